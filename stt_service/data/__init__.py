@@ -1,0 +1,1 @@
+"""Files that the service carries: the seed of the silence tail."""

@@ -1,0 +1,57 @@
+"""What can go wrong, by who must act.
+
+    SttError
+    ├── InvalidRequest      the client, now: INVALID_ARGUMENT
+    ├── Overloaded          the client, later: RESOURCE_EXHAUSTED, with a delay
+    ├── Unavailable         the client, elsewhere or later: UNAVAILABLE
+    ├── TimedOut            the client, by a new stream: DEADLINE_EXCEEDED
+    ├── EngineFailed        us: INTERNAL
+    └── StartFailed         the operator: the server does not start
+        ├── InvalidSetting  ... until a setting is mended
+        └── ModelNotFound   ... until the weights are there
+
+A message is one sentence that names the thing, the value and what would do.
+`server.py` maps these to statuses, `commands.py` to a line and an exit code; nothing else does.
+"""
+
+from __future__ import annotations
+
+
+class SttError(Exception):
+    """The root of the tree."""
+
+
+class InvalidRequest(SttError):
+    """The client sent what cannot be served."""
+
+
+class Overloaded(SttError):
+    """The server has no room now."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(SttError):
+    """The server is loading or going away."""
+
+
+class TimedOut(SttError):
+    """The client kept the server waiting for too long."""
+
+
+class EngineFailed(SttError):
+    """A decode failed for a reason that is not the client's."""
+
+
+class StartFailed(SttError):
+    """The server cannot start."""
+
+
+class InvalidSetting(StartFailed):
+    """A setting has a value that will not do."""
+
+
+class ModelNotFound(StartFailed):
+    """The weights of a model are nowhere to be had."""

@@ -1,0 +1,211 @@
+"""Every setting once: name, type, unit, range, default, meaning, and when a change takes effect.
+
+The environment, `--help`, CONFIGURATION.md and the Control service are made from these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from stt_service.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from stt_service.errors import InvalidRequest
+
+# The codes of Whisper's tokenizer (openai/whisper, tokenizer.py).
+LANGUAGES = frozenset(
+    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu "
+    "hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro "
+    "ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh".split()
+)
+AUTO = "auto"
+MAX_PROMPT_CHARACTERS = 2000
+MAX_HOTWORDS = 100
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def frames(seconds: float) -> int:
+    """Return the duration in frames of 32 ms, to the nearest."""
+    return round(seconds * SAMPLE_RATE_HZ / FRAME_SAMPLES)
+
+
+def is_language(code: str) -> bool:
+    """Tell whether Whisper has the language, or it is `auto`."""
+    return code == AUTO or code in LANGUAGES
+
+
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+EncoderContext = Literal["tailed", "full"]
+UNIT_S = {"unit": "s"}
+
+
+class LiveParameters(BaseModel):
+    """The settings of a stream. A change holds from the stream's next utterance on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    language: str = Field("ru", description="Whisper code, or auto to detect it for each utterance.")
+    translate: bool = Field(False, description="English whatever the language spoken.")
+    initial_prompt: str = Field(
+        "", max_length=MAX_PROMPT_CHARACTERS, description="Text that steers spelling and style."
+    )
+    hotwords: str = Field(
+        "", max_length=MAX_PROMPT_CHARACTERS, description="Words to favour, separated by commas."
+    )
+    post_speech_silence_duration: Seconds = Field(
+        1.5, ge=0.1, le=10, description="Silence that ends an utterance.", json_schema_extra=UNIT_S
+    )
+    min_length_of_recording: Seconds = Field(
+        2.0,
+        ge=0,
+        le=20,
+        description="Silence does not end an utterance shorter than this.",
+        json_schema_extra=UNIT_S,
+    )
+    max_length_of_recording: Seconds = Field(
+        28.0,
+        ge=5,
+        le=28,
+        description="Then it is cut at the quietest recent point.",
+        json_schema_extra=UNIT_S,
+    )
+    silero_sensitivity: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Speech when Silero's probability is above 1 - this.",
+    )
+    webrtc_sensitivity: int = Field(3, ge=0, le=3, description="Aggressiveness of the WebRTC gate.")
+
+    @field_validator("language")
+    @classmethod
+    def _known(cls, language: str) -> str:
+        if not is_language(language):
+            raise ValueError("it should be one of Whisper's codes, such as ru or en, or auto")
+        return language
+
+    def updated(self, changes: Mapping[str, object]) -> LiveParameters:
+        """Return these settings with the changes.
+
+        Raises:
+            InvalidRequest: naming the field, the value and what would do.
+        """
+        try:
+            return LiveParameters.model_validate({**self.model_dump(), **changes})
+        except ValidationError as error:
+            raise InvalidRequest(explain(error)) from error
+
+
+class Parameters(LiveParameters):
+    """The settings of a server: WHISPER_MODEL in the environment sets `whisper_model`. Those added here hold from a start on."""
+
+    whisper_model: str = Field(
+        "auto",
+        min_length=1,
+        description="Model of finals: a size, a hub name or a folder; auto = medium on CUDA, base on a CPU.",
+    )
+    realtime_model: str = Field(
+        "auto",
+        min_length=1,
+        description="Model of partials; auto = tiny on CUDA, the finals' model on a CPU. "
+        "Equal to WHISPER_MODEL it shares one copy.",
+    )
+    models_dir: str = Field("", description="Folder of the weights; empty = the platform's cache folder.")
+    enable_realtime_transcription: bool = Field(True, description="Make partials.")
+    device: Literal["cuda", "cpu", "auto"] = Field(
+        "cuda", description="cuda, cpu or auto; cuda falls back to cpu with a warning, auto without."
+    )
+    gpu_device_index: str = Field(
+        "0", pattern=r"^\d+(,\d+)*$", description="GPU to use; several, as 0,1, spread the load."
+    )
+    compute_type: Literal[
+        "default",
+        "auto",
+        "int8",
+        "int8_float16",
+        "int8_float32",
+        "int8_bfloat16",
+        "float16",
+        "bfloat16",
+        "float32",
+    ] = Field("default", description="Of CTranslate2; default = float16 on cuda, int8 on cpu.")
+    beam_size: int = Field(5, ge=1, le=10, description="Beams of finals.")
+    realtime_beam_size: int = Field(1, ge=1, le=10, description="Beams of partials.")
+    pre_recording_buffer_duration: Seconds = Field(
+        1.0, ge=0, le=3, description="Sound kept from before the onset.", json_schema_extra=UNIT_S
+    )
+    min_gap_between_recordings: Seconds = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Least time from an endpoint to the next onset.",
+        json_schema_extra=UNIT_S,
+    )
+    realtime_processing_pause: Seconds = Field(
+        0.2, ge=0.05, le=10, description="Least time between two partials.", json_schema_extra=UNIT_S
+    )
+    init_realtime_after_seconds: Seconds = Field(
+        0.2, ge=0, le=10, description="Speech before the first partial.", json_schema_extra=UNIT_S
+    )
+    early_transcription_on_silence: Seconds = Field(
+        0.2,
+        ge=0,
+        le=5,
+        description="Silence after which the final is decoded ahead; 0 turns it off.",
+        json_schema_extra=UNIT_S,
+    )
+    encoder_context: EncoderContext = Field(
+        "tailed", description="Finals: tailed = short window with a tail of silence; full = 30 s window."
+    )
+    realtime_encoder_context: EncoderContext = Field("tailed", description="The same for partials.")
+    max_streams: Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)] = Field(
+        "auto",
+        description="Streams admitted at once; auto = what the self-test showed the machine can carry.",
+    )
+    max_batch: int = Field(16, ge=1, le=256, description="Decodes that run together.")
+    idle_timeout: Seconds = Field(
+        300.0,
+        ge=1,
+        le=86_400,
+        description="A stream without audio for so long is ended.",
+        json_schema_extra=UNIT_S,
+    )
+    max_stream_duration: Seconds = Field(
+        0.0,
+        ge=0,
+        le=604_800,
+        description="A stream is ended after so much audio; 0 = never.",
+        json_schema_extra=UNIT_S,
+    )
+    server_bind: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    allow_insecure: bool = Field(
+        False, description="Listen on other addresses than loopback although anybody there may then connect."
+    )
+    data_port: int = Field(
+        8012, ge=0, le=65_535, description="Port of SpeechToText, health and reflection; 0 = any."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.server_bind not in LOOPBACK and not self.allow_insecure:
+            raise ValueError(
+                f"SERVER_BIND={self.server_bind} lets anybody on that network connect: "
+                "set ALLOW_INSECURE=true if that is meant, or SERVER_BIND=127.0.0.1"
+            )
+        return self
+
+    def live(self) -> LiveParameters:
+        """Return what a stream starts from."""
+        return LiveParameters.model_validate(self.model_dump(include=set(LiveParameters.model_fields)))
+
+
+def explain(error: ValidationError) -> str:
+    """Return one sentence for the first thing that is wrong: its name, its value, what would do."""
+    first = error.errors(include_url=False)[0]
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
+    if not first["loc"]:
+        return f"{message}."
+    return f"{str(first['loc'][0]).upper()}={first['input']!r} will not do: {message}."

@@ -1,0 +1,69 @@
+"""What goes into a decode and what comes out of it: values only, shared by the core and the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from stt_service.audio import Samples
+
+
+class Kind(Enum):
+    """What a decode is for, in the order in which it is served."""
+
+    FINAL = 0
+    EARLY = 1  # a final decoded ahead, during the hangover
+    PARTIAL = 2
+
+
+class Context(Enum):
+    """How much silence the encoder sees after the speech."""
+
+    TAILED = "tailed"  # a short window; the rest of the 30 s is made up by rows of known silence
+    FULL = "full"  # 30 s, as Whisper was trained
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeOptions:
+    """How a window is decoded; windows with equal options may share a batch."""
+
+    language: str | None = None  # None: detect
+    translate: bool = False
+    beam_size: int = 5
+    initial_prompt: str = ""
+    hotwords: str = ""
+    word_times: bool = False
+    context: Context = Context.TAILED
+    kind: Kind = Kind.FINAL
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """One decode's input: at most 30 s of sound."""
+
+    samples: Samples
+    options: DecodeOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word with its place in the window, in seconds."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One decode's output, with the decoder's own figures, which the guard judges."""
+
+    text: str
+    language: str
+    language_probability: float
+    average_log_probability: float  # per token, end token included, as faster-whisper reckons it
+    no_speech_probability: float
+    compression_ratio: float  # of the text by zlib; above 2.4 it repeats itself
+    temperature: float = 0.0  # above 0: the greedy or beam decode failed the checks
+    words: tuple[Word, ...] = field(default=())
