@@ -43,6 +43,7 @@ class Window:
 
     samples: Samples
     options: DecodeOptions
+    speech_end_s: float = 0.0  # where the VAD last heard speech: text that stops long before it has lost words
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,98 @@
+"""Starts a server of its own for a demo or a measurement, and stops it whatever happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from queue import Empty, Queue
+from threading import Thread
+from time import monotonic
+from types import TracebackType
+from typing import IO, Self
+
+START_TIMEOUT_S = 120.0  # loading, and the self-test, on a slow machine
+STOP_TIMEOUT_S = 30.0
+LISTENING = re.compile(r"Listening on (\S+:\d+)")
+
+
+class ServiceFailed(Exception):
+    """The server did not start, or did not stop well; the message has its last lines."""
+
+
+class Service:
+    """A server on a free loopback port, for the length of a `with`.
+
+    It starts on entering; leaving it stops it and raises ServiceFailed if it did not stop well.
+    """
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """Take what to set beside what the environment sets."""
+        self._settings = settings
+        self._arriving: Queue[str | None] = Queue()  # bounded by what a server writes
+        self.lines: list[str] = []  # of stderr
+        self.address = ""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "stt_service"],
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "SERVER_BIND": "127.0.0.1", "DATA_PORT": "0", **self._settings},
+            start_new_session=True,  # Ctrl-C is for the client; the server is stopped after it
+        )
+        assert self._process.stderr is not None
+        Thread(target=self._read, args=(self._process.stderr,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._stop()
+        else:
+            self._kill()
+
+    def wait_until_listening(self) -> None:
+        """Return when the server has told its address.
+
+        Raises:
+            ServiceFailed: it ended, or took longer than START_TIMEOUT_S.
+        """
+        deadline = monotonic() + START_TIMEOUT_S
+        while not self.address:
+            try:
+                line = self._arriving.get(timeout=max(0.0, deadline - monotonic()))
+            except Empty:
+                raise ServiceFailed(self._story(f"is not ready after {START_TIMEOUT_S:.0f} s")) from None
+            if line is None:
+                raise ServiceFailed(self._story(f"ended with exit code {self._process.wait()}"))
+            if told := LISTENING.search(line):
+                self.address = told[1]
+
+    def _stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            raise ServiceFailed(self._story(f"did not stop in {STOP_TIMEOUT_S:.0f} s")) from None
+        if code != 0:
+            raise ServiceFailed(self._story(f"ended with exit code {code}"))
+
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _read(self, stderr: IO[str]) -> None:
+        for line in stderr:
+            self.lines.append(line.rstrip())
+            self._arriving.put(line)
+        self._arriving.put(None)
+
+    def _story(self, what: str) -> str:
+        return "\n".join([f"The server {what}. It said last:", *self.lines[-15:]])

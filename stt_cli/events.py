@@ -1,0 +1,151 @@
+"""What a stream is asked for and what it answers: values only, without gRPC.
+
+Positions are whole milliseconds of audio since the start of the stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Encoding(Enum):
+    S16LE = "s16le"
+    F32LE = "f32le"
+    MULAW = "mulaw"
+    ALAW = "alaw"
+
+
+SAMPLE_BYTES = {Encoding.S16LE: 2, Encoding.F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """How the bytes of a stream are to be read; channels are interleaved, the server mixes them."""
+
+    sample_rate_hz: int = 16_000
+    channels: int = 1
+    encoding: Encoding = Encoding.S16LE
+
+    @property
+    def frame_bytes(self) -> int:
+        """One sample of every channel."""
+        return SAMPLE_BYTES[self.encoding] * self.channels
+
+    def duration_ms(self, size_bytes: int) -> float:
+        return size_bytes / self.frame_bytes / self.sample_rate_hz * 1000
+
+    def size_bytes(self, duration_ms: int) -> int:
+        return self.sample_rate_hz * duration_ms // 1000 * self.frame_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How speech is recognised; None leaves the server's own value."""
+
+    language: str | None = None
+    prompt: str | None = None
+    hotwords: tuple[str, ...] = ()
+    translate: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    format: AudioFormat = AudioFormat()
+    settings: Settings = Settings()
+    partials: bool = False
+    word_times: bool = False
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What a stream says. Audio before `final_ms` is settled and need not be kept."""
+
+    received_ms: int = 0
+    final_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Event):
+    stream_id: str
+    model: str
+    partial_model: str  # empty: no partials
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted(Event):
+    utterance: int
+    start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partial(Event):
+    utterance: int
+    revision: int
+    stable: str
+    unstable: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Where the time went between the end of speech and the final, in seconds."""
+
+    endpoint_s: float
+    queue_s: float
+    inference_s: float
+    early: bool
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Final(Event):
+    utterance: int
+    text: str
+    start_ms: int
+    end_ms: int
+    language: str
+    language_probability: float
+    confidence: float
+    endpoint: str  # silence, max_length, finalize, end_of_audio, drain, stalled
+    latency: Latency
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed(Event):
+    utterance: int
+    start_ms: int
+    end_ms: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    reason: str
+    message: str
+    remaining_ms: int  # with DRAIN: until the server goes
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsInForce(Event):
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    health: str  # SERVING, NOT_SERVING, UNKNOWN
+    services: tuple[str, ...]  # empty: the server does not tell
+    round_trip_ms: float

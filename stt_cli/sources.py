@@ -1,0 +1,166 @@
+"""Where audio comes from: files, folders, stdin (the microphone has its own file).
+
+A source fills a bounded queue from a thread that it may leave behind: a read from a pipe that never returns
+holds up neither the loop nor the end of the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from stt_cli.decoding import Readable, Recording, Warn, open_file, open_pipe, open_raw
+from stt_cli.errors import SourceError
+from stt_cli.events import AudioFormat
+
+QUEUED_CHUNKS = 8  # enough that decoding and sending overlap
+STDIN = "-"
+
+
+class Listener(Protocol):
+    """Hears what happens in a source, on the loop."""
+
+    def warn(self, sentence: str) -> None: ...
+    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
+
+
+class Source(Protocol):
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it comes at the speed of speech."""
+
+    async def open(self, listener: Listener) -> AudioFormat:
+        """Make it ready, so that nothing said from now on is lost.
+
+        Raises:
+            SourceError: when that cannot be.
+        """
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the audio; once stopped, what had come by then."""
+
+    def stop(self) -> None: ...
+
+
+class Reader:
+    """A recording read by a daemon thread.
+
+    Threads of a pool would be waited for at exit.
+    """
+
+    def __init__(self, name: str, open_recording: Callable[[Warn], Recording], live: bool = False) -> None:
+        self.name = name
+        self.live = live  # hold it to the speed of speech
+        self._open_recording = open_recording
+        self._arrived: asyncio.Queue[AudioFormat | bytes | Exception | None] = asyncio.Queue()
+        self._room = threading.Semaphore(QUEUED_CHUNKS)  # bounds the queue
+        self._stopped = threading.Event()
+
+    async def open(self, listener: Listener) -> AudioFormat:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, args=(loop, listener), daemon=True, name="source").start()
+        match await self._arrived.get():
+            case AudioFormat() as audio_format:
+                return audio_format
+            case Exception() as error:
+                raise error
+            case other:
+                raise SourceError(f"{self.name} was given up before it opened ({other!r}).")
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        while True:
+            match await self._arrived.get():
+                case bytes() as chunk:
+                    self._room.release()
+                    yield chunk
+                case Exception() as error:
+                    raise error
+                case _:
+                    return
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._room.release()
+        self._arrived.put_nowait(None)
+
+    def _read(self, loop: asyncio.AbstractEventLoop, listener: Listener) -> None:
+        def post(callback: Callable[..., None], *arguments: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(callback, *arguments)
+
+        def arrive(chunk: bytes, audio_format: AudioFormat) -> None:
+            listener.heard(chunk, audio_format)
+            self._arrived.put_nowait(chunk)
+
+        try:
+            recording = self._open_recording(lambda sentence: post(listener.warn, sentence))
+            post(self._arrived.put_nowait, recording.format)
+            for chunk in self._at_pace(recording):
+                self._room.acquire()
+                if self._stopped.is_set():
+                    break
+                post(arrive, chunk, recording.format)
+            post(self._arrived.put_nowait, None)
+        except Exception as error:  # goes to whoever waits for the audio
+            post(self._arrived.put_nowait, error)
+
+    def _at_pace(self, recording: Recording) -> Iterator[bytes]:
+        return paced(recording, self._stopped.wait, time.monotonic) if self.live else recording.chunks
+
+
+def paced(recording: Recording, wait: Callable[[float], object], now: Callable[[], float]) -> Iterator[bytes]:
+    """Yield each chunk when it would have been spoken to its end; `wait` takes seconds."""
+    started, spoken_ms = now(), 0.0
+    for chunk in recording.chunks:
+        spoken_ms += recording.format.duration_ms(len(chunk))
+        delay = started + spoken_ms / 1000 - now()
+        if delay > 0:
+            wait(delay)
+        yield chunk
+
+
+def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False) -> Reader:
+    if raw is None:
+        return Reader(str(path), lambda warn: open_file(path, warn), live)
+    return Reader(str(path), lambda _: _open_raw_file(path, raw), live)
+
+
+def pipe_source(pipe: Readable, raw: AudioFormat | None = None, live: bool = False) -> Reader:
+    """Return a source for stdin. `pipe` must have no buffer: one that is read at exit ends Python badly."""
+    name = "standard input"
+    if raw is None:
+        return Reader(name, lambda warn: open_pipe(pipe, name, warn), live)
+    return Reader(name, lambda _: open_raw(pipe, name, raw), live)
+
+
+def _open_raw_file(path: Path, raw: AudioFormat) -> Recording:
+    try:
+        file = path.open("rb", buffering=0)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+    return open_raw(file, str(path), raw)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the files in the folder and below it, in order; hidden ones are left out.
+
+    Raises:
+        SourceError: when there is none.
+    """
+    files = sorted(path for path in folder.rglob("[!.]*") if path.is_file() and not _is_hidden(path, folder))
+    if not files:
+        raise SourceError(f"{folder} has no files in it.")
+    return files
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)

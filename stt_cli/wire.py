@@ -1,0 +1,161 @@
+"""Translates between the wire's messages and the client's values.
+
+Knows protobuf and stt.proto; opens no connection.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from stt.v1 import stt_pb2
+
+from stt_cli.errors import ServiceError
+from stt_cli.events import (
+    Encoding,
+    Event,
+    Final,
+    Latency,
+    Notice,
+    Partial,
+    Settings,
+    SettingsInForce,
+    SpeechStarted,
+    Started,
+    StreamOptions,
+    Suppressed,
+    Word,
+)
+
+ENCODINGS = {
+    Encoding.S16LE: stt_pb2.AudioFormat.ENCODING_PCM_S16LE,
+    Encoding.F32LE: stt_pb2.AudioFormat.ENCODING_PCM_F32LE,
+    Encoding.MULAW: stt_pb2.AudioFormat.ENCODING_MULAW,
+    Encoding.ALAW: stt_pb2.AudioFormat.ENCODING_ALAW,
+}
+
+
+def config_request(options: StreamOptions) -> stt_pb2.StreamingRecognizeRequest:
+    """Return the first message of a stream."""
+    audio_format = stt_pb2.AudioFormat(
+        encoding=ENCODINGS[options.format.encoding],
+        sample_rate_hz=options.format.sample_rate_hz,
+        channels=options.format.channels,
+    )
+    config = stt_pb2.StreamingConfig(
+        format=audio_format,
+        settings=_settings_message(options.settings),
+        partials=options.partials,
+        word_times=options.word_times,
+        client_id=options.client_id,
+    )
+    return stt_pb2.StreamingRecognizeRequest(config=config)
+
+
+def audio_request(chunk: bytes) -> stt_pb2.StreamingRecognizeRequest:
+    return stt_pb2.StreamingRecognizeRequest(audio=chunk)
+
+
+def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event | None:
+    """Return what the message says; None for a kind that this client does not know yet.
+
+    Raises:
+        ServiceError: for a `failure`.
+    """
+    received_ms, final_ms = response.received_ms, response.final_ms
+    match response.WhichOneof("event"):
+        case "started":
+            return _started(response.started, received_ms, final_ms)
+        case "speech_started":
+            said = response.speech_started
+            return SpeechStarted(said.utterance, said.start_ms, received_ms=received_ms, final_ms=final_ms)
+        case "partial":
+            return _partial(response.partial, received_ms, final_ms)
+        case "final":
+            return _final(response.final, received_ms, final_ms)
+        case "suppressed":
+            return _suppressed(response.suppressed, received_ms, final_ms)
+        case "settings":
+            return SettingsInForce(_settings(response.settings), received_ms=received_ms, final_ms=final_ms)
+        case "notice":
+            return _notice(response.notice, received_ms, final_ms)
+        case "failure":
+            raise ServiceError(response.failure.message, response.failure.reason)
+    return None
+
+
+def _settings_message(settings: Settings) -> stt_pb2.Settings:
+    return stt_pb2.Settings(
+        language=settings.language,
+        initial_prompt=settings.prompt,
+        hotwords=settings.hotwords,
+        translate=settings.translate,
+    )
+
+
+def _settings(message: stt_pb2.Settings) -> Settings:
+    return Settings(message.language, message.initial_prompt, tuple(message.hotwords), message.translate)
+
+
+def _started(message: stt_pb2.Started, received_ms: int, final_ms: int) -> Started:
+    return Started(
+        message.stream_id,
+        message.model,
+        message.partial_model,
+        _settings(message.settings),
+        received_ms=received_ms,
+        final_ms=final_ms,
+    )
+
+
+def _partial(message: stt_pb2.Partial, received_ms: int, final_ms: int) -> Partial:
+    return Partial(
+        message.utterance,
+        message.revision,
+        message.stable,
+        message.unstable,
+        message.start_ms,
+        message.end_ms,
+        received_ms=received_ms,
+        final_ms=final_ms,
+    )
+
+
+def _final(message: stt_pb2.Final, received_ms: int, final_ms: int) -> Final:
+    latency = message.latency
+    return Final(
+        message.utterance,
+        message.text,
+        message.start_ms,
+        message.end_ms,
+        message.language,
+        message.language_probability,
+        message.confidence,
+        stt_pb2.Endpoint.Name(message.endpoint).removeprefix("ENDPOINT_").lower(),
+        Latency(
+            latency.endpoint.ToTimedelta().total_seconds(),
+            latency.queue.ToTimedelta().total_seconds(),
+            latency.inference.ToTimedelta().total_seconds(),
+            latency.early,
+            latency.batch,
+        ),
+        tuple(Word(word.text, word.start_ms, word.end_ms, word.confidence) for word in message.words),
+        received_ms=received_ms,
+        final_ms=final_ms,
+    )
+
+
+def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) -> Suppressed:
+    return Suppressed(
+        message.utterance,
+        message.start_ms,
+        message.end_ms,
+        message.reason,
+        message.text,
+        received_ms=received_ms,
+        final_ms=final_ms,
+    )
+
+
+def _notice(message: stt_pb2.Notice, received_ms: int, final_ms: int) -> Notice:
+    remaining_ms = message.remaining.ToTimedelta() // timedelta(milliseconds=1)
+    return Notice(message.reason, message.message, remaining_ms, received_ms=received_ms, final_ms=final_ms)

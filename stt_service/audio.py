@@ -1,0 +1,219 @@
+"""Turns a client's bytes into the one inner format: 16 kHz, mono, float32, in frames of 512 samples.
+
+Headerless audio only: containers are for whoever decodes whole recordings. It knows no clock: time is the
+audio received.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from stt_service.errors import InvalidRequest
+
+Samples = NDArray[np.float32]  # shape (n,), range [-1, 1)
+Frames = NDArray[np.float32]  # shape (n, 512), range [-1, 1)
+
+SAMPLE_RATE_HZ = 16_000
+FRAME_SAMPLES = 512  # 32 ms, what Silero takes at 16 kHz
+
+_RATES_HZ = range(8_000, 192_001)
+_CHANNELS = range(1, 33)
+_HIGHEST = np.nextafter(np.float32(1), np.float32(0))  # 1.0 itself would wrap around as a 16-bit sample
+_WAV_START_BYTES = 12  # RIFF, four bytes of length, WAVE
+
+# Our measurements, soxr 1.1: the first quality that is flat (-0.05 dB at 7 kHz, where LQ loses 13 dB) and
+# lets no alias through (-114 dB at 8.3 kHz). HQ is no flatter and holds sound back for twice as long from
+# 96 kHz on. Sound comes out at most 40 ms late from 22 kHz on, 85 ms at 11 kHz, 118 ms at 8 kHz.
+_QUALITY = "MQ"
+
+
+class Encoding(Enum):
+    """How one number is written."""
+
+    PCM_S16LE = auto()
+    PCM_F32LE = auto()
+    MULAW = auto()
+    ALAW = auto()
+
+
+def _mulaw_table() -> Samples:
+    """Return the sample of each µ-law byte. Source: ITU-T G.711, table 2."""
+    codes = 255 - np.arange(256)
+    magnitudes = (((codes & 0x0F) * 8 + 132) << ((codes >> 4) & 7)) - 132
+    return (np.where(codes & 0x80, -magnitudes, magnitudes) / 32768).astype(np.float32)
+
+
+def _alaw_table() -> Samples:
+    """Return the sample of each A-law byte. Source: ITU-T G.711, table 1."""
+    codes = np.arange(256) ^ 0x55
+    exponents, steps = (codes >> 4) & 7, (codes & 0x0F) * 16 + 8
+    magnitudes = np.where(exponents, (steps + 256) << np.maximum(exponents - 1, 0), steps)
+    return (np.where(codes & 0x80, magnitudes, -magnitudes) / 32768).astype(np.float32)
+
+
+_MULAW, _ALAW = _mulaw_table(), _alaw_table()
+_SAMPLE_BYTES = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
+
+_SILENT_BYTE = {
+    Encoding.PCM_S16LE: b"\x00",
+    Encoding.PCM_F32LE: b"\x00",
+    Encoding.MULAW: b"\xff",
+    Encoding.ALAW: b"\xd5",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What the client's bytes mean.
+
+    Raises:
+        InvalidRequest: on a rate or a number of channels that is not served.
+    """
+
+    encoding: Encoding = Encoding.PCM_S16LE
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    channels: int = 1  # interleaved
+
+    def __post_init__(self) -> None:
+        _check("sample_rate_hz", self.sample_rate_hz, _RATES_HZ)
+        _check("channels", self.channels, _CHANNELS)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample over all channels."""
+        return _SAMPLE_BYTES[self.encoding] * self.channels
+
+    def silence(self, samples: int) -> bytes:
+        """Return so many samples of silence over all channels."""
+        return _SILENT_BYTE[self.encoding] * (samples * self.frame_bytes)
+
+
+class Decoder:
+    """Decodes one stream.
+
+    Chunks may end anywhere: the samples, taken together, are the same to the bit however the bytes were cut.
+    """
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._format = audio_format
+        self._resample = _resampler(audio_format.sample_rate_hz)
+        self._held = b""  # an incomplete sample, or the first bytes while they may be a WAV header
+        self._begun = False
+        self._received_bytes = 0
+
+    @property
+    def received_ms(self) -> int:
+        """Length of the audio received, at its own rate, in whole samples."""
+        samples = self._received_bytes // self._format.frame_bytes
+        return samples * 1000 // self._format.sample_rate_hz
+
+    def push(self, data: bytes) -> Samples:
+        """Decode the next bytes; return what is ready, maybe nothing: the resampler answers late.
+
+        Raises:
+            InvalidRequest: when the audio begins with a WAV header; the bytes are then not taken.
+        """
+        held = self._held + data
+        if not self._begun:
+            _refuse_wav(held)
+            self._begun = len(held) >= _WAV_START_BYTES
+        self._received_bytes += len(data)
+        whole = len(held) // self._format.frame_bytes * self._format.frame_bytes if self._begun else 0
+        self._held = held[whole:]
+        return _read_only(self._resample(self._mono(held[:whole]), False))
+
+    def flush(self) -> Samples:
+        """End the stream: return what was still held back. Nothing may follow.
+
+        Raises:
+            InvalidRequest: when the last sample is incomplete.
+        """
+        left_over = len(self._held) % self._format.frame_bytes
+        if left_over:
+            raise InvalidRequest(
+                f"The audio ended inside a sample, with {left_over} of its {self._format.frame_bytes} bytes "
+                "left over: it should end with a whole one, or the format should say what was sent."
+            )
+        held, self._held = self._held, b""
+        return _read_only(self._resample(self._mono(held), True))
+
+    def _mono(self, data: bytes) -> Samples:
+        """Decode whole samples and mix their channels by the mean."""
+        samples = _decoded(data, self._format.encoding)
+        channels = self._format.channels
+        if channels == 1:
+            return samples
+        mix = samples[::channels].copy()
+        for channel in range(1, channels):  # by columns: faster than np.mean, and one order of additions
+            mix += samples[channel::channels]
+        mix /= np.float32(channels)
+        return mix
+
+
+class Framer:
+    """Cuts samples that come in any number into frames of 512."""
+
+    def __init__(self) -> None:
+        self._remainder: Samples = np.empty(0, np.float32)
+
+    def push(self, samples: Samples) -> Frames:
+        """Take samples; return the frames that they complete, maybe none."""
+        samples = np.concatenate((self._remainder, samples))
+        whole = len(samples) // FRAME_SAMPLES * FRAME_SAMPLES
+        self._remainder = samples[whole:].copy()  # a view would keep all the others alive
+        return _read_only(samples[:whole].reshape(-1, FRAME_SAMPLES))
+
+    def flush(self) -> Frames:
+        """Return the last frame, padded with zeros, or none when nothing is left."""
+        return self.push(np.zeros(-len(self._remainder) % FRAME_SAMPLES, np.float32))
+
+
+def _check(field: str, value: int, allowed: range) -> None:
+    if value not in allowed:
+        raise InvalidRequest(f"{field}={value} will not do: it should be {allowed[0]} to {allowed[-1]}.")
+
+
+def _refuse_wav(start: bytes) -> None:
+    if start[:4] == b"RIFF" and start[8:_WAV_START_BYTES] == b"WAVE":
+        raise InvalidRequest(
+            "The audio begins with a WAV header while its format says headerless: "
+            "send the samples without the header, or the whole file to Recognize."
+        )
+
+
+def _decoded(data: bytes, encoding: Encoding) -> Samples:
+    """Return the samples of all channels, interleaved as they came."""
+    match encoding:
+        case Encoding.PCM_S16LE:
+            return np.frombuffer(data, "<i2") * np.float32(1 / 32768)
+        case Encoding.PCM_F32LE:
+            finite = np.nan_to_num(np.frombuffer(data, "<f4"), nan=0, posinf=0, neginf=0)
+            return _clipped(finite.astype(np.float32, copy=False))
+        case Encoding.MULAW:
+            return _MULAW[np.frombuffer(data, np.uint8)]
+        case Encoding.ALAW:
+            return _ALAW[np.frombuffer(data, np.uint8)]
+
+
+def _resampler(rate_hz: int) -> Callable[[Samples, bool], Samples]:
+    """Return a function that takes the next samples, and whether they are the last, and returns 16 kHz."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        return lambda samples, last: samples
+    stream: Callable[[Samples, bool], Samples]
+    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, quality=_QUALITY).resample_chunk
+    return lambda samples, last: _clipped(stream(samples, last))  # its filter rings above full scale
+
+
+def _clipped(samples: Samples) -> Samples:
+    return np.clip(samples, np.float32(-1), _HIGHEST)
+
+
+def _read_only(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,381 @@
+"""Whisper: a list of windows in, a list of transcripts out. The only file that knows faster-whisper and CTranslate2.
+
+Windows of any streams, languages and lengths may come together; a window's transcript is the same alone as in any
+company. Called from one thread at a time, blocks until done.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TypeVar
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
+
+from stt_service.audio import SAMPLE_RATE_HZ, Samples
+from stt_service.errors import EngineFailed
+from stt_service.tail import (
+    MAX_ROWS,
+    ROWS_PER_SECOND,
+    Rows,
+    SilenceTail,
+    TailPlan,
+    extended_rows,
+    window_rows,
+)
+from stt_service.transcript import Context, Kind, Transcript, Window, Word
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Finals hear 4 s of silence, partials 1 s: measured, docs/performance.md.
+PLANS = {
+    Kind.FINAL: TailPlan(pad_s=4.0, tail_s=2.0),
+    Kind.EARLY: TailPlan(pad_s=4.0, tail_s=2.0),
+    Kind.PARTIAL: TailPlan(pad_s=1.0, tail_s=5.0),
+}
+# faster-whisper's own thresholds and fallbacks.
+MAX_COMPRESSION_RATIO = 2.4
+MIN_AVERAGE_LOG_PROBABILITY = -1.0
+MAX_NO_SPEECH_PROBABILITY = 0.6
+TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
+SAMPLES_PER_TEMPERATURE = 5
+MAX_PROMPT_TOKENS = 223
+MAX_LENGTH = 448  # Whisper's text context, in tokens
+# A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
+# more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).
+UNTOLD_S = 1.0
+SHORTEST_S = 0.5  # less than this was no progress
+# The densest of our recordings has 7 tokens a second (Russian, `base`).
+TOKENS_PER_SECOND, TOKENS_AT_LEAST = 12, 24
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """Where a model runs."""
+
+    folder: Path
+    device: str = "cpu"
+    device_indices: tuple[int, ...] = (0,)
+    compute_type: str = "int8"
+    threads: int = 0  # 0: CTranslate2's choice
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """A window on its way through the model."""
+
+    window: Window
+    rows: Rows  # shape (k, d)
+    language: str = ""
+    language_probability: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    tokens: tuple[int, ...]
+    text: str
+    average_log_probability: float
+    no_speech_probability: float
+    compression_ratio: float
+    complete: bool  # the decoder came to an end of its own accord
+    temperature: float
+
+    @property
+    def repeats(self) -> bool:
+        return self.compression_ratio > MAX_COMPRESSION_RATIO or not self.complete
+
+    @property
+    def doubtful(self) -> bool:
+        unsure = self.average_log_probability < MIN_AVERAGE_LOG_PROBABILITY
+        silent = unsure and self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
+        return self.repeats or (unsure and not silent)
+
+
+class Engine:
+    """A loaded Whisper model."""
+
+    def __init__(self, place: ModelPlace) -> None:
+        """Load the model, which takes a second or more.
+
+        Raises:
+            EngineFailed: when the folder holds no model or the device cannot run it.
+        """
+        try:
+            self._model = WhisperModel(
+                str(place.folder),
+                device=place.device,
+                device_index=list(place.device_indices),
+                compute_type=place.compute_type,
+                cpu_threads=place.threads,
+                num_workers=place.workers,
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            raise EngineFailed(
+                f"the model in {place.folder} does not load on {place.device}: {error}"
+            ) from error
+        self.multilingual: bool = self._model.model.is_multilingual
+        self._tail = SilenceTail(self._encode_features([self._features(seed(), MAX_ROWS)])[0])
+        self._tokenizer = cache(self._make_tokenizer)
+
+    @property
+    def compute_type(self) -> str:
+        """The type that CTranslate2 settled on."""
+        return str(self._model.model.compute_type)
+
+    def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
+        """Return a transcript for each window.
+
+        Raises:
+            EngineFailed: when the model could not run.
+        """
+        try:
+            jobs = self._listen(windows)
+            decoded = _in_groups(jobs, _batch_key, self._decode)
+            decoded = [self._retry(job, first) for job, first in zip(jobs, decoded, strict=True)]
+            return [self._transcript(job, result) for job, result in zip(jobs, decoded, strict=True)]
+        except (RuntimeError, ValueError) as error:
+            raise EngineFailed(f"the model failed on {len(windows)} windows: {error}") from error
+
+    def _listen(self, windows: Sequence[Window]) -> list[_Job]:
+        """Encode the windows and settle their languages."""
+        lengths = [_rows_for(window) for window in windows]
+        pairs = list(zip(windows, lengths, strict=True))
+        encoded = _in_groups(
+            pairs,
+            lambda pair: pair[1],
+            lambda group: self._encode_features([self._features(w.samples, rows) for w, rows in group]),
+        )
+        jobs = [self._job(window, rows) for window, rows in zip(windows, encoded, strict=True)]
+        return [self._with_language(job) for job in jobs]
+
+    def _job(self, window: Window, encoded: Rows) -> _Job:
+        length = extended_rows(len(encoded), PLANS[window.options.kind])
+        return _Job(window, self._tail.extend(encoded, length))
+
+    def _with_language(self, job: _Job) -> _Job:
+        if not self.multilingual:
+            return replace(job, language="en")
+        if job.window.options.language:
+            return replace(job, language=job.window.options.language)
+        [ranked] = self._model.model.detect_language(_storage([job.rows]))
+        token, probability = ranked[0]
+        return replace(job, language=token.strip("<|>"), language_probability=probability)
+
+    def _features(self, samples: Samples, rows: int) -> Rows:
+        """Return the log-mel spectrogram of the samples padded to so many rows; shape (mels, 2 * rows)."""
+        padded = np.zeros(rows * SAMPLE_RATE_HZ // ROWS_PER_SECOND, np.float32)
+        count = min(len(samples), len(padded))
+        padded[:count] = samples[:count]
+        features: Rows = self._model.feature_extractor(padded, padding=0)
+        return features
+
+    def _encode_features(self, features: Sequence[Rows]) -> list[Rows]:
+        output = self._model.model.encode(_storage(features), to_cpu=True)
+        if output.dtype != ctranslate2.DataType.float32:
+            output = output.to(ctranslate2.DataType.float32)
+        return list(np.array(output))
+
+    def _decode(self, jobs: Sequence[_Job], temperature: float = 0.0) -> list[_Decoded]:
+        """Decode jobs of one batch key."""
+        prompts = [self._prompt(job) for job in jobs]
+        limit = max(_token_limit(job.window.samples) for job in jobs)
+        search: dict[str, float] = {"beam_size": jobs[0].window.options.beam_size}
+        if temperature:
+            ctranslate2.set_random_seed(0)  # the same sound gives the same text
+            search = {
+                "beam_size": 1,
+                "num_hypotheses": SAMPLES_PER_TEMPERATURE,
+                "sampling_topk": 0,
+                "sampling_temperature": temperature,
+            }
+        results = self._model.model.generate(
+            _storage([job.rows for job in jobs]),
+            prompts,
+            max_length=min(MAX_LENGTH, len(prompts[0]) + limit),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=list(get_suppressed_tokens(self._tokenizer_of(jobs[0]), [-1])),
+            **search,
+        )
+        return [
+            self._decoded(job, result, len(prompt), temperature)
+            for job, prompt, result in zip(jobs, prompts, results, strict=True)
+        ]
+
+    def _decoded(
+        self,
+        job: _Job,
+        result: ctranslate2.models.WhisperGenerationResult,
+        prompt_tokens: int,
+        temperature: float,
+    ) -> _Decoded:
+        tokens = tuple(result.sequences_ids[0])
+        limit = min(_token_limit(job.window.samples), MAX_LENGTH - prompt_tokens)
+        text = self._tokenizer_of(job).decode(tokens).strip()
+        return _Decoded(
+            tokens=tokens,
+            text=text,
+            average_log_probability=result.scores[0] * len(tokens) / (len(tokens) + 1),
+            no_speech_probability=result.no_speech_prob,
+            compression_ratio=_compression_ratio(text),
+            complete=len(tokens) < limit,
+            temperature=temperature,
+        )
+
+    def _retry(self, job: _Job, first: _Decoded) -> _Decoded:
+        """Decode again what fails the checks: with the full window, then warmer, as faster-whisper does."""
+        if job.window.options.kind is Kind.PARTIAL or not first.doubtful:
+            return first
+        tries = [first]
+        if first.repeats and len(job.rows) < MAX_ROWS:
+            [rows] = self._encode_features([self._features(job.window.samples, MAX_ROWS)])
+            job = replace(job, rows=rows)
+            tries += self._decode([job])
+        for temperature in TEMPERATURES:
+            if not tries[-1].doubtful:
+                return tries[-1]
+            tries += self._decode([job], temperature)
+        return max(tries, key=lambda t: (not t.repeats, t.average_log_probability))
+
+    def _transcript(self, job: _Job, decoded: _Decoded) -> Transcript:
+        """Return the text with its figures; of finals, with what the decoder left out at the end."""
+        if job.window.options.kind is Kind.PARTIAL or not decoded.text:
+            return _transcript(job, decoded, ())
+        words = self._align(job, decoded)
+        spoken_s = words[-1].end_s if words else 0.0
+        if job.window.speech_end_s - spoken_s < UNTOLD_S or spoken_s < SHORTEST_S:
+            return _transcript(job, decoded, words)
+        rest = self.transcribe([_rest_of(job.window, spoken_s)])[0]
+        return _joined(_transcript(job, decoded, words), rest, spoken_s)
+
+    def _align(self, job: _Job, decoded: _Decoded) -> tuple[Word, ...]:
+        tokenizer = self._tokenizer_of(job)
+        text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
+        heard_s = len(job.window.samples) / SAMPLE_RATE_HZ
+        frames = int(heard_s * 2 * ROWS_PER_SECOND)
+        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([job.rows]), frames) or [
+            []
+        ]
+        merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
+        return tuple(
+            Word(w["word"].strip(), float(w["start"]), min(float(w["end"]), heard_s), float(w["probability"]))
+            for w in alignment
+            if w["word"].strip()
+        )
+
+    def _prompt(self, job: _Job) -> list[int]:
+        options, tokenizer = job.window.options, self._tokenizer_of(job)
+        steering: list[int] = []
+        for text in (options.hotwords, options.initial_prompt):
+            steering += tokenizer.encode(" " + text.strip()) if text.strip() else []
+        before = [tokenizer.sot_prev, *steering[-MAX_PROMPT_TOKENS:]] if steering else []
+        return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
+
+    def _tokenizer_of(self, job: _Job) -> Tokenizer:
+        return self._tokenizer(job.language, job.window.options.translate)
+
+    def _make_tokenizer(self, language: str, translate: bool) -> Tokenizer:
+        task = "translate" if translate else "transcribe"
+        return Tokenizer(self._model.hf_tokenizer, self.multilingual, task=task, language=language)
+
+
+def _transcript(job: _Job, decoded: _Decoded, words: tuple[Word, ...]) -> Transcript:
+    return Transcript(
+        text=decoded.text,
+        language=job.language,
+        language_probability=job.language_probability,
+        average_log_probability=decoded.average_log_probability,
+        no_speech_probability=decoded.no_speech_probability,
+        compression_ratio=decoded.compression_ratio,
+        temperature=decoded.temperature,
+        words=words,
+    )
+
+
+def _rest_of(window: Window, start_s: float) -> Window:
+    """Return the window from there on."""
+    start = int(start_s * SAMPLE_RATE_HZ)
+    return replace(window, samples=window.samples[start:], speech_end_s=window.speech_end_s - start_s)
+
+
+def _joined(first: Transcript, rest: Transcript, rest_start_s: float) -> Transcript:
+    """Return the first with the rest after it, if the rest can be trusted."""
+    if not rest.text or rest.average_log_probability < MIN_AVERAGE_LOG_PROBABILITY:
+        return first
+    later = [replace(w, start_s=w.start_s + rest_start_s, end_s=w.end_s + rest_start_s) for w in rest.words]
+    return replace(
+        first,
+        text=f"{first.text} {rest.text}",
+        words=(*first.words, *later),
+        average_log_probability=min(first.average_log_probability, rest.average_log_probability),
+        temperature=max(first.temperature, rest.temperature),
+    )
+
+
+def _rows_for(window: Window) -> int:
+    if window.options.context is Context.FULL:
+        return MAX_ROWS
+    return window_rows(len(window.samples), PLANS[window.options.kind])
+
+
+def _batch_key(job: _Job) -> Hashable:
+    """Jobs of equal keys decode together: as many rows, as long a prompt, the same search."""
+    options = job.window.options
+    return (
+        len(job.rows),
+        options.beam_size,
+        options.translate,
+        options.initial_prompt,
+        options.hotwords,
+        job.language if options.initial_prompt or options.hotwords else None,
+        options.kind,
+    )
+
+
+def _in_groups(
+    items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[list[T]], Iterable[R]]
+) -> list[R]:
+    """Run the items in groups of equal keys; return the results in the items' order."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, item in enumerate(items):
+        groups.setdefault(key(item), []).append(index)
+    results: dict[int, R] = {}
+    for indices in groups.values():
+        results.update(zip(indices, run([items[i] for i in indices]), strict=True))
+    return [results[i] for i in range(len(items))]
+
+
+def _storage(arrays: Sequence[Rows]) -> ctranslate2.StorageView:
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
+
+
+def _token_limit(samples: Samples) -> int:
+    return TOKENS_AT_LEAST + int(TOKENS_PER_SECOND * len(samples) / SAMPLE_RATE_HZ)
+
+
+def _compression_ratio(text: str) -> float:
+    encoded = text.encode()
+    return len(encoded) / len(zlib.compress(encoded))
+
+
+def seed() -> Samples:
+    """Return 2 s of speech of a person; its source is in data/README.md."""
+    with as_file(files("stt_service.data") / "seed.wav") as path:
+        pcm = np.frombuffer(path.read_bytes()[44:], np.int16)
+    return pcm.astype(np.float32) / np.float32(32768)
+
+
+def cuda_devices() -> int:
+    """Return how many GPUs CTranslate2 can use: 0 also where its wheel has no code for them."""
+    return int(ctranslate2.get_cuda_device_count())

@@ -1,0 +1,276 @@
+"""Cuts a stream's speech probabilities into utterances.
+
+Knows no audio and no clock: time is the number of frames seen, 32 ms each. Ranges are half-open.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from stt_service.parameters import LiveParameters, Parameters, frames
+
+TRAIL = 6  # 192 ms: the early decode's default silence, where that setting is off
+CUT_WINDOW = 187  # 6 s: a sentence has a pause in it about that often
+CUT_WIDTH = 5  # 160 ms: longer than the closure of a plosive, shorter than a pause for breath
+
+
+class Phase(Enum):
+    SILENCE = auto()
+    ONSET = auto()  # voiced, not yet for long enough to be speech
+    SPEECH = auto()
+    HANGOVER = auto()  # silent, not yet for long enough to be the end
+
+
+class Endpoint(Enum):
+    """Why an utterance ended."""
+
+    SILENCE = auto()
+    MAX_LENGTH = auto()
+    FINALIZE = auto()
+    END_OF_AUDIO = auto()
+    DRAIN = auto()
+    STALLED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmenterConfig:
+    """Thresholds of Silero's probability, and durations in frames.
+
+    Pre-roll and onset are shorter than two thirds of the longest utterance: the settings' ranges see to it.
+    """
+
+    enter: float = 0.95  # above it speech begins
+    leave: float = 0.35  # from it on speech goes on: weak words in an open utterance are not lost
+    trace: float = 0.1  # from it on a frame may hold a faint last syllable, which the decoder shall hear
+    onset: int = 2
+    hangover: int = 47
+    min_length: int = 62
+    max_length: int = 875  # 28 s, so that an utterance fits one 30 s Whisper window
+    pre_roll: int = 31
+    min_gap: int = 0
+    trail: int = TRAIL  # what a final's window keeps after the end of speech
+
+
+def segmenter_config(live: LiveParameters, server: Parameters) -> SegmenterConfig:
+    """Return a stream's settings in frames.
+
+    Source: 0.15 is the distance of Silero's own two thresholds (snakers4/silero-vad, utils_vad.py); 0.35 is
+    the lower of them at its default sensitivity.
+    """
+    enter = 1 - live.silero_sensitivity
+    leave = max(0.01, min(enter - 0.15, 0.35))
+    return SegmenterConfig(
+        enter=enter,
+        leave=leave,
+        trace=min(0.1, leave),
+        hangover=frames(live.post_speech_silence_duration),
+        min_length=frames(live.min_length_of_recording),
+        max_length=frames(live.max_length_of_recording),
+        pre_roll=frames(server.pre_recording_buffer_duration),
+        min_gap=frames(server.min_gap_between_recordings),
+        trail=frames(server.early_transcription_on_silence) or TRAIL,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    start: int  # pre-roll included
+    onset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hangover:
+    """Silent for the trail: the utterance, if it ends here, is start to window_end."""
+
+    speech_end: int
+    window_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Speech came back after a Hangover: what was decoded early is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A closed utterance, to be decoded from start to window_end; done where Hangover told the same end."""
+
+    start: int
+    onset: int
+    speech_end: int
+    window_end: int
+    end: int
+    voiced: int  # frames that held speech
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Speech goes on past the greatest length: the next utterance begins where this one ends."""
+
+    ended: Ended
+    started: Started
+
+
+Decision = Started | Hangover | Resumed | Ended | Cut
+
+
+class Segmenter:
+    """One stream's utterances: they never overlap, and none is longer than the greatest length."""
+
+    def __init__(self, config: SegmenterConfig) -> None:
+        self._config = config
+        self._next_config = config  # in force from the next utterance on
+        self._phase = Phase.SILENCE
+        self._frame = 0  # frames seen
+        self._entered = 0  # where the present phase began
+        self._floor = 0  # no later utterance reaches back before it
+        self._gap_end = 0  # no onset before it
+        self._start = 0  # of the present utterance, as the rest from here on
+        self._onset = 0
+        self._speech_end = 0
+        self._announced = False  # a Hangover was told, and nothing was heard since
+        self._probabilities: list[float] = []  # since the onset or the cut
+        self._energies: deque[float] = deque(maxlen=CUT_WINDOW)
+
+    @property
+    def frame(self) -> int:
+        return self._frame
+
+    @property
+    def speaking(self) -> bool:
+        return self._phase in (Phase.SPEECH, Phase.HANGOVER)
+
+    @property
+    def start(self) -> int | None:
+        """Where the open utterance began; None when none is open."""
+        return self._start if self.speaking else None
+
+    @property
+    def settled(self) -> int:
+        """The frame before which nothing belongs to an open or a later utterance."""
+        onset = self._entered if self._phase is Phase.ONSET else self._frame
+        return self._start if self.speaking else self._reach(onset)
+
+    def reconfigure(self, config: SegmenterConfig) -> None:
+        """Take new settings; an open utterance ends under its own."""
+        self._next_config = config
+        if not self.speaking:
+            self._floor = self.settled  # a longer pre-roll cannot bring back what was given up
+            self._config = config
+
+    def step(self, probability: float, energy: float) -> Decision | None:
+        """Take the next frame's probability and mean square; return what it decides, if anything."""
+        may_begin = probability > self._config.enter and self._frame >= self._gap_end
+        voiced = may_begin if self._phase is Phase.SILENCE else self._voiced(probability)
+        match self._phase, voiced:
+            case Phase.SILENCE, True:
+                self._enter(Phase.ONSET)
+                self._probabilities = []
+            case Phase.ONSET, False:
+                self._enter(Phase.SILENCE)
+            case Phase.SPEECH, False:
+                self._enter(Phase.HANGOVER)
+            case Phase.HANGOVER, True:
+                self._enter(Phase.SPEECH)
+
+        self._frame += 1
+        self._energies.append(energy)
+        if self._phase is Phase.SILENCE:
+            return None
+        self._probabilities.append(probability)
+        if self._traced(probability):
+            self._speech_end = self._frame
+        return self._decide()
+
+    def flush(self, endpoint: Endpoint) -> Ended | None:
+        """End the utterance now, if there is one.
+
+        Speech too short to have been told as Started is an utterance too: it may be a word cut off.
+        """
+        if self._phase is Phase.ONSET:
+            self._begin()
+        return self._finish(self._frame, endpoint) if self.speaking else None
+
+    def _decide(self) -> Decision | None:
+        config, waited = self._config, self._frame - self._entered
+        if self._phase is Phase.ONSET:
+            return self._begin() if waited >= config.onset else None
+        long_enough = self._frame - self._onset >= config.min_length
+        if self._phase is Phase.HANGOVER and waited >= config.hangover and long_enough:
+            return self._finish(self._frame, Endpoint.SILENCE)
+        if self._frame - self._start >= config.max_length:
+            return self._cut()
+        silent = self._frame - self._speech_end
+        if self._announced and not silent:
+            self._announced = False
+            return Resumed()
+        if not self._announced and silent >= config.trail:
+            self._announced = True
+            return Hangover(self._speech_end, self._speech_end + config.trail)
+        return None
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase, self._entered = phase, self._frame
+
+    def _reach(self, onset: int) -> int:
+        return max(self._floor, onset - self._config.pre_roll)
+
+    def _begin(self) -> Started:
+        self._start, self._onset = self._reach(self._entered), self._entered
+        self._announced = False
+        self._enter(Phase.SPEECH)
+        return Started(self._start, self._onset)
+
+    def _finish(self, end: int, endpoint: Endpoint) -> Ended:
+        ended = self._ended(end, endpoint)
+        self._floor, self._gap_end = end, end + self._config.min_gap
+        self._config = self._next_config
+        self._enter(Phase.SILENCE)
+        return ended
+
+    def _cut(self) -> Cut | Ended:
+        """End the utterance at its quietest recent point; what follows, if it is speech, is the next one."""
+        end = self._quietest()
+        first = self._frame - len(self._probabilities)
+        rest = self._probabilities[end - first :]
+        voiced = [end + i for i, probability in enumerate(rest) if self._voiced(probability)]
+        if not voiced:
+            return self._finish(self._frame, Endpoint.MAX_LENGTH)
+        ended = self._ended(end, Endpoint.MAX_LENGTH)
+        self._start, self._onset, self._announced = end, voiced[0], False
+        self._config, self._probabilities = self._next_config, rest
+        return Cut(ended, Started(end, voiced[0]))
+
+    def _quietest(self) -> int:
+        """Return the middle of the quietest stretch of late, of equal ones the latest."""
+        # A third of either utterance's greatest length at most: neither shall be a scrap.
+        reach = min(CUT_WINDOW, self._config.max_length // 3, self._next_config.max_length // 3)
+        recent, width = list(self._energies)[-reach:], min(CUT_WIDTH, reach)
+        latest_first = range(reach - width, -1, -1)
+        quietest = min(latest_first, key=lambda place: sum(recent[place : place + width]))
+        return self._frame - reach + quietest + width // 2
+
+    def _ended(self, end: int, endpoint: Endpoint) -> Ended:
+        first = self._frame - len(self._probabilities)
+        heard = self._probabilities[: end - first]
+        traces = (first + i + 1 for i, p in enumerate(heard) if self._traced(p))
+        speech_end = max(traces, default=self._onset)
+        return Ended(
+            start=self._start,
+            onset=self._onset,
+            speech_end=speech_end,
+            window_end=min(end, speech_end + self._config.trail),
+            end=end,
+            voiced=sum(map(self._voiced, heard)),
+            endpoint=endpoint,
+        )
+
+    def _voiced(self, probability: float) -> bool:
+        """Tell whether an onset or an utterance goes on; where all is speech, `leave` is above `enter`."""
+        return probability >= self._config.leave or probability > self._config.enter
+
+    def _traced(self, probability: float) -> bool:
+        return probability >= self._config.trace or probability > self._config.enter

@@ -1,0 +1,337 @@
+"""The data port: the SpeechToText servicer, health, reflection, admission, drain; errors become statuses here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+from stt.v1 import stt_pb2 as pb
+from stt.v1 import stt_pb2_grpc
+
+from stt_service import wire
+from stt_service.audio import AudioFormat
+from stt_service.batcher import Lane
+from stt_service.errors import (
+    EngineFailed,
+    InvalidRequest,
+    Overloaded,
+    StartFailed,
+    SttError,
+    TimedOut,
+    Unavailable,
+)
+from stt_service.models import Models
+from stt_service.parameters import LiveParameters, Parameters
+from stt_service.recognition import Lanes, Recognition
+from stt_service.recordings import decoded
+from stt_service.segmenter import Endpoint, segmenter_config
+from stt_service.session import Final, Session, SessionConfig, Suppressed
+from stt_service.streams import Limits, Requests, Stream, write
+from stt_service.vad import Silero, StreamVad, gate_config, silero_path
+
+if TYPE_CHECKING:
+    from stt_service.streams import Context
+
+    UnaryContext = grpc.aio.ServicerContext[pb.RecognizeRequest, pb.RecognizeResponse]
+
+log = logging.getLogger(__name__)
+
+SERVICE = pb.DESCRIPTOR.services_by_name["SpeechToText"].full_name
+MAX_MESSAGE_BYTES = 32 * 2**20
+GRACE_S = 60.0  # for streams to get what they are owed when the server drains
+RETRY_AFTER_S = 2.0
+DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
+OPTIONS = (
+    ("grpc.so_reuseport", 0),  # or two servers bind one port in silence
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.http2.bdp_probe", 0),  # or clients run two minutes ahead of a busy server
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+CODES = {
+    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+    TimedOut: grpc.StatusCode.DEADLINE_EXCEEDED,
+    EngineFailed: grpc.StatusCode.INTERNAL,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """What there is once the models are loaded and tried."""
+
+    models: Models
+    lanes: Lanes
+    silero: Silero
+    max_streams: int
+
+
+class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
+    """The servicer. Refuses everything until `ready` is set."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._ready: Ready | None = None
+        self._draining = asyncio.Event()
+        self._streams = 0
+
+    def serve(self, ready: Ready) -> None:
+        """Begin to serve."""
+        self._ready = ready
+
+    def drain(self) -> None:
+        """Tell every stream that the server goes away, and admit no more."""
+        self._draining.set()
+
+    async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
+        async with _answered(context, partial(_say_in_band, context, requests)):
+            with self._admitted() as ready:
+                await self._stream(ready, requests, context)
+
+    async def _stream(self, ready: Ready, requests: Requests, context: Context) -> None:
+        config = await _config(requests)
+        stream_id = secrets.token_hex(4)
+        session = self._session(ready, config)
+        partials = ready.models.names.partials if session.makes_partials else ""
+        started = pb.Started(
+            stream_id=stream_id,
+            settings=wire.settings(session.live),
+            model=ready.models.names.finals,
+            partial_model=partials,
+        )
+        offset_ms = config.resume.audio_offset_ms
+        first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=started)
+        await write(context, first)
+        log.info(
+            "stream %s opened: client %r, language %s", stream_id, config.client_id, session.live.language
+        )
+        recognition = Recognition(session, ready.lanes, stream_id)
+        limits = Limits(self._parameters.idle_timeout, self._parameters.max_stream_duration, GRACE_S)
+        stream = Stream(recognition, wire.audio_format(config.format), limits, self._draining)
+        try:
+            await stream.run(requests, context)
+        finally:
+            log.info(
+                "stream %s closed: %.1f s of audio, %d utterances, %.1f s settled",
+                stream_id,
+                recognition.heard_ms / 1000,
+                session.next_utterance - config.resume.next_utterance,
+                (session.final_ms - offset_ms) / 1000,
+            )
+
+    async def Recognize(  # noqa: N802
+        self, request: pb.RecognizeRequest, context: UnaryContext
+    ) -> pb.RecognizeResponse:
+        async with _answered(context, _say_nothing):
+            with self._admitted() as ready:
+                return await self._recognise(ready, request)
+        raise AssertionError("unreachable: _answered aborts the call")
+
+    async def _recognise(self, ready: Ready, request: pb.RecognizeRequest) -> pb.RecognizeResponse:
+        headerless = request.HasField("format")
+        config = pb.StreamingConfig(settings=request.settings, word_times=request.word_times)
+        if headerless:
+            config.format.CopyFrom(request.format)
+        recognition = Recognition(self._session(ready, config), ready.lanes, secrets.token_hex(4))
+        audio_format = wire.audio_format(config.format)
+        response = pb.RecognizeResponse(model=ready.models.names.finals)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_collect(recognition, response))
+            try:
+                async with recognition:
+                    async for stretch in _stretches(request.audio, headerless):
+                        await recognition.push(stretch, audio_format)
+                    await recognition.finish(Endpoint.END_OF_AUDIO)
+            finally:
+                recognition.outbox.close()
+        response.audio_duration.CopyFrom(wire.duration(recognition.heard_ms / 1000))
+        return response
+
+    def _session(self, ready: Ready, config: pb.StreamingConfig) -> Session:
+        """Return a session as the config wants it.
+
+        Raises:
+            InvalidRequest: a value in it will not do.
+        """
+        wire.client_id(config.client_id)
+        offset_ms, first_utterance = wire.resume(config.resume)
+        live = self._parameters.live().updated(wire.changes(config.settings))
+        ready.lanes.check(live.language)
+        return Session(
+            SessionConfig(
+                server=self._parameters,
+                live=live,
+                audio_format=wire.audio_format(config.format),
+                partials=config.partials and self._parameters.enable_realtime_transcription,
+                word_times=config.word_times,
+                offset_ms=offset_ms,
+                first_utterance=first_utterance,
+            ),
+            self._vad(ready, live),
+        )
+
+    def _vad(self, ready: Ready, live: LiveParameters) -> StreamVad:
+        return StreamVad(
+            ready.silero, gate_config(segmenter_config(live, self._parameters), live.webrtc_sensitivity)
+        )
+
+    @contextmanager
+    def _admitted(self) -> Iterator[Ready]:
+        """Hold a place among the streams.
+
+        Raises:
+            Unavailable: the server is loading or draining.
+            Overloaded: all places are taken.
+        """
+        ready = self._ready
+        if self._draining.is_set():
+            raise Unavailable("The server is going away: use another one.")
+        if ready is None:
+            raise Unavailable("The server is still loading its models: try again in a few seconds.")
+        if self._streams >= ready.max_streams:
+            raise Overloaded(
+                f"All {ready.max_streams} streams of this server are taken: try again later, or use another one.",
+                RETRY_AFTER_S,
+            )
+        self._streams += 1
+        try:
+            yield ready
+        finally:
+            self._streams -= 1
+
+
+async def _config(requests: Requests) -> pb.StreamingConfig:
+    """Wait for the first message, which must be the config."""
+    async for request in requests:
+        if request.WhichOneof("request") == "config":
+            return request.config
+        kind = request.WhichOneof("request") or "nothing"
+        raise InvalidRequest(f"The first message holds {kind}: it should hold the config.")
+    raise InvalidRequest("The stream ended before its config: send the config first, then audio.")
+
+
+async def _collect(recognition: Recognition, response: pb.RecognizeResponse) -> None:
+    while (told := await recognition.outbox.take()) is not None:
+        match told.event:
+            case Final() as event:
+                response.utterances.append(wire.final(event))
+            case Suppressed() as event:
+                response.suppressed.append(wire.suppressed(event))
+
+
+async def _stretches(audio: bytes, headerless: bool) -> AsyncIterator[bytes]:
+    if headerless:
+        yield audio
+        return
+    stretches = decoded(audio)
+    while (stretch := await asyncio.to_thread(next, stretches, None)) is not None:
+        yield stretch
+
+
+@asynccontextmanager
+async def _answered(
+    context: Context | UnaryContext, say: Callable[[SttError], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Answer what goes wrong inside: first by `say`, then by the call's status."""
+    try:
+        yield
+        return
+    except* SttError as group:
+        error = _leaf(group)
+    except* Exception:
+        name = secrets.token_hex(4)
+        log.exception("call failed, id %s", name)
+        error = EngineFailed(f"The server failed, id {name} in its log: try again.")
+    await say(error)
+    await context.abort(_code(error), str(error))
+
+
+def _code(error: SttError) -> grpc.StatusCode:
+    return next(code for kind, code in CODES.items() if isinstance(error, kind))
+
+
+async def _say_in_band(context: Context, requests: Requests, error: SttError) -> None:
+    """Send the failure, and read on for a moment: a client that is writing would lose the status (grpc#36066)."""
+    code = _code(error)
+    failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
+    if isinstance(error, Overloaded):
+        failure.retry_after.CopyFrom(wire.duration(error.retry_after_s))
+    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError):
+        async with asyncio.timeout(DISCARD_S):
+            await context.write(pb.StreamingRecognizeResponse(failure=failure))
+            async for _ in requests:
+                pass
+
+
+async def _say_nothing(error: SttError) -> None:
+    """A call with one answer has its status only."""
+
+
+def _leaf(group: BaseExceptionGroup[SttError]) -> SttError:
+    first = group.exceptions[0]
+    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+class Server:
+    """The listening server."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._service = SpeechToText(parameters)
+        self._health = health.HealthServicer()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen; health says NOT_SERVING.
+
+        Raises:
+            StartFailed: the port is taken, or the address is not this machine's.
+        """
+        stt_pb2_grpc.add_SpeechToTextServicer_to_server(self._service, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((SERVICE, HEALTH, reflection.SERVICE_NAME), self._server)
+        await self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        address = f"{self._parameters.server_bind}:{self._parameters.data_port}"
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise StartFailed(
+                f"DATA_PORT={self._parameters.data_port} on {self._parameters.server_bind} cannot be used: "
+                "another program has it, or the address is not this machine's; set DATA_PORT or SERVER_BIND."
+            ) from error
+        await self._server.start()
+
+    async def serve(self, models: Models, max_streams: int) -> None:
+        """Run the lanes and serve until cancelled."""
+        finals = Lane(models.finals.transcribe, self._parameters.max_batch)
+        same = models.partials is models.finals
+        partials = finals if same else Lane(models.partials.transcribe, self._parameters.max_batch)
+        lanes = Lanes(finals, partials, models.finals.multilingual, models.partials.multilingual)
+        async with asyncio.TaskGroup() as tasks:
+            for lane in {finals, partials}:
+                tasks.create_task(lane.run())
+            self._service.serve(Ready(models, lanes, Silero(silero_path()), max_streams))
+            await self._tell_health(health_pb2.HealthCheckResponse.SERVING)
+
+    async def drain(self) -> None:
+        """Stop: what is owed is sent first, for at most GRACE_S."""
+        await self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._service.drain()
+        await self._server.stop(GRACE_S)
+
+    async def _tell_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in ("", SERVICE):
+            await self._health.set(name, status)

@@ -1,0 +1,81 @@
+"""Successive hypotheses of an open utterance → a stable prefix, never taken back, and an unstable tail.
+
+LocalAgreement (Macháček et al. 2023, "Turning Whisper into Real-Time Transcription System"): what the latest
+hypotheses agree on from the beginning is stable, but for the newest words, which the next sound may still change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+# A unit is a word with the space before it, or one sign of a script that is written without spaces.
+_SIGN = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]"
+_UNIT = re.compile(rf"\s*(?:{_SIGN}|(?:(?!{_SIGN})\S)+)")
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class StabiliserConfig:
+    """How sure is sure: measured over our dictations, docs/performance.md."""
+
+    agreements: int = 2  # hypotheses that must agree
+    held_back: int = 2  # newest words that are never stable yet
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """The text of an open utterance: stable + unstable."""
+
+    stable: str
+    unstable: str
+
+
+class Stabiliser:
+    """One utterance's hypotheses."""
+
+    def __init__(self, config: StabiliserConfig) -> None:
+        self._config = config
+        self._stable: list[str] = []
+        self._tails: deque[list[str]] = deque(maxlen=config.agreements)
+
+    def push(self, text: str) -> Hypothesis:
+        """Take the newest hypothesis; return what is stable now, and the rest."""
+        units = _UNIT.findall(text)
+        tail = units[_length_of_match(self._stable, units) :]
+        self._tails.append(tail)
+        agreed = self._agreed() if len(self._tails) == self._config.agreements else 0
+        newly = min(agreed, max(0, len(tail) - self._config.held_back))
+        self._stable += tail[:newly]
+        self._tails = deque((t[newly:] for t in self._tails), self._config.agreements)
+        stable = "".join(self._stable)
+        unstable = "".join(tail[newly:])
+        return Hypothesis(stable.lstrip(), unstable if stable else unstable.lstrip())
+
+    def _agreed(self) -> int:
+        """Return how many units all hypotheses begin with."""
+        agreed = 0
+        for units in zip(*self._tails, strict=False):
+            if len({_key(unit) for unit in units}) > 1:
+                break
+            agreed += 1
+        return agreed
+
+
+def _key(unit: str) -> str:
+    return _NOT_WORD.sub("", unit).casefold()
+
+
+def _length_of_match(stable: list[str], units: list[str]) -> int:
+    """Return how many of the units tell what is stable already: the prefix at the least edit distance."""
+    wanted, row = [_key(unit) for unit in stable], list(range(len(stable) + 1))
+    best, length = row[-1], 0
+    for count, unit in enumerate(units, 1):
+        key, diagonal, row[0] = _key(unit), row[0], count
+        for column, want in enumerate(wanted, 1):
+            cost = min(diagonal + (want != key), row[column] + 1, row[column - 1] + 1)
+            diagonal, row[column] = row[column], cost
+        if row[-1] < best or (row[-1] == best and count <= len(stable)):
+            best, length = row[-1], count
+    return length

@@ -1,0 +1,188 @@
+"""One StreamingRecognize call: the wire on one side, a recognition on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stt.v1 import stt_pb2 as pb
+
+from stt_service import wire
+from stt_service.audio import AudioFormat
+from stt_service.errors import EngineFailed, InvalidRequest, SttError, TimedOut, Unavailable
+from stt_service.recognition import Notice, Recognition
+from stt_service.segmenter import Endpoint
+
+if TYPE_CHECKING:
+    import grpc
+
+    Context = grpc.aio.ServicerContext[pb.StreamingRecognizeRequest, pb.StreamingRecognizeResponse]
+
+Requests = AsyncIterator[pb.StreamingRecognizeRequest]
+
+MAX_CHUNK_BYTES = 4 * 2**20
+STALL_S = 3.0  # of wall-clock time without audio: an open utterance is ended
+WRITE_S = 30.0  # for the client to take a message
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ends a stream."""
+
+    idle_s: float
+    duration_s: float  # 0: none
+    grace_s: float  # left for a stream when the server drains
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How the audio of a stream ended, and why the stream fails, if it does."""
+
+    endpoint: Endpoint
+    failure: SttError | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """A live call's state at the edge."""
+
+    recognition: Recognition
+    audio_format: AudioFormat
+    limits: Limits
+    draining: asyncio.Event
+    _waiting_since: float | None = field(
+        default=None
+    )  # for the client's next message; None while one is worked on
+
+    async def run(self, requests: Requests, context: Context) -> None:
+        """Serve the stream to its end; all that is owed is sent.
+
+        Raises:
+            SttError: why it failed; what was owed before that has been sent.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                feeding = tasks.create_task(self._feed(requests))
+                while (told := await self.recognition.outbox.take()) is not None:
+                    await write(context, wire.response(told))
+        except* SttError as group:
+            raise _first(group) from None
+        if (failure := feeding.result()) is not None:
+            raise failure
+
+    async def _feed(self, requests: Requests) -> SttError | None:
+        """Take the stream's audio to its end, have all told, close the outbox. Return why the stream fails."""
+        failure: SttError | None = None
+        try:
+            async with self.recognition:
+                end = await self._first_end(requests)
+                failure = end.failure
+                await self.recognition.finish(end.endpoint)
+        except* (InvalidRequest, EngineFailed) as group:
+            failure = failure or _first(group)
+        finally:
+            self.recognition.outbox.close()
+        return failure
+
+    async def _first_end(self, requests: Requests) -> _End:
+        """Read until the audio ends: by the client, by silence on the wire, or by the server's own end."""
+        ends = [asyncio.create_task(end) for end in (self._read(requests), self._watch(), self._drain())]
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return next(end for end in ends if end in done).result()
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+
+    async def _read(self, requests: Requests) -> _End:
+        try:
+            self._waiting_since = time.monotonic()
+            async for request in requests:
+                self._waiting_since = None
+                await self._take(request)
+                self._waiting_since = time.monotonic()
+        except (InvalidRequest, TimedOut) as failure:
+            return _End(Endpoint.END_OF_AUDIO, failure)
+        return _End(Endpoint.END_OF_AUDIO)
+
+    async def _take(self, request: pb.StreamingRecognizeRequest) -> None:
+        match request.WhichOneof("request"):
+            case "audio":
+                await self._hear(request.audio)
+            case "silence":
+                await self.recognition.silence(wire.silence_s(request.silence), self.audio_format)
+            case "finalize":
+                await self.recognition.finalize(Endpoint.FINALIZE)
+            case "update":
+                self.recognition.update(wire.changes(request.update))
+            case "config":
+                raise InvalidRequest(
+                    "A second config came: it comes once, first; change settings with `update`."
+                )
+            case _:
+                raise InvalidRequest("A message without content came: it should hold audio or a command.")
+
+    async def _hear(self, audio: bytes) -> None:
+        if len(audio) > MAX_CHUNK_BYTES:
+            raise InvalidRequest(
+                f"A message holds {len(audio)} bytes of audio: it should be at most {MAX_CHUNK_BYTES}."
+            )
+        await self.recognition.push(audio, self.audio_format)
+        heard_s = self.recognition.heard_ms / 1000
+        if self.limits.duration_s and heard_s >= self.limits.duration_s:
+            raise TimedOut(
+                f"The stream is {self.limits.duration_s:g} s long, and none may be longer: begin a new one."
+            )
+
+    async def _watch(self) -> _End:
+        """End the open utterance when the client falls silent on the wire, and the stream when it stays so."""
+        stalled: float | None = None  # since when, of the silence that was acted on
+        while True:
+            since = self._waiting_since
+            quiet_s = 0.0 if since is None else time.monotonic() - since
+            if quiet_s >= self.limits.idle_s:
+                return _End(Endpoint.STALLED, TimedOut(_idle(self.limits.idle_s)))
+            if quiet_s >= STALL_S and stalled != since:
+                stalled = since
+                await self.recognition.finalize(Endpoint.STALLED)
+            wanted_s = STALL_S if quiet_s < STALL_S else self.limits.idle_s
+            await asyncio.sleep(max(0.01, min(wanted_s, self.limits.idle_s) - quiet_s))
+
+    async def _drain(self) -> _End:
+        await self.draining.wait()
+        message = "The server is going away: what is owed comes first, then resume on another one."
+        self.recognition.tell(Notice("DRAIN", message, self.limits.grace_s))
+        return _End(Endpoint.DRAIN, Unavailable("The server is going away: resume on another one."))
+
+
+async def write(context: Context, message: pb.StreamingRecognizeResponse) -> None:
+    """Send a message.
+
+    Raises:
+        TimedOut: the client does not read.
+    """
+    try:
+        async with asyncio.timeout(WRITE_S):
+            await context.write(message)
+    except TimeoutError as error:
+        raise TimedOut(
+            f"The client read nothing for {WRITE_S:g} s: read the responses while sending."
+        ) from error
+
+
+def _idle(idle_s: float) -> str:
+    return f"No audio came for {idle_s:g} s: send audio or silence, or half-close the stream."
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> SttError:
+    """Return the first of the errors that ended a group of tasks."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            return _first(error)
+        if isinstance(error, SttError):
+            return error
+    raise group

@@ -1,0 +1,151 @@
+"""Fetches models from the hub, over plain HTTP, so that a broken-off file goes on where it stopped.
+
+The hub's library is used for its addresses, tokens, proxies and retries (HF_ENDPOINT, HF_TOKEN,
+HF_HUB_OFFLINE); its own download of a snapshot starts a file again after the process was killed. It takes
+half a second to import, so it is imported only when something is fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from shutil import rmtree
+
+from stt_service.errors import ModelNotFound
+
+# Names as in faster-whisper; a test holds this to its table.
+HUB_NAMES: Mapping[str, str] = {
+    "tiny": "Systran/faster-whisper-tiny",
+    "tiny.en": "Systran/faster-whisper-tiny.en",
+    "base": "Systran/faster-whisper-base",
+    "base.en": "Systran/faster-whisper-base.en",
+    "small": "Systran/faster-whisper-small",
+    "small.en": "Systran/faster-whisper-small.en",
+    "medium": "Systran/faster-whisper-medium",
+    "medium.en": "Systran/faster-whisper-medium.en",
+    "large": "Systran/faster-whisper-large-v3",
+    "large-v1": "Systran/faster-whisper-large-v1",
+    "large-v2": "Systran/faster-whisper-large-v2",
+    "large-v3": "Systran/faster-whisper-large-v3",
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "distil-small.en": "Systran/faster-distil-whisper-small.en",
+    "distil-medium.en": "Systran/faster-distil-whisper-medium.en",
+    "distil-large-v2": "Systran/faster-distil-whisper-large-v2",
+    "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
+    "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
+}
+WANTED = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
+LISTING_TIMEOUT_S = 10.0  # the library's own limit for a request
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    name: str
+    size_bytes: int
+    sha256: str  # empty where the hub does not tell: small files
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    repository: str
+    commit: str
+    files: tuple[RemoteFile, ...]
+
+
+class Hub:
+    """The hub that HF_ENDPOINT names."""
+
+    def offers(self, name: str) -> bool:
+        return name in HUB_NAMES or "/" in name
+
+    def fetch(self, name: str, staging: Path) -> Path:
+        """Return a folder in `staging` with the model's files, verified.
+
+        Raises:
+            ModelNotFound: with the reason only; what arrived stays in `staging`.
+        """
+        repository = HUB_NAMES.get(name, name)
+        try:
+            revision = _revision(repository)
+            folder = _folder(staging / "hub", revision.commit)
+            for file in revision.files:
+                _fetch_file(revision, file, folder)
+        except (
+            Exception
+        ) as error:  # the library's HTTP library has its own tree, and has been replaced before
+            raise ModelNotFound(_reason(repository, error)) from error
+        return folder
+
+
+def _revision(repository: str) -> Revision:
+    """Return what the repository holds now."""
+    from huggingface_hub import HfApi
+
+    listing = HfApi().model_info(repository, timeout=LISTING_TIMEOUT_S, files_metadata=True)
+    files = tuple(
+        RemoteFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "")
+        for file in listing.siblings or ()
+        if any(fnmatch(file.rfilename, pattern) for pattern in WANTED)
+    )
+    if not any(file.name == "model.bin" for file in files):
+        raise ModelNotFound(f"{repository} holds no model.bin: it is no model for CTranslate2")
+    return Revision(repository, listing.sha or "main", files)
+
+
+def _folder(folder: Path, commit: str) -> Path:
+    """Return the folder for this commit's files; what is left of another commit goes."""
+    for other in folder.glob("*"):
+        if other.name != commit:
+            rmtree(other, ignore_errors=True)
+    (folder / commit).mkdir(parents=True, exist_ok=True)
+    return folder / commit
+
+
+def _fetch_file(revision: Revision, file: RemoteFile, folder: Path) -> None:
+    from huggingface_hub import constants, get_token, hf_hub_url
+    from huggingface_hub.file_download import http_get
+
+    target, part = folder / file.name, folder / f"{file.name}.part"
+    if target.exists():  # only whole files bear their name
+        return
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    with part.open("ab") as output:
+        http_get(
+            hf_hub_url(revision.repository, file.name, revision=revision.commit),
+            output,
+            resume_size=output.tell(),
+            headers={"authorization": f"Bearer {token}"} if token else {},
+            expected_size=file.size_bytes or None,
+            displayed_filename=file.name,
+        )
+    _verify(file, part)
+    part.replace(target)
+
+
+def _verify(file: RemoteFile, part: Path) -> None:
+    with part.open("rb") as content:
+        whole = not file.sha256 or hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+    if not whole or (file.size_bytes and part.stat().st_size != file.size_bytes):
+        part.unlink()
+        raise ModelNotFound(f"{file.name} arrived damaged")
+
+
+def _reason(repository: str, error: Exception) -> str:
+    from huggingface_hub.constants import ENDPOINT
+    from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    match error:
+        case ModelNotFound():
+            return str(error)
+        case OfflineModeIsEnabled():
+            return "HF_HUB_OFFLINE forbids the hub"
+        case GatedRepoError():
+            return f"{ENDPOINT} gives {repository} only to those it knows: set HF_TOKEN"
+        case RepositoryNotFoundError():
+            return f"{ENDPOINT} has no {repository}, or shows it only with an HF_TOKEN"
+    what = str(error).strip().partition("\n")[0] or type(error).__name__
+    return f"{ENDPOINT} did not give {repository}: {what}"

@@ -1,0 +1,246 @@
+"""The client against a real gRPC server on loopback that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from scripted_server import (
+    Response,
+    Script,
+    Stream,
+    failure,
+    final,
+    partial,
+    says,
+    serving,
+    suppressed,
+    until_cancelled,
+)
+from stt.v1 import stt_pb2
+
+from stt_cli.client import connect
+from stt_cli.errors import ServiceError, SourceError, Unreachable
+from stt_cli.events import (
+    AudioFormat,
+    Encoding,
+    Event,
+    Final,
+    Latency,
+    Notice,
+    Partial,
+    Settings,
+    SettingsInForce,
+    SpeechStarted,
+    Started,
+    StreamOptions,
+    Suppressed,
+    Word,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
+
+
+async def chunks(*audio: bytes) -> AsyncIterator[bytes]:
+    for chunk in audio:
+        yield chunk
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        yield bytes(3200)
+        await asyncio.sleep(0)
+
+
+async def events_of(
+    script: Script, audio: AsyncIterator[bytes] | None = None, options: StreamOptions | None = None
+) -> list[Event]:
+    async with serving(script) as server, connect(server.address) as client:
+        heard = client.recognize(audio or chunks(b"abcd"), options or StreamOptions())
+        return [event async for event in heard]
+
+
+async def test_every_kind_of_event_comes_with_its_positions() -> None:
+    notice = stt_pb2.Notice(reason="DRAIN", message="going away", remaining=Duration(seconds=2))
+    started, *events = await events_of(
+        says(
+            Response(speech_started=stt_pb2.SpeechStarted(utterance=1, start_ms=320), received_ms=400),
+            partial("раз", " два", revision=3),
+            final("раз", start_ms=320, end_ms=900),
+            suppressed("Thank you."),
+            Response(settings=stt_pb2.Settings(language="en", hotwords=["x"]), received_ms=2000),
+            Response(notice=notice, received_ms=2000, final_ms=2000),
+        ),
+        options=StreamOptions(partials=True),
+    )
+    assert isinstance(started, Started)
+    assert (started.stream_id, started.model, started.settings.language) == ("s1", "base", "ru")
+    assert events == [
+        SpeechStarted(1, 320, received_ms=400),
+        Partial(1, 3, "раз", " два", 0, 500, received_ms=600),
+        Final(
+            utterance=1,
+            text="раз",
+            start_ms=320,
+            end_ms=900,
+            language="ru",
+            language_probability=0.5,
+            confidence=0.75,
+            endpoint="silence",
+            latency=Latency(1.5, 0.01, 0.25, early=True, batch=2),
+            words=(Word("раз", 320, 900, 0.5),),
+            received_ms=900,
+            final_ms=900,
+        ),
+        Suppressed(2, 1000, 2000, "NO_SPEECH", "Thank you.", received_ms=2000, final_ms=2000),
+        SettingsInForce(Settings("en", "", ("x",), translate=False), received_ms=2000),
+        Notice("DRAIN", "going away", 2000, received_ms=2000, final_ms=2000),
+    ]
+
+
+async def test_config_goes_first_and_audio_arrives_byte_for_byte() -> None:
+    options = StreamOptions(
+        AudioFormat(48_000, 2, Encoding.F32LE),
+        Settings("en", "Names: Ann.", ("Ann", "Bob"), translate=True),
+        partials=True,
+        word_times=True,
+        client_id="test",
+    )
+    async with serving(says()) as server, connect(server.address) as client:
+        async for _ in client.recognize(chunks(b"abc", b"de"), options):
+            pass
+        stream = server.streams[0]
+    assert stream.config == stt_pb2.StreamingConfig(
+        format=stt_pb2.AudioFormat(
+            encoding=stt_pb2.AudioFormat.ENCODING_PCM_F32LE, sample_rate_hz=48_000, channels=2
+        ),
+        settings=stt_pb2.Settings(
+            language="en", initial_prompt="Names: Ann.", hotwords=["Ann", "Bob"], translate=True
+        ),
+        partials=True,
+        word_times=True,
+        client_id="test",
+    )
+    assert (bytes(stream.audio), stream.half_closed) == (b"abcde", True)
+
+
+async def test_settings_that_were_not_given_are_left_to_the_server() -> None:
+    async with serving(says()) as server, connect(server.address) as client:
+        async for _ in client.recognize(chunks(), StreamOptions()):
+            pass
+        assert server.streams[0].config.settings == stt_pb2.Settings()
+
+
+async def test_an_event_of_a_newer_server_is_passed_over() -> None:
+    assert len(await events_of(says(Response(received_ms=5)))) == 1  # started
+
+
+async def test_a_failure_said_in_band_is_raised_although_the_client_is_writing() -> None:
+    async def refuses(stream: Stream) -> None:
+        await stream.open()
+        await stream.say(failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken."))
+        await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken.")
+
+    with pytest.raises(ServiceError, match=r"^All 4 streams are taken\.$") as caught:
+        await events_of(refuses, endless())
+    assert caught.value.status == "RESOURCE_EXHAUSTED"
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED])
+async def test_a_status_without_a_failure_becomes_a_sentence(status: grpc.StatusCode) -> None:
+    async def refuses(stream: Stream) -> None:
+        await stream.hear()
+        await stream.context.abort(status, "no audio for 300 s")
+
+    with pytest.raises(ServiceError, match=f"answered {status.name}: no audio for 300 s") as caught:
+        await events_of(refuses)
+    assert caught.value.status == status.name
+
+
+async def test_a_server_that_dies_while_the_client_is_writing_is_an_error() -> None:
+    async def dies(stream: Stream) -> None:
+        await stream.open()
+        await stream.context.abort(grpc.StatusCode.UNAVAILABLE, "going")
+
+    with pytest.raises(ServiceError, match=r"broke off the stream and gave no reason|was lost: going"):
+        await events_of(dies, endless())
+
+
+async def test_an_error_of_the_source_comes_after_the_finals_owed() -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"abcd"
+        raise SourceError("the microphone went away.")
+
+    seen = list[Event]()
+    async with serving(says(final("раз"))) as server, connect(server.address) as client:
+        with pytest.raises(SourceError, match="went away"):  # noqa: PT012
+            async for event in client.recognize(broken(), StreamOptions()):
+                seen.append(event)
+    assert [type(event) for event in seen] == [Started, Final]
+
+
+@pytest.mark.parametrize(
+    "audio", [pytest.param(endless, id="writing"), pytest.param(chunks, id="half-closed")]
+)
+async def test_closing_the_events_cancels_the_stream(audio: Callable[[], AsyncIterator[bytes]]) -> None:
+    cancelled = asyncio.Event()
+
+    async def waits(stream: Stream) -> None:
+        await stream.open()
+        try:
+            await stream.hear()
+            await until_cancelled(stream)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async with serving(waits) as server, connect(server.address) as client:
+        events = client.recognize(audio(), StreamOptions())
+        assert isinstance(await anext(events), Started)
+        await events.aclose()
+        async with asyncio.timeout(10):
+            await cancelled.wait()
+
+
+async def test_the_client_does_not_run_far_ahead_of_a_server_that_does_not_read() -> None:
+    sent = 0
+
+    async def counted() -> AsyncIterator[bytes]:
+        nonlocal sent
+        async for chunk in endless():
+            sent += len(chunk)
+            yield chunk
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):  # a writer that did not wait would be far beyond
+            await events_of(until_cancelled, counted())
+    assert 0 < sent < 200_000
+
+
+async def test_an_address_that_refuses_is_told_at_once() -> None:
+    async with serving(says()) as server:
+        address = server.address
+    with pytest.raises(Unreachable, match=f"^cannot reach {address}: is stt-server running\\?$"):
+        async with connect(address, timeout_s=60):
+            pass
+
+
+async def test_an_address_that_never_answers_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(Unreachable):
+            async with connect(f"127.0.0.1:{port}", timeout_s=0.1):
+                pass
+
+
+@pytest.mark.parametrize(("serves", "state"), [(True, "SERVING"), (False, "NOT_SERVING")])
+async def test_status_tells_health_services_and_round_trip(serves: bool, state: str) -> None:
+    async with serving(says(), serves=serves) as server, connect(server.address) as client:
+        status = await client.status()
+    assert status.health == state
+    assert status.services == ("grpc.health.v1.Health", "stt.v1.SpeechToText")
+    assert 0 < status.round_trip_ms < 5000

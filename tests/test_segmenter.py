@@ -1,0 +1,397 @@
+"""Utterances, drawn: a character a frame, evidence beside the rule it shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stt_service.parameters import LiveParameters, Parameters
+from stt_service.segmenter import (
+    CUT_WINDOW,
+    Cut,
+    Decision,
+    Ended,
+    Endpoint,
+    Hangover,
+    Resumed,
+    Segmenter,
+    SegmenterConfig,
+    Started,
+    segmenter_config,
+)
+
+LAW = settings(derandomize=True, deadline=None, max_examples=300)
+
+# # is speech, + weak speech, - a trace of it, . is silent.
+PROBABILITY = {"#": 0.99, "+": 0.5, "-": 0.2, ".": 0.0}
+SIGN = {Started: "^", Hangover: "h", Resumed: "r", Ended: "$", Cut: "|", type(None): "."}
+CONFIG = SegmenterConfig(
+    onset=3, hangover=4, min_length=0, max_length=60, pre_roll=2, trail=2, enter=0.95, leave=0.35, trace=0.1
+)
+
+
+def run(audio: str, config: SegmenterConfig = CONFIG, levels: str = "") -> list[Decision | None]:
+    """Feed a drawing; `levels` draws each frame's energy as a digit."""
+    segmenter = Segmenter(config)
+    energies = [float(level) for level in levels] or [0.0] * len(audio)
+    return [segmenter.step(PROBABILITY[p], energy) for p, energy in zip(audio, energies, strict=True)]
+
+
+def drawn(decisions: list[Decision | None]) -> str:
+    return "".join(SIGN[type(decision)] for decision in decisions)
+
+
+def ends(decisions: list[Decision | None]) -> list[Ended]:
+    """Return the utterances that ended, cut ones too."""
+    ended = [d.ended if isinstance(d, Cut) else d for d in decisions]
+    return [d for d in ended if isinstance(d, Ended)]
+
+
+def fed(audio: str, config: SegmenterConfig = CONFIG) -> Segmenter:
+    segmenter = Segmenter(config)
+    for frame in audio:
+        segmenter.step(PROBABILITY[frame], 0.0)
+    return segmenter
+
+
+@pytest.mark.parametrize(
+    ("audio", "decisions"),
+    [
+        pytest.param("..##......", "..........", id="a click shorter than the onset is no speech"),
+        pytest.param("..++++++..", "..........", id="weak speech begins no utterance"),
+        pytest.param("..#++.....", "....^.h.$.", id="weak speech completes an onset"),
+        pytest.param("..##.##...", "..........", id="an onset is unbroken"),
+        pytest.param("..####....", "....^..h.$", id="speech ends once silent for the hangover"),
+        pytest.param("####...####", "..^..h.r...", id="a pause shorter than the hangover is bridged"),
+        pytest.param("###++++++++", "..^........", id="weak speech keeps an utterance open"),
+        pytest.param("###----....", "..^...$....", id="a trace of speech does not"),
+        pytest.param("###..-..", "..^.hr$.", id="a trace of speech voids what was decoded early"),
+        pytest.param("###.-....", "..^...$..", id="a trace of speech puts the early decode off"),
+        pytest.param("###..+..#", "..^.hr.hr", id="each pause is told once speech came between"),
+    ],
+)
+def test_decisions(audio: str, decisions: str) -> None:
+    assert drawn(run(audio)) == decisions
+
+
+def test_an_utterance_keeps_its_pre_roll_and_its_trail() -> None:
+    ended = Ended(start=3, onset=5, speech_end=8, window_end=10, end=12, voiced=3, endpoint=Endpoint.SILENCE)
+    assert run(".....###....")[-1] == ended
+
+
+def test_an_utterance_does_not_reach_back_into_the_one_before() -> None:
+    first, second = ends(run("###....###...."))
+    assert second.start == first.end
+
+
+def test_a_faint_last_syllable_is_inside_the_window() -> None:
+    (ended,) = ends(run("###--...."))
+    assert (ended.speech_end, ended.window_end, ended.voiced) == (5, 7, 3)
+
+
+def test_the_early_window_is_the_final_one() -> None:
+    decisions = run("..####....")
+    assert decisions[7] == Hangover(speech_end=6, window_end=8)
+    assert ends(decisions)[0].window_end == 8
+
+
+def test_a_trail_longer_than_the_hangover_is_cut_at_the_end() -> None:
+    (ended,) = ends(run("###....", replace(CONFIG, trail=9)))
+    assert (ended.window_end, ended.end) == (7, 7)
+
+
+def test_silence_does_not_end_a_short_utterance() -> None:
+    assert drawn(run("###.......", replace(CONFIG, min_length=9))) == "..^.h...$."
+
+
+def test_an_onset_waits_for_the_gap_after_an_endpoint() -> None:
+    close, apart = run("###....#####"), run("###....#####", replace(CONFIG, min_gap=2))
+    assert drawn(close) == "..^.h.$..^.."
+    assert drawn(apart) == "..^.h.$....^"
+
+
+MAX_12 = replace(CONFIG, max_length=12)
+
+
+def test_an_utterance_is_cut_at_its_quietest_recent_point() -> None:
+    config = replace(CONFIG, max_length=30)  # looks at the last 10 frames
+    levels = "0" * 10 + "9" * 12 + "31113" + "9" * 3
+    cut = run("#" * 30, config, levels)[-1]
+    ended = Ended(
+        start=0, onset=0, speech_end=24, window_end=24, end=24, voiced=24, endpoint=Endpoint.MAX_LENGTH
+    )
+    assert cut == Cut(ended, Started(start=24, onset=24))
+
+
+def test_of_equally_quiet_points_the_latest_is_the_cut() -> None:
+    (ended,) = ends(run("#" * 30, replace(CONFIG, max_length=30)))
+    assert ended.end == 27
+
+
+def test_what_follows_a_cut_has_the_length_of_an_utterance_again() -> None:
+    assert drawn(run("#" * 30, MAX_12)) == "..^........|.........|........"
+
+
+def test_a_pause_inside_what_follows_a_cut_ends_it() -> None:
+    decisions = run("############....", MAX_12)
+    assert drawn(decisions) == "..^........|.h.$"
+    assert [(ended.start, ended.end) for ended in ends(decisions)] == [(0, 10), (10, 16)]
+
+
+def test_an_early_window_does_not_outlive_a_cut() -> None:
+    config = replace(CONFIG, max_length=30, hangover=9)
+    decisions = run("#" * 25 + "." * 6, config, "9" * 20 + "0" * 5 + "9" * 6)
+    assert drawn(decisions[25:]) == ".h..|h"
+    assert decisions[-1] == Hangover(speech_end=25, window_end=27)
+
+
+def test_without_speech_after_the_cut_the_utterance_ends_there_and_then() -> None:
+    config = replace(MAX_12, hangover=10)
+    (ended,) = ends(run("#####..........", config))
+    assert (ended.end, ended.speech_end, ended.endpoint) == (12, 5, Endpoint.MAX_LENGTH)
+
+
+def test_the_cut_tells_where_speech_ended_before_it_and_began_after() -> None:
+    cut = run("#######....#", replace(MAX_12, hangover=9))[-1]
+    assert isinstance(cut, Cut)
+    assert (cut.ended.speech_end, cut.ended.end, cut.started) == (7, 10, Started(start=10, onset=11))
+
+
+def test_the_cut_looks_back_six_seconds_at_most() -> None:
+    length = 3 * CUT_WINDOW + 90
+    levels = "9" * (length - CUT_WINDOW - 5) + "0" * 4 + "9" * (CUT_WINDOW + 1)
+    (ended,) = ends(run("#" * length, replace(CONFIG, max_length=length), levels))
+    assert ended.end == length - 3
+
+
+@pytest.mark.parametrize(
+    "endpoint", [e for e in Endpoint if e not in (Endpoint.SILENCE, Endpoint.MAX_LENGTH)]
+)
+def test_an_utterance_is_ended_from_outside(endpoint: Endpoint) -> None:
+    segmenter = fed("####.")
+    ended = Ended(start=0, onset=0, speech_end=4, window_end=5, end=5, voiced=4, endpoint=endpoint)
+    assert segmenter.flush(endpoint) == ended
+    assert segmenter.flush(endpoint) is None
+
+
+def test_a_word_cut_off_within_its_onset_is_an_utterance() -> None:
+    ended = fed("....#").flush(Endpoint.END_OF_AUDIO)
+    assert ended is not None
+    assert (ended.start, ended.onset, ended.speech_end, ended.end) == (2, 4, 5, 5)
+
+
+@pytest.mark.parametrize("audio", ["", "....", "..++", "###....", "##."])
+def test_without_an_utterance_there_is_none_to_end(audio: str) -> None:
+    assert fed(audio).flush(Endpoint.FINALIZE) is None
+
+
+def test_an_open_utterance_ends_under_the_settings_it_began_with() -> None:
+    segmenter = fed("###")
+    segmenter.reconfigure(replace(CONFIG, hangover=2))
+    first = [segmenter.step(PROBABILITY[frame], 0) for frame in "...."]
+    second = [segmenter.step(PROBABILITY[frame], 0) for frame in "###.."]
+    assert (drawn(first), drawn(second)) == (".h.$", "..^.$")
+
+
+def test_in_silence_new_settings_hold_at_once() -> None:
+    segmenter = fed("..")
+    segmenter.reconfigure(replace(CONFIG, enter=0.4))
+    assert drawn([segmenter.step(PROBABILITY[frame], 0) for frame in "+++"]) == "..^"
+
+
+def test_what_follows_a_cut_is_under_the_new_settings() -> None:
+    segmenter = fed("#" * 11, MAX_12)
+    segmenter.reconfigure(replace(MAX_12, hangover=2))
+    assert drawn([segmenter.step(PROBABILITY[frame], 0) for frame in "#.."]) == "|.$"
+
+
+def test_a_longer_pre_roll_does_not_bring_back_what_was_settled() -> None:
+    segmenter = fed("." * 9)
+    settled = segmenter.settled
+    segmenter.reconfigure(replace(CONFIG, pre_roll=8))
+    assert segmenter.settled == settled
+    assert [segmenter.step(PROBABILITY["#"], 0) for _ in range(3)][-1] == Started(start=settled, onset=9)
+
+
+@pytest.mark.parametrize(
+    ("audio", "speaking", "start", "settled"),
+    [
+        pytest.param(".....", False, None, 3, id="silence: all but a pre-roll"),
+        pytest.param(".....##", False, None, 3, id="onset: all before its pre-roll"),
+        pytest.param(".....####.", True, 3, 3, id="speech: all before it"),
+        pytest.param("###....", False, None, 7, id="endpoint: all"),
+    ],
+)
+def test_what_is_settled(audio: str, speaking: bool, start: int | None, settled: int) -> None:
+    segmenter = fed(audio)
+    assert (segmenter.frame, segmenter.speaking) == (len(audio), speaking)
+    assert (segmenter.start, segmenter.settled) == (start, settled)
+
+
+def configured(**changes: float) -> SegmenterConfig:
+    parameters = Parameters.model_validate(changes)
+    return segmenter_config(parameters.live(), parameters)
+
+
+def test_the_defaults_are_the_default_settings() -> None:
+    assert configured() == SegmenterConfig()
+
+
+def test_settings_in_seconds_become_frames() -> None:
+    config = configured(
+        post_speech_silence_duration=0.64,
+        min_length_of_recording=3.2,
+        max_length_of_recording=16,
+        pre_recording_buffer_duration=0.32,
+        min_gap_between_recordings=0.96,
+        early_transcription_on_silence=0.48,
+    )
+    lengths = (config.hangover, config.min_length, config.max_length)
+    assert (*lengths, config.pre_roll, config.min_gap, config.trail) == (20, 100, 500, 10, 30, 15)
+
+
+def test_the_stream_s_settings_go_before_the_server_s() -> None:
+    live = LiveParameters.model_validate({"post_speech_silence_duration": 0.32})
+    assert segmenter_config(live, Parameters.model_validate({})).hangover == 10
+
+
+def test_a_final_has_a_trail_although_nothing_is_decoded_early() -> None:
+    assert configured(early_transcription_on_silence=0).trail == 6
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "thresholds"),
+    [
+        pytest.param(0.05, (0.95, 0.35, 0.1), id="as strict as the default"),
+        pytest.param(0.6, (0.4, 0.25, 0.1), id="it ends below where it began"),
+        pytest.param(0.8, (0.2, 0.05, 0.05), id="a trace is never more than speech"),
+        pytest.param(1.0, (0.0, 0.01, 0.01), id="the floor"),
+    ],
+)
+def test_sensitivity_sets_the_thresholds(sensitivity: float, thresholds: tuple[float, ...]) -> None:
+    config = configured(silero_sensitivity=sensitivity)
+    assert (config.enter, config.leave, config.trace) == pytest.approx(thresholds)
+
+
+def test_at_the_highest_sensitivity_any_probability_above_zero_is_speech() -> None:
+    segmenter = Segmenter(replace(CONFIG, enter=0.0, leave=0.01, trace=0.01))
+    assert drawn([segmenter.step(p, 0) for p in (0.0, 1e-6, 1e-6, 1e-6, 1e-6)]) == "...^."
+
+
+def test_speech_is_above_the_threshold_not_at_it() -> None:
+    segmenter = Segmenter(CONFIG)
+    assert drawn([segmenter.step(CONFIG.enter, 0) for _ in range(9)]) == "." * 9
+
+
+# Stretches of one sign rather than single frames: they make whole utterances likely.
+TIMELINES = st.lists(st.tuples(st.sampled_from("##+-."), st.integers(1, 9)), max_size=25).map(
+    lambda stretches: "".join(sign * length for sign, length in stretches)
+)
+CONFIGS = st.builds(
+    SegmenterConfig,
+    onset=st.integers(1, 4),
+    hangover=st.integers(1, 9),
+    min_length=st.integers(0, 20),
+    max_length=st.integers(18, 40),
+    pre_roll=st.integers(0, 6),
+    min_gap=st.just(0),
+    trail=st.integers(1, 6),
+)
+
+
+def utterances(audio: str, config: SegmenterConfig) -> list[Ended]:
+    segmenter = Segmenter(config)
+    decisions: list[Decision | None] = [segmenter.step(PROBABILITY[p], i % 7) for i, p in enumerate(audio)]
+    return ends([*decisions, segmenter.flush(Endpoint.END_OF_AUDIO)])
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_utterances_never_overlap_and_none_is_longer_than_the_maximum(
+    audio: str, config: SegmenterConfig
+) -> None:
+    last_end = 0
+    for ended in utterances(audio, config):
+        assert last_end <= ended.start <= ended.onset < ended.speech_end <= ended.window_end <= ended.end
+        assert ended.end - ended.start <= config.max_length
+        assert 0 < ended.voiced <= ended.speech_end - ended.onset
+        last_end = ended.end
+    assert last_end <= len(audio)
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_speech_as_long_as_an_onset_is_never_lost(audio: str, config: SegmenterConfig) -> None:
+    kept = {frame for ended in utterances(audio, config) for frame in range(ended.start, ended.window_end)}
+    for frame in range(len(audio) - config.onset + 1):
+        if audio[frame : frame + config.onset] == "#" * config.onset:
+            assert kept >= set(range(frame, frame + config.onset))
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_every_start_has_its_end_and_every_end_its_start(audio: str, config: SegmenterConfig) -> None:
+    segmenter, started = Segmenter(config), None
+    for frame in audio:
+        decision = segmenter.step(PROBABILITY[frame], 0)
+        match decision:
+            case Started():
+                assert started is None
+                started = decision
+            case Ended():
+                assert started == Started(decision.start, decision.onset)
+                started = None
+            case Cut():
+                assert started == Started(decision.ended.start, decision.ended.onset)
+                assert decision.started.start == decision.ended.end
+                started = decision.started
+        assert segmenter.start == (started.start if started else None)
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_a_hangover_is_void_only_when_speech_resumed_or_the_window_differs(
+    audio: str, config: SegmenterConfig
+) -> None:
+    told: Hangover | None = None
+    for frame, decision in enumerate(run(audio, config)):
+        match decision:
+            case Hangover():
+                assert told is None
+                assert decision.window_end <= frame + 1
+                told = decision
+            case Resumed():
+                assert told is not None
+                told = None
+            case Ended() if told and decision.window_end == told.window_end:
+                assert decision.speech_end == told.speech_end
+                told = None
+            case Started() | Ended() | Cut():
+                told = None
+
+
+@LAW
+@given(TIMELINES, st.lists(CONFIGS, min_size=1, max_size=4), st.data())
+def test_what_is_settled_stays_so(audio: str, configs: list[SegmenterConfig], data: st.DataObject) -> None:
+    segmenter, settled = Segmenter(configs[0]), 0
+    changes = data.draw(st.dictionaries(st.integers(0, 100), st.sampled_from(configs), max_size=5))
+    for number, frame in enumerate(audio):
+        if number in changes:
+            segmenter.reconfigure(changes[number])
+        decision = segmenter.step(PROBABILITY[frame], number % 5)
+        started = decision.started if isinstance(decision, Cut) else decision
+        if isinstance(started, Started):
+            assert started.start >= settled
+        assert settled <= segmenter.settled <= segmenter.frame
+        settled = segmenter.settled
+        for ended in ends([decision]):
+            assert ended.end - ended.start <= max(config.max_length for config in configs)
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_the_same_frames_give_the_same_decisions(audio: str, config: SegmenterConfig) -> None:
+    assert run(audio, config) == run(audio, config)
