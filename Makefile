@@ -34,8 +34,8 @@ check: $(READY) ## format, lint, types, import rules, the wire's style
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 
-bench: setup ## word error rate and lag of the recordings in tests/recordings
-	@$(BIN)/python -m benchmarks.recordings $(ARGS)
+bench: setup ## word error rate of streamed dictations beside offline transcripts
+	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
 
 protos: $(READY) ## make the stubs anew from protos/
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos protos/stt/v1/*.proto

@@ -36,6 +36,10 @@ class Service:
         self.lines: list[str] = []  # of stderr
         self.address = ""
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "stt_service"],
@@ -46,16 +50,20 @@ class Service:
             start_new_session=True,  # Ctrl-C is for the client; the server is stopped after it
         )
         assert self._process.stderr is not None
-        Thread(target=self._read, args=(self._process.stderr,), daemon=True).start()
+        self._reader = Thread(target=self._read, args=(self._process.stderr,), daemon=True)
+        self._reader.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._stop()
-        else:
-            self._kill()
+        try:
+            if error is None:
+                self._stop()
+            else:
+                self._kill()
+        finally:
+            self._reader.join()
 
     def wait_until_listening(self) -> None:
         """Return when the server has told its address.
@@ -89,9 +97,10 @@ class Service:
         self._process.wait()
 
     def _read(self, stderr: IO[str]) -> None:
-        for line in stderr:
-            self.lines.append(line.rstrip())
-            self._arriving.put(line)
+        with stderr:
+            for line in stderr:
+                self.lines.append(line.rstrip())
+                self._arriving.put(line)
         self._arriving.put(None)
 
     def _story(self, what: str) -> str:

@@ -55,7 +55,8 @@ class Lane:
         waiter = _Waiter(decode.window, asyncio.get_running_loop().create_future(), time.monotonic())
         superseded = self._scheduler.submit(job)
         for outdated in (job, superseded) if superseded else (job,):
-            if (waiting := self._waiters.pop(_key(outdated), None)) is not None:
+            waiting = self._waiters.pop(_key(outdated), None)
+            if waiting is not None and not waiting.future.done():  # cancelled just now
                 waiting.future.set_result(None)
         self._waiters[_key(job)] = waiter
         self._arrived.set()
@@ -64,8 +65,8 @@ class Lane:
         finally:
             if self._waiters.get(_key(job)) is waiter:
                 del self._waiters[_key(job)]
-                for kind in (job.kind, Kind.FINAL):
-                    self._scheduler.withdraw(Job(stream, decode.utterance, kind))
+                if not self._scheduler.withdraw(job) and job.kind is Kind.EARLY:  # promoted
+                    self._scheduler.withdraw(Job(stream, decode.utterance, Kind.FINAL))
 
     def promote(self, stream: Hashable, utterance: int) -> None:
         """Let the early final, if it still waits, go with the finals."""

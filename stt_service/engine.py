@@ -6,6 +6,7 @@ company. Called from one thread at a time, blocks until done.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
 from stt_service.errors import EngineFailed
+from stt_service.guard import Evidence, verdict
 from stt_service.tail import (
     MAX_ROWS,
     ROWS_PER_SECOND,
@@ -254,10 +256,11 @@ class Engine:
             return _transcript(job, decoded, ())
         words = self._align(job, decoded)
         spoken_s = words[-1].end_s if words else 0.0
+        first = _transcript(job, decoded, words)
         if job.window.speech_end_s - spoken_s < UNTOLD_S or spoken_s < SHORTEST_S:
-            return _transcript(job, decoded, words)
-        rest = self.transcribe([_rest_of(job.window, spoken_s)])[0]
-        return _joined(_transcript(job, decoded, words), rest, spoken_s)
+            return first
+        [rest] = self.transcribe([_rest_of(job.window, spoken_s)])
+        return _joined(first, rest, spoken_s)
 
     def _align(self, job: _Job, decoded: _Decoded) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(job)
@@ -304,14 +307,14 @@ def _transcript(job: _Job, decoded: _Decoded, words: tuple[Word, ...]) -> Transc
 
 
 def _rest_of(window: Window, start_s: float) -> Window:
-    """Return the window from there on."""
+    """Return the window from there on, to be decoded once: it has no rest of its own."""
     start = int(start_s * SAMPLE_RATE_HZ)
-    return replace(window, samples=window.samples[start:], speech_end_s=window.speech_end_s - start_s)
+    return replace(window, samples=window.samples[start:], speech_end_s=0.0)
 
 
 def _joined(first: Transcript, rest: Transcript, rest_start_s: float) -> Transcript:
-    """Return the first with the rest after it, if the rest can be trusted."""
-    if not rest.text or rest.average_log_probability < MIN_AVERAGE_LOG_PROBABILITY:
+    """Return the first with the rest after it, if the rest can be trusted and is not what the first ends with."""
+    if verdict(rest, Evidence(SHORTEST_S, rest_start_s)) is not None or _ends_with(first.text, rest.text):
         return first
     later = [replace(w, start_s=w.start_s + rest_start_s, end_s=w.end_s + rest_start_s) for w in rest.words]
     return replace(
@@ -321,6 +324,12 @@ def _joined(first: Transcript, rest: Transcript, rest_start_s: float) -> Transcr
         average_log_probability=min(first.average_log_probability, rest.average_log_probability),
         temperature=max(first.temperature, rest.temperature),
     )
+
+
+def _ends_with(text: str, end: str) -> bool:
+    """Tell whether the text ends with the same words: the alignment of a last word can be wrong."""
+    words, last = (re.findall(r"\w+", each.casefold()) for each in (text, end))
+    return words[-len(last) :] == last
 
 
 def _rows_for(window: Window) -> int:

@@ -51,7 +51,7 @@ class Scheduler:
         """Make the waiting early final a final; return it as it was, None when it does not wait."""
         job = self._waiting[Kind.EARLY].pop((stream, utterance), None)
         if job is not None:
-            self.submit(replace(job, kind=Kind.FINAL))
+            self._waiting[Kind.FINAL][stream, utterance] = replace(job, kind=Kind.FINAL)
         return job
 
     def withdraw(self, job: Job) -> bool:

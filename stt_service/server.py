@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
-from grpc_health.v1.health import aio as health
+from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]  # the stubs lack it
 from grpc_reflection.v1alpha import reflection
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc

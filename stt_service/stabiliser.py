@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
+from unicodedata import category
 
-# A unit is a word with the space before it, or one sign of a script that is written without spaces.
+# A unit is a word with the space before it, or one sign of a script that is written without spaces. Punctuation
+# is never a unit of its own, or a dash that comes and goes would shift the words.
 _SIGN = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]"
-_UNIT = re.compile(rf"\s*(?:{_SIGN}|(?:(?!{_SIGN})\S)+)")
-_NOT_WORD = re.compile(r"[\W_]+")
+_PUNCTUATION = r"[^\w\s]+"
+_WORD = rf"(?:{_SIGN}|(?:(?!{_SIGN})\S)+)"
+_UNIT = re.compile(rf"\s*(?:{_PUNCTUATION}\s+)*{_WORD}(?:\s*{_PUNCTUATION}(?=\s|$|{_SIGN}))*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,15 @@ class Stabiliser:
 
 
 def _key(unit: str) -> str:
-    return _NOT_WORD.sub("", unit).casefold()
+    """Return what tells words apart: letters, their marks (vowels, in many scripts) and digits."""
+    return "".join(sign for sign in unit.casefold() if category(sign)[0] in "LMN")
 
 
 def _length_of_match(stable: list[str], units: list[str]) -> int:
-    """Return how many of the units tell what is stable already: the prefix at the least edit distance."""
+    """Return how many of the units tell what is stable already: the prefix at the least edit distance.
+
+    Of equal ones the prefix that ends as the stable text does: an inserted word shall not double the one after it.
+    """
     wanted, row = [_key(unit) for unit in stable], list(range(len(stable) + 1))
     best, length = row[-1], 0
     for count, unit in enumerate(units, 1):
@@ -76,6 +83,6 @@ def _length_of_match(stable: list[str], units: list[str]) -> int:
         for column, want in enumerate(wanted, 1):
             cost = min(diagonal + (want != key), row[column] + 1, row[column - 1] + 1)
             diagonal, row[column] = row[column], cost
-        if row[-1] < best or (row[-1] == best and count <= len(stable)):
+        if row[-1] < best or (row[-1] == best and (count <= len(stable) or key == wanted[-1])):
             best, length = row[-1], count
     return length

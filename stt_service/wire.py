@@ -135,7 +135,7 @@ def resume(message: pb.Resume) -> tuple[int, int]:
         ("next_utterance", message.next_utterance),
     ):
         if not 0 <= value < 2**53:
-            raise InvalidRequest(f"resume.{name}={value} will not do: it should be 0 or more.")
+            raise InvalidRequest(f"resume.{name}={value} will not do: it should be 0 to {2**53 - 1}.")
     return message.audio_offset_ms, message.next_utterance
 
 

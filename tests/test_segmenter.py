@@ -25,8 +25,8 @@ from stt_service.segmenter import (
 
 LAW = settings(derandomize=True, deadline=None, max_examples=300)
 
-# # is speech, + weak speech, - a trace of it, . is silent.
-PROBABILITY = {"#": 0.99, "+": 0.5, "-": 0.2, ".": 0.0}
+# # is speech, o fainter speech, + weak speech, - a trace of it, . is silent.
+PROBABILITY = {"#": 0.99, "o": 0.7, "+": 0.5, "-": 0.2, ".": 0.0}
 SIGN = {Started: "^", Hangover: "h", Resumed: "r", Ended: "$", Cut: "|", type(None): "."}
 CONFIG = SegmenterConfig(
     onset=3, hangover=4, min_length=0, max_length=60, pre_roll=2, trail=2, enter=0.95, leave=0.35, trace=0.1
@@ -104,7 +104,7 @@ def test_a_trail_longer_than_the_hangover_is_cut_at_the_end() -> None:
 
 
 def test_silence_does_not_end_a_short_utterance() -> None:
-    assert drawn(run("###.......", replace(CONFIG, min_length=9))) == "..^.h...$."
+    assert drawn(run("..###.......", replace(CONFIG, min_length=9))) == "....^.h...$."
 
 
 def test_an_onset_waits_for_the_gap_after_an_endpoint() -> None:
@@ -143,9 +143,9 @@ def test_a_pause_inside_what_follows_a_cut_ends_it() -> None:
 
 def test_an_early_window_does_not_outlive_a_cut() -> None:
     config = replace(CONFIG, max_length=30, hangover=9)
-    decisions = run("#" * 25 + "." * 6, config, "9" * 20 + "0" * 5 + "9" * 6)
-    assert drawn(decisions[25:]) == ".h..|h"
-    assert decisions[-1] == Hangover(speech_end=25, window_end=27)
+    decisions = run("#" * 25 + "." * 9, config, "9" * 20 + "0" * 5 + "9" * 9)
+    assert drawn(decisions[25:]) == ".h..|h..$"
+    assert decisions[30] == Hangover(speech_end=25, window_end=27)
 
 
 def test_without_speech_after_the_cut_the_utterance_ends_there_and_then() -> None:
@@ -162,9 +162,9 @@ def test_the_cut_tells_where_speech_ended_before_it_and_began_after() -> None:
 
 def test_the_cut_looks_back_six_seconds_at_most() -> None:
     length = 3 * CUT_WINDOW + 90
-    levels = "9" * (length - CUT_WINDOW - 5) + "0" * 4 + "9" * (CUT_WINDOW + 1)
+    levels = "9" * (length - CUT_WINDOW - 5) + "0" * 5 + "9" * 80 + "1" * 5 + "9" * (CUT_WINDOW - 85)
     (ended,) = ends(run("#" * length, replace(CONFIG, max_length=length), levels))
-    assert ended.end == length - 3
+    assert ended.end == length - CUT_WINDOW + 82
 
 
 @pytest.mark.parametrize(
@@ -206,6 +206,13 @@ def test_what_follows_a_cut_is_under_the_new_settings() -> None:
     segmenter = fed("#" * 11, MAX_12)
     segmenter.reconfigure(replace(MAX_12, hangover=2))
     assert drawn([segmenter.step(PROBABILITY[frame], 0) for frame in "#.."]) == "|.$"
+
+
+def test_a_shorter_maximum_to_come_brings_the_cut_nearer() -> None:
+    segmenter = fed("#" * 20, replace(CONFIG, max_length=30))
+    segmenter.reconfigure(MAX_12)
+    (ended,) = ends([segmenter.step(PROBABILITY["#"], int(number >= 5)) for number in range(10)])
+    assert ended.end == 28
 
 
 def test_a_longer_pre_roll_does_not_bring_back_what_was_settled() -> None:
@@ -283,7 +290,23 @@ def test_at_the_highest_sensitivity_any_probability_above_zero_is_speech() -> No
 
 def test_speech_is_above_the_threshold_not_at_it() -> None:
     segmenter = Segmenter(CONFIG)
-    assert drawn([segmenter.step(CONFIG.enter, 0) for _ in range(9)]) == "." * 9
+    assert drawn([segmenter.step(CONFIG.enter, 0) for _ in range(5)]) == "." * 5
+
+
+def test_faint_speech_begins_an_utterance_once_it_has_gone_on_for_longer() -> None:
+    assert drawn(run("oooooooo")) == ".....^.."
+
+
+def test_a_faint_sound_that_is_short_begins_none() -> None:
+    assert drawn(run("ooooo....")) == "........."
+
+
+def test_faint_speech_that_becomes_clear_begins_at_once() -> None:
+    assert drawn(run("oo#o....")) == "..^..h.$"
+
+
+def test_a_faint_sound_at_the_end_of_the_audio_is_no_utterance() -> None:
+    assert fed("...oo").flush(Endpoint.END_OF_AUDIO) is None
 
 
 # Stretches of one sign rather than single frames: they make whole utterances likely.

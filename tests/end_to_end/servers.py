@@ -1,0 +1,63 @@
+"""Servers as processes: what they log, the signals they get, how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from queue import Empty
+from time import monotonic
+
+from benchmarks.service import Service
+
+PATIENCE_S = 60.0
+STT_SERVER = str(Path(sys.executable).with_name("stt-server"))
+# Whatever the machine or a developer's .env says.
+COMMON = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIME_MODEL": "base"}
+
+
+class Server(Service):
+    """A server that a test looks at from outside."""
+
+    async def told(self, pattern: str) -> str:
+        """Wait for a line on stderr that has the pattern."""
+        wanted = re.compile(pattern)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                for line in self.lines:
+                    if wanted.search(line):
+                        return line
+                await asyncio.to_thread(self._wait_for_a_line)
+
+    def terminate(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """Wait for the end; return the exit code."""
+        return await asyncio.to_thread(self._process.wait, PATIENCE_S)
+
+    def _wait_for_a_line(self) -> None:
+        deadline = monotonic() + 0.5  # then look again: another waiter may have taken it
+        try:
+            self._arriving.get(timeout=max(0.0, deadline - monotonic()))
+        except Empty:
+            return
+
+
+def run_server(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run stt-server to its end, in a folder without `.env`."""
+    kept = {name: value for name, value in os.environ.items() if name not in COMMON}
+    return subprocess.run(
+        [STT_SERVER, *arguments],
+        cwd=folder,
+        env={**kept, "DATA_PORT": "0", **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+    )

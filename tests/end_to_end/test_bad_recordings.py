@@ -1,0 +1,116 @@
+"""Bytes that are no sound, or not the sound they claim to be: a reason comes back, or silence, never a crash."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import AsyncIterator, Mapping
+
+import grpc
+import pytest
+import pytest_asyncio
+from grpc import StatusCode
+from sounds import picture_only, silence, wav
+from stt.v1 import stt_pb2 as pb
+from wire_client import Request, Stub, assert_orderly, audio, chunks, health, spoken, streamed
+
+from benchmarks.recorded import Recording
+from benchmarks.service import Service
+
+pytestmark = pytest.mark.model
+
+NAME = "en/brooklyn-bridge"
+F32 = pb.AudioFormat.ENCODING_PCM_F32LE
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def unharmed(
+    stub: Stub, service: Service, recordings: Mapping[str, Recording]
+) -> AsyncIterator[None]:
+    """Check after each test that the server serves, and hears what it should."""
+    yield
+    assert await health(service.address) == "SERVING"
+    assert "Brooklyn Bridge" in (await spoken(stub, recordings[NAME])).text
+
+
+async def refused(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode, str]:
+    """Return status and sentence of a call that fails."""
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        await stub.Recognize(request)
+    return failure.value.code(), failure.value.details() or ""
+
+
+@pytest.mark.parametrize(
+    ("recording", "sentence"),
+    [
+        pytest.param(b"", "The 0 bytes of audio cannot be decoded", id="nothing"),
+        pytest.param(b"How old is it?\n" * 40, "The 600 bytes of audio cannot be decoded", id="text"),
+        pytest.param(random.Random(1).randbytes(5000), "cannot be decoded", id="random bytes"),
+        pytest.param(b"RIFF\xff\xff\xff\x7fWAVE", "cannot be decoded", id="the first bytes of a WAV file"),
+        pytest.param(picture_only(), "The recording has no audio track: send one that has.", id="a film without sound"),
+        pytest.param(wav(b""), "The recording holds no sound", id="a WAV file of 0 s"),
+    ],
+)  # fmt: skip
+async def test_what_is_no_recording_is_refused(stub: Stub, recording: bytes, sentence: str) -> None:
+    code, told = await refused(stub, pb.RecognizeRequest(audio=recording))
+    assert code is StatusCode.INVALID_ARGUMENT
+    assert sentence in told
+
+
+async def test_a_truncated_flac_file_is_refused(stub: Stub, recordings: Mapping[str, Recording]) -> None:
+    flac = recordings[NAME].path.read_bytes()
+    code, told = await refused(stub, pb.RecognizeRequest(audio=flac[: len(flac) // 2]))
+    assert code is StatusCode.INVALID_ARGUMENT
+    assert f"The {len(flac) // 2} bytes of audio cannot be decoded" in told
+
+
+async def test_a_truncated_wav_file_is_heard_as_far_as_it_goes(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    whole = wav(recordings[NAME].pcm())
+    answer = await stub.Recognize(pb.RecognizeRequest(audio=whole[: 44 + 32_000 + 1]))
+    assert answer.audio_duration.ToMilliseconds() == pytest.approx(1000, abs=5)
+    assert len(answer.utterances) == 1
+
+
+async def test_a_bad_setting_of_a_recording_is_refused(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    flac = recordings[NAME].path.read_bytes()
+    wrong = pb.RecognizeRequest(audio=flac, settings=pb.Settings(language="klingon"))
+    assert "'klingon' will not do" in (await refused(stub, wrong))[1]
+    wrong = pb.RecognizeRequest(audio=bytes(100), format=pb.AudioFormat(channels=33))
+    assert (await refused(stub, wrong))[0] is StatusCode.INVALID_ARGUMENT
+    wrong = pb.RecognizeRequest(audio=bytes(101), format=pb.AudioFormat(sample_rate_hz=16_000))
+    assert "The audio ended inside a sample" in (await refused(stub, wrong))[1]
+
+
+async def test_a_recording_over_32_mib_is_refused(stub: Stub) -> None:
+    code, _ = await refused(stub, pb.RecognizeRequest(audio=bytes(32 * 2**20 + 1)))
+    assert code is StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize(
+    ("encoding", "noise"),
+    [
+        pytest.param(pb.AudioFormat.ENCODING_PCM_S16LE, random.Random(2).randbytes(96_000), id="s16"),
+        pytest.param(F32, random.Random(3).randbytes(192_000), id="f32, some of it no numbers"),
+        pytest.param(F32, struct.pack("<f", float("nan")) * 48_000, id="f32, nothing but NaN"),
+        pytest.param(F32, struct.pack("<ff", float("inf"), 3e38) * 24_000, id="f32, too large"),
+        pytest.param(pb.AudioFormat.ENCODING_MULAW, random.Random(4).randbytes(48_000), id="µ-law"),
+    ],
+)
+async def test_noise_is_no_text_and_no_failure(
+    stub: Stub, encoding: pb.AudioFormat.Encoding, noise: bytes
+) -> None:
+    opening = Request(config=pb.StreamingConfig(format=pb.AudioFormat(encoding=encoding)))
+    heard = await streamed(stub, opening, *chunks(noise, 9_999))
+    assert (heard.code, heard.text) == (StatusCode.OK, "")
+    assert heard.responses[-1].final_ms == 3000
+    assert_orderly(heard)
+
+
+async def test_silence_is_settled_and_says_nothing(stub: Stub) -> None:
+    heard = await streamed(stub, Request(config=pb.StreamingConfig()), audio(silence(60)))
+    assert (heard.code, heard.kinds) == (StatusCode.OK, ["started"])
+    assert heard.responses[-1].final_ms == 60_000

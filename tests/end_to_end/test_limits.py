@@ -1,0 +1,161 @@
+"""What a server does about clients that are too many, too long, silent, gone, or do not read."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from time import monotonic
+
+import psutil
+import pytest
+import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
+from grpc import StatusCode
+from servers import COMMON, Server
+from sounds import silence
+from stt.v1 import stt_pb2 as pb
+from wire_client import Call, Request, Stub, audio, chunks, config, connected, spoken, streamed
+
+from benchmarks.recorded import Recording
+
+pytestmark = pytest.mark.model
+
+IDLE_S = 5
+LIMITS = {"MAX_STREAMS": "2", "IDLE_TIMEOUT": str(IDLE_S), "MAX_STREAM_DURATION": "20"}
+DOOMED = Path(__file__).with_name("doomed_client.py")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def small() -> AsyncIterator[Server]:
+    """Return a server with little patience, and room for two streams."""
+    with Server({**COMMON, **LIMITS}) as server:
+        await asyncio.to_thread(server.wait_until_listening)
+        yield server
+
+
+@pytest_asyncio.fixture
+async def stub(small: Server) -> AsyncIterator[Stub]:
+    async with connected(small.address) as connection:
+        yield connection
+
+
+@pytest.fixture
+def question(recordings: Mapping[str, Recording]) -> Recording:
+    return recordings["en/brooklyn-bridge"]
+
+
+async def mid_utterance(stub: Stub, recording: Recording) -> tuple[Call, str]:
+    """Return a stream whose utterance is open, and its id in the log."""
+    call = Call(stub)
+    await call.send(config(), *chunks(recording.pcm(), 8_000))
+    await call.until("speech_started")
+    return call, call.responses[0].started.stream_id
+
+
+async def test_a_stream_too_many_is_refused_at_once(stub: Stub, question: Recording) -> None:
+    first, _ = await mid_utterance(stub, question)
+    second, _ = await mid_utterance(stub, question)
+    began = monotonic()
+    refused = Call(stub)
+    await refused.send(config())
+    failure = (await refused.until("failure")).failure
+    assert monotonic() - began < 1
+    assert failure.retry_after.ToSeconds() > 0
+    assert "All 2 streams of this server are taken" in (await refused.end()).refusal()
+    for call in (first, second):
+        heard = await call.end()
+        assert (heard.code, len(heard.finals)) == (StatusCode.OK, 1)
+    assert (await spoken(stub, question)).code is StatusCode.OK
+
+
+async def test_a_client_that_stops_sending_gets_its_final_and_may_go_on(
+    stub: Stub, question: Recording
+) -> None:
+    call, _ = await mid_utterance(stub, question)
+    stalled = (await call.until("final")).final
+    assert stalled.endpoint == pb.ENDPOINT_STALLED
+    assert "Brooklyn" in stalled.text
+    await call.say(question.pcm())
+    heard = await call.end()
+    assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_STALLED, pb.ENDPOINT_END_OF_AUDIO]
+    assert heard.code is StatusCode.OK
+
+
+async def test_a_silent_client_is_told_so_and_its_stream_ends(stub: Stub, question: Recording) -> None:
+    """One is silent inside an utterance, another before its config."""
+    began = monotonic()
+    call, _ = await mid_utterance(stub, question)
+    unopened = Call(stub)
+    heard, nothing = await asyncio.gather(call.rest(), unopened.rest())
+    assert IDLE_S - 1 < monotonic() - began < IDLE_S + 5
+    assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_STALLED]
+    assert heard.code is nothing.code is StatusCode.DEADLINE_EXCEEDED
+    assert f"No audio came for {IDLE_S} s" in heard.refusal()
+    assert f"No config came for {IDLE_S} s" in nothing.refusal()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param([audio(silence(1))] * 30, id="audio"),
+        pytest.param([Request(silence=pb.Silence(duration=Duration(seconds=6)))] * 5, id="silence messages"),
+    ],
+)
+async def test_a_stream_is_ended_at_its_greatest_length(stub: Stub, sent: list[Request]) -> None:
+    heard = await streamed(stub, config(), *sent)
+    assert heard.code is StatusCode.DEADLINE_EXCEEDED
+    assert "The stream is 20 s long, and none may be longer" in heard.refusal()
+
+
+async def test_a_stream_cancelled_in_mid_utterance_gives_its_place_back(
+    small: Server, stub: Stub, question: Recording
+) -> None:
+    calls = [await mid_utterance(stub, question) for _ in range(2)]
+    for call, stream_id in calls:
+        call.cancel()
+        await small.told(f"stream {stream_id} closed")
+    heard = await asyncio.gather(spoken(stub, question), spoken(stub, question))
+    assert [one.code for one in heard] == [StatusCode.OK] * 2
+    assert all("Brooklyn" in one.text for one in heard)
+
+
+async def test_a_killed_client_gives_its_place_back(
+    small: Server, stub: Stub, question: Recording
+) -> None:
+    """The client is a process of its own, in mid-utterance, and gets no chance to say goodbye."""
+    client = await asyncio.create_subprocess_exec(
+        sys.executable, DOOMED, small.address, question.name, stdout=PIPE
+    )
+    assert client.stdout is not None
+    stream_id = (await client.stdout.readline()).decode().strip()
+    assert stream_id
+    client.send_signal(signal.SIGKILL)
+    await client.wait()
+    await small.told(f"stream {stream_id} closed")
+    heard = await asyncio.gather(spoken(stub, question), spoken(stub, question))
+    assert [one.code for one in heard] == [StatusCode.OK] * 2
+
+
+async def test_a_client_that_does_not_read_is_held_and_then_ended(
+    small: Server, stub: Stub, question: Recording
+) -> None:
+    """Each update is answered with 2 kB; what is not read fills the connection, then the server stops reading."""
+    update = Request(update=pb.Settings(initial_prompt="x" * 2000))
+    before = psutil.Process(small.pid).memory_info().rss
+    async with connected(small.address, narrow=True) as other:
+        deaf = Call(other)
+        await deaf.send(config())
+        await deaf.until("started")
+        taken = await deaf.send_until_held([update] * 2000)
+        assert taken < 1000
+        assert (await spoken(stub, question)).code is StatusCode.OK  # others are served meanwhile
+        await small.told(f"stream {deaf.responses[0].started.stream_id} closed")
+        heard = await deaf.rest()
+    assert heard.code is StatusCode.DEADLINE_EXCEEDED
+    assert heard.sentence == f"The client read nothing for {IDLE_S} s: read the responses while sending."
+    assert psutil.Process(small.pid).memory_info().rss - before < 32 * 2**20
+    assert not [line for line in small.lines if "Traceback" in line]

@@ -1,0 +1,78 @@
+"""Partials: what was shown as stable stays, and all is numbered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from itertools import pairwise
+
+import pytest
+from sounds import silence
+from wire_client import Call, Heard, Stub, assert_orderly, chunks, config
+
+from benchmarks.recorded import Recording
+
+pytestmark = pytest.mark.model
+
+
+async def paced(stub: Stub, pcm: bytes, partials: bool) -> Heard:
+    """Stream at the pace of speech, or a little faster."""
+    call = Call(stub)
+    await call.send(config(partials=partials))
+    reading = asyncio.create_task(call.rest())
+    for chunk in chunks(pcm, 6_400):
+        await call.send(chunk)
+        await asyncio.sleep(0.15)
+    await call.end_audio()
+    return await reading
+
+
+async def test_a_stable_prefix_is_never_taken_back(stub: Stub, recordings: Mapping[str, Recording]) -> None:
+    pcm = recordings["en/austen-0870"].pcm() + silence(2) + recordings["en/austen-0930"].pcm()
+    heard = await paced(stub, pcm, partials=True)
+    assert_orderly(heard)
+    assert [final.utterance for final in heard.finals] == [0, 1]
+    assert {partial.utterance for partial in heard.partials} == {0, 1}
+    for final in heard.finals:
+        said = [partial for partial in heard.partials if partial.utterance == final.utterance]
+        assert [partial.revision for partial in said] == list(range(1, len(said) + 1))
+        assert len(said) > 1
+        assert said[-1].stable
+        for before, after in pairwise(said):
+            assert after.stable.startswith(before.stable)
+            assert before.end_ms < after.end_ms
+            assert before.start_ms == after.start_ms
+
+
+async def test_partials_come_between_the_beginning_and_the_end_of_their_utterance(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    heard = await paced(stub, recordings["en/austen-0930"].pcm(), partials=True)
+    assert heard.kinds[:2] == ["started", "speech_started"]
+    assert heard.kinds[-1] == "final"
+    assert set(heard.kinds[2:-1]) == {"partial"}
+    assert heard.responses[0].started.partial_model == "base"
+    assert heard.partials[-1].stable.split()[0] == heard.finals[0].text.split()[0]
+
+
+async def test_there_are_no_partials_unless_they_are_asked_for(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    heard = await paced(stub, recordings["en/austen-0930"].pcm(), partials=False)
+    assert heard.kinds == ["started", "speech_started", "final"]
+    assert heard.responses[0].started.partial_model == ""
+
+
+async def test_streams_never_see_one_anothers_partials(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    """One stream asks for partials, the other does not, and both speak at once."""
+    with_partials, without = await asyncio.gather(
+        paced(stub, recordings["en/austen-0930"].pcm(), partials=True),
+        paced(stub, recordings["en/riva-question"].pcm(), partials=False),
+    )
+    assert without.partials == []
+    assert {partial.utterance for partial in with_partials.partials} == {0}
+    assert "amiable" in with_partials.text
+    assert "language processing" in without.text
+    assert all("language" not in partial.stable for partial in with_partials.partials)

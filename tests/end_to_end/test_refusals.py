@@ -1,0 +1,171 @@
+"""Streams that cannot be served: why is said in band, then by the status, and nobody else notices."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
+from grpc import StatusCode
+from sounds import silence
+from stt.v1 import stt_pb2 as pb
+from wire_client import Call, Request, Stub, audio, chunks, config, connected, health, spoken, streamed
+
+from benchmarks.recorded import Recording
+from benchmarks.service import Service
+
+pytestmark = pytest.mark.model
+
+SOME = audio(silence(0.1))
+
+
+def opening(**fields: object) -> Request:
+    """Return a first message with these fields of StreamingConfig."""
+    return Request(config=fields)
+
+
+def sounding(**fields: int) -> Request:
+    return opening(format=fields)
+
+
+def set_to(**fields: object) -> Request:
+    return opening(settings=fields)
+
+
+def seconds(length_s: float) -> Duration:
+    return Duration(seconds=int(length_s), nanos=round(length_s % 1 * 1e9) if length_s > 0 else 0)
+
+
+REFUSED = {
+    "audio before the config": ([SOME], "The first message holds audio: it should hold the config."),
+    "an update before the config": ([Request(update=pb.Settings())], "The first message holds update"),
+    "a message without content": ([Request()], "The first message holds nothing"),
+    "no message at all": ([], "The stream ended before its config: send the config first, then audio."),
+    "a second config": ([config(), SOME, config()], "A second config came: it comes once, first"),
+    "a later message without content": ([config(), Request()], "A message without content came"),
+    "a sample rate of 1 GHz": ([sounding(sample_rate_hz=10**9)], "sample_rate_hz=1000000000 will not do"),
+    "a negative sample rate": ([sounding(sample_rate_hz=-5)], "it should be 8000 to 192000."),
+    "a sample rate just too low": ([sounding(sample_rate_hz=7999)], "sample_rate_hz=7999 will not do"),
+    "300 channels": ([sounding(channels=300)], "channels=300 will not do: it should be 1 to 32."),
+    "an unknown encoding": ([sounding(encoding=9)], "encoding=9 will not do"),
+    "an unknown language": ([config("klingon")], "'klingon' will not do: it should be"),
+    "too short a silence": ([set_to(post_speech_silence=seconds(0.05))], "it should be at least 0.1."),
+    "too long a silence": ([set_to(post_speech_silence=seconds(11))], "it should be at most 10."),
+    "a negative shortest utterance": ([set_to(min_utterance=seconds(-1))], "it should be at least 0."),
+    "too long a shortest utterance": ([set_to(min_utterance=seconds(21))], "it should be at most 20."),
+    "too short a longest utterance": ([set_to(max_utterance=seconds(4))], "it should be at least 5."),
+    "too long a longest utterance": ([set_to(max_utterance=seconds(29))], "it should be at most 28."),
+    "a negative sensitivity": ([set_to(silero_sensitivity=-0.5)], "it should be at least 0."),
+    "a sensitivity above 1": ([set_to(silero_sensitivity=1.5)], "it should be at most 1."),
+    "no number for a sensitivity": ([set_to(silero_sensitivity=float("nan"))], "should be a finite number"),
+    "too high an aggressiveness": ([set_to(webrtc_aggressiveness=4)], "it should be at most 3."),
+    "a negative aggressiveness": ([set_to(webrtc_aggressiveness=-1)], "it should be at least 0."),
+    "too long a prompt": ([set_to(initial_prompt="x" * 2001)], "it should be at most 2000 characters."),
+    "too many hotwords": ([set_to(hotwords=["x"] * 101)], "hotwords has 101 entries: it should have"),
+    "too long hotwords": ([set_to(hotwords=["x" * 2001])], "it should be at most 2000 characters."),
+    "a long client_id": ([opening(client_id="x" * 65)], "client_id of 65 characters will not do"),
+    "a client_id that would spoil a log": ([opening(client_id="a\nb")], "at most 64, all printable."),
+    "a negative resume": ([opening(resume=pb.Resume(audio_offset_ms=-1))], "resume.audio_offset_ms=-1"),
+    "a negative next utterance": ([opening(resume=pb.Resume(next_utterance=-1))], "resume.next_utterance=-1"),
+    "a negative silence": (
+        [config(), Request(silence=pb.Silence(duration=seconds(-1)))],
+        "silence.duration=-1 s will not do: it should be 0 to 3600 s.",
+    ),
+    "too long a silence in one message": (
+        [config(), Request(silence=pb.Silence(duration=seconds(3601)))],
+        "silence.duration=3601 s will not do",
+    ),
+    "an update with an unknown language": (
+        [config(), Request(update=pb.Settings(language="klingon"))],
+        "'klingon' will not do",
+    ),
+    "a WAV header": (
+        [config(), audio(b"RIFF\x24\x08\x00\x00WAVEfmt "), SOME],
+        "The audio begins with a WAV header while its format says headerless",
+    ),
+    "a message over 4 MiB": (
+        [config(), audio(bytes(4 * 2**20 + 1))],
+        "A message holds 4194305 bytes of audio: it should be at most 4194304.",
+    ),
+}  # fmt: skip
+
+
+@pytest_asyncio.fixture(scope="module")
+async def question(service: Service, recordings: Mapping[str, Recording]) -> AsyncIterator[str]:
+    """Return what the bystander says, as the server hears it alone."""
+    async with connected(service.address) as stub:
+        yield (await spoken(stub, recordings["en/brooklyn-bridge"])).text
+
+
+@pytest_asyncio.fixture
+async def bystander(
+    stub: Stub, service: Service, question: str, recordings: Mapping[str, Recording]
+) -> AsyncIterator[None]:
+    """Have somebody else's stream half done during the test: it gets its text as if nothing had happened."""
+    sent = chunks(recordings["en/brooklyn-bridge"].pcm(), 8_000)
+    call = Call(stub)
+    await call.send(config(), *sent[:4])
+    await call.until("started")
+    yield
+    assert await health(service.address) == "SERVING"
+    await call.send(*sent[4:])
+    heard = await call.end()
+    assert (heard.code, heard.text) == (StatusCode.OK, question)
+
+
+@pytest.mark.parametrize(("requests", "sentence"), REFUSED.values(), ids=REFUSED.keys())
+async def test_a_bad_request_is_refused_with_a_reason(
+    stub: Stub, requests: list[Request], sentence: str
+) -> None:
+    heard = await streamed(stub, *requests)
+    assert heard.code is StatusCode.INVALID_ARGUMENT
+    assert sentence in heard.refusal()
+    assert heard.finals == []
+
+
+@pytest.mark.usefixtures("bystander")
+async def test_no_refusal_is_noticed_by_another_stream(stub: Stub) -> None:
+    for requests, sentence in REFUSED.values():
+        assert sentence in (await streamed(stub, *requests)).refusal()
+
+
+@pytest.mark.usefixtures("bystander")
+async def test_a_message_over_32_mib_is_refused_by_grpc(stub: Stub) -> None:
+    heard = await streamed(stub, config(), audio(bytes(33 * 2**20)))
+    assert heard.code is StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in heard.sentence
+
+
+@pytest.mark.usefixtures("bystander")
+async def test_an_odd_byte_at_the_end_costs_nothing_that_was_said(
+    stub: Stub, question: str, recordings: Mapping[str, Recording]
+) -> None:
+    pcm = recordings["en/brooklyn-bridge"].pcm()
+    heard = await streamed(stub, config(), audio(pcm), audio(b"\x00"))
+    assert heard.text == question
+    assert heard.code is StatusCode.INVALID_ARGUMENT
+    assert "The audio ended inside a sample, with 1 of its 2 bytes left over" in heard.refusal()
+
+
+@pytest.mark.usefixtures("bystander")
+async def test_what_was_said_before_a_bad_message_is_still_owed(
+    stub: Stub, question: str, recordings: Mapping[str, Recording]
+) -> None:
+    heard = await streamed(stub, config(), audio(recordings["en/brooklyn-bridge"].pcm()), config())
+    assert heard.text == question
+    assert "A second config came" in heard.refusal()
+
+
+async def test_a_client_that_goes_on_writing_learns_why_its_stream_failed(stub: Stub) -> None:
+    call = Call(stub)
+    await call.send(config(), config(), *[SOME] * 500)
+    assert "A second config came" in (await call.until("failure")).failure.message
+
+
+async def test_zero_stands_for_16_khz_and_one_channel(
+    stub: Stub, question: str, recordings: Mapping[str, Recording]
+) -> None:
+    pcm = recordings["en/brooklyn-bridge"].pcm()
+    heard = await streamed(stub, sounding(sample_rate_hz=0, channels=0, encoding=0), audio(pcm))
+    assert (heard.code, heard.text) == (StatusCode.OK, question)

@@ -1,0 +1,130 @@
+"""What a client can do while a stream runs, and what it is told on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from grpc import StatusCode
+from sounds import silence
+from stt.v1 import stt_pb2 as pb
+from wire_client import Call, Request, Stub, assert_orderly, audio, config
+
+from benchmarks.recorded import Recording
+from benchmarks.words import errors, plain
+
+pytestmark = pytest.mark.model
+
+QUESTION, COMMAND, RUSSIAN = "en/brooklyn-bridge", "en/go-forward", "ru/tt-somethingwrong"
+
+
+def pause(seconds: float) -> Request:
+    length = Duration(seconds=int(seconds), nanos=round(seconds % 1 * 1e9))
+    return Request(silence=pb.Silence(duration=length))
+
+
+async def opened(stub: Stub, request: Request) -> tuple[Call, pb.Started]:
+    call = Call(stub)
+    await call.send(request)
+    return call, (await call.until("started")).started
+
+
+async def test_started_tells_models_and_settings_with_the_defaults_filled_in(stub: Stub) -> None:
+    asked = pb.Settings(hotwords=["Brooklyn", "bridge"], translate=True)
+    call, started = await opened(stub, Request(config=pb.StreamingConfig(settings=asked)))
+    assert (started.model, started.partial_model) == ("base", "")
+    assert started.stream_id
+    assert (started.settings.language, started.settings.translate) == ("en", True)
+    assert list(started.settings.hotwords) == ["Brooklyn", "bridge"]
+    assert started.settings.post_speech_silence.ToMilliseconds() == 1500
+    assert (await call.end()).kinds == ["started"]
+
+
+async def test_finalize_ends_the_utterance_and_the_stream_goes_on(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    call, _ = await opened(stub, config())
+    await call.send(audio(recordings[QUESTION].pcm()), Request(finalize=pb.Finalize()))
+    first = (await call.until("final")).final
+    assert (first.utterance, first.endpoint) == (0, pb.ENDPOINT_FINALIZE)
+    assert "Brooklyn" in first.text
+    await call.send(Request(finalize=pb.Finalize()), audio(recordings[COMMAND].pcm()))
+    heard = await call.end()
+    assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_FINALIZE, pb.ENDPOINT_END_OF_AUDIO]
+    assert "forward" in heard.finals[1].text
+    assert_orderly(heard)
+
+
+async def test_a_silence_message_ends_an_utterance_as_silence_does(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    call, _ = await opened(stub, config())
+    pcm = recordings[COMMAND].pcm()
+    await call.send(audio(pcm), pause(1.75))
+    told = await call.until("final")
+    assert told.final.endpoint == pb.ENDPOINT_SILENCE
+    assert "forward" in told.final.text
+    assert (await call.sync()).received_ms == len(pcm) // 32 + 1750
+    assert (await call.end()).code is StatusCode.OK
+
+
+async def test_an_update_holds_from_the_next_utterance_on_and_is_answered(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    """The update comes while the English utterance is open, which ends in English."""
+    call, _ = await opened(stub, config("en"))
+    changed = pb.Settings(language="ru", post_speech_silence=Duration(nanos=500_000_000))
+    await call.send(audio(recordings[COMMAND].pcm()), Request(update=changed))
+    answer = (await call.until("settings")).settings
+    assert (answer.language, answer.post_speech_silence.ToMilliseconds()) == ("ru", 500)
+    assert answer.min_utterance.ToMilliseconds() == 2000
+    await call.send(pause(2), audio(recordings[RUSSIAN].pcm()))
+    heard = await call.end()
+    assert [final.language for final in heard.finals] == ["en", "ru"]
+    assert "forward" in heard.finals[0].text
+    assert "совсем не так" in heard.finals[1].text
+
+
+async def test_auto_detects_the_language_of_each_utterance(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    call, _ = await opened(stub, config("auto"))
+    await call.send(audio(recordings["en/austen-0930"].pcm()), pause(2))
+    await call.send(audio(recordings["ru/vm-invalidpassword"].pcm()))
+    assert [final.language for final in (await call.end()).finals] == ["en", "ru"]
+
+
+async def test_progress_is_told_while_nothing_is_said(stub: Stub) -> None:
+    call, _ = await opened(stub, config())
+    await call.send(*[audio(silence(1))] * 30)
+    heard = await call.end()
+    told = [response.final_ms for response in heard.responses]
+    assert heard.kinds == ["started"]
+    assert max(after - before for before, after in pairwise(told)) <= 7000
+
+
+async def test_a_stream_that_broke_off_is_taken_up_where_it_was_settled(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    """The client is cut off inside its second utterance, and sends again what was not settled."""
+    pcm = recordings[QUESTION].pcm() + silence(2) + recordings["en/austen-0930"].pcm()
+    broken, _ = await opened(stub, config())
+    await broken.say(pcm[: len(pcm) - 32_000])
+    first = (await broken.until("final")).final
+    settled_ms = (await broken.sync()).final_ms
+    broken.cancel()
+    assert first.end_ms < settled_ms < len(pcm) // 32 - 1000
+
+    resume = pb.Resume(audio_offset_ms=settled_ms, next_utterance=first.utterance + 1)
+    call, _ = await opened(stub, config(resume=resume))
+    assert (call.responses[0].received_ms, call.responses[0].final_ms) == (settled_ms, settled_ms)
+    await call.say(pcm[settled_ms * 32 :])
+    heard = await call.end()
+    (second,) = heard.finals
+    assert second.utterance == 1
+    said = recordings["en/austen-0930"].text
+    assert errors(plain(said, "en"), plain(second.text, "en")).count == 0
+    assert settled_ms < second.start_ms < second.end_ms <= len(pcm) // 32 + 32  # to a whole frame
+    assert heard.responses[-1].final_ms == len(pcm) // 32

@@ -1,0 +1,165 @@
+"""The text of a recording: right, and the same however it is sent and whoever else is speaking."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+
+import pytest
+from grpc import StatusCode
+from sounds import encoded, wav
+from stt.v1 import stt_pb2 as pb
+from wire_client import Heard, Request, Stub, assert_orderly, audio, chunks, config, spoken, streamed
+
+from benchmarks.recorded import Recording
+from benchmarks.words import errors, plain
+
+pytestmark = pytest.mark.model
+
+WER = 25.0  # percent, for a short recording alone; all of a language together are nearer to ten
+TOGETHER = (
+    "en/austen-0930", "en/brooklyn-bridge", "en/go-forward", "en/lj001-0020", "en/riva-question",
+    "ru/pls-hold-while-try", "ru/queue-youarenext", "ru/tt-somethingwrong", "ru/vm-intro", "ru/vm-invalidpassword",
+)  # fmt: skip
+# Encoding, rate, channels' layout, FFmpeg's container and codec.
+FORMATS = {
+    "8 kHz": (pb.AudioFormat.ENCODING_PCM_S16LE, 8_000, "mono", "s16le", "pcm_s16le"),
+    "48 kHz, stereo": (pb.AudioFormat.ENCODING_PCM_S16LE, 48_000, "stereo", "s16le", "pcm_s16le"),
+    "44.1 kHz, float": (pb.AudioFormat.ENCODING_PCM_F32LE, 44_100, "mono", "f32le", "pcm_f32le"),
+    "8 kHz, µ-law": (pb.AudioFormat.ENCODING_MULAW, 8_000, "mono", "mulaw", "pcm_mulaw"),
+    "8 kHz, A-law": (pb.AudioFormat.ENCODING_ALAW, 8_000, "mono", "alaw", "pcm_alaw"),
+}
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, str]:
+    """Keep the texts of recordings that were heard alone."""
+    return {}
+
+
+async def text_alone(stub: Stub, recording: Recording, alone: dict[str, str]) -> str:
+    if recording.name not in alone:
+        alone[recording.name] = (await spoken(stub, recording)).text
+    return alone[recording.name]
+
+
+def word_error_rate(text: str, recording: Recording) -> float:
+    """Return it in percent."""
+    return errors(plain(recording.text, recording.language), plain(text, recording.language)).percent
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+async def test_a_recording_is_understood(
+    stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str], name: str
+) -> None:
+    heard = await spoken(stub, recordings[name])
+    assert heard.code is StatusCode.OK
+    assert word_error_rate(heard.text, recordings[name]) <= WER
+    assert [final.language for final in heard.finals] == [recordings[name].language] * len(heard.finals)
+    assert_orderly(heard)
+    assert heard.responses[-1].final_ms == len(recordings[name].pcm()) // 32
+    alone[name] = heard.text
+
+
+@pytest.mark.parametrize("name", ["en/austen-0930", "ru/vm-invalidpassword"])
+async def test_recognize_and_streaming_recognize_say_the_same(
+    stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str], name: str
+) -> None:
+    recording = recordings[name]
+    settings = pb.Settings(language=recording.language)
+    streamed_text = await text_alone(stub, recording, alone)
+    for request in (
+        pb.RecognizeRequest(audio=recording.path.read_bytes(), settings=settings),
+        pb.RecognizeRequest(audio=recording.pcm(), format=pb.AudioFormat(), settings=settings),
+        pb.RecognizeRequest(audio=wav(recording.pcm()), settings=settings),
+    ):
+        answer = await stub.Recognize(request)
+        assert " ".join(final.text for final in answer.utterances) == streamed_text
+        assert answer.audio_duration.ToMilliseconds() == len(recording.pcm()) // 32
+        assert answer.model == "base"
+
+
+@pytest.mark.parametrize("name", ["en/lj001-0020", "ru/vm-invalidpassword"])
+async def test_the_text_does_not_depend_on_the_chunks(
+    stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str], name: str
+) -> None:
+    pcm, dice = recordings[name].pcm(), random.Random(5)
+    requests: list[Request] = []
+    place = 0
+    while place < len(pcm):
+        size = dice.choice((1, 3, 319, 3_200, 9_999))
+        requests.append(audio(pcm[place : place + size]))
+        place += size
+    at_once = await text_alone(stub, recordings[name], alone)
+    cut = await streamed(stub, config(recordings[name].language), *requests)
+    assert (cut.code, cut.text) == (StatusCode.OK, at_once)
+
+
+@pytest.mark.parametrize("name", ["en/austen-0930", "ru/vm-invalidpassword"])
+@pytest.mark.parametrize("sent", FORMATS.values(), ids=FORMATS.keys())
+async def test_every_format_is_understood(
+    stub: Stub,
+    recordings: Mapping[str, Recording],
+    name: str,
+    sent: tuple[pb.AudioFormat.Encoding, int, str, str, str],
+) -> None:
+    encoding, rate_hz, layout, container, codec = sent
+    recording = recordings[name]
+    sound = pb.AudioFormat(
+        encoding=encoding, sample_rate_hz=rate_hz, channels=2 if layout == "stereo" else 1
+    )
+    opening = pb.StreamingConfig(format=sound, settings=pb.Settings(language=recording.language))
+    data = encoded(recording.pcm(), container, codec, rate_hz, layout)
+    heard = await streamed(stub, Request(config=opening), *chunks(data, 10_001))
+    assert heard.code is StatusCode.OK
+    assert word_error_rate(heard.text, recording) <= WER
+
+
+async def test_mp3_and_opus_recordings_are_understood(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    recording = recordings["en/austen-0930"]
+    for container, codec in (("mp3", "libmp3lame"), ("ogg", "libopus")):
+        data = encoded(recording.pcm(), container, codec, 48_000, "stereo")
+        answer = await stub.Recognize(pb.RecognizeRequest(audio=data))
+        text = " ".join(final.text for final in answer.utterances)
+        assert word_error_rate(text, recording) <= WER
+
+
+async def test_ten_streams_at_once_hear_what_each_hears_alone(
+    stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str]
+) -> None:
+    expected = {name: await text_alone(stub, recordings[name], alone) for name in TOGETHER}
+    heard: dict[str, Heard] = {}
+
+    async def listen(recording: Recording) -> None:
+        heard[recording.name] = await spoken(stub, recording)
+
+    async with asyncio.TaskGroup() as tasks:
+        for name in TOGETHER:
+            tasks.create_task(listen(recordings[name]))
+    assert {name: one.text for name, one in heard.items()} == expected
+    assert max(final.latency.batch for one in heard.values() for final in one.finals) > 1
+    for one in heard.values():
+        assert one.code is StatusCode.OK
+        assert_orderly(one)
+
+
+async def test_an_utterance_ends_at_a_pause_and_words_have_their_times(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    first, second = recordings["en/brooklyn-bridge"], recordings["en/go-forward"]
+    opening = pb.StreamingConfig(settings=pb.Settings(language="en"), word_times=True)
+    pcm = first.pcm() + bytes(2 * 32_000) + second.pcm()
+    heard = await streamed(stub, Request(config=opening), *chunks(pcm, 32_000))
+    assert [final.utterance for final in heard.finals] == [0, 1]
+    assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_SILENCE, pb.ENDPOINT_END_OF_AUDIO]
+    for final, recording in zip(heard.finals, (first, second), strict=True):
+        assert word_error_rate(final.text, recording) <= WER
+        assert [word.text for word in final.words] == final.text.split()
+        times = [at for word in final.words for at in (word.start_ms, word.end_ms)]
+        assert times == sorted(times)
+    assert heard.finals[1].words[0].start_ms >= len(first.pcm()) // 32 + 1500
+    assert_orderly(heard)
+

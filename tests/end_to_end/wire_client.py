@@ -1,0 +1,198 @@
+"""A client of the bare wire: sends any message in any order, and keeps all that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from stt.v1 import stt_pb2 as pb
+from stt.v1 import stt_pb2_grpc
+
+from benchmarks.recorded import Recording
+
+Request = pb.StreamingRecognizeRequest
+Response = pb.StreamingRecognizeResponse
+Stub = stt_pb2_grpc.SpeechToTextStub
+
+stub_on: Callable[[grpc.aio.Channel], Stub] = Stub
+PATIENCE_S = 60.0  # a busy machine; a test that hangs ends here
+CHUNK_BYTES = 32_000  # a second
+# So that a client that does not read is held after 64 KiB, not after what gRPC thinks a fast line needs.
+NARROW = (("grpc.http2.bdp_probe", 0),)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """All that came on a stream, and how it ended."""
+
+    responses: tuple[Response, ...]
+    code: grpc.StatusCode
+    sentence: str
+
+    @property
+    def kinds(self) -> list[str]:
+        """Return the events' names; progress, which has none, is left out."""
+        return kinds(self.responses)
+
+    @property
+    def finals(self) -> list[pb.Final]:
+        return [response.final for response in self.responses if response.HasField("final")]
+
+    @property
+    def partials(self) -> list[pb.Partial]:
+        return [response.partial for response in self.responses if response.HasField("partial")]
+
+    @property
+    def text(self) -> str:
+        return " ".join(final.text for final in self.finals)
+
+    def refusal(self) -> str:
+        """Return the sentence of a stream that failed: said in band, last, and once more by the status."""
+        failure = self.responses[-1].failure
+        assert self.kinds.count("failure") == 1
+        assert self.kinds[-1] == "failure"
+        assert (failure.code, failure.reason) == (self.code.value[0], self.code.name)
+        assert failure.message == self.sentence
+        return self.sentence
+
+
+class Call:
+    """One StreamingRecognize call."""
+
+    def __init__(self, stub: Stub) -> None:
+        self._call: grpc.aio.StreamStreamCall[Request, Response] = stub.StreamingRecognize()
+        self.responses: list[Response] = []
+
+    async def send(self, *requests: Request) -> None:
+        """Write the messages; a call that has ended takes none, and says why when it is read."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                for request in requests:
+                    await self._call.write(request)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return
+
+    async def send_until_held(self, requests: Iterable[Request]) -> int:
+        """Write until flow control takes no more for a second; return how many were taken."""
+        for taken, request in enumerate(requests):
+            try:
+                async with asyncio.timeout(1):
+                    await self._call.write(request)
+            except TimeoutError:
+                return taken
+        raise AssertionError("the server took all of them")
+
+    async def say(self, pcm: bytes, chunk_bytes: int = CHUNK_BYTES) -> None:
+        """Send audio at full speed."""
+        await self.send(*chunks(pcm, chunk_bytes))
+
+    async def until(self, kind: str) -> Response:
+        """Read up to the next event of the kind."""
+        while (response := await self._next()) is not None:
+            if response.WhichOneof("event") == kind:
+                return response
+        raise AssertionError(f"the stream ended without {kind}, after {kinds(self.responses)}")
+
+    async def sync(self) -> Response:
+        """Return once the server has taken all that was sent: an empty update is answered in its turn."""
+        await self.send(Request(update=pb.Settings()))
+        return await self.until("settings")
+
+    async def end(self) -> Heard:
+        """Half-close, and read to the end."""
+        await self.end_audio()
+        return await self.rest()
+
+    async def end_audio(self) -> None:
+        """Half-close."""
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # it has ended
+            await self._call.done_writing()
+
+    async def rest(self) -> Heard:
+        """Read to the end, which the server makes."""
+        try:
+            while await self._next() is not None:
+                pass
+        except grpc.aio.AioRpcError as error:
+            return Heard(tuple(self.responses), error.code(), error.details() or "")
+        return Heard(tuple(self.responses), await self._call.code(), "")
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+    async def _next(self) -> Response | None:
+        async with asyncio.timeout(PATIENCE_S):
+            response = await self._call.read()
+        if not isinstance(response, Response):
+            return None
+        self.responses.append(response)
+        return response
+
+
+def kinds(responses: Iterable[Response]) -> list[str]:
+    return [kind for response in responses if (kind := response.WhichOneof("event"))]
+
+
+def config(language: str = "en", partials: bool = False, resume: pb.Resume | None = None) -> Request:
+    """Return a first message."""
+    settings = pb.Settings(language=language)
+    return Request(config=pb.StreamingConfig(settings=settings, partials=partials, resume=resume))
+
+
+def audio(pcm: bytes) -> Request:
+    return Request(audio=pcm)
+
+
+def chunks(pcm: bytes, chunk_bytes: int) -> list[Request]:
+    return [audio(pcm[start : start + chunk_bytes]) for start in range(0, len(pcm), chunk_bytes)]
+
+
+async def streamed(stub: Stub, *requests: Request) -> Heard:
+    """Return what a stream of these messages brings."""
+    call = Call(stub)
+    await call.send(*requests)
+    return await call.end()
+
+
+async def spoken(stub: Stub, recording: Recording) -> Heard:
+    """Return what the recording brings at full speed."""
+    return await streamed(stub, config(recording.language), *chunks(recording.pcm(), CHUNK_BYTES))
+
+
+@asynccontextmanager
+async def connected(address: str, narrow: bool = False) -> AsyncIterator[Stub]:
+    async with grpc.aio.insecure_channel(address, options=NARROW if narrow else None) as channel:
+        yield stub_on(channel)
+
+
+async def health(address: str) -> str:
+    """Return what the server says of itself; what gRPC says where none answers."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        try:
+            question = health_pb2.HealthCheckRequest(service="stt.v1.SpeechToText")
+            answer = await health_pb2_grpc.HealthStub(channel).Check(question, timeout=PATIENCE_S)
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+    name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    return name
+
+
+def assert_orderly(heard: Heard) -> None:
+    """Check what holds for every stream: numbers in order, positions that grow, one end to an utterance."""
+    ended = [
+        response.final.utterance if response.HasField("final") else response.suppressed.utterance
+        for response in heard.responses
+        if response.WhichOneof("event") in ("final", "suppressed")
+    ]
+    begun = [r.speech_started.utterance for r in heard.responses if r.HasField("speech_started")]
+    assert ended == begun == sorted(set(begun))
+    for before, after in pairwise(heard.responses):
+        if not after.HasField("failure"):  # it says nothing of where the stream is
+            assert before.received_ms <= after.received_ms
+            assert before.final_ms <= after.final_ms <= after.received_ms

@@ -1,0 +1,55 @@
+"""The device that is asked for is used, or the reason is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from stt_service.devices import Cuda, Device, choose
+from stt_service.parameters import Parameters
+
+USABLE = Cuda(2)
+MISSING = Cuda(1, "libcublas.so.12 is missing")
+
+
+def chosen(cuda: Cuda, **settings: str) -> Device:
+    device, seen = choose(Parameters.model_validate(settings), lambda: cuda)
+    assert seen == cuda
+    return device
+
+
+@pytest.mark.parametrize("asked", ["cuda", "auto"])
+def test_where_cuda_is_usable_it_is_used(asked: str) -> None:
+    assert chosen(USABLE, device=asked) == Device(asked, "cuda")
+
+
+def test_cuda_is_the_default() -> None:
+    assert chosen(USABLE) == Device("cuda", "cuda", (0,))
+
+
+@pytest.mark.parametrize(("index", "indices"), [("1", (1,)), ("0,1", (0, 1))])
+def test_the_gpus_asked_for_are_used(index: str, indices: tuple[int, ...]) -> None:
+    assert chosen(USABLE, gpu_device_index=index) == Device("cuda", "cuda", indices)
+
+
+@pytest.mark.parametrize("asked", ["cuda", "auto"])
+def test_where_cuda_is_not_usable_the_cpu_is_used_and_the_reason_told(asked: str) -> None:
+    assert chosen(MISSING, device=asked) == Device(asked, "cpu", reason=MISSING.missing)
+
+
+def test_a_gpu_that_is_not_there_is_named() -> None:
+    device = chosen(USABLE, gpu_device_index="0,2")
+    assert (device.actual, device.indices) == ("cpu", (0,))
+    assert device.reason == "GPU_DEVICE_INDEX=0,2 names GPU 2, there are 2"
+
+
+def test_what_is_missing_goes_before_a_gpu_that_is_not_there() -> None:
+    assert chosen(MISSING, gpu_device_index="7").reason == MISSING.missing
+
+
+def test_on_request_of_the_cpu_nobody_looks_for_cuda() -> None:
+    def look() -> Cuda:
+        raise AssertionError
+
+    device, cuda = choose(Parameters.model_validate({"device": "cpu"}), look)
+    assert device == Device("cpu", "cpu")
+    assert (cuda.count, cuda.missing) == (0, "not looked for: DEVICE=cpu")

@@ -1,0 +1,137 @@
+"""The engine with the real `base` weights: error rates, never exact strings of a hard case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.recorded import Recording
+from benchmarks.words import Errors, errors, plain
+from stt_service.audio import SAMPLE_RATE_HZ, Samples
+from stt_service.engine import Engine, ModelPlace
+from stt_service.errors import EngineFailed
+from stt_service.guard import Evidence, verdict
+from stt_service.transcript import Context, DecodeOptions, Kind, Transcript, Window
+from stt_service.weights import resolve
+
+pytestmark = pytest.mark.model
+
+SHORT = ("en/jfk", "en/lj001-0020", "en/brooklyn-bridge", "ru/vm-intro", "ru/queue-youarenext", "ru/vm-review")
+
+
+@pytest.fixture(scope="module")
+def engine(models_dir: Path) -> Engine:
+    return Engine(ModelPlace(resolve("base", models_dir)))
+
+
+def window(recording: Recording, **options: object) -> Window:
+    chosen = DecodeOptions(**{"language": recording.language, **options})  # type: ignore[arg-type]
+    samples = recording.samples()
+    return Window(samples, chosen, len(samples) / SAMPLE_RATE_HZ)
+
+
+def wrong(recording: Recording, transcript: Transcript) -> Errors:
+    return errors(plain(recording.text, recording.language), plain(transcript.text, recording.language))
+
+
+def noise(seconds: float, level_dbfs: float) -> Samples:
+    samples = np.random.default_rng(7).standard_normal(int(seconds * SAMPLE_RATE_HZ)).astype(np.float32)
+    return samples * np.float32(10 ** (level_dbfs / 20))
+
+
+@pytest.mark.parametrize("context", list(Context))
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_people_are_understood(
+    engine: Engine, recordings: Mapping[str, Recording], context: Context, language: str
+) -> None:
+    chosen = [r for name, r in recordings.items() if name in SHORT and r.language == language]
+    transcripts = [engine.transcribe([window(r, context=context)])[0] for r in chosen]
+    total = sum((wrong(r, t) for r, t in zip(chosen, transcripts, strict=True)), Errors(0, 0))
+    assert total.percent <= 15
+
+
+def test_a_window_says_the_same_alone_and_in_any_company(
+    engine: Engine, recordings: Mapping[str, Recording]
+) -> None:
+    windows = [window(recordings[name]) for name in SHORT]
+    windows += [window(recordings[name], kind=Kind.PARTIAL, beam_size=1) for name in SHORT[:2]]
+    together = engine.transcribe(windows)
+    alone = [engine.transcribe([each])[0] for each in windows]
+    assert [t.text for t in together] == [t.text for t in alone]
+
+
+def test_what_is_said_after_a_pause_is_not_lost(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    first, second = recordings["en/lj001-0020"], recordings["en/brooklyn-bridge"]
+    pause = noise(2.0, -70)
+    samples = np.concatenate([first.samples(), pause, second.samples()])
+    [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
+    assert plain(heard.text, "en")[-3:] == ["the", "brooklyn", "bridge"]
+
+
+def test_the_rest_after_a_pause_is_told_once(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    """The decoder stops after the sentence; the two words that follow a pause are decoded from there."""
+    samples = np.concatenate(
+        [recordings["en/lj001-0020"].samples(), noise(1.2, -60), recordings["en/go-forward"].samples()]
+    )
+    [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
+    assert plain(heard.text, "en").count("forward") == 1
+
+
+def test_sound_cut_in_mid_word_does_not_make_the_decoder_run_away(
+    engine: Engine, recordings: Mapping[str, Recording]
+) -> None:
+    speech = recordings["en/librispeech-2412-153948-0000"].samples()
+    cuts = [speech[: int(seconds * SAMPLE_RATE_HZ)] for seconds in np.arange(1.1, 9.0, 0.9)]
+    partial = DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL)
+    transcripts = engine.transcribe([Window(cut, partial) for cut in cuts])
+    rates = [len(t.text.split()) / (len(cut) / SAMPLE_RATE_HZ) for t, cut in zip(transcripts, cuts, strict=True)]
+    assert max(rates) < 6  # words a second
+
+
+def test_word_times_rise_and_lie_in_the_window(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    recording = recordings["en/jfk"]
+    [heard] = engine.transcribe([window(recording)])
+    times = [time for word in heard.words for time in (word.start_s, word.end_s)]
+    assert times == sorted(times)
+    assert 0 <= times[0] < 1
+    assert times[-1] <= recording.duration_s
+    assert " ".join(word.text for word in heard.words) == heard.text
+
+
+def test_the_language_is_detected_for_each_window(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    windows = [window(recordings[name], language=None) for name in ("en/jfk", "ru/vm-review")]
+    heard = engine.transcribe(windows)
+    assert [t.language for t in heard] == ["en", "ru"]
+    assert min(t.language_probability for t in heard) > 0.7
+
+
+def test_russian_is_translated(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    [heard] = engine.transcribe([window(recordings["ru/vm-intro"], translate=True)])
+    assert "message" in heard.text.lower()
+
+
+def test_a_prompt_steers_the_spelling(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    recording = recordings["ru/vm-intro"]
+    plainly, steered = (
+        engine.transcribe([window(recording, initial_prompt=prompt)])[0].text
+        for prompt in ("", "ОСТАВЬТЕ СООБЩЕНИЕ ПОСЛЕ СИГНАЛА. ПОВЕСЬТЕ ТРУБКУ. НАЖМИТЕ РЕШЁТКУ.")
+    )
+    assert plainly != steered
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("level_dbfs", [-90.0, -50.0, -30.0])
+@pytest.mark.parametrize("kind", [Kind.FINAL, Kind.PARTIAL])
+def test_noise_yields_no_text_even_if_the_vad_took_it_for_speech(
+    engine: Engine, language: str, level_dbfs: float, kind: Kind
+) -> None:
+    heard = engine.transcribe([Window(noise(s, level_dbfs), DecodeOptions(language, kind=kind)) for s in (2.0, 7.0)])
+    assert all(verdict(t, Evidence(voiced_s=2.0, length_s=2.0)) is not None for t in heard)
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EngineFailed, match=str(tmp_path)):
+        Engine(ModelPlace(tmp_path))
