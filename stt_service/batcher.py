@@ -65,7 +65,7 @@ class Lane:
         finally:
             if self._waiters.get(_key(job)) is waiter:
                 del self._waiters[_key(job)]
-                if not self._scheduler.withdraw(job) and job.kind is Kind.EARLY:  # promoted
+                if not self._scheduler.withdraw(job):  # it was promoted
                     self._scheduler.withdraw(Job(stream, decode.utterance, Kind.FINAL))
 
     def promote(self, stream: Hashable, utterance: int) -> None:

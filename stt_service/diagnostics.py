@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator
 
 import psutil
@@ -72,7 +71,7 @@ def self_tested(test: SelfTest, names: Names, max_streams: int) -> Iterator[str]
     yield f"  Partial: {test.partial_s:.2f} s"
     yield f"  Streams this machine can carry: {test.streams} (admitted at once: {max_streams})"
     if test.real_time_factor > SLOW:
-        yield f"  WARNING: {names.finals} is too slow on {platform.machine()} here: set WHISPER_MODEL to {smaller(names.finals)}"
+        yield f"  WARNING: {names.finals} cannot keep up here: set WHISPER_MODEL={smaller(names.finals)}"
     yield RULE
 
 

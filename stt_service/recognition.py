@@ -184,13 +184,14 @@ class Recognition:
             await self._received.wait()
         self.tell(None)
 
-    def update(self, changes: Mapping[str, object]) -> None:
-        """Change live settings.
+    async def update(self, changes: Mapping[str, object]) -> None:
+        """Change live settings; the answer waits for room as events do, or a client could pile answers up.
 
         Raises:
             InvalidRequest: a value will not do.
         """
         self._lanes.check(str(changes.get("language", "auto")))
+        await self.outbox.room()
         self._session.update(changes)
         self.tell(self._session.live)
 

@@ -22,8 +22,9 @@ class Job:
 
 
 class Scheduler:
-    """What waits for one model. A batch holds jobs of one kind, so that no final waits for a partial beside it.
+    """What waits for one model.
 
+    A batch holds jobs of one kind, so that no final waits for a partial beside it.
     A stream has at most one partial waiting: a newer one takes its place in the queue, a final removes it. An
     utterance has at most one final waiting, early or not: the newer one replaces the older.
     Overload thus costs partials, never finals. Finals are bounded by what a stream may be owed.

@@ -59,9 +59,9 @@ def segmenter_config(live: LiveParameters, server: Parameters) -> SegmenterConfi
     """Return a stream's settings in frames.
 
     Source: 0.15 is the distance of Silero's own two thresholds (snakers4/silero-vad, utils_vad.py); 0.35 is
-    the lower of them at its default sensitivity, 0.5 the upper one. A recording of 1961 (jfk) is above 0.5 for
-    four seconds before it first passes the 0.95 of RealtimeSTT's default: an onset asks for that at once, or for
-    0.5 during 192 ms. Noise, hum and an office stay below 0.3.
+    the lower of them at its default sensitivity, 0.5 the upper one. A recording of 1961 (jfk) is above 0.5
+    for four seconds before it first passes the 0.95 of RealtimeSTT's default: an onset asks for that at
+    once, or for 0.5 during 192 ms. Noise, hum and an office stay below 0.3.
     """
     enter = 1 - live.silero_sensitivity
     leave = max(0.01, min(enter - 0.15, 0.35))

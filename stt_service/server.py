@@ -37,7 +37,7 @@ from stt_service.recognition import Lanes, Recognition
 from stt_service.recordings import decoded
 from stt_service.segmenter import Endpoint, segmenter_config
 from stt_service.session import Final, Session, SessionConfig, Suppressed
-from stt_service.streams import Limits, Requests, Stream, write
+from stt_service.streams import Limits, Requests, Stream, first_config, write
 from stt_service.vad import Silero, StreamVad, gate_config, silero_path
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 await self._stream(ready, requests, context)
 
     async def _stream(self, ready: Ready, requests: Requests, context: Context) -> None:
-        config = await _config(requests)
+        limits = Limits(self._parameters.idle_timeout, self._parameters.max_stream_duration, GRACE_S)
+        config = await first_config(requests, limits, self._draining)
         stream_id = secrets.token_hex(4)
         session = self._session(ready, config)
         partials = ready.models.names.partials if session.makes_partials else ""
@@ -113,12 +114,11 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         )
         offset_ms = config.resume.audio_offset_ms
         first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=started)
-        await write(context, first)
+        await write(context, first, limits.write_s)
         log.info(
             "stream %s opened: client %r, language %s", stream_id, config.client_id, session.live.language
         )
         recognition = Recognition(session, ready.lanes, stream_id)
-        limits = Limits(self._parameters.idle_timeout, self._parameters.max_stream_duration, GRACE_S)
         stream = Stream(recognition, wire.audio_format(config.format), limits, self._draining)
         try:
             await stream.run(requests, context)
@@ -212,16 +212,6 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             self._streams -= 1
 
 
-async def _config(requests: Requests) -> pb.StreamingConfig:
-    """Wait for the first message, which must be the config."""
-    async for request in requests:
-        if request.WhichOneof("request") == "config":
-            return request.config
-        kind = request.WhichOneof("request") or "nothing"
-        raise InvalidRequest(f"The first message holds {kind}: it should hold the config.")
-    raise InvalidRequest("The stream ended before its config: send the config first, then audio.")
-
-
 async def _collect(recognition: Recognition, response: pb.RecognizeResponse) -> None:
     while (told := await recognition.outbox.take()) is not None:
         match told.event:
@@ -268,7 +258,8 @@ async def _say_in_band(context: Context, requests: Requests, error: SttError) ->
     failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
     if isinstance(error, Overloaded):
         failure.retry_after.CopyFrom(wire.duration(error.retry_after_s))
-    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError):
+    # InternalError: a message that the client does not read is still on its way.
+    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError):
         async with asyncio.timeout(DISCARD_S):
             await context.write(pb.StreamingRecognizeResponse(failure=failure))
             async for _ in requests:

@@ -1,7 +1,8 @@
 """Successive hypotheses of an open utterance → a stable prefix, never taken back, and an unstable tail.
 
 LocalAgreement (Macháček et al. 2023, "Turning Whisper into Real-Time Transcription System"): what the latest
-hypotheses agree on from the beginning is stable, but for the newest words, which the next sound may still change.
+hypotheses agree on from the beginning is stable, but for the newest words, which the next sound may still
+change.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from unicodedata import category
 
-# A unit is a word with the space before it, or one sign of a script that is written without spaces. Punctuation
-# is never a unit of its own, or a dash that comes and goes would shift the words.
+# A unit is a word with the space before it, or one sign of a script that is written without spaces.
+# Punctuation is none of its own, or a dash that comes and goes would shift the words.
 _SIGN = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]"
 _PUNCTUATION = r"[^\w\s]+"
 _WORD = rf"(?:{_SIGN}|(?:(?!{_SIGN})\S)+)"
@@ -23,8 +24,8 @@ _UNIT = re.compile(rf"\s*(?:{_PUNCTUATION}\s+)*{_WORD}(?:\s*{_PUNCTUATION}(?=\s|
 class StabiliserConfig:
     """How sure is sure: measured over our dictations, docs/performance.md."""
 
-    agreements: int = 2  # hypotheses that must agree
-    held_back: int = 2  # newest words that are never stable yet
+    agreements: int = 6  # hypotheses that must agree
+    held_back: int = 4  # newest words that are never stable yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _key(unit: str) -> str:
 def _length_of_match(stable: list[str], units: list[str]) -> int:
     """Return how many of the units tell what is stable already: the prefix at the least edit distance.
 
-    Of equal ones the prefix that ends as the stable text does: an inserted word shall not double the one after it.
+    Of equal ones that which ends as the stable text does: an inserted word shall not double the one after it.
     """
     wanted, row = [_key(unit) for unit in stable], list(range(len(stable) + 1))
     best, length = row[-1], 0

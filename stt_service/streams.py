@@ -26,6 +26,7 @@ Requests = AsyncIterator[pb.StreamingRecognizeRequest]
 MAX_CHUNK_BYTES = 4 * 2**20
 STALL_S = 3.0  # of wall-clock time without audio: an open utterance is ended
 WRITE_S = 30.0  # for the client to take a message
+AWAY = "The server is going away: resume on another one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Limits:
     idle_s: float
     duration_s: float  # 0: none
     grace_s: float  # left for a stream when the server drains
+
+    @property
+    def write_s(self) -> float:
+        """How long a client may leave a message unread."""
+        return min(WRITE_S, self.idle_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Stream:
             async with asyncio.TaskGroup() as tasks:
                 feeding = tasks.create_task(self._feed(requests))
                 while (told := await self.recognition.outbox.take()) is not None:
-                    await write(context, wire.response(told))
+                    await write(context, wire.response(told), self.limits.write_s)
         except* SttError as group:
             raise _first(group) from None
         if (failure := feeding.result()) is not None:
@@ -104,6 +110,7 @@ class Stream:
             async for request in requests:
                 self._waiting_since = None
                 await self._take(request)
+                self._check_length()
                 self._waiting_since = time.monotonic()
         except (InvalidRequest, TimedOut) as failure:
             return _End(Endpoint.END_OF_AUDIO, failure)
@@ -118,7 +125,7 @@ class Stream:
             case "finalize":
                 await self.recognition.finalize(Endpoint.FINALIZE)
             case "update":
-                self.recognition.update(wire.changes(request.update))
+                await self.recognition.update(wire.changes(request.update))
             case "config":
                 raise InvalidRequest(
                     "A second config came: it comes once, first; change settings with `update`."
@@ -132,6 +139,8 @@ class Stream:
                 f"A message holds {len(audio)} bytes of audio: it should be at most {MAX_CHUNK_BYTES}."
             )
         await self.recognition.push(audio, self.audio_format)
+
+    def _check_length(self) -> None:
         heard_s = self.recognition.heard_ms / 1000
         if self.limits.duration_s and heard_s >= self.limits.duration_s:
             raise TimedOut(
@@ -156,22 +165,53 @@ class Stream:
         await self.draining.wait()
         message = "The server is going away: what is owed comes first, then resume on another one."
         self.recognition.tell(Notice("DRAIN", message, self.limits.grace_s))
-        return _End(Endpoint.DRAIN, Unavailable("The server is going away: resume on another one."))
+        return _End(Endpoint.DRAIN, Unavailable(AWAY))
 
 
-async def write(context: Context, message: pb.StreamingRecognizeResponse) -> None:
+async def write(context: Context, message: pb.StreamingRecognizeResponse, limit_s: float) -> None:
     """Send a message.
 
     Raises:
         TimedOut: the client does not read.
     """
     try:
-        async with asyncio.timeout(WRITE_S):
+        async with asyncio.timeout(limit_s):
             await context.write(message)
     except TimeoutError as error:
         raise TimedOut(
-            f"The client read nothing for {WRITE_S:g} s: read the responses while sending."
+            f"The client read nothing for {limit_s:g} s: read the responses while sending."
         ) from error
+
+
+async def first_config(requests: Requests, limits: Limits, draining: asyncio.Event) -> pb.StreamingConfig:
+    """Wait for the first message, which must be the config.
+
+    Raises:
+        InvalidRequest: it holds something else, or there is none.
+        TimedOut: the client is silent.
+        Unavailable: the server goes away before it comes.
+    """
+    coming, drained = asyncio.create_task(_config(requests)), asyncio.create_task(draining.wait())
+    try:
+        await asyncio.wait((coming, drained), timeout=limits.idle_s, return_when=asyncio.FIRST_COMPLETED)
+        if coming.done():
+            return coming.result()
+        if drained.done():
+            raise Unavailable(AWAY)
+        raise TimedOut(f"No config came for {limits.idle_s:g} s: send it first, then audio.")
+    finally:
+        coming.cancel()
+        drained.cancel()
+        await asyncio.gather(coming, drained, return_exceptions=True)
+
+
+async def _config(requests: Requests) -> pb.StreamingConfig:
+    async for request in requests:
+        if request.WhichOneof("request") == "config":
+            return request.config
+        kind = request.WhichOneof("request") or "nothing"
+        raise InvalidRequest(f"The first message holds {kind}: it should hold the config.")
+    raise InvalidRequest("The stream ended before its config: send the config first, then audio.")
 
 
 def _idle(idle_s: float) -> str:

@@ -119,7 +119,8 @@ def client_id(text: str) -> str:
     """
     if len(text) > MAX_CLIENT_ID or not text.isprintable():
         raise InvalidRequest(
-            f"client_id of {len(text)} characters will not do: it should be at most {MAX_CLIENT_ID}, all printable."
+            f"client_id of {len(text)} characters will not do: "
+            f"it should be at most {MAX_CLIENT_ID}, all printable."
         )
     return text
 

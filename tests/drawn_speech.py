@@ -125,10 +125,10 @@ class Talk:
         return list(outputs)
 
 
-def talk(drawing: str, *, late: int = 0, partials: bool = False, **settings: object) -> Talk:
-    """Return a talk that makes no partials unless told so."""
+def talk(drawing: str, *, late: int = 0, **settings: object) -> Talk:
+    """Return a talk that makes no partials."""
     server = parameters(**settings)
-    return Talk(drawing, SessionConfig(server, server.live(), partials=partials), late)
+    return Talk(drawing, SessionConfig(server, server.live(), partials=False), late)
 
 
 def frames_of(decode: Decode) -> range:

@@ -1,4 +1,4 @@
-"""One lane: who shares a batch, who is answered with what, and what a failure or a cancellation leaves behind."""
+"""One lane: who shares a batch, who is answered what, and what a failure or a cancellation leaves behind."""
 
 from __future__ import annotations
 
@@ -82,8 +82,13 @@ class Streams:
 def _text(asked: asyncio.Task[Said]) -> str | None:
     if asked.cancelled():
         return CANCELLED
-    said = asked.result()
-    return said.transcript.text if isinstance(said, Decoded) else said and str(said)
+    match asked.result():
+        case Decoded(transcript):
+            return transcript.text
+        case EngineFailed() as failure:
+            return str(failure)
+        case None:
+            return None
 
 
 @asynccontextmanager

@@ -34,6 +34,9 @@ def judged(text: str, evidence: Evidence = CLEAR, log_probability: float = -0.2)
         "Привет! Как дела? Сегодня мы поговорим о том, как устроены субтитры.",
         "Редактор сказал, что корректор заболел.",
         "Мы весь вечер слушали музыку.",
+        "Играла спокойная музыка, и никто не говорил.",
+        "Ему помогал редактор субтитров.",
+        "США ООН НАТО",
         "The quick brown fox jumps over the lazy dog.",
         "今天天气很好。",
         "42",
@@ -64,6 +67,12 @@ def test_a_decoder_that_hears_no_speech_and_doubts_its_text_is_believed() -> Non
 
 def test_a_decoder_that_hears_no_speech_but_is_sure_of_its_text_is_not_believed() -> None:
     assert verdict(replace(SPEECH, no_speech_probability=0.9), CLEAR) is None
+
+
+@pytest.mark.parametrize(("voiced_s", "reason"), [(0.5, Reason.NO_SPEECH), (2.4, None)])
+def test_half_a_doubt_is_believed_where_the_vad_heard_little(voiced_s: float, reason: Reason | None) -> None:
+    doubtful = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-0.45)
+    assert verdict(doubtful, Evidence(voiced_s, length_s=3.0)) is reason
 
 
 def test_a_text_without_confidence_is_refused() -> None:
@@ -149,6 +158,20 @@ def test_a_common_phrase_is_noise_where_the_decoder_doubts(text: str) -> None:
 @pytest.mark.parametrize("text", COMMON)
 def test_a_common_phrase_said_clearly_passes(text: str) -> None:
     assert judged(text, Evidence(voiced_s=0.9, length_s=1.6)) is None
+
+
+def test_a_common_phrase_is_noise_where_the_decoder_hears_no_speech() -> None:
+    assert (
+        verdict(replace(SPEECH, text="Thank you.", no_speech_probability=0.9), CLEAR) is Reason.KNOWN_PHRASE
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("СТУК В ДВЕРЬ", Reason.KNOWN_PHRASE), ("США", None), ("Стук в дверь", None), ("1 000", None)],
+)
+def test_a_caption_of_a_sound_is_known_by_its_capitals(text: str, reason: Reason | None) -> None:
+    assert verdict(replace(SPEECH, text=text, no_speech_probability=0.5), CLEAR) is reason
 
 
 def test_a_common_phrase_within_a_sentence_passes_where_the_decoder_doubts() -> None:

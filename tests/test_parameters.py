@@ -34,6 +34,11 @@ def test_an_update_leaves_the_settings_it_was_made_from() -> None:
     assert LIVE.language == "ru"
 
 
+def test_updates_add_up() -> None:
+    changed = LIVE.updated({"hotwords": "gRPC"}).updated({"language": "en"})
+    assert (changed.hotwords, changed.language) == ("gRPC", "en")
+
+
 def test_an_empty_update_changes_nothing() -> None:
     assert LIVE.updated({}) == LIVE
 

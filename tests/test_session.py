@@ -6,13 +6,13 @@ from dataclasses import replace
 from math import exp
 
 import pytest
-from drawn_speech import CLEAR, COST, SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, parameters, pcm, signs, talk
+from drawn_speech import CLEAR, COST, SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, signs, talk
 
 from stt_service.errors import InvalidRequest
 from stt_service.guard import Reason
 from stt_service.segmenter import Endpoint
-from stt_service.session import Final, Promote, SessionConfig, SpeechStarted, Suppressed
-from stt_service.transcript import Context, Kind, Word
+from stt_service.session import Final, Promote, SpeechStarted, Suppressed
+from stt_service.transcript import Kind, Word
 
 SENTENCE = "..###.."  # two signs of silence end it, one has it decoded early
 
@@ -41,8 +41,7 @@ def test_a_window_is_the_speech_with_its_pre_roll_and_trail() -> None:
 
 def test_a_final_tells_what_is_known() -> None:
     heard = talk(SENTENCE)
-    word = Word("Мама", 0.1, 0.5, 0.8)
-    heard.answer(only(heard.hear()), replace(CLEAR, words=(word,)))
+    heard.answer(only(heard.hear()))
     assert finals(heard) == [
         Final(
             utterance=0,
@@ -52,13 +51,21 @@ def test_a_final_tells_what_is_known() -> None:
             language="ru",
             language_probability=0.9,
             confidence=exp(-0.2),
-            words=(Word("Мама", pytest.approx(SIGN_S + 0.1), pytest.approx(SIGN_S + 0.5), 0.8),),
+            words=(),
             endpoint=Endpoint.SILENCE,
             endpoint_s=2 * SIGN_S,
             early=True,
             cost=COST,
         )
     ]
+
+
+def test_words_have_their_times_in_the_dictation() -> None:
+    heard = talk("." * 10 + SENTENCE)
+    heard.answer(only(heard.hear()), replace(CLEAR, words=(Word("Мама", 0.1, 0.5, 0.8),)))
+    [word] = finals(heard)[0].words
+    assert (word.text, word.probability) == ("Мама", 0.8)
+    assert (word.start_s, word.end_s) == pytest.approx((11 * SIGN_S + 0.1, 11 * SIGN_S + 0.5))
 
 
 def test_an_early_transcript_is_the_final_once_the_utterance_has_ended() -> None:
@@ -163,6 +170,16 @@ def test_too_long_an_utterance_is_cut_without_a_gap() -> None:
     assert first.end_ms == second.start_ms
 
 
+def test_an_early_decode_of_an_utterance_that_is_cut_before_its_end_is_not_its_final() -> None:
+    heard = talk("#" * 35 + "." * 5, post_speech_silence_duration=9 * SIGN_S)
+    heard.hear()
+    early, final = heard.decodes
+    assert (early.kind, final.kind) == (Kind.EARLY, Kind.FINAL)
+    assert frames_of(final).stop < frames_of(early).stop
+    assert heard.answer(early) == []
+    assert len(heard.answer(final)) == 1
+
+
 def test_finals_are_told_in_the_order_of_their_utterances() -> None:
     heard = talk(SENTENCE * 3)
     heard.hear()
@@ -203,65 +220,3 @@ def test_half_a_sample_at_the_end_is_refused_and_costs_nothing_said_before() -> 
     heard.finalize()
     heard.answer_all()
     assert [final.endpoint for final in finals(heard)] == [Endpoint.FINALIZE]
-
-
-def test_the_end_of_the_audio_ends_the_utterance_and_settles_all() -> None:
-    heard = talk("..###")
-    heard.hear()
-    heard.end()
-    assert heard.session.final_ms < 2 * SIGN_MS
-    heard.answer_all()
-    assert [final.endpoint for final in finals(heard)] == [Endpoint.END_OF_AUDIO]
-    assert heard.session.final_ms == heard.session.received_ms == 5 * SIGN_MS
-
-
-def test_sound_that_fills_no_frame_is_part_of_the_last_utterance() -> None:
-    heard = talk("..###")
-    heard.send(5 * 4096 - 500)
-    heard.end()
-    samples = only(heard.outputs).window.samples
-    assert len(samples) == 4 * 2048
-    assert not samples[-250:].any()
-    assert samples[-251]
-
-
-def test_in_silence_all_but_the_pre_roll_is_settled() -> None:
-    heard = talk("." * 10)
-    heard.hear()
-    assert (heard.session.final_ms, heard.session.received_ms) == (9 * SIGN_MS, 10 * SIGN_MS)
-
-
-def test_an_utterance_is_not_settled_before_it_is_told() -> None:
-    heard = talk(SENTENCE + "." * 10)
-    early = only(heard.hear())
-    assert heard.session.final_ms == SIGN_MS
-    heard.answer(early)
-    assert heard.session.final_ms == 16 * SIGN_MS
-
-
-def test_a_resumed_dictation_goes_on_with_its_positions_and_numbers() -> None:
-    server = parameters()
-    fresh = Talk(SENTENCE, SessionConfig(server, server.live(), partials=False))
-    config = SessionConfig(server, server.live(), partials=False, offset_ms=5000, first_utterance=7)
-    resumed = Talk(SENTENCE, config)
-    for heard in (fresh, resumed):
-        heard.answer(only(heard.hear()), replace(CLEAR, words=(Word("Мама", 0.1, 0.5, 0.8),)))
-    started, final = fresh.events
-    assert isinstance(started, SpeechStarted)
-    assert isinstance(final, Final)
-    shifted = tuple(replace(w, start_s=w.start_s + 5, end_s=w.end_s + 5) for w in final.words)
-    ends = {"start_ms": final.start_ms + 5000, "end_ms": final.end_ms + 5000}
-    again, final_again = resumed.events
-    assert again == SpeechStarted(7, started.start_ms + 5000)
-    assert isinstance(final_again, Final)
-    assert final_again == replace(final, utterance=7, words=final_again.words, **ends)
-    assert [w.start_s for w in final_again.words] == pytest.approx([w.start_s for w in shifted])
-    assert resumed.session.received_ms == fresh.session.received_ms + 5000
-    assert resumed.session.final_ms == fresh.session.final_ms + 5000
-    assert resumed.session.next_utterance == 8
-
-
-def test_before_any_audio_a_resumed_dictation_is_where_it_was() -> None:
-    server = parameters()
-    session = Talk("", SessionConfig(server, server.live(), offset_ms=5000)).session
-    assert (session.received_ms, session.final_ms) == (5000, 5000)

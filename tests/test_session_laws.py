@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from drawn_speech import (
     CLEAR,
@@ -13,7 +14,6 @@ from drawn_speech import (
     SIGN_FRAMES,
     SIGN_S,
     DrawnVad,
-    Talk,
     frames_of,
     parameters,
     pcm,
@@ -51,19 +51,18 @@ def windows(outputs: Iterable[Output]) -> dict[int, range]:
     return {decode.utterance: frames_of(decode) for decode in decodes}
 
 
-def whole(drawing: str, *, answered_at_once: bool = True) -> tuple[list[Event], dict[int, range]]:
-    """Return what is told of the drawing sent in one piece."""
-    return in_pieces(drawing, [], 0, answered_at_once=answered_at_once)
+def whole(drawing: str) -> tuple[list[Event], dict[int, range]]:
+    """Return what is told of the drawing sent in one piece, and the windows."""
+    return in_pieces(drawing, [], late=0, answered_at_once=True)
 
 
 def in_pieces(
-    drawing: str, cuts: list[int], late: int, *, answered_at_once: bool
+    drawing: str, cuts: list[int], late: int, answered_at_once: bool
 ) -> tuple[list[Event], dict[int, range]]:
-    """Return what is told of the drawing, and the windows; texts tell their windows."""
     heard = talk(drawing, late=late)
     sound = len(drawing) * SIGN_FRAMES * FRAME_BYTES
     places = sorted({0, sound, *(cut for cut in cuts if cut < sound)})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         heard.send(end - start)
         if answered_at_once:
             heard.answer_all()
@@ -83,7 +82,7 @@ def test_the_same_sound_in_any_pieces_gives_the_same_answers(
     drawing: str, cuts: list[int], late: int, answered_at_once: bool
 ) -> None:
     events, decoded = whole(drawing)
-    again, decoded_again = in_pieces(drawing, cuts, late, answered_at_once=answered_at_once)
+    again, decoded_again = in_pieces(drawing, cuts, late, answered_at_once)
     assert told_of(again) == told_of(events)
     assert decoded_again == decoded
 
@@ -196,7 +195,7 @@ class Watched:
         assert self._final_ms <= start_ms
         self._starts_ms[decode.utterance] = min(self._starts_ms[decode.utterance], int(start_ms))
         if decode.kind is Kind.PARTIAL:
-            assert not [d for d in self._waiting if d.kind is Kind.PARTIAL and d.utterance == decode.utterance]
+            assert (decode.utterance, Kind.PARTIAL) not in {(d.utterance, d.kind) for d in self._waiting}
         self._waiting.append(decode)
 
     def _on_partial(self, partial: Partial) -> None:

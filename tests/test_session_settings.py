@@ -101,7 +101,10 @@ def test_an_open_utterance_ends_after_the_silence_it_began_with() -> None:
     ("changes", "told"),
     [
         ({"language": "xx"}, "LANGUAGE='xx' will not do"),
-        ({"language": "en", "post_speech_silence_duration": 99}, "POST_SPEECH_SILENCE_DURATION=99 will not do"),
+        (
+            {"language": "en", "post_speech_silence_duration": 99},
+            "POST_SPEECH_SILENCE_DURATION=99 ",
+        ),
         ({"beam_size": 2}, "BEAM_SIZE=2 will not do: there is no such setting"),
     ],
 )

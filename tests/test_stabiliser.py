@@ -55,6 +55,15 @@ def test_case_and_punctuation_do_not_keep_words_from_agreeing() -> None:
     assert said("Привет мир", "привет, Мир! Как")[-1] == Hypothesis("привет, Мир!", " Как")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("— Привет, Анна", "Привет, Анна"), ("Москва — столица", "Москва столица"), ("你好，世界", "你好世界")],
+)
+def test_punctuation_that_comes_and_goes_does_not_keep_words_from_agreeing(one: str, other: str) -> None:
+    assert stable(one, other)[-1] == other
+    assert stable(other, one)[-1] == one
+
+
 def test_what_is_stable_keeps_the_spelling_it_had() -> None:
     assert said("привет мир", "привет мир", "Привет, Мир! Как")[-1] == Hypothesis("привет мир", " Как")
 
@@ -100,7 +109,8 @@ def test_space_around_the_text_is_not_told() -> None:
     assert said("  раз два ", " раз два  три\n")[-1] == Hypothesis("раз два", "  три")
 
 
-WORDS = st.lists(st.sampled_from(["мама", "Мама,", "мыла", "раму.", "—", "你", "好，", "ok", "की"]), max_size=8)
+SAMPLES = ["мама", "Мама,", "мыла", "раму.", "—", "你", "好，", "ok", "की"]
+WORDS = st.lists(st.sampled_from(SAMPLES), max_size=8)
 TEXTS = WORDS.map(" ".join) | WORDS.map("".join)
 CONFIGS = st.builds(StabiliserConfig, agreements=st.integers(1, 3), held_back=st.integers(0, 3))
 

@@ -7,7 +7,7 @@ import sys
 
 from wire_client import Call, config, connected
 
-from benchmarks.recorded import FOLDER, RECORDINGS
+from benchmarks.recorded import RECORDINGS
 
 
 async def main(address: str, name: str) -> None:
@@ -22,5 +22,4 @@ async def main(address: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    assert FOLDER.is_dir()
     asyncio.run(main(*sys.argv[1:]))

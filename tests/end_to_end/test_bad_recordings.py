@@ -24,9 +24,7 @@ F32 = pb.AudioFormat.ENCODING_PCM_F32LE
 
 
 @pytest_asyncio.fixture(autouse=True)
-async def unharmed(
-    stub: Stub, service: Service, recordings: Mapping[str, Recording]
-) -> AsyncIterator[None]:
+async def unharmed(stub: Stub, service: Service, recordings: Mapping[str, Recording]) -> AsyncIterator[None]:
     """Check after each test that the server serves, and hears what it should."""
     yield
     assert await health(service.address) == "SERVING"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE
@@ -20,7 +21,7 @@ from sounds import silence
 from stt.v1 import stt_pb2 as pb
 from wire_client import Call, Request, Stub, audio, chunks, config, connected, spoken, streamed
 
-from benchmarks.recorded import Recording
+from benchmarks.recorded import FOLDER, Recording
 
 pytestmark = pytest.mark.model
 
@@ -123,12 +124,15 @@ async def test_a_stream_cancelled_in_mid_utterance_gives_its_place_back(
     assert all("Brooklyn" in one.text for one in heard)
 
 
-async def test_a_killed_client_gives_its_place_back(
-    small: Server, stub: Stub, question: Recording
-) -> None:
+async def test_a_killed_client_gives_its_place_back(small: Server, stub: Stub, question: Recording) -> None:
     """The client is a process of its own, in mid-utterance, and gets no chance to say goodbye."""
     client = await asyncio.create_subprocess_exec(
-        sys.executable, DOOMED, small.address, question.name, stdout=PIPE
+        sys.executable,
+        DOOMED,
+        small.address,
+        question.name,
+        stdout=PIPE,
+        env={**os.environ, "PYTHONPATH": str(FOLDER.parent.parent)},
     )
     assert client.stdout is not None
     stream_id = (await client.stdout.readline()).decode().strip()

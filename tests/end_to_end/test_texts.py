@@ -106,9 +106,7 @@ async def test_every_format_is_understood(
 ) -> None:
     encoding, rate_hz, layout, container, codec = sent
     recording = recordings[name]
-    sound = pb.AudioFormat(
-        encoding=encoding, sample_rate_hz=rate_hz, channels=2 if layout == "stereo" else 1
-    )
+    sound = pb.AudioFormat(encoding=encoding, sample_rate_hz=rate_hz, channels=2 if layout == "stereo" else 1)
     opening = pb.StreamingConfig(format=sound, settings=pb.Settings(language=recording.language))
     data = encoded(recording.pcm(), container, codec, rate_hz, layout)
     heard = await streamed(stub, Request(config=opening), *chunks(data, 10_001))
@@ -162,4 +160,3 @@ async def test_an_utterance_ends_at_a_pause_and_words_have_their_times(
         assert times == sorted(times)
     assert heard.finals[1].words[0].start_ms >= len(first.pcm()) // 32 + 1500
     assert_orderly(heard)
-

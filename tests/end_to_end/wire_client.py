@@ -68,6 +68,7 @@ class Call:
     def __init__(self, stub: Stub) -> None:
         self._call: grpc.aio.StreamStreamCall[Request, Response] = stub.StreamingRecognize()
         self.responses: list[Response] = []
+        self._held: asyncio.Task[None] | None = None
 
     async def send(self, *requests: Request) -> None:
         """Write the messages; a call that has ended takes none, and says why when it is read."""
@@ -79,12 +80,13 @@ class Call:
             return
 
     async def send_until_held(self, requests: Iterable[Request]) -> int:
-        """Write until flow control takes no more for a second; return how many were taken."""
+        """Write until flow control takes no more for a second; return how many were taken.
+
+        The message that is held stays so, as cancelling a write cancels the call.
+        """
         for taken, request in enumerate(requests):
-            try:
-                async with asyncio.timeout(1):
-                    await self._call.write(request)
-            except TimeoutError:
+            self._held = asyncio.create_task(self.send(request))
+            if (await asyncio.wait([self._held], timeout=1))[1]:
                 return taken
         raise AssertionError("the server took all of them")
 
@@ -121,6 +123,9 @@ class Call:
                 pass
         except grpc.aio.AioRpcError as error:
             return Heard(tuple(self.responses), error.code(), error.details() or "")
+        finally:
+            if self._held is not None:
+                await self._held
         return Heard(tuple(self.responses), await self._call.code(), "")
 
     def cancel(self) -> None:
