@@ -129,19 +129,22 @@ class Decoder:
         return _read_only(self._resample(self._mono(held[:whole]), False))
 
     def flush(self) -> Samples:
-        """End the stream: return what was still held back. Nothing may follow.
+        """End the stream: return what was still held back, but for an incomplete sample. Nothing may follow."""
+        whole = len(self._held) // self._format.frame_bytes * self._format.frame_bytes
+        held, self._held = self._held[:whole], self._held[whole:]
+        return _read_only(self._resample(self._mono(held), True))
+
+    def check_whole(self) -> None:
+        """Refuse a stream that ended, by `flush`, inside a sample.
 
         Raises:
-            InvalidRequest: when the last sample is incomplete.
+            InvalidRequest: with how many bytes are left over.
         """
-        left_over = len(self._held) % self._format.frame_bytes
-        if left_over:
+        if self._held:
             raise InvalidRequest(
-                f"The audio ended inside a sample, with {left_over} of its {self._format.frame_bytes} bytes "
+                f"The audio ended inside a sample, with {len(self._held)} of its {self._format.frame_bytes} bytes "
                 "left over: it should end with a whole one, or the format should say what was sent."
             )
-        held, self._held = self._held, b""
-        return _read_only(self._resample(self._mono(held), True))
 
     def _mono(self, data: bytes) -> Samples:
         """Decode whole samples and mix their channels by the mean."""

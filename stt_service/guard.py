@@ -41,7 +41,7 @@ COMPRESSION_RATIO = 2.4
 # Tailed decodes of noise, hum and an office came out at -1.4 or lower, of speech at -0.7 or higher (our recordings).
 LOG_PROBABILITY = -1.2
 CAPTION_NO_SPEECH_PROBABILITY = 0.3
-REPEATS = 4  # the same one to four words so often in a row
+REPEATS = 5  # the same one to four words so often in a row
 # Where the VAD heard this little, ordinary phrases that Whisper says to noise are noise.
 LITTLE_VOICED_S, LITTLE_VOICED_SHARE = 0.4, 0.15
 LITTLE_LOG_PROBABILITY = -0.6
@@ -53,13 +53,12 @@ CREDITS = re.compile(
             r"субтитр\w* (сделал|создавал|подготовил|делал|добавил)\w*\b.*",
             r"субтитр\w* .*dimatorzok.*",
             r"dimatorzok",
-            r"(спокойная|тревожная|торжественная|веселая|лирическая|динамичная|напряженная)? ?музыка",
+            r"(спокойная|тревожная|торжественная|веселая|лирическая|динамичная|напряженная) музыка",
             r"(телефонный|дверной) (звонок|звук)",
-            r"(аплодисменты|смех)",
             r"(subtitles|captions|transcri(bed|ption)|translat(ed|ion)) by .*",
             r"(sous titres|untertitel|subtítulos|legendas) .*(amara|zdf|ard|comunidad|communauté|community).*",
             r".*\bamara org\b.*",
-            r"♪+.*",
+            r"♪",
         )
     )
 )
@@ -82,6 +81,9 @@ COMMON = frozenset(
         "amen",
         "i m sorry",
         "okay",
+        "музыка",
+        "смех",
+        "аплодисменты",
         "all right",
         "пошли",
         "vielen dank",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -17,7 +17,7 @@ from stt_service.batcher import Lane
 from stt_service.errors import InvalidRequest
 from stt_service.parameters import LiveParameters
 from stt_service.segmenter import Endpoint
-from stt_service.session import Decode, Event, Output, Partial, Promote, Session
+from stt_service.session import Decode, Event, Final, Output, Partial, Promote, Session, Suppressed
 from stt_service.transcript import Kind
 
 MAX_OWED = 4  # finals; then the stream's client has to wait
@@ -108,6 +108,15 @@ class Lanes:
             )
 
 
+def settled(outputs: Sequence[Output], before_ms: int, after_ms: int) -> list[int]:
+    """Return how far the stream is settled once each output is told.
+
+    A client that loses its connection after the first of two finals must not resume behind the second.
+    """
+    last = max((i for i, output in enumerate(outputs) if isinstance(output, Final | Suppressed)), default=-1)
+    return [before_ms if place < last else after_ms for place in range(len(outputs))]
+
+
 class Recognition:
     """One stream's recognition, an asynchronous context: on leaving it, decodes that nobody waits for are withdrawn.
 
@@ -120,7 +129,7 @@ class Recognition:
         self._group = asyncio.TaskGroup()
         self._decodes: set[asyncio.Task[None]] = set()
         self._received = asyncio.Event()
-        self._offset_ms = self._told_ms = session.received_ms
+        self._offset_ms = self._told_ms = self._final_ms = session.received_ms
 
     @property
     def heard_ms(self) -> int:
@@ -170,19 +179,12 @@ class Recognition:
         Raises:
             InvalidRequest: the last sample is incomplete; what came before it has been told.
         """
-        try:
-            self._take(self._session.end(endpoint))
-        except InvalidRequest:
-            self._take(self._session.finalize(endpoint))
-            raise
-        finally:
-            await self._all_told()
-
-    async def _all_told(self) -> None:
+        self._take(self._session.end(endpoint))
         while self._session.owed:
             self._received.clear()
             await self._received.wait()
         self.tell(None)
+        self._session.check_whole()
 
     async def update(self, changes: Mapping[str, object]) -> None:
         """Change live settings; the answer waits for room as events do, or a client could pile answers up.
@@ -201,17 +203,20 @@ class Recognition:
             self._received.clear()
             await self._received.wait()
 
-    def _take(self, outputs: Iterable[Output]) -> None:
-        for output in outputs:
+    def _take(self, outputs: Sequence[Output]) -> None:
+        for output, self._final_ms in zip(
+            outputs, settled(outputs, self._final_ms, self._session.final_ms), strict=True
+        ):
             match output:
                 case Decode():
                     task = self._group.create_task(self._decode(output))
                     self._decodes.add(task)
                     task.add_done_callback(self._decodes.discard)
-                case Promote():
-                    self._lanes.finals.promote(self._id, output.utterance)
+                case Promote(utterance):
+                    # The early decode may be in this very list: its task runs before what is called soon.
+                    asyncio.get_running_loop().call_soon(self._lanes.finals.promote, self._id, utterance)
                 case _:
-                    self.tell(output)
+                    self._put(output)
 
     async def _decode(self, decode: Decode) -> None:
         decoded = await self._lanes.choose(decode).decode(self._id, decode)
@@ -223,8 +228,12 @@ class Recognition:
 
     def tell(self, event: Event | Notice | LiveParameters | None) -> None:
         """Put it into the outbox, with how far the stream is."""
+        self._final_ms = self._session.final_ms
+        self._put(event)
+
+    def _put(self, event: Event | Notice | LiveParameters | None) -> None:
         self._told_ms = self._session.received_ms
-        self.outbox.put(Told(self._told_ms, self._session.final_ms, event))
+        self.outbox.put(Told(self._told_ms, self._final_ms, event))
 
     def _tell_progress(self) -> None:
         """Tell how far the stream is, now and then, where there is nothing else to tell."""

@@ -206,17 +206,21 @@ class Session:
         return outputs + (self._on_flushed(ended) if ended else [])
 
     def end(self, endpoint: Endpoint = Endpoint.END_OF_AUDIO) -> list[Output]:
-        """Take the end of the audio; nothing may be pushed after it.
-
-        Raises:
-            InvalidRequest: the last sample is incomplete. What came before it is not lost: the utterance
-                is ended first, by `finalize`.
-        """
+        """Take the end of the audio; nothing may be pushed after it."""
         outputs = self._hear(self._decoder.flush())
         outputs += self._frames(self._framer.flush())
+        outputs = [output for output in outputs if not _is_partial(output)]  # its final comes with it
         outputs += self.finalize(endpoint)
         self._complete = True
         return outputs
+
+    def check_whole(self) -> None:
+        """Refuse audio that ended inside a sample.
+
+        Raises:
+            InvalidRequest: what came before is not lost by it.
+        """
+        self._decoder.check_whole()
 
     def update(self, changes: Mapping[str, object]) -> list[Output]:
         """Change live settings from the next utterance on.
@@ -241,8 +245,9 @@ class Session:
         return self._tell()
 
     def abandon(self, decode: Decode) -> None:
-        """Take note that a partial will not come."""
-        if self._open is not None and self._open.number == decode.utterance:
+        """Take note that a decode will not come: a newer one made it needless."""
+        wanted = decode.kind is Kind.PARTIAL and self._open is not None
+        if wanted and self._open is not None and self._open.number == decode.utterance:
             self._open.partial_wanted = False
 
     def _hear(self, samples: Samples) -> list[Output]:
@@ -253,6 +258,7 @@ class Session:
             return []
         self._sound.append(arrived)
         outputs = self._advance(self._vad.push(arrived))
+        outputs += self._partial_if_due()
         self._sound.forget(self._segmenter.settled)
         return outputs
 
@@ -265,7 +271,7 @@ class Session:
             decision = self._segmenter.step(probability, energy)
             if decision is not None:
                 outputs += self._on_decision(decision)
-        return outputs + self._partial_if_due()
+        return outputs
 
     def _on_decision(self, decision: Decision) -> list[Output]:
         match decision:
@@ -282,7 +288,9 @@ class Session:
 
     def _on_started(self, started: Started) -> list[Output]:
         number, self._next_number = self._next_number, self._next_number + 1
-        self._open = _Utterance(number, started, self._live, Stabiliser(StabiliserConfig()))
+        stabiliser = Stabiliser(StabiliserConfig())
+        no_partial_since = started.onset - frames(self._config.server.realtime_processing_pause)
+        self._open = _Utterance(number, started, self._live, stabiliser, partial_end=no_partial_since)
         return [SpeechStarted(number, self._ms(started.onset))]
 
     def _on_hangover(self, hangover: Hangover) -> list[Output]:
@@ -397,3 +405,7 @@ class Session:
 
     def _ms(self, frame: int) -> int:
         return self._config.offset_ms + frame * FRAME_MS
+
+
+def _is_partial(output: Output) -> bool:
+    return isinstance(output, Decode) and output.kind is Kind.PARTIAL

@@ -128,8 +128,8 @@ def test_the_self_test_tells_its_figures() -> None:
 
 def test_a_model_that_cannot_keep_up_is_warned_of_with_one_that_can() -> None:
     told = text(self_tested(SelfTest(final_s=9.0, partial_s=2.0), NAMES, 1))
-    assert "WARNING: medium is too slow" in told
-    assert "set WHISPER_MODEL to small" in told
+    assert "WARNING: medium cannot keep up" in told
+    assert "set WHISPER_MODEL=small" in told
     assert "Streams this machine can carry: 1 " in told
 
 

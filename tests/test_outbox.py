@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from stt_service.recognition import MAX_UNSENT, Outbox, Told
-from stt_service.session import Event, Partial, SpeechStarted
+from stt_service.guard import Reason
+from stt_service.recognition import MAX_UNSENT, Outbox, Told, settled
+from stt_service.session import Event, Output, Partial, SpeechStarted, Suppressed
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -103,3 +104,14 @@ async def later(act: Callable[[], None]) -> None:
 async def turn() -> None:
     """Let the other tasks come to wait: they do so in their first turn."""
     await asyncio.sleep(0)
+
+
+def test_nothing_is_settled_by_a_final_before_it_is_told() -> None:
+    """Or a client that loses its connection between two finals would resume behind the second."""
+    first, second = (Suppressed(number, 0, 0, Reason.EMPTY, "") for number in (0, 1))
+    outputs: list[Output] = [first, SpeechStarted(2, 0), second, SpeechStarted(3, 0)]
+    assert settled(outputs, before_ms=10, after_ms=99) == [10, 10, 99, 99]
+
+
+def test_without_a_final_all_is_settled_as_far_as_the_stream_is() -> None:
+    assert settled([SpeechStarted(0, 0)], before_ms=10, after_ms=99) == [99]

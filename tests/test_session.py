@@ -215,8 +215,8 @@ def test_half_a_sample_at_the_end_is_refused_and_costs_nothing_said_before() -> 
     heard = talk("..###")
     heard.hear()
     heard.session.push(b"\x00")
+    heard.end()
     with pytest.raises(InvalidRequest, match="ended inside a sample"):
-        heard.end()
-    heard.finalize()
+        heard.session.check_whole()
     heard.answer_all()
-    assert [final.endpoint for final in finals(heard)] == [Endpoint.FINALIZE]
+    assert [final.endpoint for final in finals(heard)] == [Endpoint.END_OF_AUDIO]

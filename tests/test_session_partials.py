@@ -144,13 +144,11 @@ def test_of_an_utterance_that_is_ended_from_outside_no_partial_comes_any_more() 
     assert partials(heard) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the pause is counted from the beginning of the stream")
 def test_the_pause_between_partials_does_not_put_off_the_first() -> None:
     heard = speaking(realtime_processing_pause=8 * SIGN_S)
     assert kinds(heard.hear(4)) == PARTIAL
 
 
-@pytest.mark.xfail(strict=True, reason="abandon takes any decode for a partial")
 def test_an_early_final_that_will_not_come_makes_no_room_for_a_second_partial() -> None:
     heard = speaking("..###.#####")
     assert kinds(heard.hear(5)) == PARTIAL

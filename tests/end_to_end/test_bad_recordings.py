@@ -62,18 +62,14 @@ async def test_a_truncated_flac_file_is_refused(stub: Stub, recordings: Mapping[
     assert f"The {len(flac) // 2} bytes of audio cannot be decoded" in told
 
 
-async def test_a_truncated_wav_file_is_heard_as_far_as_it_goes(
-    stub: Stub, recordings: Mapping[str, Recording]
-) -> None:
+async def test_a_truncated_wav_file_is_heard_as_far_as_it_goes(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     whole = wav(recordings[NAME].pcm())
     answer = await stub.Recognize(pb.RecognizeRequest(audio=whole[: 44 + 32_000 + 1]))
     assert answer.audio_duration.ToMilliseconds() == pytest.approx(1000, abs=5)
     assert len(answer.utterances) == 1
 
 
-async def test_a_bad_setting_of_a_recording_is_refused(
-    stub: Stub, recordings: Mapping[str, Recording]
-) -> None:
+async def test_a_bad_setting_of_a_recording_is_refused(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     flac = recordings[NAME].path.read_bytes()
     wrong = pb.RecognizeRequest(audio=flac, settings=pb.Settings(language="klingon"))
     assert "'klingon' will not do" in (await refused(stub, wrong))[1]
@@ -98,9 +94,7 @@ async def test_a_recording_over_32_mib_is_refused(stub: Stub) -> None:
         pytest.param(pb.AudioFormat.ENCODING_MULAW, random.Random(4).randbytes(48_000), id="µ-law"),
     ],
 )
-async def test_noise_is_no_text_and_no_failure(
-    stub: Stub, encoding: pb.AudioFormat.Encoding, noise: bytes
-) -> None:
+async def test_noise_is_no_text_and_no_failure(stub: Stub, encoding: pb.AudioFormat.Encoding, noise: bytes) -> None:
     opening = Request(config=pb.StreamingConfig(format=pb.AudioFormat(encoding=encoding)))
     heard = await streamed(stub, opening, *chunks(noise, 9_999))
     assert (heard.code, heard.text) == (StatusCode.OK, "")

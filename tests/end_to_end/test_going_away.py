@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
@@ -15,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from servers import COMMON, Server
 from sounds import silence
 from stt.v1 import stt_pb2 as pb
-from wire_client import Call, Heard, Stub, assert_orderly, config, connected, health
+from wire_client import Call, Heard, Stub, assert_orderly, config, connected
 
 from benchmarks.recorded import Recording
 from benchmarks.words import errors, plain
@@ -33,54 +34,106 @@ class Drained:
     in_pause: Heard  # FIRST was said, and half a second of silence followed
     in_word: Heard  # cut off in the middle of SECOND
     unopened: Heard  # had not sent its config
-    states: list[int]  # of health, as it was watched
+    states: list[int]  # of health, as a balancer watches it: by a call that never ends by itself
     exit_code: int
     took_s: float
     lines: list[str]
 
 
-def sound(recordings: Mapping[str, Recording]) -> bytes:
-    return recordings[FIRST].pcm() + silence(PAUSE_S) + recordings[SECOND].pcm()
+def said_before(recordings: Mapping[str, Recording]) -> bytes:
+    return recordings[FIRST].pcm() + silence(PAUSE_S)
+
+
+async def watch(address: str, states: list[int]) -> None:
+    """Keep what the server says of its health until it is gone."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        question = health_pb2.HealthCheckRequest(service="stt.v1.SpeechToText")
+        with suppress(grpc.aio.AioRpcError):
+            async for answer in health_pb2_grpc.HealthStub(channel).Watch(question):
+                states.append(answer.status)
+
+
+async def terminated(server: Server, calls: Sequence[Call]) -> Drained:
+    """Have the server go while the calls are open."""
+    states: list[int] = []
+    watching = asyncio.create_task(watch(server.address, states))
+    while not states:
+        await asyncio.sleep(0.01)
+    began = monotonic()
+    server.terminate()
+    in_pause, in_word, unopened = [await call.rest() for call in calls]
+    exit_code = await server.ended()
+    await watching
+    return Drained(in_pause, in_word, unopened, states, exit_code, monotonic() - began, server.lines)
 
 
 @pytest_asyncio.fixture(scope="module")
 async def drained(recordings: Mapping[str, Recording]) -> Drained:
     with Server(COMMON) as server:
         await asyncio.to_thread(server.wait_until_listening)
-        async with connected(server.address) as stub, watched(server.address) as states:
-            in_pause, in_word, unopened = Call(stub), Call(stub), Call(stub)
+        async with connected(server.address) as stub:
+            in_pause, in_word, unopened = calls = [Call(stub) for _ in range(3)]
             await in_pause.send(config())
-            await in_pause.say(sound(recordings)[: len(recordings[FIRST].pcm()) + len(silence(PAUSE_S))])
+            await in_pause.say(said_before(recordings))
             await in_word.send(config())
             await in_word.say(recordings[SECOND].pcm()[:48_000])
             await in_pause.sync()
             await in_word.sync()
-            began = monotonic()
-            server.terminate()
-            heard = [await call.rest() for call in (in_pause, in_word, unopened)]
-            exit_code = await server.ended()
-            took_s = monotonic() - began
-    return Drained(*heard, states, exit_code, took_s, server.lines)
+            return await terminated(server, calls)
 
 
-class watched:
-    """Watches the health of a server, as a balancer does: its call stays open until the server is gone."""
+def test_what_was_said_is_sent_then_why_the_stream_ends(drained: Drained, recordings: Mapping[str, Recording]) -> None:
+    for heard in (drained.in_pause, drained.in_word):
+        assert [kind for kind in heard.kinds if kind != "settings"] == [
+            "started", "speech_started", "notice", "final", "failure",
+        ]  # fmt: skip
+        assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_DRAIN]
+        assert heard.code is StatusCode.UNAVAILABLE
+        assert heard.refusal() == "The server is going away: resume on another one."
+        assert_orderly(heard)
+    assert heard.responses[-1].failure.retry_after.ToMilliseconds() > 0
+    wanted = plain(recordings[FIRST].text, "en")
+    assert errors(wanted, plain(drained.in_pause.text, "en")).count == 0
 
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._states: list[int] = []
 
-    async def __aenter__(self) -> list[int]:
-        self._channel = grpc.aio.insecure_channel(self._address)
-        question = health_pb2.HealthCheckRequest(service="stt.v1.SpeechToText")
-        self._call = health_pb2_grpc.HealthStub(self._channel).Watch(question)
-        self._states.append((await self._call.read()).status)
-        self._watching = asyncio.create_task(self._watch())
-        return self._states
+def test_the_notice_says_how_much_time_is_left(drained: Drained) -> None:
+    (notice,) = [r.notice for r in drained.in_pause.responses if r.HasField("notice")]
+    assert notice.reason == "DRAIN"
+    assert 0 < notice.remaining.ToSeconds() <= 60
 
-    async def _watch(self) -> None:
-        try:
-            async for answer in self._call:
-                self._states.append(answer.status)
-        except grpc.aio.AioRpcError:
-            return
+
+def test_a_stream_without_its_config_holds_nobody_up(drained: Drained) -> None:
+    assert drained.unopened.kinds == ["failure"]
+    assert drained.unopened.code is StatusCode.UNAVAILABLE
+
+
+def test_the_server_ends_soon_and_well_although_its_health_is_watched(drained: Drained) -> None:
+    assert drained.exit_code == 0
+    assert drained.took_s < 20
+    assert not [line for line in drained.lines if "Traceback" in line or "ERROR" in line]
+
+
+def test_health_tells_balancers_first(drained: Drained) -> None:
+    serving = health_pb2.HealthCheckResponse
+    assert drained.states == [serving.SERVING, serving.NOT_SERVING]
+
+
+async def test_another_server_takes_the_stream_up_without_a_lost_or_doubled_word(
+    drained: Drained, stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    sound = said_before(recordings) + recordings[SECOND].pcm()
+    before = drained.in_pause
+    settled_ms = before.responses[-2].final_ms  # the last word before the failure
+    assert settled_ms == len(said_before(recordings)) // 32
+    resume = pb.Resume(audio_offset_ms=settled_ms, next_utterance=before.finals[-1].utterance + 1)
+    call = Call(stub)
+    await call.send(config(resume=resume))
+    await call.say(sound[settled_ms * 32 :])
+    after = await call.end()
+    (first,), (second,) = before.finals, after.finals
+    assert (first.utterance, second.utterance) == (0, 1)
+    assert first.end_ms <= settled_ms <= second.start_ms
+    wanted = plain(recordings[FIRST].text + " " + recordings[SECOND].text, "en")
+    assert errors(wanted, plain(first.text + " " + second.text, "en")).count == 0
+    assert after.responses[-1].final_ms == len(sound) // 32
+    assert_orderly(after)

@@ -73,9 +73,7 @@ async def test_a_stream_too_many_is_refused_at_once(stub: Stub, question: Record
     assert (await spoken(stub, question)).code is StatusCode.OK
 
 
-async def test_a_client_that_stops_sending_gets_its_final_and_may_go_on(
-    stub: Stub, question: Recording
-) -> None:
+async def test_a_client_that_stops_sending_gets_its_final_and_may_go_on(stub: Stub, question: Recording) -> None:
     call, _ = await mid_utterance(stub, question)
     stalled = (await call.until("final")).final
     assert stalled.endpoint == pb.ENDPOINT_STALLED

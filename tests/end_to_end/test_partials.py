@@ -55,17 +55,13 @@ async def test_partials_come_between_the_beginning_and_the_end_of_their_utteranc
     assert heard.partials[-1].stable.split()[0] == heard.finals[0].text.split()[0]
 
 
-async def test_there_are_no_partials_unless_they_are_asked_for(
-    stub: Stub, recordings: Mapping[str, Recording]
-) -> None:
+async def test_there_are_no_partials_unless_they_are_asked_for(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     heard = await paced(stub, recordings["en/austen-0930"].pcm(), partials=False)
     assert heard.kinds == ["started", "speech_started", "final"]
     assert heard.responses[0].started.partial_model == ""
 
 
-async def test_streams_never_see_one_anothers_partials(
-    stub: Stub, recordings: Mapping[str, Recording]
-) -> None:
+async def test_streams_never_see_one_anothers_partials(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     """One stream asks for partials, the other does not, and both speak at once."""
     with_partials, without = await asyncio.gather(
         paced(stub, recordings["en/austen-0930"].pcm(), partials=True),

@@ -115,9 +115,7 @@ async def bystander(
 
 
 @pytest.mark.parametrize(("requests", "sentence"), REFUSED.values(), ids=REFUSED.keys())
-async def test_a_bad_request_is_refused_with_a_reason(
-    stub: Stub, requests: list[Request], sentence: str
-) -> None:
+async def test_a_bad_request_is_refused_with_a_reason(stub: Stub, requests: list[Request], sentence: str) -> None:
     heard = await streamed(stub, *requests)
     assert heard.code is StatusCode.INVALID_ARGUMENT
     assert sentence in heard.refusal()

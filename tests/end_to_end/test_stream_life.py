@@ -87,9 +87,7 @@ async def test_an_update_holds_from_the_next_utterance_on_and_is_answered(
     assert "совсем не так" in heard.finals[1].text
 
 
-async def test_auto_detects_the_language_of_each_utterance(
-    stub: Stub, recordings: Mapping[str, Recording]
-) -> None:
+async def test_auto_detects_the_language_of_each_utterance(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     call, _ = await opened(stub, config("auto"))
     await call.send(audio(recordings["en/austen-0930"].pcm()), pause(2))
     await call.send(audio(recordings["ru/vm-invalidpassword"].pcm()))

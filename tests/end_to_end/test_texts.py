@@ -114,9 +114,7 @@ async def test_every_format_is_understood(
     assert word_error_rate(heard.text, recording) <= WER
 
 
-async def test_mp3_and_opus_recordings_are_understood(
-    stub: Stub, recordings: Mapping[str, Recording]
-) -> None:
+async def test_mp3_and_opus_recordings_are_understood(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     recording = recordings["en/austen-0930"]
     for container, codec in (("mp3", "libmp3lame"), ("ogg", "libopus")):
         data = encoded(recording.pcm(), container, codec, 48_000, "stereo")
