@@ -44,9 +44,7 @@ class Dictation:
         resampler = av.AudioResampler("s16", "mono", 16_000)
         with av.open(str(self.path), "r") as container:
             frames = [*container.decode(audio=0), None]
-            return b"".join(
-                piece.to_ndarray().tobytes() for frame in frames for piece in resampler.resample(frame)
-            )
+            return b"".join(piece.to_ndarray().tobytes() for frame in frames for piece in resampler.resample(frame))
 
 
 @dataclass(slots=True)
@@ -165,31 +163,23 @@ HEADER = (
 def dictations(folder: Path, kind: str) -> list[Dictation]:
     entries = map(json.loads, (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
     wanted = (e for e in entries if e["kind"] == kind and e["language"] in ("en", "ru"))
-    return sorted(
-        (Dictation(folder / e["path"], e["language"], e["text"]) for e in wanted), key=lambda d: d.language
-    )
+    return sorted((Dictation(folder / e["path"], e["language"], e["text"]) for e in wanted), key=lambda d: d.language)
 
 
 def offline_texts(model: str, all_of_them: Sequence[Dictation]) -> list[str]:
     whisper = WhisperModel(str(resolve(model, models_folder(""))), device="cpu", compute_type="int8")
     texts = []
     for dictation in all_of_them:
-        segments, _ = whisper.transcribe(
-            str(dictation.path), language=dictation.language, beam_size=5, vad_filter=True
-        )
+        segments, _ = whisper.transcribe(str(dictation.path), language=dictation.language, beam_size=5, vad_filter=True)
         texts.append(" ".join(segment.text.strip() for segment in segments))
     return texts
 
 
 def main() -> int:
     """Measure, print the table, return the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
-    parser.add_argument(
-        "--fast", action="store_true", help="at full speed only: no partials, no comparison of paces"
-    )
+    parser.add_argument("--fast", action="store_true", help="at full speed only: no partials, no comparison of paces")
     parser.add_argument("--model", default="base")
     parser.add_argument("--kind", default="dictation")
     parser.add_argument("--show", action="store_true", help="print the texts")
@@ -206,9 +196,7 @@ def main() -> int:
                     same &= again.texts() == streamed.texts()
             compared.append(compare(dictation, offline, streamed))
             if options.show:
-                print(
-                    *streamed.texts(), f"OFFLINE {offline}", f"PERSON {dictation.text}", sep="\n", flush=True
-                )
+                print(*streamed.texts(), f"OFFLINE {offline}", f"PERSON {dictation.text}", sep="\n", flush=True)
     return report(compared, same, options.fast)
 
 
@@ -232,9 +220,8 @@ def report(compared: Sequence[Compared], same: bool, fast: bool) -> int:
         if any(c.lost or c.doubled for c in group):
             missed.append(f"{language}: words lost or doubled at seams")
     if not fast:
-        print(
-            f"\nFinals at the pace of speech, at full speed and in random chunks are {'the same' if same else 'NOT the same'}."
-        )
+        told = "the same" if same else "NOT the same"
+        print(f"\nFinals at the pace of speech, at full speed and in random chunks are {told}.")
         missed += [] if same else ["finals depend on the pace"]
     print(*(f"MISSED {bar}" for bar in missed), sep="\n")
     return 1 if missed else 0

@@ -62,9 +62,7 @@ def _play(screen: Console, recording: Recording, address: str) -> None:
     """Stream the recording through the command that a user would type, on the user's own screen."""
     path = os.path.relpath(recording.path)
     arguments = ["recognize", path, "--realtime", "--language", recording.language, "--server", address]
-    screen.print(
-        f"\n{LANGUAGES[recording.language]}, {recording.duration_s:.0f} s, {recording.speaker}", style="bold"
-    )
+    screen.print(f"\n{LANGUAGES[recording.language]}, {recording.duration_s:.0f} s, {recording.speaker}", style="bold")
     screen.print(f"$ stt-cli {' '.join(arguments)}", style="dim", markup=False, soft_wrap=True)
     command = [str(Path(sys.executable).with_name("stt-cli")), *arguments]
     try:

@@ -110,9 +110,7 @@ def compare(name: str, frames: Frames, silero: Silero) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("audio", type=Path, nargs="+", help="Recordings, or folders of them.")
     parser.add_argument("--model", type=Path, help="Silero's file, if not the one installed.")
     arguments = parser.parse_args()
@@ -120,10 +118,7 @@ def main() -> int:
     paths = sorted(path for path in found if path.suffix in SUFFIXES)
     silero = Silero(arguments.model or silero_path())
     print("Per aggressiveness 0 to 3: utterances, share of frames that Silero ran on, ms a second of audio.")
-    print(
-        f"{'recording':38} {'s':>7} {'sens.':>5} {'open':>5}"
-        + "".join(f"{a:>12}     " for a in AGGRESSIVENESS)
-    )
+    print(f"{'recording':38} {'s':>7} {'sens.':>5} {'open':>5}" + "".join(f"{a:>12}     " for a in AGGRESSIVENESS))
     results = [compare(name, framed(samples), silero) for name, samples in cases(paths)]
     print("All utterances agree." if all(results) else "Rows with ! differ.")
     return 0 if all(results) else 1

@@ -51,9 +51,7 @@ class Recording:
         resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
         with av.open(str(self.path)) as container:
             frames = [*container.decode(audio=0), None]
-            return b"".join(
-                piece.to_ndarray().tobytes() for frame in frames for piece in resampler.resample(frame)
-            )
+            return b"".join(piece.to_ndarray().tobytes() for frame in frames for piece in resampler.resample(frame))
 
 
 def _recording(line: str) -> Recording:
@@ -68,12 +66,9 @@ def _recording(line: str) -> Recording:
         licence=entry["licence"],
         duration_s=entry["duration"],
         utterances=tuple(
-            Utterance(spoken["text"], spoken["start"], spoken["end"])
-            for spoken in entry.get("utterances", ())
+            Utterance(spoken["text"], spoken["start"], spoken["end"]) for spoken in entry.get("utterances", ())
         ),
     )
 
 
-RECORDINGS = tuple(
-    _recording(line) for line in (FOLDER / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
-)
+RECORDINGS = tuple(_recording(line) for line in (FOLDER / "manifest.jsonl").read_text(encoding="utf-8").splitlines())

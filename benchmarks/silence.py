@@ -48,9 +48,9 @@ def noises() -> Iterator[tuple[str, Samples]]:
 
 def _at_levels(noise: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Samples:
     parts = np.array_split(noise, len(LEVELS_DBFS))
-    return np.concatenate(
-        [part * 10 ** (level / 20) for part, level in zip(parts, LEVELS_DBFS, strict=True)]
-    ).astype(np.float32)
+    return np.concatenate([part * 10 ** (level / 20) for part, level in zip(parts, LEVELS_DBFS, strict=True)]).astype(
+        np.float32
+    )
 
 
 def recording(path: Path) -> Samples:
@@ -105,15 +105,14 @@ def decoded(engine: Engine, samples: Samples, language: str) -> tuple[Counter[st
 
 def main() -> int:
     """Measure, print, return the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", nargs="*", type=Path)
     sounds = [*noises(), *((path.stem, recording(path)) for path in parser.parse_args().recordings)]
     engine = Engine(ModelPlace(resolve("base", models_folder(""))))
     failed = False
     print(
-        "| sound | language | told in ten minutes | windows decoded directly: refused for, or passed |\n|---|---|---|---|"
+        "| sound | language | told in ten minutes | windows decoded directly: refused for, or passed |\n"
+        "|---|---|---|---|"
     )
     with Service({"WHISPER_MODEL": "base", "LOG_LEVEL": "warning"}) as service:
         service.wait_until_listening()

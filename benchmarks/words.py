@@ -89,8 +89,7 @@ def seams(reference: Sequence[str], offline: Sequence[str], finals: Sequence[Seq
         " ".join(text[end - size : end])
         for end in ends
         for size in (3, 2, 1)
-        if text[end - size : end] == text[end : end + size]
-        and not _said_twice(reference, text[end - size : end])
+        if text[end - size : end] == text[end : end + size] and not _said_twice(reference, text[end - size : end])
     ]
     return Seams(tuple(lost), tuple(doubled))
 

@@ -108,11 +108,7 @@ def _timed_by_words(final: Final) -> list[_Piece]:
         return []
     bounds = [0, *places[1:], len(final.text)]
     texts = [final.text[start:stop] for start, stop in pairwise(bounds)]
-    return [
-        _Piece(text, word.start_ms, word.end_ms)
-        for text, word in zip(texts, final.words, strict=True)
-        if text
-    ]
+    return [_Piece(text, word.start_ms, word.end_ms) for text, word in zip(texts, final.words, strict=True) if text]
 
 
 def _timed_by_length(final: Final, words: list[str]) -> list[_Piece]:

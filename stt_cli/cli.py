@@ -76,9 +76,7 @@ def cli() -> None:
     help="json: one object a line, described in docs/recognize.schema.json.",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write there; to FOLDER/, one file for each source.")
-@click.option(
-    "--partials/--no-partials", default=None, help="Show what is being said; if not given: on a terminal."
-)
+@click.option("--partials/--no-partials", default=None, help="Show what is being said; if not given: on a terminal.")
 @click.option("--words", is_flag=True, help="Tell the words' times, in text and json; text: a line a word.")
 @click.option("--language", metavar="CODE", help="A Whisper code such as ru, or auto; else the server's.")
 @click.option("--prompt", metavar="TEXT", help="Text that steers spelling and style.")
@@ -122,9 +120,7 @@ def recognize(  # noqa: PLR0913  (click hands over options one by one)
     settings = Settings(language, prompt, tuple(chain.from_iterable(hotwords)), translate or None)
     request = Request(server, StreamOptions(settings=settings), output_format, partials, words, verbose)
     with failures():
-        code = commands.run_recognize(
-            commands.Audio(sources, raw, realtime, device), request, output, microphone
-        )
+        code = commands.run_recognize(commands.Audio(sources, raw, realtime, device), request, output, microphone)
     raise click.exceptions.Exit(code)
 
 

@@ -64,9 +64,7 @@ class Client:
         self._channel = channel
         self._server = server
 
-    async def recognize(
-        self, chunks: AsyncIterator[bytes], options: StreamOptions
-    ) -> AsyncGenerator[Event, None]:
+    async def recognize(self, chunks: AsyncIterator[bytes], options: StreamOptions) -> AsyncGenerator[Event, None]:
         """Stream the audio; yield what the server says until it owes nothing more.
 
         The end of `chunks` half-closes the stream. An error of theirs does so too and is raised again once
@@ -116,12 +114,12 @@ class Client:
             raise self._explained(error) from error
 
     async def _health(self) -> str:
-        check: grpc.aio.UnaryUnaryMultiCallable[
-            health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
-        ] = self._channel.unary_unary(
-            HEALTH,
-            health_pb2.HealthCheckRequest.SerializeToString,
-            health_pb2.HealthCheckResponse.FromString,
+        check: grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse] = (
+            self._channel.unary_unary(
+                HEALTH,
+                health_pb2.HealthCheckRequest.SerializeToString,
+                health_pb2.HealthCheckResponse.FromString,
+            )
         )
         response = await check(health_pb2.HealthCheckRequest(), timeout=STATUS_TIMEOUT_S)
         name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)

@@ -30,9 +30,7 @@ class Audio:
     device: str | None = None
 
 
-def run_recognize(
-    audio: Audio, request: Request, output: str | None, microphone: OpenDevice | None = None
-) -> ExitCode:
+def run_recognize(audio: Audio, request: Request, output: str | None, microphone: OpenDevice | None = None) -> ExitCode:
     """Recognise; return the exit code. `microphone` opens the device, this machine's if not given."""
     screen = _screen()
     items = _items(audio, microphone or open_device)
@@ -60,8 +58,7 @@ def _items_of(name: str, audio: Audio) -> list[Item]:
     path = Path(name)
     if path.is_dir():
         return [
-            Item(file_source(file, audio.raw, audio.realtime), str(file), in_folder=True)
-            for file in files_in(path)
+            Item(file_source(file, audio.raw, audio.realtime), str(file), in_folder=True) for file in files_in(path)
         ]
     return [Item(file_source(path, audio.raw, audio.realtime), name)]
 

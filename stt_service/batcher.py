@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from stt_service.errors import EngineFailed
+from stt_service.events import Cost, Decode
 from stt_service.scheduler import Job, Scheduler
-from stt_service.session import Cost, Decode
 from stt_service.transcript import Kind, Transcript, Window
 
 Transcribe = Callable[[Sequence[Window]], list[Transcript]]

@@ -22,9 +22,7 @@ from stt_service.weights import download, models_folder
 AT_LEAST_STREAMS = 4  # admitted although they may lag: the self-test may have met a busy moment
 
 
-@click.group(
-    invoke_without_command=True, epilog="Settings come from the environment and .env: see CONFIGURATION.md."
-)
+@click.group(invoke_without_command=True, epilog="Settings come from the environment and .env: see CONFIGURATION.md.")
 @click.version_option(package_name="realtime-stt-grpc")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -69,16 +67,18 @@ async def _serve(parameters: Parameters) -> None:
     """Listen at once, serve when the models are loaded and tried, stop when told to."""
     server = Server(parameters)
     await server.start()
-    models, test = await asyncio.to_thread(_prepare, parameters)
-    max_streams = _max_streams(parameters, test)
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    serving = asyncio.create_task(server.serve(models, max_streams))
-    _say(diagnostics.self_tested(test, models.names, max_streams))
-    _say([f"Listening on {parameters.server_bind}:{server.port}"])
-    await asyncio.wait([serving, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
-    await server.drain()
+    try:
+        models, test = await asyncio.to_thread(_prepare, parameters)
+        max_streams = _max_streams(parameters, test)
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        serving = asyncio.create_task(server.serve(models, max_streams))
+        _say(diagnostics.self_tested(test, models.names, max_streams))
+        _say([f"Listening on {parameters.server_bind}:{server.port}"])
+        await asyncio.wait([serving, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await server.drain()
     if not serving.done():
         serving.cancel()
     await asyncio.gather(serving, return_exceptions=not serving.done())

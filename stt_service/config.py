@@ -89,8 +89,7 @@ def _own_language(values: Mapping[str, str]) -> str:
     language = values.get(OWN_LANGUAGE, "")
     if language and not is_language(language):
         raise InvalidSetting(
-            f"{OWN_LANGUAGE}={language!r} will not do: "
-            "it should be one of Whisper's codes, such as ru or en, or auto."
+            f"{OWN_LANGUAGE}={language!r} will not do: it should be one of Whisper's codes, such as ru or en, or auto."
         )
     return language
 

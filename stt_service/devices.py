@@ -45,9 +45,7 @@ def look_for_cuda() -> Cuda:
     """Look for CUDA by the libraries that are needed, and for the GPUs by the driver."""
     count = cuda_devices()
     if not _opens(DRIVER):
-        return Cuda(
-            count, f"{DRIVER} is missing: install the NVIDIA driver, and start a container with --gpus"
-        )
+        return Cuda(count, f"{DRIVER} is missing: install the NVIDIA driver, and start a container with --gpus")
     if count == 0:
         return Cuda(count, "no CUDA device is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES")
     if not _opens(CUBLAS):
@@ -66,9 +64,7 @@ def choose(parameters: Parameters, look: Callable[[], Cuda] = look_for_cuda) -> 
     if cuda.missing:
         return Device(asked, "cpu", reason=cuda.missing), cuda
     if beyond:
-        reason = (
-            f"GPU_DEVICE_INDEX={parameters.gpu_device_index} names GPU {beyond[0]}, there are {cuda.count}"
-        )
+        reason = f"GPU_DEVICE_INDEX={parameters.gpu_device_index} names GPU {beyond[0]}, there are {cuda.count}"
         return Device(asked, "cpu", reason=reason), cuda
     return Device(asked, "cuda", indices), cuda
 

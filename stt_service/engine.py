@@ -6,7 +6,6 @@ company. Called from one thread at a time, blocks until done.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
 from stt_service.errors import EngineFailed
-from stt_service.guard import Evidence, verdict
+from stt_service.rest import UNTOLD_S, joined, rest_of
 from stt_service.tail import (
     MAX_ROWS,
     ROWS_PER_SECOND,
@@ -38,10 +37,10 @@ from stt_service.transcript import Context, Kind, Transcript, Window, Word
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Finals hear 4 s of silence, partials 1 s: measured, docs/performance.md.
+# Finals hear 5 s of silence, partials 1 s: measured, docs/performance.md.
 PLANS = {
-    Kind.FINAL: TailPlan(pad_s=4.0, tail_s=2.0),
-    Kind.EARLY: TailPlan(pad_s=4.0, tail_s=2.0),
+    Kind.FINAL: TailPlan(pad_s=5.0, tail_s=2.0),
+    Kind.EARLY: TailPlan(pad_s=5.0, tail_s=2.0),
     Kind.PARTIAL: TailPlan(pad_s=1.0, tail_s=5.0),
 }
 # faster-whisper's own thresholds and fallbacks.
@@ -52,10 +51,6 @@ TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 SAMPLES_PER_TEMPERATURE = 5
 MAX_PROMPT_TOKENS = 223
 MAX_LENGTH = 448  # Whisper's text context, in tokens
-# A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
-# more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).
-UNTOLD_S = 1.0
-SHORTEST_S = 0.5  # less than this was no progress
 # The densest of our recordings has 7 tokens a second (Russian, `base`).
 TOKENS_PER_SECOND, TOKENS_AT_LEAST = 12, 24
 
@@ -123,9 +118,7 @@ class Engine:
                 local_files_only=True,
             )
         except (RuntimeError, ValueError, OSError) as error:
-            raise EngineFailed(
-                f"the model in {place.folder} does not load on {place.device}: {error}"
-            ) from error
+            raise EngineFailed(f"the model in {place.folder} does not load on {place.device}: {error}") from error
         self.multilingual: bool = self._model.model.is_multilingual
         self._tail = SilenceTail(self._encode_features([self._features(seed(), MAX_ROWS)])[0])
         self._tokenizer = cache(self._make_tokenizer)
@@ -257,19 +250,17 @@ class Engine:
         words = self._align(job, decoded)
         spoken_s = words[-1].end_s if words else 0.0
         first = _transcript(job, decoded, words)
-        if job.window.speech_end_s - spoken_s < UNTOLD_S or spoken_s < SHORTEST_S:
+        if not UNTOLD_S <= job.window.speech_end_s - spoken_s < job.window.speech_end_s:
             return first
-        [rest] = self.transcribe([_rest_of(job.window, spoken_s)])
-        return _joined(first, rest, spoken_s)
+        [rest] = self.transcribe([rest_of(job.window, spoken_s)])
+        return joined(first, rest, spoken_s)
 
     def _align(self, job: _Job, decoded: _Decoded) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(job)
         text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
         heard_s = len(job.window.samples) / SAMPLE_RATE_HZ
         frames = int(heard_s * 2 * ROWS_PER_SECOND)
-        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([job.rows]), frames) or [
-            []
-        ]
+        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([job.rows]), frames) or [[]]
         merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
         return tuple(
             Word(w["word"].strip(), float(w["start"]), min(float(w["end"]), heard_s), float(w["probability"]))
@@ -306,32 +297,6 @@ def _transcript(job: _Job, decoded: _Decoded, words: tuple[Word, ...]) -> Transc
     )
 
 
-def _rest_of(window: Window, start_s: float) -> Window:
-    """Return the window from there on, to be decoded once: it has no rest of its own."""
-    start = int(start_s * SAMPLE_RATE_HZ)
-    return replace(window, samples=window.samples[start:], speech_end_s=0.0)
-
-
-def _joined(first: Transcript, rest: Transcript, rest_start_s: float) -> Transcript:
-    """Return the first with the rest after it, if the rest can be trusted and is not what the first ends with."""
-    if verdict(rest, Evidence(SHORTEST_S, rest_start_s)) is not None or _ends_with(first.text, rest.text):
-        return first
-    later = [replace(w, start_s=w.start_s + rest_start_s, end_s=w.end_s + rest_start_s) for w in rest.words]
-    return replace(
-        first,
-        text=f"{first.text} {rest.text}",
-        words=(*first.words, *later),
-        average_log_probability=min(first.average_log_probability, rest.average_log_probability),
-        temperature=max(first.temperature, rest.temperature),
-    )
-
-
-def _ends_with(text: str, end: str) -> bool:
-    """Tell whether the text ends with the same words: the alignment of a last word can be wrong."""
-    words, last = (re.findall(r"\w+", each.casefold()) for each in (text, end))
-    return words[-len(last) :] == last
-
-
 def _rows_for(window: Window) -> int:
     if window.options.context is Context.FULL:
         return MAX_ROWS
@@ -352,9 +317,7 @@ def _batch_key(job: _Job) -> Hashable:
     )
 
 
-def _in_groups(
-    items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[list[T]], Iterable[R]]
-) -> list[R]:
+def _in_groups(items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[list[T]], Iterable[R]]) -> list[R]:
     """Run the items in groups of equal keys; return the results in the items' order."""
     groups: dict[Hashable, list[int]] = {}
     for index, item in enumerate(items):

@@ -105,11 +105,7 @@ def verdict(transcript: Transcript, evidence: Evidence) -> Reason | None:
         return Reason.NO_SPEECH
     if transcript.compression_ratio > COMPRESSION_RATIO or _repeats(text.split()):
         return Reason.REPETITION
-    if (
-        CREDITS.fullmatch(text)
-        or _is_caption(transcript)
-        or (text in COMMON and _is_doubtful(transcript, evidence))
-    ):
+    if CREDITS.fullmatch(text) or _is_caption(transcript) or (text in COMMON and _is_doubtful(transcript, evidence)):
         return Reason.KNOWN_PHRASE
     if transcript.average_log_probability < LOG_PROBABILITY:
         return Reason.LOW_CONFIDENCE

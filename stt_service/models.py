@@ -73,9 +73,7 @@ def names(parameters: Parameters, device: Device) -> Names:
     return Names(finals, partials)
 
 
-def load(
-    parameters: Parameters, device: Device, loading: Callable[[str], None] = lambda name: None
-) -> Models:
+def load(parameters: Parameters, device: Device, loading: Callable[[str], None] = lambda name: None) -> Models:
     """Load the models, fetching their weights if need be; `loading` is told before each.
 
     Raises:

@@ -51,9 +51,7 @@ class LiveParameters(BaseModel):
     initial_prompt: str = Field(
         "", max_length=MAX_PROMPT_CHARACTERS, description="Text that steers spelling and style."
     )
-    hotwords: str = Field(
-        "", max_length=MAX_PROMPT_CHARACTERS, description="Words to favour, separated by commas."
-    )
+    hotwords: str = Field("", max_length=MAX_PROMPT_CHARACTERS, description="Words to favour, separated by commas.")
     post_speech_silence_duration: Seconds = Field(
         1.5, ge=0.1, le=10, description="Silence that ends an utterance.", json_schema_extra=UNIT_S
     )
@@ -100,7 +98,10 @@ class LiveParameters(BaseModel):
 
 
 class Parameters(LiveParameters):
-    """The settings of a server: WHISPER_MODEL in the environment sets `whisper_model`. Those added here hold from a start on."""
+    """The settings of a server: WHISPER_MODEL in the environment sets `whisper_model`.
+
+    Those that are not a stream's hold from a start on.
+    """
 
     whisper_model: str = Field(
         "auto",
@@ -184,9 +185,7 @@ class Parameters(LiveParameters):
     allow_insecure: bool = Field(
         False, description="Listen on other addresses than loopback although anybody there may then connect."
     )
-    data_port: int = Field(
-        8012, ge=0, le=65_535, description="Port of SpeechToText, health and reflection; 0 = any."
-    )
+    data_port: int = Field(8012, ge=0, le=65_535, description="Port of SpeechToText, health and reflection; 0 = any.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 
     @model_validator(mode="after")

@@ -15,9 +15,10 @@ from typing import Self
 from stt_service.audio import AudioFormat
 from stt_service.batcher import Lane
 from stt_service.errors import InvalidRequest
+from stt_service.events import Decode, Event, Final, Output, Partial, Promote, Suppressed
 from stt_service.parameters import LiveParameters
 from stt_service.segmenter import Endpoint
-from stt_service.session import Decode, Event, Final, Output, Partial, Promote, Session, Suppressed
+from stt_service.session import Session
 from stt_service.transcript import Kind
 
 MAX_OWED = 4  # finals; then the stream's client has to wait
@@ -204,9 +205,9 @@ class Recognition:
             await self._received.wait()
 
     def _take(self, outputs: Sequence[Output]) -> None:
-        for output, self._final_ms in zip(
-            outputs, settled(outputs, self._final_ms, self._session.final_ms), strict=True
-        ):
+        positions = settled(outputs, self._final_ms, self._session.final_ms)
+        for output, final_ms in zip(outputs, positions, strict=True):
+            self._final_ms = final_ms
             match output:
                 case Decode():
                     task = self._group.create_task(self._decode(output))

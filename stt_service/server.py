@@ -20,7 +20,6 @@ from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
 from stt_service import wire
-from stt_service.audio import AudioFormat
 from stt_service.batcher import Lane
 from stt_service.errors import (
     EngineFailed,
@@ -31,12 +30,13 @@ from stt_service.errors import (
     TimedOut,
     Unavailable,
 )
+from stt_service.events import Final, Suppressed
 from stt_service.models import Models
 from stt_service.parameters import LiveParameters, Parameters
 from stt_service.recognition import Lanes, Recognition
 from stt_service.recordings import decoded
 from stt_service.segmenter import Endpoint, segmenter_config
-from stt_service.session import Final, Session, SessionConfig, Suppressed
+from stt_service.session import Session, SessionConfig
 from stt_service.streams import Limits, Requests, Stream, first_config, write
 from stt_service.vad import Silero, StreamVad, gate_config, silero_path
 
@@ -52,6 +52,7 @@ MAX_MESSAGE_BYTES = 32 * 2**20
 GRACE_S = 60.0  # for streams to get what they are owed when the server drains
 RETRY_AFTER_S = 2.0
 DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
+LINGER_S = 2 * DISCARD_S  # for the last statuses to go out before the server ends
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # or two servers bind one port in silence
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -86,14 +87,17 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         self._ready: Ready | None = None
         self._draining = asyncio.Event()
         self._streams = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     def serve(self, ready: Ready) -> None:
         """Begin to serve."""
         self._ready = ready
 
-    def drain(self) -> None:
-        """Tell every stream that the server goes away, and admit no more."""
+    async def drain(self) -> None:
+        """Tell every stream that the server goes away, admit no more, and wait for the last one's end."""
         self._draining.set()
+        await self._empty.wait()
 
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
         async with _answered(context, partial(_say_in_band, context, requests)):
@@ -115,9 +119,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         offset_ms = config.resume.audio_offset_ms
         first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=started)
         await write(context, first, limits.write_s)
-        log.info(
-            "stream %s opened: client %r, language %s", stream_id, config.client_id, session.live.language
-        )
+        log.info("stream %s opened: client %r, language %s", stream_id, config.client_id, session.live.language)
         recognition = Recognition(session, ready.lanes, stream_id)
         stream = Stream(recognition, wire.audio_format(config.format), limits, self._draining)
         try:
@@ -183,9 +185,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         )
 
     def _vad(self, ready: Ready, live: LiveParameters) -> StreamVad:
-        return StreamVad(
-            ready.silero, gate_config(segmenter_config(live, self._parameters), live.webrtc_sensitivity)
-        )
+        return StreamVad(ready.silero, gate_config(segmenter_config(live, self._parameters), live.webrtc_sensitivity))
 
     @contextmanager
     def _admitted(self) -> Iterator[Ready]:
@@ -206,10 +206,13 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 RETRY_AFTER_S,
             )
         self._streams += 1
+        self._empty.clear()
         try:
             yield ready
         finally:
             self._streams -= 1
+            if not self._streams:
+                self._empty.set()
 
 
 async def _collect(recognition: Recognition, response: pb.RecognizeResponse) -> None:
@@ -231,9 +234,7 @@ async def _stretches(audio: bytes, headerless: bool) -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def _answered(
-    context: Context | UnaryContext, say: Callable[[SttError], Awaitable[None]]
-) -> AsyncIterator[None]:
+async def _answered(context: Context | UnaryContext, say: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
     """Answer what goes wrong inside: first by `say`, then by the call's status."""
     try:
         yield
@@ -258,6 +259,8 @@ async def _say_in_band(context: Context, requests: Requests, error: SttError) ->
     failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
     if isinstance(error, Overloaded):
         failure.retry_after.CopyFrom(wire.duration(error.retry_after_s))
+    if isinstance(error, Unavailable):
+        failure.retry_after.CopyFrom(wire.duration(RETRY_AFTER_S))
     # InternalError: a message that the client does not read is still on its way.
     with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError):
         async with asyncio.timeout(DISCARD_S):
@@ -320,8 +323,11 @@ class Server:
     async def drain(self) -> None:
         """Stop: what is owed is sent first, for at most GRACE_S."""
         await self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._service.drain()
-        await self._server.stop(GRACE_S)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._server.stop(GRACE_S))
+            await self._service.drain()
+            # Sooner than that, now: who watches our health never ends by himself.
+            await self._server.stop(LINGER_S)
 
     async def _tell_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", SERVICE):

@@ -14,7 +14,8 @@ from math import exp
 from typing import Protocol
 
 from stt_service.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
-from stt_service.guard import Evidence, Reason, verdict
+from stt_service.events import Cost, Decode, Final, Output, Partial, Promote, SpeechStarted, Suppressed
+from stt_service.guard import Evidence, verdict
 from stt_service.parameters import AUTO, LiveParameters, Parameters, frames
 from stt_service.segmenter import (
     Cut,
@@ -44,77 +45,6 @@ class Vad(Protocol):
     def flush(self) -> Samples: ...
 
     def reconfigure(self, config: SegmenterConfig, aggressiveness: int) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decode:
-    """To be decoded, and handed back to `receive` with its transcript."""
-
-    utterance: int
-    kind: Kind
-    window: Window
-    end: int  # the frame at which the window ends
-
-
-@dataclass(frozen=True, slots=True)
-class Promote:
-    """The early decode of this utterance is its final: it shall not wait behind others' early ones."""
-
-    utterance: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechStarted:
-    utterance: int
-    start_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    utterance: int
-    revision: int
-    stable: str
-    unstable: str
-    start_ms: int
-    end_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a decode cost, in seconds, and how many ran together."""
-
-    queue_s: float
-    inference_s: float
-    batch: int
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    utterance: int
-    text: str
-    start_ms: int
-    end_ms: int
-    language: str
-    language_probability: float
-    confidence: float
-    words: tuple[Word, ...]  # times in seconds of the dictation
-    endpoint: Endpoint
-    endpoint_s: float  # silence waited for
-    early: bool
-    cost: Cost
-
-
-@dataclass(frozen=True, slots=True)
-class Suppressed:
-    utterance: int
-    start_ms: int
-    end_ms: int
-    reason: Reason
-    text: str
-
-
-Event = SpeechStarted | Partial | Final | Suppressed
-Output = Event | Decode | Promote
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,9 +259,7 @@ class Session:
         server, utterance, now = self._config.server, self._open, self._segmenter.frame
         if utterance is None or not self._config.partials or utterance.partial_wanted:
             return []
-        if utterance.last is not None or now - utterance.started.onset < frames(
-            server.init_realtime_after_seconds
-        ):
+        if utterance.last is not None or now - utterance.started.onset < frames(server.init_realtime_after_seconds):
             return []
         if now - utterance.partial_end < frames(server.realtime_processing_pause):
             return []
@@ -377,7 +305,9 @@ class Session:
 
     def _conclusion(self, utterance: _Utterance) -> Final | Suppressed:
         ended, last, result = utterance.ended, utterance.last, utterance.result
-        assert ended is not None and last is not None and result is not None
+        assert ended is not None
+        assert last is not None
+        assert result is not None
         transcript, cost = result
         start_ms, end_ms = self._ms(ended.onset), self._ms(ended.speech_end)
         length_s = (ended.window_end - ended.start) * FRAME_S

@@ -59,9 +59,7 @@ class Stream:
     audio_format: AudioFormat
     limits: Limits
     draining: asyncio.Event
-    _waiting_since: float | None = field(
-        default=None
-    )  # for the client's next message; None while one is worked on
+    _waiting_since: float | None = field(default=None)  # for the client's next message; None while one is worked on
 
     async def run(self, requests: Requests, context: Context) -> None:
         """Serve the stream to its end; all that is owed is sent.
@@ -127,9 +125,7 @@ class Stream:
             case "update":
                 await self.recognition.update(wire.changes(request.update))
             case "config":
-                raise InvalidRequest(
-                    "A second config came: it comes once, first; change settings with `update`."
-                )
+                raise InvalidRequest("A second config came: it comes once, first; change settings with `update`.")
             case _:
                 raise InvalidRequest("A message without content came: it should hold audio or a command.")
 
@@ -143,9 +139,7 @@ class Stream:
     def _check_length(self) -> None:
         heard_s = self.recognition.heard_ms / 1000
         if self.limits.duration_s and heard_s >= self.limits.duration_s:
-            raise TimedOut(
-                f"The stream is {self.limits.duration_s:g} s long, and none may be longer: begin a new one."
-            )
+            raise TimedOut(f"The stream is {self.limits.duration_s:g} s long, and none may be longer: begin a new one.")
 
     async def _watch(self) -> _End:
         """End the open utterance when the client falls silent on the wire, and the stream when it stays so."""
@@ -178,9 +172,7 @@ async def write(context: Context, message: pb.StreamingRecognizeResponse, limit_
         async with asyncio.timeout(limit_s):
             await context.write(message)
     except TimeoutError as error:
-        raise TimedOut(
-            f"The client read nothing for {limit_s:g} s: read the responses while sending."
-        ) from error
+        raise TimedOut(f"The client read nothing for {limit_s:g} s: read the responses while sending.") from error
 
 
 async def first_config(requests: Requests, limits: Limits, draining: asyncio.Event) -> pb.StreamingConfig:

@@ -133,9 +133,7 @@ def _fetch(name: str, place: Path, sources: Sequence[Source]) -> None:
     offering = [source for source in sources if source.offers(name)]
     if not offering:
         close = get_close_matches(name, HUB_NAMES, n=3) or list(HUB_NAMES)
-        raise ModelNotFound(
-            f"{_absent(name, place.parent)}, and there is none of that name: try {', '.join(close)}."
-        )
+        raise ModelNotFound(f"{_absent(name, place.parent)}, and there is none of that name: try {', '.join(close)}.")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with _alone(place):

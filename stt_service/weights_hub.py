@@ -74,9 +74,7 @@ class Hub:
             folder = _folder(staging / "hub", revision.commit)
             for file in revision.files:
                 _fetch_file(revision, file, folder)
-        except (
-            Exception
-        ) as error:  # the library's HTTP library has its own tree, and has been replaced before
+        except Exception as error:  # the library's HTTP library has its own tree, and has been replaced before
             raise ModelNotFound(_reason(repository, error)) from error
         return folder
 

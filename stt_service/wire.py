@@ -10,10 +10,10 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio import AudioFormat, Encoding
 from stt_service.errors import InvalidRequest
+from stt_service.events import Final, Partial, SpeechStarted, Suppressed
 from stt_service.parameters import MAX_HOTWORDS, LiveParameters
 from stt_service.recognition import Notice, Told
 from stt_service.segmenter import Endpoint
-from stt_service.session import Final, Partial, SpeechStarted, Suppressed
 
 MAX_CLIENT_ID = 64
 MAX_SILENCE_S = 3600.0
@@ -52,9 +52,7 @@ def audio_format(message: pb.AudioFormat) -> AudioFormat:
         InvalidRequest: an encoding, a rate or a number of channels that is not served.
     """
     if message.encoding not in ENCODINGS:
-        raise InvalidRequest(
-            f"encoding={message.encoding} will not do: it should be one of AudioFormat.Encoding."
-        )
+        raise InvalidRequest(f"encoding={message.encoding} will not do: it should be one of AudioFormat.Encoding.")
     return AudioFormat(
         ENCODINGS[message.encoding],
         message.sample_rate_hz or 16_000,
@@ -74,9 +72,7 @@ def changes(message: pb.Settings) -> Mapping[str, object]:
             value = getattr(message, theirs)
             found[ours] = seconds(value) if isinstance(value, Duration) else value
     if len(message.hotwords) > MAX_HOTWORDS:
-        raise InvalidRequest(
-            f"hotwords has {len(message.hotwords)} entries: it should have at most {MAX_HOTWORDS}."
-        )
+        raise InvalidRequest(f"hotwords has {len(message.hotwords)} entries: it should have at most {MAX_HOTWORDS}.")
     if message.hotwords:
         found["hotwords"] = ", ".join(word for word in message.hotwords if word)
     return found
@@ -105,9 +101,7 @@ def silence_s(message: pb.Silence) -> float:
     """
     length_s = seconds(message.duration)
     if not 0 <= length_s <= MAX_SILENCE_S:
-        raise InvalidRequest(
-            f"silence.duration={length_s:g} s will not do: it should be 0 to {MAX_SILENCE_S:g} s."
-        )
+        raise InvalidRequest(f"silence.duration={length_s:g} s will not do: it should be 0 to {MAX_SILENCE_S:g} s.")
     return length_s
 
 
@@ -119,8 +113,7 @@ def client_id(text: str) -> str:
     """
     if len(text) > MAX_CLIENT_ID or not text.isprintable():
         raise InvalidRequest(
-            f"client_id of {len(text)} characters will not do: "
-            f"it should be at most {MAX_CLIENT_ID}, all printable."
+            f"client_id of {len(text)} characters will not do: it should be at most {MAX_CLIENT_ID}, all printable."
         )
     return text
 

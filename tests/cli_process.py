@@ -33,9 +33,7 @@ class Outcome:
     stderr: str
 
 
-async def start(
-    *arguments: str, main: str = MAIN, stdout: int = PIPE, stderr: int = PIPE, **variables: str
-) -> Process:
+async def start(*arguments: str, main: str = MAIN, stdout: int = PIPE, stderr: int = PIPE, **variables: str) -> Process:
     environment = {name: value for name, value in os.environ.items() if name != "SERVER_HOST"}
     return await asyncio.create_subprocess_exec(
         sys.executable,

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stt_service.audio import FRAME_SAMPLES, Frames, Samples
+from stt_service.events import Cost, Decode, Event, Output, Promote
 from stt_service.parameters import Parameters
 from stt_service.segmenter import SegmenterConfig
-from stt_service.session import Cost, Decode, Event, Output, Promote, Session, SessionConfig
+from stt_service.session import Session, SessionConfig
 from stt_service.transcript import Kind, Transcript
 
 SIGN_FRAMES = 4

@@ -35,9 +35,7 @@ class Stream:
         first = await anext(self._requests)
         assert first.WhichOneof("request") == "config"
         self.config = first.config
-        await self.say(
-            Response(started=stt_pb2.Started(stream_id="s1", model="base", settings={"language": "ru"}))
-        )
+        await self.say(Response(started=stt_pb2.Started(stream_id="s1", model="base", settings={"language": "ru"})))
 
     async def hear(self, size_bytes: int | None = None) -> None:
         """Read so much audio, or all of it."""
@@ -129,9 +127,7 @@ async def serving(script: Script, serves: bool = True) -> AsyncIterator[Serving]
 
     handler = grpc.stream_stream_rpc_method_handler(recognize, Request.FromString, Response.SerializeToString)
     server = grpc.aio.server(options=OPTIONS)
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(SERVICE, {"StreamingRecognize": handler}),)
-    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"StreamingRecognize": handler}),))
     states = HealthServicer()
     state = health_pb2.HealthCheckResponse.SERVING if serves else health_pb2.HealthCheckResponse.NOT_SERVING
     await states.set("", state)

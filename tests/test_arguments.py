@@ -63,9 +63,7 @@ def test_what_is_no_raw_format_is_a_usage_error(given: str) -> None:
     assert "Invalid value for '--raw'" in result.output
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--raw", "16000"], ["--device", "mic", "talk.wav"], ["--format", "mp3"]]
-)
+@pytest.mark.parametrize("arguments", [["--raw", "16000"], ["--device", "mic", "talk.wav"], ["--format", "mp3"]])
 def test_what_does_not_go_together_is_a_usage_error(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, ["recognize", *arguments]).exit_code == 2
 

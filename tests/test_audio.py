@@ -23,9 +23,7 @@ from stt_service.errors import InvalidRequest
 
 LAW = settings(derandomize=True, deadline=None, max_examples=150)
 RATES_HZ = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 192_000]
-FORMATS = st.builds(
-    AudioFormat, st.sampled_from(Encoding), st.sampled_from(RATES_HZ), st.sampled_from([1, 2, 3])
-)
+FORMATS = st.builds(AudioFormat, st.sampled_from(Encoding), st.sampled_from(RATES_HZ), st.sampled_from([1, 2, 3]))
 WAV_HEADER = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(28)
 
 
@@ -71,16 +69,12 @@ def test_the_samples_are_the_same_however_the_bytes_are_cut(
 def test_the_samples_are_the_same_when_the_bytes_come_one_by_one(rate_hz: int) -> None:
     data = np.random.default_rng(0).integers(0, 256, 6000, np.uint8).tobytes()
     audio_format = AudioFormat(sample_rate_hz=rate_hz)
-    np.testing.assert_array_equal(
-        decoded(data, audio_format, list(range(len(data)))), decoded(data, audio_format)
-    )
+    np.testing.assert_array_equal(decoded(data, audio_format, list(range(len(data)))), decoded(data, audio_format))
 
 
 @LAW
 @given(st.binary(max_size=600).map(lambda data: data[: len(data) // 8 * 8]), FORMATS)
-def test_whatever_the_bytes_the_samples_are_finite_and_in_range(
-    data: bytes, audio_format: AudioFormat
-) -> None:
+def test_whatever_the_bytes_the_samples_are_finite_and_in_range(data: bytes, audio_format: AudioFormat) -> None:
     data = data[: len(data) // audio_format.frame_bytes * audio_format.frame_bytes]
     samples = decoded(data, audio_format)
     assert samples.dtype == np.float32

@@ -12,7 +12,7 @@ import pytest
 
 from stt_service.batcher import Decoded, Lane
 from stt_service.errors import EngineFailed
-from stt_service.session import Decode
+from stt_service.events import Decode
 from stt_service.transcript import DecodeOptions, Kind, Transcript, Window
 
 pytestmark = pytest.mark.timeout(30)

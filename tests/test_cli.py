@@ -33,12 +33,8 @@ async def test_what_was_asked_for_reaches_the_server(talk: str) -> None:
     asked = "--language en --prompt Hi. --hotwords Ann,Bob --hotwords Cy --translate --words --partials"
     _, (stream,) = await run(says(), *asked.split(), talk)
     assert stream.config == stt_pb2.StreamingConfig(
-        format=stt_pb2.AudioFormat(
-            encoding=stt_pb2.AudioFormat.ENCODING_PCM_S16LE, sample_rate_hz=16_000, channels=1
-        ),
-        settings=stt_pb2.Settings(
-            language="en", initial_prompt="Hi.", hotwords=["Ann", "Bob", "Cy"], translate=True
-        ),
+        format=stt_pb2.AudioFormat(encoding=stt_pb2.AudioFormat.ENCODING_PCM_S16LE, sample_rate_hz=16_000, channels=1),
+        settings=stt_pb2.Settings(language="en", initial_prompt="Hi.", hotwords=["Ann", "Bob", "Cy"], translate=True),
         partials=True,
         word_times=True,
     )
@@ -165,9 +161,7 @@ async def test_a_recording_is_not_overwritten(talk: str) -> None:
 
 async def test_a_file_that_cannot_be_written_is_told(talk: str, tmp_path: Path) -> None:
     result, _ = await run(says(final("Раз.")), "-o", str(tmp_path / "no" / "talk.txt"), talk)
-    assert result == Outcome(
-        1, "", f"Error: {tmp_path}/no/talk.txt cannot be written: No such file or directory.\n"
-    )
+    assert result == Outcome(1, "", f"Error: {tmp_path}/no/talk.txt cannot be written: No such file or directory.\n")
 
 
 async def test_text_of_several_recordings_goes_to_one_file(talk: str, tmp_path: Path) -> None:

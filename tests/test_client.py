@@ -115,12 +115,8 @@ async def test_config_goes_first_and_audio_arrives_byte_for_byte() -> None:
             pass
         stream = server.streams[0]
     assert stream.config == stt_pb2.StreamingConfig(
-        format=stt_pb2.AudioFormat(
-            encoding=stt_pb2.AudioFormat.ENCODING_PCM_F32LE, sample_rate_hz=48_000, channels=2
-        ),
-        settings=stt_pb2.Settings(
-            language="en", initial_prompt="Names: Ann.", hotwords=["Ann", "Bob"], translate=True
-        ),
+        format=stt_pb2.AudioFormat(encoding=stt_pb2.AudioFormat.ENCODING_PCM_F32LE, sample_rate_hz=48_000, channels=2),
+        settings=stt_pb2.Settings(language="en", initial_prompt="Names: Ann.", hotwords=["Ann", "Bob"], translate=True),
         partials=True,
         word_times=True,
         client_id="test",
@@ -183,9 +179,7 @@ async def test_an_error_of_the_source_comes_after_the_finals_owed() -> None:
     assert [type(event) for event in seen] == [Started, Final]
 
 
-@pytest.mark.parametrize(
-    "audio", [pytest.param(endless, id="writing"), pytest.param(chunks, id="half-closed")]
-)
+@pytest.mark.parametrize("audio", [pytest.param(endless, id="writing"), pytest.param(chunks, id="half-closed")])
 async def test_closing_the_events_cancels_the_stream(audio: Callable[[], AsyncIterator[bytes]]) -> None:
     cancelled = asyncio.Event()
 

@@ -53,9 +53,7 @@ def test_people_are_understood(
     assert total.percent <= 15
 
 
-def test_a_window_says_the_same_alone_and_in_any_company(
-    engine: Engine, recordings: Mapping[str, Recording]
-) -> None:
+def test_a_window_says_the_same_alone_and_in_any_company(engine: Engine, recordings: Mapping[str, Recording]) -> None:
     windows = [window(recordings[name]) for name in SHORT]
     windows += [window(recordings[name], kind=Kind.PARTIAL, beam_size=1) for name in SHORT[:2]]
     together = engine.transcribe(windows)

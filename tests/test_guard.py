@@ -127,9 +127,7 @@ def test_people_do_repeat_themselves(text: str) -> None:
         ("Untertitel im Auftrag des ZDF, 2017", -0.2),
     ],
 )
-def test_credits_of_subtitles_are_known_however_sure_the_decoder_is(
-    text: str, log_probability: float
-) -> None:
+def test_credits_of_subtitles_are_known_however_sure_the_decoder_is(text: str, log_probability: float) -> None:
     assert judged(text, log_probability=log_probability) is Reason.KNOWN_PHRASE
 
 
@@ -161,9 +159,7 @@ def test_a_common_phrase_said_clearly_passes(text: str) -> None:
 
 
 def test_a_common_phrase_is_noise_where_the_decoder_hears_no_speech() -> None:
-    assert (
-        verdict(replace(SPEECH, text="Thank you.", no_speech_probability=0.9), CLEAR) is Reason.KNOWN_PHRASE
-    )
+    assert verdict(replace(SPEECH, text="Thank you.", no_speech_probability=0.9), CLEAR) is Reason.KNOWN_PHRASE
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,7 @@ class Terminal(io.StringIO):
 
 def screen(width: int = 30) -> tuple[LiveScreen, Terminal, list[float]]:
     terminal, clock = Terminal(), [0.0]
-    console = Console(
-        file=terminal, force_terminal=True, width=width, color_system="standard", legacy_windows=False
-    )
+    console = Console(file=terminal, force_terminal=True, width=width, color_system="standard", legacy_windows=False)
     return LiveScreen(console, terminal, lambda: clock[0]), terminal, clock
 
 

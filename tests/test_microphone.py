@@ -101,9 +101,7 @@ def test_a_part_of_the_name_is_enough_whatever_its_case() -> None:
 
 
 def test_an_unknown_name_is_told_with_those_there_are() -> None:
-    with pytest.raises(
-        SourceError, match="no microphone has 'usb2' in its name; there are: Headset Mono, HD Web"
-    ):
+    with pytest.raises(SourceError, match="no microphone has 'usb2' in its name; there are: Headset Mono, HD Web"):
         choose([HEADSET, WEBCAM], "usb2")
 
 
@@ -127,9 +125,7 @@ def test_a_missing_library_says_what_to_install(error: Exception, sentence: str)
 class PlayedStream:
     """PortAudio's stream, as sounddevice shows it."""
 
-    def __init__(
-        self, callback: Callable[..., None], finished_callback: Callable[[], None], **options: object
-    ) -> None:
+    def __init__(self, callback: Callable[..., None], finished_callback: Callable[[], None], **options: object) -> None:
         self.options = options
         self.callback = callback
         self.finished = finished_callback

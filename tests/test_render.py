@@ -65,10 +65,7 @@ def rendered(name: str, *events: Event, file: str | None = None, words: bool = F
 
 
 def test_text_is_a_line_for_each_final() -> None:
-    assert (
-        rendered("text", final("Раз, два."), PARTIAL, SUPPRESSED, *SILENT, final("Три."))
-        == "Раз, два.\nТри.\n"
-    )
+    assert rendered("text", final("Раз, два."), PARTIAL, SUPPRESSED, *SILENT, final("Три.")) == "Раз, два.\nТри.\n"
 
 
 def test_text_cannot_command_the_terminal() -> None:
@@ -189,9 +186,7 @@ def test_without_word_times_the_text_is_spread_over_the_final() -> None:
 
 def test_text_without_spaces_is_cut_and_not_spaced() -> None:
     text = "我们今天来谈谈语音识别的问题" * 8
-    words = tuple(
-        Word(character, place * 100, place * 100 + 100, 1.0) for place, character in enumerate(text)
-    )
+    words = tuple(Word(character, place * 100, place * 100 + 100, 1.0) for place, character in enumerate(text))
     cut = captions(final(text, 0, 12_000, words))
     assert "".join("".join(caption.lines) for caption in cut) == text
     assert max(len(line) for caption in cut for line in caption.lines) == LINE_COLUMNS // 2

@@ -65,9 +65,7 @@ def installed_with(names: Iterable[str]) -> set[str]:
         except metadata.PackageNotFoundError:
             continue
         needed = (Requirement(line) for line in lines)
-        waiting |= {
-            canonicalize_name(each.name) for each in needed if "extra" not in str(each.marker)
-        } - found
+        waiting |= {canonicalize_name(each.name) for each in needed if "extra" not in str(each.marker)} - found
     return found
 
 
@@ -107,18 +105,14 @@ def make(*arguments: str) -> str:
     """Return what make prints, run by itself also where make runs the tests."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     environment["LC_ALL"] = "C"
-    done = subprocess.run(
-        ["make", *arguments], cwd=ROOT, check=True, capture_output=True, text=True, env=environment
-    )
+    done = subprocess.run(["make", *arguments], cwd=ROOT, check=True, capture_output=True, text=True, env=environment)
     return done.stdout
 
 
 def test_the_committed_stubs_are_what_the_protos_say(tmp_path: Path) -> None:
     outputs = [f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")]
     protos = [str(path) for path in (ROOT / "protos" / "stt" / "v1").glob("*.proto")]
-    subprocess.run(
-        [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'protos'}", *outputs, *protos], check=True
-    )
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'protos'}", *outputs, *protos], check=True)
     for made in (tmp_path / "stt" / "v1").iterdir():
         committed = ROOT / "protos" / "stt" / "v1" / made.name
         assert made.read_text() == committed.read_text(), f"{made.name} is stale: run `make protos`"

@@ -120,9 +120,7 @@ def test_an_utterance_is_cut_at_its_quietest_recent_point() -> None:
     config = replace(CONFIG, max_length=30)  # looks at the last 10 frames
     levels = "0" * 10 + "9" * 12 + "31113" + "9" * 3
     cut = run("#" * 30, config, levels)[-1]
-    ended = Ended(
-        start=0, onset=0, speech_end=24, window_end=24, end=24, voiced=24, endpoint=Endpoint.MAX_LENGTH
-    )
+    ended = Ended(start=0, onset=0, speech_end=24, window_end=24, end=24, voiced=24, endpoint=Endpoint.MAX_LENGTH)
     assert cut == Cut(ended, Started(start=24, onset=24))
 
 
@@ -167,9 +165,7 @@ def test_the_cut_looks_back_six_seconds_at_most() -> None:
     assert ended.end == length - CUT_WINDOW + 82
 
 
-@pytest.mark.parametrize(
-    "endpoint", [e for e in Endpoint if e not in (Endpoint.SILENCE, Endpoint.MAX_LENGTH)]
-)
+@pytest.mark.parametrize("endpoint", [e for e in Endpoint if e not in (Endpoint.SILENCE, Endpoint.MAX_LENGTH)])
 def test_an_utterance_is_ended_from_outside(endpoint: Endpoint) -> None:
     segmenter = fed("####.")
     ended = Ended(start=0, onset=0, speech_end=4, window_end=5, end=5, voiced=4, endpoint=endpoint)
@@ -333,9 +329,7 @@ def utterances(audio: str, config: SegmenterConfig) -> list[Ended]:
 
 @LAW
 @given(TIMELINES, CONFIGS)
-def test_utterances_never_overlap_and_none_is_longer_than_the_maximum(
-    audio: str, config: SegmenterConfig
-) -> None:
+def test_utterances_never_overlap_and_none_is_longer_than_the_maximum(audio: str, config: SegmenterConfig) -> None:
     last_end = 0
     for ended in utterances(audio, config):
         assert last_end <= ended.start <= ended.onset < ended.speech_end <= ended.window_end <= ended.end
@@ -376,9 +370,7 @@ def test_every_start_has_its_end_and_every_end_its_start(audio: str, config: Seg
 
 @LAW
 @given(TIMELINES, CONFIGS)
-def test_a_hangover_is_void_only_when_speech_resumed_or_the_window_differs(
-    audio: str, config: SegmenterConfig
-) -> None:
+def test_a_hangover_is_void_only_when_speech_resumed_or_the_window_differs(audio: str, config: SegmenterConfig) -> None:
     told: Hangover | None = None
     for frame, decision in enumerate(run(audio, config)):
         match decision:

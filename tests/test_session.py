@@ -9,9 +9,9 @@ import pytest
 from drawn_speech import CLEAR, COST, SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, signs, talk
 
 from stt_service.errors import InvalidRequest
+from stt_service.events import Final, Promote, SpeechStarted, Suppressed
 from stt_service.guard import Reason
 from stt_service.segmenter import Endpoint
-from stt_service.session import Final, Promote, SpeechStarted, Suppressed
 from stt_service.transcript import Kind, Word
 
 SENTENCE = "..###.."  # two signs of silence end it, one has it decoded early
@@ -205,9 +205,7 @@ def test_what_cannot_be_trusted_is_told_as_suppressed_in_its_turn() -> None:
     first, second = heard.decodes
     heard.answer(second)
     suppressed, final = heard.answer(first, replace(CLEAR, text="Субтитры сделал DimaTorzok"))
-    assert suppressed == Suppressed(
-        0, 2 * SIGN_MS, 5 * SIGN_MS, Reason.KNOWN_PHRASE, "Субтитры сделал DimaTorzok"
-    )
+    assert suppressed == Suppressed(0, 2 * SIGN_MS, 5 * SIGN_MS, Reason.KNOWN_PHRASE, "Субтитры сделал DimaTorzok")
     assert isinstance(final, Final)
 
 

@@ -22,18 +22,8 @@ from drawn_speech import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.session import (
-    Decode,
-    Event,
-    Final,
-    Output,
-    Partial,
-    Promote,
-    Session,
-    SessionConfig,
-    SpeechStarted,
-    Suppressed,
-)
+from stt_service.events import Decode, Event, Final, Output, Partial, Promote, SpeechStarted, Suppressed
+from stt_service.session import Session, SessionConfig
 from stt_service.transcript import Kind
 
 LAW = settings(derandomize=True, deadline=None, max_examples=150)
@@ -56,9 +46,7 @@ def whole(drawing: str) -> tuple[list[Event], dict[int, range]]:
     return in_pieces(drawing, [], late=0, answered_at_once=True)
 
 
-def in_pieces(
-    drawing: str, cuts: list[int], late: int, answered_at_once: bool
-) -> tuple[list[Event], dict[int, range]]:
+def in_pieces(drawing: str, cuts: list[int], late: int, answered_at_once: bool) -> tuple[list[Event], dict[int, range]]:
     heard = talk(drawing, late=late)
     sound = len(drawing) * SIGN_FRAMES * FRAME_BYTES
     places = sorted({0, sound, *(cut for cut in cuts if cut < sound)})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from drawn_speech import CLEAR, SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, parameters, signs, talk
 
-from stt_service.session import Decode, Partial, SessionConfig, SpeechStarted
+from stt_service.events import Decode, Partial, SpeechStarted
+from stt_service.session import SessionConfig
 from stt_service.transcript import Kind
 
 PARTIAL, EARLY = [Kind.PARTIAL], [Kind.EARLY]

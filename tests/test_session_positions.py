@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from drawn_speech import CLEAR, SIGN_MS, Talk, only, parameters, talk
 
+from stt_service.events import Final, SpeechStarted
 from stt_service.segmenter import Endpoint
-from stt_service.session import Final, Session, SessionConfig, SpeechStarted
+from stt_service.session import Session, SessionConfig
 from stt_service.transcript import Word
 
 SENTENCE = "..###.."  # two signs of silence end it, one has it decoded early
@@ -53,9 +54,7 @@ def test_an_utterance_is_not_settled_before_it_is_told() -> None:
 def told_from(offset_ms: int, first_utterance: int) -> tuple[Session, SpeechStarted, Final]:
     """Return a session that heard a sentence, and what it said."""
     server = parameters()
-    config = SessionConfig(
-        server, server.live(), partials=False, offset_ms=offset_ms, first_utterance=first_utterance
-    )
+    config = SessionConfig(server, server.live(), partials=False, offset_ms=offset_ms, first_utterance=first_utterance)
     heard = Talk(SENTENCE, config)
     heard.answer(only(heard.hear()), replace(CLEAR, words=(Word("Мама", 0.1, 0.5, 0.8),)))
     started, final = heard.events

@@ -8,7 +8,8 @@ import pytest
 from drawn_speech import SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, parameters, signs, talk
 
 from stt_service.errors import InvalidRequest
-from stt_service.session import Decode, SessionConfig
+from stt_service.events import Decode
+from stt_service.session import SessionConfig
 from stt_service.transcript import Context, DecodeOptions, Kind
 
 
@@ -23,9 +24,7 @@ def decodes(*, word_times: bool = False, **settings: object) -> dict[Kind, Decod
 
 
 def test_partials_and_finals_have_their_own_search_and_context() -> None:
-    options = decodes(
-        beam_size=7, realtime_beam_size=2, encoder_context="full", realtime_encoder_context="tailed"
-    )
+    options = decodes(beam_size=7, realtime_beam_size=2, encoder_context="full", realtime_encoder_context="tailed")
     for kind in (Kind.FINAL, Kind.EARLY):
         assert (options[kind].beam_size, options[kind].context) == (7, Context.FULL)
     assert (options[Kind.PARTIAL].beam_size, options[Kind.PARTIAL].context) == (2, Context.TAILED)

@@ -18,9 +18,7 @@ from stt_cli.events import AudioFormat
 from stt_cli.sources import Reader, file_source, files_in, paced, pipe_source
 
 
-@pytest.mark.parametrize(
-    ("name", "codec"), [("a.wav", "pcm_s16le"), ("a.ogg", "libopus"), ("a.webm", "libopus")]
-)
+@pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.ogg", "libopus"), ("a.webm", "libopus")])
 async def test_a_container_comes_through_a_pipe(tmp_path: Path, name: str, codec: str) -> None:
     content = encode(tmp_path / name, codec, 48_000).read_bytes()
     with piped() as (pipe, feed):

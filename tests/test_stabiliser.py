@@ -137,9 +137,7 @@ def test_hypotheses_that_only_grow_are_shown_as_they_are(
 
 @LAW
 @given(TEXTS, CONFIGS)
-def test_a_text_said_often_enough_is_stable_but_for_what_is_held_back(
-    text: str, config: StabiliserConfig
-) -> None:
+def test_a_text_said_often_enough_is_stable_but_for_what_is_held_back(text: str, config: StabiliserConfig) -> None:
     *_, last = said(*[text] * config.agreements, config=config)
     assert last.stable + last.unstable == text
     if not config.held_back:

@@ -142,9 +142,7 @@ def test_without_silero_the_start_says_what_to_install(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("level", [1.0, 0.1, 0.01])
 @pytest.mark.parametrize("noise", [0.0, 2e-4])
-def test_the_gate_changes_no_decision(
-    silero: Silero, conversation: Frames, level: float, noise: float
-) -> None:
+def test_the_gate_changes_no_decision(silero: Silero, conversation: Frames, level: float, noise: float) -> None:
     frames = level * conversation + hiss(len(conversation), noise)
     always = heard(StreamVad(silero, UNGATED), frames)
     assert sum(decision is not None for decision in decided(always)) >= len(SPOKEN)

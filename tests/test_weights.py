@@ -61,9 +61,7 @@ def test_a_hub_name_lies_in_a_folder_of_one_level(tmp_path: Path) -> None:
     assert resolve("ann/whisper-ru", tmp_path, sources=()) == folder
 
 
-def test_weights_are_fetched_once_and_nothing_else_is_left(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_weights_are_fetched_once_and_nothing_else_is_left(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     shelf, models_dir = Shelf(), tmp_path / "cache" / "models"
     assert resolve("medium", models_dir, sources=[shelf]) == models_dir / "medium"
     assert resolve("medium", models_dir, sources=[shelf]) == models_dir / "medium"
@@ -102,9 +100,7 @@ def test_where_all_sources_fail_the_sentence_tells_why_and_how_to_copy(tmp_path:
 def test_without_fetching_the_sentence_tells_how_to_fetch(tmp_path: Path) -> None:
     shelf = Shelf()
     sentence = refusal("medium", tmp_path, shelf, fetch=False)
-    assert sentence.startswith(
-        f"The model medium is not in {tmp_path}: fetch it with `stt-server download medium`"
-    )
+    assert sentence.startswith(f"The model medium is not in {tmp_path}: fetch it with `stt-server download medium`")
     assert shelf.asked == []
 
 
@@ -130,9 +126,7 @@ def test_what_can_be_no_name_is_refused(name: str, tmp_path: Path) -> None:
 def test_a_folder_that_lacks_something_is_refused(missing: str, said: str, tmp_path: Path) -> None:
     fill(tmp_path / "base", {name: content for name, content in WHOLE.items() if name != missing})
     sentence = refusal("base", tmp_path, Shelf())
-    assert sentence.startswith(
-        f"{tmp_path / 'base'} is not whole ({said}): copy it there again, or delete it"
-    )
+    assert sentence.startswith(f"{tmp_path / 'base'} is not whole ({said}): copy it there again, or delete it")
 
 
 def test_a_copy_that_broke_off_is_noticed_by_its_sizes(tmp_path: Path) -> None:

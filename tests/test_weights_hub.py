@@ -138,9 +138,7 @@ def test_a_hub_out_of_reach_is_told_with_what_to_do(tmp_path: Path) -> None:
     out, sentence = download(tmp_path, url)
     models = tmp_path / "models"
     assert out == ""
-    assert sentence.startswith(
-        f"The model ann/whisper is not in {models} and could not be fetched ({url} did not"
-    )
+    assert sentence.startswith(f"The model ann/whisper is not in {models} and could not be fetched ({url} did not")
     assert sentence.endswith(
         "fetch it with `stt-server download ann/whisper` on a machine that has a network and copy the folder "
         f"it prints to {models / 'ann--whisper'}."

@@ -12,11 +12,11 @@ from stt.v1 import stt_pb2 as pb
 from stt_service import wire
 from stt_service.audio import AudioFormat, Encoding
 from stt_service.errors import InvalidRequest
+from stt_service.events import Cost, Final, Partial, SpeechStarted, Suppressed
 from stt_service.guard import Reason
 from stt_service.parameters import LiveParameters
 from stt_service.recognition import Notice, Told
 from stt_service.segmenter import Endpoint
-from stt_service.session import Cost, Final, Partial, SpeechStarted, Suppressed
 from stt_service.transcript import Word
 
 LIVE = LiveParameters.model_validate({})
@@ -191,9 +191,7 @@ def test_a_final_with_its_words_and_where_the_latency_went() -> None:
         confidence=0.75,
         words=[pb.Word(text="Мама", start_ms=3000, end_ms=3501, confidence=0.25)],
         endpoint=pb.ENDPOINT_SILENCE,
-        latency=pb.Latency(
-            endpoint=lasting(1.504), queue=lasting(0.25), inference=lasting(0.5), early=True, batch=3
-        ),
+        latency=pb.Latency(endpoint=lasting(1.504), queue=lasting(0.25), inference=lasting(0.5), early=True, batch=3),
     )
 
 

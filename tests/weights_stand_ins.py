@@ -115,9 +115,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             for name, value in page.headers.items():
                 self.send_header(name, value)
             if asked:
-                self.send_header(
-                    "Content-Range", f"bytes {start}-{len(page.content) - 1}/{len(page.content)}"
-                )
+                self.send_header("Content-Range", f"bytes {start}-{len(page.content) - 1}/{len(page.content)}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self._send(page, body)

@@ -44,27 +44,30 @@ def said_before(recordings: Mapping[str, Recording]) -> bytes:
     return recordings[FIRST].pcm() + silence(PAUSE_S)
 
 
-async def watch(address: str, states: list[int]) -> None:
-    """Keep what the server says of its health until it is gone."""
+async def watch(address: str, watched: asyncio.Event) -> list[int]:
+    """Return what the server says of its health until it is gone."""
+    states: list[int] = []
     async with grpc.aio.insecure_channel(address) as channel:
         question = health_pb2.HealthCheckRequest(service="stt.v1.SpeechToText")
+        call = health_pb2_grpc.HealthStub(channel).Watch(question)
         with suppress(grpc.aio.AioRpcError):
-            async for answer in health_pb2_grpc.HealthStub(channel).Watch(question):
-                states.append(answer.status)
+            while True:
+                states.append((await call.read()).status)
+                watched.set()
+    return states
 
 
 async def terminated(server: Server, calls: Sequence[Call]) -> Drained:
     """Have the server go while the calls are open."""
-    states: list[int] = []
-    watching = asyncio.create_task(watch(server.address, states))
-    while not states:
-        await asyncio.sleep(0.01)
+    watched = asyncio.Event()
+    watching = asyncio.create_task(watch(server.address, watched))
+    await watched.wait()
     began = monotonic()
     server.terminate()
     in_pause, in_word, unopened = [await call.rest() for call in calls]
     exit_code = await server.ended()
-    await watching
-    return Drained(in_pause, in_word, unopened, states, exit_code, monotonic() - began, server.lines)
+    took_s = monotonic() - began
+    return Drained(in_pause, in_word, unopened, await watching, exit_code, took_s, server.lines)
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -72,7 +75,7 @@ async def drained(recordings: Mapping[str, Recording]) -> Drained:
     with Server(COMMON) as server:
         await asyncio.to_thread(server.wait_until_listening)
         async with connected(server.address) as stub:
-            in_pause, in_word, unopened = calls = [Call(stub) for _ in range(3)]
+            in_pause, in_word, _ = calls = [Call(stub) for _ in range(3)]
             await in_pause.send(config())
             await in_pause.say(said_before(recordings))
             await in_word.send(config())

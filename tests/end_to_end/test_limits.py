@@ -147,6 +147,7 @@ async def test_a_client_that_does_not_read_is_held_and_then_ended(
 ) -> None:
     """Each update is answered with 2 kB; what is not read fills the connection, then the server stops reading."""
     update = Request(update=pb.Settings(initial_prompt="x" * 2000))
+    await spoken(stub, question)  # the model has its memory now
     before = psutil.Process(small.pid).memory_info().rss
     async with connected(small.address, narrow=True) as other:
         deaf = Call(other)

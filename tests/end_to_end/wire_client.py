@@ -68,6 +68,7 @@ class Call:
     def __init__(self, stub: Stub) -> None:
         self._call: grpc.aio.StreamStreamCall[Request, Response] = stub.StreamingRecognize()
         self.responses: list[Response] = []
+        self.arrived = asyncio.Event()  # set by every response
         self._held: asyncio.Task[None] | None = None
 
     async def send(self, *requests: Request) -> None:
@@ -137,6 +138,7 @@ class Call:
         if not isinstance(response, Response):
             return None
         self.responses.append(response)
+        self.arrived.set()
         return response
 
 

@@ -1,0 +1,80 @@
+"""What a session gives out: decodes to be made, and events to be told. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stt_service.guard import Reason
+from stt_service.segmenter import Endpoint
+from stt_service.transcript import Kind, Window, Word
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decode:
+    """To be decoded, and handed back to `receive` with its transcript."""
+
+    utterance: int
+    kind: Kind
+    window: Window
+    end: int  # the frame at which the window ends
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """The early decode of this utterance is its final: it shall not wait behind others' early ones."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    utterance: int
+    start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    utterance: int
+    revision: int
+    stable: str
+    unstable: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a decode cost, in seconds, and how many ran together."""
+
+    queue_s: float
+    inference_s: float
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    utterance: int
+    text: str
+    start_ms: int
+    end_ms: int
+    language: str
+    language_probability: float
+    confidence: float
+    words: tuple[Word, ...]  # times in seconds of the dictation
+    endpoint: Endpoint
+    endpoint_s: float  # silence waited for
+    early: bool
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    utterance: int
+    start_ms: int
+    end_ms: int
+    reason: Reason
+    text: str
+
+
+Event = SpeechStarted | Partial | Final | Suppressed
+Output = Event | Decode | Promote

@@ -1,0 +1,112 @@
+"""stt-cli and stt-server, as two processes: what a user sees."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from sounds import wav
+
+from benchmarks.recorded import Recording
+from benchmarks.service import Service
+from benchmarks.words import errors, plain
+
+pytestmark = pytest.mark.model
+
+STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
+QUESTION = "en/brooklyn-bridge"
+
+
+async def start(service: Service | str, *arguments: str) -> Process:
+    address = service if isinstance(service, str) else service.address
+    environment = {name: value for name, value in os.environ.items() if name != "SERVER_HOST"}
+    return await asyncio.create_subprocess_exec(
+        STT_CLI, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, env={**environment, "SERVER_HOST": address}
+    )
+
+
+async def run(service: Service | str, *arguments: str, stdin: bytes = b"") -> tuple[int | None, str, str]:
+    """Return exit code, stdout and stderr."""
+    process = await start(service, *arguments)
+    async with asyncio.timeout(60):
+        stdout, stderr = await process.communicate(stdin)
+    return process.returncode, stdout.decode(), stderr.decode()
+
+
+async def test_the_text_goes_to_stdout_a_line_an_utterance(
+    service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    code, stdout, stderr = await run(service, "recognize", str(recordings[QUESTION].path))
+    assert (code, stdout, stderr) == (0, "How old is the Brooklyn Bridge?\n", "")
+
+
+async def test_a_pipe_is_heard_as_a_file_is(service: Service, recordings: Mapping[str, Recording]) -> None:
+    recording = recordings["ru/vm-invalidpassword"]
+    from_file = await run(service, "recognize", "--language", "ru", str(recording.path))
+    from_pipe = await run(service, "recognize", "--language", "ru", "-", stdin=wav(recording.pcm()))
+    headerless = await run(service, "recognize", "--language", "ru", "--raw", "16000", "-", stdin=recording.pcm())
+    assert from_file == from_pipe == headerless
+    assert errors(plain(recording.text, "ru"), plain(from_file[1], "ru")).percent <= 25
+
+
+async def test_json_has_a_line_for_each_event(service: Service, recordings: Mapping[str, Recording]) -> None:
+    code, stdout, _ = await run(service, "recognize", "--format", "json", "--words", str(recordings[QUESTION].path))
+    (final,) = [json.loads(line) for line in stdout.splitlines()]
+    assert (code, final["event"], final["language"], final["endpoint"]) == (0, "final", "en", "end_of_audio")
+    assert [word["text"] for word in final["words"]] == final["text"].split()
+
+
+async def test_ctrl_c_prints_what_is_owed(service: Service, recordings: Mapping[str, Recording]) -> None:
+    """The interrupt comes when the partials have told the first word."""
+    recording = recordings["en/austen-0870"]
+    process = await start(service, "recognize", "--realtime", "--partials", str(recording.path))
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        while "John" not in (await process.stderr.readline()).decode():
+            pass
+        process.send_signal(signal.SIGINT)
+        stdout, _ = await process.communicate()
+    assert process.returncode == 130
+    (owed,) = stdout.decode().splitlines()
+    assert "John" in owed
+    assert "for them" not in owed
+
+
+async def test_what_the_server_refuses_is_one_line_and_exit_code_1(
+    service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    code, stdout, stderr = await run(service, "recognize", "--language", "klingon", str(recordings[QUESTION].path))
+    assert (code, stdout) == (1, "")
+    (line,) = stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert "'klingon' will not do" in line
+
+
+async def test_a_file_that_is_no_sound_is_one_line_and_exit_code_1(service: Service, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.wav"
+    notes.write_text("Buy milk.\n" * 100)
+    code, stdout, stderr = await run(service, "recognize", str(notes))
+    assert (code, stdout) == (1, "")
+    assert "notes.wav" in stderr.splitlines()[0]
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("command", [["recognize", "-"], ["status"]])
+async def test_without_a_server_it_says_so_with_exit_code_3(command: list[str]) -> None:
+    code, stdout, stderr = await run("127.0.0.1:1", *command, stdin=wav(bytes(32_000)))
+    assert (code, stdout) == (3, "")
+    assert stderr == "Error: cannot reach 127.0.0.1:1: is stt-server running?\n"
+
+
+async def test_status_tells_that_the_server_serves_and_what(service: Service) -> None:
+    code, stdout, _ = await run(service, "status")
+    assert code == 0
+    assert f"{service.address}: serving" in stdout
+    assert "stt.v1.SpeechToText" in stdout

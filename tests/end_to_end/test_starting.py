@@ -1,0 +1,159 @@
+"""How a server starts, what it says of itself, and what keeps it from starting."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+import pytest_asyncio
+from grpc import StatusCode
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from servers import COMMON, Server, run_server
+from wire_client import Heard, config, connected, health, streamed
+
+from benchmarks.service import Service
+
+pytestmark = pytest.mark.model
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What was seen of a server from its first moment on."""
+
+    states: list[str]  # of health, each once
+    early: Heard  # a stream that came while the models were loading
+    lines: list[str]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest_asyncio.fixture(scope="module")
+async def started() -> Started:
+    """Start a server as on a desktop without a GPU: CUDA is asked for, and the locale sets LANGUAGE."""
+    port = free_port()
+    settings = {**COMMON, "DATA_PORT": str(port), "DEVICE": "cuda", "LANGUAGE": "en_US:en"}
+    with Server({**settings, "CUDA_VISIBLE_DEVICES": "", "STT_LANGUAGE": ""}) as server:
+        address = f"127.0.0.1:{port}"
+        listening = asyncio.create_task(asyncio.to_thread(server.wait_until_listening))
+        states = [await health(address)]
+        while states[-1] == "UNAVAILABLE":  # it does not listen yet
+            states = [await health(address)]
+        async with connected(address) as stub:
+            early = await streamed(stub, config())
+        while states[-1] != "SERVING":
+            state = await health(address)
+            states += [state] if state != states[-1] else []
+        await listening
+    return Started(states, early, server.lines)
+
+
+def test_health_says_not_serving_until_the_models_are_loaded_and_tried(started: Started) -> None:
+    assert started.states == ["NOT_SERVING", "SERVING"]
+
+
+def test_a_stream_that_comes_too_early_is_told_to_try_again(started: Started) -> None:
+    assert started.early.code is StatusCode.UNAVAILABLE
+    assert "still loading its models" in started.early.refusal()
+    assert started.early.responses[-1].failure.retry_after.ToMilliseconds() > 0
+
+
+def test_the_banner_tells_devices_models_settings_and_the_self_test(started: Started) -> None:
+    banner = "\n".join(started.lines)
+    for told in (
+        "STT SERVER CONFIGURATION\n" + "=" * 50, "GPU STATUS:", "CUDA Available: False", "MODEL SETTINGS:",
+        "Whisper Model: base", "Realtime Model: base", "Configured Device: cuda", "Actual Device: cpu",
+        "VAD SETTINGS:", "QUALITY SETTINGS:", "NETWORK SETTINGS:", "MEMORY:", "SELF-TEST:",
+        "Model successfully loaded on CPU!",
+    ):  # fmt: skip
+        assert told in banner
+    assert re.search(r"Real-time factor: \d\.\d\d", banner)
+    assert re.search(r"Streams this machine can carry: \d+", banner)
+
+
+def test_without_cuda_two_warnings_tell_the_fallback_and_its_reason(started: Started) -> None:
+    assert "WARNING: Device fallback from cuda to cpu" in started.lines
+    (line,) = [line for line in started.lines if line.startswith("DEVICE FALLBACK: cuda -> cpu")]
+    assert re.fullmatch(r"DEVICE FALLBACK: cuda -> cpu \(.*(missing|visible).*\)", line)
+
+
+def test_a_desktops_own_language_does_no_harm(started: Started) -> None:
+    (warning,) = [line for line in started.lines if "en_US:en" in line]
+    assert "is ignored; STT_LANGUAGE sets the language" in warning
+    assert "  Language: ru" in started.lines
+
+
+async def test_reflection_lists_the_services(service: Service) -> None:
+    async with grpc.aio.insecure_channel(service.address) as channel:
+        question = reflection_pb2.ServerReflectionRequest(list_services="*")
+        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([question]))
+        names = {one.name async for answer in call for one in answer.list_services_response.service}
+    assert {"stt.v1.SpeechToText", "grpc.health.v1.Health"} <= names
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "wanted"),
+    [
+        ("BEAM_SIZE", "0", "it should be at least 1"),
+        ("BEAM_SIZE", "many", "it should be a whole number"),
+        ("STT_LANGUAGE", "klingon", "it should be one of Whisper's codes"),
+        ("POST_SPEECH_SILENCE_DURATION", "nan", "it should be a finite number"),
+        ("WHISPER_MODEL", "hu:ge", "hu:ge"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_one_sentence(tmp_path: Path, setting: str, value: str, wanted: str) -> None:
+    done = run_server(tmp_path, **{setting: value, "HF_HUB_OFFLINE": "1", "DEVICE": "cpu"})
+    assert (done.returncode, done.stdout) == (1, "")
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("Error: ")
+    assert value in told
+    assert wanted in told
+    assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_setting_in_the_env_file_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WHISPER_MODLE=base\n")
+    done = run_server(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "Error: WHISPER_MODLE in .env is no setting: did you mean WHISPER_MODEL?\n"
+
+
+def test_listening_beyond_this_machine_has_to_be_meant(tmp_path: Path) -> None:
+    done = run_server(tmp_path, SERVER_BIND="0.0.0.0")  # noqa: S104
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: SERVER_BIND=0.0.0.0 lets anybody on that network connect")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run_server(tmp_path, DATA_PORT=str(port))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"Error: DATA_PORT={port} on 127.0.0.1 cannot be used")
+    assert "STT SERVER CONFIGURATION" not in done.stderr  # it did not load its models first
+
+
+async def test_two_servers_cannot_listen_on_one_port(service: Service, tmp_path: Path) -> None:
+    port = service.address.rpartition(":")[2]
+    done = await asyncio.to_thread(run_server, tmp_path, DATA_PORT=port)
+    assert done.returncode == 1
+    assert f"DATA_PORT={port} on 127.0.0.1 cannot be used" in done.stderr
+    assert await health(service.address) == "SERVING"
+
+
+def test_check_prints_the_banner_and_the_self_test_and_ends(tmp_path: Path) -> None:
+    done = run_server(tmp_path, "check", **COMMON)
+    assert (done.returncode, done.stdout) == (0, "")
+    for told in ("STT SERVER CONFIGURATION", "Actual Device: cpu", "Model successfully loaded on CPU!", "SELF-TEST:"):
+        assert told in done.stderr
+    assert "Listening on" not in done.stderr
