@@ -6,7 +6,6 @@ company. Called from one thread at a time, blocks until done.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +20,7 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
+from stt_service.checks import Decoded, compression_ratio
 from stt_service.errors import EngineFailed
 from stt_service.rest import UNTOLD_S, joined, rest_of
 from stt_service.tail import (
@@ -43,10 +43,7 @@ PLANS = {
     Kind.EARLY: TailPlan(pad_s=5.0, tail_s=2.0),
     Kind.PARTIAL: TailPlan(pad_s=1.0, tail_s=5.0),
 }
-# faster-whisper's own thresholds and fallbacks.
-MAX_COMPRESSION_RATIO = 2.4
-MIN_AVERAGE_LOG_PROBABILITY = -1.0
-MAX_NO_SPEECH_PROBABILITY = 0.6
+# faster-whisper's own fallbacks.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 SAMPLES_PER_TEMPERATURE = 5
 MAX_PROMPT_TOKENS = 223
@@ -75,27 +72,6 @@ class _Job:
     rows: Rows  # shape (k, d)
     language: str = ""
     language_probability: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    tokens: tuple[int, ...]
-    text: str
-    average_log_probability: float
-    no_speech_probability: float
-    compression_ratio: float
-    complete: bool  # the decoder came to an end of its own accord
-    temperature: float
-
-    @property
-    def repeats(self) -> bool:
-        return self.compression_ratio > MAX_COMPRESSION_RATIO or not self.complete
-
-    @property
-    def doubtful(self) -> bool:
-        unsure = self.average_log_probability < MIN_AVERAGE_LOG_PROBABILITY
-        silent = unsure and self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
-        return self.repeats or (unsure and not silent)
 
 
 class Engine:
@@ -181,7 +157,7 @@ class Engine:
             output = output.to(ctranslate2.DataType.float32)
         return list(np.array(output))
 
-    def _decode(self, jobs: Sequence[_Job], temperature: float = 0.0) -> list[_Decoded]:
+    def _decode(self, jobs: Sequence[_Job], temperature: float = 0.0) -> list[Decoded]:
         """Decode jobs of one batch key."""
         prompts = [self._prompt(job) for job in jobs]
         limit = max(_token_limit(job.window.samples) for job in jobs)
@@ -214,21 +190,21 @@ class Engine:
         result: ctranslate2.models.WhisperGenerationResult,
         prompt_tokens: int,
         temperature: float,
-    ) -> _Decoded:
+    ) -> Decoded:
         tokens = tuple(result.sequences_ids[0])
         limit = min(_token_limit(job.window.samples), MAX_LENGTH - prompt_tokens)
         text = self._tokenizer_of(job).decode(tokens).strip()
-        return _Decoded(
+        return Decoded(
             tokens=tokens,
             text=text,
             average_log_probability=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech_probability=result.no_speech_prob,
-            compression_ratio=_compression_ratio(text),
+            compression_ratio=compression_ratio(text),
             complete=len(tokens) < limit,
             temperature=temperature,
         )
 
-    def _retry(self, job: _Job, first: _Decoded) -> _Decoded:
+    def _retry(self, job: _Job, first: Decoded) -> Decoded:
         """Decode again what fails the checks: with the full window, then warmer, as faster-whisper does."""
         if job.window.options.kind is Kind.PARTIAL or not first.doubtful:
             return first
@@ -243,7 +219,7 @@ class Engine:
             tries += self._decode([job], temperature)
         return max(tries, key=lambda t: (not t.repeats, t.average_log_probability))
 
-    def _transcript(self, job: _Job, decoded: _Decoded) -> Transcript:
+    def _transcript(self, job: _Job, decoded: Decoded) -> Transcript:
         """Return the text with its figures; of finals, with what the decoder left out at the end."""
         if job.window.options.kind is Kind.PARTIAL or not decoded.text:
             return _transcript(job, decoded, ())
@@ -255,7 +231,7 @@ class Engine:
         [rest] = self.transcribe([rest_of(job.window, spoken_s)])
         return joined(first, rest, spoken_s)
 
-    def _align(self, job: _Job, decoded: _Decoded) -> tuple[Word, ...]:
+    def _align(self, job: _Job, decoded: Decoded) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(job)
         text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
         heard_s = len(job.window.samples) / SAMPLE_RATE_HZ
@@ -284,7 +260,7 @@ class Engine:
         return Tokenizer(self._model.hf_tokenizer, self.multilingual, task=task, language=language)
 
 
-def _transcript(job: _Job, decoded: _Decoded, words: tuple[Word, ...]) -> Transcript:
+def _transcript(job: _Job, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
     return Transcript(
         text=decoded.text,
         language=job.language,
@@ -334,11 +310,6 @@ def _storage(arrays: Sequence[Rows]) -> ctranslate2.StorageView:
 
 def _token_limit(samples: Samples) -> int:
     return TOKENS_AT_LEAST + int(TOKENS_PER_SECOND * len(samples) / SAMPLE_RATE_HZ)
-
-
-def _compression_ratio(text: str) -> float:
-    encoded = text.encode()
-    return len(encoded) / len(zlib.compress(encoded))
 
 
 def seed() -> Samples:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from stt_service.checks import MAX_COMPRESSION_RATIO, MAX_NO_SPEECH_PROBABILITY
 from stt_service.transcript import Transcript
 
 
@@ -34,10 +35,8 @@ class Evidence:
 # faster-whisper's thresholds are 0.6 and -1. On our tailed windows all noise but one in 25 had the first above 0.6,
 # of 123 utterances of people one, and that at -0.22; where the VAD heard a second of speech, the decoder's doubt
 # has to be greater.
-NO_SPEECH_PROBABILITY = 0.6
 NO_SPEECH_LOG_PROBABILITY, NO_SPEECH_LOG_PROBABILITY_IF_VOICED = -0.3, -0.6
 WELL_VOICED_S = 1.0
-COMPRESSION_RATIO = 2.4
 # Tailed decodes of noise, hum and an office came out at -1.4 or lower, of speech at -0.7 or higher (our recordings).
 LOG_PROBABILITY = -1.2
 CAPTION_NO_SPEECH_PROBABILITY = 0.3
@@ -103,7 +102,7 @@ def verdict(transcript: Transcript, evidence: Evidence) -> Reason | None:
         return Reason.EMPTY
     if _is_silence(transcript, evidence):
         return Reason.NO_SPEECH
-    if transcript.compression_ratio > COMPRESSION_RATIO or _repeats(text.split()):
+    if transcript.compression_ratio > MAX_COMPRESSION_RATIO or _repeats(text.split()):
         return Reason.REPETITION
     if CREDITS.fullmatch(text) or _is_caption(transcript) or (text in COMMON and _is_doubtful(transcript, evidence)):
         return Reason.KNOWN_PHRASE
@@ -119,14 +118,14 @@ def _plain(text: str) -> str:
 def _is_silence(transcript: Transcript, evidence: Evidence) -> bool:
     voiced = evidence.voiced_s >= WELL_VOICED_S
     unsure = NO_SPEECH_LOG_PROBABILITY_IF_VOICED if voiced else NO_SPEECH_LOG_PROBABILITY
-    unheard = transcript.no_speech_probability > NO_SPEECH_PROBABILITY
+    unheard = transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
     return evidence.voiced_s <= 0 or (unheard and transcript.average_log_probability < unsure)
 
 
 def _is_doubtful(transcript: Transcript, evidence: Evidence) -> bool:
     little = evidence.voiced_s < max(LITTLE_VOICED_S, LITTLE_VOICED_SHARE * evidence.length_s)
     unsure = transcript.average_log_probability < LITTLE_LOG_PROBABILITY
-    return little or unsure or transcript.no_speech_probability > NO_SPEECH_PROBABILITY
+    return little or unsure or transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
 
 
 def _is_caption(transcript: Transcript) -> bool:
