@@ -11,7 +11,7 @@
         └── ModelNotFound   ... until the weights are there
 
 A message is one sentence that names the thing, the value and what would do.
-`server.py` maps these to statuses, `commands.py` to a line and an exit code; nothing else does.
+`answers.py` maps these to statuses, `commands.py` to a line and an exit code; nothing else does.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The data port: the SpeechToText servicer, health, reflection, admission, drain; errors become statuses here."""
+"""The data port: the SpeechToText servicer, health, reflection, admission, drain."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,14 +20,11 @@ from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
 from stt_service import wire
+from stt_service.answers import DISCARD_S, RETRY_AFTER_S, answered, say_in_band, say_nothing
 from stt_service.batcher import Lane
 from stt_service.errors import (
-    EngineFailed,
-    InvalidRequest,
     Overloaded,
     StartFailed,
-    SttError,
-    TimedOut,
     Unavailable,
 )
 from stt_service.events import Final, Suppressed
@@ -50,8 +47,6 @@ log = logging.getLogger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["SpeechToText"].full_name
 MAX_MESSAGE_BYTES = 32 * 2**20
 GRACE_S = 60.0  # for streams to get what they are owed when the server drains
-RETRY_AFTER_S = 2.0
-DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
 LINGER_S = 2 * DISCARD_S  # for the last statuses to go out before the server ends
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # or two servers bind one port in silence
@@ -60,13 +55,6 @@ OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )
-CODES = {
-    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
-    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Unavailable: grpc.StatusCode.UNAVAILABLE,
-    TimedOut: grpc.StatusCode.DEADLINE_EXCEEDED,
-    EngineFailed: grpc.StatusCode.INTERNAL,
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +88,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         await self._empty.wait()
 
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
-        async with _answered(context, partial(_say_in_band, context, requests)):
+        async with answered(context, partial(say_in_band, context, requests)):
             with self._admitted() as ready:
                 await self._stream(ready, requests, context)
 
@@ -136,10 +124,10 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     async def Recognize(  # noqa: N802
         self, request: pb.RecognizeRequest, context: UnaryContext
     ) -> pb.RecognizeResponse:
-        async with _answered(context, _say_nothing):
+        async with answered(context, say_nothing):
             with self._admitted() as ready:
                 return await self._recognise(ready, request)
-        raise AssertionError("unreachable: _answered aborts the call")
+        raise AssertionError("unreachable: answered aborts the call")
 
     async def _recognise(self, ready: Ready, request: pb.RecognizeRequest) -> pb.RecognizeResponse:
         headerless = request.HasField("format")
@@ -231,51 +219,6 @@ async def _stretches(audio: bytes, headerless: bool) -> AsyncIterator[bytes]:
     stretches = decoded(audio)
     while (stretch := await asyncio.to_thread(next, stretches, None)) is not None:
         yield stretch
-
-
-@asynccontextmanager
-async def _answered(context: Context | UnaryContext, say: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
-    """Answer what goes wrong inside: first by `say`, then by the call's status."""
-    try:
-        yield
-        return
-    except* SttError as group:
-        error = _leaf(group)
-    except* Exception:
-        name = secrets.token_hex(4)
-        log.exception("call failed, id %s", name)
-        error = EngineFailed(f"The server failed, id {name} in its log: try again.")
-    await say(error)
-    await context.abort(_code(error), str(error))
-
-
-def _code(error: SttError) -> grpc.StatusCode:
-    return next(code for kind, code in CODES.items() if isinstance(error, kind))
-
-
-async def _say_in_band(context: Context, requests: Requests, error: SttError) -> None:
-    """Send the failure, and read on for a moment: a client that is writing would lose the status (grpc#36066)."""
-    code = _code(error)
-    failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
-    if isinstance(error, Overloaded):
-        failure.retry_after.CopyFrom(wire.duration(error.retry_after_s))
-    if isinstance(error, Unavailable):
-        failure.retry_after.CopyFrom(wire.duration(RETRY_AFTER_S))
-    # InternalError: a message that the client does not read is still on its way.
-    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError):
-        async with asyncio.timeout(DISCARD_S):
-            await context.write(pb.StreamingRecognizeResponse(failure=failure))
-            async for _ in requests:
-                pass
-
-
-async def _say_nothing(error: SttError) -> None:
-    """A call with one answer has its status only."""
-
-
-def _leaf(group: BaseExceptionGroup[SttError]) -> SttError:
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class Server:

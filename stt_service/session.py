@@ -309,7 +309,7 @@ class Session:
         assert last is not None
         assert result is not None
         transcript, cost = result
-        start_ms, end_ms = self._ms(ended.onset), self._ms(ended.speech_end)
+        start_ms, end_ms = self._ms(ended.onset), min(self._ms(ended.speech_end), self.received_ms)
         length_s = (ended.window_end - ended.start) * FRAME_S
         reason = verdict(transcript, Evidence(ended.voiced * FRAME_S, length_s))
         if reason is not None:

@@ -1,0 +1,85 @@
+"""What goes wrong becomes an answer here: in band where the call is a stream, then the call's status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import grpc
+from stt.v1 import stt_pb2 as pb
+
+from stt_service import wire
+from stt_service.errors import EngineFailed, InvalidRequest, Overloaded, SttError, TimedOut, Unavailable
+from stt_service.streams import Requests
+
+if TYPE_CHECKING:
+    from stt_service.streams import Context
+
+    UnaryContext = grpc.aio.ServicerContext[pb.RecognizeRequest, pb.RecognizeResponse]
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 2.0
+DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
+CODES = {
+    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+    TimedOut: grpc.StatusCode.DEADLINE_EXCEEDED,
+    EngineFailed: grpc.StatusCode.INTERNAL,
+}
+
+
+@asynccontextmanager
+async def answered(context: Context | UnaryContext, say: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
+    """Answer what goes wrong inside: first by `say`, then by the call's status."""
+    try:
+        yield
+        return
+    except* SttError as group:
+        error = _leaf(group)
+        error = _logged(error) if isinstance(error, EngineFailed) else error
+    except* Exception as group:
+        error = _logged(group)
+    await say(error)
+    await context.abort(_code(error), str(error))
+
+
+def _logged(error: Exception) -> SttError:
+    """Log what is our fault under an id; return what the client may know of it."""
+    name = secrets.token_hex(4)
+    log.error("call failed, id %s", name, exc_info=error)
+    return EngineFailed(f"The server failed, id {name} in its log: try again.")
+
+
+def _code(error: SttError) -> grpc.StatusCode:
+    return next(code for kind, code in CODES.items() if isinstance(error, kind))
+
+
+async def say_in_band(context: Context, requests: Requests, error: SttError) -> None:
+    """Send the failure, and read on for a moment: a client that is writing would lose the status (grpc#36066)."""
+    code = _code(error)
+    failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
+    if isinstance(error, Overloaded):
+        failure.retry_after.CopyFrom(wire.duration(error.retry_after_s))
+    if isinstance(error, Unavailable):
+        failure.retry_after.CopyFrom(wire.duration(RETRY_AFTER_S))
+    # InternalError: a message that the client does not read is still on its way.
+    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError):
+        async with asyncio.timeout(DISCARD_S):
+            await context.write(pb.StreamingRecognizeResponse(failure=failure))
+            async for _ in requests:
+                pass
+
+
+async def say_nothing(error: SttError) -> None:
+    """A call with one answer has its status only."""
+
+
+def _leaf(group: BaseExceptionGroup[SttError]) -> SttError:
+    first = group.exceptions[0]
+    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
