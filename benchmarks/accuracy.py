@@ -18,13 +18,12 @@ from itertools import groupby
 from pathlib import Path
 from time import monotonic
 
-import av
 import grpc
 from faster_whisper import WhisperModel
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
-from benchmarks.recorded import FOLDER
+from benchmarks.recorded import FOLDER, pcm_of
 from benchmarks.service import Service
 from benchmarks.words import Errors, errors, hits, plain, seams
 from stt_service.weights import models_folder, resolve
@@ -39,12 +38,6 @@ class Dictation:
     path: Path
     language: str
     text: str
-
-    def pcm(self) -> bytes:
-        resampler = av.AudioResampler("s16", "mono", 16_000)
-        with av.open(str(self.path), "r") as container:
-            frames = [*container.decode(audio=0), None]
-            return b"".join(piece.to_ndarray().tobytes() for frame in frames for piece in resampler.resample(frame))
 
 
 @dataclass(slots=True)
@@ -95,7 +88,7 @@ async def stream(
         settings = pb.Settings(language=dictation.language)
         yield pb.StreamingRecognizeRequest(config=pb.StreamingConfig(settings=settings, partials=pace > 0))
         began, sent = monotonic(), 0
-        for chunk in chunks(dictation.pcm()):
+        for chunk in chunks(pcm_of(dictation.path)):
             sent += len(chunk)
             await asyncio.sleep(max(0.0, began + pace * sent / 32_000 - monotonic()))
             yield pb.StreamingRecognizeRequest(audio=chunk)

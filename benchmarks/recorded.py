@@ -48,10 +48,15 @@ class Recording:
 
     def pcm(self) -> bytes:
         """Return the sound as a stream sends it: 16 kHz, mono, 16 bit."""
-        resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
-        with av.open(str(self.path)) as container:
-            frames = [*container.decode(audio=0), None]
-            return b"".join(piece.to_ndarray().tobytes() for frame in frames for piece in resampler.resample(frame))
+        return pcm_of(self.path)
+
+
+def pcm_of(path: Path) -> bytes:
+    """Return the sound of a file: 16 kHz, mono, 16 bit."""
+    resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
+    with av.open(str(path), "r") as container:
+        frames = [*container.decode(audio=0), None]
+        return b"".join(piece.to_ndarray().tobytes() for frame in frames for piece in resampler.resample(frame))
 
 
 def _recording(line: str) -> Recording:

@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import av
 import grpc
 import numpy as np
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from benchmarks.recorded import pcm_of
 from benchmarks.service import Service
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
 from stt_service.engine import Engine, ModelPlace
@@ -55,11 +55,7 @@ def _at_levels(noise: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Samp
 
 def recording(path: Path) -> Samples:
     """Return the recording, over and over, for ten minutes."""
-    resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
-    with av.open(str(path), "r") as container:
-        frames = [*container.decode(audio=0), None]
-        pieces = [piece.to_ndarray().ravel() for frame in frames for piece in resampler.resample(frame)]
-    samples = np.concatenate(pieces).astype(np.float32) / np.float32(32768)
+    samples = np.frombuffer(pcm_of(path), "<i2").astype(np.float32) / np.float32(32768)
     return np.resize(samples, MINUTES * 60 * SAMPLE_RATE_HZ)
 
 
