@@ -111,13 +111,17 @@ def test_russian_is_translated(engine: Engine, recordings: Mapping[str, Recordin
     assert "message" in heard.text.lower()
 
 
-def test_a_prompt_steers_the_spelling(engine: Engine, recordings: Mapping[str, Recording]) -> None:
-    recording = recordings["ru/vm-intro"]
+@pytest.mark.parametrize("steering", [{"initial_prompt": "The ne-plus-ultra of type."}, {"hotwords": "ne-plus-ultra"}])
+def test_a_prompt_and_hotwords_steer_the_spelling(
+    engine: Engine, recordings: Mapping[str, Recording], steering: Mapping[str, str]
+) -> None:
+    speech = recordings["en/dictation"].samples()[: 7 * SAMPLE_RATE_HZ]
     plainly, steered = (
-        engine.transcribe([window(recording, initial_prompt=prompt)])[0].text
-        for prompt in ("", "ОСТАВЬТЕ СООБЩЕНИЕ ПОСЛЕ СИГНАЛА. ПОВЕСЬТЕ ТРУБКУ. НАЖМИТЕ РЕШЁТКУ.")
+        engine.transcribe([Window(speech, DecodeOptions("en", **options))])[0].text  # type: ignore[arg-type]
+        for options in ({}, steering)
     )
-    assert plainly != steered
+    assert "ne-plus-ultra" not in plainly
+    assert "ne-plus-ultra" in steered
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
