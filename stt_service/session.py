@@ -152,7 +152,7 @@ class Session:
         """
         self._decoder.check_whole()
 
-    def update(self, changes: Mapping[str, object]) -> list[Output]:
+    def update(self, changes: Mapping[str, object]) -> None:
         """Change live settings from the next utterance on.
 
         Raises:
@@ -163,7 +163,6 @@ class Session:
         self._live = live
         self._segmenter.reconfigure(config)
         self._vad.reconfigure(config, live.webrtc_sensitivity)
-        return []
 
     def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
         """Take the transcript of a decode that was asked for; what is out of date is dropped."""
@@ -176,9 +175,9 @@ class Session:
 
     def abandon(self, decode: Decode) -> None:
         """Take note that a decode will not come: a newer one made it needless."""
-        wanted = decode.kind is Kind.PARTIAL and self._open is not None
-        if wanted and self._open is not None and self._open.number == decode.utterance:
-            self._open.partial_wanted = False
+        utterance = self._open
+        if decode.kind is Kind.PARTIAL and utterance is not None and utterance.number == decode.utterance:
+            utterance.partial_wanted = False
 
     def _hear(self, samples: Samples) -> list[Output]:
         return self._frames(self._framer.push(samples))
