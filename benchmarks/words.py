@@ -77,12 +77,7 @@ def seams(reference: Sequence[str], offline: Sequence[str], finals: Sequence[Seq
     for end in ends:
         before = max((r for r, h in right.items() if h < end), default=-1)
         after = min((r for r, h in right.items() if h >= end), default=len(reference))
-        told = sum(h < end for r, h in right.items() if r > before) + sum(
-            1
-            for h in range(
-                max((right[r] for r in right if right[r] < end), default=-1) + 1, right.get(after, len(text))
-            )
-        )
+        told = right.get(after, len(text)) - right.get(before, -1) - 1  # something else stands there: not lost
         missing = [r for r in range(before + 1, after) if r in offline_right]
         lost += [reference[r] for r in missing[told:]]
     doubled = [

@@ -61,7 +61,6 @@ class ModelPlace:
     device_indices: tuple[int, ...] = (0,)
     compute_type: str = "int8"
     threads: int = 0  # 0: CTranslate2's choice
-    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +89,6 @@ class Engine:
                 device_index=list(place.device_indices),
                 compute_type=place.compute_type,
                 cpu_threads=place.threads,
-                num_workers=place.workers,
                 local_files_only=True,
             )
         except (RuntimeError, ValueError, OSError) as error:
@@ -98,11 +96,6 @@ class Engine:
         self.multilingual: bool = self._model.model.is_multilingual
         self._tail = SilenceTail(self._encode_features([self._features(seed(), MAX_ROWS)])[0])
         self._tokenizer = cache(self._make_tokenizer)
-
-    @property
-    def compute_type(self) -> str:
-        """The type that CTranslate2 settled on."""
-        return str(self._model.model.compute_type)
 
     def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
         """Return a transcript for each window.
