@@ -18,12 +18,14 @@ from rich.control import Control
 from rich.segment import ControlType
 from rich.text import Text
 
-from stt_cli.events import AudioFormat, Encoding, Event, Partial
+from stt_cli.events import AudioFormat, Encoding, Event, Notice, Partial
 from stt_cli.render import plain
 
 REDRAW_S = 0.1  # as often as a microphone delivers
 BAR_CELLS = 4
 FLOOR_DB = -48.0  # what the meter shows as silence
+THINNED = "partials thinned out: the server is busy"
+BUSY = "(busy) "  # the same where words need the room
 ERASE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
 
@@ -47,6 +49,9 @@ class Screen(Protocol):
         """Write a line of less weight to stderr."""
 
     def partial(self, partial: Partial) -> None: ...
+
+    def notice(self, notice: Notice) -> None:
+        """Tell what the server wants to be known."""
 
     def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
 
@@ -79,6 +84,9 @@ class PlainScreen:
     def partial(self, partial: Partial) -> None:
         self.warn(partial.stable + partial.unstable)
 
+    def notice(self, notice: Notice) -> None:
+        self.warn(f"Notice: {notice.message}")
+
     def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
 
     def follow(self, event: Event) -> None: ...
@@ -106,6 +114,7 @@ class LiveScreen:
         self._lag_ms = 0.0
         self._received_ms = 0
         self._partial: Partial | None = None
+        self._thinned = False
 
     def write(self, text: str) -> None:
         self._erase()
@@ -123,6 +132,18 @@ class LiveScreen:
         self._lag_ms = max(0.0, self._heard_ms - partial.end_ms)
         self._draw()
 
+    def notice(self, notice: Notice) -> None:
+        """Show the state of partials in the line, which they are; tell the rest in a line of its own."""
+        match notice.reason:
+            case "PARTIALS_SHED":
+                self._thinned = True
+            case "PARTIALS_RESTORED":
+                self._thinned = False
+            case _:
+                self.warn(f"Notice: {notice.message}")
+                return
+        self._draw()
+
     def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
         self._heard_ms += audio_format.duration_ms(len(chunk))
         if self._now() - self._drawn_at >= REDRAW_S:
@@ -131,7 +152,7 @@ class LiveScreen:
 
     def follow(self, event: Event) -> None:
         self._received_ms = max(self._received_ms, event.received_ms)
-        if not isinstance(event, Partial):
+        if not isinstance(event, Partial | Notice):
             self._partial = None  # the utterance has ended, or another began
 
     def close(self) -> None:
@@ -156,6 +177,8 @@ class LiveScreen:
         """Return a line that leaves the last column free, so that no terminal wraps it."""
         bar = "=" * round(self._level * BAR_CELLS)
         line = Text.assemble((f"[{bar:<{BAR_CELLS}}] ", "green"), (f"{self._figure()} ", "cyan"))
+        if self._thinned:
+            line.append(BUSY if self._partial else THINNED, "yellow")
         room = self._console.width - 1 - line.cell_len
         if self._partial is not None:
             line.append_text(tail(self._partial, room))

@@ -193,6 +193,6 @@ class _Recognition:
                 if screen.live or request.verbose:
                     screen.aside(f"Suppressed ({event.reason}): {event.text}")
             case Notice():
-                screen.warn(f"Notice: {event.message}")
+                screen.notice(event)
             case Started() if request.verbose:
                 screen.aside(f"Model {event.model}, language {event.settings.language}")

@@ -13,6 +13,7 @@ import grpc
 from stt.v1 import stt_pb2 as pb
 
 from stt_service import wire
+from stt_service.admission import RETRY_AFTER_S
 from stt_service.errors import EngineFailed, InvalidRequest, Overloaded, SttError, TimedOut, Unavailable
 from stt_service.streams import Requests
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_S = 2.0
 DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
 CODES = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,

@@ -1,4 +1,4 @@
-"""One lane per loaded model: the engine's thread, and the futures of those who wait for it.
+"""The lane: one queue for all models, the threads that run batches, and the futures of those who wait.
 
 Batches form by themselves: what arrives while one runs is the next one. No timer collects them.
 """
@@ -10,103 +10,170 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from stt_service.errors import EngineFailed
 from stt_service.events import Cost, Decode
 from stt_service.scheduler import Job, Scheduler
-from stt_service.transcript import Kind, Transcript, Window
+from stt_service.transcript import Transcript, Window
 
 Transcribe = Callable[[Sequence[Window]], list[Transcript]]
+Clock = Callable[[], float]  # seconds
+Cut = Callable[[], Decode | None]  # makes the decode when its turn has come; None: it is not wanted any more
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A loaded model, as many of whose batches may run at once as it has places."""
+
+    transcribe: Transcribe
+    places: int = 1
+    multilingual: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A transcript and what it cost."""
+    """A decode, its transcript and what it cost."""
 
+    decode: Decode
     transcript: Transcript
     cost: Cost
 
 
-@dataclass(slots=True, eq=False)
+class Missed(Enum):
+    """Why there is no transcript."""
+
+    WITHDRAWN = auto()  # before its turn: withdrawn, or a newer one made it needless
+    DECLINED = auto()  # in its turn: nothing was cut
+
+
+Answer = asyncio.Future[Decoded | Missed]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
-    window: Window
-    future: asyncio.Future[Decoded | None]
+    cut: Cut
+    answer: Answer
     since: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    """A decode whose turn has come."""
+
+    decode: Decode
+    waiter: _Waiter
+
+
 class Lane:
-    """Decodes for one model, from any number of streams."""
+    """Decodes by any models for any number of streams. All but the models runs on the event loop."""
 
-    def __init__(self, transcribe: Transcribe, max_batch: int) -> None:
-        self._transcribe = transcribe
+    def __init__(self, max_batch: int, workers: int = 1, now: Clock = time.monotonic) -> None:
         self._scheduler = Scheduler(max_batch)
-        self._waiters: dict[Hashable, _Waiter] = {}
-        self._arrived = asyncio.Event()
+        self._workers, self._now = workers, now
+        self._waiters: dict[Job, _Waiter] = {}
+        self._running: list[Hashable] = []  # the models of the batches that run
+        self._changed = asyncio.Event()
 
-    async def decode(self, stream: Hashable, decode: Decode) -> Decoded | None:
-        """Wait for the decode's turn and its transcript; None if a newer decode made it needless.
+    def submit(self, job: Job, cut: Cut) -> Answer:
+        """Ask for the job's turn, in which `cut` makes its decode. Cancelling the answer withdraws the job.
 
-        Cancelling withdraws it if it still waits.
-
-        Raises:
-            EngineFailed: when the model could not run.
+        The answer raises EngineFailed when the model could not run.
         """
-        job = Job(stream, decode.utterance, decode.kind)
-        waiter = _Waiter(decode.window, asyncio.get_running_loop().create_future(), time.monotonic())
-        superseded = self._scheduler.submit(job)
-        for outdated in (job, superseded) if superseded else (job,):
-            waiting = self._waiters.pop(_key(outdated), None)
-            if waiting is not None and not waiting.future.done():  # cancelled just now
-                waiting.future.set_result(None)
-        self._waiters[_key(job)] = waiter
-        self._arrived.set()
-        try:
-            return await waiter.future
-        finally:
-            if self._waiters.get(_key(job)) is waiter:
-                del self._waiters[_key(job)]
-                if not self._scheduler.withdraw(job):  # it was promoted
-                    self._scheduler.withdraw(Job(stream, decode.utterance, Kind.FINAL))
+        now = self._now()
+        waiter = _Waiter(cut, asyncio.get_running_loop().create_future(), now)
+        for outdated in self._scheduler.submit(job, now):
+            self._miss(outdated)
+        self._waiters[job] = waiter
+        waiter.answer.add_done_callback(lambda _: self._forget(job, waiter))
+        self._changed.set()
+        return waiter.answer
 
     def promote(self, stream: Hashable, utterance: int) -> None:
         """Let the early final, if it still waits, go with the finals."""
         self._scheduler.promote(stream, utterance)
 
+    def withdraw(self, stream: Hashable, utterance: int) -> None:
+        """Take the early final, if it still waits, out of the queue. One that was promoted stays."""
+        job = self._scheduler.withdraw_early(stream, utterance)
+        if job is not None:
+            self._miss(job)
+
     async def run(self) -> None:
-        """Run batches until cancelled, which waits for the one that is running."""
+        """Run batches until cancelled, which waits for those that are running."""
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="engine") as threads:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(self._workers):
+                    tasks.create_task(self._work(threads))
+
+    async def _work(self, threads: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, thread_name_prefix="engine") as engine:
-            while True:
-                await self._arrived.wait()
-                batch = [self._waiters.pop(_key(job)) for job in self._scheduler.next_batch()]
-                if not batch:
-                    self._arrived.clear()
-                    continue
-                began = time.monotonic()
-                windows = [waiter.window for waiter in batch]
-                try:
-                    transcripts = await loop.run_in_executor(engine, self._transcribe, windows)
-                except Exception as error:  # goes to those who wait; the lane lives on
-                    _fail(batch, error)
-                    continue
-                _deliver(batch, transcripts, began)
+        while True:
+            model, rows = await self._next_batch()
+            began = self._now()
+            try:
+                windows = [row.decode.window for row in rows]
+                transcripts = await loop.run_in_executor(threads, model.transcribe, windows)
+                _deliver(rows, transcripts, began, self._now() - began)
+            except Exception as error:  # goes to those who wait; the lane lives on
+                _fail(rows, error)
+            finally:
+                self._running.remove(model)  # this worker takes what waited for the place: nobody is to be woken
+
+    async def _next_batch(self) -> tuple[Model, list[_Row]]:
+        """Wait for a batch, and occupy a place of its model."""
+        while True:
+            self._changed.clear()
+            while jobs := self._scheduler.next_batch(self._now(), self._room):
+                rows = [row for job in jobs if (row := _row(self._waiters.pop(job))) is not None]
+                if rows:
+                    model = jobs[0].model
+                    assert isinstance(model, Model)
+                    self._running.append(model)
+                    return model, rows
+            await self._changed.wait()
+
+    def _room(self, model: Hashable) -> int:
+        """Return how many batches of the model may begin."""
+        assert isinstance(model, Model)
+        return min(model.places - self._running.count(model), self._workers - len(self._running))
+
+    def _miss(self, job: Job) -> None:
+        answer = self._waiters.pop(job).answer
+        if not answer.done():  # cancelled just now
+            answer.set_result(Missed.WITHDRAWN)
+
+    def _forget(self, job: Job, waiter: _Waiter) -> None:
+        """Withdraw the job of an answer that was cancelled."""
+        if self._waiters.get(job) is waiter:
+            del self._waiters[job]
+            self._scheduler.withdraw(job)
 
 
-def _key(job: Job) -> Hashable:
-    """A final takes the place of the early one of its utterance."""
-    return job.stream, job.utterance, job.kind is Kind.PARTIAL
+def _row(waiter: _Waiter) -> _Row | None:
+    """Cut the decode whose turn has come; None when it is not wanted."""
+    if waiter.answer.done():  # cancelled just now
+        return None
+    try:
+        decode = waiter.cut()
+    except Exception as error:  # goes to who waits; the others of the batch go on
+        waiter.answer.set_exception(error)
+        return None
+    if decode is None:
+        waiter.answer.set_result(Missed.DECLINED)
+        return None
+    return _Row(decode, waiter)
 
 
-def _deliver(batch: Sequence[_Waiter], transcripts: Sequence[Transcript], began: float) -> None:
-    inference_s = time.monotonic() - began
-    for waiter, transcript in zip(batch, transcripts, strict=True):
-        if not waiter.future.done():
-            cost = Cost(began - waiter.since, inference_s, len(batch))
-            waiter.future.set_result(Decoded(transcript, cost))
+def _deliver(rows: Sequence[_Row], transcripts: Sequence[Transcript], began: float, inference_s: float) -> None:
+    for row, transcript in zip(rows, transcripts, strict=True):
+        if not row.waiter.answer.done():
+            cost = Cost(began - row.waiter.since, inference_s, len(rows))
+            row.waiter.answer.set_result(Decoded(row.decode, transcript, cost))
 
 
-def _fail(batch: Sequence[_Waiter], error: Exception) -> None:
+def _fail(rows: Sequence[_Row], error: Exception) -> None:
     failure = error if isinstance(error, EngineFailed) else EngineFailed(f"the model failed: {error!r}")
-    for waiter in batch:
-        if not waiter.future.done():
-            waiter.future.set_exception(failure)
+    for row in rows:
+        if not row.waiter.answer.done():
+            row.waiter.answer.set_exception(failure)

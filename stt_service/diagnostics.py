@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psutil
 
 from stt_service.devices import Cuda, Device, Gpu
-from stt_service.models import TEST_S, Names, SelfTest
+from stt_service.models import TEST_S, Models, Names, Plan, SelfTest
 from stt_service.parameters import Parameters
 
 RULE = "=" * 50
@@ -15,7 +15,7 @@ GB = 2**30
 SLOW = 0.5  # a real-time factor above this leaves no room for partials
 
 
-def configuration(parameters: Parameters, device: Device, cuda: Cuda, names: Names) -> Iterator[str]:
+def configuration(parameters: Parameters, device: Device, cuda: Cuda, names: Names, plan: Plan) -> Iterator[str]:
     """Return the banner up to the loading of the models."""
     yield "STT SERVER CONFIGURATION"
     yield RULE
@@ -27,6 +27,7 @@ def configuration(parameters: Parameters, device: Device, cuda: Cuda, names: Nam
     yield f"  Language: {parameters.language}"
     yield f"  Configured Device: {device.asked}"
     yield f"  Actual Device: {device.actual}"
+    yield f"  Workers: {workers(plan)}"
     yield "VAD SETTINGS:"
     yield f"  Silero Sensitivity: {parameters.silero_sensitivity}"
     yield f"  WebRTC Sensitivity: {parameters.webrtc_sensitivity}"
@@ -59,17 +60,26 @@ def fallback(device: Device) -> Iterator[str]:
         yield f"DEVICE FALLBACK: {device.asked} -> {device.actual} ({device.reason})"
 
 
-def loaded(device: Device) -> str:
+def workers(plan: Plan) -> str:
+    """Return how many batches run at once, and in how many threads each where that is ours to say."""
+    return f"{plan.workers} x {plan.threads} threads" if plan.threads else str(plan.workers)
+
+
+def loaded(device: Device, models: Models) -> Iterator[str]:
+    """Return where the models are, and what they really compute in."""
     where = "GPU" if device.actual == "cuda" else "CPU"
-    return f"Model successfully loaded on {where}!"
+    yield f"Model successfully loaded on {where}!"
+    engines = {models.names.finals: models.finals, models.names.partials: models.partials}
+    for name, engine in engines.items():
+        yield f"  {name} computes in {engine.compute_type}"
 
 
-def self_tested(test: SelfTest, names: Names, max_streams: int) -> Iterator[str]:
+def self_tested(test: SelfTest, names: Names, carried: int, admitted: int) -> Iterator[str]:
     """Return what the self-test showed."""
     yield "SELF-TEST:"
     yield f"  Real-time factor: {test.real_time_factor:.2f} (final of {TEST_S} s in {test.final_s:.2f} s)"
     yield f"  Partial: {test.partial_s:.2f} s"
-    yield f"  Streams this machine can carry: {test.streams} (admitted at once: {max_streams})"
+    yield f"  Streams this machine can carry: {carried} (admitted at once: {admitted})"
     if test.real_time_factor > SLOW and smaller(names.finals) != names.finals:
         yield f"  WARNING: {names.finals} cannot keep up here: set WHISPER_MODEL={smaller(names.finals)}"
     yield RULE

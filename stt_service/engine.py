@@ -47,7 +47,7 @@ PLANS = {
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 SAMPLES_PER_TEMPERATURE = 5
 MAX_PROMPT_TOKENS = 223
-MAX_LENGTH = 448  # Whisper's text context, in tokens
+MAX_LENGTH = 448  # Whisper's text context, in tokens; half of it may be new
 # The densest of our recordings has 7 tokens a second (Russian, `base`).
 TOKENS_PER_SECOND, TOKENS_AT_LEAST = 12, 24
 
@@ -60,7 +60,8 @@ class ModelPlace:
     device: str = "cpu"
     device_indices: tuple[int, ...] = (0,)
     compute_type: str = "int8"
-    threads: int = 0  # 0: CTranslate2's choice
+    threads: int = 0  # of a worker; 0: CTranslate2's choice
+    workers: int = 1  # batches at once, on each device
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,13 +90,20 @@ class Engine:
                 device_index=list(place.device_indices),
                 compute_type=place.compute_type,
                 cpu_threads=place.threads,
+                num_workers=place.workers,
                 local_files_only=True,
             )
+            self.multilingual: bool = self._model.model.is_multilingual
+            self._tail = SilenceTail(self._encode_features([self._features(seed(), MAX_ROWS)])[0])
         except (RuntimeError, ValueError, OSError) as error:
             raise EngineFailed(f"the model in {place.folder} does not load on {place.device}: {error}") from error
-        self.multilingual: bool = self._model.model.is_multilingual
-        self._tail = SilenceTail(self._encode_features([self._features(seed(), MAX_ROWS)])[0])
         self._tokenizer = cache(self._make_tokenizer)
+        self._suppressed = cache(lambda tokenizer: list(get_suppressed_tokens(tokenizer, [-1])))
+
+    @property
+    def compute_type(self) -> str:
+        """What the model really computes in."""
+        return str(self._model.model.compute_type)
 
     def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
         """Return a transcript for each window.
@@ -153,7 +161,7 @@ class Engine:
     def _decode(self, jobs: Sequence[_Job], temperature: float = 0.0) -> list[Decoded]:
         """Decode jobs of one batch key."""
         prompts = [self._prompt(job) for job in jobs]
-        limit = max(_token_limit(job.window.samples) for job in jobs)
+        limit = max(_token_limit(job.window) for job in jobs)
         search: dict[str, float] = {"beam_size": jobs[0].window.options.beam_size}
         if temperature:
             ctranslate2.set_random_seed(0)  # the same sound gives the same text
@@ -166,26 +174,21 @@ class Engine:
         results = self._model.model.generate(
             _storage([job.rows for job in jobs]),
             prompts,
-            max_length=min(MAX_LENGTH, len(prompts[0]) + limit),
+            max_length=_max_length(len(prompts[0]), limit),
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_tokens=list(get_suppressed_tokens(self._tokenizer_of(jobs[0]), [-1])),
+            suppress_tokens=self._suppressed(self._tokenizer_of(jobs[0])),
             **search,
         )
-        return [
-            self._decoded(job, result, len(prompt), temperature)
-            for job, prompt, result in zip(jobs, prompts, results, strict=True)
-        ]
+        return [self._decoded(job, result, temperature) for job, result in zip(jobs, results, strict=True)]
 
     def _decoded(
         self,
         job: _Job,
         result: ctranslate2.models.WhisperGenerationResult,
-        prompt_tokens: int,
         temperature: float,
     ) -> Decoded:
         tokens = tuple(result.sequences_ids[0])
-        limit = min(_token_limit(job.window.samples), MAX_LENGTH - prompt_tokens)
         text = self._tokenizer_of(job).decode(tokens).strip()
         return Decoded(
             tokens=tokens,
@@ -193,7 +196,7 @@ class Engine:
             average_log_probability=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech_probability=result.no_speech_prob,
             compression_ratio=compression_ratio(text),
-            complete=len(tokens) < limit,
+            complete=len(tokens) < _token_limit(job.window),
             temperature=temperature,
         )
 
@@ -214,9 +217,12 @@ class Engine:
 
     def _transcript(self, job: _Job, decoded: Decoded) -> Transcript:
         """Return the text with its figures; of finals, with what the decoder left out at the end."""
-        if job.window.options.kind is Kind.PARTIAL or not decoded.text:
+        partial = job.window.options.kind is Kind.PARTIAL
+        if not decoded.text or (partial and not job.window.options.word_times):
             return _transcript(job, decoded, ())
         words = self._align(job, decoded)
+        if partial:
+            return _transcript(job, decoded, words)
         spoken_s = words[-1].end_s if words else 0.0
         first = _transcript(job, decoded, words)
         if not UNTOLD_S <= job.window.speech_end_s - spoken_s < job.window.speech_end_s:
@@ -301,8 +307,18 @@ def _storage(arrays: Sequence[Rows]) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
 
 
-def _token_limit(samples: Samples) -> int:
-    return TOKENS_AT_LEAST + int(TOKENS_PER_SECOND * len(samples) / SAMPLE_RATE_HZ)
+def _token_limit(window: Window) -> int:
+    """Return how many tokens the sound can hold, and the decoder can give."""
+    heard_s = len(window.samples) / SAMPLE_RATE_HZ
+    return min(MAX_LENGTH // 2, TOKENS_AT_LEAST + int(TOKENS_PER_SECOND * heard_s))
+
+
+def _max_length(prompt: int, limit: int) -> int:
+    """Return the max_length that lets CTranslate2 give so many tokens.
+
+    It halves what it is told, or takes the prompt off it, whichever leaves less (its src/models/whisper.cc).
+    """
+    return min(MAX_LENGTH, max(2 * limit, prompt + limit))
 
 
 def seed() -> Samples:

@@ -16,12 +16,27 @@ class Decode:
     utterance: int
     kind: Kind
     window: Window
-    end: int  # the frame at which the window ends
+    start: int  # the frames at which the window begins and ends
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Promote:
     """The early decode of this utterance is its final: it shall not wait behind others' early ones."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDue:
+    """A partial of this utterance asks for a turn; when it comes, `Session.partial` cuts the window."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Speech resumed: the early decode of this utterance is void, and need not run."""
 
     utterance: int
 
@@ -77,4 +92,4 @@ class Suppressed:
 
 
 Event = SpeechStarted | Partial | Final | Suppressed
-Output = Event | Decode | Promote
+Output = Event | Decode | PartialDue | Promote | Withdraw

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,10 @@ from stt_service.transcript import Context, DecodeOptions, Kind, Window
 from stt_service.weights import models_folder, resolve
 
 TEST_S = 6  # of speech: an ordinary utterance
-# Of the time a stream is open a person speaks about half, and a partial is due every REALTIME_PROCESSING_PAUSE at best;
-# partials thin out under load, so capacity is reckoned with one a second.
-SPEAKING_SHARE = 0.5
-PARTIALS_PER_S = 1.0
+TEST_REPEATS = 3
+TEST_ROWS = 8  # decoded together on a GPU, as under load
+CORES_PER_WORKER = 4  # more of them help one decode little, and another worker makes no other stream wait
+CPU_SHARE = Path("/sys/fs/cgroup/cpu.max")  # a container's, as "200000 100000": so many µs in so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,15 @@ class Names:
     partials: str
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the models share the device."""
+
+    workers: int  # batches that run at once
+    places: int  # and of them by one model
+    threads: int  # of each; 0: CTranslate2's choice
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Models:
     """The loaded models; one object twice when they are the same."""
@@ -40,29 +49,25 @@ class Models:
     names: Names
     finals: Engine
     partials: Engine
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """What a decode costs on this machine."""
+    """What a decode of TEST_S of speech takes, alone."""
 
-    final_s: float  # for TEST_S of speech
+    final_s: float
     partial_s: float
+    gain: float = 1.0  # how many decodes of a batch take the time of one
 
     @property
     def real_time_factor(self) -> float:
         """Compute of finals for a second of speech, in seconds."""
         return self.final_s / TEST_S
 
-    @property
-    def streams(self) -> int:
-        """People who can dictate at once."""
-        load = SPEAKING_SHARE * (self.final_s / TEST_S + self.partial_s * PARTIALS_PER_S)
-        return max(1, int(1 / load))
-
 
 def names(parameters: Parameters, device: Device) -> Names:
-    """Return the models that the settings mean on the device."""
+    """Return the models that the settings mean on the device; without partials theirs is that of finals."""
     on_gpu = device.actual == "cuda"
     finals = parameters.whisper_model
     if finals == "auto":
@@ -70,52 +75,71 @@ def names(parameters: Parameters, device: Device) -> Names:
     partials = parameters.realtime_model
     if partials == "auto":
         partials = "tiny" if on_gpu else finals
-    return Names(finals, partials)
+    return Names(finals, partials if parameters.enable_realtime_transcription else finals)
 
 
-def load(parameters: Parameters, device: Device, loading: Callable[[str], None] = lambda name: None) -> Models:
+def compute_plan(device: Device, names: Names, cores: int) -> Plan:
+    """Return how the models share the device: each GPU runs a batch of each at once, a CPU one in every few cores."""
+    if device.actual == "cuda":
+        gpus = len(device.indices)
+        return Plan(workers=gpus * len({names.finals, names.partials}), places=gpus, threads=0)
+    workers = max(1, round(cores / CORES_PER_WORKER))
+    return Plan(workers, places=workers, threads=cores // workers)
+
+
+def usable_cores(cpu_share: Path = CPU_SHARE) -> int:
+    """Return how many cores this process may use, by its affinity and by its container's share."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        share, period = cpu_share.read_text().split()
+        return max(1, min(cores, int(share) // int(period)))
+    except (OSError, ValueError):  # no container, or one without a limit: its share is "max"
+        return cores
+
+
+def load(parameters: Parameters, device: Device, plan: Plan, loading: Callable[[str], None]) -> Models:
     """Load the models, fetching their weights if need be; `loading` is told before each.
 
     Raises:
         StartFailed: weights are missing, do not load, or do not know the language of the settings.
     """
-    named = names(parameters, device)
-    finals = _load(parameters, device, named.finals, loading)
+    named, where = names(parameters, device), place(parameters, device, plan)
+    finals = _load(parameters, named.finals, where, loading)
     if not finals.multilingual and parameters.language not in ("en", "auto"):
         raise StartFailed(
             f"WHISPER_MODEL={named.finals} knows English only and LANGUAGE is {parameters.language}: "
             "set LANGUAGE=en, or a model without .en in its name."
         )
-    if named.partials == named.finals or not parameters.enable_realtime_transcription:
-        return Models(named, finals, finals)
-    return Models(named, finals, _load(parameters, device, named.partials, loading))
+    same = named.partials == named.finals
+    return Models(named, finals, finals if same else _load(parameters, named.partials, where, loading), plan)
 
 
-def _load(parameters: Parameters, device: Device, name: str, loading: Callable[[str], None]) -> Engine:
-    folder = resolve(name, models_folder(parameters.models_dir))
-    loading(name)
+def place(parameters: Parameters, device: Device, plan: Plan) -> ModelPlace:
+    """Return where each model runs, but for its folder."""
     compute = parameters.compute_type
     if compute == "default":
         compute = "float16" if device.actual == "cuda" else "int8"
+    return ModelPlace(
+        folder=Path(),
+        device=device.actual,
+        device_indices=device.indices,
+        compute_type=compute,
+        threads=plan.threads,
+        workers=plan.places // len(device.indices),
+    )
+
+
+def _load(parameters: Parameters, name: str, where: ModelPlace, loading: Callable[[str], None]) -> Engine:
+    folder = resolve(name, models_folder(parameters.models_dir))
+    loading(name)
     try:
-        return Engine(place(folder, device, compute))
+        return Engine(replace(where, folder=folder))
     except EngineFailed as error:
         raise StartFailed(f"The model {name} cannot be used: {error}") from error
 
 
-def place(folder: Path, device: Device, compute_type: str) -> ModelPlace:
-    """Return where a model runs: on a CPU with a thread for each core."""
-    return ModelPlace(
-        folder=folder,
-        device=device.actual,
-        device_indices=device.indices,
-        compute_type=compute_type,
-        threads=len(os.sched_getaffinity(0)) if device.actual == "cpu" else 0,
-    )
-
-
-def self_test(models: Models, parameters: Parameters) -> SelfTest:
-    """Decode real speech once to warm up, then timed.
+def self_test(models: Models, parameters: Parameters, device: Device) -> SelfTest:
+    """Decode real speech, and take the time; on a GPU also of several at once.
 
     Raises:
         StartFailed: the model does not run on this device, or hears nothing.
@@ -129,16 +153,25 @@ def self_test(models: Models, parameters: Parameters) -> SelfTest:
         kind=Kind.PARTIAL,
     )
     try:
-        _time(models.finals, Window(speech, final))
-        final_s = _time(models.finals, Window(speech, final))
-        return SelfTest(final_s, _time(models.partials, Window(speech, partial)))
+        final_s = _time(models.finals, [Window(speech, final)])
+        partial_s = _time(models.partials, [Window(speech, partial)])
+        if device.actual == "cpu":
+            return SelfTest(final_s, partial_s)
+        rows = min(TEST_ROWS, parameters.max_batch)
+        together_s = _time(models.finals, [Window(speech, final)] * rows)
+        return SelfTest(final_s, partial_s, gain=max(1.0, rows * final_s / together_s))
     except EngineFailed as error:
         raise StartFailed(f"The self-test failed: {error}") from error
 
 
-def _time(engine: Engine, window: Window) -> float:
+def _time(engine: Engine, windows: Sequence[Window]) -> float:
+    """Return what the quickest of several decodes takes: one warms the model up, another meets a busy moment."""
+    return min(_once(engine, windows) for _ in range(1 + TEST_REPEATS))
+
+
+def _once(engine: Engine, windows: Sequence[Window]) -> float:
     began = time.monotonic()
-    [transcript] = engine.transcribe([window])
-    if not transcript.text:
+    transcripts = engine.transcribe(windows)
+    if not all(transcript.text for transcript in transcripts):
         raise EngineFailed("the model heard nothing in a recording of speech: its weights are damaged")
     return time.monotonic() - began

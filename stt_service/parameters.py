@@ -23,12 +23,14 @@ LANGUAGES = frozenset(
 AUTO = "auto"
 MAX_PROMPT_CHARACTERS = 2000
 MAX_HOTWORDS = 100
+FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
+FRAME_MS = round(1000 * FRAME_S)
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def frames(seconds: float) -> int:
     """Return the duration in frames of 32 ms, to the nearest."""
-    return round(seconds * SAMPLE_RATE_HZ / FRAME_SAMPLES)
+    return round(seconds / FRAME_S)
 
 
 def is_language(code: str) -> bool:

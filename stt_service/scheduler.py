@@ -1,69 +1,136 @@
-"""Which decodes share the next batch: finals before early finals before partials, oldest first.
+"""Which decodes share the next batch, over all models: finals before early finals before partials, streams in turns.
 
-Policy only; `batcher.py` runs it.
+Policy only: `batcher.py` runs it, and brings the clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from math import ceil
 
 from stt_service.transcript import Kind
+
+# A stream that runs ahead of the clock waits at most so long behind those that do not. Ours: a person who waits for
+# a file does not mind, and a file's client does not think it dead.
+PATIENCE_S = 5.0
+
+Room = Callable[[Hashable], int]  # how many batches of a model may begin now
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A decode that waits. A stream has at most one waiting of a kind and utterance."""
+    """A decode that asks for its turn. A stream has at most one waiting of a kind and utterance."""
 
     stream: Hashable
     utterance: int
     kind: Kind
+    model: Hashable = None
+    live: bool = True  # its stream does not run ahead of the clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    job: Job
+    since: float
+
+    def is_urgent(self, now: float) -> bool:
+        return self.job.live or now - self.since >= PATIENCE_S
+
+
+def _one_at_a_time(_: Hashable) -> int:
+    return 1
 
 
 class Scheduler:
-    """What waits for one model.
+    """What waits for the models.
 
-    A batch holds jobs of one kind, so that no final waits for a partial beside it.
+    First come finals, early finals and partials of live streams, in this order; then the same of streams that run
+    ahead of the clock. What has waited for PATIENCE_S goes with its kind of live streams.
+    Of a kind, streams take turns: who was served goes behind all who wait.
+    A batch holds jobs of one kind and one model, and one job of each stream before a second one of any. Where several
+    batches of the model may begin, they share what waits evenly.
+
     A stream has at most one partial waiting: a newer one takes its place in the queue, a final removes it. An
     utterance has at most one final waiting, early or not: the newer one replaces the older.
     Overload thus costs partials, never finals. Finals are bounded by what a stream may be owed.
+    Times are seconds of any one clock.
     """
 
     def __init__(self, max_batch: int) -> None:
         self._max_batch = max_batch
-        self._waiting: dict[Kind, dict[Hashable, Job]] = {kind: {} for kind in Kind}
+        self._queues: dict[Kind, dict[Hashable, _Waiting]] = {kind: {} for kind in Kind}
 
     def __len__(self) -> int:
-        return sum(len(jobs) for jobs in self._waiting.values())
+        return sum(len(queue) for queue in self._queues.values())
 
-    def submit(self, job: Job) -> Job | None:
-        """Queue the job; return the waiting partial that it supersedes, if any."""
-        partials = self._waiting[Kind.PARTIAL]
+    def submit(self, job: Job, now: float) -> list[Job]:
+        """Queue the job; return those that it makes needless: they wait no longer."""
+        queue, key, waiting = self._queues[job.kind], _key(job), _Waiting(job, now)
         if job.kind is Kind.PARTIAL:
-            superseded = partials.get(job.stream)
-            partials[job.stream] = job  # a dict keeps the older one's place
-            return superseded
-        self._waiting[Kind.EARLY].pop((job.stream, job.utterance), None)  # what was said since makes it void
-        self._waiting[job.kind][job.stream, job.utterance] = job
-        return partials.pop(job.stream, None)
+            older = queue.get(key)
+            queue[key] = waiting  # a dict keeps the older one's place
+            return [older.job] if older else []
+        void = [self._queues[Kind.PARTIAL].pop(job.stream, None)]
+        void += [self._queues[kind].pop(key, None) for kind in (Kind.EARLY, Kind.FINAL)]
+        queue[key] = waiting
+        return [older.job for older in void if older]
 
-    def promote(self, stream: Hashable, utterance: int) -> Job | None:
-        """Make the waiting early final a final; return it as it was, None when it does not wait."""
-        job = self._waiting[Kind.EARLY].pop((stream, utterance), None)
-        if job is not None:
-            self._waiting[Kind.FINAL][stream, utterance] = replace(job, kind=Kind.FINAL)
-        return job
+    def promote(self, stream: Hashable, utterance: int) -> None:
+        """Let the early final, if it waits, go with the finals."""
+        waiting = self._queues[Kind.EARLY].pop((stream, utterance), None)
+        if waiting is not None:
+            self._queues[Kind.FINAL][stream, utterance] = waiting
+
+    def withdraw_early(self, stream: Hashable, utterance: int) -> Job | None:
+        """Forget the early final, and return it; None when it does not wait, or was promoted."""
+        waiting = self._queues[Kind.EARLY].pop((stream, utterance), None)
+        return waiting.job if waiting else None
 
     def withdraw(self, job: Job) -> bool:
         """Forget the job; tell whether it was waiting."""
-        key = job.stream if job.kind is Kind.PARTIAL else (job.stream, job.utterance)
-        return self._waiting[job.kind].pop(key, None) is not None
+        key = _key(job)
+        for queue in self._queues.values():
+            if key in queue and queue[key].job == job:
+                del queue[key]
+                return True
+        return False
 
-    def next_batch(self) -> list[Job]:
-        """Take the jobs to run now; empty when none wait."""
-        for jobs in self._waiting.values():
-            if jobs:
-                keys = list(islice(jobs, self._max_batch))
-                return [jobs.pop(key) for key in keys]
+    def next_batch(self, now: float, room: Room = _one_at_a_time) -> list[Job]:
+        """Take the jobs to run now on one of the models that have room; empty when there are none."""
+        for urgent in (True, False):
+            for queue in self._queues.values():
+                ready = [
+                    waiting.job
+                    for waiting in queue.values()
+                    if waiting.is_urgent(now) is urgent and room(waiting.job.model) > 0
+                ]
+                if ready:
+                    model = ready[0].model
+                    return self._take(queue, [job for job in ready if job.model == model], room(model))
         return []
+
+    def _take(self, queue: dict[Hashable, _Waiting], ready: list[Job], batches: int) -> list[Job]:
+        """Take the first of so many batches, and move what its streams have left to the queue's end."""
+        batch = in_rounds(ready)[: min(self._max_batch, ceil(len(ready) / batches))]
+        for job in batch:
+            del queue[_key(job)]
+        served = {job.stream for job in batch}
+        for key in [key for key, waiting in queue.items() if waiting.job.stream in served]:
+            queue[key] = queue.pop(key)
+        return batch
+
+
+def in_rounds(jobs: Iterable[Job]) -> list[Job]:
+    """Return each stream's first job, then each one's second, and so on."""
+    rounds: Counter[Hashable] = Counter()
+    numbered: list[tuple[int, Job]] = []
+    for job in jobs:
+        numbered.append((rounds[job.stream], job))
+        rounds[job.stream] += 1
+    return [job for _, job in sorted(numbered, key=lambda pair: pair[0])]
+
+
+def _key(job: Job) -> Hashable:
+    return job.stream if job.kind is Kind.PARTIAL else (job.stream, job.utterance)

@@ -153,6 +153,17 @@ class Segmenter:
         return self._start if self.speaking else None
 
     @property
+    def speech_end(self) -> int:
+        """Where the open utterance was last heard to speak."""
+        return self._speech_end
+
+    @property
+    def endpoint(self) -> int:
+        """Where silence, if it goes on, ends the open utterance."""
+        silent_since = self._entered if self._phase is Phase.HANGOVER else self._frame
+        return max(silent_since + self._config.hangover, self._onset + self._config.min_length)
+
+    @property
     def settled(self) -> int:
         """The frame before which nothing belongs to an open or a later utterance."""
         onset = self._entered if self._phase is Phase.ONSET else self._frame

@@ -1,12 +1,12 @@
-"""The data port: the SpeechToText servicer, health, reflection, admission, drain."""
+"""The data port: the SpeechToText servicer, health, reflection, drain."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,21 +20,18 @@ from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
 from stt_service import wire
-from stt_service.answers import DISCARD_S, RETRY_AFTER_S, answered, say_in_band, say_nothing
-from stt_service.batcher import Lane
-from stt_service.errors import (
-    Overloaded,
-    StartFailed,
-    Unavailable,
-)
-from stt_service.events import Final, Suppressed
+from stt_service.admission import Admission
+from stt_service.answers import DISCARD_S, answered, say_in_band, say_nothing
+from stt_service.batcher import Lane, Model
+from stt_service.errors import StartFailed
 from stt_service.models import Models
+from stt_service.pace import Pace
 from stt_service.parameters import LiveParameters, Parameters
-from stt_service.recognition import Lanes, Recognition
-from stt_service.recordings import decoded
-from stt_service.segmenter import Endpoint, segmenter_config
+from stt_service.recognition import Decoding, Recognition
+from stt_service.segmenter import segmenter_config
 from stt_service.session import Session, SessionConfig
 from stt_service.streams import Limits, Requests, Stream, first_config, write
+from stt_service.unary import recognised
 from stt_service.vad import Silero, StreamVad, gate_config, silero_path
 
 if TYPE_CHECKING:
@@ -62,39 +59,35 @@ class Ready:
     """What there is once the models are loaded and tried."""
 
     models: Models
-    lanes: Lanes
+    decoding: Decoding
     silero: Silero
-    max_streams: int
 
 
 class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
-    """The servicer. Refuses everything until `ready` is set."""
+    """The servicer. Refuses everything until it serves."""
 
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
         self._ready: Ready | None = None
-        self._draining = asyncio.Event()
-        self._streams = 0
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._admission = Admission()
 
-    def serve(self, ready: Ready) -> None:
+    def serve(self, ready: Ready, max_streams: int) -> None:
         """Begin to serve."""
         self._ready = ready
+        self._admission.open(max_streams)
 
     async def drain(self) -> None:
         """Tell every stream that the server goes away, admit no more, and wait for the last one's end."""
-        self._draining.set()
-        await self._empty.wait()
+        await self._admission.drain()
 
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
         async with answered(context, partial(say_in_band, context, requests)):
-            with self._admitted() as ready:
-                await self._stream(ready, requests, context)
+            with self._admission.place():
+                await self._stream(self._loaded, requests, context)
 
     async def _stream(self, ready: Ready, requests: Requests, context: Context) -> None:
         limits = Limits(self._parameters.idle_timeout, self._parameters.max_stream_duration, GRACE_S)
-        config = await first_config(requests, limits, self._draining)
+        config = await first_config(requests, limits, self._admission.draining)
         stream_id = secrets.token_hex(4)
         session = self._session(ready, config)
         partials = ready.models.names.partials if session.makes_partials else ""
@@ -108,8 +101,8 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=started)
         await write(context, first, limits.write_s)
         log.info("stream %s opened: client %r, language %s", stream_id, config.client_id, session.live.language)
-        recognition = Recognition(session, ready.lanes, stream_id)
-        stream = Stream(recognition, wire.audio_format(config.format), limits, self._draining)
+        recognition = Recognition(session, ready.decoding, stream_id, Pace(time.monotonic()))
+        stream = Stream(recognition, wire.audio_format(config.format), limits, self._admission.draining)
         try:
             await stream.run(requests, context)
         finally:
@@ -125,29 +118,17 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         self, request: pb.RecognizeRequest, context: UnaryContext
     ) -> pb.RecognizeResponse:
         async with answered(context, say_nothing):
-            with self._admitted() as ready:
-                return await self._recognise(ready, request)
+            with self._admission.place():
+                return await self._recognise(self._loaded, request)
         raise AssertionError("unreachable: answered aborts the call")
 
     async def _recognise(self, ready: Ready, request: pb.RecognizeRequest) -> pb.RecognizeResponse:
-        headerless = request.HasField("format")
         config = pb.StreamingConfig(settings=request.settings, word_times=request.word_times)
-        if headerless:
+        if request.HasField("format"):
             config.format.CopyFrom(request.format)
-        recognition = Recognition(self._session(ready, config), ready.lanes, secrets.token_hex(4))
-        audio_format = wire.audio_format(config.format)
-        response = pb.RecognizeResponse(model=ready.models.names.finals)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_collect(recognition, response))
-            try:
-                async with recognition:
-                    async for stretch in _stretches(request.audio, headerless):
-                        await recognition.push(stretch, audio_format)
-                    await recognition.finish(Endpoint.END_OF_AUDIO)
-            finally:
-                recognition.outbox.close()
-        response.audio_duration.CopyFrom(wire.duration(recognition.heard_ms / 1000))
-        return response
+        recorded = Pace(time.monotonic(), lead_s=math.inf)
+        recognition = Recognition(self._session(ready, config), ready.decoding, secrets.token_hex(4), recorded)
+        return await recognised(recognition, request, ready.models.names.finals)
 
     def _session(self, ready: Ready, config: pb.StreamingConfig) -> Session:
         """Return a session as the config wants it.
@@ -158,7 +139,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         wire.client_id(config.client_id)
         offset_ms, first_utterance = wire.resume(config.resume)
         live = self._parameters.live().updated(wire.changes(config.settings))
-        ready.lanes.check(live.language)
+        ready.decoding.check(live.language)
         return Session(
             SessionConfig(
                 server=self._parameters,
@@ -175,50 +156,10 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     def _vad(self, ready: Ready, live: LiveParameters) -> StreamVad:
         return StreamVad(ready.silero, gate_config(segmenter_config(live, self._parameters), live.webrtc_sensitivity))
 
-    @contextmanager
-    def _admitted(self) -> Iterator[Ready]:
-        """Hold a place among the streams.
-
-        Raises:
-            Unavailable: the server is loading or draining.
-            Overloaded: all places are taken.
-        """
-        ready = self._ready
-        if self._draining.is_set():
-            raise Unavailable("The server is going away: use another one.")
-        if ready is None:
-            raise Unavailable("The server is still loading its models: try again in a few seconds.")
-        if self._streams >= ready.max_streams:
-            raise Overloaded(
-                f"All {ready.max_streams} streams of this server are taken: try again later, or use another one.",
-                RETRY_AFTER_S,
-            )
-        self._streams += 1
-        self._empty.clear()
-        try:
-            yield ready
-        finally:
-            self._streams -= 1
-            if not self._streams:
-                self._empty.set()
-
-
-async def _collect(recognition: Recognition, response: pb.RecognizeResponse) -> None:
-    while (told := await recognition.outbox.take()) is not None:
-        match told.event:
-            case Final() as event:
-                response.utterances.append(wire.final(event))
-            case Suppressed() as event:
-                response.suppressed.append(wire.suppressed(event))
-
-
-async def _stretches(audio: bytes, headerless: bool) -> AsyncIterator[bytes]:
-    if headerless:
-        yield audio
-        return
-    stretches = decoded(audio)
-    while (stretch := await asyncio.to_thread(next, stretches, None)) is not None:
-        yield stretch
+    @property
+    def _loaded(self) -> Ready:
+        assert self._ready is not None  # or nobody is admitted
+        return self._ready
 
 
 class Server:
@@ -252,15 +193,17 @@ class Server:
         await self._server.start()
 
     async def serve(self, models: Models, max_streams: int) -> None:
-        """Run the lanes and serve until cancelled."""
-        finals = Lane(models.finals.transcribe, self._parameters.max_batch)
-        same = models.partials is models.finals
-        partials = finals if same else Lane(models.partials.transcribe, self._parameters.max_batch)
-        lanes = Lanes(finals, partials, models.finals.multilingual, models.partials.multilingual)
+        """Run the lane and serve until cancelled."""
+        plan = models.plan
+        lane = Lane(self._parameters.max_batch, plan.workers)
+        finals = Model(models.finals.transcribe, plan.places, models.finals.multilingual)
+        partials = finals
+        if models.partials is not models.finals:
+            partials = Model(models.partials.transcribe, plan.places, models.partials.multilingual)
         async with asyncio.TaskGroup() as tasks:
-            for lane in {finals, partials}:
-                tasks.create_task(lane.run())
-            self._service.serve(Ready(models, lanes, Silero(silero_path()), max_streams))
+            tasks.create_task(lane.run())
+            ready = Ready(models, Decoding(lane, finals, partials), Silero(silero_path()))
+            self._service.serve(ready, max_streams)
             await self._tell_health(health_pb2.HealthCheckResponse.SERVING)
 
     async def drain(self) -> None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp
 from typing import Protocol
 
-from stt_service.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
-from stt_service.events import Cost, Decode, Final, Output, Partial, Promote, SpeechStarted, Suppressed
-from stt_service.guard import Evidence, verdict
-from stt_service.parameters import AUTO, LiveParameters, Parameters, frames
+from stt_service.audio import AudioFormat, Decoder, Framer, Frames, Samples
+from stt_service.early import EarlyTime
+from stt_service.events import Cost, Decode, Output, PartialDue, Promote, SpeechStarted, Withdraw
+from stt_service.parameters import FRAME_MS, LiveParameters, Parameters, frames
+from stt_service.partials import Partials, PartialsConfig
 from stt_service.segmenter import (
     Cut,
     Decision,
@@ -30,11 +30,9 @@ from stt_service.segmenter import (
     segmenter_config,
 )
 from stt_service.sound import Sound
-from stt_service.stabiliser import Stabiliser, StabiliserConfig
-from stt_service.transcript import Context, DecodeOptions, Kind, Transcript, Window, Word
-
-FRAME_MS = 1000 * FRAME_SAMPLES // SAMPLE_RATE_HZ
-FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
+from stt_service.transcript import Kind, Transcript
+from stt_service.utterance import Utterance
+from stt_service.windows import Windows
 
 
 class Vad(Protocol):
@@ -60,22 +58,6 @@ class SessionConfig:
     first_utterance: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class _Utterance:
-    """An utterance from its onset to its final."""
-
-    number: int
-    started: Started
-    live: LiveParameters
-    stabiliser: Stabiliser
-    revision: int = 0
-    partial_wanted: bool = False  # a partial is being decoded
-    partial_end: int = 0  # where the last partial's window ended
-    last: Decode | None = None  # the latest early or final decode: only its transcript counts
-    result: tuple[Transcript, Cost] | None = None  # of `last`
-    ended: Ended | None = None
-
-
 class Session:
     """One stream's recognition."""
 
@@ -86,8 +68,10 @@ class Session:
         self._sound = Sound()
         self._segmenter = Segmenter(segmenter_config(config.live, config.server))
         self._next_number = config.first_utterance
-        self._open: _Utterance | None = None
-        self._closed: deque[_Utterance] = deque()  # ended, not yet told, in order
+        self._open: Utterance | None = None
+        self._closed: deque[Utterance] = deque()  # ended, not yet told, in order
+        self._windows = Windows(self._sound, config.server, word_times=config.word_times)
+        self._early_time = EarlyTime()
         self._complete = False
 
     @property
@@ -139,7 +123,7 @@ class Session:
         """Take the end of the audio; nothing may be pushed after it."""
         outputs = self._hear(self._decoder.flush())
         outputs += self._frames(self._framer.flush())
-        outputs = [output for output in outputs if not _is_partial(output)]  # its final comes with it
+        outputs = [output for output in outputs if not isinstance(output, PartialDue)]  # its final comes with it
         outputs += self.finalize(endpoint)
         self._complete = True
         return outputs
@@ -164,20 +148,29 @@ class Session:
         self._segmenter.reconfigure(config)
         self._vad.reconfigure(config, live.webrtc_sensitivity)
 
+    def partial(self, utterance: int) -> Decode | None:
+        """Cut the window of a partial whose turn has come; None when it is no longer wanted."""
+        if self._open is None or self._open.number != utterance:
+            return None
+        if not self._partials_wanted(self._open):
+            self._open.partials.wanted = False
+            return None
+        return self._partial_decode(self._open)
+
     def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
         """Take the transcript of a decode that was asked for; what is out of date is dropped."""
         if decode.kind is Kind.PARTIAL:
-            return self._on_partial(decode, transcript)
+            return self._on_partial(decode, transcript, cost)
+        self._early_time.learn(decode, cost)
         for utterance in (self._open, *self._closed):
             if utterance is not None and utterance.last is decode:
                 utterance.result = transcript, cost
-        return self._tell()
+        return self._tell() + self._ahead(decode, transcript)
 
-    def abandon(self, decode: Decode) -> None:
-        """Take note that a decode will not come: a newer one made it needless."""
-        utterance = self._open
-        if decode.kind is Kind.PARTIAL and utterance is not None and utterance.number == decode.utterance:
-            utterance.partial_wanted = False
+    def abandon(self, utterance: int) -> None:
+        """Take note that the turn of a partial will not come."""
+        if self._open is not None and self._open.number == utterance:
+            self._open.partials.wanted = False
 
     def _hear(self, samples: Samples) -> list[Output]:
         return self._frames(self._framer.push(samples))
@@ -200,6 +193,7 @@ class Session:
             decision = self._segmenter.step(probability, energy)
             if decision is not None:
                 outputs += self._on_decision(decision)
+            outputs += self._early_if_due()
         return outputs
 
     def _on_decision(self, decision: Decision) -> list[Output]:
@@ -217,20 +211,29 @@ class Session:
 
     def _on_started(self, started: Started) -> list[Output]:
         number, self._next_number = self._next_number, self._next_number + 1
-        stabiliser = Stabiliser(StabiliserConfig())
-        no_partial_since = started.onset - frames(self._config.server.realtime_processing_pause)
-        self._open = _Utterance(number, started, self._live, stabiliser, partial_end=no_partial_since)
+        server = self._config.server
+        config = PartialsConfig(frames(server.init_realtime_after_seconds), frames(server.realtime_processing_pause))
+        partials = Partials(started.start, started.onset, config)
+        self._open = Utterance(number, started, self._live, partials, self._config.offset_ms)
         return [SpeechStarted(number, self._ms(started.onset))]
 
     def _on_hangover(self, hangover: Hangover) -> list[Output]:
-        if not self._config.server.early_transcription_on_silence or self._open is None:
+        if self._config.server.early_transcription_on_silence and self._open is not None:
+            now, start = self._segmenter.frame, self._open.started.start
+            self._open.hangover = hangover
+            self._open.early_at = self._early_time.begins(now, self._segmenter.endpoint, start)
+        return []
+
+    def _early_if_due(self) -> list[Output]:
+        utterance = self._open
+        if utterance is None or utterance.hangover is None or self._segmenter.frame < utterance.early_at:
             return []
-        return [self._final_decode(self._open, Kind.EARLY, hangover.speech_end, hangover.window_end)]
+        hangover, utterance.hangover = utterance.hangover, None
+        return [self._final_decode(utterance, Kind.EARLY, hangover.speech_end, hangover.window_end)]
 
     def _on_resumed(self) -> list[Output]:
-        """Throw the early decode away: more was said."""
-        if self._open is not None:
-            self._open.last = self._open.result = None
+        if self._open is not None and self._open.resume():
+            return [Withdraw(self._open.number)]
         return []
 
     def _on_flushed(self, ended: Ended) -> list[Output]:
@@ -247,94 +250,55 @@ class Session:
             return self._tell() if utterance.result else [Promote(utterance.number)]
         return [self._final_decode(utterance, Kind.FINAL, ended.speech_end, ended.window_end)]
 
-    def _final_decode(self, utterance: _Utterance, kind: Kind, speech_end: int, end: int) -> Decode:
-        server, start = self._config.server, utterance.started.start
-        options = self._options(utterance.live, kind, server.beam_size, server.encoder_context)
-        window = Window(self._sound.samples(start, end), options, (speech_end - start) * FRAME_S)
-        utterance.last, utterance.result = Decode(utterance.number, kind, window, end), None
+    def _final_decode(self, utterance: Utterance, kind: Kind, speech_end: int, end: int) -> Decode:
+        start = utterance.started.start
+        window = self._windows.final(utterance.live, kind, start, speech_end, end)
+        utterance.last, utterance.result = Decode(utterance.number, kind, window, start, end), None
         return utterance.last
 
     def _partial_if_due(self) -> list[Output]:
-        server, utterance, now = self._config.server, self._open, self._segmenter.frame
-        if utterance is None or not self._config.partials or utterance.partial_wanted:
+        utterance = self._open
+        if utterance is None or not self._partials_wanted(utterance):
             return []
-        if utterance.last is not None or now - utterance.started.onset < frames(server.init_realtime_after_seconds):
+        if not utterance.partials.due(self._segmenter.frame, self._segmenter.speech_end):
             return []
-        if now - utterance.partial_end < frames(server.realtime_processing_pause):
-            return []
-        options = self._options(
-            utterance.live, Kind.PARTIAL, server.realtime_beam_size, server.realtime_encoder_context
-        )
-        utterance.partial_wanted, utterance.partial_end = True, now
-        window = Window(self._sound.samples(utterance.started.start, now), options)
-        return [Decode(utterance.number, Kind.PARTIAL, window, now)]
+        utterance.partials.wanted = True
+        return [PartialDue(utterance.number)]
 
-    def _options(self, live: LiveParameters, kind: Kind, beam_size: int, context: str) -> DecodeOptions:
-        return DecodeOptions(
-            language=None if live.language == AUTO else live.language,
-            translate=live.translate,
-            beam_size=beam_size,
-            initial_prompt=live.initial_prompt,
-            hotwords=live.hotwords,
-            word_times=self._config.word_times and kind is not Kind.PARTIAL,
-            context=Context(context),
-            kind=kind,
-        )
+    def _partials_wanted(self, utterance: Utterance) -> bool:
+        """Tell whether partials make sense: not once the final is decoded ahead."""
+        return self._config.partials and utterance.last is None
 
-    def _on_partial(self, decode: Decode, transcript: Transcript) -> list[Output]:
+    def _partial_decode(self, utterance: Utterance) -> Decode:
+        now = self._segmenter.frame
+        word_times = utterance.partials.times_wanted(now)
+        start = utterance.partials.begin(now)
+        window = self._windows.partial(utterance.live, start, now, word_times=word_times)
+        return Decode(utterance.number, Kind.PARTIAL, window, start, now)
+
+    def _on_partial(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
         utterance = self._open
         if utterance is None or utterance.number != decode.utterance:
             return []
-        utterance.partial_wanted = False
-        length_s = (decode.end - utterance.started.onset) * FRAME_S
-        if verdict(transcript, Evidence(length_s, length_s)) is not None:
-            return self._partial_if_due()
-        utterance.revision += 1
-        said = utterance.stabiliser.push(transcript.text)
-        start_ms, end_ms = self._ms(utterance.started.onset), self._ms(decode.end)
-        partial = Partial(utterance.number, utterance.revision, said.stable, said.unstable, start_ms, end_ms)
-        return [partial, *self._partial_if_due()]
+        utterance.partials.wanted = False
+        utterance.partials.cost(cost.inference_s / cost.batch)
+        partial = utterance.partial(decode, transcript)
+        return [*([partial] if partial else []), *self._partial_if_due()]
+
+    def _ahead(self, decode: Decode, transcript: Transcript) -> list[Output]:
+        """Tell an early transcript as a partial: the utterance may be over or not."""
+        utterance = self._open
+        if utterance is None or utterance.number != decode.utterance or not self._config.partials:
+            return []
+        partial = utterance.partial(decode, transcript)
+        return [partial] if partial else []
 
     def _tell(self) -> list[Output]:
         """Return the finals that are ready, in the order of their utterances."""
         told: list[Output] = []
         while self._closed and self._closed[0].result is not None:
-            told.append(self._conclusion(self._closed.popleft()))
+            told.append(self._closed.popleft().conclusion(self.received_ms))
         return told
-
-    def _conclusion(self, utterance: _Utterance) -> Final | Suppressed:
-        ended, last, result = utterance.ended, utterance.last, utterance.result
-        assert ended is not None
-        assert last is not None
-        assert result is not None
-        transcript, cost = result
-        start_ms, end_ms = self._ms(ended.onset), min(self._ms(ended.speech_end), self.received_ms)
-        length_s = (ended.window_end - ended.start) * FRAME_S
-        reason = verdict(transcript, Evidence(ended.voiced * FRAME_S, length_s))
-        if reason is not None:
-            return Suppressed(utterance.number, start_ms, end_ms, reason, transcript.text)
-        return Final(
-            utterance=utterance.number,
-            text=transcript.text,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            language=transcript.language,
-            language_probability=transcript.language_probability,
-            confidence=min(1.0, exp(transcript.average_log_probability)),
-            words=tuple(self._in_dictation(word, ended.start) for word in transcript.words),
-            endpoint=ended.endpoint,
-            endpoint_s=(ended.end - ended.speech_end) * FRAME_S,
-            early=last.kind is Kind.EARLY,
-            cost=cost,
-        )
-
-    def _in_dictation(self, word: Word, start: int) -> Word:
-        base_s = self._ms(start) / 1000
-        return Word(word.text, base_s + word.start_s, base_s + word.end_s, word.probability)
 
     def _ms(self, frame: int) -> int:
         return self._config.offset_ms + frame * FRAME_MS
-
-
-def _is_partial(output: Output) -> bool:
-    return isinstance(output, Decode) and output.kind is Kind.PARTIAL

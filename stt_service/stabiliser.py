@@ -61,15 +61,15 @@ class Stabiliser:
         """Return how many units all hypotheses begin with."""
         agreed = 0
         for units in zip(*self._tails, strict=False):
-            if len({_key(unit) for unit in units}) > 1:
+            if len({letters(unit) for unit in units}) > 1:
                 break
             agreed += 1
         return agreed
 
 
-def _key(unit: str) -> str:
-    """Return what tells words apart: letters, their marks (vowels, in many scripts) and digits."""
-    return "".join(sign for sign in unit.casefold() if category(sign)[0] in "LMN")
+def letters(text: str) -> str:
+    """Return what tells texts apart: letters, their marks (vowels, in many scripts) and digits."""
+    return "".join(sign for sign in text.casefold() if category(sign)[0] in "LMN")
 
 
 def _length_of_match(stable: list[str], units: list[str]) -> int:
@@ -77,10 +77,10 @@ def _length_of_match(stable: list[str], units: list[str]) -> int:
 
     Of equal ones that which ends as the stable text does: an inserted word shall not double the one after it.
     """
-    wanted, row = [_key(unit) for unit in stable], list(range(len(stable) + 1))
+    wanted, row = [letters(unit) for unit in stable], list(range(len(stable) + 1))
     best, length = row[-1], 0
     for count, unit in enumerate(units, 1):
-        key, diagonal, row[0] = _key(unit), row[0], count
+        key, diagonal, row[0] = letters(unit), row[0], count
         for column, want in enumerate(wanted, 1):
             cost = min(diagonal + (want != key), row[column] + 1, row[column - 1] + 1)
             diagonal, row[column] = row[column], cost

@@ -13,7 +13,8 @@ from stt.v1 import stt_pb2 as pb
 from stt_service import wire
 from stt_service.audio import AudioFormat
 from stt_service.errors import EngineFailed, InvalidRequest, SttError, TimedOut, Unavailable
-from stt_service.recognition import Notice, Recognition
+from stt_service.outbox import Notice, NoticeReason
+from stt_service.recognition import Recognition
 from stt_service.segmenter import Endpoint
 
 if TYPE_CHECKING:
@@ -157,8 +158,7 @@ class Stream:
 
     async def _drain(self) -> _End:
         await self.draining.wait()
-        message = "The server is going away: what is owed comes first, then resume on another one."
-        self.recognition.tell(Notice("DRAIN", message, self.limits.grace_s))
+        self.recognition.tell(Notice(NoticeReason.DRAIN, self.limits.grace_s))
         return _End(Endpoint.DRAIN, Unavailable(AWAY))
 
 

@@ -11,8 +11,8 @@ from stt.v1 import stt_pb2 as pb
 from stt_service.audio import AudioFormat, Encoding
 from stt_service.errors import InvalidRequest
 from stt_service.events import Final, Partial, SpeechStarted, Suppressed
+from stt_service.outbox import Notice, Told
 from stt_service.parameters import MAX_HOTWORDS, LiveParameters
-from stt_service.recognition import Notice, Told
 from stt_service.segmenter import Endpoint
 
 MAX_CLIENT_ID = 64
@@ -147,8 +147,8 @@ def response(told: Told) -> pb.StreamingRecognizeResponse:
             message.suppressed.CopyFrom(suppressed(event))
         case LiveParameters() as live:
             message.settings.CopyFrom(settings(live))
-        case Notice(reason, text, remaining_s):
-            message.notice.CopyFrom(pb.Notice(reason=reason, message=text, remaining=duration(remaining_s)))
+        case Notice() as event:
+            message.notice.CopyFrom(notice(event))
         case None:
             pass
     return message
@@ -202,6 +202,11 @@ def suppressed(event: Suppressed) -> pb.Suppressed:
         reason=event.reason.value,
         text=event.text,
     )
+
+
+def notice(event: Notice) -> pb.Notice:
+    remaining = None if event.remaining_s is None else duration(event.remaining_s)
+    return pb.Notice(reason=event.reason.name, message=event.reason.value, remaining=remaining)
 
 
 def seconds(message: Duration) -> float:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from hypothesis import strategies as st
 
 from stt_service.audio import FRAME_SAMPLES, Frames, Samples
-from stt_service.events import Cost, Decode, Event, Output, Promote
+from stt_service.events import Cost, Decode, Event, Output, Partial, PartialDue, Promote, Withdraw
 from stt_service.parameters import Parameters
 from stt_service.segmenter import SegmenterConfig
 from stt_service.session import Session, SessionConfig
@@ -21,7 +22,7 @@ FRAME_MS = 32
 SIGN_MS = SIGN_FRAMES * FRAME_MS
 SIGN_S = SIGN_MS / 1000
 FRAME_BYTES = 2 * FRAME_SAMPLES
-COST = Cost(queue_s=0.01, inference_s=0.1, batch=1)
+COST = Cost(queue_s=0.01, inference_s=0.001, batch=1)
 CLEAR = Transcript(
     text="Мама мыла раму.",
     language="ru",
@@ -30,6 +31,12 @@ CLEAR = Transcript(
     no_speech_probability=0.02,
     compression_ratio=1.1,
 )
+
+# Speech of three signs or more is an utterance; forty-five are too many for one.
+DRAWINGS = st.lists(
+    st.tuples(st.sampled_from("#."), st.sampled_from([3, 4, 5, 8, 45])) | st.just((".", 1)), max_size=9
+).map(lambda stretches: "".join(sign * length for sign, length in stretches))
+LATE = st.sampled_from([0, 1, 48])
 
 
 def parameters(**settings: object) -> Parameters:
@@ -79,13 +86,14 @@ class DrawnVad:
 
 
 class Talk:
-    """A session that hears a drawing; keeps what it says."""
+    """A session that hears a drawing; keeps what it says. A partial's turn comes at once, or is held back."""
 
     def __init__(self, drawing: str, config: SessionConfig, late: int = 0) -> None:
         self.vad = DrawnVad(drawing, late)
         self.session = Session(config, self.vad)
         self.outputs: list[Output] = []
         self._sound, self._sent = pcm(drawing), 0
+        self._turns_come = True
 
     @property
     def decodes(self) -> list[Decode]:
@@ -93,7 +101,7 @@ class Talk:
 
     @property
     def events(self) -> list[Event]:
-        return [output for output in self.outputs if not isinstance(output, Decode | Promote)]
+        return [output for output in self.outputs if not isinstance(output, Decode | PartialDue | Promote | Withdraw)]
 
     def hear(self, signs: float | None = None) -> list[Output]:
         """Send so much of the drawing, or the rest; return what the session says."""
@@ -111,8 +119,18 @@ class Talk:
     def end(self) -> list[Output]:
         return self._keep(self.session.end())
 
-    def answer(self, decode: Decode, transcript: Transcript = CLEAR) -> list[Output]:
-        return self._keep(self.session.receive(decode, transcript, COST))
+    def hold_turns(self) -> None:
+        """Let turns come with `turn` alone from now on."""
+        self._turns_come = False
+
+    def turn(self, utterance: int = 0) -> Decode | None:
+        """Let the turn of the utterance's partial come; return what is cut for it."""
+        decode = self.session.partial(utterance)
+        self.outputs += [decode] if decode else []
+        return decode
+
+    def answer(self, decode: Decode, transcript: Transcript = CLEAR, cost: Cost = COST) -> list[Output]:
+        return self._keep(self.session.receive(decode, transcript, cost))
 
     def answer_all(self) -> list[Output]:
         """Answer every decode asked for so far, in their order; return what the session says to that."""
@@ -122,8 +140,21 @@ class Talk:
         return said
 
     def _keep(self, outputs: Sequence[Output]) -> list[Output]:
-        self.outputs += outputs
-        return list(outputs)
+        said: list[Output] = []
+        for output in outputs:
+            if isinstance(output, PartialDue) and self._turns_come:
+                decode = self.session.partial(output.utterance)
+                said += [decode] if decode else []
+            else:
+                said.append(output)
+        self.outputs += said
+        return said
+
+
+def speaking(drawing: str = "..##########", **settings: object) -> Talk:
+    """Return a talk that makes partials."""
+    server = parameters(**settings)
+    return Talk(drawing, SessionConfig(server, server.live()))
 
 
 def talk(drawing: str, *, late: int = 0, **settings: object) -> Talk:
@@ -144,6 +175,10 @@ def frames_of(decode: Decode) -> range:
 def signs(first: float, end: float) -> range:
     """Return the frames of the drawing's signs from the first to before the end."""
     return range(round(first * SIGN_FRAMES), round(end * SIGN_FRAMES))
+
+
+def partials(heard: Talk) -> list[Partial]:
+    return [event for event in heard.events if isinstance(event, Partial)]
 
 
 def only(outputs: Iterable[Output]) -> Decode:

@@ -110,6 +110,10 @@ def suppressed(text: str) -> Response:
     return Response(suppressed=said, received_ms=2000, final_ms=2000)
 
 
+def notice(reason: str, message: str) -> Response:
+    return Response(notice=stt_pb2.Notice(reason=reason, message=message))
+
+
 def failure(code: grpc.StatusCode, message: str) -> Response:
     return Response(failure=stt_pb2.Failure(code=code.value[0], reason=code.name, message=message))
 

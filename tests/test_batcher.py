@@ -1,109 +1,78 @@
-"""One lane: who shares a batch, who is answered what, and what a failure or a cancellation leaves behind."""
+"""The lane: who shares a batch, who runs beside whom, who is answered what, what a failure or a cancellation leaves."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import numpy as np
 import pytest
+from held_engine import Engine, decode
 
-from stt_service.batcher import Decoded, Lane
+from stt_service.batcher import Answer, Cut, Decoded, Lane, Missed, Model
 from stt_service.errors import EngineFailed
 from stt_service.events import Decode
-from stt_service.transcript import DecodeOptions, Kind, Transcript, Window
+from stt_service.scheduler import Job
+from stt_service.transcript import Kind
 
 pytestmark = pytest.mark.timeout(30)
-Said = Decoded | EngineFailed | None
 CANCELLED = "(cancelled)"
-
-
-class Model:
-    """Gives back each window's name, or fails where one is named in `failures`; waits for `release` first."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[str]] = []
-        self.failures: dict[str, Exception] = {}
-        self._loop = asyncio.get_running_loop()
-        self._entered, self._released = asyncio.Event(), threading.Event()
-
-    def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
-        names = [window.options.initial_prompt for window in windows]
-        self.batches.append(names)
-        self._loop.call_soon_threadsafe(self._entered.set)
-        self._released.wait()
-        for name in names:
-            if name in self.failures:
-                raise self.failures[name]
-        return [Transcript(name, "ru", 1, -0.2, 0, 1) for name in names]
-
-    async def entered(self) -> None:
-        await self._entered.wait()
-
-    def release(self) -> None:
-        self._released.set()
 
 
 class Streams:
     """Streams that ask one lane; Eve has done so before the others."""
 
-    def __init__(self, lane: Lane, model: Model, group: asyncio.TaskGroup) -> None:
-        self.lane, self.model, self._group = lane, model, group
-        self._asked: list[asyncio.Task[Said]] = []
+    def __init__(self, lane: Lane, engine: Engine, places: int) -> None:
+        self.lane, self.engine = lane, engine
+        self.model = Model(engine.transcribe, places)
+        self._asked: list[Answer] = []
         self.eve = self.ask(Kind.EARLY, "eve")
         self._asked = []
 
-    def ask(self, kind: Kind, stream: str, utterance: int = 0, name: str = "") -> asyncio.Task[Said]:
+    def ask(self, kind: Kind, stream: str, utterance: int = 0, name: str = "") -> Answer:
         """Begin to wait for a decode, which is named by its stream unless told otherwise."""
-        options = DecodeOptions(initial_prompt=name or stream, kind=kind)
-        decode = Decode(utterance, kind, Window(np.zeros(0, np.float32), options), 0)
-        self._asked.append(self._group.create_task(self._said(stream, decode)))
+        return self.submit(self.job(kind, stream, utterance), lambda: decode(kind, name or stream))
+
+    def job(self, kind: Kind, stream: str, utterance: int = 0) -> Job:
+        return Job(stream, utterance, kind, self.model)
+
+    def submit(self, job: Job, cut: Cut) -> Answer:
+        self._asked.append(self.lane.submit(job, cut))
         return self._asked[-1]
 
-    async def answers(self) -> list[str | None]:
+    async def answers(self) -> list[str]:
         """Let the model run; return what was said to whom asked after Eve, in their order."""
-        self.model.release()
-        await asyncio.wait(self._asked)
-        return [_text(asked) for asked in self._asked]
-
-    async def submitted(self) -> None:
-        """Let those who asked come to wait: they do so in their first turn."""
-        await asyncio.sleep(0)
-
-    async def _said(self, stream: str, decode: Decode) -> Said:
-        try:
-            return await self.lane.decode(stream, decode)
-        except EngineFailed as failure:
-            return failure
+        self.engine.release()
+        if self._asked:
+            await asyncio.wait(self._asked)
+        return [said(answer) for answer in self._asked]
 
 
-def _text(asked: asyncio.Task[Said]) -> str | None:
-    if asked.cancelled():
+def said(answer: Answer) -> str:
+    if answer.cancelled():
         return CANCELLED
-    match asked.result():
-        case Decoded(transcript):
-            return transcript.text
-        case EngineFailed() as failure:
-            return str(failure)
-        case None:
-            return None
+    if (error := answer.exception()) is not None:
+        return str(error)
+    result = answer.result()
+    return result.name if isinstance(result, Missed) else result.transcript.text
+
+
+WITHDRAWN, DECLINED = Missed.WITHDRAWN.name, Missed.DECLINED.name
 
 
 @asynccontextmanager
-async def streams(max_batch: int = 8) -> AsyncIterator[Streams]:
-    """Yield streams that find the model busy with Eve's early final, until they want answers."""
-    model = Model()
-    lane = Lane(model.transcribe, max_batch)
+async def streams(max_batch: int = 8, workers: int = 1, places: int = 1) -> AsyncIterator[Streams]:
+    """Yield streams that find a worker busy with Eve's early final, until they want answers."""
+    engine = Engine()
+    lane = Lane(max_batch, workers)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(lane.run())
-        several = Streams(lane, model, group)
-        await model.entered()
+        several = Streams(lane, engine, places)
+        await engine.entered()
         try:
             yield several
         finally:
-            model.release()
+            engine.release()
             running.cancel()
 
 
@@ -125,7 +94,7 @@ async def test_what_arrives_while_a_batch_runs_is_the_next_one() -> None:
         for stream in ("ann", "bob", "cid"):
             several.ask(Kind.FINAL, stream)
         assert await several.answers() == ["ann", "bob", "cid"]
-        assert several.model.batches == [["eve"], ["ann", "bob", "cid"]]
+        assert several.engine.batches == [["eve"], ["ann", "bob", "cid"]]
 
 
 async def test_a_batch_has_its_greatest_size() -> None:
@@ -133,7 +102,7 @@ async def test_a_batch_has_its_greatest_size() -> None:
         for stream in ("ann", "bob", "cid"):
             several.ask(Kind.FINAL, stream)
         assert await several.answers() == ["ann", "bob", "cid"]
-        assert several.model.batches[1:] == [["ann", "bob"], ["cid"]]
+        assert several.engine.batches[1:] == [["ann", "bob"], ["cid"]]
 
 
 async def test_finals_go_before_early_ones_and_those_before_partials() -> None:
@@ -142,7 +111,7 @@ async def test_finals_go_before_early_ones_and_those_before_partials() -> None:
         several.ask(Kind.EARLY, "bob")
         several.ask(Kind.FINAL, "cid")
         await several.answers()
-        assert several.model.batches[1:] == [["cid"], ["bob"], ["ann"]]
+        assert several.engine.batches[1:] == [["cid"], ["bob"], ["ann"]]
 
 
 async def test_a_newer_partial_makes_the_waiting_one_needless() -> None:
@@ -151,8 +120,8 @@ async def test_a_newer_partial_makes_the_waiting_one_needless() -> None:
         several.ask(Kind.PARTIAL, "bob")
         several.ask(Kind.PARTIAL, "ann", 0, "newer")
         several.ask(Kind.PARTIAL, "ann", 1, "newest")
-        assert await several.answers() == [None, "bob", None, "newest"]
-        assert several.model.batches[1:] == [["newest", "bob"]]
+        assert await several.answers() == [WITHDRAWN, "bob", WITHDRAWN, "newest"]
+        assert several.engine.batches[1:] == [["newest", "bob"]]
 
 
 @pytest.mark.parametrize("kind", [Kind.FINAL, Kind.EARLY])
@@ -161,7 +130,7 @@ async def test_a_final_early_or_not_makes_the_waiting_partial_of_its_stream_need
         several.ask(Kind.PARTIAL, "ann", 0, "partial")
         several.ask(kind, "ann")
         several.ask(Kind.PARTIAL, "bob")
-        assert await several.answers() == [None, "ann", "bob"]
+        assert await several.answers() == [WITHDRAWN, "ann", "bob"]
 
 
 @pytest.mark.parametrize("kind", [Kind.FINAL, Kind.EARLY])
@@ -170,15 +139,15 @@ async def test_a_waiting_early_final_gives_way_to_the_next_of_its_utterance(kind
         several.ask(Kind.EARLY, "ann", 0, "early")
         several.ask(Kind.EARLY, "ann", 1, "another utterance")
         several.ask(kind, "ann", 0, "later")
-        assert await several.answers() == [None, "another utterance", "later"]
+        assert await several.answers() == [WITHDRAWN, "another utterance", "later"]
 
 
 async def test_what_runs_already_is_taken_from_nobody() -> None:
     async with streams() as several:
         several.ask(Kind.PARTIAL, "eve", 0, "partial")
         several.ask(Kind.FINAL, "eve", 0, "final")
-        assert await several.answers() == [None, "final"]
-        assert _text(several.eve) == "eve"
+        assert await several.answers() == [WITHDRAWN, "final"]
+        assert said(several.eve) == "eve"
 
 
 async def test_an_early_final_that_is_promoted_goes_with_the_finals() -> None:
@@ -186,17 +155,15 @@ async def test_an_early_final_that_is_promoted_goes_with_the_finals() -> None:
         several.ask(Kind.EARLY, "ann")
         several.ask(Kind.EARLY, "bob")
         several.ask(Kind.FINAL, "cid")
-        await several.submitted()
         several.lane.promote("bob", 0)
         assert await several.answers() == ["ann", "bob", "cid"]
-        assert several.model.batches[1:] == [["cid", "bob"], ["ann"]]
+        assert several.engine.batches[1:] == [["cid", "bob"], ["ann"]]
 
 
 async def test_a_promotion_leaves_nobody_waiting_for_ever() -> None:
     async with streams() as several:
         several.ask(Kind.EARLY, "ann", 0, "early")
         several.ask(Kind.PARTIAL, "ann", 1, "partial of the next")
-        await several.submitted()
         several.lane.promote("ann", 0)
         several.lane.promote("bob", 0)
         assert await several.answers() == ["early", "partial of the next"]
@@ -211,11 +178,144 @@ async def test_a_promotion_leaves_nobody_waiting_for_ever() -> None:
 )
 async def test_a_failure_reaches_all_of_the_batch_and_the_lane_lives_on(error: Exception, told: str) -> None:
     async with streams() as several:
-        several.model.failures["bob"] = error
+        several.engine.failures["bob"] = error
         for stream in ("ann", "bob"):
             several.ask(Kind.FINAL, stream)
         several.ask(Kind.EARLY, "cid")
         assert await several.answers() == [told, told, "cid"]
+
+
+async def test_a_model_that_answers_too_little_has_failed() -> None:
+    async with streams() as several:
+        several.model = Model(lambda windows: [])
+        several.ask(Kind.FINAL, "ann")
+        [told] = await several.answers()
+        assert told.startswith("the model failed: ValueError")
+
+
+# The turn
+
+
+async def test_a_window_is_cut_when_its_turn_has_come() -> None:
+    async with streams() as several:
+        heard = ["old"]
+        several.submit(several.job(Kind.PARTIAL, "ann"), lambda: decode(Kind.PARTIAL, heard[-1]))
+        heard.append("new")
+        assert await several.answers() == ["new"]
+
+
+async def test_an_answer_names_the_decode_that_was_cut() -> None:
+    async with streams() as several:
+        wanted = decode(Kind.PARTIAL, "ann")
+        asked = several.submit(several.job(Kind.PARTIAL, "ann"), lambda: wanted)
+        await several.answers()
+        decoded = asked.result()
+        assert isinstance(decoded, Decoded)
+        assert decoded.decode is wanted
+
+
+async def test_who_declines_in_his_turn_is_told_so_and_the_others_go_on() -> None:
+    async with streams() as several:
+        several.submit(several.job(Kind.PARTIAL, "ann"), lambda: None)
+        several.ask(Kind.PARTIAL, "bob")
+        assert await several.answers() == [DECLINED, "bob"]
+        assert several.engine.batches[1:] == [["bob"]]
+
+
+async def test_where_all_decline_the_next_batch_runs() -> None:
+    async with streams(max_batch=1) as several:
+        several.submit(several.job(Kind.PARTIAL, "ann"), lambda: None)
+        several.ask(Kind.PARTIAL, "bob")
+        assert await several.answers() == [DECLINED, "bob"]
+        assert several.engine.batches[1:] == [["bob"]]
+
+
+async def test_a_cut_that_fails_harms_nobody_else() -> None:
+    def fail() -> Decode:
+        raise ValueError("no window")
+
+    async with streams() as several:
+        several.submit(several.job(Kind.PARTIAL, "ann"), fail)
+        several.ask(Kind.PARTIAL, "bob")
+        assert await several.answers() == ["no window", "bob"]
+
+
+# Several workers and models
+
+
+async def test_a_worker_that_is_free_takes_what_waits() -> None:
+    async with streams(workers=2, places=2) as several:
+        several.ask(Kind.FINAL, "ann")
+        await several.engine.entered()
+        assert several.engine.batches == [["eve"], ["ann"]]
+
+
+async def test_batches_of_a_model_that_has_one_place_run_one_after_another() -> None:
+    async with streams(workers=2, places=1) as several:
+        several.ask(Kind.FINAL, "ann")
+        other = Engine()
+        job = Job("bob", 0, Kind.PARTIAL, Model(other.transcribe))
+        several.submit(job, lambda: decode(Kind.PARTIAL, "bob"))
+        await other.entered()  # the other worker has looked for a batch since Ann asked
+        assert several.engine.batches == [["eve"]]
+        other.release()
+        assert await several.answers() == ["ann", "bob"]
+
+
+async def test_workers_that_are_free_share_what_waits() -> None:
+    async with streams(workers=3, places=3) as several:
+        for stream in ("ann", "bob", "cid", "dan"):
+            several.ask(Kind.FINAL, stream)
+        await several.answers()
+        assert sorted(several.engine.batches[1:]) == [["ann", "bob"], ["cid", "dan"]]
+
+
+# Withdrawal
+
+
+async def test_an_early_final_that_is_withdrawn_is_not_run() -> None:
+    async with streams() as several:
+        several.ask(Kind.EARLY, "ann")
+        several.ask(Kind.EARLY, "bob")
+        several.lane.withdraw("ann", 0)
+        several.lane.withdraw("ann", 1)
+        assert await several.answers() == [WITHDRAWN, "bob"]
+        assert several.engine.batches[1:] == [["bob"]]
+
+
+@pytest.mark.parametrize("kind", [Kind.FINAL, Kind.PARTIAL])
+async def test_a_withdrawal_takes_nothing_but_early_finals(kind: Kind) -> None:
+    async with streams() as several:
+        several.ask(kind, "ann")
+        several.lane.withdraw("ann", 0)
+        assert await several.answers() == ["ann"]
+
+
+async def test_an_early_final_that_was_promoted_is_not_withdrawn() -> None:
+    async with streams() as several:
+        several.ask(Kind.EARLY, "ann")
+        several.lane.promote("ann", 0)
+        several.lane.withdraw("ann", 0)
+        assert await several.answers() == ["ann"]
+
+
+async def test_a_withdrawal_of_what_runs_leaves_it_running() -> None:
+    async with streams() as several:
+        several.lane.withdraw("eve", 0)
+        several.engine.release()
+        await asyncio.wait([several.eve])
+        assert said(several.eve) == "eve"
+
+
+async def test_the_next_early_final_of_the_utterance_runs() -> None:
+    async with streams() as several:
+        several.ask(Kind.EARLY, "ann", 0, "void")
+        several.lane.withdraw("ann", 0)
+        several.ask(Kind.EARLY, "ann", 0, "valid")
+        assert await several.answers() == [WITHDRAWN, "valid"]
+
+
+# Cancellation
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -223,28 +323,25 @@ async def test_what_nobody_waits_for_any_more_is_not_run(kind: Kind) -> None:
     async with streams() as several:
         gone = several.ask(kind, "ann")
         several.ask(kind, "bob")
-        await several.submitted()
         gone.cancel()
         assert await several.answers() == [CANCELLED, "bob"]
-        assert several.model.batches[1:] == [["bob"]]
+        assert several.engine.batches[1:] == [["bob"]]
 
 
 async def test_a_promoted_final_that_nobody_waits_for_is_not_run() -> None:
     async with streams() as several:
         gone = several.ask(Kind.EARLY, "ann")
         several.ask(Kind.FINAL, "bob")
-        await several.submitted()
         several.lane.promote("ann", 0)
         gone.cancel()
         assert await several.answers() == [CANCELLED, "bob"]
-        assert several.model.batches[1:] == [["bob"]]
+        assert several.engine.batches[1:] == [["bob"]]
 
 
 async def test_a_partial_that_nobody_waits_for_takes_no_final_with_it() -> None:
     async with streams() as several:
         several.ask(Kind.EARLY, "ann", 0, "final")
         gone = several.ask(Kind.PARTIAL, "ann", 0, "partial")
-        await several.submitted()
         several.lane.promote("ann", 0)
         gone.cancel()
         assert await several.answers() == ["final", CANCELLED]
@@ -252,11 +349,21 @@ async def test_a_partial_that_nobody_waits_for_takes_no_final_with_it() -> None:
 
 async def test_a_newer_decode_may_come_at_the_moment_of_a_cancellation() -> None:
     async with streams() as several:
-        gone = several.ask(Kind.PARTIAL, "ann", 0, "older")
-        await several.submitted()
+        several.ask(Kind.PARTIAL, "ann", 0, "older").cancel()
         several.ask(Kind.PARTIAL, "ann", 0, "newer")
-        gone.cancel()
         assert await several.answers() == [CANCELLED, "newer"]
+
+
+async def test_a_cancellation_at_the_moment_of_the_turn_is_in_time() -> None:
+    def cancels() -> None:
+        gone.cancel()
+
+    async with streams() as several:
+        several.submit(several.job(Kind.PARTIAL, "ann"), cancels)
+        gone = several.submit(several.job(Kind.PARTIAL, "bob"), lambda: decode(Kind.PARTIAL, "bob"))
+        several.ask(Kind.PARTIAL, "cid")
+        assert await several.answers() == [DECLINED, CANCELLED, "cid"]
+        assert several.engine.batches[1:] == [["cid"]]
 
 
 async def test_a_decode_that_runs_may_be_cancelled() -> None:
@@ -264,4 +371,4 @@ async def test_a_decode_that_runs_may_be_cancelled() -> None:
         several.eve.cancel()
         several.ask(Kind.FINAL, "ann")
         assert await several.answers() == ["ann"]
-        assert _text(several.eve) == CANCELLED
+        assert said(several.eve) == CANCELLED

@@ -12,7 +12,7 @@ import srt
 import webvtt
 from cli_process import Outcome, outcome, run, start
 from made_audio import encode
-from scripted_server import Stream, failure, final, partial, says, serving, suppressed
+from scripted_server import Stream, failure, final, notice, partial, says, serving, suppressed
 from stt.v1 import stt_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
@@ -43,6 +43,11 @@ async def test_what_was_asked_for_reaches_the_server(talk: str) -> None:
 async def test_partials_go_to_stderr_when_asked_for(talk: str) -> None:
     result, _ = await run(says(partial("раз", " два"), final("Раз.")), "--partials", talk)
     assert (result.stdout, result.stderr) == ("Раз.\n", "раз два\n")
+
+
+async def test_a_notice_goes_to_stderr(talk: str) -> None:
+    result, _ = await run(says(notice("PARTIALS_SHED", "The server is busy."), final("Раз.")), talk)
+    assert (result.stdout, result.stderr) == ("Раз.\n", "Notice: The server is busy.\n")
 
 
 async def test_verbose_tells_the_model_and_what_was_suppressed(talk: str) -> None:

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from stt_service.devices import Cuda, Device, Gpu
-from stt_service.diagnostics import RULE, configuration, fallback, loaded, memory, self_tested, smaller
-from stt_service.models import Names, SelfTest
+from stt_service.diagnostics import RULE, configuration, fallback, loaded, memory, self_tested, smaller, workers
+from stt_service.models import Models, Names, Plan, SelfTest
 from stt_service.parameters import Parameters
+
+if TYPE_CHECKING:
+    from stt_service.engine import Engine
 
 GB = 2**30
 CARD = Gpu("NVIDIA GeForce RTX 3090 Ti", 24 * GB, 6 * GB)
 ON_GPU, ON_CPU = Device("cuda", "cuda"), Device("cuda", "cpu", reason="libcuda.so.1 is missing")
-NAMES = Names("medium", "tiny")
+NAMES, PLAN = Names("medium", "tiny"), Plan(workers=2, places=1, threads=0)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Stands in for an engine."""
+
+    compute_type: str
+
+
+def models(names: Names = NAMES) -> Models:
+    finals, partials = cast("Engine", Loaded("float16")), cast("Engine", Loaded("int8_float16"))
+    return Models(names, finals, finals if names.finals == names.partials else partials, PLAN)
 
 
 def banner(device: Device = ON_GPU, cuda: Cuda | None = None, **settings: object) -> str:
     parameters = Parameters.model_validate(settings)
-    return text(configuration(parameters, device, cuda or Cuda(1, gpus=(CARD,)), NAMES))
+    return text(configuration(parameters, device, cuda or Cuda(1, gpus=(CARD,)), NAMES, PLAN))
 
 
 def text(lines: Iterable[str]) -> str:
@@ -42,6 +59,7 @@ def test_the_banner_of_a_gpu() -> None:
         "  Language: ru",
         "  Configured Device: cuda",
         "  Actual Device: cuda",
+        "  Workers: 2",
         "VAD SETTINGS:",
     ]
     assert banner().splitlines()[: len(expected)] == expected
@@ -111,12 +129,21 @@ def test_a_device_that_was_asked_for_is_no_fallback(device: Device) -> None:
 
 
 def test_a_loaded_model_tells_where() -> None:
-    assert loaded(ON_GPU) == "Model successfully loaded on GPU!"
-    assert loaded(ON_CPU) == "Model successfully loaded on CPU!"
+    assert next(loaded(ON_GPU, models())) == "Model successfully loaded on GPU!"
+    assert next(loaded(ON_CPU, models())) == "Model successfully loaded on CPU!"
+
+
+def test_each_model_tells_what_it_computes_in() -> None:
+    assert list(loaded(ON_GPU, models()))[1:] == ["  medium computes in float16", "  tiny computes in int8_float16"]
+    assert list(loaded(ON_GPU, models(Names("base", "base"))))[1:] == ["  base computes in float16"]
+
+
+def test_workers_on_a_cpu_are_told_with_their_threads() -> None:
+    assert workers(Plan(workers=1, places=1, threads=2)) == "1 x 2 threads"
 
 
 def test_the_self_test_tells_its_figures() -> None:
-    told = list(self_tested(SelfTest(final_s=0.6, partial_s=0.15), NAMES, 5))
+    told = list(self_tested(SelfTest(final_s=0.6, partial_s=0.15), NAMES, 8, 5))
     assert told == [
         "SELF-TEST:",
         "  Real-time factor: 0.10 (final of 6 s in 0.60 s)",
@@ -127,7 +154,7 @@ def test_the_self_test_tells_its_figures() -> None:
 
 
 def test_a_model_that_cannot_keep_up_is_warned_of_with_one_that_can() -> None:
-    told = text(self_tested(SelfTest(final_s=9.0, partial_s=2.0), NAMES, 1))
+    told = text(self_tested(SelfTest(final_s=9.0, partial_s=2.0), NAMES, 1, 1))
     assert "WARNING: medium cannot keep up" in told
     assert "set WHISPER_MODEL=small" in told
     assert "Streams this machine can carry: 1 " in told

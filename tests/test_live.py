@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from stt_cli.events import AudioFormat, Encoding, Final, Latency, Partial
+from stt_cli.events import AudioFormat, Encoding, Final, Latency, Notice, Partial
 from stt_cli.live import LiveScreen, PlainScreen, level, tail
 
 ERASE = "\r\x1b[2K"
@@ -46,6 +46,7 @@ def partial(stable: str, unstable: str = "", end_ms: int = 0) -> Partial:
 
 
 FINAL = Final(1, "раз", 0, 900, "ru", 1, 1, "silence", Latency(0, 0, 0, False, 1))
+SHED, RESTORED = Notice("PARTIALS_SHED", "busy", 0), Notice("PARTIALS_RESTORED", "as before", 0)
 SECOND = array("h", [32_767, -32_767] * 8_000).tobytes()
 
 
@@ -108,6 +109,39 @@ def test_a_recording_read_faster_than_speech_shows_its_place() -> None:
     assert terminal.lines() == ["[    ] 1:23 раз"]
 
 
+def test_while_partials_are_thinned_out_the_line_says_so() -> None:
+    live, terminal, _ = screen(width=80)
+    live.notice(SHED)
+    assert terminal.lines() == ["[    ] 0.0s partials thinned out: the server is busy"]
+    live.partial(partial("раз"))
+    assert terminal.lines() == ["[    ] 0.0s (busy) раз"]
+    live.notice(RESTORED)
+    assert terminal.lines() == ["[    ] 0.0s раз"]
+
+
+def test_a_notice_leaves_what_is_being_said() -> None:
+    live, terminal, _ = screen(width=80)
+    live.partial(partial("раз"))
+    live.follow(SHED)
+    live.notice(SHED)
+    assert terminal.lines() == ["[    ] 0.0s (busy) раз"]
+
+
+def test_what_was_thinned_out_in_one_recording_is_not_so_in_the_next() -> None:
+    live, terminal, _ = screen(width=80)
+    live.notice(SHED)
+    live.begin(paced=True)
+    live.partial(partial("раз"))
+    assert terminal.lines() == ["[    ] 0.0s раз"]
+
+
+@pytest.mark.parametrize("reason", ["DRAIN", "SOMETHING_NEW"])
+def test_any_other_notice_is_a_line_of_its_own(reason: str) -> None:
+    live, terminal, _ = screen(width=80)
+    live.notice(Notice(reason, "going away", 0))
+    assert terminal.lines() == ["Notice: going away", ""]
+
+
 def test_the_level_is_drawn_no_more_than_ten_times_a_second() -> None:
     live, terminal, clock = screen()
     for number in range(100):
@@ -141,4 +175,5 @@ def test_the_plain_screen_parts_text_from_messages() -> None:
     plain.write("Раз.\n")
     plain.partial(partial("раз", " два"))
     plain.warn("careful")
-    assert (stdout.getvalue(), stderr.getvalue()) == ("Раз.\n", "раз два\ncareful\n")
+    plain.notice(SHED)
+    assert (stdout.getvalue(), stderr.getvalue()) == ("Раз.\n", "раз два\ncareful\nNotice: busy\n")

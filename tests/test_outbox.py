@@ -9,7 +9,7 @@ import pytest
 
 from stt_service.events import Event, Output, Partial, SpeechStarted, Suppressed
 from stt_service.guard import Reason
-from stt_service.recognition import MAX_UNSENT, Outbox, Told, settled
+from stt_service.outbox import MAX_UNSENT, Outbox, Told, settled
 
 pytestmark = pytest.mark.timeout(30)
 

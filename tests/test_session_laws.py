@@ -1,38 +1,21 @@
-"""What holds of every stream, however it is cut, answered, ended and changed."""
+"""What holds of the finals of every stream, however it is cut and answered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise
 
-from drawn_speech import (
-    CLEAR,
-    COST,
-    FRAME_BYTES,
-    FRAME_MS,
-    SIGN_FRAMES,
-    SIGN_S,
-    DrawnVad,
-    frames_of,
-    parameters,
-    pcm,
-    talk,
-)
+from drawn_speech import COST, DRAWINGS, FRAME_BYTES, LATE, SIGN_FRAMES, SIGN_S, Talk, frames_of, speaking, talk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.events import Decode, Event, Final, Output, Partial, Promote, SpeechStarted, Suppressed
-from stt_service.session import Session, SessionConfig
+from stt_service.events import Decode, Event, Final, Output, PartialDue, SpeechStarted
 from stt_service.transcript import Kind
 
 LAW = settings(derandomize=True, deadline=None, max_examples=150)
-# Speech of three signs or more is an utterance; forty-five are too many for one.
-DRAWINGS = st.lists(
-    st.tuples(st.sampled_from("#."), st.sampled_from([3, 4, 5, 8, 45])) | st.just((".", 1)), max_size=9
-).map(lambda stretches: "".join(sign * length for sign, length in stretches))
 CUTS = st.lists(st.integers(0, 60_000), max_size=30)
-LATE = st.sampled_from([0, 1, 48])
+COSTS_S = st.lists(st.sampled_from([0.0, 0.1, 0.5, 3.0]), min_size=1, max_size=9)
 
 
 def windows(outputs: Iterable[Output]) -> dict[int, range]:
@@ -92,121 +75,33 @@ def test_no_window_is_longer_than_the_longest_utterance(drawing: str) -> None:
     assert all(len(window) <= 40 * SIGN_FRAMES for window in decoded.values())
 
 
-@dataclass
-class Send:
-    size: int
-
-
-@dataclass
-class Answer:
-    which: int
-
-
-class Finalize:
-    pass
-
-
-@dataclass
-class Update:
-    silence_signs: int
-
-
-STEPS = st.lists(
-    st.builds(Send, st.sampled_from([1, 1023, 5000, 16_384, 65_536]))
-    | st.builds(Answer, st.integers(0, 9))
-    | st.builds(Finalize)
-    | st.builds(Update, st.integers(1, 4)),
-    max_size=60,
-)
-
-
-class Watched:
-    """A session and the laws that are checked after every step."""
-
-    def __init__(self, drawing: str, late: int) -> None:
-        server = parameters()
-        config = SessionConfig(server, server.live(), offset_ms=1000, first_utterance=5)
-        self._session = Session(config, DrawnVad(drawing, late))
-        self._sound = pcm(drawing)
-        self._waiting: list[Decode] = []
-        self._started: list[int] = []  # utterances, in order
-        self._told: list[int] = []  # those that ended in a final or a suppression
-        self._starts_ms: dict[int, int] = {}  # no later than where an utterance begins
-        self._partials: dict[int, Partial] = {}  # the last of each utterance
-        self._final_ms = 1000
-
-    def take(self, step: Send | Answer | Finalize | Update) -> None:
-        match step:
-            case Send(size):
-                chunk, self._sound = self._sound[:size], self._sound[size:]
-                self._check(self._session.push(chunk))
-            case Answer(which) if self._waiting:
-                self._answer(self._waiting.pop(which % len(self._waiting)))
-            case Finalize():
-                self._check(self._session.finalize())
-            case Update(silence_signs):
-                self._session.update({"post_speech_silence_duration": silence_signs * SIGN_S})
-                self._check([])
-
-    def finish(self) -> None:
-        self._check(self._session.push(self._sound))
-        self._check(self._session.end())
-        while self._waiting:
-            self._answer(self._waiting.pop())
-        assert self._told == self._started
-        assert self._session.owed == 0
-        assert self._session.final_ms == self._session.received_ms
-
-    def _answer(self, decode: Decode) -> None:
-        self._check(self._session.receive(decode, CLEAR, COST))
-
-    def _check(self, outputs: list[Output]) -> None:
-        for output in outputs:
-            match output:
-                case Decode():
-                    self._on_decode(output)
-                case Promote(utterance):
-                    assert any(d.utterance == utterance and d.kind is Kind.EARLY for d in self._waiting)
-                case SpeechStarted(utterance, start_ms):
-                    assert utterance == 5 + len(self._started)
-                    self._started.append(utterance)
-                    self._starts_ms[utterance] = start_ms
-                case Partial():
-                    self._on_partial(output)
-                case Final(utterance=utterance) | Suppressed(utterance=utterance):
-                    assert utterance == 5 + len(self._told)
-                    self._told.append(utterance)
-        self._check_settled()
-
-    def _on_decode(self, decode: Decode) -> None:
-        start_ms = 1000 + decode.window.samples.astype(float)[0] * 32_768 * FRAME_MS
-        assert self._final_ms <= start_ms
-        self._starts_ms[decode.utterance] = min(self._starts_ms[decode.utterance], int(start_ms))
-        if decode.kind is Kind.PARTIAL:
-            assert (decode.utterance, Kind.PARTIAL) not in {(d.utterance, d.kind) for d in self._waiting}
-        self._waiting.append(decode)
-
-    def _on_partial(self, partial: Partial) -> None:
-        last = self._partials.get(partial.utterance)
-        assert partial.utterance == self._started[-1]
-        assert partial.revision == (last.revision + 1 if last else 1)
-        assert partial.stable.startswith(last.stable if last else "")
-        self._partials[partial.utterance] = partial
-
-    def _check_settled(self) -> None:
-        final_ms, received_ms = self._session.final_ms, self._session.received_ms
-        assert self._final_ms <= final_ms <= received_ms
-        for utterance in self._started[len(self._told) :]:
-            assert final_ms <= self._starts_ms[utterance]
-        self._final_ms = final_ms
+def pestered(heard: Talk, drawing: str, costs_s: list[float]) -> None:
+    """Hear the drawing sign by sign; turns come a sign later, answers two, each at another cost."""
+    heard.hold_turns()
+    due: list[int] = []
+    asked: list[list[Decode]] = [[], []]
+    for number in range(len(drawing)):
+        turns = [heard.turn(utterance) for utterance in due]
+        said = heard.hear(1)
+        for decode in asked[number]:
+            said += heard.answer(decode, cost=replace(COST, inference_s=costs_s[number % len(costs_s)]))
+        due = [output.utterance for output in said if isinstance(output, PartialDue)]
+        asked.append([decode for decode in (*turns, *said) if isinstance(decode, Decode)])
+    heard.end()
+    heard.answer_all()
 
 
 @LAW
-@given(DRAWINGS, LATE, STEPS)
-def test_whatever_happens_order_and_positions_hold(
-    drawing: str, late: int, steps: list[Send | Answer | Finalize | Update]
-) -> None:
-    watched = Watched(drawing, late)
-    for step in steps:
-        watched.take(step)
-    watched.finish()
+@given(DRAWINGS, COSTS_S, st.sampled_from([2, 5]))
+def test_neither_costs_nor_partials_change_a_final(drawing: str, costs_s: list[float], silence_signs: int) -> None:
+    """They change when it is decoded, early or not, never what."""
+    quiet = talk(drawing, post_speech_silence_duration=silence_signs * SIGN_S)
+    quiet.hear()
+    quiet.end()
+    quiet.answer_all()
+    busy = speaking(drawing, post_speech_silence_duration=silence_signs * SIGN_S)
+    pestered(busy, drawing, costs_s)
+    assert windows(busy.outputs) == windows(quiet.outputs)
+    assert [replace(final, early=True, cost=COST) for final in busy.events if isinstance(final, Final)] == [
+        replace(final, early=True) for final in quiet.events if isinstance(final, Final)
+    ]

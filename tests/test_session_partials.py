@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drawn_speech import CLEAR, SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, parameters, signs, talk
+import pytest
+from drawn_speech import (
+    CLEAR,
+    SIGN_FRAMES,
+    SIGN_MS,
+    SIGN_S,
+    Talk,
+    frames_of,
+    kinds,
+    only,
+    partials,
+    signs,
+    speaking,
+    talk,
+)
 
-from stt_service.events import Decode, Partial, SpeechStarted
-from stt_service.session import SessionConfig
-from stt_service.transcript import Kind
+from stt_service.events import Cost, Decode, Partial, SpeechStarted
+from stt_service.parameters import FRAME_S, frames
+from stt_service.partials import PartialsConfig
+from stt_service.transcript import Kind, Word
 
 PARTIAL, EARLY = [Kind.PARTIAL], [Kind.EARLY]
-
-
-def speaking(drawing: str = "..##########", **settings: object) -> Talk:
-    server = parameters(**settings)
-    return Talk(drawing, SessionConfig(server, server.live()))
-
-
-def partials(heard: Talk) -> list[Partial]:
-    return [event for event in heard.events if isinstance(event, Partial)]
 
 
 def said(heard: Talk, decode: Decode, text: str) -> list[Kind]:
@@ -89,7 +95,7 @@ def test_a_partial_that_cannot_be_trusted_is_not_told_and_the_next_is_asked_for(
 def test_a_partial_that_will_not_come_makes_room_for_the_next() -> None:
     heard = speaking()
     first = only(heard.hear(4))
-    heard.session.abandon(first)
+    heard.session.abandon(first.utterance)
     assert kinds(heard.hear(1)) == PARTIAL
 
 
@@ -125,7 +131,7 @@ def test_a_late_partial_that_will_not_come_takes_no_place_of_the_next_utterances
     heard = speaking("..###..######")
     first = only(heard.hear(5))
     assert kinds(heard.hear(5)) == [Kind.EARLY, Kind.PARTIAL]
-    heard.session.abandon(first)
+    heard.session.abandon(first.utterance)
     assert kinds(heard.hear()) == []
 
 
@@ -149,9 +155,69 @@ def test_the_pause_between_partials_does_not_put_off_the_first() -> None:
     assert kinds(heard.hear(4)) == PARTIAL
 
 
-def test_an_early_final_that_will_not_come_makes_no_room_for_a_second_partial() -> None:
-    heard = speaking("..###.#####")
-    assert kinds(heard.hear(5)) == PARTIAL
-    early = only(heard.hear(1))
-    heard.session.abandon(early)
+def dear(signs: int, batch: int = 1) -> Cost:
+    """Return what a partial costs that is followed by a rest of so many signs; its share of a batch counts."""
+    rest_s = (signs * SIGN_FRAMES + 0.5) * FRAME_S
+    return Cost(queue_s=9.0, inference_s=batch * rest_s / PartialsConfig().rest, batch=batch)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_dear_partial_is_followed_after_a_rest(batch: int) -> None:
+    heard = speaking("..".ljust(20, "#"))
+    heard.answer(only(heard.hear(3)), cost=dear(signs=6, batch=batch))
+    assert kinds(heard.hear(5.75)) == []
+    assert frames_of(only(heard.hear(0.25))) == signs(1, 9)
+
+
+def test_a_partial_that_was_not_told_has_cost_as_much() -> None:
+    heard = speaking("..".ljust(20, "#"))
+    heard.answer(only(heard.hear(3)), replace(CLEAR, text=""), dear(signs=6))
+    assert kinds(heard.hear(5.75)) == []
+    assert kinds(heard.hear(0.25)) == PARTIAL
+
+
+def test_silence_makes_nothing_new_to_tell() -> None:
+    """One partial more may hear the end of the last word; then there is none, although the pause goes on."""
+    heard = speaking("..###" + "." * 12, post_speech_silence_duration=20 * SIGN_S, early_transcription_on_silence=0)
+    heard.hear(5)
+    assert kinds(heard.answer(heard.decodes[-1])) + kinds(heard.hear(2)) == PARTIAL
+    heard.answer(heard.decodes[-1])
     assert kinds(heard.hear()) == []
+
+
+@pytest.fixture(scope="module")
+def long_talk() -> Talk:
+    """Return a talk of 26 s whose partials were answered with a word a sign, as far as their windows reach."""
+    heard = speaking("." + "#" * 200, max_length_of_recording=28)
+    heard.hear(2)
+    for _ in range(199):
+        decode = heard.decodes[-1]
+        numbers = range(decode.start // SIGN_FRAMES, decode.end // SIGN_FRAMES)
+        words = tuple(
+            Word(f"w{number}", place * SIGN_S, (place + 1) * SIGN_S, 0.9) for place, number in enumerate(numbers)
+        )
+        transcript = replace(CLEAR, text=" ".join(word.text for word in words))
+        heard.answer(decode, replace(transcript, words=words if decode.window.options.word_times else ()))
+        heard.hear(1)
+    return heard
+
+
+def test_the_windows_of_a_long_utterance_s_partials_lose_their_beginnings(long_talk: Talk) -> None:
+    config, decodes = PartialsConfig(), long_talk.decodes
+    lengths = [len(frames_of(decode)) for decode in decodes]
+    assert lengths == [decode.end - decode.start for decode in decodes]
+    assert [frames_of(decode).start for decode in decodes] == [decode.start for decode in decodes]
+    assert max(lengths) <= max(config.longest, config.kept + config.border) + 2 * SIGN_FRAMES
+    assert decodes[-1].start > frames(15.0)
+
+
+def test_the_partials_of_a_long_utterance_tell_all_of_it(long_talk: Talk) -> None:
+    told = partials(long_talk)[-1]
+    assert (told.stable + told.unstable).split() == [f"w{number}" for number in range(200)]
+    assert (told.start_ms, told.end_ms) == (SIGN_MS, 200 * SIGN_MS)
+
+
+def test_words_are_timed_for_the_partials_whose_windows_have_grown_long(long_talk: Talk) -> None:
+    longest = PartialsConfig().longest
+    for decode in long_talk.decodes:
+        assert decode.window.options.word_times == (decode.end - decode.start > longest)

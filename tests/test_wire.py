@@ -14,8 +14,8 @@ from stt_service.audio import AudioFormat, Encoding
 from stt_service.errors import InvalidRequest
 from stt_service.events import Cost, Final, Partial, SpeechStarted, Suppressed
 from stt_service.guard import Reason
+from stt_service.outbox import Notice, NoticeReason, Told
 from stt_service.parameters import LiveParameters
-from stt_service.recognition import Notice, Told
 from stt_service.segmenter import Endpoint
 from stt_service.transcript import Word
 
@@ -212,6 +212,15 @@ def test_a_suppression_and_why(reason: Reason) -> None:
 def test_the_rest_of_the_events() -> None:
     started = wire.response(Told(0, 0, SpeechStarted(2, 100)))
     assert started.speech_started == pb.SpeechStarted(utterance=2, start_ms=100)
-    notice = wire.response(Told(0, 0, Notice("DRAIN", "going away", 2.5)))
-    assert notice.notice == pb.Notice(reason="DRAIN", message="going away", remaining=lasting(2.5))
     assert wire.response(Told(0, 0, LIVE)).settings == wire.settings(LIVE)
+
+
+@pytest.mark.parametrize("reason", NoticeReason)
+def test_a_notice_has_its_reason_and_a_sentence(reason: NoticeReason) -> None:
+    message = wire.response(Told(0, 0, Notice(reason))).notice
+    assert message == pb.Notice(reason=reason.name, message=reason.value)
+
+
+def test_a_notice_of_the_end_tells_how_much_time_is_left() -> None:
+    message = wire.response(Told(0, 0, Notice(NoticeReason.DRAIN, remaining_s=2.5))).notice
+    assert message.remaining == lasting(2.5)

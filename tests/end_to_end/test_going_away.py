@@ -72,7 +72,7 @@ async def terminated(server: Server, calls: Sequence[Call]) -> Drained:
 
 @pytest_asyncio.fixture(scope="module")
 async def drained(recordings: Mapping[str, Recording]) -> Drained:
-    with Server(COMMON) as server:
+    with Server({**COMMON, "MAX_STREAMS": "4"}) as server:
         await asyncio.to_thread(server.wait_until_listening)
         async with connected(server.address) as stub:
             in_pause, in_word, _ = calls = [Call(stub) for _ in range(3)]

@@ -1,0 +1,92 @@
+"""What a stream's client is told, kept in order until it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from stt_service.events import Event, Final, Output, Partial, Suppressed
+from stt_service.parameters import LiveParameters
+
+MAX_UNSENT = 64  # events; then the stream's client has to wait
+
+
+class NoticeReason(Enum):
+    """Why a notice is told; the name is the wire's."""
+
+    DRAIN = "The server is going away: what is owed comes first, then resume on another one."
+    PARTIALS_SHED = "The server is busy: partials come less often, finals do not suffer."
+    PARTIALS_RESTORED = "Partials come as often as before."
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the client should know while the stream goes on."""
+
+    reason: NoticeReason
+    remaining_s: float | None = None  # until the server goes
+
+
+Telling = Event | Notice | LiveParameters | None  # None: only how far the stream is
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the client is told, and how far the stream was then."""
+
+    received_ms: int
+    final_ms: int
+    event: Telling
+
+
+class Outbox:
+    """Events that wait for the client to read: bounded, since a stream is not fed while MAX_UNSENT wait."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Told] = deque()
+        self._closed = False
+        self._arrived, self._taken = asyncio.Event(), asyncio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._waiting) >= MAX_UNSENT
+
+    def put(self, told: Told) -> None:
+        """Add an event; a partial takes the place of one that was not taken yet."""
+        if self._waiting and isinstance(told.event, Partial) and isinstance(self._waiting[-1].event, Partial):
+            self._waiting.pop()
+        self._waiting.append(told)
+        self._arrived.set()
+
+    def close(self) -> None:
+        """Let the taker end once it has taken what waits."""
+        self._closed = True
+        self._arrived.set()
+
+    async def take(self) -> Told | None:
+        """Wait for the next event; None at the end."""
+        while not self._waiting:
+            if self._closed:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        self._taken.set()
+        return self._waiting.popleft()
+
+    async def room(self) -> None:
+        """Wait until fewer than MAX_UNSENT wait."""
+        while self.is_full:
+            self._taken.clear()
+            await self._taken.wait()
+
+
+def settled(outputs: Sequence[Output], before_ms: int, after_ms: int) -> list[int]:
+    """Return how far the stream is settled once each output is told.
+
+    A client that loses its connection after the first of two finals must not resume behind the second.
+    """
+    last = max((i for i, output in enumerate(outputs) if isinstance(output, Final | Suppressed)), default=-1)
+    return [before_ms if place < last else after_ms for place in range(len(outputs))]

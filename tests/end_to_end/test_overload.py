@@ -1,0 +1,131 @@
+"""A server whose places are all taken and whose workers are all busy: who is refused, and who notices.
+
+The server is in this process; its engine waits until it is let.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+import grpc
+import pytest
+from grpc import StatusCode
+from held_engine import Engine
+from stt.v1 import stt_pb2 as pb
+from wire_client import Call, Request, Stub, audio, connected, health
+
+from benchmarks.recorded import Recording
+from stt_service.models import Models, Names, Plan
+from stt_service.parameters import Parameters
+from stt_service.server import Server
+
+if TYPE_CHECKING:
+    from stt_service import engine
+
+pytestmark = pytest.mark.timeout(60)
+FINALIZE = Request(finalize=pb.Finalize())
+
+
+class HeldEngine(Engine):
+    """The engine's face, as the server knows it."""
+
+    multilingual = True
+
+
+@asynccontextmanager
+async def server(held: HeldEngine, max_streams: int) -> AsyncIterator[str]:
+    """Yield the address of a server with this engine."""
+    serving = Server(Parameters.model_validate({"data_port": 0}))
+    await serving.start()
+    model = cast("engine.Engine", held)
+    models = Models(Names("base", "base"), model, model, Plan(workers=1, places=1, threads=1))
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(serving.serve(models, max_streams))
+        address = f"127.0.0.1:{serving.port}"
+        while await health(address) != "SERVING":
+            pass
+        try:
+            yield address
+        finally:
+            held.release()
+            await serving.drain()
+            running.cancel()
+
+
+def named(text: str) -> Request:
+    """Return the config of a stream whose texts will all be this one."""
+    return Request(config=pb.StreamingConfig(settings=pb.Settings(language="en", initial_prompt=text)))
+
+
+@asynccontextmanager
+async def busy(recording: Recording, max_streams: int = 1) -> AsyncIterator[tuple[HeldEngine, Stub, Call]]:
+    """Yield a server that decodes one stream's final until it is let, and that stream."""
+    held = HeldEngine()
+    async with server(held, max_streams) as address, connected(address) as stub:
+        call = Call(stub)
+        await call.send(named("first"), audio(recording.pcm()), FINALIZE)
+        await held.entered()
+        yield held, stub, call
+
+
+@pytest.fixture
+def question(recordings: Mapping[str, Recording]) -> Recording:
+    return recordings["en/brooklyn-bridge"]
+
+
+async def test_a_stream_too_many_is_refused_before_it_says_anything(question: Recording) -> None:
+    async with busy(question) as (held, stub, first):
+        refused = await Call(stub).rest()
+        assert refused.code is StatusCode.RESOURCE_EXHAUSTED
+        assert "All 1 streams of this server are taken" in refused.refusal()
+        assert refused.responses[-1].failure.retry_after.ToSeconds() > 0
+        assert len(held.batches) == 1
+        held.release()
+        heard = await first.end()
+        assert (heard.code, heard.text) == (StatusCode.OK, "first")
+
+
+async def test_so_is_a_whole_recording(question: Recording) -> None:
+    async with busy(question) as (_, stub, _first):
+        request = pb.RecognizeRequest(audio=question.pcm(), format=pb.AudioFormat())
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await stub.Recognize(request)
+        assert refusal.value.code() is StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_stream_that_has_a_place_is_heard_while_the_worker_is_busy(question: Recording) -> None:
+    async with busy(question, max_streams=2) as (held, stub, first):
+        second = Call(stub)
+        await second.send(named("second"), audio(question.pcm()), FINALIZE)
+        await second.until("speech_started")
+        held.release()
+        assert (await second.until("final")).final.text == "second"
+        assert (await first.end()).text == "first"
+        assert (await second.end()).code is StatusCode.OK
+
+
+async def test_a_place_that_is_given_back_is_taken_again(question: Recording) -> None:
+    async with busy(question) as (held, stub, first):
+        held.release()
+        await first.end()
+        second = Call(stub)
+        await second.send(named("second"), audio(question.pcm()))
+        assert (await second.end()).text == "second"
+
+
+async def test_a_live_stream_goes_before_a_whole_recording(question: Recording) -> None:
+    async with busy(question, max_streams=3) as (held, stub, first):
+        settings = pb.Settings(language="en", initial_prompt="recording")
+        request = pb.RecognizeRequest(audio=question.pcm(), format=pb.AudioFormat(), settings=settings)
+        recording = asyncio.ensure_future(stub.Recognize(request))
+        live = Call(stub)
+        await live.send(named("live"), audio(question.pcm()), FINALIZE)
+        await live.until("speech_started")
+        held.release()
+        assert (await live.end()).text == "live"
+        assert (await recording).utterances[0].text == "recording"
+        assert held.batches == [["first"], ["live"], ["recording"]]
+        await first.end()

@@ -1,0 +1,62 @@
+"""Who gets a place: nobody before the models are tried, so many at once, nobody once the server goes away."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from stt_service.admission import RETRY_AFTER_S, Admission
+from stt_service.errors import Overloaded, Unavailable
+
+
+def opened(max_streams: int) -> Admission:
+    admission = Admission()
+    admission.open(max_streams)
+    return admission
+
+
+def test_nobody_comes_in_while_the_models_are_loading() -> None:
+    with pytest.raises(Unavailable, match="still loading"), Admission().place():
+        pass
+
+
+def test_one_too_many_is_told_when_to_try_again() -> None:
+    admission = opened(2)
+    with admission.place(), admission.place():
+        with pytest.raises(Overloaded, match="All 2 streams of this server are taken") as refusal, admission.place():
+            pass
+        assert refusal.value.retry_after_s == RETRY_AFTER_S
+
+
+def test_a_refusal_takes_no_place() -> None:
+    admission = opened(1)
+    with admission.place():
+        for _ in range(3):
+            with pytest.raises(Overloaded), admission.place():
+                pass
+    with admission.place():
+        pass
+
+
+def test_a_stream_that_fails_gives_its_place_back() -> None:
+    admission = opened(1)
+    with pytest.raises(ZeroDivisionError), admission.place():
+        raise ZeroDivisionError
+    with admission.place():
+        pass
+
+
+async def test_a_drain_lets_nobody_in_and_waits_for_the_last_one() -> None:
+    admission = opened(2)
+    with admission.place():
+        draining = asyncio.create_task(admission.drain())
+        await admission.draining.wait()
+        with pytest.raises(Unavailable, match="going away"), admission.place():
+            pass
+        assert not draining.done()
+    await draining
+
+
+async def test_an_empty_server_is_drained_at_once() -> None:
+    await opened(2).drain()

@@ -1,0 +1,182 @@
+"""When a partial is due, and where its window begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from scripted_words import Edge, Listener, Spoken, evenly, script
+
+from stt_service.parameters import FRAME_S
+from stt_service.partials import OVERLAP, Partials, PartialsConfig
+from stt_service.stabiliser import StabiliserConfig
+from stt_service.transcript import Word
+
+ONSET = 31
+CONFIG = PartialsConfig()
+SMALL = PartialsConfig(longest=100, kept=30, border=30)
+
+
+def begun() -> Partials:
+    return Partials(0, ONSET, CONFIG)
+
+
+def test_the_first_is_due_once_speech_has_lasted_a_while() -> None:
+    partials, now = begun(), ONSET + CONFIG.first_after
+    assert not partials.due(now - 1, speech_end=now - 1)
+    assert partials.due(now, speech_end=ONSET + 1)
+
+
+def test_none_is_due_while_one_waits_or_is_decoded() -> None:
+    partials = begun()
+    partials.wanted = True
+    assert not partials.due(1000, speech_end=1000)
+
+
+def test_between_two_is_the_pause_at_least() -> None:
+    partials, now = begun(), 100 + CONFIG.pause
+    partials.begin(100)
+    assert not partials.due(now - 1, speech_end=now - 1)
+    assert partials.due(now, speech_end=now)
+
+
+@pytest.mark.parametrize("inference_s", [0.0, 0.01, 0.5, 2.0])
+def test_the_next_is_due_after_a_rest_that_grows_with_what_the_last_one_cost(inference_s: float) -> None:
+    partials = begun()
+    partials.begin(100)
+    partials.cost(inference_s)
+    now = 100 + max(CONFIG.pause, int(CONFIG.rest * inference_s / FRAME_S))
+    assert not partials.due(now - 1, speech_end=now - 1)
+    assert partials.due(now, speech_end=now)
+
+
+def test_a_rest_is_as_long_as_the_last_one_was_dear_not_the_one_before() -> None:
+    partials = begun()
+    partials.begin(100)
+    partials.cost(2.0)
+    partials.begin(400)
+    partials.cost(0.0)
+    assert partials.due(400 + CONFIG.pause, speech_end=400 + CONFIG.pause)
+
+
+def test_without_anything_new_none_is_due() -> None:
+    partials = begun()
+    partials.begin(100)
+    assert not partials.due(1000, speech_end=100 - CONFIG.fresh)
+
+
+def test_speech_that_the_window_s_end_may_have_cut_off_is_heard_again_once() -> None:
+    partials = begun()
+    partials.begin(100)
+    assert partials.due(1000, speech_end=101 - CONFIG.fresh)
+    partials.begin(1000)
+    assert not partials.due(2000, speech_end=101 - CONFIG.fresh)
+
+
+def test_what_an_early_transcript_has_heard_is_not_new() -> None:
+    partials = begun()
+    partials.begin(100)
+    assert partials.take_whole("мама мыла", end=120) is not None
+    assert not partials.due(1000, speech_end=114)
+    assert partials.due(1000, speech_end=121)
+
+
+def test_a_transcript_is_old_news_when_the_last_window_ended_later() -> None:
+    partials = begun()
+    partials.begin(100)
+    assert partials.take_whole("мама", end=99) is None
+    assert partials.take_whole("мама мыла", end=120) is not None
+    assert partials.take("мама", (), 0, 100) is None
+
+
+def test_words_are_timed_only_when_the_window_has_grown_long() -> None:
+    partials = begun()
+    assert not partials.times_wanted(CONFIG.longest)
+    assert partials.times_wanted(CONFIG.longest + 1)
+
+
+def settled(words: list[Spoken], config: PartialsConfig = SMALL, now: int = 101) -> Listener:
+    """Return a listener who has heard the same words often enough by then, and again."""
+    listener = Listener(words, config)
+    for _ in range(StabiliserConfig().agreements):
+        listener.take(now)
+    return listener
+
+
+def test_a_window_begins_in_the_middle_of_the_widest_gap_between_old_words() -> None:
+    """The old words are those that ended in the first 71 frames; the gap lies in the last 30 of these."""
+    words = script([(0, 12), (12, 10), (2, 10), (8, 6), (2, 4), (2, 4), (2, 5), (2, 5), *[(1, 1)] * 10])
+    listener = settled(words)
+    assert [word.end for word in words[:6]] == [12, 34, 46, 60, 66, 72]
+    assert listener.partials.begin(102) == 46 + 4
+
+
+def test_of_equal_gaps_the_last_one_is_the_border() -> None:
+    """Most words follow each other without one."""
+    words = script([(0, 9)] * 11)
+    assert settled(words).partials.begin(102) == 9 * (11 - StabiliserConfig().held_back - OVERLAP)
+
+
+def test_a_window_that_is_not_long_keeps_its_words() -> None:
+    words = evenly(30)
+    assert settled(words, replace(SMALL, longest=101)).partials.begin(102) == 0
+
+
+def test_so_much_sound_stays() -> None:
+    words = script([(0, 2)] * 50)
+    assert settled(words, replace(SMALL, kept=50)).partials.begin(102) == 50
+    assert settled(words, replace(SMALL, kept=101)).partials.begin(102) == 0
+
+
+def test_words_that_are_not_stable_stay_however_old() -> None:
+    listener = Listener(evenly(100), SMALL)
+    for now in range(20, 1400, 20):
+        listener.take(now, misheard=now // 20 % 2 * 100)
+    assert listener.partials.begin(1400) == 0
+
+
+def test_stable_words_stay_at_the_beginning() -> None:
+    """Five words are stable; the first of them may leave, but for the OVERLAP."""
+    words = script([(0, 5)] * (5 + StabiliserConfig().held_back))
+    assert settled(words).partials.begin(102) == 5 * (5 - OVERLAP)
+    few = script([(0, 5)] * (OVERLAP + StabiliserConfig().held_back))
+    assert settled(few).partials.begin(102) == 0
+
+
+def test_a_window_that_begins_with_mistakes_tells_what_comes_after_the_stable_words() -> None:
+    listener = settled(script([(0, 9)] * 12), replace(SMALL, kept=0, border=0), now=108)
+    taken = listener.take(109, edge=Edge.MISHEARD)
+    assert taken.start == 9 * (len(taken.stable) - OVERLAP)
+    assert taken.told == list(range(12))
+
+
+def test_a_word_with_a_hyphen_is_not_cut_in_two() -> None:
+    """The decoder's words are `что` and `-то`, the widest gap between them."""
+    partials = Partials(0, 0, SMALL)
+    times = [("когда", 0.1, 0.5), ("что", 0.6, 0.9), ("-то", 1.3, 1.4), ("там", 1.5, 1.6), ("было", 1.6, 1.8)]
+    later = "а потом стало лучше и всё".split()
+    words = tuple(Word(*word, 0.9) for word in times) + tuple(Word(text, 1.9, 1.9, 0.9) for text in later)
+    text = "когда что-то там было " + " ".join(later)
+    for _ in range(StabiliserConfig().agreements):
+        partials.begin(101)
+        partials.take(text, words, 0, 101)
+    assert partials.begin(101) == int(1.45 / FRAME_S)
+
+
+def test_a_word_that_takes_no_sound_with_it_stays() -> None:
+    """Told before the window and in it, it would keep all that follows from leaving."""
+    words = script([(0, 0), *[(0, 10)] * 30])
+    listener = Listener(words, replace(SMALL, longest=0, kept=0))
+    for now in range(10, 300, 10):
+        listener.take(now)
+    assert listener.partials.begin(300) > 100
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 0), (10, 30)])
+def test_times_that_are_missing_or_of_another_window_move_nothing(start: int, count: int) -> None:
+    partials = Partials(0, 0, SMALL)
+    words = tuple(Word(f"w{number}", number * 0.2, number * 0.2 + 0.1, 0.9) for number in range(30))
+    for _ in range(StabiliserConfig().agreements + 1):
+        partials.begin(500)
+        partials.take(" ".join(word.text for word in words), words[:count], start, 500)
+    assert partials.begin(500) == 0

@@ -1,0 +1,78 @@
+"""What holds of an utterance's partials, however long it is and whatever the decoder makes of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted_words import Edge, Listener, evenly, script
+
+from stt_service.partials import OVERLAP, PartialsConfig
+from stt_service.stabiliser import StabiliserConfig
+
+LAW = settings(derandomize=True, deadline=None, max_examples=100)
+CONFIG = PartialsConfig()
+GAPS_AND_LENGTHS = st.lists(st.tuples(st.integers(0, 40), st.integers(2, 30)), min_size=1, max_size=50)
+CONFIGS = st.builds(PartialsConfig, longest=st.integers(20, 300), kept=st.integers(0, 150), border=st.integers(0, 150))
+PAUSES = st.integers(1, 60)
+CHANGED = st.lists(
+    st.tuples(PAUSES, st.integers(0, 3), st.sampled_from([Edge.RIGHT, Edge.MISHEARD])), min_size=1, max_size=40
+)
+SHIFTED = st.lists(
+    st.tuples(PAUSES, st.just(0), st.sampled_from([Edge.RIGHT, Edge.LOST, Edge.TWICE])), min_size=1, max_size=40
+)
+
+
+@LAW
+@given(GAPS_AND_LENGTHS, CHANGED | SHIFTED, CONFIGS)
+def test_each_partial_tells_every_word_of_the_utterance_once_and_takes_back_none(
+    places: list[tuple[int, int]], steps: list[tuple[int, int, Edge]], config: PartialsConfig
+) -> None:
+    """Whatever has left the window, and though the newest words and the window's first come out wrong."""
+    words = script(places)
+    listener, now, stable = Listener(words, config), 0, ""
+    for pause, misheard, edge in steps:
+        now += pause
+        taken = listener.take(now, misheard, edge)
+        assert taken.said.stable.startswith(stable)
+        assert taken.told == [word.number for word in words if word.end <= now]
+        stable = taken.said.stable
+
+
+@LAW
+@given(GAPS_AND_LENGTHS, CHANGED, CONFIGS)
+def test_a_window_that_grew_long_loses_its_old_words_but_for_the_overlap(
+    places: list[tuple[int, int]], steps: list[tuple[int, int, Edge]], config: PartialsConfig
+) -> None:
+    """Old words are stable, with OVERLAP stable ones after them, and ended before what is kept of the sound."""
+    words = script(places)
+    listener, now = Listener(words, config), 0
+    for pause, misheard, edge in steps:
+        now += pause
+        taken = listener.take(now, misheard, edge)
+        start = listener.partials.begin(now)
+        stable = words[: len(taken.stable)]
+        assert taken.timed == (taken.length > config.longest)
+        if not taken.timed:
+            assert start == taken.start
+        elif edge is Edge.RIGHT or not taken.start:
+            old = [word for word in stable[:-OVERLAP] if word.end <= now - config.kept]
+            latest = old[-1].end if old else 0
+            assert start >= max(taken.start, latest - config.border)
+        if start > taken.start:
+            assert sum(word.end > start for word in stable) >= OVERLAP
+            assert now - start >= config.kept
+
+
+@pytest.mark.parametrize("step", [10, 40])
+@pytest.mark.parametrize("gap", [2, 40])
+def test_windows_do_not_grow_with_the_utterance(gap: int, step: int) -> None:
+    """They hold what is not stable yet, the overlap, and where the border was looked for: whatever has been said."""
+    length, stability = 10, StabiliserConfig()
+    unstable = stability.agreements * step + (stability.held_back + OVERLAP + 1) * (gap + length)
+    bound = max(CONFIG.longest, max(unstable, CONFIG.kept) + CONFIG.border + gap + length) + step
+    words = evenly(1600 // (gap + length), gap, length)
+    listener = Listener(words, CONFIG)
+    lengths = [listener.take(now).length for now in range(step, 1600, step)]
+    assert max(lengths) <= bound < 1000
+    assert max(lengths[len(lengths) // 2 :]) <= max(lengths[: len(lengths) // 2])
