@@ -1,4 +1,4 @@
-"""stt-server: serve, check, download. Parses, calls, prints; errors become a line and an exit code here."""
+"""stt-server: serve, check, download, evaluate. Parses, calls, prints; errors become a line and an exit code here."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from shutil import get_terminal_size
 
 import click
 
 from stt_service import config, diagnostics
+from stt_service.capacity import capacity
 from stt_service.devices import choose
-from stt_service.errors import StartFailed
-from stt_service.models import Models, SelfTest, load, names, self_test
+from stt_service.errors import SttError
+from stt_service.evaluation_trials import changed
+from stt_service.models import Models, SelfTest, compute_plan, load, names, self_test, usable_cores
 from stt_service.parameters import Parameters
 from stt_service.server import Server
 from stt_service.weights import download, models_folder
 
-AT_LEAST_STREAMS = 4  # admitted although they may lag: the self-test may have met a busy moment
+NO_TERMINAL_COLUMNS = 120  # of what is piped
 
 
 @click.group(invoke_without_command=True, epilog="Settings come from the environment and .env: see CONFIGURATION.md.")
@@ -44,8 +47,55 @@ def download_command(model: str) -> None:
     _run(lambda parameters: click.echo(download(model, models_folder(parameters.models_dir))))
 
 
+@main.command("evaluate")
+@click.argument("audio", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--setting",
+    "asked",
+    multiple=True,
+    metavar="NAME=VALUE,VALUE",
+    help="Values to try; for several, all combinations.",
+)
+@click.option("--language", metavar="CODE", help="As LANGUAGE, for this run.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each row.")
+def evaluate_command(audio: tuple[Path, ...], asked: tuple[str, ...], language: str | None, as_json: bool) -> None:
+    """Tell what settings give and cost, from your own recordings.
+
+    AUDIO is played at the pace of speech, on a clock that is only counted, to a stream with the real models.
+    Without --setting the settings as they are come first, then those most worth comparing with them.
+
+    \b
+      stt-server evaluate talk.wav memo.mp3 --language en
+      stt-server evaluate talk.wav --setting BEAM_SIZE=1,5 --setting ENCODER_CONTEXT=tailed,full
+
+    \b
+    word error rate   against talk.txt beside talk.wav; without it, what differs from an offline
+                      transcript by the same weights
+    first text        from the onset of an utterance until something is shown
+    word lag          from a word's end until it is shown and stays
+    final             after the end of speech, and after the endpoint: p50 / p95
+    compute           seconds of decoding for a second of sound, one stream
+
+    Times are those of a machine like this with nothing else to do: a decode takes its CPU time, shared by the
+    threads of a worker. On a GPU they go by the clock, and other work makes them longer.
+    """
+    try:
+        from stt_service import evaluation, evaluation_report
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is not installed: install the extra 'evaluate'.") from error
+
+    def run(parameters: Parameters) -> None:
+        own = [("LANGUAGE", language)] if language else []
+        report = evaluation.evaluate(changed(parameters, own), audio, asked, lambda line: _say([line]))
+        width = get_terminal_size((NO_TERMINAL_COLUMNS, 0)).columns
+        lines = evaluation_report.json_lines(report) if as_json else evaluation_report.drawn(report, width)
+        click.echo("\n".join(lines))
+
+    _run(run)
+
+
 def _run(action: Callable[[Parameters], None]) -> None:
-    """Do it with the settings; a start that fails is one line and exit code 1."""
+    """Do it with the settings; what fails for a known reason is one line and exit code 1."""
     try:
         loaded = config.load(os.environ, Path(".env"))
         _say(f"WARNING: {warning}" for warning in loaded.warnings)
@@ -54,13 +104,14 @@ def _run(action: Callable[[Parameters], None]) -> None:
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         )
         action(loaded.parameters)
-    except StartFailed as error:
+    except SttError as error:
         raise click.ClickException(str(error)) from error
 
 
 def _check(parameters: Parameters) -> None:
     models, test = _prepare(parameters)
-    _say(diagnostics.self_tested(test, models.names, _max_streams(parameters, test)))
+    carried = capacity(test, models.plan)
+    _say(diagnostics.self_tested(test, models.names, carried, _admitted(parameters, carried)))
 
 
 async def _serve(parameters: Parameters) -> None:
@@ -69,12 +120,13 @@ async def _serve(parameters: Parameters) -> None:
     await server.start()
     try:
         models, test = await asyncio.to_thread(_prepare, parameters)
-        max_streams = _max_streams(parameters, test)
+        carried = capacity(test, models.plan)
+        admitted = _admitted(parameters, carried)
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        serving = asyncio.create_task(server.serve(models, max_streams))
-        _say(diagnostics.self_tested(test, models.names, max_streams))
+        serving = asyncio.create_task(server.serve(models, admitted))
+        _say(diagnostics.self_tested(test, models.names, carried, admitted))
         _say([f"Listening on {parameters.server_bind}:{server.port}"])
         await asyncio.wait([serving, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -87,16 +139,17 @@ async def _serve(parameters: Parameters) -> None:
 def _prepare(parameters: Parameters) -> tuple[Models, SelfTest]:
     """Print the banner, load the models, try them. Blocks."""
     device, cuda = choose(parameters)
-    _say(diagnostics.configuration(parameters, device, cuda, names(parameters, device)))
+    named = names(parameters, device)
+    plan = compute_plan(device, named, usable_cores())
+    _say(diagnostics.configuration(parameters, device, cuda, named, plan))
     _say(diagnostics.fallback(device))
-    models = load(parameters, device, lambda name: _say([f"Loading {name} on {device.actual} ..."]))
-    _say([diagnostics.loaded(device), *diagnostics.memory(cuda)])
-    return models, self_test(models, parameters)
+    models = load(parameters, device, plan, lambda name: _say([f"Loading {name} on {device.actual} ..."]))
+    _say([*diagnostics.loaded(device, models), *diagnostics.memory(cuda)])
+    return models, self_test(models, parameters, device)
 
 
-def _max_streams(parameters: Parameters, test: SelfTest) -> int:
-    asked = parameters.max_streams
-    return max(AT_LEAST_STREAMS, test.streams) if asked == "auto" else asked
+def _admitted(parameters: Parameters, carried: int) -> int:
+    return carried if parameters.max_streams == "auto" else parameters.max_streams
 
 
 def _say(lines: Iterable[str]) -> None:

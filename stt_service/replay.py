@@ -1,0 +1,117 @@
+"""A recording replayed through a session and real models in reckoned time: what would be told, and when.
+
+The sound passes at the pace of speech on a clock that is only counted: a decode takes what it really took, waiting
+for the next sound takes nothing. One worker, one stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stt_service.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from stt_service.events import Cost, Decode, Event, Output, PartialDue, Promote, Withdraw
+from stt_service.scheduler import Job, Scheduler
+from stt_service.session import Session
+from stt_service.transcript import Kind, Transcript, Window
+
+FRAME_BYTES = 2 * FRAME_SAMPLES
+STREAM = "replay"
+Transcribe = Callable[[Sequence[Window]], list[Transcript]]
+Clock = Callable[[], float]  # in seconds, read before and after each decode
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event and when it was told, in seconds after the recording's beginning."""
+
+    at_s: float
+    event: Event
+
+
+@dataclass(slots=True)
+class Replay:
+    """What came of a recording."""
+
+    told: list[Told] = field(default_factory=list)
+    busy_s: dict[Kind, float] = field(default_factory=lambda: dict.fromkeys(Kind, 0.0))
+    decodes: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
+    void: int = 0  # early decodes that were asked for in vain
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Running:
+    """A decode that the worker is at."""
+
+    decode: Decode
+    transcript: Transcript
+    cost: Cost
+    done_s: float
+
+
+class Player:
+    """Replays one recording."""
+
+    def __init__(self, session: Session, models: Mapping[Kind, Transcribe], clock: Clock) -> None:
+        self._session, self._models, self._clock = session, models, clock
+        self._scheduler = Scheduler(max_batch=1)
+        self._asked: dict[Job, Decode] = {}  # partials are cut in their turn
+        self._running: _Running | None = None
+        self._replay = Replay()
+
+    def play(self, pcm: bytes) -> Replay:
+        """Take 16 kHz mono 16 bit; return what was told."""
+        now_s = 0.0
+        for start in range(0, len(pcm), FRAME_BYTES):
+            piece = pcm[start : start + FRAME_BYTES]
+            now_s += len(piece) / 2 / SAMPLE_RATE_HZ
+            self._work(now_s)
+            self._take(self._session.push(piece), now_s)
+        self._take(self._session.end(), now_s)
+        self._work(float("inf"))
+        return self._replay
+
+    def _work(self, until_s: float) -> None:
+        """Let the worker finish what ends before then."""
+        while self._running is not None and self._running.done_s <= until_s:
+            done, self._running = self._running, None
+            self._take(self._session.receive(done.decode, done.transcript, done.cost), done.done_s)
+
+    def _take(self, outputs: Sequence[Output], now_s: float) -> None:
+        for output in outputs:
+            match output:
+                case Decode(utterance, kind):
+                    job = Job(STREAM, utterance, kind)
+                    self._asked[job] = output
+                    self._submit(job, now_s)
+                case PartialDue(utterance):
+                    self._submit(Job(STREAM, utterance, Kind.PARTIAL), now_s)
+                case Promote(utterance):
+                    self._scheduler.promote(STREAM, utterance)
+                case Withdraw(utterance):
+                    self._scheduler.withdraw_early(STREAM, utterance)
+                    self._replay.void += 1
+                case _:
+                    self._replay.told.append(Told(now_s, output))
+        self._begin(now_s)
+
+    def _submit(self, job: Job, now_s: float) -> None:
+        for needless in self._scheduler.submit(job, now_s):
+            if needless.kind is Kind.PARTIAL:
+                self._session.abandon(needless.utterance)
+
+    def _begin(self, now_s: float) -> None:
+        """Give the worker the next decode, if it is idle."""
+        while self._running is None and (batch := self._scheduler.next_batch(now_s)):
+            [job] = batch
+            decode = self._session.partial(job.utterance) if job.kind is Kind.PARTIAL else self._asked.pop(job)
+            if decode is not None:
+                self._running = self._decoded(decode, now_s)
+
+    def _decoded(self, decode: Decode, now_s: float) -> _Running:
+        began_s = self._clock()
+        [transcript] = self._models[decode.kind]([decode.window])
+        cost_s = self._clock() - began_s
+        self._replay.busy_s[decode.kind] += cost_s
+        self._replay.decodes[decode.kind] += 1
+        return _Running(decode, transcript, Cost(0.0, cost_s, 1), now_s + cost_s)
