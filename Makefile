@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test setup weights serve run-client check bench protos clean
+.PHONY: help demo test setup weights serve run-client check bench bench-peers protos clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -34,8 +34,12 @@ check: $(READY) ## format, lint, types, import rules, the wire's style
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 
-bench: setup ## word error rate of streamed dictations beside offline transcripts
-	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
+bench: setup ## latency, accuracy and cost of this server beside raw faster-whisper; ARGS="FOLDER --language ru"
+	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+bench-peers: setup ## the same beside other systems, installed first: minutes, and 5 GB
+	@$(BIN)/python -m benchmarks.install_peers
+	@$(BIN)/python -m benchmarks.compare --systems ours,raw,offline,realtimestt,realtimestt-multiuser,whisperlive,whisperlivekit $(ARGS)
 
 protos: $(READY) ## make the stubs anew from protos/
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos protos/stt/v1/*.proto

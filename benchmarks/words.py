@@ -1,63 +1,14 @@
-"""Word errors: of a text against a reference, at the seams of finals, and of one text against another."""
+"""Word errors: of a text against a reference, as the service counts them, and at the seams of finals."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-import jiwer
-from num2words import num2words
+from stt_service.evaluation_words import Errors, errors, hits, plain
 
-_NUMBER = re.compile(r"(\d+)(st|nd|rd|th)?\b")
-_NOT_WORD = re.compile(r"[^\w\s']|_")
-
-
-@dataclass(frozen=True, slots=True)
-class Errors:
-    """Word errors of a text."""
-
-    count: int
-    words: int  # of the reference
-
-    def __add__(self, other: Errors) -> Errors:
-        return Errors(self.count + other.count, self.words + other.words)
-
-    @property
-    def percent(self) -> float:
-        return 100 * self.count / max(1, self.words)
-
-
-def plain(text: str, language: str) -> list[str]:
-    """Return the words: lower case, no punctuation, е for ё, numbers spelt out on both sides."""
-    text = unicodedata.normalize("NFKC", text).lower().replace("ё", "е")
-    text = _NUMBER.sub(lambda found: _spelt(int(found[1]), bool(found[2]), language), text)
-    return _NOT_WORD.sub(" ", text).split()
-
-
-def _spelt(number: int, ordinal: bool, language: str) -> str:
-    return f" {num2words(number, lang=language, ordinal=ordinal)} "
-
-
-def errors(reference: Sequence[str], text: Sequence[str]) -> Errors:
-    """Return the errors of the text."""
-    if not text:
-        return Errors(len(reference), len(reference))
-    found = jiwer.process_words(" ".join(reference), " ".join(text))
-    return Errors(found.substitutions + found.deletions + found.insertions, len(reference))
-
-
-def hits(reference: Sequence[str], text: Sequence[str]) -> dict[int, int]:
-    """Return where each right word of the reference stands in the text."""
-    found = jiwer.process_words(" ".join(reference), " ".join(text) or "-")
-    return {
-        chunk.ref_start_idx + i: chunk.hyp_start_idx + i
-        for chunk in found.alignments[0]
-        if chunk.type == "equal"
-        for i in range(chunk.ref_end_idx - chunk.ref_start_idx)
-    }
+__all__ = ["Errors", "Seams", "errors", "hits", "plain", "seams"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""Where the peers of the comparison are installed: a virtual environment each."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+PINS = Path(__file__).parent / "pins"
+READY = ".ready"  # written last, with the pins that were installed
+
+
+class NotInstalled(Exception):
+    """The peer is not there; the message says how to bring it there."""
+
+
+def peers_folder(setting: str) -> Path:
+    """Return the folder that PEERS_DIR means; empty is the platform's cache folder."""
+    return Path(setting).expanduser().absolute() if setting else user_cache_path("realtime-stt") / "peers"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerEnvironment:
+    """A peer's virtual environment, whether it is there or not."""
+
+    name: str
+    folder: Path
+
+    @classmethod
+    def of(cls, name: str) -> PeerEnvironment:
+        """Return the environment of that name in the folder that the environment variable PEERS_DIR means."""
+        return cls(name, peers_folder(os.environ.get("PEERS_DIR", "")) / name)
+
+    @property
+    def pins_file(self) -> Path:
+        return PINS / f"{self.name}.txt"
+
+    @property
+    def pins(self) -> str:
+        return self.pins_file.read_text(encoding="utf-8")
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def torch_home(self) -> Path:
+        return self.folder / "torch_home"
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether all that is pinned now was installed to the end."""
+        marker = self.folder / READY
+        return self.python.is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == self.pins
+
+    def program(self, name: str) -> Path:
+        """Return the path of a program of the peer.
+
+        Raises:
+            NotInstalled: the environment is not ready.
+        """
+        if not self.ready:
+            raise NotInstalled(f"{self.name} is not installed in {self.folder}: run `make bench-peers`.")
+        return self.folder / "bin" / name
+
+    def version(self, package: str) -> str:
+        """Return the pinned version of a package."""
+        lines = (line.partition("==") for line in self.pins.splitlines() if not line.startswith("#"))
+        return {name: version for name, _, version in lines}[package]

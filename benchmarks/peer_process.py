@@ -1,0 +1,143 @@
+"""The processes of a peer: started on free ports, stopped to the last one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from time import monotonic
+from typing import IO
+
+import psutil
+
+from benchmarks.service import ServiceFailed
+
+START_TIMEOUT_S = 180.0  # imports of torch and loading, on a slow machine
+STOPS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))  # and the seconds that each is given
+LAST_LINES = 25
+
+Stops = Sequence[tuple[signal.Signals, float]]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return loopback ports that nobody listens on. Another process may take one before it is used."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+class PeerProcess:
+    """A server, as a process of its own session, so that what it starts is found when it is stopped."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        ready: str,
+        settings: Mapping[str, str],
+        folder: Path,
+        stops: Stops = STOPS,
+    ) -> None:
+        """Take the command, what a line of its output has once it serves, what to set, and where to run it."""
+        self._command = command
+        self._ready = ready
+        self._settings = settings
+        self._folder = folder
+        self._stops = stops
+        self._lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._arrived: Queue[bool] = Queue()  # once: whether it got ready before its output ended
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def start(self) -> None:
+        """Return when it serves.
+
+        Raises:
+            ServiceFailed: it ended, or took longer than START_TIMEOUT_S. It has been stopped.
+        """
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **self._settings},
+            cwd=self._folder,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self._reader = Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop it and all that it started.
+
+        Raises:
+            ServiceFailed: something is left.
+        """
+        left = self._tree()
+        for number, patience_s in self._stops:
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+            psutil.wait_procs(left, timeout=patience_s)
+            left = self._tree()
+            if not left:
+                break
+        if left:
+            raise ServiceFailed(f"{self._command[0]} left processes: {', '.join(str(each.pid) for each in left)}")
+        self._process.wait()
+        self._reader.join()
+
+    def _wait_until_ready(self) -> None:
+        began = monotonic()
+        try:
+            if self._arrived.get(timeout=START_TIMEOUT_S):
+                return
+        except Empty:
+            raise ServiceFailed(self._story(f"is not ready after {monotonic() - began:.0f} s")) from None
+        raise ServiceFailed(self._story("ended"))
+
+    def _read(self, output: IO[str]) -> None:
+        told = False
+        with output:
+            for line in output:
+                self._lines.append(line.rstrip())
+                if not told and self._ready in line:
+                    told = True
+                    self._arrived.put(True)
+        if not told:
+            self._arrived.put(False)
+
+    def _tree(self) -> list[psutil.Process]:
+        """Return the processes of its session: children whose parent has ended are still in it."""
+        return [each for each in psutil.process_iter() if _session_of(each) == self.pid]
+
+    def _story(self, what: str) -> str:
+        return "\n".join([f"{self._command[0]} {what}. It said last:", *self._lines])
+
+
+def _session_of(process: psutil.Process) -> int | None:
+    """Return its session, if it is alive and may be asked for."""
+    try:
+        return None if process.status() == psutil.STATUS_ZOMBIE else os.getsid(process.pid)
+    except (psutil.Error, OSError):
+        return None

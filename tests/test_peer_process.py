@@ -1,0 +1,61 @@
+"""A peer is started on ports that are free, and stopped to its last process."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.peer_process import STOPS, PeerProcess, Stops, free_ports
+from benchmarks.service import ServiceFailed
+
+# A server with a child that holds out against all but SIGKILL, and that the server does not wait for.
+STUBBORN = """
+import signal, subprocess, sys
+child = "import signal; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; print(flush=True); signal.pause()"
+subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE).stdout.readline()
+print("Serving on a port", flush=True)
+signal.pause()
+"""
+AT_ONCE: Stops = [(signal.SIGINT, 0.1), (signal.SIGTERM, 0.1), (signal.SIGKILL, 10.0)]
+
+
+def peer(program: str, folder: Path, *, stops: Stops = STOPS, **settings: str) -> PeerProcess:
+    command = [sys.executable, "-c", program]
+    return PeerProcess(command, ready="Serving", settings=settings, folder=folder, stops=stops)
+
+
+def test_free_ports_differ_and_can_be_listened_on() -> None:
+    ports = free_ports(3)
+    assert len(set(ports)) == 3
+    for port in ports:
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", port))
+
+
+def test_nothing_that_it_started_is_left(tmp_path: Path) -> None:
+    process = peer(STUBBORN, tmp_path, stops=AT_ONCE)
+    process.start()
+    server = psutil.Process(process.pid)
+    started = [server, *server.children(recursive=True)]
+    process.stop()
+    assert len(started) == 2
+    assert not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_it_runs_in_its_folder_with_its_settings(tmp_path: Path) -> None:
+    program = 'import os; open("settings", "w").write(os.environ["OMP_NUM_THREADS"]); print("Serving")'
+    process = peer(program, tmp_path, OMP_NUM_THREADS="3")
+    process.start()
+    process.stop()
+    assert (tmp_path / "settings").read_text() == "3"
+
+
+def test_one_that_ends_before_it_serves_has_failed_with_what_it_said(tmp_path: Path) -> None:
+    with pytest.raises(ServiceFailed) as failed:
+        peer('print("no such model"); raise SystemExit(3)', tmp_path).start()
+    assert str(failed.value).splitlines() == [f"{sys.executable} ended. It said last:", "no such model"]

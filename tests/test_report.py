@@ -1,0 +1,130 @@
+"""What the comparison makes of its rows: what is carried, who is best, and the files it writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.lags import Figures
+from benchmarks.plots import draw
+from benchmarks.report import tables
+from benchmarks.results import Lateness, Outcome, Row, keep, kept, streams_carried, summary
+
+
+def row(system: str = "ours", streams: int = 1, lag_s: float = 0.9, wrong: int = 5, missing: int = 0) -> Row:
+    """Return a row of ten utterances and a hundred words."""
+    lags_s = (lag_s,) * (10 - missing)
+    figures = Figures(
+        partial_lags_s=(lag_s / 2,) * 100,
+        final_lags_s=lags_s,
+        final_lags_at_pauses_s=lags_s,
+        words=100,
+        words_wrong=wrong,
+        words_shown=100,
+        utterances=10,
+        utterances_without_final=missing,
+    )
+    outcome = Outcome("en/one", figures)
+    return Row(system, "en", streams, endpoint_s=0.7, outcomes=(outcome,), cpu_s=5.0, sound_s=10.0, machine="a machine")
+
+
+def line_of(text: str, start: str) -> list[str]:
+    """Return the cells of the last line of the tables that begins so."""
+    found = [line for line in text.splitlines() if line.startswith(f"| {start} |")]
+    return [cell.strip() for cell in found[-1].strip("|").split("|")]
+
+
+@pytest.mark.parametrize(
+    ("of_two", "carried"),
+    [
+        pytest.param(row(streams=2, lag_s=1.2), 2, id="the lag may pass the silence by half a second"),
+        pytest.param(row(streams=2, lag_s=1.3), 1, id="and no more"),
+        pytest.param(row(streams=2, wrong=6), 1, id="words may go wrong no more than with one stream"),
+        pytest.param(Row("ours", "en", 2, error="died"), 1, id="a run that failed carries nothing"),
+    ],
+)
+def test_streams_carried(of_two: Row, carried: int) -> None:
+    assert streams_carried([row(), of_two]) == carried
+
+
+def test_a_refused_stream_is_not_carried() -> None:
+    refused = Row("ours", "en", 2, outcomes=(*row().outcomes, Outcome("en/one", Figures(), refused="full")))
+    assert streams_carried([row(), refused]) == 1
+
+
+def test_none_is_carried_where_one_is_too_many() -> None:
+    assert streams_carried([row(lag_s=2.0)]) == 0
+
+
+def test_nothing_is_known_of_what_is_carried_without_a_run_of_one() -> None:
+    assert streams_carried([row(streams=2)]) is None
+
+
+def test_words_are_compared_with_those_of_the_same_recordings() -> None:
+    other = Outcome("en/two", Figures(words=100, words_wrong=50))
+    alone = Row("ours", "en", 1, endpoint_s=0.7, outcomes=(*row().outcomes, other))
+    assert streams_carried([alone, row(streams=2, wrong=6)]) == 1
+
+
+def test_the_silence_that_was_waited_for_is_taken_off() -> None:
+    assert summary(row(lag_s=0.9))["final lag less silence p50, s"] == pytest.approx(0.2)
+    unset = Row("peer", "en", 1, outcomes=row().outcomes)
+    assert summary(unset)["final lag less silence p50, s"] is None
+
+
+def test_ratios_stand_beside_those_of_raw_and_of_the_best_peer() -> None:
+    text = tables([row(), row("raw", lag_s=1.8), row("slow", lag_s=9.0), row("quick", lag_s=3.0)])
+    assert line_of(text, "final lag p50, s") == "final lag p50, s|0.90|1.80|0.50|3.00|quick|0.30".split("|")
+
+
+def test_a_peer_that_leaves_out_much_is_not_the_best() -> None:
+    text = tables([row(), row("hasty", lag_s=0.1, missing=2), row("slow", lag_s=9.0)])
+    assert line_of(text, "final lag p50, s")[-2] == "slow"
+
+
+def test_a_system_that_failed_is_named_with_its_error() -> None:
+    assert "- peer, 1: no such port" in tables([row(), Row("peer", "en", 1, error="no\nsuch port")])
+
+
+def test_languages_do_not_mix() -> None:
+    russian = Row("ours", "ru", 1, outcomes=row().outcomes)
+    text = tables([row(), russian, row("raw")])
+    assert (text.count("## English"), text.count("## Russian")) == (1, 1)
+
+
+def test_rows_are_read_as_they_were_kept(tmp_path: Path) -> None:
+    whole = Row("ours", "en", 1, outcomes=row().outcomes, lateness=Lateness(0.1, ahead=True), versions={"av": "1"})
+    keep(tmp_path, whole, [])
+    assert kept(tmp_path) == [whole]
+
+
+def test_the_latest_row_of_a_kind_counts(tmp_path: Path) -> None:
+    for one in (row(), row(streams=2), row(lag_s=5.0)):
+        keep(tmp_path, one, [])
+    assert kept(tmp_path) == [row(lag_s=5.0), row(streams=2)]
+
+
+def test_each_language_gets_its_plots(tmp_path: Path) -> None:
+    drawn = draw([row(), row(streams=2), row("peer")], tmp_path)
+    assert [path.name for path in drawn] == ["partial-lag-en.svg", "final-lag-en.svg", "cpu-en.svg", "streams-en.svg"]
+    assert all("ours" in path.read_text(encoding="utf-8") for path in drawn)
+
+
+def test_a_system_that_failed_is_not_drawn(tmp_path: Path) -> None:
+    drawn = draw([row(), Row("dead", "en", 1, error="gone")], tmp_path)
+    assert not any("dead" in path.read_text(encoding="utf-8") for path in drawn)
+
+
+def test_the_same_rows_draw_the_same_files(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        draw([row()], tmp_path / name)
+    one, two = ((tmp_path / name / "final-lag-en.svg").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+def test_a_run_that_the_harness_spoilt_is_named() -> None:
+    late = Row("peer", "en", 1, outcomes=row().outcomes, lateness=Lateness(ticks_max_s=0.4))
+    assert "Too late to measure by: peer 1." in tables([row(), late])
+    assert "No run was spoilt by that." in tables([row()])
