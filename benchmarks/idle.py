@@ -1,8 +1,9 @@
 """What streams that wait cost: connected, and silent.
 
 `python -m benchmarks.idle [--streams 100] [--seconds 30]` starts a server and measures its CPU time and memory with
-no stream, then with so many that send nothing at all, silence, and faint noise, each in frames of 100 ms at the pace
-of speech. The environment sets the server. Exit code 1 when silence takes more than a tenth of one core.
+no stream, then with so many that send nothing at all, silence (told in messages of a second, or sent as sound in frames
+of 500 and of 100 ms), and faint noise, at the pace of speech. The environment sets the server. Exit code 1 when silence
+takes more than a tenth of one core.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,6 +21,7 @@ from time import monotonic, process_time
 
 import grpc.aio
 import numpy as np
+from google.protobuf.duration_pb2 import Duration
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
@@ -28,7 +30,7 @@ from benchmarks.service import Service, ServiceFailed
 from benchmarks.usage import Usage
 
 BAR_PERCENT = 10.0  # of one core, for silence
-FRAME_S = 0.1
+FRAMES_S = (0.5, 0.1)
 NOISE_DBFS = -65.0
 NOISE_S = 30.0
 OPEN_EVERY_S = 0.023  # one stream after the other: so their frames do not fall together either
@@ -44,10 +46,20 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 
 
 @dataclass(frozen=True, slots=True)
+class Sound:
+    """What each stream sends, over and over."""
+
+    name: str
+    frames: Sequence[Request] = ()
+    frame_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What the server took while so many streams waited for so long."""
 
     sent: str
+    frame_s: float
     streams: int
     seconds: float
     cpu_s: float = 0.0
@@ -77,9 +89,9 @@ HEADER = (
 
 @dataclass(slots=True)
 class Crowd:
-    """Streams of this process, each on a connection of its own, that send the frames over and over."""
+    """Streams of this process, each on a connection of its own, that send the same sound."""
 
-    frames: Sequence[Request]
+    sound: Sound
     opened: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))  # a permit for each stream
     sent: int = 0
     events: Counter[str | None] = field(default_factory=Counter)
@@ -97,7 +109,7 @@ class Crowd:
                 await call.write(Request(config=pb.StreamingConfig(partials=True)))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(call))
-                if self.frames:
+                if self.sound.frames:
                     tasks.create_task(self._send(call, first=7 * number))
 
     async def _read(self, call: grpc.aio.StreamStreamCall[Request, Response]) -> None:
@@ -111,16 +123,16 @@ class Crowd:
         raise ServiceFailed("The server ended a stream.")
 
     async def _send(self, call: grpc.aio.StreamStreamCall[Request, Response], first: int) -> None:
-        began = monotonic()
+        began, frames = monotonic(), self.sound.frames
         for number in count(1):
-            await asyncio.sleep(began + number * FRAME_S - monotonic())
-            await call.write(self.frames[(first + number) % len(self.frames)])
+            await asyncio.sleep(began + number * self.sound.frame_s - monotonic())
+            await call.write(frames[(first + number) % len(frames)])
             self.sent += 1
 
 
-async def waiting(service: Service, streams: int, seconds: float, sent: str, frames: Sequence[Request]) -> Cost:
+async def waiting(service: Service, streams: int, seconds: float, sound: Sound) -> Cost:
     """Return what so many streams cost once they are open and quiet."""
-    crowd = Crowd(frames)
+    crowd = Crowd(sound)
     async with asyncio.TaskGroup() as tasks:
         joined = [tasks.create_task(crowd.join(service.address, number)) for number in range(streams)]
         for _ in range(streams):
@@ -132,7 +144,8 @@ async def waiting(service: Service, streams: int, seconds: float, sent: str, fra
             await asyncio.sleep(seconds)
             passed_s = monotonic() - began
         cost = Cost(
-            sent,
+            sound.name,
+            sound.frame_s,
             streams,
             passed_s,
             cpu_s=usage.cpu_s(inf),
@@ -146,37 +159,45 @@ async def waiting(service: Service, streams: int, seconds: float, sent: str, fra
     return cost
 
 
-def silence() -> list[Request]:
-    return [Request(audio=bytes(int(FRAME_S * BYTES_A_SECOND)))]
+def sounds() -> Iterator[Sound]:
+    """Return what the streams send, run by run."""
+    yield Sound("nothing")
+    yield Sound("silence, told each second", [Request(silence=pb.Silence(duration=Duration(seconds=1)))])
+    for frame_s in FRAMES_S:
+        size = int(frame_s * BYTES_A_SECOND)
+        yield Sound(f"silence, {frame_s:g} s frames", [Request(audio=bytes(size))], frame_s)
+        pieces = [Request(audio=NOISE[start : start + size]) for start in range(0, len(NOISE), size)]
+        yield Sound(f"noise of {NOISE_DBFS:g} dBFS, {frame_s:g} s frames", pieces, frame_s)
 
 
-def noise() -> list[Request]:
-    """Return frames of white noise at NOISE_DBFS."""
+def noise() -> bytes:
+    """Return white noise at NOISE_DBFS."""
     sigma = 32_768 * 10 ** (NOISE_DBFS / 20)
-    samples = np.random.default_rng(1).normal(0, sigma, int(NOISE_S * BYTES_A_SECOND / 2))
-    pcm, size = samples.round().astype("<i2").tobytes(), int(FRAME_S * BYTES_A_SECOND)
-    return [Request(audio=pcm[start : start + size]) for start in range(0, len(pcm), size)]
+    return np.random.default_rng(1).normal(0, sigma, int(NOISE_S * BYTES_A_SECOND / 2)).round().astype("<i2").tobytes()
+
+
+NOISE = noise()
 
 
 def complaints(costs: Sequence[Cost]) -> list[str]:
     """Return a sentence for each bar that was missed, and for each run that does not count."""
     found = []
     for cost in costs:
-        if cost.sent == "silence" and cost.core_percent > BAR_PERCENT:
-            found.append(f"MISSED: silence takes {cost.core_percent:.1f} % of a core, more than {BAR_PERCENT:g} %.")
+        if cost.sent.startswith("silence") and cost.core_percent > BAR_PERCENT:
+            found.append(f"MISSED: {cost.sent}: {cost.core_percent:.1f} % of a core, more than {BAR_PERCENT:g} %.")
         if cost.told:
             found.append(f"MISSED: {cost.sent}: {cost.told} partials, finals or suppressions came.")
-        due = cost.streams * cost.seconds / FRAME_S
+        due = cost.streams * cost.seconds / cost.frame_s
         if cost.frames and cost.frames < PACE_KEPT * due:
             found.append(f"{cost.sent}: only {100 * cost.frames / due:.0f} % of the sound could be sent in time.")
     return found
 
 
 async def measured(service: Service, streams: int, seconds: float) -> list[Cost]:
-    costs = [await waiting(service, 0, seconds, "", [])]
+    costs = [await waiting(service, 0, seconds, Sound(""))]
     print(HEADER, costs[0].row(costs[0]), sep="\n", flush=True)
-    for sent, frames in (("nothing", []), ("silence", silence()), (f"noise of {NOISE_DBFS:g} dBFS", noise())):
-        costs.append(await waiting(service, streams, seconds, sent, frames))
+    for sound in sounds():
+        costs.append(await waiting(service, streams, seconds, sound))
         print(costs[-1].row(costs[0]), flush=True)
     return costs
 
@@ -185,7 +206,7 @@ def main() -> int:
     """Measure, print, return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each of the four runs")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each run")
     options = parser.parse_args()
     costs: list[Cost] = []
     try:

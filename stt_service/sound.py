@@ -29,7 +29,7 @@ class Sound:
 
     def samples(self, start: int, end: int) -> Samples:
         """Return the samples of frames start to end, which must be kept still."""
-        samples = self._between(start, end).ravel()
+        samples = self._between(start, end).flatten()
         samples.setflags(write=False)
         return samples
 
@@ -41,9 +41,12 @@ class Sound:
 
     def _between(self, start: int, end: int) -> Frames:
         assert self._first <= start <= end <= self._end, (self._first, start, end, self._end)
-        parts, first = [np.zeros((0, FRAME_SAMPLES), np.float32)], self._first
+        parts: list[Frames] = []
+        first = self._first
         for chunk in self._chunks:
             if first < end and start < first + len(chunk):
                 parts.append(chunk[max(0, start - first) : end - first])
             first += len(chunk)
-        return np.concatenate(parts)
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.zeros((0, FRAME_SAMPLES), np.float32)

@@ -39,7 +39,7 @@ def final_that_costs(inference_s: float) -> Cost:
 
 def taught(drawing: str, inference_s: float) -> Talk:
     """Return a talk with a long endpoint, whose first sentence was a final at that cost; then comes the drawing."""
-    heard = talk(SENTENCE + drawing, post_speech_silence_duration=PAUSE * SIGN_S)
+    heard = talk(SENTENCE + drawing, post_speech_silence_duration=PAUSE * SIGN_S, max_length_of_recording=28)
     heard.answer(only(heard.hear(len(SENTENCE))), cost=final_that_costs(inference_s))
     return heard
 
@@ -125,12 +125,13 @@ def test_speech_that_resumes_withdraws_it() -> None:
 
 
 def test_speech_that_resumes_before_it_began_has_nothing_to_withdraw() -> None:
-    heard = taught("..###.....###" + "." * PAUSE, 0.0)
-    heard.hear(13)
+    """Nor does it begin while speech goes on, although its time has come."""
+    heard = taught("..###....." + "#" * 25 + "." * PAUSE, 0.0)
+    heard.hear(10 + 25)
     assert heard.decodes[1:] == []
     assert withdrawn(heard.outputs) == []
     early = only(heard.hear())
-    assert frames_of(early) == signs(len(SENTENCE) + 1, len(SENTENCE) + 14)
+    assert frames_of(early) == signs(len(SENTENCE) + 1, len(SENTENCE) + 10 + 25 + 1)
 
 
 def test_each_pause_may_have_its_own() -> None:

@@ -85,7 +85,8 @@ def test_a_turn_once_the_final_is_decoded_ahead_gives_nothing() -> None:
 
 def test_a_partial_whose_turn_gave_nothing_asks_again_when_speech_resumes() -> None:
     heard = waiting("..###.##")
-    heard.hear(6)
+    assert heard.hear(5)[1:] == DUE
+    heard.hear(1)
     assert heard.turn() is None
     assert heard.hear(1) == [Withdraw(0), *DUE]
     assert frames_of(turned(heard)) == signs(1, 7)
@@ -93,7 +94,9 @@ def test_a_partial_whose_turn_gave_nothing_asks_again_when_speech_resumes() -> N
 
 def test_a_turn_that_comes_once_speech_has_resumed_is_as_good_as_any() -> None:
     heard = waiting("..###.##")
-    heard.hear(7)
+    assert heard.hear(5)[1:] == DUE
+    heard.hear(1)
+    assert heard.hear(1) == [Withdraw(0)]
     assert frames_of(turned(heard)) == signs(1, 7)
 
 
