@@ -14,6 +14,9 @@ from stt_service.stabiliser import Hypothesis, Stabiliser, StabiliserConfig, let
 from stt_service.transcript import Word
 
 
+STABLE = StabiliserConfig(agreements=3, span=frames(2.0), held_back=4)
+
+
 @dataclass(frozen=True, slots=True)
 class PartialsConfig:
     """Measured on our dictations: docs/performance.md."""
@@ -25,6 +28,7 @@ class PartialsConfig:
     kept: int = frames(3.0)  # but for so much
     border: int = frames(3.0)  # the widest gap of so much is where it loses them
     fresh: int = 2  # speech that ended so many frames before a window's end may need another look
+    stable: StabiliserConfig = STABLE
 
 
 OVERLAP = 2  # stable words that stay: one at the very beginning is often misheard, and is known already
@@ -35,7 +39,7 @@ class Partials:
 
     def __init__(self, start: int, onset: int, config: PartialsConfig) -> None:
         self._config = config
-        self._stabiliser = Stabiliser(StabiliserConfig())
+        self._stabiliser = Stabiliser(config.stable)
         self._start = start  # of the window
         self._told = ""  # stable words before it
         self._next = onset + config.first_after  # frame from which one is due
@@ -62,7 +66,7 @@ class Partials:
         """
         if end < self._heard:
             return None
-        hypothesis = self._stabiliser.push(f"{self._told} {text}" if self._told else text)
+        hypothesis = self._stabiliser.push(f"{self._told} {text}" if self._told else text, end)
         if words and start == self._start:
             self._leave_old_words(words, end - start, hypothesis)
         return hypothesis
@@ -72,7 +76,7 @@ class Partials:
         if end < self._heard:
             return None
         self._heard = end
-        return self._stabiliser.push(text)
+        return self._stabiliser.push(text, end)
 
     def cost(self, inference_s: float) -> None:
         """Take note of what the last one cost its worker: the next is due after a rest."""

@@ -186,6 +186,8 @@ class Session:
 
     def _advance(self, probabilities: Samples) -> list[Output]:
         """Take the probabilities of the next frames."""
+        if not len(probabilities):
+            return []
         first = self._segmenter.frame
         energies = self._sound.energies(first, first + len(probabilities))
         outputs: list[Output] = []

@@ -24,8 +24,17 @@ _UNIT = re.compile(rf"\s*(?:{_PUNCTUATION}\s+)*{_WORD}(?:\s*{_PUNCTUATION}(?=\s|
 class StabiliserConfig:
     """How sure is sure: measured over our dictations, docs/performance.md."""
 
-    agreements: int = 6  # hypotheses that must agree
+    agreements: int = 3  # hypotheses that must agree, at least
+    span: int = 0  # frames from the oldest of these to the newest, at least
     held_back: int = 4  # newest words that are never stable yet
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """What a hypothesis has after the stable text."""
+
+    at: int
+    units: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +51,33 @@ class Stabiliser:
     def __init__(self, config: StabiliserConfig) -> None:
         self._config = config
         self._stable: list[str] = []
-        self._tails: deque[list[str]] = deque(maxlen=config.agreements)
+        self._tails: deque[_Tail] = deque()  # the latest that must agree
 
-    def push(self, text: str) -> Hypothesis:
-        """Take the newest hypothesis; return what is stable now, and the rest."""
+    def push(self, text: str, at: int = 0) -> Hypothesis:
+        """Take the newest hypothesis, of sound up to frame `at`; return what is stable now, and the rest."""
         units = _UNIT.findall(text)
         tail = units[_length_of_match(self._stable, units) :]
-        self._tails.append(tail)
-        agreed = self._agreed() if len(self._tails) == self._config.agreements else 0
+        self._tails.append(_Tail(at, tail))
+        while self._suffice(1):
+            self._tails.popleft()
+        agreed = self._agreed() if self._suffice(0) else 0
         newly = min(agreed, max(0, len(tail) - self._config.held_back))
         self._stable += tail[:newly]
-        self._tails = deque((t[newly:] for t in self._tails), self._config.agreements)
+        for each in self._tails:
+            del each.units[:newly]
         stable = "".join(self._stable)
-        unstable = "".join(tail[newly:])
+        unstable = "".join(tail)
         return Hypothesis(stable.lstrip(), unstable if stable else unstable.lstrip())
+
+    def _suffice(self, first: int) -> bool:
+        """Tell whether the hypotheses from that one on are enough to judge by."""
+        left = len(self._tails) - first
+        return left >= self._config.agreements and self._tails[-1].at - self._tails[first].at >= self._config.span
 
     def _agreed(self) -> int:
         """Return how many units all hypotheses begin with."""
         agreed = 0
-        for units in zip(*self._tails, strict=False):
+        for units in zip(*(tail.units for tail in self._tails), strict=False):
             if len({letters(unit) for unit in units}) > 1:
                 break
             agreed += 1

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from benchmarks.recorded import Recording
 from benchmarks.words import Errors, errors, plain
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
-from stt_service.engine import Engine, ModelPlace
+from stt_service.checks import Decoded
+from stt_service.engine import TOKENS_AT_LEAST, TOKENS_PER_SECOND, Engine, ModelPlace
 from stt_service.errors import EngineFailed
 from stt_service.guard import Evidence, verdict
 from stt_service.transcript import Context, DecodeOptions, Kind, Transcript, Window
@@ -19,6 +21,8 @@ from stt_service.weights import resolve
 
 pytestmark = pytest.mark.model
 
+FAST = ("ru/vm-review", "ru/vm-record-prepend", "ru/queue-periodic-announce", "ru/queue-youarenext")
+LONG_PROMPT = "Мама мыла раму, а папа читал газету. " * 40
 SHORT = ("en/jfk", "en/lj001-0020", "en/brooklyn-bridge", "ru/vm-intro", "ru/queue-youarenext", "ru/vm-review")
 
 
@@ -40,6 +44,31 @@ def wrong(recording: Recording, transcript: Transcript) -> Errors:
 def noise(seconds: float, level_dbfs: float) -> Samples:
     samples = np.random.default_rng(7).standard_normal(int(seconds * SAMPLE_RATE_HZ)).astype(np.float32)
     return samples * np.float32(10 ** (level_dbfs / 20))
+
+
+def faster(samples: Samples, times: float) -> Samples:
+    """Return the sound played so much faster, at the same pitch."""
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(sample_rate=SAMPLE_RATE_HZ, layout="mono", format="flt")
+    tempo, sink = graph.add("atempo", str(times)), graph.add("abuffersink")
+    source.link_to(tempo)
+    tempo.link_to(sink)
+    graph.configure()
+    frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="flt", layout="mono")
+    frame.sample_rate = SAMPLE_RATE_HZ
+    graph.push(frame)
+    graph.push(None)
+    pieces: list[Samples] = []
+    while True:
+        try:
+            pieces.append(graph.pull().to_ndarray()[0])
+        except av.error.EOFError:
+            return np.concatenate(pieces)
+
+
+def tokens(engine: Engine, *windows: Window) -> list[Decoded]:
+    """Return the first decode of each, with its tokens."""
+    return engine._decode(engine._listen(windows))
 
 
 @pytest.mark.parametrize("context", list(Context))
@@ -109,6 +138,75 @@ def test_the_language_is_detected_for_each_window(engine: Engine, recordings: Ma
 def test_russian_is_translated(engine: Engine, recordings: Mapping[str, Recording]) -> None:
     [heard] = engine.transcribe([window(recordings["ru/vm-intro"], translate=True)])
     assert "message" in heard.text.lower()
+
+
+@pytest.mark.parametrize("options", [DecodeOptions("ru"), DecodeOptions("ru", beam_size=1, kind=Kind.PARTIAL)])
+def test_people_who_speak_fast_are_heard_to_the_end(
+    engine: Engine, recordings: Mapping[str, Recording], options: DecodeOptions
+) -> None:
+    """An announcer at 1.6 times her pace says more tokens than CTranslate2 gives at half of what they need."""
+    spoken = [recordings[name] for name in FAST]
+    samples = faster(np.concatenate([recording.samples() for recording in spoken]), 1.6)
+    window = Window(samples, options, len(samples) / SAMPLE_RATE_HZ)
+    heard_s = len(samples) / SAMPLE_RATE_HZ
+    [decoded] = tokens(engine, window)
+    assert len(decoded.tokens) > (TOKENS_AT_LEAST + TOKENS_PER_SECOND * heard_s) / 2 + 4
+    assert decoded.complete
+    [heard] = engine.transcribe([window])
+    assert plain(heard.text, "ru")[-3:] == ["первым", "доступным", "оператором"]
+    total = errors(plain(" ".join(recording.text for recording in spoken), "ru"), plain(heard.text, "ru"))
+    assert total.percent <= 10
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_the_decoder_gives_as_many_tokens_as_the_sound_can_hold(
+    engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch, beam_size: int
+) -> None:
+    monkeypatch.setattr("stt_service.engine.TOKENS_AT_LEAST", 20)
+    monkeypatch.setattr("stt_service.engine.TOKENS_PER_SECOND", 0)
+    windows = [window(recordings[name], beam_size=beam_size) for name in ("ru/vm-review", "ru/followme-status")]
+    decoded = tokens(engine, *windows)
+    assert [(len(each.tokens), each.complete) for each in decoded] == [(20, False), (20, False)]
+
+
+@pytest.mark.xfail(strict=True, reason="CTranslate2 does not count the last token of the prompt: one too many comes")
+def test_a_long_prompt_does_not_change_how_many_tokens_come(
+    engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_service.engine.TOKENS_AT_LEAST", 20)
+    monkeypatch.setattr("stt_service.engine.TOKENS_PER_SECOND", 0)
+    [decoded] = tokens(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
+    assert (len(decoded.tokens), decoded.complete) == (20, False)
+
+
+@pytest.mark.xfail(strict=True, reason="what the prompt takes of Whisper's text context is not taken off the limit")
+def test_a_decode_for_which_a_long_prompt_leaves_no_room_is_not_complete(
+    engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A context of 240 tokens stands for Whisper's 448: the prompt has 228."""
+    monkeypatch.setattr("stt_service.engine.MAX_LENGTH", 240)
+    [decoded] = tokens(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
+    assert len(decoded.tokens) < 20
+    assert not decoded.complete
+
+
+def test_a_partial_has_its_words_times_on_request(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    """They lie in the window, also where it ends within a word."""
+    speech = recordings["en/librispeech-2412-153948-0000"].samples()
+    for cut in (speech[: int(seconds * SAMPLE_RATE_HZ)] for seconds in (2.0, 4.1, 9.3)):
+        timed, untimed = (
+            engine.transcribe([Window(cut, DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, word_times=asked))])[0]
+            for asked in (True, False)
+        )
+        times = [time for word in timed.words for time in (word.start_s, word.end_s)]
+        assert times == sorted(times)
+        assert 0 <= times[0] < times[-1] <= len(cut) / SAMPLE_RATE_HZ
+        assert " ".join(word.text for word in timed.words) == timed.text == untimed.text
+        assert untimed.words == ()
+
+
+def test_a_cpu_computes_in_integers_of_8_bits(engine: Engine) -> None:
+    assert engine.compute_type.startswith("int8")
 
 
 @pytest.mark.parametrize("steering", [{"initial_prompt": "The ne-plus-ultra of type."}, {"hotwords": "ne-plus-ultra"}])

@@ -14,7 +14,7 @@ from stt_service.transcript import Word
 
 ONSET = 31
 CONFIG = PartialsConfig()
-SMALL = PartialsConfig(longest=100, kept=30, border=30)
+SMALL = PartialsConfig(longest=100, kept=30, border=30, stable=StabiliserConfig())
 
 
 def begun() -> Partials:

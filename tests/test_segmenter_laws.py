@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from drawn_frames import PROBABILITY, ends, run
+from drawn_frames import PROBABILITY, ends, fed, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,13 +120,6 @@ def test_the_same_frames_give_the_same_decisions(audio: str, config: SegmenterCo
     assert run(audio, config) == run(audio, config)
 
 
-def heard(audio: str, config: SegmenterConfig) -> Segmenter:
-    segmenter = Segmenter(config)
-    for frame in audio:
-        segmenter.step(PROBABILITY[frame], 0)
-    return segmenter
-
-
 def end_in_silence(segmenter: Segmenter) -> Ended:
     """Return how silence, if it goes on, ends the open utterance."""
     while not (ended := ends([segmenter.step(0.0, 0)])):
@@ -135,9 +128,11 @@ def end_in_silence(segmenter: Segmenter) -> Ended:
 
 
 @LAW
-@given(TIMELINES, CONFIGS)
-def test_silence_that_goes_on_ends_the_utterance_at_its_endpoint(audio: str, config: SegmenterConfig) -> None:
-    segmenter = heard(audio, replace(config, max_length=1000))
+@given(TIMELINES, CONFIGS, st.integers(0, 200))
+def test_silence_that_goes_on_ends_the_utterance_at_its_endpoint(
+    audio: str, config: SegmenterConfig, min_length: int
+) -> None:
+    segmenter = fed(audio, replace(config, min_length=min_length, max_length=1000))
     if segmenter.speaking:
         endpoint = segmenter.endpoint
         assert (end_in_silence(segmenter).end, segmenter.frame) == (endpoint, endpoint)
@@ -145,7 +140,7 @@ def test_silence_that_goes_on_ends_the_utterance_at_its_endpoint(audio: str, con
 
 @pytest.mark.xfail(strict=True, reason="`Segmenter.endpoint` does not know of the greatest length")
 def test_an_utterance_that_silence_makes_too_long_ends_at_its_endpoint() -> None:
-    segmenter = heard("#" * 16, SegmenterConfig(hangover=9, min_length=0, max_length=20))
+    segmenter = fed("#" * 16, SegmenterConfig(hangover=9, min_length=0, max_length=20))
     endpoint = segmenter.endpoint
     assert end_in_silence(segmenter).end == endpoint
 
@@ -153,7 +148,7 @@ def test_an_utterance_that_silence_makes_too_long_ends_at_its_endpoint() -> None
 @LAW
 @given(TIMELINES, CONFIGS)
 def test_an_open_utterance_was_last_heard_where_it_would_end(audio: str, config: SegmenterConfig) -> None:
-    segmenter = heard(audio, replace(config, max_length=1000))
+    segmenter = fed(audio, replace(config, max_length=1000))
     if segmenter.speaking:
         speech_end = segmenter.speech_end
         assert end_in_silence(segmenter).speech_end == speech_end

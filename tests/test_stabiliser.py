@@ -41,6 +41,18 @@ def test_one_hypothesis_may_be_enough() -> None:
     assert stable("раз два три", config=StabiliserConfig(agreements=1, held_back=1)) == ["раз два"]
 
 
+def test_hypotheses_must_lie_as_far_apart_as_the_configuration_says() -> None:
+    """However many came in between: on a fast machine they come five times a second."""
+    stabiliser = Stabiliser(StabiliserConfig(agreements=2, span=10, held_back=0))
+    assert [stabiliser.push("раз два", at).stable for at in (0, 4, 8, 10)] == ["", "", "", "раз два"]
+
+
+def test_a_difference_counts_for_as_long_as_it_lies_within_the_span() -> None:
+    stabiliser = Stabiliser(StabiliserConfig(agreements=2, span=10, held_back=0))
+    texts = [(0, "раз"), (4, "рас"), (10, "раз"), (14, "раз"), (19, "раз"), (20, "раз")]
+    assert [stabiliser.push(text, at).stable for at, text in texts] == ["", "", "", "", "", "раз"]
+
+
 def test_only_successive_hypotheses_agree() -> None:
     assert stable("раз два", "раз три", "раз два", "раз два") == ["", "раз", "раз", "раз два"]
 
