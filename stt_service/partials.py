@@ -13,7 +13,6 @@ from stt_service.parameters import FRAME_S, frames
 from stt_service.stabiliser import Hypothesis, Stabiliser, StabiliserConfig, letters
 from stt_service.transcript import Word
 
-
 STABLE = StabiliserConfig(agreements=3, span=frames(2.0), held_back=4)
 
 
