@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from stt_service.audio import Samples
 from stt_service.parameters import LiveParameters, Parameters, frames
 
 TRAIL = 6  # 192 ms: the early decode's default silence, where that setting is off
@@ -199,6 +200,14 @@ class Segmenter:
         if self._traced(probability):
             self._speech_end = self._frame
         return self._decide()
+
+    def rest(self, probabilities: Samples, energies: Samples) -> bool:
+        """Take frames in which nothing happens, as `step` would, at once; False where it might."""
+        if self._phase is not Phase.SILENCE or probabilities.max() > min(self._config.faint, self._config.enter):
+            return False
+        self._frame += len(probabilities)
+        self._energies.extend(energies.tolist())
+        return True
 
     def flush(self, endpoint: Endpoint) -> Ended | None:
         """End the utterance now, if there is one.

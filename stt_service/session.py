@@ -190,6 +190,8 @@ class Session:
             return []
         first = self._segmenter.frame
         energies = self._sound.energies(first, first + len(probabilities))
+        if self._segmenter.rest(probabilities, energies):
+            return []
         outputs: list[Output] = []
         for probability, energy in zip(probabilities.tolist(), energies.tolist(), strict=True):
             decision = self._segmenter.step(probability, energy)

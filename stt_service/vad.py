@@ -36,6 +36,7 @@ _BEHIND = 8  # and before it
 _REST_BELOW = 0.3  # a threshold under it is for sounds too faint for any gate; office noise reaches 0.26
 
 # Ours, by the same measurement: WebRTC alone loses every utterance 40 dB below a normal level, the rise none.
+_ZEROS = 32  # frames of digital silence after which WebRTC is where it will stay
 _PIECE_BYTES = 960  # 30 ms, the longest that WebRTC takes
 _RISE = 6.0  # 8 dB above the noise
 _FLOOR_RISE = 1.01  # the noise may grow by 1.3 dB a second
@@ -132,15 +133,25 @@ class _Trigger:
     def __init__(self) -> None:
         self._webrtc = webrtcvad.Vad()
         self._held = b""  # WebRTC's pieces do not end where frames do
+        self._zeros = 0  # frames of nothing but zeros, lately
         self._floor = float("inf")
 
     def push(self, frames: Frames, aggressiveness: int) -> Flags:
         self._webrtc.set_mode(aggressiveness)
         levels = np.einsum("ij,ij->i", frames, frames) / FRAME_SAMPLES
+        self._zeros = 0 if levels.any() else self._zeros + len(frames)
+        if self._zeros > _ZEROS + len(frames):
+            return self._pass(len(frames))
         pcm = np.clip(frames * 32768, -32768, 32767).astype("<i2")
         heard = (self._hears(frame.tobytes()) for frame in pcm)
         risen = (self._rises(level) for level in levels.tolist())
         return np.array([a or b for a, b in zip(heard, risen, strict=True)], np.bool_)
+
+    def _pass(self, frames: int) -> Flags:
+        """Take zeros that follow on zeros: WebRTC neither hears nor learns anything from them."""
+        self._held = bytes((len(self._held) + 2 * FRAME_SAMPLES * frames) % _PIECE_BYTES)
+        self._floor = _LEAST_FLOOR
+        return np.zeros(frames, np.bool_)
 
     def _hears(self, pcm: bytes) -> bool:
         pcm = self._held + pcm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from drawn_frames import PROBABILITY, ends, fed, run
 from hypothesis import given, settings
@@ -118,6 +119,26 @@ def test_what_is_settled_stays_so(audio: str, configs: list[SegmenterConfig], da
 @given(TIMELINES, CONFIGS)
 def test_the_same_frames_give_the_same_decisions(audio: str, config: SegmenterConfig) -> None:
     assert run(audio, config) == run(audio, config)
+
+
+@LAW
+@given(TIMELINES, CONFIGS, st.integers(1, 12))
+def test_frames_that_rest_together_decide_what_they_decide_one_by_one(
+    audio: str, config: SegmenterConfig, size: int
+) -> None:
+    segmenter, decisions = Segmenter(config), []
+    probabilities = np.array([PROBABILITY[sign] for sign in audio], np.float32)
+    energies = np.arange(len(audio), dtype=np.float32) % 7
+    for begin in range(0, len(audio), size):
+        piece = slice(begin, begin + size)
+        if segmenter.rest(probabilities[piece], energies[piece]):
+            decisions += [None] * len(probabilities[piece])
+        else:
+            pairs = zip(probabilities[piece].tolist(), energies[piece].tolist(), strict=True)
+            decisions += [segmenter.step(*pair) for pair in pairs]
+    stepping = Segmenter(config)
+    assert decisions == [stepping.step(p, e) for p, e in zip(probabilities.tolist(), energies.tolist(), strict=True)]
+    assert segmenter.settled == stepping.settled
 
 
 def end_in_silence(segmenter: Segmenter) -> Ended:

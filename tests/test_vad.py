@@ -15,6 +15,7 @@ import pytest
 from faster_whisper.vad import get_vad_model
 
 from benchmarks.recorded import Recording
+from stt_service import vad
 from stt_service.audio import Framer, Frames, Samples
 from stt_service.errors import ModelNotFound
 from stt_service.parameters import Parameters
@@ -312,3 +313,19 @@ def test_the_hold_outlasts_every_wait_for_an_endpoint() -> None:
 )
 def test_the_gate_follows_the_thresholds(enter: float, leave: float, gate: GateConfig) -> None:
     assert gate_config(replace(SEGMENTING, enter=enter, leave=leave), 1) == gate
+
+
+def test_digital_silence_that_webrtc_does_not_hear_leaves_it_as_if_it_had(
+    speech: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is skipped: what comes after fires the gate exactly as before."""
+    sound = np.concatenate([speech[:90], silence(100), speech[90:150], silence(77), hiss(40, 0.01), speech[150:]])
+
+    def fired() -> list[bool]:
+        trigger = vad._Trigger()
+        return [bool(flag) for i in range(0, len(sound), 3) for flag in trigger.push(sound[i : i + 3], 3)]
+
+    skipping = fired()
+    monkeypatch.setattr(vad, "_ZEROS", len(sound))
+    assert skipping == fired()
+    assert any(skipping)
