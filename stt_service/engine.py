@@ -161,7 +161,7 @@ class Engine:
     def _decode(self, jobs: Sequence[_Job], temperature: float = 0.0) -> list[Decoded]:
         """Decode jobs of one batch key."""
         prompts = [self._prompt(job) for job in jobs]
-        limit = max(_token_limit(job.window) for job in jobs)
+        limit = max(_token_limit(job.window, len(prompts[0])) for job in jobs)
         search: dict[str, float] = {"beam_size": jobs[0].window.options.beam_size}
         if temperature:
             ctranslate2.set_random_seed(0)  # the same sound gives the same text
@@ -180,12 +180,16 @@ class Engine:
             suppress_tokens=self._suppressed(self._tokenizer_of(jobs[0])),
             **search,
         )
-        return [self._decoded(job, result, temperature) for job, result in zip(jobs, results, strict=True)]
+        return [
+            self._decoded(job, result, _token_limit(job.window, len(prompts[0])), temperature)
+            for job, result in zip(jobs, results, strict=True)
+        ]
 
     def _decoded(
         self,
         job: _Job,
         result: ctranslate2.models.WhisperGenerationResult,
+        limit: int,
         temperature: float,
     ) -> Decoded:
         tokens = tuple(result.sequences_ids[0])
@@ -196,7 +200,7 @@ class Engine:
             average_log_probability=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech_probability=result.no_speech_prob,
             compression_ratio=compression_ratio(text),
-            complete=len(tokens) < _token_limit(job.window),
+            complete=len(tokens) < limit,
             temperature=temperature,
         )
 
@@ -307,18 +311,19 @@ def _storage(arrays: Sequence[Rows]) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
 
 
-def _token_limit(window: Window) -> int:
-    """Return how many tokens the sound can hold, and the decoder can give."""
+def _token_limit(window: Window, prompt: int) -> int:
+    """Return how many tokens the sound can hold, and the decoder can give after so long a prompt."""
     heard_s = len(window.samples) / SAMPLE_RATE_HZ
-    return min(MAX_LENGTH // 2, TOKENS_AT_LEAST + int(TOKENS_PER_SECOND * heard_s))
+    return min(MAX_LENGTH // 2, MAX_LENGTH - prompt + 1, TOKENS_AT_LEAST + int(TOKENS_PER_SECOND * heard_s))
 
 
 def _max_length(prompt: int, limit: int) -> int:
     """Return the max_length that lets CTranslate2 give so many tokens.
 
-    It halves what it is told, or takes the prompt off it, whichever leaves less (its src/models/whisper.cc).
+    It halves what it is told, or takes the prompt but for its last token off it, whichever leaves less
+    (its src/models/whisper.cc).
     """
-    return min(MAX_LENGTH, max(2 * limit, prompt + limit))
+    return max(2 * limit, prompt - 1 + limit)
 
 
 def seed() -> Samples:

@@ -162,7 +162,8 @@ class Segmenter:
     def endpoint(self) -> int:
         """Where silence, if it goes on, ends the open utterance."""
         silent_since = self._entered if self._phase is Phase.HANGOVER else self._frame
-        return max(silent_since + self._config.hangover, self._onset + self._config.min_length)
+        waited = max(silent_since + self._config.hangover, self._onset + self._config.min_length)
+        return min(waited, self._start + self._config.max_length)
 
     @property
     def settled(self) -> int:

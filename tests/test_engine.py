@@ -169,7 +169,6 @@ def test_the_decoder_gives_as_many_tokens_as_the_sound_can_hold(
     assert [(len(each.tokens), each.complete) for each in decoded] == [(20, False), (20, False)]
 
 
-@pytest.mark.xfail(strict=True, reason="CTranslate2 does not count the last token of the prompt: one too many comes")
 def test_a_long_prompt_does_not_change_how_many_tokens_come(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +178,6 @@ def test_a_long_prompt_does_not_change_how_many_tokens_come(
     assert (len(decoded.tokens), decoded.complete) == (20, False)
 
 
-@pytest.mark.xfail(strict=True, reason="what the prompt takes of Whisper's text context is not taken off the limit")
 def test_a_decode_for_which_a_long_prompt_leaves_no_room_is_not_complete(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
