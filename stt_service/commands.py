@@ -79,10 +79,7 @@ def evaluate_command(audio: tuple[Path, ...], asked: tuple[str, ...], language: 
     Times are those of a machine like this with nothing else to do: a decode takes its CPU time, shared by the
     threads of a worker. On a GPU they go by the clock, and other work makes them longer.
     """
-    try:
-        from stt_service import evaluation, evaluation_report
-    except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is not installed: install the extra 'evaluate'.") from error
+    from stt_service import evaluation, evaluation_report  # what they need, a server does without
 
     def run(parameters: Parameters) -> None:
         own = [("LANGUAGE", language)] if language else []

@@ -1,7 +1,4 @@
-"""Words of a text, made comparable, and how they differ from those of another.
-
-Needs the extra `evaluate`: only what evaluates may import it.
-"""
+"""Words of a text, made comparable, and how they differ from those of another."""
 
 from __future__ import annotations
 

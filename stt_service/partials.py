@@ -6,11 +6,11 @@ that the last partial of a long utterance costs no more than an early one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import accumulate, pairwise, takewhile
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 from stt_service.parameters import FRAME_S, frames
-from stt_service.stabiliser import Hypothesis, Stabiliser, StabiliserConfig, letters
+from stt_service.stabiliser import Hypothesis, Stabiliser, StabiliserConfig, letters, units
 from stt_service.transcript import Word
 
 STABLE = StabiliserConfig(agreements=3, span=frames(2.0), held_back=4)
@@ -23,6 +23,8 @@ class PartialsConfig:
     first_after: int = frames(0.2)  # frames of speech before the first
     pause: int = frames(0.2)  # least frames between two
     rest: float = 8.0  # times what the last one took its worker: an eighth of it is a stream's at most
+    eager: int = 3  # so many at first, when every word is news, ...
+    eager_rest: float = 3.0  # ... rest less
     longest: int = frames(8.0)  # a longer window loses its old words
     kept: int = frames(3.0)  # but for so much
     border: int = frames(3.0)  # the widest gap of so much is where it loses them
@@ -43,6 +45,7 @@ class Partials:
         self._told = ""  # stable words before it
         self._next = onset + config.first_after  # frame from which one is due
         self._heard = onset  # where the last window ended
+        self._count = 0
         self.wanted = False  # one waits for its turn or is decoded
 
     def due(self, now: int, speech_end: int) -> bool:
@@ -52,6 +55,7 @@ class Partials:
     def begin(self, now: int) -> int:
         """Take the turn: return the frame at which the window begins."""
         self._heard, self._next = now, now + self._config.pause
+        self._count += 1
         return self._start
 
     def times_wanted(self, now: int) -> bool:
@@ -79,25 +83,61 @@ class Partials:
 
     def cost(self, inference_s: float) -> None:
         """Take note of what the last one cost its worker: the next is due after a rest."""
-        self._next = max(self._next, self._heard + int(self._config.rest * inference_s / FRAME_S))
+        rest = self._config.eager_rest if self._count <= self._config.eager else self._config.rest
+        self._next = max(self._next, self._heard + int(rest * inference_s / FRAME_S))
 
     def _leave_old_words(self, words: tuple[Word, ...], length: int, said: Hypothesis) -> None:
         """Move the window's beginning to the widest of the last gaps between old words."""
-        old = self._old_words(words, (length - self._config.kept) * FRAME_S, letters(said.stable))
-        gaps = [
-            (following.start_s - word.end_s, count, (word.end_s + following.start_s) / 2)
-            for count, (word, following) in enumerate(pairwise(words[: old + 1]), 1)
-            if word.end_s >= max(FRAME_S, words[old - 1].end_s - self._config.border * FRAME_S)
-            and following.text[:1].isalnum()  # the decoder takes "что-то" for two words
-        ]
-        if gaps:
-            _, count, border_s = max(gaps)
-            self._told = " ".join((self._told, *(word.text for word in words[:count]))).strip()
-            self._start += int(border_s / FRAME_S)
+        borders = _borders(_heard(words), said, (length - self._config.kept) * FRAME_S)
+        late = [b for b in borders if b.end_s >= max(FRAME_S, borders[-1].end_s - self._config.border * FRAME_S)]
+        if late:
+            widest = max(late, key=lambda border: (border.gap_s, border.end_s))
+            self._told = "".join(units(said.stable)[: widest.told]).strip()
+            self._start += int((widest.end_s + widest.gap_s / 2) / FRAME_S)
 
-    def _old_words(self, words: tuple[Word, ...], latest_s: float, stable: str) -> int:
-        """Return how many words may leave: they ended by then, and they and OVERLAP more are stable."""
-        told = accumulate((letters(word.text) for word in words), initial=letters(self._told))
-        known = sum(1 for _ in takewhile(stable.startswith, told)) - 1
-        ended = sum(1 for _ in takewhile(lambda word: word.end_s <= latest_s, words))
-        return max(0, min(known - OVERLAP, ended))
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A unit of the stabiliser's, and the word that holds it."""
+
+    letters: str
+    word: Word
+
+
+@dataclass(frozen=True, slots=True)
+class _Border:
+    """A gap between words that a window may begin in."""
+
+    told: int  # units of the stable text before it
+    end_s: float  # of the word before it
+    gap_s: float
+
+
+def _heard(words: tuple[Word, ...]) -> list[_Heard]:
+    """Return the units of the words; the decoder takes "что-то" for two words, which it is not."""
+    whole: list[Word] = []
+    for word in words:
+        if whole and not word.text[:1].isalnum():
+            word = replace(word, text=whole[-1].text + word.text, start_s=whole.pop().start_s)
+        whole.append(word)
+    return [_Heard(letters(unit), word) for word in whole for unit in units(word.text)]
+
+
+def _borders(heard: list[_Heard], said: Hypothesis, latest_s: float) -> list[_Border]:
+    """Return where a window may begin: between words that ended by then, OVERLAP stable words before the others."""
+    keys, stable = [unit.letters for unit in heard], [letters(unit) for unit in units(said.stable)]
+    known = _before(keys, letters(said.unstable))
+    borders: list[_Border] = []
+    for count, (unit, following) in enumerate(pairwise(heard[:known]), 1):
+        told, stay = len(stable) - known + count, keys[count : count + OVERLAP]
+        if unit.word.end_s > latest_s or len(stay) < OVERLAP:
+            break
+        if unit.word is not following.word and told >= 0 and stable[told : told + OVERLAP] == stay:
+            borders.append(_Border(told, unit.word.end_s, following.word.start_s - unit.word.end_s))
+    return borders
+
+
+def _before(keys: list[str], end: str) -> int:
+    """Return how many of the keys come before those that make up the end."""
+    length = sum(map(len, keys)) - len(end)
+    return sum(1 for reached in accumulate(map(len, keys)) if reached <= length)

@@ -55,8 +55,8 @@ class Stabiliser:
 
     def push(self, text: str, at: int = 0) -> Hypothesis:
         """Take the newest hypothesis, of sound up to frame `at`; return what is stable now, and the rest."""
-        units = _UNIT.findall(text)
-        tail = units[_length_of_match(self._stable, units) :]
+        said = units(text)
+        tail = said[_length_of_match(self._stable, said) :]
         self._tails.append(_Tail(at, tail))
         while self._suffice(1):
             self._tails.popleft()
@@ -82,6 +82,11 @@ class Stabiliser:
                 break
             agreed += 1
         return agreed
+
+
+def units(text: str) -> list[str]:
+    """Return what may become stable one after another: words with the space before them, or signs."""
+    return _UNIT.findall(text)
 
 
 def letters(text: str) -> str:

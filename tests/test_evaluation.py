@@ -119,12 +119,6 @@ def test_the_help_has_an_example() -> None:
     assert "stt-server evaluate talk.wav" in evaluate("--help").stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"), [(["evaluate", __file__], "install the extra 'evaluate'"), (["--help"], "evaluate")]
-)
-def test_the_server_does_without_what_only_an_evaluation_needs(arguments: list[str], told: str) -> None:
-    absent = "import sys; sys.modules['num2words'] = sys.modules['rapidfuzz'] = None"
-    code = f"{absent}; from stt_service.commands import main; main({arguments!r})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert told in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+def test_the_server_loads_nothing_that_only_an_evaluation_needs() -> None:
+    code = "import sys, stt_service.commands; print([n for n in ('num2words', 'rapidfuzz') if n in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

@@ -43,9 +43,20 @@ def test_between_two_is_the_pause_at_least() -> None:
 @pytest.mark.parametrize("inference_s", [0.0, 0.01, 0.5, 2.0])
 def test_the_next_is_due_after_a_rest_that_grows_with_what_the_last_one_cost(inference_s: float) -> None:
     partials = begun()
-    partials.begin(100)
+    for _ in range(CONFIG.eager + 1):
+        partials.begin(100)
     partials.cost(inference_s)
     now = 100 + max(CONFIG.pause, int(CONFIG.rest * inference_s / FRAME_S))
+    assert not partials.due(now - 1, speech_end=now - 1)
+    assert partials.due(now, speech_end=now)
+
+
+def test_the_first_few_rest_less() -> None:
+    partials = begun()
+    for _ in range(CONFIG.eager):
+        partials.begin(100)
+    partials.cost(1.0)
+    now = 100 + int(CONFIG.eager_rest / FRAME_S)
     assert not partials.due(now - 1, speech_end=now - 1)
     assert partials.due(now, speech_end=now)
 
