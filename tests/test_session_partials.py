@@ -156,7 +156,7 @@ def test_the_pause_between_partials_does_not_put_off_the_first() -> None:
 
 
 def dear(signs: int, batch: int = 1) -> Cost:
-    """Return what an utterance's first partial costs that is followed by a rest of so many signs; its share of a batch counts."""
+    """Return the cost of a first partial that a rest of so many signs follows; its share of a batch counts."""
     rest_s = (signs * SIGN_FRAMES + 0.5) * FRAME_S
     return Cost(queue_s=9.0, inference_s=batch * rest_s / PartialsConfig().eager_rest, batch=batch)
 
