@@ -21,7 +21,9 @@ from stt_service.weights import models_folder, resolve
 TEST_S = 6  # of speech: an ordinary utterance
 TEST_REPEATS = 3
 TEST_ROWS = 8  # decoded together on a GPU, as under load
-CORES_PER_WORKER = 4  # more of them help one decode little, and another worker makes no other stream wait
+# A decoder's step is so short that threads wait for one another for longer than they work: on two cores two workers of
+# a thread each do 3.1 times what one worker of two threads does (docs/performance.md). Large models want some threads.
+CORES_PER_WORKER = 4
 CPU_SHARE = Path("/sys/fs/cgroup/cpu.max")  # a container's, as "200000 100000": so many µs in so many
 
 
@@ -79,11 +81,11 @@ def names(parameters: Parameters, device: Device) -> Names:
 
 
 def compute_plan(device: Device, names: Names, cores: int) -> Plan:
-    """Return how the models share the device: each GPU runs a batch of each at once, a CPU one in every few cores."""
+    """Return how the models share the device: each GPU runs a batch of each at once, a CPU two or more."""
     if device.actual == "cuda":
         gpus = len(device.indices)
         return Plan(workers=gpus * len({names.finals, names.partials}), places=gpus, threads=0)
-    workers = max(1, round(cores / CORES_PER_WORKER))
+    workers = min(cores, max(2, round(cores / CORES_PER_WORKER)))
     return Plan(workers, places=workers, threads=cores // workers)
 
 

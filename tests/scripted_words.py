@@ -54,6 +54,7 @@ class Taken:
 
     start: int
     end: int
+    heard: dict[int, str]  # the words of the window as they came out, by number
     said: Hypothesis
     timed: bool
 
@@ -94,7 +95,7 @@ class Listener:
         words = tuple(_word(text, spoken, start) for text, spoken in pairs)
         said = self.partials.take(" ".join(text for text, _ in pairs), words if timed else (), start, now)
         assert said is not None
-        return Taken(start, now, said, timed)
+        return Taken(start, now, {spoken.number: text for text, spoken in pairs}, said, timed)
 
 
 def _at_the_edge(pairs: list[tuple[str, Spoken]], edge: Edge) -> list[tuple[str, Spoken]]:

@@ -22,9 +22,9 @@ def settings(**changed: object) -> Parameters:
 
 @pytest.mark.parametrize(
     ("cores", "workers", "threads"),
-    [(1, 1, 1), (2, 1, 2), (3, 1, 3), (4, 1, 4), (6, 2, 3), (8, 2, 4), (16, 4, 4), (64, 16, 4)],
+    [(1, 1, 1), (2, 2, 1), (3, 2, 1), (4, 2, 2), (6, 2, 3), (8, 2, 4), (16, 4, 4), (64, 16, 4)],
 )
-def test_a_cpu_has_a_worker_for_every_few_cores(cores: int, workers: int, threads: int) -> None:
+def test_a_cpu_has_two_workers_and_more_where_there_are_many_cores(cores: int, workers: int, threads: int) -> None:
     assert compute_plan(CPU, TWO, cores) == Plan(workers, places=workers, threads=threads)
 
 

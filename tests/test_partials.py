@@ -161,17 +161,50 @@ def test_a_window_that_begins_with_mistakes_tells_what_comes_after_the_stable_wo
     assert taken.told == list(range(12))
 
 
-def test_a_word_with_a_hyphen_is_not_cut_in_two() -> None:
-    """The decoder's words are `что` and `-то`, the widest gap between them."""
+def repeated(text: str, words: tuple[Word, ...]) -> Partials:
+    """Return partials that heard the same often enough, and have moved their window."""
     partials = Partials(0, 0, SMALL)
-    times = [("когда", 0.1, 0.5), ("что", 0.6, 0.9), ("-то", 1.3, 1.4), ("там", 1.5, 1.6), ("было", 1.6, 1.8)]
-    later = "а потом стало лучше и всё".split()
-    words = tuple(Word(*word, 0.9) for word in times) + tuple(Word(text, 1.9, 1.9, 0.9) for text in later)
-    text = "когда что-то там было " + " ".join(later)
     for _ in range(StabiliserConfig().agreements):
         partials.begin(101)
         partials.take(text, words, 0, 101)
+    return partials
+
+
+def test_a_word_with_a_hyphen_is_not_cut_in_two() -> None:
+    """The decoder's words are `что` and `-то`, the widest gap between them."""
+    times = [("когда", 0.1, 0.5), ("что", 0.6, 0.9), ("-то", 1.3, 1.4), ("там", 1.5, 1.6), ("было", 1.6, 1.8)]
+    later = "а потом стало лучше и всё".split()
+    words = tuple(Word(*word, 0.9) for word in times) + tuple(Word(text, 1.9, 1.9, 0.9) for text in later)
+    partials = repeated("когда что-то там было " + " ".join(later), words)
     assert partials.begin(101) == int(1.45 / FRAME_S)
+
+
+def test_a_word_of_several_signs_is_not_cut_in_two() -> None:
+    """Each sign becomes stable by itself, but the decoder knows the times of words alone."""
+    texts = ["今天", "天气", "很好", "我们", "去公园", "玩吧"]
+    words = tuple(
+        Word(text, number * 0.3, number * 0.3 + 0.2 + number * 0.01, 0.9) for number, text in enumerate(texts)
+    )
+    partials = repeated("".join(texts), words)
+    assert partials.begin(101) == int(0.55 / FRAME_S)
+    said = partials.take("".join(texts[2:]), (), 0, 101)
+    assert said is not None
+    assert said.stable + said.unstable == "".join(texts)
+
+
+def test_a_window_whose_first_words_were_misheard_loses_them_too() -> None:
+    listener = Listener(evenly(100), SMALL)
+    starts = [listener.take(now, edge=Edge.MISHEARD).start for now in range(20, 1400, 20)]
+    assert starts[-1] > 1200
+
+
+def test_words_that_come_out_otherwise_than_they_are_told_stay() -> None:
+    """The window may begin before OVERLAP words only that the newest text has as well."""
+    listener = Listener(evenly(100), replace(SMALL, longest=1000))
+    for now in range(20, 1000, 20):
+        listener.take(now)
+    listener.take(1001, misheard=100)
+    assert listener.partials.begin(1002) == 0
 
 
 def test_a_word_that_takes_no_sound_with_it_stays() -> None:
