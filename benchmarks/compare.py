@@ -36,6 +36,8 @@ from benchmarks.systems import System
 from benchmarks.words import errors, plain
 
 OFFLINE = "offline"  # beside the systems: whole files
+PATIENT = "ours-patient"
+DEFAULT_ENDPOINT_S = 1.5
 RESULTS = Path(__file__).parent / "results"
 VERSIONS = ("realtime-stt-grpc", "faster-whisper", "ctranslate2", "onnxruntime", "grpcio")
 INTERRUPTED = 130
@@ -57,9 +59,14 @@ class Plan:
         return dictations(self.source, self.language, self.max_seconds)
 
 
+def patient(language: str) -> System:
+    """Return this server with its default silence."""
+    return Ours(language, PATIENT, DEFAULT_ENDPOINT_S)
+
+
 def factories(names: Sequence[str]) -> Mapping[str, Factory]:
     """Return the systems that can be started; peers, whose client libraries may be missing, only if one is named."""
-    own: Mapping[str, Factory] = {"ours": Ours, "raw": Raw}
+    own: Mapping[str, Factory] = {"ours": Ours, PATIENT: patient, "raw": Raw}
     if {*own, OFFLINE}.issuperset(names):
         return own
     from benchmarks.peers import PEERS

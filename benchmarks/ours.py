@@ -29,10 +29,8 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 class Ours(System):
     """A server with the base model, and tiny.en for English partials."""
 
-    name = "ours"
-    endpoint_s = ENDPOINT_S
-
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, name: str = "ours", endpoint_s: float = ENDPOINT_S) -> None:
+        self.name, self.endpoint_s = name, endpoint_s
         partials = "tiny.en" if language == "en" else MODEL
         self._language = language
         self._service = Service(
@@ -41,14 +39,14 @@ class Ours(System):
                 "LANGUAGE": language,
                 "WHISPER_MODEL": MODEL,
                 "REALTIME_MODEL": partials,
-                "POST_SPEECH_SILENCE_DURATION": str(ENDPOINT_S),
+                "POST_SPEECH_SILENCE_DURATION": str(endpoint_s),
                 "MAX_STREAMS": "64",
                 "LOG_LEVEL": "warning",
             }
         )
         self._stack = ExitStack()
         installed = version("realtime-stt-grpc")
-        self.about = f"{installed}: finals {MODEL}, partials {partials}, silence {ENDPOINT_S:g} s, else defaults"
+        self.about = f"{installed}: finals {MODEL}, partials {partials}, silence {endpoint_s:g} s, else defaults"
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

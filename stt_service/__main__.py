@@ -7,7 +7,7 @@ import os
 # Before numpy is loaded: its threads would spin beside the models' for a third of a partial's cost, and speed nothing.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from stt_service.commands import main  # noqa: E402
+from stt_service.commands import main
 
 if __name__ == "__main__":
     main(prog_name="stt-server")

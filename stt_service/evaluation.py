@@ -18,7 +18,7 @@ from stt_service.evaluation_trials import Trial, trials
 from stt_service.models import Models, Names, compute_plan, load, names, usable_cores
 from stt_service.parameters import Parameters
 from stt_service.recordings import decoded
-from stt_service.replay import Clock, Player, Replay, Transcribe
+from stt_service.replay import Clock, Crew, Player, Replay, Transcribe
 from stt_service.segmenter import segmenter_config
 from stt_service.session import Session, SessionConfig
 from stt_service.transcript import DecodeOptions, Kind, Transcript, Window
@@ -168,8 +168,9 @@ class Evaluation:
         vad = StreamVad(self._silero, gate_config(segmenter_config(live, parameters), live.webrtc_sensitivity))
         config = SessionConfig(parameters, live, partials=parameters.enable_realtime_transcription)
         after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + AFTER_S
-        models = transcribers(bench.models.finals, bench.models.partials, live.language)
-        return Player(Session(config, vad), models, bench.clock).play(pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ)))
+        models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan
+        crew = Crew(models, bench.clock, plan.workers, plan.places)
+        return Player(Session(config, vad), crew).play(pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ)))
 
     def _loaded(self, parameters: Parameters) -> _Bench:
         needs = _needs(parameters)

@@ -19,7 +19,7 @@ from stt_service.evaluation_words import Errors
 
 UNKNOWN = "–"
 TIMES = {
-    "cpu": "Times: those of a machine like this with nothing else to do (CPU time, over {threads} threads).",
+    "cpu": "Times: those of such a machine with nothing else to do (CPU time, over a worker's threads: {threads}).",
     "cuda": "Times: by the clock, so that other work on this machine makes them longer.",
 }
 OFFLINE_NOTE = (

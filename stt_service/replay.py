@@ -1,12 +1,12 @@
 """A recording replayed through a session and real models in reckoned time: what would be told, and when.
 
 The sound passes at the pace of speech on a clock that is only counted: a decode takes what it really took, waiting
-for the next sound takes nothing. One worker, one stream.
+for the next sound takes nothing. One stream has the workers for itself, and they do not slow one another down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stt_service.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
@@ -41,22 +41,33 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Running:
-    """A decode that the worker is at."""
+    """A decode that a worker is at."""
 
+    job: Job
     decode: Decode
     transcript: Transcript
     cost: Cost
     done_s: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Crew:
+    """Who decodes what, how many decodes run at once, and the clock that tells what each takes."""
+
+    models: Mapping[Kind, Transcribe]
+    clock: Clock
+    workers: int = 1
+    places: int = 1  # of the workers, those that one model may occupy
+
+
 class Player:
     """Replays one recording."""
 
-    def __init__(self, session: Session, models: Mapping[Kind, Transcribe], clock: Clock) -> None:
-        self._session, self._models, self._clock = session, models, clock
+    def __init__(self, session: Session, crew: Crew) -> None:
+        self._session, self._crew = session, crew
         self._scheduler = Scheduler(max_batch=1)
         self._asked: dict[Job, Decode] = {}  # partials are cut in their turn
-        self._running: _Running | None = None
+        self._running: list[_Running] = []
         self._replay = Replay()
 
     def play(self, pcm: bytes) -> Replay:
@@ -72,20 +83,20 @@ class Player:
         return self._replay
 
     def _work(self, until_s: float) -> None:
-        """Let the worker finish what ends before then."""
-        while self._running is not None and self._running.done_s <= until_s:
-            done, self._running = self._running, None
+        """Let the workers finish what ends before then."""
+        while self._running and (done := min(self._running, key=lambda each: each.done_s)).done_s <= until_s:
+            self._running.remove(done)
             self._take(self._session.receive(done.decode, done.transcript, done.cost), done.done_s)
 
     def _take(self, outputs: Sequence[Output], now_s: float) -> None:
         for output in outputs:
             match output:
                 case Decode(utterance, kind):
-                    job = Job(STREAM, utterance, kind)
+                    job = self._job(utterance, kind)
                     self._asked[job] = output
                     self._submit(job, now_s)
                 case PartialDue(utterance):
-                    self._submit(Job(STREAM, utterance, Kind.PARTIAL), now_s)
+                    self._submit(self._job(utterance, Kind.PARTIAL), now_s)
                 case Promote(utterance):
                     self._scheduler.promote(STREAM, utterance)
                 case Withdraw(utterance):
@@ -100,18 +111,25 @@ class Player:
             if needless.kind is Kind.PARTIAL:
                 self._session.abandon(needless.utterance)
 
+    def _job(self, utterance: int, kind: Kind) -> Job:
+        return Job(STREAM, utterance, kind, self._crew.models[kind])
+
     def _begin(self, now_s: float) -> None:
-        """Give the worker the next decode, if it is idle."""
-        while self._running is None and (batch := self._scheduler.next_batch(now_s)):
+        """Give idle workers the next decodes."""
+        while batch := self._scheduler.next_batch(now_s, self._room):
             [job] = batch
             decode = self._session.partial(job.utterance) if job.kind is Kind.PARTIAL else self._asked.pop(job)
             if decode is not None:
-                self._running = self._decoded(decode, now_s)
+                self._running.append(self._decoded(job, decode, now_s))
 
-    def _decoded(self, decode: Decode, now_s: float) -> _Running:
-        began_s = self._clock()
-        [transcript] = self._models[decode.kind]([decode.window])
-        cost_s = self._clock() - began_s
-        self._replay.busy_s[decode.kind] += cost_s
-        self._replay.decodes[decode.kind] += 1
-        return _Running(decode, transcript, Cost(0.0, cost_s, 1), now_s + cost_s)
+    def _room(self, model: Hashable) -> int:
+        occupied = sum(each.job.model == model for each in self._running)
+        return min(self._crew.places - occupied, self._crew.workers - len(self._running))
+
+    def _decoded(self, job: Job, decode: Decode, now_s: float) -> _Running:
+        began_s = self._crew.clock()
+        [transcript] = self._crew.models[job.kind]([decode.window])
+        cost_s = self._crew.clock() - began_s
+        self._replay.busy_s[job.kind] += cost_s
+        self._replay.decodes[job.kind] += 1
+        return _Running(job, decode, transcript, Cost(0.0, cost_s, 1), now_s + cost_s)

@@ -65,7 +65,7 @@ def test_the_table_says_what_all_rows_have_in_common() -> None:
 
 
 def test_the_table_says_whose_time_was_counted() -> None:
-    assert "CPU time, over 2 threads" in table(report(TALK))
+    assert "CPU time, over a worker's threads: 2" in table(report(TALK))
     assert "by the clock" in table(report(TALK, device="cuda"))
 
 

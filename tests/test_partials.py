@@ -183,11 +183,11 @@ def test_a_word_of_several_signs_is_not_cut_in_two() -> None:
     """Each sign becomes stable by itself, but the decoder knows the times of words alone."""
     texts = ["今天", "天气", "很好", "我们", "去公园", "玩吧"]
     words = tuple(
-        Word(text, number * 0.3, number * 0.3 + 0.2 + number * 0.01, 0.9) for number, text in enumerate(texts)
+        Word(text, number * 0.3, number * 0.3 + 0.25 - number * 0.02, 0.9) for number, text in enumerate(texts)
     )
     partials = repeated("".join(texts), words)
-    assert partials.begin(101) == int(0.55 / FRAME_S)
-    said = partials.take("".join(texts[2:]), (), 0, 101)
+    assert partials.begin(101) == int(0.855 / FRAME_S)
+    said = partials.take("".join(texts[3:]), (), 26, 101)
     assert said is not None
     assert said.stable + said.unstable == "".join(texts)
 

@@ -9,7 +9,7 @@ import pytest
 from drawn_speech import CLEAR, SIGN_MS, SIGN_S, DrawnVad, parameters, pcm
 
 from stt_service.events import Final, Partial
-from stt_service.replay import Player, Replay, Transcribe
+from stt_service.replay import Crew, Player, Replay, Transcribe
 from stt_service.session import Session, SessionConfig
 from stt_service.transcript import Kind, Transcript, Window
 
@@ -44,11 +44,15 @@ class Worker:
 def played(
     drawing: str, takes: Mapping[Kind, float] | None = None, partials: bool = True, **settings: object
 ) -> tuple[Replay, Worker]:
-    """Replay the drawing; return what came of it, and the worker."""
+    """Replay the drawing with one worker; return what came of it, and the worker."""
+    worker = Worker(takes or {})
+    return replayed(drawing, Crew(worker.models(), worker.clock), partials, **settings), worker
+
+
+def replayed(drawing: str, crew: Crew, partials: bool = True, **settings: object) -> Replay:
     server = parameters(**settings)
     session = Session(SessionConfig(server, server.live(), partials=partials), DrawnVad(drawing))
-    worker = Worker(takes or {})
-    return Player(session, worker.models(), worker.clock).play(pcm(drawing)), worker
+    return Player(session, crew).play(pcm(drawing))
 
 
 def finals(replay: Replay) -> list[tuple[float, Final]]:
@@ -131,3 +135,23 @@ def test_partials_go_on_after_an_early_decode_that_took_the_place_of_one() -> No
     _, worker = played(drawing, {Kind.EARLY: 10}, post_speech_silence_duration=4 * SIGN_S)
     first = kinds(worker).index(Kind.EARLY)
     assert kinds(worker)[first + 1] is Kind.PARTIAL
+
+
+@pytest.mark.parametrize(("workers", "places", "told"), [(1, 1, [17, 26]), (2, 2, [17, 23]), (2, 1, [17, 26])])
+def test_workers_decode_side_by_side_as_many_by_a_model_as_it_has_places(
+    workers: int, places: int, told: list[float]
+) -> None:
+    worker = Worker({Kind.FINAL: 9})
+    crew = Crew(worker.models(), worker.clock, workers, places)
+    replay = replayed("..####..####..", crew, partials=False, early_transcription_on_silence=0)
+    assert [at for at, _ in finals(replay)] == pytest.approx(told)
+
+
+def test_what_is_ready_first_is_told_first() -> None:
+    worker = Worker({Kind.PARTIAL: 1, Kind.FINAL: 9})
+    replay = replayed(
+        "..####..####..", Crew(worker.models(), worker.clock, workers=2), early_transcription_on_silence=0
+    )
+    kinds = [type(told.event) for told in replay.told]
+    assert kinds[-3:] == [Partial, Final, Final]
+    assert [told.at_s for told in replay.told] == sorted(told.at_s for told in replay.told)
