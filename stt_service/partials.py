@@ -22,9 +22,9 @@ class PartialsConfig:
 
     first_after: int = frames(0.2)  # frames of speech before the first
     pause: int = frames(0.2)  # least frames between two
-    rest: float = 6.0  # times what the last one took its worker: a sixth of it is a stream's at most
-    eager: int = 3  # so many at first, when every word is news, ...
-    eager_rest: float = 2.0  # ... rest less
+    rest: float = 4.0  # times what the last one took its worker: a quarter of it is a stream's at most
+    eager: int = 4  # so many at first, when every word is news, ...
+    eager_rest: float = 1.5  # ... rest less
     longest: int = frames(8.0)  # a longer window loses its old words
     kept: int = frames(3.0)  # but for so much
     border: int = frames(3.0)  # the widest gap of so much is where it loses them
