@@ -31,12 +31,12 @@ from benchmarks.ours import Ours
 from benchmarks.raw import Raw
 from benchmarks.recorded import FOLDER
 from benchmarks.replay import Pace
+from benchmarks.report import PATIENT
 from benchmarks.results import Outcome, Row, keep, kept, streams_carried, summary
 from benchmarks.systems import System
 from benchmarks.words import errors, plain
 
 OFFLINE = "offline"  # beside the systems: whole files
-PATIENT = "ours-patient"
 DEFAULT_ENDPOINT_S = 1.5
 RESULTS = Path(__file__).parent / "results"
 VERSIONS = ("realtime-stt-grpc", "faster-whisper", "ctranslate2", "onnxruntime", "grpcio")

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.plots import draw
 from benchmarks.results import Lateness, Row, kept, streams_carried, summary
 
-OURS, BASELINE, OFFLINE = "ours", "raw", "offline"
+OURS, PATIENT, BASELINE, OFFLINE = "ours", "ours-patient", "raw", "offline"
 LANGUAGES = {"en": "English", "ru": "Russian"}
 LIVE = ("first partial p50, s", "first partial p95, s", "partial lag p50, s", "partial lag p95, s")
 STEADY = ("words never right, %", "flicker, %", "WER, %")
@@ -48,7 +48,7 @@ def _of_language(language: str, rows: list[Row]) -> list[str]:
         "Finals\n",
         _table(measured, (*FINAL, *NET, "WER, %")),
         "This project's finals after the endpoint was decided\n",
-        _table(_named(live, OURS), DECIDED),
+        _table([*_named(live, OURS), *_named(live, PATIENT)], DECIDED),
         "Cost\n",
         _table(measured, COST),
         "Streams carried: the most whose final lag p95 at pauses is at most the endpoint silence (0.7 s where there is"
@@ -99,7 +99,8 @@ def _ratios(rows: Sequence[Row]) -> str:
         return "Not measured.\n"
     own = summary(ours)
     baseline = next((summary(row) for row in _named(rows, BASELINE)), {})
-    peers = {row.system: summary(row) for row in rows if row.system not in (OURS, BASELINE) and _tells_all(row)}
+    others = [row for row in rows if row.system not in (OURS, PATIENT, BASELINE)]
+    peers = {row.system: summary(row) for row in others if _tells_all(row)}
     lines = []
     for column in COMPARED:
         there = {name: value for name, told in peers.items() if (value := told[column]) is not None}

@@ -7,7 +7,7 @@ from stt_service.models import TEST_S, Plan, SelfTest
 # What a stream asks for while it is open. Ours, to be measured anew when decodes change.
 SPEAKING_SHARE = 0.7  # of the time somebody speaks
 FINALS_PER_UTTERANCE = 1.3  # some early ones are void, as speech goes on
-PARTIALS_PER_S = 1.0  # of speech: with fewer the text no longer looks live
+PARTIALS_PER_S = 1.5  # of speech: with fewer the text no longer looks live
 EDGE_S = 0.01  # of the event loop for a second of sound: 0.011 of speech, 0.0015 of silence, and gRPC
 # Streams speak when they like: the closer to 1, the longer finals wait for one another.
 UTILISATION = 0.7

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.stabiliser import Hypothesis, Stabiliser, StabiliserConfig
+from stt_service.stabiliser import Hypothesis, Stabiliser, StabiliserConfig, letters, units
 
 LAW = settings(derandomize=True, deadline=None, max_examples=300)
 AT_ONCE = StabiliserConfig(agreements=2, held_back=0)
@@ -121,6 +123,29 @@ def test_space_around_the_text_is_not_told() -> None:
     assert said("  раз два ", " раз два  три\n")[-1] == Hypothesis("раз два", "  три")
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        pytest.param("— Привет, Мир!", "приветмир", id="neither case nor punctuation"),
+        pytest.param("10,000 ok", "10000ok", id="digits are letters"),
+        pytest.param("की", "की", id="a mark belongs to its letter"),
+        pytest.param("…", "", id="nothing"),
+    ],
+)
+def test_texts_are_told_apart_by_their_letters(text: str, key: str) -> None:
+    assert letters(text) == key
+
+
+@pytest.mark.parametrize("text", ["раз — два, три", "что-то там", "今天天气，很好", "我用Python写 ok"])
+def test_units_are_the_text_in_pieces(text: str) -> None:
+    assert "".join(units(text)) == text
+
+
+def test_a_unit_is_a_word_or_a_sign() -> None:
+    assert units("что-то — там") == ["что-то", " — там"]
+    assert units("今天 ok") == ["今", "天", " ok"]
+
+
 SAMPLES = ["мама", "Мама,", "мыла", "раму.", "—", "你", "好，", "ok", "की"]
 WORDS = st.lists(st.sampled_from(SAMPLES), max_size=8)
 TEXTS = WORDS.map(" ".join) | WORDS.map("".join)
@@ -134,6 +159,30 @@ def test_stable_only_ever_grows(texts: list[str], config: StabiliserConfig) -> N
     for now in stable(*texts, config=config):
         assert now.startswith(before)
         before = now
+
+
+@LAW
+@given(st.lists(st.tuples(st.integers(0, 20), TEXTS), max_size=12), CONFIGS, st.integers(0, 50))
+def test_nothing_is_stable_that_was_not_said_for_the_span(
+    steps: list[tuple[int, str]], config: StabiliserConfig, span: int
+) -> None:
+    """Each unit becomes stable with hypotheses all of which say it, the first as long ago as the span."""
+    stabiliser, now, before = Stabiliser(replace(config, span=span)), 0, ""
+    said_at: list[tuple[int, str]] = []
+    for gap, text in steps:
+        now += gap
+        said_at.append((now, text))
+        stable = stabiliser.push(text, now).stable
+        assert stable.startswith(before)
+        if stable != before:
+            late = [earlier for at, earlier in said_at if at > now - span] + [
+                earlier for at, earlier in said_at if at <= now - span
+            ][-1:]
+            assert len(said_at) >= config.agreements
+            assert said_at[0][0] <= now - span
+            new = letters(units(stable)[-1])
+            assert all(new in letters(earlier) for earlier in late)
+        before = stable
 
 
 @LAW
