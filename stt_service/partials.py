@@ -6,8 +6,8 @@ that the last partial of a long utterance costs no more than an early one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from dataclasses import dataclass
+from itertools import accumulate
 
 from stt_service.parameters import FRAME_S, frames
 from stt_service.stabiliser import Hypothesis, Stabiliser, StabiliserConfig, letters, units
@@ -89,7 +89,7 @@ class Partials:
     def _leave_old_words(self, words: tuple[Word, ...], length: int, said: Hypothesis) -> None:
         """Move the window's beginning to the widest of the last gaps between old words."""
         borders = _borders(_heard(words), said, (length - self._config.kept) * FRAME_S)
-        late = [b for b in borders if b.end_s >= max(FRAME_S, borders[-1].end_s - self._config.border * FRAME_S)]
+        late = [border for border in borders if border.end_s >= borders[-1].end_s - self._config.border * FRAME_S]
         if late:
             widest = max(late, key=lambda border: (border.gap_s, border.end_s))
             self._told = "".join(units(said.stable)[: widest.told]).strip()
@@ -114,13 +114,7 @@ class _Border:
 
 
 def _heard(words: tuple[Word, ...]) -> list[_Heard]:
-    """Return the units of the words; the decoder takes "что-то" for two words, which it is not."""
-    whole: list[Word] = []
-    for word in words:
-        if whole and not word.text[:1].isalnum():
-            word = replace(word, text=whole[-1].text + word.text, start_s=whole.pop().start_s)
-        whole.append(word)
-    return [_Heard(letters(unit), word) for word in whole for unit in units(word.text)]
+    return [_Heard(letters(unit), word) for word in words for unit in units(word.text)]
 
 
 def _borders(heard: list[_Heard], said: Hypothesis, latest_s: float) -> list[_Border]:
@@ -128,12 +122,11 @@ def _borders(heard: list[_Heard], said: Hypothesis, latest_s: float) -> list[_Bo
     keys, stable = [unit.letters for unit in heard], [letters(unit) for unit in units(said.stable)]
     known = _before(keys, letters(said.unstable))
     borders: list[_Border] = []
-    for count, (unit, following) in enumerate(pairwise(heard[:known]), 1):
-        told, stay = len(stable) - known + count, keys[count : count + OVERLAP]
-        if unit.word.end_s > latest_s or len(stay) < OVERLAP:
-            break
-        if unit.word is not following.word and told >= 0 and stable[told : told + OVERLAP] == stay:
-            borders.append(_Border(told, unit.word.end_s, following.word.start_s - unit.word.end_s))
+    for count in range(1, known - OVERLAP + 1):
+        word, following, told = heard[count - 1].word, heard[count].word, len(stable) - known + count
+        is_known = told >= 0 and stable[told : told + OVERLAP] == keys[count : count + OVERLAP]
+        if is_known and word is not following and word.end_s <= latest_s:
+            borders.append(_Border(told, word.end_s, following.start_s - word.end_s))
     return borders
 
 

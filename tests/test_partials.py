@@ -181,6 +181,11 @@ def test_a_word_with_a_hyphen_is_not_cut_in_two() -> None:
 
 def test_a_word_of_several_signs_is_not_cut_in_two() -> None:
     """Each sign becomes stable by itself, but the decoder knows the times of words alone."""
+    long, *held_back = (Word(text, 0.3, 0.5, 0.9) for text in ["去公园", "玩", "吧", "今", "天"])
+    assert repeated("去公园玩吧今天", (long, *held_back)).begin(101) == 0
+
+
+def test_words_of_several_signs_are_told_once_when_some_have_left_the_window() -> None:
     texts = ["今天", "天气", "很好", "我们", "去公园", "玩吧"]
     words = tuple(
         Word(text, number * 0.3, number * 0.3 + 0.25 - number * 0.02, 0.9) for number, text in enumerate(texts)
@@ -207,8 +212,20 @@ def test_words_that_come_out_otherwise_than_they_are_told_stay() -> None:
     assert listener.partials.begin(1002) == 0
 
 
-def test_a_word_that_takes_no_sound_with_it_stays() -> None:
-    """Told before the window and in it, it would keep all that follows from leaving."""
+def test_as_many_stable_words_stay_when_no_others_are_heard() -> None:
+    """The decoder left out at the end what is not stable yet."""
+    words = tuple(Word(f"w{number}", number * 0.2, number * 0.2 + 0.1, 0.9) for number in range(12))
+    partials = Partials(0, 0, replace(SMALL, kept=0, border=0))
+    for count in (*[12] * StabiliserConfig().agreements, 12 - StabiliserConfig().held_back):
+        partials.begin(101)
+        said = partials.take(" ".join(word.text for word in words[:count]), (), 0, 101)
+    assert said is not None
+    assert said.unstable == ""
+    partials.take(said.stable, words[: len(said.stable.split())], 0, 101)
+    assert partials.begin(101) == int((words[len(said.stable.split()) - OVERLAP].start_s - 0.05) / FRAME_S)
+
+
+def test_a_word_that_takes_no_sound_with_it_keeps_none_from_leaving() -> None:
     words = script([(0, 0), *[(0, 10)] * 30])
     listener = Listener(words, replace(SMALL, longest=0, kept=0))
     for now in range(10, 300, 10):

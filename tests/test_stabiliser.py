@@ -142,7 +142,7 @@ def test_units_are_the_text_in_pieces(text: str) -> None:
 
 
 def test_a_unit_is_a_word_or_a_sign() -> None:
-    assert units("что-то — там") == ["что-то", " — там"]
+    assert units("— Что-то — там") == ["— Что-то —", " там"]
     assert units("今天 ok") == ["今", "天", " ok"]
 
 
