@@ -114,7 +114,7 @@ def test_an_early_transcript_that_is_late_makes_the_final_late() -> None:
 
 def test_a_withdrawn_early_decode_never_runs() -> None:
     replay, worker = played("..####..####....", {Kind.PARTIAL: 6}, post_speech_silence_duration=4 * SIGN_S)
-    assert worker.ran == [(Kind.PARTIAL, "1-3"), (Kind.EARLY, "1-13")]
+    assert [ran for ran in worker.ran if ran[0] is not Kind.PARTIAL] == [(Kind.EARLY, "1-13")]
     assert replay.void == 1
 
 
