@@ -82,20 +82,21 @@ class Lane:
         """
         now = self._now()
         waiter = _Waiter(cut, asyncio.get_running_loop().create_future(), now)
-        for outdated in self._scheduler.submit(job, now):
-            self._miss(outdated)
+        needless = self._scheduler.submit(job, now)
+        if needless is not None:
+            self._miss(needless)
         self._waiters[job] = waiter
         waiter.answer.add_done_callback(lambda _: self._forget(job, waiter))
         self._changed.set()
         return waiter.answer
 
     def promote(self, stream: Hashable, utterance: int) -> None:
-        """Let the early final, if it still waits, go with the finals."""
+        """Let the early finals of the utterance that still wait go with the finals."""
         self._scheduler.promote(stream, utterance)
 
-    def withdraw(self, stream: Hashable, utterance: int) -> None:
+    def withdraw(self, stream: Hashable, utterance: int, number: int = 0) -> None:
         """Take the early final, if it still waits, out of the queue. One that was promoted stays."""
-        job = self._scheduler.withdraw_early(stream, utterance)
+        job = self._scheduler.withdraw_early(stream, utterance, number)
         if job is not None:
             self._miss(job)
 

@@ -22,7 +22,7 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
 from stt_service.checks import Decoded, compression_ratio
 from stt_service.errors import EngineFailed
-from stt_service.rest import UNTOLD_S, joined, rest_of
+from stt_service.rest import UNTOLD_S, completed, rest_of
 from stt_service.tail import (
     MAX_ROWS,
     ROWS_PER_SECOND,
@@ -232,7 +232,7 @@ class Engine:
         if not UNTOLD_S <= job.window.speech_end_s - spoken_s < job.window.speech_end_s:
             return first
         [rest] = self.transcribe([rest_of(job.window, spoken_s)])
-        return joined(first, rest, spoken_s)
+        return completed(first, rest, spoken_s)
 
     def _align(self, job: _Job, decoded: Decoded) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(job)

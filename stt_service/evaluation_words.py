@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from num2words import num2words
 from rapidfuzz.distance import Levenshtein
 
+from stt_service.transcript import SPACELESS
+
 _NUMBER = re.compile(r"(?<!\d)(\d{1,9})(st|nd|rd|th)?\b")  # num2words fails, or never ends, on longer ones
-_SPACELESS = frozenset("bo ja km lo my th yue zh".split())  # languages that put no spaces between words
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def plain(text: str, language: str) -> list[str]:
     text = unicodedata.normalize("NFKC", text).lower().replace("ё", "е").replace("’", "'")
     text = _NUMBER.sub(lambda found: f" {_spelt(found, language)} ", text)
     words = "".join(char if _is_of_word(char) else " " for char in text).split()
-    return list("".join(words)) if language in _SPACELESS else words
+    return list("".join(words)) if language in SPACELESS else words
 
 
 def _is_of_word(char: str) -> bool:

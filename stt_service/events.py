@@ -18,11 +18,12 @@ class Decode:
     window: Window
     start: int  # the frames at which the window begins and ends
     end: int
+    number: int = 0  # of the utterance's early and final decodes
 
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """The early decode of this utterance is its final: it shall not wait behind others' early ones."""
+    """The utterance has ended, and waits for its early decodes: they shall not wait behind others' early ones."""
 
     utterance: int
 
@@ -36,9 +37,10 @@ class PartialDue:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Speech resumed: the early decode of this utterance is void, and need not run."""
+    """The early decode of this utterance and number is void, since more was said: it need not run."""
 
     utterance: int
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,12 @@ class Partials:
         self._heard = end
         return self._stabiliser.push(text, end)
 
+    def settle(self, text: str, end: int) -> None:
+        """Take what the final says up to the end: it is stable, and later windows begin there."""
+        if end > self._start:
+            self._told, self._start = text, end
+            self._stabiliser.settle(text)
+
     def cost(self, inference_s: float) -> None:
         """Take note of what the last one cost its worker: the next is due after a rest."""
         rest = self._config.eager_rest if self._count <= self._config.eager else self._config.rest

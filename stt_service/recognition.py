@@ -170,30 +170,33 @@ class Recognition:
             self._final_ms = final_ms
             match output:
                 case Decode():
-                    self._ask(output.utterance, output.kind, _same(output))
+                    self._ask(self._job(output.utterance, output.kind, output.number), _same(output))
                 case PartialDue(utterance):
-                    if self._ask(utterance, Kind.PARTIAL, partial(self._partial, utterance)).live:
+                    job = self._job(utterance, Kind.PARTIAL)
+                    self._ask(job, partial(self._partial, utterance))
+                    if job.live:
                         self._turns[utterance] = self._now()
                 case Promote(utterance):
                     self._decoding.lane.promote(self._id, utterance)
-                case Withdraw(utterance):
-                    self._decoding.lane.withdraw(self._id, utterance)
+                case Withdraw(utterance, number):
+                    self._decoding.lane.withdraw(self._id, utterance, number)
                 case SpeechStarted():
                     self._language = self._session.live.language
                     self._put(output)
                 case _:
                     self._put(output)
 
-    def _ask(self, utterance: int, kind: Kind, cut: Cut) -> Job:
-        """Ask the lane for a turn, and have a task wait for what comes of it."""
+    def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
         model = self._decoding.model(kind, self._language)
         live = not self._pace.is_ahead(self.heard_ms / 1000, self._now())
-        job = Job(self._id, utterance, kind, model, live)
+        return Job(self._id, utterance, kind, model, live, number)
+
+    def _ask(self, job: Job, cut: Cut) -> None:
+        """Ask the lane for a turn, and have a task wait for what comes of it."""
         answer = self._decoding.lane.submit(job, cut)
         task = self._group.create_task(self._receive(job, answer))
         self._asked[task] = answer
         task.add_done_callback(self._forget)
-        return job
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._asked.pop(task).cancel()  # a task that is cancelled before it begins has not done it

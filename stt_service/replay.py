@@ -92,27 +92,27 @@ class Player:
         for output in outputs:
             match output:
                 case Decode(utterance, kind):
-                    job = self._job(utterance, kind)
+                    job = self._job(utterance, kind, output.number)
                     self._asked[job] = output
                     self._submit(job, now_s)
                 case PartialDue(utterance):
                     self._submit(self._job(utterance, Kind.PARTIAL), now_s)
                 case Promote(utterance):
                     self._scheduler.promote(STREAM, utterance)
-                case Withdraw(utterance):
-                    self._scheduler.withdraw_early(STREAM, utterance)
+                case Withdraw(utterance, number):
+                    self._scheduler.withdraw_early(STREAM, utterance, number)
                     self._replay.void += 1
                 case _:
                     self._replay.told.append(Told(now_s, output))
         self._begin(now_s)
 
     def _submit(self, job: Job, now_s: float) -> None:
-        for needless in self._scheduler.submit(job, now_s):
-            if needless.kind is Kind.PARTIAL:
-                self._session.abandon(needless.utterance)
+        needless = self._scheduler.submit(job, now_s)
+        if needless is not None:
+            self._session.abandon(needless.utterance)
 
-    def _job(self, utterance: int, kind: Kind) -> Job:
-        return Job(STREAM, utterance, kind, self._crew.models[kind])
+    def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
+        return Job(STREAM, utterance, kind, self._crew.models[kind], number=number)
 
     def _begin(self, now_s: float) -> None:
         """Give idle workers the next decodes."""

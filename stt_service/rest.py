@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from stt_service.audio import SAMPLE_RATE_HZ
 from stt_service.guard import Evidence, verdict
-from stt_service.transcript import Transcript, Window
+from stt_service.transcript import Transcript, Window, joined
 
 # A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
 # more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).
@@ -21,18 +21,11 @@ def rest_of(window: Window, start_s: float) -> Window:
     return replace(window, samples=window.samples[start:], speech_end_s=0.0)
 
 
-def joined(first: Transcript, rest: Transcript, rest_start_s: float) -> Transcript:
+def completed(first: Transcript, rest: Transcript, rest_start_s: float) -> Transcript:
     """Return the first with the rest after it, if the rest can be trusted and is not what the first ends with."""
     if verdict(rest, Evidence(SHORTEST_S, rest_start_s)) is not None or _ends_with(first.text, rest.text):
         return first
-    later = [replace(w, start_s=w.start_s + rest_start_s, end_s=w.end_s + rest_start_s) for w in rest.words]
-    return replace(
-        first,
-        text=f"{first.text} {rest.text}",
-        words=(*first.words, *later),
-        average_log_probability=min(first.average_log_probability, rest.average_log_probability),
-        temperature=max(first.temperature, rest.temperature),
-    )
+    return joined([(first, 0.0), (rest, rest_start_s)])
 
 
 def _ends_with(text: str, end: str) -> bool:

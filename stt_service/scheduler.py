@@ -21,13 +21,14 @@ Room = Callable[[Hashable], int]  # how many batches of a model may begin now
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A decode that asks for its turn. A stream has at most one waiting of a kind and utterance."""
+    """A decode that asks for its turn."""
 
     stream: Hashable
     utterance: int
     kind: Kind
     model: Hashable = None
     live: bool = True  # its stream does not run ahead of the clock
+    number: int = 0  # of the utterance's finals, early or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,9 @@ class Scheduler:
     A batch holds jobs of one kind and one model, and one job of each stream before a second one of any. Where several
     batches of the model may begin, they share what waits evenly.
 
-    A stream has at most one partial waiting: a newer one takes its place in the queue, a final removes it. An
-    utterance has at most one final waiting, early or not: the newer one replaces the older.
-    Overload thus costs partials, never finals. Finals are bounded by what a stream may be owed.
+    A stream has at most one partial waiting: a newer one takes its place in the queue, a final removes it.
+    Overload thus costs partials, never finals. Finals are bounded by what a stream may be owed, and an utterance's
+    by its length.
     Times are seconds of any one clock.
     """
 
@@ -65,27 +66,22 @@ class Scheduler:
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._queues.values())
 
-    def submit(self, job: Job, now: float) -> list[Job]:
-        """Queue the job; return those that it makes needless: they wait no longer."""
-        queue, key, waiting = self._queues[job.kind], _key(job), _Waiting(job, now)
-        if job.kind is Kind.PARTIAL:
-            older = queue.get(key)
-            queue[key] = waiting  # a dict keeps the older one's place
-            return [older.job] if older else []
-        void = [self._queues[Kind.PARTIAL].pop(job.stream, None)]
-        void += [self._queues[kind].pop(key, None) for kind in (Kind.EARLY, Kind.FINAL)]
-        queue[key] = waiting
-        return [older.job for older in void if older]
+    def submit(self, job: Job, now: float) -> Job | None:
+        """Queue the job; return the partial that it makes needless, which waits no longer."""
+        partials = self._queues[Kind.PARTIAL]
+        needless = partials.get(job.stream) if job.kind is Kind.PARTIAL else partials.pop(job.stream, None)
+        self._queues[job.kind][_key(job)] = _Waiting(job, now)  # a dict keeps an older one's place
+        return needless.job if needless else None
 
     def promote(self, stream: Hashable, utterance: int) -> None:
-        """Let the early final, if it waits, go with the finals."""
-        waiting = self._queues[Kind.EARLY].pop((stream, utterance), None)
-        if waiting is not None:
-            self._queues[Kind.FINAL][stream, utterance] = waiting
+        """Let the early finals of the utterance that wait go with the finals."""
+        early = self._queues[Kind.EARLY]
+        for key in [key for key, waiting in early.items() if _is_of(waiting.job, stream, utterance)]:
+            self._queues[Kind.FINAL][key] = early.pop(key)
 
-    def withdraw_early(self, stream: Hashable, utterance: int) -> Job | None:
+    def withdraw_early(self, stream: Hashable, utterance: int, number: int = 0) -> Job | None:
         """Forget the early final, and return it; None when it does not wait, or was promoted."""
-        waiting = self._queues[Kind.EARLY].pop((stream, utterance), None)
+        waiting = self._queues[Kind.EARLY].pop((stream, utterance, number), None)
         return waiting.job if waiting else None
 
     def withdraw(self, job: Job) -> bool:
@@ -133,4 +129,8 @@ def in_rounds(jobs: Iterable[Job]) -> list[Job]:
 
 
 def _key(job: Job) -> Hashable:
-    return job.stream if job.kind is Kind.PARTIAL else (job.stream, job.utterance)
+    return job.stream if job.kind is Kind.PARTIAL else (job.stream, job.utterance, job.number)
+
+
+def _is_of(job: Job, stream: Hashable, utterance: int) -> bool:
+    return (job.stream, job.utterance) == (stream, utterance)

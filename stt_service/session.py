@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from stt_service.audio import AudioFormat, Decoder, Framer, Frames, Samples
 from stt_service.early import EarlyTime
-from stt_service.events import Cost, Decode, Output, PartialDue, Promote, SpeechStarted, Withdraw
+from stt_service.events import Cost, Decode, Output, PartialDue, SpeechStarted
+from stt_service.finals import Finals
 from stt_service.parameters import FRAME_MS, LiveParameters, Parameters, frames
 from stt_service.partials import Partials, PartialsConfig
+from stt_service.parting import Parting, parting_config
 from stt_service.segmenter import (
     Cut,
     Decision,
@@ -163,8 +166,8 @@ class Session:
             return self._on_partial(decode, transcript, cost)
         self._early_time.learn(decode, cost)
         for utterance in (self._open, *self._closed):
-            if utterance is not None and utterance.last is decode:
-                utterance.result = transcript, cost
+            if utterance is not None and utterance.number == decode.utterance:
+                utterance.finals.receive(decode, transcript, cost)
         return self._tell() + self._ahead(decode, transcript)
 
     def abandon(self, utterance: int) -> None:
@@ -197,7 +200,8 @@ class Session:
             decision = self._segmenter.step(probability, energy)
             if decision is not None:
                 outputs += self._on_decision(decision)
-            outputs += self._early_if_due()
+            if self._open is not None:
+                outputs += self._ahead_of_time(self._open)
         return outputs
 
     def _on_decision(self, decision: Decision) -> list[Output]:
@@ -218,27 +222,26 @@ class Session:
         server = self._config.server
         config = PartialsConfig(frames(server.init_realtime_after_seconds), frames(server.realtime_processing_pause))
         partials = Partials(started.start, started.onset, config)
-        self._open = Utterance(number, started, self._live, partials, self._config.offset_ms)
+        parting = Parting(started.start, parting_config(self._live))
+        finals = Finals(number, parting, partial(self._windows.final, self._live))
+        self._open = Utterance(number, started, self._live, partials, finals, self._config.offset_ms)
         return [SpeechStarted(number, self._ms(started.onset))]
 
     def _on_hangover(self, hangover: Hangover) -> list[Output]:
-        if self._config.server.early_transcription_on_silence and self._open is not None:
-            now, start = self._segmenter.frame, self._open.started.start
-            self._open.hangover = hangover
-            self._open.early_at = self._early_time.begins(now, self._segmenter.endpoint, start)
+        if self._open is not None:
+            finals, early_at = self._open.finals, None
+            if self._config.server.early_transcription_on_silence:
+                early_at = self._early_time.begins(self._segmenter.frame, self._segmenter.endpoint, finals.start)
+            finals.pause(hangover, early_at)
         return []
 
-    def _early_if_due(self) -> list[Output]:
-        utterance = self._open
-        if utterance is None or utterance.hangover is None or self._segmenter.frame < utterance.early_at:
-            return []
-        hangover, utterance.hangover = utterance.hangover, None
-        return [self._final_decode(utterance, Kind.EARLY, hangover.speech_end, hangover.window_end)]
+    def _ahead_of_time(self, utterance: Utterance) -> list[Output]:
+        """Return the decodes of what the open utterance's final is known to need, or likely will."""
+        segmenter, finals = self._segmenter, utterance.finals
+        return finals.part(segmenter.speech_end) + finals.early(segmenter.frame)
 
     def _on_resumed(self) -> list[Output]:
-        if self._open is not None and self._open.resume():
-            return [Withdraw(self._open.number)]
-        return []
+        return self._open.finals.resume(self._segmenter.frame) if self._open is not None else []
 
     def _on_flushed(self, ended: Ended) -> list[Output]:
         if self._open is not None:
@@ -250,15 +253,7 @@ class Session:
         assert utterance is not None
         utterance.ended = ended
         self._closed.append(utterance)
-        if utterance.last is not None and utterance.last.end == ended.window_end:
-            return self._tell() if utterance.result else [Promote(utterance.number)]
-        return [self._final_decode(utterance, Kind.FINAL, ended.speech_end, ended.window_end)]
-
-    def _final_decode(self, utterance: Utterance, kind: Kind, speech_end: int, end: int) -> Decode:
-        start = utterance.started.start
-        window = self._windows.final(utterance.live, kind, start, speech_end, end)
-        utterance.last, utterance.result = Decode(utterance.number, kind, window, start, end), None
-        return utterance.last
+        return utterance.finals.end(ended) + self._tell()
 
     def _partial_if_due(self) -> list[Output]:
         utterance = self._open
@@ -271,10 +266,11 @@ class Session:
 
     def _partials_wanted(self, utterance: Utterance) -> bool:
         """Tell whether partials make sense: not once the final is decoded ahead."""
-        return self._config.partials and utterance.last is None
+        return self._config.partials and not utterance.finals.are_ahead
 
     def _partial_decode(self, utterance: Utterance) -> Decode:
         now = self._segmenter.frame
+        utterance.settle()
         word_times = utterance.partials.times_wanted(now)
         start = utterance.partials.begin(now)
         window = self._windows.partial(utterance.live, start, now, word_times=word_times)
@@ -300,7 +296,7 @@ class Session:
     def _tell(self) -> list[Output]:
         """Return the finals that are ready, in the order of their utterances."""
         told: list[Output] = []
-        while self._closed and self._closed[0].result is not None:
+        while self._closed and self._closed[0].finals.complete:
             told.append(self._closed.popleft().conclusion(self.received_ms))
         return told
 

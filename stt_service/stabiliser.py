@@ -69,6 +69,12 @@ class Stabiliser:
         unstable = "".join(tail)
         return Hypothesis(stable.lstrip(), unstable if stable else unstable.lstrip())
 
+    def settle(self, text: str) -> None:
+        """Take the beginning of the final: all of it is stable, and what was stable is not taken back."""
+        said = units(text)
+        self._stable += said[_length_of_match(self._stable, said) :]
+        self._tails.clear()
+
     def _suffice(self, first: int) -> bool:
         """Tell whether the hypotheses from that one on are enough to judge by."""
         left = len(self._tails) - first

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from stt_service.audio import Samples
+
+# Languages that put no spaces between words.
+SPACELESS = frozenset("bo ja km lo my th yue zh".split())
 
 
 class Kind(Enum):
@@ -55,6 +59,10 @@ class Word:
     end_s: float
     probability: float
 
+    def later(self, seconds: float) -> Word:
+        """Return the word at a place so much later."""
+        return replace(self, start_s=self.start_s + seconds, end_s=self.end_s + seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
@@ -68,3 +76,33 @@ class Transcript:
     compression_ratio: float  # of the text by zlib; above 2.4 it repeats itself
     temperature: float = 0.0  # above 0: the greedy or beam decode failed the checks
     words: tuple[Word, ...] = field(default=())
+
+
+def joined(parts: Sequence[tuple[Transcript, float]]) -> Transcript:
+    """Return one transcript of several in a row, each with the second at which it begins; their figures are means.
+
+    But for the one that tells of repetition: of that the worst is kept.
+    """
+    transcripts = [transcript for transcript, _ in parts]
+    if len(transcripts) == 1:
+        return transcripts[0]
+    letters = [max(1, len(transcript.text)) for transcript in transcripts]  # a token has some four, in each language
+
+    def mean(figures: Sequence[float]) -> float:
+        return sum(figure * weight for figure, weight in zip(figures, letters, strict=True)) / sum(letters)
+
+    longest = transcripts[letters.index(max(letters))]
+    return replace(
+        longest,
+        text=joined_text([transcript.text for transcript in transcripts], longest.language),
+        average_log_probability=mean([transcript.average_log_probability for transcript in transcripts]),
+        no_speech_probability=mean([transcript.no_speech_probability for transcript in transcripts]),
+        compression_ratio=max(transcript.compression_ratio for transcript in transcripts),
+        temperature=max(transcript.temperature for transcript in transcripts),
+        words=tuple(word.later(start_s) for transcript, start_s in parts for word in transcript.words),
+    )
+
+
+def joined_text(texts: Sequence[str], language: str) -> str:
+    """Return the texts as one, with a space between where the language has them."""
+    return ("" if language in SPACELESS else " ").join(text for text in texts if text)

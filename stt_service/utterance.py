@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import exp
 
-from stt_service.events import Cost, Decode, Final, Partial, Suppressed
+from stt_service.events import Decode, Final, Partial, Suppressed
+from stt_service.finals import Finals
 from stt_service.guard import Evidence, verdict
 from stt_service.parameters import FRAME_MS, FRAME_S, LiveParameters
 from stt_service.partials import Partials
-from stt_service.segmenter import Ended, Hangover, Started
-from stt_service.transcript import Kind, Transcript, Word
+from stt_service.segmenter import Ended, Started
+from stt_service.stabiliser import Hypothesis
+from stt_service.transcript import Kind, Transcript, Word, joined_text
 
 
 @dataclass(slots=True, eq=False)
@@ -21,45 +24,44 @@ class Utterance:
     started: Started
     live: LiveParameters
     partials: Partials
+    finals: Finals
     offset_ms: int
     revision: int = 0
-    hangover: Hangover | None = None  # silent since, while the early decode waits for its time
-    early_at: int = 0  # that time, a frame
-    last: Decode | None = None  # the latest early or final decode: only its transcript counts
-    result: tuple[Transcript, Cost] | None = None  # of `last`
     ended: Ended | None = None
 
-    def resume(self) -> bool:
-        """Void what was decoded ahead: more was said. Tell whether it had been asked for."""
-        asked = self.last is not None
-        self.hangover = self.last = self.result = None
-        return asked
+    def settle(self) -> None:
+        """Tell the partials what is settled of the final."""
+        settled = list(self.finals.settled)
+        if settled and all(verdict(transcript, _all_voiced(decode)) is None for decode, transcript in settled):
+            self.partials.settle(_text([transcript for _, transcript in settled]), settled[-1][0].end)
 
     def partial(self, decode: Decode, transcript: Transcript) -> Partial | None:
         """Return what the transcript of an open utterance tells; None when it cannot be trusted, or is old news.
 
         An early transcript counts too: it is the best there is while it is not yet clear whether more comes.
         """
-        length_s = (decode.end - self.started.onset) * FRAME_S
-        if verdict(transcript, Evidence(length_s, length_s)) is not None:
+        if verdict(transcript, _all_voiced(decode)) is not None:
             return None
-        if decode.kind is Kind.PARTIAL:
-            said = self.partials.take(transcript.text, transcript.words, decode.start, decode.end)
-        else:
-            said = self.partials.take_whole(transcript.text, decode.end)
+        said = self._said(decode, transcript)
         if said is None:
             return None
         self.revision += 1
         start_ms, end_ms = self._ms(self.started.onset), self._ms(decode.end)
         return Partial(self.number, self.revision, said.stable, said.unstable, start_ms, end_ms)
 
+    def _said(self, decode: Decode, transcript: Transcript) -> Hypothesis | None:
+        if decode.kind is Kind.PARTIAL:
+            return self.partials.take(transcript.text, transcript.words, decode.start, decode.end)
+        before = [(part, text) for part, text in self.finals.settled if part.end <= decode.start]
+        if decode.start != (before[-1][0].end if before else self.started.start):
+            return None  # a part before it is not decoded yet
+        return self.partials.take_whole(_text([*(text for _, text in before), transcript]), decode.end)
+
     def conclusion(self, received_ms: int) -> Final | Suppressed:
         """Return what an ended utterance tells, once its transcript is there."""
-        ended, last = self.ended, self.last
+        ended = self.ended
         assert ended is not None
-        assert last is not None
-        assert self.result is not None
-        transcript, cost = self.result
+        transcript, cost, early = self.finals.result()
         start_ms, end_ms = self._ms(ended.onset), min(self._ms(ended.speech_end), received_ms)
         length_s = (ended.window_end - ended.start) * FRAME_S
         reason = verdict(transcript, Evidence(ended.voiced * FRAME_S, length_s))
@@ -76,13 +78,22 @@ class Utterance:
             words=tuple(self._in_dictation(word, ended.start) for word in transcript.words),
             endpoint=ended.endpoint,
             endpoint_s=(ended.end - ended.speech_end) * FRAME_S,
-            early=last.kind is Kind.EARLY,
+            early=early,
             cost=cost,
         )
 
     def _in_dictation(self, word: Word, start: int) -> Word:
-        base_s = self._ms(start) / 1000
-        return replace(word, start_s=base_s + word.start_s, end_s=base_s + word.end_s)
+        return word.later(self._ms(start) / 1000)
 
     def _ms(self, frame: int) -> int:
         return self.offset_ms + frame * FRAME_MS
+
+
+def _all_voiced(decode: Decode) -> Evidence:
+    """Return evidence for what is heard in an utterance that is still open."""
+    length_s = (decode.end - decode.start) * FRAME_S
+    return Evidence(length_s, length_s)
+
+
+def _text(transcripts: Sequence[Transcript]) -> str:
+    return joined_text([transcript.text for transcript in transcripts], transcripts[-1].language)

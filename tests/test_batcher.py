@@ -133,15 +133,6 @@ async def test_a_final_early_or_not_makes_the_waiting_partial_of_its_stream_need
         assert await several.answers() == [WITHDRAWN, "ann", "bob"]
 
 
-@pytest.mark.parametrize("kind", [Kind.FINAL, Kind.EARLY])
-async def test_a_waiting_early_final_gives_way_to_the_next_of_its_utterance(kind: Kind) -> None:
-    async with streams() as several:
-        several.ask(Kind.EARLY, "ann", 0, "early")
-        several.ask(Kind.EARLY, "ann", 1, "another utterance")
-        several.ask(kind, "ann", 0, "later")
-        assert await several.answers() == [WITHDRAWN, "another utterance", "later"]
-
-
 async def test_what_runs_already_is_taken_from_nobody() -> None:
     async with streams() as several:
         several.ask(Kind.PARTIAL, "eve", 0, "partial")

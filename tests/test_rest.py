@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stt_service.audio import SAMPLE_RATE_HZ
-from stt_service.rest import joined, rest_of
+from stt_service.rest import completed, rest_of
 from stt_service.transcript import DecodeOptions, Transcript, Window, Word
 
 FIRST = Transcript(
@@ -24,18 +24,20 @@ REST = replace(FIRST, text="Five of clubs.", average_log_probability=-0.5, words
 
 
 def test_the_rest_stands_after_the_first_with_its_words_at_their_times() -> None:
-    whole = joined(FIRST, REST, 3.4)
+    whole = completed(FIRST, REST, 3.4)
     assert whole.text == "It was a losing game. Five of clubs."
     assert whole.words == (Word("game.", 3.0, 3.4, 0.9), Word("Five", 3.9, 4.2, 0.9))
 
 
-def test_the_whole_is_as_sure_as_its_less_sure_part() -> None:
-    assert joined(FIRST, REST, 3.4).average_log_probability == -0.5
+def test_the_whole_is_as_sure_as_its_parts_by_their_length() -> None:
+    first, rest = len(FIRST.text), len(REST.text)
+    mean = (-0.2 * first - 0.5 * rest) / (first + rest)
+    assert completed(FIRST, REST, 3.4).average_log_probability == pytest.approx(mean)
 
 
 @pytest.mark.parametrize("text", ["Losing game!", "game", "a losing GAME"])
 def test_a_rest_that_the_first_ends_with_is_not_doubled(text: str) -> None:
-    assert joined(FIRST, replace(REST, text=text), 3.4) == FIRST
+    assert completed(FIRST, replace(REST, text=text), 3.4) == FIRST
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_a_rest_that_the_first_ends_with_is_not_doubled(text: str) -> None:
     ],
 )
 def test_a_rest_that_cannot_be_trusted_is_left_out(rest: Transcript) -> None:
-    assert joined(FIRST, rest, 3.4) == FIRST
+    assert completed(FIRST, rest, 3.4) == FIRST
 
 
 def test_the_window_of_the_rest_begins_where_the_first_ends_and_has_no_rest_of_its_own() -> None:

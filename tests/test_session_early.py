@@ -138,7 +138,7 @@ def test_each_pause_may_have_its_own() -> None:
     heard = talk("..###.##.##..")
     heard.hear()
     assert kinds(heard.outputs) == [Kind.EARLY] * 3
-    assert withdrawn(heard.outputs) == [Withdraw(0)] * 2
+    assert withdrawn(heard.outputs) == [Withdraw(0, 0), Withdraw(0, 1)]
     assert heard.outputs[-1] == Promote(0)
 
 

@@ -203,3 +203,28 @@ def test_a_text_said_often_enough_is_stable_but_for_what_is_held_back(text: str,
     assert last.stable + last.unstable == text
     if not config.held_back:
         assert last == Hypothesis(text, "")
+
+
+# What is settled
+
+
+def test_what_is_settled_is_stable_at_once() -> None:
+    stabiliser = Stabiliser(StabiliserConfig())
+    stabiliser.push("мама мыла ра")
+    stabiliser.settle("Мама мыла раму.")
+    assert stabiliser.push("Мама мыла раму. Она") == Hypothesis("Мама мыла раму.", " Она")
+
+
+def test_what_is_settled_takes_no_stable_word_back_and_doubles_none() -> None:
+    stabiliser = Stabiliser(StabiliserConfig(agreements=1, held_back=0))
+    stabiliser.push("мама мала")
+    stabiliser.settle("Мама мыла раму.")
+    assert stabiliser.push("Мама мыла раму.").stable == "мама мала раму."
+
+
+def test_after_it_new_hypotheses_have_to_agree_among_themselves() -> None:
+    stabiliser = Stabiliser(StabiliserConfig(agreements=2, held_back=0))
+    stabiliser.push("мама мыла")
+    stabiliser.settle("мама")
+    assert stabiliser.push("мама мыла").stable == "мама"
+    assert stabiliser.push("мама мыла").stable == "мама мыла"
