@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
@@ -29,9 +30,9 @@ class Service:
     It starts on entering; leaving it stops it and raises ServiceFailed if it did not stop well.
     """
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
-        """Take what to set beside what the environment sets."""
-        self._settings = settings
+    def __init__(self, settings: Mapping[str, str], checkout: Path | None = None) -> None:
+        """Take what to set beside what the environment sets, and the checkout whose server it is; this one if None."""
+        self._settings, self._checkout = settings, checkout
         self._arriving: Queue[str | None] = Queue()  # bounded by what a server writes
         self.lines: list[str] = []  # of stderr
         self.address = ""
@@ -43,6 +44,7 @@ class Service:
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "stt_service"],
+            cwd=self._checkout,  # from where -m imports first
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
