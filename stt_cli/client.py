@@ -9,6 +9,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import grpc.aio
@@ -18,7 +20,7 @@ from stt.v1 import stt_pb2
 
 from stt_cli import wire
 from stt_cli.errors import ServiceError, Unreachable
-from stt_cli.events import Event, ServerStatus, StreamOptions
+from stt_cli.events import Connection, ConnectionState, Event, Input, ServerStatus, Started, StreamOptions
 
 CONNECT_TIMEOUT_S = 5.0
 STATUS_TIMEOUT_S = 5.0
@@ -28,6 +30,54 @@ HEALTH = "/grpc.health.v1.Health/Check"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
 Call = grpc.aio.StreamStreamCall[stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files: who signed the server's certificate (else the system's authorities), and the client's own."""
+
+    authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to find a server: addresses HOST:PORT in order of preference, each of which may be several by DNS."""
+
+    addresses: tuple[str, ...]
+    token: str | None = None
+    tls: Tls | None = None  # None: no TLS
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to go on without a server, in seconds, and how much audio may wait for one."""
+
+    first_s: float = 5.0  # before one has ever answered
+    lost_s: float = 3600.0  # once one has
+    owed_s: float = 60.0  # once the audio has ended
+    kept_s: float = 3600.0  # of audio that is not settled; then no more is taken. More than a minute goes to disk
+
+
+async def recognize(
+    server: str | Target,
+    source: AsyncIterator[Input],
+    options: StreamOptions,
+    patience: Patience = Patience(),
+) -> AsyncGenerator[Event, None]:
+    """Recognise a dictation; yield what is said of it until nothing more is owed.
+
+    `server` is HOST:PORT, or several with commas. The source is read from the first moment on, and what is not settled
+    is kept: a lost server costs no word.
+    """
+    addresses = server.split(",") if isinstance(server, str) else server.addresses
+    yield Connection(ConnectionState.CONNECTING)
+    async with connect(addresses[0]) as client, aclosing(client.recognize(source, options)) as events:
+        async for event in events:
+            if isinstance(event, Started):
+                yield Connection(ConnectionState.CONNECTED)
+            yield event
 
 
 @asynccontextmanager
@@ -64,7 +114,7 @@ class Client:
         self._channel = channel
         self._server = server
 
-    async def recognize(self, chunks: AsyncIterator[bytes], options: StreamOptions) -> AsyncGenerator[Event, None]:
+    async def recognize(self, chunks: AsyncIterator[Input], options: StreamOptions) -> AsyncGenerator[Event, None]:
         """Stream the audio; yield what the server says until it owes nothing more.
 
         The end of `chunks` half-closes the stream. An error of theirs does so too and is raised again once
@@ -158,13 +208,14 @@ class Client:
         return ServiceError(message, status)
 
 
-async def _send(call: Call, chunks: AsyncIterator[bytes], options: StreamOptions) -> None:
+async def _send(call: Call, chunks: AsyncIterator[Input], options: StreamOptions) -> None:
     """Write config and audio, then half-close. What ends the call is told by its reading side."""
     try:
         await call.write(wire.config_request(options))
         try:
             async for chunk in chunks:
-                await call.write(wire.audio_request(chunk))
+                if isinstance(chunk, bytes):
+                    await call.write(wire.audio_request(chunk))
         finally:
             if not _being_cancelled():
                 await call.done_writing()

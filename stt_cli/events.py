@@ -50,6 +50,14 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Finalize:
+    """Among the audio: end the open utterance here; the dictation goes on."""
+
+
+Input = bytes | Settings | Finalize  # audio, settings that hold from the next utterance on, or a command
+
+
+@dataclass(frozen=True, slots=True)
 class StreamOptions:
     format: AudioFormat = AudioFormat()
     settings: Settings = Settings()
@@ -142,6 +150,23 @@ class Notice(Event):
 @dataclass(frozen=True, slots=True)
 class SettingsInForce(Event):
     settings: Settings
+
+
+class ConnectionState(Enum):
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"  # lost, refused or not there: `message` says which
+    RESUMED = "resumed"
+    DRAINING = "draining"  # the server goes away; the dictation moves to another one by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Connection(Event):
+    """How it stands with the server. Comes from the client itself; audio is taken and kept all the while."""
+
+    state: ConnectionState
+    message: str = ""
+    kept_ms: int = 0  # audio that waits for a server
 
 
 @dataclass(frozen=True, slots=True)
