@@ -49,6 +49,16 @@ class Settings:
     translate: bool | None = None
 
 
+def merged(settings: Settings, later: Settings) -> Settings:
+    """Return what is in force once the later settings have come."""
+    return Settings(
+        settings.language if later.language is None else later.language,
+        settings.prompt if later.prompt is None else later.prompt,
+        later.hotwords or settings.hotwords,
+        settings.translate if later.translate is None else later.translate,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Finalize:
     """Among the audio: end the open utterance here; the dictation goes on."""
@@ -150,6 +160,11 @@ class Notice(Event):
 @dataclass(frozen=True, slots=True)
 class SettingsInForce(Event):
     settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """How far the stream is, where there is nothing else to tell."""
 
 
 class ConnectionState(Enum):
