@@ -148,6 +148,7 @@ class Suppressed(Event):
     end_ms: int
     reason: str
     text: str
+    endpoint: str = "unspecified"  # as of finals
 
 
 @dataclass(frozen=True, slots=True)

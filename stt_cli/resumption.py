@@ -17,6 +17,7 @@ class Resume:
 
     audio_offset_ms: int
     next_utterance: int
+    in_speech: bool = False  # an utterance was cut there
 
 
 class Resumption:
@@ -26,6 +27,7 @@ class Resumption:
         self._settled_ms = 0
         self._begun = 0  # the first utterance whose beginning was not told
         self._told = 0  # the first whose end was not told
+        self._cut_ms = -1  # where an utterance was last cut at its greatest length
         self._uncovered: list[tuple[int, int]] = []  # numbers and ends of those told and not settled yet
 
     @property
@@ -36,7 +38,7 @@ class Resumption:
     def resume(self) -> Resume:
         """Return where to go on: with the first utterance after what is settled, told or not."""
         number = self._uncovered[0][0] if self._uncovered else self._told
-        return Resume(self._settled_ms, number)
+        return Resume(self._settled_ms, number, in_speech=self._cut_ms == self._settled_ms)
 
     def take(self, event: Event) -> bool:
         """Take note of an event; return whether it is news."""
@@ -44,6 +46,7 @@ class Resumption:
         self._settled_ms = max(self._settled_ms, event.final_ms)
         if is_news and isinstance(event, Final | Suppressed):
             self._uncovered.append((event.utterance, event.end_ms))
+            self._cut_ms = event.final_ms if event.endpoint == "max_length" else self._cut_ms
         self._uncovered = [(number, end_ms) for number, end_ms in self._uncovered if end_ms > self._settled_ms]
         return is_news
 

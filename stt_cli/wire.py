@@ -55,6 +55,7 @@ def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_
     if resume is not None:
         config.resume.audio_offset_ms = resume.audio_offset_ms
         config.resume.next_utterance = resume.next_utterance
+        config.resume.in_speech = resume.in_speech
     return stt_pb2.StreamingRecognizeRequest(config=config)
 
 
@@ -148,7 +149,7 @@ def _final(message: stt_pb2.Final, received_ms: int, final_ms: int) -> Final:
         message.language,
         message.language_probability,
         message.confidence,
-        stt_pb2.Endpoint.Name(message.endpoint).removeprefix("ENDPOINT_").lower(),
+        _endpoint(message.endpoint),
         Latency(
             latency.endpoint.ToTimedelta().total_seconds(),
             latency.queue.ToTimedelta().total_seconds(),
@@ -162,6 +163,10 @@ def _final(message: stt_pb2.Final, received_ms: int, final_ms: int) -> Final:
     )
 
 
+def _endpoint(endpoint: stt_pb2.Endpoint) -> str:
+    return stt_pb2.Endpoint.Name(endpoint).removeprefix("ENDPOINT_").lower()
+
+
 def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) -> Suppressed:
     return Suppressed(
         message.utterance,
@@ -169,6 +174,7 @@ def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) ->
         message.end_ms,
         message.reason,
         message.text,
+        _endpoint(message.endpoint),
         received_ms=received_ms,
         final_ms=final_ms,
     )

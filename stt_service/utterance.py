@@ -22,6 +22,7 @@ class Utterance:
     live: LiveParameters
     partials: Partials
     offset_ms: int
+    base: int  # the frame from which on it would be found anew
     revision: int = 0
     hangover: Hangover | None = None  # silent since, while the early decode waits for its time
     early_at: int = 0  # that time, a frame
@@ -61,10 +62,11 @@ class Utterance:
         assert self.result is not None
         transcript, cost = self.result
         start_ms, end_ms = self._ms(ended.onset), min(self._ms(ended.speech_end), received_ms)
+        settled_ms = min(self._ms(ended.end), received_ms)
         length_s = (ended.window_end - ended.start) * FRAME_S
         reason = verdict(transcript, Evidence(ended.voiced * FRAME_S, length_s))
         if reason is not None:
-            return Suppressed(self.number, start_ms, end_ms, reason, transcript.text)
+            return Suppressed(self.number, start_ms, end_ms, reason, transcript.text, ended.endpoint, settled_ms)
         return Final(
             utterance=self.number,
             text=transcript.text,
@@ -78,6 +80,7 @@ class Utterance:
             endpoint_s=(ended.end - ended.speech_end) * FRAME_S,
             early=last.kind is Kind.EARLY,
             cost=cost,
+            settled_ms=settled_ms,
         )
 
     def _in_dictation(self, word: Word, start: int) -> Word:
