@@ -35,9 +35,8 @@ from stt_service import config
 from stt_service.events import Decode
 from stt_service.models import usable_cores
 from stt_service.parameters import FRAME_S, Parameters
-from stt_service.segmenter import segmenter_config
 from stt_service.session import Session, SessionConfig
-from stt_service.vad import Silero, StreamVad, gate_config, silero_path
+from stt_service.vad import Silero, silero_path, stream_vads
 from stt_service.weights import models_folder, resolve
 
 BEAM_SIZE = 5
@@ -88,8 +87,8 @@ class Way:
 def clips(pcm: bytes, parameters: Parameters) -> list[Clip]:
     """Return the stretches that our server gives to the decoder as finals."""
     live = parameters.live()
-    vad = StreamVad(Silero(silero_path()), gate_config(segmenter_config(live, parameters), live.webrtc_sensitivity))
-    session = Session(SessionConfig(parameters, live, partials=False), vad)
+    vads = stream_vads(Silero(silero_path()), parameters)
+    session = Session(SessionConfig(parameters, live, partials=False), vads)
     outputs = [
         output for start in range(0, len(pcm), CHUNK_BYTES) for output in session.push(pcm[start : start + CHUNK_BYTES])
     ]

@@ -19,7 +19,7 @@ import numpy as np
 from stt_service.audio import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
 from stt_service.parameters import Parameters
 from stt_service.recordings import decoded
-from stt_service.segmenter import Decision, Endpoint, Segmenter, SegmenterConfig, segmenter_config
+from stt_service.segmenter import Decision, Ended, Endpoint, Quiet, Segmenter, SegmenterConfig, segmenter_config
 from stt_service.vad import GateConfig, Silero, StreamVad, gate_config, silero_path
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
@@ -66,17 +66,28 @@ def joined(recordings: list[Samples], factor: float, noise: float) -> Samples:
 
 
 def hear(silero: Silero, frames: Frames, segmenting: SegmenterConfig, gate: GateConfig) -> Heard:
-    vad, began_s = StreamVad(silero, gate), time.perf_counter()
-    pushed = [vad.push(frames[first : first + CHUNK]) for first in range(0, len(frames), CHUNK)]
-    probabilities = np.concatenate([*pushed, vad.flush()])
+    """Return what a session makes of the frames: after each utterance, and in long silence, its VAD begins anew."""
+    segmenter, energies = Segmenter(segmenting), np.mean(frames**2, axis=1).tolist()
+    made: list[Decision | None] = []
+    scored, began_s = 0, time.perf_counter()
+    while segmenter.frame < len(frames):
+        vad = StreamVad(silero, gate)
+        for probability in _told(vad, frames[segmenter.frame :]):
+            made.append(segmenter.step(probability, energies[segmenter.frame]))
+            if isinstance(made[-1], Ended | Quiet):
+                break
+        scored += vad.scored
     spent_s = time.perf_counter() - began_s
-    segmenter = Segmenter(segmenting)
-    energies = np.mean(frames**2, axis=1)
-    made = [segmenter.step(p, e) for p, e in zip(probabilities.tolist(), energies.tolist(), strict=True)]
     decisions = tuple(each for each in [*made, segmenter.flush(Endpoint.END_OF_AUDIO)] if each is not None)
-    utterances = sum(type(each).__name__ in ("Ended", "Cut") for each in decisions)
+    utterances = sum(isinstance(each, Ended) for each in decisions)
     length_s = frames.size / SAMPLE_RATE_HZ
-    return Heard(decisions, utterances, vad.scored / len(frames), 1000 * spent_s / length_s)
+    return Heard(decisions, utterances, scored / len(frames), 1000 * spent_s / length_s)
+
+
+def _told(vad: StreamVad, frames: Frames) -> Iterator[float]:
+    for first in range(0, len(frames), CHUNK):
+        yield from vad.push(frames[first : first + CHUNK]).tolist()
+    yield from vad.flush().tolist()
 
 
 def cases(paths: list[Path]) -> Iterator[tuple[str, Samples]]:

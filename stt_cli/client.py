@@ -1,177 +1,163 @@
-"""Speaks to the server: an async iterator of audio in, of events out.
+"""Recognises a dictation on whichever server there is: keeps what is not settled, reconnects, resumes.
 
-The only client file that knows gRPC. It plays no part in where audio comes from or where text goes.
+It plays no part in where audio comes from or where text goes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-
-import grpc
-import grpc.aio
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
-from stt.v1 import stt_pb2
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from dataclasses import replace
 
 from stt_cli import wire
-from stt_cli.errors import ServiceError, Unreachable
-from stt_cli.events import Event, ServerStatus, StreamOptions
+from stt_cli.errors import ServiceError
+from stt_cli.events import (
+    Connection,
+    ConnectionState,
+    Event,
+    Input,
+    Notice,
+    Progress,
+    Started,
+    StreamOptions,
+)
+from stt_cli.kept import Kept
+from stt_cli.resumption import Resumption
+from stt_cli.retries import PATIENT, Patience, Retries
+from stt_cli.stream import Requests, stream
+from stt_cli.target import Target, target_of
 
-CONNECT_TIMEOUT_S = 5.0
-STATUS_TIMEOUT_S = 5.0
-STREAMING = f"/{stt_pb2.DESCRIPTOR.package}.SpeechToText/StreamingRecognize"
-LOST_STATUS = "Internal error from Core"  # what gRPC leaves of a status that came while it was writing
-HEALTH = "/grpc.health.v1.Health/Check"
-REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
-
-Call = grpc.aio.StreamStreamCall[stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse]
+DRAIN = "DRAIN"
 
 
-@asynccontextmanager
-async def connect(server: str, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[Client]:
-    """Yield a client whose connection stands.
+async def recognize(
+    server: str | Target,
+    source: AsyncIterator[Input],
+    options: StreamOptions,
+    patience: Patience = PATIENT,
+) -> AsyncGenerator[Event, None]:
+    """Recognise a dictation; yield what is said of it until nothing more is owed.
+
+    `server` is HOST:PORT, or several with commas. The source is read from the first moment on; what is not settled is
+    kept, and told again to the next server when one is lost: no word is lost, no final comes twice. An error of the
+    source ends the dictation, and is raised once the finals owed have come. Closing the generator ends all at once.
 
     Raises:
-        Unreachable: when the address refuses, or does not answer in time.
+        ServiceError: what trying again cannot mend, or has not mended for as long as `patience` says.
     """
-    async with grpc.aio.insecure_channel(server) as channel:
+    dictation = _Dictation(target_of(server), options, patience)
+    async with aclosing(dictation.events(source)) as events:
+        async for event in events:
+            yield event
+
+
+class _Dictation:
+    """One source from its beginning to its end, over any number of streams."""
+
+    def __init__(self, target: Target, options: StreamOptions, patience: Patience) -> None:
+        self._target = target
+        self._options = options
+        self._kept = Kept(options.format, options.settings, patience.kept_s)
+        self._resumption = Resumption()
+        self._retries = Retries(patience, len(target.addresses), time.monotonic(), random.random)
+        self._turn = 0  # whose of the addresses it is
+        self._ended_s: float | None = None  # when the source ended
+        self._said_all = False  # on the present stream
+        self._ever_began = False
+        self._arrived, self._freed = asyncio.Event(), asyncio.Event()
+
+    async def events(self, source: AsyncIterator[Input]) -> AsyncGenerator[Event, None]:
+        taking = asyncio.create_task(self._take(source))  # ended below, whatever happens
         try:
-            async with asyncio.timeout(timeout_s):
-                ready = await _is_ready(channel)
-        except TimeoutError:
-            ready = False
-        if not ready:
-            raise Unreachable(server)
-        yield Client(channel, server)
-
-
-async def _is_ready(channel: grpc.aio.Channel) -> bool:
-    """Wait until all addresses of the server have been tried, or one answered."""
-    state = channel.get_state(try_to_connect=True)
-    while state not in (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT_FAILURE):
-        await channel.wait_for_state_change(state)
-        state = channel.get_state(try_to_connect=True)
-    return state is grpc.ChannelConnectivity.READY
-
-
-class Client:
-    """One connection; any number of streams may run on it at once."""
-
-    def __init__(self, channel: grpc.aio.Channel, server: str) -> None:
-        self._channel = channel
-        self._server = server
-
-    async def recognize(self, chunks: AsyncIterator[bytes], options: StreamOptions) -> AsyncGenerator[Event, None]:
-        """Stream the audio; yield what the server says until it owes nothing more.
-
-        The end of `chunks` half-closes the stream. An error of theirs does so too and is raised again once
-        the finals owed have come. Closing the generator cancels the stream.
-
-        Raises:
-            ServiceError: when the server refuses, fails or is lost.
-        """
-        method: grpc.aio.StreamStreamMultiCallable[
-            stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse
-        ] = self._channel.stream_stream(
-            STREAMING,
-            stt_pb2.StreamingRecognizeRequest.SerializeToString,
-            stt_pb2.StreamingRecognizeResponse.FromString,
-        )
-        call = method(None)
-        writer = asyncio.create_task(_send(call, chunks, options))  # ended below, whatever happens
-        try:
-            async with aclosing(self._events(call)) as events:
+            async with aclosing(self._tries()) as events:
                 async for event in events:
                     yield event
-            if writer.done():
-                writer.result()  # raises the error of the source, if there was one
+            await taking  # raises the error of the source, if there was one
         finally:
-            call.cancel()
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
+            self._kept.close()
 
-    async def _events(self, call: Call) -> AsyncGenerator[Event, None]:
+    async def _take(self, source: AsyncIterator[Input]) -> None:
+        """Keep what the source brings, as there is room."""
         try:
-            async for response in call:
-                event = wire.event_of(response)
-                if event is not None:
-                    yield event
-        except grpc.aio.AioRpcError as error:
-            raise self._explained(error) from error
-
-    async def status(self) -> ServerStatus:
-        """Ask whether the server serves, what, and how long an answer takes."""
-        try:
-            await self._health()  # the first call pays for setting up; the second is timed
-            asked = time.perf_counter()
-            health = await self._health()
-            round_trip_ms = (time.perf_counter() - asked) * 1000
-            return ServerStatus(health, await self._services(), round_trip_ms)
-        except grpc.aio.AioRpcError as error:
-            raise self._explained(error) from error
-
-    async def _health(self) -> str:
-        check: grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse] = (
-            self._channel.unary_unary(
-                HEALTH,
-                health_pb2.HealthCheckRequest.SerializeToString,
-                health_pb2.HealthCheckResponse.FromString,
-            )
-        )
-        response = await check(health_pb2.HealthCheckRequest(), timeout=STATUS_TIMEOUT_S)
-        name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
-        return name
-
-    async def _services(self) -> tuple[str, ...]:
-        """Return the names of the services; empty where the server has no reflection."""
-        reflect: grpc.aio.StreamStreamMultiCallable[
-            reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
-        ] = self._channel.stream_stream(
-            REFLECTION,
-            reflection_pb2.ServerReflectionRequest.SerializeToString,
-            reflection_pb2.ServerReflectionResponse.FromString,
-        )
-        question = reflection_pb2.ServerReflectionRequest(list_services="*")
-        try:
-            async for response in reflect(iter([question]), timeout=STATUS_TIMEOUT_S):
-                return tuple(sorted(service.name for service in response.list_services_response.service))
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                raise
-        return ()
-
-    def _explained(self, error: grpc.aio.AioRpcError) -> ServiceError:
-        """Put a status that came without a `failure` in a sentence."""
-        status, details = error.code().name, error.details() or "no reason given"
-        if details == LOST_STATUS:
-            return ServiceError(f"{self._server} broke off the stream and gave no reason.", "UNKNOWN")
-        match error.code():
-            case grpc.StatusCode.UNIMPLEMENTED:
-                message = f"what answers at {self._server} is no stt-server: {details}"
-            case grpc.StatusCode.UNAVAILABLE:
-                message = f"the connection to {self._server} was lost: {details}"
-            case _:
-                message = f"{self._server} answered {status}: {details}"
-        return ServiceError(message, status)
-
-
-async def _send(call: Call, chunks: AsyncIterator[bytes], options: StreamOptions) -> None:
-    """Write config and audio, then half-close. What ends the call is told by its reading side."""
-    try:
-        await call.write(wire.config_request(options))
-        try:
-            async for chunk in chunks:
-                await call.write(wire.audio_request(chunk))
+            async for item in source:
+                while self._kept.is_full:
+                    self._freed.clear()
+                    await self._freed.wait()
+                self._kept.append(item)
+                self._arrived.set()
         finally:
-            if not _being_cancelled():
-                await call.done_writing()
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return  # the call has ended
+            self._ended_s = time.monotonic()
+            self._arrived.set()
 
+    async def _tries(self) -> AsyncGenerator[Event, None]:
+        """Yield the events of one stream after the other, until one ends well."""
+        yield Connection(ConnectionState.CONNECTING)
+        while True:
+            try:
+                async with aclosing(self._stream()) as events:
+                    async for event in events:
+                        yield event
+                return
+            except ServiceError as error:
+                if self._is_done:
+                    return
+                delay_s = self._retries.delay_s(error, time.monotonic(), self._ended_s)
+                lost = ConnectionState.RECONNECTING if self._ever_began else ConnectionState.CONNECTING
+                yield Connection(lost, str(error), self._kept.duration_ms)
+            self._turn += 1
+            await asyncio.sleep(delay_s)
 
-def _being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    @property
+    def _is_done(self) -> bool:
+        """Whether all was settled although the stream did not live to say so."""
+        return self._ever_began and self._ended_s is not None and not self._kept.duration_ms
+
+    async def _stream(self) -> AsyncGenerator[Event, None]:
+        address = self._target.addresses[self._turn % len(self._target.addresses)]
+        self._said_all = False
+        async with aclosing(stream(self._target, address, self._requests())) as events:
+            async for event in events:
+                for told in self._told(event):
+                    yield told
+        if not self._said_all:
+            raise ServiceError(f"{address} ended the stream before the audio ended.", "UNAVAILABLE")
+
+    async def _requests(self) -> Requests:
+        """Yield the config, what is kept, and what comes, until the source ends."""
+        place, options = self._kept.beginning, replace(self._options, settings=self._kept.settings)
+        yield wire.config_request(options, self._resumption.resume if self._ever_began else None)
+        while True:
+            self._arrived.clear()
+            while (item := self._kept.next(place)) is not None:
+                said, place = item
+                yield wire.request(said)
+            if self._ended_s is not None:
+                break
+            await self._arrived.wait()
+        self._said_all = True
+
+    def _told(self, event: Event) -> Iterator[Event]:
+        """Take note of what the server says; yield what its user shall hear."""
+        if isinstance(event, Started):
+            yield self._begun()
+        before_ms = self._resumption.settled_ms
+        is_news = self._resumption.take(event)
+        if self._resumption.settled_ms > before_ms:
+            self._kept.settle(self._resumption.settled_ms)
+            self._freed.set()
+            self._retries.settled()
+        if is_news and not isinstance(event, Progress):
+            yield event
+        if isinstance(event, Notice) and event.reason == DRAIN:
+            yield Connection(ConnectionState.DRAINING, event.message, self._kept.duration_ms)
+
+    def _begun(self) -> Connection:
+        state = ConnectionState.RESUMED if self._ever_began else ConnectionState.CONNECTED
+        self._ever_began = True
+        self._retries.began()
+        return Connection(state, kept_ms=self._kept.duration_ms)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stt_cli.client import connect
 from stt_cli.errors import OutputError
 from stt_cli.events import AudioFormat, ServerStatus
 from stt_cli.live import LiveScreen, PlainScreen, Screen
@@ -18,6 +17,7 @@ from stt_cli.outputs import Folder, OneFile, Outputs, Stdout
 from stt_cli.recognition import ExitCode, Item, Request, recognize
 from stt_cli.render import CAPTION_FORMATS, SUFFIXES
 from stt_cli.sources import STDIN, file_source, files_in, pipe_source
+from stt_cli.status import status
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,4 @@ def run_devices() -> str:
 
 
 def run_status(server: str) -> ServerStatus:
-    return asyncio.run(_status(server))
-
-
-async def _status(server: str) -> ServerStatus:
-    async with connect(server) as client:
-        return await client.status()
+    return asyncio.run(status(server))

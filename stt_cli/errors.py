@@ -32,9 +32,10 @@ class OutputError(ClientError):
 class ServiceError(ClientError):
     """The server said no, or was lost on the way."""
 
-    def __init__(self, message: str, status: str) -> None:
+    def __init__(self, message: str, status: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after_s = retry_after_s  # when the server asks to be left alone for a while
 
 
 class Unreachable(ServiceError):

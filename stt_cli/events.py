@@ -49,6 +49,24 @@ class Settings:
     translate: bool | None = None
 
 
+def merged(settings: Settings, later: Settings) -> Settings:
+    """Return what is in force once the later settings have come."""
+    return Settings(
+        settings.language if later.language is None else later.language,
+        settings.prompt if later.prompt is None else later.prompt,
+        later.hotwords or settings.hotwords,
+        settings.translate if later.translate is None else later.translate,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """Among the audio: end the open utterance here; the dictation goes on."""
+
+
+Input = bytes | Settings | Finalize  # audio, settings that hold from the next utterance on, or a command
+
+
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
     format: AudioFormat = AudioFormat()
@@ -130,6 +148,7 @@ class Suppressed(Event):
     end_ms: int
     reason: str
     text: str
+    endpoint: str = "unspecified"  # as of finals
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +161,28 @@ class Notice(Event):
 @dataclass(frozen=True, slots=True)
 class SettingsInForce(Event):
     settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """How far the stream is, where there is nothing else to tell."""
+
+
+class ConnectionState(Enum):
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"  # lost, refused or not there: `message` says which
+    RESUMED = "resumed"
+    DRAINING = "draining"  # the server goes away; the dictation moves to another one by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Connection(Event):
+    """How it stands with the server. Comes from the client itself; audio is taken and kept all the while."""
+
+    state: ConnectionState
+    message: str = ""
+    kept_ms: int = 0  # audio that waits for a server
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Runs `stt-cli recognize`: sources in order over one connection, events to screen and outputs.
+"""Runs `stt-cli recognize`: sources in order, events to screen and outputs.
 
 Knows neither gRPC nor decoding nor the terminal: those are behind `client`, `sources` and `live`.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, auto
 
-from stt_cli.client import Client, connect
+from stt_cli import client
 from stt_cli.errors import NotAudio, ServiceError, SourceError
 from stt_cli.events import AudioFormat, Event, Final, Notice, Partial, Started, StreamOptions, Suppressed
 from stt_cli.live import Screen
@@ -104,7 +104,6 @@ class _Recognition:
         self._screen = screen
         self._outputs = outputs
         self._interruption = Interruption()
-        self._client: Client | None = None
         self._with_headers = False
         self._options = replace(
             request.options,
@@ -116,27 +115,26 @@ class _Recognition:
         interruption = self._interruption
         with interruption.watching():
             try:
-                async with AsyncExitStack() as connection:
-                    return await self._all(items, connection)
+                return await self._all(items)
             except asyncio.CancelledError:
                 if interruption.signal is None:
                     raise
                 return interruption.exit_code
 
-    async def _all(self, items: Sequence[Item], connection: AsyncExitStack) -> ExitCode:
+    async def _all(self, items: Sequence[Item]) -> ExitCode:
         self._with_headers = len(items) > 1 and self._request.format == "text"
         results = list[Result]()
         for item in items:
-            results.append(await self._attempt(item, connection))
+            results.append(await self._attempt(item))
             if self._interruption.signal is not None and not item.ends_by_signal:
                 return self._interruption.exit_code
         if Result.DONE not in results and Result.FAILED not in results:
             raise SourceError("none of these files has sound in it.")
         return ExitCode.FAILED if Result.FAILED in results else ExitCode.OK
 
-    async def _attempt(self, item: Item, connection: AsyncExitStack) -> Result:
+    async def _attempt(self, item: Item) -> Result:
         try:
-            await self._recognize(item, connection)
+            await self._recognize(item)
         except NotAudio as error:
             self._screen.warn(f"Skipped: {error}" if item.in_folder else f"Error: {error}")
             return Result.SKIPPED if item.in_folder else Result.FAILED
@@ -150,30 +148,29 @@ class _Recognition:
             return Result.FAILED
         return Result.DONE
 
-    async def _recognize(self, item: Item, connection: AsyncExitStack) -> None:
-        """Open the source, then the connection if there is none; what is said meanwhile waits."""
+    async def _recognize(self, item: Item) -> None:
+        """Open the source, then the connection; what is said meanwhile waits."""
         self._screen.begin(item.source.live)
         try:
             audio_format = await item.source.open(self._screen)
-            if self._client is None:
-                self._client = await connection.enter_async_context(connect(self._request.server))
             if item.ends_by_signal and self._screen.live:
                 self._screen.aside(f"Listening to {item.source.name}; Ctrl-C ends.")
             if self._with_headers:
                 self._screen.aside(f"# {item.source.name}")
             self._interruption.source = item.source
-            await self._stream(item, self._client, audio_format)
+            await self._stream(item, audio_format)
         finally:
             self._interruption.source = None
             item.source.stop()
             self._screen.close()
 
-    async def _stream(self, item: Item, client: Client, audio_format: AudioFormat) -> None:
+    async def _stream(self, item: Item, audio_format: AudioFormat) -> None:
         options = replace(self._options, format=audio_format)
         written = renderer(self._request.format, item.file, self._request.words)
         with self._outputs.open(item.file or item.source.name) as write:
             write(written.opening())
-            async with aclosing(client.recognize(item.source.chunks(), options)) as events:
+            events = client.recognize(self._request.server, item.source.chunks(), options)
+            async with aclosing(events):
                 async for event in events:
                     self._tell(event, written, write)
 

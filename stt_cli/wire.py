@@ -14,9 +14,12 @@ from stt_cli.events import (
     Encoding,
     Event,
     Final,
+    Finalize,
+    Input,
     Latency,
     Notice,
     Partial,
+    Progress,
     Settings,
     SettingsInForce,
     SpeechStarted,
@@ -25,6 +28,7 @@ from stt_cli.events import (
     Suppressed,
     Word,
 )
+from stt_cli.resumption import Resume
 
 ENCODINGS = {
     Encoding.S16LE: stt_pb2.AudioFormat.ENCODING_PCM_S16LE,
@@ -34,8 +38,8 @@ ENCODINGS = {
 }
 
 
-def config_request(options: StreamOptions) -> stt_pb2.StreamingRecognizeRequest:
-    """Return the first message of a stream."""
+def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_pb2.StreamingRecognizeRequest:
+    """Return the first message of a stream; `resume`: of one that goes on with a broken dictation."""
     audio_format = stt_pb2.AudioFormat(
         encoding=ENCODINGS[options.format.encoding],
         sample_rate_hz=options.format.sample_rate_hz,
@@ -48,15 +52,25 @@ def config_request(options: StreamOptions) -> stt_pb2.StreamingRecognizeRequest:
         word_times=options.word_times,
         client_id=options.client_id,
     )
+    if resume is not None:
+        config.resume.audio_offset_ms = resume.audio_offset_ms
+        config.resume.next_utterance = resume.next_utterance
+        config.resume.in_speech = resume.in_speech
     return stt_pb2.StreamingRecognizeRequest(config=config)
 
 
-def audio_request(chunk: bytes) -> stt_pb2.StreamingRecognizeRequest:
-    return stt_pb2.StreamingRecognizeRequest(audio=chunk)
+def request(item: Input) -> stt_pb2.StreamingRecognizeRequest:
+    """Return one of the messages that follow."""
+    match item:
+        case Settings():
+            return stt_pb2.StreamingRecognizeRequest(update=_settings_message(item))
+        case Finalize():
+            return stt_pb2.StreamingRecognizeRequest(finalize=stt_pb2.Finalize())
+    return stt_pb2.StreamingRecognizeRequest(audio=item)
 
 
-def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event | None:
-    """Return what the message says; None for a kind that this client does not know yet.
+def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event:
+    """Return what the message says; Progress for a kind that this client does not know yet.
 
     Raises:
         ServiceError: for a `failure`.
@@ -79,8 +93,13 @@ def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event | None:
         case "notice":
             return _notice(response.notice, received_ms, final_ms)
         case "failure":
-            raise ServiceError(response.failure.message, response.failure.reason)
-    return None
+            raise _failed(response.failure)
+    return Progress(received_ms=received_ms, final_ms=final_ms)
+
+
+def _failed(failure: stt_pb2.Failure) -> ServiceError:
+    retry_after_s = failure.retry_after.ToTimedelta().total_seconds() if failure.HasField("retry_after") else None
+    return ServiceError(failure.message, failure.reason, retry_after_s)
 
 
 def _settings_message(settings: Settings) -> stt_pb2.Settings:
@@ -130,7 +149,7 @@ def _final(message: stt_pb2.Final, received_ms: int, final_ms: int) -> Final:
         message.language,
         message.language_probability,
         message.confidence,
-        stt_pb2.Endpoint.Name(message.endpoint).removeprefix("ENDPOINT_").lower(),
+        _endpoint(message.endpoint),
         Latency(
             latency.endpoint.ToTimedelta().total_seconds(),
             latency.queue.ToTimedelta().total_seconds(),
@@ -144,6 +163,10 @@ def _final(message: stt_pb2.Final, received_ms: int, final_ms: int) -> Final:
     )
 
 
+def _endpoint(endpoint: stt_pb2.Endpoint) -> str:
+    return stt_pb2.Endpoint.Name(endpoint).removeprefix("ENDPOINT_").lower()
+
+
 def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) -> Suppressed:
     return Suppressed(
         message.utterance,
@@ -151,6 +174,7 @@ def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) ->
         message.end_ms,
         message.reason,
         message.text,
+        _endpoint(message.endpoint),
         received_ms=received_ms,
         final_ms=final_ms,
     )

@@ -19,10 +19,9 @@ from stt_service.models import Models, Names, compute_plan, load, names, usable_
 from stt_service.parameters import Parameters
 from stt_service.recordings import decoded
 from stt_service.replay import Clock, Crew, Player, Replay, Transcribe
-from stt_service.segmenter import segmenter_config
 from stt_service.session import Session, SessionConfig
 from stt_service.transcript import DecodeOptions, Kind, Transcript, Window
-from stt_service.vad import Silero, StreamVad, gate_config, silero_path
+from stt_service.vad import Silero, silero_path, stream_vads
 
 Tell: TypeAlias = Callable[[str], None]
 
@@ -165,12 +164,13 @@ class Evaluation:
 
     def _play(self, bench: _Bench, parameters: Parameters, pcm: bytes) -> Replay:
         live = parameters.live()
-        vad = StreamVad(self._silero, gate_config(segmenter_config(live, parameters), live.webrtc_sensitivity))
         config = SessionConfig(parameters, live, partials=parameters.enable_realtime_transcription)
         after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + AFTER_S
         models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan
         crew = Crew(models, bench.clock, plan.workers, plan.places)
-        return Player(Session(config, vad), crew).play(pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ)))
+        return Player(Session(config, stream_vads(self._silero, parameters)), crew).play(
+            pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ))
+        )
 
     def _loaded(self, parameters: Parameters) -> _Bench:
         needs = _needs(parameters)

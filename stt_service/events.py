@@ -82,6 +82,7 @@ class Final:
     endpoint_s: float  # silence waited for
     early: bool
     cost: Cost
+    settled_ms: int  # all before it is, once this is told: where the next utterance may begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class Suppressed:
     end_ms: int
     reason: Reason
     text: str
+    endpoint: Endpoint
+    settled_ms: int
 
 
 Event = SpeechStarted | Partial | Final | Suppressed

@@ -86,7 +86,12 @@ class Outbox:
 def settled(outputs: Sequence[Output], before_ms: int, after_ms: int) -> list[int]:
     """Return how far the stream is settled once each output is told.
 
-    A client that loses its connection after the first of two finals must not resume behind the second.
+    A client that loses its connection after the first of two finals resumes between them.
     """
     last = max((i for i, output in enumerate(outputs) if isinstance(output, Final | Suppressed)), default=-1)
-    return [before_ms if place < last else after_ms for place in range(len(outputs))]
+    positions: list[int] = []
+    for place, output in enumerate(outputs):
+        if isinstance(output, Final | Suppressed):
+            before_ms = output.settled_ms
+        positions.append(before_ms if place <= last else after_ms)
+    return positions

@@ -125,17 +125,27 @@ class Recognition:
         self._take(self._session.finalize(endpoint))
 
     async def finish(self, endpoint: Endpoint) -> None:
-        """Take the end of the audio, and wait until all is told.
+        """Take the end of the audio, unless the stream has retired before it, and wait until all is told.
 
         Raises:
             InvalidRequest: the last sample is incomplete; what came before it has been told.
         """
-        self._take(self._session.end(endpoint))
+        retired = self._session.is_over
+        if not retired:
+            self._take(self._session.end(endpoint))
         while self._session.owed:
             self._received.clear()
             await self._received.wait()
         self.tell(None)
-        self._session.check_whole()
+        if not retired:
+            self._session.check_whole()
+
+    async def retire(self) -> None:
+        """Hear the open utterance to its end and no more; return then. Another stream can take up the rest."""
+        self._session.retire()
+        while not self._session.is_over:
+            self._received.clear()
+            await self._received.wait()
 
     async def update(self, changes: Mapping[str, object]) -> None:
         """Change live settings; the answer waits for room as events do, or a client could pile answers up.
@@ -185,6 +195,7 @@ class Recognition:
                     self._put(output)
                 case _:
                     self._put(output)
+        self._received.set()
 
     def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
         model = self._decoding.model(kind, self._language)

@@ -1,6 +1,10 @@
 """Cuts a stream's speech probabilities into utterances.
 
 Knows no audio and no clock: time is the number of frames seen, 32 ms each. Ranges are half-open.
+
+After each utterance, and in long silence, it is where a new one would be that began at `settled`: a stream that is
+resumed there finds the same utterances. For that it may step back: `frame` tells which probability it takes next, and
+whoever knows the sound has it scored anew from there.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from stt_service.parameters import LiveParameters, Parameters, frames
 TRAIL = 6  # 192 ms: the early decode's default silence, where that setting is off
 CUT_WINDOW = 187  # 6 s: a sentence has a pause in it about that often
 CUT_WIDTH = 5  # 160 ms: longer than the closure of a plosive, shorter than a pause for breath
+QUIET = 312  # 10 s of silence, at most 13 with the longest pre-roll: what a resumed stream hears again for nothing
 
 
 class Phase(Enum):
@@ -112,27 +117,26 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """Speech goes on past the greatest length: the next utterance begins where this one ends."""
-
-    ended: Ended
-    started: Started
+class Quiet:
+    """Nothing was said for long: all before the segmenter's frame is settled."""
 
 
-Decision = Started | Hangover | Resumed | Ended | Cut
+Decision = Started | Hangover | Resumed | Ended | Quiet
 
 
 class Segmenter:
     """One stream's utterances: they never overlap, and none is longer than the greatest length."""
 
-    def __init__(self, config: SegmenterConfig) -> None:
+    def __init__(self, config: SegmenterConfig, *, in_speech: bool = False) -> None:
+        """Begin in silence, or where an utterance was cut."""
         self._config = config
         self._next_config = config  # in force from the next utterance on
         self._phase = Phase.SILENCE
         self._frame = 0  # frames seen
         self._entered = 0  # where the present phase began
-        self._floor = 0  # no later utterance reaches back before it
+        self._floor = 0  # what is settled: no later utterance reaches back before it
         self._gap_end = 0  # no onset before it
+        self._goes_on_until = config.hangover if in_speech else 0  # before it, what is voiced follows on a cut
         self._start = 0  # of the present utterance, as the rest from here on
         self._onset = 0
         self._speech_end = 0
@@ -167,21 +171,18 @@ class Segmenter:
 
     @property
     def settled(self) -> int:
-        """The frame before which nothing belongs to an open or a later utterance."""
-        onset = self._entered if self._phase is Phase.ONSET else self._frame
-        return self._start if self.speaking else self._reach(onset)
+        """The frame from which on all can be found anew: before it nothing belongs to an open or a later utterance."""
+        return self._floor
 
     def reconfigure(self, config: SegmenterConfig) -> None:
         """Take new settings; an open utterance ends under its own."""
         self._next_config = config
         if not self.speaking:
-            self._floor = self.settled  # a longer pre-roll cannot bring back what was given up
             self._config = config
 
     def step(self, probability: float, energy: float) -> Decision | None:
         """Take the next frame's probability and mean square; return what it decides, if anything."""
-        may_begin = probability > min(self._config.faint, self._config.enter) and self._frame >= self._gap_end
-        voiced = may_begin if self._phase is Phase.SILENCE else self._voiced(probability)
+        voiced = self._may_begin(probability) if self._phase is Phase.SILENCE else self._voiced(probability)
         match self._phase, voiced:
             case Phase.SILENCE, True:
                 self._enter(Phase.ONSET)
@@ -196,7 +197,7 @@ class Segmenter:
         self._frame += 1
         self._energies.append(energy)
         if self._phase is Phase.SILENCE:
-            return None
+            return self._quiet()
         self._probabilities.append(probability)
         if self._traced(probability):
             self._speech_end = self._frame
@@ -204,9 +205,11 @@ class Segmenter:
 
     def rest(self, probabilities: Samples, energies: Samples) -> bool:
         """Take frames in which nothing happens, as `step` would, at once; False where it might."""
-        if self._phase is not Phase.SILENCE or probabilities.max() > min(self._config.faint, self._config.enter):
+        end = self._frame + len(probabilities)
+        at_rest = self._phase is Phase.SILENCE and self._frame >= self._goes_on_until and end < self._quiet_at
+        if not at_rest or probabilities.max() > min(self._config.faint, self._config.enter):
             return False
-        self._frame += len(probabilities)
+        self._frame = end
         self._energies.extend(energies.tolist())
         return True
 
@@ -222,8 +225,7 @@ class Segmenter:
     def _decide(self) -> Decision | None:
         config, waited = self._config, self._frame - self._entered
         if self._phase is Phase.ONSET:
-            wanted = config.onset if self._clear() else config.faint_onset
-            return self._begin() if waited >= wanted else None
+            return self._begin() if waited >= self._onset_wanted else None
         long_enough = self._frame - self._onset >= config.min_length
         if self._phase is Phase.HANGOVER and waited >= config.hangover and long_enough:
             return self._finish(self._frame, Endpoint.SILENCE)
@@ -238,6 +240,32 @@ class Segmenter:
             return Hangover(self._speech_end, self._speech_end + config.trail)
         return None
 
+    def _may_begin(self, probability: float) -> bool:
+        if self._frame < self._goes_on_until:
+            return self._voiced(probability)
+        return probability > min(self._config.faint, self._config.enter) and self._frame >= self._gap_end
+
+    @property
+    def _onset_wanted(self) -> int:
+        if self._entered < self._goes_on_until:
+            return 1
+        return self._config.onset if self._clear() else self._config.faint_onset
+
+    @property
+    def _quiet_at(self) -> int:
+        return self._floor + QUIET + self._config.pre_roll
+
+    def _quiet(self) -> Quiet | None:
+        if self._frame < self._quiet_at:
+            return None
+        self._step_back(self._frame - self._config.pre_roll)
+        return Quiet()
+
+    def _step_back(self, frame: int) -> None:
+        for _ in range(min(self._frame - frame, len(self._energies))):
+            self._energies.pop()
+        self._frame = self._floor = frame
+
     def _clear(self) -> bool:
         """Tell whether the onset has been clear speech for a moment."""
         return max(self._probabilities) > self._config.enter
@@ -245,34 +273,30 @@ class Segmenter:
     def _enter(self, phase: Phase) -> None:
         self._phase, self._entered = phase, self._frame
 
-    def _reach(self, onset: int) -> int:
-        return max(self._floor, onset - self._config.pre_roll)
-
     def _begin(self) -> Started:
-        self._start, self._onset = self._reach(self._entered), self._entered
+        reach = self._config.hangover if self._entered < self._goes_on_until else self._config.pre_roll
+        self._start, self._onset = max(self._floor, self._entered - reach), self._entered
         self._announced = False
         self._enter(Phase.SPEECH)
         return Started(self._start, self._onset)
 
     def _finish(self, end: int, endpoint: Endpoint) -> Ended:
         ended = self._ended(end, endpoint)
-        self._floor, self._gap_end = end, end + self._config.min_gap
         self._config = self._next_config
+        self._step_back(end)
         self._enter(Phase.SILENCE)
+        if endpoint is Endpoint.MAX_LENGTH:
+            self._goes_on_until = end + self._config.hangover
+        else:
+            self._gap_end = end + self._config.min_gap
         return ended
 
-    def _cut(self) -> Cut | Ended:
+    def _cut(self) -> Ended:
         """End the utterance at its quietest recent point; what follows, if it is speech, is the next one."""
         end = self._quietest()
         first = self._frame - len(self._probabilities)
-        rest = self._probabilities[end - first :]
-        voiced = [end + i for i, probability in enumerate(rest) if self._voiced(probability)]
-        if not voiced:
-            return self._finish(self._frame, Endpoint.MAX_LENGTH)
-        ended = self._ended(end, Endpoint.MAX_LENGTH)
-        self._start, self._onset, self._announced = end, voiced[0], False
-        self._config, self._probabilities = self._next_config, rest
-        return Cut(ended, Started(self._start, self._onset))
+        goes_on = any(map(self._voiced, self._probabilities[end - first :]))
+        return self._finish(end if goes_on else self._frame, Endpoint.MAX_LENGTH)
 
     def _quietest(self) -> int:
         """Return the middle of the quietest stretch of late, of equal ones the latest."""

@@ -26,13 +26,12 @@ from stt_service.batcher import Lane, Model
 from stt_service.errors import StartFailed
 from stt_service.models import Models
 from stt_service.pace import Pace
-from stt_service.parameters import LiveParameters, Parameters
+from stt_service.parameters import Parameters
 from stt_service.recognition import Decoding, Recognition
-from stt_service.segmenter import segmenter_config
 from stt_service.session import Session, SessionConfig
 from stt_service.streams import Limits, Requests, Stream, first_config, write
 from stt_service.unary import recognised
-from stt_service.vad import Silero, StreamVad, gate_config, silero_path
+from stt_service.vad import Silero, silero_path, stream_vads
 
 if TYPE_CHECKING:
     from stt_service.streams import Context
@@ -149,12 +148,10 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 word_times=config.word_times,
                 offset_ms=offset_ms,
                 first_utterance=first_utterance,
+                in_speech=config.resume.in_speech,
             ),
-            self._vad(ready, live),
+            stream_vads(ready.silero, self._parameters),
         )
-
-    def _vad(self, ready: Ready, live: LiveParameters) -> StreamVad:
-        return StreamVad(ready.silero, gate_config(segmenter_config(live, self._parameters), live.webrtc_sensitivity))
 
     @property
     def _loaded(self) -> Ready:

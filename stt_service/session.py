@@ -8,7 +8,7 @@ partials, which are made as the machine has room.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -21,11 +21,11 @@ from stt_service.parameters import FRAME_MS, LiveParameters, Parameters, frames
 from stt_service.partials import Partials, PartialsConfig
 from stt_service.parting import Parting, parting_config
 from stt_service.segmenter import (
-    Cut,
     Decision,
     Ended,
     Endpoint,
     Hangover,
+    Quiet,
     Resumed,
     Segmenter,
     SegmenterConfig,
@@ -59,23 +59,31 @@ class SessionConfig:
     word_times: bool = False
     offset_ms: int = 0
     first_utterance: int = 0
+    in_speech: bool = False  # where the audio begins, an utterance was cut
+
+
+NewVad = Callable[[LiveParameters], Vad]
+PIECE = 32  # frames that are looked at together: a second, as what follows an endpoint is scored twice
 
 
 class Session:
     """One stream's recognition."""
 
-    def __init__(self, config: SessionConfig, vad: Vad) -> None:
-        self._config, self._vad = config, vad
+    def __init__(self, config: SessionConfig, new_vad: NewVad) -> None:
+        self._config, self._new_vad = config, new_vad
         self._live = config.live
+        self._vad = new_vad(self._live)
         self._decoder, self._framer = Decoder(config.audio_format), Framer()
         self._sound = Sound()
-        self._segmenter = Segmenter(segmenter_config(config.live, config.server))
+        self._segmenter = Segmenter(segmenter_config(config.live, config.server), in_speech=config.in_speech)
+        self._base = 0  # where the stream could be taken up by another one, but for finals that are not told
         self._next_number = config.first_utterance
         self._open: Utterance | None = None
         self._closed: deque[Utterance] = deque()  # ended, not yet told, in order
         self._windows = Windows(self._sound, config.server, word_times=config.word_times)
         self._early_time = EarlyTime()
         self._complete = False
+        self._retiring = False
 
     @property
     def live(self) -> LiveParameters:
@@ -93,11 +101,11 @@ class Session:
 
     @property
     def final_ms(self) -> int:
-        """All before it is settled: told as a final, suppressed, or silence."""
+        """All before it is settled: told as a final, suppressed, or silence. A stream resumed there says the same."""
         if self._complete and not self._closed:
             return self.received_ms
-        settled = self._closed[0].started.start if self._closed else self._segmenter.settled
-        return min(self._ms(settled), self.received_ms)
+        base = self._closed[0].base if self._closed else self._base
+        return min(self._ms(base), self.received_ms)
 
     @property
     def next_utterance(self) -> int:
@@ -107,6 +115,15 @@ class Session:
     def owed(self) -> int:
         """Finals that are not told yet."""
         return len(self._closed)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the utterance is over after which nothing more is heard."""
+        return self._retiring and self._open is None
+
+    def retire(self) -> None:
+        """Hear the open utterance to its end and no more: what follows is for another stream."""
+        self._retiring = True
 
     def push(self, pcm: bytes) -> list[Output]:
         """Take bytes of the stream's format.
@@ -118,9 +135,11 @@ class Session:
 
     def finalize(self, endpoint: Endpoint = Endpoint.FINALIZE) -> list[Output]:
         """End the open utterance now."""
-        outputs = self._advance(self._vad.flush())
-        ended = self._segmenter.flush(endpoint)
-        return outputs + (self._on_flushed(ended) if ended else [])
+        outputs: list[Output] = []
+        while self._segmenter.frame < self._sound.end and not self.is_over:
+            outputs += self._advance(self._vad.flush())
+        ended = None if self.is_over else self._segmenter.flush(endpoint)
+        return outputs + (self._on_flushed(ended) + self._restart() if ended else [])
 
     def end(self, endpoint: Endpoint = Endpoint.END_OF_AUDIO) -> list[Output]:
         """Take the end of the audio; nothing may be pushed after it."""
@@ -179,12 +198,15 @@ class Session:
         return self._frames(self._framer.push(samples))
 
     def _frames(self, arrived: Frames) -> list[Output]:
-        if not len(arrived):
-            return []
-        self._sound.append(arrived)
-        outputs = self._advance(self._vad.push(arrived))
-        outputs += self._partial_if_due()
-        self._sound.forget(self._segmenter.settled)
+        outputs: list[Output] = []
+        for first in range(0, len(arrived), PIECE):
+            if self.is_over:
+                break
+            piece = arrived[first : first + PIECE]
+            self._sound.append(piece)
+            outputs += self._advance(self._vad.push(piece))
+            outputs += self._partial_if_due()
+            self._sound.forget(self._base)
         return outputs
 
     def _advance(self, probabilities: Samples) -> list[Output]:
@@ -202,7 +224,17 @@ class Session:
                 outputs += self._on_decision(decision)
             if self._open is not None:
                 outputs += self._ahead_of_time(self._open)
+            if isinstance(decision, Ended | Quiet):
+                return outputs + self._restart()
         return outputs
+
+    def _restart(self) -> list[Output]:
+        """Go on from where the segmenter is as a stream that begins there: so one resumed there says the same."""
+        self._base = self._segmenter.settled
+        if self.is_over:
+            return []
+        self._vad = self._new_vad(self._live)
+        return self._advance(self._vad.push(self._sound.frames(self._base)))
 
     def _on_decision(self, decision: Decision) -> list[Output]:
         match decision:
@@ -214,8 +246,8 @@ class Session:
                 return self._on_resumed()
             case Ended():
                 return self._on_ended(decision)
-            case Cut():
-                return self._on_ended(decision.ended) + self._on_started(decision.started)
+            case Quiet():
+                return []
 
     def _on_started(self, started: Started) -> list[Output]:
         number, self._next_number = self._next_number, self._next_number + 1
@@ -224,7 +256,7 @@ class Session:
         partials = Partials(started.start, started.onset, config)
         parting = Parting(started.start, parting_config(self._live))
         finals = Finals(number, parting, partial(self._windows.final, self._live))
-        self._open = Utterance(number, started, self._live, partials, finals, self._config.offset_ms)
+        self._open = Utterance(number, started, self._live, partials, finals, self._config.offset_ms, self._base)
         return [SpeechStarted(number, self._ms(started.onset))]
 
     def _on_hangover(self, hangover: Hangover) -> list[Output]:

@@ -17,6 +17,10 @@ class Sound:
         self._first = 0  # number of the oldest frame kept
         self._end = 0
 
+    @property
+    def end(self) -> int:
+        return self._end
+
     def append(self, frames: Frames) -> None:
         """Take the next frames."""
         self._chunks.append(frames)
@@ -32,6 +36,10 @@ class Sound:
         samples = self._between(start, end).flatten()
         samples.setflags(write=False)
         return samples
+
+    def frames(self, start: int) -> Frames:
+        """Return all frames from there on."""
+        return self._between(start, self._end)
 
     def energies(self, start: int, end: int) -> Samples:
         """Return each frame's mean square."""

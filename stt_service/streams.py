@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 Requests = AsyncIterator[pb.StreamingRecognizeRequest]
 
 MAX_CHUNK_BYTES = 4 * 2**20
+FINISH_S = 10.0  # of the grace, for what is still owed then
 STALL_S = 3.0  # of wall-clock time without audio: an open utterance is ended
 WRITE_S = 30.0  # for the client to take a message
 AWAY = "The server is going away: resume on another one."
@@ -157,8 +159,12 @@ class Stream:
             await asyncio.sleep(max(0.01, min(wanted_s, self.limits.idle_s) - quiet_s))
 
     async def _drain(self) -> _End:
+        """Let the open utterance end by itself: whoever takes the stream up then has no word to hear twice."""
         await self.draining.wait()
         self.recognition.tell(Notice(NoticeReason.DRAIN, self.limits.grace_s))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.grace_s - FINISH_S):
+                await self.recognition.retire()
         return _End(Endpoint.DRAIN, Unavailable(AWAY))
 
 

@@ -26,6 +26,7 @@ class Utterance:
     partials: Partials
     finals: Finals
     offset_ms: int
+    base: int  # the frame from which on it would be found anew
     revision: int = 0
     ended: Ended | None = None
 
@@ -63,10 +64,11 @@ class Utterance:
         assert ended is not None
         transcript, cost, early = self.finals.result()
         start_ms, end_ms = self._ms(ended.onset), min(self._ms(ended.speech_end), received_ms)
+        settled_ms = min(self._ms(ended.end), received_ms)
         length_s = (ended.window_end - ended.start) * FRAME_S
         reason = verdict(transcript, Evidence(ended.voiced * FRAME_S, length_s))
         if reason is not None:
-            return Suppressed(self.number, start_ms, end_ms, reason, transcript.text)
+            return Suppressed(self.number, start_ms, end_ms, reason, transcript.text, ended.endpoint, settled_ms)
         return Final(
             utterance=self.number,
             text=transcript.text,
@@ -80,6 +82,7 @@ class Utterance:
             endpoint_s=(ended.end - ended.speech_end) * FRAME_S,
             early=early,
             cost=cost,
+            settled_ms=settled_ms,
         )
 
     def _in_dictation(self, word: Word, start: int) -> Word:

@@ -6,6 +6,7 @@ The gate decides only whether Silero runs: the utterances found with it are thos
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from stt_service.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frames, Samples
 from stt_service.errors import ModelNotFound
-from stt_service.segmenter import SegmenterConfig
+from stt_service.parameters import LiveParameters, Parameters
+from stt_service.segmenter import SegmenterConfig, segmenter_config
 
 Probabilities = NDArray[np.float32]  # shape (n,), one a frame
 Flags = NDArray[np.bool_]  # shape (n,), one a frame
@@ -253,3 +255,12 @@ class StreamVad:
         if len(speech):
             self._busy_until = begin + int(speech[-1]) + 1 + self._config.hold
         return probabilities
+
+
+def stream_vads(silero: Silero, server: Parameters) -> Callable[[LiveParameters], StreamVad]:
+    """Return what makes a VAD that has heard nothing yet, for a stream with these settings."""
+
+    def new(live: LiveParameters) -> StreamVad:
+        return StreamVad(silero, gate_config(segmenter_config(live, server), live.webrtc_sensitivity))
+
+    return new

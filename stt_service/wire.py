@@ -201,6 +201,7 @@ def suppressed(event: Suppressed) -> pb.Suppressed:
         end_ms=event.end_ms,
         reason=event.reason.value,
         text=event.text,
+        endpoint=ENDPOINTS[event.endpoint],
     )
 
 

@@ -60,15 +60,17 @@ def pcm(drawing: str, first_frame: int = 0) -> bytes:
 
 
 class DrawnVad:
-    """Hears what is drawn; after its end, silence. Answers `late` frames late."""
+    """Hears what is drawn, by the numbers of the frames; after its end, silence. Answers `late` frames late."""
 
     def __init__(self, drawing: str, late: int = 0) -> None:
         voiced = np.repeat([sign == "#" for sign in drawing], SIGN_FRAMES)
         self._drawn: Samples = np.where(voiced, 0.99, 0.01).astype(np.float32)
-        self._late, self._heard, self._told = late, 0, 0
+        self._late, self._first, self._heard, self._told = late, 0, 0, 0
         self.aggressiveness: int | None = None
 
     def push(self, frames: Frames) -> Samples:
+        if not self._heard and len(frames):
+            self._first = round(float(frames[0, 0]) * 32_768)
         self._heard += len(frames)
         return self._tell(max(self._told, self._heard - self._late))
 
@@ -79,7 +81,7 @@ class DrawnVad:
         self.aggressiveness = aggressiveness
 
     def _tell(self, end: int) -> Samples:
-        told = self._drawn[self._told : end]
+        told = self._drawn[self._first + self._told : self._first + end]
         silence = np.full(end - self._told - len(told), 0.01, np.float32)
         self._told = end
         return np.concatenate((told, silence))
@@ -88,11 +90,11 @@ class DrawnVad:
 class Talk:
     """A session that hears a drawing; keeps what it says. A partial's turn comes at once, or is held back."""
 
-    def __init__(self, drawing: str, config: SessionConfig, late: int = 0) -> None:
-        self.vad = DrawnVad(drawing, late)
-        self.session = Session(config, self.vad)
+    def __init__(self, drawing: str, config: SessionConfig, late: int = 0, first_frame: int = 0) -> None:
+        self.vads: list[DrawnVad] = []
+        self.session = Session(config, lambda _: self._new_vad(drawing, late))
         self.outputs: list[Output] = []
-        self._sound, self._sent = pcm(drawing), 0
+        self._sound, self._sent = pcm(drawing)[first_frame * FRAME_BYTES :], 0
         self._turns_come = True
 
     @property
@@ -139,6 +141,10 @@ class Talk:
             said += self.answer(decode)
         return said
 
+    def _new_vad(self, drawing: str, late: int) -> DrawnVad:
+        self.vads.append(DrawnVad(drawing, late))
+        return self.vads[-1]
+
     def _keep(self, outputs: Sequence[Output]) -> list[Output]:
         said: list[Output] = []
         for output in outputs:
@@ -164,7 +170,7 @@ def talk(drawing: str, *, late: int = 0, **settings: object) -> Talk:
 
 
 def frames_of(decode: Decode) -> range:
-    """Return the frames that the window holds, which must be whole and without a gap."""
+    """Return the frames of the drawing that the window holds, which must be whole and without a gap."""
     frames = (decode.window.samples * 32_768).astype(int).reshape(-1, FRAME_SAMPLES)
     first = int(frames[0, 0])
     expected = np.arange(first, first + len(frames))

@@ -29,6 +29,7 @@ class Stream:
         self.context = context
         self.config = stt_pb2.StreamingConfig()
         self.audio = bytearray()
+        self.commands = list[Request]()  # what came beside audio
         self.half_closed = False
 
     async def open(self) -> None:
@@ -46,6 +47,8 @@ class Stream:
                 self.half_closed = True
                 return
             self.audio += request.audio
+            if not request.HasField("audio"):
+                self.commands.append(request)
 
     async def say(self, *responses: Response) -> None:
         for response in responses:
@@ -118,8 +121,23 @@ def failure(code: grpc.StatusCode, message: str) -> Response:
     return Response(failure=stt_pb2.Failure(code=code.value[0], reason=code.name, message=message))
 
 
+def in_turn(*scripts: Script) -> Script:
+    """Follow one script a stream, in this order."""
+    left = list(scripts)
+
+    async def script(stream: Stream) -> None:
+        await left.pop(0)(stream)
+
+    return script
+
+
+async def breaks(stream: Stream) -> None:
+    """End the stream as a server does that goes away."""
+    await stream.context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+
+
 @asynccontextmanager
-async def serving(script: Script, serves: bool = True) -> AsyncIterator[Serving]:
+async def serving(script: Script, serves: bool = True, port: int = 0) -> AsyncIterator[Serving]:
     """Run a server; its streams are kept in the order in which they came."""
     running = Serving()
 
@@ -137,7 +155,7 @@ async def serving(script: Script, serves: bool = True) -> AsyncIterator[Serving]
     await states.set("", state)
     health_pb2_grpc.add_HealthServicer_to_server(states, server)
     reflection.enable_server_reflection((SERVICE, "grpc.health.v1.Health"), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     try:
         running.address = f"127.0.0.1:{port}"

@@ -23,10 +23,13 @@ from scripted_server import (
 )
 from stt.v1 import stt_pb2
 
-from stt_cli.client import connect
+from stt_cli.channel import connected
+from stt_cli.client import recognize
 from stt_cli.errors import ServiceError, SourceError, Unreachable
 from stt_cli.events import (
     AudioFormat,
+    Connection,
+    ConnectionState,
     Encoding,
     Event,
     Final,
@@ -41,6 +44,9 @@ from stt_cli.events import (
     Suppressed,
     Word,
 )
+from stt_cli.retries import Patience
+from stt_cli.status import status
+from stt_cli.target import Target
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
 
@@ -48,6 +54,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to c
 async def chunks(*audio: bytes) -> AsyncIterator[bytes]:
     for chunk in audio:
         yield chunk
+
+
+ONCE = Patience(first_s=0)
 
 
 async def endless() -> AsyncIterator[bytes]:
@@ -59,9 +68,9 @@ async def endless() -> AsyncIterator[bytes]:
 async def events_of(
     script: Script, audio: AsyncIterator[bytes] | None = None, options: StreamOptions | None = None
 ) -> list[Event]:
-    async with serving(script) as server, connect(server.address) as client:
-        heard = client.recognize(audio or chunks(b"abcd"), options or StreamOptions())
-        return [event async for event in heard]
+    async with serving(script) as server:
+        heard = recognize(server.address, audio or chunks(b"abcd"), options or StreamOptions(), ONCE)
+        return [event async for event in heard if not isinstance(event, Connection)]
 
 
 async def test_every_kind_of_event_comes_with_its_positions() -> None:
@@ -110,8 +119,8 @@ async def test_config_goes_first_and_audio_arrives_byte_for_byte() -> None:
         word_times=True,
         client_id="test",
     )
-    async with serving(says()) as server, connect(server.address) as client:
-        async for _ in client.recognize(chunks(b"abc", b"de"), options):
+    async with serving(says()) as server:
+        async for _ in recognize(server.address, chunks(b"abc", b"de"), options):
             pass
         stream = server.streams[0]
     assert stream.config == stt_pb2.StreamingConfig(
@@ -125,8 +134,8 @@ async def test_config_goes_first_and_audio_arrives_byte_for_byte() -> None:
 
 
 async def test_settings_that_were_not_given_are_left_to_the_server() -> None:
-    async with serving(says()) as server, connect(server.address) as client:
-        async for _ in client.recognize(chunks(), StreamOptions()):
+    async with serving(says()) as server:
+        async for _ in recognize(server.address, chunks(), StreamOptions()):
             pass
         assert server.streams[0].config.settings == stt_pb2.Settings()
 
@@ -137,7 +146,6 @@ async def test_an_event_of_a_newer_server_is_passed_over() -> None:
 
 async def test_a_failure_said_in_band_is_raised_although_the_client_is_writing() -> None:
     async def refuses(stream: Stream) -> None:
-        await stream.open()
         await stream.say(failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken."))
         await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken.")
 
@@ -172,11 +180,11 @@ async def test_an_error_of_the_source_comes_after_the_finals_owed() -> None:
         raise SourceError("the microphone went away.")
 
     seen = list[Event]()
-    async with serving(says(final("раз"))) as server, connect(server.address) as client:
+    async with serving(says(final("раз"))) as server:
         with pytest.raises(SourceError, match="went away"):  # noqa: PT012
-            async for event in client.recognize(broken(), StreamOptions()):
+            async for event in recognize(server.address, broken(), StreamOptions()):
                 seen.append(event)
-    assert [type(event) for event in seen] == [Started, Final]
+    assert [type(event) for event in seen] == [Connection, Connection, Started, Final]
 
 
 @pytest.mark.parametrize("audio", [pytest.param(endless, id="writing"), pytest.param(chunks, id="half-closed")])
@@ -192,34 +200,39 @@ async def test_closing_the_events_cancels_the_stream(audio: Callable[[], AsyncIt
             cancelled.set()
             raise
 
-    async with serving(waits) as server, connect(server.address) as client:
-        events = client.recognize(audio(), StreamOptions())
+    async with serving(waits) as server:
+        events = recognize(server.address, audio(), StreamOptions())
+        for state in (ConnectionState.CONNECTING, ConnectionState.CONNECTED):
+            connection = await anext(events)
+            assert isinstance(connection, Connection)
+            assert connection.state is state
         assert isinstance(await anext(events), Started)
         await events.aclose()
         async with asyncio.timeout(10):
             await cancelled.wait()
 
 
-async def test_the_client_does_not_run_far_ahead_of_a_server_that_does_not_read() -> None:
-    sent = 0
+async def test_no_more_audio_is_taken_than_may_be_kept() -> None:
+    taken_bytes = 0
 
     async def counted() -> AsyncIterator[bytes]:
-        nonlocal sent
+        nonlocal taken_bytes
         async for chunk in endless():
-            sent += len(chunk)
+            taken_bytes += len(chunk)
             yield chunk
 
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):  # a writer that did not wait would be far beyond
-            await events_of(until_cancelled, counted())
-    assert 0 < sent < 200_000
+    with pytest.raises(TimeoutError):  # noqa: PT012
+        async with asyncio.timeout(1), serving(until_cancelled) as server:
+            async for _ in recognize(server.address, counted(), StreamOptions(), Patience(kept_s=90)):
+                pass
+    assert 90 * 32_000 <= taken_bytes < 92 * 32_000
 
 
 async def test_an_address_that_refuses_is_told_at_once() -> None:
     async with serving(says()) as server:
         address = server.address
     with pytest.raises(Unreachable, match=f"^cannot reach {address}: is stt-server running\\?$"):
-        async with connect(address, timeout_s=60):
+        async with connected(Target((address,)), address):
             pass
 
 
@@ -227,14 +240,14 @@ async def test_an_address_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(Unreachable):
-            async with connect(f"127.0.0.1:{port}", timeout_s=0.1):
+            async with connected(Target(()), f"127.0.0.1:{port}", timeout_s=0.1):
                 pass
 
 
 @pytest.mark.parametrize(("serves", "state"), [(True, "SERVING"), (False, "NOT_SERVING")])
 async def test_status_tells_health_services_and_round_trip(serves: bool, state: str) -> None:
-    async with serving(says(), serves=serves) as server, connect(server.address) as client:
-        status = await client.status()
-    assert status.health == state
-    assert status.services == ("grpc.health.v1.Health", "stt.v1.SpeechToText")
-    assert 0 < status.round_trip_ms < 5000
+    async with serving(says(), serves=serves) as server:
+        answer = await status(server.address)
+    assert answer.health == state
+    assert answer.services == ("grpc.health.v1.Health", "stt.v1.SpeechToText")
+    assert 0 < answer.round_trip_ms < 5000

@@ -30,6 +30,7 @@ SILENT = Final(
     endpoint_s=1.0,
     early=False,
     cost=COST,
+    settled_ms=5000,
 )
 
 
@@ -115,7 +116,7 @@ def test_the_compute_of_a_replay_is_kept_apart_by_kind() -> None:
 
 
 def test_the_text_is_that_of_the_finals() -> None:
-    refused: Event = Suppressed(1, 0, 0, Reason.NO_SPEECH, "Субтитры")
+    refused: Event = Suppressed(1, 0, 0, Reason.NO_SPEECH, "Субтитры", Endpoint.SILENCE, 0)
     assert text(Replay([partial(2.5, "Рама"), Told(5.5, FINAL), Told(6.0, refused)])) == "Мама мыла раму."
 
 

@@ -10,6 +10,7 @@ import pytest
 from stt_service.events import Event, Output, Partial, SpeechStarted, Suppressed
 from stt_service.guard import Reason
 from stt_service.outbox import MAX_UNSENT, Outbox, Told, settled
+from stt_service.segmenter import Endpoint
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -108,9 +109,9 @@ async def turn() -> None:
 
 def test_nothing_is_settled_by_a_final_before_it_is_told() -> None:
     """Or a client that loses its connection between two finals would resume behind the second."""
-    first, second = (Suppressed(number, 0, 0, Reason.EMPTY, "") for number in (0, 1))
-    outputs: list[Output] = [first, SpeechStarted(2, 0), second, SpeechStarted(3, 0)]
-    assert settled(outputs, before_ms=10, after_ms=99) == [10, 10, 99, 99]
+    first, second = (Suppressed(number, 0, 0, Reason.EMPTY, "", Endpoint.SILENCE, 20 * number) for number in (1, 2))
+    outputs: list[Output] = [SpeechStarted(1, 0), first, SpeechStarted(2, 0), second, SpeechStarted(3, 0)]
+    assert settled(outputs, before_ms=10, after_ms=99) == [10, 20, 20, 40, 99]
 
 
 def test_without_a_final_all_is_settled_as_far_as_the_stream_is() -> None:

@@ -51,7 +51,7 @@ def played(
 
 def replayed(drawing: str, crew: Crew, partials: bool = True, **settings: object) -> Replay:
     server = parameters(**settings)
-    session = Session(SessionConfig(server, server.live(), partials=partials), DrawnVad(drawing))
+    session = Session(SessionConfig(server, server.live(), partials=partials), lambda _: DrawnVad(drawing))
     return Player(session, crew).play(pcm(drawing))
 
 

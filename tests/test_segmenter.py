@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from drawn_frames import CONFIG, PROBABILITY, drawn, ends, fed, run
+from drawn_frames import CONFIG, PROBABILITY, drawn, ends, fed, run, step_through
 
-from stt_service.segmenter import CUT_WINDOW, Cut, Ended, Endpoint, Hangover, Segmenter, Started
+from stt_service.segmenter import CUT_WINDOW, QUIET, Ended, Endpoint, Hangover, Quiet, Segmenter, Started
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ MAX_12 = replace(CONFIG, max_length=12)
 def test_an_utterance_is_cut_at_its_quietest_recent_point() -> None:
     config = replace(CONFIG, max_length=30)  # looks at the last 10 frames
     levels = "0" * 10 + "9" * 12 + "31113" + "9" * 3
-    cut = run("#" * 30, config, levels)[-1]
+    decisions = run("#" * 30, config, levels)
     ended = Ended(start=0, onset=0, speech_end=24, window_end=24, end=24, voiced=24, endpoint=Endpoint.MAX_LENGTH)
-    assert cut == Cut(ended, Started(start=24, onset=24))
+    assert decisions[29:31] == [ended, Started(start=24, onset=24)]
 
 
 def test_of_equally_quiet_points_the_latest_is_the_cut() -> None:
@@ -83,20 +83,20 @@ def test_of_equally_quiet_points_the_latest_is_the_cut() -> None:
 
 
 def test_what_follows_a_cut_has_the_length_of_an_utterance_again() -> None:
-    assert drawn(run("#" * 30, MAX_12)) == "..^........|.........|........"
+    """Twelve frames, the cut after the tenth; the two behind it come again."""
+    assert drawn(run("#" * 30, MAX_12)) == "..^........$" + "^..........$" + "^........."
 
 
 def test_a_pause_inside_what_follows_a_cut_ends_it() -> None:
     decisions = run("############....", MAX_12)
-    assert drawn(decisions) == "..^........|.h.$"
+    assert drawn(decisions) == "..^........$" + "^..h.$"
     assert [(ended.start, ended.end) for ended in ends(decisions)] == [(0, 10), (10, 16)]
 
 
 def test_an_early_window_does_not_outlive_a_cut() -> None:
     config = replace(CONFIG, max_length=30, hangover=9)
     decisions = run("#" * 25 + "." * 9, config, "9" * 20 + "0" * 5 + "9" * 9)
-    assert drawn(decisions[25:]) == ".h..|h..$"
-    assert decisions[30] == Hangover(speech_end=25, window_end=27)
+    assert drawn(decisions[25:]) == ".h..$" + "^...h......$"
 
 
 def test_without_speech_after_the_cut_the_utterance_ends_there_and_then() -> None:
@@ -106,9 +106,9 @@ def test_without_speech_after_the_cut_the_utterance_ends_there_and_then() -> Non
 
 
 def test_the_cut_tells_where_speech_ended_before_it_and_began_after() -> None:
-    cut = run("#######....#", replace(MAX_12, hangover=9))[-1]
-    assert isinstance(cut, Cut)
-    assert (cut.ended.speech_end, cut.ended.end, cut.started) == (7, 10, Started(start=10, onset=11))
+    decisions = run("#######....#", replace(MAX_12, hangover=9))
+    (ended,) = ends(decisions)
+    assert (ended.speech_end, ended.end, decisions[-1]) == (7, 10, Started(start=10, onset=11))
 
 
 def test_the_cut_looks_back_six_seconds_at_most() -> None:
@@ -154,7 +154,7 @@ def test_in_silence_new_settings_hold_at_once() -> None:
 def test_what_follows_a_cut_is_under_the_new_settings() -> None:
     segmenter = fed("#" * 11, MAX_12)
     segmenter.reconfigure(replace(MAX_12, hangover=2))
-    assert drawn([segmenter.step(PROBABILITY[frame], 0) for frame in "#.."]) == "|.$"
+    assert drawn(step_through(segmenter, [PROBABILITY[sign] for sign in "#" * 12 + ".."])) == "$^..$"
 
 
 def test_a_shorter_maximum_to_come_brings_the_cut_nearer() -> None:
@@ -165,26 +165,44 @@ def test_a_shorter_maximum_to_come_brings_the_cut_nearer() -> None:
 
 
 def test_a_longer_pre_roll_does_not_bring_back_what_was_settled() -> None:
-    segmenter = fed("." * 9)
-    settled = segmenter.settled
+    segmenter = fed("###....")
     segmenter.reconfigure(replace(CONFIG, pre_roll=8))
-    assert segmenter.settled == settled
-    assert [segmenter.step(PROBABILITY["#"], 0) for _ in range(3)][-1] == Started(start=settled, onset=9)
+    assert [segmenter.step(PROBABILITY["#"], 0) for _ in range(3)][-1] == Started(start=7, onset=7)
 
 
 @pytest.mark.parametrize(
     ("audio", "speaking", "start", "settled"),
     [
-        pytest.param(".....", False, None, 3, id="silence: all but a pre-roll"),
-        pytest.param(".....##", False, None, 3, id="onset: all before its pre-roll"),
-        pytest.param(".....####.", True, 3, 3, id="speech: all before it"),
+        pytest.param(".....", False, None, 0, id="short silence: nothing"),
+        pytest.param(".....####.", True, 3, 0, id="speech: nothing"),
         pytest.param("###....", False, None, 7, id="endpoint: all"),
+        pytest.param("###........####", True, 9, 7, id="speech again: all before the endpoint"),
     ],
 )
 def test_what_is_settled(audio: str, speaking: bool, start: int | None, settled: int) -> None:
     segmenter = fed(audio)
     assert (segmenter.frame, segmenter.speaking) == (len(audio), speaking)
     assert (segmenter.start, segmenter.settled) == (start, settled)
+
+
+def test_in_long_silence_all_but_the_pre_roll_is_settled_and_that_is_heard_again() -> None:
+    segmenter = Segmenter(CONFIG)
+    decisions = [segmenter.step(0.0, 0.0) for _ in range(QUIET + CONFIG.pre_roll)]
+    assert decisions == [None] * (len(decisions) - 1) + [Quiet()]
+    assert (segmenter.frame, segmenter.settled) == (QUIET, QUIET)
+
+
+def test_after_a_cut_weak_speech_goes_on_at_once() -> None:
+    weak = "#" * 10 + "++++++++"
+    assert drawn(run(weak, MAX_12)) == "..^........$^......."
+    assert drawn(step_through(Segmenter(CONFIG), [PROBABILITY[sign] for sign in "+++++"])) == "....."
+    assert drawn(step_through(Segmenter(CONFIG, in_speech=True), [PROBABILITY[sign] for sign in "..+++"])) == "..^.."
+
+
+def test_after_a_cut_speech_is_waited_for_as_long_as_an_endpoint_is() -> None:
+    assert (
+        drawn(step_through(Segmenter(CONFIG, in_speech=True), [PROBABILITY[sign] for sign in "....+++"])) == "......."
+    )
 
 
 def test_at_the_highest_sensitivity_any_probability_above_zero_is_speech() -> None:

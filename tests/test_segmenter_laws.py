@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from drawn_frames import PROBABILITY, ends, fed, run
+from drawn_frames import PROBABILITY, ends, fed, run, step_through
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.segmenter import Cut, Decision, Ended, Endpoint, Hangover, Resumed, Segmenter, SegmenterConfig, Started
+from stt_service.segmenter import Decision, Ended, Endpoint, Hangover, Resumed, Segmenter, SegmenterConfig, Started
 
 LAW = settings(derandomize=True, deadline=None, max_examples=300)
 
@@ -31,7 +31,7 @@ CONFIGS = st.builds(
 
 def utterances(audio: str, config: SegmenterConfig) -> list[Ended]:
     segmenter = Segmenter(config)
-    decisions: list[Decision | None] = [segmenter.step(PROBABILITY[p], i % 7) for i, p in enumerate(audio)]
+    decisions = step_through(segmenter, [PROBABILITY[sign] for sign in audio], [i % 7 for i in range(len(audio))])
     return ends([*decisions, segmenter.flush(Endpoint.END_OF_AUDIO)])
 
 
@@ -60,19 +60,16 @@ def test_speech_as_long_as_an_onset_is_never_lost(audio: str, config: SegmenterC
 @given(TIMELINES, CONFIGS)
 def test_every_start_has_its_end_and_every_end_its_start(audio: str, config: SegmenterConfig) -> None:
     segmenter, started = Segmenter(config), None
-    for frame in audio:
-        decision = segmenter.step(PROBABILITY[frame], 0)
+    while segmenter.frame < len(audio):
+        decision = segmenter.step(PROBABILITY[audio[segmenter.frame]], 0)
         match decision:
             case Started():
                 assert started is None
                 started = decision
             case Ended():
                 assert started == Started(decision.start, decision.onset)
+                assert segmenter.frame == segmenter.settled == decision.end
                 started = None
-            case Cut():
-                assert started == Started(decision.ended.start, decision.ended.onset)
-                assert decision.started.start == decision.ended.end
-                started = decision.started
         assert segmenter.start == (started.start if started else None)
 
 
@@ -80,11 +77,10 @@ def test_every_start_has_its_end_and_every_end_its_start(audio: str, config: Seg
 @given(TIMELINES, CONFIGS)
 def test_a_hangover_is_void_only_when_speech_resumed_or_the_window_differs(audio: str, config: SegmenterConfig) -> None:
     told: Hangover | None = None
-    for frame, decision in enumerate(run(audio, config)):
+    for decision in run(audio, config):
         match decision:
             case Hangover():
                 assert told is None
-                assert decision.window_end <= frame + 1
                 told = decision
             case Resumed():
                 assert told is not None
@@ -92,7 +88,7 @@ def test_a_hangover_is_void_only_when_speech_resumed_or_the_window_differs(audio
             case Ended() if told and decision.window_end == told.window_end:
                 assert decision.speech_end == told.speech_end
                 told = None
-            case Started() | Ended() | Cut():
+            case Started() | Ended():
                 told = None
 
 
@@ -101,13 +97,12 @@ def test_a_hangover_is_void_only_when_speech_resumed_or_the_window_differs(audio
 def test_what_is_settled_stays_so(audio: str, configs: list[SegmenterConfig], data: st.DataObject) -> None:
     segmenter, settled = Segmenter(configs[0]), 0
     changes = data.draw(st.dictionaries(st.integers(0, 100), st.sampled_from(configs), max_size=5))
-    for number, frame in enumerate(audio):
+    while (number := segmenter.frame) < len(audio):
         if number in changes:
             segmenter.reconfigure(changes[number])
-        decision = segmenter.step(PROBABILITY[frame], number % 5)
-        started = decision.started if isinstance(decision, Cut) else decision
-        if isinstance(started, Started):
-            assert started.start >= settled
+        decision = segmenter.step(PROBABILITY[audio[number]], number % 5)
+        if isinstance(decision, Started):
+            assert decision.start >= settled
         assert settled <= segmenter.settled <= segmenter.frame
         settled = segmenter.settled
         for ended in ends([decision]):
@@ -129,15 +124,14 @@ def test_frames_that_rest_together_decide_what_they_decide_one_by_one(
     decisions: list[Decision | None] = []
     probabilities = np.array([PROBABILITY[sign] for sign in audio], np.float32)
     energies = np.arange(len(audio), dtype=np.float32) % 7
-    for begin in range(0, len(audio), size):
+    while (begin := segmenter.frame) < len(audio):
         piece = slice(begin, begin + size)
         if segmenter.rest(probabilities[piece], energies[piece]):
             decisions += [None] * len(probabilities[piece])
         else:
-            pairs = zip(probabilities[piece].tolist(), energies[piece].tolist(), strict=True)
-            decisions += [segmenter.step(*pair) for pair in pairs]
+            decisions.append(segmenter.step(float(probabilities[begin]), float(energies[begin])))
     stepping = Segmenter(config)
-    assert decisions == [stepping.step(p, e) for p, e in zip(probabilities.tolist(), energies.tolist(), strict=True)]
+    assert decisions == step_through(stepping, probabilities.tolist(), energies.tolist())
     assert segmenter.settled == stepping.settled
 
 

@@ -56,6 +56,7 @@ def test_a_final_tells_what_is_known() -> None:
             endpoint_s=2 * SIGN_S,
             early=True,
             cost=COST,
+            settled_ms=7 * SIGN_MS,
         )
     ]
 
@@ -173,7 +174,7 @@ def test_too_long_an_utterance_is_cut_without_a_gap() -> None:
 def test_an_early_decode_of_an_utterance_that_is_cut_before_its_end_is_not_its_final() -> None:
     heard = talk("#" * 35 + "." * 5, post_speech_silence_duration=9 * SIGN_S)
     heard.hear()
-    early, final = heard.decodes
+    early, final, *_ = heard.decodes
     assert (early.kind, final.kind) == (Kind.EARLY, Kind.FINAL)
     assert frames_of(final).stop < frames_of(early).stop
     assert heard.answer(early) == []
@@ -205,7 +206,10 @@ def test_what_cannot_be_trusted_is_told_as_suppressed_in_its_turn() -> None:
     first, second = heard.decodes
     heard.answer(second)
     suppressed, final = heard.answer(first, replace(CLEAR, text="Субтитры сделал DimaTorzok"))
-    assert suppressed == Suppressed(0, 2 * SIGN_MS, 5 * SIGN_MS, Reason.KNOWN_PHRASE, "Субтитры сделал DimaTorzok")
+    text = "Субтитры сделал DimaTorzok"
+    assert suppressed == Suppressed(
+        0, 2 * SIGN_MS, 5 * SIGN_MS, Reason.KNOWN_PHRASE, text, Endpoint.SILENCE, 7 * SIGN_MS
+    )
     assert isinstance(final, Final)
 
 

@@ -6,11 +6,26 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
-from drawn_speech import COST, DRAWINGS, FRAME_BYTES, LATE, SIGN_FRAMES, SIGN_S, Talk, frames_of, speaking, talk
+from drawn_speech import (
+    COST,
+    DRAWINGS,
+    FRAME_BYTES,
+    FRAME_MS,
+    LATE,
+    SIGN_FRAMES,
+    SIGN_S,
+    Talk,
+    frames_of,
+    parameters,
+    speaking,
+    talk,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.events import Decode, Event, Final, Output, PartialDue, SpeechStarted
+from stt_service.events import Decode, Event, Final, Output, PartialDue, SpeechStarted, Suppressed
+from stt_service.segmenter import Endpoint
+from stt_service.session import SessionConfig
 from stt_service.transcript import Kind
 
 LAW = settings(derandomize=True, deadline=None, max_examples=150)
@@ -73,6 +88,48 @@ def test_every_frame_of_speech_is_in_exactly_one_final_window(drawing: str) -> N
 def test_no_window_is_longer_than_the_longest_utterance(drawing: str) -> None:
     _, decoded = whole(drawing)
     assert all(len(window) <= 40 * SIGN_FRAMES for window in decoded.values())
+
+
+@LAW
+@given(DRAWINGS, st.integers(0, 60_000), LATE, st.booleans())
+def test_a_stream_that_is_resumed_where_one_broke_off_says_what_that_would_have_said(
+    drawing: str, broken_at: int, late: int, answered: bool
+) -> None:
+    told, windows_of_all = whole(drawing)
+    broken = talk(drawing, late=late)
+    broken.send(broken_at)
+    if answered:
+        broken.answer_all()
+    before = ends(broken.events)
+    after = resumed(drawing, broken.session.final_ms, before)
+    assert before + ends(after.events) == ends(told)
+    for utterance, window in windows(after.outputs).items():
+        assert window == windows_of_all[utterance]
+
+
+def ends(events: Iterable[Event]) -> list[Event]:
+    """Return what utterances ended in; whether it was decoded early is a matter of costs."""
+    finals = (replace(event, early=True) if isinstance(event, Final) else event for event in events)
+    return [event for event in finals if isinstance(event, Final | Suppressed)]
+
+
+def resumed(drawing: str, offset_ms: int, told: list[Event]) -> Talk:
+    """Return a talk that takes up what was broken off there, and says the rest of it."""
+    last = told[-1] if told else None
+    server = parameters()
+    config = SessionConfig(
+        server,
+        server.live(),
+        partials=False,
+        offset_ms=offset_ms,
+        first_utterance=len(told),
+        in_speech=isinstance(last, Final) and last.endpoint is Endpoint.MAX_LENGTH,
+    )
+    heard = Talk(drawing, config, first_frame=offset_ms // FRAME_MS)
+    heard.hear()
+    heard.end()
+    heard.answer_all()
+    return heard
 
 
 def pestered(heard: Talk, drawing: str, costs_s: list[float]) -> None:

@@ -70,7 +70,7 @@ class Watched:
     def __init__(self, drawing: str, late: int) -> None:
         server = parameters()
         config = SessionConfig(server, server.live(), offset_ms=1000, first_utterance=5)
-        self._session = Session(config, DrawnVad(drawing, late))
+        self._session = Session(config, lambda _: DrawnVad(drawing, late))
         self._sound = pcm(drawing)
         self._due: set[int] = set()  # utterances whose partial waits for its turn
         self._waiting: list[Decode] = []

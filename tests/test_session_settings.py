@@ -113,7 +113,7 @@ def test_a_change_that_will_not_do_changes_nothing(changes: dict[str, object], t
     with pytest.raises(InvalidRequest, match=told):
         heard.session.update(changes)
     assert heard.session.live == before
-    assert heard.vad.aggressiveness is None
+    assert heard.vads[-1].aggressiveness is None
     assert only(heard.hear()).window.options.language == "ru"
     assert heard.session.owed == 1
 
@@ -121,7 +121,7 @@ def test_a_change_that_will_not_do_changes_nothing(changes: dict[str, object], t
 def test_the_vad_is_told_of_a_change() -> None:
     heard = talk("")
     heard.session.update({"webrtc_sensitivity": 1})
-    assert heard.vad.aggressiveness == 1
+    assert heard.vads[-1].aggressiveness == 1
 
 
 def test_the_server_sets_the_pre_roll() -> None:

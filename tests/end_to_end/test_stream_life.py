@@ -98,9 +98,10 @@ async def test_progress_is_told_while_nothing_is_said(stub: Stub) -> None:
     call, _ = await opened(stub, config())
     await call.send(*[audio(silence(1))] * 30)
     heard = await call.end()
-    told = [response.final_ms for response in heard.responses]
     assert heard.kinds == ["started"]
-    assert max(after - before for before, after in pairwise(told)) <= 7000
+    for told in ([each.received_ms for each in heard.responses], [each.final_ms for each in heard.responses]):
+        assert max(after - before for before, after in pairwise(told)) <= 17_000  # ten seconds and what is told late
+    assert len(heard.responses) >= 30 // 7
 
 
 async def test_a_stream_that_broke_off_is_taken_up_where_it_was_settled(

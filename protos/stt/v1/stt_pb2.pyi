@@ -58,12 +58,14 @@ class StreamingConfig(_message.Message):
     def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., partials: _Optional[bool] = ..., word_times: _Optional[bool] = ..., client_id: _Optional[str] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ...) -> None: ...
 
 class Resume(_message.Message):
-    __slots__ = ("audio_offset_ms", "next_utterance")
+    __slots__ = ("audio_offset_ms", "next_utterance", "in_speech")
     AUDIO_OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
     NEXT_UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    IN_SPEECH_FIELD_NUMBER: _ClassVar[int]
     audio_offset_ms: int
     next_utterance: int
-    def __init__(self, audio_offset_ms: _Optional[int] = ..., next_utterance: _Optional[int] = ...) -> None: ...
+    in_speech: bool
+    def __init__(self, audio_offset_ms: _Optional[int] = ..., next_utterance: _Optional[int] = ..., in_speech: _Optional[bool] = ...) -> None: ...
 
 class AudioFormat(_message.Message):
     __slots__ = ("encoding", "sample_rate_hz", "channels")
@@ -230,18 +232,20 @@ class Latency(_message.Message):
     def __init__(self, endpoint: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., inference: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., early: _Optional[bool] = ..., batch: _Optional[int] = ...) -> None: ...
 
 class Suppressed(_message.Message):
-    __slots__ = ("utterance", "start_ms", "end_ms", "reason", "text")
+    __slots__ = ("utterance", "start_ms", "end_ms", "reason", "text", "endpoint")
     UTTERANCE_FIELD_NUMBER: _ClassVar[int]
     START_MS_FIELD_NUMBER: _ClassVar[int]
     END_MS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     utterance: int
     start_ms: int
     end_ms: int
     reason: str
     text: str
-    def __init__(self, utterance: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    endpoint: Endpoint
+    def __init__(self, utterance: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., endpoint: _Optional[_Union[Endpoint, str]] = ...) -> None: ...
 
 class Notice(_message.Message):
     __slots__ = ("reason", "message", "remaining")

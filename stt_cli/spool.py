@@ -1,0 +1,118 @@
+"""Keeps the bytes that are still needed, by position: the first in memory, more in a temporary file.
+
+Bounded in both. What is forgotten makes room: its place in the file is written again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much is kept where. A block is moved as a whole."""
+
+    memory_bytes: int
+    disk_bytes: int
+    block_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A block that lies in the file."""
+
+    number: int
+
+
+class Spool:
+    def __init__(self, room: Room) -> None:
+        self._block_bytes = room.block_bytes
+        self._memory_blocks = max(1, room.memory_bytes // room.block_bytes)
+        self._disk_blocks = room.disk_bytes // room.block_bytes
+        self._blocks: deque[bytes | _Place] = deque()  # whole ones, in order
+        self._tail = bytearray()  # the one that is being filled
+        self._first = 0  # position of the first byte of the first block
+        self._start = 0
+        self._in_memory = 0
+        self._file: IO[bytes] | None = None
+        self._free: list[_Place] = []
+
+    @property
+    def start(self) -> int:
+        """Position of the first byte that is kept."""
+        return self._start
+
+    @property
+    def end(self) -> int:
+        return self._first + len(self._blocks) * self._block_bytes + len(self._tail)
+
+    @property
+    def is_full(self) -> bool:
+        return self._in_memory >= self._memory_blocks and self._on_disk >= self._disk_blocks
+
+    @property
+    def _on_disk(self) -> int:
+        return len(self._blocks) - self._in_memory
+
+    def append(self, data: bytes) -> None:
+        """Keep the data; whoever appends to a full spool goes beyond its bound, in memory."""
+        self._tail += data
+        while len(self._tail) >= self._block_bytes:
+            self._blocks.append(self._put(bytes(self._tail[: self._block_bytes])))
+            del self._tail[: self._block_bytes]
+
+    def read(self, position: int, size: int) -> bytes:
+        """Return at most so many bytes from there on; nothing at the end."""
+        number, begin = divmod(position - self._first, self._block_bytes)
+        if number >= len(self._blocks):
+            begin = position - self._first - len(self._blocks) * self._block_bytes
+            return bytes(self._tail[begin : begin + size])
+        return self._whole(self._blocks[number])[begin : begin + size]
+
+    def forget(self, before: int) -> None:
+        """Let go what lies before the position."""
+        self._start = max(self._start, min(before, self.end))
+        while self._blocks and self._first + self._block_bytes <= self._start:
+            self._drop(self._blocks.popleft())
+            self._first += self._block_bytes
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _put(self, block: bytes) -> bytes | _Place:
+        if self._in_memory >= self._memory_blocks and self._on_disk < self._disk_blocks:
+            with suppress(OSError):  # the disk is full: what is there already is the bound from now on
+                return self._write(block)
+            self._disk_blocks = self._on_disk
+        self._in_memory += 1
+        return block
+
+    def _write(self, block: bytes) -> _Place:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="stt-", buffering=0)  # noqa: SIM115
+        place = self._free.pop() if self._free else _Place(self._on_disk)
+        self._file.seek(place.number * self._block_bytes)
+        if self._file.write(block) != len(block):
+            raise OSError
+        return place
+
+    def _whole(self, block: bytes | _Place) -> bytes:
+        if isinstance(block, bytes):
+            return block
+        assert self._file is not None
+        self._file.seek(block.number * self._block_bytes)
+        return self._file.read(self._block_bytes)
+
+    def _drop(self, block: bytes | _Place) -> None:
+        if isinstance(block, bytes):
+            self._in_memory -= 1
+            return
+        self._free.append(block)
+        if not self._on_disk and self._file is not None:
+            self._free.clear()
+            self._file.truncate(0)
