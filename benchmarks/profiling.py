@@ -1,8 +1,9 @@
-"""Where the server's CPU time goes while people speak.
+"""Where the server's time goes while people speak.
 
 `python -m benchmarks.profiling [FOLDER] [--language en] [--streams 1] [--seconds 40] [--checkout DIR]` starts a server,
 has that many streams say the dictations of FOLDER over and over at the pace of speech, and samples its threads with
-py-spy. DIR is another checkout of this repository, to compare with: its server runs with this one's packages.
+py-spy. A thread that waits for a model counts as busy with it: the model's own threads do the work. DIR is another
+checkout of this repository, to compare with: its server runs with this one's packages.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def purpose(stack: Sequence[str]) -> str:
 def spent(raw: Iterable[str]) -> Counter[str]:
     """Return the samples of each purpose in py-spy's raw lines: frames from the outside, then a count.
 
-    A thread that waits is left out: py-spy knows those in system calls, not those that wait for a lock.
+    A thread that waits for work is left out.
     """
     samples: Counter[str] = Counter()
     for line in raw:
@@ -99,7 +100,7 @@ async def sampled(system: Profiled, said: Sequence[Dictation], streams: int, sec
         await asyncio.sleep(WARM_UP_S + streams * STAGGER_S)
         with tempfile.NamedTemporaryFile("r") as raw, Usage(system.pid) as usage:
             watch = [str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(system.pid)]
-            watch += ["--format", "raw", "--output", raw.name, "--rate", str(RATE_HZ), "--nonblocking"]
+            watch += ["--format", "raw", "--output", raw.name, "--rate", str(RATE_HZ), "--nonblocking", "--idle"]
             watch += ["--duration", f"{seconds:.0f}"]
             process = await asyncio.create_subprocess_exec(*watch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             if await process.wait():
@@ -124,12 +125,10 @@ def main() -> None:
     said = dictations(options.folder.resolve(), options.language)
     with Profiled(options.language, options.checkout) as system:
         raw, cores = asyncio.run(sampled(system, said, options.streams, options.seconds))
-    samples = spent(raw)
     print(f"{options.streams} streams, {options.language}: {cores:.2f} CPU seconds a second\n")
-    print("| spent on | share, % | of a core, % |\n|---|---|---|")
-    for name, count in samples.most_common():
-        share = count / samples.total()
-        print(f"| {name} | {100 * share:.1f} | {100 * share * cores:.1f} |")
+    print("| spent on | % of the time |\n|---|---|")
+    for name, count in spent(raw).most_common():
+        print(f"| {name} | {100 * count / options.seconds / RATE_HZ:.1f} |")
 
 
 if __name__ == "__main__":
