@@ -15,6 +15,7 @@ from dataclasses import replace
 from stt_cli import wire
 from stt_cli.errors import ServiceError
 from stt_cli.events import (
+    DEFAULT_OPTIONS,
     Connection,
     ConnectionState,
     Event,
@@ -36,7 +37,7 @@ DRAIN = "DRAIN"
 async def recognize(
     server: str | Target,
     source: AsyncIterator[Input],
-    options: StreamOptions,
+    options: StreamOptions = DEFAULT_OPTIONS,
     patience: Patience = PATIENT,
 ) -> AsyncGenerator[Event, None]:
     """Recognise a dictation; yield what is said of it until nothing more is owed.
