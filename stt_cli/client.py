@@ -131,7 +131,8 @@ class _Dictation:
     async def _requests(self) -> Requests:
         """Yield the config, what is kept, and what comes, until the source ends."""
         place, options = self._kept.beginning, replace(self._options, settings=self._kept.settings)
-        yield wire.config_request(options, self._resumption.resume if self._ever_began else None)
+        resume = replace(self._resumption.resume, lead_ms=self._kept.lead_ms) if self._ever_began else None
+        yield wire.config_request(options, resume)
         while True:
             self._arrived.clear()
             while (item := self._kept.next(place)) is not None:

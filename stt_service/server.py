@@ -149,6 +149,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 offset_ms=offset_ms,
                 first_utterance=first_utterance,
                 in_speech=config.resume.in_speech,
+                lead_ms=config.resume.lead_ms,
             ),
             stream_vads(ready.silero, self._parameters),
         )

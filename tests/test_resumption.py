@@ -97,8 +97,9 @@ class Dictated:
         self.give(attempt.says)
         resume = self.resumption.resume
         heard = self.heard()
-        assert heard == self.sound[2 * resume.audio_offset_ms : self.given]
-        self.tell(resume, resume.audio_offset_ms + len(heard) // 2, attempt)
+        begin_ms = resume.audio_offset_ms - self.kept.lead_ms
+        assert heard == self.sound[2 * begin_ms : self.given]
+        self.tell(resume, begin_ms + len(heard) // 2, attempt)
 
     def give(self, size: int) -> None:
         end = min(len(self.sound), self.given + size)
@@ -162,7 +163,17 @@ def test_settings_and_commands_hold_on_the_next_stream_where_they_held_on_the_la
             before = item.language or before
     kept.settle(settled_ms)
     assert kept.settings.language == before
-    assert commands(kept, settled_ms) == expected
+    assert commands(kept, settled_ms - kept.lead_ms) == expected
+
+
+def test_what_is_said_again_begins_a_little_earlier_at_a_whole_number_of_samples() -> None:
+    kept = Kept(AudioFormat(44_100), Settings(), kept_s=3600)
+    kept.append(bytes(2 * 44_100))
+    kept.settle(992)
+    assert (kept.lead_ms, kept.beginning.position, kept.duration_ms) == (192, 2 * 35_280, 8)
+    kept.settle(96)
+    assert kept.lead_ms == 96
+    kept.close()
 
 
 def commands(kept: Kept, begin_ms: int) -> list[tuple[int, Finalize | Settings]]:
