@@ -25,7 +25,7 @@ from benchmarks.broken_dictations import BYTES_MS, Difference, Mortal, Told, dic
 from benchmarks.cutting_proxy import proxying
 from stt_cli.events import Final
 
-LEAST_MS = 20_000
+LEAST_MS = 12_000
 SPEED = 6.0
 AWAY_SPEED = 4.0
 
