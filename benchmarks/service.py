@@ -63,7 +63,7 @@ class Service:
             if error is None:
                 self._stop()
             else:
-                self._kill()
+                self.kill()
         finally:
             self._reader.join()
 
@@ -85,16 +85,21 @@ class Service:
                 self.address = told[1]
 
     def _stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
+        self.terminate()
         try:
             code = self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._kill()
+            self.kill()
             raise ServiceFailed(self._story(f"did not stop in {STOP_TIMEOUT_S:.0f} s")) from None
         if code != 0:
             raise ServiceFailed(self._story(f"ended with exit code {code}"))
 
-    def _kill(self) -> None:
+    def terminate(self) -> None:
+        """Ask it to end, as an operator does."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, as if the power went, and wait until it is gone."""
         self._process.kill()
         self._process.wait()
 

@@ -1,1 +1,75 @@
-"""Realtime STT: the command line client."""
+"""Realtime STT's client: `recognize` for asyncio, `recognized` for everybody else; docs/client.md shows both.
+
+The rest of the package serves the command line. Importing this loads neither gRPC nor anything that is slow.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from stt_cli.errors import ClientError, ServiceError, SourceError, Unreachable
+from stt_cli.events import (
+    AudioFormat,
+    Connection,
+    ConnectionState,
+    Encoding,
+    Event,
+    Final,
+    Finalize,
+    Input,
+    Latency,
+    Notice,
+    Partial,
+    Settings,
+    SettingsInForce,
+    SpeechStarted,
+    Started,
+    StreamOptions,
+    Suppressed,
+    Word,
+)
+from stt_cli.retries import Patience
+from stt_cli.target import Target, Tls
+
+if TYPE_CHECKING:
+    from stt_cli.client import recognize
+    from stt_cli.plain import recognized
+
+__all__ = [
+    "AudioFormat",
+    "ClientError",
+    "Connection",
+    "ConnectionState",
+    "Encoding",
+    "Event",
+    "Final",
+    "Finalize",
+    "Input",
+    "Latency",
+    "Notice",
+    "Partial",
+    "Patience",
+    "ServiceError",
+    "Settings",
+    "SettingsInForce",
+    "SourceError",
+    "SpeechStarted",
+    "Started",
+    "StreamOptions",
+    "Suppressed",
+    "Target",
+    "Tls",
+    "Unreachable",
+    "Word",
+    "recognize",
+    "recognized",
+]
+
+_SLOW = {"recognize": "stt_cli.client", "recognized": "stt_cli.plain"}  # they load gRPC
+
+
+def __getattr__(name: str) -> object:
+    if name in _SLOW:
+        return getattr(import_module(_SLOW[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,6 +21,7 @@ PING_MS = 4_000
 OPTIONS: Sequence[tuple[str, str | int]] = (
     ("grpc.keepalive_time_ms", PING_MS),
     ("grpc.keepalive_timeout_ms", PING_MS),
+    ("grpc.http2.ping_timeout_ms", PING_MS),  # that of all other pings, which keepalive waits behind: 60 s if not set
     ("grpc.http2.max_pings_without_data", 0),  # or pings stop in silence
     ("grpc.use_local_subchannel_pool", 1),  # or a new channel waits for an older one's back-off
     # Of a name's addresses any that answers will do, not the first that does.

@@ -15,6 +15,7 @@ from dataclasses import replace
 from stt_cli import wire
 from stt_cli.errors import ServiceError
 from stt_cli.events import (
+    DEFAULT_OPTIONS,
     Connection,
     ConnectionState,
     Event,
@@ -36,7 +37,7 @@ DRAIN = "DRAIN"
 async def recognize(
     server: str | Target,
     source: AsyncIterator[Input],
-    options: StreamOptions,
+    options: StreamOptions = DEFAULT_OPTIONS,
     patience: Patience = PATIENT,
 ) -> AsyncGenerator[Event, None]:
     """Recognise a dictation; yield what is said of it until nothing more is owed.
@@ -130,7 +131,8 @@ class _Dictation:
     async def _requests(self) -> Requests:
         """Yield the config, what is kept, and what comes, until the source ends."""
         place, options = self._kept.beginning, replace(self._options, settings=self._kept.settings)
-        yield wire.config_request(options, self._resumption.resume if self._ever_began else None)
+        resume = replace(self._resumption.resume, lead_ms=self._kept.lead_ms) if self._ever_began else None
+        yield wire.config_request(options, resume)
         while True:
             self._arrived.clear()
             while (item := self._kept.next(place)) is not None:

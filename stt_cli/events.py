@@ -76,6 +76,9 @@ class StreamOptions:
     client_id: str = ""
 
 
+DEFAULT_OPTIONS = StreamOptions()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """What a stream says. Audio before `final_ms` is settled and need not be kept."""

@@ -13,6 +13,9 @@ from stt_cli.spool import Room, Spool
 
 MEMORY_S = 60  # of audio; more than that waits on disk
 PIECE_MS = 1000  # the most in a message: 1/130 of what the server takes
+# What is settled and said again all the same, for the server's resampler to be where it was: it begins at a whole
+# number of samples at all usual rates (7056 at 44.1 kHz), and is longer than any filter.
+LEAD_STEP_MS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Place:
 
 
 class Kept:
-    """Audio and commands in the order in which they came, from the last settled position on."""
+    """Audio and commands in the order in which they came, from a little before the last settled position on."""
 
     def __init__(self, audio_format: AudioFormat, settings: Settings, kept_s: float) -> None:
         self._format = audio_format
@@ -35,6 +38,7 @@ class Kept:
         self._settings = settings
         self._commands: deque[tuple[int, Settings | Finalize]] = deque()  # with the position before which each came
         self._first_command = 0
+        self._settled_ms = 0
 
     @property
     def settings(self) -> Settings:
@@ -43,7 +47,16 @@ class Kept:
 
     @property
     def duration_ms(self) -> int:
-        return round(self._format.duration_ms(self._spool.end - self._spool.start))
+        return round(self._format.duration_ms(self._spool.end - self._settled))
+
+    @property
+    def lead_ms(self) -> int:
+        """How much of the audio is from before what is settled."""
+        return self._settled_ms - _lead_begins(self._settled_ms)
+
+    @property
+    def _settled(self) -> int:
+        return min(self._format.size_bytes(self._settled_ms), self._spool.end)
 
     @property
     def is_full(self) -> bool:
@@ -71,9 +84,10 @@ class Kept:
         return (audio, Place(place.position + len(audio), place.command)) if audio else None
 
     def settle(self, before_ms: int) -> None:
-        """Forget what lies before it; settings that were changed there stay in force."""
-        self._spool.forget(self._format.size_bytes(before_ms))
-        while self._commands and self._commands[0][0] < self._spool.start:
+        """Forget what lies before it, but for the lead; settings that were changed there stay in force."""
+        self._settled_ms = before_ms
+        self._spool.forget(self._format.size_bytes(_lead_begins(before_ms)))
+        while self._commands and self._commands[0][0] < self._settled:
             _, command = self._commands.popleft()
             self._first_command += 1
             if isinstance(command, Settings):
@@ -81,3 +95,7 @@ class Kept:
 
     def close(self) -> None:
         self._spool.close()
+
+
+def _lead_begins(settled_ms: int) -> int:
+    return max(0, settled_ms // LEAD_STEP_MS - 1) * LEAD_STEP_MS

@@ -18,6 +18,7 @@ class Resume:
     audio_offset_ms: int
     next_utterance: int
     in_speech: bool = False  # an utterance was cut there
+    lead_ms: int = 0  # of audio from before it, with which the stream begins
 
 
 class Resumption:

@@ -55,6 +55,15 @@ class Spool:
         return self._in_memory >= self._memory_blocks and self._on_disk >= self._disk_blocks
 
     @property
+    def in_memory_bytes(self) -> int:
+        return self._in_memory * self._block_bytes + len(self._tail)
+
+    @property
+    def on_disk_bytes(self) -> int:
+        """Length of the file: of what is on disk, and of the room in it that is not taken again yet."""
+        return 0 if self._file is None or self._file.closed else self._file.seek(0, 2)
+
+    @property
     def _on_disk(self) -> int:
         return len(self._blocks) - self._in_memory
 

@@ -56,6 +56,7 @@ def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_
         config.resume.audio_offset_ms = resume.audio_offset_ms
         config.resume.next_utterance = resume.next_utterance
         config.resume.in_speech = resume.in_speech
+        config.resume.lead_ms = resume.lead_ms
     return stt_pb2.StreamingRecognizeRequest(config=config)
 
 

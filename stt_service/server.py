@@ -49,7 +49,7 @@ OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.http2.bdp_probe", 0),  # or clients run two minutes ahead of a busy server
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 2_000),  # clients ask every four seconds: channel.py
 )
 
 
@@ -149,6 +149,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 offset_ms=offset_ms,
                 first_utterance=first_utterance,
                 in_speech=config.resume.in_speech,
+                lead_ms=config.resume.lead_ms,
             ),
             stream_vads(ready.silero, self._parameters),
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from stt_service.audio import AudioFormat, Decoder, Framer, Frames, Samples
+from stt_service.audio import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
 from stt_service.early import EarlyTime
 from stt_service.events import Cost, Decode, Output, PartialDue, SpeechStarted
 from stt_service.finals import Finals
@@ -59,7 +59,8 @@ class SessionConfig:
     word_times: bool = False
     offset_ms: int = 0
     first_utterance: int = 0
-    in_speech: bool = False  # where the audio begins, an utterance was cut
+    in_speech: bool = False  # at the offset an utterance was cut
+    lead_ms: int = 0  # of audio from before the offset, which only the resampler shall hear
 
 
 NewVad = Callable[[LiveParameters], Vad]
@@ -74,6 +75,7 @@ class Session:
         self._live = config.live
         self._vad = new_vad(self._live)
         self._decoder, self._framer = Decoder(config.audio_format), Framer()
+        self._lead_samples = config.lead_ms * SAMPLE_RATE_HZ // 1000
         self._sound = Sound()
         self._segmenter = Segmenter(segmenter_config(config.live, config.server), in_speech=config.in_speech)
         self._base = 0  # where the stream could be taken up by another one, but for finals that are not told
@@ -97,7 +99,7 @@ class Session:
     @property
     def received_ms(self) -> int:
         """End of the audio received."""
-        return self._config.offset_ms + self._decoder.received_ms
+        return self._config.offset_ms + max(0, self._decoder.received_ms - self._config.lead_ms)
 
     @property
     def final_ms(self) -> int:
@@ -195,7 +197,8 @@ class Session:
             self._open.partials.wanted = False
 
     def _hear(self, samples: Samples) -> list[Output]:
-        return self._frames(self._framer.push(samples))
+        lead, self._lead_samples = self._lead_samples, max(0, self._lead_samples - len(samples))
+        return self._frames(self._framer.push(samples[lead:]))
 
     def _frames(self, arrived: Frames) -> list[Output]:
         outputs: list[Output] = []

@@ -17,6 +17,7 @@ from stt_service.segmenter import Endpoint
 
 MAX_CLIENT_ID = 64
 MAX_SILENCE_S = 3600.0
+MAX_LEAD_MS = 1000
 ENCODINGS = {
     pb.AudioFormat.ENCODING_UNSPECIFIED: Encoding.PCM_S16LE,
     pb.AudioFormat.ENCODING_PCM_S16LE: Encoding.PCM_S16LE,
@@ -122,14 +123,15 @@ def resume(message: pb.Resume) -> tuple[int, int]:
     """Return the offset in milliseconds and the number of the next utterance.
 
     Raises:
-        InvalidRequest: a negative one.
+        InvalidRequest: a negative one, or a lead that is too long.
     """
-    for name, value in (
-        ("audio_offset_ms", message.audio_offset_ms),
-        ("next_utterance", message.next_utterance),
+    for name, value, most in (
+        ("audio_offset_ms", message.audio_offset_ms, 2**53 - 1),
+        ("next_utterance", message.next_utterance, 2**53 - 1),
+        ("lead_ms", message.lead_ms, min(MAX_LEAD_MS, message.audio_offset_ms)),
     ):
-        if not 0 <= value < 2**53:
-            raise InvalidRequest(f"resume.{name}={value} will not do: it should be 0 to {2**53 - 1}.")
+        if not 0 <= value <= most:
+            raise InvalidRequest(f"resume.{name}={value} will not do: it should be 0 to {most}.")
     return message.audio_offset_ms, message.next_utterance
 
 

@@ -1,4 +1,5 @@
-"""Streams drawn as strings, `#` speech and `.` silence, a sign four frames; and a session that hears them.
+"""Streams drawn as strings, `#` speech, `o` speech too weak to begin with and `.` silence, a sign four frames; and a
+session that hears them.
 
 Every sample of frame n has the value n, so that a window tells which frames it holds.
 """
@@ -32,9 +33,14 @@ CLEAR = Transcript(
     compression_ratio=1.1,
 )
 
+PROBABILITY = {"#": 0.99, "o": 0.4, ".": 0.01}
+
 # Speech of three signs or more is an utterance; forty-five are too many for one.
 DRAWINGS = st.lists(
     st.tuples(st.sampled_from("#."), st.sampled_from([3, 4, 5, 8, 45])) | st.just((".", 1)), max_size=9
+).map(lambda stretches: "".join(sign * length for sign, length in stretches))
+WEAK_DRAWINGS = st.lists(
+    st.tuples(st.sampled_from("##oo."), st.sampled_from([3, 5, 20, 45])), min_size=1, max_size=6
 ).map(lambda stretches: "".join(sign * length for sign, length in stretches))
 LATE = st.sampled_from([0, 1, 48])
 
@@ -63,8 +69,8 @@ class DrawnVad:
     """Hears what is drawn, by the numbers of the frames; after its end, silence. Answers `late` frames late."""
 
     def __init__(self, drawing: str, late: int = 0) -> None:
-        voiced = np.repeat([sign == "#" for sign in drawing], SIGN_FRAMES)
-        self._drawn: Samples = np.where(voiced, 0.99, 0.01).astype(np.float32)
+        signs = np.array([PROBABILITY[sign] for sign in drawing], np.float32)
+        self._drawn: Samples = np.repeat(signs, SIGN_FRAMES)
         self._late, self._first, self._heard, self._told = late, 0, 0, 0
         self.aggressiveness: int | None = None
 

@@ -23,6 +23,7 @@ from scripted_server import (
 )
 from stt.v1 import stt_pb2
 
+from stt_cli import channel
 from stt_cli.channel import connected
 from stt_cli.client import recognize
 from stt_cli.errors import ServiceError, SourceError, Unreachable
@@ -47,6 +48,7 @@ from stt_cli.events import (
 from stt_cli.retries import Patience
 from stt_cli.status import status
 from stt_cli.target import Target
+from stt_service.server import OPTIONS as SERVED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
 
@@ -226,6 +228,11 @@ async def test_no_more_audio_is_taken_than_may_be_kept() -> None:
             async for _ in recognize(server.address, counted(), StreamOptions(), Patience(kept_s=90)):
                 pass
     assert 90 * 32_000 <= taken_bytes < 92 * 32_000
+
+
+async def test_the_server_bears_the_pings_by_which_a_client_notices_a_dead_network() -> None:
+    borne_ms = dict(SERVED)["grpc.http2.min_ping_interval_without_data_ms"]
+    assert borne_ms < channel.PING_MS
 
 
 async def test_an_address_that_refuses_is_told_at_once() -> None:

@@ -213,6 +213,29 @@ def test_what_cannot_be_trusted_is_told_as_suppressed_in_its_turn() -> None:
     assert isinstance(final, Final)
 
 
+def test_a_stream_that_retires_hears_its_open_utterance_to_the_end_and_no_more() -> None:
+    heard = talk("..###......###..")
+    heard.hear(4)
+    heard.session.retire()
+    over = [heard.session.is_over]
+    heard.hear()
+    over.append(heard.session.is_over)
+    assert over == [False, True]
+    heard.answer_all()
+    assert [final.end_ms for final in finals(heard)] == [5 * SIGN_MS]
+    assert heard.session.final_ms == 7 * SIGN_MS
+
+
+def test_a_stream_that_retires_in_silence_is_over_at_once_and_its_pre_roll_is_for_another() -> None:
+    heard = talk("..###.....###")
+    heard.hear(10)
+    heard.answer_all()
+    heard.session.retire()
+    assert heard.session.is_over
+    assert heard.hear() == []
+    assert heard.session.final_ms == 7 * SIGN_MS
+
+
 def test_half_a_sample_at_the_end_is_refused_and_costs_nothing_said_before() -> None:
     heard = talk("..###")
     heard.hear()

@@ -14,13 +14,14 @@ from drawn_speech import (
     LATE,
     SIGN_FRAMES,
     SIGN_S,
+    WEAK_DRAWINGS,
     Talk,
     frames_of,
     parameters,
     speaking,
     talk,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stt_service.events import Decode, Event, Final, Output, PartialDue, SpeechStarted, Suppressed
@@ -91,7 +92,8 @@ def test_no_window_is_longer_than_the_longest_utterance(drawing: str) -> None:
 
 
 @LAW
-@given(DRAWINGS, st.integers(0, 60_000), LATE, st.booleans())
+@given(DRAWINGS | WEAK_DRAWINGS, st.integers(0, 400_000), LATE, st.booleans())
+@example("###" + "o" * 45, 190_000, 0, True)  # cut, and too weak after that to begin with
 def test_a_stream_that_is_resumed_where_one_broke_off_says_what_that_would_have_said(
     drawing: str, broken_at: int, late: int, answered: bool
 ) -> None:

@@ -81,3 +81,14 @@ def test_before_any_audio_a_resumed_dictation_is_where_it_was() -> None:
     server = parameters()
     session = Talk("", SessionConfig(server, server.live(), offset_ms=5000)).session
     assert (session.received_ms, session.final_ms) == (5000, 5000)
+
+
+def test_a_lead_is_heard_by_the_resampler_alone() -> None:
+    server = parameters()
+    config = SessionConfig(server, server.live(), partials=False, offset_ms=5000, first_utterance=3, lead_ms=SIGN_MS)
+    heard = Talk("#" + SENTENCE, config)
+    heard.hear(0.5)
+    assert (heard.session.received_ms, heard.session.final_ms) == (5000, 5000)
+    heard.answer(only(heard.hear()))
+    assert heard.events[0] == SpeechStarted(3, 5000 + 2 * SIGN_MS)
+    assert heard.session.received_ms == 5000 + 7 * SIGN_MS

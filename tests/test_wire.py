@@ -169,6 +169,14 @@ def test_an_impossible_resume_is_refused(value: int) -> None:
         wire.resume(pb.Resume(next_utterance=value))
 
 
+@pytest.mark.parametrize(
+    ("offset_ms", "lead_ms", "longest_ms"), [(100, 101, 100), (5000, 1001, 1000), (5000, -1, 1000)]
+)
+def test_a_lead_is_short_and_begins_no_sooner_than_the_dictation(offset_ms: int, lead_ms: int, longest_ms: int) -> None:
+    with pytest.raises(InvalidRequest, match=f"lead_ms={lead_ms} will not do: it should be 0 to {longest_ms}"):
+        wire.resume(pb.Resume(audio_offset_ms=offset_ms, lead_ms=lead_ms))
+
+
 def test_a_response_tells_how_far_the_stream_is() -> None:
     message = wire.response(Told(5000, 4000, None))
     assert message == pb.StreamingRecognizeResponse(received_ms=5000, final_ms=4000)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,9 +31,6 @@ class Server(Service):
                     if wanted.search(line):
                         return line
                 await asyncio.to_thread(self._wait_for_a_line)
-
-    def terminate(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
 
     async def ended(self) -> int:
         """Wait for the end; return the exit code."""

@@ -1,0 +1,153 @@
+"""Dictations made of recordings, played to the client while servers die, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from time import monotonic
+
+from benchmarks.recorded import RECORDINGS
+from benchmarks.service import Service
+from stt_cli.client import recognize
+from stt_cli.events import Connection, ConnectionState, Event, Final, StreamOptions, Suppressed
+from stt_cli.retries import Patience
+
+# Cheap and quick to start; short utterances, cut short ones too, so that breaks meet every kind of seam. A word that is
+# hardly to be understood may be read in another way in other company, by rounding: no decode shares a batch here.
+SETTINGS = {
+    "DEVICE": "cpu",
+    "LANGUAGE": "en",
+    "WHISPER_MODEL": "tiny.en",
+    "REALTIME_MODEL": "tiny.en",
+    "POST_SPEECH_SILENCE_DURATION": "0.7",
+    "MAX_LENGTH_OF_RECORDING": "8",
+    "MAX_BATCH": "1",
+    "MAX_STREAMS": "4",
+}
+CHUNK_MS = 100
+BYTES_MS = 32
+GAPS_MS = (200, 3000)
+
+
+def dictation(seed: int, least_ms: int) -> bytes:
+    """Return English recordings in an order of their own, with pauses long and short, at least that long."""
+    chance = random.Random(seed)
+    spoken = [each for each in RECORDINGS if (each.language, each.kind) == ("en", "utterance")]
+    made = bytearray()
+    while len(made) < least_ms * BYTES_MS:
+        made += bytes(chance.randint(*GAPS_MS) * BYTES_MS) + chance.choice(spoken).pcm()
+    return bytes(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """When a connection was known to be lost, and when another server had the dictation."""
+
+    lost_s: float
+    resumed_s: float
+
+
+@dataclass(slots=True)
+class Told:
+    """What the client told its user of a dictation, and when."""
+
+    events: list[Event] = field(default_factory=list)
+    finals_s: list[float] = field(default_factory=list)  # by the clock, as all times
+    breaks: list[Break] = field(default_factory=list)
+    most_kept_ms: int = 0
+    _lost_s: float | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Final)]
+
+    @property
+    def words(self) -> list[str]:
+        return " ".join(self.texts).split()
+
+    @property
+    def numbers(self) -> list[int]:
+        """Return the utterances that ended, as they were told."""
+        return [event.utterance for event in self.events if isinstance(event, Final | Suppressed)]
+
+    def take(self, event: Event) -> None:
+        self.events.append(event)
+        match event:
+            case Final():
+                self.finals_s.append(monotonic())
+            case Connection(ConnectionState.RECONNECTING, _, kept_ms):
+                self.most_kept_ms = max(self.most_kept_ms, kept_ms)
+                self._lost_s = self._lost_s or monotonic()
+            case Connection(ConnectionState.RESUMED) if self._lost_s is not None:
+                self.breaks.append(Break(self._lost_s, monotonic()))
+                self._lost_s = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Words of the undisturbed run that are missing, and words that are not in it."""
+
+    lost: int = 0
+    doubled: int = 0
+
+    def __add__(self, other: Difference) -> Difference:
+        return Difference(self.lost + other.lost, self.doubled + other.doubled)
+
+
+def difference(undisturbed: Told, broken: Told) -> Difference:
+    match = SequenceMatcher(a=undisturbed.words, b=broken.words, autojunk=False)
+    changes = [code for code in match.get_opcodes() if code[0] != "equal"]
+    return Difference(sum(code[2] - code[1] for code in changes), sum(code[4] - code[3] for code in changes))
+
+
+async def played(pcm: bytes, speed: float) -> AsyncIterator[bytes]:
+    """Yield the sound so many times as fast as it was spoken, whether or not anyone listens."""
+    began_s, size = monotonic(), CHUNK_MS * BYTES_MS
+    for start in range(0, len(pcm), size):
+        due_s = began_s + (start + size) / BYTES_MS / 1000 / speed
+        await asyncio.sleep(max(0.0, due_s - monotonic()))
+        yield pcm[start : start + size]
+
+
+async def dictated(server: str, pcm: bytes, speed: float, told: Told | None = None) -> Told:
+    """Dictate to the end; return what was told."""
+    told = told or Told()
+    patience = Patience(first_s=60)
+    async for event in recognize(server, played(pcm, speed), StreamOptions(partials=True), patience):
+        told.take(event)
+    return told
+
+
+class Mortal:
+    """A server on one port that is killed and started again."""
+
+    def __init__(self, settings: Mapping[str, str] = SETTINGS) -> None:
+        self._settings = {**settings, "DATA_PORT": str(free_port())}
+        self._service = Service(self._settings)
+        self.listening_s: list[float] = []  # when it served again, by the clock
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._settings['DATA_PORT']}"
+
+    async def start(self) -> None:
+        self._service = Service(self._settings)
+        self._service.__enter__()
+        await asyncio.to_thread(self._service.wait_until_listening)
+        self.listening_s.append(monotonic())
+
+    def kill(self) -> None:
+        self._service.kill()
+
+    def drain(self) -> None:
+        self._service.terminate()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port

@@ -1,0 +1,101 @@
+"""A TCP proxy on a free loopback port that breaks connections: after so many bytes, or by falling silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import cycle
+
+READ_BYTES = 4096
+
+
+class CuttingProxy:
+    """Connections go to the backends in turn."""
+
+    def __init__(self, backends: Sequence[str], next_limit: Callable[[], int | None]) -> None:
+        """`next_limit` tells after how many bytes, both ways, a new connection is cut; None: never."""
+        self._backends = cycle(backends)
+        self._next_limit = next_limit
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._silent: list[asyncio.Event] = []
+        self._carried: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self.address = ""
+        self.cuts = 0
+
+    def fall_silent(self) -> None:
+        """Carry nothing any more on the connections there are, and say nothing of it: as a dead network does."""
+        self._flowing.clear()
+        self._silent.append(self._flowing)
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    async def end(self) -> None:
+        """End all connections."""
+        for flowing in self._silent:
+            flowing.set()
+        for writer in self._carried.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._carried)
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection to its end."""
+        carrying = asyncio.create_task(self._carry(reader, writer))
+        self._carried[carrying] = writer
+        await carrying
+        del self._carried[carrying]
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, _, port = next(self._backends).rpartition(":")
+        try:
+            beyond_reader, beyond_writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            writer.transport.abort()
+            return
+        connection = _Connection(self._next_limit(), self._flowing)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(connection.pump(reader, beyond_writer))
+                tasks.create_task(connection.pump(beyond_reader, writer))
+        except* (OSError, _Cut) as group:
+            self.cuts += group.subgroup(_Cut) is not None
+        finally:
+            writer.transport.abort()
+            beyond_writer.transport.abort()
+
+
+class _Cut(Exception):
+    """The connection has carried what it may."""
+
+
+class _Connection:
+    def __init__(self, limit: int | None, flowing: asyncio.Event) -> None:
+        self._left = limit
+        self._flowing = flowing
+
+    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(READ_BYTES):
+            await self._flowing.wait()
+            if self._left is not None:
+                data = data[: self._left]
+                self._left -= len(data)
+            writer.write(data)
+            await writer.drain()
+            if self._left == 0:
+                raise _Cut
+        raise OSError  # one side has gone: so does the other
+
+
+@asynccontextmanager
+async def proxying(backends: Sequence[str], next_limit: Callable[[], int | None]) -> AsyncIterator[CuttingProxy]:
+    """Run a proxy; leaving ends its connections."""
+    proxy = CuttingProxy(backends, next_limit)
+    serving = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    host, port = serving.sockets[0].getsockname()
+    proxy.address = f"{host}:{port}"
+    try:
+        yield proxy
+    finally:
+        serving.close()
+        await proxy.end()

@@ -1,0 +1,175 @@
+"""Proves that no word is lost when servers and networks fail: broken dictations beside undisturbed ones.
+
+Kills: the server is killed with SIGKILL at a random moment of each dictation and started again. Cuts: two replicas
+behind a proxy that breaks the connection twice, after random numbers of bytes. Away: one long dictation, the server
+away for a fifth of it. The sound is played faster than it was spoken; the server counts audio, not time.
+
+Ends with exit code 1 if a text differs from that of the undisturbed run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import resource
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
+from time import monotonic
+
+from benchmarks.broken_dictations import BYTES_MS, Difference, Mortal, Told, dictated, dictation, difference
+from benchmarks.cutting_proxy import proxying
+from stt_cli.events import Final
+
+LEAST_MS = 12_000
+SPEED = 6.0
+AWAY_SPEED = 4.0
+
+
+@dataclass(slots=True)
+class Proof:
+    """What a number of broken dictations showed."""
+
+    name: str
+    dictations: int = 0
+    identical: int = 0
+    breaks: int = 0
+    difference: Difference = field(default_factory=Difference)
+    reconnects_s: list[float] = field(default_factory=list)  # from the moment at which a server was there
+
+    def take(self, undisturbed: Told, broken: Told) -> None:
+        self.dictations += 1
+        same = broken.texts == undisturbed.texts and broken.numbers == undisturbed.numbers
+        self.identical += same
+        self.breaks += len(broken.breaks)
+        self.difference += difference(undisturbed, broken)
+        if not same:
+            print(
+                f"{self.name} {self.dictations}: differs", undisturbed.texts, broken.texts, sep="\n  ", file=sys.stderr
+            )
+
+    def row(self) -> str:
+        waits = f"{median(self.reconnects_s):.2f} | {max(self.reconnects_s):.2f}" if self.reconnects_s else "– | –"
+        return (
+            f"| {self.name} | {self.dictations} | {self.breaks} | {self.identical} | {self.difference.lost} | "
+            f"{self.difference.doubled} | {waits} |"
+        )
+
+
+@asynccontextmanager
+async def running(*mortals: Mortal) -> AsyncIterator[None]:
+    try:
+        for mortal in mortals:
+            await mortal.start()
+        yield
+    finally:
+        for mortal in mortals:
+            mortal.kill()
+
+
+async def kills(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> Proof:
+    proof, chance, mortal = Proof("kill -9 and restart"), random.Random(1), Mortal()
+    async with running(mortal):
+        for pcm, expected in zip(sounds, undisturbed, strict=True):
+            told = Told()
+            speaking = asyncio.create_task(dictated(mortal.address, pcm, SPEED, told))
+            await asyncio.sleep(chance.uniform(0, seconds(pcm) / SPEED))
+            mortal.kill()
+            await mortal.start()
+            await speaking
+            proof.take(expected, told)
+            there_s = mortal.listening_s[-1]
+            proof.reconnects_s += [each.resumed_s - max(each.lost_s, there_s) for each in told.breaks]
+    return proof
+
+
+async def cuts(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> Proof:
+    proof, chance, replicas = Proof("connection cut, two replicas"), random.Random(2), (Mortal(), Mortal())
+    async with running(*replicas):
+        for pcm, expected in zip(sounds, undisturbed, strict=True):
+            limits = iter([chance.randint(100, len(pcm)), chance.randint(100, len(pcm))])
+            async with proxying([each.address for each in replicas], partial(next, limits, None)) as proxy:
+                told = await dictated(proxy.address, pcm, SPEED)
+            proof.take(expected, told)
+            proof.reconnects_s += [each.resumed_s - each.lost_s for each in told.breaks]
+    return proof
+
+
+async def away(minutes: float) -> tuple[Proof, str]:
+    """Return what became of a dictation so long with the server away from three tenths to half of it."""
+    pcm, mortal = dictation(0, int(minutes * 60_000)), Mortal()
+    async with running(mortal):
+        expected = await dictated(mortal.address, pcm, AWAY_SPEED)
+        proof, told, before_kb = Proof("server away for a fifth"), Told(), most_memory_kb()
+        began_s, lasts_s = monotonic(), seconds(pcm) / AWAY_SPEED
+        speaking = asyncio.create_task(dictated(mortal.address, pcm, AWAY_SPEED, told))
+        await asyncio.sleep(0.3 * lasts_s)
+        mortal.kill()
+        await asyncio.sleep(max(0.0, began_s + 0.5 * lasts_s - monotonic()))
+        await mortal.start()
+        await speaking
+    proof.take(expected, told)
+    proof.reconnects_s = [each.resumed_s - max(each.lost_s, mortal.listening_s[-1]) for each in told.breaks]
+    return proof, away_story(told, began_s, before_kb)
+
+
+def away_story(told: Told, began_s: float, before_kb: int) -> str:
+    finals = [event for event in told.events if isinstance(event, Final)]
+    lags = [
+        (at_s, (at_s - began_s) * AWAY_SPEED - final.end_ms / 1000)
+        for final, at_s in zip(finals, told.finals_s, strict=True)
+        if told.breaks and at_s > told.breaks[0].resumed_s
+    ]
+    worked_off = next((at_s - lags[0][0] for at_s, lag_s in lags if lag_s < AWAY_SPEED * 3), None)
+    grown_mb = (most_memory_kb() - before_kb) / 1024
+    return (
+        f"Kept at most {told.most_kept_ms / 1000:.0f} s of sound, the client's memory grew by {grown_mb:.1f} MB; "
+        f"the first final after it came {lags[0][1]:.0f} s of sound late, and the lag was worked off "
+        + ("never." if worked_off is None else f"{worked_off:.0f} s later.")
+    )
+
+
+def most_memory_kb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def seconds(pcm: bytes) -> float:
+    return len(pcm) / BYTES_MS / 1000
+
+
+async def prove(dictations: int, minutes: float) -> bool:
+    """Print what was seen; tell whether nothing was lost."""
+    sounds = [dictation(seed, LEAST_MS) for seed in range(dictations)]
+    proofs, stories = list[Proof](), list[str]()
+    if sounds:
+        mortal = Mortal()
+        async with running(mortal):
+            undisturbed = [await dictated(mortal.address, pcm, SPEED) for pcm in sounds]
+        proofs += [await kills(sounds, undisturbed), await cuts(sounds, undisturbed)]
+    if minutes:
+        proof, story = await away(minutes)
+        proofs.append(proof)
+        stories.append(story)
+    print(HEAD, *[proof.row() for proof in proofs], *stories, sep="\n")
+    return all(proof.identical == proof.dictations for proof in proofs)
+
+
+HEAD = """\
+| | dictations | breaks | identical | words lost | words doubled | reconnect, s: median | most |
+|---|---|---|---|---|---|---|---|"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dictations", type=int, default=50, help="Of the kills, and of the cuts.")
+    parser.add_argument("--minutes", type=float, default=10, help="Length of the one with the server away; 0: none.")
+    arguments = parser.parse_args()
+    return 0 if asyncio.run(prove(arguments.dictations, arguments.minutes)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""Prints what is said in a WAV file, sentence by sentence, and goes on when the server is lost meanwhile.
+
+python docs/examples/dictate.py talk.wav localhost:8012
+"""
+
+import sys
+import wave
+from collections.abc import Iterator
+
+from stt_cli import AudioFormat, Connection, Final, Partial, Settings, StreamOptions, recognized
+
+
+def chunks(recording: wave.Wave_read) -> Iterator[bytes]:
+    while chunk := recording.readframes(recording.getframerate() // 10):
+        yield chunk
+
+
+def main(path: str, server: str) -> None:
+    with wave.open(path) as recording:
+        sound = AudioFormat(recording.getframerate(), recording.getnchannels())
+        options = StreamOptions(format=sound, settings=Settings(language="en"), partials=True)
+        for event in recognized(server, chunks(recording), options):
+            match event:
+                case Final():
+                    print(event.text)
+                case Partial():
+                    print("…", event.stable + event.unstable, file=sys.stderr)
+                case Connection():
+                    print(event.state.value, event.message, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,110 @@
+"""Servers killed, connections cut, networks that fall silent: the text is that of an undisturbed dictation.
+
+A few rounds of what `benchmarks/faults.py` proves at length.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+
+import pytest
+import pytest_asyncio
+
+from benchmarks.broken_dictations import BYTES_MS, Mortal, Told, dictated, dictation
+from benchmarks.cutting_proxy import proxying
+from stt_cli.events import Connection, ConnectionState
+
+pytestmark = pytest.mark.model
+
+SPEED = 8.0
+NOTICED_S = 12.0  # eight for the pings, and a busy machine
+SOUND = dictation(seed=3, least_ms=16_000)
+LASTS_S = len(SOUND) / BYTES_MS / 1000 / SPEED
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    first: Mortal
+    second: Mortal
+    undisturbed: Told
+
+    @property
+    def addresses(self) -> list[str]:
+        return [self.first.address, self.second.address]
+
+    @property
+    def both(self) -> str:
+        return ",".join(self.addresses)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def replicas() -> AsyncIterator[Replicas]:
+    """Return two servers, and what either makes of the dictation."""
+    first, second = Mortal(), Mortal()
+    try:
+        await asyncio.gather(first.start(), second.start())
+        undisturbed = await dictated(first.address, SOUND, SPEED)
+        assert len(undisturbed.texts) >= 3
+        yield Replicas(first, second, undisturbed)
+    finally:
+        first.kill()
+        second.kill()
+
+
+def assert_same(replicas: Replicas, told: Told) -> None:
+    assert told.texts == replicas.undisturbed.texts
+    assert told.numbers == replicas.undisturbed.numbers
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_connection_that_is_cut_anywhere_costs_no_word(replicas: Replicas, seed: int) -> None:
+    chance = random.Random(seed)
+    limits = iter([chance.randint(100, len(SOUND)) for _ in range(2)])
+    async with proxying(replicas.addresses, partial(next, limits, None)) as proxy:
+        told = await dictated(proxy.address, SOUND, SPEED)
+        assert proxy.cuts >= 1
+    assert_same(replicas, told)
+    assert all(each.resumed_s - each.lost_s < 1 for each in told.breaks)
+
+
+async def test_a_network_that_falls_silent_is_noticed_within_seconds(replicas: Replicas) -> None:
+    async with proxying(replicas.addresses, lambda: None) as proxy:
+        told = Told()
+        speaking = asyncio.create_task(dictated(proxy.address, SOUND, SPEED, told))
+        await asyncio.sleep(LASTS_S / 2)
+        silent_s = monotonic()
+        proxy.fall_silent()
+        await speaking
+    assert_same(replicas, told)
+    [broken] = told.breaks
+    assert broken.lost_s - silent_s < NOTICED_S
+
+
+async def test_a_server_that_drains_hands_its_streams_over_between_utterances(replicas: Replicas) -> None:
+    told = Told()
+    speaking = asyncio.create_task(dictated(replicas.both, SOUND, SPEED, told))
+    await asyncio.sleep(LASTS_S / 3)
+    replicas.first.drain()
+    await speaking
+    assert_same(replicas, told)
+    assert ConnectionState.DRAINING in [event.state for event in told.events if isinstance(event, Connection)]
+    assert all(each.resumed_s - each.lost_s < 1 for each in told.breaks)
+    replicas.first.kill()
+    await replicas.first.start()
+
+
+async def test_a_server_that_is_killed_and_comes_back_costs_no_word(replicas: Replicas) -> None:
+    told, killed = Told(), replicas.second
+    speaking = asyncio.create_task(dictated(killed.address, SOUND, SPEED, told))
+    await asyncio.sleep(LASTS_S / 2)
+    killed.kill()
+    await killed.start()
+    await speaking
+    assert_same(replicas, told)
+    [broken] = told.breaks
+    assert broken.resumed_s - killed.listening_s[-1] < 1
