@@ -20,7 +20,7 @@ from stt_cli.errors import ClientError, Unreachable
 from stt_cli.events import AudioFormat, Settings, StreamOptions
 
 if TYPE_CHECKING:
-    from stt_cli.microphone import OpenDevice
+    from stt_cli.devices import OpenDevice
 
 EPILOG = """\b
 Exit codes:
@@ -84,7 +84,11 @@ def cli() -> None:
 @click.option("--translate", is_flag=True, help="English, whatever the language spoken.")
 @click.option("--realtime", is_flag=True, help="Send a recording at the speed of speech.")
 @click.option("--raw", type=RawFormat(), help="The sources are headerless: s16le, f32le, mulaw or alaw.")
-@click.option("--device", metavar="NAME", help="A microphone, by part of its name: see `stt-cli devices`.")
+@click.option(
+    "--device",
+    metavar="NAME",
+    help="A microphone, by part of its name: see `stt-cli devices`; or file:PATH plays a recording.",
+)
 @server_option
 @click.option("-v", "--verbose", is_flag=True, help="Tell the model and what was suppressed.")
 @click.pass_obj

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from stt_cli.devices import OpenDevice
 from stt_cli.errors import OutputError
 from stt_cli.events import AudioFormat, ServerStatus
 from stt_cli.live import LiveScreen, PlainScreen, Screen
-from stt_cli.microphone import Microphone, OpenDevice, list_devices, load_sounddevice, open_device
+from stt_cli.microphone import Microphone, open_device
 from stt_cli.outputs import Folder, OneFile, Outputs, Stdout
+from stt_cli.portaudio import list_devices, load_sounddevice
 from stt_cli.recognition import ExitCode, Item, Request, recognize
 from stt_cli.render import CAPTION_FORMATS, SUFFIXES
 from stt_cli.sources import STDIN, file_source, files_in, pipe_source

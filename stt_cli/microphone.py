@@ -1,63 +1,34 @@
-"""The microphone: opened at its own rate, in 16-bit mono, in chunks of 100 ms.
-
-The only file that knows `sounddevice`, which it loads when used: without PortAudio everything else works.
-"""
+"""The microphone as a source: what it records waits here, and none of it is lost in silence."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Protocol
+from pathlib import Path
 
 from stt_cli.decoding import CHUNK_MS
+from stt_cli.devices import Device, OpenDevice, choose
 from stt_cli.errors import SourceError
 from stt_cli.events import AudioFormat
+from stt_cli.played import PlayedDevice
+from stt_cli.portaudio import PortAudioDevice, list_devices, load_sounddevice
 from stt_cli.sources import Listener
 
 QUEUED_S = 60  # kept for a server that does not keep up, or a connection that takes its time
+PLAYED = "file:"  # begins the name of a recording that plays the microphone
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceDescription:
-    index: int
-    name: str
-    sample_rate_hz: int
-    channels: int
-    is_default: bool
+def open_device(name: str | None) -> Device:
+    """Choose a microphone by part of its name, None being the default one; `file:PATH` plays a recording.
 
-
-class Ears(Protocol):
-    """Takes what a device records, on any thread."""
-
-    def deliver(self, chunk: bytes) -> None:
-        """16-bit mono."""
-
-    def warn(self, sentence: str) -> None: ...
-
-    def end(self) -> None:
-        """No more will come, and nobody asked for that."""
-
-
-class Device(Protocol):
-    """A microphone, chosen and not yet recording."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def sample_rate_hz(self) -> int: ...
-
-    def start(self, ears: Ears) -> None:
-        """Record from now on."""
-
-    def stop(self) -> None: ...
-
-
-OpenDevice = Callable[[str | None], Device]
+    Raises:
+        SourceError: when there is none.
+    """
+    if name is not None and name.startswith(PLAYED):
+        return PlayedDevice(Path(name.removeprefix(PLAYED)))
+    library = load_sounddevice()
+    return PortAudioDevice(library, choose(list_devices(library), name))
 
 
 class Microphone:
@@ -105,6 +76,9 @@ class Microphone:
         self._arrived.put_nowait(chunk)
 
     def end(self) -> None:
+        self._arrived.put_nowait(None)
+
+    def lose(self) -> None:
         self._arrived.put_nowait(SourceError(f"the microphone {self.name} went away."))
 
 
@@ -127,102 +101,9 @@ class _LoopEars:
     def end(self) -> None:
         self._post(self._microphone.end)
 
+    def lose(self) -> None:
+        self._post(self._microphone.lose)
+
     def _post(self, callback: Callable[..., None], *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self._loop.call_soon_threadsafe(callback, *arguments)
-
-
-def load_sounddevice(load: Callable[[str], ModuleType] = importlib.import_module) -> ModuleType:
-    """Return the module.
-
-    Raises:
-        SourceError: saying what to install.
-    """
-    try:
-        return load("sounddevice")
-    except ImportError as error:
-        raise SourceError("the microphone needs the Python package sounddevice: install it.") from error
-    except OSError as error:
-        raise SourceError(
-            "the microphone needs the library PortAudio: install it (Debian, Ubuntu: libportaudio2)."
-        ) from error
-
-
-def list_devices(library: ModuleType) -> list[DeviceDescription]:
-    """Return the devices that can record, in PortAudio's order."""
-    default = library.default.device[0]
-    return [
-        DeviceDescription(
-            index,
-            device["name"],
-            round(device["default_samplerate"]),
-            device["max_input_channels"],
-            index == default,
-        )
-        for index, device in enumerate(library.query_devices())
-        if device["max_input_channels"] > 0
-    ]
-
-
-def choose(devices: list[DeviceDescription], name: str | None) -> DeviceDescription:
-    """Return the default device, or the first whose name has the words in it, whatever their case.
-
-    Raises:
-        SourceError: when there is none.
-    """
-    if not devices:
-        raise SourceError("there is no microphone on this machine.")
-    if name is None:
-        return next((device for device in devices if device.is_default), devices[0])
-    for device in devices:
-        if name.casefold() in device.name.casefold():
-            return device
-    names = ", ".join(device.name for device in devices)
-    raise SourceError(f"no microphone has {name!r} in its name; there are: {names}.")
-
-
-def open_device(name: str | None) -> Device:
-    """Choose a microphone of this machine by part of its name; None is the default one."""
-    library = load_sounddevice()
-    return PortAudioDevice(library, choose(list_devices(library), name))
-
-
-class CallbackStatus(Protocol):
-    input_overflow: bool
-
-
-class PortAudioDevice:
-    def __init__(self, library: ModuleType, description: DeviceDescription) -> None:
-        self.name = description.name
-        self.sample_rate_hz = description.sample_rate_hz
-        self._library = library
-        self._index = description.index
-        self._stopping = False
-
-    def start(self, ears: Ears) -> None:
-        def record(sound: bytes, _frames: int, _time: object, status: CallbackStatus) -> None:
-            if status.input_overflow:
-                ears.warn("this machine is too busy to record: a moment of speech was lost.")
-            ears.deliver(bytes(sound))
-
-        def finished() -> None:
-            if not self._stopping:
-                ears.end()
-
-        try:
-            self._stream = self._library.RawInputStream(
-                samplerate=self.sample_rate_hz,
-                blocksize=self.sample_rate_hz * CHUNK_MS // 1000,
-                device=self._index,
-                channels=1,
-                dtype="int16",
-                callback=record,
-                finished_callback=finished,
-            )
-            self._stream.start()
-        except self._library.PortAudioError as error:
-            raise SourceError(f"the microphone {self.name} cannot be opened: {error}.") from error
-
-    def stop(self) -> None:
-        self._stopping = True
-        self._stream.close()
