@@ -6,7 +6,8 @@ The only file that knows `sounddevice`, which it loads when used: without PortAu
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Protocol
 
@@ -15,13 +16,18 @@ from stt_cli.devices import DeviceDescription, Ears
 from stt_cli.errors import SourceError
 
 
-def load_sounddevice(load: Callable[[str], ModuleType] = importlib.import_module) -> ModuleType:
-    """Return the module.
+def load_sounddevice(
+    load: Callable[[str], ModuleType] = importlib.import_module, loaded: Mapping[str, ModuleType] = sys.modules
+) -> ModuleType:
+    """Return the module, with the devices that are there now. No stream of it may be open.
 
     Raises:
         SourceError: saying what to install.
     """
     try:
+        if library := loaded.get("sounddevice"):
+            _list_anew(library)
+            return library
         return load("sounddevice")
     except ImportError as error:
         raise SourceError("the microphone needs the Python package sounddevice: install it.") from error
@@ -29,6 +35,12 @@ def load_sounddevice(load: Callable[[str], ModuleType] = importlib.import_module
         raise SourceError(
             "the microphone needs the library PortAudio: install it (Debian, Ubuntu: libportaudio2)."
         ) from error
+
+
+def _list_anew(library: ModuleType) -> None:
+    """Have PortAudio look for devices again: it does so only where it begins (sounddevice has no name for that)."""
+    library._terminate()
+    library._initialize()
 
 
 def list_devices(library: ModuleType) -> list[DeviceDescription]:
@@ -81,6 +93,7 @@ class PortAudioDevice:
             )
             self._stream.start()
         except self._library.PortAudioError as error:
+            self._stopping = True
             raise SourceError(f"the microphone {self.name} cannot be opened: {error}.") from error
 
     def stop(self) -> None:

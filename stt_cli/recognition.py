@@ -161,7 +161,7 @@ class _Recognition:
             await self._stream(item, audio_format)
         finally:
             self._interruption.source = None
-            item.source.stop()
+            item.source.close()
             self._screen.close()
 
     async def _stream(self, item: Item, audio_format: AudioFormat) -> None:

@@ -48,7 +48,11 @@ class Source(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """Yield the audio; once stopped, what had come by then."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """End soon, as the one who listens asked for."""
+
+    def close(self) -> None:
+        """End at once, whatever happened; more than once does no harm."""
 
 
 class Reader:
@@ -91,6 +95,9 @@ class Reader:
         self._stopped.set()
         self._room.release()
         self._arrived.put_nowait(None)
+
+    def close(self) -> None:
+        self.stop()
 
     def _read(self, loop: asyncio.AbstractEventLoop, listener: Listener) -> None:
         def post(callback: Callable[..., None], *arguments: object) -> None:

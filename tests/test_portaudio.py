@@ -42,7 +42,7 @@ def test_a_missing_library_says_what_to_install(error: Exception, sentence: str)
         raise error
 
     with pytest.raises(SourceError, match=sentence):
-        load_sounddevice(load)
+        load_sounddevice(load, {})
 
 
 class PlayedStream:
@@ -69,6 +69,13 @@ class PlayedLibrary(ModuleType):
     def __init__(self) -> None:
         super().__init__("sounddevice")
         self.streams = list[PlayedStream]()
+        self.looked = list[str]()
+
+    def _terminate(self) -> None:
+        self.looked.append("_terminate")
+
+    def _initialize(self) -> None:
+        self.looked.append("_initialize")
 
     def query_devices(self) -> list[dict[str, object]]:
         speaker = {"name": "Speaker", "max_input_channels": 0, "default_samplerate": 48_000.0}
@@ -94,6 +101,12 @@ class KeptEars:
 
     def lose(self) -> None:
         self.said.append("lost")
+
+
+def test_devices_that_came_since_the_last_look_are_seen() -> None:
+    library = PlayedLibrary()
+    assert load_sounddevice(loaded={"sounddevice": library}) is library
+    assert library.looked == ["_terminate", "_initialize"]
 
 
 def test_only_devices_that_record_are_listed() -> None:
