@@ -36,6 +36,7 @@ class Recording:
 
     format: AudioFormat
     chunks: Iterator[bytes]
+    duration_ms: float | None = None  # None: it does not say
 
 
 def open_file(path: Path, warn: Warn, max_channels: int = MAX_CHANNELS) -> Recording:
@@ -90,7 +91,7 @@ def _open(file: str | Readable, name: str, warn: Warn, max_channels: int = MAX_C
     decoder = _Decoder(container, name, warn, max_channels)
     chunks = decoder.chunks()
     audio_format = decoder.format()
-    return Recording(audio_format, chunks)
+    return Recording(audio_format, chunks, None if container.duration is None else container.duration / 1000)
 
 
 class _Decoder:

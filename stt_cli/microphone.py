@@ -62,6 +62,7 @@ class Microphone:
     """A source that outlives a slow server and a loose plug: what is lost beyond `QUEUED_S` is said."""
 
     live = True
+    duration_ms = None  # nobody knows
 
     def __init__(self, open_device: OpenDevice, name: str | None = None, waits: Waits = WAITS) -> None:
         self.name = "microphone"

@@ -38,6 +38,10 @@ class Source(Protocol):
     def live(self) -> bool:
         """Whether it comes at the speed of speech."""
 
+    @property
+    def duration_ms(self) -> float | None:
+        """How long it promises to be, once it is open; None where it does not say."""
+
     async def open(self, listener: Listener) -> AudioFormat:
         """Make it ready, so that nothing said from now on is lost.
 
@@ -64,6 +68,7 @@ class Reader:
     def __init__(self, name: str, open_recording: Callable[[Warn], Recording], live: bool = False) -> None:
         self.name = name
         self.live = live  # hold it to the speed of speech
+        self.duration_ms: float | None = None
         self._open_recording = open_recording
         self._arrived: asyncio.Queue[AudioFormat | bytes | Exception | None] = asyncio.Queue()
         self._room = threading.Semaphore(QUEUED_CHUNKS)  # bounds the queue
@@ -110,6 +115,7 @@ class Reader:
 
         try:
             recording = self._open_recording(lambda sentence: post(listener.warn, sentence))
+            self.duration_ms = recording.duration_ms
             post(self._arrived.put_nowait, recording.format)
             for chunk in self._at_pace(recording):
                 self._room.acquire()

@@ -34,6 +34,7 @@ class Outcome:
 
 
 async def start(*arguments: str, main: str = MAIN, stdout: int = PIPE, stderr: int = PIPE, **variables: str) -> Process:
+    """Start it, in a session without a terminal."""
     environment = {name: value for name, value in os.environ.items() if name != "SERVER_HOST"}
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -44,6 +45,7 @@ async def start(*arguments: str, main: str = MAIN, stdout: int = PIPE, stderr: i
         stdout=stdout,
         stderr=stderr,
         env=environment | variables,
+        start_new_session=True,
     )
 
 
