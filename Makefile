@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test setup weights serve run-client check bench bench-peers protos clean
+.PHONY: help demo test setup weights serve run-client run-editor check bench bench-peers protos clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ serve: $(READY) ## run the server; settings come from the environment and .env
 
 run-client: $(READY) ## dictate into the microphone; ARGS="talk.mp3 --language en" for a file
 	@$(BIN)/stt-cli recognize $(ARGS)
+
+run-editor: $(READY) ## dictate and type into one text; ARGS="notes.txt --language en"
+	@$(BIN)/stt-tui $(ARGS)
 
 check: $(READY) ## format, lint, types, import rules, the wire's style
 	$(BIN)/ruff format --check .
