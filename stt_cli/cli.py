@@ -41,6 +41,37 @@ Examples:
   stt-cli recognize recordings/ --jobs 4 --format json -o texts/
   arecord -f S16_LE -r 16000 | stt-cli recognize --raw 16000 -
 """
+RETRY_EXAMPLES = """\b
+Examples:
+  stt-cli retry ~/dictations                     the newest journal in the folder
+  stt-cli retry ~/dictations/dictation-2026-11-25-210312-004.flac --language en
+"""
+DEVICES_EXAMPLES = """\b
+Examples:
+  stt-cli devices
+  stt-cli devices --format json | jq -r '.[].name'
+"""
+STATUS_EXAMPLES = """\b
+Examples:
+  stt-cli status --server gpu-box
+  until stt-cli status > /dev/null 2>&1; do sleep 1; done
+"""
+DOCTOR_EXAMPLES = """\b
+Examples:
+  stt-cli doctor
+  stt-cli doctor --server gpu-box --device headset
+"""
+DOCTOR_EXIT_CODES = """\b
+Exit codes:
+  0    nothing failed
+  1    something failed: nothing can be recognised until it is mended
+  2    the command line is wrong
+"""
+COMPLETION_EXAMPLES = """\b
+Examples:
+  source <(stt-cli completion bash)              in ~/.bashrc; zsh alike, in ~/.zshrc
+  stt-cli completion fish > ~/.config/fish/completions/stt-cli.fish
+"""
 
 
 class NotReached(click.ClickException):
@@ -89,7 +120,7 @@ def recognize(
     raise click.exceptions.Exit(code)
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(epilog=f"{RETRY_EXAMPLES}\n{EXIT_CODES}")
 @click.argument("file", type=click.Path(exists=True, path_type=str))
 @writing_options
 @speech_options
@@ -106,16 +137,52 @@ def retry(file: str, writing: Writing, settings: Settings, target: Target) -> No
     raise click.exceptions.Exit(code)
 
 
-@cli.command()
-def devices() -> None:
-    """List the microphones: * default, number, native rate, name."""
+@cli.command(epilog=DEVICES_EXAMPLES)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="For people, or for programs.",
+)
+def devices(output_format: str) -> None:
+    """List the microphones: * the default, number, native rate, channels, name.
+
+    Any part of a name is a NAME for --device.
+    """
     from stt_cli import commands
 
     with failures():
-        click.echo(commands.run_devices())
+        click.echo(commands.run_devices(as_json=output_format == "json"))
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(epilog=f"{DOCTOR_EXAMPLES}\n{DOCTOR_EXIT_CODES}")
+@click.option("--device", metavar="NAME", help="The microphone to listen to; the default one if not given.")
+@server_options
+@click.pass_obj
+def doctor(microphone: OpenDevice | None, device: str | None, target: Target) -> None:
+    """Find what is wrong: server, versions, CUDA, microphones and their level, clipboard.
+
+    Each line begins with ok, warn (not everybody needs it) or fail, and says what would do. Nothing is changed.
+    """
+    from stt_cli import commands
+
+    if not commands.run_doctor(target, device, microphone):
+        raise click.exceptions.Exit(1)
+
+
+@cli.command(epilog=COMPLETION_EXAMPLES)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes commands and options in SHELL."""
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(cli, {}, "stt-cli", "_STT_CLI_COMPLETE").source())
+
+
+@cli.command(epilog=f"{STATUS_EXAMPLES}\n{EXIT_CODES}")
 @server_options
 def status(target: Target) -> None:
     """Tell whether the server serves, what, and how far away it is; exit code 1 when it does not serve."""

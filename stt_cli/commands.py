@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 
+from stt_cli import doctor
 from stt_cli.bars import Bars
 from stt_cli.clipboard import Clipboard, tools
-from stt_cli.devices import OpenDevice
+from stt_cli.devices import DeviceDescription, OpenDevice
 from stt_cli.errors import OutputError
 from stt_cli.events import ServerStatus, Settings
 from stt_cli.journal import Journal, newest, settings_of
@@ -107,15 +109,24 @@ def _is_same(path: Path, file: str) -> bool:
     return Path(file).exists() and path.samefile(file)
 
 
-def run_devices() -> str:
-    """Return a table of this machine's microphones."""
+def run_devices(as_json: bool) -> str:
+    """Return this machine's microphones: a line each, or a list of objects."""
     devices = list_devices(load_sounddevice())
+    if as_json:
+        return json.dumps([asdict(device) for device in devices], ensure_ascii=False, indent=2)
     if not devices:
-        return "There is no microphone on this machine."
-    return "\n".join(
-        f"{'*' if device.is_default else ' '} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {device.name}"
-        for device in devices
-    )
+        return "There is no microphone on this machine; `--device file:PATH` plays a recording in its place."
+    return "\n".join(map(_described, devices))
+
+
+def _described(device: DeviceDescription) -> str:
+    default, channels = "*" if device.is_default else " ", f"{device.channels} ch"
+    return f"{default} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {channels:>6}  {device.name}"
+
+
+def run_doctor(target: Target, device: str | None, microphone: OpenDevice | None = None) -> bool:
+    """Tell what is found on stdout, line by line; return whether nothing failed."""
+    return doctor.run(target, device, microphone or open_device, Console())
 
 
 def run_status(target: Target) -> ServerStatus:

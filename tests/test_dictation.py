@@ -6,7 +6,6 @@ import base64
 import os
 import pty
 from asyncio import timeout, to_thread
-from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import grpc
@@ -109,7 +108,7 @@ async def test_each_sentence_goes_to_the_clipboard(talk: Path, tmp_path: Path) -
     async with serving(pauses) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
         variables = desktop(tmp_path, f"(cat; printf '|') >> {copied}")
-        result = await outcome(await start(*arguments, main=MAIN, stdout=PIPE, stderr=PIPE, **variables))
+        result = await outcome(await start(*arguments, more=variables))
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\nДва.\n", "")
     assert copied.read_text() == "Раз.|Два.|"
 
@@ -118,7 +117,7 @@ async def test_a_clipboard_that_hangs_holds_up_no_text_and_is_told(talk: Path, t
     async with serving(says(final("Раз."), final("Два.", 2))) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
         variables = desktop(tmp_path, "exec sleep 600")
-        result = await outcome(await start(*arguments, main=MAIN, stdout=PIPE, stderr=PIPE, **variables))
+        result = await outcome(await start(*arguments, more=variables))
     assert (result.code, result.stdout) == (0, "Раз.\nДва.\n")
     assert result.stderr == "No clipboard takes the sentences: see `stt-cli doctor`.\n"
 

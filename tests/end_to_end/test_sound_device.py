@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -87,7 +89,27 @@ async def test_a_microphone_that_is_unplugged_and_plugged_in_again_goes_on(
     assert errors(plain(question.text, "en"), plain(text, "en")).percent <= 20
 
 
-async def test_the_microphone_is_listed_with_its_native_rate(room: Room) -> None:
-    process = await asyncio.create_subprocess_exec(STT_CLI, "devices", stdout=PIPE, env=room.environment())
+async def run(room: Room, *arguments: str) -> str:
+    """Return what stt-cli prints."""
+    process = await asyncio.create_subprocess_exec(STT_CLI, *arguments, stdout=PIPE, env=room.environment())
     stdout, _ = await process.communicate()
-    assert ["44100", "Hz", "room"] in [line.split()[-3:] for line in stdout.decode().splitlines()]
+    return stdout.decode()
+
+
+async def test_the_microphone_is_listed_with_its_native_rate(room: Room) -> None:
+    lines = (await run(room, "devices")).splitlines()
+    assert any(line.split()[1:3] == ["44100", "Hz"] and line.endswith("  room") for line in lines)
+    listed = json.loads(await run(room, "devices", "--format", "json"))
+    assert ("room", 44_100) in [(device["name"], device["sample_rate_hz"]) for device in listed]
+
+
+async def test_the_doctor_listens_to_the_room(
+    room: Room, service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    arguments = ["doctor", "--device", "room", "--server", service.address]
+    said = await run(room, *arguments)
+    assert "warn level of room: it hears nothing at all." in said
+    playing = asyncio.create_task(asyncio.to_thread(room.play, recordings["en/jfk"].path))
+    said = await run(room, *arguments)
+    await playing
+    assert re.search(r"level of room: -\d+ dB at its loudest", said), said

@@ -51,8 +51,8 @@ class Room:
         return ["pulseaudio", *options, *(f"--load={module}" for module in loaded)]
 
     def play(self, path: Path) -> None:
-        """Play it to its end."""
-        subprocess.run(["paplay", path], env=self.environment(), check=True, timeout=60)
+        """Play it to its end; without the latency the sink would render seconds ahead, unheard by who comes in."""
+        subprocess.run(["paplay", "--latency-msec=50", path], env=self.environment(), check=True, timeout=60)
 
     def unplug(self) -> None:
         self.control("unload-module", SINK[0])
