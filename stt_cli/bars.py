@@ -6,13 +6,22 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from stt_cli.events import AudioFormat, Connection, ConnectionState, Event, Notice, Partial
 from stt_cli.render import plain
 
 NAME_CELLS = 24
+NARROW = 60  # cells; a wider terminal has room for the time that is left
 
 
 class Bars:
@@ -23,7 +32,9 @@ class Bars:
     def __init__(self, console: Console, stdout: TextIO, count: int) -> None:
         self._stdout = stdout
         self._console = console
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()]
+        if console.width >= NARROW:
+            columns.append(TimeRemainingColumn())
         self._progress = Progress(
             *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
         )

@@ -30,6 +30,7 @@ from stt_cli.silence import SilenceWatch
 from stt_cli.sources import STDIN, file_source, files_in, pipe_source
 from stt_cli.status import status
 from stt_cli.target import Target
+from stt_cli.terminal import silent_controls
 
 
 def run_recognize(request: Request, microphone: OpenDevice | None = None) -> int:
@@ -37,7 +38,8 @@ def run_recognize(request: Request, microphone: OpenDevice | None = None) -> int
     items = _items(request, microphone or open_device)
     screen = _screen(min(request.audio.jobs, len(items)), len(items))
     outputs = _outputs(request, items, screen)
-    return asyncio.run(_recognize(request, items, screen, outputs))
+    with silent_controls():
+        return asyncio.run(_recognize(request, items, screen, outputs))
 
 
 def run_retry(request: Request) -> int:

@@ -154,11 +154,13 @@ class LiveScreen:
 
 
 def tail(partial: Partial, cells: int) -> Text:
-    """Return the partial's end, as much as fits: the newest words are those to see."""
+    """Return the partial's end, as many words as fit: the newest are those to see."""
     text = Text.assemble((_shown(partial.stable), "bold"), (_shown(partial.unstable), "dim"))
     start = len(text)
     while start > 0 and cell_len(text.plain[start - 1 :]) <= cells:
         start -= 1
+    if start > 0 and text.plain[start - 1] != " ":  # within a word: it goes, unless it is all there is room for
+        start = text.plain.find(" ", start) + 1 or start
     return text[start:] if start < len(text) else Text()
 
 

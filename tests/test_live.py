@@ -75,6 +75,12 @@ def test_a_long_partial_shows_its_end_on_one_line(word: str, width: int) -> None
     assert width < 20 or line.endswith("end")
 
 
+def test_a_long_partial_is_cut_between_words() -> None:
+    live, terminal, _ = screen(width=30)
+    live.partial(partial("семнадцать восемнадцать", " девятнадцать"))
+    assert terminal.lines() == ["[    ] 0.0s девятнадцать"]
+
+
 def test_a_final_takes_the_place_of_the_live_line() -> None:
     live, terminal, _ = screen()
     live.partial(partial("раз"))
