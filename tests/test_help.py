@@ -56,6 +56,15 @@ def test_every_option_says_what_it_does(name: str) -> None:
             assert parameter.help, f"{name} {parameter.opts[0]}"
 
 
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_the_manual_tells_of_every_command_and_option(name: str) -> None:
+    manual = (Path(__file__).parent.parent / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert f"| `{name}" in manual
+    for parameter in cli.commands[name].params:
+        if isinstance(parameter, click.Option):
+            assert any(option in manual for option in parameter.opts), parameter.opts
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["recognize", "--help"], ["completion", "bash"], ["--version"]])
 def test_what_is_quick_loads_click_and_nothing_else(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", LOADED, *arguments], capture_output=True, check=True, text=True)
