@@ -30,16 +30,15 @@ from stt_cli.silence import SilenceWatch
 from stt_cli.sources import STDIN, file_source, files_in, pipe_source
 from stt_cli.status import status
 from stt_cli.target import Target
-from stt_cli.terminal import silent_controls
+from stt_cli.terminal import silent_controls, undisturbed
 
 
 def run_recognize(request: Request, microphone: OpenDevice | None = None) -> int:
     """Recognise; return the exit code. `microphone` opens the device, this machine's if not given."""
     items = _items(request, microphone or open_device)
-    screen = _screen(min(request.audio.jobs, len(items)), len(items))
-    outputs = _outputs(request, items, screen)
-    with silent_controls():
-        return asyncio.run(_recognize(request, items, screen, outputs))
+    with silent_controls(), undisturbed():
+        screen = _screen(min(request.audio.jobs, len(items)), len(items))
+        return asyncio.run(_recognize(request, items, screen, _outputs(request, items, screen)))
 
 
 def run_retry(request: Request) -> int:

@@ -1,4 +1,4 @@
-"""What a terminal must leave alone while a line is drawn on it."""
+"""Keeps to itself the terminal on which a line is drawn."""
 
 from __future__ import annotations
 
@@ -25,6 +25,26 @@ def silent_controls() -> Iterator[None]:
     finally:
         if _is_ours():
             termios.tcsetattr(sys.stdin, termios.TCSANOW, kept)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep libraries from writing across what is drawn: PortAudio tells of an unplugged device on stderr."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    sys.stderr.flush()
+    theirs, ours = sys.stderr, os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    sys.stderr = ours
+    try:
+        yield
+    finally:
+        sys.stderr = theirs
+        os.dup2(ours.fileno(), 2)
+        ours.close()
 
 
 def _is_ours() -> bool:

@@ -11,10 +11,26 @@ from pathlib import Path
 import pytest
 from cli_process import MAIN, start
 from made_audio import encode
-from scripted_server import Stream, final, partial, serving
+from scripted_server import Stream, final, partial, says, serving
 from test_recognition import read_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
+
+
+# A microphone whose library complains.
+COMPLAINS = """
+import os
+from stt_cli.cli import cli
+class Device:
+    name, sample_rate_hz = "Loose", 16000
+    def start(self, ears):
+        os.write(2, b"Expression failed in alsa.c")
+        ears.deliver(bytes(3200))
+        ears.end()
+    def stop(self):
+        pass
+cli(obj=lambda name: Device())
+"""
 
 
 def shows_controls(terminal: int) -> bool:
@@ -51,3 +67,16 @@ async def test_ctrl_c_is_not_drawn_across_the_live_line_and_the_terminal_is_left
     assert shows_controls(other_end)
     os.close(terminal)
     os.close(other_end)
+
+
+async def test_what_a_library_has_to_say_is_not_drawn_across_the_live_line() -> None:
+    terminal, other_end = pty.openpty()
+    async with serving(says(final("Раз."))) as server:
+        arguments = ["recognize", "--server", server.address]
+        process = await start(*arguments, main=COMPLAINS, stdout=other_end, stderr=other_end, TERM="xterm")
+        os.close(other_end)
+        output = await to_thread(read_until, terminal, None)
+        assert await process.wait() == 0
+    os.close(terminal)
+    assert "Раз." in output
+    assert "Expression" not in output

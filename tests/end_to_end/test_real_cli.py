@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from sounds import wav
+from sounds import silence, wav
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service
 from benchmarks.words import errors, plain
+from stt_cli.decoding import open_file
 
 pytestmark = pytest.mark.model
 
@@ -110,3 +111,27 @@ async def test_status_tells_that_the_server_serves_and_what(service: Service) ->
     assert code == 0
     assert f"{service.address}: serving" in stdout
     assert "stt.v1.SpeechToText" in stdout
+
+
+async def test_a_dictation_ends_by_itself_and_its_journal_is_recognised_again(
+    service: Service, recordings: Mapping[str, Recording], tmp_path: Path
+) -> None:
+    question, talk, kept = recordings[QUESTION], tmp_path / "talk.wav", tmp_path / "kept"
+    talk.write_bytes(wav(question.pcm() + silence(60)))
+    options = ["--device", f"file:{talk}", "--until-silence", "2", "--journal", str(kept)]
+    code, stdout, stderr = await run(service, "recognize", *options)
+    assert (code, stderr) == (0, "")
+    assert errors(plain(question.text, "en"), plain(stdout, "en")).percent <= 20
+    (file,) = kept.iterdir()
+    heard_s = sum(len(chunk) for chunk in open_file(file, lambda _: None).chunks) / 32_000
+    assert question.duration_s + 2 <= heard_s <= question.duration_s + 15
+    assert await run(service, "retry", str(kept)) == (0, stdout, "")
+
+
+async def test_many_at_once_say_what_one_after_the_other_says(
+    service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    named = [str(recordings[name].path) for name in (QUESTION, "en/go-forward", "en/riva-question", "en/lj001-0020")]
+    _, alone, _ = await run(service, "recognize", *named)
+    code, together, _ = await run(service, "recognize", "--jobs", "4", *named)
+    assert (code, together) == (0, alone)
