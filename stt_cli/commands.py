@@ -16,7 +16,7 @@ from stt_cli.bars import Bars
 from stt_cli.clipboard import Clipboard, tools
 from stt_cli.devices import DeviceDescription, OpenDevice
 from stt_cli.errors import OutputError
-from stt_cli.events import ServerStatus, Settings
+from stt_cli.events import ServerStatus, merged
 from stt_cli.journal import Journal, newest, settings_of
 from stt_cli.live import LiveScreen
 from stt_cli.microphone import Microphone, open_device
@@ -45,18 +45,9 @@ def run_retry(request: Request) -> int:
     """Recognise a journal again, or a folder's newest, as it was asked for then and otherwise is now."""
     (source,) = request.audio.sources
     path = newest(Path(source)) if Path(source).is_dir() else Path(source)
-    settings = _over(settings_of(path), request.settings)
+    settings = merged(settings_of(path), request.settings)
     audio = replace(request.audio, sources=(str(path),))
     return run_recognize(replace(request, audio=audio, settings=settings))
-
-
-def _over(then: Settings, now: Settings) -> Settings:
-    return Settings(
-        then.language if now.language is None else now.language,
-        then.prompt if now.prompt is None else now.prompt,
-        now.hotwords or then.hotwords,
-        now.translate or then.translate,
-    )
 
 
 async def _recognize(request: Request, items: list[Item], screen: Screen, outputs: Outputs) -> int:
