@@ -45,6 +45,22 @@ async def test_a_recording_that_speaks_at_once_is_complete_and_its_end_ends_the_
     assert bytes(stream.audio) == sound_of(talk)
 
 
+async def test_nothing_said_before_there_is_a_server_is_lost(talk: Path) -> None:
+    async with serving(says()) as server:
+        address = server.address
+    terminal, other_end = pty.openpty()
+    process = await start("recognize", "--server", address, "--device", f"file:{talk}", stderr=other_end, TERM="xterm")
+    os.close(other_end)
+    await to_thread(read_until, terminal, "connecting: ")  # it has tried, in vain
+    async with serving(says(final("Раз.")), port=int(address.rpartition(":")[2])) as server:
+        assert process.stdout is not None
+        assert (await process.stdout.read()).decode() == "Раз.\n"
+        await to_thread(read_until, terminal, None)
+        assert await process.wait() == 0
+    os.close(terminal)
+    assert b"".join(bytes(stream.audio) for stream in server.streams) == sound_of(talk)
+
+
 async def test_the_microphone_ends_when_nobody_has_spoken_for_a_while(tmp_path: Path) -> None:
     talk = encode(tmp_path / "talk.wav", seconds=60)
 
