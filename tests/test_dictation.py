@@ -123,7 +123,7 @@ async def test_each_sentence_goes_to_the_clipboard(talk: Path, tmp_path: Path) -
 
     async with serving(pauses) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
-        variables = desktop(tmp_path, f"(cat; printf '|') >> {copied}")
+        variables = desktop(tmp_path, f"(cat; printf '|') >> {copied}; sleep 600 &")  # xclip too leaves a process
         result = await outcome(await start(*arguments, more=variables))
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\nДва.\n", "")
     assert copied.read_text() == "Раз.|Два.|"
