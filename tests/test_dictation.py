@@ -18,8 +18,6 @@ from test_recognition import read_until
 
 from stt_cli.decoding import open_file
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
-
 
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:

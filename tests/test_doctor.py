@@ -19,8 +19,6 @@ from stt_cli.doctor_sound import microphone_finding
 from stt_cli.findings import Verdict
 from stt_cli.microphone import open_device
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
-
 
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:

@@ -18,7 +18,6 @@ from made_audio import encode
 from scripted_server import Script, Stream, failure, final, says, serving
 from test_recognition import read_until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
 LENGTHS_S = {"a": 0.3, "b": 0.2, "c": 0.1}
 
 

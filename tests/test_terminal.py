@@ -8,14 +8,10 @@ import termios
 from asyncio import to_thread
 from pathlib import Path
 
-import pytest
 from cli_process import MAIN, start
 from made_audio import encode
 from scripted_server import Stream, final, partial, says, serving
 from test_recognition import read_until
-
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
-
 
 # A microphone whose library complains.
 COMPLAINS = """
