@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test setup weights serve run-client check bench bench-peers protos clean
+.PHONY: help demo test setup weights serve run-client run-editor check bench bench-peers pictures protos clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ serve: $(READY) ## run the server; settings come from the environment and .env
 run-client: $(READY) ## dictate into the microphone; ARGS="talk.mp3 --language en" for a file
 	@$(BIN)/stt-cli recognize $(ARGS)
 
+run-editor: $(READY) ## dictate and type into one text; ARGS="notes.txt --language en"
+	@$(BIN)/stt-tui $(ARGS)
+
 check: $(READY) ## format, lint, types, import rules, the wire's style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -40,6 +43,9 @@ bench: setup ## latency, accuracy and cost of this server beside raw faster-whis
 bench-peers: setup ## the same beside other systems, installed first: minutes, and 5 GB
 	@$(BIN)/python -m benchmarks.install_peers
 	@$(BIN)/python -m benchmarks.compare --systems ours,raw,offline,realtimestt,realtimestt-multiuser,whisperlive,whisperlivekit $(ARGS)
+
+pictures: setup ## record the README's pictures anew: a server, terminals, and recordings in place of a microphone
+	@$(BIN)/python -m benchmarks.pictures
 
 protos: $(READY) ## make the stubs anew from protos/
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos protos/stt/v1/*.proto

@@ -26,6 +26,18 @@ class ServerAddress(click.ParamType[str]):
         return f"{match[1]}:{port}"
 
 
+class ServerAddresses(click.ParamType[tuple[str, ...]]):
+    name = "HOST[:PORT][,…]"
+
+    def convert(
+        self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return one HOST:PORT or several, in the order given."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(ServerAddress().convert(address.strip(), param, ctx) for address in value.split(","))
+
+
 class RawFormat(click.ParamType[AudioFormat]):
     name = "RATE[:CHANNELS[:ENCODING]]"
 

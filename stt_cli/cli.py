@@ -10,19 +10,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
 
-from stt_cli.arguments import Hotwords, RawFormat, ServerAddress
 from stt_cli.errors import ClientError, Unreachable
-from stt_cli.events import AudioFormat, Settings, StreamOptions
+from stt_cli.events import Settings
+from stt_cli.options import server_options, source_options, speech_options, writing_options
+from stt_cli.request import Audio, Request, Writing
+from stt_cli.target import Target
 
 if TYPE_CHECKING:
-    from stt_cli.microphone import OpenDevice
+    from stt_cli.devices import OpenDevice
 
-EPILOG = """\b
+EXIT_CODES = """\b
 Exit codes:
   0    all went well; a microphone was ended by Ctrl-C; nobody reads the output any more
   1    the server refused or failed, or a source cannot be recognised
@@ -30,16 +31,47 @@ Exit codes:
   3    the server cannot be reached
   130  Ctrl-C before the end of a recording (143: SIGTERM); the text owed was printed
 """
-
-server_option = click.option(
-    "--server",
-    type=ServerAddress(),
-    envvar="SERVER_HOST",
-    default="localhost:8012",
-    show_default=True,
-    show_envvar=True,
-    help="Where the server is; its port is 8012 if none is given.",
-)
+RECOGNIZE_EXAMPLES = """\b
+Examples:
+  stt-cli recognize                              dictate; Ctrl-C ends
+  stt-cli recognize --copy --until-silence 5     one thought, on the clipboard
+  stt-cli recognize --journal ~/dictations       keep what is said, whatever happens
+  stt-cli recognize talk.mp3 > talk.txt
+  stt-cli recognize film.mp4 --format srt -o film.srt
+  stt-cli recognize recordings/ --jobs 4 --format json -o texts/
+  arecord -f S16_LE -r 16000 | stt-cli recognize --raw 16000 -
+"""
+RETRY_EXAMPLES = """\b
+Examples:
+  stt-cli retry ~/dictations                     the newest journal in the folder
+  stt-cli retry ~/dictations/dictation-2026-11-25-210312-004.flac --language en
+"""
+DEVICES_EXAMPLES = """\b
+Examples:
+  stt-cli devices
+  stt-cli devices --format json | jq -r '.[].name'
+"""
+STATUS_EXAMPLES = """\b
+Examples:
+  stt-cli status --server gpu-box
+  until stt-cli status > /dev/null 2>&1; do sleep 1; done
+"""
+DOCTOR_EXAMPLES = """\b
+Examples:
+  stt-cli doctor
+  stt-cli doctor --server gpu-box --device headset
+"""
+DOCTOR_EXIT_CODES = """\b
+Exit codes:
+  0    nothing failed
+  1    something failed: nothing can be recognised until it is mended
+  2    the command line is wrong
+"""
+COMPLETION_EXAMPLES = """\b
+Examples:
+  source <(stt-cli completion bash)              in ~/.bashrc; zsh alike, in ~/.zshrc
+  stt-cli completion fish > ~/.config/fish/completions/stt-cli.fish
+"""
 
 
 class NotReached(click.ClickException):
@@ -60,50 +92,21 @@ def failures() -> Iterator[None]:
         raise click.exceptions.Exit(0)
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="realtime-stt-grpc", message="%(version)s")
 def cli() -> None:
     """Speech to text from the command line."""
 
 
-@cli.command(epilog=EPILOG)
+@cli.command(epilog=f"{RECOGNIZE_EXAMPLES}\n{EXIT_CODES}")
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(path_type=str))
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json", "srt", "vtt"]),
-    default="text",
-    show_default=True,
-    help="json: one object a line, described in docs/recognize.schema.json.",
-)
-@click.option("-o", "--output", metavar="FILE", help="Write there; to FOLDER/, one file for each source.")
-@click.option("--partials/--no-partials", default=None, help="Show what is being said; if not given: on a terminal.")
-@click.option("--words", is_flag=True, help="Tell the words' times, in text and json; text: a line a word.")
-@click.option("--language", metavar="CODE", help="A Whisper code such as ru, or auto; else the server's.")
-@click.option("--prompt", metavar="TEXT", help="Text that steers spelling and style.")
-@click.option("--hotwords", type=Hotwords(), multiple=True, help="Words to favour; may be repeated.")
-@click.option("--translate", is_flag=True, help="English, whatever the language spoken.")
-@click.option("--realtime", is_flag=True, help="Send a recording at the speed of speech.")
-@click.option("--raw", type=RawFormat(), help="The sources are headerless: s16le, f32le, mulaw or alaw.")
-@click.option("--device", metavar="NAME", help="A microphone, by part of its name: see `stt-cli devices`.")
-@server_option
-@click.option("-v", "--verbose", is_flag=True, help="Tell the model and what was suppressed.")
+@source_options
+@writing_options
+@speech_options
+@server_options
 @click.pass_obj
-def recognize(  # noqa: PLR0913  (click hands over options one by one)
-    microphone: OpenDevice | None,
-    sources: tuple[str, ...],
-    output_format: str,
-    output: str | None,
-    partials: bool | None,
-    words: bool,
-    language: str | None,
-    prompt: str | None,
-    hotwords: tuple[tuple[str, ...], ...],
-    translate: bool,
-    realtime: bool,
-    raw: AudioFormat | None,
-    device: str | None,
-    server: str,
-    verbose: bool,
+def recognize(
+    microphone: OpenDevice | None, audio: Audio, writing: Writing, settings: Settings, target: Target
 ) -> None:
     """Recognise speech: from the microphone, from files and all files in folders, or from stdin (-).
 
@@ -111,37 +114,83 @@ def recognize(  # noqa: PLR0913  (click hands over options one by one)
     Ctrl-C ends the recording and prints the text still owed; a second one quits at once.
     """
     from stt_cli import commands
-    from stt_cli.recognition import Request
 
-    if raw and not sources:
-        raise click.UsageError("--raw is for files and standard input (-), not for the microphone.")
-    if device and sources:
-        raise click.UsageError("--device is for the microphone, and sources are given.")
-    settings = Settings(language, prompt, tuple(chain.from_iterable(hotwords)), translate or None)
-    request = Request(server, StreamOptions(settings=settings), output_format, partials, words, verbose)
     with failures():
-        code = commands.run_recognize(commands.Audio(sources, raw, realtime, device), request, output, microphone)
+        code = commands.run_recognize(Request(audio, settings, writing, target), microphone)
     raise click.exceptions.Exit(code)
 
 
-@cli.command()
-def devices() -> None:
-    """List the microphones: * default, number, native rate, name."""
+@cli.command(epilog=f"{RETRY_EXAMPLES}\n{EXIT_CODES}")
+@click.argument("file", type=click.Path(exists=True, path_type=str))
+@writing_options
+@speech_options
+@server_options
+def retry(file: str, writing: Writing, settings: Settings, target: Target) -> None:
+    """Recognise a journal again: FILE, or the newest one if it is a folder.
+
+    The options that it was recorded with hold, unless others are given.
+    """
     from stt_cli import commands
 
     with failures():
-        click.echo(commands.run_devices())
+        code = commands.run_retry(Request(Audio((file,)), settings, writing, target))
+    raise click.exceptions.Exit(code)
 
 
-@cli.command(epilog=EPILOG)
-@server_option
-def status(server: str) -> None:
+@cli.command(epilog=DEVICES_EXAMPLES)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="For people, or for programs.",
+)
+def devices(output_format: str) -> None:
+    """List the microphones: * the default, number, native rate, channels, name.
+
+    Any part of a name is a NAME for --device.
+    """
+    from stt_cli import commands
+
+    with failures():
+        click.echo(commands.run_devices(as_json=output_format == "json"))
+
+
+@cli.command(epilog=f"{DOCTOR_EXAMPLES}\n{DOCTOR_EXIT_CODES}")
+@click.option("--device", metavar="NAME", help="The microphone to listen to; the default one if not given.")
+@server_options
+@click.pass_obj
+def doctor(microphone: OpenDevice | None, device: str | None, target: Target) -> None:
+    """Find what is wrong: server, versions, CUDA, microphones and their level, clipboard.
+
+    Each line begins with ok, warn (not everybody needs it) or fail, and says what would do. Nothing is changed.
+    """
+    from stt_cli import commands
+
+    if not commands.run_doctor(target, device, microphone):
+        raise click.exceptions.Exit(1)
+
+
+@cli.command(epilog=COMPLETION_EXAMPLES)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes commands and options in SHELL."""
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(cli, {}, "stt-cli", "_STT_CLI_COMPLETE").source())
+
+
+@cli.command(epilog=f"{STATUS_EXAMPLES}\n{EXIT_CODES}")
+@server_options
+def status(target: Target) -> None:
     """Tell whether the server serves, what, and how far away it is; exit code 1 when it does not serve."""
     from stt_cli import commands
 
     with failures():
-        answer = commands.run_status(server)
-    click.echo(f"{server}: {answer.health.lower().replace('_', ' ')}")
+        answer = commands.run_status(target)
+    click.echo(f"{target.addresses[0]}: {answer.health.lower().replace('_', ' ')}")
     click.echo(f"services: {', '.join(answer.services) or 'the server does not list them'}")
     click.echo(f"round trip: {answer.round_trip_ms:.1f} ms")
     if answer.health != "SERVING":

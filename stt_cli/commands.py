@@ -3,73 +3,92 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 
+from stt_cli import doctor
+from stt_cli.bars import Bars
+from stt_cli.clipboard import Clipboard, tools
+from stt_cli.devices import DeviceDescription, OpenDevice
 from stt_cli.errors import OutputError
-from stt_cli.events import AudioFormat, ServerStatus
-from stt_cli.live import LiveScreen, PlainScreen, Screen
-from stt_cli.microphone import Microphone, OpenDevice, list_devices, load_sounddevice, open_device
+from stt_cli.events import ServerStatus, merged
+from stt_cli.journal import Journal, newest, settings_of
+from stt_cli.live import LiveScreen
+from stt_cli.microphone import Microphone, open_device
 from stt_cli.outputs import Folder, OneFile, Outputs, Stdout
-from stt_cli.recognition import ExitCode, Item, Request, recognize
+from stt_cli.portaudio import list_devices, load_sounddevice
+from stt_cli.recognition import Item, recognize
 from stt_cli.render import CAPTION_FORMATS, SUFFIXES
+from stt_cli.request import Request
+from stt_cli.screen import PlainScreen, Screen
+from stt_cli.silence import SilenceWatch
 from stt_cli.sources import STDIN, file_source, files_in, pipe_source
 from stt_cli.status import status
+from stt_cli.target import Target
+from stt_cli.terminal import silent_controls, undisturbed
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
-    """What to recognise, as it was asked for."""
-
-    sources: tuple[str, ...] = ()  # none: the microphone
-    raw: AudioFormat | None = None
-    realtime: bool = False
-    device: str | None = None
-
-
-def run_recognize(audio: Audio, request: Request, output: str | None, microphone: OpenDevice | None = None) -> ExitCode:
+def run_recognize(request: Request, microphone: OpenDevice | None = None) -> int:
     """Recognise; return the exit code. `microphone` opens the device, this machine's if not given."""
-    screen = _screen()
-    items = _items(audio, microphone or open_device)
-    outputs = _outputs(request, items, output, screen)
-    return asyncio.run(recognize(request, items, screen, outputs))
+    items = _items(request, microphone or open_device)
+    with silent_controls(), undisturbed():
+        screen = _screen(min(request.audio.jobs, len(items)), len(items))
+        return asyncio.run(_recognize(request, items, screen, _outputs(request, items, screen)))
 
 
-def _screen() -> Screen:
+def run_retry(request: Request) -> int:
+    """Recognise a journal again, or a folder's newest, as it was asked for then and otherwise is now."""
+    (source,) = request.audio.sources
+    path = newest(Path(source)) if Path(source).is_dir() else Path(source)
+    settings = merged(settings_of(path), request.settings)
+    audio = replace(request.audio, sources=(str(path),))
+    return run_recognize(replace(request, audio=audio, settings=settings))
+
+
+async def _recognize(request: Request, items: list[Item], screen: Screen, outputs: Outputs) -> int:
+    clipboard = Clipboard(tools()) if request.writing.copies else None
+    return await recognize(request, items, screen, outputs, clipboard)
+
+
+def _screen(at_once: int, count: int) -> Screen:
     console = Console(stderr=True)
-    if console.is_terminal and not console.is_dumb_terminal:
-        return LiveScreen(console, sys.stdout)
-    return PlainScreen(sys.stdout, sys.stderr)
+    if not console.is_terminal or console.is_dumb_terminal:
+        return PlainScreen(sys.stdout, sys.stderr)
+    return Bars(console, sys.stdout, count) if at_once > 1 else LiveScreen(console, sys.stdout)
 
 
-def _items(audio: Audio, microphone: OpenDevice) -> list[Item]:
-    if not audio.sources:
-        return [Item(Microphone(microphone, audio.device), ends_by_signal=True)]
-    return [item for name in audio.sources for item in _items_of(name, audio)]
+def _items(request: Request, microphone: OpenDevice) -> list[Item]:
+    audio = request.audio
+    if audio.sources:
+        return [item for name in audio.sources for item in _items_of(name, request)]
+    journal = None if audio.journal is None else Journal(audio.journal, request.settings)
+    silence = None if audio.silence_s is None else SilenceWatch(audio.silence_s)
+    source = Microphone(microphone, audio.device)
+    return [Item(source, ends_by_signal=True, journal=journal, silence=silence)]
 
 
-def _items_of(name: str, audio: Audio) -> list[Item]:
+def _items_of(name: str, request: Request) -> Iterable[Item]:
+    raw, realtime = request.audio.raw, request.audio.realtime
     if name == STDIN:
         stdin = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
-        return [Item(pipe_source(stdin, audio.raw, audio.realtime))]
+        return [Item(pipe_source(stdin, raw, realtime))]
     path = Path(name)
     if path.is_dir():
-        return [
-            Item(file_source(file, audio.raw, audio.realtime), str(file), in_folder=True) for file in files_in(path)
-        ]
-    return [Item(file_source(path, audio.raw, audio.realtime), name)]
+        return [Item(file_source(file, raw, realtime), str(file), in_folder=True) for file in files_in(path)]
+    return [Item(file_source(path, raw, realtime), name)]
 
 
-def _outputs(request: Request, items: list[Item], output: str | None, screen: Screen) -> Outputs:
+def _outputs(request: Request, items: list[Item], screen: Screen) -> Outputs:
+    output, written = request.writing.output, request.writing.format
     if output is not None and (output.endswith("/") or Path(output).is_dir()):
-        return Folder(Path(output), SUFFIXES[request.format])
-    if len(items) > 1 and request.format in CAPTION_FORMATS:
-        raise OutputError(
-            f"{request.format} holds one recording, there are {len(items)}: give a folder with -o FOLDER/."
-        )
+        return Folder(Path(output), SUFFIXES[written])
+    if len(items) > 1 and written in CAPTION_FORMATS:
+        raise OutputError(f"{written} holds one recording, there are {len(items)}: give a folder with -o FOLDER/.")
     if output is None:
         return Stdout(screen.write)
     path = Path(output)
@@ -82,16 +101,25 @@ def _is_same(path: Path, file: str) -> bool:
     return Path(file).exists() and path.samefile(file)
 
 
-def run_devices() -> str:
-    """Return a table of this machine's microphones."""
+def run_devices(as_json: bool) -> str:
+    """Return this machine's microphones: a line each, or a list of objects."""
     devices = list_devices(load_sounddevice())
+    if as_json:
+        return json.dumps([asdict(device) for device in devices], ensure_ascii=False, indent=2)
     if not devices:
-        return "There is no microphone on this machine."
-    return "\n".join(
-        f"{'*' if device.is_default else ' '} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {device.name}"
-        for device in devices
-    )
+        return "There is no microphone on this machine; `--device file:PATH` plays a recording in its place."
+    return "\n".join(map(_described, devices))
 
 
-def run_status(server: str) -> ServerStatus:
-    return asyncio.run(status(server))
+def _described(device: DeviceDescription) -> str:
+    default, channels = "*" if device.is_default else " ", f"{device.channels} ch"
+    return f"{default} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {channels:>6}  {device.name}"
+
+
+def run_doctor(target: Target, device: str | None, microphone: OpenDevice | None = None) -> bool:
+    """Tell what is found on stdout, line by line; return whether nothing failed."""
+    return doctor.run(target, device, microphone or open_device, Console())
+
+
+def run_status(target: Target) -> ServerStatus:
+    return asyncio.run(status(target))

@@ -36,10 +36,11 @@ class Recording:
 
     format: AudioFormat
     chunks: Iterator[bytes]
+    duration_ms: float | None = None  # None: it does not say
 
 
-def open_file(path: Path, warn: Warn) -> Recording:
-    """Open a recording in any container that PyAV reads.
+def open_file(path: Path, warn: Warn, max_channels: int = MAX_CHANNELS) -> Recording:
+    """Open a recording in any container that PyAV reads; one with more channels is mixed to one.
 
     Raises:
         SourceError: when it cannot be read.
@@ -55,7 +56,7 @@ def open_file(path: Path, warn: Warn) -> Recording:
         raise NotAudio(f"{path} is empty.")
     if head[:4] == b"RIFF" and size_bytes < int.from_bytes(head[4:], "little") < 0xFFFF_FFF0:
         warn(f"{path} is cut short: its header promises more sound than there is.")  # FFmpeg does not tell
-    return _open(f"file:{path}", str(path), warn)  # or a colon in the name would make it a protocol
+    return _open(f"file:{path}", str(path), warn, max_channels)  # or a colon in the name would make it a protocol
 
 
 def open_pipe(pipe: Readable, name: str, warn: Warn) -> Recording:
@@ -78,7 +79,7 @@ def _read_all(pipe: Readable, first: bytes, chunk_bytes: int) -> Iterator[bytes]
         yield chunk
 
 
-def _open(file: str | Readable, name: str, warn: Warn) -> Recording:
+def _open(file: str | Readable, name: str, warn: Warn, max_channels: int = MAX_CHANNELS) -> Recording:
     import av  # half a second
 
     try:
@@ -87,16 +88,16 @@ def _open(file: str | Readable, name: str, warn: Warn) -> Recording:
         raise SourceError(f"{name} cannot be read: {error.strerror}.") from error
     except (av.FFmpegError, ValueError) as error:
         raise NotAudio(f"{name} is no recording that can be read, or its beginning is damaged.") from error
-    decoder = _Decoder(container, name, warn)
+    decoder = _Decoder(container, name, warn, max_channels)
     chunks = decoder.chunks()
     audio_format = decoder.format()
-    return Recording(audio_format, chunks)
+    return Recording(audio_format, chunks, None if container.duration is None else container.duration / 1000)
 
 
 class _Decoder:
     """Decodes a container's first audio stream to 16-bit, at its own rate and with its own channels."""
 
-    def __init__(self, container: InputContainer, name: str, warn: Warn) -> None:
+    def __init__(self, container: InputContainer, name: str, warn: Warn, max_channels: int) -> None:
         self._container = container
         self._name = name
         self._warn = warn
@@ -110,7 +111,7 @@ class _Decoder:
         if self._first is None:
             container.close()
             raise NotAudio(f"{name} has no sound in it that can be decoded.")
-        self._layout = self._first.layout.name if self._first.layout.nb_channels <= MAX_CHANNELS else "mono"
+        self._layout = self._first.layout.name if self._first.layout.nb_channels <= max_channels else "mono"
         rate_hz = self._first.sample_rate
         self._rate_hz = rate_hz if MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ else FALLBACK_RATE_HZ
 

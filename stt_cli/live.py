@@ -1,16 +1,11 @@
-"""What a person sees while a stream runs: the finals on stdout, all else on stderr.
-
-Two screens with one face: `PlainScreen` for pipes and files, `LiveScreen` for a terminal, where the last line
-of stderr shows what is being said.
-"""
+"""The live line of a terminal: level, lag, how it stands with the server, and what is being said."""
 
 from __future__ import annotations
 
 import math
 import time
-from array import array
 from collections.abc import Callable
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -18,80 +13,26 @@ from rich.control import Control
 from rich.segment import ControlType
 from rich.text import Text
 
-from stt_cli.events import AudioFormat, Encoding, Event, Notice, Partial
+from stt_cli.conditions import condition_of
+from stt_cli.events import (
+    AudioFormat,
+    Connection,
+    ConnectionState,
+    Event,
+    Final,
+    Notice,
+    Partial,
+    SpeechStarted,
+    Suppressed,
+)
+from stt_cli.level import level
 from stt_cli.render import plain
 
 REDRAW_S = 0.1  # as often as a microphone delivers
-BAR_CELLS = 4
-FLOOR_DB = -48.0  # what the meter shows as silence
-THINNED = "partials thinned out: the server is busy"
-BUSY = "(busy) "  # the same where words need the room
+NARROW = 80  # cells; a wider terminal has room for a finer meter
+BAR_CELLS, WIDE_BAR_CELLS = 4, 10
 ERASE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
-
-
-class Screen(Protocol):
-    live: bool  # whether a partial is worth asking for
-
-    def begin(self, paced: bool) -> None:
-        """A source begins; `paced`: at the speed of speech."""
-
-    def write(self, text: str) -> None:
-        """Write to stdout, at once.
-
-        Raises:
-            BrokenPipeError: when nobody reads it any more.
-        """
-
-    def warn(self, sentence: str) -> None:
-        """Write a line to stderr."""
-
-    def aside(self, sentence: str) -> None:
-        """Write a line of less weight to stderr."""
-
-    def partial(self, partial: Partial) -> None: ...
-
-    def notice(self, notice: Notice) -> None:
-        """Tell what the server wants to be known."""
-
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
-
-    def follow(self, event: Event) -> None:
-        """Learn from any event how far the server is."""
-
-    def close(self) -> None: ...
-
-
-class PlainScreen:
-    live = False
-
-    def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
-        self._stdout = stdout
-        self._stderr = stderr
-
-    def begin(self, paced: bool) -> None: ...
-
-    def write(self, text: str) -> None:
-        self._stdout.write(text)
-        self._stdout.flush()
-
-    def warn(self, sentence: str) -> None:
-        self._stderr.write(f"{plain(sentence)}\n")
-        self._stderr.flush()
-
-    def aside(self, sentence: str) -> None:
-        self.warn(sentence)
-
-    def partial(self, partial: Partial) -> None:
-        self.warn(partial.stable + partial.unstable)
-
-    def notice(self, notice: Notice) -> None:
-        self.warn(f"Notice: {notice.message}")
-
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
-
-    def follow(self, event: Event) -> None: ...
-
-    def close(self) -> None: ...
+CONNECTED = Connection(ConnectionState.CONNECTED)
 
 
 class LiveScreen:
@@ -105,7 +46,11 @@ class LiveScreen:
         self._now = now
         self._drawn_at = -math.inf
         self._is_drawn = False
+        self._is_finishing = False
         self.begin(paced=True)
+
+    def part(self, name: str) -> LiveScreen:
+        return self
 
     def begin(self, paced: bool) -> None:
         self._paced = paced
@@ -115,6 +60,14 @@ class LiveScreen:
         self._received_ms = 0
         self._partial: Partial | None = None
         self._thinned = False
+        self._connection = CONNECTED
+
+    def lasts(self, duration_ms: float | None) -> None: ...
+
+    def finishing(self) -> None:
+        self._is_finishing = True
+        self._level = 0.0
+        self._draw()
 
     def write(self, text: str) -> None:
         self._erase()
@@ -152,8 +105,14 @@ class LiveScreen:
 
     def follow(self, event: Event) -> None:
         self._received_ms = max(self._received_ms, event.received_ms)
-        if not isinstance(event, Partial | Notice):
-            self._partial = None  # the utterance has ended, or another began
+        match event:
+            case Connection():
+                self._connection = event
+                self._draw()
+            case Final() | Suppressed() | SpeechStarted():
+                self._partial = None  # the utterance has ended, or another began
+                if self._connection.state is ConnectionState.RESUMED:
+                    self._connection = CONNECTED  # known by now
 
     def close(self) -> None:
         self._erase()
@@ -175,10 +134,11 @@ class LiveScreen:
 
     def _line(self) -> Text:
         """Return a line that leaves the last column free, so that no terminal wraps it."""
-        bar = "=" * round(self._level * BAR_CELLS)
-        line = Text.assemble((f"[{bar:<{BAR_CELLS}}] ", "green"), (f"{self._figure()} ", "cyan"))
-        if self._thinned:
-            line.append(BUSY if self._partial else THINNED, "yellow")
+        cells = BAR_CELLS if self._console.width < NARROW else WIDE_BAR_CELLS
+        bar = "=" * round(self._level * cells)
+        line = Text.assemble((f"[{bar:<{cells}}] ", "green"), (f"{self._figure()} ", "cyan"))
+        if condition := condition_of(self._connection, self._is_finishing, self._thinned):
+            line.append(f"({condition.brief}) " if self._partial else condition.sentence, condition.style)
         room = self._console.width - 1 - line.cell_len
         if self._partial is not None:
             line.append_text(tail(self._partial, room))
@@ -194,32 +154,16 @@ class LiveScreen:
 
 
 def tail(partial: Partial, cells: int) -> Text:
-    """Return the partial's end, as much as fits: the newest words are those to see."""
+    """Return the partial's end, as many words as fit: the newest are those to see."""
     text = Text.assemble((_shown(partial.stable), "bold"), (_shown(partial.unstable), "dim"))
     start = len(text)
     while start > 0 and cell_len(text.plain[start - 1 :]) <= cells:
         start -= 1
+    if start > 0 and text.plain[start - 1] != " ":  # within a word: it goes, unless it is all there is room for
+        start = text.plain.find(" ", start) + 1 or start
     return text[start:] if start < len(text) else Text()
 
 
 def _shown(text: str) -> str:
     """Keep the spaces at both ends: they part stable from unstable."""
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def level(chunk: bytes, encoding: Encoding) -> float:
-    """Return the chunk's peak on the meter's scale, 0..1; 0 for encodings that it cannot read."""
-    match encoding:
-        case Encoding.S16LE:
-            peak = _peak(array("h", chunk[: len(chunk) // 2 * 2])) / 32_768
-        case Encoding.F32LE:
-            peak = _peak(array("f", chunk[: len(chunk) // 4 * 4]))
-        case _:
-            return 0.0
-    if not peak > 0 or math.isinf(peak):  # silence, or no number
-        return 0.0
-    return min(1.0, max(0.0, 1 - 20 * math.log10(peak) / FLOOR_DB))
-
-
-def _peak(samples: array[int] | array[float]) -> float:
-    return max(max(samples), -min(samples)) if samples else 0.0

@@ -1,31 +1,37 @@
-"""Runs `stt-cli recognize`: sources in order, events to screen and outputs.
+"""Runs `stt-cli recognize`: sources to a server, events to screen, outputs and clipboard.
 
-Knows neither gRPC nor decoding nor the terminal: those are behind `client`, `sources` and `live`.
+Knows neither gRPC nor decoding nor the terminal: those are behind `client`, `sources` and `screen`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, auto
 
 from stt_cli import client
+from stt_cli.clipboard import Clipboard, Copied
 from stt_cli.errors import NotAudio, ServiceError, SourceError
-from stt_cli.events import AudioFormat, Event, Final, Notice, Partial, Started, StreamOptions, Suppressed
-from stt_cli.live import Screen
-from stt_cli.outputs import Outputs, Write
-from stt_cli.render import CAPTION_FORMATS, Renderer, renderer
+from stt_cli.events import AudioFormat, StreamOptions
+from stt_cli.hearing import Hearing
+from stt_cli.interruption import Interruption
+from stt_cli.journal import Journal
+from stt_cli.outputs import Outputs
+from stt_cli.render import CAPTION_FORMATS
+from stt_cli.request import Request
+from stt_cli.screen import Screen
+from stt_cli.silence import SilenceWatch
 from stt_cli.sources import Source
+from stt_cli.tasks import tasks
+from stt_cli.telling import Telling
+from stt_cli.turns import Turn, Turns
 
 
 class ExitCode(IntEnum):
     OK = 0
     FAILED = 1
-    INTERRUPTED = 130
-    TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +41,9 @@ class Item:
     source: Source
     file: str | None = None  # None: no file
     in_folder: bool = False  # named by its folder only: passed over when it is no audio
-    ends_by_signal: bool = False  # a microphone has no other end
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    server: str
-    options: StreamOptions
-    format: str = "text"
-    partials: bool | None = None  # None: on a terminal
-    words: bool = False
-    verbose: bool = False
+    ends_by_signal: bool = False  # a microphone may have no other end
+    journal: Journal | None = None
+    silence: SilenceWatch | None = None
 
 
 class Result(Enum):
@@ -54,87 +52,77 @@ class Result(Enum):
     FAILED = auto()
 
 
-class Interruption:
-    """What Ctrl-C and SIGTERM do: the first ends the source, or all if none is open; the second ends all."""
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-        self.source: Source | None = None
-        self._task = asyncio.current_task()
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-        for number in signals:
-            loop.add_signal_handler(number, self.interrupt, number)
-        try:
-            yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
-
-    def interrupt(self, number: signal.Signals) -> None:
-        first, self.signal = self.signal is None, number
-        if first and self.source is not None:
-            self.source.stop()
-        elif self._task is not None:
-            self._task.cancel()
-
-    @property
-    def exit_code(self) -> ExitCode:
-        return ExitCode.TERMINATED if self.signal is signal.SIGTERM else ExitCode.INTERRUPTED
-
-
-async def recognize(request: Request, items: Sequence[Item], screen: Screen, outputs: Outputs) -> ExitCode:
-    """Recognise all sources; tell of those that fail and go on with the others.
+async def recognize(
+    request: Request, items: Sequence[Item], screen: Screen, outputs: Outputs, clipboard: Clipboard | None = None
+) -> int:
+    """Recognise all sources; tell of those that fail and go on with the others; return the exit code.
 
     Raises:
         ServiceError, SourceError, OutputError: when there is no point in going on.
         BrokenPipeError: when nobody reads stdout any more.
     """
-    recognition = _Recognition(request, screen, outputs)
-    return await recognition.run(items)
+    recognition = _Recognition(request, screen, clipboard)
+    try:
+        return await recognition.run(items, outputs)
+    finally:
+        screen.close()
 
 
 class _Recognition:
     """One run of the command."""
 
-    def __init__(self, request: Request, screen: Screen, outputs: Outputs) -> None:
+    def __init__(self, request: Request, screen: Screen, clipboard: Clipboard | None) -> None:
         self._request = request
+        self._writing = request.writing
         self._screen = screen
-        self._outputs = outputs
-        self._interruption = Interruption()
+        self._clipboard = clipboard
+        self._interruption = Interruption(screen.finishing)
         self._with_headers = False
-        self._options = replace(
-            request.options,
-            partials=screen.live if request.partials is None else request.partials,
-            word_times=request.words or request.format in CAPTION_FORMATS,
+        self._copy_failed = False
+        self._options = StreamOptions(
+            settings=request.settings,
+            partials=screen.live if self._writing.partials is None else self._writing.partials,
+            word_times=self._writing.words or self._writing.format in CAPTION_FORMATS,
         )
 
-    async def run(self, items: Sequence[Item]) -> ExitCode:
-        interruption = self._interruption
-        with interruption.watching():
+    async def run(self, items: Sequence[Item], outputs: Outputs) -> int:
+        with self._interruption.watching():
             try:
-                return await self._all(items)
+                async with tasks() as self._copies:
+                    results = await self._all(items, outputs)
             except asyncio.CancelledError:
-                if interruption.signal is None:
+                if self._interruption.signal is None:
                     raise
-                return interruption.exit_code
-
-    async def _all(self, items: Sequence[Item]) -> ExitCode:
-        self._with_headers = len(items) > 1 and self._request.format == "text"
-        results = list[Result]()
-        for item in items:
-            results.append(await self._attempt(item))
-            if self._interruption.signal is not None and not item.ends_by_signal:
                 return self._interruption.exit_code
+        if self._interruption.signal is not None and not items[-1].ends_by_signal:
+            return self._interruption.exit_code
         if Result.DONE not in results and Result.FAILED not in results:
             raise SourceError("none of these files has sound in it.")
         return ExitCode.FAILED if Result.FAILED in results else ExitCode.OK
 
-    async def _attempt(self, item: Item) -> Result:
+    async def _all(self, items: Sequence[Item], outputs: Outputs) -> list[Result]:
+        """Recognise the sources, as many at once as was asked for."""
+        self._with_headers = len(items) > 1 and self._writing.format == "text"
+        turns, waiting, results = Turns(outputs, len(items), self._headline), iter(enumerate(items)), list[Result]()
+
+        async def work() -> None:
+            for place, item in waiting:
+                if self._interruption.signal is None:
+                    with turns.turn(place) as turn:
+                        results.append(await self._attempt(item, turn))
+
+        async with tasks() as group:
+            for _ in range(self._request.audio.jobs):
+                group.create_task(work())
+        return results
+
+    def _headline(self, name: str) -> None:
+        if self._with_headers:
+            self._screen.aside(f"# {name}")
+
+    async def _attempt(self, item: Item, turn: Turn) -> Result:
         try:
-            await self._recognize(item)
+            await self._recognize(item, turn)
         except NotAudio as error:
             self._screen.warn(f"Skipped: {error}" if item.in_folder else f"Error: {error}")
             return Result.SKIPPED if item.in_folder else Result.FAILED
@@ -142,54 +130,49 @@ class _Recognition:
             self._screen.warn(f"Error: {error}")
             return Result.FAILED
         except ServiceError as error:
+            self._tell_of_the_journal(item)
             if error.status == "UNAVAILABLE":
                 raise  # it will be so for the next one too
             self._screen.warn(f"Error: {item.source.name}: {error}")
             return Result.FAILED
         return Result.DONE
 
-    async def _recognize(self, item: Item) -> None:
+    def _tell_of_the_journal(self, item: Item) -> None:
+        for file in item.journal.files if item.journal is not None else ():
+            self._screen.warn(f"What was said is in {file}: `stt-cli retry {file}` recognises it.")
+
+    async def _recognize(self, item: Item, turn: Turn) -> None:
         """Open the source, then the connection; what is said meanwhile waits."""
-        self._screen.begin(item.source.live)
+        source, screen = item.source, self._screen.part(item.source.name)
+        hearing = Hearing(screen, source.stop, item.journal, item.silence)
+        screen.begin(source.live)
         try:
-            audio_format = await item.source.open(self._screen)
-            if item.ends_by_signal and self._screen.live:
-                self._screen.aside(f"Listening to {item.source.name}; Ctrl-C ends.")
-            if self._with_headers:
-                self._screen.aside(f"# {item.source.name}")
-            self._interruption.source = item.source
-            await self._stream(item, audio_format)
+            audio_format = await source.open(hearing)
+            screen.lasts(source.duration_ms)
+            if item.ends_by_signal and screen.live:
+                screen.aside(f"Listening to {source.name}; Ctrl-C ends.")
+            turn.begin(item.file or source.name)
+            telling = Telling(self._writing, item.file, screen, turn.write, self._copy)
+            with self._interruption.ending(source):
+                await self._stream(source, audio_format, hearing, telling)
         finally:
-            self._interruption.source = None
-            item.source.stop()
-            self._screen.close()
+            source.close()
+            hearing.close()
+            screen.close()
 
-    async def _stream(self, item: Item, audio_format: AudioFormat) -> None:
+    async def _stream(self, source: Source, audio_format: AudioFormat, hearing: Hearing, telling: Telling) -> None:
+        telling.begin()
         options = replace(self._options, format=audio_format)
-        written = renderer(self._request.format, item.file, self._request.words)
-        with self._outputs.open(item.file or item.source.name) as write:
-            write(written.opening())
-            events = client.recognize(self._request.server, item.source.chunks(), options)
-            async with aclosing(events):
-                async for event in events:
-                    self._tell(event, written, write)
+        async with aclosing(client.recognize(self._request.target, source.chunks(), options)) as events:
+            async for event in events:
+                hearing.follow(event)
+                telling.tell(event)
 
-    def _tell(self, event: Event, written: Renderer, write: Write) -> None:
-        screen, request = self._screen, self._request
-        screen.follow(event)
-        match event:
-            case Partial():
-                if request.format == "json" and request.partials:
-                    write(written.render(event))
-                if screen.live or request.format != "json":
-                    screen.partial(event)
-            case Final():
-                write(written.render(event))
-            case Suppressed():
-                write(written.render(event))
-                if screen.live or request.verbose:
-                    screen.aside(f"Suppressed ({event.reason}): {event.text}")
-            case Notice():
-                screen.notice(event)
-            case Started() if request.verbose:
-                screen.aside(f"Model {event.model}, language {event.settings.language}")
+    def _copy(self, text: str) -> None:
+        if self._clipboard is not None:
+            self._copies.create_task(self._copy_with(self._clipboard, text))
+
+    async def _copy_with(self, clipboard: Clipboard, text: str) -> None:
+        if await clipboard.copy(text) is Copied.NOWHERE and not self._copy_failed:
+            self._copy_failed = True
+            self._screen.warn("No clipboard takes the sentences: see `stt-cli doctor`.")

@@ -38,6 +38,10 @@ class Source(Protocol):
     def live(self) -> bool:
         """Whether it comes at the speed of speech."""
 
+    @property
+    def duration_ms(self) -> float | None:
+        """How long it promises to be, once it is open; None where it does not say."""
+
     async def open(self, listener: Listener) -> AudioFormat:
         """Make it ready, so that nothing said from now on is lost.
 
@@ -48,7 +52,11 @@ class Source(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """Yield the audio; once stopped, what had come by then."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """End soon, as the one who listens asked for."""
+
+    def close(self) -> None:
+        """End at once, whatever happened; more than once does no harm."""
 
 
 class Reader:
@@ -60,6 +68,7 @@ class Reader:
     def __init__(self, name: str, open_recording: Callable[[Warn], Recording], live: bool = False) -> None:
         self.name = name
         self.live = live  # hold it to the speed of speech
+        self.duration_ms: float | None = None
         self._open_recording = open_recording
         self._arrived: asyncio.Queue[AudioFormat | bytes | Exception | None] = asyncio.Queue()
         self._room = threading.Semaphore(QUEUED_CHUNKS)  # bounds the queue
@@ -92,6 +101,9 @@ class Reader:
         self._room.release()
         self._arrived.put_nowait(None)
 
+    def close(self) -> None:
+        self.stop()
+
     def _read(self, loop: asyncio.AbstractEventLoop, listener: Listener) -> None:
         def post(callback: Callable[..., None], *arguments: object) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -103,6 +115,7 @@ class Reader:
 
         try:
             recording = self._open_recording(lambda sentence: post(listener.warn, sentence))
+            self.duration_ms = recording.duration_ms
             post(self._arrived.put_nowait, recording.format)
             for chunk in self._at_pace(recording):
                 self._room.acquire()

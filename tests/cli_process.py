@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scripted_server import Script, Stream, serving
@@ -33,7 +34,15 @@ class Outcome:
     stderr: str
 
 
-async def start(*arguments: str, main: str = MAIN, stdout: int = PIPE, stderr: int = PIPE, **variables: str) -> Process:
+async def start(
+    *arguments: str,
+    main: str = MAIN,
+    stdout: int = PIPE,
+    stderr: int = PIPE,
+    more: Mapping[str, str] | None = None,
+    **variables: str,
+) -> Process:
+    """Start it, in a session without a terminal; `more` are variables too."""
     environment = {name: value for name, value in os.environ.items() if name != "SERVER_HOST"}
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -43,7 +52,8 @@ async def start(*arguments: str, main: str = MAIN, stdout: int = PIPE, stderr: i
         stdin=PIPE,
         stdout=stdout,
         stderr=stderr,
-        env=environment | variables,
+        env=environment | variables | dict(more or {}),
+        start_new_session=True,
     )
 
 

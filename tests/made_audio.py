@@ -24,13 +24,15 @@ class Ear:
         self.heard_ms += audio_format.duration_ms(len(chunk))
 
 
-def encode(path: Path, codec: str = "pcm_s16le", rate_hz: int = 16_000, layout: str = "mono") -> Path:
-    """Write two seconds of a tone."""
+def encode(
+    path: Path, codec: str = "pcm_s16le", rate_hz: int = 16_000, layout: str = "mono", seconds: float = 2
+) -> Path:
+    """Write a tone."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate_hz, layout=layout)
         assert isinstance(stream, av.AudioStream)
         channels = stream.codec_context.layout.nb_channels
-        tone = 0.3 * np.sin(2 * np.pi * 300 / rate_hz * np.arange(2 * rate_hz))
+        tone = 0.3 * np.sin(2 * np.pi * 300 / rate_hz * np.arange(round(seconds * rate_hz)))
         samples = np.repeat((tone * 32_767).astype(np.int16), channels).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
         frame.sample_rate = rate_hz

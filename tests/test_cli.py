@@ -15,8 +15,6 @@ from made_audio import encode
 from scripted_server import Stream, failure, final, notice, partial, says, serving, suppressed
 from stt.v1 import stt_pb2
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
-
 
 @pytest.fixture
 def talk(tmp_path: Path) -> str:

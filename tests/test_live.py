@@ -10,8 +10,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from stt_cli.events import AudioFormat, Encoding, Final, Latency, Notice, Partial
-from stt_cli.live import LiveScreen, PlainScreen, level, tail
+from stt_cli.events import AudioFormat, Connection, ConnectionState, Encoding, Final, Latency, Notice, Partial
+from stt_cli.level import level
+from stt_cli.live import LiveScreen, tail
+from stt_cli.screen import PlainScreen
 
 ERASE = "\r\x1b[2K"
 
@@ -73,6 +75,12 @@ def test_a_long_partial_shows_its_end_on_one_line(word: str, width: int) -> None
     assert width < 20 or line.endswith("end")
 
 
+def test_a_long_partial_is_cut_between_words() -> None:
+    live, terminal, _ = screen(width=30)
+    live.partial(partial("семнадцать восемнадцать", " девятнадцать"))
+    assert terminal.lines() == ["[    ] 0.0s девятнадцать"]
+
+
 def test_a_final_takes_the_place_of_the_live_line() -> None:
     live, terminal, _ = screen()
     live.partial(partial("раз"))
@@ -110,7 +118,7 @@ def test_a_recording_read_faster_than_speech_shows_its_place() -> None:
 
 
 def test_while_partials_are_thinned_out_the_line_says_so() -> None:
-    live, terminal, _ = screen(width=80)
+    live, terminal, _ = screen(width=70)
     live.notice(SHED)
     assert terminal.lines() == ["[    ] 0.0s partials thinned out: the server is busy"]
     live.partial(partial("раз"))
@@ -120,7 +128,7 @@ def test_while_partials_are_thinned_out_the_line_says_so() -> None:
 
 
 def test_a_notice_leaves_what_is_being_said() -> None:
-    live, terminal, _ = screen(width=80)
+    live, terminal, _ = screen(width=70)
     live.partial(partial("раз"))
     live.follow(SHED)
     live.notice(SHED)
@@ -128,16 +136,77 @@ def test_a_notice_leaves_what_is_being_said() -> None:
 
 
 def test_what_was_thinned_out_in_one_recording_is_not_so_in_the_next() -> None:
-    live, terminal, _ = screen(width=80)
+    live, terminal, _ = screen(width=70)
     live.notice(SHED)
     live.begin(paced=True)
     live.partial(partial("раз"))
     assert terminal.lines() == ["[    ] 0.0s раз"]
 
 
+LOST = Connection(ConnectionState.RECONNECTING, "the connection was lost.", kept_ms=12_345)
+
+
+@pytest.mark.parametrize(
+    ("connection", "in_full", "beside_words"),
+    [
+        (Connection(ConnectionState.CONNECTING), "connecting", "(connecting) раз"),
+        (Connection(ConnectionState.CONNECTED), "", "раз"),
+        (LOST, "no server, 12s kept: the connection was lost.", "(offline 12s) раз"),
+        (Connection(ConnectionState.RESUMED), "a server is there again", "(resumed) раз"),
+        (Connection(ConnectionState.DRAINING), "the server goes away", "(moving) раз"),
+    ],
+    ids=lambda value: value.state.value if isinstance(value, Connection) else None,
+)
+def test_the_line_tells_how_it_stands_with_the_server(connection: Connection, in_full: str, beside_words: str) -> None:
+    live, terminal, _ = screen(width=70)
+    live.follow(connection)
+    assert terminal.lines() == [f"[    ] 0.0s {in_full}"]
+    live.partial(partial("раз"))
+    assert terminal.lines() == [f"[    ] 0.0s {beside_words}"]
+
+
+def test_that_a_server_is_there_again_is_no_news_after_the_next_sentence() -> None:
+    live, terminal, _ = screen(width=70)
+    live.follow(Connection(ConnectionState.RESUMED))
+    live.follow(FINAL)
+    live.partial(partial("раз"))
+    assert terminal.lines() == ["[    ] 0.0s раз"]
+
+
+def test_in_a_narrow_terminal_there_is_room_for_the_newest_word_beside_a_lost_server() -> None:
+    live, terminal, _ = screen(width=30)
+    live.partial(partial("раз два три"))
+    live.follow(LOST)
+    assert terminal.lines() == ["[    ] 0.0s (offline 12s) три"]
+
+
+def test_after_ctrl_c_the_line_says_that_what_is_owed_will_come() -> None:
+    live, terminal, _ = screen(width=70)
+    live.finishing()
+    assert terminal.lines() == ["[    ] 0.0s finishing"]
+    live.follow(LOST)
+    assert "no server" in terminal.lines()[0]
+
+
+def test_a_wide_terminal_has_a_finer_meter() -> None:
+    live, terminal, _ = screen(width=80)
+    live.heard(array("h", [2_067]).tobytes(), AudioFormat())
+    assert terminal.lines() == ["[=====     ] 0.0s "]
+
+
+def test_the_plain_screen_tells_once_that_the_server_is_lost_and_that_one_is_back() -> None:
+    stderr = io.StringIO()
+    plain = PlainScreen(io.StringIO(), stderr)
+    for event in (Connection(ConnectionState.CONNECTING), LOST, LOST, Connection(ConnectionState.RESUMED)):
+        plain.follow(event)
+    assert stderr.getvalue() == (
+        "the connection was lost. What is said is kept, and the server tried again.\nA server is there again.\n"
+    )
+
+
 @pytest.mark.parametrize("reason", ["DRAIN", "SOMETHING_NEW"])
 def test_any_other_notice_is_a_line_of_its_own(reason: str) -> None:
-    live, terminal, _ = screen(width=80)
+    live, terminal, _ = screen(width=70)
     live.notice(Notice(reason, "going away", 0))
     assert terminal.lines() == ["Notice: going away", ""]
 

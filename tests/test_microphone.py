@@ -1,36 +1,24 @@
-"""The microphone as a source, with a device that a test plays; PortAudio with a library that a test plays."""
+"""The microphone as a source, with devices that a test plays: they speak, go away and come back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from types import ModuleType, SimpleNamespace
 
 import pytest
 from made_audio import Ear
 
+from stt_cli.devices import Device, Ears, OpenDevice
 from stt_cli.errors import SourceError
 from stt_cli.events import AudioFormat
-from stt_cli.microphone import (
-    QUEUED_S,
-    DeviceDescription,
-    Ears,
-    Microphone,
-    PortAudioDevice,
-    choose,
-    list_devices,
-    load_sounddevice,
-)
+from stt_cli.microphone import QUEUED_S, Microphone, Waits
 
-HEADSET = DeviceDescription(0, "Headset Mono", 16_000, 1, is_default=False)
-WEBCAM = DeviceDescription(3, "HD Webcam: USB", 44_100, 2, is_default=True)
+AT_ONCE = Waits(grace_s=0, patience_s=0, same_only_s=0, retry_s=0)
 
 
 class PlayedDevice:
-    name = "Played"
-    sample_rate_hz = 16_000
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "Played", rate_hz: int = 16_000) -> None:
+        self.name = name
+        self.sample_rate_hz = rate_hz
         self.ears: Ears | None = None
         self.stopped = False
 
@@ -45,22 +33,58 @@ class PlayedDevice:
         for _ in range(count):
             self.ears.deliver(sound)
 
+    def go_away(self) -> None:
+        assert self.ears is not None
+        self.ears.lose()
 
-async def opened() -> tuple[Microphone, PlayedDevice, Ear]:
+
+class Speaking(PlayedDevice):
+    """Records a chunk as soon as it is started."""
+
+    def start(self, ears: Ears) -> None:
+        super().start(ears)
+        self.record(1, b"cd" * 4800)
+
+
+def plugged(*turns: Device | None) -> tuple[OpenDevice, list[str | None]]:
+    """Return what opens a device, or finds none there, at each turn; and the names that it was asked for."""
+    asked, left = list[str | None](), iter(turns)
+
+    def open_device(name: str | None) -> Device:
+        asked.append(name)
+        device = next(left)
+        if device is None:
+            raise SourceError("there is no microphone on this machine.")
+        return device
+
+    return open_device, asked
+
+
+async def opened(waits: Waits = AT_ONCE) -> tuple[Microphone, PlayedDevice, Ear]:
     device, ear = PlayedDevice(), Ear()
-    microphone = Microphone(lambda _: device)
+    microphone = Microphone(lambda _: device, waits=waits)
     assert await microphone.open(ear) == AudioFormat(16_000)
     return microphone, device, ear
 
 
-async def test_it_records_from_its_opening_until_it_is_stopped() -> None:
+async def test_it_records_from_its_opening_until_it_is_closed() -> None:
     microphone, device, ear = await opened()
     await asyncio.to_thread(device.record, 3, b"ab")
-    microphone.stop()
-    device.record(1, b"after the stop")
+    microphone.close()
+    device.record(1, b"after the end")
     assert [chunk async for chunk in microphone.chunks()] == [b"ab"] * 3
     assert device.stopped
     assert ear.warnings == []
+
+
+async def test_it_records_for_a_moment_after_the_stop() -> None:
+    microphone, device, _ = await opened(Waits(grace_s=0.2))
+    device.record(1, b"ab")
+    microphone.stop()
+    await asyncio.to_thread(device.record, 1, b"cd")
+    assert not device.stopped
+    assert [chunk async for chunk in microphone.chunks()] == [b"ab", b"cd"]
+    assert device.stopped
 
 
 async def test_speech_beyond_the_queue_is_lost_and_that_is_said() -> None:
@@ -76,122 +100,71 @@ async def test_speech_beyond_the_queue_is_lost_and_that_is_said() -> None:
     device.record(1)
     await asyncio.sleep(0)
     assert len(ear.warnings) == 2
-    microphone.stop()
+    microphone.close()
     assert len([chunk async for chunk in chunks]) == QUEUED_S * 10
     assert ear.heard_ms == (QUEUED_S * 10 + 27) * 100
 
 
-async def test_a_device_that_goes_away_is_an_error_after_what_it_recorded() -> None:
-    microphone, device, _ = await opened()
+async def test_a_device_that_comes_back_goes_on_and_nothing_recorded_is_lost() -> None:
+    first, second, ear = PlayedDevice("Headset"), Speaking("Headset"), Ear()
+    open_device, asked = plugged(first, None, None, second)
+    microphone = Microphone(open_device, waits=Waits(retry_s=0))
+    await microphone.open(ear)
+    first.record(2, b"ab")
+    first.go_away()
+    chunks = microphone.chunks()
+    assert [await anext(chunks) for _ in range(3)] == [b"ab", b"ab", b"cd" * 4800]
+    assert first.stopped
+    assert asked == [None] * 4
+    assert ear.warnings[0] == "The microphone Headset went away: plug it in, or another, within 30 s."
+    assert ear.warnings[1].startswith("Listening to Headset; 0.")
+    microphone.close()
+
+
+async def test_another_device_is_brought_to_the_rate_of_the_first() -> None:
+    first, second, ear = PlayedDevice("Headset"), Speaking("Webcam", 48_000), Ear()
+    microphone = Microphone(plugged(first, second)[0], waits=Waits(retry_s=0))
+    await microphone.open(ear)
+    first.go_away()
+    second_chunk = await anext(microphone.chunks())
+    assert len(second_chunk) == pytest.approx(3200, abs=64)
+    assert microphone.name == "Webcam"
+    microphone.close()
+
+
+@pytest.mark.parametrize(("same_only_s", "asked_then"), [(0, ["head", None]), (60, ["head", "head"])])
+async def test_the_one_asked_for_is_waited_for_before_any_will_do(same_only_s: float, asked_then: list[str]) -> None:
+    first, second = PlayedDevice("Headset"), Speaking("Webcam")
+    open_device, asked = plugged(first, None, second)
+    microphone = Microphone(open_device, "head", Waits(same_only_s=same_only_s, retry_s=0))
+    await microphone.open(Ear())
+    first.go_away()
+    await anext(microphone.chunks())
+    assert asked == ["head", *asked_then]
+    microphone.close()
+
+
+async def test_no_device_in_time_is_an_error_after_what_was_recorded() -> None:
+    device, ear = PlayedDevice(), Ear()
+    microphone = Microphone(plugged(device, None, None)[0], waits=AT_ONCE)
+    await microphone.open(ear)
     device.record(1, b"ab")
-    assert device.ears is not None
-    device.ears.end()
+    device.go_away()
     chunks = microphone.chunks()
     assert await anext(chunks) == b"ab"
-    with pytest.raises(SourceError, match="microphone Played went away"):
+    with pytest.raises(SourceError, match="microphone Played went away, and none came in 0 s"):
         await anext(chunks)
 
 
-def test_without_a_name_the_default_device_is_chosen() -> None:
-    assert choose([HEADSET, WEBCAM], None) == WEBCAM
+async def test_the_stop_ends_the_wait_for_a_device() -> None:
+    first = PlayedDevice()
+    microphone = Microphone(plugged(first)[0], waits=Waits(grace_s=0))
 
+    class StopsAtAWarning(Ear):
+        def warn(self, sentence: str) -> None:
+            microphone.stop()
 
-def test_a_part_of_the_name_is_enough_whatever_its_case() -> None:
-    assert choose([HEADSET, WEBCAM], "head") == HEADSET
-
-
-def test_an_unknown_name_is_told_with_those_there_are() -> None:
-    with pytest.raises(SourceError, match="no microphone has 'usb2' in its name; there are: Headset Mono, HD Web"):
-        choose([HEADSET, WEBCAM], "usb2")
-
-
-def test_a_machine_without_microphones_says_so() -> None:
-    with pytest.raises(SourceError, match="no microphone on this machine"):
-        choose([], None)
-
-
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [(OSError("PortAudio library not found"), "libportaudio2"), (ImportError(), "package sounddevice")],
-)
-def test_a_missing_library_says_what_to_install(error: Exception, sentence: str) -> None:
-    def load(_name: str) -> ModuleType:
-        raise error
-
-    with pytest.raises(SourceError, match=sentence):
-        load_sounddevice(load)
-
-
-class PlayedStream:
-    """PortAudio's stream, as sounddevice shows it."""
-
-    def __init__(self, callback: Callable[..., None], finished_callback: Callable[[], None], **options: object) -> None:
-        self.options = options
-        self.callback = callback
-        self.finished = finished_callback
-
-    def start(self) -> None:
-        overflow, fine = SimpleNamespace(input_overflow=True), SimpleNamespace(input_overflow=False)
-        self.callback(bytearray(b"ab"), 1, None, fine)
-        self.callback(bytearray(b"cd"), 1, None, overflow)
-
-    def close(self) -> None:
-        self.finished()
-
-
-class PlayedLibrary(ModuleType):
-    PortAudioError = RuntimeError
-    default = SimpleNamespace(device=(1, 0))
-
-    def __init__(self) -> None:
-        super().__init__("sounddevice")
-        self.streams = list[PlayedStream]()
-
-    def query_devices(self) -> list[dict[str, object]]:
-        speaker = {"name": "Speaker", "max_input_channels": 0, "default_samplerate": 48_000.0}
-        return [speaker, {"name": "Mic", "max_input_channels": 2, "default_samplerate": 44_100.0}]
-
-    def RawInputStream(self, **options: object) -> PlayedStream:  # noqa: N802
-        self.streams.append(PlayedStream(**options))  # type: ignore[arg-type]
-        return self.streams[0]
-
-
-class KeptEars:
-    def __init__(self) -> None:
-        self.said = list[object]()
-
-    def deliver(self, chunk: bytes) -> None:
-        self.said.append(chunk)
-
-    def warn(self, sentence: str) -> None:
-        self.said.append(sentence)
-
-    def end(self) -> None:
-        self.said.append("end")
-
-
-def test_only_devices_that_record_are_listed() -> None:
-    assert list_devices(PlayedLibrary()) == [DeviceDescription(1, "Mic", 44_100, 2, is_default=True)]
-
-
-def test_port_audio_records_mono_at_the_native_rate_and_tells_of_gaps() -> None:
-    library, ears = PlayedLibrary(), KeptEars()
-    PortAudioDevice(library, list_devices(library)[0]).start(ears)
-    assert library.streams[0].options == {
-        "samplerate": 44_100,
-        "blocksize": 4_410,
-        "device": 1,
-        "channels": 1,
-        "dtype": "int16",
-    }
-    assert ears.said == [b"ab", "this machine is too busy to record: a moment of speech was lost.", b"cd"]
-
-
-def test_only_an_end_that_nobody_asked_for_is_told() -> None:
-    library, ears = PlayedLibrary(), KeptEars()
-    device = PortAudioDevice(library, list_devices(library)[0])
-    device.start(ears)
-    library.streams[0].finished()
-    assert ears.said.count("end") == 1
-    device.stop()
-    assert ears.said.count("end") == 1
+    await microphone.open(StopsAtAWarning())
+    first.record(1, b"ab")
+    first.go_away()
+    assert [chunk async for chunk in microphone.chunks()] == [b"ab"]

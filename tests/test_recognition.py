@@ -19,7 +19,6 @@ from cli_process import DICTATE, Outcome, outcome, run, start
 from made_audio import encode
 from scripted_server import Stream, final, partial, says, serving, suppressed, until_cancelled
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
 STYLE = re.compile(r"\x1b\[[\d;]*m")
 
 

@@ -78,7 +78,7 @@ def imported(package: str) -> set[str]:
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 modules.add((node.module or "").partition(".")[0])
-    return modules - set(sys.stdlib_module_names) - {"stt", "stt_cli", "stt_service"}
+    return modules - set(sys.stdlib_module_names) - {"stt", "stt_cli", "stt_service", "stt_tui"}
 
 
 def our_texts() -> Iterator[Path]:
@@ -123,7 +123,9 @@ OPTIONAL = {"pynvml"}
 
 
 @pytest.mark.parametrize(
-    ("package", "extra"), [("stt_service", "server"), ("stt_cli", "client")], ids=["server", "client"]
+    ("package", "extra"),
+    [("stt_service", "server"), ("stt_cli", "client"), ("stt_tui", "tui")],
+    ids=["server", "client", "editor"],
 )
 def test_what_a_package_imports_is_in_its_extra(package: str, extra: str) -> None:
     owners = metadata.packages_distributions()
@@ -137,15 +139,19 @@ def test_what_a_package_imports_is_in_its_extra(package: str, extra: str) -> Non
 
 @pytest.mark.parametrize(
     ("extra", "unwanted"),
-    [("server", {"torch"}), ("client", {"torch", "ctranslate2", "faster-whisper", "onnxruntime"})],
-    ids=["server", "client"],
+    [
+        ("server", {"torch"}),
+        ("client", {"torch", "ctranslate2", "faster-whisper", "onnxruntime"}),
+        ("tui", {"torch", "ctranslate2", "faster-whisper", "onnxruntime"}),
+    ],
+    ids=["server", "client", "editor"],
 )
 def test_an_install_stays_small(extra: str, unwanted: set[str]) -> None:
     assert installed_with(requirements(extra)).isdisjoint(unwanted)
 
 
 def test_setup_cfg_lists_every_package() -> None:
-    roots = [(ROOT, "stt_service"), (ROOT, "stt_cli"), (ROOT / "protos", "stt")]
+    roots = [(ROOT, "stt_service"), (ROOT, "stt_cli"), (ROOT, "stt_tui"), (ROOT / "protos", "stt")]
     packages = {
         ".".join(init.parent.relative_to(base).parts)
         for base, name in roots

@@ -11,17 +11,22 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from pathlib import Path
 
+import jsonschema
 import pytest
-from sounds import wav
+import srt
+import webvtt
+from sounds import silence, wav
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service
 from benchmarks.words import errors, plain
+from stt_cli.decoding import open_file
 
 pytestmark = pytest.mark.model
 
 STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
 QUESTION = "en/brooklyn-bridge"
+SCHEMA = json.loads((Path(__file__).parent.parent.parent / "docs" / "recognize.schema.json").read_text())
 
 
 async def start(service: Service | str, *arguments: str) -> Process:
@@ -56,11 +61,35 @@ async def test_a_pipe_is_heard_as_a_file_is(service: Service, recordings: Mappin
     assert errors(plain(recording.text, "ru"), plain(from_file[1], "ru")).percent <= 25
 
 
-async def test_json_has_a_line_for_each_event(service: Service, recordings: Mapping[str, Recording]) -> None:
-    code, stdout, _ = await run(service, "recognize", "--format", "json", "--words", str(recordings[QUESTION].path))
-    (final,) = [json.loads(line) for line in stdout.splitlines()]
+async def test_json_has_a_line_for_each_event_by_the_published_schema(
+    service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    options = ["--format", "json", "--words", "--partials", "--realtime"]
+    code, stdout, _ = await run(service, "recognize", *options, str(recordings[QUESTION].path))
+    *partials, final = [json.loads(line) for line in stdout.splitlines()]
+    for line in [*partials, final]:
+        jsonschema.validate(line, SCHEMA)
+    assert {partial["event"] for partial in partials} == {"partial"}
     assert (code, final["event"], final["language"], final["endpoint"]) == (0, "final", "en", "end_of_audio")
     assert [word["text"] for word in final["words"]] == final["text"].split()
+
+
+@pytest.mark.parametrize("written", ["srt", "vtt"])
+async def test_captions_are_read_by_parsers_of_others(
+    service: Service, recordings: Mapping[str, Recording], tmp_path: Path, written: str
+) -> None:
+    recording, path = recordings["en/jfk"], tmp_path / f"talk.{written}"
+    await run(service, "recognize", "--format", written, "-o", str(path), str(recording.path))
+    if written == "srt":
+        said = [
+            (cue.start.total_seconds(), cue.end.total_seconds(), cue.content) for cue in srt.parse(path.read_text())
+        ]
+    else:
+        said = [(cue.start_in_seconds, cue.end_in_seconds, cue.text) for cue in webvtt.read(str(path)).captions]
+    assert errors(plain(recording.text, "en"), plain(" ".join(text for _, _, text in said), "en")).percent <= 20
+    times_s = [time_s for start_s, end_s, _ in said for time_s in (start_s, end_s)]
+    assert times_s == sorted(times_s)
+    assert times_s[-1] <= recording.duration_s
 
 
 async def test_ctrl_c_prints_what_is_owed(service: Service, recordings: Mapping[str, Recording]) -> None:
@@ -110,3 +139,27 @@ async def test_status_tells_that_the_server_serves_and_what(service: Service) ->
     assert code == 0
     assert f"{service.address}: serving" in stdout
     assert "stt.v1.SpeechToText" in stdout
+
+
+async def test_a_dictation_ends_by_itself_and_its_journal_is_recognised_again(
+    service: Service, recordings: Mapping[str, Recording], tmp_path: Path
+) -> None:
+    question, talk, kept = recordings[QUESTION], tmp_path / "talk.wav", tmp_path / "kept"
+    talk.write_bytes(wav(question.pcm() + silence(60)))
+    options = ["--device", f"file:{talk}", "--until-silence", "2", "--journal", str(kept)]
+    code, stdout, stderr = await run(service, "recognize", *options)
+    assert (code, stderr) == (0, "")
+    assert errors(plain(question.text, "en"), plain(stdout, "en")).percent <= 20
+    (file,) = kept.iterdir()
+    heard_s = sum(len(chunk) for chunk in open_file(file, lambda _: None).chunks) / 32_000
+    assert question.duration_s + 2 <= heard_s <= question.duration_s + 15
+    assert await run(service, "retry", str(kept)) == (0, stdout, "")
+
+
+async def test_many_at_once_say_what_one_after_the_other_says(
+    service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    named = [str(recordings[name].path) for name in (QUESTION, "en/go-forward", "en/riva-question", "en/lj001-0020")]
+    _, alone, _ = await run(service, "recognize", *named)
+    code, together, _ = await run(service, "recognize", "--jobs", "4", *named)
+    assert (code, together) == (0, alone)

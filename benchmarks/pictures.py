@@ -1,0 +1,68 @@
+"""`make pictures`: the pictures of the README, recorded in real terminals against a real server.
+
+Recordings of people stand in for the microphone.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.recorded import RECORDINGS
+from benchmarks.service import Service
+from benchmarks.terminal_picture import picture
+from benchmarks.terminal_session import Session, Shown, shown
+
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+BIN = Path(sys.executable).parent
+SPOKEN = ("en/brooklyn-bridge", "en/jfk", "en/riva-question")
+PAUSE_S = 2.2  # between them, and at the end: longer than the silence that ends an utterance
+SETTINGS = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIME_MODEL": "tiny.en"}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, Service(SETTINGS) as service:
+        talk = _spoken(Path(folder) / "talk.wav")
+        service.wait_until_listening()
+        live = Session(["stt-cli", "recognize", "--device", f"file:{talk.name}"], talk.parent, 80, 14, length_s=40)
+        _draw("live", live, "stt-cli recognize, live in a terminal", service.address)
+        dictated = ["stt-tui", "--device", f"file:{talk.name}"]
+        editor = Session(dictated, talk.parent, 60, 14, length_s=26, prompt=False)
+        _draw("editor", editor, "stt-tui, the dictation editor", service.address)
+
+
+def _spoken(path: Path) -> Path:
+    """Write what is said in the pictures."""
+    by_name = {recording.name: recording for recording in RECORDINGS}
+    with wave.open(str(path), "wb") as talk:
+        talk.setnchannels(1)
+        talk.setsampwidth(2)
+        talk.setframerate(16_000)
+        for name in SPOKEN:
+            talk.writeframes(by_name[name].pcm() + bytes(2 * round(16_000 * PAUSE_S)))
+    return path
+
+
+def _draw(name: str, session: Session, title: str, address: str) -> None:
+    home = str(session.folder)
+    variables = {"SERVER_HOST": address, "PATH": f"{BIN}:/usr/bin:/bin", "HOME": home, "XDG_STATE_HOME": home}
+    moments = shown(session, variables)
+    path = PICTURES / f"{name}.svg"
+    path.write_text(picture(moments, session.columns, title, _fullest(moments)), encoding="utf-8")
+    print(f"{path}: {path.stat().st_size // 1024} KB, {len(moments)} moments")
+
+
+def _fullest(moments: Sequence[Shown]) -> float:
+    """Return the moment that shows most, what is just being said counting twice."""
+
+    def letters(moment: Shown) -> int:
+        return sum(len(run.text) * (2 if run.style.dim else 1) for row in moment.rows for run in row)
+
+    return max(moments, key=letters).at_s
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Hears a source with its screen: keeps the journal, and ends the source when nobody has spoken for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stt_cli.errors import OutputError
+from stt_cli.events import AudioFormat, Event
+from stt_cli.journal import Journal
+from stt_cli.screen import Screen
+from stt_cli.silence import SilenceWatch
+
+
+class Hearing:
+    def __init__(
+        self, screen: Screen, stop: Callable[[], None], journal: Journal | None, silence: SilenceWatch | None
+    ) -> None:
+        """Take what ends the source, and what this source has of a journal and a watch."""
+        self._screen = screen
+        self._stop = stop
+        self._journal = journal
+        self._silence = silence
+
+    def warn(self, sentence: str) -> None:
+        self._screen.warn(sentence)
+
+    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
+        self._screen.heard(chunk, audio_format)
+        if self._journal is not None:
+            self._keep(self._journal, chunk, audio_format)
+        if self._silence is not None and self._silence.heard(audio_format.duration_ms(len(chunk))):
+            self._silence = None
+            self._stop()
+
+    def follow(self, event: Event) -> None:
+        self._screen.follow(event)
+        if self._silence is not None:
+            self._silence.follow(event)
+
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def _keep(self, journal: Journal, chunk: bytes, audio_format: AudioFormat) -> None:
+        try:
+            journal.keep(chunk, audio_format)
+        except OutputError as error:  # the dictation matters more
+            self._screen.warn(f"{error} No more is kept.")
+            self._journal = None

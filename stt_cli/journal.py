@@ -1,0 +1,130 @@
+"""Keeps what the microphone hears, as it hears it: FLAC files that are whole up to the last quarter of a second.
+
+A file tells what recognition was asked for, so that `stt-cli retry FILE` asks for the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from stt_cli.errors import OutputError, SourceError
+from stt_cli.events import AudioFormat, Settings
+
+FILE_S = 3600  # then another file is begun
+FOLDER_BYTES = 2_000_000_000  # about ten hours at 48 kHz; then the oldest go
+NAMES = "dictation-*.flac"
+TAG = "stt_settings"
+
+
+def local_time() -> datetime:
+    return datetime.now().astimezone()
+
+
+class Journal:
+    """One microphone's files in the folder; they are begun when the first sound comes."""
+
+    def __init__(
+        self, folder: Path, settings: Settings, now: Callable[[], datetime] = local_time, file_s: float = FILE_S
+    ) -> None:
+        self.files = list[Path]()
+        self._folder = folder
+        self._settings = settings
+        self._now = now
+        self._file_s = file_s
+        self._written: _File | None = None
+
+    def keep(self, chunk: bytes, audio_format: AudioFormat) -> None:
+        """Write what was heard, 16-bit mono.
+
+        Raises:
+            OutputError: when it cannot be written.
+        """
+        try:
+            if self._written is not None and self._written.written_s >= self._file_s:
+                self.close()
+            if self._written is None:
+                self._written = self._begin(audio_format.sample_rate_hz)
+            self._written.write(chunk)
+        except OSError as error:
+            raise OutputError(f"the journal in {self._folder} cannot be written: {error.strerror or error}.") from error
+
+    def close(self) -> None:
+        """Complete the file; without it no more than its end and its length are missing."""
+        if self._written is not None:
+            written, self._written = self._written, None
+            written.close()
+
+    def _begin(self, rate_hz: int) -> _File:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        prune(self._folder)
+        name = f"{NAMES.replace('*', self._now().strftime('%Y-%m-%d-%H%M%S-%f')[:-3])}"
+        self.files.append(self._folder / name)
+        return _File(self.files[-1], rate_hz, self._settings)
+
+
+class _File:
+    def __init__(self, path: Path, rate_hz: int, settings: Settings) -> None:
+        import av  # half a second
+
+        path.touch(mode=0o600)  # a voice is nobody else's business
+        self._container = av.open(str(path), "w", format="flac", options={"flush_packets": "1"})
+        self._container.metadata[TAG] = json.dumps(asdict(settings), ensure_ascii=False)
+        self._stream = self._container.add_stream("flac", rate=rate_hz, layout="mono")
+        self._rate_hz = rate_hz
+        self._samples = 0
+
+    @property
+    def written_s(self) -> float:
+        return self._samples / self._rate_hz
+
+    def write(self, chunk: bytes) -> None:
+        from av import AudioFrame
+
+        frame = AudioFrame(format="s16", layout="mono", samples=len(chunk) // 2)
+        frame.sample_rate, frame.pts = self._rate_hz, self._samples
+        frame.planes[0].update(chunk.ljust(frame.planes[0].buffer_size, b"\0"))
+        self._samples += frame.samples
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        with self._container:
+            self._container.mux(self._stream.encode(None))
+
+
+def prune(folder: Path, limit_bytes: int = FOLDER_BYTES) -> None:
+    """Remove the oldest journals of the folder until they take no more than that."""
+    files = sorted(folder.glob(NAMES))
+    total_bytes = sum(file.stat().st_size for file in files)
+    for file in files:
+        if total_bytes <= limit_bytes:
+            return
+        total_bytes -= file.stat().st_size
+        file.unlink()
+
+
+def newest(folder: Path) -> Path:
+    """Return the folder's newest journal.
+
+    Raises:
+        SourceError: when it has none.
+    """
+    files = sorted(folder.glob(NAMES))
+    if not files:
+        raise SourceError(f"{folder} has no journal in it ({NAMES}).")
+    return files[-1]
+
+
+def settings_of(path: Path) -> Settings:
+    """Return what recognition was asked for; the server's own settings where the file does not tell."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            told = json.loads(container.metadata.get(TAG, "{}"))
+            return Settings(**{**told, "hotwords": tuple(told.get("hotwords", ()))})
+    except (OSError, ValueError, TypeError):
+        return Settings()

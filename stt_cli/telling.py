@@ -1,0 +1,45 @@
+"""Tells of one source's events: to the screen, to the output, and, sentence by sentence, to the clipboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stt_cli.events import Event, Final, Notice, Partial, Started, Suppressed
+from stt_cli.outputs import Write
+from stt_cli.render import renderer
+from stt_cli.request import Writing
+from stt_cli.screen import Screen
+
+
+class Telling:
+    def __init__(
+        self, writing: Writing, file: str | None, screen: Screen, write: Write, copy: Callable[[str], None]
+    ) -> None:
+        self._writing = writing
+        self._screen = screen
+        self._write = write
+        self._copy = copy
+        self._rendered = renderer(writing.format, file, writing.words)
+
+    def begin(self) -> None:
+        self._write(self._rendered.opening())
+
+    def tell(self, event: Event) -> None:
+        screen, writing = self._screen, self._writing
+        match event:
+            case Partial():
+                if writing.format == "json" and writing.partials:
+                    self._write(self._rendered.render(event))
+                if screen.live or writing.format != "json":
+                    screen.partial(event)
+            case Final(text=text):
+                self._write(self._rendered.render(event))
+                self._copy(text)
+            case Suppressed(reason=reason, text=text):
+                self._write(self._rendered.render(event))
+                if screen.live or writing.verbose:
+                    screen.aside(f"Suppressed ({reason}): {text}")
+            case Notice():
+                screen.notice(event)
+            case Started(model=model, settings=settings) if writing.verbose:
+                screen.aside(f"Model {model}, language {settings.language}")

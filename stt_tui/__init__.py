@@ -1,0 +1,1 @@
+"""Realtime STT: the dictation editor."""

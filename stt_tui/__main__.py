@@ -1,0 +1,78 @@
+"""The command: parses, runs the editor, tells what is to be told. Loads no gRPC: the screen comes first."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from platformdirs import user_state_path
+
+from stt_cli.events import Settings, StreamOptions
+from stt_cli.options import server_options, speech_options
+from stt_cli.target import Target
+from stt_tui.app import Work, run
+from stt_tui.files import FileError, read
+from stt_tui.speech import Means, Recognize
+
+if TYPE_CHECKING:
+    from stt_cli.devices import Device
+
+PATIENCE_S = 24 * 3600.0  # one may start the editor before the server; the audio waits
+EXAMPLES = """\b
+Examples:
+  stt-tui                          dictate; each sentence goes to the clipboard
+  stt-tui notes.txt --language ru  go on with a text
+  stt-tui --no-auto                do not record before F1
+"""
+
+
+@click.command(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="realtime-stt-grpc", message="%(version)s")
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--auto/--no-auto", default=True, show_default=True, help="Record at once; else F1 begins.")
+@speech_options
+@click.option(
+    "--device",
+    metavar="NAME",
+    help="A microphone, by part of its name: see `stt-cli devices`; or file:PATH plays a recording.",
+)
+@server_options
+def tui(file: Path | None, auto: bool, settings: Settings, device: str | None, target: Target) -> None:
+    """Dictate and type, in one text: a full-screen editor. F1 records, Ctrl+Q quits."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("stt-tui needs a terminal; `stt-cli recognize` writes to pipes and files.")
+    try:
+        opened, text = read(file) if file else (None, "")
+    except FileError as error:
+        raise click.ClickException(str(error)) from error
+    journals = user_state_path("realtime-stt") / "journals"
+    work = Work(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, journals)
+    farewell = asyncio.run(run(work, Means(_open_device, lambda: _load_recognize(target))))
+    if farewell:
+        click.echo(farewell)
+
+
+def _open_device(name: str | None) -> Device:
+    from stt_cli.microphone import open_device
+
+    return open_device(name)
+
+
+def _load_recognize(target: Target) -> Recognize:
+    from stt_cli.client import recognize
+    from stt_cli.retries import Patience
+
+    return lambda source, options: recognize(target, source, options, Patience(first_s=PATIENCE_S, lost_s=PATIENCE_S))
+
+
+def main() -> None:
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it logs to stderr, across the screen
+    tui()
+
+
+if __name__ == "__main__":
+    main()

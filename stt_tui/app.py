@@ -1,0 +1,251 @@
+"""The editor running: one loop for the terminal, the keys and gRPC.
+
+The screen comes first; what is slow to load waits until it is drawn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import sys
+from asyncio import TaskGroup
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urwid
+from urwid.display.common import InputClosedError
+
+from stt_cli.clipboard import Clipboard, Copied, tools
+from stt_cli.events import StreamOptions
+from stt_tui.editor import Editor
+from stt_tui.files import TextFile
+from stt_tui.hands import Hands, Order
+from stt_tui.keeping import Keeping, words
+from stt_tui.keys import Command
+from stt_tui.screen import PALETTE, EditorScreen
+from stt_tui.scribe import Scribe
+from stt_tui.speech import Means, Speech
+from stt_tui.status import Status
+from stt_tui.terminal import Terminal
+
+OWED_S = 10.0  # waited for the last words when one quits; what was heard of them stays in the journal
+GONE = {errno.EIO, errno.ENXIO, errno.EPIPE, errno.EBADF}  # what a terminal that was closed answers
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What there is to edit, and how."""
+
+    file: TextFile | None
+    text: str
+    options: StreamOptions
+    device: str | None
+    records_at_once: bool
+    journals: Path
+
+
+async def run(work: Work, means: Means) -> str:
+    """Edit until one quits; return what there is to say then."""
+    app = App(work, means)
+    async with app.on_screen():
+        await app.live()
+    return app.farewell
+
+
+class App:
+    def __init__(self, work: Work, means: Means) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._work = work
+        self._status = Status()
+        self._editor = Editor(work.text)
+        self._keeping = Keeping(self._editor.document, work.file, work.journals, self._status, self._tell)
+        self._scribe = Scribe(self._editor.dictation, self._status, self._copy, self._follow)
+        self._speech = Speech(means, work.options, work.device, self._scribe)
+        self._clipboard = Clipboard(tools(), self._write)
+        self._hands = Hands(self._editor, self._orders(), self._copy, self._loop.time)
+        self._terminal = Terminal(self._editor.paste)
+        self._main = urwid.MainLoop(
+            EditorScreen(self._editor, lambda: self._status, self._hands),
+            PALETTE,
+            self._terminal,
+            event_loop=urwid.AsyncioEventLoop(loop=self._loop),
+        )
+        self._tasks: TaskGroup | None = None
+        self._quit = asyncio.Event()
+        self._hurry: Callable[[], object] = self._quit.set  # do not wait for what is owed
+        self._failure: BaseException | None = None
+        self._is_drawing = False  # soon
+        self._has_terminal = True
+        self.farewell = ""
+
+    @asynccontextmanager
+    async def on_screen(self) -> AsyncIterator[None]:
+        """Take the terminal, and give it back as it was."""
+        self._loop.set_exception_handler(self._fail)
+        with self._signals(), _quiet_stderr():
+            self._main.start()
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # of a terminal that is gone
+                    self._main.stop()
+                self._has_terminal = False
+        if self._failure is not None:
+            raise self._failure
+
+    async def live(self) -> None:
+        """Edit until one quits, and wait for the last words for a while."""
+        try:
+            async with TaskGroup() as self._tasks:
+                await asyncio.sleep(0)  # the first screen
+                self._tasks.create_task(self._keeping.look())
+                if self._work.records_at_once:
+                    self._record()
+                await self._quit.wait()
+                await self._last_words()
+                self._tasks.create_task(_leave())
+        except* _Left:
+            pass
+        finally:
+            self._tasks = None
+            if self._keeping.close():
+                self.farewell = "What is not saved is kept: stt-tui offers it at the next start."
+
+    async def _last_words(self) -> None:
+        self._speech.stop()
+        if self._speech.is_owed:
+            self._scribe.warn("Waiting for the last words; Ctrl+Q again quits now")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(OWED_S) as patience:
+                    self._hurry = lambda: patience.reschedule(0)
+                    await self._speech.settled()
+
+    # Orders
+
+    def _orders(self) -> dict[Command, Order]:
+        return {
+            Command.RECORD: self._record,
+            Command.COPY_ALL: lambda: self._copy(self._editor.document.text()),
+            Command.QUIT: self._leave_soon,
+            Command.SAVE: lambda: self._begin(self._keeping.save()),
+            Command.RESTORE: self._keeping.restore,
+            Command.DISCARD: self._keeping.discard,
+        }
+
+    def _record(self) -> None:
+        if self._speech.is_on:
+            self._speech.stop()
+        else:
+            self._begin(self._speech.dictate())
+
+    def _copy(self, text: str) -> None:
+        self._begin(self._copied(text))
+
+    async def _copied(self, text: str) -> None:
+        match await self._clipboard.copy(text):
+            case Copied.SUPERSEDED:
+                return
+            case Copied.NOWHERE:
+                self._scribe.warn(f"Not copied: no clipboard takes {words(text)}")
+            case Copied.TERMINAL:
+                self._scribe.warn(f"Copied {words(text)} (OSC 52)")
+            case _:
+                self._scribe.warn(f"Copied {words(text)}")
+
+    def _leave_soon(self) -> None:
+        if self._quit.is_set():
+            self._hurry()
+        self._quit.set()
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        if self._tasks is None:
+            work.close()
+        else:
+            self._tasks.create_task(work)
+
+    # The screen
+
+    def _tell(self, sentence: str) -> None:
+        """Show a sentence in the status line; from any thread."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._scribe.warn, sentence)
+
+    def _follow(self) -> None:
+        self._keeping.journal.say(self._editor.dictation.ghosts())
+        self._redraw()
+
+    def _redraw(self) -> None:
+        """Draw soon, once for all that happens until then."""
+        if not self._is_drawing:
+            self._is_drawing = True
+            self._loop.call_soon(self._draw)
+
+    def _draw(self) -> None:
+        self._is_drawing = False
+        if self._has_terminal:
+            self._main.draw_screen()
+
+    def _write(self, sequence: str) -> None:
+        """Write to the terminal between two drawings; from any thread."""
+        self._loop.call_soon_threadsafe(self._terminal.write, sequence)
+        self._loop.call_soon_threadsafe(self._terminal.flush)
+
+    # What ends it
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        handlers = {signal.SIGINT: self._quit.set, signal.SIGTERM: self._quit.set, signal.SIGHUP: self._hang_up}
+        for number, handler in handlers.items():
+            self._loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                self._loop.remove_signal_handler(number)
+
+    def _hang_up(self) -> None:
+        """The terminal is gone: write down what is owed, and end."""
+        if self._has_terminal:
+            self._has_terminal = False
+            self._terminal.unhook_event_loop(self._main.event_loop)
+        self._quit.set()
+
+    def _fail(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Hear of what went wrong in a callback of the loop."""
+        error = context.get("exception")
+        if isinstance(error, InputClosedError) or (isinstance(error, OSError) and error.errno in GONE):
+            self._hang_up()
+        elif error is not None:
+            self._failure = self._failure or error
+            self._quit.set()
+
+
+class _Left(Exception):
+    """Ends the tasks that are still at work."""
+
+
+async def _leave() -> None:
+    raise _Left
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep libraries from writing across the screen: ALSA, PortAudio and gRPC do."""
+    if not os.isatty(2):
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,185 @@
+"""What was written since the text was last saved, on disk a moment after each key: it outlives a kill.
+
+A journal is a file of JSON lines: the text, then each change to it, and what is being said. Its writer holds a lock on
+it, so whatever has none was left behind. A thread writes; a key never waits for a disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import RawIOBase
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+from stt_tui.document import Document
+from stt_tui.layout import Ghost
+from stt_tui.lines import Change, Position
+
+SUFFIX = ".journal"
+MAX_LEFT = 20  # texts left behind; the oldest go
+LEAST_REWRITE_BYTES = 1_000_000  # of changes: then the text is written anew, or when they are four times as long as it
+MAX_WAITING_BYTES = 16_000_000  # for a disk that hangs; then the text is written anew once it answers
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A text that an earlier session left."""
+
+    path: Path
+    file: str | None  # what it was to be saved in
+    text: str
+    written: datetime
+
+
+class Journal:
+    """Keeps what is written to the document; `warn` hears, on the writer's thread, when that fails."""
+
+    def __init__(self, folder: Path, file: str | None, document: Document, warn: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._file = file
+        self._document = document
+        self._warn = warn
+        self._is_begun = False
+        self._text_bytes = self._changed_bytes = 0
+        self._given_bytes = self._done_bytes = 0  # to the writer; by the writer
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()  # bounded by MAX_WAITING_BYTES
+        self._written: RawIOBase | None = None  # the writer's
+        self._path = folder
+        self._thread = Thread(target=self._write_all, daemon=True, name="journal")
+        self._thread.start()
+        document.follow(self._change)
+
+    def say(self, ghosts: Sequence[Ghost]) -> None:
+        """Keep what is being said, in case it is never settled."""
+        if ghosts or self._is_begun:
+            self._add({"said": [[*ghost.at, ghost.text] for ghost in ghosts]})
+
+    def forget(self) -> None:
+        """All is saved elsewhere."""
+        self._is_begun, self._changed_bytes = False, 0
+        self._work.put(self._remove)
+
+    def drop(self, left: Left) -> None:
+        """Remove what another session left, once all up to now is written here."""
+        self._work.put(lambda: left.path.unlink(missing_ok=True))
+
+    def name(self, file: str) -> None:
+        """From now on it is that file's."""
+        self._file = file
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Write all that waits; the journal stays if there is something in it."""
+        if self._changed_bytes and not self._is_begun:  # it could not be written before
+            self._begin()
+        self._work.put(None)
+        self._thread.join(timeout_s)
+
+    def _change(self, change: Change, text: str) -> None:
+        self._add({"from": change.start, "to": change.end, "put": text})
+
+    def _add(self, entry: dict[str, object]) -> None:
+        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+        self._changed_bytes += len(line)
+        if self._given_bytes - self._done_bytes > MAX_WAITING_BYTES:
+            self._is_begun = False
+            return
+        if not self._is_begun or self._changed_bytes > max(LEAST_REWRITE_BYTES, 4 * self._text_bytes):
+            self._begin()
+            if "put" in entry:
+                return  # the text has it
+        self._give(len(line), lambda: self._append(line))
+
+    def _begin(self) -> None:
+        text, file = self._document.text(), self._file
+        self._is_begun, self._text_bytes, self._changed_bytes = True, len(text), 0
+        self._give(len(text), lambda: self._start(json.dumps({"text": text, "file": file}).encode() + b"\n"))
+
+    def _give(self, size_bytes: int, work: Callable[[], None]) -> None:
+        def counted() -> None:
+            self._done_bytes += size_bytes
+            work()
+
+        self._given_bytes += size_bytes
+        self._work.put(counted)
+
+    # On the writer's thread
+
+    def _write_all(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except OSError as error:
+                self._is_begun = False  # with the next change, try from the start
+                self._warn(f"The journal cannot be written: {error.strerror}.")
+
+    def _start(self, line: bytes) -> None:
+        """Write a new journal, then take the place of the old one."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._folder)  # only its owner may read it
+        new = os.fdopen(descriptor, "wb", buffering=0)
+        fcntl.flock(new, fcntl.LOCK_EX)
+        new.write(line)
+        os.fsync(descriptor)
+        old, self._written = self._written, new
+        self._path = Path(name).rename(f"{name}{SUFFIX}") if old is None else Path(name).rename(self._path)
+        if old is not None:
+            old.close()
+
+    def _append(self, line: bytes) -> None:
+        if self._written is not None:
+            self._written.write(line)
+
+    def _remove(self) -> None:
+        if self._written is not None:
+            self._path.unlink(missing_ok=True)
+            self._written.close()
+            self._written = None
+
+
+def left_behind(folder: Path, file: str | None) -> list[Left]:
+    """Return the texts that earlier sessions left for this file, or for none: newest first."""
+    found = [left for path in folder.glob(f"*{SUFFIX}") if (left := _read(path)) is not None]
+    return sorted((left for left in found if left.file == file), key=lambda left: left.written, reverse=True)
+
+
+def remove_oldest(folder: Path) -> int:
+    """Keep `MAX_LEFT` texts; return how many had to go."""
+    paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    gone = [path for path in paths[MAX_LEFT:] if _read(path) is not None]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
+
+
+def _read(path: Path) -> Left | None:
+    """Return what the journal holds; None while its session lives."""
+    with suppress(OSError, ValueError, KeyError, IndexError), path.open("rb") as journal:
+        fcntl.flock(journal, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        first, *entries = journal.read().split(b"\n")
+        head = json.loads(first)
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC).astimezone()
+        return Left(path, head["file"], _replayed(head["text"], entries), written)
+    return None
+
+
+def _replayed(text: str, entries: list[bytes]) -> str:
+    """Return the text after the changes, with what was being said at the end of it put in."""
+    document, said = Document(text), list[list[int | str]]()
+    for entry in entries[:-1]:  # a last line without its end was being written
+        change = json.loads(entry)
+        if "put" in change:
+            document.lines.replace(Position(*change["from"]), Position(*change["to"]), change["put"])
+        else:
+            said = change["said"]
+    for line, offset, words in reversed(said):
+        place = document.lines.clamp(Position(int(line), int(offset)))
+        document.lines.replace(place, place, str(words))
+    return document.text()

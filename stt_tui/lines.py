@@ -1,0 +1,92 @@
+"""The text as a list of lines, and the one way in which it changes. Pure.
+
+A change costs as much as the lines it touches, whatever the size of the text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Position(NamedTuple):
+    """Before the code point `offset` of a line; positions sort as they stand in the text."""
+
+    line: int
+    offset: int
+
+
+START = Position(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What stood from `start` to `end` was replaced; what is there now ends at `new_end`."""
+
+    start: Position
+    end: Position
+    new_end: Position
+
+
+class Lines:
+    def __init__(self, text: str = "") -> None:
+        self._lines = text.split("\n")
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, line: int) -> str:
+        return self._lines[line]
+
+    @property
+    def end(self) -> Position:
+        return Position(len(self._lines) - 1, len(self._lines[-1]))
+
+    @property
+    def is_empty(self) -> bool:
+        return self.end == START
+
+    def text(self) -> str:
+        return "\n".join(self._lines)
+
+    def between(self, start: Position, end: Position) -> str:
+        if start.line == end.line:
+            return self._lines[start.line][start.offset : end.offset]
+        first, last = self._lines[start.line][start.offset :], self._lines[end.line][: end.offset]
+        return "\n".join([first, *self._lines[start.line + 1 : end.line], last])
+
+    def replace(self, start: Position, end: Position, text: str) -> Change:
+        before, after = self._lines[start.line][: start.offset], self._lines[end.line][end.offset :]
+        self._lines[start.line : end.line + 1] = (before + text + after).split("\n")
+        return Change(start, end, end_of(start, text))
+
+    def clamp(self, position: Position) -> Position:
+        """Return the position, or the nearest one that there is."""
+        line = min(max(position.line, 0), len(self._lines) - 1)
+        return Position(line, min(max(position.offset, 0), len(self._lines[line])))
+
+
+def end_of(start: Position, text: str) -> Position:
+    """Return where the text ends that is put in at `start`."""
+    breaks = text.count("\n")
+    if not breaks:
+        return Position(start.line, start.offset + len(text))
+    return Position(start.line + breaks, len(text) - text.rindex("\n") - 1)
+
+
+def moved(position: Position, change: Change) -> Position:
+    """Return where the text is now that stood at the position; text put in right there comes after it."""
+    if position <= change.start:
+        return position
+    if position < change.end:
+        return change.start
+    if position.line > change.end.line:
+        return Position(position.line + change.new_end.line - change.end.line, position.offset)
+    return Position(change.new_end.line, position.offset - change.end.offset + change.new_end.offset)
+
+
+def pushed(position: Position, change: Change) -> Position:
+    """Return the same, but text put in right there comes before it."""
+    if position == change.start or change.start < position < change.end:
+        return change.new_end
+    return moved(position, change)

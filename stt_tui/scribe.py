@@ -1,0 +1,105 @@
+"""Writes down what is recognised: into the document, onto the clipboard, and into the status line how it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stt_cli.events import (
+    AudioFormat,
+    Connection,
+    ConnectionState,
+    Event,
+    Final,
+    Notice,
+    Partial,
+    SpeechStarted,
+    Started,
+    Suppressed,
+)
+from stt_cli.level import level
+from stt_tui.dictation import Dictation
+from stt_tui.status import Recording, Status
+
+NOTICES = {
+    "PARTIALS_SHED": "the server is busy: partials come late",
+    "PARTIALS_RESTORED": "partials come in time again",
+}
+
+
+class Scribe:
+    """A listener of dictations (`speech.py`)."""
+
+    def __init__(
+        self, dictation: Dictation, status: Status, copy: Callable[[str], None], changed: Callable[[], None]
+    ) -> None:
+        """Take what puts a sentence on the clipboard, and what is to be called after each event."""
+        self._dictation = dictation
+        self._status = status
+        self._copy = copy
+        self._changed = changed
+        self._heard_ms = 0.0
+
+    def warn(self, sentence: str) -> None:
+        self._status.message = sentence[:1].upper() + sentence[1:]
+        self._changed()
+
+    def opening(self) -> None:
+        self._status.recording = Recording.OPENING
+        self._changed()
+
+    def recording(self) -> None:
+        self._status.recording = Recording.ON
+        self._heard_ms = self._status.lag_s = self._status.level = 0.0
+        self._changed()
+
+    def silent(self) -> None:
+        self._status.recording = Recording.OFF
+        self._changed()
+
+    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
+        self._heard_ms += audio_format.duration_ms(len(chunk))
+        self._status.level = level(chunk, audio_format.encoding)
+        self._changed()
+
+    def recognised(self, dictation: int, event: Event) -> None:
+        match event:
+            case Connection():
+                self._connection(event)
+            case Started():
+                self._status.language = event.settings.language or ""
+            case SpeechStarted():
+                self._dictation.begin((dictation, event.utterance))
+            case Partial():
+                self._dictation.hear((dictation, event.utterance), event.stable + event.unstable)
+                self._status.lag_s = max(0.0, self._heard_ms - event.end_ms) / 1000
+            case Final():
+                self._dictation.settle((dictation, event.utterance), event.text)
+                self._status.language = event.language or self._status.language
+                self._copy(event.text)
+            case Suppressed():
+                self._dictation.drop((dictation, event.utterance))
+            case Notice():
+                self._status.message = NOTICES.get(event.reason, event.message)
+        self._changed()
+
+    def ended(self, dictation: int) -> None:
+        if self._dictation.give_up(dictation):
+            self.warn("the last words were not settled: they are in the text as they were heard")
+        if self._status.recording is Recording.OFF:
+            self._status.connection, self._status.in_trouble = "", False
+        self._changed()
+
+    def _connection(self, event: Connection) -> None:
+        kept = f", {event.kept_ms // 1000} s kept" if event.kept_ms >= 1000 else ""
+        self._status.in_trouble = event.state is ConnectionState.RECONNECTING
+        match event.state:
+            case ConnectionState.CONNECTED | ConnectionState.RESUMED:
+                self._status.connection = "connected"
+            case ConnectionState.DRAINING:
+                self._status.connection = "changing servers"
+            case state:
+                self._status.connection = f"{state.value}{kept}"
+        if event.state is ConnectionState.RECONNECTING and event.message:
+            self._status.message = event.message
+        if event.state is ConnectionState.RESUMED:
+            self._status.message = "connected again, nothing lost"

@@ -1,0 +1,115 @@
+"""A microphone for real: PulseAudio, ALSA, PortAudio, stt-cli, stt-server; only the air is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import virtual_room
+from virtual_room import Room
+
+from benchmarks.recorded import Recording
+from benchmarks.service import Service
+from benchmarks.words import errors, plain
+
+LACKING = virtual_room.lacking()
+pytestmark = [pytest.mark.model, pytest.mark.skipif(LACKING is not None, reason=f"This machine lacks {LACKING}.")]
+
+STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    with virtual_room.opened(tmp_path) as room:
+        yield room
+
+
+async def dictation(room: Room, service: Service) -> Process:
+    """Return stt-cli when the microphone is open and the server answers."""
+    environment = {**room.environment(), "SERVER_HOST": service.address}
+    options = ["--device", "ROOM", "--language", "en", "--verbose"]
+    process = await asyncio.create_subprocess_exec(
+        STT_CLI, "recognize", *options, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment
+    )
+    await told(process, "Model base")
+    return process
+
+
+async def told(process: Process, sentence: str) -> str:
+    """Return the line on stderr that begins so, when it has come."""
+    assert process.stderr is not None
+    said = list[str]()
+    async with asyncio.timeout(PATIENCE_S):
+        while line := (await process.stderr.readline()).decode():
+            said.append(line)
+            if line.startswith(sentence):
+                return line
+    raise AssertionError(f"stt-cli ended and did not say {sentence!r}, but {said}.")
+
+
+async def heard(process: Process) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_S):
+        return (await process.stdout.readline()).decode()
+
+
+async def test_what_is_said_in_the_room_is_recognised(
+    room: Room, service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    question = recordings["en/brooklyn-bridge"]
+    process = await dictation(room, service)
+    await asyncio.to_thread(room.play, question.path)
+    text = await heard(process)
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0
+    assert errors(plain(question.text, "en"), plain(text, "en")).percent <= 20
+
+
+async def test_a_microphone_that_is_unplugged_and_plugged_in_again_goes_on(
+    room: Room, service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    question = recordings["en/brooklyn-bridge"]
+    process = await dictation(room, service)
+    await asyncio.to_thread(room.unplug)
+    assert "plug it in" in await told(process, "The microphone room went away")
+    await asyncio.to_thread(room.plug_in)
+    await told(process, "Listening to room")
+    await asyncio.to_thread(room.play, question.path)
+    text = await heard(process)
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0
+    assert errors(plain(question.text, "en"), plain(text, "en")).percent <= 20
+
+
+async def run(room: Room, *arguments: str) -> str:
+    """Return what stt-cli prints."""
+    process = await asyncio.create_subprocess_exec(STT_CLI, *arguments, stdout=PIPE, env=room.environment())
+    stdout, _ = await process.communicate()
+    return stdout.decode()
+
+
+async def test_the_microphone_is_listed_with_its_native_rate(room: Room) -> None:
+    lines = (await run(room, "devices")).splitlines()
+    assert any(line.split()[1:3] == ["44100", "Hz"] and line.endswith("  room") for line in lines)
+    listed = json.loads(await run(room, "devices", "--format", "json"))
+    assert ("room", 44_100) in [(device["name"], device["sample_rate_hz"]) for device in listed]
+
+
+async def test_the_doctor_listens_to_the_room(
+    room: Room, service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    arguments = ["doctor", "--device", "room", "--server", service.address]
+    said = await run(room, *arguments)
+    assert "warn level of room: it hears nothing at all." in said
+    playing = asyncio.create_task(asyncio.to_thread(room.play, recordings["en/jfk"].path))
+    said = await run(room, *arguments)
+    await playing
+    assert re.search(r"level of room: -\d+ dB at its loudest", said), said

@@ -1,0 +1,91 @@
+"""A room without a sound card: PulseAudio's null sink, which a microphone hears through ALSA and PortAudio."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+START_TIMEOUT_S = 10.0
+SINK = ["module-null-sink", "sink_name=room", "rate=44100", "channels=2"]
+ALSA = """
+pcm.!default {{ type pulse server "{server}" }}
+ctl.!default {{ type pulse server "{server}" }}
+pcm.room {{ type pulse device "room.monitor" server "{server}" hint {{ show on description "A room" }} }}
+"""
+PLUGIN = "alsa-lib/libasound_module_pcm_pulse.so"
+
+
+def lacking() -> str | None:
+    """Return what this machine lacks for a room; None when nothing."""
+    for program in ("pulseaudio", "pactl", "paplay"):
+        if shutil.which(program) is None:
+            return f"{program} (Debian: pulseaudio, pulseaudio-utils)"
+    if not any(Path("/usr/lib").glob(f"*/{PLUGIN}")) and not Path(f"/usr/lib64/{PLUGIN}").exists():
+        return "ALSA's plugin for PulseAudio (Debian: libasound2-plugins)"
+    return None if ctypes.util.find_library("portaudio") else "PortAudio (Debian: libportaudio2)"
+
+
+class Room:
+    """What is played in it is heard by the microphone `room`, unless that is unplugged."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = f"unix:{folder}/native"
+        alsa = folder / "asound.conf"
+        alsa.write_text(ALSA.format(server=self._server))
+        self.variables: Mapping[str, str] = {
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(folder),
+            "PULSE_SERVER": self._server,
+            "ALSA_CONFIG_PATH": str(alsa),
+        }
+
+    def arguments(self) -> list[str]:
+        loaded = [" ".join(SINK), f"module-native-protocol-unix socket={self._server.removeprefix('unix:')}"]
+        options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
+        return ["pulseaudio", *options, *(f"--load={module}" for module in loaded)]
+
+    def play(self, path: Path) -> None:
+        """Play it to its end; without the latency the sink would render seconds ahead, unheard by who comes in."""
+        subprocess.run(["paplay", "--latency-msec=50", path], env=self.environment(), check=True, timeout=60)
+
+    def unplug(self) -> None:
+        self.control("unload-module", SINK[0])
+
+    def plug_in(self) -> None:
+        self.control("load-module", *SINK)
+
+    def control(self, *arguments: str) -> None:
+        subprocess.run(["pactl", *arguments], env=self.environment(), check=True, timeout=10, capture_output=True)
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **self.variables}
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Room]:
+    """Yield a room that is ready; PulseAudio ends with it."""
+    room = Room(folder)
+    with subprocess.Popen(room.arguments(), env=room.environment(), stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait_until_ready(room)
+            yield room
+        finally:
+            process.terminate()
+
+
+def _wait_until_ready(room: Room) -> None:
+    deadline = monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            room.control("info")
+            return
+        except subprocess.CalledProcessError:
+            if monotonic() > deadline:
+                raise
+            sleep(0.05)  # PulseAudio does not tell when it is ready

@@ -1,0 +1,71 @@
+"""The status line: all that is going on in a wide terminal, what matters most in a narrow one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_tui.graphemes import text_columns
+from stt_tui.status import Recording, Status, Tone, status_line
+
+RECORDING = Status(Recording.ON, 0.5, "ru", 0.42, "connected", message="Copied 12 words", name="notes.txt*")
+LOST = Status(Recording.ON, 0.5, "ru", 0.42, "reconnecting, 12 s kept", True, message="Copied 12 words")
+ASKING = Status(Recording.ON, 0.5, "ru", 0.42, "connected", question="F5 restore, F8 discard: 312 words unsaved")
+
+
+def line(status: Status, columns: int) -> str:
+    return "".join(part.text for part in status_line(status, columns))
+
+
+@pytest.mark.parametrize(
+    ("status", "columns", "expected"),
+    [
+        (RECORDING, 20, "●  Copied 12 words"),
+        (RECORDING, 30, "●  [==  ]  Copied 12 words"),
+        (RECORDING, 40, "●  [==  ]  ru  0.4s  Copied 12 words"),
+        (RECORDING, 80, "●  [==  ]  ru  0.4s  connected  Copied 12 words  notes.txt*  F1 stop"),
+        (
+            RECORDING,
+            200,
+            "●  [==  ]  ru  0.4s  connected  Copied 12 words  notes.txt*  "
+            "F1 stop  F3 copy all  Ctrl+S save  Ctrl+Z undo  Ctrl+Q quit",
+        ),
+        (LOST, 30, "●  reconnecting, 12…  Copied…"),
+        (LOST, 80, "●  [==  ]  ru  0.4s  reconnecting, 12 s kept  Copied 12 words  F1 stop"),
+        (ASKING, 30, "●  F5 restore, F8 discard: 3…"),
+        (ASKING, 80, "●  [==  ]  ru  0.4s  connected  F5 restore, F8 discard: 312 words unsaved"),
+        (Status(), 30, "○ off  F1 record  F3 copy all"),
+        (Status(Recording.OPENING), 30, "○ opening  F1 record"),
+    ],
+)
+def test_the_line_has_what_there_is_room_for(status: Status, columns: int, expected: str) -> None:
+    assert line(status, columns) == expected
+
+
+statuses = st.builds(
+    Status,
+    st.sampled_from(Recording),
+    st.floats(0, 1),
+    st.sampled_from(["", "ru"]),
+    st.floats(0, 99),
+    st.sampled_from(["", "connected", "reconnecting, 12 s kept"]),
+    st.booleans(),
+    st.sampled_from(["", "Сохранено", "Copied 12 words", "語音識別系統語音識別系統"]),
+    st.sampled_from(["", "F5 restore, F8 discard: 312 words unsaved"]),
+    st.sampled_from(["", "notes.txt"]),
+)
+
+
+@given(statuses, st.integers(10, 300))
+def test_the_line_never_reaches_the_last_column_and_always_tells_whether_it_records(
+    status: Status, columns: int
+) -> None:
+    shown = line(status, columns)
+    assert text_columns(shown) < columns
+    assert shown[0] in "●○"
+
+
+def test_trouble_with_the_connection_stands_out() -> None:
+    tones = {part.text.strip(): part.tone for part in status_line(LOST, 80)}
+    assert tones["reconnecting, 12 s kept"] is Tone.WARNING

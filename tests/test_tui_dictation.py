@@ -1,0 +1,186 @@
+"""Typing while dictating: every key and every word is there, in order, and no word is broken."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_tui.dictation import Dictation
+from stt_tui.document import Document
+from stt_tui.layout import Ghost
+from stt_tui.lines import Position
+
+
+def dictating(text: str = "") -> tuple[Document, Dictation]:
+    document = Document(text)
+    dictation = Dictation(document)
+    document.move(document.lines.end)
+    return document, dictation
+
+
+def type_in(document: Document, text: str) -> None:
+    for character in text:
+        document.type(character)
+
+
+@dataclass
+class Run:
+    """What was typed and said, in the order in which each began."""
+
+    keys: str = ""
+    said: list[str] = field(default_factory=list)
+    ends: set[int] = field(default_factory=set)
+
+
+@given(st.lists(st.sampled_from(["begin", "hear", "settle", "key", "space", "enter"]), max_size=60))
+def test_typing_while_dictating_loses_no_key_and_no_word_and_keeps_their_order(actions: list[str]) -> None:
+    """Typed letters are lower case, utterances are numbers; what begins later stands later.
+
+    A word ends where an utterance began and was settled before the next key: nothing told that it would go on.
+    """
+    document, dictation = dictating()
+    run, owed = Run(), dict[int, int]()  # utterances, and how many keys there were when they began
+    for number, action in enumerate(actions):
+        match action:
+            case "begin":
+                owed[number] = len(run.keys)
+                dictation.begin((0, number))
+            case "hear" if owed:
+                dictation.hear((0, max(owed)), "so far")
+            case "settle" if owed:
+                first = min(owed)
+                run.said.append(f"{first}, {first}!")
+                if owed.pop(first) == len(run.keys):
+                    run.ends.add(len(run.keys))
+                dictation.settle((0, first), run.said[-1])
+            case "key" | "space" | "enter":
+                key = {"key": chr(ord("a") + number % 26), "space": " ", "enter": "\n"}[action]
+                run.keys += key
+                document.type(key)
+    text = document.text()
+    assert re.findall(r"\d+, \d+!", text) == run.said
+    left = re.sub(r"\d+, \d+!", "", text)
+    assert re.sub(r" ", "", left) == re.sub(r" ", "", run.keys)
+    assert left.count(" ") >= run.keys.count(" ")
+    marked = "".join(f"{'|' * (place in run.ends)}{key}" for place, key in enumerate(run.keys))
+    words = re.findall(r"[a-z]+", marked)
+    assert re.findall(r"[a-z]+", left.replace("\n", " ")) == words
+
+
+@given(st.text("ab .\n", max_size=30), st.data())
+def test_wherever_the_cursor_goes_no_word_is_broken_and_nothing_is_lost(text: str, data: st.DataObject) -> None:
+    document, dictation = dictating(text)
+    dictation.hear((0, 1), "Said so far")
+    line = data.draw(st.integers(0, len(document.lines) - 1))
+    document.move(Position(line, data.draw(st.integers(0, len(document.lines[line])))))
+    dictation.follow_cursor()
+    dictation.settle((0, 1), "SAID")
+    assert re.findall(r"[ab]+", document.text()) == re.findall(r"[ab]+", text)
+    assert document.text().split("\n")[line].count("SAID") == 1
+    document.undo()
+    assert document.text() == text
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), min_size=1, max_size=20))
+def test_what_is_shown_as_being_said_goes_in_there_as_shown(typing: list[tuple[int, str]]) -> None:
+    document, dictation = dictating("One two. Three")
+    dictation.hear((0, 1), "Said.")
+    for back, key in typing:
+        document.move(Position(0, max(0, document.cursor.offset - back)))
+        dictation.follow_cursor()
+        document.type(key)
+    (ghost,) = dictation.ghosts()
+    before = document.text()
+    dictation.settle((0, 1), "Said.")
+    assert document.text() == before[: ghost.at.offset] + ghost.text + before[ghost.at.offset :]
+
+
+def test_a_partial_is_shown_at_the_cursor_and_is_no_part_of_the_text() -> None:
+    document, dictation = dictating("One.")
+    dictation.hear((0, 1), "two and")
+    assert dictation.ghosts() == [Ghost(Position(0, 4), " Two and")]
+    assert document.text() == "One."
+
+
+def test_a_final_takes_the_place_of_its_partial_and_the_cursor_goes_behind_it() -> None:
+    document, dictation = dictating("One.")
+    dictation.hear((0, 1), "two and")
+    assert dictation.settle((0, 1), "Two and three.") == " Two and three."
+    assert (document.text(), document.cursor) == ("One. Two and three.", Position(0, 19))
+    assert (dictation.ghosts(), dictation.is_open) == ([], False)
+
+
+def test_what_is_typed_during_an_utterance_comes_after_it() -> None:
+    document, dictation = dictating("Dear John,")
+    dictation.begin((0, 1))
+    type_in(document, "\nYours")
+    dictation.hear((0, 1), "how are you?")
+    dictation.settle((0, 1), "how are you?")
+    assert document.text() == "Dear John, how are you?\nYours"
+    assert document.cursor == Position(1, 5)
+
+
+def test_a_word_that_is_being_typed_when_speech_begins_stays_whole() -> None:
+    document, dictation = dictating()
+    type_in(document, "hel")
+    dictation.begin((0, 1))
+    type_in(document, "lo")
+    dictation.settle((0, 1), "World.")
+    assert document.text() == "hello World."
+    type_in(document, "!")
+    assert document.text() == "hello World.!"
+
+
+def test_an_utterance_is_one_step_of_undo() -> None:
+    document, dictation = dictating()
+    type_in(document, "a")
+    dictation.settle((0, 1), "said and done.")
+    type_in(document, "b")
+    document.undo()
+    document.undo()
+    assert document.text() == "a"
+
+
+def test_moving_the_cursor_takes_along_what_is_being_said() -> None:
+    document, dictation = dictating("One.\nThree.")
+    dictation.hear((0, 1), "two")
+    document.move(Position(0, 4))
+    dictation.follow_cursor()
+    assert dictation.ghosts() == [Ghost(Position(0, 4), " Two")]
+
+
+def test_utterances_owed_at_once_go_in_in_their_order() -> None:
+    document, dictation = dictating()
+    dictation.hear((0, 1), "one.")
+    dictation.hear((0, 2), "two")
+    assert "".join(ghost.text for ghost in dictation.ghosts()) == "One. Two"
+    dictation.settle((0, 1), "One.")
+    dictation.settle((0, 2), "Two.")
+    assert document.text() == "One. Two."
+
+
+def test_an_older_dictation_that_is_still_owed_goes_before_a_newer_one() -> None:
+    document, dictation = dictating()
+    dictation.begin((0, 1))
+    dictation.begin((1, 1))
+    dictation.settle((1, 1), "Two.")
+    dictation.settle((0, 1), "One.")
+    assert document.text() == "One. Two."
+
+
+def test_speech_does_not_take_the_place_of_what_is_selected() -> None:
+    document, dictation = dictating("One two")
+    document.select(Position(0, 4), Position(0, 7))
+    dictation.settle((0, 1), "three")
+    assert document.text() == "One two three"
+    assert document.selected_text() == "two"
+
+
+def test_an_utterance_that_comes_to_nothing_leaves_nothing() -> None:
+    document, dictation = dictating("One.")
+    dictation.hear((0, 1), "hm")
+    dictation.drop((0, 1))
+    assert (document.text(), dictation.ghosts()) == ("One.", [])

@@ -1,0 +1,40 @@
+"""Texts that hypothesis draws for the editor: plain words, and all that makes characters wide, joined or invisible."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from wcwidth import iter_graphemes
+
+PIECES = [
+    "a",
+    "word",
+    "длинноеслово",
+    " ",
+    "  ",
+    "\n",
+    "\t",
+    "-",
+    "…",
+    "é",
+    "\u0301",
+    "漢",
+    "字。",
+    "👍🏽",
+    "👨‍👩‍👧",
+    "🇩🇪",
+    "1️⃣",
+    "한",
+    "\u200b",
+    "\x07",
+    "ก็",
+]
+texts = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
+lines = texts.map(lambda text: text.replace("\n", ""))
+
+
+def borders(line: str) -> list[int]:
+    """Return all borders of the line's characters, found from its start."""
+    found = [0]
+    for character in iter_graphemes(line):
+        found.append(found[-1] + len(character))
+    return found
