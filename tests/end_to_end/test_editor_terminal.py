@@ -36,6 +36,14 @@ def test_keys_edit_the_text(editor: Terminal) -> None:
     editor.until(lambda each: each.text == "x")
 
 
+def test_what_is_typed_before_the_screen_is_there_is_not_lost(editor: Terminal) -> None:
+    editor.run("--no-auto")
+    editor.type("Early")
+    editor.until(lambda each: "F1 record" in each.status)
+    editor.type(" bird")
+    editor.until(lambda each: each.text == "Early bird")
+
+
 def test_f3_copies_the_whole_text_through_the_terminal(editor: Terminal) -> None:
     editor.type("One.")
     editor.keys("Enter")
@@ -122,6 +130,14 @@ def test_a_text_survives_a_closed_terminal(editor: Terminal) -> None:
     editor.run("--no-auto")
     editor.until(lambda each: "F1 record" in each.status)
     assert "F5" not in editor.status
+
+
+def test_f3_and_then_ctrl_q_at_once_copies_and_quits(editor: Terminal) -> None:
+    editor.type("All of it.")
+    editor.until(lambda each: each.text == "All of it.")
+    editor.keys("F3", "C-q")
+    editor.until(lambda each: each.is_dead)
+    assert editor.clipboard == "All of it."
 
 
 @pytest.mark.parametrize("key", ["C-c", "C-q"])
