@@ -154,11 +154,9 @@ class App:
             case Copied.SUPERSEDED:
                 return
             case Copied.NOWHERE:
-                self._scribe.warn(f"Not copied: no clipboard takes {words(text)}")
-            case Copied.TERMINAL:
-                self._scribe.warn(f"Copied {words(text)} (OSC 52)")
-            case _:
-                self._scribe.warn(f"Copied {words(text)}")
+                self._scribe.tell("Not copied: no clipboard takes it", words(text))
+            case way:
+                self._scribe.tell(f"Copied {words(text)}", f"to {way.value}")
 
     def _leave_soon(self) -> None:
         if self._quit.is_set():

@@ -40,7 +40,11 @@ class Scribe:
         self._heard_ms = 0.0
 
     def warn(self, sentence: str) -> None:
-        self._status.message = sentence[:1].upper() + sentence[1:]
+        self.tell(sentence[:1].upper() + sentence[1:])
+
+    def tell(self, sentence: str, detail: str = "") -> None:
+        """Show a sentence, and what is more to be said where there is room."""
+        self._status.message, self._status.detail = sentence, detail
         self._changed()
 
     def opening(self) -> None:
@@ -79,7 +83,7 @@ class Scribe:
             case Suppressed():
                 self._dictation.drop((dictation, event.utterance))
             case Notice():
-                self._status.message = NOTICES.get(event.reason, event.message)
+                self.warn(NOTICES.get(event.reason, event.message))
         self._changed()
 
     def ended(self, dictation: int) -> None:
@@ -100,6 +104,6 @@ class Scribe:
             case state:
                 self._status.connection = f"{state.value}{kept}"
         if event.state is ConnectionState.RECONNECTING and event.message:
-            self._status.message = event.message
+            self.warn(event.message)
         if event.state is ConnectionState.RESUMED:
-            self._status.message = "connected again, nothing lost"
+            self.warn("connected again, nothing lost")
