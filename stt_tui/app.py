@@ -29,6 +29,7 @@ from stt_tui.keys import Command
 from stt_tui.screen import PALETTE, EditorScreen
 from stt_tui.scribe import Scribe
 from stt_tui.speech import Means, Speech
+from stt_tui.spoken import Spoken
 from stt_tui.status import Status
 from stt_tui.terminal import Terminal
 
@@ -46,7 +47,7 @@ class Work:
     options: StreamOptions
     device: str | None
     records_at_once: bool
-    journals: Path
+    state: Path  # the folder of what is to outlive the session
 
 
 async def run(work: Work, means: Means) -> str:
@@ -63,9 +64,10 @@ class App:
         self._work = work
         self._status = Status()
         self._editor = Editor(work.text)
-        self._keeping = Keeping(self._editor.document, work.file, work.journals, self._status, self._tell)
+        self._keeping = Keeping(self._editor.document, work.file, work.state / "journals", self._status, self._tell)
         self._scribe = Scribe(self._editor.dictation, self._status, self._copy, self._follow)
-        self._speech = Speech(means, work.options, work.device, self._scribe)
+        self._spoken = Spoken(work.state / "speech", work.options.settings, self._tell)
+        self._speech = Speech(means, work.options, work.device, self._scribe, self._spoken)
         self._clipboard = Clipboard(tools(), self._write)
         self._hands = Hands(self._editor, self._orders(), self._copy, self._loop.time)
         self._terminal = Terminal(self._editor.paste)
@@ -116,8 +118,13 @@ class App:
             pass
         finally:
             self._tasks = None
-            if self._keeping.close():
-                self.farewell = "What is not saved is kept: stt-tui offers it at the next start."
+            self.farewell = "\n".join(self._kept())
+
+    def _kept(self) -> Iterator[str]:
+        if self._keeping.close():
+            yield "What is not saved is kept: stt-tui offers it at the next start."
+        for path in self._spoken.close():
+            yield f"What was not recognised is kept: stt-cli retry {path}"
 
     async def _last_words(self) -> None:
         self._speech.stop()

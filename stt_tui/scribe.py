@@ -95,7 +95,8 @@ class Scribe:
 
     def _connection(self, event: Connection) -> None:
         kept = f", {event.kept_ms // 1000} s kept" if event.kept_ms >= 1000 else ""
-        self._status.in_trouble = event.state is ConnectionState.RECONNECTING
+        is_away = event.state is ConnectionState.CONNECTING and event.kept_ms >= 1000
+        self._status.in_trouble = is_away or event.state is ConnectionState.RECONNECTING
         match event.state:
             case ConnectionState.CONNECTED | ConnectionState.RESUMED:
                 self._status.connection = "connected"

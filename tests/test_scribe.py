@@ -85,15 +85,17 @@ def test_each_state_of_the_connection_is_told() -> None:
     desk = Desk()
     for state, kept_ms in [
         (ConnectionState.CONNECTING, 0),
+        (ConnectionState.CONNECTING, 1_200),
         (ConnectionState.CONNECTED, 0),
         (ConnectionState.RECONNECTING, 12_400),
         (ConnectionState.RESUMED, 0),
         (ConnectionState.DRAINING, 0),
     ]:
-        desk.hear(Connection(state, "gone" if kept_ms else "", kept_ms))
+        desk.hear(Connection(state, "", kept_ms))
         told.append((desk.status.connection, desk.status.in_trouble))
     assert told == [
         ("connecting", False),
+        ("connecting, 1 s kept", True),
         ("connected", False),
         ("reconnecting, 12 s kept", True),
         ("connected", False),

@@ -36,6 +36,7 @@ class Story:
 
     def __init__(self) -> None:
         self.told = list[str]()
+        self.kept = list[int]()  # the dictation of each chunk
         self._news = asyncio.Event()
 
     def _tell(self, what: str) -> None:
@@ -69,6 +70,14 @@ class Story:
     def ended(self, dictation: int) -> None:
         self._tell(f"{dictation} ended")
 
+    # A keeper too
+
+    def keep(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None:
+        self.kept.append(dictation)
+
+    def forget(self, dictation: int) -> None:
+        self.kept = [each for each in self.kept if each != dictation]
+
 
 async def settles(chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
     """Say that it began, hear all, end."""
@@ -78,7 +87,7 @@ async def settles(chunks: AsyncIterator[bytes], _options: StreamOptions) -> Asyn
 
 
 def speech(story: Story, open_device: Callable[[str | None], Device], recognize: Recognize = settles) -> Speech:
-    return Speech(Means(open_device, lambda: recognize), StreamOptions(), None, story)
+    return Speech(Means(open_device, lambda: recognize), StreamOptions(), None, story, story)
 
 
 async def test_the_microphone_records_before_anything_else_and_all_it_said_is_recognised() -> None:
@@ -99,6 +108,7 @@ async def test_the_microphone_records_before_anything_else_and_all_it_said_is_re
     await task
     assert story.told[-1] == "1 ended"
     assert (sizes, device.stopped, dictations.is_on, dictations.is_owed) == ([3200], True, False, False)
+    assert story.kept == []
 
 
 async def test_stopping_while_the_microphone_opens_records_nothing() -> None:
@@ -163,8 +173,9 @@ async def test_a_microphone_that_cannot_be_opened_is_told() -> None:
 
 
 async def test_a_server_that_refuses_ends_the_recording_and_is_told() -> None:
-    async def refuses(_chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
+    async def refuses(chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
         yield STARTED
+        await anext(chunks)
         raise ServiceError("language 'klingon' will not do.", "INVALID_ARGUMENT")
 
     story, device = Story(), PlayedByHand()
@@ -172,6 +183,7 @@ async def test_a_server_that_refuses_ends_the_recording_and_is_told() -> None:
     async with asyncio.timeout(10):
         await dictations.dictate()
     assert "language 'klingon' will not do." in story.told
+    assert story.kept == [1]
     assert not dictations.is_on
 
 

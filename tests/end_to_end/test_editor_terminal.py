@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from tmux import Terminal, terminal
+
+from benchmarks.recorded import Recording
+from stt_cli.decoding import open_file
 
 RUSSIAN = "Ваш звонок является первым в очереди и будет обслужен первым доступным оператором."
 
@@ -130,6 +133,20 @@ def test_a_text_survives_a_closed_terminal(editor: Terminal) -> None:
     editor.run("--no-auto")
     editor.until(lambda each: "F1 record" in each.status)
     assert "F5" not in editor.status
+
+
+def test_quitting_without_a_server_keeps_what_was_said(
+    editor: Terminal, recordings: Mapping[str, Recording], tmp_path: Path
+) -> None:
+    editor.run("--server", "127.0.0.1:1", "--device", f"file:{recordings['en/jfk'].path}")
+    editor.until(lambda each: "connecting, 1 s kept" in each.status)
+    editor.keys("C-q")
+    editor.until(lambda each: "Waiting" in each.status)
+    editor.keys("C-q")
+    editor.until(lambda each: each.is_dead)
+    (kept,) = (tmp_path / "realtime-stt" / "speech").iterdir()
+    assert f"stt-cli retry {kept}" in editor.past
+    assert len(b"".join(open_file(kept, lambda _: None).chunks)) >= 44_100 * 2
 
 
 def test_f3_and_then_ctrl_q_at_once_copies_and_quits(editor: Terminal) -> None:
