@@ -49,8 +49,8 @@ def tui(file: Path | None, auto: bool, settings: Settings, device: str | None, t
         opened, text = read(file) if file else (None, "")
     except FileError as error:
         raise click.ClickException(str(error)) from error
-    journals = user_state_path("realtime-stt") / "journals"
-    work = Work(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, journals)
+    state = user_state_path("realtime-stt")
+    work = Work(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, state)
     farewell = asyncio.run(run(work, Means(_open_device, lambda: _load_recognize(target))))
     if farewell:
         click.echo(farewell)

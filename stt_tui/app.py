@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import signal
-import sys
 from asyncio import TaskGroup
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from urwid.display.common import InputClosedError
 
 from stt_cli.clipboard import Clipboard, Copied, tools
 from stt_cli.events import StreamOptions
+from stt_cli.terminal import undisturbed
 from stt_tui.editor import Editor
 from stt_tui.files import TextFile
 from stt_tui.hands import Hands, Order
@@ -30,10 +29,12 @@ from stt_tui.keys import Command
 from stt_tui.screen import PALETTE, EditorScreen
 from stt_tui.scribe import Scribe
 from stt_tui.speech import Means, Speech
+from stt_tui.spoken import Spoken
 from stt_tui.status import Status
 from stt_tui.terminal import Terminal
 
 OWED_S = 10.0  # waited for the last words when one quits; what was heard of them stays in the journal
+CHORES_S = 5.0  # waited for a copy or a save that was asked for
 GONE = {errno.EIO, errno.ENXIO, errno.EPIPE, errno.EBADF}  # what a terminal that was closed answers
 
 
@@ -46,7 +47,7 @@ class Work:
     options: StreamOptions
     device: str | None
     records_at_once: bool
-    journals: Path
+    state: Path  # the folder of what is to outlive the session
 
 
 async def run(work: Work, means: Means) -> str:
@@ -63,9 +64,10 @@ class App:
         self._work = work
         self._status = Status()
         self._editor = Editor(work.text)
-        self._keeping = Keeping(self._editor.document, work.file, work.journals, self._status, self._tell)
+        self._keeping = Keeping(self._editor.document, work.file, work.state / "journals", self._status, self._tell)
         self._scribe = Scribe(self._editor.dictation, self._status, self._copy, self._follow)
-        self._speech = Speech(means, work.options, work.device, self._scribe)
+        self._spoken = Spoken(work.state / "speech", work.options.settings, self._tell)
+        self._speech = Speech(means, work.options, work.device, self._scribe, self._spoken)
         self._clipboard = Clipboard(tools(), self._write)
         self._hands = Hands(self._editor, self._orders(), self._copy, self._loop.time)
         self._terminal = Terminal(self._editor.paste)
@@ -76,6 +78,7 @@ class App:
             event_loop=urwid.AsyncioEventLoop(loop=self._loop),
         )
         self._tasks: TaskGroup | None = None
+        self._chores = set[asyncio.Task[None]]()
         self._quit = asyncio.Event()
         self._hurry: Callable[[], object] = self._quit.set  # do not wait for what is owed
         self._failure: BaseException | None = None
@@ -87,7 +90,7 @@ class App:
     async def on_screen(self) -> AsyncIterator[None]:
         """Take the terminal, and give it back as it was."""
         self._loop.set_exception_handler(self._fail)
-        with self._signals(), _quiet_stderr():
+        with self._signals(), undisturbed(), redirect_stderr(None):
             self._main.start()
             try:
                 yield
@@ -108,13 +111,20 @@ class App:
                     self._record()
                 await self._quit.wait()
                 await self._last_words()
+                if self._chores:
+                    await asyncio.wait(self._chores, timeout=CHORES_S)
                 self._tasks.create_task(_leave())
         except* _Left:
             pass
         finally:
             self._tasks = None
-            if self._keeping.close():
-                self.farewell = "What is not saved is kept: stt-tui offers it at the next start."
+            self.farewell = "\n".join(self._kept())
+
+    def _kept(self) -> Iterator[str]:
+        if self._keeping.close():
+            yield "What is not saved is kept: stt-tui offers it at the next start."
+        for path in self._spoken.close():
+            yield f"What was not recognised is kept: stt-cli retry {path}"
 
     async def _last_words(self) -> None:
         self._speech.stop()
@@ -132,7 +142,7 @@ class App:
             Command.RECORD: self._record,
             Command.COPY_ALL: lambda: self._copy(self._editor.document.text()),
             Command.QUIT: self._leave_soon,
-            Command.SAVE: lambda: self._begin(self._keeping.save()),
+            Command.SAVE: lambda: self._do(self._keeping.save()),
             Command.RESTORE: self._keeping.restore,
             Command.DISCARD: self._keeping.discard,
         }
@@ -144,29 +154,33 @@ class App:
             self._begin(self._speech.dictate())
 
     def _copy(self, text: str) -> None:
-        self._begin(self._copied(text))
+        self._do(self._copied(text))
 
     async def _copied(self, text: str) -> None:
         match await self._clipboard.copy(text):
             case Copied.SUPERSEDED:
                 return
             case Copied.NOWHERE:
-                self._scribe.warn(f"Not copied: no clipboard takes {words(text)}")
-            case Copied.TERMINAL:
-                self._scribe.warn(f"Copied {words(text)} (OSC 52)")
-            case _:
-                self._scribe.warn(f"Copied {words(text)}")
+                self._scribe.tell("Not copied: no clipboard takes it", words(text))
+            case way:
+                self._scribe.tell(f"Copied {words(text)}", f"to {way.value}")
 
     def _leave_soon(self) -> None:
         if self._quit.is_set():
             self._hurry()
         self._quit.set()
 
-    def _begin(self, work: Coroutine[object, object, None]) -> None:
+    def _do(self, chore: Coroutine[object, object, None]) -> None:
+        """Begin what one waits for before the end: F3 and Ctrl+Q, pressed at once, copy and quit."""
+        if (task := self._begin(chore)) is not None:
+            self._chores.add(task)
+            task.add_done_callback(self._chores.discard)
+
+    def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None] | None:
         if self._tasks is None:
             work.close()
-        else:
-            self._tasks.create_task(work)
+            return None
+        return self._tasks.create_task(work)
 
     # The screen
 
@@ -231,21 +245,3 @@ class _Left(Exception):
 
 async def _leave() -> None:
     raise _Left
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep libraries from writing across the screen: ALSA, PortAudio and gRPC do."""
-    if not os.isatty(2):
-        yield
-        return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

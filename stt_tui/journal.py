@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import RawIOBase
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from typing import BinaryIO
 
 from stt_tui.document import Document
 from stt_tui.layout import Ghost
@@ -51,7 +51,7 @@ class Journal:
         self._text_bytes = self._changed_bytes = 0
         self._given_bytes = self._done_bytes = 0  # to the writer; by the writer
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()  # bounded by MAX_WAITING_BYTES
-        self._written: RawIOBase | None = None  # the writer's
+        self._written: BinaryIO | None = None  # the writer's
         self._path = folder
         self._thread = Thread(target=self._write_all, daemon=True, name="journal")
         self._thread.start()
@@ -119,15 +119,23 @@ class Journal:
             except OSError as error:
                 self._is_begun = False  # with the next change, try from the start
                 self._warn(f"The journal cannot be written: {error.strerror}.")
+        if self._written is not None:
+            self._written.close()  # and with it the lock
 
     def _start(self, line: bytes) -> None:
         """Write a new journal, then take the place of the old one."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=self._folder)  # only its owner may read it
-        new = os.fdopen(descriptor, "wb", buffering=0)
-        fcntl.flock(new, fcntl.LOCK_EX)
-        new.write(line)
-        os.fsync(descriptor)
+        new = os.fdopen(descriptor, "wb")
+        try:
+            fcntl.flock(new, fcntl.LOCK_EX)
+            new.write(line)
+            new.flush()
+            os.fsync(descriptor)
+        except OSError:
+            new.close()
+            Path(name).unlink()
+            raise
         old, self._written = self._written, new
         self._path = Path(name).rename(f"{name}{SUFFIX}") if old is None else Path(name).rename(self._path)
         if old is not None:
@@ -136,6 +144,7 @@ class Journal:
     def _append(self, line: bytes) -> None:
         if self._written is not None:
             self._written.write(line)
+            self._written.flush()
 
     def _remove(self) -> None:
         if self._written is not None:

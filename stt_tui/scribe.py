@@ -38,12 +38,18 @@ class Scribe:
         self._copy = copy
         self._changed = changed
         self._heard_ms = 0.0
+        self._owed = 0  # dictations that are not settled
 
     def warn(self, sentence: str) -> None:
-        self._status.message = sentence[:1].upper() + sentence[1:]
+        self.tell(sentence[:1].upper() + sentence[1:])
+
+    def tell(self, sentence: str, detail: str = "") -> None:
+        """Show a sentence, and what is more to be said where there is room."""
+        self._status.message, self._status.detail = sentence, detail
         self._changed()
 
     def opening(self) -> None:
+        self._owed += 1
         self._status.recording = Recording.OPENING
         self._changed()
 
@@ -53,7 +59,7 @@ class Scribe:
         self._changed()
 
     def silent(self) -> None:
-        self._status.recording = Recording.OFF
+        self._status.recording = Recording.SETTLING
         self._changed()
 
     def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
@@ -79,19 +85,22 @@ class Scribe:
             case Suppressed():
                 self._dictation.drop((dictation, event.utterance))
             case Notice():
-                self._status.message = NOTICES.get(event.reason, event.message)
+                self.warn(NOTICES.get(event.reason, event.message))
         self._changed()
 
     def ended(self, dictation: int) -> None:
         if self._dictation.give_up(dictation):
             self.warn("the last words were not settled: they are in the text as they were heard")
-        if self._status.recording is Recording.OFF:
+        self._owed -= 1
+        if not self._owed:
+            self._status.recording = Recording.OFF
             self._status.connection, self._status.in_trouble = "", False
         self._changed()
 
     def _connection(self, event: Connection) -> None:
         kept = f", {event.kept_ms // 1000} s kept" if event.kept_ms >= 1000 else ""
-        self._status.in_trouble = event.state is ConnectionState.RECONNECTING
+        is_away = event.state is ConnectionState.CONNECTING and event.kept_ms >= 1000
+        self._status.in_trouble = is_away or event.state is ConnectionState.RECONNECTING
         match event.state:
             case ConnectionState.CONNECTED | ConnectionState.RESUMED:
                 self._status.connection = "connected"
@@ -100,6 +109,6 @@ class Scribe:
             case state:
                 self._status.connection = f"{state.value}{kept}"
         if event.state is ConnectionState.RECONNECTING and event.message:
-            self._status.message = event.message
+            self.warn(event.message)
         if event.state is ConnectionState.RESUMED:
-            self._status.message = "connected again, nothing lost"
+            self.warn("connected again, nothing lost")

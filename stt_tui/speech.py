@@ -54,11 +54,22 @@ class Means:
     load_recognize: Callable[[], Recognize]
 
 
+class Keeper(Protocol):
+    """Keeps what is said until it is text."""
+
+    def keep(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None: ...
+
+    def forget(self, dictation: int) -> None: ...
+
+
 class Speech:
     """At most one dictation records; those before it may still be owed words."""
 
-    def __init__(self, means: Means, options: StreamOptions, device: str | None, listener: Listener) -> None:
+    def __init__(
+        self, means: Means, options: StreamOptions, device: str | None, listener: Listener, keeper: Keeper
+    ) -> None:
         self._means = means
+        self._keeper = keeper
         self._options = replace(options, partials=True)
         self._device = device
         self._listener = listener
@@ -101,6 +112,7 @@ class Speech:
         self._idle.clear()
         try:
             await self._dictate(dictation)
+            self._keeper.forget(dictation)
         except ClientError as error:
             self._listener.warn(f"{error}")
         finally:
@@ -121,7 +133,7 @@ class Speech:
         self._listener.recording()
         recognize = await in_thread(self._means.load_recognize)
         options = replace(self._options, format=audio_format)
-        async with aclosing(recognize(self._chunks(dictation, microphone), options)) as events:
+        async with aclosing(recognize(self._chunks(dictation, microphone, audio_format), options)) as events:
             async for event in events:
                 self._listener.recognised(dictation, event)
 
@@ -136,8 +148,9 @@ class Speech:
         first = [device]
         return Microphone(lambda name: first.pop() if first else self._means.open_device(name), self._device)
 
-    async def _chunks(self, dictation: int, microphone: Microphone) -> AsyncIterator[bytes]:
+    async def _chunks(self, dictation: int, microphone: Microphone, audio_format: AudioFormat) -> AsyncIterator[bytes]:
         async for chunk in microphone.chunks():
+            self._keeper.keep(dictation, chunk, audio_format)
             yield chunk
         self._end(dictation)  # it has ended by itself
 

@@ -19,6 +19,7 @@ class Recording(Enum):
     OFF = auto()
     OPENING = auto()  # the microphone
     ON = auto()
+    SETTLING = auto()  # off, and words are still to come
 
 
 class Tone(Enum):
@@ -41,6 +42,7 @@ class Status:
     connection: str = ""
     in_trouble: bool = False  # whether `connection` must be seen
     message: str = ""
+    detail: str = ""  # of the message
     question: str = ""  # what waits for an answer
     name: str = ""  # of the file
 
@@ -73,6 +75,7 @@ def _parts(status: Status) -> Iterable[Part]:
     yield Part(status.connection, tone, 90 if status.in_trouble else 30, may_shrink=status.in_trouble)
     yield Part(status.question, Tone.WARNING, weight=95, may_shrink=True)
     yield Part(status.message, weight=TOLD, may_shrink=True)
+    yield Part(status.detail, Tone.HINT, weight=15)
     yield Part(status.name, weight=20)
     hints = (hint.replace("record", "stop") if is_on else hint for hint in HINTS)
     for place, hint in enumerate(hints):
@@ -85,6 +88,8 @@ def _recording(status: Status) -> Iterable[Part]:
             yield Part("○ off", weight=100)
         case Recording.OPENING:
             yield Part("○ opening", weight=100)
+        case Recording.SETTLING:
+            yield Part("○ settling", weight=100)
         case Recording.ON:
             filled = "=" * round(status.level * BAR_CELLS)
             yield Part("●", Tone.RECORDING, 100)

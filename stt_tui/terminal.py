@@ -5,7 +5,12 @@ urwid takes a paste apart into keys, in time that grows with its square.
 
 from __future__ import annotations
 
+import os
+import sys
+import termios
+import tty
 from collections.abc import Callable
+from select import select
 from typing import Any
 
 from urwid.display.raw import Screen
@@ -21,12 +26,20 @@ class Terminal(Screen):
         super().__init__(bracketed_paste_mode=True, focus_reporting=False)
         self._paste = paste
         self._pasted: bytearray | None = None  # since a paste began
+        self._typed_ahead = b""
 
     def _start(self, *arguments: Any, **options: Any) -> None:
+        self._typed_ahead = _typed_ahead(sys.stdin.fileno())  # urwid throws it away
         super()._start(*arguments, **options)
         self.tty_signal_keys(
             "undefined", "undefined", "undefined", "undefined", "undefined"
         )  # Ctrl+C, Ctrl+Z, Ctrl+S and Ctrl+Q are keys
+
+    def hook_event_loop(self, event_loop: Any, callback: Any) -> None:
+        super().hook_event_loop(event_loop, callback)
+        if self._typed_ahead:
+            codes, self._typed_ahead = list(self._typed_ahead), b""
+            event_loop.alarm(0, lambda: self.parse_input(event_loop, callback, codes))
 
     def parse_input(self, event_loop: Any, callback: Any, codes: list[int], wait_for_more: bool = True) -> Any:
         """Take the pastes out of the input; let urwid make keys of the rest."""
@@ -57,3 +70,15 @@ class Terminal(Screen):
         self._paste((self._pasted[:end] if end >= 0 else self._pasted).decode(errors="replace"))
         self._pasted = None if end >= 0 else bytearray()
         return list(rest)
+
+
+def _typed_ahead(descriptor: int) -> bytes:
+    """Return what was typed since the command was given, while the screen was on its way."""
+    if not os.isatty(descriptor):
+        return b""
+    settings, typed = termios.tcgetattr(descriptor), b""
+    tty.setcbreak(descriptor, termios.TCSANOW)  # a line without its end can be read only so
+    while select([descriptor], [], [], 0)[0] and (more := os.read(descriptor, 4096)):
+        typed += more
+    termios.tcsetattr(descriptor, termios.TCSANOW, settings)
+    return typed

@@ -11,6 +11,7 @@ from tui_screens import Desk
 from tui_texts import texts
 
 from stt_tui.graphemes import text_columns
+from stt_tui.keys import MOVES, SELECTING
 from stt_tui.status import Recording
 
 ENGLISH = "And so, my fellow Americans: ask not what your country can do for you; ask what you can do for it."
@@ -149,3 +150,33 @@ def test_a_key_in_a_text_of_a_million_characters_draws_in_milliseconds() -> None
     started = time.process_time()
     desk.type("написано")
     assert (time.process_time() - started) / 8 < 0.015
+
+
+ACTIONS = st.one_of(
+    st.sampled_from([*MOVES, *SELECTING, "backspace", "delete", "enter", "ctrl z", "ctrl y", "tab"]),
+    st.sampled_from(["слово", "a", " ", "漢", "\u0301", "hear", "settle", "narrower", "wider"]),
+)
+
+
+@given(texts, st.lists(ACTIONS, max_size=30))
+def test_whatever_one_does_the_screen_is_a_part_of_the_text_with_the_cursor_in_it(
+    text: str, actions: list[str]
+) -> None:
+    desk, utterance = Desk(text, 20, 6), 1
+    for action in actions:
+        match action:
+            case "hear":
+                desk.editor.dictation.hear((1, utterance), "said so far")
+            case "settle":
+                desk.editor.dictation.settle((1, utterance), "Said and done.")
+                utterance += 1
+            case "narrower" | "wider":
+                desk.size = (10 if action == "narrower" else 30, 6)
+            case _:
+                desk.press(action)
+    assert desk.cursor is not None
+    whole = Desk(desk.text, desk.size[0], 500)
+    whole.editor.document.move(desk.editor.document.cursor)
+    if not desk.editor.dictation.is_open:
+        row = whole.cursor[1] - desk.cursor[1] if whole.cursor else -1
+        assert whole.rows()[row : row + 5] == desk.rows()

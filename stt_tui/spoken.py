@@ -1,0 +1,78 @@
+"""What is said and not yet text, on disk: a journal of stt-cli for each dictation, removed once it is recognised.
+
+A thread writes, so that a key never waits for a disk. What is left can be recognised with `stt-cli retry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from stt_cli.errors import OutputError
+from stt_cli.events import AudioFormat, Settings
+
+if TYPE_CHECKING:
+    from stt_cli.journal import Journal
+
+MAX_WAITING = 600  # chunks, a minute, for a disk that hangs; what it does not take is recognised all the same
+
+
+class Spoken:
+    def __init__(self, folder: Path, settings: Settings, warn: Callable[[str], None]) -> None:
+        """`warn` hears, on the writer's thread, when it cannot be written."""
+        self._folder = folder
+        self._settings = settings
+        self._warn = warn
+        self._journals: dict[int, Journal] = {}  # the writer's
+        self._has_failed = False
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()  # bounded by MAX_WAITING
+        self._thread = Thread(target=self._write_all, daemon=True, name="spoken")
+        self._thread.start()
+
+    def keep(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None:
+        """Keep what the dictation's microphone heard, 16-bit mono."""
+        if self._work.qsize() < MAX_WAITING:
+            self._work.put(partial(self._write, dictation, chunk, audio_format))
+
+    def forget(self, dictation: int) -> None:
+        """All of it is text."""
+        self._work.put(partial(self._remove, dictation))
+
+    def close(self, timeout_s: float = 5.0) -> list[Path]:
+        """Complete what is left; return its files."""
+        self._work.put(None)
+        self._thread.join(timeout_s)
+        return [file for journal in self._journals.values() for file in journal.files]
+
+    def _write_all(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except (OutputError, OSError) as error:
+                self._fail(str(error))
+        for journal in self._journals.values():
+            journal.close()
+
+    def _fail(self, reason: str) -> None:
+        """Tell it once: a chunk comes ten times a second."""
+        if not self._has_failed:
+            self._has_failed = True
+            self._warn(f"What is said is not kept on disk: {reason}")
+
+    def _write(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None:
+        from stt_cli.journal import Journal
+
+        if dictation not in self._journals:
+            self._journals[dictation] = Journal(self._folder, self._settings)
+        self._journals[dictation].keep(chunk, audio_format)
+
+    def _remove(self, dictation: int) -> None:
+        journal = self._journals.pop(dictation, None)
+        if journal is not None:
+            journal.close()
+            for file in journal.files:
+                file.unlink(missing_ok=True)

@@ -1,0 +1,140 @@
+"""Dictating into the editor in a real terminal, with a real server and recordings in place of the microphone."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from servers import COMMON
+from tmux import Terminal, terminal
+
+from benchmarks.recorded import Recording
+from benchmarks.service import Service, ServiceFailed
+from benchmarks.words import errors, plain
+
+pytestmark = pytest.mark.model
+
+QUESTION = "How old is the Brooklyn Bridge?"
+TINY = {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en"}
+
+
+@pytest.fixture
+def editor(tmp_path: Path) -> Iterator[Terminal]:
+    with terminal(tmp_path) as opened:
+        yield opened
+
+
+def dictating(recording: Recording, server: str) -> list[str]:
+    """Return the arguments with which the editor hears the recording."""
+    return ["--server", server, "--device", f"file:{recording.path}"]
+
+
+@contextmanager
+def doomed() -> Iterator[Service]:
+    """Run a server that will be killed."""
+    with suppress(ServiceFailed), Service(TINY) as server:
+        server.wait_until_listening()
+        yield server
+
+
+def holds_most_of(text: str, recording: Recording, percent: float = 25) -> bool:
+    """Tell whether the words are those of the recording but for so many."""
+    return errors(plain(recording.text, "en"), plain(text, "en")).percent <= percent
+
+
+def test_what_is_said_is_dimmed_at_the_cursor_then_text_and_on_the_clipboard(
+    editor: Terminal, service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    editor.run(*dictating(recordings["en/brooklyn-bridge"], service.address))
+    editor.until(lambda each: "How" in "".join(each.dimmed))
+    editor.until(lambda each: each.text == QUESTION and not each.is_hearing)
+    editor.until(lambda each: each.clipboard == QUESTION)
+    editor.until(lambda each: "Copied 6 words" in each.status)
+    editor.keys("C-z")
+    editor.until(lambda each: not each.text)
+
+
+def test_typing_while_dictating_keeps_every_key_and_every_word(
+    editor: Terminal, service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    recording = recordings["en/jfk"]
+    editor.run(*dictating(recording, service.address))
+    editor.until(lambda each: each.is_hearing)
+    typed = [f"x{number}" for number in range(60)]
+    for word in typed:
+        editor.type(f"{word} ")
+    editor.until(lambda each: "country" in each.text and each.status.startswith("○ off") and "F1" in each.status)
+    text = " ".join(editor.text.split("\n"))
+    assert re.findall(r"x\d+", text) == typed
+    assert holds_most_of(re.sub(r"x\d+", "", text), recording)
+
+
+def test_f1_stops_with_the_last_word_and_starts_again(
+    editor: Terminal, service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    """The recording that plays the microphone begins anew."""
+    editor.run(*dictating(recordings["en/jfk"], service.address))
+    for times in (1, 2):
+        editor.until(lambda each: "fellow" in "".join(each.dimmed))
+        editor.keys("F1")
+        editor.until(lambda each: each.status.startswith("○ off"))
+        editor.until(lambda each: not each.is_hearing)
+        assert editor.text.count("fellow") == times
+        editor.keys("F1")
+    editor.until(lambda each: each.status.startswith("●"))
+
+
+def test_a_closed_terminal_loses_no_word(
+    editor: Terminal, service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    """The editor lives on without a terminal until the words that it is owed have come."""
+    editor.run(*dictating(recordings["en/jfk"], service.address))
+    editor.until(lambda each: each.status.startswith("●"))
+    editor.type("Typed.")
+    editor.until(lambda each: "Americans" in "".join(each.dimmed))
+    pid = editor.pid
+    editor.close()
+    editor.run("--no-auto")
+    editor.until(lambda _: not Path(f"/proc/{pid}").exists())
+    editor.run("--no-auto")
+    editor.until(lambda each: "F5 restore" in each.status)
+    editor.keys("F5")
+    editor.until(lambda each: "Americans" in each.text and "Typed." in each.text)
+
+
+def test_a_killed_editor_keeps_what_it_heard(
+    editor: Terminal, service: Service, recordings: Mapping[str, Recording]
+) -> None:
+    editor.run(*dictating(recordings["en/jfk"], service.address))
+    editor.until(lambda each: "fellow" in "".join(each.dimmed))
+    editor.signal(signal.SIGKILL)
+    editor.until(lambda each: each.is_dead)
+    editor.run("--no-auto")
+    editor.until(lambda each: "F5 restore" in each.status)
+    editor.keys("F5")
+    editor.until(lambda each: "fellow" in each.text)
+
+
+@pytest.mark.slow
+def test_a_killed_server_is_told_and_costs_neither_text_nor_speech(
+    editor: Terminal, recordings: Mapping[str, Recording]
+) -> None:
+    recording = recordings["en/jfk"]
+    with doomed() as first:
+        editor.run(*dictating(recording, first.address))
+        editor.until(lambda each: "fellow" in "".join(each.dimmed))
+        os.kill(first.pid, signal.SIGKILL)
+        editor.until(lambda each: "reconnecting" in each.status)
+        editor.type("Typed meanwhile.")
+        editor.until(lambda each: "Typed meanwhile." in each.text)
+    with Service({**TINY, "DATA_PORT": first.address.rpartition(":")[2]}) as second:
+        second.wait_until_listening()
+        editor.until(
+            lambda each: "Typed meanwhile." in each.text and len(each.text.split()) > 15 and not each.is_hearing
+        )
+        assert holds_most_of(editor.text.replace("Typed meanwhile.", "").replace("\n", " "), recording)

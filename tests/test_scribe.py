@@ -1,0 +1,145 @@
+"""What is recognised, in the text, on the clipboard and in the status line."""
+
+from __future__ import annotations
+
+from stt_cli.events import (
+    AudioFormat,
+    Connection,
+    ConnectionState,
+    Event,
+    Final,
+    Latency,
+    Notice,
+    Partial,
+    Settings,
+    SpeechStarted,
+    Started,
+    Suppressed,
+)
+from stt_tui.dictation import Dictation
+from stt_tui.document import Document
+from stt_tui.scribe import Scribe
+from stt_tui.status import Recording, Status
+
+FORMAT = AudioFormat()
+
+
+def partial(text: str, utterance: int = 1, end_ms: int = 500) -> Partial:
+    return Partial(utterance, 1, text, "", 0, end_ms)
+
+
+def final(text: str, utterance: int = 1) -> Final:
+    return Final(utterance, text, 0, 900, "ru", 1.0, 1.0, "silence", Latency(0, 0, 0, False, 1))
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.document = Document()
+        self.dictation = Dictation(self.document)
+        self.status = Status()
+        self.copied = list[str]()
+        self.changes = 0
+        self.scribe = Scribe(self.dictation, self.status, self.copied.append, self._changed)
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def hear(self, *events: Event) -> None:
+        for event in events:
+            self.scribe.recognised(1, event)
+
+
+def test_a_final_goes_into_the_text_and_onto_the_clipboard() -> None:
+    desk = Desk()
+    desk.hear(SpeechStarted(1, 0), partial("Один"), final("Один."), partial("Два", 2), final("Два.", 2))
+    assert (desk.document.text(), desk.copied) == ("Один. Два.", ["Один.", "Два."])
+    assert desk.changes >= 5
+
+
+def test_what_is_suppressed_leaves_nothing() -> None:
+    desk = Desk()
+    desk.hear(SpeechStarted(1, 0), partial("you"), Suppressed(1, 0, 900, "NO_SPEECH", "you"))
+    assert (desk.document.text(), desk.dictation.ghosts(), desk.copied) == ("", [], [])
+
+
+def test_the_lag_is_from_what_was_heard_to_what_is_told() -> None:
+    desk = Desk()
+    desk.scribe.recording()
+    desk.scribe.heard(bytes(FORMAT.size_bytes(900)), FORMAT)
+    desk.hear(partial("Один", end_ms=500))
+    assert desk.status.lag_s == 0.4
+
+
+def test_the_level_and_the_language_are_told() -> None:
+    desk = Desk()
+    desk.scribe.recording()
+    desk.hear(Started("s1", "base", "base", Settings(language="en")))
+    desk.scribe.heard(b"\xff\x7f" * 100, FORMAT)
+    assert (desk.status.recording, desk.status.language, round(desk.status.level, 2)) == (Recording.ON, "en", 1.0)
+    desk.hear(final("Один."))
+    assert desk.status.language == "ru"
+
+
+def test_each_state_of_the_connection_is_told() -> None:
+    told = []
+    desk = Desk()
+    for state, kept_ms in [
+        (ConnectionState.CONNECTING, 0),
+        (ConnectionState.CONNECTING, 1_200),
+        (ConnectionState.CONNECTED, 0),
+        (ConnectionState.RECONNECTING, 12_400),
+        (ConnectionState.RESUMED, 0),
+        (ConnectionState.DRAINING, 0),
+    ]:
+        desk.hear(Connection(state, "", kept_ms))
+        told.append((desk.status.connection, desk.status.in_trouble))
+    assert told == [
+        ("connecting", False),
+        ("connecting, 1 s kept", True),
+        ("connected", False),
+        ("reconnecting, 12 s kept", True),
+        ("connected", False),
+        ("changing servers", False),
+    ]
+
+
+def test_a_busy_server_is_told_in_words() -> None:
+    desk = Desk()
+    desk.hear(Notice("PARTIALS_SHED", "thinned", 0))
+    assert desk.status.message == "The server is busy: partials come late"
+    desk.hear(Notice("NEWS", "Something new.", 0))
+    assert desk.status.message == "Something new."
+
+
+def test_what_was_said_settles_after_the_recording_has_stopped() -> None:
+    desk, states = Desk(), list[Recording]()
+    steps = [desk.scribe.opening, desk.scribe.recording, desk.scribe.silent, lambda: desk.scribe.ended(1)]
+    for step in steps:
+        step()
+        states.append(desk.status.recording)
+    assert states == [Recording.OPENING, Recording.ON, Recording.SETTLING, Recording.OFF]
+
+
+def test_an_earlier_dictation_that_is_settled_leaves_the_later_one_as_it_is() -> None:
+    desk = Desk()
+    for step in (desk.scribe.opening, desk.scribe.silent, desk.scribe.opening, desk.scribe.recording):
+        step()
+    desk.scribe.ended(1)
+    assert desk.status.recording is Recording.ON
+
+
+def test_words_that_will_not_be_settled_are_kept_as_heard() -> None:
+    desk = Desk()
+    desk.scribe.opening()
+    desk.hear(SpeechStarted(1, 0), partial("так и не"))
+    desk.scribe.ended(1)
+    assert desk.document.text() == "Так и не"
+    assert desk.status.message.startswith("The last words were not settled")
+
+
+def test_a_dictation_that_ends_well_says_nothing() -> None:
+    desk = Desk()
+    desk.scribe.opening()
+    desk.hear(SpeechStarted(1, 0), final("Один."))
+    desk.scribe.ended(1)
+    assert (desk.document.text(), desk.status.message) == ("Один.", "")

@@ -1,0 +1,51 @@
+"""What is said lies on disk until it is text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stt_cli.decoding import open_file
+from stt_cli.events import AudioFormat, Settings
+from stt_cli.journal import settings_of
+from stt_tui.spoken import Spoken
+
+FORMAT = AudioFormat()
+SETTINGS = Settings(language="ru")
+CHUNK = np.arange(-800, 800, dtype=np.int16).tobytes()
+
+
+def spoken(folder: Path, warnings: list[str]) -> Spoken:
+    return Spoken(folder, SETTINGS, warnings.append)
+
+
+def test_what_is_not_recognised_is_left_with_what_was_asked_for(tmp_path: Path) -> None:
+    kept = spoken(tmp_path / "speech", [])
+    for _ in range(5):
+        kept.keep(1, CHUNK, FORMAT)
+    (path,) = kept.close()
+    assert b"".join(open_file(path, lambda _: None).chunks) == CHUNK * 5
+    assert settings_of(path) == SETTINGS
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_recognised_goes_and_the_rest_stays(tmp_path: Path) -> None:
+    kept = spoken(tmp_path, [])
+    kept.keep(1, CHUNK, FORMAT)
+    kept.keep(2, CHUNK, FORMAT)
+    kept.forget(1)
+    kept.forget(3)
+    assert kept.close() == list(tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "speech").write_text("a file is in the way")
+    warnings = list[str]()
+    kept = spoken(tmp_path / "speech", warnings)
+    kept.keep(1, CHUNK, FORMAT)
+    kept.keep(1, CHUNK, FORMAT)
+    assert kept.close() == []
+    (warning,) = warnings
+    assert warning.startswith("What is said is not kept on disk: ")

@@ -1,0 +1,45 @@
+"""Pastes, however the terminal's input is cut into pieces."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_tui.terminal import PASTE_BEGINS, PASTE_ENDS, Terminal
+
+
+def heard(*pieces: bytes) -> list[str]:
+    """Return keys and pastes, these in angle brackets, in the order in which they came."""
+    events = list[str]()
+    terminal = Terminal(lambda text: events.append(f"<{text}>"))
+    for piece in pieces:
+        codes = [*terminal._partial_codes, *piece]
+        terminal._partial_codes = []
+        terminal.parse_input(None, lambda keys, _raw: events.extend(map(str, keys)), codes)
+    return events
+
+
+def test_a_paste_comes_whole() -> None:
+    assert heard(b"a" + PASTE_BEGINS + "два\nthree".encode() + PASTE_ENDS + b"b") == ["a", "<два\nthree>", "b"]
+
+
+@given(st.lists(st.integers(0, 60)))
+def test_a_paste_in_pieces_is_one(cuts: list[int]) -> None:
+    whole = b"a" + PASTE_BEGINS + "два\x1b[A[20".encode() + PASTE_ENDS + b"b"
+    begin = 1 + len(PASTE_BEGINS)
+    places = sorted({0, len(whole), *(cut for cut in cuts if begin <= cut < len(whole))})
+    assert heard(*(whole[start:end] for start, end in pairwise(places))) == ["a", "<два\x1b[A[20>", "b"]
+
+
+def test_two_pastes_at_once_are_two() -> None:
+    assert heard((PASTE_BEGINS + b"a" + PASTE_ENDS) * 2) == ["<a>", "<a>"]
+
+
+def test_a_burst_without_brackets_is_a_paste() -> None:
+    assert heard(b"x" * 100) == [f"<{'x' * 100}>"]
+
+
+def test_keys_are_keys() -> None:
+    assert heard(b"ab\x1b[1;2D\x1b[5~\x03\x13") == ["a", "b", "shift left", "page up", "ctrl c", "ctrl s"]
