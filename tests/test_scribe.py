@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stt_cli.events import (
     AudioFormat,
     Connection,
@@ -113,7 +115,12 @@ def test_a_busy_server_is_told_in_words() -> None:
 
 def test_what_was_said_settles_after_the_recording_has_stopped() -> None:
     desk, states = Desk(), list[Recording]()
-    steps = [desk.scribe.opening, desk.scribe.recording, desk.scribe.silent, lambda: desk.scribe.ended(1)]
+    steps: list[Callable[[], None]] = [
+        desk.scribe.opening,
+        desk.scribe.recording,
+        desk.scribe.silent,
+        lambda: desk.scribe.ended(1),
+    ]
     for step in steps:
         step()
         states.append(desk.status.recording)
