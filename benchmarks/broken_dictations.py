@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from time import monotonic
 
+import psutil
+
 from benchmarks.recorded import RECORDINGS
 from benchmarks.service import Service
 from stt_cli.client import recognize
@@ -59,6 +61,7 @@ class Told:
     finals_s: list[float] = field(default_factory=list)  # by the clock, as all times
     breaks: list[Break] = field(default_factory=list)
     most_kept_ms: int = 0
+    memory_mb: list[float] = field(default_factory=list)  # of the client, at each try to reconnect
     _lost_s: float | None = None
 
     @property
@@ -81,6 +84,7 @@ class Told:
                 self.finals_s.append(monotonic())
             case Connection(ConnectionState.RECONNECTING, _, kept_ms):
                 self.most_kept_ms = max(self.most_kept_ms, kept_ms)
+                self.memory_mb.append(psutil.Process().memory_info().rss / 2**20)
                 self._lost_s = self._lost_s or monotonic()
             case Connection(ConnectionState.RESUMED) if self._lost_s is not None:
                 self.breaks.append(Break(self._lost_s, monotonic()))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import resource
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -104,7 +103,7 @@ async def away(minutes: float) -> tuple[Proof, str]:
     pcm, mortal = dictation(0, int(minutes * 60_000)), Mortal()
     async with running(mortal):
         expected = await dictated(mortal.address, pcm, AWAY_SPEED)
-        proof, told, before_kb = Proof("server away for a fifth"), Told(), most_memory_kb()
+        proof, told = Proof("server away for a fifth"), Told()
         began_s, lasts_s = monotonic(), seconds(pcm) / AWAY_SPEED
         speaking = asyncio.create_task(dictated(mortal.address, pcm, AWAY_SPEED, told))
         await asyncio.sleep(0.3 * lasts_s)
@@ -114,10 +113,10 @@ async def away(minutes: float) -> tuple[Proof, str]:
         await speaking
     proof.take(expected, told)
     proof.reconnects_s = [each.resumed_s - max(each.lost_s, mortal.listening_s[-1]) for each in told.breaks]
-    return proof, away_story(told, began_s, before_kb)
+    return proof, away_story(told, began_s)
 
 
-def away_story(told: Told, began_s: float, before_kb: int) -> str:
+def away_story(told: Told, began_s: float) -> str:
     finals = [event for event in told.events if isinstance(event, Final)]
     lags = [
         (at_s, (at_s - began_s) * AWAY_SPEED - final.end_ms / 1000)
@@ -125,16 +124,12 @@ def away_story(told: Told, began_s: float, before_kb: int) -> str:
         if told.breaks and at_s > told.breaks[0].resumed_s
     ]
     worked_off = next((at_s - lags[0][0] for at_s, lag_s in lags if lag_s < AWAY_SPEED * 3), None)
-    grown_mb = (most_memory_kb() - before_kb) / 1024
+    grown_mb = max(told.memory_mb) - told.memory_mb[0]
     return (
         f"Kept at most {told.most_kept_ms / 1000:.0f} s of sound, the client's memory grew by {grown_mb:.1f} MB; "
         f"the first final after it came {lags[0][1]:.0f} s of sound late, and the lag was worked off "
         + ("never." if worked_off is None else f"{worked_off:.0f} s later.")
     )
-
-
-def most_memory_kb() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def seconds(pcm: bytes) -> float:

@@ -52,7 +52,7 @@ class Spool:
 
     @property
     def is_full(self) -> bool:
-        return self._in_memory >= self._memory_blocks and self._on_disk >= self._disk_blocks
+        return len(self._blocks) >= self._memory_blocks + self._disk_blocks
 
     @property
     def in_memory_bytes(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 
 import grpc
 import pytest
@@ -224,8 +225,12 @@ async def test_no_more_audio_is_taken_than_may_be_kept() -> None:
             yield chunk
 
     with pytest.raises(TimeoutError):  # noqa: PT012
-        async with asyncio.timeout(1), serving(until_cancelled) as server:
-            async for _ in recognize(server.address, counted(), StreamOptions(), Patience(kept_s=90)):
+        async with (
+            serving(until_cancelled) as server,
+            aclosing(recognize(server.address, counted(), patience=Patience(kept_s=90))) as events,
+            asyncio.timeout(1),
+        ):
+            async for _ in events:
                 pass
     assert 90 * 32_000 <= taken_bytes < 92 * 32_000
 
