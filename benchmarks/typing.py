@@ -80,8 +80,7 @@ def typed(recording: Recording, text: str, server: str) -> Typed:
             keyboard.press(b"\x1b[1;5F\r")
             words = list[str]()
             latencies_s = list(_typing(keyboard, words))
-            keyboard.until(lambda: "F1 record" in keyboard.rows[-1])
-            keyboard.look(2.0)  # the last final
+            keyboard.until(lambda: "○ off" in keyboard.rows[-1])  # all is settled
             keyboard.press(b"\x13")
             keyboard.until(lambda: "Saved" in keyboard.rows[-1])
         return _judged(file.read_text(encoding="utf-8")[len(text) :], words, latencies_s, recording)

@@ -38,6 +38,7 @@ class Scribe:
         self._copy = copy
         self._changed = changed
         self._heard_ms = 0.0
+        self._owed = 0  # dictations that are not settled
 
     def warn(self, sentence: str) -> None:
         self.tell(sentence[:1].upper() + sentence[1:])
@@ -48,6 +49,7 @@ class Scribe:
         self._changed()
 
     def opening(self) -> None:
+        self._owed += 1
         self._status.recording = Recording.OPENING
         self._changed()
 
@@ -57,7 +59,7 @@ class Scribe:
         self._changed()
 
     def silent(self) -> None:
-        self._status.recording = Recording.OFF
+        self._status.recording = Recording.SETTLING
         self._changed()
 
     def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
@@ -89,7 +91,9 @@ class Scribe:
     def ended(self, dictation: int) -> None:
         if self._dictation.give_up(dictation):
             self.warn("the last words were not settled: they are in the text as they were heard")
-        if self._status.recording is Recording.OFF:
+        self._owed -= 1
+        if not self._owed:
+            self._status.recording = Recording.OFF
             self._status.connection, self._status.in_trouble = "", False
         self._changed()
 

@@ -19,6 +19,7 @@ class Recording(Enum):
     OFF = auto()
     OPENING = auto()  # the microphone
     ON = auto()
+    SETTLING = auto()  # off, and words are still to come
 
 
 class Tone(Enum):
@@ -87,6 +88,8 @@ def _recording(status: Status) -> Iterable[Part]:
             yield Part("○ off", weight=100)
         case Recording.OPENING:
             yield Part("○ opening", weight=100)
+        case Recording.SETTLING:
+            yield Part("○ settling", weight=100)
         case Recording.ON:
             filled = "=" * round(status.level * BAR_CELLS)
             yield Part("●", Tone.RECORDING, 100)

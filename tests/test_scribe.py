@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stt_cli.events import (
     AudioFormat,
     Connection,
@@ -111,8 +113,31 @@ def test_a_busy_server_is_told_in_words() -> None:
     assert desk.status.message == "Something new."
 
 
+def test_what_was_said_settles_after_the_recording_has_stopped() -> None:
+    desk, states = Desk(), list[Recording]()
+    steps: list[Callable[[], None]] = [
+        desk.scribe.opening,
+        desk.scribe.recording,
+        desk.scribe.silent,
+        lambda: desk.scribe.ended(1),
+    ]
+    for step in steps:
+        step()
+        states.append(desk.status.recording)
+    assert states == [Recording.OPENING, Recording.ON, Recording.SETTLING, Recording.OFF]
+
+
+def test_an_earlier_dictation_that_is_settled_leaves_the_later_one_as_it_is() -> None:
+    desk = Desk()
+    for step in (desk.scribe.opening, desk.scribe.silent, desk.scribe.opening, desk.scribe.recording):
+        step()
+    desk.scribe.ended(1)
+    assert desk.status.recording is Recording.ON
+
+
 def test_words_that_will_not_be_settled_are_kept_as_heard() -> None:
     desk = Desk()
+    desk.scribe.opening()
     desk.hear(SpeechStarted(1, 0), partial("так и не"))
     desk.scribe.ended(1)
     assert desk.document.text() == "Так и не"
@@ -121,6 +146,7 @@ def test_words_that_will_not_be_settled_are_kept_as_heard() -> None:
 
 def test_a_dictation_that_ends_well_says_nothing() -> None:
     desk = Desk()
+    desk.scribe.opening()
     desk.hear(SpeechStarted(1, 0), final("Один."))
     desk.scribe.ended(1)
     assert (desk.document.text(), desk.status.message) == ("Один.", "")

@@ -37,6 +37,7 @@ def line(status: Status, columns: int) -> str:
         (ASKING, 80, "●  [==  ]  ru  0.4s  connected  F5 restore, F8 discard: 312 words unsaved"),
         (Status(), 30, "○ off  F1 record  F3 copy all"),
         (Status(Recording.OPENING), 30, "○ opening  F1 record"),
+        (Status(Recording.SETTLING), 30, "○ settling  F1 record"),
     ],
 )
 def test_the_line_has_what_there_is_room_for(status: Status, columns: int, expected: str) -> None:

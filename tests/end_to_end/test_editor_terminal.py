@@ -141,7 +141,7 @@ def test_quitting_without_a_server_keeps_what_was_said(
     editor.run("--server", "127.0.0.1:1", "--device", f"file:{recordings['en/jfk'].path}")
     editor.until(lambda each: "connecting, 1 s kept" in each.status)
     editor.keys("C-q")
-    editor.until(lambda each: "Waiting" in each.status)
+    editor.until(lambda each: "○ settling" in each.status)
     editor.keys("C-q")
     editor.until(lambda each: each.is_dead)
     (kept,) = (tmp_path / "realtime-stt" / "speech").iterdir()
