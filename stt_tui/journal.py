@@ -131,7 +131,8 @@ class Journal:
             fcntl.flock(new, fcntl.LOCK_EX)
             new.write(line)
             new.flush()
-            os.fsync(descriptor)
+            if self._written is not None:
+                os.fsync(descriptor)  # or a loss of power could leave neither
         except OSError:
             new.close()
             Path(name).unlink()

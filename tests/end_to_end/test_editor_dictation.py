@@ -108,10 +108,12 @@ def test_a_closed_terminal_loses_no_word(
 
 
 def test_a_killed_editor_keeps_what_it_heard(
-    editor: Terminal, service: Service, recordings: Mapping[str, Recording]
+    editor: Terminal, service: Service, recordings: Mapping[str, Recording], tmp_path: Path
 ) -> None:
     editor.run(*dictating(recordings["en/jfk"], service.address))
     editor.until(lambda each: "fellow" in "".join(each.dimmed))
+    journals = tmp_path / "realtime-stt" / "journals"
+    editor.until(lambda _: any("fellow" in path.read_text() for path in journals.glob("*.journal")))
     editor.signal(signal.SIGKILL)
     editor.until(lambda each: each.is_dead)
     editor.run("--no-auto")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,12 @@ from benchmarks.recorded import Recording
 from stt_cli.decoding import open_file
 
 RUSSIAN = "Ваш звонок является первым в очереди и будет обслужен первым доступным оператором."
+
+
+def _changes(journal: Path) -> str:
+    """Return what was typed at the end of a text, as its journal has it."""
+    first, *changes = journal.read_text().splitlines()
+    return "".join([json.loads(first)["text"], *(json.loads(change)["put"] for change in changes)])
 
 
 @pytest.fixture
@@ -107,9 +114,12 @@ def test_a_file_is_opened_and_saved(editor: Terminal, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
-def test_a_text_survives_the_end_of_the_editor(editor: Terminal, number: signal.Signals) -> None:
+def test_a_text_survives_the_end_of_the_editor(editor: Terminal, number: signal.Signals, tmp_path: Path) -> None:
+    """Of a kill -9 the last keys are safe a moment after they are on the screen: when the disk has taken them."""
     editor.type("Never saved.")
     editor.until(lambda each: each.text == "Never saved.")
+    journals = tmp_path / "realtime-stt" / "journals"
+    editor.until(lambda _: any(_changes(path) == "Never saved." for path in journals.glob("*.journal")))
     editor.signal(number)
     editor.until(lambda each: each.is_dead)
     editor.run("--no-auto")
