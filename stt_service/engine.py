@@ -1,6 +1,6 @@
 """Whisper: a list of windows in, a list of transcripts out. The only file that knows faster-whisper and CTranslate2.
 
-Windows of any streams, languages and lengths may come together; a window's transcript is the same alone as in any
+Windows of any streams, languages and lengths may come together; a window of speech says the same alone as in any
 company. Called from one thread at a time, blocks until done.
 """
 
