@@ -60,7 +60,7 @@ class Keeping:
         self._is_saving = True
         text, changes = self._document.text(), self._changes
         write = overwrite if self._may_overwrite else save
-        file = self._file or TextFile(new_name(Path.cwd(), datetime.now().astimezone()))
+        file = self._file or TextFile(new_name(Path(), datetime.now().astimezone()))
         try:
             self._file = await in_thread(partial(write, file, text))
         except ChangedOnDisk as error:
@@ -110,7 +110,7 @@ class Keeping:
             self._document.replace_all(left.text)
         else:
             self._document.insert(START, f"{left.text}\n")
-        self.journal.drop(left)
+        self.journal.take_over(left)
         self._ask(f"Restored {words(left.text)}")
 
     def discard(self) -> None:
