@@ -14,36 +14,39 @@ from pathlib import Path
 from benchmarks.recorded import RECORDINGS
 from benchmarks.service import Service
 from benchmarks.terminal_picture import picture
-from benchmarks.terminal_session import Session, Shown, shown
+from benchmarks.terminal_session import Keys, Session, Shown, shown
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 BIN = Path(sys.executable).parent
-SPOKEN = ("en/brooklyn-bridge", "en/jfk", "en/riva-question")
-PAUSE_S = 2.2  # between them, and at the end: longer than the silence that ends an utterance
+QUESTIONS = ("en/brooklyn-bridge", "en/riva-question")
+SPOKEN = {"live": (*QUESTIONS, "en/lj001-0020"), "editor": (*QUESTIONS, "en/jfk")}
+TALK = "talk.wav"
+PAUSE_S = 2.2  # before, between and after them: longer than the silence that ends an utterance
+TYPED = [Keys(0.5, b"Questions for Monday\r"), Keys(5.0, b"\r"), Keys(11.0, b"\r")]  # before, and after each question
 SETTINGS = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIME_MODEL": "tiny.en"}
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, Service(SETTINGS) as service:
-        talk = _spoken(Path(folder) / "talk.wav")
+    with tempfile.TemporaryDirectory() as temporary, Service(SETTINGS) as service:
+        folder = Path(temporary)
         service.wait_until_listening()
-        live = Session(["stt-cli", "recognize", "--device", f"file:{talk.name}"], talk.parent, 80, 14, length_s=40)
+        _speak(folder / TALK, SPOKEN["live"])
+        live = Session(["stt-cli", "recognize", "--device", f"file:{TALK}"], folder, 80, 9, length_s=24)
         _draw("live", live, "stt-cli recognize, live in a terminal", service.address)
-        dictated = ["stt-tui", "--device", f"file:{talk.name}"]
-        editor = Session(dictated, talk.parent, 60, 14, length_s=26, prompt=False)
+        _speak(folder / TALK, SPOKEN["editor"])
+        editor = Session(["stt-tui", "--device", f"file:{TALK}"], folder, 60, 9, length_s=29, keys=TYPED, prompt=False)
         _draw("editor", editor, "stt-tui, the dictation editor", service.address)
 
 
-def _spoken(path: Path) -> Path:
-    """Write what is said in the pictures."""
+def _speak(path: Path, names: Sequence[str]) -> None:
+    """Write what is said in a picture."""
     by_name = {recording.name: recording for recording in RECORDINGS}
     with wave.open(str(path), "wb") as talk:
         talk.setnchannels(1)
         talk.setsampwidth(2)
         talk.setframerate(16_000)
-        for name in SPOKEN:
-            talk.writeframes(by_name[name].pcm() + bytes(2 * round(16_000 * PAUSE_S)))
-    return path
+        pause = bytes(2 * round(16_000 * PAUSE_S))
+        talk.writeframes(pause + b"".join(by_name[name].pcm() + pause for name in names))
 
 
 def _draw(name: str, session: Session, title: str, address: str) -> None:

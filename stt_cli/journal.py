@@ -1,12 +1,15 @@
 """Keeps what the microphone hears, as it hears it: FLAC files that are whole up to the last quarter of a second.
 
-A file tells what recognition was asked for, so that `stt-cli retry FILE` asks for the same.
+A file tells what recognition was asked for, so that `stt-cli retry FILE` asks for the same. It is locked while its
+journal is open, so whatever has no lock was left behind.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +39,7 @@ class Journal:
         self._now = now
         self._file_s = file_s
         self._written: _File | None = None
+        self._locks = ExitStack()
 
     def keep(self, chunk: bytes, audio_format: AudioFormat) -> None:
         """Write what was heard, 16-bit mono.
@@ -45,7 +49,7 @@ class Journal:
         """
         try:
             if self._written is not None and self._written.written_s >= self._file_s:
-                self.close()
+                self._complete()
             if self._written is None:
                 self._written = self._begin(audio_format.sample_rate_hz)
             self._written.write(chunk)
@@ -54,6 +58,10 @@ class Journal:
 
     def close(self) -> None:
         """Complete the file; without it no more than its end and its length are missing."""
+        with self._locks:
+            self._complete()
+
+    def _complete(self) -> None:
         if self._written is not None:
             written, self._written = self._written, None
             written.close()
@@ -62,15 +70,18 @@ class Journal:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         prune(self._folder)
         name = f"{NAMES.replace('*', self._now().strftime('%Y-%m-%d-%H%M%S-%f')[:-3])}"
-        self.files.append(self._folder / name)
-        return _File(self.files[-1], rate_hz, self._settings)
+        path = self._folder / name
+        path.touch(mode=0o600)  # a voice is nobody else's business
+        fcntl.flock(self._locks.enter_context(path.open("ab")), fcntl.LOCK_EX)
+        written = _File(path, rate_hz, self._settings)
+        self.files.append(path)
+        return written
 
 
 class _File:
     def __init__(self, path: Path, rate_hz: int, settings: Settings) -> None:
         import av  # half a second
 
-        path.touch(mode=0o600)  # a voice is nobody else's business
         self._container = av.open(str(path), "w", format="flac", options={"flush_packets": "1"})
         self._container.metadata[TAG] = json.dumps(asdict(settings), ensure_ascii=False)
         self._stream = self._container.add_stream("flac", rate=rate_hz, layout="mono")
@@ -104,6 +115,18 @@ def prune(folder: Path, limit_bytes: int = FOLDER_BYTES) -> None:
             return
         total_bytes -= file.stat().st_size
         file.unlink()
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """Return the folder's journals that nobody writes any more, oldest first."""
+    return [file for file in sorted(folder.glob(NAMES)) if _is_left(file)]
+
+
+def _is_left(file: Path) -> bool:
+    with suppress(OSError), file.open("rb") as journal:
+        fcntl.flock(journal, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return file.stat().st_size > 0  # an empty one is just being begun
+    return False
 
 
 def newest(folder: Path) -> Path:

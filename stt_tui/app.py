@@ -29,7 +29,7 @@ from stt_tui.keys import Command
 from stt_tui.screen import PALETTE, EditorScreen
 from stt_tui.scribe import Scribe
 from stt_tui.speech import Means, Speech
-from stt_tui.spoken import Spoken
+from stt_tui.spoken import Spoken, again
 from stt_tui.status import Status
 from stt_tui.terminal import Terminal
 
@@ -64,7 +64,7 @@ class App:
         self._work = work
         self._status = Status()
         self._editor = Editor(work.text)
-        self._keeping = Keeping(self._editor.document, work.file, work.state / "journals", self._status, self._tell)
+        self._keeping = Keeping(self._editor.document, work.file, work.state, self._status, self._tell)
         self._scribe = Scribe(self._editor.dictation, self._status, self._copy, self._follow)
         self._spoken = Spoken(work.state / "speech", work.options.settings, self._tell)
         self._speech = Speech(means, work.options, work.device, self._scribe, self._spoken)
@@ -106,7 +106,7 @@ class App:
         try:
             async with TaskGroup() as self._tasks:
                 await asyncio.sleep(0)  # the first screen
-                self._tasks.create_task(self._keeping.look())
+                self._tasks.create_task(self._keeping.look()).add_done_callback(lambda _: self._redraw())
                 if self._work.records_at_once:
                     self._record()
                 await self._quit.wait()
@@ -124,7 +124,8 @@ class App:
         if self._keeping.close():
             yield "What is not saved is kept: stt-tui offers it at the next start."
         for path in self._spoken.close():
-            yield f"What was not recognised is kept: stt-cli retry {path}"
+            yield f"What was not recognised is kept: {again(path)}"
+        yield from self._keeping.speech_left()
 
     async def _last_words(self) -> None:
         self._speech.stop()
@@ -184,10 +185,10 @@ class App:
 
     # The screen
 
-    def _tell(self, sentence: str) -> None:
+    def _tell(self, sentence: str, detail: str = "") -> None:
         """Show a sentence in the status line; from any thread."""
         with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._scribe.warn, sentence)
+            self._loop.call_soon_threadsafe(self._scribe.tell, sentence, detail)
 
     def _follow(self) -> None:
         self._keeping.journal.say(self._editor.dictation.ghosts())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -67,9 +68,10 @@ def save(file: TextFile, text: str) -> TextFile:
         ChangedOnDisk: when it is not as it was; nothing is written.
         FileError: when it cannot be written; it is as it was.
     """
-    if _stamp(file.path) != file.stamp:
-        raise ChangedOnDisk(f"{file.path.name} was changed by another program")
-    return _replace(file, text)
+    with _failing_as(file.path):
+        if _stamp(file.path) != file.stamp:
+            raise ChangedOnDisk(f"{file.path.name} was changed by another program")
+        return _replace(file, text)
 
 
 def overwrite(file: TextFile, text: str) -> TextFile:
@@ -78,9 +80,10 @@ def overwrite(file: TextFile, text: str) -> TextFile:
     Raises:
         FileError: when it cannot be written; it is as it was.
     """
-    with suppress(FileNotFoundError):
-        shutil.copy2(file.path, f"{file.path}~")
-    return _replace(file, text)
+    with _failing_as(file.path):
+        with suppress(FileNotFoundError):
+            shutil.copy2(file.path, f"{file.path}~")
+        return _replace(file, text)
 
 
 def new_name(folder: Path, now: datetime) -> Path:
@@ -102,11 +105,20 @@ def _replace(file: TextFile, text: str) -> TextFile:
             os.fsync(written.fileno())
         Path(temporary).chmod(_mode(path))
         Path(temporary).replace(path)
-    except OSError as error:
+    except OSError:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise FileError(f"{path} cannot be written: {error.strerror}") from error
+        raise
     return TextFile(file.path, _stamp(path), file.newline, file.bom)
+
+
+@contextmanager
+def _failing_as(path: Path) -> Iterator[None]:
+    """Tell of any failure of the disk, of the network that it is on, or of a folder that has gone."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _mode(path: Path) -> int:

@@ -27,7 +27,7 @@ class Hands:
         self._is_down = False
 
     def press_key(self, key: str) -> None:
-        if len(key) == 1 or not key.isascii():
+        if len(key) == 1:
             self._editor.type(key)
         elif key in MOVES:
             self._editor.move(MOVES[key])

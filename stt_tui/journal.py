@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -52,6 +53,7 @@ class Journal:
         self._given_bytes = self._done_bytes = 0  # to the writer; by the writer
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()  # bounded by MAX_WAITING_BYTES
         self._written: BinaryIO | None = None  # the writer's
+        self._is_written = True  # the writer's: all that was given to it
         self._path = folder
         self._thread = Thread(target=self._write_all, daemon=True, name="journal")
         self._thread.start()
@@ -68,8 +70,13 @@ class Journal:
         self._work.put(self._remove)
 
     def drop(self, left: Left) -> None:
-        """Remove what another session left, once all up to now is written here."""
+        """Remove what another session left."""
         self._work.put(lambda: left.path.unlink(missing_ok=True))
+
+    def take_over(self, left: Left) -> None:
+        """Remove what another session left, once all up to now is written here; if it cannot be, that stays."""
+        if self._is_begun:
+            self._work.put(partial(self._replaced, left.path))
 
     def name(self, file: str) -> None:
         """From now on it is that file's."""
@@ -117,7 +124,7 @@ class Journal:
             try:
                 work()
             except OSError as error:
-                self._is_begun = False  # with the next change, try from the start
+                self._is_begun = self._is_written = False  # with the next change, try from the start
                 self._warn(f"The journal cannot be written: {error.strerror}.")
         if self._written is not None:
             self._written.close()  # and with it the lock
@@ -137,7 +144,7 @@ class Journal:
             new.close()
             Path(name).unlink()
             raise
-        old, self._written = self._written, new
+        old, self._written, self._is_written = self._written, new, True
         self._path = Path(name).rename(f"{name}{SUFFIX}") if old is None else Path(name).rename(self._path)
         if old is not None:
             old.close()
@@ -146,6 +153,10 @@ class Journal:
         if self._written is not None:
             self._written.write(line)
             self._written.flush()
+
+    def _replaced(self, path: Path) -> None:
+        if self._is_written:
+            path.unlink(missing_ok=True)
 
     def _remove(self) -> None:
         if self._written is not None:
@@ -162,11 +173,17 @@ def left_behind(folder: Path, file: str | None) -> list[Left]:
 
 def remove_oldest(folder: Path) -> int:
     """Keep `MAX_LEFT` texts; return how many had to go."""
-    paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    paths = sorted(folder.glob(f"*{SUFFIX}"), key=_modified_s, reverse=True)
     gone = [path for path in paths[MAX_LEFT:] if _read(path) is not None]
     for path in gone:
         path.unlink(missing_ok=True)
     return len(gone)
+
+
+def _modified_s(path: Path) -> float:
+    with suppress(OSError):  # its session has just saved its text
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _read(path: Path) -> Left | None:

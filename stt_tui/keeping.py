@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+from stt_cli import journal as speech
 from stt_cli.threads import in_thread
 from stt_tui.document import Document
 from stt_tui.files import ChangedOnDisk, FileError, TextFile, new_name, overwrite, save
 from stt_tui.journal import Journal, Left, left_behind, remove_oldest
 from stt_tui.lines import START, Change
+from stt_tui.spoken import again
 from stt_tui.status import Status
 
-Tell = Callable[[str], None]
+MAX_TOLD = 3  # journals of speech when one quits, the newest; the others are counted
+
+
+class Tell(Protocol):
+    """Shows a sentence, and what is more to be said where there is room; from any thread."""
+
+    def __call__(self, sentence: str, detail: str = "", /) -> None: ...
 
 
 class Keeping:
-    def __init__(self, document: Document, file: TextFile | None, folder: Path, status: Status, tell: Tell) -> None:
-        """Take the folder of the journals, and what shows a sentence, from any thread."""
+    def __init__(self, document: Document, file: TextFile | None, state: Path, status: Status, tell: Tell) -> None:
+        """Take the folder of what outlives a session: the texts in `journals`, what was said in `speech`."""
         self._document = document
         self._file = file
-        self._folder = folder
+        self._folder = state / "journals"
+        self._speech_folder = state / "speech"
         self._status = status
         self._tell = tell
-        self.journal = Journal(folder, self._name, document, tell)
+        self.journal = Journal(self._folder, self._name, document, tell)
         self._left: list[Left] = []
+        self._speech: list[Path] = []
         self._changes = 0
         self._saved = 0  # how many of the changes
         self._is_saving = False
@@ -49,7 +60,7 @@ class Keeping:
         self._is_saving = True
         text, changes = self._document.text(), self._changes
         write = overwrite if self._may_overwrite else save
-        file = self._file or TextFile(new_name(Path.cwd(), datetime.now().astimezone()))
+        file = self._file or TextFile(new_name(Path(), datetime.now().astimezone()))
         try:
             self._file = await in_thread(partial(write, file, text))
         except ChangedOnDisk as error:
@@ -81,12 +92,13 @@ class Keeping:
     # What earlier sessions left
 
     async def look(self) -> None:
-        """Ask about the newest text that is left, if there is one."""
+        """Ask about the newest text that is left, if there is one; then tell of speech."""
         gone = await in_thread(partial(remove_oldest, self._folder))
+        self._left = await in_thread(partial(left_behind, self._folder, self._name))
+        self._speech = await in_thread(partial(speech.left_behind, self._speech_folder))
+        self._ask()
         if gone:
             self._tell(f"{gone} of the texts left unsaved were too old to keep")
-        self._left = await in_thread(partial(left_behind, self._folder, self._name))
-        self._ask()
 
     def restore(self) -> None:
         """Put in what is left: in the place of a text not yet touched, else before it."""
@@ -98,7 +110,7 @@ class Keeping:
             self._document.replace_all(left.text)
         else:
             self._document.insert(START, f"{left.text}\n")
-        self.journal.drop(left)
+        self.journal.take_over(left)
         self._ask(f"Restored {words(left.text)}")
 
     def discard(self) -> None:
@@ -107,9 +119,21 @@ class Keeping:
             self.journal.drop(left)
             self._ask(f"Discarded {words(left.text)}")
 
+    def speech_left(self) -> Iterator[str]:
+        """Tell how to hear what earlier sessions recorded and did not make text of: a sentence each."""
+        left = [path for path in self._speech if path.exists()]
+        for path in left[-MAX_TOLD:]:
+            yield f"Speech was left behind, kept until you remove it: {again(path)}"
+        if len(left) > MAX_TOLD:
+            yield f"{len(left) - MAX_TOLD} older ones are in {self._speech_folder}."
+
     def _ask(self, done: str = "") -> None:
+        """Show the next question; after the last one, tell of speech."""
         self._status.question = self._question(self._left[0]) if self._left else ""
-        self._tell(done)
+        if self._speech and not self._left:
+            self._tell("Speech was left behind", again(self._speech[-1]))
+        elif done:
+            self._tell(done)
 
     def _question(self, left: Left) -> str:
         return f"F5 restore, F8 discard: {words(left.text)} unsaved, {left.written:%d %b %H:%M}"

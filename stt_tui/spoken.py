@@ -5,6 +5,7 @@ A thread writes, so that a key never waits for a disk. What is left can be recog
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -50,12 +51,15 @@ class Spoken:
 
     def _write_all(self) -> None:
         while (work := self._work.get()) is not None:
-            try:
-                work()
-            except (OutputError, OSError) as error:
-                self._fail(str(error))
+            self._try(work)
         for journal in self._journals.values():
-            journal.close()
+            self._try(journal.close)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except (OutputError, OSError) as error:
+            self._fail(str(error))
 
     def _fail(self, reason: str) -> None:
         """Tell it once: a chunk comes ten times a second."""
@@ -73,6 +77,11 @@ class Spoken:
     def _remove(self, dictation: int) -> None:
         journal = self._journals.pop(dictation, None)
         if journal is not None:
-            journal.close()
-            for file in journal.files:
+            for file in journal.files:  # while it is locked: nobody takes it for left behind
                 file.unlink(missing_ok=True)
+            journal.close()
+
+
+def again(speech: Path) -> str:
+    """Return the command that recognises it."""
+    return f"stt-cli retry {shlex.quote(str(speech))}"

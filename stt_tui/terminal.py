@@ -18,6 +18,7 @@ from urwid.display.raw import Screen
 PASTE_BEGINS, PASTE_ENDS = b"\x1b[200~", b"\x1b[201~"
 ESCAPE = 0x1B
 MAX_PASTE_BYTES = 16_000_000  # what is longer comes in pieces
+PASTE_S = 5.0  # without a byte of it: its end was lost, as with a connection, and keys are keys again
 BURST_BYTES = 64  # no person types so much at once: a paste into a terminal that does not bracket it
 
 
@@ -27,6 +28,7 @@ class Terminal(Screen):
         self._paste = paste
         self._pasted: bytearray | None = None  # since a paste began
         self._typed_ahead = b""
+        self._alarm: Any = None  # ends a paste
 
     def _start(self, *arguments: Any, **options: Any) -> None:
         self._typed_ahead = _typed_ahead(sys.stdin.fileno())  # urwid throws it away
@@ -53,6 +55,7 @@ class Terminal(Screen):
             if begin > 0:
                 super().parse_input(event_loop, callback, codes[:begin], wait_for_more=False)
             self._pasted, codes = bytearray(), codes[begin + len(PASTE_BEGINS) :]
+        self._await_end(event_loop)
         if len(codes) > BURST_BYTES and ESCAPE not in codes:
             self._paste(bytes(codes).decode(errors="replace"))
             codes = []
@@ -70,6 +73,16 @@ class Terminal(Screen):
         self._paste((self._pasted[:end] if end >= 0 else self._pasted).decode(errors="replace"))
         self._pasted = None if end >= 0 else bytearray()
         return list(rest)
+
+    def _await_end(self, event_loop: Any) -> None:
+        if self._alarm is not None:
+            event_loop.remove_alarm(self._alarm)
+        self._alarm = None if self._pasted is None else event_loop.alarm(PASTE_S, self._end_paste)
+
+    def _end_paste(self) -> None:
+        pasted, self._pasted, self._alarm = self._pasted, None, None
+        if pasted:
+            self._paste(pasted.decode(errors="replace"))
 
 
 def _typed_ahead(descriptor: int) -> bytes:

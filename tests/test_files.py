@@ -84,6 +84,18 @@ def test_a_folder_that_is_not_there_is_told_and_nothing_is_left(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_is_a_file_by_now_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    file = save(read(folder / "a.txt")[0], "One.")
+    file.path.unlink()
+    folder.rmdir()
+    folder.touch()
+    for write in (save, overwrite):
+        with pytest.raises(FileError, match="cannot be written: Not a directory"):
+            write(file, "Two.")
+
+
 def test_a_new_name_is_free(tmp_path: Path) -> None:
     now = datetime.fromisoformat("2026-11-25T20:41:05+00:00")
     first = new_name(tmp_path, now)

@@ -98,7 +98,7 @@ def test_enter_and_tab_are_text() -> None:
 
 def test_keys_without_a_meaning_do_nothing() -> None:
     desk = Desk(TEXT)
-    desk.press("f12", "meta x", "ctrl e", "insert", "esc")
+    desk.press("f12", "meta x", "meta ф", "meta 😀", "ctrl e", "insert", "esc", "<255>")
     assert (desk.text, desk.ordered) == (TEXT, [])
 
 

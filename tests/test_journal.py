@@ -15,7 +15,7 @@ import pytest
 from stt_cli.decoding import open_file
 from stt_cli.errors import OutputError, SourceError
 from stt_cli.events import AudioFormat, Settings
-from stt_cli.journal import Journal, newest, prune, settings_of
+from stt_cli.journal import Journal, left_behind, newest, prune, settings_of
 
 FORMAT = AudioFormat(16_000)
 SETTINGS = Settings("ru", "Привет.", ("Анна", "Bob"))
@@ -65,7 +65,7 @@ def test_what_was_heard_until_a_quarter_of_a_second_before_a_kill_is_there(tmp_p
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], cwd=root)
     assert done.returncode == -signal.SIGKILL
-    file = newest(tmp_path)
+    (file,) = left_behind(tmp_path)
     sound = kept(file)
     assert NOISE.startswith(sound)
     assert FORMAT.duration_ms(len(NOISE) - len(sound)) <= 300
@@ -79,6 +79,29 @@ def test_a_long_dictation_goes_on_in_another_file(tmp_path: Path) -> None:
     written.close()
     assert len(written.files) == 3
     assert b"".join(map(kept, written.files)) == NOISE
+
+
+def test_all_files_of_a_journal_are_left_behind_only_once_it_is_closed(tmp_path: Path) -> None:
+    written = journal(tmp_path, file_s=1)
+    for chunk in CHUNKS:
+        written.keep(chunk, FORMAT)
+    assert (len(written.files), left_behind(tmp_path)) == (3, [])
+    written.close()
+    assert left_behind(tmp_path) == written.files
+
+
+def test_a_journal_in_which_no_sound_came_to_lie_is_not_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "dictation-1.flac").touch()
+    assert left_behind(tmp_path) == []
+    assert left_behind(tmp_path / "missing") == []
+
+
+def test_a_file_that_cannot_be_begun_is_none_of_the_journals(tmp_path: Path) -> None:
+    (tmp_path / "dictation-2026-11-25-000000-000.flac").symlink_to(tmp_path / "nowhere" / "file")
+    written = journal(tmp_path)
+    with pytest.raises(OutputError, match="cannot be written: "):
+        written.keep(CHUNKS[0], FORMAT)
+    assert written.files == []
 
 
 def test_nothing_heard_leaves_no_file(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from stt_cli.events import AudioFormat, Settings
 from stt_tui.document import Document
 from stt_tui.files import read
-from stt_tui.keeping import Keeping, words
+from stt_tui.journal import MAX_LEFT
+from stt_tui.keeping import MAX_TOLD, Keeping, words
+from stt_tui.spoken import Spoken
 from stt_tui.status import Status
 
 
@@ -23,7 +26,10 @@ class Session:
         self.document = Document(text)
         self.status = Status()
         self.told = list[str]()
-        self.keeping = Keeping(self.document, file, folder / "journals", self.status, self.told.append)
+        self.keeping = Keeping(self.document, file, folder, self.status, self._tell)
+
+    def _tell(self, sentence: str, detail: str = "") -> None:
+        self.told.append(f"{sentence}  {detail}".rstrip())
 
     def write(self, text: str) -> None:
         self.document.move(self.document.lines.end)
@@ -123,6 +129,70 @@ async def test_several_texts_are_offered_one_after_the_other(folder: Path) -> No
     assert last.told[-1] == "There is nothing to restore"
     last.keeping.close()
     assert list((folder / "journals").iterdir()) == []
+
+
+def leave_speech(folder: Path, count: int = 1) -> list[Path]:
+    """Say something in that many sessions without a server; return the files, oldest first."""
+    left = list[Path]()
+    for _ in range(count):
+        spoken = Spoken(folder / "speech", Settings(), lambda _: None)
+        spoken.keep(1, bytes(3200), AudioFormat())
+        left += spoken.close()
+    return left
+
+
+async def test_speech_left_behind_is_told_with_how_to_hear_it_and_stays(folder: Path) -> None:
+    (file,) = leave_speech(folder)
+    for _ in range(2):
+        session = Session(folder)
+        await session.keeping.look()
+        assert session.told == [f"Speech was left behind  stt-cli retry {file}"]
+        session.keeping.close()
+        (sentence,) = session.keeping.speech_left()
+        assert sentence.endswith(f"stt-cli retry {file}")
+
+
+async def test_speech_that_was_removed_meanwhile_is_not_told_at_the_end(folder: Path) -> None:
+    (file,) = leave_speech(folder)
+    session = Session(folder)
+    await session.keeping.look()
+    file.unlink()
+    assert list(session.keeping.speech_left()) == []
+    session.keeping.close()
+
+
+async def test_of_much_speech_the_newest_is_told_and_the_rest_counted(folder: Path) -> None:
+    left = leave_speech(folder, MAX_TOLD + 2)
+    session = Session(folder)
+    await session.keeping.look()
+    *newest, older = session.keeping.speech_left()
+    assert [sentence.rpartition(" ")[2] for sentence in newest] == [str(file) for file in left[-MAX_TOLD:]]
+    assert older.startswith("2 older ones are in ")
+    session.keeping.close()
+
+
+async def test_speech_is_told_once_the_question_about_a_text_is_answered(folder: Path) -> None:
+    first = Session(folder)
+    first.write("Left over.")
+    first.keeping.close()
+    leave_speech(folder)
+    second = Session(folder)
+    await second.keeping.look()
+    assert (second.told, "F5 restore" in second.status.question) == ([], True)
+    second.keeping.restore()
+    assert second.told[-1].startswith("Speech was left behind  ")
+    second.keeping.close()
+
+
+async def test_texts_too_many_to_keep_are_told(folder: Path) -> None:
+    for _ in range(MAX_LEFT + 1):
+        session = Session(folder)
+        session.write("Left over.")
+        session.keeping.close()
+    last = Session(folder)
+    await last.keeping.look()
+    assert last.told == ["1 of the texts left unsaved were too old to keep"]
+    last.keeping.close()
 
 
 async def test_an_empty_text_leaves_nothing(folder: Path) -> None:

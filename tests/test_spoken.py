@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 
 from stt_cli.decoding import open_file
 from stt_cli.events import AudioFormat, Settings
-from stt_cli.journal import settings_of
-from stt_tui.spoken import Spoken
+from stt_cli.journal import left_behind, settings_of
+from stt_tui.spoken import Spoken, again
 
 FORMAT = AudioFormat()
 SETTINGS = Settings(language="ru")
@@ -38,6 +39,20 @@ def test_what_is_recognised_goes_and_the_rest_stays(tmp_path: Path) -> None:
     kept.forget(3)
     assert kept.close() == list(tmp_path.iterdir())
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_an_editor_still_keeps_is_not_left_behind_but_what_it_leaves_is(tmp_path: Path) -> None:
+    kept = spoken(tmp_path, [])
+    kept.keep(1, CHUNK, FORMAT)
+    while not any(file.stat().st_size for file in tmp_path.iterdir()):
+        time.sleep(0.01)
+    assert left_behind(tmp_path) == []
+    left = kept.close()
+    assert left_behind(tmp_path) == left
+
+
+def test_the_command_that_hears_it_again_can_be_given_to_a_shell() -> None:
+    assert again(Path("/Application Support/a.flac")) == "stt-cli retry '/Application Support/a.flac'"
 
 
 def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:

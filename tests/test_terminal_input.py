@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from hypothesis import given
@@ -10,15 +11,43 @@ from hypothesis import strategies as st
 from stt_tui.terminal import PASTE_BEGINS, PASTE_ENDS, Terminal
 
 
-def heard(*pieces: bytes) -> list[str]:
-    """Return keys and pastes, these in angle brackets, in the order in which they came."""
-    events = list[str]()
+class Clock:
+    """Stands in for the loop: knows what is to happen if nothing comes for long."""
+
+    def __init__(self) -> None:
+        self.alarms = list[Callable[[], None]]()
+
+    def alarm(self, _seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
+        self.alarms.append(callback)
+        return callback
+
+    def remove_alarm(self, alarm: Callable[[], None]) -> None:
+        self.alarms.remove(alarm)
+
+    def pass_time(self) -> None:
+        while self.alarms:
+            self.alarms.pop()()
+
+
+def heard(*pieces: bytes | None) -> list[str]:
+    """Return keys and pastes, these in angle brackets, in the order in which they came; None is a long silence."""
+    events, clock = list[str](), Clock()
     terminal = Terminal(lambda text: events.append(f"<{text}>"))
     for piece in pieces:
+        if piece is None:
+            clock.pass_time()
+            continue
         codes = [*terminal._partial_codes, *piece]
         terminal._partial_codes = []
-        terminal.parse_input(None, lambda keys, _raw: events.extend(map(str, keys)), codes)
+        terminal.parse_input(clock, lambda keys, _raw: events.extend(map(str, keys)), codes)
+    assert len(clock.alarms) <= 1
     return events
+
+
+def test_a_paste_whose_end_was_lost_is_taken_as_it_came_and_keys_are_keys_again() -> None:
+    assert heard(PASTE_BEGINS + b"one", b" two", None, b"c\x11") == ["<one two>", "c", "ctrl q"]
+    assert heard(PASTE_BEGINS, None, b"c") == ["c"]
+    assert heard(PASTE_BEGINS + b"one" + PASTE_ENDS, None, b"c") == ["<one>", "c"]
 
 
 def test_a_paste_comes_whole() -> None:

@@ -133,6 +133,27 @@ def test_the_newest_is_offered_first_and_the_oldest_go(tmp_path: Path) -> None:
     assert left(tmp_path) == [str(number) for number in range(MAX_LEFT + 1, 1, -1)]
 
 
+def test_a_journal_that_goes_while_one_looks_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / f"gone{SUFFIX}").symlink_to(tmp_path / "nowhere")
+    assert (remove_oldest(tmp_path), left(tmp_path)) == (0, [])
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_what_is_taken_over_goes_only_once_it_is_written_here(tmp_path: Path, works: bool) -> None:
+    document = Document()
+    with journal_of(document, tmp_path / "old"):
+        document.type("One.")
+    (old,) = left_behind(tmp_path / "old", None)
+    if not works:
+        (tmp_path / "new").touch()
+    document = Document()
+    journal = Journal(tmp_path / "new", None, document, lambda _: None)
+    document.replace_all(old.text)
+    journal.take_over(old)
+    journal.close()
+    assert (left(tmp_path / "old"), left(tmp_path / "new")) == (([], ["One."]) if works else (["One."], []))
+
+
 def test_a_journal_stays_small_however_long_one_works(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path):

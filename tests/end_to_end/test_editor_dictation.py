@@ -16,6 +16,7 @@ from tmux import Terminal, terminal
 from benchmarks.recorded import Recording
 from benchmarks.service import Service, ServiceFailed
 from benchmarks.words import errors, plain
+from stt_cli.decoding import open_file
 
 pytestmark = pytest.mark.model
 
@@ -120,6 +121,13 @@ def test_a_killed_editor_keeps_what_it_heard(
     editor.until(lambda each: "F5 restore" in each.status)
     editor.keys("F5")
     editor.until(lambda each: "fellow" in each.text)
+    editor.until(lambda each: "Speech was left behind" in each.status)
+    (speech,) = (tmp_path / "realtime-stt" / "speech").iterdir()
+    editor.keys("C-q")
+    editor.until(lambda each: each.is_dead)
+    assert f"stt-cli retry {speech}" in editor.past
+    heard = open_file(speech, lambda _: None)
+    assert heard.format.duration_ms(len(b"".join(heard.chunks))) >= 1000
 
 
 @pytest.mark.slow
