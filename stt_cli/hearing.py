@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from stt_cli.errors import OutputError
 from stt_cli.events import AudioFormat, Event
-from stt_cli.journal import Journal
+from stt_cli.journal import Journal, farewell
 from stt_cli.screen import Screen
 from stt_cli.silence import SilenceWatch
 
@@ -43,7 +43,8 @@ class Hearing:
 
     def _keep(self, journal: Journal, chunk: bytes, audio_format: AudioFormat) -> None:
         try:
-            journal.keep(chunk, audio_format)
+            if gone := journal.keep(chunk, audio_format):
+                self._screen.warn(farewell(gone))
         except OutputError as error:  # the dictation matters more
             self._screen.warn(f"{error} No more is kept.")
             self._journal = None

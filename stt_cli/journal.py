@@ -41,8 +41,8 @@ class Journal:
         self._written: _File | None = None
         self._locks = ExitStack()
 
-    def keep(self, chunk: bytes, audio_format: AudioFormat) -> None:
-        """Write what was heard, 16-bit mono.
+    def keep(self, chunk: bytes, audio_format: AudioFormat) -> list[Path]:
+        """Write what was heard, 16-bit mono; return the folder's oldest journals, which had to go for it.
 
         Raises:
             OutputError: when it cannot be written.
@@ -50,9 +50,13 @@ class Journal:
         try:
             if self._written is not None and self._written.written_s >= self._file_s:
                 self._complete()
+            gone = list[Path]()
             if self._written is None:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                gone = prune(self._folder)
                 self._written = self._begin(audio_format.sample_rate_hz)
             self._written.write(chunk)
+            return gone
         except OSError as error:
             raise OutputError(f"the journal in {self._folder} cannot be written: {error.strerror or error}.") from error
 
@@ -67,8 +71,6 @@ class Journal:
             written.close()
 
     def _begin(self, rate_hz: int) -> _File:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        prune(self._folder)
         name = f"{NAMES.replace('*', self._now().strftime('%Y-%m-%d-%H%M%S-%f')[:-3])}"
         path = self._folder / name
         path.touch(mode=0o600)  # a voice is nobody else's business
@@ -106,15 +108,23 @@ class _File:
             self._container.mux(self._stream.encode(None))
 
 
-def prune(folder: Path, limit_bytes: int = FOLDER_BYTES) -> None:
-    """Remove the oldest journals of the folder until they take no more than that."""
-    files = sorted(folder.glob(NAMES))
-    total_bytes = sum(file.stat().st_size for file in files)
-    for file in files:
+def prune(folder: Path, limit_bytes: int = FOLDER_BYTES) -> list[Path]:
+    """Remove the oldest journals of the folder that nobody writes until all take no more than that; return them."""
+    total_bytes = sum(file.stat().st_size for file in folder.glob(NAMES))
+    gone = list[Path]()
+    for file in left_behind(folder):
         if total_bytes <= limit_bytes:
-            return
+            break
         total_bytes -= file.stat().st_size
         file.unlink()
+        gone.append(file)
+    return gone
+
+
+def farewell(gone: list[Path]) -> str:
+    """Return a sentence about journals that had to go."""
+    names = gone[0].name if len(gone) == 1 else f"{gone[0].name} to {gone[-1].name}"
+    return f"The journals took more than 2 GB: the oldest went, {names}."
 
 
 def left_behind(folder: Path) -> list[Path]:

@@ -68,11 +68,12 @@ class Spoken:
             self._warn(f"What is said is not kept on disk: {reason}")
 
     def _write(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None:
-        from stt_cli.journal import Journal
+        from stt_cli.journal import Journal, farewell
 
         if dictation not in self._journals:
             self._journals[dictation] = Journal(self._folder, self._settings)
-        self._journals[dictation].keep(chunk, audio_format)
+        if gone := self._journals[dictation].keep(chunk, audio_format):
+            self._warn(farewell(gone))
 
     def _remove(self, dictation: int) -> None:
         journal = self._journals.pop(dictation, None)

@@ -15,7 +15,7 @@ import pytest
 from stt_cli.decoding import open_file
 from stt_cli.errors import OutputError, SourceError
 from stt_cli.events import AudioFormat, Settings
-from stt_cli.journal import Journal, left_behind, newest, prune, settings_of
+from stt_cli.journal import FOLDER_BYTES, Journal, farewell, left_behind, newest, prune, settings_of
 
 FORMAT = AudioFormat(16_000)
 SETTINGS = Settings("ru", "Привет.", ("Анна", "Bob"))
@@ -112,8 +112,25 @@ def test_nothing_heard_leaves_no_file(tmp_path: Path) -> None:
 def test_the_oldest_go_where_there_are_too_many_and_nothing_else_does(tmp_path: Path) -> None:
     for name in ("dictation-1.flac", "dictation-2.flac", "dictation-3.flac", "concert.flac"):
         (tmp_path / name).write_bytes(bytes(100))
-    prune(tmp_path, limit_bytes=250)
+    assert prune(tmp_path, limit_bytes=250) == [tmp_path / "dictation-1.flac"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["concert.flac", "dictation-2.flac", "dictation-3.flac"]
+
+
+def test_a_journal_that_is_being_written_does_not_go(tmp_path: Path) -> None:
+    written = journal(tmp_path)
+    written.keep(CHUNKS[0], FORMAT)
+    assert prune(tmp_path, limit_bytes=0) == []
+    written.close()
+    assert prune(tmp_path, limit_bytes=0) == written.files
+
+
+def test_which_journals_went_is_told(tmp_path: Path) -> None:
+    with (tmp_path / "dictation-1.flac").open("wb") as file:
+        file.truncate(FOLDER_BYTES + 1)  # takes no room on the disk
+    written = journal(tmp_path)
+    gone = written.keep(CHUNKS[0], FORMAT)
+    written.close()
+    assert farewell(gone) == "The journals took more than 2 GB: the oldest went, dictation-1.flac."
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
