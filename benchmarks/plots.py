@@ -67,7 +67,7 @@ def _shares(axes: Axes, rows: Sequence[Row], of: Callable[[Row], tuple[Sequence[
         lags_s, count = of(row)
         shares = 100 * np.arange(len(lags_s) + 1) / max(1, count)
         axes.step([*sorted(lags_s), 10 * SHOWN_S[1]], shares, where="pre", label=row.system)
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
 
 
 def _cpu(axes: Axes, rows: Sequence[Row]) -> None:
