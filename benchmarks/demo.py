@@ -25,6 +25,7 @@ NEXT = """
 Now dictate yourself:
   LANGUAGE=en make serve          in one terminal (without LANGUAGE it listens to Russian)
   make run-client                 in another, and speak
+  make run-editor                 or in an editor, into one text
   make run-client ARGS=talk.mp3   for a file
 Larger models hear better and want a GPU; .venv/bin/pip install -e '.[gpu]' brings its libraries:
   WHISPER_MODEL=medium make serve

@@ -42,7 +42,9 @@ async def _trial(target: Target, subject: str) -> Finding:
     async def silence() -> AsyncIterator[bytes]:
         yield SILENCE
 
-    async with aclosing(recognize(target, silence(), StreamOptions(client_id="doctor"), ONE_TRY)) as events:
+    async with aclosing(
+        recognize(target, silence(), StreamOptions(partials=True, client_id="doctor"), ONE_TRY)
+    ) as events:
         async for event in events:
             if isinstance(event, Started):
                 language = event.settings.language

@@ -42,6 +42,7 @@ async def test_where_all_is_well_no_line_says_otherwise(talk: Path, tmp_path: Pa
     assert (result.code, result.stderr) == (0, "")
     assert told["versions"].startswith("ok stt-cli ")
     assert told["server"] == f"ok {server.address}: recognises with base, language ru; partials with no model."
+    assert server.streams[0].config.partials, "or the server would name no model of partials whatever it has"
     assert f"ok   server {server.address}: serves; an answer takes " in result.stdout
     assert told["level"] == "ok of talk.wav: -10 dB at its loudest in a second."
     assert told["clipboard"] == "ok the desktop's: xclip."
