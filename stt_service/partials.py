@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
+from math import inf
 
 from stt_service.parameters import FRAME_S, frames
 from stt_service.stabiliser import Hypothesis, Stabiliser, StabiliserConfig, letters, units
@@ -30,6 +31,7 @@ class PartialsConfig:
     border: int = frames(3.0)  # the widest gap of so much is where it loses them
     fresh: int = 2  # speech that ended so many frames before a window's end may need another look
     stable: StabiliserConfig = STABLE
+    uncut: int | None = None  # frames of an utterance in which it is never cut: what comes later is not stable
 
 
 OVERLAP = 2  # stable words that stay: one at the very beginning is often misheard, and is known already
@@ -42,6 +44,7 @@ class Partials:
         self._config = config
         self._stabiliser = Stabiliser(config.stable)
         self._start = start  # of the window
+        self._uncut = inf if config.uncut is None else start + config.uncut
         self._told = ""  # stable words before it
         self._next = onset + config.first_after  # frame from which one is due
         self._heard = onset  # where the last window ended
@@ -69,7 +72,7 @@ class Partials:
         """
         if end < self._heard:
             return None
-        hypothesis = self._stabiliser.push(f"{self._told} {text}" if self._told else text, end)
+        hypothesis = self._hypothesis(f"{self._told} {text}" if self._told else text, end)
         if words and start == self._start:
             self._leave_old_words(words, end - start, hypothesis)
         return hypothesis
@@ -79,11 +82,11 @@ class Partials:
         if end < self._heard:
             return None
         self._heard = end
-        return self._stabiliser.push(text, end)
+        return self._hypothesis(text, end)
 
     def settle(self, text: str, end: int) -> None:
         """Take what the final says up to the end: it is stable, and later windows begin there."""
-        if end > self._start:
+        if self._start < end <= self._uncut:
             self._told, self._start = text, end
             self._stabiliser.settle(text)
 
@@ -91,6 +94,9 @@ class Partials:
         """Take note of what the last one cost its worker: the next is due after a rest."""
         rest = self._config.eager_rest if self._count <= self._config.eager else self._config.rest
         self._next = max(self._next, self._heard + int(rest * inference_s / FRAME_S))
+
+    def _hypothesis(self, text: str, end: int) -> Hypothesis:
+        return self._stabiliser.push(text, end) if end <= self._uncut else self._stabiliser.show(text)
 
     def _leave_old_words(self, words: tuple[Word, ...], length: int, said: Hypothesis) -> None:
         """Move the window's beginning to the widest of the last gaps between old words."""

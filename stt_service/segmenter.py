@@ -60,6 +60,11 @@ class SegmenterConfig:
     min_gap: int = 0
     trail: int = TRAIL  # what a final's window keeps after the end of speech
 
+    @property
+    def cut_reach(self) -> int:
+        """How far before the greatest length an utterance may be cut: neither part shall be a scrap."""
+        return min(CUT_WINDOW, self.max_length // 3)
+
 
 def segmenter_config(live: LiveParameters, server: Parameters) -> SegmenterConfig:
     """Return a stream's settings in frames.
@@ -168,6 +173,11 @@ class Segmenter:
         silent_since = self._entered if self._phase is Phase.HANGOVER else self._frame
         waited = max(silent_since + self._config.hangover, self._onset + self._config.min_length)
         return min(waited, self._start + self._config.max_length)
+
+    @property
+    def uncut(self) -> int:
+        """How many frames of the open utterance are before any cut at its greatest length."""
+        return self._config.max_length - self._config.cut_reach
 
     @property
     def settled(self) -> int:
@@ -300,8 +310,7 @@ class Segmenter:
 
     def _quietest(self) -> int:
         """Return the middle of the quietest stretch of late, of equal ones the latest."""
-        # A third of either utterance's greatest length at most: neither shall be a scrap.
-        reach = min(CUT_WINDOW, self._config.max_length // 3, self._next_config.max_length // 3)
+        reach = min(self._config.cut_reach, self._next_config.cut_reach)
         recent, width = list(self._energies)[-reach:], min(CUT_WIDTH, reach)
         latest_first = range(reach - width, -1, -1)
         quietest = min(latest_first, key=lambda place: sum(recent[place : place + width]))

@@ -255,7 +255,11 @@ class Session:
     def _on_started(self, started: Started) -> list[Output]:
         number, self._next_number = self._next_number, self._next_number + 1
         server = self._config.server
-        config = PartialsConfig(frames(server.init_realtime_after_seconds), frames(server.realtime_processing_pause))
+        config = PartialsConfig(
+            first_after=frames(server.init_realtime_after_seconds),
+            pause=frames(server.realtime_processing_pause),
+            uncut=self._segmenter.uncut,
+        )
         partials = Partials(started.start, started.onset, config)
         parting = Parting(started.start, parting_config(self._live))
         finals = Finals(number, parting, partial(self._windows.final, self._live))

@@ -55,8 +55,7 @@ class Stabiliser:
 
     def push(self, text: str, at: int = 0) -> Hypothesis:
         """Take the newest hypothesis, of sound up to frame `at`; return what is stable now, and the rest."""
-        said = units(text)
-        tail = said[_length_of_match(self._stable, said) :]
+        tail = self._after_stable(text)
         self._tails.append(_Tail(at, tail))
         while self._suffice(1):
             self._tails.popleft()
@@ -65,15 +64,24 @@ class Stabiliser:
         self._stable += tail[:newly]
         for each in self._tails:
             del each.units[:newly]
-        stable = "".join(self._stable)
-        unstable = "".join(tail)
-        return Hypothesis(stable.lstrip(), unstable if stable else unstable.lstrip())
+        return self._hypothesis(tail)
+
+    def show(self, text: str) -> Hypothesis:
+        """Return what a hypothesis says, of which nothing more becomes stable."""
+        return self._hypothesis(self._after_stable(text))
 
     def settle(self, text: str) -> None:
         """Take the beginning of the final: all of it is stable, and what was stable is not taken back."""
-        said = units(text)
-        self._stable += said[_length_of_match(self._stable, said) :]
+        self._stable += self._after_stable(text)
         self._tails.clear()
+
+    def _after_stable(self, text: str) -> list[str]:
+        said = units(text)
+        return said[_length_of_match(self._stable, said) :]
+
+    def _hypothesis(self, tail: list[str]) -> Hypothesis:
+        stable, unstable = "".join(self._stable), "".join(tail)
+        return Hypothesis(stable.lstrip(), unstable if stable else unstable.lstrip())
 
     def _suffice(self, first: int) -> bool:
         """Tell whether the hypotheses from that one on are enough to judge by."""

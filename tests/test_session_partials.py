@@ -221,3 +221,19 @@ def test_words_are_timed_for_the_partials_whose_windows_have_grown_long(long_tal
     longest = PartialsConfig().longest
     for decode in long_talk.decodes:
         assert decode.window.options.word_times == (decode.end - decode.start > longest)
+
+
+def test_where_the_utterance_may_still_be_cut_no_word_becomes_stable() -> None:
+    """A cut lies in the last third of the greatest length, 40 signs: what was stable there would be the next one's."""
+    heard = speaking("#" * 60)
+    words = [f"слово{chr(1072 + n)}" for n in range(32)]
+    for sign in range(1, 40):
+        for decode in [output for output in heard.hear(1) if isinstance(output, Decode)]:
+            heard.answer(decode, replace(CLEAR, text=" ".join(words[:sign]), words=()))
+    told = partials(heard)
+    uncut_ms = (40 - 40 // 3) * SIGN_MS
+    stable = [len(partial.stable.split()) for partial in told]
+    later = [count for count, partial in zip(stable, told, strict=True) if partial.end_ms > uncut_ms]
+    assert max(stable) > 0
+    assert len(later) > 3
+    assert set(later) == {max(stable)}
