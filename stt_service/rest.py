@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from stt_service.audio import SAMPLE_RATE_HZ
 from stt_service.guard import Evidence, verdict
-from stt_service.transcript import Transcript, Window, joined
+from stt_service.transcript import Transcript, Window, joined_text
 
 # A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
 # more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).
@@ -25,7 +25,13 @@ def completed(first: Transcript, rest: Transcript, rest_start_s: float) -> Trans
     """Return the first with the rest after it, if the rest can be trusted and is not what the first ends with."""
     if verdict(rest, Evidence(SHORTEST_S, rest_start_s)) is not None or _ends_with(first.text, rest.text):
         return first
-    return joined([(first, 0.0), (rest, rest_start_s)])
+    return replace(
+        first,
+        text=joined_text([first.text, rest.text], first.language),
+        words=(*first.words, *(word.later(rest_start_s) for word in rest.words)),
+        average_log_probability=min(first.average_log_probability, rest.average_log_probability),
+        temperature=max(first.temperature, rest.temperature),
+    )
 
 
 def _ends_with(text: str, end: str) -> bool:

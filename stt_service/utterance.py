@@ -33,7 +33,7 @@ class Utterance:
     def settle(self) -> None:
         """Tell the partials what is settled of the final."""
         settled = list(self.finals.settled)
-        if settled and all(verdict(transcript, _all_voiced(decode)) is None for decode, transcript in settled):
+        if settled and all(self._is_trusted(transcript, decode.start, decode.end) for decode, transcript in settled):
             self.partials.settle(_text([transcript for _, transcript in settled]), settled[-1][0].end)
 
     def partial(self, decode: Decode, transcript: Transcript) -> Partial | None:
@@ -41,7 +41,7 @@ class Utterance:
 
         An early transcript counts too: it is the best there is while it is not yet clear whether more comes.
         """
-        if verdict(transcript, _all_voiced(decode)) is not None:
+        if not self._is_trusted(transcript, self.started.onset, decode.end):
             return None
         said = self._said(decode, transcript)
         if said is None:
@@ -49,6 +49,11 @@ class Utterance:
         self.revision += 1
         start_ms, end_ms = self._ms(self.started.onset), self._ms(decode.end)
         return Partial(self.number, self.revision, said.stable, said.unstable, start_ms, end_ms)
+
+    def _is_trusted(self, transcript: Transcript, start: int, end: int) -> bool:
+        """Tell whether a text of the open utterance can be shown; all frames but the pre-roll count as speech."""
+        length_s = (end - max(start, self.started.onset)) * FRAME_S
+        return verdict(transcript, Evidence(length_s, length_s)) is None
 
     def _said(self, decode: Decode, transcript: Transcript) -> Hypothesis | None:
         if decode.kind is Kind.PARTIAL:
@@ -90,12 +95,6 @@ class Utterance:
 
     def _ms(self, frame: int) -> int:
         return self.offset_ms + frame * FRAME_MS
-
-
-def _all_voiced(decode: Decode) -> Evidence:
-    """Return evidence for what is heard in an utterance that is still open."""
-    length_s = (decode.end - decode.start) * FRAME_S
-    return Evidence(length_s, length_s)
 
 
 def _text(transcripts: Sequence[Transcript]) -> str:

@@ -237,3 +237,13 @@ def test_where_the_utterance_may_still_be_cut_no_word_becomes_stable() -> None:
     assert max(stable) > 0
     assert len(later) > 3
     assert set(later) == {max(stable)}
+
+
+def test_the_pre_roll_of_a_partial_does_not_count_as_speech() -> None:
+    """Eight signs of pre-roll are a second; after four signs of speech the decoder's doubt still counts."""
+    heard = speaking("........####", pre_recording_buffer_duration=8 * SIGN_S)
+    doubtful = replace(CLEAR, no_speech_probability=0.9, average_log_probability=-0.4)
+    for decode in [output for output in heard.hear() if isinstance(output, Decode)]:
+        heard.answer(decode, doubtful)
+    assert heard.decodes
+    assert partials(heard) == []
