@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from stt_cli.errors import OutputError, SourceError
@@ -71,13 +71,23 @@ class Journal:
             written.close()
 
     def _begin(self, rate_hz: int) -> _File:
-        name = f"{NAMES.replace('*', self._now().strftime('%Y-%m-%d-%H%M%S-%f')[:-3])}"
-        path = self._folder / name
-        path.touch(mode=0o600)  # a voice is nobody else's business
+        path = self._new()
         fcntl.flock(self._locks.enter_context(path.open("ab")), fcntl.LOCK_EX)
         written = _File(path, rate_hz, self._settings)
         self.files.append(path)
         return written
+
+    def _new(self) -> Path:
+        """Make a file named by the time, or by the next millisecond that no journal is named by."""
+        begun = self._now()
+        while True:
+            path = self._folder / NAMES.replace("*", begun.strftime("%Y-%m-%d-%H%M%S-%f")[:-3])
+            try:
+                path.touch(mode=0o600, exist_ok=False)  # a voice is nobody else's business
+            except FileExistsError:
+                begun += timedelta(milliseconds=1)
+            else:
+                return path
 
 
 class _File:

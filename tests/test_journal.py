@@ -61,6 +61,17 @@ def test_a_journal_is_what_was_heard_and_what_was_asked_for(tmp_path: Path) -> N
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
+def test_journals_begun_in_the_same_millisecond_keep_each_its_own_and_their_order(tmp_path: Path) -> None:
+    files = list[Path]()
+    for chunk in CHUNKS[:3]:
+        written = journal(tmp_path)
+        written.keep(chunk, FORMAT)
+        written.close()
+        files += written.files
+    assert [kept(file) for file in files] == CHUNKS[:3]
+    assert left_behind(tmp_path) == files
+
+
 def test_what_was_heard_until_a_quarter_of_a_second_before_a_kill_is_there(tmp_path: Path) -> None:
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], cwd=root)
