@@ -17,6 +17,7 @@ from typing import IO, Self
 
 START_TIMEOUT_S = 120.0  # loading, and the self-test, on a slow machine
 STOP_TIMEOUT_S = 30.0
+ANY_PORTS = {"DATA_PORT": "0", "CONTROL_PORT": "0", "METRICS_PORT": "0"}
 LISTENING = re.compile(r"Listening on (\S+:\d+)")
 
 
@@ -48,7 +49,7 @@ class Service:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env={**os.environ, "SERVER_BIND": "127.0.0.1", "DATA_PORT": "0", **self._settings},
+            env={**os.environ, "SERVER_BIND": "127.0.0.1", **ANY_PORTS, **self._settings},
             start_new_session=True,  # Ctrl-C is for the client; the server is stopped after it
         )
         assert self._process.stderr is not None

@@ -124,7 +124,7 @@ async def _serve(parameters: Parameters) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         serving = asyncio.create_task(server.serve(models, admitted))
         _say(diagnostics.self_tested(test, models.names, carried, admitted))
-        _say([f"Listening on {parameters.server_bind}:{server.port}"])
+        _say([f"Control on {server.control.address}", f"Listening on {server.data.address}"])
         await asyncio.wait([serving, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await server.drain()

@@ -39,7 +39,9 @@ def configuration(parameters: Parameters, device: Device, cuda: Cuda, names: Nam
     yield f"  Encoder Context: {parameters.encoder_context}, partials {parameters.realtime_encoder_context}"
     yield "NETWORK SETTINGS:"
     yield f"  Address: {parameters.server_bind}"
+    yield f"  Control Port: {parameters.control_port or 'any'}"
     yield f"  Data Port: {parameters.data_port or 'any'}"
+    yield f"  Metrics Port: {parameters.metrics_port or 'any'}"
     if parameters.allow_insecure:
         yield "  WARNING: ALLOW_INSECURE=true: whoever reaches this address can use the server, unencrypted"
     yield from memory(cuda)

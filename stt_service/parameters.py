@@ -188,7 +188,19 @@ class Parameters(LiveParameters):
         False, description="Listen on other addresses than loopback although anybody there may then connect."
     )
     data_port: int = Field(8012, ge=0, le=65_535, description="Port of SpeechToText, health and reflection; 0 = any.")
+    control_port: int = Field(8011, ge=0, le=65_535, description="Port of Control; 0 = any.")
+    metrics_port: int = Field(
+        8013, ge=0, le=65_535, description="Port of /metrics, /healthz and /readyz, over HTTP; 0 = any."
+    )
+    tls_cert: str = Field("", description="File of the certificate and its chain, PEM; with TLS_KEY it turns TLS on.")
+    tls_key: str = Field("", description="File of the certificate's private key, PEM.")
+    tls_client_ca: str = Field(
+        "", description="File of the authorities that sign clients' certificates, PEM: clients must show one then."
+    )
+    auth_tokens_file: str = Field("", description="File of the hashed tokens that clients of the data port show.")
+    control_tokens_file: str = Field("", description="The same for Control.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["text", "json"] = Field("text", description="text, or json: an object in each line.")
 
     @model_validator(mode="after")
     def _safe(self) -> Self:

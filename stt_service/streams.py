@@ -27,6 +27,7 @@ Requests = AsyncIterator[pb.StreamingRecognizeRequest]
 
 MAX_CHUNK_BYTES = 4 * 2**20
 FINISH_S = 10.0  # of the grace, for what is still owed then
+GRACE_S = 60.0  # for streams to get what they are owed when the server drains
 STALL_S = 3.0  # of wall-clock time without audio: an open utterance is ended
 WRITE_S = 30.0  # for the client to take a message
 AWAY = "The server is going away: resume on another one."

@@ -49,7 +49,7 @@ from stt_cli.events import (
 from stt_cli.retries import Patience
 from stt_cli.status import status
 from stt_cli.target import Target
-from stt_service.server import OPTIONS as SERVED
+from stt_service.port import OPTIONS as SERVED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import Empty
 from time import monotonic
 
-from benchmarks.service import Service
+from benchmarks.service import ANY_PORTS, Service
 
 PATIENCE_S = 60.0
 STT_SERVER = str(Path(sys.executable).with_name("stt-server"))
@@ -50,7 +50,7 @@ def run_server(folder: Path, *arguments: str, **settings: str) -> subprocess.Com
     return subprocess.run(
         [STT_SERVER, *arguments],
         cwd=folder,
-        env={**kept, "DATA_PORT": "0", **settings},
+        env={**kept, **ANY_PORTS, **settings},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -38,13 +38,13 @@ class HeldEngine(Engine):
 @asynccontextmanager
 async def server(held: HeldEngine, max_streams: int) -> AsyncIterator[str]:
     """Yield the address of a server with this engine."""
-    serving = Server(Parameters.model_validate({"data_port": 0}))
+    serving = Server(Parameters.model_validate({"data_port": 0, "control_port": 0}))
     await serving.start()
     model = cast("engine.Engine", held)
     models = Models(Names("base", "base"), model, model, Plan(workers=1, places=1, threads=1))
     async with asyncio.TaskGroup() as group:
         running = group.create_task(serving.serve(models, max_streams))
-        address = f"127.0.0.1:{serving.port}"
+        address = f"127.0.0.1:{serving.data.number}"
         while await health(address) != "SERVING":
             pass
         try:
