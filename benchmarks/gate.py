@@ -19,7 +19,8 @@ import numpy as np
 from stt_service.audio import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
 from stt_service.parameters import Parameters
 from stt_service.recordings import decoded
-from stt_service.segmenter import Decision, Ended, Endpoint, Quiet, Segmenter, SegmenterConfig, segmenter_config
+from stt_service.segmentation import Decision, Ended, Endpoint, Quiet, SegmenterConfig, segmenter_config
+from stt_service.segmenter import Segmenter
 from stt_service.vad import GateConfig, Silero, StreamVad, gate_config, silero_path
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}

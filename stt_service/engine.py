@@ -6,12 +6,11 @@ company. Called from one thread at a time, blocks until done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TypeVar
 
 import ctranslate2
 import numpy as np
@@ -21,6 +20,7 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
 from stt_service.checks import Decoded, compression_ratio
+from stt_service.encoded import PLANS, Encoded, batch_key, in_groups, max_length, rows_for, token_limit
 from stt_service.errors import EngineFailed
 from stt_service.rest import UNTOLD_S, completed, rest_of
 from stt_service.tail import (
@@ -28,28 +28,14 @@ from stt_service.tail import (
     ROWS_PER_SECOND,
     Rows,
     SilenceTail,
-    TailPlan,
     extended_rows,
-    window_rows,
 )
-from stt_service.transcript import Context, Kind, Transcript, Window, Word
+from stt_service.transcript import Kind, Transcript, Window, Word
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-# Finals hear 5 s of silence, partials 1 s: measured, docs/performance.md.
-PLANS = {
-    Kind.FINAL: TailPlan(pad_s=5.0, tail_s=2.0),
-    Kind.EARLY: TailPlan(pad_s=5.0, tail_s=2.0),
-    Kind.PARTIAL: TailPlan(pad_s=1.0, tail_s=5.0),
-}
 # faster-whisper's own fallbacks.
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 SAMPLES_PER_TEMPERATURE = 5
 MAX_PROMPT_TOKENS = 223
-MAX_LENGTH = 448  # Whisper's text context, in tokens; half of it may be new
-# The densest of our recordings has 7 tokens a second (Russian, `base`).
-TOKENS_PER_SECOND, TOKENS_AT_LEAST = 12, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +48,6 @@ class ModelPlace:
     compute_type: str = "int8"
     threads: int = 0  # of a worker; 0: CTranslate2's choice
     workers: int = 1  # batches at once, on each device
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Job:
-    """A window on its way through the model."""
-
-    window: Window
-    rows: Rows  # shape (k, d)
-    language: str = ""
-    language_probability: float = 1.0
 
 
 class Engine:
@@ -112,37 +88,36 @@ class Engine:
             EngineFailed: when the model could not run.
         """
         try:
-            jobs = self._listen(windows)
-            decoded = _in_groups(jobs, _batch_key, self._decode)
-            decoded = [self._retry(job, first) for job, first in zip(jobs, decoded, strict=True)]
-            return [self._transcript(job, result) for job, result in zip(jobs, decoded, strict=True)]
+            batch = self._listen(windows)
+            decoded = in_groups(batch, batch_key, self._decode)
+            decoded = [self._retry(encoded, first) for encoded, first in zip(batch, decoded, strict=True)]
+            return [self._transcript(encoded, result) for encoded, result in zip(batch, decoded, strict=True)]
         except (RuntimeError, ValueError) as error:
             raise EngineFailed(f"the model failed on {len(windows)} windows: {error}") from error
 
-    def _listen(self, windows: Sequence[Window]) -> list[_Job]:
+    def _listen(self, windows: Sequence[Window]) -> list[Encoded]:
         """Encode the windows and settle their languages."""
-        lengths = [_rows_for(window) for window in windows]
+        lengths = [rows_for(window) for window in windows]
         pairs = list(zip(windows, lengths, strict=True))
-        encoded = _in_groups(
+        outputs = in_groups(
             pairs,
             lambda pair: pair[1],
             lambda group: self._encode_features([self._features(w.samples, rows) for w, rows in group]),
         )
-        jobs = [self._job(window, rows) for window, rows in zip(windows, encoded, strict=True)]
-        return [self._with_language(job) for job in jobs]
+        heard = [self._extended(window, rows) for window, rows in zip(windows, outputs, strict=True)]
+        return [self._with_language(encoded) for encoded in heard]
 
-    def _job(self, window: Window, encoded: Rows) -> _Job:
-        length = extended_rows(len(encoded), PLANS[window.options.kind])
-        return _Job(window, self._tail.extend(encoded, length))
+    def _extended(self, window: Window, rows: Rows) -> Encoded:
+        return Encoded(window, self._tail.extend(rows, extended_rows(len(rows), PLANS[window.options.kind])))
 
-    def _with_language(self, job: _Job) -> _Job:
+    def _with_language(self, encoded: Encoded) -> Encoded:
         if not self.multilingual:
-            return replace(job, language="en")
-        if job.window.options.language:
-            return replace(job, language=job.window.options.language)
-        [ranked] = self._model.model.detect_language(_storage([job.rows]))
+            return replace(encoded, language="en")
+        if encoded.window.options.language:
+            return replace(encoded, language=encoded.window.options.language)
+        [ranked] = self._model.model.detect_language(_storage([encoded.rows]))
         token, probability = ranked[0]
-        return replace(job, language=token.strip("<|>"), language_probability=probability)
+        return replace(encoded, language=token.strip("<|>"), language_probability=probability)
 
     def _features(self, samples: Samples, rows: int) -> Rows:
         """Return the log-mel spectrogram of the samples padded to so many rows; shape (mels, 2 * rows)."""
@@ -158,11 +133,11 @@ class Engine:
             output = output.to(ctranslate2.DataType.float32)
         return list(np.array(output))
 
-    def _decode(self, jobs: Sequence[_Job], temperature: float = 0.0) -> list[Decoded]:
-        """Decode jobs of one batch key."""
-        prompts = [self._prompt(job) for job in jobs]
-        limit = max(_token_limit(job.window, len(prompts[0])) for job in jobs)
-        search: dict[str, float] = {"beam_size": jobs[0].window.options.beam_size}
+    def _decode(self, batch: Sequence[Encoded], temperature: float = 0.0) -> list[Decoded]:
+        """Decode windows of one batch key."""
+        prompts = [self._prompt(encoded) for encoded in batch]
+        limit = max(token_limit(encoded.window, len(prompts[0])) for encoded in batch)
+        search: dict[str, float] = {"beam_size": batch[0].window.options.beam_size}
         if temperature:
             ctranslate2.set_random_seed(0)  # the same sound gives the same text
             search = {
@@ -172,28 +147,28 @@ class Engine:
                 "sampling_temperature": temperature,
             }
         results = self._model.model.generate(
-            _storage([job.rows for job in jobs]),
+            _storage([encoded.rows for encoded in batch]),
             prompts,
-            max_length=_max_length(len(prompts[0]), limit),
+            max_length=max_length(len(prompts[0]), limit),
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_tokens=self._suppressed(self._tokenizer_of(jobs[0])),
+            suppress_tokens=self._suppressed(self._tokenizer_of(batch[0])),
             **search,
         )
         return [
-            self._decoded(job, result, _token_limit(job.window, len(prompts[0])), temperature)
-            for job, result in zip(jobs, results, strict=True)
+            self._decoded(encoded, result, token_limit(encoded.window, len(prompts[0])), temperature)
+            for encoded, result in zip(batch, results, strict=True)
         ]
 
     def _decoded(
         self,
-        job: _Job,
+        encoded: Encoded,
         result: ctranslate2.models.WhisperGenerationResult,
         limit: int,
         temperature: float,
     ) -> Decoded:
         tokens = tuple(result.sequences_ids[0])
-        text = self._tokenizer_of(job).decode(tokens).strip()
+        text = self._tokenizer_of(encoded).decode(tokens).strip()
         return Decoded(
             tokens=tokens,
             text=text,
@@ -204,42 +179,42 @@ class Engine:
             temperature=temperature,
         )
 
-    def _retry(self, job: _Job, first: Decoded) -> Decoded:
+    def _retry(self, encoded: Encoded, first: Decoded) -> Decoded:
         """Decode again what fails the checks: with the full window, then warmer, as faster-whisper does."""
-        if job.window.options.kind is Kind.PARTIAL or not first.doubtful:
+        if encoded.window.options.kind is Kind.PARTIAL or not first.doubtful:
             return first
         tries = [first]
-        if first.repeats and len(job.rows) < MAX_ROWS:
-            [rows] = self._encode_features([self._features(job.window.samples, MAX_ROWS)])
-            job = replace(job, rows=rows)
-            tries += self._decode([job])
+        if first.repeats and len(encoded.rows) < MAX_ROWS:
+            [rows] = self._encode_features([self._features(encoded.window.samples, MAX_ROWS)])
+            encoded = replace(encoded, rows=rows)
+            tries += self._decode([encoded])
         for temperature in TEMPERATURES:
             if not tries[-1].doubtful:
                 return tries[-1]
-            tries += self._decode([job], temperature)
+            tries += self._decode([encoded], temperature)
         return max(tries, key=lambda t: (not t.repeats, t.average_log_probability))
 
-    def _transcript(self, job: _Job, decoded: Decoded) -> Transcript:
+    def _transcript(self, encoded: Encoded, decoded: Decoded) -> Transcript:
         """Return the text with its figures; of finals, with what the decoder left out at the end."""
-        partial = job.window.options.kind is Kind.PARTIAL
-        if not decoded.text or (partial and not job.window.options.word_times):
-            return _transcript(job, decoded, ())
-        words = self._align(job, decoded)
+        partial = encoded.window.options.kind is Kind.PARTIAL
+        if not decoded.text or (partial and not encoded.window.options.word_times):
+            return _transcript(encoded, decoded, ())
+        words = self._align(encoded, decoded)
         if partial:
-            return _transcript(job, decoded, words)
+            return _transcript(encoded, decoded, words)
         spoken_s = words[-1].end_s if words else 0.0
-        first = _transcript(job, decoded, words)
-        if not UNTOLD_S <= job.window.speech_end_s - spoken_s < job.window.speech_end_s:
+        first = _transcript(encoded, decoded, words)
+        if not UNTOLD_S <= encoded.window.speech_end_s - spoken_s < encoded.window.speech_end_s:
             return first
-        [rest] = self.transcribe([rest_of(job.window, spoken_s)])
+        [rest] = self.transcribe([rest_of(encoded.window, spoken_s)])
         return completed(first, rest, spoken_s)
 
-    def _align(self, job: _Job, decoded: Decoded) -> tuple[Word, ...]:
-        tokenizer = self._tokenizer_of(job)
+    def _align(self, encoded: Encoded, decoded: Decoded) -> tuple[Word, ...]:
+        tokenizer = self._tokenizer_of(encoded)
         text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
-        heard_s = len(job.window.samples) / SAMPLE_RATE_HZ
+        heard_s = len(encoded.window.samples) / SAMPLE_RATE_HZ
         frames = int(heard_s * 2 * ROWS_PER_SECOND)
-        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([job.rows]), frames) or [[]]
+        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([encoded.rows]), frames) or [[]]
         merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
         return tuple(
             Word(w["word"].strip(), float(w["start"]), min(float(w["end"]), heard_s), float(w["probability"]))
@@ -247,27 +222,27 @@ class Engine:
             if w["word"].strip()
         )
 
-    def _prompt(self, job: _Job) -> list[int]:
-        options, tokenizer = job.window.options, self._tokenizer_of(job)
+    def _prompt(self, encoded: Encoded) -> list[int]:
+        options, tokenizer = encoded.window.options, self._tokenizer_of(encoded)
         steering: list[int] = []
         for text in (options.hotwords, options.initial_prompt):
             steering += tokenizer.encode(" " + text.strip()) if text.strip() else []
         before = [tokenizer.sot_prev, *steering[-MAX_PROMPT_TOKENS:]] if steering else []
         return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
 
-    def _tokenizer_of(self, job: _Job) -> Tokenizer:
-        return self._tokenizer(job.language, job.window.options.translate)
+    def _tokenizer_of(self, encoded: Encoded) -> Tokenizer:
+        return self._tokenizer(encoded.language, encoded.window.options.translate)
 
     def _make_tokenizer(self, language: str, translate: bool) -> Tokenizer:
         task = "translate" if translate else "transcribe"
         return Tokenizer(self._model.hf_tokenizer, self.multilingual, task=task, language=language)
 
 
-def _transcript(job: _Job, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
+def _transcript(encoded: Encoded, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
     return Transcript(
         text=decoded.text,
-        language=job.language,
-        language_probability=job.language_probability,
+        language=encoded.language,
+        language_probability=encoded.language_probability,
         average_log_probability=decoded.average_log_probability,
         no_speech_probability=decoded.no_speech_probability,
         compression_ratio=decoded.compression_ratio,
@@ -276,54 +251,8 @@ def _transcript(job: _Job, decoded: Decoded, words: tuple[Word, ...]) -> Transcr
     )
 
 
-def _rows_for(window: Window) -> int:
-    if window.options.context is Context.FULL:
-        return MAX_ROWS
-    return window_rows(len(window.samples), PLANS[window.options.kind])
-
-
-def _batch_key(job: _Job) -> Hashable:
-    """Jobs of equal keys decode together: as many rows, as long a prompt, the same search."""
-    options = job.window.options
-    return (
-        len(job.rows),
-        options.beam_size,
-        options.translate,
-        options.initial_prompt,
-        options.hotwords,
-        job.language if options.initial_prompt or options.hotwords else None,
-        options.kind,
-    )
-
-
-def _in_groups(items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[list[T]], Iterable[R]]) -> list[R]:
-    """Run the items in groups of equal keys; return the results in the items' order."""
-    groups: dict[Hashable, list[int]] = {}
-    for index, item in enumerate(items):
-        groups.setdefault(key(item), []).append(index)
-    results: dict[int, R] = {}
-    for indices in groups.values():
-        results.update(zip(indices, run([items[i] for i in indices]), strict=True))
-    return [results[i] for i in range(len(items))]
-
-
 def _storage(arrays: Sequence[Rows]) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
-
-
-def _token_limit(window: Window, prompt: int) -> int:
-    """Return how many tokens the sound can hold, and the decoder can give after so long a prompt."""
-    heard_s = len(window.samples) / SAMPLE_RATE_HZ
-    return min(MAX_LENGTH // 2, MAX_LENGTH - prompt + 1, TOKENS_AT_LEAST + int(TOKENS_PER_SECOND * heard_s))
-
-
-def _max_length(prompt: int, limit: int) -> int:
-    """Return the max_length that lets CTranslate2 give so many tokens.
-
-    It halves what it is told, or takes the prompt but for its last token off it, whichever leaves less
-    (its src/models/whisper.cc).
-    """
-    return max(2 * limit, prompt - 1 + limit)
 
 
 def seed() -> Samples:

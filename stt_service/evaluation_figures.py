@@ -13,7 +13,7 @@ from stt_service.evaluation_words import Errors, beginning, errors, hits, plain
 from stt_service.events import Final, Partial, SpeechStarted
 from stt_service.parameters import AUTO, LiveParameters
 from stt_service.replay import Replay, Told
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 from stt_service.transcript import Kind
 
 NO_WORDS = Errors(0, 0)

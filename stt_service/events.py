@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stt_service.guard import Reason
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 from stt_service.transcript import Kind, Window, Word
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from stt_service.events import Cost, Decode, Output, Promote, Withdraw
 from stt_service.parameters import FRAME_S
 from stt_service.parting import Parting
-from stt_service.segmenter import Ended, Hangover
+from stt_service.segmentation import Ended, Hangover
 from stt_service.transcript import Kind, Transcript, Window, joined
 
 Cut = Callable[[Kind, int, int, int], Window]  # from kind, start, end of speech, and end

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stt_service.parameters import LiveParameters, frames
-from stt_service.segmenter import Hangover
+from stt_service.segmentation import Hangover
 
 # A part is at least so many times the silence that ends an utterance, within these bounds: who wants finals soon gets
 # shorter parts, which decode within the silence. Error rates are those of whole utterances: docs/performance.md.

@@ -20,7 +20,7 @@ from stt_service.events import Decode, Output, PartialDue, Promote, SpeechStarte
 from stt_service.outbox import Notice, NoticeReason, Outbox, Telling, Told, settled
 from stt_service.pace import Pace
 from stt_service.scheduler import Job
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 from stt_service.session import Session
 from stt_service.shedding import Change, Shedding
 from stt_service.transcript import Kind

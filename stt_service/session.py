@@ -20,18 +20,18 @@ from stt_service.finals import Finals
 from stt_service.parameters import FRAME_MS, LiveParameters, Parameters, frames
 from stt_service.partials import Partials, PartialsConfig
 from stt_service.parting import Parting, parting_config
-from stt_service.segmenter import (
+from stt_service.segmentation import (
     Decision,
     Ended,
     Endpoint,
     Hangover,
     Quiet,
     Resumed,
-    Segmenter,
     SegmenterConfig,
     Started,
     segmenter_config,
 )
+from stt_service.segmenter import Segmenter
 from stt_service.sound import Sound
 from stt_service.transcript import Kind, Transcript
 from stt_service.utterance import Utterance

@@ -16,7 +16,7 @@ from stt_service.audio import AudioFormat
 from stt_service.errors import EngineFailed, InvalidRequest, SttError, TimedOut, Unavailable
 from stt_service.outbox import Notice, NoticeReason
 from stt_service.recognition import Recognition
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 
 if TYPE_CHECKING:
     import grpc

@@ -12,7 +12,7 @@ from stt_service.audio import AudioFormat
 from stt_service.events import Final, Suppressed
 from stt_service.recognition import Recognition
 from stt_service.recordings import decoded
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 
 
 async def recognised(recognition: Recognition, request: pb.RecognizeRequest, model: str) -> pb.RecognizeResponse:

@@ -11,7 +11,7 @@ from stt_service.finals import Finals
 from stt_service.guard import Evidence, verdict
 from stt_service.parameters import FRAME_MS, FRAME_S, LiveParameters
 from stt_service.partials import Partials
-from stt_service.segmenter import Ended, Started
+from stt_service.segmentation import Ended, Started
 from stt_service.stabiliser import Hypothesis
 from stt_service.transcript import Kind, Transcript, Word, joined_text
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stt_service.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frames, Samples
 from stt_service.errors import ModelNotFound
 from stt_service.parameters import LiveParameters, Parameters
-from stt_service.segmenter import SegmenterConfig, segmenter_config
+from stt_service.segmentation import SegmenterConfig, segmenter_config
 
 Probabilities = NDArray[np.float32]  # shape (n,), one a frame
 Flags = NDArray[np.bool_]  # shape (n,), one a frame

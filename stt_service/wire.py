@@ -13,7 +13,7 @@ from stt_service.errors import InvalidRequest
 from stt_service.events import Final, Partial, SpeechStarted, Suppressed
 from stt_service.outbox import Notice, Told
 from stt_service.parameters import MAX_HOTWORDS, LiveParameters
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 
 MAX_CLIENT_ID = 64
 MAX_SILENCE_S = 3600.0

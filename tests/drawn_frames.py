@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stt_service.segmenter import Decision, Ended, Hangover, Quiet, Resumed, Segmenter, SegmenterConfig, Started
+from stt_service.segmentation import Decision, Ended, Hangover, Quiet, Resumed, SegmenterConfig, Started
+from stt_service.segmenter import Segmenter
 
 # # is speech, o fainter speech, + weak speech, - a trace of it, . is silent.
 PROBABILITY = {"#": 0.99, "o": 0.7, "+": 0.5, "-": 0.2, ".": 0.0}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stt_service.audio import FRAME_SAMPLES, Frames, Samples
 from stt_service.events import Cost, Decode, Event, Output, Partial, PartialDue, Promote, Withdraw
 from stt_service.parameters import Parameters
-from stt_service.segmenter import SegmenterConfig
+from stt_service.segmentation import SegmenterConfig
 from stt_service.session import Session, SessionConfig
 from stt_service.transcript import Kind, Transcript
 

@@ -13,7 +13,8 @@ from benchmarks.recorded import Recording
 from benchmarks.words import Errors, errors, plain
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
 from stt_service.checks import Decoded
-from stt_service.engine import TOKENS_AT_LEAST, TOKENS_PER_SECOND, Engine, ModelPlace
+from stt_service.encoded import TOKENS_AT_LEAST, TOKENS_PER_SECOND
+from stt_service.engine import Engine, ModelPlace
 from stt_service.errors import EngineFailed
 from stt_service.guard import Evidence, verdict
 from stt_service.transcript import Context, DecodeOptions, Kind, Transcript, Window

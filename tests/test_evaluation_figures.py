@@ -14,7 +14,7 @@ from stt_service.events import Event, Final, Partial, SpeechStarted, Suppressed
 from stt_service.guard import Reason
 from stt_service.parameters import LiveParameters
 from stt_service.replay import Replay, Told
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 from stt_service.transcript import Kind, Word
 
 SILENT = Final(

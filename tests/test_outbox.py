@@ -10,7 +10,7 @@ import pytest
 from stt_service.events import Event, Output, Partial, SpeechStarted, Suppressed
 from stt_service.guard import Reason
 from stt_service.outbox import MAX_UNSENT, Outbox, Told, settled
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 
 pytestmark = pytest.mark.timeout(30)
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from drawn_frames import CONFIG, PROBABILITY, drawn, ends, fed, run, step_through
 
-from stt_service.segmenter import CUT_WINDOW, QUIET, Ended, Endpoint, Hangover, Quiet, Segmenter, Started
+from stt_service.segmentation import CUT_WINDOW, Ended, Endpoint, Hangover, Quiet, Started
+from stt_service.segmenter import QUIET, Segmenter
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from drawn_frames import PROBABILITY, ends, fed, run, step_through
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.segmenter import Decision, Ended, Endpoint, Hangover, Resumed, Segmenter, SegmenterConfig, Started
+from stt_service.segmentation import Decision, Ended, Endpoint, Hangover, Resumed, SegmenterConfig, Started
+from stt_service.segmenter import Segmenter
 
 LAW = settings(derandomize=True, deadline=None, max_examples=300)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stt_service.parameters import LiveParameters, Parameters
-from stt_service.segmenter import SegmenterConfig, segmenter_config
+from stt_service.segmentation import SegmenterConfig, segmenter_config
 
 
 def configured(**changes: float) -> SegmenterConfig:

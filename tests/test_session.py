@@ -11,7 +11,7 @@ from drawn_speech import CLEAR, COST, SIGN_MS, SIGN_S, Talk, frames_of, kinds, o
 from stt_service.errors import InvalidRequest
 from stt_service.events import Final, Promote, SpeechStarted, Suppressed
 from stt_service.guard import Reason
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 from stt_service.transcript import Kind, Word
 
 SENTENCE = "..###.."  # two signs of silence end it, one has it decoded early

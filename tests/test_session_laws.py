@@ -25,7 +25,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stt_service.events import Decode, Event, Final, Output, PartialDue, SpeechStarted, Suppressed
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 from stt_service.session import SessionConfig
 from stt_service.transcript import Kind
 

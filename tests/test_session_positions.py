@@ -8,7 +8,7 @@ import pytest
 from drawn_speech import CLEAR, SIGN_MS, Talk, only, parameters, talk
 
 from stt_service.events import Final, SpeechStarted
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 from stt_service.session import Session, SessionConfig
 from stt_service.transcript import Word
 

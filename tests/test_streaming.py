@@ -23,7 +23,7 @@ from stt_service.pace import AHEAD_S, Pace
 from stt_service.parameters import LiveParameters
 from stt_service.recognition import MAX_OWED, PROGRESS_MS, Decoding, Recognition
 from stt_service.scheduler import Job
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 from stt_service.shedding import LATE_S, QUICK_FOR_S
 from stt_service.transcript import Kind, Transcript
 

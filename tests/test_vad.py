@@ -19,7 +19,8 @@ from stt_service import vad
 from stt_service.audio import Framer, Frames, Samples
 from stt_service.errors import ModelNotFound
 from stt_service.parameters import Parameters
-from stt_service.segmenter import Decision, Ended, Segmenter, SegmenterConfig, segmenter_config
+from stt_service.segmentation import Decision, Ended, SegmenterConfig, segmenter_config
+from stt_service.segmenter import Segmenter
 from stt_service.vad import GateConfig, Probabilities, Silero, StreamVad, gate_config, silero_path
 
 EPOCH, WARM_UP = 32, 8  # frames

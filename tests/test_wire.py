@@ -16,7 +16,7 @@ from stt_service.events import Cost, Final, Partial, SpeechStarted, Suppressed
 from stt_service.guard import Reason
 from stt_service.outbox import Notice, NoticeReason, Told
 from stt_service.parameters import LiveParameters
-from stt_service.segmenter import Endpoint
+from stt_service.segmentation import Endpoint
 from stt_service.transcript import Word
 
 LIVE = LiveParameters.model_validate({})
