@@ -163,8 +163,8 @@ def test_people_who_speak_fast_are_heard_to_the_end(
 def test_the_decoder_gives_as_many_tokens_as_the_sound_can_hold(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch, beam_size: int
 ) -> None:
-    monkeypatch.setattr("stt_service.engine.TOKENS_AT_LEAST", 20)
-    monkeypatch.setattr("stt_service.engine.TOKENS_PER_SECOND", 0)
+    monkeypatch.setattr("stt_service.encoded.TOKENS_AT_LEAST", 20)
+    monkeypatch.setattr("stt_service.encoded.TOKENS_PER_SECOND", 0)
     windows = [window(recordings[name], beam_size=beam_size) for name in ("ru/vm-review", "ru/followme-status")]
     decoded = tokens(engine, *windows)
     assert [(len(each.tokens), each.complete) for each in decoded] == [(20, False), (20, False)]
@@ -173,8 +173,8 @@ def test_the_decoder_gives_as_many_tokens_as_the_sound_can_hold(
 def test_a_long_prompt_does_not_change_how_many_tokens_come(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_service.engine.TOKENS_AT_LEAST", 20)
-    monkeypatch.setattr("stt_service.engine.TOKENS_PER_SECOND", 0)
+    monkeypatch.setattr("stt_service.encoded.TOKENS_AT_LEAST", 20)
+    monkeypatch.setattr("stt_service.encoded.TOKENS_PER_SECOND", 0)
     [decoded] = tokens(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
     assert (len(decoded.tokens), decoded.complete) == (20, False)
 
@@ -183,7 +183,7 @@ def test_a_decode_for_which_a_long_prompt_leaves_no_room_is_not_complete(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A context of 240 tokens stands for Whisper's 448: the prompt has 228."""
-    monkeypatch.setattr("stt_service.engine.MAX_LENGTH", 240)
+    monkeypatch.setattr("stt_service.encoded.MAX_LENGTH", 240)
     [decoded] = tokens(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
     assert len(decoded.tokens) < 20
     assert not decoded.complete
