@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from stt_service.audio import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
+from stt_service.audio import AudioFormat, Frames, Samples
 from stt_service.early import EarlyTime
 from stt_service.events import Cost, Decode, Output, PartialDue, SpeechStarted
 from stt_service.finals import Finals
+from stt_service.intake import Intake
 from stt_service.parameters import FRAME_MS, LiveParameters, Parameters, frames
 from stt_service.partials import Partials, PartialsConfig
 from stt_service.parting import Parting, parting_config
@@ -74,8 +75,7 @@ class Session:
         self._config, self._new_vad = config, new_vad
         self._live = config.live
         self._vad = new_vad(self._live)
-        self._decoder, self._framer = Decoder(config.audio_format), Framer()
-        self._lead_samples = config.lead_ms * SAMPLE_RATE_HZ // 1000
+        self._intake = Intake(config.audio_format, config.lead_ms)
         self._sound = Sound()
         self._segmenter = Segmenter(segmenter_config(config.live, config.server), in_speech=config.in_speech)
         self._base = 0  # where the stream could be taken up by another one, but for finals that are not told
@@ -99,7 +99,7 @@ class Session:
     @property
     def received_ms(self) -> int:
         """End of the audio received."""
-        return self._config.offset_ms + max(0, self._decoder.received_ms - self._config.lead_ms)
+        return self._config.offset_ms + self._intake.received_ms
 
     @property
     def final_ms(self) -> int:
@@ -133,7 +133,7 @@ class Session:
         Raises:
             InvalidRequest: they are not what the format says.
         """
-        return self._hear(self._decoder.push(pcm))
+        return self._hear(self._intake.push(pcm))
 
     def finalize(self, endpoint: Endpoint = Endpoint.FINALIZE) -> list[Output]:
         """End the open utterance now."""
@@ -145,9 +145,8 @@ class Session:
 
     def end(self, endpoint: Endpoint = Endpoint.END_OF_AUDIO) -> list[Output]:
         """Take the end of the audio; nothing may be pushed after it."""
-        outputs = self._hear(self._decoder.flush())
-        outputs += self._frames(self._framer.flush())
-        outputs = [output for output in outputs if not isinstance(output, PartialDue)]  # its final comes with it
+        heard = self._hear(self._intake.flush())
+        outputs: list[Output] = [each for each in heard if not isinstance(each, PartialDue)]  # the final comes with it
         outputs += self.finalize(endpoint)
         self._complete = True
         return outputs
@@ -158,7 +157,7 @@ class Session:
         Raises:
             InvalidRequest: what came before is not lost by it.
         """
-        self._decoder.check_whole()
+        self._intake.check_whole()
 
     def update(self, changes: Mapping[str, object]) -> None:
         """Change live settings from the next utterance on.
@@ -176,10 +175,7 @@ class Session:
         """Cut the window of a partial whose turn has come; None when it is no longer wanted."""
         if self._open is None or self._open.number != utterance:
             return None
-        if not self._partials_wanted(self._open):
-            self._open.partials.wanted = False
-            return None
-        return self._partial_decode(self._open)
+        return self._open.cut_partial(self._windows, self._segmenter.frame)
 
     def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
         """Take the transcript of a decode that was asked for; what is out of date is dropped."""
@@ -194,13 +190,9 @@ class Session:
     def abandon(self, utterance: int) -> None:
         """Take note that the turn of a partial will not come."""
         if self._open is not None and self._open.number == utterance:
-            self._open.partials.wanted = False
+            self._open.abandon_partial()
 
-    def _hear(self, samples: Samples) -> list[Output]:
-        lead, self._lead_samples = self._lead_samples, max(0, self._lead_samples - len(samples))
-        return self._frames(self._framer.push(samples[lead:]))
-
-    def _frames(self, arrived: Frames) -> list[Output]:
+    def _hear(self, arrived: Frames) -> list[Output]:
         outputs: list[Output] = []
         for first in range(0, len(arrived), PIECE):
             if self.is_over:
@@ -263,7 +255,16 @@ class Session:
         partials = Partials(started.start, started.onset, config)
         parting = Parting(started.start, parting_config(self._live))
         finals = Finals(number, parting, partial(self._windows.final, self._live))
-        self._open = Utterance(number, started, self._live, partials, finals, self._config.offset_ms, self._base)
+        self._open = Utterance(
+            number,
+            started,
+            self._live,
+            partials,
+            finals,
+            offset_ms=self._config.offset_ms,
+            base=self._base,
+            with_partials=self._config.partials,
+        )
         return [SpeechStarted(number, self._ms(started.onset))]
 
     def _on_hangover(self, hangover: Hangover) -> list[Output]:
@@ -295,33 +296,14 @@ class Session:
         return utterance.finals.end(ended) + self._tell()
 
     def _partial_if_due(self) -> list[Output]:
-        utterance = self._open
-        if utterance is None or not self._partials_wanted(utterance):
+        if self._open is None or not self._open.asks_for_partial(self._segmenter.frame, self._segmenter.speech_end):
             return []
-        if not utterance.partials.due(self._segmenter.frame, self._segmenter.speech_end):
-            return []
-        utterance.partials.wanted = True
-        return [PartialDue(utterance.number)]
-
-    def _partials_wanted(self, utterance: Utterance) -> bool:
-        """Tell whether partials make sense: not once the final is decoded ahead."""
-        return self._config.partials and not utterance.finals.are_ahead
-
-    def _partial_decode(self, utterance: Utterance) -> Decode:
-        now = self._segmenter.frame
-        utterance.settle()
-        word_times = utterance.partials.times_wanted(now)
-        start = utterance.partials.begin(now)
-        window = self._windows.partial(utterance.live, start, now, word_times=word_times)
-        return Decode(utterance.number, Kind.PARTIAL, window, start, now)
+        return [PartialDue(self._open.number)]
 
     def _on_partial(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
-        utterance = self._open
-        if utterance is None or utterance.number != decode.utterance:
+        if self._open is None or self._open.number != decode.utterance:
             return []
-        utterance.partials.wanted = False
-        utterance.partials.cost(cost.inference_s / cost.batch)
-        partial = utterance.partial(decode, transcript)
+        partial = self._open.partial_came(decode, transcript, cost)
         return [*([partial] if partial else []), *self._partial_if_due()]
 
     def _ahead(self, decode: Decode, transcript: Transcript) -> list[Output]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from stt_service.events import Decode, Final, Partial, Suppressed
+from stt_service.events import Cost, Decode, Final, Partial, Suppressed
 from stt_service.finals import Finals
 from stt_service.guard import Evidence, verdict
 from stt_service.parameters import FRAME_MS, FRAME_S, LiveParameters
@@ -14,6 +14,7 @@ from stt_service.partials import Partials
 from stt_service.segmentation import Ended, Started
 from stt_service.stabiliser import Hypothesis
 from stt_service.transcript import Kind, Transcript, Word, joined_text
+from stt_service.windows import Windows
 
 
 @dataclass(slots=True, eq=False)
@@ -27,10 +28,44 @@ class Utterance:
     finals: Finals
     offset_ms: int
     base: int  # the frame from which on it would be found anew
+    with_partials: bool
     revision: int = 0
     ended: Ended | None = None
 
-    def settle(self) -> None:
+    def asks_for_partial(self, now: int, speech_end: int) -> bool:
+        """Tell whether a partial is due; it is then waited for until it came or was abandoned."""
+        if not self._shows_partials or not self.partials.due(now, speech_end):
+            return False
+        self.partials.wanted = True
+        return True
+
+    def cut_partial(self, windows: Windows, now: int) -> Decode | None:
+        """Return the decode of the partial whose turn has come; None when it is no longer wanted."""
+        if not self._shows_partials:
+            self.abandon_partial()
+            return None
+        self._settle()
+        word_times = self.partials.times_wanted(now)
+        start = self.partials.begin(now)
+        window = windows.partial(self.live, start, now, word_times=word_times)
+        return Decode(self.number, Kind.PARTIAL, window, start, now)
+
+    def partial_came(self, decode: Decode, transcript: Transcript, cost: Cost) -> Partial | None:
+        """Return what the partial that was waited for tells, if anything."""
+        self.abandon_partial()
+        self.partials.cost(cost.inference_s / cost.batch)
+        return self.partial(decode, transcript)
+
+    def abandon_partial(self) -> None:
+        """Wait no more for the partial."""
+        self.partials.wanted = False
+
+    @property
+    def _shows_partials(self) -> bool:
+        """Whether partials make sense: not once the final is decoded ahead."""
+        return self.with_partials and not self.finals.are_ahead
+
+    def _settle(self) -> None:
         """Tell the partials what is settled of the final."""
         settled = list(self.finals.settled)
         if settled and all(self._is_trusted(transcript, decode.start, decode.end) for decode, transcript in settled):
