@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -31,9 +31,12 @@ class Service:
     It starts on entering; leaving it stops it and raises ServiceFailed if it did not stop well.
     """
 
-    def __init__(self, settings: Mapping[str, str], checkout: Path | None = None) -> None:
-        """Take what to set beside what the environment sets, and the checkout whose server it is; this one if None."""
-        self._settings, self._checkout = settings, checkout
+    def __init__(self, settings: Mapping[str, str], checkout: Path | None = None, inside: Sequence[str] = ()) -> None:
+        """Take what to set beside what the environment sets, and the checkout whose server it is; this one if None.
+
+        `inside` is a command that runs it elsewhere, as on another host.
+        """
+        self._settings, self._checkout, self._inside = settings, checkout, inside
         self._arriving: Queue[str | None] = Queue()  # bounded by what a server writes
         self.lines: list[str] = []  # of stderr
         self.address = ""
@@ -44,7 +47,7 @@ class Service:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "stt_service"],
+            [*self._inside, sys.executable, "-m", "stt_service"],
             cwd=self._checkout,  # from where -m imports first
             stderr=subprocess.PIPE,
             text=True,

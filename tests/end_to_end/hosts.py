@@ -1,0 +1,75 @@
+"""Several hosts on one machine: network namespaces on a switch of their own, which nothing else can reach."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from shutil import which
+
+import pytest
+
+_numbers = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host; what is run behind `inside` runs on it: `[*host.inside, "stt-cli", "status"]`."""
+
+    address: str
+    inside: Sequence[str]
+
+
+@cache
+def why_not() -> str:
+    """Return why this machine can have no such hosts; empty where it can."""
+    if sys.platform != "linux" or which("ip") is None:
+        return "the command ip (Debian: iproute2) is not here"
+    try:
+        with hosts(1):
+            return ""
+    except subprocess.CalledProcessError as error:
+        return f"the kernel gives no network namespace: {error.stderr.strip()}"
+
+
+def need_hosts() -> None:
+    """Skip the test, or the module that calls it, where there can be no hosts."""
+    if reason := why_not():
+        pytest.skip(reason, allow_module_level=True)
+
+
+@contextmanager
+def hosts(number: int) -> Iterator[tuple[Host, ...]]:
+    """Have so many hosts on one network, 10.77.0.1 and on; they are gone afterwards, with their interfaces."""
+    own = f"stt{os.getpid()}-{next(_numbers)}"
+    names = [f"{own}-{index}" for index in range(number)]
+    made: list[str] = []
+    try:
+        for name in (own, *names):
+            _ip("netns", "add", name)
+            made.append(name)
+            _ip("-n", name, "link", "set", "lo", "up")
+        _ip("-n", own, "link", "add", "switch", "type", "bridge")
+        _ip("-n", own, "link", "set", "switch", "up")
+        yield tuple(_plugged(own, name, index + 1) for index, name in enumerate(names))
+    finally:
+        for name in made:
+            _ip("netns", "delete", name)
+
+
+def _plugged(switch: str, name: str, place: int) -> Host:
+    _ip("-n", switch, "link", "add", f"port{place}", "type", "veth", "peer", "name", "eth0", "netns", name)
+    _ip("-n", switch, "link", "set", f"port{place}", "master", "switch", "up")
+    address = f"10.77.0.{place}"
+    _ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
+    _ip("-n", name, "link", "set", "eth0", "up")
+    return Host(address, ("ip", "netns", "exec", name))
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=10)
