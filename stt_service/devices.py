@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 
 from stt_service.engine import cuda_devices
 from stt_service.parameters import Parameters
 
 # What CTranslate2 opens at run time; found missing here, it is named before a decode fails for it.
 DRIVER, CUBLAS = "libcuda.so.1", "libcublas.so.12"
+CUBLAS_PACKAGE = "nvidia.cublas"  # of nvidia-cublas-cu12, and of a torch for CUDA 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def look_for_cuda() -> Cuda:
         return Cuda(count, f"{DRIVER} is missing: install the NVIDIA driver, and start a container with --gpus")
     if count == 0:
         return Cuda(count, "no CUDA device is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES")
-    if not _opens(CUBLAS):
+    if not opens_cublas():
         return Cuda(count, f"{CUBLAS} is missing: install the extra 'gpu' (nvidia-cublas-cu12)", gpus())
     return Cuda(count, gpus=gpus())
 
@@ -84,6 +87,21 @@ def gpus() -> tuple[Gpu, ...]:
     except pynvml.NVMLError:
         return ()
     return tuple(Gpu(name, int(m.total), int(m.used)) for name, m in zip(names, memory, strict=True))
+
+
+def opens_cublas(library: str = CUBLAS, package: str = CUBLAS_PACKAGE) -> bool:
+    """Open cuBLAS by its name, as CTranslate2 will; if the loader knows none, from the package that pip installed.
+
+    A library that is open is found by its name from then on, whatever folder it came from.
+    """
+    if _opens(library):
+        return True
+    try:
+        spec = find_spec(package)
+    except ModuleNotFoundError:
+        return False
+    folders = (spec.submodule_search_locations or ()) if spec else ()
+    return any(_opens(str(Path(folder, "lib", library))) for folder in folders) and _opens(library)
 
 
 def _opens(library: str) -> bool:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copyfile
+
 import pytest
 
 from stt_service.devices import Cuda, Device, choose
@@ -53,3 +59,29 @@ def test_on_request_of_the_cpu_nobody_looks_for_cuda() -> None:
     device, cuda = choose(Parameters.model_validate({"device": "cpu"}), look)
     assert device == Device("cpu", "cpu")
     assert (cuda.count, cuda.missing) == (0, "not looked for: DEVICE=cpu")
+
+
+# Prints whether a library opens before and after it was looked for in a package.
+OPENED = """
+import ctypes, sys
+from stt_service.devices import opens_cublas
+library, package = sys.argv[1:]
+print(opens_cublas(library, "no_such.package"), opens_cublas(library, package), ctypes.CDLL(library)._name == library)
+"""
+
+
+def test_cublas_is_found_in_the_package_that_pip_installed(tmp_path: Path) -> None:
+    """The loader knows no folder of pip's. In the place of cuBLAS is a small library that needs none but C's."""
+    [library] = next(path for path in map(Path, sys.path) if path.name == "site-packages").glob("pillow.libs/liblzma-*")
+    package = tmp_path / "made" / "cublas"
+    (package / "lib").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    copyfile(library, package / "lib" / library.name)
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED, library.name, "made.cublas"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "True", "True"]
