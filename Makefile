@@ -9,9 +9,10 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test setup weights serve run-client run-editor check bench bench-peers pictures protos clean
+.PHONY: docker-build docker-run docker-logs docker-stop docker-status deploy remote-logs remote-status
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## recognise an English and a Russian recording, live: the quickest look
 	@$(BIN)/python -m benchmarks.demo
@@ -50,9 +51,41 @@ pictures: setup ## record the README's pictures anew: a server, terminals, and r
 protos: $(READY) ## make the stubs anew from protos/
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos protos/stt/v1/*.proto
 
+docker-build: ## build the image for GPUs; ARGS=stt-cpu for the one without
+	@$(NEEDS_COMPOSE)
+	@docker compose build $(or $(ARGS),stt)
+
+docker-run: ## start the server in a container; ARGS=stt-cpu without a GPU, ARGS=envoy for several
+	@$(NEEDS_COMPOSE)
+	@docker compose up --detach --build $(ARGS)
+
+docker-logs: ## follow what the containers say
+	@$(NEEDS_COMPOSE)
+	@docker compose --profile '*' logs --follow --tail 100 $(ARGS)
+
+docker-stop: ## drain and stop all containers; weights and measurements stay
+	@$(NEEDS_COMPOSE)
+	@docker compose --profile '*' down
+
+docker-status: ## tell which containers run, and whether they are healthy
+	@$(NEEDS_COMPOSE)
+	@docker compose --profile '*' ps $(ARGS)
+
+deploy: ## run what is committed on SERVER_HOST, over ssh, with Docker there (docs/deployment.md)
+	@docker/remote.sh deploy $(ARGS)
+
+remote-logs: ## follow what the containers on SERVER_HOST say
+	@docker/remote.sh logs $(ARGS)
+
+remote-status: ## tell which containers run on SERVER_HOST, and whether they are healthy
+	@docker/remote.sh status $(ARGS)
+
 clean: ## remove .venv and all that was built; the weights stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+NEEDS_COMPOSE = docker compose version > /dev/null 2>&1 || { \
+	  echo "Docker with its Compose plugin is needed: https://docs.docker.com/engine/install" >&2; exit 1; }
 
 # The command itself knows where weights lie and whether they are there.
 weights: $(READY)

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# The server on another machine, over ssh: deploy, logs, status. `make deploy`, `remote-logs`, `remote-status` call it.
+#
+#   SERVER_HOST   where; a port for clients (HOST:8012) is ignored
+#   SERVER_USER   who, if not as ssh has it
+#   DEPLOY_DIR    folder there, from the home folder on; default: realtime-stt
+#   DEPLOY_ENV    a file to copy there as .env; otherwise the .env that is there stays as it is
+#   SSH           the command, with options; default: ssh
+#
+# Arguments after the first one go to Docker Compose: `deploy stt-cpu`, `logs stt`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+NO_DOCKER=10 NO_COMPOSE=11 NO_ENGINE=12 NOTHING_THERE=13
+
+fail() {
+  printf '%s\n' "$1" >&2
+  exit 1
+}
+
+# Print the words so that the shell on the other side reads them as they are.
+quoted() {
+  local word
+  for word; do
+    printf "'%s' " "${word//\'/\'\\\'\'}"
+  done
+}
+
+remote() {
+  "${ssh[@]}" "$destination" "$1"
+}
+
+# Say in a sentence why a command over there ended with this code.
+explain() {
+  case $1 in
+    255) fail "$destination cannot be reached over ssh, or refuses the key: try \`${ssh[*]} $destination\`." ;;
+    "$NO_DOCKER") fail "There is no docker on $destination: install Docker Engine there first." ;;
+    "$NO_COMPOSE") fail "There is no Docker Compose 2 on $destination: install its plugin (docker-compose-plugin) there first." ;;
+    "$NO_ENGINE") fail "Docker on $destination does not answer this user: start it, or add the user to the group docker." ;;
+    "$NOTHING_THERE") fail "Nothing is deployed in $folder on $destination: run \`make deploy\` first." ;;
+    *) fail "$2 on $destination failed with exit code $1." ;;
+  esac
+}
+
+deploy() {
+  command -v git > /dev/null || fail "git is needed here to pack what is deployed."
+  git rev-parse --verify --quiet HEAD > /dev/null || fail "This folder is no git checkout: what is committed is what is deployed."
+  [[ -z ${DEPLOY_ENV:-} || -r $DEPLOY_ENV ]] || fail "DEPLOY_ENV=$DEPLOY_ENV cannot be read."
+  [[ -z $(git status --porcelain --untracked-files=no) ]] || echo "What is not committed is not deployed." >&2
+
+  remote "command -v docker > /dev/null || exit $NO_DOCKER
+    docker compose version > /dev/null 2>&1 || exit $NO_COMPOSE
+    docker info > /dev/null 2>&1 || exit $NO_ENGINE
+    rm -rf $there.new && mkdir -p $there.new $there" || explain $? "The look at Docker"
+  echo "Copying $(git rev-parse --short HEAD) to $folder on $destination." >&2
+  git archive --format=tar HEAD | remote "tar -x -C $there.new" || explain $? "Unpacking"
+  if [[ -n ${DEPLOY_ENV:-} ]]; then
+    remote "umask 077 && cat > $there/.env" < "$DEPLOY_ENV" || explain $? "Copying $DEPLOY_ENV"
+  fi
+  # The new version takes the place of the old one at once, and what belongs to the machine moves with it.
+  remote "for kept in .env secrets; do
+      if [ -e $there/\$kept ]; then mv $there/\$kept $there.new/ || exit; fi
+    done
+    rm -rf $there.old && mv $there $there.old && mv $there.new $there && cd $there &&
+    docker compose up --detach --build $(quoted "$@")" || explain $? "docker compose up"
+}
+
+compose() {
+  remote "cd $there 2> /dev/null || exit $NOTHING_THERE; docker compose --profile '*' $(quoted "$@")" || explain $? "docker compose"
+}
+
+[[ -n ${SERVER_HOST:-} ]] || fail "SERVER_HOST is not set: it names the machine, as in SERVER_HOST=gpu-box."
+[[ $SERVER_HOST != *,* ]] || fail "SERVER_HOST=$SERVER_HOST names several machines: name one."
+read -ra ssh <<< "${SSH:-ssh}"
+command -v "${ssh[0]}" > /dev/null || fail "${ssh[0]} is not installed here (Debian: apt-get install openssh-client)."
+destination=${SERVER_USER:+$SERVER_USER@}${SERVER_HOST%%:*}
+folder=${DEPLOY_DIR:-realtime-stt}
+case ${folder##*/} in '' | . | ..) fail "DEPLOY_DIR=$folder will not do: it should be a folder of its own, as in DEPLOY_DIR=realtime-stt." ;; esac
+there=$(quoted "$folder")
+there=${there% }
+
+case ${1:-} in
+  deploy) deploy "${@:2}" ;;
+  logs) compose logs --follow --tail 100 "${@:2}" ;;
+  status) compose ps "${@:2}" ;;
+  *) fail "Usage: docker/remote.sh deploy|logs|status [SERVICE...]" ;;
+esac
