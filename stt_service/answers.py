@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+REFUSED_HEADER = "stt-refused"  # docker/envoy/envoy.yaml looks for it
 DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
 CODES = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -45,8 +46,19 @@ async def answered(context: Context | UnaryContext, say: Callable[[SttError], Aw
         error = _logged(error) if isinstance(error, EngineFailed) else error
     except* Exception as group:
         error = _logged(group)
+    if isinstance(error, Overloaded | Unavailable):
+        await _refuse(context, error)
     await say(error)
     await context.abort(_code(error), str(error))
+
+
+async def _refuse(context: Context | UnaryContext, error: SttError) -> None:
+    """Say it in the headers as well, if they are not sent: what comes later, a balancer passes on without a look.
+
+    A call that is refused there can be tried on another server, and its client never knows.
+    """
+    with suppress(grpc.aio.UsageError, grpc.aio.InternalError, asyncio.InvalidStateError):
+        await context.send_initial_metadata(((REFUSED_HEADER, _code(error).name),))
 
 
 def _logged(error: Exception) -> SttError:

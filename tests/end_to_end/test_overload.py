@@ -8,51 +8,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, cast
 
 import grpc
 import pytest
 from grpc import StatusCode
-from held_engine import Engine
+from held_server import HeldEngine, serving
 from stt.v1 import stt_pb2 as pb
-from wire_client import Call, Request, Stub, audio, connected, health
+from wire_client import Call, Request, Stub, audio, connected
 
 from benchmarks.recorded import Recording
-from stt_service.models import Models, Names, Plan
-from stt_service.parameters import Parameters
-from stt_service.server import Server
-
-if TYPE_CHECKING:
-    from stt_service import engine
+from stt_service.answers import REFUSED_HEADER
 
 pytestmark = pytest.mark.timeout(60)
 FINALIZE = Request(finalize=pb.Finalize())
-
-
-class HeldEngine(Engine):
-    """The engine's face, as the server knows it."""
-
-    multilingual = True
-
-
-@asynccontextmanager
-async def server(held: HeldEngine, max_streams: int) -> AsyncIterator[str]:
-    """Yield the address of a server with this engine."""
-    serving = Server(Parameters.model_validate({"data_port": 0, "control_port": 0}))
-    await serving.start()
-    model = cast("engine.Engine", held)
-    models = Models(Names("base", "base"), model, model, Plan(workers=1, places=1, threads=1))
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(serving.serve(models, max_streams))
-        address = f"127.0.0.1:{serving.data.number}"
-        while await health(address) != "SERVING":
-            pass
-        try:
-            yield address
-        finally:
-            held.release()
-            await serving.drain()
-            running.cancel()
 
 
 def named(text: str) -> Request:
@@ -64,7 +32,7 @@ def named(text: str) -> Request:
 async def busy(recording: Recording, max_streams: int = 1) -> AsyncIterator[tuple[HeldEngine, Stub, Call]]:
     """Yield a server that decodes one stream's final until it is let, and that stream."""
     held = HeldEngine()
-    async with server(held, max_streams) as address, connected(address) as stub:
+    async with serving(held, max_streams) as server, connected(server.data.address) as stub:
         call = Call(stub)
         await call.send(named("first"), audio(recording.pcm()), FINALIZE)
         await held.entered()
@@ -78,14 +46,17 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
 
 async def test_a_stream_too_many_is_refused_before_it_says_anything(question: Recording) -> None:
     async with busy(question) as (held, stub, first):
-        refused = await Call(stub).rest()
+        call = Call(stub)
+        refused = await call.rest()
         assert refused.code is StatusCode.RESOURCE_EXHAUSTED
+        assert (await call.headers())[REFUSED_HEADER] == "RESOURCE_EXHAUSTED"
         assert "All 1 streams of this server are taken" in refused.refusal()
         assert refused.responses[-1].failure.retry_after.ToSeconds() > 0
         assert len(held.batches) == 1
         held.release()
         heard = await first.end()
         assert (heard.code, heard.text) == (StatusCode.OK, "first")
+        assert REFUSED_HEADER not in await first.headers()
 
 
 async def test_so_is_a_whole_recording(question: Recording) -> None:

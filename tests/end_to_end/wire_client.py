@@ -129,6 +129,10 @@ class Call:
                 await self._held
         return Heard(tuple(self.responses), await self._call.code(), "")
 
+    async def headers(self) -> dict[str, str | bytes]:
+        """Return what stood in front of the responses."""
+        return dict(await self._call.initial_metadata())
+
     def cancel(self) -> None:
         self._call.cancel()
 
