@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from stt_cli.errors import ServiceError
 
 # What another try, or another server, can mend; anything else is for whoever asked.
-RETRIED = frozenset(
-    {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED", "CANCELLED", "ABORTED"}
-)
+RETRIED = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED", "CANCELLED"})
 # Full jitter: any wait up to the bound is as likely. The bound is under a second, since that is how soon speech shall
 # go on once a server is back; what a refused connection costs a server is nothing.
 FIRST_S = 0.1

@@ -1,4 +1,4 @@
-"""Who may come in: so many streams at once, from the moment the models are tried until the server drains."""
+"""Who may come in: so many streams at once, from the moment the models are tried, but not while the server drains."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ RETRY_AFTER_S = 2.0
 
 
 class Admission:
-    """The places for streams. Closed until it is opened; drained, it does not open again."""
+    """The places for streams. Closed until it is opened."""
 
     def __init__(self) -> None:
-        self._max_streams = 0
-        self._streams = 0
+        self.max_streams = 0
+        self.streams = 0
         self._empty = asyncio.Event()
         self._empty.set()
-        self.draining = asyncio.Event()
+        self.draining = asyncio.Event()  # who waits for it goes, whatever becomes of the drain
 
     def open(self, max_streams: int) -> None:
-        """Let so many streams in at once."""
-        self._max_streams = max_streams
+        """Let so many streams in at once, now or from the end of a drain on. Those that are in stay."""
+        self.max_streams = max_streams
 
-    async def drain(self) -> None:
-        """Let nobody in any more, and wait for the last one's end."""
+    def close(self) -> None:
+        """Let nobody in any more, and tell those who are in to go."""
         self.draining.set()
+
+    def reopen(self) -> None:
+        """Let streams in again. Those that were told to go still do."""
+        self.draining.clear()
+
+    async def emptied(self) -> None:
+        """Wait for the last one's end."""
         await self._empty.wait()
 
     @contextmanager
@@ -39,22 +46,22 @@ class Admission:
             Overloaded: all places are taken.
         """
         self._check()
-        self._streams += 1
+        self.streams += 1
         self._empty.clear()
         try:
             yield
         finally:
-            self._streams -= 1
-            if not self._streams:
+            self.streams -= 1
+            if not self.streams:
                 self._empty.set()
 
     def _check(self) -> None:
         if self.draining.is_set():
             raise Unavailable("The server is going away: use another one.")
-        if not self._max_streams:
+        if not self.max_streams:
             raise Unavailable("The server is still loading its models: try again in a few seconds.")
-        if self._streams >= self._max_streams:
+        if self.streams >= self.max_streams:
             raise Overloaded(
-                f"All {self._max_streams} streams of this server are taken: try again later, or use another one.",
+                f"All {self.max_streams} streams of this server are taken: try again later, or use another one.",
                 RETRY_AFTER_S,
             )

@@ -14,7 +14,17 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service import wire
 from stt_service.admission import RETRY_AFTER_S
-from stt_service.errors import EngineFailed, InvalidRequest, Overloaded, SttError, TimedOut, Unavailable
+from stt_service.errors import (
+    EngineFailed,
+    InvalidRequest,
+    Overloaded,
+    SttError,
+    Terminated,
+    TimedOut,
+    Unavailable,
+    Unknown,
+    Untimely,
+)
 from stt_service.streams import Requests
 
 if TYPE_CHECKING:
@@ -28,9 +38,12 @@ REFUSED_HEADER = "stt-refused"  # docker/envoy/envoy.yaml looks for it
 DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
 CODES = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    Unknown: grpc.StatusCode.NOT_FOUND,
+    Untimely: grpc.StatusCode.FAILED_PRECONDITION,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     TimedOut: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Terminated: grpc.StatusCode.ABORTED,
     EngineFailed: grpc.StatusCode.INTERNAL,
 }
 

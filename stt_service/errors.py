@@ -2,9 +2,12 @@
 
     SttError
     ├── InvalidRequest      the client, now: INVALID_ARGUMENT
+    ├── Unknown             the client, now: NOT_FOUND
+    ├── Untimely            the client, once something else has changed: FAILED_PRECONDITION
     ├── Overloaded          the client, later: RESOURCE_EXHAUSTED, with a delay
     ├── Unavailable         the client, elsewhere or later: UNAVAILABLE
     ├── TimedOut            the client, by a new stream: DEADLINE_EXCEEDED
+    ├── Terminated          nobody: an operator ended the stream: ABORTED
     ├── EngineFailed        us: INTERNAL
     └── StartFailed         the operator: the server does not start
         ├── InvalidSetting  ... until a setting is mended
@@ -25,6 +28,14 @@ class InvalidRequest(SttError):
     """The client sent what cannot be served."""
 
 
+class Unknown(SttError):
+    """What the client names is not there."""
+
+
+class Untimely(SttError):
+    """It cannot be done as things stand."""
+
+
 class Overloaded(SttError):
     """The server has no room now."""
 
@@ -39,6 +50,10 @@ class Unavailable(SttError):
 
 class TimedOut(SttError):
     """The client kept the server waiting for too long."""
+
+
+class Terminated(SttError):
+    """An operator ended the stream."""
 
 
 class EngineFailed(SttError):

@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Self
 
 from stt_service.audio import AudioFormat
-from stt_service.batcher import Answer, Clock, Cut, Decoded, Lane, Missed, Model
-from stt_service.errors import InvalidRequest
+from stt_service.batcher import Answer, Clock, Cut, Decoded, Missed
+from stt_service.decoding import Decoding
 from stt_service.events import Decode, Output, PartialDue, Promote, SpeechStarted, Withdraw
 from stt_service.outbox import Notice, NoticeReason, Outbox, Telling, Told, settled
 from stt_service.pace import Pace
@@ -29,32 +28,6 @@ MAX_OWED = 4  # finals; then the stream's client has to wait
 PIECE_S = 0.5  # of sound, before other streams have their turn
 PROGRESS_MS = 5000  # of sound without an event: then the client is told how far it may forget
 NOTICES = {Change.SHED: NoticeReason.PARTIALS_SHED, Change.RESTORED: NoticeReason.PARTIALS_RESTORED}
-
-
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """The lane, and which model is for what."""
-
-    lane: Lane
-    finals: Model
-    partials: Model
-
-    def model(self, kind: Kind, language: str) -> Model:
-        """Return the model of the decode: partials that their model cannot read go to the finals'."""
-        knows = self.partials.multilingual or language == "en"
-        return self.partials if kind is Kind.PARTIAL and knows else self.finals
-
-    def check(self, language: str) -> None:
-        """Refuse a language that the model of finals does not know.
-
-        Raises:
-            InvalidRequest: naming it.
-        """
-        if not self.finals.multilingual and language not in ("en", "auto"):
-            raise InvalidRequest(
-                f"language={language!r} will not do: the model of this server knows English only, "
-                "ask for en or another server."
-            )
 
 
 class Recognition:
@@ -119,9 +92,13 @@ class Recognition:
         await self.push(second[: rest * audio_format.frame_bytes], audio_format)
 
     async def finalize(self, endpoint: Endpoint) -> None:
-        """End the open utterance now."""
+        """End the open utterance now, or as soon as there is room for what comes of it."""
         if self._is_full:
             await self._room()
+        self.cut(endpoint)
+
+    def cut(self, endpoint: Endpoint) -> None:
+        """End the open utterance, room or not: one more final at most, as nothing is heard while there is none."""
         self._take(self._session.finalize(endpoint))
 
     async def finish(self, endpoint: Endpoint) -> None:

@@ -11,12 +11,14 @@ from grpc_reflection.v1alpha import reflection
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from stt_service.admission import Admission
 from stt_service.answers import DISCARD_S
 from stt_service.batcher import Lane, Model
+from stt_service.decoding import Decoding
+from stt_service.live_streams import LiveStreams
 from stt_service.models import Models
 from stt_service.parameters import Parameters
 from stt_service.port import Port
-from stt_service.recognition import Decoding
 from stt_service.speech import Ready, SpeechToText
 from stt_service.streams import GRACE_S
 from stt_service.vad import Silero, silero_path
@@ -34,7 +36,8 @@ class Server:
         self._parameters = parameters
         self.data = Port("DATA_PORT", parameters.server_bind, parameters.data_port, DATA_MESSAGE_BYTES)
         self.control = Port("CONTROL_PORT", parameters.server_bind, parameters.control_port, CONTROL_MESSAGE_BYTES)
-        self._speech = SpeechToText(parameters)
+        self._admission, self._streams = Admission(), LiveStreams()
+        self._speech = SpeechToText(parameters, self._admission, self._streams)
         self._health = health.HealthServicer()
 
     async def start(self) -> None:
@@ -64,7 +67,8 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(lane.run())
             ready = Ready(models, Decoding(lane, finals, partials), Silero(silero_path()))
-            self._speech.serve(ready, max_streams)
+            self._speech.serve(ready)
+            self._admission.open(max_streams)
             await self._tell_health(health_pb2.HealthCheckResponse.SERVING)
 
     async def drain(self) -> None:
@@ -72,7 +76,8 @@ class Server:
         await self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.data.server.stop(GRACE_S))
-            await self._speech.drain()
+            self._admission.close()
+            await self._admission.emptied()
             # Sooner than that, now: who watches our health never ends by himself.
             await self.data.server.stop(LINGER_S)
         await self.control.server.stop(LINGER_S)

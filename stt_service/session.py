@@ -119,6 +119,11 @@ class Session:
         return len(self._closed)
 
     @property
+    def speaks(self) -> bool:
+        """Whether an utterance is open."""
+        return self._open is not None
+
+    @property
     def is_over(self) -> bool:
         """Whether the utterance is over after which nothing more is heard."""
         return self._retiring and self._open is None

@@ -16,10 +16,12 @@ from stt.v1 import stt_pb2_grpc
 from stt_service import wire
 from stt_service.admission import Admission
 from stt_service.answers import answered, say_in_band, say_nothing
+from stt_service.decoding import Decoding
+from stt_service.live_streams import LiveStream, LiveStreams, host
 from stt_service.models import Models
 from stt_service.pace import Pace
 from stt_service.parameters import Parameters
-from stt_service.recognition import Decoding, Recognition
+from stt_service.recognition import Recognition
 from stt_service.session import Session, SessionConfig
 from stt_service.streams import GRACE_S, Limits, Requests, Stream, first_config, write
 from stt_service.unary import recognised
@@ -47,19 +49,13 @@ class Ready:
 class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     """The servicer. Refuses everything until it serves."""
 
-    def __init__(self, parameters: Parameters) -> None:
-        self._parameters = parameters
+    def __init__(self, parameters: Parameters, admission: Admission, streams: LiveStreams) -> None:
+        self._parameters, self._admission, self._streams = parameters, admission, streams
         self._ready: Ready | None = None
-        self._admission = Admission()
 
-    def serve(self, ready: Ready, max_streams: int) -> None:
-        """Begin to serve."""
+    def serve(self, ready: Ready) -> None:
+        """Begin to serve those who are admitted."""
         self._ready = ready
-        self._admission.open(max_streams)
-
-    async def drain(self) -> None:
-        """Tell every stream that the server goes away, admit no more, and wait for the last one's end."""
-        await self._admission.drain()
 
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
         async with answered(context, partial(say_in_band, context, requests)):
@@ -83,9 +79,19 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         await write(context, first, limits.write_s)
         log.info("stream %s opened: client %r, language %s", stream_id, config.client_id, session.live.language)
         recognition = Recognition(session, ready.decoding, stream_id, Pace(time.monotonic()))
-        stream = Stream(recognition, wire.audio_format(config.format), limits, self._admission.draining)
+        live = LiveStream(
+            id=stream_id,
+            client_id=config.client_id,
+            peer=host(context.peer()),
+            models=ready.models.names,
+            opened=time.monotonic(),
+            session=session,
+            recognition=recognition,
+        )
+        stream = Stream(live, wire.audio_format(config.format), limits, self._admission.draining)
         try:
-            await stream.run(requests, context)
+            with self._streams.listed(live):
+                await stream.run(requests, context)
         finally:
             log.info(
                 "stream %s closed: %.1f s of audio, %d utterances, %.1f s settled",

@@ -13,7 +13,8 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service import wire
 from stt_service.audio import AudioFormat
-from stt_service.errors import EngineFailed, InvalidRequest, SttError, TimedOut, Unavailable
+from stt_service.errors import EngineFailed, InvalidRequest, SttError, Terminated, TimedOut, Unavailable
+from stt_service.live_streams import LiveStream
 from stt_service.outbox import Notice, NoticeReason
 from stt_service.recognition import Recognition
 from stt_service.segmentation import Endpoint
@@ -31,6 +32,7 @@ GRACE_S = 60.0  # for streams to get what they are owed when the server drains
 STALL_S = 3.0  # of wall-clock time without audio: an open utterance is ended
 WRITE_S = 30.0  # for the client to take a message
 AWAY = "The server is going away: resume on another one."
+TERMINATED = "An operator of the server ended the stream; what was said before is told."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,15 @@ class _End:
 class Stream:
     """A live call's state at the edge."""
 
-    recognition: Recognition
+    live: LiveStream
     audio_format: AudioFormat
     limits: Limits
     draining: asyncio.Event
     _waiting_since: float | None = field(default=None)  # for the client's next message; None while one is worked on
+
+    @property
+    def _recognition(self) -> Recognition:
+        return self.live.recognition
 
     async def run(self, requests: Requests, context: Context) -> None:
         """Serve the stream to its end; all that is owed is sent.
@@ -74,8 +80,9 @@ class Stream:
         try:
             async with asyncio.TaskGroup() as tasks:
                 feeding = tasks.create_task(self._feed(requests))
-                while (told := await self.recognition.outbox.take()) is not None:
+                while (told := await self._recognition.outbox.take()) is not None:
                     await write(context, wire.response(told), self.limits.write_s)
+                    self.live.figures.count(told.event)
         except* SttError as group:
             raise _first(group) from None
         if (failure := feeding.result()) is not None:
@@ -85,19 +92,19 @@ class Stream:
         """Take the stream's audio to its end, have all told, close the outbox. Return why the stream fails."""
         failure: SttError | None = None
         try:
-            async with self.recognition:
+            async with self._recognition:
                 end = await self._first_end(requests)
                 failure = end.failure
-                await self.recognition.finish(end.endpoint)
+                await self._recognition.finish(end.endpoint)
         except* (InvalidRequest, EngineFailed) as group:
             failure = failure or _first(group)
         finally:
-            self.recognition.outbox.close()
+            self._recognition.outbox.close()
         return failure
 
     async def _first_end(self, requests: Requests) -> _End:
         """Read until the audio ends: by the client, by silence on the wire, or by the server's own end."""
-        ends = [asyncio.create_task(end) for end in (self._read(requests), self._watch(), self._drain())]
+        ends = [asyncio.create_task(end) for end in (self._read(requests), self._watch(), self._drain(), self._end())]
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             return next(end for end in ends if end in done).result()
@@ -123,11 +130,11 @@ class Stream:
             case "audio":
                 await self._hear(request.audio)
             case "silence":
-                await self.recognition.silence(wire.silence_s(request.silence), self.audio_format)
+                await self._recognition.silence(wire.silence_s(request.silence), self.audio_format)
             case "finalize":
-                await self.recognition.finalize(Endpoint.FINALIZE)
+                await self._recognition.finalize(Endpoint.FINALIZE)
             case "update":
-                await self.recognition.update(wire.changes(request.update))
+                await self._recognition.update(wire.changes(request.update))
             case "config":
                 raise InvalidRequest("A second config came: it comes once, first; change settings with `update`.")
             case _:
@@ -138,10 +145,10 @@ class Stream:
             raise InvalidRequest(
                 f"A message holds {len(audio)} bytes of audio: it should be at most {MAX_CHUNK_BYTES}."
             )
-        await self.recognition.push(audio, self.audio_format)
+        await self._recognition.push(audio, self.audio_format)
 
     def _check_length(self) -> None:
-        heard_s = self.recognition.heard_ms / 1000
+        heard_s = self._recognition.heard_ms / 1000
         if self.limits.duration_s and heard_s >= self.limits.duration_s:
             raise TimedOut(f"The stream is {self.limits.duration_s:g} s long, and none may be longer: begin a new one.")
 
@@ -155,18 +162,23 @@ class Stream:
                 return _End(Endpoint.STALLED, TimedOut(_idle(self.limits.idle_s)))
             if quiet_s >= STALL_S and stalled != since:
                 stalled = since
-                await self.recognition.finalize(Endpoint.STALLED)
+                await self._recognition.finalize(Endpoint.STALLED)
             wanted_s = STALL_S if quiet_s < STALL_S else self.limits.idle_s
             await asyncio.sleep(max(0.01, min(wanted_s, self.limits.idle_s) - quiet_s))
 
     async def _drain(self) -> _End:
         """Let the open utterance end by itself: whoever takes the stream up then has no word to hear twice."""
         await self.draining.wait()
-        self.recognition.tell(Notice(NoticeReason.DRAIN, self.limits.grace_s))
+        self._recognition.tell(Notice(NoticeReason.DRAIN, self.limits.grace_s))
         with suppress(TimeoutError):
             async with asyncio.timeout(self.limits.grace_s - FINISH_S):
-                await self.recognition.retire()
+                await self._recognition.retire()
         return _End(Endpoint.DRAIN, Unavailable(AWAY))
+
+    async def _end(self) -> _End:
+        """Wait for an operator to end the stream."""
+        await self.live.terminated.wait()
+        return _End(Endpoint.FINALIZE, Terminated(TERMINATED))
 
 
 async def write(context: Context, message: pb.StreamingRecognizeResponse, limit_s: float) -> None:

@@ -50,13 +50,37 @@ def test_a_stream_that_fails_gives_its_place_back() -> None:
 async def test_a_drain_lets_nobody_in_and_waits_for_the_last_one() -> None:
     admission = opened(2)
     with admission.place():
-        draining = asyncio.create_task(admission.drain())
-        await admission.draining.wait()
+        admission.close()
+        emptied = asyncio.create_task(admission.emptied())
         with pytest.raises(Unavailable, match="going away"), admission.place():
             pass
-        assert not draining.done()
-    await draining
+        assert not emptied.done()
+    await emptied
 
 
 async def test_an_empty_server_is_drained_at_once() -> None:
-    await opened(2).drain()
+    admission = opened(2)
+    admission.close()
+    await admission.emptied()
+
+
+async def test_a_drain_that_is_called_off_lets_streams_in_again_and_who_was_told_to_go_goes() -> None:
+    admission = opened(2)
+    told = asyncio.create_task(admission.draining.wait())
+    await asyncio.sleep(0)  # it waits
+    admission.close()
+    admission.reopen()
+    with admission.place():
+        await told
+    assert admission.streams == 0
+
+
+def test_fewer_places_send_nobody_away() -> None:
+    admission = opened(2)
+    with admission.place(), admission.place():
+        admission.open(1)
+        assert admission.streams == 2
+        with pytest.raises(Overloaded, match="All 1 streams"), admission.place():
+            pass
+    with admission.place():
+        pass

@@ -15,7 +15,9 @@ def retries(addresses: int = 1, chance: float = 1.0, patience: Patience = PATIEN
     return Retries(patience, addresses, now_s=0.0, chance=lambda: chance)
 
 
-@pytest.mark.parametrize("status", ["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"])
+@pytest.mark.parametrize(
+    "status", ["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "ABORTED"]
+)
 def test_what_another_try_cannot_mend_is_final(status: str) -> None:
     refused = ServiceError("no", status)
     with pytest.raises(ServiceError) as caught:

@@ -16,12 +16,13 @@ from held_engine import Engine, decode
 
 from stt_service.audio import AudioFormat
 from stt_service.batcher import Answer, Cut, Decoded, Lane, Model
+from stt_service.decoding import Decoding
 from stt_service.errors import EngineFailed, InvalidRequest
 from stt_service.events import Cost, Decode, Output, PartialDue, Promote, SpeechStarted, Withdraw
 from stt_service.outbox import MAX_UNSENT, Notice, NoticeReason
 from stt_service.pace import AHEAD_S, Pace
 from stt_service.parameters import LiveParameters
-from stt_service.recognition import MAX_OWED, PROGRESS_MS, Decoding, Recognition
+from stt_service.recognition import MAX_OWED, PROGRESS_MS, Recognition
 from stt_service.scheduler import Job
 from stt_service.segmentation import Endpoint
 from stt_service.shedding import LATE_S, QUICK_FOR_S
