@@ -18,6 +18,7 @@ from stt_service.parameters import Parameters
 from stt_service.transcript import Context, DecodeOptions, Kind, Window
 from stt_service.weights import models_folder, resolve
 
+OUT_OF_MEMORY = "out of memory"  # what CTranslate2 says of CUDA's
 TEST_S = 6  # of speech: an ordinary utterance
 TEST_REPEATS = 3
 TEST_ROWS = 8  # decoded together on a GPU, as under load
@@ -137,7 +138,7 @@ def _load(parameters: Parameters, name: str, where: ModelPlace, loading: Callabl
     try:
         return Engine(replace(where, folder=folder))
     except EngineFailed as error:
-        raise StartFailed(f"The model {name} cannot be used: {error}") from error
+        raise not_started(f"The model {name} cannot be used", error) from error
 
 
 def self_test(models: Models, parameters: Parameters, device: Device) -> SelfTest:
@@ -163,7 +164,16 @@ def self_test(models: Models, parameters: Parameters, device: Device) -> SelfTes
         together_s = _time(models.finals, [Window(speech, final)] * rows)
         return SelfTest(final_s, partial_s, gain=max(1.0, rows * final_s / together_s))
     except EngineFailed as error:
-        raise StartFailed(f"The self-test failed: {error}") from error
+        raise not_started("The self-test failed", error) from error
+
+
+def not_started(what: str, error: EngineFailed) -> StartFailed:
+    """Return the sentence for a model that does not run here; where it is the memory's fault, with what would do."""
+    advice = (
+        "; nvidia-smi tells what holds the GPU's memory, and a smaller WHISPER_MODEL, COMPUTE_TYPE=int8_float16 "
+        "or a smaller MAX_BATCH needs less"
+    )
+    return StartFailed(f"{what}: {error}{advice if OUT_OF_MEMORY in str(error) else ''}.")
 
 
 def _time(engine: Engine, windows: Sequence[Window]) -> float:

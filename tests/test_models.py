@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stt_service.devices import Device
-from stt_service.models import Names, Plan, compute_plan, names, place, usable_cores
+from stt_service.errors import EngineFailed
+from stt_service.models import Names, Plan, compute_plan, names, not_started, place, usable_cores
 from stt_service.parameters import Parameters
 
 CPU, GPU = Device("cpu", "cpu"), Device("cuda", "cuda")
@@ -83,3 +84,16 @@ def test_a_container_has_the_cores_of_its_share(tmp_path: Path, share: str, core
 def test_without_a_limit_all_cores_are_usable(tmp_path: Path, share: str) -> None:
     (tmp_path / "cpu.max").write_text(share)
     assert usable_cores(tmp_path / "cpu.max") == usable_cores(tmp_path / "none") == len(os.sched_getaffinity(0))
+
+
+def test_where_the_memory_is_too_small_it_is_told_what_needs_less() -> None:
+    told = str(not_started("The self-test failed", EngineFailed("CUDA failed with error out of memory")))
+    assert told.startswith("The self-test failed: CUDA failed with error out of memory; nvidia-smi tells ")
+    assert "COMPUTE_TYPE=int8_float16" in told
+
+
+def test_another_failure_is_told_as_it_is() -> None:
+    assert (
+        str(not_started("The self-test failed", EngineFailed("no such layer")))
+        == "The self-test failed: no such layer."
+    )
