@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import Any
 
 import grpc
 from stt.v1 import stt_pb2 as pb
@@ -27,11 +27,7 @@ from stt_service.errors import (
 )
 from stt_service.streams import Requests
 
-if TYPE_CHECKING:
-    from stt_service.streams import Context
-
-    UnaryContext = grpc.aio.ServicerContext[pb.RecognizeRequest, pb.RecognizeResponse]
-
+AnyContext = grpc.aio.ServicerContext[Any, Any]
 log = logging.getLogger(__name__)
 
 REFUSED_HEADER = "stt-refused"  # docker/envoy/envoy.yaml looks for it
@@ -49,7 +45,7 @@ CODES = {
 
 
 @asynccontextmanager
-async def answered(context: Context | UnaryContext, say: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
+async def answered(context: AnyContext, say: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
     """Answer what goes wrong inside: first by `say`, then by the call's status."""
     try:
         yield
@@ -65,7 +61,7 @@ async def answered(context: Context | UnaryContext, say: Callable[[SttError], Aw
     await context.abort(_code(error), str(error))
 
 
-async def _refuse(context: Context | UnaryContext, error: SttError) -> None:
+async def _refuse(context: AnyContext, error: SttError) -> None:
     """Say it in the headers as well, if they are not sent: what comes later, a balancer passes on without a look.
 
     A call that is refused there can be tried on another server, and its client never knows.
@@ -85,7 +81,7 @@ def _code(error: SttError) -> grpc.StatusCode:
     return next(code for kind, code in CODES.items() if isinstance(error, kind))
 
 
-async def say_in_band(context: Context, requests: Requests, error: SttError) -> None:
+async def say_in_band(context: AnyContext, requests: Requests, error: SttError) -> None:
     """Send the failure, and read on for a moment: a client that is writing would lose the status (grpc#36066)."""
     code = _code(error)
     failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -15,7 +16,7 @@ from enum import Enum, auto
 from stt_service.errors import EngineFailed
 from stt_service.events import Cost, Decode
 from stt_service.scheduler import Job, Scheduler
-from stt_service.transcript import Transcript, Window
+from stt_service.transcript import Kind, Transcript, Window
 
 Transcribe = Callable[[Sequence[Window]], list[Transcript]]
 Clock = Callable[[], float]  # seconds
@@ -47,6 +48,15 @@ class Missed(Enum):
     DECLINED = auto()  # in its turn: nothing was cut
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for its turn at one moment, in all and by what it goes with."""
+
+    count: Mapping[Kind, int]
+    longest_s: Mapping[Kind, float]  # that a live stream waits
+    longest_of_stream_s: Mapping[Hashable, float]
+
+
 Answer = asyncio.Future[Decoded | Missed]
 
 
@@ -70,10 +80,27 @@ class Lane:
 
     def __init__(self, max_batch: int, workers: int = 1, now: Clock = time.monotonic) -> None:
         self._scheduler = Scheduler(max_batch)
-        self._workers, self._now = workers, now
+        self.workers, self._now = workers, now
         self._waiters: dict[Job, _Waiter] = {}
         self._running: list[Hashable] = []  # the models of the batches that run
         self._changed = asyncio.Event()
+
+    @property
+    def running(self) -> int:
+        """How many batches run, of as many as there are workers."""
+        return len(self._running)
+
+    def waiting(self) -> Waiting:
+        """Return what waits now."""
+        now, count = self._now(), Counter[Kind]()
+        longest, of_stream = dict.fromkeys(Kind, 0.0), dict[Hashable, float]()
+        for kind in Kind:
+            for job, since in self._scheduler.waiting(kind):
+                count[kind] += 1
+                of_stream[job.stream] = max(of_stream.get(job.stream, 0.0), now - since)
+                if job.live:
+                    longest[kind] = max(longest[kind], now - since)
+        return Waiting(count, longest, of_stream)
 
     def submit(self, job: Job, cut: Cut) -> Answer:
         """Ask for the job's turn, in which `cut` makes its decode. Cancelling the answer withdraws the job.
@@ -102,9 +129,9 @@ class Lane:
 
     async def run(self) -> None:
         """Run batches until cancelled, which waits for those that are running."""
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="engine") as threads:
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="engine") as threads:
             async with asyncio.TaskGroup() as tasks:
-                for _ in range(self._workers):
+                for _ in range(self.workers):
                     tasks.create_task(self._work(threads))
 
     async def _work(self, threads: ThreadPoolExecutor) -> None:
@@ -137,7 +164,7 @@ class Lane:
     def _room(self, model: Hashable) -> int:
         """Return how many batches of the model may begin."""
         assert isinstance(model, Model)
-        return min(model.places - self._running.count(model), self._workers - len(self._running))
+        return min(model.places - self._running.count(model), self.workers - len(self._running))
 
     def _miss(self, job: Job) -> None:
         answer = self._waiters.pop(job).answer

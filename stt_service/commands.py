@@ -13,15 +13,16 @@ from shutil import get_terminal_size
 import click
 
 from stt_service import config, diagnostics
-from stt_service.capacity import capacity
 from stt_service.devices import choose
 from stt_service.errors import SttError
 from stt_service.evaluation_trials import changed
-from stt_service.models import Models, SelfTest, compute_plan, load, names, self_test, usable_cores
+from stt_service.models import compute_plan, load, load_model, names, place, self_test, usable_cores
 from stt_service.parameters import Parameters
+from stt_service.prepared import Prepared
 from stt_service.server import Server
 from stt_service.weights import download, models_folder
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 NO_TERMINAL_COLUMNS = 120  # of what is piped
 
 
@@ -29,7 +30,10 @@ NO_TERMINAL_COLUMNS = 120  # of what is piped
 @click.version_option(package_name="realtime-stt-grpc")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Serve speech-to-text over gRPC, until SIGTERM or Ctrl-C: then what is owed is sent first."""
+    """Serve speech-to-text over gRPC, until SIGTERM or Ctrl-C: then what is owed is sent first.
+
+    A second SIGTERM or Ctrl-C ends it at once.
+    """
     if context.invoked_subcommand is None:
         _run(lambda parameters: asyncio.run(_serve(parameters)))
 
@@ -106,9 +110,7 @@ def _run(action: Callable[[Parameters], None]) -> None:
 
 
 def _check(parameters: Parameters) -> None:
-    models, test = _prepare(parameters)
-    carried = capacity(test, models.plan)
-    _say(diagnostics.self_tested(test, models.names, carried, _admitted(parameters, carried)))
+    _say(_self_tested(_prepare(parameters), parameters))
 
 
 async def _serve(parameters: Parameters) -> None:
@@ -116,14 +118,10 @@ async def _serve(parameters: Parameters) -> None:
     server = Server(parameters)
     await server.start()
     try:
-        models, test = await asyncio.to_thread(_prepare, parameters)
-        carried = capacity(test, models.plan)
-        admitted = _admitted(parameters, carried)
-        stopped = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        serving = asyncio.create_task(server.serve(models, admitted))
-        _say(diagnostics.self_tested(test, models.names, carried, admitted))
+        prepared = await asyncio.to_thread(_prepare, parameters)
+        stopped = _signalled()
+        serving = asyncio.create_task(server.serve(prepared))
+        _say(_self_tested(prepared, parameters))
         _say([f"Control on {server.control.address}", f"Listening on {server.data.address}"])
         await asyncio.wait([serving, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -133,20 +131,42 @@ async def _serve(parameters: Parameters) -> None:
     await asyncio.gather(serving, return_exceptions=not serving.done())
 
 
-def _prepare(parameters: Parameters) -> tuple[Models, SelfTest]:
+def _signalled() -> asyncio.Event:
+    """Return what the first SIGTERM or Ctrl-C sets; a second one ends the process at once."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        stopped.set()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, os._exit, 128 + number)  # as a shell tells of who died by a signal
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    return stopped
+
+
+def _prepare(parameters: Parameters) -> Prepared:
     """Print the banner, load the models, try them. Blocks."""
     device, cuda = choose(parameters)
     named = names(parameters, device)
     plan = compute_plan(device, named, usable_cores())
     _say(diagnostics.configuration(parameters, device, cuda, named, plan))
     _say(diagnostics.fallback(device))
-    models = load(parameters, device, plan, lambda name: _say([f"Loading {name} on {device.actual} ..."]))
+
+    def loading(name: str) -> None:
+        _say([f"Loading {name} on {device.actual} ..."])
+
+    models = load(parameters, device, plan, loading)
     _say([*diagnostics.loaded(device, models), *diagnostics.memory(cuda)])
-    return models, self_test(models, parameters, device)
+    where = place(parameters, device, plan)
+    test = self_test(models, parameters, device)
+    return Prepared(device, models, test, lambda name: load_model(parameters, name, where, loading))
 
 
-def _admitted(parameters: Parameters, carried: int) -> int:
-    return carried if parameters.max_streams == "auto" else parameters.max_streams
+def _self_tested(prepared: Prepared, parameters: Parameters) -> Iterable[str]:
+    return diagnostics.self_tested(
+        prepared.test, prepared.models.names, prepared.carried, prepared.admitted(parameters)
+    )
 
 
 def _say(lines: Iterable[str]) -> None:

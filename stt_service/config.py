@@ -15,7 +15,8 @@ from dotenv.variables import parse_variables
 from pydantic import ValidationError
 
 from stt_service.errors import InvalidSetting
-from stt_service.parameters import Parameters, explain, is_language
+from stt_service.explanations import explain
+from stt_service.parameters import Parameters, is_language
 
 SETTINGS = frozenset(name.upper() for name in Parameters.model_fields)
 OWN_LANGUAGE = "STT_LANGUAGE"  # for desktops, where LANGUAGE is taken

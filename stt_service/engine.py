@@ -81,6 +81,10 @@ class Engine:
         """What the model really computes in."""
         return str(self._model.model.compute_type)
 
+    def close(self) -> None:
+        """Free the model's memory, once the decodes that run are done; later ones fail. Blocks."""
+        self._model.model.unload_model()
+
     def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
         """Return a transcript for each window.
 

@@ -10,7 +10,8 @@ from math import prod
 from pydantic import ValidationError
 
 from stt_service.errors import InvalidSetting
-from stt_service.parameters import Parameters, explain
+from stt_service.explanations import explain
+from stt_service.parameters import Parameters
 
 MOST = 16
 # What is tried when nothing is asked for: the settings of finals that cost most, each with what it costs.

@@ -107,14 +107,14 @@ def load(parameters: Parameters, device: Device, plan: Plan, loading: Callable[[
         StartFailed: weights are missing, do not load, or do not know the language of the settings.
     """
     named, where = names(parameters, device), place(parameters, device, plan)
-    finals = _load(parameters, named.finals, where, loading)
+    finals = load_model(parameters, named.finals, where, loading)
     if not finals.multilingual and parameters.language not in ("en", "auto"):
         raise StartFailed(
             f"WHISPER_MODEL={named.finals} knows English only and LANGUAGE is {parameters.language}: "
             "set LANGUAGE=en, or a model without .en in its name."
         )
     same = named.partials == named.finals
-    return Models(named, finals, finals if same else _load(parameters, named.partials, where, loading), plan)
+    return Models(named, finals, finals if same else load_model(parameters, named.partials, where, loading), plan)
 
 
 def place(parameters: Parameters, device: Device, plan: Plan) -> ModelPlace:
@@ -132,7 +132,12 @@ def place(parameters: Parameters, device: Device, plan: Plan) -> ModelPlace:
     )
 
 
-def _load(parameters: Parameters, name: str, where: ModelPlace, loading: Callable[[str], None]) -> Engine:
+def load_model(parameters: Parameters, name: str, where: ModelPlace, loading: Callable[[str], None]) -> Engine:
+    """Load one model, fetching its weights if need be; `loading` is told once they are there. Blocks.
+
+    Raises:
+        StartFailed: the weights are missing, or do not load.
+    """
     folder = resolve(name, models_folder(parameters.models_dir))
     loading(name)
     try:

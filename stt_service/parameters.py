@@ -6,6 +6,7 @@ The environment, `--help`, CONFIGURATION.md and the Control service are made fro
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -13,6 +14,7 @@ from pydantic.config import JsonDict
 
 from stt_service.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from stt_service.errors import InvalidRequest
+from stt_service.explanations import explain
 
 # The codes of Whisper's tokenizer (openai/whisper, tokenizer.py).
 LANGUAGES = frozenset(
@@ -43,8 +45,22 @@ EncoderContext = Literal["tailed", "full"]
 UNIT_S: JsonDict = {"unit": "s"}
 
 
+class Scope(Enum):
+    """From when on a change holds that is made while the server runs."""
+
+    STREAM = "new streams; an open one by `update`"
+    NEW_STREAMS = "new streams"
+    AT_ONCE = "at once"
+    RESTART = "a restart"
+
+
+NEW_STREAMS: JsonDict = {"scope": Scope.NEW_STREAMS.value}
+NEW_STREAMS_S: JsonDict = {**UNIT_S, **NEW_STREAMS}
+AT_ONCE: JsonDict = {"scope": Scope.AT_ONCE.value}
+
+
 class LiveParameters(BaseModel):
-    """The settings of a stream. A change holds from the stream's next utterance on."""
+    """The settings of a stream: all of scope STREAM. A stream's own change holds from its next utterance on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,7 +118,7 @@ class LiveParameters(BaseModel):
 class Parameters(LiveParameters):
     """The settings of a server: WHISPER_MODEL in the environment sets `whisper_model`.
 
-    Those that are not a stream's hold from a start on.
+    Those that are not a stream's are of scope RESTART unless they say otherwise.
     """
 
     whisper_model: str = Field(
@@ -117,7 +133,7 @@ class Parameters(LiveParameters):
         "Equal to WHISPER_MODEL it shares one copy.",
     )
     models_dir: str = Field("", description="Folder of the weights; empty = the platform's cache folder.")
-    enable_realtime_transcription: bool = Field(True, description="Make partials.")
+    enable_realtime_transcription: bool = Field(True, description="Make partials.", json_schema_extra=NEW_STREAMS)
     device: Literal["cuda", "cpu", "auto"] = Field(
         "cuda", description="cuda, cpu or auto; cuda falls back to cpu with a warning, auto without."
     )
@@ -135,38 +151,43 @@ class Parameters(LiveParameters):
         "bfloat16",
         "float32",
     ] = Field("default", description="Of CTranslate2; default = float16 on cuda, int8 on cpu.")
-    beam_size: int = Field(5, ge=1, le=10, description="Beams of finals.")
-    realtime_beam_size: int = Field(1, ge=1, le=10, description="Beams of partials.")
+    beam_size: int = Field(5, ge=1, le=10, description="Beams of finals.", json_schema_extra=NEW_STREAMS)
+    realtime_beam_size: int = Field(1, ge=1, le=10, description="Beams of partials.", json_schema_extra=NEW_STREAMS)
     pre_recording_buffer_duration: Seconds = Field(
-        1.0, ge=0, le=3, description="Sound kept from before the onset.", json_schema_extra=UNIT_S
+        1.0, ge=0, le=3, description="Sound kept from before the onset.", json_schema_extra=NEW_STREAMS_S
     )
     min_gap_between_recordings: Seconds = Field(
         0.0,
         ge=0,
         le=10,
         description="Least time from an endpoint to the next onset.",
-        json_schema_extra=UNIT_S,
+        json_schema_extra=NEW_STREAMS_S,
     )
     realtime_processing_pause: Seconds = Field(
-        0.2, ge=0.05, le=10, description="Least time between two partials.", json_schema_extra=UNIT_S
+        0.2, ge=0.05, le=10, description="Least time between two partials.", json_schema_extra=NEW_STREAMS_S
     )
     init_realtime_after_seconds: Seconds = Field(
-        0.2, ge=0, le=10, description="Speech before the first partial.", json_schema_extra=UNIT_S
+        0.2, ge=0, le=10, description="Speech before the first partial.", json_schema_extra=NEW_STREAMS_S
     )
     early_transcription_on_silence: Seconds = Field(
         0.2,
         ge=0,
         le=5,
         description="Silence after which the final is decoded ahead; 0 turns it off.",
-        json_schema_extra=UNIT_S,
+        json_schema_extra=NEW_STREAMS_S,
     )
     encoder_context: EncoderContext = Field(
-        "tailed", description="Finals: tailed = short window with a tail of silence; full = 30 s window."
+        "tailed",
+        description="Finals: tailed = short window with a tail of silence; full = 30 s window.",
+        json_schema_extra=NEW_STREAMS,
     )
-    realtime_encoder_context: EncoderContext = Field("tailed", description="The same for partials.")
+    realtime_encoder_context: EncoderContext = Field(
+        "tailed", description="The same for partials.", json_schema_extra=NEW_STREAMS
+    )
     max_streams: Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)] = Field(
         "auto",
         description="Streams admitted at once; auto = what the self-test showed the machine can carry.",
+        json_schema_extra=AT_ONCE,
     )
     max_batch: int = Field(16, ge=1, le=256, description="Decodes that run together.")
     idle_timeout: Seconds = Field(
@@ -174,14 +195,14 @@ class Parameters(LiveParameters):
         ge=1,
         le=86_400,
         description="A stream without audio for so long is ended.",
-        json_schema_extra=UNIT_S,
+        json_schema_extra=NEW_STREAMS_S,
     )
     max_stream_duration: Seconds = Field(
         0.0,
         ge=0,
         le=604_800,
         description="A stream is ended after so much audio; 0 = never.",
-        json_schema_extra=UNIT_S,
+        json_schema_extra=NEW_STREAMS_S,
     )
     server_bind: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     allow_insecure: bool = Field(
@@ -199,7 +220,9 @@ class Parameters(LiveParameters):
     )
     auth_tokens_file: str = Field("", description="File of the hashed tokens that clients of the data port show.")
     control_tokens_file: str = Field("", description="The same for Control.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level logged.", json_schema_extra=AT_ONCE
+    )
     log_format: Literal["text", "json"] = Field("text", description="text, or json: an object in each line.")
 
     @model_validator(mode="after")
@@ -216,38 +239,9 @@ class Parameters(LiveParameters):
         return LiveParameters.model_validate(self.model_dump(include=set(LiveParameters.model_fields)))
 
 
-# What would do, by pydantic's type of error; its own words serve for the rest.
-_WANTED = {
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "finite_number": "a finite number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "greater_than_equal": "at least {ge:.12g}",
-    "int_from_float": "a whole number",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "less_than_equal": "at most {le:.12g}",
-    "literal_error": "{expected}",
-    "string_pattern_mismatch": "of the form {pattern}",
-    "string_too_long": "at most {max_length} characters",
-    "string_too_short": "at least {min_length} character(s)",
-    "string_type": "text",
-}
-
-
-def explain(error: ValidationError) -> str:
-    """Return one sentence for the first thing that is wrong: its name, its value, what would do."""
-    first, *others = error.errors(include_url=False)
-    if not first["loc"]:
-        return f"{first['msg'].removeprefix('Value error, ')}."
-    name, value = str(first["loc"][0]).upper(), repr(first["input"])
-    shown = value if len(value) <= 60 else f"{value[:59]}…"
-    if first["type"] == "extra_forbidden":
-        return f"{name}={shown} will not do: there is no such setting."
-    if first["type"] not in _WANTED:
-        return f"{name}={shown} will not do: {first['msg'].removeprefix('Value error, ')}."
-    # A union has an error for each of its members.
-    wanted = [e for e in (first, *others) if e["loc"][:1] == first["loc"][:1] and e["type"] in _WANTED]
-    choices = dict.fromkeys(_WANTED[e["type"]].format(**e.get("ctx", {})) for e in wanted)
-    return f"{name}={shown} will not do: it should be {' or '.join(choices)}."
+def scope(name: str) -> Scope:
+    """Return from when on a change of the setting holds."""
+    if name in LiveParameters.model_fields:
+        return Scope.STREAM
+    declared = Parameters.model_fields[name].json_schema_extra
+    return Scope(declared["scope"]) if isinstance(declared, dict) and "scope" in declared else Scope.RESTART

@@ -7,12 +7,13 @@ python -m stt_service.reference --write    brings both files up to date
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stt_service.parameters import LiveParameters, Parameters
+from stt_service.parameters import Parameters, Scope, scope
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- settings -->", "<!-- end of settings -->"
@@ -25,26 +26,37 @@ HEADING = """\
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the reference, as text."""
+    """A row of the reference, as text; a range where the setting is a number."""
 
     name: str
     default: str
     accepted: str
     unit: str
     description: str
-    in_force: str  # when a change takes effect
+    scope: Scope
+    minimum: float | None = None
+    maximum: float | None = None
 
 
-def settings() -> Iterator[Setting]:
-    for name, declared in Parameters.model_json_schema()["properties"].items():
-        yield Setting(
-            name.upper(),
-            _written(declared["default"]),
-            "a Whisper code, auto" if name == "language" else _accepted(declared),
-            declared.get("unit", ""),
-            declared["description"],
-            "next utterance" if name in LiveParameters.model_fields else "restart",
-        )
+@cache
+def settings() -> tuple[Setting, ...]:
+    """Return the settings as they are declared, in that order."""
+    return tuple(_setting(name, declared) for name, declared in Parameters.model_json_schema()["properties"].items())
+
+
+def _setting(name: str, declared: Mapping[str, Any]) -> Setting:
+    members: list[Mapping[str, Any]] = declared.get("anyOf", [declared])
+    number = next((member for member in members if "minimum" in member), {})
+    return Setting(
+        name.upper(),
+        written(declared["default"]),
+        "a Whisper code, auto" if name == "language" else _accepted(declared),
+        declared.get("unit", ""),
+        declared["description"],
+        scope(name),
+        number.get("minimum"),
+        number.get("maximum"),
+    )
 
 
 def settings_table() -> str:
@@ -55,7 +67,7 @@ def settings_table() -> str:
     ]
     for setting in settings():
         cells = [f"`{setting.name}`", setting.default or "empty", setting.accepted, setting.unit]
-        cells += [setting.description, setting.in_force]
+        cells += [setting.description, setting.scope.value]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
 
@@ -95,14 +107,14 @@ def _accepted(declared: Mapping[str, Any]) -> str:
     return "text"
 
 
-def _written(default: object) -> str:
-    """Return the default as it would stand in the environment."""
-    match default:
+def written(value: object) -> str:
+    """Return the value as it would stand in the environment."""
+    match value:
         case bool():
-            return str(default).lower()
+            return str(value).lower()
         case float():
-            return f"{default:g}"
-    return str(default)
+            return f"{value:g}"
+    return str(value)
 
 
 def write(root: Path = ROOT) -> None:

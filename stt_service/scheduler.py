@@ -6,7 +6,7 @@ Policy only: `batcher.py` runs it, and brings the clock.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 
@@ -65,6 +65,10 @@ class Scheduler:
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._queues.values())
+
+    def waiting(self, kind: Kind) -> Iterator[tuple[Job, float]]:
+        """Return the jobs that go with this kind, and since when each waits."""
+        return ((waiting.job, waiting.since) for waiting in self._queues[kind].values())
 
     def submit(self, job: Job, now: float) -> Job | None:
         """Queue the job; return the partial that it makes needless, which waits no longer."""

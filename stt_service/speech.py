@@ -16,13 +16,12 @@ from stt.v1 import stt_pb2_grpc
 from stt_service import wire
 from stt_service.admission import Admission
 from stt_service.answers import answered, say_in_band, say_nothing
-from stt_service.decoding import Decoding
+from stt_service.live_config import LiveConfig
 from stt_service.live_streams import LiveStream, LiveStreams, host
-from stt_service.models import Models
 from stt_service.pace import Pace
-from stt_service.parameters import Parameters
 from stt_service.recognition import Recognition
 from stt_service.session import Session, SessionConfig
+from stt_service.shelf import Lent, Shelf
 from stt_service.streams import GRACE_S, Limits, Requests, Stream, first_config, write
 from stt_service.unary import recognised
 from stt_service.vad import Silero, stream_vads
@@ -41,16 +40,15 @@ log = logging.getLogger(__name__)
 class Ready:
     """What there is once the models are loaded and tried."""
 
-    models: Models
-    decoding: Decoding
+    shelf: Shelf
     silero: Silero
 
 
 class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     """The servicer. Refuses everything until it serves."""
 
-    def __init__(self, parameters: Parameters, admission: Admission, streams: LiveStreams) -> None:
-        self._parameters, self._admission, self._streams = parameters, admission, streams
+    def __init__(self, config: LiveConfig, admission: Admission, streams: LiveStreams) -> None:
+        self._config, self._admission, self._streams = config, admission, streams
         self._ready: Ready | None = None
 
     def serve(self, ready: Ready) -> None:
@@ -63,61 +61,58 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 await self._stream(self._loaded, requests, context)
 
     async def _stream(self, ready: Ready, requests: Requests, context: Context) -> None:
-        limits = Limits(self._parameters.idle_timeout, self._parameters.max_stream_duration, GRACE_S)
+        server = self._config.parameters
+        limits = Limits(server.idle_timeout, server.max_stream_duration, GRACE_S)
         config = await first_config(requests, limits, self._admission.draining)
+        with ready.shelf.lent() as lent:
+            live = self._opened(ready, lent, config, host(context.peer()))
+            offset_ms = config.resume.audio_offset_ms
+            first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=_started(live))
+            await write(context, first, limits.write_s)
+            log.info("stream %s opened: client %r, language %s", live.id, live.client_id, live.session.live.language)
+            stream = Stream(live, wire.audio_format(config.format), limits, self._admission.draining)
+            try:
+                with self._streams.listed(live):
+                    await stream.run(requests, context)
+            finally:
+                _log_closed(live, config.resume)
+
+    def _opened(self, ready: Ready, lent: Lent, config: pb.StreamingConfig, peer: str) -> LiveStream:
+        """Return a stream as the config wants it.
+
+        Raises:
+            InvalidRequest: a value in it will not do.
+        """
+        session, now = self._session(ready, lent, config), time.monotonic()
         stream_id = secrets.token_hex(4)
-        session = self._session(ready, config)
-        partials = ready.models.names.partials if session.makes_partials else ""
-        started = pb.Started(
-            stream_id=stream_id,
-            settings=wire.settings(session.live),
-            model=ready.models.names.finals,
-            partial_model=partials,
-        )
-        offset_ms = config.resume.audio_offset_ms
-        first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=started)
-        await write(context, first, limits.write_s)
-        log.info("stream %s opened: client %r, language %s", stream_id, config.client_id, session.live.language)
-        recognition = Recognition(session, ready.decoding, stream_id, Pace(time.monotonic()))
-        live = LiveStream(
+        return LiveStream(
             id=stream_id,
             client_id=config.client_id,
-            peer=host(context.peer()),
-            models=ready.models.names,
-            opened=time.monotonic(),
+            peer=peer,
+            models=lent.names,
+            opened=now,
             session=session,
-            recognition=recognition,
+            recognition=Recognition(session, lent.decoding, stream_id, Pace(now)),
         )
-        stream = Stream(live, wire.audio_format(config.format), limits, self._admission.draining)
-        try:
-            with self._streams.listed(live):
-                await stream.run(requests, context)
-        finally:
-            log.info(
-                "stream %s closed: %.1f s of audio, %d utterances, %.1f s settled",
-                stream_id,
-                recognition.heard_ms / 1000,
-                session.next_utterance - config.resume.next_utterance,
-                (session.final_ms - offset_ms) / 1000,
-            )
 
     async def Recognize(  # noqa: N802
         self, request: pb.RecognizeRequest, context: UnaryContext
     ) -> pb.RecognizeResponse:
         async with answered(context, say_nothing):
-            with self._admission.place():
-                return await self._recognise(self._loaded, request)
+            with self._admission.place(), self._loaded.shelf.lent() as lent:
+                return await self._recognise(self._loaded, lent, request)
         raise AssertionError("unreachable: answered aborts the call")
 
-    async def _recognise(self, ready: Ready, request: pb.RecognizeRequest) -> pb.RecognizeResponse:
+    async def _recognise(self, ready: Ready, lent: Lent, request: pb.RecognizeRequest) -> pb.RecognizeResponse:
         config = pb.StreamingConfig(settings=request.settings, word_times=request.word_times)
         if request.HasField("format"):
             config.format.CopyFrom(request.format)
         recorded = Pace(time.monotonic(), lead_s=math.inf)
-        recognition = Recognition(self._session(ready, config), ready.decoding, secrets.token_hex(4), recorded)
-        return await recognised(recognition, request, ready.models.names.finals)
+        session = self._session(ready, lent, config)
+        recognition = Recognition(session, lent.decoding, secrets.token_hex(4), recorded)
+        return await recognised(recognition, request, lent.names.finals)
 
-    def _session(self, ready: Ready, config: pb.StreamingConfig) -> Session:
+    def _session(self, ready: Ready, lent: Lent, config: pb.StreamingConfig) -> Session:
         """Return a session as the config wants it.
 
         Raises:
@@ -125,24 +120,44 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         """
         wire.client_id(config.client_id)
         offset_ms, first_utterance = wire.resume(config.resume)
-        live = self._parameters.live().updated(wire.changes(config.settings))
-        ready.decoding.check(live.language)
+        server = self._config.parameters
+        live = server.live().updated(wire.changes(config.settings))
+        lent.decoding.check(live.language)
         return Session(
             SessionConfig(
-                server=self._parameters,
+                server=server,
                 live=live,
                 audio_format=wire.audio_format(config.format),
-                partials=config.partials and self._parameters.enable_realtime_transcription,
+                partials=config.partials and server.enable_realtime_transcription,
                 word_times=config.word_times,
                 offset_ms=offset_ms,
                 first_utterance=first_utterance,
                 in_speech=config.resume.in_speech,
                 lead_ms=config.resume.lead_ms,
             ),
-            stream_vads(ready.silero, self._parameters),
+            stream_vads(ready.silero, server),
         )
 
     @property
     def _loaded(self) -> Ready:
         assert self._ready is not None  # or nobody is admitted
         return self._ready
+
+
+def _started(live: LiveStream) -> pb.Started:
+    return pb.Started(
+        stream_id=live.id,
+        settings=wire.settings(live.session.live),
+        model=live.models.finals,
+        partial_model=live.models.partials if live.session.makes_partials else "",
+    )
+
+
+def _log_closed(live: LiveStream, resume: pb.Resume) -> None:
+    log.info(
+        "stream %s closed: %.1f s of audio, %d utterances, %.1f s settled",
+        live.id,
+        live.recognition.heard_ms / 1000,
+        live.session.next_utterance - resume.next_utterance,
+        (live.session.final_ms - resume.audio_offset_ms) / 1000,
+    )

@@ -15,7 +15,7 @@ from stt_service.answers import REFUSED_HEADER, answered, say_nothing
 from stt_service.errors import EngineFailed, InvalidRequest, Overloaded, SttError, TimedOut, Unavailable
 
 if TYPE_CHECKING:
-    from stt_service.answers import UnaryContext
+    from stt_service.answers import AnyContext
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Call:
 
 async def failed(error: Exception, call: Call) -> Call:
     with pytest.raises(grpc.aio.AbortError):
-        async with answered(cast("UnaryContext", call), say_nothing):
+        async with answered(cast("AnyContext", call), say_nothing):
             raise error
     return call
 

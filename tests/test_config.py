@@ -8,7 +8,7 @@ import pytest
 
 from stt_service.config import Loaded, load
 from stt_service.errors import InvalidSetting
-from stt_service.parameters import LiveParameters, Parameters
+from stt_service.parameters import LiveParameters, Parameters, Scope
 from stt_service.reference import ROOT, env_example, settings, settings_table, with_table
 
 DEFAULTS = Parameters.model_validate({})
@@ -181,9 +181,9 @@ def test_env_example_sets_every_setting_to_its_default_once_uncommented(env_file
 
 
 def test_the_table_tells_when_a_change_holds() -> None:
-    in_force = {setting.name: setting.in_force for setting in settings()}
-    assert set(in_force) == {name.upper() for name in Parameters.model_fields}
-    live = {name for name, moment in in_force.items() if moment == "next utterance"}
+    scopes = {setting.name: setting.scope for setting in settings()}
+    assert set(scopes) == {name.upper() for name in Parameters.model_fields}
+    live = {name for name, scope in scopes.items() if scope is Scope.STREAM}
     assert live == {name.upper() for name in LiveParameters.model_fields}
-    assert "| `MAX_BATCH` | 16 | 1 to 256 |  | Decodes that run together. | restart |" in settings_table()
+    assert "| `MAX_BATCH` | 16 | 1 to 256 |  | Decodes that run together. | a restart |" in settings_table()
     assert "| `IDLE_TIMEOUT` | 300 | 1 to 86400 | s |" in settings_table()

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from stt_service.errors import InvalidRequest
-from stt_service.parameters import LANGUAGES, LiveParameters, Parameters, explain, frames, is_language
+from stt_service.explanations import explain
+from stt_service.parameters import LANGUAGES, LiveParameters, Parameters, frames, is_language
 
 LIVE = LiveParameters.model_validate({})
 

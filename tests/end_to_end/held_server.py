@@ -3,36 +3,63 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 from held_engine import Engine
 from wire_client import health
 
-from stt_service.models import Models, Names, Plan
+from stt_service.devices import Device
+from stt_service.errors import ModelNotFound
+from stt_service.models import Models, Names, Plan, SelfTest
 from stt_service.parameters import Parameters
+from stt_service.prepared import Prepared
 from stt_service.server import Server
 
 if TYPE_CHECKING:
     from stt_service import engine
+    from stt_service.shelf import Load
 
 
 class HeldEngine(Engine):
     """The engine's face, as the server knows it."""
 
-    multilingual = True
+    compute_type = "int8"
+
+    def __init__(self, *, multilingual: bool = True) -> None:
+        super().__init__()
+        self.multilingual = multilingual
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def no_other(name: str) -> HeldEngine:
+    raise ModelNotFound(f"{name} is nowhere to be had.")
+
+
+def prepared(held: HeldEngine, load: Callable[[str], HeldEngine] = no_other) -> Prepared:
+    """Return what a start would come to with this engine."""
+    model = cast("engine.Engine", held)
+    models = Models(Names("base", "base"), model, model, Plan(workers=1, places=1, threads=1))
+    device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
+    return Prepared(device, models, SelfTest(0.6, 0.15), cast("Load", load))
 
 
 @asynccontextmanager
-async def serving(held: HeldEngine, max_streams: int, data_port: int = 0) -> AsyncIterator[Server]:
+async def serving(
+    held: HeldEngine, max_streams: int, data_port: int = 0, load: Callable[[str], HeldEngine] = no_other
+) -> AsyncIterator[Server]:
     """Have a server with this engine; it is drained at the end, if it was not before."""
-    server = Server(Parameters.model_validate({"data_port": data_port, "control_port": 0}))
+    language = "ru" if held.multilingual else "en"
+    settings = {"data_port": data_port, "control_port": 0, "max_streams": max_streams, "language": language}
+    server = Server(Parameters.model_validate(settings))
     await server.start()
-    model = cast("engine.Engine", held)
-    models = Models(Names("base", "base"), model, model, Plan(workers=1, places=1, threads=1))
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(server.serve(models, max_streams))
+        running = group.create_task(server.serve(prepared(held, load)))
         while await health(server.data.address) != "SERVING":
             pass
         try:

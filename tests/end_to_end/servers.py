@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from queue import Empty
+from signal import Signals
 from time import monotonic
 
 from benchmarks.service import ANY_PORTS, Service
@@ -31,6 +32,9 @@ class Server(Service):
                     if wanted.search(line):
                         return line
                 await asyncio.to_thread(self._wait_for_a_line)
+
+    def signal(self, number: Signals) -> None:
+        self._process.send_signal(number)
 
     async def ended(self) -> int:
         """Wait for the end; return the exit code."""

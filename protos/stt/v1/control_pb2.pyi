@@ -1,0 +1,400 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STATE_UNSPECIFIED: _ClassVar[State]
+    STATE_LOADING: _ClassVar[State]
+    STATE_SERVING: _ClassVar[State]
+    STATE_DRAINING: _ClassVar[State]
+
+class Scope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SCOPE_UNSPECIFIED: _ClassVar[Scope]
+    SCOPE_STREAM: _ClassVar[Scope]
+    SCOPE_NEW_STREAMS: _ClassVar[Scope]
+    SCOPE_AT_ONCE: _ClassVar[Scope]
+    SCOPE_RESTART: _ClassVar[Scope]
+
+class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROLE_UNSPECIFIED: _ClassVar[Role]
+    ROLE_FINALS: _ClassVar[Role]
+    ROLE_PARTIALS: _ClassVar[Role]
+
+class ModelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_STATE_UNSPECIFIED: _ClassVar[ModelState]
+    MODEL_STATE_LOADING: _ClassVar[ModelState]
+    MODEL_STATE_LOADED: _ClassVar[ModelState]
+    MODEL_STATE_UNLOADING: _ClassVar[ModelState]
+    MODEL_STATE_FAILED: _ClassVar[ModelState]
+
+class SessionPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SESSION_PHASE_UNSPECIFIED: _ClassVar[SessionPhase]
+    SESSION_PHASE_LISTENING: _ClassVar[SessionPhase]
+    SESSION_PHASE_SPEECH: _ClassVar[SessionPhase]
+    SESSION_PHASE_DECIDING: _ClassVar[SessionPhase]
+    SESSION_PHASE_ENDING: _ClassVar[SessionPhase]
+STATE_UNSPECIFIED: State
+STATE_LOADING: State
+STATE_SERVING: State
+STATE_DRAINING: State
+SCOPE_UNSPECIFIED: Scope
+SCOPE_STREAM: Scope
+SCOPE_NEW_STREAMS: Scope
+SCOPE_AT_ONCE: Scope
+SCOPE_RESTART: Scope
+ROLE_UNSPECIFIED: Role
+ROLE_FINALS: Role
+ROLE_PARTIALS: Role
+MODEL_STATE_UNSPECIFIED: ModelState
+MODEL_STATE_LOADING: ModelState
+MODEL_STATE_LOADED: ModelState
+MODEL_STATE_UNLOADING: ModelState
+MODEL_STATE_FAILED: ModelState
+SESSION_PHASE_UNSPECIFIED: SessionPhase
+SESSION_PHASE_LISTENING: SessionPhase
+SESSION_PHASE_SPEECH: SessionPhase
+SESSION_PHASE_DECIDING: SessionPhase
+SESSION_PHASE_ENDING: SessionPhase
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetStatusResponse(_message.Message):
+    __slots__ = ("status",)
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    status: Status
+    def __init__(self, status: _Optional[_Union[Status, _Mapping]] = ...) -> None: ...
+
+class WatchStatusRequest(_message.Message):
+    __slots__ = ("interval",)
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    interval: _duration_pb2.Duration
+    def __init__(self, interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class WatchStatusResponse(_message.Message):
+    __slots__ = ("status",)
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    status: Status
+    def __init__(self, status: _Optional[_Union[Status, _Mapping]] = ...) -> None: ...
+
+class Status(_message.Message):
+    __slots__ = ("state", "version", "uptime", "device", "resources", "load", "counters", "self_test", "model", "partial_model")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    UPTIME_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    SELF_TEST_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_MODEL_FIELD_NUMBER: _ClassVar[int]
+    state: State
+    version: str
+    uptime: _duration_pb2.Duration
+    device: Device
+    resources: Resources
+    load: Load
+    counters: Counters
+    self_test: SelfTest
+    model: str
+    partial_model: str
+    def __init__(self, state: _Optional[_Union[State, str]] = ..., version: _Optional[str] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., device: _Optional[_Union[Device, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., self_test: _Optional[_Union[SelfTest, _Mapping]] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ...) -> None: ...
+
+class Device(_message.Message):
+    __slots__ = ("asked", "actual", "reason", "indices")
+    ASKED_FIELD_NUMBER: _ClassVar[int]
+    ACTUAL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    INDICES_FIELD_NUMBER: _ClassVar[int]
+    asked: str
+    actual: str
+    reason: str
+    indices: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, asked: _Optional[str] = ..., actual: _Optional[str] = ..., reason: _Optional[str] = ..., indices: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Resources(_message.Message):
+    __slots__ = ("memory_bytes", "machine_memory_bytes", "cpu_cores", "cores", "gpus")
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CPU_CORES_FIELD_NUMBER: _ClassVar[int]
+    CORES_FIELD_NUMBER: _ClassVar[int]
+    GPUS_FIELD_NUMBER: _ClassVar[int]
+    memory_bytes: int
+    machine_memory_bytes: int
+    cpu_cores: float
+    cores: int
+    gpus: _containers.RepeatedCompositeFieldContainer[Gpu]
+    def __init__(self, memory_bytes: _Optional[int] = ..., machine_memory_bytes: _Optional[int] = ..., cpu_cores: _Optional[float] = ..., cores: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ...) -> None: ...
+
+class Gpu(_message.Message):
+    __slots__ = ("name", "memory_bytes", "memory_used_bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    memory_bytes: int
+    memory_used_bytes: int
+    def __init__(self, name: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ...) -> None: ...
+
+class Load(_message.Message):
+    __slots__ = ("streams", "max_streams", "finals_waiting", "early_finals_waiting", "partials_waiting", "batches_running", "max_batches", "final_lag", "partial_lag")
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    MAX_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    FINALS_WAITING_FIELD_NUMBER: _ClassVar[int]
+    EARLY_FINALS_WAITING_FIELD_NUMBER: _ClassVar[int]
+    PARTIALS_WAITING_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    MAX_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    FINAL_LAG_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_LAG_FIELD_NUMBER: _ClassVar[int]
+    streams: int
+    max_streams: int
+    finals_waiting: int
+    early_finals_waiting: int
+    partials_waiting: int
+    batches_running: int
+    max_batches: int
+    final_lag: _duration_pb2.Duration
+    partial_lag: _duration_pb2.Duration
+    def __init__(self, streams: _Optional[int] = ..., max_streams: _Optional[int] = ..., finals_waiting: _Optional[int] = ..., early_finals_waiting: _Optional[int] = ..., partials_waiting: _Optional[int] = ..., batches_running: _Optional[int] = ..., max_batches: _Optional[int] = ..., final_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., partial_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class Counters(_message.Message):
+    __slots__ = ("streams", "refused_streams", "utterances", "words", "suppressed", "audio")
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    streams: int
+    refused_streams: int
+    utterances: int
+    words: int
+    suppressed: int
+    audio: _duration_pb2.Duration
+    def __init__(self, streams: _Optional[int] = ..., refused_streams: _Optional[int] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class SelfTest(_message.Message):
+    __slots__ = ("final", "partial", "real_time_factor", "streams_carried")
+    FINAL_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    REAL_TIME_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_CARRIED_FIELD_NUMBER: _ClassVar[int]
+    final: _duration_pb2.Duration
+    partial: _duration_pb2.Duration
+    real_time_factor: float
+    streams_carried: int
+    def __init__(self, final: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., partial: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., real_time_factor: _Optional[float] = ..., streams_carried: _Optional[int] = ...) -> None: ...
+
+class GetConfigRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetConfigResponse(_message.Message):
+    __slots__ = ("parameters",)
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    parameters: _containers.RepeatedCompositeFieldContainer[Parameter]
+    def __init__(self, parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ...) -> None: ...
+
+class Parameter(_message.Message):
+    __slots__ = ("name", "value", "default_value", "accepted", "minimum", "maximum", "unit", "description", "scope")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_VALUE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    default_value: str
+    accepted: str
+    minimum: float
+    maximum: float
+    unit: str
+    description: str
+    scope: Scope
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., default_value: _Optional[str] = ..., accepted: _Optional[str] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ..., scope: _Optional[_Union[Scope, str]] = ...) -> None: ...
+
+class UpdateConfigRequest(_message.Message):
+    __slots__ = ("values",)
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.ScalarMap[str, str]
+    def __init__(self, values: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class UpdateConfigResponse(_message.Message):
+    __slots__ = ("parameters",)
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    parameters: _containers.RepeatedCompositeFieldContainer[Parameter]
+    def __init__(self, parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("name", "state", "roles", "users", "reason", "compute_type", "multilingual")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    MULTILINGUAL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    state: ModelState
+    roles: _containers.RepeatedScalarFieldContainer[Role]
+    users: int
+    reason: str
+    compute_type: str
+    multilingual: bool
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., roles: _Optional[_Iterable[_Union[Role, str]]] = ..., users: _Optional[int] = ..., reason: _Optional[str] = ..., compute_type: _Optional[str] = ..., multilingual: _Optional[bool] = ...) -> None: ...
+
+class ListModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
+
+class LoadModelRequest(_message.Message):
+    __slots__ = ("name", "roles")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    roles: _containers.RepeatedScalarFieldContainer[Role]
+    def __init__(self, name: _Optional[str] = ..., roles: _Optional[_Iterable[_Union[Role, str]]] = ...) -> None: ...
+
+class LoadModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
+
+class UnloadModelRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class UnloadModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
+
+class Session(_message.Message):
+    __slots__ = ("id", "client_id", "peer", "opened", "age", "heard", "unsettled", "phase", "lag", "utterances", "words", "suppressed", "language", "model", "partial_model")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    OPENED_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    HEARD_FIELD_NUMBER: _ClassVar[int]
+    UNSETTLED_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    LAG_FIELD_NUMBER: _ClassVar[int]
+    UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_MODEL_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    client_id: str
+    peer: str
+    opened: _timestamp_pb2.Timestamp
+    age: _duration_pb2.Duration
+    heard: _duration_pb2.Duration
+    unsettled: _duration_pb2.Duration
+    phase: SessionPhase
+    lag: _duration_pb2.Duration
+    utterances: int
+    words: int
+    suppressed: int
+    language: str
+    model: str
+    partial_model: str
+    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[str] = ..., peer: _Optional[str] = ..., opened: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heard: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., unsettled: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., phase: _Optional[_Union[SessionPhase, str]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ...) -> None: ...
+
+class ListSessionsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListSessionsResponse(_message.Message):
+    __slots__ = ("sessions",)
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    sessions: _containers.RepeatedCompositeFieldContainer[Session]
+    def __init__(self, sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ...) -> None: ...
+
+class FinalizeSessionRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class FinalizeSessionResponse(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: Session
+    def __init__(self, session: _Optional[_Union[Session, _Mapping]] = ...) -> None: ...
+
+class TerminateSessionRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class TerminateSessionResponse(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: Session
+    def __init__(self, session: _Optional[_Union[Session, _Mapping]] = ...) -> None: ...
+
+class DrainRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DrainResponse(_message.Message):
+    __slots__ = ("state", "streams")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    state: State
+    streams: int
+    def __init__(self, state: _Optional[_Union[State, str]] = ..., streams: _Optional[int] = ...) -> None: ...
+
+class CancelDrainRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CancelDrainResponse(_message.Message):
+    __slots__ = ("state", "streams")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    state: State
+    streams: int
+    def __init__(self, state: _Optional[_Union[State, str]] = ..., streams: _Optional[int] = ...) -> None: ...
