@@ -69,6 +69,7 @@ class _Dictation:
         self._said_all = False  # on the present stream
         self._ever_began = False
         self._arrived, self._freed = asyncio.Event(), asyncio.Event()
+        self._taken = asyncio.Event()  # by a server, the present stream
 
     async def events(self, source: AsyncIterator[Input]) -> AsyncGenerator[Event, None]:
         taking = asyncio.create_task(self._take(source))  # ended below, whatever happens
@@ -132,7 +133,11 @@ class _Dictation:
         """Yield the config, what is kept, and what comes, until the source ends."""
         place, options = self._kept.beginning, replace(self._options, settings=self._kept.settings)
         resume = replace(self._resumption.resume, lead_ms=self._kept.lead_ms) if self._ever_began else None
+        self._taken.clear()
         yield wire.config_request(options, resume)
+        # Sound that nobody has taken is not sent: a refusal could be lost by that, and a balancer that tries another
+        # server can say again only so much.
+        await self._taken.wait()
         while True:
             self._arrived.clear()
             while (item := self._kept.next(place)) is not None:
@@ -161,5 +166,6 @@ class _Dictation:
     def _begun(self) -> Connection:
         state = ConnectionState.RESUMED if self._ever_began else ConnectionState.CONNECTED
         self._ever_began = True
+        self._taken.set()
         self._retries.began()
         return Connection(state, kept_ms=self._kept.duration_ms)

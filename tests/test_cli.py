@@ -106,6 +106,7 @@ async def test_what_is_no_recording_in_a_folder_is_skipped_with_a_note(talk: str
 
 async def test_a_refusal_of_one_recording_does_not_stop_the_next(talk: str) -> None:
     async def refuses_the_first(stream: Stream) -> None:
+        await stream.open()
         await stream.hear()
         if len(streams) == 1:
             await stream.say(failure(grpc.StatusCode.INVALID_ARGUMENT, "No such language."))

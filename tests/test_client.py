@@ -149,18 +149,36 @@ async def test_an_event_of_a_newer_server_is_passed_over() -> None:
 
 async def test_a_failure_said_in_band_is_raised_although_the_client_is_writing() -> None:
     async def refuses(stream: Stream) -> None:
-        await stream.say(failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken."))
-        await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken.")
+        await stream.open()
+        await stream.say(failure(grpc.StatusCode.INVALID_ARGUMENT, "A second config came."))
+        await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "A second config came.")
 
-    with pytest.raises(ServiceError, match=r"^All 4 streams are taken\.$") as caught:
+    with pytest.raises(ServiceError, match=r"^A second config came\.$") as caught:
         await events_of(refuses, endless())
-    assert caught.value.status == "RESOURCE_EXHAUSTED"
+    assert caught.value.status == "INVALID_ARGUMENT"
+
+
+async def test_a_server_that_has_not_taken_the_stream_is_sent_no_sound() -> None:
+    ended = asyncio.Event()
+
+    async def refuses(stream: Stream) -> None:
+        try:
+            await stream.say(failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken."))
+            await stream.hear()
+        finally:
+            ended.set()
+
+    async with serving(refuses) as server:
+        with pytest.raises(ServiceError, match=r"^All 4 streams are taken\.$"):
+            async for _ in recognize(server.address, endless(), patience=ONCE):
+                pass
+        await ended.wait()
+    assert not server.streams[0].audio
 
 
 @pytest.mark.parametrize("status", [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED])
 async def test_a_status_without_a_failure_becomes_a_sentence(status: grpc.StatusCode) -> None:
     async def refuses(stream: Stream) -> None:
-        await stream.hear()
         await stream.context.abort(status, "no audio for 300 s")
 
     with pytest.raises(ServiceError, match=f"answered {status.name}: no audio for 300 s") as caught:
