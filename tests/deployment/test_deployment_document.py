@@ -1,0 +1,61 @@
+"""docs/deployment.md names commands that there are, and quotes what the server really says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stt_service import config
+from stt_service.devices import CUBLAS, DRIVER, Cuda, Device, choose, look_for_cuda
+from stt_service.diagnostics import fallback
+from stt_service.errors import EngineFailed, InvalidSetting
+from stt_service.models import not_started
+from stt_service.parameters import Parameters
+
+ROOT = Path(__file__).parent.parent.parent
+TEXT = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`|\$ |box )make ([a-z][a-z-]+)", TEXT, re.MULTILINE))
+    assert {"docker-run", "deploy", "remote-status"} <= named <= targets
+
+
+def test_every_service_that_is_started_exists() -> None:
+    services = set(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"])
+    lines = re.findall(r"docker compose up -d((?: [a-z-]+)+)`", TEXT)
+    named = {word for line in lines for word in line.split() if not word.startswith("--")}
+    assert {"stt-cpu", "envoy"} <= named <= services
+
+
+def test_the_device_that_is_not_the_one_asked_for_is_told_in_these_words() -> None:
+    missing = f"{DRIVER} is missing: install the NVIDIA driver, and start a container with --gpus"
+    for line in fallback(Device("cuda", "cpu", reason=missing)):
+        assert line in TEXT
+    assert look_for_cuda().missing in ("", missing)
+    assert f"`{CUBLAS} is missing`" in TEXT
+    device, _ = choose(Parameters.model_validate({"gpu_device_index": "1"}), lambda: Cuda(1))
+    assert f"`{device.reason}`" in TEXT
+
+
+def test_too_little_memory_is_told_in_these_words() -> None:
+    error = EngineFailed("the model in /models/medium does not load on cuda: CUDA failed with error out of memory")
+    assert str(not_started("The model medium cannot be used", error)) in TEXT
+
+
+@pytest.mark.parametrize("setting", [("BEAM_SIZE", "50")], ids=str)
+def test_a_value_that_will_not_do_is_told_in_these_words(setting: tuple[str, str]) -> None:
+    with pytest.raises(InvalidSetting) as told:
+        config.load(dict([setting]))
+    assert str(told.value) in TEXT
+
+
+def test_a_misspelt_setting_is_told_in_these_words(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MAX_STREAM=4\n")
+    with pytest.raises(InvalidSetting) as told:
+        config.load({}, tmp_path / ".env")
+    assert str(told.value) in TEXT
