@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from stt_service.errors import Overloaded, Unavailable
@@ -14,7 +14,9 @@ RETRY_AFTER_S = 2.0
 class Admission:
     """The places for streams. Closed until it is opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, refused: Callable[[str], None] = lambda _: None) -> None:
+        """Take who is told why somebody was refused: loading, draining or full."""
+        self._refused = refused
         self.max_streams = 0
         self.streams = 0
         self._empty = asyncio.Event()
@@ -37,6 +39,15 @@ class Admission:
         """Wait for the last one's end."""
         await self._empty.wait()
 
+    @property
+    def unready(self) -> str:
+        """Why nobody is let in, however many places are free; empty when that is not so."""
+        if self.draining.is_set():
+            return "The server is going away: use another one."
+        if not self.max_streams:
+            return "The server is still loading its models: try again in a few seconds."
+        return ""
+
     @contextmanager
     def place(self) -> Iterator[None]:
         """Hold a place among the streams.
@@ -56,11 +67,11 @@ class Admission:
                 self._empty.set()
 
     def _check(self) -> None:
-        if self.draining.is_set():
-            raise Unavailable("The server is going away: use another one.")
-        if not self.max_streams:
-            raise Unavailable("The server is still loading its models: try again in a few seconds.")
+        if self.unready:
+            self._refused("draining" if self.draining.is_set() else "loading")
+            raise Unavailable(self.unready)
         if self.streams >= self.max_streams:
+            self._refused("full")
             raise Overloaded(
                 f"All {self.max_streams} streams of this server are taken: try again later, or use another one.",
                 RETRY_AFTER_S,

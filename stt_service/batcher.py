@@ -60,6 +60,28 @@ class Waiting:
 Answer = asyncio.Future[Decoded | Missed]
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a decode waited for its batch, and whether its stream does not run ahead of the clock."""
+
+    waited_s: float
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A batch that ran."""
+
+    kind: Kind
+    waits: Sequence[Wait]  # of its decodes
+    took_s: float
+    failed: bool
+
+
+def _nobody(_: Ran) -> None:
+    """Is told of each batch where nobody asked to be."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
     cut: Cut
@@ -71,6 +93,7 @@ class _Waiter:
 class _Row:
     """A decode whose turn has come."""
 
+    job: Job
     decode: Decode
     waiter: _Waiter
 
@@ -78,9 +101,16 @@ class _Row:
 class Lane:
     """Decodes by any models for any number of streams. All but the models runs on the event loop."""
 
-    def __init__(self, max_batch: int, workers: int = 1, now: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        max_batch: int,
+        workers: int = 1,
+        now: Clock = time.monotonic,
+        *,
+        ran: Callable[[Ran], None] = _nobody,
+    ) -> None:
         self._scheduler = Scheduler(max_batch)
-        self.workers, self._now = workers, now
+        self.workers, self._now, self._ran = workers, now, ran
         self._waiters: dict[Job, _Waiter] = {}
         self._running: list[Hashable] = []  # the models of the batches that run
         self._changed = asyncio.Event()
@@ -101,6 +131,10 @@ class Lane:
                 if job.live:
                     longest[kind] = max(longest[kind], now - since)
         return Waiting(count, longest, of_stream)
+
+    def count(self, kind: Kind) -> int:
+        """Return how many of the kind wait; from any thread."""
+        return self._scheduler.count(kind)
 
     def submit(self, job: Job, cut: Cut) -> Answer:
         """Ask for the job's turn, in which `cut` makes its decode. Cancelling the answer withdraws the job.
@@ -138,14 +172,16 @@ class Lane:
         loop = asyncio.get_running_loop()
         while True:
             model, rows = await self._next_batch()
-            began = self._now()
+            began, failed = self._now(), True
             try:
                 windows = [row.decode.window for row in rows]
                 transcripts = await loop.run_in_executor(threads, model.transcribe, windows)
                 _deliver(rows, transcripts, began, self._now() - began)
+                failed = False
             except Exception as error:  # goes to those who wait; the lane lives on
                 _fail(rows, error)
             finally:
+                self._ran(_ran(rows, began, self._now() - began, failed))
                 self._running.remove(model)  # this worker takes what waited for the place: nobody is to be woken
 
     async def _next_batch(self) -> tuple[Model, list[_Row]]:
@@ -153,7 +189,7 @@ class Lane:
         while True:
             self._changed.clear()
             while jobs := self._scheduler.next_batch(self._now(), self._room):
-                rows = [row for job in jobs if (row := _row(self._waiters.pop(job))) is not None]
+                rows = [row for job in jobs if (row := _row(job, self._waiters.pop(job))) is not None]
                 if rows:
                     model = jobs[0].model
                     assert isinstance(model, Model)
@@ -178,7 +214,7 @@ class Lane:
             self._scheduler.withdraw(job)
 
 
-def _row(waiter: _Waiter) -> _Row | None:
+def _row(job: Job, waiter: _Waiter) -> _Row | None:
     """Cut the decode whose turn has come; None when it is not wanted."""
     if waiter.answer.done():  # cancelled just now
         return None
@@ -190,7 +226,7 @@ def _row(waiter: _Waiter) -> _Row | None:
     if decode is None:
         waiter.answer.set_result(Missed.DECLINED)
         return None
-    return _Row(decode, waiter)
+    return _Row(job, decode, waiter)
 
 
 def _deliver(rows: Sequence[_Row], transcripts: Sequence[Transcript], began: float, inference_s: float) -> None:
@@ -198,6 +234,11 @@ def _deliver(rows: Sequence[_Row], transcripts: Sequence[Transcript], began: flo
         if not row.waiter.answer.done():
             cost = Cost(began - row.waiter.since, inference_s, len(rows))
             row.waiter.answer.set_result(Decoded(row.decode, transcript, cost))
+
+
+def _ran(rows: Sequence[_Row], began: float, took_s: float, failed: bool) -> Ran:
+    waits = [Wait(began - row.waiter.since, row.job.live) for row in rows]
+    return Ran(rows[0].job.kind, waits, took_s, failed)
 
 
 def _fail(rows: Sequence[_Row], error: Exception) -> None:

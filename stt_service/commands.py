@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from shutil import get_terminal_size
+from typing import IO
 
 import click
 
-from stt_service import config, diagnostics
+from stt_service import config, diagnostics, logs
 from stt_service.devices import choose
 from stt_service.errors import SttError
 from stt_service.evaluation_trials import changed
@@ -87,7 +87,7 @@ def evaluate_command(audio: tuple[Path, ...], asked: tuple[str, ...], language: 
 
     def run(parameters: Parameters) -> None:
         own = [("LANGUAGE", language)] if language else []
-        report = evaluation.evaluate(changed(parameters, own), audio, asked, lambda line: _say([line]))
+        report = evaluation.evaluate(changed(parameters, own), audio, asked, lambda line: logs.say([line]))
         width = get_terminal_size((NO_TERMINAL_COLUMNS, 0)).columns
         lines = evaluation_report.json_lines(report) if as_json else evaluation_report.drawn(report, width)
         click.echo("\n".join(lines))
@@ -99,18 +99,22 @@ def _run(action: Callable[[Parameters], None]) -> None:
     """Do it with the settings; what fails for a known reason is one line and exit code 1."""
     try:
         loaded = config.load(os.environ, Path(".env"))
-        _say(f"WARNING: {warning}" for warning in loaded.warnings)
-        logging.basicConfig(
-            level=loaded.parameters.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        )
+        logs.configure(loaded.parameters.log_level, loaded.parameters.log_format)
+        logs.say(f"WARNING: {warning}" for warning in loaded.warnings)
         action(loaded.parameters)
     except SttError as error:
-        raise click.ClickException(str(error)) from error
+        raise _Failed(str(error)) from error
+
+
+class _Failed(click.ClickException):
+    """Is told in the log's format; as a line of text before the settings are known."""
+
+    def show(self, file: IO[str] | None = None) -> None:
+        logs.BANNER.error("Error: %s", self.message)
 
 
 def _check(parameters: Parameters) -> None:
-    _say(_self_tested(_prepare(parameters), parameters))
+    logs.say(_self_tested(_prepare(parameters), parameters))
 
 
 async def _serve(parameters: Parameters) -> None:
@@ -121,8 +125,8 @@ async def _serve(parameters: Parameters) -> None:
         prepared = await asyncio.to_thread(_prepare, parameters)
         stopped = _signalled()
         serving = asyncio.create_task(server.serve(prepared))
-        _say(_self_tested(prepared, parameters))
-        _say([f"Control on {server.control.address}", f"Listening on {server.data.address}"])
+        logs.say(_self_tested(prepared, parameters))
+        logs.say(_addresses(server))
         await asyncio.wait([serving, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await server.drain()
@@ -145,19 +149,27 @@ def _signalled() -> asyncio.Event:
     return stopped
 
 
+def _addresses(server: Server) -> list[str]:
+    return [
+        f"Control on {server.control.address}",
+        f"Metrics on {server.watch.address}",
+        f"Listening on {server.data.address}",
+    ]
+
+
 def _prepare(parameters: Parameters) -> Prepared:
     """Print the banner, load the models, try them. Blocks."""
     device, cuda = choose(parameters)
     named = names(parameters, device)
     plan = compute_plan(device, named, usable_cores())
-    _say(diagnostics.configuration(parameters, device, cuda, named, plan))
-    _say(diagnostics.fallback(device))
+    logs.say(diagnostics.configuration(parameters, device, cuda, named, plan))
+    logs.say(diagnostics.fallback(device))
 
     def loading(name: str) -> None:
-        _say([f"Loading {name} on {device.actual} ..."])
+        logs.say([f"Loading {name} on {device.actual} ..."])
 
     models = load(parameters, device, plan, loading)
-    _say([*diagnostics.loaded(device, models), *diagnostics.memory(cuda)])
+    logs.say([*diagnostics.loaded(device, models), *diagnostics.memory(cuda)])
     where = place(parameters, device, plan)
     test = self_test(models, parameters, device)
     return Prepared(device, models, test, lambda name: load_model(parameters, name, where, loading))
@@ -167,8 +179,3 @@ def _self_tested(prepared: Prepared, parameters: Parameters) -> Iterable[str]:
     return diagnostics.self_tested(
         prepared.test, prepared.models.names, prepared.carried, prepared.admitted(parameters)
     )
-
-
-def _say(lines: Iterable[str]) -> None:
-    for line in lines:
-        click.echo(line, err=True)

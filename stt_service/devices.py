@@ -23,6 +23,7 @@ class Gpu:
     name: str
     total_bytes: int
     used_bytes: int
+    busy: float = 0.0  # the share of the last moment in which it computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,11 @@ def gpus() -> tuple[Gpu, ...]:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         memory = [pynvml.nvmlDeviceGetMemoryInfo(handle) for handle in handles]
         names = [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
+        busy = [pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100 for handle in handles]
         pynvml.nvmlShutdown()
     except pynvml.NVMLError:
         return ()
-    return tuple(Gpu(name, int(m.total), int(m.used)) for name, m in zip(names, memory, strict=True))
+    return tuple(Gpu(n, int(m.total), int(m.used), b) for n, m, b in zip(names, memory, busy, strict=True))
 
 
 def opens_cublas(library: str = CUBLAS, package: str = CUBLAS_PACKAGE) -> bool:

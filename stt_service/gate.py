@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
 
 from grpc_health.v1 import health_pb2
@@ -22,9 +23,9 @@ class State(Enum):
 class Gate:
     """The way in. It opens once, drains and opens again as operators want it, and ends once."""
 
-    def __init__(self, services: tuple[str, ...]) -> None:
-        """Take the names that health answers for."""
-        self.admission, self.health = Admission(), health.HealthServicer()
+    def __init__(self, services: tuple[str, ...], refused: Callable[[str], None] = lambda _: None) -> None:
+        """Take the names that health answers for, and who is told why a stream was refused."""
+        self.admission, self.health = Admission(refused), health.HealthServicer()
         self._services = services
         self._ending = False
 

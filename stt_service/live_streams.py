@@ -10,9 +10,8 @@ from enum import Enum, auto
 from urllib.parse import unquote
 
 from stt_service.errors import Unknown
-from stt_service.events import Final, Suppressed
+from stt_service.figures import StreamFigures
 from stt_service.models import Names
-from stt_service.outbox import Telling
 from stt_service.recognition import Recognition
 from stt_service.session import Session
 
@@ -26,23 +25,6 @@ class Phase(Enum):
     ENDING = auto()  # an operator ended it; what is owed is being told
 
 
-@dataclass(slots=True)
-class Figures:
-    """What a stream's client was told so far."""
-
-    utterances: int = 0
-    words: int = 0
-    suppressed: int = 0
-
-    def count(self, event: Telling) -> None:
-        match event:
-            case Final(text=text):
-                self.utterances += 1
-                self.words += len(text.split())
-            case Suppressed():
-                self.suppressed += 1
-
-
 @dataclass(slots=True, eq=False)
 class LiveStream:
     """An open stream. Whoever holds it may look, finalise its utterance, and set `terminated`."""
@@ -54,7 +36,7 @@ class LiveStream:
     opened: float  # monotonic seconds
     session: Session
     recognition: Recognition
-    figures: Figures = field(default_factory=Figures)
+    figures: StreamFigures
     terminated: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from stt_service.events import Event, Final, Output, Partial, Suppressed
 from stt_service.parameters import LiveParameters
@@ -40,12 +41,46 @@ class Told:
     received_ms: int
     final_ms: int
     event: Telling
+    live: bool = True  # the stream does not run ahead of the clock
+
+
+class Observer(Protocol):
+    """Is told what becomes of a stream. Must be quick, and fail at nothing."""
+
+    def owes(self, finals: int) -> None:
+        """So many utterances have ended that are not told of."""
+
+    def told(self, told: Told) -> None:
+        """The client is told this, unless a newer partial replaces it."""
+
+    def overtaken(self) -> None:
+        """A partial's turn did not come before it was of no use."""
+
+    def unread(self) -> None:
+        """A partial was replaced by a newer one before it was taken."""
+
+
+class Unobserved:
+    """Nobody counts."""
+
+    def owes(self, finals: int) -> None:
+        pass
+
+    def told(self, told: Told) -> None:
+        pass
+
+    def overtaken(self) -> None:
+        pass
+
+    def unread(self) -> None:
+        pass
 
 
 class Outbox:
     """Events that wait for the client to read: bounded, since a stream is not fed while MAX_UNSENT wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
         self._waiting: deque[Told] = deque()
         self._closed = False
         self._arrived, self._taken = asyncio.Event(), asyncio.Event()
@@ -58,7 +93,9 @@ class Outbox:
         """Add an event; a partial takes the place of one that was not taken yet."""
         if self._waiting and isinstance(told.event, Partial) and isinstance(self._waiting[-1].event, Partial):
             self._waiting.pop()
+            self._observer.unread()
         self._waiting.append(told)
+        self._observer.told(told)
         self._arrived.set()
 
     def close(self) -> None:

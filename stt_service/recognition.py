@@ -15,8 +15,8 @@ from typing import Self
 from stt_service.audio import AudioFormat
 from stt_service.batcher import Answer, Clock, Cut, Decoded, Missed
 from stt_service.decoding import Decoding
-from stt_service.events import Decode, Output, PartialDue, Promote, SpeechStarted, Withdraw
-from stt_service.outbox import Notice, NoticeReason, Outbox, Telling, Told, settled
+from stt_service.events import Decode, Final, Output, PartialDue, Promote, SpeechStarted, Suppressed, Withdraw
+from stt_service.outbox import Notice, NoticeReason, Observer, Outbox, Telling, Told, Unobserved, settled
 from stt_service.pace import Pace
 from stt_service.scheduler import Job
 from stt_service.segmentation import Endpoint
@@ -37,10 +37,19 @@ class Recognition:
     """
 
     def __init__(
-        self, session: Session, decoding: Decoding, stream_id: str, pace: Pace, now: Clock = time.monotonic
+        self,
+        session: Session,
+        decoding: Decoding,
+        stream_id: str,
+        pace: Pace,
+        now: Clock = time.monotonic,
+        *,
+        observer: Observer | None = None,
     ) -> None:
         self._session, self._decoding, self._id, self._pace, self._now = session, decoding, stream_id, pace, now
-        self.outbox = Outbox()
+        self._observer = observer or Unobserved()
+        self.outbox = Outbox(self._observer)
+        self._live = True  # its last decode was asked for by a stream that does not run ahead of the clock
         self._group = asyncio.TaskGroup()
         self._asked: dict[asyncio.Task[None], Answer] = {}
         self._received = asyncio.Event()
@@ -150,6 +159,7 @@ class Recognition:
             self._pace.release(self._now())
 
     def _take(self, outputs: Sequence[Output]) -> None:
+        self._observer.owes(self._session.owed + sum(isinstance(each, Final | Suppressed) for each in outputs))
         if not outputs:
             return
         positions = settled(outputs, self._final_ms, self._session.final_ms)
@@ -176,8 +186,8 @@ class Recognition:
 
     def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
         model = self._decoding.model(kind, self._language)
-        live = not self._pace.is_ahead(self.heard_ms / 1000, self._now())
-        return Job(self._id, utterance, kind, model, live, number)
+        self._live = not self._pace.is_ahead(self.heard_ms / 1000, self._now())
+        return Job(self._id, utterance, kind, model, self._live, number)
 
     def _ask(self, job: Job, cut: Cut) -> None:
         """Ask the lane for a turn, and have a task wait for what comes of it."""
@@ -202,6 +212,7 @@ class Recognition:
             case Missed.WITHDRAWN if job.kind is Kind.PARTIAL:
                 self._turns.pop(job.utterance, None)
                 self._session.abandon(job.utterance)
+                self._observer.overtaken()
         self._received.set()
 
     def tell(self, event: Telling) -> None:
@@ -211,7 +222,7 @@ class Recognition:
 
     def _put(self, event: Telling) -> None:
         self._told_ms = self._session.received_ms
-        self.outbox.put(Told(self._told_ms, self._final_ms, event))
+        self.outbox.put(Told(self._told_ms, self._final_ms, event, self._live))
 
     def _tell_change(self, change: Change | None) -> None:
         if change is not None:

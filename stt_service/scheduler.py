@@ -70,6 +70,10 @@ class Scheduler:
         """Return the jobs that go with this kind, and since when each waits."""
         return ((waiting.job, waiting.since) for waiting in self._queues[kind].values())
 
+    def count(self, kind: Kind) -> int:
+        """Return how many they are."""
+        return len(self._queues[kind])
+
     def submit(self, job: Job, now: float) -> Job | None:
         """Queue the job; return the partial that it makes needless, which waits no longer."""
         partials = self._queues[Kind.PARTIAL]

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry
 from stt.v1 import control_pb2, control_pb2_grpc, stt_pb2, stt_pb2_grpc
 
 from stt_service.answers import DISCARD_S
+from stt_service.asked_metrics import GpuCollector, ModelCollector
 from stt_service.batcher import Lane
+from stt_service.calls import refused
 from stt_service.control import Control, Working
 from stt_service.devices import gpus
 from stt_service.gate import Gate
 from stt_service.live_config import LiveConfig
 from stt_service.live_streams import LiveStreams
+from stt_service.metrics import Metrics, watch_loop
+from stt_service.metrics_port import MetricsPort
 from stt_service.parameters import Parameters
 from stt_service.port import Port
 from stt_service.prepared import Prepared
@@ -36,12 +42,18 @@ class Server:
     """The ports: data for speech, control for operators. Each has health and reflection."""
 
     def __init__(self, parameters: Parameters) -> None:
-        self._config, self._gate, self._streams = LiveConfig(parameters), Gate((SERVICE,)), LiveStreams()
-        self._usage = Usage()
+        self.metrics = Metrics(CollectorRegistry())
+        self._gate = Gate((SERVICE,), partial(refused, self.metrics))
+        self._config, self._streams, self._usage = LiveConfig(parameters), LiveStreams(), Usage()
         self.data = Port("DATA_PORT", parameters.server_bind, parameters.data_port, DATA_MESSAGE_BYTES)
         self.control = Port("CONTROL_PORT", parameters.server_bind, parameters.control_port, CONTROL_MESSAGE_BYTES)
-        self._speech = SpeechToText(self._config, self._gate.admission, self._streams)
+        self._speech = SpeechToText(self._config, self._gate.admission, self._streams, self.metrics)
         self._operated = Control(self._config, self._gate, self._streams, self._usage)
+        self.watch = MetricsPort(
+            parameters.server_bind, parameters.metrics_port, self.metrics.registry, lambda: self._gate.admission.unready
+        )
+        self.metrics.watch_admission(self._gate.admission)
+        self.metrics.registry.register(GpuCollector(lambda: self._usage.gpus))
 
     async def start(self) -> None:
         """Listen; health says NOT_SERVING.
@@ -57,18 +69,23 @@ class Server:
         for port in self._ports:
             health_pb2_grpc.add_HealthServicer_to_server(self._gate.health, port.server)
             port.bind()
+        self.watch.start()
         for port in self._ports:  # not before all are bound: one that was started has to be stopped
             await port.server.start()
 
     async def serve(self, prepared: Prepared) -> None:
         """Run the lane and serve until cancelled."""
         parameters = self._config.parameters
-        lane = Lane(parameters.max_batch, prepared.models.plan.workers)
+        lane = Lane(parameters.max_batch, prepared.models.plan.workers, ran=self.metrics.ran)
         shelf = Shelf(prepared.models, lane, prepared.load, lambda: self._config.parameters.language)
+        self.metrics.watch_lane(lane)
+        self.metrics.self_tested(prepared.test.real_time_factor)
+        self.metrics.registry.register(ModelCollector(shelf))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(lane.run())
             tasks.create_task(shelf.run())
             tasks.create_task(self._usage.run(gpus if prepared.device.actual == "cuda" else tuple))
+            tasks.create_task(watch_loop(self.metrics.loop_lag.observe))
             self._speech.serve(Ready(shelf, Silero(silero_path())))
             self._operated.serve(Working(prepared, lane, shelf))
             await self._gate.open(prepared.admitted(parameters))
@@ -82,6 +99,7 @@ class Server:
             # Sooner than that, now: who watches our health never ends by himself.
             await self.data.server.stop(LINGER_S)
         await self.control.server.stop(LINGER_S)
+        await asyncio.to_thread(self.watch.stop)
 
     @property
     def _ports(self) -> tuple[Port, ...]:

@@ -1,10 +1,8 @@
-"""The SpeechToText servicer: admission, a session for each call, what is logged of it."""
+"""The SpeechToText servicer: admission, a session for each call."""
 
 from __future__ import annotations
 
-import logging
 import math
-import secrets
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +14,11 @@ from stt.v1 import stt_pb2_grpc
 from stt_service import wire
 from stt_service.admission import Admission
 from stt_service.answers import answered, say_in_band, say_nothing
+from stt_service.calls import Call, followed
+from stt_service.figures import StreamFigures
 from stt_service.live_config import LiveConfig
 from stt_service.live_streams import LiveStream, LiveStreams, host
+from stt_service.metrics import Metrics
 from stt_service.pace import Pace
 from stt_service.recognition import Recognition
 from stt_service.session import Session, SessionConfig
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     UnaryContext = grpc.aio.ServicerContext[pb.RecognizeRequest, pb.RecognizeResponse]
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ready:
@@ -47,8 +46,8 @@ class Ready:
 class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     """The servicer. Refuses everything until it serves."""
 
-    def __init__(self, config: LiveConfig, admission: Admission, streams: LiveStreams) -> None:
-        self._config, self._admission, self._streams = config, admission, streams
+    def __init__(self, config: LiveConfig, admission: Admission, streams: LiveStreams, metrics: Metrics) -> None:
+        self._config, self._admission, self._streams, self._metrics = config, admission, streams, metrics
         self._ready: Ready | None = None
 
     def serve(self, ready: Ready) -> None:
@@ -56,60 +55,62 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         self._ready = ready
 
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
-        async with answered(context, partial(say_in_band, context, requests)):
-            with self._admission.place():
-                await self._stream(self._loaded, requests, context)
+        with followed(self._metrics, host(context.peer())) as call:
+            async with answered(context, partial(say_in_band, context, requests)):
+                with call, self._admission.place():
+                    await self._stream(self._loaded, call, requests, context)
 
-    async def _stream(self, ready: Ready, requests: Requests, context: Context) -> None:
+    async def _stream(self, ready: Ready, call: Call, requests: Requests, context: Context) -> None:
         server = self._config.parameters
         limits = Limits(server.idle_timeout, server.max_stream_duration, GRACE_S)
         config = await first_config(requests, limits, self._admission.draining)
         with ready.shelf.lent() as lent:
-            live = self._opened(ready, lent, config, host(context.peer()))
+            live = self._opened(ready, lent, config, call)
             offset_ms = config.resume.audio_offset_ms
             first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=_started(live))
             await write(context, first, limits.write_s)
-            log.info("stream %s opened: client %r, language %s", live.id, live.client_id, live.session.live.language)
+            call.opened(live)
             stream = Stream(live, wire.audio_format(config.format), limits, self._admission.draining)
-            try:
-                with self._streams.listed(live):
-                    await stream.run(requests, context)
-            finally:
-                _log_closed(live, config.resume)
+            with self._streams.listed(live):
+                await stream.run(requests, context)
 
-    def _opened(self, ready: Ready, lent: Lent, config: pb.StreamingConfig, peer: str) -> LiveStream:
+    def _opened(self, ready: Ready, lent: Lent, config: pb.StreamingConfig, call: Call) -> LiveStream:
         """Return a stream as the config wants it.
 
         Raises:
             InvalidRequest: a value in it will not do.
         """
         session, now = self._session(ready, lent, config), time.monotonic()
-        stream_id = secrets.token_hex(4)
+        figures = StreamFigures(self._metrics, config.resume.audio_offset_ms)
         return LiveStream(
-            id=stream_id,
+            id=call.id,
             client_id=config.client_id,
-            peer=peer,
+            peer=call.peer,
             models=lent.names,
             opened=now,
             session=session,
-            recognition=Recognition(session, lent.decoding, stream_id, Pace(now)),
+            recognition=Recognition(session, lent.decoding, call.id, Pace(now), observer=figures),
+            figures=figures,
         )
 
     async def Recognize(  # noqa: N802
         self, request: pb.RecognizeRequest, context: UnaryContext
     ) -> pb.RecognizeResponse:
-        async with answered(context, say_nothing):
-            with self._admission.place(), self._loaded.shelf.lent() as lent:
-                return await self._recognise(self._loaded, lent, request)
+        with followed(self._metrics, host(context.peer())) as call:
+            async with answered(context, say_nothing):
+                with call, self._admission.place(), self._loaded.shelf.lent() as lent:
+                    return await self._recognise(self._loaded, lent, call, request)
         raise AssertionError("unreachable: answered aborts the call")
 
-    async def _recognise(self, ready: Ready, lent: Lent, request: pb.RecognizeRequest) -> pb.RecognizeResponse:
+    async def _recognise(
+        self, ready: Ready, lent: Lent, call: Call, request: pb.RecognizeRequest
+    ) -> pb.RecognizeResponse:
         config = pb.StreamingConfig(settings=request.settings, word_times=request.word_times)
         if request.HasField("format"):
             config.format.CopyFrom(request.format)
         recorded = Pace(time.monotonic(), lead_s=math.inf)
-        session = self._session(ready, lent, config)
-        recognition = Recognition(session, lent.decoding, secrets.token_hex(4), recorded)
+        session, figures = self._session(ready, lent, config), StreamFigures(self._metrics)
+        recognition = Recognition(session, lent.decoding, call.id, recorded, observer=figures)
         return await recognised(recognition, request, lent.names.finals)
 
     def _session(self, ready: Ready, lent: Lent, config: pb.StreamingConfig) -> Session:
@@ -150,14 +151,4 @@ def _started(live: LiveStream) -> pb.Started:
         settings=wire.settings(live.session.live),
         model=live.models.finals,
         partial_model=live.models.partials if live.session.makes_partials else "",
-    )
-
-
-def _log_closed(live: LiveStream, resume: pb.Resume) -> None:
-    log.info(
-        "stream %s closed: %.1f s of audio, %d utterances, %.1f s settled",
-        live.id,
-        live.recognition.heard_ms / 1000,
-        live.session.next_utterance - resume.next_utterance,
-        (live.session.final_ms - resume.audio_offset_ms) / 1000,
     )

@@ -82,7 +82,6 @@ class Stream:
                 feeding = tasks.create_task(self._feed(requests))
                 while (told := await self._recognition.outbox.take()) is not None:
                     await write(context, wire.response(told), self.limits.write_s)
-                    self.live.figures.count(told.event)
         except* SttError as group:
             raise _first(group) from None
         if (failure := feeding.result()) is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from stt_service.errors import Unknown
-from stt_service.events import Cost, Final, SpeechStarted, Suppressed
-from stt_service.guard import Reason
-from stt_service.live_streams import Figures, LiveStream, LiveStreams, Phase, host
+from stt_service.figures import StreamFigures
+from stt_service.live_streams import LiveStream, LiveStreams, Phase, host
+from stt_service.metrics import Metrics
 from stt_service.models import Names
-from stt_service.segmentation import Endpoint
 
 if TYPE_CHECKING:
     from stt_service.recognition import Recognition
@@ -27,11 +27,8 @@ class Scripted:
 
 def live(name: str, session: Scripted | None = None) -> LiveStream:
     scripted = cast("Session", session or Scripted())
-    return LiveStream(name, "", "10.0.0.7", Names("base", "base"), 0.0, scripted, cast("Recognition", None))
-
-
-def final(text: str) -> Final:
-    return Final(0, text, 0, 1000, "en", 1.0, 0.9, (), Endpoint.SILENCE, 1.5, False, Cost(0, 0.1, 1), 1000)
+    figures = StreamFigures(Metrics(CollectorRegistry()))
+    return LiveStream(name, "", "10.0.0.7", Names("base", "base"), 0.0, scripted, cast("Recognition", None), figures)
 
 
 @pytest.mark.parametrize(
@@ -69,19 +66,6 @@ def test_a_stream_that_fails_is_listed_no_more() -> None:
 def test_an_unknown_stream_is_named_in_the_refusal() -> None:
     with pytest.raises(Unknown, match="session_id='other' is none that is open now"):
         LiveStreams().find("other")
-
-
-def test_what_is_told_is_counted() -> None:
-    figures = Figures()
-    for event in (
-        SpeechStarted(0, 0),
-        final("Two words."),
-        Suppressed(1, 0, 500, Reason.NO_SPEECH, "Thank you.", Endpoint.SILENCE, 500),
-        final("And three more."),
-        None,
-    ):
-        figures.count(event)
-    assert figures == Figures(utterances=2, words=5, suppressed=1)
 
 
 def test_a_stream_listens_hears_speech_decides_and_ends() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from stt_service.events import Event, Output, Partial, SpeechStarted, Suppressed
 from stt_service.guard import Reason
-from stt_service.outbox import MAX_UNSENT, Outbox, Told, settled
+from stt_service.outbox import MAX_UNSENT, Outbox, Told, Unobserved, settled
 from stt_service.segmentation import Endpoint
 
 pytestmark = pytest.mark.timeout(30)
@@ -28,7 +28,7 @@ def started(utterance: int) -> Told:
 
 
 def filled(*waiting: Told) -> Outbox:
-    outbox = Outbox()
+    outbox = Outbox(Unobserved())
     for each in waiting:
         outbox.put(each)
     return outbox

@@ -1,0 +1,82 @@
+"""How the log is written: as text, or an object in each line; and whose stream a line is about.
+
+Lines told inside `following` carry its fields, in whatever module they are told.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Literal
+
+from pythonjsonlogger.json import JsonFormatter
+
+BANNER = logging.getLogger("stt_service.banner")  # what the server says of itself at the start, whatever the level
+NAMES = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "traceback"}
+_FIELDS: ContextVar[dict[str, str]] = ContextVar("fields of the log")
+
+
+def configure(level: str, log_format: Literal["text", "json"]) -> None:
+    """Have the log written to stderr in that form, from that level on."""
+    lines = logging.StreamHandler()
+    lines.addFilter(_add_fields)
+    lines.setFormatter(_json() if log_format == "json" else _Text("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[lines])
+    BANNER.setLevel(logging.INFO)
+    BANNER.handlers = [lines] if log_format == "json" else [logging.StreamHandler()]
+    BANNER.propagate = False
+    if log_format == "json":
+        logging.captureWarnings(capture=True)
+        sys.excepthook = _uncaught
+        threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Tell the operator: plain lines, or a record each."""
+    for line in lines:
+        BANNER.log(logging.WARNING if line.lstrip().startswith("WARNING") else logging.INFO, "%s", line)
+
+
+@contextmanager
+def following(**fields: str) -> Iterator[None]:
+    """Let all lines told inside, and by tasks that begin there, carry the fields beside those they have already."""
+    token = _FIELDS.set({**_FIELDS.get({}), **fields})
+    try:
+        yield
+    finally:
+        _FIELDS.reset(token)
+
+
+def _add_fields(record: logging.LogRecord) -> bool:
+    record.__dict__.update(_FIELDS.get({}))
+    return True
+
+
+class _Text(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        if stream := getattr(record, "stream", ""):
+            record.message = f"stream {stream} {record.message}"
+        return super().formatMessage(record)
+
+
+class _Json(JsonFormatter):
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """Return the time as RFC 3339 has it."""
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json() -> logging.Formatter:
+    first = ["asctime", "levelname", "name", "message"]
+    return _Json(first, rename_fields=NAMES, json_ensure_ascii=False)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return
+    logging.getLogger(__name__).critical("uncaught %s", kind.__name__, exc_info=(kind, error, trace))
