@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 
 from stt_service import config
+from stt_service.metrics import Metrics
 from stt_service.parameters import Parameters
 from stt_service.streams import GRACE_S
 
@@ -166,7 +168,10 @@ def test_envoy_is_the_one_of_compose(manifests: list[Manifest]) -> None:
     assert container["image"] == compose["services"]["envoy"]["image"]
 
 
-def test_the_autoscaler_and_the_adapter_mean_the_same_metric(manifests: list[Manifest]) -> None:
+def test_the_autoscaler_and_the_adapter_mean_a_metric_that_there_is(manifests: list[Manifest]) -> None:
     [metric] = named(manifests, "HorizontalPodAutoscaler", "stt")["spec"]["metrics"]
+    registry = CollectorRegistry()
+    Metrics(registry)
+    assert metric["pods"]["metric"]["name"] in {family.name for family in registry.collect()}
     [rule] = yaml.safe_load((FOLDER / "adapter-rule.yaml").read_text())["rules"]["custom"]
     assert rule["seriesQuery"].startswith(metric["pods"]["metric"]["name"] + "{")
