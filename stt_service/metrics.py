@@ -17,6 +17,7 @@ from stt_service.admission import Admission
 from stt_service.batcher import Lane, Ran
 from stt_service.guard import Reason
 from stt_service.transcript import Kind
+from stt_service.usage import memory_limit_bytes
 
 disable_created_metrics()  # each counter's moment of birth as a series: nobody asks for it
 
@@ -96,6 +97,9 @@ class Metrics:
 
         self._rtf = gauge("self_test_real_time_factor", "Compute of finals for a second of speech, at the start.")
         self.loop_lag = histogram("event_loop_lag_seconds", "How late the event loop came to what was due.", LOOP_S)
+        gauge("memory_limit_bytes", "Memory that the process may take: its container's limit, or the machine's.").set(
+            memory_limit_bytes()
+        )
         self._build = gauge("build_info", "1; the label tells the version.", "version")
         self._build.labels(version("realtime-stt-grpc")).set(1)
         ProcessCollector(registry=registry)
@@ -111,9 +115,15 @@ class Metrics:
             self.suppressed.labels(suppressed.value)
         for shed in ("busy", "unread"):
             self.shed.labels(shed)
-        for kind in Kind:
-            self._batch_s.labels(kind.name.lower())
-            self._batch_rows.labels(kind.name.lower())
+        for pace in map(paced, (True, False)):
+            self.final_lag.labels(pace)
+            self._partial_lag.labels(pace)
+        for kind in (kind.name.lower() for kind in Kind):
+            self._waiting.labels(kind)
+            self._batch_s.labels(kind)
+            self._batch_rows.labels(kind)
+            for pace in map(paced, (True, False)):
+                self._queue.labels(kind, pace)
 
     def value(self, name: str, **labels: str) -> float:
         """Return what a sample says now; 0 where nothing was counted yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import monotonic, process_time
 
 import psutil
@@ -12,6 +13,7 @@ from stt_service.devices import Gpu
 from stt_service.models import usable_cores
 
 EVERY_S = 1.0
+MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")  # a container's, in bytes, or "max"
 
 
 class Usage:
@@ -35,3 +37,12 @@ class Usage:
             self.gpus = await asyncio.to_thread(gpus)
             await asyncio.sleep(EVERY_S)
             self.busy_cores = (process_time() - busy_s) / (monotonic() - began)
+
+
+def memory_limit_bytes(limit: Path = MEMORY_LIMIT) -> int:
+    """Return how much memory this process may take: its container's share, or all there is."""
+    machine = int(psutil.virtual_memory().total)
+    try:
+        return min(machine, int(limit.read_text()))
+    except (OSError, ValueError):
+        return machine

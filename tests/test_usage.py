@@ -1,0 +1,27 @@
+"""How much memory the process may take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stt_service.usage import memory_limit_bytes
+
+MACHINE = psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(
+    ("limit", "may_take"),
+    [
+        pytest.param("1073741824\n", 2**30, id="a container's share"),
+        pytest.param("max\n", MACHINE, id="a container without a limit"),
+        pytest.param("9223372036854771712\n", MACHINE, id="a limit beyond the machine"),
+        pytest.param(None, MACHINE, id="no container"),
+    ],
+)
+def test_memory_is_limited_by_the_container_or_the_machine(tmp_path: Path, limit: str | None, may_take: int) -> None:
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(limit)
+    assert memory_limit_bytes(tmp_path / "memory.max") == may_take
