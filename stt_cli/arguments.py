@@ -9,6 +9,7 @@ import click
 from stt_cli.events import AudioFormat, Encoding
 
 DEFAULT_PORT = 8012
+CONTROL_PORT = 8011
 HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]\s/]+)(?::(\d+))?")
 IPV6 = re.compile(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 RAW = re.compile(r"(\d+)(?::(\d+)(?::(\w+))?)?")
@@ -17,10 +18,13 @@ RAW = re.compile(r"(\d+)(?::(\d+)(?::(\w+))?)?")
 class ServerAddress(click.ParamType[str]):
     name = "HOST[:PORT]"
 
+    def __init__(self, port: int = DEFAULT_PORT) -> None:
+        self._port = port
+
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return HOST:PORT, whether or not a port was given."""
         match = HOST_PORT.fullmatch(f"[{value}]" if IPV6.fullmatch(value) else value)
-        port = int(match[2] or DEFAULT_PORT) if match else 0
+        port = int(match[2] or self._port) if match else 0
         if match is None or not 0 < port < 65_536:
             self.fail(f"{value!r} is no address: it should be HOST or HOST:PORT.", param, ctx)
         return f"{match[1]}:{port}"

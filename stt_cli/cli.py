@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import click
 
-from stt_cli.errors import ClientError, Unreachable
+from stt_cli.control_cli import config, drain, models, sessions
+from stt_cli.control_options import FORMAT, watch_options
 from stt_cli.events import Settings
+from stt_cli.failures import failures
 from stt_cli.options import server_options, source_options, speech_options, writing_options
 from stt_cli.request import Audio, Request, Writing
 from stt_cli.target import Target
@@ -54,6 +54,7 @@ Examples:
 STATUS_EXAMPLES = """\b
 Examples:
   stt-cli status --server gpu-box
+  stt-cli status --watch --control gpu-box
   until stt-cli status > /dev/null 2>&1; do sleep 1; done
 """
 DOCTOR_EXAMPLES = """\b
@@ -72,24 +73,6 @@ Examples:
   source <(stt-cli completion bash)              in ~/.bashrc; zsh alike, in ~/.zshrc
   stt-cli completion fish > ~/.config/fish/completions/stt-cli.fish
 """
-
-
-class NotReached(click.ClickException):
-    exit_code = 3
-
-
-@contextmanager
-def failures() -> Iterator[None]:
-    """Turn what goes wrong into a line on stderr and an exit code."""
-    try:
-        yield
-    except Unreachable as error:
-        raise NotReached(str(error)) from error
-    except ClientError as error:
-        raise click.ClickException(str(error)) from error
-    except BrokenPipeError:  # as in `stt-cli recognize talk.wav | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
-        raise click.exceptions.Exit(0)
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -183,18 +166,32 @@ def completion(shell: str) -> None:
 
 
 @cli.command(epilog=f"{STATUS_EXAMPLES}\n{EXIT_CODES}")
+@click.option("--watch", is_flag=True, help="Show what the server does, again and again, until Ctrl-C; asks Control.")
 @server_options
-def status(target: Target) -> None:
+@watch_options
+@FORMAT
+def status(watch: bool, target: Target, control: Target, interval_s: float, output_format: str) -> None:
     """Tell whether the server serves, what, and how far away it is; exit code 1 when it does not serve."""
+    with failures():
+        if watch:
+            from stt_cli import watching
+
+            watching.run_watch(control, interval_s, as_json=output_format == "json")
+        else:
+            _tell_status(target, as_json=output_format == "json")
+
+
+def _tell_status(target: Target, as_json: bool) -> None:
     from stt_cli import commands
 
-    with failures():
-        answer = commands.run_status(target)
-    click.echo(f"{target.addresses[0]}: {answer.health.lower().replace('_', ' ')}")
-    click.echo(f"services: {', '.join(answer.services) or 'the server does not list them'}")
-    click.echo(f"round trip: {answer.round_trip_ms:.1f} ms")
+    answer = commands.run_status(target)
+    click.echo(commands.status_as_json(answer) if as_json else commands.status_as_text(answer, target))
     if answer.health != "SERVING":
         raise click.exceptions.Exit(1)
+
+
+for operators in (config, drain, models, sessions):
+    cli.add_command(operators)
 
 
 def main() -> None:

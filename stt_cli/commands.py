@@ -123,3 +123,17 @@ def run_doctor(target: Target, device: str | None, microphone: OpenDevice | None
 
 def run_status(target: Target) -> ServerStatus:
     return asyncio.run(status(target))
+
+
+def status_as_json(answer: ServerStatus) -> str:
+    return json.dumps(asdict(answer), ensure_ascii=False)
+
+
+def status_as_text(answer: ServerStatus, target: Target) -> str:
+    return "\n".join(
+        (
+            f"{target.addresses[0]}: {answer.health.lower().replace('_', ' ')}",
+            f"services: {', '.join(answer.services) or 'the server does not list them'}",
+            f"round trip: {answer.round_trip_ms:.1f} ms",
+        )
+    )

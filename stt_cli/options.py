@@ -19,7 +19,15 @@ Command = Callable[..., Any]
 PEM_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+TLS_OPTIONS: tuple[Callable[[Command], Command], ...] = (
+    click.option("--tls", is_flag=True, help="Encrypt, and trust the authorities that this system trusts."),
+    click.option("--tls-ca", type=PEM_FILE, metavar="FILE", help="Trust this authority (PEM) instead."),
+    click.option("--tls-cert", type=PEM_FILE, metavar="FILE", help="Show this certificate (PEM) to the server."),
+    click.option("--tls-key", type=PEM_FILE, metavar="FILE", help="The certificate's key (PEM)."),
+)
+
+
+def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
@@ -39,13 +47,9 @@ def server_options(command: Command) -> Command:
         tls_key: Path | None,
         **others: object,
     ) -> object:
-        if (tls_cert is None) != (tls_key is None):
-            raise click.UsageError("--tls-cert and --tls-key belong together.")
-        encrypts = tls or tls_ca is not None or tls_cert is not None
-        files = Tls(tls_ca, tls_cert, tls_key) if encrypts else None
-        return command(*arguments, target=Target(server, token, files), **others)
+        return command(*arguments, target=Target(server, token, tls_of(tls, tls_ca, tls_cert, tls_key)), **others)
 
-    return _with(
+    return with_options(
         gathered,
         click.option(
             "--server",
@@ -62,11 +66,16 @@ def server_options(command: Command) -> Command:
             show_envvar=True,
             help="What the server lets in. Others on this machine see a command line, not the environment.",
         ),
-        click.option("--tls", is_flag=True, help="Encrypt, and trust the authorities that this system trusts."),
-        click.option("--tls-ca", type=PEM_FILE, metavar="FILE", help="Trust this authority (PEM) instead."),
-        click.option("--tls-cert", type=PEM_FILE, metavar="FILE", help="Show this certificate (PEM) to the server."),
-        click.option("--tls-key", type=PEM_FILE, metavar="FILE", help="The certificate's key (PEM)."),
+        *TLS_OPTIONS,
     )
+
+
+def tls_of(asked: bool, authorities: Path | None, certificate: Path | None, key: Path | None) -> Tls | None:
+    """Return what the TLS options say; None: no TLS."""
+    if (certificate is None) != (key is None):
+        raise click.UsageError("--tls-cert and --tls-key belong together.")
+    encrypts = asked or authorities is not None or certificate is not None
+    return Tls(authorities, certificate, key) if encrypts else None
 
 
 def source_options(command: Command) -> Command:
@@ -92,7 +101,7 @@ def source_options(command: Command) -> Command:
         audio = Audio(sources, raw, realtime, device, silence_s, journal, jobs)
         return command(*arguments, audio=audio, **others)
 
-    return _with(
+    return with_options(
         gathered,
         click.option("--realtime", is_flag=True, help="Send a recording at the speed of speech."),
         click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Recordings at once."),
@@ -133,7 +142,7 @@ def speech_options(command: Command) -> Command:
         settings = Settings(language, prompt, tuple(chain.from_iterable(hotwords)), translate or None)
         return command(*arguments, settings=settings, **others)
 
-    return _with(
+    return with_options(
         gathered,
         click.option("--language", metavar="CODE", help="A Whisper code such as ru, or auto; else the server's."),
         click.option("--prompt", metavar="TEXT", help="Text that steers spelling and style."),
@@ -159,7 +168,7 @@ def writing_options(command: Command) -> Command:
         writing = Writing(output_format, output, partials, words, copies, verbose)
         return command(*arguments, writing=writing, **others)
 
-    return _with(
+    return with_options(
         gathered,
         click.option(
             "--format",

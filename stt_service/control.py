@@ -24,7 +24,6 @@ from stt_service.prepared import Prepared
 from stt_service.segmentation import Endpoint
 from stt_service.shelf import Shelf
 from stt_service.status import STATES, Looks
-from stt_service.usage import Usage
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +58,8 @@ def answering(
 class Control(control_pb2_grpc.ControlServicer):
     """The servicer. It waits for nothing: what takes long goes on after the answer."""
 
-    def __init__(self, config: LiveConfig, gate: Gate, streams: LiveStreams, usage: Usage) -> None:
-        self._config, self._gate, self._streams = config, gate, streams
-        self._looks = Looks(gate, usage)
+    def __init__(self, config: LiveConfig, gate: Gate, streams: LiveStreams, looks: Looks) -> None:
+        self._config, self._gate, self._streams, self._looks = config, gate, streams, looks
         self._now: Working | None = None
 
     def serve(self, working: Working) -> None:

@@ -74,7 +74,7 @@ def session(stream: LiveStream, lag_s: float) -> pb.Session:
         unsettled=duration((stream.session.received_ms - stream.session.final_ms) / 1000),
         phase=PHASES[stream.phase],
         lag=duration(lag_s),
-        utterances=stream.figures.utterances,
+        utterances=stream.figures.finals,
         words=stream.figures.words,
         suppressed=stream.figures.suppressed,
         language=stream.session.live.language,

@@ -27,6 +27,7 @@ from stt_service.port import Port
 from stt_service.prepared import Prepared
 from stt_service.shelf import Shelf
 from stt_service.speech import Ready, SpeechToText
+from stt_service.status import Looks
 from stt_service.streams import GRACE_S
 from stt_service.usage import Usage
 from stt_service.vad import Silero, silero_path
@@ -48,7 +49,7 @@ class Server:
         self.data = Port("DATA_PORT", parameters.server_bind, parameters.data_port, DATA_MESSAGE_BYTES)
         self.control = Port("CONTROL_PORT", parameters.server_bind, parameters.control_port, CONTROL_MESSAGE_BYTES)
         self._speech = SpeechToText(self._config, self._gate.admission, self._streams, self.metrics)
-        self._operated = Control(self._config, self._gate, self._streams, self._usage)
+        self._operated = Control(self._config, self._gate, self._streams, Looks(self._gate, self._usage, self.metrics))
         self.watch = MetricsPort(
             parameters.server_bind, parameters.metrics_port, self.metrics.registry, lambda: self._gate.admission.unready
         )

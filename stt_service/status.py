@@ -11,6 +11,7 @@ from stt_service import control_wire
 from stt_service.admission import Admission
 from stt_service.batcher import Lane
 from stt_service.gate import Gate, State
+from stt_service.metrics import Metrics
 from stt_service.prepared import Prepared
 from stt_service.shelf import Shelf
 from stt_service.transcript import Kind
@@ -28,8 +29,8 @@ STATES = {
 class Looks:
     """Looks at a server that may still be loading."""
 
-    def __init__(self, gate: Gate, usage: Usage) -> None:
-        self._gate, self._usage = gate, usage
+    def __init__(self, gate: Gate, usage: Usage, metrics: Metrics) -> None:
+        self._gate, self._usage, self._metrics = gate, usage, metrics
         self._began = monotonic()
 
     def loading(self) -> pb.Status:
@@ -39,6 +40,7 @@ class Looks:
             version=VERSION,
             uptime=duration(monotonic() - self._began),
             resources=control_wire.resources(self._usage),
+            counters=counters(self._metrics),
         )
 
     def serving(self, prepared: Prepared, lane: Lane, shelf: Shelf) -> pb.Status:
@@ -49,6 +51,21 @@ class Looks:
         status.load.CopyFrom(load(self._gate.admission, lane))
         status.model, status.partial_model = shelf.names.finals, shelf.names.partials
         return status
+
+
+def counters(metrics: Metrics) -> pb.Counters:
+    """Return what Prometheus counts, in one look."""
+    names = ("streams_opened", "refusals", "finals", "words", "suppressed", "audio_seconds")
+    totals = metrics.totals(*(f"stt_{name}_total" for name in names))
+    opened, refused, finals, words, suppressed, audio_s = totals.values()
+    return pb.Counters(
+        streams=int(opened),
+        refused_streams=int(refused),
+        utterances=int(finals),
+        words=int(words),
+        suppressed=int(suppressed),
+        audio=duration(audio_s),
+    )
 
 
 def load(admission: Admission, lane: Lane) -> pb.Load:

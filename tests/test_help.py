@@ -33,39 +33,56 @@ def shown(*arguments: str) -> str:
     return result.output
 
 
-def examples(command: str) -> list[str]:
+def commands_of(group: click.Group) -> dict[tuple[str, ...], click.Command]:
+    """Return the commands and those below them, by the words that call them."""
+    found = dict[tuple[str, ...], click.Command]()
+    for name, command in group.commands.items():
+        found[(name,)] = command
+        below = commands_of(command) if isinstance(command, click.Group) else {}
+        found.update({(name, *words): each for words, each in below.items()})
+    return found
+
+
+COMMANDS = commands_of(cli)
+NAMES = [pytest.param(words, id=" ".join(words)) for words in sorted(COMMANDS)]
+
+
+def examples(words: tuple[str, ...]) -> list[str]:
     """Return what follows `stt-cli` in the examples of the command's help."""
-    part = shown(command).partition("Examples:\n")[2].partition("\n\n")[0]
+    part = shown(*words).partition("Examples:\n")[2].partition("\n\n")[0]
     return re.findall(r"stt-cli (\w[^|>)\n]*)", part)
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
-def test_every_command_has_examples_whose_options_exist(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_examples_whose_options_exist(name: tuple[str, ...]) -> None:
     assert examples(name)
     for example in examples(name):
         words = example.split()
-        command = cli.commands[words[0]]
+        command = COMMANDS.get((words[0], *words[1:2])) or COMMANDS[(words[0],)]
         options = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("-") and word != "-"} <= options
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
-def test_every_option_says_what_it_does(name: str) -> None:
-    for parameter in cli.commands[name].params:
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_says_what_it_does(name: tuple[str, ...]) -> None:
+    for parameter in COMMANDS[name].params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.opts[0]}"
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
-def test_the_manual_tells_of_every_command_and_option(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_the_manual_tells_of_every_command_and_option(name: tuple[str, ...]) -> None:
     manual = (Path(__file__).parent.parent / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert f"| `{name}" in manual
-    for parameter in cli.commands[name].params:
+    assert f"| `{' '.join(name)}" in manual
+    for parameter in COMMANDS[name].params:
         if isinstance(parameter, click.Option):
             assert any(option in manual for option in parameter.opts), parameter.opts
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["recognize", "--help"], ["completion", "bash"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["recognize", "--help"], ["models", "load", "--help"], ["completion", "bash"], ["--version"]],
+)
 def test_what_is_quick_loads_click_and_nothing_else(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", LOADED, *arguments], capture_output=True, check=True, text=True)
     assert done.stdout.split() == ["click", "stt_cli"]
@@ -78,6 +95,8 @@ def test_what_is_quick_loads_click_and_nothing_else(arguments: list[str]) -> Non
         (["recognize", "--until"], {"--until-silence"}),
         (["recognize", "--format", "s"], {"srt"}),
         (["completion", ""], {"bash", "zsh", "fish"}),
+        (["models", "load", "--for", ""], {"finals", "partials", "both"}),
+        (["sessions", "t"], {"terminate"}),
     ],
 )
 def test_the_shell_completes_commands_options_and_values(typed: list[str], offered: set[str]) -> None:

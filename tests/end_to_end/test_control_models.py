@@ -1,0 +1,150 @@
+"""Models that come and go while a server serves: who gets which, and when one is freed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from grpc import StatusCode
+from hearing import Hearing
+from held_server import HeldEngine
+from operated import operated
+from operator_client import Stub, models, refusal, status
+from stt.v1 import control_pb2 as pb
+from wire_client import health
+
+from benchmarks.recorded import Recording
+
+pytestmark = pytest.mark.timeout(60)
+BOTH = (pb.ROLE_FINALS, pb.ROLE_PARTIALS)
+
+
+@pytest.fixture
+def question(recordings: Mapping[str, Recording]) -> Recording:
+    return recordings["en/brooklyn-bridge"]
+
+
+async def loaded(control: Stub, name: str) -> pb.Model:
+    """Return the model once it is loaded, or has failed."""
+    while (model := (await models(control))[name]).state == pb.MODEL_STATE_LOADING:
+        pass
+    return model
+
+
+async def test_new_streams_get_the_model_that_was_loaded_and_open_ones_keep_theirs(question: Recording) -> None:
+    base, tiny = Hearing(), Hearing()
+    async with operated(base, others={"tiny": tiny}) as at:
+        old = await at.opened("old")
+        for _ in range(2):
+            await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
+        model = await loaded(at.control, "tiny")
+        assert (model.state, list(model.roles), model.users) == (pb.MODEL_STATE_LOADED, list(BOTH), 0)
+        assert await at.model_of("new") == "tiny"
+        for _ in range(2):
+            unloading = (await at.control.UnloadModel(pb.UnloadModelRequest(name="base"))).model
+            assert (unloading.state, unloading.users) == (pb.MODEL_STATE_UNLOADING, 1)
+        assert await health(at.server.data.address) == "SERVING"
+        await old.say(question.pcm())
+        assert (await old.end()).text == "old"
+        assert base.beams
+        assert not tiny.beams
+        assert await asyncio.to_thread(base.closed.wait, 10)
+        assert set(await models(at.control)) == {"tiny"}
+
+
+async def test_a_model_for_partials_leaves_finals_alone() -> None:
+    async with operated(Hearing(), others={"tiny": Hearing()}) as at:
+        await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=[pb.ROLE_PARTIALS]))
+        await loaded(at.control, "tiny")
+        told = await status(at.control)
+        assert (told.model, told.partial_model) == ("base", "tiny")
+
+
+async def test_a_model_that_is_taken_back_before_it_is_gone_is_not_loaded_twice() -> None:
+    base = Hearing()
+    async with operated(base, others={"tiny": Hearing()}) as at:
+        old = await at.opened("old")
+        await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
+        await loaded(at.control, "tiny")
+        await at.control.UnloadModel(pb.UnloadModelRequest(name="base"))
+        back = (await at.control.LoadModel(pb.LoadModelRequest(name="base", roles=BOTH))).model
+        assert (back.state, list(back.roles)) == (pb.MODEL_STATE_LOADED, list(BOTH))
+        await old.end()
+        assert await at.model_of("new") == "base"
+        assert not base.closed.is_set()
+
+
+async def test_what_new_streams_need_stays() -> None:
+    async with operated(Hearing()) as at:
+        code, sentence = await refusal(at.control.UnloadModel(pb.UnloadModelRequest(name="base")))
+        assert code is StatusCode.FAILED_PRECONDITION
+        assert sentence == "base is what new streams get for finals and partials: load another for that first."
+
+
+async def test_a_model_that_does_not_load_is_listed_with_the_reason_and_streams_go_on() -> None:
+    async with operated(Hearing()) as at:
+        await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
+        failed = await loaded(at.control, "tiny")
+        assert (failed.state, failed.reason) == (pb.MODEL_STATE_FAILED, "tiny is nowhere to be had.")
+        assert await at.model_of("new") == "base"
+        await at.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))
+        assert set(await models(at.control)) == {"base"}
+
+
+async def test_a_model_of_finals_that_knows_english_only_needs_english() -> None:
+    english = Hearing(multilingual=False)
+    async with operated(Hearing(), others={"tiny.en": english}) as at:
+        await at.control.LoadModel(pb.LoadModelRequest(name="tiny.en", roles=BOTH))
+        failed = await loaded(at.control, "tiny.en")
+        assert failed.reason == "tiny.en knows English only and LANGUAGE is ru: change that first."
+        assert await asyncio.to_thread(english.closed.wait, 10)
+
+
+async def test_one_model_is_loaded_at_a_time() -> None:
+    may, engine = threading.Event(), Hearing()
+
+    class Slow(Mapping[str, HeldEngine]):
+        def __getitem__(self, name: str) -> HeldEngine:
+            may.wait()
+            return engine
+
+        def __contains__(self, name: object) -> bool:
+            return True
+
+        def __iter__(self) -> Any:
+            raise NotImplementedError
+
+        def __len__(self) -> int:
+            return 1
+
+    async with operated(Hearing(), others=Slow()) as at:
+        try:
+            first = await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
+            assert first.model.state == pb.MODEL_STATE_LOADING
+            code, sentence = await refusal(at.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH)))
+            assert (code, sentence) == (
+                StatusCode.FAILED_PRECONDITION,
+                "tiny is being loaded: one at a time, ask again once it is.",
+            )
+            assert await at.model_of("meanwhile") == "base"
+        finally:
+            may.set()
+        await loaded(at.control, "tiny")
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        (pb.LoadModelRequest(name="tiny"), "roles=[] will not do: it should name ROLE_FINALS, ROLE_PARTIALS or both."),
+        (
+            pb.LoadModelRequest(name="", roles=BOTH),
+            "name of 0 characters will not do: it should be a model's, as tiny or base.",
+        ),
+    ],
+)
+async def test_a_model_without_a_name_or_a_role_is_refused(request_: pb.LoadModelRequest, sentence: str) -> None:
+    async with operated(Hearing()) as at:
+        assert await refusal(at.control.LoadModel(request_)) == (StatusCode.INVALID_ARGUMENT, sentence)

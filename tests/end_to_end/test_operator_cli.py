@@ -1,0 +1,99 @@
+"""The commands for operators, run as an operator runs them, against a whole server."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from cli_process import Outcome, outcome, start
+from grpc import StatusCode
+from hearing import Hearing
+from held_server import serving
+from stt.v1 import stt_pb2
+from wire_client import Call, Request, connected
+
+Cli = Callable[..., Coroutine[Any, Any, Outcome]]
+
+
+@asynccontextmanager
+async def operated() -> AsyncIterator[tuple[Cli, Call]]:
+    """Yield the command line at a server, and a stream that is open there."""
+
+    other = Hearing()
+    async with serving(Hearing(), 4, load=lambda _: other) as server, connected(server.data.address) as speech:
+        call = Call(speech)
+        await call.send(Request(config=stt_pb2.StreamingConfig(client_id="desk")))
+        await call.until("started")
+        await call.sync()
+
+        async def run(*arguments: str) -> Outcome:
+            return await outcome(await start(*arguments, "--control", server.control.address))
+
+        yield run, call
+
+
+async def test_settings_are_told_changed_and_refused() -> None:
+    async with operated() as (run, _):
+        told = await run("config", "get", "beam_size")
+        assert told == Outcome(0, "BEAM_SIZE=5  # 1 to 10; holds for new streams\n", "")
+        assert (await run("config", "set", "beam_size=1")).stdout.startswith("BEAM_SIZE=1  #")
+        [beams] = json.loads((await run("config", "get", "BEAM_SIZE", "--format", "json")).stdout)
+        assert (beams["value"], beams["default_value"], beams["scope"]) == ("1", "5", "SCOPE_NEW_STREAMS")
+        refused = await run("config", "set", "BEAM_SIZE=99")
+        assert refused.code == 1
+        assert refused.stderr.endswith("INVALID_ARGUMENT: BEAM_SIZE='99' will not do: it should be at most 10.\n")
+        assert (await run("config", "get", "BEAMS")).stderr == "Error: BEAMS is no setting of the server.\n"
+
+
+async def test_a_session_is_listed_and_ended() -> None:
+    async with operated() as (run, call):
+        heading, row = (await run("sessions")).stdout.splitlines()
+        session_id = call.responses[0].started.stream_id
+        assert heading.split()[:3] == ["ID", "CLIENT", "PEER"]
+        assert row.split()[:3] == [session_id, "desk", "127.0.0.1"]
+        assert (await run("sessions", "finalize", session_id)).code == 0
+        assert (await run("sessions", "terminate", session_id)).stdout.startswith(f"{session_id}: ends once")
+        assert (await call.rest()).code is StatusCode.ABORTED
+        assert (await run("sessions")).stdout == "No stream is open.\n"
+        assert "NOT_FOUND" in (await run("sessions", "terminate", session_id)).stderr
+
+
+async def test_a_model_is_loaded_waited_for_and_unloaded() -> None:
+    async with operated() as (run, _):
+        loaded = await run("models", "load", "tiny", "--for", "both")
+        assert loaded == Outcome(0, "tiny is loaded: new streams get it for finals and partials.\n", "")
+        unloaded = await run("models", "unload", "base")
+        assert unloaded.stdout == "base is unloaded once the 1 stream that have it end.\n"
+        rows = [row.split()[:2] for row in (await run("models")).stdout.splitlines()[1:]]
+        assert rows == [["base", "unloading"], ["tiny", "loaded"]]
+
+
+async def test_a_drain_is_begun_and_called_off() -> None:
+    async with operated() as (run, call):
+        assert (await run("drain")).stdout == "draining: 1 stream still open, no more are admitted.\n"
+        assert (await run("drain", "--cancel")).stdout == "serving: streams are admitted again.\n"
+        assert (await call.rest()).code is StatusCode.UNAVAILABLE
+
+
+async def test_a_pipe_gets_a_line_for_each_look() -> None:
+    async with serving(Hearing(), 4) as server:
+        arguments = ("status", "--watch", "--interval", "0.2", "--control", server.control.address)
+        process = await start(*arguments)
+        assert process.stdout is not None
+        for _ in range(2):
+            assert b": serving, 0 of 4 streams" in await process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert (await outcome(process)).code == 0
+
+
+async def test_a_watch_of_nothing_is_an_error() -> None:
+    told = await outcome(await start("status", "--watch", "--control", "localhost:1"))
+    assert told == Outcome(3, "", "Error: cannot reach localhost:1: is stt-server running?\n")
+
+
+async def test_without_an_address_control_is_where_the_server_is() -> None:
+    told = await outcome(await start("drain", more={"SERVER_HOST": "nowhere.invalid:9"}))
+    assert told.stderr == "Error: cannot reach nowhere.invalid:8011: is stt-server running?\n"
