@@ -148,3 +148,9 @@ def test_the_servers_keep_the_health_check_of_their_images(everything: Model) ->
 def test_images_that_are_not_built_here_are_pinned(everything: Model) -> None:
     for service in everything.values():
         assert "build" in service or re.fullmatch(r"[\w./-]+:[\w-]*v?\d+\.\d+\.\d+", service["image"])
+
+
+def test_every_file_that_is_mounted_is_there(everything: Model) -> None:
+    mounts = [mount for service in everything.values() for mount in service.get("volumes", ())]
+    sources = {Path(mount["source"]) for mount in mounts if mount["type"] == "bind"}
+    assert {source for source in sources if not source.exists()} <= {ROOT / "secrets"}
