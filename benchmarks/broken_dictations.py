@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from time import monotonic
@@ -62,6 +62,7 @@ class Told:
     breaks: list[Break] = field(default_factory=list)
     most_kept_ms: int = 0
     memory_mb: list[float] = field(default_factory=list)  # of the client, at each try to reconnect
+    refusals: list[str] = field(default_factory=list)  # what tries to open or to resume a stream met
     _lost_s: float | None = None
 
     @property
@@ -82,7 +83,11 @@ class Told:
         match event:
             case Final():
                 self.finals_s.append(monotonic())
-            case Connection(ConnectionState.RECONNECTING, _, kept_ms):
+            case Connection(ConnectionState.CONNECTING, message) if message:
+                self.refusals.append(message)
+            case Connection(ConnectionState.RECONNECTING, message, kept_ms):
+                if self._lost_s is not None:
+                    self.refusals.append(message)
                 self.most_kept_ms = max(self.most_kept_ms, kept_ms)
                 self.memory_mb.append(psutil.Process().memory_info().rss / 2**20)
                 self._lost_s = self._lost_s or monotonic()
@@ -129,17 +134,21 @@ async def dictated(server: str, pcm: bytes, speed: float, told: Told | None = No
 class Mortal:
     """A server on one port that is killed and started again."""
 
-    def __init__(self, settings: Mapping[str, str] = SETTINGS) -> None:
-        self._settings = {**settings, "DATA_PORT": str(free_port())}
-        self._service = Service(self._settings)
+    def __init__(
+        self, settings: Mapping[str, str] = SETTINGS, host: str = "127.0.0.1", inside: Sequence[str] = ()
+    ) -> None:
+        """Take its settings, and the host's address with the command that runs it there."""
+        self._settings = {**settings, "SERVER_BIND": host, "DATA_PORT": str(free_port())}
+        self._inside = inside
+        self._service = Service(self._settings, inside=inside)
         self.listening_s: list[float] = []  # when it served again, by the clock
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._settings['DATA_PORT']}"
+        return f"{self._settings['SERVER_BIND']}:{self._settings['DATA_PORT']}"
 
     async def start(self) -> None:
-        self._service = Service(self._settings)
+        self._service = Service(self._settings, inside=self._inside)
         self._service.__enter__()
         await asyncio.to_thread(self._service.wait_until_listening)
         self.listening_s.append(monotonic())
@@ -149,6 +158,10 @@ class Mortal:
 
     def drain(self) -> None:
         self._service.terminate()
+
+    async def ended(self) -> None:
+        """Wait for the end of one that drains."""
+        await asyncio.to_thread(self._service.wait)
 
 
 def free_port() -> int:

@@ -102,6 +102,10 @@ class Service:
         """Ask it to end, as an operator does."""
         self._process.send_signal(signal.SIGTERM)
 
+    def wait(self) -> int:
+        """Wait for its end; return the exit code."""
+        return self._process.wait()
+
     def kill(self) -> None:
         """End it at once, as if the power went, and wait until it is gone."""
         self._process.kill()

@@ -1,0 +1,79 @@
+"""A simulated fleet of replicas as balancers see it, and whom they give the next stream to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAWS = 100  # to find a replica that was not tried: host_selection_retry_max_attempts in docker/envoy/envoy.yaml
+AWAY = 1_000_000  # more streams than any replica has: nobody draws it
+
+
+class Fleet:
+    """Replicas by number; each balancer knows what it has itself opened on each, and which of them serve."""
+
+    def __init__(self, most: int, balancers: int) -> None:
+        self.opened: NDArray[np.int64] = np.zeros((balancers, most), np.int64)
+        self.serving: list[int] = []
+        self.turns = [0] * balancers
+        self._away = np.full(most, AWAY)
+
+    def admit(self, replica: int) -> None:
+        """Let it have streams."""
+        self.serving.append(replica)
+        self._away[replica] = 0
+
+    def withdraw(self, replica: int) -> None:
+        """Give it none any more, if it had."""
+        if replica in self.serving:
+            self.serving.remove(replica)
+            self._away[replica] = AWAY
+
+    def least(self, balancer: int) -> NDArray[np.intp]:
+        """Return those on which the balancer has opened the fewest streams."""
+        opened = self.opened[balancer] + self._away
+        return np.flatnonzero(opened == opened.min())
+
+
+Draw = Callable[[Fleet, int, Random], int]  # for the balancer of this number, among those that serve
+
+
+def by_lot(fleet: Fleet, _balancer: int, chance: Random) -> int:
+    return fleet.serving[int(chance.random() * len(fleet.serving))]
+
+
+def in_turn(fleet: Fleet, balancer: int, _chance: Random) -> int:
+    fleet.turns[balancer] += 1
+    return fleet.serving[fleet.turns[balancer] % len(fleet.serving)]
+
+
+def of_drawn(number: int) -> Draw:
+    """Draw so many by lot; return the one with the fewest streams. Of four is what ships."""
+
+    def draw(fleet: Fleet, balancer: int, chance: Random) -> int:
+        opened = fleet.opened[balancer]
+        replicas = (by_lot(fleet, balancer, chance) for _ in range(number))
+        return min(replicas, key=lambda replica: int(opened[replica]))
+
+    return draw
+
+
+def of_all(fleet: Fleet, balancer: int, chance: Random) -> int:
+    """Return one with the fewest streams; if it is the only one, another draw returns it again."""
+    least = fleet.least(balancer)
+    return int(least[int(chance.random() * len(least))])
+
+
+def drawn(draw: Draw, fleet: Fleet, balancer: int, chance: Random, tried: Set[int]) -> int | None:
+    """Return a replica that was not tried, or one that was if DRAWS bring no other; None where none serves."""
+    if not fleet.serving:
+        return None
+    replica = draw(fleet, balancer, chance)
+    for _ in range(DRAWS if tried else 0):
+        if replica not in tried:
+            break
+        replica = draw(fleet, balancer, chance)
+    return replica
