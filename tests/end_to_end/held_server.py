@@ -55,8 +55,8 @@ async def serving(
 ) -> AsyncIterator[Server]:
     """Have a server with this engine; it is drained at the end, if it was not before."""
     language = "ru" if held.multilingual else "en"
-    settings = {"data_port": data_port, "control_port": 0, "max_streams": max_streams, "language": language}
-    server = Server(Parameters.model_validate(settings))
+    ports = {"data_port": data_port, "control_port": 0, "metrics_port": 0}
+    server = Server(Parameters.model_validate({**ports, "max_streams": max_streams, "language": language}))
     await server.start()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(prepared(held, load)))
