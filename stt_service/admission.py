@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from stt_service.errors import Overloaded, Unavailable
+from stt_service.peers import Rates
 
 RETRY_AFTER_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one peer may have; 0: no bound."""
+
+    streams: int = 0
+    calls_per_minute: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who wants a place, and when, in monotonic seconds."""
+
+    name: str
+    now_s: float
+    share: Share = Share()
+
+
+ANYBODY = Caller("", 0.0)
 
 
 class Admission:
     """The places for streams. Closed until it is opened."""
 
     def __init__(self, refused: Callable[[str], None] = lambda _: None) -> None:
-        """Take who is told why somebody was refused: loading, draining or full."""
+        """Take who is told why somebody was refused: loading, draining, full or share."""
         self._refused = refused
         self.max_streams = 0
         self.streams = 0
+        self._of_peers = Counter[str]()  # bounded by the streams: who has none is not kept
+        self._rates = Rates()
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = asyncio.Event()  # who waits for it goes, whatever becomes of the drain
@@ -49,22 +74,40 @@ class Admission:
         return ""
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, caller: Caller = ANYBODY) -> Iterator[None]:
         """Hold a place among the streams.
 
         Raises:
             Unavailable: the server is loading or draining.
-            Overloaded: all places are taken.
+            Overloaded: all places are taken, or all that the caller may have.
         """
+        self._check_share(caller)
         self._check()
         self.streams += 1
+        self._of_peers[caller.name] += 1
         self._empty.clear()
         try:
             yield
         finally:
-            self.streams -= 1
-            if not self.streams:
-                self._empty.set()
+            self._leave(caller.name)
+
+    def _leave(self, name: str) -> None:
+        self._of_peers[name] -= 1
+        if not self._of_peers[name]:
+            del self._of_peers[name]
+        self.streams -= 1
+        if not self.streams:
+            self._empty.set()
+
+    def _check_share(self, caller: Caller) -> None:
+        """Refuse a peer that asks too often or has enough. Neither message names a peer."""
+        most, often = caller.share.streams, caller.share.calls_per_minute
+        if wait_s := self._rates.wait_s(caller.name, caller.now_s, often):
+            self._refused("share")
+            raise Overloaded(f"You began {often} calls in a minute, and none may begin more: go slower.", wait_s)
+        if most and self._of_peers[caller.name] >= most:
+            self._refused("share")
+            raise Overloaded(f"You have {most} streams, and none may have more: end one first.", RETRY_AFTER_S)
 
     def _check(self) -> None:
         if self.unready:

@@ -21,6 +21,7 @@ from stt_service.errors import (
     SttError,
     Terminated,
     TimedOut,
+    Unauthenticated,
     Unavailable,
     Unknown,
     Untimely,
@@ -34,6 +35,7 @@ REFUSED_HEADER = "stt-refused"  # docker/envoy/envoy.yaml looks for it
 DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
 CODES = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     Unknown: grpc.StatusCode.NOT_FOUND,
     Untimely: grpc.StatusCode.FAILED_PRECONDITION,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import IO
 
 import click
 
-from stt_service import config, diagnostics, logs
+from stt_service import config, diagnostics, logs, tokens
+from stt_service.access import accesses, append_private
 from stt_service.devices import choose
 from stt_service.errors import SttError
 from stt_service.evaluation_trials import changed
@@ -49,6 +50,29 @@ def check() -> None:
 def download_command(model: str) -> None:
     """Fetch the weights of MODEL, a name as in WHISPER_MODEL; print the folder they lie in."""
     _run(lambda parameters: click.echo(download(model, models_folder(parameters.models_dir))))
+
+
+@main.command("token")
+@click.argument("name")
+@click.option(
+    "--add", "file", type=click.Path(dir_okay=False, path_type=Path), help="Add it there, instead of telling the line."
+)
+def token_command(name: str, file: Path | None) -> None:
+    """Make a token for NAME: it goes to stdout, once; the file of tokens keeps its hash, and nobody keeps the token.
+
+    \b
+      stt-server token ann --add /etc/stt/tokens        then: AUTH_TOKENS_FILE=/etc/stt/tokens
+    """
+    try:
+        token = tokens.new_token()
+        line = tokens.line(name, token)
+        if file is None:
+            logs.say(["For the file of AUTH_TOKENS_FILE or CONTROL_TOKENS_FILE:", line])
+        else:
+            append_private(file, f"{line}\n")
+    except SttError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(token)
 
 
 @main.command("evaluate")
@@ -114,15 +138,16 @@ class _Failed(click.ClickException):
 
 
 def _check(parameters: Parameters) -> None:
-    logs.say(_self_tested(_prepare(parameters), parameters))
+    logs.say(_self_tested(_prepare(parameters, accesses(parameters).warnings), parameters))
 
 
 async def _serve(parameters: Parameters) -> None:
     """Listen at once, serve when the models are loaded and tried, stop when told to."""
-    server = Server(parameters)
+    allowed = accesses(parameters)
+    server = Server(parameters, allowed)
     await server.start()
     try:
-        prepared = await asyncio.to_thread(_prepare, parameters)
+        prepared = await asyncio.to_thread(_prepare, parameters, allowed.warnings)
         stopped = _signalled()
         serving = asyncio.create_task(server.serve(prepared))
         logs.say(_self_tested(prepared, parameters))
@@ -157,12 +182,12 @@ def _addresses(server: Server) -> list[str]:
     ]
 
 
-def _prepare(parameters: Parameters) -> Prepared:
+def _prepare(parameters: Parameters, warnings: Sequence[str]) -> Prepared:
     """Print the banner, load the models, try them. Blocks."""
     device, cuda = choose(parameters)
     named = names(parameters, device)
     plan = compute_plan(device, named, usable_cores())
-    logs.say(diagnostics.configuration(parameters, device, cuda, named, plan))
+    logs.say(diagnostics.configuration(parameters, device, cuda, named, plan, warnings))
     logs.say(diagnostics.fallback(device))
 
     def loading(name: str) -> None:

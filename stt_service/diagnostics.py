@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psutil
 
@@ -15,7 +15,9 @@ GB = 2**30
 SLOW = 0.5  # a real-time factor above this leaves no room for partials
 
 
-def configuration(parameters: Parameters, device: Device, cuda: Cuda, names: Names, plan: Plan) -> Iterator[str]:
+def configuration(
+    parameters: Parameters, device: Device, cuda: Cuda, names: Names, plan: Plan, warnings: Sequence[str] = ()
+) -> Iterator[str]:
     """Return the banner up to the loading of the models."""
     yield "STT SERVER CONFIGURATION"
     yield RULE
@@ -42,8 +44,9 @@ def configuration(parameters: Parameters, device: Device, cuda: Cuda, names: Nam
     yield f"  Control Port: {parameters.control_port or 'any'}"
     yield f"  Data Port: {parameters.data_port or 'any'}"
     yield f"  Metrics Port: {parameters.metrics_port or 'any'}"
-    if parameters.allow_insecure:
-        yield "  WARNING: ALLOW_INSECURE=true: whoever reaches this address can use the server, unencrypted"
+    yield from _protection(parameters)
+    for warning in warnings:
+        yield f"  WARNING: {warning}"
     yield from memory(cuda)
 
 
@@ -93,6 +96,18 @@ def smaller(name: str) -> str:
     suffix = ".en" if name.endswith(".en") else ""
     size = next((i for i, size in enumerate(sizes) if name.startswith(size)), 2)
     return sizes[max(0, size - 1)] + ("" if size == 0 else suffix)
+
+
+def _protection(parameters: Parameters) -> Iterator[str]:
+    """Return what protects the ports, and what does not."""
+    clients = ", clients show certificates" if parameters.tls_client_ca else ""
+    yield f"  TLS: {'on' + clients if parameters.tls_cert else 'off'}"
+    asked = (("Data", parameters.auth_tokens_file), ("Control", parameters.control_tokens_file))
+    yield f"  Tokens: {', '.join(name for name, file in asked if file) or 'none'}"
+    if parameters.lacks:
+        yield f"  WARNING: ALLOW_INSECURE=true: strangers can use it or listen in: {', '.join(parameters.lacks)}"
+    if not parameters.is_on_loopback:
+        yield "  WARNING: METRICS_PORT tells its figures to whoever reaches it: keep strangers off with a firewall"
 
 
 def _gpu_status(cuda: Cuda, device: Device) -> Iterator[str]:

@@ -4,6 +4,7 @@
     ├── InvalidRequest      the client, now: INVALID_ARGUMENT
     ├── Unknown             the client, now: NOT_FOUND
     ├── Untimely            the client, once something else has changed: FAILED_PRECONDITION
+    ├── Unauthenticated     the client, with a token: UNAUTHENTICATED
     ├── Overloaded          the client, later: RESOURCE_EXHAUSTED, with a delay
     ├── Unavailable         the client, elsewhere or later: UNAVAILABLE
     ├── TimedOut            the client, by a new stream: DEADLINE_EXCEEDED
@@ -34,6 +35,10 @@ class Unknown(SttError):
 
 class Untimely(SttError):
     """It cannot be done as things stand."""
+
+
+class Unauthenticated(SttError):
+    """The client showed no token that holds. Whether it was none, a wrong one or another port's is not told."""
 
 
 class Overloaded(SttError):

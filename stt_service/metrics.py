@@ -30,7 +30,7 @@ LOOP_EVERY_S = 0.5
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
 
 
-REFUSALS = ("loading", "draining", "full", "request")
+REFUSALS = ("loading", "draining", "full", "share", "token", "request")
 # gRPC's names of the statuses that streams end with.
 OUTCOMES = (
     "OK",

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.config import JsonDict
 
 from stt_service.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from stt_service.errors import InvalidRequest
 from stt_service.explanations import explain
+from stt_service.network import NetworkParameters
 
 # The codes of Whisper's tokenizer (openai/whisper, tokenizer.py).
 LANGUAGES = frozenset(
@@ -27,7 +28,6 @@ MAX_PROMPT_CHARACTERS = 2000
 MAX_HOTWORDS = 100
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 FRAME_MS = round(1000 * FRAME_S)
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def frames(seconds: float) -> int:
@@ -115,7 +115,7 @@ class LiveParameters(BaseModel):
             raise InvalidRequest(explain(error)) from error
 
 
-class Parameters(LiveParameters):
+class Parameters(NetworkParameters, LiveParameters):
     """The settings of a server: WHISPER_MODEL in the environment sets `whisper_model`.
 
     Those that are not a stream's are of scope RESTART unless they say otherwise.
@@ -189,6 +189,12 @@ class Parameters(LiveParameters):
         description="Streams admitted at once; auto = what the self-test showed the machine can carry.",
         json_schema_extra=AT_ONCE,
     )
+    max_streams_per_peer: int = Field(
+        0, ge=0, le=10_000, description="Streams of one peer at once; 0 = any number.", json_schema_extra=AT_ONCE
+    )
+    max_calls_per_minute: int = Field(
+        3000, ge=0, le=10**6, description="Calls one peer may begin; 0 = any number.", json_schema_extra=AT_ONCE
+    )
     max_batch: int = Field(16, ge=1, le=256, description="Decodes that run together.")
     idle_timeout: Seconds = Field(
         300.0,
@@ -204,35 +210,10 @@ class Parameters(LiveParameters):
         description="A stream is ended after so much audio; 0 = never.",
         json_schema_extra=NEW_STREAMS_S,
     )
-    server_bind: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
-    allow_insecure: bool = Field(
-        False, description="Listen on other addresses than loopback although anybody there may then connect."
-    )
-    data_port: int = Field(8012, ge=0, le=65_535, description="Port of SpeechToText, health and reflection; 0 = any.")
-    control_port: int = Field(8011, ge=0, le=65_535, description="Port of Control; 0 = any.")
-    metrics_port: int = Field(
-        8013, ge=0, le=65_535, description="Port of /metrics, /healthz and /readyz, over HTTP; 0 = any."
-    )
-    tls_cert: str = Field("", description="File of the certificate and its chain, PEM; with TLS_KEY it turns TLS on.")
-    tls_key: str = Field("", description="File of the certificate's private key, PEM.")
-    tls_client_ca: str = Field(
-        "", description="File of the authorities that sign clients' certificates, PEM: clients must show one then."
-    )
-    auth_tokens_file: str = Field("", description="File of the hashed tokens that clients of the data port show.")
-    control_tokens_file: str = Field("", description="The same for Control.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level logged.", json_schema_extra=AT_ONCE
     )
     log_format: Literal["text", "json"] = Field("text", description="text, or json: an object in each line.")
-
-    @model_validator(mode="after")
-    def _safe(self) -> Self:
-        if self.server_bind not in LOOPBACK and not self.allow_insecure:
-            raise ValueError(
-                f"SERVER_BIND={self.server_bind} lets anybody on that network connect: "
-                "set ALLOW_INSECURE=true if that is meant, or SERVER_BIND=127.0.0.1"
-            )
-        return self
 
     def live(self) -> LiveParameters:
         """Return what a stream starts from."""

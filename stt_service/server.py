@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 from stt.v1 import control_pb2, control_pb2_grpc, stt_pb2, stt_pb2_grpc
 
+from stt_service.access import Accesses
 from stt_service.answers import DISCARD_S
 from stt_service.asked_metrics import GpuCollector, ModelCollector
 from stt_service.batcher import Lane
@@ -23,7 +24,7 @@ from stt_service.live_streams import LiveStreams
 from stt_service.metrics import Metrics, watch_loop
 from stt_service.metrics_port import MetricsPort
 from stt_service.parameters import Parameters
-from stt_service.port import Port
+from stt_service.port import Port, Where
 from stt_service.prepared import Prepared
 from stt_service.shelf import Shelf
 from stt_service.speech import Ready, SpeechToText
@@ -42,12 +43,17 @@ LINGER_S = 2 * DISCARD_S  # for the last statuses to go out before the server en
 class Server:
     """The ports: data for speech, control for operators. Each has health and reflection."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, accesses: Accesses) -> None:
         self.metrics = Metrics(CollectorRegistry())
         self._gate = Gate((SERVICE,), partial(refused, self.metrics))
         self._config, self._streams, self._usage = LiveConfig(parameters), LiveStreams(), Usage()
-        self.data = Port("DATA_PORT", parameters.server_bind, parameters.data_port, DATA_MESSAGE_BYTES)
-        self.control = Port("CONTROL_PORT", parameters.server_bind, parameters.control_port, CONTROL_MESSAGE_BYTES)
+        bind, refused_here = parameters.server_bind, self.metrics.refused
+        data, control = (
+            Where("DATA_PORT", bind, parameters.data_port),
+            Where("CONTROL_PORT", bind, parameters.control_port),
+        )
+        self.data = Port(data, accesses.data, DATA_MESSAGE_BYTES, refused_here)
+        self.control = Port(control, accesses.control, CONTROL_MESSAGE_BYTES, refused_here)
         self._speech = SpeechToText(self._config, self._gate.admission, self._streams, self.metrics)
         self._operated = Control(self._config, self._gate, self._streams, Looks(self._gate, self._usage, self.metrics))
         self.watch = MetricsPort(

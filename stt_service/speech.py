@@ -12,14 +12,15 @@ from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
 from stt_service import wire
-from stt_service.admission import Admission
+from stt_service.admission import Admission, Caller, Share
 from stt_service.answers import answered, say_in_band, say_nothing
 from stt_service.calls import Call, followed
 from stt_service.figures import StreamFigures
 from stt_service.live_config import LiveConfig
-from stt_service.live_streams import LiveStream, LiveStreams, host
+from stt_service.live_streams import LiveStream, LiveStreams
 from stt_service.metrics import Metrics
 from stt_service.pace import Pace
+from stt_service.peers import caller
 from stt_service.recognition import Recognition
 from stt_service.session import Session, SessionConfig
 from stt_service.shelf import Lent, Shelf
@@ -55,9 +56,9 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         self._ready = ready
 
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
-        with followed(self._metrics, host(context.peer())) as call:
+        with followed(self._metrics, caller(context)) as call:
             async with answered(context, partial(say_in_band, context, requests)):
-                with call, self._admission.place():
+                with call, self._admission.place(self._caller(call.peer)):
                     await self._stream(self._loaded, call, requests, context)
 
     async def _stream(self, ready: Ready, call: Call, requests: Requests, context: Context) -> None:
@@ -96,9 +97,9 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     async def Recognize(  # noqa: N802
         self, request: pb.RecognizeRequest, context: UnaryContext
     ) -> pb.RecognizeResponse:
-        with followed(self._metrics, host(context.peer())) as call:
+        with followed(self._metrics, caller(context)) as call:
             async with answered(context, say_nothing):
-                with call, self._admission.place(), self._loaded.shelf.lent() as lent:
+                with call, self._admission.place(self._caller(call.peer)), self._loaded.shelf.lent() as lent:
                     return await self._recognise(self._loaded, lent, call, request)
         raise AssertionError("unreachable: answered aborts the call")
 
@@ -138,6 +139,10 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             ),
             stream_vads(ready.silero, server),
         )
+
+    def _caller(self, name: str) -> Caller:
+        server = self._config.parameters
+        return Caller(name, time.monotonic(), Share(server.max_streams_per_peer, server.max_calls_per_minute))
 
     @property
     def _loaded(self) -> Ready:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Requests = AsyncIterator[pb.StreamingRecognizeRequest]
 
 MAX_CHUNK_BYTES = 4 * 2**20
+CONFIG_S = 10.0  # for the first message: a place is held meanwhile
 FINISH_S = 10.0  # of the grace, for what is still owed then
 GRACE_S = 60.0  # for streams to get what they are owed when the server drains
 STALL_S = 3.0  # of wall-clock time without audio: an open utterance is ended
@@ -42,6 +43,11 @@ class Limits:
     idle_s: float
     duration_s: float  # 0: none
     grace_s: float  # left for a stream when the server drains
+
+    @property
+    def config_s(self) -> float:
+        """How long a client may be silent before its first message."""
+        return min(CONFIG_S, self.idle_s)
 
     @property
     def write_s(self) -> float:
@@ -203,12 +209,12 @@ async def first_config(requests: Requests, limits: Limits, draining: asyncio.Eve
     """
     coming, drained = asyncio.create_task(_config(requests)), asyncio.create_task(draining.wait())
     try:
-        await asyncio.wait((coming, drained), timeout=limits.idle_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((coming, drained), timeout=limits.config_s, return_when=asyncio.FIRST_COMPLETED)
         if coming.done():
             return coming.result()
         if drained.done():
             raise Unavailable(AWAY)
-        raise TimedOut(f"No config came for {limits.idle_s:g} s: send it first, then audio.")
+        raise TimedOut(f"No config came for {limits.config_s:g} s: send it first, then audio.")
     finally:
         coming.cancel()
         drained.cancel()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from stt_service.admission import RETRY_AFTER_S, Admission
+from stt_service.admission import RETRY_AFTER_S, Admission, Caller, Share
 from stt_service.errors import Overloaded, Unavailable
 
 
@@ -83,4 +83,31 @@ def test_fewer_places_send_nobody_away() -> None:
         with pytest.raises(Overloaded, match="All 1 streams"), admission.place():
             pass
     with admission.place():
+        pass
+
+
+def ann(now_s: float = 0.0, **share: int) -> Caller:
+    return Caller("ann", now_s, Share(**share))
+
+
+def test_one_peer_has_no_more_streams_than_its_share() -> None:
+    admission = opened(9)
+    with admission.place(ann(streams=2)), admission.place(ann(streams=2)):
+        with pytest.raises(Overloaded, match="You have 2 streams") as refused, admission.place(ann(streams=2)):
+            pass
+        assert refused.value.retry_after_s > 0
+        with admission.place(Caller("bob", 0.0, Share(streams=2))):
+            assert admission.streams == 3
+    with admission.place(ann(streams=1)):
+        pass
+
+
+def test_a_peer_that_calls_too_often_is_told_when_to_come_again() -> None:
+    admission = opened(9)
+    with admission.place(ann(calls_per_minute=1)):
+        pass
+    with pytest.raises(Overloaded, match="1 calls in a minute") as refused, admission.place(ann(calls_per_minute=1)):
+        pass
+    assert refused.value.retry_after_s == pytest.approx(60)
+    with admission.place(ann(60.0, calls_per_minute=1)):
         pass

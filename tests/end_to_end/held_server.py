@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from held_engine import Engine
 from wire_client import health
 
+from stt_service.access import accesses
 from stt_service.devices import Device
 from stt_service.errors import ModelNotFound
 from stt_service.models import Models, Names, Plan, SelfTest
@@ -51,12 +53,17 @@ def prepared(held: HeldEngine, load: Callable[[str], HeldEngine] = no_other) -> 
 
 @asynccontextmanager
 async def serving(
-    held: HeldEngine, max_streams: int, data_port: int = 0, load: Callable[[str], HeldEngine] = no_other
+    held: HeldEngine,
+    max_streams: int,
+    data_port: int = 0,
+    load: Callable[[str], HeldEngine] = no_other,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> AsyncIterator[Server]:
     """Have a server with this engine; it is drained at the end, if it was not before."""
     language = "ru" if held.multilingual else "en"
     ports = {"data_port": data_port, "control_port": 0, "metrics_port": 0}
-    server = Server(Parameters.model_validate({**ports, "max_streams": max_streams, "language": language}))
+    parameters = Parameters.model_validate({**ports, "max_streams": max_streams, "language": language, **more})
+    server = Server(parameters, accesses(parameters))
     await server.start()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(prepared(held, load)))

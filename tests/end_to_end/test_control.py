@@ -20,6 +20,7 @@ from stt.v1 import stt_pb2
 from wire_client import Call, Request, assert_orderly, audio, health, streamed
 
 from benchmarks.recorded import Recording
+from stt_service.access import Accesses
 from stt_service.parameters import Parameters
 from stt_service.server import Server
 
@@ -55,7 +56,7 @@ async def test_the_status_tells_what_the_server_is_and_has_to_do(question: Recor
 
 
 async def test_a_server_that_loads_tells_so_and_changes_nothing() -> None:
-    server = Server(Parameters.model_validate({"data_port": 0, "control_port": 0}))
+    server = Server(Parameters.model_validate({"data_port": 0, "control_port": 0}), Accesses())
     await server.start()
     try:
         async with operator(server.control.address) as control:

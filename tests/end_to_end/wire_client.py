@@ -65,8 +65,8 @@ class Heard:
 class Call:
     """One StreamingRecognize call."""
 
-    def __init__(self, stub: Stub) -> None:
-        self._call: grpc.aio.StreamStreamCall[Request, Response] = stub.StreamingRecognize()
+    def __init__(self, stub: Stub, metadata: tuple[tuple[str, str], ...] = ()) -> None:
+        self._call: grpc.aio.StreamStreamCall[Request, Response] = stub.StreamingRecognize(metadata=metadata)
         self.responses: list[Response] = []
         self.arrived = asyncio.Event()  # set by every response
         self._held: asyncio.Task[None] | None = None

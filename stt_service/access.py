@@ -1,0 +1,111 @@
+"""Who may use a port: certificates and tokens, read from where the settings say; and what should be known of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stt_service import tokens
+from stt_service.errors import InvalidSetting
+from stt_service.parameters import Parameters
+from stt_service.tokens import Tokens
+from stt_service.watched import Watched
+
+if TYPE_CHECKING:
+    from stt_service.certificates import Pem
+
+MAX_TOKENS_BYTES = 2**20  # ten thousand of them
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a port asks of who comes; None: nothing."""
+
+    pem: Watched[Pem] | None = None
+    tokens: Watched[Tokens] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accesses:
+    """Each port's, and a sentence for each thing that should be mended."""
+
+    data: Access = Access()
+    control: Access = Access()
+    warnings: tuple[str, ...] = ()
+
+
+def accesses(parameters: Parameters) -> Accesses:
+    """Read the certificates and tokens.
+
+    Raises:
+        InvalidSetting: a file is missing, or does not hold what it should.
+    """
+    pem, told = _tls(parameters)
+    data, of_data = _tokens("AUTH_TOKENS_FILE", parameters.auth_tokens_file)
+    control, of_control = _tokens("CONTROL_TOKENS_FILE", parameters.control_tokens_file)
+    return Accesses(Access(pem, data), Access(pem, control), (*told, *of_data, *of_control))
+
+
+def append_private(path: Path, line: str) -> None:
+    """Add a line to a file that its owner alone reads; it is made if there is none.
+
+    Raises:
+        InvalidSetting: it cannot be written.
+    """
+    try:
+        with open(path, "a", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:
+            file.write(line)
+    except OSError as error:
+        raise InvalidSetting(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _tls(parameters: Parameters) -> tuple[Watched[Pem] | None, list[str]]:
+    if not parameters.tls_cert:
+        return None, []
+    from stt_service import certificates  # with what it loads: most servers do without
+
+    authorities = Path(parameters.tls_client_ca) if parameters.tls_client_ca else None
+    files = certificates.Files(Path(parameters.tls_cert), Path(parameters.tls_key), authorities)
+    pem = Watched(files.all, partial(certificates.read, files))
+    return pem, certificates.warnings(files, pem.value(), datetime.now(UTC)) + _readable_by_others("TLS_KEY", files.key)
+
+
+def _tokens(setting: str, path: str) -> tuple[Watched[Tokens] | None, list[str]]:
+    if not path:
+        return None, []
+    watched = Watched((Path(path),), partial(_read_tokens, setting, Path(path)))
+    if not watched.value().entries:
+        raise InvalidSetting(f"{setting}={path} holds no token: `stt-server token NAME --add {path}` makes one.")
+    return watched, _readable_by_others(setting, Path(path))
+
+
+def _read_tokens(setting: str, path: Path) -> Tokens:
+    text = _text(setting, path)
+    try:
+        return tokens.parse(text)
+    except InvalidSetting as error:
+        raise InvalidSetting(f"{setting}={path} will not do: {error}") from error
+
+
+def _text(setting: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_TOKENS_BYTES + 1)
+        if len(content) > MAX_TOKENS_BYTES:
+            raise InvalidSetting(f"{setting}={path} is larger than {MAX_TOKENS_BYTES} bytes: is it the right file?")
+        return content.decode("utf-8")
+    except OSError as error:
+        raise InvalidSetting(f"{setting}={path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidSetting(f"{setting}={path} will not do: it should be text in UTF-8.") from error
+
+
+def _readable_by_others(setting: str, path: Path) -> list[str]:
+    if path.stat().st_mode & stat.S_IROTH:
+        return [f"{setting}={path} can be read by every user of this machine: chmod o-r {path}"]
+    return []

@@ -1,0 +1,169 @@
+"""Ports that ask for tokens: who is let in, and how little the others learn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+import pytest_asyncio
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from held_server import HeldEngine, serving
+from operator_client import operator, refusal
+from stt.v1 import control_pb2, stt_pb2
+from wire_client import Call, Heard, audio, config, connected
+
+from stt_service.authentication import REFUSAL
+from stt_service.server import Server
+from stt_service.tokens import line, new_token
+
+ANN, OPERATOR = new_token(), new_token()
+REFUSED = (StatusCode.UNAUTHENTICATED, REFUSAL)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A server whose ports ask for tokens, and its files of them."""
+
+    server: Server
+    clients: Path
+
+
+@pytest_asyncio.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[Guarded]:
+    clients, operators = tmp_path / "clients", tmp_path / "operators"
+    clients.write_text(line("ann", ANN))
+    operators.write_text(line("root", OPERATOR))
+    files = {"auth_tokens_file": str(clients), "control_tokens_file": str(operators)}
+    async with serving(HeldEngine(), 4, more={"max_streams_per_peer": 2, **files}) as server:
+        yield Guarded(server, clients)
+
+
+def shown(token: str | None) -> tuple[tuple[str, str], ...]:
+    return () if token is None else (("authorization", f"Bearer {token}"),)
+
+
+async def stream(server: Server, token: str | None, *more: stt_pb2.StreamingRecognizeRequest) -> Heard:
+    async with connected(server.data.address) as stub:
+        call = Call(stub, shown(token))
+        await call.send(config(), *more)
+        return await call.end()
+
+
+async def control(server: Server, token: str | None) -> tuple[StatusCode, str]:
+    async with operator(server.control.address) as stub:
+        return await refusal(stub.GetStatus(control_pb2.GetStatusRequest(), metadata=shown(token)))
+
+
+async def test_who_shows_a_token_of_the_port_is_served(guarded: Guarded) -> None:
+    assert (await stream(guarded.server, ANN)).code is StatusCode.OK
+    async with operator(guarded.server.control.address) as stub:
+        answer = await stub.GetStatus(control_pb2.GetStatusRequest(), metadata=shown(OPERATOR))
+    assert answer.status.state == control_pb2.STATE_SERVING
+
+
+@pytest.mark.parametrize(
+    "token", [None, "", "wrong", OPERATOR, ANN[:-1]], ids=["none", "empty", "wrong", "operators", "part"]
+)
+async def test_all_others_hear_one_sentence_on_the_data_port(guarded: Guarded, token: str | None) -> None:
+    heard = await stream(guarded.server, token)
+    assert (heard.code, heard.refusal()) == REFUSED
+    assert heard.kinds == ["failure"]
+    async with connected(guarded.server.data.address) as stub:
+        assert await refusal(stub.Recognize(stt_pb2.RecognizeRequest(), metadata=shown(token))) == REFUSED
+
+
+@pytest.mark.parametrize("token", [None, "wrong", ANN], ids=["none", "wrong", "of the data port"])
+async def test_all_others_hear_the_same_on_the_control_port(guarded: Guarded, token: str | None) -> None:
+    assert await control(guarded.server, token) == REFUSED
+
+
+async def test_a_client_that_goes_on_writing_learns_it_too(guarded: Guarded) -> None:
+    async with connected(guarded.server.data.address) as stub:
+        call = Call(stub, shown("wrong"))
+        await call.send(*[config(), *[audio(bytes(3200))] * 500])
+        assert (await call.until("failure")).failure.message == REFUSAL
+
+
+async def test_what_there_is_is_not_told_without_a_token(guarded: Guarded) -> None:
+    async with grpc.aio.insecure_channel(guarded.server.data.address) as channel:
+        no_such_call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/stt.v1.SpeechToText/NoSuchCall", bytes, bytes
+        )
+        assert await refusal(no_such_call(b"")) == REFUSED
+        assert await refusal(services(channel, None)) == REFUSED
+        assert len(await services(channel, ANN)) == 3
+
+
+async def services(channel: grpc.aio.Channel, token: str | None) -> list[str]:
+    question = reflection_pb2.ServerReflectionRequest(list_services="*")
+    asked = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+    call = asked(iter([question]), metadata=shown(token))
+    return [service.name async for answer in call for service in answer.list_services_response.service]
+
+
+async def test_a_balancer_may_ask_for_health_and_nobody_may_watch_it(guarded: Guarded) -> None:
+    async with grpc.aio.insecure_channel(guarded.server.data.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest())
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        assert await refusal(anext(aiter(health.Watch(health_pb2.HealthCheckRequest())))) == REFUSED
+
+
+async def test_a_token_holds_as_soon_as_its_line_is_there_and_no_longer(guarded: Guarded) -> None:
+    bob = new_token()
+    assert (await stream(guarded.server, bob)).code is StatusCode.UNAUTHENTICATED
+    guarded.clients.write_text(line("bob", bob) + "\n")
+    assert (await stream(guarded.server, bob)).code is StatusCode.OK
+    assert (await stream(guarded.server, ANN)).code is StatusCode.UNAUTHENTICATED
+
+
+async def test_a_broken_file_leaves_the_tokens_as_they_were(guarded: Guarded, caplog: pytest.LogCaptureFixture) -> None:
+    guarded.clients.write_text(f"ann {ANN}\n")
+    for _ in range(2):
+        assert (await stream(guarded.server, ANN)).code is StatusCode.OK
+    (told,) = [message for message in caplog.messages if "AUTH_TOKENS_FILE" in message]
+    assert "line 1 should be NAME sha256:HASH" in told
+    assert "What held before goes on to hold." in told
+
+
+async def test_a_holder_has_no_more_streams_than_its_share(guarded: Guarded) -> None:
+    async with connected(guarded.server.data.address) as stub:
+        calls = [Call(stub, shown(ANN)) for _ in range(2)]
+        for call in calls:
+            await call.send(config())
+            await call.until("started")
+        heard = await stream(guarded.server, ANN)
+        assert heard.code is StatusCode.RESOURCE_EXHAUSTED
+        assert heard.refusal() == "You have 2 streams, and none may have more: end one first."
+        await asyncio.gather(*[call.end() for call in calls])
+
+
+async def test_an_operator_sees_whose_streams_they_are(guarded: Guarded) -> None:
+    async with connected(guarded.server.data.address) as stub, operator(guarded.server.control.address) as control:
+        call = Call(stub, shown(ANN))
+        await call.send(config())
+        await call.until("started")
+        listed = await control.ListSessions(control_pb2.ListSessionsRequest(), metadata=shown(OPERATOR))
+        assert [session.peer for session in listed.sessions] == ["ann"]
+        await call.end()
+
+
+async def test_the_log_tells_of_refusals_once_and_of_no_token(
+    guarded: Guarded, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for token in (ANN, "stt_very-secret-guess", OPERATOR):
+        for _ in range(5):
+            await stream(guarded.server, token)
+    told = [message for message in caplog.messages if "without a token that holds" in message]
+    assert told == ["DATA_PORT: 1 calls without a token that holds, the last from 127.0.0.1"]
+    for secret in (ANN, OPERATOR, "very-secret-guess"):
+        assert secret not in caplog.text
