@@ -65,7 +65,12 @@ class Ours(System):
         return self._service.pid
 
     def connect(self) -> Connection:
-        return _Stream(self._service.address, self._language)
+        return stream_to(self._service.address, self._language)
+
+
+def stream_to(address: str, language: str) -> Connection:
+    """Return a stream that is not open yet."""
+    return _Stream(address, language)
 
 
 class _Stream(Connection):

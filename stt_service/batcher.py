@@ -15,6 +15,7 @@ from enum import Enum, auto
 
 from stt_service.errors import EngineFailed
 from stt_service.events import Cost, Decode
+from stt_service.precedence import behind_the_loop
 from stt_service.scheduler import Job, Scheduler
 from stt_service.transcript import Kind, Transcript, Window
 
@@ -163,7 +164,7 @@ class Lane:
 
     async def run(self) -> None:
         """Run batches until cancelled, which waits for those that are running."""
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="engine") as threads:
+        with ThreadPoolExecutor(self.workers, "engine", behind_the_loop) as threads:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(self.workers):
                     tasks.create_task(self._work(threads))
