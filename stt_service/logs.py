@@ -25,7 +25,7 @@ _FIELDS: ContextVar[dict[str, str]] = ContextVar("fields of the log")
 def configure(level: str, log_format: Literal["text", "json"]) -> None:
     """Have the log written to stderr in that form, from that level on."""
     lines = logging.StreamHandler()
-    lines.addFilter(_add_fields)
+    lines.addFilter(add_fields)
     lines.setFormatter(_json() if log_format == "json" else _Text("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[lines])
     BANNER.setLevel(logging.INFO)
@@ -53,7 +53,8 @@ def following(**fields: str) -> Iterator[None]:
         _FIELDS.reset(token)
 
 
-def _add_fields(record: logging.LogRecord) -> bool:
+def add_fields(record: logging.LogRecord) -> bool:
+    """Give the record the fields of `following`; as a filter of a handler."""
     record.__dict__.update(_FIELDS.get({}))
     return True
 

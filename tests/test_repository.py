@@ -69,7 +69,7 @@ def our_texts() -> Iterator[Path]:
         folders[:] = [name for name in folders if not _built(name)]
         for name in names:
             path = here / name
-            if path.suffix not in {".flac", ".wav", ".pyc"} and name not in {".env", ".git"}:
+            if path.suffix not in {".flac", ".wav", ".png", ".pyc"} and name not in {".env", ".git"}:
                 yield path
 
 

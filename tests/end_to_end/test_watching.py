@@ -1,0 +1,191 @@
+"""What a server tells of itself while it runs: readiness from its first moment to its last, metrics, and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from socket import create_server
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import pytest
+import pytest_asyncio
+from grpc import StatusCode
+from held_server import HeldEngine, serving
+from servers import COMMON, Server, run_server
+from stt.v1 import stt_pb2 as pb
+from wire_client import Call, Heard, Request, audio, config, connected, streamed
+
+from benchmarks.broken_dictations import free_port
+from benchmarks.recorded import Recording
+from stt_service import logs
+
+pytestmark = pytest.mark.model
+
+QUESTION = "en/brooklyn-bridge"
+SMALL = {"WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en", "MAX_STREAMS": "1", "LOG_FORMAT": "json"}
+LOADING = "The server is still loading its models: try again in a few seconds.\n"
+LEAVING = "The server is going away: use another one.\n"
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What was seen of a server from its start to its end."""
+
+    loading: tuple[int, str]
+    ready: tuple[int, str]
+    draining: tuple[int, str]
+    metrics: str  # before the drain
+    spoken: Heard
+    spoken_id: str
+    lines: list[Line]
+
+    def about(self, word: str) -> list[Line]:
+        """Return the lines whose message begins so."""
+        return [line for line in self.lines if line["message"].startswith(word)]
+
+
+def look(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as refusal:
+        return refusal.code, refusal.read().decode()
+
+
+async def first_look(port: int) -> tuple[int, str]:
+    """Return what /readyz says as soon as it says anything."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await asyncio.to_thread(look, port, "/readyz")
+            except URLError:
+                continue
+
+
+async def changed_look(port: int, before: tuple[int, str]) -> tuple[int, str]:
+    """Return what /readyz says once it says something else."""
+    async with asyncio.timeout(30):
+        while (seen := await asyncio.to_thread(look, port, "/readyz")) == before:
+            pass
+    return seen
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def life(recordings: Mapping[str, Recording]) -> AsyncIterator[Life]:
+    """A server that serves one, refuses one who comes beside it and one who asks for nonsense, and is told to end."""
+    port, pcm = free_port(), recordings[QUESTION].pcm()
+    labelled = Request(config=pb.StreamingConfig(client_id="kitchen", partials=True))
+    with Server({**COMMON, **SMALL, "METRICS_PORT": str(port)}) as server:
+        loading = await first_look(port)
+        await asyncio.to_thread(server.wait_until_listening)
+        ready = await changed_look(port, loading)
+        async with connected(server.address) as stub:
+            call = Call(stub)
+            await call.send(labelled)
+            started = (await call.until("started")).started
+            await streamed(stub, config())
+            await call.say(pcm)
+            spoken = await call.end()
+            await streamed(stub, Request(config=pb.StreamingConfig(settings=pb.Settings(language="xx"))))
+            _, metrics = await asyncio.to_thread(look, port, "/metrics")
+            last = Call(stub)
+            await last.send(labelled, audio(pcm[: len(pcm) // 4 * 2]))
+            await last.until("speech_started")
+            server.terminate()
+            draining = await changed_look(port, ready)
+            await last.rest()
+        await server.ended()
+    yield Life(
+        loading, ready, draining, metrics, spoken, started.stream_id, [json.loads(line) for line in server.lines]
+    )
+
+
+async def test_it_is_not_ready_while_it_loads_nor_while_it_drains(life: Life) -> None:
+    assert life.loading == (503, LOADING)
+    assert life.ready == (200, "ok\n")
+    assert life.draining == (503, LEAVING)
+
+
+async def test_its_metrics_are_what_the_client_saw(life: Life) -> None:
+    heard = life.spoken
+    assert heard.code is StatusCode.OK
+    counted = dict(line.rsplit(" ", 1) for line in life.metrics.splitlines() if not line.startswith("#"))
+    assert float(counted["stt_streams_opened_total"]) == 1
+    assert float(counted['stt_streams_closed_total{outcome="OK"}']) == 1
+    assert float(counted["stt_finals_total"]) == len(heard.finals)
+    assert float(counted["stt_words_total"]) == len(heard.text.split())
+    unread = float(counted['stt_partials_shed_total{reason="unread"}'])
+    assert float(counted["stt_partials_total"]) - unread == len(heard.partials)
+    assert float(counted['stt_refusals_total{reason="full"}']) == 1
+    assert float(counted['stt_refusals_total{reason="request"}']) == 1
+
+
+async def test_every_line_of_its_log_is_an_object_the_banner_too(life: Life) -> None:
+    for line in life.lines:
+        assert {"time", "level", "logger", "message"} <= line.keys()
+    assert life.about("STT SERVER CONFIGURATION")
+    assert life.about("Listening on ")
+
+
+async def test_a_stream_is_followed_by_its_id_from_its_first_line_to_its_last(life: Life) -> None:
+    opened, closed = [line for line in life.lines if line.get("stream") == life.spoken_id]
+    assert (opened["client"], opened["peer"], opened["language"]) == ("kitchen", "127.0.0.1", "en")
+    assert closed["message"].startswith("closed: OK, ")
+    assert (closed["outcome"], closed["words"]) == ("OK", len(life.spoken.text.split()))
+    assert closed["audio_s"] > 0
+    assert closed["longest_lag_s"] >= closed["median_lag_s"] > 0
+
+
+async def test_who_was_refused_has_a_line_and_an_id(life: Life) -> None:
+    refusals = life.about("refused: ")
+    assert [line["reason"] for line in refusals] == ["full", "request"]
+    assert len({line["stream"] for line in refusals}) == 2
+
+
+async def test_a_stream_that_the_drain_ended_says_so(life: Life) -> None:
+    assert life.about("closed: ")[-1]["outcome"] == "UNAVAILABLE"
+
+
+async def test_nothing_that_was_said_is_in_the_log(life: Life) -> None:
+    assert "brooklyn" not in json.dumps(life.lines).lower()
+
+
+def test_a_metrics_port_that_is_taken_is_named_in_an_object(tmp_path: Path) -> None:
+    with create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        ended = run_server(tmp_path, METRICS_PORT=port, LOG_FORMAT="json", DEVICE="cpu")
+    [line] = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert ended.returncode == 1
+    assert line["level"] == "ERROR"
+    assert f"METRICS_PORT={port} on 127.0.0.1 cannot be used" in line["message"]
+
+
+async def test_a_failure_is_logged_with_the_id_of_its_stream(
+    recordings: Mapping[str, Recording], caplog: pytest.LogCaptureFixture
+) -> None:
+    held = HeldEngine()
+    held.failures["first"] = RuntimeError("CUDA error")
+    held.release()
+    caplog.handler.addFilter(logs.add_fields)
+    async with serving(held, 1) as server, connected(server.data.address) as stub:
+        call = Call(stub)
+        await call.send(Request(config=pb.StreamingConfig(settings=pb.Settings(initial_prompt="first"))))
+        started = (await call.until("started")).started
+        with caplog.at_level(logging.ERROR):
+            await call.say(recordings[QUESTION].pcm())
+            heard = await call.end()
+        counted = server.metrics.value
+        assert counted("stt_decode_failures_total") >= 1
+        assert counted("stt_streams_closed_total", outcome="INTERNAL") == 1
+        assert counted("stt_streams") == 0
+    caplog.handler.removeFilter(logs.add_fields)
+    assert heard.code is StatusCode.INTERNAL
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.__dict__["stream"] == started.stream_id
