@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import click
+from click.core import ParameterSource
 
 from stt_cli.control_options import FORMAT, control_options
 from stt_cli.failures import failures
@@ -84,13 +85,23 @@ def config_set(changes: tuple[tuple[str, str], ...], control: Target, output_for
         click.echo(operations.change(control, values, as_json=output_format == "json"))
 
 
+def _is_for_a_subcommand(context: click.Context) -> bool:
+    """Tell whether a command below follows, which has options of its own: those before it would be for nothing."""
+    if context.invoked_subcommand is None:
+        return False
+    for name in context.params:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"Options stand behind {context.invoked_subcommand}.")
+    return True
+
+
 @click.group(epilog=SESSIONS_EXAMPLES, invoke_without_command=True)
 @control_options
 @FORMAT
 @click.pass_context
 def sessions(context: click.Context, control: Target, output_format: str) -> None:
     """List the streams that are open, or end an utterance or a stream."""
-    if context.invoked_subcommand is None:
+    if not _is_for_a_subcommand(context):
         from stt_cli import operations
 
         with failures():
@@ -125,7 +136,7 @@ def sessions_terminate(session_id: str, control: Target) -> None:
 @click.pass_context
 def models(context: click.Context, control: Target, output_format: str) -> None:
     """List the models that are loaded, load another for new streams, or unload one."""
-    if context.invoked_subcommand is None:
+    if not _is_for_a_subcommand(context):
         from stt_cli import operations
 
         with failures():

@@ -13,11 +13,11 @@ from grpc import StatusCode
 from hearing import Hearing
 from held_server import HeldEngine
 from operated import operated
-from operator_client import only_session, operator, refusal, set_to, status
+from operator_client import only_session, operator, refusal, status
 from sounds import silence
 from stt.v1 import control_pb2 as pb
 from stt.v1 import stt_pb2
-from wire_client import Call, Request, assert_orderly, audio, health, streamed
+from wire_client import Request, assert_orderly, audio, health, streamed
 
 from benchmarks.recorded import Recording
 from stt_service.access import Accesses
@@ -56,7 +56,7 @@ async def test_the_status_tells_what_the_server_is_and_has_to_do(question: Recor
 
 
 async def test_a_server_that_loads_tells_so_and_changes_nothing() -> None:
-    server = Server(Parameters.model_validate({"data_port": 0, "control_port": 0}), Accesses())
+    server = Server(Parameters.model_validate({"data_port": 0, "control_port": 0, "metrics_port": 0}), Accesses())
     await server.start()
     try:
         async with operator(server.control.address) as control:
@@ -94,64 +94,6 @@ async def test_a_watch_of_no_length_is_refused() -> None:
             StatusCode.INVALID_ARGUMENT,
             "interval=1e-09 s will not do: it should be 0.2 to 60 s.",
         )
-
-
-async def test_every_setting_is_told_with_what_would_do_and_when_a_change_holds() -> None:
-    async with operated(Hearing()) as at:
-        told = {each.name: each for each in (await at.control.GetConfig(pb.GetConfigRequest())).parameters}
-        assert set(told) == {name.upper() for name in Parameters.model_fields}
-        beams, places, port = told["BEAM_SIZE"], told["MAX_STREAMS"], told["DATA_PORT"]
-        assert (beams.value, beams.minimum, beams.maximum, beams.scope) == ("5", 1, 10, pb.SCOPE_NEW_STREAMS)
-        assert (places.value, places.default_value, places.scope) == ("4", "auto", pb.SCOPE_AT_ONCE)
-        assert (told["LANGUAGE"].scope, port.scope) == (pb.SCOPE_STREAM, pb.SCOPE_RESTART)
-
-
-async def test_a_change_holds_for_streams_that_open_later(question: Recording) -> None:
-    engine = Hearing()
-    async with operated(engine) as at:
-        before = await at.opened("before")
-        in_force = await set_to(at.control, BEAM_SIZE="1", LANGUAGE="en", POST_SPEECH_SILENCE_DURATION="0.7")
-        assert in_force["BEAM_SIZE"] == "1"
-        after = Call(at.speech)
-        await after.send(Request(config=stt_pb2.StreamingConfig()), audio(question.pcm()))
-        heard = await after.end()
-        assert set(engine.beams) == {1}
-        assert heard.responses[0].started.settings.language == "en"
-        assert heard.responses[0].started.settings.post_speech_silence.nanos == 700_000_000
-        engine.beams.clear()
-        await before.say(question.pcm())
-        await before.end()
-        assert set(engine.beams) == {5}
-
-
-async def test_a_refused_change_changes_nothing() -> None:
-    async with operated(Hearing()) as at:
-        before = await at.control.GetConfig(pb.GetConfigRequest())
-        for values, code in (
-            ({"BEAM_SIZE": "1", "IDLE_TIMEOUT": "0"}, StatusCode.INVALID_ARGUMENT),
-            ({"BEAM_SIZE": "1", "BEAMS": "1"}, StatusCode.INVALID_ARGUMENT),
-            ({"BEAM_SIZE": "1", "DATA_PORT": "9"}, StatusCode.FAILED_PRECONDITION),
-        ):
-            assert (await refusal(at.control.UpdateConfig(pb.UpdateConfigRequest(values=values))))[0] is code
-        assert await at.control.GetConfig(pb.GetConfigRequest()) == before
-
-
-async def test_more_places_are_there_at_once() -> None:
-    async with operated(Hearing(), max_streams=1) as at:
-        first = await at.opened("first")
-        refused = await streamed(at.speech, Request(config=stt_pb2.StreamingConfig()))
-        assert refused.code is StatusCode.RESOURCE_EXHAUSTED
-        await set_to(at.control, MAX_STREAMS="2")
-        second = await at.opened("second")
-        await set_to(at.control, MAX_STREAMS="1")
-        assert (await first.end()).code is (await second.end()).code is StatusCode.OK
-
-
-async def test_a_language_that_the_model_does_not_know_is_no_setting() -> None:
-    async with operated(Hearing(multilingual=False)) as at:
-        code, sentence = await refusal(at.control.UpdateConfig(pb.UpdateConfigRequest(values={"LANGUAGE": "ru"})))
-        assert code is StatusCode.INVALID_ARGUMENT
-        assert "English only" in sentence
 
 
 async def test_a_session_is_told_with_its_figures(question: Recording) -> None:

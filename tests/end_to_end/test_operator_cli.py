@@ -97,3 +97,9 @@ async def test_a_watch_of_nothing_is_an_error() -> None:
 async def test_without_an_address_control_is_where_the_server_is() -> None:
     told = await outcome(await start("drain", more={"SERVER_HOST": "nowhere.invalid:9"}))
     assert told.stderr == "Error: cannot reach nowhere.invalid:8011: is stt-server running?\n"
+
+
+async def test_an_option_before_a_subcommand_is_not_lost_in_silence() -> None:
+    told = await outcome(await start("sessions", "--control", "gpu-box", "terminate", "4f1c22ab"))
+    assert told.code == 2
+    assert told.stderr.endswith("Error: Options stand behind terminate.\n")

@@ -1,0 +1,100 @@
+"""Settings of a running server, changed by an operator: who they hold for, and from when on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+
+import pytest
+from grpc import StatusCode
+from hearing import Hearing
+from operated import operated
+from operator_client import refusal, set_to
+from stt.v1 import control_pb2 as pb
+from stt.v1 import stt_pb2
+from wire_client import Call, Request, audio, streamed
+
+from benchmarks.recorded import Recording
+from stt_service.parameters import Parameters
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def question(recordings: Mapping[str, Recording]) -> Recording:
+    return recordings["en/brooklyn-bridge"]
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """Return what all loggers ask for their level; it is as before afterwards."""
+    logger = logging.getLogger()
+    before = logger.level
+    yield logger
+    logger.setLevel(before)
+
+
+async def test_every_setting_is_told_with_what_would_do_and_when_a_change_holds() -> None:
+    async with operated(Hearing()) as at:
+        told = {each.name: each for each in (await at.control.GetConfig(pb.GetConfigRequest())).parameters}
+        assert set(told) == {name.upper() for name in Parameters.model_fields}
+        beams, places, port = told["BEAM_SIZE"], told["MAX_STREAMS"], told["DATA_PORT"]
+        assert (beams.value, beams.minimum, beams.maximum, beams.scope) == ("5", 1, 10, pb.SCOPE_NEW_STREAMS)
+        assert (places.value, places.default_value, places.scope) == ("4", "auto", pb.SCOPE_AT_ONCE)
+        assert (told["LANGUAGE"].scope, port.scope) == (pb.SCOPE_STREAM, pb.SCOPE_RESTART)
+
+
+async def test_a_change_holds_for_streams_that_open_later(question: Recording) -> None:
+    engine = Hearing()
+    async with operated(engine) as at:
+        before = await at.opened("before")
+        in_force = await set_to(at.control, BEAM_SIZE="1", LANGUAGE="en", POST_SPEECH_SILENCE_DURATION="0.7")
+        assert in_force["BEAM_SIZE"] == "1"
+        after = Call(at.speech)
+        await after.send(Request(config=stt_pb2.StreamingConfig()), audio(question.pcm()))
+        heard = await after.end()
+        assert set(engine.beams) == {1}
+        assert heard.responses[0].started.settings.language == "en"
+        assert heard.responses[0].started.settings.post_speech_silence.nanos == 700_000_000
+        engine.beams.clear()
+        await before.say(question.pcm())
+        await before.end()
+        assert set(engine.beams) == {5}
+
+
+async def test_a_refused_change_changes_nothing() -> None:
+    async with operated(Hearing()) as at:
+        before = await at.control.GetConfig(pb.GetConfigRequest())
+        for values, code in (
+            ({"BEAM_SIZE": "1", "IDLE_TIMEOUT": "0"}, StatusCode.INVALID_ARGUMENT),
+            ({"BEAM_SIZE": "1", "BEAMS": "1"}, StatusCode.INVALID_ARGUMENT),
+            ({"BEAM_SIZE": "1", "DATA_PORT": "9"}, StatusCode.FAILED_PRECONDITION),
+        ):
+            assert (await refusal(at.control.UpdateConfig(pb.UpdateConfigRequest(values=values))))[0] is code
+        assert await at.control.GetConfig(pb.GetConfigRequest()) == before
+
+
+async def test_more_places_are_there_at_once() -> None:
+    async with operated(Hearing(), max_streams=1) as at:
+        first = await at.opened("first")
+        refused = await streamed(at.speech, Request(config=stt_pb2.StreamingConfig()))
+        assert refused.code is StatusCode.RESOURCE_EXHAUSTED
+        await set_to(at.control, MAX_STREAMS="2")
+        second = await at.opened("second")
+        await set_to(at.control, MAX_STREAMS="1")
+        assert (await first.end()).code is (await second.end()).code is StatusCode.OK
+
+
+async def test_a_language_that_the_model_does_not_know_is_no_setting() -> None:
+    async with operated(Hearing(multilingual=False)) as at:
+        code, sentence = await refusal(at.control.UpdateConfig(pb.UpdateConfigRequest(values={"LANGUAGE": "ru"})))
+        assert code is StatusCode.INVALID_ARGUMENT
+        assert "English only" in sentence
+
+
+async def test_the_log_tells_more_at_once(root: logging.Logger) -> None:
+    async with operated(Hearing()) as at:
+        await set_to(at.control, LOG_LEVEL="debug")
+        assert logging.getLogger("stt_service.control").isEnabledFor(logging.DEBUG)
+        await set_to(at.control, LOG_LEVEL="error")
+        assert not logging.getLogger("stt_service.control").isEnabledFor(logging.WARNING)
