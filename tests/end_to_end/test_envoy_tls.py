@@ -1,0 +1,51 @@
+"""The two blocks that docs/scaling.md adds for TLS, with real certificates."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import partial
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import grpc
+import pytest
+import yaml
+from grpc import StatusCode
+from made_certificates import Authority
+from servers import COMMON, Server
+from wire_client import Call, config, connected, stub_on
+
+from benchmarks.envoy import balancing
+
+PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+SETTINGS = {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en"}
+pytestmark = pytest.mark.model
+
+
+def add_documented(content: Any, folder: Path) -> None:
+    """Add the blocks of the page, with the certificates of this folder."""
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    towards_clients, towards_replicas = [yaml.safe_load(b.replace("/etc/envoy/tls", str(folder))) for b in blocks]
+    content["static_resources"]["listeners"][0]["filter_chains"][0].update(towards_clients)
+    content["static_resources"]["clusters"][0].update(towards_replicas)
+
+
+async def test_envoy_speaks_tls_to_clients_and_to_replicas(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    made = authority.signed("stt", "stt", "localhost")
+    for file, name in ((authority.file, "ca.crt"), (made.cert_file, "tls.crt"), (made.key_file, "tls.key")):
+        copy(file, tmp_path / name)
+    tls = {"TLS_CERT": str(made.cert_file), "TLS_KEY": str(made.key_file)}
+    with Server({**SETTINGS, **tls}) as server:
+        await asyncio.to_thread(server.wait_until_listening)
+        async with balancing([server.address], change=partial(add_documented, folder=tmp_path)) as envoy:
+            await envoy.until_healthy(1)
+            trusted = grpc.ssl_channel_credentials(authority.file.read_bytes())
+            async with grpc.aio.secure_channel(f"localhost:{envoy.address.rpartition(':')[2]}", trusted) as channel:
+                call = Call(stub_on(channel))
+                await call.send(config())
+                assert (await call.end()).code is StatusCode.OK
+            async with connected(envoy.address) as plain:
+                assert (await Call(plain).rest()).code is StatusCode.UNAVAILABLE
