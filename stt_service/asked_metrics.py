@@ -1,8 +1,9 @@
-"""Metrics of what comes and goes: GPUs and models. Looked up when Prometheus asks, so nothing is told that is gone."""
+"""Metrics of what comes and goes: GPUs, models, the certificate. Looked up when asked for: nothing gone is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -48,6 +49,21 @@ class ModelCollector(Collector):
         yield family
 
 
+class CertificateCollector(Collector):
+    """When the certificate that is in force expires; replaced while the server runs, it is the new one's time."""
+
+    def __init__(self, expires: Callable[[], datetime]) -> None:
+        self._expires = expires
+
+    def describe(self) -> Iterable[Metric]:
+        return [_certificate_family()]
+
+    def collect(self) -> Iterator[Metric]:
+        family = _certificate_family()
+        family.add_metric([], self._expires().timestamp())
+        yield family
+
+
 def _gpu_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
     labels = ["gpu", "name"]
     return (
@@ -55,6 +71,11 @@ def _gpu_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFa
         GaugeMetricFamily("stt_gpu_memory_total_bytes", "GPU memory there is.", labels=labels),
         GaugeMetricFamily("stt_gpu_busy_ratio", "Share of the last moment in which it computed, 0..1.", labels=labels),
     )
+
+
+def _certificate_family() -> GaugeMetricFamily:
+    meaning = "When TLS_CERT expires, in seconds since 1970; not told without TLS."
+    return GaugeMetricFamily("stt_certificate_expires_timestamp_seconds", meaning)
 
 
 def _model_family() -> GaugeMetricFamily:

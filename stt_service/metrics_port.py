@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from stt_service.errors import StartFailed
+from stt_service.port import Where
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -45,9 +46,9 @@ class Answer:
 class MetricsPort:
     """The port named by METRICS_PORT."""
 
-    def __init__(self, bind: str, number: int, registry: CollectorRegistry, unready: Callable[[], str]) -> None:
+    def __init__(self, where: Where, registry: CollectorRegistry, unready: Callable[[], str]) -> None:
         """Take where to listen, what to tell, and what says in a line why the server does not serve, or nothing."""
-        self._bind, self._wanted, self._unready = bind, number, unready
+        self._where, self._unready = where, unready
         self._metrics = make_wsgi_app(registry)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: _Server | None = None
@@ -55,7 +56,7 @@ class MetricsPort:
 
     @property
     def address(self) -> str:
-        return f"{self._bind}:{self.number}"
+        return self._where.at(self.number)
 
     def start(self) -> None:
         """Listen, and answer until `stop`. To be called on the event loop that /healthz tells of.
@@ -63,13 +64,13 @@ class MetricsPort:
         Raises:
             StartFailed: the port is taken, or the address is not this machine's.
         """
-        self._loop = asyncio.get_running_loop()
+        self._loop, where = asyncio.get_running_loop(), self._where
         try:
-            self._server = _Server(self._bind, self._wanted)
+            self._server = _Server(where.bind, where.number)
         except OSError as error:
             raise StartFailed(
-                f"METRICS_PORT={self._wanted} on {self._bind} cannot be used: "
-                "another program has it, or the address is not this machine's; set METRICS_PORT or SERVER_BIND."
+                f"{where.setting}={where.number} on {where.bind} cannot be used: "
+                f"another program has it, or the address is not this machine's; set {where.setting} or SERVER_BIND."
             ) from error
         self._server.set_app(self._answer_safely)
         self.number = self._server.server_port

@@ -7,12 +7,13 @@ python -m stt_service.metrics_reference --write    brings the document up to dat
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from stt_service.asked_metrics import GpuCollector, ModelCollector
+from stt_service.asked_metrics import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.devices import Gpu
 from stt_service.metrics import Metrics
 from stt_service.shelf import Role, Shelved, State
@@ -23,11 +24,12 @@ OPEN = frozenset({"gpu", "model", "name", "use", "version"})  # labels whose val
 
 
 def families() -> list[Metric]:
-    """Return all that a server with a GPU can tell."""
+    """Return all that a server with a GPU and TLS can tell."""
     registry = CollectorRegistry()
     Metrics(registry)
     registry.register(GpuCollector(lambda: [Gpu("A", 0, 0)]))
     registry.register(ModelCollector([Shelved("base", State.LOADED, frozenset(Role))]))
+    registry.register(CertificateCollector(lambda: datetime.now(UTC)))
     return list(registry.collect())
 
 

@@ -13,7 +13,7 @@ from stt.v1 import control_pb2, control_pb2_grpc, stt_pb2, stt_pb2_grpc
 
 from stt_service.access import Accesses
 from stt_service.answers import DISCARD_S
-from stt_service.asked_metrics import GpuCollector, ModelCollector
+from stt_service.asked_metrics import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.batcher import Lane
 from stt_service.calls import refused
 from stt_service.control import Control, Working
@@ -56,11 +56,12 @@ class Server:
         self.control = Port(control, accesses.control, CONTROL_MESSAGE_BYTES, refused_here)
         self._speech = SpeechToText(self._config, self._gate.admission, self._streams, self.metrics)
         self._operated = Control(self._config, self._gate, self._streams, Looks(self._gate, self._usage, self.metrics))
-        self.watch = MetricsPort(
-            parameters.server_bind, parameters.metrics_port, self.metrics.registry, lambda: self._gate.admission.unready
-        )
+        watch = Where("METRICS_PORT", bind, parameters.metrics_port)
+        self.watch = MetricsPort(watch, self.metrics.registry, lambda: self._gate.admission.unready)
         self.metrics.watch_admission(self._gate.admission)
         self.metrics.registry.register(GpuCollector(lambda: self._usage.gpus))
+        if (pem := accesses.data.pem) is not None:
+            self.metrics.registry.register(CertificateCollector(lambda: pem.value().ends))
 
     async def start(self) -> None:
         """Listen; health says NOT_SERVING.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from stt_service.admission import Admission
-from stt_service.asked_metrics import GpuCollector, ModelCollector
+from stt_service.asked_metrics import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.batcher import Lane, Model, Ran, Wait
 from stt_service.devices import Gpu
 from stt_service.metrics import LOOP_EVERY_S, Metrics, watch_loop
@@ -90,6 +91,15 @@ def test_each_gpu_has_its_memory_and_its_use() -> None:
     assert registry.get_sample_value("stt_gpu_memory_used_bytes", labels) == 6
     assert registry.get_sample_value("stt_gpu_busy_ratio", labels) == 0.5
     assert registry.get_sample_value("stt_gpu_memory_total_bytes", {"gpu": "1", "name": "B"}) == 80
+
+
+def test_a_certificate_that_is_replaced_expires_when_the_new_one_does() -> None:
+    registry = CollectorRegistry()
+    ends = [datetime.fromtimestamp(1000, UTC)]
+    registry.register(CertificateCollector(lambda: ends[-1]))
+    assert registry.get_sample_value("stt_certificate_expires_timestamp_seconds") == 1000
+    ends.append(datetime.fromtimestamp(2000, UTC))
+    assert registry.get_sample_value("stt_certificate_expires_timestamp_seconds") == 2000
 
 
 async def test_a_loop_that_is_kept_busy_tells_how_late_it_was() -> None:

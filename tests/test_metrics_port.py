@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -14,8 +14,11 @@ from prometheus_client import CollectorRegistry, Counter
 
 from stt_service.errors import StartFailed
 from stt_service.metrics_port import PATIENCE_S, SEATS, MetricsPort
+from stt_service.port import Where
 
-Ask = Callable[..., tuple[int, str]]
+
+def at(bind: str, number: int = 0) -> Where:
+    return Where("METRICS_PORT", bind, number)
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def why() -> list[str]:
 async def port(why: list[str]) -> AsyncIterator[MetricsPort]:
     registry = CollectorRegistry()
     Counter("stt_words", "Words.", registry=registry).inc(3)
-    port = MetricsPort("127.0.0.1", 0, registry, lambda: why[-1])
+    port = MetricsPort(at("127.0.0.1"), registry, lambda: why[-1])
     port.start()
     yield port
     await asyncio.to_thread(port.stop)
@@ -116,11 +119,21 @@ async def test_clients_that_dawdle_keep_nobody_out(port: MetricsPort) -> None:
 
 
 async def test_a_port_that_is_taken_is_named(port: MetricsPort) -> None:
-    another = MetricsPort("127.0.0.1", port.number, CollectorRegistry(), str)
+    another = MetricsPort(at("127.0.0.1", port.number), CollectorRegistry(), str)
     with pytest.raises(StartFailed, match=f"METRICS_PORT={port.number} on 127.0.0.1 cannot be used"):
         another.start()
 
 
+async def test_an_address_of_the_sixth_version_is_told_in_brackets() -> None:
+    port = MetricsPort(at("::1"), CollectorRegistry(), str)
+    try:
+        port.start()
+    except StartFailed:
+        pytest.skip("this machine has no IPv6")
+    assert port.address == f"[::1]:{port.number}"
+    await asyncio.to_thread(port.stop)
+
+
 async def test_an_address_of_another_machine_is_named() -> None:
     with pytest.raises(StartFailed, match=r"on 192\.0\.2\.1 cannot be used"):
-        MetricsPort("192.0.2.1", 0, CollectorRegistry(), str).start()
+        MetricsPort(at("192.0.2.1"), CollectorRegistry(), str).start()
