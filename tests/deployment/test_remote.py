@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,55 +12,10 @@ from getpass import getuser
 from pathlib import Path
 
 import pytest
+from loopback_machine import LACKING, Machine, free_port, running
 
 ROOT = Path(__file__).parent.parent.parent
-SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-LACKING = [
-    name for name, path in {"sshd": SSHD, "ssh": shutil.which("ssh"), "git": shutil.which("git")}.items() if not path
-]
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {', '.join(LACKING)}")
-
-# Notes what it is asked, and where; fails at what a file beside it names.
-DOCKER = """#!/bin/sh
-here=$(dirname "$0")
-echo "$PWD: $*" >> "$here/asked"
-if [ -e "$here/failing" ] && [ "$*" = "$(cat "$here/failing")" ]; then exit 1; fi
-echo "docker was asked: $*"
-"""
-THERE = ("cat", "dirname", "mkdir", "mv", "rm", "sh", "tar")  # what else that machine has
-SSHD_CONFIG = """
-ListenAddress 127.0.0.1:{port}
-HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/key.pub
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-SetEnv PATH={folder}/bin HOME={folder}
-"""
-
-
-@dataclass
-class Machine:
-    """Another machine that one reaches over ssh: a folder of this one."""
-
-    folder: Path
-    port: int
-
-    @property
-    def ssh(self) -> str:
-        known = f"-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={self.folder / 'known_hosts'}"
-        return f"ssh -F none -o BatchMode=yes {known} -i {self.folder / 'key'} -p {self.port}"
-
-    @property
-    def asked(self) -> list[str]:
-        """Return what Docker was asked there, each with the folder it was asked in."""
-        notes = self.folder / "bin" / "asked"
-        return notes.read_text().splitlines() if notes.exists() else []
-
-    def let_fail(self, arguments: str) -> None:
-        (self.folder / "bin" / "failing").write_text(arguments)
 
 
 @dataclass
@@ -100,31 +54,10 @@ class Checkout:
         )
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    made = Machine(tmp_path_factory.mktemp("machine"), free_port())
-    for name in ("host_key", "key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", made.folder / name], check=True)
-    (made.folder / "sshd_config").write_text(SSHD_CONFIG.format(port=made.port, folder=made.folder))
-    (made.folder / "bin").mkdir()
-    for name in THERE:
-        (made.folder / "bin" / name).symlink_to(str(shutil.which(name)))
-    docker = made.folder / "bin" / "docker"
-    docker.write_text(DOCKER)
-    docker.chmod(0o755)
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # a root's sshd wants it, and what starts services makes it
-    command = [str(SSHD), "-D", "-e", "-f", str(made.folder / "sshd_config")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sshd:
-        assert sshd.stderr is not None
-        assert "listening" in sshd.stderr.readline()
+    with running(tmp_path_factory.mktemp("machine")) as made:
         yield made
-        sshd.terminate()
 
 
 @pytest.fixture
