@@ -22,6 +22,7 @@ from stt_service.audio import SAMPLE_RATE_HZ, Samples
 from stt_service.checks import Decoded, compression_ratio
 from stt_service.encoded import PLANS, Encoded, batch_key, in_groups, max_length, rows_for, token_limit
 from stt_service.errors import EngineFailed
+from stt_service.freed import give_back
 from stt_service.rest import UNTOLD_S, completed, rest_of
 from stt_service.tail import (
     MAX_ROWS,
@@ -83,7 +84,8 @@ class Engine:
 
     def close(self) -> None:
         """Free the model's memory, once the decodes that run are done; later ones fail. Blocks."""
-        self._model.model.unload_model()
+        del self._model  # CTranslate2's unload_model keeps most of it
+        give_back()
 
     def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
         """Return a transcript for each window.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks.recorded import Recording
@@ -234,3 +235,12 @@ def test_noise_yields_no_text_even_if_the_vad_took_it_for_speech(
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineFailed, match=str(tmp_path)):
         Engine(ModelPlace(tmp_path))
+
+
+def test_a_model_that_is_closed_gives_its_memory_back(models_dir: Path) -> None:
+    place = ModelPlace(resolve("tiny.en", models_dir), threads=1)
+    Engine(place).close()
+    before = psutil.Process().memory_info().rss
+    for _ in range(4):
+        Engine(place).close()
+    assert psutil.Process().memory_info().rss - before < 75e6  # a model's weights
