@@ -74,6 +74,10 @@ def test_the_lag_of_a_final_begins_at_its_own_endpoint() -> None:
     assert counting.figures.longest_lag_s == pytest.approx(1.5)
     assert counting.figures.median_lag_s == pytest.approx(1.0)
     assert counting.metrics.value("stt_final_lag_seconds_sum", pace="live") == pytest.approx(2.0)
+    counting.now += 9.0
+    counting.figures.owes(1)
+    counting.tell(final("Three."))
+    assert counting.metrics.value("stt_final_lag_seconds_sum", pace="live") == pytest.approx(2.0)
 
 
 def test_a_final_that_was_decoded_ahead_has_no_lag() -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+import pytest_asyncio
 from prometheus_client import CollectorRegistry, Counter
 
 from stt_service.errors import StartFailed
@@ -21,13 +22,13 @@ def at(bind: str, number: int = 0) -> Where:
     return Where("METRICS_PORT", bind, number)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def why() -> list[str]:
     """What /readyz says: the last one."""
     return [""]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def port(why: list[str]) -> AsyncIterator[MetricsPort]:
     registry = CollectorRegistry()
     Counter("stt_words", "Words.", registry=registry).inc(3)
@@ -68,7 +69,10 @@ async def test_a_server_that_serves_is_ready(port: MetricsPort) -> None:
 
 async def test_one_that_does_not_says_why_in_a_line(port: MetricsPort, why: list[str]) -> None:
     why.append("The server is still loading its models.")
-    assert await asked(port, "/readyz") == (503, "The server is still loading its models.\n")
+    try:
+        assert await asked(port, "/readyz") == (503, "The server is still loading its models.\n")
+    finally:
+        why.pop()
 
 
 async def test_a_loop_that_answers_is_healthy(port: MetricsPort) -> None:
@@ -111,7 +115,7 @@ async def test_nothing_tells_what_it_is_made_of(port: MetricsPort) -> None:
 @pytest.mark.slow
 async def test_clients_that_dawdle_keep_nobody_out(port: MetricsPort) -> None:
     with ExitStack() as dawdling:
-        for _ in range(2 * SEATS):
+        for _ in range(SEATS):
             client = dawdling.enter_context(socket.create_connection(("127.0.0.1", port.number)))
             client.sendall(b"GET /metrics HTTP/1.1\r\nX-")  # and never the end
         async with asyncio.timeout(3 * PATIENCE_S + 5):

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from stt_service.events import Event, Output, Partial, SpeechStarted, Suppressed
+from stt_service.figures import StreamFigures
 from stt_service.guard import Reason
+from stt_service.metrics import Metrics
 from stt_service.outbox import MAX_UNSENT, Outbox, Told, Unobserved, settled
 from stt_service.segmentation import Endpoint
 
@@ -49,6 +52,14 @@ async def test_events_are_taken_in_order() -> None:
 
 async def test_a_newer_partial_takes_the_place_of_one_that_was_not_taken() -> None:
     assert await taken(filled(started(0), partial(1), partial(2))) == [started(0), partial(2)]
+
+
+async def test_whoever_counts_is_told_of_all_events_and_of_partials_that_were_replaced() -> None:
+    figures = StreamFigures(Metrics(CollectorRegistry()))
+    outbox = Outbox(figures)
+    for each in (started(0), partial(1), partial(2), partial(3)):
+        outbox.put(each)
+    assert (figures.utterances, figures.partials, figures.shed) == (1, 3, 2)
 
 
 async def test_a_partial_before_another_event_stays() -> None:

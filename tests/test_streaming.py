@@ -18,8 +18,9 @@ from stt_service.audio import AudioFormat
 from stt_service.batcher import Answer, Cut, Decoded, Lane, Model
 from stt_service.decoding import Decoding
 from stt_service.errors import EngineFailed, InvalidRequest
-from stt_service.events import Cost, Decode, Output, PartialDue, Promote, SpeechStarted, Withdraw
-from stt_service.outbox import MAX_UNSENT, Notice, NoticeReason
+from stt_service.events import Cost, Decode, Output, PartialDue, Promote, SpeechStarted, Suppressed, Withdraw
+from stt_service.guard import Reason
+from stt_service.outbox import MAX_UNSENT, Notice, NoticeReason, Observer, Unobserved
 from stt_service.pace import AHEAD_S, Pace
 from stt_service.parameters import LiveParameters
 from stt_service.recognition import MAX_OWED, PROGRESS_MS, Recognition
@@ -107,9 +108,9 @@ class Stage:
         job = Job(stream, 0, kind, self.finals, live)
         return self.lane.submit(job, lambda: decode(kind, stream))
 
-    def recognition(self, lead_s: float = 0.0) -> Recognition:
+    def recognition(self, lead_s: float = 0.0, observer: Observer | None = None) -> Recognition:
         session = cast("Session", self.session)
-        return Recognition(session, self._decoding, "ours", Pace(self.time, lead_s), self.now)
+        return Recognition(session, self._decoding, "ours", Pace(self.time, lead_s), self.now, observer=observer)
 
     async def say(self, recognition: Recognition, *outputs: Output, milliseconds: int = CHUNK_MS) -> None:
         """Have the session say this to the next chunk."""
@@ -144,6 +145,20 @@ async def stage() -> AsyncIterator[Stage]:
         finally:
             ours.release()
             running.cancel()
+
+
+class Noting(Unobserved):
+    """Notes what it is told of a stream, progress left out."""
+
+    def __init__(self) -> None:
+        self.owed: list[int] = []
+        self.overtakings = 0
+
+    def owes(self, finals: int) -> None:
+        self.owed.append(finals)
+
+    def overtaken(self) -> None:
+        self.overtakings += 1
 
 
 async def told(recognition: Recognition) -> list[object]:
@@ -427,3 +442,28 @@ async def test_a_language_that_the_model_does_not_know_is_refused() -> None:
     decoding.check("en")
     with pytest.raises(InvalidRequest, match="language='ru' will not do"):
         decoding.check("ru")
+
+
+# Who counts
+
+
+async def test_an_utterance_is_owed_from_its_endpoint_to_its_final_also_where_both_come_at_once() -> None:
+    noting, suppressed = Noting(), Suppressed(0, 0, 500, Reason.EMPTY, "", Endpoint.SILENCE, 500)
+    async with stage() as ours, ours.recognition(observer=noting) as stream:
+        await ours.say(stream)
+        ours.session.owed = 1  # one ends
+        await ours.say(stream)
+        await ours.say(stream, suppressed)  # it is told, and another ends
+        ours.session.owed = 0
+        await ours.say(stream, suppressed)
+        await ours.say(stream, suppressed)  # one ends, and is told at once
+    assert noting.owed == [0, 1, 2, 1, 1]
+
+
+async def test_a_partial_that_a_final_makes_needless_is_counted_as_overtaken() -> None:
+    noting = Noting()
+    async with stage() as ours, ours.recognition(observer=noting) as stream:
+        await ours.say(stream, PartialDue(0))
+        await ours.say(stream, final("valid"))
+        await ours.run()
+    assert noting.overtakings == 1
