@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from cli_process import Outcome, outcome, start
@@ -14,6 +15,8 @@ from hearing import Hearing
 from held_server import serving
 from stt.v1 import stt_pb2
 from wire_client import Call, Request, connected
+
+from stt_service.tokens import line, new_token
 
 Cli = Callable[..., Coroutine[Any, Any, Outcome]]
 
@@ -103,3 +106,14 @@ async def test_an_option_before_a_subcommand_is_not_lost_in_silence() -> None:
     told = await outcome(await start("sessions", "--control", "gpu-box", "terminate", "4f1c22ab"))
     assert told.code == 2
     assert told.stderr.endswith("Error: Options stand behind terminate.\n")
+
+
+async def test_the_token_of_control_comes_from_its_own_variable(tmp_path: Path) -> None:
+    token = new_token()
+    (tmp_path / "operators").write_text(line("root", token))
+    async with serving(Hearing(), 4, more={"control_tokens_file": str(tmp_path / "operators")}) as server:
+        arguments = ("sessions", "--control", server.control.address)
+        refused = await outcome(await start(*arguments, STT_TOKEN=token))
+        assert "UNAUTHENTICATED" in refused.stderr
+        told = await outcome(await start(*arguments, STT_CONTROL_TOKEN=token))
+        assert told == Outcome(0, "No stream is open.\n", "")
