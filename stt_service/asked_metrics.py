@@ -27,7 +27,8 @@ class GpuCollector(Collector):
             labels = [str(index), gpu.name]
             used.add_metric(labels, gpu.used_bytes)
             total.add_metric(labels, gpu.total_bytes)
-            busy.add_metric(labels, gpu.busy)
+            if gpu.busy is not None:
+                busy.add_metric(labels, gpu.busy)
         yield from (used, total, busy)
 
 

@@ -23,7 +23,7 @@ class Gpu:
     name: str
     total_bytes: int
     used_bytes: int
-    busy: float = 0.0  # the share of the last moment in which it computed
+    busy: float | None = None  # the share of the last moment in which it computed; None: it does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,20 @@ def gpus() -> tuple[Gpu, ...]:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         memory = [pynvml.nvmlDeviceGetMemoryInfo(handle) for handle in handles]
         names = [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
-        busy = [pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100 for handle in handles]
+        busy = [_busy(handle) for handle in handles]
         pynvml.nvmlShutdown()
     except pynvml.NVMLError:
         return ()
     return tuple(Gpu(n, int(m.total), int(m.used), b) for n, m, b in zip(names, memory, busy, strict=True))
+
+
+def _busy(handle: object) -> float | None:
+    import pynvml
+
+    try:
+        return float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100
+    except pynvml.NVMLError:  # a part of a GPU (MIG) does not know
+        return None
 
 
 def opens_cublas(library: str = CUBLAS, package: str = CUBLAS_PACKAGE) -> bool:

@@ -27,7 +27,7 @@ def families() -> list[Metric]:
     """Return all that a server with a GPU and TLS can tell."""
     registry = CollectorRegistry()
     Metrics(registry)
-    registry.register(GpuCollector(lambda: [Gpu("A", 0, 0)]))
+    registry.register(GpuCollector(lambda: [Gpu("A", 0, 0, 0.0)]))
     registry.register(ModelCollector([Shelved("base", State.LOADED, frozenset(Role))]))
     registry.register(CertificateCollector(lambda: datetime.now(UTC)))
     return list(registry.collect())

@@ -90,7 +90,9 @@ def test_each_gpu_has_its_memory_and_its_use() -> None:
     labels = {"gpu": "0", "name": "A"}
     assert registry.get_sample_value("stt_gpu_memory_used_bytes", labels) == 6
     assert registry.get_sample_value("stt_gpu_busy_ratio", labels) == 0.5
-    assert registry.get_sample_value("stt_gpu_memory_total_bytes", {"gpu": "1", "name": "B"}) == 80
+    silent = {"gpu": "1", "name": "B"}
+    assert registry.get_sample_value("stt_gpu_memory_total_bytes", silent) == 80
+    assert registry.get_sample_value("stt_gpu_busy_ratio", silent) is None
 
 
 def test_a_certificate_that_is_replaced_expires_when_the_new_one_does() -> None:
