@@ -7,11 +7,13 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from socket import SOCK_STREAM
 
 import grpc
 import grpc.aio
 
 from stt_cli.errors import ClientError, ServiceError, Unreachable
+from stt_cli.handshakes import unreached
 from stt_cli.target import Target, Tls
 
 CONNECT_TIMEOUT_S = 5.0
@@ -40,19 +42,46 @@ async def connected(
         ClientError: when a TLS file cannot be read.
     """
     async with _channel(target, address) as channel:
+        said = ""
         try:
             async with asyncio.timeout(timeout_s):
-                ready = await _is_ready(channel)
+                if not (ready := await _is_ready(channel)):
+                    said = await _said(target, address)
         except TimeoutError:
             ready = False
         if not ready:
-            raise Unreachable(address)
+            raise Unreachable(unreached(address, target.tls, said))
         yield channel
 
 
+async def _said(target: Target, address: str) -> str:
+    """Return what gRPC says of all that the address stands for: asked for the name, it tells of any one of them."""
+    host, _, port = address.rpartition(":")
+    name = host.strip("[]")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=SOCK_STREAM)
+    except OSError:
+        return ""
+    said = []
+    for ip in dict.fromkeys(str(where[0]) for *_, where in found):
+        literal = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+        async with _channel(target, literal, ("grpc.ssl_target_name_override", name)) as channel:
+            call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/", bytes, bytes)
+            said.append(await call(b"").details())
+    return " ".join(said)
+
+
 def metadata(target: Target) -> tuple[tuple[str, str], ...]:
-    """Return what goes with every call."""
-    return () if target.token is None else (("authorization", f"Bearer {target.token}"),)
+    """Return what goes with every call.
+
+    Raises:
+        ClientError: the token cannot be one.
+    """
+    if target.token is None:
+        return ()
+    if not (target.token.isascii() and target.token.isprintable()):
+        raise ClientError("the token has characters that no token has: is it the right one?")
+    return (("authorization", f"Bearer {target.token}"),)
 
 
 def explained(error: grpc.aio.AioRpcError, address: str) -> ServiceError:
@@ -70,10 +99,11 @@ def explained(error: grpc.aio.AioRpcError, address: str) -> ServiceError:
     return ServiceError(message, status)
 
 
-def _channel(target: Target, address: str) -> grpc.aio.Channel:
+def _channel(target: Target, address: str, *more: tuple[str, str]) -> grpc.aio.Channel:
+    options = (*OPTIONS, *more)
     if target.tls is None:
-        return grpc.aio.insecure_channel(address, options=OPTIONS)
-    return grpc.aio.secure_channel(address, _credentials(target.tls), options=OPTIONS)
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, _credentials(target.tls), options=options)
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:

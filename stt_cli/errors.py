@@ -39,7 +39,7 @@ class ServiceError(ClientError):
 
 
 class Unreachable(ServiceError):
-    """Nothing that speaks gRPC answers at the address."""
+    """Nothing that speaks gRPC, and lets us in, answers at the address."""
 
-    def __init__(self, server: str) -> None:
-        super().__init__(f"cannot reach {server}: is stt-server running?", "UNAVAILABLE")
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "UNAVAILABLE")

@@ -29,7 +29,7 @@ HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 OPEN = f"/{HEALTH}/Check"  # for balancers, which have no token; Watch would let anybody hold calls open
 STREAMING = f"/{pb.DESCRIPTOR.services_by_name['SpeechToText'].full_name}/StreamingRecognize"
 SCHEME = "bearer "
-REFUSAL = "A token that this port accepts is needed: send it as the metadata `authorization: Bearer TOKEN`."
+REFUSAL = "A token that this port accepts is needed: send `authorization: Bearer TOKEN` (stt-cli: --token)."
 SILENCE_S = 10.0  # between two lines in the log, however many are refused
 
 

@@ -18,7 +18,7 @@ from stt_service.batcher import Lane
 from stt_service.calls import refused
 from stt_service.control import Control, Working
 from stt_service.devices import gpus
-from stt_service.gate import Gate
+from stt_service.gate import Gate, State
 from stt_service.live_config import LiveConfig
 from stt_service.live_streams import LiveStreams
 from stt_service.metrics import Metrics, watch_loop
@@ -62,6 +62,10 @@ class Server:
         self.metrics.registry.register(GpuCollector(lambda: self._usage.gpus))
         if (pem := accesses.data.pem) is not None:
             self.metrics.registry.register(CertificateCollector(lambda: pem.value().ends))
+
+    @property
+    def state(self) -> State:
+        return self._gate.state
 
     async def start(self) -> None:
         """Listen; health says NOT_SERVING.

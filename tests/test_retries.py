@@ -60,7 +60,7 @@ def test_a_full_server_is_left_alone_for_as_long_as_it_asks_within_reason(
 
 
 def test_a_server_that_was_never_there_is_given_up_with_its_own_sentence() -> None:
-    none, unreachable = retries(), Unreachable("localhost:1")
+    none, unreachable = retries(), Unreachable("cannot reach localhost:1")
     none.delay_s(unreachable, 4.9, None)
     with pytest.raises(Unreachable, match="cannot reach localhost:1"):
         none.delay_s(unreachable, 5.0, None)

@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from held_engine import Engine
-from wire_client import health
 
 from stt_service.access import accesses
 from stt_service.devices import Device
 from stt_service.errors import ModelNotFound
+from stt_service.gate import State
 from stt_service.models import Models, Names, Plan, SelfTest
 from stt_service.parameters import Parameters
 from stt_service.prepared import Prepared
@@ -67,8 +67,8 @@ async def serving(
     await server.start()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(prepared(held, load)))
-        while await health(server.data.address) != "SERVING":
-            pass
+        while server.state is not State.SERVING:  # noqa: ASYNC110  (it tells nobody but health)
+            await asyncio.sleep(0)
         try:
             yield server
         finally:

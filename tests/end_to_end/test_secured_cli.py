@@ -1,0 +1,158 @@
+"""stt-cli and servers that want TLS, certificates or tokens: it gets in with them, and says what is missing without."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from cli_process import Outcome, outcome, start
+from held_server import HeldEngine, serving
+from made_certificates import DAY, Authority
+from sounds import silence
+
+from stt_service.server import Server
+from stt_service.tokens import line, new_token
+
+TOKEN, OPERATOR = new_token(), new_token()
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A server that wants all three, and who signed its certificate."""
+
+    server: Server
+    authority: Authority
+    folder: Path
+
+    def options(self, shown: str = "client", authority: Authority | None = None) -> list[str]:
+        """Return the options that let a client in, but for its token."""
+        own = [f"--tls-cert={self.folder}/{shown}.pem", f"--tls-key={self.folder}/{shown}.key"] if shown else []
+        return [f"--tls-ca={(authority or self.authority).file}", *own]
+
+    @property
+    def data(self) -> str:
+        return f"--server=localhost:{self.server.data.number}"
+
+
+@pytest_asyncio.fixture(scope="module")
+async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
+    folder = tmp_path_factory.mktemp("secured")
+    authority = Authority(folder)
+    made = authority.signed("server")
+    authority.signed("client")
+    authority.signed("expired", begins=-9 * DAY, ends=-DAY)
+    (folder / "tokens").write_text(line("ann", TOKEN))
+    (folder / "operators").write_text(line("root", OPERATOR))
+    files = {
+        "tls_cert": made.cert_file,
+        "tls_key": made.key_file,
+        "tls_client_ca": authority.file,
+        "auth_tokens_file": folder / "tokens",
+        "control_tokens_file": folder / "operators",
+    }
+    held = HeldEngine()
+    held.release()
+    async with serving(held, 4, more={name: str(path) for name, path in files.items()}) as server:
+        yield Secured(server, authority, folder)
+
+
+async def cli(*arguments: str, stdin: bytes = b"", **variables: str) -> Outcome:
+    return await outcome(await start(*arguments, more=variables), stdin)
+
+
+async def recognize(*options: str, **variables: str) -> Outcome:
+    return await cli("recognize", "--raw", "16000", "-", *options, stdin=silence(1), **variables)
+
+
+async def test_with_all_that_is_wanted_a_client_is_served(secured: Secured) -> None:
+    done = await recognize(secured.data, *secured.options(), STT_TOKEN=TOKEN)
+    assert (done.code, done.stderr) == (0, "")
+    asked = await cli("status", secured.data, *secured.options(), "--token", TOKEN)
+    assert (asked.code, asked.stderr) == (0, "")
+    assert "stt.v1.SpeechToText" in asked.stdout
+
+
+async def test_of_several_servers_with_tls_one_is_found_that_is_there(secured: Secured) -> None:
+    address = f"--server=localhost:1,localhost:{secured.server.data.number}"
+    done = await recognize(address, *secured.options(), STT_TOKEN=TOKEN)
+    assert (done.code, done.stderr) == (0, "")
+
+
+async def test_an_operator_gets_in_with_the_token_of_control_alone(secured: Secured) -> None:
+    control = f"--control=localhost:{secured.server.control.number}"
+    done = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=OPERATOR)
+    assert (done.code, done.stderr) == (0, "")
+    refused = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=TOKEN)
+    assert (refused.code, refused.stdout) == (1, "")
+    assert "A token that this port accepts is needed" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "token", [{}, {"STT_TOKEN": "wrong"}, {"STT_TOKEN": OPERATOR}], ids=["none", "wrong", "operators"]
+)
+async def test_without_its_token_a_client_is_told_at_once_and_does_not_try_again(
+    secured: Secured, token: dict[str, str]
+) -> None:
+    done = await recognize(secured.data, *secured.options(), **token)
+    assert (done.code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: standard input: A token that this port accepts is needed: "
+        "send `authorization: Bearer TOKEN` (stt-cli: --token).\n"
+    )
+
+
+@pytest.mark.parametrize("token", ["ключ", "two\nlines"])
+async def test_what_can_be_no_token_is_told_before_anybody_is_asked(secured: Secured, token: str) -> None:
+    done = await recognize(secured.data, *secured.options(), STT_TOKEN=token)
+    assert done.code == 1
+    assert done.stderr == "Error: the token has characters that no token has: is it the right one?\n"
+
+
+@pytest.mark.parametrize(
+    ("shown", "sentence"),
+    [
+        ("", "hangs up: it wants a client certificate: give one with --tls-cert and --tls-key."),
+        ("expired", "expired.pem: that has expired, or another authority signed it."),
+    ],
+)
+async def test_a_client_learns_what_is_wrong_with_its_certificate(secured: Secured, shown: str, sentence: str) -> None:
+    done = await cli("status", secured.data, *secured.options(shown), STT_TOKEN=TOKEN)
+    assert (done.code, done.stdout) == (3, "")
+    assert done.stderr.endswith(f"{sentence}\n")
+
+
+async def test_a_server_that_nobody_trusted_signed_is_not_talked_to(secured: Secured, tmp_path: Path) -> None:
+    stranger = Authority(tmp_path)
+    done = await cli("status", secured.data, *secured.options(authority=stranger), STT_TOKEN=TOKEN)
+    assert done.code == 3
+    assert "is signed by nobody trusted here: name its authority with --tls-ca." in done.stderr
+
+
+async def test_without_tls_a_client_is_told_what_to_try(secured: Secured) -> None:
+    done = await cli("status", secured.data)
+    assert done.code == 3
+    assert done.stderr.endswith("hangs up: if it wants TLS, add --tls, or --tls-ca with its authority.\n")
+
+
+async def test_tls_where_there_is_none_is_told() -> None:
+    async with serving(HeldEngine(), 1) as server:
+        done = await cli("status", "--tls", f"--server=localhost:{server.data.number}")
+    assert done.code == 3
+    assert "does not speak TLS: leave the --tls options out" in done.stderr
+
+
+async def test_a_name_that_the_certificate_does_not_have_is_told(secured: Secured) -> None:
+    done = await cli("status", f"--server=127.0.0.2:{secured.server.data.number}", *secured.options())
+    assert done.code == 3
+
+
+@pytest.mark.parametrize(("shown", "token"), [("client", "wrong"), ("expired", TOKEN)])
+async def test_the_doctor_says_the_same(secured: Secured, shown: str, token: str) -> None:
+    done = await cli("doctor", secured.data, *secured.options(shown), STT_TOKEN=token)
+    assert done.code == 1
+    said = "A token that this port accepts is needed" if shown == "client" else "that has expired"
+    (failed,) = [told for told in done.stdout.splitlines() if told.startswith("fail")]
+    assert said in failed
