@@ -6,8 +6,8 @@ import os
 
 # Before numpy is loaded: its threads would spin beside the models' for a third of a partial's cost, and speed nothing.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Or gRPC writes a line to stderr for each handshake that fails, which any stranger can have it do.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+# What it says of the start we say better, and any stranger can have it write a line for a handshake that fails.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from stt_service.commands import main
 

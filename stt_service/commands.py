@@ -67,7 +67,7 @@ def token_command(name: str, file: Path | None) -> None:
         token = tokens.new_token()
         line = tokens.line(name, token)
         if file is None:
-            logs.say(["For the file of AUTH_TOKENS_FILE or CONTROL_TOKENS_FILE:", line])
+            click.echo(f"For the file of AUTH_TOKENS_FILE or CONTROL_TOKENS_FILE:\n{line}", err=True)
         else:
             append_private(file, f"{line}\n")
     except SttError as error:

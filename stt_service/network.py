@@ -44,9 +44,15 @@ class NetworkParameters(BaseModel):
         if self.is_on_loopback:
             return ()
         clients = self.auth_tokens_file or self.tls_client_ca
-        data = _lacking("DATA_PORT", self.tls_cert, "" if clients else "AUTH_TOKENS_FILE or TLS_CLIENT_CA")
+        data = _lacking(
+            "DATA_PORT",
+            self.tls_cert,
+            "" if clients else "tokens (AUTH_TOKENS_FILE) or client certificates (TLS_CLIENT_CA)",
+        )
         # One authority signs all clients, so a certificate makes nobody an operator.
-        control = _lacking("CONTROL_PORT", self.tls_cert, "" if self.control_tokens_file else "CONTROL_TOKENS_FILE")
+        control = _lacking(
+            "CONTROL_PORT", self.tls_cert, "" if self.control_tokens_file else "tokens (CONTROL_TOKENS_FILE)"
+        )
         return tuple(filter(None, (data, control)))
 
     @model_validator(mode="after")
@@ -66,5 +72,5 @@ class NetworkParameters(BaseModel):
 
 
 def _lacking(port: str, tls: str, clients: str) -> str:
-    wanted = [*([] if tls else ["TLS_CERT and TLS_KEY"]), *([clients] if clients else [])]
+    wanted = [*([] if tls else ["TLS (TLS_CERT, TLS_KEY)"]), *([clients] if clients else [])]
     return f"{port} lacks {' and '.join(wanted)}" if wanted else ""

@@ -13,10 +13,12 @@ import pytest
 import pytest_asyncio
 from grpc import StatusCode
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from made_certificates import Authority
 from servers import COMMON, Server, run_server
 from wire_client import Heard, config, connected, health, streamed
 
 from benchmarks.service import Service
+from stt_service.tokens import parse
 
 pytestmark = pytest.mark.model
 
@@ -134,13 +136,58 @@ def test_listening_beyond_this_machine_has_to_be_meant(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["DATA_PORT", "CONTROL_PORT", "METRICS_PORT"])
+def test_a_taken_port_stops_the_start_before_models_are_loaded(tmp_path: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        done = run_server(tmp_path, DATA_PORT=str(port))
+        done = run_server(tmp_path, **{setting: str(port)})
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"Error: DATA_PORT={port} on 127.0.0.1 cannot be used")
-    assert "STT SERVER CONFIGURATION" not in done.stderr  # it did not load its models first
+    assert done.stderr == (
+        f"Error: {setting}={port} on 127.0.0.1 cannot be used: another program has it, "
+        f"or the address is not this machine's; set {setting} or SERVER_BIND.\n"
+    )
+
+
+def test_a_hub_that_cannot_be_reached_stops_the_start_with_what_would_do(tmp_path: Path) -> None:
+    hub = f"http://127.0.0.1:{free_port()}"
+    done = run_server(tmp_path, DEVICE="cpu", WHISPER_MODEL="small", MODELS_DIR=str(tmp_path), HF_ENDPOINT=hub)
+    assert done.returncode == 1
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith(f"Error: The model small is not in {tmp_path} and could not be fetched ({hub} did not give")
+    assert "fetch it with `stt-server download small` on a machine that has a network and copy" in told
+
+
+@pytest.mark.parametrize("command", [(), ("check",)])
+def test_a_certificate_that_will_not_do_stops_the_start(tmp_path: Path, command: tuple[str, ...]) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.signed("server").cert_file, authority.signed("other").key_file
+    done = run_server(tmp_path, *command, TLS_CERT=str(cert), TLS_KEY=str(key))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Error: TLS_KEY={key} is not the key of TLS_CERT={cert}: "
+        "the first certificate in the file should be the one that was made with the key.\n"
+    )
+
+
+def test_tokens_that_every_user_reads_are_warned_of_in_the_banner(tmp_path: Path) -> None:
+    made = run_server(tmp_path, "token", "ann", "--add", "tokens")
+    (tmp_path / "tokens").chmod(0o644)
+    done = run_server(tmp_path, "check", **{**COMMON, "WHISPER_MODEL": "tiny.en", "AUTH_TOKENS_FILE": "tokens"})
+    network = done.stderr[done.stderr.index("NETWORK SETTINGS:") : done.stderr.index("MEMORY:")]
+    assert "  Tokens: Data\n" in network
+    assert "  WARNING: AUTH_TOKENS_FILE=tokens can be read by every user of this machine: chmod o-r tokens\n" in network
+    assert made.stdout.strip() not in done.stderr
+
+
+def test_a_token_goes_to_stdout_and_its_line_to_stderr_or_into_the_file(tmp_path: Path) -> None:
+    told = run_server(tmp_path, "token", "ann")
+    assert parse(told.stderr.splitlines()[-1]).holder(told.stdout.strip()) == "ann"
+    added = run_server(tmp_path, "token", "bob", "--add", "tokens")
+    assert added.stderr == ""
+    assert parse((tmp_path / "tokens").read_text()).holder(added.stdout.strip()) == "bob"
+    bad = run_server(tmp_path, "token", "two words")
+    assert (bad.returncode, bad.stdout) == (1, "")
+    assert bad.stderr.startswith("Error: 'two words' cannot name a token")
 
 
 async def test_two_servers_cannot_listen_on_one_port(service: Service, tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""A server on one host and clients on another: who gets in over a network, and what the others learn."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hosts import Host, hosts, need_hosts
+from made_certificates import DAY, Authority
+from servers import COMMON, STT_SERVER, Server
+
+from benchmarks.recorded import FOLDER
+from benchmarks.service import ANY_PORTS
+from stt_service.authentication import REFUSAL
+from stt_service.tokens import line, new_token
+
+need_hosts()
+pytestmark = pytest.mark.model
+
+CLIENT = Path(__file__).with_name("refused_client.py")
+TOKEN, OPERATOR = new_token(), new_token()
+LET_IN = {"status": "OK", "events": ["started"], "said": [""]}
+REFUSED = {"status": "UNAUTHENTICATED", "said": [REFUSAL]}
+
+
+@dataclass(frozen=True)
+class Network:
+    server: Host
+    client: Host
+    folder: Path
+    authority: Authority
+    data: str = ""
+    control: str = ""
+
+    def ask(self, token: str, own: str = "client") -> list[dict[str, object]]:
+        """Return what the two ports answer somebody on the other host."""
+        shown = str(self.folder / own) if own else ""
+        arguments = [self.server.address, self.data, self.control, token, str(self.authority.file), shown]
+        done = subprocess.run(
+            [*self.client.inside, sys.executable, CLIENT, *arguments],
+            env={"PYTHONPATH": f"{FOLDER.parent.parent}:{FOLDER.parent}", "GRPC_VERBOSITY": "NONE"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(said) for said in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[Host, ...]]:
+    with hosts(2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def network(pair: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Have a server that wants TLS, client certificates and tokens, on a host of its own."""
+    folder = tmp_path_factory.mktemp("network")
+    authority = Authority(folder)
+    made = authority.signed("server", pair[0].address)
+    authority.signed("client")
+    authority.signed("expired", begins=-9 * DAY, ends=-DAY)
+    for name, token in (("tokens", TOKEN), ("operators", OPERATOR)):
+        (folder / name).write_text(line("ann", token))
+        (folder / name).chmod(0o600)
+    settings = {
+        "SERVER_BIND": pair[0].address,
+        "TLS_CERT": str(made.cert_file),
+        "TLS_KEY": str(made.key_file),
+        "TLS_CLIENT_CA": str(authority.file),
+        "AUTH_TOKENS_FILE": str(folder / "tokens"),
+        "CONTROL_TOKENS_FILE": str(folder / "operators"),
+    }
+    with Server(
+        {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en", **settings}, inside=pair[0].inside
+    ) as server:
+        server.wait_until_listening()
+        (control,) = [told for told in server.lines if told.startswith("Control on")]
+        yield Network(
+            pair[0], pair[1], folder, authority, server.address.rpartition(":")[2], control.rpartition(":")[2]
+        )
+
+
+def test_without_consent_nothing_unprotected_listens_to_other_hosts(pair: tuple[Host, ...], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*pair[0].inside, STT_SERVER],
+        cwd=tmp_path,
+        env={**ANY_PORTS, "SERVER_BIND": pair[0].address},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(r"Error: SERVER_BIND=10\.77\.0\.1 lets anybody on that network connect: .*\n", done.stderr)
+
+
+def test_who_has_certificate_and_token_of_a_port_is_let_in_there(network: Network) -> None:
+    data, control = network.ask(TOKEN)
+    assert data == LET_IN
+    assert control == {**REFUSED, "events": []}, "the token is one of the data port"
+
+
+def test_an_operators_token_opens_control_alone(network: Network) -> None:
+    data, control = network.ask(OPERATOR)
+    assert data == {**REFUSED, "events": ["failure"]}
+    assert control["status"] == "OK"
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_without_a_token_that_holds_one_sentence_is_all(network: Network, token: str) -> None:
+    assert network.ask(token) == [{**REFUSED, "events": ["failure"]}, {**REFUSED, "events": []}]
+
+
+@pytest.mark.parametrize("own", ["", "expired"])
+def test_without_a_certificate_that_holds_the_connection_ends_in_the_handshake(network: Network, own: str) -> None:
+    for answer in network.ask(TOKEN, own):
+        assert (answer["status"], answer["events"]) == ("UNAVAILABLE", [])
+        assert re.search(r"Socket closed|Connection reset|End of TCP stream", str(answer["said"]))

@@ -1,0 +1,43 @@
+"""What a server tells of its tokens at the most talkative level: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+from pathlib import Path
+
+import psutil
+import pytest
+from grpc import StatusCode
+from servers import COMMON, Server
+from wire_client import Call, config, connected
+
+from stt_service.tokens import line, new_token
+
+pytestmark = pytest.mark.model
+
+
+async def shown(address: str, token: str) -> StatusCode:
+    async with connected(address) as stub:
+        call = Call(stub, (("authorization", f"Bearer {token}"),))
+        await call.send(config())
+        return (await call.end()).code
+
+
+async def test_no_token_and_no_hash_of_one_comes_into_the_log_or_the_list_of_processes(tmp_path: Path) -> None:
+    known, guessed, written = new_token(), new_token(), new_token()
+    tokens = tmp_path / "tokens"
+    tokens.write_text(line("ann", known))
+    settings = {"AUTH_TOKENS_FILE": str(tokens), "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en"}
+    with Server({**COMMON, **settings, "LOG_LEVEL": "debug"}) as server:
+        await asyncio.to_thread(server.wait_until_listening)
+        command = " ".join(psutil.Process(server.pid).cmdline())
+        assert await shown(server.address, known) is StatusCode.OK
+        assert await shown(server.address, guessed) is StatusCode.UNAUTHENTICATED
+        tokens.write_text(f"bob {written}\n")  # a token in the place of its hash
+        assert await shown(server.address, known) is StatusCode.OK
+    told = "\n".join([command, *server.lines])
+    assert "line 1 should be NAME sha256:HASH" in told
+    for secret in (known, guessed, written):
+        assert secret not in told
+        assert sha256(secret.encode()).hexdigest() not in told
