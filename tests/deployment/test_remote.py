@@ -182,6 +182,10 @@ def test_logs_and_status_come_from_there(command: list[str], asked: str, checkou
 )
 def test_make_calls_it(target: str, command: str) -> None:
     done = subprocess.run(
-        ["make", "--dry-run", target, "ARGS=stt"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--dry-run", "--no-print-directory", target, "ARGS=stt"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert shlex.split(done.stdout) == ["docker/remote.sh", command, "stt"]
