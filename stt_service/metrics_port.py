@@ -21,7 +21,6 @@ from wsgiref.simple_server import WSGIRequestHandler
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
-from stt_service.errors import StartFailed
 from stt_service.port import Where
 
 if TYPE_CHECKING:
@@ -68,10 +67,7 @@ class MetricsPort:
         try:
             self._server = _Server(where.bind, where.number)
         except OSError as error:
-            raise StartFailed(
-                f"{where.setting}={where.number} on {where.bind} cannot be used: "
-                f"another program has it, or the address is not this machine's; set {where.setting} or SERVER_BIND."
-            ) from error
+            raise where.unusable() from error
         self._server.set_app(self._answer_safely)
         self.number = self._server.server_port
         Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()

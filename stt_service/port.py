@@ -47,6 +47,13 @@ class Where:
         host = f"[{self.bind}]" if ":" in self.bind else self.bind
         return f"{host}:{number}"
 
+    def unusable(self) -> StartFailed:
+        """Return why the server cannot start when the port cannot be had."""
+        return StartFailed(
+            f"{self.setting}={self.number} on {self.bind} cannot be used: "
+            f"another program has it, or the address is not this machine's; set {self.setting} or SERVER_BIND."
+        )
+
 
 class Port:
     """A port that is named by a setting. Services are added to `server` before it starts."""
@@ -84,10 +91,7 @@ class Port:
             else:
                 self.number = self.server.add_secure_port(wanted, _credentials(self._pem))
         except RuntimeError as error:
-            raise StartFailed(
-                f"{where.setting}={where.number} on {where.bind} cannot be used: "
-                f"another program has it, or the address is not this machine's; set {where.setting} or SERVER_BIND."
-            ) from error
+            raise where.unusable() from error
 
 
 def _credentials(pem: Watched[Pem]) -> grpc.ServerCredentials:
