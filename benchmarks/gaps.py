@@ -10,6 +10,7 @@ instead, on a machine whose decodes take N times as long as here (1 is this mach
 - gap: time between two changes of the text while the person speaks.
 - age: time from a moment of speech until a text is shown that covers it. Every 0.1 s of speech counts.
 - lag: time from a word's end until it is shown, right, for good; flicker as in benchmarks.compare.
+- WER of last partials: of the text of each utterance just before its final.
 - CPU: of the server, or of the decodes alone in simulated time; per second of audio.
 """
 
@@ -26,7 +27,18 @@ import numpy as np
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
-from benchmarks.continuous import RATE_HZ, Pcm, Shown, Speech, ages, figures_of, gaps, joined, spread
+from benchmarks.continuous import (
+    RATE_HZ,
+    Pcm,
+    Shown,
+    Speech,
+    ages,
+    figures_of,
+    gaps,
+    joined,
+    partials_wrong_percent,
+    spread,
+)
 from benchmarks.recorded import FOLDER
 from benchmarks.service import Service
 from benchmarks.usage import Usage
@@ -44,7 +56,7 @@ TAIL_S = 3.0  # of silence after the speech
 
 HEADER = (
     "| language | settings | partials | gap p50; p95; max, s | age p50; p95; max, s | lag p50; p95; max, s "
-    "| final after speech p50; p95; max, s | flicker, % | WER, % | CPU s / audio s |\n"
+    "| last final after speech, s | flicker, % | WER of last partials; finals, % | CPU s / audio s |\n"
     "|---|---|---|---|---|---|---|---|---|---|"
 )
 
@@ -112,12 +124,14 @@ def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[lis
 
 def row(name: str, language: str, states: Sequence[Shown], speech: Speech, cpu_s: float) -> str:
     figures = figures_of(states, speech, language)
-    finals_s = [state.at_s - state.covers_s for state in states if state.final]
+    wrong = f"{partials_wrong_percent(states, speech, language):.1f}; {figures.wer_percent:.1f}"
+    cpu = cpu_s / (len(speech.pcm) / RATE_HZ)
+    final_s = next((state.at_s - state.covers_s for state in reversed(states) if state.final), 0.0)
     return (
         f"| {language} | {name} | {sum(not state.final for state in states)} "
         f"| {spread(gaps(states, speech.utterances[-1].end_s))} | {spread(ages(states, speech.voiced_s))} "
-        f"| {spread(figures.partial_lags_s)} | {spread(finals_s)} | {figures.flicker_percent:.0f} "
-        f"| {figures.wer_percent:.1f} | {cpu_s / (len(speech.pcm) / RATE_HZ):.2f} |"
+        f"| {spread(figures.partial_lags_s)} | {final_s:.2f} | {figures.flicker_percent:.0f} "
+        f"| {wrong} | {cpu:.2f} |"
     )
 
 
