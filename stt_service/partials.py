@@ -142,7 +142,7 @@ class Partials:
         """Move the window's beginning to the widest of the last gaps between old words."""
         heard, share = _heard(words), self._longest / self._config.longest if self._config.longest else 1.0
         borders = _borders(heard, said, (length - share * self._config.kept) * FRAME_S)
-        if not borders and self._is_too_dear(length):
+        if not borders and self._is_unaffordable(length):
             borders = _unsure_borders(heard, said, (length - self._config.kept) * FRAME_S)
         search_s = share * self._config.border * FRAME_S
         late = [border for border in borders if border.end_s >= borders[-1].end_s - search_s]
@@ -151,7 +151,7 @@ class Partials:
             self._told = "".join(units(said.stable + said.unstable)[: widest.told]).strip()
             self._start += int((widest.end_s + widest.gap_s / 2) / FRAME_S)
 
-    def _is_too_dear(self, length: int) -> bool:
+    def _is_unaffordable(self, length: int) -> bool:
         """Return whether a slow machine cannot wait for hypotheses to agree before the window gets shorter."""
         return self._longest < self._config.longest and length > UNSURE * self._longest
 
