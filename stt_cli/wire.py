@@ -57,6 +57,7 @@ def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_
         config.resume.next_utterance = resume.next_utterance
         config.resume.in_speech = resume.in_speech
         config.resume.lead_ms = resume.lead_ms
+        config.resume.previous_language = resume.previous_language
     return stt_pb2.StreamingRecognizeRequest(config=config)
 
 

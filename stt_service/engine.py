@@ -23,6 +23,7 @@ from stt_service.checks import Decoded, DecodeEnd, compression_ratio
 from stt_service.encoded import PLANS, Encoded, batch_key, context_left, in_groups, max_length, rows_for, token_limit
 from stt_service.errors import EngineFailed
 from stt_service.freed import give_back
+from stt_service.language import choose_language
 from stt_service.rest import completed, missing_end, without_last_word
 from stt_service.tail import (
     MAX_ROWS,
@@ -122,8 +123,12 @@ class Engine:
         if encoded.window.options.language:
             return replace(encoded, language=encoded.window.options.language)
         [ranked] = self._model.model.detect_language(_storage([encoded.rows]))
-        token, probability = ranked[0]
-        return replace(encoded, language=token.strip("<|>"), language_probability=probability)
+        probabilities = {token.strip("<|>"): float(probability) for token, probability in ranked}
+        window = encoded.window
+        language = choose_language(
+            probabilities, window.options.previous_language, len(window.samples) / SAMPLE_RATE_HZ
+        )
+        return replace(encoded, language=language, language_probability=probabilities[language])
 
     def _features(self, samples: Samples, rows: int) -> Rows:
         """Return the log-mel spectrogram of the samples padded to so many rows; shape (mels, 2 * rows)."""

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from stt_service.audio import AudioFormat, Frames, Samples
 from stt_service.early import EarlyTime
-from stt_service.events import Cost, Decode, Output, PartialDue, SpeechStarted
+from stt_service.events import Cost, Decode, Final, Output, PartialDue, SpeechStarted
 from stt_service.finals import Finals
 from stt_service.intake import Intake
 from stt_service.parameters import FRAME_MS, LiveParameters, Parameters, frames
@@ -62,6 +62,7 @@ class SessionConfig:
     first_utterance: int = 0
     in_speech: bool = False  # at the offset an utterance was cut
     lead_ms: int = 0  # of audio from before the offset, which only the resampler shall hear
+    previous_language: str | None = None  # of the last final before the offset
 
 
 NewVad = Callable[[LiveParameters], Vad]
@@ -80,6 +81,7 @@ class Session:
         self._segmenter = Segmenter(segmenter_config(config.live, config.server), in_speech=config.in_speech)
         self._base = 0  # where the stream could be taken up by another one, but for finals that are not told
         self._next_number = config.first_utterance
+        self._previous_language = config.previous_language
         self._open: Utterance | None = None
         self._closed: deque[Utterance] = deque()  # ended, not yet told, in order
         self._windows = Windows(self._sound, config.server, word_times=config.word_times)
@@ -180,7 +182,7 @@ class Session:
         """Cut the window of a partial whose turn has come; None when it is no longer wanted."""
         if self._open is None or self._open.number != utterance:
             return None
-        return self._open.cut_partial(self._windows, self._segmenter.frame)
+        return self._open.cut_partial(self._windows, self._segmenter.frame, self._previous_language)
 
     def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
         """Take the transcript of a decode that was asked for; what is out of date is dropped."""
@@ -321,10 +323,15 @@ class Session:
 
     def _tell(self) -> list[Output]:
         """Return the finals that are ready, in the order of their utterances."""
-        told: list[Output] = []
+        ready: list[Output] = []
         while self._closed and self._closed[0].finals.complete:
-            told.append(self._closed.popleft().conclusion(self.received_ms))
-        return told
+            if again := self._closed[0].in_previous_language(self._previous_language):
+                return ready + again
+            event = self._closed.popleft().conclusion(self.received_ms)
+            if isinstance(event, Final):
+                self._previous_language = event.language
+            ready.append(event)
+        return ready
 
     def _ms(self, frame: int) -> int:
         return self._config.offset_ms + frame * FRAME_MS

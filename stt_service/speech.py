@@ -136,6 +136,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 first_utterance=first_utterance,
                 in_speech=config.resume.in_speech,
                 lead_ms=config.resume.lead_ms,
+                previous_language=config.resume.previous_language or None,
             ),
             stream_vads(ready.silero, server),
         )

@@ -32,6 +32,7 @@ class DecodeOptions:
     """How a window is decoded; windows with equal options may share a batch."""
 
     language: str | None = None  # None: detect
+    previous_language: str | None = None  # of the dictation, where it is detected: short audio may keep it
     translate: bool = False
     beam_size: int = 5
     initial_prompt: str = ""

@@ -22,9 +22,7 @@ def talk(tmp_path: Path) -> str:
 
 
 async def test_finals_go_to_stdout_and_nothing_else_anywhere(talk: str) -> None:
-    result, (stream,) = await run(
-        says(partial("раз"), final("Раз."), suppressed(""), final("Два.", utterance=3)), talk
-    )
+    result, (stream,) = await run(says(partial("раз"), final("Раз."), suppressed(""), final("Два.", utterance=3)), talk)
     assert result == Outcome(0, "Раз.\nДва.\n", "")
     assert (len(stream.audio), stream.config.partials, stream.config.word_times) == (64_000, False, False)
 

@@ -98,7 +98,9 @@ async def test_what_was_not_settled_is_said_again_to_the_byte() -> None:
         events = await heard(server.address)
     assert ends(events) == [(0, "раз"), (1, "два")]
     again = server.streams[1]
-    assert again.config.resume == stt_pb2.Resume(audio_offset_ms=900, next_utterance=1, lead_ms=260)
+    assert again.config.resume == stt_pb2.Resume(
+        audio_offset_ms=900, next_utterance=1, lead_ms=260, previous_language="ru"
+    )
     assert bytes(again.audio) == SOUND[640 * 32 :]
     assert states(events) == ["connecting", "connected", "reconnecting", "resumed"]
 
@@ -107,7 +109,9 @@ async def test_a_suppressed_utterance_is_settled_too() -> None:
     first = says_and_breaks(final("раз", 1, 0, 900), suppressed("you"))
     async with serving(in_turn(first, says())) as server:
         await heard(server.address)
-    assert server.streams[1].config.resume == stt_pb2.Resume(audio_offset_ms=2000, next_utterance=3, lead_ms=240)
+    assert server.streams[1].config.resume == stt_pb2.Resume(
+        audio_offset_ms=2000, next_utterance=3, lead_ms=240, previous_language="ru"
+    )
 
 
 async def test_a_final_whose_sound_was_not_settled_is_not_told_twice() -> None:
