@@ -20,6 +20,10 @@ PLANS = {
     Kind.EARLY: TailPlan(pad_s=5.0, tail_s=2.0),
     Kind.PARTIAL: TailPlan(pad_s=1.0, tail_s=5.0),
 }
+# A word or two in a short window: the decoder does not recognize the end and writes the word twice ("8 8"), or takes it
+# for silence. No tail was safe: with 12 s of silence Russian words were written twice still. The window holds a second
+# of pre-roll. Measured: docs/performance.md, One to three words.
+SHORT_WINDOW_S = 3.0
 MAX_LENGTH = 448  # Whisper's text context in tokens, prompt included
 TOKENS_AT_LEAST = 24
 # Nobody reads faster than this for long: 13 is an ordinary pace, auctioneers reach 20.
@@ -47,8 +51,9 @@ class Encoded:
 
 
 def rows_for(window: Window) -> int:
-    """Return how many rows are encoded for the window."""
-    if window.options.context is Context.FULL:
+    """Return how many rows are encoded for the window: all of Whisper's 30 s for finals of a word or two."""
+    is_final = window.options.kind is not Kind.PARTIAL
+    if window.options.context is Context.FULL or (is_final and audio_s(window) <= SHORT_WINDOW_S):
         return MAX_ROWS
     return window_rows(len(window.samples), PLANS[window.options.kind])
 
@@ -79,6 +84,11 @@ def in_groups(items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[l
     return [results[i] for i in range(len(items))]
 
 
+def audio_s(window: Window) -> float:
+    """Return the window's length in seconds."""
+    return len(window.samples) / SAMPLE_RATE_HZ
+
+
 def token_limit(window: Window, prompt: int, language: str | None = None) -> int:
     """Return how many tokens the decoder may produce after a prompt of so many.
 
@@ -87,8 +97,8 @@ def token_limit(window: Window, prompt: int, language: str | None = None) -> int
     """
     densest = max(DENSE_TOKENS_PER_LETTER.values())
     per_letter = DENSE_TOKENS_PER_LETTER.get(language, TOKENS_PER_LETTER) if language else densest
-    audio_s = ceil(len(window.samples) / SAMPLE_RATE_HZ / LIMIT_STEP_S) * LIMIT_STEP_S
-    return min(context_left(prompt), TOKENS_AT_LEAST + int(LETTERS_PER_SECOND * per_letter * audio_s))
+    length_s = ceil(audio_s(window) / LIMIT_STEP_S) * LIMIT_STEP_S
+    return min(context_left(prompt), TOKENS_AT_LEAST + int(LETTERS_PER_SECOND * per_letter * length_s))
 
 
 def context_left(prompt: int) -> int:

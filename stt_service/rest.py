@@ -50,7 +50,8 @@ def without_last_word(transcript: Transcript) -> Transcript:
 
 def completed(first: Transcript, rest: Transcript, rest_start_s: float) -> Transcript:
     """Return the first with the rest after it, if the rest can be trusted and is not what the first ends with."""
-    if verdict(rest, Evidence(SHORTEST_S, rest_start_s)) is not None or _ends_with(first.text, rest.text):
+    evidence = Evidence(SHORTEST_S, rest_start_s, spoken_s=rest.words[-1].end_s if rest.words else SHORTEST_S)
+    if verdict(rest, evidence) is not None or _ends_with(first.text, rest.text):
         return first
     return replace(
         first,

@@ -43,7 +43,7 @@ def test_a_rest_that_the_first_ends_with_is_not_doubled(text: str) -> None:
     [
         pytest.param(replace(REST, text=""), id="nothing"),
         pytest.param(replace(REST, average_log_probability=-1.5), id="low confidence"),
-        pytest.param(replace(REST, text="Thank you."), id="what Whisper says to a breath"),
+        pytest.param(replace(REST, text="Thank you.", no_speech_probability=0.8), id="a phrase typical of noise"),
     ],
 )
 def test_a_rest_that_cannot_be_trusted_is_left_out(rest: Transcript) -> None:
