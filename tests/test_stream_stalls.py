@@ -7,6 +7,7 @@ At its end the client half-closes.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
-from drawn_speech import CLEAR, COST, SIGN_FRAMES, SIGN_MS, SIGN_S, DrawnVad, parameters, pcm
+from drawn_speech import CLEAR, SIGN_FRAMES, SIGN_MS, SIGN_S, DrawnVad, parameters, pcm
 from stt.v1 import stt_pb2 as pb
 from virtual_time import VirtualTimeLoop
 
@@ -22,6 +23,7 @@ from stt_service.audio import AudioFormat
 from stt_service.batcher import Answer, Cut, Decoded, Missed, Model
 from stt_service.decoding import Decoding
 from stt_service.errors import SttError, Terminated, TimedOut, Unavailable
+from stt_service.events import Cost
 from stt_service.pace import Pace
 from stt_service.recognition import Recognition
 from stt_service.scheduler import Job
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LIMITS = Limits(idle_s=300, duration_s=0, grace_s=60)
 UNDISTURBED = "..########...."
+EXPENSIVE = Cost(queue_s=0, inference_s=3, batch=1)  # the next partial would wait for twelve more seconds of audio
 
 
 class PromptLane:
@@ -44,7 +47,7 @@ class PromptLane:
     def submit(self, job: Job, cut: Cut) -> Answer:
         answer: Answer = asyncio.get_running_loop().create_future()
         decode = cut()
-        answer.set_result(Missed.WITHDRAWN if decode is None else Decoded(decode, CLEAR, COST))
+        answer.set_result(Missed.WITHDRAWN if decode is None else Decoded(decode, CLEAR, EXPENSIVE))
         return answer
 
     def promote(self, stream: str, utterance: int) -> None:
@@ -62,8 +65,11 @@ class Outcome:
     at_s: list[float] = field(default_factory=list)
     failure: SttError | None = None
     ended_s: float = 0.0
+    reads: float = math.inf  # so many responses; then the client leaves them unread
 
     async def write(self, response: pb.StreamingRecognizeResponse) -> None:
+        if len(self.responses) >= self.reads:
+            await asyncio.Event().wait()
         self.responses.append(response)
         self.at_s.append(asyncio.get_running_loop().time())
 
@@ -114,12 +120,13 @@ class Stage:
     client: Client
     resumable: bool = True
     limits: Limits = LIMITS
+    reads: float = math.inf
     resumed: pb.StreamingRecognizeResponse | None = None  # the last response of the stream that this one resumes
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     terminated: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> Outcome:
-        outcome = Outcome()
+        outcome = Outcome(reads=self.reads)
         offset_ms = self.resumed.final_ms if self.resumed is not None else 0
         live = SimpleNamespace(recognition=self._recognition(offset_ms), terminated=self.terminated)
         stream = Stream(cast("LiveStream", live), AudioFormat(), self.limits, self.draining, self.resumable)
@@ -202,6 +209,15 @@ def test_what_resumes_an_idle_stream_brings_what_the_undisturbed_one_would_have(
     broken = streamed("..####", half_closes=False)
     assert broken.finals == []
     assert then_resumed(UNDISTURBED, broken).finals == streamed(UNDISTURBED).finals
+
+
+@pytest.mark.parametrize("reads", range(1, 6))
+def test_a_client_that_does_not_read_loses_nothing_of_what_it_left_unread(reads: int) -> None:
+    broken = run(lambda: Stage(Client(UNDISTURBED, half_closes=False), reads=reads).run())
+    assert isinstance(broken.failure, TimedOut)
+    after = then_resumed(UNDISTURBED, broken)
+    spoken = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spoken + after.spoken]
+    assert spoken == [(start_ms, end_ms) for _, start_ms, end_ms in streamed(UNDISTURBED).spoken]
 
 
 @pytest.mark.parametrize("duration_signs", range(3, 20))
