@@ -134,6 +134,11 @@ class Finals:
             return None
         return self._last.decode, self._last.result[0]
 
+    def cancel(self) -> list[Output]:
+        """Withdraw every decode that is still to come: no final will be made."""
+        parts = (*self._parts(), self._candidate)
+        return [each for part in parts if part is not None and part.result is None for each in _withdrawn(part)]
+
     def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> None:
         """Take a transcript; of a decode that is void, it is dropped."""
         for part in (*self._parts(), self._candidate):

@@ -88,6 +88,7 @@ class Session:
         self._early_time = EarlyTime()
         self._complete = False
         self._retiring = False
+        self._paused = False  # no audio comes for now
 
     @property
     def live(self) -> LiveParameters:
@@ -133,6 +134,25 @@ class Session:
     def retire(self) -> None:
         """Hear the open utterance to its end and no more: what follows is for another stream."""
         self._retiring = True
+
+    @property
+    def has_advanced(self) -> bool:
+        """Whether a stream that resumes where this one is committed, once pending finals are out, begins further on."""
+        return self._base > 0
+
+    def suspend(self) -> list[Output]:
+        """Take no more audio and leave the open utterance uncommitted: the stream that resumes recognizes it whole.
+
+        Pending finals are still emitted. `final_ms` stays where the utterance would be found again.
+        """
+        self._retiring = True
+        utterance, self._open = self._open, None
+        return utterance.finals.cancel() if utterance is not None else []
+
+    def catch_up(self) -> list[Output]:
+        """Note that no audio comes for now: partials are due until they cover all audio, whatever their pacing."""
+        self._paused = True
+        return self._partial_if_due()
 
     def push(self, pcm: bytes) -> list[Output]:
         """Take bytes of the stream's format.
@@ -200,6 +220,7 @@ class Session:
             self._open.abandon_partial()
 
     def _hear(self, arrived: Frames) -> list[Output]:
+        self._paused = False
         outputs: list[Output] = []
         for first in range(0, len(arrived), PIECE):
             if self.is_over:
@@ -303,7 +324,11 @@ class Session:
         return utterance.finals.end(ended) + self._tell()
 
     def _partial_if_due(self) -> list[Output]:
-        if self._open is None or not self._open.asks_for_partial(self._segmenter.frame, self._segmenter.speech_end):
+        if self._open is None:
+            return []
+        if self._paused:
+            self._open.partials.hurry()
+        if not self._open.asks_for_partial(self._segmenter.frame, self._segmenter.speech_end):
             return []
         return [PartialDue(self._open.number)]
 

@@ -289,3 +289,28 @@ async def test_a_token_goes_with_every_stream() -> None:
     async with serving(looks) as server:
         await heard(Target((server.address,), token="secret"))
     assert seen == ["Bearer secret"]
+
+
+async def test_a_source_that_pauses_is_resumed_once_it_goes_on() -> None:
+    more = asyncio.Event()
+
+    async def pausing() -> AsyncIterator[Input]:
+        yield SOUND
+        await more.wait()
+        yield SOUND
+
+    async def ends_idle(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(len(SOUND))
+        await stream.context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "No audio came for 300 s.")
+
+    async with serving(in_turn(ends_idle, says(final("раз", 0, 100, 900)))) as server:
+        dictation = asyncio.create_task(heard(server.address, pausing()))
+        await server.called.wait()
+        server.called.clear()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(server.called.wait(), 1)
+        more.set()
+        events = await dictation
+    assert ends(events) == [(0, "раз")]
+    assert bytes(server.streams[1].audio) == SOUND + SOUND
