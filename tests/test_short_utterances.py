@@ -110,7 +110,7 @@ def test_text_counts_where_another_part_of_the_utterance_was_suppressed() -> Non
     assert classify("8", EIGHT, suppressed=True) is Outcome.EXACT
 
 
-GOT = Result("en-digits-8", "en", "plain", "eight", "8 8", "doubled", (), 200.0, "8", "exact")
+GOT = Result("en-digits-8", "en", "plain", "eight", "8 8", "doubled", (), (), 200.0, "8", "exact")
 
 
 def test_table_counts_outcomes_reasons_the_shared_exact_ones_and_the_median_cost() -> None:
@@ -123,6 +123,11 @@ def test_table_counts_outcomes_reasons_the_shared_exact_ones_and_the_median_cost
     ours, theirs = table(results).splitlines()[2:]
     assert ours == "| en | plain | this project | 4 | 2 | 1 | 0 | 1 (NO_SPEECH 1) | 0 | 1 of 3, 33.3 % | 200 |"
     assert theirs == "| | | faster-whisper, full windows | 4 | 3 | 0 | 1 | 0 | 0 | | |"
+
+
+def test_result_shows_both_texts_and_what_was_suppressed() -> None:
+    result = replace(GOT, text="", outcome="suppressed", reasons=("NO_SPEECH",), suppressed_texts=("Eight.",))
+    assert str(result) == ("plain en-digits-8 'eight': suppressed '', NO_SPEECH 'Eight.'; faster-whisper: exact '8'")
 
 
 def test_table_has_rows_for_each_language_and_variant() -> None:

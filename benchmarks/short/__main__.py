@@ -107,6 +107,7 @@ async def _recognized(
             text=got.text,
             outcome=classify(got.text, utterance.accepted, suppressed=bool(got.reasons)).value,
             reasons=tuple(got.reasons),
+            suppressed_texts=tuple(got.suppressed_texts),
             inference_ms=1000 * got.inference_s if got.texts else None,
             faster_whisper=theirs,
             faster_whisper_outcome=classify(theirs, utterance.accepted).value,

@@ -27,14 +27,16 @@ class Result:
     text: str
     outcome: str
     reasons: tuple[str, ...]  # of suppressions
+    suppressed_texts: tuple[str, ...]
     inference_ms: float | None  # None without a final
     faster_whisper: str
     faster_whisper_outcome: str
 
     def __str__(self) -> str:
-        reasons = f" ({', '.join(self.reasons)})" if self.reasons else ""
+        suppressed = zip(self.reasons, self.suppressed_texts, strict=True)
+        withheld = "".join(f", {reason} {text!r}" for reason, text in suppressed)
         return (
-            f"{self.variant} {self.name} {self.reference!r}: {self.outcome}{reasons} {self.text!r}; "
+            f"{self.variant} {self.name} {self.reference!r}: {self.outcome} {self.text!r}{withheld}; "
             f"faster-whisper: {self.faster_whisper_outcome} {self.faster_whisper!r}"
         )
 

@@ -25,6 +25,7 @@ class Recognized:
 
     texts: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)  # of suppressions
+    suppressed_texts: list[str] = field(default_factory=list)
     languages: list[str] = field(default_factory=list)
     inference_s: float = 0.0  # of its finals together
 
@@ -55,6 +56,7 @@ async def stream(channel: grpc.aio.Channel, lead: bytes, pcm: bytes, language: s
                 recognized.inference_s += response.final.latency.inference.ToTimedelta().total_seconds()
             case "suppressed" if response.suppressed.end_ms > lead_ms:
                 recognized.reasons.append(response.suppressed.reason)
+                recognized.suppressed_texts.append(response.suppressed.text)
     return recognized
 
 
