@@ -51,7 +51,7 @@ def classify(text: str, accepted: Sequence[str], suppressed: bool = False) -> Ou
     words, correct = normalize(text), [normalize(each) for each in accepted]
     if not words:
         return Outcome.SUPPRESSED if suppressed else Outcome.LOST
-    if "".join(words) in {"".join(each) for each in correct}:  # where words are divided does not matter: a. m., am
+    if words in correct:
         return Outcome.EXACT
     return Outcome.DOUBLED if _is_doubled(words, correct) else Outcome.WRONG
 
