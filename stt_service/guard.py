@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from stt_service.checks import MAX_COMPRESSION_RATIO, MAX_NO_SPEECH_PROBABILITY
-from stt_service.transcript import Transcript
+from stt_service.transcript import SHORT_WINDOW_S, Transcript
 
 
 class Reason(Enum):
@@ -46,7 +46,6 @@ WELL_VOICED_S = 1.0
 # Decodes of noise, hum and an office have -1.4 or less, of sentences -0.7 or more (our recordings). A word alone is
 # less sure, down to -1.45, but the decoder does not take it for silence then.
 LOG_PROBABILITY, WORD_LOG_PROBABILITY = -1.2, -1.8
-WORD_WINDOW_S = 3.0
 SPEECH_NO_SPEECH_PROBABILITY = 0.5
 CAPTION_NO_SPEECH_PROBABILITY = 0.3
 REPEATS = 5  # the same one to four words so often in a row
@@ -138,7 +137,7 @@ def _is_silence(transcript: Transcript, evidence: Evidence) -> bool:
 
 def _is_unsure(transcript: Transcript, evidence: Evidence) -> bool:
     is_speech = transcript.no_speech_probability < SPEECH_NO_SPEECH_PROBABILITY
-    is_word = is_speech and evidence.length_s <= WORD_WINDOW_S
+    is_word = is_speech and evidence.length_s <= SHORT_WINDOW_S
     return transcript.average_log_probability < (WORD_LOG_PROBABILITY if is_word else LOG_PROBABILITY)
 
 
