@@ -196,11 +196,12 @@ def _borders(heard: list[_Heard], said: Hypothesis, latest_s: float) -> list[_Bo
 
 def _unsure_borders(heard: list[_Heard], said: Hypothesis, latest_s: float) -> list[_Border]:
     """Return where a window may begin if no words are stable: between any words that ended by then."""
-    before = len(units(said.stable + said.unstable)) - len(heard)  # units that come before the window's
+    # Units before the window's, counted from the end: the text may have a unit less than the window, by the match.
+    before = len(units(said.stable + said.unstable)) - len(heard)
     return [
         _Border(before + count, unit.word.end_s, following.word.start_s - unit.word.end_s)
         for count, (unit, following) in enumerate(pairwise(heard), 1)
-        if unit.word is not following.word and unit.word.end_s <= latest_s and before >= 0
+        if unit.word is not following.word and unit.word.end_s <= latest_s and before + count >= 0
     ]
 
 
