@@ -16,7 +16,7 @@ from stt_service.segmentation import Hangover
 
 # A part is at least so many times the silence that ends an utterance, within these bounds: who wants finals soon gets
 # shorter parts, which decode within the silence. Error rates are those of whole utterances: docs/performance.md.
-SILENCES, SHORTEST_S, LONGEST_S = 8, 6.0, 8.0
+SILENCES, SHORTEST_S, LONGEST_S = 8, 6.0, 12.0
 ONSET = 2  # frames of silence before a word, at least: the VAD may notice it late
 SHORTER = ((4 / 3, frames(0.2)), (5 / 3, frames(0.1)))
 
