@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from stt_service.devices import Device
 from stt_service.engine import Engine, ModelPlace, seed
 from stt_service.errors import EngineFailed, StartFailed
 from stt_service.parameters import Parameters
-from stt_service.precedence import behind_the_loop
 from stt_service.transcript import Context, DecodeOptions, Kind, Window
 from stt_service.weights import models_folder, resolve
 
@@ -143,9 +141,7 @@ def load_model(parameters: Parameters, name: str, where: ModelPlace, loading: Ca
     folder = resolve(name, models_folder(parameters.models_dir))
     loading(name)
     try:
-        # The model's own threads are as the one that makes them.
-        with ThreadPoolExecutor(1, "load", behind_the_loop) as loader:
-            return loader.submit(Engine, replace(where, folder=folder)).result()
+        return Engine(replace(where, folder=folder))
     except EngineFailed as error:
         raise not_started(f"The model {name} cannot be used", error) from error
 

@@ -49,10 +49,10 @@ class LoudVad:
 class Heard:
     """A session and all that it gave out."""
 
-    def __init__(self, audio_format: AudioFormat, late: int = 0, **config: int) -> None:
+    def __init__(self, audio_format: AudioFormat, late: int = 0, lead_ms: int = 0) -> None:
         self.frames: list[int] = []
         server = SessionConfig(SERVER, SERVER.live(), audio_format, partials=False)
-        self.session = Session(replace(server, **config), self._vad(late))
+        self.session = Session(replace(server, lead_ms=lead_ms), self._vad(late))
         self.format, self.outputs = audio_format, list[Output]()
 
     def _vad(self, late: int) -> Callable[[LiveParameters], LoudVad]:
@@ -190,8 +190,8 @@ def test_silero_hears_the_same_after_silence_of_either_kind(sensitivity: float) 
     duration, audio = session(), session()
     outputs: tuple[list[Output], list[Output]] = ([], [])
     for _ in range(2):
-        for heard, given in zip((duration, audio), outputs, strict=True):
-            given += heard.push(noise(AudioFormat(), 1000))
+        for heard, said in zip((duration, audio), outputs, strict=True):
+            said += heard.push(noise(AudioFormat(), 1000))
         for each in duration.silence(70 * 16_000):
             outputs[0].extend(each)
         outputs[1].extend(audio.push(AudioFormat().silence(70 * 16_000)))
