@@ -38,6 +38,16 @@ Control = control_pb2_grpc.ControlStub
 control_on: Callable[[grpc.aio.Channel], Control] = Control
 
 
+class Neighbor(Service):
+    """A server in the session of the hogs.
+
+    Linux may share the CPU between sessions first (sched_autogroup_enabled): then hogs of another session would cost
+    the server no more than half of it, however low its priority.
+    """
+
+    own_session = False
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """The figures with one number of hogs."""
@@ -127,7 +137,7 @@ def main() -> int:
     options = parser.parse_args()
     pcm = dictations(FOLDER, options.language)[0].pcm()[: int(options.seconds * BYTES_PER_SECOND)]
     columns = []
-    with Service({"LANGUAGE": options.language, "LOG_LEVEL": "warning"}) as service:
+    with Neighbor({"LANGUAGE": options.language, "LOG_LEVEL": "warning"}) as service:
         service.wait_until_listening()
         for hogs in options.hogs:
             with hogging(hogs), ahead_of_others():

@@ -259,10 +259,11 @@ def test_what_a_batch_took_is_shared_by_its_jobs() -> None:
     scheduler = queue(of("ann", final("ann")), of("bob", final("bob")), max_batch=2)
     batch = scheduler.next_batch(0)
     scheduler.done(batch, 10.0)
-    scheduler.submit(of("ann", final("ann", 1)), 0)
     scheduler.submit(of("cid", final("cid")), 0)
-    scheduler.submit(of("bob", final("bob", 1)), 0)
-    assert [job.client for job in scheduler.next_batch(0)] == ["cid", "ann"]
+    scheduler.done(scheduler.next_batch(0), 7.0)
+    for client in ("cid", "ann", "bob"):
+        scheduler.submit(of(client, final(client, 1)), 0)
+    assert [job.client for job in scheduler.next_batch(0)] == ["ann", "bob"]
 
 
 def test_finals_of_one_client_leave_a_worker_to_others_but_its_partials_do_not_wait() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -11,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_service.audio import AudioFormat, Encoding, Frames, Samples
-from stt_service.events import Decode, Output
-from stt_service.parameters import LiveParameters, Parameters
+from stt_service.events import Decode, Output, SpeechStarted
+from stt_service.parameters import Parameters
 from stt_service.segmentation import SegmenterConfig
 from stt_service.session import Session, SessionConfig
 from stt_service.vad import Silero, silero_path, stream_vads
 
-SERVER = Parameters.model_validate({"post_speech_silence_duration": 0.3, "min_gap_between_recordings": 0.2})
+SERVER = Parameters.model_validate({"post_speech_silence_duration": 0.3})
 LOUD = 1e-5  # mean square of a frame that holds speech
 ROUNDING = 2e-6  # of the resampler, whose blocks begin elsewhere
 ALAW_ZERO = 4e-4  # A-law has no zero: its quietest sample is 8 of 32768
@@ -27,14 +26,14 @@ PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
 class LoudVad:
     """Takes what is loud for speech; counts the frames of all that were made."""
 
-    def __init__(self, frames: list[int], late: int) -> None:
-        self._frames, self._late = frames, late
+    def __init__(self, frames: list[int], late: int, quiet: float) -> None:
+        self._frames, self._late, self._quiet = frames, late, np.float32(quiet)
         self._pending: Samples = np.zeros(0, np.float32)
 
     def push(self, frames: Frames) -> Samples:
         self._frames.append(len(frames))
         loud = np.einsum("ij,ij->i", frames, frames) / 512 > LOUD
-        pending = np.concatenate((self._pending, np.where(loud, np.float32(0.99), np.float32(0.01))))
+        pending = np.concatenate((self._pending, np.where(loud, np.float32(0.99), self._quiet)))
         ready = max(0, len(pending) - self._late)
         self._pending = pending[ready:]
         return pending[:ready]
@@ -49,14 +48,14 @@ class LoudVad:
 class Heard:
     """A session and all that it gave out."""
 
-    def __init__(self, audio_format: AudioFormat, late: int = 0, lead_ms: int = 0) -> None:
+    def __init__(
+        self, audio_format: AudioFormat, late: int = 0, lead_ms: int = 0, quiet: float = 0.01, gap_s: float = 0.2
+    ) -> None:
         self.frames: list[int] = []
-        server = SessionConfig(SERVER, SERVER.live(), audio_format, partials=False)
-        self.session = Session(replace(server, lead_ms=lead_ms), self._vad(late))
+        server = SERVER.model_copy(update={"min_gap_between_recordings": gap_s})
+        config = SessionConfig(server, server.live(), audio_format, partials=False, lead_ms=lead_ms)
+        self.session = Session(config, lambda _: LoudVad(self.frames, late, quiet))
         self.format, self.outputs = audio_format, list[Output]()
-
-    def _vad(self, late: int) -> Callable[[LiveParameters], LoudVad]:
-        return lambda _: LoudVad(self.frames, late)
 
     def audio(self, pcm: bytes) -> None:
         self.outputs += self.session.push(pcm)
@@ -176,6 +175,18 @@ def test_settings_that_change_in_silence_hold_after_it() -> None:
         take(60 * 16_000)
         heard.outputs += heard.session.end()
     assert_alike(duration.outputs, audio.outputs, 0)
+
+
+def test_silence_that_will_be_taken_for_speech_later_is_not_skipped() -> None:
+    """For 10 s after an utterance no other may begin; the VAD takes all for speech, weak or strong."""
+    duration, audio = (Heard(AudioFormat(), quiet=0.6, gap_s=10) for _ in range(2))
+    for heard, take in ((duration, duration.silence), (audio, audio.silent_audio)):
+        heard.audio(noise(AudioFormat(), 900))
+        heard.outputs += heard.session.finalize()
+        take(60 * 16_000)
+        heard.outputs += heard.session.end()
+    assert_alike(duration.outputs, audio.outputs, 0)
+    assert sum(isinstance(output, SpeechStarted) for output in audio.outputs) > 1
 
 
 @pytest.mark.parametrize("sensitivity", [0.05, 0.8])
