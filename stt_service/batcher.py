@@ -108,9 +108,10 @@ class Lane:
         workers: int = 1,
         now: Clock = time.monotonic,
         *,
+        apart: bool = False,
         ran: Callable[[Ran], None] = _nobody,
     ) -> None:
-        self._scheduler = Scheduler(max_batch, workers)
+        self._scheduler = Scheduler(max_batch, workers, apart=apart)
         self.workers, self._now, self._ran = workers, now, ran
         self._waiters: dict[Job, _Waiter] = {}
         self._running: list[Hashable] = []  # the models of the batches that run

@@ -44,6 +44,15 @@ class Plan:
     places: int  # and of them by one model
     threads: int  # of each; 0: CTranslate2's choice
 
+    @property
+    def apart(self) -> bool:
+        """Whether finals of different streams are decoded apart.
+
+        On a CPU eight of them together save 19 % of the time (base, one thread, our measurement), and all wait for the
+        longest one. On a GPU a batch takes hardly longer than its longest row.
+        """
+        return self.threads > 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Models:

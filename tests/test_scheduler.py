@@ -255,6 +255,17 @@ def test_a_batch_has_a_job_of_each_client_before_a_second_one_of_any() -> None:
     assert queue(*crowd, bob, max_batch=3).next_batch(0) == [crowd[0], bob, crowd[1]]
 
 
+def test_where_company_gains_little_finals_are_decoded_apart() -> None:
+    scheduler = Scheduler(max_batch=8, apart=True)
+    finals = [final("ann", 0), final("bob"), final("ann", 1)]
+    recordings = [recorded(of("ann", final(f"file {number}"))) for number in range(2)]
+    others = [recorded(of("bob", final("file")))]
+    partials = [partial("cid"), partial("dan")]
+    for job in (*finals, *recordings, *others, *partials):
+        scheduler.submit(job, 0)
+    assert batches(scheduler) == [[finals[0], finals[2]], [finals[1]], partials, recordings, others]
+
+
 def test_what_a_batch_took_is_shared_by_its_jobs() -> None:
     scheduler = queue(of("ann", final("ann")), of("bob", final("bob")), max_batch=2)
     batch = scheduler.next_batch(0)
