@@ -176,7 +176,7 @@ def serving(shared: bool) -> Iterator[Served]:
         settings = {"LANGUAGE": "en", "MAX_STREAMS": "64", "LOG_LEVEL": "warning"}
         if tokens:
             file = Path(folder) / "tokens"
-            file.write_text("".join(line(name, token) for name, token in tokens.items()))
+            file.write_text("\n".join(line(name, token) for name, token in tokens.items()) + "\n")
             file.chmod(0o600)
             settings["AUTH_TOKENS_FILE"] = str(file)
         with Service({**settings, **os.environ}) as service:
