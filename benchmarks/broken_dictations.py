@@ -1,13 +1,16 @@
-"""Dictations made of recordings, played to the client while servers die, and what became of each."""
+"""Dictations made of recordings, played to the client while servers and networks fail, and what became of each."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from statistics import median
 from time import monotonic
 
 import psutil
@@ -18,8 +21,8 @@ from stt_cli.client import recognize
 from stt_cli.events import Connection, ConnectionState, Event, Final, StreamOptions, Suppressed
 from stt_cli.retries import Patience
 
-# Cheap and quick to start; short utterances, cut short ones too, so that breaks meet every kind of seam. A word that is
-# hardly to be understood may be read in another way in other company, by rounding: no decode shares a batch here.
+# Cheap and quick to start; short utterances, also ones cut at the greatest length, so that breaks meet every kind of
+# seam. Decodes share batches as by default.
 SETTINGS = {
     "DEVICE": "cpu",
     "LANGUAGE": "en",
@@ -27,7 +30,6 @@ SETTINGS = {
     "REALTIME_MODEL": "tiny.en",
     "POST_SPEECH_SILENCE_DURATION": "0.7",
     "MAX_LENGTH_OF_RECORDING": "8",
-    "MAX_BATCH": "1",
     "MAX_STREAMS": "4",
 }
 CHUNK_MS = 100
@@ -124,9 +126,12 @@ async def played(pcm: bytes, speed: float) -> AsyncIterator[bytes]:
 
 async def dictated(server: str, pcm: bytes, speed: float, told: Told | None = None) -> Told:
     """Dictate to the end; return what was told."""
-    told = told or Told()
-    patience = Patience(first_s=60)
-    async for event in recognize(server, played(pcm, speed), StreamOptions(partials=True), patience):
+    return await recognized_from(server, played(pcm, speed), told or Told())
+
+
+async def recognized_from(server: str, source: AsyncIterator[bytes], told: Told) -> Told:
+    """Dictate what the source yields; return what was told."""
+    async for event in recognize(server, source, StreamOptions(partials=True), Patience(first_s=60)):
         told.take(event)
     return told
 
@@ -164,7 +169,57 @@ class Mortal:
         await asyncio.to_thread(self._service.wait)
 
 
+def seconds(pcm: bytes) -> float:
+    return len(pcm) / BYTES_MS / 1000
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
         return port
+
+
+HEAD = """\
+| | dictations | breaks | identical | words lost | words doubled | reconnect, s: median | most |
+|---|---|---|---|---|---|---|---|"""
+
+
+@dataclass(slots=True)
+class Proof:
+    """What a number of broken dictations showed."""
+
+    name: str
+    dictations: int = 0
+    identical: int = 0
+    breaks: int = 0
+    difference: Difference = field(default_factory=Difference)
+    reconnects_s: list[float] = field(default_factory=list)  # from the moment at which a server was there
+
+    def take(self, undisturbed: Told, broken: Told) -> None:
+        self.dictations += 1
+        same = broken.texts == undisturbed.texts and broken.numbers == undisturbed.numbers
+        self.identical += same
+        self.breaks += len(broken.breaks)
+        self.difference += difference(undisturbed, broken)
+        if not same:
+            print(
+                f"{self.name} {self.dictations}: differs", undisturbed.texts, broken.texts, sep="\n  ", file=sys.stderr
+            )
+
+    def row(self) -> str:
+        waits = f"{median(self.reconnects_s):.2f} | {max(self.reconnects_s):.2f}" if self.reconnects_s else "– | –"
+        return (
+            f"| {self.name} | {self.dictations} | {self.breaks} | {self.identical} | {self.difference.lost} | "
+            f"{self.difference.doubled} | {waits} |"
+        )
+
+
+@asynccontextmanager
+async def running(*mortals: Mortal) -> AsyncIterator[None]:
+    try:
+        for mortal in mortals:
+            await mortal.start()
+        yield
+    finally:
+        for mortal in mortals:
+            mortal.kill()

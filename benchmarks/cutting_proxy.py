@@ -1,4 +1,4 @@
-"""A TCP proxy on a free loopback port that breaks connections: after so many bytes, or by falling silent."""
+"""A TCP proxy on a free loopback port that breaks connections after so many bytes, falls silent, or stalls."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class CuttingProxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._silent: list[asyncio.Event] = []
+        self._network = asyncio.Event()  # set while it carries anything
+        self._network.set()
         self._carried: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.address = ""
         self.cuts = 0
@@ -30,6 +32,14 @@ class CuttingProxy:
         self._silent.append(self._flowing)
         self._flowing = asyncio.Event()
         self._flowing.set()
+
+    async def stall(self, length_s: float) -> None:
+        """Carry nothing for so long, also on new connections, then all that has come meanwhile."""
+        self._network.clear()
+        try:
+            await asyncio.sleep(length_s)
+        finally:
+            self._network.set()
 
     async def end(self) -> None:
         """End all connections."""
@@ -53,7 +63,7 @@ class CuttingProxy:
         except OSError:
             writer.transport.abort()
             return
-        connection = _Connection(self._next_limit(), self._flowing)
+        connection = _Connection(self._next_limit(), (self._flowing, self._network))
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(connection.pump(reader, beyond_writer))
@@ -70,13 +80,15 @@ class _Cut(Exception):
 
 
 class _Connection:
-    def __init__(self, limit: int | None, flowing: asyncio.Event) -> None:
+    def __init__(self, limit: int | None, gates: Sequence[asyncio.Event]) -> None:
+        """Carry so many bytes, while all gates are open."""
         self._left = limit
-        self._flowing = flowing
+        self._gates = gates
 
     async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(READ_BYTES):
-            await self._flowing.wait()
+            for gate in self._gates:
+                await gate.wait()
             if self._left is not None:
                 data = data[: self._left]
                 self._left -= len(data)

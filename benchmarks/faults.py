@@ -2,7 +2,9 @@
 
 Kills: the server is killed with SIGKILL at a random moment of each dictation and started again. Cuts: two replicas
 behind a proxy that breaks the connection twice, after random numbers of bytes. Away: one long dictation, the server
-away for a fifth of it. The sound is played faster than it was spoken; the server counts audio, not time.
+away for a fifth of it. The sound is played faster than it was spoken; the server counts audio, not time. Stalls, at
+the speed of speech: a proxy that carries nothing for 1 to 20 s, in a word or between two; a stt-cli process that is
+stopped with SIGSTOP for 1 to 45 s.
 
 Ends with exit code 1 if a text differs from that of the undisturbed run.
 """
@@ -13,61 +15,28 @@ import argparse
 import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
-from statistics import median
 from time import monotonic
 
-from benchmarks.broken_dictations import BYTES_MS, Difference, Mortal, Told, dictated, dictation, difference
+from benchmarks.broken_dictations import (
+    HEAD,
+    SETTINGS,
+    Mortal,
+    Proof,
+    Told,
+    dictated,
+    dictation,
+    running,
+    seconds,
+)
 from benchmarks.cutting_proxy import proxying
+from benchmarks.stalls import disturbed, stalled_network, stopped_client
 from stt_cli.events import Final
 
 LEAST_MS = 12_000
 SPEED = 6.0
 AWAY_SPEED = 4.0
-
-
-@dataclass(slots=True)
-class Proof:
-    """What a number of broken dictations showed."""
-
-    name: str
-    dictations: int = 0
-    identical: int = 0
-    breaks: int = 0
-    difference: Difference = field(default_factory=Difference)
-    reconnects_s: list[float] = field(default_factory=list)  # from the moment at which a server was there
-
-    def take(self, undisturbed: Told, broken: Told) -> None:
-        self.dictations += 1
-        same = broken.texts == undisturbed.texts and broken.numbers == undisturbed.numbers
-        self.identical += same
-        self.breaks += len(broken.breaks)
-        self.difference += difference(undisturbed, broken)
-        if not same:
-            print(
-                f"{self.name} {self.dictations}: differs", undisturbed.texts, broken.texts, sep="\n  ", file=sys.stderr
-            )
-
-    def row(self) -> str:
-        waits = f"{median(self.reconnects_s):.2f} | {max(self.reconnects_s):.2f}" if self.reconnects_s else "– | –"
-        return (
-            f"| {self.name} | {self.dictations} | {self.breaks} | {self.identical} | {self.difference.lost} | "
-            f"{self.difference.doubled} | {waits} |"
-        )
-
-
-@asynccontextmanager
-async def running(*mortals: Mortal) -> AsyncIterator[None]:
-    try:
-        for mortal in mortals:
-            await mortal.start()
-        yield
-    finally:
-        for mortal in mortals:
-            mortal.kill()
 
 
 async def kills(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> Proof:
@@ -132,19 +101,16 @@ def away_story(told: Told, began_s: float) -> str:
     )
 
 
-def seconds(pcm: bytes) -> float:
-    return len(pcm) / BYTES_MS / 1000
-
-
-async def prove(dictations: int, minutes: float) -> bool:
+async def prove(dictations: int, stalls: int, minutes: float) -> bool:
     """Print what was seen; tell whether nothing was lost."""
-    sounds = [dictation(seed, LEAST_MS) for seed in range(dictations)]
+    sounds = [dictation(seed, LEAST_MS) for seed in range(max(dictations, stalls))]
+    undisturbed = await dictated_alone(sounds)
     proofs, stories = list[Proof](), list[str]()
-    if sounds:
-        mortal = Mortal()
-        async with running(mortal):
-            undisturbed = [await dictated(mortal.address, pcm, SPEED) for pcm in sounds]
-        proofs += [await kills(sounds, undisturbed), await cuts(sounds, undisturbed)]
+    if dictations:
+        few = sounds[:dictations], undisturbed[:dictations]
+        proofs += [await kills(*few), await cuts(*few)]
+    if stalls:
+        proofs += await stalled(sounds[:stalls], undisturbed[:stalls])
     if minutes:
         proof, story = await away(minutes)
         proofs.append(proof)
@@ -153,17 +119,30 @@ async def prove(dictations: int, minutes: float) -> bool:
     return all(proof.identical == proof.dictations for proof in proofs)
 
 
-HEAD = """\
-| | dictations | breaks | identical | words lost | words doubled | reconnect, s: median | most |
-|---|---|---|---|---|---|---|---|"""
+async def dictated_alone(sounds: Sequence[bytes]) -> list[Told]:
+    if not sounds:
+        return []
+    mortal = Mortal()
+    async with running(mortal):
+        return [await dictated(mortal.address, pcm, SPEED) for pcm in sounds]
+
+
+async def stalled(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> list[Proof]:
+    mortal = Mortal({**SETTINGS, "MAX_STREAMS": "32"})
+    async with running(mortal):
+        return [
+            await disturbed("network stalls", stalled_network, mortal, sounds, undisturbed),
+            await disturbed("client stopped", stopped_client, mortal, sounds, undisturbed),
+        ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dictations", type=int, default=50, help="Of the kills, and of the cuts.")
+    parser.add_argument("--stalls", type=int, default=50, help="Of the stalled networks, and of the stopped clients.")
     parser.add_argument("--minutes", type=float, default=10, help="Length of the one with the server away; 0: none.")
     arguments = parser.parse_args()
-    return 0 if asyncio.run(prove(arguments.dictations, arguments.minutes)) else 1
+    return 0 if asyncio.run(prove(arguments.dictations, arguments.stalls, arguments.minutes)) else 1
 
 
 if __name__ == "__main__":

@@ -18,9 +18,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from benchmarks.broken_dictations import SETTINGS, Mortal, Told, dictated, dictation
+from benchmarks.broken_dictations import (
+    HEAD,
+    SETTINGS,
+    Mortal,
+    Proof,
+    Told,
+    dictated,
+    dictation,
+    running,
+    seconds,
+)
 from benchmarks.envoy import Envoy, balancing
-from benchmarks.faults import HEAD, Proof, running, seconds
 
 LEAST_MS = 30_000
 # Two servers can carry all, when one is away, if the streams are spread well; else Envoy tries the other one.
@@ -42,7 +51,7 @@ Disturbance = Callable[[Cluster], Awaitable[None]]
 
 @asynccontextmanager
 async def cluster(size: int) -> AsyncIterator[Cluster]:
-    replicas = [Mortal({**SETTINGS, "MAX_STREAMS": str(PLACES)}) for _ in range(size)]
+    replicas = [Mortal({**SETTINGS, "MAX_BATCH": "1", "MAX_STREAMS": str(PLACES)}) for _ in range(size)]
     async with running(*replicas), balancing([replica.address for replica in replicas]) as envoy:
         made = Cluster(replicas, envoy)
         await made.whole()

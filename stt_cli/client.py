@@ -32,6 +32,7 @@ from stt_cli.stream import Requests, stream
 from stt_cli.target import Target, target_of
 
 DRAIN = "DRAIN"
+IDLE = "DEADLINE_EXCEEDED"  # how a server ends the stream of a source that pauses
 
 
 async def recognize(
@@ -67,6 +68,7 @@ class _Dictation:
         self._turn = 0  # whose of the addresses it is
         self._ended_s: float | None = None  # when the source ended
         self._said_all = False  # on the present stream
+        self._sent = self._kept.beginning  # how far the present stream has sent it
         self._ever_began = False
         self._arrived, self._freed = asyncio.Event(), asyncio.Event()
         self._taken = asyncio.Event()  # by a server, the present stream
@@ -111,8 +113,17 @@ class _Dictation:
                 delay_s = self._retries.delay_s(error, time.monotonic(), self._ended_s)
                 lost = ConnectionState.RECONNECTING if self._ever_began else ConnectionState.CONNECTING
                 yield Connection(lost, str(error), self._kept.duration_ms)
+                if error.status == IDLE:
+                    await self._wait_for_more()
             self._turn += 1
             await asyncio.sleep(delay_s)
+
+    async def _wait_for_more(self) -> None:
+        """Wait until the source goes on or ends: a stream that resumes before that would be as idle as the last."""
+        while self._ended_s is None and self._kept.next(self._sent) is None:
+            self._arrived.clear()
+            await self._arrived.wait()
+            self._retries.has_more(time.monotonic())
 
     @property
     def _is_done(self) -> bool:
@@ -131,8 +142,9 @@ class _Dictation:
 
     async def _requests(self) -> Requests:
         """Yield the config, what is kept, and what comes, until the source ends."""
-        place, options = self._kept.beginning, replace(self._options, settings=self._kept.settings)
+        options = replace(self._options, settings=self._kept.settings)
         resume = replace(self._resumption.resume, lead_ms=self._kept.lead_ms) if self._ever_began else None
+        self._sent = self._kept.beginning
         self._taken.clear()
         yield wire.config_request(options, resume)
         # Sound that nobody has taken is not sent: a refusal could be lost by that, and a balancer that tries another
@@ -140,8 +152,8 @@ class _Dictation:
         await self._taken.wait()
         while True:
             self._arrived.clear()
-            while (item := self._kept.next(place)) is not None:
-                said, place = item
+            while (item := self._kept.next(self._sent)) is not None:
+                said, self._sent = item
                 yield wire.request(said)
             if self._ended_s is not None:
                 break

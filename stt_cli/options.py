@@ -184,5 +184,5 @@ def writing_options(command: Command) -> Command:
         ),
         click.option("--words", is_flag=True, help="Tell the words' times, in text and json; text: a line a word."),
         click.option("--copy", "copies", is_flag=True, help="Put each sentence on the clipboard."),
-        click.option("-v", "--verbose", is_flag=True, help="Tell the model and what was suppressed."),
+        click.option("-v", "--verbose", is_flag=True, help="Print the model and all suppressed utterances."),
     )

@@ -19,6 +19,7 @@ class Resume:
     next_utterance: int
     in_speech: bool = False  # an utterance was cut there
     lead_ms: int = 0  # of audio from before it, with which the stream begins
+    previous_language: str = ""  # of the last final before the offset
 
 
 class Resumption:
@@ -29,7 +30,8 @@ class Resumption:
         self._begun = 0  # the first utterance whose beginning was not told
         self._told = 0  # the first whose end was not told
         self._cut_ms = -1  # where an utterance was last cut at its greatest length
-        self._uncovered: list[tuple[int, int]] = []  # numbers and ends of those told and not settled yet
+        self._uncovered: list[tuple[int, int, str]] = []  # number, end, language: told, not settled
+        self._language = ""  # of the last settled final
 
     @property
     def settled_ms(self) -> int:
@@ -39,17 +41,25 @@ class Resumption:
     def resume(self) -> Resume:
         """Return where to go on: with the first utterance after what is settled, told or not."""
         number = self._uncovered[0][0] if self._uncovered else self._told
-        return Resume(self._settled_ms, number, in_speech=self._cut_ms == self._settled_ms)
+        in_speech = self._cut_ms == self._settled_ms
+        return Resume(self._settled_ms, number, in_speech=in_speech, previous_language=self._language)
 
     def take(self, event: Event) -> bool:
         """Take note of an event; return whether it is news."""
         is_news = self._is_news(event)
         self._settled_ms = max(self._settled_ms, event.final_ms)
         if is_news and isinstance(event, Final | Suppressed):
-            self._uncovered.append((event.utterance, event.end_ms))
+            language = event.language if isinstance(event, Final) else ""
+            self._uncovered.append((event.utterance, event.end_ms, language))
             self._cut_ms = event.final_ms if event.endpoint == "max_length" else self._cut_ms
-        self._uncovered = [(number, end_ms) for number, end_ms in self._uncovered if end_ms > self._settled_ms]
+        self._commit()
         return is_news
+
+    def _commit(self) -> None:
+        """Drop the utterances that end before the settled position, and note the language of the last final."""
+        committed = [each for each in self._uncovered if each[1] <= self._settled_ms]
+        self._uncovered = [each for each in self._uncovered if each[1] > self._settled_ms]
+        self._language = next((language for *_, language in reversed(committed) if language), self._language)
 
     def _is_news(self, event: Event) -> bool:
         match event:

@@ -52,6 +52,11 @@ class Retries:
         """Take note that the dictation got on."""
         self._fruitless = 0
 
+    def has_more(self, now_s: float) -> None:
+        """Take note that the source goes on after a pause, for which neither a server nor the audio is to blame."""
+        self._fruitless = 0
+        self._alone_since_s = now_s
+
     def delay_s(self, error: ServiceError, now_s: float, ended_s: float | None) -> float:
         """Return how long to wait before the next try; `ended_s`: when the audio ended.
 

@@ -37,7 +37,8 @@ class Telling:
                 self._copy(text)
             case Suppressed(reason=reason, text=text):
                 self._write(self._rendered.render(event))
-                if screen.live or writing.verbose:
+                lost = text and writing.format != "json"  # JSON has the event itself
+                if lost or screen.live or writing.verbose:
                     screen.aside(f"Suppressed ({reason}): {text}")
             case Notice():
                 screen.notice(event)

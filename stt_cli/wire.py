@@ -51,12 +51,14 @@ def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_
         partials=options.partials,
         word_times=options.word_times,
         client_id=options.client_id,
+        resumable=True,  # client.py buffers what is not committed
     )
     if resume is not None:
         config.resume.audio_offset_ms = resume.audio_offset_ms
         config.resume.next_utterance = resume.next_utterance
         config.resume.in_speech = resume.in_speech
         config.resume.lead_ms = resume.lead_ms
+        config.resume.previous_language = resume.previous_language
     return stt_pb2.StreamingRecognizeRequest(config=config)
 
 

@@ -1,40 +1,56 @@
-"""Whether a decode is good enough, or has to be made again: faster-whisper's checks."""
+"""Whether a decode is good enough or must be repeated: faster-whisper's checks, made independent of the script."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from enum import Enum, auto
 
-# faster-whisper's own thresholds and fallbacks.
+# faster-whisper's own thresholds.
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVERAGE_LOG_PROBABILITY = -1.0
 MAX_NO_SPEECH_PROBABILITY = 0.6
 
 
+class DecodeEnd(Enum):
+    """Why the decoder stopped."""
+
+    END_OF_TEXT = auto()
+    TOKEN_LIMIT = auto()  # more tokens than the audio can hold: a loop
+    CONTEXT_FULL = auto()  # Whisper's text context is full: the text continues after it
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One decode's tokens and figures."""
+    """One decode's tokens and statistics."""
 
     tokens: tuple[int, ...]
     text: str
     average_log_probability: float
     no_speech_probability: float
     compression_ratio: float
-    complete: bool  # the decoder came to an end of its own accord
-    temperature: float
+    end: DecodeEnd = DecodeEnd.END_OF_TEXT
 
     @property
-    def repeats(self) -> bool:
-        return self.compression_ratio > MAX_COMPRESSION_RATIO or not self.complete
+    def is_repetitive(self) -> bool:
+        """Whether the decoder may have looped. People repeat themselves too: another decode decides."""
+        return self.compression_ratio > MAX_COMPRESSION_RATIO or self.end is DecodeEnd.TOKEN_LIMIT
 
     @property
-    def doubtful(self) -> bool:
+    def needs_fallback(self) -> bool:
+        """Whether the window must be decoded again in another way."""
         unsure = self.average_log_probability < MIN_AVERAGE_LOG_PROBABILITY
         silent = unsure and self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
-        return self.repeats or (unsure and not silent)
+        return self.is_repetitive or (unsure and not silent)
 
 
 def compression_ratio(text: str) -> float:
-    """Return how much zlib makes of the text: above 2.4 it repeats itself."""
-    encoded = text.encode()
+    """Return letters per byte of the zlib-compressed text: above 2.4 the text is repetitive.
+
+    Each distinct character counts as one byte, two from the 256th on. Of UTF-8 bytes, scripts with two and three
+    bytes a letter would compress two to three times as well as English, whatever they say.
+    """
+    codes = {character: code for code, character in enumerate(dict.fromkeys(text))}
+    width = 1 if len(codes) <= 256 else 2
+    encoded = b"".join(codes[character].to_bytes(width, "big") for character in text)
     return len(encoded) / len(zlib.compress(encoded))

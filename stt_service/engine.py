@@ -1,12 +1,12 @@
 """Whisper: a list of windows in, a list of transcripts out. The only file that knows faster-whisper and CTranslate2.
 
-Windows of any streams, languages and lengths may come together; a window of speech says the same alone as in any
-company. Called from one thread at a time, blocks until done.
+Windows of any streams, languages and lengths may share a batch. Nothing is sampled, so the same window always gives the
+same text, on any worker. Called from one thread for each worker; blocks until done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import as_file, files
@@ -19,11 +19,12 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
-from stt_service.checks import Decoded, compression_ratio
-from stt_service.encoded import PLANS, Encoded, batch_key, in_groups, max_length, rows_for, token_limit
+from stt_service.checks import Decoded, DecodeEnd, compression_ratio
+from stt_service.encoded import PLANS, Encoded, batch_key, context_left, in_groups, max_length, rows_for, token_limit
 from stt_service.errors import EngineFailed
 from stt_service.freed import give_back
-from stt_service.rest import UNTOLD_S, completed, rest_of
+from stt_service.language import choose_language
+from stt_service.rest import completed, missing_end, without_last_word
 from stt_service.tail import (
     MAX_ROWS,
     ROWS_PER_SECOND,
@@ -33,10 +34,10 @@ from stt_service.tail import (
 )
 from stt_service.transcript import Kind, Transcript, Window, Word
 
-# faster-whisper's own fallbacks.
-TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
-SAMPLES_PER_TEMPERATURE = 5
 MAX_PROMPT_TOKENS = 223
+# A prompt raises the decoder's no-speech probability, and all thresholds are for decodes without one: above the
+# lowest threshold it is measured again, without.
+NO_SPEECH_IN_QUESTION = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Engine:
         try:
             batch = self._listen(windows)
             decoded = in_groups(batch, batch_key, self._decode)
-            decoded = [self._retry(encoded, first) for encoded, first in zip(batch, decoded, strict=True)]
+            decoded = [self._with_fallback(encoded, first) for encoded, first in zip(batch, decoded, strict=True)]
             return [self._transcript(encoded, result) for encoded, result in zip(batch, decoded, strict=True)]
         except (RuntimeError, ValueError) as error:
             raise EngineFailed(f"the model failed on {len(windows)} windows: {error}") from error
@@ -122,8 +123,12 @@ class Engine:
         if encoded.window.options.language:
             return replace(encoded, language=encoded.window.options.language)
         [ranked] = self._model.model.detect_language(_storage([encoded.rows]))
-        token, probability = ranked[0]
-        return replace(encoded, language=token.strip("<|>"), language_probability=probability)
+        probabilities = {token.strip("<|>"): float(probability) for token, probability in ranked}
+        window = encoded.window
+        language = choose_language(
+            probabilities, window.options.previous_language, len(window.samples) / SAMPLE_RATE_HZ
+        )
+        return replace(encoded, language=language, language_probability=probabilities[language])
 
     def _features(self, samples: Samples, rows: int) -> Rows:
         """Return the log-mel spectrogram of the samples padded to so many rows; shape (mels, 2 * rows)."""
@@ -139,81 +144,87 @@ class Engine:
             output = output.to(ctranslate2.DataType.float32)
         return list(np.array(output))
 
-    def _decode(self, batch: Sequence[Encoded], temperature: float = 0.0) -> list[Decoded]:
+    def _decode(self, batch: Sequence[Encoded]) -> list[Decoded]:
         """Decode windows of one batch key."""
         prompts = [self._prompt(encoded) for encoded in batch]
-        limit = max(token_limit(encoded.window, len(prompts[0])) for encoded in batch)
-        search: dict[str, float] = {"beam_size": batch[0].window.options.beam_size}
-        if temperature:
-            ctranslate2.set_random_seed(0)  # the same sound gives the same text
-            search = {
-                "beam_size": 1,
-                "num_hypotheses": SAMPLES_PER_TEMPERATURE,
-                "sampling_topk": 0,
-                "sampling_temperature": temperature,
-            }
+        limit = token_limit(batch[0].window, len(prompts[0]), batch[0].language)
         results = self._model.model.generate(
             _storage([encoded.rows for encoded in batch]),
             prompts,
             max_length=max_length(len(prompts[0]), limit),
+            beam_size=batch[0].window.options.beam_size,
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed(self._tokenizer_of(batch[0])),
-            **search,
         )
+        end_at_limit = DecodeEnd.CONTEXT_FULL if limit == context_left(len(prompts[0])) else DecodeEnd.TOKEN_LIMIT
         return [
-            self._decoded(encoded, result, token_limit(encoded.window, len(prompts[0])), temperature)
+            self._decoded(
+                encoded, result, DecodeEnd.END_OF_TEXT if len(result.sequences_ids[0]) < limit else end_at_limit
+            )
             for encoded, result in zip(batch, results, strict=True)
         ]
 
-    def _decoded(
-        self,
-        encoded: Encoded,
-        result: ctranslate2.models.WhisperGenerationResult,
-        limit: int,
-        temperature: float,
-    ) -> Decoded:
-        tokens = tuple(result.sequences_ids[0])
+    def _decoded(self, encoded: Encoded, result: ctranslate2.models.WhisperGenerationResult, end: DecodeEnd) -> Decoded:
+        tokens, no_speech_probability = tuple(result.sequences_ids[0]), result.no_speech_prob
+        if encoded.window.options.is_steered and no_speech_probability > NO_SPEECH_IN_QUESTION:
+            no_speech_probability = self._no_speech_probability(replace(encoded, window=encoded.window.unsteered()))
         text = self._tokenizer_of(encoded).decode(tokens).strip()
         return Decoded(
             tokens=tokens,
             text=text,
             average_log_probability=result.scores[0] * len(tokens) / (len(tokens) + 1),
-            no_speech_probability=result.no_speech_prob,
+            no_speech_probability=no_speech_probability,
             compression_ratio=compression_ratio(text),
-            complete=len(tokens) < limit,
-            temperature=temperature,
+            end=end,
         )
 
-    def _retry(self, encoded: Encoded, first: Decoded) -> Decoded:
-        """Decode again what fails the checks: with the full window, then warmer, as faster-whisper does."""
-        if encoded.window.options.kind is Kind.PARTIAL or not first.doubtful:
+    def _no_speech_probability(self, encoded: Encoded) -> float:
+        """Return the probability of no speech, at the cost of one decoder step."""
+        [result] = self._model.model.generate(
+            _storage([encoded.rows]), [self._prompt(encoded)], max_length=2, beam_size=1, return_no_speech_prob=True
+        )
+        return float(result.no_speech_prob)
+
+    def _with_fallback(self, encoded: Encoded, first: Decoded) -> Decoded:
+        """Decode again what fails the checks, at most twice; return the best.
+
+        Not sampled at rising temperatures, as faster-whisper does: measured, that costs five times as much and gives
+        no better text (docs/performance.md), and CTranslate2 cannot seed the generators of its worker threads.
+        """
+        if encoded.window.options.kind is Kind.PARTIAL:
             return first
         tries = [first]
-        if first.repeats and len(encoded.rows) < MAX_ROWS:
-            [rows] = self._encode_features([self._features(encoded.window.samples, MAX_ROWS)])
-            encoded = replace(encoded, rows=rows)
-            tries += self._decode([encoded])
-        for temperature in TEMPERATURES:
-            if not tries[-1].doubtful:
+        for other in self._fallbacks(encoded):
+            if not tries[-1].needs_fallback:
                 return tries[-1]
-            tries += self._decode([encoded], temperature)
-        return max(tries, key=lambda t: (not t.repeats, t.average_log_probability))
+            tries += self._decode([other])
+        return max(tries, key=lambda each: (not each.is_repetitive, each.average_log_probability))
+
+    def _fallbacks(self, encoded: Encoded) -> Iterator[Encoded]:
+        """Yield the window without its prompt, then in the full context that Whisper was trained on."""
+        if encoded.window.options.is_steered:
+            encoded = replace(encoded, window=encoded.window.unsteered())
+            yield encoded
+        if len(encoded.rows) < MAX_ROWS:
+            [rows] = self._encode_features([self._features(encoded.window.samples, MAX_ROWS)])
+            yield replace(encoded, rows=rows)
 
     def _transcript(self, encoded: Encoded, decoded: Decoded) -> Transcript:
-        """Return the text with its figures; of finals, with what the decoder left out at the end."""
+        """Return the text with its statistics; for finals, with the end that the decoder left out."""
         partial = encoded.window.options.kind is Kind.PARTIAL
         if not decoded.text or (partial and not encoded.window.options.word_times):
             return _transcript(encoded, decoded, ())
-        words = self._align(encoded, decoded)
+        transcript = _transcript(encoded, decoded, self._align(encoded, decoded))
         if partial:
-            return _transcript(encoded, decoded, words)
-        spoken_s = words[-1].end_s if words else 0.0
-        first = _transcript(encoded, decoded, words)
-        if not UNTOLD_S <= encoded.window.speech_end_s - spoken_s < encoded.window.speech_end_s:
-            return first
-        [rest] = self.transcribe([rest_of(encoded.window, spoken_s)])
-        return completed(first, rest, spoken_s)
+            return transcript
+        if decoded.end is DecodeEnd.CONTEXT_FULL:
+            transcript = without_last_word(transcript)
+        remainder = missing_end(encoded.window, transcript, full=decoded.end is DecodeEnd.CONTEXT_FULL)
+        if remainder is None:
+            return transcript
+        [rest] = self.transcribe([remainder.window])
+        return completed(transcript, rest, remainder.start_s)
 
     def _align(self, encoded: Encoded, decoded: Decoded) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(encoded)
@@ -252,7 +263,6 @@ def _transcript(encoded: Encoded, decoded: Decoded, words: tuple[Word, ...]) -> 
         average_log_probability=decoded.average_log_probability,
         no_speech_probability=decoded.no_speech_probability,
         compression_ratio=decoded.compression_ratio,
-        temperature=decoded.temperature,
         words=words,
     )
 

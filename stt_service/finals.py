@@ -6,7 +6,7 @@ An early decode, made while it is silent, is kept exactly if the utterance ends 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stt_service.events import Cost, Decode, Output, Promote, Withdraw
 from stt_service.parameters import FRAME_S
@@ -116,6 +116,28 @@ class Finals:
             return []
         self._last = self._part(Kind.FINAL, self.start, Hangover(ended.speech_end, ended.window_end))
         return [*_withdrawn(last), self._last.decode]
+
+    def decode_again(self, previous_language: str | None) -> list[Output]:
+        """Decode the only segment again, beside a previous language that was not known when it was first decoded."""
+        assert self._last is not None
+        first = self._last.decode
+        options = replace(first.window.options, previous_language=previous_language, kind=Kind.FINAL)
+        window = replace(first.window, options=options)
+        again = Decode(self._utterance, Kind.FINAL, window, first.start, first.end, self._count)
+        self._count += 1
+        self._last = Part(again, self._last.speech_end)
+        return [again]
+
+    def detected(self) -> tuple[Decode, Transcript] | None:
+        """Return the only segment and its transcript; None where there are several or it is not decoded."""
+        if self._settled or self._last is None or self._last.result is None:
+            return None
+        return self._last.decode, self._last.result[0]
+
+    def cancel(self) -> list[Output]:
+        """Withdraw every decode that is still to come: no final will be made."""
+        parts = (*self._parts(), self._candidate)
+        return [each for part in parts if part is not None and part.result is None for each in _withdrawn(part)]
 
     def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> None:
         """Take a transcript; of a decode that is void, it is dropped."""

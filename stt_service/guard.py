@@ -1,7 +1,11 @@
-"""Is this transcript a hallucination, and why: a verdict from the decoder's own figures and what the VAD heard.
+"""Decides whether a transcript is a hallucination, and why, from the decoder's statistics and the VAD's.
 
-Whisper was trained on subtitles and fills silence and noise with what stands at their ends. The layers: no text,
-too little speech by the VAD, no speech by the decoder, low confidence, repetition, known phrases.
+Whisper was trained on subtitles and fills silence and noise with typical subtitles and credits. The checks: no text,
+no speech by the VAD, no speech by the decoder, repetition that cannot have been spoken, known phrases, low confidence.
+A text that the decoder is sure of is never rejected for its repetitions alone: people do repeat themselves.
+
+The thresholds were fitted on utterances of people, 392 of them of one to three words, and on noise, hum, silence and an
+office (docs/performance.md, One to three words).
 """
 
 from __future__ import annotations
@@ -26,25 +30,35 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the VAD heard of the utterance."""
+    """What the VAD found in the utterance."""
 
     voiced_s: float
-    length_s: float
+    length_s: float  # of the window
+    spoken_s: float | None = None  # time in which the text was spoken, where it is not the voiced one
 
 
-# faster-whisper's thresholds are 0.6 and -1. On our tailed windows all noise but one in 25 had the first above 0.6,
-# of 123 utterances of people one, and that at -0.22; where the VAD heard a second of speech, the decoder's doubt
-# has to be greater.
-NO_SPEECH_LOG_PROBABILITY, NO_SPEECH_LOG_PROBABILITY_IF_VOICED = -0.3, -0.6
+# faster-whisper's thresholds are 0.6 and -1. Noise has a no-speech probability above 0.62 in short windows and above
+# 0.7 in full ones, where no word alone exceeds 0.69: between the two the decoder must doubt its text more. So it must
+# where the VAD found a second of speech.
+SURE_NO_SPEECH_PROBABILITY = 0.7
+NO_SPEECH_LOG_PROBABILITY, NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN = -0.3, -0.6
 WELL_VOICED_S = 1.0
-# Tailed decodes of noise, hum and an office came out at -1.4 or lower, of speech at -0.7 or higher (our recordings).
-LOG_PROBABILITY = -1.2
+# Decodes of noise, hum and an office have -1.4 or less, of sentences -0.7 or more (our recordings). A word alone is
+# less sure, down to -1.45, but the decoder does not take it for silence then.
+LOG_PROBABILITY, WORD_LOG_PROBABILITY = -1.2, -1.8
+WORD_WINDOW_S = 3.0
+SPEECH_NO_SPEECH_PROBABILITY = 0.5
 CAPTION_NO_SPEECH_PROBABILITY = 0.3
 REPEATS = 5  # the same one to four words so often in a row
-# Where the VAD heard this little, ordinary phrases that Whisper says to noise are noise.
-LITTLE_VOICED_S, LITTLE_VOICED_SHARE = 0.4, 0.15
+# A loop of the decoder has more text than anybody can speak, or the decoder doubts it. Auctioneers speak 20 letters a
+# second; some of that time the VAD finds unvoiced.
+MAX_LETTERS_PER_SECOND = 30
+LOOP_LOG_PROBABILITY = -0.7
+# Where the VAD found this little speech, ordinary phrases that Whisper produces for noise are noise. The shortest word
+# of people had 0.22 s.
+LITTLE_VOICED_S, LITTLE_VOICED_SHARE = 0.15, 0.1
 LITTLE_LOG_PROBABILITY = -0.6
-# Nobody dictates these: credits of the subtitles that Whisper was trained on. They are whole transcripts.
+# Credits of the subtitles that Whisper was trained on, never dictated. They are whole transcripts.
 CREDITS = re.compile(
     "|".join(
         (
@@ -61,7 +75,7 @@ CREDITS = re.compile(
         )
     )
 )
-# People do say these, so they are refused only where the decoder or the VAD doubts.
+# People do say these, so they are rejected only where the decoder or the VAD doubts.
 COMMON = frozenset(
     (
         "продолжение следует",
@@ -93,33 +107,47 @@ COMMON = frozenset(
     )
 )
 _NOT_WORD = re.compile(r"[\W_]+")
+_SYMBOLS = re.compile(r"[$€£₽%+=#@&*/\\<>~^|]")  # a whole text of these is a dictated symbol
 
 
 def verdict(transcript: Transcript, evidence: Evidence) -> Reason | None:
-    """Return why the text cannot be trusted; None when it can."""
+    """Return why the text cannot be trusted, or None."""
     text = _plain(transcript.text)
     if not text:
         return Reason.EMPTY
     if _is_silence(transcript, evidence):
         return Reason.NO_SPEECH
-    if transcript.compression_ratio > MAX_COMPRESSION_RATIO or _repeats(text.split()):
+    if _is_loop(transcript, evidence, text.split()):
         return Reason.REPETITION
     if CREDITS.fullmatch(text) or _is_caption(transcript) or (text in COMMON and _is_doubtful(transcript, evidence)):
         return Reason.KNOWN_PHRASE
-    if transcript.average_log_probability < LOG_PROBABILITY:
-        return Reason.LOW_CONFIDENCE
-    return None
+    return Reason.LOW_CONFIDENCE if _is_unsure(transcript, evidence) else None
 
 
 def _plain(text: str) -> str:
-    return _NOT_WORD.sub(" ", text.casefold().replace("ё", "е")).strip() or ("♪" if "♪" in text else "")
+    words = _NOT_WORD.sub(" ", text.casefold().replace("ё", "е")).strip()
+    return words or ("♪" if "♪" in text else "".join(_SYMBOLS.findall(text)))
 
 
 def _is_silence(transcript: Transcript, evidence: Evidence) -> bool:
-    voiced = evidence.voiced_s >= WELL_VOICED_S
-    unsure = NO_SPEECH_LOG_PROBABILITY_IF_VOICED if voiced else NO_SPEECH_LOG_PROBABILITY
-    unheard = transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
-    return evidence.voiced_s <= 0 or (unheard and transcript.average_log_probability < unsure)
+    spoken = evidence.voiced_s >= WELL_VOICED_S or transcript.no_speech_probability < SURE_NO_SPEECH_PROBABILITY
+    unsure = NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN if spoken else NO_SPEECH_LOG_PROBABILITY
+    no_speech = transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
+    return evidence.voiced_s <= 0 or (no_speech and transcript.average_log_probability < unsure)
+
+
+def _is_unsure(transcript: Transcript, evidence: Evidence) -> bool:
+    is_speech = transcript.no_speech_probability < SPEECH_NO_SPEECH_PROBABILITY
+    is_word = is_speech and evidence.length_s <= WORD_WINDOW_S
+    return transcript.average_log_probability < (WORD_LOG_PROBABILITY if is_word else LOG_PROBABILITY)
+
+
+def _is_loop(transcript: Transcript, evidence: Evidence, words: list[str]) -> bool:
+    if transcript.compression_ratio <= MAX_COMPRESSION_RATIO and not _repeats(words):
+        return False
+    spoken_s = evidence.voiced_s if evidence.spoken_s is None else evidence.spoken_s
+    too_fast = len(transcript.text) > MAX_LETTERS_PER_SECOND * spoken_s
+    return too_fast or transcript.average_log_probability < LOOP_LOG_PROBABILITY
 
 
 def _is_doubtful(transcript: Transcript, evidence: Evidence) -> bool:
@@ -129,13 +157,13 @@ def _is_doubtful(transcript: Transcript, evidence: Evidence) -> bool:
 
 
 def _is_caption(transcript: Transcript) -> bool:
-    """Tell whether it describes a sound, ТЕЛЕФОННЫЙ ЗВОНОК: in capitals, of more than one word, and not heard well."""
+    """Return whether it describes a sound, ТЕЛЕФОННЫЙ ЗВОНОК: several words in capitals that may not be speech."""
     capitals = transcript.text.isupper() and len(transcript.text.split()) > 1
     return capitals and transcript.no_speech_probability > CAPTION_NO_SPEECH_PROBABILITY
 
 
 def _repeats(words: list[str]) -> bool:
-    """Tell whether a group of one to four words stands there again and again; single short words may."""
+    """Return whether a group of one to four words is repeated REPEATS times, a single word twice as often."""
     for size in range(1, 5):
         run = size
         for place in range(size, len(words)):

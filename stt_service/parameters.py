@@ -207,7 +207,7 @@ class Parameters(NetworkParameters, LiveParameters):
         0.0,
         ge=0,
         le=604_800,
-        description="A stream is ended after so much audio; 0 = never.",
+        description="A stream is ended after so much audio, a resumable one at the end of its utterance; 0 = never.",
         json_schema_extra=NEW_STREAMS_S,
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(

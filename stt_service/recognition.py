@@ -114,6 +114,15 @@ class Recognition:
         """End the open utterance, room or not: one more final at most, as nothing is heard while there is none."""
         self._take(self._session.finalize(endpoint))
 
+    async def catch_up(self) -> None:
+        """Have a partial made of all audio that came: for now there is no more."""
+        self._take(self._session.catch_up())
+
+    async def suspend(self) -> None:
+        """End the stream without its audio's end: emit pending finals, leave the open utterance to another stream."""
+        self._take(self._session.suspend())
+        await self._emit_pending()
+
     async def finish(self, endpoint: Endpoint) -> None:
         """Take the end of the audio, unless the stream has retired before it, and wait until all is told.
 
@@ -123,12 +132,15 @@ class Recognition:
         retired = self._session.is_over
         if not retired:
             self._take(self._session.end(endpoint))
+        await self._emit_pending()
+        if not retired:
+            self._session.check_whole()
+
+    async def _emit_pending(self) -> None:
         while self._session.owed:
             self._received.clear()
             await self._received.wait()
         self.tell(None)
-        if not retired:
-            self._session.check_whole()
 
     async def retire(self) -> None:
         """Hear the open utterance to its end and no more; return then. Another stream can take up the rest."""
@@ -136,6 +148,16 @@ class Recognition:
         while not self._session.is_over:
             self._received.clear()
             await self._received.wait()
+
+    def wind_down(self) -> bool:
+        """Prepare to end where the open utterance does; return whether the stream is there.
+
+        A stream that could not be resumed any further on than it began goes on until it can be: else a client whose
+        streams are all too short would never get past a long utterance or silence.
+        """
+        if self._session.speaks or self._session.has_advanced:
+            self._session.retire()
+        return self._session.is_over
 
     async def update(self, changes: Mapping[str, object]) -> None:
         """Change live settings; the answer waits for room as events do, or a client could pile answers up.

@@ -24,6 +24,7 @@ from stt_service.segmentation import (
     SegmenterConfig,
     Started,
 )
+from stt_service.weak_speech import MAX_FRAMES, WeakSpeech
 
 CUT_WIDTH = 5  # 160 ms: longer than the closure of a plosive, shorter than a pause for breath
 QUIET = 312  # 10 s of silence, at most 13 with the longest pre-roll: what a resumed stream hears again for nothing
@@ -55,6 +56,8 @@ class Segmenter:
         self._announced = False  # a Hangover was told, and nothing was heard since
         self._probabilities: list[float] = []  # since the onset or the cut
         self._energies: deque[float] = deque(maxlen=CUT_WINDOW)
+        self._weak = _weak_speech(config)
+        self._began_weakly = False  # the open utterance; its weak frames count as voiced
 
     @property
     def frame(self) -> int:
@@ -95,7 +98,7 @@ class Segmenter:
         """Take new settings; an open utterance ends under its own."""
         self._next_config = config
         if not self.speaking:
-            self._config = config
+            self._config, self._weak = config, _weak_speech(config)
 
     def step(self, probability: float, energy: float) -> Decision | None:
         """Take the next frame's probability and mean square; return what it decides, if anything."""
@@ -113,8 +116,10 @@ class Segmenter:
 
         self._frame += 1
         self._energies.append(energy)
+        if not self.speaking:
+            self._weak.step(probability)
         if self._phase is Phase.SILENCE:
-            return self._quiet()
+            return self._begin_weakly() if self._weak.has_ended and self._weak.is_speech else self._quiet()
         self._probabilities.append(probability)
         if self._traced(probability):
             self._speech_end = self._frame
@@ -124,7 +129,8 @@ class Segmenter:
         """Take frames in which nothing happens, as `step` would, at once; False where it might."""
         end = self._frame + len(probabilities)
         at_rest = self._phase is Phase.SILENCE and self._frame >= self._goes_on_until and end < self._quiet_at
-        if not at_rest or probabilities.max() > min(self._config.faint, self._config.enter):
+        weak = min(self._config.faint, self._config.enter, self._config.trace)
+        if not at_rest or not self._weak.is_empty or probabilities.max() >= weak:
             return False
         self._frame = end
         self._energies.extend(energies.tolist())
@@ -150,6 +156,8 @@ class Segmenter:
         """
         if self._phase is Phase.ONSET and self._clear():
             self._begin()
+        elif not self.speaking and self._weak.is_speech:
+            self._begin_weakly()
         return self._finish(self._frame, endpoint) if self.speaking else None
 
     def _decide(self) -> Decision | None:
@@ -195,6 +203,7 @@ class Segmenter:
         for _ in range(min(self._frame - frame, len(self._energies))):
             self._energies.pop()
         self._frame = self._floor = frame
+        self._weak = _weak_speech(self._config)
 
     def _clear(self) -> bool:
         """Tell whether the onset has been clear speech for a moment."""
@@ -206,9 +215,23 @@ class Segmenter:
     def _begin(self) -> Started:
         reach = self._config.hangover if self._entered < self._goes_on_until else self._config.pre_roll
         self._start, self._onset = max(self._floor, self._entered - reach), self._entered
-        self._announced = False
+        self._announced = self._began_weakly = False
+        self._weak.reset()
         self._enter(Phase.SPEECH)
         return Started(self._start, self._onset)
+
+    def _begin_weakly(self) -> Started | None:
+        """Begin an utterance with the weak speech that has just ended, unless it is too soon for one."""
+        probabilities = self._weak.probabilities
+        onset = self._frame - len(probabilities)
+        if onset < self._gap_end:
+            self._weak.reset()
+            return None
+        self._entered, self._probabilities = onset, list(probabilities)
+        self._speech_end = onset + max(i for i, p in enumerate(probabilities) if self._traced(p)) + 1
+        started = self._begin()
+        self._began_weakly = True
+        return started
 
     def _finish(self, end: int, endpoint: Endpoint) -> Ended:
         ended = self._ended(end, endpoint)
@@ -247,7 +270,7 @@ class Segmenter:
             speech_end=speech_end,
             window_end=min(end, speech_end + self._config.trail),
             end=end,
-            voiced=sum(map(self._voiced, heard)),
+            voiced=sum(map(self._traced if self._began_weakly else self._voiced, heard)),
             endpoint=endpoint,
         )
 
@@ -257,3 +280,8 @@ class Segmenter:
 
     def _traced(self, probability: float) -> bool:
         return probability >= self._config.trace or probability > self._config.enter
+
+
+def _weak_speech(config: SegmenterConfig) -> WeakSpeech:
+    """Return an empty run, so short that with its pre-roll it fits into the longest utterance."""
+    return WeakSpeech(config.trace, min(MAX_FRAMES, config.max_length // 3))

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from stt_service.audio import AudioFormat, Frames, Samples
 from stt_service.early import EarlyTime
-from stt_service.events import Cost, Decode, Output, PartialDue, SpeechStarted
+from stt_service.events import Cost, Decode, Final, Output, PartialDue, SpeechStarted
 from stt_service.finals import Finals
 from stt_service.intake import Intake
 from stt_service.parameters import FRAME_MS, LiveParameters, Parameters, frames
@@ -62,6 +62,7 @@ class SessionConfig:
     first_utterance: int = 0
     in_speech: bool = False  # at the offset an utterance was cut
     lead_ms: int = 0  # of audio from before the offset, which only the resampler shall hear
+    previous_language: str | None = None  # of the last final before the offset
 
 
 NewVad = Callable[[LiveParameters], Vad]
@@ -81,6 +82,7 @@ class Session:
         self._segmenter = Segmenter(segmenter_config(config.live, config.server), in_speech=config.in_speech)
         self._base = 0  # where the stream could be taken up by another one, but for finals that are not told
         self._next_number = config.first_utterance
+        self._previous_language = config.previous_language
         self._open: Utterance | None = None
         self._closed: deque[Utterance] = deque()  # ended, not yet told, in order
         self._windows = Windows(self._sound, config.server, word_times=config.word_times)
@@ -89,6 +91,7 @@ class Session:
         self._retiring = False
         self._silent_from = 0  # all frames from here on are zeros, ...
         self._undisturbed_from = 0  # ... and from here on no command came and no utterance ended
+        self._paused = False  # no audio comes for now
 
     @property
     def live(self) -> LiveParameters:
@@ -134,6 +137,25 @@ class Session:
     def retire(self) -> None:
         """Hear the open utterance to its end and no more: what follows is for another stream."""
         self._retiring = True
+
+    @property
+    def has_advanced(self) -> bool:
+        """Whether a stream that resumes where this one is committed, once pending finals are out, begins further on."""
+        return self._base > 0
+
+    def suspend(self) -> list[Output]:
+        """Take no more audio and leave the open utterance uncommitted: the stream that resumes recognizes it whole.
+
+        Pending finals are still emitted. `final_ms` stays where the utterance would be found again.
+        """
+        self._retiring = True
+        utterance, self._open = self._open, None
+        return utterance.finals.cancel() if utterance is not None else []
+
+    def catch_up(self) -> list[Output]:
+        """Note that no audio comes for now: partials are due until they cover all audio, whatever their pacing."""
+        self._paused = True
+        return self._partial_if_due()
 
     def push(self, pcm: bytes) -> list[Output]:
         """Take bytes of the stream's format.
@@ -204,7 +226,7 @@ class Session:
         """Cut the window of a partial whose turn has come; None when it is no longer wanted."""
         if self._open is None or self._open.number != utterance:
             return None
-        return self._open.cut_partial(self._windows, self._segmenter.frame)
+        return self._open.cut_partial(self._windows, self._segmenter.frame, self._previous_language)
 
     def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
         """Take the transcript of a decode that was asked for; what is out of date is dropped."""
@@ -222,6 +244,7 @@ class Session:
             self._open.abandon_partial()
 
     def _hear(self, arrived: Frames) -> list[Output]:
+        self._paused = False
         outputs: list[Output] = []
         for first in range(0, len(arrived), PIECE):
             if self.is_over:
@@ -339,7 +362,11 @@ class Session:
         return utterance.finals.end(ended) + self._tell()
 
     def _partial_if_due(self) -> list[Output]:
-        if self._open is None or not self._open.asks_for_partial(self._segmenter.frame, self._segmenter.speech_end):
+        if self._open is None:
+            return []
+        if self._paused:
+            self._open.partials.hurry()
+        if not self._open.asks_for_partial(self._segmenter.frame, self._segmenter.speech_end):
             return []
         return [PartialDue(self._open.number)]
 
@@ -359,10 +386,15 @@ class Session:
 
     def _tell(self) -> list[Output]:
         """Return the finals that are ready, in the order of their utterances."""
-        told: list[Output] = []
+        ready: list[Output] = []
         while self._closed and self._closed[0].finals.complete:
-            told.append(self._closed.popleft().conclusion(self.received_ms))
-        return told
+            if again := self._closed[0].in_previous_language(self._previous_language):
+                return ready + again
+            event = self._closed.popleft().conclusion(self.received_ms)
+            if isinstance(event, Final):
+                self._previous_language = event.language
+            ready.append(event)
+        return ready
 
     def _ms(self, frame: int) -> int:
         return self._config.offset_ms + frame * FRAME_MS

@@ -71,7 +71,8 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=_started(live))
             await write(context, first, limits.write_s)
             call.opened(live)
-            stream = Stream(live, wire.audio_format(config.format), limits, self._admission.draining)
+            audio_format = wire.audio_format(config.format)
+            stream = Stream(live, audio_format, limits, self._admission.draining, config.resumable)
             with self._streams.listed(live):
                 await stream.run(requests, context)
 
@@ -136,6 +137,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 first_utterance=first_utterance,
                 in_speech=config.resume.in_speech,
                 lead_ms=config.resume.lead_ms,
+                previous_language=config.resume.previous_language or None,
             ),
             stream_vads(ready.silero, server),
         )

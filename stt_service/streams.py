@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from stt.v1 import stt_pb2 as pb
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[pb.StreamingRecognizeRequest, pb.StreamingRecognizeResponse]
 
 Requests = AsyncIterator[pb.StreamingRecognizeRequest]
+T = TypeVar("T")
 
 MAX_CHUNK_BYTES = 4 * 2**20
 CONFIG_S = 10.0  # for the first message: a place is held meanwhile
 FINISH_S = 10.0  # of the grace, for what is still owed then
 GRACE_S = 60.0  # for streams to get what they are owed when the server drains
-STALL_S = 3.0  # of wall-clock time without audio: an open utterance is ended
+CATCH_UP_S = 1.0  # of wall-clock time without audio: a partial of all that came is made
+STALL_S = 3.0  # of wall-clock time without audio: the client, or its network, has stalled
 WRITE_S = 30.0  # for the client to take a message
 AWAY = "The server is going away: resume on another one."
 TERMINATED = "An operator of the server ended the stream; what was said before is told."
@@ -59,18 +61,24 @@ class Limits:
 class _End:
     """How the audio of a stream ended, and why the stream fails, if it does."""
 
-    endpoint: Endpoint
+    endpoint: Endpoint | None  # None: the open utterance is left to the stream that resumes
     failure: SttError | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """A live call's state at the edge."""
+    """A live call's state at the edge.
+
+    The client of a resumable stream buffers what is not committed. So a stall ends no utterance, and what the server
+    ends by itself ends without a final for the open utterance: it would be cut at a place that depends on the clock.
+    """
 
     live: LiveStream
     audio_format: AudioFormat
     limits: Limits
     draining: asyncio.Event
+    resumable: bool = False
+    _received: asyncio.Event = field(default_factory=asyncio.Event)  # a message, since it was last cleared
     _waiting_since: float | None = field(default=None)  # for the client's next message; None while one is worked on
 
     @property
@@ -100,33 +108,35 @@ class Stream:
             async with self._recognition:
                 end = await self._first_end(requests)
                 failure = end.failure
-                await self._recognition.finish(end.endpoint)
+                await self._finish(end.endpoint)
         except* (InvalidRequest, EngineFailed) as group:
             failure = failure or _first(group)
         finally:
             self._recognition.outbox.close()
         return failure
 
+    async def _finish(self, endpoint: Endpoint | None) -> None:
+        if endpoint is None:
+            await self._recognition.suspend()
+        else:
+            await self._recognition.finish(endpoint)
+
     async def _first_end(self, requests: Requests) -> _End:
         """Read until the audio ends: by the client, by silence on the wire, or by the server's own end."""
-        ends = [asyncio.create_task(end) for end in (self._read(requests), self._watch(), self._drain(), self._end())]
-        try:
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            return next(end for end in ends if end in done).result()
-        finally:
-            for end in ends:
-                end.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
+        ends = self._read(requests), self._idle(), self._drain(), self._end()
+        return await _first_of(*ends, *self._watches())
 
     async def _read(self, requests: Requests) -> _End:
         try:
-            self._waiting_since = time.monotonic()
+            self._waiting_since = _now()
             async for request in requests:
                 self._waiting_since = None
                 await self._take(request)
-                self._check_length()
-                self._waiting_since = time.monotonic()
-        except (InvalidRequest, TimedOut) as failure:
+                if self._is_too_long:
+                    return _End(self._own_end(Endpoint.END_OF_AUDIO), TimedOut(_too_long(self.limits.duration_s)))
+                self._waiting_since = _now()
+                self._received.set()
+        except InvalidRequest as failure:
             return _End(Endpoint.END_OF_AUDIO, failure)
         return _End(Endpoint.END_OF_AUDIO)
 
@@ -152,24 +162,49 @@ class Stream:
             )
         await self._recognition.push(audio, self.audio_format)
 
-    def _check_length(self) -> None:
+    @property
+    def _is_too_long(self) -> bool:
+        """Whether the stream is over by its length; a resumable one ends with its open utterance."""
         heard_s = self._recognition.heard_ms / 1000
-        if self.limits.duration_s and heard_s >= self.limits.duration_s:
-            raise TimedOut(f"The stream is {self.limits.duration_s:g} s long, and none may be longer: begin a new one.")
+        if not self.limits.duration_s or heard_s < self.limits.duration_s:
+            return False
+        return self._recognition.wind_down() if self.resumable else True
 
-    async def _watch(self) -> _End:
-        """End the open utterance when the client falls silent on the wire, and the stream when it stays so."""
-        stalled: float | None = None  # since when, of the silence that was acted on
+    def _own_end(self, endpoint: Endpoint) -> Endpoint | None:
+        """Return how the open utterance ends where the server ends the stream by itself."""
+        return None if self.resumable else endpoint
+
+    async def _idle(self) -> _End:
+        """End the stream of a client that sends nothing."""
+        await self._silent_for(self.limits.idle_s)
+        return _End(self._own_end(Endpoint.STALLED), TimedOut(_idle(self.limits.idle_s)))
+
+    def _watches(self) -> list[Coroutine[Any, Any, NoReturn]]:
+        """Return what goes on beside reading: what was said is shown, and ended where the client cannot resume it."""
+        watches = [self._at_each_silence(CATCH_UP_S, self._recognition.catch_up)]
+        if not self.resumable:
+            watches.append(self._at_each_silence(STALL_S, partial(self._recognition.finalize, Endpoint.STALLED)))
+        return watches
+
+    async def _at_each_silence(self, length_s: float, act: Callable[[], Awaitable[None]]) -> NoReturn:
+        """Act once each time that the client sends nothing for so long."""
         while True:
+            await self._silent_for(length_s)
             since = self._waiting_since
-            quiet_s = 0.0 if since is None else time.monotonic() - since
-            if quiet_s >= self.limits.idle_s:
-                return _End(Endpoint.STALLED, TimedOut(_idle(self.limits.idle_s)))
-            if quiet_s >= STALL_S and stalled != since:
-                stalled = since
-                await self._recognition.finalize(Endpoint.STALLED)
-            wanted_s = STALL_S if quiet_s < STALL_S else self.limits.idle_s
-            await asyncio.sleep(max(0.01, min(wanted_s, self.limits.idle_s) - quiet_s))
+            await act()
+            while self._waiting_since == since:
+                self._received.clear()
+                await self._received.wait()
+
+    async def _silent_for(self, length_s: float) -> None:
+        """Return once the client has sent nothing for so long."""
+        while (left_s := length_s - self._silent_s) > 0:  # noqa: ASYNC110  (time passes, nothing is set)
+            await asyncio.sleep(left_s)
+
+    @property
+    def _silent_s(self) -> float:
+        since = self._waiting_since
+        return 0.0 if since is None else _now() - since
 
     async def _drain(self) -> _End:
         """Let the open utterance end by itself: whoever takes the stream up then has no word to hear twice."""
@@ -177,8 +212,15 @@ class Stream:
         self._recognition.tell(Notice(NoticeReason.DRAIN, self.limits.grace_s))
         with suppress(TimeoutError):
             async with asyncio.timeout(self.limits.grace_s - FINISH_S):
-                await self._recognition.retire()
-        return _End(Endpoint.DRAIN, Unavailable(AWAY))
+                await self._retired()
+        return _End(self._own_end(Endpoint.DRAIN), Unavailable(AWAY))
+
+    async def _retired(self) -> None:
+        """Wait for the open utterance's end, but not for a client that has stalled: it resumes on another server."""
+        if self.resumable:
+            await _first_of(self._recognition.retire(), self._silent_for(STALL_S))
+        else:
+            await self._recognition.retire()
 
     async def _end(self) -> _End:
         """Wait for an operator to end the stream."""
@@ -228,6 +270,27 @@ async def _config(requests: Requests) -> pb.StreamingConfig:
         kind = request.WhichOneof("request") or "nothing"
         raise InvalidRequest(f"The first message holds {kind}: it should hold the config.")
     raise InvalidRequest("The stream ended before its config: send the config first, then audio.")
+
+
+async def _first_of(*ways: Coroutine[Any, Any, T]) -> T:
+    """Return the result of the first that ends; the others are cancelled."""
+    tasks = [asyncio.create_task(way) for way in ways]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task in done).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _now() -> float:
+    """Return the event loop's monotonic clock, in seconds."""
+    return asyncio.get_running_loop().time()
+
+
+def _too_long(duration_s: float) -> str:
+    return f"The stream is {duration_s:g} s long, and none may be longer: begin a new one."
 
 
 def _idle(idle_s: float) -> str:

@@ -32,6 +32,7 @@ class DecodeOptions:
     """How a window is decoded; windows with equal options may share a batch."""
 
     language: str | None = None  # None: detect
+    previous_language: str | None = None  # of the dictation, where it is detected: short audio may keep it
     translate: bool = False
     beam_size: int = 5
     initial_prompt: str = ""
@@ -39,6 +40,11 @@ class DecodeOptions:
     word_times: bool = False
     context: Context = Context.TAILED
     kind: Kind = Kind.FINAL
+
+    @property
+    def is_steered(self) -> bool:
+        """Whether a prompt or hotwords precede the text."""
+        return bool(self.initial_prompt.strip() or self.hotwords.strip())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +54,10 @@ class Window:
     samples: Samples
     options: DecodeOptions
     speech_end_s: float = 0.0  # where the VAD last heard speech: text that stops long before it has lost words
+
+    def unsteered(self) -> Window:
+        """Return the window without its prompt and hotwords."""
+        return replace(self, options=replace(self.options, initial_prompt="", hotwords=""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,6 @@ class Transcript:
     average_log_probability: float  # per token, end token included, as faster-whisper reckons it
     no_speech_probability: float
     compression_ratio: float  # of the text by zlib; above 2.4 it repeats itself
-    temperature: float = 0.0  # above 0: the greedy or beam decode failed the checks
     words: tuple[Word, ...] = field(default=())
 
 
@@ -98,7 +107,6 @@ def joined(parts: Sequence[tuple[Transcript, float]]) -> Transcript:
         average_log_probability=mean([transcript.average_log_probability for transcript in transcripts]),
         no_speech_probability=mean([transcript.no_speech_probability for transcript in transcripts]),
         compression_ratio=max(transcript.compression_ratio for transcript in transcripts),
-        temperature=max(transcript.temperature for transcript in transcripts),
         words=tuple(word.later(start_s) for transcript, start_s in parts for word in transcript.words),
     )
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from stt_service.events import Cost, Decode, Final, Partial, Suppressed
+from stt_service.audio import SAMPLE_RATE_HZ
+from stt_service.events import Cost, Decode, Final, Output, Partial, Suppressed
 from stt_service.finals import Finals
 from stt_service.guard import Evidence, verdict
+from stt_service.language import is_strong
 from stt_service.parameters import FRAME_MS, FRAME_S, LiveParameters
 from stt_service.partials import Partials
 from stt_service.segmentation import Ended, Started
@@ -39,7 +41,7 @@ class Utterance:
         self.partials.wanted = True
         return True
 
-    def cut_partial(self, windows: Windows, now: int) -> Decode | None:
+    def cut_partial(self, windows: Windows, now: int, previous_language: str | None) -> Decode | None:
         """Return the decode of the partial whose turn has come; None when it is no longer wanted."""
         if not self._shows_partials:
             self.abandon_partial()
@@ -47,7 +49,7 @@ class Utterance:
         self._settle()
         word_times = self.partials.times_wanted(now)
         start = self.partials.begin(now)
-        window = windows.partial(self.live, start, now, word_times=word_times)
+        window = windows.partial(self.live, start, now, word_times=word_times, previous_language=previous_language)
         return Decode(self.number, Kind.PARTIAL, window, start, now)
 
     def partial_came(self, decode: Decode, transcript: Transcript, cost: Cost) -> Partial | None:
@@ -97,6 +99,21 @@ class Utterance:
         if decode.start != (before[-1][0].end if before else self.started.start):
             return None  # a part before it is not decoded yet
         return self.partials.take_whole(_text([*(text for _, text in before), transcript]), decode.end)
+
+    def in_previous_language(self, previous_language: str | None) -> list[Output]:
+        """Return the decode that is needed where weak evidence contradicts the language of the final before.
+
+        That final may come after this utterance was decoded; to decide only now gives the same text at any pace.
+        """
+        detected = self.finals.detected()
+        if detected is None or previous_language is None:
+            return []
+        (decode, transcript), options = detected, detected[0].window.options
+        if options.language is not None or options.previous_language == previous_language:
+            return []
+        audio_s = len(decode.window.samples) / SAMPLE_RATE_HZ
+        stays = transcript.language == previous_language or is_strong(transcript.language_probability, audio_s)
+        return [] if stays else self.finals.decode_again(previous_language)
 
     def conclusion(self, received_ms: int) -> Final | Suppressed:
         """Return what an ended utterance tells, once its transcript is there."""

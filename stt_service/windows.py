@@ -25,13 +25,16 @@ class Windows:
         )
         return Window(self._sound.samples(start, end), options, (speech_end - start) * FRAME_S)
 
-    def partial(self, live: LiveParameters, start: int, end: int, *, word_times: bool) -> Window:
+    def partial(
+        self, live: LiveParameters, start: int, end: int, *, word_times: bool, previous_language: str | None = None
+    ) -> Window:
         """Return the window of a partial."""
         options = replace(
             _options(live, Kind.PARTIAL),
             beam_size=self._server.realtime_beam_size,
             context=Context(self._server.realtime_encoder_context),
             word_times=word_times,
+            previous_language=previous_language,
         )
         return Window(self._sound.samples(start, end), options)
 

@@ -12,7 +12,7 @@ from stt_service.audio import AudioFormat, Encoding
 from stt_service.errors import InvalidRequest
 from stt_service.events import Final, Partial, SpeechStarted, Suppressed
 from stt_service.outbox import Notice, Told
-from stt_service.parameters import MAX_HOTWORDS, LiveParameters
+from stt_service.parameters import LANGUAGES, MAX_HOTWORDS, LiveParameters
 from stt_service.segmentation import Endpoint
 
 MAX_CLIENT_ID = 64
@@ -132,6 +132,10 @@ def resume(message: pb.Resume) -> tuple[int, int]:
     ):
         if not 0 <= value <= most:
             raise InvalidRequest(f"resume.{name}={value} will not do: it should be 0 to {most}.")
+    if message.previous_language not in LANGUAGES | {""}:
+        raise InvalidRequest(
+            f"Invalid resume.previous_language={message.previous_language!r}: must be empty or a Whisper code."
+        )
     return message.audio_offset_ms, message.next_utterance
 
 

@@ -124,6 +124,12 @@ class Talk:
     def finalize(self) -> list[Output]:
         return self._keep(self.session.finalize())
 
+    def suspend(self) -> list[Output]:
+        return self._keep(self.session.suspend())
+
+    def catch_up(self) -> list[Output]:
+        return self._keep(self.session.catch_up())
+
     def end(self) -> list[Output]:
         return self._keep(self.session.end())
 

@@ -22,9 +22,7 @@ def talk(tmp_path: Path) -> str:
 
 
 async def test_finals_go_to_stdout_and_nothing_else_anywhere(talk: str) -> None:
-    result, (stream,) = await run(
-        says(partial("раз"), final("Раз."), suppressed("you"), final("Два.", utterance=3)), talk
-    )
+    result, (stream,) = await run(says(partial("раз"), final("Раз."), suppressed(""), final("Два.", utterance=3)), talk)
     assert result == Outcome(0, "Раз.\nДва.\n", "")
     assert (len(stream.audio), stream.config.partials, stream.config.word_times) == (64_000, False, False)
 
@@ -48,6 +46,16 @@ async def test_partials_go_to_stderr_when_asked_for(talk: str) -> None:
 async def test_a_notice_goes_to_stderr(talk: str) -> None:
     result, _ = await run(says(notice("PARTIALS_SHED", "The server is busy."), final("Раз.")), talk)
     assert (result.stdout, result.stderr) == ("Раз.\n", "Notice: The server is busy.\n")
+
+
+async def test_suppressed_words_are_reported_on_stderr(talk: str) -> None:
+    result, _ = await run(says(final("Раз."), suppressed("no no no no")), talk)
+    assert (result.stdout, result.stderr) == ("Раз.\n", "Suppressed (NO_SPEECH): no no no no\n")
+
+
+async def test_suppressed_utterance_without_text_is_reported_with_verbose_only(talk: str) -> None:
+    result, _ = await run(says(suppressed("")), talk)
+    assert result.stderr == ""
 
 
 async def test_verbose_tells_the_model_and_what_was_suppressed(talk: str) -> None:

@@ -132,6 +132,7 @@ async def test_config_goes_first_and_audio_arrives_byte_for_byte() -> None:
         partials=True,
         word_times=True,
         client_id="test",
+        resumable=True,
     )
     assert (bytes(stream.audio), stream.half_closed) == (b"abcde", True)
 

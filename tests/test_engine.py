@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import av
+import ctranslate2
 import numpy as np
 import psutil
 import pytest
@@ -13,8 +14,8 @@ import pytest
 from benchmarks.recorded import Recording
 from benchmarks.words import Errors, errors, plain
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
-from stt_service.checks import Decoded
-from stt_service.encoded import TOKENS_AT_LEAST, TOKENS_PER_SECOND
+from stt_service.checks import Decoded, DecodeEnd
+from stt_service.encoded import max_length
 from stt_service.engine import Engine, ModelPlace
 from stt_service.errors import EngineFailed
 from stt_service.guard import Evidence, verdict
@@ -152,8 +153,8 @@ def test_people_who_speak_fast_are_heard_to_the_end(
     window = Window(samples, options, len(samples) / SAMPLE_RATE_HZ)
     heard_s = len(samples) / SAMPLE_RATE_HZ
     [decoded] = tokens(engine, window)
-    assert len(decoded.tokens) > (TOKENS_AT_LEAST + TOKENS_PER_SECOND * heard_s) / 2 + 4
-    assert decoded.complete
+    assert len(decoded.tokens) > 6 * heard_s + 16
+    assert decoded.end is DecodeEnd.END_OF_TEXT
     [heard] = engine.transcribe([window])
     assert plain(heard.text, "ru")[-3:] == ["первым", "доступным", "оператором"]
     total = errors(plain(" ".join(recording.text for recording in spoken), "ru"), plain(heard.text, "ru"))
@@ -165,29 +166,45 @@ def test_the_decoder_gives_as_many_tokens_as_the_sound_can_hold(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch, beam_size: int
 ) -> None:
     monkeypatch.setattr("stt_service.encoded.TOKENS_AT_LEAST", 20)
-    monkeypatch.setattr("stt_service.encoded.TOKENS_PER_SECOND", 0)
+    monkeypatch.setattr("stt_service.encoded.LETTERS_PER_SECOND", 0)
     windows = [window(recordings[name], beam_size=beam_size) for name in ("ru/vm-review", "ru/followme-status")]
     decoded = tokens(engine, *windows)
-    assert [(len(each.tokens), each.complete) for each in decoded] == [(20, False), (20, False)]
+    assert [(len(each.tokens), each.end) for each in decoded] == [(20, DecodeEnd.TOKEN_LIMIT)] * 2
 
 
 def test_a_long_prompt_does_not_change_how_many_tokens_come(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stt_service.encoded.TOKENS_AT_LEAST", 20)
-    monkeypatch.setattr("stt_service.encoded.TOKENS_PER_SECOND", 0)
+    monkeypatch.setattr("stt_service.encoded.LETTERS_PER_SECOND", 0)
     [decoded] = tokens(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
-    assert (len(decoded.tokens), decoded.complete) == (20, False)
+    assert (len(decoded.tokens), decoded.end) == (20, DecodeEnd.TOKEN_LIMIT)
 
 
-def test_a_decode_for_which_a_long_prompt_leaves_no_room_is_not_complete(
+def test_text_that_does_not_fit_into_the_context_is_continued(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A context of 240 tokens stands for Whisper's 448: the prompt has 228."""
-    monkeypatch.setattr("stt_service.encoded.MAX_LENGTH", 240)
-    [decoded] = tokens(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
-    assert len(decoded.tokens) < 20
-    assert not decoded.complete
+    """A context of 30 tokens after the prompt stands for Whisper's 448, which 28 s of Bengali would fill twice."""
+    plan = [recordings[name] for name in ("ru/vm-review", "ru/followme-status", "ru/vm-intro")]
+    samples = np.concatenate([recording.samples() for recording in plan])
+    speech = Window(samples, DecodeOptions("ru"), len(samples) / SAMPLE_RATE_HZ)
+    monkeypatch.setattr("stt_service.encoded.MAX_LENGTH", 30 + 4)
+    [decoded] = tokens(engine, speech)
+    assert decoded.end is DecodeEnd.CONTEXT_FULL
+    [heard] = engine.transcribe([speech])
+    total = errors(plain(" ".join(recording.text for recording in plan), "ru"), plain(heard.text, "ru"))
+    assert total.percent <= 30
+
+
+def test_whole_context_can_be_filled(engine: Engine) -> None:
+    """CTranslate2 produces every token that the limit allows, up to Whisper's 448 with the prompt."""
+    model = engine._model.model
+    rows = engine._listen([Window(noise(3.0, -20), DecodeOptions("en"))])[0].rows
+    prompt = [50258, 50259, 50359, 50363]
+    [result] = model.generate(
+        ctranslate2.StorageView.from_array(rows[None]), [prompt], max_length=max_length(4, 444), suppress_tokens=[50257]
+    )
+    assert len(result.sequences_ids[0]) == 444
 
 
 def test_a_partial_has_its_words_times_on_request(engine: Engine, recordings: Mapping[str, Recording]) -> None:

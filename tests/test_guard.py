@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from prose import PROSE
 
+from stt_service.checks import compression_ratio
 from stt_service.guard import Evidence, Reason, verdict
 from stt_service.transcript import Transcript
 
@@ -75,26 +77,73 @@ def test_half_a_doubt_is_believed_where_the_vad_heard_little(voiced_s: float, re
     assert verdict(doubtful, Evidence(voiced_s, length_s=3.0)) is reason
 
 
-def test_a_text_without_confidence_is_refused() -> None:
-    assert judged("Слишком много всего.", log_probability=-1.4) is Reason.LOW_CONFIDENCE
+SENTENCE = Evidence(voiced_s=3.0, length_s=4.5)
+WORD = Evidence(voiced_s=0.3, length_s=1.5)
 
 
-def test_a_text_that_compresses_too_well_repeats_itself() -> None:
-    assert verdict(replace(SPEECH, compression_ratio=3.0), CLEAR) is Reason.REPETITION
+def test_sentence_without_confidence_is_rejected() -> None:
+    assert judged("Слишком много всего.", SENTENCE, -1.4) is Reason.LOW_CONFIDENCE
+
+
+@pytest.mark.parametrize(("no_speech", "reason"), [(0.3, None), (0.55, Reason.LOW_CONFIDENCE)])
+def test_word_without_confidence_passes_where_the_decoder_finds_speech(no_speech: float, reason: Reason | None) -> None:
+    fifth = replace(SPEECH, text="Fifth.", average_log_probability=-1.4, no_speech_probability=no_speech)
+    assert verdict(fifth, WORD) is reason
+
+
+@pytest.mark.parametrize(("no_speech", "reason"), [(0.69, None), (0.71, Reason.NO_SPEECH)])
+def test_word_in_doubt_passes_below_the_no_speech_probability_of_noise(no_speech: float, reason: Reason | None) -> None:
+    letter = replace(SPEECH, text="M.", average_log_probability=-0.5, no_speech_probability=no_speech)
+    assert verdict(letter, WORD) is reason
+
+
+@pytest.mark.parametrize("text", ["Спасибо!", "Okay.", "Bye.", "You."])
+def test_common_phrase_alone_passes_where_decoder_and_vad_are_sure(text: str) -> None:
+    assert judged(text, WORD) is None
+
+
+@pytest.mark.parametrize("text", ["$", "%", "#.", "+"])
+def test_dictated_symbol_is_a_text(text: str) -> None:
+    assert judged(text, WORD) is None
+
+
+LOOPS = [
+    pytest.param("я пошёл в лес, " * 6, id="four words, six times"),
+    pytest.param("Так вот " * 12, id="two words, twelve times"),
+    pytest.param("you " * 20, id="a word, twenty times"),
+    pytest.param("Начало было хорошее, а потом " + "потом и " * 8, id="at the end"),
+    pytest.param("И снова, и снова! И снова? И СНОВА. и снова " * 2, id="however it is written"),
+]
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_more_repetition_than_can_be_spoken_is_a_loop(text: str) -> None:
+    assert judged(text) is Reason.REPETITION
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_repetition_that_can_be_spoken_passes_where_the_decoder_is_sure(text: str) -> None:
+    assert judged(text, Evidence(voiced_s=len(text) / 15, length_s=len(text) / 13)) is None
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_repetition_that_the_decoder_doubts_is_a_loop(text: str) -> None:
+    assert judged(text, Evidence(len(text) / 15, len(text) / 13), -0.8) is Reason.REPETITION
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("я пошёл в лес, " * 5, id="four words, five times"),
-        pytest.param("Так вот " * 6, id="two words, six times"),
-        pytest.param("you " * 20, id="a word, twenty times"),
-        pytest.param("Начало было хорошее, а потом " + "потом и " * 6, id="at the end"),
-        pytest.param("И снова, и снова! И снова? И СНОВА. и снова", id="however it is written"),
-    ],
+    "text", ["We meet at the harbour tomorrow morning. Nobody has seen the captain since Monday. " * 5, "no " * 12]
 )
-def test_a_group_of_words_again_and_again_is_repetition(text: str) -> None:
-    assert judged(text) is Reason.REPETITION
+def test_text_that_compresses_well_passes_where_the_decoder_is_sure(text: str) -> None:
+    repeated = replace(SPEECH, text=text, compression_ratio=compression_ratio(text))
+    assert verdict(repeated, Evidence(len(text) / 14, 28.0)) is None
+
+
+@pytest.mark.parametrize("language", PROSE)
+def test_prose_passes_in_any_script(language: str) -> None:
+    text = PROSE[language][: 13 * 28]
+    spoken = replace(SPEECH, text=text, language=language, compression_ratio=compression_ratio(text))
+    assert verdict(spoken, Evidence(22.0, 28.0)) is None
 
 
 @pytest.mark.parametrize(

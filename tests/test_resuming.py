@@ -98,7 +98,9 @@ async def test_what_was_not_settled_is_said_again_to_the_byte() -> None:
         events = await heard(server.address)
     assert ends(events) == [(0, "раз"), (1, "два")]
     again = server.streams[1]
-    assert again.config.resume == stt_pb2.Resume(audio_offset_ms=900, next_utterance=1, lead_ms=260)
+    assert again.config.resume == stt_pb2.Resume(
+        audio_offset_ms=900, next_utterance=1, lead_ms=260, previous_language="ru"
+    )
     assert bytes(again.audio) == SOUND[640 * 32 :]
     assert states(events) == ["connecting", "connected", "reconnecting", "resumed"]
 
@@ -107,7 +109,9 @@ async def test_a_suppressed_utterance_is_settled_too() -> None:
     first = says_and_breaks(final("раз", 1, 0, 900), suppressed("you"))
     async with serving(in_turn(first, says())) as server:
         await heard(server.address)
-    assert server.streams[1].config.resume == stt_pb2.Resume(audio_offset_ms=2000, next_utterance=3, lead_ms=240)
+    assert server.streams[1].config.resume == stt_pb2.Resume(
+        audio_offset_ms=2000, next_utterance=3, lead_ms=240, previous_language="ru"
+    )
 
 
 async def test_a_final_whose_sound_was_not_settled_is_not_told_twice() -> None:
@@ -285,3 +289,28 @@ async def test_a_token_goes_with_every_stream() -> None:
     async with serving(looks) as server:
         await heard(Target((server.address,), token="secret"))
     assert seen == ["Bearer secret"]
+
+
+async def test_a_source_that_pauses_is_resumed_once_it_goes_on() -> None:
+    more = asyncio.Event()
+
+    async def pausing() -> AsyncIterator[Input]:
+        yield SOUND
+        await more.wait()
+        yield SOUND
+
+    async def ends_idle(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(len(SOUND))
+        await stream.context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "No audio came for 300 s.")
+
+    async with serving(in_turn(ends_idle, says(final("раз", 0, 100, 900)))) as server:
+        dictation = asyncio.create_task(heard(server.address, pausing()))
+        await server.called.wait()
+        server.called.clear()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(server.called.wait(), 1)
+        more.set()
+        events = await dictation
+    assert ends(events) == [(0, "раз")]
+    assert bytes(server.streams[1].audio) == SOUND + SOUND

@@ -23,7 +23,7 @@ def test_it_goes_on_after_the_last_final_that_settled_its_sound() -> None:
     assert resumption.take(final_event(0, 100, 900, final_ms=1000))
     assert resumption.take(suppressed_event(1, 1100, 1900, final_ms=2000))
     assert resumption.take(Progress(received_ms=9000, final_ms=5000))
-    assert resumption.resume == Resume(5000, 2)
+    assert resumption.resume == Resume(5000, 2, previous_language="ru")
 
 
 def test_a_final_whose_sound_is_not_settled_is_heard_again_under_its_number_and_not_told_again() -> None:
@@ -31,7 +31,7 @@ def test_a_final_whose_sound_is_not_settled_is_heard_again_under_its_number_and_
     assert resumption.take(final_event(0, 100, 900, final_ms=0))
     assert resumption.resume == Resume(0, 0)
     assert not resumption.take(final_event(0, 100, 900, final_ms=1000))
-    assert resumption.resume == Resume(1000, 1)
+    assert resumption.resume == Resume(1000, 1, previous_language="ru")
 
 
 def test_an_utterance_that_was_open_begins_once_and_its_partials_begin_anew() -> None:
@@ -57,9 +57,9 @@ def test_settled_sound_stays_settled_whatever_a_server_says() -> None:
 def test_speech_that_was_cut_goes_on_where_it_was_cut_and_only_there() -> None:
     resumption = Resumption()
     resumption.take(replace(final_event(0, 100, 7900, final_ms=8000), endpoint="max_length"))
-    assert resumption.resume == Resume(8000, 1, in_speech=True)
+    assert resumption.resume == Resume(8000, 1, in_speech=True, previous_language="ru")
     resumption.take(Progress(final_ms=18_000))
-    assert resumption.resume == Resume(18_000, 1)
+    assert resumption.resume == Resume(18_000, 1, previous_language="ru")
 
 
 # A server as a law sees it: utterances of so many frames, one after the other, each told in a final when its sound and
@@ -186,3 +186,14 @@ def commands(kept: Kept, begin_ms: int) -> list[tuple[int, Finalize | Settings]]
         else:
             found.append((position_ms, said))
     return found
+
+
+def test_resumed_stream_is_given_the_language_of_the_last_committed_final() -> None:
+    resumption = Resumption()
+    resumption.take(replace(final_event(0, 100, 900, final_ms=1000), language="en"))
+    resumption.take(suppressed_event(1, 1100, 1900, final_ms=2000))
+    assert resumption.resume.previous_language == "en"
+    resumption.take(replace(final_event(2, 2100, 2900, final_ms=2000), language="ru"))
+    assert resumption.resume.previous_language == "en"
+    resumption.take(Progress(received_ms=9000, final_ms=5000))
+    assert resumption.resume.previous_language == "ru"

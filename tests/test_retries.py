@@ -38,6 +38,15 @@ def test_the_wait_doubles_to_under_a_second_and_is_a_matter_of_chance() -> None:
     assert LONGEST_S < 1
 
 
+def test_a_source_that_pauses_uses_up_no_patience() -> None:
+    one, idle = retries(), ServiceError("No audio came for 300 s.", "DEADLINE_EXCEEDED")
+    for now_s in range(0, 300 * 3 * FRUITLESS, 300):
+        one.began()
+        one.delay_s(idle, now_s, None)
+        one.has_more(now_s + 299)
+        one.delay_s(LOST, now_s + 299.5, None)
+
+
 def test_the_other_addresses_are_tried_before_anyone_waits() -> None:
     three = retries(addresses=3)
     assert [three.delay_s(LOST, 0.0, None) for _ in range(6)] == [0, 0, 0.1, 0, 0, 0.2]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from drawn_frames import CONFIG, PROBABILITY, drawn, ends, fed, run, step_through
 
-from stt_service.segmentation import CUT_WINDOW, Decision, Ended, Endpoint, Hangover, Quiet, Started
+from stt_service.segmentation import CUT_WINDOW, Decision, Ended, Endpoint, Hangover, Quiet, SegmenterConfig, Started
 from stt_service.segmenter import QUIET, Segmenter
 
 
@@ -29,6 +29,49 @@ from stt_service.segmenter import QUIET, Segmenter
 )
 def test_decisions(audio: str, decisions: str) -> None:
     assert drawn(run(audio)) == decisions
+
+
+# Silero's probabilities of a word that reaches no onset (asterisk-core-sounds-en: the ordinal eighth).
+EIGHTH = [0.11, 0.16, 0.16, 0.2, 0.21, 0.19, 0.19, 0.26, 0.19, 0.24, 0.26, 0.37, 0.32, 0.26, 0.29, 0.19, 0.12]
+OFFICE = [0.1, 0.2, 0.34, 0.26, 0.18, 0.2, 0.15, 0.16, 0.12, 0.1]  # as much as an office reaches
+DEFAULT = SegmenterConfig()
+SILENT = [0.0] * 60
+
+
+def test_word_too_weak_for_an_onset_is_an_utterance_once_it_has_ended() -> None:
+    decisions = step_through(Segmenter(DEFAULT), SILENT + EIGHTH + SILENT + SILENT)
+    started, ended = next(d for d in decisions if isinstance(d, Started)), ends(decisions)
+    assert started.onset == 60
+    assert [(e.onset, e.speech_end, e.voiced) for e in ended] == [(60, 60 + len(EIGHTH), len(EIGHTH))]
+
+
+def test_weak_noise_is_no_utterance() -> None:
+    assert not any(step_through(Segmenter(DEFAULT), SILENT + OFFICE + SILENT))
+
+
+def test_gap_between_two_weak_syllables_does_not_part_them() -> None:
+    (ended,) = ends(step_through(Segmenter(DEFAULT), SILENT + EIGHTH + [0.0] * 4 + EIGHTH + SILENT + SILENT))
+    assert (ended.onset, ended.speech_end) == (60, 60 + 2 * len(EIGHTH) + 4)
+
+
+def test_weak_speech_that_lasts_begins_an_utterance_before_it_ends() -> None:
+    decisions = step_through(Segmenter(DEFAULT), [0.3] * 70)
+    assert [type(d) for d in decisions if d] == [Started]
+    assert decisions[61] == Started(0, 0)
+
+
+def test_weak_word_is_an_utterance_where_the_audio_ends_after_it() -> None:
+    segmenter = Segmenter(DEFAULT)
+    step_through(segmenter, SILENT + EIGHTH)
+    ended = segmenter.flush(Endpoint.END_OF_AUDIO)
+    assert ended is not None
+    assert ended.onset == 60
+
+
+def test_weak_word_waits_for_the_gap_after_an_endpoint() -> None:
+    config = replace(DEFAULT, min_length=0, min_gap=100)
+    decisions = step_through(Segmenter(config), [0.99] * 10 + SILENT + EIGHTH + SILENT)
+    assert len(ends(decisions)) == 1
 
 
 def test_an_utterance_keeps_its_pre_roll_and_its_trail() -> None:

@@ -109,6 +109,23 @@ def test_a_stream_that_is_resumed_where_one_broke_off_says_what_that_would_have_
         assert window == windows_of_all[utterance]
 
 
+@LAW
+@given(DRAWINGS | WEAK_DRAWINGS, st.integers(0, 400_000), LATE, st.booleans())
+def test_a_suspended_stream_and_the_one_that_resumes_it_emit_the_finals_of_an_undisturbed_one(
+    drawing: str, suspended_at: int, late: int, answered: bool
+) -> None:
+    expected, _ = whole(drawing)
+    suspended = talk(drawing, late=late)
+    suspended.send(suspended_at)
+    if answered:
+        suspended.answer_all()
+    suspended.suspend()
+    suspended.answer_all()
+    before = ends(suspended.events)
+    after = resumed(drawing, suspended.session.final_ms, before)
+    assert before + ends(after.events) == ends(expected)
+
+
 def ends(events: Iterable[Event]) -> list[Event]:
     """Return what utterances ended in; whether it was decoded early is a matter of costs."""
     finals = (replace(event, early=True) if isinstance(event, Final) else event for event in events)

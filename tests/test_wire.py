@@ -233,3 +233,10 @@ def test_a_notice_has_its_reason_and_a_sentence(reason: NoticeReason) -> None:
 def test_a_notice_of_the_end_tells_how_much_time_is_left() -> None:
     message = wire.response(Told(0, 0, Notice(NoticeReason.DRAIN, remaining_s=2.5))).notice
     assert message.remaining == lasting(2.5)
+
+
+def test_resume_refuses_a_language_that_whisper_does_not_have() -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"Invalid resume\.previous_language='xx': must be empty or a Whisper code"
+    ):
+        wire.resume(pb.Resume(previous_language="xx"))

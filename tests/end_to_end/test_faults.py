@@ -1,4 +1,4 @@
-"""Servers killed, connections cut, networks that fall silent: the text is that of an undisturbed dictation.
+"""Servers killed, connections cut, networks and clients that stall: the text is that of an undisturbed dictation.
 
 A few rounds of what `benchmarks/faults.py` proves at length.
 """
@@ -6,17 +6,22 @@ A few rounds of what `benchmarks/faults.py` proves at length.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from time import monotonic
 
+import cli_process
 import pytest
 import pytest_asyncio
 
 from benchmarks.broken_dictations import BYTES_MS, Mortal, Told, dictated, dictation
 from benchmarks.cutting_proxy import proxying
+from benchmarks.stalls import printed, stall_place, stalled_at, write_wav
 from stt_cli.events import Connection, ConnectionState
 
 pytestmark = pytest.mark.model
@@ -24,6 +29,8 @@ pytestmark = pytest.mark.model
 SPEED = 8.0
 NOTICED_S = 12.0  # eight for the pings, and a busy machine
 SOUND = dictation(seed=3, least_ms=16_000)
+SHORT_SOUND = dictation(seed=1, least_ms=5_000)
+STALLS_S = 4.0  # longer than any wait for a client that cannot resume, shorter than it takes to notice a dead network
 LASTS_S = len(SOUND) / BYTES_MS / 1000 / SPEED
 
 
@@ -108,3 +115,33 @@ async def test_a_server_that_is_killed_and_comes_back_costs_no_word(replicas: Re
     assert_same(replicas, told)
     [broken] = told.breaks
     assert broken.resumed_s - killed.listening_s[-1] < 1
+
+
+async def stopped(server: str, recording: Path) -> Told:
+    """Return what a stt-cli process prints that is stopped in the middle of its first utterance."""
+    options = ("--realtime", "--partials", "--format", "json", "--server", server)
+    process = await cli_process.start("recognize", *options, str(recording))
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while json.loads(await process.stdout.readline())["event"] != "partial":
+            pass
+    process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(STALLS_S)
+    process.send_signal(signal.SIGCONT)
+    outcome = await cli_process.outcome(process)
+    assert outcome.code == 0
+    return printed(outcome.stdout)
+
+
+async def test_a_network_and_a_client_that_stall_cost_no_word(replicas: Replicas, tmp_path: Path) -> None:
+    recording = tmp_path / "dictation.wav"
+    write_wav(recording, SHORT_SOUND)
+    undisturbed = await dictated(replicas.first.address, SHORT_SOUND, SPEED)
+    in_a_word = stall_place(SHORT_SOUND, loud=True, chance=random.Random(1))
+    told = await asyncio.gather(
+        stalled_at(replicas.first.address, SHORT_SOUND, in_a_word, STALLS_S),
+        stopped(replicas.first.address, recording),
+    )
+    for each in told:
+        assert (each.texts, each.numbers) == (undisturbed.texts, undisturbed.numbers)
+    assert not told[0].breaks  # the connection has survived

@@ -42,32 +42,36 @@ class StreamingRecognizeRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamingConfig, _Mapping]] = ..., audio: _Optional[bytes] = ..., silence: _Optional[_Union[Silence, _Mapping]] = ..., finalize: _Optional[_Union[Finalize, _Mapping]] = ..., update: _Optional[_Union[Settings, _Mapping]] = ...) -> None: ...
 
 class StreamingConfig(_message.Message):
-    __slots__ = ("format", "settings", "partials", "word_times", "client_id", "resume")
+    __slots__ = ("format", "settings", "partials", "word_times", "client_id", "resume", "resumable")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
     WORD_TIMES_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
+    RESUMABLE_FIELD_NUMBER: _ClassVar[int]
     format: AudioFormat
     settings: Settings
     partials: bool
     word_times: bool
     client_id: str
     resume: Resume
-    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., partials: _Optional[bool] = ..., word_times: _Optional[bool] = ..., client_id: _Optional[str] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ...) -> None: ...
+    resumable: bool
+    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., partials: _Optional[bool] = ..., word_times: _Optional[bool] = ..., client_id: _Optional[str] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., resumable: _Optional[bool] = ...) -> None: ...
 
 class Resume(_message.Message):
-    __slots__ = ("audio_offset_ms", "next_utterance", "in_speech", "lead_ms")
+    __slots__ = ("audio_offset_ms", "next_utterance", "in_speech", "lead_ms", "previous_language")
     AUDIO_OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
     NEXT_UTTERANCE_FIELD_NUMBER: _ClassVar[int]
     IN_SPEECH_FIELD_NUMBER: _ClassVar[int]
     LEAD_MS_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     audio_offset_ms: int
     next_utterance: int
     in_speech: bool
     lead_ms: int
-    def __init__(self, audio_offset_ms: _Optional[int] = ..., next_utterance: _Optional[int] = ..., in_speech: _Optional[bool] = ..., lead_ms: _Optional[int] = ...) -> None: ...
+    previous_language: str
+    def __init__(self, audio_offset_ms: _Optional[int] = ..., next_utterance: _Optional[int] = ..., in_speech: _Optional[bool] = ..., lead_ms: _Optional[int] = ..., previous_language: _Optional[str] = ...) -> None: ...
 
 class AudioFormat(_message.Message):
     __slots__ = ("encoding", "sample_rate_hz", "channels")

