@@ -40,11 +40,6 @@ class Job:
         return self.client, self.live, self.stream
 
     @property
-    def company(self) -> Path:
-        """Whose jobs may share its batch where those of others may not: its stream's, or its client's recordings."""
-        return self.owner if self.live else self.owner[:-1]
-
-    @property
     def is_long(self) -> bool:
         """Whether it may run for long: a partial's window is short, and it is decoded once."""
         return self.kind is not Kind.PARTIAL
@@ -72,7 +67,7 @@ class Scheduler:
     have cost equally much take turns: who was served goes behind all who wait.
     A batch holds jobs of one kind and one model, and one job of each client, then of each stream, before a second one
     of any. Where several batches of the model may begin, they share what waits evenly.
-    Where company gains little (`apart`), a batch of finals is of one dictation, or of one client's recordings.
+    Where company gains little (`apart`), a batch of finals is of one stream.
     Finals of one client never take the last free worker while another client is active (reserve.py).
 
     A stream has at most one partial waiting: a newer one takes its place in the queue, a final removes it.
@@ -82,7 +77,7 @@ class Scheduler:
     """
 
     def __init__(self, max_batch: int, workers: int = 1, *, apart: bool = False) -> None:
-        """Take whether long jobs of different dictations run apart: a batch takes as long as its longest row."""
+        """Take whether long jobs of different streams run apart: a batch takes as long as its longest row."""
         self._max_batch, self._apart = max_batch, apart
         self._shares, self._reserve = FairShares(CREDIT_S), Reserve(workers)
         self._queues: dict[Kind, dict[Hashable, _Waiting]] = {kind: {} for kind in Kind}
@@ -150,7 +145,7 @@ class Scheduler:
         """Return the first job and those that may be decoded with it."""
         first = ready[0]
         apart = self._apart and first.is_long
-        return [job for job in ready if job.model == first.model and not (apart and job.company != first.company)]
+        return [job for job in ready if job.model == first.model and not (apart and job.owner != first.owner)]
 
     def done(self, jobs: Sequence[Job], seconds: float) -> None:
         """Take note of how long a batch of `next_batch` took; 0: it did not run."""

@@ -258,12 +258,11 @@ def test_a_batch_has_a_job_of_each_client_before_a_second_one_of_any() -> None:
 def test_where_company_gains_little_finals_are_decoded_apart() -> None:
     scheduler = Scheduler(max_batch=8, apart=True)
     finals = [final("ann", 0), final("bob"), final("ann", 1)]
-    recordings = [recorded(of("ann", final(f"file {number}"))) for number in range(2)]
-    others = [recorded(of("bob", final("file")))]
+    recordings = [recorded(final(f"file {number}")) for number in range(2)]
     partials = [partial("cid"), partial("dan")]
-    for job in (*finals, *recordings, *others, *partials):
+    for job in (*finals, *recordings, *partials):
         scheduler.submit(job, 0)
-    assert batches(scheduler) == [[finals[0], finals[2]], [finals[1]], partials, recordings, others]
+    assert batches(scheduler) == [[finals[0], finals[2]], [finals[1]], partials, *([job] for job in recordings)]
 
 
 def test_what_a_batch_took_is_shared_by_its_jobs() -> None:
