@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from stt_service.events import Cost, Decode
 from stt_service.parameters import FRAME_S
+from stt_service.transcript import SHORT_WINDOW_S
 
 SHARE, RESERVE_S = 1.5, 0.25  # of the dearest final of late, and so much more, is left
 PADDING_S = 5.0  # of silence that a final costs beside its sound
+SHORT_WINDOW_PRICE_S = 15.0  # of a word or two in the full window: as much as 10 s of speech (`base` on a CPU)
 FORGET = 0.8  # of the dearest one, when a cheaper one comes
 
 
@@ -25,7 +27,7 @@ class EarlyTime:
         self._dearness = max(dearness, FORGET * (self._dearness or 0.0))
 
     def begins(self, hangover: int, endpoint: int, start: int) -> int:
-        """Return the frame at which to begin a final from start to the hangover: at once while nothing is known."""
+        """Return the frame at which to begin a final from start to the hangover: at once while no cost is known."""
         if self._dearness is None:
             return hangover
         needed_s = SHARE * self._dearness * _priced_s(start, hangover) + RESERVE_S
@@ -33,4 +35,5 @@ class EarlyTime:
 
 
 def _priced_s(start: int, end: int) -> float:
-    return (end - start) * FRAME_S + PADDING_S
+    length_s = (end - start) * FRAME_S
+    return SHORT_WINDOW_PRICE_S if length_s <= SHORT_WINDOW_S else length_s + PADDING_S

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from stt_service.audio import SAMPLE_RATE_HZ
 from stt_service.tail import MAX_ROWS, Rows, TailPlan, window_rows
-from stt_service.transcript import Context, Kind, Window
+from stt_service.transcript import SHORT_WINDOW_S, Context, Kind, Window
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,10 +20,6 @@ PLANS = {
     Kind.EARLY: TailPlan(pad_s=5.0, tail_s=2.0),
     Kind.PARTIAL: TailPlan(pad_s=1.0, tail_s=5.0),
 }
-# A word or two in a short window: the decoder does not recognize the end and writes the word twice ("8 8"), or takes it
-# for silence. No tail was safe: with 12 s of silence Russian words were written twice still. The window holds a second
-# of pre-roll. Measured: docs/performance.md, One to three words.
-SHORT_WINDOW_S = 3.0
 MAX_LENGTH = 448  # Whisper's text context in tokens, prompt included
 TOKENS_AT_LEAST = 24
 # Nobody reads faster than this for long: 13 is an ordinary pace, auctioneers reach 20.

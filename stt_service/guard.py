@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from stt_service.checks import MAX_COMPRESSION_RATIO, MAX_NO_SPEECH_PROBABILITY
-from stt_service.transcript import Transcript
+from stt_service.transcript import SHORT_WINDOW_S, Transcript
 
 
 class Reason(Enum):
@@ -38,15 +38,14 @@ class Evidence:
 
 
 # faster-whisper's thresholds are 0.6 and -1. Noise has a no-speech probability above 0.62 in short windows and above
-# 0.7 in full ones, where no word alone exceeds 0.69: between the two the decoder must doubt its text more. So it must
+# 0.7 in full ones, where words alone reach 0.7: up to 0.75 the decoder must doubt its text more. So it must
 # where the VAD found a second of speech.
-SURE_NO_SPEECH_PROBABILITY = 0.7
+SURE_NO_SPEECH_PROBABILITY = 0.75
 NO_SPEECH_LOG_PROBABILITY, NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN = -0.3, -0.6
 WELL_VOICED_S = 1.0
 # Decodes of noise, hum and an office have -1.4 or less, of sentences -0.7 or more (our recordings). A word alone is
 # less sure, down to -1.45, but the decoder does not take it for silence then.
 LOG_PROBABILITY, WORD_LOG_PROBABILITY = -1.2, -1.8
-WORD_WINDOW_S = 3.0
 SPEECH_NO_SPEECH_PROBABILITY = 0.5
 CAPTION_NO_SPEECH_PROBABILITY = 0.3
 REPEATS = 5  # the same one to four words so often in a row
@@ -57,7 +56,7 @@ LOOP_LOG_PROBABILITY = -0.7
 # Where the VAD found this little speech, ordinary phrases that Whisper produces for noise are noise. The shortest word
 # of people had 0.22 s.
 LITTLE_VOICED_S, LITTLE_VOICED_SHARE = 0.15, 0.1
-LITTLE_LOG_PROBABILITY = -0.6
+PHRASE_LOG_PROBABILITY, PHRASE_LOG_PROBABILITY_IF_SPEECH = -0.6, -1.0
 # Credits of the subtitles that Whisper was trained on, never dictated. They are whole transcripts.
 CREDITS = re.compile(
     "|".join(
@@ -138,7 +137,7 @@ def _is_silence(transcript: Transcript, evidence: Evidence) -> bool:
 
 def _is_unsure(transcript: Transcript, evidence: Evidence) -> bool:
     is_speech = transcript.no_speech_probability < SPEECH_NO_SPEECH_PROBABILITY
-    is_word = is_speech and evidence.length_s <= WORD_WINDOW_S
+    is_word = is_speech and evidence.length_s <= SHORT_WINDOW_S
     return transcript.average_log_probability < (WORD_LOG_PROBABILITY if is_word else LOG_PROBABILITY)
 
 
@@ -152,8 +151,13 @@ def _is_loop(transcript: Transcript, evidence: Evidence, words: list[str]) -> bo
 
 def _is_doubtful(transcript: Transcript, evidence: Evidence) -> bool:
     little = evidence.voiced_s < max(LITTLE_VOICED_S, LITTLE_VOICED_SHARE * evidence.length_s)
-    unsure = transcript.average_log_probability < LITTLE_LOG_PROBABILITY
-    return little or unsure or transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
+    is_speech = transcript.no_speech_probability < SPEECH_NO_SPEECH_PROBABILITY
+    limit = PHRASE_LOG_PROBABILITY_IF_SPEECH if is_speech else PHRASE_LOG_PROBABILITY
+    return (
+        little
+        or transcript.average_log_probability < limit
+        or transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
+    )
 
 
 def _is_caption(transcript: Transcript) -> bool:

@@ -117,7 +117,7 @@ class Segmenter:
         self._frame += 1
         self._energies.append(energy)
         if not self.speaking:
-            self._weak.step(probability)
+            self._weak.step(probability, energy)
         if self._phase is Phase.SILENCE:
             return self._begin_weakly() if self._weak.has_ended and self._weak.is_speech else self._quiet()
         self._probabilities.append(probability)

@@ -11,6 +11,11 @@ from stt_service.audio import Samples
 # Languages that put no spaces between words.
 SPACELESS = frozenset("bo ja km lo my th yue zh".split())
 
+# A word or two in a short window: the decoder does not recognize the end and writes the word twice ("8 8"), or takes it
+# for silence. No tail was safe: with 12 s of silence Russian words were written twice still. The window holds a second
+# of pre-roll. Measured: docs/performance.md, One to three words.
+SHORT_WINDOW_S = 3.0
+
 
 class Kind(Enum):
     """What a decode is for, in the order in which it is served."""

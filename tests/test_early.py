@@ -59,3 +59,8 @@ def test_a_dear_final_is_forgotten_by_and_by() -> None:
     time = taught(2.0, 0.1, 0.1)
     assert frames_left(time) == int((SHARE * 2.0 * FORGET**2 + RESERVE_S) / FRAME_S)
     assert frames_left(taught(2.0, *[0.1] * 100)) == frames_left(taught(0.1))
+
+
+def test_a_word_or_two_in_the_full_window_costs_as_much_as_a_long_utterance() -> None:
+    time = taught(1.0, length=int(10 / FRAME_S))
+    assert frames_left(time, length=int(1.5 / FRAME_S)) == pytest.approx(frames_left(time, int(10 / FRAME_S)), abs=1)

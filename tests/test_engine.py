@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+from benchmarks.determinism import alone, in_company, on_two_workers, windows
 from benchmarks.recorded import Recording
 from benchmarks.words import Errors, errors, plain
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
@@ -261,3 +262,14 @@ def test_a_model_that_is_closed_gives_its_memory_back(models_dir: Path) -> None:
     for _ in range(4):
         Engine(place).close()
     assert psutil.Process().memory_info().rss - before < 75e6  # a model's weights
+
+
+def test_windows_that_fall_back_have_one_text_on_any_worker_and_in_any_company(models_dir: Path) -> None:
+    chosen = windows(count=6, seconds=4.0)
+    engine = Engine(ModelPlace(resolve("base", models_dir), threads=1, workers=2))
+    assert any(first.needs_fallback for first in (tokens(engine, window)[0] for window in chosen))
+    seen: list[set[str]] = [set() for _ in chosen]
+    for run in (alone, on_two_workers, in_company):
+        for number, transcript in run(engine, chosen, 2):
+            seen[number].add(transcript.text)
+    assert [len(texts) for texts in seen] == [1] * len(chosen)

@@ -45,6 +45,25 @@ def test_word_too_weak_for_an_onset_is_an_utterance_once_it_has_ended() -> None:
     assert [(e.onset, e.speech_end, e.voiced) for e in ended] == [(60, 60 + len(EIGHTH), len(EIGHTH))]
 
 
+LETTER_F = [0.11, 0.13, 0.16, 0.2, 0.23, 0.19, 0.17, 0.16, 0.13, 0.11, 0.1]  # sums up to 1.37
+
+
+@pytest.mark.parametrize(("silence_level", "utterances"), [(1e-6, 1), (1e-3, 0)])
+def test_weaker_word_is_an_utterance_where_it_stands_out_from_what_follows(
+    silence_level: float, utterances: int
+) -> None:
+    probabilities = SILENT + LETTER_F + SILENT + SILENT
+    levels = [silence_level] * 60 + [2e-2] * len(LETTER_F) + [silence_level] * 120
+    assert len(ends(step_through(Segmenter(DEFAULT), probabilities, levels))) == utterances
+
+
+def test_loud_frame_is_no_gap_whatever_its_probability() -> None:
+    probabilities = SILENT + [0.15] * 4 + [0.05] * 6 + [0.2] * 8 + SILENT + SILENT
+    levels = [1e-6] * 60 + [2e-2] * 18 + [1e-6] * 120
+    (ended,) = ends(step_through(Segmenter(DEFAULT), probabilities, levels))
+    assert (ended.onset, ended.speech_end) == (60, 78)
+
+
 def test_weak_noise_is_no_utterance() -> None:
     assert not any(step_through(Segmenter(DEFAULT), SILENT + OFFICE + SILENT))
 
