@@ -135,4 +135,4 @@ class Player:
         cost_s = self._crew.clock() - began_s
         self._replay.busy_s[job.kind] += cost_s
         self._replay.decodes[job.kind] += 1
-        return _Running(job, decode, transcript, Cost(0.0, cost_s, 1), now_s + cost_s)
+        return _Running(job, decode, transcript, Cost(0.0, cost_s, 1, idle=True), now_s + cost_s)

@@ -226,7 +226,8 @@ class Session:
         """Cut the window of a partial whose turn has come; None when it is no longer wanted."""
         if self._open is None or self._open.number != utterance:
             return None
-        return self._open.cut_partial(self._windows, self._segmenter.frame, self._previous_language)
+        frame, speech_end = self._segmenter.frame, self._segmenter.speech_end
+        return self._open.cut_partial(self._windows, frame, speech_end, previous_language=self._previous_language)
 
     def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
         """Take the transcript of a decode that was asked for; what is out of date is dropped."""

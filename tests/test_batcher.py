@@ -284,6 +284,53 @@ async def test_workers_that_are_free_share_what_waits() -> None:
         assert sorted(several.engine.batches[1:]) == [["ann", "bob"], ["cid", "dan"]]
 
 
+# Idle capacity
+
+
+def idle(answer: Answer) -> bool:
+    """Return whether the decode was delivered while capacity was idle."""
+    result = answer.result()
+    assert isinstance(result, Decoded)
+    return result.cost.idle
+
+
+async def test_capacity_is_idle_for_a_stream_that_is_alone() -> None:
+    async with streams() as several:
+        several.engine.release()
+        await asyncio.wait([several.eve])
+        assert idle(several.eve)
+
+
+async def test_decodes_of_the_same_stream_leave_capacity_idle_for_it() -> None:
+    async with streams(max_batch=1) as several:
+        several.ask(Kind.PARTIAL, "eve")
+        await several.answers()
+        assert idle(several.eve)
+
+
+async def test_capacity_is_not_idle_while_another_stream_waits() -> None:
+    async with streams(max_batch=1) as several:
+        last = several.ask(Kind.PARTIAL, "ann")
+        await several.answers()
+        assert not idle(several.eve)
+        assert idle(last)
+
+
+async def test_capacity_is_not_idle_while_the_only_other_worker_runs_another_stream() -> None:
+    async with streams(workers=2, places=1) as several:
+        other = Engine()
+        submitted = several.submit(
+            Job("bob", 0, Kind.PARTIAL, Model(other.transcribe)), lambda: decode(Kind.PARTIAL, "bob")
+        )
+        await other.entered()
+        several.engine.release()
+        await asyncio.wait([several.eve])
+        other.release()
+        await asyncio.wait([submitted])
+        assert not idle(several.eve)
+        assert idle(submitted)
+
+
 # Withdrawal
 
 
