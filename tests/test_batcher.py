@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from held_engine import Engine, decode
@@ -13,7 +14,7 @@ from stt_service.batcher import Answer, Cut, Decoded, Lane, Missed, Model
 from stt_service.errors import EngineFailed
 from stt_service.events import Decode
 from stt_service.scheduler import Job
-from stt_service.transcript import Kind
+from stt_service.transcript import Kind, Transcript, Window
 
 pytestmark = pytest.mark.timeout(30)
 CANCELLED = "(cancelled)"
@@ -229,6 +230,28 @@ async def test_a_cut_that_fails_harms_nobody_else() -> None:
         several.submit(several.job(Kind.PARTIAL, "ann"), fail)
         several.ask(Kind.PARTIAL, "bob")
         assert await several.answers() == ["no window", "bob"]
+
+
+async def test_who_costs_more_has_fewer_turns() -> None:
+    costs_s, clock, run = {"dear": 10.0, "cheap": 1.0}, [0.0], list[str]()
+
+    def transcribe(windows: Sequence[Window]) -> list[Transcript]:
+        names = [window.options.initial_prompt for window in windows]
+        run.extend(names)
+        clock[0] += sum(costs_s[name] for name in names)
+        return [Transcript(name, "ru", 1, -0.2, 0, 1) for name in names]
+
+    lane, model = Lane(max_batch=1, now=lambda: clock[0]), Model(transcribe)
+    async with asyncio.TaskGroup() as group:
+        answers = [
+            lane.submit(Job(name, number, Kind.FINAL, model, client=name), partial(decode, Kind.FINAL, name))
+            for number in range(3)
+            for name in costs_s
+        ]
+        running = group.create_task(lane.run())
+        await asyncio.wait(answers)
+        running.cancel()
+    assert run == ["dear", "cheap", "cheap", "cheap", "dear", "dear"]
 
 
 # Several workers and models
