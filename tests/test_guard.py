@@ -85,7 +85,7 @@ def test_sentence_without_confidence_is_rejected() -> None:
     assert judged("Слишком много всего.", SENTENCE, -1.4) is Reason.LOW_CONFIDENCE
 
 
-@pytest.mark.parametrize(("no_speech", "reason"), [(0.3, None), (0.55, Reason.LOW_CONFIDENCE)])
+@pytest.mark.parametrize(("no_speech", "reason"), [(0.3, None), (0.6, Reason.LOW_CONFIDENCE)])
 def test_word_without_confidence_passes_where_the_decoder_finds_speech(no_speech: float, reason: Reason | None) -> None:
     fifth = replace(SPEECH, text="Fifth.", average_log_probability=-1.4, no_speech_probability=no_speech)
     assert verdict(fifth, WORD) is reason
