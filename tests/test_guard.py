@@ -200,7 +200,7 @@ def test_a_common_phrase_is_noise_where_the_vad_heard_a_click(text: str) -> None
 @pytest.mark.parametrize("text", COMMON)
 def test_common_phrase_is_noise_where_the_decoder_doubts(text: str) -> None:
     assert judged(text, log_probability=-1.1) is Reason.KNOWN_PHRASE
-    unheard = replace(SPEECH, text=text, average_log_probability=-0.7, no_speech_probability=0.55)
+    unheard = replace(SPEECH, text=text, average_log_probability=-0.7, no_speech_probability=0.59)
     assert verdict(unheard, CLEAR) is Reason.KNOWN_PHRASE
 
 
