@@ -22,12 +22,13 @@ from stt_cli.events import (
     Input,
     Notice,
     Progress,
+    Settings,
     Started,
     StreamOptions,
 )
 from stt_cli.kept import Kept
 from stt_cli.resumption import Resumption
-from stt_cli.retries import PATIENT, Patience, Retries
+from stt_cli.retries import PATIENT, Patience, Retries, asks_to_wait
 from stt_cli.stream import Requests, stream
 from stt_cli.target import Target, target_of
 
@@ -48,6 +49,7 @@ async def recognize(
     source ends the dictation, and is raised once the finals owed have come. Closing the generator ends all at once.
 
     Raises:
+        ClientError: settings that cannot be sent.
         ServiceError: what trying again cannot mend, or has not mended for as long as `patience` says.
     """
     dictation = _Dictation(target_of(server), options, patience)
@@ -60,6 +62,7 @@ class _Dictation:
     """One source from its beginning to its end, over any number of streams."""
 
     def __init__(self, target: Target, options: StreamOptions, patience: Patience) -> None:
+        wire.config_request(options)  # raises for settings that cannot be sent, before a server waits for them
         self._target = target
         self._options = options
         self._kept = Kept(options.format, options.settings, patience.kept_s)
@@ -89,6 +92,8 @@ class _Dictation:
         """Keep what the source brings, as there is room."""
         try:
             async for item in source:
+                if isinstance(item, Settings):
+                    wire.request(item)  # raises
                 while self._kept.is_full:
                     self._freed.clear()
                     await self._freed.wait()
@@ -111,12 +116,16 @@ class _Dictation:
                 if self._is_done:
                     return
                 delay_s = self._retries.delay_s(error, time.monotonic(), self._ended_s)
-                lost = ConnectionState.RECONNECTING if self._ever_began else ConnectionState.CONNECTING
-                yield Connection(lost, str(error), self._kept.duration_ms)
+                yield Connection(self._state_after(error), str(error), self._kept.duration_ms)
                 if error.status == IDLE:
                     await self._wait_for_more()
             self._turn += 1
             await asyncio.sleep(delay_s)
+
+    def _state_after(self, error: ServiceError) -> ConnectionState:
+        if self._ever_began:
+            return ConnectionState.RECONNECTING
+        return ConnectionState.WAITING if asks_to_wait(error) else ConnectionState.CONNECTING
 
     async def _wait_for_more(self) -> None:
         """Wait until the source goes on or ends: a stream that resumes before that would be as idle as the last."""

@@ -22,6 +22,8 @@ def condition_of(connection: Connection, is_finishing: bool, is_thinned: bool) -
     match connection.state:
         case ConnectionState.CONNECTING:
             return Condition(f"connecting{why}", "connecting", "yellow")
+        case ConnectionState.WAITING:
+            return Condition(f"waiting for a free slot{why}", "waiting", "yellow")
         case ConnectionState.RECONNECTING:
             return Condition(f"no server, {kept} kept{why}", f"offline {kept}", "bold red")
     if is_finishing:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from google.protobuf.duration_pb2 import Duration
 from stt.v1 import stt_pb2
 
-from stt_cli.errors import ServiceError
+from stt_cli.errors import ClientError, ServiceError
 from stt_cli.events import (
     Encoding,
     Event,
@@ -30,6 +31,7 @@ from stt_cli.events import (
 )
 from stt_cli.resumption import Resume
 
+MAX_S = 1e9  # a Duration holds more
 ENCODINGS = {
     Encoding.S16LE: stt_pb2.AudioFormat.ENCODING_PCM_S16LE,
     Encoding.F32LE: stt_pb2.AudioFormat.ENCODING_PCM_F32LE,
@@ -111,11 +113,40 @@ def _settings_message(settings: Settings) -> stt_pb2.Settings:
         initial_prompt=settings.prompt,
         hotwords=settings.hotwords,
         translate=settings.translate,
+        post_speech_silence=_duration("silence_s", settings.silence_s),
+        min_utterance=_duration("min_utterance_s", settings.min_utterance_s),
+        max_utterance=_duration("max_utterance_s", settings.max_utterance_s),
+        silero_sensitivity=settings.sensitivity,
     )
 
 
+def _duration(name: str, seconds: float | None) -> timedelta | None:
+    """Return it; the server checks its range, and of what no message can hold nothing would remain to be checked."""
+    if seconds is None:
+        return None
+    if not 0 <= seconds <= MAX_S:
+        raise ClientError(f"{name}={seconds} is invalid: give a number of seconds, 28 at most.")
+    return timedelta(seconds=seconds)
+
+
 def _settings(message: stt_pb2.Settings) -> Settings:
-    return Settings(message.language, message.initial_prompt, tuple(message.hotwords), message.translate)
+    return Settings(
+        message.language,
+        message.initial_prompt,
+        tuple(message.hotwords),
+        message.translate,
+        silence_s=_seconds(message, "post_speech_silence"),
+        min_utterance_s=_seconds(message, "min_utterance"),
+        max_utterance_s=_seconds(message, "max_utterance"),
+        sensitivity=message.silero_sensitivity if message.HasField("silero_sensitivity") else None,
+    )
+
+
+def _seconds(message: stt_pb2.Settings, field: str) -> float | None:
+    if not message.HasField(field):
+        return None
+    duration: Duration = getattr(message, field)
+    return duration.seconds + duration.nanos / 1e9
 
 
 def _started(message: stt_pb2.Started, received_ms: int, final_ms: int) -> Started:

@@ -66,7 +66,8 @@ def _load_recognize(target: Target) -> Recognize:
     from stt_cli.client import recognize
     from stt_cli.retries import Patience
 
-    return lambda source, options: recognize(target, source, options, Patience(first_s=PATIENCE_S, lost_s=PATIENCE_S))
+    patience = Patience(first_s=PATIENCE_S, slot_s=PATIENCE_S, lost_s=PATIENCE_S)
+    return lambda source, options: recognize(target, source, options, patience)
 
 
 def main() -> None:

@@ -99,7 +99,7 @@ class Scribe:
 
     def _connection(self, event: Connection) -> None:
         kept = f", {event.kept_ms // 1000} s kept" if event.kept_ms >= 1000 else ""
-        is_away = event.state is ConnectionState.CONNECTING and event.kept_ms >= 1000
+        is_away = event.state in (ConnectionState.CONNECTING, ConnectionState.WAITING) and event.kept_ms >= 1000
         self._status.in_trouble = is_away or event.state is ConnectionState.RECONNECTING
         match event.state:
             case ConnectionState.CONNECTED | ConnectionState.RESUMED:

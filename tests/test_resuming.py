@@ -184,7 +184,7 @@ async def test_a_full_server_is_told_and_the_next_one_asked() -> None:
     async with serving(in_turn(refuses, says(final("раз", 0, 100, 900)))) as server:
         events = await heard(server.address)
     assert ends(events) == [(0, "раз")]
-    assert Connection(ConnectionState.CONNECTING, "All 4 streams are taken.", kept_ms=3000) in events
+    assert Connection(ConnectionState.WAITING, "All 4 streams are taken.", kept_ms=3000) in events
 
 
 async def test_a_server_that_drains_is_told_and_left() -> None:
