@@ -59,9 +59,9 @@ def open_file(path: Path, warn: Warn, max_channels: int = MAX_CHANNELS) -> Recor
     return _open(f"file:{path}", str(path), warn, max_channels)  # or a colon in the name would make it a protocol
 
 
-def open_pipe(pipe: Readable, name: str, warn: Warn) -> Recording:
-    """Open what comes through a pipe in any container that can be read without seeking."""
-    return _open(pipe, name, warn)
+def open_stream(stream: Readable, name: str, warn: Warn) -> Recording:
+    """Open a container in anything that can be read; one that cannot seek is read from its beginning to its end."""
+    return _open(stream, name, warn)
 
 
 def open_raw(pipe: Readable, name: str, audio_format: AudioFormat) -> Recording:

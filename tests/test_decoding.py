@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made_audio import Ear, encode
 
-from stt_cli.decoding import Recording, open_file, open_pipe, open_raw
+from stt_cli.decoding import Recording, open_file, open_raw, open_stream
 from stt_cli.errors import NotAudio, SourceError
 from stt_cli.events import AudioFormat, Encoding
 
@@ -124,7 +124,7 @@ def test_damage_in_the_middle_costs_only_itself(tmp_path: Path) -> None:
 def test_a_recording_may_change_its_rate_and_channels_on_the_way(tmp_path: Path) -> None:
     mono = encode(tmp_path / "1.mp3", "libmp3lame", 16_000).read_bytes()
     stereo = encode(tmp_path / "2.mp3", "libmp3lame", 44_100, "stereo").read_bytes()
-    recording = open_pipe(io.BytesIO(mono + stereo), "pipe", Ear().warn)
+    recording = open_stream(io.BytesIO(mono + stereo), "pipe", Ear().warn)
     assert recording.format == AudioFormat(16_000, 1)
     assert duration_s(recording) == pytest.approx(4, abs=0.3)
 
