@@ -6,8 +6,6 @@ Loads only click and values; `commands.py`, with all that is slow to load, when 
 from __future__ import annotations
 
 import os
-import sys
-from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +17,7 @@ from stt_cli.failures import failures
 from stt_cli.options import server_options, source_options, speech_options, writing_options
 from stt_cli.request import Audio, Request, Writing
 from stt_cli.target import Target
+from stt_cli.terminal import abandon_stdout, prepare_streams, run_in_utf8
 
 if TYPE_CHECKING:
     from stt_cli.devices import OpenDevice
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 EXIT_CODES = """\b
 Exit codes:
   0    all went well; a microphone was ended by Ctrl-C; nobody reads the output any more
-  1    the server refused or failed, or a source cannot be recognised
+  1    the server refused or failed, a source cannot be recognised, or text cannot be written
   2    the command line is wrong
   3    the server cannot be reached
-  130  Ctrl-C before the end of a recording (143: SIGTERM); the text owed was printed
+  130  Ctrl-C before the end of a recording (143: SIGTERM, 129: SIGHUP); the text owed was printed
 """
 RECOGNIZE_EXAMPLES = """\b
 Examples:
@@ -195,9 +194,12 @@ for operators in (config, drain, models, sessions):
 
 
 def main() -> None:
-    """Run a command. A terminal that cannot show a character gets a ? instead of a crash."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    """Run a command, with streams that are UTF-8 in every locale."""
+    run_in_utf8()
+    prepare_streams()
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it logs to stderr, across the live line
-    cli()
+    try:
+        cli()
+    except OSError as error:
+        abandon_stdout()
+        raise SystemExit(f"Error: standard output cannot be written: {error.strerror}.") from error

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 from stt_cli.errors import ClientError, Unreachable
+from stt_cli.terminal import abandon_stdout
 
 
 class NotReached(click.ClickException):
@@ -26,5 +25,5 @@ def failures() -> Iterator[None]:
     except ClientError as error:
         raise click.ClickException(str(error)) from error
     except BrokenPipeError:  # as in `stt-cli recognize talk.wav | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+        abandon_stdout()
         raise click.exceptions.Exit(0)

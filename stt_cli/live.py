@@ -80,6 +80,9 @@ class LiveScreen:
     def aside(self, sentence: str) -> None:
         self._print(Text(plain(sentence), style="dim"))
 
+    def rescue(self, text: str) -> None:
+        self._print(Text(text.rstrip("\n")))
+
     def partial(self, partial: Partial) -> None:
         self._partial = partial
         self._lag_ms = max(0.0, self._heard_ms - partial.end_ms)

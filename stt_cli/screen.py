@@ -41,6 +41,9 @@ class Screen(Protocol):
     def aside(self, sentence: str) -> None:
         """Write a line of less weight to stderr."""
 
+    def rescue(self, text: str) -> None:
+        """Write rendered text to stderr, whole: its output could not take it."""
+
     def partial(self, partial: Partial) -> None: ...
 
     def notice(self, notice: Notice) -> None:
@@ -61,6 +64,7 @@ class PlainScreen:
         self._stdout = stdout
         self._stderr = stderr
         self._is_lost = False
+        self._has_waited = False
 
     def part(self, name: str) -> PlainScreen:
         return self
@@ -80,6 +84,10 @@ class PlainScreen:
     def aside(self, sentence: str) -> None:
         self.warn(sentence)
 
+    def rescue(self, text: str) -> None:
+        self._stderr.write(text)
+        self._stderr.flush()
+
     def partial(self, partial: Partial) -> None:
         self.warn(partial.stable + partial.unstable)
 
@@ -90,6 +98,9 @@ class PlainScreen:
 
     def follow(self, event: Event) -> None:
         match event:
+            case Connection(state=ConnectionState.WAITING, message=message) if not self._has_waited:
+                self.warn(f"{message} Waiting for a free slot.")
+                self._has_waited = True  # once is enough for all recordings of a run
             case Connection(state=ConnectionState.RECONNECTING, message=message) if not self._is_lost:
                 self.warn(f"{message} What is said is kept, and the server tried again.")
                 self._is_lost = True

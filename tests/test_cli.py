@@ -56,7 +56,7 @@ async def test_suppressed_words_are_reported_on_stderr(talk: str) -> None:
 
 async def test_suppressed_utterance_without_text_is_reported_with_verbose_only(talk: str) -> None:
     result, _ = await run(says(suppressed("")), talk)
-    assert result.stderr == ""
+    assert result.stderr == f"No speech found in {talk}.\n"
 
 
 async def test_verbose_tells_the_model_and_what_was_suppressed(talk: str) -> None:
