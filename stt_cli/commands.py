@@ -73,14 +73,14 @@ def _items(request: Request, microphone: OpenDevice) -> list[Item]:
 
 
 def _items_of(name: str, request: Request) -> Iterable[Item]:
-    raw, realtime = request.audio.raw, request.audio.realtime
+    raw, realtime, track = request.audio.raw, request.audio.realtime, request.audio.track
     if name == STDIN:
         stdin = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
-        return [Item(pipe_source(stdin, raw, realtime))]
+        return [Item(pipe_source(stdin, raw, realtime, track))]
     path = Path(name)
     if path.is_dir():
-        return [Item(file_source(file, raw, realtime), str(file), in_folder=True) for file in files_in(path)]
-    return [Item(file_source(path, raw, realtime), name)]
+        return [Item(file_source(file, raw, realtime, track), str(file), in_folder=True) for file in files_in(path)]
+    return [Item(file_source(path, raw, realtime, track), name)]
 
 
 def _outputs(request: Request, items: list[Item], screen: Screen) -> Outputs:

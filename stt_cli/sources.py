@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from stt_cli.decoding import Readable, Recording, Warn, open_file, open_pipe, open_raw
+from stt_cli.decoding import Readable, Recording, Warn, open_file, open_raw, open_stream
 from stt_cli.errors import SourceError
 from stt_cli.events import AudioFormat
 
@@ -141,26 +141,26 @@ def paced(recording: Recording, wait: Callable[[float], object], now: Callable[[
         yield chunk
 
 
-def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False) -> Reader:
+def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
     if raw is None:
-        return Reader(str(path), lambda warn: open_file(path, warn), live)
-    return Reader(str(path), lambda _: _open_raw_file(path, raw), live)
+        return Reader(str(path), lambda warn: open_file(path, warn, track), live)
+    return Reader(str(path), lambda warn: _open_raw_file(path, raw, warn), live)
 
 
-def pipe_source(pipe: Readable, raw: AudioFormat | None = None, live: bool = False) -> Reader:
+def pipe_source(pipe: Readable, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
     """Return a source for stdin. `pipe` must have no buffer: one that is read at exit ends Python badly."""
     name = "standard input"
     if raw is None:
-        return Reader(name, lambda warn: open_pipe(pipe, name, warn), live)
-    return Reader(name, lambda _: open_raw(pipe, name, raw), live)
+        return Reader(name, lambda warn: open_stream(pipe, name, warn, track), live)
+    return Reader(name, lambda warn: open_raw(pipe, name, raw, warn), live)
 
 
-def _open_raw_file(path: Path, raw: AudioFormat) -> Recording:
+def _open_raw_file(path: Path, raw: AudioFormat, warn: Warn) -> Recording:
     try:
         file = path.open("rb", buffering=0)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    return open_raw(file, str(path), raw)
+    return open_raw(file, str(path), raw, warn)
 
 
 def files_in(folder: Path) -> list[Path]:
