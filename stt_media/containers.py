@@ -35,6 +35,7 @@ _OPTIONS = {
     "format_whitelist": ",".join(FORMATS),
     "codec_whitelist": ",".join(CODECS),
     "protocol_whitelist": "none",  # there is no protocol of that name
+    "max_streams": "128",  # PyAV has no room for those that appear on the way
 }
 
 

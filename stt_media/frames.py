@@ -57,6 +57,8 @@ class Frames:
     def _demuxed(self) -> Iterator[AnyPacket]:
         try:
             yield from self._container.demux()
+        except IndexError:  # PyAV at the very end, where a stream has appeared on the way
+            return
         except DECODING_ERRORS:  # what follows cannot be found any more
             self.damaged += 1
 

@@ -27,10 +27,6 @@ class Stamp:
     start_s: float | None  # None: the frame has no time stamp
     length_s: float
 
-    @property
-    def end_s(self) -> float | None:
-        return None if self.start_s is None else self.start_s + self.length_s
-
 
 class Timeline:
     """One recording's."""
@@ -43,15 +39,15 @@ class Timeline:
 
     def place(self, frame: Stamp, following: Stamp | None) -> float:
         """Take the next frame, and the one after it; return the seconds of silence before the frame."""
-        gap_s = self._gap_s(frame.start_s) if frame.start_s is not None and _agree(frame, following) else 0.0
+        gap_s = 0.0 if frame.start_s is None else self._gap_s(frame.start_s, _distance_s(frame, following))
         self.position_s += gap_s + frame.length_s
         return gap_s
 
-    def _gap_s(self, start_s: float) -> float:
+    def _gap_s(self, start_s: float, next_s: float) -> float:
         offset_s = start_s + self._shift_s - self.position_s
-        if offset_s < -MAX_OVERLAP_S:
+        if offset_s < -MAX_OVERLAP_S and abs(next_s) <= MAX_OVERLAP_S:
             self._shift_s -= offset_s
-        if offset_s <= TOLERANCE_S:
+        if offset_s <= TOLERANCE_S or next_s < -TOLERANCE_S:
             return 0.0
         if offset_s > MAX_GAP_S or self._silence_s + offset_s > MAX_SILENCE_S:
             self._shift_s -= offset_s
@@ -61,8 +57,8 @@ class Timeline:
         return offset_s
 
 
-def _agree(frame: Stamp, following: Stamp | None) -> bool:
-    """Return whether the next frame, if there is one, does not begin before this one ends."""
-    if following is None or following.start_s is None or frame.end_s is None:
-        return True
-    return following.start_s >= frame.end_s - TOLERANCE_S
+def _distance_s(frame: Stamp, following: Stamp | None) -> float:
+    """Return the time from the frame's end to the next frame; 0 where that is unknown."""
+    if frame.start_s is None or following is None or following.start_s is None:
+        return 0.0
+    return following.start_s - frame.start_s - frame.length_s
