@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 # What a damaged recording can raise. OSError is not among them: then the file cannot be read.
-DECODING_ERRORS = (av.FFmpegError, ValueError, OverflowError, MemoryError, RuntimeError, TypeError)
+DECODING_ERRORS = (av.FFmpegError, ValueError, OverflowError, MemoryError, RuntimeError, TypeError, LookupError)
 
-# The zero and the full scale of integer samples.
-SCALES = {"uint8": (128, 2**7), "int16": (0, 2**15), "int32": (0, 2**31)}
+# Of FFmpeg's sample formats: the type, the zero and the full scale.
+KINDS: dict[str, tuple[np.dtype[np.generic], int, int]] = {
+    "u8": (np.dtype(np.uint8), 128, 2**7),
+    "s16": (np.dtype(np.int16), 0, 2**15),
+    "s32": (np.dtype(np.int32), 0, 2**31),
+    "flt": (np.dtype(np.float32), 0, 1),
+    "dbl": (np.dtype(np.float64), 0, 1),
+}
 
 
 class Frames:
@@ -86,12 +92,16 @@ def samples_of(frame: AudioFrame) -> NDArray[np.float32]:
     """Return a frame's samples, of shape (channels, n) and range [-1, 1].
 
     Raises:
-        ValueError: they are of a kind that no supported codec gives.
+        LookupError: they are of a kind that no supported codec gives.
     """
-    samples: NDArray[np.generic] = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    offset, scale = SCALES.get(samples.dtype.name, (0, 1))
+    dtype, offset, scale = KINDS[frame.format.name.removesuffix("p")]
+    channels, count = frame.layout.nb_channels, frame.samples
+    if frame.format.is_planar:
+        # Not frame.to_ndarray(): with eight planes and more PyAV takes memory behind them for further ones.
+        planes = [np.frombuffer(memoryview(plane), dtype, count) for plane in frame.planes[:channels]]
+        samples = np.stack(planes)
+    else:
+        samples = np.frombuffer(memoryview(frame.planes[0]), dtype, count * channels).reshape(count, channels).T
     scaled: NDArray[np.float32] = (samples.astype(np.float32) - np.float32(offset)) * np.float32(1 / scale)
     finite: NDArray[np.float32] = np.nan_to_num(scaled, nan=0, posinf=0, neginf=0)
     return finite

@@ -184,6 +184,11 @@ def test_any_number_of_channels_is_mixed(channels: int) -> None:
     assert warnings == []
 
 
+def test_eight_planes_are_eight_channels(tmp_path: Path) -> None:
+    samples, _ = read(encode(tmp_path / "a.mka", "aac", 48_000, "7.1").read_bytes())
+    assert loud_s(samples) == pytest.approx((0, 2), abs=0.05)
+
+
 def test_channels_of_opposite_phase_are_reported() -> None:
     said = np.random.default_rng(1).integers(-9000, 9000, RATE_HZ).astype(np.int16)
     mix, warnings = read(wav(np.stack((said, -said), axis=1)))
