@@ -128,12 +128,12 @@ def _mp3_states_length(file: BufferedReader, head: bytes) -> bool:
 
 
 def _open(file: Readable, name: str, warn: Warn, track: int | None, states_length: bool | None) -> Recording:
-    from stt_media.errors import MediaError, NoAudioTrackError, NoSuchTrackError
+    from stt_media.errors import EmptyError, MediaError, NoAudioTrackError, NoSuchTrackError
     from stt_media.recording import Recording as Media  # a quarter of a second
 
     try:
         media = Media(file, lambda phrase: warn(f"{name} {phrase}"), track, states_length)
-    except NoAudioTrackError as error:
+    except (NoAudioTrackError, EmptyError) as error:
         raise NotAudio(f"{name} has no sound in it.") from error
     except NoSuchTrackError as error:
         raise SourceError(f"{name}: {error}.") from error

@@ -57,5 +57,7 @@ def open_container(file: Readable) -> InputContainer:
 
 
 def reason(error: Exception) -> str:
-    """Return what FFmpeg says of an error."""
+    """Return why a recording cannot be opened."""
+    if isinstance(error, av.error.ArgumentError):  # FFmpeg's answer where a whitelist refuses
+        return "its format is not supported"
     return getattr(error, "strerror", None) or type(error).__name__

@@ -3,6 +3,7 @@
 MediaError
 ├── UnreadableError     no container or codec of the whitelists, or its beginning is damaged
 ├── NoAudioTrackError   there is no audio track
+├── EmptyError          its audio track is empty
 └── NoSuchTrackError    there is none of the requested number
 """
 
@@ -19,6 +20,10 @@ class UnreadableError(MediaError):
 
 class NoAudioTrackError(MediaError):
     """It is a recording without audio."""
+
+
+class EmptyError(MediaError):
+    """Its audio track is empty."""
 
 
 class NoSuchTrackError(MediaError):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_media.containers import Readable, open_container
-from stt_media.errors import UnreadableError
+from stt_media.errors import EmptyError, MediaError, UnreadableError
 from stt_media.frames import DECODING_ERRORS, Frames, samples_of
 from stt_media.mixing import Mixer
 from stt_media.resampling import Mono, Resampler
@@ -55,7 +55,7 @@ class Recording:
             frames = iter(self._frames)
             first = next(frames, None)
             if first is None:
-                raise UnreadableError("none of its audio can be decoded")
+                raise self._nothing()
         except BaseException:
             self._container.close()
             raise
@@ -67,6 +67,11 @@ class Recording:
         self._decoded = chain([first], frames)
         self._timeline = Timeline()
         self._cancelled = False
+
+    def _nothing(self) -> MediaError:
+        if self._frames.damaged:
+            return UnreadableError("none of its audio can be decoded")
+        return EmptyError("its audio track is empty")
 
     def _chosen(self, number: int | None) -> Frames:
         found = tracks(self._container)

@@ -57,7 +57,6 @@ class Decoders:
                 yield chunk
             for warning in await decoder.finish():
                 warn(warning)
-        length.check_any()
 
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[Process]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from stt_media.errors import MediaError, NoAudioTrackError
+from stt_media.errors import EmptyError, MediaError, NoAudioTrackError
 from stt_media.recording import Recording
 from stt_service.audio import SAMPLE_RATE_HZ, AudioFormat
 from stt_service.errors import InvalidRequest
@@ -28,7 +28,6 @@ def decoded(recording: bytes) -> Iterator[bytes]:
             yield samples
     except MediaError as error:
         raise refusal(type(error).__name__, str(error), len(recording)) from error
-    length.check_any()
 
 
 class Length:
@@ -47,15 +46,6 @@ class Length:
         if self._bytes > MAX_RECORDING_S * SAMPLE_RATE_HZ * SAMPLE_BYTES:
             raise _too_long()
 
-    def check_any(self) -> None:
-        """Refuse a recording of no length.
-
-        Raises:
-            InvalidRequest: there were no samples.
-        """
-        if not self._bytes:
-            raise InvalidRequest("The recording has no audio: its length is 0.")
-
 
 def check_headerless(size_bytes: int, audio_format: AudioFormat) -> None:
     """Refuse a headerless recording that is too long.
@@ -71,6 +61,8 @@ def refusal(kind: str, detail: str, size_bytes: int) -> InvalidRequest:
     """Return what a client gets for a MediaError of that name."""
     if kind == NoAudioTrackError.__name__:
         return InvalidRequest("The recording has no audio track: send one that has.")
+    if kind == EmptyError.__name__:
+        return InvalidRequest("The recording has no audio: its length is 0.")
     return InvalidRequest(
         f"The {size_bytes} bytes of audio cannot be decoded ({detail}): "
         f"send a whole file of {KINDS}, or headerless samples with their format."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import wave
 from pathlib import Path
 
 import av
@@ -107,6 +108,18 @@ def test_a_recording_cut_short_gives_what_there_is_and_says_so(tmp_path: Path, n
     ear = Ear()
     assert 0.2 < duration_s(open_file(path, ear.warn)) < 1.5
     assert [name in warning and "cut short" in warning for warning in ear.warnings] == [True]
+
+
+def test_forty_channels_are_mixed_to_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with wave.open(str(path), "wb") as recording:
+        recording.setparams((40, 2, 8_000, 0, "NONE", ""))
+        recording.writeframes(np.full((4_000, 40), 5_000, "<i2").tobytes())
+    ear = Ear()
+    opened = open_file(path, ear.warn)
+    assert opened.format == AudioFormat(8_000, 1)
+    assert b"".join(opened.chunks) == np.full(4_000, 5_000, "<i2").tobytes()
+    assert ear.warnings == []
 
 
 def test_damage_in_the_middle_costs_only_itself(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from made_audio import encode
 from numpy.typing import NDArray
 
-from stt_media.errors import MediaError, NoAudioTrackError, NoSuchTrackError, UnreadableError
+from stt_media.errors import EmptyError, MediaError, NoAudioTrackError, NoSuchTrackError, UnreadableError
 from stt_media.recording import Recording
 
 RATE_HZ = 16_000
@@ -231,6 +231,11 @@ def test_a_film_without_sound_has_no_track(tmp_path: Path) -> None:
         _add_video(container, 3)
     with pytest.raises(NoAudioTrackError):
         read((tmp_path / "a.mkv").read_bytes())
+
+
+def test_a_recording_of_no_length_is_empty() -> None:
+    with pytest.raises(EmptyError):
+        read(wav(np.zeros((0, 1), np.int16)))
 
 
 FUZZED = [

@@ -67,3 +67,9 @@ def test_what_is_for_the_microphone_is_refused_for_files(option: list[str]) -> N
 
 def test_raw_is_refused_for_the_microphone() -> None:
     assert "--raw is for files and standard input (-)" in refusal("recognize", "--raw", "16000")
+
+
+def test_a_track_is_of_a_recording_in_a_container(tmp_path: Path) -> None:
+    assert "--track is for recordings in containers" in refusal("recognize", "--track", "2")
+    assert "--track is for recordings in containers" in refusal("recognize", "--track", "2", "--raw", "16000", "-")
+    assert "0 is not in the range" in refusal("recognize", "--track", "0", "a.mkv")
