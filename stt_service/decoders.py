@@ -22,6 +22,7 @@ from stt_service.recordings import Length, refusal
 
 MAX_PROCESSES = 16  # each has up to a recording of 32 MiB and some 60 MiB of its own
 TIMEOUT_S = 120.0  # of waiting for one decoder, in all: an hour of sound takes 12 s, niced on two busy cores 30 s
+KILL_TIMEOUT_S = 5.0  # a process that is killed ends at once; its pipes, with the last process that has them
 RETRY_AFTER_S = 1.0
 CHUNK_BYTES = 10 * SAMPLE_RATE_HZ * 2  # 10 s
 FEED_BYTES = 2**16
@@ -143,10 +144,15 @@ class _Decoder:
 
 
 async def _end(process: Process) -> None:
-    """Kill the process if it still runs, and have the system forget it."""
+    """Kill the process if it still runs, and have the system forget it.
+
+    Its pipes are read to their ends: until then wait() does not return (python/cpython#119710).
+    """
     with suppress(ProcessLookupError):
         process.kill()
-    await process.wait()
+    with suppress(TimeoutError, BrokenPipeError, ConnectionResetError):
+        async with asyncio.timeout(KILL_TIMEOUT_S):
+            await process.communicate()
 
 
 def environment() -> dict[str, str]:

@@ -17,8 +17,8 @@ from stt_service.decoders import Decoders, environment
 from stt_service.errors import InvalidRequest, Overloaded
 from stt_service.recordings import MAX_RECORDING_S, check_headerless, decoded
 
-# Writes more than ten seconds of samples, and then nothing.
-ENDLESS = "sys.stdin.buffer.read(); sys.stdout.write({} * 60000); sys.stdout.flush(); time.sleep(600)"
+# Writes far more samples than are read ahead, and then nothing.
+ENDLESS = "sys.stdin.buffer.read(); sys.stdout.write({} * 600000); sys.stdout.flush(); time.sleep(600)"
 
 
 async def pcm(content: bytes, using: Decoders | None = None) -> tuple[bytes, list[str]]:
@@ -113,6 +113,15 @@ async def test_an_iterator_that_is_closed_kills_its_decoder() -> None:
     async with aclosing(using.decoded(b"x", lambda warning: None)) as chunks:
         await anext(chunks)
         assert using.running == 1
+    assert using.running == 0
+
+
+async def test_a_decoder_whose_output_is_not_read_ends_with_its_call() -> None:
+    """asyncio would wait for it for ever: the pipe's reading is paused, so its end does not come."""
+    using = script(ENDLESS.format("'samples'"))
+    async with asyncio.timeout(60), aclosing(using.decoded(b"x", lambda warning: None)) as chunks:
+        await anext(chunks)
+        assert await pcm(b"x", script("sys.stdin.buffer.read(); sys.stdout.write('ab')")) == (b"ab", [])  # meanwhile
     assert using.running == 0
 
 
