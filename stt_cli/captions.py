@@ -39,7 +39,7 @@ def captions(final: Final) -> list[Caption]:
     """Return the final's captions, in order; they do not overlap."""
     result: list[Caption] = []
     for pieces in _cut(list(_pieces(final))):
-        start_ms = max(pieces[0].start_ms, result[-1].end_ms if result else 0)
+        start_ms = max(pieces[0].start_ms, result[-1].end_ms if result else final.start_ms)
         end_ms = max(pieces[-1].end_ms, start_ms + 1)  # a cue must last
         result.append(Caption(start_ms, end_ms, wrap("".join(piece.text for piece in pieces).strip())))
     return result

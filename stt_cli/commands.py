@@ -74,18 +74,18 @@ def items_of_request(request: Request, microphone: OpenDevice = open_device) -> 
 
 
 def _items_of(name: str, request: Request) -> Iterable[Item]:
-    raw, realtime = request.audio.raw, request.audio.realtime
+    raw, realtime, track = request.audio.raw, request.audio.realtime, request.audio.track
     if name == STDIN:
         stdin = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
-        return [Item(pipe_source(stdin, raw, realtime))]
+        return [Item(pipe_source(stdin, raw, realtime, track))]
     path = Path(name)
     if not is_folder(path):
-        return [Item(file_source(path, raw, realtime), name)]
+        return [Item(file_source(path, raw, realtime, track), name)]
     try:
         files = files_in(path)
     except SourceError as error:
         return [Item(failed_source(name, error), name)]
-    return [Item(file_source(file, raw, realtime), str(file), in_folder=True) for file in files]
+    return [Item(file_source(file, raw, realtime, track), str(file), in_folder=True) for file in files]
 
 
 def outputs_of(request: Request, items: list[Item], screen: Screen) -> Outputs:

@@ -119,6 +119,7 @@ def source_options(command: Command) -> Command:
         realtime: bool,
         jobs: int,
         raw: AudioFormat | None,
+        track: int | None,
         device: str | None,
         until_silence_s: float | None,
         journal: Path | None,
@@ -126,10 +127,12 @@ def source_options(command: Command) -> Command:
     ) -> object:
         if raw and not sources:
             raise click.UsageError("--raw is for files and standard input (-), not for the microphone.")
+        if track is not None and (raw or not sources):
+            raise click.UsageError("--track is for recordings in containers, not for the microphone or --raw.")
         for option, value in (("--device", device), ("--until-silence", until_silence_s), ("--journal", journal)):
             if sources and value is not None:
                 raise click.UsageError(f"{option} is for the microphone, and sources are given.")
-        audio = Audio(sources, raw, realtime, device, until_silence_s, journal, jobs)
+        audio = Audio(sources, raw, realtime, device, until_silence_s, journal, jobs, track)
         return command(*arguments, audio=audio, **others)
 
     return with_options(
@@ -137,6 +140,12 @@ def source_options(command: Command) -> Command:
         click.option("--realtime", is_flag=True, help="Send a recording at the speed of speech."),
         click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Recordings at once."),
         click.option("--raw", type=RawFormat(), help="The sources are headerless: s16le, f32le, mulaw or alaw."),
+        click.option(
+            "--track",
+            type=click.IntRange(1, 512),
+            metavar="NUMBER",
+            help="The audio track to recognize, from 1; else the default one.",
+        ),
         click.option(
             "--device",
             metavar="NAME",

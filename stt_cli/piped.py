@@ -26,7 +26,9 @@ MP4_BOXES = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip", b"pnot"})  #
 FileT = TypeVar("FileT", IO[bytes], FileIO)
 
 
-def open_pipe(pipe: Readable, name: str, warn: Warn, copied_bytes: int = COPIED_BYTES) -> Recording:
+def open_pipe(
+    pipe: Readable, name: str, warn: Warn, track: int | None = None, copied_bytes: int = COPIED_BYTES
+) -> Recording:
     """Open what comes through a pipe.
 
     Raises:
@@ -34,22 +36,22 @@ def open_pipe(pipe: Readable, name: str, warn: Warn, copied_bytes: int = COPIED_
         NotAudio: when there is no sound in it.
     """
     if isinstance(pipe, FileIO) and stat.S_ISREG(os.fstat(pipe.fileno()).st_mode):  # as after `< FILE`
-        return open_stream(pipe, name, warn)
+        return open_stream(pipe, name, warn, track)
     copy = _Copy(pipe, name, copied_bytes)
     with closing(copy):
         try:
-            return open_stream(copy, name, warn)
+            return open_stream(copy, name, warn, track)
         except NotAudio as error:
-            return _open_copy(copy, name, warn, error)
+            return _open_copy(copy, name, warn, track, error)
 
 
-def _open_copy(copy: _Copy, name: str, warn: Warn, error: NotAudio) -> Recording:
+def _open_copy(copy: _Copy, name: str, warn: Warn, track: int | None, error: NotAudio) -> Recording:
     """Open a recording that could not be decoded without seeking."""
     if copy.is_empty:
         raise NotAudio(f"{name} is empty.") from error
     if not copy.needs_seeking:
         raise error
-    return closing_with(copy.complete(), lambda file: open_stream(file, name, warn))
+    return closing_with(copy.complete(), lambda file: open_stream(file, name, warn, track))
 
 
 def closing_with(file: FileT, opened: Callable[[FileT], Recording]) -> Recording:

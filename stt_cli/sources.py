@@ -154,18 +154,20 @@ def paced(recording: Recording, wait: Callable[[float], object], now: Callable[[
         yield chunk
 
 
-def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False) -> Reader:
+def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
     """Return a source for a path: a file, or what comes through a FIFO, <(…), /dev/stdin or a device."""
+
+    name = str(path)
 
     def opened(warn: Warn) -> Recording:
         if raw is None and _is_regular(path):
-            return open_file(path, warn)
+            return open_file(path, warn, track)
         return closing_with(
             _open_unbuffered(path, warn),
-            lambda pipe: open_raw(pipe, str(path), raw) if raw else open_pipe(pipe, str(path), warn),
+            lambda pipe: open_raw(pipe, name, raw, warn) if raw else open_pipe(pipe, name, warn, track),
         )
 
-    return Reader(str(path), opened, live)
+    return Reader(name, opened, live)
 
 
 def failed_source(name: str, error: SourceError) -> Reader:
@@ -177,12 +179,12 @@ def failed_source(name: str, error: SourceError) -> Reader:
     return Reader(name, opened)
 
 
-def pipe_source(pipe: Readable, raw: AudioFormat | None = None, live: bool = False) -> Reader:
+def pipe_source(pipe: Readable, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
     """Return a source for stdin. `pipe` must have no buffer: one that is read at exit ends Python badly."""
     name = "standard input"
     if raw is None:
-        return Reader(name, lambda warn: open_pipe(pipe, name, warn), live)
-    return Reader(name, lambda _: open_raw(pipe, name, raw), live)
+        return Reader(name, lambda warn: open_pipe(pipe, name, warn, track), live)
+    return Reader(name, lambda warn: open_raw(pipe, name, raw, warn), live)
 
 
 def _is_regular(path: Path) -> bool:

@@ -92,3 +92,9 @@ def test_settings_of_utterances_are_options_of_both_programs(command: click.Comm
     shown = " ".join(CliRunner().invoke(command, arguments).output.split())
     for option in ("--silence SECONDS", "--min-utterance SECONDS", "--max-utterance SECONDS", "--sensitivity NUMBER"):
         assert option in shown
+
+
+def test_a_track_is_of_a_recording_in_a_container(tmp_path: Path) -> None:
+    assert "--track is for recordings in containers" in refusal("recognize", "--track", "2")
+    assert "--track is for recordings in containers" in refusal("recognize", "--track", "2", "--raw", "16000", "-")
+    assert "0 is not in the range" in refusal("recognize", "--track", "0", "a.mkv")

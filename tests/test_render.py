@@ -164,6 +164,12 @@ def test_text_without_spaces_is_cut_and_not_spaced() -> None:
     assert max(len(line) for caption in cut for line in caption.lines) == LINE_COLUMNS // 2
 
 
+def test_no_caption_begins_before_the_onset() -> None:
+    words = (Word("раз", 200, 1_500, 1.0), Word("два", 1_500, 2_000, 1.0))
+    [caption] = captions(final("раз два", 1_200, 2_000, words))
+    assert (caption.start_ms, caption.end_ms) == (1_200, 2_000)
+
+
 def test_words_whose_times_overlap_give_captions_that_do_not() -> None:
     words = tuple(Word("раз", 500 * place, 500 * place + 4_000, 1.0) for place in range(12))
     cut = captions(final("раз " * 12, 0, 9_500, words))
