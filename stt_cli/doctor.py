@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stt_cli.devices import OpenDevice
-from stt_cli.doctor_machine import clipboard_findings, cuda_finding, version_finding
+from stt_cli.doctor_machine import clipboard_findings, cuda_finding, proxy_finding, version_finding
 from stt_cli.doctor_server import server_findings
 from stt_cli.doctor_sound import microphone_finding, microphones_finding
 from stt_cli.findings import Finding, Verdict
@@ -21,6 +21,8 @@ STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 async def examine(target: Target, device: str | None, open_device: OpenDevice) -> AsyncIterator[Finding]:
     """Yield what is found, as it is found; `device` is the microphone to listen to."""
     yield version_finding()
+    if proxies := proxy_finding():
+        yield proxies
     for address in target.addresses:
         async for finding in server_findings(target, address):
             yield finding
