@@ -67,7 +67,7 @@ __all__ = [
     "recognized",
 ]
 
-# gRPC's own resolver (c-ares) asks DNS only and does not find hosts that mDNS, a VPN or the system's other sources know.
+# gRPC's own resolver (c-ares) asks DNS only: it does not find hosts that mDNS, a VPN or other system sources know.
 # gRPC reads the variable when it is imported.
 os.environ.setdefault("GRPC_DNS_RESOLVER", "native")
 

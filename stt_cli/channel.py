@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_S = 5.0
 LOST_STATUS = "Internal error from Core"  # what gRPC leaves of a status that came while it was writing
 # A network that is dead without a word is noticed within eight seconds.
 PING_MS = 4_000
-# No proxy, whatever the environment names: it would receive audio and token in the clear, even for a server on localhost.
+# No proxy, whatever the environment names: it would receive audio and token in the clear, even for localhost.
 # The first is for http_proxy, https_proxy and grpc_proxy, the second for GRPC_ADDRESS_HTTP_PROXY.
 NO_PROXY: Sequence[tuple[str, str | int]] = (
     ("grpc.enable_http_proxy", 0),

@@ -13,6 +13,7 @@ from stt_cli.doctor_machine import clipboard_findings, cuda_finding, proxy_findi
 from stt_cli.doctor_server import server_findings
 from stt_cli.doctor_sound import microphone_finding, microphones_finding
 from stt_cli.findings import Finding, Verdict
+from stt_cli.sanitize import plain_message
 from stt_cli.target import Target
 
 STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
@@ -45,10 +46,11 @@ async def tell(findings: AsyncIterator[Finding], console: Console) -> bool:
 
 
 def line(finding: Finding) -> Text:
-    text = Text.assemble((f"{finding.verdict.value:<5}", STYLES[finding.verdict]), f"{finding.subject}: ")
-    text.append(finding.sentence)
+    subject = plain_message(finding.subject)
+    text = Text.assemble((f"{finding.verdict.value:<5}", STYLES[finding.verdict]), f"{subject}: ")
+    text.append(plain_message(finding.sentence))
     if finding.remedy:
-        text.append(f" {finding.remedy}", "dim")
+        text.append(f" {plain_message(finding.remedy)}", "dim")
     return text
 
 

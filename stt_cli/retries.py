@@ -89,9 +89,11 @@ class Retries:
         rounds, untried = divmod(self._failures, self._addresses)
         if untried:
             return 0.0
+        backoff_s = float(min(LONGEST_S, FIRST_S * 2 ** min(rounds - 1, 10)) * self._chance())
         if error.status == "RESOURCE_EXHAUSTED" and error.retry_after_s is not None:
-            return min(error.retry_after_s, LONGEST_ASKED_S) * (1 + self._chance())  # or all come back at once
-        return float(min(LONGEST_S, FIRST_S * 2 ** min(rounds - 1, 10)) * self._chance())
+            asked_s = min(error.retry_after_s, LONGEST_ASKED_S) * (1 + self._chance())  # or all come back at once
+            return max(asked_s, backoff_s)  # a server may ask for no delay at all
+        return backoff_s
 
 
 def _given_up(error: ServiceError, why: str) -> ServiceError:

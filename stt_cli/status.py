@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from stt_cli.channel import connected, explained, metadata
 from stt_cli.events import ServerStatus
+from stt_cli.messages import name_of
 from stt_cli.target import Target, target_of
 
 TIMEOUT_S = 5.0
@@ -46,8 +47,7 @@ async def _health(channel: grpc.aio.Channel, target: Target) -> str:
         )
     )
     response = await check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S, metadata=metadata(target))
-    name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
-    return name
+    return name_of(health_pb2.HealthCheckResponse.ServingStatus, response.status).upper()
 
 
 async def _services(channel: grpc.aio.Channel, target: Target) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class RecordingProxy:
             "GRPC_ADDRESS_HTTP_PROXY": self.address,
             "GRPC_ADDRESS_HTTP_PROXY_ENABLED_ADDRESSES": "0.0.0.0/0,::/0",
         }
-        return {name: f"http://{self.address}" for name in names} | of_grpc | {"no_proxy": "", "NO_PROXY": ""}
+        return dict.fromkeys(names, f"http://{self.address}") | of_grpc | {"no_proxy": "", "NO_PROXY": ""}
 
     async def requests(self) -> list[bytes]:
         """Return the first line of each connection so far."""
