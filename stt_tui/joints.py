@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
+BREAKS = re.compile(r"[ \t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")  # not the spaces that a text has on purpose
 OPENING = "([{«„“‘‚¿¡"
 CLOSING = ")]}»”’,.;:!?…%"
 SENTENCE_END = ".!?…。！？"
@@ -16,8 +18,8 @@ def joined(before: str, text: str, after: str) -> str:
 
     It is on one line; nothing is taken away from it but spaces around words.
     """
-    text = " ".join(text.split())
-    if not text:
+    text = BREAKS.sub(" ", text).strip(" ")
+    if not text.strip():
         return ""
     text = _capitalised(text) if _begins_sentence(before) else text
     lead = " " if _parted(before[-1:], text[0]) and not _opens(before) else ""
