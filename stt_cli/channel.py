@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 import grpc.aio
@@ -17,6 +19,8 @@ from stt_cli.names import LookupFailedError, look_up, to_ascii
 from stt_cli.target import Target, Tls
 
 CONNECT_TIMEOUT_S = 5.0
+T = TypeVar("T")
+logging.getLogger("grpc").addHandler(logging.NullHandler())  # or a malformed message prints a traceback on stderr
 LOST_STATUS = "Internal error from Core"  # what gRPC leaves of a status that came while it was writing
 # A network that is dead without a word is noticed within eight seconds.
 PING_MS = 4_000
@@ -106,6 +110,17 @@ def metadata(target: Target) -> tuple[tuple[str, str], ...]:
     if not (target.token.isascii() and target.token.isprintable()):
         raise ClientError("the token has characters that no token has: is it the right one?")
     return (("authorization", f"Bearer {target.token}"),)
+
+
+def received(message: T | None, address: str) -> T:
+    """Return the message.
+
+    Raises:
+        ServiceError: gRPC could not parse it, for which it returns None.
+    """
+    if message is None:
+        raise ServiceError(f"{address} sent a malformed message: is it an stt-server?", "INTERNAL")
+    return message
 
 
 def explained(error: grpc.aio.AioRpcError, address: str) -> ServiceError:

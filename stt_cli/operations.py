@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 from google.protobuf.message import Message
 from stt.v1 import control_pb2 as pb
 
+from stt_cli.channel import received
 from stt_cli.columns import columns, count, span
 from stt_cli.errors import ServiceError
 from stt_cli.messages import UNKNOWN, as_object, name_of, seconds
@@ -70,7 +71,7 @@ def terminate(control: Target, session_id: str) -> str:
 
 def models(control: Target, as_json: bool) -> str:
     answer = asyncio.run(_ask(control, "ListModels", pb.ListModelsRequest(), pb.ListModelsResponse))
-    return as_objects(answer.models) if as_json else "\n".join(columns(_model_rows(answer.models)))
+    return as_objects(answer.models) if as_json else "\n".join(columns(model_rows(answer.models)))
 
 
 def load(control: Target, name: str, purpose: str) -> str:
@@ -101,16 +102,20 @@ def drain(control: Target, cancel: bool) -> str:
 
 async def _ask(control: Target, call: str, request: Message, kind: type[Answer]) -> Answer:
     async with operating(control) as (stub, metadata):
-        return cast("Answer", await getattr(stub, call)(request, timeout=TIMEOUT_S, metadata=metadata))
+        answer = await getattr(stub, call)(request, timeout=TIMEOUT_S, metadata=metadata)
+        return received(cast("Answer | None", answer), str(control))
 
 
 async def _load(control: Target, request: pb.LoadModelRequest) -> pb.Model:
     async with operating(control) as (stub, metadata):
-        model = (await stub.LoadModel(request, timeout=TIMEOUT_S, metadata=metadata)).model
+        begun = await stub.LoadModel(request, timeout=TIMEOUT_S, metadata=metadata)
+        model = received(begun, str(control)).model
         while model.state == pb.MODEL_STATE_LOADING:
             await asyncio.sleep(POLL_S)
             listed = await stub.ListModels(pb.ListModelsRequest(), timeout=TIMEOUT_S, metadata=metadata)
-            model = next((each for each in listed.models if each.name == request.name), pb.Model())
+            model = next(
+                (each for each in received(listed, str(control)).models if each.name == request.name), pb.Model()
+            )
         return cast("pb.Model", model)
 
 
@@ -120,9 +125,11 @@ def as_objects(messages: Iterable[Message]) -> str:
 
 
 def _settings(parameters: Sequence[pb.Parameter], as_json: bool) -> str:
-    """Return lines that could stand in an `.env`, each with what would do behind a #."""
-    if as_json:
-        return as_objects(parameters)
+    return as_objects(parameters) if as_json else settings_table(parameters)
+
+
+def settings_table(parameters: Iterable[pb.Parameter]) -> str:
+    """Return lines that could stand in an `.env`, each with the valid values behind a #."""
     rows = [(f"{each.name}={each.value}", f"# {_accepted(each)}; {_scope(each)}") for each in parameters]
     return "\n".join(columns(rows))
 
@@ -157,7 +164,7 @@ def _session_row(session: pb.Session) -> tuple[str, ...]:
     )
 
 
-def _model_rows(models: Iterable[pb.Model]) -> list[tuple[str, ...]]:
+def model_rows(models: Iterable[pb.Model]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("NAME", "STATE", "NEW STREAMS USE IT FOR", "STREAMS", "COMPUTES IN", "")]
     for model in models:
         state = name_of(pb.ModelState, model.state, "MODEL_STATE_")

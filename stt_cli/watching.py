@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from stt.v1 import control_pb2 as pb
 
+from stt_cli.channel import received
 from stt_cli.dashboard import dashboard, line, lost
 from stt_cli.errors import ServiceError
 from stt_cli.failures import echo
@@ -68,4 +69,4 @@ async def _looks(control: Target, interval_s: float) -> AsyncIterator[tuple[pb.S
     async with operating(control) as (stub, metadata):
         async for answer in stub.WatchStatus(pb.WatchStatusRequest(interval=interval), metadata=metadata):
             listed = await stub.ListSessions(pb.ListSessionsRequest(), timeout=TIMEOUT_S, metadata=metadata)
-            yield answer.status, listed.sessions
+            yield received(answer, str(control)).status, received(listed, str(control)).sessions
