@@ -18,7 +18,7 @@ BREAKS = "\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029"  # of words and lines
 BIDI = "\u202a-\u202e\u2066-\u2069"
 SURROGATES = "\ud800-\udfff"  # a file name that is not UTF-8 has them; no encoding does
 
-_BREAKS = re.compile(f"[ {BREAKS}]+")
+_BREAKS = re.compile(f"(?:[{BREAKS}]| [ {BREAKS}])[ {BREAKS}]*")  # all that is not one space already
 _CONTROLS = re.compile(f"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f{BIDI}]")
 _LINE_CONTROLS = re.compile(f"[\x00-\x09\x0b-\x1f\x7f-\x9f{BIDI}\u2028\u2029]")
 _SURROGATES = re.compile(f"[{SURROGATES}]")

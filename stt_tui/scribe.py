@@ -21,6 +21,7 @@ from stt_cli.sanitize import plain, plain_message
 from stt_tui.dictation import Dictation
 from stt_tui.status import Recording, Status
 
+PARTIAL_CHARACTERS = 10_000  # displayed: of an utterance of at most 28 s, far more than anyone says
 LANGUAGE_CHARACTERS = 16  # displayed of a language code; Whisper's have at most three
 NOTICES = {
     "PARTIALS_SHED": "the server is busy: partials come late",
@@ -78,7 +79,9 @@ class Scribe:
             case SpeechStarted():
                 self._dictation.begin((dictation, event.utterance))
             case Partial():
-                self._dictation.hear((dictation, event.utterance), plain(event.stable + event.unstable))
+                self._dictation.hear(
+                    (dictation, event.utterance), plain_message(event.stable + event.unstable, PARTIAL_CHARACTERS)
+                )
                 self._status.lag_s = max(0.0, self._heard_ms - event.end_ms) / 1000
             case Final():
                 text = plain(event.text)

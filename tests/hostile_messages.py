@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -26,8 +26,10 @@ def hostile(kind: type[M], chance: random.Random) -> M:
 
 
 def _fill(message: Message, chance: random.Random) -> None:
-    chosen = {chance.choice(oneof.fields).name for oneof in message.DESCRIPTOR.oneofs}
-    for field in message.DESCRIPTOR.fields:
+    fields: list[Any] = list(message.DESCRIPTOR.fields)  # of one of two implementations
+    choices = [[each.name for each in fields if each.containing_oneof is oneof] for oneof in message.DESCRIPTOR.oneofs]
+    chosen = set(map(chance.choice, choices))
+    for field in fields:
         if chance.random() < 0.4 or (field.containing_oneof and field.name not in chosen):
             continue
         if field.is_repeated:
@@ -40,7 +42,7 @@ def _fill(message: Message, chance: random.Random) -> None:
             setattr(message, field.name, _value(field, chance))
 
 
-def _fill_repeated(message: Message, field: FieldDescriptor, chance: random.Random) -> None:
+def _fill_repeated(message: Message, field: Any, chance: random.Random) -> None:
     values = getattr(message, field.name)
     for _ in range(chance.choice((0, 1, 3, 20))):
         if field.message_type is not None:
@@ -49,7 +51,7 @@ def _fill_repeated(message: Message, field: FieldDescriptor, chance: random.Rand
             values.append(_value(field, chance))
 
 
-def _value(field: FieldDescriptor, chance: random.Random) -> object:
+def _value(field: Any, chance: random.Random) -> object:
     match field.cpp_type:
         case FieldDescriptor.CPPTYPE_STRING:
             text = chance.choice(TEXTS)

@@ -62,25 +62,32 @@ COMMANDS = (
 )
 
 
-class HostileServer(grpc.GenericRpcHandler):
+class HostileServer:
     """Answers every method, and each as the chance of the present case has it."""
 
     def __init__(self) -> None:
         self.chance = random.Random(0)
         self.address = ""
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        method = details.method.rpartition("/")[2]
-        match method:
-            case "StreamingRecognize":
-                return grpc.stream_stream_rpc_method_handler(self._recognize)
-            case "WatchStatus":
-                return grpc.unary_stream_rpc_method_handler(self._watch)
-            case "ServerReflectionInfo":
-                return grpc.stream_stream_rpc_method_handler(self._reflect)
-            case "Check":
-                return grpc.unary_unary_rpc_method_handler(self._answer(health_pb2.HealthCheckResponse))
-        return grpc.unary_unary_rpc_method_handler(self._answer(RESPONSES[method]))
+    def handlers(self) -> list[grpc.GenericRpcHandler[bytes, bytes]]:
+        """Return handlers that take and give bytes."""
+        control = {
+            name: grpc.unary_unary_rpc_method_handler(self._answer(kind))
+            for name, kind in RESPONSES.items()
+            if name != "WatchStatus"
+        }
+        control["WatchStatus"] = grpc.unary_stream_rpc_method_handler(self._watch)
+        methods = {
+            "stt.v1.SpeechToText": {"StreamingRecognize": grpc.stream_stream_rpc_method_handler(self._recognize)},
+            "stt.v1.Control": control,
+            "grpc.health.v1.Health": {
+                "Check": grpc.unary_unary_rpc_method_handler(self._answer(health_pb2.HealthCheckResponse))
+            },
+            "grpc.reflection.v1alpha.ServerReflection": {
+                "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(self._reflect)
+            },
+        }
+        return [grpc.method_handlers_generic_handler(service, calls) for service, calls in methods.items()]
 
     def _answer(self, kind: type[Message]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def answer(_request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -134,7 +141,7 @@ def _end_loading(message: control_pb2.LoadModelResponse | control_pb2.ListModels
 @contextmanager
 def hostile_server() -> Iterator[HostileServer]:
     handler = HostileServer()
-    server = grpc.server(ThreadPoolExecutor(4), handlers=(handler,))
+    server = grpc.server(ThreadPoolExecutor(4), handlers=handler.handlers())
     handler.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:
@@ -229,7 +236,7 @@ async def run_command(command: str, case: int) -> None:
 
 
 def test_tables_and_objects_of_operators_hold_whatever_is_listed() -> None:
-    for case in range(CASES):
+    for case in range(CASES // 5):
         chance = random.Random(case)
         settings = hostile(control_pb2.GetConfigResponse, chance).parameters
         sessions = hostile(control_pb2.ListSessionsResponse, chance).sessions
@@ -245,7 +252,7 @@ def test_tables_and_objects_of_operators_hold_whatever_is_listed() -> None:
 
 @pytest.mark.parametrize("width", [20, 80, 200])
 def test_dashboard_draws_whatever_the_status(width: int) -> None:
-    for case in range(CASES):
+    for case in range(CASES // 5):
         chance, terminal = random.Random(case), io.StringIO()
         console = Console(file=terminal, force_terminal=True, width=width, legacy_windows=False)
         status = hostile(control_pb2.Status, chance)

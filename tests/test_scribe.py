@@ -183,6 +183,13 @@ def test_sentence_of_nothing_but_spaces_is_nothing() -> None:
     assert desk.document.text() == ""
 
 
+def test_partial_of_megabytes_is_shown_shortened() -> None:
+    desk = Desk()
+    desk.hear(SpeechStarted(1, 0), Partial(1, 1, "word " * 380_000, "w" * 1_900_000, 0, 500))
+    (ghost,) = desk.dictation.ghosts()
+    assert len(ghost.text) <= 10_000
+
+
 @pytest.mark.parametrize("character", ["N", "語", "\u0301", "\n"])
 def test_message_of_megabytes_is_shown_shortened(character: str) -> None:
     desk = Desk()
