@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from drawn_frames import CONFIG, PROBABILITY, drawn, ends, fed, run, step_through
 
-from stt_service.segmentation import CUT_WINDOW, Ended, Endpoint, Hangover, Quiet, SegmenterConfig, Started
+from stt_service.segmentation import CUT_WINDOW, Decision, Ended, Endpoint, Hangover, Quiet, SegmenterConfig, Started
 from stt_service.segmenter import QUIET, Segmenter
 
 
@@ -292,3 +292,30 @@ def test_faint_speech_that_becomes_clear_begins_at_once() -> None:
 
 def test_a_faint_sound_at_the_end_of_the_audio_is_no_utterance() -> None:
     assert fed("...oo").flush(Endpoint.END_OF_AUDIO) is None
+
+
+def until_quiet(segmenter: Segmenter, times: int) -> Segmenter:
+    """Feed silence until it has been reported so many times."""
+    while times:
+        times -= isinstance(segmenter.step(0.0, 0.0), Quiet)
+    return segmenter
+
+
+def after(segmenter: Segmenter, audio: str) -> list[Decision | None]:
+    return [segmenter.step(PROBABILITY[sign], 0.0) for sign in audio]
+
+
+def test_silence_is_periodic_once_a_period_of_it_lay_outside_the_gap_after_an_utterance() -> None:
+    segmenter = fed("####....", replace(CONFIG, min_gap=2))
+    assert not segmenter.is_periodic
+    assert not until_quiet(segmenter, 1).is_periodic
+    assert until_quiet(segmenter, 1).is_periodic
+    after(segmenter, "####")
+    assert not segmenter.is_periodic
+
+
+def test_what_follows_skipped_silence_is_found_as_after_silence() -> None:
+    skipped, stepped = until_quiet(Segmenter(CONFIG), 1), until_quiet(Segmenter(CONFIG), 3)
+    assert skipped.skip(2) == 2 * QUIET
+    assert (skipped.frame, skipped.settled) == (stepped.frame, stepped.settled)
+    assert after(skipped, "..####....") == after(stepped, "..####....")
