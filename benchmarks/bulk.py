@@ -103,7 +103,7 @@ class Ours:
 
     def __init__(self, service: Service) -> None:
         self._process = psutil.Process(service.pid)
-        self._stub = stt_pb2_grpc.SpeechToTextStub(grpc.insecure_channel(service.address, NO_PROXY))
+        self._stub = stt_pb2_grpc.SpeechToTextStub(grpc.insecure_channel(service.address, options=NO_PROXY))
 
     def cpu_s(self) -> float:
         times = self._process.cpu_times()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -74,6 +75,15 @@ async def test_proxy_of_the_environment_receives_nothing_from_the_health_check(
         stdout, _ = await probe.communicate()
         assert stdout.decode().startswith(told)
         assert await proxy.requests() == []
+
+
+@pytest.mark.parametrize("package", ["stt_cli", "stt_tui", "stt_service", "benchmarks"])
+def test_every_channel_has_an_option_against_proxies(package: str) -> None:
+    folder = Path(__file__).parent.parent / package
+    texts = {file.name: file.read_text(encoding="utf-8") for file in folder.rglob("*.py")}
+    opening = {name for name, text in texts.items() if re.search(r"\bgrpc(\.aio)?\.(in)?secure_channel\(", text)}
+    assert opening <= {"channel.py", "probe.py", "channels.py", "bulk.py"}
+    assert all("NO_PROXY" in texts[name] for name in opening)
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTPS_PROXY", "grpc_proxy", "all_proxy"])
