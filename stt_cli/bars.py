@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from stt_cli.events import AudioFormat, Connection, ConnectionState, Event, Notice, Partial
-from stt_cli.render import plain
+from stt_cli.sanitize import plain, plain_message
 
 NAME_CELLS = 24
 NARROW = 60  # cells; a wider terminal has room for the time that is left
@@ -58,10 +58,10 @@ class Bars:
         self._progress.start()
 
     def warn(self, sentence: str) -> None:
-        self._print(Text(plain(sentence)))
+        self._print(Text(plain_message(sentence)))
 
     def aside(self, sentence: str) -> None:
-        self._print(Text(plain(sentence), style="dim"))
+        self._print(Text(plain_message(sentence), style="dim"))
 
     def rescue(self, text: str) -> None:
         self._print(Text(text.rstrip("\n")))

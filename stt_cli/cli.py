@@ -13,7 +13,7 @@ import click
 from stt_cli.control_cli import config, drain, models, sessions
 from stt_cli.control_options import FORMAT, watch_options
 from stt_cli.events import Settings
-from stt_cli.failures import failures
+from stt_cli.failures import echo, failures
 from stt_cli.options import server_options, source_options, speech_options, writing_options
 from stt_cli.request import Audio, Request, Writing
 from stt_cli.target import Target
@@ -135,7 +135,7 @@ def devices(output_format: str) -> None:
     from stt_cli import commands
 
     with failures():
-        click.echo(commands.run_devices(as_json=output_format == "json"))
+        echo(commands.run_devices(as_json=output_format == "json"))
 
 
 @cli.command(epilog=f"{DOCTOR_EXAMPLES}\n{DOCTOR_EXIT_CODES}")
@@ -184,7 +184,7 @@ def _tell_status(target: Target, as_json: bool) -> None:
     from stt_cli import commands
 
     answer = commands.run_status(target)
-    click.echo(commands.status_as_json(answer) if as_json else commands.status_as_text(answer, target))
+    echo(commands.status_as_json(answer) if as_json else commands.status_as_text(answer, target))
     if answer.health != "SERVING":
         raise click.exceptions.Exit(1)
 

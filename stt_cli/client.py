@@ -6,6 +6,7 @@ It plays no part in where audio comes from or where text goes.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -174,7 +175,7 @@ class _Dictation:
         if isinstance(event, Started):
             yield self._begun()
         before_ms = self._resumption.settled_ms
-        is_news = self._resumption.take(event)
+        is_news = self._resumption.take(self._limited(event))
         if self._resumption.settled_ms > before_ms:
             self._kept.settle(self._resumption.settled_ms)
             self._freed.set()
@@ -183,6 +184,11 @@ class _Dictation:
             yield event
         if isinstance(event, Notice) and event.reason == DRAIN:
             yield Connection(ConnectionState.DRAINING, event.message, self._kept.duration_ms)
+
+    def _limited(self, event: Event) -> Event:
+        """Return the event with no more audio committed than was sent: a broken server must not make us forget it."""
+        sent_ms = math.ceil(self._options.format.duration_ms(self._sent.position))
+        return event if event.final_ms <= sent_ms else replace(event, final_ms=sent_ms)
 
     def _begun(self) -> Connection:
         state = ConnectionState.RESUMED if self._ever_began else ConnectionState.CONNECTED

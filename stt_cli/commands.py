@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -26,6 +25,7 @@ from stt_cli.portaudio import list_devices, load_sounddevice
 from stt_cli.recognition import Item, recognize
 from stt_cli.render import CAPTION_FORMATS, SUFFIXES
 from stt_cli.request import Request
+from stt_cli.sanitize import plain, to_json
 from stt_cli.screen import PlainScreen, Screen
 from stt_cli.silence import SilenceWatch
 from stt_cli.sources import STDIN, failed_source, file_source, files_in, pipe_source
@@ -110,7 +110,7 @@ def run_devices(as_json: bool) -> str:
     """Return this machine's microphones: a line each, or a list of objects."""
     devices = list_devices(load_sounddevice())
     if as_json:
-        return json.dumps([asdict(device) for device in devices], ensure_ascii=False, indent=2)
+        return to_json([asdict(device) for device in devices], indent=2)
     if not devices:
         return "There is no microphone on this machine; `--device file:PATH` plays a recording in its place."
     return "\n".join(map(_described, devices))
@@ -118,7 +118,7 @@ def run_devices(as_json: bool) -> str:
 
 def _described(device: DeviceDescription) -> str:
     default, channels = "*" if device.is_default else " ", f"{device.channels} ch"
-    return f"{default} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {channels:>6}  {device.name}"
+    return f"{default} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {channels:>6}  {plain(device.name)}"
 
 
 def run_doctor(target: Target, device: str | None, microphone: OpenDevice | None = None) -> bool:
@@ -131,14 +131,14 @@ def run_status(target: Target) -> ServerStatus:
 
 
 def status_as_json(answer: ServerStatus) -> str:
-    return json.dumps(asdict(answer), ensure_ascii=False)
+    return to_json(asdict(answer))
 
 
 def status_as_text(answer: ServerStatus, target: Target) -> str:
     return "\n".join(
         (
             f"{target.addresses[0]}: {answer.health.lower().replace('_', ' ')}",
-            f"services: {', '.join(answer.services) or 'the server does not list them'}",
+            f"services: {', '.join(map(plain, answer.services)) or 'the server does not list them'}",
             f"round trip: {answer.round_trip_ms:.1f} ms",
         )
     )

@@ -139,7 +139,7 @@ class Final(Event):
     language: str
     language_probability: float
     confidence: float
-    endpoint: str  # silence, max_length, finalize, end_of_audio, drain, stalled
+    endpoint: str  # silence, max_length, finalize, end_of_audio, drain, stalled; unknown: of a newer server
     latency: Latency
     words: tuple[Word, ...] = ()
 

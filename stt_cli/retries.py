@@ -102,9 +102,11 @@ class Retries:
         rounds, untried = divmod(self._failures, self._addresses)
         if untried:
             return 0.0
+        backoff_s = float(min(LONGEST_S, FIRST_S * 2 ** min(rounds - 1, 10)) * self._chance())
         if error.retry_after_s is not None and asks_to_wait(error):
-            return min(error.retry_after_s, LONGEST_ASKED_S) * (1 + self._chance())  # or all come back at once
-        return float(min(LONGEST_S, FIRST_S * 2 ** min(rounds - 1, 10)) * self._chance())
+            asked_s = min(error.retry_after_s, LONGEST_ASKED_S) * (1 + self._chance())  # or all come back at once
+            return max(asked_s, backoff_s)  # a server may ask for no delay at all
+        return backoff_s
 
 
 def asks_to_wait(error: ServiceError) -> bool:

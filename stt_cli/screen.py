@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol, TextIO
 
 from stt_cli.events import AudioFormat, Connection, ConnectionState, Event, Notice, Partial
-from stt_cli.render import plain
+from stt_cli.sanitize import plain, plain_message
 
 
 class Screen(Protocol):
@@ -78,7 +78,10 @@ class PlainScreen:
         self._stdout.flush()
 
     def warn(self, sentence: str) -> None:
-        self._stderr.write(f"{plain(sentence)}\n")
+        self._line(plain_message(sentence))
+
+    def _line(self, line: str) -> None:
+        self._stderr.write(f"{line}\n")
         self._stderr.flush()
 
     def aside(self, sentence: str) -> None:
@@ -89,7 +92,7 @@ class PlainScreen:
         self._stderr.flush()
 
     def partial(self, partial: Partial) -> None:
-        self.warn(partial.stable + partial.unstable)
+        self._line(plain(partial.stable + partial.unstable))
 
     def notice(self, notice: Notice) -> None:
         self.warn(f"Notice: {notice.message}")

@@ -8,6 +8,7 @@ from stt_cli.events import Event, Final, Notice, Partial, Started, Suppressed
 from stt_cli.outputs import Write
 from stt_cli.render import renderer
 from stt_cli.request import Writing
+from stt_cli.sanitize import plain
 from stt_cli.screen import Screen
 
 
@@ -38,7 +39,7 @@ class Telling:
             case Final(text=text):
                 self.has_words = True
                 self._write(self._rendered.render(event))
-                self._copy(text)
+                self._copy(plain(text))
             case Suppressed(reason=reason, text=text):
                 self._write(self._rendered.render(event))
                 self.has_words |= bool(text)

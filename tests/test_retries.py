@@ -60,7 +60,9 @@ def test_after_a_stream_began_the_wait_is_short_again() -> None:
     assert one.delay_s(LOST, 0.0, None) == 0.1
 
 
-@pytest.mark.parametrize(("asked_s", "chance", "waited_s"), [(2.0, 0.0, 2.0), (2.0, 1.0, 4.0), (999.0, 0.0, 30.0)])
+@pytest.mark.parametrize(
+    ("asked_s", "chance", "waited_s"), [(2.0, 0.0, 2.0), (2.0, 1.0, 4.0), (999.0, 0.0, 30.0), (0.0, 1.0, 0.1)]
+)
 def test_a_full_server_is_left_alone_for_as_long_as_it_asks_within_reason(
     asked_s: float, chance: float, waited_s: float
 ) -> None:
