@@ -18,11 +18,11 @@ from itertools import groupby
 from pathlib import Path
 from time import monotonic
 
-import grpc
 from faster_whisper import WhisperModel
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from benchmarks.channels import channel_to
 from benchmarks.recorded import FOLDER, pcm_of
 from benchmarks.service import Service
 from benchmarks.words import Errors, errors, hits, plain, seams
@@ -94,7 +94,7 @@ async def stream(
             yield pb.StreamingRecognizeRequest(audio=chunk)
 
     streamed = Streamed()
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with channel_to(address) as channel:
         async for response in stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(requests()):
             streamed.take(response)
     return streamed

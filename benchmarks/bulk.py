@@ -31,6 +31,7 @@ from benchmarks.recorded import FOLDER
 from benchmarks.replay import BYTES_A_SECOND
 from benchmarks.service import Service
 from benchmarks.words import Errors, errors, plain
+from stt_cli.channel import NO_PROXY
 from stt_service import config
 from stt_service.events import Decode
 from stt_service.models import usable_cores
@@ -102,7 +103,7 @@ class Ours:
 
     def __init__(self, service: Service) -> None:
         self._process = psutil.Process(service.pid)
-        self._stub = stt_pb2_grpc.SpeechToTextStub(grpc.insecure_channel(service.address))
+        self._stub = stt_pb2_grpc.SpeechToTextStub(grpc.insecure_channel(service.address, options=NO_PROXY))
 
     def cpu_s(self) -> float:
         times = self._process.cpu_times()

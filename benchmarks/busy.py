@@ -23,6 +23,7 @@ import grpc.aio
 from stt.v1 import control_pb2 as pb
 from stt.v1 import control_pb2_grpc
 
+from benchmarks.channels import channel_to
 from benchmarks.dictating import BYTES_PER_SECOND, Latencies, dictate, spread
 from benchmarks.dictations import dictations
 from benchmarks.lateness import Ticks, ahead_of_others
@@ -95,7 +96,7 @@ def hogging(number: int) -> Iterator[None]:
 
 async def ask(control: str, answers_s: list[float]) -> None:
     """Ask for the status over and over until cancelled; append how long each answer took."""
-    async with grpc.aio.insecure_channel(control) as channel:
+    async with channel_to(control) as channel:
         stub = control_on(channel)
         while True:
             began = monotonic()

@@ -27,6 +27,7 @@ from google.protobuf.duration_pb2 import Duration
 from stt.v1 import control_pb2 as pb
 from stt.v1 import control_pb2_grpc
 
+from benchmarks.channels import channel_to
 from benchmarks.dictations import dictations
 from benchmarks.lateness import Ticks, ahead_of_others
 from benchmarks.ours import Ours, stream_to
@@ -169,7 +170,7 @@ def speaking(address: str, folder: Path, language: str, streams: int) -> Iterato
 
 async def measured(control: str, other: str, seconds: float) -> tuple[Answers, list[str]]:
     """Ask; return the times, and what is to be told beside them."""
-    async with grpc.aio.insecure_channel(control) as channel:
+    async with channel_to(control) as channel:
         answers, ticks = Answers(control_on(channel)), Ticks()
         await until_busy(answers)
         answers.took_s.clear()

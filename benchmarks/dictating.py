@@ -12,6 +12,7 @@ import grpc.aio
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from benchmarks.channels import OWN_CONNECTION, channel_to
 from benchmarks.results import percentile
 
 CHUNK_S = 0.1
@@ -63,7 +64,7 @@ async def dictate(
 
 async def _dictate(address: str, pcm: bytes, settings: pb.Settings, metadata: Metadata, found: Latencies) -> None:
     began, shown_at = monotonic(), dict[int, list[float]]()
-    async with grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+    async with channel_to(address, OWN_CONNECTION) as channel:
         requests = _requests(pcm + bytes(int(TAIL_S * BYTES_PER_SECOND)), settings, began)
         async for response in stub_on(channel).StreamingRecognize(requests, metadata=metadata):
             now_s = monotonic() - began

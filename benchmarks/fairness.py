@@ -29,6 +29,7 @@ from google.protobuf.duration_pb2 import Duration
 from stt.v1 import stt_pb2 as pb
 
 from benchmarks.busy import ask
+from benchmarks.channels import channel_to
 from benchmarks.dictating import BYTES_PER_SECOND, CHUNK_S, Latencies, Metadata, dictate, spread, stub_on
 from benchmarks.dictations import dictations
 from benchmarks.lateness import ahead_of_others
@@ -128,7 +129,7 @@ def abuse(address: str, kind: str, metadata: Metadata) -> None:
     async def one(number: int) -> None:
         while True:
             with suppress(grpc.aio.AioRpcError):
-                async with grpc.aio.insecure_channel(address) as channel:
+                async with channel_to(address) as channel:
                     call = stub_on(channel).StreamingRecognize(KINDS[kind].requests(number), metadata=metadata)
                     async for _ in call:
                         pass

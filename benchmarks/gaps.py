@@ -22,11 +22,11 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-import grpc
 import numpy as np
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from benchmarks.channels import channel_to
 from benchmarks.continuous import (
     RATE_HZ,
     Pcm,
@@ -74,7 +74,7 @@ async def shown(address: str, language: str, pcm: Pcm) -> list[Shown]:
             yield pb.StreamingRecognizeRequest(audio=chunk.tobytes())
 
     states: list[Shown] = []
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with channel_to(address) as channel:
         async for response in stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(requests()):
             at_s, partial, final = time.monotonic() - began, response.partial, response.final
             match response.WhichOneof("event"):

@@ -25,6 +25,7 @@ from google.protobuf.duration_pb2 import Duration
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from benchmarks.channels import OWN_CONNECTION, channel_to
 from benchmarks.replay import BYTES_A_SECOND
 from benchmarks.service import Service, ServiceFailed
 from benchmarks.usage import Usage
@@ -38,7 +39,6 @@ SETTLE_S = 3.0
 PACE_KEPT = 0.98
 TOLD = ("partial", "final", "suppressed")
 # A person has a connection of his own; channels of one process would share one.
-OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
 
 Request = pb.StreamingRecognizeRequest
 Response = pb.StreamingRecognizeResponse
@@ -103,7 +103,7 @@ class Crowd:
             ServiceFailed: the server refused it, or ended it.
         """
         await asyncio.sleep(number * OPEN_EVERY_S)
-        async with grpc.aio.insecure_channel(address, OPTIONS) as channel:
+        async with channel_to(address, OWN_CONNECTION) as channel:
             call: grpc.aio.StreamStreamCall[Request, Response] = stub_on(channel).StreamingRecognize()
             with suppress(asyncio.InvalidStateError):  # the server ended the stream: the reader tells why
                 await call.write(Request(config=pb.StreamingConfig(partials=True)))

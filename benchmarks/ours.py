@@ -14,6 +14,7 @@ import grpc.aio
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from benchmarks.channels import channel_to
 from benchmarks.lags import DecidedFinal
 from benchmarks.service import Service
 from benchmarks.systems import Connection, Message, RefusedError, System, Told
@@ -78,7 +79,7 @@ class _Stream(Connection):
         self._open_utterances: dict[int, str] = {}  # what is shown of each
 
     async def open(self) -> None:
-        self._channel = grpc.aio.insecure_channel(self._address)
+        self._channel = channel_to(self._address)
         self._call: grpc.aio.StreamStreamCall[Request, Response] = stub_on(self._channel).StreamingRecognize()
         settings = pb.Settings(language=self._language)
         try:

@@ -29,6 +29,7 @@ from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
 from benchmarks import dashboard
+from benchmarks.channels import OWN_CONNECTION, channel_to
 from benchmarks.prometheus import Prometheus
 from benchmarks.recorded import RECORDINGS
 from benchmarks.service import Service
@@ -71,7 +72,7 @@ class Counted:
 
 async def stream(address: str, counted: Counted, pcm: bytes, pace: float, over: asyncio.Event) -> None:
     """Send the sound, at `pace` times that of speech, then silence until all others are done; count what comes."""
-    async with grpc.aio.insecure_channel(address, (("grpc.use_local_subchannel_pool", 1),)) as channel:
+    async with channel_to(address, OWN_CONNECTION) as channel:
         call = stub_on(channel).StreamingRecognize()
         await call.write(Request(config=pb.StreamingConfig(partials=True)))
         async with asyncio.TaskGroup() as tasks:
@@ -110,7 +111,7 @@ async def _hold(call: grpc.aio.StreamStreamCall[Request, Response], counted: Cou
 
 async def refused(address: str, counted: Counted, config: pb.StreamingConfig) -> None:
     """Ask for a stream that is not to be had."""
-    async with grpc.aio.insecure_channel(address, (("grpc.use_local_subchannel_pool", 1),)) as channel:
+    async with channel_to(address, OWN_CONNECTION) as channel:
         call = stub_on(channel).StreamingRecognize()
         await call.write(Request(config=config))
         with suppress(grpc.aio.AioRpcError):

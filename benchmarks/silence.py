@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import grpc
 import numpy as np
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from benchmarks.channels import channel_to
 from benchmarks.recorded import pcm_of
 from benchmarks.service import Service
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
@@ -70,7 +70,7 @@ async def streamed(address: str, samples: Samples, language: str) -> list[str]:
             yield pb.StreamingRecognizeRequest(audio=pcm[start : start + 64_000])
 
     told = []
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with channel_to(address) as channel:
         async for response in stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(requests()):
             event = response.WhichOneof("event")
             if event == "suppressed":

@@ -15,6 +15,7 @@ import psutil
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from benchmarks.channels import channel_to
 from benchmarks.recorded import RECORDINGS
 from benchmarks.service import Service, ServiceFailed
 
@@ -55,7 +56,7 @@ class Visit:
 
     async def pay(self, address: str) -> None:
         """Open a connection and a stream, speak, and go."""
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with channel_to(address) as channel:
             call: grpc.aio.StreamStreamCall[Request, Response] = stub_on(channel).StreamingRecognize()
             settings = pb.Settings(language=self.language)
             await call.write(Request(config=pb.StreamingConfig(settings=settings, partials=self.partials)))

@@ -24,6 +24,7 @@ import grpc.aio
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
+from benchmarks.channels import OWN_CONNECTION, channel_to
 from benchmarks.recorded import RECORDINGS, Recording
 from benchmarks.results import percentile
 from benchmarks.service import Service
@@ -65,7 +66,7 @@ async def dictate(address: str, token: str, recording: Recording, lags: Lags) ->
             await asyncio.sleep(max(0.0, began + (number + 1) * CHUNK_S - monotonic()))
             yield pb.StreamingRecognizeRequest(audio=pcm[start : start + size])
 
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with channel_to(address) as channel:
         call = stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(spoken(), metadata=shown(token))
         async for response in call:
             if response.HasField("partial"):
@@ -100,7 +101,7 @@ async def refused(address: str, calls: int) -> None:
     left, began = iter(range(calls)), monotonic()
 
     async def caller() -> None:
-        async with grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+        async with channel_to(address, OWN_CONNECTION) as channel:
             stub = stt_pb2_grpc.SpeechToTextStub(channel)
             for _ in left:
                 call = stub.StreamingRecognize(iter([pb.StreamingRecognizeRequest()]), metadata=shown(new_token()))

@@ -5,6 +5,7 @@ The rest of the package serves the command line. Importing this loads neither gR
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,10 @@ __all__ = [
     "recognize",
     "recognized",
 ]
+
+# gRPC's own resolver (c-ares) asks DNS only: it does not find hosts that mDNS, a VPN or other system sources know.
+# gRPC reads the variable when it is imported.
+os.environ.setdefault("GRPC_DNS_RESOLVER", "native")
 
 _SLOW = {"recognize": "stt_cli.client", "recognized": "stt_cli.plain"}  # they load gRPC
 

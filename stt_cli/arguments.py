@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import click
@@ -70,3 +71,13 @@ class Hotwords(click.ParamType[tuple[str, ...]]):
         if isinstance(value, tuple):
             return value
         return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+class Number(click.FloatRange):
+    """A number in a range; FloatRange alone takes `nan` for one."""
+
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not in the range {self.min:g}<=x<={self.max:g}.", param, ctx)
+        return number

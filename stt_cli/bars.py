@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from stt_cli.events import AudioFormat, Connection, ConnectionState, Event, Notice, Partial
-from stt_cli.render import plain
+from stt_cli.sanitize import plain, plain_message
 
 NAME_CELLS = 24
 NARROW = 60  # cells; a wider terminal has room for the time that is left
@@ -58,10 +58,13 @@ class Bars:
         self._progress.start()
 
     def warn(self, sentence: str) -> None:
-        self._print(Text(plain(sentence)))
+        self._print(Text(plain_message(sentence)))
 
     def aside(self, sentence: str) -> None:
-        self._print(Text(plain(sentence), style="dim"))
+        self._print(Text(plain_message(sentence), style="dim"))
+
+    def rescue(self, text: str) -> None:
+        self._print(Text(text.rstrip("\n")))
 
     def notice(self, notice: Notice) -> None:
         if not notice.reason.startswith("PARTIALS"):
@@ -92,15 +95,14 @@ class Bar:
         self._bars = bars
         self._progress = progress
         self._name = Path(name).name
+        self._is_waiting = False
         self._task: TaskID | None = None
 
     def part(self, name: str) -> Bar:
         return self
 
     def begin(self, paced: bool) -> None:
-        shown = Text(plain(self._name))
-        shown.truncate(NAME_CELLS, overflow="ellipsis")
-        self._task = self._progress.add_task(shown.markup, total=None)
+        self._task = self._progress.add_task(self._description(), total=None)
 
     def lasts(self, duration_ms: float | None) -> None:
         if self._task is not None:
@@ -109,8 +111,20 @@ class Bar:
     def follow(self, event: Event) -> None:
         if self._task is not None and event.received_ms:
             self._progress.update(self._task, completed=event.received_ms)
-        if isinstance(event, Connection) and event.state is ConnectionState.RECONNECTING:
-            self.warn(f"{self._name}: {event.message}")
+        if isinstance(event, Connection):
+            self._follow_connection(event)
+
+    def _follow_connection(self, connection: Connection) -> None:
+        self._is_waiting = connection.state is ConnectionState.WAITING
+        if self._task is not None:
+            self._progress.update(self._task, description=self._description())
+        if connection.state is ConnectionState.RECONNECTING:
+            self.warn(f"{self._name}: {connection.message}")
+
+    def _description(self) -> str:
+        shown = Text(plain(f"waiting: {self._name}" if self._is_waiting else self._name))
+        shown.truncate(NAME_CELLS, overflow="ellipsis")
+        return shown.markup
 
     def write(self, text: str) -> None:
         self._bars.write(text)
@@ -120,6 +134,9 @@ class Bar:
 
     def aside(self, sentence: str) -> None:
         self._bars.aside(sentence)
+
+    def rescue(self, text: str) -> None:
+        self._bars.rescue(text)
 
     def notice(self, notice: Notice) -> None:
         self._bars.notice(notice)

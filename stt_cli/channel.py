@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from socket import SOCK_STREAM
+from typing import TypeVar
 
 import grpc
 import grpc.aio
 
 from stt_cli.errors import ClientError, ServiceError, Unreachable
 from stt_cli.handshakes import unreached
+from stt_cli.names import LookupFailedError, look_up, to_ascii
 from stt_cli.target import Target, Tls
 
 CONNECT_TIMEOUT_S = 5.0
+T = TypeVar("T")
+logging.getLogger("grpc").addHandler(logging.NullHandler())  # or a malformed message prints a traceback on stderr
 LOST_STATUS = "Internal error from Core"  # what gRPC leaves of a status that came while it was writing
 # A network that is dead without a word is noticed within eight seconds.
 PING_MS = 4_000
+# No proxy, whatever the environment names: it would receive audio and token in the clear, even for localhost.
+# The first is for http_proxy, https_proxy and grpc_proxy, the second for GRPC_ADDRESS_HTTP_PROXY.
+NO_PROXY: Sequence[tuple[str, str | int]] = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.address_http_proxy_enabled_addresses", ""),
+)
 OPTIONS: Sequence[tuple[str, str | int]] = (
+    *NO_PROXY,
     ("grpc.keepalive_time_ms", PING_MS),
     ("grpc.keepalive_timeout_ms", PING_MS),
     ("grpc.http2.ping_timeout_ms", PING_MS),  # that of all other pings, which keepalive waits behind: 60 s if not set
@@ -42,33 +53,50 @@ async def connected(
         ClientError: when a TLS file cannot be read.
     """
     async with _channel(target, address) as channel:
-        said = ""
+        is_ready, status = False, ""
         try:
             async with asyncio.timeout(timeout_s):
-                if not (ready := await _is_ready(channel)):
-                    said = await _said(target, address)
+                if not (is_ready := await _is_ready(channel)):
+                    status = await _status(target, address)
         except TimeoutError:
-            ready = False
-        if not ready:
-            raise Unreachable(unreached(address, target.tls, said))
+            pass
+        if not is_ready:
+            raise Unreachable(await _reason(target, address, status))
         yield channel
 
 
-async def _said(target: Target, address: str) -> str:
-    """Return what gRPC says of all that the address stands for: asked for the name, it tells of any one of them."""
-    host, _, port = address.rpartition(":")
-    name = host.strip("[]")
+async def _status(target: Target, address: str) -> str:
+    """Return gRPC's status of each IP address of the host: for the name itself it reports any one of them."""
+    host, port = _split(address)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=SOCK_STREAM)
-    except OSError:
+        literals = _literals(await look_up(host), port)
+    except LookupFailedError:
         return ""
-    said = []
-    for ip in dict.fromkeys(str(where[0]) for *_, where in found):
-        literal = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-        async with _channel(target, literal, ("grpc.ssl_target_name_override", name)) as channel:
+    details = []
+    for literal in literals:
+        async with _channel(target, literal, ("grpc.ssl_target_name_override", host)) as channel:
             call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/", bytes, bytes)
-            said.append(await call(b"").details())
-    return " ".join(said)
+            details.append(await call(b"").details())
+    return " ".join(details)
+
+
+async def _reason(target: Target, address: str, status: str) -> str:
+    """Return a sentence on why no connection came about; without a status the name may be the reason."""
+    try:
+        if not status:
+            await look_up(_split(address)[0])
+    except LookupFailedError as error:
+        return f"cannot reach {address}: {error}"
+    return unreached(address, target.tls, status)
+
+
+def _split(address: str) -> tuple[str, str]:
+    host, colon, port = address.rpartition(":")
+    return (host if colon else port).strip("[]"), port
+
+
+def _literals(ips: Iterable[str], port: str) -> list[str]:
+    return [f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip in ips]
 
 
 def metadata(target: Target) -> tuple[tuple[str, str], ...]:
@@ -82,6 +110,17 @@ def metadata(target: Target) -> tuple[tuple[str, str], ...]:
     if not (target.token.isascii() and target.token.isprintable()):
         raise ClientError("the token has characters that no token has: is it the right one?")
     return (("authorization", f"Bearer {target.token}"),)
+
+
+def received(message: T | None, address: str) -> T:
+    """Return the message.
+
+    Raises:
+        ServiceError: gRPC could not parse it, for which it returns None.
+    """
+    if message is None:
+        raise ServiceError(f"{address} sent a malformed message: is it an stt-server?", "INTERNAL")
+    return message
 
 
 def explained(error: grpc.aio.AioRpcError, address: str) -> ServiceError:
@@ -100,7 +139,7 @@ def explained(error: grpc.aio.AioRpcError, address: str) -> ServiceError:
 
 
 def _channel(target: Target, address: str, *more: tuple[str, str]) -> grpc.aio.Channel:
-    options = (*OPTIONS, *more)
+    address, options = to_ascii(address), (*OPTIONS, *more)
     if target.tls is None:
         return grpc.aio.insecure_channel(address, options=options)
     return grpc.aio.secure_channel(address, _credentials(target.tls), options=options)

@@ -6,8 +6,6 @@ Loads only click and values; `commands.py`, with all that is slow to load, when 
 from __future__ import annotations
 
 import os
-import sys
-from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import click
@@ -15,10 +13,11 @@ import click
 from stt_cli.control_cli import config, drain, models, sessions
 from stt_cli.control_options import FORMAT, watch_options
 from stt_cli.events import Settings
-from stt_cli.failures import failures
+from stt_cli.failures import echo, failures
 from stt_cli.options import server_options, source_options, speech_options, writing_options
 from stt_cli.request import Audio, Request, Writing
 from stt_cli.target import Target
+from stt_cli.terminal import abandon_stdout, prepare_streams, run_in_utf8
 
 if TYPE_CHECKING:
     from stt_cli.devices import OpenDevice
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 EXIT_CODES = """\b
 Exit codes:
   0    all went well; a microphone was ended by Ctrl-C; nobody reads the output any more
-  1    the server refused or failed, or a source cannot be recognised
+  1    the server refused or failed, a source cannot be recognised, or text cannot be written
   2    the command line is wrong
   3    the server cannot be reached
-  130  Ctrl-C before the end of a recording (143: SIGTERM); the text owed was printed
+  130  Ctrl-C before the end of a recording (143: SIGTERM, 129: SIGHUP); the text owed was printed
 """
 RECOGNIZE_EXAMPLES = """\b
 Examples:
@@ -136,7 +135,7 @@ def devices(output_format: str) -> None:
     from stt_cli import commands
 
     with failures():
-        click.echo(commands.run_devices(as_json=output_format == "json"))
+        echo(commands.run_devices(as_json=output_format == "json"))
 
 
 @cli.command(epilog=f"{DOCTOR_EXAMPLES}\n{DOCTOR_EXIT_CODES}")
@@ -185,7 +184,7 @@ def _tell_status(target: Target, as_json: bool) -> None:
     from stt_cli import commands
 
     answer = commands.run_status(target)
-    click.echo(commands.status_as_json(answer) if as_json else commands.status_as_text(answer, target))
+    echo(commands.status_as_json(answer) if as_json else commands.status_as_text(answer, target))
     if answer.health != "SERVING":
         raise click.exceptions.Exit(1)
 
@@ -195,9 +194,12 @@ for operators in (config, drain, models, sessions):
 
 
 def main() -> None:
-    """Run a command. A terminal that cannot show a character gets a ? instead of a crash."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    """Run a command, with streams that are UTF-8 in every locale."""
+    run_in_utf8()
+    prepare_streams()
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it logs to stderr, across the live line
-    cli()
+    try:
+        cli()
+    except OSError as error:
+        abandon_stdout()
+        raise SystemExit(f"Error: standard output cannot be written: {error.strerror}.") from error

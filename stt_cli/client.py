@@ -6,6 +6,7 @@ It plays no part in where audio comes from or where text goes.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -22,12 +23,13 @@ from stt_cli.events import (
     Input,
     Notice,
     Progress,
+    Settings,
     Started,
     StreamOptions,
 )
 from stt_cli.kept import Kept
 from stt_cli.resumption import Resumption
-from stt_cli.retries import PATIENT, Patience, Retries
+from stt_cli.retries import PATIENT, Patience, Retries, asks_to_wait
 from stt_cli.stream import Requests, stream
 from stt_cli.target import Target, target_of
 
@@ -48,6 +50,7 @@ async def recognize(
     source ends the dictation, and is raised once the finals owed have come. Closing the generator ends all at once.
 
     Raises:
+        ClientError: settings that cannot be sent.
         ServiceError: what trying again cannot mend, or has not mended for as long as `patience` says.
     """
     dictation = _Dictation(target_of(server), options, patience)
@@ -60,6 +63,7 @@ class _Dictation:
     """One source from its beginning to its end, over any number of streams."""
 
     def __init__(self, target: Target, options: StreamOptions, patience: Patience) -> None:
+        wire.config_request(options)  # raises for settings that cannot be sent, before a server waits for them
         self._target = target
         self._options = options
         self._kept = Kept(options.format, options.settings, patience.kept_s)
@@ -89,6 +93,8 @@ class _Dictation:
         """Keep what the source brings, as there is room."""
         try:
             async for item in source:
+                if isinstance(item, Settings):
+                    wire.request(item)  # raises
                 while self._kept.is_full:
                     self._freed.clear()
                     await self._freed.wait()
@@ -111,12 +117,16 @@ class _Dictation:
                 if self._is_done:
                     return
                 delay_s = self._retries.delay_s(error, time.monotonic(), self._ended_s)
-                lost = ConnectionState.RECONNECTING if self._ever_began else ConnectionState.CONNECTING
-                yield Connection(lost, str(error), self._kept.duration_ms)
+                yield Connection(self._state_after(error), str(error), self._kept.duration_ms)
                 if error.status == IDLE:
                     await self._wait_for_more()
             self._turn += 1
             await asyncio.sleep(delay_s)
+
+    def _state_after(self, error: ServiceError) -> ConnectionState:
+        if self._ever_began:
+            return ConnectionState.RECONNECTING
+        return ConnectionState.WAITING if asks_to_wait(error) else ConnectionState.CONNECTING
 
     async def _wait_for_more(self) -> None:
         """Wait until the source goes on or ends: a stream that resumes before that would be as idle as the last."""
@@ -165,7 +175,7 @@ class _Dictation:
         if isinstance(event, Started):
             yield self._begun()
         before_ms = self._resumption.settled_ms
-        is_news = self._resumption.take(event)
+        is_news = self._resumption.take(self._limited(event))
         if self._resumption.settled_ms > before_ms:
             self._kept.settle(self._resumption.settled_ms)
             self._freed.set()
@@ -174,6 +184,11 @@ class _Dictation:
             yield event
         if isinstance(event, Notice) and event.reason == DRAIN:
             yield Connection(ConnectionState.DRAINING, event.message, self._kept.duration_ms)
+
+    def _limited(self, event: Event) -> Event:
+        """Return the event with no more audio committed than was sent: a broken server must not make us forget it."""
+        sent_ms = math.ceil(self._options.format.duration_ms(self._sent.position))
+        return event if event.final_ms <= sent_ms else replace(event, final_ms=sent_ms)
 
     def _begun(self) -> Connection:
         state = ConnectionState.RESUMED if self._ever_began else ConnectionState.CONNECTED

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from google.protobuf.duration_pb2 import Duration
 from rich.cells import cell_len
 
-from stt_cli.render import plain
+from stt_cli.messages import seconds
+from stt_cli.sanitize import plain
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -23,10 +24,10 @@ def _filled(cell: str, width: int) -> str:
 
 def span(duration: Duration) -> str:
     """Return a length of time: 4.2 s, 3:07, 2:03:07."""
-    seconds = duration.seconds + duration.nanos / 1e9
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+    length_s = seconds(duration)
+    if length_s < 60:
+        return f"{length_s:.1f} s"
+    minutes, rest = divmod(round(length_s), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -15,19 +14,21 @@ from stt_cli import doctor
 from stt_cli.bars import Bars
 from stt_cli.clipboard import Clipboard, tools
 from stt_cli.devices import DeviceDescription, OpenDevice
-from stt_cli.errors import OutputError
+from stt_cli.errors import OutputError, SourceError
 from stt_cli.events import ServerStatus, merged
 from stt_cli.journal import Journal, newest, settings_of
 from stt_cli.live import LiveScreen
 from stt_cli.microphone import Microphone, open_device
-from stt_cli.outputs import Folder, OneFile, Outputs, Stdout
+from stt_cli.outputs import Folder, OneFile, Outputs, Stdout, is_stdout
+from stt_cli.paths import is_folder
 from stt_cli.portaudio import list_devices, load_sounddevice
 from stt_cli.recognition import Item, recognize
 from stt_cli.render import CAPTION_FORMATS, SUFFIXES
 from stt_cli.request import Request
+from stt_cli.sanitize import plain, to_json
 from stt_cli.screen import PlainScreen, Screen
 from stt_cli.silence import SilenceWatch
-from stt_cli.sources import STDIN, file_source, files_in, pipe_source
+from stt_cli.sources import STDIN, failed_source, file_source, files_in, pipe_source
 from stt_cli.status import status
 from stt_cli.target import Target
 from stt_cli.terminal import silent_controls, undisturbed
@@ -35,16 +36,16 @@ from stt_cli.terminal import silent_controls, undisturbed
 
 def run_recognize(request: Request, microphone: OpenDevice | None = None) -> int:
     """Recognise; return the exit code. `microphone` opens the device, this machine's if not given."""
-    items = _items(request, microphone or open_device)
+    items = items_of_request(request, microphone or open_device)
     with silent_controls(), undisturbed():
         screen = _screen(min(request.audio.jobs, len(items)), len(items))
-        return asyncio.run(_recognize(request, items, screen, _outputs(request, items, screen)))
+        return asyncio.run(_recognize(request, items, screen, outputs_of(request, items, screen)))
 
 
 def run_retry(request: Request) -> int:
     """Recognise a journal again, or a folder's newest, as it was asked for then and otherwise is now."""
     (source,) = request.audio.sources
-    path = newest(Path(source)) if Path(source).is_dir() else Path(source)
+    path = newest(Path(source)) if is_folder(Path(source)) else Path(source)
     settings = merged(settings_of(path), request.settings)
     audio = replace(request.audio, sources=(str(path),))
     return run_recognize(replace(request, audio=audio, settings=settings))
@@ -62,7 +63,7 @@ def _screen(at_once: int, count: int) -> Screen:
     return Bars(console, sys.stdout, count) if at_once > 1 else LiveScreen(console, sys.stdout)
 
 
-def _items(request: Request, microphone: OpenDevice) -> list[Item]:
+def items_of_request(request: Request, microphone: OpenDevice = open_device) -> list[Item]:
     audio = request.audio
     if audio.sources:
         return [item for name in audio.sources for item in _items_of(name, request)]
@@ -73,39 +74,43 @@ def _items(request: Request, microphone: OpenDevice) -> list[Item]:
 
 
 def _items_of(name: str, request: Request) -> Iterable[Item]:
-    raw, realtime = request.audio.raw, request.audio.realtime
+    raw, realtime, track = request.audio.raw, request.audio.realtime, request.audio.track
     if name == STDIN:
         stdin = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
-        return [Item(pipe_source(stdin, raw, realtime))]
+        return [Item(pipe_source(stdin, raw, realtime, track))]
     path = Path(name)
-    if path.is_dir():
-        return [Item(file_source(file, raw, realtime), str(file), in_folder=True) for file in files_in(path)]
-    return [Item(file_source(path, raw, realtime), name)]
+    if not is_folder(path):
+        return [Item(file_source(path, raw, realtime, track), name)]
+    try:
+        files = files_in(path)
+    except SourceError as error:
+        return [Item(failed_source(name, error), name)]
+    return [Item(file_source(file, raw, realtime, track), str(file), in_folder=True) for file in files]
 
 
-def _outputs(request: Request, items: list[Item], screen: Screen) -> Outputs:
+def outputs_of(request: Request, items: list[Item], screen: Screen) -> Outputs:
     output, written = request.writing.output, request.writing.format
-    if output is not None and (output.endswith("/") or Path(output).is_dir()):
-        return Folder(Path(output), SUFFIXES[written])
+    inputs = [item.file for item in items if item.file is not None]
+    inputs += ["/dev/stdin"] if STDIN in request.audio.sources else []
+    is_live = not request.audio.sources
+    if output == "":
+        raise OutputError("-o needs the name of a file or folder, and it is empty.")
+    if output is not None and (output.endswith("/") or is_folder(Path(output))):
+        return Folder(Path(output), SUFFIXES[written], inputs, is_live)
     if len(items) > 1 and written in CAPTION_FORMATS:
         raise OutputError(f"{written} holds one recording, there are {len(items)}: give a folder with -o FOLDER/.")
-    if output is None:
-        return Stdout(screen.write)
-    path = Path(output)
-    if path.exists() and any(item.file is not None and _is_same(path, item.file) for item in items):
-        raise OutputError(f"-o {output} would overwrite the recording.")
-    return OneFile(path)
-
-
-def _is_same(path: Path, file: str) -> bool:
-    return Path(file).exists() and path.samefile(file)
+    if output is not None and not is_stdout(output):
+        return OneFile(Path(output), inputs, is_live)
+    if sys.__stdout__ is None:
+        raise OutputError("standard output is closed: give a file with -o FILE.")
+    return Stdout(screen.write)
 
 
 def run_devices(as_json: bool) -> str:
     """Return this machine's microphones: a line each, or a list of objects."""
     devices = list_devices(load_sounddevice())
     if as_json:
-        return json.dumps([asdict(device) for device in devices], ensure_ascii=False, indent=2)
+        return to_json([asdict(device) for device in devices], indent=2)
     if not devices:
         return "There is no microphone on this machine; `--device file:PATH` plays a recording in its place."
     return "\n".join(map(_described, devices))
@@ -113,7 +118,7 @@ def run_devices(as_json: bool) -> str:
 
 def _described(device: DeviceDescription) -> str:
     default, channels = "*" if device.is_default else " ", f"{device.channels} ch"
-    return f"{default} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {channels:>6}  {device.name}"
+    return f"{default} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {channels:>6}  {plain(device.name)}"
 
 
 def run_doctor(target: Target, device: str | None, microphone: OpenDevice | None = None) -> bool:
@@ -126,14 +131,14 @@ def run_status(target: Target) -> ServerStatus:
 
 
 def status_as_json(answer: ServerStatus) -> str:
-    return json.dumps(asdict(answer), ensure_ascii=False)
+    return to_json(asdict(answer))
 
 
 def status_as_text(answer: ServerStatus, target: Target) -> str:
     return "\n".join(
         (
             f"{target.addresses[0]}: {answer.health.lower().replace('_', ' ')}",
-            f"services: {', '.join(answer.services) or 'the server does not list them'}",
+            f"services: {', '.join(map(plain, answer.services)) or 'the server does not list them'}",
             f"round trip: {answer.round_trip_ms:.1f} ms",
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stt_cli.events import Connection, ConnectionState
+from stt_cli.sanitize import plain_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,12 @@ class Condition:
 
 def condition_of(connection: Connection, is_finishing: bool, is_thinned: bool) -> Condition | None:
     """Return the weightiest; None when all is as it should be."""
-    kept, why = f"{connection.kept_ms // 1000}s", f": {connection.message}" if connection.message else ""
+    kept, why = f"{connection.kept_ms // 1000}s", f": {plain_message(connection.message)}" if connection.message else ""
     match connection.state:
         case ConnectionState.CONNECTING:
             return Condition(f"connecting{why}", "connecting", "yellow")
+        case ConnectionState.WAITING:
+            return Condition(f"waiting for a free slot{why}", "waiting", "yellow")
         case ConnectionState.RECONNECTING:
             return Condition(f"no server, {kept} kept{why}", f"offline {kept}", "bold red")
     if is_finishing:

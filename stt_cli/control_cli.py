@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from stt_cli.control_options import FORMAT, control_options
-from stt_cli.failures import failures
+from stt_cli.failures import echo, failures
 from stt_cli.target import Target
 
 CONFIG_EXAMPLES = """\b
@@ -66,7 +66,7 @@ def config_get(names: tuple[str, ...], control: Target, output_format: str) -> N
     from stt_cli import operations
 
     with failures():
-        click.echo(operations.settings(control, names, as_json=output_format == "json"))
+        echo(operations.settings(control, names, as_json=output_format == "json"))
 
 
 @config.command("set", epilog=CONFIG_EXAMPLES)
@@ -82,7 +82,7 @@ def config_set(changes: tuple[tuple[str, str], ...], control: Target, output_for
 
     values: Mapping[str, str] = dict(changes)
     with failures():
-        click.echo(operations.change(control, values, as_json=output_format == "json"))
+        echo(operations.change(control, values, as_json=output_format == "json"))
 
 
 def _is_for_a_subcommand(context: click.Context) -> bool:
@@ -105,7 +105,7 @@ def sessions(context: click.Context, control: Target, output_format: str) -> Non
         from stt_cli import operations
 
         with failures():
-            click.echo(operations.sessions(control, as_json=output_format == "json"))
+            echo(operations.sessions(control, as_json=output_format == "json"))
 
 
 @sessions.command("finalize", epilog=SESSIONS_EXAMPLES)
@@ -116,7 +116,7 @@ def sessions_finalize(session_id: str, control: Target) -> None:
     from stt_cli import operations
 
     with failures():
-        click.echo(operations.finalize(control, session_id))
+        echo(operations.finalize(control, session_id))
 
 
 @sessions.command("terminate", epilog=SESSIONS_EXAMPLES)
@@ -127,7 +127,7 @@ def sessions_terminate(session_id: str, control: Target) -> None:
     from stt_cli import operations
 
     with failures():
-        click.echo(operations.terminate(control, session_id))
+        echo(operations.terminate(control, session_id))
 
 
 @click.group(epilog=MODELS_EXAMPLES, invoke_without_command=True)
@@ -140,7 +140,7 @@ def models(context: click.Context, control: Target, output_format: str) -> None:
         from stt_cli import operations
 
         with failures():
-            click.echo(operations.models(control, as_json=output_format == "json"))
+            echo(operations.models(control, as_json=output_format == "json"))
 
 
 @models.command("load", epilog=MODELS_EXAMPLES)
@@ -161,7 +161,7 @@ def models_load(name: str, purpose: str, control: Target) -> None:
     from stt_cli import operations
 
     with failures():
-        click.echo(operations.load(control, name, purpose))
+        echo(operations.load(control, name, purpose))
 
 
 @models.command("unload", epilog=MODELS_EXAMPLES)
@@ -172,7 +172,7 @@ def models_unload(name: str, control: Target) -> None:
     from stt_cli import operations
 
     with failures():
-        click.echo(operations.unload(control, name))
+        echo(operations.unload(control, name))
 
 
 @click.command(epilog=DRAIN_EXAMPLES)
@@ -186,4 +186,4 @@ def drain(cancel: bool, control: Target) -> None:
     from stt_cli import operations
 
     with failures():
-        click.echo(operations.drain(control, cancel=cancel))
+        echo(operations.drain(control, cancel=cancel))

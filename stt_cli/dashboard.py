@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from google.protobuf.duration_pb2 import Duration
@@ -13,8 +14,9 @@ from rich.text import Text
 from stt.v1 import control_pb2 as pb
 
 from stt_cli.columns import count, span
+from stt_cli.messages import name_of, seconds
 from stt_cli.operations import session_rows
-from stt_cli.render import plain
+from stt_cli.sanitize import plain_message
 
 GB = 2**30
 LATE_S = 1.5  # then people notice
@@ -28,7 +30,7 @@ def dashboard(address: str, status: pb.Status, sessions: Sequence[pb.Session]) -
 
 def line(address: str, status: pb.Status) -> str:
     """Return one look as a line, for a pipe."""
-    load, late = status.load, _seconds(status.load.final_lag)
+    load, late = status.load, seconds(status.load.final_lag)
     waiting = f"{load.finals_waiting} finals and {load.partials_waiting} partials wait"
     return (
         f"{address}: {_state(status)}, {load.streams} of {load.max_streams} streams, {waiting}, "
@@ -38,13 +40,13 @@ def line(address: str, status: pb.Status) -> str:
 
 def lost(address: str, why: str) -> RenderableType:
     """Return the picture of a server that does not answer."""
-    return Text.assemble((plain(address), "bold"), "  ", ("no answer", "bold red"), f"  {plain(why)}")
+    return Text.assemble((plain_message(address), "bold"), "  ", ("no answer", "bold red"), f"  {plain_message(why)}")
 
 
 def _heading(address: str, status: pb.Status) -> Text:
     style = STYLES.get(status.state, "bold red")
-    told = f"  {status.version}, up {span(status.uptime)}"
-    return Text.assemble((plain(address), "bold"), "  ", (_state(status), style), told)
+    told = f"  {plain_message(status.version)}, up {span(status.uptime)}"
+    return Text.assemble((plain_message(address), "bold"), "  ", (_state(status), style), told)
 
 
 def _figures(status: pb.Status) -> Table:
@@ -60,9 +62,9 @@ def _figures(status: pb.Status) -> Table:
     figures.add_row("cores", _bar(used.cpu_cores, used.cores), f"{used.cpu_cores:.1f} of {used.cores}")
     figures.add_row("memory", _bar(used.memory_bytes, used.machine_memory_bytes), _gb(used))
     for gpu in used.gpus:
-        memory = f"{gpu.memory_used_bytes / GB:.1f} of {gpu.memory_bytes / GB:.1f} GB  {plain(gpu.name)}"
-        figures.add_row("GPU", _bar(gpu.memory_used_bytes, gpu.memory_bytes), memory)
-    figures.add_row("models", "", _models(status))
+        memory = f"{gpu.memory_used_bytes / GB:.1f} of {gpu.memory_bytes / GB:.1f} GB  {plain_message(gpu.name)}"
+        figures.add_row("GPU", _bar(gpu.memory_used_bytes, gpu.memory_bytes), Text(memory))
+    figures.add_row("models", "", Text(_models(status)))
     figures.add_row("so far", "", _counters(status.counters))
     return figures
 
@@ -73,15 +75,18 @@ def _sessions(sessions: Sequence[pb.Session]) -> RenderableType:
     heading, *rows = session_rows(sessions)
     table = Table(*heading, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*map(plain, row))
+        table.add_row(*(Text(plain_message(cell)) for cell in row))
     return table
 
 
 def _state(status: pb.Status) -> str:
-    return pb.State.Name(status.state).removeprefix("STATE_").lower()
+    return name_of(pb.State, status.state, "STATE_")
 
 
 def _bar(part: float, whole: float) -> ProgressBar:
+    """Return a bar; an empty one where the server sent no number."""
+    if not (math.isfinite(part) and math.isfinite(whole)):
+        return ProgressBar(width=20)
     return ProgressBar(total=max(whole, 1e-9), completed=part, width=20)
 
 
@@ -91,7 +96,7 @@ def _waiting(load: pb.Load) -> str:
 
 
 def _lag(lag: Duration) -> Text:
-    late_s = _seconds(lag)
+    late_s = seconds(lag)
     return Text(f"{late_s:.1f} s", style="bold red" if late_s > LATE_S else "")
 
 
@@ -100,9 +105,9 @@ def _gb(used: pb.Resources) -> str:
 
 
 def _models(status: pb.Status) -> str:
-    device = f" on {status.device.actual}" if status.device.actual else ""
-    why = f" ({plain(status.device.reason)})" if status.device.reason else ""
-    return f"{plain(status.model) or '-'}, partials {plain(status.partial_model) or '-'}{device}{why}"
+    device = f" on {plain_message(status.device.actual)}" if status.device.actual else ""
+    why = f" ({plain_message(status.device.reason)})" if status.device.reason else ""
+    return f"{plain_message(status.model) or '-'}, partials {plain_message(status.partial_model) or '-'}{device}{why}"
 
 
 def _counters(so_far: pb.Counters) -> str:
@@ -110,7 +115,3 @@ def _counters(so_far: pb.Counters) -> str:
         f"{count(so_far.streams, 'stream')}, {so_far.refused_streams} refused; {span(so_far.audio)} of audio; "
         f"{count(so_far.utterances, 'utterance')}, {count(so_far.words, 'word')}, {so_far.suppressed} suppressed"
     )
-
-
-def _seconds(duration: Duration) -> float:
-    return duration.seconds + duration.nanos / 1e9

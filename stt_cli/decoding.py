@@ -1,27 +1,29 @@
-"""Turns a file, or what comes through a pipe, into a format and chunks of 100 ms.
+"""Turns a file or a pipe into a format and chunks of 100 ms.
 
-Blocking code for a thread of its own (`sources.py`). The only file that knows PyAV, which it loads when used.
+Blocking code for a thread of its own (`sources.py`). Containers are decoded by `stt_media`, which is loaded when used:
+to mono, by whitelists, without anything that a recording names. Headerless audio is passed on as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from stt_cli.errors import NotAudio, SourceError
 from stt_cli.events import AudioFormat
 
-if TYPE_CHECKING:
-    from av import AudioFrame, AudioResampler, AudioStream, Packet
-    from av.container import InputContainer
-
 CHUNK_MS = 100
-MIN_RATE_HZ, MAX_RATE_HZ, MAX_CHANNELS = 8_000, 192_000, 32  # what the server takes
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000  # what the server takes
 FALLBACK_RATE_HZ = 48_000  # for a recording outside of them
-# Opus and AAC end up to 0.1 s before the length their container tells; an estimated length is off by more.
-TOLERANCE_MS, TOLERANCE_SHARE = 500, 0.02
+# Recorders that write to a pipe cannot go back to the header and write a placeholder of 2 GiB or more:
+# arecord 0x80000000, sox 0x7FFFFFFF - 36, ffmpeg 0xFFFFFFFF.
+WAV_PLACEHOLDER_BYTES = 0x7FFF_0000
+MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")  # in the first frame
+HEAD_BYTES = 4096
 
 Warn = Callable[[str], None]
 
@@ -39,38 +41,42 @@ class Recording:
     duration_ms: float | None = None  # None: it does not say
 
 
-def open_file(path: Path, warn: Warn, max_channels: int = MAX_CHANNELS) -> Recording:
-    """Open a recording in any container that PyAV reads; one with more channels is mixed to one.
+def open_file(path: Path, warn: Warn, track: int | None = None) -> Recording:
+    """Open a recording in any container of the whitelist, mixed to one channel; `track`: from 1, among its audio.
 
     Raises:
-        SourceError: when it cannot be read.
+        SourceError: when it cannot be read, or has no such track.
         NotAudio: when it can, and there is no sound in it.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(8)
-        size_bytes = path.stat().st_size
+        file = path.open("rb")
+        with _closed_on_error(file):
+            return _open(file, str(path), warn, track, _states_length(file, path, warn))
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    if not head:
-        raise NotAudio(f"{path} is empty.")
-    if head[:4] == b"RIFF" and size_bytes < int.from_bytes(head[4:], "little") < 0xFFFF_FFF0:
-        warn(f"{path} is cut short: its header promises more sound than there is.")  # FFmpeg does not tell
-    return _open(f"file:{path}", str(path), warn, max_channels)  # or a colon in the name would make it a protocol
 
 
-def open_pipe(pipe: Readable, name: str, warn: Warn) -> Recording:
-    """Open what comes through a pipe in any container that can be read without seeking."""
-    return _open(pipe, name, warn)
+@contextmanager
+def _closed_on_error(file: BufferedReader) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
 
 
-def open_raw(pipe: Readable, name: str, audio_format: AudioFormat) -> Recording:
+def open_stream(stream: Readable, name: str, warn: Warn, track: int | None = None) -> Recording:
+    """Open a container in anything that can be read; one that cannot seek is read from its beginning to its end."""
+    return _open(stream, name, warn, track, states_length=None)
+
+
+def open_raw(pipe: Readable, name: str, audio_format: AudioFormat, warn: Warn = lambda sentence: None) -> Recording:
     """Open headerless sound; a chunk is as long as what has come, so that a slow pipe adds no delay."""
     chunk_bytes = audio_format.size_bytes(CHUNK_MS)
     first = pipe.read(chunk_bytes)
     if not first:
         raise NotAudio(f"{name} is empty.")
-    return Recording(audio_format, _read_all(pipe, first, chunk_bytes))
+    return Recording(audio_format, _whole_samples(_read_all(pipe, first, chunk_bytes), name, audio_format, warn))
 
 
 def _read_all(pipe: Readable, first: bytes, chunk_bytes: int) -> Iterator[bytes]:
@@ -79,116 +85,83 @@ def _read_all(pipe: Readable, first: bytes, chunk_bytes: int) -> Iterator[bytes]
         yield chunk
 
 
-def _open(file: str | Readable, name: str, warn: Warn, max_channels: int = MAX_CHANNELS) -> Recording:
-    import av  # half a second
+def _whole_samples(chunks: Iterator[bytes], name: str, audio_format: AudioFormat, warn: Warn) -> Iterator[bytes]:
+    """Yield the chunks, cut where samples end; what is left over at the end is no sample."""
+    size, held = audio_format.frame_bytes, b""
+    for chunk in chunks:
+        data = held + chunk
+        whole = len(data) // size * size
+        held = data[whole:]
+        if whole:
+            yield data[:whole]
+    if held:
+        warn(f"{name} ends inside a sample: its last {len(held)} of {size} bytes are left out. Is --raw right?")
+
+
+def _states_length(file: BufferedReader, path: Path, warn: Warn) -> bool | None:
+    """Return whether the header of a file states its length; None: that follows from its container.
+
+    Raises:
+        NotAudio: it is empty.
+    """
+    head = file.peek(HEAD_BYTES)[:HEAD_BYTES]
+    if not head:
+        raise NotAudio(f"{path} is empty.")
+    if head[:4] != b"RIFF":
+        return _mp3_states_length(file, head) or None
+    promised = int.from_bytes(head[4:8], "little")
+    if promised >= WAV_PLACEHOLDER_BYTES:
+        return False
+    if file.seekable() and path.stat().st_size < promised:
+        warn(f"{path} is cut short: its header promises more audio than there is.")  # FFmpeg does not report it
+    return None
+
+
+def _mp3_states_length(file: BufferedReader, head: bytes) -> bool:
+    """Return whether it is an MP3 whose first frame, after an ID3 tag, has the number of frames."""
+    if head[:3] == b"ID3" and file.seekable():
+        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+        file.seek(10 + size)
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+    return head[:1] == b"\xff" and any(tag in head for tag in MP3_LENGTH_TAGS)
+
+
+def _open(file: Readable, name: str, warn: Warn, track: int | None, states_length: bool | None) -> Recording:
+    from stt_media.errors import EmptyError, MediaError, NoAudioTrackError, NoSuchTrackError
+    from stt_media.recording import Recording as Media  # a quarter of a second
 
     try:
-        container = av.open(file, mode="r", metadata_errors="ignore")
+        media = Media(file, lambda phrase: warn(f"{name} {phrase}"), track, states_length)
+    except (NoAudioTrackError, EmptyError) as error:
+        raise NotAudio(f"{name} has no sound in it.") from error
+    except NoSuchTrackError as error:
+        raise SourceError(f"{name}: {error}.") from error
+    except MediaError as error:
+        raise NotAudio(f"{name} is no recording that can be read, or is damaged: {error}.") from error
     except OSError as error:
-        raise SourceError(f"{name} cannot be read: {error.strerror}.") from error
-    except (av.FFmpegError, ValueError) as error:
-        raise NotAudio(f"{name} is no recording that can be read, or its beginning is damaged.") from error
-    decoder = _Decoder(container, name, warn, max_channels)
-    chunks = decoder.chunks()
-    audio_format = decoder.format()
-    return Recording(audio_format, chunks, None if container.duration is None else container.duration / 1000)
+        raise SourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+    rate_hz = media.rate_hz if MIN_RATE_HZ <= media.rate_hz <= MAX_RATE_HZ else FALLBACK_RATE_HZ
+    audio_format = AudioFormat(rate_hz)
+    duration_ms = None if media.length_s is None else media.length_s * 1000
+    return Recording(audio_format, _chunks(media.samples(rate_hz), file, name, audio_format), duration_ms)
 
 
-class _Decoder:
-    """Decodes a container's first audio stream to 16-bit, at its own rate and with its own channels."""
+def _chunks(samples: Iterator[bytes], file: Readable, name: str, audio_format: AudioFormat) -> Iterator[bytes]:
+    """Yield chunks of 100 ms, then close the file, if it is one that can be closed.
 
-    def __init__(self, container: InputContainer, name: str, warn: Warn, max_channels: int) -> None:
-        self._container = container
-        self._name = name
-        self._warn = warn
-        self._damaged = 0  # packets
-        self._decoded_ms = 0.0
-        if not container.streams.audio:
-            container.close()
-            raise NotAudio(f"{name} has no sound in it.")
-        self._frames = self._decode()
-        self._first = next(self._frames, None)
-        if self._first is None:
-            container.close()
-            raise NotAudio(f"{name} has no sound in it that can be decoded.")
-        self._layout = self._first.layout.name if self._first.layout.nb_channels <= max_channels else "mono"
-        rate_hz = self._first.sample_rate
-        self._rate_hz = rate_hz if MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ else FALLBACK_RATE_HZ
-
-    def format(self) -> AudioFormat:
-        from av import AudioLayout
-
-        return AudioFormat(self._rate_hz, AudioLayout(self._layout).nb_channels)
-
-    def chunks(self) -> Iterator[bytes]:
-        audio_format = self.format()
-        size, waiting = audio_format.size_bytes(CHUNK_MS), bytearray()
-        with self._container:
-            for sound in self._sound():
-                self._decoded_ms += audio_format.duration_ms(len(sound))
-                waiting += sound
-                while len(waiting) >= size:
-                    yield bytes(waiting[:size])
-                    del waiting[:size]
-            if waiting:
-                yield bytes(waiting)
-            self._tell_what_is_missing()
-
-    def _sound(self) -> Iterator[bytes]:
-        """Yield the frames' samples, interleaved."""
-        resampler, shapes = self._resampler(), set[tuple[int, str, str]]()
-        for frame in self._all_frames():
-            shape = (frame.sample_rate, frame.layout.name, frame.format.name)
-            if shapes and shape not in shapes:  # as where one Ogg stream follows another
-                yield from map(_bytes_of, resampler.resample(None))
-                resampler = self._resampler()
-            shapes = {shape}
-            frame.pts = None  # gaps in the time stamps are no silence
-            yield from map(_bytes_of, resampler.resample(frame))
-        yield from map(_bytes_of, resampler.resample(None))
-
-    def _resampler(self) -> AudioResampler:
-        from av import AudioResampler
-
-        return AudioResampler(format="s16", layout=self._layout, rate=self._rate_hz)
-
-    def _all_frames(self) -> Iterator[AudioFrame]:
-        if self._first is not None:
-            yield self._first
-        yield from self._frames
-
-    def _decode(self) -> Iterator[AudioFrame]:
-        """Yield what can be decoded, passing over damaged packets."""
-        for packet in self._packets():
-            yield from self._decode_packet(packet)
-
-    def _packets(self) -> Iterator[Packet[AudioStream]]:
-        from av import FFmpegError
-
+    Raises:
+        SourceError: it cannot be read any further.
+    """
+    size, waiting = audio_format.size_bytes(CHUNK_MS), bytearray()
+    with file if isinstance(file, BufferedReader) else nullcontext():
         try:
-            yield from self._container.demux(self._container.streams.audio[0])
-        except FFmpegError:  # what follows cannot be found any more
-            self._damaged += 1
-
-    def _decode_packet(self, packet: Packet[AudioStream]) -> list[AudioFrame]:
-        from av import FFmpegError
-
-        try:
-            return list(packet.decode())
-        except FFmpegError:
-            self._damaged += 1
-            return []
-
-    def _tell_what_is_missing(self) -> None:
-        at = f"after {self._decoded_ms / 1000:.1f} s"
-        promised_ms = (self._container.duration or 0) / 1000
-        short_ms = promised_ms - self._decoded_ms
-        if short_ms > max(TOLERANCE_MS, promised_ms * TOLERANCE_SHARE):
-            self._warn(f"{self._name} ends {at}, of {promised_ms / 1000:.1f} s: it is cut short or damaged.")
-        elif self._damaged:
-            self._warn(f"{self._name} is damaged: some of its sound could not be decoded.")
-
-
-def _bytes_of(frame: AudioFrame) -> bytes:
-    size_bytes = frame.samples * frame.layout.nb_channels * 2
-    return bytes(frame.planes[0])[:size_bytes]  # planes are padded
+            for part in samples:
+                waiting += part
+                for start in range(0, len(waiting) // size * size, size):
+                    yield bytes(waiting[start : start + size])
+                del waiting[: len(waiting) // size * size]
+        except OSError as error:
+            raise SourceError(f"{name} cannot be read any further: {error.strerror}.") from error
+        if waiting:
+            yield bytes(waiting)

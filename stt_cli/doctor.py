@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from stt_cli.devices import OpenDevice
-from stt_cli.doctor_machine import clipboard_findings, cuda_finding, version_finding
+from stt_cli.doctor_machine import clipboard_findings, cuda_finding, proxy_finding, version_finding
 from stt_cli.doctor_server import server_findings
 from stt_cli.doctor_sound import microphone_finding, microphones_finding
 from stt_cli.findings import Finding, Verdict
+from stt_cli.sanitize import plain_message
 from stt_cli.target import Target
 
 STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
@@ -21,6 +22,8 @@ STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 async def examine(target: Target, device: str | None, open_device: OpenDevice) -> AsyncIterator[Finding]:
     """Yield what is found, as it is found; `device` is the microphone to listen to."""
     yield version_finding()
+    if proxies := proxy_finding():
+        yield proxies
     for address in target.addresses:
         async for finding in server_findings(target, address):
             yield finding
@@ -43,10 +46,11 @@ async def tell(findings: AsyncIterator[Finding], console: Console) -> bool:
 
 
 def line(finding: Finding) -> Text:
-    text = Text.assemble((f"{finding.verdict.value:<5}", STYLES[finding.verdict]), f"{finding.subject}: ")
-    text.append(finding.sentence)
+    subject = plain_message(finding.subject)
+    text = Text.assemble((f"{finding.verdict.value:<5}", STYLES[finding.verdict]), f"{subject}: ")
+    text.append(plain_message(finding.sentence))
     if finding.remedy:
-        text.append(f" {finding.remedy}", "dim")
+        text.append(f" {plain_message(finding.remedy)}", "dim")
     return text
 
 

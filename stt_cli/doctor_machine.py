@@ -19,6 +19,7 @@ from stt_cli.findings import Finding, ok, warn
 TIMEOUT_S = 20.0  # loading ctranslate2 from a cold disk
 PACKAGES = ("grpcio", "protobuf", "av", "sounddevice", "rich", "click")
 CUDA = "from stt_service.devices import look_for_cuda as look; cuda = look(); print(cuda.count, cuda.missing, sep='|')"
+PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 DESKTOP = "import pyperclip; copy, _ = pyperclip.determine_clipboard(); print(getattr(copy, '__name__', ''))"
 
 
@@ -37,6 +38,15 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def proxy_finding(environment: Mapping[str, str] = os.environ) -> Finding | None:
+    """Return which proxies the environment names; None if there is none. Their values may hold passwords."""
+    named = [name for name in environment if name.lower() in PROXIES and environment[name]]
+    if not named:
+        return None
+    names = ", ".join(sorted(named))
+    return ok("proxy", f"{names} in the environment: ignored, connections to a server never go through a proxy.")
 
 
 async def cuda_finding(program: str = CUDA) -> Finding:

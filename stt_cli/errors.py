@@ -12,6 +12,8 @@ A message is one sentence that names the thing, the value and what would do.
 
 from __future__ import annotations
 
+from stt_cli.sanitize import plain_message
+
 
 class ClientError(Exception):
     """The root of the tree."""
@@ -33,8 +35,9 @@ class ServiceError(ClientError):
     """The server said no, or was lost on the way."""
 
     def __init__(self, message: str, status: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
+        """Take texts as the server sent them; they are kept as one line each that is safe to print."""
+        super().__init__(plain_message(message))
+        self.status = plain_message(status)
         self.retry_after_s = retry_after_s  # when the server asks to be left alone for a while
 
 

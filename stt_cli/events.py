@@ -5,7 +5,7 @@ Positions are whole milliseconds of audio since the start of the stream.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 
 
@@ -47,16 +47,16 @@ class Settings:
     prompt: str | None = None
     hotwords: tuple[str, ...] = ()
     translate: bool | None = None
+    silence_s: float | None = None  # that ends an utterance, 0.1..10
+    min_utterance_s: float | None = None  # silence ends none that is shorter, 0..20
+    max_utterance_s: float | None = None  # then it is split, 5..28
+    sensitivity: float | None = None  # of the speech detector, 0..1
 
 
 def merged(settings: Settings, later: Settings) -> Settings:
     """Return what is in force once the later settings have come."""
-    return Settings(
-        settings.language if later.language is None else later.language,
-        settings.prompt if later.prompt is None else later.prompt,
-        later.hotwords or settings.hotwords,
-        settings.translate if later.translate is None else later.translate,
-    )
+    given = {field.name: getattr(later, field.name) for field in fields(later)}
+    return replace(settings, **{name: value for name, value in given.items() if value not in (None, ())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Final(Event):
     language: str
     language_probability: float
     confidence: float
-    endpoint: str  # silence, max_length, finalize, end_of_audio, drain, stalled
+    endpoint: str  # silence, max_length, finalize, end_of_audio, drain, stalled; unknown: of a newer server
     latency: Latency
     words: tuple[Word, ...] = ()
 
@@ -173,6 +173,7 @@ class Progress(Event):
 
 class ConnectionState(Enum):
     CONNECTING = "connecting"
+    WAITING = "waiting"  # a server answers and has no free slot yet; `message` is its reason
     CONNECTED = "connected"
     RECONNECTING = "reconnecting"  # lost, refused or not there: `message` says which
     RESUMED = "resumed"

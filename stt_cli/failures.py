@@ -1,19 +1,24 @@
-"""What goes wrong in a command becomes a line on stderr and an exit code here, and nowhere else."""
+"""What commands print: their answer on stdout; what goes wrong as a line on stderr and an exit code."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 from stt_cli.errors import ClientError, Unreachable
+from stt_cli.sanitize import plain_lines, plain_message
+from stt_cli.terminal import abandon_stdout
 
 
 class NotReached(click.ClickException):
     exit_code = 3
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print lines that may contain text of a server or of a file."""
+    click.echo(plain_lines(text), err=err)
 
 
 @contextmanager
@@ -22,9 +27,9 @@ def failures() -> Iterator[None]:
     try:
         yield
     except Unreachable as error:
-        raise NotReached(str(error)) from error
+        raise NotReached(plain_message(str(error))) from error
     except ClientError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(plain_message(str(error))) from error
     except BrokenPipeError:  # as in `stt-cli recognize talk.wav | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+        abandon_stdout()
         raise click.exceptions.Exit(0)

@@ -20,12 +20,14 @@ class Hearing:
         self._stop = stop
         self._journal = journal
         self._silence = silence
+        self.has_signal = False  # anything but zeros, which a muted microphone delivers
 
     def warn(self, sentence: str) -> None:
         self._screen.warn(sentence)
 
     def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
         self._screen.heard(chunk, audio_format)
+        self.has_signal = self.has_signal or bool(chunk.strip(b"\0"))
         if self._journal is not None:
             self._keep(self._journal, chunk, audio_format)
         if self._silence is not None and self._silence.heard(audio_format.duration_ms(len(chunk))):

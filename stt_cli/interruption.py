@@ -1,4 +1,7 @@
-"""What Ctrl-C and SIGTERM do: the first ends the sources, or all if none is open; the second ends all."""
+"""What Ctrl-C, SIGTERM and SIGHUP do: the first ends the sources, or all if none is open; the second ends all.
+
+A terminal that closes may send SIGHUP twice, by itself and by its shell. So SIGHUP never counts as the second signal.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ class Interruption:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+        loop, signals = asyncio.get_running_loop(), [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            signals.append(signal.SIGHUP)
         for number in signals:
             loop.add_signal_handler(number, self.interrupt, number)
         try:
@@ -42,6 +47,8 @@ class Interruption:
             self._sources.remove(source)
 
     def interrupt(self, number: signal.Signals) -> None:
+        if self.signal is not None and number is signal.SIGHUP:
+            return
         first, self.signal = self.signal is None, number
         if first and self._sources:
             self._stopping()

@@ -10,7 +10,7 @@ import fcntl
 import json
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -168,6 +168,7 @@ def settings_of(path: Path) -> Settings:
     try:
         with av.open(str(path)) as container:
             told = json.loads(container.metadata.get(TAG, "{}"))
-            return Settings(**{**told, "hotwords": tuple(told.get("hotwords", ()))})
+            known = {field.name: told[field.name] for field in fields(Settings) if field.name in told}
+            return Settings(**{**known, "hotwords": tuple(known.get("hotwords", ()))})
     except (OSError, ValueError, TypeError):
         return Settings()

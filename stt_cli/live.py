@@ -26,10 +26,11 @@ from stt_cli.events import (
     Suppressed,
 )
 from stt_cli.level import level
-from stt_cli.render import plain
+from stt_cli.sanitize import plain, plain_message
 
 REDRAW_S = 0.1  # as often as a microphone delivers
 NARROW = 80  # cells; a wider terminal has room for a finer meter
+CHARACTERS_PER_CELL = 8  # at most, as an emoji of a family has
 BAR_CELLS, WIDE_BAR_CELLS = 4, 10
 ERASE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 CONNECTED = Connection(ConnectionState.CONNECTED)
@@ -75,10 +76,13 @@ class LiveScreen:
         self._stdout.flush()
 
     def warn(self, sentence: str) -> None:
-        self._print(Text(plain(sentence)))
+        self._print(Text(plain_message(sentence)))
 
     def aside(self, sentence: str) -> None:
-        self._print(Text(plain(sentence), style="dim"))
+        self._print(Text(plain_message(sentence), style="dim"))
+
+    def rescue(self, text: str) -> None:
+        self._print(Text(text.rstrip("\n")))
 
     def partial(self, partial: Partial) -> None:
         self._partial = partial
@@ -155,7 +159,9 @@ class LiveScreen:
 
 def tail(partial: Partial, cells: int) -> Text:
     """Return the partial's end, as many words as fit: the newest are those to see."""
-    text = Text.assemble((_shown(partial.stable), "bold"), (_shown(partial.unstable), "dim"))
+    stable, unstable = _last(partial, cells * CHARACTERS_PER_CELL)
+    whole, bright = plain(stable + unstable), len(plain(stable))
+    text = Text.assemble((whole[:bright], "bold"), (whole[bright:], "dim"))
     start = len(text)
     while start > 0 and cell_len(text.plain[start - 1 :]) <= cells:
         start -= 1
@@ -164,6 +170,8 @@ def tail(partial: Partial, cells: int) -> Text:
     return text[start:] if start < len(text) else Text()
 
 
-def _shown(text: str) -> str:
-    """Keep the spaces at both ends: they part stable from unstable."""
-    return "".join(character if character.isprintable() else " " for character in text)
+def _last(partial: Partial, characters: int) -> tuple[str, str]:
+    """Return the last characters of the partial, stable and unstable."""
+    unstable = partial.unstable[-characters:]
+    more = characters - len(unstable)
+    return partial.stable[-more:] if more else "", unstable

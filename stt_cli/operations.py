@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from stt.v1 import control_pb2 as pb
 
+from stt_cli.channel import received
 from stt_cli.columns import columns, count, span
 from stt_cli.errors import ServiceError
+from stt_cli.messages import UNKNOWN, as_object, name_of, seconds
 from stt_cli.operator import TIMEOUT_S, operating
+from stt_cli.sanitize import to_json
 from stt_cli.target import Target
 
 POLL_S = 0.5  # while a model loads
@@ -70,7 +71,7 @@ def terminate(control: Target, session_id: str) -> str:
 
 def models(control: Target, as_json: bool) -> str:
     answer = asyncio.run(_ask(control, "ListModels", pb.ListModelsRequest(), pb.ListModelsResponse))
-    return as_objects(answer.models) if as_json else "\n".join(columns(_model_rows(answer.models)))
+    return as_objects(answer.models) if as_json else "\n".join(columns(model_rows(answer.models)))
 
 
 def load(control: Target, name: str, purpose: str) -> str:
@@ -101,34 +102,40 @@ def drain(control: Target, cancel: bool) -> str:
 
 async def _ask(control: Target, call: str, request: Message, kind: type[Answer]) -> Answer:
     async with operating(control) as (stub, metadata):
-        return cast("Answer", await getattr(stub, call)(request, timeout=TIMEOUT_S, metadata=metadata))
+        answer = await getattr(stub, call)(request, timeout=TIMEOUT_S, metadata=metadata)
+        return received(cast("Answer | None", answer), str(control))
 
 
 async def _load(control: Target, request: pb.LoadModelRequest) -> pb.Model:
     async with operating(control) as (stub, metadata):
-        model = (await stub.LoadModel(request, timeout=TIMEOUT_S, metadata=metadata)).model
+        begun = await stub.LoadModel(request, timeout=TIMEOUT_S, metadata=metadata)
+        model = received(begun, str(control)).model
         while model.state == pb.MODEL_STATE_LOADING:
             await asyncio.sleep(POLL_S)
             listed = await stub.ListModels(pb.ListModelsRequest(), timeout=TIMEOUT_S, metadata=metadata)
-            model = next((each for each in listed.models if each.name == request.name), pb.Model())
+            model = next(
+                (each for each in received(listed, str(control)).models if each.name == request.name), pb.Model()
+            )
         return cast("pb.Model", model)
 
 
 def as_objects(messages: Iterable[Message]) -> str:
     """Return messages as a list in protobuf's JSON, fields at their defaults included."""
-    return json.dumps([as_object(message) for message in messages], ensure_ascii=False, indent=2)
-
-
-def as_object(message: Message) -> dict[str, object]:
-    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return to_json([as_object(message) for message in messages], indent=2)
 
 
 def _settings(parameters: Sequence[pb.Parameter], as_json: bool) -> str:
-    """Return lines that could stand in an `.env`, each with what would do behind a #."""
-    if as_json:
-        return as_objects(parameters)
-    rows = [(f"{each.name}={each.value}", f"# {_accepted(each)}; {SCOPES[each.scope]}") for each in parameters]
+    return as_objects(parameters) if as_json else settings_table(parameters)
+
+
+def settings_table(parameters: Iterable[pb.Parameter]) -> str:
+    """Return lines that could stand in an `.env`, each with the valid values behind a #."""
+    rows = [(f"{each.name}={each.value}", f"# {_accepted(each)}; {_scope(each)}") for each in parameters]
     return "\n".join(columns(rows))
+
+
+def _scope(parameter: pb.Parameter) -> str:
+    return SCOPES.get(parameter.scope, f"it is {UNKNOWN} to this client when a change holds")
 
 
 def _accepted(parameter: pb.Parameter) -> str:
@@ -142,15 +149,14 @@ def session_rows(sessions: Iterable[pb.Session]) -> list[tuple[str, ...]]:
 
 
 def _session_row(session: pb.Session) -> tuple[str, ...]:
-    phase = pb.SessionPhase.Name(session.phase).removeprefix("SESSION_PHASE_").lower()
     return (
         session.id,
         session.client_id or "-",
         session.peer,
         span(session.age),
         span(session.heard),
-        phase,
-        f"{session.lag.ToTimedelta().total_seconds():.1f} s",
+        name_of(pb.SessionPhase, session.phase, "SESSION_PHASE_"),
+        f"{seconds(session.lag):.1f} s",
         str(session.utterances),
         str(session.words),
         session.language,
@@ -158,14 +164,14 @@ def _session_row(session: pb.Session) -> tuple[str, ...]:
     )
 
 
-def _model_rows(models: Iterable[pb.Model]) -> list[tuple[str, ...]]:
+def model_rows(models: Iterable[pb.Model]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("NAME", "STATE", "NEW STREAMS USE IT FOR", "STREAMS", "COMPUTES IN", "")]
     for model in models:
-        state = pb.ModelState.Name(model.state).removeprefix("MODEL_STATE_").lower()
+        state = name_of(pb.ModelState, model.state, "MODEL_STATE_")
         cells = (_roles(model) or "-", str(model.users), model.compute_type or "-", model.reason)
         rows.append((model.name, state, *cells))
     return rows
 
 
 def _roles(model: pb.Model) -> str:
-    return " and ".join(pb.Role.Name(role).removeprefix("ROLE_").lower() for role in model.roles)
+    return " and ".join(name_of(pb.Role, role, "ROLE_") for role in model.roles)

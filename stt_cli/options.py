@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from stt_cli.arguments import Hotwords, RawFormat, ServerAddresses
+from stt_cli.arguments import Hotwords, Number, RawFormat, ServerAddresses
 from stt_cli.events import AudioFormat, Settings
 from stt_cli.request import Audio, Writing
 from stt_cli.target import Target, Tls
@@ -24,6 +24,37 @@ TLS_OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option("--tls-ca", type=PEM_FILE, metavar="FILE", help="Trust this authority (PEM) instead."),
     click.option("--tls-cert", type=PEM_FILE, metavar="FILE", help="Show this certificate (PEM) to the server."),
     click.option("--tls-key", type=PEM_FILE, metavar="FILE", help="The certificate's key (PEM)."),
+)
+
+
+UTTERANCE_OPTIONS: tuple[Callable[[Command], Command], ...] = (
+    click.option(
+        "--silence",
+        "silence_s",
+        type=Number(0.1, 10),
+        metavar="SECONDS",
+        help="Silence that ends an utterance, 0.1 to 10 s; else the server's.",
+    ),
+    click.option(
+        "--min-utterance",
+        "min_utterance_s",
+        type=Number(0, 20),
+        metavar="SECONDS",
+        help="Silence does not end an utterance shorter than this, 0 to 20 s; else the server's.",
+    ),
+    click.option(
+        "--max-utterance",
+        "max_utterance_s",
+        type=Number(5, 28),
+        metavar="SECONDS",
+        help="Split an utterance at this length, 5 to 28 s; else the server's.",
+    ),
+    click.option(
+        "--sensitivity",
+        type=Number(0, 1),
+        metavar="NUMBER",
+        help="Sensitivity of the speech detector, 0 to 1; higher takes fainter sounds for speech; else the server's.",
+    ),
 )
 
 
@@ -88,17 +119,20 @@ def source_options(command: Command) -> Command:
         realtime: bool,
         jobs: int,
         raw: AudioFormat | None,
+        track: int | None,
         device: str | None,
-        silence_s: float | None,
+        until_silence_s: float | None,
         journal: Path | None,
         **others: object,
     ) -> object:
         if raw and not sources:
             raise click.UsageError("--raw is for files and standard input (-), not for the microphone.")
-        for option, value in (("--device", device), ("--until-silence", silence_s), ("--journal", journal)):
+        if track is not None and (raw or not sources):
+            raise click.UsageError("--track is for recordings in containers, not for the microphone or --raw.")
+        for option, value in (("--device", device), ("--until-silence", until_silence_s), ("--journal", journal)):
             if sources and value is not None:
                 raise click.UsageError(f"{option} is for the microphone, and sources are given.")
-        audio = Audio(sources, raw, realtime, device, silence_s, journal, jobs)
+        audio = Audio(sources, raw, realtime, device, until_silence_s, journal, jobs, track)
         return command(*arguments, audio=audio, **others)
 
     return with_options(
@@ -107,14 +141,20 @@ def source_options(command: Command) -> Command:
         click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Recordings at once."),
         click.option("--raw", type=RawFormat(), help="The sources are headerless: s16le, f32le, mulaw or alaw."),
         click.option(
+            "--track",
+            type=click.IntRange(1, 512),
+            metavar="NUMBER",
+            help="The audio track to recognize, from 1; else the default one.",
+        ),
+        click.option(
             "--device",
             metavar="NAME",
             help="A microphone, by part of its name: see `stt-cli devices`. file:PATH plays a recording in its place.",
         ),
         click.option(
             "--until-silence",
-            "silence_s",
-            type=click.FloatRange(0.5, 3600),
+            "until_silence_s",
+            type=Number(0.5, 3600),
             metavar="SECONDS",
             help="End the microphone when nobody has spoken for so long.",
         ),
@@ -131,15 +171,28 @@ def speech_options(command: Command) -> Command:
     """Add how speech is recognised; the command gets it as `settings`."""
 
     @wraps(command)
-    def gathered(
+    def gathered(  # noqa: PLR0913  (click hands over options one by one)
         *arguments: object,
         language: str | None,
         prompt: str | None,
         hotwords: tuple[tuple[str, ...], ...],
         translate: bool,
+        silence_s: float | None,
+        min_utterance_s: float | None,
+        max_utterance_s: float | None,
+        sensitivity: float | None,
         **others: object,
     ) -> object:
-        settings = Settings(language, prompt, tuple(chain.from_iterable(hotwords)), translate or None)
+        settings = Settings(
+            language,
+            prompt,
+            tuple(chain.from_iterable(hotwords)),
+            translate or None,
+            silence_s,
+            min_utterance_s,
+            max_utterance_s,
+            sensitivity,
+        )
         return command(*arguments, settings=settings, **others)
 
     return with_options(
@@ -148,6 +201,7 @@ def speech_options(command: Command) -> Command:
         click.option("--prompt", metavar="TEXT", help="Text that steers spelling and style."),
         click.option("--hotwords", type=Hotwords(), multiple=True, help="Words to favour; may be repeated."),
         click.option("--translate", is_flag=True, help="English, whatever the language spoken."),
+        *UTTERANCE_OPTIONS,
     )
 
 
@@ -178,7 +232,12 @@ def writing_options(command: Command) -> Command:
             show_default=True,
             help="json: one object a line, described in docs/recognize.schema.json.",
         ),
-        click.option("-o", "--output", metavar="FILE", help="Write there; to FOLDER/, one file for each source."),
+        click.option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write there; to FOLDER/, one file for each source. An older FILE stays until the text is complete.",
+        ),
         click.option(
             "--partials/--no-partials", default=None, help="Show what is being said; if not given: on a terminal."
         ),

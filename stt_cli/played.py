@@ -25,7 +25,7 @@ class PlayedDevice:
             SourceError: when it cannot be read or has no sound in it.
         """
         self._warnings = list[str]()
-        self._recording = open_file(path, self._warnings.append, max_channels=1)
+        self._recording = open_file(path, self._warnings.append)
         self._stopped = threading.Event()
         self.name = path.name
         self.sample_rate_hz = self._recording.format.sample_rate_hz

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, auto
 
 from stt_cli import client
 from stt_cli.clipboard import Clipboard, Copied
-from stt_cli.errors import NotAudio, ServiceError, SourceError
+from stt_cli.errors import NotAudio, OutputError, ServiceError, SourceError
 from stt_cli.events import AudioFormat, StreamOptions
 from stt_cli.hearing import Hearing
 from stt_cli.interruption import Interruption
@@ -21,12 +21,16 @@ from stt_cli.journal import Journal
 from stt_cli.outputs import Outputs
 from stt_cli.render import CAPTION_FORMATS
 from stt_cli.request import Request
+from stt_cli.retries import PATIENT, Patience
 from stt_cli.screen import Screen
 from stt_cli.silence import SilenceWatch
 from stt_cli.sources import Source
 from stt_cli.tasks import tasks
 from stt_cli.telling import Telling
 from stt_cli.turns import Turn, Turns
+
+# A batch may have more jobs than the server has slots; a slot is free again when a long recording has ended.
+BATCH = Patience(slot_s=24 * 3600.0)
 
 
 class ExitCode(IntEnum):
@@ -58,7 +62,7 @@ async def recognize(
     """Recognise all sources; tell of those that fail and go on with the others; return the exit code.
 
     Raises:
-        ServiceError, SourceError, OutputError: when there is no point in going on.
+        ServiceError, SourceError: when there is no point in going on.
         BrokenPipeError: when nobody reads stdout any more.
     """
     recognition = _Recognition(request, screen, clipboard)
@@ -66,6 +70,27 @@ async def recognize(
         return await recognition.run(items, outputs)
     finally:
         screen.close()
+
+
+class _Report:
+    """What the outputs have to report goes to the screen."""
+
+    def __init__(self, screen: Screen, with_headers: bool) -> None:
+        self._screen = screen
+        self._with_headers = with_headers
+
+    def begins(self, name: str) -> None:
+        if self._with_headers:
+            self._screen.aside(f"# {name}")
+
+    def note(self, sentence: str) -> None:
+        self._screen.warn(sentence)
+
+    def failed(self, error: OutputError) -> None:
+        self._screen.warn(f"Error: {error} The text that it does not hold follows here.")
+
+    def rescue(self, text: str) -> None:
+        self._screen.rescue(text)
 
 
 class _Recognition:
@@ -77,8 +102,8 @@ class _Recognition:
         self._screen = screen
         self._clipboard = clipboard
         self._interruption = Interruption(screen.finishing)
-        self._with_headers = False
         self._copy_failed = False
+        self._lost: ServiceError | None = None  # with the server: no more sources are begun
         self._options = StreamOptions(
             settings=request.settings,
             partials=screen.live if self._writing.partials is None else self._writing.partials,
@@ -101,24 +126,23 @@ class _Recognition:
         return ExitCode.FAILED if Result.FAILED in results else ExitCode.OK
 
     async def _all(self, items: Sequence[Item], outputs: Outputs) -> list[Result]:
-        """Recognise the sources, as many at once as was asked for."""
-        self._with_headers = len(items) > 1 and self._writing.format == "text"
-        turns, waiting, results = Turns(outputs, len(items), self._headline), iter(enumerate(items)), list[Result]()
+        """Recognize the sources, as many at once as was asked for."""
+        report = _Report(self._screen, with_headers=len(items) > 1 and self._writing.format == "text")
+        turns, waiting, results = Turns(outputs, len(items), report), iter(enumerate(items)), list[Result]()
 
         async def work() -> None:
             for place, item in waiting:
-                if self._interruption.signal is None:
+                if self._interruption.signal is None and self._lost is None:
                     with turns.turn(place) as turn:
                         results.append(await self._attempt(item, turn))
 
-        async with tasks() as group:
-            for _ in range(self._request.audio.jobs):
-                group.create_task(work())
-        return results
-
-    def _headline(self, name: str) -> None:
-        if self._with_headers:
-            self._screen.aside(f"# {name}")
+        with closing(turns):
+            async with tasks() as group:
+                for _ in range(self._request.audio.jobs):
+                    group.create_task(work())
+        if self._lost is not None:
+            raise self._lost
+        return [*results, Result.FAILED] if turns.has_failed else results
 
     async def _attempt(self, item: Item, turn: Turn) -> Result:
         try:
@@ -132,7 +156,8 @@ class _Recognition:
         except ServiceError as error:
             self._tell_of_the_journal(item)
             if error.status == "UNAVAILABLE":
-                raise  # it will be so for the next one too
+                self._lost = self._lost or error  # it will be so for the next one too
+                return Result.FAILED
             self._screen.warn(f"Error: {item.source.name}: {error}")
             return Result.FAILED
         return Result.DONE
@@ -151,22 +176,33 @@ class _Recognition:
             screen.lasts(source.duration_ms)
             if item.ends_by_signal and screen.live:
                 screen.aside(f"Listening to {source.name}; Ctrl-C ends.")
-            turn.begin(item.file or source.name)
             telling = Telling(self._writing, item.file, screen, turn.write, self._copy)
+            turn.begin(item.file or source.name, telling.opening)
             with self._interruption.ending(source):
-                await self._stream(source, audio_format, hearing, telling)
+                await self._stream(item, audio_format, hearing, telling)
+            turn.complete()
+            if not telling.has_words:
+                self._report_silence(item, hearing, screen)
         finally:
             source.close()
             hearing.close()
             screen.close()
 
-    async def _stream(self, source: Source, audio_format: AudioFormat, hearing: Hearing, telling: Telling) -> None:
-        telling.begin()
+    async def _stream(self, item: Item, audio_format: AudioFormat, hearing: Hearing, telling: Telling) -> None:
         options = replace(self._options, format=audio_format)
-        async with aclosing(client.recognize(self._request.target, source.chunks(), options)) as events:
+        patience = PATIENT if item.ends_by_signal else BATCH
+        chunks = item.source.chunks()
+        async with aclosing(client.recognize(self._request.target, chunks, options, patience)) as events:
             async for event in events:
                 hearing.follow(event)
                 telling.tell(event)
+
+    def _report_silence(self, item: Item, hearing: Hearing, screen: Screen) -> None:
+        name = item.source.name
+        if item.ends_by_signal and not hearing.has_signal:
+            screen.warn(f"The microphone {name} delivered only silence: is it muted?")
+        elif item.ends_by_signal or self._interruption.signal is None:
+            screen.warn(f"No speech found in {name}.")
 
     def _copy(self, text: str) -> None:
         if self._clipboard is not None:

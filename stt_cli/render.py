@@ -5,12 +5,12 @@ docs/recognize.schema.json describes the JSON; a test holds them to each other.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Protocol
 
 from stt_cli.captions import Caption, captions
 from stt_cli.events import Event, Final, Partial, Suppressed, Word
+from stt_cli.sanitize import plain, to_json
 
 SUFFIXES = {"text": ".txt", "json": ".jsonl", "srt": ".srt", "vtt": ".vtt"}
 CAPTION_FORMATS = frozenset({"srt", "vtt"})
@@ -37,11 +37,6 @@ def renderer(name: str, file: str | None = None, words: bool = False) -> Rendere
         "vtt": WebVtt,
     }
     return makers[name]()
-
-
-def plain(text: str) -> str:
-    """Return the text on one line, without control characters, which a terminal would obey."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())
 
 
 class Text:
@@ -86,7 +81,7 @@ class JsonLines:
             case _:
                 return ""
         file = {} if self._file is None else {"file": self._file}
-        return json.dumps(file | said, ensure_ascii=False) + "\n"
+        return to_json(file | said) + "\n"
 
 
 class Srt:

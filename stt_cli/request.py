@@ -32,6 +32,7 @@ class Audio:
     silence_s: float | None = None  # that ends the microphone
     journal: Path | None = None  # where what the microphone hears is kept
     jobs: int = 1
+    track: int | None = None  # of a recording's audio tracks, from 1; None: the default one
 
 
 @dataclass(frozen=True, slots=True)

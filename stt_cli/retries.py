@@ -22,6 +22,7 @@ class Patience:
     """How long to go on without a server, in seconds, and how much audio may wait for one."""
 
     first_s: float = 5.0  # before one has ever answered; 0: one try at each address
+    slot_s: float = 3600.0  # before one has ever had a free slot
     lost_s: float = 3600.0  # once one has
     owed_s: float = 60.0  # once the audio has ended
     kept_s: float = 3600.0  # of audio; then no more is taken. More than a minute lies on disk: 115 MB an hour at 16 kHz
@@ -40,6 +41,7 @@ class Retries:
         self._failures = 0  # since a stream last began
         self._fruitless = 0
         self._alone_since_s = now_s
+        self._full_since_s: float | None = None
         self._ever_began = False
         self._began = False
 
@@ -76,7 +78,9 @@ class Retries:
 
     def _check_patience(self, error: ServiceError, now_s: float, ended_s: float | None) -> None:
         waited_s = now_s - self._alone_since_s
-        if not self._ever_began:
+        if not self._ever_began and asks_to_wait(error):
+            self._check_slot_patience(error, now_s)
+        elif not self._ever_began:
             if waited_s >= self._patience.first_s and self._failures >= self._addresses:
                 raise error
         elif waited_s >= self._patience.lost_s:
@@ -84,14 +88,30 @@ class Retries:
         elif ended_s is not None and now_s - max(ended_s, self._alone_since_s) >= self._patience.owed_s:
             raise _given_up(error, f"no server took the end of the dictation for {self._patience.owed_s:.0f} s")
 
+    def _check_slot_patience(self, error: ServiceError, now_s: float) -> None:
+        """Wait for a slot: a server that answers is there, so patience with one that is not begins again."""
+        self._alone_since_s = now_s
+        if self._full_since_s is None:
+            self._full_since_s = now_s
+        waited_s = now_s - self._full_since_s
+        if waited_s >= self._patience.slot_s and self._failures >= self._addresses:
+            raise _given_up(error, f"no slot was free for {waited_s:.0f} s") if waited_s else error
+
     def _wait_s(self, error: ServiceError) -> float:
         """Return no wait while there are addresses that were not tried since the last one."""
         rounds, untried = divmod(self._failures, self._addresses)
         if untried:
             return 0.0
-        if error.status == "RESOURCE_EXHAUSTED" and error.retry_after_s is not None:
-            return min(error.retry_after_s, LONGEST_ASKED_S) * (1 + self._chance())  # or all come back at once
-        return float(min(LONGEST_S, FIRST_S * 2 ** min(rounds - 1, 10)) * self._chance())
+        backoff_s = float(min(LONGEST_S, FIRST_S * 2 ** min(rounds - 1, 10)) * self._chance())
+        if error.retry_after_s is not None and asks_to_wait(error):
+            asked_s = min(error.retry_after_s, LONGEST_ASKED_S) * (1 + self._chance())  # or all come back at once
+            return max(asked_s, backoff_s)  # a server may ask for no delay at all
+        return backoff_s
+
+
+def asks_to_wait(error: ServiceError) -> bool:
+    """Return whether a server is there and has no free slot for the time being."""
+    return error.status == "RESOURCE_EXHAUSTED" and error.retry_after_s is not None
 
 
 def _given_up(error: ServiceError, why: str) -> ServiceError:

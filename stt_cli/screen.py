@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol, TextIO
 
 from stt_cli.events import AudioFormat, Connection, ConnectionState, Event, Notice, Partial
-from stt_cli.render import plain
+from stt_cli.sanitize import plain, plain_message
 
 
 class Screen(Protocol):
@@ -41,6 +41,9 @@ class Screen(Protocol):
     def aside(self, sentence: str) -> None:
         """Write a line of less weight to stderr."""
 
+    def rescue(self, text: str) -> None:
+        """Write rendered text to stderr, whole: its output could not take it."""
+
     def partial(self, partial: Partial) -> None: ...
 
     def notice(self, notice: Notice) -> None:
@@ -61,6 +64,7 @@ class PlainScreen:
         self._stdout = stdout
         self._stderr = stderr
         self._is_lost = False
+        self._has_waited = False
 
     def part(self, name: str) -> PlainScreen:
         return self
@@ -74,14 +78,21 @@ class PlainScreen:
         self._stdout.flush()
 
     def warn(self, sentence: str) -> None:
-        self._stderr.write(f"{plain(sentence)}\n")
+        self._line(plain_message(sentence))
+
+    def _line(self, line: str) -> None:
+        self._stderr.write(f"{line}\n")
         self._stderr.flush()
 
     def aside(self, sentence: str) -> None:
         self.warn(sentence)
 
+    def rescue(self, text: str) -> None:
+        self._stderr.write(text)
+        self._stderr.flush()
+
     def partial(self, partial: Partial) -> None:
-        self.warn(partial.stable + partial.unstable)
+        self._line(plain(partial.stable + partial.unstable))
 
     def notice(self, notice: Notice) -> None:
         self.warn(f"Notice: {notice.message}")
@@ -90,6 +101,9 @@ class PlainScreen:
 
     def follow(self, event: Event) -> None:
         match event:
+            case Connection(state=ConnectionState.WAITING, message=message) if not self._has_waited:
+                self.warn(f"{message} Waiting for a free slot.")
+                self._has_waited = True  # once is enough for all recordings of a run
             case Connection(state=ConnectionState.RECONNECTING, message=message) if not self._is_lost:
                 self.warn(f"{message} What is said is kept, and the server tried again.")
                 self._is_lost = True

@@ -7,19 +7,23 @@ holds up neither the loop nor the end of the program.
 from __future__ import annotations
 
 import asyncio
+import stat
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from stt_cli.decoding import Readable, Recording, Warn, open_file, open_pipe, open_raw
-from stt_cli.errors import SourceError
+from stt_cli.decoding import Readable, Recording, Warn, open_file, open_raw
+from stt_cli.errors import ClientError, SourceError
 from stt_cli.events import AudioFormat
+from stt_cli.piped import closing_with, open_pipe
 
 QUEUED_CHUNKS = 8  # enough that decoding and sending overlap
 STDIN = "-"
+WRITER_S = 2.0  # after which one who waits for a FIFO's writer is told
 
 
 class Listener(Protocol):
@@ -81,7 +85,7 @@ class Reader:
             case AudioFormat() as audio_format:
                 return audio_format
             case Exception() as error:
-                raise error
+                raise self._source_error(error)
             case other:
                 raise SourceError(f"{self.name} was given up before it opened ({other!r}).")
 
@@ -92,9 +96,18 @@ class Reader:
                     self._room.release()
                     yield chunk
                 case Exception() as error:
-                    raise error
+                    raise self._source_error(error)
                 case _:
                     return
+
+    def _source_error(self, error: Exception) -> ClientError:
+        """Return an error that ends this source alone, whatever went wrong in its thread."""
+        if isinstance(error, ClientError):
+            return error
+        reason = (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
+        failure = SourceError(f"{self.name} cannot be read: {reason}.")
+        failure.__cause__ = error
+        return failure
 
     def stop(self) -> None:
         self._stopped.set()
@@ -141,26 +154,57 @@ def paced(recording: Recording, wait: Callable[[float], object], now: Callable[[
         yield chunk
 
 
-def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False) -> Reader:
-    if raw is None:
-        return Reader(str(path), lambda warn: open_file(path, warn), live)
-    return Reader(str(path), lambda _: _open_raw_file(path, raw), live)
+def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
+    """Return a source for a path: a file, or what comes through a FIFO, <(…), /dev/stdin or a device."""
+
+    name = str(path)
+
+    def opened(warn: Warn) -> Recording:
+        if raw is None and _is_regular(path):
+            return open_file(path, warn, track)
+        return closing_with(
+            _open_unbuffered(path, warn),
+            lambda pipe: open_raw(pipe, name, raw, warn) if raw else open_pipe(pipe, name, warn, track),
+        )
+
+    return Reader(name, opened, live)
 
 
-def pipe_source(pipe: Readable, raw: AudioFormat | None = None, live: bool = False) -> Reader:
+def failed_source(name: str, error: SourceError) -> Reader:
+    """Return a source of which it is known that it cannot be read."""
+
+    def opened(_: Warn) -> Recording:
+        raise error
+
+    return Reader(name, opened)
+
+
+def pipe_source(pipe: Readable, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
     """Return a source for stdin. `pipe` must have no buffer: one that is read at exit ends Python badly."""
     name = "standard input"
     if raw is None:
-        return Reader(name, lambda warn: open_pipe(pipe, name, warn), live)
-    return Reader(name, lambda _: open_raw(pipe, name, raw), live)
+        return Reader(name, lambda warn: open_pipe(pipe, name, warn, track), live)
+    return Reader(name, lambda warn: open_raw(pipe, name, raw, warn), live)
 
 
-def _open_raw_file(path: Path, raw: AudioFormat) -> Recording:
+def _is_regular(path: Path) -> bool:
     try:
-        file = path.open("rb", buffering=0)
+        return stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    return open_raw(file, str(path), raw)
+
+
+def _open_unbuffered(path: Path, warn: Warn) -> FileIO:
+    """Open it; a FIFO waits for its writer, and after a while that is reported."""
+    waiting = threading.Timer(WRITER_S, warn, [f"Waiting for {path}: no program writes to it yet."])
+    waiting.daemon = True
+    waiting.start()
+    try:
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+    finally:
+        waiting.cancel()
 
 
 def files_in(folder: Path) -> list[Path]:

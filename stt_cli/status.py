@@ -9,8 +9,9 @@ import grpc.aio
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from stt_cli.channel import connected, explained, metadata
+from stt_cli.channel import connected, explained, metadata, received
 from stt_cli.events import ServerStatus
+from stt_cli.messages import name_of
 from stt_cli.target import Target, target_of
 
 TIMEOUT_S = 5.0
@@ -46,8 +47,8 @@ async def _health(channel: grpc.aio.Channel, target: Target) -> str:
         )
     )
     response = await check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S, metadata=metadata(target))
-    name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
-    return name
+    health = received(response, str(target)).status
+    return name_of(health_pb2.HealthCheckResponse.ServingStatus, health).upper()
 
 
 async def _services(channel: grpc.aio.Channel, target: Target) -> tuple[str, ...]:
@@ -62,7 +63,8 @@ async def _services(channel: grpc.aio.Channel, target: Target) -> tuple[str, ...
     question = reflection_pb2.ServerReflectionRequest(list_services="*")
     try:
         async for response in reflect(iter([question]), timeout=TIMEOUT_S, metadata=metadata(target)):
-            return tuple(sorted(service.name for service in response.list_services_response.service))
+            services = received(response, str(target)).list_services_response.service
+            return tuple(sorted(service.name for service in services))
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
             raise

@@ -11,9 +11,9 @@ import grpc.aio
 from stt.v1 import stt_pb2
 
 from stt_cli import wire
-from stt_cli.channel import connected, explained, metadata
+from stt_cli.channel import connected, explained, metadata, received
 from stt_cli.errors import ServiceError
-from stt_cli.events import Event
+from stt_cli.events import Event, Started
 from stt_cli.target import Target
 
 ANSWER_S = 10.0  # for the server to take the stream
@@ -67,11 +67,18 @@ async def _events(call: Call, address: str) -> AsyncGenerator[Event, None]:
             raise ServiceError(f"{address} does not answer.", "UNAVAILABLE") from error
         except StopAsyncIteration:
             return
-        yield wire.event_of(first)
+        yield _begun(wire.event_of(received(first, address)), address)
         async for response in responses:
-            yield wire.event_of(response)
+            yield wire.event_of(received(response, address))
     except grpc.aio.AioRpcError as error:
         raise explained(error, address) from error
+
+
+def _begun(first: Event, address: str) -> Event:
+    """Return the first event: audio is sent once `started` came, so any other would leave both sides waiting."""
+    if not isinstance(first, Started):
+        raise ServiceError(f"{address} did not begin the stream: its first message is not `started`.", "INTERNAL")
+    return first
 
 
 async def _send(call: Call, requests: Requests) -> None:

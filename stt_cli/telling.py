@@ -8,6 +8,7 @@ from stt_cli.events import Event, Final, Notice, Partial, Started, Suppressed
 from stt_cli.outputs import Write
 from stt_cli.render import renderer
 from stt_cli.request import Writing
+from stt_cli.sanitize import plain
 from stt_cli.screen import Screen
 
 
@@ -20,9 +21,12 @@ class Telling:
         self._write = write
         self._copy = copy
         self._rendered = renderer(writing.format, file, writing.words)
+        self.has_words = False
 
-    def begin(self) -> None:
-        self._write(self._rendered.opening())
+    @property
+    def opening(self) -> str:
+        """What precedes the first text."""
+        return self._rendered.opening()
 
     def tell(self, event: Event) -> None:
         screen, writing = self._screen, self._writing
@@ -33,10 +37,12 @@ class Telling:
                 if screen.live or writing.format != "json":
                     screen.partial(event)
             case Final(text=text):
+                self.has_words = True
                 self._write(self._rendered.render(event))
-                self._copy(text)
+                self._copy(plain(text))
             case Suppressed(reason=reason, text=text):
                 self._write(self._rendered.render(event))
+                self.has_words |= bool(text)
                 lost = text and writing.format != "json"  # JSON has the event itself
                 if lost or screen.live or writing.verbose:
                     screen.aside(f"Suppressed ({reason}): {text}")

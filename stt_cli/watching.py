@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Sequence
 
-import click
 from google.protobuf.duration_pb2 import Duration
 from rich.console import Console
 from rich.live import Live
 from stt.v1 import control_pb2 as pb
 
+from stt_cli.channel import received
 from stt_cli.dashboard import dashboard, line, lost
 from stt_cli.errors import ServiceError
-from stt_cli.operations import as_object
+from stt_cli.failures import echo
+from stt_cli.messages import as_object
 from stt_cli.operator import TIMEOUT_S, operating
+from stt_cli.sanitize import to_json
 from stt_cli.target import Target
 
 AGAIN_S = 1.0  # after the server was lost
@@ -41,10 +42,10 @@ def run_watch(control: Target, interval_s: float, as_json: bool) -> None:
 
 async def _tell(control: Target, interval_s: float, as_json: bool) -> None:
     def tell(status: pb.Status, _: Sequence[pb.Session]) -> None:
-        written = json.dumps(as_object(status), ensure_ascii=False) if as_json else line(control.addresses[0], status)
-        click.echo(written)
+        written = to_json(as_object(status)) if as_json else line(control.addresses[0], status)
+        echo(written)
 
-    await _watch(control, interval_s, tell, lambda why: click.echo(why, err=True))
+    await _watch(control, interval_s, tell, lambda why: echo(why, err=True))
 
 
 async def _watch(control: Target, interval_s: float, look: Look, lose: Callable[[str], None]) -> None:
@@ -68,4 +69,4 @@ async def _looks(control: Target, interval_s: float) -> AsyncIterator[tuple[pb.S
     async with operating(control) as (stub, metadata):
         async for answer in stub.WatchStatus(pb.WatchStatusRequest(interval=interval), metadata=metadata):
             listed = await stub.ListSessions(pb.ListSessionsRequest(), timeout=TIMEOUT_S, metadata=metadata)
-            yield answer.status, listed.sessions
+            yield received(answer, str(control)).status, received(listed, str(control)).sessions

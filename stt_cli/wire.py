@@ -1,6 +1,7 @@
 """Translates between the wire's messages and the client's values.
 
-Knows protobuf and stt.proto; opens no connection.
+Knows protobuf and stt.proto; opens no connection. A server may be newer than this client, or broken: unknown values
+become `unknown`, and numbers that cannot be true the nearest that can.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from datetime import timedelta
 
 from stt.v1 import stt_pb2
 
-from stt_cli.errors import ServiceError
+from stt_cli.errors import ClientError, ServiceError
 from stt_cli.events import (
     Encoding,
     Event,
@@ -28,8 +29,10 @@ from stt_cli.events import (
     Suppressed,
     Word,
 )
+from stt_cli.messages import count, name_of, seconds, share
 from stt_cli.resumption import Resume
 
+MAX_S = 1e9  # a Duration holds more
 ENCODINGS = {
     Encoding.S16LE: stt_pb2.AudioFormat.ENCODING_PCM_S16LE,
     Encoding.F32LE: stt_pb2.AudioFormat.ENCODING_PCM_F32LE,
@@ -78,13 +81,15 @@ def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event:
     Raises:
         ServiceError: for a `failure`.
     """
-    received_ms, final_ms = response.received_ms, response.final_ms
+    received_ms, final_ms = count(response.received_ms), count(response.final_ms)
     match response.WhichOneof("event"):
         case "started":
             return _started(response.started, received_ms, final_ms)
         case "speech_started":
             said = response.speech_started
-            return SpeechStarted(said.utterance, said.start_ms, received_ms=received_ms, final_ms=final_ms)
+            return SpeechStarted(
+                count(said.utterance), count(said.start_ms), received_ms=received_ms, final_ms=final_ms
+            )
         case "partial":
             return _partial(response.partial, received_ms, final_ms)
         case "final":
@@ -101,7 +106,7 @@ def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event:
 
 
 def _failed(failure: stt_pb2.Failure) -> ServiceError:
-    retry_after_s = failure.retry_after.ToTimedelta().total_seconds() if failure.HasField("retry_after") else None
+    retry_after_s = max(0.0, seconds(failure.retry_after)) if failure.HasField("retry_after") else None
     return ServiceError(failure.message, failure.reason, retry_after_s)
 
 
@@ -111,11 +116,39 @@ def _settings_message(settings: Settings) -> stt_pb2.Settings:
         initial_prompt=settings.prompt,
         hotwords=settings.hotwords,
         translate=settings.translate,
+        post_speech_silence=_duration("silence_s", settings.silence_s),
+        min_utterance=_duration("min_utterance_s", settings.min_utterance_s),
+        max_utterance=_duration("max_utterance_s", settings.max_utterance_s),
+        silero_sensitivity=settings.sensitivity,
     )
 
 
+def _duration(name: str, seconds: float | None) -> timedelta | None:
+    """Return it; the server checks its range, and of what no message can hold nothing would remain to be checked."""
+    if seconds is None:
+        return None
+    if not 0 <= seconds <= MAX_S:
+        raise ClientError(f"{name}={seconds} is invalid: give a number of seconds, 28 at most.")
+    return timedelta(seconds=seconds)
+
+
 def _settings(message: stt_pb2.Settings) -> Settings:
-    return Settings(message.language, message.initial_prompt, tuple(message.hotwords), message.translate)
+    return Settings(
+        message.language,
+        message.initial_prompt,
+        tuple(message.hotwords),
+        message.translate,
+        silence_s=_seconds(message, "post_speech_silence"),
+        min_utterance_s=_seconds(message, "min_utterance"),
+        max_utterance_s=_seconds(message, "max_utterance"),
+        sensitivity=message.silero_sensitivity if message.HasField("silero_sensitivity") else None,
+    )
+
+
+def _seconds(message: stt_pb2.Settings, field: str) -> float | None:
+    if not message.HasField(field):
+        return None
+    return seconds(getattr(message, field))
 
 
 def _started(message: stt_pb2.Started, received_ms: int, final_ms: int) -> Started:
@@ -131,12 +164,11 @@ def _started(message: stt_pb2.Started, received_ms: int, final_ms: int) -> Start
 
 def _partial(message: stt_pb2.Partial, received_ms: int, final_ms: int) -> Partial:
     return Partial(
-        message.utterance,
-        message.revision,
+        count(message.utterance),
+        count(message.revision),
         message.stable,
         message.unstable,
-        message.start_ms,
-        message.end_ms,
+        *_span(message.start_ms, message.end_ms),
         received_ms=received_ms,
         final_ms=final_ms,
     )
@@ -145,36 +177,44 @@ def _partial(message: stt_pb2.Partial, received_ms: int, final_ms: int) -> Parti
 def _final(message: stt_pb2.Final, received_ms: int, final_ms: int) -> Final:
     latency = message.latency
     return Final(
-        message.utterance,
+        count(message.utterance),
         message.text,
-        message.start_ms,
-        message.end_ms,
+        *_span(message.start_ms, message.end_ms),
         message.language,
-        message.language_probability,
-        message.confidence,
+        share(message.language_probability),
+        share(message.confidence),
         _endpoint(message.endpoint),
         Latency(
-            latency.endpoint.ToTimedelta().total_seconds(),
-            latency.queue.ToTimedelta().total_seconds(),
-            latency.inference.ToTimedelta().total_seconds(),
+            max(0.0, seconds(latency.endpoint)),
+            max(0.0, seconds(latency.queue)),
+            max(0.0, seconds(latency.inference)),
             latency.early,
-            latency.batch,
+            count(latency.batch),
         ),
-        tuple(Word(word.text, word.start_ms, word.end_ms, word.confidence) for word in message.words),
+        tuple(map(_word, message.words)),
         received_ms=received_ms,
         final_ms=final_ms,
     )
 
 
 def _endpoint(endpoint: stt_pb2.Endpoint) -> str:
-    return stt_pb2.Endpoint.Name(endpoint).removeprefix("ENDPOINT_").lower()
+    return name_of(stt_pb2.Endpoint, endpoint, "ENDPOINT_")
+
+
+def _word(message: stt_pb2.Word) -> Word:
+    return Word(message.text, *_span(message.start_ms, message.end_ms), share(message.confidence))
+
+
+def _span(start_ms: int, end_ms: int) -> tuple[int, int]:
+    """Return the positions; none ends before it begins."""
+    start_ms = count(start_ms)
+    return start_ms, max(start_ms, count(end_ms))
 
 
 def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) -> Suppressed:
     return Suppressed(
-        message.utterance,
-        message.start_ms,
-        message.end_ms,
+        count(message.utterance),
+        *_span(message.start_ms, message.end_ms),
         message.reason,
         message.text,
         _endpoint(message.endpoint),
@@ -184,5 +224,5 @@ def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) ->
 
 
 def _notice(message: stt_pb2.Notice, received_ms: int, final_ms: int) -> Notice:
-    remaining_ms = message.remaining.ToTimedelta() // timedelta(milliseconds=1)
+    remaining_ms = max(0, int(seconds(message.remaining) * 1000))
     return Notice(message.reason, message.message, remaining_ms, received_ms=received_ms, final_ms=final_ms)

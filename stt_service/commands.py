@@ -127,7 +127,7 @@ def _run(action: Callable[[Parameters], None]) -> None:
         logs.say(f"WARNING: {warning}" for warning in loaded.warnings)
         action(loaded.parameters)
     except SttError as error:
-        raise _Failed(str(error)) from error
+        raise _Failed(logs.escaped(str(error))) from error
 
 
 class _Failed(click.ClickException):

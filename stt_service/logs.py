@@ -6,6 +6,7 @@ Lines told inside `following` carry its fields, in whatever module they are told
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 BANNER = logging.getLogger("stt_service.banner")  # what the server says of itself at the start, whatever the level
 NAMES = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "traceback"}
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _FIELDS: ContextVar[dict[str, str]] = ContextVar("fields of the log")
 
 
@@ -59,14 +61,29 @@ def add_fields(record: logging.LogRecord) -> bool:
     return True
 
 
+def escaped(text: str) -> str:
+    """Return the text with control and bidirectional characters, but for line feeds and tabs, as \\uXXXX.
+
+    Clients, hubs and models choose some of what is logged, and a terminal would execute it.
+    """
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped(super().format(record))
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = record.message.replace("\n", "\\n")  # a line for each record: none can be forged
         if stream := getattr(record, "stream", ""):
             record.message = f"stream {stream} {record.message}"
         return super().formatMessage(record)
 
 
 class _Json(JsonFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped(super().format(record))
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Return the time as RFC 3339 has it."""
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

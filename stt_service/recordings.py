@@ -1,59 +1,75 @@
-"""Whole recordings in any container: bytes in, headerless 16 kHz mono out, a stretch at a time."""
+"""Whole recordings: bytes in, headerless 16 kHz mono out. What of that is refused, and why."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
 
-import av
-from av.error import FFmpegError
-
-from stt_service.audio import SAMPLE_RATE_HZ
+from stt_media.errors import EmptyError, MediaError, NoAudioTrackError
+from stt_media.recording import Recording
+from stt_service.audio import SAMPLE_RATE_HZ, AudioFormat
 from stt_service.errors import InvalidRequest
 
 MAX_RECORDING_S = 3600
-STRETCH_BYTES = 10 * SAMPLE_RATE_HZ * 2  # 10 s of 16-bit samples
+SAMPLE_BYTES = 2
+KINDS = "WAV, FLAC, Ogg, MP3, MP4, WebM, AAC, AIFF, AMR or WMA"
 
 
 def decoded(recording: bytes) -> Iterator[bytes]:
-    """Yield the recording as 16-bit samples. Blocks: for a thread of its own.
+    """Yield an operator's own recording as 16-bit samples. Blocks; `Decoders` is for those of clients.
 
     Raises:
-        InvalidRequest: it is no recording, is damaged, or is longer than MAX_RECORDING_S.
+        InvalidRequest: it is no recording, or is longer than MAX_RECORDING_S.
     """
-    pending, total = bytearray(), 0
-    for samples in _samples(recording):
-        pending += samples
-        total += len(samples)
-        if total > MAX_RECORDING_S * SAMPLE_RATE_HZ * 2:
-            raise InvalidRequest(
-                f"The recording is longer than {MAX_RECORDING_S} s: cut it, or send it to StreamingRecognize."
-            )
-        if len(pending) >= STRETCH_BYTES:
-            yield bytes(pending)
-            pending.clear()
-    if not total:
-        raise InvalidRequest("The recording holds no sound: send one that does.")
-    yield bytes(pending)
-
-
-def _samples(recording: bytes) -> Iterator[bytes]:
+    length = Length()
     try:
-        with av.open(io.BytesIO(recording), "r") as container:
-            if not container.streams.audio:
-                raise InvalidRequest("The recording has no audio track: send one that has.")
-            resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
-            for frame in container.decode(container.streams.audio[0]):
-                for mono in resampler.resample(frame):
-                    yield mono.to_ndarray().tobytes()
-            for mono in resampler.resample(None):
-                yield mono.to_ndarray().tobytes()
-    except (FFmpegError, ValueError) as error:
-        raise InvalidRequest(
-            f"The {len(recording)} bytes of audio cannot be decoded ({_reason(error)}): "
-            "send a whole WAV, FLAC, Ogg, MP3 or MP4 file, or headerless samples with their format."
-        ) from error
+        for samples in Recording(io.BytesIO(recording), lambda warning: None).samples(SAMPLE_RATE_HZ):
+            length.add(samples)
+            yield samples
+    except MediaError as error:
+        raise refusal(type(error).__name__, str(error), len(recording)) from error
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
+class Length:
+    """How long a recording is so far."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def add(self, samples: bytes) -> None:
+        """Take more 16-bit samples.
+
+        Raises:
+            InvalidRequest: there are too many.
+        """
+        self._bytes += len(samples)
+        if self._bytes > MAX_RECORDING_S * SAMPLE_RATE_HZ * SAMPLE_BYTES:
+            raise _too_long()
+
+
+def check_headerless(size_bytes: int, audio_format: AudioFormat) -> None:
+    """Refuse a headerless recording that is too long.
+
+    Raises:
+        InvalidRequest: it is longer than MAX_RECORDING_S.
+    """
+    if size_bytes > MAX_RECORDING_S * audio_format.sample_rate_hz * audio_format.frame_bytes:
+        raise _too_long()
+
+
+def refusal(kind: str, detail: str, size_bytes: int) -> InvalidRequest:
+    """Return what a client gets for a MediaError of that name."""
+    if kind == NoAudioTrackError.__name__:
+        return InvalidRequest("The recording has no audio track: send one that has.")
+    if kind == EmptyError.__name__:
+        return InvalidRequest("The recording has no audio: its length is 0.")
+    return InvalidRequest(
+        f"The {size_bytes} bytes of audio cannot be decoded ({detail}): "
+        f"send a whole file of {KINDS}, or headerless samples with their format."
+    )
+
+
+def _too_long() -> InvalidRequest:
+    return InvalidRequest(
+        f"The recording is longer than {MAX_RECORDING_S} s: split it, or send it to StreamingRecognize."
+    )

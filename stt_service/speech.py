@@ -15,6 +15,7 @@ from stt_service import wire
 from stt_service.admission import Admission, Caller, Share
 from stt_service.answers import answered, say_in_band, say_nothing
 from stt_service.calls import Call, followed
+from stt_service.decoders import Decoders
 from stt_service.figures import StreamFigures
 from stt_service.live_config import LiveConfig
 from stt_service.live_streams import LiveStream, LiveStreams
@@ -50,6 +51,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     def __init__(self, config: LiveConfig, admission: Admission, streams: LiveStreams, metrics: Metrics) -> None:
         self._config, self._admission, self._streams, self._metrics = config, admission, streams, metrics
         self._ready: Ready | None = None
+        self._decoders = Decoders()
 
     def serve(self, ready: Ready) -> None:
         """Begin to serve those who are admitted."""
@@ -113,7 +115,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         recorded = Pace(time.monotonic(), lead_s=math.inf)
         session, figures = self._session(ready, lent, config), StreamFigures(self._metrics)
         recognition = Recognition(session, lent.decoding, (call.peer, call.id), recorded, observer=figures)
-        return await recognised(recognition, request, lent.names.finals)
+        return await recognised(recognition, request, lent.names.finals, self._decoders)
 
     def _session(self, ready: Ready, lent: Lent, config: pb.StreamingConfig) -> Session:
         """Return a session as the config wants it.

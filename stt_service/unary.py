@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from stt.v1 import stt_pb2 as pb
 
 from stt_service import wire
 from stt_service.audio import AudioFormat
+from stt_service.decoders import Decoders
 from stt_service.events import Final, Suppressed
 from stt_service.recognition import Recognition
-from stt_service.recordings import decoded
+from stt_service.recordings import check_headerless
 from stt_service.segmentation import Endpoint
 
 
-async def recognised(recognition: Recognition, request: pb.RecognizeRequest, model: str) -> pb.RecognizeResponse:
+async def recognised(
+    recognition: Recognition, request: pb.RecognizeRequest, model: str, decoders: Decoders
+) -> pb.RecognizeResponse:
     """Return the answer to the request.
 
     Raises:
-        InvalidRequest: the recording cannot be decoded.
+        InvalidRequest: the recording cannot be decoded, or is too long.
         ExceptionGroup: the same, or EngineFailed.
     """
     headerless = request.HasField("format")
     audio_format = wire.audio_format(request.format) if headerless else AudioFormat()
+    if headerless:
+        check_headerless(len(request.audio), audio_format)
     response = pb.RecognizeResponse(model=model)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_collect(recognition, response))
         try:
             async with recognition:
-                async for stretch in _stretches(request.audio, headerless):
-                    await recognition.push(stretch, audio_format)
+                if headerless:
+                    await recognition.push(request.audio, audio_format)
+                else:
+                    await _push_decoded(recognition, request.audio, decoders, response)
                 await recognition.finish(Endpoint.END_OF_AUDIO)
         finally:
             recognition.outbox.close()
@@ -47,10 +54,12 @@ async def _collect(recognition: Recognition, response: pb.RecognizeResponse) -> 
                 response.suppressed.append(wire.suppressed(event))
 
 
-async def _stretches(audio: bytes, headerless: bool) -> AsyncIterator[bytes]:
-    if headerless:
-        yield audio
-        return
-    stretches = decoded(audio)
-    while (stretch := await asyncio.to_thread(next, stretches, None)) is not None:
-        yield stretch
+async def _push_decoded(
+    recognition: Recognition, audio: bytes, decoders: Decoders, response: pb.RecognizeResponse
+) -> None:
+    def warn(phrase: str) -> None:
+        response.warnings.append(f"The recording {phrase}")
+
+    async with aclosing(decoders.decoded(audio, warn)) as chunks:
+        async for chunk in chunks:
+            await recognition.push(chunk, AudioFormat())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
 from stt_service.audio import SAMPLE_RATE_HZ
@@ -146,7 +146,7 @@ class Utterance:
             language=transcript.language,
             language_probability=transcript.language_probability,
             confidence=min(1.0, exp(transcript.average_log_probability)),
-            words=tuple(self._in_dictation(word, ended.start) for word in transcript.words),
+            words=tuple(self._in_dictation(word, ended.start, start_ms / 1000) for word in transcript.words),
             endpoint=ended.endpoint,
             endpoint_s=(ended.end - ended.speech_end) * FRAME_S,
             early=early,
@@ -154,8 +154,11 @@ class Utterance:
             settled_ms=settled_ms,
         )
 
-    def _in_dictation(self, word: Word, start: int) -> Word:
-        return word.later(self._ms(start) / 1000)
+    def _in_dictation(self, word: Word, start: int, onset_s: float) -> Word:
+        """Return a word of a window with its times in the dictation; the pre-roll before the onset holds no speech."""
+        later = word.later(self._ms(start) / 1000)
+        start_s = max(later.start_s, onset_s)
+        return replace(later, start_s=start_s, end_s=max(later.end_s, start_s))
 
     def _ms(self, frame: int) -> int:
         return self.offset_ms + frame * FRAME_MS

@@ -12,7 +12,9 @@ import click
 from platformdirs import user_state_path
 
 from stt_cli.events import Settings, StreamOptions
+from stt_cli.failures import echo
 from stt_cli.options import server_options, speech_options
+from stt_cli.sanitize import plain_message
 from stt_cli.target import Target
 from stt_tui.app import Work, run
 from stt_tui.files import FileError, read
@@ -48,12 +50,12 @@ def tui(file: Path | None, auto: bool, settings: Settings, device: str | None, t
     try:
         opened, text = read(file) if file else (None, "")
     except FileError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(plain_message(str(error))) from error
     state = user_state_path("realtime-stt")
     work = Work(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, state)
     farewell = asyncio.run(run(work, Means(_open_device, lambda: _load_recognize(target))))
     if farewell:
-        click.echo(farewell)
+        echo(farewell)
 
 
 def _open_device(name: str | None) -> Device:
@@ -66,7 +68,8 @@ def _load_recognize(target: Target) -> Recognize:
     from stt_cli.client import recognize
     from stt_cli.retries import Patience
 
-    return lambda source, options: recognize(target, source, options, Patience(first_s=PATIENCE_S, lost_s=PATIENCE_S))
+    patience = Patience(first_s=PATIENCE_S, slot_s=PATIENCE_S, lost_s=PATIENCE_S)
+    return lambda source, options: recognize(target, source, options, patience)
 
 
 def main() -> None:

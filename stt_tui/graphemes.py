@@ -69,6 +69,19 @@ def text_columns(text: str) -> int:
     return sum(map(columns_of, iter_graphemes(text)))
 
 
+def beginning(text: str, columns: int) -> str:
+    """Return the longest beginning of the text that takes no more columns."""
+    if SIMPLE.fullmatch(text, 0, columns):
+        return text[:columns]
+    taken, end = 0, 0
+    for character in iter_graphemes(text):
+        taken += columns_of(character)
+        if taken > columns:
+            break
+        end += len(character)
+    return text[:end]
+
+
 def shown(text: str) -> str:
     """Return what to draw for a stretch of text: control characters would be obeyed by the terminal."""
     if SIMPLE.fullmatch(text):

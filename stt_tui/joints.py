@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
+BREAKS = r"\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029"  # of words and lines; no-break spaces and their like are kept
+SPACES = re.compile(f"(?:[{BREAKS}]| [ {BREAKS}])[ {BREAKS}]*")  # all that is not one space already
 OPENING = "([{«„“‘‚¿¡"
 CLOSING = ")]}»”’,.;:!?…%"
 SENTENCE_END = ".!?…。！？"
@@ -16,8 +19,8 @@ def joined(before: str, text: str, after: str) -> str:
 
     It is on one line; nothing is taken away from it but spaces around words.
     """
-    text = " ".join(text.split())
-    if not text:
+    text = SPACES.sub(" ", text).strip(" ")
+    if not text.strip():
         return ""
     text = _capitalised(text) if _begins_sentence(before) else text
     lead = " " if _parted(before[-1:], text[0]) and not _opens(before) else ""

@@ -17,9 +17,12 @@ from stt_cli.events import (
     Suppressed,
 )
 from stt_cli.level import level
+from stt_cli.sanitize import plain, plain_message
 from stt_tui.dictation import Dictation
 from stt_tui.status import Recording, Status
 
+PARTIAL_CHARACTERS = 10_000  # displayed: of an utterance of at most 28 s, far more than anyone says
+LANGUAGE_CHARACTERS = 16  # displayed of a language code; Whisper's have at most three
 NOTICES = {
     "PARTIALS_SHED": "the server is busy: partials come late",
     "PARTIALS_RESTORED": "partials come in time again",
@@ -45,7 +48,7 @@ class Scribe:
 
     def tell(self, sentence: str, detail: str = "") -> None:
         """Show a sentence, and what is more to be said where there is room."""
-        self._status.message, self._status.detail = sentence, detail
+        self._status.message, self._status.detail = plain_message(sentence), detail
         self._changed()
 
     def opening(self) -> None:
@@ -72,16 +75,20 @@ class Scribe:
             case Connection():
                 self._connection(event)
             case Started():
-                self._status.language = event.settings.language or ""
+                self._status.language = plain_message(event.settings.language or "", LANGUAGE_CHARACTERS)
             case SpeechStarted():
                 self._dictation.begin((dictation, event.utterance))
             case Partial():
-                self._dictation.hear((dictation, event.utterance), event.stable + event.unstable)
+                self._dictation.hear(
+                    (dictation, event.utterance), plain_message(event.stable + event.unstable, PARTIAL_CHARACTERS)
+                )
                 self._status.lag_s = max(0.0, self._heard_ms - event.end_ms) / 1000
             case Final():
-                self._dictation.settle((dictation, event.utterance), event.text)
-                self._status.language = event.language or self._status.language
-                self._copy(event.text)
+                text = plain(event.text)
+                self._dictation.settle((dictation, event.utterance), text)
+                language = plain_message(event.language, LANGUAGE_CHARACTERS)
+                self._status.language = language or self._status.language
+                self._copy(text)
             case Suppressed():
                 self._dictation.drop((dictation, event.utterance))
             case Notice():
@@ -99,7 +106,7 @@ class Scribe:
 
     def _connection(self, event: Connection) -> None:
         kept = f", {event.kept_ms // 1000} s kept" if event.kept_ms >= 1000 else ""
-        is_away = event.state is ConnectionState.CONNECTING and event.kept_ms >= 1000
+        is_away = event.state in (ConnectionState.CONNECTING, ConnectionState.WAITING) and event.kept_ms >= 1000
         self._status.in_trouble = is_away or event.state is ConnectionState.RECONNECTING
         match event.state:
             case ConnectionState.CONNECTED | ConnectionState.RESUMED:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from stt_tui.graphemes import text_columns
+from stt_tui.graphemes import beginning, text_columns
 from stt_tui.keys import HINTS
 
 BAR_CELLS = 4
@@ -122,6 +122,4 @@ def _fitted(parts: list[Part], room: int) -> list[Part]:
 
 
 def _shortened(text: str, columns: int) -> str:
-    while text and text_columns(text) > columns - 1:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    return beginning(text, columns - 1).rstrip() + "…"

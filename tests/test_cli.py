@@ -56,7 +56,7 @@ async def test_suppressed_words_are_reported_on_stderr(talk: str) -> None:
 
 async def test_suppressed_utterance_without_text_is_reported_with_verbose_only(talk: str) -> None:
     result, _ = await run(says(suppressed("")), talk)
-    assert result.stderr == ""
+    assert result.stderr == f"No speech found in {talk}.\n"
 
 
 async def test_verbose_tells_the_model_and_what_was_suppressed(talk: str) -> None:
@@ -100,7 +100,7 @@ async def test_a_bad_file_is_told_and_the_others_go_on(talk: str, tmp_path: Path
     result, streams = await run(says(final("Раз.")), str(bad), str(missing), talk)
     assert (result.code, result.stdout, len(streams)) == (1, "Раз.\n", 1)
     assert result.stderr.splitlines() == [
-        f"Error: {bad} is no recording that can be read, or its beginning is damaged.",
+        f"Error: {bad} is no recording that can be read, or is damaged: Invalid data found when processing input.",
         f"Error: {missing} cannot be read: No such file or directory.",
         f"# {talk}",
     ]
@@ -110,7 +110,7 @@ async def test_what_is_no_recording_in_a_folder_is_skipped_with_a_note(talk: str
     (tmp_path / "notes.txt").write_text("text " * 100)
     result, _ = await run(says(final("Раз.")), str(tmp_path))
     assert (result.code, result.stdout) == (0, "Раз.\n")
-    assert f"Skipped: {tmp_path / 'notes.txt'} has no sound in it.\n" in result.stderr
+    assert f"Skipped: {tmp_path / 'notes.txt'} is no recording that can be read" in result.stderr
 
 
 async def test_a_refusal_of_one_recording_does_not_stop_the_next(talk: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -16,6 +17,7 @@ from scripted_server import (
     Stream,
     failure,
     final,
+    in_turn,
     partial,
     says,
     serving,
@@ -27,7 +29,7 @@ from stt.v1 import stt_pb2
 from stt_cli import channel
 from stt_cli.channel import connected
 from stt_cli.client import recognize
-from stt_cli.errors import ServiceError, SourceError, Unreachable
+from stt_cli.errors import ClientError, ServiceError, SourceError, Unreachable
 from stt_cli.events import (
     AudioFormat,
     Connection,
@@ -35,6 +37,7 @@ from stt_cli.events import (
     Encoding,
     Event,
     Final,
+    Input,
     Latency,
     Notice,
     Partial,
@@ -142,6 +145,50 @@ async def test_settings_that_were_not_given_are_left_to_the_server() -> None:
         async for _ in recognize(server.address, chunks(), StreamOptions()):
             pass
         assert server.streams[0].config.settings == stt_pb2.Settings()
+
+
+UTTERANCES = Settings(silence_s=0.7, min_utterance_s=0, max_utterance_s=12.5, sensitivity=0.25)
+
+
+async def test_settings_of_utterances_go_to_the_server_and_come_back() -> None:
+    async with serving(says()) as server:
+        async for _ in recognize(server.address, chunks(), StreamOptions(settings=UTTERANCES)):
+            pass
+        sent = server.streams[0].config.settings
+    (_, event) = await events_of(says(Response(settings=sent)))
+    assert isinstance(event, SettingsInForce)
+    assert replace(event.settings, language=None, prompt=None, translate=None) == UTTERANCES
+
+
+@pytest.mark.parametrize("silence_s", [float("nan"), float("inf"), -1.0])
+async def test_setting_that_no_message_can_hold_is_an_error_that_names_it(silence_s: float) -> None:
+    settings = Settings(silence_s=silence_s)
+
+    async def changes() -> AsyncIterator[Input]:
+        yield settings
+
+    with pytest.raises(ClientError, match=f"silence_s={silence_s} is invalid"):
+        await events_of(says(), options=StreamOptions(settings=settings))
+    async with serving(says()) as server:
+        with pytest.raises(ClientError, match=f"silence_s={silence_s} is invalid"):
+            async for _ in recognize(server.address, changes()):
+                pass
+
+
+async def test_full_server_is_waited_for_and_reported() -> None:
+    rejected = failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 2 streams are taken.")
+    rejected.failure.retry_after.CopyFrom(Duration(nanos=1_000_000))
+
+    async def is_full(stream: Stream) -> None:
+        await stream.say(rejected)
+        await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+
+    async with serving(in_turn(is_full, is_full, says(final("раз")))) as server:
+        seen = [event async for event in recognize(server.address, chunks(b"abcd"))]
+    states = [(event.state, event.message) for event in seen if isinstance(event, Connection)]
+    waits = (ConnectionState.WAITING, "All 2 streams are taken.")
+    assert states == [(ConnectionState.CONNECTING, ""), waits, waits, (ConnectionState.CONNECTED, "")]
+    assert isinstance(seen[-1], Final)
 
 
 async def test_an_event_of_a_newer_server_is_passed_over() -> None:

@@ -18,7 +18,7 @@ from stt_cli.events import AudioFormat, Settings
 from stt_cli.journal import FOLDER_BYTES, Journal, farewell, left_behind, newest, prune, settings_of
 
 FORMAT = AudioFormat(16_000)
-SETTINGS = Settings("ru", "Привет.", ("Анна", "Bob"))
+SETTINGS = Settings("ru", "Привет.", ("Анна", "Bob"), silence_s=0.7, sensitivity=0.4)
 NOISE = np.random.default_rng(0).normal(0, 3_000, 16_000 * 3).astype("<i2").tobytes()
 CHUNKS = [NOISE[start : start + 3_200] for start in range(0, len(NOISE), 3_200)]
 # Keeps the noise and is killed before it can complete the file.

@@ -220,7 +220,7 @@ def test_the_level_is_drawn_no_more_than_ten_times_a_second() -> None:
 
 
 def test_text_of_control_characters_stays_on_the_line() -> None:
-    assert tail(partial("a\nb\x1bc"), 10).plain == "a b c"
+    assert tail(partial("a\nb\x1bc", "\td"), 10).plain == "a bc d"
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,23 @@ def test_the_banner_is_plain_lines_in_text_and_records_in_json_at_any_level() ->
         ("INFO", "GPU STATUS:"),
         ("WARNING", "  WARNING: no GPU"),
     ]
+
+
+HOSTILE = r"log.info('refused: %s', 'a\x1b[2J\x9b\x7f\u202eb\u2028\r\n2026-01-01 INFO forged')"
+
+
+def test_text_of_others_is_one_line_that_no_terminal_executes() -> None:
+    [line] = logged("text", HOSTILE)
+    assert line.endswith(r"refused: a\u001b[2J\u009b\u007f\u202eb\u2028\u000d\n2026-01-01 INFO forged")
+
+
+def test_text_of_others_in_json_is_escaped_and_the_same() -> None:
+    [line] = logged("json", HOSTILE)
+    assert r"\u009b\u007f\u202eb\u2028" in line
+    assert json.loads(line)["message"] == "refused: a\x1b[2J\x9b\x7f\u202eb\u2028\r\n2026-01-01 INFO forged"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_text_of_others_in_a_traceback_is_escaped(log_format: str) -> None:
+    lines = logged(log_format, r"logging.getLogger().error('x', exc_info=ValueError('a\x1b[2J\x9b'))")
+    assert r"a\u001b[2J\u009b" in "\n".join(lines)

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from stt_cli.cli import cli
 from stt_cli.options import server_options
 from stt_cli.target import Target, Tls
+from stt_tui.__main__ import tui
 
 
 def target(*arguments: str, **variables: str) -> Target | Result:
@@ -67,3 +68,33 @@ def test_what_is_for_the_microphone_is_refused_for_files(option: list[str]) -> N
 
 def test_raw_is_refused_for_the_microphone() -> None:
     assert "--raw is for files and standard input (-)" in refusal("recognize", "--raw", "16000")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "valid"),
+    [
+        ("--silence", "0.05", "0.1<=x<=10"),
+        ("--silence", "nan", "0.1<=x<=10"),
+        ("--min-utterance", "-1", "0<=x<=20"),
+        ("--max-utterance", "29", "5<=x<=28"),
+        ("--sensitivity", "1.5", "0<=x<=1"),
+        ("--sensitivity", "inf", "0<=x<=1"),
+        ("--until-silence", "nan", "0.5<=x<=3600"),
+    ],
+)
+def test_number_out_of_its_range_is_an_error_that_names_the_range(option: str, value: str, valid: str) -> None:
+    assert f"is not in the range {valid}." in refusal("recognize", option, value)
+
+
+@pytest.mark.parametrize("command", [cli, tui])
+def test_settings_of_utterances_are_options_of_both_programs(command: click.Command) -> None:
+    arguments = ["recognize", "--help"] if command is cli else ["--help"]
+    shown = " ".join(CliRunner().invoke(command, arguments).output.split())
+    for option in ("--silence SECONDS", "--min-utterance SECONDS", "--max-utterance SECONDS", "--sensitivity NUMBER"):
+        assert option in shown
+
+
+def test_a_track_is_of_a_recording_in_a_container(tmp_path: Path) -> None:
+    assert "--track is for recordings in containers" in refusal("recognize", "--track", "2")
+    assert "--track is for recordings in containers" in refusal("recognize", "--track", "2", "--raw", "16000", "-")
+    assert "0 is not in the range" in refusal("recognize", "--track", "0", "a.mkv")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from types import FrameType
 
 import jsonschema
 import pytest
@@ -164,6 +166,12 @@ def test_text_without_spaces_is_cut_and_not_spaced() -> None:
     assert max(len(line) for caption in cut for line in caption.lines) == LINE_COLUMNS // 2
 
 
+def test_no_caption_begins_before_the_onset() -> None:
+    words = (Word("раз", 200, 1_500, 1.0), Word("два", 1_500, 2_000, 1.0))
+    [caption] = captions(final("раз два", 1_200, 2_000, words))
+    assert (caption.start_ms, caption.end_ms) == (1_200, 2_000)
+
+
 def test_words_whose_times_overlap_give_captions_that_do_not() -> None:
     words = tuple(Word("раз", 500 * place, 500 * place + 4_000, 1.0) for place in range(12))
     cut = captions(final("раз " * 12, 0, 9_500, words))
@@ -188,3 +196,38 @@ def test_captions_keep_every_character_and_stay_small(words: list[str], word_ms:
         assert end_ms <= caption.start_ms < caption.end_ms
         assert caption.end_ms - caption.start_ms <= CAPTION_MS
         end_ms = caption.end_ms
+
+
+@pytest.mark.parametrize(
+    "text", ["می\u200cخواهم", "ශ්\u200dරී", "क्\u200dष", "5\u00a0000\u202f₽", "山田\u3000太郎", "\u1797\u200b\u17a2"]
+)
+@pytest.mark.parametrize("timed", [True, False])
+def test_captions_keep_invisible_characters_of_scripts(text: str, timed: bool) -> None:
+    said = final(text, words=(Word(text, 1_200, 3_400, 0.9),) if timed else ())
+    (caption,) = captions(said)
+    assert caption.lines == (text,)
+
+
+@pytest.mark.parametrize("word", ["w", "слово", "w" * 50, "\u0301", "語"])
+@pytest.mark.parametrize("separator", ["", " "])
+@pytest.mark.parametrize("timed", [True, False])
+def test_work_for_captions_grows_with_the_length_of_the_text_alone(word: str, separator: str, timed: bool) -> None:
+    assert calls_for_captions(word, separator, 3_000, timed) < 2.5 * calls_for_captions(word, separator, 1_500, timed)
+
+
+def calls_for_captions(word: str, separator: str, count: int, timed: bool) -> int:
+    """Return how many functions are called: the work without the noise of the machine."""
+    words = tuple(Word(word, 0, 0, 0.9) for _ in range(count)) if timed else ()
+    said, calls = final(separator.join([word] * count), 0, 1, words), 0
+
+    def count_call(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count_call)
+    try:
+        captions(said)
+    finally:
+        sys.setprofile(before)
+    return calls

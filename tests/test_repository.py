@@ -59,7 +59,7 @@ def imported(package: str) -> set[str]:
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 modules.add((node.module or "").partition(".")[0])
-    return modules - set(sys.stdlib_module_names) - {"stt", "stt_cli", "stt_service", "stt_tui"}
+    return modules - set(sys.stdlib_module_names) - {"stt", "stt_cli", "stt_media", "stt_service", "stt_tui"}
 
 
 def our_texts() -> Iterator[Path]:
@@ -105,8 +105,14 @@ OPTIONAL = {"pynvml"}
 
 @pytest.mark.parametrize(
     ("package", "extra"),
-    [("stt_service", "server"), ("stt_cli", "client"), ("stt_tui", "tui")],
-    ids=["server", "client", "editor"],
+    [
+        ("stt_service", "server"),
+        ("stt_cli", "client"),
+        ("stt_tui", "tui"),
+        ("stt_media", "server"),
+        ("stt_media", "client"),
+    ],
+    ids=["server", "client", "editor", "media of the server", "media of the client"],
 )
 def test_what_a_package_imports_is_in_its_extra(package: str, extra: str) -> None:
     owners = metadata.packages_distributions()
@@ -132,7 +138,7 @@ def test_an_install_stays_small(extra: str, unwanted: set[str]) -> None:
 
 
 def test_setup_cfg_lists_every_package() -> None:
-    roots = [(ROOT, "stt_service"), (ROOT, "stt_cli"), (ROOT, "stt_tui"), (ROOT / "protos", "stt")]
+    roots = [(ROOT, "stt_service"), (ROOT, "stt_cli"), (ROOT, "stt_media"), (ROOT, "stt_tui"), (ROOT / "protos", "stt")]
     packages = {
         ".".join(init.parent.relative_to(base).parts)
         for base, name in roots

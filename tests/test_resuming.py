@@ -184,7 +184,7 @@ async def test_a_full_server_is_told_and_the_next_one_asked() -> None:
     async with serving(in_turn(refuses, says(final("раз", 0, 100, 900)))) as server:
         events = await heard(server.address)
     assert ends(events) == [(0, "раз")]
-    assert Connection(ConnectionState.CONNECTING, "All 4 streams are taken.", kept_ms=3000) in events
+    assert Connection(ConnectionState.WAITING, "All 4 streams are taken.", kept_ms=3000) in events
 
 
 async def test_a_server_that_drains_is_told_and_left() -> None:
@@ -314,3 +314,36 @@ async def test_a_source_that_pauses_is_resumed_once_it_goes_on() -> None:
         events = await dictation
     assert ends(events) == [(0, "раз")]
     assert bytes(server.streams[1].audio) == SOUND + SOUND
+
+
+async def test_no_more_audio_is_committed_than_was_sent() -> None:
+    lied = asyncio.Event()
+
+    async def first(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(len(SOUND))
+        await stream.say(late(final("раз", 2**63 - 1, 100, 900), 2**63 - 1))
+        lied.set()
+        await breaks(stream)
+
+    async def source() -> AsyncIterator[Input]:
+        yield SOUND
+        await lied.wait()
+        yield SOUND
+
+    async with serving(in_turn(first, says())) as server:
+        events = await heard(server.address, source())
+    assert [text for _, text in ends(events)] == ["раз"]
+    assert len(server.streams[1].audio) >= len(SOUND)
+    assert server.streams[1].config.resume.audio_offset_ms == 3_000
+    assert server.streams[1].config.resume.next_utterance == 2**53
+
+
+async def test_stream_that_does_not_begin_with_started_is_refused_in_a_sentence() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.context.write(final("раз"))
+        await stream.hear()
+
+    async with serving(script) as server:
+        with pytest.raises(ServiceError, match="did not begin the stream"):
+            await heard(server.address, patience=SHORT)

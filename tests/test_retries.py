@@ -60,7 +60,9 @@ def test_after_a_stream_began_the_wait_is_short_again() -> None:
     assert one.delay_s(LOST, 0.0, None) == 0.1
 
 
-@pytest.mark.parametrize(("asked_s", "chance", "waited_s"), [(2.0, 0.0, 2.0), (2.0, 1.0, 4.0), (999.0, 0.0, 30.0)])
+@pytest.mark.parametrize(
+    ("asked_s", "chance", "waited_s"), [(2.0, 0.0, 2.0), (2.0, 1.0, 4.0), (999.0, 0.0, 30.0), (0.0, 1.0, 0.1)]
+)
 def test_a_full_server_is_left_alone_for_as_long_as_it_asks_within_reason(
     asked_s: float, chance: float, waited_s: float
 ) -> None:
@@ -107,6 +109,52 @@ def test_the_end_of_the_audio_begins_a_wait_of_its_own() -> None:
     one.delay_s(LOST, 1069.0, 1050.0)
     with pytest.raises(ServiceError, match="no server took the end"):
         one.delay_s(LOST, 1070.0, 1050.0)
+
+
+FULL = ServiceError("All 4 streams are taken.", "RESOURCE_EXHAUSTED", 2.0)
+
+
+def test_full_server_is_waited_for_longer_than_one_that_is_not_there() -> None:
+    one = retries(chance=0.0, patience=Patience(first_s=5, slot_s=100))
+    assert [one.delay_s(FULL, now_s, None) for now_s in (0.0, 50.0, 99.0)] == [2.0, 2.0, 2.0]
+    with pytest.raises(ServiceError, match=r"^Given up, as no slot was free for 100 s: All 4 streams are taken\.$"):
+        one.delay_s(FULL, 100.0, None)
+
+
+def test_end_of_the_audio_does_not_shorten_the_wait_for_a_slot() -> None:
+    one = retries(patience=Patience(first_s=5, slot_s=100, owed_s=1))
+    one.delay_s(FULL, 0.0, 0.0)
+    one.delay_s(FULL, 99.0, 0.0)
+
+
+def test_full_server_that_restarts_is_waited_for_as_one_that_is_not_there() -> None:
+    one = retries(patience=Patience(first_s=5, slot_s=100))
+    one.delay_s(FULL, 50.0, None)
+    one.delay_s(LOST, 54.0, None)
+    one.delay_s(FULL, 54.5, None)
+    one.delay_s(LOST, 59.0, None)
+    with pytest.raises(ServiceError) as caught:
+        one.delay_s(LOST, 59.5, None)
+    assert caught.value is LOST
+
+
+def test_other_servers_are_tried_before_one_waits_for_a_slot() -> None:
+    two = retries(addresses=2, chance=0.0)
+    assert [two.delay_s(FULL, 0.0, None), two.delay_s(FULL, 0.0, None)] == [0.0, 2.0]
+
+
+def test_without_patience_a_full_server_is_an_error_at_once() -> None:
+    with pytest.raises(ServiceError) as caught:
+        retries(patience=Patience(slot_s=0)).delay_s(FULL, 7.0, None)
+    assert caught.value is FULL
+
+
+def test_exhaustion_that_names_no_time_is_waited_for_no_longer_than_before() -> None:
+    """As gRPC's own: a message that is too large."""
+    one = retries(patience=Patience(first_s=5, slot_s=100))
+    one.delay_s(ServiceError("too large", "RESOURCE_EXHAUSTED"), 0.0, None)
+    with pytest.raises(ServiceError, match="too large"):
+        one.delay_s(ServiceError("too large", "RESOURCE_EXHAUSTED"), 5.0, None)
 
 
 def broken(times: int, one: Retries) -> None:

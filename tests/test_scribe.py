@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
 
 from stt_cli.events import (
     AudioFormat,
@@ -20,8 +24,9 @@ from stt_cli.events import (
 )
 from stt_tui.dictation import Dictation
 from stt_tui.document import Document
+from stt_tui.graphemes import text_columns
 from stt_tui.scribe import Scribe
-from stt_tui.status import Recording, Status
+from stt_tui.status import Recording, Status, status_line
 
 FORMAT = AudioFormat()
 
@@ -150,3 +155,44 @@ def test_a_dictation_that_ends_well_says_nothing() -> None:
     desk.hear(SpeechStarted(1, 0), final("Один."))
     desk.scribe.ended(1)
     assert (desk.document.text(), desk.status.message) == ("Один.", "")
+
+
+HOSTILE = "\x1b]52;c;cm0gLXJmIH4K\x07a\x9b2J\u202eb\r\nc\x00\x7f\u2028d"
+
+
+def test_control_characters_of_a_server_reach_neither_text_nor_clipboard_nor_status() -> None:
+    desk = Desk()
+    desk.hear(Started("s", "m", "p", Settings(language=HOSTILE)), SpeechStarted(1, 0), partial(HOSTILE))
+    (ghost,) = desk.dictation.ghosts()
+    desk.hear(replace(final(HOSTILE), language=HOSTILE), Notice("NEWS", HOSTILE, 0))
+    shown = [ghost.text, desk.document.text(), *desk.copied, desk.status.message, desk.status.language]
+    assert shown[:3] == ["]52;c;cm0gLXJmIH4Ka2Jb c d"] * 3
+    assert not any(unicodedata.category(each) in ("Cc", "Zl") or each in "\u202e" for each in "".join(shown))
+
+
+def test_spaces_and_joiners_that_a_text_has_on_purpose_are_kept() -> None:
+    text = "5\u00a0000\u202f₽ 山田\u3000太郎 می\u200cخواهم 👨\u200d👩\u200d👧 \U0001fae9 co\u00adop"
+    desk = Desk()
+    desk.hear(final(text))
+    assert (desk.document.text(), desk.copied) == (text, [text])
+
+
+def test_sentence_of_nothing_but_spaces_is_nothing() -> None:
+    desk = Desk()
+    desk.hear(final("\u00a0\u3000"))
+    assert desk.document.text() == ""
+
+
+def test_partial_of_megabytes_is_shown_shortened() -> None:
+    desk = Desk()
+    desk.hear(SpeechStarted(1, 0), Partial(1, 1, "word " * 380_000, "w" * 1_900_000, 0, 500))
+    (ghost,) = desk.dictation.ghosts()
+    assert len(ghost.text) <= 10_000
+
+
+@pytest.mark.parametrize("character", ["N", "語", "\u0301", "\n"])
+def test_message_of_megabytes_is_shown_shortened(character: str) -> None:
+    desk = Desk()
+    desk.hear(Notice("NEWS", character * 3_900_000, 0))
+    assert len(desk.status.message) <= 1000
+    assert text_columns("".join(part.text for part in status_line(desk.status, 80))) < 80

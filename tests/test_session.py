@@ -63,10 +63,23 @@ def test_a_final_tells_what_is_known() -> None:
 
 def test_words_have_their_times_in_the_dictation() -> None:
     heard = talk("." * 10 + SENTENCE)
-    heard.answer(only(heard.hear()), replace(CLEAR, words=(Word("Мама", 0.1, 0.5, 0.8),)))
+    heard.answer(only(heard.hear()), replace(CLEAR, words=(Word("Мама", 0.3, 0.5, 0.8),)))
     [word] = finals(heard)[0].words
     assert (word.text, word.probability) == ("Мама", 0.8)
-    assert (word.start_s, word.end_s) == pytest.approx((11 * SIGN_S + 0.1, 11 * SIGN_S + 0.5))
+    assert (word.start_s, word.end_s) == pytest.approx((11 * SIGN_S + 0.3, 11 * SIGN_S + 0.5))
+
+
+def test_no_word_begins_before_the_onset() -> None:
+    heard = talk("." * 10 + SENTENCE)
+    words = (Word("Мама", 0.0, 0.01, 0.8), Word("мыла", 0.01, 0.5, 0.8), Word("раму", 0.5, 0.6, 0.8))
+    heard.answer(only(heard.hear()), replace(CLEAR, words=words))
+    [final] = finals(heard)
+    onset_s = final.start_ms / 1000
+    assert onset_s > 11 * SIGN_S
+    times = [(word.start_s, word.end_s) for word in final.words]
+    assert times[0] == (onset_s, onset_s)
+    assert times[1] == pytest.approx((onset_s, 11 * SIGN_S + 0.5))
+    assert times == sorted(times)
 
 
 def test_an_early_transcript_is_the_final_once_the_utterance_has_ended() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import grpc.aio
 
+from benchmarks.channels import channel_to
 from benchmarks.service import Service
 from benchmarks.short.manifest import LANGUAGES, ShortUtterance, load, spread
 from benchmarks.short.outcome import Outcome, classify
@@ -80,7 +81,7 @@ async def _results(chosen: Sequence[ShortUtterance], variants: Sequence[Variant]
     reference = Reference(cache_folder() / "faster-whisper.jsonl")
     with Service(QUIET) as service:
         service.wait_until_listening()
-        async with grpc.aio.insecure_channel(service.address) as channel:
+        async with channel_to(service.address) as channel:
             return [
                 result
                 for variant in variants

@@ -136,7 +136,7 @@ def test_what_is_beyond_the_tested_versions_is_pinned_and_brings_no_torch_of_its
 
 def test_nothing_but_what_is_installed_goes_to_the_builder() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    packages = {"protos", "stt_cli", "stt_service", "stt_tui"}
+    packages = {"protos", "stt_cli", "stt_media", "stt_service", "stt_tui"}
     texts = {"LICENSE", "README.md", "constraints.txt", "pyproject.toml", "setup.cfg"}
     assert allowed == packages | texts | {"docker/heavy.txt", "docker/light.txt"}
 

@@ -47,7 +47,7 @@ async def refused(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode,
         pytest.param(random.Random(1).randbytes(5000), "cannot be decoded", id="random bytes"),
         pytest.param(b"RIFF\xff\xff\xff\x7fWAVE", "cannot be decoded", id="the first bytes of a WAV file"),
         pytest.param(picture_only(), "The recording has no audio track: send one that has.", id="a film without sound"),
-        pytest.param(wav(b""), "The recording holds no sound", id="a WAV file of 0 s"),
+        pytest.param(wav(b""), "The recording has no audio: its length is 0.", id="a WAV file of 0 s"),
     ],
 )  # fmt: skip
 async def test_what_is_no_recording_is_refused(stub: Stub, recording: bytes, sentence: str) -> None:
@@ -56,11 +56,26 @@ async def test_what_is_no_recording_is_refused(stub: Stub, recording: bytes, sen
     assert sentence in told
 
 
-async def test_a_truncated_flac_file_is_refused(stub: Stub, recordings: Mapping[str, Recording]) -> None:
+async def test_a_truncated_flac_file_is_recognized_as_far_as_it_goes(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
     flac = recordings[NAME].path.read_bytes()
-    code, told = await refused(stub, pb.RecognizeRequest(audio=flac[: len(flac) // 2]))
+    answer = await stub.Recognize(pb.RecognizeRequest(audio=flac[: len(flac) // 2]))
+    assert answer.audio_duration.ToMilliseconds() > 0
+    assert ["cut short" in warning for warning in answer.warnings] == [True]
+
+
+async def test_a_recording_cannot_name_a_file_of_the_server(stub: Stub) -> None:
+    code, told = await refused(stub, pb.RecognizeRequest(audio=b"ffconcat version 1.0\nfile private.wav\n"))
     assert code is StatusCode.INVALID_ARGUMENT
-    assert f"The {len(flac) // 2} bytes of audio cannot be decoded" in told
+    assert "cannot be decoded" in told
+    assert "No such file" not in told
+
+
+async def test_a_headerless_recording_of_more_than_an_hour_is_refused(stub: Stub) -> None:
+    mulaw = pb.AudioFormat(encoding=pb.AudioFormat.ENCODING_MULAW, sample_rate_hz=8_000)
+    code, told = await refused(stub, pb.RecognizeRequest(audio=bytes(3600 * 8_000 + 1), format=mulaw))
+    assert (code, "longer than 3600 s" in told) == (StatusCode.INVALID_ARGUMENT, True)
 
 
 async def test_a_truncated_wav_file_is_heard_as_far_as_it_goes(stub: Stub, recordings: Mapping[str, Recording]) -> None:

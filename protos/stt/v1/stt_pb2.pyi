@@ -288,13 +288,15 @@ class RecognizeRequest(_message.Message):
     def __init__(self, audio: _Optional[bytes] = ..., format: _Optional[_Union[AudioFormat, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., word_times: _Optional[bool] = ...) -> None: ...
 
 class RecognizeResponse(_message.Message):
-    __slots__ = ("utterances", "audio_duration", "model", "suppressed")
+    __slots__ = ("utterances", "audio_duration", "model", "suppressed", "warnings")
     UTTERANCES_FIELD_NUMBER: _ClassVar[int]
     AUDIO_DURATION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     utterances: _containers.RepeatedCompositeFieldContainer[Final]
     audio_duration: _duration_pb2.Duration
     model: str
     suppressed: _containers.RepeatedCompositeFieldContainer[Suppressed]
-    def __init__(self, utterances: _Optional[_Iterable[_Union[Final, _Mapping]]] = ..., audio_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model: _Optional[str] = ..., suppressed: _Optional[_Iterable[_Union[Suppressed, _Mapping]]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, utterances: _Optional[_Iterable[_Union[Final, _Mapping]]] = ..., audio_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model: _Optional[str] = ..., suppressed: _Optional[_Iterable[_Union[Suppressed, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -1,0 +1,159 @@
+"""One recording as mono 16-bit samples at one rate, in step with its container's time. Blocks.
+
+    packets → frames of one track → silence for gaps (timeline) → one channel (mixing) → one rate → samples
+
+What users should know of the result goes to `warn`, each kind once, as a phrase without its subject, the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_media.containers import Readable, open_container
+from stt_media.errors import EmptyError, MediaError, UnreadableError
+from stt_media.frames import DECODING_ERRORS, Frames, samples_of
+from stt_media.mixing import Mixer
+from stt_media.resampling import Mono, Resampler
+from stt_media.timeline import MAX_GAP_S, Stamp, Timeline
+from stt_media.tracks import choose, described, tracks
+
+if TYPE_CHECKING:
+    from av import AudioFrame
+
+TOLERANCE_S, TOLERANCE_SHARE = 0.5, 0.02  # Opus and AAC end up to 0.1 s before the length that their container states
+# Demuxers of containers whose header states the length. That of others is estimated from the bit rate, and wrong where
+# that is variable.
+STATES_LENGTH = frozenset(
+    ("aiff", "asf", "avi", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg", "w64", "wav", "wv")
+)
+
+Warn = Callable[[str], None]
+
+
+class Recording:
+    """An open recording; `samples` closes it at its end."""
+
+    def __init__(self, file: Readable, warn: Warn, track: int | None = None, states_length: bool | None = None) -> None:
+        """Open it, choose the track of that number, else the default one, and decode the first frame.
+
+        Args:
+            states_length: whether the header states the length, where that is known better than by the container.
+
+        Raises:
+            MediaError: there is nothing to recognize in it.
+            OSError: the file cannot be read.
+        """
+        self._container, self._warn = open_container(file), warn
+        try:
+            self._frames = self._chosen(track)
+            frames = iter(self._frames)
+            first = next(frames, None)
+            if first is None:
+                raise self._nothing()
+        except BaseException:
+            self._container.close()
+            raise
+        self.rate_hz = first.sample_rate
+        self.format_name = self._container.format.name  # of FFmpeg's demuxer
+        states = self.format_name in STATES_LENGTH if states_length is None else states_length
+        duration = self._container.duration
+        self.length_s = duration / av.time_base if states and duration is not None else None  # with all streams
+        self._decoded = chain([first], frames)
+        self._timeline = Timeline()
+        self._cancelled = False
+
+    def _nothing(self) -> MediaError:
+        if self._frames.damaged:
+            return UnreadableError("none of its audio can be decoded")
+        return EmptyError("its audio track is empty")
+
+    def _chosen(self, number: int | None) -> Frames:
+        found = tracks(self._container)
+        track = choose(found, number)
+        if number is None and len(found) > 1:
+            self._warn(f"has {len(found)} audio tracks: {described(found)}; track {track.number} is used.")
+        return Frames(self._container, self._container.streams.audio[track.number - 1])
+
+    def samples(self, rate_hz: int) -> Iterator[bytes]:
+        """Yield the samples, in chunks of up to a second.
+
+        Raises:
+            OSError: the file cannot be read any further.
+        """
+        with self._container:
+            for mono in self._resampled(rate_hz):
+                yield pcm(mono).tobytes()
+            self._report()
+
+    def _resampled(self, rate_hz: int) -> Iterator[Mono]:
+        resampler = Resampler(self.rate_hz, rate_hz)
+        for source_hz, mono in self._mixed():
+            if source_hz != resampler.source_hz:  # as where one Ogg stream follows another
+                yield from resampler.flush()
+                resampler = Resampler(source_hz, rate_hz)
+            yield from resampler.push(mono)
+        yield from resampler.flush()
+
+    def _mixed(self) -> Iterator[tuple[int, Mono]]:
+        """Yield one channel, with the rate that it has at that point."""
+        shape, mixer = (0, ""), Mixer(("FC",), self.rate_hz)
+        for gap_s, frame in self._placed():
+            rate_hz = frame.sample_rate
+            if shape != (shape := (rate_hz, frame.layout.name)) or gap_s:
+                yield from ((mixer.rate_hz, mono) for mono in mixer.flush())
+            if mixer.rate_hz != rate_hz or mixer.channels != frame.layout.nb_channels:
+                mixer = Mixer([channel.name for channel in frame.layout.channels], rate_hz)
+            yield from ((rate_hz, mono) for mono in silence(gap_s, rate_hz))
+            yield from ((rate_hz, mono) for mono in self._mix(mixer, frame))
+        yield from ((mixer.rate_hz, mono) for mono in mixer.flush())
+
+    def _mix(self, mixer: Mixer, frame: AudioFrame) -> Iterator[Mono]:
+        try:
+            samples = samples_of(frame)
+        except DECODING_ERRORS:
+            self._frames.damaged += 1
+            return
+        yield from mixer.push(samples)
+        if mixer.cancelled is not None and not self._cancelled:
+            self._cancelled = True
+            self._warn(f"has channels that cancel each other: channel {mixer.cancelled + 1} alone is used there.")
+
+    def _placed(self) -> Iterator[tuple[float, AudioFrame]]:
+        """Yield each frame after the seconds of silence before it."""
+        held: tuple[AudioFrame, Stamp] | None = None
+        for frame in self._decoded:
+            stamp = self._frames.stamp(frame)
+            if held is not None:
+                yield self._timeline.place(held[1], stamp), held[0]
+            held = frame, stamp
+        if held is not None:
+            yield self._timeline.place(held[1], None), held[0]
+
+    def _report(self) -> None:
+        length_s = self.length_s
+        reached_s = max(self._timeline.position_s, self._frames.end_s - self._frames.start_s)
+        if self._timeline.ignored_s is not None:
+            at_s, most_s = self._timeline.ignored_s, MAX_GAP_S
+            self._warn(f"has time stamps that jump by more than {most_s:.0f} s after {at_s:.1f} s: they are ignored.")
+        if length_s is not None and length_s - reached_s > max(TOLERANCE_S, length_s * TOLERANCE_SHARE):
+            self._warn(f"ends after {reached_s:.1f} s, of {length_s:.1f} s: it is cut short or damaged.")
+        elif self._frames.damaged:
+            self._warn("is damaged: some of its audio could not be decoded.")
+
+
+def silence(seconds: float, rate_hz: int) -> Iterator[Mono]:
+    """Yield so much silence, in chunks of up to a second."""
+    samples = round(seconds * rate_hz)
+    for start in range(0, samples, rate_hz):
+        yield np.zeros(min(rate_hz, samples - start), np.float32)
+
+
+def pcm(mono: Mono) -> NDArray[np.int16]:
+    scaled: NDArray[np.float32] = np.rint(mono * np.float32(2**15))
+    return np.clip(scaled, -(2**15), 2**15 - 1).astype(np.dtype("<i2"))
