@@ -89,7 +89,7 @@ class Server:
         """Run the lane and serve until cancelled."""
         parameters = self._config.parameters
         lane = Lane(parameters.max_batch, prepared.models.plan.workers, ran=self.metrics.ran)
-        shelf = Shelf(prepared.models, lane, prepared.load, lambda: self._config.parameters.language)
+        shelf = Shelf(prepared.models, lane, prepared.loader, lambda: self._config.parameters.language)
         self.metrics.watch_lane(lane)
         self.metrics.self_tested(prepared.test.real_time_factor)
         self.metrics.registry.register(ModelCollector(shelf))

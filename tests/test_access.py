@@ -27,13 +27,13 @@ def tokens(tmp_path: Path) -> Path:
     return path
 
 
-def asked(now: Callable[[], float] = time.time, **settings: object) -> Accesses:
+def asked(now: Callable[[], float] = time.time, /, **settings: object) -> Accesses:
     return accesses(Parameters.model_validate({name: str(value) for name, value in settings.items()}), now)
 
 
 def refusal(**settings: object) -> str:
     with pytest.raises(InvalidSetting) as refused:
-        asked(**settings)
+        asked(time.time, **settings)
     return str(refused.value)
 
 

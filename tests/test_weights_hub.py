@@ -192,7 +192,7 @@ def test_a_revision_that_is_no_commit_is_refused(tmp_path: Path, site: Site, rev
 
 
 @pytest.mark.parametrize(
-    "name", ["vocabulary./../../../../victim", "vocabulary.\\x", "/tmp/model.bin", "../config.json"]
+    "name", ["vocabulary./../../../../victim", "vocabulary.\\x", "/victim/model.bin", "../config.json"]
 )
 def test_a_file_name_with_a_path_is_not_fetched(tmp_path: Path, site: Site, name: str) -> None:
     site.publish("ann/whisper", {**SMALL, name: b"pwned"})

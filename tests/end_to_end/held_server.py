@@ -6,6 +6,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
@@ -22,7 +24,7 @@ from stt_service.server import Server
 
 if TYPE_CHECKING:
     from stt_service import engine
-    from stt_service.shelf import Load
+    from stt_service.shelf import Loader
 
 
 class HeldEngine(Engine):
@@ -43,12 +45,25 @@ def no_other(name: str) -> HeldEngine:
     raise ModelNotFound(f"{name} is nowhere to be had.")
 
 
+@dataclass(frozen=True, slots=True)
+class HeldLoader:
+    """Loads by name, and takes every model for one that works."""
+
+    load: Callable[[str], HeldEngine]
+
+    async def check(self, name: str) -> Path:
+        return Path(name)
+
+    def open(self, name: str, folder: Path) -> HeldEngine:
+        return self.load(name)
+
+
 def prepared(held: HeldEngine, load: Callable[[str], HeldEngine] = no_other) -> Prepared:
     """Return what a start would come to with this engine."""
     model = cast("engine.Engine", held)
     models = Models(Names("base", "base"), model, model, Plan(workers=1, places=1, threads=1))
     device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
-    return Prepared(device, models, SelfTest(0.6, 0.15), cast("Load", load))
+    return Prepared(device, models, SelfTest(0.6, 0.15), cast("Loader", HeldLoader(load)))
 
 
 @asynccontextmanager
