@@ -17,11 +17,11 @@ import click
 from stt_service import config, diagnostics, interrupt, logs, threads, tokens
 from stt_service.access import accesses, add_token
 from stt_service.devices import choose
-from stt_service.errors import SttError
+from stt_service.errors import StartFailed, SttError
 from stt_service.evaluation_trials import changed
 from stt_service.model_loader import Loader, fetched
-from stt_service.models import compute_plan, load, names, place, self_test, usable_cores
-from stt_service.parameters import Parameters
+from stt_service.models import Names, compute_plan, load, load_model, names, place, self_test, usable_cores
+from stt_service.parameters import AUTO, Parameters
 from stt_service.prepared import Prepared
 from stt_service.server import Server
 from stt_service.weights import models_folder
@@ -238,12 +238,23 @@ async def _prepare(parameters: Parameters, warnings: Sequence[str]) -> Prepared:
         logs.say([f"Loading {name} on {device.actual} ..."])
 
     models_dir = models_folder(parameters.models_dir)
-    for name in (named.finals, named.partials):
-        await fetched(name, models_dir)
-    models = await threads.in_thread(partial(load, parameters, device, plan, loading))
+    await _fetch(parameters, named, models_dir)
+    load_one = partial(load_model, fetch=False)
+    models = await threads.in_thread(partial(load, parameters, device, plan, loading, load_one=load_one))
     logs.say([*diagnostics.loaded(device, models), *diagnostics.memory(cuda)])
     test = await threads.in_thread(partial(self_test, models, parameters, device))
     return Prepared(device, models, test, Loader(models_dir, place(parameters, device, plan), loading))
+
+
+async def _fetch(parameters: Parameters, named: Names, models_dir: Path) -> None:
+    """Fetch the models that are not there. Without REALTIME_MODEL=auto's own, `load` takes another one."""
+    await fetched(named.finals, models_dir)
+    try:
+        await fetched(named.partials, models_dir)
+    except StartFailed as error:
+        if parameters.realtime_model != AUTO:
+            raise
+        logs.say([f"WARNING: {error}"])
 
 
 def _self_tested(prepared: Prepared, parameters: Parameters) -> Iterable[str]:

@@ -21,7 +21,7 @@ from stt_service.model_files import check_files
 from stt_service.weights import resolve
 
 MAX_REASON = 2000  # characters
-NICENESS = 10  # behind the server's event loop, as decodes are
+NICENESS = 10  # behind the server, whose streams go first
 
 
 @dataclass(frozen=True, slots=True)
