@@ -36,7 +36,7 @@ NO_TERMINAL_COLUMNS = 120  # of what is piped
 def main(context: click.Context) -> None:
     """Serve speech-to-text over gRPC, until SIGTERM or Ctrl-C: then what is owed is sent first.
 
-    A second SIGTERM or Ctrl-C ends it at once.
+    A second SIGTERM or Ctrl-C ends it at once, as does the first one before it serves.
     """
     if context.invoked_subcommand is None:
         _run(lambda parameters: asyncio.run(_serve(parameters)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -73,12 +74,13 @@ async def serving(
     data_port: int = 0,
     load: Callable[[str], HeldEngine] = no_other,
     more: Mapping[str, object] = MappingProxyType({}),
+    now: Callable[[], float] = time.time,
 ) -> AsyncIterator[Server]:
     """Have a server with this engine; it is drained at the end, if it was not before."""
     language = "ru" if held.multilingual else "en"
     ports = {"data_port": data_port, "control_port": 0, "metrics_port": 0}
     parameters = Parameters.model_validate({**ports, "max_streams": max_streams, "language": language, **more})
-    server = Server(parameters, accesses(parameters))
+    server = Server(parameters, accesses(parameters, now))
     await server.start()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(prepared(held, load)))
