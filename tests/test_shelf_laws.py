@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -54,6 +55,10 @@ class Checks:
     checked: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     engines: list[StandIn] = field(default_factory=list)
+    may_open: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.may_open.set()
 
     async def check(self, name: str) -> Path:
         assert not self.running, "one is loaded at a time"
@@ -71,6 +76,7 @@ class Checks:
 
     def open(self, name: str, folder: Path) -> engine.Engine:
         assert str(folder) == name == self.checked[-1]
+        self.may_open.wait()
         self.engines.append(StandIn(name, multilingual=name != "three"))
         return cast("engine.Engine", self.engines[-1])
 
@@ -105,6 +111,7 @@ class Operated:
         for _, lent in self.streams:
             assert {lent.names.finals, lent.names.partials} <= open_names
         names = self.shelf.names
+        assert {names.finals, names.partials} <= open_names
         assert {names.finals, names.partials} <= {"first", *self.checks.checked}
         listed = list(self.shelf)
         assert sum(model.state is State.FAILED for model in listed) <= MAX_FAILED
@@ -198,6 +205,22 @@ async def test_a_model_that_is_being_loaded_can_be_unloaded_and_another_one_load
     while at.shelf.names.finals != "two":
         await settled()
     assert [model.name for model in at.shelf] == ["first", "two"]
+
+
+async def test_a_model_that_is_unloaded_while_it_is_opened_is_closed_and_no_stream_gets_it(at: Operated) -> None:
+    at.checks.may_open.clear()
+    at.shelf.load("one", BOTH)
+    await settled()
+    at.checks.end(True)
+    await settled()
+    at.shelf.unload("one")
+    at.shelf.load("two", BOTH)
+    at.checks.may_open.set()
+    while "two" not in at.checks.running:
+        await settled()
+    assert [(engine.name, engine.is_closed) for engine in at.checks.engines] == [("first", False), ("one", True)]
+    assert at.shelf.names == Names("first", "first")
+    at.checks.end(False)
 
 
 async def test_the_latest_failures_are_listed(at: Operated) -> None:
