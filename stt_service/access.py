@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +16,7 @@ from stt_service import tokens
 from stt_service.errors import InvalidSetting
 from stt_service.parameters import Parameters
 from stt_service.tokens import Tokens
-from stt_service.watched import Watched
+from stt_service.watched import Watched, read_file
 
 if TYPE_CHECKING:
     from stt_service.certificates import Pem
@@ -39,27 +41,33 @@ class Accesses:
     warnings: tuple[str, ...] = ()
 
 
-def accesses(parameters: Parameters) -> Accesses:
-    """Read the certificates and tokens.
+def accesses(parameters: Parameters, now: Callable[[], float] = time.time) -> Accesses:
+    """Read the certificates and tokens; `now` is the clock of the file system.
 
     Raises:
         InvalidSetting: a file is missing, or does not hold what it should.
     """
     pem, told = _tls(parameters)
-    data, of_data = _tokens("AUTH_TOKENS_FILE", parameters.auth_tokens_file)
-    control, of_control = _tokens("CONTROL_TOKENS_FILE", parameters.control_tokens_file)
+    data, of_data = _tokens("AUTH_TOKENS_FILE", parameters.auth_tokens_file, now)
+    control, of_control = _tokens("CONTROL_TOKENS_FILE", parameters.control_tokens_file, now)
+    _check_apart(data, control)
     return Accesses(Access(pem, data), Access(pem, control), (*told, *of_data, *of_control))
 
 
-def append_private(path: Path, line: str) -> None:
-    """Add a line to a file that its owner alone reads; it is made if there is none.
+def add_token(path: Path, line: str) -> None:
+    """Add a line to a file of tokens that its owner alone reads; it is made if there is none.
 
     Raises:
-        InvalidSetting: it cannot be written.
+        InvalidSetting: it cannot be written, or is no file of tokens.
     """
+    content = _read_tokens_text(path) if path.exists() else ""
     try:
+        tokens.parse(content)
+        begin = "\n" if content and not content.endswith("\n") else ""
         with open(path, "a", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:
-            file.write(line)
+            file.write(f"{begin}{line}\n")
+    except InvalidSetting as error:
+        raise InvalidSetting(f"{path} is no file of tokens: {error}") from error
     except OSError as error:
         raise InvalidSetting(f"{path} cannot be written: {error.strerror}.") from error
 
@@ -75,34 +83,52 @@ def _tls(parameters: Parameters) -> tuple[Watched[Pem] | None, list[str]]:
     return pem, certificates.warnings(files, pem.value(), datetime.now(UTC)) + _readable_by_others("TLS_KEY", files.key)
 
 
-def _tokens(setting: str, path: str) -> tuple[Watched[Tokens] | None, list[str]]:
+def _tokens(setting: str, path: str, now: Callable[[], float]) -> tuple[Watched[Tokens] | None, list[str]]:
     if not path:
         return None, []
-    watched = Watched((Path(path),), partial(_read_tokens, setting, Path(path)))
+    watched = Watched((Path(path),), partial(_read_tokens, setting, Path(path)), Tokens.merged, now)
     if not watched.value().entries:
         raise InvalidSetting(f"{setting}={path} holds no token: `stt-server token NAME --add {path}` makes one.")
     return watched, _readable_by_others(setting, Path(path))
 
 
+def _check_apart(data: Watched[Tokens] | None, control: Watched[Tokens] | None) -> None:
+    """Check that no token opens both ports, whatever the files are called.
+
+    Raises:
+        InvalidSetting: with the names of the tokens.
+    """
+    if data is None or control is None:
+        return
+    both = [name for name, known in control.value().entries if known in {other for _, other in data.value().entries}]
+    if both:
+        raise InvalidSetting(
+            f"AUTH_TOKENS_FILE and CONTROL_TOKENS_FILE both hold the token of {', '.join(dict.fromkeys(both))}: "
+            "who dictates could stop the server. Make a token of its own for each port."
+        )
+
+
 def _read_tokens(setting: str, path: Path) -> Tokens:
-    text = _text(setting, path)
+    try:
+        text = _read_tokens_text(path)
+    except InvalidSetting as error:
+        raise InvalidSetting(f"{setting}={error}") from error
     try:
         return tokens.parse(text)
     except InvalidSetting as error:
         raise InvalidSetting(f"{setting}={path} will not do: {error}") from error
 
 
-def _text(setting: str, path: Path) -> str:
+def _read_tokens_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_TOKENS_BYTES + 1)
+        content = read_file(path, MAX_TOKENS_BYTES)
         if len(content) > MAX_TOKENS_BYTES:
-            raise InvalidSetting(f"{setting}={path} is larger than {MAX_TOKENS_BYTES} bytes: is it the right file?")
+            raise InvalidSetting(f"{path} is larger than {MAX_TOKENS_BYTES} bytes: is it the right file?")
         return content.decode("utf-8")
     except OSError as error:
-        raise InvalidSetting(f"{setting}={path} cannot be read: {error.strerror}.") from error
+        raise InvalidSetting(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise InvalidSetting(f"{setting}={path} will not do: it should be text in UTF-8.") from error
+        raise InvalidSetting(f"{path} will not do: it should be text in UTF-8.") from error
 
 
 def _readable_by_others(setting: str, path: Path) -> list[str]:

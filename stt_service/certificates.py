@@ -10,7 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from stt_service.errors import InvalidSetting
+from stt_service.watched import read_file
 
+MAX_PEM_BYTES = 2**22  # all authorities of a system are 200 kB
 SOON = timedelta(days=14)  # to replace a certificate in peace; what renews them by itself does so at 30 days
 
 
@@ -94,6 +96,9 @@ def _certificates(setting: str, path: Path, pem: bytes) -> list[x509.Certificate
 
 def _bytes(setting: str, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        content = read_file(path, MAX_PEM_BYTES)
     except OSError as error:
         raise InvalidSetting(f"{setting}={path} cannot be read: {error.strerror}.") from error
+    if len(content) > MAX_PEM_BYTES:
+        raise InvalidSetting(f"{setting}={path} is larger than {MAX_PEM_BYTES} bytes: is it the right file?")
+    return content

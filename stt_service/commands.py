@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import signal
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import IO
+from typing import IO, TypeVar
 
 import click
 
-from stt_service import config, diagnostics, logs, tokens
-from stt_service.access import accesses, append_private
+from stt_service import config, diagnostics, interrupt, logs, threads, tokens
+from stt_service.access import accesses, add_token
 from stt_service.devices import choose
-from stt_service.errors import SttError
+from stt_service.errors import StartFailed, SttError
 from stt_service.evaluation_trials import changed
-from stt_service.models import compute_plan, load, load_model, names, place, self_test, usable_cores
-from stt_service.parameters import Parameters
+from stt_service.model_loader import Loader, fetched
+from stt_service.models import Names, compute_plan, load, load_model, names, place, self_test, usable_cores
+from stt_service.parameters import AUTO, Parameters
 from stt_service.prepared import Prepared
 from stt_service.server import Server
-from stt_service.weights import download, models_folder
+from stt_service.weights import models_folder
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+T = TypeVar("T")
 NO_TERMINAL_COLUMNS = 120  # of what is piped
 
 
@@ -33,7 +36,7 @@ NO_TERMINAL_COLUMNS = 120  # of what is piped
 def main(context: click.Context) -> None:
     """Serve speech-to-text over gRPC, until SIGTERM or Ctrl-C: then what is owed is sent first.
 
-    A second SIGTERM or Ctrl-C ends it at once.
+    A second SIGTERM or Ctrl-C ends it at once, as does the first one before it serves.
     """
     if context.invoked_subcommand is None:
         _run(lambda parameters: asyncio.run(_serve(parameters)))
@@ -42,14 +45,14 @@ def main(context: click.Context) -> None:
 @main.command()
 def check() -> None:
     """Print what a start would print, and stop: devices, models, self-test."""
-    _run(_check)
+    _run(lambda parameters: asyncio.run(_check(parameters)))
 
 
 @main.command("download")
 @click.argument("model")
 def download_command(model: str) -> None:
     """Fetch the weights of MODEL, a name as in WHISPER_MODEL; print the folder they lie in."""
-    _run(lambda parameters: click.echo(download(model, models_folder(parameters.models_dir))))
+    _run(lambda parameters: click.echo(asyncio.run(_download(model, models_folder(parameters.models_dir)))))
 
 
 @main.command("token")
@@ -69,7 +72,7 @@ def token_command(name: str, file: Path | None) -> None:
         if file is None:
             click.echo(f"For the file of AUTH_TOKENS_FILE or CONTROL_TOKENS_FILE:\n{line}", err=True)
         else:
-            append_private(file, f"{line}\n")
+            add_token(file, line)
     except SttError as error:
         raise click.ClickException(str(error)) from error
     click.echo(token)
@@ -119,15 +122,23 @@ def evaluate_command(audio: tuple[Path, ...], asked: tuple[str, ...], language: 
     _run(run)
 
 
-def _run(action: Callable[[Parameters], None]) -> None:
+def _run(action: Callable[[Parameters], object]) -> None:
     """Do it with the settings; what fails for a known reason is one line and exit code 1."""
+    code = 0
     try:
         loaded = config.load(os.environ, Path(".env"))
         logs.configure(loaded.parameters.log_level, loaded.parameters.log_format)
         logs.say(f"WARNING: {warning}" for warning in loaded.warnings)
         action(loaded.parameters)
+    except _Interrupted as error:
+        logs.BANNER.error("%s", error)
+        code = interrupt.exit_code(error.number)
     except SttError as error:
         raise _Failed(logs.escaped(str(error))) from error
+    if code or threads.left_behind():
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
 
 
 class _Failed(click.ClickException):
@@ -137,18 +148,24 @@ class _Failed(click.ClickException):
         logs.BANNER.error("Error: %s", self.message)
 
 
-def _check(parameters: Parameters) -> None:
-    logs.say(_self_tested(_prepare(parameters, accesses(parameters).warnings), parameters))
+async def _download(model: str, models_dir: Path) -> Path:
+    return await _Stopped().before(fetched(model, models_dir))
+
+
+async def _check(parameters: Parameters) -> None:
+    stopped = _Stopped()
+    prepared = await stopped.before(_prepare(parameters, accesses(parameters).warnings))
+    logs.say(_self_tested(prepared, parameters))
 
 
 async def _serve(parameters: Parameters) -> None:
     """Listen at once, serve when the models are loaded and tried, stop when told to."""
+    stopped = _Stopped()
     allowed = accesses(parameters)
     server = Server(parameters, allowed)
     await server.start()
     try:
-        prepared = await asyncio.to_thread(_prepare, parameters, allowed.warnings)
-        stopped = _signalled()
+        prepared = await stopped.before(_prepare(parameters, allowed.warnings))
         serving = asyncio.create_task(server.serve(prepared))
         logs.say(_self_tested(prepared, parameters))
         logs.say(_addresses(server))
@@ -160,18 +177,45 @@ async def _serve(parameters: Parameters) -> None:
     await asyncio.gather(serving, return_exceptions=not serving.done())
 
 
-def _signalled() -> asyncio.Event:
-    """Return what the first SIGTERM or Ctrl-C sets; a second one ends the process at once."""
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+class _Stopped:
+    """The first SIGTERM or Ctrl-C; a second one ends the process at once."""
 
-    def stop() -> None:
-        stopped.set()
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, os._exit, 128 + number)  # as a shell tells of who died by a signal
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._number: asyncio.Future[int] = self._loop.create_future()
+        for number in interrupt.STOP_SIGNALS:
+            self._loop.add_signal_handler(number, self._stop, number)
 
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
-    return stopped
+    async def wait(self) -> None:
+        await self._number
+
+    async def before(self, work: Coroutine[None, None, T]) -> T:
+        """Return what the work returns.
+
+        Raises:
+                _Interrupted: by a signal; the work is cancelled.
+        """
+        working = asyncio.create_task(work)
+        self._number.add_done_callback(lambda _: working.cancel())
+        try:
+            return await working
+        except asyncio.CancelledError:
+            if self._number.done():
+                raise _Interrupted(self._number.result()) from None
+            raise
+
+    def _stop(self, number: int) -> None:
+        self._number.set_result(number)
+        for other in interrupt.STOP_SIGNALS:
+            self._loop.add_signal_handler(other, os._exit, interrupt.exit_code(other))
+
+
+class _Interrupted(SttError):
+    """A signal came before the work was done."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(interrupt.sentence(number, " before it was done"))
+        self.number = number
 
 
 def _addresses(server: Server) -> list[str]:
@@ -182,9 +226,9 @@ def _addresses(server: Server) -> list[str]:
     ]
 
 
-def _prepare(parameters: Parameters, warnings: Sequence[str]) -> Prepared:
-    """Print the banner, load the models, try them. Blocks."""
-    device, cuda = choose(parameters)
+async def _prepare(parameters: Parameters, warnings: Sequence[str]) -> Prepared:
+    """Print the banner, load the models, try them. A cancellation leaves a thread that loads behind."""
+    device, cuda = await threads.in_thread(partial(choose, parameters))
     named = names(parameters, device)
     plan = compute_plan(device, named, usable_cores())
     logs.say(diagnostics.configuration(parameters, device, cuda, named, plan, warnings))
@@ -193,11 +237,24 @@ def _prepare(parameters: Parameters, warnings: Sequence[str]) -> Prepared:
     def loading(name: str) -> None:
         logs.say([f"Loading {name} on {device.actual} ..."])
 
-    models = load(parameters, device, plan, loading)
+    models_dir = models_folder(parameters.models_dir)
+    await _fetch(parameters, named, models_dir)
+    load_one = partial(load_model, fetch=False)
+    models = await threads.in_thread(partial(load, parameters, device, plan, loading, load_one=load_one))
     logs.say([*diagnostics.loaded(device, models), *diagnostics.memory(cuda)])
-    where = place(parameters, device, plan)
-    test = self_test(models, parameters, device)
-    return Prepared(device, models, test, lambda name: load_model(parameters, name, where, loading))
+    test = await threads.in_thread(partial(self_test, models, parameters, device))
+    return Prepared(device, models, test, Loader(models_dir, place(parameters, device, plan), loading))
+
+
+async def _fetch(parameters: Parameters, named: Names, models_dir: Path) -> None:
+    """Fetch the models that are not there. Without REALTIME_MODEL=auto's own, `load` takes another one."""
+    await fetched(named.finals, models_dir)
+    try:
+        await fetched(named.partials, models_dir)
+    except StartFailed as error:
+        if parameters.realtime_model != AUTO:
+            raise
+        logs.say([f"WARNING: {error}"])
 
 
 def _self_tested(prepared: Prepared, parameters: Parameters) -> Iterable[str]:

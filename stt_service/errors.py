@@ -12,7 +12,8 @@
     ├── EngineFailed        us: INTERNAL
     └── StartFailed         the operator: the server does not start
         ├── InvalidSetting  ... until a setting is mended
-        └── ModelNotFound   ... until the weights are there
+        ├── ModelNotFound   ... until the weights are there
+        └── InvalidModelError  ... until the weights are replaced
 
 A message is one sentence that names the thing, the value and what would do.
 `answers.py` maps these to statuses, `commands.py` to a line and an exit code; nothing else does.
@@ -75,3 +76,7 @@ class InvalidSetting(StartFailed):
 
 class ModelNotFound(StartFailed):
     """The weights of a model are nowhere to be had."""
+
+
+class InvalidModelError(StartFailed):
+    """A model's files are damaged, or do not belong together."""

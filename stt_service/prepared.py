@@ -8,17 +8,17 @@ from stt_service.capacity import capacity
 from stt_service.devices import Device
 from stt_service.models import Models, SelfTest
 from stt_service.parameters import Parameters
-from stt_service.shelf import Load
+from stt_service.shelf import Loader
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What there is once the models are loaded and tried; `load` loads another one beside them, and blocks."""
+    """What there is once the models are loaded and tried; `loader` loads others beside them."""
 
     device: Device
     models: Models
     test: SelfTest
-    load: Load
+    loader: Loader
 
     @property
     def carried(self) -> int:

@@ -90,7 +90,7 @@ class Server:
         parameters = self._config.parameters
         plan = prepared.models.plan
         lane = Lane(parameters.max_batch, plan.workers, apart=plan.apart, ran=self.metrics.ran)
-        shelf = Shelf(prepared.models, lane, prepared.load, lambda: self._config.parameters.language)
+        shelf = Shelf(prepared.models, lane, prepared.loader, lambda: self._config.parameters.language)
         self.metrics.watch_lane(lane)
         self.metrics.self_tested(prepared.test.real_time_factor)
         self.metrics.registry.register(ModelCollector(shelf))

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from pathlib import Path
+from typing import Protocol
 
 from stt_service.batcher import Lane, Model
 from stt_service.decoding import Decoding
@@ -22,8 +24,18 @@ from stt_service.threads import in_thread
 
 log = logging.getLogger(__name__)
 
-Load = Callable[[str], Engine]
 MAX_NAME = 200  # characters
+MAX_FAILED = 16  # models that did not load are listed, the latest ones
+
+
+class Loader(Protocol):
+    """Loads a model in two steps."""
+
+    async def check(self, name: str) -> Path:
+        """Return the folder of a model that was tried where it harms nothing. Can be cancelled."""
+
+    def open(self, name: str, folder: Path) -> Engine:
+        """Load the model that was checked. Blocks, and cannot be cancelled."""
 
 
 class Role(Enum):
@@ -56,6 +68,7 @@ class Shelved:
     users: int = 0  # streams that have it, and recordings
     engine: Engine | None = field(default=None, repr=False)
     model: Model | None = field(default=None, repr=False)
+    checking: asyncio.Task[Path] | None = field(default=None, repr=False)
 
     @property
     def compute_type(self) -> str:
@@ -74,9 +87,9 @@ class Lent:
 class Shelf:
     """The models of a server. One is loaded at a time, beside those that are in use."""
 
-    def __init__(self, models: Models, lane: Lane, load: Load, language: Callable[[], str]) -> None:
+    def __init__(self, models: Models, lane: Lane, loader: Loader, language: Callable[[], str]) -> None:
         """`language` tells what streams speak unless they say otherwise: a model of finals has to know it."""
-        self._lane, self._load, self._language, self._places = lane, load, language, models.plan.places
+        self._lane, self._loader, self._language, self._places = lane, loader, language, models.plan.places
         self._shelved: dict[str, Shelved] = {}
         self._roles: dict[Role, Shelved] = {}
         self._wanted, self._unwanted = asyncio.Event(), asyncio.Event()
@@ -134,23 +147,29 @@ class Shelf:
         return shelved
 
     def unload(self, name: str) -> Shelved:
-        """Free the model once no stream has it any more.
+        """Free the model once no stream has it any more; cancel its loading; forget that it failed.
 
         Raises:
             Unknown: there is no such model.
-            Untimely: it is being loaded, or new streams need it.
+            Untimely: new streams need it.
         """
         shelved = self._shelved.get(name)
         if shelved is None:
             raise Unknown(f"name={name[:MAX_NAME]!r} is no model that is loaded: see ListModels.")
-        if shelved.state is State.LOADING:
-            raise Untimely(f"{name} is being loaded: unload it once it is.")
+        if shelved.state in (State.LOADING, State.FAILED):
+            return self._drop(shelved)
         if shelved.roles:
             raise Untimely(f"{name} is what new streams get for {_told(shelved.roles)}: load another for that first.")
-        if shelved.state is State.FAILED:
-            del self._shelved[name]
         shelved.state = State.UNLOADING
         self._unwanted.set()
+        return shelved
+
+    def _drop(self, shelved: Shelved) -> Shelved:
+        """Take a model off the list that has no engine yet, and stop what is done to load it."""
+        del self._shelved[shelved.name]
+        shelved.state, shelved.roles = State.UNLOADING, frozenset()
+        if shelved.checking is not None:
+            shelved.checking.cancel()
         return shelved
 
     async def run(self) -> None:
@@ -163,32 +182,68 @@ class Shelf:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            for shelved in self:
-                if shelved.state is State.LOADING:
-                    await self._bring(shelved)
+            while shelved := self._first(State.LOADING):
+                await self._bring(shelved)
 
     async def _bring(self, shelved: Shelved) -> None:
         try:
-            self._put(shelved, await in_thread(lambda: self._load(shelved.name)))
-            self._give(shelved, shelved.roles)
-            log.info("model %s loaded for %s", shelved.name, _told(shelved.roles))
+            folder = await self._checked(shelved)
+            if shelved.state is not State.LOADING:
+                log.info("loading of model %s cancelled", shelved.name)
+                return
+            engine = await in_thread(lambda: self._loader.open(shelved.name, folder))
+            await self._offer(shelved, engine)
         except Exception as error:  # told by ListModels; the server serves on with what it has
-            reason = str(error) if isinstance(error, SttError) else f"{shelved.name} does not load: {error!r}"
-            log.warning("model %s not loaded: %s", shelved.name, reason)
-            self._shelved[shelved.name] = Shelved(shelved.name, State.FAILED, reason=reason)
-            if shelved.engine is not None:
-                await in_thread(shelved.engine.close)
+            self._failed(shelved, error)
+
+    async def _checked(self, shelved: Shelved) -> Path:
+        """Return the model's folder, or any once its loading was cancelled."""
+        shelved.checking = asyncio.create_task(self._loader.check(shelved.name))
+        try:
+            await asyncio.wait([shelved.checking])
+            return Path() if shelved.checking.cancelled() else shelved.checking.result()
+        finally:  # it is done, unless the server ends
+            shelved.checking.cancel()
+            await asyncio.wait([shelved.checking])
+
+    async def _offer(self, shelved: Shelved, engine: Engine) -> None:
+        """Give new streams the model, unless its loading was cancelled meanwhile."""
+        try:
+            if shelved.state is State.LOADING:
+                self._put(shelved, engine)
+                self._give(shelved, shelved.roles)
+                log.info("model %s loaded for %s", shelved.name, _told(shelved.roles))
+                return
+        except Untimely as error:
+            shelved.engine = shelved.model = None
+            self._failed(shelved, error)
+        await in_thread(engine.close)
+
+    def _failed(self, shelved: Shelved, error: Exception) -> None:
+        if self._shelved.get(shelved.name) is not shelved:  # its loading was cancelled
+            return
+        reason = str(error) if isinstance(error, SttError) else f"{shelved.name} does not load: {error!r}"
+        log.warning("model %s not loaded: %s", shelved.name, reason)
+        del self._shelved[shelved.name]  # to be the latest
+        self._shelved[shelved.name] = Shelved(shelved.name, State.FAILED, reason=reason)
+        failed = [other for other in self if other.state is State.FAILED]
+        for other in failed[:-MAX_FAILED]:
+            del self._shelved[other.name]
 
     async def _free_unwanted(self) -> None:
         while True:
             await self._unwanted.wait()
             self._unwanted.clear()
-            for shelved in self:
-                if shelved.state is State.UNLOADING and not shelved.users:
-                    del self._shelved[shelved.name]
-                    assert shelved.engine is not None
-                    await in_thread(shelved.engine.close)
-                    log.info("model %s unloaded", shelved.name)
+            # Looked for afresh each time: while one is freed, others come and go.
+            while shelved := self._first(State.UNLOADING):
+                del self._shelved[shelved.name]
+                assert shelved.engine is not None
+                await in_thread(shelved.engine.close)
+                log.info("model %s unloaded", shelved.name)
+
+    def _first(self, state: State) -> Shelved | None:
+        """Return the first model in that state that no stream has."""
+        return next((shelved for shelved in self if shelved.state is state and not shelved.users), None)
 
     def _order(self, name: str, roles: Set[Role]) -> Shelved:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():

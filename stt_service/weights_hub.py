@@ -8,6 +8,7 @@ half a second to import, so it is imported only when something is fetched.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -39,6 +40,8 @@ HUB_NAMES: Mapping[str, str] = {
     "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
 }
 WANTED = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
+FILE_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 LISTING_TIMEOUT_S = 10.0  # the library's own limit for a request
 
 
@@ -84,14 +87,18 @@ def _revision(repository: str) -> Revision:
     from huggingface_hub import HfApi
 
     listing = HfApi().model_info(repository, timeout=LISTING_TIMEOUT_S, files_metadata=True)
+    # Names and commits become paths here: nothing that the hub sends may lead out of the folder.
+    commit = listing.sha or "main"
+    if commit != "main" and COMMIT.fullmatch(commit) is None:
+        raise ModelNotFound(f"{repository} has the revision {commit[:80]!r}, which is no commit")
     files = tuple(
         RemoteFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "")
         for file in listing.siblings or ()
-        if any(fnmatch(file.rfilename, pattern) for pattern in WANTED)
+        if FILE_NAME.fullmatch(file.rfilename) and any(fnmatch(file.rfilename, pattern) for pattern in WANTED)
     )
     if not any(file.name == "model.bin" for file in files):
         raise ModelNotFound(f"{repository} holds no model.bin: it is no model for CTranslate2")
-    return Revision(repository, listing.sha or "main", files)
+    return Revision(repository, commit, files)
 
 
 def _folder(folder: Path, commit: str) -> Path:

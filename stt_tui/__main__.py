@@ -51,11 +51,25 @@ def tui(file: Path | None, auto: bool, settings: Settings, device: str | None, t
         opened, text = read(file) if file else (None, "")
     except FileError as error:
         raise click.ClickException(plain_message(str(error))) from error
-    state = user_state_path("realtime-stt")
-    work = Work(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, state)
+    work = Work(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, _state_folder())
     farewell = asyncio.run(run(work, Means(_open_device, lambda: _load_recognize(target))))
     if farewell:
         echo(farewell)
+
+
+def _state_folder() -> Path:
+    """Return the folder of what outlives a session.
+
+    Raises:
+        ClickException: it is in a home folder, and this user has none.
+    """
+    try:
+        return user_state_path("realtime-stt")
+    except RuntimeError as error:
+        raise click.ClickException(
+            f"stt-tui keeps its journal in a home folder, and this user (uid {os.getuid()}) has none: "
+            "set HOME or XDG_STATE_HOME to a folder."
+        ) from error
 
 
 def _open_device(name: str | None) -> Device:

@@ -64,7 +64,7 @@ def test_a_name_is_one_word(name: str) -> None:
         line(name, ANN)
 
 
-@given(st.text())
+@given(st.text().filter(str.strip))
 def test_whatever_the_token_its_line_knows_it_and_no_other(token: str) -> None:
     tokens = parse(line("ann", token))
     assert tokens.holder(token) == "ann"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,26 @@ def test_a_file_that_is_no_text_is_refused_before_the_screen(tmp_path: Path) -> 
     done = subprocess.run([sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 1
     assert "is no text in UTF-8 (byte 4)" in " ".join(done.stdout.split())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be a user that nobody knows")
+def test_a_user_without_a_home_folder_is_told_what_to_set() -> None:
+    program = (
+        "import os, pty, sys\n"
+        "def child():\n"
+        "    from stt_tui.__main__ import main\n"
+        "    os.environ.pop('HOME')\n"
+        "    os.setuid(54321)\n"
+        "    main()\n"
+        "pid, terminal = pty.fork()\n"
+        "if pid == 0:\n"
+        "    child()\n"
+        "told = b''\n"
+        "try:\n"
+        "    while part := os.read(terminal, 1000): told += part\n"
+        "except OSError: pass\n"
+        "print(told.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "1"
+    assert "this user (uid 54321) has none: set HOME or XDG_STATE_HOME to a folder." in " ".join(done.stdout.split())

@@ -11,7 +11,7 @@ import pytest
 from stt_service.errors import ModelNotFound
 from stt_service.weights import Source, models_folder, resolve
 
-WHOLE = {"model.bin": b"weights", "config.json": b"{}", "vocabulary.txt": b"a\n"}
+WHOLE = {"model.bin": b"weights", "config.json": b"{}", "tokenizer.json": b"{}", "vocabulary.txt": b"a\n"}
 
 
 class Shelf:
@@ -110,7 +110,9 @@ def test_an_unknown_name_is_answered_with_its_neighbours(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["../base", "/nowhere/at/all", "a/b/c", ".", "", "~/nothing"])
+@pytest.mark.parametrize(
+    "name", ["../base", "/nowhere/at/all", "a/b/c", ".", "", "~/nothing", "~nobody-at-all/x", "a\0b"]
+)
 def test_what_can_be_no_name_is_refused(name: str, tmp_path: Path) -> None:
     assert "is neither a folder with a model.bin nor the name of a model" in refusal(name, tmp_path, Shelf())
 
@@ -120,7 +122,8 @@ def test_what_can_be_no_name_is_refused(name: str, tmp_path: Path) -> None:
     [
         ("model.bin", "there is no model.bin"),
         ("config.json", "there is no config.json"),
-        ("vocabulary.txt", "there is neither a tokenizer.json nor a vocabulary"),
+        ("tokenizer.json", "there is no tokenizer.json"),
+        ("vocabulary.txt", "there is no vocabulary.json or vocabulary.txt"),
     ],
 )
 def test_a_folder_that_lacks_something_is_refused(missing: str, said: str, tmp_path: Path) -> None:
@@ -156,6 +159,15 @@ def test_the_models_folder_is_the_settings_or_the_platforms() -> None:
     assert models_folder("/data/models") == Path("/data/models")
     assert models_folder("~/models") == Path.home() / "models"
     assert models_folder("").parts[-2:] == ("realtime-stt", "models")
+
+
+@pytest.mark.parametrize("setting", ["", "~nobody-at-all/models"])
+def test_a_user_without_a_home_folder_is_told_what_to_set(setting: str) -> None:
+    def cache(name: str) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    with pytest.raises(ModelNotFound, match=r"this user .* has none: set MODELS_DIR to a folder, or HOME"):
+        models_folder(setting, cache)
 
 
 def test_looking_for_weights_loads_no_engine() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import subprocess
@@ -19,7 +20,13 @@ from stt_service.weights_hub import HUB_NAMES
 ROOT = Path(__file__).parents[1]
 # Larger than the pieces of 10 MB in which the hub's library writes.
 LARGE = random.Random(1).randbytes(12_000_000)
-SMALL = {"model.bin": b"weights", "config.json": b"{}", "tokenizer.json": b"{}", "README.md": b"#"}
+SMALL = {
+    "model.bin": b"weights",
+    "config.json": b"{}",
+    "tokenizer.json": b"{}",
+    "vocabulary.txt": b"a",
+    "README.md": b"#",
+}
 LISTING = "/api/models/ann/whisper"
 
 
@@ -51,6 +58,13 @@ def download(tmp_path: Path, url: str, name: str = "ann/whisper", **more: str) -
     return out, err.splitlines()[-1]
 
 
+def fill(folder: Path, files: Mapping[str, bytes]) -> Path:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
 def content(tmp_path: Path) -> dict[str, bytes]:
     folder = tmp_path / "models" / "ann--whisper"
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "sizes.json"}
@@ -64,7 +78,7 @@ def test_a_model_is_fetched_without_what_is_not_needed(tmp_path: Path, site: Sit
     site.publish("ann/whisper", SMALL)
     out, last = download(tmp_path, site.url)
     assert (out, last) == (f"{tmp_path / 'models' / 'ann--whisper'}\n", "The model ann/whisper is there.")
-    assert content(tmp_path) == {name: SMALL[name] for name in ("model.bin", "config.json", "tokenizer.json")}
+    assert content(tmp_path) == {name: SMALL[name] for name in SMALL if name != "README.md"}
 
 
 def test_a_size_is_fetched_from_its_repository(tmp_path: Path, site: Site) -> None:
@@ -164,3 +178,24 @@ def test_a_repository_without_a_model_is_told(tmp_path: Path, site: Site) -> Non
     site.publish("ann/whisper", {"config.json": b"{}", "model.safetensors": b"other"})
     assert "ann/whisper holds no model.bin" in download(tmp_path, site.url)[1]
     assert site.asked_for("config.json") == []
+
+
+@pytest.mark.parametrize("revision", ["../../../victim", "/victim", "a/b", "..", "main/../..", "A" * 40, "0" * 39])
+def test_a_revision_that_is_no_commit_is_refused(tmp_path: Path, site: Site, revision: str) -> None:
+    victim = fill(tmp_path / "victim", SMALL)
+    site.publish("ann/whisper", SMALL)
+    listing = json.loads(site.pages[LISTING].content)
+    site.pages[LISTING].content = json.dumps({**listing, "sha": revision}).encode()
+    assert "which is no commit" in download(tmp_path, site.url)[1]
+    assert victim.is_dir()
+    assert not (tmp_path / "models" / "ann--whisper").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["vocabulary./../../../../victim", "vocabulary.\\x", "/victim/model.bin", "../config.json"]
+)
+def test_a_file_name_with_a_path_is_not_fetched(tmp_path: Path, site: Site, name: str) -> None:
+    site.publish("ann/whisper", {**SMALL, name: b"pwned"})
+    download(tmp_path, site.url)
+    assert set(content(tmp_path)) == set(SMALL) - {"README.md"}
+    assert not any(b"pwned" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())

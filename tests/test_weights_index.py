@@ -27,13 +27,19 @@ def make_model(shop: Path) -> Packaged:
     two = make_wheel(
         shop,
         "stand-in-2",
-        {"stand_in_2/part2": MODEL[10:], "stand_in_2/config.json": b"{}", "stand_in_2/words.txt": b"a\n"},
+        {
+            "stand_in_2/part2": MODEL[10:],
+            "stand_in_2/config.json": b"{}",
+            "stand_in_2/words.txt": b"a\n",
+            "stand_in_2/tokenizer.json": b"{}",
+        },
     )
     return Packaged(
         (one, two),
         (
             File("model.bin", hashlib.sha256(MODEL).hexdigest(), ("stand_in_1/part1", "stand_in_2/part2")),
             File("config.json", hashlib.sha256(b"{}").hexdigest(), ("stand_in_2/config.json",)),
+            File("tokenizer.json", hashlib.sha256(b"{}").hexdigest(), ("stand_in_2/tokenizer.json",)),
             File("vocabulary.txt", hashlib.sha256(b"a\n").hexdigest(), ("stand_in_2/words.txt",)),
         ),
     )
@@ -54,6 +60,7 @@ def test_a_model_comes_out_of_its_wheels(tmp_path: Path, capfd: pytest.CaptureFi
     assert {file.name for file in folder.iterdir()} == {
         "model.bin",
         "config.json",
+        "tokenizer.json",
         "vocabulary.txt",
         "sizes.json",
     }

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
@@ -22,7 +25,7 @@ from stt_service.server import Server
 
 if TYPE_CHECKING:
     from stt_service import engine
-    from stt_service.shelf import Load
+    from stt_service.shelf import Loader
 
 
 class HeldEngine(Engine):
@@ -43,12 +46,25 @@ def no_other(name: str) -> HeldEngine:
     raise ModelNotFound(f"{name} is nowhere to be had.")
 
 
+@dataclass(frozen=True, slots=True)
+class HeldLoader:
+    """Loads by name, and takes every model for one that works."""
+
+    load: Callable[[str], HeldEngine]
+
+    async def check(self, name: str) -> Path:
+        return Path(name)
+
+    def open(self, name: str, folder: Path) -> HeldEngine:
+        return self.load(name)
+
+
 def prepared(held: HeldEngine, load: Callable[[str], HeldEngine] = no_other) -> Prepared:
     """Return what a start would come to with this engine."""
     model = cast("engine.Engine", held)
     models = Models(Names("base", "base"), model, model, Plan(workers=1, places=1, threads=1))
     device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
-    return Prepared(device, models, SelfTest(0.6, 0.15), cast("Load", load))
+    return Prepared(device, models, SelfTest(0.6, 0.15), cast("Loader", HeldLoader(load)))
 
 
 @asynccontextmanager
@@ -58,12 +74,13 @@ async def serving(
     data_port: int = 0,
     load: Callable[[str], HeldEngine] = no_other,
     more: Mapping[str, object] = MappingProxyType({}),
+    now: Callable[[], float] = time.time,
 ) -> AsyncIterator[Server]:
     """Have a server with this engine; it is drained at the end, if it was not before."""
     language = "ru" if held.multilingual else "en"
     ports = {"data_port": data_port, "control_port": 0, "metrics_port": 0}
     parameters = Parameters.model_validate({**ports, "max_streams": max_streams, "language": language, **more})
-    server = Server(parameters, accesses(parameters))
+    server = Server(parameters, accesses(parameters, now))
     await server.start()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(prepared(held, load)))

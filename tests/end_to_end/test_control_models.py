@@ -103,7 +103,7 @@ async def test_a_model_of_finals_that_knows_english_only_needs_english() -> None
         assert await asyncio.to_thread(english.closed.wait, 10)
 
 
-async def test_one_model_is_loaded_at_a_time() -> None:
+async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() -> None:
     may, engine = threading.Event(), Hearing()
 
     class Slow(Mapping[str, HeldEngine]):
@@ -130,9 +130,14 @@ async def test_one_model_is_loaded_at_a_time() -> None:
                 "tiny is being loaded: one at a time, ask again once it is.",
             )
             assert await at.model_of("meanwhile") == "base"
+            unloading = (await at.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))).model
+            assert unloading.state == pb.MODEL_STATE_UNLOADING
+            assert set(await models(at.control)) == {"base"}
+            await at.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH))
         finally:
             may.set()
-        await loaded(at.control, "tiny")
+        await loaded(at.control, "small")
+        assert await at.model_of("new") == "small"
 
 
 @pytest.mark.parametrize(

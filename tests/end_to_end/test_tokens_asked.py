@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ class Guarded:
 
     server: Server
     clients: Path
+    later_s: list[float]  # than it is, the last one, by the clock that tells whether a file was left alone
 
 
 @pytest_asyncio.fixture
@@ -42,8 +44,9 @@ async def guarded(tmp_path: Path) -> AsyncIterator[Guarded]:
     clients.write_text(line("ann", ANN))
     operators.write_text(line("root", OPERATOR))
     files = {"auth_tokens_file": str(clients), "control_tokens_file": str(operators)}
-    async with serving(HeldEngine(), 4, more={"max_streams_per_peer": 2, **files}) as server:
-        yield Guarded(server, clients)
+    later_s, more = [0.0], {"max_streams_per_peer": 2, **files}
+    async with serving(HeldEngine(), 4, more=more, now=lambda: time.time() + later_s[-1]) as server:
+        yield Guarded(server, clients, later_s)
 
 
 def shown(token: str | None) -> tuple[tuple[str, str], ...]:
@@ -122,10 +125,12 @@ async def test_a_token_holds_as_soon_as_its_line_is_there_and_no_longer(guarded:
     assert (await stream(guarded.server, bob)).code is StatusCode.UNAUTHENTICATED
     guarded.clients.write_text(line("bob", bob) + "\n")
     assert (await stream(guarded.server, bob)).code is StatusCode.OK
+    guarded.later_s.append(60.0)
     assert (await stream(guarded.server, ANN)).code is StatusCode.UNAUTHENTICATED
 
 
 async def test_a_broken_file_leaves_the_tokens_as_they_were(guarded: Guarded, caplog: pytest.LogCaptureFixture) -> None:
+    guarded.later_s.append(60.0)
     guarded.clients.write_text(f"ann {ANN}\n")
     for _ in range(2):
         assert (await stream(guarded.server, ANN)).code is StatusCode.OK

@@ -135,15 +135,17 @@ class ControlServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LoadModel(self, request, context):
-        """Give new streams another model. It is loaded first, fetched if need be; streams that are open keep theirs. One
-        is loaded at a time. The answer says MODEL_STATE_LOADING; ListModels tells what becomes of it.
+        """Give new streams another model. It is fetched if need be, tried in a process of its own, and loaded; streams that
+        are open keep theirs. One is loaded at a time. The answer says MODEL_STATE_LOADING; ListModels tells what becomes
+        of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnloadModel(self, request, context):
-        """Free a model's memory, once the last stream that has it ends. One that new streams get is refused.
+        """Free a model's memory, once the last stream that has it ends. One that new streams get is refused. Of one that is
+        being loaded, the loading and its download are cancelled; one that failed is removed from the list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

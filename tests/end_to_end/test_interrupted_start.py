@@ -1,0 +1,101 @@
+"""SIGTERM and Ctrl-C before a server serves: one sentence, no traceback, at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from servers import COMMON, STT_SERVER
+from weights_stand_ins import COMMIT, Site
+
+from benchmarks.service import ANY_PORTS
+
+PATIENCE_S = 60
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+WEIGHTS = {"model.bin": b"weights", "config.json": b"{}", "tokenizer.json": b"{}", "vocabulary.txt": b"a"}
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as site:
+        site.publish("ann/whisper", WEIGHTS)
+        site.pages[f"/ann/whisper/resolve/{COMMIT}/model.bin"].hold_after_bytes = 3
+        yield site
+
+
+def start(folder: Path, *arguments: str, program: str = "", **settings: str) -> subprocess.Popen[str]:
+    """Start stt-server, or a program in its place, in a folder without `.env`."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program] if program else [STT_SERVER, *arguments],
+        cwd=folder,
+        env={**os.environ, **ANY_PORTS, **COMMON, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
+    """Return how it ended, and the lines on stderr."""
+    with process:
+        _, err = process.communicate(timeout=PATIENCE_S)
+    assert "Traceback" not in err
+    return process.returncode, err.splitlines()
+
+
+def hub(site: Site, folder: Path) -> Mapping[str, str]:
+    return {"HF_ENDPOINT": site.url, "HF_HOME": str(folder / "hub"), "MODELS_DIR": str(folder / "models")}
+
+
+@SIGNALS
+def test_a_signal_while_modules_are_imported_ends_the_process(tmp_path: Path, number: signal.Signals) -> None:
+    """numpy stands for all that is imported: here it sends the signal, and then takes for ever."""
+    (tmp_path / "numpy.py").write_text(
+        f"import os, time; os.kill(os.getpid(), {int(number)}); time.sleep({PATIENCE_S})"
+    )
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import stt_service.__main__"
+    code, lines = ended(start(tmp_path, program=program))
+    assert (code, lines) == (128 + number, [f"Stopped by {number.name}."])
+
+
+@SIGNALS
+@pytest.mark.parametrize("command", [(), ("check",), ("download", "ann/whisper")])
+def test_a_signal_while_weights_are_fetched_ends_it_and_the_download(
+    tmp_path: Path, site: Site, number: signal.Signals, command: tuple[str, ...]
+) -> None:
+    process = start(tmp_path, *command, **{**hub(site, tmp_path), "WHISPER_MODEL": "ann/whisper"})
+    assert site.holding.wait(PATIENCE_S)
+    process.send_signal(number)
+    code, lines = ended(process)  # also of the child, which has the same stderr
+    assert (code, lines[-1]) == (128 + number, f"Stopped by {number.name} before it was done.")
+
+
+@SIGNALS
+@pytest.mark.model
+def test_a_signal_while_models_are_loaded_ends_it(tmp_path: Path, number: signal.Signals) -> None:
+    process = start(tmp_path)
+    assert process.stderr
+    while not process.stderr.readline().startswith("Loading"):
+        pass
+    process.send_signal(number)
+    code, lines = ended(process)
+    assert (code, lines[-1]) == (128 + number, f"Stopped by {number.name} before it was done.")
+
+
+def test_a_user_without_a_home_folder_is_told_what_to_set(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can be a user that nobody knows")
+    program = (
+        "import os; from stt_service.__main__ import main; os.environ.pop('HOME'); os.setuid(54321); main(['check'])"
+    )
+    code, lines = ended(start(tmp_path, program=program, MODELS_DIR=""))
+    assert code == 1
+    assert lines[-1] == (
+        "Error: The folder of the models is in a home folder, and this user (uid 54321) has none: "
+        "set MODELS_DIR to a folder, or HOME."
+    )
