@@ -43,6 +43,7 @@ class Status:
     in_trouble: bool = False  # whether `connection` must be seen
     message: str = ""
     detail: str = ""  # of the message
+    risk: str = ""  # of losing text
     question: str = ""  # what waits for an answer
     name: str = ""  # of the file
 
@@ -73,6 +74,7 @@ def _parts(status: Status) -> Iterable[Part]:
     yield Part(f"{status.lag_s:.1f}s" if is_on else "", weight=40)
     tone = Tone.WARNING if status.in_trouble else Tone.PLAIN
     yield Part(status.connection, tone, 90 if status.in_trouble else 30, may_shrink=status.in_trouble)
+    yield Part(status.risk, Tone.WARNING, weight=97, may_shrink=True)
     yield Part(status.question, Tone.WARNING, weight=95, may_shrink=True)
     yield Part(status.message, weight=TOLD, may_shrink=True)
     yield Part(status.detail, Tone.HINT, weight=15)
