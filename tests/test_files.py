@@ -61,7 +61,7 @@ def test_what_is_saved_is_what_is_read(tmp_path: Path, text: str) -> None:
     assert read(path)[1] == text
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=CASES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=CASES, deadline=None)
 @given(st.one_of(st.binary(max_size=40), st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join)))
 def test_any_file_is_refused_or_saved_as_it_was_but_for_the_text(tmp_path: Path, content: bytes) -> None:
     """Line ends of each line, a byte order mark, control characters, a last line without an end."""
