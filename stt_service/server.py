@@ -88,7 +88,8 @@ class Server:
     async def serve(self, prepared: Prepared) -> None:
         """Run the lane and serve until cancelled."""
         parameters = self._config.parameters
-        lane = Lane(parameters.max_batch, prepared.models.plan.workers, ran=self.metrics.ran)
+        plan = prepared.models.plan
+        lane = Lane(parameters.max_batch, plan.workers, apart=plan.apart, ran=self.metrics.ran)
         shelf = Shelf(prepared.models, lane, prepared.load, lambda: self._config.parameters.language)
         self.metrics.watch_lane(lane)
         self.metrics.self_tested(prepared.test.real_time_factor)

@@ -24,6 +24,7 @@ from stt_service.batcher import Answer, Cut, Decoded, Missed, Model
 from stt_service.decoding import Decoding
 from stt_service.errors import SttError, Terminated, TimedOut, Unavailable
 from stt_service.events import Cost
+from stt_service.loop_budget import LoopBudget
 from stt_service.pace import Pace
 from stt_service.recognition import Recognition
 from stt_service.scheduler import Job
@@ -43,6 +44,9 @@ EXPENSIVE = Cost(queue_s=0, inference_s=3, batch=1)  # the next partial would wa
 
 class PromptLane:
     """Decodes what it is asked for at once."""
+
+    def __init__(self) -> None:
+        self.budget = LoopBudget()
 
     def submit(self, job: Job, cut: Cut) -> Answer:
         answer: Answer = asyncio.get_running_loop().create_future()
@@ -144,7 +148,7 @@ class Stage:
         session = Session(config, lambda _: DrawnVad(self.client.drawing))
         model = Model(lambda windows: [CLEAR for _ in windows])
         decoding = Decoding(cast("Lane", PromptLane()), model, model)
-        return Recognition(session, decoding, "ours", Pace(time.monotonic()))
+        return Recognition(session, decoding, ("us", "ours"), Pace(time.monotonic()))
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
