@@ -75,7 +75,7 @@ def save(file: TextFile, text: str) -> TextFile:
         ChangedOnDisk: when it is not as it was; nothing is written.
         FileError: when it cannot be written; it is as it was.
     """
-    with _failing_as(f"{file.path} cannot be written"):
+    with _failing_as(f"{file.path.name} cannot be written"):
         if file.digest is None:
             return _create(file, text)
         try:
@@ -94,7 +94,7 @@ def overwrite(file: TextFile, text: str) -> TextFile:
     Raises:
         FileError: when it cannot be written; it is as it was.
     """
-    with _failing_as(f"{file.path} cannot be written"):
+    with _failing_as(f"{file.path.name} cannot be written"):
         try:
             with _opened_to_write(file.path) as descriptor:
                 old = _content(descriptor)
@@ -161,7 +161,7 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 @contextmanager
 def _opened_to_write(path: Path) -> Iterator[int]:
     if not path.stat().st_mode & 0o222:
-        raise FileError(f"{path} is read-only: `chmod u+w` lets it be saved")
+        raise FileError(f"{path.name} is read-only: `chmod u+w` lets it be saved")
     with _opened(path, os.O_RDWR) as descriptor:
         yield descriptor
 

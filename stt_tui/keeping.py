@@ -86,7 +86,7 @@ class Keeping:
             self._file = await in_thread(partial(write, file, text))
         except ChangedOnDisk as error:
             self._may_overwrite = True
-            self._tell(f"{error}: Ctrl+S again writes yours, and keeps that as {copy_name(file.path).name}")
+            self._tell(f"{error}: Ctrl+S again writes yours", _promise(file.path))
         except FileError as error:
             self._tell(f"Not saved: {error}", f"{name} is as it was, and your text stays here")
         else:
@@ -192,6 +192,11 @@ def words(text: str) -> str:
     """Return how many words the text has, as one says it."""
     count = len(text.split())
     return f"{count} word{'' if count == 1 else 's'}"
+
+
+def _promise(path: Path) -> str:
+    """Return what happens to what is there now, if the file is overwritten."""
+    return f"and keeps the other as {copy_name(path).name}" if os.path.lexists(path) else ""
 
 
 def _rescued(text: str, failure: str) -> str:

@@ -68,7 +68,9 @@ async def test_a_file_that_another_program_changed_is_overwritten_only_when_aske
     (folder / "notes.txt").write_text("Other.")
     await session.keeping.save()
     assert (folder / "notes.txt").read_text() == "Other."
-    assert "Ctrl+S again" in session.told[-1]
+    assert session.told[-1] == (
+        "notes.txt was changed by another program: Ctrl+S again writes yours  and keeps the other as notes.txt~"
+    )
     await session.keeping.save()
     assert ((folder / "notes.txt").read_text(), (folder / "notes.txt~").read_text()) == ("Mine.", "Other.")
     session.keeping.close()
@@ -80,6 +82,18 @@ async def test_what_cannot_be_saved_is_told_and_stays_in_the_journal(folder: Pat
     await session.keeping.save()
     assert session.told[-1].startswith("Not saved: ")
     assert session.keeping.close()
+
+
+async def test_a_file_that_another_program_removed_is_written_only_when_asked_twice(folder: Path) -> None:
+    (folder / "notes.txt").write_text("a")
+    session = Session(folder, "notes.txt")
+    session.write("b")
+    (folder / "notes.txt").unlink()
+    await session.keeping.save()
+    assert session.told[-1] == "notes.txt was removed by another program: Ctrl+S again writes yours"
+    await session.keeping.save()
+    assert (folder / "notes.txt").read_text() == "ab"
+    session.keeping.close()
 
 
 def blocked(folder: Path) -> Path:
@@ -177,7 +191,7 @@ async def test_a_read_only_file_is_told_when_it_is_opened_and_the_text_is_kept(f
     assert session.told == ["notes.txt is read-only: it cannot be saved"]
     session.write("One.")
     await session.keeping.save()
-    assert session.told[-1].startswith(f"Not saved: {folder / 'notes.txt'} is read-only")
+    assert session.told[-1].startswith("Not saved: notes.txt is read-only: ")
     assert session.keeping.close().startswith("What is not saved is kept")
 
 
