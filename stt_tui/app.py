@@ -198,6 +198,8 @@ class App:
         try:
             if await self._keeping.may_quit():
                 self._quit.set()
+            else:
+                self._scribe.tell("")  # room for the question
         finally:
             self._is_quitting = False
             self._redraw()

@@ -66,7 +66,7 @@ class Keeping:
         if self.is_saved or not self.journal.failure:
             return ""
         if self._may_lose:
-            return "Ctrl+S saves, Ctrl+Q again loses what is not saved"
+            return "Ctrl+Q again loses unsaved text, Ctrl+S saves it"
         return f"unsaved text is not kept: {self.journal.failure}"
 
     async def save(self) -> None:

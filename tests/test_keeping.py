@@ -69,7 +69,7 @@ async def test_a_file_that_another_program_changed_is_overwritten_only_when_aske
     await session.keeping.save()
     assert (folder / "notes.txt").read_text() == "Other."
     assert session.told[-1] == (
-        "notes.txt was changed by another program: Ctrl+S again writes yours  and keeps the other as notes.txt~"
+        "notes.txt was made by another program: Ctrl+S again writes yours  and keeps the other as notes.txt~"
     )
     await session.keeping.save()
     assert ((folder / "notes.txt").read_text(), (folder / "notes.txt~").read_text()) == ("Mine.", "Other.")
@@ -107,7 +107,7 @@ async def test_quitting_asks_first_where_unsaved_text_is_not_kept(folder: Path) 
     assert await session.keeping.may_quit()
     session.write("One.")
     assert not await session.keeping.may_quit()
-    assert session.keeping.risk == "Ctrl+S saves, Ctrl+Q again loses what is not saved"
+    assert session.keeping.risk == "Ctrl+Q again loses unsaved text, Ctrl+S saves it"
     assert session.told == ["The journal cannot be written: File exists."]
     assert await session.keeping.may_quit()
     session.keeping.close()
