@@ -101,11 +101,14 @@ class Document:
         position = self._on_border(position)
         selected = self.selection
         change = self._change(position, position, text, Kind.WHOLE)
-        ends_selection = selected is not None and selected[1] == position
-        if not ends_selection or self._cursor != position:
-            self._cursor = self._on_border(pushed(self._cursor, change))
-        if self._anchor is not None and not (ends_selection and self._anchor == position):
-            self._anchor = self._on_border(pushed(self._anchor, change))
+        stays = position if selected is not None and selected[1] == position else None
+        self._cursor = self._after_insert(self._cursor, change, stays)
+        if self._anchor is not None:
+            self._anchor = self._after_insert(self._anchor, change, stays)
+
+    def _after_insert(self, position: Position, change: Change, stays: Position | None) -> Position:
+        """Return the border where the position is now; what was put in may have joined the character before it."""
+        return self._on_border(position if position == stays else pushed(position, change))
 
     def replace_all(self, text: str) -> None:
         """Put another text in the place of all, as one step."""

@@ -79,7 +79,7 @@ def _parts(status: Status) -> Iterable[Part]:
     yield Part(status.message, weight=TOLD, may_shrink=True)
     yield Part(status.detail, Tone.HINT, weight=15)
     yield Part(status.name, weight=20)
-    hints = (hint.replace("record", "stop") if is_on else hint for hint in HINTS)
+    hints = [] if status.risk else [hint.replace("record", "stop") if is_on else hint for hint in HINTS]
     for place, hint in enumerate(hints):
         yield Part(hint, Tone.HINT, weight=10 - place)
 

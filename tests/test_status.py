@@ -40,7 +40,7 @@ def line(status: Status, columns: int) -> str:
         (ASKING, 80, "●  [==  ]  ru  0.4s  connected  F5 restore, F8 discard: 312 words unsaved"),
         (AT_RISK, 30, "○ off  Ctrl+Q again loses un…"),
         (AT_RISK, 60, f"○ off  {RISK}"),
-        (AT_RISK, 80, f"○ off  {RISK}  notes.txt*  F1 record"),
+        (AT_RISK, 80, f"○ off  {RISK}  notes.txt*"),
         (NOT_SAVED, 70, "○ off  unsaved text is not kept: File exists  Not saved: notes.txt i…"),
         (Status(), 30, "○ off  F1 record  F3 copy all"),
         (Status(Recording.OPENING), 30, "○ opening  F1 record"),
