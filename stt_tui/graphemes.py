@@ -74,11 +74,6 @@ def text_columns(text: str) -> int:
     return sum(map(columns_of, iter_graphemes(text)))
 
 
-def without_controls(text: str) -> str:
-    """Return the text without its control characters; tabs and line feeds stay, and so does every other character."""
-    return CONTROLS.sub("", text)
-
-
 def shown(text: str) -> str:
     """Return what to draw for a stretch of text, in as many columns as the text takes.
 
@@ -112,3 +107,8 @@ def is_word(text: str, offset: int) -> bool:
 
 def _is_of_words(character: str) -> bool:
     return character.isalnum() or unicodedata.category(character).startswith("M")
+
+
+def without_controls(text: str) -> str:
+    """Return the text without its control characters; tabs and line feeds stay, and so does every other character."""
+    return CONTROLS.sub("", text)
