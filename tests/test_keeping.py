@@ -38,7 +38,9 @@ class Session:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return the current folder, which has the temporary files too."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with chdir(tmp_path):
         yield tmp_path
 
@@ -150,10 +152,7 @@ async def test_saving_and_quitting_at_once_does_not_ask(folder: Path) -> None:
     session.keeping.close()
 
 
-async def test_a_text_that_is_neither_saved_nor_kept_goes_to_a_temporary_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
+async def test_a_text_that_is_neither_saved_nor_kept_goes_to_a_temporary_file(folder: Path) -> None:
     session = Session(blocked(folder))
     session.write("One two.")
     told = session.keeping.close()
