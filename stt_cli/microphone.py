@@ -19,7 +19,7 @@ from stt_cli.devices import Device, OpenDevice, choose
 from stt_cli.errors import SourceError
 from stt_cli.events import AudioFormat
 from stt_cli.played import PlayedDevice
-from stt_cli.portaudio import PortAudioDevice, list_devices, load_sounddevice
+from stt_cli.portaudio import PortAudioDevice, exclusive, list_devices, load_sounddevice
 from stt_cli.resampling import resampler
 from stt_cli.sources import Listener
 from stt_cli.threads import in_thread
@@ -36,8 +36,9 @@ def open_device(name: str | None) -> Device:
     """
     if name is not None and name.startswith(PLAYED):
         return PlayedDevice(Path(name.removeprefix(PLAYED)))
-    library = load_sounddevice()
-    return PortAudioDevice(library, choose(list_devices(library), name))
+    with exclusive():
+        library = load_sounddevice()
+        return PortAudioDevice(library, choose(list_devices(library), name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,19 @@ class Microphone:
     live = True
     duration_ms = None  # nobody knows
 
-    def __init__(self, open_device: OpenDevice, name: str | None = None, waits: Waits = WAITS) -> None:
+    def __init__(
+        self,
+        open_device: OpenDevice,
+        name: str | None = None,
+        waits: Waits = WAITS,
+        closed: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`closed` is called, once or more, when the device is free for others."""
         self.name = "microphone"
         self._open_device = open_device
         self._wanted = name
         self._waits = waits
+        self._closed = closed
         self._device: Device | None = None
         self._format = AudioFormat()
         self._arrived: asyncio.Queue[bytes | _Mark] = asyncio.Queue()  # bounded in heard
@@ -101,6 +110,7 @@ class Microphone:
             self._device.stop()
             self._device = None
         self._arrived.put_nowait(_Mark.END)
+        self._closed()
 
     def heard(self, chunk: bytes) -> None:
         """Queue what was recorded, unless the queue is full."""

@@ -7,13 +7,33 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Protocol
 
 from stt_cli.decoding import CHUNK_MS
 from stt_cli.devices import DeviceDescription, Ears
 from stt_cli.errors import SourceError
+
+TIMEOUT_S = 10.0  # for another thread to be done with PortAudio
+_use = threading.Lock()
+
+
+@contextmanager
+def exclusive(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
+    """Have PortAudio to oneself: neither it nor its import can be begun, ended or asked by two threads at once.
+
+    Raises:
+        SourceError: when another thread is in it for that long.
+    """
+    if not _use.acquire(timeout=timeout_s):
+        raise SourceError("the microphones do not answer: PortAudio is still looking for them.")
+    try:
+        yield
+    finally:
+        _use.release()
 
 
 def load_sounddevice(
@@ -35,6 +55,8 @@ def load_sounddevice(
         raise SourceError(
             "the microphone needs the library PortAudio: install it (Debian, Ubuntu: libportaudio2)."
         ) from error
+    except Exception as error:  # PortAudioError, of a module that is not there to name it
+        raise SourceError(f"PortAudio cannot be used: {error}.") from error
 
 
 def _list_anew(library: ModuleType) -> None:
@@ -44,8 +66,15 @@ def _list_anew(library: ModuleType) -> None:
 
 
 def list_devices(library: ModuleType) -> list[DeviceDescription]:
-    """Return the devices that can record, in PortAudio's order."""
-    default = library.default.device[0]
+    """Return the devices that can record, in PortAudio's order.
+
+    Raises:
+        SourceError: when PortAudio cannot list them.
+    """
+    try:
+        default, devices = library.default.device[0], library.query_devices()
+    except library.PortAudioError as error:
+        raise SourceError(f"the microphones cannot be listed: {error}.") from error
     return [
         DeviceDescription(
             index,
@@ -54,7 +83,7 @@ def list_devices(library: ModuleType) -> list[DeviceDescription]:
             device["max_input_channels"],
             index == default,
         )
-        for index, device in enumerate(library.query_devices())
+        for index, device in enumerate(devices)
         if device["max_input_channels"] > 0
     ]
 
@@ -92,10 +121,11 @@ class PortAudioDevice:
                 finished_callback=finished,
             )
             self._stream.start()
-        except self._library.PortAudioError as error:
+        except (self._library.PortAudioError, ValueError, OSError) as error:
             self._stopping = True
             raise SourceError(f"the microphone {self.name} cannot be opened: {error}.") from error
 
     def stop(self) -> None:
         self._stopping = True
-        self._stream.close()
+        with suppress(self._library.PortAudioError):  # of a device that is gone
+            self._stream.close()

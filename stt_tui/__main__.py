@@ -17,7 +17,8 @@ from stt_cli.options import server_options, speech_options
 from stt_cli.sanitize import plain_message
 from stt_cli.target import Target
 from stt_tui.app import Work, run
-from stt_tui.files import FileError, read
+from stt_tui.files import FileError, NotTextError, TextFile, read
+from stt_tui.journal import left_behind
 from stt_tui.speech import Means, Recognize
 
 if TYPE_CHECKING:
@@ -47,14 +48,31 @@ def tui(file: Path | None, auto: bool, settings: Settings, device: str | None, t
     """Dictate and type, in one text: a full-screen editor. F1 records, Ctrl+Q quits."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("stt-tui needs a terminal; `stt-cli recognize` writes to pipes and files.")
+    state = _state_folder()
     try:
-        opened, text = read(file) if file else (None, "")
+        opened, text = open_file(file, state) if file else (None, "")
     except FileError as error:
         raise click.ClickException(plain_message(str(error))) from error
-    work = Work(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, _state_folder())
-    farewell = asyncio.run(run(work, Means(_open_device, lambda: _load_recognize(target))))
-    if farewell:
-        echo(farewell)
+    work = Work(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, state)
+    outcome = asyncio.run(run(work, Means(_open_device, lambda: _load_recognize(target))))
+    for line in outcome.farewell.splitlines():
+        echo(plain_message(line))
+    if outcome.failure:
+        raise click.ClickException(plain_message(outcome.failure))
+
+
+def open_file(path: Path, state: Path) -> tuple[TextFile, str]:
+    """Return the file and its text; an empty one where a save was interrupted that the journal can restore.
+
+    Raises:
+        FileError: when it cannot be read.
+    """
+    try:
+        return read(path)
+    except NotTextError:
+        if left_behind(state / "journals", str(path.absolute())):
+            return TextFile(path), ""  # a save keeps a copy of what is there now
+        raise
 
 
 def _state_folder() -> Path:

@@ -22,10 +22,12 @@ from stt_cli.clipboard import Clipboard, Copied, tools
 from stt_cli.events import StreamOptions
 from stt_cli.terminal import undisturbed
 from stt_tui.editor import Editor
+from stt_tui.failures import describe
 from stt_tui.files import TextFile
 from stt_tui.hands import Hands, Order
 from stt_tui.keeping import Keeping, words
 from stt_tui.keys import Command
+from stt_tui.lines import CRLF, LF
 from stt_tui.screen import PALETTE, EditorScreen
 from stt_tui.scribe import Scribe
 from stt_tui.speech import Means, Speech
@@ -35,6 +37,7 @@ from stt_tui.terminal import Terminal
 
 OWED_S = 10.0  # waited for the last words when one quits; what was heard of them stays in the journal
 CHORES_S = 5.0  # waited for a copy or a save that was asked for
+MAX_ERRORS = 20  # of our own, each told in the status line; then the editor ends, as one that cannot draw would go on
 GONE = {errno.EIO, errno.ENXIO, errno.EPIPE, errno.EBADF}  # what a terminal that was closed answers
 
 
@@ -50,12 +53,24 @@ class Work:
     state: Path  # the folder of what is to outlive the session
 
 
-async def run(work: Work, means: Means) -> str:
-    """Edit until one quits; return what there is to say then."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the editor ended."""
+
+    farewell: str  # what there is to say then
+    failure: str = ""  # a sentence about the error that ended it
+
+
+async def run(work: Work, means: Means) -> Outcome:
+    """Edit until one quits. Whatever goes wrong, the terminal is as it was, and what is not saved is kept."""
     app = App(work, means)
-    async with app.on_screen():
-        await app.live()
-    return app.farewell
+    try:
+        async with app.on_screen():
+            await app.live()
+    except Exception as error:  # the last resort
+        app.end_by(error)
+    failure = app.failure and describe(app.failure, work.state)
+    return Outcome(app.farewell, failure or "")
 
 
 class App:
@@ -72,7 +87,7 @@ class App:
         self._hands = Hands(self._editor, self._orders(), self._copy, self._loop.time)
         self._terminal = Terminal(self._editor.paste)
         self._main = urwid.MainLoop(
-            EditorScreen(self._editor, lambda: self._status, self._hands),
+            EditorScreen(self._editor, self._current_status, self._hands),
             PALETTE,
             self._terminal,
             event_loop=urwid.AsyncioEventLoop(loop=self._loop),
@@ -81,7 +96,9 @@ class App:
         self._chores = set[asyncio.Task[None]]()
         self._quit = asyncio.Event()
         self._hurry: Callable[[], object] = self._quit.set  # do not wait for what is owed
-        self._failure: BaseException | None = None
+        self._is_quitting = False
+        self._errors = 0
+        self.failure: BaseException | None = None  # what has ended it
         self._is_drawing = False  # soon
         self._has_terminal = True
         self.farewell = ""
@@ -98,15 +115,13 @@ class App:
                 with suppress(OSError):  # of a terminal that is gone
                     self._main.stop()
                 self._has_terminal = False
-        if self._failure is not None:
-            raise self._failure
 
     async def live(self) -> None:
         """Edit until one quits, and wait for the last words for a while."""
         try:
             async with TaskGroup() as self._tasks:
                 await asyncio.sleep(0)  # the first screen
-                self._tasks.create_task(self._keeping.look()).add_done_callback(lambda _: self._redraw())
+                self._begin(self._look())
                 if self._work.records_at_once:
                     self._record()
                 await self._quit.wait()
@@ -121,10 +136,12 @@ class App:
             self.farewell = "\n".join(self._kept())
 
     def _kept(self) -> Iterator[str]:
-        if self._keeping.close():
-            yield "What is not saved is kept: stt-tui offers it at the next start."
+        if kept := self._keeping.close():
+            yield kept
         for path in self._spoken.close():
             yield f"What was not recognised is kept: {again(path)}"
+        if self._spoken.risk:
+            yield f"Not all of what was said is recognised or kept: {self._spoken.failure}."
         yield from self._keeping.speech_left()
 
     async def _last_words(self) -> None:
@@ -154,8 +171,12 @@ class App:
         else:
             self._begin(self._speech.dictate())
 
+    async def _look(self) -> None:
+        await self._keeping.look()
+        self._redraw()
+
     def _copy(self, text: str) -> None:
-        self._do(self._copied(text))
+        self._do(self._copied(text.replace(CRLF, LF)))
 
     async def _copied(self, text: str) -> None:
         match await self._clipboard.copy(text):
@@ -169,7 +190,19 @@ class App:
     def _leave_soon(self) -> None:
         if self._quit.is_set():
             self._hurry()
-        self._quit.set()
+        elif not self._is_quitting:
+            self._is_quitting = True
+            self._begin(self._leave_if_kept())
+
+    async def _leave_if_kept(self) -> None:
+        try:
+            if await self._keeping.may_quit():
+                self._quit.set()
+            else:
+                self._scribe.tell("")  # room for the question
+        finally:
+            self._is_quitting = False
+            self._redraw()
 
     def _do(self, chore: Coroutine[object, object, None]) -> None:
         """Begin what one waits for before the end: F3 and Ctrl+Q, pressed at once, copy and quit."""
@@ -181,9 +214,32 @@ class App:
         if self._tasks is None:
             work.close()
             return None
-        return self._tasks.create_task(work)
+        return self._tasks.create_task(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
+        """Do it; an error of ours ends that work, and not the editor."""
+        try:
+            await work
+        except Exception as error:
+            self._report(error)
+
+    def _report(self, error: BaseException) -> None:
+        """Show the error in the status line; too many of them end the editor."""
+        self._errors += 1
+        if self._errors > MAX_ERRORS:
+            self.end_by(error)
+        else:
+            self._scribe.tell(describe(error, self._work.state))
+
+    def end_by(self, error: BaseException) -> None:
+        self.failure = self.failure or error
+        self._quit.set()
 
     # The screen
+
+    def _current_status(self) -> Status:
+        self._status.risk = self._keeping.risk or self._spoken.risk
+        return self._status
 
     def _tell(self, sentence: str, detail: str = "") -> None:
         """Show a sentence in the status line; from any thread."""
@@ -236,8 +292,7 @@ class App:
         if isinstance(error, InputClosedError) or (isinstance(error, OSError) and error.errno in GONE):
             self._hang_up()
         elif error is not None:
-            self._failure = self._failure or error
-            self._quit.set()
+            self._report(error)
 
 
 class _Left(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from stt_tui import movement
 from stt_tui.graphemes import border_at
 from stt_tui.history import Edit, History, Kind
-from stt_tui.lines import START, Change, Lines, Position, end_of, pushed
+from stt_tui.lines import LF, START, Change, Lines, Position, end_of, pushed
 
 Range = tuple[Position, Position]
 Follow = Callable[[Change, str], None]  # hears of the change and the text that was put in
@@ -40,6 +40,7 @@ class Document:
         self._followers.append(follower)
 
     def text(self) -> str:
+        """Return the text as it is saved: each line with its own end."""
         return self.lines.text()
 
     def selected_text(self) -> str:
@@ -72,12 +73,11 @@ class Document:
 
     def type(self, text: str) -> None:
         """Put in what was typed, in place of what is selected."""
-        kind = Kind.WHOLE if "\n" in text else Kind.TYPED
-        self._write(*(self.selection or (self._cursor, self._cursor)), text, kind)
+        self._put(text, Kind.WHOLE if "\n" in text else Kind.TYPED)
 
     def paste(self, text: str) -> None:
         """The same in one step, however long."""
-        self._write(*(self.selection or (self._cursor, self._cursor)), text, Kind.WHOLE)
+        self._put(text, Kind.WHOLE)
 
     def erase_before(self) -> None:
         """Remove what is selected, else the character before the cursor."""
@@ -101,11 +101,14 @@ class Document:
         position = self._on_border(position)
         selected = self.selection
         change = self._change(position, position, text, Kind.WHOLE)
-        ends_selection = selected is not None and selected[1] == position
-        if not ends_selection or self._cursor != position:
-            self._cursor = self._on_border(pushed(self._cursor, change))
-        if self._anchor is not None and not (ends_selection and self._anchor == position):
-            self._anchor = self._on_border(pushed(self._anchor, change))
+        stays = position if selected is not None and selected[1] == position else None
+        self._cursor = self._after_insert(self._cursor, change, stays)
+        if self._anchor is not None:
+            self._anchor = self._after_insert(self._anchor, change, stays)
+
+    def _after_insert(self, position: Position, change: Change, stays: Position | None) -> Position:
+        """Return the border where the position is now; what was put in may have joined the character before it."""
+        return self._on_border(position if position == stays else pushed(position, change))
 
     def replace_all(self, text: str) -> None:
         """Put another text in the place of all, as one step."""
@@ -123,6 +126,13 @@ class Document:
         if edit is not None:
             self._rewrite(edit.start, edit.removed, edit.inserted)
         return edit is not None
+
+    def _put(self, text: str, kind: Kind) -> None:
+        """Put text in, in place of what is selected; its lines end as those around them."""
+        if not text:
+            return  # it was nothing but control characters: what is selected stays
+        start, end = self.selection or (self._cursor, self._cursor)
+        self._write(start, end, text.replace(LF, self.lines.end_at(start.line)), kind)
 
     def _write(self, start: Position, end: Position, text: str, kind: Kind) -> None:
         if start == end and not text:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from stt_tui import movement
 from stt_tui.dictation import Dictation
 from stt_tui.document import Document
+from stt_tui.graphemes import without_controls
 from stt_tui.keys import Command
 from stt_tui.lines import START, Position
 from stt_tui.view import Picture, View
@@ -50,13 +51,12 @@ class Editor:
     # Keys
 
     def type(self, text: str) -> None:
-        self.document.type(text)
+        self.document.type(without_controls(text))
         self._moved()
 
     def paste(self, text: str) -> None:
-        """Put in the text as one step, without the characters that only a terminal would understand."""
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        self.document.paste("".join(each for each in text if each.isprintable() or each in "\n\t"))
+        """Put in the text as one step, unchanged but for control characters."""
+        self.document.paste(without_controls(text.replace("\r\n", "\n").replace("\r", "\n")))
         self._moved()
 
     def change(self, command: Command) -> None:

@@ -13,6 +13,11 @@ from wcwidth import grapheme_boundary_before, iter_graphemes, wcswidth
 # Characters of one column that never join with their neighbours: nearly all of English and Russian, at the speed of a
 # regular expression. Of a longer range, each would have to be asked about.
 SIMPLE = re.compile(r"[ -~¡-¬¯-˿Ѐ-҂Ҋ-԰‐-‧‰-⁞₠-₿№]*")
+# What only a terminal would obey, and half a UTF-16 pair, which no file can hold. Format characters are text: without
+# joiners Persian is misspelled, and a family of emoji falls apart.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+SOFT_HYPHEN, SOFT_HYPHEN_SHOWN = "\u00ad", "¬"  # as word processors show it; terminals differ in its width
+WITHIN_WORDS = "'’\u200c\u200d\u2060" + SOFT_HYPHEN  # apostrophes, joiners
 LONGEST = 256  # code points of a character with all that may be heaped on it
 TAB_COLUMNS = 4  # wherever it stands, so that a row can be cut without knowing what is before it
 
@@ -83,7 +88,11 @@ def beginning(text: str, columns: int) -> str:
 
 
 def shown(text: str) -> str:
-    """Return what to draw for a stretch of text: control characters would be obeyed by the terminal."""
+    """Return what to draw for a stretch of text, in as many columns as the text takes.
+
+    A terminal would obey control characters and bidirectional overrides, and terminals differ in what they make of
+    characters without a width of their own: a visible character stands for each.
+    """
     if SIMPLE.fullmatch(text):
         return text
     return "".join(map(_shown, iter_graphemes(text)))
@@ -92,16 +101,27 @@ def shown(text: str) -> str:
 def _shown(character: str) -> str:
     if character == "\t":
         return " " * TAB_COLUMNS
-    if wcswidth(character) > 0:
+    if character == SOFT_HYPHEN:
+        return SOFT_HYPHEN_SHOWN
+    if wcswidth(character) > 0 and not CONTROLS.search(character):
         return character
-    if unicodedata.combining(character[0]):
+    if unicodedata.category(character[0]).startswith("M") and wcswidth(f"◌{character}") == 1:
         return f"◌{character}"  # nothing to stand on
     return chr(0x2400 + ord(character)) if len(character) == 1 and ord(character) < 0x20 else "\ufffd"
 
 
 def is_word(text: str, offset: int) -> bool:
-    """Tell whether the code point belongs to a word; an apostrophe does between two letters."""
+    """Tell whether the code point belongs to a word; an apostrophe or a joiner does between two letters."""
     character = text[offset]
-    if character in "'’":
-        return 0 < offset < len(text) - 1 and text[offset - 1].isalnum() and text[offset + 1].isalnum()
-    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
+    if character in WITHIN_WORDS:
+        return 0 < offset < len(text) - 1 and _is_of_words(text[offset - 1]) and _is_of_words(text[offset + 1])
+    return character == "_" or _is_of_words(character)
+
+
+def _is_of_words(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character).startswith("M")
+
+
+def without_controls(text: str) -> str:
+    """Return the text without its control characters; tabs and line feeds stay, and so does every other character."""
+    return CONTROLS.sub("", text)

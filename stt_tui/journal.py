@@ -17,16 +17,21 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import BinaryIO
 
+from stt_cli.threads import in_thread
 from stt_tui.document import Document
 from stt_tui.layout import Ghost
 from stt_tui.lines import Change, Position
 
 SUFFIX = ".journal"
+# What a damaged journal, or one of another version, leads to.
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
 MAX_LEFT = 20  # texts left behind; the oldest go
 LEAST_REWRITE_BYTES = 1_000_000  # of changes: then the text is written anew, or when they are four times as long as it
+TIMEOUT_S = 5.0  # for the disk to answer, where somebody waits for it
+STUCK = "the disk does not answer"
 MAX_WAITING_BYTES = 16_000_000  # for a disk that hangs; then the text is written anew once it answers
 
 
@@ -41,14 +46,16 @@ class Left:
 
 
 class Journal:
-    """Keeps what is written to the document; `warn` hears, on the writer's thread, when that fails."""
+    """Keeps what is written to the document; `warn` is called on the writer's thread once that begins to fail."""
 
     def __init__(self, folder: Path, file: str | None, document: Document, warn: Callable[[str], None]) -> None:
         self._folder = folder
         self._file = file
         self._document = document
         self._warn = warn
+        self.failure = ""  # why the text is not on disk; the writer's
         self._is_begun = False
+        self._has_changes = False  # since all was saved elsewhere
         self._text_bytes = self._changed_bytes = 0
         self._given_bytes = self._done_bytes = 0  # to the writer; by the writer
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()  # bounded by MAX_WAITING_BYTES
@@ -57,6 +64,7 @@ class Journal:
         self._path = folder
         self._thread = Thread(target=self._write_all, daemon=True, name="journal")
         self._thread.start()
+        self._work.put(self._probe)
         document.follow(self._change)
 
     def say(self, ghosts: Sequence[Ghost]) -> None:
@@ -66,7 +74,8 @@ class Journal:
 
     def forget(self) -> None:
         """All is saved elsewhere."""
-        self._is_begun, self._changed_bytes = False, 0
+        self._is_begun = self._has_changes = False
+        self._changed_bytes = 0
         self._work.put(self._remove)
 
     def drop(self, left: Left) -> None:
@@ -82,20 +91,36 @@ class Journal:
         """From now on it is that file's."""
         self._file = file
 
-    def close(self, timeout_s: float = 5.0) -> None:
-        """Write all that waits; the journal stays if there is something in it."""
-        if self._changed_bytes and not self._is_begun:  # it could not be written before
+    async def complete(self, timeout_s: float = TIMEOUT_S) -> str:
+        """Have the whole text on disk, safe from a loss of power; return why it is not, or nothing."""
+        if self._is_stuck:
+            return STUCK
+        if self._has_changes:
+            self._begin()
+        done = Event()
+        self._work.put(done.set)
+        return self.failure if await in_thread(partial(done.wait, timeout_s)) else STUCK
+
+    def close(self, timeout_s: float = TIMEOUT_S) -> str:
+        """Write all that waits, and stay if there is something in it; return why it cannot be written, or nothing."""
+        if self._has_changes and not self._is_begun:  # it could not be written before
             self._begin()
         self._work.put(None)
         self._thread.join(timeout_s)
+        return STUCK if self._thread.is_alive() else self.failure
+
+    @property
+    def _is_stuck(self) -> bool:
+        return self._given_bytes - self._done_bytes > MAX_WAITING_BYTES
 
     def _change(self, change: Change, text: str) -> None:
+        self._has_changes = True
         self._add({"from": change.start, "to": change.end, "put": text})
 
     def _add(self, entry: dict[str, object]) -> None:
-        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(entry, ensure_ascii=False).encode(errors="replace") + b"\n"
         self._changed_bytes += len(line)
-        if self._given_bytes - self._done_bytes > MAX_WAITING_BYTES:
+        if self._is_stuck:
             self._is_begun = False
             return
         if not self._is_begun or self._changed_bytes > max(LEAST_REWRITE_BYTES, 4 * self._text_bytes):
@@ -124,30 +149,48 @@ class Journal:
             try:
                 work()
             except OSError as error:
-                self._is_begun = self._is_written = False  # with the next change, try from the start
-                self._warn(f"The journal cannot be written: {error.strerror}.")
+                self._fail(error.strerror or str(error))
+            except Exception as error:  # or nothing would be kept from here on
+                self._fail(repr(error))
         if self._written is not None:
             self._written.close()  # and with it the lock
 
+    def _fail(self, reason: str) -> None:
+        self._is_begun = self._is_written = False  # with the next change, try from the start
+        was_fine, self.failure = not self.failure, reason
+        if was_fine:
+            self._warn(f"The journal cannot be written: {reason}.")
+
+    def _probe(self) -> None:
+        """Find out whether a journal can be begun here, before there is a text to lose."""
+        descriptor, name = self._made()
+        os.close(descriptor)
+        Path(name).unlink()
+
+    def _made(self) -> tuple[int, str]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return tempfile.mkstemp(dir=self._folder)  # only its owner may read it
+
     def _start(self, line: bytes) -> None:
         """Write a new journal, then take the place of the old one."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._folder)  # only its owner may read it
+        descriptor, name = self._made()
         new = os.fdopen(descriptor, "wb")
         try:
             fcntl.flock(new, fcntl.LOCK_EX)
             new.write(line)
             new.flush()
-            if self._written is not None:
-                os.fsync(descriptor)  # or a loss of power could leave neither
+            os.fsync(descriptor)  # or a loss of power could leave neither this one nor the old one
         except OSError:
-            new.close()
+            with suppress(OSError):  # it tries again to write
+                new.close()
             Path(name).unlink()
             raise
         old, self._written, self._is_written = self._written, new, True
         self._path = Path(name).rename(f"{name}{SUFFIX}") if old is None else Path(name).rename(self._path)
+        self.failure = ""
         if old is not None:
-            old.close()
+            with suppress(OSError):  # of what it could not write
+                old.close()
 
     def _append(self, line: bytes) -> None:
         if self._written is not None:
@@ -176,7 +219,8 @@ def remove_oldest(folder: Path) -> int:
     paths = sorted(folder.glob(f"*{SUFFIX}"), key=_modified_s, reverse=True)
     gone = [path for path in paths[MAX_LEFT:] if _read(path) is not None]
     for path in gone:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     return len(gone)
 
 
@@ -188,7 +232,7 @@ def _modified_s(path: Path) -> float:
 
 def _read(path: Path) -> Left | None:
     """Return what the journal holds; None while its session lives."""
-    with suppress(OSError, ValueError, KeyError, IndexError), path.open("rb") as journal:
+    with suppress(*UNREADABLE), path.open("rb") as journal:
         fcntl.flock(journal, fcntl.LOCK_SH | fcntl.LOCK_NB)
         first, *entries = journal.read().split(b"\n")
         head = json.loads(first)
@@ -198,15 +242,19 @@ def _read(path: Path) -> Left | None:
 
 
 def _replayed(text: str, entries: list[bytes]) -> str:
-    """Return the text after the changes, with what was being said at the end of it put in."""
-    document, said = Document(text), list[list[int | str]]()
-    for entry in entries[:-1]:  # a last line without its end was being written
-        change = json.loads(entry)
-        if "put" in change:
-            document.lines.replace(Position(*change["from"]), Position(*change["to"]), change["put"])
-        else:
-            said = change["said"]
-    for line, offset, words in reversed(said):
-        place = document.lines.clamp(Position(int(line), int(offset)))
-        document.lines.replace(place, place, str(words))
+    """Return the text after the changes, with what was being said at the end of it put in.
+
+    The last line is being written if it has no end, and a damaged one ends what can be trusted.
+    """
+    document, said = Document(text), list[tuple[Position, str]]()
+    with suppress(*UNREADABLE):
+        for entry in entries[:-1]:
+            change = json.loads(entry)
+            if "put" in change:
+                document.lines.replace(Position(*change["from"]), Position(*change["to"]), change["put"])
+            else:
+                said = [(Position(int(line), int(offset)), str(words)) for line, offset, words in change["said"]]
+    for position, words in reversed(said):
+        place = document.lines.clamp(position)
+        document.lines.replace(place, place, words)
     return document.text()

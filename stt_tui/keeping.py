@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shlex
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -11,12 +16,13 @@ from typing import Protocol
 from stt_cli import journal as speech
 from stt_cli.threads import in_thread
 from stt_tui.document import Document
-from stt_tui.files import ChangedOnDisk, FileError, TextFile, new_name, overwrite, save
+from stt_tui.files import ChangedOnDisk, FileError, TextFile, copy_name, is_read_only, new_name, overwrite, save
 from stt_tui.journal import Journal, Left, left_behind, remove_oldest
 from stt_tui.lines import START, Change
 from stt_tui.spoken import again
 from stt_tui.status import Status
 
+SAVE_S = 5.0  # waited for a save when one quits
 MAX_TOLD = 3  # journals of speech when one quits, the newest; the others are counted
 
 
@@ -40,8 +46,9 @@ class Keeping:
         self._speech: list[Path] = []
         self._changes = 0
         self._saved = 0  # how many of the changes
-        self._is_saving = False
+        self._saving = asyncio.Lock()
         self._may_overwrite = False
+        self._may_lose = False  # the text: it was told that quitting would
         document.follow(self._change)
         self._show_name()
 
@@ -53,41 +60,68 @@ class Keeping:
     def is_saved(self) -> bool:
         return self._changes == self._saved or (self._file is None and self._document.lines.is_empty)
 
+    @property
+    def risk(self) -> str:
+        """What one must know while the text is neither saved nor kept."""
+        if self.is_saved or not self.journal.failure:
+            return ""
+        if self._may_lose:
+            return "Ctrl+Q again loses unsaved text, Ctrl+S saves it"
+        return f"unsaved text is not kept: {self.journal.failure}"
+
     async def save(self) -> None:
         """Write the text to its file, or to a new one if it has none."""
-        if self._is_saving:
-            return
-        self._is_saving = True
-        text, changes = self._document.text(), self._changes
+        if not self._saving.locked():
+            async with self._saving:
+                await self._save()
+
+    async def _save(self) -> None:
         write = overwrite if self._may_overwrite else save
-        file = self._file or TextFile(new_name(Path(), datetime.now().astimezone()))
+        changes, name = self._changes, "the text"
         try:
+            file = self._file or TextFile(new_name(Path(), datetime.now().astimezone()))
+            name = file.path.name
+            text = self._document.text()
+            await self.journal.complete()  # what a save that is interrupted can be restored from
             self._file = await in_thread(partial(write, file, text))
         except ChangedOnDisk as error:
             self._may_overwrite = True
-            self._tell(f"{error}: Ctrl+S again writes yours, and keeps that as {file.path.name}~")
+            self._tell(f"{error}: Ctrl+S again writes yours", _promise(file.path))
         except FileError as error:
-            self._tell(f"Not saved: {error}")
+            self._tell(f"Not saved: {error}", f"{name} is as it was, and your text stays here")
         else:
             self._take_as_saved(changes)
-        finally:
-            self._is_saving = False
+
+    async def may_quit(self) -> bool:
+        """Return whether nothing is lost by quitting, or the person knows; else the status line tells."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SAVE_S), self._saving:
+                pass  # Ctrl+S and Ctrl+Q at once: what is being saved is not lost
+        if self.is_saved or self._may_lose or not await self.journal.complete():
+            return True
+        self._may_lose = True
+        return False
 
     def _take_as_saved(self, changes: int) -> None:
         assert self._file is not None
-        self._may_overwrite, self._saved = False, changes
+        self._may_overwrite = self._may_lose = False
+        self._saved = changes
         self.journal.name(str(self._file.path.absolute()))
         if changes == self._changes:
             self.journal.forget()
         self._tell(f"Saved {self._file.path.name}")
         self._show_name()
 
-    def close(self) -> bool:
-        """Complete the journal; return whether it holds something for the next session."""
+    def close(self) -> str:
+        """Complete the journal; return what there is to say about a text that is not saved."""
         if self.is_saved:
             self.journal.forget()
-        self.journal.close()
-        return not self.is_saved
+            self.journal.close()
+            return ""
+        if failure := self.journal.close():
+            return _rescued(self._document.text(), failure)
+        command = shlex.join(["stt-tui", *([str(self._file.path)] if self._file else [])])
+        return f"What is not saved is kept: `{command}` offers it at the next start."
 
     # What earlier sessions left
 
@@ -97,8 +131,14 @@ class Keeping:
         self._left = await in_thread(partial(left_behind, self._folder, self._name))
         self._speech = await in_thread(partial(speech.left_behind, self._speech_folder))
         self._ask()
+        if self._file is not None:
+            await self._look_at(self._file.path)
         if gone:
             self._tell(f"{gone} of the texts left unsaved were too old to keep")
+
+    async def _look_at(self, path: Path) -> None:
+        if await in_thread(partial(is_read_only, path)):
+            self._tell(f"{path.name} is read-only: it cannot be saved")
 
     def restore(self) -> None:
         """Put in what is left: in the place of a text not yet touched, else before it."""
@@ -140,7 +180,7 @@ class Keeping:
 
     def _change(self, _change: Change, _text: str) -> None:
         self._changes += 1
-        self._may_overwrite = False
+        self._may_overwrite = self._may_lose = False
         self._show_name()
 
     def _show_name(self) -> None:
@@ -152,3 +192,21 @@ def words(text: str) -> str:
     """Return how many words the text has, as one says it."""
     count = len(text.split())
     return f"{count} word{'' if count == 1 else 's'}"
+
+
+def _promise(path: Path) -> str:
+    """Return what happens to what is there now, if the file is overwritten."""
+    return f"and keeps the other as {copy_name(path).name}" if os.path.lexists(path) else ""
+
+
+def _rescued(text: str, failure: str) -> str:
+    """Write a text that nothing keeps among the temporary files; tell where it is, or that it is lost."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="stt-tui-", suffix=".txt")  # only its owner may read it
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode(errors="replace"))
+            file.flush()
+            os.fsync(descriptor)
+    except OSError:
+        return f"{words(text)} not saved are lost: the journal cannot be written ({failure})."
+    return f"The journal cannot be written ({failure}): {words(text)} not saved are in {name}."

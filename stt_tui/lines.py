@@ -1,11 +1,15 @@
 """The text as a list of lines, and the one way in which it changes. Pure.
 
+A line ends with LF or CRLF. The end belongs to the text and to no line: offsets never count it, and it stays as it is
+until the line break itself is removed. A CR that no LF follows is a character of its line.
+
 A change costs as much as the lines it touches, whatever the size of the text.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 
@@ -17,6 +21,7 @@ class Position(NamedTuple):
 
 
 START = Position(0, 0)
+LF, CRLF = "\n", "\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Change:
 
 class Lines:
     def __init__(self, text: str = "") -> None:
-        self._lines = text.split("\n")
+        self._lines, self._ends = _split(text)
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -47,23 +52,52 @@ class Lines:
         return self.end == START
 
     def text(self) -> str:
-        return "\n".join(self._lines)
+        """Return the whole text, each line with its own end."""
+        return _joined(self._lines, self._ends)
 
     def between(self, start: Position, end: Position) -> str:
+        """Return that part of the text, each line with its own end."""
         if start.line == end.line:
             return self._lines[start.line][start.offset : end.offset]
         first, last = self._lines[start.line][start.offset :], self._lines[end.line][: end.offset]
-        return "\n".join([first, *self._lines[start.line + 1 : end.line], last])
+        return _joined([first, *self._lines[start.line + 1 : end.line], last], self._ends[start.line : end.line])
 
     def replace(self, start: Position, end: Position, text: str) -> Change:
         before, after = self._lines[start.line][: start.offset], self._lines[end.line][end.offset :]
-        self._lines[start.line : end.line + 1] = (before + text + after).split("\n")
+        lines, ends = _split(text)
+        lines[0] = before + lines[0]
+        lines[-1] += after
+        self._lines[start.line : end.line + 1] = lines
+        self._ends[start.line : end.line] = ends
         return Change(start, end, end_of(start, text))
+
+    def end_at(self, line: int) -> str:
+        """Return the end for a line break that is put into this line: its own, or that of the line before the last."""
+        if not self._ends:
+            return LF
+        return self._ends[min(line, len(self._ends) - 1)]
 
     def clamp(self, position: Position) -> Position:
         """Return the position, or the nearest one that there is."""
         line = min(max(position.line, 0), len(self._lines) - 1)
         return Position(line, min(max(position.offset, 0), len(self._lines[line])))
+
+
+def _split(text: str) -> tuple[list[str], list[str]]:
+    """Return the lines and the ends between them."""
+    lines = text.split(LF)
+    ends = [LF] * (len(lines) - 1)
+    if CRLF in text:
+        for number, line in enumerate(lines[:-1]):
+            if line.endswith("\r"):
+                lines[number], ends[number] = line[:-1], CRLF
+    return lines, ends
+
+
+def _joined(lines: list[str], ends: list[str]) -> str:
+    if CRLF not in ends:
+        return LF.join(lines)
+    return "".join(chain.from_iterable(zip(lines, [*ends, ""], strict=True)))
 
 
 def end_of(start: Position, text: str) -> Position:

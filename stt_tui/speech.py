@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from stt_cli.errors import ClientError
+from stt_cli.errors import ClientError, SourceError
 from stt_cli.events import AudioFormat, Event, StreamOptions
 from stt_cli.threads import in_thread
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from stt_cli.devices import Device, OpenDevice
     from stt_cli.microphone import Microphone
 
+OPEN_S = 30.0  # waited for a microphone; a driver that hangs leaves its thread behind
 MAX_OWED = 8  # dictations that wait for a server; then no other begins
 
 Recognize = Callable[[AsyncIterator[bytes], StreamOptions], AsyncGenerator[Event, None]]
@@ -79,6 +81,8 @@ class Speech:
         self._owed = set[int]()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._device_use = asyncio.Lock()  # one microphone at a time, from before it opens until it is closed
+        self._imports = Lock()  # two threads that import modules of one another may get half of them
 
     @property
     def is_on(self) -> bool:
@@ -124,29 +128,53 @@ class Speech:
 
     async def _dictate(self, dictation: int) -> None:
         self._listener.opening()
-        device = await in_thread(self._open)
+        await self._device_use.acquire()
+        with ExitStack() as held:  # the device, until its microphone is closed
+            held.callback(self._device_use.release)
+            microphone = await self._opened(dictation, held.close)
+            if microphone is None:
+                return  # stopped meanwhile
+            held.callback(microphone.close)
+            audio_format = await microphone.open(self._listener)
+            self._microphone = microphone
+            self._listener.recording()
+            await self._recognize(dictation, microphone, audio_format)
+
+    async def _opened(self, dictation: int, closed: Callable[[], object]) -> Microphone | None:
+        """Return the microphone, unless the dictation is stopped before it is open."""
         if self._recorded != dictation:
-            return  # stopped meanwhile
-        microphone = self._prepared(device)
-        audio_format = await microphone.open(self._listener)
-        self._microphone = microphone
-        self._listener.recording()
-        recognize = await in_thread(self._means.load_recognize)
+            return None
+        try:
+            async with asyncio.timeout(OPEN_S):
+                device = await in_thread(self._open)
+        except TimeoutError as error:
+            raise SourceError(f"the microphone did not open in {OPEN_S:.0f} s.") from error
+        return self._prepared(device, closed) if self._recorded == dictation else None
+
+    async def _recognize(self, dictation: int, microphone: Microphone, audio_format: AudioFormat) -> None:
+        recognize = await in_thread(self._load_recognize)
         options = replace(self._options, format=audio_format)
         async with aclosing(recognize(self._chunks(dictation, microphone, audio_format), options)) as events:
             async for event in events:
                 self._listener.recognised(dictation, event)
 
     def _open(self) -> Device:
-        importlib.import_module("stt_cli.microphone")
+        with self._imports:
+            importlib.import_module("stt_cli.microphone")
         return self._means.open_device(self._device)
 
-    def _prepared(self, device: Device) -> Microphone:
+    def _load_recognize(self) -> Recognize:
+        with self._imports:
+            return self._means.load_recognize()
+
+    def _prepared(self, device: Device, closed: Callable[[], object]) -> Microphone:
         """Return a microphone that begins with this device, and finds another if it goes away."""
         from stt_cli.microphone import Microphone
 
         first = [device]
-        return Microphone(lambda name: first.pop() if first else self._means.open_device(name), self._device)
+        return Microphone(
+            lambda name: first.pop() if first else self._means.open_device(name), self._device, closed=closed
+        )
 
     async def _chunks(self, dictation: int, microphone: Microphone, audio_format: AudioFormat) -> AsyncIterator[bytes]:
         async for chunk in microphone.chunks():

@@ -29,19 +29,29 @@ class Spoken:
         self._settings = settings
         self._warn = warn
         self._journals: dict[int, Journal] = {}  # the writer's
-        self._has_failed = False
+        self._pending = set[int]()  # dictations of which something is no text yet
+        self.failure = ""  # why what is said is not kept, or not all of it; the writer's
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()  # bounded by MAX_WAITING
         self._thread = Thread(target=self._write_all, daemon=True, name="spoken")
         self._thread.start()
 
     def keep(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None:
         """Keep what the dictation's microphone heard, 16-bit mono."""
-        if self._work.qsize() < MAX_WAITING:
+        self._pending.add(dictation)
+        if self._work.qsize() >= MAX_WAITING:
+            self._fail("the disk does not answer")
+        else:
             self._work.put(partial(self._write, dictation, chunk, audio_format))
 
     def forget(self, dictation: int) -> None:
         """All of it is text."""
+        self._pending.discard(dictation)
         self._work.put(partial(self._remove, dictation))
+
+    @property
+    def risk(self) -> str:
+        """What one must know while speech is neither text nor kept."""
+        return f"what is said is not kept: {self.failure}" if self._pending and self.failure else ""
 
     def close(self, timeout_s: float = 5.0) -> list[Path]:
         """Complete what is left; return its files."""
@@ -60,11 +70,13 @@ class Spoken:
             work()
         except (OutputError, OSError) as error:
             self._fail(str(error))
+        except Exception as error:  # or nothing would be kept from here on
+            self._fail(repr(error))
 
     def _fail(self, reason: str) -> None:
         """Tell it once: a chunk comes ten times a second."""
-        if not self._has_failed:
-            self._has_failed = True
+        if not self.failure:
+            self.failure = reason.rstrip(".")
             self._warn(f"What is said is not kept on disk: {reason}")
 
     def _write(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None:

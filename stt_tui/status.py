@@ -43,6 +43,7 @@ class Status:
     in_trouble: bool = False  # whether `connection` must be seen
     message: str = ""
     detail: str = ""  # of the message
+    risk: str = ""  # of losing text
     question: str = ""  # what waits for an answer
     name: str = ""  # of the file
 
@@ -73,11 +74,12 @@ def _parts(status: Status) -> Iterable[Part]:
     yield Part(f"{status.lag_s:.1f}s" if is_on else "", weight=40)
     tone = Tone.WARNING if status.in_trouble else Tone.PLAIN
     yield Part(status.connection, tone, 90 if status.in_trouble else 30, may_shrink=status.in_trouble)
+    yield Part(status.risk, Tone.WARNING, weight=97, may_shrink=True)
     yield Part(status.question, Tone.WARNING, weight=95, may_shrink=True)
     yield Part(status.message, weight=TOLD, may_shrink=True)
     yield Part(status.detail, Tone.HINT, weight=15)
     yield Part(status.name, weight=20)
-    hints = (hint.replace("record", "stop") if is_on else hint for hint in HINTS)
+    hints = [] if status.risk else [hint.replace("record", "stop") if is_on else hint for hint in HINTS]
     for place, hint in enumerate(hints):
         yield Part(hint, Tone.HINT, weight=10 - place)
 

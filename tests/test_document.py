@@ -228,3 +228,10 @@ def test_words_are_gone_by_at_their_starts() -> None:
 def test_the_word_around_is_the_one_under_the_mouse(offset: int, word: str) -> None:
     lines = Lines("Привет, мир")
     assert lines.between(*movement.word_around(lines, Position(0, offset))) == word
+
+
+def test_speech_that_joins_the_last_character_selected_leaves_the_cursor_outside_of_it() -> None:
+    document = Document("e")
+    document.select(Position(0, 0), Position(0, 1))
+    document.insert(Position(0, 1), "\u0301")
+    assert (document.cursor, document.selected_text()) == (Position(0, 2), "e\u0301")

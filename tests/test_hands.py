@@ -138,6 +138,38 @@ def test_home_and_end_go_by_the_rows_on_the_screen() -> None:
     assert place(desk) == (0, 8)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Цена 5\u00a0000\u00a0₽, жить в\u00a0доме. «\u00a0oui\u202f»",
+        "山田\u3000太郎",
+        "می\u200cخواهم ශ්\u200dරී क्\u200dष",
+        "👨\u200d👩\u200d👧 ❤\ufe0f 🏴\U000e0067\U000e007f \U0001fae9",
+        "soft\u00adhyphen \u200b\u2060\ufeff\u200e\u202eabc\u202c\u2066d\u2069 \u2028",
+        "\ue000 \uf8ff \U0010fffd unassigned \U000e0fff",
+    ],
+)
+def test_a_paste_is_unchanged(text: str) -> None:
+    desk = Desk()
+    desk.editor.paste(text)
+    assert desk.text == text
+    desk.press("ctrl a")
+    desk.type(text)
+    assert desk.text == text
+
+
+def test_control_characters_are_left_out_of_pastes_and_keys() -> None:
+    controls = "".join(map(chr, [*range(9), *range(14, 32), *range(127, 160)]))
+    desk = Desk("kept")
+    desk.editor.paste(f"a{controls}b\tc")
+    desk.editor.type("\x9b")
+    assert desk.text == "ab\tckept"
+    desk.press("ctrl a")
+    desk.editor.paste(controls)
+    desk.editor.type("\x9b")
+    assert desk.text == "ab\tckept"
+
+
 def test_a_paste_is_one_step_and_keeps_its_lines() -> None:
     desk = Desk()
     desk.editor.paste("one\r\ntwo\x1b[31m\tthree\rfour")

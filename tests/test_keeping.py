@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from stt_cli.events import AudioFormat, Settings
+from stt_tui.__main__ import open_file
 from stt_tui.document import Document
-from stt_tui.files import read
+from stt_tui.files import NotTextError, TextFile, read
 from stt_tui.journal import MAX_LEFT
 from stt_tui.keeping import MAX_TOLD, Keeping, words
 from stt_tui.spoken import Spoken
@@ -37,7 +38,9 @@ class Session:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return the current folder, which has the temporary files too."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with chdir(tmp_path):
         yield tmp_path
 
@@ -67,7 +70,9 @@ async def test_a_file_that_another_program_changed_is_overwritten_only_when_aske
     (folder / "notes.txt").write_text("Other.")
     await session.keeping.save()
     assert (folder / "notes.txt").read_text() == "Other."
-    assert "Ctrl+S again" in session.told[-1]
+    assert session.told[-1] == (
+        "notes.txt was made by another program: Ctrl+S again writes yours  and keeps the other as notes.txt~"
+    )
     await session.keeping.save()
     assert ((folder / "notes.txt").read_text(), (folder / "notes.txt~").read_text()) == ("Mine.", "Other.")
     session.keeping.close()
@@ -79,6 +84,114 @@ async def test_what_cannot_be_saved_is_told_and_stays_in_the_journal(folder: Pat
     await session.keeping.save()
     assert session.told[-1].startswith("Not saved: ")
     assert session.keeping.close()
+
+
+async def test_a_file_that_another_program_removed_is_written_only_when_asked_twice(folder: Path) -> None:
+    (folder / "notes.txt").write_text("a")
+    session = Session(folder, "notes.txt")
+    session.write("b")
+    (folder / "notes.txt").unlink()
+    await session.keeping.save()
+    assert session.told[-1] == "notes.txt was removed by another program: Ctrl+S again writes yours"
+    await session.keeping.save()
+    assert (folder / "notes.txt").read_text() == "ab"
+    session.keeping.close()
+
+
+def blocked(folder: Path) -> Path:
+    """Have a file in the way of the journals."""
+    (folder / "journals").write_text("in the way")
+    return folder
+
+
+async def test_quitting_asks_first_where_unsaved_text_is_not_kept(folder: Path) -> None:
+    session = Session(blocked(folder))
+    assert await session.keeping.may_quit()
+    session.write("One.")
+    assert not await session.keeping.may_quit()
+    assert session.keeping.risk == "Ctrl+Q again loses unsaved text, Ctrl+S saves it"
+    assert session.told == ["The journal cannot be written: File exists."]
+    assert await session.keeping.may_quit()
+    session.keeping.close()
+
+
+async def test_a_key_after_the_question_is_no_answer_to_it(folder: Path) -> None:
+    session = Session(blocked(folder))
+    session.write("One.")
+    assert not await session.keeping.may_quit()
+    session.write(" Two.")
+    assert session.keeping.risk == "unsaved text is not kept: File exists"
+    assert not await session.keeping.may_quit()
+    session.keeping.close()
+
+
+async def test_a_journal_that_cannot_be_written_is_told_before_there_is_a_text(folder: Path) -> None:
+    session = Session(blocked(folder))
+    session.keeping.journal.close()
+    assert session.told == ["The journal cannot be written: File exists."]
+    assert session.keeping.risk == ""
+
+
+async def test_quitting_does_not_ask_once_the_text_is_saved_or_kept(folder: Path) -> None:
+    session = Session(blocked(folder), "notes.txt")
+    session.write("One.")
+    assert not await session.keeping.may_quit()
+    await session.keeping.save()
+    assert (session.keeping.risk, await session.keeping.may_quit()) == ("", True)
+    session.write(" Two.")
+    (folder / "journals").unlink()
+    assert (await session.keeping.may_quit(), session.keeping.risk) == (True, "")
+    assert session.keeping.close().startswith("What is not saved is kept: `stt-tui ")
+
+
+async def test_saving_and_quitting_at_once_does_not_ask(folder: Path) -> None:
+    session = Session(blocked(folder), "notes.txt")
+    session.write("One.")
+    _, may_quit = await asyncio.gather(session.keeping.save(), session.keeping.may_quit())
+    assert may_quit
+    session.keeping.close()
+
+
+async def test_a_text_that_is_neither_saved_nor_kept_goes_to_a_temporary_file(folder: Path) -> None:
+    session = Session(blocked(folder))
+    session.write("One two.")
+    told = session.keeping.close()
+    (file,) = await asyncio.to_thread(lambda: list(folder.glob("stt-tui-*.txt")))
+    assert told == f"The journal cannot be written (File exists): 2 words not saved are in {file}."
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("One two.", 0o600)
+
+
+async def test_a_text_that_is_lost_is_told_to_be_lost(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(folder / "nowhere"))
+    session = Session(blocked(folder))
+    session.write("One two.")
+    assert session.keeping.close() == "2 words not saved are lost: the journal cannot be written (File exists)."
+
+
+async def test_a_save_that_is_interrupted_can_be_restored(folder: Path) -> None:
+    """The journal has the whole text before the file is touched, and the file may be no text afterwards."""
+    session = Session(folder, "notes.txt")
+    session.write("One.")
+    assert await session.keeping.journal.complete() == ""
+    session.keeping.journal.close()
+    path = folder / "notes.txt"
+    path.write_bytes(b"\xef\xbb\xbfOn\xc3")
+    file, text = open_file(path, folder)
+    assert (text, file) == ("", TextFile(path))
+    with pytest.raises(NotTextError):
+        open_file(folder / "notes.txt", folder / "elsewhere")
+
+
+async def test_a_read_only_file_is_told_when_it_is_opened_and_the_text_is_kept(folder: Path) -> None:
+    (folder / "notes.txt").write_text("a")
+    (folder / "notes.txt").chmod(0o400)
+    session = Session(folder, "notes.txt")
+    await session.keeping.look()
+    assert session.told == ["notes.txt is read-only: it cannot be saved"]
+    session.write("One.")
+    await session.keeping.save()
+    assert session.told[-1].startswith("Not saved: notes.txt is read-only: ")
+    assert session.keeping.close().startswith("What is not saved is kept")
 
 
 async def test_a_text_left_unsaved_is_offered_and_restored(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from stt_cli.devices import DeviceDescription, choose
 from stt_cli.errors import SourceError
-from stt_cli.portaudio import PortAudioDevice, list_devices, load_sounddevice
+from stt_cli.portaudio import PortAudioDevice, exclusive, list_devices, load_sounddevice
 
 HEADSET = DeviceDescription(0, "Headset Mono", 16_000, 1, is_default=False)
 WEBCAM = DeviceDescription(3, "HD Webcam: USB", 44_100, 2, is_default=True)
@@ -35,7 +35,11 @@ def test_a_machine_without_microphones_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("error", "sentence"),
-    [(OSError("PortAudio library not found"), "libportaudio2"), (ImportError(), "package sounddevice")],
+    [
+        (OSError("PortAudio library not found"), "libportaudio2"),
+        (ImportError(), "package sounddevice"),
+        (RuntimeError("Error initializing PortAudio"), "PortAudio cannot be used: Error initializing PortAudio"),
+    ],
 )
 def test_a_missing_library_says_what_to_install(error: Exception, sentence: str) -> None:
     def load(_name: str) -> ModuleType:
@@ -107,6 +111,38 @@ def test_devices_that_came_since_the_last_look_are_seen() -> None:
     library = PlayedLibrary()
     assert load_sounddevice(loaded={"sounddevice": library}) is library
     assert library.looked == ["_terminate", "_initialize"]
+
+
+def test_portaudio_is_used_by_one_thread_at_a_time() -> None:
+    with (
+        exclusive(),
+        pytest.raises(SourceError, match="the microphones do not answer"),
+        exclusive(timeout_s=0),
+    ):
+        pass
+    with exclusive(timeout_s=0):
+        pass
+
+
+class FailingLibrary(ModuleType):
+    """PortAudio without a sound server."""
+
+    PortAudioError = RuntimeError
+    default = SimpleNamespace(device=(1, 0))
+
+    def query_devices(self) -> list[dict[str, object]]:
+        raise RuntimeError("Error querying devices")
+
+    def RawInputStream(self, **_options: object) -> PlayedStream:  # noqa: N802
+        raise ValueError("no such device")
+
+
+def test_devices_that_cannot_be_listed_or_opened_are_told() -> None:
+    library = FailingLibrary("sounddevice")
+    with pytest.raises(SourceError, match="the microphones cannot be listed: Error querying devices"):
+        list_devices(library)
+    with pytest.raises(SourceError, match="the microphone Headset Mono cannot be opened: no such device"):
+        PortAudioDevice(library, HEADSET).start(KeptEars())
 
 
 def test_only_devices_that_record_are_listed() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from threading import Event as ThreadEvent
+from threading import Lock
 
 from stt_cli.devices import Device, Ears
 from stt_cli.errors import ServiceError, SourceError
@@ -119,6 +121,66 @@ async def test_stopping_while_the_microphone_opens_records_nothing() -> None:
     dictations.stop()
     await task
     assert (device.ears, story.told[-1]) == (None, "1 ended")
+
+
+async def test_the_key_pressed_over_and_over_opens_one_microphone_at_a_time() -> None:
+    story, opened, goes_on = Story(), list[str](), ThreadEvent()
+    alone = Lock()
+
+    def open_device(_name: str | None) -> Device:
+        opened.append("alone" if alone.acquire(blocking=False) else "together")
+        goes_on.wait()
+        alone.release()
+        return PlayedByHand()
+
+    dictations = speech(story, open_device)
+    tasks = list[asyncio.Task[None]]()
+    for _ in range(5):
+        tasks.append(asyncio.create_task(dictations.dictate()))
+        await asyncio.sleep(0)
+        dictations.stop()
+    tasks.append(asyncio.create_task(dictations.dictate()))
+    goes_on.set()
+    await story.until("6: Started")
+    dictations.stop()
+    await asyncio.gather(*tasks)
+    assert opened == ["alone", "alone"]
+    assert [each for each in story.told if each.endswith(": Started")] == ["6: Started"]
+
+
+async def test_a_microphone_opens_once_the_one_before_is_closed() -> None:
+    story, devices = Story(), list[PlayedByHand]()
+
+    def open_device(_name: str | None) -> Device:
+        assert all(device.stopped for device in devices)
+        devices.append(PlayedByHand())
+        return devices[-1]
+
+    dictations, tasks = speech(story, open_device), list[asyncio.Task[None]]()
+    for number in (1, 2, 3):
+        tasks.append(asyncio.create_task(dictations.dictate()))
+        await story.until(f"{number}: Started")
+        dictations.stop()
+    await asyncio.gather(*tasks)
+    assert [device.stopped for device in devices] == [True] * 3
+
+
+async def test_a_dictation_that_fails_leaves_the_microphone_to_the_next() -> None:
+    async def refuses(_chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
+        yield STARTED
+        raise ServiceError("the server is full.", "RESOURCE_EXHAUSTED")
+
+    story, devices = Story(), list[PlayedByHand]()
+
+    def open_device(_name: str | None) -> Device:
+        devices.append(PlayedByHand())
+        return devices[-1]
+
+    dictations = speech(story, open_device, refuses)
+    for _ in range(2):
+        async with asyncio.timeout(10):
+            await dictations.dictate()
+    assert [device.stopped for device in devices] == [True, True]
 
 
 async def test_a_second_dictation_begins_while_the_first_is_owed_words() -> None:

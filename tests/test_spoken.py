@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
 from stt_cli.decoding import open_file
 from stt_cli.events import AudioFormat, Settings
 from stt_cli.journal import left_behind, settings_of
-from stt_tui.spoken import Spoken, again
+from stt_tui.spoken import MAX_WAITING, Spoken, again
 
 FORMAT = AudioFormat()
 SETTINGS = Settings(language="ru")
@@ -64,3 +65,25 @@ def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:
     assert kept.close() == []
     (warning,) = warnings
     assert warning.startswith("What is said is not kept on disk: ")
+
+
+def test_speech_that_is_not_kept_is_a_risk_until_it_is_text(tmp_path: Path) -> None:
+    (tmp_path / "speech").write_text("a file is in the way")
+    kept = spoken(tmp_path / "speech", [])
+    kept.keep(1, CHUNK, FORMAT)
+    assert kept.close() == []
+    assert kept.risk.startswith("what is said is not kept: ")
+    kept.forget(1)
+    assert kept.risk == ""
+
+
+def test_speech_beyond_what_waits_for_a_disk_that_hangs_is_told(tmp_path: Path) -> None:
+    answers, warnings = Event(), list[str]()
+    kept = spoken(tmp_path, warnings)
+    kept._work.put(answers.wait)  # type: ignore[arg-type]
+    for _ in range(MAX_WAITING + 2):
+        kept.keep(1, CHUNK, FORMAT)
+    assert warnings == ["What is said is not kept on disk: the disk does not answer"]
+    answers.set()
+    kept.close()
+    assert kept.risk

@@ -12,6 +12,9 @@ from stt_tui.status import Recording, Status, Tone, status_line
 RECORDING = Status(Recording.ON, 0.5, "ru", 0.42, "connected", message="Copied 12 words", name="notes.txt*")
 LOST = Status(Recording.ON, 0.5, "ru", 0.42, "reconnecting, 12 s kept", True, message="Copied 12 words")
 ASKING = Status(Recording.ON, 0.5, "ru", 0.42, "connected", question="F5 restore, F8 discard: 312 words unsaved")
+RISK = "Ctrl+Q again loses unsaved text, Ctrl+S saves it"
+AT_RISK = Status(risk=RISK, name="notes.txt*")
+NOT_SAVED = Status(risk="unsaved text is not kept: File exists", message="Not saved: notes.txt is read-only")
 
 
 def line(status: Status, columns: int) -> str:
@@ -35,6 +38,10 @@ def line(status: Status, columns: int) -> str:
         (LOST, 80, "●  [==  ]  ru  0.4s  reconnecting, 12 s kept  Copied 12 words  F1 stop"),
         (ASKING, 30, "●  F5 restore, F8 discard: 3…"),
         (ASKING, 80, "●  [==  ]  ru  0.4s  connected  F5 restore, F8 discard: 312 words unsaved"),
+        (AT_RISK, 30, "○ off  Ctrl+Q again loses un…"),
+        (AT_RISK, 60, f"○ off  {RISK}"),
+        (AT_RISK, 80, f"○ off  {RISK}  notes.txt*"),
+        (NOT_SAVED, 70, "○ off  unsaved text is not kept: File exists  Not saved: notes.txt i…"),
         (Status(), 30, "○ off  F1 record  F3 copy all"),
         (Status(Recording.OPENING), 30, "○ opening  F1 record"),
         (Status(Recording.SETTLING), 30, "○ settling  F1 record"),

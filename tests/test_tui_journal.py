@@ -7,14 +7,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
+from full_disk import limited_file_size
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tui_texts import texts
 
 from stt_tui.document import Document
-from stt_tui.journal import LEAST_REWRITE_BYTES, MAX_LEFT, SUFFIX, Journal, left_behind, remove_oldest
+from stt_tui.journal import LEAST_REWRITE_BYTES, MAX_LEFT, STUCK, SUFFIX, Journal, left_behind, remove_oldest
 from stt_tui.layout import Ghost
 from stt_tui.lines import Position
 
@@ -114,7 +116,22 @@ def test_a_line_that_was_being_written_is_passed_over(tmp_path: Path) -> None:
 def test_what_is_no_journal_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / f"broken{SUFFIX}").write_bytes(b"\x00{")
     (tmp_path / f"empty{SUFFIX}").touch()
+    for number, text in enumerate(["[1]", "7", '{"text": 5, "file": null}', '{"text": "a"}']):
+        (tmp_path / f"{number}{SUFFIX}").write_text(f"{text}\n")
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "damaged", ["[1]", "{", '{"put": 5, "from": [0, 0], "to": [0, 0]}', '{"said": [[0]]}', '{"said": 1}', "\x00"]
+)
+def test_a_damaged_change_costs_no_more_than_what_came_after_it(tmp_path: Path, damaged: str) -> None:
+    document = Document()
+    with journal_of(document, tmp_path):
+        document.type("One.")
+        document.type(" Two.")
+    (path,) = tmp_path.iterdir()
+    path.write_text(f"{path.read_text()}{damaged}\n")
+    assert left(tmp_path) == ["One. Two."]
 
 
 def test_a_journal_is_offered_to_its_file_only(tmp_path: Path) -> None:
@@ -172,8 +189,7 @@ def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journals", None, document, warnings.append)
     document.type("a")
     journal.close()
-    assert warnings
-    assert set(warnings) == {"The journal cannot be written: File exists."}
+    assert warnings == ["The journal cannot be written: File exists."]
 
 
 @pytest.mark.parametrize("changes", [1, 3])
@@ -189,3 +205,46 @@ def test_a_disk_that_works_again_gets_all(tmp_path: Path, changes: int) -> None:
     document.type("b")
     journal.close()
     assert left(tmp_path / "journals") == ["a" * changes + "b"]
+
+
+async def test_a_journal_that_is_complete_has_all_of_it_on_disk(tmp_path: Path) -> None:
+    document = Document("a\r\nb\n")
+    journal = Journal(tmp_path, None, document, lambda _: None)
+    assert (await journal.complete(), left(tmp_path)) == ("", [])
+    document.type("One.")
+    assert await journal.complete() == ""
+    assert journal.close() == ""
+    assert left(tmp_path) == ["One.a\r\nb\n"]
+
+
+async def test_a_journal_says_why_it_is_not_complete_until_it_is(tmp_path: Path) -> None:
+    (tmp_path / "journals").write_text("a file is in the way")
+    document = Document()
+    journal = Journal(tmp_path / "journals", None, document, lambda _: None)
+    document.type("a")
+    for _ in range(2):
+        assert await journal.complete() == "File exists"
+    (tmp_path / "journals").unlink()
+    assert await journal.complete() == ""
+    assert journal.close() == ""
+    assert left(tmp_path / "journals") == ["a"]
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
+    document = Document()
+    journal = Journal(tmp_path, None, document, lambda _: None)
+    with limited_file_size(4_096):
+        document.paste("x" * 10_000)
+        document.type("y")
+        assert journal.close() == "File too large"
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_disk_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    answers = Event()
+    journal = Journal(tmp_path, None, Document(), lambda _: None)
+    journal._work.put(answers.wait)  # type: ignore[arg-type]
+    assert await journal.complete(timeout_s=0) == STUCK
+    assert journal.close(timeout_s=0) == STUCK
+    answers.set()
+    assert journal.close() == ""

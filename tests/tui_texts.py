@@ -25,10 +25,21 @@ PIECES = [
     "1️⃣",
     "한",
     "\u200b",
+    "\u200c",
+    "\u200d",
+    "\u00ad",
+    "\u00a0",
+    "\u3000",
+    "\u202e",
+    "\ufe0f",
+    "می\u200cخواهم",
+    "क्\u200dष",
+    "\U0001fae9",
     "\x07",
     "ก็",
 ]
 texts = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
+mixed_ends = st.lists(st.sampled_from([*PIECES, "\r\n", "\r\n"]), max_size=30).map("".join)  # as a file has them
 lines = texts.map(lambda text: text.replace("\n", ""))
 
 

@@ -173,3 +173,36 @@ def test_quitting_keeps_what_is_not_saved_and_gives_the_terminal_back(editor: Te
     editor.keys(key)
     editor.until(lambda each: each.is_dead)
     assert "What is not saved is kept" in editor.past
+
+
+def test_quitting_asks_first_where_unsaved_text_is_not_kept(editor: Terminal, tmp_path: Path) -> None:
+    journals = tmp_path / "realtime-stt" / "journals"
+    editor.until(lambda _: journals.exists())
+    editor.close()
+    journals.rmdir()
+    journals.write_text("in the way")
+    editor.run("--no-auto")
+    editor.until(lambda each: "The journal cannot be written" in each.status)
+    editor.type("Unsaved.")
+    editor.keys("C-q")
+    editor.until(lambda each: "Ctrl+Q again loses" in each.status)
+    editor.type("!")
+    editor.until(lambda each: "unsaved text" in each.status)
+    editor.keys("C-q")
+    editor.until(lambda each: "Ctrl+Q again loses" in each.status)
+    editor.keys("C-q")
+    editor.until(lambda each: each.is_dead)
+    kept = "".join(editor.past.split()).rpartition("notsavedarein")[2].partition(".txt.")[0]
+    assert Path(f"{kept}.txt").read_text() == "Unsaved.!"
+    Path(f"{kept}.txt").unlink()
+
+
+def test_a_paste_of_any_script_is_saved_as_it_was(editor: Terminal, tmp_path: Path) -> None:
+    pasted = "5\u00a0000\u00a0₽ 山田\u3000太郎 می\u200cخواهم 👨\u200d👩\u200d👧 soft\u00adhyphen \u202eabc\u202c"
+    file = tmp_path / "notes.txt"
+    editor.run("--no-auto", str(file))
+    editor.until(lambda each: "F1 record" in each.status)
+    editor.paste(pasted)
+    editor.keys("C-s")
+    editor.until(lambda each: "Saved notes.txt" in each.status)
+    assert file.read_text() == pasted
