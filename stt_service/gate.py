@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stt_service.receiving import Request
 
 HEALTH_CHECK = f"/{health_pb2.DESCRIPTOR.services_by_name['Health'].full_name}/Check"
-CHECKS = 4  # requests of Health/Check that are received at the same time; each can be as large as a recording
+CHECKS = 2  # requests of Health/Check that are received at the same time; each can be as large as a recording
 CHECK_S = 1.0  # for one to arrive
 MAX_NAME = 256  # characters of a service that is watched: its name is kept
 

@@ -17,6 +17,8 @@ from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
+from stt_service.log_writer import Limited, LogWriter, QueuedHandler, stderr_writer
+
 BANNER = logging.getLogger("stt_service.banner")  # what the server says of itself at the start, whatever the level
 NAMES = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "traceback"}
 _FIELDS: ContextVar[dict[str, str]] = ContextVar("fields of the log")
@@ -24,12 +26,14 @@ _FIELDS: ContextVar[dict[str, str]] = ContextVar("fields of the log")
 
 def configure(level: str, log_format: Literal["text", "json"]) -> None:
     """Have the log written to stderr in that form, from that level on."""
-    lines = logging.StreamHandler()
+    writer = LogWriter(stderr_writer())
+    lines = QueuedHandler(writer)
     lines.addFilter(add_fields)
+    lines.addFilter(GrpcLines())
     lines.setFormatter(_json() if log_format == "json" else _Text("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[lines])
     BANNER.setLevel(logging.INFO)
-    BANNER.handlers = [lines] if log_format == "json" else [logging.StreamHandler()]
+    BANNER.handlers = [lines] if log_format == "json" else [QueuedHandler(writer)]
     BANNER.propagate = False
     if log_format == "json":
         logging.captureWarnings(capture=True)
@@ -57,6 +61,27 @@ def add_fields(record: logging.LogRecord) -> bool:
     """Give the record the fields of `following`; as a filter of a handler."""
     record.__dict__.update(_FIELDS.get({}))
     return True
+
+
+class GrpcLines(logging.Filter):
+    """Limits what gRPC logs about calls that fail, which any client can cause, and leaves out what clients sent.
+
+    gRPC logs whole chains of exceptions, and bytes of metadata. What is our fault, `answers.py` logs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._limited = Limited()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] != "grpc":
+            return True
+        if (dropped := self._limited.dropped()) is None:
+            return False
+        first, *_ = str(record.msg).splitlines() or [""]
+        more = f" ({dropped} more lines of gRPC dropped)" if dropped else ""
+        record.msg, record.args, record.exc_info, record.exc_text = first[:200] + more, (), None, None
+        return True
 
 
 class _Text(logging.Formatter):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stt_service.certificates import Pem
 
 MAX_CONNECTIONS = 2_000
-CALLS_OF_A_CONNECTION = 256  # a proxy opens another connection for more
+CALLS_OF_A_CONNECTION = 1_000  # a proxy sends many streams through one
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # or two servers bind one port in silence
     ("grpc.http2.bdp_probe", 0),  # or clients run two minutes ahead of a busy server
