@@ -27,7 +27,7 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 
 
 class Ours(System):
-    """A server with the base model, and tiny.en for English partials."""
+    """A server with the default models of a CPU: base, and tiny.en for English partials."""
 
     def __init__(self, language: str, name: str = "ours", endpoint_s: float = ENDPOINT_S) -> None:
         self.name, self.endpoint_s = name, endpoint_s
@@ -37,8 +37,6 @@ class Ours(System):
             {
                 "DEVICE": "cpu",
                 "LANGUAGE": language,
-                "WHISPER_MODEL": MODEL,
-                "REALTIME_MODEL": partials,
                 "POST_SPEECH_SILENCE_DURATION": str(endpoint_s),
                 "MAX_STREAMS": "64",
                 "LOG_LEVEL": "warning",

@@ -31,6 +31,8 @@ class Service:
     It starts on entering; leaving it stops it and raises ServiceFailed if it did not stop well.
     """
 
+    own_session = True  # Ctrl-C is for the client; the server is stopped after it
+
     def __init__(self, settings: Mapping[str, str], checkout: Path | None = None, inside: Sequence[str] = ()) -> None:
         """Take what to set beside what the environment sets, and the checkout whose server it is; this one if None.
 
@@ -53,7 +55,7 @@ class Service:
             text=True,
             encoding="utf-8",
             env={**os.environ, "SERVER_BIND": "127.0.0.1", **ANY_PORTS, **self._settings},
-            start_new_session=True,  # Ctrl-C is for the client; the server is stopped after it
+            start_new_session=self.own_session,
         )
         assert self._process.stderr is not None
         self._reader = Thread(target=self._read, args=(self._process.stderr,), daemon=True)

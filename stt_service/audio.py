@@ -26,6 +26,7 @@ _RATES_HZ = range(8_000, 192_001)
 _CHANNELS = range(1, 33)
 _HIGHEST = np.nextafter(np.float32(1), np.float32(0))  # 1.0 itself would wrap around as a 16-bit sample
 _WAV_START_BYTES = 12  # RIFF, four bytes of length, WAVE
+_RESAMPLER_TAIL_S = 1  # of silence after which the resampler returns zeros; 0.25 s at any rate, our measurement
 
 # Our measurements, soxr 1.1: the first quality that is flat (-0.05 dB at 7 kHz, where LQ loses 13 dB) and
 # lets no alias through (-114 dB at 8.3 kHz). HQ is no flatter and holds sound back for twice as long from
@@ -106,6 +107,7 @@ class Decoder:
         self._held = b""  # an incomplete sample, or the first bytes while they may be a WAV header
         self._begun = False
         self._received_bytes = 0
+        self._silent_samples = 0  # since the last bytes
 
     @property
     def received_ms(self) -> int:
@@ -124,9 +126,29 @@ class Decoder:
             _refuse_wav(held)
             self._begun = len(held) >= _WAV_START_BYTES
         self._received_bytes += len(data)
+        self._silent_samples = 0
         whole = len(held) // self._format.frame_bytes * self._format.frame_bytes if self._begun else 0
         self._held = held[whole:]
         return _read_only(self._resample(self._mono(held[:whole]), False))
+
+    def silence(self, samples: int) -> Samples:
+        """Decode so many samples of silence, of all channels, without their bytes.
+
+        The result is that of pushing AudioFormat.silence(samples); A-law, which has no zero, is rounded to zero.
+        """
+        before = 0
+        if self._held or not self._begun:  # silence completes a sample, and begins the next one
+            before = min(samples, _WAV_START_BYTES)
+        head = self.push(self._format.silence(before))
+        zeros = np.zeros(samples - before, np.float32)
+        self._received_bytes += len(zeros) * self._format.frame_bytes
+        self._silent_samples += len(zeros)
+        return _read_only(np.concatenate((head, self._resample(zeros, False))))
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether each further second of silence is exactly SAMPLE_RATE_HZ zeros."""
+        return self._silent_samples >= _RESAMPLER_TAIL_S * self._format.sample_rate_hz
 
     def flush(self) -> Samples:
         """End the stream: return what was still held back, but for an incomplete sample. Nothing may follow."""

@@ -15,7 +15,7 @@ from enum import Enum, auto
 
 from stt_service.errors import EngineFailed
 from stt_service.events import Cost, Decode
-from stt_service.precedence import behind_the_loop
+from stt_service.loop_budget import LoopBudget
 from stt_service.scheduler import Job, Scheduler
 from stt_service.transcript import Kind, Transcript, Window
 
@@ -108,13 +108,16 @@ class Lane:
         workers: int = 1,
         now: Clock = time.monotonic,
         *,
+        apart: bool = False,
         ran: Callable[[Ran], None] = _nobody,
     ) -> None:
-        self._scheduler = Scheduler(max_batch)
+        self._scheduler = Scheduler(max_batch, workers, apart=apart)
         self.workers, self._now, self._ran = workers, now, ran
         self._waiters: dict[Job, _Waiter] = {}
         self._running: list[Hashable] = []  # the models of the batches that run
+        self._batches: list[list[_Row]] = []  # what is in them
         self._changed = asyncio.Event()
+        self.budget = LoopBudget(now)  # the other thing that all streams share
 
     @property
     def running(self) -> int:
@@ -164,7 +167,7 @@ class Lane:
 
     async def run(self) -> None:
         """Run batches until cancelled, which waits for those that are running."""
-        with ThreadPoolExecutor(self.workers, "engine", behind_the_loop) as threads:
+        with ThreadPoolExecutor(self.workers, "engine") as threads:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(self.workers):
                     tasks.create_task(self._work(threads))
@@ -172,20 +175,24 @@ class Lane:
     async def _work(self, threads: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            model, rows = await self._next_batch()
+            model, jobs, rows = await self._next_batch()
             began, failed = self._now(), True
+            self._batches.append(rows)
             try:
                 windows = [row.decode.window for row in rows]
                 transcripts = await loop.run_in_executor(threads, model.transcribe, windows)
-                _deliver(rows, transcripts, began, self._now() - began)
+                _deliver(rows, transcripts, began, self._now() - began, self._is_idle_for)
                 failed = False
             except Exception as error:  # goes to those who wait; the lane lives on
                 _fail(rows, error)
             finally:
                 self._ran(_ran(rows, began, self._now() - began, failed))
-                self._running.remove(model)  # this worker takes what waited for the place: nobody is to be woken
+                self._batches.remove(rows)
+                self._running.remove(model)
+                self._scheduler.done(jobs, self._now() - began)
+                self._changed.set()  # what may not take the last free worker may run now, beside what this one takes
 
-    async def _next_batch(self) -> tuple[Model, list[_Row]]:
+    async def _next_batch(self) -> tuple[Model, list[Job], list[_Row]]:
         """Wait for a batch, and occupy a place of its model."""
         while True:
             self._changed.clear()
@@ -195,13 +202,24 @@ class Lane:
                     model = jobs[0].model
                     assert isinstance(model, Model)
                     self._running.append(model)
-                    return model, rows
+                    return model, jobs, rows
+                self._scheduler.done(jobs, 0.0)
             await self._changed.wait()
 
     def _room(self, model: Hashable) -> int:
         """Return how many batches of the model may begin."""
         assert isinstance(model, Model)
         return min(model.places - self._running.count(model), self.workers - len(self._running))
+
+    def _is_idle_for(self, stream: Hashable) -> bool:
+        """Return whether more decodes of the stream would delay no other stream.
+
+        Nothing of another stream waits, and other streams leave at least two workers free, or the only one.
+        """
+        if any(job.stream != stream for kind in Kind for job, _ in self._scheduler.waiting(kind)):
+            return False
+        others = sum(any(row.job.stream != stream for row in rows) for rows in self._batches)
+        return others < max(1, self.workers - 1)
 
     def _miss(self, job: Job) -> None:
         answer = self._waiters.pop(job).answer
@@ -230,10 +248,16 @@ def _row(job: Job, waiter: _Waiter) -> _Row | None:
     return _Row(job, decode, waiter)
 
 
-def _deliver(rows: Sequence[_Row], transcripts: Sequence[Transcript], began: float, inference_s: float) -> None:
+def _deliver(
+    rows: Sequence[_Row],
+    transcripts: Sequence[Transcript],
+    began: float,
+    inference_s: float,
+    is_idle_for: Callable[[Hashable], bool],
+) -> None:
     for row, transcript in zip(rows, transcripts, strict=True):
         if not row.waiter.answer.done():
-            cost = Cost(began - row.waiter.since, inference_s, len(rows))
+            cost = Cost(began - row.waiter.since, inference_s, len(rows), is_idle_for(row.job.stream))
             row.waiter.answer.set_result(Decoded(row.decode, transcript, cost))
 
 

@@ -12,7 +12,7 @@ from typing import IO
 
 import click
 
-from stt_service import config, diagnostics, logs, tokens
+from stt_service import config, diagnostics, logs, open_files, tokens
 from stt_service.access import accesses, append_private
 from stt_service.devices import choose
 from stt_service.errors import SttError
@@ -143,11 +143,13 @@ def _check(parameters: Parameters) -> None:
 
 async def _serve(parameters: Parameters) -> None:
     """Listen at once, serve when the models are loaded and tried, stop when told to."""
+    open_files.raise_limit()
     allowed = accesses(parameters)
+    known = (*allowed.warnings, *open_files.warnings(open_files.limit()))
     server = Server(parameters, allowed)
     await server.start()
     try:
-        prepared = await asyncio.to_thread(_prepare, parameters, allowed.warnings)
+        prepared = await asyncio.to_thread(_prepare, parameters, known)
         stopped = _signalled()
         serving = asyncio.create_task(server.serve(prepared))
         logs.say(_self_tested(prepared, parameters))

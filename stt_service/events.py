@@ -66,6 +66,7 @@ class Cost:
     queue_s: float
     inference_s: float
     batch: int
+    idle: bool = False  # capacity was left for another decode of this stream when this one was delivered
 
 
 @dataclass(frozen=True, slots=True)

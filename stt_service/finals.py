@@ -50,6 +50,11 @@ class Finals:
         return self._last is not None
 
     @property
+    def is_text_pending(self) -> bool:
+        """Whether the decode of all that was said so far has no text yet."""
+        return self._last is not None and self._last.result is None
+
+    @property
     def complete(self) -> bool:
         return all(part.result is not None for part in self._parts())
 

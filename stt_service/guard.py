@@ -38,9 +38,9 @@ class Evidence:
 
 
 # faster-whisper's thresholds are 0.6 and -1. Noise has a no-speech probability above 0.62 in short windows and above
-# 0.7 in full ones, where no word alone exceeds 0.69: between the two the decoder must doubt its text more. So it must
+# 0.7 in full ones, where words alone reach 0.7: up to 0.75 the decoder must doubt its text more. So it must
 # where the VAD found a second of speech.
-SURE_NO_SPEECH_PROBABILITY = 0.7
+SURE_NO_SPEECH_PROBABILITY = 0.75
 NO_SPEECH_LOG_PROBABILITY, NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN = -0.3, -0.6
 WELL_VOICED_S = 1.0
 # Decodes of noise, hum and an office have -1.4 or less, of sentences -0.7 or more (our recordings). A word alone is
@@ -56,7 +56,7 @@ LOOP_LOG_PROBABILITY = -0.7
 # Where the VAD found this little speech, ordinary phrases that Whisper produces for noise are noise. The shortest word
 # of people had 0.22 s.
 LITTLE_VOICED_S, LITTLE_VOICED_SHARE = 0.15, 0.1
-LITTLE_LOG_PROBABILITY = -0.6
+PHRASE_LOG_PROBABILITY, PHRASE_LOG_PROBABILITY_IF_SPEECH = -0.6, -1.0
 # Credits of the subtitles that Whisper was trained on, never dictated. They are whole transcripts.
 CREDITS = re.compile(
     "|".join(
@@ -151,8 +151,13 @@ def _is_loop(transcript: Transcript, evidence: Evidence, words: list[str]) -> bo
 
 def _is_doubtful(transcript: Transcript, evidence: Evidence) -> bool:
     little = evidence.voiced_s < max(LITTLE_VOICED_S, LITTLE_VOICED_SHARE * evidence.length_s)
-    unsure = transcript.average_log_probability < LITTLE_LOG_PROBABILITY
-    return little or unsure or transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
+    is_speech = transcript.no_speech_probability < SPEECH_NO_SPEECH_PROBABILITY
+    limit = PHRASE_LOG_PROBABILITY_IF_SPEECH if is_speech else PHRASE_LOG_PROBABILITY
+    return (
+        little
+        or transcript.average_log_probability < limit
+        or transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
+    )
 
 
 def _is_caption(transcript: Transcript) -> bool:

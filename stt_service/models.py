@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +14,12 @@ import numpy as np
 from stt_service.audio import SAMPLE_RATE_HZ
 from stt_service.devices import Device
 from stt_service.engine import Engine, ModelPlace, seed
-from stt_service.errors import EngineFailed, StartFailed
-from stt_service.parameters import Parameters
-from stt_service.precedence import behind_the_loop
+from stt_service.errors import EngineFailed, ModelNotFound, StartFailed
+from stt_service.parameters import AUTO, Parameters
 from stt_service.transcript import Context, DecodeOptions, Kind, Window
 from stt_service.weights import models_folder, resolve
+
+log = logging.getLogger(__name__)
 
 OUT_OF_MEMORY = "out of memory"  # what CTranslate2 says of CUDA's
 TEST_S = 6  # of speech: an ordinary utterance
@@ -46,6 +47,15 @@ class Plan:
     places: int  # and of them by one model
     threads: int  # of each; 0: CTranslate2's choice
 
+    @property
+    def apart(self) -> bool:
+        """Whether finals of different streams are decoded apart.
+
+        On a CPU eight of them together save 19 % of the time (base, one thread, our measurement), and all wait for the
+        longest one. On a GPU a batch takes hardly longer than its longest row.
+        """
+        return self.threads > 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Models:
@@ -55,6 +65,9 @@ class Models:
     finals: Engine
     partials: Engine
     plan: Plan
+
+
+LoadOne = Callable[[Parameters, str, ModelPlace, Callable[[str], None]], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +86,24 @@ class SelfTest:
 
 def names(parameters: Parameters, device: Device) -> Names:
     """Return the models that the settings mean on the device; without partials theirs is that of finals."""
-    on_gpu = device.actual == "cuda"
     finals = parameters.whisper_model
-    if finals == "auto":
-        finals = "medium" if on_gpu else "base"
+    if finals == AUTO:
+        finals = "medium" if device.actual == "cuda" else "base"
+    if not parameters.enable_realtime_transcription:
+        return Names(finals, finals)
     partials = parameters.realtime_model
-    if partials == "auto":
-        partials = "tiny" if on_gpu else finals
-    return Names(finals, partials if parameters.enable_realtime_transcription else finals)
+    return Names(finals, _partials_for(finals, parameters.language, device) if partials == AUTO else partials)
+
+
+def _partials_for(finals: str, language: str, device: Device) -> str:
+    """Return the default model of partials.
+
+    On a CPU tiny.en takes English: its partials are quicker and as good (docs/performance.md). Other languages keep
+    the finals' model, which shares one copy: the multilingual tiny was not measured.
+    """
+    if device.actual == "cuda":
+        return "tiny"
+    return "tiny.en" if language == "en" and not finals.startswith("tiny") else finals
 
 
 def compute_plan(device: Device, names: Names, cores: int) -> Plan:
@@ -100,23 +123,6 @@ def usable_cores(cpu_share: Path = CPU_SHARE) -> int:
         return max(1, min(cores, int(share) // int(period)))
     except (OSError, ValueError):  # no container, or one without a limit: its share is "max"
         return cores
-
-
-def load(parameters: Parameters, device: Device, plan: Plan, loading: Callable[[str], None]) -> Models:
-    """Load the models, fetching their weights if need be; `loading` is told before each.
-
-    Raises:
-        StartFailed: weights are missing, do not load, or do not know the language of the settings.
-    """
-    named, where = names(parameters, device), place(parameters, device, plan)
-    finals = load_model(parameters, named.finals, where, loading)
-    if not finals.multilingual and parameters.language not in ("en", "auto"):
-        raise StartFailed(
-            f"WHISPER_MODEL={named.finals} knows English only and LANGUAGE is {parameters.language}: "
-            "set LANGUAGE=en, or a model without .en in its name."
-        )
-    same = named.partials == named.finals
-    return Models(named, finals, finals if same else load_model(parameters, named.partials, where, loading), plan)
 
 
 def place(parameters: Parameters, device: Device, plan: Plan) -> ModelPlace:
@@ -143,11 +149,40 @@ def load_model(parameters: Parameters, name: str, where: ModelPlace, loading: Ca
     folder = resolve(name, models_folder(parameters.models_dir))
     loading(name)
     try:
-        # The model's own threads are as the one that makes them.
-        with ThreadPoolExecutor(1, "load", behind_the_loop) as loader:
-            return loader.submit(Engine, replace(where, folder=folder)).result()
+        return Engine(replace(where, folder=folder))
     except EngineFailed as error:
         raise not_started(f"The model {name} cannot be used", error) from error
+
+
+def load(
+    parameters: Parameters,
+    device: Device,
+    plan: Plan,
+    loading: Callable[[str], None],
+    *,
+    load_one: LoadOne = load_model,
+) -> Models:
+    """Load the models, fetching their weights if need be; `loading` is called before each.
+
+    Raises:
+        StartFailed: weights are missing, do not load, or do not know the language of the settings.
+    """
+    named, where = names(parameters, device), place(parameters, device, plan)
+    finals = load_one(parameters, named.finals, where, loading)
+    if not finals.multilingual and parameters.language not in ("en", "auto"):
+        raise StartFailed(
+            f"WHISPER_MODEL={named.finals} knows English only and LANGUAGE is {parameters.language}: "
+            "set LANGUAGE=en, or a model without .en in its name."
+        )
+    if named.partials == named.finals:
+        return Models(named, finals, finals, plan)
+    try:
+        return Models(named, finals, load_one(parameters, named.partials, where, loading), plan)
+    except ModelNotFound as error:
+        if parameters.realtime_model != AUTO:
+            raise
+        log.warning("model %s not found, partials use %s: %s", named.partials, named.finals, error)
+        return Models(Names(named.finals, named.finals), finals, finals, plan)
 
 
 def self_test(models: Models, parameters: Parameters, device: Device) -> SelfTest:

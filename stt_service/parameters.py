@@ -129,7 +129,7 @@ class Parameters(NetworkParameters, LiveParameters):
     realtime_model: str = Field(
         "auto",
         min_length=1,
-        description="Model of partials; auto = tiny on CUDA, the finals' model on a CPU. "
+        description="Model of partials; auto = tiny on CUDA; on a CPU tiny.en for LANGUAGE=en, else the finals' model. "
         "Equal to WHISPER_MODEL it shares one copy.",
     )
     models_dir: str = Field("", description="Folder of the weights; empty = the platform's cache folder.")

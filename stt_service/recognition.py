@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -25,7 +26,8 @@ from stt_service.shedding import Change, Shedding
 from stt_service.transcript import Kind
 
 MAX_OWED = 4  # finals; then the stream's client has to wait
-PIECE_S = 0.5  # of sound, before other streams have their turn
+PIECE_S = 0.5  # of sound, before other streams have their turn ...
+PIECE_BYTES = 2**20  # ... and at most so many bytes: 3 ms where there are many channels
 PROGRESS_MS = 5000  # of sound without an event: then the client is told how far it may forget
 NOTICES = {Change.SHED: NoticeReason.PARTIALS_SHED, Change.RESTORED: NoticeReason.PARTIALS_RESTORED}
 
@@ -40,13 +42,15 @@ class Recognition:
         self,
         session: Session,
         decoding: Decoding,
-        stream_id: str,
+        owner: tuple[Hashable, str],
         pace: Pace,
         now: Clock = time.monotonic,
         *,
         observer: Observer | None = None,
     ) -> None:
-        self._session, self._decoding, self._id, self._pace, self._now = session, decoding, stream_id, pace, now
+        """Take the owner of the stream's work: its client and its id."""
+        self._session, self._decoding, self._pace, self._now = session, decoding, pace, now
+        self._owner, (self._client, self._id) = owner, owner
         self._observer = observer or Unobserved()
         self.outbox = Outbox(self._observer)
         self._live = True  # its last decode was asked for by a stream that does not run ahead of the clock
@@ -80,25 +84,25 @@ class Recognition:
         Raises:
             InvalidRequest: they are not what the format says.
         """
-        size = max(1, int(PIECE_S * audio_format.sample_rate_hz)) * audio_format.frame_bytes
+        samples = min(int(PIECE_S * audio_format.sample_rate_hz), PIECE_BYTES // audio_format.frame_bytes)
+        size = max(1, samples) * audio_format.frame_bytes
         for start in range(0, len(pcm), size):
             if start:
                 await asyncio.sleep(0)  # other streams' turn
-            if self._is_full:
-                await self._room()
-            self._take(self._session.push(pcm[start : start + size]))
-        if self._turns:
-            self._tell_change(self._shedding.waits(self._now() - min(self._turns.values())))
-        self._tell_progress()
+            async with self._piece():
+                self._take(self._session.push(pcm[start : start + size]))
+        self._tell_how_far()
 
     async def silence(self, seconds: float, audio_format: AudioFormat) -> None:
-        """Take so much silence as if it had been sent."""
-        second = audio_format.silence(audio_format.sample_rate_hz)
-        whole, rest = divmod(round(seconds * audio_format.sample_rate_hz), audio_format.sample_rate_hz)
-        for _ in range(whole):
-            await self.push(second, audio_format)
-            await asyncio.sleep(0)
-        await self.push(second[: rest * audio_format.frame_bytes], audio_format)
+        """Take so much silence as if it had been sent. Its cost does not grow with its length."""
+        pieces = self._session.silence(round(seconds * audio_format.sample_rate_hz))
+        outputs: Sequence[Output] | None = ()
+        while outputs is not None:
+            async with self._piece():
+                outputs = next(pieces, None)
+                self._take(outputs or ())
+            self._tell_how_far()
+            await asyncio.sleep(0)  # other streams' turn
 
     async def finalize(self, endpoint: Endpoint) -> None:
         """End the open utterance now, or as soon as there is room for what comes of it."""
@@ -170,6 +174,22 @@ class Recognition:
     def _is_full(self) -> bool:
         return self.outbox.is_full or self._session.owed >= MAX_OWED
 
+    @asynccontextmanager
+    async def _piece(self) -> AsyncIterator[None]:
+        """Wait until there is room for what comes of the next audio and, if the stream is ahead, for its turn."""
+        if self._is_full:
+            await self._room()
+        if not self._pace.is_ahead(self.heard_ms / 1000, self._now()):
+            yield
+            return
+        self._pace.hold(self.heard_ms / 1000, self._now())
+        try:
+            async with self._decoding.lane.budget.piece(self._owner):
+                self._pace.release(self._now())
+                yield
+        finally:
+            self._pace.release(self._now())
+
     async def _room(self) -> None:
         self._pace.hold(self.heard_ms / 1000, self._now())
         try:
@@ -209,7 +229,7 @@ class Recognition:
     def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
         model = self._decoding.model(kind, self._language)
         self._live = not self._pace.is_ahead(self.heard_ms / 1000, self._now())
-        return Job(self._id, utterance, kind, model, self._live, number)
+        return Job(self._id, utterance, kind, model, self._live, number, self._client)
 
     def _ask(self, job: Job, cut: Cut) -> None:
         """Ask the lane for a turn, and have a task wait for what comes of it."""
@@ -250,8 +270,10 @@ class Recognition:
         if change is not None:
             self.tell(Notice(NOTICES[change]))
 
-    def _tell_progress(self) -> None:
-        """Tell how far the stream is, now and then, where there is nothing else to tell."""
+    def _tell_how_far(self) -> None:
+        """Report partials that wait for long, and the position now and then, where there is nothing else to report."""
+        if self._turns:
+            self._tell_change(self._shedding.waits(self._now() - min(self._turns.values())))
         if self._session.received_ms - self._told_ms >= PROGRESS_MS:
             self.tell(None)
 

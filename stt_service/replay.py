@@ -86,6 +86,7 @@ class Player:
         """Let the workers finish what ends before then."""
         while self._running and (done := min(self._running, key=lambda each: each.done_s)).done_s <= until_s:
             self._running.remove(done)
+            self._scheduler.done([done.job], done.cost.inference_s)
             self._take(self._session.receive(done.decode, done.transcript, done.cost), done.done_s)
 
     def _take(self, outputs: Sequence[Output], now_s: float) -> None:
@@ -121,6 +122,8 @@ class Player:
             decode = self._session.partial(job.utterance) if job.kind is Kind.PARTIAL else self._asked.pop(job)
             if decode is not None:
                 self._running.append(self._decoded(job, decode, now_s))
+            else:
+                self._scheduler.done(batch, 0.0)
 
     def _room(self, model: Hashable) -> int:
         occupied = sum(each.job.model == model for each in self._running)
@@ -132,4 +135,4 @@ class Player:
         cost_s = self._crew.clock() - began_s
         self._replay.busy_s[job.kind] += cost_s
         self._replay.decodes[job.kind] += 1
-        return _Running(job, decode, transcript, Cost(0.0, cost_s, 1), now_s + cost_s)
+        return _Running(job, decode, transcript, Cost(0.0, cost_s, 1, idle=True), now_s + cost_s)

@@ -117,7 +117,7 @@ class Segmenter:
         self._frame += 1
         self._energies.append(energy)
         if not self.speaking:
-            self._weak.step(probability)
+            self._weak.step(probability, energy)
         if self._phase is Phase.SILENCE:
             return self._begin_weakly() if self._weak.has_ended and self._weak.is_speech else self._quiet()
         self._probabilities.append(probability)
@@ -135,6 +135,19 @@ class Segmenter:
         self._frame = end
         self._energies.extend(energies.tolist())
         return True
+
+    @property
+    def is_periodic(self) -> bool:
+        """Whether silence has lasted for a whole period, from one Quiet to the next, under no rule of an utterance."""
+        bound = max(self._goes_on_until, self._gap_end) <= self._floor - QUIET
+        return self._phase is Phase.SILENCE and bound
+
+    def skip(self, periods: int) -> int:
+        """Advance by so many periods as in the last one: nothing changes but numbers. Return the frames."""
+        frames = periods * QUIET
+        self._frame += frames
+        self._floor += frames
+        return frames
 
     def flush(self, endpoint: Endpoint) -> Ended | None:
         """End the utterance now, if there is one.

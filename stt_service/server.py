@@ -40,7 +40,10 @@ DATA_MESSAGE_BYTES = 32 * 2**20
 CONTROL_MESSAGE_BYTES = 2**20
 ADMITTED = frozenset(f"/{SERVICE}/{method}" for method in ("StreamingRecognize", "Recognize"))
 REFLECTION = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
-BOUNDS = {REFLECTION: Bounds(calls=4, lasts_s=30.0)}  # its messages can be as large as a recording
+BOUNDS = {
+    REFLECTION: Bounds(calls=4, lasts_s=30.0),  # its messages can be as large as a recording
+    f"/{CONTROL}/WatchStatus": Bounds(calls=50),  # each may send five times a second
+}
 LINGER_S = 2 * DISCARD_S  # for the last statuses to go out before the server ends
 
 
@@ -93,7 +96,8 @@ class Server:
     async def serve(self, prepared: Prepared) -> None:
         """Run the lane and serve until cancelled."""
         parameters = self._config.parameters
-        lane = Lane(parameters.max_batch, prepared.models.plan.workers, ran=self.metrics.ran)
+        plan = prepared.models.plan
+        lane = Lane(parameters.max_batch, plan.workers, apart=plan.apart, ran=self.metrics.ran)
         shelf = Shelf(prepared.models, lane, prepared.load, lambda: self._config.parameters.language)
         self.metrics.watch_lane(lane)
         self.metrics.self_tested(prepared.test.real_time_factor)

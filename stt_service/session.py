@@ -8,7 +8,7 @@ partials, which are made as the machine has room.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -32,7 +32,7 @@ from stt_service.segmentation import (
     Started,
     segmenter_config,
 )
-from stt_service.segmenter import Segmenter
+from stt_service.segmenter import QUIET, Segmenter
 from stt_service.sound import Sound
 from stt_service.transcript import Kind, Transcript
 from stt_service.utterance import Utterance
@@ -67,6 +67,7 @@ class SessionConfig:
 
 NewVad = Callable[[LiveParameters], Vad]
 PIECE = 32  # frames that are looked at together: a second, as what follows an endpoint is scored twice
+SILENCE_STEP_MS = 1000
 
 
 class Session:
@@ -88,6 +89,8 @@ class Session:
         self._early_time = EarlyTime()
         self._complete = False
         self._retiring = False
+        self._silent_from = 0  # all frames from here on are zeros, ...
+        self._undisturbed_from = 0  # ... and from here on no command came and no utterance ended
         self._paused = False  # no audio comes for now
 
     @property
@@ -162,8 +165,28 @@ class Session:
         """
         return self._hear(self._intake.push(pcm))
 
+    def silence(self, samples: int) -> Iterator[list[Output]]:
+        """Take so many samples of silence, at the stream's own rate, in short steps; yield what each one gives.
+
+        The result is that of pushing silent audio. The cost is bounded however long the silence is: once a period of
+        it, from one restart to the next, has changed nothing but positions, the following ones are skipped.
+        """
+        rate_hz = self._config.audio_format.sample_rate_hz
+        while samples and not (self._intake.is_silent and samples >= rate_hz):
+            step = min(samples, rate_hz * SILENCE_STEP_MS // 1000)
+            samples -= step
+            yield self._hear(self._intake.silence(step))
+        left_ms = samples // rate_hz * 1000
+        while left_ms:
+            step_ms = self._skip(left_ms) or min(left_ms, SILENCE_STEP_MS)
+            left_ms -= step_ms
+            yield self._hear(self._intake.zeros(step_ms)) if step_ms <= SILENCE_STEP_MS else []
+        if samples % rate_hz:
+            yield self._hear(self._intake.silence(samples % rate_hz))
+
     def finalize(self, endpoint: Endpoint = Endpoint.FINALIZE) -> list[Output]:
         """End the open utterance now."""
+        self._undisturbed_from = self._sound.end
         outputs: list[Output] = []
         while self._segmenter.frame < self._sound.end and not self.is_over:
             outputs += self._advance(self._vad.flush())
@@ -195,6 +218,7 @@ class Session:
         live = self._live.updated(changes)
         config = segmenter_config(live, self._config.server)
         self._live = live
+        self._undisturbed_from = self._sound.end
         self._segmenter.reconfigure(config)
         self._vad.reconfigure(config, live.webrtc_sensitivity)
 
@@ -202,7 +226,8 @@ class Session:
         """Cut the window of a partial whose turn has come; None when it is no longer wanted."""
         if self._open is None or self._open.number != utterance:
             return None
-        return self._open.cut_partial(self._windows, self._segmenter.frame, self._previous_language)
+        frame, speech_end = self._segmenter.frame, self._segmenter.speech_end
+        return self._open.cut_partial(self._windows, frame, speech_end, previous_language=self._previous_language)
 
     def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
         """Take the transcript of a decode that was asked for; what is out of date is dropped."""
@@ -227,10 +252,24 @@ class Session:
                 break
             piece = arrived[first : first + PIECE]
             self._sound.append(piece)
+            if piece.any():
+                self._silent_from = self._sound.end
             outputs += self._advance(self._vad.push(piece))
             outputs += self._partial_if_due()
             self._sound.forget(self._base)
         return outputs
+
+    def _skip(self, milliseconds: int) -> int:
+        """Skip whole periods of silence that would change nothing but positions; return how long they are."""
+        periods = milliseconds // (QUIET * FRAME_MS)
+        since = max(self._silent_from, self._undisturbed_from)
+        if not periods or self._open is not None or not self._segmenter.is_periodic or since > self._base - QUIET:
+            return 0
+        frames = self._segmenter.skip(periods)
+        self._sound.skip(frames)
+        self._base += frames
+        self._intake.skip(frames * FRAME_MS)
+        return frames * FRAME_MS
 
     def _advance(self, probabilities: Samples) -> list[Output]:
         """Take the probabilities of the next frames."""

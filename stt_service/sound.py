@@ -26,6 +26,11 @@ class Sound:
         self._chunks.append(frames)
         self._end += len(frames)
 
+    def skip(self, frames: int) -> None:
+        """Renumber what is kept as if so many frames had come before it."""
+        self._first += frames
+        self._end += frames
+
     def forget(self, before: int) -> None:
         """Let whole chunks before the frame go."""
         while self._chunks and self._first + len(self._chunks[0]) <= before:

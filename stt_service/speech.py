@@ -94,7 +94,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             models=lent.names,
             opened=now,
             session=session,
-            recognition=Recognition(session, lent.decoding, call.id, Pace(now), observer=figures),
+            recognition=Recognition(session, lent.decoding, (call.peer, call.id), Pace(now), observer=figures),
             figures=figures,
         )
 
@@ -116,7 +116,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             config.format.CopyFrom(request.format)
         recorded = Pace(time.monotonic(), lead_s=math.inf)
         session, figures = self._session(ready, lent, config), StreamFigures(self._metrics)
-        recognition = Recognition(session, lent.decoding, call.id, recorded, observer=figures)
+        recognition = Recognition(session, lent.decoding, (call.peer, call.id), recorded, observer=figures)
         return await recognised(recognition, request, lent.names.finals)
 
     def _session(self, ready: Ready, lent: Lent, config: pb.StreamingConfig) -> Session:

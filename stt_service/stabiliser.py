@@ -66,10 +66,6 @@ class Stabiliser:
             del each.units[:newly]
         return self._hypothesis(tail)
 
-    def show(self, text: str) -> Hypothesis:
-        """Return what a hypothesis says, of which nothing more becomes stable."""
-        return self._hypothesis(self._after_stable(text))
-
     def settle(self, text: str) -> None:
         """Take the beginning of the final: all of it is stable, and what was stable is not taken back."""
         self._stable += self._after_stable(text)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, process_time
 
 import psutil
 
+from stt_service import open_files
 from stt_service.devices import Gpu
+from stt_service.freed import give_back
+from stt_service.log_writer import Limited
 from stt_service.models import usable_cores
 
+log = logging.getLogger(__name__)
+
 EVERY_S = 1.0
+TRIM_EVERY_S = 10.0
+TRIM_BYTES = 64 * 2**20  # that the process has grown by since memory was last given back
+FEW_FILES = 32  # left: the next connections are refused
 MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")  # a container's, in bytes, or "max"
 
 
@@ -25,6 +34,8 @@ class Usage:
         self.cores = usable_cores()
         self.busy_cores = 0.0
         self.gpus: Sequence[Gpu] = ()
+        self._few = Limited(lines=1, every_s=60.0)
+        self._trimmed_s, self._least_bytes = 0.0, self.memory_bytes
 
     @property
     def memory_bytes(self) -> int:
@@ -37,6 +48,22 @@ class Usage:
             self.gpus = await asyncio.to_thread(gpus)
             await asyncio.sleep(EVERY_S)
             self.busy_cores = (process_time() - busy_s) / (monotonic() - began)
+            self._watch_files()
+            await self._trim(began)
+
+    def _watch_files(self) -> None:
+        """Log that there are few files left: connections are refused by the system then, and nothing else says so."""
+        limit = open_files.limit()
+        if limit - self._process.num_fds() < FEW_FILES and self._few.dropped() is not None:
+            log.warning("open files: limit=%d, nearly all are used, so connections are refused: raise ulimit -n", limit)
+
+    async def _trim(self, now_s: float) -> None:
+        """Give memory back after a flood of large messages: the allocator keeps what was freed."""
+        self._least_bytes = min(self._least_bytes, self.memory_bytes)
+        if now_s - self._trimmed_s < TRIM_EVERY_S or self.memory_bytes - self._least_bytes < TRIM_BYTES:
+            return
+        await asyncio.to_thread(give_back)
+        self._trimmed_s, self._least_bytes = now_s, self.memory_bytes
 
 
 def memory_limit_bytes(limit: Path = MEMORY_LIMIT) -> int:

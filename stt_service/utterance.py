@@ -32,40 +32,52 @@ class Utterance:
     base: int  # the frame from which on it would be found anew
     with_partials: bool
     revision: int = 0
+    partials_running: int = 0
     ended: Ended | None = None
 
     def asks_for_partial(self, now: int, speech_end: int) -> bool:
-        """Tell whether a partial is due; it is then waited for until it came or was abandoned."""
-        if not self._shows_partials or not self.partials.due(now, speech_end):
+        """Tell whether a partial is due; it is then waited for until it is cut or was abandoned."""
+        if not self._shows_partials or self.partials_running > self.partials.overlap:
+            return False
+        if not self.partials.due(now, speech_end):
             return False
         self.partials.wanted = True
         return True
 
-    def cut_partial(self, windows: Windows, now: int, previous_language: str | None) -> Decode | None:
+    def cut_partial(
+        self, windows: Windows, now: int, speech_end: int, *, previous_language: str | None
+    ) -> Decode | None:
         """Return the decode of the partial whose turn has come; None when it is no longer wanted."""
+        self.abandon_partial()
         if not self._shows_partials:
-            self.abandon_partial()
             return None
         self._settle()
+        self.partials_running += 1
         word_times = self.partials.times_wanted(now)
-        start = self.partials.begin(now)
+        start = self.partials.begin(now, speech_end)
         window = windows.partial(self.live, start, now, word_times=word_times, previous_language=previous_language)
         return Decode(self.number, Kind.PARTIAL, window, start, now)
 
     def partial_came(self, decode: Decode, transcript: Transcript, cost: Cost) -> Partial | None:
         """Return what the partial that was waited for tells, if anything."""
-        self.abandon_partial()
-        self.partials.cost(cost.inference_s / cost.batch)
+        self.partials_running -= 1
+        self.partials.cost(cost.inference_s / cost.batch, idle=cost.idle)
         return self.partial(decode, transcript)
 
     def abandon_partial(self) -> None:
-        """Wait no more for the partial."""
+        """Wait no more for the partial's turn."""
         self.partials.wanted = False
 
     @property
     def _shows_partials(self) -> bool:
-        """Whether partials make sense: not once the final is decoded ahead."""
-        return self.with_partials and not self.finals.are_ahead
+        """Whether partials make sense.
+
+        While the final is decoded ahead, its text comes soon. On a slow machine that takes seconds: with idle capacity
+        the last words before the pause are shown meanwhile.
+        """
+        if self.finals.are_ahead:
+            return self.with_partials and self.partials.idle and self.finals.is_text_pending
+        return self.with_partials
 
     def _settle(self) -> None:
         """Tell the partials what is settled of the final."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from held_engine import Engine, decode
@@ -13,7 +14,7 @@ from stt_service.batcher import Answer, Cut, Decoded, Lane, Missed, Model
 from stt_service.errors import EngineFailed
 from stt_service.events import Decode
 from stt_service.scheduler import Job
-from stt_service.transcript import Kind
+from stt_service.transcript import Kind, Transcript, Window
 
 pytestmark = pytest.mark.timeout(30)
 CANCELLED = "(cancelled)"
@@ -231,6 +232,28 @@ async def test_a_cut_that_fails_harms_nobody_else() -> None:
         assert await several.answers() == ["no window", "bob"]
 
 
+async def test_who_costs_more_has_fewer_turns() -> None:
+    costs_s, clock, run = {"dear": 10.0, "cheap": 1.0}, [0.0], list[str]()
+
+    def transcribe(windows: Sequence[Window]) -> list[Transcript]:
+        names = [window.options.initial_prompt for window in windows]
+        run.extend(names)
+        clock[0] += sum(costs_s[name] for name in names)
+        return [Transcript(name, "ru", 1, -0.2, 0, 1) for name in names]
+
+    lane, model = Lane(max_batch=1, now=lambda: clock[0]), Model(transcribe)
+    async with asyncio.TaskGroup() as group:
+        answers = [
+            lane.submit(Job(name, number, Kind.FINAL, model, client=name), partial(decode, Kind.FINAL, name))
+            for number in range(3)
+            for name in costs_s
+        ]
+        running = group.create_task(lane.run())
+        await asyncio.wait(answers)
+        running.cancel()
+    assert run == ["dear", "cheap", "cheap", "cheap", "dear", "dear"]
+
+
 # Several workers and models
 
 
@@ -259,6 +282,53 @@ async def test_workers_that_are_free_share_what_waits() -> None:
             several.ask(Kind.FINAL, stream)
         await several.answers()
         assert sorted(several.engine.batches[1:]) == [["ann", "bob"], ["cid", "dan"]]
+
+
+# Idle capacity
+
+
+def idle(answer: Answer) -> bool:
+    """Return whether the decode was delivered while capacity was idle."""
+    result = answer.result()
+    assert isinstance(result, Decoded)
+    return result.cost.idle
+
+
+async def test_capacity_is_idle_for_a_stream_that_is_alone() -> None:
+    async with streams() as several:
+        several.engine.release()
+        await asyncio.wait([several.eve])
+        assert idle(several.eve)
+
+
+async def test_decodes_of_the_same_stream_leave_capacity_idle_for_it() -> None:
+    async with streams(max_batch=1) as several:
+        several.ask(Kind.PARTIAL, "eve")
+        await several.answers()
+        assert idle(several.eve)
+
+
+async def test_capacity_is_not_idle_while_another_stream_waits() -> None:
+    async with streams(max_batch=1) as several:
+        last = several.ask(Kind.PARTIAL, "ann")
+        await several.answers()
+        assert not idle(several.eve)
+        assert idle(last)
+
+
+async def test_capacity_is_not_idle_while_the_only_other_worker_runs_another_stream() -> None:
+    async with streams(workers=2, places=1) as several:
+        other = Engine()
+        submitted = several.submit(
+            Job("bob", 0, Kind.PARTIAL, Model(other.transcribe)), lambda: decode(Kind.PARTIAL, "bob")
+        )
+        await other.entered()
+        several.engine.release()
+        await asyncio.wait([several.eve])
+        other.release()
+        await asyncio.wait([submitted])
+        assert not idle(several.eve)
+        assert idle(submitted)
 
 
 # Withdrawal

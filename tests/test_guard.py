@@ -91,7 +91,7 @@ def test_word_without_confidence_passes_where_the_decoder_finds_speech(no_speech
     assert verdict(fifth, WORD) is reason
 
 
-@pytest.mark.parametrize(("no_speech", "reason"), [(0.69, None), (0.71, Reason.NO_SPEECH)])
+@pytest.mark.parametrize(("no_speech", "reason"), [(0.74, None), (0.76, Reason.NO_SPEECH)])
 def test_word_in_doubt_passes_below_the_no_speech_probability_of_noise(no_speech: float, reason: Reason | None) -> None:
     letter = replace(SPEECH, text="M.", average_log_probability=-0.5, no_speech_probability=no_speech)
     assert verdict(letter, WORD) is reason
@@ -198,8 +198,10 @@ def test_a_common_phrase_is_noise_where_the_vad_heard_a_click(text: str) -> None
 
 
 @pytest.mark.parametrize("text", COMMON)
-def test_a_common_phrase_is_noise_where_the_decoder_doubts(text: str) -> None:
-    assert judged(text, log_probability=-1.0) is Reason.KNOWN_PHRASE
+def test_common_phrase_is_noise_where_the_decoder_doubts(text: str) -> None:
+    assert judged(text, log_probability=-1.1) is Reason.KNOWN_PHRASE
+    unheard = replace(SPEECH, text=text, average_log_probability=-0.7, no_speech_probability=0.55)
+    assert verdict(unheard, CLEAR) is Reason.KNOWN_PHRASE
 
 
 @pytest.mark.parametrize("text", COMMON)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from stt_service.devices import Device
-from stt_service.errors import EngineFailed
-from stt_service.models import Names, Plan, compute_plan, names, not_started, place, usable_cores
+from stt_service.engine import Engine
+from stt_service.errors import EngineFailed, ModelNotFound
+from stt_service.models import Names, Plan, compute_plan, load, names, not_started, place, usable_cores
 from stt_service.parameters import Parameters
 
 CPU, GPU = Device("cpu", "cpu"), Device("cuda", "cuda")
@@ -66,6 +69,55 @@ def test_the_default_compute_type_is_the_devices(asked: str, device: Device, com
 def test_auto_models_are_greater_on_a_gpu() -> None:
     assert names(settings(), CPU) == Names("base", "base")
     assert names(settings(), GPU) == Names("medium", "tiny")
+
+
+@pytest.mark.parametrize(
+    ("changed", "partials"),
+    [
+        ({"language": "en"}, "tiny.en"),
+        ({"language": "en", "whisper_model": "small"}, "tiny.en"),
+        ({"language": "en", "whisper_model": "tiny.en"}, "tiny.en"),
+        ({"language": "en", "whisper_model": "tiny"}, "tiny"),
+        ({"language": "en", "realtime_model": "base"}, "base"),
+        ({"language": "de", "whisper_model": "small"}, "small"),
+        ({"language": "auto"}, "base"),
+        ({"language": "en", "enable_realtime_transcription": False}, "base"),
+    ],
+)
+def test_default_model_of_partials_on_a_cpu_is_tiny_en_for_english_only(
+    changed: dict[str, object], partials: str
+) -> None:
+    assert names(settings(**changed), CPU).partials == partials
+
+
+class Store:
+    """Loads every model but tiny.en, and keeps the names of those that were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def load(self, _: Parameters, name: str, *__: object) -> Engine:
+        self.asked.append(name)
+        if name == "tiny.en":
+            raise ModelNotFound("The model tiny.en could not be fetched.")
+        return cast("Engine", SimpleNamespace(multilingual=True))
+
+
+def test_start_without_the_default_model_of_partials_uses_that_of_finals_and_warns(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, plan = Store(), compute_plan(CPU, ONE, 2)
+    models = load(settings(language="en"), CPU, plan, lambda _: None, load_one=store.load)
+    assert store.asked == ["base", "tiny.en"]
+    assert models.names == Names("base", "base")
+    assert models.partials is models.finals
+    assert "model tiny.en not found, partials use base" in caplog.text
+
+
+def test_start_without_the_model_of_partials_that_was_set_fails() -> None:
+    wanted, plan = settings(language="en", realtime_model="tiny.en"), compute_plan(CPU, ONE, 2)
+    with pytest.raises(ModelNotFound):
+        load(wanted, CPU, plan, lambda _: None, load_one=Store().load)
 
 
 def test_without_partials_there_is_one_model() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from scripted_words import Edge, Listener, Spoken, evenly, script
 
-from stt_service.parameters import FRAME_S
-from stt_service.partials import OVERLAP, Partials, PartialsConfig
+from stt_service.parameters import FRAME_S, frames
+from stt_service.partials import OVERLAP, UNSURE, Partials, PartialsConfig
 from stt_service.stabiliser import StabiliserConfig
 from stt_service.transcript import Word
 
@@ -68,6 +68,51 @@ def test_a_rest_is_as_long_as_the_last_one_was_dear_not_the_one_before() -> None
     partials.begin(400)
     partials.cost(0.0)
     assert partials.due(400 + CONFIG.pause, speech_end=400 + CONFIG.pause)
+
+
+def due_after(inference_s: float, *, idle: bool) -> int:
+    """Return how many frames after the cut of the last one the next is due, past the first few."""
+    partials = begun()
+    for _ in range(CONFIG.eager + 1):
+        partials.begin(100)
+    partials.cost(inference_s, idle=idle)
+    return next(now for now in range(100, 2000) if partials.due(now, speech_end=now)) - 100
+
+
+@pytest.mark.parametrize("inference_s", [0.3, 0.4, 0.5, 0.59])
+def test_with_idle_capacity_a_period_and_a_decode_stay_within_the_target(inference_s: float) -> None:
+    assert due_after(inference_s, idle=True) + inference_s / FRAME_S <= CONFIG.target
+    assert due_after(inference_s, idle=False) == int(CONFIG.rest * inference_s / FRAME_S)
+
+
+@pytest.mark.parametrize("inference_s", [0.0, 0.05, 0.15, 0.2])
+def test_quick_partials_are_as_frequent_as_under_load(inference_s: float) -> None:
+    assert due_after(inference_s, idle=True) == due_after(inference_s, idle=False)
+
+
+@pytest.mark.parametrize("inference_s", [1.2, 3.0])
+def test_with_idle_capacity_partials_that_exceed_the_target_follow_one_another(inference_s: float) -> None:
+    """The next is asked for no earlier than the last one came: only one waits or is decoded."""
+    assert due_after(inference_s, idle=True) == CONFIG.pause
+
+
+def longest_after(inference_s: float, length: int) -> int:
+    """Return how long a window may get once one of that length has cost so much."""
+    partials = Partials(0, 0, CONFIG)
+    partials.begin(length)
+    partials.cost(inference_s)
+    return next(now for now in range(2000) if partials.times_wanted(now)) - 1
+
+
+def test_windows_get_shorter_on_a_machine_where_two_decodes_exceed_the_target() -> None:
+    target_s, length = CONFIG.target * FRAME_S, frames(6.0)
+    assert longest_after(target_s / 2, CONFIG.longest) == pytest.approx(CONFIG.longest, abs=1)
+    assert longest_after(0.5 * target_s * 1.2, length) == pytest.approx(length / 1.2, abs=1)
+    assert longest_after(100.0, length) == CONFIG.shortest
+
+
+def test_windows_are_no_longer_than_the_configured_length_on_a_fast_machine() -> None:
+    assert longest_after(0.0, 10) == longest_after(0.01, frames(8.0)) == CONFIG.longest
 
 
 def test_without_anything_new_none_is_due() -> None:
@@ -241,3 +286,40 @@ def test_times_that_are_missing_or_of_another_window_move_nothing(start: int, co
         partials.begin(500)
         partials.take(" ".join(word.text for word in words), words[:count], start, 500)
     assert partials.begin(500) == 0
+
+
+def test_two_windows_at_once_each_have_the_words_before_them() -> None:
+    """The first window's text comes when the second one has begun, and moved to a later word meanwhile."""
+    partials = Partials(0, 0, SMALL)
+    partials.begin(50)
+    partials.settle("w0 w1 w2", 20)
+    assert partials.begin(100) == 20
+    first = partials.take("w0 w1 w2 w3", (), 0, 50)
+    second = partials.take("w3 w4", (), 20, 100)
+    assert first is not None
+    assert second is not None
+    assert first.stable + first.unstable == "w0 w1 w2 w3"
+    assert second.stable + second.unstable == "w0 w1 w2 w3 w4"
+
+
+def misheard_talk(cost_s: float) -> list[int]:
+    """Return the windows' lengths where hypotheses never agree and each costs so much."""
+    listener, lengths = Listener(evenly(100), CONFIG), list[int]()
+    for now in range(30, 1400, 30):
+        lengths.append(listener.take(now, misheard=now // 30 % 2 * 100).length)
+        listener.partials.cost(cost_s)
+    return lengths
+
+
+def test_on_a_slow_machine_windows_get_shorter_although_hypotheses_never_agree() -> None:
+    assert max(misheard_talk(cost_s=5.0)) <= UNSURE * CONFIG.shortest + 30
+    assert max(misheard_talk(cost_s=0.1)) > 1300
+
+
+def test_words_that_left_a_window_unsure_are_shown_and_none_is_missing() -> None:
+    listener, words = Listener(evenly(60), CONFIG), evenly(60)
+    for now in range(30, 800, 30):
+        listener.partials.cost(5.0)
+        taken = listener.take(now, misheard=now // 30 % 2 * 100)
+        shown = [int(word[1:]) for word in f"{taken.said.stable} {taken.said.unstable}".split()]
+        assert shown == [word.number for word in words if word.end <= now]

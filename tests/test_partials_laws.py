@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +77,21 @@ def leaves_by(taken: Taken, words: list[Spoken], latest: int) -> int:
         if word.end <= latest and word.number in taken.heard and known:
             return word.end
     return 0
+
+
+@LAW
+@given(GAPS_AND_LENGTHS, CHANGED | SHIFTED, CONFIGS, st.integers(0, 600))
+def test_near_a_cut_no_more_words_are_stable_and_none_is_missing(
+    places: list[tuple[int, int]], steps: list[tuple[int, int, Edge]], config: PartialsConfig, uncut: int
+) -> None:
+    words, now, stable = script(places), 0, ""
+    cut, whole = Listener(words, replace(config, uncut=uncut)), Listener(words, config)
+    for pause, misheard, edge in steps:
+        now += pause
+        taken, same = cut.take(now, misheard, edge), whole.take(now, misheard, edge)
+        assert (taken.start, taken.told) == (same.start, same.told)
+        assert taken.said.stable == (same.said.stable if now <= uncut else stable)
+        stable = taken.said.stable
 
 
 @pytest.mark.parametrize("step", [10, 40])

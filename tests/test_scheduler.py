@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from stt_service.scheduler import PATIENCE_S, Job, Room, Scheduler
 from stt_service.transcript import Kind
@@ -195,6 +195,108 @@ def test_a_stream_that_asks_at_once_again_goes_behind_those_who_wait() -> None:
     assert batches(scheduler) == [[partial("cid"), partial("ann")]]
 
 
+# Shares
+
+
+def of(client: str, job: Job) -> Job:
+    return replace(job, client=client)
+
+
+def decoded(costs_s: Mapping[str, float], batches: int, kind: Kind, streams: int) -> Mapping[str, float]:
+    """Return the seconds that each client was decoded for, one job at a time, where all of them always ask."""
+    scheduler, got = Scheduler(max_batch=1), dict.fromkeys(costs_s, 0.0)
+    for client in costs_s:
+        for stream in range(streams if client == "ann" else 1):
+            scheduler.submit(Job(f"{client}{stream}", 0, kind, client=client), 0)
+    for number in range(batches):
+        [job] = scheduler.next_batch(0)
+        scheduler.done([job], costs_s[str(job.client)])
+        got[str(job.client)] += costs_s[str(job.client)]
+        scheduler.submit(replace(job, utterance=number + 1), 0)
+    return got
+
+
+@pytest.mark.parametrize("streams", [1, 8])
+@pytest.mark.parametrize("kind", Kind)
+def test_clients_share_decode_time_whatever_a_decode_of_theirs_costs(kind: Kind, streams: int) -> None:
+    got = decoded({"ann": 20.0, "bob": 1.0, "cid": 2.0}, 400, kind, streams)
+    assert max(got.values()) - min(got.values()) <= 2 * 20
+
+
+def test_streams_of_one_client_share_its_decode_time() -> None:
+    """As where nobody shows a token and all come from one address."""
+    scheduler, turns = Scheduler(max_batch=1), Counter[Hashable]()
+    scheduler.submit(final("dear"), 0)
+    scheduler.submit(final("cheap"), 0)
+    for number in range(110):
+        [job] = scheduler.next_batch(0)
+        turns[job.stream] += 1
+        scheduler.done([job], 10.0 if job.stream == "dear" else 1.0)
+        scheduler.submit(final(str(job.stream), number + 1), 0)
+    assert turns["cheap"] == pytest.approx(100, abs=10)
+
+
+def test_recordings_of_a_client_have_one_share_beside_its_dictations() -> None:
+    scheduler, turns = Scheduler(max_batch=1), Counter[bool]()
+    for stream in range(9):
+        scheduler.submit(recorded(final(f"file {stream}")), 0)
+    scheduler.submit(final("ann"), LATER)
+    for number in range(100):
+        [job] = scheduler.next_batch(LATER)
+        turns[job.live] += 1
+        scheduler.done([job], 1.0)
+        scheduler.submit(replace(job, utterance=number + 1), LATER if job.live else 0)
+    assert turns[True] == pytest.approx(50, abs=6)
+
+
+def test_a_batch_has_a_job_of_each_client_before_a_second_one_of_any() -> None:
+    crowd = [of("ann", final(f"ann {stream}")) for stream in range(5)]
+    bob = of("bob", final("bob"))
+    assert queue(*crowd, bob, max_batch=3).next_batch(0) == [crowd[0], bob, crowd[1]]
+
+
+def test_where_company_gains_little_finals_are_decoded_apart() -> None:
+    scheduler = Scheduler(max_batch=8, apart=True)
+    finals = [final("ann", 0), final("bob"), final("ann", 1)]
+    recordings = [recorded(final(f"file {number}")) for number in range(2)]
+    partials = [partial("cid"), partial("dan")]
+    for job in (*finals, *recordings, *partials):
+        scheduler.submit(job, 0)
+    assert batches(scheduler) == [[finals[0], finals[2]], [finals[1]], partials, *([job] for job in recordings)]
+
+
+def test_what_a_batch_took_is_shared_by_its_jobs() -> None:
+    scheduler = queue(of("ann", final("ann")), of("bob", final("bob")), max_batch=2)
+    batch = scheduler.next_batch(0)
+    scheduler.done(batch, 10.0)
+    scheduler.submit(of("cid", final("cid")), 0)
+    scheduler.done(scheduler.next_batch(0), 7.0)
+    for client in ("cid", "ann", "bob"):
+        scheduler.submit(of(client, final(client, 1)), 0)
+    assert [job.client for job in scheduler.next_batch(0)] == ["ann", "bob"]
+
+
+def test_finals_of_one_client_leave_a_worker_to_others_but_its_partials_do_not_wait() -> None:
+    ann, bob = of("ann", final("ann")), of("bob", final("bob"))
+    scheduler = Scheduler(max_batch=1, workers=2)
+    for job in (ann, bob, of("ann", final("ann", 1)), of("ann", partial("more"))):
+        scheduler.submit(job, 0)
+    first, second = scheduler.next_batch(0), scheduler.next_batch(0)
+    assert (first, second) == ([ann], [bob])
+    scheduler.done(second, 1.0)
+    assert scheduler.next_batch(1) == [of("ann", partial("more"))]
+    assert scheduler.next_batch(1) == []
+    scheduler.done(first, 20.0)
+    assert scheduler.next_batch(20) == [of("ann", final("ann", 1))]
+
+
+def test_a_client_that_is_alone_may_use_all_workers() -> None:
+    scheduler = Scheduler(max_batch=1, workers=2)
+    scheduler.submit(final("ann"), 0)
+    scheduler.submit(final("ann", 1), 0)
+    assert [scheduler.next_batch(0), scheduler.next_batch(0)] == [[final("ann")], [final("ann", 1)]]
+
+
 # Recordings
 
 
@@ -255,6 +357,7 @@ JOBS = st.builds(
     st.sampled_from(["base", "tiny"]),
     st.booleans(),
     st.integers(0, 2),
+    st.sampled_from(["here", "there"]),
 )
 
 
@@ -276,6 +379,7 @@ class Model(RuleBasedStateMachine):
         self.scheduler = Scheduler(max_batch=3)
         self.waiting: dict[Job, tuple[Kind, float]] = {}
         self.now = 0.0
+        self.running: list[list[Job]] = []
 
     @rule(job=JOBS)
     def submit(self, job: Job) -> None:
@@ -322,6 +426,12 @@ class Model(RuleBasedStateMachine):
         assert {(self._order(job), job.model) for job in batch} == {(min(able.values()), batch[0].model)}
         for job in batch:
             del self.waiting[job]
+        self.running.append(batch)
+
+    @precondition(lambda self: self.running)
+    @rule(seconds=st.floats(0, 30))
+    def end(self, seconds: float) -> None:
+        self.scheduler.done(self.running.pop(0), seconds)
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:

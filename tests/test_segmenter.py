@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from drawn_frames import CONFIG, PROBABILITY, drawn, ends, fed, run, step_through
 
-from stt_service.segmentation import CUT_WINDOW, Ended, Endpoint, Hangover, Quiet, SegmenterConfig, Started
+from stt_service.segmentation import CUT_WINDOW, Decision, Ended, Endpoint, Hangover, Quiet, SegmenterConfig, Started
 from stt_service.segmenter import QUIET, Segmenter
 
 
@@ -43,6 +43,25 @@ def test_word_too_weak_for_an_onset_is_an_utterance_once_it_has_ended() -> None:
     started, ended = next(d for d in decisions if isinstance(d, Started)), ends(decisions)
     assert started.onset == 60
     assert [(e.onset, e.speech_end, e.voiced) for e in ended] == [(60, 60 + len(EIGHTH), len(EIGHTH))]
+
+
+LETTER_F = [0.11, 0.13, 0.16, 0.2, 0.23, 0.19, 0.17, 0.16, 0.13, 0.11, 0.1]  # sums up to 1.37
+
+
+@pytest.mark.parametrize(("silence_level", "utterances"), [(1e-6, 1), (1e-3, 0)])
+def test_weaker_word_is_an_utterance_where_it_stands_out_from_what_follows(
+    silence_level: float, utterances: int
+) -> None:
+    probabilities = SILENT + LETTER_F + SILENT + SILENT
+    levels = [silence_level] * 60 + [2e-2] * len(LETTER_F) + [silence_level] * 120
+    assert len(ends(step_through(Segmenter(DEFAULT), probabilities, levels))) == utterances
+
+
+def test_loud_frame_is_no_gap_whatever_its_probability() -> None:
+    probabilities = SILENT + [0.15] * 4 + [0.05] * 6 + [0.2] * 8 + SILENT + SILENT
+    levels = [1e-6] * 60 + [2e-2] * 18 + [1e-6] * 120
+    (ended,) = ends(step_through(Segmenter(DEFAULT), probabilities, levels))
+    assert (ended.onset, ended.speech_end) == (60, 78)
 
 
 def test_weak_noise_is_no_utterance() -> None:
@@ -273,3 +292,30 @@ def test_faint_speech_that_becomes_clear_begins_at_once() -> None:
 
 def test_a_faint_sound_at_the_end_of_the_audio_is_no_utterance() -> None:
     assert fed("...oo").flush(Endpoint.END_OF_AUDIO) is None
+
+
+def until_quiet(segmenter: Segmenter, times: int) -> Segmenter:
+    """Feed silence until it has been reported so many times."""
+    while times:
+        times -= isinstance(segmenter.step(0.0, 0.0), Quiet)
+    return segmenter
+
+
+def after(segmenter: Segmenter, audio: str) -> list[Decision | None]:
+    return [segmenter.step(PROBABILITY[sign], 0.0) for sign in audio]
+
+
+def test_silence_is_periodic_once_a_period_of_it_lay_outside_the_gap_after_an_utterance() -> None:
+    segmenter = fed("####....", replace(CONFIG, min_gap=2))
+    assert not segmenter.is_periodic
+    assert not until_quiet(segmenter, 1).is_periodic
+    assert until_quiet(segmenter, 1).is_periodic
+    after(segmenter, "####")
+    assert not segmenter.is_periodic
+
+
+def test_what_follows_skipped_silence_is_found_as_after_silence() -> None:
+    skipped, stepped = until_quiet(Segmenter(CONFIG), 1), until_quiet(Segmenter(CONFIG), 3)
+    assert skipped.skip(2) == 2 * QUIET
+    assert (skipped.frame, skipped.settled) == (stepped.frame, stepped.settled)
+    assert after(skipped, "..####....") == after(stepped, "..####....")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from drawn_speech import (
     CLEAR,
+    COST,
     SIGN_FRAMES,
     SIGN_MS,
     SIGN_S,
@@ -20,7 +21,7 @@ from drawn_speech import (
     talk,
 )
 
-from stt_service.events import Cost, Decode, Partial, SpeechStarted
+from stt_service.events import Cost, Decode, Partial, PartialDue, SpeechStarted
 from stt_service.parameters import FRAME_S, frames
 from stt_service.partials import PartialsConfig
 from stt_service.transcript import Kind, Word
@@ -94,9 +95,11 @@ def test_a_partial_that_cannot_be_trusted_is_not_told_and_the_next_is_asked_for(
 
 def test_a_partial_that_will_not_come_makes_room_for_the_next() -> None:
     heard = speaking()
-    first = only(heard.hear(4))
-    heard.session.abandon(first.utterance)
-    assert kinds(heard.hear(1)) == PARTIAL
+    heard.hold_turns()
+    assert heard.hear(4)[-1] == PartialDue(0)
+    assert heard.hear(1) == []
+    heard.session.abandon(0)
+    assert heard.hear(1) == [PartialDue(0)]
 
 
 def test_during_silence_no_partial_is_asked_for_until_speech_resumes() -> None:
@@ -247,3 +250,86 @@ def test_the_pre_roll_of_a_partial_does_not_count_as_speech() -> None:
         heard.answer(decode, doubtful)
     assert heard.decodes
     assert partials(heard) == []
+
+
+# While the final is decoded ahead, after a pause of one sign. Six signs of silence end the utterance.
+
+
+def paused(*, idle: bool) -> Talk:
+    """Return a talk whose first partial has the first two signs of five, and whose final is decoded ahead."""
+    heard = speaking("..#####......", post_speech_silence_duration=6 * SIGN_S, realtime_processing_pause=5 * SIGN_S)
+    heard.answer(only(heard.hear(4)), cost=replace(COST, idle=idle))
+    assert kinds(heard.hear(4)) == EARLY
+    return heard
+
+
+def test_with_idle_capacity_the_last_words_before_a_pause_are_shown_while_the_final_is_decoded() -> None:
+    heard = paused(idle=True)
+    assert frames_of(only(heard.hear(1))) == signs(1, 9)
+    said(heard, heard.decodes[-1], "мама мыла")
+    assert [(partial.unstable, partial.end_ms) for partial in partials(heard)][-1] == ("мама мыла", 9 * SIGN_MS)
+    assert kinds(heard.hear(3)) == []
+
+
+def test_under_load_no_partial_is_decoded_beside_the_final() -> None:
+    assert kinds(paused(idle=False).hear(4)) == []
+
+
+def test_the_text_of_the_final_replaces_a_partial_that_has_more_silence_but_no_more_speech() -> None:
+    heard = paused(idle=True)
+    early = heard.decodes[-1]
+    said(heard, only(heard.hear(1)), "мама мыла")
+    heard.answer(early, replace(CLEAR, text="Мама мыла раму."))
+    assert partials(heard)[-1].unstable == "Мама мыла раму."
+
+
+def test_no_partial_is_cut_once_the_final_decoded_ahead_has_its_text() -> None:
+    heard = paused(idle=True)
+    heard.hold_turns()
+    heard.hear(1)
+    heard.answer(heard.decodes[-1])
+    assert heard.turn() is None
+
+
+# Two at once, on a slow machine with idle capacity: each costs ten signs, more than the target
+
+
+SLOW = replace(COST, inference_s=10 * SIGN_S, idle=True)
+
+
+def slow_talk(cost: Cost = SLOW) -> Talk:
+    """Return a talk of one partial, which has the first four signs and cost so much."""
+    heard = speaking(".." + "#" * 37)
+    heard.answer(only(heard.hear(4)), replace(CLEAR, text="w2 w3"), cost)
+    return heard
+
+
+def test_on_a_slow_machine_a_second_partial_begins_when_the_first_is_half_done() -> None:
+    heard = slow_talk()
+    assert frames_of(only(heard.hear(1))) == signs(1, 5)
+    assert kinds(heard.hear(4.75)) == []
+    assert frames_of(only(heard.hear(0.25))) == signs(1, 10)
+    assert kinds(heard.hear(12)) == [], "never a third one"
+
+
+def test_texts_of_two_partials_are_shown_in_the_order_of_their_windows() -> None:
+    heard = slow_talk()
+    first, second = only(heard.hear(1)), only(heard.hear(5))
+    heard.answer(first, replace(CLEAR, text="w2 w3 w4"), SLOW)
+    heard.answer(second, replace(CLEAR, text="w2 w3 w4 w5"), SLOW)
+    assert [partial.end_ms for partial in partials(heard)] == [4 * SIGN_MS, 5 * SIGN_MS, 10 * SIGN_MS]
+
+
+def test_text_that_comes_after_that_of_a_later_window_is_dropped() -> None:
+    heard = slow_talk()
+    first, second = only(heard.hear(1)), only(heard.hear(5))
+    heard.answer(second, cost=SLOW)
+    heard.answer(first, cost=SLOW)
+    assert [partial.end_ms for partial in partials(heard)] == [4 * SIGN_MS, 10 * SIGN_MS]
+
+
+@pytest.mark.parametrize("cost", [replace(SLOW, idle=False), replace(SLOW, inference_s=0.5)])
+def test_no_second_partial_begins_under_load_or_where_two_in_a_row_keep_the_target(cost: Cost) -> None:
+    heard = slow_talk(cost)
+    first = kinds(heard.hear(33))
+    assert first == PARTIAL

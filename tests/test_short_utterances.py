@@ -110,7 +110,7 @@ def test_text_counts_where_another_part_of_the_utterance_was_suppressed() -> Non
     assert classify("8", EIGHT, suppressed=True) is Outcome.EXACT
 
 
-GOT = Result("en-digits-8", "en", "plain", "eight", "8 8", "doubled", (), (), 200.0, "8", "exact")
+GOT = Result("en-digits-8", "en", "plain", "eight", "8 8", "doubled", (), (), ("en",), 200.0, "8", "exact")
 
 
 def test_table_counts_outcomes_reasons_the_shared_exact_ones_and_the_median_cost() -> None:

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from held_engine import Engine, decode
 
-from stt_service.audio import AudioFormat
+from stt_service.audio import AudioFormat, Encoding
 from stt_service.batcher import Answer, Cut, Decoded, Lane, Model
 from stt_service.decoding import Decoding
 from stt_service.errors import EngineFailed, InvalidRequest
 from stt_service.events import Cost, Decode, Output, PartialDue, Promote, SpeechStarted, Suppressed, Withdraw
 from stt_service.guard import Reason
+from stt_service.loop_budget import LoopBudget
 from stt_service.outbox import MAX_UNSENT, Notice, NoticeReason, Observer, Unobserved
 from stt_service.pace import AHEAD_S, Pace
 from stt_service.parameters import LiveParameters
-from stt_service.recognition import MAX_OWED, PROGRESS_MS, Recognition
+from stt_service.recognition import MAX_OWED, PIECE_BYTES, PROGRESS_MS, Recognition
 from stt_service.scheduler import Job
 from stt_service.segmentation import Endpoint
 from stt_service.shedding import LATE_S, QUICK_FOR_S
@@ -51,8 +52,10 @@ class Script:
         self.windows: list[Decode | None] = []  # that partials will cut
         self.received: list[str] = []
         self.abandoned: list[int] = []
+        self.pieces: list[int] = []
 
     def push(self, pcm: bytes) -> list[Output]:
+        self.pieces.append(len(pcm))
         self.received_ms += len(pcm) // 32
         return self._said()
 
@@ -110,7 +113,8 @@ class Stage:
 
     def recognition(self, lead_s: float = 0.0, observer: Observer | None = None) -> Recognition:
         session = cast("Session", self.session)
-        return Recognition(session, self._decoding, "ours", Pace(self.time, lead_s), self.now, observer=observer)
+        pace = Pace(self.time, lead_s)
+        return Recognition(session, self._decoding, ("us", "ours"), pace, self.now, observer=observer)
 
     async def say(self, recognition: Recognition, *outputs: Output, milliseconds: int = CHUNK_MS) -> None:
         """Have the session say this to the next chunk."""
@@ -304,7 +308,7 @@ async def test_a_recording_stays_one_while_the_server_does_not_read_it() -> None
         ours.time = 100.0
         await ours.run()
         await held
-        assert ours.lane.last == Job("ours", 9, Kind.FINAL, ours.finals, live=False)
+        assert ours.lane.last == Job("ours", 9, Kind.FINAL, ours.finals, live=False, client="us")
 
 
 async def test_a_stream_that_was_held_and_slows_down_is_live() -> None:
@@ -319,6 +323,50 @@ async def test_a_stream_that_was_held_and_slows_down_is_live() -> None:
         ours.time += 60.0
         await ours.say(stream, final("1", 1), milliseconds=60_000)
         assert ours.lane.last.live
+
+
+# The event loop's time
+
+
+async def test_a_recording_waits_for_its_part_of_the_event_loop() -> None:
+    async with stage() as ours, ours.recognition(lead_s=math.inf) as stream:
+        async with ours.lane.budget.piece(("another", "stream")):
+            pushed = asyncio.create_task(stream.push(sound(100), FORMAT))
+            await settled()
+            assert ours.session.received_ms == 0
+        await pushed
+        assert ours.session.received_ms == 100
+
+
+async def test_a_stream_at_real_time_pace_waits_for_no_recording() -> None:
+    async with stage() as ours, ours.recognition() as stream, ours.lane.budget.piece(("another", "stream")):
+        await stream.push(sound(100), FORMAT)
+        assert ours.session.received_ms == 100
+
+
+async def test_a_recording_is_no_dictation_because_it_waited() -> None:
+    async with stage() as ours, ours.recognition(lead_s=AHEAD_S + 1) as stream:
+        ours.lane.budget = LoopBudget(now=lambda: 0.0)
+        async with ours.lane.budget.piece(("another", "stream")):
+            pushed = asyncio.create_task(ours.say(stream, final("0")))
+            await settled()
+            ours.time = 60.0
+        await pushed
+        assert not ours.lane.last.live
+
+
+async def test_a_piece_is_short_in_bytes_too() -> None:
+    wide = AudioFormat(Encoding.PCM_F32LE, 192_000, 32)
+    async with stage() as ours, ours.recognition() as stream:
+        await stream.push(wide.silence(192_000), wide)
+        assert max(ours.session.pieces) <= PIECE_BYTES
+        assert sum(ours.session.pieces) == 192_000 * 32 * 4
+
+
+async def settled() -> None:
+    """Let all tasks go on until they wait."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 # Notices

@@ -108,6 +108,7 @@ async def _recognized(
             outcome=classify(got.text, utterance.accepted, suppressed=bool(got.reasons)).value,
             reasons=tuple(got.reasons),
             suppressed_texts=tuple(got.suppressed_texts),
+            languages=tuple(got.languages),
             inference_ms=1000 * got.inference_s if got.texts else None,
             faster_whisper=theirs,
             faster_whisper_outcome=classify(theirs, utterance.accepted).value,

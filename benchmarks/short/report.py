@@ -28,6 +28,7 @@ class Result:
     outcome: str
     reasons: tuple[str, ...]  # of suppressions
     suppressed_texts: tuple[str, ...]
+    languages: tuple[str, ...]  # of the finals
     inference_ms: float | None  # None without a final
     faster_whisper: str
     faster_whisper_outcome: str

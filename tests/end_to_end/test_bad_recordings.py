@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 import grpc
 import pytest
 import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
 from sounds import picture_only, silence, wav
 from stt.v1 import stt_pb2 as pb
@@ -106,3 +107,12 @@ async def test_silence_is_settled_and_says_nothing(stub: Stub) -> None:
     heard = await streamed(stub, Request(config=pb.StreamingConfig()), audio(silence(60)))
     assert (heard.code, heard.kinds) == (StatusCode.OK, ["started"])
     assert heard.responses[-1].final_ms == 60_000
+
+
+async def test_hours_of_silence_are_taken_in_any_format(stub: Stub) -> None:
+    wide = pb.AudioFormat(sample_rate_hz=192_000, channels=32, encoding=pb.AudioFormat.ENCODING_PCM_F32LE)
+    opening = Request(config=pb.StreamingConfig(format=wide))
+    hour = Request(silence=pb.Silence(duration=Duration(seconds=3600)))
+    heard = await streamed(stub, opening, *[hour] * 5)
+    assert (heard.code, heard.text) == (StatusCode.OK, "")
+    assert heard.responses[-1].final_ms == 5 * 3_600_000
