@@ -59,6 +59,13 @@ class Health(health.HealthServicer):  # type: ignore[misc]  # the stubs lack it
         finally:
             self._receiving -= 1
 
+    async def List(  # noqa: N802
+        self, _request: health_pb2.HealthListRequest, _context: AnyContext
+    ) -> health_pb2.HealthListResponse:
+        """Return the health of every service."""
+        statuses = {name: health_pb2.HealthCheckResponse(status=now) for name, now in self._server_status.items()}
+        return health_pb2.HealthListResponse(statuses=statuses)
+
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: AnyContext) -> None:  # noqa: N802
         """Send the health of the service whenever it changes."""
         if len(request.service) > MAX_NAME:

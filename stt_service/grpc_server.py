@@ -8,13 +8,14 @@ here, and their own name is never decoded. Older versions decode it where the fa
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from typing import Any, cast
 
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the stubs lack it
 
-SERVICE, METHOD = "unknown", "method"
+SERVICE, METHOD = secrets.token_hex(16), "unknown"  # a call of that very name would not be accepted
 UNKNOWN = f"/{SERVICE}/{METHOD}"
 _ACCEPT = "_make_request_call_future"  # of AioServer, private: where it is missing, it is not needed either
 
