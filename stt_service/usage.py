@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 EVERY_S = 1.0
 TRIM_EVERY_S = 10.0
 TRIM_BYTES = 64 * 2**20  # that the process has grown by since memory was last given back
-FEW_FILES = 32  # left: the next connections are refused
+NEARLY = 0.9  # of a port's connections: then it is logged, as gRPC does not accept more and does not say so
 MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")  # a container's, in bytes, or "max"
 
 
@@ -34,7 +34,8 @@ class Usage:
         self.cores = usable_cores()
         self.busy_cores = 0.0
         self.gpus: Sequence[Gpu] = ()
-        self._few = Limited(lines=1, every_s=60.0)
+        self._full = Limited(lines=1, every_s=60.0)
+        self._own_files: int = self._process.num_fds()
         self._trimmed_s, self._least_bytes = 0.0, self.memory_bytes
 
     @property
@@ -43,19 +44,23 @@ class Usage:
 
     async def run(self, gpus: Callable[[], Sequence[Gpu]]) -> None:
         """Look every second, until cancelled; `gpus` may block."""
+        self._own_files = self._process.num_fds()
         while True:
             began, busy_s = monotonic(), process_time()
             self.gpus = await asyncio.to_thread(gpus)
             await asyncio.sleep(EVERY_S)
             self.busy_cores = (process_time() - busy_s) / (monotonic() - began)
-            self._watch_files()
+            self.watch_files()
             await self._trim(began)
 
-    def _watch_files(self) -> None:
-        """Log that there are few files left: connections are refused by the system then, and nothing else says so."""
-        limit = open_files.limit()
-        if limit - self._process.num_fds() < FEW_FILES and self._few.dropped() is not None:
-            log.warning("open files: limit=%d, nearly all are used, so connections are refused: raise ulimit -n", limit)
+    def watch_files(self) -> None:
+        """Log that a port has nearly all the connections that it takes, as far as open files tell."""
+        limit, connected = open_files.limit(), self._process.num_fds() - self._own_files
+        most = open_files.connections(limit)
+        if connected >= NEARLY * most and self._full.dropped() is not None:
+            log.warning(
+                "connections: about %d are open, and a port accepts %d (open files: limit=%d)", connected, most, limit
+            )
 
     async def _trim(self, now_s: float) -> None:
         """Give memory back after a flood of large messages: the allocator keeps what was freed."""
