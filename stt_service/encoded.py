@@ -48,10 +48,14 @@ class Encoded:
 
 def rows_for(window: Window) -> int:
     """Return how many rows are encoded for the window: all of Whisper's 30 s for finals of a word or two."""
-    is_final = window.options.kind is not Kind.PARTIAL
-    if window.options.context is Context.FULL or (is_final and audio_s(window) <= SHORT_WINDOW_S):
+    if window.options.context is Context.FULL or is_word(window):
         return MAX_ROWS
     return window_rows(len(window.samples), PLANS[window.options.kind])
+
+
+def is_word(window: Window) -> bool:
+    """Return whether the window is a final of a word or two."""
+    return window.options.kind is not Kind.PARTIAL and audio_s(window) <= SHORT_WINDOW_S
 
 
 def batch_key(encoded: Encoded) -> Hashable:

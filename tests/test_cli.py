@@ -35,6 +35,7 @@ async def test_what_was_asked_for_reaches_the_server(talk: str) -> None:
         settings=stt_pb2.Settings(language="en", initial_prompt="Hi.", hotwords=["Ann", "Bob", "Cy"], translate=True),
         partials=True,
         word_times=True,
+        resumable=True,
     )
 
 
