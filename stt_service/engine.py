@@ -35,6 +35,7 @@ from stt_service.errors import EngineFailed
 from stt_service.freed import give_back
 from stt_service.language import choose_language
 from stt_service.rest import completed, missing_end, without_last_word
+from stt_service.sparse import better, halves, is_sparse
 from stt_service.tail import (
     MAX_ROWS,
     ROWS_PER_SECOND,
@@ -243,11 +244,19 @@ class Engine:
             return transcript
         if decoded.end is DecodeEnd.CONTEXT_FULL:
             transcript = without_last_word(transcript)
+        if is_sparse(encoded.window, transcript):
+            return self._in_halves(encoded.window, transcript)
         remainder = missing_end(encoded.window, transcript, full=decoded.end is DecodeEnd.CONTEXT_FULL)
         if remainder is None:
             return transcript
         [rest] = self.transcribe([remainder.window])
-        return completed(transcript, rest, remainder.start_s)
+        return completed(transcript, rest, remainder.start_s, remainder.window.speech_end_s)
+
+    def _in_halves(self, window: Window, whole: Transcript) -> Transcript:
+        """Return the text of the window's halves, where it is much more than that of the whole."""
+        first, second = halves(window)
+        parts = [self.transcribe([half])[0] for half in (first, second)]
+        return better(whole, parts, len(first.samples) / SAMPLE_RATE_HZ)
 
     def _align(self, encoded: Encoded, decoded: Decoded) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(encoded)

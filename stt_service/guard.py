@@ -42,11 +42,12 @@ class Evidence:
 # where the VAD found a second of speech.
 SURE_NO_SPEECH_PROBABILITY = 0.75
 NO_SPEECH_LOG_PROBABILITY, NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN = -0.3, -0.6
+NO_SPEECH_LOG_PROBABILITY_OF_WORD = -1.0  # noise in the full window has -1.1 or less, but for credits
 WELL_VOICED_S = 1.0
 # Decodes of noise, hum and an office have -1.4 or less, of sentences -0.7 or more (our recordings). A word alone is
 # less sure, down to -1.45, but the decoder does not take it for silence then.
 LOG_PROBABILITY, WORD_LOG_PROBABILITY = -1.2, -1.8
-SPEECH_NO_SPEECH_PROBABILITY = 0.5
+SPEECH_NO_SPEECH_PROBABILITY = 0.58
 CAPTION_NO_SPEECH_PROBABILITY = 0.3
 REPEATS = 5  # the same one to four words so often in a row
 # A loop of the decoder has more text than anybody can speak, or the decoder doubts it. Auctioneers speak 20 letters a
@@ -131,6 +132,8 @@ def _plain(text: str) -> str:
 def _is_silence(transcript: Transcript, evidence: Evidence) -> bool:
     spoken = evidence.voiced_s >= WELL_VOICED_S or transcript.no_speech_probability < SURE_NO_SPEECH_PROBABILITY
     unsure = NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN if spoken else NO_SPEECH_LOG_PROBABILITY
+    if transcript.no_speech_probability < SURE_NO_SPEECH_PROBABILITY and evidence.length_s <= SHORT_WINDOW_S:
+        unsure = NO_SPEECH_LOG_PROBABILITY_OF_WORD
     no_speech = transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
     return evidence.voiced_s <= 0 or (no_speech and transcript.average_log_probability < unsure)
 

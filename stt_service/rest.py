@@ -17,6 +17,7 @@ from stt_service.transcript import Transcript, Window, joined_text
 # more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).
 UNTOLD_S = 1.0
 SHORTEST_S = 0.5  # less than this was no progress
+MAX_MISALIGNED_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,15 @@ class Remainder:
 def missing_end(window: Window, transcript: Transcript, *, full: bool) -> Remainder | None:
     """Return the end of the window that the transcript's words do not reach, or None.
 
-    After a full text context the end may itself be too long, so its window may have a remainder of its own; each is
-    at least SHORTEST_S shorter than the one before. After a pause it may not.
+    The end may have a remainder of its own. There are not many, as each is SHORTEST_S shorter than the one before.
+    `full`: the text filled the context, so that its end is missing although no pause precedes it.
     """
     start_s = transcript.words[-1].end_s if transcript.words else 0.0
     speech_end_s = window.speech_end_s or (len(window.samples) / SAMPLE_RATE_HZ if full else 0.0)
-    progressed = start_s >= SHORTEST_S if full else start_s > 0
-    if not progressed or speech_end_s - start_s < (SHORTEST_S if full else UNTOLD_S):
+    if start_s < SHORTEST_S or speech_end_s - start_s < (SHORTEST_S if full else UNTOLD_S):
         return None
     samples = window.samples[int(start_s * SAMPLE_RATE_HZ) :]
-    return Remainder(replace(window, samples=samples, speech_end_s=speech_end_s - start_s if full else 0.0), start_s)
+    return Remainder(replace(window, samples=samples, speech_end_s=speech_end_s - start_s), start_s)
 
 
 def without_last_word(transcript: Transcript) -> Transcript:
@@ -48,10 +48,15 @@ def without_last_word(transcript: Transcript) -> Transcript:
     return replace(transcript, text=joined_text([word.text for word in words], transcript.language), words=words)
 
 
-def completed(first: Transcript, rest: Transcript, rest_start_s: float) -> Transcript:
-    """Return the first with the rest after it, if the rest can be trusted and is not what the first ends with."""
-    evidence = Evidence(SHORTEST_S, rest_start_s, spoken_s=rest.words[-1].end_s if rest.words else SHORTEST_S)
-    if verdict(rest, evidence) is not None or _ends_with(first.text, rest.text):
+def completed(
+    first: Transcript, rest: Transcript, rest_start_s: float, missing_s: float = 2 * SHORTEST_S
+) -> Transcript:
+    """Return the first with the rest after it, if the rest can be trusted and is not what the first ends with.
+
+    `missing_s` of audio up to the end of speech follow on the first; half of that counts as voiced.
+    """
+    evidence = Evidence(missing_s / 2, rest_start_s, spoken_s=rest.words[-1].end_s if rest.words else SHORTEST_S)
+    if verdict(rest, evidence) is not None or _is_last_word_again(first.text, rest.text):
         return first
     return replace(
         first,
@@ -61,7 +66,10 @@ def completed(first: Transcript, rest: Transcript, rest_start_s: float) -> Trans
     )
 
 
-def _ends_with(text: str, end: str) -> bool:
-    """Tell whether the text ends with the same words: the alignment of a last word can be wrong."""
-    words, last = (re.findall(r"\w+", each.casefold()) for each in (text, end))
-    return words[-len(last) :] == last
+def _is_last_word_again(text: str, rest: str) -> bool:
+    """Return whether the text ends with the rest: the alignment of a last word or two can be wrong.
+
+    More words are said again: people repeat sentences.
+    """
+    words, last = (re.findall(r"\w+", each.casefold()) for each in (text, rest))
+    return len(last) <= MAX_MISALIGNED_WORDS and words[-len(last) :] == last

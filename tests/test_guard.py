@@ -85,7 +85,7 @@ def test_sentence_without_confidence_is_rejected() -> None:
     assert judged("Слишком много всего.", SENTENCE, -1.4) is Reason.LOW_CONFIDENCE
 
 
-@pytest.mark.parametrize(("no_speech", "reason"), [(0.3, None), (0.55, Reason.LOW_CONFIDENCE)])
+@pytest.mark.parametrize(("no_speech", "reason"), [(0.3, None), (0.6, Reason.LOW_CONFIDENCE)])
 def test_word_without_confidence_passes_where_the_decoder_finds_speech(no_speech: float, reason: Reason | None) -> None:
     fifth = replace(SPEECH, text="Fifth.", average_log_probability=-1.4, no_speech_probability=no_speech)
     assert verdict(fifth, WORD) is reason
@@ -200,7 +200,7 @@ def test_a_common_phrase_is_noise_where_the_vad_heard_a_click(text: str) -> None
 @pytest.mark.parametrize("text", COMMON)
 def test_common_phrase_is_noise_where_the_decoder_doubts(text: str) -> None:
     assert judged(text, log_probability=-1.1) is Reason.KNOWN_PHRASE
-    unheard = replace(SPEECH, text=text, average_log_probability=-0.7, no_speech_probability=0.55)
+    unheard = replace(SPEECH, text=text, average_log_probability=-0.7, no_speech_probability=0.59)
     assert verdict(unheard, CLEAR) is Reason.KNOWN_PHRASE
 
 

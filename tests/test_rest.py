@@ -58,11 +58,11 @@ def reaching(end_s: float) -> Transcript:
     return replace(FIRST, words=(Word("game.", end_s - 0.4, end_s, 0.9),))
 
 
-def test_missing_end_begins_after_the_last_word_and_has_no_remainder_of_its_own() -> None:
+def test_missing_end_begins_after_the_last_word_and_may_have_a_remainder_of_its_own() -> None:
     remainder = missing_end(LONG, reaching(3.0), full=False)
     assert remainder is not None
     assert (remainder.start_s, remainder.window.samples[0]) == (3.0, 3 * SAMPLE_RATE_HZ)
-    assert remainder.window.speech_end_s == 0.0
+    assert remainder.window.speech_end_s == 16.0
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,11 @@ def test_missing_end_begins_after_the_last_word_and_has_no_remainder_of_its_own(
 )
 def test_window_without_a_missing_end_has_no_remainder(end_s: float, full: bool) -> None:
     assert missing_end(LONG, reaching(end_s), full=full) is None
+
+
+def test_sentence_that_is_said_again_is_kept() -> None:
+    again = replace(REST, text="It was a losing game.")
+    assert completed(FIRST, again, 3.4).text == "It was a losing game. It was a losing game."
 
 
 def test_transcript_without_words_has_no_remainder() -> None:
