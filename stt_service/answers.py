@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from stt.v1 import stt_pb2 as pb
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 REFUSED_HEADER = "stt-refused"  # docker/envoy/envoy.yaml looks for it
 DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
+DISCARDING = asyncio.Semaphore(4)  # each holds a message at most; the other clients may lose the status
 CODES = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
@@ -60,7 +61,22 @@ async def answered(context: AnyContext, say: Callable[[SttError], Awaitable[None
     if isinstance(error, Overloaded | Unavailable):
         await _refuse(context, error)
     await say(error)
-    await context.abort(_code(error), str(error))
+    await _abort(context, error)
+
+
+async def abort(context: AnyContext, error: SttError) -> NoReturn:
+    """End the call with the error's status."""
+    if isinstance(error, Overloaded | Unavailable):
+        await _refuse(context, error)
+    await _abort(context, error)
+
+
+async def _abort(context: AnyContext, error: SttError) -> NoReturn:
+    try:
+        await context.abort(_code(error), str(error))
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError("The client has ended the call, so it takes no status.") from None
+    raise AssertionError("unreachable: gRPC raises AbortError")
 
 
 async def _refuse(context: AnyContext, error: SttError) -> None:
@@ -84,19 +100,24 @@ def _code(error: SttError) -> grpc.StatusCode:
 
 
 async def say_in_band(context: AnyContext, requests: Requests, error: SttError) -> None:
-    """Send the failure, and read on for a moment: a client that is writing would lose the status (grpc#36066)."""
+    """Send the failure, and read on for a moment: a client that is writing would lose the status (grpc#36066).
+
+    What is read is a message of any size, so only a few calls at once do it.
+    """
     code = _code(error)
     failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
     if isinstance(error, Overloaded):
         failure.retry_after.CopyFrom(wire.duration(error.retry_after_s))
     if isinstance(error, Unavailable):
         failure.retry_after.CopyFrom(wire.duration(RETRY_AFTER_S))
-    # InternalError: a message that the client does not read is still on its way.
-    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError):
+    # InternalError: a message that the client does not read is still on its way. InvalidRequest: one is malformed.
+    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError, InvalidRequest):
         async with asyncio.timeout(DISCARD_S):
             await context.write(pb.StreamingRecognizeResponse(failure=failure))
-            async for _ in requests:
-                pass
+            if not DISCARDING.locked():
+                async with DISCARDING:
+                    async for _ in requests:
+                        pass
 
 
 async def say_nothing(error: SttError) -> None:

@@ -9,11 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
-from grpc_health.v1 import health_pb2
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.answers import answered, say_in_band, say_nothing
 from stt_service.errors import Unauthenticated
+from stt_service.gate import HEALTH_CHECK
 from stt_service.peers import HOLDER, source
 from stt_service.tokens import Tokens
 from stt_service.watched import Watched
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-OPEN = f"/{HEALTH}/Check"  # for balancers, which have no token; Watch would let anybody hold calls open
+OPEN = HEALTH_CHECK  # for balancers, which have no token; Watch would let anybody hold calls open
 STREAMING = f"/{pb.DESCRIPTOR.services_by_name['SpeechToText'].full_name}/StreamingRecognize"
 SCHEME = "bearer "
 REFUSAL = "A token that this port accepts is needed: send `authorization: Bearer TOKEN` (stt-cli: --token)."

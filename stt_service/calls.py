@@ -13,10 +13,12 @@ from typing import Self
 from stt_service.answers import CODES
 from stt_service.errors import Overloaded, Unavailable
 from stt_service.live_streams import LiveStream
+from stt_service.log_writer import Limited
 from stt_service.logs import following
 from stt_service.metrics import Metrics
 
 log = logging.getLogger(__name__)
+_refusals = Limited(lines=50)
 
 
 class Call:
@@ -65,9 +67,14 @@ def followed(metrics: Metrics, peer: str) -> Iterator[Call]:
 
 
 def refused(metrics: Metrics, reason: str) -> None:
-    """Count a call that is not let in, and log it: why, but nothing that its client said."""
+    """Count a call that is not let in, and log it: why, but nothing that its client said.
+
+    Whoever may call can be refused any number of times, so only some of the lines are written.
+    """
     metrics.refused(reason)
-    log.info("refused: %s", reason, extra={"reason": reason})
+    if (dropped := _refusals.dropped()) is not None:
+        more = f", {dropped} more not logged" if dropped else ""
+        log.info("refused: %s%s", reason, more, extra={"reason": reason, "not_logged": dropped})
 
 
 def outcome(error: BaseException | None) -> str:

@@ -14,7 +14,7 @@ from typing import IO, TypeVar
 
 import click
 
-from stt_service import config, diagnostics, interrupt, logs, threads, tokens
+from stt_service import config, diagnostics, interrupt, logs, open_files, threads, tokens
 from stt_service.access import accesses, add_token
 from stt_service.devices import choose
 from stt_service.errors import StartFailed, SttError
@@ -160,12 +160,14 @@ async def _check(parameters: Parameters) -> None:
 
 async def _serve(parameters: Parameters) -> None:
     """Listen at once, serve when the models are loaded and tried, stop when told to."""
+    open_files.raise_limit()
     stopped = _Stopped()
     allowed = accesses(parameters)
+    known = (*allowed.warnings, *open_files.warnings(open_files.limit()))
     server = Server(parameters, allowed)
     await server.start()
     try:
-        prepared = await stopped.before(_prepare(parameters, allowed.warnings))
+        prepared = await stopped.before(_prepare(parameters, known))
         serving = asyncio.create_task(server.serve(prepared))
         logs.say(_self_tested(prepared, parameters))
         logs.say(_addresses(server))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
+from time import monotonic
 from typing import TypeVar
 
 import grpc
@@ -26,6 +28,7 @@ from stt_service.shelf import Shelf
 from stt_service.status import STATES, Looks
 
 log = logging.getLogger(__name__)
+SHARED_S = 0.1  # half of the least interval
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -61,6 +64,7 @@ class Control(control_pb2_grpc.ControlServicer):
     def __init__(self, config: LiveConfig, gate: Gate, streams: LiveStreams, looks: Looks) -> None:
         self._config, self._gate, self._streams, self._looks = config, gate, streams, looks
         self._now: Working | None = None
+        self._seen, self._seen_s = pb.Status(), -math.inf
 
     def serve(self, working: Working) -> None:
         """Begin to tell and change what there is only now."""
@@ -78,7 +82,7 @@ class Control(control_pb2_grpc.ControlServicer):
         async with answered(context, say_nothing):
             interval_s = control_wire.interval_s(request)
             while True:
-                yield pb.WatchStatusResponse(status=self._status())
+                yield pb.WatchStatusResponse(status=self._watched_status())
                 await asyncio.sleep(interval_s)
 
     @answering
@@ -158,6 +162,13 @@ class Control(control_pb2_grpc.ControlServicer):
     def _status(self) -> pb.Status:
         now = self._now
         return self._looks.serving(now.prepared, now.lane, now.shelf) if now else self._looks.loading()
+
+    def _watched_status(self) -> pb.Status:
+        """Return a status that all who watch share: it is made a few times a second, however many there are."""
+        now_s = monotonic()
+        if now_s - self._seen_s >= SHARED_S:
+            self._seen_s, self._seen = now_s, self._status()
+        return self._seen
 
     def _sessions(self, *streams: LiveStream) -> list[pb.Session]:
         lags = self._now.lane.waiting().longest_of_stream_s if self._now else {}

@@ -18,6 +18,8 @@ from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
+from stt_service.log_writer import Limited, LogWriter, QueuedHandler, stderr_writer
+
 BANNER = logging.getLogger("stt_service.banner")  # what the server says of itself at the start, whatever the level
 NAMES = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "traceback"}
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -26,12 +28,16 @@ _FIELDS: ContextVar[dict[str, str]] = ContextVar("fields of the log")
 
 def configure(level: str, log_format: Literal["text", "json"]) -> None:
     """Have the log written to stderr in that form, from that level on."""
-    lines = logging.StreamHandler()
+    writer = LogWriter(stderr_writer())
+    lines = QueuedHandler(writer)
     lines.addFilter(add_fields)
+    lines.addFilter(GrpcLines())
     lines.setFormatter(_json() if log_format == "json" else _Text("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[lines])
+    plain = QueuedHandler(writer)
+    plain.setFormatter(_Escaped())
     BANNER.setLevel(logging.INFO)
-    BANNER.handlers = [lines] if log_format == "json" else [logging.StreamHandler()]
+    BANNER.handlers = [lines if log_format == "json" else plain]
     BANNER.propagate = False
     if log_format == "json":
         logging.captureWarnings(capture=True)
@@ -69,10 +75,33 @@ def escaped(text: str) -> str:
     return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-class _Text(logging.Formatter):
+class GrpcLines(logging.Filter):
+    """Limits what gRPC logs about calls that fail, which any client can cause, and leaves out what clients sent.
+
+    gRPC logs whole chains of exceptions, and bytes of metadata. What is our fault, `answers.py` logs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._limited = Limited()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] != "grpc":
+            return True
+        if (dropped := self._limited.dropped()) is None:
+            return False
+        first, *_ = str(record.msg).splitlines() or [""]
+        more = f" ({dropped} more lines of gRPC dropped)" if dropped else ""
+        record.msg, record.args, record.exc_info, record.exc_text = first[:200] + more, (), None, None
+        return True
+
+
+class _Escaped(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return escaped(super().format(record))
 
+
+class _Text(_Escaped):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         record.message = record.message.replace("\n", "\\n")  # a line for each record: none can be forged
         if stream := getattr(record, "stream", ""):

@@ -1,7 +1,8 @@
 """The metrics port: /metrics, /healthz and /readyz over HTTP, for whoever watches the server.
 
-It answers from threads of its own, so that it can tell of an event loop that does not answer. A client holds one of
-SEATS for at most PATIENCE_S, however slowly it writes or reads; who comes when all are taken waits to be accepted.
+It has a thread and an event loop of its own, so that it can report that the server's event loop does not answer. A
+client that connects is always accepted: where there are too many, the one that has kept its request back for longest
+makes room. So no number of idle or slow connections, from whatever address, keeps a probe from its answer.
 """
 
 from __future__ import annotations
@@ -9,28 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from io import StringIO
-from socketserver import TCPServer
-from threading import BoundedSemaphore, Thread, Timer
-from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler
+from threading import Thread
+from typing import Any
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.exposition import ThreadingWSGIServer
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
+from stt_service.log_writer import Limited
 from stt_service.port import Where
-
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
-SEATS = 8  # two Prometheus, a kubelet, an operator, and room
-PATIENCE_S = 5.0  # half of Prometheus' own, which waits 10 s for a scrape
+MAX_CLIENTS = 128  # that send their requests, and as many again that are answered
+HEAD_S = 2.0  # for a request to arrive
+ANSWER_S = 5.0  # for an answer to be made and read: half of Prometheus' own, which waits 10 s for a scrape
+LINGER_S = 1.0  # for the client to close after its answer: what it still sends would take the answer away
+HEAD_BYTES = 16 * 2**10
 LOOP_S = 2.0  # for the event loop to answer
+METRICS_AGE_S = 0.5  # metrics are collected at most so often, however often they are asked for
+PATHS = ("/metrics", "/healthz", "/readyz")
+TEXT = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +41,33 @@ class Answer:
 
     status: str
     body: bytes
-    headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/plain; charset=utf-8"),)
+    content_type: str = TEXT
+    allow: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a client asks."""
+
+    method: str
+    path: str
+    accept: str
 
 
 class MetricsPort:
     """The port named by METRICS_PORT."""
 
     def __init__(self, where: Where, registry: CollectorRegistry, unready: Callable[[], str]) -> None:
-        """Take where to listen, what to tell, and what says in a line why the server does not serve, or nothing."""
-        self._where, self._unready = where, unready
-        self._metrics = make_wsgi_app(registry)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: _Server | None = None
+        """Take where to listen, what to report, and what returns why the server does not serve, or nothing."""
+        self._where, self._unready, self._registry = where, unready, registry
+        self._watched: asyncio.AbstractEventLoop | None = None
+        self._own: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()  # of the own loop
+        self._thread: Thread | None = None
+        self._collected: dict[str, tuple[float, bytes]] = {}  # the last, by content type: when, and what
+        self._reading: dict[asyncio.Task[None], None] = {}  # oldest first
+        self._answering: dict[asyncio.Task[None], None] = {}
+        self._faults = Limited()
         self.number = 0  # until it is bound
 
     @property
@@ -58,116 +75,153 @@ class MetricsPort:
         return self._where.at(self.number)
 
     def start(self) -> None:
-        """Listen, and answer until `stop`. To be called on the event loop that /healthz tells of.
+        """Listen, and answer until `stop`. Call it on the event loop that /healthz reports on.
 
         Raises:
             StartFailed: the port is taken, or the address is not this machine's.
         """
-        self._loop, where = asyncio.get_running_loop(), self._where
+        where = self._where
         try:
-            self._server = _Server(where.bind, where.number)
+            family = socket.getaddrinfo(where.bind, where.number, type=socket.SOCK_STREAM)[0][0]
+            listener = socket.create_server((where.bind, where.number), family=family, backlog=MAX_CLIENTS)
         except OSError as error:
             raise where.unusable() from error
-        self._server.set_app(self._answer_safely)
-        self.number = self._server.server_port
-        Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        self.number = listener.getsockname()[1]
+        self._watched, self._own = asyncio.get_running_loop(), asyncio.new_event_loop()
+        self._own.set_exception_handler(self._fault)
+        self._thread = Thread(target=self._run, args=(self._own, listener), name="metrics", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Listen no more. Blocks for a moment."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        if self._own is not None and self._thread is not None:
+            self._own.call_soon_threadsafe(self._stopped.set)
+            self._thread.join(LOOP_S)
+            self._own = None
 
-    def _answer_safely(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    def _run(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
+        loop.run_until_complete(self._listen(listener))
+        loop.close()
+
+    async def _listen(self, listener: socket.socket) -> None:
+        async with await asyncio.start_server(self._accept, sock=listener, limit=HEAD_BYTES) as server:
+            await self._stopped.wait()
+            server.close()
+            clients = (*self._reading, *self._answering)
+            for client in clients:
+                client.cancel()
+            await asyncio.gather(*clients, return_exceptions=True)
+
+    def _fault(self, _loop: object, context: Mapping[str, Any]) -> None:
+        """Log what asyncio reports, such as that there are no file descriptors left to accept with."""
+        if (dropped := self._faults.dropped()) is not None:
+            reason = context.get("exception") or context["message"]
+            log.error("metrics port: %s (%d more such lines dropped)", reason, dropped)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        _enter(self._reading, task)
+        task.add_done_callback(self._leave)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._reading.pop(task, None)
+        self._answering.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fault(None, {"exception": error})
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request, and close."""
         try:
-            answer = self._answer(environ)
-        except Exception:
-            log.exception("a request to the metrics port failed")
-            answer = Answer("500 Internal Server Error", b"The log of the server says why.\n")
-        length = ("Content-Length", str(len(answer.body)))
-        start(answer.status, [*answer.headers, length, ("Server", "stt-server")])  # or it tells its version
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+            with suppress(OSError, TimeoutError, EOFError, asyncio.LimitOverrunError):
+                async with asyncio.timeout(HEAD_S):
+                    head = _parsed(await reader.readuntil(b"\r\n\r\n"))
+                await self._respond(head, reader, writer)
+        finally:
+            writer.transport.abort()
 
-    def _answer(self, environ: WSGIEnvironment) -> Answer:
-        path = environ["PATH_INFO"]
-        if path not in ("/metrics", "/healthz", "/readyz"):
+    async def _respond(self, head: Head | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading.pop(task, None)
+        _enter(self._answering, task)
+        async with asyncio.timeout(ANSWER_S):
+            writer.write(_written(await self._answered(head), head))
+            await writer.drain()
+            writer.write_eof()
+        async with asyncio.timeout(LINGER_S):
+            while await reader.read(HEAD_BYTES):
+                pass
+
+    async def _answered(self, head: Head | None) -> Answer:
+        try:
+            return await self._answer(head)
+        except Exception as error:  # a collector failed
+            self._fault(None, {"exception": error})
+            return Answer("500 Internal Server Error", b"The log of the server says why.\n")
+
+    async def _answer(self, head: Head | None) -> Answer:
+        if head is None:
+            return Answer("400 Bad Request", b"This is no request of HTTP/1.\n")
+        if head.path not in PATHS:
             return Answer("404 Not Found", b"There are /metrics, /healthz and /readyz.\n")
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return Answer("405 Method Not Allowed", b"GET and HEAD will do.\n", (("Allow", "GET, HEAD"),))
-        if path == "/metrics":
-            return self._told(environ)
-        return _state(self._unhealthy() if path == "/healthz" else self._unready())
+        if head.method not in ("GET", "HEAD"):
+            return Answer("405 Method Not Allowed", b"GET and HEAD will do.\n", allow="GET, HEAD")
+        if head.path == "/metrics":
+            return self._metrics(head.accept)
+        return _state(await self._unhealthy() if head.path == "/healthz" else self._unready())
 
-    def _told(self, environ: WSGIEnvironment) -> Answer:
-        begun: list[Any] = []
-        body = b"".join(self._metrics({**environ, "REQUEST_METHOD": "GET"}, lambda *told: begun.extend(told)))
-        status, headers = begun
-        return Answer(status, body, tuple(headers))
+    def _metrics(self, accept: str) -> Answer:
+        encode, content_type = choose_encoder(accept)
+        now_s = asyncio.get_running_loop().time()
+        collected_s, body = self._collected.get(content_type, (-METRICS_AGE_S, b""))
+        if now_s - collected_s >= METRICS_AGE_S:
+            body = encode(self._registry)
+            self._collected = {content_type: (now_s, body)}  # one: a client can ask for any number of them
+        return Answer("200 OK", body, content_type)
 
-    def _unhealthy(self) -> str:
-        assert self._loop is not None
+    async def _unhealthy(self) -> str:
+        assert self._watched is not None
         try:
-            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(LOOP_S)
+            async with asyncio.timeout(LOOP_S):
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._watched))
         except TimeoutError:
             return f"The event loop does not answer within {LOOP_S:g} s."
         return ""
 
 
+def _enter(clients: dict[asyncio.Task[None], None], task: asyncio.Task[None]) -> None:
+    """Add a client; the oldest one makes room where there is none."""
+    if len(clients) >= MAX_CLIENTS:
+        oldest = next(iter(clients))
+        del clients[oldest]
+        oldest.cancel()
+    clients[task] = None
+
+
+def _parsed(head: bytes) -> Head | None:
+    """Return what is asked; None where it is no request of HTTP/1."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    match first.split(" "):
+        case [method, target, "HTTP/1.0" | "HTTP/1.1"]:
+            fields = [line.partition(":") for line in lines]
+            accept = next((value for name, _, value in fields if name.lower() == "accept"), "")
+            return Head(method, target.partition("?")[0], accept.strip())
+        case _:
+            return None
+
+
+def _written(answer: Answer, head: Head | None) -> bytes:
+    lines = [
+        f"HTTP/1.1 {answer.status}",
+        f"Content-Type: {answer.content_type}",
+        f"Content-Length: {len(answer.body)}",
+        "Server: stt-server",
+        "Connection: close",
+        *([f"Allow: {answer.allow}"] if answer.allow else []),
+    ]
+    body = b"" if head is not None and head.method == "HEAD" else answer.body
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
 def _state(wrong: str) -> Answer:
     return Answer("503 Service Unavailable", f"{wrong}\n".encode()) if wrong else Answer("200 OK", b"ok\n")
-
-
-class _Request(WSGIRequestHandler):
-    timeout = PATIENCE_S  # of each read and write
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Leave requests out of the log."""
-
-    def get_stderr(self) -> StringIO:
-        """Leave out clients that went away; what is our fault is logged where it is answered."""
-        return StringIO()
-
-
-class _Server(ThreadingWSGIServer):
-    request_queue_size = 32  # who waits to be accepted
-
-    def __init__(self, bind: str, number: int) -> None:
-        self.address_family = socket.getaddrinfo(bind, number, type=socket.SOCK_STREAM)[0][0]
-        self._seats = BoundedSemaphore(SEATS)
-        super().__init__((bind, number), _Request)
-
-    def server_bind(self) -> None:
-        """Bind, without asking the DNS for a name of ours that nobody wants."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-        self.setup_environ()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Have a thread answer, once there is a seat."""
-        self._seats.acquire()
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._seats.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer one request, and cut the client off when its time is over."""
-        over = Timer(PATIENCE_S, _cut, [request])
-        over.daemon = True
-        over.start()
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            over.cancel()
-            self._seats.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Take note of a client that went away or was cut off."""
-        log.debug("a client of the metrics port was lost", exc_info=True)
-
-
-def _cut(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)

@@ -62,7 +62,7 @@ AT_ONCE: JsonDict = {"scope": Scope.AT_ONCE.value}
 class LiveParameters(BaseModel):
     """The settings of a stream: all of scope STREAM. A stream's own change holds from its next utterance on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     language: str = Field("ru", description="Whisper code, or auto to detect it for each utterance.")
     translate: bool = Field(False, description="English whatever the language spoken.")

@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from stt_service import open_files
 from stt_service.access import Access
 from stt_service.authentication import Authentication
 from stt_service.errors import StartFailed
+from stt_service.grpc_server import new_server
+from stt_service.receiving import METADATA_BYTES, Receiving
 from stt_service.watched import Watched
 
 if TYPE_CHECKING:
     from stt_service.certificates import Pem
 
-MAX_CONNECTIONS = 2_000
 CALLS_OF_A_CONNECTION = 1_000  # a proxy sends many streams through one
-METADATA_BYTES = 8 * 2**10
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # or two servers bind one port in silence
     ("grpc.http2.bdp_probe", 0),  # or clients run two minutes ahead of a busy server
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 2_000),  # clients ask every four seconds: channel.py
     ("grpc.http2.max_ping_strikes", 2),  # pings that come sooner, before the connection is closed
-    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
     ("grpc.max_concurrent_streams", CALLS_OF_A_CONNECTION),
     ("grpc.server_handshake_timeout_ms", 10_000),  # of TLS and HTTP/2: two minutes if not set
-    ("grpc.http2.settings_timeout", 10_000),
+    ("grpc.http2.settings_timeout", 3_000),  # until the peer acknowledges them, gRPC does not limit metadata
     ("grpc.max_connection_idle_ms", 300_000),  # without a call
     ("grpc.max_metadata_size", METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES),
@@ -62,15 +62,17 @@ class Port:
         self,
         where: Where,
         access: Access,
-        max_message_bytes: int,
+        receiving: Receiving,
         refused: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Take where it is, what it asks of who comes, and who is told why somebody was refused."""
+        """Take where it is, what it asks of who comes, how it receives, and who is told why somebody was refused."""
         self._where, self._pem = where, access.pem
-        self.server = grpc.aio.server(
-            interceptors=(Authentication(where.setting, access.tokens, refused),) if access.tokens else (),
-            options=(*OPTIONS, ("grpc.max_receive_message_length", max_message_bytes)),
+        tokens = (Authentication(where.setting, access.tokens, refused),) if access.tokens else ()
+        limits = (
+            ("grpc.max_receive_message_length", receiving.max_message_bytes),
+            ("grpc.max_allowed_incoming_connections", open_files.connections(open_files.limit())),
         )
+        self.server = new_server((*tokens, receiving), (*OPTIONS, *limits))
         self.number = 0  # until it is bound
 
     @property

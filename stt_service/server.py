@@ -18,7 +18,7 @@ from stt_service.batcher import Lane
 from stt_service.calls import refused
 from stt_service.control import Control, Working
 from stt_service.devices import gpus
-from stt_service.gate import Gate, State
+from stt_service.gate import HEALTH_CHECK, Gate, State
 from stt_service.live_config import LiveConfig
 from stt_service.live_streams import LiveStreams
 from stt_service.metrics import Metrics, watch_loop
@@ -26,6 +26,7 @@ from stt_service.metrics_port import MetricsPort
 from stt_service.parameters import Parameters
 from stt_service.port import Port, Where
 from stt_service.prepared import Prepared
+from stt_service.receiving import Bounds, Receiving
 from stt_service.shelf import Shelf
 from stt_service.speech import Ready, SpeechToText
 from stt_service.status import Looks
@@ -37,6 +38,12 @@ SERVICE = stt_pb2.DESCRIPTOR.services_by_name["SpeechToText"].full_name
 CONTROL = control_pb2.DESCRIPTOR.services_by_name["Control"].full_name
 DATA_MESSAGE_BYTES = 32 * 2**20
 CONTROL_MESSAGE_BYTES = 2**20
+ADMITTED = frozenset(f"/{SERVICE}/{method}" for method in ("StreamingRecognize", "Recognize"))
+REFLECTION = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
+BOUNDS = {
+    REFLECTION: Bounds(calls=4, lasts_s=30.0),  # its messages can be as large as a recording
+    f"/{CONTROL}/WatchStatus": Bounds(calls=50),  # each may send five times a second
+}
 LINGER_S = 2 * DISCARD_S  # for the last statuses to go out before the server ends
 
 
@@ -52,8 +59,9 @@ class Server:
             Where("DATA_PORT", bind, parameters.data_port),
             Where("CONTROL_PORT", bind, parameters.control_port),
         )
-        self.data = Port(data, accesses.data, DATA_MESSAGE_BYTES, refused_here)
-        self.control = Port(control, accesses.control, CONTROL_MESSAGE_BYTES, refused_here)
+        health = frozenset({HEALTH_CHECK})
+        self.data = Port(data, accesses.data, Receiving(DATA_MESSAGE_BYTES, health | ADMITTED, BOUNDS), refused_here)
+        self.control = Port(control, accesses.control, Receiving(CONTROL_MESSAGE_BYTES, health, BOUNDS), refused_here)
         self._speech = SpeechToText(self._config, self._gate.admission, self._streams, self.metrics)
         self._operated = Control(self._config, self._gate, self._streams, Looks(self._gate, self._usage, self.metrics))
         watch = Where("METRICS_PORT", bind, parameters.metrics_port)

@@ -32,9 +32,12 @@ from stt_service.vad import Silero, stream_vads
 if TYPE_CHECKING:
     import grpc
 
+    from stt_service.receiving import Request
     from stt_service.streams import Context
 
     UnaryContext = grpc.aio.ServicerContext[pb.RecognizeRequest, pb.RecognizeResponse]
+
+RECORDING_S = 120.0  # for a recording to arrive, which holds a place: 32 MiB at 2.3 Mbit/s
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,12 +101,13 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         )
 
     async def Recognize(  # noqa: N802
-        self, request: pb.RecognizeRequest, context: UnaryContext
+        self, request: Request[pb.RecognizeRequest], context: UnaryContext
     ) -> pb.RecognizeResponse:
+        """Recognize a recording, which is received once there is a place for it."""
         with followed(self._metrics, caller(context)) as call:
             async with answered(context, say_nothing):
                 with call, self._admission.place(self._caller(call.peer)), self._loaded.shelf.lent() as lent:
-                    return await self._recognise(self._loaded, lent, call, request)
+                    return await self._recognise(self._loaded, lent, call, await request.read(RECORDING_S))
         raise AssertionError("unreachable: answered aborts the call")
 
     async def _recognise(

@@ -79,7 +79,8 @@ class Stream:
     draining: asyncio.Event
     resumable: bool = False
     _received: asyncio.Event = field(default_factory=asyncio.Event)  # a message, since it was last cleared
-    _waiting_since: float | None = field(default=None)  # for the client's next message; None while one is worked on
+    _waiting_since: float | None = field(default=None)  # for the client's next audio; None while a message is worked on
+    _heard: int = field(default=0)  # messages with audio: what else a client sends ends no silence
 
     @property
     def _recognition(self) -> Recognition:
@@ -130,15 +131,21 @@ class Stream:
         try:
             self._waiting_since = _now()
             async for request in requests:
-                self._waiting_since = None
+                silent_s, heard_ms, self._waiting_since = self._silent_s, self._recognition.heard_ms, None
                 await self._take(request)
                 if self._is_too_long:
                     return _End(self._own_end(Endpoint.END_OF_AUDIO), TimedOut(_too_long(self.limits.duration_s)))
-                self._waiting_since = _now()
-                self._received.set()
+                self._wait(0.0 if self._recognition.heard_ms > heard_ms else silent_s)
         except InvalidRequest as failure:
             return _End(Endpoint.END_OF_AUDIO, failure)
         return _End(Endpoint.END_OF_AUDIO)
+
+    def _wait(self, silent_s: float) -> None:
+        """Wait for the next audio of a client that has sent none for so long."""
+        self._waiting_since = _now() - silent_s
+        if not silent_s:
+            self._heard += 1
+            self._received.set()
 
     async def _take(self, request: pb.StreamingRecognizeRequest) -> None:
         match request.WhichOneof("request"):
@@ -175,7 +182,7 @@ class Stream:
         return None if self.resumable else endpoint
 
     async def _idle(self) -> _End:
-        """End the stream of a client that sends nothing."""
+        """End the stream of a client that sends no audio, whatever else it sends."""
         await self._silent_for(self.limits.idle_s)
         return _End(self._own_end(Endpoint.STALLED), TimedOut(_idle(self.limits.idle_s)))
 
@@ -187,17 +194,17 @@ class Stream:
         return watches
 
     async def _at_each_silence(self, length_s: float, act: Callable[[], Awaitable[None]]) -> NoReturn:
-        """Act once each time that the client sends nothing for so long."""
+        """Act once each time that the client sends no audio for so long."""
         while True:
             await self._silent_for(length_s)
-            since = self._waiting_since
+            heard = self._heard
             await act()
-            while self._waiting_since == since:
+            while self._heard == heard:
                 self._received.clear()
                 await self._received.wait()
 
     async def _silent_for(self, length_s: float) -> None:
-        """Return once the client has sent nothing for so long."""
+        """Return once the client has sent no audio for so long."""
         while (left_s := length_s - self._silent_s) > 0:  # noqa: ASYNC110  (time passes, nothing is set)
             await asyncio.sleep(left_s)
 

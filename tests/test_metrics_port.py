@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import pytest_asyncio
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from stt_service.errors import StartFailed
-from stt_service.metrics_port import PATIENCE_S, SEATS, MetricsPort
+from stt_service.metrics_port import MAX_CLIENTS, MetricsPort
 from stt_service.port import Where
 
 
@@ -112,14 +112,51 @@ async def test_nothing_tells_what_it_is_made_of(port: MetricsPort) -> None:
     assert await asyncio.to_thread(server) == "stt-server"
 
 
-@pytest.mark.slow
-async def test_clients_that_dawdle_keep_nobody_out(port: MetricsPort) -> None:
-    with ExitStack() as dawdling:
-        for _ in range(SEATS):
-            client = dawdling.enter_context(socket.create_connection(("127.0.0.1", port.number)))
-            client.sendall(b"GET /metrics HTTP/1.1\r\nX-")  # and never the end
-        async with asyncio.timeout(3 * PATIENCE_S + 5):
-            assert (await asked(port, "/readyz"))[0] == 200
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nX-"], ids=["idle", "slow"])
+async def test_clients_that_hold_connections_keep_no_probe_out(port: MetricsPort, sent: bytes) -> None:
+    with ExitStack() as holding:
+        for _ in range(2 * MAX_CLIENTS):
+            client = holding.enter_context(socket.create_connection(("127.0.0.1", port.number)))
+            client.sendall(sent)
+        for path in ("/healthz", "/readyz"):
+            assert await asked(port, path) == (200, "ok\n")
+
+
+async def test_the_client_that_keeps_its_request_back_for_longest_makes_room(port: MetricsPort) -> None:
+    with ExitStack() as holding:
+        first = holding.enter_context(socket.create_connection(("127.0.0.1", port.number)))
+        for _ in range(MAX_CLIENTS):
+            holding.enter_context(socket.create_connection(("127.0.0.1", port.number)))
+        assert await asyncio.to_thread(received, first) == b""
+
+
+def received(client: socket.socket) -> bytes:
+    try:
+        return client.recv(1)
+    except ConnectionResetError:
+        return b""
+
+
+@pytest.mark.parametrize("request_line", [b"GET /healthz HTTP/9.9", b"\x00\xff", b"PRI * HTTP/2.0", b"GET"])
+async def test_what_is_no_request_of_http_1_is_refused(port: MetricsPort, request_line: bytes) -> None:
+    def ask() -> bytes:
+        with socket.create_connection(("127.0.0.1", port.number)) as client:
+            client.sendall(request_line + b"\r\n\r\n")
+            return client.recv(100)
+
+    assert (await asyncio.to_thread(ask)).startswith(b"HTTP/1.1 400 Bad Request")
+
+
+async def test_a_collector_that_fails_costs_one_answer() -> None:
+    registry = CollectorRegistry()
+    port = MetricsPort(at("127.0.0.1"), registry, str)
+    port.start()
+    try:
+        Gauge("stt_broken", "Broken.", registry=registry).set_function(lambda: 1 / 0)
+        assert (await asked(port, "/metrics"))[0] == 500
+        assert await asked(port, "/healthz") == (200, "ok\n")
+    finally:
+        await asyncio.to_thread(port.stop)
 
 
 async def test_a_port_that_is_taken_is_named(port: MetricsPort) -> None:

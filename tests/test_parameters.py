@@ -119,3 +119,9 @@ def test_languages_are_whispers() -> None:
 @pytest.mark.parametrize(("seconds", "count"), [(0, 0), (0.032, 1), (0.2, 6), (1.5, 47), (28, 875)])
 def test_durations_become_frames(seconds: float, count: int) -> None:
     assert frames(seconds) == count
+
+
+def test_the_cause_of_a_refused_setting_does_not_quote_it() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        Parameters.model_validate({}).live().updated({"initial_prompt": "Patient Jane Roe " * 1000})
+    assert "Jane" not in str(refused.value.__cause__)

@@ -18,7 +18,8 @@ from made_certificates import DAY, Authority, Made
 from stt_service.access import Access, accesses
 from stt_service.errors import StartFailed
 from stt_service.parameters import Parameters
-from stt_service.port import METADATA_BYTES, Port, Where
+from stt_service.port import Port, Where
+from stt_service.receiving import METADATA_BYTES, Receiving
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def install(made: Made, where: tuple[Path, Path]) -> None:
 async def listening(**settings: object) -> AsyncIterator[str]:
     """Have a port with these settings; yield its address."""
     parameters = Parameters.model_validate({name: str(value) for name, value in settings.items()})
-    port = Port(Where("DATA_PORT", "127.0.0.1", 0), accesses(parameters).data, 2**20)
+    port = Port(Where("DATA_PORT", "127.0.0.1", 0), accesses(parameters).data, Receiving(2**20))
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), port.server)
     port.bind()
     await port.server.start()
@@ -143,7 +144,7 @@ async def test_metadata_beyond_its_bound_is_refused() -> None:
 async def test_a_port_that_another_program_has_is_told_by_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = other.getsockname()[1]
-        port = Port(Where("CONTROL_PORT", "127.0.0.1", number), Access(), 2**20)
+        port = Port(Where("CONTROL_PORT", "127.0.0.1", number), Access(), Receiving(2**20))
         with pytest.raises(StartFailed, match=f"^CONTROL_PORT={number} on 127.0.0.1 cannot be used: "):
             port.bind()
         await port.server.stop(None)

@@ -285,3 +285,42 @@ def test_an_operator_who_ends_a_stalled_stream_ends_its_utterance() -> None:
     outcome = run(terminate)
     assert outcome.endpoints == [pb.ENDPOINT_FINALIZE]
     assert isinstance(outcome.failure, Terminated)
+
+
+class Chatter(Client):
+    """Sends audio, then a message without audio each second for ever."""
+
+    def __init__(self, timeline: str, message: pb.StreamingRecognizeRequest) -> None:
+        super().__init__(timeline)
+        self._message = message
+
+    async def requests(self, first_sign: int = 0) -> AsyncIterator[pb.StreamingRecognizeRequest]:
+        async for request in super().requests(first_sign):
+            yield request
+        while True:
+            await asyncio.sleep(1)
+            yield self._message
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(pb.StreamingRecognizeRequest(audio=b""), id="empty audio"),
+        pytest.param(pb.StreamingRecognizeRequest(silence=pb.Silence()), id="no silence"),
+        pytest.param(pb.StreamingRecognizeRequest(finalize=pb.Finalize()), id="finalize"),
+        pytest.param(pb.StreamingRecognizeRequest(update=pb.Settings()), id="update"),
+    ],
+)
+def test_messages_without_audio_do_not_keep_a_stream_open(
+    message: pb.StreamingRecognizeRequest, resumable: bool
+) -> None:
+    outcome = run(lambda: Stage(Chatter("..", message), resumable).run())
+    assert isinstance(outcome.failure, TimedOut)
+    assert outcome.ended_s == LIMITS.idle_s
+
+
+def test_messages_without_audio_do_not_put_off_the_end_of_a_stalled_utterance() -> None:
+    chatter = Chatter("..####", pb.StreamingRecognizeRequest(update=pb.Settings()))
+    outcome = run(lambda: Stage(chatter, resumable=False).run())
+    assert outcome.endpoints == [pb.ENDPOINT_STALLED]

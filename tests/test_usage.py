@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
-from stt_service.usage import memory_limit_bytes
+from stt_service.usage import Usage, memory_limit_bytes
 
 MACHINE = psutil.virtual_memory().total
 
@@ -25,3 +26,18 @@ def test_memory_is_limited_by_the_container_or_the_machine(tmp_path: Path, limit
     if limit is not None:
         (tmp_path / "memory.max").write_text(limit)
     assert memory_limit_bytes(tmp_path / "memory.max") == may_take
+
+
+def test_a_port_that_has_nearly_all_its_connections_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("stt_service.open_files.limit", lambda: 256)  # eight connections for each port
+    usage = Usage()
+    with ExitStack() as opened:
+        usage.watch_files()
+        assert caplog.messages == []
+        for number in range(8):
+            opened.enter_context((tmp_path / str(number)).open("w"))
+        usage.watch_files()
+        usage.watch_files()
+    assert caplog.messages == ["connections: about 8 are open, and a port accepts 8 (open files: limit=256)"]

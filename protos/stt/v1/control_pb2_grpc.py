@@ -107,7 +107,7 @@ class ControlServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchStatus(self, request, context):
-        """The same again and again, until the caller leaves or the server ends.
+        """The same again and again, until the caller leaves or the server ends. At most 50 calls may be open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
