@@ -45,6 +45,7 @@ class Dictation:
         """Put the final text in; return it as it went in."""
         self.begin(utterance)
         place = self._outside_words(self._places[utterance])
+        self._keep_order(utterance, place)
         text = self._fitted(place, text)
         self._inserting = utterance
         if text:
@@ -78,6 +79,12 @@ class Dictation:
             if text:
                 ghosts.append(Ghost(place, text))
         return sorted(ghosts, key=lambda ghost: ghost.at)
+
+    def _keep_order(self, utterance: Utterance, place: Position) -> None:
+        """Let later utterances of the same word leave it with this one, so that they go in behind it."""
+        for later, at in self._places.items():
+            if later > utterance and self._places[utterance] <= at < place:
+                self._places[later] = place
 
     def _fitted(self, place: Position, text: str, said_before: str = "") -> str:
         line = self._document.lines[place.line]

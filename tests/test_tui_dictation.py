@@ -162,6 +162,17 @@ def test_utterances_owed_at_once_go_in_in_their_order() -> None:
     assert document.text() == "One. Two."
 
 
+def test_utterances_owed_at_once_within_a_word_go_in_behind_it_in_their_order() -> None:
+    document, dictation = dictating()
+    document.type("a")
+    for number in (1, 2):
+        dictation.begin((0, number))
+    document.type("b")
+    dictation.settle((0, 1), "One.")
+    dictation.settle((0, 2), "Two.")
+    assert document.text() == "ab One. Two."
+
+
 def test_an_older_dictation_that_is_still_owed_goes_before_a_newer_one() -> None:
     document, dictation = dictating()
     dictation.begin((0, 1))
