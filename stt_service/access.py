@@ -47,7 +47,7 @@ def accesses(parameters: Parameters, now: Callable[[], float] = time.time) -> Ac
     Raises:
         InvalidSetting: a file is missing, or does not hold what it should.
     """
-    pem, told = _tls(parameters)
+    pem, told = _tls(parameters, now)
     data, of_data = _tokens("AUTH_TOKENS_FILE", parameters.auth_tokens_file, now)
     control, of_control = _tokens("CONTROL_TOKENS_FILE", parameters.control_tokens_file, now)
     _check_apart(data, control)
@@ -72,14 +72,14 @@ def add_token(path: Path, line: str) -> None:
         raise InvalidSetting(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def _tls(parameters: Parameters) -> tuple[Watched[Pem] | None, list[str]]:
+def _tls(parameters: Parameters, now: Callable[[], float]) -> tuple[Watched[Pem] | None, list[str]]:
     if not parameters.tls_cert:
         return None, []
     from stt_service import certificates  # with what it loads: most servers do without
 
     authorities = Path(parameters.tls_client_ca) if parameters.tls_client_ca else None
     files = certificates.Files(Path(parameters.tls_cert), Path(parameters.tls_key), authorities)
-    pem = Watched(files.all, partial(certificates.read, files))
+    pem = Watched(files.all, partial(certificates.read, files), now=now)
     return pem, certificates.warnings(files, pem.value(), datetime.now(UTC)) + _readable_by_others("TLS_KEY", files.key)
 
 

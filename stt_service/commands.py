@@ -135,6 +135,7 @@ def _run(action: Callable[[Parameters], object]) -> None:
         code = interrupt.exit_code(error.number)
     except SttError as error:
         raise _Failed(logs.escaped(str(error))) from error
+    logs.flush()
     if code or threads.left_behind():
         logging.shutdown()
         sys.stdout.flush()
@@ -146,6 +147,7 @@ class _Failed(click.ClickException):
 
     def show(self, file: IO[str] | None = None) -> None:
         logs.BANNER.error("Error: %s", self.message)
+        logs.flush()
 
 
 async def _download(model: str, models_dir: Path) -> Path:

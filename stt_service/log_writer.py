@@ -55,7 +55,7 @@ class LogWriter:
         try:
             while left:
                 left = left[self._write(left) :]
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the stream is closed
             self._dropped += 1
 
 
@@ -100,12 +100,15 @@ class Limited:
 
 
 def stderr_writer() -> Callable[[bytes], int]:
-    """Return what writes to stderr.
+    """Return what writes to stderr, or to the stream that stands in for it and is no file.
 
     It writes past the buffer of sys.stderr: a thread that is blocked holds no lock that the exit of the process needs.
     """
-    try:
-        descriptor = sys.stderr.fileno()
-    except (AttributeError, OSError, ValueError):  # it is closed, or no file
+    stream = sys.stderr
+    if stream is None:  # the process began without one
         return len
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):
+        return lambda line: stream.write(line.decode()) and len(line)
     return lambda line: os.write(descriptor, line)

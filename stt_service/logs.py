@@ -51,6 +51,12 @@ def say(lines: Iterable[str]) -> None:
         BANNER.log(logging.WARNING if line.lstrip().startswith("WARNING") else logging.INFO, "%s", line)
 
 
+def flush() -> None:
+    """Wait until what was told is written, but not for long."""
+    for handler in BANNER.handlers:
+        handler.flush()
+
+
 @contextmanager
 def following(**fields: str) -> Iterator[None]:
     """Let all lines told inside, and by tasks that begin there, carry the fields beside those they have already."""

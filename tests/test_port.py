@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,11 +41,16 @@ def install(made: Made, where: tuple[Path, Path]) -> None:
     shutil.copy(made.key_file, where[1])
 
 
+def long_after() -> float:
+    """Return a time at which every file was left alone for a while."""
+    return time.time() + 3600
+
+
 @asynccontextmanager
 async def listening(**settings: object) -> AsyncIterator[str]:
     """Have a port with these settings; yield its address."""
     parameters = Parameters.model_validate({name: str(value) for name, value in settings.items()})
-    port = Port(Where("DATA_PORT", "127.0.0.1", 0), accesses(parameters).data, Receiving(2**20))
+    port = Port(Where("DATA_PORT", "127.0.0.1", 0), accesses(parameters, long_after).data, Receiving(2**20))
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), port.server)
     port.bind()
     await port.server.start()
