@@ -30,11 +30,12 @@ class Decoded:
     no_speech_probability: float
     compression_ratio: float
     end: DecodeEnd = DecodeEnd.END_OF_TEXT
+    doubled: bool = False  # a word or two, written twice
 
     @property
     def is_repetitive(self) -> bool:
         """Whether the decoder may have looped. People repeat themselves too: another decode decides."""
-        return self.compression_ratio > MAX_COMPRESSION_RATIO or self.end is DecodeEnd.TOKEN_LIMIT
+        return self.doubled or self.compression_ratio > MAX_COMPRESSION_RATIO or self.end is DecodeEnd.TOKEN_LIMIT
 
     @property
     def needs_fallback(self) -> bool:
@@ -42,6 +43,13 @@ class Decoded:
         unsure = self.average_log_probability < MIN_AVERAGE_LOG_PROBABILITY
         silent = unsure and self.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
         return self.is_repetitive or (unsure and not silent)
+
+
+def is_doubled(text: str) -> bool:
+    """Return whether the text is the same words twice, such as "Golf Golf"."""
+    words = text.casefold().split()
+    half = len(words) // 2
+    return bool(words) and len(words) == 2 * half and words[:half] == words[half:]
 
 
 def compression_ratio(text: str) -> float:

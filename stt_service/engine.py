@@ -19,7 +19,7 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from stt_service.audio import SAMPLE_RATE_HZ, Samples
-from stt_service.checks import Decoded, DecodeEnd, compression_ratio
+from stt_service.checks import Decoded, DecodeEnd, compression_ratio, is_doubled
 from stt_service.encoded import (
     PLANS,
     Encoded,
@@ -201,6 +201,7 @@ class Engine:
             no_speech_probability=no_speech_probability,
             compression_ratio=compression_ratio(text),
             end=end,
+            doubled=is_word(encoded.window) and is_doubled(text),
         )
 
     def _no_speech_probability(self, encoded: Encoded) -> float:

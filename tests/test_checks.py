@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from prose import PROSE
 
-from stt_service.checks import MAX_COMPRESSION_RATIO, Decoded, DecodeEnd, compression_ratio
+from stt_service.checks import MAX_COMPRESSION_RATIO, Decoded, DecodeEnd, compression_ratio, is_doubled
 
 GOOD = Decoded((1, 2), "Good morning.", -0.3, 0.02, 1.0)
 
@@ -22,6 +22,7 @@ def test_clear_decode_needs_no_fallback() -> None:
         pytest.param(replace(GOOD, compression_ratio=2.5), id="repetitive"),
         pytest.param(replace(GOOD, end=DecodeEnd.TOKEN_LIMIT), id="at its token limit"),
         pytest.param(replace(GOOD, average_log_probability=-1.1), id="unsure"),
+        pytest.param(replace(GOOD, doubled=True), id="a word written twice"),
     ],
 )
 def test_doubtful_decode_needs_fallback(decoded: Decoded) -> None:
@@ -59,3 +60,11 @@ def test_ratio_does_not_depend_on_the_bytes_of_a_letter() -> None:
     text = "мама мыла раму, папа читал газету"
     shifted = "".join(chr(ord(letter) + 0x600) for letter in text)
     assert compression_ratio(shifted) == compression_ratio(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "doubled"),
+    [("Golf Golf", True), ("eight Eight", True), ("Old messages old messages", True), ("no no no", False), ("", False)],
+)
+def test_is_doubled_where_the_text_is_the_same_words_twice(text: str, doubled: bool) -> None:
+    assert is_doubled(text) is doubled

@@ -136,7 +136,7 @@ async def test_ten_streams_at_once_hear_what_each_hears_alone(
         for name in TOGETHER:
             tasks.create_task(listen(recordings[name]))
     assert {name: one.text for name, one in heard.items()} == expected
-    assert max(final.latency.batch for one in heard.values() for final in one.finals) > 1
+    assert {final.latency.batch for one in heard.values() for final in one.finals} == {1}  # on a CPU, apart
     for one in heard.values():
         assert one.code is StatusCode.OK
         assert_orderly(one)
