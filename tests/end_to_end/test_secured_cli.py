@@ -69,7 +69,7 @@ async def recognize(*options: str, **variables: str) -> Outcome:
 
 async def test_with_all_that_is_wanted_a_client_is_served(secured: Secured) -> None:
     done = await recognize(secured.data, *secured.options(), STT_TOKEN=TOKEN)
-    assert (done.code, done.stderr) == (0, "")
+    assert (done.code, done.stderr) == (0, "No speech found in standard input.\n")
     asked = await cli("status", secured.data, *secured.options(), "--token", TOKEN)
     assert (asked.code, asked.stderr) == (0, "")
     assert "stt.v1.SpeechToText" in asked.stdout
@@ -78,13 +78,13 @@ async def test_with_all_that_is_wanted_a_client_is_served(secured: Secured) -> N
 async def test_of_several_servers_with_tls_one_is_found_that_is_there(secured: Secured) -> None:
     address = f"--server=localhost:1,localhost:{secured.server.data.number}"
     done = await recognize(address, *secured.options(), STT_TOKEN=TOKEN)
-    assert (done.code, done.stderr) == (0, "")
+    assert (done.code, done.stderr) == (0, "No speech found in standard input.\n")
 
 
 async def test_an_operator_gets_in_with_the_token_of_control_alone(secured: Secured) -> None:
     control = f"--control=localhost:{secured.server.control.number}"
     done = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=OPERATOR)
-    assert (done.code, done.stderr) == (0, "")
+    assert (done.code, done.stderr) == (0, "No speech found in standard input.\n")
     refused = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=TOKEN)
     assert (refused.code, refused.stdout) == (1, "")
     assert "A token that this port accepts is needed" in refused.stderr
