@@ -246,7 +246,9 @@ class Engine:
         if decoded.end is DecodeEnd.CONTEXT_FULL:
             transcript = without_last_word(transcript)
         if is_sparse(encoded.window, transcript):
-            return self._in_halves(encoded.window, transcript)
+            in_halves = self._in_halves(encoded.window, transcript)
+            if in_halves is not transcript:
+                return in_halves
         remainder = missing_end(encoded.window, transcript, full=decoded.end is DecodeEnd.CONTEXT_FULL)
         if remainder is None:
             return transcript

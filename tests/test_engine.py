@@ -273,3 +273,13 @@ def test_windows_that_fall_back_have_one_text_on_any_worker_and_in_any_company(m
         for number, transcript in run(engine, chosen, 2):
             seen[number].add(transcript.text)
     assert [len(texts) for texts in seen] == [1] * len(chosen)
+
+
+def test_two_words_after_a_long_pause_are_kept_where_the_text_is_sparse(
+    engine: Engine, recordings: Mapping[str, Recording]
+) -> None:
+    """The halves hold little more text than the whole; the end that the decoder left out is decoded all the same."""
+    long, short = recordings["en/lj001-0020"].samples(), recordings["en/go-forward"].samples()
+    samples = np.concatenate([long, noise(9.0, -60), short])
+    [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
+    assert plain(heard.text, "en").count("forward") == 1
