@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
 
-from stt_service.audio import SAMPLE_RATE_HZ
 from stt_service.tail import MAX_ROWS, Rows, TailPlan, window_rows
 from stt_service.transcript import SHORT_WINDOW_S, Context, Kind, Window
 
@@ -55,7 +54,7 @@ def rows_for(window: Window) -> int:
 
 def is_word(window: Window) -> bool:
     """Return whether the window is a final of a word or two."""
-    return window.options.kind is not Kind.PARTIAL and audio_s(window) <= SHORT_WINDOW_S
+    return window.options.kind is not Kind.PARTIAL and window.duration_s <= SHORT_WINDOW_S
 
 
 def batch_key(encoded: Encoded) -> Hashable:
@@ -84,11 +83,6 @@ def in_groups(items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[l
     return [results[i] for i in range(len(items))]
 
 
-def audio_s(window: Window) -> float:
-    """Return the window's length in seconds."""
-    return len(window.samples) / SAMPLE_RATE_HZ
-
-
 def token_limit(window: Window, prompt: int, language: str | None = None) -> int:
     """Return how many tokens the decoder may produce after a prompt of so many.
 
@@ -97,7 +91,7 @@ def token_limit(window: Window, prompt: int, language: str | None = None) -> int
     """
     densest = max(DENSE_TOKENS_PER_LETTER.values())
     per_letter = DENSE_TOKENS_PER_LETTER.get(language, TOKENS_PER_LETTER) if language else densest
-    length_s = ceil(audio_s(window) / LIMIT_STEP_S) * LIMIT_STEP_S
+    length_s = ceil(window.duration_s / LIMIT_STEP_S) * LIMIT_STEP_S
     return min(context_left(prompt), TOKENS_AT_LEAST + int(LETTERS_PER_SECOND * per_letter * length_s))
 
 

@@ -137,9 +137,7 @@ class Engine:
         [ranked] = self._model.model.detect_language(_storage([encoded.rows]))
         probabilities = {token.strip("<|>"): float(probability) for token, probability in ranked}
         window = encoded.window
-        language = choose_language(
-            probabilities, window.options.previous_language, len(window.samples) / SAMPLE_RATE_HZ
-        )
+        language = choose_language(probabilities, window.options.previous_language, window.duration_s)
         return replace(encoded, language=language, language_probability=probabilities[language])
 
     def _window_features(self, window: Window, rows: int) -> Rows:
@@ -259,12 +257,12 @@ class Engine:
         """Return the text of the window's halves, where it is much more than that of the whole."""
         first, second = halves(window)
         parts = [self.transcribe([half])[0] for half in (first, second)]
-        return better(whole, parts, len(first.samples) / SAMPLE_RATE_HZ)
+        return better(whole, parts, first.duration_s)
 
     def _align(self, encoded: Encoded, decoded: Decoded) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(encoded)
         text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
-        heard_s = len(encoded.window.samples) / SAMPLE_RATE_HZ
+        heard_s = encoded.window.duration_s
         frames = int(heard_s * 2 * ROWS_PER_SECOND)
         [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([encoded.rows]), frames) or [[]]
         merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")

@@ -35,7 +35,7 @@ def missing_end(window: Window, transcript: Transcript, *, full: bool) -> Remain
     `full`: the text filled the context, so that its end is missing although no pause precedes it.
     """
     start_s = transcript.words[-1].end_s if transcript.words else 0.0
-    speech_end_s = window.speech_end_s or (len(window.samples) / SAMPLE_RATE_HZ if full else 0.0)
+    speech_end_s = window.speech_end_s or (window.duration_s if full else 0.0)
     if start_s < SHORTEST_S or speech_end_s - start_s < (SHORTEST_S if full else UNTOLD_S):
         return None
     samples = window.samples[int(start_s * SAMPLE_RATE_HZ) :]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from stt_service.audio import Samples
+from stt_service.audio import SAMPLE_RATE_HZ, Samples
 
 # Languages that put no spaces between words.
 SPACELESS = frozenset("bo ja km lo my th yue zh".split())
@@ -59,6 +59,10 @@ class Window:
     samples: Samples
     options: DecodeOptions
     speech_end_s: float = 0.0  # where the VAD last heard speech: text that stops long before it has lost words
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / SAMPLE_RATE_HZ
 
     def unsteered(self) -> Window:
         """Return the window without its prompt and hotwords."""

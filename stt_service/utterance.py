@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp
 
-from stt_service.audio import SAMPLE_RATE_HZ
 from stt_service.events import Cost, Decode, Final, Output, Partial, Suppressed
 from stt_service.finals import Finals
 from stt_service.guard import Evidence, verdict
@@ -123,8 +122,9 @@ class Utterance:
         (decode, transcript), options = detected, detected[0].window.options
         if options.language is not None or options.previous_language == previous_language:
             return []
-        audio_s = len(decode.window.samples) / SAMPLE_RATE_HZ
-        stays = transcript.language == previous_language or is_strong(transcript.language_probability, audio_s)
+        stays = transcript.language == previous_language or is_strong(
+            transcript.language_probability, decode.window.duration_s
+        )
         return [] if stays else self.finals.decode_again(previous_language)
 
     def conclusion(self, received_ms: int) -> Final | Suppressed:
