@@ -29,7 +29,7 @@ Pcm = NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Continuous speech, and what is said in it."""
+    """Continuous speech and its transcript."""
 
     pcm: Pcm
     utterances: tuple[Utterance, ...]

@@ -80,7 +80,7 @@ async def _dictate(address: str, pcm: bytes, settings: pb.Settings, metadata: Me
 
 
 def gaps(shown_s: Sequence[float], start_s: float, end_s: float) -> list[float]:
-    """Return the times without new text while somebody speaks from start to end."""
+    """Return the times without new text during speech from start to end."""
     during = [start_s, *(at for at in shown_s if start_s < at < end_s), end_s]
     return [after - before for before, after in pairwise(during)]
 
