@@ -28,7 +28,7 @@ VOLUME /models
 WORKDIR /srv/stt
 EXPOSE 8011 8012 8013
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=5s --start-period=15m --retries=3 CMD ["python", "-m", "stt_service.probe"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=15m --retries=3 CMD ["python", "-m", "stt_service.healthcheck"]
 ENTRYPOINT ["tini", "--", "stt-server"]
 RUN --mount=type=bind,target=/source,rw \
     pip install --no-cache-dir --no-deps --no-build-isolation /source \

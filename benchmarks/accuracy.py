@@ -26,7 +26,7 @@ from benchmarks.channels import channel_to
 from benchmarks.recorded import FOLDER, pcm_of
 from benchmarks.service import Service
 from benchmarks.words import Errors, errors, hits, plain, seams
-from stt_service.weights import models_folder, resolve
+from stt_service.models.store import models_folder, resolve
 
 CHUNK_BYTES = 3200  # 100 ms
 WORSE_POINTS = 0.5  # than the offline transcript: the bar

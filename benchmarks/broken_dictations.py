@@ -17,9 +17,9 @@ import psutil
 
 from benchmarks.recorded import RECORDINGS
 from benchmarks.service import Service
-from stt_cli.client import recognize
-from stt_cli.events import Connection, ConnectionState, Event, Final, StreamOptions, Suppressed
-from stt_cli.retries import Patience
+from stt_client.client import recognize
+from stt_client.events import Connection, ConnectionState, Event, Final, StreamOptions, Suppressed
+from stt_client.recovery.retry import Patience
 
 # Cheap and quick to start; short utterances, also ones cut at the greatest length, so that breaks meet every kind of
 # seam. Decodes share batches as by default.

@@ -31,14 +31,14 @@ from benchmarks.recorded import FOLDER
 from benchmarks.replay import BYTES_A_SECOND
 from benchmarks.service import Service
 from benchmarks.words import Errors, errors, plain
-from stt_cli.channel import NO_PROXY
-from stt_service import config
-from stt_service.events import Decode
-from stt_service.models import usable_cores
-from stt_service.parameters import FRAME_S, Parameters
-from stt_service.session import Session, SessionConfig
-from stt_service.vad import Silero, silero_path, stream_vads
-from stt_service.weights import models_folder, resolve
+from stt_client.transport.channel import NO_PROXY
+from stt_service.models.loader import usable_cores
+from stt_service.models.store import models_folder, resolve
+from stt_service.session.events import Decode
+from stt_service.session.session import Session, SessionConfig
+from stt_service.settings import environment
+from stt_service.settings.schema import FRAME_S, Parameters
+from stt_service.vad.gate import Silero, silero_path, stream_vads
 
 BEAM_SIZE = 5
 BATCH_SIZES = (8, 16)
@@ -213,7 +213,7 @@ def main() -> int:
     """Measure, print, return the exit code."""
     options = parsed()
     once = {**settings(options, "tailed"), "EARLY_TRANSCRIPTION_ON_SILENCE": "0"}  # each window is asked for once
-    parameters = config.load({**os.environ, **once}, Path(".env")).parameters
+    parameters = environment.load({**os.environ, **once}, Path(".env")).parameters
     tasks = [
         Task(each.text, each.language, pcm := each.pcm(), samples_of(pcm), clips(pcm, parameters))
         for each in dictations(options.folder, options.language, options.max_seconds)

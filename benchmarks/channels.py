@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc.aio
 
-from stt_cli.channel import NO_PROXY
+from stt_client.transport.channel import NO_PROXY
 
 OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)  # not shared with another channel of the process
 

@@ -18,10 +18,10 @@ from random import Random
 import numpy as np
 
 from benchmarks.recorded import RECORDINGS
-from stt_service.audio import SAMPLE_RATE_HZ, Samples
-from stt_service.engine import Engine, ModelPlace
-from stt_service.transcript import DecodeOptions, Transcript, Window
-from stt_service.weights import models_folder, resolve
+from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
+from stt_service.models.store import models_folder, resolve
+from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.types import DecodeOptions, Transcript, Window
 
 SPEECH_TO_NOISE_DB = -9.0
 MAX_COMPANY = 8

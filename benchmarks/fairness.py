@@ -36,7 +36,7 @@ from benchmarks.lateness import ahead_of_others
 from benchmarks.recorded import FOLDER
 from benchmarks.results import percentile
 from benchmarks.service import Service
-from stt_service.tokens import line, new_token
+from stt_service.access.tokens import line, new_token
 
 BAR_TIMES = 2.0
 ORDINARY = ("ann", "bob")

@@ -32,7 +32,7 @@ from benchmarks.broken_dictations import (
 )
 from benchmarks.cutting_proxy import proxying
 from benchmarks.stalls import disturbed, stalled_network, stopped_client
-from stt_cli.events import Final
+from stt_client.events import Final
 
 LEAST_MS = 12_000
 SPEED = 6.0

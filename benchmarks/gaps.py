@@ -42,14 +42,14 @@ from benchmarks.continuous import (
 from benchmarks.recorded import FOLDER
 from benchmarks.service import Service
 from benchmarks.usage import Usage
-from stt_service.devices import choose
-from stt_service.evaluation import transcribers
-from stt_service.events import Final, Partial
-from stt_service.models import compute_plan, load, names, usable_cores
-from stt_service.parameters import Parameters
-from stt_service.replay import Crew, Player
-from stt_service.session import Session, SessionConfig
-from stt_service.vad import Silero, silero_path, stream_vads
+from stt_service.evaluation.runner import transcribers
+from stt_service.evaluation.simulator import Crew, Player
+from stt_service.models.devices import choose
+from stt_service.models.loader import compute_plan, load, names, usable_cores
+from stt_service.session.events import Final, Partial
+from stt_service.session.session import Session, SessionConfig
+from stt_service.settings.schema import Parameters
+from stt_service.vad.gate import Silero, silero_path, stream_vads
 
 CHUNK = RATE_HZ // 20  # samples a message
 TAIL_S = 3.0  # of silence after the speech

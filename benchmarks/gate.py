@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stt_service.audio import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
-from stt_service.parameters import Parameters
-from stt_service.recordings import decoded
-from stt_service.segmentation import Decision, Ended, Endpoint, Quiet, SegmenterConfig, segmenter_config
-from stt_service.segmenter import Segmenter
-from stt_service.vad import GateConfig, Silero, StreamVad, gate_config, silero_path
+from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
+from stt_service.audio.recordings import decoded
+from stt_service.settings.schema import Parameters
+from stt_service.vad.gate import GateConfig, Silero, StreamVad, gate_config, silero_path
+from stt_service.vad.segmenter import Segmenter
+from stt_service.vad.types import Decision, Ended, Endpoint, Quiet, SegmenterConfig, segmenter_config
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
 SENSITIVITIES = (0.05, 0.5)

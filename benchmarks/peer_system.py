@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from benchmarks.peer_environment import PeerEnvironment
 from benchmarks.peer_process import PeerProcess, free_ports
 from benchmarks.systems import Connection, Message, System
-from stt_service.weights import models_folder, resolve
+from stt_service.models.store import models_folder, resolve
 
 ENDPOINT_S = 0.7
 FINALS = "base"

@@ -20,7 +20,7 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 from numpy.typing import NDArray
 
 from benchmarks.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ
-from stt_service.weights import models_folder, resolve
+from stt_service.models.store import models_folder, resolve
 
 MODEL = "base"
 ENDPOINT_S = 0.7

@@ -22,11 +22,11 @@ from stt.v1 import stt_pb2_grpc
 from benchmarks.channels import channel_to
 from benchmarks.recorded import pcm_of
 from benchmarks.service import Service
-from stt_service.audio import SAMPLE_RATE_HZ, Samples
-from stt_service.engine import Engine, ModelPlace
-from stt_service.guard import Evidence, verdict
-from stt_service.transcript import DecodeOptions, Kind, Window
-from stt_service.weights import models_folder, resolve
+from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
+from stt_service.models.store import models_folder, resolve
+from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.hallucination import Evidence, verdict
+from stt_service.whisper.types import DecodeOptions, Kind, Window
 
 MINUTES = 10
 WINDOWS_S = (1.5, 3.0, 7.0, 20.0)

@@ -21,13 +21,13 @@ import numpy as np
 
 from benchmarks.broken_dictations import BYTES_MS, CHUNK_MS, Mortal, Proof, Told, played, recognized_from, seconds
 from benchmarks.cutting_proxy import proxying
-from stt_cli.events import Final, Latency, Suppressed
+from stt_client.events import Final, Latency, Suppressed
 
 AT_ONCE = 6
 STALL_S = (1.0, 20.0)
 STOP_S = (1.0, 45.0)
 CHUNK_BYTES = CHUNK_MS * BYTES_MS
-CLIENT = "from stt_cli.cli import main; main()"
+CLIENT = "from stt_cli.commands.main import main; main()"
 OPENING_S = 2.0  # for the client to start and the stream to open
 
 Disturbed = Callable[[str, bytes, random.Random], Awaitable[Told]]

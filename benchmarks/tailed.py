@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks.recorded import FOLDER, SAMPLE_RATE_HZ, pcm_of
 from benchmarks.words import Errors, errors, plain
-from stt_service.checks import MAX_COMPRESSION_RATIO
-from stt_service.engine import Engine, ModelPlace
-from stt_service.transcript import Context, DecodeOptions, Transcript, Window
-from stt_service.weights import models_folder, resolve
+from stt_service.models.store import models_folder, resolve
+from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
+from stt_service.whisper.types import Context, DecodeOptions, Transcript, Window
 
 BAR_POINTS = 0.5
 LONGEST_S = 28.0

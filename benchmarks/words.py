@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from stt_service.evaluation_words import Errors, errors, hits, plain
+from stt_service.evaluation.wer import Errors, errors, hits, plain
 
 __all__ = ["Errors", "Seams", "errors", "hits", "plain", "seams"]
 

@@ -28,7 +28,7 @@ from benchmarks.channels import OWN_CONNECTION, channel_to
 from benchmarks.recorded import RECORDINGS, Recording
 from benchmarks.results import percentile
 from benchmarks.service import Service
-from stt_service.tokens import line, new_token
+from stt_service.access.tokens import line, new_token
 
 AT_ONCE = 50
 CHUNK_S = 0.1

@@ -11,28 +11,28 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 from stt.v1 import control_pb2, control_pb2_grpc, stt_pb2, stt_pb2_grpc
 
-from stt_service.access import Accesses
-from stt_service.answers import DISCARD_S
-from stt_service.asked_metrics import CertificateCollector, GpuCollector, ModelCollector
-from stt_service.batcher import Lane
-from stt_service.calls import refused
-from stt_service.control import Control, Working
-from stt_service.devices import gpus
-from stt_service.gate import HEALTH_CHECK, Gate, State
-from stt_service.live_config import LiveConfig
-from stt_service.live_streams import LiveStreams
-from stt_service.metrics import Metrics, watch_loop
-from stt_service.metrics_port import MetricsPort
-from stt_service.parameters import Parameters
-from stt_service.port import Port, Where
-from stt_service.prepared import Prepared
-from stt_service.receiving import Bounds, Receiving
-from stt_service.shelf import Shelf
-from stt_service.speech import Ready, SpeechToText
-from stt_service.status import Looks
-from stt_service.streams import GRACE_S
-from stt_service.usage import Usage
-from stt_service.vad import Silero, silero_path
+from stt_service.access.credentials import Accesses
+from stt_service.control.servicer import Control, Working
+from stt_service.control.status import Looks
+from stt_service.models.devices import gpus
+from stt_service.models.registry import Shelf
+from stt_service.models.startup import Prepared
+from stt_service.rpc.call_log import refused
+from stt_service.rpc.health import HEALTH_CHECK, Gate, State
+from stt_service.rpc.listener import Port, Where
+from stt_service.rpc.metrics_http import MetricsPort
+from stt_service.rpc.request_reader import Bounds, Receiving
+from stt_service.rpc.speech_servicer import Ready, SpeechToText
+from stt_service.rpc.status_mapping import DISCARD_S
+from stt_service.rpc.stream import GRACE_S
+from stt_service.rpc.stream_registry import LiveStreams
+from stt_service.scheduling.executor import Lane
+from stt_service.settings.runtime import LiveConfig
+from stt_service.settings.schema import Parameters
+from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
+from stt_service.telemetry.metrics import Metrics, watch_loop
+from stt_service.telemetry.resources import Usage
+from stt_service.vad.gate import Silero, silero_path
 
 SERVICE = stt_pb2.DESCRIPTOR.services_by_name["SpeechToText"].full_name
 CONTROL = control_pb2.DESCRIPTOR.services_by_name["Control"].full_name

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import click
 from platformdirs import user_state_path
 
-from stt_cli.events import Settings, StreamOptions
-from stt_cli.failures import echo
-from stt_cli.options import server_options, speech_options
-from stt_cli.sanitize import plain_message
-from stt_cli.target import Target
+from stt_cli.arguments.options import server_options, speech_options
+from stt_cli.exit_codes import echo
+from stt_client.events import Settings, StreamOptions
+from stt_client.sanitize import plain_message
+from stt_client.target import Target
 from stt_tui.app import Work, run
+from stt_tui.dictation_controller import Means, Recognize
 from stt_tui.files import FileError, NotTextError, TextFile, read
 from stt_tui.journal import left_behind
-from stt_tui.speech import Means, Recognize
 
 if TYPE_CHECKING:
-    from stt_cli.devices import Device
+    from stt_client.audio.devices import Device
 
 PATIENCE_S = 24 * 3600.0  # one may start the editor before the server; the audio waits
 EXAMPLES = """\b
@@ -91,14 +91,14 @@ def _state_folder() -> Path:
 
 
 def _open_device(name: str | None) -> Device:
-    from stt_cli.microphone import open_device
+    from stt_client.audio.microphone import open_device
 
     return open_device(name)
 
 
 def _load_recognize(target: Target) -> Recognize:
-    from stt_cli.client import recognize
-    from stt_cli.retries import Patience
+    from stt_client.client import recognize
+    from stt_client.recovery.retry import Patience
 
     patience = Patience(first_s=PATIENCE_S, slot_s=PATIENCE_S, lost_s=PATIENCE_S)
     return lambda source, options: recognize(target, source, options, patience)

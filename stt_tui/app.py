@@ -18,22 +18,22 @@ from typing import Any
 import urwid
 from urwid.display.common import InputClosedError
 
-from stt_cli.clipboard import Clipboard, Copied, tools
-from stt_cli.events import StreamOptions
-from stt_cli.terminal import undisturbed
+from stt_cli.output.clipboard import Clipboard, Copied, tools
+from stt_cli.output.terminal import undisturbed
+from stt_client.events import StreamOptions
+from stt_tui.audio_journal import Spoken, again
+from stt_tui.dictation_controller import Means, Speech
 from stt_tui.editor import Editor
 from stt_tui.failures import describe
 from stt_tui.files import TextFile
-from stt_tui.hands import Hands, Order
-from stt_tui.keeping import Keeping, words
+from stt_tui.input_handler import Hands, Order
 from stt_tui.keys import Command
 from stt_tui.lines import CRLF, LF
+from stt_tui.persistence import Keeping, words
 from stt_tui.screen import PALETTE, EditorScreen
-from stt_tui.scribe import Scribe
-from stt_tui.speech import Means, Speech
-from stt_tui.spoken import Spoken, again
 from stt_tui.status import Status
 from stt_tui.terminal import Terminal
+from stt_tui.transcript_presenter import Scribe
 
 OWED_S = 10.0  # waited for the last words when one quits; what was heard of them stays in the journal
 CHORES_S = 5.0  # waited for a copy or a save that was asked for

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from stt_tui.document import Document
 from stt_tui.graphemes import border_at, is_word
-from stt_tui.joints import joined
 from stt_tui.layout import Ghost
 from stt_tui.lines import Change, Position, moved, pushed
+from stt_tui.spacing import joined
 
 Utterance = tuple[int, int]  # which dictation, and which utterance of it
 

@@ -13,7 +13,7 @@ from stt.v1 import stt_pb2_grpc
 
 from benchmarks.recorded import RECORDINGS, Recording
 from benchmarks.service import Service
-from stt_service.weights import models_folder
+from stt_service.models.store import models_folder
 
 
 @pytest.fixture(scope="session")

@@ -25,12 +25,12 @@ from benchmarks.gpu.agreement import Said, listen
 from benchmarks.gpu.reciting import SHAPES, make
 from benchmarks.gpu.speed import Candidate, Speed
 from benchmarks.recorded import RECORDINGS, Recording
-from stt_service.devices import Device, choose
-from stt_service.diagnostics import memory
-from stt_service.engine import Engine, ModelPlace
 from stt_service.errors import EngineFailed, ModelNotFound, StartFailed
-from stt_service.parameters import Parameters
-from stt_service.weights import models_folder, resolve
+from stt_service.models.devices import Device, choose
+from stt_service.models.store import models_folder, resolve
+from stt_service.settings.schema import Parameters
+from stt_service.telemetry.banner import memory
+from stt_service.whisper.engine import Engine, ModelPlace
 
 NO_GPU = 2
 MODELS = "base,tiny.en,tiny,medium,large-v3-turbo,large-v3"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from benchmarks.recorded import Recording
 from benchmarks.words import Errors, errors, plain
-from stt_service.transcript import DecodeOptions, Kind, Transcript, Window
+from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 WORSE_POINTS = 1.0  # of word errors than the CPU: the bar
 TOGETHER = 16  # MAX_BATCH

@@ -9,7 +9,7 @@ from typing import Self
 
 import psutil
 
-from stt_service.devices import gpus
+from stt_service.models.devices import gpus
 
 INTERVAL_S = 0.1
 

@@ -10,13 +10,13 @@ from statistics import median
 
 from benchmarks.gpu.memory import Peak
 from benchmarks.recorded import RECORDINGS
-from stt_service.audio import SAMPLE_RATE_HZ, Samples
-from stt_service.capacity import capacity
-from stt_service.devices import Device
-from stt_service.engine import Engine
-from stt_service.models import TEST_S, Models, Names, SelfTest, compute_plan, place, self_test, usable_cores
-from stt_service.parameters import Parameters
-from stt_service.transcript import Context, DecodeOptions, Kind, Window
+from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
+from stt_service.models.capacity import capacity
+from stt_service.models.devices import Device
+from stt_service.models.loader import TEST_S, Models, Names, SelfTest, compute_plan, place, self_test, usable_cores
+from stt_service.settings.schema import Parameters
+from stt_service.whisper.engine import Engine
+from stt_service.whisper.types import Context, DecodeOptions, Kind, Window
 
 STEP_S = 1.5  # from one stretch of speech to the next: they overlap, but end in other words
 DICTATION = "en/dictation"

@@ -16,7 +16,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 
 from benchmarks.short.variants import HOTWORDS, PROMPTS, Variant
-from stt_service.weights import models_folder, resolve
+from stt_service.models.store import models_folder, resolve
 
 MODEL = "base"
 COMPUTE_TYPE = "int8"

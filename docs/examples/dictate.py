@@ -7,7 +7,7 @@ import sys
 import wave
 from collections.abc import Iterator
 
-from stt_cli import AudioFormat, Connection, Final, Partial, Settings, StreamOptions, recognized
+from stt_client import AudioFormat, Connection, Final, Partial, Settings, StreamOptions, recognized
 
 
 def chunks(recording: wave.Wave_read) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ import sys
 import wave
 from collections.abc import AsyncIterator
 
-from stt_cli import AudioFormat, Final, Finalize, Input, Settings, StreamOptions, recognize
+from stt_client import AudioFormat, Final, Finalize, Input, Settings, StreamOptions, recognize
 
 
 async def source(recording: wave.Wave_read) -> AsyncIterator[Input]:

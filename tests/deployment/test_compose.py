@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from stt_service import config
-from stt_service.streams import GRACE_S
+from stt_service.rpc.stream import GRACE_S
+from stt_service.settings import environment as config
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
 PROFILES = ["", "monitoring", "cpu", "scale"]
 SERVERS = {"stt", "stt-cpu", "stt-replica"}
@@ -142,7 +142,7 @@ def test_servers_on_gpus_reserve_them(everything: Model) -> None:
 
 def test_the_servers_keep_the_health_check_of_their_images(everything: Model) -> None:
     for name in SERVERS:
-        assert everything[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "stt_service.probe"]
+        assert everything[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "stt_service.healthcheck"]
 
 
 def test_images_that_are_not_built_here_are_pinned(everything: Model) -> None:

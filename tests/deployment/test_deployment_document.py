@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stt_service import config
-from stt_service.devices import CUBLAS, DRIVER, Cuda, Device, choose, look_for_cuda
-from stt_service.diagnostics import fallback
 from stt_service.errors import EngineFailed, InvalidSetting
-from stt_service.models import not_started
-from stt_service.parameters import Parameters
+from stt_service.models.devices import CUBLAS, DRIVER, Cuda, Device, choose, look_for_cuda
+from stt_service.models.loader import not_started
+from stt_service.settings import environment
+from stt_service.settings.schema import Parameters
+from stt_service.telemetry.banner import fallback
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
 
 
@@ -50,12 +50,12 @@ def test_too_little_memory_is_told_in_these_words() -> None:
 @pytest.mark.parametrize("setting", [("BEAM_SIZE", "50")], ids=str)
 def test_a_value_that_will_not_do_is_told_in_these_words(setting: tuple[str, str]) -> None:
     with pytest.raises(InvalidSetting) as told:
-        config.load(dict([setting]))
+        environment.load(dict([setting]))
     assert str(told.value) in TEXT
 
 
 def test_a_misspelt_setting_is_told_in_these_words(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MAX_STREAM=4\n")
     with pytest.raises(InvalidSetting) as told:
-        config.load({}, tmp_path / ".env")
+        environment.load({}, tmp_path / ".env")
     assert str(told.value) in TEXT

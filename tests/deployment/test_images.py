@@ -10,14 +10,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from declared import requirements
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from stt_service.config import SETTINGS
-from stt_service.parameters import Parameters
+from stt_service.settings.environment import SETTINGS
+from stt_service.settings.schema import Parameters
+from tests.support.declared import requirements
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 GPU, CPU = "Dockerfile.gpu", "Dockerfile"
 BOTH = pytest.mark.parametrize("name", [GPU, CPU])
 HADOLINT = Path(sys.executable).with_name("hadolint")
@@ -102,7 +102,7 @@ def test_the_server_runs_as_nobody_of_the_machine(name: str) -> None:
 @BOTH
 def test_the_container_is_asked_told_and_stopped_as_the_server_expects(name: str) -> None:
     said = {word: text for stage in stages(name) for word, _, text in (line.partition(" ") for line in stage.lines)}
-    assert said["HEALTHCHECK"].endswith('CMD ["python", "-m", "stt_service.probe"]')
+    assert said["HEALTHCHECK"].endswith('CMD ["python", "-m", "stt_service.healthcheck"]')
     assert said["ENTRYPOINT"] == '["tini", "--", "stt-server"]'
     assert said["STOPSIGNAL"] == "SIGTERM"
     assert said["VOLUME"] == environment(name)["MODELS_DIR"] == "/models"

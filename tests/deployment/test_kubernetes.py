@@ -12,12 +12,12 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from stt_service import config
-from stt_service.metrics import Metrics
-from stt_service.parameters import Parameters
-from stt_service.streams import GRACE_S
+from stt_service.rpc.stream import GRACE_S
+from stt_service.settings import environment
+from stt_service.settings.schema import Parameters
+from stt_service.telemetry.metrics import Metrics
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docker" / "kubernetes"
 BIN = Path(sys.executable).parent
 DEFAULTS = Parameters.model_validate({})
@@ -83,8 +83,8 @@ def test_all_that_was_asked_for_is_there(manifests: list[Manifest]) -> None:
 
 def test_the_settings_are_ones_that_the_server_takes(manifests: list[Manifest]) -> None:
     settings = named(manifests, "ConfigMap", "stt-settings")["data"]
-    assert set(settings) <= config.SETTINGS
-    assert config.load({**settings, "SERVER_BIND": "0.0.0.0"}).warnings == ()  # noqa: S104
+    assert set(settings) <= environment.SETTINGS
+    assert environment.load({**settings, "SERVER_BIND": "0.0.0.0"}).warnings == ()  # noqa: S104
 
 
 def test_the_ports_are_the_defaults_of_the_settings(manifests: list[Manifest]) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from stt_service.metrics_reference import DOCUMENT, families, with_table
+from stt_service.telemetry.reference import DOCUMENT, families, with_table
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "docker" / "monitoring"
 DASHBOARD = MONITORING / "grafana" / "dashboards" / "dashboard.json"
 METRIC = re.compile(r"\b(?:stt|process)_\w+")
@@ -81,7 +81,7 @@ def test_the_dashboard_finds_its_source_and_shows_each_panel_once() -> None:
 
 def test_the_documents_table_is_that_of_the_code() -> None:
     document = DOCUMENT.read_text(encoding="utf-8")
-    assert document == with_table(document), "run python -m stt_service.metrics_reference --write"
+    assert document == with_table(document), "run python -m stt_service.telemetry.reference --write"
 
 
 def test_names_are_those_that_prometheus_recommends() -> None:

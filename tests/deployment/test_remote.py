@@ -12,9 +12,10 @@ from getpass import getuser
 from pathlib import Path
 
 import pytest
-from loopback_machine import LACKING, Machine, free_port, running
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.support.loopback_machine import LACKING, Machine, free_port, running
+
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {', '.join(LACKING)}")
 
 

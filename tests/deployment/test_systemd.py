@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from stt_service import config
-from stt_service.streams import GRACE_S
+from stt_service.rpc.stream import GRACE_S
+from stt_service.settings import environment
 
-UNIT = Path(__file__).parent.parent.parent / "docker" / "systemd" / "stt-server.service"
+UNIT = Path(__file__).parents[2] / "docker" / "systemd" / "stt-server.service"
 NO_SETTINGS = {"HF_HOME"}
 
 
@@ -50,4 +50,4 @@ def test_the_server_has_the_time_to_drain() -> None:
 
 def test_what_it_sets_are_settings() -> None:
     names = {pair.partition("=")[0] for value in values("Environment") for pair in value.split()}
-    assert names - NO_SETTINGS <= config.SETTINGS
+    assert names - NO_SETTINGS <= environment.SETTINGS

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from hosts import Host, hosts, need_hosts
 
 from benchmarks.broken_dictations import SETTINGS, Mortal, dictation
 from benchmarks.envoy import Envoy, balancing
+from tests.support.hosts import Host, hosts, need_hosts
 
 pytestmark = pytest.mark.model
 

@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
-from sounds import picture_only, silence, wav
 from stt.v1 import stt_pb2 as pb
-from wire_client import Request, Stub, assert_orderly, audio, chunks, health, spoken, streamed
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service
+from tests.support.sounds import picture_only, silence, wav
+from tests.support.wire_client import Request, Stub, assert_orderly, audio, chunks, health, spoken, streamed
 
 pytestmark = pytest.mark.model
 

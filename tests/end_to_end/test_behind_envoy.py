@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from benchmarks.broken_dictations import BYTES_MS, Mortal, Told, dictated, dictation
 from benchmarks.envoy import Envoy, balancing
-from stt_cli.events import Connection, ConnectionState
+from stt_client.events import Connection, ConnectionState
 
 pytestmark = pytest.mark.model
 

@@ -10,19 +10,19 @@ from collections.abc import Mapping
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
-from hearing import Hearing
-from held_server import HeldEngine
-from operated import operated
-from operator_client import only_session, operator, refusal, status
-from sounds import silence
 from stt.v1 import control_pb2 as pb
 from stt.v1 import stt_pb2
-from wire_client import Request, assert_orderly, audio, health, streamed
 
 from benchmarks.recorded import Recording
-from stt_service.access import Accesses
-from stt_service.parameters import Parameters
+from stt_service.access.credentials import Accesses
 from stt_service.server import Server
+from stt_service.settings.schema import Parameters
+from tests.support.hearing import Hearing
+from tests.support.held_server import HeldEngine
+from tests.support.operated import operated
+from tests.support.operator_client import only_session, operator, refusal, status
+from tests.support.sounds import silence
+from tests.support.wire_client import Request, assert_orderly, audio, health, streamed
 
 pytestmark = pytest.mark.timeout(60)
 FINALIZE = Request(finalize=stt_pb2.Finalize())

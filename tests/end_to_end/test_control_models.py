@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from grpc import StatusCode
-from hearing import Hearing
-from held_server import HeldEngine
-from operated import operated
-from operator_client import Stub, models, refusal, status
 from stt.v1 import control_pb2 as pb
-from wire_client import health
 
 from benchmarks.recorded import Recording
+from tests.support.hearing import Hearing
+from tests.support.held_server import HeldEngine
+from tests.support.operated import operated
+from tests.support.operator_client import Stub, models, refusal, status
+from tests.support.wire_client import health
 
 pytestmark = pytest.mark.timeout(60)
 BOTH = (pb.ROLE_FINALS, pb.ROLE_PARTIALS)

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from grpc import StatusCode
-from hearing import Hearing
-from operated import operated
-from operator_client import refusal, set_to
 from stt.v1 import control_pb2 as pb
 from stt.v1 import stt_pb2
-from wire_client import Call, Request, audio, streamed
 
 from benchmarks.recorded import Recording
-from stt_service.parameters import Parameters
+from stt_service.settings.schema import Parameters
+from tests.support.hearing import Hearing
+from tests.support.operated import operated
+from tests.support.operator_client import refusal, set_to
+from tests.support.wire_client import Call, Request, audio, streamed
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -95,6 +95,6 @@ async def test_a_language_that_the_model_does_not_know_is_no_setting() -> None:
 async def test_the_log_tells_more_at_once(root: logging.Logger) -> None:
     async with operated(Hearing()) as at:
         await set_to(at.control, LOG_LEVEL="debug")
-        assert logging.getLogger("stt_service.control").isEnabledFor(logging.DEBUG)
+        assert logging.getLogger("stt_service.control.servicer").isEnabledFor(logging.DEBUG)
         await set_to(at.control, LOG_LEVEL="error")
-        assert not logging.getLogger("stt_service.control").isEnabledFor(logging.WARNING)
+        assert not logging.getLogger("stt_service.control.servicer").isEnabledFor(logging.WARNING)

@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from servers import COMMON
-from tmux import Terminal, terminal
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service, ServiceFailed
 from benchmarks.words import errors, plain
-from stt_cli.decoding import open_file
+from stt_client.audio.decode import open_file
+from tests.support.servers import COMMON
+from tests.support.tmux import Terminal, terminal
 
 pytestmark = pytest.mark.model
 

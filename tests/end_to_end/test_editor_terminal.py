@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from tmux import Terminal, terminal
 
 from benchmarks.recorded import Recording
-from stt_cli.decoding import open_file
+from stt_client.audio.decode import open_file
+from tests.support.tmux import Terminal, terminal
 
 RUSSIAN = "Ваш звонок является первым в очереди и будет обслужен первым доступным оператором."
 

@@ -13,11 +13,11 @@ import grpc
 import pytest
 import yaml
 from grpc import StatusCode
-from made_certificates import Authority
-from servers import COMMON, Server
-from wire_client import Call, config, connected, stub_on
 
 from benchmarks.envoy import balancing
+from tests.support.made_certificates import Authority
+from tests.support.servers import COMMON, Server
+from tests.support.wire_client import Call, config, connected, stub_on
 
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
 SETTINGS = {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en"}

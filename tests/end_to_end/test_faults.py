@@ -15,14 +15,14 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-import cli_process
 import pytest
 import pytest_asyncio
 
 from benchmarks.broken_dictations import BYTES_MS, Mortal, Told, dictated, dictation
 from benchmarks.cutting_proxy import proxying
 from benchmarks.stalls import printed, stall_place, stalled_at, write_wav
-from stt_cli.events import Connection, ConnectionState
+from stt_client.events import Connection, ConnectionState
+from tests.support import cli_process
 
 pytestmark = pytest.mark.model
 

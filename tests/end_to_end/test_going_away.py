@@ -13,13 +13,13 @@ import pytest
 import pytest_asyncio
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from servers import COMMON, Server
-from sounds import silence
 from stt.v1 import stt_pb2 as pb
-from wire_client import Call, Heard, Stub, assert_orderly, config, connected
 
 from benchmarks.recorded import Recording
 from benchmarks.words import errors, plain
+from tests.support.servers import COMMON, Server
+from tests.support.sounds import silence
+from tests.support.wire_client import Call, Heard, Stub, assert_orderly, config, connected
 
 pytestmark = pytest.mark.model
 

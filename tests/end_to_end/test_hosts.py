@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hosts import Host, hosts, need_hosts
+
+from tests.support.hosts import Host, hosts, need_hosts
 
 need_hosts()
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from servers import COMMON, STT_SERVER
-from weights_stand_ins import COMMIT, Site
 
 from benchmarks.service import ANY_PORTS
+from tests.support.servers import COMMON, STT_SERVER
+from tests.support.weights_stand_ins import COMMIT, Site
 
 PATIENCE_S = 60
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

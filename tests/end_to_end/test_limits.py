@@ -16,18 +16,18 @@ import pytest
 import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
-from servers import COMMON, Server
-from sounds import silence
 from stt.v1 import stt_pb2 as pb
-from wire_client import Call, Request, Stub, audio, chunks, config, connected, spoken, streamed
 
 from benchmarks.recorded import FOLDER, Recording
+from tests.support.servers import COMMON, Server
+from tests.support.sounds import silence
+from tests.support.wire_client import Call, Request, Stub, audio, chunks, config, connected, spoken, streamed
 
 pytestmark = pytest.mark.model
 
 IDLE_S = 5
 LIMITS = {"MAX_STREAMS": "2", "IDLE_TIMEOUT": str(IDLE_S), "MAX_STREAM_DURATION": "20"}
-DOOMED = Path(__file__).with_name("doomed_client.py")
+DOOMED = Path(__file__).parents[1] / "support" / "doomed_client.py"
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -8,10 +8,10 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
-from sounds import silence
-from wire_client import Call, Heard, Stub, assert_orderly, chunks, config
 
 from benchmarks.recorded import Recording
+from tests.support.sounds import silence
+from tests.support.wire_client import Call, Heard, Stub, assert_orderly, chunks, config
 
 pytestmark = pytest.mark.model
 

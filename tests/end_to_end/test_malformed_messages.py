@@ -21,10 +21,10 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
-from held_server import HeldEngine, serving
 from stt.v1 import control_pb2, stt_pb2
 
 from stt_service.server import Server
+from tests.support.held_server import HeldEngine, serving
 
 CASES = int(os.environ.get("FUZZ_CASES", "600"))
 FAULTS = {StatusCode.UNKNOWN, StatusCode.INTERNAL, StatusCode.DEADLINE_EXCEEDED, StatusCode.CANCELLED}

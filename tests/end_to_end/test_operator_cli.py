@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from cli_process import Outcome, outcome, start
 from grpc import StatusCode
-from hearing import Hearing
-from held_server import serving
 from stt.v1 import stt_pb2
-from wire_client import Call, Request, connected
 
-from stt_service.tokens import line, new_token
+from stt_service.access.tokens import line, new_token
+from tests.support.cli_process import Outcome, outcome, start
+from tests.support.hearing import Hearing
+from tests.support.held_server import serving
+from tests.support.wire_client import Call, Request, connected
 
 Cli = Callable[..., Coroutine[Any, Any, Outcome]]
 

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hosts import Host, hosts, need_hosts
-from made_certificates import DAY, Authority
-from servers import COMMON, STT_SERVER, Server
 
 from benchmarks.recorded import FOLDER
 from benchmarks.service import ANY_PORTS
-from stt_service.authentication import REFUSAL
-from stt_service.tokens import line, new_token
+from stt_service.access.tokens import line, new_token
+from stt_service.rpc.auth_interceptor import REFUSAL
+from tests.support.hosts import Host, hosts, need_hosts
+from tests.support.made_certificates import DAY, Authority
+from tests.support.servers import COMMON, STT_SERVER, Server
 
 need_hosts()
 pytestmark = pytest.mark.model
 
-CLIENT = Path(__file__).with_name("refused_client.py")
+CLIENT = Path(__file__).parents[1] / "support" / "refused_client.py"
 TOKEN, OPERATOR = new_token(), new_token()
 LET_IN = {"status": "OK", "events": ["started"], "said": [""]}
 REFUSED = {"status": "UNAUTHENTICATED", "said": [REFUSAL]}

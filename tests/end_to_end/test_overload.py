@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 from grpc import StatusCode
-from held_server import HeldEngine, serving
 from stt.v1 import stt_pb2 as pb
-from wire_client import Call, Request, Stub, audio, connected
 
 from benchmarks.recorded import Recording
-from stt_service.answers import REFUSED_HEADER
+from stt_service.rpc.status_mapping import REFUSED_HEADER
+from tests.support.held_server import HeldEngine, serving
+from tests.support.wire_client import Call, Request, Stub, audio, connected
 
 pytestmark = pytest.mark.timeout(60)
 FINALIZE = Request(finalize=pb.Finalize())

@@ -15,18 +15,18 @@ import jsonschema
 import pytest
 import srt
 import webvtt
-from sounds import silence, wav
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service
 from benchmarks.words import errors, plain
-from stt_cli.decoding import open_file
+from stt_client.audio.decode import open_file
+from tests.support.sounds import silence, wav
 
 pytestmark = pytest.mark.model
 
 STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
 QUESTION = "en/brooklyn-bridge"
-SCHEMA = json.loads((Path(__file__).parent.parent.parent / "docs" / "recognize.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "recognize.schema.json").read_text())
 
 
 async def start(service: Service | str, *arguments: str) -> Process:

@@ -14,16 +14,16 @@ import pytest_asyncio
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from held_server import HeldEngine, serving
-from operator_client import operator, refusal
-from raw_http2 import RawConnection, announced, raw
 from stt.v1 import control_pb2, stt_pb2
-from wire_client import Call, config, connected, health
 
-from stt_service.gate import CHECKS, HEALTH_CHECK, MAX_NAME
-from stt_service.receiving import METADATA_BYTES
+from stt_service.access.tokens import line, new_token
+from stt_service.rpc.health import CHECKS, HEALTH_CHECK, MAX_NAME
+from stt_service.rpc.request_reader import METADATA_BYTES
 from stt_service.server import BOUNDS, DATA_MESSAGE_BYTES, REFLECTION, SERVICE, Server
-from stt_service.tokens import line, new_token
+from tests.support.held_server import HeldEngine, serving
+from tests.support.operator_client import operator, refusal
+from tests.support.raw_http2 import RawConnection, announced, raw
+from tests.support.wire_client import Call, config, connected, health
 
 ANN = new_token()
 LARGE = announced(DATA_MESSAGE_BYTES - 1000, b"\x0a")

@@ -8,12 +8,12 @@ import pytest
 import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
-from sounds import silence
 from stt.v1 import stt_pb2 as pb
-from wire_client import Call, Request, Stub, audio, chunks, config, connected, health, spoken, streamed
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service
+from tests.support.sounds import silence
+from tests.support.wire_client import Call, Request, Stub, audio, chunks, config, connected, health, spoken, streamed
 
 pytestmark = pytest.mark.model
 

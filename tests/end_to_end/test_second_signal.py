@@ -6,11 +6,11 @@ import signal
 from collections.abc import Mapping
 
 import pytest
-from servers import COMMON, Server
-from wire_client import Call, config, connected
 
 from benchmarks.recorded import Recording
 from benchmarks.service import ServiceFailed
+from tests.support.servers import COMMON, Server
+from tests.support.wire_client import Call, config, connected
 
 pytestmark = pytest.mark.model
 CHEAP = {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en"}

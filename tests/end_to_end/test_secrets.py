@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 from grpc import StatusCode
-from servers import COMMON, Server
-from wire_client import Call, config, connected
 
-from stt_service.tokens import line, new_token
+from stt_service.access.tokens import line, new_token
+from tests.support.servers import COMMON, Server
+from tests.support.wire_client import Call, config, connected
 
 pytestmark = pytest.mark.model
 

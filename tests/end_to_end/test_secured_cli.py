@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from cli_process import Outcome, outcome, start
-from held_server import HeldEngine, serving
-from made_certificates import DAY, Authority
-from sounds import silence
 
+from stt_service.access.tokens import line, new_token
 from stt_service.server import Server
-from stt_service.tokens import line, new_token
+from tests.support.cli_process import Outcome, outcome, start
+from tests.support.held_server import HeldEngine, serving
+from tests.support.made_certificates import DAY, Authority
+from tests.support.sounds import silence
 
 TOKEN, OPERATOR = new_token(), new_token()
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-import virtual_room
-from virtual_room import Room
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service
 from benchmarks.words import errors, plain
+from tests.support import virtual_room
+from tests.support.virtual_room import Room
 
 LACKING = virtual_room.lacking()
 pytestmark = [pytest.mark.model, pytest.mark.skipif(LACKING is not None, reason=f"This machine lacks {LACKING}.")]

@@ -13,12 +13,12 @@ import pytest
 import pytest_asyncio
 from grpc import StatusCode
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from made_certificates import Authority
-from servers import COMMON, Server, run_server
-from wire_client import Heard, config, connected, health, streamed
 
 from benchmarks.service import Service
-from stt_service.tokens import parse
+from stt_service.access.tokens import parse
+from tests.support.made_certificates import Authority
+from tests.support.servers import COMMON, Server, run_server
+from tests.support.wire_client import Heard, config, connected, health, streamed
 
 pytestmark = pytest.mark.model
 

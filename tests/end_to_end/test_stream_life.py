@@ -8,12 +8,12 @@ from itertools import pairwise
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
-from sounds import silence
 from stt.v1 import stt_pb2 as pb
-from wire_client import Call, Request, Stub, assert_orderly, audio, config
 
 from benchmarks.recorded import Recording
 from benchmarks.words import errors, plain
+from tests.support.sounds import silence
+from tests.support.wire_client import Call, Request, Stub, assert_orderly, audio, config
 
 pytestmark = pytest.mark.model
 

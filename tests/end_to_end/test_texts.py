@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 import pytest
 from grpc import StatusCode
-from sounds import encoded, wav
 from stt.v1 import stt_pb2 as pb
-from wire_client import Heard, Request, Stub, assert_orderly, audio, chunks, config, spoken, streamed
 
 from benchmarks.recorded import Recording
 from benchmarks.words import errors, plain
+from tests.support.sounds import encoded, wav
+from tests.support.wire_client import Heard, Request, Stub, assert_orderly, audio, chunks, config, spoken, streamed
 
 pytestmark = pytest.mark.model
 

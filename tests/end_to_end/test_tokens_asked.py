@@ -16,14 +16,14 @@ import pytest_asyncio
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from held_server import HeldEngine, serving
-from operator_client import operator, refusal
 from stt.v1 import control_pb2, stt_pb2
-from wire_client import Call, Heard, audio, config, connected
 
-from stt_service.authentication import REFUSAL
+from stt_service.access.tokens import line, new_token
+from stt_service.rpc.auth_interceptor import REFUSAL
 from stt_service.server import Server
-from stt_service.tokens import line, new_token
+from tests.support.held_server import HeldEngine, serving
+from tests.support.operator_client import operator, refusal
+from tests.support.wire_client import Call, Heard, audio, config, connected
 
 ANN, OPERATOR = new_token(), new_token()
 REFUSED = (StatusCode.UNAUTHENTICATED, REFUSAL)

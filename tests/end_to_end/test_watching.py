@@ -16,14 +16,14 @@ from urllib.request import urlopen
 import pytest
 import pytest_asyncio
 from grpc import StatusCode
-from held_server import HeldEngine, serving
-from servers import COMMON, Server, run_server
 from stt.v1 import stt_pb2 as pb
-from wire_client import Call, Heard, Request, audio, config, connected, streamed
 
 from benchmarks.broken_dictations import free_port
 from benchmarks.recorded import Recording
-from stt_service import logs
+from stt_service.telemetry import logs
+from tests.support.held_server import HeldEngine, serving
+from tests.support.servers import COMMON, Server, run_server
+from tests.support.wire_client import Call, Heard, Request, audio, config, connected, streamed
 
 pytestmark = pytest.mark.model
 

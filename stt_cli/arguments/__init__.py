@@ -1,0 +1,1 @@
+"""What the command line accepts: parameter types, options and the parsed request."""

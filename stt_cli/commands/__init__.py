@@ -1,0 +1,1 @@
+"""The commands of stt-cli: parse, call, print, exit code."""

@@ -1,0 +1,1 @@
+"""Commands for operators: status, settings, models, sessions and drain."""

@@ -1,0 +1,1 @@
+"""`stt-cli doctor`: checks of the machine, the microphone and the server."""

@@ -1,0 +1,1 @@
+"""Where recognized text and progress are written: terminal, files, clipboard."""

@@ -1,0 +1,1 @@
+"""Sources of audio: recordings, pipes and microphones."""

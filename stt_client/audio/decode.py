@@ -1,0 +1,167 @@
+"""Turns a file or a pipe into a format and chunks of 100 ms.
+
+Blocking code for a thread of its own (`sources.py`). Containers are decoded by `stt_media`, which is loaded when used:
+to mono, by whitelists, without anything that a recording names. Headerless audio is passed on as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Protocol
+
+from stt_client.errors import NotAudio, SourceError
+from stt_client.events import AudioFormat
+
+CHUNK_MS = 100
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000  # what the server takes
+FALLBACK_RATE_HZ = 48_000  # for a recording outside of them
+# Recorders that write to a pipe cannot go back to the header and write a placeholder of 2 GiB or more:
+# arecord 0x80000000, sox 0x7FFFFFFF - 36, ffmpeg 0xFFFFFFFF.
+WAV_PLACEHOLDER_BYTES = 0x7FFF_0000
+MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")  # in the first frame
+HEAD_BYTES = 4096
+
+Warn = Callable[[str], None]
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """Decoded sound: closing `chunks` closes what it is read from."""
+
+    format: AudioFormat
+    chunks: Iterator[bytes]
+    duration_ms: float | None = None  # None: it does not say
+
+
+def open_file(path: Path, warn: Warn, track: int | None = None) -> Recording:
+    """Open a recording in any container of the whitelist, mixed to one channel; `track`: from 1, among its audio.
+
+    Raises:
+        SourceError: when it cannot be read, or has no such track.
+        NotAudio: when it can, and there is no sound in it.
+    """
+    try:
+        file = path.open("rb")
+        with _closed_on_error(file):
+            return _open(file, str(path), warn, track, _states_length(file, path, warn))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def _closed_on_error(file: BufferedReader) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_stream(stream: Readable, name: str, warn: Warn, track: int | None = None) -> Recording:
+    """Open a container in anything that can be read; one that cannot seek is read from its beginning to its end."""
+    return _open(stream, name, warn, track, states_length=None)
+
+
+def open_raw(pipe: Readable, name: str, audio_format: AudioFormat, warn: Warn = lambda sentence: None) -> Recording:
+    """Open headerless sound; a chunk is as long as what has come, so that a slow pipe adds no delay."""
+    chunk_bytes = audio_format.size_bytes(CHUNK_MS)
+    first = pipe.read(chunk_bytes)
+    if not first:
+        raise NotAudio(f"{name} is empty.")
+    return Recording(audio_format, _whole_samples(_read_all(pipe, first, chunk_bytes), name, audio_format, warn))
+
+
+def _read_all(pipe: Readable, first: bytes, chunk_bytes: int) -> Iterator[bytes]:
+    yield first
+    while chunk := pipe.read(chunk_bytes):
+        yield chunk
+
+
+def _whole_samples(chunks: Iterator[bytes], name: str, audio_format: AudioFormat, warn: Warn) -> Iterator[bytes]:
+    """Yield the chunks, cut where samples end; what is left over at the end is no sample."""
+    size, held = audio_format.frame_bytes, b""
+    for chunk in chunks:
+        data = held + chunk
+        whole = len(data) // size * size
+        held = data[whole:]
+        if whole:
+            yield data[:whole]
+    if held:
+        warn(f"{name} ends inside a sample: its last {len(held)} of {size} bytes are left out. Is --raw right?")
+
+
+def _states_length(file: BufferedReader, path: Path, warn: Warn) -> bool | None:
+    """Return whether the header of a file states its length; None: that follows from its container.
+
+    Raises:
+        NotAudio: it is empty.
+    """
+    head = file.peek(HEAD_BYTES)[:HEAD_BYTES]
+    if not head:
+        raise NotAudio(f"{path} is empty.")
+    if head[:4] != b"RIFF":
+        return _mp3_states_length(file, head) or None
+    promised = int.from_bytes(head[4:8], "little")
+    if promised >= WAV_PLACEHOLDER_BYTES:
+        return False
+    if file.seekable() and path.stat().st_size < promised:
+        warn(f"{path} is cut short: its header promises more audio than there is.")  # FFmpeg does not report it
+    return None
+
+
+def _mp3_states_length(file: BufferedReader, head: bytes) -> bool:
+    """Return whether it is an MP3 whose first frame, after an ID3 tag, has the number of frames."""
+    if head[:3] == b"ID3" and file.seekable():
+        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+        file.seek(10 + size)
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+    return head[:1] == b"\xff" and any(tag in head for tag in MP3_LENGTH_TAGS)
+
+
+def _open(file: Readable, name: str, warn: Warn, track: int | None, states_length: bool | None) -> Recording:
+    from stt_media.errors import EmptyError, MediaError, NoAudioTrackError, NoSuchTrackError
+    from stt_media.recording import Recording as Media  # a quarter of a second
+
+    try:
+        media = Media(file, lambda phrase: warn(f"{name} {phrase}"), track, states_length)
+    except (NoAudioTrackError, EmptyError) as error:
+        raise NotAudio(f"{name} has no sound in it.") from error
+    except NoSuchTrackError as error:
+        raise SourceError(f"{name}: {error}.") from error
+    except MediaError as error:
+        raise NotAudio(f"{name} is no recording that can be read, or is damaged: {error}.") from error
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {error.strerror or error}.") from error
+    rate_hz = media.rate_hz if MIN_RATE_HZ <= media.rate_hz <= MAX_RATE_HZ else FALLBACK_RATE_HZ
+    audio_format = AudioFormat(rate_hz)
+    duration_ms = None if media.length_s is None else media.length_s * 1000
+    return Recording(audio_format, _chunks(media.samples(rate_hz), file, name, audio_format), duration_ms)
+
+
+def _chunks(samples: Iterator[bytes], file: Readable, name: str, audio_format: AudioFormat) -> Iterator[bytes]:
+    """Yield chunks of 100 ms, then close the file, if it is one that can be closed.
+
+    Raises:
+        SourceError: it cannot be read any further.
+    """
+    size, waiting = audio_format.size_bytes(CHUNK_MS), bytearray()
+    with file if isinstance(file, BufferedReader) else nullcontext():
+        try:
+            for part in samples:
+                waiting += part
+                for start in range(0, len(waiting) // size * size, size):
+                    yield bytes(waiting[start : start + size])
+                del waiting[: len(waiting) // size * size]
+        except OSError as error:
+            raise SourceError(f"{name} cannot be read any further: {error.strerror}.") from error
+        if waiting:
+            yield bytes(waiting)

@@ -1,0 +1,68 @@
+"""What a microphone is to those who use one: how it is described, chosen, started and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from stt_client.errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDescription:
+    index: int
+    name: str
+    sample_rate_hz: int
+    channels: int
+    is_default: bool
+
+
+class Ears(Protocol):
+    """Takes what a device records, on any thread."""
+
+    def deliver(self, chunk: bytes) -> None:
+        """16-bit mono."""
+
+    def warn(self, sentence: str) -> None: ...
+
+    def end(self) -> None:
+        """That was all there is to hear."""
+
+    def lose(self) -> None:
+        """The device went away, and nobody asked for that."""
+
+
+class Device(Protocol):
+    """A microphone, chosen and not yet recording."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def sample_rate_hz(self) -> int: ...
+
+    def start(self, ears: Ears) -> None:
+        """Record from now on."""
+
+    def stop(self) -> None: ...
+
+
+OpenDevice = Callable[[str | None], Device]
+
+
+def choose(devices: list[DeviceDescription], name: str | None) -> DeviceDescription:
+    """Return the default device, or the first whose name has the words in it, whatever their case.
+
+    Raises:
+        SourceError: when there is none.
+    """
+    if not devices:
+        raise SourceError("there is no microphone on this machine.")
+    if name is None:
+        return next((device for device in devices if device.is_default), devices[0])
+    for device in devices:
+        if name.casefold() in device.name.casefold():
+            return device
+    names = ", ".join(device.name for device in devices)
+    raise SourceError(f"no microphone has {name!r} in its name; there are: {names}.")

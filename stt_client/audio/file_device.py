@@ -1,0 +1,53 @@
+"""A microphone that plays a recording at the pace of speech, for tests and demos: `--device file:PATH`.
+
+From the first sample on what it records goes the way of a real one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from stt_client.audio.decode import Recording, open_file
+from stt_client.audio.devices import Ears
+from stt_client.audio.sources import paced
+from stt_client.errors import SourceError
+
+
+class PlayedDevice:
+    """Begins to speak when it is started, at the recording's own rate; its end is the end of the recording."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the recording.
+
+        Raises:
+            SourceError: when it cannot be read or has no sound in it.
+        """
+        self._warnings = list[str]()
+        self._recording = open_file(path, self._warnings.append)
+        self._stopped = threading.Event()
+        self.name = path.name
+        self.sample_rate_hz = self._recording.format.sample_rate_hz
+
+    def start(self, ears: Ears) -> None:
+        threading.Thread(target=self._play, args=(ears,), daemon=True, name="played microphone").start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _play(self, ears: Ears) -> None:
+        try:
+            self._deliver(self._recording, ears)
+        except SourceError as error:
+            ears.warn(str(error))
+        for sentence in self._warnings:
+            ears.warn(sentence)
+        if not self._stopped.is_set():
+            ears.end()
+
+    def _deliver(self, recording: Recording, ears: Ears) -> None:
+        for chunk in paced(recording, self._stopped.wait, time.monotonic):
+            if self._stopped.is_set():
+                return
+            ears.deliver(chunk)

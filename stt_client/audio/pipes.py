@@ -1,0 +1,127 @@
+"""Recordings that come through a pipe, whatever their container.
+
+Most containers are decoded while they come. An MP4 whose index is at its end is not: it is copied to a temporary file
+first. What the first attempt to decode has read goes to that file, so nothing is lost between the two attempts.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from io import FileIO
+from typing import IO, TypeVar
+
+from stt_client.audio.decode import Readable, Recording, Warn, open_stream
+from stt_client.errors import NotAudio, SourceError
+
+MEMORY_BYTES = 8 * 1024**2  # then the copy is on disk
+COPIED_BYTES = 4 * 1024**3  # a film of some hours
+BLOCK_BYTES = 1024**2
+MP4_BOXES = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip", b"pnot"})  # that an MP4 or MOV file begins with
+
+FileT = TypeVar("FileT", IO[bytes], FileIO)
+
+
+def open_pipe(
+    pipe: Readable, name: str, warn: Warn, track: int | None = None, copied_bytes: int = COPIED_BYTES
+) -> Recording:
+    """Open what comes through a pipe.
+
+    Raises:
+        SourceError: when it cannot be read, or is too long to be copied.
+        NotAudio: when there is no sound in it.
+    """
+    if isinstance(pipe, FileIO) and stat.S_ISREG(os.fstat(pipe.fileno()).st_mode):  # as after `< FILE`
+        return open_stream(pipe, name, warn, track)
+    copy = _Copy(pipe, name, copied_bytes)
+    with closing(copy):
+        try:
+            return open_stream(copy, name, warn, track)
+        except NotAudio as error:
+            return _open_copy(copy, name, warn, track, error)
+
+
+def _open_copy(copy: _Copy, name: str, warn: Warn, track: int | None, error: NotAudio) -> Recording:
+    """Open a recording that could not be decoded without seeking."""
+    if copy.is_empty:
+        raise NotAudio(f"{name} is empty.") from error
+    if not copy.needs_seeking:
+        raise error
+    return closing_with(copy.complete(), lambda file: open_stream(file, name, warn, track))
+
+
+def closing_with(file: FileT, opened: Callable[[FileT], Recording]) -> Recording:
+    """Open a recording in the file, which is closed when the recording is over."""
+    try:
+        recording = opened(file)
+    except BaseException:
+        file.close()
+        raise
+    return replace(recording, chunks=_closing(file, recording.chunks))
+
+
+def _closing(file: IO[bytes] | FileIO, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    with file:
+        yield from chunks
+
+
+class _Copy:
+    """Reads from a pipe, and until it is closed copies what was read."""
+
+    def __init__(self, pipe: Readable, name: str, limit_bytes: int) -> None:
+        self._pipe = pipe
+        self._name = name
+        self._limit_bytes = limit_bytes
+        self._file: IO[bytes] | None = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
+        self._copied_bytes = 0
+        self._head = b""
+        self._has_ended = False
+
+    @property
+    def is_empty(self) -> bool:
+        return self._has_ended and not self._head
+
+    @property
+    def needs_seeking(self) -> bool:
+        """Whether another attempt is worthwhile: it may be an MP4, or all of it is there anyway."""
+        return self._has_ended or self._head[4:8] in MP4_BOXES
+
+    def read(self, size: int, /) -> bytes:
+        content = self._pipe.read(size) or b""
+        self._has_ended = not content
+        self._head = (self._head + content[:8])[:8]
+        if self._file is not None:
+            self._append(self._file, content)
+        return content
+
+    def close(self) -> None:
+        """Keep no copy from now on; the pipe can still be read."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def complete(self) -> IO[bytes]:
+        """Read the rest; return the whole, to be read from its beginning."""
+        assert self._file is not None
+        while not self._has_ended:
+            self.read(BLOCK_BYTES)
+        file, self._file = self._file, None
+        file.seek(0)
+        return file
+
+    def _append(self, file: IO[bytes], content: bytes) -> None:
+        self._copied_bytes += len(content)
+        if self._copied_bytes > self._limit_bytes:
+            raise SourceError(
+                f"{self._name} is longer than {self._limit_bytes // 1024**2} MiB and its index is at its end:"
+                " save it to a file and name that."
+            )
+        try:
+            file.write(content)
+        except OSError as error:
+            folder = tempfile.gettempdir()
+            raise SourceError(f"{self._name} cannot be copied to {folder}: {error.strerror}.") from error

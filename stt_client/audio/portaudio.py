@@ -1,0 +1,131 @@
+"""The microphones of this machine, through PortAudio: each at its own rate, 16-bit mono, in chunks of 100 ms.
+
+The only file that knows `sounddevice`, which it loads when used: without PortAudio everything else works.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import ModuleType
+from typing import Protocol
+
+from stt_client.audio.decode import CHUNK_MS
+from stt_client.audio.devices import DeviceDescription, Ears
+from stt_client.errors import SourceError
+
+TIMEOUT_S = 10.0  # for another thread to be done with PortAudio
+_use = threading.Lock()
+
+
+@contextmanager
+def exclusive(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
+    """Have PortAudio to oneself: neither it nor its import can be begun, ended or asked by two threads at once.
+
+    Raises:
+        SourceError: when another thread is in it for that long.
+    """
+    if not _use.acquire(timeout=timeout_s):
+        raise SourceError("the microphones do not answer: PortAudio is still looking for them.")
+    try:
+        yield
+    finally:
+        _use.release()
+
+
+def load_sounddevice(
+    load: Callable[[str], ModuleType] = importlib.import_module, loaded: Mapping[str, ModuleType] = sys.modules
+) -> ModuleType:
+    """Return the module, with the devices that are there now. No stream of it may be open.
+
+    Raises:
+        SourceError: saying what to install.
+    """
+    try:
+        if library := loaded.get("sounddevice"):
+            _list_anew(library)
+            return library
+        return load("sounddevice")
+    except ImportError as error:
+        raise SourceError("the microphone needs the Python package sounddevice: install it.") from error
+    except OSError as error:
+        raise SourceError(
+            "the microphone needs the library PortAudio: install it (Debian, Ubuntu: libportaudio2)."
+        ) from error
+    except Exception as error:  # PortAudioError, of a module that is not there to name it
+        raise SourceError(f"PortAudio cannot be used: {error}.") from error
+
+
+def _list_anew(library: ModuleType) -> None:
+    """Have PortAudio look for devices again: it does so only where it begins (sounddevice has no name for that)."""
+    library._terminate()
+    library._initialize()
+
+
+def list_devices(library: ModuleType) -> list[DeviceDescription]:
+    """Return the devices that can record, in PortAudio's order.
+
+    Raises:
+        SourceError: when PortAudio cannot list them.
+    """
+    try:
+        default, devices = library.default.device[0], library.query_devices()
+    except library.PortAudioError as error:
+        raise SourceError(f"the microphones cannot be listed: {error}.") from error
+    return [
+        DeviceDescription(
+            index,
+            device["name"],
+            round(device["default_samplerate"]),
+            device["max_input_channels"],
+            index == default,
+        )
+        for index, device in enumerate(devices)
+        if device["max_input_channels"] > 0
+    ]
+
+
+class CallbackStatus(Protocol):
+    input_overflow: bool
+
+
+class PortAudioDevice:
+    def __init__(self, library: ModuleType, description: DeviceDescription) -> None:
+        self.name = description.name
+        self.sample_rate_hz = description.sample_rate_hz
+        self._library = library
+        self._index = description.index
+        self._stopping = False
+
+    def start(self, ears: Ears) -> None:
+        def record(sound: bytes, _frames: int, _time: object, status: CallbackStatus) -> None:
+            if status.input_overflow:
+                ears.warn("this machine is too busy to record: a moment of speech was lost.")
+            ears.deliver(bytes(sound))
+
+        def finished() -> None:
+            if not self._stopping:
+                ears.lose()
+
+        try:
+            self._stream = self._library.RawInputStream(
+                samplerate=self.sample_rate_hz,
+                blocksize=self.sample_rate_hz * CHUNK_MS // 1000,
+                device=self._index,
+                channels=1,
+                dtype="int16",
+                callback=record,
+                finished_callback=finished,
+            )
+            self._stream.start()
+        except (self._library.PortAudioError, ValueError, OSError) as error:
+            self._stopping = True
+            raise SourceError(f"the microphone {self.name} cannot be opened: {error}.") from error
+
+    def stop(self) -> None:
+        self._stopping = True
+        with suppress(self._library.PortAudioError):  # of a device that is gone
+            self._stream.close()

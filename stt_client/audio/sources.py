@@ -1,0 +1,223 @@
+"""Where audio comes from: files, folders, stdin (the microphone has its own file).
+
+A source fills a bounded queue from a thread that it may leave behind: a read from a pipe that never returns
+holds up neither the loop nor the end of the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from typing import Protocol
+
+from stt_client.audio.decode import Readable, Recording, Warn, open_file, open_raw
+from stt_client.audio.pipes import closing_with, open_pipe
+from stt_client.errors import ClientError, SourceError
+from stt_client.events import AudioFormat
+
+QUEUED_CHUNKS = 8  # enough that decoding and sending overlap
+STDIN = "-"
+WRITER_S = 2.0  # after which one who waits for a FIFO's writer is told
+
+
+class Listener(Protocol):
+    """Hears what happens in a source, on the loop."""
+
+    def warn(self, sentence: str) -> None: ...
+    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
+
+
+class Source(Protocol):
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it comes at the speed of speech."""
+
+    @property
+    def duration_ms(self) -> float | None:
+        """How long it promises to be, once it is open; None where it does not say."""
+
+    async def open(self, listener: Listener) -> AudioFormat:
+        """Make it ready, so that nothing said from now on is lost.
+
+        Raises:
+            SourceError: when that cannot be.
+        """
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the audio; once stopped, what had come by then."""
+
+    def stop(self) -> None:
+        """End soon, as the one who listens asked for."""
+
+    def close(self) -> None:
+        """End at once, whatever happened; more than once does no harm."""
+
+
+class Reader:
+    """A recording read by a daemon thread.
+
+    Threads of a pool would be waited for at exit.
+    """
+
+    def __init__(self, name: str, open_recording: Callable[[Warn], Recording], live: bool = False) -> None:
+        self.name = name
+        self.live = live  # hold it to the speed of speech
+        self.duration_ms: float | None = None
+        self._open_recording = open_recording
+        self._arrived: asyncio.Queue[AudioFormat | bytes | Exception | None] = asyncio.Queue()
+        self._room = threading.Semaphore(QUEUED_CHUNKS)  # bounds the queue
+        self._stopped = threading.Event()
+
+    async def open(self, listener: Listener) -> AudioFormat:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, args=(loop, listener), daemon=True, name="source").start()
+        match await self._arrived.get():
+            case AudioFormat() as audio_format:
+                return audio_format
+            case Exception() as error:
+                raise self._source_error(error)
+            case other:
+                raise SourceError(f"{self.name} was given up before it opened ({other!r}).")
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        while True:
+            match await self._arrived.get():
+                case bytes() as chunk:
+                    self._room.release()
+                    yield chunk
+                case Exception() as error:
+                    raise self._source_error(error)
+                case _:
+                    return
+
+    def _source_error(self, error: Exception) -> ClientError:
+        """Return an error that ends this source alone, whatever went wrong in its thread."""
+        if isinstance(error, ClientError):
+            return error
+        reason = (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
+        failure = SourceError(f"{self.name} cannot be read: {reason}.")
+        failure.__cause__ = error
+        return failure
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._room.release()
+        self._arrived.put_nowait(None)
+
+    def close(self) -> None:
+        self.stop()
+
+    def _read(self, loop: asyncio.AbstractEventLoop, listener: Listener) -> None:
+        def post(callback: Callable[..., None], *arguments: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(callback, *arguments)
+
+        def arrive(chunk: bytes, audio_format: AudioFormat) -> None:
+            listener.heard(chunk, audio_format)
+            self._arrived.put_nowait(chunk)
+
+        try:
+            recording = self._open_recording(lambda sentence: post(listener.warn, sentence))
+            self.duration_ms = recording.duration_ms
+            post(self._arrived.put_nowait, recording.format)
+            for chunk in self._at_pace(recording):
+                self._room.acquire()
+                if self._stopped.is_set():
+                    break
+                post(arrive, chunk, recording.format)
+            post(self._arrived.put_nowait, None)
+        except Exception as error:  # goes to whoever waits for the audio
+            post(self._arrived.put_nowait, error)
+
+    def _at_pace(self, recording: Recording) -> Iterator[bytes]:
+        return paced(recording, self._stopped.wait, time.monotonic) if self.live else recording.chunks
+
+
+def paced(recording: Recording, wait: Callable[[float], object], now: Callable[[], float]) -> Iterator[bytes]:
+    """Yield each chunk when it would have been spoken to its end; `wait` takes seconds."""
+    started, spoken_ms = now(), 0.0
+    for chunk in recording.chunks:
+        spoken_ms += recording.format.duration_ms(len(chunk))
+        delay = started + spoken_ms / 1000 - now()
+        if delay > 0:
+            wait(delay)
+        yield chunk
+
+
+def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
+    """Return a source for a path: a file, or what comes through a FIFO, <(…), /dev/stdin or a device."""
+
+    name = str(path)
+
+    def opened(warn: Warn) -> Recording:
+        if raw is None and _is_regular(path):
+            return open_file(path, warn, track)
+        return closing_with(
+            _open_unbuffered(path, warn),
+            lambda pipe: open_raw(pipe, name, raw, warn) if raw else open_pipe(pipe, name, warn, track),
+        )
+
+    return Reader(name, opened, live)
+
+
+def failed_source(name: str, error: SourceError) -> Reader:
+    """Return a source of which it is known that it cannot be read."""
+
+    def opened(_: Warn) -> Recording:
+        raise error
+
+    return Reader(name, opened)
+
+
+def pipe_source(pipe: Readable, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
+    """Return a source for stdin. `pipe` must have no buffer: one that is read at exit ends Python badly."""
+    name = "standard input"
+    if raw is None:
+        return Reader(name, lambda warn: open_pipe(pipe, name, warn, track), live)
+    return Reader(name, lambda warn: open_raw(pipe, name, raw, warn), live)
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _open_unbuffered(path: Path, warn: Warn) -> FileIO:
+    """Open it; a FIFO waits for its writer, and after a while that is reported."""
+    waiting = threading.Timer(WRITER_S, warn, [f"Waiting for {path}: no program writes to it yet."])
+    waiting.daemon = True
+    waiting.start()
+    try:
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+    finally:
+        waiting.cancel()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the files in the folder and below it, in order; hidden ones are left out.
+
+    Raises:
+        SourceError: when there is none.
+    """
+    files = sorted(path for path in folder.rglob("[!.]*") if path.is_file() and not _is_hidden(path, folder))
+    if not files:
+        raise SourceError(f"{folder} has no files in it.")
+    return files
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -1,0 +1,1 @@
+"""Retry, resume and the buffers that make it possible."""

@@ -1,0 +1,76 @@
+"""Where a broken dictation is to be taken up, and what of an event is news. Pure.
+
+A stream that is resumed hears again what was not settled, and so may tell again what was told: utterance numbers say
+which is which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stt_client.events import Event, Final, Partial, SpeechStarted, Suppressed
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where the next stream begins."""
+
+    audio_offset_ms: int
+    next_utterance: int
+    in_speech: bool = False  # an utterance was cut there
+    lead_ms: int = 0  # of audio from before it, with which the stream begins
+    previous_language: str = ""  # of the last final before the offset
+
+
+class Resumption:
+    """What was told and what is settled so far."""
+
+    def __init__(self) -> None:
+        self._settled_ms = 0
+        self._begun = 0  # the first utterance whose beginning was not told
+        self._told = 0  # the first whose end was not told
+        self._cut_ms = -1  # where an utterance was last cut at its greatest length
+        self._uncovered: list[tuple[int, int, str]] = []  # number, end, language: told, not settled
+        self._language = ""  # of the last settled final
+
+    @property
+    def settled_ms(self) -> int:
+        return self._settled_ms
+
+    @property
+    def resume(self) -> Resume:
+        """Return where to go on: with the first utterance after what is settled, told or not."""
+        number = self._uncovered[0][0] if self._uncovered else self._told
+        in_speech = self._cut_ms == self._settled_ms
+        return Resume(self._settled_ms, number, in_speech=in_speech, previous_language=self._language)
+
+    def take(self, event: Event) -> bool:
+        """Take note of an event; return whether it is news."""
+        is_news = self._is_news(event)
+        self._settled_ms = max(self._settled_ms, event.final_ms)
+        if is_news and isinstance(event, Final | Suppressed):
+            language = event.language if isinstance(event, Final) else ""
+            self._uncovered.append((event.utterance, event.end_ms, language))
+            self._cut_ms = event.final_ms if event.endpoint == "max_length" else self._cut_ms
+        self._commit()
+        return is_news
+
+    def _commit(self) -> None:
+        """Drop the utterances that end before the settled position, and note the language of the last final."""
+        committed = [each for each in self._uncovered if each[1] <= self._settled_ms]
+        self._uncovered = [each for each in self._uncovered if each[1] > self._settled_ms]
+        self._language = next((language for *_, language in reversed(committed) if language), self._language)
+
+    def _is_news(self, event: Event) -> bool:
+        match event:
+            case SpeechStarted(utterance):
+                is_news = utterance >= max(self._begun, self._told)
+                self._begun = max(self._begun, utterance + 1)
+            case Partial(utterance):
+                is_news = utterance >= self._told
+            case Final(utterance) | Suppressed(utterance):
+                is_news = utterance >= self._told
+                self._told = max(self._told, utterance + 1)
+            case _:
+                is_news = True
+        return is_news

@@ -1,0 +1,82 @@
+"""The client for programs without an event loop: an iterable of audio in, an iterator of events out.
+
+One thread of its own runs the loop for all dictations, so that audio goes out while the program looks at an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from stt_client.client import recognize
+from stt_client.events import DEFAULT_OPTIONS, Event, Input, StreamOptions
+from stt_client.recovery.retry import PATIENT, Patience
+from stt_client.target import Target
+from stt_client.threads import in_thread
+
+T = TypeVar("T")
+
+
+def recognized(
+    server: str | Target,
+    source: Iterable[Input],
+    options: StreamOptions = DEFAULT_OPTIONS,
+    patience: Patience = PATIENT,
+) -> Generator[Event, None, None]:
+    """Yield what `stt_cli.recognize` yields. The source is read in a thread, and may block.
+
+    Leaving the iterator ends the dictation, and leaves a source that blocks behind.
+
+    Raises:
+        ClientError: as `stt_cli.recognize`; and what the source raises.
+    """
+    dictation = _Dictation(recognize(server, _drawn(source), options, patience))
+    try:
+        while (event := _run(dictation.next())) is not None:
+            yield event
+    finally:
+        _run(dictation.close())
+
+
+class _Dictation:
+    """The events on the loop's side."""
+
+    def __init__(self, events: AsyncGenerator[Event, None]) -> None:
+        self._events = events
+        self._coming: asyncio.Task[Event | None] | None = None
+
+    async def next(self) -> Event | None:
+        self._coming = asyncio.create_task(self._next())
+        return await self._coming
+
+    async def _next(self) -> Event | None:
+        return await anext(self._events, None)
+
+    async def close(self) -> None:
+        """End it, also where a KeyboardInterrupt left the next event waited for."""
+        if self._coming is not None:
+            self._coming.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await self._coming
+        await self._events.aclose()
+
+
+async def _drawn(source: Iterable[Input]) -> AsyncGenerator[Input, None]:
+    items = iter(source)
+    while (item := await in_thread(lambda: next(items, None))) is not None:
+        yield item
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True, name="stt-client").start()
+    return loop

@@ -1,0 +1,228 @@
+"""Translates between the wire's messages and the client's values.
+
+Knows protobuf and stt.proto; opens no connection. A server may be newer than this client, or broken: unknown values
+become `unknown`, and numbers that cannot be true the nearest that can.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from stt.v1 import stt_pb2
+
+from stt_client.errors import ClientError, ServiceError
+from stt_client.events import (
+    Encoding,
+    Event,
+    Final,
+    Finalize,
+    Input,
+    Latency,
+    Notice,
+    Partial,
+    Progress,
+    Settings,
+    SettingsInForce,
+    SpeechStarted,
+    Started,
+    StreamOptions,
+    Suppressed,
+    Word,
+)
+from stt_client.recovery.resume import Resume
+from stt_client.transport.message_values import count, name_of, seconds, share
+
+MAX_S = 1e9  # a Duration holds more
+ENCODINGS = {
+    Encoding.S16LE: stt_pb2.AudioFormat.ENCODING_PCM_S16LE,
+    Encoding.F32LE: stt_pb2.AudioFormat.ENCODING_PCM_F32LE,
+    Encoding.MULAW: stt_pb2.AudioFormat.ENCODING_MULAW,
+    Encoding.ALAW: stt_pb2.AudioFormat.ENCODING_ALAW,
+}
+
+
+def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_pb2.StreamingRecognizeRequest:
+    """Return the first message of a stream; `resume`: of one that goes on with a broken dictation."""
+    audio_format = stt_pb2.AudioFormat(
+        encoding=ENCODINGS[options.format.encoding],
+        sample_rate_hz=options.format.sample_rate_hz,
+        channels=options.format.channels,
+    )
+    config = stt_pb2.StreamingConfig(
+        format=audio_format,
+        settings=_settings_message(options.settings),
+        partials=options.partials,
+        word_times=options.word_times,
+        client_id=options.client_id,
+        resumable=True,  # client.py buffers what is not committed
+    )
+    if resume is not None:
+        config.resume.audio_offset_ms = resume.audio_offset_ms
+        config.resume.next_utterance = resume.next_utterance
+        config.resume.in_speech = resume.in_speech
+        config.resume.lead_ms = resume.lead_ms
+        config.resume.previous_language = resume.previous_language
+    return stt_pb2.StreamingRecognizeRequest(config=config)
+
+
+def request(item: Input) -> stt_pb2.StreamingRecognizeRequest:
+    """Return one of the messages that follow."""
+    match item:
+        case Settings():
+            return stt_pb2.StreamingRecognizeRequest(update=_settings_message(item))
+        case Finalize():
+            return stt_pb2.StreamingRecognizeRequest(finalize=stt_pb2.Finalize())
+    return stt_pb2.StreamingRecognizeRequest(audio=item)
+
+
+def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event:
+    """Return what the message says; Progress for a kind that this client does not know yet.
+
+    Raises:
+        ServiceError: for a `failure`.
+    """
+    received_ms, final_ms = count(response.received_ms), count(response.final_ms)
+    match response.WhichOneof("event"):
+        case "started":
+            return _started(response.started, received_ms, final_ms)
+        case "speech_started":
+            said = response.speech_started
+            return SpeechStarted(
+                count(said.utterance), count(said.start_ms), received_ms=received_ms, final_ms=final_ms
+            )
+        case "partial":
+            return _partial(response.partial, received_ms, final_ms)
+        case "final":
+            return _final(response.final, received_ms, final_ms)
+        case "suppressed":
+            return _suppressed(response.suppressed, received_ms, final_ms)
+        case "settings":
+            return SettingsInForce(_settings(response.settings), received_ms=received_ms, final_ms=final_ms)
+        case "notice":
+            return _notice(response.notice, received_ms, final_ms)
+        case "failure":
+            raise _failed(response.failure)
+    return Progress(received_ms=received_ms, final_ms=final_ms)
+
+
+def _failed(failure: stt_pb2.Failure) -> ServiceError:
+    retry_after_s = max(0.0, seconds(failure.retry_after)) if failure.HasField("retry_after") else None
+    return ServiceError(failure.message, failure.reason, retry_after_s)
+
+
+def _settings_message(settings: Settings) -> stt_pb2.Settings:
+    return stt_pb2.Settings(
+        language=settings.language,
+        initial_prompt=settings.prompt,
+        hotwords=settings.hotwords,
+        translate=settings.translate,
+        post_speech_silence=_duration("silence_s", settings.silence_s),
+        min_utterance=_duration("min_utterance_s", settings.min_utterance_s),
+        max_utterance=_duration("max_utterance_s", settings.max_utterance_s),
+        silero_sensitivity=settings.sensitivity,
+    )
+
+
+def _duration(name: str, seconds: float | None) -> timedelta | None:
+    """Return it; the server checks its range, and of what no message can hold nothing would remain to be checked."""
+    if seconds is None:
+        return None
+    if not 0 <= seconds <= MAX_S:
+        raise ClientError(f"{name}={seconds} is invalid: give a number of seconds, 28 at most.")
+    return timedelta(seconds=seconds)
+
+
+def _settings(message: stt_pb2.Settings) -> Settings:
+    return Settings(
+        message.language,
+        message.initial_prompt,
+        tuple(message.hotwords),
+        message.translate,
+        silence_s=_seconds(message, "post_speech_silence"),
+        min_utterance_s=_seconds(message, "min_utterance"),
+        max_utterance_s=_seconds(message, "max_utterance"),
+        sensitivity=message.silero_sensitivity if message.HasField("silero_sensitivity") else None,
+    )
+
+
+def _seconds(message: stt_pb2.Settings, field: str) -> float | None:
+    if not message.HasField(field):
+        return None
+    return seconds(getattr(message, field))
+
+
+def _started(message: stt_pb2.Started, received_ms: int, final_ms: int) -> Started:
+    return Started(
+        message.stream_id,
+        message.model,
+        message.partial_model,
+        _settings(message.settings),
+        received_ms=received_ms,
+        final_ms=final_ms,
+    )
+
+
+def _partial(message: stt_pb2.Partial, received_ms: int, final_ms: int) -> Partial:
+    return Partial(
+        count(message.utterance),
+        count(message.revision),
+        message.stable,
+        message.unstable,
+        *_span(message.start_ms, message.end_ms),
+        received_ms=received_ms,
+        final_ms=final_ms,
+    )
+
+
+def _final(message: stt_pb2.Final, received_ms: int, final_ms: int) -> Final:
+    latency = message.latency
+    return Final(
+        count(message.utterance),
+        message.text,
+        *_span(message.start_ms, message.end_ms),
+        message.language,
+        share(message.language_probability),
+        share(message.confidence),
+        _endpoint(message.endpoint),
+        Latency(
+            max(0.0, seconds(latency.endpoint)),
+            max(0.0, seconds(latency.queue)),
+            max(0.0, seconds(latency.inference)),
+            latency.early,
+            count(latency.batch),
+        ),
+        tuple(map(_word, message.words)),
+        received_ms=received_ms,
+        final_ms=final_ms,
+    )
+
+
+def _endpoint(endpoint: stt_pb2.Endpoint) -> str:
+    return name_of(stt_pb2.Endpoint, endpoint, "ENDPOINT_")
+
+
+def _word(message: stt_pb2.Word) -> Word:
+    return Word(message.text, *_span(message.start_ms, message.end_ms), share(message.confidence))
+
+
+def _span(start_ms: int, end_ms: int) -> tuple[int, int]:
+    """Return the positions; none ends before it begins."""
+    start_ms = count(start_ms)
+    return start_ms, max(start_ms, count(end_ms))
+
+
+def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) -> Suppressed:
+    return Suppressed(
+        count(message.utterance),
+        *_span(message.start_ms, message.end_ms),
+        message.reason,
+        message.text,
+        _endpoint(message.endpoint),
+        received_ms=received_ms,
+        final_ms=final_ms,
+    )
+
+
+def _notice(message: stt_pb2.Notice, received_ms: int, final_ms: int) -> Notice:
+    remaining_ms = max(0, int(seconds(message.remaining) * 1000))
+    return Notice(message.reason, message.message, remaining_ms, received_ms=received_ms, final_ms=final_ms)

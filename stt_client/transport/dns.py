@@ -1,0 +1,53 @@
+"""Looks up host names with the system's resolver: /etc/hosts, mDNS, VPN. gRPC does so too (`stt_cli/__init__.py`)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from stt_client.threads import in_thread
+
+TIMEOUT_S = 0.5  # for a name that gRPC could not look up either
+
+Resolve = Callable[[str], list[str]]
+
+
+class LookupFailedError(Exception):
+    """The name has no address; the message is a clause that says why."""
+
+
+async def look_up(host: str, timeout_s: float = TIMEOUT_S, resolve: Resolve | None = None) -> list[str]:
+    """Return the IP addresses of the host, without duplicates. A lookup that hangs is left behind.
+
+    Raises:
+        LookupFailedError: there is none, or the resolver does not answer in time.
+    """
+    resolve = resolve or _resolve
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await in_thread(lambda: resolve(host))
+    except TimeoutError as error:
+        raise LookupFailedError("the resolver of this machine does not answer for that name.") from error
+    except UnicodeError as error:  # of the IDNA encoding
+        raise LookupFailedError(
+            "there is no host of that name (1 to 63 characters may stand between two dots)."
+        ) from error
+    except OSError as error:
+        raise LookupFailedError(f"there is no host of that name ({error.strerror}).") from error
+
+
+def _resolve(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(where[0]) for *_, where in found))
+
+
+def to_ascii(address: str) -> str:
+    """Return the address with its host name as DNS has it: `münchen:8012` is `xn--mnchen-3ya:8012`."""
+    host, colon, port = address.rpartition(":")
+    if address.isascii():
+        return address
+    try:
+        return host.encode("idna").decode() + colon + port
+    except UnicodeError:
+        return address

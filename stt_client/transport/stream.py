@@ -1,0 +1,92 @@
+"""One StreamingRecognize call, from its first message to its end, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import grpc
+import grpc.aio
+from stt.v1 import stt_pb2
+
+from stt_client.errors import ServiceError
+from stt_client.events import Event, Started
+from stt_client.target import Target
+from stt_client.transport import convert
+from stt_client.transport.channel import connected, explained, metadata, received
+
+ANSWER_S = 10.0  # for the server to take the stream
+METHOD = f"/{stt_pb2.DESCRIPTOR.package}.SpeechToText/StreamingRecognize"
+
+Requests = AsyncGenerator[stt_pb2.StreamingRecognizeRequest, None]
+Call = grpc.aio.StreamStreamCall[stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse]
+
+
+async def stream(target: Target, address: str, requests: Requests) -> AsyncGenerator[Event, None]:
+    """Connect, send the requests, then half-close; yield what the server says until it owes nothing more.
+
+    Closing the generator cancels the call.
+
+    Raises:
+        ServiceError: when there is no server, or it refuses, fails or is lost.
+    """
+    async with connected(target, address) as channel:
+        call = _call(channel, target)
+        writer = asyncio.create_task(_send(call, requests))  # ended below, whatever happens
+        try:
+            async with aclosing(_events(call, address)) as events:
+                async for event in events:
+                    yield event
+            if writer.done():
+                writer.result()
+        finally:
+            call.cancel()
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+
+def _call(channel: grpc.aio.Channel, target: Target) -> Call:
+    method: grpc.aio.StreamStreamMultiCallable[
+        stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse
+    ] = channel.stream_stream(
+        METHOD,
+        stt_pb2.StreamingRecognizeRequest.SerializeToString,
+        stt_pb2.StreamingRecognizeResponse.FromString,
+    )
+    return method(None, metadata=metadata(target))
+
+
+async def _events(call: Call, address: str) -> AsyncGenerator[Event, None]:
+    try:
+        responses = aiter(call)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                first = await anext(responses)
+        except TimeoutError as error:
+            raise ServiceError(f"{address} does not answer.", "UNAVAILABLE") from error
+        except StopAsyncIteration:
+            return
+        yield _begun(convert.event_of(received(first, address)), address)
+        async for response in responses:
+            yield convert.event_of(received(response, address))
+    except grpc.aio.AioRpcError as error:
+        raise explained(error, address) from error
+
+
+def _begun(first: Event, address: str) -> Event:
+    """Return the first event: audio is sent once `started` came, so any other would leave both sides waiting."""
+    if not isinstance(first, Started):
+        raise ServiceError(f"{address} did not begin the stream: its first message is not `started`.", "INTERNAL")
+    return first
+
+
+async def _send(call: Call, requests: Requests) -> None:
+    """Write the requests, then half-close. What ends the call is told by its reading side."""
+    try:
+        async with aclosing(requests):
+            async for request in requests:
+                await call.write(request)
+        await call.done_writing()
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return  # the call has ended

@@ -1,0 +1,1 @@
+"""Who may use the server: tokens, certificates, rate limits, admission and health."""

@@ -1,0 +1,1 @@
+"""PCM decoding, frames and the audio buffer of a stream."""

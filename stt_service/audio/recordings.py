@@ -1,0 +1,75 @@
+"""Whole recordings: bytes in, headerless 16 kHz mono out. What of that is refused, and why."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from stt_media.errors import EmptyError, MediaError, NoAudioTrackError
+from stt_media.recording import Recording
+from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat
+from stt_service.errors import InvalidRequest
+
+MAX_RECORDING_S = 3600
+SAMPLE_BYTES = 2
+KINDS = "WAV, FLAC, Ogg, MP3, MP4, WebM, AAC, AIFF, AMR or WMA"
+
+
+def decoded(recording: bytes) -> Iterator[bytes]:
+    """Yield an operator's own recording as 16-bit samples. Blocks; `Decoders` is for those of clients.
+
+    Raises:
+        InvalidRequest: it is no recording, or is longer than MAX_RECORDING_S.
+    """
+    length = Length()
+    try:
+        for samples in Recording(io.BytesIO(recording), lambda warning: None).samples(SAMPLE_RATE_HZ):
+            length.add(samples)
+            yield samples
+    except MediaError as error:
+        raise refusal(type(error).__name__, str(error), len(recording)) from error
+
+
+class Length:
+    """How long a recording is so far."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def add(self, samples: bytes) -> None:
+        """Take more 16-bit samples.
+
+        Raises:
+            InvalidRequest: there are too many.
+        """
+        self._bytes += len(samples)
+        if self._bytes > MAX_RECORDING_S * SAMPLE_RATE_HZ * SAMPLE_BYTES:
+            raise _too_long()
+
+
+def check_headerless(size_bytes: int, audio_format: AudioFormat) -> None:
+    """Refuse a headerless recording that is too long.
+
+    Raises:
+        InvalidRequest: it is longer than MAX_RECORDING_S.
+    """
+    if size_bytes > MAX_RECORDING_S * audio_format.sample_rate_hz * audio_format.frame_bytes:
+        raise _too_long()
+
+
+def refusal(kind: str, detail: str, size_bytes: int) -> InvalidRequest:
+    """Return what a client gets for a MediaError of that name."""
+    if kind == NoAudioTrackError.__name__:
+        return InvalidRequest("The recording has no audio track: send one that has.")
+    if kind == EmptyError.__name__:
+        return InvalidRequest("The recording has no audio: its length is 0.")
+    return InvalidRequest(
+        f"The {size_bytes} bytes of audio cannot be decoded ({detail}): "
+        f"send a whole file of {KINDS}, or headerless samples with their format."
+    )
+
+
+def _too_long() -> InvalidRequest:
+    return InvalidRequest(
+        f"The recording is longer than {MAX_RECORDING_S} s: split it, or send it to StreamingRecognize."
+    )

@@ -1,0 +1,1 @@
+"""The Control service: status, settings, models and sessions."""

@@ -1,0 +1,145 @@
+"""Control's messages ↔ the service's own types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from time import monotonic, time
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from stt.v1 import control_pb2 as pb
+
+from stt_service.errors import InvalidRequest
+from stt_service.models.devices import Device
+from stt_service.models.loader import SelfTest
+from stt_service.models.registry import Role, Shelved, State
+from stt_service.rpc.convert import duration, seconds
+from stt_service.rpc.stream_registry import LiveStream, Phase
+from stt_service.settings.reference import settings, written
+from stt_service.settings.schema import Parameters, Scope
+from stt_service.telemetry.resources import Usage
+
+WATCH_S = 1.0
+LEAST_WATCH_S, MOST_WATCH_S = 0.2, 60.0
+SCOPES = {
+    Scope.STREAM: pb.SCOPE_STREAM,
+    Scope.NEW_STREAMS: pb.SCOPE_NEW_STREAMS,
+    Scope.AT_ONCE: pb.SCOPE_AT_ONCE,
+    Scope.RESTART: pb.SCOPE_RESTART,
+}
+PHASES = {
+    Phase.LISTENING: pb.SESSION_PHASE_LISTENING,
+    Phase.SPEECH: pb.SESSION_PHASE_SPEECH,
+    Phase.DECIDING: pb.SESSION_PHASE_DECIDING,
+    Phase.ENDING: pb.SESSION_PHASE_ENDING,
+}
+STATES = {
+    State.LOADING: pb.MODEL_STATE_LOADING,
+    State.LOADED: pb.MODEL_STATE_LOADED,
+    State.UNLOADING: pb.MODEL_STATE_UNLOADING,
+    State.FAILED: pb.MODEL_STATE_FAILED,
+}
+ROLES = {Role.FINALS: pb.ROLE_FINALS, Role.PARTIALS: pb.ROLE_PARTIALS}
+
+
+def parameters(in_force: Parameters) -> list[pb.Parameter]:
+    """Return every setting, with its value."""
+    return [
+        pb.Parameter(
+            name=setting.name,
+            value=written(getattr(in_force, setting.name.lower())),
+            default_value=setting.default,
+            accepted=setting.accepted,
+            minimum=setting.minimum,
+            maximum=setting.maximum,
+            unit=setting.unit,
+            description=setting.description,
+            scope=SCOPES[setting.scope],
+        )
+        for setting in settings()
+    ]
+
+
+def session(stream: LiveStream, lag_s: float) -> pb.Session:
+    """Return a stream as an operator sees it."""
+    age_s = monotonic() - stream.opened
+    opened = Timestamp()
+    opened.FromMilliseconds(round((time() - age_s) * 1000))
+    return pb.Session(
+        id=stream.id,
+        client_id=stream.client_id,
+        peer=stream.peer,
+        opened=opened,
+        age=duration(age_s),
+        heard=duration(stream.recognition.heard_ms / 1000),
+        unsettled=duration((stream.session.received_ms - stream.session.final_ms) / 1000),
+        phase=PHASES[stream.phase],
+        lag=duration(lag_s),
+        utterances=stream.figures.finals,
+        words=stream.figures.words,
+        suppressed=stream.figures.suppressed,
+        language=stream.session.live.language,
+        model=stream.models.finals,
+        partial_model=stream.models.partials if stream.session.makes_partials else "",
+    )
+
+
+def model(shelved: Shelved) -> pb.Model:
+    return pb.Model(
+        name=shelved.name,
+        state=STATES[shelved.state],
+        roles=[ROLES[role] for role in Role if role in shelved.roles],
+        users=shelved.users,
+        reason=shelved.reason,
+        compute_type=shelved.compute_type,
+        multilingual=shelved.model is not None and shelved.model.multilingual,
+    )
+
+
+def roles(wanted: Iterable[pb.Role]) -> Set[Role]:
+    """Return what a model shall be for.
+
+    Raises:
+        InvalidRequest: nothing, or what is no role.
+    """
+    known = {theirs: ours for ours, theirs in ROLES.items()}
+    named = list(wanted)
+    if not named or any(role not in known for role in named):
+        raise InvalidRequest(f"roles={named} will not do: it should name ROLE_FINALS, ROLE_PARTIALS or both.")
+    return frozenset(known[role] for role in named)
+
+
+def device(chosen: Device) -> pb.Device:
+    return pb.Device(asked=chosen.asked, actual=chosen.actual, reason=chosen.reason, indices=chosen.indices)
+
+
+def resources(usage: Usage) -> pb.Resources:
+    return pb.Resources(
+        memory_bytes=usage.memory_bytes,
+        machine_memory_bytes=usage.machine_memory_bytes,
+        cpu_cores=usage.busy_cores,
+        cores=usage.cores,
+        gpus=[
+            pb.Gpu(name=gpu.name, memory_bytes=gpu.total_bytes, memory_used_bytes=gpu.used_bytes) for gpu in usage.gpus
+        ],
+    )
+
+
+def self_test(test: SelfTest, carried: int) -> pb.SelfTest:
+    return pb.SelfTest(
+        final=duration(test.final_s),
+        partial=duration(test.partial_s),
+        real_time_factor=test.real_time_factor,
+        streams_carried=carried,
+    )
+
+
+def interval_s(request: pb.WatchStatusRequest) -> float:
+    """Return how long to wait between two answers.
+
+    Raises:
+        InvalidRequest: too short or too long.
+    """
+    asked_s = seconds(request.interval) or WATCH_S
+    if not LEAST_WATCH_S <= asked_s <= MOST_WATCH_S:
+        raise InvalidRequest(f"interval={asked_s:g} s will not do: it should be 0.2 to 60 s.")
+    return asked_s

@@ -1,0 +1,1 @@
+"""`stt-server evaluate`: replays recordings under several settings and scores them."""

@@ -1,0 +1,109 @@
+"""What the replay of a recording says of the settings: how right, how late, how dear. Pure.
+
+A word's time is where the final's alignment puts it; the end of speech, and the endpoint, are the VAD's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from stt_service.evaluation.simulator import Replay, Told
+from stt_service.evaluation.wer import Errors, beginning, errors, hits, plain
+from stt_service.session.events import Final, Partial, SpeechStarted
+from stt_service.settings.schema import AUTO, LiveParameters
+from stt_service.vad.types import Endpoint
+from stt_service.whisper.types import Kind
+
+NO_WORDS = Errors(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one recording, or of several together."""
+
+    errors: Errors = NO_WORDS  # against a person's text
+    offline: Errors = NO_WORDS  # against an offline transcript, where there is no text
+    first_texts_s: tuple[float, ...] = ()  # of each utterance: from its onset to its first text
+    word_lags_s: tuple[float, ...] = ()  # of each word of the finals: from its end until it is shown for good
+    after_speech_s: tuple[float, ...] = ()  # of each final that silence brought: from the end of speech
+    after_endpoint_s: tuple[float, ...] = ()  # of the same: from the endpoint
+    sound_s: float = 0.0
+    finals_s: float = 0.0  # what decodes took
+    early_s: float = 0.0
+    partials_s: float = 0.0
+    partials: int = 0
+    void: int = 0  # early decodes in vain
+    utterances: int = 0  # that have a final
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+
+def measured(replay: Replay, sound_s: float, language: str) -> Figures:
+    """Return the figures of a replay, but for its errors."""
+    finals = [(one.at_s, one.event) for one in replay.told if isinstance(one.event, Final)]
+    waited = [(at_s, final) for at_s, final in finals if final.endpoint is Endpoint.SILENCE]
+    return Figures(
+        first_texts_s=tuple(_first_texts(replay.told)),
+        word_lags_s=tuple(lag_s for at_s, final in finals for lag_s in _word_lags(at_s, final, replay.told, language)),
+        after_speech_s=tuple(at_s - final.end_ms / 1000 for at_s, final in waited),
+        after_endpoint_s=tuple(at_s - final.end_ms / 1000 - final.endpoint_s for at_s, final in waited),
+        sound_s=sound_s,
+        finals_s=replay.busy_s[Kind.FINAL],
+        early_s=replay.busy_s[Kind.EARLY],
+        partials_s=replay.busy_s[Kind.PARTIAL],
+        partials=sum(isinstance(one.event, Partial) for one in replay.told),
+        void=replay.void,
+        utterances=len(finals),
+    )
+
+
+def text(replay: Replay) -> str:
+    """Return what the finals say."""
+    return " ".join(final.text for final in _finals(replay))
+
+
+def spoken_language(live: LiveParameters, replay: Replay) -> str:
+    """Return the language of the text: the one asked for, or else the one most often detected."""
+    if live.translate:
+        return "en"
+    detected = Counter(final.language for final in _finals(replay))
+    return detected.most_common(1)[0][0] if live.language == AUTO and detected else live.language
+
+
+def wrong(reference: str, told: str, language: str) -> Errors:
+    """Return the word errors of what was told."""
+    return errors(plain(reference, language), plain(told, language))
+
+
+def _finals(replay: Replay) -> list[Final]:
+    return [one.event for one in replay.told if isinstance(one.event, Final)]
+
+
+def _first_texts(told: Sequence[Told]) -> list[float]:
+    onsets: dict[int, float] = {}
+    first: dict[int, float] = {}
+    for one in told:
+        match one.event:
+            case SpeechStarted(utterance, start_ms):
+                onsets[utterance] = start_ms / 1000
+            case Partial(utterance) | Final(utterance):
+                first.setdefault(utterance, one.at_s)
+    return [at_s - onsets[utterance] for utterance, at_s in first.items()]
+
+
+def _word_lags(final_at_s: float, final: Final, told: Sequence[Told], language: str) -> list[float]:
+    """Return how long after each word's end all that is shown of the utterance from then on has it."""
+    timed = [(each, word) for word in final.words for each in plain(word.text, language)]
+    words = [each for each, _ in timed]
+    since = dict.fromkeys(range(len(words)), final_at_s)
+    standing = set(since)
+    shown = [(one.at_s, one.event) for one in told if isinstance(one.event, Partial)]
+    for at_s, partial in reversed([(at_s, each) for at_s, each in shown if each.utterance == final.utterance]):
+        said = plain(f"{partial.stable} {partial.unstable}", language)
+        standing &= hits(words[: beginning(words, said)], said).keys()
+        since |= dict.fromkeys(standing, at_s)
+    # A decoder may foresee a word: none is right before it is begun.
+    return [max(since[number], word.start_s) - word.end_s for number, (_, word) in enumerate(timed)]

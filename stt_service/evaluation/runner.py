@@ -1,0 +1,219 @@
+"""Replays recordings under several settings with the real models, and measures each: `stt-server evaluate`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from stt_service.audio.pcm import SAMPLE_RATE_HZ
+from stt_service.audio.recordings import decoded
+from stt_service.errors import InvalidRequest
+from stt_service.evaluation.metrics import Figures, measured, spoken_language, text, wrong
+from stt_service.evaluation.settings_grid import Trial, trials
+from stt_service.evaluation.simulator import Clock, Crew, Player, Replay, Transcribe
+from stt_service.models.devices import Device, choose
+from stt_service.models.loader import Models, Names, compute_plan, load, names, usable_cores
+from stt_service.session.session import Session, SessionConfig
+from stt_service.settings.schema import Parameters
+from stt_service.telemetry.banner import fallback
+from stt_service.vad.gate import Silero, silero_path, stream_vads
+from stt_service.whisper.engine import seed
+from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
+
+Tell: TypeAlias = Callable[[str], None]
+
+BYTES_A_SECOND = 2 * SAMPLE_RATE_HZ
+AFTER_S = 1.0  # of silence, beyond what ends the last utterance
+# What an offline transcript keeps of a trial's settings, and what it has of its own: windows as long as can be.
+KEPT = {
+    *("language", "translate", "initial_prompt", "hotwords"),
+    *("whisper_model", "models_dir", "device", "gpu_device_index", "compute_type"),
+}
+OFFLINE = {
+    "beam_size": 5,
+    "encoder_context": "full",
+    "min_length_of_recording": 20,
+    "max_length_of_recording": 28,
+    "post_speech_silence_duration": 0.7,
+    "early_transcription_on_silence": 0,
+    "enable_realtime_transcription": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording, and what a person wrote of it."""
+
+    path: Path
+    pcm: bytes  # 16 kHz, mono, 16 bit
+    text: str  # empty where nobody wrote one
+
+    @property
+    def sound_s(self) -> float:
+        return len(self.pcm) / BYTES_A_SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a trial."""
+
+    trial: Trial
+    models: Names
+    device: Device
+    threads: int
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of an evaluation."""
+
+    recordings: Sequence[Recording]
+    outcomes: Sequence[Outcome]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench:
+    """Loaded models, and the clock that counts their work."""
+
+    device: Device
+    models: Models
+    clock: Clock
+
+
+def evaluate(parameters: Parameters, audio: Sequence[Path], asked: Sequence[str], tell: Tell) -> Report:
+    """Try the settings that are asked for, as NAME=VALUE,VALUE each, on the recordings. Blocks.
+
+    Raises:
+        InvalidRequest: a file is no recording.
+        StartFailed: a setting will not do, or a model cannot be had.
+        EngineFailed: a model could not run.
+    """
+    wanted = trials(parameters, asked)
+    recordings = [read(path) for path in audio]
+    return Report(recordings, Evaluation(recordings, tell).outcomes(wanted))
+
+
+def read(path: Path) -> Recording:
+    """Return the recording; its text is in the file of that name that ends with .txt, if there is one.
+
+    Raises:
+        InvalidRequest: it is no recording, or the text is no text.
+    """
+    try:
+        pcm = b"".join(decoded(path.read_bytes()))
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{path}: {error}") from error
+    beside = path.with_suffix(".txt")
+    try:
+        return Recording(path, pcm, beside.read_text("utf-8-sig").strip() if beside.is_file() else "")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{beside} cannot be read: it should be text in UTF-8.") from error
+
+
+class Evaluation:
+    """Tries settings on recordings, keeping one set of models loaded at a time. `tell` hears of the progress."""
+
+    def __init__(self, recordings: Sequence[Recording], tell: Tell) -> None:
+        self._recordings, self._tell = recordings, tell
+        self._silero = Silero(silero_path())
+        self._bench: tuple[object, _Bench] | None = None
+        self._offline: dict[tuple[Path, Parameters], str] = {}
+
+    def outcomes(self, trials: Sequence[Trial]) -> list[Outcome]:
+        """Return what comes of the trials. Blocks for about as long as all the sound lasts, once for each.
+
+        Raises:
+            StartFailed: a model cannot be had.
+            EngineFailed: a model could not run.
+        """
+        by_models = sorted(range(len(trials)), key=lambda number: str(_needs(trials[number].parameters)))
+        found: dict[int, Outcome] = {}
+        for number in by_models:
+            self._tell(f"Trying {trials[number].name} ({len(found) + 1} of {len(trials)})")
+            found[number] = self._outcome(trials[number])
+        return [found[number] for number in range(len(trials))]
+
+    def _outcome(self, trial: Trial) -> Outcome:
+        bench = self._loaded(trial.parameters)
+        figures = Figures()
+        for recording in self._recordings:
+            figures += self._figures(bench, trial.parameters, recording)
+        return Outcome(trial, bench.models.names, bench.device, bench.models.plan.threads, figures)
+
+    def _figures(self, bench: _Bench, parameters: Parameters, recording: Recording) -> Figures:
+        self._tell(f"  {recording.path.name}, {recording.sound_s:.0f} s")
+        replay = self._play(bench, parameters, recording.pcm)
+        language = spoken_language(parameters, replay)
+        figures = measured(replay, recording.sound_s, language)
+        if recording.text:
+            return replace(figures, errors=wrong(recording.text, text(replay), language))
+        offline = self._offline_text(bench, parameters, recording)
+        return replace(figures, offline=wrong(offline, text(replay), language))
+
+    def _offline_text(self, bench: _Bench, parameters: Parameters, recording: Recording) -> str:
+        offline = Parameters.model_validate({**parameters.model_dump(include=KEPT), **OFFLINE})
+        key = recording.path, offline
+        if key not in self._offline:
+            self._tell(f"  {recording.path.name}, offline, for there is no {recording.path.with_suffix('.txt').name}")
+            self._offline[key] = text(self._play(bench, offline, recording.pcm))
+        return self._offline[key]
+
+    def _play(self, bench: _Bench, parameters: Parameters, pcm: bytes) -> Replay:
+        live = parameters.live()
+        config = SessionConfig(parameters, live, partials=parameters.enable_realtime_transcription)
+        after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + AFTER_S
+        models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan
+        crew = Crew(models, bench.clock, plan.workers, plan.places)
+        return Player(Session(config, stream_vads(self._silero, parameters)), crew).play(
+            pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ))
+        )
+
+    def _loaded(self, parameters: Parameters) -> _Bench:
+        needs = _needs(parameters)
+        if self._bench is None or self._bench[0] != needs:
+            self._bench = None  # two sets of models may be more than the memory holds
+            self._bench = needs, _bench(parameters, self._tell)
+        return self._bench[1]
+
+
+class Reads(Protocol):
+    """What an evaluation has to know of an engine."""
+
+    multilingual: bool
+
+    def transcribe(self, windows: Sequence[Window]) -> list[Transcript]: ...
+
+
+def transcribers(finals: Reads, partials: Reads, language: str) -> dict[Kind, Transcribe]:
+    """Return who decodes what: partials that their model cannot read go to the finals'."""
+    reader = partials if partials.multilingual or language == "en" else finals
+    return {Kind.FINAL: finals.transcribe, Kind.EARLY: finals.transcribe, Kind.PARTIAL: reader.transcribe}
+
+
+def _needs(parameters: Parameters) -> tuple[object, ...]:
+    """Return what differs between trials that need other models. A model may not know a language."""
+    device, _ = choose(parameters)
+    return names(parameters, device), device, parameters.compute_type, parameters.models_dir, parameters.language
+
+
+def _bench(parameters: Parameters, tell: Tell) -> _Bench:
+    """Load the models, and warm them up."""
+    device, _ = choose(parameters)
+    for line in fallback(device):
+        tell(line)
+    plan = compute_plan(device, names(parameters, device), usable_cores())
+    models = load(parameters, device, plan, lambda name: tell(f"Loading {name} on {device.actual} ..."))
+    for engine, kind in ((models.finals, Kind.FINAL), (models.partials, Kind.PARTIAL)):
+        engine.transcribe([Window(seed(), DecodeOptions("en", kind=kind))])
+    return _Bench(device, models, _clock(device, plan.threads))
+
+
+def _clock(device: Device, threads: int) -> Clock:
+    """Return the clock of decodes: on a CPU that which other programs do not slow down."""
+    if device.actual == "cuda":
+        return time.perf_counter
+    return lambda: time.process_time() / threads

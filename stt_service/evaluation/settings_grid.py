@@ -1,0 +1,100 @@
+"""Which settings are tried beside each other. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+from pydantic import ValidationError
+
+from stt_service.errors import InvalidSetting
+from stt_service.settings.explanations import explain
+from stt_service.settings.schema import Parameters
+
+MOST = 16
+# What is tried when nothing is asked for: the settings of finals that cost most, each with what it costs.
+WORTH_COMPARING = {
+    "BEAM_SIZE": ("1", "5"),
+    "ENCODER_CONTEXT": ("tailed", "full"),
+    "POST_SPEECH_SILENCE_DURATION": ("0.7", "1.5"),
+}
+# Values in which a comma may be.
+WHOLE = frozenset({"INITIAL_PROMPT", "HOTWORDS", "GPU_DEVICE_INDEX"})
+# A recording played to one stream does not feel them.
+WITHOUT_EFFECT = frozenset(
+    "MAX_STREAMS MAX_BATCH IDLE_TIMEOUT MAX_STREAM_DURATION SERVER_BIND ALLOW_INSECURE DATA_PORT LOG_LEVEL".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Settings, and what of them was changed for the sake of the comparison."""
+
+    parameters: Parameters
+    changed: tuple[tuple[str, str], ...] = ()  # names and values
+
+    def value(self, name: str) -> str:
+        """Return the setting as it would be written."""
+        value = getattr(self.parameters, name.lower())
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    @property
+    def name(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.changed) or "the settings as they are"
+
+
+def trials(parameters: Parameters, asked: Sequence[str]) -> list[Trial]:
+    """Return the combinations that are asked for, as NAME=VALUE,VALUE each; else what is worth comparing.
+
+    Raises:
+        InvalidSetting: one of them is no setting, has a value that will not do, or they are too many.
+    """
+    if not asked:
+        as_they_are = Trial(parameters)
+        return [as_they_are, *(_trial(parameters, [pair]) for pair in _other_values(as_they_are))]
+    values = _values(asked)
+    count = prod(map(len, values.values()))
+    if count > MOST:
+        raise InvalidSetting(f"{count} combinations of settings are too many: at most {MOST} are tried at once.")
+    named = [[(name, value) for value in each] for name, each in values.items()]
+    return [_trial(parameters, pairs) for pairs in product(*named)]
+
+
+def _values(asked: Iterable[str]) -> Mapping[str, list[str]]:
+    """Return the values of each setting, in the order in which they were given."""
+    values: dict[str, list[str]] = {}
+    for each in asked:
+        name, sign, given = each.partition("=")
+        name = name.strip().upper()
+        if not sign:
+            raise InvalidSetting(f"{each!r} will not do: it should be NAME=VALUE,VALUE, such as BEAM_SIZE=1,5.")
+        if name in WITHOUT_EFFECT:
+            raise InvalidSetting(f"{name} has no effect on a recording that is played to one stream: leave it out.")
+        known = values.setdefault(name, [])
+        for value in [given] if name in WHOLE else given.split(","):
+            if value.strip() not in known:
+                known.append(value.strip())
+    return values
+
+
+def _other_values(trial: Trial) -> list[tuple[str, str]]:
+    return [(name, value) for name, values in WORTH_COMPARING.items() for value in values if value != trial.value(name)]
+
+
+def changed(parameters: Parameters, pairs: Sequence[tuple[str, str]]) -> Parameters:
+    """Return the settings with these names set to these values.
+
+    Raises:
+        InvalidSetting: there is no such setting, or the value will not do.
+    """
+    changes = {name.lower(): value for name, value in pairs}
+    try:
+        return Parameters.model_validate({**parameters.model_dump(), **changes})
+    except ValidationError as error:
+        raise InvalidSetting(explain(error)) from error
+
+
+def _trial(parameters: Parameters, pairs: Sequence[tuple[str, str]]) -> Trial:
+    return Trial(changed(parameters, pairs), tuple(pairs))

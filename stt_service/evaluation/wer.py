@@ -1,0 +1,72 @@
+"""Words of a text, made comparable, and how they differ from those of another."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from num2words import num2words
+from rapidfuzz.distance import Levenshtein
+
+from stt_service.whisper.types import SPACELESS
+
+_NUMBER = re.compile(r"(?<!\d)(\d{1,9})(st|nd|rd|th)?\b")  # num2words fails, or never ends, on longer ones
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Word errors of a text."""
+
+    count: int
+    words: int  # of the reference
+
+    def __add__(self, other: Errors) -> Errors:
+        return Errors(self.count + other.count, self.words + other.words)
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.count / max(1, self.words)
+
+
+def plain(text: str, language: str) -> list[str]:
+    """Return the words: lower case, no punctuation, е for ё, numbers spelt out where the language's are known.
+
+    Of a language that is written without spaces, return the characters.
+    """
+    text = unicodedata.normalize("NFKC", text).lower().replace("ё", "е").replace("’", "'")
+    text = _NUMBER.sub(lambda found: f" {_spelt(found, language)} ", text)
+    words = "".join(char if _is_of_word(char) else " " for char in text).split()
+    return list("".join(words)) if language in SPACELESS else words
+
+
+def _is_of_word(char: str) -> bool:
+    """Tell whether it is a letter, a sign on one, a digit or an apostrophe."""
+    return char == "'" or unicodedata.category(char)[0] in "LMN"
+
+
+def _spelt(number: re.Match[str], language: str) -> str:
+    try:
+        return str(num2words(int(number[1]), lang=language, ordinal=bool(number[2])))
+    except (NotImplementedError, LookupError, TypeError):  # not in this language, or not this number
+        return number[0]
+
+
+def errors(reference: Sequence[str], text: Sequence[str]) -> Errors:
+    """Return the errors of the text."""
+    return Errors(Levenshtein.distance(reference, text), len(reference))
+
+
+def hits(reference: Sequence[str], text: Sequence[str]) -> dict[int, int]:
+    """Return where each right word of the reference stands in the text."""
+    blocks = Levenshtein.editops(reference, text).as_matching_blocks()
+    return {block.a + i: block.b + i for block in blocks for i in range(block.size)}
+
+
+def beginning(reference: Sequence[str], text: Sequence[str]) -> int:
+    """Return how many of the reference's first words the text fits best.
+
+    Held against all of it, a word such as `the` could count as one that comes later.
+    """
+    return min(range(len(reference) + 1), key=lambda count: Levenshtein.distance(reference[:count], text))

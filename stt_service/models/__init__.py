@@ -1,0 +1,1 @@
+"""Models: devices, files, downloads, trial loads and the registry."""

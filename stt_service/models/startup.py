@@ -1,0 +1,30 @@
+"""What a start comes to: the device, the models on it, and how many streams they carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stt_service.models.capacity import capacity
+from stt_service.models.devices import Device
+from stt_service.models.loader import Models, SelfTest
+from stt_service.models.registry import Loader
+from stt_service.settings.schema import Parameters
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What there is once the models are loaded and tried; `loader` loads others beside them."""
+
+    device: Device
+    models: Models
+    test: SelfTest
+    loader: Loader
+
+    @property
+    def carried(self) -> int:
+        """Return how many streams can be open, none of which lags."""
+        return capacity(self.test, self.models.plan)
+
+    def admitted(self, parameters: Parameters) -> int:
+        """Return how many streams are let in at once under these settings."""
+        return self.carried if parameters.max_streams == "auto" else parameters.max_streams

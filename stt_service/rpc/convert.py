@@ -1,0 +1,226 @@
+"""The wire's messages ↔ the service's own types: the only file beside server.py that knows the messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from stt.v1 import stt_pb2 as pb
+
+from stt_service.audio.pcm import AudioFormat, Encoding
+from stt_service.errors import InvalidRequest
+from stt_service.rpc.send_queue import Notice, Told
+from stt_service.session.events import Final, Partial, SpeechStarted, Suppressed
+from stt_service.settings.schema import LANGUAGES, MAX_HOTWORDS, LiveParameters
+from stt_service.vad.types import Endpoint
+
+MAX_CLIENT_ID = 64
+MAX_SILENCE_S = 3600.0
+MAX_LEAD_MS = 1000
+ENCODINGS = {
+    pb.AudioFormat.ENCODING_UNSPECIFIED: Encoding.PCM_S16LE,
+    pb.AudioFormat.ENCODING_PCM_S16LE: Encoding.PCM_S16LE,
+    pb.AudioFormat.ENCODING_PCM_F32LE: Encoding.PCM_F32LE,
+    pb.AudioFormat.ENCODING_MULAW: Encoding.MULAW,
+    pb.AudioFormat.ENCODING_ALAW: Encoding.ALAW,
+}
+ENDPOINTS = {
+    Endpoint.SILENCE: pb.ENDPOINT_SILENCE,
+    Endpoint.MAX_LENGTH: pb.ENDPOINT_MAX_LENGTH,
+    Endpoint.FINALIZE: pb.ENDPOINT_FINALIZE,
+    Endpoint.END_OF_AUDIO: pb.ENDPOINT_END_OF_AUDIO,
+    Endpoint.DRAIN: pb.ENDPOINT_DRAIN,
+    Endpoint.STALLED: pb.ENDPOINT_STALLED,
+}
+# The wire's name of each live setting, and ours.
+SETTINGS = {
+    "language": "language",
+    "initial_prompt": "initial_prompt",
+    "post_speech_silence": "post_speech_silence_duration",
+    "min_utterance": "min_length_of_recording",
+    "max_utterance": "max_length_of_recording",
+    "silero_sensitivity": "silero_sensitivity",
+    "webrtc_aggressiveness": "webrtc_sensitivity",
+    "translate": "translate",
+}
+
+
+def audio_format(message: pb.AudioFormat) -> AudioFormat:
+    """Return the format.
+
+    Raises:
+        InvalidRequest: an encoding, a rate or a number of channels that is not served.
+    """
+    if message.encoding not in ENCODINGS:
+        raise InvalidRequest(f"encoding={message.encoding} will not do: it should be one of AudioFormat.Encoding.")
+    return AudioFormat(
+        ENCODINGS[message.encoding],
+        message.sample_rate_hz or 16_000,
+        1 if message.channels == 0 else message.channels,
+    )
+
+
+def changes(message: pb.Settings) -> Mapping[str, object]:
+    """Return the settings that are set, by our names.
+
+    Raises:
+        InvalidRequest: too many hotwords.
+    """
+    found: dict[str, object] = {}
+    for theirs, ours in SETTINGS.items():
+        if message.HasField(theirs):
+            value = getattr(message, theirs)
+            found[ours] = seconds(value) if isinstance(value, Duration) else value
+    if len(message.hotwords) > MAX_HOTWORDS:
+        raise InvalidRequest(f"hotwords has {len(message.hotwords)} entries: it should have at most {MAX_HOTWORDS}.")
+    if message.hotwords:
+        found["hotwords"] = ", ".join(word for word in message.hotwords if word)
+    return found
+
+
+def settings(live: LiveParameters) -> pb.Settings:
+    """Return the settings in force."""
+    return pb.Settings(
+        language=live.language,
+        initial_prompt=live.initial_prompt,
+        hotwords=[word.strip() for word in live.hotwords.split(",") if word.strip()],
+        post_speech_silence=duration(live.post_speech_silence_duration),
+        min_utterance=duration(live.min_length_of_recording),
+        max_utterance=duration(live.max_length_of_recording),
+        silero_sensitivity=live.silero_sensitivity,
+        webrtc_aggressiveness=live.webrtc_sensitivity,
+        translate=live.translate,
+    )
+
+
+def silence_s(message: pb.Silence) -> float:
+    """Return the silence in seconds.
+
+    Raises:
+        InvalidRequest: a negative or too long one.
+    """
+    length_s = seconds(message.duration)
+    if not 0 <= length_s <= MAX_SILENCE_S:
+        raise InvalidRequest(f"silence.duration={length_s:g} s will not do: it should be 0 to {MAX_SILENCE_S:g} s.")
+    return length_s
+
+
+def client_id(text: str) -> str:
+    """Return the label.
+
+    Raises:
+        InvalidRequest: it is too long, or would spoil a log.
+    """
+    if len(text) > MAX_CLIENT_ID or not text.isprintable():
+        raise InvalidRequest(
+            f"client_id of {len(text)} characters will not do: it should be at most {MAX_CLIENT_ID}, all printable."
+        )
+    return text
+
+
+def resume(message: pb.Resume) -> tuple[int, int]:
+    """Return the offset in milliseconds and the number of the next utterance.
+
+    Raises:
+        InvalidRequest: a negative one, or a lead that is too long.
+    """
+    for name, value, most in (
+        ("audio_offset_ms", message.audio_offset_ms, 2**53 - 1),
+        ("next_utterance", message.next_utterance, 2**53 - 1),
+        ("lead_ms", message.lead_ms, min(MAX_LEAD_MS, message.audio_offset_ms)),
+    ):
+        if not 0 <= value <= most:
+            raise InvalidRequest(f"resume.{name}={value} will not do: it should be 0 to {most}.")
+    if message.previous_language not in LANGUAGES | {""}:
+        raise InvalidRequest(
+            f"Invalid resume.previous_language={message.previous_language!r}: must be empty or a Whisper code."
+        )
+    return message.audio_offset_ms, message.next_utterance
+
+
+def response(told: Told) -> pb.StreamingRecognizeResponse:
+    """Return what is told, as a message."""
+    message = pb.StreamingRecognizeResponse(received_ms=told.received_ms, final_ms=told.final_ms)
+    match told.event:
+        case SpeechStarted(utterance, start_ms):
+            message.speech_started.CopyFrom(pb.SpeechStarted(utterance=utterance, start_ms=start_ms))
+        case Partial() as event:
+            message.partial.CopyFrom(partial(event))
+        case Final() as event:
+            message.final.CopyFrom(final(event))
+        case Suppressed() as event:
+            message.suppressed.CopyFrom(suppressed(event))
+        case LiveParameters() as live:
+            message.settings.CopyFrom(settings(live))
+        case Notice() as event:
+            message.notice.CopyFrom(notice(event))
+        case None:
+            pass
+    return message
+
+
+def partial(event: Partial) -> pb.Partial:
+    return pb.Partial(
+        utterance=event.utterance,
+        revision=event.revision,
+        stable=event.stable,
+        unstable=event.unstable,
+        start_ms=event.start_ms,
+        end_ms=event.end_ms,
+    )
+
+
+def final(event: Final) -> pb.Final:
+    return pb.Final(
+        utterance=event.utterance,
+        text=event.text,
+        start_ms=event.start_ms,
+        end_ms=event.end_ms,
+        language=event.language,
+        language_probability=event.language_probability,
+        confidence=event.confidence,
+        words=[
+            pb.Word(
+                text=word.text,
+                start_ms=round(word.start_s * 1000),
+                end_ms=round(word.end_s * 1000),
+                confidence=word.probability,
+            )
+            for word in event.words
+        ],
+        endpoint=ENDPOINTS[event.endpoint],
+        latency=pb.Latency(
+            endpoint=duration(event.endpoint_s),
+            queue=duration(event.cost.queue_s),
+            inference=duration(event.cost.inference_s),
+            early=event.early,
+            batch=event.cost.batch,
+        ),
+    )
+
+
+def suppressed(event: Suppressed) -> pb.Suppressed:
+    return pb.Suppressed(
+        utterance=event.utterance,
+        start_ms=event.start_ms,
+        end_ms=event.end_ms,
+        reason=event.reason.value,
+        text=event.text,
+        endpoint=ENDPOINTS[event.endpoint],
+    )
+
+
+def notice(event: Notice) -> pb.Notice:
+    remaining = None if event.remaining_s is None else duration(event.remaining_s)
+    return pb.Notice(reason=event.reason.name, message=event.reason.value, remaining=remaining)
+
+
+def seconds(message: Duration) -> float:
+    return message.seconds + message.nanos / 1e9
+
+
+def duration(length_s: float) -> Duration:
+    message = Duration()
+    message.FromTimedelta(timedelta(seconds=length_s))
+    return message

@@ -1,0 +1,173 @@
+"""Decodes what clients upload, each recording in a process of its own that can be killed (`stt_media.worker`).
+
+A process is killed when its call ends or is cancelled, when it takes too long, and when the server shuts down: nothing
+waits for a decoder. One that crashes costs its own call an INVALID_ARGUMENT. Its speed is the recognition's: it waits
+where its samples are not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+from stt_service.audio.pcm import SAMPLE_RATE_HZ
+from stt_service.audio.recordings import Length, refusal
+from stt_service.errors import EngineFailed, Overloaded
+
+MAX_PROCESSES = 16  # each has up to a recording of 32 MiB and some 60 MiB of its own
+TIMEOUT_S = 120.0  # of waiting for one decoder, in all: an hour of sound takes 12 s, niced on two busy cores 30 s
+KILL_TIMEOUT_S = 5.0  # a process that is killed ends at once; its pipes, with the last process that has them
+RETRY_AFTER_S = 1.0
+CHUNK_BYTES = 10 * SAMPLE_RATE_HZ * 2  # 10 s
+FEED_BYTES = 2**16
+MAX_REPORT_BYTES = 2**14
+MAX_WARNINGS = 8
+COMMAND = (sys.executable, "-m", "stt_media.worker")
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")  # no tokens, no settings
+
+Warn = Callable[[str], None]
+T = TypeVar("T")
+
+
+class Decoders:
+    """Bounds how many recordings are decoded at once."""
+
+    def __init__(self, command: tuple[str, ...] = COMMAND, timeout_s: float = TIMEOUT_S) -> None:
+        self._command, self._timeout_s = command, timeout_s
+        self.running = 0
+
+    async def decoded(self, recording: bytes, warn: Warn) -> AsyncGenerator[bytes]:
+        """Yield the recording as 16-bit samples; close the iterator to stop it.
+
+        Raises:
+            InvalidRequest: it is no recording, cannot be decoded in time, or is longer than an hour.
+            Overloaded: as many as possible are being decoded.
+        """
+        length = Length()
+        async with self._process() as process:
+            decoder = _Decoder(process, len(recording), self._timeout_s)
+            await decoder.feed(recording)
+            while chunk := await decoder.read():
+                length.add(chunk)
+                yield chunk
+            for warning in await decoder.finish():
+                warn(warning)
+
+    @asynccontextmanager
+    async def _process(self) -> AsyncIterator[Process]:
+        if self.running >= MAX_PROCESSES:
+            raise Overloaded(f"{self.running} recordings are being decoded: try again later.", RETRY_AFTER_S)
+        self.running += 1
+        try:
+            process = await self._started()
+            try:
+                yield process
+            finally:
+                await _end(process)
+        finally:
+            self.running -= 1
+
+    async def _started(self) -> Process:
+        arguments = (*self._command, str(SAMPLE_RATE_HZ))
+        try:
+            return await asyncio.create_subprocess_exec(
+                *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(), start_new_session=True
+            )
+        except OSError as error:
+            raise EngineFailed(f"The decoder of recordings cannot be started: {error}") from error
+
+
+class _Decoder:
+    """One process, and how long it was waited for."""
+
+    def __init__(self, process: Process, size_bytes: int, timeout_s: float) -> None:
+        self._process, self._size_bytes, self._left_s = process, size_bytes, timeout_s
+
+    async def feed(self, recording: bytes) -> None:
+        """Send the recording; a process that ends before it has all is found when it is read."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            await self._in_time(self._feed(recording))
+
+    async def _feed(self, recording: bytes) -> None:
+        assert self._process.stdin is not None
+        view = memoryview(recording)
+        for start in range(0, len(view), FEED_BYTES):
+            self._process.stdin.write(view[start : start + FEED_BYTES])
+            await self._process.stdin.drain()
+        self._process.stdin.close()
+
+    async def read(self) -> bytes:
+        """Return the next samples, nothing at their end."""
+        assert self._process.stdout is not None
+        try:
+            return await self._in_time(self._process.stdout.readexactly(CHUNK_BYTES))
+        except asyncio.IncompleteReadError as error:
+            return error.partial
+
+    async def finish(self) -> list[str]:
+        """Return the warnings.
+
+        Raises:
+            InvalidRequest: it was refused, or its decoder crashed.
+        """
+        assert self._process.stderr is not None
+        report = _parsed(await self._in_time(self._process.stderr.read(MAX_REPORT_BYTES)))
+        code = await self._in_time(self._process.wait())
+        for line in report:
+            if "error" in line:
+                raise refusal(line["error"], line.get("detail", ""), self._size_bytes)
+        if code != 0:
+            raise refusal("", f"the decoder ended with status {code}", self._size_bytes)
+        return [line["warning"] for line in report if "warning" in line][:MAX_WARNINGS]
+
+    async def _in_time(self, work: Awaitable[T]) -> T:
+        """Await what depends on the process.
+
+        Raises:
+            InvalidRequest: all its time is used up.
+        """
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            async with asyncio.timeout(self._left_s):
+                return await work
+        except TimeoutError as error:
+            raise refusal("", "it takes too long", self._size_bytes) from error
+        finally:
+            self._left_s -= loop.time() - began_s
+
+
+async def _end(process: Process) -> None:
+    """Kill the process if it still runs, and have the system forget it.
+
+    Its pipes are read to their ends: until then wait() does not return (python/cpython#119710).
+    """
+    with suppress(ProcessLookupError):
+        process.kill()
+    with suppress(TimeoutError, BrokenPipeError, ConnectionResetError):
+        async with asyncio.timeout(KILL_TIMEOUT_S):
+            await process.communicate()
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a decoder: it finds what this process finds, and knows none of its secrets."""
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    return inherited | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+
+
+def _parsed(report: bytes) -> list[dict[str, str]]:
+    """Return the lines that are JSON objects of strings; a process that crashes may write anything."""
+    lines: list[dict[str, str]] = []
+    for line in report.decode(errors="replace").splitlines():
+        with suppress(ValueError):
+            fields = json.loads(line)
+            if isinstance(fields, dict):
+                lines.append({str(name): str(value) for name, value in fields.items()})
+    return lines

@@ -1,0 +1,167 @@
+"""The SpeechToText servicer: admission, a session for each call."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from stt.v1 import stt_pb2 as pb
+from stt.v1 import stt_pb2_grpc
+
+from stt_service.access.admission import Admission, Caller, Share
+from stt_service.access.rate_limit import caller
+from stt_service.models.registry import Lent, Shelf
+from stt_service.rpc import convert
+from stt_service.rpc.call_log import Call, followed
+from stt_service.rpc.recognizer import Recognition
+from stt_service.rpc.recording_decoder import Decoders
+from stt_service.rpc.status_mapping import answered, say_in_band, say_nothing
+from stt_service.rpc.stream import GRACE_S, Limits, Requests, Stream, first_config, write
+from stt_service.rpc.stream_registry import LiveStream, LiveStreams
+from stt_service.rpc.unary import recognised
+from stt_service.scheduling.realtime import Pace
+from stt_service.session.session import Session, SessionConfig
+from stt_service.settings.runtime import LiveConfig
+from stt_service.telemetry.metrics import Metrics
+from stt_service.telemetry.stream_stats import StreamFigures
+from stt_service.vad.gate import Silero, stream_vads
+
+if TYPE_CHECKING:
+    import grpc
+
+    from stt_service.rpc.request_reader import Request
+    from stt_service.rpc.stream import Context
+
+    UnaryContext = grpc.aio.ServicerContext[pb.RecognizeRequest, pb.RecognizeResponse]
+
+RECORDING_S = 120.0  # for a recording to arrive, which holds a place: 32 MiB at 2.3 Mbit/s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """What there is once the models are loaded and tried."""
+
+    shelf: Shelf
+    silero: Silero
+
+
+class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
+    """The servicer. Refuses everything until it serves."""
+
+    def __init__(self, config: LiveConfig, admission: Admission, streams: LiveStreams, metrics: Metrics) -> None:
+        self._config, self._admission, self._streams, self._metrics = config, admission, streams, metrics
+        self._ready: Ready | None = None
+        self._decoders = Decoders()
+
+    def serve(self, ready: Ready) -> None:
+        """Begin to serve those who are admitted."""
+        self._ready = ready
+
+    async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
+        with followed(self._metrics, caller(context)) as call:
+            async with answered(context, partial(say_in_band, context, requests)):
+                with call, self._admission.place(self._caller(call.peer)):
+                    await self._stream(self._loaded, call, requests, context)
+
+    async def _stream(self, ready: Ready, call: Call, requests: Requests, context: Context) -> None:
+        server = self._config.parameters
+        limits = Limits(server.idle_timeout, server.max_stream_duration, GRACE_S)
+        config = await first_config(requests, limits, self._admission.draining)
+        with ready.shelf.lent() as lent:
+            live = self._opened(ready, lent, config, call)
+            offset_ms = config.resume.audio_offset_ms
+            first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=_started(live))
+            await write(context, first, limits.write_s)
+            call.opened(live)
+            audio_format = convert.audio_format(config.format)
+            stream = Stream(live, audio_format, limits, self._admission.draining, config.resumable)
+            with self._streams.listed(live):
+                await stream.run(requests, context)
+
+    def _opened(self, ready: Ready, lent: Lent, config: pb.StreamingConfig, call: Call) -> LiveStream:
+        """Return a stream as the config wants it.
+
+        Raises:
+            InvalidRequest: a value in it will not do.
+        """
+        session, now = self._session(ready, lent, config), time.monotonic()
+        figures = StreamFigures(self._metrics, config.resume.audio_offset_ms)
+        return LiveStream(
+            id=call.id,
+            client_id=config.client_id,
+            peer=call.peer,
+            models=lent.names,
+            opened=now,
+            session=session,
+            recognition=Recognition(session, lent.decoding, (call.peer, call.id), Pace(now), observer=figures),
+            figures=figures,
+        )
+
+    async def Recognize(  # noqa: N802
+        self, request: Request[pb.RecognizeRequest], context: UnaryContext
+    ) -> pb.RecognizeResponse:
+        """Recognize a recording, which is received once there is a place for it."""
+        with followed(self._metrics, caller(context)) as call:
+            async with answered(context, say_nothing):
+                with call, self._admission.place(self._caller(call.peer)), self._loaded.shelf.lent() as lent:
+                    return await self._recognise(self._loaded, lent, call, await request.read(RECORDING_S))
+        raise AssertionError("unreachable: answered aborts the call")
+
+    async def _recognise(
+        self, ready: Ready, lent: Lent, call: Call, request: pb.RecognizeRequest
+    ) -> pb.RecognizeResponse:
+        config = pb.StreamingConfig(settings=request.settings, word_times=request.word_times)
+        if request.HasField("format"):
+            config.format.CopyFrom(request.format)
+        recorded = Pace(time.monotonic(), lead_s=math.inf)
+        session, figures = self._session(ready, lent, config), StreamFigures(self._metrics)
+        recognition = Recognition(session, lent.decoding, (call.peer, call.id), recorded, observer=figures)
+        return await recognised(recognition, request, lent.names.finals, self._decoders)
+
+    def _session(self, ready: Ready, lent: Lent, config: pb.StreamingConfig) -> Session:
+        """Return a session as the config wants it.
+
+        Raises:
+            InvalidRequest: a value in it will not do.
+        """
+        convert.client_id(config.client_id)
+        offset_ms, first_utterance = convert.resume(config.resume)
+        server = self._config.parameters
+        live = server.live().updated(convert.changes(config.settings))
+        lent.decoding.check(live.language)
+        return Session(
+            SessionConfig(
+                server=server,
+                live=live,
+                audio_format=convert.audio_format(config.format),
+                partials=config.partials and server.enable_realtime_transcription,
+                word_times=config.word_times,
+                offset_ms=offset_ms,
+                first_utterance=first_utterance,
+                in_speech=config.resume.in_speech,
+                lead_ms=config.resume.lead_ms,
+                previous_language=config.resume.previous_language or None,
+            ),
+            stream_vads(ready.silero, server),
+        )
+
+    def _caller(self, name: str) -> Caller:
+        server = self._config.parameters
+        return Caller(name, time.monotonic(), Share(server.max_streams_per_peer, server.max_calls_per_minute))
+
+    @property
+    def _loaded(self) -> Ready:
+        assert self._ready is not None  # or nobody is admitted
+        return self._ready
+
+
+def _started(live: LiveStream) -> pb.Started:
+    return pb.Started(
+        stream_id=live.id,
+        settings=convert.settings(live.session.live),
+        model=live.models.finals,
+        partial_model=live.models.partials if live.session.makes_partials else "",
+    )

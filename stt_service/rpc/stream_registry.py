@@ -1,0 +1,87 @@
+"""The streams that are open now: who, since when, how far; and the hand that ends one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from urllib.parse import unquote
+
+from stt_service.errors import Unknown
+from stt_service.models.loader import Names
+from stt_service.rpc.recognizer import Recognition
+from stt_service.session.session import Session
+from stt_service.telemetry.stream_stats import StreamFigures
+
+
+class Phase(Enum):
+    """What a stream is at."""
+
+    LISTENING = auto()
+    SPEECH = auto()  # an utterance is open
+    DECIDING = auto()  # none is, and a final is owed
+    ENDING = auto()  # an operator ended it; what is owed is being told
+
+
+@dataclass(slots=True, eq=False)
+class LiveStream:
+    """An open stream. Whoever holds it may look, finalise its utterance, and set `terminated`."""
+
+    id: str
+    client_id: str
+    peer: str  # its host, without a port
+    models: Names
+    opened: float  # monotonic seconds
+    session: Session
+    recognition: Recognition
+    figures: StreamFigures
+    terminated: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def phase(self) -> Phase:
+        if self.terminated.is_set():
+            return Phase.ENDING
+        if self.session.speaks:
+            return Phase.SPEECH
+        return Phase.DECIDING if self.session.owed else Phase.LISTENING
+
+
+class LiveStreams:
+    """All that are open, in the order they came. Bounded by admission."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, LiveStream] = {}
+
+    def __iter__(self) -> Iterator[LiveStream]:
+        return iter(tuple(self._streams.values()))
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    @contextmanager
+    def listed(self, stream: LiveStream) -> Iterator[None]:
+        """List the stream while inside."""
+        self._streams[stream.id] = stream
+        try:
+            yield
+        finally:
+            del self._streams[stream.id]
+
+    def find(self, stream_id: str) -> LiveStream:
+        """Return the stream.
+
+        Raises:
+            Unknown: none of that id is open.
+        """
+        try:
+            return self._streams[stream_id]
+        except KeyError:
+            raise Unknown(f"session_id={stream_id[:64]!r} is none that is open now: see ListSessions.") from None
+
+
+def host(peer: str) -> str:
+    """Return the host of a gRPC peer such as `ipv4:10.0.0.7:50312` or `ipv6:%5B::1%5D:50312`."""
+    _, _, address = unquote(peer).partition(":")
+    return address.rpartition(":")[0].strip("[]") or address

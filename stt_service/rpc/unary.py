@@ -1,0 +1,65 @@
+"""One Recognize call: a whole recording in, all that is told of it out."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+from stt.v1 import stt_pb2 as pb
+
+from stt_service.audio.pcm import AudioFormat
+from stt_service.audio.recordings import check_headerless
+from stt_service.rpc import convert
+from stt_service.rpc.recognizer import Recognition
+from stt_service.rpc.recording_decoder import Decoders
+from stt_service.session.events import Final, Suppressed
+from stt_service.vad.types import Endpoint
+
+
+async def recognised(
+    recognition: Recognition, request: pb.RecognizeRequest, model: str, decoders: Decoders
+) -> pb.RecognizeResponse:
+    """Return the answer to the request.
+
+    Raises:
+        InvalidRequest: the recording cannot be decoded, or is too long.
+        ExceptionGroup: the same, or EngineFailed.
+    """
+    headerless = request.HasField("format")
+    audio_format = convert.audio_format(request.format) if headerless else AudioFormat()
+    if headerless:
+        check_headerless(len(request.audio), audio_format)
+    response = pb.RecognizeResponse(model=model)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_collect(recognition, response))
+        try:
+            async with recognition:
+                if headerless:
+                    await recognition.push(request.audio, audio_format)
+                else:
+                    await _push_decoded(recognition, request.audio, decoders, response)
+                await recognition.finish(Endpoint.END_OF_AUDIO)
+        finally:
+            recognition.outbox.close()
+    response.audio_duration.CopyFrom(convert.duration(recognition.heard_ms / 1000))
+    return response
+
+
+async def _collect(recognition: Recognition, response: pb.RecognizeResponse) -> None:
+    while (told := await recognition.outbox.take()) is not None:
+        match told.event:
+            case Final() as event:
+                response.utterances.append(convert.final(event))
+            case Suppressed() as event:
+                response.suppressed.append(convert.suppressed(event))
+
+
+async def _push_decoded(
+    recognition: Recognition, audio: bytes, decoders: Decoders, response: pb.RecognizeResponse
+) -> None:
+    def warn(phrase: str) -> None:
+        response.warnings.append(f"The recording {phrase}")
+
+    async with aclosing(decoders.decoded(audio, warn)) as chunks:
+        async for chunk in chunks:
+            await recognition.push(chunk, AudioFormat())

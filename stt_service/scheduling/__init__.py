@@ -1,0 +1,1 @@
+"""Which decode runs next, and the threads that run batches."""

@@ -1,0 +1,273 @@
+"""The lane: one queue for all models, the threads that run batches, and the futures of those who wait.
+
+Batches form by themselves: what arrives while one runs is the next one. No timer collects them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from stt_service.errors import EngineFailed
+from stt_service.scheduling.loop_budget import LoopBudget
+from stt_service.scheduling.scheduler import Job, Scheduler
+from stt_service.session.events import Cost, Decode
+from stt_service.whisper.types import Kind, Transcript, Window
+
+Transcribe = Callable[[Sequence[Window]], list[Transcript]]
+Clock = Callable[[], float]  # seconds
+Cut = Callable[[], Decode | None]  # makes the decode when its turn has come; None: it is not wanted any more
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A loaded model, as many of whose batches may run at once as it has places."""
+
+    transcribe: Transcribe
+    places: int = 1
+    multilingual: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decode, its transcript and what it cost."""
+
+    decode: Decode
+    transcript: Transcript
+    cost: Cost
+
+
+class Missed(Enum):
+    """Why there is no transcript."""
+
+    WITHDRAWN = auto()  # before its turn: withdrawn, or a newer one made it needless
+    DECLINED = auto()  # in its turn: nothing was cut
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for its turn at one moment, in all and by what it goes with."""
+
+    count: Mapping[Kind, int]
+    longest_s: Mapping[Kind, float]  # that a live stream waits
+    longest_of_stream_s: Mapping[Hashable, float]
+
+
+Answer = asyncio.Future[Decoded | Missed]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a decode waited for its batch, and whether its stream does not run ahead of the clock."""
+
+    waited_s: float
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A batch that ran."""
+
+    kind: Kind
+    waits: Sequence[Wait]  # of its decodes
+    took_s: float
+    failed: bool
+
+
+def _nobody(_: Ran) -> None:
+    """Is told of each batch where nobody asked to be."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    cut: Cut
+    answer: Answer
+    since: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    """A decode whose turn has come."""
+
+    job: Job
+    decode: Decode
+    waiter: _Waiter
+
+
+class Lane:
+    """Decodes by any models for any number of streams. All but the models runs on the event loop."""
+
+    def __init__(
+        self,
+        max_batch: int,
+        workers: int = 1,
+        now: Clock = time.monotonic,
+        *,
+        apart: bool = False,
+        ran: Callable[[Ran], None] = _nobody,
+    ) -> None:
+        self._scheduler = Scheduler(max_batch, workers, apart=apart)
+        self.workers, self._now, self._ran = workers, now, ran
+        self._waiters: dict[Job, _Waiter] = {}
+        self._running: list[Hashable] = []  # the models of the batches that run
+        self._batches: list[list[_Row]] = []  # what is in them
+        self._changed = asyncio.Event()
+        self.budget = LoopBudget(now)  # the other thing that all streams share
+
+    @property
+    def running(self) -> int:
+        """How many batches run, of as many as there are workers."""
+        return len(self._running)
+
+    def waiting(self) -> Waiting:
+        """Return what waits now."""
+        now, count = self._now(), Counter[Kind]()
+        longest, of_stream = dict.fromkeys(Kind, 0.0), dict[Hashable, float]()
+        for kind in Kind:
+            for job, since in self._scheduler.waiting(kind):
+                count[kind] += 1
+                of_stream[job.stream] = max(of_stream.get(job.stream, 0.0), now - since)
+                if job.live:
+                    longest[kind] = max(longest[kind], now - since)
+        return Waiting(count, longest, of_stream)
+
+    def count(self, kind: Kind) -> int:
+        """Return how many of the kind wait; from any thread."""
+        return self._scheduler.count(kind)
+
+    def submit(self, job: Job, cut: Cut) -> Answer:
+        """Ask for the job's turn, in which `cut` makes its decode. Cancelling the answer withdraws the job.
+
+        The answer raises EngineFailed when the model could not run.
+        """
+        now = self._now()
+        waiter = _Waiter(cut, asyncio.get_running_loop().create_future(), now)
+        needless = self._scheduler.submit(job, now)
+        if needless is not None:
+            self._miss(needless)
+        self._waiters[job] = waiter
+        waiter.answer.add_done_callback(lambda _: self._forget(job, waiter))
+        self._changed.set()
+        return waiter.answer
+
+    def promote(self, stream: Hashable, utterance: int) -> None:
+        """Let the early finals of the utterance that still wait go with the finals."""
+        self._scheduler.promote(stream, utterance)
+
+    def withdraw(self, stream: Hashable, utterance: int, number: int = 0) -> None:
+        """Take the early final, if it still waits, out of the queue. One that was promoted stays."""
+        job = self._scheduler.withdraw_early(stream, utterance, number)
+        if job is not None:
+            self._miss(job)
+
+    async def run(self) -> None:
+        """Run batches until cancelled, which waits for those that are running."""
+        with ThreadPoolExecutor(self.workers, "engine") as threads:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(self.workers):
+                    tasks.create_task(self._work(threads))
+
+    async def _work(self, threads: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            model, jobs, rows = await self._next_batch()
+            began, failed = self._now(), True
+            self._batches.append(rows)
+            try:
+                windows = [row.decode.window for row in rows]
+                transcripts = await loop.run_in_executor(threads, model.transcribe, windows)
+                _deliver(rows, transcripts, began, self._now() - began, self._is_idle_for)
+                failed = False
+            except Exception as error:  # goes to those who wait; the lane lives on
+                _fail(rows, error)
+            finally:
+                self._ran(_ran(rows, began, self._now() - began, failed))
+                self._batches.remove(rows)
+                self._running.remove(model)
+                self._scheduler.done(jobs, self._now() - began)
+                self._changed.set()  # what may not take the last free worker may run now, beside what this one takes
+
+    async def _next_batch(self) -> tuple[Model, list[Job], list[_Row]]:
+        """Wait for a batch, and occupy a place of its model."""
+        while True:
+            self._changed.clear()
+            while jobs := self._scheduler.next_batch(self._now(), self._room):
+                rows = [row for job in jobs if (row := _row(job, self._waiters.pop(job))) is not None]
+                if rows:
+                    model = jobs[0].model
+                    assert isinstance(model, Model)
+                    self._running.append(model)
+                    return model, jobs, rows
+                self._scheduler.done(jobs, 0.0)
+            await self._changed.wait()
+
+    def _room(self, model: Hashable) -> int:
+        """Return how many batches of the model may begin."""
+        assert isinstance(model, Model)
+        return min(model.places - self._running.count(model), self.workers - len(self._running))
+
+    def _is_idle_for(self, stream: Hashable) -> bool:
+        """Return whether more decodes of the stream would delay no other stream.
+
+        Nothing of another stream waits, and other streams leave at least two workers free, or the only one.
+        """
+        if any(job.stream != stream for kind in Kind for job, _ in self._scheduler.waiting(kind)):
+            return False
+        others = sum(any(row.job.stream != stream for row in rows) for rows in self._batches)
+        return others < max(1, self.workers - 1)
+
+    def _miss(self, job: Job) -> None:
+        answer = self._waiters.pop(job).answer
+        if not answer.done():  # cancelled just now
+            answer.set_result(Missed.WITHDRAWN)
+
+    def _forget(self, job: Job, waiter: _Waiter) -> None:
+        """Withdraw the job of an answer that was cancelled."""
+        if self._waiters.get(job) is waiter:
+            del self._waiters[job]
+            self._scheduler.withdraw(job)
+
+
+def _row(job: Job, waiter: _Waiter) -> _Row | None:
+    """Cut the decode whose turn has come; None when it is not wanted."""
+    if waiter.answer.done():  # cancelled just now
+        return None
+    try:
+        decode = waiter.cut()
+    except Exception as error:  # goes to who waits; the others of the batch go on
+        waiter.answer.set_exception(error)
+        return None
+    if decode is None:
+        waiter.answer.set_result(Missed.DECLINED)
+        return None
+    return _Row(job, decode, waiter)
+
+
+def _deliver(
+    rows: Sequence[_Row],
+    transcripts: Sequence[Transcript],
+    began: float,
+    inference_s: float,
+    is_idle_for: Callable[[Hashable], bool],
+) -> None:
+    for row, transcript in zip(rows, transcripts, strict=True):
+        if not row.waiter.answer.done():
+            cost = Cost(began - row.waiter.since, inference_s, len(rows), is_idle_for(row.job.stream))
+            row.waiter.answer.set_result(Decoded(row.decode, transcript, cost))
+
+
+def _ran(rows: Sequence[_Row], began: float, took_s: float, failed: bool) -> Ran:
+    waits = [Wait(began - row.waiter.since, row.job.live) for row in rows]
+    return Ran(rows[0].job.kind, waits, took_s, failed)
+
+
+def _fail(rows: Sequence[_Row], error: Exception) -> None:
+    failure = error if isinstance(error, EngineFailed) else EngineFailed(f"the model failed: {error!r}")
+    for row in rows:
+        if not row.waiter.answer.done():
+            row.waiter.answer.set_exception(failure)

@@ -1,0 +1,1 @@
+"""A stream without I/O: utterances, partials, speculative and final decodes."""

@@ -1,0 +1,101 @@
+"""What a session gives out: decodes to be made, and events to be told. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stt_service.vad.types import Endpoint
+from stt_service.whisper.hallucination import Reason
+from stt_service.whisper.types import Kind, Window, Word
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decode:
+    """To be decoded, and handed back to `receive` with its transcript."""
+
+    utterance: int
+    kind: Kind
+    window: Window
+    start: int  # the frames at which the window begins and ends
+    end: int
+    number: int = 0  # of the utterance's early and final decodes
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """The utterance has ended, and waits for its early decodes: they shall not wait behind others' early ones."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDue:
+    """A partial of this utterance asks for a turn; when it comes, `Session.partial` cuts the window."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The early decode of this utterance and number is void, since more was said: it need not run."""
+
+    utterance: int
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    utterance: int
+    start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    utterance: int
+    revision: int
+    stable: str
+    unstable: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a decode cost, in seconds, and how many ran together."""
+
+    queue_s: float
+    inference_s: float
+    batch: int
+    idle: bool = False  # capacity was left for another decode of this stream when this one was delivered
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    utterance: int
+    text: str
+    start_ms: int
+    end_ms: int
+    language: str
+    language_probability: float
+    confidence: float
+    words: tuple[Word, ...]  # times in seconds of the dictation
+    endpoint: Endpoint
+    endpoint_s: float  # silence waited for
+    early: bool
+    cost: Cost
+    settled_ms: int  # all before it is, once this is told: where the next utterance may begin
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    utterance: int
+    start_ms: int
+    end_ms: int
+    reason: Reason
+    text: str
+    endpoint: Endpoint
+    settled_ms: int
+
+
+Event = SpeechStarted | Partial | Final | Suppressed
+Output = Event | Decode | PartialDue | Promote | Withdraw

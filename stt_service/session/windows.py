@@ -1,0 +1,49 @@
+"""What the decoder gets to hear of a stream, and how it shall listen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stt_service.audio.buffer import Sound
+from stt_service.settings.schema import AUTO, FRAME_S, LiveParameters, Parameters
+from stt_service.whisper.types import Context, DecodeOptions, Kind, Window
+
+
+class Windows:
+    """Cuts windows out of a stream's sound. Frames are numbers of the stream's."""
+
+    def __init__(self, sound: Sound, server: Parameters, *, word_times: bool) -> None:
+        self._sound, self._server, self._word_times = sound, server, word_times
+
+    def final(self, live: LiveParameters, kind: Kind, start: int, speech_end: int, end: int) -> Window:
+        """Return the window of a final, decoded early or not."""
+        options = replace(
+            _options(live, kind),
+            beam_size=self._server.beam_size,
+            context=Context(self._server.encoder_context),
+            word_times=self._word_times,
+        )
+        return Window(self._sound.samples(start, end), options, (speech_end - start) * FRAME_S)
+
+    def partial(
+        self, live: LiveParameters, start: int, end: int, *, word_times: bool, previous_language: str | None = None
+    ) -> Window:
+        """Return the window of a partial."""
+        options = replace(
+            _options(live, Kind.PARTIAL),
+            beam_size=self._server.realtime_beam_size,
+            context=Context(self._server.realtime_encoder_context),
+            word_times=word_times,
+            previous_language=previous_language,
+        )
+        return Window(self._sound.samples(start, end), options)
+
+
+def _options(live: LiveParameters, kind: Kind) -> DecodeOptions:
+    return DecodeOptions(
+        language=None if live.language == AUTO else live.language,
+        translate=live.translate,
+        initial_prompt=live.initial_prompt,
+        hotwords=live.hotwords,
+        kind=kind,
+    )

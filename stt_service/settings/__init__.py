@@ -1,0 +1,1 @@
+"""Settings: schema, environment and changes at run time."""

@@ -1,0 +1,99 @@
+"""Reads the settings once, at the start: from the environment, and from `.env` for what is not set there.
+
+Which settings there are is told in `parameters.py`; here is only how they come in from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from dotenv import dotenv_values
+from dotenv.variables import parse_variables
+from pydantic import ValidationError
+
+from stt_service.errors import InvalidSetting
+from stt_service.settings.explanations import explain
+from stt_service.settings.schema import Parameters, is_language
+
+SETTINGS = frozenset(name.upper() for name in Parameters.model_fields)
+OWN_LANGUAGE = "STT_LANGUAGE"  # for desktops, where LANGUAGE is taken
+ALIKE = 0.8  # MAX_STREAM and MAX_STREAMS are, LOG_FORMAT and LOG_LEVEL are not
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and a sentence for each thing that was ignored and should be known."""
+
+    parameters: Parameters
+    warnings: tuple[str, ...]
+
+
+def load(environ: Mapping[str, str], env_file: Path | None = None) -> Loaded:
+    """Return the settings that hold. An empty value is as good as none.
+
+    Raises:
+        InvalidSetting: naming the setting, its value and what would do.
+    """
+    in_file = _read(env_file, environ) if env_file is not None else {}
+    _refuse_misspelt(in_file)
+    usable, warnings = _without_locale(environ)
+    values = {**_settings(in_file), **_settings(usable)}
+    own = _own_language(usable) or _own_language(in_file)
+    if own:
+        values["language"], warnings = own, ()
+    try:
+        return Loaded(Parameters.model_validate(values), warnings)
+    except ValidationError as error:
+        raise InvalidSetting(explain(error)) from error
+
+
+def _read(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what the file sets, `${NAME}` and `${NAME:-default}` filled in as docker compose does.
+
+    The environment goes before the file's earlier lines. No file is an empty file.
+    """
+    try:
+        lines = dotenv_values(env_file, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{env_file} cannot be read: {error}.") from error
+    values: dict[str, str] = {}
+    for name, value in lines.items():
+        known = {**values, **environ}
+        values[name] = "".join(part.resolve(known) for part in parse_variables(value or ""))
+    return values
+
+
+def _refuse_misspelt(in_file: Mapping[str, str]) -> None:
+    """Refuse names that are nearly a setting's; others are not for us: compose files share `.env`."""
+    names = SETTINGS | {OWN_LANGUAGE}
+    for name in in_file:
+        if name not in names and (close := get_close_matches(name.upper(), names, n=1, cutoff=ALIKE)):
+            raise InvalidSetting(f"{name} in .env is no setting: did you mean {close[0]}?")
+
+
+def _without_locale(environ: Mapping[str, str]) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return the environment without a LANGUAGE that is the desktop's, such as en_US:en, and a warning."""
+    language = environ.get("LANGUAGE", "")
+    if not language or is_language(language):
+        return environ, ()
+    warning = (
+        f"LANGUAGE={language!r} in the environment is no code of Whisper's and is ignored; "
+        f"{OWN_LANGUAGE} sets the language whatever the desktop has in LANGUAGE."
+    )
+    return {name: value for name, value in environ.items() if name != "LANGUAGE"}, (warning,)
+
+
+def _own_language(values: Mapping[str, str]) -> str:
+    language = values.get(OWN_LANGUAGE, "")
+    if language and not is_language(language):
+        raise InvalidSetting(
+            f"{OWN_LANGUAGE}={language!r} will not do: it should be one of Whisper's codes, such as ru or en, or auto."
+        )
+    return language
+
+
+def _settings(values: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in values.items() if name in SETTINGS and value}

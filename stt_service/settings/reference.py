@@ -1,0 +1,131 @@
+"""Writes the reference of the settings from their declarations: CONFIGURATION.md and `.env.example`.
+
+python -m stt_service.settings.reference            shows the table
+python -m stt_service.settings.reference --write    brings both files up to date
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stt_service.settings.schema import Parameters, Scope, scope
+
+ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- settings -->", "<!-- end of settings -->"
+HEADING = """\
+# The server's settings, each with its default: remove a # to set one, and save this as .env.
+# An empty value is as good as none; the environment goes before this file. CONFIGURATION.md tells more.
+# This file is made: python -m stt_service.settings.reference --write
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A row of the reference, as text; a range where the setting is a number."""
+
+    name: str
+    default: str
+    accepted: str
+    unit: str
+    description: str
+    scope: Scope
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@cache
+def settings() -> tuple[Setting, ...]:
+    """Return the settings as they are declared, in that order."""
+    return tuple(_setting(name, declared) for name, declared in Parameters.model_json_schema()["properties"].items())
+
+
+def _setting(name: str, declared: Mapping[str, Any]) -> Setting:
+    members: list[Mapping[str, Any]] = declared.get("anyOf", [declared])
+    number = next((member for member in members if "minimum" in member), {})
+    return Setting(
+        name.upper(),
+        written(declared["default"]),
+        "a Whisper code, auto" if name == "language" else _accepted(declared),
+        declared.get("unit", ""),
+        declared["description"],
+        scope(name),
+        number.get("minimum"),
+        number.get("maximum"),
+    )
+
+
+def settings_table() -> str:
+    """Return a Markdown table with a row for each setting."""
+    rows = [
+        "| setting | default | accepted | unit | meaning | a change holds from |",
+        "|---|---|---|---|---|---|",
+    ]
+    for setting in settings():
+        cells = [f"`{setting.name}`", setting.default or "empty", setting.accepted, setting.unit]
+        cells += [setting.description, setting.scope.value]
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def env_example() -> str:
+    """Return an `.env` that sets nothing and shows everything."""
+    parts = [HEADING]
+    for setting in settings():
+        accepted = f"{setting.accepted} {setting.unit}".rstrip()
+        parts.append(f"# {setting.description} ({accepted})\n# {setting.name}={setting.default}\n")
+    return "\n".join(parts)
+
+
+def with_table(document: str) -> str:
+    """Return the document with the table of today between its marks."""
+    before, _, rest = document.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{settings_table()}{END}{after}"
+
+
+def _accepted(declared: Mapping[str, Any]) -> str:
+    match declared:
+        case {"anyOf": members}:
+            return " or ".join(_accepted(member) for member in members)
+        case {"enum": choices}:
+            return ", ".join(choices)
+        case {"const": choice}:
+            return str(choice)
+        case {"type": "boolean"}:
+            return "true, false"
+        case {"type": "integer" | "number", "minimum": least, "maximum": most}:
+            return f"{least} to {most}"
+        case {"maxLength": most}:
+            return f"text, up to {most} characters"
+        case {"pattern": _}:
+            return "indices, separated by commas"
+    return "text"
+
+
+def written(value: object) -> str:
+    """Return the value as it would stand in the environment."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+    return str(value)
+
+
+def write(root: Path = ROOT) -> None:
+    """Bring CONFIGURATION.md and `.env.example` up to date."""
+    configuration = root / "CONFIGURATION.md"
+    configuration.write_text(with_table(configuration.read_text(encoding="utf-8")), encoding="utf-8")
+    (root / ".env.example").write_text(env_example(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--write"]:
+        write()
+    else:
+        sys.stdout.write(settings_table())

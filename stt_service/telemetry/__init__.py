@@ -1,0 +1,1 @@
+"""Metrics, logs, resource usage and the start-up banner."""

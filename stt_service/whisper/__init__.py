@@ -1,0 +1,1 @@
+"""Whisper: windows of audio in, transcripts out."""

@@ -1,0 +1,316 @@
+"""Whisper: a list of windows in, a list of transcripts out. The only file that knows faster-whisper and CTranslate2.
+
+Windows of any streams, languages and lengths may share a batch. Nothing is sampled, so the same window always gives the
+same text, on any worker. Called from one thread for each worker; blocks until done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
+
+from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
+from stt_service.errors import EngineFailed
+from stt_service.whisper.batching import (
+    PLANS,
+    Encoded,
+    batch_key,
+    context_left,
+    in_groups,
+    is_word,
+    max_length,
+    rows_for,
+    token_limit,
+)
+from stt_service.whisper.fallback import Decoded, DecodeEnd, compression_ratio, is_doubled
+from stt_service.whisper.heap import give_back
+from stt_service.whisper.language import choose_language
+from stt_service.whisper.silence_tail import (
+    MAX_ROWS,
+    ROWS_PER_SECOND,
+    Rows,
+    SilenceTail,
+    extended_rows,
+)
+from stt_service.whisper.sparse_text import better, halves, is_sparse
+from stt_service.whisper.truncation import completed, missing_end, without_last_word
+from stt_service.whisper.types import Kind, Transcript, Window, Word
+
+MAX_PROMPT_TOKENS = 223
+HOP_SAMPLES = SAMPLE_RATE_HZ // (2 * ROWS_PER_SECOND)  # of the spectrogram: two frames a row
+# A prompt raises the decoder's no-speech probability, and all thresholds are for decodes without one: above the
+# lowest threshold it is measured again, without.
+NO_SPEECH_IN_QUESTION = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """Where a model runs."""
+
+    folder: Path
+    device: str = "cpu"
+    device_indices: tuple[int, ...] = (0,)
+    compute_type: str = "int8"
+    threads: int = 0  # of a worker; 0: CTranslate2's choice
+    workers: int = 1  # batches at once, on each device
+
+
+class Engine:
+    """A loaded Whisper model."""
+
+    def __init__(self, place: ModelPlace) -> None:
+        """Load the model, which takes a second or more.
+
+        Raises:
+            EngineFailed: when the folder holds no model or the device cannot run it.
+        """
+        try:
+            self._model = WhisperModel(
+                str(place.folder),
+                device=place.device,
+                device_index=list(place.device_indices),
+                compute_type=place.compute_type,
+                cpu_threads=place.threads,
+                num_workers=place.workers,
+                local_files_only=True,
+            )
+            self.multilingual: bool = self._model.model.is_multilingual
+            self._tail = SilenceTail(self._encode_features([self._features(seed(), MAX_ROWS)])[0])
+        except (RuntimeError, ValueError, OSError) as error:
+            raise EngineFailed(f"the model in {place.folder} does not load on {place.device}: {error}") from error
+        self._tokenizer = cache(self._make_tokenizer)
+        self._suppressed = cache(lambda tokenizer: list(get_suppressed_tokens(tokenizer, [-1])))
+
+    @property
+    def compute_type(self) -> str:
+        """What the model really computes in."""
+        return str(self._model.model.compute_type)
+
+    def close(self) -> None:
+        """Free the model's memory, once the decodes that run are done; later ones fail. Blocks."""
+        del self._model  # CTranslate2's unload_model keeps most of it
+        give_back()
+
+    def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
+        """Return a transcript for each window.
+
+        Raises:
+            EngineFailed: when the model could not run.
+        """
+        try:
+            batch = self._listen(windows)
+            decoded = in_groups(batch, batch_key, self._decode)
+            decoded = [self._with_fallback(encoded, first) for encoded, first in zip(batch, decoded, strict=True)]
+            return [self._transcript(encoded, result) for encoded, result in zip(batch, decoded, strict=True)]
+        except (RuntimeError, ValueError) as error:
+            raise EngineFailed(f"the model failed on {len(windows)} windows: {error}") from error
+
+    def _listen(self, windows: Sequence[Window]) -> list[Encoded]:
+        """Encode the windows and settle their languages."""
+        lengths = [rows_for(window) for window in windows]
+        pairs = list(zip(windows, lengths, strict=True))
+        outputs = in_groups(
+            pairs,
+            lambda pair: pair[1],
+            lambda group: self._encode_features([self._window_features(*each) for each in group]),
+        )
+        heard = [self._extended(window, rows) for window, rows in zip(windows, outputs, strict=True)]
+        return [self._with_language(encoded) for encoded in heard]
+
+    def _extended(self, window: Window, rows: Rows) -> Encoded:
+        return Encoded(window, self._tail.extend(rows, extended_rows(len(rows), PLANS[window.options.kind])))
+
+    def _with_language(self, encoded: Encoded) -> Encoded:
+        if not self.multilingual:
+            return replace(encoded, language="en")
+        if encoded.window.options.language:
+            return replace(encoded, language=encoded.window.options.language)
+        [ranked] = self._model.model.detect_language(_storage([encoded.rows]))
+        probabilities = {token.strip("<|>"): float(probability) for token, probability in ranked}
+        window = encoded.window
+        language = choose_language(probabilities, window.options.previous_language, window.duration_s)
+        return replace(encoded, language=language, language_probability=probabilities[language])
+
+    def _window_features(self, window: Window, rows: int) -> Rows:
+        """Return the log-mel spectrogram of the window; shape (mels, 2 * rows).
+
+        A word or two is padded with zeros, as by faster-whisper, everything else with silence. Measured: the decoder
+        then understands 93 % of the Russian words that faster-whisper understands, after silence 84 %.
+        """
+        if not is_word(window):
+            return self._features(window.samples, rows)
+        spectrum: Rows = self._model.feature_extractor(window.samples, padding=HOP_SAMPLES)
+        spectrum = spectrum[:, : len(window.samples) // HOP_SAMPLES]
+        return np.pad(spectrum, ((0, 0), (0, 2 * rows - spectrum.shape[1])))
+
+    def _features(self, samples: Samples, rows: int) -> Rows:
+        """Return the log-mel spectrogram of the samples padded to so many rows; shape (mels, 2 * rows)."""
+        padded = np.zeros(rows * SAMPLE_RATE_HZ // ROWS_PER_SECOND, np.float32)
+        count = min(len(samples), len(padded))
+        padded[:count] = samples[:count]
+        features: Rows = self._model.feature_extractor(padded, padding=0)
+        return features
+
+    def _encode_features(self, features: Sequence[Rows]) -> list[Rows]:
+        output = self._model.model.encode(_storage(features), to_cpu=True)
+        if output.dtype != ctranslate2.DataType.float32:
+            output = output.to(ctranslate2.DataType.float32)
+        return list(np.array(output))
+
+    def _decode(self, batch: Sequence[Encoded]) -> list[Decoded]:
+        """Decode windows of one batch key."""
+        prompts = [self._prompt(encoded) for encoded in batch]
+        limit = token_limit(batch[0].window, len(prompts[0]), batch[0].language)
+        results = self._model.model.generate(
+            _storage([encoded.rows for encoded in batch]),
+            prompts,
+            max_length=max_length(len(prompts[0]), limit),
+            beam_size=batch[0].window.options.beam_size,
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=self._suppressed(self._tokenizer_of(batch[0])),
+        )
+        end_at_limit = DecodeEnd.CONTEXT_FULL if limit == context_left(len(prompts[0])) else DecodeEnd.TOKEN_LIMIT
+        return [
+            self._decoded(
+                encoded, result, DecodeEnd.END_OF_TEXT if len(result.sequences_ids[0]) < limit else end_at_limit
+            )
+            for encoded, result in zip(batch, results, strict=True)
+        ]
+
+    def _decoded(self, encoded: Encoded, result: ctranslate2.models.WhisperGenerationResult, end: DecodeEnd) -> Decoded:
+        tokens, no_speech_probability = tuple(result.sequences_ids[0]), result.no_speech_prob
+        if encoded.window.options.is_steered and no_speech_probability > NO_SPEECH_IN_QUESTION:
+            no_speech_probability = self._no_speech_probability(replace(encoded, window=encoded.window.unsteered()))
+        text = self._tokenizer_of(encoded).decode(tokens).strip()
+        return Decoded(
+            tokens=tokens,
+            text=text,
+            average_log_probability=result.scores[0] * len(tokens) / (len(tokens) + 1),
+            no_speech_probability=no_speech_probability,
+            compression_ratio=compression_ratio(text),
+            end=end,
+            doubled=is_word(encoded.window) and is_doubled(text),
+        )
+
+    def _no_speech_probability(self, encoded: Encoded) -> float:
+        """Return the probability of no speech, at the cost of one decoder step."""
+        [result] = self._model.model.generate(
+            _storage([encoded.rows]), [self._prompt(encoded)], max_length=2, beam_size=1, return_no_speech_prob=True
+        )
+        return float(result.no_speech_prob)
+
+    def _with_fallback(self, encoded: Encoded, first: Decoded) -> Decoded:
+        """Decode again what fails the checks, at most twice; return the best.
+
+        Not sampled at rising temperatures, as faster-whisper does: measured, that costs five times as much and gives
+        no better text (docs/performance.md), and CTranslate2 cannot seed the generators of its worker threads.
+        """
+        if encoded.window.options.kind is Kind.PARTIAL:
+            return first
+        tries = [first]
+        for other in self._fallbacks(encoded):
+            if not tries[-1].needs_fallback:
+                return tries[-1]
+            tries += self._decode([other])
+        return max(tries, key=lambda each: (not each.is_repetitive, each.average_log_probability))
+
+    def _fallbacks(self, encoded: Encoded) -> Iterator[Encoded]:
+        """Yield the window without its prompt, then in the full context that Whisper was trained on."""
+        if encoded.window.options.is_steered:
+            encoded = replace(encoded, window=encoded.window.unsteered())
+            yield encoded
+        if len(encoded.rows) < MAX_ROWS:
+            [rows] = self._encode_features([self._window_features(encoded.window, MAX_ROWS)])
+            yield replace(encoded, rows=rows)
+
+    def _transcript(self, encoded: Encoded, decoded: Decoded) -> Transcript:
+        """Return the text with its statistics; for finals, with the end that the decoder left out."""
+        partial = encoded.window.options.kind is Kind.PARTIAL
+        if not decoded.text or (partial and not encoded.window.options.word_times):
+            return _transcript(encoded, decoded, ())
+        transcript = _transcript(encoded, decoded, self._align(encoded, decoded))
+        if partial:
+            return transcript
+        if decoded.end is DecodeEnd.CONTEXT_FULL:
+            transcript = without_last_word(transcript)
+        if is_sparse(encoded.window, transcript):
+            in_halves = self._in_halves(encoded.window, transcript)
+            if in_halves is not transcript:
+                return in_halves
+        remainder = missing_end(encoded.window, transcript, full=decoded.end is DecodeEnd.CONTEXT_FULL)
+        if remainder is None:
+            return transcript
+        [rest] = self.transcribe([remainder.window])
+        return completed(transcript, rest, remainder.start_s, remainder.window.speech_end_s)
+
+    def _in_halves(self, window: Window, whole: Transcript) -> Transcript:
+        """Return the text of the window's halves, where it is much more than that of the whole."""
+        first, second = halves(window)
+        parts = [self.transcribe([half])[0] for half in (first, second)]
+        return better(whole, parts, first.duration_s)
+
+    def _align(self, encoded: Encoded, decoded: Decoded) -> tuple[Word, ...]:
+        tokenizer = self._tokenizer_of(encoded)
+        text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
+        heard_s = encoded.window.duration_s
+        frames = int(heard_s * 2 * ROWS_PER_SECOND)
+        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([encoded.rows]), frames) or [[]]
+        merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
+        return tuple(
+            Word(w["word"].strip(), float(w["start"]), min(float(w["end"]), heard_s), float(w["probability"]))
+            for w in alignment
+            if w["word"].strip()
+        )
+
+    def _prompt(self, encoded: Encoded) -> list[int]:
+        options, tokenizer = encoded.window.options, self._tokenizer_of(encoded)
+        steering: list[int] = []
+        for text in (options.hotwords, options.initial_prompt):
+            steering += tokenizer.encode(" " + text.strip()) if text.strip() else []
+        before = [tokenizer.sot_prev, *steering[-MAX_PROMPT_TOKENS:]] if steering else []
+        return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
+
+    def _tokenizer_of(self, encoded: Encoded) -> Tokenizer:
+        return self._tokenizer(encoded.language, encoded.window.options.translate)
+
+    def _make_tokenizer(self, language: str, translate: bool) -> Tokenizer:
+        task = "translate" if translate else "transcribe"
+        return Tokenizer(self._model.hf_tokenizer, self.multilingual, task=task, language=language)
+
+
+def _transcript(encoded: Encoded, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
+    return Transcript(
+        text=decoded.text,
+        language=encoded.language,
+        language_probability=encoded.language_probability,
+        average_log_probability=decoded.average_log_probability,
+        no_speech_probability=decoded.no_speech_probability,
+        compression_ratio=decoded.compression_ratio,
+        words=words,
+    )
+
+
+def _storage(arrays: Sequence[Rows]) -> ctranslate2.StorageView:
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
+
+
+def seed() -> Samples:
+    """Return 2 s of speech of a person; its source is in data/README.md."""
+    with as_file(files("stt_service.data") / "seed.wav") as path:
+        pcm = np.frombuffer(path.read_bytes()[44:], np.int16)
+    return pcm.astype(np.float32) / np.float32(32768)
+
+
+def cuda_devices() -> int:
+    """Return how many GPUs CTranslate2 can use: 0 also where its wheel has no code for them."""
+    return int(ctranslate2.get_cuda_device_count())

@@ -1,0 +1,75 @@
+"""The end of a window that a decode left out: whether there is one, its window, and how its text joins the rest.
+
+Whisper may stop at the end of a sentence although more is said after a pause; and a text of a language with many
+tokens a letter may not fit into its text context.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from stt_service.audio.pcm import SAMPLE_RATE_HZ
+from stt_service.whisper.hallucination import Evidence, verdict
+from stt_service.whisper.types import Transcript, Window, joined_text
+
+# A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
+# more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).
+UNTOLD_S = 1.0
+SHORTEST_S = 0.5  # less than this was no progress
+MAX_MISALIGNED_WORDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What is still to be decoded of a window."""
+
+    window: Window
+    start_s: float  # in the first window
+
+
+def missing_end(window: Window, transcript: Transcript, *, full: bool) -> Remainder | None:
+    """Return the end of the window that the transcript's words do not reach, or None.
+
+    The end may have a remainder of its own. There are not many, as each is SHORTEST_S shorter than the one before.
+    `full`: the text filled the context, so that its end is missing although no pause precedes it.
+    """
+    start_s = transcript.words[-1].end_s if transcript.words else 0.0
+    speech_end_s = window.speech_end_s or (window.duration_s if full else 0.0)
+    if start_s < SHORTEST_S or speech_end_s - start_s < (SHORTEST_S if full else UNTOLD_S):
+        return None
+    samples = window.samples[int(start_s * SAMPLE_RATE_HZ) :]
+    return Remainder(replace(window, samples=samples, speech_end_s=speech_end_s - start_s), start_s)
+
+
+def without_last_word(transcript: Transcript) -> Transcript:
+    """Return the transcript without its last word, which the token limit may have cut."""
+    words = transcript.words[:-1]
+    return replace(transcript, text=joined_text([word.text for word in words], transcript.language), words=words)
+
+
+def completed(
+    first: Transcript, rest: Transcript, rest_start_s: float, missing_s: float = 2 * SHORTEST_S
+) -> Transcript:
+    """Return the first with the rest after it, if the rest can be trusted and is not what the first ends with.
+
+    `missing_s` of audio up to the end of speech follow on the first; half of that counts as voiced.
+    """
+    evidence = Evidence(missing_s / 2, rest_start_s, spoken_s=rest.words[-1].end_s if rest.words else SHORTEST_S)
+    if verdict(rest, evidence) is not None or _is_last_word_again(first.text, rest.text):
+        return first
+    return replace(
+        first,
+        text=joined_text([first.text, rest.text], first.language),
+        words=(*first.words, *(word.later(rest_start_s) for word in rest.words)),
+        average_log_probability=min(first.average_log_probability, rest.average_log_probability),
+    )
+
+
+def _is_last_word_again(text: str, rest: str) -> bool:
+    """Return whether the text ends with the rest: the alignment of a last word or two can be wrong.
+
+    More words are said again: people repeat sentences.
+    """
+    words, last = (re.findall(r"\w+", each.casefold()) for each in (text, rest))
+    return len(last) <= MAX_MISALIGNED_WORDS and words[-len(last) :] == last

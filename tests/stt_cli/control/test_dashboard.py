@@ -1,0 +1,107 @@
+"""What an operator sees of a server in a terminal: wide and narrow, busy and idle."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from rich.console import Console, RenderableType
+from stt.v1 import control_pb2 as pb
+
+from stt_cli.control.dashboard import dashboard, line, lost
+
+GB = 2**30
+BUSY = pb.Status(
+    state=pb.STATE_SERVING,
+    version="0.1.0",
+    uptime=Duration(seconds=3723),
+    device=pb.Device(asked="cuda", actual="cpu", reason="libcuda.so.1 is missing"),
+    resources=pb.Resources(
+        memory_bytes=GB,
+        machine_memory_bytes=24 * GB,
+        cpu_cores=1.5,
+        cores=2,
+        gpus=[pb.Gpu(name="RTX 3090 Ti", memory_bytes=24 * GB, memory_used_bytes=6 * GB)],
+    ),
+    load=pb.Load(
+        streams=3,
+        max_streams=8,
+        finals_waiting=1,
+        partials_waiting=2,
+        batches_running=2,
+        max_batches=2,
+        final_lag=Duration(seconds=2),
+    ),
+    counters=pb.Counters(streams=12, utterances=340, words=5012, suppressed=7, audio=Duration(seconds=1800)),
+    model="medium",
+    partial_model="tiny",
+)
+SESSION = pb.Session(
+    id="4f1c22ab",
+    client_id="desk\x1b[31m",
+    peer="10.0.0.7",
+    age=Duration(seconds=190),
+    heard=Duration(seconds=187),
+    phase=pb.SESSION_PHASE_SPEECH,
+    utterances=21,
+    words=311,
+    language="ru",
+    model="medium",
+)
+
+
+def drawn(picture: RenderableType, columns: int = 120) -> str:
+    console = Console(file=StringIO(), width=columns, force_terminal=False)
+    with console.capture() as captured:
+        console.print(picture)
+    return captured.get()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "gpu-box:8011  serving  0.1.0, up 1:02:03",
+        "3 of 8",
+        "2 of 2 batches; waiting: 1 final, 0 early, 2 partials",
+        "finals 2.0 s, partials 0.0 s",
+        "1.5 of 2",
+        "1.0 of 24.0 GB",
+        "6.0 of 24.0 GB  RTX 3090 Ti",
+        "medium, partials tiny on cpu (libcuda.so.1 is missing)",
+        "12 streams, 0 refused; 30:00 of audio; 340 utterances, 5012 words, 7 suppressed",
+    ],
+)
+def test_it_tells(told: str) -> None:
+    assert told in drawn(dashboard("gpu-box:8011", BUSY, []))
+
+
+def test_each_stream_has_a_row_and_no_name_of_a_client_commands_the_terminal() -> None:
+    picture = drawn(dashboard("gpu-box:8011", BUSY, [SESSION]))
+    [row] = [each for each in picture.splitlines() if "4f1c22ab" in each]
+    assert row.split() == "4f1c22ab desk[31m 10.0.0.7 3:10 3:07 speech 0.0 s 21 311 ru medium".split()
+
+
+def test_without_streams_it_says_so() -> None:
+    assert "No stream is open." in drawn(dashboard("gpu-box:8011", BUSY, []))
+
+
+@pytest.mark.parametrize("columns", [40, 60, 200])
+def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
+    picture = drawn(dashboard("gpu-box:8011", BUSY, [SESSION]), columns)
+    assert max(len(each.rstrip()) for each in picture.splitlines()) <= columns
+
+
+def test_a_server_that_loads_has_no_figures_yet() -> None:
+    picture = drawn(dashboard("gpu-box:8011", pb.Status(state=pb.STATE_LOADING, version="0.1.0"), []))
+    assert "loading  0.1.0, up 0.0 s" in picture
+
+
+def test_a_server_that_is_lost_is_told_with_the_reason() -> None:
+    assert "gpu-box:8011  no answer  it is gone" in drawn(lost("gpu-box:8011", "it is\ngone"))
+
+
+def test_in_a_pipe_a_look_is_a_line() -> None:
+    assert line("gpu-box:8011", BUSY) == (
+        "gpu-box:8011: serving, 3 of 8 streams, 1 finals and 2 partials wait, lag 2.0 s, 1.5 cores, 1.0 GB"
+    )

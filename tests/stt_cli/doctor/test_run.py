@@ -1,0 +1,149 @@
+"""What `stt-cli doctor` says of a server, a microphone and a machine, each well and each not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stt_cli.doctor.machine import clipboard_findings, cuda_finding, version_finding
+from stt_cli.doctor.microphone import microphone_finding
+from stt_cli.doctor.results import Verdict
+from stt_client.audio.devices import Ears
+from stt_client.audio.microphone import open_device
+from tests.stt_tui.test_dictation import desktop
+from tests.support.cli_process import Outcome, outcome, start
+from tests.support.made_audio import encode
+from tests.support.scripted_server import Stream, breaks, says, serving
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    return encode(tmp_path / "talk.wav", seconds=1.2)
+
+
+async def doctor(address: str, *arguments: str, more: Mapping[str, str] | None = None) -> Outcome:
+    return await outcome(await start("doctor", "--server", address, *arguments, more=more))
+
+
+def lines(result: Outcome) -> Mapping[str, str]:
+    """Return what was said of each thing, by the first word of its name."""
+    parted = (line.split(maxsplit=2) for line in result.stdout.splitlines())
+    return {thing.rstrip(":"): f"{verdict} {sentence}" for verdict, thing, sentence in parted}
+
+
+async def test_where_all_is_well_no_line_says_otherwise(talk: Path, tmp_path: Path) -> None:
+    async with serving(says()) as server:
+        result = await doctor(server.address, "--device", f"file:{talk}", more=desktop(tmp_path, "exit 1"))
+    told = lines(result)
+    assert (result.code, result.stderr) == (0, "")
+    assert told["versions"].startswith("ok stt-cli ")
+    assert told["server"] == f"ok {server.address}: recognises with base, language ru; partials with no model."
+    assert server.streams[0].config.partials, "or the server would name no model of partials whatever it has"
+    assert f"ok   server {server.address}: serves; an answer takes " in result.stdout
+    assert told["level"] == "ok of talk.wav: -10 dB at its loudest in a second."
+    assert told["clipboard"] == "ok the desktop's: xclip."
+
+
+async def test_a_server_that_is_not_there_fails() -> None:
+    async with serving(says()) as server:
+        address = server.address
+    result = await doctor(address)
+    assert result.code == 1
+    assert lines(result)["server"].startswith(f"fail {address}: cannot reach {address}: ")
+
+
+async def test_a_server_that_does_not_serve_fails() -> None:
+    async with serving(says(), serves=False) as server:
+        result = await doctor(server.address)
+    assert result.code == 1
+    assert lines(result)["server"].startswith(f"fail {server.address}: is there and not serving.")
+
+
+async def test_a_server_that_serves_and_recognises_nothing_fails() -> None:
+    async def refuses(stream: Stream) -> None:
+        await breaks(stream)
+
+    async with serving(refuses) as server:
+        result = await doctor(server.address)
+    assert result.code == 1
+    assert lines(result)["server"].startswith(f"fail {server.address}: ")
+
+
+async def test_each_of_several_servers_is_looked_at() -> None:
+    async with serving(says()) as server:
+        result = await doctor(f"{server.address},127.0.0.1:1")
+    assert result.code == 1
+    assert result.stdout.count(f"ok   server {server.address}: ") == 2
+    assert "fail server 127.0.0.1:1: cannot reach" in result.stdout
+
+
+class Once:
+    """A microphone that records one chunk and is gone."""
+
+    name, sample_rate_hz = "Once", 16_000
+
+    def __init__(self, chunk: bytes) -> None:
+        self._chunk = chunk
+
+    def start(self, ears: Ears) -> None:
+        ears.deliver(self._chunk)
+        ears.lose()
+
+    def stop(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("peak", "verdict", "sentence"),
+    [
+        (0, Verdict.WARN, "it hears nothing at all."),
+        (10, Verdict.WARN, "-70 dB at its loudest in a second."),
+        (3_277, Verdict.OK, "-20 dB at its loudest in a second."),
+        (32_767, Verdict.WARN, "-0 dB at its loudest in a second."),
+    ],
+)
+async def test_the_level_is_judged(peak: int, verdict: Verdict, sentence: str) -> None:
+    device = Once(np.full(1_600, peak, "<i2").tobytes())
+    finding = await microphone_finding(lambda _: device, None)
+    assert (finding.verdict, finding.subject, finding.sentence) == (verdict, "level of Once", sentence)
+
+
+async def test_a_microphone_that_cannot_be_opened_is_a_warning() -> None:
+    finding = await microphone_finding(open_device, "file:no/talk.wav")
+    assert (finding.verdict, finding.sentence) == (
+        Verdict.WARN,
+        "no/talk.wav cannot be read: No such file or directory.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "verdict", "told"),
+    [
+        ("print('2|')", Verdict.OK, "a server on this machine can use 2 devices."),
+        ("print('1|')", Verdict.OK, "a server on this machine can use 1 device."),
+        ("print('1|libcublas.so.12 is missing')", Verdict.WARN, "libcublas.so.12 is missing."),
+        ("import no_server_here", Verdict.OK, "no server is installed here, and a client needs none."),
+    ],
+)
+async def test_the_server_is_asked_about_cuda_where_it_is_installed(program: str, verdict: Verdict, told: str) -> None:
+    finding = await cuda_finding(program)
+    assert (finding.verdict, finding.remedy or finding.sentence) == (verdict, told)
+
+
+async def test_the_server_here_can_be_asked() -> None:
+    assert "no server is installed" not in (await cuda_finding()).sentence
+
+
+async def test_a_tmux_that_is_not_there_does_not_pass_anything_on() -> None:
+    environment = {"PATH": os.environ["PATH"], "TMUX": "/nowhere/default,1,0", "TMUX_TMPDIR": "/nowhere"}
+    (finding,) = [finding async for finding in clipboard_findings(environment)]
+    assert (finding.verdict, finding.sentence) == (Verdict.WARN, "tmux does not pass it on.")
+
+
+async def test_the_versions_of_what_is_used_are_told() -> None:
+    finding = version_finding()
+    assert finding.verdict is Verdict.OK
+    assert "grpcio 1." in finding.sentence

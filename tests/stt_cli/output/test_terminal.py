@@ -1,0 +1,78 @@
+"""The terminal itself while something is drawn on it: a key pressed there, and how it is left."""
+
+from __future__ import annotations
+
+import os
+import pty
+import termios
+from asyncio import to_thread
+from pathlib import Path
+
+from tests.stt_cli.test_recognize import read_until
+from tests.support.cli_process import MAIN, start
+from tests.support.made_audio import encode
+from tests.support.scripted_server import Stream, final, partial, says, serving
+
+# A microphone whose library complains.
+COMPLAINS = """
+import os
+from stt_cli.commands.main import cli
+class Device:
+    name, sample_rate_hz = "Loose", 16000
+    def start(self, ears):
+        os.write(2, b"Expression failed in alsa.c")
+        ears.deliver(bytes(3200))
+        ears.end()
+    def stop(self):
+        pass
+cli(obj=lambda name: Device())
+"""
+
+
+def shows_controls(terminal: int) -> bool:
+    flags: int = termios.tcgetattr(terminal)[3]
+    return bool(flags & termios.ECHOCTL)
+
+
+async def test_ctrl_c_is_not_drawn_across_the_live_line_and_the_terminal_is_left_as_it_was(tmp_path: Path) -> None:
+    async def speaks(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(3200)
+        await stream.say(partial("раз"))
+        await stream.hear()
+        await stream.say(final("Раз, два."))
+
+    talk = encode(tmp_path / "talk.wav", seconds=60)
+    terminal, other_end = pty.openpty()
+    takes_it = f"import os; os.dup2(os.open({os.ttyname(other_end)!r}, os.O_RDWR), 0)"
+    async with serving(speaks) as server:
+        process = await start(
+            *("recognize", "--server", server.address, "--device", f"file:{talk}"),
+            main=f"{takes_it}; {MAIN}",
+            stdout=other_end,
+            stderr=other_end,
+            TERM="xterm",
+        )
+        output = await to_thread(read_until, terminal, "раз")
+        assert not shows_controls(other_end)
+        os.write(terminal, b"\x03")
+        output += await to_thread(read_until, terminal, "Раз, два.")
+        assert await process.wait() == 0
+    assert "finishing" in output
+    assert "^C" not in output
+    assert shows_controls(other_end)
+    os.close(terminal)
+    os.close(other_end)
+
+
+async def test_what_a_library_has_to_say_is_not_drawn_across_the_live_line() -> None:
+    terminal, other_end = pty.openpty()
+    async with serving(says(final("Раз."))) as server:
+        arguments = ["recognize", "--server", server.address]
+        process = await start(*arguments, main=COMPLAINS, stdout=other_end, stderr=other_end, TERM="xterm")
+        os.close(other_end)
+        output = await to_thread(read_until, terminal, None)
+        assert await process.wait() == 0
+    os.close(terminal)
+    assert "Раз." in output
+    assert "Expression" not in output

@@ -1,0 +1,203 @@
+"""Names, outputs and streams as shells and disks really are: no traceback, no lost text, no overwritten recording."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli_process import MAIN, Outcome, outcome, run, start
+from tests.support.made_audio import encode
+from tests.support.scripted_server import Script, final, says, serving
+
+SAID = says(final("Раз."))
+NO_SPACE = "No space left on device."
+FOLLOWS = "The text that it does not hold follows here."
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> str:
+    return str(encode(tmp_path / "talk.wav"))
+
+
+async def shell(script: Script, redirection: str, *arguments: str) -> Outcome:
+    """Run `recognize` with a shell's redirections."""
+    async with serving(script) as server:
+        command = ["recognize", "--server", server.address, *arguments]
+        process = await asyncio.create_subprocess_exec(
+            "sh",
+            "-c",
+            f'exec "$@" {redirection}',
+            "sh",
+            sys.executable,
+            "-c",
+            MAIN,
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        return await outcome(process)
+
+
+async def nobody() -> str:
+    """Return an address where no server listens."""
+    async with serving(SAID) as server:
+        return server.address
+
+
+async def test_without_a_server_the_older_text_stays(talk: str, tmp_path: Path) -> None:
+    target = tmp_path / "talk.txt"
+    target.write_text("precious")
+    result = await outcome(await start("recognize", "--server", await nobody(), talk, "-o", str(target)))
+    assert (result.code, target.read_text()) == (3, "precious")
+
+
+async def test_recording_named_as_the_output_by_a_wildcard_is_not_overwritten(talk: str, tmp_path: Path) -> None:
+    """`recognize -o *.wav` names the first recording as the output."""
+    first = encode(tmp_path / "a.wav")
+    before = first.read_bytes()
+    result, streams = await run(SAID, "-o", str(first), talk)
+    assert (result.code, streams, first.read_bytes()) == (1, [], before)
+    assert result.stderr == f"Error: -o {first} is not a text file and is not overwritten: give another name.\n"
+
+
+async def test_full_disk_behind_stdout_is_a_sentence_and_the_text_goes_to_stderr(talk: str) -> None:
+    result = await shell(SAID, "> /dev/full", talk)
+    said = f"Error: standard output cannot be written: {NO_SPACE} {FOLLOWS}\nРаз.\n"
+    assert result == Outcome(1, "", said)
+
+
+async def test_full_disk_behind_the_output_is_a_sentence_and_the_text_goes_to_stderr(talk: str) -> None:
+    result, _ = await run(SAID, talk, "-o", "/dev/full")
+    assert result == Outcome(1, "", f"Error: /dev/full cannot be written: {NO_SPACE} {FOLLOWS}\nРаз.\n")
+
+
+async def test_text_that_its_output_cannot_take_is_on_stderr_whole(talk: str) -> None:
+    sentence = "слово " * 1000
+    result, _ = await run(says(final(sentence)), talk, "--format", "srt", "-o", "/dev/full")
+    assert result.stderr.count("слово") == 1000
+    assert "\n\n2\n00:00:" in result.stderr
+
+
+async def test_full_disk_behind_stderr_costs_no_text(talk: str) -> None:
+    result = await shell(SAID, "2> /dev/full", "-v", talk, talk)
+    assert result == Outcome(0, "Раз.\nРаз.\n", "")
+
+
+@pytest.mark.parametrize("command", ["completion bash", "devices"])
+async def test_full_disk_is_a_sentence_for_every_command(command: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        "sh",
+        "-c",
+        'exec "$@" > /dev/full',
+        "sh",
+        sys.executable,
+        "-c",
+        MAIN,
+        *command.split(),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    result = await outcome(process)
+    assert (result.code, result.stderr.count("\n")) == (1, 1)
+    assert "Traceback" not in result.stderr
+
+
+async def test_closed_stdout_is_an_error_before_anything_starts(talk: str) -> None:
+    result = await shell(SAID, ">&-", talk)
+    assert result == Outcome(1, "", "Error: standard output is closed: give a file with -o FILE.\n")
+
+
+async def test_closed_stdout_is_not_needed_with_an_output_file(talk: str, tmp_path: Path) -> None:
+    target = tmp_path / "talk.txt"
+    assert await shell(SAID, ">&-", talk, "-o", str(target)) == Outcome(0, "", "")
+    assert target.read_text() == "Раз.\n"
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+async def test_closed_stderr_costs_no_text(talk: str, tmp_path: Path, redirection: str) -> None:
+    target = tmp_path / "talk.txt"
+    assert await shell(SAID, redirection, "-v", talk, "-o", str(target)) == Outcome(0, "", "")
+    assert target.read_text() == "Раз.\n"
+
+
+async def test_closed_stdin_is_an_empty_one() -> None:
+    result = await shell(SAID, "<&-", "-")
+    assert result == Outcome(1, "", "Error: standard input is empty.\n")
+
+
+async def test_name_that_is_not_utf_8_is_recognized_and_can_be_read_back_from_json(tmp_path: Path) -> None:
+    folder, texts = tmp_path / "in", tmp_path / "texts"
+    folder.mkdir()
+    name = os.fsdecode(b"caf\xe9.wav")
+    for each in (name, "z.wav"):
+        shutil.copy(encode(tmp_path / "talk.wav"), folder / each)
+    result, _ = await run(SAID, str(folder), "--format", "json", "-o", f"{texts}/")
+    assert (result.code, {file.name for file in texts.iterdir()}) == (0, {os.fsdecode(b"caf\xe9.jsonl"), "z.jsonl"})
+    said = json.loads((texts / os.fsdecode(b"caf\xe9.jsonl")).read_bytes().decode("utf-8"))
+    assert (said["text"], said["file"]) == ("Раз.", str(folder / name))
+
+
+async def test_name_that_is_too_long_ends_only_its_own_source(talk: str, tmp_path: Path) -> None:
+    long = encode(tmp_path / "talk.wav").rename(tmp_path / ("n" * 251 + ".wav"))
+    talk = str(encode(tmp_path / "talk.wav"))
+    texts, beyond = tmp_path / "texts", "n" * 300
+    result, streams = await run(SAID, str(long), beyond, talk, "--format", "json", "-o", f"{texts}/")
+    assert (result.code, len(streams)) == (1, 2)
+    assert result.stderr == f"Error: {beyond} cannot be read: File name too long.\n"
+    assert len(list(texts.iterdir())) == 2
+
+
+async def test_empty_folder_ends_only_its_own_source(talk: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result, _ = await run(SAID, str(tmp_path / "empty"), talk)
+    assert (result.code, result.stdout) == (1, "Раз.\n")
+    assert f"Error: {tmp_path}/empty has no files in it.\n" in result.stderr
+
+
+async def test_text_is_utf_8_whatever_the_locale(talk: str) -> None:
+    async with serving(SAID) as server:
+        process = await start("recognize", "--server", server.address, talk, PYTHONIOENCODING="latin-1")
+        assert await outcome(process) == Outcome(0, "Раз.\n", "")
+
+
+async def test_arguments_are_read_as_utf_8_in_a_latin_1_locale(talk: str, tmp_path: Path) -> None:
+    locales = tmp_path / "locales"
+    locales.mkdir()
+    made = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(locales / "en_US.ISO-8859-1")]
+    if shutil.which("localedef") is None or await (await asyncio.create_subprocess_exec(*made)).wait() > 1:
+        pytest.skip("localedef cannot make the locale")
+    named = shutil.copy(talk, tmp_path / "речь.wav")
+    locale = {"LOCPATH": str(locales), "LC_ALL": "en_US.ISO-8859-1"}
+    async with serving(SAID) as server:
+        arguments = ["--server", server.address, "--prompt", "Привет", "--format", "json", str(named)]
+        result = await outcome(await start("recognize", *arguments, more=locale))
+        assert server.streams[0].config.settings.initial_prompt == "Привет"
+    assert (json.loads(result.stdout)["file"], json.loads(result.stdout)["text"]) == (str(named), "Раз.")
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+async def test_names_of_stdout_write_to_stdout(talk: str, name: str) -> None:
+    result, _ = await run(SAID, talk, "-o", name)
+    assert result == Outcome(0, "Раз.\n", "")
+
+
+async def test_fifo_as_output_is_written_directly(talk: str, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reading = asyncio.create_task(asyncio.to_thread(fifo.read_bytes))
+    result, _ = await run(SAID, talk, "-o", str(fifo))
+    assert (result.code, (await reading).decode()) == (0, "Раз.\n")
+    assert fifo.is_fifo()
+
+
+async def test_empty_output_name_is_an_error(talk: str) -> None:
+    result, streams = await run(SAID, talk, "-o", "")
+    assert (result.code, streams) == (1, [])
+    assert result.stderr == "Error: -o needs the name of a file or folder, and it is empty.\n"

@@ -1,0 +1,193 @@
+"""Signals, kills and full servers: what was said is written, and recordings wait for a free slot."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from stt.v1 import stt_pb2
+
+from tests.support.cli_process import DICTATE, MAIN, Outcome, outcome, run, start
+from tests.support.made_audio import encode
+from tests.support.scripted_server import Response, Script, Stream, failure, final, says, serving, until_cancelled
+
+SAID = says(final("Раз."))
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> str:
+    return str(encode(tmp_path / "talk.wav"))
+
+
+# Signals and kills
+
+
+def owes(heard: asyncio.Event) -> Script:
+    """Say when audio has come, and hold the final back until it has ended."""
+
+    async def script(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(3200)
+        heard.set()
+        await stream.hear()
+        await stream.say(final("Раз."))
+
+    return script
+
+
+@pytest.mark.parametrize("source", [["--realtime"], ["--device"]])
+async def test_hangup_writes_the_pending_text_like_sigterm(talk: str, tmp_path: Path, source: list[str]) -> None:
+    """It comes twice: from the terminal and from its shell."""
+    heard, target = asyncio.Event(), tmp_path / "hup.txt"
+    named = [*source, talk] if source == ["--realtime"] else [*source, f"file:{talk}"]
+    async with serving(owes(heard)) as server:
+        process = await start("recognize", "--server", server.address, *named, "-o", str(target))
+        await heard.wait()
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)
+        result = await outcome(process)
+    assert (result.code, target.read_text()) == (129 if source == ["--realtime"] else 0, "Раз.\n")
+    assert len(server.streams[0].audio) < 64_000
+
+
+async def test_hangup_that_is_ignored_as_under_nohup_ends_nothing(talk: str) -> None:
+    heard = asyncio.Event()
+    main = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {MAIN}"
+    async with serving(owes(heard)) as server:
+        process = await start("recognize", "--server", server.address, "--realtime", talk, main=main)
+        await heard.wait()
+        process.send_signal(signal.SIGHUP)
+        assert await outcome(process) == Outcome(0, "Раз.\n", "")
+        assert len(server.streams[0].audio) == 64_000
+
+
+@pytest.mark.parametrize("older", [None, "older"])
+async def test_kill_leaves_what_was_said_on_disk(talk: str, tmp_path: Path, older: str | None) -> None:
+    target, said = tmp_path / "notes.txt", asyncio.Event()
+    if older is not None:
+        target.write_text(older)
+
+    async def speaks(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(3200)
+        await stream.say(final("Раз."))
+        await stream.hear(32_000)
+        said.set()
+        await until_cancelled(stream)
+
+    async with serving(speaks) as server:
+        process = await start("recognize", "--server", server.address, "--device", f"file:{talk}", "-o", str(target))
+        await said.wait()
+        process.kill()
+        await process.wait()
+    growing = target if older is None else tmp_path / "notes.txt.part"
+    assert growing.read_text() == "Раз.\n"
+    assert older is None or target.read_text() == older
+
+
+# Slots and lost servers
+
+
+def full(message: str = "All 2 streams of this server are taken.") -> Response:
+    said = failure(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+    said.failure.retry_after.CopyFrom(Duration(nanos=1_000_000))
+    return said
+
+
+def slots(count: int, text: Script) -> Script:
+    """Take so many streams at once, and reject the others."""
+    taken = list[Stream]()
+
+    async def script(stream: Stream) -> None:
+        if len(taken) >= count:
+            await stream.say(full())
+            await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+        taken.append(stream)
+        try:
+            await text(stream)
+        finally:
+            taken.remove(stream)
+
+    return script
+
+
+async def test_recordings_of_a_batch_wait_for_slots(tmp_path: Path) -> None:
+    recordings, texts = tmp_path / "recordings", tmp_path / "texts"
+    recordings.mkdir()
+    for number in range(8):
+        encode(recordings / f"{number}.wav")
+    result, _ = await run(slots(2, SAID), str(recordings), "--jobs", "4", "-o", f"{texts}/")
+    assert (result.code, {file.read_text() for file in texts.iterdir()}) == (0, {"Раз.\n"})
+    assert len(list(texts.iterdir())) == 8
+    assert result.stderr.count("All 2 streams of this server are taken. Waiting for a free slot.\n") <= 1
+
+
+async def test_recording_that_waits_for_a_slot_reports_it(talk: str) -> None:
+    rejected = list[Stream]()
+
+    async def later(stream: Stream) -> None:
+        if len(rejected) < 3:
+            rejected.append(stream)
+            await stream.say(full())
+            await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+        await SAID(stream)
+
+    result, _ = await run(later, talk)
+    assert result == Outcome(0, "Раз.\n", "All 2 streams of this server are taken. Waiting for a free slot.\n")
+
+
+async def test_recording_that_is_rejected_leaves_no_file(tmp_path: Path) -> None:
+    recordings, texts = tmp_path / "recordings", tmp_path / "texts"
+    recordings.mkdir()
+    for name in "ab":
+        encode(recordings / f"{name}.wav")
+
+    async def refuses_the_first(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear()
+        if len(server.streams) == 1:
+            await stream.say(failure(grpc.StatusCode.INVALID_ARGUMENT, "No such language."))
+            await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No such language.")
+        await stream.say(final("Раз."))
+
+    async with serving(refuses_the_first) as server:
+        process = await start("recognize", "--server", server.address, str(recordings), "-o", f"{texts}/")
+        result = await outcome(process)
+    assert result.code == 1
+    assert [file.name for file in texts.iterdir()] == ["b.txt"]
+
+
+# Settings and silence
+
+
+async def test_settings_of_utterances_reach_the_server(talk: str) -> None:
+    asked = "--silence 0.7 --min-utterance 0 --max-utterance 12.5 --sensitivity 0.4"
+    _, (stream,) = await run(SAID, *asked.split(), talk)
+    assert stream.config.settings == stt_pb2.Settings(
+        post_speech_silence=Duration(nanos=700_000_000),
+        min_utterance=Duration(),
+        max_utterance=Duration(seconds=12, nanos=500_000_000),
+        silero_sensitivity=0.4,
+    )
+
+
+async def test_muted_microphone_is_reported() -> None:
+    heard = asyncio.Event()
+
+    async def listens(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(5 * 9600)
+        heard.set()
+        await stream.hear()
+
+    async with serving(listens) as server:
+        process = await start("recognize", "--server", server.address, main=DICTATE)
+        await heard.wait()
+        process.send_signal(signal.SIGINT)
+        result = await outcome(process)
+    assert result.code == 0
+    assert "The microphone Played delivered only silence: is it muted?\n" in result.stderr

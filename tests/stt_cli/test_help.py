@@ -1,0 +1,118 @@
+"""What the command line tells of itself: help with examples that hold, completion, and how little that loads."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from stt_cli.commands.main import cli
+
+STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
+# Prints what is loaded beyond a bare interpreter and the standard library, once the help has been shown.
+LOADED = """
+import contextlib, io, sys
+before = set(sys.modules)
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+    sys.argv = ["stt-cli", *sys.argv[1:]]
+    from stt_cli.commands.main import main
+    main()
+loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*sorted(loaded - set(sys.stdlib_module_names) | loaded & {"asyncio", "ssl", "multiprocessing"}))
+"""
+
+
+def shown(*arguments: str) -> str:
+    result = CliRunner().invoke(cli, [*arguments, "--help"])
+    assert result.exit_code == 0
+    return result.output
+
+
+def commands_of(group: click.Group) -> dict[tuple[str, ...], click.Command]:
+    """Return the commands and those below them, by the words that call them."""
+    found = dict[tuple[str, ...], click.Command]()
+    for name, command in group.commands.items():
+        found[(name,)] = command
+        below = commands_of(command) if isinstance(command, click.Group) else {}
+        found.update({(name, *words): each for words, each in below.items()})
+    return found
+
+
+COMMANDS = commands_of(cli)
+NAMES = [pytest.param(words, id=" ".join(words)) for words in sorted(COMMANDS)]
+
+
+def examples(words: tuple[str, ...]) -> list[str]:
+    """Return what follows `stt-cli` in the examples of the command's help."""
+    part = shown(*words).partition("Examples:\n")[2].partition("\n\n")[0]
+    return re.findall(r"stt-cli (\w[^|>)\n]*)", part)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_examples_whose_options_exist(name: tuple[str, ...]) -> None:
+    assert examples(name)
+    for example in examples(name):
+        words = example.split()
+        command = COMMANDS.get((words[0], *words[1:2])) or COMMANDS[(words[0],)]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("-") and word != "-"} <= options
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_says_what_it_does(name: tuple[str, ...]) -> None:
+    for parameter in COMMANDS[name].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts[0]}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_manual_tells_of_every_command_and_option(name: tuple[str, ...]) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert f"| `{' '.join(name)}" in manual
+    for parameter in COMMANDS[name].params:
+        if isinstance(parameter, click.Option):
+            assert any(option in manual for option in parameter.opts), parameter.opts
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["recognize", "--help"], ["models", "load", "--help"], ["completion", "bash"], ["--version"]],
+)
+def test_what_is_quick_loads_click_and_nothing_else(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED, *arguments], capture_output=True, check=True, text=True)
+    assert done.stdout.split() == ["click", "stt_cli"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["rec"], {"recognize"}),
+        (["recognize", "--until"], {"--until-silence"}),
+        (["recognize", "--format", "s"], {"srt"}),
+        (["completion", ""], {"bash", "zsh", "fish"}),
+        (["models", "load", "--for", ""], {"finals", "partials", "both"}),
+        (["sessions", "t"], {"terminate"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_values(typed: list[str], offered: set[str]) -> None:
+    """In a real bash, with the script that the command prints."""
+    words = " ".join(f"'{word}'" for word in ["stt-cli", *typed])
+    program = f"""
+        PATH={Path(STT_CLI).parent}:$PATH
+        source <(stt-cli completion bash)
+        COMP_WORDS=({words}) COMP_CWORD={len(typed)}
+        _stt_cli_completion stt-cli
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert set(done.stdout.split()) == offered
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_have_a_script_too(shell: str) -> None:
+    assert "_STT_CLI_COMPLETE" in CliRunner().invoke(cli, ["completion", shell]).output

@@ -1,0 +1,191 @@
+"""What time does to a running recognition: pace, signals, a reader that leaves, a terminal that watches."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import termios
+import time
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli_process import DICTATE, Outcome, outcome, run, start
+from tests.support.made_audio import encode
+from tests.support.scripted_server import Stream, final, partial, says, serving, suppressed, until_cancelled
+
+STYLE = re.compile(r"\x1b\[[\d;]*m")
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> str:
+    return str(encode(tmp_path / "talk.wav"))
+
+
+async def test_realtime_takes_as_long_as_speech(talk: str) -> None:
+    began = time.monotonic()
+    result, _ = await run(says(final("Раз.")), "--realtime", talk)
+    assert result.stdout == "Раз.\n"
+    assert time.monotonic() - began >= 2
+
+
+async def test_ctrl_c_ends_a_recording_and_prints_what_is_owed(talk: str) -> None:
+    heard = asyncio.Event()
+
+    async def owes(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(3200)
+        heard.set()
+        await stream.hear()
+        await stream.say(final("Раз."))
+
+    async with serving(owes) as server:
+        process = await start("recognize", "--server", server.address, "--realtime", talk)
+        await heard.wait()
+        process.send_signal(signal.SIGINT)
+        assert await outcome(process) == Outcome(130, "Раз.\n", "")
+        assert server.streams[0].half_closed
+        assert len(server.streams[0].audio) < 64_000
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_a_second_signal_quits_at_once(talk: str, number: signal.Signals, code: int) -> None:
+    reached, half_closed = asyncio.Event(), asyncio.Event()
+
+    async def never_answers(stream: Stream) -> None:
+        await stream.open()
+        reached.set()
+        await stream.hear()
+        half_closed.set()
+        await until_cancelled(stream)
+
+    async with serving(never_answers) as server:
+        process = await start("recognize", "--server", server.address, "--realtime", talk)
+        await reached.wait()
+        process.send_signal(number)
+        await half_closed.wait()
+        process.send_signal(number)
+        assert (await outcome(process)).code == code
+
+
+async def test_ctrl_c_ends_a_pipe_that_says_nothing() -> None:
+    heard = asyncio.Event()
+
+    async def listens(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(3200)
+        heard.set()
+        await stream.hear()
+
+    async with serving(listens) as server:
+        process = await start("recognize", "--server", server.address, "--raw", "16000", "-")
+        assert process.stdin is not None
+        process.stdin.write(bytes(3200))
+        await heard.wait()
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(30):
+            assert await process.wait() == 130
+        process.stdin.close()
+
+
+async def test_ctrl_c_is_how_dictation_ends() -> None:
+    heard = asyncio.Event()
+
+    async def listens(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(5 * 9600)
+        heard.set()
+        await stream.hear()
+        await stream.say(final("Раз."))
+
+    async with serving(listens) as server:
+        process = await start("recognize", "--server", server.address, main=DICTATE)
+        await heard.wait()
+        process.send_signal(signal.SIGINT)
+        assert await outcome(process) == Outcome(0, "Раз.\n", "device stopped\n")
+        assert server.streams[0].config.format.sample_rate_hz == 48_000
+
+
+async def test_a_server_that_comes_back_is_told_all_that_was_not_settled(talk: str) -> None:
+    async with serving(until_cancelled) as server:
+        process = await start("recognize", "--server", server.address, talk)
+        async with asyncio.timeout(30):
+            await server.called.wait()
+    async with serving(says(final("Раз.")), port=int(server.address.rpartition(":")[2])) as server:
+        result = await outcome(process)
+    assert (result.code, result.stdout) == (0, "Раз.\n")
+    assert len(server.streams[0].audio) == 64_000
+
+
+async def test_a_reader_that_goes_away_ends_it_quietly(talk: str) -> None:
+    async def talks_on(stream: Stream) -> None:
+        await stream.open()
+        for utterance in count():
+            await stream.say(final("Раз.", utterance))
+
+    read_end, write_end = os.pipe()
+    async with serving(talks_on) as server:
+        process = await start("recognize", "--server", server.address, talk, stdout=write_end)
+        os.close(write_end)
+        assert await asyncio.to_thread(os.read, read_end, 8) == "Раз.\n".encode()
+        os.close(read_end)
+        result = await outcome(process)
+    assert (result.code, result.stderr) == (0, "")
+
+
+async def test_a_terminal_shows_the_partial_and_keeps_only_the_finals(talk: str) -> None:
+    """A real pseudo-terminal of 30 columns, both outputs on it."""
+    shown = asyncio.Event()
+
+    async def speaks(stream: Stream) -> None:
+        await stream.open()
+        await stream.hear(3200)
+        await stream.say(partial("очень длинное начало, которое не помещается ", "и конец"))
+        await shown.wait()
+        await stream.hear()
+        await stream.say(final("Раз, два."), suppressed("you"))
+
+    terminal, process_end = pty.openpty()
+    fcntl.ioctl(process_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+    async with serving(speaks) as server:
+        process = await start(
+            "recognize",
+            "--server",
+            server.address,
+            talk,
+            stdout=process_end,
+            stderr=process_end,
+            TERM="xterm",
+        )
+        os.close(process_end)
+        output = await asyncio.to_thread(read_until, terminal, "и конец")
+        shown.set()
+        output += await asyncio.to_thread(read_until, terminal, None)
+        assert await process.wait() == 0
+    os.close(terminal)
+    lines = [line.rpartition("\r\x1b[2K")[2] for line in output.replace("\r\n", "\n").split("\n")]
+    assert [STYLE.sub("", line) for line in lines] == ["Раз, два.", "Suppressed (NO_SPEECH): you", ""]
+    drawn = [STYLE.sub("", part) for part in output.split("\r\x1b[2K") if "и конец" in part]
+    assert drawn
+    assert all(len(line) <= 29 for line in drawn)
+    assert server.streams[0].config.partials
+
+
+def read_until(terminal: int, wanted: str | None) -> str:
+    """Read until the text was shown, or all there is."""
+    output = b""
+    while wanted is None or wanted not in output.decode(errors="replace"):
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # Linux says so when the last writer has closed it
+            part = b""
+        if not part:
+            break
+        output += part
+    return output.decode()

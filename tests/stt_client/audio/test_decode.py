@@ -1,0 +1,245 @@
+"""Recordings in real formats, whole, cut short, damaged, or none at all."""
+
+from __future__ import annotations
+
+import errno
+import io
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from stt_client.audio.decode import Recording, open_file, open_raw, open_stream
+from stt_client.errors import NotAudio, SourceError
+from stt_client.events import AudioFormat, Encoding
+from tests.support.made_audio import Ear, encode
+
+FORMATS = [
+    pytest.param("a.wav", "pcm_s16le", 16_000, "mono", id="wav"),
+    pytest.param("a.wav", "pcm_f32le", 44_100, "stereo", id="wav of floats"),
+    pytest.param("a.flac", "flac", 96_000, "stereo", id="flac"),
+    pytest.param("a.mp3", "libmp3lame", 22_050, "mono", id="mp3"),
+    pytest.param("a.ogg", "libopus", 48_000, "mono", id="opus in ogg"),
+    pytest.param("a.m4a", "aac", 16_000, "mono", id="aac in mp4"),
+    pytest.param("a.webm", "libopus", 48_000, "stereo", id="opus in webm"),
+    pytest.param("a.wav", "pcm_s16le", 16_000, "7.1", id="eight channels"),
+]
+
+
+def duration_s(recording: Recording) -> float:
+    return recording.format.duration_ms(sum(map(len, recording.chunks))) / 1000
+
+
+@pytest.mark.parametrize(("name", "codec", "rate_hz", "layout"), FORMATS)
+def test_a_recording_keeps_its_rate_and_its_length_and_is_mixed_to_one_channel(
+    tmp_path: Path, name: str, codec: str, rate_hz: int, layout: str
+) -> None:
+    ear = Ear()
+    recording = open_file(encode(tmp_path / name, codec, rate_hz, layout), ear.warn)
+    assert recording.format == AudioFormat(rate_hz, 1, Encoding.S16LE)
+    assert duration_s(recording) == pytest.approx(2, abs=0.15)
+    assert ear.warnings == []
+
+
+def test_samples_come_out_as_they_went_in(tmp_path: Path) -> None:
+    lossless = b"".join(open_file(encode(tmp_path / "a.flac", "flac"), Ear().warn).chunks)
+    assert lossless == encode(tmp_path / "a.wav").read_bytes()[-len(lossless) :]
+
+
+def test_chunks_are_100_ms_and_the_last_is_the_rest(tmp_path: Path) -> None:
+    recording = open_file(encode(tmp_path / "a.wav", rate_hz=11_025), Ear().warn)
+    assert list(map(len, recording.chunks)) == [2 * 1_102] * 20 + [2 * 10]
+
+
+def test_a_rate_that_the_server_does_not_take_is_changed(tmp_path: Path) -> None:
+    recording = open_file(encode(tmp_path / "a.wav", rate_hz=4_000), Ear().warn)
+    assert recording.format.sample_rate_hz == 48_000
+    assert duration_s(recording) == pytest.approx(2, abs=0.01)
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode(tmp_path / "a.wav").rename(tmp_path / "talk:1.wav")
+    monkeypatch.chdir(tmp_path)
+    assert duration_s(open_file(Path("talk:1.wav"), Ear().warn)) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param(b"", r"a\.wav is empty\.$", id="empty"),
+        pytest.param(b"Dear Ann,\nthis is text.\n" * 40, r"a\.wav is no recording", id="text"),
+        pytest.param(b"RIFF\x10\0\0\0WAVEfmt ", r"a\.wav is no recording", id="a header cut in two"),
+    ],
+)
+def test_a_file_that_is_no_recording_is_told_so(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    with pytest.raises(NotAudio, match=sentence):
+        open_file(path, Ear().warn)
+
+
+def test_a_picture_is_no_recording(tmp_path: Path) -> None:
+    path = tmp_path / "a.bmp"
+    with av.open(str(path), "w", format="image2") as container:
+        stream = container.add_stream("bmp", rate=1)
+        stream.width = stream.height = 16
+        stream.pix_fmt = "bgr24"
+        picture = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="bgr24")
+        for packet in [*stream.encode(picture), *stream.encode(None)]:
+            container.mux(packet)
+    with pytest.raises(NotAudio, match="is no recording that can be read"):
+        open_file(path, Ear().warn)
+
+
+def test_a_missing_file_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"none\.wav cannot be read: No such file"):
+        open_file(tmp_path / "none.wav", Ear().warn)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.mp3", "libmp3lame"), ("a.webm", "libopus")],
+)
+def test_a_recording_cut_short_gives_what_there_is_and_says_so(tmp_path: Path, name: str, codec: str) -> None:
+    path = encode(tmp_path / name, codec, 48_000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    ear = Ear()
+    assert 0.2 < duration_s(open_file(path, ear.warn)) < 1.5
+    assert [name in warning and "cut short" in warning for warning in ear.warnings] == [True]
+
+
+def test_forty_channels_are_mixed_to_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with wave.open(str(path), "wb") as recording:
+        recording.setparams((40, 2, 8_000, 0, "NONE", ""))
+        recording.writeframes(np.full((4_000, 40), 5_000, "<i2").tobytes())
+    ear = Ear()
+    opened = open_file(path, ear.warn)
+    assert opened.format == AudioFormat(8_000, 1)
+    assert b"".join(opened.chunks) == np.full(4_000, 5_000, "<i2").tobytes()
+    assert ear.warnings == []
+
+
+def test_damage_in_the_middle_costs_only_itself(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.m4a", "aac", 48_000)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = bytes(400)
+    path.write_bytes(content)
+    ear = Ear()
+    assert duration_s(open_file(path, ear.warn)) > 1.8
+    assert ear.warnings == [f"{path} is damaged: some of its audio could not be decoded."]
+
+
+def test_a_recording_may_change_its_rate_and_channels_on_the_way(tmp_path: Path) -> None:
+    mono = encode(tmp_path / "1.mp3", "libmp3lame", 16_000).read_bytes()
+    stereo = encode(tmp_path / "2.mp3", "libmp3lame", 44_100, "stereo").read_bytes()
+    recording = open_stream(io.BytesIO(mono + stereo), "pipe", Ear().warn)
+    assert recording.format == AudioFormat(16_000, 1)
+    assert duration_s(recording) == pytest.approx(4, abs=0.3)
+
+
+def test_a_recorder_that_could_not_go_back_to_the_header_is_not_called_cut_short(tmp_path: Path) -> None:
+    """As of `arecord > f.wav`."""
+    path = encode(tmp_path / "a.wav")
+    content = bytearray(path.read_bytes())
+    data = content.index(b"data") + 4
+    for placeholder in (0x8000_0000, 0x7FFF_FFDB, 0xFFFF_FFFF):
+        content[4:8] = min(placeholder + 36, 0xFFFF_FFFF).to_bytes(4, "little")
+        content[data : data + 4] = placeholder.to_bytes(4, "little")
+        path.write_bytes(content)
+        ear = Ear()
+        recording = open_file(path, ear.warn)
+        assert duration_s(recording) == pytest.approx(2)
+        assert ear.warnings == []
+        assert recording.duration_ms is None
+
+
+@pytest.mark.parametrize("tag", [b"", b"ID3\x04\0\0\0\0\x20\0" + bytes(4096)])
+def test_an_mp3_of_estimated_length_is_not_called_cut_short(tmp_path: Path, tag: bytes) -> None:
+    """As of a variable bit rate without a Xing header: here most of the file has a far lower rate than its start."""
+    path = tmp_path / "a.mp3"
+    loud, quiet = encode(tmp_path / "1.mp3", "libmp3lame", 44_100), mp3_of(tmp_path / "2.mp3", 8_000)
+    path.write_bytes(tag + without_length(quiet.read_bytes()) + without_length(loud.read_bytes()))
+    ear = Ear()
+    recording = open_file(path, ear.warn)
+    assert duration_s(recording) > 3
+    assert not any("cut short" in warning for warning in ear.warnings)
+    assert recording.duration_ms is None
+
+
+def mp3_of(path: Path, bit_rate: int) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libmp3lame", rate=44_100, layout="mono", bit_rate=bit_rate)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 44_100 * 2), np.int16), format="s16p", layout="mono")
+        frame.sample_rate = 44_100
+        resampler = av.AudioResampler("s16p", "mono", 44_100, frame_size=1152)
+        for part in [*resampler.resample(frame), None]:
+            container.mux(stream.encode(part))
+    return path
+
+
+def without_length(content: bytes) -> bytes:
+    """Return an MP3 without the tag that states its number of frames."""
+    return content.replace(b"Xing", bytes(4)).replace(b"Info", bytes(4))
+
+
+def test_a_truncated_mp3_with_a_large_id3_tag_is_reported(tmp_path: Path) -> None:
+    content = encode(tmp_path / "a.mp3", "libmp3lame", 44_100).read_bytes()
+    frames = content[content.index(b"\xff\xfb") :]
+    path = tmp_path / "b.mp3"
+    path.write_bytes(b"ID3\x04\0\0\0\0\x40\0" + bytes(8192) + frames[:4000])
+    ear = Ear()
+    assert duration_s(open_file(path, ear.warn)) < 1
+    assert [("cut short" in warning) for warning in ear.warnings] == [True]
+
+
+def test_a_playlist_in_place_of_a_recording_reads_no_other_file(tmp_path: Path) -> None:
+    encode(tmp_path / "private.wav")
+    path = tmp_path / "memo.flac"
+    path.write_text("ffconcat version 1.0\nfile private.wav\n")
+    with pytest.raises(NotAudio, match=r"memo\.flac is no recording that can be read"):
+        open_file(path, Ear().warn)
+
+
+def test_a_track_that_is_not_there_is_no_reason_to_pass_over_the_file(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="there is no audio track 2: valid numbers are 1 to 1") as failure:
+        open_file(encode(tmp_path / "a.wav"), Ear().warn, track=2)
+    assert not isinstance(failure.value, NotAudio)
+
+
+def test_a_disk_that_fails_is_an_error_of_the_source(tmp_path: Path) -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 400_000:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    recording = open_stream(Failing(encode(tmp_path / "a.wav", seconds=20).read_bytes()), "disk", Ear().warn)
+    with pytest.raises(SourceError, match="disk cannot be read any further: Input/output error"):
+        list(recording.chunks)
+
+
+def test_raw_audio_that_ends_inside_a_sample_is_cut_to_whole_samples() -> None:
+    ear, audio_format = Ear(), AudioFormat(16_000, 2, Encoding.S16LE)
+    recording = open_raw(io.BytesIO(bytes(6403)), "a.raw", audio_format, ear.warn)
+    assert sum(map(len, recording.chunks)) == 6400
+    assert ear.warnings == [
+        "a.raw ends inside a sample: its last 3 of 4 bytes are left out. Is --raw right?",
+    ]
+
+
+def test_raw_sound_is_handed_on_as_it_is() -> None:
+    audio_format = AudioFormat(8_000, 2, Encoding.MULAW)
+    recording = open_raw(io.BytesIO(bytes(range(256)) * 10), "pipe", audio_format)
+    assert recording.format == audio_format
+    chunks = list(recording.chunks)
+    assert b"".join(chunks) == bytes(range(256)) * 10
+    assert len(chunks[0]) == 1600
+
+
+def test_raw_sound_of_no_length_is_an_error() -> None:
+    with pytest.raises(NotAudio, match="pipe is empty"):
+        open_raw(io.BytesIO(), "pipe", AudioFormat())

@@ -1,0 +1,26 @@
+"""What stands at a path, whatever its name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stt_client.audio.paths import exists, is_folder, is_regular, is_same
+
+NAMES = ["n" * 300, "a\0b", os.fsdecode(b"caf\xe9"), "loop"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_path_of_any_name_is_answered(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    path = tmp_path / name
+    assert (exists(path), is_folder(path), is_regular(path), is_same(path, tmp_path)) == (False, False, False, False)
+
+
+def test_files_and_folders_are_told_apart_through_links(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    assert (is_regular(tmp_path / "link"), is_folder(tmp_path / "link"), is_folder(tmp_path)) == (True, False, True)
+    assert is_same(tmp_path / "link", tmp_path / "file")

@@ -1,0 +1,136 @@
+"""Recordings through pipes: every byte counts, also where the container needs seeking."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stt_client.audio.pipes import open_pipe
+from stt_client.audio.sources import Reader, failed_source, file_source
+from stt_client.errors import NotAudio, SourceError
+from stt_client.events import AudioFormat
+from tests.support.made_audio import Ear, encode
+
+CONTAINERS = [
+    ("a.wav", "pcm_s16le", 16_000),
+    ("a.flac", "flac", 16_000),
+    ("a.mp3", "mp3", 16_000),
+    ("a.ogg", "libopus", 48_000),
+    ("a.mka", "libopus", 48_000),
+    ("a.m4a", "aac", 16_000),  # with its index at its end
+]
+
+
+class Pipe:
+    """Hands out what comes through a pipe, at most so many bytes at once."""
+
+    def __init__(self, content: bytes, most: int = 4096) -> None:
+        self._file = io.BytesIO(content)
+        self._most = most
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(min(size, self._most))
+
+
+def content(folder: Path, name: str, codec: str, rate_hz: int) -> bytes:
+    return encode(folder / name, codec, rate_hz).read_bytes()
+
+
+@pytest.mark.parametrize(("name", "codec", "rate_hz"), CONTAINERS)
+def test_container_comes_whole_through_a_pipe(tmp_path: Path, name: str, codec: str, rate_hz: int) -> None:
+    ear = Ear()
+    recording = open_pipe(Pipe(content(tmp_path, name, codec, rate_hz)), "pipe", ear.warn)
+    size = sum(map(len, recording.chunks))
+    assert recording.format.duration_ms(size) == pytest.approx(2000, abs=150)
+    assert ear.warnings == []
+
+
+def test_index_at_the_end_beyond_the_bound_is_a_reason_and_a_remedy(tmp_path: Path) -> None:
+    pipe = Pipe(content(tmp_path, *CONTAINERS[-1]))
+    with pytest.raises(SourceError, match=r"^pipe is longer than 0 MiB and its index is at its end: save it to a file"):
+        open_pipe(pipe, "pipe", Ear().warn, copied_bytes=2_000)
+
+
+def test_pipe_without_a_recording_is_rejected_before_its_end() -> None:
+    """As /dev/urandom: it has none."""
+    with pytest.raises(NotAudio):
+        open_pipe(Pipe(b"text " * 4_000_000, most=1 << 20), "pipe", Ear().warn)
+
+
+def test_empty_pipe_is_empty() -> None:
+    with pytest.raises(NotAudio, match=r"^pipe is empty\.$"):
+        open_pipe(Pipe(b""), "pipe", Ear().warn)
+
+
+def test_pipe_that_cannot_be_read_is_an_error_of_the_source() -> None:
+    class Broken:
+        def read(self, size: int, /) -> bytes:
+            raise IsADirectoryError(21, "Is a directory")
+
+    with pytest.raises(SourceError, match="Is a directory"):
+        open_pipe(Broken(), "pipe", Ear().warn)
+
+
+async def duration_of(source: Reader, ear: Ear) -> float:
+    audio_format = await source.open(ear)
+    return audio_format.duration_ms(sum([len(chunk) async for chunk in source.chunks()]))
+
+
+@pytest.mark.parametrize(("name", "codec", "rate_hz"), CONTAINERS)
+async def test_fifo_is_read_from_its_first_byte(tmp_path: Path, name: str, codec: str, rate_hz: int) -> None:
+    """Its writer comes once it is known to be waited for."""
+    fifo, recording = tmp_path / "fifo", content(tmp_path, name, codec, rate_hz)
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=fifo.write_bytes, args=(recording,))
+    writer.start()
+    duration_ms = await duration_of(file_source(fifo), Ear())
+    await asyncio.to_thread(writer.join)
+    assert duration_ms == pytest.approx(2000, abs=150)
+
+
+async def test_fifo_without_a_writer_is_reported_and_still_read(tmp_path: Path) -> None:
+    fifo, recording = tmp_path / "fifo", content(tmp_path, *CONTAINERS[0])
+    os.mkfifo(fifo)
+
+    class Writer(Ear):
+        """Writes once it is told that nobody does."""
+
+        def warn(self, sentence: str) -> None:
+            super().warn(sentence)
+            threading.Thread(target=fifo.write_bytes, args=(recording,)).start()
+
+    ear = Writer()
+    assert await duration_of(file_source(fifo), ear) == pytest.approx(2000, abs=1)
+    assert ear.warnings == [f"Waiting for {fifo}: no program writes to it yet."]
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, Path.touch])
+async def test_headerless_audio_comes_from_files_and_fifos(tmp_path: Path, made: Callable[[Path], None]) -> None:
+    path = tmp_path / "raw"
+    made(path)
+    writer = threading.Thread(target=path.write_bytes, args=(bytes(32_000),))
+    writer.start()
+    if path.is_file():
+        writer.join()
+    assert await duration_of(file_source(path, AudioFormat()), Ear()) == 1000
+    await asyncio.to_thread(writer.join)
+
+
+async def test_error_that_nobody_foresaw_names_the_source() -> None:
+    def fails(_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    source = Reader("talk.wav", fails)  # type: ignore[arg-type]  # it returns nothing
+    with pytest.raises(SourceError, match=r"^talk\.wav cannot be read: ZeroDivisionError: division by zero\.$"):
+        await source.open(Ear())
+
+
+async def test_source_that_is_known_to_fail_fails_when_it_is_opened() -> None:
+    with pytest.raises(SourceError, match="has no files"):
+        await failed_source("folder", SourceError("folder has no files in it.")).open(Ear())

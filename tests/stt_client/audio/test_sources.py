@@ -1,0 +1,118 @@
+"""Files, folders and pipes as sources."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stt_client.audio.decode import Recording
+from stt_client.audio.sources import Reader, file_source, files_in, paced, pipe_source
+from stt_client.errors import SourceError
+from stt_client.events import AudioFormat
+from tests.support.made_audio import Ear, encode
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.ogg", "libopus"), ("a.webm", "libopus")])
+async def test_a_container_comes_through_a_pipe(tmp_path: Path, name: str, codec: str) -> None:
+    content = encode(tmp_path / name, codec, 48_000).read_bytes()
+    with piped() as (pipe, feed):
+        writer = asyncio.create_task(asyncio.to_thread(write_and_close, feed, content))
+        source = pipe_source(pipe)
+        audio_format = await source.open(Ear())
+        size = sum([len(chunk) async for chunk in source.chunks()])
+        await writer
+    assert audio_format.duration_ms(size) == pytest.approx(2000, abs=50)
+
+
+@contextmanager
+def piped() -> Iterator[tuple[io.FileIO, io.FileIO]]:
+    read_end, write_end = os.pipe()
+    with io.FileIO(read_end) as pipe, io.FileIO(write_end, "w") as feed:
+        yield pipe, feed
+
+
+def write_and_close(feed: io.FileIO, content: bytes) -> None:
+    while content:
+        content = content[feed.write(content) :]
+    feed.close()
+
+
+async def test_a_pipe_that_says_nothing_does_not_hold_up_the_end() -> None:
+    with piped() as (pipe, feed):
+        feed.write(b"ab")
+        source = pipe_source(pipe, AudioFormat())
+        await source.open(Ear())
+        chunks = source.chunks()
+        assert await anext(chunks) == b"ab"
+        source.stop()
+        assert [chunk async for chunk in chunks] == []
+
+
+async def test_an_error_while_reading_reaches_whoever_waits() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"ab"
+        raise SourceError("the disk is gone.")
+
+    source = Reader("disk", lambda _: Recording(AudioFormat(), broken()))
+    await source.open(Ear())
+    with pytest.raises(SourceError, match="disk is gone"):
+        [chunk async for chunk in source.chunks()]
+
+
+async def test_the_listener_hears_all_and_is_warned(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.wav")
+    path.write_bytes(path.read_bytes()[:-3200])
+    ear, source = Ear(), file_source(path)
+    await source.open(ear)
+    assert len([chunk async for chunk in source.chunks()]) == 19
+    assert (ear.heard_ms, len(ear.warnings)) == (1900, 1)
+
+
+async def test_no_more_than_a_few_chunks_are_read_ahead() -> None:
+    read = list[int]()
+
+    def numbered() -> Iterator[bytes]:
+        for number in range(100):
+            read.append(number)
+            yield bytes(2)
+
+    source = Reader("numbers", lambda _: Recording(AudioFormat(), numbered()))
+    await source.open(Ear())
+    chunks = source.chunks()
+    for _ in range(20):
+        await anext(chunks)
+    assert len(read) <= 30
+    source.stop()
+
+
+def test_a_paced_recording_hands_out_each_chunk_when_it_has_been_spoken() -> None:
+    clock = [100.0]
+    recording = Recording(AudioFormat(16_000), iter([bytes(3200)] * 3 + [bytes(1600)]))
+    handed = list[float]()
+
+    def wait(seconds: float) -> None:
+        clock[0] += seconds
+
+    for _ in paced(recording, wait, lambda: clock[0]):
+        handed.append(clock[0])
+        clock[0] += 0.03  # what sending takes does not add up
+    assert handed == pytest.approx([100.1, 100.2, 100.3, 100.35])
+
+
+def test_a_folder_is_read_in_order_without_hidden_files(tmp_path: Path) -> None:
+    for name in ("b.wav", "a.txt", "deep/er/c.mp3", ".hidden.wav", ".git/d.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = files_in(tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in found] == ["a.txt", "b.wav", "deep/er/c.mp3"]
+
+
+def test_a_folder_without_files_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="has no files in it"):
+        files_in(tmp_path)

@@ -1,0 +1,263 @@
+"""A server that sends anything: clients go on or end with a sentence, and print nothing that a terminal executes.
+
+HOSTILE_CASES sets the number of cases of each test: 20,000 for a long run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import random
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, contextmanager
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+from rich.console import Console
+from stt.v1 import control_pb2, stt_pb2
+
+from stt_cli.arguments.request import Writing
+from stt_cli.control import operations
+from stt_cli.control.dashboard import dashboard, line, lost
+from stt_cli.output.event_writer import Telling
+from stt_cli.output.live_line import LiveScreen
+from stt_cli.output.screen import PlainScreen, Screen
+from stt_cli.output.table import columns
+from stt_client.client import recognize
+from stt_client.errors import ServiceError
+from stt_client.events import AudioFormat, Event, StreamOptions
+from stt_client.recovery.retry import Patience
+from stt_tui.dictation import Dictation
+from stt_tui.document import Document
+from stt_tui.status import Status, status_line
+from stt_tui.transcript_presenter import Scribe
+from tests.support.cli_process import outcome, start
+from tests.support.hostile_messages import HOSTILE, TEXTS, hostile
+
+CASES = int(os.environ.get("HOSTILE_CASES", "300"))
+NO_PATIENCE = Patience(first_s=0, lost_s=0, owed_s=0)
+# What our own screens send: carriage returns, colors, erasing a line, moving up, hiding the cursor.
+OURS = re.compile(r"\x1b\[(?:[\d;]*m|2K|\d*A|\?25[lh])|\r")
+EXECUTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+STATUSES = [status for status in grpc.StatusCode if status is not grpc.StatusCode.OK]
+RESPONSES = {
+    name: getattr(control_pb2, f"{name}Response")
+    for name in (
+        *("GetConfig", "UpdateConfig", "ListModels", "LoadModel", "UnloadModel", "ListSessions"),
+        *("FinalizeSession", "TerminateSession", "Drain", "CancelDrain", "WatchStatus"),
+    )
+}
+COMMANDS = (
+    *("config get", "config get --format json", "config set A=1", "sessions", "sessions --format json", "models"),
+    *("models --format json", "models load m --for both", "models unload m", "sessions finalize s"),
+    *("sessions terminate s", "drain", "drain --cancel", "status --watch", "status --watch --format json", "status"),
+    *("status --format json", "doctor"),
+)
+
+
+class HostileServer:
+    """Answers every method, and each as the chance of the present case has it."""
+
+    def __init__(self) -> None:
+        self.chance = random.Random(0)
+        self.address = ""
+
+    def handlers(self) -> list[grpc.GenericRpcHandler[bytes, bytes]]:
+        """Return handlers that take and give bytes."""
+        control = {
+            name: grpc.unary_unary_rpc_method_handler(self._answer(kind))
+            for name, kind in RESPONSES.items()
+            if name != "WatchStatus"
+        }
+        control["WatchStatus"] = grpc.unary_stream_rpc_method_handler(self._watch)
+        methods = {
+            "stt.v1.SpeechToText": {"StreamingRecognize": grpc.stream_stream_rpc_method_handler(self._recognize)},
+            "stt.v1.Control": control,
+            "grpc.health.v1.Health": {
+                "Check": grpc.unary_unary_rpc_method_handler(self._answer(health_pb2.HealthCheckResponse))
+            },
+            "grpc.reflection.v1alpha.ServerReflection": {
+                "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(self._reflect)
+            },
+        }
+        return [grpc.method_handlers_generic_handler(service, calls) for service, calls in methods.items()]
+
+    def _answer(self, kind: type[Message]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+        def answer(_request: bytes, context: grpc.ServicerContext) -> bytes:
+            self._may_abort(context, 0.2)
+            return self._message(kind)
+
+        return answer
+
+    def _recognize(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        next(requests)
+        begins = self.chance.random() < 0.8
+        if begins:
+            yield stt_pb2.StreamingRecognizeResponse(started=hostile(stt_pb2.Started, self.chance)).SerializeToString()
+        for _ in range(self.chance.choice((0, 1, 5, 20))):
+            yield self._message(stt_pb2.StreamingRecognizeResponse)
+        if begins and self.chance.random() < 0.5:
+            for _ in requests:
+                pass
+        self._may_abort(context, 0.5)
+
+    def _watch(self, _request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        for _ in range(self.chance.choice((0, 1, 3))):
+            yield self._message(control_pb2.WatchStatusResponse)
+        context.abort(grpc.StatusCode.PERMISSION_DENIED, self.chance.choice(TEXTS))  # others are waited for
+
+    def _reflect(self, _requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        self._may_abort(context, 0.2)
+        yield self._message(reflection_pb2.ServerReflectionResponse)
+
+    def _message(self, kind: type[Message]) -> bytes:
+        if self.chance.random() < 0.02:
+            return self.chance.randbytes(20)
+        message = hostile(kind, self.chance)
+        if isinstance(message, control_pb2.LoadModelResponse | control_pb2.ListModelsResponse):
+            _end_loading(message)
+        return message.SerializeToString()
+
+    def _may_abort(self, context: grpc.ServicerContext, chance: float) -> None:
+        if self.chance.random() < chance:
+            context.abort(self.chance.choice(STATUSES), self.chance.choice(TEXTS)[:5000])
+
+
+def _end_loading(message: control_pb2.LoadModelResponse | control_pb2.ListModelsResponse) -> None:
+    """A model that loads is waited for, however long: no case of its own."""
+    models = [message.model] if isinstance(message, control_pb2.LoadModelResponse) else message.models
+    for model in models:
+        if model.state == control_pb2.MODEL_STATE_LOADING:
+            model.state = control_pb2.MODEL_STATE_FAILED
+
+
+@contextmanager
+def hostile_server() -> Iterator[HostileServer]:
+    handler = HostileServer()
+    server = grpc.server(ThreadPoolExecutor(4), handlers=handler.handlers())
+    handler.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        yield handler
+    finally:
+        server.stop(None).wait()
+
+
+class Reader:
+    """All that shows, writes, copies or saves events: screens, formats, clipboard, editor."""
+
+    def __init__(self) -> None:
+        self.output = io.StringIO()
+        self._tellings = [
+            (screen, Telling(Writing(name, None, True, words, True, True), "f", screen, self._write, self._write))
+            for name, words in (("text", False), ("text", True), ("json", True), ("srt", False), ("vtt", False))
+            for screen in self._screens()[name == "text" and words :][:1]
+        ]
+        self._document, self._status = Document(), Status()
+        self._dictation = Dictation(self._document)
+        self._scribe = Scribe(self._dictation, self._status, self._write, lambda: None)
+
+    def follow(self, event: Event) -> None:
+        for screen, telling in self._tellings:
+            screen.follow(event)
+            telling.tell(event)
+        self._scribe.recognised(1, event)
+        self._write("".join(part.text for part in status_line(self._status, 80)))
+        self._write("".join(ghost.text for ghost in self._dictation.ghosts()))
+
+    def fail(self, error: ServiceError) -> None:
+        for screen in self._screens():
+            screen.warn(f"{error}")
+        self._scribe.warn(f"{error}")
+        self._write(f"{error} {error.status}")
+
+    def shown(self) -> str:
+        self._write(self._document.text())
+        return OURS.sub("", self.output.getvalue())
+
+    def _screens(self) -> list[Screen]:
+        console = Console(file=self.output, force_terminal=True, width=60, legacy_windows=False)
+        return [PlainScreen(self.output, self.output), LiveScreen(console, self.output)]
+
+    def _write(self, text: str) -> None:
+        self.output.write(f"{text}\n")
+
+
+async def silence() -> AsyncIterator[bytes]:
+    yield bytes(3200)
+
+
+async def test_stream_of_a_hostile_server_ends_well_or_with_a_sentence() -> None:
+    """Each case is reproduced by its number, which the failure names."""
+    outcomes = dict.fromkeys(("well", "sentence"), 0)
+    with hostile_server() as server:
+        for case in range(CASES):
+            server.chance, reader = random.Random(case), Reader()
+            try:
+                await follow(server.address, reader)
+                outcomes["well"] += 1
+            except ServiceError as error:
+                outcomes["sentence"] += 1
+                reader.fail(error)
+            except Exception as error:
+                raise AssertionError(f"case {case}") from error
+            assert not EXECUTED.search(reader.shown()), f"case {case}"
+    assert min(outcomes.values()) > CASES // 20, outcomes
+
+
+async def follow(address: str, reader: Reader) -> None:
+    options = StreamOptions(AudioFormat(), partials=True, word_times=True)
+    async with asyncio.timeout(20), aclosing(recognize(address, silence(), options, NO_PATIENCE)) as events:
+        async for event in events:
+            reader.follow(event)
+
+
+async def test_command_on_a_hostile_server_ends_well_or_with_a_sentence() -> None:
+    for case in range(max(1, CASES // 300)):
+        await asyncio.gather(*(run_command(command, case) for command in COMMANDS))
+
+
+async def run_command(command: str, case: int) -> None:
+    with hostile_server() as server:
+        server.chance = random.Random(case)
+        place = "--server" if command.startswith(("status", "doctor")) and "--watch" not in command else "--control"
+        done = await outcome(await start(*command.split(), place, server.address))
+    told = f"case {case}, {command}: {done!r}"
+    assert done.code in (0, 1, 3), told
+    assert "Traceback" not in done.stderr, told
+    assert not EXECUTED.search(done.stdout + done.stderr), told
+
+
+def test_tables_and_objects_of_operators_hold_whatever_is_listed() -> None:
+    for case in range(CASES // 5):
+        chance = random.Random(case)
+        settings = hostile(control_pb2.GetConfigResponse, chance).parameters
+        sessions = hostile(control_pb2.ListSessionsResponse, chance).sessions
+        models = hostile(control_pb2.ListModelsResponse, chance).models
+        for text in (
+            operations.as_objects([*settings, *sessions, *models]),
+            *columns(operations.session_rows(sessions)),
+            *columns(operations.model_rows(models)),
+            operations.settings_table(settings),
+        ):
+            assert not EXECUTED.search(text), f"case {case}: {text!r}"
+
+
+@pytest.mark.parametrize("width", [20, 80, 200])
+def test_dashboard_draws_whatever_the_status(width: int) -> None:
+    for case in range(CASES // 5):
+        chance, terminal = random.Random(case), io.StringIO()
+        console = Console(file=terminal, force_terminal=True, width=width, legacy_windows=False)
+        status = hostile(control_pb2.Status, chance)
+        sessions = [hostile(control_pb2.Session, chance) for _ in range(3)]
+        console.print(dashboard("gpu-box:8011", status, sessions))
+        console.print(lost("gpu-box:8011", HOSTILE))
+        assert not EXECUTED.search(OURS.sub("", terminal.getvalue())), f"case {case}"
+        assert not EXECUTED.search(line("gpu-box:8011", status)), f"case {case}"

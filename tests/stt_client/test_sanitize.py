@@ -1,0 +1,104 @@
+"""What text of others may do once it is displayed, copied or saved: nothing but be read."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_client.sanitize import MESSAGE_CHARACTERS, plain, plain_lines, plain_message, to_json
+
+EXECUTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
+any_text = st.text(st.characters() | st.sampled_from("\x1b\x07\x9b\x9d\u202e\u2066\u2028\u200c\u200d\r\n\t \udce9"))
+
+KEPT = {
+    "Persian, zero-width non-joiner": "می\u200cخواهم",
+    "Sinhala, zero-width joiner": "ශ්\u200dරී",
+    "Hindi, zero-width joiner": "क्\u200dष",
+    "Khmer, zero-width space": "ភាសា\u200bខ្មែរ",
+    "Hebrew, directional mark": "שלום\u200f!",
+    "French, narrow no-break space": "«\u202foui\u202f»",
+    "Russian, no-break space": "5\u00a0000\u00a0₽",
+    "Japanese, ideographic space": "山田\u3000太郎",
+    "Arabic letter mark": "\u061c123",
+    "soft hyphen": "co\u00adoperate",
+    "emoji, joined": "👨\u200d👩\u200d👧",
+    "emoji, variation selector": "❤\ufe0f",
+    "emoji, tags of a flag": "🏴\U000e0067\U000e0062\U000e007f",
+    "emoji, newer than this Python": "\U0001fae9\U0001faff",
+    "private use": "\ue000",
+    "combining": "e\u0301",
+}
+
+
+@pytest.mark.parametrize("text", KEPT.values(), ids=KEPT.keys())
+def test_what_scripts_need_is_kept(text: str) -> None:
+    assert plain(text) == plain_lines(text) == plain_message(text) == text
+
+
+@pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+def test_control_and_bidirectional_characters_are_removed(code: int) -> None:
+    text = f"a{chr(code)}b"
+    assert plain(text) in ("ab", "a b")
+    assert plain_lines(text) == (text if text == "a\nb" else "ab")
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\t", "\v", "\f", "\x85", "\u2028", "\u2029", " \n\n "])
+def test_line_breaks_become_one_space(line_break: str) -> None:
+    assert plain(f"{line_break}a{line_break}b{line_break}") == "a b"
+
+
+def test_escape_sequence_becomes_text() -> None:
+    assert plain("a\x1b]52;c;cm0gLXJmIH4K\x07\x1b[2Jb") == "a]52;c;cm0gLXJmIH4K[2Jb"
+
+
+def test_file_name_that_is_not_utf_8_is_shown_with_replacements() -> None:
+    assert plain("caf\udce9.wav") == plain_lines("caf\udce9.wav") == "caf\ufffd.wav"
+
+
+@given(any_text)
+def test_nothing_that_is_executed_passes(text: str) -> None:
+    assert not EXECUTED.search(plain(text))
+    assert not EXECUTED.search(plain_message(text))
+    assert not EXECUTED.search(plain_lines(text).replace("\n", ""))
+    assert not EXECUTED.search(to_json({"text": text, text: [text]}))
+    assert not EXECUTED.search(to_json([text], indent=2).replace("\n", ""))
+
+
+@given(any_text)
+def test_json_says_the_same(text: str) -> None:
+    assert json.loads(to_json({"text": text})) == {"text": text}
+
+
+@given(
+    st.text(
+        st.characters(
+            exclude_categories=["Cc", "Cs", "Zl", "Zp"],
+            exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+        )
+    )
+)
+def test_text_without_them_is_changed_in_its_spaces_only(text: str) -> None:
+    assert plain(text) == re.sub(" +", " ", text).strip(" ")
+    assert plain_lines(text) == text
+
+
+@given(any_text)
+def test_plain_text_stays_as_it_is(text: str) -> None:
+    assert plain(plain(text)) == plain(text)
+
+
+@pytest.mark.parametrize("text", ["A" * 3_900_000, "\x1b" * 3_900_000, "\u0301 " * 2_000_000, "\n" * 3_900_000])
+def test_message_is_limited_and_says_so(text: str) -> None:
+    message = plain_message(text)
+    assert len(message) <= MESSAGE_CHARACTERS
+    assert message.endswith("…")
+
+
+def test_message_of_usual_length_is_whole() -> None:
+    assert plain_message("a" * MESSAGE_CHARACTERS) == "a" * MESSAGE_CHARACTERS
+    assert unicodedata.category(plain_message("é" * 5)[0]) == "Ll"

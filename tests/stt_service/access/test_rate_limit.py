@@ -1,0 +1,101 @@
+"""Who a caller is, and how often each may call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_service.access.rate_limit import HOLDER, MAX_PEERS, Rates, caller, source
+
+
+@dataclass(frozen=True)
+class Call:
+    address: str
+
+    def peer(self) -> str:
+        return self.address
+
+
+@pytest.mark.parametrize(
+    ("peer", "told"),
+    [
+        ("ipv4:10.0.0.7:50312", "10.0.0.7"),
+        ("ipv6:%5B::1%5D:50312", "::1"),
+        ("ipv6:[2001:db8:1:2:3:4:5:6]:50312", "2001:db8:1:2::/64"),
+        ("ipv6:%5B2001:db8:1:2::9%5D:1", "2001:db8:1:2::/64"),
+        ("ipv6:%5B::ffff:10.0.0.7%5D:1", "10.0.0.7"),
+        ("ipv6:%5Bfe80::1%25eth0%5D:1", "fe80::/64"),
+        ("unix:", "unix:"),
+    ],
+)
+def test_an_address_is_told_without_its_port_and_of_ipv6_the_network_that_one_client_has(peer: str, told: str) -> None:
+    assert source(peer) == told
+
+
+def test_a_caller_is_the_holder_of_the_token_or_else_an_address() -> None:
+    assert caller(Call("ipv4:10.0.0.7:1")) == "10.0.0.7"
+    known = HOLDER.set("ann")
+    assert caller(Call("ipv4:10.0.0.7:1")) == "ann"
+    HOLDER.reset(known)
+
+
+def test_a_minutes_calls_may_come_at_once_and_then_as_the_minute_passes() -> None:
+    rates = Rates()
+    assert [rates.wait_s("ann", 0.0, 3) for _ in range(3)] == [0.0] * 3
+    assert rates.wait_s("ann", 0.0, 3) == pytest.approx(20)
+    assert rates.wait_s("ann", 19.0, 3) == pytest.approx(1)
+    assert rates.wait_s("ann", 20.0, 3) == 0
+    assert rates.wait_s("ann", 20.0, 3) > 0
+
+
+def test_one_peers_calls_are_not_anothers() -> None:
+    rates = Rates()
+    assert rates.wait_s("ann", 0.0, 1) == 0
+    assert rates.wait_s("ann", 0.0, 1) > 0
+    assert rates.wait_s("bob", 0.0, 1) == 0
+
+
+def test_without_a_bound_nobody_waits_and_nothing_is_remembered() -> None:
+    rates = Rates()
+    assert not any(rates.wait_s("ann", 0.0, 0) for _ in range(10_000))
+    assert len(rates) == 0
+
+
+def test_only_so_many_peers_are_remembered() -> None:
+    rates = Rates()
+    for number in range(3 * MAX_PEERS):
+        rates.wait_s(str(number), 0.0, 10)
+    assert len(rates) == MAX_PEERS
+
+
+def test_a_peer_that_has_not_called_for_long_is_forgotten() -> None:
+    rates = Rates()
+    for number in range(100):
+        rates.wait_s(str(number), 0.0, 10)
+    rates.wait_s("new", 6.1, 10)
+    assert len(rates) == 1
+
+
+@given(st.lists(st.floats(0, 3), min_size=1, max_size=300), st.integers(1, 30))
+def test_no_peer_begins_more_in_any_time_than_a_minutes_calls_and_its_rate(steps: list[float], often: int) -> None:
+    rates, now, allowed = Rates(), 0.0, list[float]()
+    for step in steps:
+        now += step
+        if not rates.wait_s("ann", now, often):
+            allowed.append(now)
+    for first, begun in enumerate(allowed):
+        later = sum(begun <= other for other in allowed[first:])
+        assert later <= often + (allowed[-1] - begun) * often / 60 + 1
+
+
+@given(st.lists(st.floats(0, 3), min_size=1, max_size=100), st.integers(1, 30))
+def test_who_waits_as_long_as_is_told_is_let_in(steps: list[float], often: int) -> None:
+    rates, now = Rates(), 0.0
+    for step in steps:
+        now += step
+        if wait_s := rates.wait_s("ann", now, often):
+            now += wait_s
+            assert rates.wait_s("ann", now, often) == 0

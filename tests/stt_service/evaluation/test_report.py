@@ -1,0 +1,110 @@
+"""An evaluation is told as a table, with what it has to be read with, or as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from stt_service.evaluation.metrics import Figures
+from stt_service.evaluation.report import drawn, json_lines
+from stt_service.evaluation.runner import Outcome, Recording, Report
+from stt_service.evaluation.settings_grid import trials
+from stt_service.evaluation.wer import Errors
+from stt_service.models.devices import Device
+from stt_service.models.loader import Names
+from stt_service.settings.schema import Parameters
+
+FIGURES = Figures(
+    errors=Errors(3, 40),
+    first_texts_s=(0.9, 1.0, 1.1),
+    word_lags_s=(0.5, 0.5, 2.5),
+    after_speech_s=(1.5, 1.5),
+    after_endpoint_s=(-1e-12, -1e-12),
+    sound_s=60.0,
+    finals_s=6.0,
+    early_s=12.0,
+    partials_s=18.0,
+    partials=30,
+    void=2,
+    utterances=4,
+)
+TALK = Recording(Path("talk.wav"), b"", "Mother washed the frame.")
+MEMO = Recording(Path("memo.mp3"), b"", "")
+
+
+def report(*recordings: Recording, figures: Figures = FIGURES, device: str = "cpu") -> Report:
+    tried = trials(Parameters.model_validate({}), ["BEAM_SIZE=1,5"])
+    names, on = Names("base", "tiny"), Device(device, device)
+    return Report(recordings, [Outcome(trial, names, on, 2, figures) for trial in tried])
+
+
+def table(told: Report, width: int = 120) -> str:
+    return "\n".join(drawn(told, width))
+
+
+def test_a_row_has_the_settings_that_differ_and_the_figures() -> None:
+    rows = [line.split() for line in table(report(TALK)).splitlines()]
+    figures = ["7.50", "1.00", "0.50", "2.30", "1.50", "1.50", "0.00", "0.00", "0.10", "0.20", "0.30", "4"]
+    assert ["1", *figures] in rows
+    assert ["5", *figures] in rows
+
+
+def test_the_table_says_what_the_words_were_held_against() -> None:
+    assert "Word error rate: against talk.txt." in table(report(TALK))
+    assert "offline" not in table(report(TALK))
+    told = table(report(TALK, MEMO, figures=replace(FIGURES, offline=Errors(1, 50))), 200)
+    assert "against talk.txt." in told
+    assert "Differs from offline: memo.mp3, " in told
+    assert " 2.00 " in told
+
+
+def test_the_table_says_what_all_rows_have_in_common() -> None:
+    common = "LANGUAGE=ru, ENCODER_CONTEXT=tailed, POST_SPEECH_SILENCE_DURATION=1.5"
+    assert f"In all rows: {common}, models base (partials tiny) on cpu." in table(report(TALK), 200)
+
+
+def test_the_table_says_whose_time_was_counted() -> None:
+    assert "CPU time, over a worker's threads: 2" in table(report(TALK))
+    assert "by the clock" in table(report(TALK, device="cuda"))
+
+
+def test_what_was_not_measured_has_no_column() -> None:
+    silent = table(report(TALK, figures=Figures(errors=Errors(0, 4), sound_s=1.0)))
+    assert "word" in silent
+    assert "lag" not in silent
+
+
+def test_a_narrow_table_loses_no_figure() -> None:
+    told = table(report(TALK), 60)
+    assert max(map(len, told.splitlines())) <= 60
+    assert all(told.count(figure) >= 2 for figure in ("7.50", "2.30", "0.30"))
+
+
+def test_a_line_of_json_has_the_settings_and_the_figures() -> None:
+    lines = [json.loads(line) for line in json_lines(report(TALK))]
+    assert [line["settings"] for line in lines] == [{"BEAM_SIZE": "1"}, {"BEAM_SIZE": "5"}]
+    assert lines[0] | {"settings": None} == {
+        "settings": None,
+        "finals_model": "base",
+        "partials_model": "tiny",
+        "device": "cpu",
+        "word_error_rate_percent": 7.5,
+        "words": 40,
+        "offline_difference_percent": None,
+        "offline_words": 0,
+        "first_text_p50_s": 1.0,
+        "word_lag_p50_s": 0.5,
+        "word_lag_p95_s": 2.3,
+        "final_after_speech_p50_s": 1.5,
+        "final_after_speech_p95_s": 1.5,
+        "final_after_endpoint_p50_s": 0.0,
+        "final_after_endpoint_p95_s": 0.0,
+        "finals_compute": 0.1,
+        "early_compute": 0.2,
+        "partials_compute": 0.3,
+        "partials": 30,
+        "early_in_vain": 2,
+        "utterances": 4,
+        "sound_s": 60.0,
+    }

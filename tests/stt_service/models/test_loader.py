@@ -1,0 +1,151 @@
+"""Which models run, how many batches of them at once, and in how many threads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from stt_service.errors import EngineFailed, ModelNotFound
+from stt_service.models.devices import Device
+from stt_service.models.loader import Names, Plan, compute_plan, load, names, not_started, place, usable_cores
+from stt_service.settings.schema import Parameters
+from stt_service.whisper.engine import Engine
+
+CPU, GPU = Device("cpu", "cpu"), Device("cuda", "cuda")
+TWO_GPUS = Device("cuda", "cuda", (1, 3))
+ONE, TWO = Names("base", "base"), Names("base", "tiny.en")
+
+
+def settings(**changed: object) -> Parameters:
+    return Parameters.model_validate(changed)
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads"),
+    [(1, 1, 1), (2, 2, 1), (3, 2, 1), (4, 2, 2), (6, 2, 3), (8, 2, 4), (16, 4, 4), (64, 16, 4)],
+)
+def test_a_cpu_has_two_workers_and_more_where_there_are_many_cores(cores: int, workers: int, threads: int) -> None:
+    assert compute_plan(CPU, TWO, cores) == Plan(workers, places=workers, threads=threads)
+
+
+@pytest.mark.parametrize("cores", range(1, 130))
+def test_no_more_threads_run_than_there_are_cores(cores: int) -> None:
+    plan = compute_plan(CPU, TWO, cores)
+    assert 0 < plan.workers * plan.threads <= cores
+
+
+def test_a_gpu_runs_a_batch_of_each_model_at_once() -> None:
+    assert compute_plan(GPU, ONE, 16) == Plan(workers=1, places=1, threads=0)
+    assert compute_plan(GPU, TWO, 16) == Plan(workers=2, places=1, threads=0)
+    assert compute_plan(TWO_GPUS, TWO, 16) == Plan(workers=4, places=2, threads=0)
+
+
+@pytest.mark.parametrize(("device", "workers"), [(CPU, 2), (GPU, 1), (TWO_GPUS, 1)])
+def test_a_model_has_a_place_for_each_batch_that_it_may_run(device: Device, workers: int) -> None:
+    plan = compute_plan(device, ONE, 8)
+    where = place(settings(), device, plan)
+    assert (where.device, where.device_indices, where.workers) == (device.actual, device.indices, workers)
+    assert where.threads == plan.threads
+    assert where.workers * len(where.device_indices) == plan.places
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "compute"),
+    [
+        ("default", CPU, "int8"),
+        ("default", GPU, "float16"),
+        ("int8_float32", CPU, "int8_float32"),
+        ("auto", GPU, "auto"),
+    ],
+)
+def test_the_default_compute_type_is_the_devices(asked: str, device: Device, compute: str) -> None:
+    assert place(settings(compute_type=asked), device, compute_plan(device, ONE, 2)).compute_type == compute
+
+
+def test_auto_models_are_greater_on_a_gpu() -> None:
+    assert names(settings(), CPU) == Names("base", "base")
+    assert names(settings(), GPU) == Names("medium", "tiny")
+
+
+@pytest.mark.parametrize(
+    ("changed", "partials"),
+    [
+        ({"language": "en"}, "tiny.en"),
+        ({"language": "en", "whisper_model": "small"}, "tiny.en"),
+        ({"language": "en", "whisper_model": "tiny.en"}, "tiny.en"),
+        ({"language": "en", "whisper_model": "tiny"}, "tiny"),
+        ({"language": "en", "realtime_model": "base"}, "base"),
+        ({"language": "de", "whisper_model": "small"}, "small"),
+        ({"language": "auto"}, "base"),
+        ({"language": "en", "enable_realtime_transcription": False}, "base"),
+    ],
+)
+def test_default_model_of_partials_on_a_cpu_is_tiny_en_for_english_only(
+    changed: dict[str, object], partials: str
+) -> None:
+    assert names(settings(**changed), CPU).partials == partials
+
+
+class Store:
+    """Loads every model but tiny.en, and keeps the names of those that were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def load(self, _: Parameters, name: str, *__: object) -> Engine:
+        self.asked.append(name)
+        if name == "tiny.en":
+            raise ModelNotFound("The model tiny.en could not be fetched.")
+        return cast("Engine", SimpleNamespace(multilingual=True))
+
+
+def test_start_without_the_default_model_of_partials_uses_that_of_finals_and_warns(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, plan = Store(), compute_plan(CPU, ONE, 2)
+    models = load(settings(language="en"), CPU, plan, lambda _: None, load_one=store.load)
+    assert store.asked == ["base", "tiny.en"]
+    assert models.names == Names("base", "base")
+    assert models.partials is models.finals
+    assert "model tiny.en not found, partials use base" in caplog.text
+
+
+def test_start_without_the_model_of_partials_that_was_set_fails() -> None:
+    wanted, plan = settings(language="en", realtime_model="tiny.en"), compute_plan(CPU, ONE, 2)
+    with pytest.raises(ModelNotFound):
+        load(wanted, CPU, plan, lambda _: None, load_one=Store().load)
+
+
+def test_without_partials_there_is_one_model() -> None:
+    assert names(settings(enable_realtime_transcription=False, realtime_model="tiny.en"), GPU) == Names(
+        "medium", "medium"
+    )
+
+
+@pytest.mark.parametrize(("share", "cores"), [("50000 100000", 1), ("100000 100000", 1)])
+def test_a_container_has_the_cores_of_its_share(tmp_path: Path, share: str, cores: int) -> None:
+    (tmp_path / "cpu.max").write_text(f"{share}\n")
+    assert usable_cores(tmp_path / "cpu.max") == cores
+
+
+@pytest.mark.parametrize("share", ["max 100000", "900000000 100000", ""])
+def test_without_a_limit_all_cores_are_usable(tmp_path: Path, share: str) -> None:
+    (tmp_path / "cpu.max").write_text(share)
+    assert usable_cores(tmp_path / "cpu.max") == usable_cores(tmp_path / "none") == len(os.sched_getaffinity(0))
+
+
+def test_where_the_memory_is_too_small_it_is_told_what_needs_less() -> None:
+    told = str(not_started("The self-test failed", EngineFailed("CUDA failed with error out of memory")))
+    assert told.startswith("The self-test failed: CUDA failed with error out of memory; nvidia-smi tells ")
+    assert "COMPUTE_TYPE=int8_float16" in told
+
+
+def test_another_failure_is_told_as_it_is() -> None:
+    assert (
+        str(not_started("The self-test failed", EngineFailed("no such layer")))
+        == "The self-test failed: no such layer."
+    )

@@ -1,0 +1,145 @@
+"""A model is fetched and tried by a process of its own: what it refuses, how it may end, and that it can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stt_service.errors import InvalidModelError
+from stt_service.models.store import resolve
+from stt_service.models.trial import Step
+from stt_service.models.trial_runner import CHECK_TIMEOUT_S, Loader
+from stt_service.whisper.engine import ModelPlace
+from tests.support.damaged_models import config, copy_of, flipped, patched
+from tests.support.weights_stand_ins import COMMIT, Site
+
+PLACE = ModelPlace(Path(), threads=1)
+FETCHED = (
+    f"import sys; sys.stdin.readline(); print({Step(folder='/models/tiny').line().decode()!r}, end='', flush=True); "
+)
+
+
+def loader(models_dir: Path, program: str = "", timeout_s: float = CHECK_TIMEOUT_S) -> Loader:
+    """Return a loader; with a program, that answers in place of the real one."""
+    loader = Loader(models_dir, PLACE, lambda name: None, timeout_s=timeout_s)
+    return Loader(models_dir, PLACE, lambda name: None, ("-c", program), timeout_s) if program else loader
+
+
+async def refusal(loader: Loader, name: str) -> str:
+    with pytest.raises(InvalidModelError) as refused:
+        await loader.check(name)
+    return str(refused.value)
+
+
+@pytest.fixture
+def tiny(models_dir: Path) -> Path:
+    return resolve("tiny.en", models_dir, fetch=False)
+
+
+@pytest.mark.model
+async def test_a_model_that_works_is_found_and_can_be_opened(models_dir: Path) -> None:
+    tiny = loader(models_dir)
+    folder = await tiny.check("tiny.en")
+    engine = tiny.open("tiny.en", folder)
+    assert (folder.name, engine.multilingual) == ("tiny.en", False)
+
+
+@pytest.mark.model
+async def test_damaged_weights_are_refused_by_what_they_make_of_speech(tiny: Path, tmp_path: Path) -> None:
+    folder = copy_of(tiny, tmp_path / "model", flipped(tiny))
+    told = await refusal(loader(tmp_path), str(folder))
+    assert told.startswith(f"The model in {folder} does not work: it does not recognize speech in a recording of it")
+
+
+@pytest.mark.model
+async def test_weights_that_are_all_zeros_are_refused(tiny: Path, tmp_path: Path) -> None:
+    zeros = patched(tiny, 5_000_000, bytes(60_000_000))
+    folder = copy_of(tiny, tmp_path / "model", {"model.bin": zeros})
+    assert str(folder) in await refusal(loader(tmp_path), str(folder))
+
+
+@pytest.mark.model
+async def test_files_that_do_not_belong_together_are_refused(tiny: Path, tmp_path: Path) -> None:
+    folder = copy_of(tiny, tmp_path / "model", config(tiny, suppress_ids_begin=[99_999_999]))
+    assert "suppress_ids_begin must be token ids" in await refusal(loader(tmp_path), str(folder))
+
+
+async def test_a_name_that_is_no_model_is_refused_with_the_sentence_of_the_weights(tmp_path: Path) -> None:
+    assert "is neither a folder with a model.bin nor the name of a model" in await refusal(loader(tmp_path), "../x")
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended with SIGSEGV: its files are damaged"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended with SIGKILL: is there enough memory?"),
+        ("import os; os._exit(3)", "its process ended with exit code 3"),
+    ],
+)
+@pytest.mark.parametrize("after", ["import sys; sys.stdin.readline(); ", FETCHED])
+async def test_a_process_that_ends_without_an_answer_is_a_model_that_does_not_work(
+    tmp_path: Path, after: str, end: str, told: str
+) -> None:
+    assert told in await refusal(loader(tmp_path, after + end), "tiny")
+
+
+async def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:
+    forever = FETCHED + "import signal; signal.pause()"
+    assert "was not tried within 0.01 s" in await refusal(loader(tmp_path, forever, timeout_s=0.01), "tiny")
+    assert children(forever) == []
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as site:
+        yield site
+
+
+async def test_a_download_that_hangs_ends_when_it_is_called_off(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.publish("ann/whisper", {"model.bin": b"weights", "config.json": b"{}", "vocabulary.txt": b"a"})
+    site.pages[f"/ann/whisper/resolve/{COMMIT}/model.bin"].hold_after_bytes = 3
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    checking = asyncio.create_task(loader(tmp_path).check("ann/whisper"))
+    assert await asyncio.to_thread(site.holding.wait, 60)
+    assert children("stt_service.models.trial") != []
+    checking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await checking
+    assert children("stt_service.models.trial") == []
+
+
+async def test_a_process_whose_server_is_gone_ends(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-c",
+            "from stt_service import model_check; model_check._answer = lambda *_: __import__('signal').pause(); "
+            "model_check.main()",
+        ),
+        stdin=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdin
+    process.stdin.write(json.dumps({"name": "x", "models_dir": str(tmp_path)}).encode() + b"\n")
+    process.stdin.close()
+    async with asyncio.timeout(60):
+        assert await process.wait() == -9
+
+
+def children(of: str) -> Sequence[psutil.Process]:
+    """Return the processes that this one started and whose command line has the text."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            found += [child] if any(of in part for part in child.cmdline()) else []
+    return found

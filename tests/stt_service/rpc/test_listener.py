@@ -1,0 +1,161 @@
+"""A port on the wire: its certificates, also while they change, and what bounds those who have shown nothing yet."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+
+from stt_service.access.credentials import Access, accesses
+from stt_service.errors import StartFailed
+from stt_service.rpc.listener import Port, Where
+from stt_service.rpc.request_reader import METADATA_BYTES, Receiving
+from stt_service.settings.schema import Parameters
+from tests.support.made_certificates import DAY, Authority, Made
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def files(tmp_path: Path, authority: Authority) -> tuple[Path, Path]:
+    """Return where the server's certificate and key lie."""
+    where = tmp_path / "server.crt", tmp_path / "server.key.pem"
+    install(authority.signed("server"), where)
+    return where
+
+
+def install(made: Made, where: tuple[Path, Path]) -> None:
+    shutil.copy(made.cert_file, where[0])
+    shutil.copy(made.key_file, where[1])
+
+
+def long_after() -> float:
+    """Return a time at which every file was left alone for a while."""
+    return time.time() + 3600
+
+
+@asynccontextmanager
+async def listening(**settings: object) -> AsyncIterator[str]:
+    """Have a port with these settings; yield its address."""
+    parameters = Parameters.model_validate({name: str(value) for name, value in settings.items()})
+    port = Port(Where("DATA_PORT", "127.0.0.1", 0), accesses(parameters, long_after).data, Receiving(2**20))
+    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), port.server)
+    port.bind()
+    await port.server.start()
+    try:
+        yield port.address
+    finally:
+        await port.server.stop(None)
+
+
+async def asked(
+    address: str, trusted: Authority | None = None, shown: Made | None = None, **metadata: str
+) -> StatusCode:
+    """Return the status of a call over a connection of its own."""
+    own = [("grpc.use_local_subchannel_pool", 1)]
+    if trusted is None:
+        channel = grpc.aio.insecure_channel(address, options=own)
+    else:
+        pair = (shown.key_file.read_bytes(), shown.cert_file.read_bytes()) if shown else (None, None)
+        credentials = grpc.ssl_channel_credentials(trusted.file.read_bytes(), *pair)
+        channel = grpc.aio.secure_channel(address, credentials, options=own)
+    async with channel:
+        call = health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(), metadata=tuple(metadata.items()), timeout=20
+        )
+        return await code(call)
+
+
+async def code(call: grpc.aio.UnaryUnaryCall[object, object]) -> StatusCode:
+    status: StatusCode = await call.code()
+    return status
+
+
+async def test_who_trusts_the_authority_is_served(authority: Authority, files: tuple[Path, Path]) -> None:
+    async with listening(tls_cert=files[0], tls_key=files[1]) as address:
+        assert await asked(address, authority) is StatusCode.OK
+
+
+async def test_plaintext_and_strangers_authorities_fail(
+    tmp_path: Path, authority: Authority, files: tuple[Path, Path]
+) -> None:
+    async with listening(tls_cert=files[0], tls_key=files[1]) as address:
+        assert await asked(address) is StatusCode.UNAVAILABLE
+        assert await asked(address, Authority(tmp_path, "stranger")) is StatusCode.UNAVAILABLE
+
+
+async def test_a_certificate_is_replaced_while_the_port_listens(
+    tmp_path: Path, authority: Authority, files: tuple[Path, Path]
+) -> None:
+    other = Authority(tmp_path, "other")
+    async with listening(tls_cert=files[0], tls_key=files[1]) as address:
+        assert await asked(address, other) is StatusCode.UNAVAILABLE
+        install(other.signed("renewed"), files)
+        assert await asked(address, other) is StatusCode.OK
+        assert await asked(address, authority) is StatusCode.UNAVAILABLE
+
+
+async def test_a_broken_new_certificate_leaves_the_old_one_in_use_and_is_told_once(
+    authority: Authority, files: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(tls_cert=files[0], tls_key=files[1]) as address:
+        shutil.copy(authority.signed("without its key").cert_file, files[0])
+        assert [await asked(address, authority) for _ in range(3)] == [StatusCode.OK] * 3
+    (told,) = caplog.messages
+    assert "is not the key of TLS_CERT" in told
+
+
+async def test_of_clients_with_certificates_only_those_that_hold_are_served(
+    tmp_path: Path, authority: Authority, files: tuple[Path, Path]
+) -> None:
+    expired = authority.signed("expired", begins=-9 * DAY, ends=-DAY)
+    stranger = Authority(tmp_path, "stranger").signed("guest")
+    async with listening(tls_cert=files[0], tls_key=files[1], tls_client_ca=authority.file) as address:
+        assert await asked(address, authority, authority.signed("client")) is StatusCode.OK
+        for shown in (None, expired, stranger):
+            assert await asked(address, authority, shown) is StatusCode.UNAVAILABLE
+
+
+async def test_the_authority_of_clients_is_replaced_while_the_port_listens(
+    tmp_path: Path, authority: Authority, files: tuple[Path, Path]
+) -> None:
+    other = Authority(tmp_path, "other")
+    clients = tmp_path / "clients.pem"
+    shutil.copy(authority.file, clients)
+    async with listening(tls_cert=files[0], tls_key=files[1], tls_client_ca=clients) as address:
+        assert await asked(address, authority, other.signed("new client")) is StatusCode.UNAVAILABLE
+        shutil.copy(other.file, clients)
+        assert await asked(address, authority, other.signed("new client")) is StatusCode.OK
+        assert await asked(address, authority, authority.signed("old client")) is StatusCode.UNAVAILABLE
+
+
+async def test_metadata_beyond_its_bound_is_refused() -> None:
+    async with listening() as address:
+        assert await asked(address, note="x" * (METADATA_BYTES // 2)) is StatusCode.OK
+        assert await asked(address, note="x" * (METADATA_BYTES + 1)) is StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_port_that_another_program_has_is_told_by_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = other.getsockname()[1]
+        port = Port(Where("CONTROL_PORT", "127.0.0.1", number), Access(), Receiving(2**20))
+        with pytest.raises(StartFailed, match=f"^CONTROL_PORT={number} on 127.0.0.1 cannot be used: "):
+            port.bind()
+        await port.server.stop(None)
+
+
+@pytest.mark.parametrize(("bind", "address"), [("10.0.0.5", "10.0.0.5:8012"), ("::1", "[::1]:8012")])
+def test_an_address_of_ipv6_stands_in_brackets(bind: str, address: str) -> None:
+    assert Where("DATA_PORT", bind, 8012).at(8012) == address

@@ -1,0 +1,326 @@
+"""Streams whose client or network stalls, by a virtual clock.
+
+A timeline holds audio (`#` speech, `.` silence, a sign 128 ms, sent at once) and seconds without any message (`-`).
+At its end the client half-closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import pytest
+from stt.v1 import stt_pb2 as pb
+
+from stt_service.audio.pcm import AudioFormat
+from stt_service.errors import SttError, Terminated, TimedOut, Unavailable
+from stt_service.rpc.recognizer import Recognition
+from stt_service.rpc.stream import STALL_S, Limits, Stream
+from stt_service.scheduling.executor import Answer, Cut, Decoded, Missed, Model
+from stt_service.scheduling.loop_budget import LoopBudget
+from stt_service.scheduling.model_pair import Decoding
+from stt_service.scheduling.realtime import Pace
+from stt_service.scheduling.scheduler import Job
+from stt_service.session.events import Cost
+from stt_service.session.session import Session, SessionConfig
+from tests.support.drawn_speech import CLEAR, SIGN_FRAMES, SIGN_MS, SIGN_S, DrawnVad, parameters, pcm
+from tests.support.virtual_time import VirtualTimeLoop
+
+if TYPE_CHECKING:
+    from stt_service.rpc.stream import Context
+    from stt_service.rpc.stream_registry import LiveStream
+    from stt_service.scheduling.executor import Lane
+
+T = TypeVar("T")
+LIMITS = Limits(idle_s=300, duration_s=0, grace_s=60)
+UNDISTURBED = "..########...."
+EXPENSIVE = Cost(queue_s=0, inference_s=3, batch=1)  # the next partial would wait for twelve more seconds of audio
+
+
+class PromptLane:
+    """Decodes what it is asked for at once."""
+
+    def __init__(self) -> None:
+        self.budget = LoopBudget()
+
+    def submit(self, job: Job, cut: Cut) -> Answer:
+        answer: Answer = asyncio.get_running_loop().create_future()
+        decode = cut()
+        answer.set_result(Missed.WITHDRAWN if decode is None else Decoded(decode, CLEAR, EXPENSIVE))
+        return answer
+
+    def promote(self, stream: str, utterance: int) -> None:
+        pass
+
+    def withdraw(self, stream: str, utterance: int, number: int) -> None:
+        pass
+
+
+@dataclass
+class Outcome:
+    """What a client received of a stream, and when by the loop's clock."""
+
+    responses: list[pb.StreamingRecognizeResponse] = field(default_factory=list)
+    at_s: list[float] = field(default_factory=list)
+    failure: SttError | None = None
+    ended_s: float = 0.0
+    reads: float = math.inf  # so many responses; then the client leaves them unread
+
+    async def write(self, response: pb.StreamingRecognizeResponse) -> None:
+        if len(self.responses) >= self.reads:
+            await asyncio.Event().wait()
+        self.responses.append(response)
+        self.at_s.append(asyncio.get_running_loop().time())
+
+    @property
+    def finals(self) -> list[pb.Final]:
+        return [response.final for response in self.responses if response.HasField("final")]
+
+    @property
+    def spoken(self) -> list[tuple[int, int, int]]:
+        """Return number, start and end of each final."""
+        return [(final.utterance, final.start_ms, final.end_ms) for final in self.finals]
+
+    @property
+    def endpoints(self) -> list[int]:
+        return [final.endpoint for final in self.finals]
+
+    @property
+    def partials_end_ms(self) -> list[tuple[float, int]]:
+        """Return when each partial came, and the end of its audio."""
+        pairs = zip(self.at_s, self.responses, strict=True)
+        return [(at_s, response.partial.end_ms) for at_s, response in pairs if response.HasField("partial")]
+
+
+class Client:
+    """Sends a timeline; afterwards it is silent, or half-closes."""
+
+    def __init__(self, timeline: str, *, half_closes: bool = True) -> None:
+        self._timeline, self._half_closes = timeline, half_closes
+        self.drawing = timeline.replace("-", "")
+
+    async def requests(self, first_sign: int = 0) -> AsyncIterator[pb.StreamingRecognizeRequest]:
+        sent = 0
+        for sign in self._timeline:
+            if sign == "-":
+                await asyncio.sleep(1)
+            else:
+                sent += 1
+                if sent > first_sign:
+                    yield pb.StreamingRecognizeRequest(audio=pcm(".", (sent - 1) * SIGN_FRAMES))
+        if not self._half_closes:
+            await asyncio.Event().wait()
+
+
+@dataclass
+class Stage:
+    """A stream and what may happen to it from outside."""
+
+    client: Client
+    resumable: bool = True
+    limits: Limits = LIMITS
+    reads: float = math.inf
+    resumed: pb.StreamingRecognizeResponse | None = None  # the last response of the stream that this one resumes
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    terminated: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> Outcome:
+        outcome = Outcome(reads=self.reads)
+        offset_ms = self.resumed.final_ms if self.resumed is not None else 0
+        live = SimpleNamespace(recognition=self._recognition(offset_ms), terminated=self.terminated)
+        stream = Stream(cast("LiveStream", live), AudioFormat(), self.limits, self.draining, self.resumable)
+        requests = self.client.requests(offset_ms // SIGN_MS)
+        try:
+            await stream.run(requests, cast("Context", outcome))
+        except SttError as error:
+            outcome.failure = error
+        outcome.ended_s = asyncio.get_running_loop().time()
+        return outcome
+
+    def _recognition(self, offset_ms: int) -> Recognition:
+        server = parameters()
+        config = SessionConfig(server, server.live(), offset_ms=offset_ms)
+        session = Session(config, lambda _: DrawnVad(self.client.drawing))
+        model = Model(lambda windows: [CLEAR for _ in windows])
+        decoding = Decoding(cast("Lane", PromptLane()), model, model)
+        return Recognition(session, decoding, ("us", "ours"), Pace(time.monotonic()))
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(work())
+
+
+def streamed(timeline: str, *, half_closes: bool = True, resumable: bool = True, limits: Limits = LIMITS) -> Outcome:
+    return run(lambda: Stage(Client(timeline, half_closes=half_closes), resumable, limits).run())
+
+
+def then_resumed(timeline: str, broken: Outcome) -> Outcome:
+    """Return what a stream brings that resumes the broken one and hears the rest of the timeline."""
+    return run(lambda: Stage(Client(timeline.replace("-", "")), resumed=broken.responses[-1]).run())
+
+
+@pytest.mark.parametrize("stall_s", [1, 4, 20, 299])
+@pytest.mark.parametrize("at", range(3, 10))
+def test_a_stall_of_a_resumable_stream_changes_no_final(stall_s: int, at: int) -> None:
+    stalled = UNDISTURBED[:at] + "-" * stall_s + UNDISTURBED[at:]
+    outcome, undisturbed = streamed(stalled), streamed(UNDISTURBED)
+    assert outcome.finals == undisturbed.finals
+    assert outcome.failure is None
+
+
+def test_a_stall_of_another_stream_ends_its_utterance() -> None:
+    outcome = streamed("..####---####....", resumable=False)
+    assert outcome.endpoints == [pb.ENDPOINT_STALLED, pb.ENDPOINT_SILENCE]
+
+
+def test_each_further_stall_of_such_a_stream_ends_an_utterance_too() -> None:
+    outcome = streamed("..####---####---####---", resumable=False)
+    assert outcome.endpoints == [pb.ENDPOINT_STALLED] * 3
+
+
+def test_a_pause_shorter_than_a_stall_ends_no_utterance() -> None:
+    outcome = streamed("..####--####....", resumable=False)
+    assert outcome.endpoints == [pb.ENDPOINT_SILENCE]
+
+
+def test_what_was_said_before_a_stall_is_shown_within_a_second() -> None:
+    outcome = streamed(".." + "#" * 9 + "----####....")
+    shown = [end_ms for at_s, end_ms in outcome.partials_end_ms if at_s <= 1]
+    assert shown[-1] == 11 * SIGN_MS
+
+
+def test_an_idle_resumable_stream_commits_nothing_of_the_open_utterance() -> None:
+    outcome = streamed("..###...####", half_closes=False)
+    assert outcome.endpoints == [pb.ENDPOINT_SILENCE]
+    assert isinstance(outcome.failure, TimedOut)
+    assert outcome.ended_s == LIMITS.idle_s
+    assert outcome.responses[-1].final_ms == 7 * SIGN_MS
+
+
+def test_an_idle_stream_that_cannot_be_resumed_gets_the_text_of_its_open_utterance() -> None:
+    outcome = streamed("..###...####", half_closes=False, resumable=False)
+    assert outcome.endpoints == [pb.ENDPOINT_SILENCE, pb.ENDPOINT_STALLED]
+    assert isinstance(outcome.failure, TimedOut)
+
+
+def test_what_resumes_an_idle_stream_brings_what_the_undisturbed_one_would_have() -> None:
+    broken = streamed("..####", half_closes=False)
+    assert broken.finals == []
+    assert then_resumed(UNDISTURBED, broken).finals == streamed(UNDISTURBED).finals
+
+
+@pytest.mark.parametrize("reads", range(1, 6))
+def test_a_client_that_does_not_read_loses_nothing_of_what_it_left_unread(reads: int) -> None:
+    broken = run(lambda: Stage(Client(UNDISTURBED, half_closes=False), reads=reads).run())
+    assert isinstance(broken.failure, TimedOut)
+    after = then_resumed(UNDISTURBED, broken)
+    spoken = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spoken + after.spoken]
+    assert spoken == [(start_ms, end_ms) for _, start_ms, end_ms in streamed(UNDISTURBED).spoken]
+
+
+@pytest.mark.parametrize("duration_signs", range(3, 20))
+def test_a_stream_that_is_too_long_ends_behind_its_open_utterance(duration_signs: int) -> None:
+    limits = Limits(idle_s=300, duration_s=duration_signs * SIGN_S, grace_s=60)
+    whole = UNDISTURBED * 2
+    broken = streamed(whole, limits=limits)
+    assert isinstance(broken.failure, TimedOut)
+    assert pb.ENDPOINT_END_OF_AUDIO not in broken.endpoints
+    assert broken.responses[-1].final_ms > 0
+    after = then_resumed(whole, broken)
+    spoken = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spoken + after.spoken]
+    assert spoken == [(start_ms, end_ms) for _, start_ms, end_ms in streamed(whole).spoken]
+
+
+def test_a_stream_that_is_too_long_in_silence_ends_where_the_next_one_begins_further_on() -> None:
+    limits = Limits(idle_s=300, duration_s=SIGN_S, grace_s=60)
+    assert streamed("." * 200, limits=limits).responses[-1].final_ms > 0
+
+
+def drained(timeline: str, *, resumable: bool) -> Outcome:
+    """Return what a silent client received of a server that drains from the first moment on."""
+
+    async def drain() -> Outcome:
+        stage = Stage(Client(timeline, half_closes=False), resumable)
+        running = asyncio.create_task(stage.run())
+        await asyncio.sleep(0.5)
+        stage.draining.set()
+        return await running
+
+    return run(drain)
+
+
+def test_a_stalled_client_does_not_hold_up_a_drain_and_loses_nothing() -> None:
+    outcome = drained("..####", resumable=True)
+    assert outcome.ended_s == STALL_S
+    assert isinstance(outcome.failure, Unavailable)
+    assert outcome.finals == []
+    assert outcome.responses[-1].final_ms == 0
+    assert then_resumed(UNDISTURBED, outcome).finals == streamed(UNDISTURBED).finals
+
+
+def test_a_drain_gives_a_client_that_cannot_resume_the_text_of_its_open_utterance() -> None:
+    assert drained("..####", resumable=False).endpoints == [pb.ENDPOINT_STALLED]
+
+
+def test_an_utterance_that_outlasts_a_drain_is_left_to_the_next_stream() -> None:
+    outcome = drained("..####" + "--#" * 30, resumable=True)
+    assert outcome.ended_s == pytest.approx(50.5)
+    assert (outcome.finals, outcome.responses[-1].final_ms) == ([], 0)
+
+
+def test_an_operator_who_ends_a_stalled_stream_ends_its_utterance() -> None:
+    async def terminate() -> Outcome:
+        stage = Stage(Client("..####", half_closes=False))
+        running = asyncio.create_task(stage.run())
+        await asyncio.sleep(10)
+        stage.terminated.set()
+        return await running
+
+    outcome = run(terminate)
+    assert outcome.endpoints == [pb.ENDPOINT_FINALIZE]
+    assert isinstance(outcome.failure, Terminated)
+
+
+class Chatter(Client):
+    """Sends audio, then a message without audio each second for ever."""
+
+    def __init__(self, timeline: str, message: pb.StreamingRecognizeRequest) -> None:
+        super().__init__(timeline)
+        self._message = message
+
+    async def requests(self, first_sign: int = 0) -> AsyncIterator[pb.StreamingRecognizeRequest]:
+        async for request in super().requests(first_sign):
+            yield request
+        while True:
+            await asyncio.sleep(1)
+            yield self._message
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(pb.StreamingRecognizeRequest(audio=b""), id="empty audio"),
+        pytest.param(pb.StreamingRecognizeRequest(silence=pb.Silence()), id="no silence"),
+        pytest.param(pb.StreamingRecognizeRequest(finalize=pb.Finalize()), id="finalize"),
+        pytest.param(pb.StreamingRecognizeRequest(update=pb.Settings()), id="update"),
+    ],
+)
+def test_messages_without_audio_do_not_keep_a_stream_open(
+    message: pb.StreamingRecognizeRequest, resumable: bool
+) -> None:
+    outcome = run(lambda: Stage(Chatter("..", message), resumable).run())
+    assert isinstance(outcome.failure, TimedOut)
+    assert outcome.ended_s == LIMITS.idle_s
+
+
+def test_messages_without_audio_do_not_put_off_the_end_of_a_stalled_utterance() -> None:
+    chatter = Chatter("..####", pb.StreamingRecognizeRequest(update=pb.Settings()))
+    outcome = run(lambda: Stage(chatter, resumable=False).run())
+    assert outcome.endpoints == [pb.ENDPOINT_STALLED]

@@ -1,0 +1,210 @@
+"""Silence that is sent as a duration gives what the same silence gives as audio, at a cost that has a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stt_service.audio.pcm import AudioFormat, Encoding, Frames, Samples
+from stt_service.session.events import Decode, Output, SpeechStarted
+from stt_service.session.session import Session, SessionConfig
+from stt_service.settings.schema import Parameters
+from stt_service.vad.gate import Silero, silero_path, stream_vads
+from stt_service.vad.types import SegmenterConfig
+
+SERVER = Parameters.model_validate({"post_speech_silence_duration": 0.3})
+LOUD = 1e-5  # mean square of a frame that holds speech
+ROUNDING = 2e-6  # of the resampler, whose blocks begin elsewhere
+ALAW_ZERO = 4e-4  # A-law has no zero: its quietest sample is 8 of 32768
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
+
+
+class LoudVad:
+    """Takes what is loud for speech; counts the frames of all that were made."""
+
+    def __init__(self, frames: list[int], late: int, quiet: float) -> None:
+        self._frames, self._late, self._quiet = frames, late, np.float32(quiet)
+        self._pending: Samples = np.zeros(0, np.float32)
+
+    def push(self, frames: Frames) -> Samples:
+        self._frames.append(len(frames))
+        loud = np.einsum("ij,ij->i", frames, frames) / 512 > LOUD
+        pending = np.concatenate((self._pending, np.where(loud, np.float32(0.99), self._quiet)))
+        ready = max(0, len(pending) - self._late)
+        self._pending = pending[ready:]
+        return pending[:ready]
+
+    def flush(self) -> Samples:
+        pending, self._pending = self._pending, self._pending[:0]
+        return pending
+
+    def reconfigure(self, config: SegmenterConfig, aggressiveness: int) -> None: ...
+
+
+class Heard:
+    """A session and all that it gave out."""
+
+    def __init__(
+        self, audio_format: AudioFormat, late: int = 0, lead_ms: int = 0, quiet: float = 0.01, gap_s: float = 0.2
+    ) -> None:
+        self.frames: list[int] = []
+        server = SERVER.model_copy(update={"min_gap_between_recordings": gap_s})
+        config = SessionConfig(server, server.live(), audio_format, partials=False, lead_ms=lead_ms)
+        self.session = Session(config, lambda _: LoudVad(self.frames, late, quiet))
+        self.format, self.outputs = audio_format, list[Output]()
+
+    def audio(self, pcm: bytes) -> None:
+        self.outputs += self.session.push(pcm)
+
+    def silence(self, samples: int) -> None:
+        for outputs in self.session.silence(samples):
+            self.outputs += outputs
+
+    def silent_audio(self, samples: int) -> None:
+        self.audio(self.format.silence(samples))
+
+    @property
+    def positions(self) -> tuple[int, int]:
+        return self.session.received_ms, self.session.final_ms
+
+
+def noise(audio_format: AudioFormat, milliseconds: int) -> bytes:
+    """Return loud sound of the format, the same at each call."""
+    samples = audio_format.sample_rate_hz * milliseconds // 1000 * audio_format.channels
+    drawn = np.random.default_rng(samples).uniform(-0.5, 0.5, samples)
+    match audio_format.encoding:
+        case Encoding.PCM_S16LE:
+            return (drawn * 32768).astype("<i2").tobytes()
+        case Encoding.PCM_F32LE:
+            return drawn.astype("<f4").tobytes()
+        case _:
+            return np.random.default_rng(samples).integers(0, 256, samples, np.uint8).tobytes()
+
+
+def assert_alike(one: Iterable[Output], other: Iterable[Output], tolerance: float) -> None:
+    for left, right in zip(one, other, strict=True):
+        if isinstance(left, Decode):
+            assert isinstance(right, Decode)
+            assert (left.kind, left.start, left.end, left.number) == (right.kind, right.start, right.end, right.number)
+            np.testing.assert_allclose(left.window.samples, right.window.samples, atol=tolerance, rtol=0)
+        else:
+            assert left == right
+
+
+RATES = st.sampled_from([16_000, 16_000, 8_000, 11_025, 44_100, 48_000, 8_001])
+FORMATS = st.builds(AudioFormat, st.sampled_from(Encoding), RATES, st.sampled_from([1, 1, 2]))
+STRETCHES = st.lists(st.tuples(st.integers(0, 900), st.integers(0, 60_000)), min_size=1, max_size=4)
+
+
+def tolerance(audio_format: AudioFormat) -> float:
+    if audio_format.encoding is Encoding.ALAW:
+        return ALAW_ZERO
+    return 0 if audio_format.sample_rate_hz == 16_000 else ROUNDING
+
+
+@PROPERTY
+@given(FORMATS, STRETCHES, st.sampled_from([0, 48]), st.integers(0, 500))
+def test_silence_as_a_duration_gives_what_it_gives_as_audio(
+    audio_format: AudioFormat, stretches: list[tuple[int, int]], late: int, lead_ms: int
+) -> None:
+    """A stretch is loud audio of some length, and silence of some length after it, in milliseconds."""
+    duration, audio = (Heard(audio_format, late, lead_ms=lead_ms) for _ in range(2))
+    for loud_ms, silent_ms in stretches:
+        for heard in (duration, audio):
+            heard.audio(noise(audio_format, loud_ms))
+        samples = silent_ms * audio_format.sample_rate_hz // 1000
+        duration.silence(samples)
+        audio.silent_audio(samples)
+        assert duration.positions == audio.positions
+    for heard in (duration, audio):
+        heard.outputs += heard.session.end()
+    assert duration.positions == audio.positions
+    assert_alike(duration.outputs, audio.outputs, tolerance(audio_format))
+
+
+@PROPERTY
+@given(st.lists(st.integers(0, 40_000), min_size=1, max_size=5), st.sampled_from([16_000, 48_000]))
+def test_silence_may_come_in_any_number_of_messages(parts_ms: list[int], rate_hz: int) -> None:
+    audio_format = AudioFormat(sample_rate_hz=rate_hz)
+    together, apart = Heard(audio_format), Heard(audio_format)
+    together.silence(sum(parts_ms) * rate_hz // 1000)
+    for part_ms in parts_ms:
+        apart.silence(part_ms * rate_hz // 1000)
+    assert together.positions == apart.positions
+    for heard in (together, apart):
+        heard.audio(noise(audio_format, 700))
+        heard.outputs += heard.session.end()
+    assert_alike(together.outputs, apart.outputs, tolerance(audio_format))
+
+
+@pytest.mark.parametrize("held", [1, 3, 5])
+def test_silence_inside_a_sample_is_as_its_bytes(held: int) -> None:
+    audio_format = AudioFormat(channels=2)
+    duration, audio = Heard(audio_format), Heard(audio_format)
+    for heard in (duration, audio):
+        heard.audio(noise(audio_format, 500)[:-held])
+    duration.silence(20 * 16_000)
+    audio.silent_audio(20 * 16_000)
+    for heard in (duration, audio):
+        heard.audio(noise(audio_format, 500)[-held:] + noise(audio_format, 500))
+        heard.outputs += heard.session.end()
+    assert_alike(duration.outputs, audio.outputs, 0)
+
+
+@pytest.mark.parametrize("audio_format", [AudioFormat(), AudioFormat(Encoding.PCM_F32LE, 192_000, 32)])
+def test_an_hour_of_silence_costs_no_more_than_a_minute(audio_format: AudioFormat) -> None:
+    heard = Heard(audio_format)
+    heard.silence(3600 * audio_format.sample_rate_hz)
+    assert sum(heard.frames) <= 60 * 32
+    assert heard.session.received_ms == 3_600_000
+    assert heard.session.received_ms - heard.session.final_ms < 15_000
+
+
+def test_settings_that_change_in_silence_hold_after_it() -> None:
+    duration, audio = Heard(AudioFormat()), Heard(AudioFormat())
+    for heard, take in ((duration, duration.silence), (audio, audio.silent_audio)):
+        take(60 * 16_000)
+        heard.session.update({"post_speech_silence_duration": 1.5, "silero_sensitivity": 0.4})
+        take(60 * 16_000)
+        heard.audio(noise(AudioFormat(), 900))
+        heard.session.finalize()
+        take(60 * 16_000)
+        heard.outputs += heard.session.end()
+    assert_alike(duration.outputs, audio.outputs, 0)
+
+
+def test_silence_that_will_be_taken_for_speech_later_is_not_skipped() -> None:
+    """For 10 s after an utterance no other may begin; the VAD takes all for speech, weak or strong."""
+    duration, audio = (Heard(AudioFormat(), quiet=0.6, gap_s=10) for _ in range(2))
+    for heard, take in ((duration, duration.silence), (audio, audio.silent_audio)):
+        heard.audio(noise(AudioFormat(), 900))
+        heard.outputs += heard.session.finalize()
+        take(60 * 16_000)
+        heard.outputs += heard.session.end()
+    assert_alike(duration.outputs, audio.outputs, 0)
+    assert sum(isinstance(output, SpeechStarted) for output in audio.outputs) > 1
+
+
+@pytest.mark.parametrize("sensitivity", [0.05, 0.8])
+def test_silero_hears_the_same_after_silence_of_either_kind(sensitivity: float) -> None:
+    """Also where the sensitivity leaves the gate no say: Silero then scores each frame."""
+    silero = Silero(silero_path())
+    server = Parameters.model_validate({"silero_sensitivity": sensitivity})
+
+    def session() -> Session:
+        return Session(SessionConfig(server, server.live(), partials=False), stream_vads(silero, server))
+
+    duration, audio = session(), session()
+    outputs: tuple[list[Output], list[Output]] = ([], [])
+    for _ in range(2):
+        for heard, said in zip((duration, audio), outputs, strict=True):
+            said += heard.push(noise(AudioFormat(), 1000))
+        for each in duration.silence(70 * 16_000):
+            outputs[0].extend(each)
+        outputs[1].extend(audio.push(AudioFormat().silence(70 * 16_000)))
+        assert (duration.received_ms, duration.final_ms) == (audio.received_ms, audio.final_ms)
+    assert_alike(*outputs, 0)

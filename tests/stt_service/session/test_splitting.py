@@ -1,0 +1,83 @@
+"""Where an utterance is split: the longer a part gets, the shorter a pause that may end it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stt_service.session.splitting import Parting, PartingConfig
+from stt_service.vad.types import Hangover
+
+TRAIL = 6
+CONFIG = PartingConfig(length=30, pause=9, shorter=((4 / 3, 6), (5 / 3, 3)), sure=10)
+
+
+def splits(timeline: str, config: PartingConfig = CONFIG) -> list[Hangover]:
+    """Return the pauses at which an utterance is split; `#` is a frame of speech, `.` one of silence."""
+    parting, found, speech_end, announced = Parting(0, config), list[Hangover](), 0, False
+    for frame, sign in enumerate(timeline, 1):
+        if sign == "#":
+            if announced:
+                parting.resume(Hangover(speech_end, speech_end + TRAIL), frame)
+            speech_end, announced = frame, False
+        announced = announced or frame - speech_end >= TRAIL
+        if (pause := parting.settle(speech_end)) is not None:
+            found.append(pause)
+    return found
+
+
+def after(speech: int, pause: int, then: int = CONFIG.sure + 1) -> list[Hangover]:
+    return splits("#" * speech + "." * pause + "#" * then)
+
+
+@pytest.mark.parametrize(
+    ("speech", "pause", "end"),
+    [
+        pytest.param(30, 9, 36, id="a long pause: at its trail"),
+        pytest.param(24, 9, 30, id="the trail counts"),
+        pytest.param(40, 6, 43, id="a shorter one, after a longer part: in its middle"),
+        pytest.param(40, 7, 43, id="hardly longer than the trail: in its middle"),
+        pytest.param(40, 8, 46, id="longer than the trail: at its trail"),
+        pytest.param(50, 3, 51, id="shorter than the trail"),
+        pytest.param(47, 5, None, id="too short for this length"),
+        pytest.param(33, 8, None, id="too short for this length, too"),
+        pytest.param(23, 9, None, id="the part is too short"),
+        pytest.param(200, 2, None, id="no pause is as short as that"),
+    ],
+)
+def test_pause_that_ends_a_part_depends_on_the_length_of_the_part(speech: int, pause: int, end: int | None) -> None:
+    assert after(speech, pause) == ([] if end is None else [Hangover(speech, end)])
+
+
+def test_utterance_is_not_split_before_enough_speech_follows() -> None:
+    assert after(50, 3, then=CONFIG.sure) == []
+
+
+def test_of_two_pauses_close_together_the_longer_one_splits() -> None:
+    speech = "#" * 60
+    assert splits(f"{speech}.....####...{speech}")[0] == Hangover(60, 62)
+    assert splits(f"{speech}...####.....{speech}")[0] == Hangover(67, 69)
+
+
+def test_of_two_long_pauses_close_together_the_later_one_splits() -> None:
+    assert splits("#" * 40 + "." * 15 + "####" + "." * 9 + "#" * 20)[0] == Hangover(59, 65)
+
+
+def test_only_long_pauses_split_where_no_shorter_ones_are_configured() -> None:
+    config = PartingConfig(length=30, pause=9, shorter=(), sure=10)
+    assert splits("#" * 300 + "." * 8 + "#" * 50, config) == []
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 20)), max_size=20))
+def test_parts_are_long_enough_and_end_in_pauses(
+    stretches: list[tuple[int, int]],
+) -> None:
+    timeline = "".join("#" * speech + "." * pause for speech, pause in stretches)
+    ends = [0, *(pause.window_end for pause in splits(timeline))]
+    for start, end in pairwise(ends):
+        assert end - start >= CONFIG.length
+        assert timeline[end - 1 : end + 1] in ("..", "#.", ".#")

@@ -1,0 +1,65 @@
+"""Changing the settings of a running server: all or nothing, and what cannot be changed says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from stt_service.errors import InvalidRequest, SttError, Untimely
+from stt_service.settings.runtime import LiveConfig
+from stt_service.settings.schema import Parameters, Scope, scope
+
+STARTED = Parameters.model_validate({"beam_size": 3, "initial_prompt": "gRPC", "language": "en"})
+
+
+def changed(**changes: str) -> Parameters:
+    return LiveConfig(STARTED).changed(changes)
+
+
+def refusal(kind: type[SttError], **changes: str) -> str:
+    with pytest.raises(kind) as refused:
+        changed(**changes)
+    return str(refused.value)
+
+
+def test_a_change_is_written_as_in_the_environment() -> None:
+    after = changed(BEAM_SIZE="1", ENABLE_REALTIME_TRANSCRIPTION="false", IDLE_TIMEOUT="12.5", MAX_STREAMS="7")
+    assert (after.beam_size, after.enable_realtime_transcription) == (1, False)
+    assert (after.idle_timeout, after.max_streams) == (12.5, 7)
+
+
+def test_what_is_not_named_stays() -> None:
+    before = STARTED.model_dump()
+    assert {**changed(LANGUAGE="ru").model_dump(), "language": "en"} == before
+
+
+def test_an_empty_value_is_the_default() -> None:
+    after = changed(BEAM_SIZE="", INITIAL_PROMPT="")
+    assert (after.beam_size, after.initial_prompt) == (5, "")
+
+
+def test_the_same_change_twice_is_one_change() -> None:
+    once = changed(BEAM_SIZE="1")
+    assert LiveConfig(once).changed({"BEAM_SIZE": "1"}) == once
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"BEAM_SIZE": "11"}, "BEAM_SIZE='11' will not do: it should be at most 10."),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud' will not do: it should be 'debug', 'info', 'warning' or 'error'."),
+        ({"BEAMS": "1"}, "'BEAMS' is no setting: GetConfig lists those there are."),
+        ({"LANGUAGE": "de", "IDLE_TIMEOUT": "0"}, "IDLE_TIMEOUT='0' will not do: it should be at least 1."),
+    ],
+)
+def test_one_value_that_will_not_do_refuses_all(changes: dict[str, str], sentence: str) -> None:
+    assert refusal(InvalidRequest, **changes) == sentence
+
+
+@pytest.mark.parametrize("name", [name for name in Parameters.model_fields if scope(name) is Scope.RESTART])
+def test_what_is_read_at_the_start_says_so(name: str) -> None:
+    told = refusal(Untimely, **{name.upper(): "1"})
+    assert told.startswith(f"{name.upper()} is read at the start only: set it in the environment and restart")
+
+
+def test_a_models_name_points_to_what_loads_one() -> None:
+    assert refusal(Untimely, WHISPER_MODEL="tiny").endswith("or load a model for new streams with LoadModel.")

@@ -1,0 +1,131 @@
+"""What the collectors tell of batches, places and models; and that their number is known beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from stt_service.access.admission import Admission
+from stt_service.models.devices import Gpu
+from stt_service.models.registry import Role, Shelved, State
+from stt_service.scheduling.executor import Lane, Model, Ran, Wait
+from stt_service.scheduling.scheduler import Job
+from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
+from stt_service.telemetry.metrics import LOOP_EVERY_S, Metrics, watch_loop
+from stt_service.whisper.types import Kind
+
+PERSON, FILE = Wait(0.25, live=True), Wait(4.0, live=False)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+def test_a_batch_is_counted_once_and_its_decodes_each(metrics: Metrics) -> None:
+    metrics.ran(Ran(Kind.FINAL, [PERSON, PERSON, FILE], 0.5, failed=False))
+    assert metrics.value("stt_batch_seconds_sum", kind="final") == 0.5
+    assert metrics.value("stt_batch_decodes_sum", kind="final") == 3
+    assert metrics.value("stt_decode_queue_seconds_count", kind="final", pace="live") == 2
+    assert metrics.value("stt_decode_queue_seconds_sum", kind="final", pace="recording") == 4
+
+
+def test_the_lag_of_a_partial_is_its_wait_and_its_decode(metrics: Metrics) -> None:
+    metrics.ran(Ran(Kind.PARTIAL, [PERSON], 0.5, failed=False))
+    metrics.ran(Ran(Kind.FINAL, [PERSON], 0.5, failed=False))
+    assert metrics.value("stt_partial_lag_seconds_sum", pace="live") == 0.75
+
+
+def test_a_batch_that_failed_took_its_time_and_gave_no_partial(metrics: Metrics) -> None:
+    metrics.ran(Ran(Kind.PARTIAL, [PERSON], 0.5, failed=True))
+    assert metrics.value("stt_decode_failures_total") == 1
+    assert metrics.value("stt_batch_seconds_sum", kind="partial") == 0.5
+    assert metrics.value("stt_partial_lag_seconds_count", pace="live") == 0
+
+
+async def test_decodes_that_wait_are_told_by_kind(metrics: Metrics) -> None:
+    lane = Lane(8)
+    metrics.watch_lane(lane)
+    model = Model(lambda _: [])
+    answers = [lane.submit(Job(stream, 0, kind, model), lambda: None) for stream, kind in enumerate(Kind)]
+    answers.append(lane.submit(Job("more", 0, Kind.PARTIAL, model), lambda: None))
+    assert [metrics.value("stt_decodes_waiting", kind=kind.name.lower()) for kind in Kind] == [1, 1, 2]
+    for answer in answers:
+        answer.cancel()
+
+
+def test_places_and_state_are_those_of_the_moment(metrics: Metrics) -> None:
+    admission = Admission()
+    metrics.watch_admission(admission)
+
+    def told() -> list[float]:
+        return [metrics.value(f"stt_{name}") for name in ("streams_admitted", "streams_limit", "ready", "draining")]
+
+    assert told() == [0, 0, 0, 0]
+    admission.open(8)
+    with admission.place():
+        assert told() == [1, 8, 1, 0]
+        admission.close()
+        assert told() == [1, 8, 0, 1]
+    admission.reopen()
+    assert told() == [0, 8, 1, 0]
+
+
+def test_models_are_told_while_they_are_loaded() -> None:
+    registry = CollectorRegistry()
+    shelf = [Shelved("base", State.LOADED, frozenset(Role)), Shelved("tiny.en", State.LOADING)]
+    registry.register(ModelCollector(shelf))
+    assert registry.get_sample_value("stt_model_loaded", {"model": "base", "use": "finals+partials"}) == 1
+    shelf[0].state = State.UNLOADING
+    assert b"stt_model_loaded{" not in generate_latest(registry)
+
+
+def test_each_gpu_has_its_memory_and_its_use() -> None:
+    registry = CollectorRegistry()
+    registry.register(GpuCollector(lambda: [Gpu("A", 24, 6, 0.5), Gpu("B", 80, 8)]))
+    labels = {"gpu": "0", "name": "A"}
+    assert registry.get_sample_value("stt_gpu_memory_used_bytes", labels) == 6
+    assert registry.get_sample_value("stt_gpu_busy_ratio", labels) == 0.5
+    silent = {"gpu": "1", "name": "B"}
+    assert registry.get_sample_value("stt_gpu_memory_total_bytes", silent) == 80
+    assert registry.get_sample_value("stt_gpu_busy_ratio", silent) is None
+
+
+def test_a_certificate_that_is_replaced_expires_when_the_new_one_does() -> None:
+    registry = CollectorRegistry()
+    ends = [datetime.fromtimestamp(1000, UTC)]
+    registry.register(CertificateCollector(lambda: ends[-1]))
+    assert registry.get_sample_value("stt_certificate_expires_timestamp_seconds") == 1000
+    ends.append(datetime.fromtimestamp(2000, UTC))
+    assert registry.get_sample_value("stt_certificate_expires_timestamp_seconds") == 2000
+
+
+async def test_a_loop_that_is_kept_busy_tells_how_late_it_was() -> None:
+    told: asyncio.Queue[float] = asyncio.Queue()
+    watching = asyncio.create_task(watch_loop(told.put_nowait))
+    await asyncio.sleep(0)  # let it begin
+    time.sleep(LOOP_EVERY_S + 0.25)  # noqa: ASYNC251  # as code would that forgot to await
+    assert 0.25 <= await told.get() < 5
+    watching.cancel()
+
+
+def test_what_can_be_counted_is_told_as_zero_before_it_happens(metrics: Metrics) -> None:
+    told = generate_latest(metrics.registry).decode()
+    for sample in (
+        'stt_refusals_total{reason="full"} 0.0',
+        'stt_streams_closed_total{outcome="INTERNAL"} 0.0',
+        'stt_suppressed_total{reason="REPETITION"} 0.0',
+        'stt_partials_shed_total{reason="busy"} 0.0',
+        "stt_decode_failures_total 0.0",
+    ):
+        assert sample in told
+
+
+def test_two_servers_in_a_process_do_not_share_figures() -> None:
+    first, second = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+    first.refused("full")
+    assert second.value("stt_refusals_total", reason="full") == 0

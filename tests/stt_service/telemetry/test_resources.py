@@ -1,0 +1,43 @@
+"""How much memory the process may take."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stt_service.telemetry.resources import Usage, memory_limit_bytes
+
+MACHINE = psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(
+    ("limit", "may_take"),
+    [
+        pytest.param("1073741824\n", 2**30, id="a container's share"),
+        pytest.param("max\n", MACHINE, id="a container without a limit"),
+        pytest.param("9223372036854771712\n", MACHINE, id="a limit beyond the machine"),
+        pytest.param(None, MACHINE, id="no container"),
+    ],
+)
+def test_memory_is_limited_by_the_container_or_the_machine(tmp_path: Path, limit: str | None, may_take: int) -> None:
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(limit)
+    assert memory_limit_bytes(tmp_path / "memory.max") == may_take
+
+
+def test_a_port_that_has_nearly_all_its_connections_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("stt_service.access.connection_limit.limit", lambda: 256)  # eight connections for each port
+    usage = Usage()
+    with ExitStack() as opened:
+        usage.watch_files()
+        assert caplog.messages == []
+        for number in range(8):
+            opened.enter_context((tmp_path / str(number)).open("w"))
+        usage.watch_files()
+        usage.watch_files()
+    assert caplog.messages == ["connections: about 8 are open, and a port accepts 8 (open files: limit=256)"]

@@ -1,0 +1,169 @@
+"""What holds of utterances, whatever is heard and however the segmenter is set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stt_service.vad.segmenter import Segmenter
+from stt_service.vad.types import Decision, Ended, Endpoint, Hangover, Resumed, SegmenterConfig, Started
+from tests.support.drawn_frames import PROBABILITY, ends, fed, run, step_through
+
+LAW = settings(derandomize=True, deadline=None, max_examples=300)
+
+# Stretches of one sign rather than single frames: they make whole utterances likely.
+TIMELINES = st.lists(st.tuples(st.sampled_from("##+-."), st.integers(1, 9)), max_size=25).map(
+    lambda stretches: "".join(sign * length for sign, length in stretches)
+)
+CONFIGS = st.builds(
+    SegmenterConfig,
+    onset=st.integers(1, 4),
+    hangover=st.integers(1, 9),
+    min_length=st.integers(0, 20),
+    max_length=st.integers(18, 40),
+    pre_roll=st.integers(0, 6),
+    min_gap=st.just(0),
+    trail=st.integers(1, 6),
+)
+
+
+def utterances(audio: str, config: SegmenterConfig) -> list[Ended]:
+    segmenter = Segmenter(config)
+    decisions = step_through(segmenter, [PROBABILITY[sign] for sign in audio], [i % 7 for i in range(len(audio))])
+    return ends([*decisions, segmenter.flush(Endpoint.END_OF_AUDIO)])
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_utterances_never_overlap_and_none_is_longer_than_the_maximum(audio: str, config: SegmenterConfig) -> None:
+    last_end = 0
+    for ended in utterances(audio, config):
+        assert last_end <= ended.start <= ended.onset < ended.speech_end <= ended.window_end <= ended.end
+        assert ended.end - ended.start <= config.max_length
+        assert 0 < ended.voiced <= ended.speech_end - ended.onset
+        last_end = ended.end
+    assert last_end <= len(audio)
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_speech_as_long_as_an_onset_is_never_lost(audio: str, config: SegmenterConfig) -> None:
+    kept = {frame for ended in utterances(audio, config) for frame in range(ended.start, ended.window_end)}
+    for frame in range(len(audio) - config.onset + 1):
+        if audio[frame : frame + config.onset] == "#" * config.onset:
+            assert kept >= set(range(frame, frame + config.onset))
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_every_start_has_its_end_and_every_end_its_start(audio: str, config: SegmenterConfig) -> None:
+    segmenter, started = Segmenter(config), None
+    while segmenter.frame < len(audio):
+        decision = segmenter.step(PROBABILITY[audio[segmenter.frame]], 0)
+        match decision:
+            case Started():
+                assert started is None
+                started = decision
+            case Ended():
+                assert started == Started(decision.start, decision.onset)
+                assert segmenter.frame == segmenter.settled == decision.end
+                started = None
+        assert segmenter.start == (started.start if started else None)
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_a_hangover_is_void_only_when_speech_resumed_or_the_window_differs(audio: str, config: SegmenterConfig) -> None:
+    told: Hangover | None = None
+    for decision in run(audio, config):
+        match decision:
+            case Hangover():
+                assert told is None
+                told = decision
+            case Resumed():
+                assert told is not None
+                told = None
+            case Ended() if told and decision.window_end == told.window_end:
+                assert decision.speech_end == told.speech_end
+                told = None
+            case Started() | Ended():
+                told = None
+
+
+@LAW
+@given(TIMELINES, st.lists(CONFIGS, min_size=1, max_size=4), st.data())
+def test_what_is_settled_stays_so(audio: str, configs: list[SegmenterConfig], data: st.DataObject) -> None:
+    segmenter, settled = Segmenter(configs[0]), 0
+    changes = data.draw(st.dictionaries(st.integers(0, 100), st.sampled_from(configs), max_size=5))
+    while (number := segmenter.frame) < len(audio):
+        if number in changes:
+            segmenter.reconfigure(changes[number])
+        decision = segmenter.step(PROBABILITY[audio[number]], number % 5)
+        if isinstance(decision, Started):
+            assert decision.start >= settled
+        assert settled <= segmenter.settled <= segmenter.frame
+        settled = segmenter.settled
+        for ended in ends([decision]):
+            assert ended.end - ended.start <= max(config.max_length for config in configs)
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_the_same_frames_give_the_same_decisions(audio: str, config: SegmenterConfig) -> None:
+    assert run(audio, config) == run(audio, config)
+
+
+@LAW
+@given(TIMELINES, CONFIGS, st.integers(1, 12))
+def test_frames_that_rest_together_decide_what_they_decide_one_by_one(
+    audio: str, config: SegmenterConfig, size: int
+) -> None:
+    segmenter = Segmenter(config)
+    decisions: list[Decision | None] = []
+    probabilities = np.array([PROBABILITY[sign] for sign in audio], np.float32)
+    energies = np.arange(len(audio), dtype=np.float32) % 7
+    while (begin := segmenter.frame) < len(audio):
+        piece = slice(begin, begin + size)
+        if segmenter.rest(probabilities[piece], energies[piece]):
+            decisions += [None] * len(probabilities[piece])
+        else:
+            decisions.append(segmenter.step(float(probabilities[begin]), float(energies[begin])))
+    stepping = Segmenter(config)
+    assert decisions == step_through(stepping, probabilities.tolist(), energies.tolist())
+    assert segmenter.settled == stepping.settled
+
+
+def end_in_silence(segmenter: Segmenter) -> Ended:
+    """Return how silence, if it goes on, ends the open utterance."""
+    while not (ended := ends([segmenter.step(0.0, 0)])):
+        pass
+    return ended[0]
+
+
+@LAW
+@given(TIMELINES, CONFIGS, st.integers(0, 200))
+def test_silence_that_goes_on_ends_the_utterance_at_its_endpoint(
+    audio: str, config: SegmenterConfig, min_length: int
+) -> None:
+    segmenter = fed(audio, replace(config, min_length=min_length, max_length=1000))
+    if segmenter.speaking:
+        endpoint = segmenter.endpoint
+        assert (end_in_silence(segmenter).end, segmenter.frame) == (endpoint, endpoint)
+
+
+def test_an_utterance_that_silence_makes_too_long_ends_at_its_endpoint() -> None:
+    segmenter = fed("#" * 16, SegmenterConfig(hangover=9, min_length=0, max_length=20))
+    endpoint = segmenter.endpoint
+    assert end_in_silence(segmenter).end == endpoint
+
+
+@LAW
+@given(TIMELINES, CONFIGS)
+def test_an_open_utterance_was_last_heard_where_it_would_end(audio: str, config: SegmenterConfig) -> None:
+    segmenter = fed(audio, replace(config, max_length=1000))
+    if segmenter.speaking:
+        speech_end = segmenter.speech_end
+        assert end_in_silence(segmenter).speech_end == speech_end

@@ -1,0 +1,285 @@
+"""The engine with the real `base` weights: error rates, never exact strings of a hard case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import av
+import ctranslate2
+import numpy as np
+import psutil
+import pytest
+
+from benchmarks.determinism import alone, in_company, on_two_workers, windows
+from benchmarks.recorded import Recording
+from benchmarks.words import Errors, errors, plain
+from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
+from stt_service.errors import EngineFailed
+from stt_service.models.store import resolve
+from stt_service.whisper.batching import max_length
+from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.fallback import Decoded, DecodeEnd
+from stt_service.whisper.hallucination import Evidence, verdict
+from stt_service.whisper.types import Context, DecodeOptions, Kind, Transcript, Window
+
+pytestmark = pytest.mark.model
+
+FAST = ("ru/vm-review", "ru/vm-record-prepend", "ru/queue-periodic-announce", "ru/queue-youarenext")
+LONG_PROMPT = "Мама мыла раму, а папа читал газету. " * 40
+SHORT = ("en/jfk", "en/lj001-0020", "en/brooklyn-bridge", "ru/vm-intro", "ru/queue-youarenext", "ru/vm-review")
+
+
+@pytest.fixture(scope="module")
+def engine(models_dir: Path) -> Engine:
+    return Engine(ModelPlace(resolve("base", models_dir)))
+
+
+def window(recording: Recording, **options: object) -> Window:
+    chosen = DecodeOptions(**{"language": recording.language, **options})  # type: ignore[arg-type]
+    samples = recording.samples()
+    return Window(samples, chosen, len(samples) / SAMPLE_RATE_HZ)
+
+
+def wrong(recording: Recording, transcript: Transcript) -> Errors:
+    return errors(plain(recording.text, recording.language), plain(transcript.text, recording.language))
+
+
+def noise(seconds: float, level_dbfs: float) -> Samples:
+    samples = np.random.default_rng(7).standard_normal(int(seconds * SAMPLE_RATE_HZ)).astype(np.float32)
+    return samples * np.float32(10 ** (level_dbfs / 20))
+
+
+def faster(samples: Samples, times: float) -> Samples:
+    """Return the sound played so much faster, at the same pitch."""
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(sample_rate=SAMPLE_RATE_HZ, layout="mono", format="flt")
+    tempo, sink = graph.add("atempo", str(times)), graph.add("abuffersink")
+    source.link_to(tempo)
+    tempo.link_to(sink)
+    graph.configure()
+    frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="flt", layout="mono")
+    frame.sample_rate = SAMPLE_RATE_HZ
+    graph.push(frame)
+    graph.push(None)
+    pieces: list[Samples] = []
+    while True:
+        try:
+            pieces.append(graph.pull().to_ndarray()[0])
+        except av.error.EOFError:
+            return np.concatenate(pieces)
+
+
+def tokens(engine: Engine, *windows: Window) -> list[Decoded]:
+    """Return the first decode of each, with its tokens."""
+    return engine._decode(engine._listen(windows))
+
+
+@pytest.mark.parametrize("context", list(Context))
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_people_are_understood(
+    engine: Engine, recordings: Mapping[str, Recording], context: Context, language: str
+) -> None:
+    chosen = [r for name, r in recordings.items() if name in SHORT and r.language == language]
+    transcripts = [engine.transcribe([window(r, context=context)])[0] for r in chosen]
+    total = sum((wrong(r, t) for r, t in zip(chosen, transcripts, strict=True)), Errors(0, 0))
+    assert total.percent <= 15
+
+
+def test_a_window_says_the_same_alone_and_in_any_company(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    windows = [window(recordings[name]) for name in SHORT]
+    windows += [window(recordings[name], kind=Kind.PARTIAL, beam_size=1) for name in SHORT[:2]]
+    together = engine.transcribe(windows)
+    alone = [engine.transcribe([each])[0] for each in windows]
+    assert [t.text for t in together] == [t.text for t in alone]
+
+
+def test_what_is_said_after_a_pause_is_not_lost(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    first, second = recordings["en/lj001-0020"], recordings["en/brooklyn-bridge"]
+    pause = noise(2.0, -70)
+    samples = np.concatenate([first.samples(), pause, second.samples()])
+    [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
+    assert plain(heard.text, "en")[-3:] == ["the", "brooklyn", "bridge"]
+
+
+def test_the_rest_after_a_pause_is_told_once(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    """The decoder stops after the sentence; the two words that follow a pause are decoded from there."""
+    samples = np.concatenate(
+        [recordings["en/lj001-0020"].samples(), noise(1.2, -60), recordings["en/go-forward"].samples()]
+    )
+    [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
+    assert plain(heard.text, "en").count("forward") == 1
+
+
+def test_sound_cut_in_mid_word_does_not_make_the_decoder_run_away(
+    engine: Engine, recordings: Mapping[str, Recording]
+) -> None:
+    speech = recordings["en/librispeech-2412-153948-0000"].samples()
+    cuts = [speech[: int(seconds * SAMPLE_RATE_HZ)] for seconds in np.arange(1.1, 9.0, 0.9)]
+    partial = DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL)
+    transcripts = engine.transcribe([Window(cut, partial) for cut in cuts])
+    rates = [len(t.text.split()) / (len(cut) / SAMPLE_RATE_HZ) for t, cut in zip(transcripts, cuts, strict=True)]
+    assert max(rates) < 6  # words a second
+
+
+def test_word_times_rise_and_lie_in_the_window(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    recording = recordings["en/jfk"]
+    [heard] = engine.transcribe([window(recording)])
+    times = [time for word in heard.words for time in (word.start_s, word.end_s)]
+    assert times == sorted(times)
+    assert 0 <= times[0] < 1
+    assert times[-1] <= recording.duration_s
+    assert " ".join(word.text for word in heard.words) == heard.text
+
+
+def test_the_language_is_detected_for_each_window(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    windows = [window(recordings[name], language=None) for name in ("en/jfk", "ru/vm-review")]
+    heard = engine.transcribe(windows)
+    assert [t.language for t in heard] == ["en", "ru"]
+    assert min(t.language_probability for t in heard) > 0.7
+
+
+def test_russian_is_translated(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    [heard] = engine.transcribe([window(recordings["ru/vm-intro"], translate=True)])
+    assert "message" in heard.text.lower()
+
+
+@pytest.mark.parametrize("options", [DecodeOptions("ru"), DecodeOptions("ru", beam_size=1, kind=Kind.PARTIAL)])
+def test_people_who_speak_fast_are_heard_to_the_end(
+    engine: Engine, recordings: Mapping[str, Recording], options: DecodeOptions
+) -> None:
+    """An announcer at 1.6 times her pace says more tokens than CTranslate2 gives at half of what they need."""
+    spoken = [recordings[name] for name in FAST]
+    samples = faster(np.concatenate([recording.samples() for recording in spoken]), 1.6)
+    window = Window(samples, options, len(samples) / SAMPLE_RATE_HZ)
+    heard_s = len(samples) / SAMPLE_RATE_HZ
+    [decoded] = tokens(engine, window)
+    assert len(decoded.tokens) > 6 * heard_s + 16
+    assert decoded.end is DecodeEnd.END_OF_TEXT
+    [heard] = engine.transcribe([window])
+    assert plain(heard.text, "ru")[-3:] == ["первым", "доступным", "оператором"]
+    total = errors(plain(" ".join(recording.text for recording in spoken), "ru"), plain(heard.text, "ru"))
+    assert total.percent <= 10
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_the_decoder_gives_as_many_tokens_as_the_sound_can_hold(
+    engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch, beam_size: int
+) -> None:
+    monkeypatch.setattr("stt_service.whisper.batching.TOKENS_AT_LEAST", 20)
+    monkeypatch.setattr("stt_service.whisper.batching.LETTERS_PER_SECOND", 0)
+    windows = [window(recordings[name], beam_size=beam_size) for name in ("ru/vm-review", "ru/followme-status")]
+    decoded = tokens(engine, *windows)
+    assert [(len(each.tokens), each.end) for each in decoded] == [(20, DecodeEnd.TOKEN_LIMIT)] * 2
+
+
+def test_a_long_prompt_does_not_change_how_many_tokens_come(
+    engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_service.whisper.batching.TOKENS_AT_LEAST", 20)
+    monkeypatch.setattr("stt_service.whisper.batching.LETTERS_PER_SECOND", 0)
+    [decoded] = tokens(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
+    assert (len(decoded.tokens), decoded.end) == (20, DecodeEnd.TOKEN_LIMIT)
+
+
+def test_text_that_does_not_fit_into_the_context_is_continued(
+    engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A context of 30 tokens after the prompt stands for Whisper's 448, which 28 s of Bengali would fill twice."""
+    plan = [recordings[name] for name in ("ru/vm-review", "ru/followme-status", "ru/vm-intro")]
+    samples = np.concatenate([recording.samples() for recording in plan])
+    speech = Window(samples, DecodeOptions("ru"), len(samples) / SAMPLE_RATE_HZ)
+    monkeypatch.setattr("stt_service.whisper.batching.MAX_LENGTH", 30 + 4)
+    [decoded] = tokens(engine, speech)
+    assert decoded.end is DecodeEnd.CONTEXT_FULL
+    [heard] = engine.transcribe([speech])
+    total = errors(plain(" ".join(recording.text for recording in plan), "ru"), plain(heard.text, "ru"))
+    assert total.percent <= 30
+
+
+def test_whole_context_can_be_filled(engine: Engine) -> None:
+    """CTranslate2 produces every token that the limit allows, up to Whisper's 448 with the prompt."""
+    model = engine._model.model
+    rows = engine._listen([Window(noise(3.0, -20), DecodeOptions("en"))])[0].rows
+    prompt = [50258, 50259, 50359, 50363]
+    [result] = model.generate(
+        ctranslate2.StorageView.from_array(rows[None]), [prompt], max_length=max_length(4, 444), suppress_tokens=[50257]
+    )
+    assert len(result.sequences_ids[0]) == 444
+
+
+def test_a_partial_has_its_words_times_on_request(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    """They lie in the window, also where it ends within a word."""
+    speech = recordings["en/librispeech-2412-153948-0000"].samples()
+    for cut in (speech[: int(seconds * SAMPLE_RATE_HZ)] for seconds in (2.0, 4.1, 9.3)):
+        timed, untimed = (
+            engine.transcribe([Window(cut, DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, word_times=asked))])[0]
+            for asked in (True, False)
+        )
+        times = [time for word in timed.words for time in (word.start_s, word.end_s)]
+        assert times == sorted(times)
+        assert 0 <= times[0] < times[-1] <= len(cut) / SAMPLE_RATE_HZ
+        assert " ".join(word.text for word in timed.words) == timed.text == untimed.text
+        assert untimed.words == ()
+
+
+def test_a_cpu_computes_in_integers_of_8_bits(engine: Engine) -> None:
+    assert engine.compute_type.startswith("int8")
+
+
+@pytest.mark.parametrize("steering", [{"initial_prompt": "The ne-plus-ultra of type."}, {"hotwords": "ne-plus-ultra"}])
+def test_a_prompt_and_hotwords_steer_the_spelling(
+    engine: Engine, recordings: Mapping[str, Recording], steering: Mapping[str, str]
+) -> None:
+    speech = recordings["en/dictation"].samples()[: 7 * SAMPLE_RATE_HZ]
+    plainly, steered = (
+        engine.transcribe([Window(speech, DecodeOptions("en", **options))])[0].text  # type: ignore[arg-type]
+        for options in ({}, steering)
+    )
+    assert "ne-plus-ultra" not in plainly
+    assert "ne-plus-ultra" in steered
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("level_dbfs", [-90.0, -50.0, -30.0])
+@pytest.mark.parametrize("kind", [Kind.FINAL, Kind.PARTIAL])
+def test_noise_yields_no_text_even_if_the_vad_took_it_for_speech(
+    engine: Engine, language: str, level_dbfs: float, kind: Kind
+) -> None:
+    heard = engine.transcribe([Window(noise(s, level_dbfs), DecodeOptions(language, kind=kind)) for s in (2.0, 7.0)])
+    assert all(verdict(t, Evidence(voiced_s=2.0, length_s=2.0)) is not None for t in heard)
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EngineFailed, match=str(tmp_path)):
+        Engine(ModelPlace(tmp_path))
+
+
+def test_a_model_that_is_closed_gives_its_memory_back(models_dir: Path) -> None:
+    place = ModelPlace(resolve("tiny.en", models_dir), threads=1)
+    Engine(place).close()
+    before = psutil.Process().memory_info().rss
+    for _ in range(4):
+        Engine(place).close()
+    assert psutil.Process().memory_info().rss - before < 75e6  # a model's weights
+
+
+def test_windows_that_fall_back_have_one_text_on_any_worker_and_in_any_company(models_dir: Path) -> None:
+    chosen = windows(count=6, seconds=4.0)
+    engine = Engine(ModelPlace(resolve("base", models_dir), threads=1, workers=2))
+    assert any(first.needs_fallback for first in (tokens(engine, window)[0] for window in chosen))
+    seen: list[set[str]] = [set() for _ in chosen]
+    for run in (alone, on_two_workers, in_company):
+        for number, transcript in run(engine, chosen, 2):
+            seen[number].add(transcript.text)
+    assert [len(texts) for texts in seen] == [1] * len(chosen)
+
+
+def test_two_words_after_a_long_pause_are_kept_where_the_text_is_sparse(
+    engine: Engine, recordings: Mapping[str, Recording]
+) -> None:
+    """The halves hold little more text than the whole; the end that the decoder left out is decoded all the same."""
+    long, short = recordings["en/lj001-0020"].samples(), recordings["en/go-forward"].samples()
+    samples = np.concatenate([long, noise(9.0, -60), short])
+    [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
+    assert plain(heard.text, "en").count("forward") == 1

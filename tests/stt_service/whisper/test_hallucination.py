@@ -1,0 +1,235 @@
+"""What Whisper invents is caught, what people say passes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stt_service.whisper.fallback import compression_ratio
+from stt_service.whisper.hallucination import Evidence, Reason, verdict
+from stt_service.whisper.types import Transcript
+from tests.support.prose import PROSE
+
+# Figures as clear speech has them: a sentence of 3 s, 2.4 s of it voiced.
+SPEECH = Transcript(
+    text="Мама мыла раму.",
+    language="ru",
+    language_probability=1.0,
+    average_log_probability=-0.2,
+    no_speech_probability=0.02,
+    compression_ratio=1.1,
+)
+CLEAR = Evidence(voiced_s=2.4, length_s=3.0)
+CLICK = Evidence(voiced_s=0.06, length_s=3.0)
+
+
+def judged(text: str, evidence: Evidence = CLEAR, log_probability: float = -0.2) -> Reason | None:
+    return verdict(replace(SPEECH, text=text, average_log_probability=log_probability), evidence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Мама мыла раму.",
+        "Да.",
+        "Привет! Как дела? Сегодня мы поговорим о том, как устроены субтитры.",
+        "Редактор сказал, что корректор заболел.",
+        "Мы весь вечер слушали музыку.",
+        "Играла спокойная музыка, и никто не говорил.",
+        "Ему помогал редактор субтитров.",
+        "США ООН НАТО",
+        "The quick brown fox jumps over the lazy dog.",
+        "今天天气很好。",
+        "42",
+        "A thank you note for watching the cat.",
+    ],
+)
+def test_clear_speech_passes(text: str) -> None:
+    assert judged(text) is None
+
+
+def test_unsure_speech_passes() -> None:
+    assert judged("Мама мыла раму.", log_probability=-0.7) is None
+
+
+@pytest.mark.parametrize("text", ["", "  ", "...", "…!?", " - "])
+def test_a_text_without_a_word_is_empty(text: str) -> None:
+    assert judged(text) is Reason.EMPTY
+
+
+def test_without_a_voiced_frame_there_is_no_speech() -> None:
+    assert judged("Мама мыла раму.", Evidence(voiced_s=0, length_s=3)) is Reason.NO_SPEECH
+
+
+def test_a_decoder_that_hears_no_speech_and_doubts_its_text_is_believed() -> None:
+    doubtful = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-1.1)
+    assert verdict(doubtful, CLEAR) is Reason.NO_SPEECH
+
+
+def test_a_decoder_that_hears_no_speech_but_is_sure_of_its_text_is_not_believed() -> None:
+    assert verdict(replace(SPEECH, no_speech_probability=0.9), CLEAR) is None
+
+
+@pytest.mark.parametrize(("voiced_s", "reason"), [(0.5, Reason.NO_SPEECH), (2.4, None)])
+def test_half_a_doubt_is_believed_where_the_vad_heard_little(voiced_s: float, reason: Reason | None) -> None:
+    doubtful = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-0.45)
+    assert verdict(doubtful, Evidence(voiced_s, length_s=3.0)) is reason
+
+
+SENTENCE = Evidence(voiced_s=3.0, length_s=4.5)
+WORD = Evidence(voiced_s=0.3, length_s=1.5)
+
+
+def test_sentence_without_confidence_is_rejected() -> None:
+    assert judged("Слишком много всего.", SENTENCE, -1.4) is Reason.LOW_CONFIDENCE
+
+
+@pytest.mark.parametrize(("no_speech", "reason"), [(0.3, None), (0.6, Reason.LOW_CONFIDENCE)])
+def test_word_without_confidence_passes_where_the_decoder_finds_speech(no_speech: float, reason: Reason | None) -> None:
+    fifth = replace(SPEECH, text="Fifth.", average_log_probability=-1.4, no_speech_probability=no_speech)
+    assert verdict(fifth, WORD) is reason
+
+
+@pytest.mark.parametrize(("no_speech", "reason"), [(0.74, None), (0.76, Reason.NO_SPEECH)])
+def test_word_in_doubt_passes_below_the_no_speech_probability_of_noise(no_speech: float, reason: Reason | None) -> None:
+    letter = replace(SPEECH, text="M.", average_log_probability=-0.5, no_speech_probability=no_speech)
+    assert verdict(letter, WORD) is reason
+
+
+@pytest.mark.parametrize("text", ["Спасибо!", "Okay.", "Bye.", "You."])
+def test_common_phrase_alone_passes_where_decoder_and_vad_are_sure(text: str) -> None:
+    assert judged(text, WORD) is None
+
+
+@pytest.mark.parametrize("text", ["$", "%", "#.", "+"])
+def test_dictated_symbol_is_a_text(text: str) -> None:
+    assert judged(text, WORD) is None
+
+
+LOOPS = [
+    pytest.param("я пошёл в лес, " * 6, id="four words, six times"),
+    pytest.param("Так вот " * 12, id="two words, twelve times"),
+    pytest.param("you " * 20, id="a word, twenty times"),
+    pytest.param("Начало было хорошее, а потом " + "потом и " * 8, id="at the end"),
+    pytest.param("И снова, и снова! И снова? И СНОВА. и снова " * 2, id="however it is written"),
+]
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_more_repetition_than_can_be_spoken_is_a_loop(text: str) -> None:
+    assert judged(text) is Reason.REPETITION
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_repetition_that_can_be_spoken_passes_where_the_decoder_is_sure(text: str) -> None:
+    assert judged(text, Evidence(voiced_s=len(text) / 15, length_s=len(text) / 13)) is None
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_repetition_that_the_decoder_doubts_is_a_loop(text: str) -> None:
+    assert judged(text, Evidence(len(text) / 15, len(text) / 13), -0.8) is Reason.REPETITION
+
+
+@pytest.mark.parametrize(
+    "text", ["We meet at the harbour tomorrow morning. Nobody has seen the captain since Monday. " * 5, "no " * 12]
+)
+def test_text_that_compresses_well_passes_where_the_decoder_is_sure(text: str) -> None:
+    repeated = replace(SPEECH, text=text, compression_ratio=compression_ratio(text))
+    assert verdict(repeated, Evidence(len(text) / 14, 28.0)) is None
+
+
+@pytest.mark.parametrize("language", PROSE)
+def test_prose_passes_in_any_script(language: str) -> None:
+    text = PROSE[language][: 13 * 28]
+    spoken = replace(SPEECH, text=text, language=language, compression_ratio=compression_ratio(text))
+    assert verdict(spoken, Evidence(22.0, 28.0)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Да, да, да, да.",
+        "Ха-ха-ха-ха-ха!",
+        "Раз, два, три. Раз, два, три.",
+        "Номер восемь, восемь, восемь, ноль, ноль, ноль, один.",
+        "I had had it, and that that was that.",
+    ],
+)
+def test_people_do_repeat_themselves(text: str) -> None:
+    assert judged(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "log_probability"),
+    [
+        # The 30 s window's own words on hum and in an office, with its confidence.
+        ("Редактор субтитров А.Семкин Корректор А.Егорова", -0.36),
+        ("СПОКОЙНАЯ МУЗЫКА", -0.61),
+        ("Субтитры сделал DimaTorzok", -0.2),
+        ("Субтитры создавал DimaTorzok.", -0.2),
+        ("Корректор субтитров А. Кулакова", -0.2),
+        ("Весёлая музыка", -0.2),
+        ("♪♪♪", -0.2),
+        ("Subtitles by the Amara.org community", -0.2),
+        ("Sous-titres réalisés par la communauté d'Amara.org", -0.2),
+        ("Untertitel im Auftrag des ZDF, 2017", -0.2),
+    ],
+)
+def test_credits_of_subtitles_are_known_however_sure_the_decoder_is(text: str, log_probability: float) -> None:
+    assert judged(text, log_probability=log_probability) is Reason.KNOWN_PHRASE
+
+
+COMMON = [
+    "Продолжение следует…",
+    "Слышь, я не могу.",
+    "Спасибо за просмотр!",
+    "Thank you for watching.",
+    "Thank you.",
+    "you",
+    "ご視聴ありがとうございました",
+    "谢谢观看",
+]
+
+
+@pytest.mark.parametrize("text", COMMON)
+def test_a_common_phrase_is_noise_where_the_vad_heard_a_click(text: str) -> None:
+    assert judged(text, CLICK) is Reason.KNOWN_PHRASE
+
+
+@pytest.mark.parametrize("text", COMMON)
+def test_common_phrase_is_noise_where_the_decoder_doubts(text: str) -> None:
+    assert judged(text, log_probability=-1.1) is Reason.KNOWN_PHRASE
+    unheard = replace(SPEECH, text=text, average_log_probability=-0.7, no_speech_probability=0.59)
+    assert verdict(unheard, CLEAR) is Reason.KNOWN_PHRASE
+
+
+@pytest.mark.parametrize("text", COMMON)
+def test_a_common_phrase_said_clearly_passes(text: str) -> None:
+    assert judged(text, Evidence(voiced_s=0.9, length_s=1.6)) is None
+
+
+def test_a_common_phrase_is_noise_where_the_decoder_hears_no_speech() -> None:
+    assert verdict(replace(SPEECH, text="Thank you.", no_speech_probability=0.9), CLEAR) is Reason.KNOWN_PHRASE
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("СТУК В ДВЕРЬ", Reason.KNOWN_PHRASE), ("США", None), ("Стук в дверь", None), ("1 000", None)],
+)
+def test_a_caption_of_a_sound_is_known_by_its_capitals(text: str, reason: Reason | None) -> None:
+    assert verdict(replace(SPEECH, text=text, no_speech_probability=0.5), CLEAR) is reason
+
+
+def test_a_common_phrase_within_a_sentence_passes_where_the_decoder_doubts() -> None:
+    assert judged("Thank you for the tea.", log_probability=-1.0) is None
+
+
+def test_what_was_voiced_is_weighed_against_a_long_window() -> None:
+    assert judged("Thank you.", Evidence(voiced_s=1.0, length_s=20.0)) is Reason.KNOWN_PHRASE
+
+
+@pytest.mark.parametrize("text", ["Продолжение следует…", "you", "Слышь, я не могу.", "СПОКОЙНАЯ МУЗЫКА"])
+def test_whatever_is_made_of_noise_in_a_short_window_is_caught(text: str) -> None:
+    """On noise, hum and an office the tailed decode had an average log probability of -1.4 or lower."""
+    assert judged(text, log_probability=-1.4) is not None

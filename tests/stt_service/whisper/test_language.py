@@ -1,0 +1,99 @@
+"""The detected language of short audio: the dictation's last one, unless the evidence is strong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_service.session.events import Final
+from stt_service.session.session import SessionConfig
+from stt_service.whisper.language import SHORT_AUDIO_S, STRONG_PROBABILITY, choose_language
+from stt_service.whisper.types import Kind, Transcript
+from tests.support.drawn_speech import CLEAR, COST, SIGN_S, Talk, only, parameters
+
+WEAK, LONG_S = STRONG_PROBABILITY - 0.3, SHORT_AUDIO_S + 1
+TELUGU = {"te": WEAK, "en": 0.2, "ru": 0.1}
+
+
+def test_weakly_detected_language_of_short_audio_gives_way_to_the_previous_one() -> None:
+    assert choose_language(TELUGU, "en", 1.7) == "en"
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "previous", "audio_s"),
+    [
+        pytest.param(TELUGU, None, 1.7, id="nothing was spoken before"),
+        pytest.param(TELUGU, "xx", 1.7, id="the model does not know the previous one"),
+        pytest.param(TELUGU, "en", LONG_S, id="the audio is long"),
+        pytest.param({"te": STRONG_PROBABILITY, "en": 0.05}, "en", 1.7, id="the evidence is strong"),
+    ],
+)
+def test_detected_language_stands_where(probabilities: dict[str, float], previous: str | None, audio_s: float) -> None:
+    assert choose_language(probabilities, previous, audio_s) == "te"
+
+
+def two_words(previous_language: str | None = None) -> Talk:
+    """Return a session that has received two words, each an utterance of its own."""
+    server = parameters(language="auto", early_transcription_on_silence=0)
+    config = SessionConfig(server, server.live(), partials=False, previous_language=previous_language)
+    talk = Talk("...###..." + "...###...", config)
+    talk.hear()
+    return talk
+
+
+def in_language(language: str, probability: float) -> Transcript:
+    return replace(CLEAR, language=language, language_probability=probability)
+
+
+def languages(talk: Talk) -> list[str]:
+    return [event.language for event in talk.events if isinstance(event, Final)]
+
+
+def test_word_with_weak_evidence_is_decoded_again_in_the_language_before_it() -> None:
+    talk = two_words()
+    first, second = talk.decodes
+    talk.answer(first, in_language("en", 0.99))
+    again = only(talk.answer(second, in_language("te", WEAK)))
+    assert (again.kind, again.window.options.previous_language) == (Kind.FINAL, "en")
+    assert (again.window.samples == second.window.samples).all()
+    talk.answer(again, in_language("en", 0.2))
+    assert languages(talk) == ["en", "en"]
+
+
+def test_decode_beside_the_previous_language_is_final_whatever_it_says() -> None:
+    talk = two_words()
+    first, second = talk.decodes
+    talk.answer(first, in_language("en", 0.99))
+    again = only(talk.answer(second, in_language("te", WEAK)))
+    talk.answer(again, in_language("te", WEAK))
+    assert languages(talk) == ["en", "te"]
+
+
+@given(st.booleans(), st.sampled_from([None, "ru"]))
+def test_order_of_transcripts_does_not_change_the_language(second_first: bool, previous: str | None) -> None:
+    talk = two_words(previous)
+    texts = {0: in_language("en", 0.99), 1: in_language("te", WEAK)}
+    first, second = talk.decodes
+    outputs = []
+    for decode in (second, first) if second_first else (first, second):
+        outputs += talk.answer(decode, texts[decode.utterance])
+    talk.answer(only(outputs), in_language("en", 0.3), COST)
+    assert languages(talk) == ["en", "en"]
+
+
+def test_resumed_stream_keeps_the_language_of_the_final_before_it() -> None:
+    talk = two_words(previous_language="en")
+    first, _ = talk.decodes
+    again = only(talk.answer(first, in_language("te", WEAK)))
+    assert again.window.options.previous_language == "en"
+
+
+def test_language_of_a_stream_that_names_it_is_never_changed() -> None:
+    server = parameters(language="ru", early_transcription_on_silence=0, post_speech_silence_duration=2 * SIGN_S)
+    talk = Talk("...###...", SessionConfig(server, server.live(), partials=False, previous_language="en"))
+    talk.hear()
+    talk.answer_all()
+    assert languages(talk) == ["ru"]

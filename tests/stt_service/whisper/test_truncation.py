@@ -1,0 +1,97 @@
+"""What was said after a pause joins the text once, if it can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stt_service.audio.pcm import SAMPLE_RATE_HZ
+from stt_service.whisper.truncation import completed, missing_end, without_last_word
+from stt_service.whisper.types import DecodeOptions, Transcript, Window, Word
+
+FIRST = Transcript(
+    text="It was a losing game.",
+    language="en",
+    language_probability=1.0,
+    average_log_probability=-0.2,
+    no_speech_probability=0.02,
+    compression_ratio=1.0,
+    words=(Word("game.", 3.0, 3.4, 0.9),),
+)
+REST = replace(FIRST, text="Five of clubs.", average_log_probability=-0.5, words=(Word("Five", 0.5, 0.8, 0.9),))
+
+
+def test_the_rest_stands_after_the_first_with_its_words_at_their_times() -> None:
+    whole = completed(FIRST, REST, 3.4)
+    assert whole.text == "It was a losing game. Five of clubs."
+    assert whole.words == (Word("game.", 3.0, 3.4, 0.9), Word("Five", 3.9, 4.2, 0.9))
+
+
+def test_the_whole_is_as_sure_as_its_less_sure_part() -> None:
+    assert completed(FIRST, REST, 3.4).average_log_probability == -0.5
+
+
+@pytest.mark.parametrize("text", ["Losing game!", "game", "a losing GAME"])
+def test_a_rest_that_the_first_ends_with_is_not_doubled(text: str) -> None:
+    assert completed(FIRST, replace(REST, text=text), 3.4) == FIRST
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(replace(REST, text=""), id="nothing"),
+        pytest.param(replace(REST, average_log_probability=-1.5), id="low confidence"),
+        pytest.param(replace(REST, text="Thank you.", no_speech_probability=0.8), id="a phrase typical of noise"),
+    ],
+)
+def test_a_rest_that_cannot_be_trusted_is_left_out(rest: Transcript) -> None:
+    assert completed(FIRST, rest, 3.4) == FIRST
+
+
+LONG = Window(np.arange(20 * SAMPLE_RATE_HZ, dtype=np.float32), DecodeOptions("ka"), speech_end_s=19.0)
+
+
+def reaching(end_s: float) -> Transcript:
+    """Return a transcript whose last word ends there."""
+    return replace(FIRST, words=(Word("game.", end_s - 0.4, end_s, 0.9),))
+
+
+def test_missing_end_begins_after_the_last_word_and_may_have_a_remainder_of_its_own() -> None:
+    remainder = missing_end(LONG, reaching(3.0), full=False)
+    assert remainder is not None
+    assert (remainder.start_s, remainder.window.samples[0]) == (3.0, 3 * SAMPLE_RATE_HZ)
+    assert remainder.window.speech_end_s == 16.0
+
+
+@pytest.mark.parametrize(
+    ("end_s", "full"),
+    [
+        pytest.param(18.5, False, id="the text reaches the end of speech"),
+        pytest.param(18.6, True, id="little is left after a full context"),
+        pytest.param(0.4, True, id="no progress was made"),
+    ],
+)
+def test_window_without_a_missing_end_has_no_remainder(end_s: float, full: bool) -> None:
+    assert missing_end(LONG, reaching(end_s), full=full) is None
+
+
+def test_sentence_that_is_said_again_is_kept() -> None:
+    again = replace(REST, text="It was a losing game.")
+    assert completed(FIRST, again, 3.4).text == "It was a losing game. It was a losing game."
+
+
+def test_transcript_without_words_has_no_remainder() -> None:
+    assert missing_end(LONG, replace(FIRST, words=()), full=False) is None
+
+
+def test_end_after_a_full_context_may_have_a_remainder_of_its_own() -> None:
+    remainder = missing_end(LONG, reaching(9.0), full=True)
+    assert remainder is not None
+    assert remainder.window.speech_end_s == 10.0
+
+
+def test_without_last_word_drops_the_word_that_the_limit_may_have_cut() -> None:
+    words = (Word("a", 0, 1, 0.9), Word("losing", 1, 2, 0.9), Word("ga", 2, 2.1, 0.2))
+    assert without_last_word(replace(FIRST, words=words)).text == "a losing"

@@ -1,0 +1,89 @@
+"""What is said lies on disk until it is text."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+
+from stt_client.audio.decode import open_file
+from stt_client.audio.journal import left_behind, settings_of
+from stt_client.events import AudioFormat, Settings
+from stt_tui.audio_journal import MAX_WAITING, Spoken, again
+
+FORMAT = AudioFormat()
+SETTINGS = Settings(language="ru")
+CHUNK = np.arange(-800, 800, dtype=np.int16).tobytes()
+
+
+def spoken(folder: Path, warnings: list[str]) -> Spoken:
+    return Spoken(folder, SETTINGS, warnings.append)
+
+
+def test_what_is_not_recognised_is_left_with_what_was_asked_for(tmp_path: Path) -> None:
+    kept = spoken(tmp_path / "speech", [])
+    for _ in range(5):
+        kept.keep(1, CHUNK, FORMAT)
+    (path,) = kept.close()
+    assert b"".join(open_file(path, lambda _: None).chunks) == CHUNK * 5
+    assert settings_of(path) == SETTINGS
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_recognised_goes_and_the_rest_stays(tmp_path: Path) -> None:
+    kept = spoken(tmp_path, [])
+    kept.keep(1, CHUNK, FORMAT)
+    kept.keep(2, CHUNK, FORMAT)
+    kept.forget(1)
+    kept.forget(3)
+    assert kept.close() == list(tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_an_editor_still_keeps_is_not_left_behind_but_what_it_leaves_is(tmp_path: Path) -> None:
+    kept = spoken(tmp_path, [])
+    kept.keep(1, CHUNK, FORMAT)
+    while not any(file.stat().st_size for file in tmp_path.iterdir()):
+        time.sleep(0.01)
+    assert left_behind(tmp_path) == []
+    left = kept.close()
+    assert left_behind(tmp_path) == left
+
+
+def test_the_command_that_hears_it_again_can_be_given_to_a_shell() -> None:
+    assert again(Path("/Application Support/a.flac")) == "stt-cli retry '/Application Support/a.flac'"
+
+
+def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "speech").write_text("a file is in the way")
+    warnings = list[str]()
+    kept = spoken(tmp_path / "speech", warnings)
+    kept.keep(1, CHUNK, FORMAT)
+    kept.keep(1, CHUNK, FORMAT)
+    assert kept.close() == []
+    (warning,) = warnings
+    assert warning.startswith("What is said is not kept on disk: ")
+
+
+def test_speech_that_is_not_kept_is_a_risk_until_it_is_text(tmp_path: Path) -> None:
+    (tmp_path / "speech").write_text("a file is in the way")
+    kept = spoken(tmp_path / "speech", [])
+    kept.keep(1, CHUNK, FORMAT)
+    assert kept.close() == []
+    assert kept.risk.startswith("what is said is not kept: ")
+    kept.forget(1)
+    assert kept.risk == ""
+
+
+def test_speech_beyond_what_waits_for_a_disk_that_hangs_is_told(tmp_path: Path) -> None:
+    answers, warnings = Event(), list[str]()
+    kept = spoken(tmp_path, warnings)
+    kept._work.put(answers.wait)  # type: ignore[arg-type]
+    for _ in range(MAX_WAITING + 2):
+        kept.keep(1, CHUNK, FORMAT)
+    assert warnings == ["What is said is not kept on disk: the disk does not answer"]
+    answers.set()
+    kept.close()
+    assert kept.risk

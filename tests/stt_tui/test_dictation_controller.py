@@ -1,0 +1,260 @@
+"""Dictations: the microphone first, one at a time, and none forgotten before it is settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from threading import Event as ThreadEvent
+from threading import Lock
+
+from stt_client.audio.devices import Device, Ears
+from stt_client.errors import ServiceError, SourceError
+from stt_client.events import AudioFormat, Event, Started, StreamOptions
+from stt_client.events import Settings as SpeechSettings
+from stt_tui.dictation_controller import MAX_OWED, Means, Recognize, Speech
+
+STARTED = Started("s1", "base", "base", SpeechSettings())
+
+
+class PlayedByHand:
+    """A microphone that says what a test gives it."""
+
+    name, sample_rate_hz = "by hand", 16_000
+
+    def __init__(self) -> None:
+        self.ears: Ears | None = None
+        self.stopped = False
+
+    def start(self, ears: Ears) -> None:
+        self.ears = ears
+        ears.deliver(bytes(3200))
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class Story:
+    """A listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.told = list[str]()
+        self.kept = list[int]()  # the dictation of each chunk
+        self._news = asyncio.Event()
+
+    def _tell(self, what: str) -> None:
+        self.told.append(what)
+        self._news.set()
+
+    async def until(self, what: str) -> None:
+        async with asyncio.timeout(10):
+            while what not in self.told:
+                self._news.clear()
+                await self._news.wait()
+
+    def warn(self, sentence: str) -> None:
+        self._tell(sentence)
+
+    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
+        self._tell("heard")
+
+    def opening(self) -> None:
+        self._tell("opening")
+
+    def recording(self) -> None:
+        self._tell("recording")
+
+    def silent(self) -> None:
+        self._tell("silent")
+
+    def recognised(self, dictation: int, event: Event) -> None:
+        self._tell(f"{dictation}: {type(event).__name__}")
+
+    def ended(self, dictation: int) -> None:
+        self._tell(f"{dictation} ended")
+
+    # A keeper too
+
+    def keep(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None:
+        self.kept.append(dictation)
+
+    def forget(self, dictation: int) -> None:
+        self.kept = [each for each in self.kept if each != dictation]
+
+
+async def settles(chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
+    """Say that it began, hear all, end."""
+    yield STARTED
+    async for _ in chunks:
+        pass
+
+
+def speech(story: Story, open_device: Callable[[str | None], Device], recognize: Recognize = settles) -> Speech:
+    return Speech(Means(open_device, lambda: recognize), StreamOptions(), None, story, story)
+
+
+async def test_the_microphone_records_before_anything_else_and_all_it_said_is_recognised() -> None:
+    story, device = Story(), PlayedByHand()
+    sizes = list[int]()
+
+    async def recognize(chunks: AsyncIterator[bytes], options: StreamOptions) -> AsyncGenerator[Event, None]:
+        assert options.partials
+        yield STARTED
+        async for chunk in chunks:
+            sizes.append(len(chunk))
+
+    dictations = speech(story, lambda _: device, recognize)
+    task = asyncio.create_task(dictations.dictate())
+    await story.until("1: Started")
+    assert [each for each in story.told if each != "heard"] == ["opening", "recording", "1: Started"]
+    dictations.stop()
+    await task
+    assert story.told[-1] == "1 ended"
+    assert (sizes, device.stopped, dictations.is_on, dictations.is_owed) == ([3200], True, False, False)
+    assert story.kept == []
+
+
+async def test_stopping_while_the_microphone_opens_records_nothing() -> None:
+    story, device = Story(), PlayedByHand()
+    dictations = speech(story, lambda _: device)
+    task = asyncio.create_task(dictations.dictate())
+    await story.until("opening")
+    dictations.stop()
+    await task
+    assert (device.ears, story.told[-1]) == (None, "1 ended")
+
+
+async def test_the_key_pressed_over_and_over_opens_one_microphone_at_a_time() -> None:
+    story, opened, goes_on = Story(), list[str](), ThreadEvent()
+    alone = Lock()
+
+    def open_device(_name: str | None) -> Device:
+        opened.append("alone" if alone.acquire(blocking=False) else "together")
+        goes_on.wait()
+        alone.release()
+        return PlayedByHand()
+
+    dictations = speech(story, open_device)
+    tasks = list[asyncio.Task[None]]()
+    for _ in range(5):
+        tasks.append(asyncio.create_task(dictations.dictate()))
+        await asyncio.sleep(0)
+        dictations.stop()
+    tasks.append(asyncio.create_task(dictations.dictate()))
+    goes_on.set()
+    await story.until("6: Started")
+    dictations.stop()
+    await asyncio.gather(*tasks)
+    assert opened == ["alone", "alone"]
+    assert [each for each in story.told if each.endswith(": Started")] == ["6: Started"]
+
+
+async def test_a_microphone_opens_once_the_one_before_is_closed() -> None:
+    story, devices = Story(), list[PlayedByHand]()
+
+    def open_device(_name: str | None) -> Device:
+        assert all(device.stopped for device in devices)
+        devices.append(PlayedByHand())
+        return devices[-1]
+
+    dictations, tasks = speech(story, open_device), list[asyncio.Task[None]]()
+    for number in (1, 2, 3):
+        tasks.append(asyncio.create_task(dictations.dictate()))
+        await story.until(f"{number}: Started")
+        dictations.stop()
+    await asyncio.gather(*tasks)
+    assert [device.stopped for device in devices] == [True] * 3
+
+
+async def test_a_dictation_that_fails_leaves_the_microphone_to_the_next() -> None:
+    async def refuses(_chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
+        yield STARTED
+        raise ServiceError("the server is full.", "RESOURCE_EXHAUSTED")
+
+    story, devices = Story(), list[PlayedByHand]()
+
+    def open_device(_name: str | None) -> Device:
+        devices.append(PlayedByHand())
+        return devices[-1]
+
+    dictations = speech(story, open_device, refuses)
+    for _ in range(2):
+        async with asyncio.timeout(10):
+            await dictations.dictate()
+    assert [device.stopped for device in devices] == [True, True]
+
+
+async def test_a_second_dictation_begins_while_the_first_is_owed_words() -> None:
+    story, owed = Story(), asyncio.Event()
+
+    async def owes(chunks: AsyncIterator[bytes], options: StreamOptions) -> AsyncGenerator[Event, None]:
+        async for event in settles(chunks, options):
+            yield event
+        await owed.wait()
+
+    dictations = speech(story, lambda _: PlayedByHand(), owes)
+    first = asyncio.create_task(dictations.dictate())
+    await story.until("1: Started")
+    dictations.stop()
+    second = asyncio.create_task(dictations.dictate())
+    await story.until("2: Started")
+    assert dictations.is_on
+    dictations.stop()
+    assert dictations.is_owed
+    owed.set()
+    await asyncio.gather(first, second)
+    await dictations.settled()
+    assert not dictations.is_owed
+
+
+async def test_no_more_dictations_begin_than_may_wait_for_a_server() -> None:
+    story, owed = Story(), asyncio.Event()
+
+    async def waits(_chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
+        yield STARTED
+        await owed.wait()
+
+    dictations = speech(story, lambda _: PlayedByHand(), waits)
+    tasks = list[asyncio.Task[None]]()
+    for number in range(1, MAX_OWED + 1):
+        tasks.append(asyncio.create_task(dictations.dictate()))
+        await story.until(f"{number}: Started")
+        dictations.stop()
+    await dictations.dictate()
+    assert story.told[-1] == f"{MAX_OWED} dictations wait for the server: no other can begin."
+    owed.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_microphone_that_cannot_be_opened_is_told() -> None:
+    def fails(_name: str | None) -> Device:
+        raise SourceError("there is no microphone on this machine.")
+
+    story = Story()
+    await speech(story, fails).dictate()
+    assert story.told == ["opening", "there is no microphone on this machine.", "silent", "1 ended"]
+
+
+async def test_a_server_that_refuses_ends_the_recording_and_is_told() -> None:
+    async def refuses(chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
+        yield STARTED
+        await anext(chunks)
+        raise ServiceError("language 'klingon' will not do.", "INVALID_ARGUMENT")
+
+    story, device = Story(), PlayedByHand()
+    dictations = speech(story, lambda _: device, refuses)
+    async with asyncio.timeout(10):
+        await dictations.dictate()
+    assert "language 'klingon' will not do." in story.told
+    assert story.kept == [1]
+    assert not dictations.is_on
+
+
+async def test_the_end_of_a_recording_ends_the_dictation() -> None:
+    story, device = Story(), PlayedByHand()
+    dictations = speech(story, lambda _: device)
+    task = asyncio.create_task(dictations.dictate())
+    await story.until("1: Started")
+    assert device.ears is not None
+    device.ears.end()
+    await task
+    assert story.told[-2:] == ["silent", "1 ended"]

@@ -1,0 +1,237 @@
+"""The text under the keys: typing, erasing, selecting, undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_tui import movement
+from stt_tui.document import Document
+from stt_tui.lines import Lines, Position, end_of
+from tests.support.tui_texts import borders, texts
+
+Step = Callable[[Document], object]
+
+
+def anywhere(document: Document, share: float) -> Position:
+    line = int(share * (len(document.lines) - 1))
+    return Position(line, int(share * len(document.lines[line])))
+
+
+shares = st.floats(0, 1)
+steps: st.SearchStrategy[Step] = st.one_of(
+    texts.filter(bool).map(lambda text: lambda document: document.type(text)),
+    texts.map(lambda text: lambda document: document.paste(text)),
+    st.just(lambda document: document.erase_before()),
+    st.just(lambda document: document.erase_after()),
+    shares.map(lambda share: lambda document: document.move(anywhere(document, share))),
+    shares.map(lambda share: lambda document: document.extend(anywhere(document, share))),
+    st.tuples(shares, texts).map(lambda at: lambda document: document.insert(anywhere(document, at[0]), at[1])),
+    st.just(lambda document: document.undo()),
+    st.just(lambda document: document.redo()),
+)
+
+
+def written(*actions: Step, text: str = "") -> Document:
+    document = Document(text)
+    document.move(document.lines.end)
+    for action in actions:
+        action(document)
+    return document
+
+
+def typed(text: str) -> list[Step]:
+    return [lambda document, each=each: document.type(each) for each in text]  # type: ignore[misc]
+
+
+@given(texts, st.lists(steps))
+def test_the_cursor_is_always_on_the_border_of_a_character(text: str, actions: list[Step]) -> None:
+    document = Document(text)
+    for action in actions:
+        action(document)
+        assert document.cursor.offset in borders(document.lines[document.cursor.line])
+
+
+@given(texts, st.lists(steps))
+def test_undoing_all_gives_the_first_text_and_redoing_all_the_last(text: str, actions: list[Step]) -> None:
+    document = written(*actions, text=text)
+    while document.redo():
+        pass
+    last = document.text()
+    while document.undo():
+        pass
+    assert document.text() == text
+    while document.redo():
+        pass
+    assert document.text() == last
+
+
+@given(texts, st.lists(steps), st.integers(1, 5))
+def test_undo_and_redo_take_each_other_back(text: str, actions: list[Step], count: int) -> None:
+    document = written(*actions, text=text)
+    while document.redo():
+        pass
+    before = document.text()
+    undone = sum(document.undo() for _ in range(count))
+    assert sum(document.redo() for _ in range(undone)) == undone
+    assert document.text() == before
+
+
+@given(texts, shares, shares, texts)
+def test_a_change_replaces_what_stands_between_and_nothing_else(text: str, one: float, other: float, new: str) -> None:
+    document = Document(text)
+    start, end = sorted((anywhere(document, one), anywhere(document, other)))
+    lines = Lines(text)
+    old = lines.between(start, end)
+    before, after = lines.between(Position(0, 0), start), lines.between(end, lines.end)
+    change = lines.replace(start, end, new)
+    assert lines.text() == before + new + after
+    assert change.new_end == end_of(start, new)
+    assert before + old + after == text
+
+
+@given(texts, shares, texts.filter(bool))
+def test_text_put_in_anywhere_leaves_what_is_selected_as_it_is(text: str, share: float, new: str) -> None:
+    document = Document(text)
+    document.extend(anywhere(document, 0.7))
+    selected = document.selected_text()
+    if document.selection is None:
+        return
+    start, end = document.selection
+    document.insert(anywhere(document, share), new)
+    if start < anywhere(Document(text), share) < end:
+        assert len(document.selected_text()) >= len(selected)
+    elif "\u0301" not in new and "\u200b" not in new and new.isascii() and text.isascii():
+        assert document.selected_text() == selected
+
+
+def test_a_word_typed_is_a_step() -> None:
+    document = written(*typed("one two"))
+    document.undo()
+    assert document.text() == "one "
+    document.undo()
+    assert document.text() == ""
+
+
+def test_a_run_of_backspaces_is_a_step() -> None:
+    document = written(*[Document.erase_before] * 3, text="one two")
+    assert document.text() == "one "
+    document.undo()
+    assert document.text() == "one two"
+
+
+def test_a_run_of_deletes_is_a_step() -> None:
+    document = written(text="one two")
+    document.move(Position(0, 0))
+    for _ in range(4):
+        document.erase_after()
+    assert document.text() == "two"
+    document.undo()
+    assert document.text() == "one two"
+
+
+def test_a_paste_is_a_step_though_it_follows_typing() -> None:
+    document = written(*typed("a"), lambda document: document.paste("b c d"), *typed("e"))
+    document.undo()
+    assert document.text() == "ab c d"
+    document.undo()
+    assert document.text() == "a"
+
+
+def test_moving_ends_a_step() -> None:
+    document = written(*typed("ab"), lambda document: document.move(Position(0, 1)), *typed("x"))
+    document.undo()
+    assert document.text() == "ab"
+
+
+def test_typing_takes_the_place_of_what_is_selected() -> None:
+    document = Document("one two three")
+    document.select(Position(0, 4), Position(0, 7))
+    document.type("2")
+    assert (document.text(), document.cursor) == ("one 2 three", Position(0, 5))
+    document.undo()
+    assert document.text() == "one two three"
+
+
+@pytest.mark.parametrize("erase", [Document.erase_before, Document.erase_after])
+def test_erasing_removes_what_is_selected(erase: Step) -> None:
+    document = Document("one\ntwo\nthree")
+    document.select(Position(0, 1), Position(2, 2))
+    erase(document)
+    assert document.text() == "oree"
+
+
+def test_backspace_takes_a_character_with_its_accents() -> None:
+    document = written(Document.erase_before, text="cafe\u0301")
+    assert document.text() == "caf"
+
+
+def test_backspace_at_the_start_of_a_line_joins_it_to_the_one_before() -> None:
+    document = Document("one\ntwo")
+    document.move(Position(1, 0))
+    document.erase_before()
+    assert (document.text(), document.cursor) == ("onetwo", Position(0, 3))
+
+
+def test_an_accent_typed_joins_the_letter_before_it() -> None:
+    document = written(*typed("e\u0301x"))
+    document.move(Position(0, 1))
+    assert document.cursor == Position(0, 2)
+
+
+def test_select_all_selects_all() -> None:
+    document = Document("one\ntwo")
+    document.select_all()
+    assert document.selected_text() == "one\ntwo"
+
+
+@given(texts)
+def test_going_right_to_the_end_meets_each_border_once_and_left_all_of_them_back(text: str) -> None:
+    lines = Lines(text)
+    there = [Position(0, 0)]
+    while there[-1] != lines.end:
+        there.append(movement.right(lines, there[-1]))
+    assert there == [Position(line, each) for line in range(len(lines)) for each in borders(lines[line])]
+    back = [lines.end]
+    while back[-1] != Position(0, 0):
+        back.append(movement.left(lines, back[-1]))
+    assert back == there[::-1]
+
+
+@given(texts)
+def test_going_by_words_ends(text: str) -> None:
+    lines = Lines(text)
+    position = Position(0, 0)
+    while position != lines.end:
+        following = movement.word_right(lines, position)
+        assert following > position
+        position = following
+    while position != Position(0, 0):
+        before = movement.word_left(lines, position)
+        assert before < position
+        position = before
+
+
+def test_words_are_gone_by_at_their_starts() -> None:
+    lines = Lines("Привет, don't go\nhome")
+    stops, position = [0], Position(0, 0)
+    while position.line == 0:
+        position = movement.word_right(lines, position)
+        stops.append(position.offset)
+    assert stops == [0, 8, 14, 16, 0]
+
+
+@pytest.mark.parametrize(("offset", "word"), [(0, "Привет"), (5, "Привет"), (6, ", "), (9, "мир"), (11, "мир")])
+def test_the_word_around_is_the_one_under_the_mouse(offset: int, word: str) -> None:
+    lines = Lines("Привет, мир")
+    assert lines.between(*movement.word_around(lines, Position(0, offset))) == word
+
+
+def test_speech_that_joins_the_last_character_selected_leaves_the_cursor_outside_of_it() -> None:
+    document = Document("e")
+    document.select(Position(0, 0), Position(0, 1))
+    document.insert(Position(0, 1), "\u0301")
+    assert (document.cursor, document.selected_text()) == (Position(0, 2), "e\u0301")

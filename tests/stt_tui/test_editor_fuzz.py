@@ -1,0 +1,247 @@
+"""The editor under keys, pastes, the mouse, resizes and speech in any order, beside a plain model of the text.
+
+`EDITOR_FUZZ_CASES=20000 pytest tests/stt_tui/test_editor_fuzz.py` runs longer.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stt_tui.document import Document
+from stt_tui.graphemes import text_columns, without_controls
+from stt_tui.keys import KEYS, MOVES, SELECTING, Command
+from stt_tui.lines import Change, Lines, Position
+from stt_tui.terminal import PASTE_BEGINS, PASTE_ENDS, Terminal
+from tests.stt_tui.test_terminal_input import Clock
+from tests.support.tui_screens import Desk
+from tests.support.tui_texts import PIECES, borders, mixed_ends, texts
+
+CASES = int(os.environ.get("EDITOR_FUZZ_CASES", "150"))
+
+
+@dataclass
+class Model:
+    """What a plain string says about the text after one input."""
+
+    text: str
+    start: int  # of the selection, or the cursor
+    end: int
+    end_of_line: str  # for a line break put in here
+
+    @classmethod
+    def of(cls, desk: Desk) -> Model:
+        document = desk.editor.document
+        start, end = document.selection or (document.cursor, document.cursor)
+        first, last = (len(document.lines.between(Position(0, 0), each)) for each in (start, end))
+        return cls(document.text(), first, last, document.lines.end_at(start.line))
+
+    def put(self, text: str) -> str:
+        """Return the text once this is typed or pasted."""
+        lines = without_controls(text.replace("\r\n", "\n").replace("\r", "\n"))
+        return self._put(lines.replace("\n", self.end_of_line)) if lines else self.text
+
+    def _put(self, text: str) -> str:
+        return self.text[: self.start] + text + self.text[self.end :]
+
+    def erase(self, before: bool) -> str:
+        if self.start != self.end:
+            return self._put("")
+        lines = Lines(self.text)
+        edges = sorted({len(lines.between(Position(0, 0), each)) for each in _borders(lines)})
+        place = edges.index(self.start)
+        if before:
+            return self.text[: edges[max(0, place - 1)]] + self.text[self.start :]
+        return self.text[: self.start] + self.text[edges[min(len(edges) - 1, place + 1)] :]
+
+
+def _borders(lines: Lines) -> list[Position]:
+    return [Position(line, offset) for line in range(len(lines)) for offset in borders(lines[line])]
+
+
+class Machine:
+    def __init__(self, text: str) -> None:
+        self.desk = Desk(text)
+        self.journal = list[tuple[Change, str]]()
+        self.first = text
+        self.seen = {text}
+        self.desk.editor.document.follow(self._follow)
+        self.terminal = Terminal(self.desk.editor.paste)
+        self.clock = Clock()
+
+    def apply(self, action: Callable[[Machine], None]) -> None:
+        action(self)
+        self.check()
+
+    def _follow(self, change: Change, put: str) -> None:
+        self.journal.append((change, put))
+        self.seen.add(self.desk.text)
+
+    def check(self) -> None:
+        document = self.desk.editor.document
+        for position in (document.cursor, *(document.selection or ())):
+            assert position.offset in borders(document.lines[position.line])
+        canvas = self.desk.screen.render(self.desk.size)
+        rows = [b"".join(run[2] for run in row).decode() for row in canvas.content()]
+        assert len(rows) == self.desk.size[1]
+        for row in rows:
+            assert text_columns(row) == self.desk.size[0]
+            assert not any(unicodedata.category(each) == "Cc" for each in row)
+        if canvas.cursor is not None:
+            assert 0 <= canvas.cursor[0] < self.desk.size[0]
+            assert 0 <= canvas.cursor[1] < self.desk.size[1]
+
+    def check_journal(self) -> None:
+        """What followed the changes has the text too."""
+        replayed = Lines(self.first)
+        for change, put in self.journal:
+            replayed.replace(change.start, change.end, put)
+        assert replayed.text() == self.desk.text
+
+
+def key(name: str) -> Callable[[Machine], None]:
+    def act(machine: Machine) -> None:
+        model = Model.of(machine.desk)
+        machine.desk.press(name)
+        text = machine.desk.text
+        match KEYS.get(name):
+            case Command.BREAK_LINE:
+                assert text == model.put("\n")
+            case Command.TAB:
+                assert text == model.put("\t")
+            case Command.ERASE_BEFORE | Command.ERASE_AFTER as command:
+                assert text == model.erase(command is Command.ERASE_BEFORE)
+            case Command.UNDO | Command.REDO:
+                assert text in machine.seen
+            case _:
+                assert text == (model.put(without_controls(name)) if len(name) == 1 else model.text)
+
+    return act
+
+
+def paste(text: str) -> Callable[[Machine], None]:
+    def act(machine: Machine) -> None:
+        expected = Model.of(machine.desk).put(text)
+        machine.desk.editor.paste(text)
+        assert machine.desk.text == expected
+
+    return act
+
+
+def mouse(event: str, button: int, column: int, row: int) -> Callable[[Machine], None]:
+    def act(machine: Machine) -> None:
+        text = machine.desk.text
+        machine.desk.mouse(event, column, row, button)
+        assert machine.desk.text == text
+
+    return act
+
+
+def resize(columns: int, rows: int) -> Callable[[Machine], None]:
+    def act(machine: Machine) -> None:
+        machine.desk.size = (columns, rows)
+
+    return act
+
+
+def speak(event: str, utterance: int, said: str) -> Callable[[Machine], None]:
+    def act(machine: Machine) -> None:
+        dictation, before = machine.desk.editor.dictation, machine.desk.text
+        match event:
+            case "begin":
+                dictation.begin((0, utterance))
+            case "hear":
+                dictation.hear((0, utterance), said)
+            case "drop":
+                dictation.drop((0, utterance))
+            case "give up":
+                dictation.give_up(0)
+                return  # several go in
+            case "settle":
+                put = dictation.settle((0, utterance), said)
+                after = machine.desk.text
+                assert any(after == before[:at] + put + before[at:] for at in range(len(before) + 1))
+                return
+        assert machine.desk.text == before
+
+    return act
+
+
+def receive(codes: bytes) -> Callable[[Machine], None]:
+    """Have bytes come from the terminal, as what it is or as garbage."""
+
+    def act(machine: Machine) -> None:
+        screen, size = machine.desk.screen, machine.desk.size
+
+        def hand_on(keys: list[object], _raw: object) -> None:
+            for each in keys:
+                if isinstance(each, str):
+                    screen.keypress(size, each)
+                else:
+                    assert isinstance(each, tuple)
+                    event, button, column, row = each
+                    screen.mouse_event(size, event, button, column, row, True)
+
+        pending = [*machine.terminal._partial_codes, *codes]
+        machine.terminal._partial_codes = []
+        machine.terminal.parse_input(machine.clock, hand_on, pending)
+        machine.clock.pass_time()
+
+    return act
+
+
+characters = st.one_of(st.characters(), st.sampled_from([each for piece in PIECES for each in piece]))
+keys = st.one_of(st.sampled_from([*KEYS, *MOVES, *SELECTING, "f12", "meta x", "<0>"]), characters)
+places = st.one_of(st.integers(-1, 50), st.sampled_from([-(2**40), 2**40]))
+sequences = st.one_of(
+    st.binary(max_size=12),
+    st.sampled_from(
+        [PASTE_BEGINS, PASTE_ENDS, b"\x1b", b"\x1b[M\xff\xff\xff", b"\x1b[<", b"\xc2", b"\x9b", b"\xed\xa0\x80"]
+    ),
+    st.tuples(st.integers(-1, 200), places, places, st.sampled_from("Mm")).map(
+        lambda each: f"\x1b[<{each[0]};{each[1]};{each[2]}{each[3]}".encode()
+    ),
+    texts.map(str.encode),
+)
+actions = st.one_of(
+    keys.map(key),
+    keys.map(key),
+    st.one_of(texts, mixed_ends, st.text(max_size=10)).map(paste),
+    st.tuples(st.sampled_from(["press", "drag", "release"]), st.integers(0, 5), places, places).map(
+        lambda each: mouse(*each)
+    ),
+    st.tuples(st.integers(1, 60), st.integers(1, 12)).map(lambda each: resize(*each)),
+    st.tuples(
+        st.sampled_from(["begin", "hear", "settle", "drop", "give up"]),
+        st.integers(0, 3),
+        st.one_of(texts, st.text(max_size=8)),
+    ).map(lambda each: speak(*each)),
+    st.lists(sequences, max_size=6).map(b"".join).map(receive),
+)
+
+
+@settings(max_examples=CASES, deadline=None)
+@given(mixed_ends, st.lists(actions, max_size=40))
+def test_any_input_in_any_order_leaves_the_text_that_a_plain_model_says(
+    text: str, inputs: list[Callable[[Machine], None]]
+) -> None:
+    machine = Machine(text)
+    for action in inputs:
+        machine.apply(action)
+    machine.check_journal()
+    document = machine.desk.editor.document
+    last = _all(document.redo, document)
+    assert _all(document.undo, document) == text
+    assert _all(document.redo, document) == last
+
+
+def _all(step: Callable[[], bool], document: Document) -> str:
+    """Take the step until there is none; return the text."""
+    while step():
+        pass
+    return document.text()

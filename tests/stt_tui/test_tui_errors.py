@@ -1,0 +1,110 @@
+"""Errors of the editor's own, on a terminal: a sentence, the terminal as it was, and the text in the journal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stt_tui.app import MAX_ERRORS
+from stt_tui.journal import left_behind
+
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from stt_client.events import StreamOptions
+from stt_tui.app import Work, run
+from stt_tui.dictation_controller import Means
+
+def boom(*_):
+    raise RuntimeError("boom")
+
+work = Work(None, "", StreamOptions(), None, False, Path(sys.argv[1]))
+outcome = asyncio.run(run(work, Means(boom, boom)))
+print("said:", outcome.farewell, outcome.failure)
+"""
+F1 = b"\x1bOP"
+PATIENCE_S = 60.0
+
+
+class Child:
+    """An editor in which nothing can be opened, on a terminal of its own."""
+
+    def __init__(self, state: Path) -> None:
+        self._terminal, inside = pty.openpty()
+        termios.tcsetwinsize(inside, (10, 120))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(state)],
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            env={**os.environ, "TERM": "xterm"},
+            start_new_session=True,
+        )
+        os.close(inside)
+        self.output = ""
+
+    def send(self, keys: bytes) -> None:
+        os.write(self._terminal, keys)
+
+    def until(self, *parts: str) -> None:
+        """Read what it writes until the parts are there, one after the other.
+
+        Raises:
+            AssertionError: when it does not come.
+        """
+        wanted = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
+        while not wanted.search(self.output):
+            ready = select.select([self._terminal], [], [], PATIENCE_S)[0]
+            assert ready, self.output
+            self.output += os.read(self._terminal, 65_536).decode(errors="replace")
+
+    def wait(self) -> int:
+        return self._process.wait(PATIENCE_S)
+
+    def close(self) -> None:
+        os.close(self._terminal)
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Child]:
+    started = Child(tmp_path)
+    try:
+        started.until("F1 record")
+        yield started
+    finally:
+        started.close()
+
+
+def test_an_error_of_ours_is_a_sentence_and_the_editor_goes_on(child: Child, tmp_path: Path) -> None:
+    child.send(F1)
+    child.until("An error in stt-tui itself (RuntimeError: boom)")
+    child.send(b"typed\x11")
+    child.until("said: What is not saved is kept")
+    assert child.wait() == 0
+    assert [left.text for left in left_behind(tmp_path / "journals", None)] == ["typed"]
+    assert "boom" in (tmp_path / "last-error.txt").read_text()
+
+
+def test_many_errors_end_the_editor_with_a_sentence_and_the_text_is_kept(child: Child, tmp_path: Path) -> None:
+    child.send(b"typed")
+    for _ in range(MAX_ERRORS):
+        child.output = ""
+        child.send(F1)
+        child.until("○ opening", "○ off  An error in stt-tui itself (RuntimeError: boom)")
+    child.send(F1)
+    child.until("said: What is not saved is kept")
+    child.until("An error in stt-tui itself (RuntimeError: boom); please report ")
+    assert child.wait() == 0
+    assert "Traceback" not in child.output
+    assert [left.text for left in left_behind(tmp_path / "journals", None)] == ["typed"]

@@ -1,0 +1,250 @@
+"""What is not saved outlives its session: every change of it, and what was being said."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stt_tui.document import Document
+from stt_tui.journal import LEAST_REWRITE_BYTES, MAX_LEFT, STUCK, SUFFIX, Journal, left_behind, remove_oldest
+from stt_tui.layout import Ghost
+from stt_tui.lines import Position
+from tests.support.full_disk import limited_file_size
+from tests.support.tui_texts import texts
+
+
+@contextmanager
+def journal_of(document: Document, folder: Path, file: str | None = None) -> Iterator[Journal]:
+    warnings = list[str]()
+    journal = Journal(folder, file, document, warnings.append)
+    yield journal
+    journal.close()
+    assert warnings == []
+
+
+def left(folder: Path, file: str | None = None) -> list[str]:
+    return [each.text for each in left_behind(folder, file)]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(texts, st.lists(st.one_of(texts, st.sampled_from(["undo", "erase", "left"]))))
+def test_what_is_left_is_the_text_as_it_was_last(tmp_path: Path, text: str, actions: list[str]) -> None:
+    for path in tmp_path.iterdir():
+        path.unlink()
+    document = Document(text)
+    with journal_of(document, tmp_path):
+        document.type("begin")
+        for action in actions:
+            match action:
+                case "undo":
+                    document.undo()
+                case "erase":
+                    document.erase_before()
+                case "left":
+                    document.move(Position(0, document.cursor.offset // 2))
+                case _:
+                    document.paste(action)
+    assert left(tmp_path) == [document.text()]
+
+
+def test_a_text_that_was_not_changed_leaves_nothing(tmp_path: Path) -> None:
+    with journal_of(Document("One."), tmp_path) as journal:
+        journal.say([])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_saved_text_leaves_nothing_and_what_comes_after_it_all(tmp_path: Path) -> None:
+    document = Document()
+    with journal_of(document, tmp_path) as journal:
+        document.type("saved")
+        journal.forget()
+    assert list(tmp_path.iterdir()) == []
+    with journal_of(document, tmp_path) as journal:
+        document.type(" and")
+        journal.forget()
+        document.type(" more")
+    assert left(tmp_path) == ["saved and more"]
+
+
+def test_what_was_being_said_is_put_in_where_it_was_shown(tmp_path: Path) -> None:
+    document = Document()
+    with journal_of(document, tmp_path) as journal:
+        journal.say([Ghost(Position(0, 0), "Said")])
+        document.type("Typed.")
+        journal.say([Ghost(Position(0, 6), " Said so far")])
+    assert left(tmp_path) == ["Typed. Said so far"]
+
+
+def test_a_journal_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    document = Document()
+    with journal_of(document, tmp_path / "journals"):
+        document.type("secret")
+    (path,) = (tmp_path / "journals").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_journal_in_use_is_not_left_behind(tmp_path: Path) -> None:
+    document, other = Document(), Document()
+    with journal_of(other, tmp_path):
+        other.type("left")
+    with journal_of(document, tmp_path) as journal:
+        document.type("in use")
+        (earlier,) = (each for each in left_behind(tmp_path, None) if each.text == "left")
+        journal.drop(earlier)
+    assert left(tmp_path) == ["in use"]
+
+
+def test_a_line_that_was_being_written_is_passed_over(tmp_path: Path) -> None:
+    document = Document()
+    with journal_of(document, tmp_path):
+        document.type("One.")
+        document.type(" Two.")
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-8])
+    assert left(tmp_path) == ["One."]
+
+
+def test_what_is_no_journal_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / f"broken{SUFFIX}").write_bytes(b"\x00{")
+    (tmp_path / f"empty{SUFFIX}").touch()
+    for number, text in enumerate(["[1]", "7", '{"text": 5, "file": null}', '{"text": "a"}']):
+        (tmp_path / f"{number}{SUFFIX}").write_text(f"{text}\n")
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "damaged", ["[1]", "{", '{"put": 5, "from": [0, 0], "to": [0, 0]}', '{"said": [[0]]}', '{"said": 1}', "\x00"]
+)
+def test_a_damaged_change_costs_no_more_than_what_came_after_it(tmp_path: Path, damaged: str) -> None:
+    document = Document()
+    with journal_of(document, tmp_path):
+        document.type("One.")
+        document.type(" Two.")
+    (path,) = tmp_path.iterdir()
+    path.write_text(f"{path.read_text()}{damaged}\n")
+    assert left(tmp_path) == ["One. Two."]
+
+
+def test_a_journal_is_offered_to_its_file_only(tmp_path: Path) -> None:
+    document = Document()
+    with journal_of(document, tmp_path, "/notes.txt"):
+        document.type("One.")
+    assert (left(tmp_path), left(tmp_path, "/notes.txt")) == ([], ["One."])
+
+
+def test_the_newest_is_offered_first_and_the_oldest_go(tmp_path: Path) -> None:
+    for number in range(MAX_LEFT + 2):
+        path = tmp_path / f"{number}{SUFFIX}"
+        path.write_text(json.dumps({"text": str(number), "file": None}) + "\n")
+        os.utime(path, (number, number))
+    assert remove_oldest(tmp_path) == 2
+    assert left(tmp_path) == [str(number) for number in range(MAX_LEFT + 1, 1, -1)]
+
+
+def test_a_journal_that_goes_while_one_looks_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / f"gone{SUFFIX}").symlink_to(tmp_path / "nowhere")
+    assert (remove_oldest(tmp_path), left(tmp_path)) == (0, [])
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_what_is_taken_over_goes_only_once_it_is_written_here(tmp_path: Path, works: bool) -> None:
+    document = Document()
+    with journal_of(document, tmp_path / "old"):
+        document.type("One.")
+    (old,) = left_behind(tmp_path / "old", None)
+    if not works:
+        (tmp_path / "new").touch()
+    document = Document()
+    journal = Journal(tmp_path / "new", None, document, lambda _: None)
+    document.replace_all(old.text)
+    journal.take_over(old)
+    journal.close()
+    assert (left(tmp_path / "old"), left(tmp_path / "new")) == (([], ["One."]) if works else (["One."], []))
+
+
+def test_a_journal_stays_small_however_long_one_works(tmp_path: Path) -> None:
+    document = Document()
+    with journal_of(document, tmp_path):
+        for _ in range(200):
+            document.paste("x" * 20_000)
+            document.undo()
+        document.type("end")
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_size <= LEAST_REWRITE_BYTES + 100_000
+    assert left(tmp_path) == ["end"]
+
+
+def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "journals").write_text("a file is in the way")
+    document, warnings = Document(), list[str]()
+    journal = Journal(tmp_path / "journals", None, document, warnings.append)
+    document.type("a")
+    journal.close()
+    assert warnings == ["The journal cannot be written: File exists."]
+
+
+@pytest.mark.parametrize("changes", [1, 3])
+def test_a_disk_that_works_again_gets_all(tmp_path: Path, changes: int) -> None:
+    (tmp_path / "journals").write_text("a file is in the way")
+    document, warnings = Document(), list[str]()
+    journal = Journal(tmp_path / "journals", None, document, warnings.append)
+    for _ in range(changes):
+        document.type("a")
+    while not warnings:
+        pass
+    (tmp_path / "journals").unlink()
+    document.type("b")
+    journal.close()
+    assert left(tmp_path / "journals") == ["a" * changes + "b"]
+
+
+async def test_a_journal_that_is_complete_has_all_of_it_on_disk(tmp_path: Path) -> None:
+    document = Document("a\r\nb\n")
+    journal = Journal(tmp_path, None, document, lambda _: None)
+    assert (await journal.complete(), left(tmp_path)) == ("", [])
+    document.type("One.")
+    assert await journal.complete() == ""
+    assert journal.close() == ""
+    assert left(tmp_path) == ["One.a\r\nb\n"]
+
+
+async def test_a_journal_says_why_it_is_not_complete_until_it_is(tmp_path: Path) -> None:
+    (tmp_path / "journals").write_text("a file is in the way")
+    document = Document()
+    journal = Journal(tmp_path / "journals", None, document, lambda _: None)
+    document.type("a")
+    for _ in range(2):
+        assert await journal.complete() == "File exists"
+    (tmp_path / "journals").unlink()
+    assert await journal.complete() == ""
+    assert journal.close() == ""
+    assert left(tmp_path / "journals") == ["a"]
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
+    document = Document()
+    journal = Journal(tmp_path, None, document, lambda _: None)
+    with limited_file_size(4_096):
+        document.paste("x" * 10_000)
+        document.type("y")
+        assert journal.close() == "File too large"
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_disk_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    answers = Event()
+    journal = Journal(tmp_path, None, Document(), lambda _: None)
+    journal._work.put(answers.wait)  # type: ignore[arg-type]
+    assert await journal.complete(timeout_s=0) == STUCK
+    assert journal.close(timeout_s=0) == STUCK
+    answers.set()
+    assert journal.close() == ""

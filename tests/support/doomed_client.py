@@ -1,0 +1,24 @@
+"""A client that is killed: it speaks, tells its stream's id once an utterance is open, and waits for its end."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from benchmarks.recorded import RECORDINGS
+from tests.support.wire_client import Call, config, connected
+
+
+async def main(address: str, name: str) -> None:
+    (recording,) = (recording for recording in RECORDINGS if recording.name == name)
+    async with connected(address) as stub:
+        call = Call(stub)
+        await call.send(config())
+        await call.say(recording.pcm())
+        await call.until("speech_started")
+        print(call.responses[0].started.stream_id, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

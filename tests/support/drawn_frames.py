@@ -1,0 +1,46 @@
+"""Speech drawn a character a frame, and what the segmenter decides about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stt_service.vad.segmenter import Segmenter
+from stt_service.vad.types import Decision, Ended, Hangover, Quiet, Resumed, SegmenterConfig, Started
+
+# # is speech, o fainter speech, + weak speech, - a trace of it, . is silent.
+PROBABILITY = {"#": 0.99, "o": 0.7, "+": 0.5, "-": 0.2, ".": 0.0}
+SIGN = {Started: "^", Hangover: "h", Resumed: "r", Ended: "$", Quiet: "q", type(None): "."}
+CONFIG = SegmenterConfig(
+    onset=3, hangover=4, min_length=0, max_length=60, pre_roll=2, trail=2, enter=0.95, leave=0.35, trace=0.1
+)
+
+
+def run(audio: str, config: SegmenterConfig = CONFIG, levels: str = "") -> list[Decision | None]:
+    """Feed a drawing; `levels` draws each frame's energy as a digit. After a cut the frames behind it come again."""
+    energies = [float(level) for level in levels] or [0.0] * len(audio)
+    return step_through(Segmenter(config), [PROBABILITY[sign] for sign in audio], energies)
+
+
+def step_through(
+    segmenter: Segmenter, probabilities: Sequence[float], energies: Sequence[float] = ()
+) -> list[Decision | None]:
+    """Have the segmenter take the frames from where it is to the end of what is drawn."""
+    decisions: list[Decision | None] = []
+    while (frame := segmenter.frame) < len(probabilities):
+        decisions.append(segmenter.step(probabilities[frame], energies[frame] if energies else 0.0))
+    return decisions
+
+
+def drawn(decisions: list[Decision | None]) -> str:
+    return "".join(SIGN[type(decision)] for decision in decisions)
+
+
+def ends(decisions: list[Decision | None]) -> list[Ended]:
+    """Return the utterances that ended."""
+    return [decision for decision in decisions if isinstance(decision, Ended)]
+
+
+def fed(audio: str, config: SegmenterConfig = CONFIG) -> Segmenter:
+    segmenter = Segmenter(config)
+    step_through(segmenter, [PROBABILITY[sign] for sign in audio])
+    return segmenter

@@ -1,0 +1,21 @@
+"""An engine that is let from the start, and keeps the beams that it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stt_service.whisper.types import Transcript, Window
+from tests.support.held_server import HeldEngine
+
+
+class Hearing(HeldEngine):
+    """Says the name of each stream at once."""
+
+    def __init__(self, *, multilingual: bool = True) -> None:
+        super().__init__(multilingual=multilingual)
+        self.beams: list[int] = []
+        self.release()
+
+    def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
+        self.beams += [window.options.beam_size for window in windows]
+        return super().transcribe(windows)

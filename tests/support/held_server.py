@@ -1,0 +1,93 @@
+"""A whole server in this process whose engine waits until it is let: its texts are the names of its streams."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from stt_service.access.credentials import accesses
+from stt_service.errors import ModelNotFound
+from stt_service.models.devices import Device
+from stt_service.models.loader import Models, Names, Plan, SelfTest
+from stt_service.models.startup import Prepared
+from stt_service.rpc.health import State
+from stt_service.server import Server
+from stt_service.settings.schema import Parameters
+from tests.support.held_engine import Engine
+
+if TYPE_CHECKING:
+    from stt_service.models.registry import Loader
+    from stt_service.whisper import engine
+
+
+class HeldEngine(Engine):
+    """The engine's face, as the server knows it."""
+
+    compute_type = "int8"
+
+    def __init__(self, *, multilingual: bool = True) -> None:
+        super().__init__()
+        self.multilingual = multilingual
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def no_other(name: str) -> HeldEngine:
+    raise ModelNotFound(f"{name} is nowhere to be had.")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLoader:
+    """Loads by name, and takes every model for one that works."""
+
+    load: Callable[[str], HeldEngine]
+
+    async def check(self, name: str) -> Path:
+        return Path(name)
+
+    def open(self, name: str, folder: Path) -> HeldEngine:
+        return self.load(name)
+
+
+def prepared(held: HeldEngine, load: Callable[[str], HeldEngine] = no_other) -> Prepared:
+    """Return what a start would come to with this engine."""
+    model = cast("engine.Engine", held)
+    models = Models(Names("base", "base"), model, model, Plan(workers=1, places=1, threads=1))
+    device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
+    return Prepared(device, models, SelfTest(0.6, 0.15), cast("Loader", HeldLoader(load)))
+
+
+@asynccontextmanager
+async def serving(
+    held: HeldEngine,
+    max_streams: int,
+    data_port: int = 0,
+    load: Callable[[str], HeldEngine] = no_other,
+    more: Mapping[str, object] = MappingProxyType({}),
+    now: Callable[[], float] = time.time,
+) -> AsyncIterator[Server]:
+    """Have a server with this engine; it is drained at the end, if it was not before."""
+    language = "ru" if held.multilingual else "en"
+    ports = {"data_port": data_port, "control_port": 0, "metrics_port": 0}
+    parameters = Parameters.model_validate({**ports, "max_streams": max_streams, "language": language, **more})
+    server = Server(parameters, accesses(parameters, now))
+    await server.start()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(server.serve(prepared(held, load)))
+        while server.state is not State.SERVING:  # noqa: ASYNC110  (it tells nobody but health)
+            await asyncio.sleep(0)
+        try:
+            yield server
+        finally:
+            held.release()
+            await server.drain()
+            running.cancel()

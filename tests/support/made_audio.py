@@ -1,0 +1,45 @@
+"""Recordings in real formats, made where a test needs them, and an ear that keeps what a source tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+
+from stt_client.events import AudioFormat
+
+
+class Ear:
+    """Keeps what a source tells."""
+
+    def __init__(self) -> None:
+        self.warnings = list[str]()
+        self.heard_ms = 0.0
+
+    def warn(self, sentence: str) -> None:
+        self.warnings.append(sentence)
+
+    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
+        self.heard_ms += audio_format.duration_ms(len(chunk))
+
+
+def encode(
+    path: Path, codec: str = "pcm_s16le", rate_hz: int = 16_000, layout: str = "mono", seconds: float = 2
+) -> Path:
+    """Write a tone."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate_hz, layout=layout)
+        assert isinstance(stream, av.AudioStream)
+        channels = stream.codec_context.layout.nb_channels
+        tone = 0.3 * np.sin(2 * np.pi * 300 / rate_hz * np.arange(round(seconds * rate_hz)))
+        samples = np.repeat((tone * 32_767).astype(np.int16), channels).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+        frame.sample_rate = rate_hz
+        resampler = av.AudioResampler(
+            stream.codec_context.format, layout, rate_hz, frame_size=stream.codec_context.frame_size or 1024
+        )
+        for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+            for packet in stream.encode(part):
+                container.mux(packet)
+    return path

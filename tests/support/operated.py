@@ -1,0 +1,57 @@
+"""A server in this process with a client and an operator; its engines say the names of streams."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from stt.v1 import stt_pb2
+
+from stt_service.errors import ModelNotFound
+from stt_service.server import Server
+from tests.support.held_server import HeldEngine, serving
+from tests.support.operator_client import Stub, operator
+from tests.support.wire_client import Call, Request, connected
+from tests.support.wire_client import Stub as Speech
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """A server with a client and an operator."""
+
+    server: Server
+    control: Stub
+    speech: Speech
+
+    async def opened(self, name: str) -> Call:
+        """Open a stream whose texts will all be this name; return once it is listed."""
+        call = Call(self.speech)
+        settings = stt_pb2.Settings(language="en", initial_prompt=name)
+        await call.send(Request(config=stt_pb2.StreamingConfig(settings=settings, client_id=name)))
+        await call.until("started")
+        await call.sync()
+        return call
+
+    async def model_of(self, name: str) -> str:
+        """Return the model that a stream gets which is opened now."""
+        call = await self.opened(name)
+        await call.end()
+        return call.responses[0].started.model
+
+
+@asynccontextmanager
+async def operated(
+    engine: HeldEngine, max_streams: int = 4, others: Mapping[str, HeldEngine] | None = None
+) -> AsyncIterator[Operated]:
+    def load(name: str) -> HeldEngine:
+        if others is None or name not in others:
+            raise ModelNotFound(f"{name} is nowhere to be had.")
+        return others[name]
+
+    async with (
+        serving(engine, max_streams, load=load) as server,
+        operator(server.control.address) as control,
+        connected(server.data.address) as speech,
+    ):
+        yield Operated(server, control, speech)

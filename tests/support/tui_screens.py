@@ -1,0 +1,81 @@
+"""An editor with hands and a screen, as rows of text; no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stt_tui.editor import Editor
+from stt_tui.input_handler import Hands
+from stt_tui.keys import Command
+from stt_tui.screen import EditorScreen
+from stt_tui.status import Status
+
+
+class Desk:
+    """What a person has before them; time is `now`."""
+
+    def __init__(self, text: str = "", columns: int = 40, rows: int = 10) -> None:
+        self.size = (columns, rows)
+        self.now = 0.0
+        self.copied = list[str]()
+        self.ordered = list[Command]()
+        self.editor = Editor(text)
+        self.status = Status()
+        orders = (Command.RECORD, Command.COPY_ALL, Command.QUIT, Command.SAVE, Command.RESTORE, Command.DISCARD)
+        self.hands = Hands(
+            self.editor, {order: self._order(order) for order in orders}, self.copied.append, lambda: self.now
+        )
+        self.screen = EditorScreen(self.editor, lambda: self.status, self.hands)
+
+    def _order(self, command: Command) -> Callable[[], None]:
+        return lambda: self.ordered.append(command)
+
+    def press(self, *keys: str) -> None:
+        """Press keys, drawing after each as the real one does; text is typed by characters."""
+        for key in keys:
+            self.screen.render(self.size)
+            self.screen.keypress(self.size, key)
+
+    def type(self, text: str) -> None:
+        self.press(*text)
+
+    def mouse(self, event: str, column: int, row: int, button: int = 1) -> None:
+        self.screen.render(self.size)
+        self.screen.mouse_event(self.size, f"mouse {event}", button, column, row, True)
+
+    def click(self, column: int, row: int) -> None:
+        self.mouse("press", column, row)
+        self.mouse("release", column, row, 0)
+
+    def rows(self) -> list[str]:
+        """Return the rows of the text as a terminal would copy them."""
+        return [row.rstrip() for row in self.screen.render(self.size).decoded_text[:-1]]
+
+    def text_rows(self) -> list[str]:
+        """Return the rows down to the last one that has text."""
+        rows = self.rows()
+        while rows and not rows[-1]:
+            rows.pop()
+        return rows
+
+    @property
+    def status_row(self) -> str:
+        return self.screen.render(self.size).decoded_text[-1].rstrip()
+
+    @property
+    def cursor(self) -> tuple[int, int] | None:
+        cursor: tuple[int, int] | None = self.screen.render(self.size).cursor
+        return cursor
+
+    def styled(self, style: str) -> str:
+        """Return all that is drawn in the style."""
+        rows = self.screen.render(self.size).content()
+        return "".join(text.decode() for row in rows for name, _, text in row if name == style)
+
+    @property
+    def text(self) -> str:
+        return self.editor.document.text()
+
+    @property
+    def selected(self) -> str:
+        return self.editor.document.selected_text()
