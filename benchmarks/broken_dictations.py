@@ -19,7 +19,7 @@ from benchmarks.recorded import RECORDINGS
 from benchmarks.service import Service
 from stt_client.client import recognize
 from stt_client.events import Connection, ConnectionState, Event, Final, StreamOptions, Suppressed
-from stt_client.recovery.retry import Patience
+from stt_client.recovery.retry import RetryPolicy
 
 # Cheap and quick to start; short utterances, also ones cut at the greatest length, so that breaks meet every kind of
 # seam. Decodes share batches as by default.
@@ -131,7 +131,7 @@ async def dictated(server: str, pcm: bytes, speed: float, told: Told | None = No
 
 async def recognized_from(server: str, source: AsyncIterator[bytes], told: Told) -> Told:
     """Stream the audio of the source; return the events."""
-    async for event in recognize(server, source, StreamOptions(partials=True), Patience(first_s=60)):
+    async for event in recognize(server, source, StreamOptions(partials=True), RetryPolicy(first_s=60)):
         told.take(event)
     return told
 

@@ -37,7 +37,7 @@ from stt_service.models.store import models_folder, resolve
 from stt_service.session.events import Decode
 from stt_service.session.session import Session, SessionConfig
 from stt_service.settings import environment
-from stt_service.settings.schema import FRAME_S, Parameters
+from stt_service.settings.schema import FRAME_S, ServerSettings
 from stt_service.vad.gate import Silero, silero_path, stream_vads
 
 BEAM_SIZE = 5
@@ -85,7 +85,7 @@ class Way:
         self.errors = sum(wrong, Errors(0, 0))
 
 
-def clips(pcm: bytes, parameters: Parameters) -> list[Clip]:
+def clips(pcm: bytes, parameters: ServerSettings) -> list[Clip]:
     """Return the stretches that our server gives to the decoder as finals."""
     live = parameters.live()
     vads = stream_vads(Silero(silero_path()), parameters)

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.recorded import RECORDINGS
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.models.store import models_folder, resolve
-from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.engine import Engine, Placement
 from stt_service.whisper.types import DecodeOptions, Transcript, Window
 
 SPEECH_TO_NOISE_DB = -9.0
@@ -91,7 +91,7 @@ def main() -> int:
     seen: list[set[tuple[str, float]]] = [set() for _ in chosen]
     print("| setting | decodes | windows with one text | and with one log probability |\n|---|---|---|---|")
     for name, (workers, run) in SETTINGS.items():
-        place = ModelPlace(resolve("base", models_folder("")), threads=1, workers=workers)
+        place = Placement(resolve("base", models_folder("")), threads=1, workers=workers)
         results = list(run(Engine(place), chosen, arguments.runs))
         for number, transcript in results:
             seen[number].add((transcript.text, transcript.average_log_probability))

@@ -43,12 +43,12 @@ from benchmarks.recorded import FOLDER
 from benchmarks.service import Service
 from benchmarks.usage import Usage
 from stt_service.evaluation.runner import transcribers
-from stt_service.evaluation.simulator import Crew, Player
+from stt_service.evaluation.simulator import SimulatedWorkers, Simulator
 from stt_service.models.devices import choose
 from stt_service.models.loader import compute_plan, load, names, usable_cores
 from stt_service.session.events import Final, Partial
 from stt_service.session.session import Session, SessionConfig
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from stt_service.vad.gate import Silero, silero_path, stream_vads
 
 CHUNK = RATE_HZ // 20  # samples a message
@@ -100,18 +100,18 @@ def streamed(settings: Mapping[str, str], language: str, pcm: Pcm) -> tuple[list
 
 def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[list[Shown], float]:
     """Return what a server on a machine slower by that factor would show, and the seconds of decoding."""
-    parameters = Parameters.model_validate({name.lower(): value for name, value in settings.items()})
+    parameters = ServerSettings.model_validate({name.lower(): value for name, value in settings.items()})
     device, _ = choose(parameters)
     plan = compute_plan(device, names(parameters, device), usable_cores())
     models = load(parameters, device, plan, lambda _: None)
-    crew = Crew(
+    crew = SimulatedWorkers(
         transcribers(models.finals, models.partials, parameters.language),
         lambda: slower * time.process_time() / plan.threads,
         plan.workers,
         plan.places,
     )
     session = Session(SessionConfig(parameters, parameters.live()), stream_vads(Silero(silero_path()), parameters))
-    replay = Player(session, crew).play(pcm.tobytes())
+    replay = Simulator(session, crew).play(pcm.tobytes())
     states = []
     for told in replay.told:
         match told.event:

@@ -18,10 +18,10 @@ import numpy as np
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
 from stt_service.audio.recordings import decoded
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from stt_service.vad.gate import GateConfig, Silero, StreamVad, gate_config, silero_path
 from stt_service.vad.segmenter import Segmenter
-from stt_service.vad.types import Decision, Ended, Endpoint, Quiet, SegmenterConfig, segmenter_config
+from stt_service.vad.types import Decision, Endpoint, LongSilence, SegmenterConfig, UtteranceEnded, segmenter_config
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
 SENSITIVITIES = (0.05, 0.5)
@@ -75,12 +75,12 @@ def hear(silero: Silero, frames: Frames, segmenting: SegmenterConfig, gate: Gate
         vad = StreamVad(silero, gate)
         for probability in _told(vad, frames[segmenter.frame :]):
             made.append(segmenter.step(probability, energies[segmenter.frame]))
-            if isinstance(made[-1], Ended | Quiet):
+            if isinstance(made[-1], UtteranceEnded | LongSilence):
                 break
         scored += vad.scored
     spent_s = time.perf_counter() - began_s
     decisions = tuple(each for each in [*made, segmenter.flush(Endpoint.END_OF_AUDIO)] if each is not None)
-    utterances = sum(isinstance(each, Ended) for each in decisions)
+    utterances = sum(isinstance(each, UtteranceEnded) for each in decisions)
     length_s = frames.size / SAMPLE_RATE_HZ
     return Heard(decisions, utterances, scored / len(frames), 1000 * spent_s / length_s)
 
@@ -108,7 +108,7 @@ def compare(name: str, frames: Frames, silero: Silero) -> bool:
     """Print a row for each sensitivity; tell whether all agree."""
     agree = True
     for sensitivity in SENSITIVITIES:
-        parameters = Parameters.model_validate({"silero_sensitivity": sensitivity})
+        parameters = ServerSettings.model_validate({"silero_sensitivity": sensitivity})
         segmenting = segmenter_config(parameters.live(), parameters)
         ungated = hear(silero, frames, segmenting, replace(gate_config(segmenting, 0), aggressiveness=None))
         row = f"{name[:38]:38} {frames.size / SAMPLE_RATE_HZ:7.1f} {sensitivity:5} {ungated.utterances:5}"

@@ -24,8 +24,8 @@ from benchmarks.recorded import pcm_of
 from benchmarks.service import Service
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.models.store import models_folder, resolve
-from stt_service.whisper.engine import Engine, ModelPlace
-from stt_service.whisper.hallucination import Evidence, verdict
+from stt_service.whisper.engine import Engine, Placement
+from stt_service.whisper.hallucination import SpeechStats, verdict
 from stt_service.whisper.types import DecodeOptions, Kind, Window
 
 MINUTES = 10
@@ -92,7 +92,7 @@ def decoded(engine: Engine, samples: Samples, language: str) -> tuple[Counter[st
                 window = samples[start : start + int(length_s * SAMPLE_RATE_HZ)]
                 options = DecodeOptions(language, beam_size=beam_size, kind=kind)
                 [transcript] = engine.transcribe([Window(window, options)])
-                reason = verdict(transcript, Evidence(length_s / 2, length_s))
+                reason = verdict(transcript, SpeechStats(length_s / 2, length_s))
                 reasons[reason.value if reason else "PASSED"] += 1
                 if reason is None:
                     past.append(f"{kind.name} {length_s} s: {transcript.text!r}, {transcript}")
@@ -104,7 +104,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", nargs="*", type=Path)
     sounds = [*noises(), *((path.stem, recording(path)) for path in parser.parse_args().recordings)]
-    engine = Engine(ModelPlace(resolve("base", models_folder(""))))
+    engine = Engine(Placement(resolve("base", models_folder(""))))
     failed = False
     print(
         "| sound | language | told in ten minutes | windows decoded directly: refused for, or passed |\n"

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.recorded import FOLDER, SAMPLE_RATE_HZ, pcm_of
 from benchmarks.words import Errors, errors, plain
 from stt_service.models.store import models_folder, resolve
-from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.engine import Engine, Placement
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
 from stt_service.whisper.types import Context, DecodeOptions, Transcript, Window
 
@@ -90,12 +90,12 @@ def main() -> int:
     parser.add_argument("--model", default="base")
     parser.add_argument("--language", default="en")
     options = parser.parse_args()
-    engine = Engine(ModelPlace(resolve(options.model, models_folder(os.environ.get("MODELS_DIR", ""))), threads=1))
+    engine = Engine(Placement(resolve(options.model, models_folder(os.environ.get("MODELS_DIR", ""))), threads=1))
     said = list(spoken(options.folder, options.language))
     print(f"{len(said)} utterances, {options.language}, {options.model}\n\n{HEADER}")
     missed = []
     for beam in BEAMS:
-        full, tailed = (row(engine, said, beam, context) for context in (Context.FULL, Context.TAILED))
+        full, tailed = (row(engine, said, beam, context) for context in (Context.FULL, Context.SHORT))
         print(full, tailed, sep="\n", flush=True)
         if tailed.errors.percent > full.errors.percent + BAR_POINTS:
             missed.append(f"MISSED: beam {beam}: {tailed.errors.percent - full.errors.percent:.2f} points worse.")

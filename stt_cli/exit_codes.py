@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import click
 
 from stt_cli.output.terminal import abandon_stdout
-from stt_client.errors import ClientError, Unreachable
+from stt_client.errors import ClientError, ConnectionFailedError
 from stt_client.sanitize import plain_lines, plain_message
 
 
-class NotReached(click.ClickException):
+class NotReachedError(click.ClickException):
     exit_code = 3
 
 
@@ -26,8 +26,8 @@ def failures() -> Iterator[None]:
     """Turn what goes wrong into a line on stderr and an exit code."""
     try:
         yield
-    except Unreachable as error:
-        raise NotReached(plain_message(str(error))) from error
+    except ConnectionFailedError as error:
+        raise NotReachedError(plain_message(str(error))) from error
     except ClientError as error:
         raise click.ClickException(plain_message(str(error))) from error
     except BrokenPipeError:  # as in `stt-cli recognize talk.wav | head -1`

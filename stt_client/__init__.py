@@ -9,7 +9,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from stt_client.errors import ClientError, ServiceError, SourceError, Unreachable
+from stt_client.errors import ClientError, ConnectionFailedError, ServiceError, SourceError
 from stt_client.events import (
     AudioFormat,
     Connection,
@@ -23,24 +23,25 @@ from stt_client.events import (
     Notice,
     Partial,
     Settings,
-    SettingsInForce,
+    SettingsUpdated,
     SpeechStarted,
     Started,
     StreamOptions,
     Suppressed,
     Word,
 )
-from stt_client.recovery.retry import Patience
+from stt_client.recovery.retry import RetryPolicy
 from stt_client.target import Target, Tls
 
 if TYPE_CHECKING:
     from stt_client.client import recognize
-    from stt_client.sync import recognized
+    from stt_client.sync import recognize_sync
 
 __all__ = [
     "AudioFormat",
     "ClientError",
     "Connection",
+    "ConnectionFailedError",
     "ConnectionState",
     "Encoding",
     "Event",
@@ -50,10 +51,10 @@ __all__ = [
     "Latency",
     "Notice",
     "Partial",
-    "Patience",
+    "RetryPolicy",
     "ServiceError",
     "Settings",
-    "SettingsInForce",
+    "SettingsUpdated",
     "SourceError",
     "SpeechStarted",
     "Started",
@@ -61,10 +62,9 @@ __all__ = [
     "Suppressed",
     "Target",
     "Tls",
-    "Unreachable",
     "Word",
     "recognize",
-    "recognized",
+    "recognize_sync",
 ]
 
 # gRPC's own resolver (c-ares) asks DNS only: it does not find hosts that mDNS, a VPN or other system sources know.

@@ -26,9 +26,9 @@ from stt_client.events import (
     Started,
     StreamOptions,
 )
-from stt_client.recovery.replay_buffer import Kept
-from stt_client.recovery.resume import Resumption
-from stt_client.recovery.retry import PATIENT, Patience, Retries, asks_to_wait
+from stt_client.recovery.replay_buffer import ReplayBuffer
+from stt_client.recovery.resume import ResumeTracker
+from stt_client.recovery.retry import PATIENT, RetryPolicy, RetryState, asks_to_wait
 from stt_client.target import Target, target_of
 from stt_client.transport import convert
 from stt_client.transport.stream import Requests, stream
@@ -41,7 +41,7 @@ async def recognize(
     server: str | Target,
     source: AsyncIterator[Input],
     options: StreamOptions = DEFAULT_OPTIONS,
-    patience: Patience = PATIENT,
+    patience: RetryPolicy = PATIENT,
 ) -> AsyncGenerator[Event, None]:
     """Recognise a dictation; yield what is said of it until nothing more is owed.
 
@@ -62,13 +62,13 @@ async def recognize(
 class _Dictation:
     """One source from its beginning to its end, over any number of streams."""
 
-    def __init__(self, target: Target, options: StreamOptions, patience: Patience) -> None:
+    def __init__(self, target: Target, options: StreamOptions, patience: RetryPolicy) -> None:
         convert.config_request(options)  # raises for settings that cannot be sent, before a server waits for them
         self._target = target
         self._options = options
-        self._kept = Kept(options.format, options.settings, patience.kept_s)
-        self._resumption = Resumption()
-        self._retries = Retries(patience, len(target.addresses), time.monotonic(), random.random)
+        self._kept = ReplayBuffer(options.format, options.settings, patience.kept_s)
+        self._resumption = ResumeTracker()
+        self._retries = RetryState(patience, len(target.addresses), time.monotonic(), random.random)
         self._turn = 0  # whose of the addresses it is
         self._ended_s: float | None = None  # when the source ended
         self._said_all = False  # on the present stream

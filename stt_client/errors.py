@@ -23,7 +23,7 @@ class SourceError(ClientError):
     """The audio cannot be had."""
 
 
-class NotAudio(SourceError):
+class UnsupportedAudioError(SourceError):
     """There is no sound in it that can be decoded."""
 
 
@@ -41,7 +41,7 @@ class ServiceError(ClientError):
         self.retry_after_s = retry_after_s  # when the server asks to be left alone for a while
 
 
-class Unreachable(ServiceError):
+class ConnectionFailedError(ServiceError):
     """Nothing that speaks gRPC, and lets us in, answers at the address."""
 
     def __init__(self, message: str) -> None:

@@ -162,7 +162,7 @@ class Notice(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsInForce(Event):
+class SettingsUpdated(Event):
     settings: Settings
 
 

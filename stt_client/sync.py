@@ -14,18 +14,18 @@ from typing import Any, TypeVar
 
 from stt_client.client import recognize
 from stt_client.events import DEFAULT_OPTIONS, Event, Input, StreamOptions
-from stt_client.recovery.retry import PATIENT, Patience
+from stt_client.recovery.retry import PATIENT, RetryPolicy
 from stt_client.target import Target
 from stt_client.threads import in_thread
 
 T = TypeVar("T")
 
 
-def recognized(
+def recognize_sync(
     server: str | Target,
     source: Iterable[Input],
     options: StreamOptions = DEFAULT_OPTIONS,
-    patience: Patience = PATIENT,
+    patience: RetryPolicy = PATIENT,
 ) -> Generator[Event, None, None]:
     """Yield what `stt_cli.recognize` yields. The source is read in a thread, and may block.
 

@@ -17,17 +17,17 @@ import click
 from stt_service import signals
 from stt_service.access import connection_limit, tokens
 from stt_service.access.credentials import accesses, add_token
-from stt_service.errors import StartFailed, SttError
+from stt_service.errors import StartupError, SttError
 from stt_service.evaluation.settings_grid import changed
 from stt_service.models import threads
 from stt_service.models.devices import choose
-from stt_service.models.loader import Names, compute_plan, load, load_model, names, place, self_test, usable_cores
-from stt_service.models.startup import Prepared
+from stt_service.models.loader import ModelNames, compute_plan, load, load_model, names, place, self_test, usable_cores
+from stt_service.models.startup import LoadedServer
 from stt_service.models.store import models_folder
 from stt_service.models.trial_runner import Loader, fetched
 from stt_service.server import Server
 from stt_service.settings import environment
-from stt_service.settings.schema import AUTO, Parameters
+from stt_service.settings.schema import AUTO, ServerSettings
 from stt_service.telemetry import banner, logs
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ def evaluate_command(audio: tuple[Path, ...], asked: tuple[str, ...], language: 
     from stt_service.evaluation import report as evaluation_report
     from stt_service.evaluation import runner
 
-    def run(parameters: Parameters) -> None:
+    def run(parameters: ServerSettings) -> None:
         own = [("LANGUAGE", language)] if language else []
         report = runner.evaluate(changed(parameters, own), audio, asked, lambda line: logs.say([line]))
         width = get_terminal_size((NO_TERMINAL_COLUMNS, 0)).columns
@@ -127,7 +127,7 @@ def evaluate_command(audio: tuple[Path, ...], asked: tuple[str, ...], language: 
     _run(run)
 
 
-def _run(action: Callable[[Parameters], object]) -> None:
+def _run(action: Callable[[ServerSettings], object]) -> None:
     """Do it with the settings; what fails for a known reason is one line and exit code 1."""
     code = 0
     try:
@@ -159,13 +159,13 @@ async def _download(model: str, models_dir: Path) -> Path:
     return await _Stopped().before(fetched(model, models_dir))
 
 
-async def _check(parameters: Parameters) -> None:
+async def _check(parameters: ServerSettings) -> None:
     stopped = _Stopped()
     prepared = await stopped.before(_prepare(parameters, accesses(parameters).warnings))
     logs.say(_self_tested(prepared, parameters))
 
 
-async def _serve(parameters: Parameters) -> None:
+async def _serve(parameters: ServerSettings) -> None:
     """Listen at once, serve when the models are loaded and tried, stop when told to."""
     connection_limit.raise_limit()
     stopped = _Stopped()
@@ -235,7 +235,7 @@ def _addresses(server: Server) -> list[str]:
     ]
 
 
-async def _prepare(parameters: Parameters, warnings: Sequence[str]) -> Prepared:
+async def _prepare(parameters: ServerSettings, warnings: Sequence[str]) -> LoadedServer:
     """Print the banner, load the models, try them. A cancellation leaves a thread that loads behind."""
     device, cuda = await threads.in_thread(partial(choose, parameters))
     named = names(parameters, device)
@@ -252,19 +252,19 @@ async def _prepare(parameters: Parameters, warnings: Sequence[str]) -> Prepared:
     models = await threads.in_thread(partial(load, parameters, device, plan, loading, load_one=load_one))
     logs.say([*banner.loaded(device, models), *banner.memory(cuda)])
     test = await threads.in_thread(partial(self_test, models, parameters, device))
-    return Prepared(device, models, test, Loader(models_dir, place(parameters, device, plan), loading))
+    return LoadedServer(device, models, test, Loader(models_dir, place(parameters, device, plan), loading))
 
 
-async def _fetch(parameters: Parameters, named: Names, models_dir: Path) -> None:
+async def _fetch(parameters: ServerSettings, named: ModelNames, models_dir: Path) -> None:
     """Fetch the models that are not there. Without REALTIME_MODEL=auto's own, `load` takes another one."""
     await fetched(named.finals, models_dir)
     try:
         await fetched(named.partials, models_dir)
-    except StartFailed as error:
+    except StartupError as error:
         if parameters.realtime_model != AUTO:
             raise
         logs.say([f"WARNING: {error}"])
 
 
-def _self_tested(prepared: Prepared, parameters: Parameters) -> Iterable[str]:
+def _self_tested(prepared: LoadedServer, parameters: ServerSettings) -> Iterable[str]:
     return banner.self_tested(prepared.test, prepared.models.names, prepared.carried, prepared.admitted(parameters))

@@ -26,23 +26,23 @@ class SttError(Exception):
     """The root of the tree."""
 
 
-class InvalidRequest(SttError):
+class InvalidRequestError(SttError):
     """The client sent what cannot be served."""
 
 
-class Unknown(SttError):
+class NotFoundError(SttError):
     """What the client names is not there."""
 
 
-class Untimely(SttError):
+class FailedPreconditionError(SttError):
     """It cannot be done as things stand."""
 
 
-class Unauthenticated(SttError):
+class UnauthenticatedError(SttError):
     """The client showed no token that holds. Whether it was none, a wrong one or another port's is not told."""
 
 
-class Overloaded(SttError):
+class ResourceExhaustedError(SttError):
     """The server has no room now."""
 
     def __init__(self, message: str, retry_after_s: float) -> None:
@@ -50,33 +50,33 @@ class Overloaded(SttError):
         self.retry_after_s = retry_after_s
 
 
-class Unavailable(SttError):
+class UnavailableError(SttError):
     """The server is loading or going away."""
 
 
-class TimedOut(SttError):
+class DeadlineExceededError(SttError):
     """The client kept the server waiting for too long."""
 
 
-class Terminated(SttError):
+class AbortedError(SttError):
     """An operator ended the stream."""
 
 
-class EngineFailed(SttError):
+class InferenceError(SttError):
     """A decode failed for a reason that is not the client's."""
 
 
-class StartFailed(SttError):
+class StartupError(SttError):
     """The server cannot start."""
 
 
-class InvalidSetting(StartFailed):
+class ConfigError(StartupError):
     """A setting has a value that will not do."""
 
 
-class ModelNotFound(StartFailed):
+class ModelNotFoundError(StartupError):
     """The weights of a model are nowhere to be had."""
 
 
-class InvalidModelError(StartFailed):
+class InvalidModelError(StartupError):
     """A model's files are damaged, or do not belong together."""

@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stt_service.errors import SttError
 from stt_service.settings import environment
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 
 TIMEOUT_S = 4.0  # below that of the images' health check, so that the reason is told
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}  # noqa: S104
@@ -37,7 +37,7 @@ def answer(environ: Mapping[str, str], env_file: Path | None = None) -> tuple[bo
         return False, str(error)
 
 
-def _by_grpc(host: str, parameters: Parameters) -> tuple[bool, str]:
+def _by_grpc(host: str, parameters: ServerSettings) -> tuple[bool, str]:
     try:
         with grpc.insecure_channel(f"{host}:{parameters.data_port}", options=NO_PROXY) as channel:
             told = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
@@ -46,7 +46,7 @@ def _by_grpc(host: str, parameters: Parameters) -> tuple[bool, str]:
     return told.status == SERVING, health_pb2.HealthCheckResponse.ServingStatus.Name(told.status)
 
 
-def _by_http(host: str, parameters: Parameters) -> tuple[bool, str]:
+def _by_http(host: str, parameters: ServerSettings) -> tuple[bool, str]:
     try:
         url = f"http://{host}:{parameters.metrics_port}/readyz"
         with build_opener(ProxyHandler({})).open(url, timeout=TIMEOUT_S) as told:

@@ -11,24 +11,24 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 from stt.v1 import control_pb2, control_pb2_grpc, stt_pb2, stt_pb2_grpc
 
-from stt_service.access.credentials import Accesses
+from stt_service.access.credentials import ServerCredentials
 from stt_service.control.servicer import Control, Working
-from stt_service.control.status import Looks
+from stt_service.control.status import StatusReporter
 from stt_service.models.devices import gpus
-from stt_service.models.registry import Shelf
-from stt_service.models.startup import Prepared
+from stt_service.models.registry import ModelRegistry
+from stt_service.models.startup import LoadedServer
 from stt_service.rpc.call_log import refused
-from stt_service.rpc.health import HEALTH_CHECK, Gate, State
-from stt_service.rpc.listener import Port, Where
+from stt_service.rpc.health import HEALTH_CHECK, ServingState, State
+from stt_service.rpc.listener import GrpcListener, ListenAddress
 from stt_service.rpc.metrics_http import MetricsPort
-from stt_service.rpc.request_reader import Bounds, Receiving
+from stt_service.rpc.request_reader import Bounds, RequestReader
 from stt_service.rpc.speech_servicer import Ready, SpeechToText
 from stt_service.rpc.status_mapping import DISCARD_S
 from stt_service.rpc.stream import GRACE_S
-from stt_service.rpc.stream_registry import LiveStreams
-from stt_service.scheduling.executor import Lane
-from stt_service.settings.runtime import LiveConfig
-from stt_service.settings.schema import Parameters
+from stt_service.rpc.stream_registry import StreamRegistry
+from stt_service.scheduling.executor import BatchExecutor
+from stt_service.settings.runtime import RuntimeConfig
+from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.telemetry.metrics import Metrics, watch_loop
 from stt_service.telemetry.resources import Usage
@@ -50,21 +50,27 @@ LINGER_S = 2 * DISCARD_S  # for the last statuses to go out before the server en
 class Server:
     """The ports: data for speech, control for operators. Each has health and reflection."""
 
-    def __init__(self, parameters: Parameters, accesses: Accesses) -> None:
+    def __init__(self, parameters: ServerSettings, accesses: ServerCredentials) -> None:
         self.metrics = Metrics(CollectorRegistry())
-        self._gate = Gate((SERVICE,), partial(refused, self.metrics))
-        self._config, self._streams, self._usage = LiveConfig(parameters), LiveStreams(), Usage()
+        self._gate = ServingState((SERVICE,), partial(refused, self.metrics))
+        self._config, self._streams, self._usage = RuntimeConfig(parameters), StreamRegistry(), Usage()
         bind, refused_here = parameters.server_bind, self.metrics.refused
         data, control = (
-            Where("DATA_PORT", bind, parameters.data_port),
-            Where("CONTROL_PORT", bind, parameters.control_port),
+            ListenAddress("DATA_PORT", bind, parameters.data_port),
+            ListenAddress("CONTROL_PORT", bind, parameters.control_port),
         )
         health = frozenset({HEALTH_CHECK})
-        self.data = Port(data, accesses.data, Receiving(DATA_MESSAGE_BYTES, health | ADMITTED, BOUNDS), refused_here)
-        self.control = Port(control, accesses.control, Receiving(CONTROL_MESSAGE_BYTES, health, BOUNDS), refused_here)
+        self.data = GrpcListener(
+            data, accesses.data, RequestReader(DATA_MESSAGE_BYTES, health | ADMITTED, BOUNDS), refused_here
+        )
+        self.control = GrpcListener(
+            control, accesses.control, RequestReader(CONTROL_MESSAGE_BYTES, health, BOUNDS), refused_here
+        )
         self._speech = SpeechToText(self._config, self._gate.admission, self._streams, self.metrics)
-        self._operated = Control(self._config, self._gate, self._streams, Looks(self._gate, self._usage, self.metrics))
-        watch = Where("METRICS_PORT", bind, parameters.metrics_port)
+        self._operated = Control(
+            self._config, self._gate, self._streams, StatusReporter(self._gate, self._usage, self.metrics)
+        )
+        watch = ListenAddress("METRICS_PORT", bind, parameters.metrics_port)
         self.watch = MetricsPort(watch, self.metrics.registry, lambda: self._gate.admission.unready)
         self.metrics.watch_admission(self._gate.admission)
         self.metrics.registry.register(GpuCollector(lambda: self._usage.gpus))
@@ -93,12 +99,12 @@ class Server:
         for port in self._ports:  # not before all are bound: one that was started has to be stopped
             await port.server.start()
 
-    async def serve(self, prepared: Prepared) -> None:
+    async def serve(self, prepared: LoadedServer) -> None:
         """Run the lane and serve until cancelled."""
         parameters = self._config.parameters
         plan = prepared.models.plan
-        lane = Lane(parameters.max_batch, plan.workers, apart=plan.apart, ran=self.metrics.ran)
-        shelf = Shelf(prepared.models, lane, prepared.loader, lambda: self._config.parameters.language)
+        lane = BatchExecutor(parameters.max_batch, plan.workers, apart=plan.apart, ran=self.metrics.ran)
+        shelf = ModelRegistry(prepared.models, lane, prepared.loader, lambda: self._config.parameters.language)
         self.metrics.watch_lane(lane)
         self.metrics.self_tested(prepared.test.real_time_factor)
         self.metrics.registry.register(ModelCollector(shelf))
@@ -123,5 +129,5 @@ class Server:
         await asyncio.to_thread(self.watch.stop)
 
     @property
-    def _ports(self) -> tuple[Port, ...]:
+    def _ports(self) -> tuple[GrpcListener, ...]:
         return (self.control, self.data)

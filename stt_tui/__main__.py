@@ -16,8 +16,8 @@ from stt_cli.exit_codes import echo
 from stt_client.events import Settings, StreamOptions
 from stt_client.sanitize import plain_message
 from stt_client.target import Target
-from stt_tui.app import Work, run
-from stt_tui.dictation_controller import Means, Recognize
+from stt_tui.app import EditorOptions, run
+from stt_tui.dictation_controller import Backends, Recognize
 from stt_tui.files import FileError, NotTextError, TextFile, read
 from stt_tui.journal import left_behind
 
@@ -53,8 +53,8 @@ def tui(file: Path | None, auto: bool, settings: Settings, device: str | None, t
         opened, text = open_file(file, state) if file else (None, "")
     except FileError as error:
         raise click.ClickException(plain_message(str(error))) from error
-    work = Work(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, state)
-    outcome = asyncio.run(run(work, Means(_open_device, lambda: _load_recognize(target))))
+    work = EditorOptions(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, state)
+    outcome = asyncio.run(run(work, Backends(_open_device, lambda: _load_recognize(target))))
     for line in outcome.farewell.splitlines():
         echo(plain_message(line))
     if outcome.failure:
@@ -98,9 +98,9 @@ def _open_device(name: str | None) -> Device:
 
 def _load_recognize(target: Target) -> Recognize:
     from stt_client.client import recognize
-    from stt_client.recovery.retry import Patience
+    from stt_client.recovery.retry import RetryPolicy
 
-    patience = Patience(first_s=PATIENCE_S, slot_s=PATIENCE_S, lost_s=PATIENCE_S)
+    patience = RetryPolicy(first_s=PATIENCE_S, slot_s=PATIENCE_S, lost_s=PATIENCE_S)
     return lambda source, options: recognize(target, source, options, patience)
 
 

@@ -18,22 +18,22 @@ from typing import Any
 import urwid
 from urwid.display.common import InputClosedError
 
-from stt_cli.output.clipboard import Clipboard, Copied, tools
+from stt_cli.output.clipboard import Clipboard, CopyResult, tools
 from stt_cli.output.terminal import undisturbed
 from stt_client.events import StreamOptions
-from stt_tui.audio_journal import Spoken, again
-from stt_tui.dictation_controller import Means, Speech
+from stt_tui.audio_journal import AudioJournal, again
+from stt_tui.dictation_controller import Backends, DictationController
 from stt_tui.editor import Editor
 from stt_tui.failures import describe
 from stt_tui.files import TextFile
-from stt_tui.input_handler import Hands, Order
+from stt_tui.input_handler import Action, InputHandler
 from stt_tui.keys import Command
 from stt_tui.lines import CRLF, LF
-from stt_tui.persistence import Keeping, words
+from stt_tui.persistence import Persistence, words
 from stt_tui.screen import PALETTE, EditorScreen
 from stt_tui.status import Status
 from stt_tui.terminal import Terminal
-from stt_tui.transcript_presenter import Scribe
+from stt_tui.transcript_presenter import TranscriptPresenter
 
 OWED_S = 10.0  # waited for the last words when one quits; what was heard of them stays in the journal
 CHORES_S = 5.0  # waited for a copy or a save that was asked for
@@ -42,7 +42,7 @@ GONE = {errno.EIO, errno.ENXIO, errno.EPIPE, errno.EBADF}  # what a terminal tha
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class EditorOptions:
     """What there is to edit, and how."""
 
     file: TextFile | None
@@ -61,7 +61,7 @@ class Outcome:
     failure: str = ""  # a sentence about the error that ended it
 
 
-async def run(work: Work, means: Means) -> Outcome:
+async def run(work: EditorOptions, means: Backends) -> Outcome:
     """Edit until one quits. Whatever goes wrong, the terminal is as it was, and what is not saved is kept."""
     app = App(work, means)
     try:
@@ -74,17 +74,17 @@ async def run(work: Work, means: Means) -> Outcome:
 
 
 class App:
-    def __init__(self, work: Work, means: Means) -> None:
+    def __init__(self, work: EditorOptions, means: Backends) -> None:
         self._loop = asyncio.get_running_loop()
         self._work = work
         self._status = Status()
         self._editor = Editor(work.text)
-        self._keeping = Keeping(self._editor.document, work.file, work.state, self._status, self._tell)
-        self._scribe = Scribe(self._editor.dictation, self._status, self._copy, self._follow)
-        self._spoken = Spoken(work.state / "speech", work.options.settings, self._tell)
-        self._speech = Speech(means, work.options, work.device, self._scribe, self._spoken)
+        self._keeping = Persistence(self._editor.document, work.file, work.state, self._status, self._tell)
+        self._scribe = TranscriptPresenter(self._editor.dictation, self._status, self._copy, self._follow)
+        self._spoken = AudioJournal(work.state / "speech", work.options.settings, self._tell)
+        self._speech = DictationController(means, work.options, work.device, self._scribe, self._spoken)
         self._clipboard = Clipboard(tools(), self._write)
-        self._hands = Hands(self._editor, self._orders(), self._copy, self._loop.time)
+        self._hands = InputHandler(self._editor, self._orders(), self._copy, self._loop.time)
         self._terminal = Terminal(self._editor.paste)
         self._main = urwid.MainLoop(
             EditorScreen(self._editor, self._current_status, self._hands),
@@ -155,7 +155,7 @@ class App:
 
     # Orders
 
-    def _orders(self) -> dict[Command, Order]:
+    def _orders(self) -> dict[Command, Action]:
         return {
             Command.RECORD: self._record,
             Command.COPY_ALL: lambda: self._copy(self._editor.document.text()),
@@ -180,9 +180,9 @@ class App:
 
     async def _copied(self, text: str) -> None:
         match await self._clipboard.copy(text):
-            case Copied.SUPERSEDED:
+            case CopyResult.SUPERSEDED:
                 return
-            case Copied.NOWHERE:
+            case CopyResult.NOWHERE:
                 self._scribe.tell("Not copied: no clipboard takes it", words(text))
             case way:
                 self._scribe.tell(f"Copied {words(text)}", f"to {way.value}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_WAITING = 600  # chunks, a minute, for a disk that hangs; what it does not take is recognised all the same
 
 
-class Spoken:
+class AudioJournal:
     def __init__(self, folder: Path, settings: Settings, warn: Callable[[str], None]) -> None:
         """`warn` hears, on the writer's thread, when it cannot be written."""
         self._folder = folder

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from stt_tui.document import Document
 from stt_tui.graphemes import border_at, is_word
-from stt_tui.layout import Ghost
+from stt_tui.layout import Preedit
 from stt_tui.lines import Change, Position, moved, pushed
 from stt_tui.spacing import joined
 
@@ -69,15 +69,15 @@ class Dictation:
         for utterance in self._places:
             self._places[utterance] = self._document.cursor
 
-    def ghosts(self) -> list[Ghost]:
+    def ghosts(self) -> list[Preedit]:
         """Return what is being said, as it would go in, in the order of the text."""
-        ghosts = list[Ghost]()
+        ghosts = list[Preedit]()
         for utterance, partial in sorted(self._partials.items()):
             place = self._outside_words(self._places[utterance])
             before = "".join(ghost.text for ghost in ghosts if ghost.at == place)
             text = self._fitted(place, partial, before)
             if text:
-                ghosts.append(Ghost(place, text))
+                ghosts.append(Preedit(place, text))
         return sorted(ghosts, key=lambda ghost: ghost.at)
 
     def _keep_order(self, utterance: Utterance, place: Position) -> None:

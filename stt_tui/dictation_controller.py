@@ -49,7 +49,7 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class Backends:
     """What a dictation needs; both block, and run in a thread."""
 
     open_device: OpenDevice
@@ -64,11 +64,11 @@ class Keeper(Protocol):
     def forget(self, dictation: int) -> None: ...
 
 
-class Speech:
+class DictationController:
     """At most one dictation records; those before it may still be owed words."""
 
     def __init__(
-        self, means: Means, options: StreamOptions, device: str | None, listener: Listener, keeper: Keeper
+        self, means: Backends, options: StreamOptions, device: str | None, listener: Listener, keeper: Keeper
     ) -> None:
         self._means = means
         self._keeper = keeper

@@ -10,7 +10,7 @@ from stt_tui.document import Document
 from stt_tui.graphemes import without_controls
 from stt_tui.keys import Command
 from stt_tui.lines import START, Position
-from stt_tui.view import Picture, View
+from stt_tui.view import ScreenContent, View
 
 WHEEL_ROWS = 3
 
@@ -43,7 +43,7 @@ class Editor:
             Command.REDO: self.document.redo,
         }
 
-    def picture(self, columns: int, rows: int) -> Picture:
+    def picture(self, columns: int, rows: int) -> ScreenContent:
         """Return what a screen of that size shows."""
         self._view.resize(columns, rows)
         return self._view.picture()

@@ -9,12 +9,12 @@ from stt_tui.keys import KEYS, MOVES, SELECTING, Command
 
 CLICK_S = 0.4  # between the clicks of a double one
 
-Order = Callable[[], object]
+Action = Callable[[], object]
 
 
-class Hands:
+class InputHandler:
     def __init__(
-        self, editor: Editor, orders: Mapping[Command, Order], copy: Callable[[str], None], now: Callable[[], float]
+        self, editor: Editor, orders: Mapping[Command, Action], copy: Callable[[str], None], now: Callable[[], float]
     ) -> None:
         """Take what is done about commands that are not the editor's, and about text that the mouse selected."""
         self._editor = editor

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from stt_client.threads import in_thread
 from stt_tui.document import Document
-from stt_tui.layout import Ghost
+from stt_tui.layout import Preedit
 from stt_tui.lines import Change, Position
 
 SUFFIX = ".journal"
@@ -36,7 +36,7 @@ MAX_WAITING_BYTES = 16_000_000  # for a disk that hangs; then the text is writte
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RecoveredText:
     """A text that an earlier session left."""
 
     path: Path
@@ -67,7 +67,7 @@ class Journal:
         self._work.put(self._probe)
         document.follow(self._change)
 
-    def say(self, ghosts: Sequence[Ghost]) -> None:
+    def say(self, ghosts: Sequence[Preedit]) -> None:
         """Keep what is being said, in case it is never settled."""
         if ghosts or self._is_begun:
             self._add({"said": [[*ghost.at, ghost.text] for ghost in ghosts]})
@@ -78,11 +78,11 @@ class Journal:
         self._changed_bytes = 0
         self._work.put(self._remove)
 
-    def drop(self, left: Left) -> None:
+    def drop(self, left: RecoveredText) -> None:
         """Remove what another session left."""
         self._work.put(lambda: left.path.unlink(missing_ok=True))
 
-    def take_over(self, left: Left) -> None:
+    def take_over(self, left: RecoveredText) -> None:
         """Remove what another session left, once all up to now is written here; if it cannot be, that stays."""
         if self._is_begun:
             self._work.put(partial(self._replaced, left.path))
@@ -208,7 +208,7 @@ class Journal:
             self._written = None
 
 
-def left_behind(folder: Path, file: str | None) -> list[Left]:
+def left_behind(folder: Path, file: str | None) -> list[RecoveredText]:
     """Return the texts that earlier sessions left for this file, or for none: newest first."""
     found = [left for path in folder.glob(f"*{SUFFIX}") if (left := _read(path)) is not None]
     return sorted((left for left in found if left.file == file), key=lambda left: left.written, reverse=True)
@@ -230,14 +230,14 @@ def _modified_s(path: Path) -> float:
     return 0.0
 
 
-def _read(path: Path) -> Left | None:
+def _read(path: Path) -> RecoveredText | None:
     """Return what the journal holds; None while its session lives."""
     with suppress(*UNREADABLE), path.open("rb") as journal:
         fcntl.flock(journal, fcntl.LOCK_SH | fcntl.LOCK_NB)
         first, *entries = journal.read().split(b"\n")
         head = json.loads(first)
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC).astimezone()
-        return Left(path, head["file"], _replayed(head["text"], entries), written)
+        return RecoveredText(path, head["file"], _replayed(head["text"], entries), written)
     return None
 
 

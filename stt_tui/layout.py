@@ -15,7 +15,7 @@ from stt_tui.lines import Change, Lines, Position
 from stt_tui.wrapping import Rows
 
 
-class Ghost(NamedTuple):
+class Preedit(NamedTuple):
     at: Position
     text: str
 
@@ -38,10 +38,10 @@ class Layout:
         self._lines = lines
         self._columns = max(1, columns - 1)
         self._rows: list[Rows | None] = [None] * len(lines)
-        self._ghosts: tuple[Ghost, ...] = ()
+        self._ghosts: tuple[Preedit, ...] = ()
         self._shown: dict[int, str] = {}  # lines that have ghosts
 
-    def change(self, change: Change, ghosts: Sequence[Ghost]) -> None:
+    def change(self, change: Change, ghosts: Sequence[Preedit]) -> None:
         """Take over a change of the text, and where the ghosts are after it."""
         self._forget(self._ghosts)
         first = self._rows[change.start.line]
@@ -52,14 +52,14 @@ class Layout:
         self._ghosts = tuple(ghosts)
         self._forget(self._ghosts)
 
-    def haunt(self, ghosts: Sequence[Ghost]) -> None:
+    def haunt(self, ghosts: Sequence[Preedit]) -> None:
         """Show these ghosts, in the order of their positions, instead of those before."""
         if self._ghosts != tuple(ghosts):
             self._forget(self._ghosts)
             self._ghosts = tuple(ghosts)
             self._forget(self._ghosts)
 
-    def _forget(self, ghosts: Sequence[Ghost]) -> None:
+    def _forget(self, ghosts: Sequence[Preedit]) -> None:
         for ghost in ghosts:
             rows = self._rows[ghost.at.line]
             if rows is not None:
@@ -83,7 +83,7 @@ class Layout:
             end = ghost.at.offset
         return "".join([*pieces, text[end:]])
 
-    def _ghosts_on(self, line: int) -> list[Ghost]:
+    def _ghosts_on(self, line: int) -> list[Preedit]:
         return [ghost for ghost in self._ghosts if ghost.at.line == line]
 
     def ghost_ranges(self, line: int) -> list[tuple[int, int]]:

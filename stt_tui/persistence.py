@@ -18,7 +18,7 @@ from stt_client.threads import in_thread
 from stt_tui.audio_journal import again
 from stt_tui.document import Document
 from stt_tui.files import ChangedOnDisk, FileError, TextFile, copy_name, is_read_only, new_name, overwrite, save
-from stt_tui.journal import Journal, Left, left_behind, remove_oldest
+from stt_tui.journal import Journal, RecoveredText, left_behind, remove_oldest
 from stt_tui.lines import START, Change
 from stt_tui.status import Status
 
@@ -32,7 +32,7 @@ class Tell(Protocol):
     def __call__(self, sentence: str, detail: str = "", /) -> None: ...
 
 
-class Keeping:
+class Persistence:
     def __init__(self, document: Document, file: TextFile | None, state: Path, status: Status, tell: Tell) -> None:
         """Take the folder of what outlives a session: the texts in `journals`, what was said in `speech`."""
         self._document = document
@@ -42,7 +42,7 @@ class Keeping:
         self._status = status
         self._tell = tell
         self.journal = Journal(self._folder, self._name, document, tell)
-        self._left: list[Left] = []
+        self._left: list[RecoveredText] = []
         self._speech: list[Path] = []
         self._changes = 0
         self._saved = 0  # how many of the changes
@@ -175,7 +175,7 @@ class Keeping:
         elif done:
             self._tell(done)
 
-    def _question(self, left: Left) -> str:
+    def _question(self, left: RecoveredText) -> str:
         return f"F5 restore, F8 discard: {words(left.text)} unsaved, {left.written:%d %b %H:%M}"
 
     def _change(self, _change: Change, _text: str) -> None:

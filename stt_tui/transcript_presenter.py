@@ -29,7 +29,7 @@ NOTICES = {
 }
 
 
-class Scribe:
+class TranscriptPresenter:
     """A listener of dictations (`speech.py`)."""
 
     def __init__(

@@ -27,7 +27,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ScreenContent:
     """What is to be seen: a list of spans for each row of the screen, and the cursor's column and row."""
 
     rows: list[list[Span]]
@@ -58,7 +58,7 @@ class View:
 
     # Looking
 
-    def picture(self) -> Picture:
+    def picture(self) -> ScreenContent:
         """Return what is to be seen now, scrolled so that the cursor is among it."""
         self._layout.haunt(self._dictation.ghosts())
         self._top = self._valid(self._top)
@@ -69,7 +69,7 @@ class View:
         rows = self._visible()
         pictured = [self._spans(row) for row in rows]
         place = (cursor.column, rows.index(cursor.row)) if cursor.row in rows else None
-        return Picture(pictured + [[]] * (self._height - len(rows)), place)
+        return ScreenContent(pictured + [[]] * (self._height - len(rows)), place)
 
     def scroll(self, rows: int) -> None:
         """Look further down, or up; the cursor stays where it is in the text."""

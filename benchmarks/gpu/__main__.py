@@ -25,12 +25,12 @@ from benchmarks.gpu.agreement import Said, listen
 from benchmarks.gpu.reciting import SHAPES, make
 from benchmarks.gpu.speed import Candidate, Speed
 from benchmarks.recorded import RECORDINGS, Recording
-from stt_service.errors import EngineFailed, ModelNotFound, StartFailed
+from stt_service.errors import InferenceError, ModelNotFoundError, StartupError
 from stt_service.models.devices import Device, choose
 from stt_service.models.store import models_folder, resolve
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import memory
-from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.engine import Engine, Placement
 
 NO_GPU = 2
 MODELS = "base,tiny.en,tiny,medium,large-v3-turbo,large-v3"
@@ -58,7 +58,7 @@ def candidate(name: str) -> Iterator[Candidate]:
     try:
         yield Candidate(name, in_folder(name), "real")
         return
-    except ModelNotFound:
+    except ModelNotFoundError:
         if name not in SHAPES:
             raise
     say(f"Making a model of the shape of {name} ...")
@@ -82,7 +82,7 @@ def checked(
     for name in names:
         for where, compute_type in dict.fromkeys(places):
             say(f"Listening with {name} on {where} in {compute_type} ...")
-            engine = Engine(ModelPlace(in_folder(name), where, device.indices, compute_type))
+            engine = Engine(Placement(in_folder(name), where, device.indices, compute_type))
             yield listen(engine, name, f"{where}, {compute_type}", recordings)
 
 
@@ -97,7 +97,7 @@ def timed(
                 finals = shared if shared and name == PARTIALS else lent.enter_context(candidate(name))
                 for compute_type in compute_types:
                     say(f"Timing {name} in {compute_type} ...")
-                    parameters = Parameters.model_validate({"compute_type": compute_type, "device": device.actual})
+                    parameters = ServerSettings.model_validate({"compute_type": compute_type, "device": device.actual})
                     yield speed.speed(finals, shared or finals, parameters, device, batches)
 
 
@@ -118,7 +118,7 @@ def measured(options: argparse.Namespace, device: Device) -> list[str]:
         for each in timed([name for name in names if not name.endswith(".en")], device, compute_types, batches):
             rows += each.batch_rows()
             print(each.row(), flush=True)
-    except (EngineFailed, StartFailed) as error:
+    except (InferenceError, StartupError) as error:
         failed = [f"FAILED: {error}"]
     print("", speed.BATCH_HEADER, *rows, "", sep="\n")
     return failed + list(agreement.complaints(said))
@@ -131,7 +131,7 @@ def say(line: str) -> None:
 def is_here(name: str) -> bool:
     try:
         in_folder(name)
-    except ModelNotFound:
+    except ModelNotFoundError:
         return False
     return True
 
@@ -149,7 +149,7 @@ def parsed() -> argparse.Namespace:
 def main() -> int:
     """Measure, print, return the exit code."""
     options = parsed()
-    device, cuda = choose(Parameters.model_validate({"device": options.device}))
+    device, cuda = choose(ServerSettings.model_validate({"device": options.device}))
     if device.actual != options.device:
         say(f"There is no GPU to measure: {device.reason}.")
         return NO_GPU

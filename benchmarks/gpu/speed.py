@@ -13,8 +13,8 @@ from benchmarks.recorded import RECORDINGS
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.models.capacity import capacity
 from stt_service.models.devices import Device
-from stt_service.models.loader import TEST_S, Models, Names, SelfTest, compute_plan, place, self_test, usable_cores
-from stt_service.settings.schema import Parameters
+from stt_service.models.loader import TEST_S, ModelNames, Models, SelfTest, compute_plan, place, self_test, usable_cores
+from stt_service.settings.schema import ServerSettings
 from stt_service.whisper.engine import Engine
 from stt_service.whisper.types import Context, DecodeOptions, Kind, Window
 
@@ -46,7 +46,7 @@ class Timing:
 class Speed:
     """What a pair of models can do, as the service would run them."""
 
-    names: Names
+    names: ModelNames
     weights: str  # real or random
     compute_type: str
     test: SelfTest
@@ -96,7 +96,7 @@ def timed(engine: Engine, batch: int) -> Timing:
         engine.transcribe(windows)
         return median(_once_s(engine, windows) for _ in range(REPEATS))
 
-    final, partial = DecodeOptions("en"), DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, context=Context.TAILED)
+    final, partial = DecodeOptions("en"), DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, context=Context.SHORT)
     return Timing(batch, decode_s(final), decode_s(partial))
 
 
@@ -107,10 +107,10 @@ def _once_s(engine: Engine, windows: Sequence[Window]) -> float:
 
 
 def speed(
-    finals: Candidate, partials: Candidate, parameters: Parameters, device: Device, batches: Sequence[int]
+    finals: Candidate, partials: Candidate, parameters: ServerSettings, device: Device, batches: Sequence[int]
 ) -> Speed:
     """Load the models as the service does, try them, and time batches of them."""
-    names = Names(finals.name, partials.name)
+    names = ModelNames(finals.name, partials.name)
     plan = compute_plan(device, names, usable_cores())
     where = place(parameters, device, plan)
     with Peak(device.actual) as peak:

@@ -7,7 +7,7 @@ import sys
 import wave
 from collections.abc import Iterator
 
-from stt_client import AudioFormat, Connection, Final, Partial, Settings, StreamOptions, recognized
+from stt_client import AudioFormat, Connection, Final, Partial, Settings, StreamOptions, recognize_sync
 
 
 def chunks(recording: wave.Wave_read) -> Iterator[bytes]:
@@ -19,7 +19,7 @@ def main(path: str, server: str) -> None:
     with wave.open(path) as recording:
         sound = AudioFormat(recording.getframerate(), recording.getnchannels())
         options = StreamOptions(format=sound, settings=Settings(language="en"), partials=True)
-        for event in recognized(server, chunks(recording), options):
+        for event in recognize_sync(server, chunks(recording), options):
             match event:
                 case Final():
                     print(event.text)

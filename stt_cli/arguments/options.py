@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from stt_cli.arguments.param_types import Hotwords, Number, RawFormat, ServerAddresses
-from stt_cli.arguments.request import Audio, Writing
+from stt_cli.arguments.request import InputOptions, OutputOptions
 from stt_client.events import AudioFormat, Settings
 from stt_client.target import Target, Tls
 
@@ -132,7 +132,7 @@ def source_options(command: Command) -> Command:
         for option, value in (("--device", device), ("--until-silence", until_silence_s), ("--journal", journal)):
             if sources and value is not None:
                 raise click.UsageError(f"{option} is for the microphone, and sources are given.")
-        audio = Audio(sources, raw, realtime, device, until_silence_s, journal, jobs, track)
+        audio = InputOptions(sources, raw, realtime, device, until_silence_s, journal, jobs, track)
         return command(*arguments, audio=audio, **others)
 
     return with_options(
@@ -219,7 +219,7 @@ def writing_options(command: Command) -> Command:
         verbose: bool,
         **others: object,
     ) -> object:
-        writing = Writing(output_format, output, partials, words, copies, verbose)
+        writing = OutputOptions(output_format, output, partials, words, copies, verbose)
         return command(*arguments, writing=writing, **others)
 
     return with_options(

@@ -10,7 +10,7 @@ from stt_client.target import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class OutputOptions:
     """What is written of what was said, and where."""
 
     format: str = "text"
@@ -22,7 +22,7 @@ class Writing:
 
 
 @dataclass(frozen=True, slots=True)
-class Audio:
+class InputOptions:
     """What to recognise."""
 
     sources: tuple[str, ...] = ()  # none: the microphone
@@ -37,7 +37,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    audio: Audio
+    audio: InputOptions
     settings: Settings
-    writing: Writing
+    writing: OutputOptions
     target: Target

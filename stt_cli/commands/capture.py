@@ -11,7 +11,7 @@ from stt_client.errors import OutputError
 from stt_client.events import AudioFormat, Event
 
 
-class Hearing:
+class CaptureMonitor:
     def __init__(
         self, screen: Screen, stop: Callable[[], None], journal: Journal | None, silence: SilenceWatch | None
     ) -> None:

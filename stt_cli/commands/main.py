@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stt_cli.arguments.options import server_options, source_options, speech_options, writing_options
-from stt_cli.arguments.request import Audio, Request, Writing
+from stt_cli.arguments.request import InputOptions, OutputOptions, Request
 from stt_cli.control.commands import config, drain, models, sessions
 from stt_cli.control.options import FORMAT, watch_options
 from stt_cli.exit_codes import echo, failures
@@ -88,7 +88,7 @@ def cli() -> None:
 @server_options
 @click.pass_obj
 def recognize(
-    microphone: OpenDevice | None, audio: Audio, writing: Writing, settings: Settings, target: Target
+    microphone: OpenDevice | None, audio: InputOptions, writing: OutputOptions, settings: Settings, target: Target
 ) -> None:
     """Recognise speech: from the microphone, from files and all files in folders, or from stdin (-).
 
@@ -107,7 +107,7 @@ def recognize(
 @writing_options
 @speech_options
 @server_options
-def retry(file: str, writing: Writing, settings: Settings, target: Target) -> None:
+def retry(file: str, writing: OutputOptions, settings: Settings, target: Target) -> None:
     """Recognise a journal again: FILE, or the newest one if it is a folder.
 
     The options that it was recorded with hold, unless others are given.
@@ -115,7 +115,7 @@ def retry(file: str, writing: Writing, settings: Settings, target: Target) -> No
     from stt_cli.commands import run
 
     with failures():
-        code = run.run_retry(Request(Audio((file,)), settings, writing, target))
+        code = run.run_retry(Request(InputOptions((file,)), settings, writing, target))
     raise click.exceptions.Exit(code)
 
 

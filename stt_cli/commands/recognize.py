@@ -12,25 +12,25 @@ from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, auto
 
 from stt_cli.arguments.request import Request
-from stt_cli.commands.capture import Hearing
-from stt_cli.commands.signals import Interruption
-from stt_cli.output.clipboard import Clipboard, Copied
-from stt_cli.output.event_writer import Telling
+from stt_cli.commands.capture import CaptureMonitor
+from stt_cli.commands.signals import SignalHandler
+from stt_cli.output.clipboard import Clipboard, CopyResult
+from stt_cli.output.event_writer import EventWriter
 from stt_cli.output.formats import CAPTION_FORMATS
-from stt_cli.output.ordered import Turn, Turns
+from stt_cli.output.ordered import OrderedOutput, OutputSlot
 from stt_cli.output.screen import Screen
 from stt_cli.output.writers import Outputs
 from stt_client import client
 from stt_client.audio.journal import Journal
 from stt_client.audio.silence_timeout import SilenceWatch
 from stt_client.audio.sources import Source
-from stt_client.errors import NotAudio, OutputError, ServiceError, SourceError
+from stt_client.errors import OutputError, ServiceError, SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat, StreamOptions
-from stt_client.recovery.retry import PATIENT, Patience
+from stt_client.recovery.retry import PATIENT, RetryPolicy
 from stt_client.tasks import tasks
 
 # A batch may have more jobs than the server has slots; a slot is free again when a long recording has ended.
-BATCH = Patience(slot_s=24 * 3600.0)
+BATCH = RetryPolicy(slot_s=24 * 3600.0)
 
 
 class ExitCode(IntEnum):
@@ -101,7 +101,7 @@ class _Recognition:
         self._writing = request.writing
         self._screen = screen
         self._clipboard = clipboard
-        self._interruption = Interruption(screen.finishing)
+        self._interruption = SignalHandler(screen.finishing)
         self._copy_failed = False
         self._lost: ServiceError | None = None  # with the server: no more sources are begun
         self._options = StreamOptions(
@@ -128,7 +128,7 @@ class _Recognition:
     async def _all(self, items: Sequence[Item], outputs: Outputs) -> list[Result]:
         """Recognize the sources, as many at once as was asked for."""
         report = _Report(self._screen, with_headers=len(items) > 1 and self._writing.format == "text")
-        turns, waiting, results = Turns(outputs, len(items), report), iter(enumerate(items)), list[Result]()
+        turns, waiting, results = OrderedOutput(outputs, len(items), report), iter(enumerate(items)), list[Result]()
 
         async def work() -> None:
             for place, item in waiting:
@@ -144,10 +144,10 @@ class _Recognition:
             raise self._lost
         return [*results, Result.FAILED] if turns.has_failed else results
 
-    async def _attempt(self, item: Item, turn: Turn) -> Result:
+    async def _attempt(self, item: Item, turn: OutputSlot) -> Result:
         try:
             await self._recognize(item, turn)
-        except NotAudio as error:
+        except UnsupportedAudioError as error:
             self._screen.warn(f"Skipped: {error}" if item.in_folder else f"Error: {error}")
             return Result.SKIPPED if item.in_folder else Result.FAILED
         except SourceError as error:
@@ -166,17 +166,17 @@ class _Recognition:
         for file in item.journal.files if item.journal is not None else ():
             self._screen.warn(f"What was said is in {file}: `stt-cli retry {file}` recognises it.")
 
-    async def _recognize(self, item: Item, turn: Turn) -> None:
+    async def _recognize(self, item: Item, turn: OutputSlot) -> None:
         """Open the source, then the connection; what is said meanwhile waits."""
         source, screen = item.source, self._screen.part(item.source.name)
-        hearing = Hearing(screen, source.stop, item.journal, item.silence)
+        hearing = CaptureMonitor(screen, source.stop, item.journal, item.silence)
         screen.begin(source.live)
         try:
             audio_format = await source.open(hearing)
             screen.lasts(source.duration_ms)
             if item.ends_by_signal and screen.live:
                 screen.aside(f"Listening to {source.name}; Ctrl-C ends.")
-            telling = Telling(self._writing, item.file, screen, turn.write, self._copy)
+            telling = EventWriter(self._writing, item.file, screen, turn.write, self._copy)
             turn.begin(item.file or source.name, telling.opening)
             with self._interruption.ending(source):
                 await self._stream(item, audio_format, hearing, telling)
@@ -188,7 +188,9 @@ class _Recognition:
             hearing.close()
             screen.close()
 
-    async def _stream(self, item: Item, audio_format: AudioFormat, hearing: Hearing, telling: Telling) -> None:
+    async def _stream(
+        self, item: Item, audio_format: AudioFormat, hearing: CaptureMonitor, telling: EventWriter
+    ) -> None:
         options = replace(self._options, format=audio_format)
         patience = PATIENT if item.ends_by_signal else BATCH
         chunks = item.source.chunks()
@@ -197,7 +199,7 @@ class _Recognition:
                 hearing.follow(event)
                 telling.tell(event)
 
-    def _report_silence(self, item: Item, hearing: Hearing, screen: Screen) -> None:
+    def _report_silence(self, item: Item, hearing: CaptureMonitor, screen: Screen) -> None:
         name = item.source.name
         if item.ends_by_signal and not hearing.has_signal:
             screen.warn(f"The microphone {name} delivered only silence: is it muted?")
@@ -209,6 +211,6 @@ class _Recognition:
             self._copies.create_task(self._copy_with(self._clipboard, text))
 
     async def _copy_with(self, clipboard: Clipboard, text: str) -> None:
-        if await clipboard.copy(text) is Copied.NOWHERE and not self._copy_failed:
+        if await clipboard.copy(text) is CopyResult.NOWHERE and not self._copy_failed:
             self._copy_failed = True
             self._screen.warn("No clipboard takes the sentences: see `stt-cli doctor`.")

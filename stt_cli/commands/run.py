@@ -16,7 +16,7 @@ from stt_cli.doctor import run as doctor
 from stt_cli.output.clipboard import Clipboard, tools
 from stt_cli.output.formats import CAPTION_FORMATS, SUFFIXES
 from stt_cli.output.live_line import LiveScreen
-from stt_cli.output.progress import Bars
+from stt_cli.output.progress import ProgressBars
 from stt_cli.output.screen import PlainScreen, Screen
 from stt_cli.output.terminal import silent_controls, undisturbed
 from stt_cli.output.writers import Folder, OneFile, Outputs, Stdout, is_stdout
@@ -60,7 +60,7 @@ def _screen(at_once: int, count: int) -> Screen:
     console = Console(stderr=True)
     if not console.is_terminal or console.is_dumb_terminal:
         return PlainScreen(sys.stdout, sys.stderr)
-    return Bars(console, sys.stdout, count) if at_once > 1 else LiveScreen(console, sys.stdout)
+    return ProgressBars(console, sys.stdout, count) if at_once > 1 else LiveScreen(console, sys.stdout)
 
 
 def items_of_request(request: Request, microphone: OpenDevice = open_device) -> list[Item]:

@@ -16,7 +16,7 @@ class Stoppable(Protocol):
     def stop(self) -> None: ...
 
 
-class Interruption:
+class SignalHandler:
     def __init__(self, stopping: Callable[[], None] = lambda: None) -> None:
         """Take what to call when the sources are being ended."""
         self.signal: signal.Signals | None = None

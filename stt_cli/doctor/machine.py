@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from stt_cli.doctor.results import Finding, ok, warn
+from stt_cli.doctor.results import CheckResult, ok, warn
 
 TIMEOUT_S = 20.0  # loading ctranslate2 from a cold disk
 PACKAGES = ("grpcio", "protobuf", "av", "sounddevice", "rich", "click")
@@ -26,7 +26,7 @@ PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 DESKTOP = "import pyperclip; copy, _ = pyperclip.determine_clipboard(); print(getattr(copy, '__name__', ''))"
 
 
-def version_finding() -> Finding:
+def version_finding() -> CheckResult:
     installed = {name: _version(name) for name in PACKAGES}
     lacking = [name for name, version in installed.items() if version is None]
     told = ", ".join(f"{name} {version}" for name, version in installed.items() if version is not None)
@@ -43,7 +43,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def proxy_finding(environment: Mapping[str, str] = os.environ) -> Finding | None:
+def proxy_finding(environment: Mapping[str, str] = os.environ) -> CheckResult | None:
     """Return which proxies the environment names; None if there is none. Their values may hold passwords."""
     named = [name for name in environment if name.lower() in PROXIES and environment[name]]
     if not named:
@@ -52,7 +52,7 @@ def proxy_finding(environment: Mapping[str, str] = os.environ) -> Finding | None
     return ok("proxy", f"{names} in the environment: ignored, connections to a server never go through a proxy.")
 
 
-async def cuda_finding(program: str = CUDA) -> Finding:
+async def cuda_finding(program: str = CUDA) -> CheckResult:
     """Ask the server's own code, where it is installed."""
     code, told = await _output([sys.executable, "-c", program])
     if code != 0:
@@ -63,7 +63,7 @@ async def cuda_finding(program: str = CUDA) -> Finding:
     return ok("CUDA", f"a server on this machine can use {count} device{'s' if count != '1' else ''}.")
 
 
-async def clipboard_findings(environment: Mapping[str, str] = os.environ) -> AsyncIterator[Finding]:
+async def clipboard_findings(environment: Mapping[str, str] = os.environ) -> AsyncIterator[CheckResult]:
     """Yield the ways to a clipboard, in the order in which they are tried; nothing is copied."""
     code, told = await _output([sys.executable, "-c", DESKTOP], environment)
     if code == 0 and told:
@@ -79,7 +79,7 @@ async def clipboard_findings(environment: Mapping[str, str] = os.environ) -> Asy
         yield warn("clipboard", "neither a desktop's tool nor a terminal is there.", remedy)
 
 
-async def _tmux(environment: Mapping[str, str]) -> Finding:
+async def _tmux(environment: Mapping[str, str]) -> CheckResult:
     code, told = await _output(["tmux", "show-options", "-gv", "set-clipboard"], environment)
     if code == 0 and told != "off":
         return ok("clipboard", f"through tmux (set-clipboard {told}) to the terminal around it.")

@@ -7,7 +7,7 @@ import math
 from array import array
 from contextlib import suppress
 
-from stt_cli.doctor.results import Finding, ok, warn
+from stt_cli.doctor.results import CheckResult, ok, warn
 from stt_client.audio.devices import DeviceDescription, OpenDevice
 from stt_client.audio.portaudio import list_devices, load_sounddevice
 from stt_client.errors import SourceError
@@ -17,7 +17,7 @@ PATIENCE_S = 3.0  # for a microphone that takes its time to begin
 QUIET_DB, LOUD_DB = -60.0, -0.5
 
 
-def microphones_finding() -> Finding:
+def microphones_finding() -> CheckResult:
     try:
         devices = list_devices(load_sounddevice())
     except SourceError as error:
@@ -31,7 +31,7 @@ def _described(device: DeviceDescription) -> str:
     return f"{device.name} ({device.sample_rate_hz} Hz{', the default' if device.is_default else ''})"
 
 
-async def microphone_finding(open_device: OpenDevice, name: str | None) -> Finding:
+async def microphone_finding(open_device: OpenDevice, name: str | None) -> CheckResult:
     """Listen to a microphone for a second."""
     subject = "level"
     try:
@@ -58,7 +58,7 @@ async def _recorded(ears: _Listening, rate_hz: int) -> array[int]:
     return samples
 
 
-def _judged(subject: str, samples: array[int]) -> Finding:
+def _judged(subject: str, samples: array[int]) -> CheckResult:
     peak = max(map(abs, samples), default=0)
     if not peak:
         return warn(subject, "it hears nothing at all.", "Is it muted, or is this program not allowed to listen?")

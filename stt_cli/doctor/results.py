@@ -13,20 +13,20 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     verdict: Verdict
     subject: str
     sentence: str
     remedy: str = ""
 
 
-def ok(subject: str, sentence: str) -> Finding:
-    return Finding(Verdict.OK, subject, sentence)
+def ok(subject: str, sentence: str) -> CheckResult:
+    return CheckResult(Verdict.OK, subject, sentence)
 
 
-def warn(subject: str, sentence: str, remedy: str = "") -> Finding:
-    return Finding(Verdict.WARN, subject, sentence, remedy)
+def warn(subject: str, sentence: str, remedy: str = "") -> CheckResult:
+    return CheckResult(Verdict.WARN, subject, sentence, remedy)
 
 
-def fail(subject: str, sentence: str, remedy: str = "") -> Finding:
-    return Finding(Verdict.FAIL, subject, sentence, remedy)
+def fail(subject: str, sentence: str, remedy: str = "") -> CheckResult:
+    return CheckResult(Verdict.FAIL, subject, sentence, remedy)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from stt_cli.doctor.machine import clipboard_findings, cuda_finding, proxy_finding, version_finding
 from stt_cli.doctor.microphone import microphone_finding, microphones_finding
-from stt_cli.doctor.results import Finding, Verdict
+from stt_cli.doctor.results import CheckResult, Verdict
 from stt_cli.doctor.server import server_findings
 from stt_client.audio.devices import OpenDevice
 from stt_client.sanitize import plain_message
@@ -19,7 +19,7 @@ from stt_client.target import Target
 STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 
 
-async def examine(target: Target, device: str | None, open_device: OpenDevice) -> AsyncIterator[Finding]:
+async def examine(target: Target, device: str | None, open_device: OpenDevice) -> AsyncIterator[CheckResult]:
     """Yield what is found, as it is found; `device` is the microphone to listen to."""
     yield version_finding()
     if proxies := proxy_finding():
@@ -36,7 +36,7 @@ async def examine(target: Target, device: str | None, open_device: OpenDevice) -
         yield finding
 
 
-async def tell(findings: AsyncIterator[Finding], console: Console) -> bool:
+async def tell(findings: AsyncIterator[CheckResult], console: Console) -> bool:
     """Print a line for each; return whether none failed."""
     well = True
     async for finding in findings:
@@ -45,7 +45,7 @@ async def tell(findings: AsyncIterator[Finding], console: Console) -> bool:
     return well
 
 
-def line(finding: Finding) -> Text:
+def line(finding: CheckResult) -> Text:
     subject = plain_message(finding.subject)
     text = Text.assemble((f"{finding.verdict.value:<5}", STYLES[finding.verdict]), f"{subject}: ")
     text.append(plain_message(finding.sentence))

@@ -6,19 +6,19 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 
-from stt_cli.doctor.results import Finding, fail, ok
+from stt_cli.doctor.results import CheckResult, fail, ok
 from stt_client.client import recognize
-from stt_client.errors import ServiceError, Unreachable
+from stt_client.errors import ConnectionFailedError, ServiceError
 from stt_client.events import AudioFormat, Started, StreamOptions
-from stt_client.recovery.retry import Patience
+from stt_client.recovery.retry import RetryPolicy
 from stt_client.status import status
 from stt_client.target import Target
 
 SILENCE = bytes(AudioFormat().size_bytes(200))
-ONE_TRY = Patience(first_s=0, lost_s=0, owed_s=10)
+ONE_TRY = RetryPolicy(first_s=0, lost_s=0, owed_s=10)
 
 
-async def server_findings(target: Target, address: str) -> AsyncIterator[Finding]:
+async def server_findings(target: Target, address: str) -> AsyncIterator[CheckResult]:
     """Yield what is found of one of the target's servers, until something fails."""
     subject, only = f"server {address}", replace(target, addresses=(address,))
     try:
@@ -29,14 +29,14 @@ async def server_findings(target: Target, address: str) -> AsyncIterator[Finding
             return
         yield ok(subject, f"serves; an answer takes {answer.round_trip_ms:.1f} ms.")
         yield await _trial(only, subject)
-    except Unreachable as error:
+    except ConnectionFailedError as error:
         remedy = "Start it (stt-server, make serve), or name another with --server or SERVER_HOST."
         yield fail(subject, f"{error}", remedy)
     except ServiceError as error:
         yield fail(subject, f"{error}", "--token and the --tls options are what lets a client in.")
 
 
-async def _trial(target: Target, subject: str) -> Finding:
+async def _trial(target: Target, subject: str) -> CheckResult:
     """Recognise a moment of silence."""
 
     async def silence() -> AsyncIterator[bytes]:

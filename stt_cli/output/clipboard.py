@@ -24,7 +24,7 @@ COPY = "import sys, pyperclip; pyperclip.copy(sys.stdin.buffer.read().decode())"
 Write = Callable[[str], object]
 
 
-class Copied(Enum):
+class CopyResult(Enum):
     """Where the text went."""
 
     DESKTOP = "the desktop's clipboard"
@@ -34,11 +34,11 @@ class Copied(Enum):
     NOWHERE = "nowhere"
 
 
-def tools(environment: Mapping[str, str] = os.environ) -> dict[Copied, Sequence[str]]:
+def tools(environment: Mapping[str, str] = os.environ) -> dict[CopyResult, Sequence[str]]:
     """Return the commands that may take text on their stdin, best first."""
-    found: dict[Copied, Sequence[str]] = {Copied.DESKTOP: [sys.executable, "-c", COPY]}
+    found: dict[CopyResult, Sequence[str]] = {CopyResult.DESKTOP: [sys.executable, "-c", COPY]}
     if environment.get("TMUX"):  # it ignores OSC 52 from within unless told otherwise; this it takes (3.2 and newer)
-        found[Copied.TMUX] = ["tmux", "load-buffer", "-w", "-"]
+        found[CopyResult.TMUX] = ["tmux", "load-buffer", "-w", "-"]
     return found
 
 
@@ -62,7 +62,7 @@ class Clipboard:
 
     def __init__(
         self,
-        tools: Mapping[Copied, Sequence[str]],
+        tools: Mapping[CopyResult, Sequence[str]],
         terminal: Write | None = to_terminal,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
@@ -72,28 +72,28 @@ class Clipboard:
         self._turn = asyncio.Lock()
         self._asked = 0
 
-    async def copy(self, text: str) -> Copied:
+    async def copy(self, text: str) -> CopyResult:
         """Put the text on the clipboard; return where it went."""
         self._asked += 1
         mine = self._asked
         async with self._turn:
             if mine != self._asked:
-                return Copied.SUPERSEDED
+                return CopyResult.SUPERSEDED
             for way, command in list(self._tools.items()):
                 if await _takes(command, text, self._timeout_s):
                     return way
                 del self._tools[way]  # what failed once is not there
             return await self._to_terminal(text)
 
-    async def _to_terminal(self, text: str) -> Copied:
+    async def _to_terminal(self, text: str) -> CopyResult:
         if self._terminal is None or len(text.encode()) > TERMINAL_BYTES:
-            return Copied.NOWHERE
+            return CopyResult.NOWHERE
         try:
             async with asyncio.timeout(self._timeout_s):  # a terminal that was stopped with Ctrl-S takes nothing
                 await in_thread(partial(self._terminal, osc52(text)))
         except (OSError, TimeoutError):
-            return Copied.NOWHERE
-        return Copied.TERMINAL
+            return CopyResult.NOWHERE
+        return CopyResult.TERMINAL
 
 
 async def _takes(command: Sequence[str], text: str, timeout_s: float) -> bool:

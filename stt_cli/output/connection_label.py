@@ -9,7 +9,7 @@ from stt_client.sanitize import plain_message
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ConnectionLabel:
     """What there is to be told beside the words: in full, and where words need the room."""
 
     sentence: str
@@ -17,21 +17,21 @@ class Condition:
     style: str
 
 
-def condition_of(connection: Connection, is_finishing: bool, is_thinned: bool) -> Condition | None:
+def condition_of(connection: Connection, is_finishing: bool, is_thinned: bool) -> ConnectionLabel | None:
     """Return the weightiest; None when all is as it should be."""
     kept, why = f"{connection.kept_ms // 1000}s", f": {plain_message(connection.message)}" if connection.message else ""
     match connection.state:
         case ConnectionState.CONNECTING:
-            return Condition(f"connecting{why}", "connecting", "yellow")
+            return ConnectionLabel(f"connecting{why}", "connecting", "yellow")
         case ConnectionState.WAITING:
-            return Condition(f"waiting for a free slot{why}", "waiting", "yellow")
+            return ConnectionLabel(f"waiting for a free slot{why}", "waiting", "yellow")
         case ConnectionState.RECONNECTING:
-            return Condition(f"no server, {kept} kept{why}", f"offline {kept}", "bold red")
+            return ConnectionLabel(f"no server, {kept} kept{why}", f"offline {kept}", "bold red")
     if is_finishing:
-        return Condition("finishing", "finishing", "yellow")
+        return ConnectionLabel("finishing", "finishing", "yellow")
     match connection.state:
         case ConnectionState.RESUMED:
-            return Condition("a server is there again", "resumed", "green")
+            return ConnectionLabel("a server is there again", "resumed", "green")
         case ConnectionState.DRAINING:
-            return Condition(f"the server goes away{why}", "moving", "yellow")
-    return Condition("partials thinned out: the server is busy", "busy", "yellow") if is_thinned else None
+            return ConnectionLabel(f"the server goes away{why}", "moving", "yellow")
+    return ConnectionLabel("partials thinned out: the server is busy", "busy", "yellow") if is_thinned else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stt_cli.arguments.request import Writing
+from stt_cli.arguments.request import OutputOptions
 from stt_cli.output.formats import renderer
 from stt_cli.output.screen import Screen
 from stt_cli.output.writers import Write
@@ -12,9 +12,9 @@ from stt_client.events import Event, Final, Notice, Partial, Started, Suppressed
 from stt_client.sanitize import plain
 
 
-class Telling:
+class EventWriter:
     def __init__(
-        self, writing: Writing, file: str | None, screen: Screen, write: Write, copy: Callable[[str], None]
+        self, writing: OutputOptions, file: str | None, screen: Screen, write: Write, copy: Callable[[str], None]
     ) -> None:
         self._writing = writing
         self._screen = screen

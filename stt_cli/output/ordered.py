@@ -28,10 +28,10 @@ class Report(Protocol):
         """Show text that its output could not take."""
 
 
-class Turn:
+class OutputSlot:
     """One source's place in the order."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: OrderedOutput) -> None:
         self.name: str | None = None  # None: it has not begun
         self.opening = ""
         self.waiting = list[str]()
@@ -53,18 +53,18 @@ class Turn:
         self.is_complete = True
 
 
-class Turns:
+class OrderedOutput:
     def __init__(self, outputs: Outputs, count: int, report: Report) -> None:
         self.has_failed = False  # to write all text where it belongs
         self._outputs = outputs
         self._report = report
-        self._turns = [Turn(self) for _ in range(count)]
+        self._turns = [OutputSlot(self) for _ in range(count)]
         self._current = 0
         self._output: Output | None = None  # of the current turn
         self._is_rescuing = False  # the text of the current turn
 
     @contextmanager
-    def turn(self, place: int) -> Iterator[Turn]:
+    def turn(self, place: int) -> Iterator[OutputSlot]:
         """Yield the source's turn, which is over when the source is, successful or not."""
         turn = self._turns[place]
         try:
@@ -91,7 +91,7 @@ class Turns:
             self._fail(error)
             self._note(self._outputs.close())  # leaves the text where it is
 
-    def _write_waiting(self, turn: Turn) -> None:
+    def _write_waiting(self, turn: OutputSlot) -> None:
         if turn.name is not None and self._output is None and not self._is_rescuing:
             self._report.begins(turn.name)
             self._open(turn.name, turn.opening)
@@ -113,7 +113,7 @@ class Turns:
                 self._fail(error)
         self._report.rescue(text)
 
-    def _end(self, turn: Turn) -> None:
+    def _end(self, turn: OutputSlot) -> None:
         output, self._output = self._output, None
         is_complete, self._is_rescuing = turn.is_complete and not self._is_rescuing, False
         if output is None:

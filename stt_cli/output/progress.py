@@ -24,7 +24,7 @@ NAME_CELLS = 24
 NARROW = 60  # cells; a wider terminal has room for the time that is left
 
 
-class Bars:
+class ProgressBars:
     """Keeps the bars at the bottom of the terminal; text and messages go above them."""
 
     live = False
@@ -91,7 +91,7 @@ class Bar:
 
     live = False
 
-    def __init__(self, bars: Bars, progress: Progress, name: str) -> None:
+    def __init__(self, bars: ProgressBars, progress: Progress, name: str) -> None:
         self._bars = bars
         self._progress = progress
         self._name = Path(name).name

@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-from stt_client.errors import NotAudio, SourceError
+from stt_client.errors import SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat
 
 CHUNK_MS = 100
@@ -75,7 +75,7 @@ def open_raw(pipe: Readable, name: str, audio_format: AudioFormat, warn: Warn = 
     chunk_bytes = audio_format.size_bytes(CHUNK_MS)
     first = pipe.read(chunk_bytes)
     if not first:
-        raise NotAudio(f"{name} is empty.")
+        raise UnsupportedAudioError(f"{name} is empty.")
     return Recording(audio_format, _whole_samples(_read_all(pipe, first, chunk_bytes), name, audio_format, warn))
 
 
@@ -106,7 +106,7 @@ def _states_length(file: BufferedReader, path: Path, warn: Warn) -> bool | None:
     """
     head = file.peek(HEAD_BYTES)[:HEAD_BYTES]
     if not head:
-        raise NotAudio(f"{path} is empty.")
+        raise UnsupportedAudioError(f"{path} is empty.")
     if head[:4] != b"RIFF":
         return _mp3_states_length(file, head) or None
     promised = int.from_bytes(head[4:8], "little")
@@ -134,11 +134,11 @@ def _open(file: Readable, name: str, warn: Warn, track: int | None, states_lengt
     try:
         media = Media(file, lambda phrase: warn(f"{name} {phrase}"), track, states_length)
     except (NoAudioTrackError, EmptyError) as error:
-        raise NotAudio(f"{name} has no sound in it.") from error
+        raise UnsupportedAudioError(f"{name} has no sound in it.") from error
     except NoSuchTrackError as error:
         raise SourceError(f"{name}: {error}.") from error
     except MediaError as error:
-        raise NotAudio(f"{name} is no recording that can be read, or is damaged: {error}.") from error
+        raise UnsupportedAudioError(f"{name} is no recording that can be read, or is damaged: {error}.") from error
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror or error}.") from error
     rate_hz = media.rate_hz if MIN_RATE_HZ <= media.rate_hz <= MAX_RATE_HZ else FALLBACK_RATE_HZ

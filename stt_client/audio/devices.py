@@ -18,7 +18,7 @@ class DeviceDescription:
     is_default: bool
 
 
-class Ears(Protocol):
+class AudioSink(Protocol):
     """Takes what a device records, on any thread."""
 
     def deliver(self, chunk: bytes) -> None:
@@ -42,7 +42,7 @@ class Device(Protocol):
     @property
     def sample_rate_hz(self) -> int: ...
 
-    def start(self, ears: Ears) -> None:
+    def start(self, ears: AudioSink) -> None:
         """Record from now on."""
 
     def stop(self) -> None: ...

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 from stt_client.audio.decode import Recording, open_file
-from stt_client.audio.devices import Ears
+from stt_client.audio.devices import AudioSink
 from stt_client.audio.sources import paced
 from stt_client.errors import SourceError
 
 
-class PlayedDevice:
+class FileDevice:
     """Begins to speak when it is started, at the recording's own rate; its end is the end of the recording."""
 
     def __init__(self, path: Path) -> None:
@@ -30,13 +30,13 @@ class PlayedDevice:
         self.name = path.name
         self.sample_rate_hz = self._recording.format.sample_rate_hz
 
-    def start(self, ears: Ears) -> None:
+    def start(self, ears: AudioSink) -> None:
         threading.Thread(target=self._play, args=(ears,), daemon=True, name="played microphone").start()
 
     def stop(self) -> None:
         self._stopped.set()
 
-    def _play(self, ears: Ears) -> None:
+    def _play(self, ears: AudioSink) -> None:
         try:
             self._deliver(self._recording, ears)
         except SourceError as error:
@@ -46,7 +46,7 @@ class PlayedDevice:
         if not self._stopped.is_set():
             ears.end()
 
-    def _deliver(self, recording: Recording, ears: Ears) -> None:
+    def _deliver(self, recording: Recording, ears: AudioSink) -> None:
         for chunk in paced(recording, self._stopped.wait, time.monotonic):
             if self._stopped.is_set():
                 return

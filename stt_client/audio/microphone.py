@@ -16,7 +16,7 @@ from pathlib import Path
 
 from stt_client.audio.decode import CHUNK_MS
 from stt_client.audio.devices import Device, OpenDevice, choose
-from stt_client.audio.file_device import PlayedDevice
+from stt_client.audio.file_device import FileDevice
 from stt_client.audio.portaudio import PortAudioDevice, exclusive, list_devices, load_sounddevice
 from stt_client.audio.resample import resampler
 from stt_client.audio.sources import Listener
@@ -35,21 +35,21 @@ def open_device(name: str | None) -> Device:
         SourceError: when there is none.
     """
     if name is not None and name.startswith(PLAYED):
-        return PlayedDevice(Path(name.removeprefix(PLAYED)))
+        return FileDevice(Path(name.removeprefix(PLAYED)))
     with exclusive():
         library = load_sounddevice()
         return PortAudioDevice(library, choose(list_devices(library), name))
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class MicrophoneTimeouts:
     grace_s: float = 0.25  # recorded after the stop
     patience_s: float = 30  # with a device that went away
     same_only_s: float = 3  # within it, none but the one asked for: a loose plug comes back by itself
     retry_s: float = 0.5  # PortAudio does not tell when a device comes
 
 
-WAITS = Waits()
+WAITS = MicrophoneTimeouts()
 
 
 class _Mark(Enum):
@@ -69,7 +69,7 @@ class Microphone:
         self,
         open_device: OpenDevice,
         name: str | None = None,
-        waits: Waits = WAITS,
+        waits: MicrophoneTimeouts = WAITS,
         closed: Callable[[], object] = lambda: None,
     ) -> None:
         """`closed` is called, once or more, when the device is free for others."""
@@ -138,7 +138,7 @@ class Microphone:
             self._arrived.put_nowait(_Mark.LOST)
 
     def _listen_to(self, device: Device) -> None:
-        device.start(_LoopEars(self, device, self._format.sample_rate_hz))
+        device.start(_LoopAudioSink(self, device, self._format.sample_rate_hz))
         self._device, self.name = device, device.name
 
     async def _come_back(self) -> None:
@@ -170,7 +170,7 @@ class Microphone:
         return False
 
 
-class _LoopEars:
+class _LoopAudioSink:
     """Hands over from the device's thread to the loop, at the rate that the stream began with."""
 
     def __init__(self, microphone: Microphone, device: Device, rate_hz: int) -> None:

@@ -16,7 +16,7 @@ from io import FileIO
 from typing import IO, TypeVar
 
 from stt_client.audio.decode import Readable, Recording, Warn, open_stream
-from stt_client.errors import NotAudio, SourceError
+from stt_client.errors import SourceError, UnsupportedAudioError
 
 MEMORY_BYTES = 8 * 1024**2  # then the copy is on disk
 COPIED_BYTES = 4 * 1024**3  # a film of some hours
@@ -41,14 +41,14 @@ def open_pipe(
     with closing(copy):
         try:
             return open_stream(copy, name, warn, track)
-        except NotAudio as error:
+        except UnsupportedAudioError as error:
             return _open_copy(copy, name, warn, track, error)
 
 
-def _open_copy(copy: _Copy, name: str, warn: Warn, track: int | None, error: NotAudio) -> Recording:
+def _open_copy(copy: _Copy, name: str, warn: Warn, track: int | None, error: UnsupportedAudioError) -> Recording:
     """Open a recording that could not be decoded without seeking."""
     if copy.is_empty:
-        raise NotAudio(f"{name} is empty.") from error
+        raise UnsupportedAudioError(f"{name} is empty.") from error
     if not copy.needs_seeking:
         raise error
     return closing_with(copy.complete(), lambda file: open_stream(file, name, warn, track))

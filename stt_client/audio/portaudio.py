@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Protocol
 
 from stt_client.audio.decode import CHUNK_MS
-from stt_client.audio.devices import DeviceDescription, Ears
+from stt_client.audio.devices import AudioSink, DeviceDescription
 from stt_client.errors import SourceError
 
 TIMEOUT_S = 10.0  # for another thread to be done with PortAudio
@@ -100,7 +100,7 @@ class PortAudioDevice:
         self._index = description.index
         self._stopping = False
 
-    def start(self, ears: Ears) -> None:
+    def start(self, ears: AudioSink) -> None:
         def record(sound: bytes, _frames: int, _time: object, status: CallbackStatus) -> None:
             if status.input_overflow:
                 ears.warn("this machine is too busy to record: a moment of speech was lost.")

@@ -13,7 +13,7 @@ from typing import IO
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class SpoolLimits:
     """How much is kept where. A block is moved as a whole."""
 
     memory_bytes: int
@@ -22,24 +22,24 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _DiskBlock:
     """A block that lies in the file."""
 
     number: int
 
 
-class Spool:
-    def __init__(self, room: Room) -> None:
+class DiskBuffer:
+    def __init__(self, room: SpoolLimits) -> None:
         self._block_bytes = room.block_bytes
         self._memory_blocks = max(1, room.memory_bytes // room.block_bytes)
         self._disk_blocks = room.disk_bytes // room.block_bytes
-        self._blocks: deque[bytes | _Place] = deque()  # whole ones, in order
+        self._blocks: deque[bytes | _DiskBlock] = deque()  # whole ones, in order
         self._tail = bytearray()  # the one that is being filled
         self._first = 0  # position of the first byte of the first block
         self._start = 0
         self._in_memory = 0
         self._file: IO[bytes] | None = None
-        self._free: list[_Place] = []
+        self._free: list[_DiskBlock] = []
 
     @property
     def start(self) -> int:
@@ -93,7 +93,7 @@ class Spool:
         if self._file is not None:
             self._file.close()
 
-    def _put(self, block: bytes) -> bytes | _Place:
+    def _put(self, block: bytes) -> bytes | _DiskBlock:
         if self._in_memory >= self._memory_blocks and self._on_disk < self._disk_blocks:
             with suppress(OSError):  # the disk is full: what is there already is the bound from now on
                 return self._write(block)
@@ -101,23 +101,23 @@ class Spool:
         self._in_memory += 1
         return block
 
-    def _write(self, block: bytes) -> _Place:
+    def _write(self, block: bytes) -> _DiskBlock:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="stt-", buffering=0)  # noqa: SIM115
-        place = self._free.pop() if self._free else _Place(self._on_disk)
+        place = self._free.pop() if self._free else _DiskBlock(self._on_disk)
         self._file.seek(place.number * self._block_bytes)
         if self._file.write(block) != len(block):
             raise OSError
         return place
 
-    def _whole(self, block: bytes | _Place) -> bytes:
+    def _whole(self, block: bytes | _DiskBlock) -> bytes:
         if isinstance(block, bytes):
             return block
         assert self._file is not None
         self._file.seek(block.number * self._block_bytes)
         return self._file.read(self._block_bytes)
 
-    def _drop(self, block: bytes | _Place) -> None:
+    def _drop(self, block: bytes | _DiskBlock) -> None:
         if isinstance(block, bytes):
             self._in_memory -= 1
             return

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from stt_client.events import AudioFormat, Finalize, Input, Settings, merged
-from stt_client.recovery.disk_buffer import Room, Spool
+from stt_client.recovery.disk_buffer import DiskBuffer, SpoolLimits
 
 MEMORY_S = 60  # of audio; more than that waits on disk
 PIECE_MS = 1000  # the most in a message: 1/130 of what the server takes
@@ -19,14 +19,14 @@ LEAD_STEP_MS = 160
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Cursor:
     """How far a stream has said it."""
 
     position: int  # bytes
     command: int
 
 
-class Kept:
+class ReplayBuffer:
     """Audio and commands in the order in which they came, from a little before the last settled position on."""
 
     def __init__(self, audio_format: AudioFormat, settings: Settings, kept_s: float) -> None:
@@ -34,7 +34,7 @@ class Kept:
         memory_bytes = audio_format.size_bytes(MEMORY_S * 1000)
         disk_bytes = max(0, audio_format.size_bytes(int(kept_s * 1000)) - memory_bytes)
         self._piece_bytes = audio_format.size_bytes(PIECE_MS)
-        self._spool = Spool(Room(memory_bytes, disk_bytes, self._piece_bytes))
+        self._spool = DiskBuffer(SpoolLimits(memory_bytes, disk_bytes, self._piece_bytes))
         self._settings = settings
         self._commands: deque[tuple[int, Settings | Finalize]] = deque()  # with the position before which each came
         self._first_command = 0
@@ -63,8 +63,8 @@ class Kept:
         return self._spool.is_full
 
     @property
-    def beginning(self) -> Place:
-        return Place(self._spool.start, self._first_command)
+    def beginning(self) -> Cursor:
+        return Cursor(self._spool.start, self._first_command)
 
     def append(self, item: Input) -> None:
         if isinstance(item, bytes):
@@ -72,16 +72,16 @@ class Kept:
         else:
             self._commands.append((self._spool.end, item))
 
-    def next(self, place: Place) -> tuple[Input, Place] | None:
+    def next(self, place: Cursor) -> tuple[Input, Cursor] | None:
         """Return what is to be said there, and the place after it; None at the end of what there is."""
         due = place.command - self._first_command
         until = self._spool.end
         if due < len(self._commands):
             until, command = self._commands[due]
             if until <= place.position:
-                return command, Place(place.position, place.command + 1)
+                return command, Cursor(place.position, place.command + 1)
         audio = self._spool.read(place.position, min(until - place.position, self._piece_bytes))
-        return (audio, Place(place.position + len(audio), place.command)) if audio else None
+        return (audio, Cursor(place.position + len(audio), place.command)) if audio else None
 
     def settle(self, before_ms: int) -> None:
         """Forget what lies before it, but for the lead; settings that were changed there stay in force."""

@@ -22,7 +22,7 @@ class Resume:
     previous_language: str = ""  # of the last final before the offset
 
 
-class Resumption:
+class ResumeTracker:
     """What was told and what is settled so far."""
 
     def __init__(self) -> None:

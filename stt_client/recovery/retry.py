@@ -18,7 +18,7 @@ FRUITLESS = 10  # streams in a row that began and settled nothing: what they hea
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long to go on without a server, in seconds, and how much audio may wait for one."""
 
     first_s: float = 5.0  # before one has ever answered; 0: one try at each address
@@ -28,13 +28,13 @@ class Patience:
     kept_s: float = 3600.0  # of audio; then no more is taken. More than a minute lies on disk: 115 MB an hour at 16 kHz
 
 
-PATIENT = Patience()
+PATIENT = RetryPolicy()
 
 
-class Retries:
+class RetryState:
     """The tries of one dictation at a number of addresses."""
 
-    def __init__(self, patience: Patience, addresses: int, now_s: float, chance: Callable[[], float]) -> None:
+    def __init__(self, patience: RetryPolicy, addresses: int, now_s: float, chance: Callable[[], float]) -> None:
         self._patience = patience
         self._addresses = addresses
         self._chance = chance  # 0..1

@@ -13,7 +13,7 @@ from typing import TypeVar
 import grpc
 import grpc.aio
 
-from stt_client.errors import ClientError, ServiceError, Unreachable
+from stt_client.errors import ClientError, ConnectionFailedError, ServiceError
 from stt_client.target import Target, Tls
 from stt_client.transport.dns import LookupFailedError, look_up, to_ascii
 from stt_client.transport.tls_errors import unreached
@@ -61,7 +61,7 @@ async def connected(
         except TimeoutError:
             pass
         if not is_ready:
-            raise Unreachable(await _reason(target, address, status))
+            raise ConnectionFailedError(await _reason(target, address, status))
         yield channel
 
 

@@ -22,7 +22,7 @@ from stt_client.events import (
     Partial,
     Progress,
     Settings,
-    SettingsInForce,
+    SettingsUpdated,
     SpeechStarted,
     Started,
     StreamOptions,
@@ -97,7 +97,7 @@ def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event:
         case "suppressed":
             return _suppressed(response.suppressed, received_ms, final_ms)
         case "settings":
-            return SettingsInForce(_settings(response.settings), received_ms=received_ms, final_ms=final_ms)
+            return SettingsUpdated(_settings(response.settings), received_ms=received_ms, final_ms=final_ms)
         case "notice":
             return _notice(response.notice, received_ms, final_ms)
         case "failure":

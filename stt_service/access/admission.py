@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from stt_service.access.rate_limit import Rates
-from stt_service.errors import Overloaded, Unavailable
+from stt_service.access.rate_limit import RateLimiter
+from stt_service.errors import ResourceExhaustedError, UnavailableError
 
 RETRY_AFTER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ClientQuota:
     """What one peer may have; 0: no bound."""
 
     streams: int = 0
@@ -23,18 +23,18 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ClientIdentity:
     """Who wants a place, and when, in monotonic seconds."""
 
     name: str
     now_s: float
-    share: Share = Share()
+    share: ClientQuota = ClientQuota()
 
 
-ANYBODY = Caller("", 0.0)
+ANYBODY = ClientIdentity("", 0.0)
 
 
-class Admission:
+class AdmissionControl:
     """The places for streams. Closed until it is opened."""
 
     def __init__(self, refused: Callable[[str], None] = lambda _: None) -> None:
@@ -43,7 +43,7 @@ class Admission:
         self.max_streams = 0
         self.streams = 0
         self._of_peers = Counter[str]()  # bounded by the streams: who has none is not kept
-        self._rates = Rates()
+        self._rates = RateLimiter()
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = asyncio.Event()  # who waits for it goes, whatever becomes of the drain
@@ -74,7 +74,7 @@ class Admission:
         return ""
 
     @contextmanager
-    def place(self, caller: Caller = ANYBODY) -> Iterator[None]:
+    def place(self, caller: ClientIdentity = ANYBODY) -> Iterator[None]:
         """Hold a place among the streams.
 
         Raises:
@@ -99,23 +99,27 @@ class Admission:
         if not self.streams:
             self._empty.set()
 
-    def _check_share(self, caller: Caller) -> None:
+    def _check_share(self, caller: ClientIdentity) -> None:
         """Refuse a peer that asks too often or has enough. Neither message names a peer."""
         most, often = caller.share.streams, caller.share.calls_per_minute
         if wait_s := self._rates.wait_s(caller.name, caller.now_s, often):
             self._refused("share")
-            raise Overloaded(f"You began {often} calls in a minute, and none may begin more: go slower.", wait_s)
+            raise ResourceExhaustedError(
+                f"You began {often} calls in a minute, and none may begin more: go slower.", wait_s
+            )
         if most and self._of_peers[caller.name] >= most:
             self._refused("share")
-            raise Overloaded(f"You have {most} streams, and none may have more: end one first.", RETRY_AFTER_S)
+            raise ResourceExhaustedError(
+                f"You have {most} streams, and none may have more: end one first.", RETRY_AFTER_S
+            )
 
     def _check(self) -> None:
         if self.unready:
             self._refused("draining" if self.draining.is_set() else "loading")
-            raise Unavailable(self.unready)
+            raise UnavailableError(self.unready)
         if self.streams >= self.max_streams:
             self._refused("full")
-            raise Overloaded(
+            raise ResourceExhaustedError(
                 f"All {self.max_streams} streams of this server are taken: try again later, or use another one.",
                 RETRY_AFTER_S,
             )

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from stt_service.access.file_watcher import read_file
-from stt_service.errors import InvalidSetting
+from stt_service.errors import ConfigError
 
 MAX_PEM_BYTES = 2**22  # all authorities of a system are 200 kB
 SOON = timedelta(days=14)  # to replace a certificate in peace; what renews them by itself does so at 30 days
@@ -73,15 +73,15 @@ def _check_key(files: Files, pem: bytes, certificate: x509.Certificate) -> None:
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError as error:
-        raise InvalidSetting(
+        raise ConfigError(
             f"TLS_KEY={files.key} asks for a password, which nobody gives at a start: store it without one, "
             "readable by the server's user alone."
         ) from error
     except ValueError as error:
-        raise InvalidSetting(f"TLS_KEY={files.key} will not do: it should be a private key in PEM.") from error
+        raise ConfigError(f"TLS_KEY={files.key} will not do: it should be a private key in PEM.") from error
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
-        raise InvalidSetting(
+        raise ConfigError(
             f"TLS_KEY={files.key} is not the key of TLS_CERT={files.certificate}: "
             "the first certificate in the file should be the one that was made with the key."
         )
@@ -91,14 +91,14 @@ def _certificates(setting: str, path: Path, pem: bytes) -> list[x509.Certificate
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
-        raise InvalidSetting(f"{setting}={path} will not do: it should hold a certificate in PEM.") from error
+        raise ConfigError(f"{setting}={path} will not do: it should hold a certificate in PEM.") from error
 
 
 def _bytes(setting: str, path: Path) -> bytes:
     try:
         content = read_file(path, MAX_PEM_BYTES)
     except OSError as error:
-        raise InvalidSetting(f"{setting}={path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(f"{setting}={path} cannot be read: {error.strerror}.") from error
     if len(content) > MAX_PEM_BYTES:
-        raise InvalidSetting(f"{setting}={path} is larger than {MAX_PEM_BYTES} bytes: is it the right file?")
+        raise ConfigError(f"{setting}={path} is larger than {MAX_PEM_BYTES} bytes: is it the right file?")
     return content

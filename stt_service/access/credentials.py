@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stt_service.access import tokens
-from stt_service.access.file_watcher import Watched, read_file
+from stt_service.access.file_watcher import ReloadingFile, read_file
 from stt_service.access.tokens import Tokens
-from stt_service.errors import InvalidSetting
-from stt_service.settings.schema import Parameters
+from stt_service.errors import ConfigError
+from stt_service.settings.schema import ServerSettings
 
 if TYPE_CHECKING:
     from stt_service.access.certificates import Pem
@@ -25,23 +25,23 @@ MAX_TOKENS_BYTES = 2**20  # ten thousand of them
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class PortCredentials:
     """What a port asks of who comes; None: nothing."""
 
-    pem: Watched[Pem] | None = None
-    tokens: Watched[Tokens] | None = None
+    pem: ReloadingFile[Pem] | None = None
+    tokens: ReloadingFile[Tokens] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Accesses:
+class ServerCredentials:
     """Each port's, and a sentence for each thing that should be mended."""
 
-    data: Access = Access()
-    control: Access = Access()
+    data: PortCredentials = PortCredentials()
+    control: PortCredentials = PortCredentials()
     warnings: tuple[str, ...] = ()
 
 
-def accesses(parameters: Parameters, now: Callable[[], float] = time.time) -> Accesses:
+def accesses(parameters: ServerSettings, now: Callable[[], float] = time.time) -> ServerCredentials:
     """Read the certificates and tokens; `now` is the clock of the file system.
 
     Raises:
@@ -51,7 +51,7 @@ def accesses(parameters: Parameters, now: Callable[[], float] = time.time) -> Ac
     data, of_data = _tokens("AUTH_TOKENS_FILE", parameters.auth_tokens_file, now)
     control, of_control = _tokens("CONTROL_TOKENS_FILE", parameters.control_tokens_file, now)
     _check_apart(data, control)
-    return Accesses(Access(pem, data), Access(pem, control), (*told, *of_data, *of_control))
+    return ServerCredentials(PortCredentials(pem, data), PortCredentials(pem, control), (*told, *of_data, *of_control))
 
 
 def add_token(path: Path, line: str) -> None:
@@ -66,33 +66,33 @@ def add_token(path: Path, line: str) -> None:
         begin = "\n" if content and not content.endswith("\n") else ""
         with open(path, "a", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:
             file.write(f"{begin}{line}\n")
-    except InvalidSetting as error:
-        raise InvalidSetting(f"{path} is no file of tokens: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path} is no file of tokens: {error}") from error
     except OSError as error:
-        raise InvalidSetting(f"{path} cannot be written: {error.strerror}.") from error
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def _tls(parameters: Parameters, now: Callable[[], float]) -> tuple[Watched[Pem] | None, list[str]]:
+def _tls(parameters: ServerSettings, now: Callable[[], float]) -> tuple[ReloadingFile[Pem] | None, list[str]]:
     if not parameters.tls_cert:
         return None, []
     from stt_service.access import certificates
 
     authorities = Path(parameters.tls_client_ca) if parameters.tls_client_ca else None
     files = certificates.Files(Path(parameters.tls_cert), Path(parameters.tls_key), authorities)
-    pem = Watched(files.all, partial(certificates.read, files), now=now)
+    pem = ReloadingFile(files.all, partial(certificates.read, files), now=now)
     return pem, certificates.warnings(files, pem.value(), datetime.now(UTC)) + _readable_by_others("TLS_KEY", files.key)
 
 
-def _tokens(setting: str, path: str, now: Callable[[], float]) -> tuple[Watched[Tokens] | None, list[str]]:
+def _tokens(setting: str, path: str, now: Callable[[], float]) -> tuple[ReloadingFile[Tokens] | None, list[str]]:
     if not path:
         return None, []
-    watched = Watched((Path(path),), partial(_read_tokens, setting, Path(path)), Tokens.merged, now)
+    watched = ReloadingFile((Path(path),), partial(_read_tokens, setting, Path(path)), Tokens.merged, now)
     if not watched.value().entries:
-        raise InvalidSetting(f"{setting}={path} holds no token: `stt-server token NAME --add {path}` makes one.")
+        raise ConfigError(f"{setting}={path} holds no token: `stt-server token NAME --add {path}` makes one.")
     return watched, _readable_by_others(setting, Path(path))
 
 
-def _check_apart(data: Watched[Tokens] | None, control: Watched[Tokens] | None) -> None:
+def _check_apart(data: ReloadingFile[Tokens] | None, control: ReloadingFile[Tokens] | None) -> None:
     """Check that no token opens both ports, whatever the files are called.
 
     Raises:
@@ -102,7 +102,7 @@ def _check_apart(data: Watched[Tokens] | None, control: Watched[Tokens] | None) 
         return
     both = [name for name, known in control.value().entries if known in {other for _, other in data.value().entries}]
     if both:
-        raise InvalidSetting(
+        raise ConfigError(
             f"AUTH_TOKENS_FILE and CONTROL_TOKENS_FILE both hold the token of {', '.join(dict.fromkeys(both))}: "
             "who dictates could stop the server. Make a token of its own for each port."
         )
@@ -111,24 +111,24 @@ def _check_apart(data: Watched[Tokens] | None, control: Watched[Tokens] | None) 
 def _read_tokens(setting: str, path: Path) -> Tokens:
     try:
         text = _read_tokens_text(path)
-    except InvalidSetting as error:
-        raise InvalidSetting(f"{setting}={error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{setting}={error}") from error
     try:
         return tokens.parse(text)
-    except InvalidSetting as error:
-        raise InvalidSetting(f"{setting}={path} will not do: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{setting}={path} will not do: {error}") from error
 
 
 def _read_tokens_text(path: Path) -> str:
     try:
         content = read_file(path, MAX_TOKENS_BYTES)
         if len(content) > MAX_TOKENS_BYTES:
-            raise InvalidSetting(f"{path} is larger than {MAX_TOKENS_BYTES} bytes: is it the right file?")
+            raise ConfigError(f"{path} is larger than {MAX_TOKENS_BYTES} bytes: is it the right file?")
         return content.decode("utf-8")
     except OSError as error:
-        raise InvalidSetting(f"{path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise InvalidSetting(f"{path} will not do: it should be text in UTF-8.") from error
+        raise ConfigError(f"{path} will not do: it should be text in UTF-8.") from error
 
 
 def _readable_by_others(setting: str, path: Path) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
-from stt_service.errors import StartFailed
+from stt_service.errors import StartupError
 
 T = TypeVar("T")
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -36,7 +36,7 @@ def read_file(path: Path, max_bytes: int) -> bytes:
         return file.read(max_bytes + 1)
 
 
-class Watched(Generic[T]):
+class ReloadingFile(Generic[T]):
     """The files' content as `read` understands it. Whoever wants it looks whether it changed, from any thread.
 
     Whoever rewrites a file in place empties it first. So until the files were left alone for SETTLED_S, `merge` makes
@@ -77,7 +77,7 @@ class Watched(Generic[T]):
             self._stamp = stamp
         try:
             value = self._read()
-        except StartFailed as error:
+        except StartupError as error:
             if settled:
                 log.error("%s What held before goes on to hold.", error)
         else:

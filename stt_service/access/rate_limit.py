@@ -14,13 +14,13 @@ ROUNDING_S = 1e-6  # of so many additions
 HOLDER: ContextVar[str | None] = ContextVar("HOLDER", default=None)
 
 
-class Called(Protocol):
+class HasPeer(Protocol):
     """What gRPC knows of a call."""
 
     def peer(self) -> str: ...
 
 
-def caller(context: Called) -> str:
+def caller(context: HasPeer) -> str:
     """Return the name of the token that the call showed; without one, where it comes from."""
     return HOLDER.get() or source(context.peer())
 
@@ -40,7 +40,7 @@ def source(peer: str) -> str:
     return str(ip_network((address.packed, 64), strict=False)) if not address.is_loopback else host
 
 
-class Rates:
+class RateLimiter:
     """How many calls each peer may begin in a minute: all at once, or one after the other, in the long run no more.
 
     A peer that has not called for long costs no memory. Source: the generic cell rate algorithm, ITU-T I.371.

@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 
-from stt_service.errors import InvalidSetting
+from stt_service.errors import ConfigError
 
 TOKEN_BYTES = 32
 MARK = "stt_"  # so that people, and programs that look for secrets in the wrong places, know one when they see it
@@ -61,7 +61,7 @@ def line(name: str, token: str) -> str:
         InvalidSetting: the name would not stand in one word.
     """
     if not NAME.fullmatch(name):
-        raise InvalidSetting(f"{name!r} cannot name a token: use up to 64 letters, digits and . _ @ - without spaces.")
+        raise ConfigError(f"{name!r} cannot name a token: use up to 64 letters, digits and . _ @ - without spaces.")
     return f"{name} sha256:{_hash(token)}"
 
 
@@ -76,12 +76,12 @@ def parse(text: str) -> Tokens:
         if not said.strip() or said.lstrip().startswith("#"):
             continue
         if (matched := LINE.fullmatch(said.strip())) is None:
-            raise InvalidSetting(
+            raise ConfigError(
                 f"line {number} should be NAME sha256:HASH, with 64 hexadecimal digits: "
                 "`stt-server token NAME` makes one."
             )
         if matched["hash"] in BLANK_HASHES:
-            raise InvalidSetting(
+            raise ConfigError(
                 f"line {number} has the hash of an empty text, which every call without a token shows: "
                 "`stt-server token NAME` makes a token."
             )

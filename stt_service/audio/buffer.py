@@ -9,7 +9,7 @@ import numpy as np
 from stt_service.audio.pcm import FRAME_SAMPLES, Frames, Samples
 
 
-class Sound:
+class AudioBuffer:
     """Frames as they arrived; no copy but of what is asked for."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
 
 
-class Intake:
+class FrameReader:
     """What a stream's client sends, from bytes on."""
 
     def __init__(self, audio_format: AudioFormat, lead_ms: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 
 Samples = NDArray[np.float32]  # shape (n,), range [-1, 1)
 Frames = NDArray[np.float32]  # shape (n, 512), range [-1, 1)
@@ -163,7 +163,7 @@ class Decoder:
             InvalidRequest: with how many bytes are left over.
         """
         if self._held:
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"The audio ended inside a sample, with {len(self._held)} of its {self._format.frame_bytes} bytes "
                 "left over: it should end with a whole one, or the format should say what was sent."
             )
@@ -201,12 +201,12 @@ class Framer:
 
 def _check(field: str, value: int, allowed: range) -> None:
     if value not in allowed:
-        raise InvalidRequest(f"{field}={value} will not do: it should be {allowed[0]} to {allowed[-1]}.")
+        raise InvalidRequestError(f"{field}={value} will not do: it should be {allowed[0]} to {allowed[-1]}.")
 
 
 def _refuse_wav(start: bytes) -> None:
     if start[:4] == b"RIFF" and start[8:_WAV_START_BYTES] == b"WAVE":
-        raise InvalidRequest(
+        raise InvalidRequestError(
             "The audio begins with a WAV header while its format says headerless: "
             "send the samples without the header, or the whole file to Recognize."
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from stt_media.errors import EmptyError, MediaError, NoAudioTrackError
 from stt_media.recording import Recording
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 
 MAX_RECORDING_S = 3600
 SAMPLE_BYTES = 2
@@ -57,19 +57,19 @@ def check_headerless(size_bytes: int, audio_format: AudioFormat) -> None:
         raise _too_long()
 
 
-def refusal(kind: str, detail: str, size_bytes: int) -> InvalidRequest:
+def refusal(kind: str, detail: str, size_bytes: int) -> InvalidRequestError:
     """Return what a client gets for a MediaError of that name."""
     if kind == NoAudioTrackError.__name__:
-        return InvalidRequest("The recording has no audio track: send one that has.")
+        return InvalidRequestError("The recording has no audio track: send one that has.")
     if kind == EmptyError.__name__:
-        return InvalidRequest("The recording has no audio: its length is 0.")
-    return InvalidRequest(
+        return InvalidRequestError("The recording has no audio: its length is 0.")
+    return InvalidRequestError(
         f"The {size_bytes} bytes of audio cannot be decoded ({detail}): "
         f"send a whole file of {KINDS}, or headerless samples with their format."
     )
 
 
-def _too_long() -> InvalidRequest:
-    return InvalidRequest(
+def _too_long() -> InvalidRequestError:
+    return InvalidRequestError(
         f"The recording is longer than {MAX_RECORDING_S} s: split it, or send it to StreamingRecognize."
     )

@@ -8,14 +8,14 @@ from time import monotonic, time
 from google.protobuf.timestamp_pb2 import Timestamp
 from stt.v1 import control_pb2 as pb
 
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 from stt_service.models.devices import Device
 from stt_service.models.loader import SelfTest
-from stt_service.models.registry import Role, Shelved, State
+from stt_service.models.registry import ModelEntry, Role, State
 from stt_service.rpc.convert import duration, seconds
-from stt_service.rpc.stream_registry import LiveStream, Phase
+from stt_service.rpc.stream_registry import ActiveStream, Phase
 from stt_service.settings.reference import settings, written
-from stt_service.settings.schema import Parameters, Scope
+from stt_service.settings.schema import Scope, ServerSettings
 from stt_service.telemetry.resources import Usage
 
 WATCH_S = 1.0
@@ -41,7 +41,7 @@ STATES = {
 ROLES = {Role.FINALS: pb.ROLE_FINALS, Role.PARTIALS: pb.ROLE_PARTIALS}
 
 
-def parameters(in_force: Parameters) -> list[pb.Parameter]:
+def parameters(in_force: ServerSettings) -> list[pb.Parameter]:
     """Return every setting, with its value."""
     return [
         pb.Parameter(
@@ -59,7 +59,7 @@ def parameters(in_force: Parameters) -> list[pb.Parameter]:
     ]
 
 
-def session(stream: LiveStream, lag_s: float) -> pb.Session:
+def session(stream: ActiveStream, lag_s: float) -> pb.Session:
     """Return a stream as an operator sees it."""
     age_s = monotonic() - stream.opened
     opened = Timestamp()
@@ -83,7 +83,7 @@ def session(stream: LiveStream, lag_s: float) -> pb.Session:
     )
 
 
-def model(shelved: Shelved) -> pb.Model:
+def model(shelved: ModelEntry) -> pb.Model:
     return pb.Model(
         name=shelved.name,
         state=STATES[shelved.state],
@@ -104,7 +104,7 @@ def roles(wanted: Iterable[pb.Role]) -> Set[Role]:
     known = {theirs: ours for ours, theirs in ROLES.items()}
     named = list(wanted)
     if not named or any(role not in known for role in named):
-        raise InvalidRequest(f"roles={named} will not do: it should name ROLE_FINALS, ROLE_PARTIALS or both.")
+        raise InvalidRequestError(f"roles={named} will not do: it should name ROLE_FINALS, ROLE_PARTIALS or both.")
     return frozenset(known[role] for role in named)
 
 
@@ -141,5 +141,5 @@ def interval_s(request: pb.WatchStatusRequest) -> float:
     """
     asked_s = seconds(request.interval) or WATCH_S
     if not LEAST_WATCH_S <= asked_s <= MOST_WATCH_S:
-        raise InvalidRequest(f"interval={asked_s:g} s will not do: it should be 0.2 to 60 s.")
+        raise InvalidRequestError(f"interval={asked_s:g} s will not do: it should be 0.2 to 60 s.")
     return asked_s

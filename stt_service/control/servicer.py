@@ -16,15 +16,15 @@ from stt.v1 import control_pb2 as pb
 from stt.v1 import control_pb2_grpc
 
 from stt_service.control import convert
-from stt_service.control.status import STATES, Looks
-from stt_service.errors import Unavailable
-from stt_service.models.registry import Shelf
-from stt_service.models.startup import Prepared
-from stt_service.rpc.health import Gate
+from stt_service.control.status import STATES, StatusReporter
+from stt_service.errors import UnavailableError
+from stt_service.models.registry import ModelRegistry
+from stt_service.models.startup import LoadedServer
+from stt_service.rpc.health import ServingState
 from stt_service.rpc.status_mapping import answered, say_nothing
-from stt_service.rpc.stream_registry import LiveStream, LiveStreams
-from stt_service.scheduling.executor import Lane
-from stt_service.settings.runtime import LiveConfig
+from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
+from stt_service.scheduling.executor import BatchExecutor
+from stt_service.settings.runtime import RuntimeConfig
 from stt_service.vad.types import Endpoint
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,9 @@ Context = grpc.aio.ServicerContext[Request, Response]
 class Working:
     """What there is to be told and changed once the server serves."""
 
-    prepared: Prepared
-    lane: Lane
-    shelf: Shelf
+    prepared: LoadedServer
+    lane: BatchExecutor
+    shelf: ModelRegistry
 
 
 def answering(
@@ -61,7 +61,9 @@ def answering(
 class Control(control_pb2_grpc.ControlServicer):
     """The servicer. It waits for nothing: what takes long goes on after the answer."""
 
-    def __init__(self, config: LiveConfig, gate: Gate, streams: LiveStreams, looks: Looks) -> None:
+    def __init__(
+        self, config: RuntimeConfig, gate: ServingState, streams: StreamRegistry, looks: StatusReporter
+    ) -> None:
         self._config, self._gate, self._streams, self._looks = config, gate, streams, looks
         self._now: Working | None = None
         self._seen, self._seen_s = pb.Status(), -math.inf
@@ -156,7 +158,7 @@ class Control(control_pb2_grpc.ControlServicer):
     @property
     def _working(self) -> Working:
         if self._now is None:
-            raise Unavailable("The server is still loading its models: try again in a few seconds.")
+            raise UnavailableError("The server is still loading its models: try again in a few seconds.")
         return self._now
 
     def _status(self) -> pb.Status:
@@ -170,6 +172,6 @@ class Control(control_pb2_grpc.ControlServicer):
             self._seen_s, self._seen = now_s, self._status()
         return self._seen
 
-    def _sessions(self, *streams: LiveStream) -> list[pb.Session]:
+    def _sessions(self, *streams: ActiveStream) -> list[pb.Session]:
         lags = self._now.lane.waiting().longest_of_stream_s if self._now else {}
         return [convert.session(stream, lags.get(stream.id, 0.0)) for stream in streams]

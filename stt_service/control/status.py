@@ -7,13 +7,13 @@ from time import monotonic
 
 from stt.v1 import control_pb2 as pb
 
-from stt_service.access.admission import Admission
+from stt_service.access.admission import AdmissionControl
 from stt_service.control import convert
-from stt_service.models.registry import Shelf
-from stt_service.models.startup import Prepared
+from stt_service.models.registry import ModelRegistry
+from stt_service.models.startup import LoadedServer
 from stt_service.rpc.convert import duration
-from stt_service.rpc.health import Gate, State
-from stt_service.scheduling.executor import Lane
+from stt_service.rpc.health import ServingState, State
+from stt_service.scheduling.executor import BatchExecutor
 from stt_service.telemetry.metrics import Metrics
 from stt_service.telemetry.resources import Usage
 from stt_service.whisper.types import Kind
@@ -26,10 +26,10 @@ STATES = {
 }
 
 
-class Looks:
+class StatusReporter:
     """Looks at a server that may still be loading."""
 
-    def __init__(self, gate: Gate, usage: Usage, metrics: Metrics) -> None:
+    def __init__(self, gate: ServingState, usage: Usage, metrics: Metrics) -> None:
         self._gate, self._usage, self._metrics = gate, usage, metrics
         self._began = monotonic()
 
@@ -43,7 +43,7 @@ class Looks:
             counters=counters(self._metrics),
         )
 
-    def serving(self, prepared: Prepared, lane: Lane, shelf: Shelf) -> pb.Status:
+    def serving(self, prepared: LoadedServer, lane: BatchExecutor, shelf: ModelRegistry) -> pb.Status:
         """Return all there is to tell."""
         status = self.loading()
         status.device.CopyFrom(convert.device(prepared.device))
@@ -68,13 +68,13 @@ def counters(metrics: Metrics) -> pb.Counters:
     )
 
 
-def load(admission: Admission, lane: Lane) -> pb.Load:
+def load(admission: AdmissionControl, lane: BatchExecutor) -> pb.Load:
     waiting = lane.waiting()
     return pb.Load(
         streams=admission.streams,
         max_streams=admission.max_streams,
         finals_waiting=waiting.count[Kind.FINAL],
-        early_finals_waiting=waiting.count[Kind.EARLY],
+        early_finals_waiting=waiting.count[Kind.SPECULATIVE],
         partials_waiting=waiting.count[Kind.PARTIAL],
         batches_running=lane.running,
         max_batches=lane.workers,

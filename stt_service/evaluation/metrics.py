@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from stt_service.evaluation.simulator import Replay, Told
+from stt_service.evaluation.simulator import Replay, TimedEvent
 from stt_service.evaluation.wer import Errors, beginning, errors, hits, plain
 from stt_service.session.events import Final, Partial, SpeechStarted
-from stt_service.settings.schema import AUTO, LiveParameters
+from stt_service.settings.schema import AUTO, RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.types import Kind
 
@@ -52,7 +52,7 @@ def measured(replay: Replay, sound_s: float, language: str) -> Figures:
         after_endpoint_s=tuple(at_s - final.end_ms / 1000 - final.endpoint_s for at_s, final in waited),
         sound_s=sound_s,
         finals_s=replay.busy_s[Kind.FINAL],
-        early_s=replay.busy_s[Kind.EARLY],
+        early_s=replay.busy_s[Kind.SPECULATIVE],
         partials_s=replay.busy_s[Kind.PARTIAL],
         partials=sum(isinstance(one.event, Partial) for one in replay.told),
         void=replay.void,
@@ -65,7 +65,7 @@ def text(replay: Replay) -> str:
     return " ".join(final.text for final in _finals(replay))
 
 
-def spoken_language(live: LiveParameters, replay: Replay) -> str:
+def spoken_language(live: RuntimeSettings, replay: Replay) -> str:
     """Return the language of the text: the one asked for, or else the one most often detected."""
     if live.translate:
         return "en"
@@ -82,7 +82,7 @@ def _finals(replay: Replay) -> list[Final]:
     return [one.event for one in replay.told if isinstance(one.event, Final)]
 
 
-def _first_texts(told: Sequence[Told]) -> list[float]:
+def _first_texts(told: Sequence[TimedEvent]) -> list[float]:
     onsets: dict[int, float] = {}
     first: dict[int, float] = {}
     for one in told:
@@ -94,7 +94,7 @@ def _first_texts(told: Sequence[Told]) -> list[float]:
     return [at_s - onsets[utterance] for utterance, at_s in first.items()]
 
 
-def _word_lags(final_at_s: float, final: Final, told: Sequence[Told], language: str) -> list[float]:
+def _word_lags(final_at_s: float, final: Final, told: Sequence[TimedEvent], language: str) -> list[float]:
     """Return how long after each word's end all that is shown of the utterance from then on has it."""
     timed = [(each, word) for word in final.words for each in plain(word.text, language)]
     words = [each for each, _ in timed]

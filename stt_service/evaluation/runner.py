@@ -10,14 +10,14 @@ from typing import Protocol, TypeAlias
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
 from stt_service.audio.recordings import decoded
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 from stt_service.evaluation.metrics import Figures, measured, spoken_language, text, wrong
 from stt_service.evaluation.settings_grid import Trial, trials
-from stt_service.evaluation.simulator import Clock, Crew, Player, Replay, Transcribe
+from stt_service.evaluation.simulator import Clock, Replay, SimulatedWorkers, Simulator, Transcribe
 from stt_service.models.devices import Device, choose
-from stt_service.models.loader import Models, Names, compute_plan, load, names, usable_cores
+from stt_service.models.loader import ModelNames, Models, compute_plan, load, names, usable_cores
 from stt_service.session.session import Session, SessionConfig
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import fallback
 from stt_service.vad.gate import Silero, silero_path, stream_vads
 from stt_service.whisper.engine import seed
@@ -61,7 +61,7 @@ class Outcome:
     """What came of a trial."""
 
     trial: Trial
-    models: Names
+    models: ModelNames
     device: Device
     threads: int
     figures: Figures
@@ -84,7 +84,7 @@ class _Bench:
     clock: Clock
 
 
-def evaluate(parameters: Parameters, audio: Sequence[Path], asked: Sequence[str], tell: Tell) -> Report:
+def evaluate(parameters: ServerSettings, audio: Sequence[Path], asked: Sequence[str], tell: Tell) -> Report:
     """Try the settings that are asked for, as NAME=VALUE,VALUE each, on the recordings. Blocks.
 
     Raises:
@@ -105,13 +105,13 @@ def read(path: Path) -> Recording:
     """
     try:
         pcm = b"".join(decoded(path.read_bytes()))
-    except InvalidRequest as error:
-        raise InvalidRequest(f"{path}: {error}") from error
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{path}: {error}") from error
     beside = path.with_suffix(".txt")
     try:
         return Recording(path, pcm, beside.read_text("utf-8-sig").strip() if beside.is_file() else "")
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"{beside} cannot be read: it should be text in UTF-8.") from error
+        raise InvalidRequestError(f"{beside} cannot be read: it should be text in UTF-8.") from error
 
 
 class Evaluation:
@@ -121,7 +121,7 @@ class Evaluation:
         self._recordings, self._tell = recordings, tell
         self._silero = Silero(silero_path())
         self._bench: tuple[object, _Bench] | None = None
-        self._offline: dict[tuple[Path, Parameters], str] = {}
+        self._offline: dict[tuple[Path, ServerSettings], str] = {}
 
     def outcomes(self, trials: Sequence[Trial]) -> list[Outcome]:
         """Return what comes of the trials. Blocks for about as long as all the sound lasts, once for each.
@@ -144,7 +144,7 @@ class Evaluation:
             figures += self._figures(bench, trial.parameters, recording)
         return Outcome(trial, bench.models.names, bench.device, bench.models.plan.threads, figures)
 
-    def _figures(self, bench: _Bench, parameters: Parameters, recording: Recording) -> Figures:
+    def _figures(self, bench: _Bench, parameters: ServerSettings, recording: Recording) -> Figures:
         self._tell(f"  {recording.path.name}, {recording.sound_s:.0f} s")
         replay = self._play(bench, parameters, recording.pcm)
         language = spoken_language(parameters, replay)
@@ -154,25 +154,25 @@ class Evaluation:
         offline = self._offline_text(bench, parameters, recording)
         return replace(figures, offline=wrong(offline, text(replay), language))
 
-    def _offline_text(self, bench: _Bench, parameters: Parameters, recording: Recording) -> str:
-        offline = Parameters.model_validate({**parameters.model_dump(include=KEPT), **OFFLINE})
+    def _offline_text(self, bench: _Bench, parameters: ServerSettings, recording: Recording) -> str:
+        offline = ServerSettings.model_validate({**parameters.model_dump(include=KEPT), **OFFLINE})
         key = recording.path, offline
         if key not in self._offline:
             self._tell(f"  {recording.path.name}, offline, for there is no {recording.path.with_suffix('.txt').name}")
             self._offline[key] = text(self._play(bench, offline, recording.pcm))
         return self._offline[key]
 
-    def _play(self, bench: _Bench, parameters: Parameters, pcm: bytes) -> Replay:
+    def _play(self, bench: _Bench, parameters: ServerSettings, pcm: bytes) -> Replay:
         live = parameters.live()
         config = SessionConfig(parameters, live, partials=parameters.enable_realtime_transcription)
         after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + AFTER_S
         models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan
-        crew = Crew(models, bench.clock, plan.workers, plan.places)
-        return Player(Session(config, stream_vads(self._silero, parameters)), crew).play(
+        crew = SimulatedWorkers(models, bench.clock, plan.workers, plan.places)
+        return Simulator(Session(config, stream_vads(self._silero, parameters)), crew).play(
             pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ))
         )
 
-    def _loaded(self, parameters: Parameters) -> _Bench:
+    def _loaded(self, parameters: ServerSettings) -> _Bench:
         needs = _needs(parameters)
         if self._bench is None or self._bench[0] != needs:
             self._bench = None  # two sets of models may be more than the memory holds
@@ -180,7 +180,7 @@ class Evaluation:
         return self._bench[1]
 
 
-class Reads(Protocol):
+class Transcriber(Protocol):
     """What an evaluation has to know of an engine."""
 
     multilingual: bool
@@ -188,19 +188,19 @@ class Reads(Protocol):
     def transcribe(self, windows: Sequence[Window]) -> list[Transcript]: ...
 
 
-def transcribers(finals: Reads, partials: Reads, language: str) -> dict[Kind, Transcribe]:
+def transcribers(finals: Transcriber, partials: Transcriber, language: str) -> dict[Kind, Transcribe]:
     """Return who decodes what: partials that their model cannot read go to the finals'."""
     reader = partials if partials.multilingual or language == "en" else finals
-    return {Kind.FINAL: finals.transcribe, Kind.EARLY: finals.transcribe, Kind.PARTIAL: reader.transcribe}
+    return {Kind.FINAL: finals.transcribe, Kind.SPECULATIVE: finals.transcribe, Kind.PARTIAL: reader.transcribe}
 
 
-def _needs(parameters: Parameters) -> tuple[object, ...]:
+def _needs(parameters: ServerSettings) -> tuple[object, ...]:
     """Return what differs between trials that need other models. A model may not know a language."""
     device, _ = choose(parameters)
     return names(parameters, device), device, parameters.compute_type, parameters.models_dir, parameters.language
 
 
-def _bench(parameters: Parameters, tell: Tell) -> _Bench:
+def _bench(parameters: ServerSettings, tell: Tell) -> _Bench:
     """Load the models, and warm them up."""
     device, _ = choose(parameters)
     for line in fallback(device):

@@ -9,9 +9,9 @@ from math import prod
 
 from pydantic import ValidationError
 
-from stt_service.errors import InvalidSetting
+from stt_service.errors import ConfigError
 from stt_service.settings.explanations import explain
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 
 MOST = 16
 # What is tried when nothing is asked for: the settings of finals that cost most, each with what it costs.
@@ -32,7 +32,7 @@ WITHOUT_EFFECT = frozenset(
 class Trial:
     """Settings, and what of them was changed for the sake of the comparison."""
 
-    parameters: Parameters
+    parameters: ServerSettings
     changed: tuple[tuple[str, str], ...] = ()  # names and values
 
     def value(self, name: str) -> str:
@@ -45,7 +45,7 @@ class Trial:
         return ", ".join(f"{name}={value}" for name, value in self.changed) or "the settings as they are"
 
 
-def trials(parameters: Parameters, asked: Sequence[str]) -> list[Trial]:
+def trials(parameters: ServerSettings, asked: Sequence[str]) -> list[Trial]:
     """Return the combinations that are asked for, as NAME=VALUE,VALUE each; else what is worth comparing.
 
     Raises:
@@ -57,7 +57,7 @@ def trials(parameters: Parameters, asked: Sequence[str]) -> list[Trial]:
     values = _values(asked)
     count = prod(map(len, values.values()))
     if count > MOST:
-        raise InvalidSetting(f"{count} combinations of settings are too many: at most {MOST} are tried at once.")
+        raise ConfigError(f"{count} combinations of settings are too many: at most {MOST} are tried at once.")
     named = [[(name, value) for value in each] for name, each in values.items()]
     return [_trial(parameters, pairs) for pairs in product(*named)]
 
@@ -69,9 +69,9 @@ def _values(asked: Iterable[str]) -> Mapping[str, list[str]]:
         name, sign, given = each.partition("=")
         name = name.strip().upper()
         if not sign:
-            raise InvalidSetting(f"{each!r} will not do: it should be NAME=VALUE,VALUE, such as BEAM_SIZE=1,5.")
+            raise ConfigError(f"{each!r} will not do: it should be NAME=VALUE,VALUE, such as BEAM_SIZE=1,5.")
         if name in WITHOUT_EFFECT:
-            raise InvalidSetting(f"{name} has no effect on a recording that is played to one stream: leave it out.")
+            raise ConfigError(f"{name} has no effect on a recording that is played to one stream: leave it out.")
         known = values.setdefault(name, [])
         for value in [given] if name in WHOLE else given.split(","):
             if value.strip() not in known:
@@ -83,7 +83,7 @@ def _other_values(trial: Trial) -> list[tuple[str, str]]:
     return [(name, value) for name, values in WORTH_COMPARING.items() for value in values if value != trial.value(name)]
 
 
-def changed(parameters: Parameters, pairs: Sequence[tuple[str, str]]) -> Parameters:
+def changed(parameters: ServerSettings, pairs: Sequence[tuple[str, str]]) -> ServerSettings:
     """Return the settings with these names set to these values.
 
     Raises:
@@ -91,10 +91,10 @@ def changed(parameters: Parameters, pairs: Sequence[tuple[str, str]]) -> Paramet
     """
     changes = {name.lower(): value for name, value in pairs}
     try:
-        return Parameters.model_validate({**parameters.model_dump(), **changes})
+        return ServerSettings.model_validate({**parameters.model_dump(), **changes})
     except ValidationError as error:
-        raise InvalidSetting(explain(error)) from error
+        raise ConfigError(explain(error)) from error
 
 
-def _trial(parameters: Parameters, pairs: Sequence[tuple[str, str]]) -> Trial:
+def _trial(parameters: ServerSettings, pairs: Sequence[tuple[str, str]]) -> Trial:
     return Trial(changed(parameters, pairs), tuple(pairs))

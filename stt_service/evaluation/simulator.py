@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from stt_service.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from stt_service.scheduling.scheduler import Job, Scheduler
-from stt_service.session.events import Cost, Decode, Event, Output, PartialDue, Promote, Withdraw
+from stt_service.session.events import Decode, DecodeTiming, Event, Output, PartialDue, Promote, Withdraw
 from stt_service.session.session import Session
 from stt_service.whisper.types import Kind, Transcript, Window
 
@@ -22,7 +22,7 @@ Clock = Callable[[], float]  # in seconds, read before and after each decode
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TimedEvent:
     """An event and when it was told, in seconds after the recording's beginning."""
 
     at_s: float
@@ -33,7 +33,7 @@ class Told:
 class Replay:
     """What came of a recording."""
 
-    told: list[Told] = field(default_factory=list)
+    told: list[TimedEvent] = field(default_factory=list)
     busy_s: dict[Kind, float] = field(default_factory=lambda: dict.fromkeys(Kind, 0.0))
     decodes: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
     void: int = 0  # early decodes that were asked for in vain
@@ -46,12 +46,12 @@ class _Running:
     job: Job
     decode: Decode
     transcript: Transcript
-    cost: Cost
+    cost: DecodeTiming
     done_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Crew:
+class SimulatedWorkers:
     """Who decodes what, how many decodes run at once, and the clock that tells what each takes."""
 
     models: Mapping[Kind, Transcribe]
@@ -60,10 +60,10 @@ class Crew:
     places: int = 1  # of the workers, those that one model may occupy
 
 
-class Player:
+class Simulator:
     """Replays one recording."""
 
-    def __init__(self, session: Session, crew: Crew) -> None:
+    def __init__(self, session: Session, crew: SimulatedWorkers) -> None:
         self._session, self._crew = session, crew
         self._scheduler = Scheduler(max_batch=1)
         self._asked: dict[Job, Decode] = {}  # partials are cut in their turn
@@ -104,7 +104,7 @@ class Player:
                     self._scheduler.withdraw_early(STREAM, utterance, number)
                     self._replay.void += 1
                 case _:
-                    self._replay.told.append(Told(now_s, output))
+                    self._replay.told.append(TimedEvent(now_s, output))
         self._begin(now_s)
 
     def _submit(self, job: Job, now_s: float) -> None:
@@ -135,4 +135,4 @@ class Player:
         cost_s = self._crew.clock() - began_s
         self._replay.busy_s[job.kind] += cost_s
         self._replay.decodes[job.kind] += 1
-        return _Running(job, decode, transcript, Cost(0.0, cost_s, 1, idle=True), now_s + cost_s)
+        return _Running(job, decode, transcript, DecodeTiming(0.0, cost_s, 1, idle=True), now_s + cost_s)

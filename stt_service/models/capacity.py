@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stt_service.models.loader import TEST_S, Plan, SelfTest
+from stt_service.models.loader import TEST_S, ComputePlan, SelfTest
 
 # What a stream asks for while it is open. Ours, to be measured anew when decodes change.
 SPEAKING_SHARE = 0.7  # of the time somebody speaks
@@ -13,7 +13,7 @@ EDGE_S = 0.01  # of the event loop for a second of sound: 0.011 of speech, 0.001
 UTILISATION = 0.7
 
 
-def capacity(test: SelfTest, plan: Plan) -> int:
+def capacity(test: SelfTest, plan: ComputePlan) -> int:
     """Return how many streams can be open, none of which lags; at least one is served, however late."""
     finals_s = FINALS_PER_UTTERANCE * test.final_s / TEST_S
     decodes_s = SPEAKING_SHARE * (finals_s + PARTIALS_PER_S * test.partial_s) / test.gain

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from stt_service.whisper.engine import cuda_devices
 
 # What CTranslate2 opens at run time; found missing here, it is named before a decode fails for it.
@@ -27,7 +27,7 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True)
-class Cuda:
+class CudaStatus:
     """What there is of CUDA on this machine."""
 
     count: int
@@ -45,23 +45,23 @@ class Device:
     reason: str = ""  # why they differ
 
 
-def look_for_cuda() -> Cuda:
+def look_for_cuda() -> CudaStatus:
     """Look for CUDA by the libraries that are needed, and for the GPUs by the driver."""
     count = cuda_devices()
     if not _opens(DRIVER):
-        return Cuda(count, f"{DRIVER} is missing: install the NVIDIA driver, and start a container with --gpus")
+        return CudaStatus(count, f"{DRIVER} is missing: install the NVIDIA driver, and start a container with --gpus")
     if count == 0:
-        return Cuda(count, "no CUDA device is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES")
+        return CudaStatus(count, "no CUDA device is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES")
     if not opens_cublas():
-        return Cuda(count, f"{CUBLAS} is missing: install the extra 'gpu' (nvidia-cublas-cu12)", gpus())
-    return Cuda(count, gpus=gpus())
+        return CudaStatus(count, f"{CUBLAS} is missing: install the extra 'gpu' (nvidia-cublas-cu12)", gpus())
+    return CudaStatus(count, gpus=gpus())
 
 
-def choose(parameters: Parameters, look: Callable[[], Cuda] = look_for_cuda) -> tuple[Device, Cuda]:
+def choose(parameters: ServerSettings, look: Callable[[], CudaStatus] = look_for_cuda) -> tuple[Device, CudaStatus]:
     """Return the device to use, and what there is of CUDA."""
     asked = parameters.device
     if asked == "cpu":
-        return Device(asked, "cpu"), Cuda(0, "not looked for: DEVICE=cpu")
+        return Device(asked, "cpu"), CudaStatus(0, "not looked for: DEVICE=cpu")
     cuda = look()
     indices = tuple(int(index) for index in parameters.gpu_device_index.split(","))
     beyond = [index for index in indices if index >= cuda.count]

@@ -15,7 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from shutil import rmtree
 
-from stt_service.errors import ModelNotFound
+from stt_service.errors import ModelNotFoundError
 
 # Names as in faster-whisper; a test holds this to its table.
 HUB_NAMES: Mapping[str, str] = {
@@ -78,7 +78,7 @@ class Hub:
             for file in revision.files:
                 _fetch_file(revision, file, folder)
         except Exception as error:  # the library's HTTP library has its own tree, and has been replaced before
-            raise ModelNotFound(_reason(repository, error)) from error
+            raise ModelNotFoundError(_reason(repository, error)) from error
         return folder
 
 
@@ -90,14 +90,14 @@ def _revision(repository: str) -> Revision:
     # Names and commits become paths here: nothing that the hub sends may lead out of the folder.
     commit = listing.sha or "main"
     if commit != "main" and COMMIT.fullmatch(commit) is None:
-        raise ModelNotFound(f"{repository} has the revision {commit[:80]!r}, which is no commit")
+        raise ModelNotFoundError(f"{repository} has the revision {commit[:80]!r}, which is no commit")
     files = tuple(
         RemoteFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "")
         for file in listing.siblings or ()
         if FILE_NAME.fullmatch(file.rfilename) and any(fnmatch(file.rfilename, pattern) for pattern in WANTED)
     )
     if not any(file.name == "model.bin" for file in files):
-        raise ModelNotFound(f"{repository} holds no model.bin: it is no model for CTranslate2")
+        raise ModelNotFoundError(f"{repository} holds no model.bin: it is no model for CTranslate2")
     return Revision(repository, commit, files)
 
 
@@ -136,7 +136,7 @@ def _verify(file: RemoteFile, part: Path) -> None:
         whole = not file.sha256 or hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
     if not whole or (file.size_bytes and part.stat().st_size != file.size_bytes):
         part.unlink()
-        raise ModelNotFound(f"{file.name} arrived damaged")
+        raise ModelNotFoundError(f"{file.name} arrived damaged")
 
 
 def _reason(repository: str, error: Exception) -> str:
@@ -144,7 +144,7 @@ def _reason(repository: str, error: Exception) -> str:
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     match error:
-        case ModelNotFound():
+        case ModelNotFoundError():
             return str(error)
         case OfflineModeIsEnabled():
             return "HF_HUB_OFFLINE forbids the hub"

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
-from stt_service.errors import EngineFailed, ModelNotFound, StartFailed
+from stt_service.errors import InferenceError, ModelNotFoundError, StartupError
 from stt_service.models.devices import Device
 from stt_service.models.file_checks import check_files
 from stt_service.models.store import models_folder, resolve
-from stt_service.settings.schema import AUTO, Parameters
-from stt_service.whisper.engine import Engine, ModelPlace, seed
+from stt_service.settings.schema import AUTO, ServerSettings
+from stt_service.whisper.engine import Engine, Placement, seed
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
 from stt_service.whisper.types import Context, DecodeOptions, Kind, Transcript, Window
 
@@ -37,7 +37,7 @@ CPU_SHARE = Path("/sys/fs/cgroup/cpu.max")  # a container's, as "200000 100000":
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class ModelNames:
     """The models in use."""
 
     finals: str
@@ -45,7 +45,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ComputePlan:
     """How the models share the device."""
 
     workers: int  # batches that run at once
@@ -66,13 +66,13 @@ class Plan:
 class Models:
     """The loaded models; one object twice when they are the same."""
 
-    names: Names
+    names: ModelNames
     finals: Engine
     partials: Engine
-    plan: Plan
+    plan: ComputePlan
 
 
-LoadOne = Callable[[Parameters, str, ModelPlace, Callable[[str], None]], Engine]
+LoadOne = Callable[[ServerSettings, str, Placement, Callable[[str], None]], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +89,15 @@ class SelfTest:
         return self.final_s / TEST_S
 
 
-def names(parameters: Parameters, device: Device) -> Names:
+def names(parameters: ServerSettings, device: Device) -> ModelNames:
     """Return the models that the settings mean on the device; without partials theirs is that of finals."""
     finals = parameters.whisper_model
     if finals == AUTO:
         finals = "medium" if device.actual == "cuda" else "base"
     if not parameters.enable_realtime_transcription:
-        return Names(finals, finals)
+        return ModelNames(finals, finals)
     partials = parameters.realtime_model
-    return Names(finals, _partials_for(finals, parameters.language, device) if partials == AUTO else partials)
+    return ModelNames(finals, _partials_for(finals, parameters.language, device) if partials == AUTO else partials)
 
 
 def _partials_for(finals: str, language: str, device: Device) -> str:
@@ -111,13 +111,13 @@ def _partials_for(finals: str, language: str, device: Device) -> str:
     return "tiny.en" if language == "en" and not finals.startswith("tiny") else finals
 
 
-def compute_plan(device: Device, names: Names, cores: int) -> Plan:
+def compute_plan(device: Device, names: ModelNames, cores: int) -> ComputePlan:
     """Return how the models share the device: each GPU runs a batch of each at once, a CPU two or more."""
     if device.actual == "cuda":
         gpus = len(device.indices)
-        return Plan(workers=gpus * len({names.finals, names.partials}), places=gpus, threads=0)
+        return ComputePlan(workers=gpus * len({names.finals, names.partials}), places=gpus, threads=0)
     workers = min(cores, max(2, round(cores / CORES_PER_WORKER)))
-    return Plan(workers, places=workers, threads=cores // workers)
+    return ComputePlan(workers, places=workers, threads=cores // workers)
 
 
 def usable_cores(cpu_share: Path = CPU_SHARE) -> int:
@@ -130,12 +130,12 @@ def usable_cores(cpu_share: Path = CPU_SHARE) -> int:
         return cores
 
 
-def place(parameters: Parameters, device: Device, plan: Plan) -> ModelPlace:
+def place(parameters: ServerSettings, device: Device, plan: ComputePlan) -> Placement:
     """Return where each model runs, but for its folder."""
     compute = parameters.compute_type
     if compute == "default":
         compute = "float16" if device.actual == "cuda" else "int8"
-    return ModelPlace(
+    return Placement(
         folder=Path(),
         device=device.actual,
         device_indices=device.indices,
@@ -146,7 +146,7 @@ def place(parameters: Parameters, device: Device, plan: Plan) -> ModelPlace:
 
 
 def load_model(
-    parameters: Parameters, name: str, where: ModelPlace, loading: Callable[[str], None], *, fetch: bool = True
+    parameters: ServerSettings, name: str, where: Placement, loading: Callable[[str], None], *, fetch: bool = True
 ) -> Engine:
     """Load one model, fetching its weights if need be; `loading` is called once they are there. Blocks.
 
@@ -159,7 +159,7 @@ def load_model(
     return open_model(name, replace(where, folder=folder))
 
 
-def open_model(name: str, where: ModelPlace) -> Engine:
+def open_model(name: str, where: Placement) -> Engine:
     """Load a model whose files were checked. Blocks.
 
     Raises:
@@ -167,14 +167,14 @@ def open_model(name: str, where: ModelPlace) -> Engine:
     """
     try:
         return Engine(where)
-    except EngineFailed as error:
+    except InferenceError as error:
         raise not_started(f"The model {name} cannot be used", error) from error
 
 
 def load(
-    parameters: Parameters,
+    parameters: ServerSettings,
     device: Device,
-    plan: Plan,
+    plan: ComputePlan,
     loading: Callable[[str], None],
     *,
     load_one: LoadOne = load_model,
@@ -187,7 +187,7 @@ def load(
     named, where = names(parameters, device), place(parameters, device, plan)
     finals = load_one(parameters, named.finals, where, loading)
     if not finals.multilingual and parameters.language not in ("en", "auto"):
-        raise StartFailed(
+        raise StartupError(
             f"WHISPER_MODEL={named.finals} knows English only and LANGUAGE is {parameters.language}: "
             "set LANGUAGE=en, or a model without .en in its name."
         )
@@ -195,14 +195,14 @@ def load(
         return Models(named, finals, finals, plan)
     try:
         return Models(named, finals, load_one(parameters, named.partials, where, loading), plan)
-    except ModelNotFound as error:
+    except ModelNotFoundError as error:
         if parameters.realtime_model != AUTO:
             raise
         log.warning("model %s not found, partials use %s: %s", named.partials, named.finals, error)
-        return Models(Names(named.finals, named.finals), finals, finals, plan)
+        return Models(ModelNames(named.finals, named.finals), finals, finals, plan)
 
 
-def self_test(models: Models, parameters: Parameters, device: Device) -> SelfTest:
+def self_test(models: Models, parameters: ServerSettings, device: Device) -> SelfTest:
     """Decode real speech, and take the time; on a GPU also of several at once.
 
     Raises:
@@ -226,17 +226,17 @@ def self_test(models: Models, parameters: Parameters, device: Device) -> SelfTes
         rows = min(TEST_ROWS, parameters.max_batch)
         together_s = _time(models.finals, [Window(speech, final)] * rows)
         return SelfTest(final_s, partial_s, gain=max(1.0, rows * final_s / together_s))
-    except EngineFailed as error:
+    except InferenceError as error:
         raise not_started("The self-test failed", error) from error
 
 
-def not_started(what: str, error: EngineFailed) -> StartFailed:
+def not_started(what: str, error: InferenceError) -> StartupError:
     """Return the sentence for a model that does not run here; where it is the memory's fault, with what would do."""
     advice = (
         "; nvidia-smi tells what holds the GPU's memory, and a smaller WHISPER_MODEL, COMPUTE_TYPE=int8_float16 "
         "or a smaller MAX_BATCH needs less"
     )
-    return StartFailed(f"{what}: {error}{advice if OUT_OF_MEMORY in str(error) else ''}.")
+    return StartupError(f"{what}: {error}{advice if OUT_OF_MEMORY in str(error) else ''}.")
 
 
 def _time(engine: Engine, windows: Sequence[Window]) -> float:
@@ -271,4 +271,4 @@ def check_transcript(transcript: Transcript) -> None:
     is_text = any(letter.isalpha() for letter in transcript.text)
     is_repetitive = transcript.compression_ratio > MAX_COMPRESSION_RATIO
     if not is_text or is_repetitive or not transcript.average_log_probability > MIN_TEST_LOG_PROBABILITY:
-        raise EngineFailed("it does not recognize speech in a recording of it: its weights are damaged")
+        raise InferenceError("it does not recognize speech in a recording of it: its weights are damaged")

@@ -14,11 +14,11 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
-from stt_service.errors import InvalidRequest, SttError, Unknown, Untimely
-from stt_service.models.loader import Models, Names
+from stt_service.errors import FailedPreconditionError, InvalidRequestError, NotFoundError, SttError
+from stt_service.models.loader import ModelNames, Models
 from stt_service.models.threads import in_thread
-from stt_service.scheduling.executor import Lane, Model
-from stt_service.scheduling.model_pair import Decoding
+from stt_service.scheduling.executor import BatchExecutor, ExecutorModel
+from stt_service.scheduling.model_pair import ModelPair
 from stt_service.settings.schema import AUTO
 from stt_service.whisper.engine import Engine
 
@@ -58,7 +58,7 @@ class State(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Shelved:
+class ModelEntry:
     """A model by its name, loaded or not."""
 
     name: str
@@ -67,7 +67,7 @@ class Shelved:
     reason: str = ""
     users: int = 0  # streams that have it, and recordings
     engine: Engine | None = field(default=None, repr=False)
-    model: Model | None = field(default=None, repr=False)
+    model: ExecutorModel | None = field(default=None, repr=False)
     checking: asyncio.Task[Path] | None = field(default=None, repr=False)
 
     @property
@@ -77,59 +77,59 @@ class Shelved:
 
 
 @dataclass(frozen=True, slots=True)
-class Lent:
+class ModelLease:
     """The models that a stream has from its beginning to its end."""
 
-    names: Names
-    decoding: Decoding
+    names: ModelNames
+    decoding: ModelPair
 
 
-class Shelf:
+class ModelRegistry:
     """The models of a server. One is loaded at a time, beside those that are in use."""
 
-    def __init__(self, models: Models, lane: Lane, loader: Loader, language: Callable[[], str]) -> None:
+    def __init__(self, models: Models, lane: BatchExecutor, loader: Loader, language: Callable[[], str]) -> None:
         """`language` tells what streams speak unless they say otherwise: a model of finals has to know it."""
         self._lane, self._loader, self._language, self._places = lane, loader, language, models.plan.places
-        self._shelved: dict[str, Shelved] = {}
-        self._roles: dict[Role, Shelved] = {}
+        self._shelved: dict[str, ModelEntry] = {}
+        self._roles: dict[Role, ModelEntry] = {}
         self._wanted, self._unwanted = asyncio.Event(), asyncio.Event()
         for name, engine, role in (
             (models.names.finals, models.finals, Role.FINALS),
             (models.names.partials, models.partials, Role.PARTIALS),
         ):
-            shelved = self._shelved.setdefault(name, Shelved(name, State.LOADING))
+            shelved = self._shelved.setdefault(name, ModelEntry(name, State.LOADING))
             if shelved.model is None:
                 self._put(shelved, engine)
             self._give(shelved, {role})
 
-    def __iter__(self) -> Iterator[Shelved]:
+    def __iter__(self) -> Iterator[ModelEntry]:
         return iter(tuple(self._shelved.values()))
 
     @property
-    def names(self) -> Names:
+    def names(self) -> ModelNames:
         """What new streams get."""
-        return Names(self._roles[Role.FINALS].name, self._roles[Role.PARTIALS].name)
+        return ModelNames(self._roles[Role.FINALS].name, self._roles[Role.PARTIALS].name)
 
     @property
-    def decoding(self) -> Decoding:
+    def decoding(self) -> ModelPair:
         """What new streams decode with."""
         return self._decoding(self._roles[Role.FINALS], self._roles[Role.PARTIALS])
 
     @contextmanager
-    def lent(self) -> Iterator[Lent]:
+    def lent(self) -> Iterator[ModelLease]:
         """Lend the models of today for the length of a stream."""
         finals, partials = self._roles[Role.FINALS], self._roles[Role.PARTIALS]
         used = {finals, partials}
         for shelved in used:
             shelved.users += 1
         try:
-            yield Lent(Names(finals.name, partials.name), self._decoding(finals, partials))
+            yield ModelLease(ModelNames(finals.name, partials.name), self._decoding(finals, partials))
         finally:
             for shelved in used:
                 shelved.users -= 1
             self._unwanted.set()
 
-    def load(self, name: str, roles: Set[Role]) -> Shelved:
+    def load(self, name: str, roles: Set[Role]) -> ModelEntry:
         """Give new streams the model for these roles: at once if it is there, else once it is loaded.
 
         Raises:
@@ -146,7 +146,7 @@ class Shelf:
         shelved.state = State.LOADED
         return shelved
 
-    def unload(self, name: str) -> Shelved:
+    def unload(self, name: str) -> ModelEntry:
         """Free the model once no stream has it any more; cancel its loading; forget that it failed.
 
         Raises:
@@ -155,16 +155,18 @@ class Shelf:
         """
         shelved = self._shelved.get(name)
         if shelved is None:
-            raise Unknown(f"name={name[:MAX_NAME]!r} is no model that is loaded: see ListModels.")
+            raise NotFoundError(f"name={name[:MAX_NAME]!r} is no model that is loaded: see ListModels.")
         if shelved.state in (State.LOADING, State.FAILED):
             return self._drop(shelved)
         if shelved.roles:
-            raise Untimely(f"{name} is what new streams get for {_told(shelved.roles)}: load another for that first.")
+            raise FailedPreconditionError(
+                f"{name} is what new streams get for {_told(shelved.roles)}: load another for that first."
+            )
         shelved.state = State.UNLOADING
         self._unwanted.set()
         return shelved
 
-    def _drop(self, shelved: Shelved) -> Shelved:
+    def _drop(self, shelved: ModelEntry) -> ModelEntry:
         """Take a model off the list that has no engine yet, and stop what is done to load it."""
         del self._shelved[shelved.name]
         shelved.state, shelved.roles = State.UNLOADING, frozenset()
@@ -185,7 +187,7 @@ class Shelf:
             while shelved := self._first(State.LOADING):
                 await self._bring(shelved)
 
-    async def _bring(self, shelved: Shelved) -> None:
+    async def _bring(self, shelved: ModelEntry) -> None:
         try:
             folder = await self._checked(shelved)
             if shelved.state is not State.LOADING:
@@ -196,7 +198,7 @@ class Shelf:
         except Exception as error:  # told by ListModels; the server serves on with what it has
             self._failed(shelved, error)
 
-    async def _checked(self, shelved: Shelved) -> Path:
+    async def _checked(self, shelved: ModelEntry) -> Path:
         """Return the model's folder, or any once its loading was cancelled."""
         shelved.checking = asyncio.create_task(self._loader.check(shelved.name))
         try:
@@ -206,7 +208,7 @@ class Shelf:
             shelved.checking.cancel()
             await asyncio.wait([shelved.checking])
 
-    async def _offer(self, shelved: Shelved, engine: Engine) -> None:
+    async def _offer(self, shelved: ModelEntry, engine: Engine) -> None:
         """Give new streams the model, unless its loading was cancelled meanwhile."""
         try:
             if shelved.state is State.LOADING:
@@ -214,18 +216,18 @@ class Shelf:
                 self._give(shelved, shelved.roles)
                 log.info("model %s loaded for %s", shelved.name, _told(shelved.roles))
                 return
-        except Untimely as error:
+        except FailedPreconditionError as error:
             shelved.engine = shelved.model = None
             self._failed(shelved, error)
         await in_thread(engine.close)
 
-    def _failed(self, shelved: Shelved, error: Exception) -> None:
+    def _failed(self, shelved: ModelEntry, error: Exception) -> None:
         if self._shelved.get(shelved.name) is not shelved:  # its loading was cancelled
             return
         reason = str(error) if isinstance(error, SttError) else f"{shelved.name} does not load: {error!r}"
         log.warning("model %s not loaded: %s", shelved.name, reason)
         del self._shelved[shelved.name]  # to be the latest
-        self._shelved[shelved.name] = Shelved(shelved.name, State.FAILED, reason=reason)
+        self._shelved[shelved.name] = ModelEntry(shelved.name, State.FAILED, reason=reason)
         failed = [other for other in self if other.state is State.FAILED]
         for other in failed[:-MAX_FAILED]:
             del self._shelved[other.name]
@@ -241,42 +243,44 @@ class Shelf:
                 await in_thread(shelved.engine.close)
                 log.info("model %s unloaded", shelved.name)
 
-    def _first(self, state: State) -> Shelved | None:
+    def _first(self, state: State) -> ModelEntry | None:
         """Return the first model in that state that no stream has."""
         return next((shelved for shelved in self if shelved.state is state and not shelved.users), None)
 
-    def _order(self, name: str, roles: Set[Role]) -> Shelved:
+    def _order(self, name: str, roles: Set[Role]) -> ModelEntry:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"name of {len(name)} characters will not do: it should be a model's, as tiny or base."
             )
         for other in self:
             if other.state is State.LOADING:
-                raise Untimely(f"{other.name} is being loaded: one at a time, ask again once it is.")
-        shelved = self._shelved[name] = Shelved(name, State.LOADING, roles)
+                raise FailedPreconditionError(f"{other.name} is being loaded: one at a time, ask again once it is.")
+        shelved = self._shelved[name] = ModelEntry(name, State.LOADING, roles)
         self._wanted.set()
         return shelved
 
-    def _put(self, shelved: Shelved, engine: Engine) -> None:
+    def _put(self, shelved: ModelEntry, engine: Engine) -> None:
         shelved.engine = engine
-        shelved.model = Model(engine.transcribe, self._places, engine.multilingual)
+        shelved.model = ExecutorModel(engine.transcribe, self._places, engine.multilingual)
         shelved.state = State.LOADED
 
-    def _give(self, shelved: Shelved, roles: Set[Role]) -> None:
+    def _give(self, shelved: ModelEntry, roles: Set[Role]) -> None:
         """Let new streams have the model for these roles, in the place of another one."""
         assert shelved.model is not None
         if Role.FINALS in roles and not shelved.model.multilingual and self._language() not in ("en", AUTO):
-            raise Untimely(f"{shelved.name} knows English only and LANGUAGE is {self._language()}: change that first.")
+            raise FailedPreconditionError(
+                f"{shelved.name} knows English only and LANGUAGE is {self._language()}: change that first."
+            )
         for role in roles:
             if role in self._roles and self._roles[role] is not shelved:
                 self._roles[role].roles -= {role}
             self._roles[role] = shelved
             shelved.roles |= {role}
 
-    def _decoding(self, finals: Shelved, partials: Shelved) -> Decoding:
+    def _decoding(self, finals: ModelEntry, partials: ModelEntry) -> ModelPair:
         assert finals.model is not None
         assert partials.model is not None
-        return Decoding(self._lane, finals.model, partials.model)
+        return ModelPair(self._lane, finals.model, partials.model)
 
 
 def _told(roles: Set[Role]) -> str:

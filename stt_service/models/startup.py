@@ -8,11 +8,11 @@ from stt_service.models.capacity import capacity
 from stt_service.models.devices import Device
 from stt_service.models.loader import Models, SelfTest
 from stt_service.models.registry import Loader
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
+class LoadedServer:
     """What there is once the models are loaded and tried; `loader` loads others beside them."""
 
     device: Device
@@ -25,6 +25,6 @@ class Prepared:
         """Return how many streams can be open, none of which lags."""
         return capacity(self.test, self.models.plan)
 
-    def admitted(self, parameters: Parameters) -> int:
+    def admitted(self, parameters: ServerSettings) -> int:
         """Return how many streams are let in at once under these settings."""
         return self.carried if parameters.max_streams == "auto" else parameters.max_streams

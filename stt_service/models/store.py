@@ -20,7 +20,7 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-from stt_service.errors import ModelNotFound
+from stt_service.errors import ModelNotFoundError
 from stt_service.models.hub import HUB_NAMES, Hub
 from stt_service.models.wheels import PackageIndex
 
@@ -54,7 +54,7 @@ def models_folder(setting: str, cache: Callable[[str], Path] = user_cache_path) 
     try:
         return Path(setting).expanduser() if setting else cache("realtime-stt") / "models"
     except RuntimeError as error:
-        raise ModelNotFound(
+        raise ModelNotFoundError(
             f"The folder of the models is in a home folder, and this user (uid {os.getuid()}) has none: "
             "set MODELS_DIR to a folder, or HOME."
         ) from error
@@ -73,7 +73,7 @@ def resolve(name: str, models_dir: Path, *, fetch: bool = True, sources: Sequenc
     place = _place(name, models_dir)
     if not _present(place):
         if not fetch:
-            raise ModelNotFound(f"{_absent(name, models_dir)}: {_advice(name, place)}.")
+            raise ModelNotFoundError(f"{_absent(name, models_dir)}: {_advice(name, place)}.")
         _fetch(name, place, sources)
     return place
 
@@ -94,7 +94,7 @@ def _folder(name: str) -> Path | None:
 
 def _place(name: str, models_dir: Path) -> Path:
     if NAME.fullmatch(name) is None:
-        raise ModelNotFound(
+        raise ModelNotFoundError(
             f"{name!r} is neither a folder with a model.bin nor the name of a model, "
             f"such as base, medium or {HUB_NAMES['medium']}."
         )
@@ -123,11 +123,11 @@ def _present(place: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise ModelNotFound(f"{place} cannot be read: {error.strerror}.") from error
+        raise ModelNotFoundError(f"{place} cannot be read: {error.strerror}.") from error
     if not found:
         return False
     if lacking := _lacking(place, found):
-        raise ModelNotFound(
+        raise ModelNotFoundError(
             f"{place} is not whole ({lacking}): copy it there again, or delete it and it will be fetched."
         )
     return True
@@ -151,14 +151,16 @@ def _fetch(name: str, place: Path, sources: Sequence[Source]) -> None:
     offering = [source for source in sources if source.offers(name)]
     if not offering:
         close = get_close_matches(name, HUB_NAMES, n=3) or list(HUB_NAMES)
-        raise ModelNotFound(f"{_absent(name, place.parent)}, and there is none of that name: try {', '.join(close)}.")
+        raise ModelNotFoundError(
+            f"{_absent(name, place.parent)}, and there is none of that name: try {', '.join(close)}."
+        )
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with _alone(place):
             if not _present(place):  # another process may have fetched it meanwhile
                 _fetch_from_first(name, place, offering)
     except OSError as error:
-        raise ModelNotFound(
+        raise ModelNotFoundError(
             f"{_absent(name, place.parent)}, and cannot be put there: {error.strerror or error}."
         ) from error
 
@@ -185,7 +187,7 @@ def _fetch_from_first(name: str, place: Path, sources: Sequence[Source]) -> None
         _say(f"Fetching the model {name} into {place}.")
         try:
             folder = source.fetch(name, staging)
-        except ModelNotFound as error:
+        except ModelNotFoundError as error:
             reasons.append(str(error))
             continue
         _install(folder, place)
@@ -193,14 +195,14 @@ def _fetch_from_first(name: str, place: Path, sources: Sequence[Source]) -> None
         _say(f"The model {name} is there.")
         return
     failure = f"{_absent(name, place.parent)} and could not be fetched ({'; '.join(reasons)})"
-    raise ModelNotFound(f"{failure}: {_advice(name, place)}.")
+    raise ModelNotFoundError(f"{failure}: {_advice(name, place)}.")
 
 
 def _install(folder: Path, place: Path) -> None:
     """Move the folder to its place, at once, and only after its files are safe on the disk."""
     sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
     if lacking := _lacking(folder, sizes):
-        raise ModelNotFound(f"What was fetched for {place.name} is no model for CTranslate2: {lacking}.")
+        raise ModelNotFoundError(f"What was fetched for {place.name} is no model for CTranslate2: {lacking}.")
     (folder / SIZES).write_text(json.dumps(sizes, indent=2) + "\n")
     for file in folder.iterdir():
         with file.open("rb") as content:

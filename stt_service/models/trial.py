@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stt_service.errors import EngineFailed, InvalidModelError, SttError
+from stt_service.errors import InferenceError, InvalidModelError, SttError
 from stt_service.models.file_checks import check_files
 from stt_service.models.store import resolve
 
@@ -75,13 +75,13 @@ def _answer(request: Request, write: Callable[[bytes], object]) -> None:
 def _try(folder: Path, place: Mapping[str, object]) -> None:
     from stt_service.models.devices import opens_cublas
     from stt_service.models.loader import check_decodes
-    from stt_service.whisper.engine import Engine, ModelPlace
+    from stt_service.whisper.engine import Engine, Placement
 
     if place["device"] == "cuda":
         opens_cublas()
     try:
-        check_decodes(Engine(ModelPlace(folder, **place)))  # type: ignore[arg-type]  # as asdict made them
-    except EngineFailed as error:
+        check_decodes(Engine(Placement(folder, **place)))  # type: ignore[arg-type]  # as asdict made them
+    except InferenceError as error:
         raise InvalidModelError(f"The model in {folder} does not work: {error}.") from error
 
 

@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from stt_service.errors import InvalidModelError, ModelNotFound
+from stt_service.errors import InvalidModelError, ModelNotFoundError
 from stt_service.models.loader import open_model
 from stt_service.models.store import resolve
 from stt_service.models.trial import MAX_REASON, Request, Step
-from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.engine import Engine, Placement
 
 CHECK_TIMEOUT_S = 600.0  # large-v3 takes a minute from a disk of 50 MB/s, and some decodes on one slow core
 MAX_LINE_BYTES = 8 * MAX_REASON
@@ -28,7 +28,7 @@ class Loader:
     """Loads models into a place, in two steps."""
 
     models_dir: Path
-    where: ModelPlace
+    where: Placement
     loading: Callable[[str], None]
     program: Sequence[str] = PROGRAM
     timeout_s: float = CHECK_TIMEOUT_S
@@ -61,7 +61,7 @@ async def fetched(name: str, models_dir: Path) -> Path:
     Raises:
         ModelNotFound: they are nowhere to be had.
     """
-    with suppress(ModelNotFound):
+    with suppress(ModelNotFoundError):
         return resolve(name, models_dir, fetch=False)
     async with _answers(Request(name, str(models_dir))) as steps:
         return Path((await steps.next()).folder)

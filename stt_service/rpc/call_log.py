@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from stt_service.errors import Overloaded, Unavailable
+from stt_service.errors import ResourceExhaustedError, UnavailableError
 from stt_service.rpc.status_mapping import CODES
-from stt_service.rpc.stream_registry import LiveStream
+from stt_service.rpc.stream_registry import ActiveStream
 from stt_service.telemetry.log_writer import Limited
 from stt_service.telemetry.logs import following
 from stt_service.telemetry.metrics import Metrics
@@ -21,16 +21,16 @@ log = logging.getLogger(__name__)
 _refusals = Limited(lines=50)
 
 
-class Call:
+class CallLogger:
     """A call that may become a stream. As a context it takes note of how the call ends."""
 
     def __init__(self, metrics: Metrics, peer: str) -> None:
         self._metrics = metrics
-        self._live: LiveStream | None = None
+        self._live: ActiveStream | None = None
         self.id = secrets.token_hex(4)
         self.peer = peer
 
-    def opened(self, live: LiveStream) -> None:
+    def opened(self, live: ActiveStream) -> None:
         """Take note that its client was told that the stream began."""
         self._live = live
         self._metrics.opened.inc()
@@ -47,10 +47,12 @@ class Call:
     ) -> None:
         if self._live is not None:
             self._closed(self._live, outcome(error))
-        elif error is not None and not isinstance(error, Overloaded | Unavailable | asyncio.CancelledError):
+        elif error is not None and not isinstance(
+            error, ResourceExhaustedError | UnavailableError | asyncio.CancelledError
+        ):
             refused(self._metrics, "request")  # admission counts its own
 
-    def _closed(self, live: LiveStream, outcome: str) -> None:
+    def _closed(self, live: ActiveStream, outcome: str) -> None:
         self._metrics.streams.dec()
         self._metrics.closed.labels(outcome).inc()
         live.figures.close()
@@ -59,9 +61,9 @@ class Call:
 
 
 @contextmanager
-def followed(metrics: Metrics, peer: str) -> Iterator[Call]:
+def followed(metrics: Metrics, peer: str) -> Iterator[CallLogger]:
     """Yield a call of that host; all that is logged inside carries its id."""
-    call = Call(metrics, peer)
+    call = CallLogger(metrics, peer)
     with following(stream=call.id, peer=peer):
         yield call
 

@@ -9,10 +9,10 @@ from google.protobuf.duration_pb2 import Duration
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat, Encoding
-from stt_service.errors import InvalidRequest
-from stt_service.rpc.send_queue import Notice, Told
+from stt_service.errors import InvalidRequestError
+from stt_service.rpc.send_queue import Notice, OutgoingEvent
 from stt_service.session.events import Final, Partial, SpeechStarted, Suppressed
-from stt_service.settings.schema import LANGUAGES, MAX_HOTWORDS, LiveParameters
+from stt_service.settings.schema import LANGUAGES, MAX_HOTWORDS, RuntimeSettings
 from stt_service.vad.types import Endpoint
 
 MAX_CLIENT_ID = 64
@@ -53,7 +53,7 @@ def audio_format(message: pb.AudioFormat) -> AudioFormat:
         InvalidRequest: an encoding, a rate or a number of channels that is not served.
     """
     if message.encoding not in ENCODINGS:
-        raise InvalidRequest(f"encoding={message.encoding} will not do: it should be one of AudioFormat.Encoding.")
+        raise InvalidRequestError(f"encoding={message.encoding} will not do: it should be one of AudioFormat.Encoding.")
     return AudioFormat(
         ENCODINGS[message.encoding],
         message.sample_rate_hz or 16_000,
@@ -73,13 +73,15 @@ def changes(message: pb.Settings) -> Mapping[str, object]:
             value = getattr(message, theirs)
             found[ours] = seconds(value) if isinstance(value, Duration) else value
     if len(message.hotwords) > MAX_HOTWORDS:
-        raise InvalidRequest(f"hotwords has {len(message.hotwords)} entries: it should have at most {MAX_HOTWORDS}.")
+        raise InvalidRequestError(
+            f"hotwords has {len(message.hotwords)} entries: it should have at most {MAX_HOTWORDS}."
+        )
     if message.hotwords:
         found["hotwords"] = ", ".join(word for word in message.hotwords if word)
     return found
 
 
-def settings(live: LiveParameters) -> pb.Settings:
+def settings(live: RuntimeSettings) -> pb.Settings:
     """Return the settings in force."""
     return pb.Settings(
         language=live.language,
@@ -102,7 +104,9 @@ def silence_s(message: pb.Silence) -> float:
     """
     length_s = seconds(message.duration)
     if not 0 <= length_s <= MAX_SILENCE_S:
-        raise InvalidRequest(f"silence.duration={length_s:g} s will not do: it should be 0 to {MAX_SILENCE_S:g} s.")
+        raise InvalidRequestError(
+            f"silence.duration={length_s:g} s will not do: it should be 0 to {MAX_SILENCE_S:g} s."
+        )
     return length_s
 
 
@@ -113,7 +117,7 @@ def client_id(text: str) -> str:
         InvalidRequest: it is too long, or would spoil a log.
     """
     if len(text) > MAX_CLIENT_ID or not text.isprintable():
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"client_id of {len(text)} characters will not do: it should be at most {MAX_CLIENT_ID}, all printable."
         )
     return text
@@ -131,15 +135,15 @@ def resume(message: pb.Resume) -> tuple[int, int]:
         ("lead_ms", message.lead_ms, min(MAX_LEAD_MS, message.audio_offset_ms)),
     ):
         if not 0 <= value <= most:
-            raise InvalidRequest(f"resume.{name}={value} will not do: it should be 0 to {most}.")
+            raise InvalidRequestError(f"resume.{name}={value} will not do: it should be 0 to {most}.")
     if message.previous_language not in LANGUAGES | {""}:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"Invalid resume.previous_language={message.previous_language!r}: must be empty or a Whisper code."
         )
     return message.audio_offset_ms, message.next_utterance
 
 
-def response(told: Told) -> pb.StreamingRecognizeResponse:
+def response(told: OutgoingEvent) -> pb.StreamingRecognizeResponse:
     """Return what is told, as a message."""
     message = pb.StreamingRecognizeResponse(received_ms=told.received_ms, final_ms=told.final_ms)
     match told.event:
@@ -151,7 +155,7 @@ def response(told: Told) -> pb.StreamingRecognizeResponse:
             message.final.CopyFrom(final(event))
         case Suppressed() as event:
             message.suppressed.CopyFrom(suppressed(event))
-        case LiveParameters() as live:
+        case RuntimeSettings() as live:
             message.settings.CopyFrom(settings(live))
         case Notice() as event:
             message.notice.CopyFrom(notice(event))

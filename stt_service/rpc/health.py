@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]  # the stubs lack it
 
-from stt_service.access.admission import Admission
-from stt_service.errors import InvalidRequest, SttError, Unavailable
+from stt_service.access.admission import AdmissionControl
+from stt_service.errors import InvalidRequestError, SttError, UnavailableError
 from stt_service.rpc.status_mapping import abort
 
 if TYPE_CHECKING:
@@ -69,16 +69,16 @@ class Health(health.HealthServicer):  # type: ignore[misc]  # the stubs lack it
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: AnyContext) -> None:  # noqa: N802
         """Send the health of the service whenever it changes."""
         if len(request.service) > MAX_NAME:
-            raise InvalidRequest(f"service has {len(request.service)} characters: it may have {MAX_NAME}.")
+            raise InvalidRequestError(f"service has {len(request.service)} characters: it may have {MAX_NAME}.")
         await super().Watch(request, context)
 
 
-class Gate:
+class ServingState:
     """The way in. It opens once, drains and opens again as operators want it, and ends once."""
 
     def __init__(self, services: tuple[str, ...], refused: Callable[[str], None] = lambda _: None) -> None:
         """Take the names that health answers for, and who is told why a stream was refused."""
-        self.admission, self.health = Admission(refused), Health()
+        self.admission, self.health = AdmissionControl(refused), Health()
         self._services = services
         self._ending = False
 
@@ -110,7 +110,7 @@ class Gate:
             Unavailable: the server is going for good.
         """
         if self._ending:
-            raise Unavailable("The server's process is ending: start it again.")
+            raise UnavailableError("The server's process is ending: start it again.")
         self.admission.reopen()
         if self.state is State.SERVING:
             await self._tell(health_pb2.HealthCheckResponse.SERVING)

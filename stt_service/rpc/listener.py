@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import grpc
 
 from stt_service.access import connection_limit
-from stt_service.access.credentials import Access
-from stt_service.access.file_watcher import Watched
-from stt_service.errors import StartFailed
+from stt_service.access.credentials import PortCredentials
+from stt_service.access.file_watcher import ReloadingFile
+from stt_service.errors import StartupError
 from stt_service.rpc.auth_interceptor import Authentication
 from stt_service.rpc.method_names import new_server
-from stt_service.rpc.request_reader import METADATA_BYTES, Receiving
+from stt_service.rpc.request_reader import METADATA_BYTES, RequestReader
 
 if TYPE_CHECKING:
     from stt_service.access.certificates import Pem
@@ -36,7 +36,7 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class ListenAddress:
     """Where a port is: the setting that names it, the address, the number, 0 for any."""
 
     setting: str
@@ -47,22 +47,22 @@ class Where:
         host = f"[{self.bind}]" if ":" in self.bind else self.bind
         return f"{host}:{number}"
 
-    def unusable(self) -> StartFailed:
+    def unusable(self) -> StartupError:
         """Return why the server cannot start when the port cannot be had."""
-        return StartFailed(
+        return StartupError(
             f"{self.setting}={self.number} on {self.bind} cannot be used: "
             f"another program has it, or the address is not this machine's; set {self.setting} or SERVER_BIND."
         )
 
 
-class Port:
+class GrpcListener:
     """A port that is named by a setting. Services are added to `server` before it starts."""
 
     def __init__(
         self,
-        where: Where,
-        access: Access,
-        receiving: Receiving,
+        where: ListenAddress,
+        access: PortCredentials,
+        receiving: RequestReader,
         refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Take where it is, what it asks of who comes, how it receives, and who is told why somebody was refused."""
@@ -96,7 +96,7 @@ class Port:
             raise where.unusable() from error
 
 
-def _credentials(pem: Watched[Pem]) -> grpc.ServerCredentials:
+def _credentials(pem: ReloadingFile[Pem]) -> grpc.ServerCredentials:
     """Return credentials that take the files as they are at each handshake."""
     served = pem.value()
 

@@ -19,7 +19,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from stt_service.rpc.listener import Where
+from stt_service.rpc.listener import ListenAddress
 from stt_service.telemetry.log_writer import Limited
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class RequestHead:
     """What a client asks."""
 
     method: str
@@ -57,7 +57,7 @@ class Head:
 class MetricsPort:
     """The port named by METRICS_PORT."""
 
-    def __init__(self, where: Where, registry: CollectorRegistry, unready: Callable[[], str]) -> None:
+    def __init__(self, where: ListenAddress, registry: CollectorRegistry, unready: Callable[[], str]) -> None:
         """Take where to listen, what to report, and what returns why the server does not serve, or nothing."""
         self._where, self._unready, self._registry = where, unready, registry
         self._watched: asyncio.AbstractEventLoop | None = None
@@ -139,7 +139,9 @@ class MetricsPort:
         finally:
             writer.transport.abort()
 
-    async def _respond(self, head: Head | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _respond(
+        self, head: RequestHead | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._reading.pop(task, None)
@@ -152,14 +154,14 @@ class MetricsPort:
             while await reader.read(HEAD_BYTES):
                 pass
 
-    async def _answered(self, head: Head | None) -> Answer:
+    async def _answered(self, head: RequestHead | None) -> Answer:
         try:
             return await self._answer(head)
         except Exception as error:  # a collector failed
             self._fault(None, {"exception": error})
             return Answer("500 Internal Server Error", b"The log of the server says why.\n")
 
-    async def _answer(self, head: Head | None) -> Answer:
+    async def _answer(self, head: RequestHead | None) -> Answer:
         if head is None:
             return Answer("400 Bad Request", b"This is no request of HTTP/1.\n")
         if head.path not in PATHS:
@@ -198,19 +200,19 @@ def _enter(clients: dict[asyncio.Task[None], None], task: asyncio.Task[None]) ->
     clients[task] = None
 
 
-def _parsed(head: bytes) -> Head | None:
+def _parsed(head: bytes) -> RequestHead | None:
     """Return what is asked; None where it is no request of HTTP/1."""
     first, *lines = head.decode("latin-1").split("\r\n")
     match first.split(" "):
         case [method, target, "HTTP/1.0" | "HTTP/1.1"]:
             fields = [line.partition(":") for line in lines]
             accept = next((value for name, _, value in fields if name.lower() == "accept"), "")
-            return Head(method, target.partition("?")[0], accept.strip())
+            return RequestHead(method, target.partition("?")[0], accept.strip())
         case _:
             return None
 
 
-def _written(answer: Answer, head: Head | None) -> bytes:
+def _written(answer: Answer, head: RequestHead | None) -> bytes:
     lines = [
         f"HTTP/1.1 {answer.status}",
         f"Content-Type: {answer.content_type}",

@@ -14,11 +14,20 @@ from types import TracebackType
 from typing import Self
 
 from stt_service.audio.pcm import AudioFormat
-from stt_service.rpc.send_queue import Notice, NoticeReason, Observer, Outbox, Telling, Told, Unobserved, settled
-from stt_service.scheduling.executor import Answer, Clock, Cut, Decoded, Missed
-from stt_service.scheduling.load_shedding import Change, Shedding
-from stt_service.scheduling.model_pair import Decoding
-from stt_service.scheduling.realtime import Pace
+from stt_service.rpc.send_queue import (
+    Notice,
+    NoticeReason,
+    NullObserver,
+    Observer,
+    OutgoingEvent,
+    Payload,
+    SendQueue,
+    settled,
+)
+from stt_service.scheduling.executor import Clock, Cut, Decoded, DecodeFuture, NotDecoded
+from stt_service.scheduling.load_shedding import LatencyTransition, PartialLatencyMonitor
+from stt_service.scheduling.model_pair import ModelPair
+from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import Decode, Final, Output, PartialDue, Promote, SpeechStarted, Suppressed, Withdraw
 from stt_service.session.session import Session
@@ -29,10 +38,13 @@ MAX_OWED = 4  # finals; then the stream's client has to wait
 PIECE_S = 0.5  # of sound, before other streams have their turn ...
 PIECE_BYTES = 2**20  # ... and at most so many bytes: 3 ms where there are many channels
 PROGRESS_MS = 5000  # of sound without an event: then the client is told how far it may forget
-NOTICES = {Change.SHED: NoticeReason.PARTIALS_SHED, Change.RESTORED: NoticeReason.PARTIALS_RESTORED}
+NOTICES = {
+    LatencyTransition.SHED: NoticeReason.PARTIALS_SHED,
+    LatencyTransition.RESTORED: NoticeReason.PARTIALS_RESTORED,
+}
 
 
-class Recognition:
+class StreamRecognizer:
     """One stream's recognition, an asynchronous context: on leaving it, decodes that nobody waits for are withdrawn.
 
     A decode that fails cancels whoever is inside; the context then raises an ExceptionGroup with EngineFailed.
@@ -41,9 +53,9 @@ class Recognition:
     def __init__(
         self,
         session: Session,
-        decoding: Decoding,
+        decoding: ModelPair,
         owner: tuple[Hashable, str],
-        pace: Pace,
+        pace: RealtimeTracker,
         now: Clock = time.monotonic,
         *,
         observer: Observer | None = None,
@@ -51,15 +63,15 @@ class Recognition:
         """Take the owner of the stream's work: its client and its id."""
         self._session, self._decoding, self._pace, self._now = session, decoding, pace, now
         self._owner, (self._client, self._id) = owner, owner
-        self._observer = observer or Unobserved()
-        self.outbox = Outbox(self._observer)
+        self._observer = observer or NullObserver()
+        self.outbox = SendQueue(self._observer)
         self._live = True  # its last decode was asked for by a stream that does not run ahead of the clock
         self._group = asyncio.TaskGroup()
-        self._asked: dict[asyncio.Task[None], Answer] = {}
+        self._asked: dict[asyncio.Task[None], DecodeFuture] = {}
         self._received = asyncio.Event()
         self._offset_ms = self._told_ms = self._final_ms = session.received_ms
         self._language = session.live.language  # of the open utterance
-        self._shedding = Shedding()
+        self._shedding = PartialLatencyMonitor()
         self._turns: dict[int, float] = {}  # since when an utterance's partial waits for its turn
 
     @property
@@ -245,28 +257,28 @@ class Recognition:
         self._turns.pop(utterance, None)
         return self._session.partial(utterance)
 
-    async def _receive(self, job: Job, answer: Answer) -> None:
+    async def _receive(self, job: Job, answer: DecodeFuture) -> None:
         match await answer:
             case Decoded(decode, transcript, cost):
                 self._take(self._session.receive(decode, transcript, cost))
                 if job.kind is Kind.PARTIAL and job.live:
                     self._tell_change(self._shedding.came(cost.queue_s, self._now()))
-            case Missed.WITHDRAWN if job.kind is Kind.PARTIAL:
+            case NotDecoded.WITHDRAWN if job.kind is Kind.PARTIAL:
                 self._turns.pop(job.utterance, None)
                 self._session.abandon(job.utterance)
                 self._observer.overtaken()
         self._received.set()
 
-    def tell(self, event: Telling) -> None:
+    def tell(self, event: Payload) -> None:
         """Put it into the outbox, with how far the stream is."""
         self._final_ms = self._session.final_ms
         self._put(event)
 
-    def _put(self, event: Telling) -> None:
+    def _put(self, event: Payload) -> None:
         self._told_ms = self._session.received_ms
-        self.outbox.put(Told(self._told_ms, self._final_ms, event, self._live))
+        self.outbox.put(OutgoingEvent(self._told_ms, self._final_ms, event, self._live))
 
-    def _tell_change(self, change: Change | None) -> None:
+    def _tell_change(self, change: LatencyTransition | None) -> None:
         if change is not None:
             self.tell(Notice(NOTICES[change]))
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
 from stt_service.audio.recordings import Length, refusal
-from stt_service.errors import EngineFailed, Overloaded
+from stt_service.errors import InferenceError, ResourceExhaustedError
 
 MAX_PROCESSES = 16  # each has up to a recording of 32 MiB and some 60 MiB of its own
 TIMEOUT_S = 120.0  # of waiting for one decoder, in all: an hour of sound takes 12 s, niced on two busy cores 30 s
@@ -35,7 +35,7 @@ Warn = Callable[[str], None]
 T = TypeVar("T")
 
 
-class Decoders:
+class RecordingDecoders:
     """Bounds how many recordings are decoded at once."""
 
     def __init__(self, command: tuple[str, ...] = COMMAND, timeout_s: float = TIMEOUT_S) -> None:
@@ -62,7 +62,9 @@ class Decoders:
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[Process]:
         if self.running >= MAX_PROCESSES:
-            raise Overloaded(f"{self.running} recordings are being decoded: try again later.", RETRY_AFTER_S)
+            raise ResourceExhaustedError(
+                f"{self.running} recordings are being decoded: try again later.", RETRY_AFTER_S
+            )
         self.running += 1
         try:
             process = await self._started()
@@ -80,7 +82,7 @@ class Decoders:
                 *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(), start_new_session=True
             )
         except OSError as error:
-            raise EngineFailed(f"The decoder of recordings cannot be started: {error}") from error
+            raise InferenceError(f"The decoder of recordings cannot be started: {error}") from error
 
 
 class _Decoder:

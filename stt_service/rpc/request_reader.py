@@ -21,7 +21,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from stt_service.access.admission import RETRY_AFTER_S
-from stt_service.errors import InvalidRequest, Overloaded, SttError, TimedOut
+from stt_service.errors import DeadlineExceededError, InvalidRequestError, ResourceExhaustedError, SttError
 from stt_service.rpc.method_names import UNIMPLEMENTED
 from stt_service.rpc.status_mapping import AnyContext, abort
 
@@ -61,12 +61,12 @@ class Request(Generic[T]):
             async with asyncio.timeout(limit_s):
                 return await anext(self._messages)
         except StopAsyncIteration:
-            raise InvalidRequest("The request ended before its message was complete: send all of it.") from None
+            raise InvalidRequestError("The request ended before its message was complete: send all of it.") from None
         except TimeoutError:
-            raise TimedOut(f"The request did not arrive within {limit_s:g} s: send it faster.") from None
+            raise DeadlineExceededError(f"The request did not arrive within {limit_s:g} s: send it faster.") from None
 
 
-class Receiving(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is generic in the stubs alone
+class RequestReader(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is generic in the stubs alone
     """Runs the handlers of a port so that nothing is received unbounded.
 
     Args:
@@ -93,7 +93,7 @@ class Receiving(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is 
     ) -> Handler:
         handler = await continuation(details) or UNIMPLEMENTED
         if (size := _metadata_bytes(details)) > METADATA_BYTES:
-            return _refusing(InvalidRequest(f"Metadata of {size} bytes: a call may have {METADATA_BYTES}."))
+            return _refusing(InvalidRequestError(f"Metadata of {size} bytes: a call may have {METADATA_BYTES}."))
         if details.method in self._unbounded:
             return _unbounded(handler)
         return _stream(handler, self._bounded(handler, details.method))
@@ -109,7 +109,9 @@ class Receiving(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is 
             except SttError as error:
                 await abort(context, error)
             except TimeoutError:
-                await abort(context, TimedOut(f"A call of {method} may last {self._bound(method).lasts_s:g} s."))
+                await abort(
+                    context, DeadlineExceededError(f"A call of {method} may last {self._bound(method).lasts_s:g} s.")
+                )
 
         return bounded
 
@@ -122,7 +124,9 @@ class Receiving(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is 
             async with asyncio.timeout(MESSAGE_S):
                 await self._slots.acquire()
         except TimeoutError:
-            raise Overloaded("Too many requests arrive at the same time: try again later.", RETRY_AFTER_S) from None
+            raise ResourceExhaustedError(
+                "Too many requests arrive at the same time: try again later.", RETRY_AFTER_S
+            ) from None
         try:
             return await Request(messages).read(MESSAGE_S)
         finally:
@@ -132,7 +136,9 @@ class Receiving(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is 
     def _counted(self, method: str) -> Iterator[None]:
         most = self._bound(method).calls
         if self._open[method] >= most:
-            raise Overloaded(f"{most} calls of {method} are open, the most there may be: end one.", RETRY_AFTER_S)
+            raise ResourceExhaustedError(
+                f"{most} calls of {method} are open, the most there may be: end one.", RETRY_AFTER_S
+            )
         self._open[method] += 1
         try:
             yield
@@ -161,7 +167,7 @@ def checked(deserialize: Deserialize[T] | None) -> Deserialize[T] | None:
         try:
             return parse(message)
         except DecodeError:
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"A message of {len(message)} bytes is not the protobuf message that this method takes."
             ) from None
 

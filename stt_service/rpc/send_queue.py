@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from stt_service.session.events import Event, Final, Output, Partial, Suppressed
-from stt_service.settings.schema import LiveParameters
+from stt_service.settings.schema import RuntimeSettings
 
 MAX_UNSENT = 64  # events; then the stream's client has to wait
 
@@ -31,16 +31,16 @@ class Notice:
     remaining_s: float | None = None  # until the server goes
 
 
-Telling = Event | Notice | LiveParameters | None  # None: only how far the stream is
+Payload = Event | Notice | RuntimeSettings | None  # None: only how far the stream is
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OutgoingEvent:
     """What the client is told, and how far the stream was then."""
 
     received_ms: int
     final_ms: int
-    event: Telling
+    event: Payload
     live: bool = True  # the stream does not run ahead of the clock
 
 
@@ -50,7 +50,7 @@ class Observer(Protocol):
     def owes(self, finals: int) -> None:
         """So many utterances have ended that are not told of."""
 
-    def told(self, told: Told) -> None:
+    def told(self, told: OutgoingEvent) -> None:
         """The client is told this, unless a newer partial replaces it."""
 
     def overtaken(self) -> None:
@@ -60,13 +60,13 @@ class Observer(Protocol):
         """A partial was replaced by a newer one before it was taken."""
 
 
-class Unobserved:
+class NullObserver:
     """Nobody counts."""
 
     def owes(self, finals: int) -> None:
         pass
 
-    def told(self, told: Told) -> None:
+    def told(self, told: OutgoingEvent) -> None:
         pass
 
     def overtaken(self) -> None:
@@ -76,12 +76,12 @@ class Unobserved:
         pass
 
 
-class Outbox:
+class SendQueue:
     """Events that wait for the client to read: bounded, since a stream is not fed while MAX_UNSENT wait."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
-        self._waiting: deque[Told] = deque()
+        self._waiting: deque[OutgoingEvent] = deque()
         self._closed = False
         self._arrived, self._taken = asyncio.Event(), asyncio.Event()
 
@@ -89,7 +89,7 @@ class Outbox:
     def is_full(self) -> bool:
         return len(self._waiting) >= MAX_UNSENT
 
-    def put(self, told: Told) -> None:
+    def put(self, told: OutgoingEvent) -> None:
         """Add an event; a partial takes the place of one that was not taken yet."""
         if self._waiting and isinstance(told.event, Partial) and isinstance(self._waiting[-1].event, Partial):
             self._waiting.pop()
@@ -103,7 +103,7 @@ class Outbox:
         self._closed = True
         self._arrived.set()
 
-    async def take(self) -> Told | None:
+    async def take(self) -> OutgoingEvent | None:
         """Wait for the next event; None at the end."""
         while not self._waiting:
             if self._closed:

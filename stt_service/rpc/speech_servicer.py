@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
-from stt_service.access.admission import Admission, Caller, Share
+from stt_service.access.admission import AdmissionControl, ClientIdentity, ClientQuota
 from stt_service.access.rate_limit import caller
-from stt_service.models.registry import Lent, Shelf
+from stt_service.models.registry import ModelLease, ModelRegistry
 from stt_service.rpc import convert
-from stt_service.rpc.call_log import Call, followed
-from stt_service.rpc.recognizer import Recognition
-from stt_service.rpc.recording_decoder import Decoders
+from stt_service.rpc.call_log import CallLogger, followed
+from stt_service.rpc.recognizer import StreamRecognizer
+from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.status_mapping import answered, say_in_band, say_nothing
-from stt_service.rpc.stream import GRACE_S, Limits, Requests, Stream, first_config, write
-from stt_service.rpc.stream_registry import LiveStream, LiveStreams
+from stt_service.rpc.stream import GRACE_S, Requests, StreamHandler, StreamTimeouts, first_config, write
+from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
 from stt_service.rpc.unary import recognised
-from stt_service.scheduling.realtime import Pace
+from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.session.session import Session, SessionConfig
-from stt_service.settings.runtime import LiveConfig
+from stt_service.settings.runtime import RuntimeConfig
 from stt_service.telemetry.metrics import Metrics
-from stt_service.telemetry.stream_stats import StreamFigures
+from stt_service.telemetry.stream_stats import StreamStats
 from stt_service.vad.gate import Silero, stream_vads
 
 if TYPE_CHECKING:
@@ -44,17 +44,19 @@ RECORDING_S = 120.0  # for a recording to arrive, which holds a place: 32 MiB at
 class Ready:
     """What there is once the models are loaded and tried."""
 
-    shelf: Shelf
+    shelf: ModelRegistry
     silero: Silero
 
 
 class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     """The servicer. Refuses everything until it serves."""
 
-    def __init__(self, config: LiveConfig, admission: Admission, streams: LiveStreams, metrics: Metrics) -> None:
+    def __init__(
+        self, config: RuntimeConfig, admission: AdmissionControl, streams: StreamRegistry, metrics: Metrics
+    ) -> None:
         self._config, self._admission, self._streams, self._metrics = config, admission, streams, metrics
         self._ready: Ready | None = None
-        self._decoders = Decoders()
+        self._decoders = RecordingDecoders()
 
     def serve(self, ready: Ready) -> None:
         """Begin to serve those who are admitted."""
@@ -66,9 +68,9 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 with call, self._admission.place(self._caller(call.peer)):
                     await self._stream(self._loaded, call, requests, context)
 
-    async def _stream(self, ready: Ready, call: Call, requests: Requests, context: Context) -> None:
+    async def _stream(self, ready: Ready, call: CallLogger, requests: Requests, context: Context) -> None:
         server = self._config.parameters
-        limits = Limits(server.idle_timeout, server.max_stream_duration, GRACE_S)
+        limits = StreamTimeouts(server.idle_timeout, server.max_stream_duration, GRACE_S)
         config = await first_config(requests, limits, self._admission.draining)
         with ready.shelf.lent() as lent:
             live = self._opened(ready, lent, config, call)
@@ -77,26 +79,28 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             await write(context, first, limits.write_s)
             call.opened(live)
             audio_format = convert.audio_format(config.format)
-            stream = Stream(live, audio_format, limits, self._admission.draining, config.resumable)
+            stream = StreamHandler(live, audio_format, limits, self._admission.draining, config.resumable)
             with self._streams.listed(live):
                 await stream.run(requests, context)
 
-    def _opened(self, ready: Ready, lent: Lent, config: pb.StreamingConfig, call: Call) -> LiveStream:
+    def _opened(self, ready: Ready, lent: ModelLease, config: pb.StreamingConfig, call: CallLogger) -> ActiveStream:
         """Return a stream as the config wants it.
 
         Raises:
             InvalidRequest: a value in it will not do.
         """
         session, now = self._session(ready, lent, config), time.monotonic()
-        figures = StreamFigures(self._metrics, config.resume.audio_offset_ms)
-        return LiveStream(
+        figures = StreamStats(self._metrics, config.resume.audio_offset_ms)
+        return ActiveStream(
             id=call.id,
             client_id=config.client_id,
             peer=call.peer,
             models=lent.names,
             opened=now,
             session=session,
-            recognition=Recognition(session, lent.decoding, (call.peer, call.id), Pace(now), observer=figures),
+            recognition=StreamRecognizer(
+                session, lent.decoding, (call.peer, call.id), RealtimeTracker(now), observer=figures
+            ),
             figures=figures,
         )
 
@@ -111,17 +115,17 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         raise AssertionError("unreachable: answered aborts the call")
 
     async def _recognise(
-        self, ready: Ready, lent: Lent, call: Call, request: pb.RecognizeRequest
+        self, ready: Ready, lent: ModelLease, call: CallLogger, request: pb.RecognizeRequest
     ) -> pb.RecognizeResponse:
         config = pb.StreamingConfig(settings=request.settings, word_times=request.word_times)
         if request.HasField("format"):
             config.format.CopyFrom(request.format)
-        recorded = Pace(time.monotonic(), lead_s=math.inf)
-        session, figures = self._session(ready, lent, config), StreamFigures(self._metrics)
-        recognition = Recognition(session, lent.decoding, (call.peer, call.id), recorded, observer=figures)
+        recorded = RealtimeTracker(time.monotonic(), lead_s=math.inf)
+        session, figures = self._session(ready, lent, config), StreamStats(self._metrics)
+        recognition = StreamRecognizer(session, lent.decoding, (call.peer, call.id), recorded, observer=figures)
         return await recognised(recognition, request, lent.names.finals, self._decoders)
 
-    def _session(self, ready: Ready, lent: Lent, config: pb.StreamingConfig) -> Session:
+    def _session(self, ready: Ready, lent: ModelLease, config: pb.StreamingConfig) -> Session:
         """Return a session as the config wants it.
 
         Raises:
@@ -148,9 +152,11 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             stream_vads(ready.silero, server),
         )
 
-    def _caller(self, name: str) -> Caller:
+    def _caller(self, name: str) -> ClientIdentity:
         server = self._config.parameters
-        return Caller(name, time.monotonic(), Share(server.max_streams_per_peer, server.max_calls_per_minute))
+        return ClientIdentity(
+            name, time.monotonic(), ClientQuota(server.max_streams_per_peer, server.max_calls_per_minute)
+        )
 
     @property
     def _loaded(self) -> Ready:
@@ -158,7 +164,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         return self._ready
 
 
-def _started(live: LiveStream) -> pb.Started:
+def _started(live: ActiveStream) -> pb.Started:
     return pb.Started(
         stream_id=live.id,
         settings=convert.settings(live.session.live),

@@ -14,16 +14,16 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.access.admission import RETRY_AFTER_S
 from stt_service.errors import (
-    EngineFailed,
-    InvalidRequest,
-    Overloaded,
+    AbortedError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InferenceError,
+    InvalidRequestError,
+    NotFoundError,
+    ResourceExhaustedError,
     SttError,
-    Terminated,
-    TimedOut,
-    Unauthenticated,
-    Unavailable,
-    Unknown,
-    Untimely,
+    UnauthenticatedError,
+    UnavailableError,
 )
 from stt_service.rpc import convert
 from stt_service.rpc.stream import Requests
@@ -35,15 +35,15 @@ REFUSED_HEADER = "stt-refused"  # docker/envoy/envoy.yaml looks for it
 DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
 DISCARDING = asyncio.Semaphore(4)  # each holds a message at most; the other clients may lose the status
 CODES = {
-    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
-    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
-    Unknown: grpc.StatusCode.NOT_FOUND,
-    Untimely: grpc.StatusCode.FAILED_PRECONDITION,
-    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Unavailable: grpc.StatusCode.UNAVAILABLE,
-    TimedOut: grpc.StatusCode.DEADLINE_EXCEEDED,
-    Terminated: grpc.StatusCode.ABORTED,
-    EngineFailed: grpc.StatusCode.INTERNAL,
+    InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
+    UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
+    NotFoundError: grpc.StatusCode.NOT_FOUND,
+    FailedPreconditionError: grpc.StatusCode.FAILED_PRECONDITION,
+    ResourceExhaustedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    UnavailableError: grpc.StatusCode.UNAVAILABLE,
+    DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
+    AbortedError: grpc.StatusCode.ABORTED,
+    InferenceError: grpc.StatusCode.INTERNAL,
 }
 
 
@@ -55,10 +55,10 @@ async def answered(context: AnyContext, say: Callable[[SttError], Awaitable[None
         return
     except* SttError as group:
         error = _leaf(group)
-        error = _logged(error) if isinstance(error, EngineFailed) else error
+        error = _logged(error) if isinstance(error, InferenceError) else error
     except* Exception as group:
         error = _logged(group)
-    if isinstance(error, Overloaded | Unavailable):
+    if isinstance(error, ResourceExhaustedError | UnavailableError):
         await _refuse(context, error)
     await say(error)
     await _abort(context, error)
@@ -66,7 +66,7 @@ async def answered(context: AnyContext, say: Callable[[SttError], Awaitable[None
 
 async def abort(context: AnyContext, error: SttError) -> NoReturn:
     """End the call with the error's status."""
-    if isinstance(error, Overloaded | Unavailable):
+    if isinstance(error, ResourceExhaustedError | UnavailableError):
         await _refuse(context, error)
     await _abort(context, error)
 
@@ -92,7 +92,7 @@ def _logged(error: Exception) -> SttError:
     """Log what is our fault under an id; return what the client may know of it."""
     name = secrets.token_hex(4)
     log.error("call failed, id %s", name, exc_info=error)
-    return EngineFailed(f"The server failed, id {name} in its log: try again.")
+    return InferenceError(f"The server failed, id {name} in its log: try again.")
 
 
 def _code(error: SttError) -> grpc.StatusCode:
@@ -106,12 +106,12 @@ async def say_in_band(context: AnyContext, requests: Requests, error: SttError) 
     """
     code = _code(error)
     failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
-    if isinstance(error, Overloaded):
+    if isinstance(error, ResourceExhaustedError):
         failure.retry_after.CopyFrom(convert.duration(error.retry_after_s))
-    if isinstance(error, Unavailable):
+    if isinstance(error, UnavailableError):
         failure.retry_after.CopyFrom(convert.duration(RETRY_AFTER_S))
     # InternalError: a message that the client does not read is still on its way. InvalidRequest: one is malformed.
-    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError, InvalidRequest):
+    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError, InvalidRequestError):
         async with asyncio.timeout(DISCARD_S):
             await context.write(pb.StreamingRecognizeResponse(failure=failure))
             if not DISCARDING.locked():

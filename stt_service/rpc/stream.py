@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat
-from stt_service.errors import EngineFailed, InvalidRequest, SttError, Terminated, TimedOut, Unavailable
+from stt_service.errors import (
+    AbortedError,
+    DeadlineExceededError,
+    InferenceError,
+    InvalidRequestError,
+    SttError,
+    UnavailableError,
+)
 from stt_service.rpc import convert
-from stt_service.rpc.recognizer import Recognition
+from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.send_queue import Notice, NoticeReason
-from stt_service.rpc.stream_registry import LiveStream
+from stt_service.rpc.stream_registry import ActiveStream
 from stt_service.vad.types import Endpoint
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ TERMINATED = "An operator of the server ended the stream; what was said before i
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StreamTimeouts:
     """What ends a stream."""
 
     idle_s: float
@@ -58,7 +65,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class StreamEnd:
     """How the audio of a stream ended, and why the stream fails, if it does."""
 
     endpoint: Endpoint | None  # None: the open utterance is left to the stream that resumes
@@ -66,16 +73,16 @@ class _End:
 
 
 @dataclass(slots=True, eq=False)
-class Stream:
+class StreamHandler:
     """A live call's state at the edge.
 
     The client of a resumable stream buffers what is not committed. So a stall ends no utterance, and what the server
     ends by itself ends without a final for the open utterance: it would be cut at a place that depends on the clock.
     """
 
-    live: LiveStream
+    live: ActiveStream
     audio_format: AudioFormat
-    limits: Limits
+    limits: StreamTimeouts
     draining: asyncio.Event
     resumable: bool = False
     _received: asyncio.Event = field(default_factory=asyncio.Event)  # a message, since it was last cleared
@@ -83,7 +90,7 @@ class Stream:
     _heard: int = field(default=0)  # messages with audio: what else a client sends ends no silence
 
     @property
-    def _recognition(self) -> Recognition:
+    def _recognition(self) -> StreamRecognizer:
         return self.live.recognition
 
     async def run(self, requests: Requests, context: Context) -> None:
@@ -110,7 +117,7 @@ class Stream:
                 end = await self._first_end(requests)
                 failure = end.failure
                 await self._finish(end.endpoint)
-        except* (InvalidRequest, EngineFailed) as group:
+        except* (InvalidRequestError, InferenceError) as group:
             failure = failure or _first(group)
         finally:
             self._recognition.outbox.close()
@@ -122,23 +129,25 @@ class Stream:
         else:
             await self._recognition.finish(endpoint)
 
-    async def _first_end(self, requests: Requests) -> _End:
+    async def _first_end(self, requests: Requests) -> StreamEnd:
         """Read until the audio ends: by the client, by silence on the wire, or by the server's own end."""
         ends = self._read(requests), self._idle(), self._drain(), self._end()
         return await _first_of(*ends, *self._watches())
 
-    async def _read(self, requests: Requests) -> _End:
+    async def _read(self, requests: Requests) -> StreamEnd:
         try:
             self._waiting_since = _now()
             async for request in requests:
                 silent_s, heard_ms, self._waiting_since = self._silent_s, self._recognition.heard_ms, None
                 await self._take(request)
                 if self._is_too_long:
-                    return _End(self._own_end(Endpoint.END_OF_AUDIO), TimedOut(_too_long(self.limits.duration_s)))
+                    return StreamEnd(
+                        self._own_end(Endpoint.END_OF_AUDIO), DeadlineExceededError(_too_long(self.limits.duration_s))
+                    )
                 self._wait(0.0 if self._recognition.heard_ms > heard_ms else silent_s)
-        except InvalidRequest as failure:
-            return _End(Endpoint.END_OF_AUDIO, failure)
-        return _End(Endpoint.END_OF_AUDIO)
+        except InvalidRequestError as failure:
+            return StreamEnd(Endpoint.END_OF_AUDIO, failure)
+        return StreamEnd(Endpoint.END_OF_AUDIO)
 
     def _wait(self, silent_s: float) -> None:
         """Wait for the next audio of a client that has sent none for so long."""
@@ -158,13 +167,13 @@ class Stream:
             case "update":
                 await self._recognition.update(convert.changes(request.update))
             case "config":
-                raise InvalidRequest("A second config came: it comes once, first; change settings with `update`.")
+                raise InvalidRequestError("A second config came: it comes once, first; change settings with `update`.")
             case _:
-                raise InvalidRequest("A message without content came: it should hold audio or a command.")
+                raise InvalidRequestError("A message without content came: it should hold audio or a command.")
 
     async def _hear(self, audio: bytes) -> None:
         if len(audio) > MAX_CHUNK_BYTES:
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"A message holds {len(audio)} bytes of audio: it should be at most {MAX_CHUNK_BYTES}."
             )
         await self._recognition.push(audio, self.audio_format)
@@ -181,10 +190,10 @@ class Stream:
         """Return how the open utterance ends where the server ends the stream by itself."""
         return None if self.resumable else endpoint
 
-    async def _idle(self) -> _End:
+    async def _idle(self) -> StreamEnd:
         """End the stream of a client that sends no audio, whatever else it sends."""
         await self._silent_for(self.limits.idle_s)
-        return _End(self._own_end(Endpoint.STALLED), TimedOut(_idle(self.limits.idle_s)))
+        return StreamEnd(self._own_end(Endpoint.STALLED), DeadlineExceededError(_idle(self.limits.idle_s)))
 
     def _watches(self) -> list[Coroutine[Any, Any, NoReturn]]:
         """Return what goes on beside reading: what was said is shown, and ended where the client cannot resume it."""
@@ -213,14 +222,14 @@ class Stream:
         since = self._waiting_since
         return 0.0 if since is None else _now() - since
 
-    async def _drain(self) -> _End:
+    async def _drain(self) -> StreamEnd:
         """Let the open utterance end by itself: whoever takes the stream up then has no word to hear twice."""
         await self.draining.wait()
         self._recognition.tell(Notice(NoticeReason.DRAIN, self.limits.grace_s))
         with suppress(TimeoutError):
             async with asyncio.timeout(self.limits.grace_s - FINISH_S):
                 await self._retired()
-        return _End(self._own_end(Endpoint.DRAIN), Unavailable(AWAY))
+        return StreamEnd(self._own_end(Endpoint.DRAIN), UnavailableError(AWAY))
 
     async def _retired(self) -> None:
         """Wait for the open utterance's end, but not for a client that has stalled: it resumes on another server."""
@@ -229,10 +238,10 @@ class Stream:
         else:
             await self._recognition.retire()
 
-    async def _end(self) -> _End:
+    async def _end(self) -> StreamEnd:
         """Wait for an operator to end the stream."""
         await self.live.terminated.wait()
-        return _End(Endpoint.FINALIZE, Terminated(TERMINATED))
+        return StreamEnd(Endpoint.FINALIZE, AbortedError(TERMINATED))
 
 
 async def write(context: Context, message: pb.StreamingRecognizeResponse, limit_s: float) -> None:
@@ -245,10 +254,12 @@ async def write(context: Context, message: pb.StreamingRecognizeResponse, limit_
         async with asyncio.timeout(limit_s):
             await context.write(message)
     except TimeoutError as error:
-        raise TimedOut(f"The client read nothing for {limit_s:g} s: read the responses while sending.") from error
+        raise DeadlineExceededError(
+            f"The client read nothing for {limit_s:g} s: read the responses while sending."
+        ) from error
 
 
-async def first_config(requests: Requests, limits: Limits, draining: asyncio.Event) -> pb.StreamingConfig:
+async def first_config(requests: Requests, limits: StreamTimeouts, draining: asyncio.Event) -> pb.StreamingConfig:
     """Wait for the first message, which must be the config.
 
     Raises:
@@ -262,8 +273,8 @@ async def first_config(requests: Requests, limits: Limits, draining: asyncio.Eve
         if coming.done():
             return coming.result()
         if drained.done():
-            raise Unavailable(AWAY)
-        raise TimedOut(f"No config came for {limits.config_s:g} s: send it first, then audio.")
+            raise UnavailableError(AWAY)
+        raise DeadlineExceededError(f"No config came for {limits.config_s:g} s: send it first, then audio.")
     finally:
         coming.cancel()
         drained.cancel()
@@ -275,8 +286,8 @@ async def _config(requests: Requests) -> pb.StreamingConfig:
         if request.WhichOneof("request") == "config":
             return request.config
         kind = request.WhichOneof("request") or "nothing"
-        raise InvalidRequest(f"The first message holds {kind}: it should hold the config.")
-    raise InvalidRequest("The stream ended before its config: send the config first, then audio.")
+        raise InvalidRequestError(f"The first message holds {kind}: it should hold the config.")
+    raise InvalidRequestError("The stream ended before its config: send the config first, then audio.")
 
 
 async def _first_of(*ways: Coroutine[Any, Any, T]) -> T:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from urllib.parse import unquote
 
-from stt_service.errors import Unknown
-from stt_service.models.loader import Names
-from stt_service.rpc.recognizer import Recognition
+from stt_service.errors import NotFoundError
+from stt_service.models.loader import ModelNames
+from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.session.session import Session
-from stt_service.telemetry.stream_stats import StreamFigures
+from stt_service.telemetry.stream_stats import StreamStats
 
 
 class Phase(Enum):
@@ -26,17 +26,17 @@ class Phase(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class LiveStream:
+class ActiveStream:
     """An open stream. Whoever holds it may look, finalise its utterance, and set `terminated`."""
 
     id: str
     client_id: str
     peer: str  # its host, without a port
-    models: Names
+    models: ModelNames
     opened: float  # monotonic seconds
     session: Session
-    recognition: Recognition
-    figures: StreamFigures
+    recognition: StreamRecognizer
+    figures: StreamStats
     terminated: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -48,20 +48,20 @@ class LiveStream:
         return Phase.DECIDING if self.session.owed else Phase.LISTENING
 
 
-class LiveStreams:
+class StreamRegistry:
     """All that are open, in the order they came. Bounded by admission."""
 
     def __init__(self) -> None:
-        self._streams: dict[str, LiveStream] = {}
+        self._streams: dict[str, ActiveStream] = {}
 
-    def __iter__(self) -> Iterator[LiveStream]:
+    def __iter__(self) -> Iterator[ActiveStream]:
         return iter(tuple(self._streams.values()))
 
     def __len__(self) -> int:
         return len(self._streams)
 
     @contextmanager
-    def listed(self, stream: LiveStream) -> Iterator[None]:
+    def listed(self, stream: ActiveStream) -> Iterator[None]:
         """List the stream while inside."""
         self._streams[stream.id] = stream
         try:
@@ -69,7 +69,7 @@ class LiveStreams:
         finally:
             del self._streams[stream.id]
 
-    def find(self, stream_id: str) -> LiveStream:
+    def find(self, stream_id: str) -> ActiveStream:
         """Return the stream.
 
         Raises:
@@ -78,7 +78,7 @@ class LiveStreams:
         try:
             return self._streams[stream_id]
         except KeyError:
-            raise Unknown(f"session_id={stream_id[:64]!r} is none that is open now: see ListSessions.") from None
+            raise NotFoundError(f"session_id={stream_id[:64]!r} is none that is open now: see ListSessions.") from None
 
 
 def host(peer: str) -> str:

@@ -10,14 +10,14 @@ from stt.v1 import stt_pb2 as pb
 from stt_service.audio.pcm import AudioFormat
 from stt_service.audio.recordings import check_headerless
 from stt_service.rpc import convert
-from stt_service.rpc.recognizer import Recognition
-from stt_service.rpc.recording_decoder import Decoders
+from stt_service.rpc.recognizer import StreamRecognizer
+from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.session.events import Final, Suppressed
 from stt_service.vad.types import Endpoint
 
 
 async def recognised(
-    recognition: Recognition, request: pb.RecognizeRequest, model: str, decoders: Decoders
+    recognition: StreamRecognizer, request: pb.RecognizeRequest, model: str, decoders: RecordingDecoders
 ) -> pb.RecognizeResponse:
     """Return the answer to the request.
 
@@ -45,7 +45,7 @@ async def recognised(
     return response
 
 
-async def _collect(recognition: Recognition, response: pb.RecognizeResponse) -> None:
+async def _collect(recognition: StreamRecognizer, response: pb.RecognizeResponse) -> None:
     while (told := await recognition.outbox.take()) is not None:
         match told.event:
             case Final() as event:
@@ -55,7 +55,7 @@ async def _collect(recognition: Recognition, response: pb.RecognizeResponse) -> 
 
 
 async def _push_decoded(
-    recognition: Recognition, audio: bytes, decoders: Decoders, response: pb.RecognizeResponse
+    recognition: StreamRecognizer, audio: bytes, decoders: RecordingDecoders, response: pb.RecognizeResponse
 ) -> None:
     def warn(phrase: str) -> None:
         response.warnings.append(f"The recording {phrase}")

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from stt_service.errors import EngineFailed
+from stt_service.errors import InferenceError
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.scheduler import Job, Scheduler
-from stt_service.session.events import Cost, Decode
+from stt_service.session.events import Decode, DecodeTiming
 from stt_service.whisper.types import Kind, Transcript, Window
 
 Transcribe = Callable[[Sequence[Window]], list[Transcript]]
@@ -25,7 +25,7 @@ Cut = Callable[[], Decode | None]  # makes the decode when its turn has come; No
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Model:
+class ExecutorModel:
     """A loaded model, as many of whose batches may run at once as it has places."""
 
     transcribe: Transcribe
@@ -39,10 +39,10 @@ class Decoded:
 
     decode: Decode
     transcript: Transcript
-    cost: Cost
+    cost: DecodeTiming
 
 
-class Missed(Enum):
+class NotDecoded(Enum):
     """Why there is no transcript."""
 
     WITHDRAWN = auto()  # before its turn: withdrawn, or a newer one made it needless
@@ -50,7 +50,7 @@ class Missed(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueSnapshot:
     """What waits for its turn at one moment, in all and by what it goes with."""
 
     count: Mapping[Kind, int]
@@ -58,11 +58,11 @@ class Waiting:
     longest_of_stream_s: Mapping[Hashable, float]
 
 
-Answer = asyncio.Future[Decoded | Missed]
+DecodeFuture = asyncio.Future[Decoded | NotDecoded]
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class QueueWait:
     """How long a decode waited for its batch, and whether its stream does not run ahead of the clock."""
 
     waited_s: float
@@ -70,36 +70,36 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class BatchStats:
     """A batch that ran."""
 
     kind: Kind
-    waits: Sequence[Wait]  # of its decodes
+    waits: Sequence[QueueWait]  # of its decodes
     took_s: float
     failed: bool
 
 
-def _nobody(_: Ran) -> None:
+def _nobody(_: BatchStats) -> None:
     """Is told of each batch where nobody asked to be."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiter:
+class _Pending:
     cut: Cut
-    answer: Answer
+    answer: DecodeFuture
     since: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Row:
+class _BatchItem:
     """A decode whose turn has come."""
 
     job: Job
     decode: Decode
-    waiter: _Waiter
+    waiter: _Pending
 
 
-class Lane:
+class BatchExecutor:
     """Decodes by any models for any number of streams. All but the models runs on the event loop."""
 
     def __init__(
@@ -109,13 +109,13 @@ class Lane:
         now: Clock = time.monotonic,
         *,
         apart: bool = False,
-        ran: Callable[[Ran], None] = _nobody,
+        ran: Callable[[BatchStats], None] = _nobody,
     ) -> None:
         self._scheduler = Scheduler(max_batch, workers, apart=apart)
         self.workers, self._now, self._ran = workers, now, ran
-        self._waiters: dict[Job, _Waiter] = {}
+        self._waiters: dict[Job, _Pending] = {}
         self._running: list[Hashable] = []  # the models of the batches that run
-        self._batches: list[list[_Row]] = []  # what is in them
+        self._batches: list[list[_BatchItem]] = []  # what is in them
         self._changed = asyncio.Event()
         self.budget = LoopBudget(now)  # the other thing that all streams share
 
@@ -124,7 +124,7 @@ class Lane:
         """How many batches run, of as many as there are workers."""
         return len(self._running)
 
-    def waiting(self) -> Waiting:
+    def waiting(self) -> QueueSnapshot:
         """Return what waits now."""
         now, count = self._now(), Counter[Kind]()
         longest, of_stream = dict.fromkeys(Kind, 0.0), dict[Hashable, float]()
@@ -134,19 +134,19 @@ class Lane:
                 of_stream[job.stream] = max(of_stream.get(job.stream, 0.0), now - since)
                 if job.live:
                     longest[kind] = max(longest[kind], now - since)
-        return Waiting(count, longest, of_stream)
+        return QueueSnapshot(count, longest, of_stream)
 
     def count(self, kind: Kind) -> int:
         """Return how many of the kind wait; from any thread."""
         return self._scheduler.count(kind)
 
-    def submit(self, job: Job, cut: Cut) -> Answer:
+    def submit(self, job: Job, cut: Cut) -> DecodeFuture:
         """Ask for the job's turn, in which `cut` makes its decode. Cancelling the answer withdraws the job.
 
         The answer raises EngineFailed when the model could not run.
         """
         now = self._now()
-        waiter = _Waiter(cut, asyncio.get_running_loop().create_future(), now)
+        waiter = _Pending(cut, asyncio.get_running_loop().create_future(), now)
         needless = self._scheduler.submit(job, now)
         if needless is not None:
             self._miss(needless)
@@ -192,7 +192,7 @@ class Lane:
                 self._scheduler.done(jobs, self._now() - began)
                 self._changed.set()  # what may not take the last free worker may run now, beside what this one takes
 
-    async def _next_batch(self) -> tuple[Model, list[Job], list[_Row]]:
+    async def _next_batch(self) -> tuple[ExecutorModel, list[Job], list[_BatchItem]]:
         """Wait for a batch, and occupy a place of its model."""
         while True:
             self._changed.clear()
@@ -200,7 +200,7 @@ class Lane:
                 rows = [row for job in jobs if (row := _row(job, self._waiters.pop(job))) is not None]
                 if rows:
                     model = jobs[0].model
-                    assert isinstance(model, Model)
+                    assert isinstance(model, ExecutorModel)
                     self._running.append(model)
                     return model, jobs, rows
                 self._scheduler.done(jobs, 0.0)
@@ -208,7 +208,7 @@ class Lane:
 
     def _room(self, model: Hashable) -> int:
         """Return how many batches of the model may begin."""
-        assert isinstance(model, Model)
+        assert isinstance(model, ExecutorModel)
         return min(model.places - self._running.count(model), self.workers - len(self._running))
 
     def _is_idle_for(self, stream: Hashable) -> bool:
@@ -224,16 +224,16 @@ class Lane:
     def _miss(self, job: Job) -> None:
         answer = self._waiters.pop(job).answer
         if not answer.done():  # cancelled just now
-            answer.set_result(Missed.WITHDRAWN)
+            answer.set_result(NotDecoded.WITHDRAWN)
 
-    def _forget(self, job: Job, waiter: _Waiter) -> None:
+    def _forget(self, job: Job, waiter: _Pending) -> None:
         """Withdraw the job of an answer that was cancelled."""
         if self._waiters.get(job) is waiter:
             del self._waiters[job]
             self._scheduler.withdraw(job)
 
 
-def _row(job: Job, waiter: _Waiter) -> _Row | None:
+def _row(job: Job, waiter: _Pending) -> _BatchItem | None:
     """Cut the decode whose turn has come; None when it is not wanted."""
     if waiter.answer.done():  # cancelled just now
         return None
@@ -243,13 +243,13 @@ def _row(job: Job, waiter: _Waiter) -> _Row | None:
         waiter.answer.set_exception(error)
         return None
     if decode is None:
-        waiter.answer.set_result(Missed.DECLINED)
+        waiter.answer.set_result(NotDecoded.DECLINED)
         return None
-    return _Row(job, decode, waiter)
+    return _BatchItem(job, decode, waiter)
 
 
 def _deliver(
-    rows: Sequence[_Row],
+    rows: Sequence[_BatchItem],
     transcripts: Sequence[Transcript],
     began: float,
     inference_s: float,
@@ -257,17 +257,17 @@ def _deliver(
 ) -> None:
     for row, transcript in zip(rows, transcripts, strict=True):
         if not row.waiter.answer.done():
-            cost = Cost(began - row.waiter.since, inference_s, len(rows), is_idle_for(row.job.stream))
+            cost = DecodeTiming(began - row.waiter.since, inference_s, len(rows), is_idle_for(row.job.stream))
             row.waiter.answer.set_result(Decoded(row.decode, transcript, cost))
 
 
-def _ran(rows: Sequence[_Row], began: float, took_s: float, failed: bool) -> Ran:
-    waits = [Wait(began - row.waiter.since, row.job.live) for row in rows]
-    return Ran(rows[0].job.kind, waits, took_s, failed)
+def _ran(rows: Sequence[_BatchItem], began: float, took_s: float, failed: bool) -> BatchStats:
+    waits = [QueueWait(began - row.waiter.since, row.job.live) for row in rows]
+    return BatchStats(rows[0].job.kind, waits, took_s, failed)
 
 
-def _fail(rows: Sequence[_Row], error: Exception) -> None:
-    failure = error if isinstance(error, EngineFailed) else EngineFailed(f"the model failed: {error!r}")
+def _fail(rows: Sequence[_BatchItem], error: Exception) -> None:
+    failure = error if isinstance(error, InferenceError) else InferenceError(f"the model failed: {error!r}")
     for row in rows:
         if not row.waiter.answer.done():
             row.waiter.answer.set_exception(failure)

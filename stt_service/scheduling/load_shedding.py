@@ -9,30 +9,30 @@ QUICK_S = 0.5
 QUICK_FOR_S = 5.0  # or a moment's ease would be told as the end of a busy hour
 
 
-class Change(Enum):
+class LatencyTransition(Enum):
     """What has become of the partials."""
 
     SHED = "shed"
     RESTORED = "restored"
 
 
-class Shedding:
+class PartialLatencyMonitor:
     """One stream's partials. Times are seconds of any one clock."""
 
     def __init__(self) -> None:
         self._shed = False
         self._quick_since: float | None = None
 
-    def waits(self, waited_s: float) -> Change | None:
+    def waits(self, waited_s: float) -> LatencyTransition | None:
         """Take note that a partial has waited so long already, or in vain; return what is to be told."""
         if waited_s >= QUICK_S:
             self._quick_since = None
         if waited_s <= LATE_S or self._shed:
             return None
         self._shed = True
-        return Change.SHED
+        return LatencyTransition.SHED
 
-    def came(self, waited_s: float, now: float) -> Change | None:
+    def came(self, waited_s: float, now: float) -> LatencyTransition | None:
         """Take note of a partial that has come after such a wait; return what is to be told."""
         change = self.waits(waited_s)
         if waited_s >= QUICK_S or not self._shed:
@@ -42,4 +42,4 @@ class Shedding:
         if now - self._quick_since < QUICK_FOR_S:
             return None
         self._shed = False
-        return Change.RESTORED
+        return LatencyTransition.RESTORED

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stt_service.errors import InvalidRequest
-from stt_service.scheduling.executor import Lane, Model
+from stt_service.errors import InvalidRequestError
+from stt_service.scheduling.executor import BatchExecutor, ExecutorModel
 from stt_service.whisper.types import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Decoding:
+class ModelPair:
     """The lane, and which model is for what."""
 
-    lane: Lane
-    finals: Model
-    partials: Model
+    lane: BatchExecutor
+    finals: ExecutorModel
+    partials: ExecutorModel
 
-    def model(self, kind: Kind, language: str) -> Model:
+    def model(self, kind: Kind, language: str) -> ExecutorModel:
         """Return the model of the decode: partials that their model cannot read go to the finals'."""
         knows = self.partials.multilingual or language == "en"
         return self.partials if kind is Kind.PARTIAL and knows else self.finals
@@ -29,7 +29,7 @@ class Decoding:
             InvalidRequest: naming it.
         """
         if not self.finals.multilingual and language not in ("en", "auto"):
-            raise InvalidRequest(
+            raise InvalidRequestError(
                 f"language={language!r} will not do: the model of this server knows English only, "
                 "ask for en or another server."
             )

@@ -7,7 +7,7 @@ AHEAD_S = 3.0  # more sound than time has passed
 FORGOTTEN_PER_S = 1.0
 
 
-class Pace:
+class RealtimeTracker:
     """How far one stream's sound is ahead of the clock. Times are seconds of any one clock.
 
     While the server does not read from a stream that is ahead, time stands still for it: or a recording would count

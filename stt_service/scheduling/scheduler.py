@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from stt_service.scheduling.fair_queueing import FairShares, Path
-from stt_service.scheduling.worker_reserve import Reserve
+from stt_service.scheduling.worker_reserve import WorkerReserve
 from stt_service.whisper.types import Kind
 
 # A stream that runs ahead of the clock waits at most so long behind those that do not. Ours: a person who waits for
@@ -19,7 +19,7 @@ PATIENCE_S = 5.0
 # Of decode time that a client may be behind its share and catch up on: some finals. Ours.
 CREDIT_S = 5.0
 
-Room = Callable[[Hashable], int]  # how many batches of a model may begin now
+FreeSlots = Callable[[Hashable], int]  # how many batches of a model may begin now
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Scheduler:
     def __init__(self, max_batch: int, workers: int = 1, *, apart: bool = False) -> None:
         """Take whether long jobs of different streams run apart: a batch takes as long as its longest row."""
         self._max_batch, self._apart = max_batch, apart
-        self._shares, self._reserve = FairShares(CREDIT_S), Reserve(workers)
+        self._shares, self._reserve = FairShares(CREDIT_S), WorkerReserve(workers)
         self._queues: dict[Kind, dict[Hashable, _Waiting]] = {kind: {} for kind in Kind}
 
     def __len__(self) -> int:
@@ -102,13 +102,13 @@ class Scheduler:
 
     def promote(self, stream: Hashable, utterance: int) -> None:
         """Let the early finals of the utterance that wait go with the finals."""
-        early = self._queues[Kind.EARLY]
+        early = self._queues[Kind.SPECULATIVE]
         for key in [key for key, waiting in early.items() if _is_of(waiting.job, stream, utterance)]:
             self._queues[Kind.FINAL][key] = early.pop(key)
 
     def withdraw_early(self, stream: Hashable, utterance: int, number: int = 0) -> Job | None:
         """Forget the early final, and return it; None when it does not wait, or was promoted."""
-        waiting = self._queues[Kind.EARLY].pop((stream, utterance, number), None)
+        waiting = self._queues[Kind.SPECULATIVE].pop((stream, utterance, number), None)
         return waiting.job if waiting else None
 
     def withdraw(self, job: Job) -> bool:
@@ -120,7 +120,7 @@ class Scheduler:
                 return True
         return False
 
-    def next_batch(self, now: float, room: Room = _one_at_a_time) -> list[Job]:
+    def next_batch(self, now: float, room: FreeSlots = _one_at_a_time) -> list[Job]:
         """Take the jobs to run now on one of the models that have room; empty when there are none.
 
         `done` must follow for each batch.

@@ -16,7 +16,7 @@ from stt_service.scheduling.fair_queueing import Path
 ACTIVE_S = 10.0
 
 
-class Reserve:
+class WorkerReserve:
     """What runs, and who is active. Times are seconds of any one clock."""
 
     def __init__(self, workers: int) -> None:

@@ -60,7 +60,7 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class DecodeTiming:
     """What a decode cost, in seconds, and how many ran together."""
 
     queue_s: float
@@ -82,7 +82,7 @@ class Final:
     endpoint: Endpoint
     endpoint_s: float  # silence waited for
     early: bool
-    cost: Cost
+    cost: DecodeTiming
     settled_ms: int  # all before it is, once this is told: where the next utterance may begin
 
 

@@ -8,35 +8,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from stt_service.session.events import Cost, Decode, Output, Promote, Withdraw
-from stt_service.session.splitting import Parting
+from stt_service.session.events import Decode, DecodeTiming, Output, Promote, Withdraw
+from stt_service.session.splitting import UtteranceSplitter
 from stt_service.settings.schema import FRAME_S
-from stt_service.vad.types import Ended, Hangover
+from stt_service.vad.types import SpeechPaused, UtteranceEnded
 from stt_service.whisper.types import Kind, Transcript, Window, joined
 
 Cut = Callable[[Kind, int, int, int], Window]  # from kind, start, end of speech, and end
 
 
 @dataclass(slots=True, eq=False)
-class Part:
+class DecodedSegment:
     """A stretch of the utterance that is decoded by itself."""
 
     decode: Decode
     speech_end: int
-    result: tuple[Transcript, Cost] | None = None
+    result: tuple[Transcript, DecodeTiming] | None = None
 
 
-class Finals:
+class FinalDecodes:
     """One utterance's. Frames are numbers of the stream's."""
 
-    def __init__(self, utterance: int, parting: Parting, cut: Cut) -> None:
+    def __init__(self, utterance: int, parting: UtteranceSplitter, cut: Cut) -> None:
         self._utterance, self._parting, self._cut = utterance, parting, cut
         self._first = parting.start
         self._count = 0
-        self._settled: list[Part] = []
-        self._candidate: Part | None = None  # ends in the pause in which the utterance may be parted
-        self._last: Part | None = None  # what follows the settled ones, up to the present silence
-        self._pause: Hangover | None = None
+        self._settled: list[DecodedSegment] = []
+        self._candidate: DecodedSegment | None = None  # ends in the pause in which the utterance may be parted
+        self._last: DecodedSegment | None = None  # what follows the settled ones, up to the present silence
+        self._pause: SpeechPaused | None = None
         self._early_at: int | None = None  # when the last part is decoded ahead, if that is to come
 
     @property
@@ -66,7 +66,7 @@ class Finals:
                 return
             yield part.decode, part.result[0]
 
-    def pause(self, pause: Hangover, early_at: int | None) -> None:
+    def pause(self, pause: SpeechPaused, early_at: int | None) -> None:
         """Take a silence, and the frame at which to decode ahead, if it lasts; None: never."""
         self._pause, self._early_at = pause, early_at
 
@@ -75,7 +75,7 @@ class Finals:
         if self._pause is None or self._early_at is None or now < self._early_at:
             return []
         self._early_at = None
-        self._last = self._part(Kind.EARLY, self.start, self._pause)
+        self._last = self._part(Kind.SPECULATIVE, self.start, self._pause)
         return [self._last.decode]
 
     def resume(self, now: int) -> list[Output]:
@@ -95,23 +95,23 @@ class Finals:
         part, self._candidate = self._candidate, None
         asked: list[Output] = []
         if part is None:
-            part = self._part(Kind.EARLY, start, pause)
+            part = self._part(Kind.SPECULATIVE, start, pause)
             asked = [part.decode]
         self._settled.append(part)
         return asked
 
-    def end(self, ended: Ended) -> list[Output]:
+    def end(self, ended: UtteranceEnded) -> list[Output]:
         """Take the end; ask for what is missing."""
         outputs, self._candidate = _withdrawn(self._candidate), None
         while self._settled and self._settled[-1].speech_end > ended.speech_end:  # cut before that
             outputs += _withdrawn(self._settled.pop())
         self._parting.end(self._settled[-1].decode.end if self._settled else self._first)
         asked = self._finish(ended)
-        if any(part.result is None and part.decode.kind is Kind.EARLY for part in self._parts()):
+        if any(part.result is None and part.decode.kind is Kind.SPECULATIVE for part in self._parts()):
             outputs.append(Promote(self._utterance))
         return outputs + asked
 
-    def _finish(self, ended: Ended) -> list[Output]:
+    def _finish(self, ended: UtteranceEnded) -> list[Output]:
         """Settle which decode is the last part."""
         last, self._last = self._last, None
         if self._settled and self._settled[-1].speech_end == ended.speech_end:
@@ -119,7 +119,7 @@ class Finals:
         if last is not None and (last.decode.start, last.decode.end) == (self.start, ended.window_end):
             self._last = last
             return []
-        self._last = self._part(Kind.FINAL, self.start, Hangover(ended.speech_end, ended.window_end))
+        self._last = self._part(Kind.FINAL, self.start, SpeechPaused(ended.speech_end, ended.window_end))
         return [*_withdrawn(last), self._last.decode]
 
     def decode_again(self, previous_language: str | None) -> list[Output]:
@@ -130,7 +130,7 @@ class Finals:
         window = replace(first.window, options=options)
         again = Decode(self._utterance, Kind.FINAL, window, first.start, first.end, self._count)
         self._count += 1
-        self._last = Part(again, self._last.speech_end)
+        self._last = DecodedSegment(again, self._last.speech_end)
         return [again]
 
     def detected(self) -> tuple[Decode, Transcript] | None:
@@ -144,30 +144,30 @@ class Finals:
         parts = (*self._parts(), self._candidate)
         return [each for part in parts if part is not None and part.result is None for each in _withdrawn(part)]
 
-    def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> None:
+    def receive(self, decode: Decode, transcript: Transcript, cost: DecodeTiming) -> None:
         """Take a transcript; of a decode that is void, it is dropped."""
         for part in (*self._parts(), self._candidate):
             if part is not None and part.decode is decode:
                 part.result = transcript, cost
 
-    def result(self) -> tuple[Transcript, Cost, bool]:
+    def result(self) -> tuple[Transcript, DecodeTiming, bool]:
         """Return the transcript of complete ones, and of the last part its cost and whether it was decoded early."""
         transcripts: list[tuple[Transcript, float]] = []
         for part in self._parts():
             assert part.result is not None
             transcript, cost = part.result
             transcripts.append((transcript, (part.decode.start - self._first) * FRAME_S))
-        return joined(transcripts), cost, part.decode.kind is Kind.EARLY
+        return joined(transcripts), cost, part.decode.kind is Kind.SPECULATIVE
 
-    def _parts(self) -> list[Part]:
+    def _parts(self) -> list[DecodedSegment]:
         return [*self._settled, *([self._last] if self._last else [])]
 
-    def _part(self, kind: Kind, start: int, pause: Hangover) -> Part:
+    def _part(self, kind: Kind, start: int, pause: SpeechPaused) -> DecodedSegment:
         window = self._cut(kind, start, pause.speech_end, pause.window_end)
         decode = Decode(self._utterance, kind, window, start, pause.window_end, self._count)
         self._count += 1
-        return Part(decode, pause.speech_end)
+        return DecodedSegment(decode, pause.speech_end)
 
 
-def _withdrawn(part: Part | None) -> list[Output]:
+def _withdrawn(part: DecodedSegment | None) -> list[Output]:
     return [Withdraw(part.decode.utterance, part.decode.number)] if part else []

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import inf
 
-from stt_service.session.stabilizer import Hypothesis, Stabiliser, StabiliserConfig, letters, units
+from stt_service.session.stabilizer import Hypothesis, Stabilizer, StabilizerConfig, letters, units
 from stt_service.settings.schema import FRAME_S, frames
 from stt_service.whisper.types import Word
 
-STABLE = StabiliserConfig(agreements=3, span=frames(2.0), held_back=4)
+STABLE = StabilizerConfig(agreements=3, span=frames(2.0), held_back=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class PartialsConfig:
     kept: int = frames(3.0)  # but for so much
     border: int = frames(3.0)  # the widest gap of so much is where it loses them
     fresh: int = 2  # speech that ended so many frames before a window's end may need another look
-    stable: StabiliserConfig = STABLE
+    stable: StabilizerConfig = STABLE
     uncut: int | None = None  # frames of an utterance in which it is never cut: what comes later is not stable
 
 
@@ -50,7 +50,7 @@ class Partials:
 
     def __init__(self, start: int, onset: int, config: PartialsConfig) -> None:
         self._config = config
-        self._stabiliser = Stabiliser(config.stable)
+        self._stabiliser = Stabilizer(config.stable)
         self._start = start  # of the window
         self._uncut = inf if config.uncut is None else start + config.uncut
         self._told = ""  # words before it
@@ -161,7 +161,7 @@ class Partials:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _TimedUnit:
     """A unit of the stabiliser's, and the word that holds it."""
 
     letters: str
@@ -169,7 +169,7 @@ class _Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class _Border:
+class _SplitCandidate:
     """A gap between words that a window may begin in."""
 
     told: int  # units of the stable text before it
@@ -177,29 +177,29 @@ class _Border:
     gap_s: float
 
 
-def _heard(words: tuple[Word, ...]) -> list[_Heard]:
-    return [_Heard(letters(unit), word) for word in words for unit in units(word.text)]
+def _heard(words: tuple[Word, ...]) -> list[_TimedUnit]:
+    return [_TimedUnit(letters(unit), word) for word in words for unit in units(word.text)]
 
 
-def _borders(heard: list[_Heard], said: Hypothesis, latest_s: float) -> list[_Border]:
+def _borders(heard: list[_TimedUnit], said: Hypothesis, latest_s: float) -> list[_SplitCandidate]:
     """Return where a window may begin: between words that ended by then, OVERLAP stable words before the others."""
     keys, stable = [unit.letters for unit in heard], [letters(unit) for unit in units(said.stable)]
     known = _before(keys, letters(said.unstable))
-    borders: list[_Border] = []
+    borders: list[_SplitCandidate] = []
     for count in range(1, known - OVERLAP + 1):
         word, following, told = heard[count - 1].word, heard[count].word, len(stable) - known + count
         is_known = told >= 0 and stable[told : told + OVERLAP] == keys[count : count + OVERLAP]
         if is_known and word is not following and word.end_s <= latest_s:
-            borders.append(_Border(told, word.end_s, following.start_s - word.end_s))
+            borders.append(_SplitCandidate(told, word.end_s, following.start_s - word.end_s))
     return borders
 
 
-def _unsure_borders(heard: list[_Heard], said: Hypothesis, latest_s: float) -> list[_Border]:
+def _unsure_borders(heard: list[_TimedUnit], said: Hypothesis, latest_s: float) -> list[_SplitCandidate]:
     """Return where a window may begin if no words are stable: between any words that ended by then."""
     # Units before the window's, counted from the end: the text may have a unit less than the window, by the match.
     before = len(units(said.stable + said.unstable)) - len(heard)
     return [
-        _Border(before + count, unit.word.end_s, following.word.start_s - unit.word.end_s)
+        _SplitCandidate(before + count, unit.word.end_s, following.word.start_s - unit.word.end_s)
         for count, (unit, following) in enumerate(pairwise(heard), 1)
         if unit.word is not following.word and unit.word.end_s <= latest_s and before + count >= 0
     ]

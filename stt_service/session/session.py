@@ -13,27 +13,27 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from stt_service.audio.buffer import Sound
-from stt_service.audio.frame_reader import Intake
+from stt_service.audio.buffer import AudioBuffer
+from stt_service.audio.frame_reader import FrameReader
 from stt_service.audio.pcm import AudioFormat, Frames, Samples
-from stt_service.session.events import Cost, Decode, Final, Output, PartialDue, SpeechStarted
-from stt_service.session.final_decodes import Finals
+from stt_service.session.events import Decode, DecodeTiming, Final, Output, PartialDue, SpeechStarted
+from stt_service.session.final_decodes import FinalDecodes
 from stt_service.session.partials import Partials, PartialsConfig
-from stt_service.session.speculation import EarlyTime
-from stt_service.session.splitting import Parting, parting_config
+from stt_service.session.speculation import SpeculationTimer
+from stt_service.session.splitting import UtteranceSplitter, parting_config
 from stt_service.session.utterance import Utterance
-from stt_service.session.windows import Windows
-from stt_service.settings.schema import FRAME_MS, LiveParameters, Parameters, frames
+from stt_service.session.windows import WindowBuilder
+from stt_service.settings.schema import FRAME_MS, RuntimeSettings, ServerSettings, frames
 from stt_service.vad.segmenter import QUIET, Segmenter
 from stt_service.vad.types import (
     Decision,
-    Ended,
     Endpoint,
-    Hangover,
-    Quiet,
-    Resumed,
+    LongSilence,
     SegmenterConfig,
-    Started,
+    SpeechPaused,
+    SpeechResumed,
+    UtteranceEnded,
+    UtteranceStarted,
     segmenter_config,
 )
 from stt_service.whisper.types import Kind, Transcript
@@ -53,8 +53,8 @@ class Vad(Protocol):
 class SessionConfig:
     """What a stream is opened with."""
 
-    server: Parameters
-    live: LiveParameters
+    server: ServerSettings
+    live: RuntimeSettings
     audio_format: AudioFormat = field(default_factory=AudioFormat)
     partials: bool = True
     word_times: bool = False
@@ -65,7 +65,7 @@ class SessionConfig:
     previous_language: str | None = None  # of the last final before the offset
 
 
-NewVad = Callable[[LiveParameters], Vad]
+VadFactory = Callable[[RuntimeSettings], Vad]
 PIECE = 32  # frames that are looked at together: a second, as what follows an endpoint is scored twice
 SILENCE_STEP_MS = 1000
 
@@ -73,20 +73,20 @@ SILENCE_STEP_MS = 1000
 class Session:
     """One stream's recognition."""
 
-    def __init__(self, config: SessionConfig, new_vad: NewVad) -> None:
+    def __init__(self, config: SessionConfig, new_vad: VadFactory) -> None:
         self._config, self._new_vad = config, new_vad
         self._live = config.live
         self._vad = new_vad(self._live)
-        self._intake = Intake(config.audio_format, config.lead_ms)
-        self._sound = Sound()
+        self._intake = FrameReader(config.audio_format, config.lead_ms)
+        self._sound = AudioBuffer()
         self._segmenter = Segmenter(segmenter_config(config.live, config.server), in_speech=config.in_speech)
         self._base = 0  # where the stream could be taken up by another one, but for finals that are not told
         self._next_number = config.first_utterance
         self._previous_language = config.previous_language
         self._open: Utterance | None = None
         self._closed: deque[Utterance] = deque()  # ended, not yet told, in order
-        self._windows = Windows(self._sound, config.server, word_times=config.word_times)
-        self._early_time = EarlyTime()
+        self._windows = WindowBuilder(self._sound, config.server, word_times=config.word_times)
+        self._early_time = SpeculationTimer()
         self._complete = False
         self._retiring = False
         self._silent_from = 0  # all frames from here on are zeros, ...
@@ -94,7 +94,7 @@ class Session:
         self._paused = False  # no audio comes for now
 
     @property
-    def live(self) -> LiveParameters:
+    def live(self) -> RuntimeSettings:
         """The settings in force from the next utterance on."""
         return self._live
 
@@ -229,7 +229,7 @@ class Session:
         frame, speech_end = self._segmenter.frame, self._segmenter.speech_end
         return self._open.cut_partial(self._windows, frame, speech_end, previous_language=self._previous_language)
 
-    def receive(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
+    def receive(self, decode: Decode, transcript: Transcript, cost: DecodeTiming) -> list[Output]:
         """Take the transcript of a decode that was asked for; what is out of date is dropped."""
         if decode.kind is Kind.PARTIAL:
             return self._on_partial(decode, transcript, cost)
@@ -286,7 +286,7 @@ class Session:
                 outputs += self._on_decision(decision)
             if self._open is not None:
                 outputs += self._ahead_of_time(self._open)
-            if isinstance(decision, Ended | Quiet):
+            if isinstance(decision, UtteranceEnded | LongSilence):
                 return outputs + self._restart()
         return outputs
 
@@ -300,18 +300,18 @@ class Session:
 
     def _on_decision(self, decision: Decision) -> list[Output]:
         match decision:
-            case Started():
+            case UtteranceStarted():
                 return self._on_started(decision)
-            case Hangover():
+            case SpeechPaused():
                 return self._on_hangover(decision)
-            case Resumed():
+            case SpeechResumed():
                 return self._on_resumed()
-            case Ended():
+            case UtteranceEnded():
                 return self._on_ended(decision)
-            case Quiet():
+            case LongSilence():
                 return []
 
-    def _on_started(self, started: Started) -> list[Output]:
+    def _on_started(self, started: UtteranceStarted) -> list[Output]:
         number, self._next_number = self._next_number, self._next_number + 1
         server = self._config.server
         config = PartialsConfig(
@@ -320,8 +320,8 @@ class Session:
             uncut=self._segmenter.uncut,
         )
         partials = Partials(started.start, started.onset, config)
-        parting = Parting(started.start, parting_config(self._live))
-        finals = Finals(number, parting, partial(self._windows.final, self._live))
+        parting = UtteranceSplitter(started.start, parting_config(self._live))
+        finals = FinalDecodes(number, parting, partial(self._windows.final, self._live))
         self._open = Utterance(
             number,
             started,
@@ -334,7 +334,7 @@ class Session:
         )
         return [SpeechStarted(number, self._ms(started.onset))]
 
-    def _on_hangover(self, hangover: Hangover) -> list[Output]:
+    def _on_hangover(self, hangover: SpeechPaused) -> list[Output]:
         if self._open is not None:
             finals, early_at = self._open.finals, None
             if self._config.server.early_transcription_on_silence:
@@ -350,12 +350,12 @@ class Session:
     def _on_resumed(self) -> list[Output]:
         return self._open.finals.resume(self._segmenter.frame) if self._open is not None else []
 
-    def _on_flushed(self, ended: Ended) -> list[Output]:
+    def _on_flushed(self, ended: UtteranceEnded) -> list[Output]:
         if self._open is not None:
             return self._on_ended(ended)
-        return self._on_started(Started(ended.start, ended.onset)) + self._on_ended(ended)
+        return self._on_started(UtteranceStarted(ended.start, ended.onset)) + self._on_ended(ended)
 
-    def _on_ended(self, ended: Ended) -> list[Output]:
+    def _on_ended(self, ended: UtteranceEnded) -> list[Output]:
         utterance, self._open = self._open, None
         assert utterance is not None
         utterance.ended = ended
@@ -371,7 +371,7 @@ class Session:
             return []
         return [PartialDue(self._open.number)]
 
-    def _on_partial(self, decode: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
+    def _on_partial(self, decode: Decode, transcript: Transcript, cost: DecodeTiming) -> list[Output]:
         if self._open is None or self._open.number != decode.utterance:
             return []
         partial = self._open.partial_came(decode, transcript, cost)

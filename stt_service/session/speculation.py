@@ -5,7 +5,7 @@ A decode that begins early and turns out void has cost a final. What finals cost
 
 from __future__ import annotations
 
-from stt_service.session.events import Cost, Decode
+from stt_service.session.events import Decode, DecodeTiming
 from stt_service.settings.schema import FRAME_S
 from stt_service.whisper.types import SHORT_WINDOW_S
 
@@ -15,13 +15,13 @@ SHORT_WINDOW_PRICE_S = 15.0  # of a word or two in the full window: as much as 1
 FORGET = 0.8  # of the dearest one, when a cheaper one comes
 
 
-class EarlyTime:
+class SpeculationTimer:
     """One stream's."""
 
     def __init__(self) -> None:
         self._dearness: float | None = None  # seconds of work for a second of window
 
-    def learn(self, decode: Decode, cost: Cost) -> None:
+    def learn(self, decode: Decode, cost: DecodeTiming) -> None:
         """Take what a final cost, on this machine and in the company that it had."""
         dearness = cost.inference_s / _priced_s(decode.start, decode.end)
         self._dearness = max(dearness, FORGET * (self._dearness or 0.0))

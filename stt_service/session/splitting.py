@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stt_service.settings.schema import LiveParameters, frames
-from stt_service.vad.types import Hangover
+from stt_service.settings.schema import RuntimeSettings, frames
+from stt_service.vad.types import SpeechPaused
 
 # A part is at least so many times the silence that ends an utterance, within these bounds: who wants finals soon gets
 # shorter parts, which decode within the silence. Error rates are those of whole utterances: docs/performance.md.
@@ -22,7 +22,7 @@ SHORTER = ((4 / 3, frames(0.2)), (5 / 3, frames(0.1)))
 
 
 @dataclass(frozen=True, slots=True)
-class PartingConfig:
+class UtteranceSplitterConfig:
     """In frames."""
 
     length: int = frames(LONGEST_S)  # of a part, at least
@@ -37,17 +37,17 @@ class PartingConfig:
         return min([self.pause, *(pause for times, pause in self.shorter if length >= times * self.length)])
 
 
-def parting_config(live: LiveParameters) -> PartingConfig:
+def parting_config(live: RuntimeSettings) -> UtteranceSplitterConfig:
     """Return how a stream's utterances are parted."""
     wanted_s = SILENCES * live.post_speech_silence_duration
-    return PartingConfig(length=frames(min(LONGEST_S, max(SHORTEST_S, wanted_s))))
+    return UtteranceSplitterConfig(length=frames(min(LONGEST_S, max(SHORTEST_S, wanted_s))))
 
 
 @dataclass(frozen=True, slots=True)
-class _Border:
+class _SplitPoint:
     """A pause that may part the utterance."""
 
-    pause: Hangover
+    pause: SpeechPaused
     resumed: int
 
     @property
@@ -55,28 +55,28 @@ class _Border:
         return self.resumed - 1 - self.pause.speech_end
 
 
-class Parting:
+class UtteranceSplitter:
     """One utterance's. It never takes a border back that it told."""
 
-    def __init__(self, start: int, config: PartingConfig) -> None:
+    def __init__(self, start: int, config: UtteranceSplitterConfig) -> None:
         self.start = start  # of the part that is being said
         self._config = config
         self._speech_end = start
-        self._border: _Border | None = None
+        self._border: _SplitPoint | None = None
 
-    def resume(self, pause: Hangover, now: int) -> bool:
+    def resume(self, pause: SpeechPaused, now: int) -> bool:
         """Take the end of a pause, in the frame before `now`; return whether the utterance may be parted at its trail.
 
         A pause that is hardly longer than the trail is parted in its middle, or the next word would lose its onset.
         """
         self._speech_end = now
-        border = _Border(pause, now)
+        border = _SplitPoint(pause, now)
         if now - 1 - pause.window_end >= ONSET:
             return self._take(border)
         self._take(_in_the_middle(border))
         return False
 
-    def settle(self, speech_end: int) -> Hangover | None:
+    def settle(self, speech_end: int) -> SpeechPaused | None:
         """Take each frame's end of speech; return the pause at which the utterance is parted, once enough was said."""
         self._end_short_pause(speech_end)
         border = self._border
@@ -93,9 +93,9 @@ class Parting:
         """Take a pause that was shorter than the trail: it shows in the end of speech alone."""
         before, self._speech_end = self._speech_end, speech_end
         if speech_end > before + 1:
-            self._take(_in_the_middle(_Border(Hangover(before, before), speech_end)))
+            self._take(_in_the_middle(_SplitPoint(SpeechPaused(before, before), speech_end)))
 
-    def _take(self, border: _Border) -> bool:
+    def _take(self, border: _SplitPoint) -> bool:
         """Keep the border if the utterance may be parted there, and at no longer pause; return whether it is kept."""
         wanted = self._config.pause_after(border.pause.window_end - self.start)
         kept = self._border
@@ -107,7 +107,7 @@ class Parting:
         return True
 
 
-def _in_the_middle(border: _Border) -> _Border:
+def _in_the_middle(border: _SplitPoint) -> _SplitPoint:
     """Return the border with the part's end in the middle of the pause."""
     speech_end = border.pause.speech_end
-    return _Border(Hangover(speech_end, speech_end + border.length // 2), border.resumed)
+    return _SplitPoint(SpeechPaused(speech_end, speech_end + border.length // 2), border.resumed)

@@ -21,7 +21,7 @@ _UNIT = re.compile(rf"\s*(?:{_PUNCTUATION}\s+)*{_WORD}(?:\s*{_PUNCTUATION}(?=\s|
 
 
 @dataclass(frozen=True, slots=True)
-class StabiliserConfig:
+class StabilizerConfig:
     """How sure is sure: measured over our dictations, docs/performance.md."""
 
     agreements: int = 3  # hypotheses that must agree, at least
@@ -45,10 +45,10 @@ class Hypothesis:
     unstable: str
 
 
-class Stabiliser:
+class Stabilizer:
     """One utterance's hypotheses."""
 
-    def __init__(self, config: StabiliserConfig) -> None:
+    def __init__(self, config: StabilizerConfig) -> None:
         self._config = config
         self._stable: list[str] = []
         self._tails: deque[_Tail] = deque()  # the latest that must agree

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp
 
-from stt_service.session.events import Cost, Decode, Final, Output, Partial, Suppressed
-from stt_service.session.final_decodes import Finals
+from stt_service.session.events import Decode, DecodeTiming, Final, Output, Partial, Suppressed
+from stt_service.session.final_decodes import FinalDecodes
 from stt_service.session.partials import Partials
 from stt_service.session.stabilizer import Hypothesis
-from stt_service.session.windows import Windows
-from stt_service.settings.schema import FRAME_MS, FRAME_S, LiveParameters
-from stt_service.vad.types import Ended, Started
-from stt_service.whisper.hallucination import Evidence, verdict
+from stt_service.session.windows import WindowBuilder
+from stt_service.settings.schema import FRAME_MS, FRAME_S, RuntimeSettings
+from stt_service.vad.types import UtteranceEnded, UtteranceStarted
+from stt_service.whisper.hallucination import SpeechStats, verdict
 from stt_service.whisper.language import is_strong
 from stt_service.whisper.types import Kind, Transcript, Word, joined_text
 
@@ -23,16 +23,16 @@ class Utterance:
     """What a session knows of one utterance. Times are told in milliseconds of the dictation, from `offset_ms` on."""
 
     number: int
-    started: Started
-    live: LiveParameters
+    started: UtteranceStarted
+    live: RuntimeSettings
     partials: Partials
-    finals: Finals
+    finals: FinalDecodes
     offset_ms: int
     base: int  # the frame from which on it would be found anew
     with_partials: bool
     revision: int = 0
     partials_running: int = 0
-    ended: Ended | None = None
+    ended: UtteranceEnded | None = None
 
     def asks_for_partial(self, now: int, speech_end: int) -> bool:
         """Tell whether a partial is due; it is then waited for until it is cut or was abandoned."""
@@ -44,7 +44,7 @@ class Utterance:
         return True
 
     def cut_partial(
-        self, windows: Windows, now: int, speech_end: int, *, previous_language: str | None
+        self, windows: WindowBuilder, now: int, speech_end: int, *, previous_language: str | None
     ) -> Decode | None:
         """Return the decode of the partial whose turn has come; None when it is no longer wanted."""
         self.abandon_partial()
@@ -57,7 +57,7 @@ class Utterance:
         window = windows.partial(self.live, start, now, word_times=word_times, previous_language=previous_language)
         return Decode(self.number, Kind.PARTIAL, window, start, now)
 
-    def partial_came(self, decode: Decode, transcript: Transcript, cost: Cost) -> Partial | None:
+    def partial_came(self, decode: Decode, transcript: Transcript, cost: DecodeTiming) -> Partial | None:
         """Return what the partial that was waited for tells, if anything."""
         self.partials_running -= 1
         self.partials.cost(cost.inference_s / cost.batch, idle=cost.idle)
@@ -101,7 +101,7 @@ class Utterance:
     def _is_trusted(self, transcript: Transcript, start: int, end: int) -> bool:
         """Tell whether a text of the open utterance can be shown; all frames but the pre-roll count as speech."""
         length_s = (end - max(start, self.started.onset)) * FRAME_S
-        return verdict(transcript, Evidence(length_s, length_s)) is None
+        return verdict(transcript, SpeechStats(length_s, length_s)) is None
 
     def _said(self, decode: Decode, transcript: Transcript) -> Hypothesis | None:
         if decode.kind is Kind.PARTIAL:
@@ -135,7 +135,7 @@ class Utterance:
         start_ms, end_ms = self._ms(ended.onset), min(self._ms(ended.speech_end), received_ms)
         settled_ms = min(self._ms(ended.end), received_ms)
         length_s = (ended.window_end - ended.start) * FRAME_S
-        reason = verdict(transcript, Evidence(ended.voiced * FRAME_S, length_s))
+        reason = verdict(transcript, SpeechStats(ended.voiced * FRAME_S, length_s))
         if reason is not None:
             return Suppressed(self.number, start_ms, end_ms, reason, transcript.text, ended.endpoint, settled_ms)
         return Final(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stt_service.audio.buffer import Sound
-from stt_service.settings.schema import AUTO, FRAME_S, LiveParameters, Parameters
+from stt_service.audio.buffer import AudioBuffer
+from stt_service.settings.schema import AUTO, FRAME_S, RuntimeSettings, ServerSettings
 from stt_service.whisper.types import Context, DecodeOptions, Kind, Window
 
 
-class Windows:
+class WindowBuilder:
     """Cuts windows out of a stream's sound. Frames are numbers of the stream's."""
 
-    def __init__(self, sound: Sound, server: Parameters, *, word_times: bool) -> None:
+    def __init__(self, sound: AudioBuffer, server: ServerSettings, *, word_times: bool) -> None:
         self._sound, self._server, self._word_times = sound, server, word_times
 
-    def final(self, live: LiveParameters, kind: Kind, start: int, speech_end: int, end: int) -> Window:
+    def final(self, live: RuntimeSettings, kind: Kind, start: int, speech_end: int, end: int) -> Window:
         """Return the window of a final, decoded early or not."""
         options = replace(
             _options(live, kind),
@@ -26,7 +26,7 @@ class Windows:
         return Window(self._sound.samples(start, end), options, (speech_end - start) * FRAME_S)
 
     def partial(
-        self, live: LiveParameters, start: int, end: int, *, word_times: bool, previous_language: str | None = None
+        self, live: RuntimeSettings, start: int, end: int, *, word_times: bool, previous_language: str | None = None
     ) -> Window:
         """Return the window of a partial."""
         options = replace(
@@ -39,7 +39,7 @@ class Windows:
         return Window(self._sound.samples(start, end), options)
 
 
-def _options(live: LiveParameters, kind: Kind) -> DecodeOptions:
+def _options(live: RuntimeSettings, kind: Kind) -> DecodeOptions:
     return DecodeOptions(
         language=None if live.language == AUTO else live.language,
         translate=live.translate,

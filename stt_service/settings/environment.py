@@ -14,11 +14,11 @@ from dotenv import dotenv_values
 from dotenv.variables import parse_variables
 from pydantic import ValidationError
 
-from stt_service.errors import InvalidSetting
+from stt_service.errors import ConfigError
 from stt_service.settings.explanations import explain
-from stt_service.settings.schema import Parameters, is_language
+from stt_service.settings.schema import ServerSettings, is_language
 
-SETTINGS = frozenset(name.upper() for name in Parameters.model_fields)
+SETTINGS = frozenset(name.upper() for name in ServerSettings.model_fields)
 OWN_LANGUAGE = "STT_LANGUAGE"  # for desktops, where LANGUAGE is taken
 ALIKE = 0.8  # MAX_STREAM and MAX_STREAMS are, LOG_FORMAT and LOG_LEVEL are not
 
@@ -27,7 +27,7 @@ ALIKE = 0.8  # MAX_STREAM and MAX_STREAMS are, LOG_FORMAT and LOG_LEVEL are not
 class Loaded:
     """The settings, and a sentence for each thing that was ignored and should be known."""
 
-    parameters: Parameters
+    parameters: ServerSettings
     warnings: tuple[str, ...]
 
 
@@ -45,9 +45,9 @@ def load(environ: Mapping[str, str], env_file: Path | None = None) -> Loaded:
     if own:
         values["language"], warnings = own, ()
     try:
-        return Loaded(Parameters.model_validate(values), warnings)
+        return Loaded(ServerSettings.model_validate(values), warnings)
     except ValidationError as error:
-        raise InvalidSetting(explain(error)) from error
+        raise ConfigError(explain(error)) from error
 
 
 def _read(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -58,7 +58,7 @@ def _read(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
     try:
         lines = dotenv_values(env_file, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSetting(f"{env_file} cannot be read: {error}.") from error
+        raise ConfigError(f"{env_file} cannot be read: {error}.") from error
     values: dict[str, str] = {}
     for name, value in lines.items():
         known = {**values, **environ}
@@ -71,7 +71,7 @@ def _refuse_misspelt(in_file: Mapping[str, str]) -> None:
     names = SETTINGS | {OWN_LANGUAGE}
     for name in in_file:
         if name not in names and (close := get_close_matches(name.upper(), names, n=1, cutoff=ALIKE)):
-            raise InvalidSetting(f"{name} in .env is no setting: did you mean {close[0]}?")
+            raise ConfigError(f"{name} in .env is no setting: did you mean {close[0]}?")
 
 
 def _without_locale(environ: Mapping[str, str]) -> tuple[Mapping[str, str], tuple[str, ...]]:
@@ -89,7 +89,7 @@ def _without_locale(environ: Mapping[str, str]) -> tuple[Mapping[str, str], tupl
 def _own_language(values: Mapping[str, str]) -> str:
     language = values.get(OWN_LANGUAGE, "")
     if language and not is_language(language):
-        raise InvalidSetting(
+        raise ConfigError(
             f"{OWN_LANGUAGE}={language!r} will not do: it should be one of Whisper's codes, such as ru or en, or auto."
         )
     return language

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class NetworkParameters(BaseModel):
+class NetworkSettings(BaseModel):
     """What a port is made of. A change needs a restart, but for what the files hold."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

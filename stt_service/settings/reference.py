@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stt_service.settings.schema import Parameters, Scope, scope
+from stt_service.settings.schema import Scope, ServerSettings, scope
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- settings -->", "<!-- end of settings -->"
@@ -41,7 +41,9 @@ class Setting:
 @cache
 def settings() -> tuple[Setting, ...]:
     """Return the settings as they are declared, in that order."""
-    return tuple(_setting(name, declared) for name, declared in Parameters.model_json_schema()["properties"].items())
+    return tuple(
+        _setting(name, declared) for name, declared in ServerSettings.model_json_schema()["properties"].items()
+    )
 
 
 def _setting(name: str, declared: Mapping[str, Any]) -> Setting:

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from stt_service.errors import InvalidRequest, Untimely
+from stt_service.errors import FailedPreconditionError, InvalidRequestError
 from stt_service.settings.explanations import explain
-from stt_service.settings.schema import Parameters, Scope, scope
+from stt_service.settings.schema import Scope, ServerSettings, scope
 
 # A model is no value to be written down: it has to be loaded first.
 INSTEAD = {"whisper_model": "or load a model for new streams with LoadModel", "realtime_model": "or use LoadModel"}
 
 
-class LiveConfig:
+class RuntimeConfig:
     """Whoever opens a stream takes `parameters` as they are then, and keeps them."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: ServerSettings) -> None:
         self.parameters = parameters
 
-    def changed(self, changes: Mapping[str, str]) -> Parameters:
+    def changed(self, changes: Mapping[str, str]) -> ServerSettings:
         """Return the settings with the changes, which are written as in the environment. An empty value is the default.
 
         Raises:
@@ -32,14 +32,16 @@ class LiveConfig:
             _check_scope(name)
         kept = {**self.parameters.model_dump(), **named}
         try:
-            return Parameters.model_validate({name: value for name, value in kept.items() if named.get(name) != ""})
+            return ServerSettings.model_validate({name: value for name, value in kept.items() if named.get(name) != ""})
         except ValidationError as error:
-            raise InvalidRequest(explain(error)) from error
+            raise InvalidRequestError(explain(error)) from error
 
 
 def _check_scope(name: str) -> None:
-    if name not in Parameters.model_fields:
-        raise InvalidRequest(f"{name[:64].upper()!r} is no setting: GetConfig lists those there are.")
+    if name not in ServerSettings.model_fields:
+        raise InvalidRequestError(f"{name[:64].upper()!r} is no setting: GetConfig lists those there are.")
     if scope(name) is Scope.RESTART:
         instead = f", {INSTEAD[name]}" if name in INSTEAD else ""
-        raise Untimely(f"{name.upper()} is read at the start only: set it in the environment and restart{instead}.")
+        raise FailedPreconditionError(
+            f"{name.upper()} is read at the start only: set it in the environment and restart{instead}."
+        )

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.config import JsonDict
 
 from stt_service.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE_HZ
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 from stt_service.settings.explanations import explain
-from stt_service.settings.network import NetworkParameters
+from stt_service.settings.network import NetworkSettings
 
 # The codes of Whisper's tokenizer (openai/whisper, tokenizer.py).
 LANGUAGES = frozenset(
@@ -59,7 +59,7 @@ NEW_STREAMS_S: JsonDict = {**UNIT_S, **NEW_STREAMS}
 AT_ONCE: JsonDict = {"scope": Scope.AT_ONCE.value}
 
 
-class LiveParameters(BaseModel):
+class RuntimeSettings(BaseModel):
     """The settings of a stream: all of scope STREAM. A stream's own change holds from its next utterance on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -103,19 +103,19 @@ class LiveParameters(BaseModel):
             raise ValueError("it should be one of Whisper's codes, such as ru or en, or auto")
         return language
 
-    def updated(self, changes: Mapping[str, object]) -> LiveParameters:
+    def updated(self, changes: Mapping[str, object]) -> RuntimeSettings:
         """Return these settings with the changes.
 
         Raises:
             InvalidRequest: naming the field, the value and what would do.
         """
         try:
-            return LiveParameters.model_validate({**self.model_dump(), **changes})
+            return RuntimeSettings.model_validate({**self.model_dump(), **changes})
         except ValidationError as error:
-            raise InvalidRequest(explain(error)) from error
+            raise InvalidRequestError(explain(error)) from error
 
 
-class Parameters(NetworkParameters, LiveParameters):
+class ServerSettings(NetworkSettings, RuntimeSettings):
     """The settings of a server: WHISPER_MODEL in the environment sets `whisper_model`.
 
     Those that are not a stream's are of scope RESTART unless they say otherwise.
@@ -215,14 +215,14 @@ class Parameters(NetworkParameters, LiveParameters):
     )
     log_format: Literal["text", "json"] = Field("text", description="text, or json: an object in each line.")
 
-    def live(self) -> LiveParameters:
+    def live(self) -> RuntimeSettings:
         """Return what a stream starts from."""
-        return LiveParameters.model_validate(self.model_dump(include=set(LiveParameters.model_fields)))
+        return RuntimeSettings.model_validate(self.model_dump(include=set(RuntimeSettings.model_fields)))
 
 
 def scope(name: str) -> Scope:
     """Return from when on a change of the setting holds."""
-    if name in LiveParameters.model_fields:
+    if name in RuntimeSettings.model_fields:
         return Scope.STREAM
-    declared = Parameters.model_fields[name].json_schema_extra
+    declared = ServerSettings.model_fields[name].json_schema_extra
     return Scope(declared["scope"]) if isinstance(declared, dict) and "scope" in declared else Scope.RESTART

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import psutil
 
-from stt_service.models.devices import Cuda, Device, Gpu
-from stt_service.models.loader import TEST_S, Models, Names, Plan, SelfTest
-from stt_service.settings.schema import Parameters
+from stt_service.models.devices import CudaStatus, Device, Gpu
+from stt_service.models.loader import TEST_S, ComputePlan, ModelNames, Models, SelfTest
+from stt_service.settings.schema import ServerSettings
 
 RULE = "=" * 50
 GB = 2**30
@@ -16,7 +16,12 @@ SLOW = 0.5  # a real-time factor above this leaves no room for partials
 
 
 def configuration(
-    parameters: Parameters, device: Device, cuda: Cuda, names: Names, plan: Plan, warnings: Sequence[str] = ()
+    parameters: ServerSettings,
+    device: Device,
+    cuda: CudaStatus,
+    names: ModelNames,
+    plan: ComputePlan,
+    warnings: Sequence[str] = (),
 ) -> Iterator[str]:
     """Return the banner up to the loading of the models."""
     yield "STT SERVER CONFIGURATION"
@@ -50,7 +55,7 @@ def configuration(
     yield from memory(cuda)
 
 
-def memory(cuda: Cuda) -> Iterator[str]:
+def memory(cuda: CudaStatus) -> Iterator[str]:
     """Return what memory is in use: told before and after a model is loaded."""
     yield "MEMORY:"
     yield f"  Process: {psutil.Process().memory_info().rss / GB:.1f} GB of {psutil.virtual_memory().total / GB:.1f} GB"
@@ -65,7 +70,7 @@ def fallback(device: Device) -> Iterator[str]:
         yield f"DEVICE FALLBACK: {device.asked} -> {device.actual} ({device.reason})"
 
 
-def workers(plan: Plan) -> str:
+def workers(plan: ComputePlan) -> str:
     """Return how many batches run at once, and in how many threads each where that is ours to say."""
     return f"{plan.workers} x {plan.threads} threads" if plan.threads else str(plan.workers)
 
@@ -79,7 +84,7 @@ def loaded(device: Device, models: Models) -> Iterator[str]:
         yield f"  {name} computes in {engine.compute_type}"
 
 
-def self_tested(test: SelfTest, names: Names, carried: int, admitted: int) -> Iterator[str]:
+def self_tested(test: SelfTest, names: ModelNames, carried: int, admitted: int) -> Iterator[str]:
     """Return what the self-test showed."""
     yield "SELF-TEST:"
     yield f"  Real-time factor: {test.real_time_factor:.2f} (final of {TEST_S} s in {test.final_s:.2f} s)"
@@ -98,7 +103,7 @@ def smaller(name: str) -> str:
     return sizes[max(0, size - 1)] + ("" if size == 0 else suffix)
 
 
-def _protection(parameters: Parameters) -> Iterator[str]:
+def _protection(parameters: ServerSettings) -> Iterator[str]:
     """Return what protects the ports, and what does not."""
     clients = ", clients show certificates" if parameters.tls_client_ca else ""
     yield f"  TLS: {'on' + clients if parameters.tls_cert else 'off'}"
@@ -110,7 +115,7 @@ def _protection(parameters: Parameters) -> Iterator[str]:
         yield "  WARNING: METRICS_PORT tells its figures to whoever reaches it: keep strangers off with a firewall"
 
 
-def _gpu_status(cuda: Cuda, device: Device) -> Iterator[str]:
+def _gpu_status(cuda: CudaStatus, device: Device) -> Iterator[str]:
     yield "GPU STATUS:"
     yield f"  CUDA Available: {not cuda.missing}"
     yield f"  GPU Devices Count: {cuda.count}"

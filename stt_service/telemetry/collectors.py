@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from stt_service.models.devices import Gpu
-from stt_service.models.registry import Shelved, State
+from stt_service.models.registry import ModelEntry, State
 
 
 class GpuCollector(Collector):
@@ -35,7 +35,7 @@ class GpuCollector(Collector):
 class ModelCollector(Collector):
     """A series for each model that is loaded, and what new streams use it for."""
 
-    def __init__(self, shelf: Iterable[Shelved]) -> None:
+    def __init__(self, shelf: Iterable[ModelEntry]) -> None:
         self._shelf = shelf
 
     def describe(self) -> Iterable[Metric]:

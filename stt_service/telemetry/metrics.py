@@ -13,8 +13,8 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
-from stt_service.access.admission import Admission
-from stt_service.scheduling.executor import Lane, Ran
+from stt_service.access.admission import AdmissionControl
+from stt_service.scheduling.executor import BatchExecutor, BatchStats
 from stt_service.telemetry.resources import memory_limit_bytes
 from stt_service.whisper.hallucination import Reason
 from stt_service.whisper.types import Kind
@@ -142,7 +142,7 @@ class Metrics:
         """Count a call that was not let in."""
         self._refusals.labels(reason).inc()
 
-    def ran(self, batch: Ran) -> None:
+    def ran(self, batch: BatchStats) -> None:
         """Count a batch that ran."""
         kind = batch.kind.name.lower()
         self._batch_s.labels(kind).observe(batch.took_s)
@@ -155,12 +155,12 @@ class Metrics:
             if batch.kind is Kind.PARTIAL and not batch.failed:
                 self._partial_lag.labels(pace).observe(wait.waited_s + batch.took_s)
 
-    def watch_lane(self, lane: Lane) -> None:
+    def watch_lane(self, lane: BatchExecutor) -> None:
         """Tell from now on how many decodes wait."""
         for kind in Kind:
             self._waiting.labels(kind.name.lower()).set_function(partial(lane.count, kind))
 
-    def watch_admission(self, admission: Admission) -> None:
+    def watch_admission(self, admission: AdmissionControl) -> None:
         """Tell from now on how many places there are and are taken, and whether anybody is let in."""
         self._admitted.set_function(lambda: admission.streams)
         self._limit.set_function(lambda: admission.max_streams)

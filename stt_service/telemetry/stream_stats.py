@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from statistics import median
 
-from stt_service.rpc.send_queue import Notice, NoticeReason, Told
+from stt_service.rpc.send_queue import Notice, NoticeReason, OutgoingEvent
 from stt_service.scheduling.executor import Clock
 from stt_service.session.events import Final, Partial, SpeechStarted, Suppressed
 from stt_service.telemetry.metrics import Metrics, paced
@@ -14,7 +14,7 @@ from stt_service.telemetry.metrics import Metrics, paced
 KEPT_LAGS = 1000  # the last ones: the median of a stream that lasts for days is that of its last hour
 
 
-class StreamFigures:
+class StreamStats:
     """Observes a stream's recognition."""
 
     def __init__(self, metrics: Metrics, offset_ms: int = 0, now: Clock = time.monotonic) -> None:
@@ -65,7 +65,7 @@ class StreamFigures:
         for _ in range(finals - len(self._ended)):
             self._ended.append(self._now())
 
-    def told(self, told: Told) -> None:
+    def told(self, told: OutgoingEvent) -> None:
         """Count what the client is told."""
         heard_ms, self._heard_ms = told.received_ms - self._heard_ms, told.received_ms
         self._metrics.audio.inc(heard_ms / 1000)

@@ -16,8 +16,8 @@ import webrtcvad
 from numpy.typing import NDArray
 
 from stt_service.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frames, Samples
-from stt_service.errors import ModelNotFound
-from stt_service.settings.schema import LiveParameters, Parameters
+from stt_service.errors import ModelNotFoundError
+from stt_service.settings.schema import RuntimeSettings, ServerSettings
 from stt_service.vad.types import SegmenterConfig, segmenter_config
 
 Probabilities = NDArray[np.float32]  # shape (n,), one a frame
@@ -56,7 +56,7 @@ def silero_path() -> Path:
         for folder in (spec.submodule_search_locations or ()) if spec else ():
             if (path := Path(folder) / file).is_file():
                 return path
-    raise ModelNotFound("Silero's model is nowhere to be found: install faster-whisper or silero-vad.")
+    raise ModelNotFoundError("Silero's model is nowhere to be found: install faster-whisper or silero-vad.")
 
 
 @dataclass(slots=True, eq=False)
@@ -129,7 +129,7 @@ def gate_config(segmenter: SegmenterConfig, aggressiveness: int) -> GateConfig:
     )
 
 
-class _Trigger:
+class SpeechTrigger:
     """Tells which frames may hold speech: WebRTC hears it, or the level rises above the noise."""
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class StreamVad:
     def __init__(self, silero: Silero, config: GateConfig) -> None:
         self._silero, self._state = silero, silero.start()
         self._config = self._next_config = config
-        self._trigger = _Trigger()
+        self._trigger = SpeechTrigger()
         self._scored = 0
         self._heard = 0  # frames pushed
         self._decided = 0  # frames whose probabilities were returned
@@ -257,10 +257,10 @@ class StreamVad:
         return probabilities
 
 
-def stream_vads(silero: Silero, server: Parameters) -> Callable[[LiveParameters], StreamVad]:
+def stream_vads(silero: Silero, server: ServerSettings) -> Callable[[RuntimeSettings], StreamVad]:
     """Return what makes a VAD that has heard nothing yet, for a stream with these settings."""
 
-    def new(live: LiveParameters) -> StreamVad:
+    def new(live: RuntimeSettings) -> StreamVad:
         return StreamVad(silero, gate_config(segmenter_config(live, server), live.webrtc_sensitivity))
 
     return new

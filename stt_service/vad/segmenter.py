@@ -16,13 +16,13 @@ from stt_service.audio.pcm import Samples
 from stt_service.vad.types import (
     CUT_WINDOW,
     Decision,
-    Ended,
     Endpoint,
-    Hangover,
-    Quiet,
-    Resumed,
+    LongSilence,
     SegmenterConfig,
-    Started,
+    SpeechPaused,
+    SpeechResumed,
+    UtteranceEnded,
+    UtteranceStarted,
 )
 from stt_service.vad.weak_speech import MAX_FRAMES, WeakSpeech
 
@@ -149,7 +149,7 @@ class Segmenter:
         self._floor += frames
         return frames
 
-    def flush(self, endpoint: Endpoint) -> Ended | None:
+    def flush(self, endpoint: Endpoint) -> UtteranceEnded | None:
         """End the utterance now, if there is one.
 
         Speech too short to have been told as Started is an utterance too: it may be a word cut off.
@@ -172,10 +172,10 @@ class Segmenter:
         silent = self._frame - self._speech_end
         if self._announced and not silent:
             self._announced = False
-            return Resumed()
+            return SpeechResumed()
         if not self._announced and silent >= config.trail:
             self._announced = True
-            return Hangover(self._speech_end, self._speech_end + config.trail)
+            return SpeechPaused(self._speech_end, self._speech_end + config.trail)
         return None
 
     def _may_begin(self, probability: float) -> bool:
@@ -193,11 +193,11 @@ class Segmenter:
     def _quiet_at(self) -> int:
         return self._floor + QUIET + self._config.pre_roll
 
-    def _quiet(self) -> Quiet | None:
+    def _quiet(self) -> LongSilence | None:
         if self._frame < self._quiet_at:
             return None
         self._step_back(self._frame - self._config.pre_roll)
-        return Quiet()
+        return LongSilence()
 
     def _step_back(self, frame: int) -> None:
         for _ in range(min(self._frame - frame, len(self._energies))):
@@ -212,15 +212,15 @@ class Segmenter:
     def _enter(self, phase: Phase) -> None:
         self._phase, self._entered = phase, self._frame
 
-    def _begin(self) -> Started:
+    def _begin(self) -> UtteranceStarted:
         reach = self._config.hangover if self._entered < self._goes_on_until else self._config.pre_roll
         self._start, self._onset = max(self._floor, self._entered - reach), self._entered
         self._announced = self._began_weakly = False
         self._weak.reset()
         self._enter(Phase.SPEECH)
-        return Started(self._start, self._onset)
+        return UtteranceStarted(self._start, self._onset)
 
-    def _begin_weakly(self) -> Started | None:
+    def _begin_weakly(self) -> UtteranceStarted | None:
         """Begin an utterance with the weak speech that has just ended, unless it is too soon for one."""
         probabilities = self._weak.probabilities
         onset = self._frame - len(probabilities)
@@ -233,7 +233,7 @@ class Segmenter:
         self._began_weakly = True
         return started
 
-    def _finish(self, end: int, endpoint: Endpoint) -> Ended:
+    def _finish(self, end: int, endpoint: Endpoint) -> UtteranceEnded:
         ended = self._ended(end, endpoint)
         self._config = self._next_config
         self._step_back(end)
@@ -244,7 +244,7 @@ class Segmenter:
             self._gap_end = end + self._config.min_gap
         return ended
 
-    def _cut(self) -> Ended:
+    def _cut(self) -> UtteranceEnded:
         """End the utterance at its quietest recent point; what follows, if it is speech, is the next one."""
         end = self._quietest()
         first = self._frame - len(self._probabilities)
@@ -259,12 +259,12 @@ class Segmenter:
         quietest = min(latest_first, key=lambda place: sum(recent[place : place + width]))
         return self._frame - reach + quietest + width // 2
 
-    def _ended(self, end: int, endpoint: Endpoint) -> Ended:
+    def _ended(self, end: int, endpoint: Endpoint) -> UtteranceEnded:
         first = self._frame - len(self._probabilities)
         heard = self._probabilities[: end - first]
         traces = (first + i + 1 for i, p in enumerate(heard) if self._traced(p))
         speech_end = max(traces, default=self._onset)
-        return Ended(
+        return UtteranceEnded(
             start=self._start,
             onset=self._onset,
             speech_end=speech_end,

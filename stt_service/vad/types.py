@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from stt_service.settings.schema import LiveParameters, Parameters, frames
+from stt_service.settings.schema import RuntimeSettings, ServerSettings, frames
 
 TRAIL = 6  # 192 ms: the early decode's default silence, where that setting is off
 CUT_WINDOW = 187  # 6 s: a sentence has a pause in it about that often
@@ -37,7 +37,7 @@ class SegmenterConfig:
         return min(CUT_WINDOW, self.max_length // 3)
 
 
-def segmenter_config(live: LiveParameters, server: Parameters) -> SegmenterConfig:
+def segmenter_config(live: RuntimeSettings, server: ServerSettings) -> SegmenterConfig:
     """Return a stream's settings in frames.
 
     Source: 0.15 is the distance of Silero's own two thresholds (snakers4/silero-vad, utils_vad.py); 0.35 is
@@ -72,13 +72,13 @@ class Endpoint(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class UtteranceStarted:
     start: int  # pre-roll included
     onset: int
 
 
 @dataclass(frozen=True, slots=True)
-class Hangover:
+class SpeechPaused:
     """Silent for the trail: the utterance, if it ends here, is start to window_end."""
 
     speech_end: int
@@ -86,12 +86,12 @@ class Hangover:
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class SpeechResumed:
     """Speech came back after a Hangover: what was decoded early is void."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class UtteranceEnded:
     """A closed utterance, to be decoded from start to window_end; done where Hangover told the same end."""
 
     start: int
@@ -104,8 +104,8 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class LongSilence:
     """Nothing was said for long: all before the segmenter's frame is settled."""
 
 
-Decision = Started | Hangover | Resumed | Ended | Quiet
+Decision = UtteranceStarted | SpeechPaused | SpeechResumed | UtteranceEnded | LongSilence

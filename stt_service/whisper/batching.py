@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
 
-from stt_service.whisper.silence_tail import MAX_ROWS, Rows, TailPlan, window_rows
+from stt_service.whisper.silence_tail import MAX_ROWS, EncoderFrames, TailPlan, window_rows
 from stt_service.whisper.types import SHORT_WINDOW_S, Context, Kind, Window
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ R = TypeVar("R")
 # Finals hear 5 s of silence, partials 1 s: measured, docs/performance.md.
 PLANS = {
     Kind.FINAL: TailPlan(pad_s=5.0, tail_s=2.0),
-    Kind.EARLY: TailPlan(pad_s=5.0, tail_s=2.0),
+    Kind.SPECULATIVE: TailPlan(pad_s=5.0, tail_s=2.0),
     Kind.PARTIAL: TailPlan(pad_s=1.0, tail_s=5.0),
 }
 MAX_LENGTH = 448  # Whisper's text context in tokens, prompt included
@@ -36,11 +36,11 @@ LIMIT_STEP_S = 2.5  # limits go in steps of audio length, so that windows of sim
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
+class EncodedWindow:
     """A window and what the encoder made of it."""
 
     window: Window
-    rows: Rows  # shape (k, d)
+    rows: EncoderFrames  # shape (k, d)
     language: str = ""
     language_probability: float = 1.0
 
@@ -57,7 +57,7 @@ def is_word(window: Window) -> bool:
     return window.options.kind is not Kind.PARTIAL and window.duration_s <= SHORT_WINDOW_S
 
 
-def batch_key(encoded: Encoded) -> Hashable:
+def batch_key(encoded: EncodedWindow) -> Hashable:
     """Windows of equal keys decode together: as many rows and tokens, as long a prompt, the same search."""
     options = encoded.window.options
     return (

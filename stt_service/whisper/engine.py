@@ -19,10 +19,10 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
-from stt_service.errors import EngineFailed
+from stt_service.errors import InferenceError
 from stt_service.whisper.batching import (
     PLANS,
-    Encoded,
+    EncodedWindow,
     batch_key,
     context_left,
     in_groups,
@@ -37,7 +37,7 @@ from stt_service.whisper.language import choose_language
 from stt_service.whisper.silence_tail import (
     MAX_ROWS,
     ROWS_PER_SECOND,
-    Rows,
+    EncoderFrames,
     SilenceTail,
     extended_rows,
 )
@@ -53,7 +53,7 @@ NO_SPEECH_IN_QUESTION = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class ModelPlace:
+class Placement:
     """Where a model runs."""
 
     folder: Path
@@ -67,7 +67,7 @@ class ModelPlace:
 class Engine:
     """A loaded Whisper model."""
 
-    def __init__(self, place: ModelPlace) -> None:
+    def __init__(self, place: Placement) -> None:
         """Load the model, which takes a second or more.
 
         Raises:
@@ -86,7 +86,7 @@ class Engine:
             self.multilingual: bool = self._model.model.is_multilingual
             self._tail = SilenceTail(self._encode_features([self._features(seed(), MAX_ROWS)])[0])
         except (RuntimeError, ValueError, OSError) as error:
-            raise EngineFailed(f"the model in {place.folder} does not load on {place.device}: {error}") from error
+            raise InferenceError(f"the model in {place.folder} does not load on {place.device}: {error}") from error
         self._tokenizer = cache(self._make_tokenizer)
         self._suppressed = cache(lambda tokenizer: list(get_suppressed_tokens(tokenizer, [-1])))
 
@@ -112,9 +112,9 @@ class Engine:
             decoded = [self._with_fallback(encoded, first) for encoded, first in zip(batch, decoded, strict=True)]
             return [self._transcript(encoded, result) for encoded, result in zip(batch, decoded, strict=True)]
         except (RuntimeError, ValueError) as error:
-            raise EngineFailed(f"the model failed on {len(windows)} windows: {error}") from error
+            raise InferenceError(f"the model failed on {len(windows)} windows: {error}") from error
 
-    def _listen(self, windows: Sequence[Window]) -> list[Encoded]:
+    def _listen(self, windows: Sequence[Window]) -> list[EncodedWindow]:
         """Encode the windows and settle their languages."""
         lengths = [rows_for(window) for window in windows]
         pairs = list(zip(windows, lengths, strict=True))
@@ -126,10 +126,10 @@ class Engine:
         heard = [self._extended(window, rows) for window, rows in zip(windows, outputs, strict=True)]
         return [self._with_language(encoded) for encoded in heard]
 
-    def _extended(self, window: Window, rows: Rows) -> Encoded:
-        return Encoded(window, self._tail.extend(rows, extended_rows(len(rows), PLANS[window.options.kind])))
+    def _extended(self, window: Window, rows: EncoderFrames) -> EncodedWindow:
+        return EncodedWindow(window, self._tail.extend(rows, extended_rows(len(rows), PLANS[window.options.kind])))
 
-    def _with_language(self, encoded: Encoded) -> Encoded:
+    def _with_language(self, encoded: EncodedWindow) -> EncodedWindow:
         if not self.multilingual:
             return replace(encoded, language="en")
         if encoded.window.options.language:
@@ -140,7 +140,7 @@ class Engine:
         language = choose_language(probabilities, window.options.previous_language, window.duration_s)
         return replace(encoded, language=language, language_probability=probabilities[language])
 
-    def _window_features(self, window: Window, rows: int) -> Rows:
+    def _window_features(self, window: Window, rows: int) -> EncoderFrames:
         """Return the log-mel spectrogram of the window; shape (mels, 2 * rows).
 
         A word or two is padded with zeros, as by faster-whisper, everything else with silence. Measured: the decoder
@@ -148,25 +148,25 @@ class Engine:
         """
         if not is_word(window):
             return self._features(window.samples, rows)
-        spectrum: Rows = self._model.feature_extractor(window.samples, padding=HOP_SAMPLES)
+        spectrum: EncoderFrames = self._model.feature_extractor(window.samples, padding=HOP_SAMPLES)
         spectrum = spectrum[:, : len(window.samples) // HOP_SAMPLES]
         return np.pad(spectrum, ((0, 0), (0, 2 * rows - spectrum.shape[1])))
 
-    def _features(self, samples: Samples, rows: int) -> Rows:
+    def _features(self, samples: Samples, rows: int) -> EncoderFrames:
         """Return the log-mel spectrogram of the samples padded to so many rows; shape (mels, 2 * rows)."""
         padded = np.zeros(rows * SAMPLE_RATE_HZ // ROWS_PER_SECOND, np.float32)
         count = min(len(samples), len(padded))
         padded[:count] = samples[:count]
-        features: Rows = self._model.feature_extractor(padded, padding=0)
+        features: EncoderFrames = self._model.feature_extractor(padded, padding=0)
         return features
 
-    def _encode_features(self, features: Sequence[Rows]) -> list[Rows]:
+    def _encode_features(self, features: Sequence[EncoderFrames]) -> list[EncoderFrames]:
         output = self._model.model.encode(_storage(features), to_cpu=True)
         if output.dtype != ctranslate2.DataType.float32:
             output = output.to(ctranslate2.DataType.float32)
         return list(np.array(output))
 
-    def _decode(self, batch: Sequence[Encoded]) -> list[Decoded]:
+    def _decode(self, batch: Sequence[EncodedWindow]) -> list[Decoded]:
         """Decode windows of one batch key."""
         prompts = [self._prompt(encoded) for encoded in batch]
         limit = token_limit(batch[0].window, len(prompts[0]), batch[0].language)
@@ -187,7 +187,9 @@ class Engine:
             for encoded, result in zip(batch, results, strict=True)
         ]
 
-    def _decoded(self, encoded: Encoded, result: ctranslate2.models.WhisperGenerationResult, end: DecodeEnd) -> Decoded:
+    def _decoded(
+        self, encoded: EncodedWindow, result: ctranslate2.models.WhisperGenerationResult, end: DecodeEnd
+    ) -> Decoded:
         tokens, no_speech_probability = tuple(result.sequences_ids[0]), result.no_speech_prob
         if encoded.window.options.is_steered and no_speech_probability > NO_SPEECH_IN_QUESTION:
             no_speech_probability = self._no_speech_probability(replace(encoded, window=encoded.window.unsteered()))
@@ -202,14 +204,14 @@ class Engine:
             doubled=is_word(encoded.window) and is_doubled(text),
         )
 
-    def _no_speech_probability(self, encoded: Encoded) -> float:
+    def _no_speech_probability(self, encoded: EncodedWindow) -> float:
         """Return the probability of no speech, at the cost of one decoder step."""
         [result] = self._model.model.generate(
             _storage([encoded.rows]), [self._prompt(encoded)], max_length=2, beam_size=1, return_no_speech_prob=True
         )
         return float(result.no_speech_prob)
 
-    def _with_fallback(self, encoded: Encoded, first: Decoded) -> Decoded:
+    def _with_fallback(self, encoded: EncodedWindow, first: Decoded) -> Decoded:
         """Decode again what fails the checks, at most twice; return the best.
 
         Not sampled at rising temperatures, as faster-whisper does: measured, that costs five times as much and gives
@@ -224,7 +226,7 @@ class Engine:
             tries += self._decode([other])
         return max(tries, key=lambda each: (not each.is_repetitive, each.average_log_probability))
 
-    def _fallbacks(self, encoded: Encoded) -> Iterator[Encoded]:
+    def _fallbacks(self, encoded: EncodedWindow) -> Iterator[EncodedWindow]:
         """Yield the window without its prompt, then in the full context that Whisper was trained on."""
         if encoded.window.options.is_steered:
             encoded = replace(encoded, window=encoded.window.unsteered())
@@ -233,7 +235,7 @@ class Engine:
             [rows] = self._encode_features([self._window_features(encoded.window, MAX_ROWS)])
             yield replace(encoded, rows=rows)
 
-    def _transcript(self, encoded: Encoded, decoded: Decoded) -> Transcript:
+    def _transcript(self, encoded: EncodedWindow, decoded: Decoded) -> Transcript:
         """Return the text with its statistics; for finals, with the end that the decoder left out."""
         partial = encoded.window.options.kind is Kind.PARTIAL
         if not decoded.text or (partial and not encoded.window.options.word_times):
@@ -259,7 +261,7 @@ class Engine:
         parts = [self.transcribe([half])[0] for half in (first, second)]
         return better(whole, parts, first.duration_s)
 
-    def _align(self, encoded: Encoded, decoded: Decoded) -> tuple[Word, ...]:
+    def _align(self, encoded: EncodedWindow, decoded: Decoded) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(encoded)
         text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
         heard_s = encoded.window.duration_s
@@ -272,7 +274,7 @@ class Engine:
             if w["word"].strip()
         )
 
-    def _prompt(self, encoded: Encoded) -> list[int]:
+    def _prompt(self, encoded: EncodedWindow) -> list[int]:
         options, tokenizer = encoded.window.options, self._tokenizer_of(encoded)
         steering: list[int] = []
         for text in (options.hotwords, options.initial_prompt):
@@ -280,7 +282,7 @@ class Engine:
         before = [tokenizer.sot_prev, *steering[-MAX_PROMPT_TOKENS:]] if steering else []
         return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
 
-    def _tokenizer_of(self, encoded: Encoded) -> Tokenizer:
+    def _tokenizer_of(self, encoded: EncodedWindow) -> Tokenizer:
         return self._tokenizer(encoded.language, encoded.window.options.translate)
 
     def _make_tokenizer(self, language: str, translate: bool) -> Tokenizer:
@@ -288,7 +290,7 @@ class Engine:
         return Tokenizer(self._model.hf_tokenizer, self.multilingual, task=task, language=language)
 
 
-def _transcript(encoded: Encoded, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
+def _transcript(encoded: EncodedWindow, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
     return Transcript(
         text=decoded.text,
         language=encoded.language,
@@ -300,7 +302,7 @@ def _transcript(encoded: Encoded, decoded: Decoded, words: tuple[Word, ...]) -> 
     )
 
 
-def _storage(arrays: Sequence[Rows]) -> ctranslate2.StorageView:
+def _storage(arrays: Sequence[EncoderFrames]) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
 
 

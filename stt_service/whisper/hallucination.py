@@ -29,7 +29,7 @@ class Reason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class SpeechStats:
     """What the VAD found in the utterance."""
 
     voiced_s: float
@@ -110,7 +110,7 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _SYMBOLS = re.compile(r"[$€£₽%+=#@&*/\\<>~^|]")  # a whole text of these is a dictated symbol
 
 
-def verdict(transcript: Transcript, evidence: Evidence) -> Reason | None:
+def verdict(transcript: Transcript, evidence: SpeechStats) -> Reason | None:
     """Return why the text cannot be trusted, or None."""
     text = _plain(transcript.text)
     if not text:
@@ -129,7 +129,7 @@ def _plain(text: str) -> str:
     return words or ("♪" if "♪" in text else "".join(_SYMBOLS.findall(text)))
 
 
-def _is_silence(transcript: Transcript, evidence: Evidence) -> bool:
+def _is_silence(transcript: Transcript, evidence: SpeechStats) -> bool:
     spoken = evidence.voiced_s >= WELL_VOICED_S or transcript.no_speech_probability < SURE_NO_SPEECH_PROBABILITY
     unsure = NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN if spoken else NO_SPEECH_LOG_PROBABILITY
     if transcript.no_speech_probability < SURE_NO_SPEECH_PROBABILITY and evidence.length_s <= SHORT_WINDOW_S:
@@ -138,13 +138,13 @@ def _is_silence(transcript: Transcript, evidence: Evidence) -> bool:
     return evidence.voiced_s <= 0 or (no_speech and transcript.average_log_probability < unsure)
 
 
-def _is_unsure(transcript: Transcript, evidence: Evidence) -> bool:
+def _is_unsure(transcript: Transcript, evidence: SpeechStats) -> bool:
     is_speech = transcript.no_speech_probability < SPEECH_NO_SPEECH_PROBABILITY
     is_word = is_speech and evidence.length_s <= SHORT_WINDOW_S
     return transcript.average_log_probability < (WORD_LOG_PROBABILITY if is_word else LOG_PROBABILITY)
 
 
-def _is_loop(transcript: Transcript, evidence: Evidence, words: list[str]) -> bool:
+def _is_loop(transcript: Transcript, evidence: SpeechStats, words: list[str]) -> bool:
     if transcript.compression_ratio <= MAX_COMPRESSION_RATIO and not _repeats(words):
         return False
     spoken_s = evidence.voiced_s if evidence.spoken_s is None else evidence.spoken_s
@@ -152,7 +152,7 @@ def _is_loop(transcript: Transcript, evidence: Evidence, words: list[str]) -> bo
     return too_fast or transcript.average_log_probability < LOOP_LOG_PROBABILITY
 
 
-def _is_doubtful(transcript: Transcript, evidence: Evidence) -> bool:
+def _is_doubtful(transcript: Transcript, evidence: SpeechStats) -> bool:
     little = evidence.voiced_s < max(LITTLE_VOICED_S, LITTLE_VOICED_SHARE * evidence.length_s)
     is_speech = transcript.no_speech_probability < SPEECH_NO_SPEECH_PROBABILITY
     limit = PHRASE_LOG_PROBABILITY_IF_SPEECH if is_speech else PHRASE_LOG_PROBABILITY

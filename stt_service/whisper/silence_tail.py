@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.float32]  # shape (n, d): the encoder's output, a row for 20 ms
+EncoderFrames = NDArray[np.float32]  # shape (n, d): the encoder's output, a row for 20 ms
 ROWS_PER_SECOND = 50
 MAX_ROWS = 1500  # 30 s
 # Rows are brought to multiples of this, so that windows of different lengths can share a batch while the tail
@@ -50,10 +50,10 @@ MIN_WINDOW_S = SEED_S + 1
 class SilenceTail:
     """Rows of known silence, by position."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: EncoderFrames) -> None:
         """Take the rows of one 30 s encoding whose first SEED_S seconds are speech."""
         self._rows = rows
 
-    def extend(self, encoded: Rows, length: int) -> Rows:
+    def extend(self, encoded: EncoderFrames, length: int) -> EncoderFrames:
         """Return the encoded rows followed by silence, `length` rows in all."""
         return np.concatenate([encoded, self._rows[len(encoded) : length]])

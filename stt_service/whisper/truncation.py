@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
-from stt_service.whisper.hallucination import Evidence, verdict
+from stt_service.whisper.hallucination import SpeechStats, verdict
 from stt_service.whisper.types import Transcript, Window, joined_text
 
 # A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
@@ -21,14 +21,14 @@ MAX_MISALIGNED_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Remainder:
+class MissingEnd:
     """What is still to be decoded of a window."""
 
     window: Window
     start_s: float  # in the first window
 
 
-def missing_end(window: Window, transcript: Transcript, *, full: bool) -> Remainder | None:
+def missing_end(window: Window, transcript: Transcript, *, full: bool) -> MissingEnd | None:
     """Return the end of the window that the transcript's words do not reach, or None.
 
     The end may have a remainder of its own. There are not many, as each is SHORTEST_S shorter than the one before.
@@ -39,7 +39,7 @@ def missing_end(window: Window, transcript: Transcript, *, full: bool) -> Remain
     if start_s < SHORTEST_S or speech_end_s - start_s < (SHORTEST_S if full else UNTOLD_S):
         return None
     samples = window.samples[int(start_s * SAMPLE_RATE_HZ) :]
-    return Remainder(replace(window, samples=samples, speech_end_s=speech_end_s - start_s), start_s)
+    return MissingEnd(replace(window, samples=samples, speech_end_s=speech_end_s - start_s), start_s)
 
 
 def without_last_word(transcript: Transcript) -> Transcript:
@@ -55,7 +55,7 @@ def completed(
 
     `missing_s` of audio up to the end of speech follow on the first; half of that counts as voiced.
     """
-    evidence = Evidence(missing_s / 2, rest_start_s, spoken_s=rest.words[-1].end_s if rest.words else SHORTEST_S)
+    evidence = SpeechStats(missing_s / 2, rest_start_s, spoken_s=rest.words[-1].end_s if rest.words else SHORTEST_S)
     if verdict(rest, evidence) is not None or _is_last_word_again(first.text, rest.text):
         return first
     return replace(

@@ -21,14 +21,14 @@ class Kind(Enum):
     """What a decode is for, in the order in which it is served."""
 
     FINAL = 0
-    EARLY = 1  # a final decoded ahead, during the hangover
+    SPECULATIVE = 1  # a final decoded ahead, during the hangover
     PARTIAL = 2
 
 
 class Context(Enum):
     """How much silence the encoder sees after the speech."""
 
-    TAILED = "tailed"  # a short window; the rest of the 30 s is made up by rows of known silence
+    SHORT = "tailed"  # a short window; the rest of the 30 s is made up by rows of known silence
     FULL = "full"  # 30 s, as Whisper was trained
 
 
@@ -43,7 +43,7 @@ class DecodeOptions:
     initial_prompt: str = ""
     hotwords: str = ""
     word_times: bool = False
-    context: Context = Context.TAILED
+    context: Context = Context.SHORT
     kind: Kind = Kind.FINAL
 
     @property

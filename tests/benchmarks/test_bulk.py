@@ -11,7 +11,7 @@ from benchmarks.bulk import RIVAL, Clip, Task, Way, clips, table
 from benchmarks.raw_server import samples_of
 from benchmarks.recorded import Recording
 from benchmarks.words import Errors
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def dictation(recordings: Mapping[str, Recording]) -> Recording:
 
 @pytest.fixture(scope="module")
 def found(dictation: Recording) -> list[Clip]:
-    return clips(dictation.pcm(), Parameters.model_validate({"early_transcription_on_silence": 0.0}))
+    return clips(dictation.pcm(), ServerSettings.model_validate({"early_transcription_on_silence": 0.0}))
 
 
 def test_all_that_is_said_lies_in_a_stretch_of_speech(dictation: Recording, found: list[Clip]) -> None:

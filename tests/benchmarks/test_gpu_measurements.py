@@ -19,9 +19,9 @@ from benchmarks.gpu.speed import Speed, Timing, speech
 from benchmarks.recorded import Recording
 from benchmarks.words import Errors
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
-from stt_service.models.loader import TEST_S, Names, SelfTest
+from stt_service.models.loader import TEST_S, ModelNames, SelfTest
 from stt_service.models.store import resolve
-from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.engine import Engine, Placement
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +94,7 @@ def test_windows_that_depend_on_their_company_miss_the_bar() -> None:
 
 
 def test_memory_that_nobody_can_tell_is_unknown() -> None:
-    names = Names("base", "tiny")
+    names = ModelNames("base", "tiny")
     slow = Speed(names, "real", "float16", SelfTest(0.5, 0.1), 4, None, (Timing(8, final_s=2.0, partial_s=0.5),))
     assert slow.row().endswith("| 4 | unknown |")
     assert slow.batch_rows() == ["| base | float16 | 8 | 2.000 | 4.0 | 0.500 | 16.0 |"]
@@ -110,7 +110,7 @@ def test_stretches_of_speech_are_as_long_as_the_self_tests_and_differ() -> None:
 @pytest.mark.parametrize("kind", [Kind.FINAL, Kind.PARTIAL])
 def test_a_made_model_says_its_text_whatever_it_hears(kind: Kind, models_dir: Path, tmp_path: Path) -> None:
     make(Shape(64, 2, 1, 1, mels=128), TEXT, resolve("base", models_dir), tmp_path / "made")
-    engine = Engine(ModelPlace(tmp_path / "made"))
+    engine = Engine(Placement(tmp_path / "made"))
     noise = np.random.default_rng(1).normal(0, 0.1, (2, TEST_S * SAMPLE_RATE_HZ)).astype(np.float32)
     options = DecodeOptions("en", beam_size=5 if kind is Kind.FINAL else 1, kind=kind)
     transcripts = engine.transcribe([Window(sound, options) for sound in noise])

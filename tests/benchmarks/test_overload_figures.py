@@ -13,7 +13,7 @@ from benchmarks.overload import ADMITTED, Crowd, Visit, complaints, differing, v
 from benchmarks.recorded import Utterance
 from benchmarks.replay import Replay
 from benchmarks.systems import Message, Told
-from stt_service.models.loader import Names, SelfTest
+from stt_service.models.loader import ModelNames, SelfTest
 from stt_service.telemetry.banner import self_tested
 
 ONE = Visit("en/talk", finals=("One.", "Two.", "Three."), figures=Figures(final_lags_at_pauses_s=(1.0, 1.0)))
@@ -88,7 +88,7 @@ def test_a_refused_visit_tells_how_long_that_took() -> None:
 
 
 def test_the_servers_own_words_on_its_places_are_understood() -> None:
-    lines = self_tested(SelfTest(1.0, 0.5), Names("base", "base"), carried=7, admitted=9)
+    lines = self_tested(SelfTest(1.0, 0.5), ModelNames("base", "base"), carried=7, admitted=9)
     told = ADMITTED.search("\n".join(lines))
     assert told is not None
     assert told.groups() == ("7", "9")

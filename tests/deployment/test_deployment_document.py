@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stt_service.errors import EngineFailed, InvalidSetting
-from stt_service.models.devices import CUBLAS, DRIVER, Cuda, Device, choose, look_for_cuda
+from stt_service.errors import ConfigError, InferenceError
+from stt_service.models.devices import CUBLAS, DRIVER, CudaStatus, Device, choose, look_for_cuda
 from stt_service.models.loader import not_started
 from stt_service.settings import environment
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import fallback
 
 ROOT = Path(__file__).parents[2]
@@ -38,24 +38,24 @@ def test_the_device_that_is_not_the_one_asked_for_is_told_in_these_words() -> No
         assert line in TEXT
     assert look_for_cuda().missing in ("", missing)
     assert f"`{CUBLAS} is missing`" in TEXT
-    device, _ = choose(Parameters.model_validate({"gpu_device_index": "1"}), lambda: Cuda(1))
+    device, _ = choose(ServerSettings.model_validate({"gpu_device_index": "1"}), lambda: CudaStatus(1))
     assert f"`{device.reason}`" in TEXT
 
 
 def test_too_little_memory_is_told_in_these_words() -> None:
-    error = EngineFailed("the model in /models/medium does not load on cuda: CUDA failed with error out of memory")
+    error = InferenceError("the model in /models/medium does not load on cuda: CUDA failed with error out of memory")
     assert str(not_started("The model medium cannot be used", error)) in TEXT
 
 
 @pytest.mark.parametrize("setting", [("BEAM_SIZE", "50")], ids=str)
 def test_a_value_that_will_not_do_is_told_in_these_words(setting: tuple[str, str]) -> None:
-    with pytest.raises(InvalidSetting) as told:
+    with pytest.raises(ConfigError) as told:
         environment.load(dict([setting]))
     assert str(told.value) in TEXT
 
 
 def test_a_misspelt_setting_is_told_in_these_words(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MAX_STREAM=4\n")
-    with pytest.raises(InvalidSetting) as told:
+    with pytest.raises(ConfigError) as told:
         environment.load({}, tmp_path / ".env")
     assert str(told.value) in TEXT

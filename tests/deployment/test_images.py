@@ -14,14 +14,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from stt_service.settings.environment import SETTINGS
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from tests.support.declared import requirements
 
 ROOT = Path(__file__).parents[2]
 GPU, CPU = "Dockerfile.gpu", "Dockerfile"
 BOTH = pytest.mark.parametrize("name", [GPU, CPU])
 HADOLINT = Path(sys.executable).with_name("hadolint")
-DEFAULTS = Parameters.model_validate({})
+DEFAULTS = ServerSettings.model_validate({})
 NO_SETTINGS = {"PATH", "PYTHONDONTWRITEBYTECODE", "HF_HOME"}
 
 

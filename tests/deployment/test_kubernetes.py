@@ -14,13 +14,13 @@ from prometheus_client import CollectorRegistry
 
 from stt_service.rpc.stream import GRACE_S
 from stt_service.settings import environment
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docker" / "kubernetes"
 BIN = Path(sys.executable).parent
-DEFAULTS = Parameters.model_validate({})
+DEFAULTS = ServerSettings.model_validate({})
 Manifest = dict[str, Any]
 
 

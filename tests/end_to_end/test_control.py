@@ -14,9 +14,9 @@ from stt.v1 import control_pb2 as pb
 from stt.v1 import stt_pb2
 
 from benchmarks.recorded import Recording
-from stt_service.access.credentials import Accesses
+from stt_service.access.credentials import ServerCredentials
 from stt_service.server import Server
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from tests.support.hearing import Hearing
 from tests.support.held_server import HeldEngine
 from tests.support.operated import operated
@@ -56,7 +56,9 @@ async def test_the_status_tells_what_the_server_is_and_has_to_do(question: Recor
 
 
 async def test_a_server_that_loads_tells_so_and_changes_nothing() -> None:
-    server = Server(Parameters.model_validate({"data_port": 0, "control_port": 0, "metrics_port": 0}), Accesses())
+    server = Server(
+        ServerSettings.model_validate({"data_port": 0, "control_port": 0, "metrics_port": 0}), ServerCredentials()
+    )
     await server.start()
     try:
         async with operator(server.control.address) as control:

@@ -11,7 +11,7 @@ from stt.v1 import control_pb2 as pb
 from stt.v1 import stt_pb2
 
 from benchmarks.recorded import Recording
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from tests.support.hearing import Hearing
 from tests.support.operated import operated
 from tests.support.operator_client import refusal, set_to
@@ -37,7 +37,7 @@ def root() -> Iterator[logging.Logger]:
 async def test_every_setting_is_told_with_what_would_do_and_when_a_change_holds() -> None:
     async with operated(Hearing()) as at:
         told = {each.name: each for each in (await at.control.GetConfig(pb.GetConfigRequest())).parameters}
-        assert set(told) == {name.upper() for name in Parameters.model_fields}
+        assert set(told) == {name.upper() for name in ServerSettings.model_fields}
         beams, places, port = told["BEAM_SIZE"], told["MAX_STREAMS"], told["DATA_PORT"]
         assert (beams.value, beams.minimum, beams.maximum, beams.scope) == ("5", 1, 10, pb.SCOPE_NEW_STREAMS)
         assert (places.value, places.default_value, places.scope) == ("4", "auto", pb.SCOPE_AT_ONCE)

@@ -18,7 +18,7 @@ from threading import Thread
 
 import pytest
 
-from stt_cli.arguments.request import Audio, Request, Writing
+from stt_cli.arguments.request import InputOptions, OutputOptions, Request
 from stt_cli.commands.recognize import recognize
 from stt_cli.commands.run import items_of_request, outputs_of
 from stt_cli.output.screen import PlainScreen
@@ -180,9 +180,9 @@ async def check(case: Case, server: Serving) -> None:
     output, written = case.output(sources), case.chance.choice(FORMATS)
     before = contents(case.folder)
     request = Request(
-        Audio(tuple(map(str, sources)), jobs=case.chance.randint(1, 3)),
+        InputOptions(tuple(map(str, sources)), jobs=case.chance.randint(1, 3)),
         Settings(),
-        Writing(written, output),
+        OutputOptions(written, output),
         Target((server.address,)),
     )
     stdout, stderr, streams = io.StringIO(), io.StringIO(), len(server.streams)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import stt_client
-from stt_client import Connection, Event, Final, Input, Patience, Started, Unreachable, recognized
+from stt_client import Connection, ConnectionFailedError, Event, Final, Input, RetryPolicy, Started, recognize_sync
 from tests.support.made_audio import encode
 from tests.support.scripted_server import (
     Script,
@@ -80,7 +80,7 @@ async def test_everything_public_can_be_had_and_gRPC_is_loaded_only_when_it_is_u
 async def plainly(script: Script, source: Iterator[Input]) -> list[Event]:
     """Iterate in a thread, as a program without a loop does in its only one."""
     async with serving(script) as server:
-        return await asyncio.to_thread(lambda: list(recognized(server.address, source)))
+        return await asyncio.to_thread(lambda: list(recognize_sync(server.address, source)))
 
 
 async def test_a_plain_iterator_yields_what_the_asynchronous_one_does() -> None:
@@ -98,8 +98,8 @@ async def test_what_the_source_raises_is_raised() -> None:
 
 
 async def test_without_a_server_it_says_so() -> None:
-    with pytest.raises(Unreachable, match=r"cannot reach 127\.0\.0\.1:1"):
-        list(recognized("127.0.0.1:1", [], patience=Patience(first_s=0)))
+    with pytest.raises(ConnectionFailedError, match=r"cannot reach 127\.0\.0\.1:1"):
+        list(recognize_sync("127.0.0.1:1", [], patience=RetryPolicy(first_s=0)))
 
 
 async def test_leaving_the_iterator_ends_the_stream_although_the_source_blocks() -> None:
@@ -118,7 +118,7 @@ async def test_leaving_the_iterator_ends_the_stream_although_the_source_blocks()
         yield b""
 
     def begin(server: str) -> None:
-        events = recognized(server, source())
+        events = recognize_sync(server, source())
         while not isinstance(next(events), Started):
             pass
         events.close()

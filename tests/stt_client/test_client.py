@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from stt.v1 import stt_pb2
 
 from stt_client.client import recognize
-from stt_client.errors import ClientError, ServiceError, SourceError, Unreachable
+from stt_client.errors import ClientError, ConnectionFailedError, ServiceError, SourceError
 from stt_client.events import (
     AudioFormat,
     Connection,
@@ -27,14 +27,14 @@ from stt_client.events import (
     Notice,
     Partial,
     Settings,
-    SettingsInForce,
+    SettingsUpdated,
     SpeechStarted,
     Started,
     StreamOptions,
     Suppressed,
     Word,
 )
-from stt_client.recovery.retry import Patience
+from stt_client.recovery.retry import RetryPolicy
 from stt_client.status import status
 from stt_client.target import Target
 from stt_client.transport import channel
@@ -62,7 +62,7 @@ async def chunks(*audio: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
-ONCE = Patience(first_s=0)
+ONCE = RetryPolicy(first_s=0)
 
 
 async def endless() -> AsyncIterator[bytes]:
@@ -112,7 +112,7 @@ async def test_every_kind_of_event_comes_with_its_positions() -> None:
             final_ms=900,
         ),
         Suppressed(2, 1000, 2000, "NO_SPEECH", "Thank you.", received_ms=2000, final_ms=2000),
-        SettingsInForce(Settings("en", "", ("x",), translate=False), received_ms=2000),
+        SettingsUpdated(Settings("en", "", ("x",), translate=False), received_ms=2000),
         Notice("DRAIN", "going away", 2000, received_ms=2000, final_ms=2000),
     ]
 
@@ -156,7 +156,7 @@ async def test_settings_of_utterances_go_to_the_server_and_come_back() -> None:
             pass
         sent = server.streams[0].config.settings
     (_, event) = await events_of(says(Response(settings=sent)))
-    assert isinstance(event, SettingsInForce)
+    assert isinstance(event, SettingsUpdated)
     assert replace(event.settings, language=None, prompt=None, translate=None) == UTTERANCES
 
 
@@ -293,7 +293,7 @@ async def test_no_more_audio_is_taken_than_may_be_kept() -> None:
     with pytest.raises(TimeoutError):  # noqa: PT012
         async with (
             serving(until_cancelled) as server,
-            aclosing(recognize(server.address, counted(), patience=Patience(kept_s=90))) as events,
+            aclosing(recognize(server.address, counted(), patience=RetryPolicy(kept_s=90))) as events,
             asyncio.timeout(1),
         ):
             async for _ in events:
@@ -309,7 +309,7 @@ async def test_the_server_bears_the_pings_by_which_a_client_notices_a_dead_netwo
 async def test_an_address_that_refuses_is_told_at_once() -> None:
     async with serving(says()) as server:
         address = server.address
-    with pytest.raises(Unreachable, match=f"^cannot reach {address}: is stt-server running\\?$"):
+    with pytest.raises(ConnectionFailedError, match=f"^cannot reach {address}: is stt-server running\\?$"):
         async with connected(Target((address,)), address):
             pass
 
@@ -317,7 +317,7 @@ async def test_an_address_that_refuses_is_told_at_once() -> None:
 async def test_an_address_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        with pytest.raises(Unreachable):
+        with pytest.raises(ConnectionFailedError):
             async with connected(Target(()), f"127.0.0.1:{port}", timeout_s=0.1):
                 pass
 

@@ -23,26 +23,26 @@ from grpc_reflection.v1alpha import reflection_pb2
 from rich.console import Console
 from stt.v1 import control_pb2, stt_pb2
 
-from stt_cli.arguments.request import Writing
+from stt_cli.arguments.request import OutputOptions
 from stt_cli.control import operations
 from stt_cli.control.dashboard import dashboard, line, lost
-from stt_cli.output.event_writer import Telling
+from stt_cli.output.event_writer import EventWriter
 from stt_cli.output.live_line import LiveScreen
 from stt_cli.output.screen import PlainScreen, Screen
 from stt_cli.output.table import columns
 from stt_client.client import recognize
 from stt_client.errors import ServiceError
 from stt_client.events import AudioFormat, Event, StreamOptions
-from stt_client.recovery.retry import Patience
+from stt_client.recovery.retry import RetryPolicy
 from stt_tui.dictation import Dictation
 from stt_tui.document import Document
 from stt_tui.status import Status, status_line
-from stt_tui.transcript_presenter import Scribe
+from stt_tui.transcript_presenter import TranscriptPresenter
 from tests.support.cli_process import outcome, start
 from tests.support.hostile_messages import HOSTILE, TEXTS, hostile
 
 CASES = int(os.environ.get("HOSTILE_CASES", "300"))
-NO_PATIENCE = Patience(first_s=0, lost_s=0, owed_s=0)
+NO_PATIENCE = RetryPolicy(first_s=0, lost_s=0, owed_s=0)
 # What our own screens send: carriage returns, colors, erasing a line, moving up, hiding the cursor.
 OURS = re.compile(r"\x1b\[(?:[\d;]*m|2K|\d*A|\?25[lh])|\r")
 EXECUTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
@@ -156,13 +156,16 @@ class Reader:
     def __init__(self) -> None:
         self.output = io.StringIO()
         self._tellings = [
-            (screen, Telling(Writing(name, None, True, words, True, True), "f", screen, self._write, self._write))
+            (
+                screen,
+                EventWriter(OutputOptions(name, None, True, words, True, True), "f", screen, self._write, self._write),
+            )
             for name, words in (("text", False), ("text", True), ("json", True), ("srt", False), ("vtt", False))
             for screen in self._screens()[name == "text" and words :][:1]
         ]
         self._document, self._status = Document(), Status()
         self._dictation = Dictation(self._document)
-        self._scribe = Scribe(self._dictation, self._status, self._write, lambda: None)
+        self._scribe = TranscriptPresenter(self._dictation, self._status, self._write, lambda: None)
 
     def follow(self, event: Event) -> None:
         for screen, telling in self._tellings:

@@ -11,15 +11,15 @@ import numpy as np
 from stt_client.audio.decode import open_file
 from stt_client.audio.journal import left_behind, settings_of
 from stt_client.events import AudioFormat, Settings
-from stt_tui.audio_journal import MAX_WAITING, Spoken, again
+from stt_tui.audio_journal import MAX_WAITING, AudioJournal, again
 
 FORMAT = AudioFormat()
 SETTINGS = Settings(language="ru")
 CHUNK = np.arange(-800, 800, dtype=np.int16).tobytes()
 
 
-def spoken(folder: Path, warnings: list[str]) -> Spoken:
-    return Spoken(folder, SETTINGS, warnings.append)
+def spoken(folder: Path, warnings: list[str]) -> AudioJournal:
+    return AudioJournal(folder, SETTINGS, warnings.append)
 
 
 def test_what_is_not_recognised_is_left_with_what_was_asked_for(tmp_path: Path) -> None:

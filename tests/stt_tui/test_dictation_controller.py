@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from threading import Event as ThreadEvent
 from threading import Lock
 
-from stt_client.audio.devices import Device, Ears
+from stt_client.audio.devices import AudioSink, Device
 from stt_client.errors import ServiceError, SourceError
 from stt_client.events import AudioFormat, Event, Started, StreamOptions
 from stt_client.events import Settings as SpeechSettings
-from stt_tui.dictation_controller import MAX_OWED, Means, Recognize, Speech
+from stt_tui.dictation_controller import MAX_OWED, Backends, DictationController, Recognize
 
 STARTED = Started("s1", "base", "base", SpeechSettings())
 
@@ -22,10 +22,10 @@ class PlayedByHand:
     name, sample_rate_hz = "by hand", 16_000
 
     def __init__(self) -> None:
-        self.ears: Ears | None = None
+        self.ears: AudioSink | None = None
         self.stopped = False
 
-    def start(self, ears: Ears) -> None:
+    def start(self, ears: AudioSink) -> None:
         self.ears = ears
         ears.deliver(bytes(3200))
 
@@ -88,8 +88,10 @@ async def settles(chunks: AsyncIterator[bytes], _options: StreamOptions) -> Asyn
         pass
 
 
-def speech(story: Story, open_device: Callable[[str | None], Device], recognize: Recognize = settles) -> Speech:
-    return Speech(Means(open_device, lambda: recognize), StreamOptions(), None, story, story)
+def speech(
+    story: Story, open_device: Callable[[str | None], Device], recognize: Recognize = settles
+) -> DictationController:
+    return DictationController(Backends(open_device, lambda: recognize), StreamOptions(), None, story, story)
 
 
 async def test_the_microphone_records_before_anything_else_and_all_it_said_is_recognised() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_tui.layout import Ghost, Layout, Row, Spot
+from stt_tui.layout import Layout, Preedit, Row, Spot
 from stt_tui.lines import Lines, Position
 from tests.support.tui_texts import borders, texts
 
@@ -13,12 +13,12 @@ widths = st.integers(min_value=3, max_value=20)
 
 
 @st.composite
-def haunted(draw: st.DrawFn) -> tuple[Lines, list[Ghost]]:
+def haunted(draw: st.DrawFn) -> tuple[Lines, list[Preedit]]:
     """Lines, and ghosts between their characters."""
     lines = Lines(draw(texts))
     places = [Position(line, each) for line in range(len(lines)) for each in borders(lines[line])]
     at = sorted(draw(st.sets(st.sampled_from(places), max_size=3)))
-    return lines, [Ghost(each, f" {draw(st.sampled_from(['что', 'said so far']))} ") for each in at]
+    return lines, [Preedit(each, f" {draw(st.sampled_from(['что', 'said so far']))} ") for each in at]
 
 
 def all_rows(layout: Layout) -> list[Row]:
@@ -31,7 +31,7 @@ def all_rows(layout: Layout) -> list[Row]:
 
 
 @given(haunted(), widths)
-def test_a_position_goes_to_the_screen_and_back(text: tuple[Lines, list[Ghost]], columns: int) -> None:
+def test_a_position_goes_to_the_screen_and_back(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
     layout.haunt(ghosts)
@@ -41,7 +41,9 @@ def test_a_position_goes_to_the_screen_and_back(text: tuple[Lines, list[Ghost]],
 
 
 @given(haunted(), widths, st.integers(0, 30))
-def test_every_spot_means_the_border_of_a_character(text: tuple[Lines, list[Ghost]], columns: int, column: int) -> None:
+def test_every_spot_means_the_border_of_a_character(
+    text: tuple[Lines, list[Preedit]], columns: int, column: int
+) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
     layout.haunt(ghosts)
@@ -52,7 +54,7 @@ def test_every_spot_means_the_border_of_a_character(text: tuple[Lines, list[Ghos
 
 
 @given(haunted(), widths)
-def test_the_rows_show_the_text_with_the_ghosts_in_it(text: tuple[Lines, list[Ghost]], columns: int) -> None:
+def test_the_rows_show_the_text_with_the_ghosts_in_it(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
     layout.haunt(ghosts)
@@ -69,7 +71,7 @@ def test_the_rows_show_the_text_with_the_ghosts_in_it(text: tuple[Lines, list[Gh
 
 @given(haunted(), haunted(), widths, st.data())
 def test_a_layout_that_followed_a_change_is_the_one_made_anew(
-    text: tuple[Lines, list[Ghost]], other: tuple[Lines, list[Ghost]], columns: int, data: st.DataObject
+    text: tuple[Lines, list[Preedit]], other: tuple[Lines, list[Preedit]], columns: int, data: st.DataObject
 ) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
@@ -79,15 +81,15 @@ def test_a_layout_that_followed_a_change_is_the_one_made_anew(
     start, end = sorted((start, end))
     change = lines.replace(start, end, other[0].text())
     at = lines.clamp(at)
-    layout.change(change, [Ghost(at, "now")])
+    layout.change(change, [Preedit(at, "now")])
     fresh = Layout(lines, columns)
-    fresh.haunt([Ghost(at, "now")])
+    fresh.haunt([Preedit(at, "now")])
     assert [layout.range(row) for row in all_rows(layout)] == [fresh.range(row) for row in all_rows(fresh)]
     assert all_rows(layout) == all_rows(fresh)
 
 
 @given(haunted(), widths)
-def test_above_is_below_the_other_way(text: tuple[Lines, list[Ghost]], columns: int) -> None:
+def test_above_is_below_the_other_way(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     layout = Layout(text[0], columns)
     layout.haunt(text[1])
     rows = all_rows(layout)
@@ -96,7 +98,7 @@ def test_above_is_below_the_other_way(text: tuple[Lines, list[Ghost]], columns: 
 
 def test_a_click_in_a_ghost_means_its_place() -> None:
     layout = Layout(Lines("Said. Unsaid."), 40)
-    layout.haunt([Ghost(Position(0, 5), " Being said.")])
+    layout.haunt([Preedit(Position(0, 5), " Being said.")])
     assert {layout.position(Spot(Row(0, 0), column)) for column in range(5, 17)} == {Position(0, 5)}
     assert layout.position(Spot(Row(0, 0), 18)) == Position(0, 6)
 

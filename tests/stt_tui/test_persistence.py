@@ -11,11 +11,11 @@ import pytest
 
 from stt_client.events import AudioFormat, Settings
 from stt_tui.__main__ import open_file
-from stt_tui.audio_journal import Spoken
+from stt_tui.audio_journal import AudioJournal
 from stt_tui.document import Document
 from stt_tui.files import NotTextError, TextFile, read
 from stt_tui.journal import MAX_LEFT
-from stt_tui.persistence import MAX_TOLD, Keeping, words
+from stt_tui.persistence import MAX_TOLD, Persistence, words
 from stt_tui.status import Status
 
 
@@ -27,7 +27,7 @@ class Session:
         self.document = Document(text)
         self.status = Status()
         self.told = list[str]()
-        self.keeping = Keeping(self.document, file, folder, self.status, self._tell)
+        self.keeping = Persistence(self.document, file, folder, self.status, self._tell)
 
     def _tell(self, sentence: str, detail: str = "") -> None:
         self.told.append(f"{sentence}  {detail}".rstrip())
@@ -248,7 +248,7 @@ def leave_speech(folder: Path, count: int = 1) -> list[Path]:
     """Say something in that many sessions without a server; return the files, oldest first."""
     left = list[Path]()
     for _ in range(count):
-        spoken = Spoken(folder / "speech", Settings(), lambda _: None)
+        spoken = AudioJournal(folder / "speech", Settings(), lambda _: None)
         spoken.keep(1, bytes(3200), AudioFormat())
         left += spoken.close()
     return left

@@ -26,7 +26,7 @@ from stt_tui.dictation import Dictation
 from stt_tui.document import Document
 from stt_tui.graphemes import text_columns
 from stt_tui.status import Recording, Status, status_line
-from stt_tui.transcript_presenter import Scribe
+from stt_tui.transcript_presenter import TranscriptPresenter
 
 FORMAT = AudioFormat()
 
@@ -46,7 +46,7 @@ class Desk:
         self.status = Status()
         self.copied = list[str]()
         self.changes = 0
-        self.scribe = Scribe(self.dictation, self.status, self.copied.append, self._changed)
+        self.scribe = TranscriptPresenter(self.dictation, self.status, self.copied.append, self._changed)
 
     def _changed(self) -> None:
         self.changes += 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stt_tui.dictation import Dictation
 from stt_tui.document import Document
-from stt_tui.layout import Ghost
+from stt_tui.layout import Preedit
 from stt_tui.lines import Position
 
 
@@ -101,7 +101,7 @@ def test_what_is_shown_as_being_said_goes_in_there_as_shown(typing: list[tuple[i
 def test_a_partial_is_shown_at_the_cursor_and_is_no_part_of_the_text() -> None:
     document, dictation = dictating("One.")
     dictation.hear((0, 1), "two and")
-    assert dictation.ghosts() == [Ghost(Position(0, 4), " Two and")]
+    assert dictation.ghosts() == [Preedit(Position(0, 4), " Two and")]
     assert document.text() == "One."
 
 
@@ -149,7 +149,7 @@ def test_moving_the_cursor_takes_along_what_is_being_said() -> None:
     dictation.hear((0, 1), "two")
     document.move(Position(0, 4))
     dictation.follow_cursor()
-    assert dictation.ghosts() == [Ghost(Position(0, 4), " Two")]
+    assert dictation.ghosts() == [Preedit(Position(0, 4), " Two")]
 
 
 def test_utterances_owed_at_once_go_in_in_their_order() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stt_tui.document import Document
 from stt_tui.journal import LEAST_REWRITE_BYTES, MAX_LEFT, STUCK, SUFFIX, Journal, left_behind, remove_oldest
-from stt_tui.layout import Ghost
+from stt_tui.layout import Preedit
 from stt_tui.lines import Position
 from tests.support.full_disk import limited_file_size
 from tests.support.tui_texts import texts
@@ -77,9 +77,9 @@ def test_a_saved_text_leaves_nothing_and_what_comes_after_it_all(tmp_path: Path)
 def test_what_was_being_said_is_put_in_where_it_was_shown(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path) as journal:
-        journal.say([Ghost(Position(0, 0), "Said")])
+        journal.say([Preedit(Position(0, 0), "Said")])
         document.type("Typed.")
-        journal.say([Ghost(Position(0, 6), " Said so far")])
+        journal.say([Preedit(Position(0, 6), " Said so far")])
     assert left(tmp_path) == ["Typed. Said so far"]
 
 

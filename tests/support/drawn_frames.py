@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stt_service.vad.segmenter import Segmenter
-from stt_service.vad.types import Decision, Ended, Hangover, Quiet, Resumed, SegmenterConfig, Started
+from stt_service.vad.types import (
+    Decision,
+    LongSilence,
+    SegmenterConfig,
+    SpeechPaused,
+    SpeechResumed,
+    UtteranceEnded,
+    UtteranceStarted,
+)
 
 # # is speech, o fainter speech, + weak speech, - a trace of it, . is silent.
 PROBABILITY = {"#": 0.99, "o": 0.7, "+": 0.5, "-": 0.2, ".": 0.0}
-SIGN = {Started: "^", Hangover: "h", Resumed: "r", Ended: "$", Quiet: "q", type(None): "."}
+SIGN = {
+    UtteranceStarted: "^",
+    SpeechPaused: "h",
+    SpeechResumed: "r",
+    UtteranceEnded: "$",
+    LongSilence: "q",
+    type(None): ".",
+}
 CONFIG = SegmenterConfig(
     onset=3, hangover=4, min_length=0, max_length=60, pre_roll=2, trail=2, enter=0.95, leave=0.35, trace=0.1
 )
@@ -35,9 +50,9 @@ def drawn(decisions: list[Decision | None]) -> str:
     return "".join(SIGN[type(decision)] for decision in decisions)
 
 
-def ends(decisions: list[Decision | None]) -> list[Ended]:
+def ends(decisions: list[Decision | None]) -> list[UtteranceEnded]:
     """Return the utterances that ended."""
-    return [decision for decision in decisions if isinstance(decision, Ended)]
+    return [decision for decision in decisions if isinstance(decision, UtteranceEnded)]
 
 
 def fed(audio: str, config: SegmenterConfig = CONFIG) -> Segmenter:

@@ -12,9 +12,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from stt_service.audio.pcm import FRAME_SAMPLES, Frames, Samples
-from stt_service.session.events import Cost, Decode, Event, Output, Partial, PartialDue, Promote, Withdraw
+from stt_service.session.events import Decode, DecodeTiming, Event, Output, Partial, PartialDue, Promote, Withdraw
 from stt_service.session.session import Session, SessionConfig
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from stt_service.vad.types import SegmenterConfig
 from stt_service.whisper.types import Kind, Transcript
 
@@ -23,7 +23,7 @@ FRAME_MS = 32
 SIGN_MS = SIGN_FRAMES * FRAME_MS
 SIGN_S = SIGN_MS / 1000
 FRAME_BYTES = 2 * FRAME_SAMPLES
-COST = Cost(queue_s=0.01, inference_s=0.001, batch=1)
+COST = DecodeTiming(queue_s=0.01, inference_s=0.001, batch=1)
 CLEAR = Transcript(
     text="Мама мыла раму.",
     language="ru",
@@ -45,7 +45,7 @@ WEAK_DRAWINGS = st.lists(
 LATE = st.sampled_from([0, 1, 48])
 
 
-def parameters(**settings: object) -> Parameters:
+def parameters(**settings: object) -> ServerSettings:
     """Return settings whose durations are whole signs: an endpoint after two, an early decode after one."""
     drawn = {
         "post_speech_silence_duration": 2 * SIGN_S,
@@ -56,7 +56,7 @@ def parameters(**settings: object) -> Parameters:
         "realtime_processing_pause": SIGN_S,
         "init_realtime_after_seconds": SIGN_S,
     }
-    return Parameters.model_validate(drawn | settings)
+    return ServerSettings.model_validate(drawn | settings)
 
 
 def pcm(drawing: str, first_frame: int = 0) -> bytes:
@@ -143,7 +143,7 @@ class Talk:
         self.outputs += [decode] if decode else []
         return decode
 
-    def answer(self, decode: Decode, transcript: Transcript = CLEAR, cost: Cost = COST) -> list[Output]:
+    def answer(self, decode: Decode, transcript: Transcript = CLEAR, cost: DecodeTiming = COST) -> list[Output]:
         return self._keep(self.session.receive(decode, transcript, cost))
 
     def answer_all(self) -> list[Output]:

@@ -13,13 +13,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from stt_service.access.credentials import accesses
-from stt_service.errors import ModelNotFound
+from stt_service.errors import ModelNotFoundError
 from stt_service.models.devices import Device
-from stt_service.models.loader import Models, Names, Plan, SelfTest
-from stt_service.models.startup import Prepared
+from stt_service.models.loader import ComputePlan, ModelNames, Models, SelfTest
+from stt_service.models.startup import LoadedServer
 from stt_service.rpc.health import State
 from stt_service.server import Server
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from tests.support.held_engine import Engine
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class HeldEngine(Engine):
 
 
 def no_other(name: str) -> HeldEngine:
-    raise ModelNotFound(f"{name} is nowhere to be had.")
+    raise ModelNotFoundError(f"{name} is nowhere to be had.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class HeldLoader:
         return self.load(name)
 
 
-def prepared(held: HeldEngine, load: Callable[[str], HeldEngine] = no_other) -> Prepared:
+def prepared(held: HeldEngine, load: Callable[[str], HeldEngine] = no_other) -> LoadedServer:
     """Return what a start would come to with this engine."""
     model = cast("engine.Engine", held)
-    models = Models(Names("base", "base"), model, model, Plan(workers=1, places=1, threads=1))
+    models = Models(ModelNames("base", "base"), model, model, ComputePlan(workers=1, places=1, threads=1))
     device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
-    return Prepared(device, models, SelfTest(0.6, 0.15), cast("Loader", HeldLoader(load)))
+    return LoadedServer(device, models, SelfTest(0.6, 0.15), cast("Loader", HeldLoader(load)))
 
 
 @asynccontextmanager
@@ -78,7 +78,7 @@ async def serving(
     """Have a server with this engine; it is drained at the end, if it was not before."""
     language = "ru" if held.multilingual else "en"
     ports = {"data_port": data_port, "control_port": 0, "metrics_port": 0}
-    parameters = Parameters.model_validate({**ports, "max_streams": max_streams, "language": language, **more})
+    parameters = ServerSettings.model_validate({**ports, "max_streams": max_streams, "language": language, **more})
     server = Server(parameters, accesses(parameters, now))
     await server.start()
     async with asyncio.TaskGroup() as group:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stt.v1 import stt_pb2
 
-from stt_service.errors import ModelNotFound
+from stt_service.errors import ModelNotFoundError
 from stt_service.server import Server
 from tests.support.held_server import HeldEngine, serving
 from tests.support.operator_client import Stub, operator
@@ -46,7 +46,7 @@ async def operated(
 ) -> AsyncIterator[Operated]:
     def load(name: str) -> HeldEngine:
         if others is None or name not in others:
-            raise ModelNotFound(f"{name} is nowhere to be had.")
+            raise ModelNotFoundError(f"{name} is nowhere to be had.")
         return others[name]
 
     async with (

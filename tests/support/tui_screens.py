@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stt_tui.editor import Editor
-from stt_tui.input_handler import Hands
+from stt_tui.input_handler import InputHandler
 from stt_tui.keys import Command
 from stt_tui.screen import EditorScreen
 from stt_tui.status import Status
@@ -22,7 +22,7 @@ class Desk:
         self.editor = Editor(text)
         self.status = Status()
         orders = (Command.RECORD, Command.COPY_ALL, Command.QUIT, Command.SAVE, Command.RESTORE, Command.DISCARD)
-        self.hands = Hands(
+        self.hands = InputHandler(
             self.editor, {order: self._order(order) for order in orders}, self.copied.append, lambda: self.now
         )
         self.screen = EditorScreen(self.editor, lambda: self.status, self.hands)

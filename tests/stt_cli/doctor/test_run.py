@@ -12,7 +12,7 @@ import pytest
 from stt_cli.doctor.machine import clipboard_findings, cuda_finding, version_finding
 from stt_cli.doctor.microphone import microphone_finding
 from stt_cli.doctor.results import Verdict
-from stt_client.audio.devices import Ears
+from stt_client.audio.devices import AudioSink
 from stt_client.audio.microphone import open_device
 from tests.stt_tui.test_dictation import desktop
 from tests.support.cli_process import Outcome, outcome, start
@@ -89,7 +89,7 @@ class Once:
     def __init__(self, chunk: bytes) -> None:
         self._chunk = chunk
 
-    def start(self, ears: Ears) -> None:
+    def start(self, ears: AudioSink) -> None:
         ears.deliver(self._chunk)
         ears.lose()
 

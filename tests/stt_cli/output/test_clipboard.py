@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_cli.output.clipboard import TERMINAL_BYTES, Clipboard, Copied, tools
+from stt_cli.output.clipboard import TERMINAL_BYTES, Clipboard, CopyResult, tools
 
 FAILS = [sys.executable, "-c", "raise SystemExit(1)"]
 HANGS = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -22,54 +22,54 @@ def keeps(path: Path) -> list[str]:
 
 async def test_the_first_tool_that_takes_the_text_is_enough(tmp_path: Path) -> None:
     written = list[str]()
-    clipboard = Clipboard({Copied.DESKTOP: FAILS, Copied.TMUX: keeps(tmp_path / "kept")}, written.append)
-    assert await clipboard.copy("Раз, два.") is Copied.TMUX
+    clipboard = Clipboard({CopyResult.DESKTOP: FAILS, CopyResult.TMUX: keeps(tmp_path / "kept")}, written.append)
+    assert await clipboard.copy("Раз, два.") is CopyResult.TMUX
     assert (tmp_path / "kept").read_text() == "Раз, два.|"
     assert written == []
 
 
 async def test_without_a_tool_the_terminal_is_told() -> None:
     written = list[str]()
-    clipboard = Clipboard({Copied.DESKTOP: FAILS, Copied.TMUX: ["no-such-tool"]}, written.append)
-    assert await clipboard.copy("Раз") is Copied.TERMINAL
+    clipboard = Clipboard({CopyResult.DESKTOP: FAILS, CopyResult.TMUX: ["no-such-tool"]}, written.append)
+    assert await clipboard.copy("Раз") is CopyResult.TERMINAL
     (sequence,) = written
     assert sequence.startswith("\x1b]52;c;")
     assert base64.b64decode(sequence[7:-1]).decode() == "Раз"
 
 
 async def test_a_tool_that_hangs_is_given_up_and_not_asked_again() -> None:
-    clipboard = Clipboard({Copied.DESKTOP: HANGS}, list[str]().append, timeout_s=0.2)
+    clipboard = Clipboard({CopyResult.DESKTOP: HANGS}, list[str]().append, timeout_s=0.2)
     async with asyncio.timeout(30):
-        assert await clipboard.copy("раз") is Copied.TERMINAL
-    assert await clipboard.copy("два") is Copied.TERMINAL
+        assert await clipboard.copy("раз") is CopyResult.TERMINAL
+    assert await clipboard.copy("два") is CopyResult.TERMINAL
 
 
 async def test_a_terminal_that_takes_nothing_is_given_up() -> None:
     read_end, write_end = os.pipe()
     clipboard = Clipboard({}, lambda _: os.read(read_end, 1), timeout_s=0.05)
     async with asyncio.timeout(30):
-        assert await clipboard.copy("раз") is Copied.NOWHERE
+        assert await clipboard.copy("раз") is CopyResult.NOWHERE
     os.close(write_end)
     os.close(read_end)
 
 
 @pytest.mark.parametrize("text", ["x" * (TERMINAL_BYTES + 1), "я" * (TERMINAL_BYTES // 2 + 1)])
 async def test_what_is_too_long_for_a_terminal_goes_nowhere(text: str) -> None:
-    assert await Clipboard({}, list[str]().append).copy(text) is Copied.NOWHERE
+    assert await Clipboard({}, list[str]().append).copy(text) is CopyResult.NOWHERE
 
 
 async def test_without_a_terminal_it_goes_nowhere() -> None:
-    assert await Clipboard({}, None).copy("раз") is Copied.NOWHERE
+    assert await Clipboard({}, None).copy("раз") is CopyResult.NOWHERE
 
 
 async def test_of_those_that_wait_only_the_newest_goes(tmp_path: Path) -> None:
-    clipboard = Clipboard({Copied.DESKTOP: keeps(tmp_path / "kept")}, None)
+    clipboard = Clipboard({CopyResult.DESKTOP: keeps(tmp_path / "kept")}, None)
     async with asyncio.TaskGroup() as group:
         copies = [group.create_task(clipboard.copy(text)) for text in ("раз", "два", "три")]
-    assert [copy.result() for copy in copies] == [Copied.DESKTOP, Copied.SUPERSEDED, Copied.DESKTOP]
+    assert [copy.result() for copy in copies] == [CopyResult.DESKTOP, CopyResult.SUPERSEDED, CopyResult.DESKTOP]
     assert (tmp_path / "kept").read_text() == "раз|три|"
 
 
 def test_tmux_is_asked_only_from_within() -> None:
-    assert list(tools({})) == [Copied.DESKTOP]
-    assert list(tools({"TMUX": "/tmp/tmux-0/default,1,0"})) == [Copied.DESKTOP, Copied.TMUX]  # noqa: S108
+    assert list(tools({})) == [CopyResult.DESKTOP]
+    assert list(tools({"TMUX": "/tmp/tmux-0/default,1,0"})) == [CopyResult.DESKTOP, CopyResult.TMUX]  # noqa: S108

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_cli.output.ordered import Turns
+from stt_cli.output.ordered import OrderedOutput
 from stt_cli.output.writers import Output
 from stt_client.errors import OutputError
 
@@ -64,7 +64,7 @@ class Report:
 
 def test_the_first_writes_at_once_and_the_second_waits_for_it() -> None:
     written, report = Written(), Report()
-    turns = Turns(written, 2, report)
+    turns = OrderedOutput(written, 2, report)
     with turns.turn(1) as second:
         with turns.turn(0) as first:
             second.begin("b")
@@ -83,7 +83,7 @@ def test_the_first_writes_at_once_and_the_second_waits_for_it() -> None:
 
 def test_one_that_never_began_leaves_nothing_and_holds_up_nobody() -> None:
     written = Written()
-    turns = Turns(written, 2, Report())
+    turns = OrderedOutput(written, 2, Report())
     with turns.turn(0):
         pass
     with turns.turn(1) as second:
@@ -94,7 +94,7 @@ def test_one_that_never_began_leaves_nothing_and_holds_up_nobody() -> None:
 
 def test_source_that_ends_without_completing_leaves_an_incomplete_output() -> None:
     written, report = Written(), Report()
-    turns = Turns(written, 1, report)
+    turns = OrderedOutput(written, 1, report)
     with turns.turn(0) as turn:
         turn.begin("a")
         turn.write("1")
@@ -103,7 +103,7 @@ def test_source_that_ends_without_completing_leaves_an_incomplete_output() -> No
 
 def test_output_that_fails_hands_its_text_to_the_report_and_leaves_the_others_alone() -> None:
     written, report = Written(full="a"), Report()
-    turns = Turns(written, 2, report)
+    turns = OrderedOutput(written, 2, report)
     with turns.turn(1) as second, turns.turn(0) as first:
         second.begin("b")
         second.write("3")
@@ -120,7 +120,7 @@ def test_output_that_fails_hands_its_text_to_the_report_and_leaves_the_others_al
 @given(st.permutations([(place, step) for place in range(4) for step in ("begin", "write", "end")]))
 def test_whatever_comes_first_the_order_is_that_of_the_sources(steps: list[tuple[int, str]]) -> None:
     written = Written()
-    turns = Turns(written, 4, Report())
+    turns = OrderedOutput(written, 4, Report())
     stacks = [ExitStack() for _ in range(4)]
     places = [stack.enter_context(turns.turn(place)) for place, stack in enumerate(stacks)]
     expected = list[str]()

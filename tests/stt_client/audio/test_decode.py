@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stt_client.audio.decode import Recording, open_file, open_raw, open_stream
-from stt_client.errors import NotAudio, SourceError
+from stt_client.errors import SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat, Encoding
 from tests.support.made_audio import Ear, encode
 
@@ -76,7 +76,7 @@ def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_file_that_is_no_recording_is_told_so(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(content)
-    with pytest.raises(NotAudio, match=sentence):
+    with pytest.raises(UnsupportedAudioError, match=sentence):
         open_file(path, Ear().warn)
 
 
@@ -89,7 +89,7 @@ def test_a_picture_is_no_recording(tmp_path: Path) -> None:
         picture = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="bgr24")
         for packet in [*stream.encode(picture), *stream.encode(None)]:
             container.mux(packet)
-    with pytest.raises(NotAudio, match="is no recording that can be read"):
+    with pytest.raises(UnsupportedAudioError, match="is no recording that can be read"):
         open_file(path, Ear().warn)
 
 
@@ -200,14 +200,14 @@ def test_a_playlist_in_place_of_a_recording_reads_no_other_file(tmp_path: Path) 
     encode(tmp_path / "private.wav")
     path = tmp_path / "memo.flac"
     path.write_text("ffconcat version 1.0\nfile private.wav\n")
-    with pytest.raises(NotAudio, match=r"memo\.flac is no recording that can be read"):
+    with pytest.raises(UnsupportedAudioError, match=r"memo\.flac is no recording that can be read"):
         open_file(path, Ear().warn)
 
 
 def test_a_track_that_is_not_there_is_no_reason_to_pass_over_the_file(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="there is no audio track 2: valid numbers are 1 to 1") as failure:
         open_file(encode(tmp_path / "a.wav"), Ear().warn, track=2)
-    assert not isinstance(failure.value, NotAudio)
+    assert not isinstance(failure.value, UnsupportedAudioError)
 
 
 def test_a_disk_that_fails_is_an_error_of_the_source(tmp_path: Path) -> None:
@@ -241,5 +241,5 @@ def test_raw_sound_is_handed_on_as_it_is() -> None:
 
 
 def test_raw_sound_of_no_length_is_an_error() -> None:
-    with pytest.raises(NotAudio, match="pipe is empty"):
+    with pytest.raises(UnsupportedAudioError, match="pipe is empty"):
         open_raw(io.BytesIO(), "pipe", AudioFormat())

@@ -6,23 +6,23 @@ import asyncio
 
 import pytest
 
-from stt_client.audio.devices import Device, Ears, OpenDevice
-from stt_client.audio.microphone import QUEUED_S, Microphone, Waits
+from stt_client.audio.devices import AudioSink, Device, OpenDevice
+from stt_client.audio.microphone import QUEUED_S, Microphone, MicrophoneTimeouts
 from stt_client.errors import SourceError
 from stt_client.events import AudioFormat
 from tests.support.made_audio import Ear
 
-AT_ONCE = Waits(grace_s=0, patience_s=0, same_only_s=0, retry_s=0)
+AT_ONCE = MicrophoneTimeouts(grace_s=0, patience_s=0, same_only_s=0, retry_s=0)
 
 
 class PlayedDevice:
     def __init__(self, name: str = "Played", rate_hz: int = 16_000) -> None:
         self.name = name
         self.sample_rate_hz = rate_hz
-        self.ears: Ears | None = None
+        self.ears: AudioSink | None = None
         self.stopped = False
 
-    def start(self, ears: Ears) -> None:
+    def start(self, ears: AudioSink) -> None:
         self.ears = ears
 
     def stop(self) -> None:
@@ -41,7 +41,7 @@ class PlayedDevice:
 class Speaking(PlayedDevice):
     """Records a chunk as soon as it is started."""
 
-    def start(self, ears: Ears) -> None:
+    def start(self, ears: AudioSink) -> None:
         super().start(ears)
         self.record(1, b"cd" * 4800)
 
@@ -60,7 +60,7 @@ def plugged(*turns: Device | None) -> tuple[OpenDevice, list[str | None]]:
     return open_device, asked
 
 
-async def opened(waits: Waits = AT_ONCE) -> tuple[Microphone, PlayedDevice, Ear]:
+async def opened(waits: MicrophoneTimeouts = AT_ONCE) -> tuple[Microphone, PlayedDevice, Ear]:
     device, ear = PlayedDevice(), Ear()
     microphone = Microphone(lambda _: device, waits=waits)
     assert await microphone.open(ear) == AudioFormat(16_000)
@@ -78,7 +78,7 @@ async def test_it_records_from_its_opening_until_it_is_closed() -> None:
 
 
 async def test_it_records_for_a_moment_after_the_stop() -> None:
-    microphone, device, _ = await opened(Waits(grace_s=0.2))
+    microphone, device, _ = await opened(MicrophoneTimeouts(grace_s=0.2))
     device.record(1, b"ab")
     microphone.stop()
     await asyncio.to_thread(device.record, 1, b"cd")
@@ -108,7 +108,7 @@ async def test_speech_beyond_the_queue_is_lost_and_that_is_said() -> None:
 async def test_a_device_that_comes_back_goes_on_and_nothing_recorded_is_lost() -> None:
     first, second, ear = PlayedDevice("Headset"), Speaking("Headset"), Ear()
     open_device, asked = plugged(first, None, None, second)
-    microphone = Microphone(open_device, waits=Waits(retry_s=0))
+    microphone = Microphone(open_device, waits=MicrophoneTimeouts(retry_s=0))
     await microphone.open(ear)
     first.record(2, b"ab")
     first.go_away()
@@ -123,7 +123,7 @@ async def test_a_device_that_comes_back_goes_on_and_nothing_recorded_is_lost() -
 
 async def test_another_device_is_brought_to_the_rate_of_the_first() -> None:
     first, second, ear = PlayedDevice("Headset"), Speaking("Webcam", 48_000), Ear()
-    microphone = Microphone(plugged(first, second)[0], waits=Waits(retry_s=0))
+    microphone = Microphone(plugged(first, second)[0], waits=MicrophoneTimeouts(retry_s=0))
     await microphone.open(ear)
     first.go_away()
     second_chunk = await anext(microphone.chunks())
@@ -136,7 +136,7 @@ async def test_another_device_is_brought_to_the_rate_of_the_first() -> None:
 async def test_the_one_asked_for_is_waited_for_before_any_will_do(same_only_s: float, asked_then: list[str]) -> None:
     first, second = PlayedDevice("Headset"), Speaking("Webcam")
     open_device, asked = plugged(first, None, second)
-    microphone = Microphone(open_device, "head", Waits(same_only_s=same_only_s, retry_s=0))
+    microphone = Microphone(open_device, "head", MicrophoneTimeouts(same_only_s=same_only_s, retry_s=0))
     await microphone.open(Ear())
     first.go_away()
     await anext(microphone.chunks())
@@ -158,7 +158,7 @@ async def test_no_device_in_time_is_an_error_after_what_was_recorded() -> None:
 
 async def test_the_stop_ends_the_wait_for_a_device() -> None:
     first = PlayedDevice()
-    microphone = Microphone(plugged(first)[0], waits=Waits(grace_s=0))
+    microphone = Microphone(plugged(first)[0], waits=MicrophoneTimeouts(grace_s=0))
 
     class StopsAtAWarning(Ear):
         def warn(self, sentence: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from stt_client.audio.pipes import open_pipe
 from stt_client.audio.sources import Reader, failed_source, file_source
-from stt_client.errors import NotAudio, SourceError
+from stt_client.errors import SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat
 from tests.support.made_audio import Ear, encode
 
@@ -59,12 +59,12 @@ def test_index_at_the_end_beyond_the_bound_is_a_reason_and_a_remedy(tmp_path: Pa
 
 def test_pipe_without_a_recording_is_rejected_before_its_end() -> None:
     """As /dev/urandom: it has none."""
-    with pytest.raises(NotAudio):
+    with pytest.raises(UnsupportedAudioError):
         open_pipe(Pipe(b"text " * 4_000_000, most=1 << 20), "pipe", Ear().warn)
 
 
 def test_empty_pipe_is_empty() -> None:
-    with pytest.raises(NotAudio, match=r"^pipe is empty\.$"):
+    with pytest.raises(UnsupportedAudioError, match=r"^pipe is empty\.$"):
         open_pipe(Pipe(b""), "pipe", Ear().warn)
 
 

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_client.recovery.disk_buffer import Room, Spool
+from stt_client.recovery.disk_buffer import DiskBuffer, SpoolLimits
 
-SMALL = Room(memory_bytes=12, disk_bytes=20, block_bytes=4)  # three blocks and five
+SMALL = SpoolLimits(memory_bytes=12, disk_bytes=20, block_bytes=4)  # three blocks and five
 
 
 @pytest.fixture
-def filled() -> Iterator[Callable[[int], Spool]]:
+def filled() -> Iterator[Callable[[int], DiskBuffer]]:
     """Return what makes a spool that holds so many bytes, 0, 1, 2 …"""
-    spool = Spool(SMALL)
+    spool = DiskBuffer(SMALL)
 
-    def fill(size: int) -> Spool:
+    def fill(size: int) -> DiskBuffer:
         spool.append(bytes(range(size)))
         return spool
 
@@ -27,7 +27,7 @@ def filled() -> Iterator[Callable[[int], Spool]]:
     spool.close()
 
 
-Filled = Callable[[int], Spool]
+Filled = Callable[[int], DiskBuffer]
 
 
 def test_what_was_appended_is_read_at_its_position(filled: Filled) -> None:
@@ -89,7 +89,7 @@ STEPS = st.lists(st.binary(min_size=1, max_size=11) | st.integers(1, 15), max_si
 def test_what_is_kept_is_what_was_appended_and_memory_and_disk_stay_within_their_bounds(
     steps: list[bytes | int],
 ) -> None:
-    spool, all_of_it = Spool(SMALL), b""
+    spool, all_of_it = DiskBuffer(SMALL), b""
     for step in steps:
         if isinstance(step, int):
             spool.forget(spool.start + step)
@@ -102,7 +102,7 @@ def test_what_is_kept_is_what_was_appended_and_memory_and_disk_stay_within_their
     spool.close()
 
 
-def whole(spool: Spool) -> bytes:
+def whole(spool: DiskBuffer) -> bytes:
     parts, position = [], spool.start
     while part := spool.read(position, 100):
         parts.append(part)

@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_client.events import AudioFormat, Finalize, Partial, Progress, Settings, SpeechStarted
-from stt_client.recovery.replay_buffer import Kept
-from stt_client.recovery.resume import Resume, Resumption
+from stt_client.recovery.replay_buffer import ReplayBuffer
+from stt_client.recovery.resume import Resume, ResumeTracker
 from tests.support.told_events import final_event, suppressed_event
 
 
 def test_a_dictation_begins_at_its_beginning() -> None:
-    assert Resumption().resume == Resume(0, 0)
+    assert ResumeTracker().resume == Resume(0, 0)
 
 
 def test_it_goes_on_after_the_last_final_that_settled_its_sound() -> None:
-    resumption = Resumption()
+    resumption = ResumeTracker()
     assert resumption.take(final_event(0, 100, 900, final_ms=1000))
     assert resumption.take(suppressed_event(1, 1100, 1900, final_ms=2000))
     assert resumption.take(Progress(received_ms=9000, final_ms=5000))
@@ -27,7 +27,7 @@ def test_it_goes_on_after_the_last_final_that_settled_its_sound() -> None:
 
 
 def test_a_final_whose_sound_is_not_settled_is_heard_again_under_its_number_and_not_told_again() -> None:
-    resumption = Resumption()
+    resumption = ResumeTracker()
     assert resumption.take(final_event(0, 100, 900, final_ms=0))
     assert resumption.resume == Resume(0, 0)
     assert not resumption.take(final_event(0, 100, 900, final_ms=1000))
@@ -35,27 +35,27 @@ def test_a_final_whose_sound_is_not_settled_is_heard_again_under_its_number_and_
 
 
 def test_an_utterance_that_was_open_begins_once_and_its_partials_begin_anew() -> None:
-    resumption = Resumption()
+    resumption = ResumeTracker()
     begun, partial = SpeechStarted(0, 100), Partial(0, 1, "раз", "", 100, 500)
     assert [resumption.take(event) for event in (begun, partial)] == [True, True]
     assert [resumption.take(event) for event in (begun, partial)] == [False, True]
 
 
 def test_a_partial_of_what_was_told_is_no_news() -> None:
-    resumption = Resumption()
+    resumption = ResumeTracker()
     resumption.take(final_event(0, 100, 900, final_ms=0))
     assert not resumption.take(Partial(0, 1, "раз", "", 100, 500))
 
 
 def test_settled_sound_stays_settled_whatever_a_server_says() -> None:
-    resumption = Resumption()
+    resumption = ResumeTracker()
     resumption.take(Progress(final_ms=5000))
     resumption.take(Progress(final_ms=0))
     assert resumption.settled_ms == 5000
 
 
 def test_speech_that_was_cut_goes_on_where_it_was_cut_and_only_there() -> None:
-    resumption = Resumption()
+    resumption = ResumeTracker()
     resumption.take(replace(final_event(0, 100, 7900, final_ms=8000), endpoint="max_length"))
     assert resumption.resume == Resume(8000, 1, in_speech=True, previous_language="ru")
     resumption.take(Progress(final_ms=18_000))
@@ -87,8 +87,8 @@ class Dictated:
     def __init__(self, lengths: list[int]) -> None:
         self.ends = list(accumulate(lengths))
         self.sound = bytes(number % 251 for number in range(2 * self.ends[-1]))
-        self.kept = Kept(FORMAT, Settings(), kept_s=3600)
-        self.resumption = Resumption()
+        self.kept = ReplayBuffer(FORMAT, Settings(), kept_s=3600)
+        self.resumption = ResumeTracker()
         self.told: list[int] = []
         self.given = 0
 
@@ -147,7 +147,7 @@ COMMANDS = st.lists(
 def test_settings_and_commands_hold_on_the_next_stream_where_they_held_on_the_last(
     items: list[int | Finalize | Settings], settled_ms: int
 ) -> None:
-    kept, position_ms, language = Kept(FORMAT, Settings("ru"), kept_s=3600), 0, "ru"
+    kept, position_ms, language = ReplayBuffer(FORMAT, Settings("ru"), kept_s=3600), 0, "ru"
     expected: list[tuple[int, Finalize | Settings]] = []
     before = language
     settled_ms = min(settled_ms, sum(item for item in items if isinstance(item, int)))
@@ -167,7 +167,7 @@ def test_settings_and_commands_hold_on_the_next_stream_where_they_held_on_the_la
 
 
 def test_what_is_said_again_begins_a_little_earlier_at_a_whole_number_of_samples() -> None:
-    kept = Kept(AudioFormat(44_100), Settings(), kept_s=3600)
+    kept = ReplayBuffer(AudioFormat(44_100), Settings(), kept_s=3600)
     kept.append(bytes(2 * 44_100))
     kept.settle(992)
     assert (kept.lead_ms, kept.beginning.position, kept.duration_ms) == (192, 2 * 35_280, 8)
@@ -176,7 +176,7 @@ def test_what_is_said_again_begins_a_little_earlier_at_a_whole_number_of_samples
     kept.close()
 
 
-def commands(kept: Kept, begin_ms: int) -> list[tuple[int, Finalize | Settings]]:
+def commands(kept: ReplayBuffer, begin_ms: int) -> list[tuple[int, Finalize | Settings]]:
     """Return the commands that a stream says, and where."""
     place, found, position_ms = kept.beginning, list[tuple[int, Finalize | Settings]](), begin_ms
     while (item := kept.next(place)) is not None:
@@ -189,7 +189,7 @@ def commands(kept: Kept, begin_ms: int) -> list[tuple[int, Finalize | Settings]]
 
 
 def test_resumed_stream_is_given_the_language_of_the_last_committed_final() -> None:
-    resumption = Resumption()
+    resumption = ResumeTracker()
     resumption.take(replace(final_event(0, 100, 900, final_ms=1000), language="en"))
     resumption.take(suppressed_event(1, 1100, 1900, final_ms=2000))
     assert resumption.resume.previous_language == "en"

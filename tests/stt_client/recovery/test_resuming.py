@@ -24,7 +24,7 @@ from stt_client.events import (
     StreamOptions,
     Suppressed,
 )
-from stt_client.recovery.retry import FRUITLESS, Patience
+from stt_client.recovery.retry import FRUITLESS, RetryPolicy
 from stt_client.target import Target
 from tests.support.scripted_server import (
     Response,
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to c
 
 SOUND = bytes(number % 251 for number in range(3 * 32_000))  # three seconds
 OPTIONS = StreamOptions(settings=Settings("ru"), partials=True)
-SHORT = Patience(first_s=0, owed_s=0)
+SHORT = RetryPolicy(first_s=0, owed_s=0)
 
 
 async def sounding(*more: Input) -> AsyncIterator[Input]:
@@ -56,10 +56,10 @@ async def sounding(*more: Input) -> AsyncIterator[Input]:
 
 
 async def heard(
-    server: str | Target, source: AsyncIterator[Input] | None = None, patience: Patience | None = None
+    server: str | Target, source: AsyncIterator[Input] | None = None, patience: RetryPolicy | None = None
 ) -> list[Event]:
     async with asyncio.timeout(30):
-        return [event async for event in recognize(server, source or sounding(), OPTIONS, patience or Patience())]
+        return [event async for event in recognize(server, source or sounding(), OPTIONS, patience or RetryPolicy())]
 
 
 def ends(events: Sequence[Event]) -> list[tuple[int, str]]:
@@ -332,7 +332,7 @@ async def test_no_more_audio_is_committed_than_was_sent() -> None:
 
     events: list[Event] = []
     async with serving(in_turn(first, says())) as server, asyncio.timeout(30):
-        async for event in recognize(server.address, source(), OPTIONS, Patience()):
+        async for event in recognize(server.address, source(), OPTIONS, RetryPolicy()):
             events.append(event)
             if isinstance(event, Final):
                 lied.set()  # the client has taken the position, and only then gets more audio

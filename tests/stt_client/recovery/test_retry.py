@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from stt_client.errors import ServiceError, Unreachable
-from stt_client.recovery.retry import FRUITLESS, LONGEST_S, RETRIED, Patience, Retries
+from stt_client.errors import ConnectionFailedError, ServiceError
+from stt_client.recovery.retry import FRUITLESS, LONGEST_S, RETRIED, RetryPolicy, RetryState
 
 LOST = ServiceError("the connection was lost", "UNAVAILABLE")
-PATIENCE = Patience(first_s=5, lost_s=100, owed_s=20)
+PATIENCE = RetryPolicy(first_s=5, lost_s=100, owed_s=20)
 
 
-def retries(addresses: int = 1, chance: float = 1.0, patience: Patience = PATIENCE) -> Retries:
-    return Retries(patience, addresses, now_s=0.0, chance=lambda: chance)
+def retries(addresses: int = 1, chance: float = 1.0, patience: RetryPolicy = PATIENCE) -> RetryState:
+    return RetryState(patience, addresses, now_s=0.0, chance=lambda: chance)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_a_full_server_is_left_alone_for_as_long_as_it_asks_within_reason(
 
 
 def test_a_server_that_was_never_there_is_given_up_with_its_own_sentence() -> None:
-    none, unreachable = retries(), Unreachable("cannot reach localhost:1")
+    none, unreachable = retries(), ConnectionFailedError("cannot reach localhost:1")
     none.delay_s(unreachable, 4.9, None)
-    with pytest.raises(Unreachable, match="cannot reach localhost:1"):
+    with pytest.raises(ConnectionFailedError, match="cannot reach localhost:1"):
         none.delay_s(unreachable, 5.0, None)
 
 
 def test_without_patience_each_address_is_tried_once() -> None:
-    two = retries(addresses=2, patience=Patience(first_s=0))
+    two = retries(addresses=2, patience=RetryPolicy(first_s=0))
     two.delay_s(LOST, 0.0, None)
     with pytest.raises(ServiceError):
         two.delay_s(LOST, 0.0, None)
@@ -115,20 +115,20 @@ FULL = ServiceError("All 4 streams are taken.", "RESOURCE_EXHAUSTED", 2.0)
 
 
 def test_full_server_is_waited_for_longer_than_one_that_is_not_there() -> None:
-    one = retries(chance=0.0, patience=Patience(first_s=5, slot_s=100))
+    one = retries(chance=0.0, patience=RetryPolicy(first_s=5, slot_s=100))
     assert [one.delay_s(FULL, now_s, None) for now_s in (0.0, 50.0, 99.0)] == [2.0, 2.0, 2.0]
     with pytest.raises(ServiceError, match=r"^Given up, as no slot was free for 100 s: All 4 streams are taken\.$"):
         one.delay_s(FULL, 100.0, None)
 
 
 def test_end_of_the_audio_does_not_shorten_the_wait_for_a_slot() -> None:
-    one = retries(patience=Patience(first_s=5, slot_s=100, owed_s=1))
+    one = retries(patience=RetryPolicy(first_s=5, slot_s=100, owed_s=1))
     one.delay_s(FULL, 0.0, 0.0)
     one.delay_s(FULL, 99.0, 0.0)
 
 
 def test_full_server_that_restarts_is_waited_for_as_one_that_is_not_there() -> None:
-    one = retries(patience=Patience(first_s=5, slot_s=100))
+    one = retries(patience=RetryPolicy(first_s=5, slot_s=100))
     one.delay_s(FULL, 50.0, None)
     one.delay_s(LOST, 54.0, None)
     one.delay_s(FULL, 54.5, None)
@@ -145,19 +145,19 @@ def test_other_servers_are_tried_before_one_waits_for_a_slot() -> None:
 
 def test_without_patience_a_full_server_is_an_error_at_once() -> None:
     with pytest.raises(ServiceError) as caught:
-        retries(patience=Patience(slot_s=0)).delay_s(FULL, 7.0, None)
+        retries(patience=RetryPolicy(slot_s=0)).delay_s(FULL, 7.0, None)
     assert caught.value is FULL
 
 
 def test_exhaustion_that_names_no_time_is_waited_for_no_longer_than_before() -> None:
     """As gRPC's own: a message that is too large."""
-    one = retries(patience=Patience(first_s=5, slot_s=100))
+    one = retries(patience=RetryPolicy(first_s=5, slot_s=100))
     one.delay_s(ServiceError("too large", "RESOURCE_EXHAUSTED"), 0.0, None)
     with pytest.raises(ServiceError, match="too large"):
         one.delay_s(ServiceError("too large", "RESOURCE_EXHAUSTED"), 5.0, None)
 
 
-def broken(times: int, one: Retries) -> None:
+def broken(times: int, one: RetryState) -> None:
     for _ in range(times):
         one.began()
         one.delay_s(LOST, 0.0, None)

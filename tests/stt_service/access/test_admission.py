@@ -6,25 +6,28 @@ import asyncio
 
 import pytest
 
-from stt_service.access.admission import RETRY_AFTER_S, Admission, Caller, Share
-from stt_service.errors import Overloaded, Unavailable
+from stt_service.access.admission import RETRY_AFTER_S, AdmissionControl, ClientIdentity, ClientQuota
+from stt_service.errors import ResourceExhaustedError, UnavailableError
 
 
-def opened(max_streams: int) -> Admission:
-    admission = Admission()
+def opened(max_streams: int) -> AdmissionControl:
+    admission = AdmissionControl()
     admission.open(max_streams)
     return admission
 
 
 def test_nobody_comes_in_while_the_models_are_loading() -> None:
-    with pytest.raises(Unavailable, match="still loading"), Admission().place():
+    with pytest.raises(UnavailableError, match="still loading"), AdmissionControl().place():
         pass
 
 
 def test_one_too_many_is_told_when_to_try_again() -> None:
     admission = opened(2)
     with admission.place(), admission.place():
-        with pytest.raises(Overloaded, match="All 2 streams of this server are taken") as refusal, admission.place():
+        with (
+            pytest.raises(ResourceExhaustedError, match="All 2 streams of this server are taken") as refusal,
+            admission.place(),
+        ):
             pass
         assert refusal.value.retry_after_s == RETRY_AFTER_S
 
@@ -33,7 +36,7 @@ def test_a_refusal_takes_no_place() -> None:
     admission = opened(1)
     with admission.place():
         for _ in range(3):
-            with pytest.raises(Overloaded), admission.place():
+            with pytest.raises(ResourceExhaustedError), admission.place():
                 pass
     with admission.place():
         pass
@@ -52,7 +55,7 @@ async def test_a_drain_lets_nobody_in_and_waits_for_the_last_one() -> None:
     with admission.place():
         admission.close()
         emptied = asyncio.create_task(admission.emptied())
-        with pytest.raises(Unavailable, match="going away"), admission.place():
+        with pytest.raises(UnavailableError, match="going away"), admission.place():
             pass
         assert not emptied.done()
     await emptied
@@ -80,23 +83,26 @@ def test_fewer_places_send_nobody_away() -> None:
     with admission.place(), admission.place():
         admission.open(1)
         assert admission.streams == 2
-        with pytest.raises(Overloaded, match="All 1 streams"), admission.place():
+        with pytest.raises(ResourceExhaustedError, match="All 1 streams"), admission.place():
             pass
     with admission.place():
         pass
 
 
-def ann(now_s: float = 0.0, **share: int) -> Caller:
-    return Caller("ann", now_s, Share(**share))
+def ann(now_s: float = 0.0, **share: int) -> ClientIdentity:
+    return ClientIdentity("ann", now_s, ClientQuota(**share))
 
 
 def test_one_peer_has_no_more_streams_than_its_share() -> None:
     admission = opened(9)
     with admission.place(ann(streams=2)), admission.place(ann(streams=2)):
-        with pytest.raises(Overloaded, match="You have 2 streams") as refused, admission.place(ann(streams=2)):
+        with (
+            pytest.raises(ResourceExhaustedError, match="You have 2 streams") as refused,
+            admission.place(ann(streams=2)),
+        ):
             pass
         assert refused.value.retry_after_s > 0
-        with admission.place(Caller("bob", 0.0, Share(streams=2))):
+        with admission.place(ClientIdentity("bob", 0.0, ClientQuota(streams=2))):
             assert admission.streams == 3
     with admission.place(ann(streams=1)):
         pass
@@ -106,7 +112,10 @@ def test_a_peer_that_calls_too_often_is_told_when_to_come_again() -> None:
     admission = opened(9)
     with admission.place(ann(calls_per_minute=1)):
         pass
-    with pytest.raises(Overloaded, match="1 calls in a minute") as refused, admission.place(ann(calls_per_minute=1)):
+    with (
+        pytest.raises(ResourceExhaustedError, match="1 calls in a minute") as refused,
+        admission.place(ann(calls_per_minute=1)),
+    ):
         pass
     assert refused.value.retry_after_s == pytest.approx(60)
     with admission.place(ann(60.0, calls_per_minute=1)):

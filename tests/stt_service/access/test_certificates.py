@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from stt_service.access.certificates import Files, Pem, read, warnings
-from stt_service.errors import InvalidSetting
+from stt_service.errors import ConfigError
 from tests.support.made_certificates import DAY, Authority, Made
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -26,7 +26,7 @@ def made(authority: Authority) -> Made:
 
 
 def refusal(certificate: Path, key: Path, client_authorities: Path | None = None) -> str:
-    with pytest.raises(InvalidSetting) as refused:
+    with pytest.raises(ConfigError) as refused:
         read(Files(certificate, key, client_authorities))
     return str(refused.value)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from stt_service.access.credentials import MAX_TOKENS_BYTES, Accesses, accesses, add_token
+from stt_service.access.credentials import MAX_TOKENS_BYTES, ServerCredentials, accesses, add_token
 from stt_service.access.tokens import line, new_token
-from stt_service.errors import InvalidSetting
-from stt_service.settings.schema import Parameters
+from stt_service.errors import ConfigError
+from stt_service.settings.schema import ServerSettings
 from tests.support.made_certificates import DAY, Authority
 
 TOKEN = new_token()
@@ -27,18 +27,18 @@ def tokens(tmp_path: Path) -> Path:
     return path
 
 
-def asked(now: Callable[[], float] = time.time, /, **settings: object) -> Accesses:
-    return accesses(Parameters.model_validate({name: str(value) for name, value in settings.items()}), now)
+def asked(now: Callable[[], float] = time.time, /, **settings: object) -> ServerCredentials:
+    return accesses(ServerSettings.model_validate({name: str(value) for name, value in settings.items()}), now)
 
 
 def refusal(**settings: object) -> str:
-    with pytest.raises(InvalidSetting) as refused:
+    with pytest.raises(ConfigError) as refused:
         asked(time.time, **settings)
     return str(refused.value)
 
 
 def test_with_nothing_set_nothing_is_asked() -> None:
-    assert asked() == Accesses()
+    assert asked() == ServerCredentials()
 
 
 def test_each_port_has_tokens_of_its_own(tokens: Path) -> None:
@@ -132,7 +132,7 @@ def test_what_is_no_file_is_refused_at_the_start_and_changes_nothing_later(
     assert known.value().holder(TOKEN) == "ann"
     assert "cannot be read" in caplog.text
     assert "cannot be read" in refusal(auth_tokens_file=tokens)
-    with pytest.raises(InvalidSetting, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         add_token(tokens, line("bob", new_token()))
 
 
@@ -168,6 +168,6 @@ def test_a_token_is_added_on_a_line_of_its_own(tmp_path: Path, end: str) -> None
 def test_a_token_is_not_added_to_a_file_that_holds_something_else(tmp_path: Path) -> None:
     path = tmp_path / "notes"
     path.write_text("buy milk")
-    with pytest.raises(InvalidSetting, match="is no file of tokens: line 1 should be"):
+    with pytest.raises(ConfigError, match="is no file of tokens: line 1 should be"):
         add_token(path, line("bob", new_token()))
     assert path.read_text() == "buy milk"

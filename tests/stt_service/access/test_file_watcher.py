@@ -9,8 +9,8 @@ from pathlib import Path, PosixPath
 
 import pytest
 
-from stt_service.access.file_watcher import MAX_UNSETTLED_S, SETTLED_S, Watched
-from stt_service.errors import InvalidSetting
+from stt_service.access.file_watcher import MAX_UNSETTLED_S, SETTLED_S, ReloadingFile
+from stt_service.errors import ConfigError
 
 
 class Read:
@@ -24,9 +24,9 @@ class Read:
         try:
             text = self.path.read_text()
         except OSError as error:
-            raise InvalidSetting(f"{self.path} cannot be read.") from error
+            raise ConfigError(f"{self.path} cannot be read.") from error
         if text == "bad":
-            raise InvalidSetting(f"{self.path} is bad.")
+            raise ConfigError(f"{self.path} is bad.")
         return text
 
 
@@ -37,9 +37,9 @@ def read(tmp_path: Path) -> Read:
     return Read(path)
 
 
-def watch(read: Read) -> Watched[str]:
+def watch(read: Read) -> ReloadingFile[str]:
     """Watch the file at a time at which it was left alone for long."""
-    return Watched((read.path,), read, now=lambda: time.time() + 3600)
+    return ReloadingFile((read.path,), read, now=lambda: time.time() + 3600)
 
 
 def test_a_file_that_stays_is_read_once(read: Read) -> None:
@@ -92,8 +92,8 @@ def test_what_held_before_holds_on_and_the_log_tells_it_once(
 
 def test_what_is_broken_at_first_is_an_error(read: Read) -> None:
     read.path.write_text("bad")
-    with pytest.raises(InvalidSetting):
-        Watched((read.path,), read)
+    with pytest.raises(ConfigError):
+        ReloadingFile((read.path,), read)
 
 
 def at(read: Read, seconds: list[float]) -> Callable[[], float]:
@@ -105,7 +105,7 @@ def test_a_file_that_was_just_changed_is_merged_with_what_it_said_and_holds_alon
     read: Read,
 ) -> None:
     later = [0.0]
-    watched = Watched((read.path,), read, merge="{}+{}".format, now=at(read, later))
+    watched = ReloadingFile((read.path,), read, merge="{}+{}".format, now=at(read, later))
     read.path.write_text("two")
     assert watched.value() == "one+two"
     later.append(SETTLED_S)
@@ -116,7 +116,7 @@ def test_a_file_that_is_half_written_is_no_error_until_it_was_left_alone(
     read: Read, caplog: pytest.LogCaptureFixture
 ) -> None:
     later = [0.0]
-    watched = Watched((read.path,), read, now=at(read, later))
+    watched = ReloadingFile((read.path,), read, now=at(read, later))
     read.path.write_text("bad")
     assert [watched.value(), watched.value()] == ["one", "one"]
     assert caplog.messages == []
@@ -137,7 +137,7 @@ class Restless(PosixPath):
 
 def test_a_file_that_is_never_left_alone_holds_after_a_while(read: Read) -> None:
     Restless.clock = 1e9
-    watched = Watched((Restless(read.path),), read, merge="{}+{}".format, now=lambda: Restless.clock)
+    watched = ReloadingFile((Restless(read.path),), read, merge="{}+{}".format, now=lambda: Restless.clock)
     read.path.write_text("two")
     assert watched.value() == "one+two"
     Restless.clock += MAX_UNSETTLED_S

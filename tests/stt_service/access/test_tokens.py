@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_service.access.tokens import Tokens, line, new_token, parse
-from stt_service.errors import InvalidSetting
+from stt_service.errors import ConfigError
 
 ANN, BOB = new_token(), new_token()
 FILE = f"# who dictates\n\n{line('ann', ANN)}\n   {line('bob', BOB)}  \n"
@@ -52,7 +52,7 @@ def test_no_two_tokens_are_alike_and_each_has_256_random_bits() -> None:
     "said", [f"ann {ANN}", f"ann sha256:{'0' * 63}", "sha256:" + "0" * 64, f"a b sha256:{'0' * 64}", "ann"]
 )
 def test_a_line_that_is_none_of_a_token_is_told_by_its_number_alone(said: str) -> None:
-    with pytest.raises(InvalidSetting) as refused:
+    with pytest.raises(ConfigError) as refused:
         parse(f"# one\n{said}\n")
     assert str(refused.value).startswith("line 2 should be NAME sha256:HASH")
     assert said not in str(refused.value), "or a token in the wrong place would come into the log"
@@ -60,7 +60,7 @@ def test_a_line_that_is_none_of_a_token_is_told_by_its_number_alone(said: str) -
 
 @pytest.mark.parametrize("name", ["", "two words", "a:b", "x" * 65, "ä"])
 def test_a_name_is_one_word(name: str) -> None:
-    with pytest.raises(InvalidSetting, match="cannot name a token"):
+    with pytest.raises(ConfigError, match="cannot name a token"):
         line(name, ANN)
 
 

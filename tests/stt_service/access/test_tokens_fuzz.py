@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stt_service.access.credentials import accesses, add_token
-from stt_service.access.file_watcher import Watched
+from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.tokens import Tokens, line, parse
-from stt_service.errors import InvalidSetting
-from stt_service.settings.schema import Parameters
+from stt_service.errors import ConfigError
+from stt_service.settings.schema import ServerSettings
 
 CASES = int(os.environ.get("FUZZ_CASES", "300"))
 fuzzed = settings(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -39,7 +39,7 @@ def test_no_text_lets_in_a_call_without_a_token_and_no_error_repeats_a_token(tex
     told, tokens = "", Tokens()
     try:
         tokens = parse(text)
-    except InvalidSetting as error:
+    except ConfigError as error:
         told = str(error)
     assert TOKEN not in told
     assert [tokens.holder(blank) for blank in ("", " ", "\t")] == [None] * 3
@@ -54,14 +54,14 @@ def test_no_file_raises_anything_but_a_sentence_and_adding_a_token_never_breaks_
 ) -> None:
     path = tmp_path / "tokens"
     path.write_bytes(content)
-    parameters = Parameters.model_validate({"auth_tokens_file": str(path)})
+    parameters = ServerSettings.model_validate({"auth_tokens_file": str(path)})
     try:
         before = accesses(parameters).data.tokens
-    except InvalidSetting:
+    except ConfigError:
         before = None
     try:
         add_token(path, line("eve", "stt_new"))
-    except InvalidSetting:
+    except ConfigError:
         assert path.read_bytes() == content
         return
     after = accesses(parameters).data.tokens
@@ -77,9 +77,9 @@ def test_a_token_that_stays_holds_at_every_byte_of_a_rewrite(
 ) -> None:
     path = tmp_path / "tokens"
     path.write_text("".join(f"{line(name, name)}\n" for name in ["ann", "bob"]))
-    parameters = Parameters.model_validate({"auth_tokens_file": str(path)})
+    parameters = ServerSettings.model_validate({"auth_tokens_file": str(path)})
     known = accesses(parameters, lambda: path.stat().st_ctime).data.tokens  # it is being written right now
-    assert isinstance(known, Watched)
+    assert isinstance(known, ReloadingFile)
     after = "".join(f"{line(name, name)}\n" for name in names).encode()
     for length in sorted(data.draw(st.lists(st.integers(0, len(after)), max_size=5))):
         path.write_bytes(after[:length])

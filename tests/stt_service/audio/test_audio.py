@@ -19,7 +19,7 @@ from stt_service.audio.pcm import (
     Framer,
     Samples,
 )
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 
 LAW = settings(derandomize=True, deadline=None, max_examples=150)
 RATES_HZ = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 192_000]
@@ -176,20 +176,20 @@ def test_what_was_received_is_counted_at_the_clients_rate() -> None:
 @pytest.mark.parametrize("rate_hz", [7_999, 192_001, 0, -1])
 def test_a_rate_out_of_range_is_refused(rate_hz: int) -> None:
     message = rf"^sample_rate_hz={rate_hz} will not do: it should be 8000 to 192000\.$"
-    with pytest.raises(InvalidRequest, match=message):
+    with pytest.raises(InvalidRequestError, match=message):
         AudioFormat(sample_rate_hz=rate_hz)
 
 
 @pytest.mark.parametrize("channels", [0, 33])
 def test_a_number_of_channels_out_of_range_is_refused(channels: int) -> None:
-    with pytest.raises(InvalidRequest, match=rf"^channels={channels} will not do: it should be 1 to 32\.$"):
+    with pytest.raises(InvalidRequestError, match=rf"^channels={channels} will not do: it should be 1 to 32\.$"):
         AudioFormat(channels=channels)
 
 
 @LAW
 @given(audio_format=FORMATS, cuts=st.lists(st.integers(0, 12)))
 def test_a_wav_header_is_refused_however_it_is_cut(audio_format: AudioFormat, cuts: list[int]) -> None:
-    with pytest.raises(InvalidRequest, match=r"WAV header .* without the header, or .* to Recognize"):
+    with pytest.raises(InvalidRequestError, match=r"WAV header .* without the header, or .* to Recognize"):
         decoded(WAV_HEADER, audio_format, cuts)
 
 
@@ -204,7 +204,7 @@ def test_audio_that_ends_inside_a_sample_is_refused() -> None:
     decoder = Decoder(AudioFormat(channels=2))
     decoder.push(bytes(403))
     decoder.flush()
-    with pytest.raises(InvalidRequest, match="with 3 of its 4 bytes left over"):
+    with pytest.raises(InvalidRequestError, match="with 3 of its 4 bytes left over"):
         decoder.check_whole()
 
 

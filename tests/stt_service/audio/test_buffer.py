@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stt_service.audio.buffer import Sound
+from stt_service.audio.buffer import AudioBuffer
 from stt_service.audio.pcm import FRAME_SAMPLES, Frames
 
 
@@ -13,16 +13,16 @@ def frames(start: int, end: int) -> Frames:
     return np.repeat(np.arange(start, end, dtype=np.float32), FRAME_SAMPLES).reshape(-1, FRAME_SAMPLES)
 
 
-def sound(*chunks: int) -> Sound:
+def sound(*chunks: int) -> AudioBuffer:
     """Return a sound that arrived in chunks of so many frames."""
-    kept, end = Sound(), 0
+    kept, end = AudioBuffer(), 0
     for chunk in chunks:
         kept.append(frames(end, end + chunk))
         end += chunk
     return kept
 
 
-def numbers(kept: Sound, start: int, end: int) -> list[int]:
+def numbers(kept: AudioBuffer, start: int, end: int) -> list[int]:
     samples = kept.samples(start, end).reshape(-1, FRAME_SAMPLES)
     assert (samples == samples[:, :1]).all()
     return [int(number) for number in samples[:, 0]]
@@ -63,7 +63,7 @@ def test_what_has_not_arrived_cannot_be_had() -> None:
 
 def test_an_energy_is_the_mean_square_of_its_frame() -> None:
     wave = np.tile(np.array([0.5, -0.5], np.float32), FRAME_SAMPLES)
-    kept = Sound()
+    kept = AudioBuffer()
     kept.append(wave.reshape(-1, FRAME_SAMPLES))
     kept.append(frames(2, 4))
     assert kept.energies(1, 4).tolist() == [0.25, 4, 9]
@@ -71,7 +71,7 @@ def test_an_energy_is_the_mean_square_of_its_frame() -> None:
 
 def test_samples_are_read_only_and_their_own() -> None:
     chunk = frames(0, 2)
-    kept = Sound()
+    kept = AudioBuffer()
     kept.append(chunk)
     samples = kept.samples(0, 2)
     chunk[:] = 7

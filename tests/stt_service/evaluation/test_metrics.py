@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from stt_service.evaluation.metrics import Figures, measured, spoken_language, text, wrong
-from stt_service.evaluation.simulator import Replay, Told
+from stt_service.evaluation.simulator import Replay, TimedEvent
 from stt_service.evaluation.wer import Errors, beginning, plain
 from stt_service.session.events import Event, Final, Partial, SpeechStarted, Suppressed
-from stt_service.settings.schema import LiveParameters
+from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import Reason
 from stt_service.whisper.types import Kind, Word
@@ -41,47 +41,47 @@ def spoken(said: str) -> Final:
 
 
 FINAL = spoken("Мама мыла раму.")  # speech ends at 4 s, the endpoint is at 5 s
-ONSET = Told(1.1, SpeechStarted(0, 1000))
+ONSET = TimedEvent(1.1, SpeechStarted(0, 1000))
 
 
-def partial(at_s: float, stable: str, unstable: str = "", utterance: int = 0) -> Told:
-    return Told(at_s, Partial(utterance, 0, stable, unstable, 1000, round(1000 * at_s)))
+def partial(at_s: float, stable: str, unstable: str = "", utterance: int = 0) -> TimedEvent:
+    return TimedEvent(at_s, Partial(utterance, 0, stable, unstable, 1000, round(1000 * at_s)))
 
 
-def figures(*told: Told) -> Figures:
+def figures(*told: TimedEvent) -> Figures:
     return measured(Replay(list(told)), 10.0, "ru")
 
 
-def lags(*told: Told) -> Sequence[float]:
+def lags(*told: TimedEvent) -> Sequence[float]:
     return figures(ONSET, *told).word_lags_s
 
 
 def test_the_lag_of_a_word_ends_when_it_is_shown() -> None:
-    told = partial(2.5, "", "Мама"), partial(3.75, "Мама", "мыла,"), Told(5.5, FINAL)
+    told = partial(2.5, "", "Мама"), partial(3.75, "Мама", "мыла,"), TimedEvent(5.5, FINAL)
     assert lags(*told) == pytest.approx([0.5, 0.75, 1.5])
 
 
 def test_a_word_that_changes_is_late_until_it_stays() -> None:
-    told = partial(2.5, "", "Мама"), partial(3.0, "", "Рама"), partial(3.5, "", "Мама"), Told(5.0, FINAL)
+    told = partial(2.5, "", "Мама"), partial(3.0, "", "Рама"), partial(3.5, "", "Мама"), TimedEvent(5.0, FINAL)
     assert lags(*told)[0] == pytest.approx(1.5)
 
 
 def test_a_word_that_only_the_final_has_waits_for_it() -> None:
-    assert lags(partial(2.5, "", "Рама"), Told(5.5, FINAL)) == pytest.approx([3.5, 2.5, 1.5])
+    assert lags(partial(2.5, "", "Рама"), TimedEvent(5.5, FINAL)) == pytest.approx([3.5, 2.5, 1.5])
 
 
 def test_a_word_that_is_said_again_is_not_there_yet() -> None:
     final = spoken("мама и раму и")
-    assert lags(partial(3.0, "", "Дама и"), Told(5.5, final)) == pytest.approx([3.5, 0.0, 1.5, 0.5])
+    assert lags(partial(3.0, "", "Дама и"), TimedEvent(5.5, final)) == pytest.approx([3.5, 0.0, 1.5, 0.5])
 
 
 def test_a_word_is_not_right_before_it_is_begun() -> None:
-    assert lags(partial(2.5, "", "Мама мыла раму"), Told(5.5, FINAL)) == pytest.approx([0.5, -0.5, -1.0])
+    assert lags(partial(2.5, "", "Мама мыла раму"), TimedEvent(5.5, FINAL)) == pytest.approx([0.5, -0.5, -1.0])
 
 
 def test_partials_of_another_utterance_do_not_count() -> None:
-    other = Told(2.1, SpeechStarted(1, 2000))
-    assert lags(other, partial(2.5, "Мама", utterance=1), Told(5.5, FINAL))[0] == pytest.approx(3.5)
+    other = TimedEvent(2.1, SpeechStarted(1, 2000))
+    assert lags(other, partial(2.5, "Мама", utterance=1), TimedEvent(5.5, FINAL))[0] == pytest.approx(3.5)
 
 
 def test_the_first_text_is_counted_from_the_onset() -> None:
@@ -89,43 +89,43 @@ def test_the_first_text_is_counted_from_the_onset() -> None:
 
 
 def test_without_partials_the_first_text_is_the_final() -> None:
-    assert figures(ONSET, Told(5.5, FINAL)).first_texts_s == pytest.approx((4.5,))
+    assert figures(ONSET, TimedEvent(5.5, FINAL)).first_texts_s == pytest.approx((4.5,))
 
 
 def test_a_final_is_late_after_the_end_of_speech_and_after_the_endpoint() -> None:
-    late = figures(ONSET, Told(5.25, FINAL))
+    late = figures(ONSET, TimedEvent(5.25, FINAL))
     assert (*late.after_speech_s, *late.after_endpoint_s) == pytest.approx((1.25, 0.25))
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint.MAX_LENGTH, Endpoint.END_OF_AUDIO])
 def test_a_final_that_no_silence_brought_is_not_waited_for(endpoint: Endpoint) -> None:
-    assert figures(ONSET, Told(5.25, replace(FINAL, endpoint=endpoint))).after_speech_s == ()
+    assert figures(ONSET, TimedEvent(5.25, replace(FINAL, endpoint=endpoint))).after_speech_s == ()
 
 
 def test_the_figures_of_recordings_add_up() -> None:
-    one = figures(ONSET, partial(2.5, "Мама"), Told(5.5, FINAL))
+    one = figures(ONSET, partial(2.5, "Мама"), TimedEvent(5.5, FINAL))
     both = replace(one, errors=Errors(1, 10)) + replace(one, errors=Errors(2, 20))
     assert (both.errors, both.sound_s, both.utterances, both.partials) == (Errors(3, 30), 20.0, 2, 2)
     assert both.word_lags_s == one.word_lags_s * 2
 
 
 def test_the_compute_of_a_replay_is_kept_apart_by_kind() -> None:
-    replay = Replay(busy_s={Kind.FINAL: 1.0, Kind.EARLY: 2.0, Kind.PARTIAL: 3.0}, void=4)
+    replay = Replay(busy_s={Kind.FINAL: 1.0, Kind.SPECULATIVE: 2.0, Kind.PARTIAL: 3.0}, void=4)
     found = measured(replay, 10.0, "ru")
     assert (found.finals_s, found.early_s, found.partials_s, found.void) == (1.0, 2.0, 3.0, 4)
 
 
 def test_the_text_is_that_of_the_finals() -> None:
     refused: Event = Suppressed(1, 0, 0, Reason.NO_SPEECH, "Субтитры", Endpoint.SILENCE, 0)
-    assert text(Replay([partial(2.5, "Рама"), Told(5.5, FINAL), Told(6.0, refused)])) == "Мама мыла раму."
+    assert text(Replay([partial(2.5, "Рама"), TimedEvent(5.5, FINAL), TimedEvent(6.0, refused)])) == "Мама мыла раму."
 
 
 @pytest.mark.parametrize(
     ("asked", "translate", "language"), [("auto", False, "ru"), ("de", False, "de"), ("auto", True, "en")]
 )
 def test_the_language_of_a_text(asked: str, translate: bool, language: str) -> None:
-    live = LiveParameters.model_validate({"language": asked, "translate": translate})
-    told = [Told(5.5, FINAL), Told(6.0, FINAL), Told(7.0, replace(FINAL, language="bg"))]
+    live = RuntimeSettings.model_validate({"language": asked, "translate": translate})
+    told = [TimedEvent(5.5, FINAL), TimedEvent(6.0, FINAL), TimedEvent(7.0, replace(FINAL, language="bg"))]
     assert spoken_language(live, Replay(told)) == language
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from stt_service.evaluation.simulator import Crew, Player, Replay, Transcribe
+from stt_service.evaluation.simulator import Replay, SimulatedWorkers, Simulator, Transcribe
 from stt_service.session.events import Final, Partial
 from stt_service.session.session import Session, SessionConfig
 from stt_service.whisper.types import Kind, Transcript, Window
@@ -46,13 +46,13 @@ def played(
 ) -> tuple[Replay, Worker]:
     """Replay the drawing with one worker; return what came of it, and the worker."""
     worker = Worker(takes or {})
-    return replayed(drawing, Crew(worker.models(), worker.clock), partials, **settings), worker
+    return replayed(drawing, SimulatedWorkers(worker.models(), worker.clock), partials, **settings), worker
 
 
-def replayed(drawing: str, crew: Crew, partials: bool = True, **settings: object) -> Replay:
+def replayed(drawing: str, crew: SimulatedWorkers, partials: bool = True, **settings: object) -> Replay:
     server = parameters(**settings)
     session = Session(SessionConfig(server, server.live(), partials=partials), lambda _: DrawnVad(drawing))
-    return Player(session, crew).play(pcm(drawing))
+    return Simulator(session, crew).play(pcm(drawing))
 
 
 def finals(replay: Replay) -> list[tuple[float, Final]]:
@@ -68,7 +68,7 @@ def test_a_decode_takes_its_time_on_the_counted_clock() -> None:
     replay, _ = played("..####........", {Kind.FINAL: 3}, partials=False, early_transcription_on_silence=0)
     [(told, _)] = finals(replay)
     assert told == pytest.approx(ENDPOINT + 3)
-    assert replay.busy_s == pytest.approx({Kind.FINAL: 3 * SIGN_S, Kind.EARLY: 0, Kind.PARTIAL: 0})
+    assert replay.busy_s == pytest.approx({Kind.FINAL: 3 * SIGN_S, Kind.SPECULATIVE: 0, Kind.PARTIAL: 0})
 
 
 def test_what_is_owed_at_the_end_of_the_sound_is_told_after_it() -> None:
@@ -100,40 +100,40 @@ def test_a_partial_is_told_when_it_is_ready() -> None:
 
 
 def test_an_early_transcript_makes_the_final_come_at_the_endpoint() -> None:
-    replay, worker = played("..####........", {Kind.EARLY: 0.75}, partials=False)
+    replay, worker = played("..####........", {Kind.SPECULATIVE: 0.75}, partials=False)
     [(told, final)] = finals(replay)
     assert told == pytest.approx(ENDPOINT)
     assert final.early
-    assert kinds(worker) == [Kind.EARLY]
+    assert kinds(worker) == [Kind.SPECULATIVE]
 
 
 def test_an_early_transcript_that_is_late_makes_the_final_late() -> None:
-    replay, _ = played("..####........", {Kind.EARLY: 3}, partials=False)
+    replay, _ = played("..####........", {Kind.SPECULATIVE: 3}, partials=False)
     assert [told for told, _ in finals(replay)] == pytest.approx([7 + 3])
 
 
 def test_a_withdrawn_early_decode_never_runs() -> None:
     replay, worker = played("..####..####....", {Kind.PARTIAL: 6}, post_speech_silence_duration=4 * SIGN_S)
-    assert [ran for ran in worker.ran if ran[0] is not Kind.PARTIAL] == [(Kind.EARLY, "1-13")]
+    assert [ran for ran in worker.ran if ran[0] is not Kind.PARTIAL] == [(Kind.SPECULATIVE, "1-13")]
     assert replay.void == 1
 
 
 def test_an_early_decode_that_has_begun_is_void_when_speech_resumes() -> None:
     replay, worker = played("..####..####......", partials=False, post_speech_silence_duration=4 * SIGN_S)
-    assert worker.ran == [(Kind.EARLY, "1-7"), (Kind.EARLY, "1-13")]
+    assert worker.ran == [(Kind.SPECULATIVE, "1-7"), (Kind.SPECULATIVE, "1-13")]
     assert replay.void == 1
     assert [final.text for _, final in finals(replay)] == ["Слышно 1-13."]
 
 
 def test_an_early_decode_that_became_the_final_goes_before_a_later_final() -> None:
     _, worker = played("..####..####", {Kind.PARTIAL: 20})
-    assert kinds(worker) == [Kind.PARTIAL, Kind.EARLY, Kind.FINAL]
+    assert kinds(worker) == [Kind.PARTIAL, Kind.SPECULATIVE, Kind.FINAL]
 
 
 def test_partials_go_on_after_an_early_decode_that_took_the_place_of_one() -> None:
     drawing = "..####....####..##########......"
-    _, worker = played(drawing, {Kind.EARLY: 10}, post_speech_silence_duration=4 * SIGN_S)
-    first = kinds(worker).index(Kind.EARLY)
+    _, worker = played(drawing, {Kind.SPECULATIVE: 10}, post_speech_silence_duration=4 * SIGN_S)
+    first = kinds(worker).index(Kind.SPECULATIVE)
     assert kinds(worker)[first + 1] is Kind.PARTIAL
 
 
@@ -142,7 +142,7 @@ def test_workers_decode_side_by_side_as_many_by_a_model_as_it_has_places(
     workers: int, places: int, told: list[float]
 ) -> None:
     worker = Worker({Kind.FINAL: 9})
-    crew = Crew(worker.models(), worker.clock, workers, places)
+    crew = SimulatedWorkers(worker.models(), worker.clock, workers, places)
     replay = replayed("..####..####..", crew, partials=False, early_transcription_on_silence=0)
     assert [at for at, _ in finals(replay)] == pytest.approx(told)
 
@@ -150,7 +150,7 @@ def test_workers_decode_side_by_side_as_many_by_a_model_as_it_has_places(
 def test_what_is_ready_first_is_told_first() -> None:
     worker = Worker({Kind.PARTIAL: 1, Kind.FINAL: 9})
     replay = replayed(
-        "..####..####..", Crew(worker.models(), worker.clock, workers=2), early_transcription_on_silence=0
+        "..####..####..", SimulatedWorkers(worker.models(), worker.clock, workers=2), early_transcription_on_silence=0
     )
     kinds = [type(told.event) for told in replay.told]
     assert kinds[-3:] == [Partial, Final, Final]

@@ -12,8 +12,8 @@ from stt_service.evaluation.runner import Outcome, Recording, Report
 from stt_service.evaluation.settings_grid import trials
 from stt_service.evaluation.wer import Errors
 from stt_service.models.devices import Device
-from stt_service.models.loader import Names
-from stt_service.settings.schema import Parameters
+from stt_service.models.loader import ModelNames
+from stt_service.settings.schema import ServerSettings
 
 FIGURES = Figures(
     errors=Errors(3, 40),
@@ -34,8 +34,8 @@ MEMO = Recording(Path("memo.mp3"), b"", "")
 
 
 def report(*recordings: Recording, figures: Figures = FIGURES, device: str = "cpu") -> Report:
-    tried = trials(Parameters.model_validate({}), ["BEAM_SIZE=1,5"])
-    names, on = Names("base", "tiny"), Device(device, device)
+    tried = trials(ServerSettings.model_validate({}), ["BEAM_SIZE=1,5"])
+    names, on = ModelNames("base", "tiny"), Device(device, device)
     return Report(recordings, [Outcome(trial, names, on, 2, figures) for trial in tried])
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from benchmarks.recorded import Recording
 from stt_service.cli import main
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 from stt_service.evaluation.runner import read, transcribers
 from stt_service.whisper.types import Kind, Transcript, Window
 
@@ -73,7 +73,7 @@ class Reader:
 def test_partials_that_their_model_cannot_read_go_to_that_of_finals(language: str, reads: bool) -> None:
     finals, english = Reader(multilingual=True), Reader(multilingual=False)
     chosen = transcribers(finals, english, language)
-    assert chosen[Kind.FINAL] == chosen[Kind.EARLY] == finals.transcribe
+    assert chosen[Kind.FINAL] == chosen[Kind.SPECULATIVE] == finals.transcribe
     assert (chosen[Kind.PARTIAL] == english.transcribe) is reads
     assert transcribers(finals, finals, language)[Kind.PARTIAL] == finals.transcribe
 
@@ -87,7 +87,7 @@ def test_a_recording_has_the_text_that_lies_beside_it(talk: Path) -> None:
 
 def test_a_text_that_is_none_is_refused(talk: Path) -> None:
     talk.with_suffix(".txt").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(InvalidRequest, match=r"talk\.txt cannot be read: it should be text in UTF-8\."):
+    with pytest.raises(InvalidRequestError, match=r"talk\.txt cannot be read: it should be text in UTF-8\."):
         read(talk)
 
 

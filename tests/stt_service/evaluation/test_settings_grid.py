@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from stt_service.errors import InvalidSetting
+from stt_service.errors import ConfigError
 from stt_service.evaluation.settings_grid import MOST, Trial, trials
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 
-DEFAULTS = Parameters.model_validate({})
+DEFAULTS = ServerSettings.model_validate({})
 
 
 def named(*asked: str, **settings: object) -> list[str]:
-    return [trial.name for trial in trials(Parameters.model_validate(settings), asked)]
+    return [trial.name for trial in trials(ServerSettings.model_validate(settings), asked)]
 
 
 def refusal(*asked: str) -> str:
-    with pytest.raises(InvalidSetting) as refused:
+    with pytest.raises(ConfigError) as refused:
         trials(DEFAULTS, asked)
     return str(refused.value)
 
@@ -49,7 +49,7 @@ def test_values_of_several_settings_are_combined() -> None:
 
 
 def test_a_trial_has_its_values_and_keeps_the_other_settings() -> None:
-    [trial] = trials(Parameters.model_validate({"language": "en"}), ["BEAM_SIZE=2"])
+    [trial] = trials(ServerSettings.model_validate({"language": "en"}), ["BEAM_SIZE=2"])
     assert (trial.parameters.beam_size, trial.parameters.language) == (2, "en")
 
 

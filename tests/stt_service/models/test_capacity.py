@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from stt_service.models.capacity import EDGE_S, capacity
-from stt_service.models.loader import Plan, SelfTest
+from stt_service.models.loader import ComputePlan, SelfTest
 
-TWO_CORES = Plan(workers=1, places=1, threads=2)
+TWO_CORES = ComputePlan(workers=1, places=1, threads=2)
 LAPTOP = SelfTest(final_s=0.5, partial_s=0.13)
 
 
@@ -37,4 +37,4 @@ def test_one_stream_is_always_carried() -> None:
 
 
 def test_the_event_loop_bounds_what_any_gpu_can_carry() -> None:
-    assert capacity(SelfTest(final_s=1e-6, partial_s=1e-6), Plan(16, 8, 0)) < 1 / EDGE_S
+    assert capacity(SelfTest(final_s=1e-6, partial_s=1e-6), ComputePlan(16, 8, 0)) < 1 / EDGE_S

@@ -10,15 +10,15 @@ from shutil import copyfile
 
 import pytest
 
-from stt_service.models.devices import Cuda, Device, choose
-from stt_service.settings.schema import Parameters
+from stt_service.models.devices import CudaStatus, Device, choose
+from stt_service.settings.schema import ServerSettings
 
-USABLE = Cuda(2)
-MISSING = Cuda(1, "libcublas.so.12 is missing")
+USABLE = CudaStatus(2)
+MISSING = CudaStatus(1, "libcublas.so.12 is missing")
 
 
-def chosen(cuda: Cuda, **settings: str) -> Device:
-    device, seen = choose(Parameters.model_validate(settings), lambda: cuda)
+def chosen(cuda: CudaStatus, **settings: str) -> Device:
+    device, seen = choose(ServerSettings.model_validate(settings), lambda: cuda)
     assert seen == cuda
     return device
 
@@ -53,10 +53,10 @@ def test_what_is_missing_goes_before_a_gpu_that_is_not_there() -> None:
 
 
 def test_on_request_of_the_cpu_nobody_looks_for_cuda() -> None:
-    def look() -> Cuda:
+    def look() -> CudaStatus:
         raise AssertionError
 
-    device, cuda = choose(Parameters.model_validate({"device": "cpu"}), look)
+    device, cuda = choose(ServerSettings.model_validate({"device": "cpu"}), look)
     assert device == Device("cpu", "cpu")
     assert (cuda.count, cuda.missing) == (0, "not looked for: DEVICE=cpu")
 

@@ -9,19 +9,28 @@ from typing import cast
 
 import pytest
 
-from stt_service.errors import EngineFailed, ModelNotFound
+from stt_service.errors import InferenceError, ModelNotFoundError
 from stt_service.models.devices import Device
-from stt_service.models.loader import Names, Plan, compute_plan, load, names, not_started, place, usable_cores
-from stt_service.settings.schema import Parameters
+from stt_service.models.loader import (
+    ComputePlan,
+    ModelNames,
+    compute_plan,
+    load,
+    names,
+    not_started,
+    place,
+    usable_cores,
+)
+from stt_service.settings.schema import ServerSettings
 from stt_service.whisper.engine import Engine
 
 CPU, GPU = Device("cpu", "cpu"), Device("cuda", "cuda")
 TWO_GPUS = Device("cuda", "cuda", (1, 3))
-ONE, TWO = Names("base", "base"), Names("base", "tiny.en")
+ONE, TWO = ModelNames("base", "base"), ModelNames("base", "tiny.en")
 
 
-def settings(**changed: object) -> Parameters:
-    return Parameters.model_validate(changed)
+def settings(**changed: object) -> ServerSettings:
+    return ServerSettings.model_validate(changed)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +38,7 @@ def settings(**changed: object) -> Parameters:
     [(1, 1, 1), (2, 2, 1), (3, 2, 1), (4, 2, 2), (6, 2, 3), (8, 2, 4), (16, 4, 4), (64, 16, 4)],
 )
 def test_a_cpu_has_two_workers_and_more_where_there_are_many_cores(cores: int, workers: int, threads: int) -> None:
-    assert compute_plan(CPU, TWO, cores) == Plan(workers, places=workers, threads=threads)
+    assert compute_plan(CPU, TWO, cores) == ComputePlan(workers, places=workers, threads=threads)
 
 
 @pytest.mark.parametrize("cores", range(1, 130))
@@ -39,9 +48,9 @@ def test_no_more_threads_run_than_there_are_cores(cores: int) -> None:
 
 
 def test_a_gpu_runs_a_batch_of_each_model_at_once() -> None:
-    assert compute_plan(GPU, ONE, 16) == Plan(workers=1, places=1, threads=0)
-    assert compute_plan(GPU, TWO, 16) == Plan(workers=2, places=1, threads=0)
-    assert compute_plan(TWO_GPUS, TWO, 16) == Plan(workers=4, places=2, threads=0)
+    assert compute_plan(GPU, ONE, 16) == ComputePlan(workers=1, places=1, threads=0)
+    assert compute_plan(GPU, TWO, 16) == ComputePlan(workers=2, places=1, threads=0)
+    assert compute_plan(TWO_GPUS, TWO, 16) == ComputePlan(workers=4, places=2, threads=0)
 
 
 @pytest.mark.parametrize(("device", "workers"), [(CPU, 2), (GPU, 1), (TWO_GPUS, 1)])
@@ -67,8 +76,8 @@ def test_the_default_compute_type_is_the_devices(asked: str, device: Device, com
 
 
 def test_auto_models_are_greater_on_a_gpu() -> None:
-    assert names(settings(), CPU) == Names("base", "base")
-    assert names(settings(), GPU) == Names("medium", "tiny")
+    assert names(settings(), CPU) == ModelNames("base", "base")
+    assert names(settings(), GPU) == ModelNames("medium", "tiny")
 
 
 @pytest.mark.parametrize(
@@ -96,10 +105,10 @@ class Store:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def load(self, _: Parameters, name: str, *__: object) -> Engine:
+    def load(self, _: ServerSettings, name: str, *__: object) -> Engine:
         self.asked.append(name)
         if name == "tiny.en":
-            raise ModelNotFound("The model tiny.en could not be fetched.")
+            raise ModelNotFoundError("The model tiny.en could not be fetched.")
         return cast("Engine", SimpleNamespace(multilingual=True))
 
 
@@ -109,19 +118,19 @@ def test_start_without_the_default_model_of_partials_uses_that_of_finals_and_war
     store, plan = Store(), compute_plan(CPU, ONE, 2)
     models = load(settings(language="en"), CPU, plan, lambda _: None, load_one=store.load)
     assert store.asked == ["base", "tiny.en"]
-    assert models.names == Names("base", "base")
+    assert models.names == ModelNames("base", "base")
     assert models.partials is models.finals
     assert "model tiny.en not found, partials use base" in caplog.text
 
 
 def test_start_without_the_model_of_partials_that_was_set_fails() -> None:
     wanted, plan = settings(language="en", realtime_model="tiny.en"), compute_plan(CPU, ONE, 2)
-    with pytest.raises(ModelNotFound):
+    with pytest.raises(ModelNotFoundError):
         load(wanted, CPU, plan, lambda _: None, load_one=Store().load)
 
 
 def test_without_partials_there_is_one_model() -> None:
-    assert names(settings(enable_realtime_transcription=False, realtime_model="tiny.en"), GPU) == Names(
+    assert names(settings(enable_realtime_transcription=False, realtime_model="tiny.en"), GPU) == ModelNames(
         "medium", "medium"
     )
 
@@ -139,13 +148,13 @@ def test_without_a_limit_all_cores_are_usable(tmp_path: Path, share: str) -> Non
 
 
 def test_where_the_memory_is_too_small_it_is_told_what_needs_less() -> None:
-    told = str(not_started("The self-test failed", EngineFailed("CUDA failed with error out of memory")))
+    told = str(not_started("The self-test failed", InferenceError("CUDA failed with error out of memory")))
     assert told.startswith("The self-test failed: CUDA failed with error out of memory; nvidia-smi tells ")
     assert "COMPUTE_TYPE=int8_float16" in told
 
 
 def test_another_failure_is_told_as_it_is() -> None:
     assert (
-        str(not_started("The self-test failed", EngineFailed("no such layer")))
+        str(not_started("The self-test failed", InferenceError("no such layer")))
         == "The self-test failed: no such layer."
     )

@@ -19,10 +19,10 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.errors import InvalidModelError, InvalidRequest, SttError, Unknown, Untimely
-from stt_service.models.loader import Models, Names, Plan
-from stt_service.models.registry import BOTH, MAX_FAILED, Lent, Role, Shelf, State
-from stt_service.scheduling.executor import Lane
+from stt_service.errors import FailedPreconditionError, InvalidModelError, InvalidRequestError, NotFoundError, SttError
+from stt_service.models.loader import ComputePlan, ModelNames, Models
+from stt_service.models.registry import BOTH, MAX_FAILED, ModelLease, ModelRegistry, Role, State
+from stt_service.scheduling.executor import BatchExecutor
 from stt_service.whisper import engine
 
 CASES = int(os.environ.get("FUZZ_CASES", "150"))
@@ -93,10 +93,10 @@ class Operated:
         self.checks, self.first = Checks(), StandIn("first")
         model = cast("engine.Engine", self.first)
         self.checks.engines.append(self.first)
-        plan = Plan(workers=1, places=1, threads=1)
-        models = Models(Names("first", "first"), model, model, plan)
-        self.shelf = Shelf(models, Lane(1, 1), self.checks, lambda: "ru")
-        self.streams: list[tuple[ExitStack, Lent]] = []
+        plan = ComputePlan(workers=1, places=1, threads=1)
+        models = Models(ModelNames("first", "first"), model, model, plan)
+        self.shelf = ModelRegistry(models, BatchExecutor(1, 1), self.checks, lambda: "ru")
+        self.streams: list[tuple[ExitStack, ModelLease]] = []
 
     def open_stream(self) -> None:
         stack = ExitStack()
@@ -146,7 +146,7 @@ def test_in_any_order_nothing_raises_and_no_stream_gets_a_model_that_was_not_che
         at = Operated()
         running = asyncio.create_task(at.shelf.run())
         for act, waits in steps:
-            with suppress(Unknown, Untimely, InvalidRequest):
+            with suppress(NotFoundError, FailedPreconditionError, InvalidRequestError):
                 act(at)
             if waits:
                 await settled()
@@ -219,7 +219,7 @@ async def test_a_model_that_is_unloaded_while_it_is_opened_is_closed_and_no_stre
     while "two" not in at.checks.running:
         await settled()
     assert [(engine.name, engine.is_closed) for engine in at.checks.engines] == [("first", False), ("one", True)]
-    assert at.shelf.names == Names("first", "first")
+    assert at.shelf.names == ModelNames("first", "first")
     at.checks.end(False)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_service.errors import ModelNotFound
+from stt_service.errors import ModelNotFoundError
 from stt_service.models.store import Source, models_folder, resolve
 
 WHOLE = {"model.bin": b"weights", "config.json": b"{}", "tokenizer.json": b"{}", "vocabulary.txt": b"a\n"}
@@ -29,7 +29,7 @@ class Shelf:
         self.asked.append(name)
         fill(staging / "files", self._files)
         if self._failure:
-            raise ModelNotFound(self._failure)
+            raise ModelNotFoundError(self._failure)
         return staging / "files"
 
 
@@ -41,7 +41,7 @@ def fill(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def refusal(name: str, models_dir: Path, *sources: Source, fetch: bool = True) -> str:
-    with pytest.raises(ModelNotFound) as refused:
+    with pytest.raises(ModelNotFoundError) as refused:
         resolve(name, models_dir, fetch=fetch, sources=sources)
     return str(refused.value)
 
@@ -166,7 +166,7 @@ def test_a_user_without_a_home_folder_is_told_what_to_set(setting: str) -> None:
     def cache(name: str) -> Path:
         raise RuntimeError("could not determine the home directory")
 
-    with pytest.raises(ModelNotFound, match=r"this user .* has none: set MODELS_DIR to a folder, or HOME"):
+    with pytest.raises(ModelNotFoundError, match=r"this user .* has none: set MODELS_DIR to a folder, or HOME"):
         models_folder(setting, cache)
 
 

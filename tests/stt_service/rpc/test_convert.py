@@ -10,16 +10,16 @@ from google.protobuf.duration_pb2 import Duration
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat, Encoding
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 from stt_service.rpc import convert
-from stt_service.rpc.send_queue import Notice, NoticeReason, Told
-from stt_service.session.events import Cost, Final, Partial, SpeechStarted, Suppressed
-from stt_service.settings.schema import LiveParameters
+from stt_service.rpc.send_queue import Notice, NoticeReason, OutgoingEvent
+from stt_service.session.events import DecodeTiming, Final, Partial, SpeechStarted, Suppressed
+from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import Reason
 from stt_service.whisper.types import Word
 
-LIVE = LiveParameters.model_validate({})
+LIVE = RuntimeSettings.model_validate({})
 FINAL = Final(
     utterance=7,
     text="Мама мыла раму.",
@@ -32,7 +32,7 @@ FINAL = Final(
     endpoint=Endpoint.SILENCE,
     endpoint_s=1.504,
     early=True,
-    cost=Cost(queue_s=0.25, inference_s=0.5, batch=3),
+    cost=DecodeTiming(queue_s=0.25, inference_s=0.5, batch=3),
     settled_ms=3_000_002_000,
 )
 
@@ -77,7 +77,7 @@ def test_every_encoding_is_served(theirs: str, ours: Encoding) -> None:
     ],
 )
 def test_a_format_that_is_not_served_is_refused(message: pb.AudioFormat, told: str) -> None:
-    with pytest.raises(InvalidRequest, match=told):
+    with pytest.raises(InvalidRequestError, match=told):
         convert.audio_format(message)
 
 
@@ -105,7 +105,7 @@ def test_hotwords(hotwords: list[str], changes: dict[str, str]) -> None:
 
 def test_too_many_hotwords_are_refused() -> None:
     assert convert.changes(pb.Settings(hotwords=["a"] * 100))
-    with pytest.raises(InvalidRequest, match="hotwords has 101 entries: it should have at most 100"):
+    with pytest.raises(InvalidRequestError, match="hotwords has 101 entries: it should have at most 100"):
         convert.changes(pb.Settings(hotwords=["a"] * 101))
 
 
@@ -130,7 +130,7 @@ def test_every_live_setting_is_on_the_wire_and_told() -> None:
     told = convert.settings(LIVE)
     fields = [field.name for field in pb.Settings.DESCRIPTOR.fields if field.name != "hotwords"]
     assert all(told.HasField(name) for name in fields)
-    assert {*convert.changes(convert.settings(LIVE.updated({"hotwords": "a"})))} == set(LiveParameters.model_fields)
+    assert {*convert.changes(convert.settings(LIVE.updated({"hotwords": "a"})))} == set(RuntimeSettings.model_fields)
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 3600])
@@ -140,7 +140,7 @@ def test_a_silence_is_told_in_seconds(seconds: float) -> None:
 
 @pytest.mark.parametrize("duration", [Duration(nanos=-5), Duration(seconds=3601), Duration(seconds=2**40)])
 def test_an_impossible_silence_is_refused(duration: Duration) -> None:
-    with pytest.raises(InvalidRequest, match=r"silence\.duration=.* should be 0 to 3600 s"):
+    with pytest.raises(InvalidRequestError, match=r"silence\.duration=.* should be 0 to 3600 s"):
         convert.silence_s(pb.Silence(duration=duration))
 
 
@@ -151,7 +151,7 @@ def test_a_label_is_free_text(label: str) -> None:
 
 @pytest.mark.parametrize("label", ["x" * 65, "two\nlines", "\x1b[31m"])
 def test_a_label_that_would_spoil_a_log_is_refused(label: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"client_id of {len(label)} characters"):
+    with pytest.raises(InvalidRequestError, match=f"client_id of {len(label)} characters"):
         convert.client_id(label)
 
 
@@ -163,9 +163,9 @@ def test_a_resume_has_an_offset_and_a_number() -> None:
 @pytest.mark.parametrize("value", [-1, 2**53])
 def test_an_impossible_resume_is_refused(value: int) -> None:
     told = f"={value} will not do: it should be 0 to 9007199254740991"
-    with pytest.raises(InvalidRequest, match=rf"resume\.audio_offset_ms{told}"):
+    with pytest.raises(InvalidRequestError, match=rf"resume\.audio_offset_ms{told}"):
         convert.resume(pb.Resume(audio_offset_ms=value))
-    with pytest.raises(InvalidRequest, match=rf"resume\.next_utterance{told}"):
+    with pytest.raises(InvalidRequestError, match=rf"resume\.next_utterance{told}"):
         convert.resume(pb.Resume(next_utterance=value))
 
 
@@ -173,24 +173,24 @@ def test_an_impossible_resume_is_refused(value: int) -> None:
     ("offset_ms", "lead_ms", "longest_ms"), [(100, 101, 100), (5000, 1001, 1000), (5000, -1, 1000)]
 )
 def test_a_lead_is_short_and_begins_no_sooner_than_the_dictation(offset_ms: int, lead_ms: int, longest_ms: int) -> None:
-    with pytest.raises(InvalidRequest, match=f"lead_ms={lead_ms} will not do: it should be 0 to {longest_ms}"):
+    with pytest.raises(InvalidRequestError, match=f"lead_ms={lead_ms} will not do: it should be 0 to {longest_ms}"):
         convert.resume(pb.Resume(audio_offset_ms=offset_ms, lead_ms=lead_ms))
 
 
 def test_a_response_tells_how_far_the_stream_is() -> None:
-    message = convert.response(Told(5000, 4000, None))
+    message = convert.response(OutgoingEvent(5000, 4000, None))
     assert message == pb.StreamingRecognizeResponse(received_ms=5000, final_ms=4000)
 
 
 def test_a_partial() -> None:
     event = Partial(utterance=2, revision=3, stable="мама ", unstable="мыла", start_ms=100, end_ms=900)
-    assert convert.response(Told(0, 0, event)).partial == pb.Partial(
+    assert convert.response(OutgoingEvent(0, 0, event)).partial == pb.Partial(
         utterance=2, revision=3, stable="мама ", unstable="мыла", start_ms=100, end_ms=900
     )
 
 
 def test_a_final_with_its_words_and_where_the_latency_went() -> None:
-    assert convert.response(Told(0, 0, FINAL)).final == pb.Final(
+    assert convert.response(OutgoingEvent(0, 0, FINAL)).final == pb.Final(
         utterance=7,
         text="Мама мыла раму.",
         start_ms=3_000_000_000,
@@ -213,30 +213,30 @@ def test_every_endpoint_has_its_name_on_the_wire(endpoint: Endpoint) -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_a_suppression_and_why(reason: Reason) -> None:
     event = Suppressed(2, 100, 900, reason, "you", Endpoint.MAX_LENGTH, settled_ms=900)
-    assert convert.response(Told(0, 0, event)).suppressed == pb.Suppressed(
+    assert convert.response(OutgoingEvent(0, 0, event)).suppressed == pb.Suppressed(
         utterance=2, start_ms=100, end_ms=900, reason=reason.name, text="you", endpoint=pb.ENDPOINT_MAX_LENGTH
     )
 
 
 def test_the_rest_of_the_events() -> None:
-    started = convert.response(Told(0, 0, SpeechStarted(2, 100)))
+    started = convert.response(OutgoingEvent(0, 0, SpeechStarted(2, 100)))
     assert started.speech_started == pb.SpeechStarted(utterance=2, start_ms=100)
-    assert convert.response(Told(0, 0, LIVE)).settings == convert.settings(LIVE)
+    assert convert.response(OutgoingEvent(0, 0, LIVE)).settings == convert.settings(LIVE)
 
 
 @pytest.mark.parametrize("reason", NoticeReason)
 def test_a_notice_has_its_reason_and_a_sentence(reason: NoticeReason) -> None:
-    message = convert.response(Told(0, 0, Notice(reason))).notice
+    message = convert.response(OutgoingEvent(0, 0, Notice(reason))).notice
     assert message == pb.Notice(reason=reason.name, message=reason.value)
 
 
 def test_a_notice_of_the_end_tells_how_much_time_is_left() -> None:
-    message = convert.response(Told(0, 0, Notice(NoticeReason.DRAIN, remaining_s=2.5))).notice
+    message = convert.response(OutgoingEvent(0, 0, Notice(NoticeReason.DRAIN, remaining_s=2.5))).notice
     assert message.remaining == lasting(2.5)
 
 
 def test_resume_refuses_a_language_that_whisper_does_not_have() -> None:
     with pytest.raises(
-        InvalidRequest, match=r"Invalid resume\.previous_language='xx': must be empty or a Whisper code"
+        InvalidRequestError, match=r"Invalid resume\.previous_language='xx': must be empty or a Whisper code"
     ):
         convert.resume(pb.Resume(previous_language="xx"))

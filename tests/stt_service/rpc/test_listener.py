@@ -15,11 +15,11 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
-from stt_service.access.credentials import Access, accesses
-from stt_service.errors import StartFailed
-from stt_service.rpc.listener import Port, Where
-from stt_service.rpc.request_reader import METADATA_BYTES, Receiving
-from stt_service.settings.schema import Parameters
+from stt_service.access.credentials import PortCredentials, accesses
+from stt_service.errors import StartupError
+from stt_service.rpc.listener import GrpcListener, ListenAddress
+from stt_service.rpc.request_reader import METADATA_BYTES, RequestReader
+from stt_service.settings.schema import ServerSettings
 from tests.support.made_certificates import DAY, Authority, Made
 
 
@@ -49,8 +49,10 @@ def long_after() -> float:
 @asynccontextmanager
 async def listening(**settings: object) -> AsyncIterator[str]:
     """Have a port with these settings; yield its address."""
-    parameters = Parameters.model_validate({name: str(value) for name, value in settings.items()})
-    port = Port(Where("DATA_PORT", "127.0.0.1", 0), accesses(parameters, long_after).data, Receiving(2**20))
+    parameters = ServerSettings.model_validate({name: str(value) for name, value in settings.items()})
+    port = GrpcListener(
+        ListenAddress("DATA_PORT", "127.0.0.1", 0), accesses(parameters, long_after).data, RequestReader(2**20)
+    )
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), port.server)
     port.bind()
     await port.server.start()
@@ -150,12 +152,12 @@ async def test_metadata_beyond_its_bound_is_refused() -> None:
 async def test_a_port_that_another_program_has_is_told_by_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = other.getsockname()[1]
-        port = Port(Where("CONTROL_PORT", "127.0.0.1", number), Access(), Receiving(2**20))
-        with pytest.raises(StartFailed, match=f"^CONTROL_PORT={number} on 127.0.0.1 cannot be used: "):
+        port = GrpcListener(ListenAddress("CONTROL_PORT", "127.0.0.1", number), PortCredentials(), RequestReader(2**20))
+        with pytest.raises(StartupError, match=f"^CONTROL_PORT={number} on 127.0.0.1 cannot be used: "):
             port.bind()
         await port.server.stop(None)
 
 
 @pytest.mark.parametrize(("bind", "address"), [("10.0.0.5", "10.0.0.5:8012"), ("::1", "[::1]:8012")])
 def test_an_address_of_ipv6_stands_in_brackets(bind: str, address: str) -> None:
-    assert Where("DATA_PORT", bind, 8012).at(8012) == address
+    assert ListenAddress("DATA_PORT", bind, 8012).at(8012) == address

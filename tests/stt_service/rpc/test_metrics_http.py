@@ -13,13 +13,13 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from stt_service.errors import StartFailed
-from stt_service.rpc.listener import Where
+from stt_service.errors import StartupError
+from stt_service.rpc.listener import ListenAddress
 from stt_service.rpc.metrics_http import MAX_CLIENTS, MetricsPort
 
 
-def at(bind: str, number: int = 0) -> Where:
-    return Where("METRICS_PORT", bind, number)
+def at(bind: str, number: int = 0) -> ListenAddress:
+    return ListenAddress("METRICS_PORT", bind, number)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ async def test_a_collector_that_fails_costs_one_answer() -> None:
 
 async def test_a_port_that_is_taken_is_named(port: MetricsPort) -> None:
     another = MetricsPort(at("127.0.0.1", port.number), CollectorRegistry(), str)
-    with pytest.raises(StartFailed, match=f"METRICS_PORT={port.number} on 127.0.0.1 cannot be used"):
+    with pytest.raises(StartupError, match=f"METRICS_PORT={port.number} on 127.0.0.1 cannot be used"):
         another.start()
 
 
@@ -169,12 +169,12 @@ async def test_an_address_of_the_sixth_version_is_told_in_brackets() -> None:
     port = MetricsPort(at("::1"), CollectorRegistry(), str)
     try:
         port.start()
-    except StartFailed:
+    except StartupError:
         pytest.skip("this machine has no IPv6")
     assert port.address == f"[::1]:{port.number}"
     await asyncio.to_thread(port.stop)
 
 
 async def test_an_address_of_another_machine_is_named() -> None:
-    with pytest.raises(StartFailed, match=r"on 192\.0\.2\.1 cannot be used"):
+    with pytest.raises(StartupError, match=r"on 192\.0\.2\.1 cannot be used"):
         MetricsPort(at("192.0.2.1"), CollectorRegistry(), str).start()

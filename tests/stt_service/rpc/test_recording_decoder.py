@@ -12,27 +12,27 @@ import pytest
 
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.audio.recordings import MAX_RECORDING_S, check_headerless, decoded
-from stt_service.errors import InvalidRequest, Overloaded
+from stt_service.errors import InvalidRequestError, ResourceExhaustedError
 from stt_service.rpc import recording_decoder
-from stt_service.rpc.recording_decoder import Decoders, environment
+from stt_service.rpc.recording_decoder import RecordingDecoders, environment
 from tests.support.made_audio import encode
 
 # Writes far more samples than are read ahead, and then nothing.
 ENDLESS = "sys.stdin.buffer.read(); sys.stdout.write({} * 600000); sys.stdout.flush(); time.sleep(600)"
 
 
-async def pcm(content: bytes, using: Decoders | None = None) -> tuple[bytes, list[str]]:
+async def pcm(content: bytes, using: RecordingDecoders | None = None) -> tuple[bytes, list[str]]:
     """Return the samples and the warnings."""
     warnings, samples = list[str](), bytearray()
-    async with aclosing((using or Decoders()).decoded(content, warnings.append)) as chunks:
+    async with aclosing((using or RecordingDecoders()).decoded(content, warnings.append)) as chunks:
         async for chunk in chunks:
             samples += chunk
     return bytes(samples), warnings
 
 
-def script(code: str, timeout_s: float = 60) -> Decoders:
+def script(code: str, timeout_s: float = 60) -> RecordingDecoders:
     """Return decoders whose process is that program."""
-    return Decoders((sys.executable, "-c", f"import os, signal, sys, time\n{code}"), timeout_s)
+    return RecordingDecoders((sys.executable, "-c", f"import os, signal, sys, time\n{code}"), timeout_s)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,9 @@ async def test_a_recording_is_decoded_as_in_this_process(tmp_path: Path, name: s
 
 
 async def test_what_is_no_recording_is_refused_with_the_reason() -> None:
-    with pytest.raises(InvalidRequest, match=r"The 21 bytes of audio cannot be decoded .*: send a whole file of WAV"):
+    with pytest.raises(
+        InvalidRequestError, match=r"The 21 bytes of audio cannot be decoded .*: send a whole file of WAV"
+    ):
         await pcm(b"ffconcat version 1.0\n")
 
 
@@ -73,7 +75,7 @@ async def test_a_recording_cut_short_is_decoded_with_a_warning(tmp_path: Path) -
     ],
 )
 async def test_a_crash_costs_that_call_only(code: str, reason: str) -> None:
-    with pytest.raises(InvalidRequest, match=reason):
+    with pytest.raises(InvalidRequestError, match=reason):
         await pcm(bytes(10**6), script(code))
 
 
@@ -87,7 +89,7 @@ async def test_a_crash_costs_that_call_only(code: str, reason: str) -> None:
 )
 async def test_a_decoder_that_hangs_is_killed(code: str) -> None:
     using = script(code, timeout_s=0.2)
-    with pytest.raises(InvalidRequest, match="it takes too long"):
+    with pytest.raises(InvalidRequestError, match="it takes too long"):
         await pcm(bytes(10**6), using)
     assert using.running == 0
 
@@ -126,7 +128,7 @@ async def test_a_decoder_whose_output_is_not_read_ends_with_its_call() -> None:
 
 
 async def test_output_without_end_is_cut_off_at_an_hour() -> None:
-    with pytest.raises(InvalidRequest, match=f"longer than {MAX_RECORDING_S} s"):
+    with pytest.raises(InvalidRequestError, match=f"longer than {MAX_RECORDING_S} s"):
         await pcm(b"x", script("sys.stdin.buffer.read()\nwhile True: sys.stdout.buffer.write(bytes(2**20))"))
 
 
@@ -135,7 +137,7 @@ async def test_more_decoders_than_are_allowed_are_refused(monkeypatch: pytest.Mo
     using = script(ENDLESS.format("'samples'"))
     async with aclosing(using.decoded(b"x", lambda warning: None)) as chunks:
         await anext(chunks)
-        with pytest.raises(Overloaded, match="1 recordings are being decoded: try again later"):
+        with pytest.raises(ResourceExhaustedError, match="1 recordings are being decoded: try again later"):
             await pcm(b"x", using)
 
 
@@ -184,5 +186,5 @@ def test_a_headerless_recording_is_an_hour_at_most(encoding: Encoding, rate_hz: 
     audio_format = AudioFormat(encoding, rate_hz, channels)
     hour = MAX_RECORDING_S * rate_hz * audio_format.frame_bytes
     check_headerless(hour, audio_format)
-    with pytest.raises(InvalidRequest, match="longer than 3600 s"):
+    with pytest.raises(InvalidRequestError, match="longer than 3600 s"):
         check_headerless(hour + 1, audio_format)

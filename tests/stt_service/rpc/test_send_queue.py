@@ -8,36 +8,36 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from stt_service.rpc.send_queue import MAX_UNSENT, Outbox, Told, Unobserved, settled
+from stt_service.rpc.send_queue import MAX_UNSENT, NullObserver, OutgoingEvent, SendQueue, settled
 from stt_service.session.events import Event, Output, Partial, SpeechStarted, Suppressed
 from stt_service.telemetry.metrics import Metrics
-from stt_service.telemetry.stream_stats import StreamFigures
+from stt_service.telemetry.stream_stats import StreamStats
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import Reason
 
 pytestmark = pytest.mark.timeout(30)
 
 
-def told(event: Event | None) -> Told:
-    return Told(0, 0, event)
+def told(event: Event | None) -> OutgoingEvent:
+    return OutgoingEvent(0, 0, event)
 
 
-def partial(revision: int) -> Told:
+def partial(revision: int) -> OutgoingEvent:
     return told(Partial(0, revision, "", "", 0, 0))
 
 
-def started(utterance: int) -> Told:
+def started(utterance: int) -> OutgoingEvent:
     return told(SpeechStarted(utterance, 0))
 
 
-def filled(*waiting: Told) -> Outbox:
-    outbox = Outbox(Unobserved())
+def filled(*waiting: OutgoingEvent) -> SendQueue:
+    outbox = SendQueue(NullObserver())
     for each in waiting:
         outbox.put(each)
     return outbox
 
 
-async def taken(outbox: Outbox) -> list[Told]:
+async def taken(outbox: SendQueue) -> list[OutgoingEvent]:
     """Return all that is taken until the end."""
     outbox.close()
     found = []
@@ -55,8 +55,8 @@ async def test_a_newer_partial_takes_the_place_of_one_that_was_not_taken() -> No
 
 
 async def test_whoever_counts_is_told_of_all_events_and_of_partials_that_were_replaced() -> None:
-    figures = StreamFigures(Metrics(CollectorRegistry()))
-    outbox = Outbox(figures)
+    figures = StreamStats(Metrics(CollectorRegistry()))
+    outbox = SendQueue(figures)
     for each in (started(0), partial(1), partial(2), partial(3)):
         outbox.put(each)
     assert (figures.utterances, figures.partials, figures.shed) == (1, 3, 2)

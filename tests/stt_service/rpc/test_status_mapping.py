@@ -11,7 +11,14 @@ import grpc
 import pytest
 from grpc import StatusCode
 
-from stt_service.errors import EngineFailed, InvalidRequest, Overloaded, SttError, TimedOut, Unavailable
+from stt_service.errors import (
+    DeadlineExceededError,
+    InferenceError,
+    InvalidRequestError,
+    ResourceExhaustedError,
+    SttError,
+    UnavailableError,
+)
 from stt_service.rpc.status_mapping import REFUSED_HEADER, answered, say_nothing
 
 if TYPE_CHECKING:
@@ -51,10 +58,10 @@ async def status_of(error: Exception) -> tuple[StatusCode, str]:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (InvalidRequest("rate=0"), StatusCode.INVALID_ARGUMENT),
-        (Overloaded("full", 2.0), StatusCode.RESOURCE_EXHAUSTED),
-        (Unavailable("loading"), StatusCode.UNAVAILABLE),
-        (TimedOut("silent"), StatusCode.DEADLINE_EXCEEDED),
+        (InvalidRequestError("rate=0"), StatusCode.INVALID_ARGUMENT),
+        (ResourceExhaustedError("full", 2.0), StatusCode.RESOURCE_EXHAUSTED),
+        (UnavailableError("loading"), StatusCode.UNAVAILABLE),
+        (DeadlineExceededError("silent"), StatusCode.DEADLINE_EXCEEDED),
     ],
 )
 async def test_what_the_client_can_mend_is_told_as_it_is(error: SttError, code: StatusCode) -> None:
@@ -64,10 +71,10 @@ async def test_what_the_client_can_mend_is_told_as_it_is(error: SttError, code: 
 @pytest.mark.parametrize(
     ("error", "headers"),
     [
-        (Overloaded("full", 2.0), [(REFUSED_HEADER, "RESOURCE_EXHAUSTED")]),
-        (Unavailable("loading"), [(REFUSED_HEADER, "UNAVAILABLE")]),
-        (InvalidRequest("rate=0"), []),
-        (EngineFailed("out of memory"), []),
+        (ResourceExhaustedError("full", 2.0), [(REFUSED_HEADER, "RESOURCE_EXHAUSTED")]),
+        (UnavailableError("loading"), [(REFUSED_HEADER, "UNAVAILABLE")]),
+        (InvalidRequestError("rate=0"), []),
+        (InferenceError("out of memory"), []),
     ],
 )
 async def test_what_another_server_may_take_is_told_to_balancers(
@@ -77,12 +84,12 @@ async def test_what_another_server_may_take_is_told_to_balancers(
 
 
 async def test_a_call_that_has_begun_cannot_be_given_to_another_server() -> None:
-    gone = Unavailable("going away")
+    gone = UnavailableError("going away")
     call = await failed(gone, Call(has_begun=True))
     assert (call.headers, call.status) == ([], [(StatusCode.UNAVAILABLE, "going away")])
 
 
-@pytest.mark.parametrize("error", [EngineFailed("out of memory at 0x7f"), ZeroDivisionError("out of memory at 0x7f")])
+@pytest.mark.parametrize("error", [InferenceError("out of memory at 0x7f"), ZeroDivisionError("out of memory at 0x7f")])
 async def test_what_is_our_fault_is_told_by_an_id_that_is_in_the_log(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -96,5 +103,5 @@ async def test_what_is_our_fault_is_told_by_an_id_that_is_in_the_log(
 
 
 async def test_the_first_of_several_failures_is_told() -> None:
-    group = ExceptionGroup("tasks", [ExceptionGroup("inner", [InvalidRequest("rate=0")])])
+    group = ExceptionGroup("tasks", [ExceptionGroup("inner", [InvalidRequestError("rate=0")])])
     assert await status_of(group) == (StatusCode.INVALID_ARGUMENT, "rate=0")

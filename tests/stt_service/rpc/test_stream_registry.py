@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from prometheus_client import CollectorRegistry
 
-from stt_service.errors import Unknown
-from stt_service.models.loader import Names
-from stt_service.rpc.stream_registry import LiveStream, LiveStreams, Phase, host
+from stt_service.errors import NotFoundError
+from stt_service.models.loader import ModelNames
+from stt_service.rpc.recognizer import StreamRecognizer
+from stt_service.rpc.stream_registry import ActiveStream, Phase, StreamRegistry, host
 from stt_service.telemetry.metrics import Metrics
-from stt_service.telemetry.stream_stats import StreamFigures
+from stt_service.telemetry.stream_stats import StreamStats
 
 if TYPE_CHECKING:
-    from stt_service.rpc.recognizer import Recognition
     from stt_service.session.session import Session
 
 
@@ -25,10 +25,12 @@ class Scripted:
     owed = 0
 
 
-def live(name: str, session: Scripted | None = None) -> LiveStream:
+def live(name: str, session: Scripted | None = None) -> ActiveStream:
     scripted = cast("Session", session or Scripted())
-    figures = StreamFigures(Metrics(CollectorRegistry()))
-    return LiveStream(name, "", "10.0.0.7", Names("base", "base"), 0.0, scripted, cast("Recognition", None), figures)
+    figures = StreamStats(Metrics(CollectorRegistry()))
+    return ActiveStream(
+        name, "", "10.0.0.7", ModelNames("base", "base"), 0.0, scripted, cast("StreamRecognizer", None), figures
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_a_peer_is_told_by_its_host(peer: str, named: str) -> None:
 
 
 def test_streams_are_listed_while_they_are_open_in_the_order_they_came() -> None:
-    streams = LiveStreams()
+    streams = StreamRegistry()
     first, second = live("first"), live("second")
     with streams.listed(first):
         with streams.listed(second):
@@ -57,15 +59,15 @@ def test_streams_are_listed_while_they_are_open_in_the_order_they_came() -> None
 
 
 def test_a_stream_that_fails_is_listed_no_more() -> None:
-    streams = LiveStreams()
+    streams = StreamRegistry()
     with pytest.raises(ZeroDivisionError), streams.listed(live("first")):
         raise ZeroDivisionError
     assert len(streams) == 0
 
 
 def test_an_unknown_stream_is_named_in_the_refusal() -> None:
-    with pytest.raises(Unknown, match="session_id='other' is none that is open now"):
-        LiveStreams().find("other")
+    with pytest.raises(NotFoundError, match="session_id='other' is none that is open now"):
+        StreamRegistry().find("other")
 
 
 def test_a_stream_listens_hears_speech_decides_and_ends() -> None:

@@ -18,28 +18,30 @@ import pytest
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat
-from stt_service.errors import SttError, Terminated, TimedOut, Unavailable
-from stt_service.rpc.recognizer import Recognition
-from stt_service.rpc.stream import STALL_S, Limits, Stream
-from stt_service.scheduling.executor import Answer, Cut, Decoded, Missed, Model
+from stt_service.errors import AbortedError, DeadlineExceededError, SttError, UnavailableError
+from stt_service.rpc.recognizer import StreamRecognizer
+from stt_service.rpc.stream import STALL_S, StreamHandler, StreamTimeouts
+from stt_service.scheduling.executor import Cut, Decoded, DecodeFuture, ExecutorModel, NotDecoded
 from stt_service.scheduling.loop_budget import LoopBudget
-from stt_service.scheduling.model_pair import Decoding
-from stt_service.scheduling.realtime import Pace
+from stt_service.scheduling.model_pair import ModelPair
+from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.scheduling.scheduler import Job
-from stt_service.session.events import Cost
+from stt_service.session.events import DecodeTiming
 from stt_service.session.session import Session, SessionConfig
 from tests.support.drawn_speech import CLEAR, SIGN_FRAMES, SIGN_MS, SIGN_S, DrawnVad, parameters, pcm
 from tests.support.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from stt_service.rpc.stream import Context
-    from stt_service.rpc.stream_registry import LiveStream
-    from stt_service.scheduling.executor import Lane
+    from stt_service.rpc.stream_registry import ActiveStream
+    from stt_service.scheduling.executor import BatchExecutor
 
 T = TypeVar("T")
-LIMITS = Limits(idle_s=300, duration_s=0, grace_s=60)
+LIMITS = StreamTimeouts(idle_s=300, duration_s=0, grace_s=60)
 UNDISTURBED = "..########...."
-EXPENSIVE = Cost(queue_s=0, inference_s=3, batch=1)  # the next partial would wait for twelve more seconds of audio
+EXPENSIVE = DecodeTiming(
+    queue_s=0, inference_s=3, batch=1
+)  # the next partial would wait for twelve more seconds of audio
 
 
 class PromptLane:
@@ -48,10 +50,10 @@ class PromptLane:
     def __init__(self) -> None:
         self.budget = LoopBudget()
 
-    def submit(self, job: Job, cut: Cut) -> Answer:
-        answer: Answer = asyncio.get_running_loop().create_future()
+    def submit(self, job: Job, cut: Cut) -> DecodeFuture:
+        answer: DecodeFuture = asyncio.get_running_loop().create_future()
         decode = cut()
-        answer.set_result(Missed.WITHDRAWN if decode is None else Decoded(decode, CLEAR, EXPENSIVE))
+        answer.set_result(NotDecoded.WITHDRAWN if decode is None else Decoded(decode, CLEAR, EXPENSIVE))
         return answer
 
     def promote(self, stream: str, utterance: int) -> None:
@@ -123,7 +125,7 @@ class Stage:
 
     client: Client
     resumable: bool = True
-    limits: Limits = LIMITS
+    limits: StreamTimeouts = LIMITS
     reads: float = math.inf
     resumed: pb.StreamingRecognizeResponse | None = None  # the last response of the stream that this one resumes
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -133,7 +135,7 @@ class Stage:
         outcome = Outcome(reads=self.reads)
         offset_ms = self.resumed.final_ms if self.resumed is not None else 0
         live = SimpleNamespace(recognition=self._recognition(offset_ms), terminated=self.terminated)
-        stream = Stream(cast("LiveStream", live), AudioFormat(), self.limits, self.draining, self.resumable)
+        stream = StreamHandler(cast("ActiveStream", live), AudioFormat(), self.limits, self.draining, self.resumable)
         requests = self.client.requests(offset_ms // SIGN_MS)
         try:
             await stream.run(requests, cast("Context", outcome))
@@ -142,13 +144,13 @@ class Stage:
         outcome.ended_s = asyncio.get_running_loop().time()
         return outcome
 
-    def _recognition(self, offset_ms: int) -> Recognition:
+    def _recognition(self, offset_ms: int) -> StreamRecognizer:
         server = parameters()
         config = SessionConfig(server, server.live(), offset_ms=offset_ms)
         session = Session(config, lambda _: DrawnVad(self.client.drawing))
-        model = Model(lambda windows: [CLEAR for _ in windows])
-        decoding = Decoding(cast("Lane", PromptLane()), model, model)
-        return Recognition(session, decoding, ("us", "ours"), Pace(time.monotonic()))
+        model = ExecutorModel(lambda windows: [CLEAR for _ in windows])
+        decoding = ModelPair(cast("BatchExecutor", PromptLane()), model, model)
+        return StreamRecognizer(session, decoding, ("us", "ours"), RealtimeTracker(time.monotonic()))
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -156,7 +158,9 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return runner.run(work())
 
 
-def streamed(timeline: str, *, half_closes: bool = True, resumable: bool = True, limits: Limits = LIMITS) -> Outcome:
+def streamed(
+    timeline: str, *, half_closes: bool = True, resumable: bool = True, limits: StreamTimeouts = LIMITS
+) -> Outcome:
     return run(lambda: Stage(Client(timeline, half_closes=half_closes), resumable, limits).run())
 
 
@@ -198,7 +202,7 @@ def test_what_was_said_before_a_stall_is_shown_within_a_second() -> None:
 def test_an_idle_resumable_stream_commits_nothing_of_the_open_utterance() -> None:
     outcome = streamed("..###...####", half_closes=False)
     assert outcome.endpoints == [pb.ENDPOINT_SILENCE]
-    assert isinstance(outcome.failure, TimedOut)
+    assert isinstance(outcome.failure, DeadlineExceededError)
     assert outcome.ended_s == LIMITS.idle_s
     assert outcome.responses[-1].final_ms == 7 * SIGN_MS
 
@@ -206,7 +210,7 @@ def test_an_idle_resumable_stream_commits_nothing_of_the_open_utterance() -> Non
 def test_an_idle_stream_that_cannot_be_resumed_gets_the_text_of_its_open_utterance() -> None:
     outcome = streamed("..###...####", half_closes=False, resumable=False)
     assert outcome.endpoints == [pb.ENDPOINT_SILENCE, pb.ENDPOINT_STALLED]
-    assert isinstance(outcome.failure, TimedOut)
+    assert isinstance(outcome.failure, DeadlineExceededError)
 
 
 def test_what_resumes_an_idle_stream_brings_what_the_undisturbed_one_would_have() -> None:
@@ -218,7 +222,7 @@ def test_what_resumes_an_idle_stream_brings_what_the_undisturbed_one_would_have(
 @pytest.mark.parametrize("reads", range(1, 6))
 def test_a_client_that_does_not_read_loses_nothing_of_what_it_left_unread(reads: int) -> None:
     broken = run(lambda: Stage(Client(UNDISTURBED, half_closes=False), reads=reads).run())
-    assert isinstance(broken.failure, TimedOut)
+    assert isinstance(broken.failure, DeadlineExceededError)
     after = then_resumed(UNDISTURBED, broken)
     spoken = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spoken + after.spoken]
     assert spoken == [(start_ms, end_ms) for _, start_ms, end_ms in streamed(UNDISTURBED).spoken]
@@ -226,10 +230,10 @@ def test_a_client_that_does_not_read_loses_nothing_of_what_it_left_unread(reads:
 
 @pytest.mark.parametrize("duration_signs", range(3, 20))
 def test_a_stream_that_is_too_long_ends_behind_its_open_utterance(duration_signs: int) -> None:
-    limits = Limits(idle_s=300, duration_s=duration_signs * SIGN_S, grace_s=60)
+    limits = StreamTimeouts(idle_s=300, duration_s=duration_signs * SIGN_S, grace_s=60)
     whole = UNDISTURBED * 2
     broken = streamed(whole, limits=limits)
-    assert isinstance(broken.failure, TimedOut)
+    assert isinstance(broken.failure, DeadlineExceededError)
     assert pb.ENDPOINT_END_OF_AUDIO not in broken.endpoints
     assert broken.responses[-1].final_ms > 0
     after = then_resumed(whole, broken)
@@ -238,7 +242,7 @@ def test_a_stream_that_is_too_long_ends_behind_its_open_utterance(duration_signs
 
 
 def test_a_stream_that_is_too_long_in_silence_ends_where_the_next_one_begins_further_on() -> None:
-    limits = Limits(idle_s=300, duration_s=SIGN_S, grace_s=60)
+    limits = StreamTimeouts(idle_s=300, duration_s=SIGN_S, grace_s=60)
     assert streamed("." * 200, limits=limits).responses[-1].final_ms > 0
 
 
@@ -258,7 +262,7 @@ def drained(timeline: str, *, resumable: bool) -> Outcome:
 def test_a_stalled_client_does_not_hold_up_a_drain_and_loses_nothing() -> None:
     outcome = drained("..####", resumable=True)
     assert outcome.ended_s == STALL_S
-    assert isinstance(outcome.failure, Unavailable)
+    assert isinstance(outcome.failure, UnavailableError)
     assert outcome.finals == []
     assert outcome.responses[-1].final_ms == 0
     assert then_resumed(UNDISTURBED, outcome).finals == streamed(UNDISTURBED).finals
@@ -284,7 +288,7 @@ def test_an_operator_who_ends_a_stalled_stream_ends_its_utterance() -> None:
 
     outcome = run(terminate)
     assert outcome.endpoints == [pb.ENDPOINT_FINALIZE]
-    assert isinstance(outcome.failure, Terminated)
+    assert isinstance(outcome.failure, AbortedError)
 
 
 class Chatter(Client):
@@ -316,7 +320,7 @@ def test_messages_without_audio_do_not_keep_a_stream_open(
     message: pb.StreamingRecognizeRequest, resumable: bool
 ) -> None:
     outcome = run(lambda: Stage(Chatter("..", message), resumable).run())
-    assert isinstance(outcome.failure, TimedOut)
+    assert isinstance(outcome.failure, DeadlineExceededError)
     assert outcome.ended_s == LIMITS.idle_s
 
 

@@ -14,17 +14,26 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from stt_service.audio.pcm import AudioFormat, Encoding
-from stt_service.errors import EngineFailed, InvalidRequest
-from stt_service.rpc.recognizer import MAX_OWED, PIECE_BYTES, PROGRESS_MS, Recognition
-from stt_service.rpc.send_queue import MAX_UNSENT, Notice, NoticeReason, Observer, Unobserved
-from stt_service.scheduling.executor import Answer, Cut, Decoded, Lane, Model
+from stt_service.errors import InferenceError, InvalidRequestError
+from stt_service.rpc.recognizer import MAX_OWED, PIECE_BYTES, PROGRESS_MS, StreamRecognizer
+from stt_service.rpc.send_queue import MAX_UNSENT, Notice, NoticeReason, NullObserver, Observer
+from stt_service.scheduling.executor import BatchExecutor, Cut, Decoded, DecodeFuture, ExecutorModel
 from stt_service.scheduling.load_shedding import LATE_S, QUICK_FOR_S
 from stt_service.scheduling.loop_budget import LoopBudget
-from stt_service.scheduling.model_pair import Decoding
-from stt_service.scheduling.realtime import AHEAD_S, Pace
+from stt_service.scheduling.model_pair import ModelPair
+from stt_service.scheduling.realtime import AHEAD_S, RealtimeTracker
 from stt_service.scheduling.scheduler import Job
-from stt_service.session.events import Cost, Decode, Output, PartialDue, Promote, SpeechStarted, Suppressed, Withdraw
-from stt_service.settings.schema import LiveParameters
+from stt_service.session.events import (
+    Decode,
+    DecodeTiming,
+    Output,
+    PartialDue,
+    Promote,
+    SpeechStarted,
+    Suppressed,
+    Withdraw,
+)
+from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import Reason
 from stt_service.whisper.types import Kind, Transcript
@@ -46,7 +55,7 @@ class Script:
     """A session that says what it is told to say, and notes what it is told."""
 
     def __init__(self, language: str = "ru") -> None:
-        self.live = LiveParameters.model_validate({"language": language})
+        self.live = RuntimeSettings.model_validate({"language": language})
         self.received_ms = self.final_ms = self.owed = 0
         self.to_say: list[Output] = []
         self.windows: list[Decode | None] = []  # that partials will cut
@@ -65,7 +74,7 @@ class Script:
     def partial(self, utterance: int) -> Decode | None:
         return self.windows.pop(0)
 
-    def receive(self, done: Decode, transcript: Transcript, cost: Cost) -> list[Output]:
+    def receive(self, done: Decode, transcript: Transcript, cost: DecodeTiming) -> list[Output]:
         self.received.append(transcript.text)
         self.owed = max(0, self.owed - 1)
         return []
@@ -81,12 +90,12 @@ class Script:
         return said
 
 
-class NotingLane(Lane):
+class NotingLane(BatchExecutor):
     """Keeps the last job that it was asked for."""
 
     last: Job
 
-    def submit(self, job: Job, cut: Cut) -> Answer:
+    def submit(self, job: Job, cut: Cut) -> DecodeFuture:
         self.last = job
         return super().submit(job, cut)
 
@@ -98,25 +107,25 @@ class Stage:
         self.time = 0.0
         self.multilingual, self.english = Engine(), Engine()
         self.lane = NotingLane(max_batch=8, now=self.now)
-        self.finals = Model(self.multilingual.transcribe)
-        self._decoding = Decoding(self.lane, self.finals, Model(self.english.transcribe, multilingual=False))
+        self.finals = ExecutorModel(self.multilingual.transcribe)
+        self._decoding = ModelPair(self.lane, self.finals, ExecutorModel(self.english.transcribe, multilingual=False))
         self.session = Script()
         self.ask(Kind.FINAL, "busy")
 
     def now(self) -> float:
         return self.time
 
-    def ask(self, kind: Kind, stream: str, live: bool = True) -> Answer:
+    def ask(self, kind: Kind, stream: str, live: bool = True) -> DecodeFuture:
         """Ask for another stream's decode."""
         job = Job(stream, 0, kind, self.finals, live)
         return self.lane.submit(job, lambda: decode(kind, stream))
 
-    def recognition(self, lead_s: float = 0.0, observer: Observer | None = None) -> Recognition:
+    def recognition(self, lead_s: float = 0.0, observer: Observer | None = None) -> StreamRecognizer:
         session = cast("Session", self.session)
-        pace = Pace(self.time, lead_s)
-        return Recognition(session, self._decoding, ("us", "ours"), pace, self.now, observer=observer)
+        pace = RealtimeTracker(self.time, lead_s)
+        return StreamRecognizer(session, self._decoding, ("us", "ours"), pace, self.now, observer=observer)
 
-    async def say(self, recognition: Recognition, *outputs: Output, milliseconds: int = CHUNK_MS) -> None:
+    async def say(self, recognition: StreamRecognizer, *outputs: Output, milliseconds: int = CHUNK_MS) -> None:
         """Have the session say this to the next chunk."""
         self.session.to_say += outputs
         await recognition.push(sound(milliseconds), FORMAT)
@@ -151,7 +160,7 @@ async def stage() -> AsyncIterator[Stage]:
             running.cancel()
 
 
-class Noting(Unobserved):
+class Noting(NullObserver):
     """Notes what it is told of a stream, progress left out."""
 
     def __init__(self) -> None:
@@ -165,7 +174,7 @@ class Noting(Unobserved):
         self.overtakings += 1
 
 
-async def told(recognition: Recognition) -> list[object]:
+async def told(recognition: StreamRecognizer) -> list[object]:
     """Return what waits in the outbox."""
     events: list[object] = []
     recognition.outbox.close()
@@ -174,12 +183,12 @@ async def told(recognition: Recognition) -> list[object]:
     return events
 
 
-async def notices(recognition: Recognition) -> list[NoticeReason]:
+async def notices(recognition: StreamRecognizer) -> list[NoticeReason]:
     return [event.reason for event in await told(recognition) if isinstance(event, Notice)]
 
 
 def early(name: str, utterance: int = 0) -> Decode:
-    return decode(Kind.EARLY, name, utterance)
+    return decode(Kind.SPECULATIVE, name, utterance)
 
 
 def final(name: str, utterance: int = 0) -> Decode:
@@ -209,7 +218,7 @@ async def test_the_final_that_follows_a_withdrawal_is_not_lost() -> None:
 
 async def test_an_early_final_that_is_promoted_goes_before_those_of_others() -> None:
     async with stage() as ours, ours.recognition() as stream:
-        ours.ask(Kind.EARLY, "another's")
+        ours.ask(Kind.SPECULATIVE, "another's")
         await ours.say(stream, early("ours"), Promote(0))
         assert await ours.run() == [["ours"], ["another's"]]
 
@@ -474,21 +483,21 @@ async def test_what_nobody_waits_for_any_more_is_not_run() -> None:
 
 async def test_a_decode_that_fails_ends_its_stream_and_no_other() -> None:
     async with stage() as ours:
-        ours.multilingual.failures["bad"] = EngineFailed("out of memory")
-        other = ours.ask(Kind.EARLY, "other")
+        ours.multilingual.failures["bad"] = InferenceError("out of memory")
+        other = ours.ask(Kind.SPECULATIVE, "other")
         with pytest.raises(ExceptionGroup) as failure:
             await ours.speak_until_it_fails(final("bad"), PartialDue(1))
-        assert failure.group_contains(EngineFailed, match="out of memory")
+        assert failure.group_contains(InferenceError, match="out of memory")
         assert isinstance(await other, Decoded)
         assert await ours.run() == [["bad"], ["other"]]
 
 
 async def test_a_language_that_the_model_does_not_know_is_refused() -> None:
-    english = Model(lambda windows: [], multilingual=False)
-    decoding = Decoding(Lane(1), english, english)
+    english = ExecutorModel(lambda windows: [], multilingual=False)
+    decoding = ModelPair(BatchExecutor(1), english, english)
     decoding.check("auto")
     decoding.check("en")
-    with pytest.raises(InvalidRequest, match="language='ru' will not do"):
+    with pytest.raises(InvalidRequestError, match="language='ru' will not do"):
         decoding.check("ru")
 
 

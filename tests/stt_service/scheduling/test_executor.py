@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from stt_service.errors import EngineFailed
-from stt_service.scheduling.executor import Answer, Cut, Decoded, Lane, Missed, Model
+from stt_service.errors import InferenceError
+from stt_service.scheduling.executor import BatchExecutor, Cut, Decoded, DecodeFuture, ExecutorModel, NotDecoded
 from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import Decode
 from stt_service.whisper.types import Kind, Transcript, Window
@@ -23,21 +23,21 @@ CANCELLED = "(cancelled)"
 class Streams:
     """Streams that ask one lane; Eve has done so before the others."""
 
-    def __init__(self, lane: Lane, engine: Engine, places: int) -> None:
+    def __init__(self, lane: BatchExecutor, engine: Engine, places: int) -> None:
         self.lane, self.engine = lane, engine
-        self.model = Model(engine.transcribe, places)
-        self._asked: list[Answer] = []
-        self.eve = self.ask(Kind.EARLY, "eve")
+        self.model = ExecutorModel(engine.transcribe, places)
+        self._asked: list[DecodeFuture] = []
+        self.eve = self.ask(Kind.SPECULATIVE, "eve")
         self._asked = []
 
-    def ask(self, kind: Kind, stream: str, utterance: int = 0, name: str = "") -> Answer:
+    def ask(self, kind: Kind, stream: str, utterance: int = 0, name: str = "") -> DecodeFuture:
         """Begin to wait for a decode, which is named by its stream unless told otherwise."""
         return self.submit(self.job(kind, stream, utterance), lambda: decode(kind, name or stream))
 
     def job(self, kind: Kind, stream: str, utterance: int = 0) -> Job:
         return Job(stream, utterance, kind, self.model)
 
-    def submit(self, job: Job, cut: Cut) -> Answer:
+    def submit(self, job: Job, cut: Cut) -> DecodeFuture:
         self._asked.append(self.lane.submit(job, cut))
         return self._asked[-1]
 
@@ -49,23 +49,23 @@ class Streams:
         return [said(answer) for answer in self._asked]
 
 
-def said(answer: Answer) -> str:
+def said(answer: DecodeFuture) -> str:
     if answer.cancelled():
         return CANCELLED
     if (error := answer.exception()) is not None:
         return str(error)
     result = answer.result()
-    return result.name if isinstance(result, Missed) else result.transcript.text
+    return result.name if isinstance(result, NotDecoded) else result.transcript.text
 
 
-WITHDRAWN, DECLINED = Missed.WITHDRAWN.name, Missed.DECLINED.name
+WITHDRAWN, DECLINED = NotDecoded.WITHDRAWN.name, NotDecoded.DECLINED.name
 
 
 @asynccontextmanager
 async def streams(max_batch: int = 8, workers: int = 1, places: int = 1) -> AsyncIterator[Streams]:
     """Yield streams that find a worker busy with Eve's early final, until they want answers."""
     engine = Engine()
-    lane = Lane(max_batch, workers)
+    lane = BatchExecutor(max_batch, workers)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(lane.run())
         several = Streams(lane, engine, places)
@@ -109,7 +109,7 @@ async def test_a_batch_has_its_greatest_size() -> None:
 async def test_finals_go_before_early_ones_and_those_before_partials() -> None:
     async with streams() as several:
         several.ask(Kind.PARTIAL, "ann")
-        several.ask(Kind.EARLY, "bob")
+        several.ask(Kind.SPECULATIVE, "bob")
         several.ask(Kind.FINAL, "cid")
         await several.answers()
         assert several.engine.batches[1:] == [["cid"], ["bob"], ["ann"]]
@@ -125,7 +125,7 @@ async def test_a_newer_partial_makes_the_waiting_one_needless() -> None:
         assert several.engine.batches[1:] == [["newest", "bob"]]
 
 
-@pytest.mark.parametrize("kind", [Kind.FINAL, Kind.EARLY])
+@pytest.mark.parametrize("kind", [Kind.FINAL, Kind.SPECULATIVE])
 async def test_a_final_early_or_not_makes_the_waiting_partial_of_its_stream_needless(kind: Kind) -> None:
     async with streams() as several:
         several.ask(Kind.PARTIAL, "ann", 0, "partial")
@@ -144,8 +144,8 @@ async def test_what_runs_already_is_taken_from_nobody() -> None:
 
 async def test_an_early_final_that_is_promoted_goes_with_the_finals() -> None:
     async with streams() as several:
-        several.ask(Kind.EARLY, "ann")
-        several.ask(Kind.EARLY, "bob")
+        several.ask(Kind.SPECULATIVE, "ann")
+        several.ask(Kind.SPECULATIVE, "bob")
         several.ask(Kind.FINAL, "cid")
         several.lane.promote("bob", 0)
         assert await several.answers() == ["ann", "bob", "cid"]
@@ -154,7 +154,7 @@ async def test_an_early_final_that_is_promoted_goes_with_the_finals() -> None:
 
 async def test_a_promotion_leaves_nobody_waiting_for_ever() -> None:
     async with streams() as several:
-        several.ask(Kind.EARLY, "ann", 0, "early")
+        several.ask(Kind.SPECULATIVE, "ann", 0, "early")
         several.ask(Kind.PARTIAL, "ann", 1, "partial of the next")
         several.lane.promote("ann", 0)
         several.lane.promote("bob", 0)
@@ -164,7 +164,7 @@ async def test_a_promotion_leaves_nobody_waiting_for_ever() -> None:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        pytest.param(EngineFailed("the model failed"), "the model failed", id="as the engine says it"),
+        pytest.param(InferenceError("the model failed"), "the model failed", id="as the engine says it"),
         pytest.param(MemoryError("all gone"), "the model failed: MemoryError('all gone')", id="unexpected"),
     ],
 )
@@ -173,13 +173,13 @@ async def test_a_failure_reaches_all_of_the_batch_and_the_lane_lives_on(error: E
         several.engine.failures["bob"] = error
         for stream in ("ann", "bob"):
             several.ask(Kind.FINAL, stream)
-        several.ask(Kind.EARLY, "cid")
+        several.ask(Kind.SPECULATIVE, "cid")
         assert await several.answers() == [told, told, "cid"]
 
 
 async def test_a_model_that_answers_too_little_has_failed() -> None:
     async with streams() as several:
-        several.model = Model(lambda windows: [])
+        several.model = ExecutorModel(lambda windows: [])
         several.ask(Kind.FINAL, "ann")
         [told] = await several.answers()
         assert told.startswith("the model failed: ValueError")
@@ -241,7 +241,7 @@ async def test_who_costs_more_has_fewer_turns() -> None:
         clock[0] += sum(costs_s[name] for name in names)
         return [Transcript(name, "ru", 1, -0.2, 0, 1) for name in names]
 
-    lane, model = Lane(max_batch=1, now=lambda: clock[0]), Model(transcribe)
+    lane, model = BatchExecutor(max_batch=1, now=lambda: clock[0]), ExecutorModel(transcribe)
     async with asyncio.TaskGroup() as group:
         answers = [
             lane.submit(Job(name, number, Kind.FINAL, model, client=name), partial(decode, Kind.FINAL, name))
@@ -268,7 +268,7 @@ async def test_batches_of_a_model_that_has_one_place_run_one_after_another() -> 
     async with streams(workers=2, places=1) as several:
         several.ask(Kind.FINAL, "ann")
         other = Engine()
-        job = Job("bob", 0, Kind.PARTIAL, Model(other.transcribe))
+        job = Job("bob", 0, Kind.PARTIAL, ExecutorModel(other.transcribe))
         several.submit(job, lambda: decode(Kind.PARTIAL, "bob"))
         await other.entered()  # the other worker has looked for a batch since Ann asked
         assert several.engine.batches == [["eve"]]
@@ -287,7 +287,7 @@ async def test_workers_that_are_free_share_what_waits() -> None:
 # Idle capacity
 
 
-def idle(answer: Answer) -> bool:
+def idle(answer: DecodeFuture) -> bool:
     """Return whether the decode was delivered while capacity was idle."""
     result = answer.result()
     assert isinstance(result, Decoded)
@@ -320,7 +320,7 @@ async def test_capacity_is_not_idle_while_the_only_other_worker_runs_another_str
     async with streams(workers=2, places=1) as several:
         other = Engine()
         submitted = several.submit(
-            Job("bob", 0, Kind.PARTIAL, Model(other.transcribe)), lambda: decode(Kind.PARTIAL, "bob")
+            Job("bob", 0, Kind.PARTIAL, ExecutorModel(other.transcribe)), lambda: decode(Kind.PARTIAL, "bob")
         )
         await other.entered()
         several.engine.release()
@@ -336,8 +336,8 @@ async def test_capacity_is_not_idle_while_the_only_other_worker_runs_another_str
 
 async def test_an_early_final_that_is_withdrawn_is_not_run() -> None:
     async with streams() as several:
-        several.ask(Kind.EARLY, "ann")
-        several.ask(Kind.EARLY, "bob")
+        several.ask(Kind.SPECULATIVE, "ann")
+        several.ask(Kind.SPECULATIVE, "bob")
         several.lane.withdraw("ann", 0)
         several.lane.withdraw("ann", 1)
         assert await several.answers() == [WITHDRAWN, "bob"]
@@ -354,7 +354,7 @@ async def test_a_withdrawal_takes_nothing_but_early_finals(kind: Kind) -> None:
 
 async def test_an_early_final_that_was_promoted_is_not_withdrawn() -> None:
     async with streams() as several:
-        several.ask(Kind.EARLY, "ann")
+        several.ask(Kind.SPECULATIVE, "ann")
         several.lane.promote("ann", 0)
         several.lane.withdraw("ann", 0)
         assert await several.answers() == ["ann"]
@@ -370,9 +370,9 @@ async def test_a_withdrawal_of_what_runs_leaves_it_running() -> None:
 
 async def test_the_next_early_final_of_the_utterance_runs() -> None:
     async with streams() as several:
-        several.ask(Kind.EARLY, "ann", 0, "void")
+        several.ask(Kind.SPECULATIVE, "ann", 0, "void")
         several.lane.withdraw("ann", 0)
-        several.ask(Kind.EARLY, "ann", 0, "valid")
+        several.ask(Kind.SPECULATIVE, "ann", 0, "valid")
         assert await several.answers() == [WITHDRAWN, "valid"]
 
 
@@ -391,7 +391,7 @@ async def test_what_nobody_waits_for_any_more_is_not_run(kind: Kind) -> None:
 
 async def test_a_promoted_final_that_nobody_waits_for_is_not_run() -> None:
     async with streams() as several:
-        gone = several.ask(Kind.EARLY, "ann")
+        gone = several.ask(Kind.SPECULATIVE, "ann")
         several.ask(Kind.FINAL, "bob")
         several.lane.promote("ann", 0)
         gone.cancel()
@@ -401,7 +401,7 @@ async def test_a_promoted_final_that_nobody_waits_for_is_not_run() -> None:
 
 async def test_a_partial_that_nobody_waits_for_takes_no_final_with_it() -> None:
     async with streams() as several:
-        several.ask(Kind.EARLY, "ann", 0, "final")
+        several.ask(Kind.SPECULATIVE, "ann", 0, "final")
         gone = several.ask(Kind.PARTIAL, "ann", 0, "partial")
         several.lane.promote("ann", 0)
         gone.cancel()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from stt_service.scheduling.scheduler import PATIENCE_S, Job, Room, Scheduler
+from stt_service.scheduling.scheduler import PATIENCE_S, FreeSlots, Job, Scheduler
 from stt_service.whisper.types import Kind
 
 LATER = PATIENCE_S + 1
@@ -22,7 +22,7 @@ def final(stream: str, utterance: int = 0) -> Job:
 
 
 def early(stream: str, utterance: int = 0) -> Job:
-    return Job(stream, utterance, Kind.EARLY)
+    return Job(stream, utterance, Kind.SPECULATIVE)
 
 
 def partial(stream: str, utterance: int = 0) -> Job:
@@ -52,7 +52,7 @@ def batches(scheduler: Scheduler, now: float = 0) -> list[list[Job]]:
     return taken
 
 
-def only_on(model: str, batches: int = 1) -> Room:
+def only_on(model: str, batches: int = 1) -> FreeSlots:
     return lambda asked: batches if asked == model else 0
 
 
@@ -395,14 +395,14 @@ class Model(RuleBasedStateMachine):
     def promote(self, stream: str, utterance: int) -> None:
         self.scheduler.promote(stream, utterance)
         for job, (kind, since) in self.waiting.items():
-            if (job.stream, job.utterance, kind) == (stream, utterance, Kind.EARLY):
+            if (job.stream, job.utterance, kind) == (stream, utterance, Kind.SPECULATIVE):
                 self.waiting[job] = Kind.FINAL, since
 
     @rule(stream=STREAMS, utterance=st.integers(0, 3), number=st.integers(0, 2))
     def withdraw_early(self, stream: str, utterance: int, number: int) -> None:
         job = self.scheduler.withdraw_early(stream, utterance, number)
         if job is not None:
-            assert self.waiting[job][0] is Kind.EARLY
+            assert self.waiting[job][0] is Kind.SPECULATIVE
             del self.waiting[job]
 
     @rule(job=JOBS)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from stt_service.scheduling.fair_queueing import Path
-from stt_service.scheduling.worker_reserve import ACTIVE_S, Reserve
+from stt_service.scheduling.worker_reserve import ACTIVE_S, WorkerReserve
 
 ANN, ANN_2, BOB = ("ann", 1), ("ann", 2), ("bob", 1)
 
 
 def allowed(owner: Path, *, workers: int, running: list[list[Path]], others: list[Path]) -> bool:
     """Return whether long work of the owner may begin while such batches run and others wait."""
-    reserve = Reserve(workers)
+    reserve = WorkerReserve(workers)
     for owners in running:
         reserve.begin(owners)
     reserve.look([owner, *others], 0)
@@ -41,7 +41,7 @@ def test_long_work_of_one_owner_leaves_a_worker(
 
 
 def test_who_was_served_recently_counts_as_active() -> None:
-    reserve = Reserve(2)
+    reserve = WorkerReserve(2)
     reserve.serve([BOB], 100)
     reserve.begin([ANN])
     reserve.look([ANN], 100 + ACTIVE_S / 2)
@@ -51,7 +51,7 @@ def test_who_was_served_recently_counts_as_active() -> None:
 
 
 def test_work_that_has_ended_does_not_count() -> None:
-    reserve = Reserve(2)
+    reserve = WorkerReserve(2)
     reserve.begin([ANN])
     reserve.begin([ANN])
     reserve.end([ANN])

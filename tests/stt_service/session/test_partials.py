@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from stt_service.session.partials import OVERLAP, UNSURE, Partials, PartialsConfig
-from stt_service.session.stabilizer import StabiliserConfig
+from stt_service.session.stabilizer import StabilizerConfig
 from stt_service.settings.schema import FRAME_S, frames
 from stt_service.whisper.types import Word
 from tests.support.scripted_words import Edge, Listener, Spoken, evenly, script
 
 ONSET = 31
 CONFIG = PartialsConfig()
-SMALL = PartialsConfig(longest=100, kept=30, border=30, stable=StabiliserConfig())
+SMALL = PartialsConfig(longest=100, kept=30, border=30, stable=StabilizerConfig())
 
 
 def begun() -> Partials:
@@ -154,7 +154,7 @@ def test_words_are_timed_only_when_the_window_has_grown_long() -> None:
 def settled(words: list[Spoken], config: PartialsConfig = SMALL, now: int = 101) -> Listener:
     """Return a listener who has heard the same words often enough by then, and again."""
     listener = Listener(words, config)
-    for _ in range(StabiliserConfig().agreements):
+    for _ in range(StabilizerConfig().agreements):
         listener.take(now)
     return listener
 
@@ -170,7 +170,7 @@ def test_a_window_begins_in_the_middle_of_the_widest_gap_between_old_words() -> 
 def test_of_equal_gaps_the_last_one_is_the_border() -> None:
     """Most words follow each other without one."""
     words = script([(0, 9)] * 11)
-    assert settled(words).partials.begin(102) == 9 * (11 - StabiliserConfig().held_back - OVERLAP)
+    assert settled(words).partials.begin(102) == 9 * (11 - StabilizerConfig().held_back - OVERLAP)
 
 
 def test_a_window_that_is_not_long_keeps_its_words() -> None:
@@ -193,9 +193,9 @@ def test_words_that_are_not_stable_stay_however_old() -> None:
 
 def test_stable_words_stay_at_the_beginning() -> None:
     """Five words are stable; the first of them may leave, but for the OVERLAP."""
-    words = script([(0, 5)] * (5 + StabiliserConfig().held_back))
+    words = script([(0, 5)] * (5 + StabilizerConfig().held_back))
     assert settled(words).partials.begin(102) == 5 * (5 - OVERLAP)
-    few = script([(0, 5)] * (OVERLAP + StabiliserConfig().held_back))
+    few = script([(0, 5)] * (OVERLAP + StabilizerConfig().held_back))
     assert settled(few).partials.begin(102) == 0
 
 
@@ -209,7 +209,7 @@ def test_a_window_that_begins_with_mistakes_tells_what_comes_after_the_stable_wo
 def repeated(text: str, words: tuple[Word, ...]) -> Partials:
     """Return partials that heard the same often enough, and have moved their window."""
     partials = Partials(0, 0, SMALL)
-    for _ in range(StabiliserConfig().agreements):
+    for _ in range(StabilizerConfig().agreements):
         partials.begin(101)
         partials.take(text, words, 0, 101)
     return partials
@@ -261,7 +261,7 @@ def test_as_many_stable_words_stay_when_no_others_are_heard() -> None:
     """The decoder left out at the end what is not stable yet."""
     words = tuple(Word(f"w{number}", number * 0.2, number * 0.2 + 0.1, 0.9) for number in range(12))
     partials = Partials(0, 0, replace(SMALL, kept=0, border=0))
-    for count in (*[12] * StabiliserConfig().agreements, 12 - StabiliserConfig().held_back):
+    for count in (*[12] * StabilizerConfig().agreements, 12 - StabilizerConfig().held_back):
         partials.begin(101)
         said = partials.take(" ".join(word.text for word in words[:count]), (), 0, 101)
     assert said is not None
@@ -282,7 +282,7 @@ def test_a_word_that_takes_no_sound_with_it_keeps_none_from_leaving() -> None:
 def test_times_that_are_missing_or_of_another_window_move_nothing(start: int, count: int) -> None:
     partials = Partials(0, 0, SMALL)
     words = tuple(Word(f"w{number}", number * 0.2, number * 0.2 + 0.1, 0.9) for number in range(30))
-    for _ in range(StabiliserConfig().agreements + 1):
+    for _ in range(StabilizerConfig().agreements + 1):
         partials.begin(500)
         partials.take(" ".join(word.text for word in words), words[:count], start, 500)
     assert partials.begin(500) == 0

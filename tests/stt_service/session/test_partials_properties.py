@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_service.session.partials import OVERLAP, PartialsConfig
-from stt_service.session.stabilizer import StabiliserConfig
+from stt_service.session.stabilizer import StabilizerConfig
 from tests.support.scripted_words import Edge, Listener, Spoken, Taken, evenly, script
 
 LAW = settings(derandomize=True, deadline=None, max_examples=100)
@@ -17,7 +17,7 @@ CONFIG = PartialsConfig()
 GAPS_AND_LENGTHS = st.lists(st.tuples(st.integers(0, 40), st.integers(2, 30)), min_size=1, max_size=50)
 CONFIGS = st.builds(
     PartialsConfig,
-    stable=st.sampled_from([StabiliserConfig(), CONFIG.stable]),
+    stable=st.sampled_from([StabilizerConfig(), CONFIG.stable]),
     longest=st.integers(20, 300),
     kept=st.integers(0, 150),
     border=st.integers(0, 150),

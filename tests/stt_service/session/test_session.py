@@ -7,7 +7,7 @@ from math import exp
 
 import pytest
 
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 from stt_service.session.events import Final, Promote, SpeechStarted, Suppressed
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import Reason
@@ -85,7 +85,7 @@ def test_no_word_begins_before_the_onset() -> None:
 def test_an_early_transcript_is_the_final_once_the_utterance_has_ended() -> None:
     heard = talk(SENTENCE)
     early = only(heard.hear(6))
-    assert early.kind is Kind.EARLY
+    assert early.kind is Kind.SPECULATIVE
     assert heard.answer(early) == []
     [final] = heard.hear()
     assert isinstance(final, Final)
@@ -188,7 +188,7 @@ def test_an_early_decode_of_an_utterance_that_is_cut_before_its_end_is_not_its_f
     heard = talk("#" * 35 + "." * 5, post_speech_silence_duration=9 * SIGN_S)
     heard.hear()
     early, final, *_ = heard.decodes
-    assert (early.kind, final.kind) == (Kind.EARLY, Kind.FINAL)
+    assert (early.kind, final.kind) == (Kind.SPECULATIVE, Kind.FINAL)
     assert frames_of(final).stop < frames_of(early).stop
     assert heard.answer(early) == []
     assert len(heard.answer(final)) == 1
@@ -254,7 +254,7 @@ def test_half_a_sample_at_the_end_is_refused_and_costs_nothing_said_before() -> 
     heard.hear()
     heard.session.push(b"\x00")
     heard.end()
-    with pytest.raises(InvalidRequest, match="ended inside a sample"):
+    with pytest.raises(InvalidRequestError, match="ended inside a sample"):
         heard.session.check_whole()
     heard.answer_all()
     assert [final.endpoint for final in finals(heard)] == [Endpoint.END_OF_AUDIO]

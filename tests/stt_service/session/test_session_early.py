@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from stt_service.session.events import Cost, Decode, Final, Output, Partial, Promote, Withdraw
+from stt_service.session.events import Decode, DecodeTiming, Final, Output, Partial, Promote, Withdraw
 from stt_service.session.speculation import RESERVE_S, SHARE
 from stt_service.settings.schema import FRAME_S
 from stt_service.whisper.types import Kind
@@ -33,8 +33,8 @@ SENTENCE = "..###" + "." * PAUSE
 HANGOVER, ENDPOINT = (signs(0, 2 + SPEECH + silent).stop for silent in (1, PAUSE))
 
 
-def final_that_costs(inference_s: float) -> Cost:
-    return Cost(queue_s=9.0, inference_s=inference_s, batch=3)
+def final_that_costs(inference_s: float) -> DecodeTiming:
+    return DecodeTiming(queue_s=9.0, inference_s=inference_s, batch=3)
 
 
 def taught(drawing: str, inference_s: float) -> Talk:
@@ -47,7 +47,7 @@ def taught(drawing: str, inference_s: float) -> Talk:
 def asked_at(heard: Talk) -> int:
     """Hear on frame by frame; return after how many the early decode was asked for."""
     for frame in range(1, SIGN_FRAMES * 2 * len(SENTENCE)):
-        if Kind.EARLY in kinds(heard.hear(1 / SIGN_FRAMES)):
+        if Kind.SPECULATIVE in kinds(heard.hear(1 / SIGN_FRAMES)):
             return frame
     raise AssertionError("nothing was decoded early")
 
@@ -137,7 +137,7 @@ def test_speech_that_resumes_before_it_began_has_nothing_to_withdraw() -> None:
 def test_each_pause_may_have_its_own() -> None:
     heard = talk("..###.##.##..")
     heard.hear()
-    assert kinds(heard.outputs) == [Kind.EARLY] * 3
+    assert kinds(heard.outputs) == [Kind.SPECULATIVE] * 3
     assert withdrawn(heard.outputs) == [Withdraw(0, 0), Withdraw(0, 1)]
     assert heard.outputs[-1] == Promote(0)
 

@@ -162,7 +162,7 @@ class Watched:
         match decode.kind:
             case Kind.PARTIAL:
                 assert not self._is_asked(decode.utterance)
-            case Kind.EARLY:
+            case Kind.SPECULATIVE:
                 self._early = decode
             case Kind.FINAL:
                 self._ended.add(decode.utterance)

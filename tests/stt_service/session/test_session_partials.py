@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stt_service.session.events import Cost, Decode, Partial, PartialDue, SpeechStarted
+from stt_service.session.events import Decode, DecodeTiming, Partial, PartialDue, SpeechStarted
 from stt_service.session.partials import PartialsConfig
 from stt_service.settings.schema import FRAME_S, frames
 from stt_service.whisper.types import Kind, Word
@@ -26,7 +26,7 @@ from tests.support.drawn_speech import (
     talk,
 )
 
-PARTIAL, EARLY = [Kind.PARTIAL], [Kind.EARLY]
+PARTIAL, EARLY = [Kind.PARTIAL], [Kind.SPECULATIVE]
 
 
 def said(heard: Talk, decode: Decode, text: str) -> list[Kind]:
@@ -133,7 +133,7 @@ def test_a_late_partial_of_an_earlier_utterance_is_dropped() -> None:
 def test_a_late_partial_that_will_not_come_takes_no_place_of_the_next_utterances() -> None:
     heard = speaking("..###..######")
     first = only(heard.hear(5))
-    assert kinds(heard.hear(5)) == [Kind.EARLY, Kind.PARTIAL]
+    assert kinds(heard.hear(5)) == [Kind.SPECULATIVE, Kind.PARTIAL]
     heard.session.abandon(first.utterance)
     assert kinds(heard.hear()) == []
 
@@ -158,10 +158,10 @@ def test_the_pause_between_partials_does_not_put_off_the_first() -> None:
     assert kinds(heard.hear(4)) == PARTIAL
 
 
-def dear(signs: int, batch: int = 1) -> Cost:
+def dear(signs: int, batch: int = 1) -> DecodeTiming:
     """Return the cost of a first partial that a rest of so many signs follows; its share of a batch counts."""
     rest_s = (signs * SIGN_FRAMES + 0.5) * FRAME_S
-    return Cost(queue_s=9.0, inference_s=batch * rest_s / PartialsConfig().eager_rest, batch=batch)
+    return DecodeTiming(queue_s=9.0, inference_s=batch * rest_s / PartialsConfig().eager_rest, batch=batch)
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -297,7 +297,7 @@ def test_no_partial_is_cut_once_the_final_decoded_ahead_has_its_text() -> None:
 SLOW = replace(COST, inference_s=10 * SIGN_S, idle=True)
 
 
-def slow_talk(cost: Cost = SLOW) -> Talk:
+def slow_talk(cost: DecodeTiming = SLOW) -> Talk:
     """Return a talk of one partial, which has the first four signs and cost so much."""
     heard = speaking(".." + "#" * 37)
     heard.answer(only(heard.hear(4)), replace(CLEAR, text="w2 w3"), cost)
@@ -329,7 +329,7 @@ def test_text_that_comes_after_that_of_a_later_window_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("cost", [replace(SLOW, idle=False), replace(SLOW, inference_s=0.5)])
-def test_no_second_partial_begins_under_load_or_where_two_in_a_row_keep_the_target(cost: Cost) -> None:
+def test_no_second_partial_begins_under_load_or_where_two_in_a_row_keep_the_target(cost: DecodeTiming) -> None:
     heard = slow_talk(cost)
     first = kinds(heard.hear(33))
     assert first == PARTIAL

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stt_service.session.events import Decode, Final, Promote, Withdraw
 from stt_service.session.splitting import LONGEST_S, SHORTEST_S, SILENCES, parting_config
-from stt_service.settings.schema import FRAME_S, Parameters
+from stt_service.settings.schema import FRAME_S, ServerSettings
 from stt_service.whisper.types import Kind, Transcript, Word
 from tests.support.drawn_speech import (
     CLEAR,
@@ -113,7 +113,7 @@ def test_the_early_decode_of_a_pause_that_parts_nothing_is_withdrawn_at_the_end(
 def test_parts_that_still_wait_at_the_end_are_promoted() -> None:
     heard = heard_talk(PARTED)
     assert heard.hear()[-1] == Promote(0)
-    assert kinds(heard.outputs) == [Kind.EARLY, Kind.EARLY]
+    assert kinds(heard.outputs) == [Kind.SPECULATIVE, Kind.SPECULATIVE]
 
 
 def test_an_end_from_outside_in_the_last_part_asks_for_that_part_alone() -> None:
@@ -163,7 +163,7 @@ def test_a_settled_part_that_cannot_be_trusted_is_not_stable() -> None:
 
 @pytest.mark.parametrize(("silence_s", "part_s"), [(0.5, SHORTEST_S), (1.0, SILENCES * 1.0), (9.0, LONGEST_S)])
 def test_who_wants_finals_soon_gets_shorter_parts(silence_s: float, part_s: float) -> None:
-    live = Parameters.model_validate({"post_speech_silence_duration": silence_s}).live()
+    live = ServerSettings.model_validate({"post_speech_silence_duration": silence_s}).live()
     assert parting_config(live).length * FRAME_S == pytest.approx(part_s, abs=FRAME_S)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 from stt_service.session.events import Decode
 from stt_service.session.session import SessionConfig
 from stt_service.whisper.types import Context, DecodeOptions, Kind
@@ -25,14 +25,14 @@ def decodes(*, word_times: bool = False, **settings: object) -> dict[Kind, Decod
 
 def test_partials_and_finals_have_their_own_search_and_context() -> None:
     options = decodes(beam_size=7, realtime_beam_size=2, encoder_context="full", realtime_encoder_context="tailed")
-    for kind in (Kind.FINAL, Kind.EARLY):
+    for kind in (Kind.FINAL, Kind.SPECULATIVE):
         assert (options[kind].beam_size, options[kind].context) == (7, Context.FULL)
-    assert (options[Kind.PARTIAL].beam_size, options[Kind.PARTIAL].context) == (2, Context.TAILED)
+    assert (options[Kind.PARTIAL].beam_size, options[Kind.PARTIAL].context) == (2, Context.SHORT)
 
 
 def test_an_early_decode_has_all_options_of_the_final() -> None:
     options = decodes(word_times=True, hotwords="gRPC")
-    assert replace(options[Kind.EARLY], kind=Kind.FINAL) == options[Kind.FINAL]
+    assert replace(options[Kind.SPECULATIVE], kind=Kind.FINAL) == options[Kind.FINAL]
 
 
 def test_each_decode_says_what_it_is_for() -> None:
@@ -43,7 +43,7 @@ def test_words_are_timed_on_request_but_not_those_of_partials() -> None:
     timed, untimed = decodes(word_times=True), decodes()
     assert {kind: options.word_times for kind, options in timed.items()} == {
         Kind.FINAL: True,
-        Kind.EARLY: True,
+        Kind.SPECULATIVE: True,
         Kind.PARTIAL: False,
     }
     assert not any(options.word_times for options in untimed.values())
@@ -110,7 +110,7 @@ def test_an_open_utterance_ends_after_the_silence_it_began_with() -> None:
 def test_a_change_that_will_not_do_changes_nothing(changes: dict[str, object], told: str) -> None:
     heard = talk("..###..")
     before = heard.session.live
-    with pytest.raises(InvalidRequest, match=told):
+    with pytest.raises(InvalidRequestError, match=told):
         heard.session.update(changes)
     assert heard.session.live == before
     assert heard.vads[-1].aggressiveness is None
@@ -147,5 +147,5 @@ def test_without_an_update_a_stream_keeps_what_it_was_opened_with() -> None:
     heard = Talk("..###..", SessionConfig(server, server.live().updated({"language": "de"}), partials=False))
     [decode] = [each for each in heard.hear() if isinstance(each, Decode)]
     assert (decode.window.options.language, heard.session.live.language) == ("de", "de")
-    assert kinds(heard.outputs) == [Kind.EARLY]
+    assert kinds(heard.outputs) == [Kind.SPECULATIVE]
     assert heard.session.received_ms == 7 * SIGN_MS

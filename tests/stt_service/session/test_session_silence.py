@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from stt_service.audio.pcm import AudioFormat, Encoding, Frames, Samples
 from stt_service.session.events import Decode, Output, SpeechStarted
 from stt_service.session.session import Session, SessionConfig
-from stt_service.settings.schema import Parameters
+from stt_service.settings.schema import ServerSettings
 from stt_service.vad.gate import Silero, silero_path, stream_vads
 from stt_service.vad.types import SegmenterConfig
 
-SERVER = Parameters.model_validate({"post_speech_silence_duration": 0.3})
+SERVER = ServerSettings.model_validate({"post_speech_silence_duration": 0.3})
 LOUD = 1e-5  # mean square of a frame that holds speech
 ROUNDING = 2e-6  # of the resampler, whose blocks begin elsewhere
 ALAW_ZERO = 4e-4  # A-law has no zero: its quietest sample is 8 of 32768
@@ -193,7 +193,7 @@ def test_silence_that_will_be_taken_for_speech_later_is_not_skipped() -> None:
 def test_silero_hears_the_same_after_silence_of_either_kind(sensitivity: float) -> None:
     """Also where the sensitivity leaves the gate no say: Silero then scores each frame."""
     silero = Silero(silero_path())
-    server = Parameters.model_validate({"silero_sensitivity": sensitivity})
+    server = ServerSettings.model_validate({"silero_sensitivity": sensitivity})
 
     def session() -> Session:
         return Session(SessionConfig(server, server.live(), partials=False), stream_vads(silero, server))

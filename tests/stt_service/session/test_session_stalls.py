@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stt_service.session.events import Cost, Final, Withdraw
+from stt_service.session.events import DecodeTiming, Final, Withdraw
 from stt_service.whisper.types import Kind
 from tests.support.drawn_speech import (
     CLEAR,
@@ -25,7 +25,7 @@ SENTENCE = "..###.."  # two signs of silence end it, one has it decoded early
 
 def expensive(heard: Talk) -> None:
     """Answer the last partial with one that took its worker three seconds."""
-    heard.answer(heard.decodes[-1], replace(CLEAR, text="мама"), Cost(queue_s=0, inference_s=3, batch=1))
+    heard.answer(heard.decodes[-1], replace(CLEAR, text="мама"), DecodeTiming(queue_s=0, inference_s=3, batch=1))
 
 
 def test_the_open_utterance_of_a_suspended_stream_gets_no_final_and_stays_uncommitted() -> None:

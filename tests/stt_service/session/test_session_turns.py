@@ -78,7 +78,7 @@ def test_a_turn_after_an_end_from_outside_gives_nothing() -> None:
 def test_a_turn_once_the_final_is_decoded_ahead_gives_nothing() -> None:
     heard = waiting("..###..")
     heard.hear(5)
-    assert kinds(heard.hear(1)) == [Kind.EARLY]
+    assert kinds(heard.hear(1)) == [Kind.SPECULATIVE]
     assert heard.turn() is None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stt_service.session.events import Cost, Decode
-from stt_service.session.speculation import FORGET, PADDING_S, RESERVE_S, SHARE, EarlyTime
+from stt_service.session.events import Decode, DecodeTiming
+from stt_service.session.speculation import FORGET, PADDING_S, RESERVE_S, SHARE, SpeculationTimer
 from stt_service.settings.schema import FRAME_S
 from stt_service.whisper.types import DecodeOptions, Kind, Window
 
@@ -18,20 +18,20 @@ def final(length: int) -> Decode:
     return Decode(0, Kind.FINAL, NOTHING, 500, 500 + length)
 
 
-def taught(*costs_s: float, length: int = HANGOVER) -> EarlyTime:
+def taught(*costs_s: float, length: int = HANGOVER) -> SpeculationTimer:
     """Return what finals of that length have taught, in frames and seconds."""
-    time = EarlyTime()
+    time = SpeculationTimer()
     for cost_s in costs_s:
-        time.learn(final(length), Cost(queue_s=9.0, inference_s=cost_s, batch=3))
+        time.learn(final(length), DecodeTiming(queue_s=9.0, inference_s=cost_s, batch=3))
     return time
 
 
-def frames_left(time: EarlyTime, length: int = HANGOVER, endpoint: int = ENDPOINT) -> int:
+def frames_left(time: SpeculationTimer, length: int = HANGOVER, endpoint: int = ENDPOINT) -> int:
     return endpoint - time.begins(HANGOVER, endpoint, HANGOVER - length)
 
 
 def test_it_begins_at_once_while_no_cost_is_known() -> None:
-    assert EarlyTime().begins(HANGOVER, ENDPOINT, 0) == HANGOVER
+    assert SpeculationTimer().begins(HANGOVER, ENDPOINT, 0) == HANGOVER
 
 
 @pytest.mark.parametrize("cost_s", [0.0, 0.3, 2.0])

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.session.splitting import Parting, PartingConfig
-from stt_service.vad.types import Hangover
+from stt_service.session.splitting import UtteranceSplitter, UtteranceSplitterConfig
+from stt_service.vad.types import SpeechPaused
 
 TRAIL = 6
-CONFIG = PartingConfig(length=30, pause=9, shorter=((4 / 3, 6), (5 / 3, 3)), sure=10)
+CONFIG = UtteranceSplitterConfig(length=30, pause=9, shorter=((4 / 3, 6), (5 / 3, 3)), sure=10)
 
 
-def splits(timeline: str, config: PartingConfig = CONFIG) -> list[Hangover]:
+def splits(timeline: str, config: UtteranceSplitterConfig = CONFIG) -> list[SpeechPaused]:
     """Return the pauses at which an utterance is split; `#` is a frame of speech, `.` one of silence."""
-    parting, found, speech_end, announced = Parting(0, config), list[Hangover](), 0, False
+    parting, found, speech_end, announced = UtteranceSplitter(0, config), list[SpeechPaused](), 0, False
     for frame, sign in enumerate(timeline, 1):
         if sign == "#":
             if announced:
-                parting.resume(Hangover(speech_end, speech_end + TRAIL), frame)
+                parting.resume(SpeechPaused(speech_end, speech_end + TRAIL), frame)
             speech_end, announced = frame, False
         announced = announced or frame - speech_end >= TRAIL
         if (pause := parting.settle(speech_end)) is not None:
@@ -29,7 +29,7 @@ def splits(timeline: str, config: PartingConfig = CONFIG) -> list[Hangover]:
     return found
 
 
-def after(speech: int, pause: int, then: int = CONFIG.sure + 1) -> list[Hangover]:
+def after(speech: int, pause: int, then: int = CONFIG.sure + 1) -> list[SpeechPaused]:
     return splits("#" * speech + "." * pause + "#" * then)
 
 
@@ -49,7 +49,7 @@ def after(speech: int, pause: int, then: int = CONFIG.sure + 1) -> list[Hangover
     ],
 )
 def test_pause_that_ends_a_part_depends_on_the_length_of_the_part(speech: int, pause: int, end: int | None) -> None:
-    assert after(speech, pause) == ([] if end is None else [Hangover(speech, end)])
+    assert after(speech, pause) == ([] if end is None else [SpeechPaused(speech, end)])
 
 
 def test_utterance_is_not_split_before_enough_speech_follows() -> None:
@@ -58,16 +58,16 @@ def test_utterance_is_not_split_before_enough_speech_follows() -> None:
 
 def test_of_two_pauses_close_together_the_longer_one_splits() -> None:
     speech = "#" * 60
-    assert splits(f"{speech}.....####...{speech}")[0] == Hangover(60, 62)
-    assert splits(f"{speech}...####.....{speech}")[0] == Hangover(67, 69)
+    assert splits(f"{speech}.....####...{speech}")[0] == SpeechPaused(60, 62)
+    assert splits(f"{speech}...####.....{speech}")[0] == SpeechPaused(67, 69)
 
 
 def test_of_two_long_pauses_close_together_the_later_one_splits() -> None:
-    assert splits("#" * 40 + "." * 15 + "####" + "." * 9 + "#" * 20)[0] == Hangover(59, 65)
+    assert splits("#" * 40 + "." * 15 + "####" + "." * 9 + "#" * 20)[0] == SpeechPaused(59, 65)
 
 
 def test_only_long_pauses_split_where_no_shorter_ones_are_configured() -> None:
-    config = PartingConfig(length=30, pause=9, shorter=(), sure=10)
+    config = UtteranceSplitterConfig(length=30, pause=9, shorter=(), sure=10)
     assert splits("#" * 300 + "." * 8 + "#" * 50, config) == []
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from stt_service.errors import InvalidSetting
+from stt_service.errors import ConfigError
 from stt_service.settings.environment import Loaded, load
 from stt_service.settings.reference import ROOT, env_example, settings, settings_table, with_table
-from stt_service.settings.schema import LiveParameters, Parameters, Scope
+from stt_service.settings.schema import RuntimeSettings, Scope, ServerSettings
 
-DEFAULTS = Parameters.model_validate({})
+DEFAULTS = ServerSettings.model_validate({})
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def loaded(env_file: Path, lines: str, **environ: str) -> Loaded:
 
 
 def refusal(environ: dict[str, str]) -> str:
-    with pytest.raises(InvalidSetting) as refused:
+    with pytest.raises(ConfigError) as refused:
         load(environ)
     return str(refused.value)
 
@@ -65,12 +65,12 @@ def test_the_file_may_refer_to_the_environment_and_to_itself(env_file: Path) -> 
 
 
 def test_a_misspelt_name_in_the_file_is_refused_with_a_suggestion(env_file: Path) -> None:
-    with pytest.raises(InvalidSetting, match=r"^BEAM_SIZ in \.env is no setting: did you mean BEAM_SIZE\?$"):
+    with pytest.raises(ConfigError, match=r"^BEAM_SIZ in \.env is no setting: did you mean BEAM_SIZE\?$"):
         loaded(env_file, "BEAM_SIZ=3\n")
 
 
 def test_a_setting_in_small_letters_in_the_file_is_refused(env_file: Path) -> None:
-    with pytest.raises(InvalidSetting, match="did you mean DEVICE"):
+    with pytest.raises(ConfigError, match="did you mean DEVICE"):
         loaded(env_file, "device=cpu\n")
 
 
@@ -81,7 +81,7 @@ def test_names_of_others_in_the_file_are_theirs(env_file: Path) -> None:
 
 def test_a_file_that_cannot_be_read_as_text_is_refused(env_file: Path) -> None:
     env_file.write_bytes(b"BEAM_SIZE=\xff\n")
-    with pytest.raises(InvalidSetting, match=r"\.env cannot be read"):
+    with pytest.raises(ConfigError, match=r"\.env cannot be read"):
         load({}, env_file)
 
 
@@ -120,12 +120,12 @@ def test_a_bad_stt_language_stops_the_start(env_file: Path) -> None:
     assert refusal({"STT_LANGUAGE": "en_US"}) == (
         "STT_LANGUAGE='en_US' will not do: it should be one of Whisper's codes, such as ru or en, or auto."
     )
-    with pytest.raises(InvalidSetting, match="STT_LANGUAGE='xx'"):
+    with pytest.raises(ConfigError, match="STT_LANGUAGE='xx'"):
         loaded(env_file, "STT_LANGUAGE=xx\n")
 
 
 def test_a_bad_language_in_the_file_stops_the_start(env_file: Path) -> None:
-    with pytest.raises(InvalidSetting, match=r"^LANGUAGE='en_US' will not do: it should be one of Whisper's"):
+    with pytest.raises(ConfigError, match=r"^LANGUAGE='en_US' will not do: it should be one of Whisper's"):
         loaded(env_file, "LANGUAGE=en_US\n")
 
 
@@ -182,8 +182,8 @@ def test_env_example_sets_every_setting_to_its_default_once_uncommented(env_file
 
 def test_the_table_tells_when_a_change_holds() -> None:
     scopes = {setting.name: setting.scope for setting in settings()}
-    assert set(scopes) == {name.upper() for name in Parameters.model_fields}
+    assert set(scopes) == {name.upper() for name in ServerSettings.model_fields}
     live = {name for name, scope in scopes.items() if scope is Scope.STREAM}
-    assert live == {name.upper() for name in LiveParameters.model_fields}
+    assert live == {name.upper() for name in RuntimeSettings.model_fields}
     assert "| `MAX_BATCH` | 16 | 1 to 256 |  | Decodes that run together. | a restart |" in settings_table()
     assert "| `IDLE_TIMEOUT` | 300 | 1 to 86400 | s |" in settings_table()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from stt_service.errors import InvalidRequest, SttError, Untimely
-from stt_service.settings.runtime import LiveConfig
-from stt_service.settings.schema import Parameters, Scope, scope
+from stt_service.errors import FailedPreconditionError, InvalidRequestError, SttError
+from stt_service.settings.runtime import RuntimeConfig
+from stt_service.settings.schema import Scope, ServerSettings, scope
 
-STARTED = Parameters.model_validate({"beam_size": 3, "initial_prompt": "gRPC", "language": "en"})
+STARTED = ServerSettings.model_validate({"beam_size": 3, "initial_prompt": "gRPC", "language": "en"})
 
 
-def changed(**changes: str) -> Parameters:
-    return LiveConfig(STARTED).changed(changes)
+def changed(**changes: str) -> ServerSettings:
+    return RuntimeConfig(STARTED).changed(changes)
 
 
 def refusal(kind: type[SttError], **changes: str) -> str:
@@ -39,7 +39,7 @@ def test_an_empty_value_is_the_default() -> None:
 
 def test_the_same_change_twice_is_one_change() -> None:
     once = changed(BEAM_SIZE="1")
-    assert LiveConfig(once).changed({"BEAM_SIZE": "1"}) == once
+    assert RuntimeConfig(once).changed({"BEAM_SIZE": "1"}) == once
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,16 @@ def test_the_same_change_twice_is_one_change() -> None:
     ],
 )
 def test_one_value_that_will_not_do_refuses_all(changes: dict[str, str], sentence: str) -> None:
-    assert refusal(InvalidRequest, **changes) == sentence
+    assert refusal(InvalidRequestError, **changes) == sentence
 
 
-@pytest.mark.parametrize("name", [name for name in Parameters.model_fields if scope(name) is Scope.RESTART])
+@pytest.mark.parametrize("name", [name for name in ServerSettings.model_fields if scope(name) is Scope.RESTART])
 def test_what_is_read_at_the_start_says_so(name: str) -> None:
-    told = refusal(Untimely, **{name.upper(): "1"})
+    told = refusal(FailedPreconditionError, **{name.upper(): "1"})
     assert told.startswith(f"{name.upper()} is read at the start only: set it in the environment and restart")
 
 
 def test_a_models_name_points_to_what_loads_one() -> None:
-    assert refusal(Untimely, WHISPER_MODEL="tiny").endswith("or load a model for new streams with LoadModel.")
+    assert refusal(FailedPreconditionError, WHISPER_MODEL="tiny").endswith(
+        "or load a model for new streams with LoadModel."
+    )

@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from stt_service.errors import InvalidRequest
+from stt_service.errors import InvalidRequestError
 from stt_service.settings.explanations import explain
-from stt_service.settings.schema import LANGUAGES, LiveParameters, Parameters, frames, is_language
+from stt_service.settings.schema import LANGUAGES, RuntimeSettings, ServerSettings, frames, is_language
 
-LIVE = LiveParameters.model_validate({})
+LIVE = RuntimeSettings.model_validate({})
 
 
 def refusal(**changes: object) -> str:
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequestError) as refused:
         LIVE.updated(changes)
     return str(refused.value)
 
 
 def sentence(settings: dict[str, object]) -> str:
     with pytest.raises(ValidationError) as refused:
-        Parameters.model_validate(settings)
+        ServerSettings.model_validate(settings)
     return explain(refused.value)
 
 
@@ -96,16 +96,16 @@ def test_an_open_address_needs_consent(address: str) -> None:
     told = sentence({"server_bind": address})
     assert told.startswith(f"SERVER_BIND={address} lets anybody on that network connect")
     assert "ALLOW_INSECURE=true" in told
-    assert Parameters.model_validate({"server_bind": address, "allow_insecure": True})
+    assert ServerSettings.model_validate({"server_bind": address, "allow_insecure": True})
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost"])
 def test_loopback_needs_none(address: str) -> None:
-    assert Parameters.model_validate({"server_bind": address}).server_bind == address
+    assert ServerSettings.model_validate({"server_bind": address}).server_bind == address
 
 
 def test_a_stream_begins_with_the_servers_settings() -> None:
-    live = Parameters.model_validate({"language": "en", "hotwords": "gRPC", "beam_size": 3}).live()
+    live = ServerSettings.model_validate({"language": "en", "hotwords": "gRPC", "beam_size": 3}).live()
     assert live == LIVE.updated({"language": "en", "hotwords": "gRPC"})
 
 
@@ -122,6 +122,6 @@ def test_durations_become_frames(seconds: float, count: int) -> None:
 
 
 def test_the_cause_of_a_refused_setting_does_not_quote_it() -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        Parameters.model_validate({}).live().updated({"initial_prompt": "Patient Jane Roe " * 1000})
+    with pytest.raises(InvalidRequestError) as refused:
+        ServerSettings.model_validate({}).live().updated({"initial_prompt": "Patient Jane Roe " * 1000})
     assert "Jane" not in str(refused.value.__cause__)

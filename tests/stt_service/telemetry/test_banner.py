@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from stt_service.models.devices import Cuda, Device, Gpu
-from stt_service.models.loader import Models, Names, Plan, SelfTest
-from stt_service.settings.schema import Parameters
+from stt_service.models.devices import CudaStatus, Device, Gpu
+from stt_service.models.loader import ComputePlan, ModelNames, Models, SelfTest
+from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import RULE, configuration, fallback, loaded, memory, self_tested, smaller, workers
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GB = 2**30
 CARD = Gpu("NVIDIA GeForce RTX 3090 Ti", 24 * GB, 6 * GB)
 ON_GPU, ON_CPU = Device("cuda", "cuda"), Device("cuda", "cpu", reason="libcuda.so.1 is missing")
-NAMES, PLAN = Names("medium", "tiny"), Plan(workers=2, places=1, threads=0)
+NAMES, PLAN = ModelNames("medium", "tiny"), ComputePlan(workers=2, places=1, threads=0)
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Loaded:
     compute_type: str
 
 
-def models(names: Names = NAMES) -> Models:
+def models(names: ModelNames = NAMES) -> Models:
     finals, partials = cast("Engine", Loaded("float16")), cast("Engine", Loaded("int8_float16"))
     return Models(names, finals, finals if names.finals == names.partials else partials, PLAN)
 
 
-def banner(device: Device = ON_GPU, cuda: Cuda | None = None, **settings: object) -> str:
-    parameters = Parameters.model_validate(settings)
-    return text(configuration(parameters, device, cuda or Cuda(1, gpus=(CARD,)), NAMES, PLAN))
+def banner(device: Device = ON_GPU, cuda: CudaStatus | None = None, **settings: object) -> str:
+    parameters = ServerSettings.model_validate(settings)
+    return text(configuration(parameters, device, cuda or CudaStatus(1, gpus=(CARD,)), NAMES, PLAN))
 
 
 def text(lines: Iterable[str]) -> str:
@@ -66,7 +66,7 @@ def test_the_banner_of_a_gpu() -> None:
 
 
 def test_the_banner_of_a_fallback_names_what_is_missing() -> None:
-    lines = banner(ON_CPU, Cuda(0, "libcuda.so.1 is missing")).splitlines()
+    lines = banner(ON_CPU, CudaStatus(0, "libcuda.so.1 is missing")).splitlines()
     assert "  CUDA Available: False" in lines
     assert "  Reason: libcuda.so.1 is missing" in lines
     assert "  Actual Device: cpu" in lines
@@ -90,7 +90,7 @@ def test_without_partials_there_is_no_realtime_model() -> None:
 
 
 def test_several_gpus_are_all_named() -> None:
-    told = banner(Device("cuda", "cuda", (0, 1)), Cuda(2, gpus=(CARD, CARD)))
+    told = banner(Device("cuda", "cuda", (0, 1)), CudaStatus(2, gpus=(CARD, CARD)))
     assert "  GPU 1: NVIDIA GeForce RTX 3090 Ti (24.0 GB)" in told
     assert "  Current GPU Device: 0, 1" in told
 
@@ -106,7 +106,7 @@ def test_an_insecure_address_is_warned_of() -> None:
 
 
 def test_memory_is_told_of_the_process_and_of_every_gpu() -> None:
-    section, process, *gpus = memory(Cuda(1, gpus=(CARD,)))
+    section, process, *gpus = memory(CudaStatus(1, gpus=(CARD,)))
     assert section == "MEMORY:"
     assert process.startswith("  Process: ")
     assert gpus == [
@@ -135,11 +135,11 @@ def test_a_loaded_model_tells_where() -> None:
 
 def test_each_model_tells_what_it_computes_in() -> None:
     assert list(loaded(ON_GPU, models()))[1:] == ["  medium computes in float16", "  tiny computes in int8_float16"]
-    assert list(loaded(ON_GPU, models(Names("base", "base"))))[1:] == ["  base computes in float16"]
+    assert list(loaded(ON_GPU, models(ModelNames("base", "base"))))[1:] == ["  base computes in float16"]
 
 
 def test_workers_on_a_cpu_are_told_with_their_threads() -> None:
-    assert workers(Plan(workers=1, places=1, threads=2)) == "1 x 2 threads"
+    assert workers(ComputePlan(workers=1, places=1, threads=2)) == "1 x 2 threads"
 
 
 def test_the_self_test_tells_its_figures() -> None:

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from stt_service.access.admission import Admission
+from stt_service.access.admission import AdmissionControl
 from stt_service.models.devices import Gpu
-from stt_service.models.registry import Role, Shelved, State
-from stt_service.scheduling.executor import Lane, Model, Ran, Wait
+from stt_service.models.registry import ModelEntry, Role, State
+from stt_service.scheduling.executor import BatchExecutor, BatchStats, ExecutorModel, QueueWait
 from stt_service.scheduling.scheduler import Job
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.telemetry.metrics import LOOP_EVERY_S, Metrics, watch_loop
 from stt_service.whisper.types import Kind
 
-PERSON, FILE = Wait(0.25, live=True), Wait(4.0, live=False)
+PERSON, FILE = QueueWait(0.25, live=True), QueueWait(4.0, live=False)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def metrics() -> Metrics:
 
 
 def test_a_batch_is_counted_once_and_its_decodes_each(metrics: Metrics) -> None:
-    metrics.ran(Ran(Kind.FINAL, [PERSON, PERSON, FILE], 0.5, failed=False))
+    metrics.ran(BatchStats(Kind.FINAL, [PERSON, PERSON, FILE], 0.5, failed=False))
     assert metrics.value("stt_batch_seconds_sum", kind="final") == 0.5
     assert metrics.value("stt_batch_decodes_sum", kind="final") == 3
     assert metrics.value("stt_decode_queue_seconds_count", kind="final", pace="live") == 2
@@ -35,22 +35,22 @@ def test_a_batch_is_counted_once_and_its_decodes_each(metrics: Metrics) -> None:
 
 
 def test_the_lag_of_a_partial_is_its_wait_and_its_decode(metrics: Metrics) -> None:
-    metrics.ran(Ran(Kind.PARTIAL, [PERSON], 0.5, failed=False))
-    metrics.ran(Ran(Kind.FINAL, [PERSON], 0.5, failed=False))
+    metrics.ran(BatchStats(Kind.PARTIAL, [PERSON], 0.5, failed=False))
+    metrics.ran(BatchStats(Kind.FINAL, [PERSON], 0.5, failed=False))
     assert metrics.value("stt_partial_lag_seconds_sum", pace="live") == 0.75
 
 
 def test_a_batch_that_failed_took_its_time_and_gave_no_partial(metrics: Metrics) -> None:
-    metrics.ran(Ran(Kind.PARTIAL, [PERSON], 0.5, failed=True))
+    metrics.ran(BatchStats(Kind.PARTIAL, [PERSON], 0.5, failed=True))
     assert metrics.value("stt_decode_failures_total") == 1
     assert metrics.value("stt_batch_seconds_sum", kind="partial") == 0.5
     assert metrics.value("stt_partial_lag_seconds_count", pace="live") == 0
 
 
 async def test_decodes_that_wait_are_told_by_kind(metrics: Metrics) -> None:
-    lane = Lane(8)
+    lane = BatchExecutor(8)
     metrics.watch_lane(lane)
-    model = Model(lambda _: [])
+    model = ExecutorModel(lambda _: [])
     answers = [lane.submit(Job(stream, 0, kind, model), lambda: None) for stream, kind in enumerate(Kind)]
     answers.append(lane.submit(Job("more", 0, Kind.PARTIAL, model), lambda: None))
     assert [metrics.value("stt_decodes_waiting", kind=kind.name.lower()) for kind in Kind] == [1, 1, 2]
@@ -59,7 +59,7 @@ async def test_decodes_that_wait_are_told_by_kind(metrics: Metrics) -> None:
 
 
 def test_places_and_state_are_those_of_the_moment(metrics: Metrics) -> None:
-    admission = Admission()
+    admission = AdmissionControl()
     metrics.watch_admission(admission)
 
     def told() -> list[float]:
@@ -77,7 +77,7 @@ def test_places_and_state_are_those_of_the_moment(metrics: Metrics) -> None:
 
 def test_models_are_told_while_they_are_loaded() -> None:
     registry = CollectorRegistry()
-    shelf = [Shelved("base", State.LOADED, frozenset(Role)), Shelved("tiny.en", State.LOADING)]
+    shelf = [ModelEntry("base", State.LOADED, frozenset(Role)), ModelEntry("tiny.en", State.LOADING)]
     registry.register(ModelCollector(shelf))
     assert registry.get_sample_value("stt_model_loaded", {"model": "base", "use": "finals+partials"}) == 1
     shelf[0].state = State.UNLOADING

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from stt_service.rpc.send_queue import Notice, NoticeReason, Telling, Told
-from stt_service.session.events import Cost, Final, Partial, SpeechStarted, Suppressed
+from stt_service.rpc.send_queue import Notice, NoticeReason, OutgoingEvent, Payload
+from stt_service.session.events import DecodeTiming, Final, Partial, SpeechStarted, Suppressed
 from stt_service.telemetry.metrics import Metrics
-from stt_service.telemetry.stream_stats import StreamFigures
+from stt_service.telemetry.stream_stats import StreamStats
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import Reason
 
@@ -21,16 +21,16 @@ class Counting:
         self.metrics = Metrics(CollectorRegistry())
         self.figures = self.another()
 
-    def another(self, offset_ms: int = 0) -> StreamFigures:
-        return StreamFigures(self.metrics, offset_ms, lambda: self.now)
+    def another(self, offset_ms: int = 0) -> StreamStats:
+        return StreamStats(self.metrics, offset_ms, lambda: self.now)
 
-    def tell(self, *events: Telling, received_ms: int = 0, live: bool = True) -> None:
+    def tell(self, *events: Payload, received_ms: int = 0, live: bool = True) -> None:
         for event in events:
-            self.figures.told(Told(received_ms, 0, event, live))
+            self.figures.told(OutgoingEvent(received_ms, 0, event, live))
 
 
 def final(text: str) -> Final:
-    return Final(0, text, 200, 1700, "en", 1.0, 0.9, (), Endpoint.SILENCE, 0.7, False, Cost(0, 0.1, 1), 1000)
+    return Final(0, text, 200, 1700, "en", 1.0, 0.9, (), Endpoint.SILENCE, 0.7, False, DecodeTiming(0, 0.1, 1), 1000)
 
 
 SUPPRESSED = Suppressed(1, 0, 500, Reason.NO_SPEECH, "Thank you.", Endpoint.SILENCE, 500)

@@ -16,16 +16,16 @@ from faster_whisper.vad import get_vad_model
 
 from benchmarks.recorded import Recording
 from stt_service.audio.pcm import Framer, Frames, Samples
-from stt_service.errors import ModelNotFound
-from stt_service.settings.schema import Parameters
+from stt_service.errors import ModelNotFoundError
+from stt_service.settings.schema import ServerSettings
 from stt_service.vad import gate as vad
 from stt_service.vad.gate import GateConfig, Probabilities, Silero, StreamVad, gate_config, silero_path
 from stt_service.vad.segmenter import Segmenter
-from stt_service.vad.types import Decision, Ended, SegmenterConfig, segmenter_config
+from stt_service.vad.types import Decision, SegmenterConfig, UtteranceEnded, segmenter_config
 
 EPOCH, WARM_UP = 32, 8  # frames
 LATEST = 48  # frames that a probability is late at most
-PARAMETERS = Parameters.model_validate({})
+PARAMETERS = ServerSettings.model_validate({})
 SEGMENTING = segmenter_config(PARAMETERS.live(), PARAMETERS)
 GATE = gate_config(SEGMENTING, 3)
 UNGATED = replace(GATE, aggressiveness=None)
@@ -138,7 +138,7 @@ def test_silero_of_its_own_package_goes_first(tmp_path: Path, monkeypatch: pytes
 def test_without_silero_the_start_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("silero_vad", "faster_whisper"):
         monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ModelNotFound, match="install faster-whisper or silero-vad"):
+    with pytest.raises(ModelNotFoundError, match="install faster-whisper or silero-vad"):
         silero_path()
 
 
@@ -252,7 +252,7 @@ def ended_at(silero: Silero, gate: GateConfig, frames: Frames) -> int:
     vad, segmenter = StreamVad(silero, gate), Segmenter(SEGMENTING)
     for pushed, frame in enumerate(frames, 1):
         decisions = [segmenter.step(p, 0) for p in vad.push(frame[None]).tolist()]
-        if any(isinstance(decision, Ended) for decision in decisions):
+        if any(isinstance(decision, UtteranceEnded) for decision in decisions):
             return pushed
     raise AssertionError("no utterance ended")
 
@@ -323,7 +323,7 @@ def test_digital_silence_that_webrtc_does_not_hear_leaves_it_as_if_it_had(
     sound = np.concatenate([speech[:90], silence(100), speech[90:150], silence(77), hiss(40, 0.01), speech[150:]])
 
     def fired() -> list[bool]:
-        trigger = vad._Trigger()
+        trigger = vad.SpeechTrigger()
         return [bool(flag) for i in range(0, len(sound), 3) for flag in trigger.push(sound[i : i + 3], 3)]
 
     skipping = fired()

@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from stt_service.vad.segmenter import QUIET, Segmenter
-from stt_service.vad.types import CUT_WINDOW, Decision, Ended, Endpoint, Hangover, Quiet, SegmenterConfig, Started
+from stt_service.vad.types import (
+    CUT_WINDOW,
+    Decision,
+    Endpoint,
+    LongSilence,
+    SegmenterConfig,
+    SpeechPaused,
+    UtteranceEnded,
+    UtteranceStarted,
+)
 from tests.support.drawn_frames import CONFIG, PROBABILITY, drawn, ends, fed, run, step_through
 
 
@@ -40,7 +49,7 @@ SILENT = [0.0] * 60
 
 def test_word_too_weak_for_an_onset_is_an_utterance_once_it_has_ended() -> None:
     decisions = step_through(Segmenter(DEFAULT), SILENT + EIGHTH + SILENT + SILENT)
-    started, ended = next(d for d in decisions if isinstance(d, Started)), ends(decisions)
+    started, ended = next(d for d in decisions if isinstance(d, UtteranceStarted)), ends(decisions)
     assert started.onset == 60
     assert [(e.onset, e.speech_end, e.voiced) for e in ended] == [(60, 60 + len(EIGHTH), len(EIGHTH))]
 
@@ -75,8 +84,8 @@ def test_gap_between_two_weak_syllables_does_not_part_them() -> None:
 
 def test_weak_speech_that_lasts_begins_an_utterance_before_it_ends() -> None:
     decisions = step_through(Segmenter(DEFAULT), [0.3] * 70)
-    assert [type(d) for d in decisions if d] == [Started]
-    assert decisions[61] == Started(0, 0)
+    assert [type(d) for d in decisions if d] == [UtteranceStarted]
+    assert decisions[61] == UtteranceStarted(0, 0)
 
 
 def test_weak_word_is_an_utterance_where_the_audio_ends_after_it() -> None:
@@ -94,7 +103,7 @@ def test_weak_word_waits_for_the_gap_after_an_endpoint() -> None:
 
 
 def test_an_utterance_keeps_its_pre_roll_and_its_trail() -> None:
-    ended = Ended(start=3, onset=5, speech_end=8, window_end=10, end=12, voiced=3, endpoint=Endpoint.SILENCE)
+    ended = UtteranceEnded(start=3, onset=5, speech_end=8, window_end=10, end=12, voiced=3, endpoint=Endpoint.SILENCE)
     assert run(".....###....")[-1] == ended
 
 
@@ -110,7 +119,7 @@ def test_a_faint_last_syllable_is_inside_the_window() -> None:
 
 def test_the_early_window_is_the_final_one() -> None:
     decisions = run("..####....")
-    assert decisions[7] == Hangover(speech_end=6, window_end=8)
+    assert decisions[7] == SpeechPaused(speech_end=6, window_end=8)
     assert ends(decisions)[0].window_end == 8
 
 
@@ -136,8 +145,10 @@ def test_an_utterance_is_cut_at_its_quietest_recent_point() -> None:
     config = replace(CONFIG, max_length=30)  # looks at the last 10 frames
     levels = "0" * 10 + "9" * 12 + "31113" + "9" * 3
     decisions = run("#" * 30, config, levels)
-    ended = Ended(start=0, onset=0, speech_end=24, window_end=24, end=24, voiced=24, endpoint=Endpoint.MAX_LENGTH)
-    assert decisions[29:31] == [ended, Started(start=24, onset=24)]
+    ended = UtteranceEnded(
+        start=0, onset=0, speech_end=24, window_end=24, end=24, voiced=24, endpoint=Endpoint.MAX_LENGTH
+    )
+    assert decisions[29:31] == [ended, UtteranceStarted(start=24, onset=24)]
 
 
 def test_of_equally_quiet_points_the_latest_is_the_cut() -> None:
@@ -171,7 +182,7 @@ def test_without_speech_after_the_cut_the_utterance_ends_there_and_then() -> Non
 def test_the_cut_tells_where_speech_ended_before_it_and_began_after() -> None:
     decisions = run("#######....#", replace(MAX_12, hangover=9))
     (ended,) = ends(decisions)
-    assert (ended.speech_end, ended.end, decisions[-1]) == (7, 10, Started(start=10, onset=11))
+    assert (ended.speech_end, ended.end, decisions[-1]) == (7, 10, UtteranceStarted(start=10, onset=11))
 
 
 def test_the_cut_looks_back_six_seconds_at_most() -> None:
@@ -184,7 +195,7 @@ def test_the_cut_looks_back_six_seconds_at_most() -> None:
 @pytest.mark.parametrize("endpoint", [e for e in Endpoint if e not in (Endpoint.SILENCE, Endpoint.MAX_LENGTH)])
 def test_an_utterance_is_ended_from_outside(endpoint: Endpoint) -> None:
     segmenter = fed("####.")
-    ended = Ended(start=0, onset=0, speech_end=4, window_end=5, end=5, voiced=4, endpoint=endpoint)
+    ended = UtteranceEnded(start=0, onset=0, speech_end=4, window_end=5, end=5, voiced=4, endpoint=endpoint)
     assert segmenter.flush(endpoint) == ended
     assert segmenter.flush(endpoint) is None
 
@@ -230,7 +241,7 @@ def test_a_shorter_maximum_to_come_brings_the_cut_nearer() -> None:
 def test_a_longer_pre_roll_does_not_bring_back_what_was_settled() -> None:
     segmenter = fed("###....")
     segmenter.reconfigure(replace(CONFIG, pre_roll=8))
-    assert [segmenter.step(PROBABILITY["#"], 0) for _ in range(3)][-1] == Started(start=7, onset=7)
+    assert [segmenter.step(PROBABILITY["#"], 0) for _ in range(3)][-1] == UtteranceStarted(start=7, onset=7)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +262,7 @@ def test_what_is_settled(audio: str, speaking: bool, start: int | None, settled:
 def test_in_long_silence_all_but_the_pre_roll_is_settled_and_that_is_heard_again() -> None:
     segmenter = Segmenter(CONFIG)
     decisions = [segmenter.step(0.0, 0.0) for _ in range(QUIET + CONFIG.pre_roll)]
-    assert decisions == [None] * (len(decisions) - 1) + [Quiet()]
+    assert decisions == [None] * (len(decisions) - 1) + [LongSilence()]
     assert (segmenter.frame, segmenter.settled) == (QUIET, QUIET)
 
 
@@ -297,7 +308,7 @@ def test_a_faint_sound_at_the_end_of_the_audio_is_no_utterance() -> None:
 def until_quiet(segmenter: Segmenter, times: int) -> Segmenter:
     """Feed silence until it has been reported so many times."""
     while times:
-        times -= isinstance(segmenter.step(0.0, 0.0), Quiet)
+        times -= isinstance(segmenter.step(0.0, 0.0), LongSilence)
     return segmenter
 
 

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_service.vad.segmenter import Segmenter
-from stt_service.vad.types import Decision, Ended, Endpoint, Hangover, Resumed, SegmenterConfig, Started
+from stt_service.vad.types import (
+    Decision,
+    Endpoint,
+    SegmenterConfig,
+    SpeechPaused,
+    SpeechResumed,
+    UtteranceEnded,
+    UtteranceStarted,
+)
 from tests.support.drawn_frames import PROBABILITY, ends, fed, run, step_through
 
 LAW = settings(derandomize=True, deadline=None, max_examples=300)
@@ -30,7 +38,7 @@ CONFIGS = st.builds(
 )
 
 
-def utterances(audio: str, config: SegmenterConfig) -> list[Ended]:
+def utterances(audio: str, config: SegmenterConfig) -> list[UtteranceEnded]:
     segmenter = Segmenter(config)
     decisions = step_through(segmenter, [PROBABILITY[sign] for sign in audio], [i % 7 for i in range(len(audio))])
     return ends([*decisions, segmenter.flush(Endpoint.END_OF_AUDIO)])
@@ -64,11 +72,11 @@ def test_every_start_has_its_end_and_every_end_its_start(audio: str, config: Seg
     while segmenter.frame < len(audio):
         decision = segmenter.step(PROBABILITY[audio[segmenter.frame]], 0)
         match decision:
-            case Started():
+            case UtteranceStarted():
                 assert started is None
                 started = decision
-            case Ended():
-                assert started == Started(decision.start, decision.onset)
+            case UtteranceEnded():
+                assert started == UtteranceStarted(decision.start, decision.onset)
                 assert segmenter.frame == segmenter.settled == decision.end
                 started = None
         assert segmenter.start == (started.start if started else None)
@@ -77,19 +85,19 @@ def test_every_start_has_its_end_and_every_end_its_start(audio: str, config: Seg
 @LAW
 @given(TIMELINES, CONFIGS)
 def test_a_hangover_is_void_only_when_speech_resumed_or_the_window_differs(audio: str, config: SegmenterConfig) -> None:
-    told: Hangover | None = None
+    told: SpeechPaused | None = None
     for decision in run(audio, config):
         match decision:
-            case Hangover():
+            case SpeechPaused():
                 assert told is None
                 told = decision
-            case Resumed():
+            case SpeechResumed():
                 assert told is not None
                 told = None
-            case Ended() if told and decision.window_end == told.window_end:
+            case UtteranceEnded() if told and decision.window_end == told.window_end:
                 assert decision.speech_end == told.speech_end
                 told = None
-            case Started() | Ended():
+            case UtteranceStarted() | UtteranceEnded():
                 told = None
 
 
@@ -102,7 +110,7 @@ def test_what_is_settled_stays_so(audio: str, configs: list[SegmenterConfig], da
         if number in changes:
             segmenter.reconfigure(changes[number])
         decision = segmenter.step(PROBABILITY[audio[number]], number % 5)
-        if isinstance(decision, Started):
+        if isinstance(decision, UtteranceStarted):
             assert decision.start >= settled
         assert settled <= segmenter.settled <= segmenter.frame
         settled = segmenter.settled
@@ -136,7 +144,7 @@ def test_frames_that_rest_together_decide_what_they_decide_one_by_one(
     assert segmenter.settled == stepping.settled
 
 
-def end_in_silence(segmenter: Segmenter) -> Ended:
+def end_in_silence(segmenter: Segmenter) -> UtteranceEnded:
     """Return how silence, if it goes on, ends the open utterance."""
     while not (ended := ends([segmenter.step(0.0, 0)])):
         pass

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from stt_service.settings.schema import LiveParameters, Parameters
+from stt_service.settings.schema import RuntimeSettings, ServerSettings
 from stt_service.vad.types import SegmenterConfig, segmenter_config
 
 
 def configured(**changes: float) -> SegmenterConfig:
-    parameters = Parameters.model_validate(changes)
+    parameters = ServerSettings.model_validate(changes)
     return segmenter_config(parameters.live(), parameters)
 
 
@@ -31,8 +31,8 @@ def test_settings_in_seconds_become_frames() -> None:
 
 
 def test_the_stream_s_settings_go_before_the_server_s() -> None:
-    live = LiveParameters.model_validate({"post_speech_silence_duration": 0.32})
-    assert segmenter_config(live, Parameters.model_validate({})).hangover == 10
+    live = RuntimeSettings.model_validate({"post_speech_silence_duration": 0.32})
+    assert segmenter_config(live, ServerSettings.model_validate({})).hangover == 10
 
 
 def test_a_final_has_a_trail_although_nothing_is_decoded_early() -> None:

@@ -15,12 +15,12 @@ from benchmarks.determinism import alone, in_company, on_two_workers, windows
 from benchmarks.recorded import Recording
 from benchmarks.words import Errors, errors, plain
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
-from stt_service.errors import EngineFailed
+from stt_service.errors import InferenceError
 from stt_service.models.store import resolve
 from stt_service.whisper.batching import max_length
-from stt_service.whisper.engine import Engine, ModelPlace
+from stt_service.whisper.engine import Engine, Placement
 from stt_service.whisper.fallback import Decoded, DecodeEnd
-from stt_service.whisper.hallucination import Evidence, verdict
+from stt_service.whisper.hallucination import SpeechStats, verdict
 from stt_service.whisper.types import Context, DecodeOptions, Kind, Transcript, Window
 
 pytestmark = pytest.mark.model
@@ -32,7 +32,7 @@ SHORT = ("en/jfk", "en/lj001-0020", "en/brooklyn-bridge", "ru/vm-intro", "ru/que
 
 @pytest.fixture(scope="module")
 def engine(models_dir: Path) -> Engine:
-    return Engine(ModelPlace(resolve("base", models_dir)))
+    return Engine(Placement(resolve("base", models_dir)))
 
 
 def window(recording: Recording, **options: object) -> Window:
@@ -247,16 +247,16 @@ def test_noise_yields_no_text_even_if_the_vad_took_it_for_speech(
     engine: Engine, language: str, level_dbfs: float, kind: Kind
 ) -> None:
     heard = engine.transcribe([Window(noise(s, level_dbfs), DecodeOptions(language, kind=kind)) for s in (2.0, 7.0)])
-    assert all(verdict(t, Evidence(voiced_s=2.0, length_s=2.0)) is not None for t in heard)
+    assert all(verdict(t, SpeechStats(voiced_s=2.0, length_s=2.0)) is not None for t in heard)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EngineFailed, match=str(tmp_path)):
-        Engine(ModelPlace(tmp_path))
+    with pytest.raises(InferenceError, match=str(tmp_path)):
+        Engine(Placement(tmp_path))
 
 
 def test_a_model_that_is_closed_gives_its_memory_back(models_dir: Path) -> None:
-    place = ModelPlace(resolve("tiny.en", models_dir), threads=1)
+    place = Placement(resolve("tiny.en", models_dir), threads=1)
     Engine(place).close()
     before = psutil.Process().memory_info().rss
     for _ in range(4):
@@ -266,7 +266,7 @@ def test_a_model_that_is_closed_gives_its_memory_back(models_dir: Path) -> None:
 
 def test_windows_that_fall_back_have_one_text_on_any_worker_and_in_any_company(models_dir: Path) -> None:
     chosen = windows(count=6, seconds=4.0)
-    engine = Engine(ModelPlace(resolve("base", models_dir), threads=1, workers=2))
+    engine = Engine(Placement(resolve("base", models_dir), threads=1, workers=2))
     assert any(first.needs_fallback for first in (tokens(engine, window)[0] for window in chosen))
     seen: list[set[str]] = [set() for _ in chosen]
     for run in (alone, on_two_workers, in_company):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stt_service.whisper.fallback import compression_ratio
-from stt_service.whisper.hallucination import Evidence, Reason, verdict
+from stt_service.whisper.hallucination import Reason, SpeechStats, verdict
 from stt_service.whisper.types import Transcript
 from tests.support.prose import PROSE
 
@@ -20,11 +20,11 @@ SPEECH = Transcript(
     no_speech_probability=0.02,
     compression_ratio=1.1,
 )
-CLEAR = Evidence(voiced_s=2.4, length_s=3.0)
-CLICK = Evidence(voiced_s=0.06, length_s=3.0)
+CLEAR = SpeechStats(voiced_s=2.4, length_s=3.0)
+CLICK = SpeechStats(voiced_s=0.06, length_s=3.0)
 
 
-def judged(text: str, evidence: Evidence = CLEAR, log_probability: float = -0.2) -> Reason | None:
+def judged(text: str, evidence: SpeechStats = CLEAR, log_probability: float = -0.2) -> Reason | None:
     return verdict(replace(SPEECH, text=text, average_log_probability=log_probability), evidence)
 
 
@@ -59,7 +59,7 @@ def test_a_text_without_a_word_is_empty(text: str) -> None:
 
 
 def test_without_a_voiced_frame_there_is_no_speech() -> None:
-    assert judged("Мама мыла раму.", Evidence(voiced_s=0, length_s=3)) is Reason.NO_SPEECH
+    assert judged("Мама мыла раму.", SpeechStats(voiced_s=0, length_s=3)) is Reason.NO_SPEECH
 
 
 def test_a_decoder_that_hears_no_speech_and_doubts_its_text_is_believed() -> None:
@@ -74,11 +74,11 @@ def test_a_decoder_that_hears_no_speech_but_is_sure_of_its_text_is_not_believed(
 @pytest.mark.parametrize(("voiced_s", "reason"), [(0.5, Reason.NO_SPEECH), (2.4, None)])
 def test_half_a_doubt_is_believed_where_the_vad_heard_little(voiced_s: float, reason: Reason | None) -> None:
     doubtful = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-0.45)
-    assert verdict(doubtful, Evidence(voiced_s, length_s=3.0)) is reason
+    assert verdict(doubtful, SpeechStats(voiced_s, length_s=3.0)) is reason
 
 
-SENTENCE = Evidence(voiced_s=3.0, length_s=4.5)
-WORD = Evidence(voiced_s=0.3, length_s=1.5)
+SENTENCE = SpeechStats(voiced_s=3.0, length_s=4.5)
+WORD = SpeechStats(voiced_s=0.3, length_s=1.5)
 
 
 def test_sentence_without_confidence_is_rejected() -> None:
@@ -123,12 +123,12 @@ def test_more_repetition_than_can_be_spoken_is_a_loop(text: str) -> None:
 
 @pytest.mark.parametrize("text", LOOPS)
 def test_repetition_that_can_be_spoken_passes_where_the_decoder_is_sure(text: str) -> None:
-    assert judged(text, Evidence(voiced_s=len(text) / 15, length_s=len(text) / 13)) is None
+    assert judged(text, SpeechStats(voiced_s=len(text) / 15, length_s=len(text) / 13)) is None
 
 
 @pytest.mark.parametrize("text", LOOPS)
 def test_repetition_that_the_decoder_doubts_is_a_loop(text: str) -> None:
-    assert judged(text, Evidence(len(text) / 15, len(text) / 13), -0.8) is Reason.REPETITION
+    assert judged(text, SpeechStats(len(text) / 15, len(text) / 13), -0.8) is Reason.REPETITION
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ def test_repetition_that_the_decoder_doubts_is_a_loop(text: str) -> None:
 )
 def test_text_that_compresses_well_passes_where_the_decoder_is_sure(text: str) -> None:
     repeated = replace(SPEECH, text=text, compression_ratio=compression_ratio(text))
-    assert verdict(repeated, Evidence(len(text) / 14, 28.0)) is None
+    assert verdict(repeated, SpeechStats(len(text) / 14, 28.0)) is None
 
 
 @pytest.mark.parametrize("language", PROSE)
 def test_prose_passes_in_any_script(language: str) -> None:
     text = PROSE[language][: 13 * 28]
     spoken = replace(SPEECH, text=text, language=language, compression_ratio=compression_ratio(text))
-    assert verdict(spoken, Evidence(22.0, 28.0)) is None
+    assert verdict(spoken, SpeechStats(22.0, 28.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_common_phrase_is_noise_where_the_decoder_doubts(text: str) -> None:
 
 @pytest.mark.parametrize("text", COMMON)
 def test_a_common_phrase_said_clearly_passes(text: str) -> None:
-    assert judged(text, Evidence(voiced_s=0.9, length_s=1.6)) is None
+    assert judged(text, SpeechStats(voiced_s=0.9, length_s=1.6)) is None
 
 
 def test_a_common_phrase_is_noise_where_the_decoder_hears_no_speech() -> None:
@@ -226,7 +226,7 @@ def test_a_common_phrase_within_a_sentence_passes_where_the_decoder_doubts() -> 
 
 
 def test_what_was_voiced_is_weighed_against_a_long_window() -> None:
-    assert judged("Thank you.", Evidence(voiced_s=1.0, length_s=20.0)) is Reason.KNOWN_PHRASE
+    assert judged("Thank you.", SpeechStats(voiced_s=1.0, length_s=20.0)) is Reason.KNOWN_PHRASE
 
 
 @pytest.mark.parametrize("text", ["Продолжение следует…", "you", "Слышь, я не могу.", "СПОКОЙНАЯ МУЗЫКА"])

@@ -13,7 +13,7 @@ from stt_service.whisper.silence_tail import (
     MIN_WINDOW_S,
     ROWS_PER_SECOND,
     SEED_S,
-    Rows,
+    EncoderFrames,
     SilenceTail,
     TailPlan,
     extended_rows,
@@ -70,8 +70,8 @@ def test_rows_in_which_the_seed_speaks_are_never_used(samples: int, plan: TailPl
 
 
 def test_the_tail_is_the_silence_of_the_same_positions() -> None:
-    silence: Rows = np.arange(MAX_ROWS, dtype=np.float32).reshape(-1, 1)
-    encoded: Rows = np.full((150, 1), -1, np.float32)
+    silence: EncoderFrames = np.arange(MAX_ROWS, dtype=np.float32).reshape(-1, 1)
+    encoded: EncoderFrames = np.full((150, 1), -1, np.float32)
     rows = SilenceTail(silence).extend(encoded, 250)
     assert rows[:150].tolist() == encoded.tolist()
     assert rows[150:].tolist() == silence[150:250].tolist()
