@@ -25,7 +25,7 @@ from stt.v1 import stt_pb2_grpc
 from benchmarks.channels import channel_to
 from benchmarks.recorded import FOLDER, pcm_of
 from benchmarks.service import Service
-from benchmarks.words import Errors, errors, hits, plain, seams
+from benchmarks.words import Errors, aligned_words, errors, normalize, seams
 from stt_service.models.store import models_folder, resolve
 
 CHUNK_BYTES = 3200  # 100 ms
@@ -116,14 +116,14 @@ class Compared:
 
 def compare(dictation: Dictation, offline: str, streamed: Streamed) -> Compared:
     def words(text: str) -> list[str]:
-        return plain(text, dictation.language)
+        return normalize(text, dictation.language)
 
     reference, finals = words(dictation.text), [words(text) for text in streamed.texts()]
     found = seams(reference, words(offline), finals)
     stable = Errors(0, 0)
     for final in streamed.finals:
         prefix = words(streamed.stable.get(final.utterance, ""))
-        stable += Errors(len(prefix) - len(hits(prefix, words(final.text))) if prefix else 0, len(prefix))
+        stable += Errors(len(prefix) - len(aligned_words(prefix, words(final.text))) if prefix else 0, len(prefix))
     return Compared(
         dictation,
         errors(reference, [word for final in finals for word in final]),

@@ -30,7 +30,7 @@ from benchmarks.raw_server import Samples, samples_of
 from benchmarks.recorded import FOLDER
 from benchmarks.replay import BYTES_A_SECOND
 from benchmarks.service import Service
-from benchmarks.words import Errors, errors, plain
+from benchmarks.words import Errors, errors, normalize
 from stt_client.transport.channel import NO_PROXY
 from stt_service.models.loader import usable_cores
 from stt_service.models.store import models_folder, resolve
@@ -79,7 +79,7 @@ class Way:
         self.walls_s.append(monotonic() - began)
         self.cpus_s.append(self.cpu_s() - used_s)
         wrong = (
-            errors(plain(task.text, task.language), plain(text, task.language))
+            errors(normalize(task.text, task.language), normalize(text, task.language))
             for task, text in zip(tasks, texts, strict=True)
         )
         self.errors = sum(wrong, Errors(0, 0))

@@ -34,7 +34,7 @@ from benchmarks.replay import Pace
 from benchmarks.report import PATIENT
 from benchmarks.results import Outcome, Row, keep, kept, streams_carried, summary
 from benchmarks.systems import System
-from benchmarks.words import errors, plain
+from benchmarks.words import errors, normalize
 
 OFFLINE = "offline"  # beside the systems: whole files
 DEFAULT_ENDPOINT_S = 1.5
@@ -104,8 +104,8 @@ def offline(plan: Plan) -> bool:
         return False
     outcomes = []
     for dictation, told in zip(plan.dictations, texts, strict=True):
-        reference = plain(dictation.text, plan.language)
-        wrong = errors(reference, plain(told.text, plan.language)).count
+        reference = normalize(dictation.text, plan.language)
+        wrong = errors(reference, normalize(told.text, plan.language)).count
         outcomes.append(Outcome(dictation.name, Figures(words=len(reference), words_wrong=wrong)))
     row = Row(
         OFFLINE,

@@ -113,7 +113,7 @@ def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[lis
     session = Session(SessionConfig(parameters, parameters.live()), stream_vads(Silero(silero_path()), parameters))
     replay = Simulator(session, crew).play(pcm.tobytes())
     states = []
-    for told in replay.told:
+    for told in replay.emitted:
         match told.event:
             case Partial(utterance, _, stable, unstable, _, end_ms):
                 states.append(Shown(told.at_s, utterance, end_ms / 1000, stable + unstable, final=False))

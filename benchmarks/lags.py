@@ -14,7 +14,7 @@ from rapidfuzz.distance import Levenshtein
 
 from benchmarks.recorded import Utterance
 from benchmarks.systems import Message, Told
-from benchmarks.words import errors, hits, plain
+from benchmarks.words import aligned_words, errors, normalize
 
 LONG_PAUSE_S = 1.0  # after it an utterance is over for every system measured; a shorter one may join two
 
@@ -99,7 +99,7 @@ def _reference(utterances: Sequence[Utterance], language: str) -> list[_Word]:
     """Return the words; within an utterance every letter, and every space, takes equally long."""
     reference = []
     for number, utterance in enumerate(utterances):
-        words = plain(utterance.text, language)
+        words = normalize(utterance.text, language)
         letters = list(accumulate((len(word) + 1 for word in words), initial=0))
         a_letter_s = (utterance.end_s - utterance.start_s) / max(1, letters[-1] - 1)
         reference += [
@@ -116,7 +116,7 @@ def _states(messages: Sequence[Message], began: float, language: str) -> list[_S
     for message in messages:
         if message.kind is Told.NOTICE:
             continue
-        words, at_s = plain(message.text, language), message.at - began
+        words, at_s = normalize(message.text, language), message.at - began
         if message.kind is Told.FINAL:
             finals, words = finals + words, []
         if states and states[-1].at_s == at_s:
@@ -131,7 +131,7 @@ def _flicker(states: Sequence[_Shown]) -> tuple[int, int]:
     before: list[str] = []
     shown = changed = 0
     for state in states:
-        kept = len(hits(before, state.words)) if before else 0
+        kept = len(aligned_words(before, state.words)) if before else 0
         shown += len(state.words) - kept
         changed += len(before) - kept
         before = state.words
@@ -146,7 +146,7 @@ def _right(reference: Sequence[_Word], shown: Sequence[str]) -> set[int]:
     """
     said = [word.text for word in reference]
     fit = min(range(len(said) + 1), key=lambda count: Levenshtein.distance(said[:count], shown))
-    return set(hits(said[:fit], shown)) if fit else set()
+    return set(aligned_words(said[:fit], shown)) if fit else set()
 
 
 def _of_partials(states: Sequence[_Shown], reference: Sequence[_Word], utterances: Sequence[Utterance]) -> Figures:
@@ -170,12 +170,12 @@ def _of_finals(messages: Sequence[Message], began: float, utterances: Sequence[U
         (message.at - began, word)
         for message in messages
         if message.kind is Told.FINAL
-        for word in plain(message.text, language)
+        for word in normalize(message.text, language)
     ]
     text = [word for _, word in told]
-    said = [plain(utterance.text, language) for utterance in utterances]
+    said = [normalize(utterance.text, language) for utterance in utterances]
     reference = [word for words in said for word in words]
-    right, first = hits(reference, text), 0
+    right, first = aligned_words(reference, text), 0
     lags: list[tuple[int, float]] = []
     for number, words in enumerate(said):
         came = [told[right[i]][0] for i in range(first, first + len(words)) if i in right]

@@ -124,6 +124,6 @@ def _event(said: Mapping[str, Any]) -> Final | Suppressed | None:
         case "suppressed":
             return Suppressed(said["utterance"], 0, 0, said["reason"], said["text"])
         case "final":
-            unknown = Latency(0, 0, 0, early=False, batch=0)
+            unknown = Latency(0, 0, 0, speculative=False, batch=0)
             return Final(said["utterance"], said["text"], 0, 0, said["language"], 1, 1, said["endpoint"], unknown)
     return None

@@ -19,7 +19,7 @@ from time import process_time
 import numpy as np
 
 from benchmarks.recorded import FOLDER, SAMPLE_RATE_HZ, pcm_of
-from benchmarks.words import Errors, errors, plain
+from benchmarks.words import Errors, errors, normalize
 from stt_service.models.store import models_folder, resolve
 from stt_service.whisper.engine import Engine, Placement
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
@@ -65,7 +65,7 @@ def spoken(folder: Path, language: str) -> Iterator[Spoken]:
         if (entry["kind"], entry["language"]) == ("utterance", language) and entry["duration"] <= LONGEST_S:
             samples = np.frombuffer(pcm_of(folder / entry["path"]), "<i2").astype(np.float32) / np.float32(32_768)
             window = Window(samples, DecodeOptions(language), len(samples) / SAMPLE_RATE_HZ)
-            yield Spoken(window, plain(entry["text"], language))
+            yield Spoken(window, normalize(entry["text"], language))
 
 
 def row(engine: Engine, said: list[Spoken], beam: int, context: Context) -> Row:
@@ -78,7 +78,7 @@ def row(engine: Engine, said: list[Spoken], beam: int, context: Context) -> Row:
         transcripts += engine.transcribe([Window(each.window.samples, options)])
     cpu_s = process_time() - began_s
     for each, transcript in zip(said, transcripts, strict=True):
-        wrong += errors(each.words, plain(transcript.text, each.window.options.language or "en"))
+        wrong += errors(each.words, normalize(transcript.text, each.window.options.language or "en"))
         runaways += transcript.compression_ratio > MAX_COMPRESSION_RATIO
     return Row(beam, context, wrong, runaways, cpu_s)
 

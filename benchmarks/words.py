@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from stt_service.evaluation.wer import Errors, errors, hits, plain
+from stt_service.evaluation.wer import Errors, aligned_words, errors, normalize
 
-__all__ = ["Errors", "Seams", "errors", "hits", "plain", "seams"]
+__all__ = ["Errors", "Seams", "aligned_words", "errors", "normalize", "seams"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Seams:
 def seams(reference: Sequence[str], offline: Sequence[str], finals: Sequence[Sequence[str]]) -> Seams:
     """Compare what stands at the ends of the finals with the reference and the offline transcript."""
     text = [word for final in finals for word in final]
-    right, offline_right = hits(reference, text), hits(reference, offline)
+    right, offline_right = aligned_words(reference, text), aligned_words(reference, offline)
     ends = list(accumulate(len(final) for final in finals))[:-1]
     lost = []
     for end in ends:

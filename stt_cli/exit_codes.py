@@ -9,7 +9,7 @@ import click
 
 from stt_cli.output.terminal import abandon_stdout
 from stt_client.errors import ClientError, ConnectionFailedError
-from stt_client.sanitize import plain_lines, plain_message
+from stt_client.sanitize import sanitize_lines, sanitize_message
 
 
 class NotReachedError(click.ClickException):
@@ -18,7 +18,7 @@ class NotReachedError(click.ClickException):
 
 def echo(text: str, err: bool = False) -> None:
     """Print lines that may contain text of a server or of a file."""
-    click.echo(plain_lines(text), err=err)
+    click.echo(sanitize_lines(text), err=err)
 
 
 @contextmanager
@@ -27,9 +27,9 @@ def failures() -> Iterator[None]:
     try:
         yield
     except ConnectionFailedError as error:
-        raise NotReachedError(plain_message(str(error))) from error
+        raise NotReachedError(sanitize_message(str(error))) from error
     except ClientError as error:
-        raise click.ClickException(plain_message(str(error))) from error
+        raise click.ClickException(sanitize_message(str(error))) from error
     except BrokenPipeError:  # as in `stt-cli recognize talk.wav | head -1`
         abandon_stdout()
         raise click.exceptions.Exit(0)

@@ -28,7 +28,7 @@ from stt_client.events import (
 )
 from stt_client.recovery.replay_buffer import ReplayBuffer
 from stt_client.recovery.resume import ResumeTracker
-from stt_client.recovery.retry import PATIENT, RetryPolicy, RetryState, asks_to_wait
+from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy, RetryState, asks_to_wait
 from stt_client.target import Target, target_of
 from stt_client.transport import convert
 from stt_client.transport.stream import Requests, stream
@@ -41,7 +41,7 @@ async def recognize(
     server: str | Target,
     source: AsyncIterator[Input],
     options: StreamOptions = DEFAULT_OPTIONS,
-    patience: RetryPolicy = PATIENT,
+    patience: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> AsyncGenerator[Event, None]:
     """Recognise a dictation; yield what is said of it until nothing more is owed.
 
@@ -175,7 +175,7 @@ class _Dictation:
         if isinstance(event, Started):
             yield self._begun()
         before_ms = self._resumption.settled_ms
-        is_news = self._resumption.take(self._limited(event))
+        is_news = self._resumption.handle(self._limited(event))
         if self._resumption.settled_ms > before_ms:
             self._kept.settle(self._resumption.settled_ms)
             self._freed.set()

@@ -12,7 +12,7 @@ A message is one sentence that names the thing, the value and what would do.
 
 from __future__ import annotations
 
-from stt_client.sanitize import plain_message
+from stt_client.sanitize import sanitize_message
 
 
 class ClientError(Exception):
@@ -36,8 +36,8 @@ class ServiceError(ClientError):
 
     def __init__(self, message: str, status: str, retry_after_s: float | None = None) -> None:
         """Take texts as the server sent them; they are kept as one line each that is safe to print."""
-        super().__init__(plain_message(message))
-        self.status = plain_message(status)
+        super().__init__(sanitize_message(message))
+        self.status = sanitize_message(status)
         self.retry_after_s = retry_after_s  # when the server asks to be left alone for a while
 
 

@@ -126,7 +126,7 @@ class Latency:
     endpoint_s: float
     queue_s: float
     inference_s: float
-    early: bool
+    speculative: bool
     batch: int
 
 

@@ -25,20 +25,20 @@ _SURROGATES = re.compile(f"[{SURROGATES}]")
 _ESCAPED_IN_JSON = re.compile(f"[\x7f-\x9f{BIDI}\u2028\u2029{SURROGATES}]")  # JSON itself escapes C0
 
 
-def plain(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """Return the text on one line: no control characters, each run of line breaks, tabs and spaces one space."""
     text = _CONTROLS.sub("", _SURROGATES.sub("\ufffd", text))
     return _BREAKS.sub(" ", text).strip(" ")
 
 
-def plain_lines(text: str) -> str:
+def sanitize_lines(text: str) -> str:
     """Return the text with its line feeds and spaces, without all other control characters."""
     return _LINE_CONTROLS.sub("", _SURROGATES.sub("\ufffd", text))
 
 
-def plain_message(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
+def sanitize_message(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
     """Return the text on one line of limited length, for a message; the time does not depend on its length."""
-    line = plain(text[: 4 * characters])
+    line = sanitize_text(text[: 4 * characters])
     return line if len(line) <= characters and len(text) <= 4 * characters else f"{line[: characters - 1]}…"
 
 

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from stt_client.events import ServerStatus
 from stt_client.target import Target, target_of
-from stt_client.transport.channel import connected, explained, metadata, received
+from stt_client.transport.channel import connected, metadata, received, to_service_error
 from stt_client.transport.message_values import name_of
 
 TIMEOUT_S = 5.0
@@ -35,7 +35,7 @@ async def status(server: str | Target) -> ServerStatus:
             round_trip_ms = (time.perf_counter() - asked) * 1000
             return ServerStatus(health, await _services(channel, target), round_trip_ms)
         except grpc.aio.AioRpcError as error:
-            raise explained(error, address) from error
+            raise to_service_error(error, address) from error
 
 
 async def _health(channel: grpc.aio.Channel, target: Target) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from stt_client.client import recognize
 from stt_client.events import DEFAULT_OPTIONS, Event, Input, StreamOptions
-from stt_client.recovery.retry import PATIENT, RetryPolicy
+from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from stt_client.target import Target
 from stt_client.threads import in_thread
 
@@ -25,7 +25,7 @@ def recognize_sync(
     server: str | Target,
     source: Iterable[Input],
     options: StreamOptions = DEFAULT_OPTIONS,
-    patience: RetryPolicy = PATIENT,
+    patience: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> Generator[Event, None, None]:
     """Yield what `stt_cli.recognize` yields. The source is read in a thread, and may block.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 class Tls:
     """PEM files: who signed the server's certificate, and the client's own; None: the system's authorities, none."""
 
-    authorities: Path | None = None
+    ca_file: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
 

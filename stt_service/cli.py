@@ -21,7 +21,16 @@ from stt_service.errors import StartupError, SttError
 from stt_service.evaluation.settings_grid import changed
 from stt_service.models import threads
 from stt_service.models.devices import choose
-from stt_service.models.loader import ModelNames, compute_plan, load, load_model, names, place, self_test, usable_cores
+from stt_service.models.loader import (
+    ModelNames,
+    compute_plan,
+    load,
+    load_model,
+    names,
+    placement,
+    self_test,
+    usable_cores,
+)
 from stt_service.models.startup import LoadedServer
 from stt_service.models.store import models_folder
 from stt_service.models.trial_runner import Loader, fetched
@@ -119,7 +128,7 @@ def evaluate_command(audio: tuple[Path, ...], asked: tuple[str, ...], language: 
 
     def run(parameters: ServerSettings) -> None:
         own = [("LANGUAGE", language)] if language else []
-        report = runner.evaluate(changed(parameters, own), audio, asked, lambda line: logs.say([line]))
+        report = runner.evaluate(changed(parameters, own), audio, asked, lambda line: logs.log_banner([line]))
         width = get_terminal_size((NO_TERMINAL_COLUMNS, 0)).columns
         lines = evaluation_report.json_lines(report) if as_json else evaluation_report.drawn(report, width)
         click.echo("\n".join(lines))
@@ -133,7 +142,7 @@ def _run(action: Callable[[ServerSettings], object]) -> None:
     try:
         loaded = environment.load(os.environ, Path(".env"))
         logs.configure(loaded.parameters.log_level, loaded.parameters.log_format)
-        logs.say(f"WARNING: {warning}" for warning in loaded.warnings)
+        logs.log_banner(f"WARNING: {warning}" for warning in loaded.warnings)
         action(loaded.parameters)
     except _Interrupted as error:
         logs.BANNER.error("%s", error)
@@ -141,7 +150,7 @@ def _run(action: Callable[[ServerSettings], object]) -> None:
     except SttError as error:
         raise _Failed(logs.escaped(str(error))) from error
     logs.flush()
-    if code or threads.left_behind():
+    if code or threads.find_orphaned():
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)
@@ -162,7 +171,7 @@ async def _download(model: str, models_dir: Path) -> Path:
 async def _check(parameters: ServerSettings) -> None:
     stopped = _Stopped()
     prepared = await stopped.before(_prepare(parameters, accesses(parameters).warnings))
-    logs.say(_self_tested(prepared, parameters))
+    logs.log_banner(_self_tested(prepared, parameters))
 
 
 async def _serve(parameters: ServerSettings) -> None:
@@ -176,8 +185,8 @@ async def _serve(parameters: ServerSettings) -> None:
     try:
         prepared = await stopped.before(_prepare(parameters, known))
         serving = asyncio.create_task(server.serve(prepared))
-        logs.say(_self_tested(prepared, parameters))
-        logs.say(_addresses(server))
+        logs.log_banner(_self_tested(prepared, parameters))
+        logs.log_banner(_addresses(server))
         await asyncio.wait([serving, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await server.drain()
@@ -240,19 +249,19 @@ async def _prepare(parameters: ServerSettings, warnings: Sequence[str]) -> Loade
     device, cuda = await threads.in_thread(partial(choose, parameters))
     named = names(parameters, device)
     plan = compute_plan(device, named, usable_cores())
-    logs.say(banner.configuration(parameters, device, cuda, named, plan, warnings))
-    logs.say(banner.fallback(device))
+    logs.log_banner(banner.configuration(parameters, device, cuda, named, plan, warnings))
+    logs.log_banner(banner.fallback(device))
 
     def loading(name: str) -> None:
-        logs.say([f"Loading {name} on {device.actual} ..."])
+        logs.log_banner([f"Loading {name} on {device.actual} ..."])
 
     models_dir = models_folder(parameters.models_dir)
     await _fetch(parameters, named, models_dir)
     load_one = partial(load_model, fetch=False)
     models = await threads.in_thread(partial(load, parameters, device, plan, loading, load_one=load_one))
-    logs.say([*banner.loaded(device, models), *banner.memory(cuda)])
+    logs.log_banner([*banner.loaded(device, models), *banner.memory(cuda)])
     test = await threads.in_thread(partial(self_test, models, parameters, device))
-    return LoadedServer(device, models, test, Loader(models_dir, place(parameters, device, plan), loading))
+    return LoadedServer(device, models, test, Loader(models_dir, placement(parameters, device, plan), loading))
 
 
 async def _fetch(parameters: ServerSettings, named: ModelNames, models_dir: Path) -> None:
@@ -263,8 +272,10 @@ async def _fetch(parameters: ServerSettings, named: ModelNames, models_dir: Path
     except StartupError as error:
         if parameters.realtime_model != AUTO:
             raise
-        logs.say([f"WARNING: {error}"])
+        logs.log_banner([f"WARNING: {error}"])
 
 
 def _self_tested(prepared: LoadedServer, parameters: ServerSettings) -> Iterable[str]:
-    return banner.self_tested(prepared.test, prepared.models.names, prepared.carried, prepared.admitted(parameters))
+    return banner.self_tested(
+        prepared.test, prepared.models.names, prepared.estimated_capacity, prepared.max_streams(parameters)
+    )

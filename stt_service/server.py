@@ -23,7 +23,7 @@ from stt_service.rpc.listener import GrpcListener, ListenAddress
 from stt_service.rpc.metrics_http import MetricsPort
 from stt_service.rpc.request_reader import Bounds, RequestReader
 from stt_service.rpc.speech_servicer import Ready, SpeechToText
-from stt_service.rpc.status_mapping import DISCARD_S
+from stt_service.rpc.status_mapping import DISCARD_TIMEOUT_S
 from stt_service.rpc.stream import GRACE_S
 from stt_service.rpc.stream_registry import StreamRegistry
 from stt_service.scheduling.executor import BatchExecutor
@@ -44,7 +44,7 @@ BOUNDS = {
     REFLECTION: Bounds(calls=4, lasts_s=30.0),  # its messages can be as large as a recording
     f"/{CONTROL}/WatchStatus": Bounds(calls=50),  # each may send five times a second
 }
-LINGER_S = 2 * DISCARD_S  # for the last statuses to go out before the server ends
+LINGER_TIMEOUT_S = 2 * DISCARD_TIMEOUT_S  # for the last statuses to go out before the server ends
 
 
 class Server:
@@ -71,7 +71,7 @@ class Server:
             self._config, self._gate, self._streams, StatusReporter(self._gate, self._usage, self.metrics)
         )
         watch = ListenAddress("METRICS_PORT", bind, parameters.metrics_port)
-        self.watch = MetricsPort(watch, self.metrics.registry, lambda: self._gate.admission.unready)
+        self.watch = MetricsPort(watch, self.metrics.registry, lambda: self._gate.admission.not_ready_reason)
         self.metrics.watch_admission(self._gate.admission)
         self.metrics.registry.register(GpuCollector(lambda: self._usage.gpus))
         if (pem := accesses.data.pem) is not None:
@@ -115,17 +115,17 @@ class Server:
             tasks.create_task(watch_loop(self.metrics.loop_lag.observe))
             self._speech.serve(Ready(shelf, Silero(silero_path())))
             self._operated.serve(Working(prepared, lane, shelf))
-            await self._gate.open(prepared.admitted(parameters))
+            await self._gate.open(prepared.max_streams(parameters))
 
     async def drain(self) -> None:
         """Stop: what is owed is sent first, for at most GRACE_S."""
         await self._gate.end()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.data.server.stop(GRACE_S))
-            await self._gate.admission.emptied()
+            await self._gate.admission.wait_until_idle()
             # Sooner than that, now: who watches our health never ends by himself.
-            await self.data.server.stop(LINGER_S)
-        await self.control.server.stop(LINGER_S)
+            await self.data.server.stop(LINGER_TIMEOUT_S)
+        await self.control.server.stop(LINGER_TIMEOUT_S)
         await asyncio.to_thread(self.watch.stop)
 
     @property

@@ -14,12 +14,12 @@ from platformdirs import user_state_path
 from stt_cli.arguments.options import server_options, speech_options
 from stt_cli.exit_codes import echo
 from stt_client.events import Settings, StreamOptions
-from stt_client.sanitize import plain_message
+from stt_client.sanitize import sanitize_message
 from stt_client.target import Target
 from stt_tui.app import EditorOptions, run
 from stt_tui.dictation_controller import Backends, Recognize
 from stt_tui.files import FileError, NotTextError, TextFile, read
-from stt_tui.journal import left_behind
+from stt_tui.journal import find_orphaned
 
 if TYPE_CHECKING:
     from stt_client.audio.devices import Device
@@ -52,13 +52,13 @@ def tui(file: Path | None, auto: bool, settings: Settings, device: str | None, t
     try:
         opened, text = open_file(file, state) if file else (None, "")
     except FileError as error:
-        raise click.ClickException(plain_message(str(error))) from error
+        raise click.ClickException(sanitize_message(str(error))) from error
     work = EditorOptions(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, state)
     outcome = asyncio.run(run(work, Backends(_open_device, lambda: _load_recognize(target))))
     for line in outcome.farewell.splitlines():
-        echo(plain_message(line))
+        echo(sanitize_message(line))
     if outcome.failure:
-        raise click.ClickException(plain_message(outcome.failure))
+        raise click.ClickException(sanitize_message(outcome.failure))
 
 
 def open_file(path: Path, state: Path) -> tuple[TextFile, str]:
@@ -70,7 +70,7 @@ def open_file(path: Path, state: Path) -> tuple[TextFile, str]:
     try:
         return read(path)
     except NotTextError:
-        if left_behind(state / "journals", str(path.absolute())):
+        if find_orphaned(state / "journals", str(path.absolute())):
             return TextFile(path), ""  # a save keeps a copy of what is there now
         raise
 

@@ -21,7 +21,7 @@ from urwid.display.common import InputClosedError
 from stt_cli.output.clipboard import Clipboard, CopyResult, tools
 from stt_cli.output.terminal import undisturbed
 from stt_client.events import StreamOptions
-from stt_tui.audio_journal import AudioJournal, again
+from stt_tui.audio_journal import AudioJournal, retry_command
 from stt_tui.dictation_controller import Backends, DictationController
 from stt_tui.editor import Editor
 from stt_tui.failures import describe
@@ -139,7 +139,7 @@ class App:
         if kept := self._keeping.close():
             yield kept
         for path in self._spoken.close():
-            yield f"What was not recognised is kept: {again(path)}"
+            yield f"What was not recognised is kept: {retry_command(path)}"
         if self._spoken.risk:
             yield f"Not all of what was said is recognised or kept: {self._spoken.failure}."
         yield from self._keeping.speech_left()

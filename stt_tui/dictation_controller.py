@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stt_client.audio.microphone import Microphone
 
 OPEN_S = 30.0  # waited for a microphone; a driver that hangs leaves its thread behind
-MAX_OWED = 8  # dictations that wait for a server; then no other begins
+MAX_PENDING_DICTATIONS = 8  # dictations that wait for a server; then no other begins
 
 Recognize = Callable[[AsyncIterator[bytes], StreamOptions], AsyncGenerator[Event, None]]
 
@@ -107,8 +107,8 @@ class DictationController:
 
     async def dictate(self) -> None:
         """Record until stopped, and tell what is recognised until all of it is."""
-        if len(self._owed) >= MAX_OWED:
-            self._listener.warn(f"{MAX_OWED} dictations wait for the server: no other can begin.")
+        if len(self._owed) >= MAX_PENDING_DICTATIONS:
+            self._listener.warn(f"{MAX_PENDING_DICTATIONS} dictations wait for the server: no other can begin.")
             return
         self._begun += 1
         self._recorded = dictation = self._begun

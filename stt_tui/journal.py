@@ -82,7 +82,7 @@ class Journal:
         """Remove what another session left."""
         self._work.put(lambda: left.path.unlink(missing_ok=True))
 
-    def take_over(self, left: RecoveredText) -> None:
+    def adopt(self, left: RecoveredText) -> None:
         """Remove what another session left, once all up to now is written here; if it cannot be, that stays."""
         if self._is_begun:
             self._work.put(partial(self._replaced, left.path))
@@ -208,7 +208,7 @@ class Journal:
             self._written = None
 
 
-def left_behind(folder: Path, file: str | None) -> list[RecoveredText]:
+def find_orphaned(folder: Path, file: str | None) -> list[RecoveredText]:
     """Return the texts that earlier sessions left for this file, or for none: newest first."""
     found = [left for path in folder.glob(f"*{SUFFIX}") if (left := _read(path)) is not None]
     return sorted((left for left in found if left.file == file), key=lambda left: left.written, reverse=True)

@@ -52,7 +52,7 @@ class Layout:
         self._ghosts = tuple(ghosts)
         self._forget(self._ghosts)
 
-    def haunt(self, ghosts: Sequence[Preedit]) -> None:
+    def set_preedit(self, ghosts: Sequence[Preedit]) -> None:
         """Show these ghosts, in the order of their positions, instead of those before."""
         if self._ghosts != tuple(ghosts):
             self._forget(self._ghosts)

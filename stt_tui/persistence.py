@@ -15,10 +15,10 @@ from typing import Protocol
 
 from stt_client.audio import journal as speech
 from stt_client.threads import in_thread
-from stt_tui.audio_journal import again
+from stt_tui.audio_journal import retry_command
 from stt_tui.document import Document
 from stt_tui.files import ChangedOnDisk, FileError, TextFile, copy_name, is_read_only, new_name, overwrite, save
-from stt_tui.journal import Journal, RecoveredText, left_behind, remove_oldest
+from stt_tui.journal import Journal, RecoveredText, find_orphaned, remove_oldest
 from stt_tui.lines import START, Change
 from stt_tui.status import Status
 
@@ -128,8 +128,8 @@ class Persistence:
     async def look(self) -> None:
         """Ask about the newest text that is left, if there is one; then tell of speech."""
         gone = await in_thread(partial(remove_oldest, self._folder))
-        self._left = await in_thread(partial(left_behind, self._folder, self._name))
-        self._speech = await in_thread(partial(speech.left_behind, self._speech_folder))
+        self._left = await in_thread(partial(find_orphaned, self._folder, self._name))
+        self._speech = await in_thread(partial(speech.find_orphaned, self._speech_folder))
         self._ask()
         if self._file is not None:
             await self._look_at(self._file.path)
@@ -150,7 +150,7 @@ class Persistence:
             self._document.replace_all(left.text)
         else:
             self._document.insert(START, f"{left.text}\n")
-        self.journal.take_over(left)
+        self.journal.adopt(left)
         self._ask(f"Restored {words(left.text)}")
 
     def discard(self) -> None:
@@ -163,7 +163,7 @@ class Persistence:
         """Tell how to hear what earlier sessions recorded and did not make text of: a sentence each."""
         left = [path for path in self._speech if path.exists()]
         for path in left[-MAX_TOLD:]:
-            yield f"Speech was left behind, kept until you remove it: {again(path)}"
+            yield f"Speech was left behind, kept until you remove it: {retry_command(path)}"
         if len(left) > MAX_TOLD:
             yield f"{len(left) - MAX_TOLD} older ones are in {self._speech_folder}."
 
@@ -171,7 +171,7 @@ class Persistence:
         """Show the next question; after the last one, tell of speech."""
         self._status.question = self._question(self._left[0]) if self._left else ""
         if self._speech and not self._left:
-            self._tell("Speech was left behind", again(self._speech[-1]))
+            self._tell("Speech was left behind", retry_command(self._speech[-1]))
         elif done:
             self._tell(done)
 

@@ -17,7 +17,7 @@ from stt_client.events import (
     Started,
     Suppressed,
 )
-from stt_client.sanitize import plain, plain_message
+from stt_client.sanitize import sanitize_message, sanitize_text
 from stt_tui.dictation import Dictation
 from stt_tui.status import Recording, Status
 
@@ -48,7 +48,7 @@ class TranscriptPresenter:
 
     def tell(self, sentence: str, detail: str = "") -> None:
         """Show a sentence, and what is more to be said where there is room."""
-        self._status.message, self._status.detail = plain_message(sentence), detail
+        self._status.message, self._status.detail = sanitize_message(sentence), detail
         self._changed()
 
     def opening(self) -> None:
@@ -75,18 +75,18 @@ class TranscriptPresenter:
             case Connection():
                 self._connection(event)
             case Started():
-                self._status.language = plain_message(event.settings.language or "", LANGUAGE_CHARACTERS)
+                self._status.language = sanitize_message(event.settings.language or "", LANGUAGE_CHARACTERS)
             case SpeechStarted():
                 self._dictation.begin((dictation, event.utterance))
             case Partial():
                 self._dictation.hear(
-                    (dictation, event.utterance), plain_message(event.stable + event.unstable, PARTIAL_CHARACTERS)
+                    (dictation, event.utterance), sanitize_message(event.stable + event.unstable, PARTIAL_CHARACTERS)
                 )
                 self._status.lag_s = max(0.0, self._heard_ms - event.end_ms) / 1000
             case Final():
-                text = plain(event.text)
+                text = sanitize_text(event.text)
                 self._dictation.settle((dictation, event.utterance), text)
-                language = plain_message(event.language, LANGUAGE_CHARACTERS)
+                language = sanitize_message(event.language, LANGUAGE_CHARACTERS)
                 self._status.language = language or self._status.language
                 self._copy(text)
             case Suppressed():

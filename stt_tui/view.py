@@ -52,7 +52,7 @@ class View:
             top = self._layout.position(Spot(self._valid(self._top), 0))
             self._columns = columns
             self._layout = Layout(self._document.lines, columns)
-            self._layout.haunt(self._dictation.ghosts())
+            self._layout.set_preedit(self._dictation.ghosts())
             self._top = self._layout.spot(top).row
         self._height = max(1, height)
 
@@ -60,7 +60,7 @@ class View:
 
     def picture(self) -> ScreenContent:
         """Return what is to be seen now, scrolled so that the cursor is among it."""
-        self._layout.haunt(self._dictation.ghosts())
+        self._layout.set_preedit(self._dictation.ghosts())
         self._top = self._valid(self._top)
         cursor = self._layout.spot(self._document.cursor)
         if self._follows:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from benchmarks.recorded import Recording
-from benchmarks.words import Errors, errors, plain
+from benchmarks.words import Errors, errors, normalize
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 WORSE_POINTS = 1.0  # of word errors than the CPU: the bar
@@ -74,7 +74,7 @@ def listen(engine: Listener, model: str, where: str, recordings: Sequence[Record
 
 
 def _wrong(recording: Recording, transcript: Transcript) -> Errors:
-    return errors(plain(recording.text, recording.language), plain(transcript.text, recording.language))
+    return errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
 
 
 def complaints(said: Sequence[Said]) -> Iterator[str]:

@@ -13,7 +13,16 @@ from benchmarks.recorded import RECORDINGS
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.models.capacity import capacity
 from stt_service.models.devices import Device
-from stt_service.models.loader import TEST_S, ModelNames, Models, SelfTest, compute_plan, place, self_test, usable_cores
+from stt_service.models.loader import (
+    TEST_S,
+    LoadedModels,
+    ModelNames,
+    SelfTest,
+    compute_plan,
+    placement,
+    self_test,
+    usable_cores,
+)
 from stt_service.settings.schema import ServerSettings
 from stt_service.whisper.engine import Engine
 from stt_service.whisper.types import Context, DecodeOptions, Kind, Window
@@ -112,11 +121,11 @@ def speed(
     """Load the models as the service does, try them, and time batches of them."""
     names = ModelNames(finals.name, partials.name)
     plan = compute_plan(device, names, usable_cores())
-    where = place(parameters, device, plan)
+    where = placement(parameters, device, plan)
     with Peak(device.actual) as peak:
         engine = Engine(replace(where, folder=finals.folder))
         other = engine if partials == finals else Engine(replace(where, folder=partials.folder))
-        models = Models(names, engine, other, plan)
+        models = LoadedModels(names, engine, other, plan)
         test = self_test(models, parameters, device)
         timings = tuple(timed(engine, batch) for batch in batches)
     return Speed(names, finals.weights, engine.compute_type, test, capacity(test, plan), peak.used_bytes, timings)

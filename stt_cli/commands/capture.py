@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stt_cli.output.screen import Screen
-from stt_client.audio.journal import Journal, farewell
+from stt_client.audio.journal import Journal, exit_message
 from stt_client.audio.silence_timeout import SilenceWatch
 from stt_client.errors import OutputError
 from stt_client.events import AudioFormat, Event
@@ -46,7 +46,7 @@ class CaptureMonitor:
     def _keep(self, journal: Journal, chunk: bytes, audio_format: AudioFormat) -> None:
         try:
             if gone := journal.keep(chunk, audio_format):
-                self._screen.warn(farewell(gone))
+                self._screen.warn(exit_message(gone))
         except OutputError as error:  # the dictation matters more
             self._screen.warn(f"{error} No more is kept.")
             self._journal = None

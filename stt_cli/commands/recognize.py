@@ -26,7 +26,7 @@ from stt_client.audio.silence_timeout import SilenceWatch
 from stt_client.audio.sources import Source
 from stt_client.errors import OutputError, ServiceError, SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat, StreamOptions
-from stt_client.recovery.retry import PATIENT, RetryPolicy
+from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from stt_client.tasks import tasks
 
 # A batch may have more jobs than the server has slots; a slot is free again when a long recording has ended.
@@ -192,12 +192,12 @@ class _Recognition:
         self, item: Item, audio_format: AudioFormat, hearing: CaptureMonitor, telling: EventWriter
     ) -> None:
         options = replace(self._options, format=audio_format)
-        patience = PATIENT if item.ends_by_signal else BATCH
+        patience = DEFAULT_RETRY_POLICY if item.ends_by_signal else BATCH
         chunks = item.source.chunks()
         async with aclosing(client.recognize(self._request.target, chunks, options, patience)) as events:
             async for event in events:
                 hearing.follow(event)
-                telling.tell(event)
+                telling.handle_event(event)
 
     def _report_silence(self, item: Item, hearing: CaptureMonitor, screen: Screen) -> None:
         name = item.source.name

@@ -29,7 +29,7 @@ from stt_client.audio.silence_timeout import SilenceWatch
 from stt_client.audio.sources import STDIN, failed_source, file_source, files_in, pipe_source
 from stt_client.errors import OutputError, SourceError
 from stt_client.events import ServerStatus, merged
-from stt_client.sanitize import plain, to_json
+from stt_client.sanitize import sanitize_text, to_json
 from stt_client.status import status
 from stt_client.target import Target
 
@@ -118,7 +118,7 @@ def run_devices(as_json: bool) -> str:
 
 def _described(device: DeviceDescription) -> str:
     default, channels = "*" if device.is_default else " ", f"{device.channels} ch"
-    return f"{default} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {channels:>6}  {plain(device.name)}"
+    return f"{default} {device.index:>3}  {device.sample_rate_hz:>6} Hz  {channels:>6}  {sanitize_text(device.name)}"
 
 
 def run_doctor(target: Target, device: str | None, microphone: OpenDevice | None = None) -> bool:
@@ -138,7 +138,7 @@ def status_as_text(answer: ServerStatus, target: Target) -> str:
     return "\n".join(
         (
             f"{target.addresses[0]}: {answer.health.lower().replace('_', ' ')}",
-            f"services: {', '.join(map(plain, answer.services)) or 'the server does not list them'}",
+            f"services: {', '.join(map(sanitize_text, answer.services)) or 'the server does not list them'}",
             f"round trip: {answer.round_trip_ms:.1f} ms",
         )
     )

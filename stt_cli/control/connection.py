@@ -9,7 +9,7 @@ import grpc.aio
 from stt.v1 import control_pb2_grpc
 
 from stt_client.target import Target
-from stt_client.transport.channel import connected, explained, metadata
+from stt_client.transport.channel import connected, metadata, to_service_error
 
 TIMEOUT_S = 5.0
 Control = control_pb2_grpc.ControlStub
@@ -28,4 +28,4 @@ async def operating(target: Target) -> AsyncIterator[tuple[Control, tuple[tuple[
         try:
             yield _control_on(channel), metadata(target)
         except grpc.aio.AioRpcError as error:
-            raise explained(error, address) from error
+            raise to_service_error(error, address) from error

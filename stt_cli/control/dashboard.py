@@ -15,11 +15,11 @@ from stt.v1 import control_pb2 as pb
 
 from stt_cli.control.operations import session_rows
 from stt_cli.output.table import count, span
-from stt_client.sanitize import plain_message
+from stt_client.sanitize import sanitize_message
 from stt_client.transport.message_values import name_of, seconds
 
 GB = 2**30
-LATE_S = 1.5  # then people notice
+LATE_PARTIAL_S = 1.5  # then people notice
 STYLES = {pb.STATE_SERVING: "bold green", pb.STATE_DRAINING: "bold yellow", pb.STATE_LOADING: "bold yellow"}
 
 
@@ -40,13 +40,15 @@ def line(address: str, status: pb.Status) -> str:
 
 def lost(address: str, why: str) -> RenderableType:
     """Return the picture of a server that does not answer."""
-    return Text.assemble((plain_message(address), "bold"), "  ", ("no answer", "bold red"), f"  {plain_message(why)}")
+    return Text.assemble(
+        (sanitize_message(address), "bold"), "  ", ("no answer", "bold red"), f"  {sanitize_message(why)}"
+    )
 
 
 def _heading(address: str, status: pb.Status) -> Text:
     style = STYLES.get(status.state, "bold red")
-    told = f"  {plain_message(status.version)}, up {span(status.uptime)}"
-    return Text.assemble((plain_message(address), "bold"), "  ", (_state(status), style), told)
+    told = f"  {sanitize_message(status.version)}, up {span(status.uptime)}"
+    return Text.assemble((sanitize_message(address), "bold"), "  ", (_state(status), style), told)
 
 
 def _figures(status: pb.Status) -> Table:
@@ -62,7 +64,7 @@ def _figures(status: pb.Status) -> Table:
     figures.add_row("cores", _bar(used.cpu_cores, used.cores), f"{used.cpu_cores:.1f} of {used.cores}")
     figures.add_row("memory", _bar(used.memory_bytes, used.machine_memory_bytes), _gb(used))
     for gpu in used.gpus:
-        memory = f"{gpu.memory_used_bytes / GB:.1f} of {gpu.memory_bytes / GB:.1f} GB  {plain_message(gpu.name)}"
+        memory = f"{gpu.memory_used_bytes / GB:.1f} of {gpu.memory_bytes / GB:.1f} GB  {sanitize_message(gpu.name)}"
         figures.add_row("GPU", _bar(gpu.memory_used_bytes, gpu.memory_bytes), Text(memory))
     figures.add_row("models", "", Text(_models(status)))
     figures.add_row("so far", "", _counters(status.counters))
@@ -75,7 +77,7 @@ def _sessions(sessions: Sequence[pb.Session]) -> RenderableType:
     heading, *rows = session_rows(sessions)
     table = Table(*heading, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(plain_message(cell)) for cell in row))
+        table.add_row(*(Text(sanitize_message(cell)) for cell in row))
     return table
 
 
@@ -97,7 +99,7 @@ def _waiting(load: pb.Load) -> str:
 
 def _lag(lag: Duration) -> Text:
     late_s = seconds(lag)
-    return Text(f"{late_s:.1f} s", style="bold red" if late_s > LATE_S else "")
+    return Text(f"{late_s:.1f} s", style="bold red" if late_s > LATE_PARTIAL_S else "")
 
 
 def _gb(used: pb.Resources) -> str:
@@ -105,9 +107,9 @@ def _gb(used: pb.Resources) -> str:
 
 
 def _models(status: pb.Status) -> str:
-    device = f" on {plain_message(status.device.actual)}" if status.device.actual else ""
-    why = f" ({plain_message(status.device.reason)})" if status.device.reason else ""
-    return f"{plain_message(status.model) or '-'}, partials {plain_message(status.partial_model) or '-'}{device}{why}"
+    device = f" on {sanitize_message(status.device.actual)}" if status.device.actual else ""
+    why = f" ({sanitize_message(status.device.reason)})" if status.device.reason else ""
+    return f"{sanitize_message(status.model) or '-'}, partials {sanitize_message(status.partial_model) or '-'}{device}{why}"
 
 
 def _counters(so_far: pb.Counters) -> str:

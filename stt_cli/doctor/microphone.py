@@ -13,7 +13,7 @@ from stt_client.audio.portaudio import list_devices, load_sounddevice
 from stt_client.errors import SourceError
 
 LISTEN_S = 1.0
-PATIENCE_S = 3.0  # for a microphone that takes its time to begin
+MICROPHONE_TIMEOUT_S = 3.0  # for a microphone that takes its time to begin
 QUIET_DB, LOUD_DB = -60.0, -0.5
 
 
@@ -46,13 +46,13 @@ async def microphone_finding(open_device: OpenDevice, name: str | None) -> Check
     except SourceError as error:
         return warn(subject, str(error))
     except TimeoutError:
-        return warn(subject, f"it gave no sound in {PATIENCE_S:.0f} s.", "Is another program using it?")
+        return warn(subject, f"it gave no sound in {MICROPHONE_TIMEOUT_S:.0f} s.", "Is another program using it?")
 
 
 async def _recorded(ears: _Listening, rate_hz: int) -> array[int]:
     """Return a second of samples, or what there was until the end."""
     samples = array("h")
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(MICROPHONE_TIMEOUT_S):
         while len(samples) < LISTEN_S * rate_hz and (chunk := await ears.chunks.get()):
             samples.frombytes(chunk)
     return samples

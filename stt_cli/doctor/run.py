@@ -13,7 +13,7 @@ from stt_cli.doctor.microphone import microphone_finding, microphones_finding
 from stt_cli.doctor.results import CheckResult, Verdict
 from stt_cli.doctor.server import server_findings
 from stt_client.audio.devices import OpenDevice
-from stt_client.sanitize import plain_message
+from stt_client.sanitize import sanitize_message
 from stt_client.target import Target
 
 STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
@@ -36,7 +36,7 @@ async def examine(target: Target, device: str | None, open_device: OpenDevice) -
         yield finding
 
 
-async def tell(findings: AsyncIterator[CheckResult], console: Console) -> bool:
+async def print_check(findings: AsyncIterator[CheckResult], console: Console) -> bool:
     """Print a line for each; return whether none failed."""
     well = True
     async for finding in findings:
@@ -46,14 +46,14 @@ async def tell(findings: AsyncIterator[CheckResult], console: Console) -> bool:
 
 
 def line(finding: CheckResult) -> Text:
-    subject = plain_message(finding.subject)
+    subject = sanitize_message(finding.subject)
     text = Text.assemble((f"{finding.verdict.value:<5}", STYLES[finding.verdict]), f"{subject}: ")
-    text.append(plain_message(finding.sentence))
+    text.append(sanitize_message(finding.sentence))
     if finding.remedy:
-        text.append(f" {plain_message(finding.remedy)}", "dim")
+        text.append(f" {sanitize_message(finding.remedy)}", "dim")
     return text
 
 
 def run(target: Target, device: str | None, open_device: OpenDevice, console: Console) -> bool:
     """Examine and tell; return whether nothing failed."""
-    return asyncio.run(tell(examine(target, device, open_device), console))
+    return asyncio.run(print_check(examine(target, device, open_device), console))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stt_client.events import Connection, ConnectionState
-from stt_client.sanitize import plain_message
+from stt_client.sanitize import sanitize_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,10 @@ class ConnectionLabel:
 
 def condition_of(connection: Connection, is_finishing: bool, is_thinned: bool) -> ConnectionLabel | None:
     """Return the weightiest; None when all is as it should be."""
-    kept, why = f"{connection.kept_ms // 1000}s", f": {plain_message(connection.message)}" if connection.message else ""
+    kept, why = (
+        f"{connection.kept_ms // 1000}s",
+        f": {sanitize_message(connection.message)}" if connection.message else "",
+    )
     match connection.state:
         case ConnectionState.CONNECTING:
             return ConnectionLabel(f"connecting{why}", "connecting", "yellow")

@@ -9,7 +9,7 @@ from stt_cli.output.formats import renderer
 from stt_cli.output.screen import Screen
 from stt_cli.output.writers import Write
 from stt_client.events import Event, Final, Notice, Partial, Started, Suppressed
-from stt_client.sanitize import plain
+from stt_client.sanitize import sanitize_text
 
 
 class EventWriter:
@@ -28,7 +28,7 @@ class EventWriter:
         """What precedes the first text."""
         return self._rendered.opening()
 
-    def tell(self, event: Event) -> None:
+    def handle_event(self, event: Event) -> None:
         screen, writing = self._screen, self._writing
         match event:
             case Partial():
@@ -39,7 +39,7 @@ class EventWriter:
             case Final(text=text):
                 self.has_words = True
                 self._write(self._rendered.render(event))
-                self._copy(plain(text))
+                self._copy(sanitize_text(text))
             case Suppressed(reason=reason, text=text):
                 self._write(self._rendered.render(event))
                 self.has_words |= bool(text)

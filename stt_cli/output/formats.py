@@ -10,7 +10,7 @@ from typing import Protocol
 
 from stt_cli.output.subtitles import Caption, captions
 from stt_client.events import Event, Final, Partial, Suppressed, Word
-from stt_client.sanitize import plain, to_json
+from stt_client.sanitize import sanitize_text, to_json
 
 SUFFIXES = {"text": ".txt", "json": ".jsonl", "srt": ".srt", "vtt": ".vtt"}
 CAPTION_FORMATS = frozenset({"srt", "vtt"})
@@ -54,11 +54,11 @@ class Text:
                 whole = Word(event.text, event.start_ms, event.end_ms, event.confidence)
                 return "".join(map(self._line, event.words or [whole]))
             case Final(text=text):
-                return f"{plain(text)}\n"
+                return f"{sanitize_text(text)}\n"
         return ""
 
     def _line(self, word: Word) -> str:
-        return f"{_seconds(word.start_ms):.3f}\t{_seconds(word.end_ms):.3f}\t{plain(word.text)}\n"
+        return f"{_seconds(word.start_ms):.3f}\t{_seconds(word.end_ms):.3f}\t{sanitize_text(word.text)}\n"
 
 
 class JsonLines:
@@ -114,7 +114,7 @@ class WebVtt:
 
 
 def _lines(caption: Caption) -> str:
-    return "\n".join(map(plain, caption.lines))
+    return "\n".join(map(sanitize_text, caption.lines))
 
 
 def _clock(position_ms: int, point: str) -> str:
@@ -144,7 +144,7 @@ def _final(final: Final) -> Json:
             "endpoint": latency.endpoint_s,
             "queue": latency.queue_s,
             "inference": latency.inference_s,
-            "early": latency.early,
+            "early": latency.speculative,
             "batch": latency.batch,
         },
     }

@@ -26,7 +26,7 @@ from stt_client.events import (
     SpeechStarted,
     Suppressed,
 )
-from stt_client.sanitize import plain, plain_message
+from stt_client.sanitize import sanitize_message, sanitize_text
 
 REDRAW_S = 0.1  # as often as a microphone delivers
 NARROW = 80  # cells; a wider terminal has room for a finer meter
@@ -76,10 +76,10 @@ class LiveScreen:
         self._stdout.flush()
 
     def warn(self, sentence: str) -> None:
-        self._print(Text(plain_message(sentence)))
+        self._print(Text(sanitize_message(sentence)))
 
     def aside(self, sentence: str) -> None:
-        self._print(Text(plain_message(sentence), style="dim"))
+        self._print(Text(sanitize_message(sentence), style="dim"))
 
     def rescue(self, text: str) -> None:
         self._print(Text(text.rstrip("\n")))
@@ -160,7 +160,7 @@ class LiveScreen:
 def tail(partial: Partial, cells: int) -> Text:
     """Return the partial's end, as many words as fit: the newest are those to see."""
     stable, unstable = _last(partial, cells * CHARACTERS_PER_CELL)
-    whole, bright = plain(stable + unstable), len(plain(stable))
+    whole, bright = sanitize_text(stable + unstable), len(sanitize_text(stable))
     text = Text.assemble((whole[:bright], "bold"), (whole[bright:], "dim"))
     start = len(text)
     while start > 0 and cell_len(text.plain[start - 1 :]) <= cells:

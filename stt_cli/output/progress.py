@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from stt_client.events import AudioFormat, Connection, ConnectionState, Event, Notice, Partial
-from stt_client.sanitize import plain, plain_message
+from stt_client.sanitize import sanitize_message, sanitize_text
 
 NAME_CELLS = 24
 NARROW = 60  # cells; a wider terminal has room for the time that is left
@@ -58,10 +58,10 @@ class ProgressBars:
         self._progress.start()
 
     def warn(self, sentence: str) -> None:
-        self._print(Text(plain_message(sentence)))
+        self._print(Text(sanitize_message(sentence)))
 
     def aside(self, sentence: str) -> None:
-        self._print(Text(plain_message(sentence), style="dim"))
+        self._print(Text(sanitize_message(sentence), style="dim"))
 
     def rescue(self, text: str) -> None:
         self._print(Text(text.rstrip("\n")))
@@ -122,7 +122,7 @@ class Bar:
             self.warn(f"{self._name}: {connection.message}")
 
     def _description(self) -> str:
-        shown = Text(plain(f"waiting: {self._name}" if self._is_waiting else self._name))
+        shown = Text(sanitize_text(f"waiting: {self._name}" if self._is_waiting else self._name))
         shown.truncate(NAME_CELLS, overflow="ellipsis")
         return shown.markup
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol, TextIO
 
 from stt_client.events import AudioFormat, Connection, ConnectionState, Event, Notice, Partial
-from stt_client.sanitize import plain, plain_message
+from stt_client.sanitize import sanitize_message, sanitize_text
 
 
 class Screen(Protocol):
@@ -78,7 +78,7 @@ class PlainScreen:
         self._stdout.flush()
 
     def warn(self, sentence: str) -> None:
-        self._line(plain_message(sentence))
+        self._line(sanitize_message(sentence))
 
     def _line(self, line: str) -> None:
         self._stderr.write(f"{line}\n")
@@ -92,7 +92,7 @@ class PlainScreen:
         self._stderr.flush()
 
     def partial(self, partial: Partial) -> None:
-        self._line(plain(partial.stable + partial.unstable))
+        self._line(sanitize_text(partial.stable + partial.unstable))
 
     def notice(self, notice: Notice) -> None:
         self.warn(f"Notice: {notice.message}")

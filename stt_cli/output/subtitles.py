@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from stt_client.events import Final
-from stt_client.sanitize import plain
+from stt_client.sanitize import sanitize_text
 
 LINE_COLUMNS = 42
 LINES = 2
@@ -98,7 +98,7 @@ def _chop(word: str, width: int) -> list[str]:
 
 def _pieces(final: Final) -> Iterator[_Piece]:
     """Yield the final's text in pieces that have times and that fit a line."""
-    text = plain(final.text)
+    text = sanitize_text(final.text)
     timed = _timed_by_words(final, text) or _timed_by_length(final, text)
     for piece in timed:
         yield from _spread(_chop(piece.text, LINE_COLUMNS), piece.start_ms, piece.end_ms)
@@ -109,7 +109,7 @@ def _timed_by_words(final: Final, text: str) -> list[_Piece]:
     places: list[int] = []
     end = 0
     for word in final.words:
-        said = plain(word.text)
+        said = sanitize_text(word.text)
         place = text.find(said, end)
         if place < 0:
             return []

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from google.protobuf.duration_pb2 import Duration
 from rich.cells import cell_len
 
-from stt_client.sanitize import plain
+from stt_client.sanitize import sanitize_text
 from stt_client.transport.message_values import seconds
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the rows, each column as wide as its widest cell; what would spoil a terminal is left out."""
-    cells = [[plain(cell) for cell in row] for row in rows]
+    cells = [[sanitize_text(cell) for cell in row] for row in rows]
     widths = [max(cell_len(cell) for cell in column) for column in zip(*cells, strict=True)]
     return ["  ".join(_filled(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 

@@ -122,7 +122,7 @@ def prune(folder: Path, limit_bytes: int = FOLDER_BYTES) -> list[Path]:
     """Remove the oldest journals of the folder that nobody writes until all take no more than that; return them."""
     total_bytes = sum(file.stat().st_size for file in folder.glob(NAMES))
     gone = list[Path]()
-    for file in left_behind(folder):
+    for file in find_orphaned(folder):
         if total_bytes <= limit_bytes:
             break
         total_bytes -= file.stat().st_size
@@ -131,13 +131,13 @@ def prune(folder: Path, limit_bytes: int = FOLDER_BYTES) -> list[Path]:
     return gone
 
 
-def farewell(gone: list[Path]) -> str:
+def exit_message(gone: list[Path]) -> str:
     """Return a sentence about journals that had to go."""
     names = gone[0].name if len(gone) == 1 else f"{gone[0].name} to {gone[-1].name}"
     return f"The journals took more than 2 GB: the oldest went, {names}."
 
 
-def left_behind(folder: Path) -> list[Path]:
+def find_orphaned(folder: Path) -> list[Path]:
     """Return the folder's journals that nobody writes any more, oldest first."""
     return [file for file in sorted(folder.glob(NAMES)) if _is_left(file)]
 

@@ -12,7 +12,7 @@ from stt_client.events import AudioFormat, Finalize, Input, Settings, merged
 from stt_client.recovery.disk_buffer import DiskBuffer, SpoolLimits
 
 MEMORY_S = 60  # of audio; more than that waits on disk
-PIECE_MS = 1000  # the most in a message: 1/130 of what the server takes
+MAX_CHUNK_MS = 1000  # the most in a message: 1/130 of what the server takes
 # What is settled and said again all the same, for the server's resampler to be where it was: it begins at a whole
 # number of samples at all usual rates (7056 at 44.1 kHz), and is longer than any filter.
 LEAD_STEP_MS = 160
@@ -33,7 +33,7 @@ class ReplayBuffer:
         self._format = audio_format
         memory_bytes = audio_format.size_bytes(MEMORY_S * 1000)
         disk_bytes = max(0, audio_format.size_bytes(int(kept_s * 1000)) - memory_bytes)
-        self._piece_bytes = audio_format.size_bytes(PIECE_MS)
+        self._piece_bytes = audio_format.size_bytes(MAX_CHUNK_MS)
         self._spool = DiskBuffer(SpoolLimits(memory_bytes, disk_bytes, self._piece_bytes))
         self._settings = settings
         self._commands: deque[tuple[int, Settings | Finalize]] = deque()  # with the position before which each came

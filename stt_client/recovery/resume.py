@@ -44,7 +44,7 @@ class ResumeTracker:
         in_speech = self._cut_ms == self._settled_ms
         return Resume(self._settled_ms, number, in_speech=in_speech, previous_language=self._language)
 
-    def take(self, event: Event) -> bool:
+    def handle(self, event: Event) -> bool:
         """Take note of an event; return whether it is news."""
         is_news = self._is_news(event)
         self._settled_ms = max(self._settled_ms, event.final_ms)

@@ -14,7 +14,7 @@ RETRIED = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN",
 FIRST_S = 0.1
 LONGEST_S = 0.8
 LONGEST_ASKED_S = 30.0  # what a server may ask for
-FRUITLESS = 10  # streams in a row that began and settled nothing: what they hear breaks them
+MAX_ATTEMPTS_WITHOUT_PROGRESS = 10  # streams in a row that began and settled nothing: what they hear breaks them
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class RetryPolicy:
     kept_s: float = 3600.0  # of audio; then no more is taken. More than a minute lies on disk: 115 MB an hour at 16 kHz
 
 
-PATIENT = RetryPolicy()
+DEFAULT_RETRY_POLICY = RetryPolicy()
 
 
 class RetryState:
@@ -71,8 +71,8 @@ class RetryState:
             self._began, self._alone_since_s = False, now_s
             self._fruitless += 1
         self._failures += 1
-        if self._fruitless >= FRUITLESS:
-            raise _given_up(error, f"{FRUITLESS} streams in a row broke off without getting on")
+        if self._fruitless >= MAX_ATTEMPTS_WITHOUT_PROGRESS:
+            raise _given_up(error, f"{MAX_ATTEMPTS_WITHOUT_PROGRESS} streams in a row broke off without getting on")
         self._check_patience(error, now_s, ended_s)
         return self._wait_s(error)
 

@@ -16,7 +16,7 @@ import grpc.aio
 from stt_client.errors import ClientError, ConnectionFailedError, ServiceError
 from stt_client.target import Target, Tls
 from stt_client.transport.dns import LookupFailedError, look_up, to_ascii
-from stt_client.transport.tls_errors import unreached
+from stt_client.transport.tls_errors import explain_connection_failure
 
 CONNECT_TIMEOUT_S = 5.0
 T = TypeVar("T")
@@ -87,7 +87,7 @@ async def _reason(target: Target, address: str, status: str) -> str:
             await look_up(_split(address)[0])
     except LookupFailedError as error:
         return f"cannot reach {address}: {error}"
-    return unreached(address, target.tls, status)
+    return explain_connection_failure(address, target.tls, status)
 
 
 def _split(address: str) -> tuple[str, str]:
@@ -123,7 +123,7 @@ def received(message: T | None, address: str) -> T:
     return message
 
 
-def explained(error: grpc.aio.AioRpcError, address: str) -> ServiceError:
+def to_service_error(error: grpc.aio.AioRpcError, address: str) -> ServiceError:
     """Put a status that came without a `failure` in a sentence."""
     status, details = error.code().name, error.details() or "no reason given"
     if details == LOST_STATUS:
@@ -146,7 +146,7 @@ def _channel(target: Target, address: str, *more: tuple[str, str]) -> grpc.aio.C
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:
-    return grpc.ssl_channel_credentials(_content(tls.authorities), _content(tls.key), _content(tls.certificate))
+    return grpc.ssl_channel_credentials(_content(tls.ca_file), _content(tls.key), _content(tls.certificate))
 
 
 def _content(path: Path | None) -> bytes | None:

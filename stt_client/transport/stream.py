@@ -14,7 +14,7 @@ from stt_client.errors import ServiceError
 from stt_client.events import Event, Started
 from stt_client.target import Target
 from stt_client.transport import convert
-from stt_client.transport.channel import connected, explained, metadata, received
+from stt_client.transport.channel import connected, metadata, received, to_service_error
 
 ANSWER_S = 10.0  # for the server to take the stream
 METHOD = f"/{stt_pb2.DESCRIPTOR.package}.SpeechToText/StreamingRecognize"
@@ -71,7 +71,7 @@ async def _events(call: Call, address: str) -> AsyncGenerator[Event, None]:
         async for response in responses:
             yield convert.event_of(received(response, address))
     except grpc.aio.AioRpcError as error:
-        raise explained(error, address) from error
+        raise to_service_error(error, address) from error
 
 
 def _begun(first: Event, address: str) -> Event:

@@ -16,7 +16,7 @@ UNUSABLE = "Failed to create security handshaker"
 HUNG_UP = ("Socket closed", "Connection reset", "End of TCP stream")
 
 
-def unreached(address: str, tls: Tls | None, said: str) -> str:
+def explain_connection_failure(address: str, tls: Tls | None, said: str) -> str:
     """Return why nothing that can be talked to answers at the address; `said` is the status of a call there."""
     host = address.rpartition(":")[0].strip("[]")
     if EXPIRED in said:

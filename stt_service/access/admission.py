@@ -60,12 +60,12 @@ class AdmissionControl:
         """Let streams in again. Those that were told to go still do."""
         self.draining.clear()
 
-    async def emptied(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait for the last one's end."""
         await self._empty.wait()
 
     @property
-    def unready(self) -> str:
+    def not_ready_reason(self) -> str:
         """Why nobody is let in, however many places are free; empty when that is not so."""
         if self.draining.is_set():
             return "The server is going away: use another one."
@@ -74,7 +74,7 @@ class AdmissionControl:
         return ""
 
     @contextmanager
-    def place(self, caller: ClientIdentity = ANYBODY) -> Iterator[None]:
+    def acquire_slot(self, caller: ClientIdentity = ANYBODY) -> Iterator[None]:
         """Hold a place among the streams.
 
         Raises:
@@ -102,7 +102,7 @@ class AdmissionControl:
     def _check_share(self, caller: ClientIdentity) -> None:
         """Refuse a peer that asks too often or has enough. Neither message names a peer."""
         most, often = caller.share.streams, caller.share.calls_per_minute
-        if wait_s := self._rates.wait_s(caller.name, caller.now_s, often):
+        if wait_s := self._rates.retry_after_s(caller.name, caller.now_s, often):
             self._refused("share")
             raise ResourceExhaustedError(
                 f"You began {often} calls in a minute, and none may begin more: go slower.", wait_s
@@ -114,9 +114,9 @@ class AdmissionControl:
             )
 
     def _check(self) -> None:
-        if self.unready:
+        if self.not_ready_reason:
             self._refused("draining" if self.draining.is_set() else "loading")
-            raise UnavailableError(self.unready)
+            raise UnavailableError(self.not_ready_reason)
         if self.streams >= self.max_streams:
             self._refused("full")
             raise ResourceExhaustedError(

@@ -13,7 +13,7 @@ from stt_service.access.file_watcher import read_file
 from stt_service.errors import ConfigError
 
 MAX_PEM_BYTES = 2**22  # all authorities of a system are 200 kB
-SOON = timedelta(days=14)  # to replace a certificate in peace; what renews them by itself does so at 30 days
+EXPIRY_WARNING = timedelta(days=14)  # to replace a certificate in peace; what renews them by itself does so at 30 days
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def warnings(files: Files, pem: Pem, now: datetime) -> list[str]:
         return [f"{which} holds from {pem.begins:%Y-%m-%d} on, clients refuse it until then: is the clock right?"]
     if pem.ends <= now:
         return [f"{which} expired on {pem.ends:%Y-%m-%d}, clients refuse it: replace it, which needs no restart"]
-    if pem.ends - now <= SOON:
+    if pem.ends - now <= EXPIRY_WARNING:
         return [f"{which} expires on {pem.ends:%Y-%m-%d}: replace it, which needs no restart"]
     return []
 

@@ -52,7 +52,7 @@ class RateLimiter:
     def __len__(self) -> int:
         return len(self._until)
 
-    def wait_s(self, peer: str, now_s: float, per_minute: int) -> float:
+    def retry_after_s(self, peer: str, now_s: float, per_minute: int) -> float:
         """Count a call; return 0, or how long the peer has to wait, and then the call does not count."""
         if not per_minute:
             return 0.0

@@ -38,7 +38,7 @@ class Tokens:
         """Return the tokens that hold here or there."""
         return Tokens(tuple(dict.fromkeys(self.entries + other.entries)))
 
-    def holder(self, token: str) -> str | None:
+    def lookup(self, token: str) -> str | None:
         """Return whose token it is; None: nobody's. All are compared, so that time tells nothing."""
         if not token.strip():  # none was shown
             return None

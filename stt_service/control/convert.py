@@ -14,7 +14,7 @@ from stt_service.models.loader import SelfTest
 from stt_service.models.registry import ModelEntry, Role, State
 from stt_service.rpc.convert import duration, seconds
 from stt_service.rpc.stream_registry import ActiveStream, Phase
-from stt_service.settings.reference import settings, written
+from stt_service.settings.reference import settings, to_env_value
 from stt_service.settings.schema import Scope, ServerSettings
 from stt_service.telemetry.resources import Usage
 
@@ -46,7 +46,7 @@ def parameters(in_force: ServerSettings) -> list[pb.Parameter]:
     return [
         pb.Parameter(
             name=setting.name,
-            value=written(getattr(in_force, setting.name.lower())),
+            value=to_env_value(getattr(in_force, setting.name.lower())),
             default_value=setting.default,
             accepted=setting.accepted,
             minimum=setting.minimum,
@@ -70,7 +70,7 @@ def session(stream: ActiveStream, lag_s: float) -> pb.Session:
         peer=stream.peer,
         opened=opened,
         age=duration(age_s),
-        heard=duration(stream.recognition.heard_ms / 1000),
+        heard=duration(stream.recognition.audio_received_ms / 1000),
         unsettled=duration((stream.session.received_ms - stream.session.final_ms) / 1000),
         phase=PHASES[stream.phase],
         lag=duration(lag_s),

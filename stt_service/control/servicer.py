@@ -21,7 +21,7 @@ from stt_service.errors import UnavailableError
 from stt_service.models.registry import ModelRegistry
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc.health import ServingState
-from stt_service.rpc.status_mapping import answered, say_nothing
+from stt_service.rpc.status_mapping import map_errors_to_status, no_op
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
 from stt_service.scheduling.executor import BatchExecutor
 from stt_service.settings.runtime import RuntimeConfig
@@ -51,7 +51,7 @@ def answering(
 
     @wraps(call)
     async def answer(self: Control, request: Request, context: Context[Request, Response]) -> Response:
-        async with answered(context, say_nothing):
+        async with map_errors_to_status(context, no_op):
             return await call(self, request)
         raise AssertionError("unreachable: answered aborts the call")
 
@@ -81,7 +81,7 @@ class Control(control_pb2_grpc.ControlServicer):
         request: pb.WatchStatusRequest,
         context: Context[pb.WatchStatusRequest, pb.WatchStatusResponse],
     ) -> AsyncIterator[pb.WatchStatusResponse]:
-        async with answered(context, say_nothing):
+        async with map_errors_to_status(context, no_op):
             interval_s = convert.interval_s(request)
             while True:
                 yield pb.WatchStatusResponse(status=self._watched_status())
@@ -98,7 +98,7 @@ class Control(control_pb2_grpc.ControlServicer):
         working.shelf.decoding.check(changed.language)
         self._config.parameters = changed
         logging.getLogger().setLevel(changed.log_level.upper())
-        await self._gate.open(working.prepared.admitted(changed))
+        await self._gate.open(working.prepared.max_streams(changed))
         if request.values:
             log.info("control: settings changed: %s", ", ".join(sorted(request.values)).upper())
         return pb.UpdateConfigResponse(parameters=convert.parameters(changed))
@@ -128,7 +128,7 @@ class Control(control_pb2_grpc.ControlServicer):
         self, request: pb.FinalizeSessionRequest
     ) -> pb.FinalizeSessionResponse:
         stream = self._streams.find(request.session_id)
-        stream.recognition.cut(Endpoint.FINALIZE)
+        stream.recognition.finalize_now(Endpoint.FINALIZE)
         log.info("control: stream %s finalised", stream.id)
         return pb.FinalizeSessionResponse(session=self._sessions(stream)[0])
 

@@ -47,7 +47,7 @@ class StatusReporter:
         """Return all there is to tell."""
         status = self.loading()
         status.device.CopyFrom(convert.device(prepared.device))
-        status.self_test.CopyFrom(convert.self_test(prepared.test, prepared.carried))
+        status.self_test.CopyFrom(convert.self_test(prepared.test, prepared.estimated_capacity))
         status.load.CopyFrom(load(self._gate.admission, lane))
         status.model, status.partial_model = shelf.names.finals, shelf.names.partials
         return status

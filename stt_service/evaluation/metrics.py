@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from stt_service.evaluation.simulator import Replay, TimedEvent
-from stt_service.evaluation.wer import Errors, beginning, errors, hits, plain
+from stt_service.evaluation.wer import Errors, aligned_words, beginning, errors, normalize
 from stt_service.session.events import Final, Partial, SpeechStarted
 from stt_service.settings.schema import AUTO, RuntimeSettings
 from stt_service.vad.types import Endpoint
@@ -34,7 +34,7 @@ class Figures:
     early_s: float = 0.0
     partials_s: float = 0.0
     partials: int = 0
-    void: int = 0  # early decodes in vain
+    discarded: int = 0  # early decodes in vain
     utterances: int = 0  # that have a final
 
     def __add__(self, other: Figures) -> Figures:
@@ -43,19 +43,21 @@ class Figures:
 
 def measured(replay: Replay, sound_s: float, language: str) -> Figures:
     """Return the figures of a replay, but for its errors."""
-    finals = [(one.at_s, one.event) for one in replay.told if isinstance(one.event, Final)]
+    finals = [(one.at_s, one.event) for one in replay.emitted if isinstance(one.event, Final)]
     waited = [(at_s, final) for at_s, final in finals if final.endpoint is Endpoint.SILENCE]
     return Figures(
-        first_texts_s=tuple(_first_texts(replay.told)),
-        word_lags_s=tuple(lag_s for at_s, final in finals for lag_s in _word_lags(at_s, final, replay.told, language)),
+        first_texts_s=tuple(_first_texts(replay.emitted)),
+        word_lags_s=tuple(
+            lag_s for at_s, final in finals for lag_s in _word_lags(at_s, final, replay.emitted, language)
+        ),
         after_speech_s=tuple(at_s - final.end_ms / 1000 for at_s, final in waited),
         after_endpoint_s=tuple(at_s - final.end_ms / 1000 - final.endpoint_s for at_s, final in waited),
         sound_s=sound_s,
         finals_s=replay.busy_s[Kind.FINAL],
         early_s=replay.busy_s[Kind.SPECULATIVE],
         partials_s=replay.busy_s[Kind.PARTIAL],
-        partials=sum(isinstance(one.event, Partial) for one in replay.told),
-        void=replay.void,
+        partials=sum(isinstance(one.event, Partial) for one in replay.emitted),
+        discarded=replay.discarded,
         utterances=len(finals),
     )
 
@@ -73,13 +75,13 @@ def spoken_language(live: RuntimeSettings, replay: Replay) -> str:
     return detected.most_common(1)[0][0] if live.language == AUTO and detected else live.language
 
 
-def wrong(reference: str, told: str, language: str) -> Errors:
+def word_errors(reference: str, told: str, language: str) -> Errors:
     """Return the word errors of what was told."""
-    return errors(plain(reference, language), plain(told, language))
+    return errors(normalize(reference, language), normalize(told, language))
 
 
 def _finals(replay: Replay) -> list[Final]:
-    return [one.event for one in replay.told if isinstance(one.event, Final)]
+    return [one.event for one in replay.emitted if isinstance(one.event, Final)]
 
 
 def _first_texts(told: Sequence[TimedEvent]) -> list[float]:
@@ -96,14 +98,14 @@ def _first_texts(told: Sequence[TimedEvent]) -> list[float]:
 
 def _word_lags(final_at_s: float, final: Final, told: Sequence[TimedEvent], language: str) -> list[float]:
     """Return how long after each word's end all that is shown of the utterance from then on has it."""
-    timed = [(each, word) for word in final.words for each in plain(word.text, language)]
+    timed = [(each, word) for word in final.words for each in normalize(word.text, language)]
     words = [each for each, _ in timed]
     since = dict.fromkeys(range(len(words)), final_at_s)
     standing = set(since)
     shown = [(one.at_s, one.event) for one in told if isinstance(one.event, Partial)]
     for at_s, partial in reversed([(at_s, each) for at_s, each in shown if each.utterance == final.utterance]):
-        said = plain(f"{partial.stable} {partial.unstable}", language)
-        standing &= hits(words[: beginning(words, said)], said).keys()
+        said = normalize(f"{partial.stable} {partial.unstable}", language)
+        standing &= aligned_words(words[: beginning(words, said)], said).keys()
         since |= dict.fromkeys(standing, at_s)
     # A decoder may foresee a word: none is right before it is begun.
     return [max(since[number], word.start_s) - word.end_s for number, (_, word) in enumerate(timed)]

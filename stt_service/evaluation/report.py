@@ -70,7 +70,7 @@ def summary(figures: Figures) -> Summary:
         early_compute=round(figures.early_s / sound_s, 4),
         partials_compute=round(figures.partials_s / sound_s, 4),
         partials=figures.partials,
-        early_in_vain=figures.void,
+        early_in_vain=figures.discarded,
         utterances=figures.utterances,
         sound_s=round(figures.sound_s, 3),
     )

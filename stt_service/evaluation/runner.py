@@ -11,16 +11,16 @@ from typing import Protocol, TypeAlias
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
 from stt_service.audio.recordings import decoded
 from stt_service.errors import InvalidRequestError
-from stt_service.evaluation.metrics import Figures, measured, spoken_language, text, wrong
+from stt_service.evaluation.metrics import Figures, measured, spoken_language, text, word_errors
 from stt_service.evaluation.settings_grid import Trial, trials
 from stt_service.evaluation.simulator import Clock, Replay, SimulatedWorkers, Simulator, Transcribe
 from stt_service.models.devices import Device, choose
-from stt_service.models.loader import ModelNames, Models, compute_plan, load, names, usable_cores
+from stt_service.models.loader import LoadedModels, ModelNames, compute_plan, load, names, usable_cores
 from stt_service.session.session import Session, SessionConfig
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import fallback
 from stt_service.vad.gate import Silero, silero_path, stream_vads
-from stt_service.whisper.engine import seed
+from stt_service.whisper.engine import reference_speech
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 Tell: TypeAlias = Callable[[str], None]
@@ -80,7 +80,7 @@ class _Bench:
     """Loaded models, and the clock that counts their work."""
 
     device: Device
-    models: Models
+    models: LoadedModels
     clock: Clock
 
 
@@ -150,9 +150,9 @@ class Evaluation:
         language = spoken_language(parameters, replay)
         figures = measured(replay, recording.sound_s, language)
         if recording.text:
-            return replace(figures, errors=wrong(recording.text, text(replay), language))
+            return replace(figures, errors=word_errors(recording.text, text(replay), language))
         offline = self._offline_text(bench, parameters, recording)
-        return replace(figures, offline=wrong(offline, text(replay), language))
+        return replace(figures, offline=word_errors(offline, text(replay), language))
 
     def _offline_text(self, bench: _Bench, parameters: ServerSettings, recording: Recording) -> str:
         offline = ServerSettings.model_validate({**parameters.model_dump(include=KEPT), **OFFLINE})
@@ -208,7 +208,7 @@ def _bench(parameters: ServerSettings, tell: Tell) -> _Bench:
     plan = compute_plan(device, names(parameters, device), usable_cores())
     models = load(parameters, device, plan, lambda name: tell(f"Loading {name} on {device.actual} ..."))
     for engine, kind in ((models.finals, Kind.FINAL), (models.partials, Kind.PARTIAL)):
-        engine.transcribe([Window(seed(), DecodeOptions("en", kind=kind))])
+        engine.transcribe([Window(reference_speech(), DecodeOptions("en", kind=kind))])
     return _Bench(device, models, _clock(device, plan.threads))
 
 

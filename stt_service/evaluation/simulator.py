@@ -33,10 +33,10 @@ class TimedEvent:
 class Replay:
     """What came of a recording."""
 
-    told: list[TimedEvent] = field(default_factory=list)
+    emitted: list[TimedEvent] = field(default_factory=list)
     busy_s: dict[Kind, float] = field(default_factory=lambda: dict.fromkeys(Kind, 0.0))
     decodes: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
-    void: int = 0  # early decodes that were asked for in vain
+    discarded: int = 0  # early decodes that were asked for in vain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,15 +102,15 @@ class Simulator:
                     self._scheduler.promote(STREAM, utterance)
                 case Withdraw(utterance, number):
                     self._scheduler.withdraw_early(STREAM, utterance, number)
-                    self._replay.void += 1
+                    self._replay.discarded += 1
                 case _:
-                    self._replay.told.append(TimedEvent(now_s, output))
+                    self._replay.emitted.append(TimedEvent(now_s, output))
         self._begin(now_s)
 
     def _submit(self, job: Job, now_s: float) -> None:
         needless = self._scheduler.submit(job, now_s)
         if needless is not None:
-            self._session.abandon(needless.utterance)
+            self._session.cancel_partial(needless.utterance)
 
     def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
         return Job(STREAM, utterance, kind, self._crew.models[kind], number=number)

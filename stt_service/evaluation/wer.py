@@ -30,7 +30,7 @@ class Errors:
         return 100 * self.count / max(1, self.words)
 
 
-def plain(text: str, language: str) -> list[str]:
+def normalize(text: str, language: str) -> list[str]:
     """Return the words: lower case, no punctuation, е for ё, numbers spelt out where the language's are known.
 
     Of a language that is written without spaces, return the characters.
@@ -58,7 +58,7 @@ def errors(reference: Sequence[str], text: Sequence[str]) -> Errors:
     return Errors(Levenshtein.distance(reference, text), len(reference))
 
 
-def hits(reference: Sequence[str], text: Sequence[str]) -> dict[int, int]:
+def aligned_words(reference: Sequence[str], text: Sequence[str]) -> dict[int, int]:
     """Return where each right word of the reference stands in the text."""
     blocks = Levenshtein.editops(reference, text).as_matching_blocks()
     return {block.a + i: block.b + i for block in blocks for i in range(block.size)}

@@ -17,7 +17,7 @@ from stt_service.models.devices import Device
 from stt_service.models.file_checks import check_files
 from stt_service.models.store import models_folder, resolve
 from stt_service.settings.schema import AUTO, ServerSettings
-from stt_service.whisper.engine import Engine, Placement, seed
+from stt_service.whisper.engine import Engine, Placement, reference_speech
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
 from stt_service.whisper.types import Context, DecodeOptions, Kind, Transcript, Window
 
@@ -63,7 +63,7 @@ class ComputePlan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Models:
+class LoadedModels:
     """The loaded models; one object twice when they are the same."""
 
     names: ModelNames
@@ -130,7 +130,7 @@ def usable_cores(cpu_share: Path = CPU_SHARE) -> int:
         return cores
 
 
-def place(parameters: ServerSettings, device: Device, plan: ComputePlan) -> Placement:
+def placement(parameters: ServerSettings, device: Device, plan: ComputePlan) -> Placement:
     """Return where each model runs, but for its folder."""
     compute = parameters.compute_type
     if compute == "default":
@@ -178,13 +178,13 @@ def load(
     loading: Callable[[str], None],
     *,
     load_one: LoadOne = load_model,
-) -> Models:
+) -> LoadedModels:
     """Load the models, fetching their weights if need be; `loading` is called before each.
 
     Raises:
         StartFailed: weights are missing, do not load, or do not know the language of the settings.
     """
-    named, where = names(parameters, device), place(parameters, device, plan)
+    named, where = names(parameters, device), placement(parameters, device, plan)
     finals = load_one(parameters, named.finals, where, loading)
     if not finals.multilingual and parameters.language not in ("en", "auto"):
         raise StartupError(
@@ -192,23 +192,23 @@ def load(
             "set LANGUAGE=en, or a model without .en in its name."
         )
     if named.partials == named.finals:
-        return Models(named, finals, finals, plan)
+        return LoadedModels(named, finals, finals, plan)
     try:
-        return Models(named, finals, load_one(parameters, named.partials, where, loading), plan)
+        return LoadedModels(named, finals, load_one(parameters, named.partials, where, loading), plan)
     except ModelNotFoundError as error:
         if parameters.realtime_model != AUTO:
             raise
         log.warning("model %s not found, partials use %s: %s", named.partials, named.finals, error)
-        return Models(ModelNames(named.finals, named.finals), finals, finals, plan)
+        return LoadedModels(ModelNames(named.finals, named.finals), finals, finals, plan)
 
 
-def self_test(models: Models, parameters: ServerSettings, device: Device) -> SelfTest:
+def self_test(models: LoadedModels, parameters: ServerSettings, device: Device) -> SelfTest:
     """Decode real speech, and take the time; on a GPU also of several at once.
 
     Raises:
         StartFailed: a model does not run on this device, or does not recognize the speech.
     """
-    speech = np.tile(seed(), TEST_S * SAMPLE_RATE_HZ // len(seed()))
+    speech = np.tile(reference_speech(), TEST_S * SAMPLE_RATE_HZ // len(reference_speech()))
     final = DecodeOptions("en", beam_size=parameters.beam_size, context=Context(parameters.encoder_context))
     partial = DecodeOptions(
         "en",
@@ -258,7 +258,7 @@ def check_decodes(engine: Engine) -> None:
     """
     for language in ("en", None) if engine.multilingual else ("en",):
         for kind in (Kind.FINAL, Kind.PARTIAL):
-            window = Window(seed(), DecodeOptions(language, kind=kind, word_times=True))
+            window = Window(reference_speech(), DecodeOptions(language, kind=kind, word_times=True))
             check_transcript(engine.transcribe([window])[0])
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stt_service.errors import FailedPreconditionError, InvalidRequestError, NotFoundError, SttError
-from stt_service.models.loader import ModelNames, Models
+from stt_service.models.loader import LoadedModels, ModelNames
 from stt_service.models.threads import in_thread
 from stt_service.scheduling.executor import BatchExecutor, ExecutorModel
 from stt_service.scheduling.model_pair import ModelPair
@@ -87,7 +87,7 @@ class ModelLease:
 class ModelRegistry:
     """The models of a server. One is loaded at a time, beside those that are in use."""
 
-    def __init__(self, models: Models, lane: BatchExecutor, loader: Loader, language: Callable[[], str]) -> None:
+    def __init__(self, models: LoadedModels, lane: BatchExecutor, loader: Loader, language: Callable[[], str]) -> None:
         """`language` tells what streams speak unless they say otherwise: a model of finals has to know it."""
         self._lane, self._loader, self._language, self._places = lane, loader, language, models.plan.places
         self._shelved: dict[str, ModelEntry] = {}
@@ -99,8 +99,8 @@ class ModelRegistry:
         ):
             shelved = self._shelved.setdefault(name, ModelEntry(name, State.LOADING))
             if shelved.model is None:
-                self._put(shelved, engine)
-            self._give(shelved, {role})
+                self._register(shelved, engine)
+            self._assign_role(shelved, {role})
 
     def __iter__(self) -> Iterator[ModelEntry]:
         return iter(tuple(self._shelved.values()))
@@ -116,7 +116,7 @@ class ModelRegistry:
         return self._decoding(self._roles[Role.FINALS], self._roles[Role.PARTIALS])
 
     @contextmanager
-    def lent(self) -> Iterator[ModelLease]:
+    def lease(self) -> Iterator[ModelLease]:
         """Lend the models of today for the length of a stream."""
         finals, partials = self._roles[Role.FINALS], self._roles[Role.PARTIALS]
         used = {finals, partials}
@@ -138,11 +138,11 @@ class ModelRegistry:
         """
         shelved = self._shelved.get(name)
         if shelved is None or shelved.state is State.FAILED:
-            return self._order(name, roles)
+            return self._request_load(name, roles)
         if shelved.state is State.LOADING:
             shelved.roles |= roles
             return shelved
-        self._give(shelved, roles)
+        self._assign_role(shelved, roles)
         shelved.state = State.LOADED
         return shelved
 
@@ -185,9 +185,9 @@ class ModelRegistry:
             await self._wanted.wait()
             self._wanted.clear()
             while shelved := self._first(State.LOADING):
-                await self._bring(shelved)
+                await self._load_entry(shelved)
 
-    async def _bring(self, shelved: ModelEntry) -> None:
+    async def _load_entry(self, shelved: ModelEntry) -> None:
         try:
             folder = await self._checked(shelved)
             if shelved.state is not State.LOADING:
@@ -212,8 +212,8 @@ class ModelRegistry:
         """Give new streams the model, unless its loading was cancelled meanwhile."""
         try:
             if shelved.state is State.LOADING:
-                self._put(shelved, engine)
-                self._give(shelved, shelved.roles)
+                self._register(shelved, engine)
+                self._assign_role(shelved, shelved.roles)
                 log.info("model %s loaded for %s", shelved.name, _told(shelved.roles))
                 return
         except FailedPreconditionError as error:
@@ -247,7 +247,7 @@ class ModelRegistry:
         """Return the first model in that state that no stream has."""
         return next((shelved for shelved in self if shelved.state is state and not shelved.users), None)
 
-    def _order(self, name: str, roles: Set[Role]) -> ModelEntry:
+    def _request_load(self, name: str, roles: Set[Role]) -> ModelEntry:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
             raise InvalidRequestError(
                 f"name of {len(name)} characters will not do: it should be a model's, as tiny or base."
@@ -259,12 +259,12 @@ class ModelRegistry:
         self._wanted.set()
         return shelved
 
-    def _put(self, shelved: ModelEntry, engine: Engine) -> None:
+    def _register(self, shelved: ModelEntry, engine: Engine) -> None:
         shelved.engine = engine
         shelved.model = ExecutorModel(engine.transcribe, self._places, engine.multilingual)
         shelved.state = State.LOADED
 
-    def _give(self, shelved: ModelEntry, roles: Set[Role]) -> None:
+    def _assign_role(self, shelved: ModelEntry, roles: Set[Role]) -> None:
         """Let new streams have the model for these roles, in the place of another one."""
         assert shelved.model is not None
         if Role.FINALS in roles and not shelved.model.multilingual and self._language() not in ("en", AUTO):

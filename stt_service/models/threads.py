@@ -36,6 +36,6 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await outcome
 
 
-def left_behind() -> bool:
+def find_orphaned() -> bool:
     """Tell whether work still runs. It may compute outside of Python, so the interpreter must not be finalized."""
     return any(thread.name == NAME for thread in threading.enumerate())

@@ -16,7 +16,7 @@ from stt_service.access.rate_limit import HOLDER, source
 from stt_service.access.tokens import Tokens
 from stt_service.errors import UnauthenticatedError
 from stt_service.rpc.health import HEALTH_CHECK
-from stt_service.rpc.status_mapping import answered, say_in_band, say_nothing
+from stt_service.rpc.status_mapping import map_errors_to_status, no_op, send_failure
 
 if TYPE_CHECKING:
     from stt_service.rpc.stream import Context, Requests
@@ -46,7 +46,7 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # i
     ) -> Handler:
         if details.method == OPEN:
             return await continuation(details)
-        holder = self._tokens.value().holder(_shown(details))
+        holder = self._tokens.value().lookup(_shown(details))
         if holder is not None:
             HOLDER.set(holder)
             return await continuation(details)
@@ -59,12 +59,12 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # i
 
     async def _refuse_in_band(self, requests: Requests, context: Context) -> None:
         self._refusals.count(context.peer(), time.monotonic())
-        async with answered(context, partial(say_in_band, context, requests)):
+        async with map_errors_to_status(context, partial(send_failure, context, requests)):
             raise UnauthenticatedError(REFUSAL)
 
     async def _refuse(self, _requests: Requests, context: Context) -> None:
         self._refusals.count(context.peer(), time.monotonic())
-        async with answered(context, say_nothing):
+        async with map_errors_to_status(context, no_op):
             raise UnauthenticatedError(REFUSAL)
 
 

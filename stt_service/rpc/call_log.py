@@ -14,7 +14,7 @@ from stt_service.errors import ResourceExhaustedError, UnavailableError
 from stt_service.rpc.status_mapping import CODES
 from stt_service.rpc.stream_registry import ActiveStream
 from stt_service.telemetry.log_writer import Limited
-from stt_service.telemetry.logs import following
+from stt_service.telemetry.logs import log_context
 from stt_service.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -61,10 +61,10 @@ class CallLogger:
 
 
 @contextmanager
-def followed(metrics: Metrics, peer: str) -> Iterator[CallLogger]:
+def track_call(metrics: Metrics, peer: str) -> Iterator[CallLogger]:
     """Yield a call of that host; all that is logged inside carries its id."""
     call = CallLogger(metrics, peer)
-    with following(stream=call.id, peer=peer):
+    with log_context(stream=call.id, peer=peer):
         yield call
 
 

@@ -198,7 +198,7 @@ def final(event: Final) -> pb.Final:
             endpoint=duration(event.endpoint_s),
             queue=duration(event.cost.queue_s),
             inference=duration(event.cost.inference_s),
-            early=event.early,
+            early=event.speculative,
             batch=event.cost.batch,
         ),
     )

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 MAX_CLIENTS = 128  # that send their requests, and as many again that are answered
 HEAD_S = 2.0  # for a request to arrive
 ANSWER_S = 5.0  # for an answer to be made and read: half of Prometheus' own, which waits 10 s for a scrape
-LINGER_S = 1.0  # for the client to close after its answer: what it still sends would take the answer away
+LINGER_TIMEOUT_S = 1.0  # for the client to close after its answer: what it still sends would take the answer away
 HEAD_BYTES = 16 * 2**10
 LOOP_S = 2.0  # for the event loop to answer
 METRICS_AGE_S = 0.5  # metrics are collected at most so often, however often they are asked for
@@ -150,7 +150,7 @@ class MetricsPort:
             writer.write(_written(await self._answered(head), head))
             await writer.drain()
             writer.write_eof()
-        async with asyncio.timeout(LINGER_S):
+        async with asyncio.timeout(LINGER_TIMEOUT_S):
             while await reader.read(HEAD_BYTES):
                 pass
 

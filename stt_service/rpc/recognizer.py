@@ -22,7 +22,7 @@ from stt_service.rpc.send_queue import (
     OutgoingEvent,
     Payload,
     SendQueue,
-    settled,
+    committed_positions,
 )
 from stt_service.scheduling.executor import Clock, Cut, Decoded, DecodeFuture, NotDecoded
 from stt_service.scheduling.load_shedding import LatencyTransition, PartialLatencyMonitor
@@ -34,9 +34,9 @@ from stt_service.session.session import Session
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.types import Kind
 
-MAX_OWED = 4  # finals; then the stream's client has to wait
-PIECE_S = 0.5  # of sound, before other streams have their turn ...
-PIECE_BYTES = 2**20  # ... and at most so many bytes: 3 ms where there are many channels
+MAX_PENDING_FINALS = 4  # finals; then the stream's client has to wait
+FEED_CHUNK_S = 0.5  # of sound, before other streams have their turn ...
+FEED_CHUNK_BYTES = 2**20  # ... and at most so many bytes: 3 ms where there are many channels
 PROGRESS_MS = 5000  # of sound without an event: then the client is told how far it may forget
 NOTICES = {
     LatencyTransition.SHED: NoticeReason.PARTIALS_SHED,
@@ -64,7 +64,7 @@ class StreamRecognizer:
         self._session, self._decoding, self._pace, self._now = session, decoding, pace, now
         self._owner, (self._client, self._id) = owner, owner
         self._observer = observer or NullObserver()
-        self.outbox = SendQueue(self._observer)
+        self.send_queue = SendQueue(self._observer)
         self._live = True  # its last decode was asked for by a stream that does not run ahead of the clock
         self._group = asyncio.TaskGroup()
         self._asked: dict[asyncio.Task[None], DecodeFuture] = {}
@@ -75,7 +75,7 @@ class StreamRecognizer:
         self._turns: dict[int, float] = {}  # since when an utterance's partial waits for its turn
 
     @property
-    def heard_ms(self) -> int:
+    def audio_received_ms(self) -> int:
         """Length of the audio taken by this stream."""
         return self._session.received_ms - self._offset_ms
 
@@ -90,19 +90,19 @@ class StreamRecognizer:
             task.cancel()
         await self._group.__aexit__(kind, error, trace)
 
-    async def push(self, pcm: bytes, audio_format: AudioFormat) -> None:
+    async def feed(self, pcm: bytes, audio_format: AudioFormat) -> None:
         """Take bytes of the stream's format, piece by piece, as there is room.
 
         Raises:
             InvalidRequest: they are not what the format says.
         """
-        samples = min(int(PIECE_S * audio_format.sample_rate_hz), PIECE_BYTES // audio_format.frame_bytes)
+        samples = min(int(FEED_CHUNK_S * audio_format.sample_rate_hz), FEED_CHUNK_BYTES // audio_format.frame_bytes)
         size = max(1, samples) * audio_format.frame_bytes
         for start in range(0, len(pcm), size):
             if start:
                 await asyncio.sleep(0)  # other streams' turn
             async with self._piece():
-                self._take(self._session.push(pcm[start : start + size]))
+                self._handle_outputs(self._session.push(pcm[start : start + size]))
         self._tell_how_far()
 
     async def silence(self, seconds: float, audio_format: AudioFormat) -> None:
@@ -112,7 +112,7 @@ class StreamRecognizer:
         while outputs is not None:
             async with self._piece():
                 outputs = next(pieces, None)
-                self._take(outputs or ())
+                self._handle_outputs(outputs or ())
             self._tell_how_far()
             await asyncio.sleep(0)  # other streams' turn
 
@@ -120,19 +120,19 @@ class StreamRecognizer:
         """End the open utterance now, or as soon as there is room for what comes of it."""
         if self._is_full:
             await self._room()
-        self.cut(endpoint)
+        self.finalize_now(endpoint)
 
-    def cut(self, endpoint: Endpoint) -> None:
+    def finalize_now(self, endpoint: Endpoint) -> None:
         """End the open utterance, room or not: one more final at most, as nothing is heard while there is none."""
-        self._take(self._session.finalize(endpoint))
+        self._handle_outputs(self._session.finalize(endpoint))
 
     async def catch_up(self) -> None:
         """Have a partial made of all audio that came: for now there is no more."""
-        self._take(self._session.catch_up())
+        self._handle_outputs(self._session.catch_up())
 
     async def suspend(self) -> None:
         """End the stream without its audio's end: emit pending finals, leave the open utterance to another stream."""
-        self._take(self._session.suspend())
+        self._handle_outputs(self._session.suspend())
         await self._emit_pending()
 
     async def finish(self, endpoint: Endpoint) -> None:
@@ -141,23 +141,23 @@ class StreamRecognizer:
         Raises:
             InvalidRequest: the last sample is incomplete; what came before it has been told.
         """
-        retired = self._session.is_over
+        retired = self._session.is_retired
         if not retired:
-            self._take(self._session.end(endpoint))
+            self._handle_outputs(self._session.end(endpoint))
         await self._emit_pending()
         if not retired:
             self._session.check_whole()
 
     async def _emit_pending(self) -> None:
-        while self._session.owed:
+        while self._session.pending_finals:
             self._received.clear()
             await self._received.wait()
-        self.tell(None)
+        self.emit(None)
 
-    async def retire(self) -> None:
+    async def stop_after_utterance(self) -> None:
         """Hear the open utterance to its end and no more; return then. Another stream can take up the rest."""
-        self._session.retire()
-        while not self._session.is_over:
+        self._session.stop_after_utterance()
+        while not self._session.is_retired:
             self._received.clear()
             await self._received.wait()
 
@@ -167,9 +167,9 @@ class StreamRecognizer:
         A stream that could not be resumed any further on than it began goes on until it can be: else a client whose
         streams are all too short would never get past a long utterance or silence.
         """
-        if self._session.speaks or self._session.has_advanced:
-            self._session.retire()
-        return self._session.is_over
+        if self._session.in_utterance or self._session.has_advanced:
+            self._session.stop_after_utterance()
+        return self._session.is_retired
 
     async def update(self, changes: Mapping[str, object]) -> None:
         """Change live settings; the answer waits for room as events do, or a client could pile answers up.
@@ -178,23 +178,23 @@ class StreamRecognizer:
             InvalidRequest: a value will not do.
         """
         self._decoding.check(str(changes.get("language", "auto")))
-        await self.outbox.room()
+        await self.send_queue.wait_for_space()
         self._session.update(changes)
-        self.tell(self._session.live)
+        self.emit(self._session.live)
 
     @property
     def _is_full(self) -> bool:
-        return self.outbox.is_full or self._session.owed >= MAX_OWED
+        return self.send_queue.is_full or self._session.pending_finals >= MAX_PENDING_FINALS
 
     @asynccontextmanager
     async def _piece(self) -> AsyncIterator[None]:
         """Wait until there is room for what comes of the next audio and, if the stream is ahead, for its turn."""
         if self._is_full:
             await self._room()
-        if not self._pace.is_ahead(self.heard_ms / 1000, self._now()):
+        if not self._pace.is_ahead(self.audio_received_ms / 1000, self._now()):
             yield
             return
-        self._pace.hold(self.heard_ms / 1000, self._now())
+        self._pace.hold(self.audio_received_ms / 1000, self._now())
         try:
             async with self._decoding.lane.budget.piece(self._owner):
                 self._pace.release(self._now())
@@ -203,28 +203,30 @@ class StreamRecognizer:
             self._pace.release(self._now())
 
     async def _room(self) -> None:
-        self._pace.hold(self.heard_ms / 1000, self._now())
+        self._pace.hold(self.audio_received_ms / 1000, self._now())
         try:
-            await self.outbox.room()
-            while self._session.owed >= MAX_OWED:
+            await self.send_queue.wait_for_space()
+            while self._session.pending_finals >= MAX_PENDING_FINALS:
                 self._received.clear()
                 await self._received.wait()
         finally:
             self._pace.release(self._now())
 
-    def _take(self, outputs: Sequence[Output]) -> None:
-        self._observer.owes(self._session.owed + sum(isinstance(each, Final | Suppressed) for each in outputs))
+    def _handle_outputs(self, outputs: Sequence[Output]) -> None:
+        self._observer.on_pending_finals(
+            self._session.pending_finals + sum(isinstance(each, Final | Suppressed) for each in outputs)
+        )
         if not outputs:
             return
-        positions = settled(outputs, self._final_ms, self._session.final_ms)
+        positions = committed_positions(outputs, self._final_ms, self._session.final_ms)
         for output, final_ms in zip(outputs, positions, strict=True):
             self._final_ms = final_ms
             match output:
                 case Decode():
-                    self._ask(self._job(output.utterance, output.kind, output.number), _same(output))
+                    self._request_decode(self._job(output.utterance, output.kind, output.number), _same(output))
                 case PartialDue(utterance):
                     job = self._job(utterance, Kind.PARTIAL)
-                    self._ask(job, partial(self._partial, utterance))
+                    self._request_decode(job, partial(self._partial, utterance))
                     if job.live:
                         self._turns[utterance] = self._now()
                 case Promote(utterance):
@@ -233,17 +235,17 @@ class StreamRecognizer:
                     self._decoding.lane.withdraw(self._id, utterance, number)
                 case SpeechStarted():
                     self._language = self._session.live.language
-                    self._put(output)
+                    self._enqueue(output)
                 case _:
-                    self._put(output)
+                    self._enqueue(output)
         self._received.set()
 
     def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
         model = self._decoding.model(kind, self._language)
-        self._live = not self._pace.is_ahead(self.heard_ms / 1000, self._now())
+        self._live = not self._pace.is_ahead(self.audio_received_ms / 1000, self._now())
         return Job(self._id, utterance, kind, model, self._live, number, self._client)
 
-    def _ask(self, job: Job, cut: Cut) -> None:
+    def _request_decode(self, job: Job, cut: Cut) -> None:
         """Ask the lane for a turn, and have a task wait for what comes of it."""
         answer = self._decoding.lane.submit(job, cut)
         task = self._group.create_task(self._receive(job, answer))
@@ -260,34 +262,34 @@ class StreamRecognizer:
     async def _receive(self, job: Job, answer: DecodeFuture) -> None:
         match await answer:
             case Decoded(decode, transcript, cost):
-                self._take(self._session.receive(decode, transcript, cost))
+                self._handle_outputs(self._session.receive(decode, transcript, cost))
                 if job.kind is Kind.PARTIAL and job.live:
-                    self._tell_change(self._shedding.came(cost.queue_s, self._now()))
+                    self._tell_change(self._shedding.observe_result(cost.queue_s, self._now()))
             case NotDecoded.WITHDRAWN if job.kind is Kind.PARTIAL:
                 self._turns.pop(job.utterance, None)
-                self._session.abandon(job.utterance)
-                self._observer.overtaken()
+                self._session.cancel_partial(job.utterance)
+                self._observer.on_partial_superseded()
         self._received.set()
 
-    def tell(self, event: Payload) -> None:
+    def emit(self, event: Payload) -> None:
         """Put it into the outbox, with how far the stream is."""
         self._final_ms = self._session.final_ms
-        self._put(event)
+        self._enqueue(event)
 
-    def _put(self, event: Payload) -> None:
+    def _enqueue(self, event: Payload) -> None:
         self._told_ms = self._session.received_ms
-        self.outbox.put(OutgoingEvent(self._told_ms, self._final_ms, event, self._live))
+        self.send_queue.put(OutgoingEvent(self._told_ms, self._final_ms, event, self._live))
 
     def _tell_change(self, change: LatencyTransition | None) -> None:
         if change is not None:
-            self.tell(Notice(NOTICES[change]))
+            self.emit(Notice(NOTICES[change]))
 
     def _tell_how_far(self) -> None:
         """Report partials that wait for long, and the position now and then, where there is nothing else to report."""
         if self._turns:
-            self._tell_change(self._shedding.waits(self._now() - min(self._turns.values())))
+            self._tell_change(self._shedding.observe_wait(self._now() - min(self._turns.values())))
         if self._session.received_ms - self._told_ms >= PROGRESS_MS:
-            self.tell(None)
+            self.emit(None)
 
 
 def _same(decode: Decode) -> Cut:

@@ -12,7 +12,7 @@ from typing import Protocol
 from stt_service.session.events import Event, Final, Output, Partial, Suppressed
 from stt_service.settings.schema import RuntimeSettings
 
-MAX_UNSENT = 64  # events; then the stream's client has to wait
+MAX_UNSENT_EVENTS = 64  # events; then the stream's client has to wait
 
 
 class NoticeReason(Enum):
@@ -47,32 +47,32 @@ class OutgoingEvent:
 class Observer(Protocol):
     """Is told what becomes of a stream. Must be quick, and fail at nothing."""
 
-    def owes(self, finals: int) -> None:
+    def on_pending_finals(self, finals: int) -> None:
         """So many utterances have ended that are not told of."""
 
-    def told(self, told: OutgoingEvent) -> None:
+    def on_event(self, told: OutgoingEvent) -> None:
         """The client is told this, unless a newer partial replaces it."""
 
-    def overtaken(self) -> None:
+    def on_partial_superseded(self) -> None:
         """A partial's turn did not come before it was of no use."""
 
-    def unread(self) -> None:
+    def on_partial_dropped(self) -> None:
         """A partial was replaced by a newer one before it was taken."""
 
 
 class NullObserver:
     """Nobody counts."""
 
-    def owes(self, finals: int) -> None:
+    def on_pending_finals(self, finals: int) -> None:
         pass
 
-    def told(self, told: OutgoingEvent) -> None:
+    def on_event(self, told: OutgoingEvent) -> None:
         pass
 
-    def overtaken(self) -> None:
+    def on_partial_superseded(self) -> None:
         pass
 
-    def unread(self) -> None:
+    def on_partial_dropped(self) -> None:
         pass
 
 
@@ -87,15 +87,15 @@ class SendQueue:
 
     @property
     def is_full(self) -> bool:
-        return len(self._waiting) >= MAX_UNSENT
+        return len(self._waiting) >= MAX_UNSENT_EVENTS
 
     def put(self, told: OutgoingEvent) -> None:
         """Add an event; a partial takes the place of one that was not taken yet."""
         if self._waiting and isinstance(told.event, Partial) and isinstance(self._waiting[-1].event, Partial):
             self._waiting.pop()
-            self._observer.unread()
+            self._observer.on_partial_dropped()
         self._waiting.append(told)
-        self._observer.told(told)
+        self._observer.on_event(told)
         self._arrived.set()
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class SendQueue:
         self._closed = True
         self._arrived.set()
 
-    async def take(self) -> OutgoingEvent | None:
+    async def next_event(self) -> OutgoingEvent | None:
         """Wait for the next event; None at the end."""
         while not self._waiting:
             if self._closed:
@@ -113,14 +113,14 @@ class SendQueue:
         self._taken.set()
         return self._waiting.popleft()
 
-    async def room(self) -> None:
+    async def wait_for_space(self) -> None:
         """Wait until fewer than MAX_UNSENT wait."""
         while self.is_full:
             self._taken.clear()
             await self._taken.wait()
 
 
-def settled(outputs: Sequence[Output], before_ms: int, after_ms: int) -> list[int]:
+def committed_positions(outputs: Sequence[Output], before_ms: int, after_ms: int) -> list[int]:
     """Return how far the stream is settled once each output is told.
 
     A client that loses its connection after the first of two finals resumes between them.
@@ -129,6 +129,6 @@ def settled(outputs: Sequence[Output], before_ms: int, after_ms: int) -> list[in
     positions: list[int] = []
     for place, output in enumerate(outputs):
         if isinstance(output, Final | Suppressed):
-            before_ms = output.settled_ms
+            before_ms = output.committed_ms
         positions.append(before_ms if place <= last else after_ms)
     return positions

@@ -15,10 +15,10 @@ from stt_service.access.admission import AdmissionControl, ClientIdentity, Clien
 from stt_service.access.rate_limit import caller
 from stt_service.models.registry import ModelLease, ModelRegistry
 from stt_service.rpc import convert
-from stt_service.rpc.call_log import CallLogger, followed
+from stt_service.rpc.call_log import CallLogger, track_call
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.recording_decoder import RecordingDecoders
-from stt_service.rpc.status_mapping import answered, say_in_band, say_nothing
+from stt_service.rpc.status_mapping import map_errors_to_status, no_op, send_failure
 from stt_service.rpc.stream import GRACE_S, Requests, StreamHandler, StreamTimeouts, first_config, write
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
 from stt_service.rpc.unary import recognised
@@ -63,16 +63,16 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         self._ready = ready
 
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
-        with followed(self._metrics, caller(context)) as call:
-            async with answered(context, partial(say_in_band, context, requests)):
-                with call, self._admission.place(self._caller(call.peer)):
+        with track_call(self._metrics, caller(context)) as call:
+            async with map_errors_to_status(context, partial(send_failure, context, requests)):
+                with call, self._admission.acquire_slot(self._caller(call.peer)):
                     await self._stream(self._loaded, call, requests, context)
 
     async def _stream(self, ready: Ready, call: CallLogger, requests: Requests, context: Context) -> None:
         server = self._config.parameters
         limits = StreamTimeouts(server.idle_timeout, server.max_stream_duration, GRACE_S)
         config = await first_config(requests, limits, self._admission.draining)
-        with ready.shelf.lent() as lent:
+        with ready.shelf.lease() as lent:
             live = self._opened(ready, lent, config, call)
             offset_ms = config.resume.audio_offset_ms
             first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=_started(live))
@@ -80,7 +80,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             call.opened(live)
             audio_format = convert.audio_format(config.format)
             stream = StreamHandler(live, audio_format, limits, self._admission.draining, config.resumable)
-            with self._streams.listed(live):
+            with self._streams.register(live):
                 await stream.run(requests, context)
 
     def _opened(self, ready: Ready, lent: ModelLease, config: pb.StreamingConfig, call: CallLogger) -> ActiveStream:
@@ -108,9 +108,9 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         self, request: Request[pb.RecognizeRequest], context: UnaryContext
     ) -> pb.RecognizeResponse:
         """Recognize a recording, which is received once there is a place for it."""
-        with followed(self._metrics, caller(context)) as call:
-            async with answered(context, say_nothing):
-                with call, self._admission.place(self._caller(call.peer)), self._loaded.shelf.lent() as lent:
+        with track_call(self._metrics, caller(context)) as call:
+            async with map_errors_to_status(context, no_op):
+                with call, self._admission.acquire_slot(self._caller(call.peer)), self._loaded.shelf.lease() as lent:
                     return await self._recognise(self._loaded, lent, call, await request.read(RECORDING_S))
         raise AssertionError("unreachable: answered aborts the call")
 
@@ -145,7 +145,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 word_times=config.word_times,
                 offset_ms=offset_ms,
                 first_utterance=first_utterance,
-                in_speech=config.resume.in_speech,
+                continues_utterance=config.resume.in_speech,
                 lead_ms=config.resume.lead_ms,
                 previous_language=config.resume.previous_language or None,
             ),

@@ -32,7 +32,7 @@ AnyContext = grpc.aio.ServicerContext[Any, Any]
 log = logging.getLogger(__name__)
 
 REFUSED_HEADER = "stt-refused"  # docker/envoy/envoy.yaml looks for it
-DISCARD_S = 0.5  # for a client that is writing to see why its stream failed
+DISCARD_TIMEOUT_S = 0.5  # for a client that is writing to see why its stream failed
 DISCARDING = asyncio.Semaphore(4)  # each holds a message at most; the other clients may lose the status
 CODES = {
     InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
@@ -48,7 +48,7 @@ CODES = {
 
 
 @asynccontextmanager
-async def answered(context: AnyContext, say: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
+async def map_errors_to_status(context: AnyContext, say: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
     """Answer what goes wrong inside: first by `say`, then by the call's status."""
     try:
         yield
@@ -99,7 +99,7 @@ def _code(error: SttError) -> grpc.StatusCode:
     return next(code for kind, code in CODES.items() if isinstance(error, kind))
 
 
-async def say_in_band(context: AnyContext, requests: Requests, error: SttError) -> None:
+async def send_failure(context: AnyContext, requests: Requests, error: SttError) -> None:
     """Send the failure, and read on for a moment: a client that is writing would lose the status (grpc#36066).
 
     What is read is a message of any size, so only a few calls at once do it.
@@ -112,7 +112,7 @@ async def say_in_band(context: AnyContext, requests: Requests, error: SttError) 
         failure.retry_after.CopyFrom(convert.duration(RETRY_AFTER_S))
     # InternalError: a message that the client does not read is still on its way. InvalidRequest: one is malformed.
     with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError, InvalidRequestError):
-        async with asyncio.timeout(DISCARD_S):
+        async with asyncio.timeout(DISCARD_TIMEOUT_S):
             await context.write(pb.StreamingRecognizeResponse(failure=failure))
             if not DISCARDING.locked():
                 async with DISCARDING:
@@ -120,7 +120,7 @@ async def say_in_band(context: AnyContext, requests: Requests, error: SttError) 
                         pass
 
 
-async def say_nothing(error: SttError) -> None:
+async def no_op(error: SttError) -> None:
     """A call with one answer has its status only."""
 
 

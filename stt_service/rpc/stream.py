@@ -36,10 +36,10 @@ T = TypeVar("T")
 
 MAX_CHUNK_BYTES = 4 * 2**20
 CONFIG_S = 10.0  # for the first message: a place is held meanwhile
-FINISH_S = 10.0  # of the grace, for what is still owed then
+FINISH_TIMEOUT_S = 10.0  # of the grace, for what is still owed then
 GRACE_S = 60.0  # for streams to get what they are owed when the server drains
 CATCH_UP_S = 1.0  # of wall-clock time without audio: a partial of all that came is made
-STALL_S = 3.0  # of wall-clock time without audio: the client, or its network, has stalled
+STALL_TIMEOUT_S = 3.0  # of wall-clock time without audio: the client, or its network, has stalled
 WRITE_S = 30.0  # for the client to take a message
 AWAY = "The server is going away: resume on another one."
 TERMINATED = "An operator of the server ended the stream; what was said before is told."
@@ -102,7 +102,7 @@ class StreamHandler:
         try:
             async with asyncio.TaskGroup() as tasks:
                 feeding = tasks.create_task(self._feed(requests))
-                while (told := await self._recognition.outbox.take()) is not None:
+                while (told := await self._recognition.send_queue.next_event()) is not None:
                     await write(context, convert.response(told), self.limits.write_s)
         except* SttError as group:
             raise _first(group) from None
@@ -120,7 +120,7 @@ class StreamHandler:
         except* (InvalidRequestError, InferenceError) as group:
             failure = failure or _first(group)
         finally:
-            self._recognition.outbox.close()
+            self._recognition.send_queue.close()
         return failure
 
     async def _finish(self, endpoint: Endpoint | None) -> None:
@@ -138,13 +138,13 @@ class StreamHandler:
         try:
             self._waiting_since = _now()
             async for request in requests:
-                silent_s, heard_ms, self._waiting_since = self._silent_s, self._recognition.heard_ms, None
-                await self._take(request)
+                silent_s, heard_ms, self._waiting_since = self._silent_s, self._recognition.audio_received_ms, None
+                await self._dispatch(request)
                 if self._is_too_long:
                     return StreamEnd(
                         self._own_end(Endpoint.END_OF_AUDIO), DeadlineExceededError(_too_long(self.limits.duration_s))
                     )
-                self._wait(0.0 if self._recognition.heard_ms > heard_ms else silent_s)
+                self._wait(0.0 if self._recognition.audio_received_ms > heard_ms else silent_s)
         except InvalidRequestError as failure:
             return StreamEnd(Endpoint.END_OF_AUDIO, failure)
         return StreamEnd(Endpoint.END_OF_AUDIO)
@@ -156,10 +156,10 @@ class StreamHandler:
             self._heard += 1
             self._received.set()
 
-    async def _take(self, request: pb.StreamingRecognizeRequest) -> None:
+    async def _dispatch(self, request: pb.StreamingRecognizeRequest) -> None:
         match request.WhichOneof("request"):
             case "audio":
-                await self._hear(request.audio)
+                await self._receive_audio(request.audio)
             case "silence":
                 await self._recognition.silence(convert.silence_s(request.silence), self.audio_format)
             case "finalize":
@@ -171,17 +171,17 @@ class StreamHandler:
             case _:
                 raise InvalidRequestError("A message without content came: it should hold audio or a command.")
 
-    async def _hear(self, audio: bytes) -> None:
+    async def _receive_audio(self, audio: bytes) -> None:
         if len(audio) > MAX_CHUNK_BYTES:
             raise InvalidRequestError(
                 f"A message holds {len(audio)} bytes of audio: it should be at most {MAX_CHUNK_BYTES}."
             )
-        await self._recognition.push(audio, self.audio_format)
+        await self._recognition.feed(audio, self.audio_format)
 
     @property
     def _is_too_long(self) -> bool:
         """Whether the stream is over by its length; a resumable one ends with its open utterance."""
-        heard_s = self._recognition.heard_ms / 1000
+        heard_s = self._recognition.audio_received_ms / 1000
         if not self.limits.duration_s or heard_s < self.limits.duration_s:
             return False
         return self._recognition.wind_down() if self.resumable else True
@@ -199,7 +199,9 @@ class StreamHandler:
         """Return what goes on beside reading: what was said is shown, and ended where the client cannot resume it."""
         watches = [self._at_each_silence(CATCH_UP_S, self._recognition.catch_up)]
         if not self.resumable:
-            watches.append(self._at_each_silence(STALL_S, partial(self._recognition.finalize, Endpoint.STALLED)))
+            watches.append(
+                self._at_each_silence(STALL_TIMEOUT_S, partial(self._recognition.finalize, Endpoint.STALLED))
+            )
         return watches
 
     async def _at_each_silence(self, length_s: float, act: Callable[[], Awaitable[None]]) -> NoReturn:
@@ -225,18 +227,18 @@ class StreamHandler:
     async def _drain(self) -> StreamEnd:
         """Let the open utterance end by itself: whoever takes the stream up then has no word to hear twice."""
         await self.draining.wait()
-        self._recognition.tell(Notice(NoticeReason.DRAIN, self.limits.grace_s))
+        self._recognition.emit(Notice(NoticeReason.DRAIN, self.limits.grace_s))
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.limits.grace_s - FINISH_S):
+            async with asyncio.timeout(self.limits.grace_s - FINISH_TIMEOUT_S):
                 await self._retired()
         return StreamEnd(self._own_end(Endpoint.DRAIN), UnavailableError(AWAY))
 
     async def _retired(self) -> None:
         """Wait for the open utterance's end, but not for a client that has stalled: it resumes on another server."""
         if self.resumable:
-            await _first_of(self._recognition.retire(), self._silent_for(STALL_S))
+            await _first_of(self._recognition.stop_after_utterance(), self._silent_for(STALL_TIMEOUT_S))
         else:
-            await self._recognition.retire()
+            await self._recognition.stop_after_utterance()
 
     async def _end(self) -> StreamEnd:
         """Wait for an operator to end the stream."""

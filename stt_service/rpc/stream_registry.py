@@ -43,9 +43,9 @@ class ActiveStream:
     def phase(self) -> Phase:
         if self.terminated.is_set():
             return Phase.ENDING
-        if self.session.speaks:
+        if self.session.in_utterance:
             return Phase.SPEECH
-        return Phase.DECIDING if self.session.owed else Phase.LISTENING
+        return Phase.DECIDING if self.session.pending_finals else Phase.LISTENING
 
 
 class StreamRegistry:
@@ -61,7 +61,7 @@ class StreamRegistry:
         return len(self._streams)
 
     @contextmanager
-    def listed(self, stream: ActiveStream) -> Iterator[None]:
+    def register(self, stream: ActiveStream) -> Iterator[None]:
         """List the stream while inside."""
         self._streams[stream.id] = stream
         try:

@@ -35,18 +35,18 @@ async def recognised(
         try:
             async with recognition:
                 if headerless:
-                    await recognition.push(request.audio, audio_format)
+                    await recognition.feed(request.audio, audio_format)
                 else:
                     await _push_decoded(recognition, request.audio, decoders, response)
                 await recognition.finish(Endpoint.END_OF_AUDIO)
         finally:
-            recognition.outbox.close()
-    response.audio_duration.CopyFrom(convert.duration(recognition.heard_ms / 1000))
+            recognition.send_queue.close()
+    response.audio_duration.CopyFrom(convert.duration(recognition.audio_received_ms / 1000))
     return response
 
 
 async def _collect(recognition: StreamRecognizer, response: pb.RecognizeResponse) -> None:
-    while (told := await recognition.outbox.take()) is not None:
+    while (told := await recognition.send_queue.next_event()) is not None:
         match told.event:
             case Final() as event:
                 response.utterances.append(convert.final(event))
@@ -62,4 +62,4 @@ async def _push_decoded(
 
     async with aclosing(decoders.decoded(audio, warn)) as chunks:
         async for chunk in chunks:
-            await recognition.push(chunk, AudioFormat())
+            await recognition.feed(chunk, AudioFormat())

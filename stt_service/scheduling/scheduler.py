@@ -15,7 +15,7 @@ from stt_service.whisper.types import Kind
 
 # A stream that runs ahead of the clock waits at most so long behind those that do not. Ours: a person who waits for
 # a file does not mind, and a file's client does not think it dead.
-PATIENCE_S = 5.0
+RECORDING_MAX_WAIT_S = 5.0
 # Of decode time that a client may be behind its share and catch up on: some finals. Ours.
 CREDIT_S = 5.0
 
@@ -51,7 +51,7 @@ class _Waiting:
     since: float
 
     def is_urgent(self, now: float) -> bool:
-        return self.job.live or now - self.since >= PATIENCE_S
+        return self.job.live or now - self.since >= RECORDING_MAX_WAIT_S
 
 
 def _one_at_a_time(_: Hashable) -> int:

@@ -81,9 +81,9 @@ class Final:
     words: tuple[Word, ...]  # times in seconds of the dictation
     endpoint: Endpoint
     endpoint_s: float  # silence waited for
-    early: bool
+    speculative: bool
     cost: DecodeTiming
-    settled_ms: int  # all before it is, once this is told: where the next utterance may begin
+    committed_ms: int  # all before it is, once this is told: where the next utterance may begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Suppressed:
     reason: Reason
     text: str
     endpoint: Endpoint
-    settled_ms: int
+    committed_ms: int
 
 
 Event = SpeechStarted | Partial | Final | Suppressed

@@ -45,7 +45,7 @@ class FinalDecodes:
         return self._parting.start
 
     @property
-    def are_ahead(self) -> bool:
+    def has_speculative_final(self) -> bool:
         """Whether all that was said so far is decoded, or about to be."""
         return self._last is not None
 
@@ -70,7 +70,7 @@ class FinalDecodes:
         """Take a silence, and the frame at which to decode ahead, if it lasts; None: never."""
         self._pause, self._early_at = pause, early_at
 
-    def early(self, now: int) -> list[Output]:
+    def speculate(self, now: int) -> list[Output]:
         """Decode ahead if it is time."""
         if self._pause is None or self._early_at is None or now < self._early_at:
             return []

@@ -28,17 +28,19 @@ class PartialsConfig:
 
     first_after: int = frames(0.2)  # frames of speech before the first
     pause: int = frames(0.2)  # least frames between two
-    rest: float = 4.0  # times what the last one took its worker: a quarter of it is a stream's at most
-    eager: int = 4  # so many at first, when every word is news, ...
+    cooldown_ratio: float = 4.0  # times what the last one took its worker: a quarter of it is a stream's at most
+    warmup_count: int = 4  # so many at first, when every word is news, ...
     eager_rest: float = 1.5  # ... rest less
     target: int = frames(1.2)  # with idle capacity, the longest time until a word is shown
-    longest: int = frames(8.0)  # a longer window loses its old words
+    max_window: int = frames(8.0)  # a longer window loses its old words
     shortest: int = frames(4.0)  # on a slow machine windows lose old words earlier, but not before this
-    kept: int = frames(3.0)  # but for so much
-    border: int = frames(3.0)  # the widest gap of so much is where it loses them
-    fresh: int = 2  # speech that ended so many frames before a window's end may need another look
+    min_window: int = frames(3.0)  # but for so much
+    split_search: int = frames(3.0)  # the widest gap of so much is where it loses them
+    min_new_speech: int = 2  # speech that ended so many frames before a window's end may need another look
     stable: StabilizerConfig = STABLE
-    uncut: int | None = None  # frames of an utterance in which it is never cut: what comes later is not stable
+    max_uncut_frames: int | None = (
+        None  # frames of an utterance in which it is never cut: what comes later is not stable
+    )
 
 
 UNSURE = 1.5  # times the affordable length: then words leave a window on a slow machine although they are not stable
@@ -52,8 +54,8 @@ class Partials:
         self._config = config
         self._stabiliser = Stabilizer(config.stable)
         self._start = start  # of the window
-        self._uncut = inf if config.uncut is None else start + config.uncut
-        self._told = ""  # words before it
+        self._uncut = inf if config.max_uncut_frames is None else start + config.max_uncut_frames
+        self._stable_prefix = ""  # words before it
         self._before: dict[int, str] = {}  # words before the last windows, by their start
         self._stable = ""  # what was returned as stable
         self._next = onset + config.first_after  # frame from which one is due
@@ -63,32 +65,32 @@ class Partials:
         self._covered = onset  # where the speech ended that it holds
         self._count = 0
         self._length = 0  # of the last window
-        self._longest = config.longest
-        self.wanted = False  # one waits for its turn
+        self._longest = config.max_window
+        self.in_flight = False  # one waits for its turn
         self.idle = False  # capacity was idle when the last one came
 
     def due(self, now: int, speech_end: int) -> bool:
         """Tell whether there is something new to tell."""
-        return not self.wanted and now >= self._next and speech_end > self._heard - self._config.fresh
+        return not self.in_flight and now >= self._next and speech_end > self._heard - self._config.min_new_speech
 
-    def hurry(self) -> None:
+    def skip_wait(self) -> None:
         """Make the next one due as soon as there is any new audio, whatever the last one cost."""
         self._next = self._heard + 1
 
     def begin(self, now: int, speech_end: int | None = None) -> int:
         """Take the turn: return the frame at which the window begins."""
         self._heard, self._next = now, now + max(self._config.pause, int(self._cost / 2) if self.overlap else 0)
-        self._before = {**dict([*self._before.items()][-1:]), self._start: self._told}
+        self._before = {**dict([*self._before.items()][-1:]), self._start: self._stable_prefix}
         self._covered = now if speech_end is None else speech_end
         self._length = now - self._start
         self._count += 1
         return self._start
 
-    def times_wanted(self, now: int) -> bool:
+    def needs_word_timestamps(self, now: int) -> bool:
         """Tell whether the words' times are needed: the window has grown long."""
         return now - self._start > self._longest
 
-    def take(self, text: str, words: tuple[Word, ...], start: int, end: int) -> Hypothesis | None:
+    def add_hypothesis(self, text: str, words: tuple[Word, ...], start: int, end: int) -> Hypothesis | None:
         """Take the text of the window from start to end; return what is known of the utterance.
 
         None when a longer window was heard since.
@@ -111,13 +113,13 @@ class Partials:
     def settle(self, text: str, end: int) -> None:
         """Take what the final says up to the end: it is stable, and later windows begin there."""
         if self._start < end:
-            self._told, self._start = text, end
+            self._stable_prefix, self._start = text, end
             self._stabiliser.settle(text)
 
     def cost(self, inference_s: float, *, idle: bool = False) -> None:
         """Set when the next one is due, by the cost of the last one and whether capacity was idle then."""
         self.idle = idle
-        rest = self._config.eager_rest if self._count <= self._config.eager else self._config.rest
+        rest = self._config.eager_rest if self._count <= self._config.warmup_count else self._config.cooldown_ratio
         cost = self._cost = inference_s / FRAME_S
         period = min(rest * cost, self._config.target - cost) if idle else rest * cost
         self._next = max(self._next, self._heard + int(period))
@@ -131,7 +133,7 @@ class Partials:
     def _affordable(self) -> int:
         """Return how long a window may get so that two decodes in a row keep the target."""
         longest = self._length * self._config.target / max(1.0, 2 * self._cost)
-        return int(min(self._config.longest, max(self._config.shortest, longest)))
+        return int(min(self._config.max_window, max(self._config.shortest, longest)))
 
     def _shown(self, agreed: Hypothesis, end: int) -> Hypothesis:
         """Return the text with no more words stable than before where a cut could still take them away.
@@ -144,20 +146,20 @@ class Partials:
 
     def _leave_old_words(self, words: tuple[Word, ...], length: int, said: Hypothesis) -> None:
         """Move the window's beginning to the widest of the last gaps between old words."""
-        heard, share = _heard(words), self._longest / self._config.longest if self._config.longest else 1.0
-        borders = _borders(heard, said, (length - share * self._config.kept) * FRAME_S)
+        heard, share = _heard(words), self._longest / self._config.max_window if self._config.max_window else 1.0
+        borders = _borders(heard, said, (length - share * self._config.min_window) * FRAME_S)
         if not borders and self._is_unaffordable(length):
-            borders = _unsure_borders(heard, said, (length - self._config.kept) * FRAME_S)
-        search_s = share * self._config.border * FRAME_S
+            borders = _unsure_borders(heard, said, (length - self._config.min_window) * FRAME_S)
+        search_s = share * self._config.split_search * FRAME_S
         late = [border for border in borders if border.end_s >= borders[-1].end_s - search_s]
         if late:
             widest = max(late, key=lambda border: (border.gap_s, border.end_s))
-            self._told = "".join(units(said.stable + said.unstable)[: widest.told]).strip()
+            self._stable_prefix = "".join(units(said.stable + said.unstable)[: widest.told]).strip()
             self._start += int((widest.end_s + widest.gap_s / 2) / FRAME_S)
 
     def _is_unaffordable(self, length: int) -> bool:
         """Return whether a slow machine cannot wait for hypotheses to agree before the window gets shorter."""
-        return self._longest < self._config.longest and length > UNSURE * self._longest
+        return self._longest < self._config.max_window and length > UNSURE * self._longest
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from stt_service.session.splitting import UtteranceSplitter, parting_config
 from stt_service.session.utterance import Utterance
 from stt_service.session.windows import WindowBuilder
 from stt_service.settings.schema import FRAME_MS, RuntimeSettings, ServerSettings, frames
-from stt_service.vad.segmenter import QUIET, Segmenter
+from stt_service.vad.segmenter import COMMIT_SILENCE_FRAMES, Segmenter
 from stt_service.vad.types import (
     Decision,
     Endpoint,
@@ -60,13 +60,13 @@ class SessionConfig:
     word_times: bool = False
     offset_ms: int = 0
     first_utterance: int = 0
-    in_speech: bool = False  # at the offset an utterance was cut
+    continues_utterance: bool = False  # at the offset an utterance was cut
     lead_ms: int = 0  # of audio from before the offset, which only the resampler shall hear
     previous_language: str | None = None  # of the last final before the offset
 
 
 VadFactory = Callable[[RuntimeSettings], Vad]
-PIECE = 32  # frames that are looked at together: a second, as what follows an endpoint is scored twice
+STEP_FRAMES = 32  # frames that are looked at together: a second, as what follows an endpoint is scored twice
 SILENCE_STEP_MS = 1000
 
 
@@ -79,8 +79,8 @@ class Session:
         self._vad = new_vad(self._live)
         self._intake = FrameReader(config.audio_format, config.lead_ms)
         self._sound = AudioBuffer()
-        self._segmenter = Segmenter(segmenter_config(config.live, config.server), in_speech=config.in_speech)
-        self._base = 0  # where the stream could be taken up by another one, but for finals that are not told
+        self._segmenter = Segmenter(segmenter_config(config.live, config.server), in_speech=config.continues_utterance)
+        self._resume_frame = 0  # where the stream could be taken up by another one, but for finals that are not told
         self._next_number = config.first_utterance
         self._previous_language = config.previous_language
         self._open: Utterance | None = None
@@ -112,7 +112,7 @@ class Session:
         """All before it is settled: told as a final, suppressed, or silence. A stream resumed there says the same."""
         if self._complete and not self._closed:
             return self.received_ms
-        base = self._closed[0].base if self._closed else self._base
+        base = self._closed[0].base if self._closed else self._resume_frame
         return min(self._ms(base), self.received_ms)
 
     @property
@@ -120,28 +120,28 @@ class Session:
         return self._next_number
 
     @property
-    def owed(self) -> int:
+    def pending_finals(self) -> int:
         """Finals that are not told yet."""
         return len(self._closed)
 
     @property
-    def speaks(self) -> bool:
+    def in_utterance(self) -> bool:
         """Whether an utterance is open."""
         return self._open is not None
 
     @property
-    def is_over(self) -> bool:
+    def is_retired(self) -> bool:
         """Whether the utterance is over after which nothing more is heard."""
         return self._retiring and self._open is None
 
-    def retire(self) -> None:
+    def stop_after_utterance(self) -> None:
         """Hear the open utterance to its end and no more: what follows is for another stream."""
         self._retiring = True
 
     @property
     def has_advanced(self) -> bool:
         """Whether a stream that resumes where this one is committed, once pending finals are out, begins further on."""
-        return self._base > 0
+        return self._resume_frame > 0
 
     def suspend(self) -> list[Output]:
         """Take no more audio and leave the open utterance uncommitted: the stream that resumes recognizes it whole.
@@ -163,7 +163,7 @@ class Session:
         Raises:
             InvalidRequest: they are not what the format says.
         """
-        return self._hear(self._intake.push(pcm))
+        return self._receive_frames(self._intake.push(pcm))
 
     def silence(self, samples: int) -> Iterator[list[Output]]:
         """Take so many samples of silence, at the stream's own rate, in short steps; yield what each one gives.
@@ -175,27 +175,27 @@ class Session:
         while samples and not (self._intake.is_silent and samples >= rate_hz):
             step = min(samples, rate_hz * SILENCE_STEP_MS // 1000)
             samples -= step
-            yield self._hear(self._intake.silence(step))
+            yield self._receive_frames(self._intake.silence(step))
         left_ms = samples // rate_hz * 1000
         while left_ms:
             step_ms = self._skip(left_ms) or min(left_ms, SILENCE_STEP_MS)
             left_ms -= step_ms
-            yield self._hear(self._intake.zeros(step_ms)) if step_ms <= SILENCE_STEP_MS else []
+            yield self._receive_frames(self._intake.zeros(step_ms)) if step_ms <= SILENCE_STEP_MS else []
         if samples % rate_hz:
-            yield self._hear(self._intake.silence(samples % rate_hz))
+            yield self._receive_frames(self._intake.silence(samples % rate_hz))
 
     def finalize(self, endpoint: Endpoint = Endpoint.FINALIZE) -> list[Output]:
         """End the open utterance now."""
         self._undisturbed_from = self._sound.end
         outputs: list[Output] = []
-        while self._segmenter.frame < self._sound.end and not self.is_over:
+        while self._segmenter.frame < self._sound.end and not self.is_retired:
             outputs += self._advance(self._vad.flush())
-        ended = None if self.is_over else self._segmenter.flush(endpoint)
+        ended = None if self.is_retired else self._segmenter.flush(endpoint)
         return outputs + (self._on_flushed(ended) + self._restart() if ended else [])
 
     def end(self, endpoint: Endpoint = Endpoint.END_OF_AUDIO) -> list[Output]:
         """Take the end of the audio; nothing may be pushed after it."""
-        heard = self._hear(self._intake.flush())
+        heard = self._receive_frames(self._intake.flush())
         outputs: list[Output] = [each for each in heard if not isinstance(each, PartialDue)]  # the final comes with it
         outputs += self.finalize(endpoint)
         self._complete = True
@@ -233,41 +233,46 @@ class Session:
         """Take the transcript of a decode that was asked for; what is out of date is dropped."""
         if decode.kind is Kind.PARTIAL:
             return self._on_partial(decode, transcript, cost)
-        self._early_time.learn(decode, cost)
+        self._early_time.record(decode, cost)
         for utterance in (self._open, *self._closed):
             if utterance is not None and utterance.number == decode.utterance:
                 utterance.finals.receive(decode, transcript, cost)
-        return self._tell() + self._ahead(decode, transcript)
+        return self._ready_finals() + self._ahead(decode, transcript)
 
-    def abandon(self, utterance: int) -> None:
+    def cancel_partial(self, utterance: int) -> None:
         """Take note that the turn of a partial will not come."""
         if self._open is not None and self._open.number == utterance:
             self._open.abandon_partial()
 
-    def _hear(self, arrived: Frames) -> list[Output]:
+    def _receive_frames(self, arrived: Frames) -> list[Output]:
         self._paused = False
         outputs: list[Output] = []
-        for first in range(0, len(arrived), PIECE):
-            if self.is_over:
+        for first in range(0, len(arrived), STEP_FRAMES):
+            if self.is_retired:
                 break
-            piece = arrived[first : first + PIECE]
+            piece = arrived[first : first + STEP_FRAMES]
             self._sound.append(piece)
             if piece.any():
                 self._silent_from = self._sound.end
             outputs += self._advance(self._vad.push(piece))
             outputs += self._partial_if_due()
-            self._sound.forget(self._base)
+            self._sound.forget(self._resume_frame)
         return outputs
 
     def _skip(self, milliseconds: int) -> int:
         """Skip whole periods of silence that would change nothing but positions; return how long they are."""
-        periods = milliseconds // (QUIET * FRAME_MS)
+        periods = milliseconds // (COMMIT_SILENCE_FRAMES * FRAME_MS)
         since = max(self._silent_from, self._undisturbed_from)
-        if not periods or self._open is not None or not self._segmenter.is_periodic or since > self._base - QUIET:
+        if (
+            not periods
+            or self._open is not None
+            or not self._segmenter.is_periodic
+            or since > self._resume_frame - COMMIT_SILENCE_FRAMES
+        ):
             return 0
         frames = self._segmenter.skip(periods)
         self._sound.skip(frames)
-        self._base += frames
+        self._resume_frame += frames
         self._intake.skip(frames * FRAME_MS)
         return frames * FRAME_MS
 
@@ -277,7 +282,7 @@ class Session:
             return []
         first = self._segmenter.frame
         energies = self._sound.energies(first, first + len(probabilities))
-        if self._segmenter.rest(probabilities, energies):
+        if self._segmenter.skip_silence(probabilities, energies):
             return []
         outputs: list[Output] = []
         for probability, energy in zip(probabilities.tolist(), energies.tolist(), strict=True):
@@ -292,11 +297,11 @@ class Session:
 
     def _restart(self) -> list[Output]:
         """Go on from where the segmenter is as a stream that begins there: so one resumed there says the same."""
-        self._base = self._segmenter.settled
-        if self.is_over:
+        self._resume_frame = self._segmenter.committed
+        if self.is_retired:
             return []
         self._vad = self._new_vad(self._live)
-        return self._advance(self._vad.push(self._sound.frames(self._base)))
+        return self._advance(self._vad.push(self._sound.frames(self._resume_frame)))
 
     def _on_decision(self, decision: Decision) -> list[Output]:
         match decision:
@@ -317,7 +322,7 @@ class Session:
         config = PartialsConfig(
             first_after=frames(server.init_realtime_after_seconds),
             pause=frames(server.realtime_processing_pause),
-            uncut=self._segmenter.uncut,
+            max_uncut_frames=self._segmenter.max_uncut_frames,
         )
         partials = Partials(started.start, started.onset, config)
         parting = UtteranceSplitter(started.start, parting_config(self._live))
@@ -329,7 +334,7 @@ class Session:
             partials,
             finals,
             offset_ms=self._config.offset_ms,
-            base=self._base,
+            base=self._resume_frame,
             with_partials=self._config.partials,
         )
         return [SpeechStarted(number, self._ms(started.onset))]
@@ -338,14 +343,14 @@ class Session:
         if self._open is not None:
             finals, early_at = self._open.finals, None
             if self._config.server.early_transcription_on_silence:
-                early_at = self._early_time.begins(self._segmenter.frame, self._segmenter.endpoint, finals.start)
+                early_at = self._early_time.start_frame(self._segmenter.frame, self._segmenter.endpoint, finals.start)
             finals.pause(hangover, early_at)
         return []
 
     def _ahead_of_time(self, utterance: Utterance) -> list[Output]:
         """Return the decodes of what the open utterance's final is known to need, or likely will."""
         segmenter, finals = self._segmenter, utterance.finals
-        return finals.part(segmenter.speech_end) + finals.early(segmenter.frame)
+        return finals.part(segmenter.speech_end) + finals.speculate(segmenter.frame)
 
     def _on_resumed(self) -> list[Output]:
         return self._open.finals.resume(self._segmenter.frame) if self._open is not None else []
@@ -360,13 +365,13 @@ class Session:
         assert utterance is not None
         utterance.ended = ended
         self._closed.append(utterance)
-        return utterance.finals.end(ended) + self._tell()
+        return utterance.finals.end(ended) + self._ready_finals()
 
     def _partial_if_due(self) -> list[Output]:
         if self._open is None:
             return []
         if self._paused:
-            self._open.partials.hurry()
+            self._open.partials.skip_wait()
         if not self._open.asks_for_partial(self._segmenter.frame, self._segmenter.speech_end):
             return []
         return [PartialDue(self._open.number)]
@@ -385,13 +390,13 @@ class Session:
         partial = utterance.partial(decode, transcript)
         return [partial] if partial else []
 
-    def _tell(self) -> list[Output]:
+    def _ready_finals(self) -> list[Output]:
         """Return the finals that are ready, in the order of their utterances."""
         ready: list[Output] = []
         while self._closed and self._closed[0].finals.complete:
             if again := self._closed[0].in_previous_language(self._previous_language):
                 return ready + again
-            event = self._closed.popleft().conclusion(self.received_ms)
+            event = self._closed.popleft().result(self.received_ms)
             if isinstance(event, Final):
                 self._previous_language = event.language
             ready.append(event)

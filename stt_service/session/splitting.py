@@ -16,7 +16,7 @@ from stt_service.vad.types import SpeechPaused
 
 # A part is at least so many times the silence that ends an utterance, within these bounds: who wants finals soon gets
 # shorter parts, which decode within the silence. Error rates are those of whole utterances: docs/performance.md.
-SILENCES, SHORTEST_S, LONGEST_S = 8, 6.0, 12.0
+MIN_SEGMENT_SILENCES, SHORTEST_S, LONGEST_S = 8, 6.0, 12.0
 ONSET = 2  # frames of silence before a word, at least: the VAD may notice it late
 SHORTER = ((4 / 3, frames(0.2)), (5 / 3, frames(0.1)))
 
@@ -28,7 +28,7 @@ class UtteranceSplitterConfig:
     length: int = frames(LONGEST_S)  # of a part, at least
     pause: int = frames(0.3)  # after it, at least
     shorter: tuple[tuple[float, int], ...] = SHORTER  # pauses that suffice once a part is so many times that long
-    sure: int = frames(1.0)  # of speech and more after that: a scrap decoded alone is misheard
+    min_speech_after: int = frames(1.0)  # of speech and more after that: a scrap decoded alone is misheard
 
     def pause_after(self, length: int) -> int | None:
         """Return the pause that may end a part of this length; None where none may."""
@@ -39,7 +39,7 @@ class UtteranceSplitterConfig:
 
 def parting_config(live: RuntimeSettings) -> UtteranceSplitterConfig:
     """Return how a stream's utterances are parted."""
-    wanted_s = SILENCES * live.post_speech_silence_duration
+    wanted_s = MIN_SEGMENT_SILENCES * live.post_speech_silence_duration
     return UtteranceSplitterConfig(length=frames(min(LONGEST_S, max(SHORTEST_S, wanted_s))))
 
 
@@ -80,7 +80,7 @@ class UtteranceSplitter:
         """Take each frame's end of speech; return the pause at which the utterance is parted, once enough was said."""
         self._end_short_pause(speech_end)
         border = self._border
-        if border is None or speech_end - border.resumed < self._config.sure:
+        if border is None or speech_end - border.resumed < self._config.min_speech_after:
             return None
         self.start, self._border = border.pause.window_end, None
         return border.pause

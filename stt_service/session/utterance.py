@@ -40,7 +40,7 @@ class Utterance:
             return False
         if not self.partials.due(now, speech_end):
             return False
-        self.partials.wanted = True
+        self.partials.in_flight = True
         return True
 
     def cut_partial(
@@ -52,7 +52,7 @@ class Utterance:
             return None
         self._settle()
         self.partials_running += 1
-        word_times = self.partials.times_wanted(now)
+        word_times = self.partials.needs_word_timestamps(now)
         start = self.partials.begin(now, speech_end)
         window = windows.partial(self.live, start, now, word_times=word_times, previous_language=previous_language)
         return Decode(self.number, Kind.PARTIAL, window, start, now)
@@ -65,7 +65,7 @@ class Utterance:
 
     def abandon_partial(self) -> None:
         """Wait no more for the partial's turn."""
-        self.partials.wanted = False
+        self.partials.in_flight = False
 
     @property
     def _shows_partials(self) -> bool:
@@ -74,7 +74,7 @@ class Utterance:
         While the final is decoded ahead, its text comes soon. On a slow machine that takes seconds: with idle capacity
         the last words before the pause are shown meanwhile.
         """
-        if self.finals.are_ahead:
+        if self.finals.has_speculative_final:
             return self.with_partials and self.partials.idle and self.finals.is_text_pending
         return self.with_partials
 
@@ -105,7 +105,7 @@ class Utterance:
 
     def _said(self, decode: Decode, transcript: Transcript) -> Hypothesis | None:
         if decode.kind is Kind.PARTIAL:
-            return self.partials.take(transcript.text, transcript.words, decode.start, decode.end)
+            return self.partials.add_hypothesis(transcript.text, transcript.words, decode.start, decode.end)
         before = [(part, text) for part, text in self.finals.settled if part.end <= decode.start]
         if decode.start != (before[-1][0].end if before else self.started.start):
             return None  # a part before it is not decoded yet
@@ -127,7 +127,7 @@ class Utterance:
         )
         return [] if stays else self.finals.decode_again(previous_language)
 
-    def conclusion(self, received_ms: int) -> Final | Suppressed:
+    def result(self, received_ms: int) -> Final | Suppressed:
         """Return what an ended utterance tells, once its transcript is there."""
         ended = self.ended
         assert ended is not None
@@ -149,9 +149,9 @@ class Utterance:
             words=tuple(self._in_dictation(word, ended.start, start_ms / 1000) for word in transcript.words),
             endpoint=ended.endpoint,
             endpoint_s=(ended.end - ended.speech_end) * FRAME_S,
-            early=early,
+            speculative=early,
             cost=cost,
-            settled_ms=settled_ms,
+            committed_ms=settled_ms,
         )
 
     def _in_dictation(self, word: Word, start: int, onset_s: float) -> Word:

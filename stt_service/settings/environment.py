@@ -19,8 +19,8 @@ from stt_service.settings.explanations import explain
 from stt_service.settings.schema import ServerSettings, is_language
 
 SETTINGS = frozenset(name.upper() for name in ServerSettings.model_fields)
-OWN_LANGUAGE = "STT_LANGUAGE"  # for desktops, where LANGUAGE is taken
-ALIKE = 0.8  # MAX_STREAM and MAX_STREAMS are, LOG_FORMAT and LOG_LEVEL are not
+LOCALE_LANGUAGE = "STT_LANGUAGE"  # for desktops, where LANGUAGE is taken
+MIN_NAME_SIMILARITY = 0.8  # MAX_STREAM and MAX_STREAMS are, LOG_FORMAT and LOG_LEVEL are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ def _read(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _refuse_misspelt(in_file: Mapping[str, str]) -> None:
     """Refuse names that are nearly a setting's; others are not for us: compose files share `.env`."""
-    names = SETTINGS | {OWN_LANGUAGE}
+    names = SETTINGS | {LOCALE_LANGUAGE}
     for name in in_file:
-        if name not in names and (close := get_close_matches(name.upper(), names, n=1, cutoff=ALIKE)):
+        if name not in names and (close := get_close_matches(name.upper(), names, n=1, cutoff=MIN_NAME_SIMILARITY)):
             raise ConfigError(f"{name} in .env is no setting: did you mean {close[0]}?")
 
 
@@ -81,16 +81,16 @@ def _without_locale(environ: Mapping[str, str]) -> tuple[Mapping[str, str], tupl
         return environ, ()
     warning = (
         f"LANGUAGE={language!r} in the environment is no code of Whisper's and is ignored; "
-        f"{OWN_LANGUAGE} sets the language whatever the desktop has in LANGUAGE."
+        f"{LOCALE_LANGUAGE} sets the language whatever the desktop has in LANGUAGE."
     )
     return {name: value for name, value in environ.items() if name != "LANGUAGE"}, (warning,)
 
 
 def _own_language(values: Mapping[str, str]) -> str:
-    language = values.get(OWN_LANGUAGE, "")
+    language = values.get(LOCALE_LANGUAGE, "")
     if language and not is_language(language):
         raise ConfigError(
-            f"{OWN_LANGUAGE}={language!r} will not do: it should be one of Whisper's codes, such as ru or en, or auto."
+            f"{LOCALE_LANGUAGE}={language!r} will not do: it should be one of Whisper's codes, such as ru or en, or auto."
         )
     return language
 

@@ -39,7 +39,7 @@ class NetworkSettings(BaseModel):
             return False
 
     @property
-    def lacks(self) -> tuple[str, ...]:
+    def missing_protection(self) -> tuple[str, ...]:
         """Return what the ports that others reach lack; empty where nobody does."""
         if self.is_on_loopback:
             return ()
@@ -63,9 +63,9 @@ class NetworkSettings(BaseModel):
             raise ValueError(
                 "AUTH_TOKENS_FILE and CONTROL_TOKENS_FILE are one file: who dictates could stop the server"
             )
-        if self.lacks and not self.allow_insecure:
+        if self.missing_protection and not self.allow_insecure:
             raise ValueError(
-                f"SERVER_BIND={self.server_bind} lets anybody on that network connect: {', '.join(self.lacks)}; "
+                f"SERVER_BIND={self.server_bind} lets anybody on that network connect: {', '.join(self.missing_protection)}; "
                 "set them, or ALLOW_INSECURE=true if that is meant, or SERVER_BIND=127.0.0.1"
             )
         return self

@@ -51,7 +51,7 @@ def _setting(name: str, declared: Mapping[str, Any]) -> Setting:
     number = next((member for member in members if "minimum" in member), {})
     return Setting(
         name.upper(),
-        written(declared["default"]),
+        to_env_value(declared["default"]),
         "a Whisper code, auto" if name == "language" else _accepted(declared),
         declared.get("unit", ""),
         declared["description"],
@@ -109,7 +109,7 @@ def _accepted(declared: Mapping[str, Any]) -> str:
     return "text"
 
 
-def written(value: object) -> str:
+def to_env_value(value: object) -> str:
     """Return the value as it would stand in the environment."""
     match value:
         case bool():

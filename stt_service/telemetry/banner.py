@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import psutil
 
 from stt_service.models.devices import CudaStatus, Device, Gpu
-from stt_service.models.loader import TEST_S, ComputePlan, ModelNames, Models, SelfTest
+from stt_service.models.loader import TEST_S, ComputePlan, LoadedModels, ModelNames, SelfTest
 from stt_service.settings.schema import ServerSettings
 
 RULE = "=" * 50
@@ -75,7 +75,7 @@ def workers(plan: ComputePlan) -> str:
     return f"{plan.workers} x {plan.threads} threads" if plan.threads else str(plan.workers)
 
 
-def loaded(device: Device, models: Models) -> Iterator[str]:
+def loaded(device: Device, models: LoadedModels) -> Iterator[str]:
     """Return where the models are, and what they really compute in."""
     where = "GPU" if device.actual == "cuda" else "CPU"
     yield f"Model successfully loaded on {where}!"
@@ -109,8 +109,8 @@ def _protection(parameters: ServerSettings) -> Iterator[str]:
     yield f"  TLS: {'on' + clients if parameters.tls_cert else 'off'}"
     asked = (("Data", parameters.auth_tokens_file), ("Control", parameters.control_tokens_file))
     yield f"  Tokens: {', '.join(name for name, file in asked if file) or 'none'}"
-    if parameters.lacks:
-        yield f"  WARNING: ALLOW_INSECURE=true: strangers can use it or listen in: {', '.join(parameters.lacks)}"
+    if parameters.missing_protection:
+        yield f"  WARNING: ALLOW_INSECURE=true: strangers can use it or listen in: {', '.join(parameters.missing_protection)}"
     if not parameters.is_on_loopback:
         yield "  WARNING: METRICS_PORT tells its figures to whoever reaches it: keep strangers off with a firewall"
 

@@ -45,7 +45,7 @@ def configure(level: str, log_format: Literal["text", "json"]) -> None:
         threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
 
 
-def say(lines: Iterable[str]) -> None:
+def log_banner(lines: Iterable[str]) -> None:
     """Tell the operator: plain lines, or a record each."""
     for line in lines:
         BANNER.log(logging.WARNING if line.lstrip().startswith("WARNING") else logging.INFO, "%s", line)
@@ -58,7 +58,7 @@ def flush() -> None:
 
 
 @contextmanager
-def following(**fields: str) -> Iterator[None]:
+def log_context(**fields: str) -> Iterator[None]:
     """Let all lines told inside, and by tasks that begin there, carry the fields beside those they have already."""
     token = _FIELDS.set({**_FIELDS.get({}), **fields})
     try:

@@ -164,7 +164,7 @@ class Metrics:
         """Tell from now on how many places there are and are taken, and whether anybody is let in."""
         self._admitted.set_function(lambda: admission.streams)
         self._limit.set_function(lambda: admission.max_streams)
-        self._ready.set_function(lambda: not admission.unready)
+        self._ready.set_function(lambda: not admission.not_ready_reason)
         self._draining.set_function(admission.draining.is_set)
 
     def self_tested(self, real_time_factor: float) -> None:

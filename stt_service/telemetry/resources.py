@@ -14,11 +14,11 @@ from stt_service.access import connection_limit
 from stt_service.models.devices import Gpu
 from stt_service.models.loader import usable_cores
 from stt_service.telemetry.log_writer import Limited
-from stt_service.whisper.heap import give_back
+from stt_service.whisper.heap import release_heap_to_os
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 1.0
+SAMPLE_INTERVAL_S = 1.0
 TRIM_EVERY_S = 10.0
 TRIM_BYTES = 64 * 2**20  # that the process has grown by since memory was last given back
 NEARLY = 0.9  # of a port's connections: then it is logged, as gRPC does not accept more and does not say so
@@ -48,7 +48,7 @@ class Usage:
         while True:
             began, busy_s = monotonic(), process_time()
             self.gpus = await asyncio.to_thread(gpus)
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
             self.busy_cores = (process_time() - busy_s) / (monotonic() - began)
             self.watch_files()
             await self._trim(began)
@@ -67,7 +67,7 @@ class Usage:
         self._least_bytes = min(self._least_bytes, self.memory_bytes)
         if now_s - self._trimmed_s < TRIM_EVERY_S or self.memory_bytes - self._least_bytes < TRIM_BYTES:
             return
-        await asyncio.to_thread(give_back)
+        await asyncio.to_thread(release_heap_to_os)
         self._trimmed_s, self._least_bytes = now_s, self.memory_bytes
 
 

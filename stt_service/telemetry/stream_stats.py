@@ -60,12 +60,12 @@ class StreamStats:
             f"{self.suppressed} suppressed, final lag {self.median_lag_s:.2f} s, at most {self.longest_lag_s:.2f} s"
         )
 
-    def owes(self, finals: int) -> None:
+    def on_pending_finals(self, finals: int) -> None:
         """Take note of how many utterances have ended that are not told of."""
         for _ in range(finals - len(self._ended)):
             self._ended.append(self._now())
 
-    def told(self, told: OutgoingEvent) -> None:
+    def on_event(self, told: OutgoingEvent) -> None:
         """Count what the client is told."""
         heard_ms, self._heard_ms = told.received_ms - self._heard_ms, told.received_ms
         self._metrics.audio.inc(heard_ms / 1000)
@@ -87,11 +87,11 @@ class StreamStats:
             case Notice(reason=NoticeReason.PARTIALS_RESTORED):
                 self._are_late(False)
 
-    def overtaken(self) -> None:
+    def on_partial_superseded(self) -> None:
         """Count a partial whose turn never came."""
         self._shed("busy")
 
-    def unread(self) -> None:
+    def on_partial_dropped(self) -> None:
         """Count a partial that a newer one replaced before the client took it."""
         self._shed("unread")
 

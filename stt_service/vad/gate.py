@@ -123,9 +123,9 @@ class GateConfig:
 def gate_config(segmenter: SegmenterConfig, aggressiveness: int) -> GateConfig:
     """Return the gate that changes nothing of what the segmenter decides."""
     return GateConfig(
-        aggressiveness=aggressiveness if segmenter.enter >= _REST_BELOW else None,
+        aggressiveness=aggressiveness if segmenter.onset_threshold >= _REST_BELOW else None,
         hold=max(segmenter.hangover, segmenter.min_length) + segmenter.onset + 1,
-        keep=min(segmenter.enter, segmenter.leave),
+        keep=min(segmenter.onset_threshold, segmenter.offset_threshold),
     )
 
 

@@ -27,7 +27,9 @@ from stt_service.vad.types import (
 from stt_service.vad.weak_speech import MAX_FRAMES, WeakSpeech
 
 CUT_WIDTH = 5  # 160 ms: longer than the closure of a plosive, shorter than a pause for breath
-QUIET = 312  # 10 s of silence, at most 13 with the longest pre-roll: what a resumed stream hears again for nothing
+COMMIT_SILENCE_FRAMES = (
+    312  # 10 s of silence, at most 13 with the longest pre-roll: what a resumed stream hears again for nothing
+)
 
 
 class Phase(Enum):
@@ -47,9 +49,9 @@ class Segmenter:
         self._phase = Phase.SILENCE
         self._frame = 0  # frames seen
         self._entered = 0  # where the present phase began
-        self._floor = 0  # what is settled: no later utterance reaches back before it
+        self._committed = 0  # what is settled: no later utterance reaches back before it
         self._gap_end = 0  # no onset before it
-        self._goes_on_until = config.hangover if in_speech else 0  # before it, what is voiced follows on a cut
+        self._continuation_end = config.hangover if in_speech else 0  # before it, what is voiced follows on a cut
         self._start = 0  # of the present utterance, as the rest from here on
         self._onset = 0
         self._speech_end = 0
@@ -85,14 +87,14 @@ class Segmenter:
         return min(waited, self._start + self._config.max_length)
 
     @property
-    def uncut(self) -> int:
+    def max_uncut_frames(self) -> int:
         """How many frames of the open utterance are before any cut at its greatest length."""
         return self._config.max_length - self._config.cut_reach
 
     @property
-    def settled(self) -> int:
+    def committed(self) -> int:
         """The frame from which on all can be found anew: before it nothing belongs to an open or a later utterance."""
-        return self._floor
+        return self._committed
 
     def reconfigure(self, config: SegmenterConfig) -> None:
         """Take new settings; an open utterance ends under its own."""
@@ -121,15 +123,15 @@ class Segmenter:
         if self._phase is Phase.SILENCE:
             return self._begin_weakly() if self._weak.has_ended and self._weak.is_speech else self._quiet()
         self._probabilities.append(probability)
-        if self._traced(probability):
+        if self._has_residual_speech(probability):
             self._speech_end = self._frame
         return self._decide()
 
-    def rest(self, probabilities: Samples, energies: Samples) -> bool:
+    def skip_silence(self, probabilities: Samples, energies: Samples) -> bool:
         """Take frames in which nothing happens, as `step` would, at once; False where it might."""
         end = self._frame + len(probabilities)
-        at_rest = self._phase is Phase.SILENCE and self._frame >= self._goes_on_until and end < self._quiet_at
-        weak = min(self._config.faint, self._config.enter, self._config.trace)
+        at_rest = self._phase is Phase.SILENCE and self._frame >= self._continuation_end and end < self._quiet_at
+        weak = min(self._config.weak_threshold, self._config.onset_threshold, self._config.residual_threshold)
         if not at_rest or not self._weak.is_empty or probabilities.max() >= weak:
             return False
         self._frame = end
@@ -139,14 +141,14 @@ class Segmenter:
     @property
     def is_periodic(self) -> bool:
         """Whether silence has lasted for a whole period, from one Quiet to the next, under no rule of an utterance."""
-        bound = max(self._goes_on_until, self._gap_end) <= self._floor - QUIET
+        bound = max(self._continuation_end, self._gap_end) <= self._committed - COMMIT_SILENCE_FRAMES
         return self._phase is Phase.SILENCE and bound
 
     def skip(self, periods: int) -> int:
         """Advance by so many periods as in the last one: nothing changes but numbers. Return the frames."""
-        frames = periods * QUIET
+        frames = periods * COMMIT_SILENCE_FRAMES
         self._frame += frames
-        self._floor += frames
+        self._committed += frames
         return frames
 
     def flush(self, endpoint: Endpoint) -> UtteranceEnded | None:
@@ -154,7 +156,7 @@ class Segmenter:
 
         Speech too short to have been told as Started is an utterance too: it may be a word cut off.
         """
-        if self._phase is Phase.ONSET and self._clear():
+        if self._phase is Phase.ONSET and self._has_strong_onset():
             self._begin()
         elif not self.speaking and self._weak.is_speech:
             self._begin_weakly()
@@ -173,25 +175,28 @@ class Segmenter:
         if self._announced and not silent:
             self._announced = False
             return SpeechResumed()
-        if not self._announced and silent >= config.trail:
+        if not self._announced and silent >= config.speech_pad:
             self._announced = True
-            return SpeechPaused(self._speech_end, self._speech_end + config.trail)
+            return SpeechPaused(self._speech_end, self._speech_end + config.speech_pad)
         return None
 
     def _may_begin(self, probability: float) -> bool:
-        if self._frame < self._goes_on_until:
+        if self._frame < self._continuation_end:
             return self._voiced(probability)
-        return probability > min(self._config.faint, self._config.enter) and self._frame >= self._gap_end
+        return (
+            probability > min(self._config.weak_threshold, self._config.onset_threshold)
+            and self._frame >= self._gap_end
+        )
 
     @property
     def _onset_wanted(self) -> int:
-        if self._entered < self._goes_on_until:
+        if self._entered < self._continuation_end:
             return 1
-        return self._config.onset if self._clear() else self._config.faint_onset
+        return self._config.onset if self._has_strong_onset() else self._config.weak_onset_frames
 
     @property
     def _quiet_at(self) -> int:
-        return self._floor + QUIET + self._config.pre_roll
+        return self._committed + COMMIT_SILENCE_FRAMES + self._config.pre_roll
 
     def _quiet(self) -> LongSilence | None:
         if self._frame < self._quiet_at:
@@ -202,19 +207,19 @@ class Segmenter:
     def _step_back(self, frame: int) -> None:
         for _ in range(min(self._frame - frame, len(self._energies))):
             self._energies.pop()
-        self._frame = self._floor = frame
+        self._frame = self._committed = frame
         self._weak = _weak_speech(self._config)
 
-    def _clear(self) -> bool:
+    def _has_strong_onset(self) -> bool:
         """Tell whether the onset has been clear speech for a moment."""
-        return max(self._probabilities) > self._config.enter
+        return max(self._probabilities) > self._config.onset_threshold
 
     def _enter(self, phase: Phase) -> None:
         self._phase, self._entered = phase, self._frame
 
     def _begin(self) -> UtteranceStarted:
-        reach = self._config.hangover if self._entered < self._goes_on_until else self._config.pre_roll
-        self._start, self._onset = max(self._floor, self._entered - reach), self._entered
+        reach = self._config.hangover if self._entered < self._continuation_end else self._config.pre_roll
+        self._start, self._onset = max(self._committed, self._entered - reach), self._entered
         self._announced = self._began_weakly = False
         self._weak.reset()
         self._enter(Phase.SPEECH)
@@ -228,7 +233,7 @@ class Segmenter:
             self._weak.reset()
             return None
         self._entered, self._probabilities = onset, list(probabilities)
-        self._speech_end = onset + max(i for i, p in enumerate(probabilities) if self._traced(p)) + 1
+        self._speech_end = onset + max(i for i, p in enumerate(probabilities) if self._has_residual_speech(p)) + 1
         started = self._begin()
         self._began_weakly = True
         return started
@@ -239,7 +244,7 @@ class Segmenter:
         self._step_back(end)
         self._enter(Phase.SILENCE)
         if endpoint is Endpoint.MAX_LENGTH:
-            self._goes_on_until = end + self._config.hangover
+            self._continuation_end = end + self._config.hangover
         else:
             self._gap_end = end + self._config.min_gap
         return ended
@@ -262,26 +267,26 @@ class Segmenter:
     def _ended(self, end: int, endpoint: Endpoint) -> UtteranceEnded:
         first = self._frame - len(self._probabilities)
         heard = self._probabilities[: end - first]
-        traces = (first + i + 1 for i, p in enumerate(heard) if self._traced(p))
+        traces = (first + i + 1 for i, p in enumerate(heard) if self._has_residual_speech(p))
         speech_end = max(traces, default=self._onset)
         return UtteranceEnded(
             start=self._start,
             onset=self._onset,
             speech_end=speech_end,
-            window_end=min(end, speech_end + self._config.trail),
+            window_end=min(end, speech_end + self._config.speech_pad),
             end=end,
-            voiced=sum(map(self._traced if self._began_weakly else self._voiced, heard)),
+            voiced=sum(map(self._has_residual_speech if self._began_weakly else self._voiced, heard)),
             endpoint=endpoint,
         )
 
     def _voiced(self, probability: float) -> bool:
         """Tell whether an onset or an utterance goes on; where all is speech, `leave` is above `enter`."""
-        return probability >= self._config.leave or probability > self._config.enter
+        return probability >= self._config.offset_threshold or probability > self._config.onset_threshold
 
-    def _traced(self, probability: float) -> bool:
-        return probability >= self._config.trace or probability > self._config.enter
+    def _has_residual_speech(self, probability: float) -> bool:
+        return probability >= self._config.residual_threshold or probability > self._config.onset_threshold
 
 
 def _weak_speech(config: SegmenterConfig) -> WeakSpeech:
     """Return an empty run, so short that with its pre-roll it fits into the longest utterance."""
-    return WeakSpeech(config.trace, min(MAX_FRAMES, config.max_length // 3))
+    return WeakSpeech(config.residual_threshold, min(MAX_FRAMES, config.max_length // 3))

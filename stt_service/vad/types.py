@@ -18,18 +18,18 @@ class SegmenterConfig:
     Pre-roll and onset are shorter than two thirds of the longest utterance: the settings' ranges see to it.
     """
 
-    enter: float = 0.95  # above it speech begins
-    leave: float = 0.35  # from it on speech goes on: weak words in an open utterance are not lost
-    trace: float = 0.1  # from it on a frame may hold a faint last syllable, which the decoder shall hear
+    onset_threshold: float = 0.95  # above it speech begins
+    offset_threshold: float = 0.35  # from it on speech goes on: weak words in an open utterance are not lost
+    residual_threshold: float = 0.1  # from it on a frame may hold a faint last syllable, which the decoder shall hear
     onset: int = 2
-    faint: float = 0.5  # speech also begins where it stays above this, for longer: see segmenter_config
-    faint_onset: int = 6
+    weak_threshold: float = 0.5  # speech also begins where it stays above this, for longer: see segmenter_config
+    weak_onset_frames: int = 6
     hangover: int = 47
     min_length: int = 62
     max_length: int = 875  # 28 s, so that an utterance fits one 30 s Whisper window
     pre_roll: int = 31
     min_gap: int = 0
-    trail: int = TRAIL  # what a final's window keeps after the end of speech
+    speech_pad: int = TRAIL  # what a final's window keeps after the end of speech
 
     @property
     def cut_reach(self) -> int:
@@ -48,15 +48,15 @@ def segmenter_config(live: RuntimeSettings, server: ServerSettings) -> Segmenter
     enter = 1 - live.silero_sensitivity
     leave = max(0.01, min(enter - 0.15, 0.35))
     return SegmenterConfig(
-        enter=enter,
-        leave=leave,
-        trace=min(0.1, leave),
+        onset_threshold=enter,
+        offset_threshold=leave,
+        residual_threshold=min(0.1, leave),
         hangover=frames(live.post_speech_silence_duration),
         min_length=frames(live.min_length_of_recording),
         max_length=frames(live.max_length_of_recording),
         pre_roll=frames(server.pre_recording_buffer_duration),
         min_gap=frames(server.min_gap_between_recordings),
-        trail=frames(server.early_transcription_on_silence) or TRAIL,
+        speech_pad=frames(server.early_transcription_on_silence) or TRAIL,
     )
 
 

@@ -32,7 +32,7 @@ from stt_service.whisper.batching import (
     token_limit,
 )
 from stt_service.whisper.fallback import Decoded, DecodeEnd, compression_ratio, is_doubled
-from stt_service.whisper.heap import give_back
+from stt_service.whisper.heap import release_heap_to_os
 from stt_service.whisper.language import choose_language
 from stt_service.whisper.silence_tail import (
     MAX_ROWS,
@@ -84,7 +84,7 @@ class Engine:
                 local_files_only=True,
             )
             self.multilingual: bool = self._model.model.is_multilingual
-            self._tail = SilenceTail(self._encode_features([self._features(seed(), MAX_ROWS)])[0])
+            self._tail = SilenceTail(self._encode_features([self._features(reference_speech(), MAX_ROWS)])[0])
         except (RuntimeError, ValueError, OSError) as error:
             raise InferenceError(f"the model in {place.folder} does not load on {place.device}: {error}") from error
         self._tokenizer = cache(self._make_tokenizer)
@@ -98,7 +98,7 @@ class Engine:
     def close(self) -> None:
         """Free the model's memory, once the decodes that run are done; later ones fail. Blocks."""
         del self._model  # CTranslate2's unload_model keeps most of it
-        give_back()
+        release_heap_to_os()
 
     def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
         """Return a transcript for each window.
@@ -107,14 +107,14 @@ class Engine:
             EngineFailed: when the model could not run.
         """
         try:
-            batch = self._listen(windows)
+            batch = self._encode_batch(windows)
             decoded = in_groups(batch, batch_key, self._decode)
             decoded = [self._with_fallback(encoded, first) for encoded, first in zip(batch, decoded, strict=True)]
             return [self._transcript(encoded, result) for encoded, result in zip(batch, decoded, strict=True)]
         except (RuntimeError, ValueError) as error:
             raise InferenceError(f"the model failed on {len(windows)} windows: {error}") from error
 
-    def _listen(self, windows: Sequence[Window]) -> list[EncodedWindow]:
+    def _encode_batch(self, windows: Sequence[Window]) -> list[EncodedWindow]:
         """Encode the windows and settle their languages."""
         lengths = [rows_for(window) for window in windows]
         pairs = list(zip(windows, lengths, strict=True))
@@ -306,7 +306,7 @@ def _storage(arrays: Sequence[EncoderFrames]) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
 
 
-def seed() -> Samples:
+def reference_speech() -> Samples:
     """Return 2 s of speech of a person; its source is in data/README.md."""
     with as_file(files("stt_service.data") / "seed.wav") as path:
         pcm = np.frombuffer(path.read_bytes()[44:], np.int16)

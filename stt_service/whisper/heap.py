@@ -6,7 +6,7 @@ import ctypes
 from contextlib import suppress
 
 
-def give_back() -> None:
+def release_heap_to_os() -> None:
     """Give back what the allocator keeps. Where it is not glibc's, nothing happens."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

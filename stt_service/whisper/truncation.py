@@ -15,7 +15,7 @@ from stt_service.whisper.types import Transcript, Window, joined_text
 
 # A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
 # more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).
-UNTOLD_S = 1.0
+MIN_MISSING_SPEECH_S = 1.0
 SHORTEST_S = 0.5  # less than this was no progress
 MAX_MISALIGNED_WORDS = 3
 
@@ -36,7 +36,7 @@ def missing_end(window: Window, transcript: Transcript, *, full: bool) -> Missin
     """
     start_s = transcript.words[-1].end_s if transcript.words else 0.0
     speech_end_s = window.speech_end_s or (window.duration_s if full else 0.0)
-    if start_s < SHORTEST_S or speech_end_s - start_s < (SHORTEST_S if full else UNTOLD_S):
+    if start_s < SHORTEST_S or speech_end_s - start_s < (SHORTEST_S if full else MIN_MISSING_SPEECH_S):
         return None
     samples = window.samples[int(start_s * SAMPLE_RATE_HZ) :]
     return MissingEnd(replace(window, samples=samples, speech_end_s=speech_end_s - start_s), start_s)

@@ -181,10 +181,10 @@ def test_tokens_that_every_user_reads_are_warned_of_in_the_banner(tmp_path: Path
 
 def test_a_token_goes_to_stdout_and_its_line_to_stderr_or_into_the_file(tmp_path: Path) -> None:
     told = run_server(tmp_path, "token", "ann")
-    assert parse(told.stderr.splitlines()[-1]).holder(told.stdout.strip()) == "ann"
+    assert parse(told.stderr.splitlines()[-1]).lookup(told.stdout.strip()) == "ann"
     added = run_server(tmp_path, "token", "bob", "--add", "tokens")
     assert added.stderr == ""
-    assert parse((tmp_path / "tokens").read_text()).holder(added.stdout.strip()) == "bob"
+    assert parse((tmp_path / "tokens").read_text()).lookup(added.stdout.strip()) == "bob"
     bad = run_server(tmp_path, "token", "two words")
     assert (bad.returncode, bad.stdout) == (1, "")
     assert bad.stderr.startswith("Error: 'two words' cannot name a token")

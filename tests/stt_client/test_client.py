@@ -106,7 +106,7 @@ async def test_every_kind_of_event_comes_with_its_positions() -> None:
             language_probability=0.5,
             confidence=0.75,
             endpoint="silence",
-            latency=Latency(1.5, 0.01, 0.25, early=True, batch=2),
+            latency=Latency(1.5, 0.01, 0.25, speculative=True, batch=2),
             words=(Word("раз", 320, 900, 0.5),),
             received_ms=900,
             final_ms=900,

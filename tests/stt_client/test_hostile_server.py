@@ -170,7 +170,7 @@ class Reader:
     def follow(self, event: Event) -> None:
         for screen, telling in self._tellings:
             screen.follow(event)
-            telling.tell(event)
+            telling.handle_event(event)
         self._scribe.recognised(1, event)
         self._write("".join(part.text for part in status_line(self._status, 80)))
         self._write("".join(ghost.text for ghost in self._dictation.ghosts()))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_client.sanitize import MESSAGE_CHARACTERS, plain, plain_lines, plain_message, to_json
+from stt_client.sanitize import MESSAGE_CHARACTERS, sanitize_lines, sanitize_message, sanitize_text, to_json
 
 EXECUTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
 any_text = st.text(st.characters() | st.sampled_from("\x1b\x07\x9b\x9d\u202e\u2066\u2028\u200c\u200d\r\n\t \udce9"))
@@ -37,34 +37,34 @@ KEPT = {
 
 @pytest.mark.parametrize("text", KEPT.values(), ids=KEPT.keys())
 def test_what_scripts_need_is_kept(text: str) -> None:
-    assert plain(text) == plain_lines(text) == plain_message(text) == text
+    assert sanitize_text(text) == sanitize_lines(text) == sanitize_message(text) == text
 
 
 @pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 def test_control_and_bidirectional_characters_are_removed(code: int) -> None:
     text = f"a{chr(code)}b"
-    assert plain(text) in ("ab", "a b")
-    assert plain_lines(text) == (text if text == "a\nb" else "ab")
+    assert sanitize_text(text) in ("ab", "a b")
+    assert sanitize_lines(text) == (text if text == "a\nb" else "ab")
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\t", "\v", "\f", "\x85", "\u2028", "\u2029", " \n\n "])
 def test_line_breaks_become_one_space(line_break: str) -> None:
-    assert plain(f"{line_break}a{line_break}b{line_break}") == "a b"
+    assert sanitize_text(f"{line_break}a{line_break}b{line_break}") == "a b"
 
 
 def test_escape_sequence_becomes_text() -> None:
-    assert plain("a\x1b]52;c;cm0gLXJmIH4K\x07\x1b[2Jb") == "a]52;c;cm0gLXJmIH4K[2Jb"
+    assert sanitize_text("a\x1b]52;c;cm0gLXJmIH4K\x07\x1b[2Jb") == "a]52;c;cm0gLXJmIH4K[2Jb"
 
 
 def test_file_name_that_is_not_utf_8_is_shown_with_replacements() -> None:
-    assert plain("caf\udce9.wav") == plain_lines("caf\udce9.wav") == "caf\ufffd.wav"
+    assert sanitize_text("caf\udce9.wav") == sanitize_lines("caf\udce9.wav") == "caf\ufffd.wav"
 
 
 @given(any_text)
 def test_nothing_that_is_executed_passes(text: str) -> None:
-    assert not EXECUTED.search(plain(text))
-    assert not EXECUTED.search(plain_message(text))
-    assert not EXECUTED.search(plain_lines(text).replace("\n", ""))
+    assert not EXECUTED.search(sanitize_text(text))
+    assert not EXECUTED.search(sanitize_message(text))
+    assert not EXECUTED.search(sanitize_lines(text).replace("\n", ""))
     assert not EXECUTED.search(to_json({"text": text, text: [text]}))
     assert not EXECUTED.search(to_json([text], indent=2).replace("\n", ""))
 
@@ -83,22 +83,22 @@ def test_json_says_the_same(text: str) -> None:
     )
 )
 def test_text_without_them_is_changed_in_its_spaces_only(text: str) -> None:
-    assert plain(text) == re.sub(" +", " ", text).strip(" ")
-    assert plain_lines(text) == text
+    assert sanitize_text(text) == re.sub(" +", " ", text).strip(" ")
+    assert sanitize_lines(text) == text
 
 
 @given(any_text)
 def test_plain_text_stays_as_it_is(text: str) -> None:
-    assert plain(plain(text)) == plain(text)
+    assert sanitize_text(sanitize_text(text)) == sanitize_text(text)
 
 
 @pytest.mark.parametrize("text", ["A" * 3_900_000, "\x1b" * 3_900_000, "\u0301 " * 2_000_000, "\n" * 3_900_000])
 def test_message_is_limited_and_says_so(text: str) -> None:
-    message = plain_message(text)
+    message = sanitize_message(text)
     assert len(message) <= MESSAGE_CHARACTERS
     assert message.endswith("…")
 
 
 def test_message_of_usual_length_is_whole() -> None:
-    assert plain_message("a" * MESSAGE_CHARACTERS) == "a" * MESSAGE_CHARACTERS
-    assert unicodedata.category(plain_message("é" * 5)[0]) == "Ll"
+    assert sanitize_message("a" * MESSAGE_CHARACTERS) == "a" * MESSAGE_CHARACTERS
+    assert unicodedata.category(sanitize_message("é" * 5)[0]) == "Ll"

@@ -9,9 +9,9 @@ from threading import Event
 import numpy as np
 
 from stt_client.audio.decode import open_file
-from stt_client.audio.journal import left_behind, settings_of
+from stt_client.audio.journal import find_orphaned, settings_of
 from stt_client.events import AudioFormat, Settings
-from stt_tui.audio_journal import MAX_WAITING, AudioJournal, again
+from stt_tui.audio_journal import MAX_WAITING, AudioJournal, retry_command
 
 FORMAT = AudioFormat()
 SETTINGS = Settings(language="ru")
@@ -47,13 +47,13 @@ def test_what_an_editor_still_keeps_is_not_left_behind_but_what_it_leaves_is(tmp
     kept.keep(1, CHUNK, FORMAT)
     while not any(file.stat().st_size for file in tmp_path.iterdir()):
         time.sleep(0.01)
-    assert left_behind(tmp_path) == []
+    assert find_orphaned(tmp_path) == []
     left = kept.close()
-    assert left_behind(tmp_path) == left
+    assert find_orphaned(tmp_path) == left
 
 
 def test_the_command_that_hears_it_again_can_be_given_to_a_shell() -> None:
-    assert again(Path("/Application Support/a.flac")) == "stt-cli retry '/Application Support/a.flac'"
+    assert retry_command(Path("/Application Support/a.flac")) == "stt-cli retry '/Application Support/a.flac'"
 
 
 def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from stt_client.audio.devices import AudioSink, Device
 from stt_client.errors import ServiceError, SourceError
 from stt_client.events import AudioFormat, Event, Started, StreamOptions
 from stt_client.events import Settings as SpeechSettings
-from stt_tui.dictation_controller import MAX_OWED, Backends, DictationController, Recognize
+from stt_tui.dictation_controller import MAX_PENDING_DICTATIONS, Backends, DictationController, Recognize
 
 STARTED = Started("s1", "base", "base", SpeechSettings())
 
@@ -217,12 +217,12 @@ async def test_no_more_dictations_begin_than_may_wait_for_a_server() -> None:
 
     dictations = speech(story, lambda _: PlayedByHand(), waits)
     tasks = list[asyncio.Task[None]]()
-    for number in range(1, MAX_OWED + 1):
+    for number in range(1, MAX_PENDING_DICTATIONS + 1):
         tasks.append(asyncio.create_task(dictations.dictate()))
         await story.until(f"{number}: Started")
         dictations.stop()
     await dictations.dictate()
-    assert story.told[-1] == f"{MAX_OWED} dictations wait for the server: no other can begin."
+    assert story.told[-1] == f"{MAX_PENDING_DICTATIONS} dictations wait for the server: no other can begin."
     owed.set()
     await asyncio.gather(*tasks)
 

@@ -34,7 +34,7 @@ def all_rows(layout: Layout) -> list[Row]:
 def test_a_position_goes_to_the_screen_and_back(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
-    layout.haunt(ghosts)
+    layout.set_preedit(ghosts)
     for line in range(len(lines)):
         for offset in borders(lines[line]):
             assert layout.position(layout.spot(Position(line, offset))) == Position(line, offset)
@@ -46,7 +46,7 @@ def test_every_spot_means_the_border_of_a_character(
 ) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
-    layout.haunt(ghosts)
+    layout.set_preedit(ghosts)
     for row in all_rows(layout):
         position = layout.position(Spot(row, column))
         assert position.line == row.line
@@ -57,7 +57,7 @@ def test_every_spot_means_the_border_of_a_character(
 def test_the_rows_show_the_text_with_the_ghosts_in_it(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
-    layout.haunt(ghosts)
+    layout.set_preedit(ghosts)
     for ghost in reversed(ghosts):
         lines = Lines(lines.text())
         lines.replace(ghost.at, ghost.at, ghost.text)
@@ -75,7 +75,7 @@ def test_a_layout_that_followed_a_change_is_the_one_made_anew(
 ) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
-    layout.haunt(ghosts)
+    layout.set_preedit(ghosts)
     all_rows(layout)
     start, end, at = (lines.clamp(Position(*data.draw(st.tuples(st.integers(0, 9), st.integers(0, 9))))) for _ in "123")
     start, end = sorted((start, end))
@@ -83,7 +83,7 @@ def test_a_layout_that_followed_a_change_is_the_one_made_anew(
     at = lines.clamp(at)
     layout.change(change, [Preedit(at, "now")])
     fresh = Layout(lines, columns)
-    fresh.haunt([Preedit(at, "now")])
+    fresh.set_preedit([Preedit(at, "now")])
     assert [layout.range(row) for row in all_rows(layout)] == [fresh.range(row) for row in all_rows(fresh)]
     assert all_rows(layout) == all_rows(fresh)
 
@@ -91,14 +91,14 @@ def test_a_layout_that_followed_a_change_is_the_one_made_anew(
 @given(haunted(), widths)
 def test_above_is_below_the_other_way(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     layout = Layout(text[0], columns)
-    layout.haunt(text[1])
+    layout.set_preedit(text[1])
     rows = all_rows(layout)
     assert [layout.above(row) for row in rows] == [None, *rows[:-1]]
 
 
 def test_a_click_in_a_ghost_means_its_place() -> None:
     layout = Layout(Lines("Said. Unsaid."), 40)
-    layout.haunt([Preedit(Position(0, 5), " Being said.")])
+    layout.set_preedit([Preedit(Position(0, 5), " Being said.")])
     assert {layout.position(Spot(Row(0, 0), column)) for column in range(5, 17)} == {Position(0, 5)}
     assert layout.position(Spot(Row(0, 0), 18)) == Position(0, 6)
 

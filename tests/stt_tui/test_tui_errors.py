@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from stt_tui.app import MAX_ERRORS
-from stt_tui.journal import left_behind
+from stt_tui.journal import find_orphaned
 
 PROGRAM = """
 import asyncio, sys
@@ -92,7 +92,7 @@ def test_an_error_of_ours_is_a_sentence_and_the_editor_goes_on(child: Child, tmp
     child.send(b"typed\x11")
     child.until("said: What is not saved is kept")
     assert child.wait() == 0
-    assert [left.text for left in left_behind(tmp_path / "journals", None)] == ["typed"]
+    assert [left.text for left in find_orphaned(tmp_path / "journals", None)] == ["typed"]
     assert "boom" in (tmp_path / "last-error.txt").read_text()
 
 
@@ -107,4 +107,4 @@ def test_many_errors_end_the_editor_with_a_sentence_and_the_text_is_kept(child: 
     child.until("An error in stt-tui itself (RuntimeError: boom); please report ")
     assert child.wait() == 0
     assert "Traceback" not in child.output
-    assert [left.text for left in left_behind(tmp_path / "journals", None)] == ["typed"]
+    assert [left.text for left in find_orphaned(tmp_path / "journals", None)] == ["typed"]

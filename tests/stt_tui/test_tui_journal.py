@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stt_tui.document import Document
-from stt_tui.journal import LEAST_REWRITE_BYTES, MAX_LEFT, STUCK, SUFFIX, Journal, left_behind, remove_oldest
+from stt_tui.journal import LEAST_REWRITE_BYTES, MAX_LEFT, STUCK, SUFFIX, Journal, find_orphaned, remove_oldest
 from stt_tui.layout import Preedit
 from stt_tui.lines import Position
 from tests.support.full_disk import limited_file_size
@@ -31,7 +31,7 @@ def journal_of(document: Document, folder: Path, file: str | None = None) -> Ite
 
 
 def left(folder: Path, file: str | None = None) -> list[str]:
-    return [each.text for each in left_behind(folder, file)]
+    return [each.text for each in find_orphaned(folder, file)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
@@ -98,7 +98,7 @@ def test_a_journal_in_use_is_not_left_behind(tmp_path: Path) -> None:
         other.type("left")
     with journal_of(document, tmp_path) as journal:
         document.type("in use")
-        (earlier,) = (each for each in left_behind(tmp_path, None) if each.text == "left")
+        (earlier,) = (each for each in find_orphaned(tmp_path, None) if each.text == "left")
         journal.drop(earlier)
     assert left(tmp_path) == ["in use"]
 
@@ -160,13 +160,13 @@ def test_what_is_taken_over_goes_only_once_it_is_written_here(tmp_path: Path, wo
     document = Document()
     with journal_of(document, tmp_path / "old"):
         document.type("One.")
-    (old,) = left_behind(tmp_path / "old", None)
+    (old,) = find_orphaned(tmp_path / "old", None)
     if not works:
         (tmp_path / "new").touch()
     document = Document()
     journal = Journal(tmp_path / "new", None, document, lambda _: None)
     document.replace_all(old.text)
-    journal.take_over(old)
+    journal.adopt(old)
     journal.close()
     assert (left(tmp_path / "old"), left(tmp_path / "new")) == (([], ["One."]) if works else (["One."], []))
 

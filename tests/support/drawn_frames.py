@@ -26,7 +26,15 @@ SIGN = {
     type(None): ".",
 }
 CONFIG = SegmenterConfig(
-    onset=3, hangover=4, min_length=0, max_length=60, pre_roll=2, trail=2, enter=0.95, leave=0.35, trace=0.1
+    onset=3,
+    hangover=4,
+    min_length=0,
+    max_length=60,
+    pre_roll=2,
+    speech_pad=2,
+    onset_threshold=0.95,
+    offset_threshold=0.35,
+    residual_threshold=0.1,
 )
 
 

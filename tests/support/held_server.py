@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from stt_service.access.credentials import accesses
 from stt_service.errors import ModelNotFoundError
 from stt_service.models.devices import Device
-from stt_service.models.loader import ComputePlan, ModelNames, Models, SelfTest
+from stt_service.models.loader import ComputePlan, LoadedModels, ModelNames, SelfTest
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc.health import State
 from stt_service.server import Server
@@ -61,7 +61,7 @@ class HeldLoader:
 def prepared(held: HeldEngine, load: Callable[[str], HeldEngine] = no_other) -> LoadedServer:
     """Return what a start would come to with this engine."""
     model = cast("engine.Engine", held)
-    models = Models(ModelNames("base", "base"), model, model, ComputePlan(workers=1, places=1, threads=1))
+    models = LoadedModels(ModelNames("base", "base"), model, model, ComputePlan(workers=1, places=1, threads=1))
     device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
     return LoadedServer(device, models, SelfTest(0.6, 0.15), cast("Loader", HeldLoader(load)))
 

@@ -85,7 +85,7 @@ class Listener:
 
     def take(self, now: int, misheard: int = 0, edge: Edge = Edge.RIGHT) -> Taken:
         """Decode at frame `now`, with so many of the newest words misheard."""
-        timed = self.partials.times_wanted(now)
+        timed = self.partials.needs_word_timestamps(now)
         start = self.partials.begin(now)
         heard = [word for word in self._words if start <= (word.start + word.end) / 2 and word.end <= now]
         texts = [word.text for word in heard]
@@ -93,7 +93,7 @@ class Listener:
         texts = [*texts[:right], *(text.replace("w", "x") for text in texts[right:])]
         pairs = _at_the_edge(list(zip(texts, heard, strict=True)), edge if start else Edge.RIGHT)
         words = tuple(_word(text, spoken, start) for text, spoken in pairs)
-        said = self.partials.take(" ".join(text for text, _ in pairs), words if timed else (), start, now)
+        said = self.partials.add_hypothesis(" ".join(text for text, _ in pairs), words if timed else (), start, now)
         assert said is not None
         return Taken(start, now, {spoken.number: text for text, spoken in pairs}, said, timed)
 

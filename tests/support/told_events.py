@@ -6,7 +6,7 @@ from stt_client.events import Final, Latency, Suppressed
 
 
 def final_event(utterance: int, start_ms: int, end_ms: int, final_ms: int) -> Final:
-    latency = Latency(0.0, 0.0, 0.0, early=False, batch=1)
+    latency = Latency(0.0, 0.0, 0.0, speculative=False, batch=1)
     return Final(utterance, "раз", start_ms, end_ms, "ru", 1.0, 1.0, "silence", latency, final_ms=final_ms)
 
 

@@ -36,7 +36,7 @@ SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "recognize.schema.json
 
 
 def final(text: str, start_ms: int = 1_200, end_ms: int = 3_400, words: tuple[Word, ...] = ()) -> Final:
-    latency = Latency(1.5, 0.01, 0.25, early=True, batch=2)
+    latency = Latency(1.5, 0.01, 0.25, speculative=True, batch=2)
     return Final(1, text, start_ms, end_ms, "ru", 0.98765, 0.75, "silence", latency, words)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from stt_client.audio.decode import open_file
-from stt_client.audio.journal import FOLDER_BYTES, Journal, farewell, left_behind, newest, prune, settings_of
+from stt_client.audio.journal import FOLDER_BYTES, Journal, exit_message, find_orphaned, newest, prune, settings_of
 from stt_client.errors import OutputError, SourceError
 from stt_client.events import AudioFormat, Settings
 
@@ -68,14 +68,14 @@ def test_journals_begun_in_the_same_millisecond_keep_each_its_own_and_their_orde
         written.close()
         files += written.files
     assert [kept(file) for file in files] == CHUNKS[:3]
-    assert left_behind(tmp_path) == files
+    assert find_orphaned(tmp_path) == files
 
 
 def test_what_was_heard_until_a_quarter_of_a_second_before_a_kill_is_there(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], cwd=root)
     assert done.returncode == -signal.SIGKILL
-    (file,) = left_behind(tmp_path)
+    (file,) = find_orphaned(tmp_path)
     sound = kept(file)
     assert NOISE.startswith(sound)
     assert FORMAT.duration_ms(len(NOISE) - len(sound)) <= 300
@@ -95,15 +95,15 @@ def test_all_files_of_a_journal_are_left_behind_only_once_it_is_closed(tmp_path:
     written = journal(tmp_path, file_s=1)
     for chunk in CHUNKS:
         written.keep(chunk, FORMAT)
-    assert (len(written.files), left_behind(tmp_path)) == (3, [])
+    assert (len(written.files), find_orphaned(tmp_path)) == (3, [])
     written.close()
-    assert left_behind(tmp_path) == written.files
+    assert find_orphaned(tmp_path) == written.files
 
 
 def test_a_journal_in_which_no_sound_came_to_lie_is_not_left_behind(tmp_path: Path) -> None:
     (tmp_path / "dictation-1.flac").touch()
-    assert left_behind(tmp_path) == []
-    assert left_behind(tmp_path / "missing") == []
+    assert find_orphaned(tmp_path) == []
+    assert find_orphaned(tmp_path / "missing") == []
 
 
 def test_a_file_that_cannot_be_begun_is_none_of_the_journals(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_which_journals_went_is_told(tmp_path: Path) -> None:
     written = journal(tmp_path)
     gone = written.keep(CHUNKS[0], FORMAT)
     written.close()
-    assert farewell(gone) == "The journals took more than 2 GB: the oldest went, dictation-1.flac."
+    assert exit_message(gone) == "The journals took more than 2 GB: the oldest went, dictation-1.flac."
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

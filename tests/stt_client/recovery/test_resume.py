@@ -20,45 +20,45 @@ def test_a_dictation_begins_at_its_beginning() -> None:
 
 def test_it_goes_on_after_the_last_final_that_settled_its_sound() -> None:
     resumption = ResumeTracker()
-    assert resumption.take(final_event(0, 100, 900, final_ms=1000))
-    assert resumption.take(suppressed_event(1, 1100, 1900, final_ms=2000))
-    assert resumption.take(Progress(received_ms=9000, final_ms=5000))
+    assert resumption.handle(final_event(0, 100, 900, final_ms=1000))
+    assert resumption.handle(suppressed_event(1, 1100, 1900, final_ms=2000))
+    assert resumption.handle(Progress(received_ms=9000, final_ms=5000))
     assert resumption.resume == Resume(5000, 2, previous_language="ru")
 
 
 def test_a_final_whose_sound_is_not_settled_is_heard_again_under_its_number_and_not_told_again() -> None:
     resumption = ResumeTracker()
-    assert resumption.take(final_event(0, 100, 900, final_ms=0))
+    assert resumption.handle(final_event(0, 100, 900, final_ms=0))
     assert resumption.resume == Resume(0, 0)
-    assert not resumption.take(final_event(0, 100, 900, final_ms=1000))
+    assert not resumption.handle(final_event(0, 100, 900, final_ms=1000))
     assert resumption.resume == Resume(1000, 1, previous_language="ru")
 
 
 def test_an_utterance_that_was_open_begins_once_and_its_partials_begin_anew() -> None:
     resumption = ResumeTracker()
     begun, partial = SpeechStarted(0, 100), Partial(0, 1, "раз", "", 100, 500)
-    assert [resumption.take(event) for event in (begun, partial)] == [True, True]
-    assert [resumption.take(event) for event in (begun, partial)] == [False, True]
+    assert [resumption.handle(event) for event in (begun, partial)] == [True, True]
+    assert [resumption.handle(event) for event in (begun, partial)] == [False, True]
 
 
 def test_a_partial_of_what_was_told_is_no_news() -> None:
     resumption = ResumeTracker()
-    resumption.take(final_event(0, 100, 900, final_ms=0))
-    assert not resumption.take(Partial(0, 1, "раз", "", 100, 500))
+    resumption.handle(final_event(0, 100, 900, final_ms=0))
+    assert not resumption.handle(Partial(0, 1, "раз", "", 100, 500))
 
 
 def test_settled_sound_stays_settled_whatever_a_server_says() -> None:
     resumption = ResumeTracker()
-    resumption.take(Progress(final_ms=5000))
-    resumption.take(Progress(final_ms=0))
+    resumption.handle(Progress(final_ms=5000))
+    resumption.handle(Progress(final_ms=0))
     assert resumption.settled_ms == 5000
 
 
 def test_speech_that_was_cut_goes_on_where_it_was_cut_and_only_there() -> None:
     resumption = ResumeTracker()
-    resumption.take(replace(final_event(0, 100, 7900, final_ms=8000), endpoint="max_length"))
+    resumption.handle(replace(final_event(0, 100, 7900, final_ms=8000), endpoint="max_length"))
     assert resumption.resume == Resume(8000, 1, in_speech=True, previous_language="ru")
-    resumption.take(Progress(final_ms=18_000))
+    resumption.handle(Progress(final_ms=18_000))
     assert resumption.resume == Resume(18_000, 1, previous_language="ru")
 
 
@@ -120,7 +120,7 @@ class Dictated:
         for place, end in enumerate(after):
             settled = [resume.audio_offset_ms, *after][max(0, place + 1 - attempt.late)]
             event = final_event(number + place, end - 1, end, final_ms=settled)
-            if self.resumption.take(event):
+            if self.resumption.handle(event):
                 self.told.append(event.utterance)
             self.kept.settle(self.resumption.settled_ms)
 
@@ -190,10 +190,10 @@ def commands(kept: ReplayBuffer, begin_ms: int) -> list[tuple[int, Finalize | Se
 
 def test_resumed_stream_is_given_the_language_of_the_last_committed_final() -> None:
     resumption = ResumeTracker()
-    resumption.take(replace(final_event(0, 100, 900, final_ms=1000), language="en"))
-    resumption.take(suppressed_event(1, 1100, 1900, final_ms=2000))
+    resumption.handle(replace(final_event(0, 100, 900, final_ms=1000), language="en"))
+    resumption.handle(suppressed_event(1, 1100, 1900, final_ms=2000))
     assert resumption.resume.previous_language == "en"
-    resumption.take(replace(final_event(2, 2100, 2900, final_ms=2000), language="ru"))
+    resumption.handle(replace(final_event(2, 2100, 2900, final_ms=2000), language="ru"))
     assert resumption.resume.previous_language == "en"
-    resumption.take(Progress(received_ms=9000, final_ms=5000))
+    resumption.handle(Progress(received_ms=9000, final_ms=5000))
     assert resumption.resume.previous_language == "ru"

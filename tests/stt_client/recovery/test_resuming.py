@@ -24,7 +24,7 @@ from stt_client.events import (
     StreamOptions,
     Suppressed,
 )
-from stt_client.recovery.retry import FRUITLESS, RetryPolicy
+from stt_client.recovery.retry import MAX_ATTEMPTS_WITHOUT_PROGRESS, RetryPolicy
 from stt_client.target import Target
 from tests.support.scripted_server import (
     Response,
@@ -223,9 +223,11 @@ async def test_an_invalid_request_is_never_sent_again() -> None:
 
 async def test_sound_that_breaks_every_stream_is_given_up() -> None:
     async with serving(says_and_breaks()) as server:
-        with pytest.raises(ServiceError, match=f"^Given up, as {FRUITLESS} streams in a row broke off"):
+        with pytest.raises(
+            ServiceError, match=f"^Given up, as {MAX_ATTEMPTS_WITHOUT_PROGRESS} streams in a row broke off"
+        ):
             await heard(server.address)
-    assert len(server.streams) == FRUITLESS
+    assert len(server.streams) == MAX_ATTEMPTS_WITHOUT_PROGRESS
 
 
 async def test_audio_that_ends_while_no_server_is_there_is_told_to_the_next() -> None:

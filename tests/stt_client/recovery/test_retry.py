@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stt_client.errors import ConnectionFailedError, ServiceError
-from stt_client.recovery.retry import FRUITLESS, LONGEST_S, RETRIED, RetryPolicy, RetryState
+from stt_client.recovery.retry import LONGEST_S, MAX_ATTEMPTS_WITHOUT_PROGRESS, RETRIED, RetryPolicy, RetryState
 
 LOST = ServiceError("the connection was lost", "UNAVAILABLE")
 PATIENCE = RetryPolicy(first_s=5, lost_s=100, owed_s=20)
@@ -40,7 +40,7 @@ def test_the_wait_doubles_to_under_a_second_and_is_a_matter_of_chance() -> None:
 
 def test_a_source_that_pauses_uses_up_no_patience() -> None:
     one, idle = retries(), ServiceError("No audio came for 300 s.", "DEADLINE_EXCEEDED")
-    for now_s in range(0, 300 * 3 * FRUITLESS, 300):
+    for now_s in range(0, 300 * 3 * MAX_ATTEMPTS_WITHOUT_PROGRESS, 300):
         one.began()
         one.delay_s(idle, now_s, None)
         one.has_more(now_s + 299)
@@ -165,7 +165,7 @@ def broken(times: int, one: RetryState) -> None:
 
 def test_sound_that_breaks_every_stream_is_given_up() -> None:
     one = retries()
-    broken(FRUITLESS - 1, one)
+    broken(MAX_ATTEMPTS_WITHOUT_PROGRESS - 1, one)
     with pytest.raises(ServiceError, match="10 streams in a row broke off without getting on"):
         broken(1, one)
 
@@ -173,5 +173,5 @@ def test_sound_that_breaks_every_stream_is_given_up() -> None:
 def test_streams_that_get_on_may_break_for_ever() -> None:
     one = retries()
     for _ in range(5):
-        broken(FRUITLESS - 1, one)
+        broken(MAX_ATTEMPTS_WITHOUT_PROGRESS - 1, one)
         one.settled()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stt_client.target import Tls
-from stt_client.transport.tls_errors import unreached
+from stt_client.transport.tls_errors import explain_connection_failure
 
 VERIFY = "Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: "
 UNTRUSTED = "the certificate of gpu:8012 is signed by nobody trusted here: name its authority with --tls-ca."
@@ -55,4 +55,6 @@ REASONS = {
 
 @pytest.mark.parametrize(("said", "tls", "told"), [(said, *reason) for said, reason in REASONS.items()])
 def test_the_reason_is_told_with_what_would_do(said: str, tls: Tls | None, told: str) -> None:
-    assert unreached("gpu:8012", tls, f"failed to connect to all addresses; last error: {said}") == told
+    assert (
+        explain_connection_failure("gpu:8012", tls, f"failed to connect to all addresses; last error: {said}") == told
+    )

@@ -45,7 +45,7 @@ def test_each_port_has_tokens_of_its_own(tokens: Path) -> None:
     data = asked(auth_tokens_file=tokens)
     assert data.control.tokens is None
     assert data.data.tokens is not None
-    assert data.data.tokens.value().holder(TOKEN) == "ann"
+    assert data.data.tokens.value().lookup(TOKEN) == "ann"
     assert asked(control_tokens_file=tokens).data.tokens is None
 
 
@@ -96,7 +96,7 @@ def test_the_last_token_that_goes_lets_nobody_in_any_more(tokens: Path) -> None:
     known = asked(long_after, auth_tokens_file=tokens).data.tokens
     assert known is not None
     tokens.write_text("")
-    assert known.value().holder(TOKEN) is None
+    assert known.value().lookup(TOKEN) is None
 
 
 def test_a_token_holds_while_its_file_is_being_rewritten_and_a_new_one_holds_at_once(tokens: Path) -> None:
@@ -106,19 +106,19 @@ def test_a_token_holds_while_its_file_is_being_rewritten_and_a_new_one_holds_at_
     text = f"{line('ann', new)}\n"
     for length in range(len(text) + 1):
         tokens.write_text(text[:length])
-        assert known.value().holder(TOKEN) == "ann"
-    assert known.value().holder(new) == "ann"
+        assert known.value().lookup(TOKEN) == "ann"
+    assert known.value().lookup(new) == "ann"
 
 
 def test_a_hash_that_is_replaced_in_place_is_noticed_though_size_and_time_are_kept(tokens: Path) -> None:
     known = asked(long_after, auth_tokens_file=tokens).data.tokens
     assert known is not None
     before, new = tokens.stat(), new_token()
-    assert known.value().holder(TOKEN) == "ann"
+    assert known.value().lookup(TOKEN) == "ann"
     while tokens.stat().st_ctime_ns == before.st_ctime_ns:  # until the clock of the file system has gone on
         tokens.write_text(f"{line('ann', new)}\n")
     os.utime(tokens, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert (known.value().holder(TOKEN), known.value().holder(new)) == (None, "ann")
+    assert (known.value().lookup(TOKEN), known.value().lookup(new)) == (None, "ann")
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["FIFO", "folder"])
@@ -129,7 +129,7 @@ def test_what_is_no_file_is_refused_at_the_start_and_changes_nothing_later(
     assert known is not None
     tokens.unlink()
     make(tokens)
-    assert known.value().holder(TOKEN) == "ann"
+    assert known.value().lookup(TOKEN) == "ann"
     assert "cannot be read" in caplog.text
     assert "cannot be read" in refusal(auth_tokens_file=tokens)
     with pytest.raises(ConfigError, match="cannot be read"):
@@ -162,7 +162,7 @@ def test_a_token_is_added_on_a_line_of_its_own(tmp_path: Path, end: str) -> None
     add_token(path, line("bob", new))
     known = asked(auth_tokens_file=path).data.tokens
     assert known is not None
-    assert (known.value().holder(TOKEN), known.value().holder(new)) == ("ann", "bob")
+    assert (known.value().lookup(TOKEN), known.value().lookup(new)) == ("ann", "bob")
 
 
 def test_a_token_is_not_added_to_a_file_that_holds_something_else(tmp_path: Path) -> None:

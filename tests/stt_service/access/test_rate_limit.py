@@ -44,38 +44,38 @@ def test_a_caller_is_the_holder_of_the_token_or_else_an_address() -> None:
 
 def test_a_minutes_calls_may_come_at_once_and_then_as_the_minute_passes() -> None:
     rates = RateLimiter()
-    assert [rates.wait_s("ann", 0.0, 3) for _ in range(3)] == [0.0] * 3
-    assert rates.wait_s("ann", 0.0, 3) == pytest.approx(20)
-    assert rates.wait_s("ann", 19.0, 3) == pytest.approx(1)
-    assert rates.wait_s("ann", 20.0, 3) == 0
-    assert rates.wait_s("ann", 20.0, 3) > 0
+    assert [rates.retry_after_s("ann", 0.0, 3) for _ in range(3)] == [0.0] * 3
+    assert rates.retry_after_s("ann", 0.0, 3) == pytest.approx(20)
+    assert rates.retry_after_s("ann", 19.0, 3) == pytest.approx(1)
+    assert rates.retry_after_s("ann", 20.0, 3) == 0
+    assert rates.retry_after_s("ann", 20.0, 3) > 0
 
 
 def test_one_peers_calls_are_not_anothers() -> None:
     rates = RateLimiter()
-    assert rates.wait_s("ann", 0.0, 1) == 0
-    assert rates.wait_s("ann", 0.0, 1) > 0
-    assert rates.wait_s("bob", 0.0, 1) == 0
+    assert rates.retry_after_s("ann", 0.0, 1) == 0
+    assert rates.retry_after_s("ann", 0.0, 1) > 0
+    assert rates.retry_after_s("bob", 0.0, 1) == 0
 
 
 def test_without_a_bound_nobody_waits_and_nothing_is_remembered() -> None:
     rates = RateLimiter()
-    assert not any(rates.wait_s("ann", 0.0, 0) for _ in range(10_000))
+    assert not any(rates.retry_after_s("ann", 0.0, 0) for _ in range(10_000))
     assert len(rates) == 0
 
 
 def test_only_so_many_peers_are_remembered() -> None:
     rates = RateLimiter()
     for number in range(3 * MAX_PEERS):
-        rates.wait_s(str(number), 0.0, 10)
+        rates.retry_after_s(str(number), 0.0, 10)
     assert len(rates) == MAX_PEERS
 
 
 def test_a_peer_that_has_not_called_for_long_is_forgotten() -> None:
     rates = RateLimiter()
     for number in range(100):
-        rates.wait_s(str(number), 0.0, 10)
-    rates.wait_s("new", 6.1, 10)
+        rates.retry_after_s(str(number), 0.0, 10)
+    rates.retry_after_s("new", 6.1, 10)
     assert len(rates) == 1
 
 
@@ -84,7 +84,7 @@ def test_no_peer_begins_more_in_any_time_than_a_minutes_calls_and_its_rate(steps
     rates, now, allowed = RateLimiter(), 0.0, list[float]()
     for step in steps:
         now += step
-        if not rates.wait_s("ann", now, often):
+        if not rates.retry_after_s("ann", now, often):
             allowed.append(now)
     for first, begun in enumerate(allowed):
         later = sum(begun <= other for other in allowed[first:])
@@ -96,6 +96,6 @@ def test_who_waits_as_long_as_is_told_is_let_in(steps: list[float], often: int) 
     rates, now = RateLimiter(), 0.0
     for step in steps:
         now += step
-        if wait_s := rates.wait_s("ann", now, often):
+        if wait_s := rates.retry_after_s("ann", now, often):
             now += wait_s
-            assert rates.wait_s("ann", now, often) == 0
+            assert rates.retry_after_s("ann", now, often) == 0

@@ -16,25 +16,25 @@ FILE = f"# who dictates\n\n{line('ann', ANN)}\n   {line('bob', BOB)}  \n"
 def test_a_token_is_known_by_its_holders_name() -> None:
     tokens = parse(FILE)
     assert tokens.names == ("ann", "bob")
-    assert (tokens.holder(ANN), tokens.holder(BOB)) == ("ann", "bob")
+    assert (tokens.lookup(ANN), tokens.lookup(BOB)) == ("ann", "bob")
 
 
 @pytest.mark.parametrize(
     "shown", ["", "stt_", ANN[:-1], ANN + "x", ANN.swapcase(), "\udcff", line("ann", ANN).split(":")[1]]
 )
 def test_anything_else_is_nobodys(shown: str) -> None:
-    assert parse(FILE).holder(shown) is None
+    assert parse(FILE).lookup(shown) is None
 
 
 def test_nobody_is_known_where_there_are_no_tokens() -> None:
     assert parse("# none\n") == Tokens()
-    assert Tokens().holder("") is None
+    assert Tokens().lookup("") is None
 
 
 def test_the_old_token_holds_beside_the_new_one_until_its_line_goes() -> None:
     new = new_token()
     both = parse(FILE + line("ann", new))
-    assert (both.names, both.holder(ANN), both.holder(new)) == (("ann", "bob"), "ann", "ann")
+    assert (both.names, both.lookup(ANN), both.lookup(new)) == (("ann", "bob"), "ann", "ann")
 
 
 def test_the_file_does_not_have_the_token() -> None:
@@ -67,5 +67,5 @@ def test_a_name_is_one_word(name: str) -> None:
 @given(st.text().filter(str.strip))
 def test_whatever_the_token_its_line_knows_it_and_no_other(token: str) -> None:
     tokens = parse(line("ann", token))
-    assert tokens.holder(token) == "ann"
-    assert tokens.holder(token + "!") is None
+    assert tokens.lookup(token) == "ann"
+    assert tokens.lookup(token + "!") is None

@@ -42,9 +42,9 @@ def test_no_text_lets_in_a_call_without_a_token_and_no_error_repeats_a_token(tex
     except ConfigError as error:
         told = str(error)
     assert TOKEN not in told
-    assert [tokens.holder(blank) for blank in ("", " ", "\t")] == [None] * 3
+    assert [tokens.lookup(blank) for blank in ("", " ", "\t")] == [None] * 3
     assert all(name in text and known in text for name, known in tokens.entries)
-    assert tokens.holder(TOKEN) in (None, *tokens.names)
+    assert tokens.lookup(TOKEN) in (None, *tokens.names)
 
 
 @fuzzed
@@ -66,7 +66,7 @@ def test_no_file_raises_anything_but_a_sentence_and_adding_a_token_never_breaks_
         return
     after = accesses(parameters).data.tokens
     assert after is not None
-    assert after.value().holder("stt_new") == "eve"
+    assert after.value().lookup("stt_new") == "eve"
     assert before is None or set(before.value().entries) <= set(after.value().entries)
 
 
@@ -83,7 +83,7 @@ def test_a_token_that_stays_holds_at_every_byte_of_a_rewrite(
     after = "".join(f"{line(name, name)}\n" for name in names).encode()
     for length in sorted(data.draw(st.lists(st.integers(0, len(after)), max_size=5))):
         path.write_bytes(after[:length])
-        assert [known.value().holder(name) for name in ("ann", "bob")] == ["ann", "bob"]
+        assert [known.value().lookup(name) for name in ("ann", "bob")] == ["ann", "bob"]
     path.write_bytes(after)
     settled = accesses(parameters, lambda: path.stat().st_ctime + 3600).data.tokens if names else None
     assert settled is None or set(settled.value().names) == set(names)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from stt_service.evaluation.metrics import Figures, measured, spoken_language, text, wrong
+from stt_service.evaluation.metrics import Figures, measured, spoken_language, text, word_errors
 from stt_service.evaluation.simulator import Replay, TimedEvent
-from stt_service.evaluation.wer import Errors, beginning, plain
+from stt_service.evaluation.wer import Errors, beginning, normalize
 from stt_service.session.events import Event, Final, Partial, SpeechStarted, Suppressed
 from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
@@ -28,9 +28,9 @@ SILENT = Final(
     words=(),
     endpoint=Endpoint.SILENCE,
     endpoint_s=1.0,
-    early=False,
+    speculative=False,
     cost=COST,
-    settled_ms=5000,
+    committed_ms=5000,
 )
 
 
@@ -110,9 +110,9 @@ def test_the_figures_of_recordings_add_up() -> None:
 
 
 def test_the_compute_of_a_replay_is_kept_apart_by_kind() -> None:
-    replay = Replay(busy_s={Kind.FINAL: 1.0, Kind.SPECULATIVE: 2.0, Kind.PARTIAL: 3.0}, void=4)
+    replay = Replay(busy_s={Kind.FINAL: 1.0, Kind.SPECULATIVE: 2.0, Kind.PARTIAL: 3.0}, discarded=4)
     found = measured(replay, 10.0, "ru")
-    assert (found.finals_s, found.early_s, found.partials_s, found.void) == (1.0, 2.0, 3.0, 4)
+    assert (found.finals_s, found.early_s, found.partials_s, found.discarded) == (1.0, 2.0, 3.0, 4)
 
 
 def test_the_text_is_that_of_the_finals() -> None:
@@ -130,22 +130,22 @@ def test_the_language_of_a_text(asked: str, translate: bool, language: str) -> N
 
 
 def test_case_and_punctuation_are_no_errors() -> None:
-    assert wrong("Мама, мыла раму!", "мама мыла рамы", "ru") == Errors(1, 3)
+    assert word_errors("Мама, мыла раму!", "мама мыла рамы", "ru") == Errors(1, 3)
 
 
 def test_a_language_without_spaces_is_counted_in_characters() -> None:
-    assert wrong("今日は、いい天気。", "今日はいい電気", "ja") == Errors(1, 7)
+    assert word_errors("今日は、いい天気。", "今日はいい電気", "ja") == Errors(1, 7)
 
 
 def test_a_sign_on_a_letter_does_not_end_a_word() -> None:
-    assert plain("नमस्ते दुनिया।", "hi") == ["नमस्ते", "दुनिया"]
+    assert normalize("नमस्ते दुनिया।", "hi") == ["नमस्ते", "दुनिया"]
 
 
 @pytest.mark.parametrize(
     ("number", "language"), [("42", "el"), ("8005550199123", "en"), ("0th", "pl"), ("123456", "am")]
 )
 def test_a_number_that_cannot_be_spelt_stays(number: str, language: str) -> None:
-    assert plain(number, language) == [number]
+    assert normalize(number, language) == [number]
 
 
 def test_a_text_is_held_against_the_beginning_that_it_fits() -> None:

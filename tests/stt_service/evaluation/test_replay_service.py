@@ -57,7 +57,7 @@ def replayed(drawing: str, crew: SimulatedWorkers, partials: bool = True, **sett
 
 def finals(replay: Replay) -> list[tuple[float, Final]]:
     """Return the finals and when they were told, in signs."""
-    return [(told.at_s / SIGN_S, told.event) for told in replay.told if isinstance(told.event, Final)]
+    return [(told.at_s / SIGN_S, told.event) for told in replay.emitted if isinstance(told.event, Final)]
 
 
 def kinds(worker: Worker) -> list[Kind]:
@@ -94,7 +94,7 @@ def test_a_partial_hears_what_was_said_until_its_turn() -> None:
 
 def test_a_partial_is_told_when_it_is_ready() -> None:
     replay, _ = played("..####..", {Kind.PARTIAL: 1.5})
-    told = next(told for told in replay.told if isinstance(told.event, Partial))
+    told = next(told for told in replay.emitted if isinstance(told.event, Partial))
     assert told.at_s == pytest.approx((3 + 1.5) * SIGN_S)
     assert told.event == Partial(0, 1, "", "Слышно 1-3.", start_ms=2 * SIGN_MS, end_ms=3 * SIGN_MS)
 
@@ -103,7 +103,7 @@ def test_an_early_transcript_makes_the_final_come_at_the_endpoint() -> None:
     replay, worker = played("..####........", {Kind.SPECULATIVE: 0.75}, partials=False)
     [(told, final)] = finals(replay)
     assert told == pytest.approx(ENDPOINT)
-    assert final.early
+    assert final.speculative
     assert kinds(worker) == [Kind.SPECULATIVE]
 
 
@@ -115,13 +115,13 @@ def test_an_early_transcript_that_is_late_makes_the_final_late() -> None:
 def test_a_withdrawn_early_decode_never_runs() -> None:
     replay, worker = played("..####..####....", {Kind.PARTIAL: 6}, post_speech_silence_duration=4 * SIGN_S)
     assert [ran for ran in worker.ran if ran[0] is not Kind.PARTIAL] == [(Kind.SPECULATIVE, "1-13")]
-    assert replay.void == 1
+    assert replay.discarded == 1
 
 
 def test_an_early_decode_that_has_begun_is_void_when_speech_resumes() -> None:
     replay, worker = played("..####..####......", partials=False, post_speech_silence_duration=4 * SIGN_S)
     assert worker.ran == [(Kind.SPECULATIVE, "1-7"), (Kind.SPECULATIVE, "1-13")]
-    assert replay.void == 1
+    assert replay.discarded == 1
     assert [final.text for _, final in finals(replay)] == ["Слышно 1-13."]
 
 
@@ -152,6 +152,6 @@ def test_what_is_ready_first_is_told_first() -> None:
     replay = replayed(
         "..####..####..", SimulatedWorkers(worker.models(), worker.clock, workers=2), early_transcription_on_silence=0
     )
-    kinds = [type(told.event) for told in replay.told]
+    kinds = [type(told.event) for told in replay.emitted]
     assert kinds[-3:] == [Partial, Final, Final]
-    assert [told.at_s for told in replay.told] == sorted(told.at_s for told in replay.told)
+    assert [told.at_s for told in replay.emitted] == sorted(told.at_s for told in replay.emitted)

@@ -26,7 +26,7 @@ FIGURES = Figures(
     early_s=12.0,
     partials_s=18.0,
     partials=30,
-    void=2,
+    discarded=2,
     utterances=4,
 )
 TALK = Recording(Path("talk.wav"), b"", "Mother washed the frame.")

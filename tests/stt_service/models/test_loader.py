@@ -18,7 +18,7 @@ from stt_service.models.loader import (
     load,
     names,
     not_started,
-    place,
+    placement,
     usable_cores,
 )
 from stt_service.settings.schema import ServerSettings
@@ -56,7 +56,7 @@ def test_a_gpu_runs_a_batch_of_each_model_at_once() -> None:
 @pytest.mark.parametrize(("device", "workers"), [(CPU, 2), (GPU, 1), (TWO_GPUS, 1)])
 def test_a_model_has_a_place_for_each_batch_that_it_may_run(device: Device, workers: int) -> None:
     plan = compute_plan(device, ONE, 8)
-    where = place(settings(), device, plan)
+    where = placement(settings(), device, plan)
     assert (where.device, where.device_indices, where.workers) == (device.actual, device.indices, workers)
     assert where.threads == plan.threads
     assert where.workers * len(where.device_indices) == plan.places
@@ -72,7 +72,7 @@ def test_a_model_has_a_place_for_each_batch_that_it_may_run(device: Device, work
     ],
 )
 def test_the_default_compute_type_is_the_devices(asked: str, device: Device, compute: str) -> None:
-    assert place(settings(compute_type=asked), device, compute_plan(device, ONE, 2)).compute_type == compute
+    assert placement(settings(compute_type=asked), device, compute_plan(device, ONE, 2)).compute_type == compute
 
 
 def test_auto_models_are_greater_on_a_gpu() -> None:

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_service.errors import FailedPreconditionError, InvalidModelError, InvalidRequestError, NotFoundError, SttError
-from stt_service.models.loader import ComputePlan, ModelNames, Models
+from stt_service.models.loader import ComputePlan, LoadedModels, ModelNames
 from stt_service.models.registry import BOTH, MAX_FAILED, ModelLease, ModelRegistry, Role, State
 from stt_service.scheduling.executor import BatchExecutor
 from stt_service.whisper import engine
@@ -94,13 +94,13 @@ class Operated:
         model = cast("engine.Engine", self.first)
         self.checks.engines.append(self.first)
         plan = ComputePlan(workers=1, places=1, threads=1)
-        models = Models(ModelNames("first", "first"), model, model, plan)
+        models = LoadedModels(ModelNames("first", "first"), model, model, plan)
         self.shelf = ModelRegistry(models, BatchExecutor(1, 1), self.checks, lambda: "ru")
         self.streams: list[tuple[ExitStack, ModelLease]] = []
 
     def open_stream(self) -> None:
         stack = ExitStack()
-        self.streams.append((stack, stack.enter_context(self.shelf.lent())))
+        self.streams.append((stack, stack.enter_context(self.shelf.lease())))
 
     def close_stream(self) -> None:
         if self.streams:

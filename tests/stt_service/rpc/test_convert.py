@@ -31,9 +31,9 @@ FINAL = Final(
     words=(Word("Мама", 3.0004, 3.5006, 0.25),),
     endpoint=Endpoint.SILENCE,
     endpoint_s=1.504,
-    early=True,
+    speculative=True,
     cost=DecodeTiming(queue_s=0.25, inference_s=0.5, batch=3),
-    settled_ms=3_000_002_000,
+    committed_ms=3_000_002_000,
 )
 
 
@@ -212,7 +212,7 @@ def test_every_endpoint_has_its_name_on_the_wire(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_a_suppression_and_why(reason: Reason) -> None:
-    event = Suppressed(2, 100, 900, reason, "you", Endpoint.MAX_LENGTH, settled_ms=900)
+    event = Suppressed(2, 100, 900, reason, "you", Endpoint.MAX_LENGTH, committed_ms=900)
     assert convert.response(OutgoingEvent(0, 0, event)).suppressed == pb.Suppressed(
         utterance=2, start_ms=100, end_ms=900, reason=reason.name, text="you", endpoint=pb.ENDPOINT_MAX_LENGTH
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from stt_service.rpc.send_queue import MAX_UNSENT, NullObserver, OutgoingEvent, SendQueue, settled
+from stt_service.rpc.send_queue import MAX_UNSENT_EVENTS, NullObserver, OutgoingEvent, SendQueue, committed_positions
 from stt_service.session.events import Event, Output, Partial, SpeechStarted, Suppressed
 from stt_service.telemetry.metrics import Metrics
 from stt_service.telemetry.stream_stats import StreamStats
@@ -41,7 +41,7 @@ async def taken(outbox: SendQueue) -> list[OutgoingEvent]:
     """Return all that is taken until the end."""
     outbox.close()
     found = []
-    while (each := await outbox.take()) is not None:
+    while (each := await outbox.next_event()) is not None:
         found.append(each)
     return found
 
@@ -73,7 +73,7 @@ async def test_an_event_does_not_take_the_place_of_a_partial() -> None:
 async def test_a_taker_waits_for_what_comes() -> None:
     outbox = filled()
     async with asyncio.TaskGroup() as group:
-        taker = group.create_task(outbox.take())
+        taker = group.create_task(outbox.next_event())
         group.create_task(later(lambda: outbox.put(started(0))))
     assert taker.result() == started(0)
 
@@ -81,7 +81,7 @@ async def test_a_taker_waits_for_what_comes() -> None:
 async def test_a_taker_that_waits_is_told_of_the_end() -> None:
     outbox = filled()
     async with asyncio.TaskGroup() as group:
-        taker = group.create_task(outbox.take())
+        taker = group.create_task(outbox.next_event())
         group.create_task(later(outbox.close))
     assert taker.result() is None
 
@@ -89,22 +89,22 @@ async def test_a_taker_that_waits_is_told_of_the_end() -> None:
 async def test_what_waits_at_the_end_is_still_taken() -> None:
     outbox = filled(started(0))
     outbox.close()
-    assert await outbox.take() == started(0)
-    assert await outbox.take() is None
+    assert await outbox.next_event() == started(0)
+    assert await outbox.next_event() is None
 
 
 async def test_there_is_room_below_the_bound() -> None:
-    await filled(*(started(number) for number in range(MAX_UNSENT - 1))).room()
+    await filled(*(started(number) for number in range(MAX_UNSENT_EVENTS - 1))).wait_for_space()
 
 
 async def test_at_the_bound_there_is_room_once_one_was_taken() -> None:
-    outbox = filled(*(started(number) for number in range(MAX_UNSENT + 1)))
+    outbox = filled(*(started(number) for number in range(MAX_UNSENT_EVENTS + 1)))
     async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(outbox.room())
+        waiting = group.create_task(outbox.wait_for_space())
         for _ in range(2):
             await turn()
             assert not waiting.done()
-            await outbox.take()
+            await outbox.next_event()
     assert waiting.done()
 
 
@@ -122,8 +122,8 @@ def test_nothing_is_settled_by_a_final_before_it_is_told() -> None:
     """Or a client that loses its connection between two finals would resume behind the second."""
     first, second = (Suppressed(number, 0, 0, Reason.EMPTY, "", Endpoint.SILENCE, 20 * number) for number in (1, 2))
     outputs: list[Output] = [SpeechStarted(1, 0), first, SpeechStarted(2, 0), second, SpeechStarted(3, 0)]
-    assert settled(outputs, before_ms=10, after_ms=99) == [10, 20, 20, 40, 99]
+    assert committed_positions(outputs, before_ms=10, after_ms=99) == [10, 20, 20, 40, 99]
 
 
 def test_without_a_final_all_is_settled_as_far_as_the_stream_is() -> None:
-    assert settled([SpeechStarted(0, 0)], before_ms=10, after_ms=99) == [99]
+    assert committed_positions([SpeechStarted(0, 0)], before_ms=10, after_ms=99) == [99]

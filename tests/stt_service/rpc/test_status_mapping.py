@@ -19,7 +19,7 @@ from stt_service.errors import (
     SttError,
     UnavailableError,
 )
-from stt_service.rpc.status_mapping import REFUSED_HEADER, answered, say_nothing
+from stt_service.rpc.status_mapping import REFUSED_HEADER, map_errors_to_status, no_op
 
 if TYPE_CHECKING:
     from stt_service.rpc.status_mapping import AnyContext
@@ -45,7 +45,7 @@ class Call:
 
 async def failed(error: Exception, call: Call) -> Call:
     with pytest.raises(grpc.aio.AbortError):
-        async with answered(cast("AnyContext", call), say_nothing):
+        async with map_errors_to_status(cast("AnyContext", call), no_op):
             raise error
     return call
 

@@ -50,8 +50,8 @@ def test_a_peer_is_told_by_its_host(peer: str, named: str) -> None:
 def test_streams_are_listed_while_they_are_open_in_the_order_they_came() -> None:
     streams = StreamRegistry()
     first, second = live("first"), live("second")
-    with streams.listed(first):
-        with streams.listed(second):
+    with streams.register(first):
+        with streams.register(second):
             assert [stream.id for stream in streams] == ["first", "second"]
             assert streams.find("second") is second
         assert len(streams) == 1
@@ -60,7 +60,7 @@ def test_streams_are_listed_while_they_are_open_in_the_order_they_came() -> None
 
 def test_a_stream_that_fails_is_listed_no_more() -> None:
     streams = StreamRegistry()
-    with pytest.raises(ZeroDivisionError), streams.listed(live("first")):
+    with pytest.raises(ZeroDivisionError), streams.register(live("first")):
         raise ZeroDivisionError
     assert len(streams) == 0
 

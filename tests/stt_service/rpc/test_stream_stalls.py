@@ -20,7 +20,7 @@ from stt.v1 import stt_pb2 as pb
 from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import AbortedError, DeadlineExceededError, SttError, UnavailableError
 from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.stream import STALL_S, StreamHandler, StreamTimeouts
+from stt_service.rpc.stream import STALL_TIMEOUT_S, StreamHandler, StreamTimeouts
 from stt_service.scheduling.executor import Cut, Decoded, DecodeFuture, ExecutorModel, NotDecoded
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.model_pair import ModelPair
@@ -261,7 +261,7 @@ def drained(timeline: str, *, resumable: bool) -> Outcome:
 
 def test_a_stalled_client_does_not_hold_up_a_drain_and_loses_nothing() -> None:
     outcome = drained("..####", resumable=True)
-    assert outcome.ended_s == STALL_S
+    assert outcome.ended_s == STALL_TIMEOUT_S
     assert isinstance(outcome.failure, UnavailableError)
     assert outcome.finals == []
     assert outcome.responses[-1].final_ms == 0

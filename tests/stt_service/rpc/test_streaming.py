@@ -15,10 +15,10 @@ import pytest
 
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InferenceError, InvalidRequestError
-from stt_service.rpc.recognizer import MAX_OWED, PIECE_BYTES, PROGRESS_MS, StreamRecognizer
-from stt_service.rpc.send_queue import MAX_UNSENT, Notice, NoticeReason, NullObserver, Observer
+from stt_service.rpc.recognizer import FEED_CHUNK_BYTES, MAX_PENDING_FINALS, PROGRESS_MS, StreamRecognizer
+from stt_service.rpc.send_queue import MAX_UNSENT_EVENTS, Notice, NoticeReason, NullObserver, Observer
 from stt_service.scheduling.executor import BatchExecutor, Cut, Decoded, DecodeFuture, ExecutorModel
-from stt_service.scheduling.load_shedding import LATE_S, QUICK_FOR_S
+from stt_service.scheduling.load_shedding import LATE_PARTIAL_S, QUICK_FOR_S
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.model_pair import ModelPair
 from stt_service.scheduling.realtime import AHEAD_S, RealtimeTracker
@@ -128,7 +128,7 @@ class Stage:
     async def say(self, recognition: StreamRecognizer, *outputs: Output, milliseconds: int = CHUNK_MS) -> None:
         """Have the session say this to the next chunk."""
         self.session.to_say += outputs
-        await recognition.push(sound(milliseconds), FORMAT)
+        await recognition.feed(sound(milliseconds), FORMAT)
 
     async def speak_until_it_fails(self, *outputs: Output) -> None:
         async with self.recognition() as stream:
@@ -177,8 +177,8 @@ class Noting(NullObserver):
 async def told(recognition: StreamRecognizer) -> list[object]:
     """Return what waits in the outbox."""
     events: list[object] = []
-    recognition.outbox.close()
-    while (each := await recognition.outbox.take()) is not None:
+    recognition.send_queue.close()
+    while (each := await recognition.send_queue.next_event()) is not None:
         events.append(each.event)
     return events
 
@@ -293,7 +293,7 @@ async def test_a_recording_waits_behind_the_partials_of_live_streams() -> None:
 
 async def test_so_does_a_stream_that_sends_faster_than_one_speaks() -> None:
     async with stage() as ours, ours.recognition() as stream:
-        await stream.push(sound(round(1000 * AHEAD_S)), FORMAT)
+        await stream.feed(sound(round(1000 * AHEAD_S)), FORMAT)
         await ours.say(stream, final("recording"))
         ours.ask(Kind.PARTIAL, "live")
         assert await ours.run() == [["live"], ["recording"]]
@@ -301,7 +301,7 @@ async def test_so_does_a_stream_that_sends_faster_than_one_speaks() -> None:
 
 async def test_a_stream_at_the_pace_of_speech_is_live() -> None:
     async with stage() as ours, ours.recognition() as stream:
-        await stream.push(sound(10_000), FORMAT)
+        await stream.feed(sound(10_000), FORMAT)
         ours.time = 10.0
         await ours.say(stream, final("live"))
         ours.ask(Kind.PARTIAL, "partial")
@@ -310,8 +310,10 @@ async def test_a_stream_at_the_pace_of_speech_is_live() -> None:
 
 async def test_a_recording_stays_one_while_the_server_does_not_read_it() -> None:
     async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, *(final(str(number), number) for number in range(MAX_OWED)), milliseconds=10_000)
-        ours.session.owed = MAX_OWED
+        await ours.say(
+            stream, *(final(str(number), number) for number in range(MAX_PENDING_FINALS)), milliseconds=10_000
+        )
+        ours.session.owed = MAX_PENDING_FINALS
         held = asyncio.create_task(ours.say(stream, final("recording", 9)))
         await asyncio.sleep(0)
         ours.time = 100.0
@@ -323,7 +325,7 @@ async def test_a_recording_stays_one_while_the_server_does_not_read_it() -> None
 async def test_a_stream_that_was_held_and_slows_down_is_live() -> None:
     async with stage() as ours, ours.recognition() as stream:
         await ours.say(stream, final("0"), milliseconds=10_000)
-        ours.session.owed = MAX_OWED
+        ours.session.owed = MAX_PENDING_FINALS
         held = asyncio.create_task(ours.say(stream))
         await asyncio.sleep(0)
         ours.session.owed = 1
@@ -340,7 +342,7 @@ async def test_a_stream_that_was_held_and_slows_down_is_live() -> None:
 async def test_a_recording_waits_for_its_part_of_the_event_loop() -> None:
     async with stage() as ours, ours.recognition(lead_s=math.inf) as stream:
         async with ours.lane.budget.piece(("another", "stream")):
-            pushed = asyncio.create_task(stream.push(sound(100), FORMAT))
+            pushed = asyncio.create_task(stream.feed(sound(100), FORMAT))
             await settled()
             assert ours.session.received_ms == 0
         await pushed
@@ -349,7 +351,7 @@ async def test_a_recording_waits_for_its_part_of_the_event_loop() -> None:
 
 async def test_a_stream_at_real_time_pace_waits_for_no_recording() -> None:
     async with stage() as ours, ours.recognition() as stream, ours.lane.budget.piece(("another", "stream")):
-        await stream.push(sound(100), FORMAT)
+        await stream.feed(sound(100), FORMAT)
         assert ours.session.received_ms == 100
 
 
@@ -367,8 +369,8 @@ async def test_a_recording_is_no_dictation_because_it_waited() -> None:
 async def test_a_piece_is_short_in_bytes_too() -> None:
     wide = AudioFormat(Encoding.PCM_F32LE, 192_000, 32)
     async with stage() as ours, ours.recognition() as stream:
-        await stream.push(wide.silence(192_000), wide)
-        assert max(ours.session.pieces) <= PIECE_BYTES
+        await stream.feed(wide.silence(192_000), wide)
+        assert max(ours.session.pieces) <= FEED_CHUNK_BYTES
         assert sum(ours.session.pieces) == 192_000 * 32 * 4
 
 
@@ -385,7 +387,7 @@ async def test_partials_that_wait_long_are_told_once() -> None:
     async with stage() as ours, ours.recognition() as stream:
         await ours.say(stream, PartialDue(0))
         for _ in range(3):
-            ours.time += LATE_S + 0.1
+            ours.time += LATE_PARTIAL_S + 0.1
             await ours.say(stream)
         assert await notices(stream) == [NoticeReason.PARTIALS_SHED]
 
@@ -395,7 +397,7 @@ async def test_a_partial_that_runs_waits_no_longer() -> None:
         await ours.say(stream, PartialDue(0))
         ours.session.windows = [decode(Kind.PARTIAL, "slow")]
         await ours.run()
-        ours.time += LATE_S + 0.1
+        ours.time += LATE_PARTIAL_S + 0.1
         await ours.say(stream)
         assert await notices(stream) == []
 
@@ -403,7 +405,7 @@ async def test_a_partial_that_runs_waits_no_longer() -> None:
 async def test_partials_that_come_late_are_told_although_nothing_is_sent_meanwhile() -> None:
     async with stage() as ours, ours.recognition() as stream:
         await ours.say(stream, PartialDue(0))
-        ours.time += LATE_S + 0.1
+        ours.time += LATE_PARTIAL_S + 0.1
         ours.session.windows = [decode(Kind.PARTIAL, "late")]
         await ours.run()
         assert await notices(stream) == [NoticeReason.PARTIALS_SHED]
@@ -412,7 +414,7 @@ async def test_partials_that_come_late_are_told_although_nothing_is_sent_meanwhi
 async def test_partials_that_come_quickly_again_are_told_once() -> None:
     async with stage() as ours, ours.recognition() as stream:
         await ours.say(stream, PartialDue(0))
-        ours.time += LATE_S + 0.1
+        ours.time += LATE_PARTIAL_S + 0.1
         for _ in range(4):
             ours.session.windows = [decode(Kind.PARTIAL, "partial")]
             await ours.run()
@@ -425,7 +427,7 @@ async def test_a_partial_that_was_abandoned_waits_no_longer() -> None:
     async with stage() as ours, ours.recognition() as stream:
         await ours.say(stream, PartialDue(0), final("final"))
         await ours.run()
-        ours.time += LATE_S + 0.1
+        ours.time += LATE_PARTIAL_S + 0.1
         await ours.say(stream)
         assert await notices(stream) == []
 
@@ -433,7 +435,7 @@ async def test_a_partial_that_was_abandoned_waits_no_longer() -> None:
 async def test_a_recording_is_not_told_that_its_partials_are_late() -> None:
     async with stage() as ours, ours.recognition(lead_s=math.inf) as stream:
         await ours.say(stream, PartialDue(0))
-        ours.time += LATE_S + 0.1
+        ours.time += LATE_PARTIAL_S + 0.1
         await ours.say(stream)
         ours.session.windows = [decode(Kind.PARTIAL, "late")]
         await ours.run()
@@ -446,7 +448,7 @@ async def test_a_recording_is_not_told_that_its_partials_are_late() -> None:
 async def test_a_chunk_of_which_nothing_comes_takes_no_turn_of_the_event_loop() -> None:
     async with stage() as ours, ours.recognition() as stream:
         tasks = asyncio.all_tasks()
-        pushing = stream.push(sound(CHUNK_MS), FORMAT)
+        pushing = stream.feed(sound(CHUNK_MS), FORMAT)
         with pytest.raises(StopIteration):
             pushing.send(None)
         assert asyncio.all_tasks() == tasks
@@ -455,19 +457,19 @@ async def test_a_chunk_of_which_nothing_comes_takes_no_turn_of_the_event_loop() 
 
 async def test_a_silent_stream_is_told_now_and_then_how_far_it_is() -> None:
     async with stage() as ours, ours.recognition() as stream:
-        await stream.push(sound(PROGRESS_MS - 1), FORMAT)
+        await stream.feed(sound(PROGRESS_MS - 1), FORMAT)
         assert ours.session.received_ms == PROGRESS_MS - 1
-        await stream.push(sound(1), FORMAT)
+        await stream.feed(sound(1), FORMAT)
         assert await told(stream) == [None]
 
 
 async def test_a_stream_whose_client_does_not_read_is_not_fed() -> None:
     async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, *(SpeechStarted(number, 0) for number in range(MAX_UNSENT)))
-        pushing = asyncio.create_task(stream.push(sound(CHUNK_MS), FORMAT))
+        await ours.say(stream, *(SpeechStarted(number, 0) for number in range(MAX_UNSENT_EVENTS)))
+        pushing = asyncio.create_task(stream.feed(sound(CHUNK_MS), FORMAT))
         await asyncio.sleep(0)
         assert ours.session.received_ms == CHUNK_MS
-        await stream.outbox.take()
+        await stream.send_queue.next_event()
         await pushing
         assert ours.session.received_ms == 2 * CHUNK_MS
 

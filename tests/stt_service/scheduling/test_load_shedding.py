@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from stt_service.scheduling.load_shedding import LATE_S, QUICK_FOR_S, QUICK_S, LatencyTransition, PartialLatencyMonitor
+from stt_service.scheduling.load_shedding import (
+    LATE_PARTIAL_S,
+    QUICK_FOR_S,
+    QUICK_S,
+    LatencyTransition,
+    PartialLatencyMonitor,
+)
 
-LATE, QUICK, BETWEEN = LATE_S + 0.1, QUICK_S - 0.1, (LATE_S + QUICK_S) / 2
+LATE, QUICK, BETWEEN = LATE_PARTIAL_S + 0.1, QUICK_S - 0.1, (LATE_PARTIAL_S + QUICK_S) / 2
 
 
 def told(shedding: PartialLatencyMonitor, *came: tuple[float, float]) -> list[LatencyTransition | None]:
     """Return what is told at each partial: (what it waited, the clock)."""
-    return [shedding.came(waited_s, now) for waited_s, now in came]
+    return [shedding.observe_result(waited_s, now) for waited_s, now in came]
 
 
 def shed() -> PartialLatencyMonitor:
     shedding = PartialLatencyMonitor()
-    assert shedding.waits(LATE) is LatencyTransition.SHED
+    assert shedding.observe_wait(LATE) is LatencyTransition.SHED
     return shedding
 
 
@@ -35,7 +41,11 @@ def test_a_late_partial_is_told_once() -> None:
 
 def test_a_partial_that_is_late_already_is_told_before_it_comes() -> None:
     shedding = PartialLatencyMonitor()
-    assert [shedding.waits(waited_s) for waited_s in (BETWEEN, LATE, LATE + 1)] == [None, LatencyTransition.SHED, None]
+    assert [shedding.observe_wait(waited_s) for waited_s in (BETWEEN, LATE, LATE + 1)] == [
+        None,
+        LatencyTransition.SHED,
+        None,
+    ]
     assert told(shedding, (LATE + 2, 0)) == [None]
 
 
@@ -53,14 +63,14 @@ def test_one_that_is_not_quick_begins_the_while_anew() -> None:
 def test_and_so_does_one_that_waits(waited_s: float) -> None:
     shedding = shed()
     told(shedding, (QUICK, 0))
-    assert shedding.waits(waited_s) is None
+    assert shedding.observe_wait(waited_s) is None
     assert told(shedding, (QUICK, QUICK_FOR_S), (QUICK, 2 * QUICK_FOR_S)) == [None, LatencyTransition.RESTORED]
 
 
 def test_a_wait_that_is_still_short_says_nothing() -> None:
     shedding = shed()
     told(shedding, (QUICK, 0))
-    assert shedding.waits(QUICK) is None
+    assert shedding.observe_wait(QUICK) is None
     assert told(shedding, (QUICK, QUICK_FOR_S)) == [LatencyTransition.RESTORED]
 
 

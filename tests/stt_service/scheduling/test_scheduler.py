@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from stt_service.scheduling.scheduler import PATIENCE_S, FreeSlots, Job, Scheduler
+from stt_service.scheduling.scheduler import RECORDING_MAX_WAIT_S, FreeSlots, Job, Scheduler
 from stt_service.whisper.types import Kind
 
-LATER = PATIENCE_S + 1
+LATER = RECORDING_MAX_WAIT_S + 1
 
 
 def final(stream: str, utterance: int = 0) -> Job:
@@ -368,7 +368,7 @@ def _place(job: Job) -> tuple[Hashable, ...]:
 
 def order(job: Job, kind: Kind, waited_s: float) -> tuple[bool, int]:
     """Return what goes first, by the words of the Scheduler."""
-    return not (job.live or waited_s >= PATIENCE_S), kind.value
+    return not (job.live or waited_s >= RECORDING_MAX_WAIT_S), kind.value
 
 
 class Model(RuleBasedStateMachine):
@@ -411,7 +411,7 @@ class Model(RuleBasedStateMachine):
         if job in self.waiting:
             del self.waiting[job]
 
-    @rule(seconds=st.floats(0, 2 * PATIENCE_S))
+    @rule(seconds=st.floats(0, 2 * RECORDING_MAX_WAIT_S))
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
 

@@ -14,7 +14,7 @@ from tests.support.scripted_words import Edge, Listener, Spoken, evenly, script
 
 ONSET = 31
 CONFIG = PartialsConfig()
-SMALL = PartialsConfig(longest=100, kept=30, border=30, stable=StabilizerConfig())
+SMALL = PartialsConfig(max_window=100, min_window=30, split_search=30, stable=StabilizerConfig())
 
 
 def begun() -> Partials:
@@ -29,7 +29,7 @@ def test_the_first_is_due_once_speech_has_lasted_a_while() -> None:
 
 def test_none_is_due_while_one_waits_or_is_decoded() -> None:
     partials = begun()
-    partials.wanted = True
+    partials.in_flight = True
     assert not partials.due(1000, speech_end=1000)
 
 
@@ -43,17 +43,17 @@ def test_between_two_is_the_pause_at_least() -> None:
 @pytest.mark.parametrize("inference_s", [0.0, 0.01, 0.5, 2.0])
 def test_the_next_is_due_after_a_rest_that_grows_with_what_the_last_one_cost(inference_s: float) -> None:
     partials = begun()
-    for _ in range(CONFIG.eager + 1):
+    for _ in range(CONFIG.warmup_count + 1):
         partials.begin(100)
     partials.cost(inference_s)
-    now = 100 + max(CONFIG.pause, int(CONFIG.rest * inference_s / FRAME_S))
+    now = 100 + max(CONFIG.pause, int(CONFIG.cooldown_ratio * inference_s / FRAME_S))
     assert not partials.due(now - 1, speech_end=now - 1)
     assert partials.due(now, speech_end=now)
 
 
 def test_the_first_few_rest_less() -> None:
     partials = begun()
-    for _ in range(CONFIG.eager):
+    for _ in range(CONFIG.warmup_count):
         partials.begin(100)
     partials.cost(1.0)
     now = 100 + int(CONFIG.eager_rest / FRAME_S)
@@ -73,7 +73,7 @@ def test_a_rest_is_as_long_as_the_last_one_was_dear_not_the_one_before() -> None
 def due_after(inference_s: float, *, idle: bool) -> int:
     """Return how many frames after the cut of the last one the next is due, past the first few."""
     partials = begun()
-    for _ in range(CONFIG.eager + 1):
+    for _ in range(CONFIG.warmup_count + 1):
         partials.begin(100)
     partials.cost(inference_s, idle=idle)
     return next(now for now in range(100, 2000) if partials.due(now, speech_end=now)) - 100
@@ -82,7 +82,7 @@ def due_after(inference_s: float, *, idle: bool) -> int:
 @pytest.mark.parametrize("inference_s", [0.3, 0.4, 0.5, 0.59])
 def test_with_idle_capacity_a_period_and_a_decode_stay_within_the_target(inference_s: float) -> None:
     assert due_after(inference_s, idle=True) + inference_s / FRAME_S <= CONFIG.target
-    assert due_after(inference_s, idle=False) == int(CONFIG.rest * inference_s / FRAME_S)
+    assert due_after(inference_s, idle=False) == int(CONFIG.cooldown_ratio * inference_s / FRAME_S)
 
 
 @pytest.mark.parametrize("inference_s", [0.0, 0.05, 0.15, 0.2])
@@ -101,32 +101,32 @@ def longest_after(inference_s: float, length: int) -> int:
     partials = Partials(0, 0, CONFIG)
     partials.begin(length)
     partials.cost(inference_s)
-    return next(now for now in range(2000) if partials.times_wanted(now)) - 1
+    return next(now for now in range(2000) if partials.needs_word_timestamps(now)) - 1
 
 
 def test_windows_get_shorter_on_a_machine_where_two_decodes_exceed_the_target() -> None:
     target_s, length = CONFIG.target * FRAME_S, frames(6.0)
-    assert longest_after(target_s / 2, CONFIG.longest) == pytest.approx(CONFIG.longest, abs=1)
+    assert longest_after(target_s / 2, CONFIG.max_window) == pytest.approx(CONFIG.max_window, abs=1)
     assert longest_after(0.5 * target_s * 1.2, length) == pytest.approx(length / 1.2, abs=1)
     assert longest_after(100.0, length) == CONFIG.shortest
 
 
 def test_windows_are_no_longer_than_the_configured_length_on_a_fast_machine() -> None:
-    assert longest_after(0.0, 10) == longest_after(0.01, frames(8.0)) == CONFIG.longest
+    assert longest_after(0.0, 10) == longest_after(0.01, frames(8.0)) == CONFIG.max_window
 
 
 def test_without_anything_new_none_is_due() -> None:
     partials = begun()
     partials.begin(100)
-    assert not partials.due(1000, speech_end=100 - CONFIG.fresh)
+    assert not partials.due(1000, speech_end=100 - CONFIG.min_new_speech)
 
 
 def test_speech_that_the_window_s_end_may_have_cut_off_is_heard_again_once() -> None:
     partials = begun()
     partials.begin(100)
-    assert partials.due(1000, speech_end=101 - CONFIG.fresh)
+    assert partials.due(1000, speech_end=101 - CONFIG.min_new_speech)
     partials.begin(1000)
-    assert not partials.due(2000, speech_end=101 - CONFIG.fresh)
+    assert not partials.due(2000, speech_end=101 - CONFIG.min_new_speech)
 
 
 def test_what_an_early_transcript_has_heard_is_not_new() -> None:
@@ -142,13 +142,13 @@ def test_a_transcript_is_old_news_when_the_last_window_ended_later() -> None:
     partials.begin(100)
     assert partials.take_whole("мама", end=99) is None
     assert partials.take_whole("мама мыла", end=120) is not None
-    assert partials.take("мама", (), 0, 100) is None
+    assert partials.add_hypothesis("мама", (), 0, 100) is None
 
 
 def test_words_are_timed_only_when_the_window_has_grown_long() -> None:
     partials = begun()
-    assert not partials.times_wanted(CONFIG.longest)
-    assert partials.times_wanted(CONFIG.longest + 1)
+    assert not partials.needs_word_timestamps(CONFIG.max_window)
+    assert partials.needs_word_timestamps(CONFIG.max_window + 1)
 
 
 def settled(words: list[Spoken], config: PartialsConfig = SMALL, now: int = 101) -> Listener:
@@ -175,13 +175,13 @@ def test_of_equal_gaps_the_last_one_is_the_border() -> None:
 
 def test_a_window_that_is_not_long_keeps_its_words() -> None:
     words = evenly(30)
-    assert settled(words, replace(SMALL, longest=101)).partials.begin(102) == 0
+    assert settled(words, replace(SMALL, max_window=101)).partials.begin(102) == 0
 
 
 def test_so_much_sound_stays() -> None:
     words = script([(0, 2)] * 50)
-    assert settled(words, replace(SMALL, kept=50)).partials.begin(102) == 50
-    assert settled(words, replace(SMALL, kept=101)).partials.begin(102) == 0
+    assert settled(words, replace(SMALL, min_window=50)).partials.begin(102) == 50
+    assert settled(words, replace(SMALL, min_window=101)).partials.begin(102) == 0
 
 
 def test_words_that_are_not_stable_stay_however_old() -> None:
@@ -200,7 +200,7 @@ def test_stable_words_stay_at_the_beginning() -> None:
 
 
 def test_a_window_that_begins_with_mistakes_tells_what_comes_after_the_stable_words() -> None:
-    listener = settled(script([(0, 9)] * 12), replace(SMALL, kept=0, border=0), now=108)
+    listener = settled(script([(0, 9)] * 12), replace(SMALL, min_window=0, split_search=0), now=108)
     taken = listener.take(109, edge=Edge.MISHEARD)
     assert taken.start == 9 * (len(taken.stable) - OVERLAP)
     assert taken.told == list(range(12))
@@ -211,7 +211,7 @@ def repeated(text: str, words: tuple[Word, ...]) -> Partials:
     partials = Partials(0, 0, SMALL)
     for _ in range(StabilizerConfig().agreements):
         partials.begin(101)
-        partials.take(text, words, 0, 101)
+        partials.add_hypothesis(text, words, 0, 101)
     return partials
 
 
@@ -237,7 +237,7 @@ def test_words_of_several_signs_are_told_once_when_some_have_left_the_window() -
     )
     partials = repeated("".join(texts), words)
     assert partials.begin(101) == int(0.855 / FRAME_S)
-    said = partials.take("".join(texts[3:]), (), 26, 101)
+    said = partials.add_hypothesis("".join(texts[3:]), (), 26, 101)
     assert said is not None
     assert said.stable + said.unstable == "".join(texts)
 
@@ -250,7 +250,7 @@ def test_a_window_whose_first_words_were_misheard_loses_them_too() -> None:
 
 def test_words_that_come_out_otherwise_than_they_are_told_stay() -> None:
     """The window may begin before OVERLAP words only that the newest text has as well."""
-    listener = Listener(evenly(100), replace(SMALL, longest=1000))
+    listener = Listener(evenly(100), replace(SMALL, max_window=1000))
     for now in range(20, 1000, 20):
         listener.take(now)
     listener.take(1001, misheard=100)
@@ -260,19 +260,19 @@ def test_words_that_come_out_otherwise_than_they_are_told_stay() -> None:
 def test_as_many_stable_words_stay_when_no_others_are_heard() -> None:
     """The decoder left out at the end what is not stable yet."""
     words = tuple(Word(f"w{number}", number * 0.2, number * 0.2 + 0.1, 0.9) for number in range(12))
-    partials = Partials(0, 0, replace(SMALL, kept=0, border=0))
+    partials = Partials(0, 0, replace(SMALL, min_window=0, split_search=0))
     for count in (*[12] * StabilizerConfig().agreements, 12 - StabilizerConfig().held_back):
         partials.begin(101)
-        said = partials.take(" ".join(word.text for word in words[:count]), (), 0, 101)
+        said = partials.add_hypothesis(" ".join(word.text for word in words[:count]), (), 0, 101)
     assert said is not None
     assert said.unstable == ""
-    partials.take(said.stable, words[: len(said.stable.split())], 0, 101)
+    partials.add_hypothesis(said.stable, words[: len(said.stable.split())], 0, 101)
     assert partials.begin(101) == int((words[len(said.stable.split()) - OVERLAP].start_s - 0.05) / FRAME_S)
 
 
 def test_a_word_that_takes_no_sound_with_it_keeps_none_from_leaving() -> None:
     words = script([(0, 0), *[(0, 10)] * 30])
-    listener = Listener(words, replace(SMALL, longest=0, kept=0))
+    listener = Listener(words, replace(SMALL, max_window=0, min_window=0))
     for now in range(10, 300, 10):
         listener.take(now)
     assert listener.partials.begin(300) > 100
@@ -284,7 +284,7 @@ def test_times_that_are_missing_or_of_another_window_move_nothing(start: int, co
     words = tuple(Word(f"w{number}", number * 0.2, number * 0.2 + 0.1, 0.9) for number in range(30))
     for _ in range(StabilizerConfig().agreements + 1):
         partials.begin(500)
-        partials.take(" ".join(word.text for word in words), words[:count], start, 500)
+        partials.add_hypothesis(" ".join(word.text for word in words), words[:count], start, 500)
     assert partials.begin(500) == 0
 
 
@@ -294,8 +294,8 @@ def test_two_windows_at_once_each_have_the_words_before_them() -> None:
     partials.begin(50)
     partials.settle("w0 w1 w2", 20)
     assert partials.begin(100) == 20
-    first = partials.take("w0 w1 w2 w3", (), 0, 50)
-    second = partials.take("w3 w4", (), 20, 100)
+    first = partials.add_hypothesis("w0 w1 w2 w3", (), 0, 50)
+    second = partials.add_hypothesis("w3 w4", (), 20, 100)
     assert first is not None
     assert second is not None
     assert first.stable + first.unstable == "w0 w1 w2 w3"

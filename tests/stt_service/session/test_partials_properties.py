@@ -58,14 +58,14 @@ def test_a_window_that_grew_long_loses_its_old_words_but_for_the_overlap(
         now += pause
         taken = listener.take(now, misheard, edge)
         start = listener.partials.begin(now)
-        assert taken.timed == (taken.length > config.longest)
+        assert taken.timed == (taken.length > config.max_window)
         if taken.timed:
-            assert start >= max(taken.start, leaves_by(taken, words, now - config.kept) - config.border - 1)
+            assert start >= max(taken.start, leaves_by(taken, words, now - config.min_window) - config.split_search - 1)
         else:
             assert start == taken.start
         if start > taken.start:
             assert sum(word.end > start for word in words[: len(taken.stable)]) >= OVERLAP
-            assert now - start >= config.kept
+            assert now - start >= config.min_window
 
 
 def leaves_by(taken: Taken, words: list[Spoken], latest: int) -> int:
@@ -85,7 +85,7 @@ def test_near_a_cut_no_more_words_are_stable_and_none_is_missing(
     places: list[tuple[int, int]], steps: list[tuple[int, int, Edge]], config: PartialsConfig, uncut: int
 ) -> None:
     words, now, stable = script(places), 0, ""
-    cut, whole = Listener(words, replace(config, uncut=uncut)), Listener(words, config)
+    cut, whole = Listener(words, replace(config, max_uncut_frames=uncut)), Listener(words, config)
     for pause, misheard, edge in steps:
         now += pause
         taken, same = cut.take(now, misheard, edge), whole.take(now, misheard, edge)
@@ -102,7 +102,7 @@ def test_windows_do_not_grow_with_the_utterance(gap: int, step: int, edge: Edge)
     length, stability = 10, CONFIG.stable
     unstable = max(stability.agreements * step, stability.span + step)
     unstable += (stability.held_back + 2 * OVERLAP + 1) * (gap + length)
-    bound = max(CONFIG.longest, max(unstable, CONFIG.kept) + CONFIG.border + gap + length) + step
+    bound = max(CONFIG.max_window, max(unstable, CONFIG.min_window) + CONFIG.split_search + gap + length) + step
     words = evenly(1600 // (gap + length), gap, length)
     listener = Listener(words, CONFIG)
     lengths = [listener.take(now, edge=edge).length for now in range(step, 1600, step)]

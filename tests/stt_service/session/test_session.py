@@ -54,9 +54,9 @@ def test_a_final_tells_what_is_known() -> None:
             words=(),
             endpoint=Endpoint.SILENCE,
             endpoint_s=2 * SIGN_S,
-            early=True,
+            speculative=True,
             cost=COST,
-            settled_ms=7 * SIGN_MS,
+            committed_ms=7 * SIGN_MS,
         )
     ]
 
@@ -89,7 +89,7 @@ def test_an_early_transcript_is_the_final_once_the_utterance_has_ended() -> None
     assert heard.answer(early) == []
     [final] = heard.hear()
     assert isinstance(final, Final)
-    assert final.early
+    assert final.speculative
 
 
 def test_an_early_decode_that_is_late_is_promoted_and_is_the_final() -> None:
@@ -98,7 +98,7 @@ def test_an_early_decode_that_is_late_is_promoted_and_is_the_final() -> None:
     assert heard.hear() == [Promote(0)]
     [final] = heard.answer(early)
     assert isinstance(final, Final)
-    assert final.early
+    assert final.speculative
 
 
 @pytest.mark.parametrize("answered", ["before", "after", "at the end"])
@@ -125,7 +125,7 @@ def test_where_nothing_is_decoded_early_the_end_asks_for_the_final() -> None:
     assert decode.kind is Kind.FINAL
     [final] = heard.answer(decode)
     assert isinstance(final, Final)
-    assert not final.early
+    assert not final.speculative
 
 
 def test_an_end_before_the_early_decode_asks_for_the_final() -> None:
@@ -149,7 +149,7 @@ def test_an_early_decode_is_the_final_of_an_utterance_that_is_ended_from_outside
     assert heard.finalize() == [Promote(0)]
     heard.answer(early)
     [final] = finals(heard)
-    assert (final.endpoint, final.early, final.endpoint_s) == (Endpoint.FINALIZE, True, 2 * SIGN_S)
+    assert (final.endpoint, final.speculative, final.endpoint_s) == (Endpoint.FINALIZE, True, 2 * SIGN_S)
 
 
 def test_without_an_utterance_there_is_none_to_end() -> None:
@@ -200,10 +200,10 @@ def test_finals_are_told_in_the_order_of_their_utterances() -> None:
     first, second, third = heard.decodes
     assert heard.answer(third) == []
     assert heard.answer(second) == []
-    assert heard.session.owed == 3
+    assert heard.session.pending_finals == 3
     heard.answer(first)
     assert [final.utterance for final in finals(heard)] == [0, 1, 2]
-    assert heard.session.owed == 0
+    assert heard.session.pending_finals == 0
 
 
 def test_a_transcript_counts_once() -> None:
@@ -229,10 +229,10 @@ def test_what_cannot_be_trusted_is_told_as_suppressed_in_its_turn() -> None:
 def test_a_stream_that_retires_hears_its_open_utterance_to_the_end_and_no_more() -> None:
     heard = talk("..###......###..")
     heard.hear(4)
-    heard.session.retire()
-    over = [heard.session.is_over]
+    heard.session.stop_after_utterance()
+    over = [heard.session.is_retired]
     heard.hear()
-    over.append(heard.session.is_over)
+    over.append(heard.session.is_retired)
     assert over == [False, True]
     heard.answer_all()
     assert [final.end_ms for final in finals(heard)] == [5 * SIGN_MS]
@@ -243,8 +243,8 @@ def test_a_stream_that_retires_in_silence_is_over_at_once_and_its_pre_roll_is_fo
     heard = talk("..###.....###")
     heard.hear(10)
     heard.answer_all()
-    heard.session.retire()
-    assert heard.session.is_over
+    heard.session.stop_after_utterance()
+    assert heard.session.is_retired
     assert heard.hear() == []
     assert heard.session.final_ms == 7 * SIGN_MS
 

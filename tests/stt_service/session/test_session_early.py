@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from stt_service.session.events import Decode, DecodeTiming, Final, Output, Partial, Promote, Withdraw
-from stt_service.session.speculation import RESERVE_S, SHARE
+from stt_service.session.speculation import SAFETY_FACTOR, SAFETY_MARGIN_S
 from stt_service.settings.schema import FRAME_S
 from stt_service.whisper.types import Kind
 from tests.support.drawn_speech import (
@@ -63,7 +63,7 @@ def test_while_no_cost_is_known_it_begins_at_once() -> None:
 @pytest.mark.parametrize("inference_s", [0.0, 0.2, 0.9])
 def test_once_finals_have_told_their_cost_it_begins_as_late_as_it_can(inference_s: float) -> None:
     heard = taught(SENTENCE, inference_s)
-    left = int((SHARE * inference_s + RESERVE_S) / FRAME_S)
+    left = int((SAFETY_FACTOR * inference_s + SAFETY_MARGIN_S) / FRAME_S)
     assert asked_at(heard) == ENDPOINT - left > HANGOVER
 
 
@@ -76,7 +76,7 @@ def test_an_early_transcript_tells_the_cost_too_although_it_is_void() -> None:
     early = only(heard.hear(6))
     heard.hear(3)
     heard.answer(early, cost=final_that_costs(0.0))
-    assert asked_at(heard) == SIGN_FRAMES * PAUSE - int(RESERVE_S / FRAME_S)
+    assert asked_at(heard) == SIGN_FRAMES * PAUSE - int(SAFETY_MARGIN_S / FRAME_S)
 
 
 def test_partials_tell_no_cost_of_finals() -> None:
@@ -90,12 +90,12 @@ def test_the_least_length_of_an_utterance_puts_the_early_decode_off_with_the_end
     silence_s, least_s = 4 * SIGN_S, 20 * SIGN_S
     heard = talk("..##.#".ljust(26, "."), post_speech_silence_duration=silence_s, min_length_of_recording=least_s)
     heard.answer(only(heard.hear(6)), cost=final_that_costs(0.0))
-    left = int(RESERVE_S / FRAME_S)
+    left = int(SAFETY_MARGIN_S / FRAME_S)
     assert asked_at(heard) == signs(6, 22).stop - signs(0, 6).stop - left
     heard.send((left - 1) * FRAME_BYTES)
-    assert heard.session.owed == 0
+    assert heard.session.pending_finals == 0
     heard.send(FRAME_BYTES)
-    assert heard.session.owed == 1
+    assert heard.session.pending_finals == 1
 
 
 @pytest.mark.parametrize("inference_s", [0.0, 0.9, 100.0])
@@ -106,7 +106,7 @@ def test_whenever_it_begins_the_window_is_the_same_and_it_is_the_final(inference
     assert frames_of(early) == signs(start + 1, start + 6)
     [final] = heard.answer(early)
     assert isinstance(final, Final)
-    assert (final.early, final.utterance) == (True, 1)
+    assert (final.speculative, final.utterance) == (True, 1)
     assert final.endpoint_s == pytest.approx(PAUSE * SIGN_S)
 
 

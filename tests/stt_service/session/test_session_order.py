@@ -105,7 +105,7 @@ class Watched:
         while self._waiting:
             self._answer(self._waiting.pop(), 0.0)
         assert self._told == self._started
-        assert self._session.owed == 0
+        assert self._session.pending_finals == 0
         assert self._session.final_ms == self._session.received_ms
 
     def _answer(self, decode: Decode, inference_s: float) -> None:
@@ -116,7 +116,7 @@ class Watched:
             return
         self._due.remove(utterance)
         if not comes:
-            self._session.abandon(utterance)
+            self._session.cancel_partial(utterance)
             return
         decode = self._session.partial(utterance)
         assert decode is None or (decode.utterance, decode.kind) == (utterance, Kind.PARTIAL)

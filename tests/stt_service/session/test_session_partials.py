@@ -98,7 +98,7 @@ def test_a_partial_that_will_not_come_makes_room_for_the_next() -> None:
     heard.hold_turns()
     assert heard.hear(4)[-1] == PartialDue(0)
     assert heard.hear(1) == []
-    heard.session.abandon(0)
+    heard.session.cancel_partial(0)
     assert heard.hear(1) == [PartialDue(0)]
 
 
@@ -115,7 +115,7 @@ def test_a_partial_is_never_a_final() -> None:
     first = only(heard.hear(4))
     heard.hear()
     assert heard.answer(first) == []
-    assert heard.session.owed == 1
+    assert heard.session.pending_finals == 1
     assert heard.events == [SpeechStarted(0, 2 * SIGN_MS)]
 
 
@@ -134,7 +134,7 @@ def test_a_late_partial_that_will_not_come_takes_no_place_of_the_next_utterances
     heard = speaking("..###..######")
     first = only(heard.hear(5))
     assert kinds(heard.hear(5)) == [Kind.SPECULATIVE, Kind.PARTIAL]
-    heard.session.abandon(first.utterance)
+    heard.session.cancel_partial(first.utterance)
     assert kinds(heard.hear()) == []
 
 
@@ -210,7 +210,7 @@ def test_the_windows_of_a_long_utterance_s_partials_lose_their_beginnings(long_t
     lengths = [len(frames_of(decode)) for decode in decodes]
     assert lengths == [decode.end - decode.start for decode in decodes]
     assert [frames_of(decode).start for decode in decodes] == [decode.start for decode in decodes]
-    assert max(lengths) <= max(config.longest, config.kept + config.border) + 2 * SIGN_FRAMES
+    assert max(lengths) <= max(config.max_window, config.min_window + config.split_search) + 2 * SIGN_FRAMES
     assert decodes[-1].start > frames(15.0)
 
 
@@ -221,7 +221,7 @@ def test_the_partials_of_a_long_utterance_tell_all_of_it(long_talk: Talk) -> Non
 
 
 def test_words_are_timed_for_the_partials_whose_windows_have_grown_long(long_talk: Talk) -> None:
-    longest = PartialsConfig().longest
+    longest = PartialsConfig().max_window
     for decode in long_talk.decodes:
         assert decode.window.options.word_times == (decode.end - decode.start > longest)
 

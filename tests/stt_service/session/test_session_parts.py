@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_service.session.events import Decode, Final, Promote, Withdraw
-from stt_service.session.splitting import LONGEST_S, SHORTEST_S, SILENCES, parting_config
+from stt_service.session.splitting import LONGEST_S, MIN_SEGMENT_SILENCES, SHORTEST_S, parting_config
 from stt_service.settings.schema import FRAME_S, ServerSettings
 from stt_service.whisper.types import Kind, Transcript, Word
 from tests.support.drawn_speech import (
@@ -161,7 +161,9 @@ def test_a_settled_part_that_cannot_be_trusted_is_not_stable() -> None:
     assert [partial.stable for partial in partials(heard)] == [""]
 
 
-@pytest.mark.parametrize(("silence_s", "part_s"), [(0.5, SHORTEST_S), (1.0, SILENCES * 1.0), (9.0, LONGEST_S)])
+@pytest.mark.parametrize(
+    ("silence_s", "part_s"), [(0.5, SHORTEST_S), (1.0, MIN_SEGMENT_SILENCES * 1.0), (9.0, LONGEST_S)]
+)
 def test_who_wants_finals_soon_gets_shorter_parts(silence_s: float, part_s: float) -> None:
     live = ServerSettings.model_validate({"post_speech_silence_duration": silence_s}).live()
     assert parting_config(live).length * FRAME_S == pytest.approx(part_s, abs=FRAME_S)

@@ -128,7 +128,7 @@ def test_a_suspended_stream_and_the_one_that_resumes_it_emit_the_finals_of_an_un
 
 def ends(events: Iterable[Event]) -> list[Event]:
     """Return what utterances ended in; whether it was decoded early is a matter of costs."""
-    finals = (replace(event, early=True) if isinstance(event, Final) else event for event in events)
+    finals = (replace(event, speculative=True) if isinstance(event, Final) else event for event in events)
     return [event for event in finals if isinstance(event, Final | Suppressed)]
 
 
@@ -142,7 +142,7 @@ def resumed(drawing: str, offset_ms: int, told: list[Event]) -> Talk:
         partials=False,
         offset_ms=offset_ms,
         first_utterance=len(told),
-        in_speech=isinstance(last, Final) and last.endpoint is Endpoint.MAX_LENGTH,
+        continues_utterance=isinstance(last, Final) and last.endpoint is Endpoint.MAX_LENGTH,
     )
     heard = Talk(drawing, config, first_frame=offset_ms // FRAME_MS)
     heard.hear()
@@ -178,6 +178,6 @@ def test_neither_costs_nor_partials_change_a_final(drawing: str, costs_s: list[f
     busy = speaking(drawing, post_speech_silence_duration=silence_signs * SIGN_S)
     pestered(busy, drawing, costs_s)
     assert windows(busy.outputs) == windows(quiet.outputs)
-    assert [replace(final, early=True, cost=COST) for final in busy.events if isinstance(final, Final)] == [
-        replace(final, early=True) for final in quiet.events if isinstance(final, Final)
+    assert [replace(final, speculative=True, cost=COST) for final in busy.events if isinstance(final, Final)] == [
+        replace(final, speculative=True) for final in quiet.events if isinstance(final, Final)
     ]

@@ -89,11 +89,11 @@ def test_an_open_utterance_ends_after_the_silence_it_began_with() -> None:
     heard.hear(4)
     heard.session.update({"post_speech_silence_duration": 4 * SIGN_S})
     heard.hear(3)
-    assert heard.session.owed == 1
+    assert heard.session.pending_finals == 1
     heard.hear(9.75)
-    assert heard.session.owed == 1
+    assert heard.session.pending_finals == 1
     heard.hear(0.25)
-    assert heard.session.owed == 2
+    assert heard.session.pending_finals == 2
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_change_that_will_not_do_changes_nothing(changes: dict[str, object], t
     assert heard.session.live == before
     assert heard.vads[-1].aggressiveness is None
     assert only(heard.hear()).window.options.language == "ru"
-    assert heard.session.owed == 1
+    assert heard.session.pending_finals == 1
 
 
 def test_the_vad_is_told_of_a_change() -> None:
@@ -137,9 +137,9 @@ def test_the_first_word_of_a_stream_has_the_pre_roll_there_is() -> None:
 def test_silence_does_not_end_an_utterance_shorter_than_the_least() -> None:
     heard = talk("##......", min_length_of_recording=6 * SIGN_S)
     heard.hear(5.75)
-    assert heard.session.owed == 0
+    assert heard.session.pending_finals == 0
     heard.hear(0.25)
-    assert heard.session.owed == 1
+    assert heard.session.pending_finals == 1
 
 
 def test_without_an_update_a_stream_keeps_what_it_was_opened_with() -> None:

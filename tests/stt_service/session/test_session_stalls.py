@@ -42,9 +42,9 @@ def test_pending_finals_of_a_suspended_stream_are_still_emitted() -> None:
     heard = talk(SENTENCE + "...###")
     heard.hear()
     heard.suspend()
-    assert heard.session.owed == 1
+    assert heard.session.pending_finals == 1
     heard.answer_all()
-    assert heard.session.owed == 0
+    assert heard.session.pending_finals == 0
     assert heard.session.final_ms == 7 * SIGN_MS
 
 

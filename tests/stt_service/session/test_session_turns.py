@@ -57,7 +57,7 @@ def test_the_pause_counts_from_the_turn() -> None:
 def test_a_turn_that_will_not_come_is_asked_for_again() -> None:
     heard = waiting()
     heard.hear(4)
-    heard.session.abandon(0)
+    heard.session.cancel_partial(0)
     assert heard.hear(1) == DUE
     assert frames_of(turned(heard)) == signs(1, 5)
 
@@ -104,7 +104,7 @@ def test_a_turn_of_an_earlier_utterance_gives_nothing_and_is_not_that_of_the_ope
     heard.hear(8)
     heard.hear(3)
     assert heard.turn(0) is None
-    heard.session.abandon(0)
+    heard.session.cancel_partial(0)
     assert heard.hear(1) == []
     assert frames_of(turned(heard, 1)) == signs(7, 12)
 

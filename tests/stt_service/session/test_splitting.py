@@ -12,7 +12,7 @@ from stt_service.session.splitting import UtteranceSplitter, UtteranceSplitterCo
 from stt_service.vad.types import SpeechPaused
 
 TRAIL = 6
-CONFIG = UtteranceSplitterConfig(length=30, pause=9, shorter=((4 / 3, 6), (5 / 3, 3)), sure=10)
+CONFIG = UtteranceSplitterConfig(length=30, pause=9, shorter=((4 / 3, 6), (5 / 3, 3)), min_speech_after=10)
 
 
 def splits(timeline: str, config: UtteranceSplitterConfig = CONFIG) -> list[SpeechPaused]:
@@ -29,7 +29,7 @@ def splits(timeline: str, config: UtteranceSplitterConfig = CONFIG) -> list[Spee
     return found
 
 
-def after(speech: int, pause: int, then: int = CONFIG.sure + 1) -> list[SpeechPaused]:
+def after(speech: int, pause: int, then: int = CONFIG.min_speech_after + 1) -> list[SpeechPaused]:
     return splits("#" * speech + "." * pause + "#" * then)
 
 
@@ -53,7 +53,7 @@ def test_pause_that_ends_a_part_depends_on_the_length_of_the_part(speech: int, p
 
 
 def test_utterance_is_not_split_before_enough_speech_follows() -> None:
-    assert after(50, 3, then=CONFIG.sure) == []
+    assert after(50, 3, then=CONFIG.min_speech_after) == []
 
 
 def test_of_two_pauses_close_together_the_longer_one_splits() -> None:
@@ -67,7 +67,7 @@ def test_of_two_long_pauses_close_together_the_later_one_splits() -> None:
 
 
 def test_only_long_pauses_split_where_no_shorter_ones_are_configured() -> None:
-    config = UtteranceSplitterConfig(length=30, pause=9, shorter=(), sure=10)
+    config = UtteranceSplitterConfig(length=30, pause=9, shorter=(), min_speech_after=10)
     assert splits("#" * 300 + "." * 8 + "#" * 50, config) == []
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from stt_service.models.devices import CudaStatus, Device, Gpu
-from stt_service.models.loader import ComputePlan, ModelNames, Models, SelfTest
+from stt_service.models.loader import ComputePlan, LoadedModels, ModelNames, SelfTest
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import RULE, configuration, fallback, loaded, memory, self_tested, smaller, workers
 
@@ -29,9 +29,9 @@ class Loaded:
     compute_type: str
 
 
-def models(names: ModelNames = NAMES) -> Models:
+def models(names: ModelNames = NAMES) -> LoadedModels:
     finals, partials = cast("Engine", Loaded("float16")), cast("Engine", Loaded("int8_float16"))
-    return Models(names, finals, finals if names.finals == names.partials else partials, PLAN)
+    return LoadedModels(names, finals, finals if names.finals == names.partials else partials, PLAN)
 
 
 def banner(device: Device = ON_GPU, cuda: CudaStatus | None = None, **settings: object) -> str:

@@ -67,7 +67,7 @@ def test_places_and_state_are_those_of_the_moment(metrics: Metrics) -> None:
 
     assert told() == [0, 0, 0, 0]
     admission.open(8)
-    with admission.place():
+    with admission.acquire_slot():
         assert told() == [1, 8, 1, 0]
         admission.close()
         assert told() == [1, 8, 0, 1]

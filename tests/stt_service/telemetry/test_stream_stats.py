@@ -26,7 +26,7 @@ class Counting:
 
     def tell(self, *events: Payload, received_ms: int = 0, live: bool = True) -> None:
         for event in events:
-            self.figures.told(OutgoingEvent(received_ms, 0, event, live))
+            self.figures.on_event(OutgoingEvent(received_ms, 0, event, live))
 
 
 def final(text: str) -> Final:
@@ -40,7 +40,7 @@ SHED, RESTORED = Notice(NoticeReason.PARTIALS_SHED), Notice(NoticeReason.PARTIAL
 
 def test_what_is_told_is_counted_for_the_stream_and_for_all() -> None:
     counting = Counting()
-    counting.figures.owes(3)
+    counting.figures.on_pending_finals(3)
     counting.tell(
         SpeechStarted(0, 0), PARTIAL, PARTIAL, final("Two words."), SUPPRESSED, final("And three more."), None
     )
@@ -65,31 +65,31 @@ def test_the_sound_taken_is_that_of_this_stream_also_where_it_resumes_another() 
 
 def test_the_lag_of_a_final_begins_at_its_own_endpoint() -> None:
     counting = Counting()
-    counting.figures.owes(1)
+    counting.figures.on_pending_finals(1)
     counting.now += 1.0
-    counting.figures.owes(2)
-    counting.figures.owes(2)
+    counting.figures.on_pending_finals(2)
+    counting.figures.on_pending_finals(2)
     counting.now += 0.5
     counting.tell(final("One."), final("Two."))
     assert counting.figures.longest_lag_s == pytest.approx(1.5)
     assert counting.figures.median_lag_s == pytest.approx(1.0)
     assert counting.metrics.value("stt_final_lag_seconds_sum", pace="live") == pytest.approx(2.0)
     counting.now += 9.0
-    counting.figures.owes(1)
+    counting.figures.on_pending_finals(1)
     counting.tell(final("Three."))
     assert counting.metrics.value("stt_final_lag_seconds_sum", pace="live") == pytest.approx(2.0)
 
 
 def test_a_final_that_was_decoded_ahead_has_no_lag() -> None:
     counting = Counting()
-    counting.figures.owes(1)
+    counting.figures.on_pending_finals(1)
     counting.tell(final("One."))
     assert counting.metrics.value("stt_final_lag_seconds_bucket", pace="live", le="0.025") == 1
 
 
 def test_a_recording_says_nothing_of_the_lag_of_those_who_speak() -> None:
     counting = Counting()
-    counting.figures.owes(1)
+    counting.figures.on_pending_finals(1)
     counting.now += 9.0
     counting.tell(final("One."), live=False)
     assert counting.metrics.value("stt_final_lag_seconds_count", pace="live") == 0
@@ -98,9 +98,9 @@ def test_a_recording_says_nothing_of_the_lag_of_those_who_speak() -> None:
 
 def test_partials_that_came_to_nothing_are_counted_by_reason() -> None:
     counting = Counting()
-    counting.figures.overtaken()
-    counting.figures.unread()
-    counting.figures.unread()
+    counting.figures.on_partial_superseded()
+    counting.figures.on_partial_dropped()
+    counting.figures.on_partial_dropped()
     assert counting.figures.shed == 3
     assert counting.metrics.value("stt_partials_shed_total", reason="busy") == 1
     assert counting.metrics.value("stt_partials_shed_total", reason="unread") == 2

@@ -292,7 +292,7 @@ def test_a_longer_hold_begins_at_once(silero: Silero, speech: Frames) -> None:
 def test_the_aggressiveness_can_be_changed(silero: Silero) -> None:
     vad = StreamVad(silero, GATE)
     vad.push(silence(100))
-    vad.reconfigure(replace(SEGMENTING, enter=0.1), 3)  # no gate at such a sensitivity
+    vad.reconfigure(replace(SEGMENTING, onset_threshold=0.1), 3)  # no gate at such a sensitivity
     vad.push(silence(100))
     assert len(vad.push(silence(10))) == 10
 
@@ -313,7 +313,7 @@ def test_the_hold_outlasts_every_wait_for_an_endpoint() -> None:
     ],
 )
 def test_the_gate_follows_the_thresholds(enter: float, leave: float, gate: GateConfig) -> None:
-    assert gate_config(replace(SEGMENTING, enter=enter, leave=leave), 1) == gate
+    assert gate_config(replace(SEGMENTING, onset_threshold=enter, offset_threshold=leave), 1) == gate
 
 
 def test_digital_silence_that_webrtc_does_not_hear_leaves_it_as_if_it_had(

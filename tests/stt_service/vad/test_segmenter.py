@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stt_service.vad.segmenter import QUIET, Segmenter
+from stt_service.vad.segmenter import COMMIT_SILENCE_FRAMES, Segmenter
 from stt_service.vad.types import (
     CUT_WINDOW,
     Decision,
@@ -124,7 +124,7 @@ def test_the_early_window_is_the_final_one() -> None:
 
 
 def test_a_trail_longer_than_the_hangover_is_cut_at_the_end() -> None:
-    (ended,) = ends(run("###....", replace(CONFIG, trail=9)))
+    (ended,) = ends(run("###....", replace(CONFIG, speech_pad=9)))
     assert (ended.window_end, ended.end) == (7, 7)
 
 
@@ -221,7 +221,7 @@ def test_an_open_utterance_ends_under_the_settings_it_began_with() -> None:
 
 def test_in_silence_new_settings_hold_at_once() -> None:
     segmenter = fed("..")
-    segmenter.reconfigure(replace(CONFIG, enter=0.4))
+    segmenter.reconfigure(replace(CONFIG, onset_threshold=0.4))
     assert drawn([segmenter.step(PROBABILITY[frame], 0) for frame in "+++"]) == "..^"
 
 
@@ -256,14 +256,14 @@ def test_a_longer_pre_roll_does_not_bring_back_what_was_settled() -> None:
 def test_what_is_settled(audio: str, speaking: bool, start: int | None, settled: int) -> None:
     segmenter = fed(audio)
     assert (segmenter.frame, segmenter.speaking) == (len(audio), speaking)
-    assert (segmenter.start, segmenter.settled) == (start, settled)
+    assert (segmenter.start, segmenter.committed) == (start, settled)
 
 
 def test_in_long_silence_all_but_the_pre_roll_is_settled_and_that_is_heard_again() -> None:
     segmenter = Segmenter(CONFIG)
-    decisions = [segmenter.step(0.0, 0.0) for _ in range(QUIET + CONFIG.pre_roll)]
+    decisions = [segmenter.step(0.0, 0.0) for _ in range(COMMIT_SILENCE_FRAMES + CONFIG.pre_roll)]
     assert decisions == [None] * (len(decisions) - 1) + [LongSilence()]
-    assert (segmenter.frame, segmenter.settled) == (QUIET, QUIET)
+    assert (segmenter.frame, segmenter.committed) == (COMMIT_SILENCE_FRAMES, COMMIT_SILENCE_FRAMES)
 
 
 def test_after_a_cut_weak_speech_goes_on_at_once() -> None:
@@ -280,13 +280,13 @@ def test_after_a_cut_speech_is_waited_for_as_long_as_an_endpoint_is() -> None:
 
 
 def test_at_the_highest_sensitivity_any_probability_above_zero_is_speech() -> None:
-    segmenter = Segmenter(replace(CONFIG, enter=0.0, leave=0.01, trace=0.01))
+    segmenter = Segmenter(replace(CONFIG, onset_threshold=0.0, offset_threshold=0.01, residual_threshold=0.01))
     assert drawn([segmenter.step(p, 0) for p in (0.0, 1e-6, 1e-6, 1e-6, 1e-6)]) == "...^."
 
 
 def test_speech_is_above_the_threshold_not_at_it() -> None:
     segmenter = Segmenter(CONFIG)
-    assert drawn([segmenter.step(CONFIG.enter, 0) for _ in range(5)]) == "." * 5
+    assert drawn([segmenter.step(CONFIG.onset_threshold, 0) for _ in range(5)]) == "." * 5
 
 
 def test_faint_speech_begins_an_utterance_once_it_has_gone_on_for_longer() -> None:
@@ -327,6 +327,6 @@ def test_silence_is_periodic_once_a_period_of_it_lay_outside_the_gap_after_an_ut
 
 def test_what_follows_skipped_silence_is_found_as_after_silence() -> None:
     skipped, stepped = until_quiet(Segmenter(CONFIG), 1), until_quiet(Segmenter(CONFIG), 3)
-    assert skipped.skip(2) == 2 * QUIET
-    assert (skipped.frame, skipped.settled) == (stepped.frame, stepped.settled)
+    assert skipped.skip(2) == 2 * COMMIT_SILENCE_FRAMES
+    assert (skipped.frame, skipped.committed) == (stepped.frame, stepped.committed)
     assert after(skipped, "..####....") == after(stepped, "..####....")

@@ -77,7 +77,7 @@ def test_every_start_has_its_end_and_every_end_its_start(audio: str, config: Seg
                 started = decision
             case UtteranceEnded():
                 assert started == UtteranceStarted(decision.start, decision.onset)
-                assert segmenter.frame == segmenter.settled == decision.end
+                assert segmenter.frame == segmenter.committed == decision.end
                 started = None
         assert segmenter.start == (started.start if started else None)
 
@@ -112,8 +112,8 @@ def test_what_is_settled_stays_so(audio: str, configs: list[SegmenterConfig], da
         decision = segmenter.step(PROBABILITY[audio[number]], number % 5)
         if isinstance(decision, UtteranceStarted):
             assert decision.start >= settled
-        assert settled <= segmenter.settled <= segmenter.frame
-        settled = segmenter.settled
+        assert settled <= segmenter.committed <= segmenter.frame
+        settled = segmenter.committed
         for ended in ends([decision]):
             assert ended.end - ended.start <= max(config.max_length for config in configs)
 
@@ -135,13 +135,13 @@ def test_frames_that_rest_together_decide_what_they_decide_one_by_one(
     energies = np.arange(len(audio), dtype=np.float32) % 7
     while (begin := segmenter.frame) < len(audio):
         piece = slice(begin, begin + size)
-        if segmenter.rest(probabilities[piece], energies[piece]):
+        if segmenter.skip_silence(probabilities[piece], energies[piece]):
             decisions += [None] * len(probabilities[piece])
         else:
             decisions.append(segmenter.step(float(probabilities[begin]), float(energies[begin])))
     stepping = Segmenter(config)
     assert decisions == step_through(stepping, probabilities.tolist(), energies.tolist())
-    assert segmenter.settled == stepping.settled
+    assert segmenter.committed == stepping.committed
 
 
 def end_in_silence(segmenter: Segmenter) -> UtteranceEnded:

@@ -27,7 +27,7 @@ def test_settings_in_seconds_become_frames() -> None:
         early_transcription_on_silence=0.48,
     )
     lengths = (config.hangover, config.min_length, config.max_length)
-    assert (*lengths, config.pre_roll, config.min_gap, config.trail) == (20, 100, 500, 10, 30, 15)
+    assert (*lengths, config.pre_roll, config.min_gap, config.speech_pad) == (20, 100, 500, 10, 30, 15)
 
 
 def test_the_stream_s_settings_go_before_the_server_s() -> None:
@@ -36,7 +36,7 @@ def test_the_stream_s_settings_go_before_the_server_s() -> None:
 
 
 def test_a_final_has_a_trail_although_nothing_is_decoded_early() -> None:
-    assert configured(early_transcription_on_silence=0).trail == 6
+    assert configured(early_transcription_on_silence=0).speech_pad == 6
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_a_final_has_a_trail_although_nothing_is_decoded_early() -> None:
 )
 def test_sensitivity_sets_the_thresholds(sensitivity: float, thresholds: tuple[float, ...]) -> None:
     config = configured(silero_sensitivity=sensitivity)
-    assert (config.enter, config.leave, config.trace) == pytest.approx(thresholds)
+    assert (config.onset_threshold, config.offset_threshold, config.residual_threshold) == pytest.approx(thresholds)

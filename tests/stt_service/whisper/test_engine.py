@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.determinism import alone, in_company, on_two_workers, windows
 from benchmarks.recorded import Recording
-from benchmarks.words import Errors, errors, plain
+from benchmarks.words import Errors, errors, normalize
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.errors import InferenceError
 from stt_service.models.store import resolve
@@ -42,7 +42,7 @@ def window(recording: Recording, **options: object) -> Window:
 
 
 def wrong(recording: Recording, transcript: Transcript) -> Errors:
-    return errors(plain(recording.text, recording.language), plain(transcript.text, recording.language))
+    return errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
 
 
 def noise(seconds: float, level_dbfs: float) -> Samples:
@@ -72,7 +72,7 @@ def faster(samples: Samples, times: float) -> Samples:
 
 def tokens(engine: Engine, *windows: Window) -> list[Decoded]:
     """Return the first decode of each, with its tokens."""
-    return engine._decode(engine._listen(windows))
+    return engine._decode(engine._encode_batch(windows))
 
 
 @pytest.mark.parametrize("context", list(Context))
@@ -99,7 +99,7 @@ def test_what_is_said_after_a_pause_is_not_lost(engine: Engine, recordings: Mapp
     pause = noise(2.0, -70)
     samples = np.concatenate([first.samples(), pause, second.samples()])
     [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
-    assert plain(heard.text, "en")[-3:] == ["the", "brooklyn", "bridge"]
+    assert normalize(heard.text, "en")[-3:] == ["the", "brooklyn", "bridge"]
 
 
 def test_the_rest_after_a_pause_is_told_once(engine: Engine, recordings: Mapping[str, Recording]) -> None:
@@ -108,7 +108,7 @@ def test_the_rest_after_a_pause_is_told_once(engine: Engine, recordings: Mapping
         [recordings["en/lj001-0020"].samples(), noise(1.2, -60), recordings["en/go-forward"].samples()]
     )
     [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
-    assert plain(heard.text, "en").count("forward") == 1
+    assert normalize(heard.text, "en").count("forward") == 1
 
 
 def test_sound_cut_in_mid_word_does_not_make_the_decoder_run_away(
@@ -157,8 +157,8 @@ def test_people_who_speak_fast_are_heard_to_the_end(
     assert len(decoded.tokens) > 6 * heard_s + 16
     assert decoded.end is DecodeEnd.END_OF_TEXT
     [heard] = engine.transcribe([window])
-    assert plain(heard.text, "ru")[-3:] == ["первым", "доступным", "оператором"]
-    total = errors(plain(" ".join(recording.text for recording in spoken), "ru"), plain(heard.text, "ru"))
+    assert normalize(heard.text, "ru")[-3:] == ["первым", "доступным", "оператором"]
+    total = errors(normalize(" ".join(recording.text for recording in spoken), "ru"), normalize(heard.text, "ru"))
     assert total.percent <= 10
 
 
@@ -193,14 +193,14 @@ def test_text_that_does_not_fit_into_the_context_is_continued(
     [decoded] = tokens(engine, speech)
     assert decoded.end is DecodeEnd.CONTEXT_FULL
     [heard] = engine.transcribe([speech])
-    total = errors(plain(" ".join(recording.text for recording in plan), "ru"), plain(heard.text, "ru"))
+    total = errors(normalize(" ".join(recording.text for recording in plan), "ru"), normalize(heard.text, "ru"))
     assert total.percent <= 30
 
 
 def test_whole_context_can_be_filled(engine: Engine) -> None:
     """CTranslate2 produces every token that the limit allows, up to Whisper's 448 with the prompt."""
     model = engine._model.model
-    rows = engine._listen([Window(noise(3.0, -20), DecodeOptions("en"))])[0].rows
+    rows = engine._encode_batch([Window(noise(3.0, -20), DecodeOptions("en"))])[0].rows
     prompt = [50258, 50259, 50359, 50363]
     [result] = model.generate(
         ctranslate2.StorageView.from_array(rows[None]), [prompt], max_length=max_length(4, 444), suppress_tokens=[50257]
@@ -282,4 +282,4 @@ def test_two_words_after_a_long_pause_are_kept_where_the_text_is_sparse(
     long, short = recordings["en/lj001-0020"].samples(), recordings["en/go-forward"].samples()
     samples = np.concatenate([long, noise(9.0, -60), short])
     [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
-    assert plain(heard.text, "en").count("forward") == 1
+    assert normalize(heard.text, "en").count("forward") == 1
