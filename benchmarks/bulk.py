@@ -1,7 +1,7 @@
 """What the service adds to the model when recordings are sent at full speed.
 
 `python -m benchmarks.bulk [FOLDER] [--language en]` times the finals of our server over the dictations of FOLDER, by
-a stream without partials and by Recognize, with short windows (ENCODER_CONTEXT=tailed) and with whole ones (full),
+a stream without partials and by Recognize, with short windows (ENCODER_CONTEXT=short) and with whole ones (full),
 beside faster-whisper's BatchedInferencePipeline with the same weights, beam, compute type and threads: on the same
 stretches of speech, those that our VAD finds, and as it comes, with its own VAD. All take turns, a few times over;
 medians are told. FOLDER has a manifest.jsonl like that of tests/recordings, which is the default.
@@ -212,7 +212,7 @@ def parsed() -> argparse.Namespace:
 def main() -> int:
     """Measure, print, return the exit code."""
     options = parsed()
-    once = {**settings(options, "tailed"), "EARLY_TRANSCRIPTION_ON_SILENCE": "0"}  # each window is asked for once
+    once = {**settings(options, "short"), "EARLY_TRANSCRIPTION_ON_SILENCE": "0"}  # each window is asked for once
     parameters = environment.load({**os.environ, **once}, Path(".env")).parameters
     tasks = [
         Task(each.text, each.language, pcm := each.pcm(), samples_of(pcm), clips(pcm, parameters))
@@ -220,7 +220,7 @@ def main() -> int:
     ]
     sound_s = sum(len(task.pcm) for task in tasks) / BYTES_A_SECOND
     with ExitStack() as stack:
-        services = {context: stack.enter_context(Service(settings(options, context))) for context in ("tailed", "full")}
+        services = {context: stack.enter_context(Service(settings(options, context))) for context in ("short", "full")}
         for service in services.values():
             service.wait_until_listening()
         batched = Batched(options.model, options.device)

@@ -32,7 +32,7 @@ from benchmarks.raw import Raw
 from benchmarks.recorded import FOLDER
 from benchmarks.replay import Pace
 from benchmarks.report import PATIENT
-from benchmarks.results import Outcome, Row, keep, kept, streams_carried, summary
+from benchmarks.results import Outcome, Row, estimated_streams, keep, kept, summary
 from benchmarks.systems import System
 from benchmarks.words import errors, normalize
 
@@ -174,7 +174,7 @@ def main() -> int:
         return INTERRUPTED
     rows = [row for row in kept(plan.out) if row.language == plan.language]
     for name in chosen:
-        carried = streams_carried([row for row in rows if row.system == name])
+        carried = estimated_streams([row for row in rows if row.system == name])
         print(f"{name} carries {'an unknown number of' if carried is None else carried} streams.")
     return 0 if worked else 1
 

@@ -132,4 +132,4 @@ def _final(final: pb.Final, at: float) -> Message:
     if final.endpoint != pb.ENDPOINT_SILENCE:  # the others are decided by the client, or back in time
         return Message(at, Told.FINAL, final.text)
     decided_s = final.end_ms / 1000 + final.latency.endpoint.ToTimedelta().total_seconds()
-    return DecidedFinal(at, Told.FINAL, final.text, decided_s, final.latency.early)
+    return DecidedFinal(at, Told.FINAL, final.text, decided_s, final.latency.speculative)

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from benchmarks.plots import draw
-from benchmarks.results import Lateness, Row, kept, streams_carried, summary
+from benchmarks.results import Lateness, Row, estimated_streams, kept, summary
 
 OURS, PATIENT, BASELINE, OFFLINE = "ours", "ours-patient", "raw", "offline"
 LANGUAGES = {"en": "English", "ru": "Russian"}
@@ -89,7 +89,7 @@ def _carried(rows: Sequence[Row]) -> str:
     for name in dict.fromkeys(row.system for row in rows):
         of_system = _named(rows, name)
         tried = ", ".join(str(row.streams) for row in of_system)
-        lines.append([name, tried, _cell(streams_carried(of_system))])
+        lines.append([name, tried, _cell(estimated_streams(of_system))])
     return _markdown(["system", "tried", "carried"], lines)
 
 

@@ -141,7 +141,7 @@ def is_carried(row: Row, alone: Row) -> bool:
     return lag_s <= endpoint_s + CARRIED_LAG_S and row.figures.wer_percent <= same.wer_percent + CARRIED_WER_POINTS
 
 
-def streams_carried(rows: Sequence[Row]) -> int | None:
+def estimated_streams(rows: Sequence[Row]) -> int | None:
     """Return the greatest number that one system and language carries, 0 for none; None without a run of one stream."""
     alone = next((row for row in rows if row.streams == 1 and not row.error), None)
     return None if alone is None else max((row.streams for row in rows if is_carried(row, alone)), default=0)

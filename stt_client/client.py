@@ -153,7 +153,9 @@ class _Dictation:
     async def _requests(self) -> Requests:
         """Yield the config, what is kept, and what comes, until the source ends."""
         options = replace(self._options, settings=self._kept.settings)
-        resume = replace(self._resumption.resume, lead_ms=self._kept.lead_ms) if self._ever_began else None
+        resume = (
+            replace(self._resumption.resume, left_context_ms=self._kept.left_context_ms) if self._ever_began else None
+        )
         self._sent = self._kept.beginning
         self._taken.clear()
         yield convert.config_request(options, resume)
@@ -188,7 +190,7 @@ class _Dictation:
     def _limited(self, event: Event) -> Event:
         """Return the event with no more audio committed than was sent: a broken server must not make us forget it."""
         sent_ms = math.ceil(self._options.format.duration_ms(self._sent.position))
-        return event if event.final_ms <= sent_ms else replace(event, final_ms=sent_ms)
+        return event if event.committed_ms <= sent_ms else replace(event, committed_ms=sent_ms)
 
     def _begun(self) -> Connection:
         state = ConnectionState.RESUMED if self._ever_began else ConnectionState.CONNECTED

@@ -81,10 +81,10 @@ DEFAULT_OPTIONS = StreamOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What a stream says. Audio before `final_ms` is settled and need not be kept."""
+    """What a stream says. Audio before `committed_ms` is settled and need not be kept."""
 
     received_ms: int = 0
-    final_ms: int = 0
+    committed_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def evaluate_command(audio: tuple[Path, ...], asked: tuple[str, ...], language: 
 
     \b
       stt-server evaluate talk.wav memo.mp3 --language en
-      stt-server evaluate talk.wav --setting BEAM_SIZE=1,5 --setting ENCODER_CONTEXT=tailed,full
+      stt-server evaluate talk.wav --setting BEAM_SIZE=1,5 --setting ENCODER_CONTEXT=short,full
 
     \b
     word error rate   against talk.txt beside talk.wav; without it, what differs from an offline
@@ -253,7 +253,7 @@ async def _prepare(parameters: ServerSettings, warnings: Sequence[str]) -> Loade
     logs.log_banner(banner.fallback(device))
 
     def loading(name: str) -> None:
-        logs.log_banner([f"Loading {name} on {device.actual} ..."])
+        logs.log_banner([f"Loading {name} on {device.active} ..."])
 
     models_dir = models_folder(parameters.models_dir)
     await _fetch(parameters, named, models_dir)

@@ -111,7 +111,7 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(lane.run())
             tasks.create_task(shelf.run())
-            tasks.create_task(self._usage.run(gpus if prepared.device.actual == "cuda" else tuple))
+            tasks.create_task(self._usage.run(gpus if prepared.device.active == "cuda" else tuple))
             tasks.create_task(watch_loop(self.metrics.loop_lag.observe))
             self._speech.serve(Ready(shelf, Silero(silero_path())))
             self._operated.serve(Working(prepared, lane, shelf))

@@ -1,6 +1,6 @@
 """What is said and not yet text, on disk: a journal of stt-cli for each dictation, removed once it is recognised.
 
-A thread writes, so that a key never waits for a disk. What is left can be recognised with `stt-cli retry`.
+A thread writes, so that a key never waits for a disk. What is left can be recognised with `stt-cli recover`.
 """
 
 from __future__ import annotations
@@ -97,4 +97,4 @@ class AudioJournal:
 
 def retry_command(speech: Path) -> str:
     """Return the command that recognises it."""
-    return f"stt-cli retry {shlex.quote(str(speech))}"
+    return f"stt-cli recover {shlex.quote(str(speech))}"

@@ -78,7 +78,7 @@ def checked(
     names: Sequence[str], device: Device, compute_types: Sequence[str], recordings: Sequence[Recording]
 ) -> Iterator[Said]:
     """Have each model listen: on the CPU, then on the device."""
-    places = [("cpu", "int8"), *((device.actual, compute_type) for compute_type in compute_types)]
+    places = [("cpu", "int8"), *((device.active, compute_type) for compute_type in compute_types)]
     for name in names:
         for where, compute_type in dict.fromkeys(places):
             say(f"Listening with {name} on {where} in {compute_type} ...")
@@ -97,14 +97,14 @@ def timed(
                 finals = shared if shared and name == PARTIALS else lent.enter_context(candidate(name))
                 for compute_type in compute_types:
                     say(f"Timing {name} in {compute_type} ...")
-                    parameters = ServerSettings.model_validate({"compute_type": compute_type, "device": device.actual})
+                    parameters = ServerSettings.model_validate({"compute_type": compute_type, "device": device.active})
                     yield speed.speed(finals, shared or finals, parameters, device, batches)
 
 
 def measured(options: argparse.Namespace, device: Device) -> list[str]:
     """Measure and print, row by row; return the bars that were missed, or a sentence on what stopped it."""
     names = options.models.split(",")
-    compute_types = (options.compute_types or COMPUTE_TYPES[device.actual]).split(",")
+    compute_types = (options.compute_types or COMPUTE_TYPES[device.active]).split(",")
     said: list[Said] = []
     rows: list[str] = []
     failed = []
@@ -150,7 +150,7 @@ def main() -> int:
     """Measure, print, return the exit code."""
     options = parsed()
     device, cuda = choose(ServerSettings.model_validate({"device": options.device}))
-    if device.actual != options.device:
+    if device.active != options.device:
         say(f"There is no GPU to measure: {device.reason}.")
         return NO_GPU
     print(f"CTranslate2 {ctranslate2.__version__}", *(f"{gpu.name}" for gpu in cuda.gpus), *memory(cuda), "", sep="\n")

@@ -122,7 +122,7 @@ def speed(
     names = ModelNames(finals.name, partials.name)
     plan = compute_plan(device, names, usable_cores())
     where = placement(parameters, device, plan)
-    with Peak(device.actual) as peak:
+    with Peak(device.active) as peak:
         engine = Engine(replace(where, folder=finals.folder))
         other = engine if partials == finals else Engine(replace(where, folder=partials.folder))
         models = LoadedModels(names, engine, other, plan)

@@ -47,14 +47,14 @@ async def stream(channel: grpc.aio.Channel, lead: bytes, pcm: bytes, language: s
         for start in range(0, len(audio), CHUNK_BYTES):
             yield Request(audio=audio[start : start + CHUNK_BYTES])
 
-    recognized, lead_ms = Recognized(), int(1000 * len(lead) / BYTES_A_SECOND)
+    recognized, left_context_ms = Recognized(), int(1000 * len(lead) / BYTES_A_SECOND)
     async for response in stub_on(channel).StreamingRecognize(requests(), timeout=STREAM_TIMEOUT_S):
         match response.WhichOneof("event"):
-            case "final" if response.final.end_ms > lead_ms:
+            case "final" if response.final.end_ms > left_context_ms:
                 recognized.texts.append(response.final.text)
                 recognized.languages.append(response.final.language)
                 recognized.inference_s += response.final.latency.inference.ToTimedelta().total_seconds()
-            case "suppressed" if response.suppressed.end_ms > lead_ms:
+            case "suppressed" if response.suppressed.end_ms > left_context_ms:
                 recognized.reasons.append(response.suppressed.reason)
                 recognized.suppressed_texts.append(response.suppressed.text)
     return recognized

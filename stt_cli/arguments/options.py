@@ -121,18 +121,22 @@ def source_options(command: Command) -> Command:
         raw: AudioFormat | None,
         track: int | None,
         device: str | None,
-        until_silence_s: float | None,
-        journal: Path | None,
+        stop_after_silence_s: float | None,
+        save_audio: Path | None,
         **others: object,
     ) -> object:
         if raw and not sources:
             raise click.UsageError("--raw is for files and standard input (-), not for the microphone.")
         if track is not None and (raw or not sources):
             raise click.UsageError("--track is for recordings in containers, not for the microphone or --raw.")
-        for option, value in (("--device", device), ("--until-silence", until_silence_s), ("--journal", journal)):
+        for option, value in (
+            ("--device", device),
+            ("--stop-after-silence", stop_after_silence_s),
+            ("--save-audio", save_audio),
+        ):
             if sources and value is not None:
                 raise click.UsageError(f"{option} is for the microphone, and sources are given.")
-        audio = InputOptions(sources, raw, realtime, device, until_silence_s, journal, jobs, track)
+        audio = InputOptions(sources, raw, realtime, device, stop_after_silence_s, save_audio, jobs, track)
         return command(*arguments, audio=audio, **others)
 
     return with_options(
@@ -152,17 +156,17 @@ def source_options(command: Command) -> Command:
             help="A microphone, by part of its name: see `stt-cli devices`. file:PATH plays a recording in its place.",
         ),
         click.option(
-            "--until-silence",
-            "until_silence_s",
+            "--stop-after-silence",
+            "stop_after_silence_s",
             type=Number(0.5, 3600),
             metavar="SECONDS",
             help="End the microphone when nobody has spoken for so long.",
         ),
         click.option(
-            "--journal",
+            "--save-audio",
             type=click.Path(file_okay=False, path_type=Path),
             metavar="FOLDER",
-            help="Keep what the microphone hears there, as FLAC; beyond 2 GB the oldest go. See `stt-cli retry`.",
+            help="Keep what the microphone hears there, as FLAC; beyond 2 GB the oldest go. See `stt-cli recover`.",
         ),
     )
 

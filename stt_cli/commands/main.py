@@ -33,8 +33,8 @@ Exit codes:
 RECOGNIZE_EXAMPLES = """\b
 Examples:
   stt-cli recognize                              dictate; Ctrl-C ends
-  stt-cli recognize --copy --until-silence 5     one thought, on the clipboard
-  stt-cli recognize --journal ~/dictations       keep what is said, whatever happens
+  stt-cli recognize --copy --stop-after-silence 5     one thought, on the clipboard
+  stt-cli recognize --save-audio ~/dictations       keep what is said, whatever happens
   stt-cli recognize talk.mp3 > talk.txt
   stt-cli recognize film.mp4 --format srt -o film.srt
   stt-cli recognize recordings/ --jobs 4 --format json -o texts/
@@ -42,8 +42,8 @@ Examples:
 """
 RETRY_EXAMPLES = """\b
 Examples:
-  stt-cli retry ~/dictations                     the newest journal in the folder
-  stt-cli retry ~/dictations/dictation-2026-11-25-210312-004.flac --language en
+  stt-cli recover ~/dictations                     the newest journal in the folder
+  stt-cli recover ~/dictations/dictation-2026-11-25-210312-004.flac --language en
 """
 DEVICES_EXAMPLES = """\b
 Examples:
@@ -107,7 +107,7 @@ def recognize(
 @writing_options
 @speech_options
 @server_options
-def retry(file: str, writing: OutputOptions, settings: Settings, target: Target) -> None:
+def recover(file: str, writing: OutputOptions, settings: Settings, target: Target) -> None:
     """Recognise a journal again: FILE, or the newest one if it is a folder.
 
     The options that it was recorded with hold, unless others are given.
@@ -115,7 +115,7 @@ def retry(file: str, writing: OutputOptions, settings: Settings, target: Target)
     from stt_cli.commands import run
 
     with failures():
-        code = run.run_retry(Request(InputOptions((file,)), settings, writing, target))
+        code = run.run_recover(Request(InputOptions((file,)), settings, writing, target))
     raise click.exceptions.Exit(code)
 
 

@@ -164,7 +164,7 @@ class _Recognition:
 
     def _tell_of_the_journal(self, item: Item) -> None:
         for file in item.journal.files if item.journal is not None else ():
-            self._screen.warn(f"What was said is in {file}: `stt-cli retry {file}` recognises it.")
+            self._screen.warn(f"What was said is in {file}: `stt-cli recover {file}` recognises it.")
 
     async def _recognize(self, item: Item, turn: OutputSlot) -> None:
         """Open the source, then the connection; what is said meanwhile waits."""

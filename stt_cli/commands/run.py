@@ -42,7 +42,7 @@ def run_recognize(request: Request, microphone: OpenDevice | None = None) -> int
         return asyncio.run(_recognize(request, items, screen, outputs_of(request, items, screen)))
 
 
-def run_retry(request: Request) -> int:
+def run_recover(request: Request) -> int:
     """Recognise a journal again, or a folder's newest, as it was asked for then and otherwise is now."""
     (source,) = request.audio.sources
     path = newest(Path(source)) if is_folder(Path(source)) else Path(source)

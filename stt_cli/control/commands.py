@@ -146,14 +146,13 @@ def models(context: click.Context, control: Target, output_format: str) -> None:
 @models.command("load", epilog=MODELS_EXAMPLES)
 @click.argument("name")
 @click.option(
-    "--for",
-    "purpose",
+    "--role",
     type=click.Choice(["finals", "partials", "both"]),
     required=True,
     help="What new streams shall use it for; open ones keep what they have.",
 )
 @control_options
-def models_load(name: str, purpose: str, control: Target) -> None:
+def models_load(name: str, role: str, control: Target) -> None:
     """Load model NAME, a size, a hub name or a folder, and wait until new streams get it.
 
     Ctrl-C ends the waiting, not the loading.
@@ -161,7 +160,7 @@ def models_load(name: str, purpose: str, control: Target) -> None:
     from stt_cli.control import operations
 
     with failures():
-        echo(operations.load(control, name, purpose))
+        echo(operations.load(control, name, role))
 
 
 @models.command("unload", epilog=MODELS_EXAMPLES)

@@ -30,11 +30,11 @@ def dashboard(address: str, status: pb.Status, sessions: Sequence[pb.Session]) -
 
 def line(address: str, status: pb.Status) -> str:
     """Return one look as a line, for a pipe."""
-    load, late = status.load, seconds(status.load.final_lag)
+    load, late = status.load, seconds(status.load.oldest_final_wait)
     waiting = f"{load.finals_waiting} finals and {load.partials_waiting} partials wait"
     return (
         f"{address}: {_state(status)}, {load.streams} of {load.max_streams} streams, {waiting}, "
-        f"lag {late:.1f} s, {status.resources.cpu_cores:.1f} cores, {status.resources.memory_bytes / GB:.1f} GB"
+        f"lag {late:.1f} s, {status.resources.cpu_cores_used:.1f} cores, {status.resources.memory_bytes / GB:.1f} GB"
     )
 
 
@@ -60,8 +60,10 @@ def _figures(status: pb.Status) -> Table:
     figures.add_row("streams", _bar(load.streams, load.max_streams), f"{load.streams} of {load.max_streams}")
     batches = f"{load.batches_running} of {load.max_batches} batches"
     figures.add_row("decoding", _bar(load.batches_running, load.max_batches), f"{batches}; {_waiting(load)}")
-    figures.add_row("lag", "", Text.assemble("finals ", _lag(load.final_lag), ", partials ", _lag(load.partial_lag)))
-    figures.add_row("cores", _bar(used.cpu_cores, used.cores), f"{used.cpu_cores:.1f} of {used.cores}")
+    figures.add_row(
+        "lag", "", Text.assemble("finals ", _lag(load.oldest_final_wait), ", partials ", _lag(load.oldest_partial_wait))
+    )
+    figures.add_row("cores", _bar(used.cpu_cores_used, used.cores), f"{used.cpu_cores_used:.1f} of {used.cores}")
     figures.add_row("memory", _bar(used.memory_bytes, used.machine_memory_bytes), _gb(used))
     for gpu in used.gpus:
         memory = f"{gpu.memory_used_bytes / GB:.1f} of {gpu.memory_bytes / GB:.1f} GB  {sanitize_message(gpu.name)}"
@@ -93,7 +95,7 @@ def _bar(part: float, whole: float) -> ProgressBar:
 
 
 def _waiting(load: pb.Load) -> str:
-    early = load.early_finals_waiting
+    early = load.speculative_finals_waiting
     return f"waiting: {count(load.finals_waiting, 'final')}, {early} early, {count(load.partials_waiting, 'partial')}"
 
 
@@ -107,13 +109,13 @@ def _gb(used: pb.Resources) -> str:
 
 
 def _models(status: pb.Status) -> str:
-    device = f" on {sanitize_message(status.device.actual)}" if status.device.actual else ""
+    device = f" on {sanitize_message(status.device.active)}" if status.device.active else ""
     why = f" ({sanitize_message(status.device.reason)})" if status.device.reason else ""
     return f"{sanitize_message(status.model) or '-'}, partials {sanitize_message(status.partial_model) or '-'}{device}{why}"
 
 
 def _counters(so_far: pb.Counters) -> str:
     return (
-        f"{count(so_far.streams, 'stream')}, {so_far.refused_streams} refused; {span(so_far.audio)} of audio; "
+        f"{count(so_far.streams, 'stream')}, {so_far.rejected_streams} refused; {span(so_far.audio)} of audio; "
         f"{count(so_far.utterances, 'utterance')}, {count(so_far.words, 'word')}, {so_far.suppressed} suppressed"
     )

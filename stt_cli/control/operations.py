@@ -26,7 +26,7 @@ ROLES = {
 SCOPES = {
     pb.SCOPE_STREAM: "holds for new streams, and for an open one by its client",
     pb.SCOPE_NEW_STREAMS: "holds for new streams",
-    pb.SCOPE_AT_ONCE: "holds at once",
+    pb.SCOPE_IMMEDIATE: "holds at once",
     pb.SCOPE_RESTART: "holds from a restart on",
 }
 Answer = TypeVar("Answer", bound=Message)
@@ -88,7 +88,7 @@ def load(control: Target, name: str, purpose: str) -> str:
 
 def unload(control: Target, name: str) -> str:
     answer = asyncio.run(_ask(control, "UnloadModel", pb.UnloadModelRequest(name=name), pb.UnloadModelResponse))
-    users = answer.model.users
+    users = answer.model.streams
     return f"{name} is unloaded" + (f" once the {count(users, 'stream')} that have it end." if users else ".")
 
 
@@ -139,7 +139,7 @@ def _scope(parameter: pb.Parameter) -> str:
 
 
 def _accepted(parameter: pb.Parameter) -> str:
-    return f"{parameter.accepted} {parameter.unit}".rstrip()
+    return f"{parameter.allowed_values} {parameter.unit}".rstrip()
 
 
 def session_rows(sessions: Iterable[pb.Session]) -> list[tuple[str, ...]]:
@@ -154,9 +154,9 @@ def _session_row(session: pb.Session) -> tuple[str, ...]:
         session.client_id or "-",
         session.peer,
         span(session.age),
-        span(session.heard),
+        span(session.audio_received),
         name_of(pb.SessionPhase, session.phase, "SESSION_PHASE_"),
-        f"{seconds(session.lag):.1f} s",
+        f"{seconds(session.final_latency):.1f} s",
         str(session.utterances),
         str(session.words),
         session.language,
@@ -168,7 +168,7 @@ def model_rows(models: Iterable[pb.Model]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("NAME", "STATE", "NEW STREAMS USE IT FOR", "STREAMS", "COMPUTES IN", "")]
     for model in models:
         state = name_of(pb.ModelState, model.state, "MODEL_STATE_")
-        cells = (_roles(model) or "-", str(model.users), model.compute_type or "-", model.reason)
+        cells = (_roles(model) or "-", str(model.streams), model.compute_type or "-", model.reason)
         rows.append((model.name, state, *cells))
     return rows
 

@@ -144,7 +144,7 @@ def _final(final: Final) -> Json:
             "endpoint": latency.endpoint_s,
             "queue": latency.queue_s,
             "inference": latency.inference_s,
-            "early": latency.speculative,
+            "speculative": latency.speculative,
             "batch": latency.batch,
         },
     }

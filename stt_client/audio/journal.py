@@ -1,6 +1,6 @@
 """Keeps what the microphone hears, as it hears it: FLAC files that are whole up to the last quarter of a second.
 
-A file tells what recognition was asked for, so that `stt-cli retry FILE` asks for the same. It is locked while its
+A file tells what recognition was asked for, so that `stt-cli recover FILE` asks for the same. It is locked while its
 journal is open, so whatever has no lock was left behind.
 """
 

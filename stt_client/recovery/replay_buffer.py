@@ -50,7 +50,7 @@ class ReplayBuffer:
         return round(self._format.duration_ms(self._spool.end - self._settled))
 
     @property
-    def lead_ms(self) -> int:
+    def left_context_ms(self) -> int:
         """How much of the audio is from before what is settled."""
         return self._settled_ms - _lead_begins(self._settled_ms)
 

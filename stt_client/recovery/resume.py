@@ -17,8 +17,8 @@ class Resume:
 
     audio_offset_ms: int
     next_utterance: int
-    in_speech: bool = False  # an utterance was cut there
-    lead_ms: int = 0  # of audio from before it, with which the stream begins
+    continues_utterance: bool = False  # an utterance was cut there
+    left_context_ms: int = 0  # of audio from before it, with which the stream begins
     previous_language: str = ""  # of the last final before the offset
 
 
@@ -41,17 +41,19 @@ class ResumeTracker:
     def resume(self) -> Resume:
         """Return where to go on: with the first utterance after what is settled, told or not."""
         number = self._uncovered[0][0] if self._uncovered else self._told
-        in_speech = self._cut_ms == self._settled_ms
-        return Resume(self._settled_ms, number, in_speech=in_speech, previous_language=self._language)
+        continues_utterance = self._cut_ms == self._settled_ms
+        return Resume(
+            self._settled_ms, number, continues_utterance=continues_utterance, previous_language=self._language
+        )
 
     def handle(self, event: Event) -> bool:
         """Take note of an event; return whether it is news."""
         is_news = self._is_news(event)
-        self._settled_ms = max(self._settled_ms, event.final_ms)
+        self._settled_ms = max(self._settled_ms, event.committed_ms)
         if is_news and isinstance(event, Final | Suppressed):
             language = event.language if isinstance(event, Final) else ""
             self._uncovered.append((event.utterance, event.end_ms, language))
-            self._cut_ms = event.final_ms if event.endpoint == "max_length" else self._cut_ms
+            self._cut_ms = event.committed_ms if event.endpoint == "max_length" else self._cut_ms
         self._commit()
         return is_news
 

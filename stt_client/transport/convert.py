@@ -59,8 +59,8 @@ def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_
     if resume is not None:
         config.resume.audio_offset_ms = resume.audio_offset_ms
         config.resume.next_utterance = resume.next_utterance
-        config.resume.in_speech = resume.in_speech
-        config.resume.lead_ms = resume.lead_ms
+        config.resume.continues_utterance = resume.continues_utterance
+        config.resume.left_context_ms = resume.left_context_ms
         config.resume.previous_language = resume.previous_language
     return stt_pb2.StreamingRecognizeRequest(config=config)
 
@@ -81,28 +81,28 @@ def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event:
     Raises:
         ServiceError: for a `failure`.
     """
-    received_ms, final_ms = count(response.received_ms), count(response.final_ms)
+    received_ms, committed_ms = count(response.received_ms), count(response.committed_ms)
     match response.WhichOneof("event"):
         case "started":
-            return _started(response.started, received_ms, final_ms)
+            return _started(response.started, received_ms, committed_ms)
         case "speech_started":
             said = response.speech_started
             return SpeechStarted(
-                count(said.utterance), count(said.start_ms), received_ms=received_ms, final_ms=final_ms
+                count(said.utterance), count(said.start_ms), received_ms=received_ms, committed_ms=committed_ms
             )
         case "partial":
-            return _partial(response.partial, received_ms, final_ms)
+            return _partial(response.partial, received_ms, committed_ms)
         case "final":
-            return _final(response.final, received_ms, final_ms)
+            return _final(response.final, received_ms, committed_ms)
         case "suppressed":
-            return _suppressed(response.suppressed, received_ms, final_ms)
+            return _suppressed(response.suppressed, received_ms, committed_ms)
         case "settings":
-            return SettingsUpdated(_settings(response.settings), received_ms=received_ms, final_ms=final_ms)
+            return SettingsUpdated(_settings(response.settings), received_ms=received_ms, committed_ms=committed_ms)
         case "notice":
-            return _notice(response.notice, received_ms, final_ms)
+            return _notice(response.notice, received_ms, committed_ms)
         case "failure":
             raise _failed(response.failure)
-    return Progress(received_ms=received_ms, final_ms=final_ms)
+    return Progress(received_ms=received_ms, committed_ms=committed_ms)
 
 
 def _failed(failure: stt_pb2.Failure) -> ServiceError:
@@ -151,18 +151,18 @@ def _seconds(message: stt_pb2.Settings, field: str) -> float | None:
     return seconds(getattr(message, field))
 
 
-def _started(message: stt_pb2.Started, received_ms: int, final_ms: int) -> Started:
+def _started(message: stt_pb2.Started, received_ms: int, committed_ms: int) -> Started:
     return Started(
         message.stream_id,
         message.model,
         message.partial_model,
         _settings(message.settings),
         received_ms=received_ms,
-        final_ms=final_ms,
+        committed_ms=committed_ms,
     )
 
 
-def _partial(message: stt_pb2.Partial, received_ms: int, final_ms: int) -> Partial:
+def _partial(message: stt_pb2.Partial, received_ms: int, committed_ms: int) -> Partial:
     return Partial(
         count(message.utterance),
         count(message.revision),
@@ -170,11 +170,11 @@ def _partial(message: stt_pb2.Partial, received_ms: int, final_ms: int) -> Parti
         message.unstable,
         *_span(message.start_ms, message.end_ms),
         received_ms=received_ms,
-        final_ms=final_ms,
+        committed_ms=committed_ms,
     )
 
 
-def _final(message: stt_pb2.Final, received_ms: int, final_ms: int) -> Final:
+def _final(message: stt_pb2.Final, received_ms: int, committed_ms: int) -> Final:
     latency = message.latency
     return Final(
         count(message.utterance),
@@ -188,12 +188,12 @@ def _final(message: stt_pb2.Final, received_ms: int, final_ms: int) -> Final:
             max(0.0, seconds(latency.endpoint)),
             max(0.0, seconds(latency.queue)),
             max(0.0, seconds(latency.inference)),
-            latency.early,
+            latency.speculative,
             count(latency.batch),
         ),
         tuple(map(_word, message.words)),
         received_ms=received_ms,
-        final_ms=final_ms,
+        committed_ms=committed_ms,
     )
 
 
@@ -211,7 +211,7 @@ def _span(start_ms: int, end_ms: int) -> tuple[int, int]:
     return start_ms, max(start_ms, count(end_ms))
 
 
-def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) -> Suppressed:
+def _suppressed(message: stt_pb2.Suppressed, received_ms: int, committed_ms: int) -> Suppressed:
     return Suppressed(
         count(message.utterance),
         *_span(message.start_ms, message.end_ms),
@@ -219,10 +219,10 @@ def _suppressed(message: stt_pb2.Suppressed, received_ms: int, final_ms: int) ->
         message.text,
         _endpoint(message.endpoint),
         received_ms=received_ms,
-        final_ms=final_ms,
+        committed_ms=committed_ms,
     )
 
 
-def _notice(message: stt_pb2.Notice, received_ms: int, final_ms: int) -> Notice:
+def _notice(message: stt_pb2.Notice, received_ms: int, committed_ms: int) -> Notice:
     remaining_ms = max(0, int(seconds(message.remaining) * 1000))
-    return Notice(message.reason, message.message, remaining_ms, received_ms=received_ms, final_ms=final_ms)
+    return Notice(message.reason, message.message, remaining_ms, received_ms=received_ms, committed_ms=committed_ms)

@@ -103,12 +103,12 @@ class AdmissionControl:
         """Refuse a peer that asks too often or has enough. Neither message names a peer."""
         most, often = caller.share.streams, caller.share.calls_per_minute
         if wait_s := self._rates.retry_after_s(caller.name, caller.now_s, often):
-            self._refused("share")
+            self._refused("quota")
             raise ResourceExhaustedError(
                 f"You began {often} calls in a minute, and none may begin more: go slower.", wait_s
             )
         if most and self._of_peers[caller.name] >= most:
-            self._refused("share")
+            self._refused("quota")
             raise ResourceExhaustedError(
                 f"You have {most} streams, and none may have more: end one first.", RETRY_AFTER_S
             )

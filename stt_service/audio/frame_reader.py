@@ -10,11 +10,11 @@ from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, 
 class FrameReader:
     """What a stream's client sends, from bytes on."""
 
-    def __init__(self, audio_format: AudioFormat, lead_ms: int) -> None:
+    def __init__(self, audio_format: AudioFormat, left_context_ms: int) -> None:
         """Take how much of the audio is from before the stream's beginning, which only the resampler shall hear."""
         self._decoder, self._framer = Decoder(audio_format), Framer()
-        self._lead_ms = lead_ms
-        self._lead_samples = lead_ms * SAMPLE_RATE_HZ // 1000
+        self._lead_ms = left_context_ms
+        self._lead_samples = left_context_ms * SAMPLE_RATE_HZ // 1000
         self._zeros_ms = 0  # silence that the decoder did not see
 
     @property

@@ -23,14 +23,14 @@ LEAST_WATCH_S, MOST_WATCH_S = 0.2, 60.0
 SCOPES = {
     Scope.STREAM: pb.SCOPE_STREAM,
     Scope.NEW_STREAMS: pb.SCOPE_NEW_STREAMS,
-    Scope.AT_ONCE: pb.SCOPE_AT_ONCE,
+    Scope.IMMEDIATE: pb.SCOPE_IMMEDIATE,
     Scope.RESTART: pb.SCOPE_RESTART,
 }
 PHASES = {
     Phase.LISTENING: pb.SESSION_PHASE_LISTENING,
     Phase.SPEECH: pb.SESSION_PHASE_SPEECH,
-    Phase.DECIDING: pb.SESSION_PHASE_DECIDING,
-    Phase.ENDING: pb.SESSION_PHASE_ENDING,
+    Phase.FINALIZING: pb.SESSION_PHASE_FINALIZING,
+    Phase.TERMINATING: pb.SESSION_PHASE_TERMINATING,
 }
 STATES = {
     State.LOADING: pb.MODEL_STATE_LOADING,
@@ -48,7 +48,7 @@ def parameters(in_force: ServerSettings) -> list[pb.Parameter]:
             name=setting.name,
             value=to_env_value(getattr(in_force, setting.name.lower())),
             default_value=setting.default,
-            accepted=setting.accepted,
+            allowed_values=setting.accepted,
             minimum=setting.minimum,
             maximum=setting.maximum,
             unit=setting.unit,
@@ -68,12 +68,12 @@ def session(stream: ActiveStream, lag_s: float) -> pb.Session:
         id=stream.id,
         client_id=stream.client_id,
         peer=stream.peer,
-        opened=opened,
+        start_time=opened,
         age=duration(age_s),
-        heard=duration(stream.recognition.audio_received_ms / 1000),
-        unsettled=duration((stream.session.received_ms - stream.session.final_ms) / 1000),
+        audio_received=duration(stream.recognition.audio_received_ms / 1000),
+        audio_pending=duration((stream.session.received_ms - stream.session.committed_ms) / 1000),
         phase=PHASES[stream.phase],
-        lag=duration(lag_s),
+        final_latency=duration(lag_s),
         utterances=stream.figures.finals,
         words=stream.figures.words,
         suppressed=stream.figures.suppressed,
@@ -88,7 +88,7 @@ def model(shelved: ModelEntry) -> pb.Model:
         name=shelved.name,
         state=STATES[shelved.state],
         roles=[ROLES[role] for role in Role if role in shelved.roles],
-        users=shelved.users,
+        streams=shelved.users,
         reason=shelved.reason,
         compute_type=shelved.compute_type,
         multilingual=shelved.model is not None and shelved.model.multilingual,
@@ -109,14 +109,14 @@ def roles(wanted: Iterable[pb.Role]) -> Set[Role]:
 
 
 def device(chosen: Device) -> pb.Device:
-    return pb.Device(asked=chosen.asked, actual=chosen.actual, reason=chosen.reason, indices=chosen.indices)
+    return pb.Device(requested=chosen.requested, active=chosen.active, reason=chosen.reason, indices=chosen.indices)
 
 
 def resources(usage: Usage) -> pb.Resources:
     return pb.Resources(
         memory_bytes=usage.memory_bytes,
         machine_memory_bytes=usage.machine_memory_bytes,
-        cpu_cores=usage.busy_cores,
+        cpu_cores_used=usage.busy_cores,
         cores=usage.cores,
         gpus=[
             pb.Gpu(name=gpu.name, memory_bytes=gpu.total_bytes, memory_used_bytes=gpu.used_bytes) for gpu in usage.gpus
@@ -129,7 +129,7 @@ def self_test(test: SelfTest, carried: int) -> pb.SelfTest:
         final=duration(test.final_s),
         partial=duration(test.partial_s),
         real_time_factor=test.real_time_factor,
-        streams_carried=carried,
+        estimated_streams=carried,
     )
 
 

@@ -55,12 +55,12 @@ class StatusReporter:
 
 def counters(metrics: Metrics) -> pb.Counters:
     """Return what Prometheus counts, in one look."""
-    names = ("streams_opened", "refusals", "finals", "words", "suppressed", "audio_seconds")
+    names = ("streams_opened", "rejected", "finals", "words", "suppressed", "audio_seconds")
     totals = metrics.totals(*(f"stt_{name}_total" for name in names))
     opened, refused, finals, words, suppressed, audio_s = totals.values()
     return pb.Counters(
         streams=int(opened),
-        refused_streams=int(refused),
+        rejected_streams=int(refused),
         utterances=int(finals),
         words=int(words),
         suppressed=int(suppressed),
@@ -74,10 +74,10 @@ def load(admission: AdmissionControl, lane: BatchExecutor) -> pb.Load:
         streams=admission.streams,
         max_streams=admission.max_streams,
         finals_waiting=waiting.count[Kind.FINAL],
-        early_finals_waiting=waiting.count[Kind.SPECULATIVE],
+        speculative_finals_waiting=waiting.count[Kind.SPECULATIVE],
         partials_waiting=waiting.count[Kind.PARTIAL],
         batches_running=lane.running,
         max_batches=lane.workers,
-        final_lag=duration(waiting.longest_s[Kind.FINAL]),
-        partial_lag=duration(waiting.longest_s[Kind.PARTIAL]),
+        oldest_final_wait=duration(waiting.longest_s[Kind.FINAL]),
+        oldest_partial_wait=duration(waiting.longest_s[Kind.PARTIAL]),
     )

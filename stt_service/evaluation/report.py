@@ -83,7 +83,7 @@ def json_lines(report: Report) -> Iterator[str]:
             "settings": dict(outcome.trial.changed),
             "finals_model": outcome.models.finals,
             "partials_model": outcome.models.partials,
-            "device": outcome.device.actual,
+            "device": outcome.device.active,
         }
         yield json.dumps({**about, **asdict(summary(outcome.figures))}, ensure_ascii=False)
 
@@ -118,10 +118,10 @@ def _names(outcomes: Sequence[Outcome]) -> list[str]:
 def _notes(report: Report) -> Iterator[str]:
     outcomes, recordings = report.outcomes, report.recordings
     same = [name for name in ("LANGUAGE", *WORTH_COMPARING) if name not in _names(outcomes)]
-    used = dict.fromkeys(f"{o.models.finals} (partials {o.models.partials}) on {o.device.actual}" for o in outcomes)
+    used = dict.fromkeys(f"{o.models.finals} (partials {o.models.partials}) on {o.device.active}" for o in outcomes)
     in_all = [*(f"{name}={outcomes[0].trial.value(name)}" for name in same), f"models {', '.join(used)}"]
     yield f"In all rows: {', '.join(in_all)}."
-    yield TIMES[outcomes[0].device.actual].format(threads=outcomes[0].threads)
+    yield TIMES[outcomes[0].device.active].format(threads=outcomes[0].threads)
     written = [recording.path.with_suffix(".txt").name for recording in recordings if recording.text]
     if written:
         yield f"Word error rate: against {', '.join(written)}."

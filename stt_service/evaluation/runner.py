@@ -206,7 +206,7 @@ def _bench(parameters: ServerSettings, tell: Tell) -> _Bench:
     for line in fallback(device):
         tell(line)
     plan = compute_plan(device, names(parameters, device), usable_cores())
-    models = load(parameters, device, plan, lambda name: tell(f"Loading {name} on {device.actual} ..."))
+    models = load(parameters, device, plan, lambda name: tell(f"Loading {name} on {device.active} ..."))
     for engine, kind in ((models.finals, Kind.FINAL), (models.partials, Kind.PARTIAL)):
         engine.transcribe([Window(reference_speech(), DecodeOptions("en", kind=kind))])
     return _Bench(device, models, _clock(device, plan.threads))
@@ -214,6 +214,6 @@ def _bench(parameters: ServerSettings, tell: Tell) -> _Bench:
 
 def _clock(device: Device, threads: int) -> Clock:
     """Return the clock of decodes: on a CPU that which other programs do not slow down."""
-    if device.actual == "cuda":
+    if device.active == "cuda":
         return time.perf_counter
     return lambda: time.process_time() / threads

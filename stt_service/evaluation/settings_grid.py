@@ -17,7 +17,7 @@ MOST = 16
 # What is tried when nothing is asked for: the settings of finals that cost most, each with what it costs.
 WORTH_COMPARING = {
     "BEAM_SIZE": ("1", "5"),
-    "ENCODER_CONTEXT": ("tailed", "full"),
+    "ENCODER_CONTEXT": ("short", "full"),
     "POST_SPEECH_SILENCE_DURATION": ("0.7", "1.5"),
 }
 # Values in which a comma may be.

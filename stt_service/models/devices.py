@@ -39,8 +39,8 @@ class CudaStatus:
 class Device:
     """The device asked for and the one in use."""
 
-    asked: str
-    actual: str
+    requested: str
+    active: str
     indices: tuple[int, ...] = (0,)
     reason: str = ""  # why they differ
 

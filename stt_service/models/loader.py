@@ -93,7 +93,7 @@ def names(parameters: ServerSettings, device: Device) -> ModelNames:
     """Return the models that the settings mean on the device; without partials theirs is that of finals."""
     finals = parameters.whisper_model
     if finals == AUTO:
-        finals = "medium" if device.actual == "cuda" else "base"
+        finals = "medium" if device.active == "cuda" else "base"
     if not parameters.enable_realtime_transcription:
         return ModelNames(finals, finals)
     partials = parameters.realtime_model
@@ -106,14 +106,14 @@ def _partials_for(finals: str, language: str, device: Device) -> str:
     On a CPU tiny.en takes English: its partials are quicker and as good (docs/performance.md). Other languages keep
     the finals' model, which shares one copy: the multilingual tiny was not measured.
     """
-    if device.actual == "cuda":
+    if device.active == "cuda":
         return "tiny"
     return "tiny.en" if language == "en" and not finals.startswith("tiny") else finals
 
 
 def compute_plan(device: Device, names: ModelNames, cores: int) -> ComputePlan:
     """Return how the models share the device: each GPU runs a batch of each at once, a CPU two or more."""
-    if device.actual == "cuda":
+    if device.active == "cuda":
         gpus = len(device.indices)
         return ComputePlan(workers=gpus * len({names.finals, names.partials}), places=gpus, threads=0)
     workers = min(cores, max(2, round(cores / CORES_PER_WORKER)))
@@ -134,10 +134,10 @@ def placement(parameters: ServerSettings, device: Device, plan: ComputePlan) -> 
     """Return where each model runs, but for its folder."""
     compute = parameters.compute_type
     if compute == "default":
-        compute = "float16" if device.actual == "cuda" else "int8"
+        compute = "float16" if device.active == "cuda" else "int8"
     return Placement(
         folder=Path(),
-        device=device.actual,
+        device=device.active,
         device_indices=device.indices,
         compute_type=compute,
         threads=plan.threads,
@@ -221,7 +221,7 @@ def self_test(models: LoadedModels, parameters: ServerSettings, device: Device) 
             check_decodes(engine)  # warms it up, too
         final_s = _time(models.finals, [Window(speech, final)])
         partial_s = _time(models.partials, [Window(speech, partial)])
-        if device.actual == "cpu":
+        if device.active == "cpu":
             return SelfTest(final_s, partial_s)
         rows = min(TEST_ROWS, parameters.max_batch)
         together_s = _time(models.finals, [Window(speech, final)] * rows)

@@ -132,7 +132,7 @@ def resume(message: pb.Resume) -> tuple[int, int]:
     for name, value, most in (
         ("audio_offset_ms", message.audio_offset_ms, 2**53 - 1),
         ("next_utterance", message.next_utterance, 2**53 - 1),
-        ("lead_ms", message.lead_ms, min(MAX_LEAD_MS, message.audio_offset_ms)),
+        ("left_context_ms", message.left_context_ms, min(MAX_LEAD_MS, message.audio_offset_ms)),
     ):
         if not 0 <= value <= most:
             raise InvalidRequestError(f"resume.{name}={value} will not do: it should be 0 to {most}.")
@@ -145,7 +145,7 @@ def resume(message: pb.Resume) -> tuple[int, int]:
 
 def response(told: OutgoingEvent) -> pb.StreamingRecognizeResponse:
     """Return what is told, as a message."""
-    message = pb.StreamingRecognizeResponse(received_ms=told.received_ms, final_ms=told.final_ms)
+    message = pb.StreamingRecognizeResponse(received_ms=told.received_ms, committed_ms=told.committed_ms)
     match told.event:
         case SpeechStarted(utterance, start_ms):
             message.speech_started.CopyFrom(pb.SpeechStarted(utterance=utterance, start_ms=start_ms))
@@ -198,7 +198,7 @@ def final(event: Final) -> pb.Final:
             endpoint=duration(event.endpoint_s),
             queue=duration(event.cost.queue_s),
             inference=duration(event.cost.inference_s),
-            early=event.speculative,
+            speculative=event.speculative,
             batch=event.cost.batch,
         ),
     )

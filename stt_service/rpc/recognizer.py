@@ -69,7 +69,7 @@ class StreamRecognizer:
         self._group = asyncio.TaskGroup()
         self._asked: dict[asyncio.Task[None], DecodeFuture] = {}
         self._received = asyncio.Event()
-        self._offset_ms = self._told_ms = self._final_ms = session.received_ms
+        self._offset_ms = self._told_ms = self._committed_ms = session.received_ms
         self._language = session.live.language  # of the open utterance
         self._shedding = PartialLatencyMonitor()
         self._turns: dict[int, float] = {}  # since when an utterance's partial waits for its turn
@@ -218,9 +218,9 @@ class StreamRecognizer:
         )
         if not outputs:
             return
-        positions = committed_positions(outputs, self._final_ms, self._session.final_ms)
-        for output, final_ms in zip(outputs, positions, strict=True):
-            self._final_ms = final_ms
+        positions = committed_positions(outputs, self._committed_ms, self._session.committed_ms)
+        for output, committed_ms in zip(outputs, positions, strict=True):
+            self._committed_ms = committed_ms
             match output:
                 case Decode():
                     self._request_decode(self._job(output.utterance, output.kind, output.number), _same(output))
@@ -273,12 +273,12 @@ class StreamRecognizer:
 
     def emit(self, event: Payload) -> None:
         """Put it into the outbox, with how far the stream is."""
-        self._final_ms = self._session.final_ms
+        self._committed_ms = self._session.committed_ms
         self._enqueue(event)
 
     def _enqueue(self, event: Payload) -> None:
         self._told_ms = self._session.received_ms
-        self.send_queue.put(OutgoingEvent(self._told_ms, self._final_ms, event, self._live))
+        self.send_queue.put(OutgoingEvent(self._told_ms, self._committed_ms, event, self._live))
 
     def _tell_change(self, change: LatencyTransition | None) -> None:
         if change is not None:

@@ -39,7 +39,7 @@ class OutgoingEvent:
     """What the client is told, and how far the stream was then."""
 
     received_ms: int
-    final_ms: int
+    committed_ms: int
     event: Payload
     live: bool = True  # the stream does not run ahead of the clock
 

@@ -75,7 +75,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         with ready.shelf.lease() as lent:
             live = self._opened(ready, lent, config, call)
             offset_ms = config.resume.audio_offset_ms
-            first = pb.StreamingRecognizeResponse(received_ms=offset_ms, final_ms=offset_ms, started=_started(live))
+            first = pb.StreamingRecognizeResponse(received_ms=offset_ms, committed_ms=offset_ms, started=_started(live))
             await write(context, first, limits.write_s)
             call.opened(live)
             audio_format = convert.audio_format(config.format)
@@ -145,8 +145,8 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 word_times=config.word_times,
                 offset_ms=offset_ms,
                 first_utterance=first_utterance,
-                continues_utterance=config.resume.in_speech,
-                lead_ms=config.resume.lead_ms,
+                continues_utterance=config.resume.continues_utterance,
+                left_context_ms=config.resume.left_context_ms,
                 previous_language=config.resume.previous_language or None,
             ),
             stream_vads(ready.silero, server),
@@ -155,7 +155,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     def _caller(self, name: str) -> ClientIdentity:
         server = self._config.parameters
         return ClientIdentity(
-            name, time.monotonic(), ClientQuota(server.max_streams_per_peer, server.max_calls_per_minute)
+            name, time.monotonic(), ClientQuota(server.max_streams_per_peer, server.rate_limit_per_minute)
         )
 
     @property

@@ -21,8 +21,8 @@ class Phase(Enum):
 
     LISTENING = auto()
     SPEECH = auto()  # an utterance is open
-    DECIDING = auto()  # none is, and a final is owed
-    ENDING = auto()  # an operator ended it; what is owed is being told
+    FINALIZING = auto()  # none is, and a final is owed
+    TERMINATING = auto()  # an operator ended it; what is owed is being told
 
 
 @dataclass(slots=True, eq=False)
@@ -42,10 +42,10 @@ class ActiveStream:
     @property
     def phase(self) -> Phase:
         if self.terminated.is_set():
-            return Phase.ENDING
+            return Phase.TERMINATING
         if self.session.in_utterance:
             return Phase.SPEECH
-        return Phase.DECIDING if self.session.pending_finals else Phase.LISTENING
+        return Phase.FINALIZING if self.session.pending_finals else Phase.LISTENING
 
 
 class StreamRegistry:

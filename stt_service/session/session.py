@@ -61,7 +61,7 @@ class SessionConfig:
     offset_ms: int = 0
     first_utterance: int = 0
     continues_utterance: bool = False  # at the offset an utterance was cut
-    lead_ms: int = 0  # of audio from before the offset, which only the resampler shall hear
+    left_context_ms: int = 0  # of audio from before the offset, which only the resampler shall hear
     previous_language: str | None = None  # of the last final before the offset
 
 
@@ -77,9 +77,11 @@ class Session:
         self._config, self._new_vad = config, new_vad
         self._live = config.live
         self._vad = new_vad(self._live)
-        self._intake = FrameReader(config.audio_format, config.lead_ms)
+        self._intake = FrameReader(config.audio_format, config.left_context_ms)
         self._sound = AudioBuffer()
-        self._segmenter = Segmenter(segmenter_config(config.live, config.server), in_speech=config.continues_utterance)
+        self._segmenter = Segmenter(
+            segmenter_config(config.live, config.server), continues_utterance=config.continues_utterance
+        )
         self._resume_frame = 0  # where the stream could be taken up by another one, but for finals that are not told
         self._next_number = config.first_utterance
         self._previous_language = config.previous_language
@@ -108,7 +110,7 @@ class Session:
         return self._config.offset_ms + self._intake.received_ms
 
     @property
-    def final_ms(self) -> int:
+    def committed_ms(self) -> int:
         """All before it is settled: told as a final, suppressed, or silence. A stream resumed there says the same."""
         if self._complete and not self._closed:
             return self.received_ms
@@ -146,7 +148,7 @@ class Session:
     def suspend(self) -> list[Output]:
         """Take no more audio and leave the open utterance uncommitted: the stream that resumes recognizes it whole.
 
-        Pending finals are still emitted. `final_ms` stays where the utterance would be found again.
+        Pending finals are still emitted. `committed_ms` stays where the utterance would be found again.
         """
         self._retiring = True
         utterance, self._open = self._open, None

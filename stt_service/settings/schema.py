@@ -41,7 +41,7 @@ def is_language(code: str) -> bool:
 
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
-EncoderContext = Literal["tailed", "full"]
+EncoderContext = Literal["short", "full"]
 UNIT_S: JsonDict = {"unit": "s"}
 
 
@@ -50,13 +50,13 @@ class Scope(Enum):
 
     STREAM = "new streams; an open one by `update`"
     NEW_STREAMS = "new streams"
-    AT_ONCE = "at once"
+    IMMEDIATE = "at once"
     RESTART = "a restart"
 
 
 NEW_STREAMS: JsonDict = {"scope": Scope.NEW_STREAMS.value}
 NEW_STREAMS_S: JsonDict = {**UNIT_S, **NEW_STREAMS}
-AT_ONCE: JsonDict = {"scope": Scope.AT_ONCE.value}
+AT_ONCE: JsonDict = {"scope": Scope.IMMEDIATE.value}
 
 
 class RuntimeSettings(BaseModel):
@@ -177,12 +177,12 @@ class ServerSettings(NetworkSettings, RuntimeSettings):
         json_schema_extra=NEW_STREAMS_S,
     )
     encoder_context: EncoderContext = Field(
-        "tailed",
-        description="Finals: tailed = short window with a tail of silence; full = 30 s window.",
+        "short",
+        description="Finals: short = short window with a tail of silence; full = 30 s window.",
         json_schema_extra=NEW_STREAMS,
     )
     realtime_encoder_context: EncoderContext = Field(
-        "tailed", description="The same for partials.", json_schema_extra=NEW_STREAMS
+        "short", description="The same for partials.", json_schema_extra=NEW_STREAMS
     )
     max_streams: Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)] = Field(
         "auto",
@@ -192,7 +192,7 @@ class ServerSettings(NetworkSettings, RuntimeSettings):
     max_streams_per_peer: int = Field(
         0, ge=0, le=10_000, description="Streams of one peer at once; 0 = any number.", json_schema_extra=AT_ONCE
     )
-    max_calls_per_minute: int = Field(
+    rate_limit_per_minute: int = Field(
         3000, ge=0, le=10**6, description="Calls one peer may begin; 0 = any number.", json_schema_extra=AT_ONCE
     )
     max_batch: int = Field(16, ge=1, le=256, description="Decodes that run together.")

@@ -32,8 +32,8 @@ def configuration(
     yield f"  Realtime Model: {names.partials if parameters.enable_realtime_transcription else 'none'}"
     yield f"  Compute Type: {parameters.compute_type}"
     yield f"  Language: {parameters.language}"
-    yield f"  Configured Device: {device.asked}"
-    yield f"  Actual Device: {device.actual}"
+    yield f"  Configured Device: {device.requested}"
+    yield f"  Actual Device: {device.active}"
     yield f"  Workers: {workers(plan)}"
     yield "VAD SETTINGS:"
     yield f"  Silero Sensitivity: {parameters.silero_sensitivity}"
@@ -65,9 +65,9 @@ def memory(cuda: CudaStatus) -> Iterator[str]:
 
 def fallback(device: Device) -> Iterator[str]:
     """Return the two warnings of a device that is not the one asked for."""
-    if device.asked == "cuda" and device.actual != "cuda":
-        yield f"WARNING: Device fallback from {device.asked} to {device.actual}"
-        yield f"DEVICE FALLBACK: {device.asked} -> {device.actual} ({device.reason})"
+    if device.requested == "cuda" and device.active != "cuda":
+        yield f"WARNING: Device fallback from {device.requested} to {device.active}"
+        yield f"DEVICE FALLBACK: {device.requested} -> {device.active} ({device.reason})"
 
 
 def workers(plan: ComputePlan) -> str:
@@ -77,7 +77,7 @@ def workers(plan: ComputePlan) -> str:
 
 def loaded(device: Device, models: LoadedModels) -> Iterator[str]:
     """Return where the models are, and what they really compute in."""
-    where = "GPU" if device.actual == "cuda" else "CPU"
+    where = "GPU" if device.active == "cuda" else "CPU"
     yield f"Model successfully loaded on {where}!"
     engines = {models.names.finals: models.finals, models.names.partials: models.partials}
     for name, engine in engines.items():
@@ -123,7 +123,7 @@ def _gpu_status(cuda: CudaStatus, device: Device) -> Iterator[str]:
         yield f"  Reason: {cuda.missing}"
     for index, gpu in enumerate(cuda.gpus):
         yield f"  GPU {index}: {gpu.name} ({gpu.total_bytes / GB:.1f} GB)"
-    if device.actual == "cuda":
+    if device.active == "cuda":
         yield f"  Current GPU Device: {', '.join(map(str, device.indices))}"
 
 

@@ -70,13 +70,15 @@ def _gpu_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFa
     return (
         GaugeMetricFamily("stt_gpu_memory_used_bytes", "GPU memory in use, by whomever.", labels=labels),
         GaugeMetricFamily("stt_gpu_memory_total_bytes", "GPU memory there is.", labels=labels),
-        GaugeMetricFamily("stt_gpu_busy_ratio", "Share of the last moment in which it computed, 0..1.", labels=labels),
+        GaugeMetricFamily(
+            "stt_gpu_utilization_ratio", "Share of the last moment in which it computed, 0..1.", labels=labels
+        ),
     )
 
 
 def _certificate_family() -> GaugeMetricFamily:
     meaning = "When TLS_CERT expires, in seconds since 1970; not told without TLS."
-    return GaugeMetricFamily("stt_certificate_expires_timestamp_seconds", meaning)
+    return GaugeMetricFamily("stt_tls_certificate_expiry_timestamp_seconds", meaning)
 
 
 def _model_family() -> GaugeMetricFamily:

@@ -30,7 +30,7 @@ LOOP_EVERY_S = 0.5
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
 
 
-REFUSALS = ("loading", "draining", "full", "share", "token", "request")
+REFUSALS = ("loading", "draining", "full", "quota", "token", "request")
 # gRPC's names of the statuses that streams end with.
 OUTCOMES = (
     "OK",
@@ -61,12 +61,14 @@ class Metrics:
         self._ready = gauge("ready", "1 while the server serves, 0 while it loads or drains.")
         self._draining = gauge("draining", "1 while the server drains.")
         self.streams = gauge("streams", "Streams that are open.")
-        self._admitted = gauge("streams_admitted", "Places taken: open streams, and recordings of Recognize.")
-        self._limit = gauge("streams_limit", "Places there are; 0 until the models are loaded.")
-        self.streams_late = gauge("streams_late", "Open streams whose partials come late (notice PARTIALS_SHED).")
+        self._admitted = gauge("slots_used", "Places taken: open streams, and recordings of Recognize.")
+        self._limit = gauge("slots_limit", "Places there are; 0 until the models are loaded.")
+        self.streams_late = gauge(
+            "streams_partials_degraded", "Open streams whose partials come late (notice PARTIALS_SHED)."
+        )
         self.opened = counter("streams_opened", "Streams that began.")
         self.closed = counter("streams_closed", "Streams that ended, by the status they ended with.", "outcome")
-        self._refusals = counter("refusals", "Calls that were not let in, by reason.", "reason")
+        self._refusals = counter("rejected", "Calls that were not let in, by reason.", "reason")
 
         self.utterances = counter("utterances", "Utterances that began.")
         self.finals = counter("finals", "Finals told.")
@@ -82,16 +84,18 @@ class Metrics:
         self.audio = counter("audio_seconds", "Sound taken, to within 5 s for each open stream.")
         self.speech = counter("speech_seconds", "Sound of it that finals were made from.")
 
-        self.final_lag = histogram("final_lag_seconds", "From the endpoint to the final, on the clock.", LAG_S, "pace")
+        self.final_lag = histogram(
+            "final_latency_seconds", "From the endpoint to the final, on the clock.", LAG_S, "mode"
+        )
         self.endpoint_wait = histogram(
             "endpoint_wait_seconds", "Silence that was waited for at an endpoint.", ENDPOINT_S
         )
         self._partial_lag = histogram(
-            "partial_lag_seconds", "From a partial's asking for its turn to its text.", LAG_S, "pace"
+            "partial_latency_seconds", "From a partial's asking for its turn to its text.", LAG_S, "mode"
         )
-        self._queue = histogram("decode_queue_seconds", "A decode's wait for its batch.", LAG_S, "kind", "pace")
+        self._queue = histogram("decode_queue_seconds", "A decode's wait for its batch.", LAG_S, "kind", "mode")
         self._batch_s = histogram("batch_seconds", "What a batch took; its sum is the compute.", BATCH_S, "kind")
-        self._batch_rows = histogram("batch_decodes", "Decodes that ran together.", ROWS, "kind")
+        self._batch_rows = histogram("batch_size", "Decodes that ran together.", ROWS, "kind")
         self._failures = counter("decode_failures", "Batches that failed, for a reason that is not the client's.")
         self._waiting = gauge("decodes_waiting", "Decodes that wait for a batch.", "kind")
 
@@ -183,4 +187,4 @@ async def watch_loop(late: Callable[[float], None]) -> None:
 
 def paced(live: bool) -> str:
     """Return the label: a recording runs ahead of the clock, and waits behind those who speak."""
-    return "live" if live else "recording"
+    return "realtime" if live else "offline"

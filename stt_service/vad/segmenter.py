@@ -42,7 +42,7 @@ class Phase(Enum):
 class Segmenter:
     """One stream's utterances: they never overlap, and none is longer than the greatest length."""
 
-    def __init__(self, config: SegmenterConfig, *, in_speech: bool = False) -> None:
+    def __init__(self, config: SegmenterConfig, *, continues_utterance: bool = False) -> None:
         """Begin in silence, or where an utterance was cut."""
         self._config = config
         self._next_config = config  # in force from the next utterance on
@@ -51,7 +51,9 @@ class Segmenter:
         self._entered = 0  # where the present phase began
         self._committed = 0  # what is settled: no later utterance reaches back before it
         self._gap_end = 0  # no onset before it
-        self._continuation_end = config.hangover if in_speech else 0  # before it, what is voiced follows on a cut
+        self._continuation_end = (
+            config.hangover if continues_utterance else 0
+        )  # before it, what is voiced follows on a cut
         self._start = 0  # of the present utterance, as the rest from here on
         self._onset = 0
         self._speech_end = 0

@@ -28,7 +28,7 @@ class Kind(Enum):
 class Context(Enum):
     """How much silence the encoder sees after the speech."""
 
-    SHORT = "tailed"  # a short window; the rest of the 30 s is made up by rows of known silence
+    SHORT = "short"  # a short window; the rest of the 30 s is made up by rows of known silence
     FULL = "full"  # 30 s, as Whisper was trained
 
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.lags import Figures
 from benchmarks.plots import draw
 from benchmarks.report import tables
-from benchmarks.results import Lateness, Outcome, Row, keep, kept, streams_carried, summary
+from benchmarks.results import Lateness, Outcome, Row, estimated_streams, keep, kept, summary
 
 
 def row(system: str = "ours", streams: int = 1, lag_s: float = 0.9, wrong: int = 5, missing: int = 0) -> Row:
@@ -45,26 +45,26 @@ def line_of(text: str, start: str) -> list[str]:
     ],
 )
 def test_streams_carried(of_two: Row, carried: int) -> None:
-    assert streams_carried([row(), of_two]) == carried
+    assert estimated_streams([row(), of_two]) == carried
 
 
 def test_a_refused_stream_is_not_carried() -> None:
     refused = Row("ours", "en", 2, outcomes=(*row().outcomes, Outcome("en/one", Figures(), refused="full")))
-    assert streams_carried([row(), refused]) == 1
+    assert estimated_streams([row(), refused]) == 1
 
 
 def test_none_is_carried_where_one_is_too_many() -> None:
-    assert streams_carried([row(lag_s=2.0)]) == 0
+    assert estimated_streams([row(lag_s=2.0)]) == 0
 
 
 def test_nothing_is_known_of_what_is_carried_without_a_run_of_one() -> None:
-    assert streams_carried([row(streams=2)]) is None
+    assert estimated_streams([row(streams=2)]) is None
 
 
 def test_words_are_compared_with_those_of_the_same_recordings() -> None:
     other = Outcome("en/two", Figures(words=100, words_wrong=50))
     alone = Row("ours", "en", 1, endpoint_s=0.7, outcomes=(*row().outcomes, other))
-    assert streams_carried([alone, row(streams=2, wrong=6)]) == 1
+    assert estimated_streams([alone, row(streams=2, wrong=6)]) == 1
 
 
 def test_the_silence_that_was_waited_for_is_taken_off() -> None:

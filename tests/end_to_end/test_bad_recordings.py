@@ -114,14 +114,14 @@ async def test_noise_is_no_text_and_no_failure(stub: Stub, encoding: pb.AudioFor
     opening = Request(config=pb.StreamingConfig(format=pb.AudioFormat(encoding=encoding)))
     heard = await streamed(stub, opening, *chunks(noise, 9_999))
     assert (heard.code, heard.text) == (StatusCode.OK, "")
-    assert heard.responses[-1].final_ms == 3000
+    assert heard.responses[-1].committed_ms == 3000
     assert_orderly(heard)
 
 
 async def test_silence_is_settled_and_says_nothing(stub: Stub) -> None:
     heard = await streamed(stub, Request(config=pb.StreamingConfig()), audio(silence(60)))
     assert (heard.code, heard.kinds) == (StatusCode.OK, ["started"])
-    assert heard.responses[-1].final_ms == 60_000
+    assert heard.responses[-1].committed_ms == 60_000
 
 
 async def test_hours_of_silence_are_taken_in_any_format(stub: Stub) -> None:
@@ -130,4 +130,4 @@ async def test_hours_of_silence_are_taken_in_any_format(stub: Stub) -> None:
     hour = Request(silence=pb.Silence(duration=Duration(seconds=3600)))
     heard = await streamed(stub, opening, *[hour] * 5)
     assert (heard.code, heard.text) == (StatusCode.OK, "")
-    assert heard.responses[-1].final_ms == 5 * 3_600_000
+    assert heard.responses[-1].committed_ms == 5 * 3_600_000

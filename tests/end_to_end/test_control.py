@@ -44,10 +44,14 @@ async def test_the_status_tells_what_the_server_is_and_has_to_do(question: Recor
         while not (told := await status(at.control)).load.finals_waiting:
             pass
         assert (told.state, told.model, told.partial_model) == (pb.STATE_SERVING, "base", "base")
-        assert (told.device.asked, told.device.actual, told.device.reason) == ("cuda", "cpu", "libcuda.so.1 is missing")
+        assert (told.device.requested, told.device.active, told.device.reason) == (
+            "cuda",
+            "cpu",
+            "libcuda.so.1 is missing",
+        )
         assert (told.load.streams, told.load.max_streams) == (2, 4)
         assert (told.load.batches_running, told.load.max_batches, told.load.finals_waiting) == (1, 1, 1)
-        assert told.load.final_lag.ToTimedelta() > Duration().ToTimedelta()
+        assert told.load.oldest_final_wait.ToTimedelta() > Duration().ToTimedelta()
         assert told.self_test.real_time_factor == pytest.approx(0.1)
         assert 0 < told.resources.memory_bytes < told.resources.machine_memory_bytes
         held.release()
@@ -110,9 +114,9 @@ async def test_a_session_is_told_with_its_figures(question: Recording) -> None:
         assert (told.client_id, told.peer, told.language, told.model) == ("two words", "127.0.0.1", "en", "base")
         assert told.phase == pb.SESSION_PHASE_LISTENING
         assert (told.utterances, told.words) == (1, 2)
-        assert told.heard.ToTimedelta().total_seconds() == pytest.approx(question.duration_s, abs=0.1)
+        assert told.audio_received.ToTimedelta().total_seconds() == pytest.approx(question.duration_s, abs=0.1)
         counted = (await status(at.control)).counters
-        assert (counted.streams, counted.utterances, counted.words, counted.refused_streams) == (1, 1, 2, 0)
+        assert (counted.streams, counted.utterances, counted.words, counted.rejected_streams) == (1, 1, 2, 0)
         await call.end()
         assert not (await at.control.ListSessions(pb.ListSessionsRequest())).sessions
 
@@ -139,11 +143,13 @@ async def test_a_session_that_is_owed_finals_is_ended_with_all_of_them_and_a_sta
         await call.send(audio(question.pcm()), FINALIZE)
         await held.entered()
         await call.send(audio(question.pcm()))
-        while (session := await only_session(at.control)).heard.ToTimedelta().total_seconds() < 2 * question.duration_s:
+        while (
+            session := await only_session(at.control)
+        ).audio_received.ToTimedelta().total_seconds() < 2 * question.duration_s:
             pass
         for _ in range(2):
             answer = await at.control.TerminateSession(pb.TerminateSessionRequest(session_id=session.id))
-            assert answer.session.phase == pb.SESSION_PHASE_ENDING
+            assert answer.session.phase == pb.SESSION_PHASE_TERMINATING
         held.release()
         heard = await call.rest()
         assert heard.code is StatusCode.ABORTED

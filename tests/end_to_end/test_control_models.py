@@ -41,7 +41,7 @@ async def test_new_streams_get_the_model_that_was_loaded_and_open_ones_keep_thei
         for _ in range(2):
             await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
         model = await loaded(at.control, "tiny")
-        assert (model.state, list(model.roles), model.users) == (pb.MODEL_STATE_LOADED, list(BOTH), 0)
+        assert (model.state, list(model.roles), model.streams) == (pb.MODEL_STATE_LOADED, list(BOTH), 0)
         assert await at.model_of("new") == "tiny"
         for _ in range(2):
             unloading = (await at.control.UnloadModel(pb.UnloadModelRequest(name="base"))).model

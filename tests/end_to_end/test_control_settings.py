@@ -40,7 +40,7 @@ async def test_every_setting_is_told_with_what_would_do_and_when_a_change_holds(
         assert set(told) == {name.upper() for name in ServerSettings.model_fields}
         beams, places, port = told["BEAM_SIZE"], told["MAX_STREAMS"], told["DATA_PORT"]
         assert (beams.value, beams.minimum, beams.maximum, beams.scope) == ("5", 1, 10, pb.SCOPE_NEW_STREAMS)
-        assert (places.value, places.default_value, places.scope) == ("4", "auto", pb.SCOPE_AT_ONCE)
+        assert (places.value, places.default_value, places.scope) == ("4", "auto", pb.SCOPE_IMMEDIATE)
         assert (told["LANGUAGE"].scope, port.scope) == (pb.SCOPE_STREAM, pb.SCOPE_RESTART)
 
 

@@ -125,7 +125,7 @@ def test_a_killed_editor_keeps_what_it_heard(
     (speech,) = (tmp_path / "realtime-stt" / "speech").iterdir()
     editor.keys("C-q")
     editor.until(lambda each: each.is_dead)
-    assert f"stt-cli retry {speech}" in editor.past
+    assert f"stt-cli recover {speech}" in editor.past
     heard = open_file(speech, lambda _: None)
     assert heard.format.duration_ms(len(b"".join(heard.chunks))) >= 1000
 

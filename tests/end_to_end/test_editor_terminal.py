@@ -155,7 +155,7 @@ def test_quitting_without_a_server_keeps_what_was_said(
     editor.keys("C-q")
     editor.until(lambda each: each.is_dead)
     (kept,) = (tmp_path / "realtime-stt" / "speech").iterdir()
-    assert f"stt-cli retry {kept}" in editor.past
+    assert f"stt-cli recover {kept}" in editor.past
     assert len(b"".join(open_file(kept, lambda _: None).chunks)) >= 44_100 * 2
 
 

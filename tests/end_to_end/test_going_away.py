@@ -126,7 +126,7 @@ async def test_another_server_takes_the_stream_up_without_a_lost_or_doubled_word
 ) -> None:
     sound = said_before(recordings) + recordings[SECOND].pcm()
     before = drained.in_pause
-    settled_ms = before.responses[-2].final_ms  # the last word before the failure
+    settled_ms = before.responses[-2].committed_ms  # the last word before the failure
     assert 0 <= len(said_before(recordings)) // 32 - settled_ms < 32  # all whole frames
     resume = pb.Resume(audio_offset_ms=settled_ms, next_utterance=before.finals[-1].utterance + 1)
     call = Call(stub)
@@ -138,5 +138,5 @@ async def test_another_server_takes_the_stream_up_without_a_lost_or_doubled_word
     assert first.end_ms <= settled_ms <= second.start_ms
     wanted = normalize(recordings[FIRST].text + " " + recordings[SECOND].text, "en")
     assert errors(wanted, normalize(first.text + " " + second.text, "en")).count == 0
-    assert after.responses[-1].final_ms == len(sound) // 32
+    assert after.responses[-1].committed_ms == len(sound) // 32
     assert_orderly(after)

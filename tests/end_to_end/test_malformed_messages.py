@@ -97,7 +97,7 @@ def mutated(source: random.Random) -> bytes:
 async def server() -> AsyncIterator[Server]:
     held = HeldEngine()
     held.release()
-    async with serving(held, 8, more={"max_calls_per_minute": 0}) as running:
+    async with serving(held, 8, more={"rate_limit_per_minute": 0}) as running:
         yield running
 
 

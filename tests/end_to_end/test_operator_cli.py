@@ -66,7 +66,7 @@ async def test_a_session_is_listed_and_ended() -> None:
 
 async def test_a_model_is_loaded_waited_for_and_unloaded() -> None:
     async with operated() as (run, _):
-        loaded = await run("models", "load", "tiny", "--for", "both")
+        loaded = await run("models", "load", "tiny", "--role", "both")
         assert loaded == Outcome(0, "tiny is loaded: new streams get it for finals and partials.\n", "")
         unloaded = await run("models", "unload", "base")
         assert unloaded.stdout == "base is unloaded once the 1 stream that have it end.\n"

@@ -146,14 +146,14 @@ async def test_a_dictation_ends_by_itself_and_its_journal_is_recognised_again(
 ) -> None:
     question, talk, kept = recordings[QUESTION], tmp_path / "talk.wav", tmp_path / "kept"
     talk.write_bytes(wav(question.pcm() + silence(60)))
-    options = ["--device", f"file:{talk}", "--until-silence", "2", "--journal", str(kept)]
+    options = ["--device", f"file:{talk}", "--stop-after-silence", "2", "--save-audio", str(kept)]
     code, stdout, stderr = await run(service, "recognize", *options)
     assert (code, stderr) == (0, "")
     assert errors(normalize(question.text, "en"), normalize(stdout, "en")).percent <= 20
     (file,) = kept.iterdir()
     heard_s = sum(len(chunk) for chunk in open_file(file, lambda _: None).chunks) / 32_000
     assert question.duration_s + 2 <= heard_s <= question.duration_s + 15
-    assert await run(service, "retry", str(kept)) == (0, stdout, "")
+    assert await run(service, "recover", str(kept)) == (0, stdout, "")
 
 
 async def test_many_at_once_say_what_one_after_the_other_says(

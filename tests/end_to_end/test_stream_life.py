@@ -99,7 +99,7 @@ async def test_progress_is_told_while_nothing_is_said(stub: Stub) -> None:
     await call.send(*[audio(silence(1))] * 30)
     heard = await call.end()
     assert heard.kinds == ["started"]
-    for told in ([each.received_ms for each in heard.responses], [each.final_ms for each in heard.responses]):
+    for told in ([each.received_ms for each in heard.responses], [each.committed_ms for each in heard.responses]):
         assert max(after - before for before, after in pairwise(told)) <= 17_000  # ten seconds and what is told late
     assert len(heard.responses) >= 30 // 7
 
@@ -112,13 +112,13 @@ async def test_a_stream_that_broke_off_is_taken_up_where_it_was_settled(
     broken, _ = await opened(stub, config())
     await broken.say(pcm[: len(pcm) - 32_000])
     first = (await broken.until("final")).final
-    settled_ms = (await broken.sync()).final_ms
+    settled_ms = (await broken.sync()).committed_ms
     broken.cancel()
     assert first.end_ms < settled_ms < len(pcm) // 32 - 1000
 
     resume = pb.Resume(audio_offset_ms=settled_ms, next_utterance=first.utterance + 1)
     call, _ = await opened(stub, config(resume=resume))
-    assert (call.responses[0].received_ms, call.responses[0].final_ms) == (settled_ms, settled_ms)
+    assert (call.responses[0].received_ms, call.responses[0].committed_ms) == (settled_ms, settled_ms)
     await call.say(pcm[settled_ms * 32 :])
     heard = await call.end()
     (second,) = heard.finals
@@ -126,4 +126,4 @@ async def test_a_stream_that_broke_off_is_taken_up_where_it_was_settled(
     said = recordings["en/austen-0930"].text
     assert errors(normalize(said, "en"), normalize(second.text, "en")).count == 0
     assert settled_ms < second.start_ms < second.end_ms <= len(pcm) // 32 + 32  # to a whole frame
-    assert heard.responses[-1].final_ms == len(pcm) // 32
+    assert heard.responses[-1].committed_ms == len(pcm) // 32

@@ -123,8 +123,8 @@ async def test_its_metrics_are_what_the_client_saw(life: Life) -> None:
     assert float(counted["stt_words_total"]) == len(heard.text.split())
     unread = float(counted['stt_partials_shed_total{reason="unread"}'])
     assert float(counted["stt_partials_total"]) - unread == len(heard.partials)
-    assert float(counted['stt_refusals_total{reason="full"}']) == 1
-    assert float(counted['stt_refusals_total{reason="request"}']) == 1
+    assert float(counted['stt_rejected_total{reason="full"}']) == 1
+    assert float(counted['stt_rejected_total{reason="request"}']) == 1
 
 
 async def test_every_line_of_its_log_is_an_object_the_banner_too(life: Life) -> None:

@@ -92,10 +92,10 @@ def test_what_is_quick_loads_click_and_nothing_else(arguments: list[str]) -> Non
     ("typed", "offered"),
     [
         (["rec"], {"recognize"}),
-        (["recognize", "--until"], {"--until-silence"}),
+        (["recognize", "--stop"], {"--stop-after-silence"}),
         (["recognize", "--format", "s"], {"srt"}),
         (["completion", ""], {"bash", "zsh", "fish"}),
-        (["models", "load", "--for", ""], {"finals", "partials", "both"}),
+        (["models", "load", "--role", ""], {"finals", "partials", "both"}),
         (["sessions", "t"], {"terminate"}),
     ],
 )

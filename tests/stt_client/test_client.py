@@ -88,7 +88,7 @@ async def test_every_kind_of_event_comes_with_its_positions() -> None:
             final("раз", start_ms=320, end_ms=900),
             suppressed("Thank you."),
             Response(settings=stt_pb2.Settings(language="en", hotwords=["x"]), received_ms=2000),
-            Response(notice=notice, received_ms=2000, final_ms=2000),
+            Response(notice=notice, received_ms=2000, committed_ms=2000),
         ),
         options=StreamOptions(partials=True),
     )
@@ -109,11 +109,11 @@ async def test_every_kind_of_event_comes_with_its_positions() -> None:
             latency=Latency(1.5, 0.01, 0.25, speculative=True, batch=2),
             words=(Word("раз", 320, 900, 0.5),),
             received_ms=900,
-            final_ms=900,
+            committed_ms=900,
         ),
-        Suppressed(2, 1000, 2000, "NO_SPEECH", "Thank you.", received_ms=2000, final_ms=2000),
+        Suppressed(2, 1000, 2000, "NO_SPEECH", "Thank you.", received_ms=2000, committed_ms=2000),
         SettingsUpdated(Settings("en", "", ("x",), translate=False), received_ms=2000),
-        Notice("DRAIN", "going away", 2000, received_ms=2000, final_ms=2000),
+        Notice("DRAIN", "going away", 2000, received_ms=2000, committed_ms=2000),
     ]
 
 

@@ -53,7 +53,7 @@ def test_what_an_editor_still_keeps_is_not_left_behind_but_what_it_leaves_is(tmp
 
 
 def test_the_command_that_hears_it_again_can_be_given_to_a_shell() -> None:
-    assert retry_command(Path("/Application Support/a.flac")) == "stt-cli retry '/Application Support/a.flac'"
+    assert retry_command(Path("/Application Support/a.flac")) == "stt-cli recover '/Application Support/a.flac'"
 
 
 def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:

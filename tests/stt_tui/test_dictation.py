@@ -70,17 +70,17 @@ async def test_the_microphone_ends_when_nobody_has_spoken_for_a_while(tmp_path: 
         await stream.say(final("Раз.", end_ms=500))
         await stream.hear()
 
-    result, (stream,) = await run(hears_a_word, "--device", f"file:{talk}", "--until-silence", "1")
+    result, (stream,) = await run(hears_a_word, "--device", f"file:{talk}", "--stop-after-silence", "1")
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
     assert 12 <= len(stream.audio) / 3200 <= 40
 
 
 async def test_a_journal_can_be_recognised_again_as_it_was_asked_for(talk: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dictations"
-    await run(says(final("Раз.")), "--device", f"file:{talk}", "--journal", str(folder), "--language", "ru")
+    await run(says(final("Раз.")), "--device", f"file:{talk}", "--save-audio", str(folder), "--language", "ru")
     async with serving(says(final("Два."))) as server:
         options = ["--server", server.address, "--hotwords", "Анна"]
-        result = await outcome(await start("retry", str(folder), *options))
+        result = await outcome(await start("recover", str(folder), *options))
     (stream,) = server.streams
     assert (result.code, result.stdout, result.stderr) == (0, "Два.\n", "")
     assert bytes(stream.audio) == sound_of(talk)
@@ -94,14 +94,14 @@ async def test_when_the_server_fails_the_journal_is_named(talk: Path, tmp_path: 
         await stream.say(failure(grpc.StatusCode.INVALID_ARGUMENT, "No."))
         await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No.")
 
-    result, _ = await run(refuses, "--device", f"file:{talk}", "--journal", str(tmp_path / "kept"))
+    result, _ = await run(refuses, "--device", f"file:{talk}", "--save-audio", str(tmp_path / "kept"))
     (file,) = (tmp_path / "kept").iterdir()
     assert result.code == 1
-    assert result.stderr.startswith(f"What was said is in {file}: `stt-cli retry {file}` recognises it.\nError: ")
+    assert result.stderr.startswith(f"What was said is in {file}: `stt-cli recover {file}` recognises it.\nError: ")
 
 
 async def test_a_journal_that_cannot_be_written_does_not_end_the_dictation(talk: Path) -> None:
-    result, (stream,) = await run(says(final("Раз.")), "--device", f"file:{talk}", "--journal", "/dev/null/kept")
+    result, (stream,) = await run(says(final("Раз.")), "--device", f"file:{talk}", "--save-audio", "/dev/null/kept")
     assert (result.code, result.stdout, len(stream.audio)) == (0, "Раз.\n", 16_000)
     assert "the journal in /dev/null/kept cannot be written" in result.stderr
 

@@ -259,10 +259,10 @@ async def test_speech_left_behind_is_told_with_how_to_hear_it_and_stays(folder: 
     for _ in range(2):
         session = Session(folder)
         await session.keeping.look()
-        assert session.told == [f"Speech was left behind  stt-cli retry {file}"]
+        assert session.told == [f"Speech was left behind  stt-cli recover {file}"]
         session.keeping.close()
         (sentence,) = session.keeping.speech_left()
-        assert sentence.endswith(f"stt-cli retry {file}")
+        assert sentence.endswith(f"stt-cli recover {file}")
 
 
 async def test_speech_that_was_removed_meanwhile_is_not_told_at_the_end(folder: Path) -> None:

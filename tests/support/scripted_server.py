@@ -96,11 +96,11 @@ def final(text: str, utterance: int = 1, start_ms: int = 0, end_ms: int = 1000) 
             endpoint=Duration(seconds=1, nanos=500_000_000),
             queue=Duration(nanos=10_000_000),
             inference=Duration(nanos=250_000_000),
-            early=True,
+            speculative=True,
             batch=2,
         ),
     )
-    return Response(final=said, received_ms=end_ms, final_ms=end_ms)
+    return Response(final=said, received_ms=end_ms, committed_ms=end_ms)
 
 
 def partial(stable: str, unstable: str = "", revision: int = 1) -> Response:
@@ -110,7 +110,7 @@ def partial(stable: str, unstable: str = "", revision: int = 1) -> Response:
 
 def suppressed(text: str) -> Response:
     said = stt_pb2.Suppressed(utterance=2, start_ms=1000, end_ms=2000, reason="NO_SPEECH", text=text)
-    return Response(suppressed=said, received_ms=2000, final_ms=2000)
+    return Response(suppressed=said, received_ms=2000, committed_ms=2000)
 
 
 def notice(reason: str, message: str) -> Response:

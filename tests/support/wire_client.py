@@ -206,4 +206,4 @@ def assert_orderly(heard: Heard) -> None:
     for before, after in pairwise(heard.responses):
         if not after.HasField("failure"):  # it says nothing of where the stream is
             assert before.received_ms <= after.received_ms
-            assert before.final_ms <= after.final_ms <= after.received_ms
+            assert before.committed_ms <= after.committed_ms <= after.received_ms

@@ -23,7 +23,7 @@ class Scope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SCOPE_UNSPECIFIED: _ClassVar[Scope]
     SCOPE_STREAM: _ClassVar[Scope]
     SCOPE_NEW_STREAMS: _ClassVar[Scope]
-    SCOPE_AT_ONCE: _ClassVar[Scope]
+    SCOPE_IMMEDIATE: _ClassVar[Scope]
     SCOPE_RESTART: _ClassVar[Scope]
 
 class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -45,8 +45,8 @@ class SessionPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SESSION_PHASE_UNSPECIFIED: _ClassVar[SessionPhase]
     SESSION_PHASE_LISTENING: _ClassVar[SessionPhase]
     SESSION_PHASE_SPEECH: _ClassVar[SessionPhase]
-    SESSION_PHASE_DECIDING: _ClassVar[SessionPhase]
-    SESSION_PHASE_ENDING: _ClassVar[SessionPhase]
+    SESSION_PHASE_FINALIZING: _ClassVar[SessionPhase]
+    SESSION_PHASE_TERMINATING: _ClassVar[SessionPhase]
 STATE_UNSPECIFIED: State
 STATE_LOADING: State
 STATE_SERVING: State
@@ -54,7 +54,7 @@ STATE_DRAINING: State
 SCOPE_UNSPECIFIED: Scope
 SCOPE_STREAM: Scope
 SCOPE_NEW_STREAMS: Scope
-SCOPE_AT_ONCE: Scope
+SCOPE_IMMEDIATE: Scope
 SCOPE_RESTART: Scope
 ROLE_UNSPECIFIED: Role
 ROLE_FINALS: Role
@@ -67,8 +67,8 @@ MODEL_STATE_FAILED: ModelState
 SESSION_PHASE_UNSPECIFIED: SessionPhase
 SESSION_PHASE_LISTENING: SessionPhase
 SESSION_PHASE_SPEECH: SessionPhase
-SESSION_PHASE_DECIDING: SessionPhase
-SESSION_PHASE_ENDING: SessionPhase
+SESSION_PHASE_FINALIZING: SessionPhase
+SESSION_PHASE_TERMINATING: SessionPhase
 
 class GetStatusRequest(_message.Message):
     __slots__ = ()
@@ -117,30 +117,30 @@ class Status(_message.Message):
     def __init__(self, state: _Optional[_Union[State, str]] = ..., version: _Optional[str] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., device: _Optional[_Union[Device, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., self_test: _Optional[_Union[SelfTest, _Mapping]] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ...) -> None: ...
 
 class Device(_message.Message):
-    __slots__ = ("asked", "actual", "reason", "indices")
-    ASKED_FIELD_NUMBER: _ClassVar[int]
-    ACTUAL_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("requested", "active", "reason", "indices")
+    REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     INDICES_FIELD_NUMBER: _ClassVar[int]
-    asked: str
-    actual: str
+    requested: str
+    active: str
     reason: str
     indices: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, asked: _Optional[str] = ..., actual: _Optional[str] = ..., reason: _Optional[str] = ..., indices: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, requested: _Optional[str] = ..., active: _Optional[str] = ..., reason: _Optional[str] = ..., indices: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Resources(_message.Message):
-    __slots__ = ("memory_bytes", "machine_memory_bytes", "cpu_cores", "cores", "gpus")
+    __slots__ = ("memory_bytes", "machine_memory_bytes", "cpu_cores_used", "cores", "gpus")
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     MACHINE_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
-    CPU_CORES_FIELD_NUMBER: _ClassVar[int]
+    CPU_CORES_USED_FIELD_NUMBER: _ClassVar[int]
     CORES_FIELD_NUMBER: _ClassVar[int]
     GPUS_FIELD_NUMBER: _ClassVar[int]
     memory_bytes: int
     machine_memory_bytes: int
-    cpu_cores: float
+    cpu_cores_used: float
     cores: int
     gpus: _containers.RepeatedCompositeFieldContainer[Gpu]
-    def __init__(self, memory_bytes: _Optional[int] = ..., machine_memory_bytes: _Optional[int] = ..., cpu_cores: _Optional[float] = ..., cores: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ...) -> None: ...
+    def __init__(self, memory_bytes: _Optional[int] = ..., machine_memory_bytes: _Optional[int] = ..., cpu_cores_used: _Optional[float] = ..., cores: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ...) -> None: ...
 
 class Gpu(_message.Message):
     __slots__ = ("name", "memory_bytes", "memory_used_bytes")
@@ -153,54 +153,54 @@ class Gpu(_message.Message):
     def __init__(self, name: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ...) -> None: ...
 
 class Load(_message.Message):
-    __slots__ = ("streams", "max_streams", "finals_waiting", "early_finals_waiting", "partials_waiting", "batches_running", "max_batches", "final_lag", "partial_lag")
+    __slots__ = ("streams", "max_streams", "finals_waiting", "speculative_finals_waiting", "partials_waiting", "batches_running", "max_batches", "oldest_final_wait", "oldest_partial_wait")
     STREAMS_FIELD_NUMBER: _ClassVar[int]
     MAX_STREAMS_FIELD_NUMBER: _ClassVar[int]
     FINALS_WAITING_FIELD_NUMBER: _ClassVar[int]
-    EARLY_FINALS_WAITING_FIELD_NUMBER: _ClassVar[int]
+    SPECULATIVE_FINALS_WAITING_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_WAITING_FIELD_NUMBER: _ClassVar[int]
     BATCHES_RUNNING_FIELD_NUMBER: _ClassVar[int]
     MAX_BATCHES_FIELD_NUMBER: _ClassVar[int]
-    FINAL_LAG_FIELD_NUMBER: _ClassVar[int]
-    PARTIAL_LAG_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_FINAL_WAIT_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_PARTIAL_WAIT_FIELD_NUMBER: _ClassVar[int]
     streams: int
     max_streams: int
     finals_waiting: int
-    early_finals_waiting: int
+    speculative_finals_waiting: int
     partials_waiting: int
     batches_running: int
     max_batches: int
-    final_lag: _duration_pb2.Duration
-    partial_lag: _duration_pb2.Duration
-    def __init__(self, streams: _Optional[int] = ..., max_streams: _Optional[int] = ..., finals_waiting: _Optional[int] = ..., early_finals_waiting: _Optional[int] = ..., partials_waiting: _Optional[int] = ..., batches_running: _Optional[int] = ..., max_batches: _Optional[int] = ..., final_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., partial_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    oldest_final_wait: _duration_pb2.Duration
+    oldest_partial_wait: _duration_pb2.Duration
+    def __init__(self, streams: _Optional[int] = ..., max_streams: _Optional[int] = ..., finals_waiting: _Optional[int] = ..., speculative_finals_waiting: _Optional[int] = ..., partials_waiting: _Optional[int] = ..., batches_running: _Optional[int] = ..., max_batches: _Optional[int] = ..., oldest_final_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., oldest_partial_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Counters(_message.Message):
-    __slots__ = ("streams", "refused_streams", "utterances", "words", "suppressed", "audio")
+    __slots__ = ("streams", "rejected_streams", "utterances", "words", "suppressed", "audio")
     STREAMS_FIELD_NUMBER: _ClassVar[int]
-    REFUSED_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_STREAMS_FIELD_NUMBER: _ClassVar[int]
     UTTERANCES_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     streams: int
-    refused_streams: int
+    rejected_streams: int
     utterances: int
     words: int
     suppressed: int
     audio: _duration_pb2.Duration
-    def __init__(self, streams: _Optional[int] = ..., refused_streams: _Optional[int] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, streams: _Optional[int] = ..., rejected_streams: _Optional[int] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class SelfTest(_message.Message):
-    __slots__ = ("final", "partial", "real_time_factor", "streams_carried")
+    __slots__ = ("final", "partial", "real_time_factor", "estimated_streams")
     FINAL_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
     REAL_TIME_FACTOR_FIELD_NUMBER: _ClassVar[int]
-    STREAMS_CARRIED_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_STREAMS_FIELD_NUMBER: _ClassVar[int]
     final: _duration_pb2.Duration
     partial: _duration_pb2.Duration
     real_time_factor: float
-    streams_carried: int
-    def __init__(self, final: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., partial: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., real_time_factor: _Optional[float] = ..., streams_carried: _Optional[int] = ...) -> None: ...
+    estimated_streams: int
+    def __init__(self, final: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., partial: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., real_time_factor: _Optional[float] = ..., estimated_streams: _Optional[int] = ...) -> None: ...
 
 class GetConfigRequest(_message.Message):
     __slots__ = ()
@@ -213,11 +213,11 @@ class GetConfigResponse(_message.Message):
     def __init__(self, parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ...) -> None: ...
 
 class Parameter(_message.Message):
-    __slots__ = ("name", "value", "default_value", "accepted", "minimum", "maximum", "unit", "description", "scope")
+    __slots__ = ("name", "value", "default_value", "allowed_values", "minimum", "maximum", "unit", "description", "scope")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_VALUE_FIELD_NUMBER: _ClassVar[int]
-    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_VALUES_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_FIELD_NUMBER: _ClassVar[int]
     MAXIMUM_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
@@ -226,13 +226,13 @@ class Parameter(_message.Message):
     name: str
     value: str
     default_value: str
-    accepted: str
+    allowed_values: str
     minimum: float
     maximum: float
     unit: str
     description: str
     scope: Scope
-    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., default_value: _Optional[str] = ..., accepted: _Optional[str] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ..., scope: _Optional[_Union[Scope, str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., default_value: _Optional[str] = ..., allowed_values: _Optional[str] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ..., scope: _Optional[_Union[Scope, str]] = ...) -> None: ...
 
 class UpdateConfigRequest(_message.Message):
     __slots__ = ("values",)
@@ -254,22 +254,22 @@ class UpdateConfigResponse(_message.Message):
     def __init__(self, parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "state", "roles", "users", "reason", "compute_type", "multilingual")
+    __slots__ = ("name", "state", "roles", "streams", "reason", "compute_type", "multilingual")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     ROLES_FIELD_NUMBER: _ClassVar[int]
-    USERS_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     COMPUTE_TYPE_FIELD_NUMBER: _ClassVar[int]
     MULTILINGUAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: ModelState
     roles: _containers.RepeatedScalarFieldContainer[Role]
-    users: int
+    streams: int
     reason: str
     compute_type: str
     multilingual: bool
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., roles: _Optional[_Iterable[_Union[Role, str]]] = ..., users: _Optional[int] = ..., reason: _Optional[str] = ..., compute_type: _Optional[str] = ..., multilingual: _Optional[bool] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., roles: _Optional[_Iterable[_Union[Role, str]]] = ..., streams: _Optional[int] = ..., reason: _Optional[str] = ..., compute_type: _Optional[str] = ..., multilingual: _Optional[bool] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()
@@ -308,16 +308,16 @@ class UnloadModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class Session(_message.Message):
-    __slots__ = ("id", "client_id", "peer", "opened", "age", "heard", "unsettled", "phase", "lag", "utterances", "words", "suppressed", "language", "model", "partial_model")
+    __slots__ = ("id", "client_id", "peer", "start_time", "age", "audio_received", "audio_pending", "phase", "final_latency", "utterances", "words", "suppressed", "language", "model", "partial_model")
     ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
-    OPENED_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
     AGE_FIELD_NUMBER: _ClassVar[int]
-    HEARD_FIELD_NUMBER: _ClassVar[int]
-    UNSETTLED_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_PENDING_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
-    LAG_FIELD_NUMBER: _ClassVar[int]
+    FINAL_LATENCY_FIELD_NUMBER: _ClassVar[int]
     UTTERANCES_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
@@ -327,19 +327,19 @@ class Session(_message.Message):
     id: str
     client_id: str
     peer: str
-    opened: _timestamp_pb2.Timestamp
+    start_time: _timestamp_pb2.Timestamp
     age: _duration_pb2.Duration
-    heard: _duration_pb2.Duration
-    unsettled: _duration_pb2.Duration
+    audio_received: _duration_pb2.Duration
+    audio_pending: _duration_pb2.Duration
     phase: SessionPhase
-    lag: _duration_pb2.Duration
+    final_latency: _duration_pb2.Duration
     utterances: int
     words: int
     suppressed: int
     language: str
     model: str
     partial_model: str
-    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[str] = ..., peer: _Optional[str] = ..., opened: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heard: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., unsettled: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., phase: _Optional[_Union[SessionPhase, str]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[str] = ..., peer: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_received: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_pending: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., phase: _Optional[_Union[SessionPhase, str]] = ..., final_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ...) -> None: ...
 
 class ListSessionsRequest(_message.Message):
     __slots__ = ()

@@ -60,18 +60,18 @@ class StreamingConfig(_message.Message):
     def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., partials: _Optional[bool] = ..., word_times: _Optional[bool] = ..., client_id: _Optional[str] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., resumable: _Optional[bool] = ...) -> None: ...
 
 class Resume(_message.Message):
-    __slots__ = ("audio_offset_ms", "next_utterance", "in_speech", "lead_ms", "previous_language")
+    __slots__ = ("audio_offset_ms", "next_utterance", "continues_utterance", "left_context_ms", "previous_language")
     AUDIO_OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
     NEXT_UTTERANCE_FIELD_NUMBER: _ClassVar[int]
-    IN_SPEECH_FIELD_NUMBER: _ClassVar[int]
-    LEAD_MS_FIELD_NUMBER: _ClassVar[int]
+    CONTINUES_UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    LEFT_CONTEXT_MS_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     audio_offset_ms: int
     next_utterance: int
-    in_speech: bool
-    lead_ms: int
+    continues_utterance: bool
+    left_context_ms: int
     previous_language: str
-    def __init__(self, audio_offset_ms: _Optional[int] = ..., next_utterance: _Optional[int] = ..., in_speech: _Optional[bool] = ..., lead_ms: _Optional[int] = ..., previous_language: _Optional[str] = ...) -> None: ...
+    def __init__(self, audio_offset_ms: _Optional[int] = ..., next_utterance: _Optional[int] = ..., continues_utterance: _Optional[bool] = ..., left_context_ms: _Optional[int] = ..., previous_language: _Optional[str] = ...) -> None: ...
 
 class AudioFormat(_message.Message):
     __slots__ = ("encoding", "sample_rate_hz", "channels")
@@ -128,9 +128,9 @@ class Finalize(_message.Message):
     def __init__(self) -> None: ...
 
 class StreamingRecognizeResponse(_message.Message):
-    __slots__ = ("received_ms", "final_ms", "started", "speech_started", "partial", "final", "suppressed", "settings", "notice", "failure")
+    __slots__ = ("received_ms", "committed_ms", "started", "speech_started", "partial", "final", "suppressed", "settings", "notice", "failure")
     RECEIVED_MS_FIELD_NUMBER: _ClassVar[int]
-    FINAL_MS_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_MS_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     SPEECH_STARTED_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
@@ -140,7 +140,7 @@ class StreamingRecognizeResponse(_message.Message):
     NOTICE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     received_ms: int
-    final_ms: int
+    committed_ms: int
     started: Started
     speech_started: SpeechStarted
     partial: Partial
@@ -149,7 +149,7 @@ class StreamingRecognizeResponse(_message.Message):
     settings: Settings
     notice: Notice
     failure: Failure
-    def __init__(self, received_ms: _Optional[int] = ..., final_ms: _Optional[int] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., partial: _Optional[_Union[Partial, _Mapping]] = ..., final: _Optional[_Union[Final, _Mapping]] = ..., suppressed: _Optional[_Union[Suppressed, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+    def __init__(self, received_ms: _Optional[int] = ..., committed_ms: _Optional[int] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., partial: _Optional[_Union[Partial, _Mapping]] = ..., final: _Optional[_Union[Final, _Mapping]] = ..., suppressed: _Optional[_Union[Suppressed, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
 
 class Started(_message.Message):
     __slots__ = ("stream_id", "settings", "model", "partial_model")
@@ -224,18 +224,18 @@ class Word(_message.Message):
     def __init__(self, text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class Latency(_message.Message):
-    __slots__ = ("endpoint", "queue", "inference", "early", "batch")
+    __slots__ = ("endpoint", "queue", "inference", "speculative", "batch")
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     INFERENCE_FIELD_NUMBER: _ClassVar[int]
-    EARLY_FIELD_NUMBER: _ClassVar[int]
+    SPECULATIVE_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
     endpoint: _duration_pb2.Duration
     queue: _duration_pb2.Duration
     inference: _duration_pb2.Duration
-    early: bool
+    speculative: bool
     batch: int
-    def __init__(self, endpoint: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., inference: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., early: _Optional[bool] = ..., batch: _Optional[int] = ...) -> None: ...
+    def __init__(self, endpoint: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., inference: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., speculative: _Optional[bool] = ..., batch: _Optional[int] = ...) -> None: ...
 
 class Suppressed(_message.Message):
     __slots__ = ("utterance", "start_ms", "end_ms", "reason", "text", "endpoint")

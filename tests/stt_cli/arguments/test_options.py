@@ -61,7 +61,7 @@ def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
     assert "--tls-cert and --tls-key belong together." in refusal("status", "--tls-cert", str(tmp_path / "cert.pem"))
 
 
-@pytest.mark.parametrize("option", [["--device", "usb"], ["--until-silence", "3"], ["--journal", "kept"]])
+@pytest.mark.parametrize("option", [["--device", "usb"], ["--stop-after-silence", "3"], ["--save-audio", "kept"]])
 def test_what_is_for_the_microphone_is_refused_for_files(option: list[str]) -> None:
     assert f"{option[0]} is for the microphone, and sources are given." in refusal("recognize", *option, "talk.wav")
 
@@ -79,7 +79,7 @@ def test_raw_is_refused_for_the_microphone() -> None:
         ("--max-utterance", "29", "5<=x<=28"),
         ("--sensitivity", "1.5", "0<=x<=1"),
         ("--sensitivity", "inf", "0<=x<=1"),
-        ("--until-silence", "nan", "0.5<=x<=3600"),
+        ("--stop-after-silence", "nan", "0.5<=x<=3600"),
     ],
 )
 def test_number_out_of_its_range_is_an_error_that_names_the_range(option: str, value: str, valid: str) -> None:

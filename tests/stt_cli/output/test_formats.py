@@ -92,7 +92,7 @@ def test_json_tells_times_in_seconds_and_cyrillic_as_it_is() -> None:
     value = json.loads(line)
     assert (value["start"], value["end"], value["language_probability"]) == (1.0, 1.8, 0.9877)
     assert value["words"][1] == {"text": "два", "start": 1.4, "end": 1.8, "confidence": 0.9}
-    assert value["latency"] == {"endpoint": 1.5, "queue": 0.01, "inference": 0.25, "early": True, "batch": 2}
+    assert value["latency"] == {"endpoint": 1.5, "queue": 0.01, "inference": 0.25, "speculative": True, "batch": 2}
 
 
 def test_json_says_nothing_of_what_is_no_text() -> None:

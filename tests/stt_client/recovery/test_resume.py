@@ -20,17 +20,17 @@ def test_a_dictation_begins_at_its_beginning() -> None:
 
 def test_it_goes_on_after_the_last_final_that_settled_its_sound() -> None:
     resumption = ResumeTracker()
-    assert resumption.handle(final_event(0, 100, 900, final_ms=1000))
-    assert resumption.handle(suppressed_event(1, 1100, 1900, final_ms=2000))
-    assert resumption.handle(Progress(received_ms=9000, final_ms=5000))
+    assert resumption.handle(final_event(0, 100, 900, committed_ms=1000))
+    assert resumption.handle(suppressed_event(1, 1100, 1900, committed_ms=2000))
+    assert resumption.handle(Progress(received_ms=9000, committed_ms=5000))
     assert resumption.resume == Resume(5000, 2, previous_language="ru")
 
 
 def test_a_final_whose_sound_is_not_settled_is_heard_again_under_its_number_and_not_told_again() -> None:
     resumption = ResumeTracker()
-    assert resumption.handle(final_event(0, 100, 900, final_ms=0))
+    assert resumption.handle(final_event(0, 100, 900, committed_ms=0))
     assert resumption.resume == Resume(0, 0)
-    assert not resumption.handle(final_event(0, 100, 900, final_ms=1000))
+    assert not resumption.handle(final_event(0, 100, 900, committed_ms=1000))
     assert resumption.resume == Resume(1000, 1, previous_language="ru")
 
 
@@ -43,22 +43,22 @@ def test_an_utterance_that_was_open_begins_once_and_its_partials_begin_anew() ->
 
 def test_a_partial_of_what_was_told_is_no_news() -> None:
     resumption = ResumeTracker()
-    resumption.handle(final_event(0, 100, 900, final_ms=0))
+    resumption.handle(final_event(0, 100, 900, committed_ms=0))
     assert not resumption.handle(Partial(0, 1, "раз", "", 100, 500))
 
 
 def test_settled_sound_stays_settled_whatever_a_server_says() -> None:
     resumption = ResumeTracker()
-    resumption.handle(Progress(final_ms=5000))
-    resumption.handle(Progress(final_ms=0))
+    resumption.handle(Progress(committed_ms=5000))
+    resumption.handle(Progress(committed_ms=0))
     assert resumption.settled_ms == 5000
 
 
 def test_speech_that_was_cut_goes_on_where_it_was_cut_and_only_there() -> None:
     resumption = ResumeTracker()
-    resumption.handle(replace(final_event(0, 100, 7900, final_ms=8000), endpoint="max_length"))
-    assert resumption.resume == Resume(8000, 1, in_speech=True, previous_language="ru")
-    resumption.handle(Progress(final_ms=18_000))
+    resumption.handle(replace(final_event(0, 100, 7900, committed_ms=8000), endpoint="max_length"))
+    assert resumption.resume == Resume(8000, 1, continues_utterance=True, previous_language="ru")
+    resumption.handle(Progress(committed_ms=18_000))
     assert resumption.resume == Resume(18_000, 1, previous_language="ru")
 
 
@@ -97,7 +97,7 @@ class Dictated:
         self.give(attempt.says)
         resume = self.resumption.resume
         heard = self.heard()
-        begin_ms = resume.audio_offset_ms - self.kept.lead_ms
+        begin_ms = resume.audio_offset_ms - self.kept.left_context_ms
         assert heard == self.sound[2 * begin_ms : self.given]
         self.tell(resume, begin_ms + len(heard) // 2, attempt)
 
@@ -119,7 +119,7 @@ class Dictated:
         after = [end for end in self.ends if resume.audio_offset_ms < end <= until_ms][: attempt.hears]
         for place, end in enumerate(after):
             settled = [resume.audio_offset_ms, *after][max(0, place + 1 - attempt.late)]
-            event = final_event(number + place, end - 1, end, final_ms=settled)
+            event = final_event(number + place, end - 1, end, committed_ms=settled)
             if self.resumption.handle(event):
                 self.told.append(event.utterance)
             self.kept.settle(self.resumption.settled_ms)
@@ -163,16 +163,16 @@ def test_settings_and_commands_hold_on_the_next_stream_where_they_held_on_the_la
             before = item.language or before
     kept.settle(settled_ms)
     assert kept.settings.language == before
-    assert commands(kept, settled_ms - kept.lead_ms) == expected
+    assert commands(kept, settled_ms - kept.left_context_ms) == expected
 
 
 def test_what_is_said_again_begins_a_little_earlier_at_a_whole_number_of_samples() -> None:
     kept = ReplayBuffer(AudioFormat(44_100), Settings(), kept_s=3600)
     kept.append(bytes(2 * 44_100))
     kept.settle(992)
-    assert (kept.lead_ms, kept.beginning.position, kept.duration_ms) == (192, 2 * 35_280, 8)
+    assert (kept.left_context_ms, kept.beginning.position, kept.duration_ms) == (192, 2 * 35_280, 8)
     kept.settle(96)
-    assert kept.lead_ms == 96
+    assert kept.left_context_ms == 96
     kept.close()
 
 
@@ -190,10 +190,10 @@ def commands(kept: ReplayBuffer, begin_ms: int) -> list[tuple[int, Finalize | Se
 
 def test_resumed_stream_is_given_the_language_of_the_last_committed_final() -> None:
     resumption = ResumeTracker()
-    resumption.handle(replace(final_event(0, 100, 900, final_ms=1000), language="en"))
-    resumption.handle(suppressed_event(1, 1100, 1900, final_ms=2000))
+    resumption.handle(replace(final_event(0, 100, 900, committed_ms=1000), language="en"))
+    resumption.handle(suppressed_event(1, 1100, 1900, committed_ms=2000))
     assert resumption.resume.previous_language == "en"
-    resumption.handle(replace(final_event(2, 2100, 2900, final_ms=2000), language="ru"))
+    resumption.handle(replace(final_event(2, 2100, 2900, committed_ms=2000), language="ru"))
     assert resumption.resume.previous_language == "en"
-    resumption.handle(Progress(received_ms=9000, final_ms=5000))
+    resumption.handle(Progress(received_ms=9000, committed_ms=5000))
     assert resumption.resume.previous_language == "ru"

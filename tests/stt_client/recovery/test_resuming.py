@@ -86,9 +86,9 @@ def begun(utterance: int) -> Response:
     return Response(speech_started=stt_pb2.SpeechStarted(utterance=utterance, start_ms=100), received_ms=400)
 
 
-def late(response: Response, final_ms: int) -> Response:
+def late(response: Response, committed_ms: int) -> Response:
     """Return the response with its sound not settled yet."""
-    response.final_ms = final_ms
+    response.committed_ms = committed_ms
     return response
 
 
@@ -99,7 +99,7 @@ async def test_what_was_not_settled_is_said_again_to_the_byte() -> None:
     assert ends(events) == [(0, "раз"), (1, "два")]
     again = server.streams[1]
     assert again.config.resume == stt_pb2.Resume(
-        audio_offset_ms=900, next_utterance=1, lead_ms=260, previous_language="ru"
+        audio_offset_ms=900, next_utterance=1, left_context_ms=260, previous_language="ru"
     )
     assert bytes(again.audio) == SOUND[640 * 32 :]
     assert states(events) == ["connecting", "connected", "reconnecting", "resumed"]
@@ -110,12 +110,12 @@ async def test_a_suppressed_utterance_is_settled_too() -> None:
     async with serving(in_turn(first, says())) as server:
         await heard(server.address)
     assert server.streams[1].config.resume == stt_pb2.Resume(
-        audio_offset_ms=2000, next_utterance=3, lead_ms=240, previous_language="ru"
+        audio_offset_ms=2000, next_utterance=3, left_context_ms=240, previous_language="ru"
     )
 
 
 async def test_a_final_whose_sound_was_not_settled_is_not_told_twice() -> None:
-    first = says_and_breaks(late(final("раз", 0, 100, 900), final_ms=0))
+    first = says_and_breaks(late(final("раз", 0, 100, 900), committed_ms=0))
     second = says(final("раз", 0, 100, 900), final("два", 1, 1100, 1900))
     async with serving(in_turn(first, second)) as server:
         events = await heard(server.address)
@@ -145,7 +145,7 @@ async def test_speech_that_was_cut_goes_on_in_the_next_stream() -> None:
     cut.final.endpoint = stt_pb2.ENDPOINT_MAX_LENGTH
     async with serving(in_turn(says_and_breaks(cut), says())) as server:
         await heard(server.address)
-    assert server.streams[1].config.resume.in_speech
+    assert server.streams[1].config.resume.continues_utterance
 
 
 async def test_settings_and_commands_are_said_again_where_they_were_said() -> None:

@@ -62,11 +62,17 @@ def test_numbers_that_cannot_be_true_become_the_nearest_that_can() -> None:
             words=[word],
             latency=latency,
         ),
-        final_ms=-5,
+        committed_ms=-5,
         received_ms=2**63 - 1,
     )
     assert isinstance(said, Final)
-    assert (said.utterance, said.start_ms, said.end_ms, said.final_ms, said.received_ms) == (0, 900, 900, 0, MAX_EXACT)
+    assert (said.utterance, said.start_ms, said.end_ms, said.committed_ms, said.received_ms) == (
+        0,
+        900,
+        900,
+        0,
+        MAX_EXACT,
+    )
     assert (said.language_probability, said.confidence) == (0.0, 1.0)
     assert (said.words[0].start_ms, said.words[0].end_ms, said.words[0].confidence) == (0, MAX_EXACT, 0.0)
     assert (said.latency.endpoint_s, said.latency.queue_s, said.latency.inference_s) == (315_576_000_000, 0.0, 0.0)

@@ -60,7 +60,7 @@ def test_the_table_says_what_the_words_were_held_against() -> None:
 
 
 def test_the_table_says_what_all_rows_have_in_common() -> None:
-    common = "LANGUAGE=ru, ENCODER_CONTEXT=tailed, POST_SPEECH_SILENCE_DURATION=1.5"
+    common = "LANGUAGE=ru, ENCODER_CONTEXT=short, POST_SPEECH_SILENCE_DURATION=1.5"
     assert f"In all rows: {common}, models base (partials tiny) on cpu." in table(report(TALK), 200)
 
 

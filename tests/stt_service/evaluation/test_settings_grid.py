@@ -34,16 +34,16 @@ def test_what_is_set_already_is_not_tried_again() -> None:
     assert named(beam_size=3, encoder_context="full", post_speech_silence_duration=0.7)[1:] == [
         "BEAM_SIZE=1",
         "BEAM_SIZE=5",
-        "ENCODER_CONTEXT=tailed",
+        "ENCODER_CONTEXT=short",
         "POST_SPEECH_SILENCE_DURATION=1.5",
     ]
 
 
 def test_values_of_several_settings_are_combined() -> None:
-    assert named("BEAM_SIZE=1,5", "ENCODER_CONTEXT=tailed,full") == [
-        "BEAM_SIZE=1, ENCODER_CONTEXT=tailed",
+    assert named("BEAM_SIZE=1,5", "ENCODER_CONTEXT=short,full") == [
+        "BEAM_SIZE=1, ENCODER_CONTEXT=short",
         "BEAM_SIZE=1, ENCODER_CONTEXT=full",
-        "BEAM_SIZE=5, ENCODER_CONTEXT=tailed",
+        "BEAM_SIZE=5, ENCODER_CONTEXT=short",
         "BEAM_SIZE=5, ENCODER_CONTEXT=full",
     ]
 

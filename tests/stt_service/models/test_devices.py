@@ -44,7 +44,7 @@ def test_where_cuda_is_not_usable_the_cpu_is_used_and_the_reason_told(asked: str
 
 def test_a_gpu_that_is_not_there_is_named() -> None:
     device = chosen(USABLE, gpu_device_index="0,2")
-    assert (device.actual, device.indices) == ("cpu", (0,))
+    assert (device.active, device.indices) == ("cpu", (0,))
     assert device.reason == "GPU_DEVICE_INDEX=0,2 names GPU 2, there are 2"
 
 

@@ -57,7 +57,7 @@ def test_a_gpu_runs_a_batch_of_each_model_at_once() -> None:
 def test_a_model_has_a_place_for_each_batch_that_it_may_run(device: Device, workers: int) -> None:
     plan = compute_plan(device, ONE, 8)
     where = placement(settings(), device, plan)
-    assert (where.device, where.device_indices, where.workers) == (device.actual, device.indices, workers)
+    assert (where.device, where.device_indices, where.workers) == (device.active, device.indices, workers)
     assert where.threads == plan.threads
     assert where.workers * len(where.device_indices) == plan.places
 

@@ -170,16 +170,20 @@ def test_an_impossible_resume_is_refused(value: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset_ms", "lead_ms", "longest_ms"), [(100, 101, 100), (5000, 1001, 1000), (5000, -1, 1000)]
+    ("offset_ms", "left_context_ms", "longest_ms"), [(100, 101, 100), (5000, 1001, 1000), (5000, -1, 1000)]
 )
-def test_a_lead_is_short_and_begins_no_sooner_than_the_dictation(offset_ms: int, lead_ms: int, longest_ms: int) -> None:
-    with pytest.raises(InvalidRequestError, match=f"lead_ms={lead_ms} will not do: it should be 0 to {longest_ms}"):
-        convert.resume(pb.Resume(audio_offset_ms=offset_ms, lead_ms=lead_ms))
+def test_a_lead_is_short_and_begins_no_sooner_than_the_dictation(
+    offset_ms: int, left_context_ms: int, longest_ms: int
+) -> None:
+    with pytest.raises(
+        InvalidRequestError, match=f"left_context_ms={left_context_ms} will not do: it should be 0 to {longest_ms}"
+    ):
+        convert.resume(pb.Resume(audio_offset_ms=offset_ms, left_context_ms=left_context_ms))
 
 
 def test_a_response_tells_how_far_the_stream_is() -> None:
     message = convert.response(OutgoingEvent(5000, 4000, None))
-    assert message == pb.StreamingRecognizeResponse(received_ms=5000, final_ms=4000)
+    assert message == pb.StreamingRecognizeResponse(received_ms=5000, committed_ms=4000)
 
 
 def test_a_partial() -> None:
@@ -200,7 +204,9 @@ def test_a_final_with_its_words_and_where_the_latency_went() -> None:
         confidence=0.75,
         words=[pb.Word(text="Мама", start_ms=3000, end_ms=3501, confidence=0.25)],
         endpoint=pb.ENDPOINT_SILENCE,
-        latency=pb.Latency(endpoint=lasting(1.504), queue=lasting(0.25), inference=lasting(0.5), early=True, batch=3),
+        latency=pb.Latency(
+            endpoint=lasting(1.504), queue=lasting(0.25), inference=lasting(0.5), speculative=True, batch=3
+        ),
     )
 
 

@@ -79,4 +79,4 @@ def test_a_stream_listens_hears_speech_decides_and_ends() -> None:
     session.speaks = False
     phases.append(stream.phase)
     stream.terminated.set()
-    assert [*phases, stream.phase] == [Phase.LISTENING, Phase.SPEECH, Phase.DECIDING, Phase.ENDING]
+    assert [*phases, stream.phase] == [Phase.LISTENING, Phase.SPEECH, Phase.FINALIZING, Phase.TERMINATING]

@@ -133,7 +133,7 @@ class Stage:
 
     async def run(self) -> Outcome:
         outcome = Outcome(reads=self.reads)
-        offset_ms = self.resumed.final_ms if self.resumed is not None else 0
+        offset_ms = self.resumed.committed_ms if self.resumed is not None else 0
         live = SimpleNamespace(recognition=self._recognition(offset_ms), terminated=self.terminated)
         stream = StreamHandler(cast("ActiveStream", live), AudioFormat(), self.limits, self.draining, self.resumable)
         requests = self.client.requests(offset_ms // SIGN_MS)
@@ -204,7 +204,7 @@ def test_an_idle_resumable_stream_commits_nothing_of_the_open_utterance() -> Non
     assert outcome.endpoints == [pb.ENDPOINT_SILENCE]
     assert isinstance(outcome.failure, DeadlineExceededError)
     assert outcome.ended_s == LIMITS.idle_s
-    assert outcome.responses[-1].final_ms == 7 * SIGN_MS
+    assert outcome.responses[-1].committed_ms == 7 * SIGN_MS
 
 
 def test_an_idle_stream_that_cannot_be_resumed_gets_the_text_of_its_open_utterance() -> None:
@@ -235,7 +235,7 @@ def test_a_stream_that_is_too_long_ends_behind_its_open_utterance(duration_signs
     broken = streamed(whole, limits=limits)
     assert isinstance(broken.failure, DeadlineExceededError)
     assert pb.ENDPOINT_END_OF_AUDIO not in broken.endpoints
-    assert broken.responses[-1].final_ms > 0
+    assert broken.responses[-1].committed_ms > 0
     after = then_resumed(whole, broken)
     spoken = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spoken + after.spoken]
     assert spoken == [(start_ms, end_ms) for _, start_ms, end_ms in streamed(whole).spoken]
@@ -243,7 +243,7 @@ def test_a_stream_that_is_too_long_ends_behind_its_open_utterance(duration_signs
 
 def test_a_stream_that_is_too_long_in_silence_ends_where_the_next_one_begins_further_on() -> None:
     limits = StreamTimeouts(idle_s=300, duration_s=SIGN_S, grace_s=60)
-    assert streamed("." * 200, limits=limits).responses[-1].final_ms > 0
+    assert streamed("." * 200, limits=limits).responses[-1].committed_ms > 0
 
 
 def drained(timeline: str, *, resumable: bool) -> Outcome:
@@ -264,7 +264,7 @@ def test_a_stalled_client_does_not_hold_up_a_drain_and_loses_nothing() -> None:
     assert outcome.ended_s == STALL_TIMEOUT_S
     assert isinstance(outcome.failure, UnavailableError)
     assert outcome.finals == []
-    assert outcome.responses[-1].final_ms == 0
+    assert outcome.responses[-1].committed_ms == 0
     assert then_resumed(UNDISTURBED, outcome).finals == streamed(UNDISTURBED).finals
 
 
@@ -275,7 +275,7 @@ def test_a_drain_gives_a_client_that_cannot_resume_the_text_of_its_open_utteranc
 def test_an_utterance_that_outlasts_a_drain_is_left_to_the_next_stream() -> None:
     outcome = drained("..####" + "--#" * 30, resumable=True)
     assert outcome.ended_s == pytest.approx(50.5)
-    assert (outcome.finals, outcome.responses[-1].final_ms) == ([], 0)
+    assert (outcome.finals, outcome.responses[-1].committed_ms) == ([], 0)
 
 
 def test_an_operator_who_ends_a_stalled_stream_ends_its_utterance() -> None:

@@ -56,7 +56,7 @@ class Script:
 
     def __init__(self, language: str = "ru") -> None:
         self.live = RuntimeSettings.model_validate({"language": language})
-        self.received_ms = self.final_ms = self.owed = 0
+        self.received_ms = self.committed_ms = self.owed = 0
         self.to_say: list[Output] = []
         self.windows: list[Decode | None] = []  # that partials will cut
         self.received: list[str] = []

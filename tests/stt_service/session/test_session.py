@@ -236,7 +236,7 @@ def test_a_stream_that_retires_hears_its_open_utterance_to_the_end_and_no_more()
     assert over == [False, True]
     heard.answer_all()
     assert [final.end_ms for final in finals(heard)] == [5 * SIGN_MS]
-    assert heard.session.final_ms == 7 * SIGN_MS
+    assert heard.session.committed_ms == 7 * SIGN_MS
 
 
 def test_a_stream_that_retires_in_silence_is_over_at_once_and_its_pre_roll_is_for_another() -> None:
@@ -246,7 +246,7 @@ def test_a_stream_that_retires_in_silence_is_over_at_once_and_its_pre_roll_is_fo
     heard.session.stop_after_utterance()
     assert heard.session.is_retired
     assert heard.hear() == []
-    assert heard.session.final_ms == 7 * SIGN_MS
+    assert heard.session.committed_ms == 7 * SIGN_MS
 
 
 def test_half_a_sample_at_the_end_is_refused_and_costs_nothing_said_before() -> None:

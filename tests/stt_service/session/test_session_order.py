@@ -80,7 +80,7 @@ class Watched:
         self._told: list[int] = []  # those that ended in a final or a suppression
         self._starts_ms: dict[int, int] = {}  # no later than where an utterance begins
         self._partials: dict[int, Partial] = {}  # the last of each utterance
-        self._final_ms = 1000
+        self._committed_ms = 1000
 
     def take(self, step: Step) -> None:
         match step:
@@ -106,7 +106,7 @@ class Watched:
             self._answer(self._waiting.pop(), 0.0)
         assert self._told == self._started
         assert self._session.pending_finals == 0
-        assert self._session.final_ms == self._session.received_ms
+        assert self._session.committed_ms == self._session.received_ms
 
     def _answer(self, decode: Decode, inference_s: float) -> None:
         self._check(self._session.receive(decode, CLEAR, replace(COST, inference_s=inference_s)))
@@ -157,7 +157,7 @@ class Watched:
         first = int(decode.window.samples.astype(float)[0] * 32_768)
         assert first == decode.start < decode.end
         start_ms = 1000 + first * FRAME_MS
-        assert self._final_ms <= start_ms
+        assert self._committed_ms <= start_ms
         self._starts_ms[decode.utterance] = min(self._starts_ms[decode.utterance], start_ms)
         match decode.kind:
             case Kind.PARTIAL:
@@ -187,11 +187,11 @@ class Watched:
         self._partials[partial.utterance] = partial
 
     def _check_settled(self) -> None:
-        final_ms, received_ms = self._session.final_ms, self._session.received_ms
-        assert self._final_ms <= final_ms <= received_ms
+        committed_ms, received_ms = self._session.committed_ms, self._session.received_ms
+        assert self._committed_ms <= committed_ms <= received_ms
         for utterance in self._started[len(self._told) :]:
-            assert final_ms <= self._starts_ms[utterance]
-        self._final_ms = final_ms
+            assert committed_ms <= self._starts_ms[utterance]
+        self._committed_ms = committed_ms
 
 
 @LAW

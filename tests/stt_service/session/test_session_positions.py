@@ -19,12 +19,12 @@ def test_the_end_of_the_audio_ends_the_utterance_and_settles_all() -> None:
     heard = talk("..###")
     heard.hear()
     heard.end()
-    assert heard.session.final_ms < 2 * SIGN_MS
+    assert heard.session.committed_ms < 2 * SIGN_MS
     heard.answer_all()
     final = heard.events[-1]
     assert isinstance(final, Final)
     assert final.endpoint is Endpoint.END_OF_AUDIO
-    assert heard.session.final_ms == heard.session.received_ms == 5 * SIGN_MS
+    assert heard.session.committed_ms == heard.session.received_ms == 5 * SIGN_MS
 
 
 def test_sound_that_fills_no_frame_is_part_of_the_last_utterance() -> None:
@@ -40,17 +40,17 @@ def test_sound_that_fills_no_frame_is_part_of_the_last_utterance() -> None:
 def test_in_long_silence_all_but_the_pre_roll_is_settled() -> None:
     heard = talk("." * 90)
     heard.hear(78)
-    assert heard.session.final_ms == 0
+    assert heard.session.committed_ms == 0
     heard.hear(1)  # ten seconds and a pre-roll
-    assert heard.session.final_ms == 78 * SIGN_MS
+    assert heard.session.committed_ms == 78 * SIGN_MS
 
 
 def test_an_utterance_is_not_settled_before_it_is_told() -> None:
     heard = talk(SENTENCE + "." * 10)
     early = only(heard.hear())
-    assert heard.session.final_ms == 0
+    assert heard.session.committed_ms == 0
     heard.answer(early)
-    assert heard.session.final_ms == 7 * SIGN_MS
+    assert heard.session.committed_ms == 7 * SIGN_MS
 
 
 def told_from(offset_ms: int, first_utterance: int) -> tuple[Session, SpeechStarted, Final]:
@@ -73,22 +73,24 @@ def test_a_resumed_dictation_goes_on_with_its_positions_and_numbers() -> None:
     assert (final_again.start_ms, final_again.end_ms) == (final.start_ms + 5000, final.end_ms + 5000)
     assert final_again.words[0].start_s == pytest.approx(final.words[0].start_s + 5)
     assert resumed.received_ms == fresh.received_ms + 5000
-    assert resumed.final_ms == fresh.final_ms + 5000
+    assert resumed.committed_ms == fresh.committed_ms + 5000
     assert resumed.next_utterance == 8
 
 
 def test_before_any_audio_a_resumed_dictation_is_where_it_was() -> None:
     server = parameters()
     session = Talk("", SessionConfig(server, server.live(), offset_ms=5000)).session
-    assert (session.received_ms, session.final_ms) == (5000, 5000)
+    assert (session.received_ms, session.committed_ms) == (5000, 5000)
 
 
 def test_a_lead_is_heard_by_the_resampler_alone() -> None:
     server = parameters()
-    config = SessionConfig(server, server.live(), partials=False, offset_ms=5000, first_utterance=3, lead_ms=SIGN_MS)
+    config = SessionConfig(
+        server, server.live(), partials=False, offset_ms=5000, first_utterance=3, left_context_ms=SIGN_MS
+    )
     heard = Talk("#" + SENTENCE, config)
     heard.hear(0.5)
-    assert (heard.session.received_ms, heard.session.final_ms) == (5000, 5000)
+    assert (heard.session.received_ms, heard.session.committed_ms) == (5000, 5000)
     heard.answer(only(heard.hear()))
     assert heard.events[0] == SpeechStarted(3, 5000 + 2 * SIGN_MS)
     assert heard.session.received_ms == 5000 + 7 * SIGN_MS

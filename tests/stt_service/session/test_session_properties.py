@@ -103,7 +103,7 @@ def test_a_stream_that_is_resumed_where_one_broke_off_says_what_that_would_have_
     if answered:
         broken.answer_all()
     before = ends(broken.events)
-    after = resumed(drawing, broken.session.final_ms, before)
+    after = resumed(drawing, broken.session.committed_ms, before)
     assert before + ends(after.events) == ends(told)
     for utterance, window in windows(after.outputs).items():
         assert window == windows_of_all[utterance]
@@ -122,7 +122,7 @@ def test_a_suspended_stream_and_the_one_that_resumes_it_emit_the_finals_of_an_un
     suspended.suspend()
     suspended.answer_all()
     before = ends(suspended.events)
-    after = resumed(drawing, suspended.session.final_ms, before)
+    after = resumed(drawing, suspended.session.committed_ms, before)
     assert before + ends(after.events) == ends(expected)
 
 

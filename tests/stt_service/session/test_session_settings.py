@@ -24,7 +24,7 @@ def decodes(*, word_times: bool = False, **settings: object) -> dict[Kind, Decod
 
 
 def test_partials_and_finals_have_their_own_search_and_context() -> None:
-    options = decodes(beam_size=7, realtime_beam_size=2, encoder_context="full", realtime_encoder_context="tailed")
+    options = decodes(beam_size=7, realtime_beam_size=2, encoder_context="full", realtime_encoder_context="short")
     for kind in (Kind.FINAL, Kind.SPECULATIVE):
         assert (options[kind].beam_size, options[kind].context) == (7, Context.FULL)
     assert (options[Kind.PARTIAL].beam_size, options[Kind.PARTIAL].context) == (2, Context.SHORT)

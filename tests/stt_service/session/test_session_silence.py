@@ -49,11 +49,16 @@ class Heard:
     """A session and all that it gave out."""
 
     def __init__(
-        self, audio_format: AudioFormat, late: int = 0, lead_ms: int = 0, quiet: float = 0.01, gap_s: float = 0.2
+        self,
+        audio_format: AudioFormat,
+        late: int = 0,
+        left_context_ms: int = 0,
+        quiet: float = 0.01,
+        gap_s: float = 0.2,
     ) -> None:
         self.frames: list[int] = []
         server = SERVER.model_copy(update={"min_gap_between_recordings": gap_s})
-        config = SessionConfig(server, server.live(), audio_format, partials=False, lead_ms=lead_ms)
+        config = SessionConfig(server, server.live(), audio_format, partials=False, left_context_ms=left_context_ms)
         self.session = Session(config, lambda _: LoudVad(self.frames, late, quiet))
         self.format, self.outputs = audio_format, list[Output]()
 
@@ -69,7 +74,7 @@ class Heard:
 
     @property
     def positions(self) -> tuple[int, int]:
-        return self.session.received_ms, self.session.final_ms
+        return self.session.received_ms, self.session.committed_ms
 
 
 def noise(audio_format: AudioFormat, milliseconds: int) -> bytes:
@@ -109,10 +114,10 @@ def tolerance(audio_format: AudioFormat) -> float:
 @PROPERTY
 @given(FORMATS, STRETCHES, st.sampled_from([0, 48]), st.integers(0, 500))
 def test_silence_as_a_duration_gives_what_it_gives_as_audio(
-    audio_format: AudioFormat, stretches: list[tuple[int, int]], late: int, lead_ms: int
+    audio_format: AudioFormat, stretches: list[tuple[int, int]], late: int, left_context_ms: int
 ) -> None:
     """A stretch is loud audio of some length, and silence of some length after it, in milliseconds."""
-    duration, audio = (Heard(audio_format, late, lead_ms=lead_ms) for _ in range(2))
+    duration, audio = (Heard(audio_format, late, left_context_ms=left_context_ms) for _ in range(2))
     for loud_ms, silent_ms in stretches:
         for heard in (duration, audio):
             heard.audio(noise(audio_format, loud_ms))
@@ -161,7 +166,7 @@ def test_an_hour_of_silence_costs_no_more_than_a_minute(audio_format: AudioForma
     heard.silence(3600 * audio_format.sample_rate_hz)
     assert sum(heard.frames) <= 60 * 32
     assert heard.session.received_ms == 3_600_000
-    assert heard.session.received_ms - heard.session.final_ms < 15_000
+    assert heard.session.received_ms - heard.session.committed_ms < 15_000
 
 
 def test_settings_that_change_in_silence_hold_after_it() -> None:
@@ -206,5 +211,5 @@ def test_silero_hears_the_same_after_silence_of_either_kind(sensitivity: float) 
         for each in duration.silence(70 * 16_000):
             outputs[0].extend(each)
         outputs[1].extend(audio.push(AudioFormat().silence(70 * 16_000)))
-        assert (duration.received_ms, duration.final_ms) == (audio.received_ms, audio.final_ms)
+        assert (duration.received_ms, duration.committed_ms) == (audio.received_ms, audio.committed_ms)
     assert_alike(*outputs, 0)

@@ -35,7 +35,7 @@ def test_the_open_utterance_of_a_suspended_stream_gets_no_final_and_stays_uncomm
     heard.suspend()
     heard.answer_all()
     assert [event.utterance for event in heard.events if isinstance(event, Final)] == [0]
-    assert heard.session.final_ms == 7 * SIGN_MS
+    assert heard.session.committed_ms == 7 * SIGN_MS
 
 
 def test_pending_finals_of_a_suspended_stream_are_still_emitted() -> None:
@@ -45,7 +45,7 @@ def test_pending_finals_of_a_suspended_stream_are_still_emitted() -> None:
     assert heard.session.pending_finals == 1
     heard.answer_all()
     assert heard.session.pending_finals == 0
-    assert heard.session.final_ms == 7 * SIGN_MS
+    assert heard.session.committed_ms == 7 * SIGN_MS
 
 
 def test_early_decodes_of_a_suspended_utterance_are_withdrawn() -> None:
@@ -59,7 +59,7 @@ def test_a_suspended_stream_ignores_what_still_comes() -> None:
     heard.hear(5)
     heard.suspend()
     assert heard.hear() + heard.finalize() == []
-    assert heard.session.final_ms == 0
+    assert heard.session.committed_ms == 0
 
 
 def test_a_partial_whose_turn_comes_after_the_suspension_is_not_made() -> None:

@@ -29,22 +29,22 @@ def metrics() -> Metrics:
 def test_a_batch_is_counted_once_and_its_decodes_each(metrics: Metrics) -> None:
     metrics.ran(BatchStats(Kind.FINAL, [PERSON, PERSON, FILE], 0.5, failed=False))
     assert metrics.value("stt_batch_seconds_sum", kind="final") == 0.5
-    assert metrics.value("stt_batch_decodes_sum", kind="final") == 3
-    assert metrics.value("stt_decode_queue_seconds_count", kind="final", pace="live") == 2
-    assert metrics.value("stt_decode_queue_seconds_sum", kind="final", pace="recording") == 4
+    assert metrics.value("stt_batch_size_sum", kind="final") == 3
+    assert metrics.value("stt_decode_queue_seconds_count", kind="final", mode="realtime") == 2
+    assert metrics.value("stt_decode_queue_seconds_sum", kind="final", mode="offline") == 4
 
 
 def test_the_lag_of_a_partial_is_its_wait_and_its_decode(metrics: Metrics) -> None:
     metrics.ran(BatchStats(Kind.PARTIAL, [PERSON], 0.5, failed=False))
     metrics.ran(BatchStats(Kind.FINAL, [PERSON], 0.5, failed=False))
-    assert metrics.value("stt_partial_lag_seconds_sum", pace="live") == 0.75
+    assert metrics.value("stt_partial_latency_seconds_sum", mode="realtime") == 0.75
 
 
 def test_a_batch_that_failed_took_its_time_and_gave_no_partial(metrics: Metrics) -> None:
     metrics.ran(BatchStats(Kind.PARTIAL, [PERSON], 0.5, failed=True))
     assert metrics.value("stt_decode_failures_total") == 1
     assert metrics.value("stt_batch_seconds_sum", kind="partial") == 0.5
-    assert metrics.value("stt_partial_lag_seconds_count", pace="live") == 0
+    assert metrics.value("stt_partial_latency_seconds_count", mode="realtime") == 0
 
 
 async def test_decodes_that_wait_are_told_by_kind(metrics: Metrics) -> None:
@@ -89,19 +89,19 @@ def test_each_gpu_has_its_memory_and_its_use() -> None:
     registry.register(GpuCollector(lambda: [Gpu("A", 24, 6, 0.5), Gpu("B", 80, 8)]))
     labels = {"gpu": "0", "name": "A"}
     assert registry.get_sample_value("stt_gpu_memory_used_bytes", labels) == 6
-    assert registry.get_sample_value("stt_gpu_busy_ratio", labels) == 0.5
+    assert registry.get_sample_value("stt_gpu_utilization_ratio", labels) == 0.5
     silent = {"gpu": "1", "name": "B"}
     assert registry.get_sample_value("stt_gpu_memory_total_bytes", silent) == 80
-    assert registry.get_sample_value("stt_gpu_busy_ratio", silent) is None
+    assert registry.get_sample_value("stt_gpu_utilization_ratio", silent) is None
 
 
 def test_a_certificate_that_is_replaced_expires_when_the_new_one_does() -> None:
     registry = CollectorRegistry()
     ends = [datetime.fromtimestamp(1000, UTC)]
     registry.register(CertificateCollector(lambda: ends[-1]))
-    assert registry.get_sample_value("stt_certificate_expires_timestamp_seconds") == 1000
+    assert registry.get_sample_value("stt_tls_certificate_expiry_timestamp_seconds") == 1000
     ends.append(datetime.fromtimestamp(2000, UTC))
-    assert registry.get_sample_value("stt_certificate_expires_timestamp_seconds") == 2000
+    assert registry.get_sample_value("stt_tls_certificate_expiry_timestamp_seconds") == 2000
 
 
 async def test_a_loop_that_is_kept_busy_tells_how_late_it_was() -> None:
@@ -116,7 +116,7 @@ async def test_a_loop_that_is_kept_busy_tells_how_late_it_was() -> None:
 def test_what_can_be_counted_is_told_as_zero_before_it_happens(metrics: Metrics) -> None:
     told = generate_latest(metrics.registry).decode()
     for sample in (
-        'stt_refusals_total{reason="full"} 0.0',
+        'stt_rejected_total{reason="full"} 0.0',
         'stt_streams_closed_total{outcome="INTERNAL"} 0.0',
         'stt_suppressed_total{reason="REPETITION"} 0.0',
         'stt_partials_shed_total{reason="busy"} 0.0',
@@ -128,4 +128,4 @@ def test_what_can_be_counted_is_told_as_zero_before_it_happens(metrics: Metrics)
 def test_two_servers_in_a_process_do_not_share_figures() -> None:
     first, second = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
     first.refused("full")
-    assert second.value("stt_refusals_total", reason="full") == 0
+    assert second.value("stt_rejected_total", reason="full") == 0

@@ -73,18 +73,18 @@ def test_the_lag_of_a_final_begins_at_its_own_endpoint() -> None:
     counting.tell(final("One."), final("Two."))
     assert counting.figures.longest_lag_s == pytest.approx(1.5)
     assert counting.figures.median_lag_s == pytest.approx(1.0)
-    assert counting.metrics.value("stt_final_lag_seconds_sum", pace="live") == pytest.approx(2.0)
+    assert counting.metrics.value("stt_final_latency_seconds_sum", mode="realtime") == pytest.approx(2.0)
     counting.now += 9.0
     counting.figures.on_pending_finals(1)
     counting.tell(final("Three."))
-    assert counting.metrics.value("stt_final_lag_seconds_sum", pace="live") == pytest.approx(2.0)
+    assert counting.metrics.value("stt_final_latency_seconds_sum", mode="realtime") == pytest.approx(2.0)
 
 
 def test_a_final_that_was_decoded_ahead_has_no_lag() -> None:
     counting = Counting()
     counting.figures.on_pending_finals(1)
     counting.tell(final("One."))
-    assert counting.metrics.value("stt_final_lag_seconds_bucket", pace="live", le="0.025") == 1
+    assert counting.metrics.value("stt_final_latency_seconds_bucket", mode="realtime", le="0.025") == 1
 
 
 def test_a_recording_says_nothing_of_the_lag_of_those_who_speak() -> None:
@@ -92,8 +92,8 @@ def test_a_recording_says_nothing_of_the_lag_of_those_who_speak() -> None:
     counting.figures.on_pending_finals(1)
     counting.now += 9.0
     counting.tell(final("One."), live=False)
-    assert counting.metrics.value("stt_final_lag_seconds_count", pace="live") == 0
-    assert counting.metrics.value("stt_final_lag_seconds_sum", pace="recording") == pytest.approx(9.0)
+    assert counting.metrics.value("stt_final_latency_seconds_count", mode="realtime") == 0
+    assert counting.metrics.value("stt_final_latency_seconds_sum", mode="offline") == pytest.approx(9.0)
 
 
 def test_partials_that_came_to_nothing_are_counted_by_reason() -> None:
@@ -111,10 +111,10 @@ def test_a_stream_is_late_from_its_notice_to_the_next_or_to_its_end() -> None:
     late = []
     for event in (SHED, RESTORED, RESTORED, SHED):
         counting.tell(event)
-        late.append(counting.metrics.value("stt_streams_late"))
+        late.append(counting.metrics.value("stt_streams_partials_degraded"))
     counting.figures.close()
     counting.figures.close()
-    late.append(counting.metrics.value("stt_streams_late"))
+    late.append(counting.metrics.value("stt_streams_partials_degraded"))
     assert late == [1, 0, 0, 1, 0]
 
 

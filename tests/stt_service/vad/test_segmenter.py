@@ -270,12 +270,16 @@ def test_after_a_cut_weak_speech_goes_on_at_once() -> None:
     weak = "#" * 10 + "++++++++"
     assert drawn(run(weak, MAX_12)) == "..^........$^......."
     assert drawn(step_through(Segmenter(CONFIG), [PROBABILITY[sign] for sign in "+++++"])) == "....."
-    assert drawn(step_through(Segmenter(CONFIG, in_speech=True), [PROBABILITY[sign] for sign in "..+++"])) == "..^.."
+    assert (
+        drawn(step_through(Segmenter(CONFIG, continues_utterance=True), [PROBABILITY[sign] for sign in "..+++"]))
+        == "..^.."
+    )
 
 
 def test_after_a_cut_speech_is_waited_for_as_long_as_an_endpoint_is() -> None:
     assert (
-        drawn(step_through(Segmenter(CONFIG, in_speech=True), [PROBABILITY[sign] for sign in "....+++"])) == "......."
+        drawn(step_through(Segmenter(CONFIG, continues_utterance=True), [PROBABILITY[sign] for sign in "....+++"]))
+        == "......."
     )
 
 
