@@ -111,7 +111,8 @@ def _gb(used: pb.Resources) -> str:
 def _models(status: pb.Status) -> str:
     device = f" on {sanitize_message(status.device.active)}" if status.device.active else ""
     why = f" ({sanitize_message(status.device.reason)})" if status.device.reason else ""
-    return f"{sanitize_message(status.model) or '-'}, partials {sanitize_message(status.partial_model) or '-'}{device}{why}"
+    model, partial_model = sanitize_message(status.model) or "-", sanitize_message(status.partial_model) or "-"
+    return f"{model}, partials {partial_model}{device}{why}"
 
 
 def _counters(so_far: pb.Counters) -> str:

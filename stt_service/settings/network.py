@@ -65,7 +65,8 @@ class NetworkSettings(BaseModel):
             )
         if self.missing_protection and not self.allow_insecure:
             raise ValueError(
-                f"SERVER_BIND={self.server_bind} lets anybody on that network connect: {', '.join(self.missing_protection)}; "
+                f"SERVER_BIND={self.server_bind} lets anybody on that network connect: "
+                f"{', '.join(self.missing_protection)}; "
                 "set them, or ALLOW_INSECURE=true if that is meant, or SERVER_BIND=127.0.0.1"
             )
         return self

@@ -110,7 +110,8 @@ def _protection(parameters: ServerSettings) -> Iterator[str]:
     asked = (("Data", parameters.auth_tokens_file), ("Control", parameters.control_tokens_file))
     yield f"  Tokens: {', '.join(name for name, file in asked if file) or 'none'}"
     if parameters.missing_protection:
-        yield f"  WARNING: ALLOW_INSECURE=true: strangers can use it or listen in: {', '.join(parameters.missing_protection)}"
+        missing = ", ".join(parameters.missing_protection)
+        yield f"  WARNING: ALLOW_INSECURE=true: strangers can use it or listen in: {missing}"
     if not parameters.is_on_loopback:
         yield "  WARNING: METRICS_PORT tells its figures to whoever reaches it: keep strangers off with a firewall"
 

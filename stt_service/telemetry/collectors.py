@@ -71,7 +71,7 @@ def _gpu_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFa
         GaugeMetricFamily("stt_gpu_memory_used_bytes", "GPU memory in use, by whomever.", labels=labels),
         GaugeMetricFamily("stt_gpu_memory_total_bytes", "GPU memory there is.", labels=labels),
         GaugeMetricFamily(
-            "stt_gpu_utilization_ratio", "Share of the last moment in which it computed, 0..1.", labels=labels
+            "stt_gpu_utilization_ratio", "Share of the last second with GPU activity, 0..1.", labels=labels
         ),
     )
 

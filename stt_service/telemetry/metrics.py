@@ -64,7 +64,7 @@ class Metrics:
         self._admitted = gauge("slots_used", "Places taken: open streams, and recordings of Recognize.")
         self._limit = gauge("slots_limit", "Places there are; 0 until the models are loaded.")
         self.streams_late = gauge(
-            "streams_partials_degraded", "Open streams whose partials come late (notice PARTIALS_SHED)."
+            "streams_partials_degraded", "Open streams with late partials (notice PARTIALS_SHED)."
         )
         self.opened = counter("streams_opened", "Streams that began.")
         self.closed = counter("streams_closed", "Streams that ended, by the status they ended with.", "outcome")
@@ -84,9 +84,7 @@ class Metrics:
         self.audio = counter("audio_seconds", "Sound taken, to within 5 s for each open stream.")
         self.speech = counter("speech_seconds", "Sound of it that finals were made from.")
 
-        self.final_lag = histogram(
-            "final_latency_seconds", "From the endpoint to the final, on the clock.", LAG_S, "mode"
-        )
+        self.final_lag = histogram("final_latency_seconds", "Time from the endpoint to the final.", LAG_S, "mode")
         self.endpoint_wait = histogram(
             "endpoint_wait_seconds", "Silence that was waited for at an endpoint.", ENDPOINT_S
         )

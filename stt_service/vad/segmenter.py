@@ -53,7 +53,7 @@ class Segmenter:
         self._gap_end = 0  # no onset before it
         self._continuation_end = (
             config.hangover if continues_utterance else 0
-        )  # before it, what is voiced follows on a cut
+        )  # weak speech before it continues the utterance
         self._start = 0  # of the present utterance, as the rest from here on
         self._onset = 0
         self._speech_end = 0
