@@ -156,7 +156,7 @@ def _session_row(session: pb.Session) -> tuple[str, ...]:
         span(session.age),
         span(session.audio_received),
         name_of(pb.SessionPhase, session.phase, "SESSION_PHASE_"),
-        f"{seconds(session.final_latency):.1f} s",
+        f"{seconds(session.oldest_decode_wait):.1f} s",
         str(session.utterances),
         str(session.words),
         session.language,

@@ -73,7 +73,7 @@ def session(stream: ActiveStream, lag_s: float) -> pb.Session:
         audio_received=duration(stream.recognition.audio_received_ms / 1000),
         audio_pending=duration((stream.session.received_ms - stream.session.committed_ms) / 1000),
         phase=PHASES[stream.phase],
-        final_latency=duration(lag_s),
+        oldest_decode_wait=duration(lag_s),
         utterances=stream.figures.finals,
         words=stream.figures.words,
         suppressed=stream.figures.suppressed,

@@ -1,1 +1,1 @@
-"""The wire: stubs made from the .proto files beside them, never edited."""
+"""The wire: stubs made from the .proto files with them, never edited."""

@@ -308,7 +308,7 @@ class UnloadModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class Session(_message.Message):
-    __slots__ = ("id", "client_id", "peer", "start_time", "age", "audio_received", "audio_pending", "phase", "final_latency", "utterances", "words", "suppressed", "language", "model", "partial_model")
+    __slots__ = ("id", "client_id", "peer", "start_time", "age", "audio_received", "audio_pending", "phase", "oldest_decode_wait", "utterances", "words", "suppressed", "language", "model", "partial_model")
     ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
@@ -317,7 +317,7 @@ class Session(_message.Message):
     AUDIO_RECEIVED_FIELD_NUMBER: _ClassVar[int]
     AUDIO_PENDING_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
-    FINAL_LATENCY_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_DECODE_WAIT_FIELD_NUMBER: _ClassVar[int]
     UTTERANCES_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
@@ -332,14 +332,14 @@ class Session(_message.Message):
     audio_received: _duration_pb2.Duration
     audio_pending: _duration_pb2.Duration
     phase: SessionPhase
-    final_latency: _duration_pb2.Duration
+    oldest_decode_wait: _duration_pb2.Duration
     utterances: int
     words: int
     suppressed: int
     language: str
     model: str
     partial_model: str
-    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[str] = ..., peer: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_received: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_pending: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., phase: _Optional[_Union[SessionPhase, str]] = ..., final_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[str] = ..., peer: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_received: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_pending: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., phase: _Optional[_Union[SessionPhase, str]] = ..., oldest_decode_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ...) -> None: ...
 
 class ListSessionsRequest(_message.Message):
     __slots__ = ()

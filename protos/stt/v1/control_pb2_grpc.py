@@ -100,89 +100,90 @@ class ControlServicer:
     """Missing associated documentation comment in .proto file."""
 
     def GetStatus(self, request, context):
-        """What the server is and does now. Also while it loads its models.
+        """Current status; also available while the server loads its models.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchStatus(self, request, context):
-        """The same again and again, until the caller leaves or the server ends. At most 50 calls may be open.
+        """Status at an interval, until the client cancels or the server exits. At most 50 calls can be open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetConfig(self, request, context):
-        """Every setting: its value in force, what would do, and from when on a change holds.
+        """Every setting: its current value, its valid values and its scope.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateConfig(self, request, context):
-        """Change settings of the running server: all that are named, or none. Nothing is written down: a restart forgets it.
+        """Changes settings of the running server: all of the request, or none. Changes are not persistent: a restart
+        discards them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """The models that are loaded or on their way, and what new streams use them for.
+        """Models that are loaded or being loaded, and the roles that they have for new streams.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LoadModel(self, request, context):
-        """Give new streams another model. It is fetched if need be, tried in a process of its own, and loaded; streams that
-        are open keep theirs. One is loaded at a time. The answer says MODEL_STATE_LOADING; ListModels tells what becomes
-        of it.
+        """Assigns another model to new streams. It is downloaded if necessary, tried in a separate process, and loaded; open
+        streams keep their models. One model is loaded at a time. The response has MODEL_STATE_LOADING; ListModels reports
+        the result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnloadModel(self, request, context):
-        """Free a model's memory, once the last stream that has it ends. One that new streams get is refused. Of one that is
-        being loaded, the loading and its download are cancelled; one that failed is removed from the list.
+        """Frees a model's memory when the last stream that uses it ends. Rejected for a model that new streams use. Cancels
+        the load and the download of a model that is being loaded, and removes a failed model from the list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """The streams that are open, in the order they came. Recognize calls are no sessions.
+        """Open streams, in the order of their start. Recognize calls are not sessions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FinalizeSession(self, request, context):
-        """End a session's open utterance now; the stream goes on. Without an open utterance it does nothing.
+        """Ends the open utterance of a session now; the stream continues. No effect without an open utterance.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TerminateSession(self, request, context):
-        """End a session: its open utterance ends now, its client gets what is owed, then the status ABORTED, which clients
-        do not try again. The answer comes before that is done.
+        """Terminates a session: its open utterance ends now, and its client receives the pending finals, then the status
+        ABORTED, which clients do not retry. Returns before that is complete.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Drain(self, request, context):
-        """Admit no streams any more, say NOT_SERVING, and have those that are open end as they do on SIGTERM: each is told
-        with a notice, its open utterance ends by itself, and its client resumes on another server. The process stays.
+        """Rejects new streams, reports NOT_SERVING, and ends open streams as SIGTERM does: each receives a notice and ends
+        after its open utterance, and its client resumes on another server. The process keeps running.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelDrain(self, request, context):
-        """Admit streams again and say SERVING. Those that were told to go still do.
+        """Admits streams again and reports SERVING. Streams that received the notice still end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

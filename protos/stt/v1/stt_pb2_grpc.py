@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SpeechToTextStub:
-    """Served on the data port, beside grpc.health.v1.Health and server reflection.
+    """Served on the data port, together with grpc.health.v1.Health and server reflection.
     """
 
     def __init__(self, channel):
@@ -48,19 +48,19 @@ class SpeechToTextStub:
 
 
 class SpeechToTextServicer:
-    """Served on the data port, beside grpc.health.v1.Health and server reflection.
+    """Served on the data port, together with grpc.health.v1.Health and server reflection.
     """
 
     def StreamingRecognize(self, request_iterator, context):
-        """Live recognition: see the order above. Positions are milliseconds of audio since the start of the
-        dictation, counted from the bytes received, so a recording gives the same answers at any pace.
+        """Live recognition; see the order of events above. Positions are milliseconds of audio since the start of the
+        dictation, counted from the bytes received, so a recording gives the same text at any pace.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Recognize(self, request, context):
-        """One recording that fits in a message, in any container or codec the server can decode.
+        """One recording that fits in a message, in any container and codec that the server can decode.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,7 +88,7 @@ def add_SpeechToTextServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SpeechToText:
-    """Served on the data port, beside grpc.health.v1.Health and server reflection.
+    """Served on the data port, together with grpc.health.v1.Health and server reflection.
     """
 
     @staticmethod
