@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -20,7 +21,7 @@ from stt_service.access.credentials import accesses, add_token
 from stt_service.errors import StartupError, SttError
 from stt_service.evaluation.settings_grid import changed
 from stt_service.models import threads
-from stt_service.models.devices import choose
+from stt_service.models.devices import choose, look_for_cuda
 from stt_service.models.loader import (
     ModelNames,
     compute_plan,
@@ -56,8 +57,13 @@ def main(context: click.Context) -> None:
 
 
 @main.command()
-def check() -> None:
+@click.option("--cuda", is_flag=True, help="Print the CUDA devices as JSON; load no model.")
+def check(cuda: bool) -> None:
     """Print what a start would print, and stop: devices, models, self-test."""
+    if cuda:
+        status = look_for_cuda()
+        click.echo(json.dumps({"devices": status.count, "missing": status.missing}))
+        return
     _run(lambda parameters: asyncio.run(_check(parameters)))
 
 

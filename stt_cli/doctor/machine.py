@@ -6,11 +6,12 @@ What is heavy, or may hang, runs in a process of its own: the client loads neith
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import platform
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -18,10 +19,8 @@ from stt_cli.doctor.results import CheckResult, ok, warn
 
 TIMEOUT_S = 20.0  # loading ctranslate2 from a cold disk
 PACKAGES = ("grpcio", "protobuf", "av", "sounddevice", "rich", "click")
-CUDA = (
-    "from stt_service.models.devices import look_for_cuda as look; "
-    "cuda = look(); print(cuda.count, cuda.missing, sep='|')"
-)
+# The command is installed with every extra. Without the extra 'server' it fails.
+CHECK_CUDA = (str(Path(sys.executable).with_name("stt-server")), "check", "--cuda")
 PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 DESKTOP = "import pyperclip; copy, _ = pyperclip.determine_clipboard(); print(getattr(copy, '__name__', ''))"
 
@@ -52,15 +51,16 @@ def proxy_finding(environment: Mapping[str, str] = os.environ) -> CheckResult | 
     return ok("proxy", f"{names} in the environment: ignored, connections to a server never go through a proxy.")
 
 
-async def cuda_finding(program: str = CUDA) -> CheckResult:
-    """Ask the server's own code, where it is installed."""
-    code, told = await _output([sys.executable, "-c", program])
+async def cuda_finding(command: Sequence[str] = CHECK_CUDA) -> CheckResult:
+    """Return the CUDA devices that a server on this machine can use."""
+    code, output = await _output(command)
     if code != 0:
         return ok("CUDA", "no server is installed here, and a client needs none.")
-    count, _, missing = told.partition("|")
+    report = json.loads(output)
+    count, missing = report["devices"], report["missing"]
     if missing:
         return warn("CUDA", "a server on this machine would run on the CPU:", f"{missing}.")
-    return ok("CUDA", f"a server on this machine can use {count} device{'s' if count != '1' else ''}.")
+    return ok("CUDA", f"a server on this machine can use {count} device{'s' if count != 1 else ''}.")
 
 
 async def clipboard_findings(environment: Mapping[str, str] = os.environ) -> AsyncIterator[CheckResult]:
@@ -94,7 +94,7 @@ def _has_terminal() -> bool:
         return False
 
 
-async def _output(command: list[str], environment: Mapping[str, str] | None = None) -> tuple[int | None, str]:
+async def _output(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[int | None, str]:
     """Return the command's exit code, None when it had to be killed or is not there, and what it printed."""
     try:
         process = await asyncio.create_subprocess_exec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -122,14 +123,18 @@ async def test_a_microphone_that_cannot_be_opened_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("program", "verdict", "told"),
     [
-        ("print('2|')", Verdict.OK, "a server on this machine can use 2 devices."),
-        ("print('1|')", Verdict.OK, "a server on this machine can use 1 device."),
-        ("print('1|libcublas.so.12 is missing')", Verdict.WARN, "libcublas.so.12 is missing."),
+        ("""print('{"devices": 2, "missing": ""}')""", Verdict.OK, "a server on this machine can use 2 devices."),
+        ("""print('{"devices": 1, "missing": ""}')""", Verdict.OK, "a server on this machine can use 1 device."),
+        (
+            """print('{"devices": 1, "missing": "libcublas.so.12 is missing"}')""",
+            Verdict.WARN,
+            "libcublas.so.12 is missing.",
+        ),
         ("import no_server_here", Verdict.OK, "no server is installed here, and a client needs none."),
     ],
 )
 async def test_the_server_is_asked_about_cuda_where_it_is_installed(program: str, verdict: Verdict, told: str) -> None:
-    finding = await cuda_finding(program)
+    finding = await cuda_finding([sys.executable, "-c", program])
     assert (finding.verdict, finding.remedy or finding.sentence) == (verdict, told)
 
 
