@@ -19,7 +19,7 @@ from benchmarks.cluster_balancers import Fleet, drawn
 from benchmarks.cluster_scenario import Scenario, Tally
 from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, FIRST_S
 from stt_service.access.admission import RETRY_AFTER_S
-from stt_service.models.capacity import SPEAKING_SHARE
+from stt_service.models.startup import SPEAKING_SHARE
 
 TRIES = 6  # replicas for one stream: the first, and num_retries of docker/envoy/envoy.yaml
 QUIET_SHARE = 0.3  # of the peak's arrivals come in the quietest hour

@@ -32,7 +32,7 @@ from stt_service.models.loader import (
     self_test,
     usable_cores,
 )
-from stt_service.models.startup import LoadedServer
+from stt_service.models.startup import LoadedServer, assemble
 from stt_service.models.store import models_folder
 from stt_service.models.trial_runner import Loader, fetched
 from stt_service.server import Server
@@ -176,7 +176,7 @@ async def _download(model: str, models_dir: Path) -> Path:
 
 async def _check(parameters: ServerSettings) -> None:
     stopped = _Stopped()
-    prepared = await stopped.before(_prepare(parameters, accesses(parameters).warnings))
+    prepared = await stopped.before(_prepare(lambda: parameters, accesses(parameters).warnings))
     logs.log_banner(_self_tested(prepared, parameters))
 
 
@@ -189,7 +189,7 @@ async def _serve(parameters: ServerSettings) -> None:
     server = Server(parameters, allowed)
     await server.start()
     try:
-        prepared = await stopped.before(_prepare(parameters, known))
+        prepared = await stopped.before(_prepare(server.settings, known))
         serving = asyncio.create_task(server.serve(prepared))
         logs.log_banner(_self_tested(prepared, parameters))
         logs.log_banner(_addresses(server))
@@ -250,8 +250,9 @@ def _addresses(server: Server) -> list[str]:
     ]
 
 
-async def _prepare(parameters: ServerSettings, warnings: Sequence[str]) -> LoadedServer:
+async def _prepare(settings: Callable[[], ServerSettings], warnings: Sequence[str]) -> LoadedServer:
     """Print the banner, load the models, try them. A cancellation leaves a thread that loads behind."""
+    parameters = settings()
     device, cuda = await threads.in_thread(partial(choose, parameters))
     named = names(parameters, device)
     plan = compute_plan(device, named, usable_cores())
@@ -267,7 +268,8 @@ async def _prepare(parameters: ServerSettings, warnings: Sequence[str]) -> Loade
     models = await threads.in_thread(partial(load, parameters, device, plan, loading, load_one=load_one))
     logs.log_banner([*banner.loaded(device, models), *banner.memory(cuda)])
     test = await threads.in_thread(partial(self_test, models, parameters, device))
-    return LoadedServer(device, models, test, Loader(models_dir, placement(parameters, device, plan), loading))
+    loader = Loader(models_dir, placement(parameters, device, plan), loading)
+    return assemble(device, models, test, loader, settings)
 
 
 async def _fetch(parameters: ServerSettings, named: ModelNames, models_dir: Path) -> None:
@@ -283,5 +285,5 @@ async def _fetch(parameters: ServerSettings, named: ModelNames, models_dir: Path
 
 def _self_tested(prepared: LoadedServer, parameters: ServerSettings) -> Iterable[str]:
     return banner.self_tested(
-        prepared.test, prepared.models.names, prepared.estimated_capacity, prepared.max_streams(parameters)
+        prepared.test, prepared.registry.names, prepared.estimated_capacity, prepared.max_streams(parameters)
     )

@@ -12,27 +12,24 @@ from prometheus_client import CollectorRegistry
 from stt.v1 import control_pb2, control_pb2_grpc, stt_pb2, stt_pb2_grpc
 
 from stt_service.access.credentials import ServerCredentials
-from stt_service.control.servicer import Control, Working
+from stt_service.control.servicer import Control
 from stt_service.control.status import StatusReporter
 from stt_service.models.devices import gpus
-from stt_service.models.registry import ModelRegistry
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc.call_log import refused
 from stt_service.rpc.health import HEALTH_CHECK, ServingState, State
 from stt_service.rpc.listener import GrpcListener, ListenAddress
 from stt_service.rpc.metrics_http import MetricsPort
 from stt_service.rpc.request_reader import Bounds, RequestReader
-from stt_service.rpc.speech_servicer import Ready, SpeechToText
+from stt_service.rpc.speech_servicer import SpeechToText
 from stt_service.rpc.status_mapping import DISCARD_TIMEOUT_S
 from stt_service.rpc.stream import GRACE_S
 from stt_service.rpc.stream_registry import StreamRegistry
-from stt_service.scheduling.executor import BatchExecutor
 from stt_service.settings.runtime import RuntimeConfig
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.telemetry.metrics import Metrics, watch_loop
 from stt_service.telemetry.resources import Usage
-from stt_service.vad.gate import Silero, silero_path
 
 SERVICE = stt_pb2.DESCRIPTOR.services_by_name["SpeechToText"].full_name
 CONTROL = control_pb2.DESCRIPTOR.services_by_name["Control"].full_name
@@ -81,6 +78,10 @@ class Server:
     def state(self) -> State:
         return self._gate.state
 
+    def settings(self) -> ServerSettings:
+        """Return the current settings."""
+        return self._config.parameters
+
     async def start(self) -> None:
         """Listen; health says NOT_SERVING.
 
@@ -99,23 +100,19 @@ class Server:
         for port in self._ports:  # not before all are bound: one that was started has to be stopped
             await port.server.start()
 
-    async def serve(self, prepared: LoadedServer) -> None:
-        """Run the lane and serve until cancelled."""
-        parameters = self._config.parameters
-        plan = prepared.models.plan
-        lane = BatchExecutor(parameters.max_batch, plan.workers, apart=plan.apart, ran=self.metrics.ran)
-        shelf = ModelRegistry(prepared.models, lane, prepared.loader, lambda: self._config.parameters.language)
-        self.metrics.watch_lane(lane)
-        self.metrics.self_tested(prepared.test.real_time_factor)
-        self.metrics.registry.register(ModelCollector(shelf))
+    async def serve(self, loaded: LoadedServer) -> None:
+        """Run the executor and serve until cancelled."""
+        self.metrics.watch_lane(loaded.executor)
+        self.metrics.self_tested(loaded.test.real_time_factor)
+        self.metrics.registry.register(ModelCollector(loaded.registry))
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(lane.run())
-            tasks.create_task(shelf.run())
-            tasks.create_task(self._usage.run(gpus if prepared.device.active == "cuda" else tuple))
+            tasks.create_task(loaded.executor.run(self.metrics.ran))
+            tasks.create_task(loaded.registry.run())
+            tasks.create_task(self._usage.run(gpus if loaded.device.active == "cuda" else tuple))
             tasks.create_task(watch_loop(self.metrics.loop_lag.observe))
-            self._speech.serve(Ready(shelf, Silero(silero_path())))
-            self._operated.serve(Working(prepared, lane, shelf))
-            await self._gate.open(prepared.max_streams(parameters))
+            self._speech.serve(loaded)
+            self._operated.serve(loaded)
+            await self._gate.open(loaded.max_streams(self._config.parameters))
 
     async def drain(self) -> None:
         """Stop: what is owed is sent first, for at most GRACE_S."""

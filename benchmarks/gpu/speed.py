@@ -11,7 +11,6 @@ from statistics import median
 from benchmarks.gpu.memory import Peak
 from benchmarks.recorded import RECORDINGS
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
-from stt_service.models.capacity import capacity
 from stt_service.models.devices import Device
 from stt_service.models.loader import (
     TEST_S,
@@ -23,6 +22,7 @@ from stt_service.models.loader import (
     self_test,
     usable_cores,
 )
+from stt_service.models.startup import estimate_capacity
 from stt_service.settings.schema import ServerSettings
 from stt_service.whisper.engine import Engine
 from stt_service.whisper.types import Context, DecodeOptions, Kind, Window
@@ -128,4 +128,6 @@ def speed(
         models = LoadedModels(names, engine, other, plan)
         test = self_test(models, parameters, device)
         timings = tuple(timed(engine, batch) for batch in batches)
-    return Speed(names, finals.weights, engine.compute_type, test, capacity(test, plan), peak.used_bytes, timings)
+    return Speed(
+        names, finals.weights, engine.compute_type, test, estimate_capacity(test, plan), peak.used_bytes, timings
+    )

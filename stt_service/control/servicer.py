@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from functools import wraps
 from time import monotonic
 from typing import TypeVar
@@ -18,12 +17,10 @@ from stt.v1 import control_pb2_grpc
 from stt_service.control import convert
 from stt_service.control.status import STATES, StatusReporter
 from stt_service.errors import UnavailableError
-from stt_service.models.registry import ModelRegistry
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc.health import ServingState
 from stt_service.rpc.status_mapping import map_errors_to_status, no_op
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
-from stt_service.scheduling.executor import BatchExecutor
 from stt_service.settings.runtime import RuntimeConfig
 from stt_service.vad.types import Endpoint
 
@@ -33,15 +30,6 @@ SHARED_S = 0.1  # half of the least interval
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Request, Response]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Working:
-    """What there is to be told and changed once the server serves."""
-
-    prepared: LoadedServer
-    lane: BatchExecutor
-    shelf: ModelRegistry
 
 
 def answering(
@@ -65,12 +53,12 @@ class Control(control_pb2_grpc.ControlServicer):
         self, config: RuntimeConfig, gate: ServingState, streams: StreamRegistry, looks: StatusReporter
     ) -> None:
         self._config, self._gate, self._streams, self._looks = config, gate, streams, looks
-        self._now: Working | None = None
+        self._now: LoadedServer | None = None
         self._seen, self._seen_s = pb.Status(), -math.inf
 
-    def serve(self, working: Working) -> None:
-        """Begin to tell and change what there is only now."""
-        self._now = working
+    def serve(self, loaded: LoadedServer) -> None:
+        """Begin to report and change what was loaded."""
+        self._now = loaded
 
     @answering
     async def GetStatus(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:  # noqa: N802
@@ -95,27 +83,27 @@ class Control(control_pb2_grpc.ControlServicer):
     async def UpdateConfig(self, request: pb.UpdateConfigRequest) -> pb.UpdateConfigResponse:  # noqa: N802
         working = self._working
         changed = self._config.changed(request.values)
-        working.shelf.decoding.check(changed.language)
+        working.registry.decoding.check(changed.language)
         self._config.parameters = changed
         logging.getLogger().setLevel(changed.log_level.upper())
-        await self._gate.open(working.prepared.max_streams(changed))
+        await self._gate.open(working.max_streams(changed))
         if request.values:
             log.info("control: settings changed: %s", ", ".join(sorted(request.values)).upper())
         return pb.UpdateConfigResponse(parameters=convert.parameters(changed))
 
     @answering
     async def ListModels(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:  # noqa: N802
-        return pb.ListModelsResponse(models=[convert.model(shelved) for shelved in self._working.shelf])
+        return pb.ListModelsResponse(models=[convert.model(shelved) for shelved in self._working.registry])
 
     @answering
     async def LoadModel(self, request: pb.LoadModelRequest) -> pb.LoadModelResponse:  # noqa: N802
-        shelved = self._working.shelf.load(request.name, convert.roles(request.roles))
+        shelved = self._working.registry.load(request.name, convert.roles(request.roles))
         log.info("control: model %r asked for", shelved.name)
         return pb.LoadModelResponse(model=convert.model(shelved))
 
     @answering
     async def UnloadModel(self, request: pb.UnloadModelRequest) -> pb.UnloadModelResponse:  # noqa: N802
-        shelved = self._working.shelf.unload(request.name)
+        shelved = self._working.registry.unload(request.name)
         log.info("control: model %r not wanted any more", shelved.name)
         return pb.UnloadModelResponse(model=convert.model(shelved))
 
@@ -156,14 +144,14 @@ class Control(control_pb2_grpc.ControlServicer):
         return pb.CancelDrainResponse(state=STATES[self._gate.state], streams=self._gate.admission.streams)
 
     @property
-    def _working(self) -> Working:
+    def _working(self) -> LoadedServer:
         if self._now is None:
             raise UnavailableError("The server is still loading its models: try again in a few seconds.")
         return self._now
 
     def _status(self) -> pb.Status:
         now = self._now
-        return self._looks.serving(now.prepared, now.lane, now.shelf) if now else self._looks.loading()
+        return self._looks.serving(now) if now else self._looks.loading()
 
     def _watched_status(self) -> pb.Status:
         """Return a status that all who watch share: it is made a few times a second, however many there are."""
@@ -173,5 +161,5 @@ class Control(control_pb2_grpc.ControlServicer):
         return self._seen
 
     def _sessions(self, *streams: ActiveStream) -> list[pb.Session]:
-        lags = self._now.lane.waiting().longest_of_stream_s if self._now else {}
+        lags = self._now.executor.waiting().longest_of_stream_s if self._now else {}
         return [convert.session(stream, lags.get(stream.id, 0.0)) for stream in streams]

@@ -9,7 +9,6 @@ from stt.v1 import control_pb2 as pb
 
 from stt_service.access.admission import AdmissionControl
 from stt_service.control import convert
-from stt_service.models.registry import ModelRegistry
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc.convert import duration
 from stt_service.rpc.health import ServingState, State
@@ -43,13 +42,13 @@ class StatusReporter:
             counters=counters(self._metrics),
         )
 
-    def serving(self, prepared: LoadedServer, lane: BatchExecutor, shelf: ModelRegistry) -> pb.Status:
+    def serving(self, loaded: LoadedServer) -> pb.Status:
         """Return all there is to tell."""
         status = self.loading()
-        status.device.CopyFrom(convert.device(prepared.device))
-        status.self_test.CopyFrom(convert.self_test(prepared.test, prepared.estimated_capacity))
-        status.load.CopyFrom(load(self._gate.admission, lane))
-        status.model, status.partial_model = shelf.names.finals, shelf.names.partials
+        status.device.CopyFrom(convert.device(loaded.device))
+        status.self_test.CopyFrom(convert.self_test(loaded.test, loaded.estimated_capacity))
+        status.load.CopyFrom(load(self._gate.admission, loaded.executor))
+        status.model, status.partial_model = loaded.registry.names.finals, loaded.registry.names.partials
         return status
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ from stt.v1 import stt_pb2_grpc
 
 from stt_service.access.admission import AdmissionControl, ClientIdentity, ClientQuota
 from stt_service.access.rate_limit import caller
-from stt_service.models.registry import ModelLease, ModelRegistry
+from stt_service.models.registry import ModelLease
+from stt_service.models.startup import LoadedServer
 from stt_service.rpc import convert
 from stt_service.rpc.call_log import CallLogger, track_call
 from stt_service.rpc.recognizer import StreamRecognizer
@@ -27,7 +27,7 @@ from stt_service.session.session import Session, SessionConfig
 from stt_service.settings.runtime import RuntimeConfig
 from stt_service.telemetry.metrics import Metrics
 from stt_service.telemetry.stream_stats import StreamStats
-from stt_service.vad.gate import Silero, stream_vads
+from stt_service.vad.gate import stream_vads
 
 if TYPE_CHECKING:
     import grpc
@@ -40,14 +40,6 @@ if TYPE_CHECKING:
 RECORDING_S = 120.0  # for a recording to arrive, which holds a place: 32 MiB at 2.3 Mbit/s
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ready:
-    """What there is once the models are loaded and tried."""
-
-    shelf: ModelRegistry
-    silero: Silero
-
-
 class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     """The servicer. Refuses everything until it serves."""
 
@@ -55,12 +47,12 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         self, config: RuntimeConfig, admission: AdmissionControl, streams: StreamRegistry, metrics: Metrics
     ) -> None:
         self._config, self._admission, self._streams, self._metrics = config, admission, streams, metrics
-        self._ready: Ready | None = None
+        self._ready: LoadedServer | None = None
         self._decoders = RecordingDecoders()
 
-    def serve(self, ready: Ready) -> None:
+    def serve(self, loaded: LoadedServer) -> None:
         """Begin to serve those who are admitted."""
-        self._ready = ready
+        self._ready = loaded
 
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
         with track_call(self._metrics, caller(context)) as call:
@@ -68,12 +60,12 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 with call, self._admission.acquire_slot(self._caller(call.peer)):
                     await self._stream(self._loaded, call, requests, context)
 
-    async def _stream(self, ready: Ready, call: CallLogger, requests: Requests, context: Context) -> None:
+    async def _stream(self, loaded: LoadedServer, call: CallLogger, requests: Requests, context: Context) -> None:
         server = self._config.parameters
         limits = StreamTimeouts(server.idle_timeout, server.max_stream_duration, GRACE_S)
         config = await first_config(requests, limits, self._admission.draining)
-        with ready.shelf.lease() as lent:
-            live = self._opened(ready, lent, config, call)
+        with loaded.registry.lease() as lent:
+            live = self._opened(loaded, lent, config, call)
             offset_ms = config.resume.audio_offset_ms
             first = pb.StreamingRecognizeResponse(received_ms=offset_ms, committed_ms=offset_ms, started=_started(live))
             await write(context, first, limits.write_s)
@@ -83,13 +75,15 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             with self._streams.register(live):
                 await stream.run(requests, context)
 
-    def _opened(self, ready: Ready, lent: ModelLease, config: pb.StreamingConfig, call: CallLogger) -> ActiveStream:
+    def _opened(
+        self, loaded: LoadedServer, lent: ModelLease, config: pb.StreamingConfig, call: CallLogger
+    ) -> ActiveStream:
         """Return a stream as the config wants it.
 
         Raises:
             InvalidRequest: a value in it will not do.
         """
-        session, now = self._session(ready, lent, config), time.monotonic()
+        session, now = self._session(loaded, lent, config), time.monotonic()
         figures = StreamStats(self._metrics, config.resume.audio_offset_ms)
         return ActiveStream(
             id=call.id,
@@ -110,22 +104,22 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         """Recognize a recording, which is received once there is a place for it."""
         with track_call(self._metrics, caller(context)) as call:
             async with map_errors_to_status(context, no_op):
-                with call, self._admission.acquire_slot(self._caller(call.peer)), self._loaded.shelf.lease() as lent:
+                with call, self._admission.acquire_slot(self._caller(call.peer)), self._loaded.registry.lease() as lent:
                     return await self._recognise(self._loaded, lent, call, await request.read(RECORDING_S))
         raise AssertionError("unreachable: answered aborts the call")
 
     async def _recognise(
-        self, ready: Ready, lent: ModelLease, call: CallLogger, request: pb.RecognizeRequest
+        self, loaded: LoadedServer, lent: ModelLease, call: CallLogger, request: pb.RecognizeRequest
     ) -> pb.RecognizeResponse:
         config = pb.StreamingConfig(settings=request.settings, word_times=request.word_times)
         if request.HasField("format"):
             config.format.CopyFrom(request.format)
         recorded = RealtimeTracker(time.monotonic(), lead_s=math.inf)
-        session, figures = self._session(ready, lent, config), StreamStats(self._metrics)
+        session, figures = self._session(loaded, lent, config), StreamStats(self._metrics)
         recognition = StreamRecognizer(session, lent.decoding, (call.peer, call.id), recorded, observer=figures)
         return await recognised(recognition, request, lent.names.finals, self._decoders)
 
-    def _session(self, ready: Ready, lent: ModelLease, config: pb.StreamingConfig) -> Session:
+    def _session(self, loaded: LoadedServer, lent: ModelLease, config: pb.StreamingConfig) -> Session:
         """Return a session as the config wants it.
 
         Raises:
@@ -149,7 +143,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 left_context_ms=config.resume.left_context_ms,
                 previous_language=config.resume.previous_language or None,
             ),
-            stream_vads(ready.silero, server),
+            stream_vads(loaded.silero, server),
         )
 
     def _caller(self, name: str) -> ClientIdentity:
@@ -159,7 +153,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         )
 
     @property
-    def _loaded(self) -> Ready:
+    def _loaded(self) -> LoadedServer:
         assert self._ready is not None  # or nobody is admitted
         return self._ready
 

@@ -79,8 +79,8 @@ class BatchStats:
     failed: bool
 
 
-def _nobody(_: BatchStats) -> None:
-    """Is told of each batch where nobody asked to be."""
+def _ignore(_: BatchStats) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,10 +109,9 @@ class BatchExecutor:
         now: Clock = time.monotonic,
         *,
         apart: bool = False,
-        ran: Callable[[BatchStats], None] = _nobody,
     ) -> None:
         self._scheduler = Scheduler(max_batch, workers, apart=apart)
-        self.workers, self._now, self._ran = workers, now, ran
+        self.workers, self._now = workers, now
         self._waiters: dict[Job, _Pending] = {}
         self._running: list[Hashable] = []  # the models of the batches that run
         self._batches: list[list[_BatchItem]] = []  # what is in them
@@ -165,14 +164,14 @@ class BatchExecutor:
         if job is not None:
             self._miss(job)
 
-    async def run(self) -> None:
-        """Run batches until cancelled, which waits for those that are running."""
+    async def run(self, on_batch: Callable[[BatchStats], None] = _ignore) -> None:
+        """Run batches until cancelled, which waits for those that are running; call `on_batch` after each."""
         with ThreadPoolExecutor(self.workers, "engine") as threads:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(self.workers):
-                    tasks.create_task(self._work(threads))
+                    tasks.create_task(self._work(threads, on_batch))
 
-    async def _work(self, threads: ThreadPoolExecutor) -> None:
+    async def _work(self, threads: ThreadPoolExecutor, on_batch: Callable[[BatchStats], None]) -> None:
         loop = asyncio.get_running_loop()
         while True:
             model, jobs, rows = await self._next_batch()
@@ -186,7 +185,7 @@ class BatchExecutor:
             except Exception as error:  # goes to those who wait; the lane lives on
                 _fail(rows, error)
             finally:
-                self._ran(_ran(rows, began, self._now() - began, failed))
+                on_batch(_ran(rows, began, self._now() - began, failed))
                 self._batches.remove(rows)
                 self._running.remove(model)
                 self._scheduler.done(jobs, self._now() - began)

@@ -16,7 +16,7 @@ from stt_service.access.credentials import accesses
 from stt_service.errors import ModelNotFoundError
 from stt_service.models.devices import Device
 from stt_service.models.loader import ComputePlan, LoadedModels, ModelNames, SelfTest
-from stt_service.models.startup import LoadedServer
+from stt_service.models.startup import LoadedServer, assemble
 from stt_service.rpc.health import State
 from stt_service.server import Server
 from stt_service.settings.schema import ServerSettings
@@ -58,12 +58,12 @@ class HeldLoader:
         return self.load(name)
 
 
-def prepared(held: HeldEngine, load: Callable[[str], HeldEngine] = no_other) -> LoadedServer:
-    """Return what a start would come to with this engine."""
+def loaded(held: HeldEngine, load: Callable[[str], HeldEngine], settings: Callable[[], ServerSettings]) -> LoadedServer:
+    """Return what a start with this engine loads."""
     model = cast("engine.Engine", held)
     models = LoadedModels(ModelNames("base", "base"), model, model, ComputePlan(workers=1, places=1, threads=1))
     device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
-    return LoadedServer(device, models, SelfTest(0.6, 0.15), cast("Loader", HeldLoader(load)))
+    return assemble(device, models, SelfTest(0.6, 0.15), cast("Loader", HeldLoader(load)), settings)
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ async def serving(
     server = Server(parameters, accesses(parameters, now))
     await server.start()
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(server.serve(prepared(held, load)))
+        running = group.create_task(server.serve(loaded(held, load, server.settings)))
         while server.state is not State.SERVING:  # noqa: ASYNC110  (it tells nobody but health)
             await asyncio.sleep(0)
         try:
