@@ -71,7 +71,7 @@ __all__ = [
 # gRPC reads the variable when it is imported.
 os.environ.setdefault("GRPC_DNS_RESOLVER", "native")
 
-_SLOW = {"recognize": "stt_client.client", "recognized": "stt_client.sync"}  # they load gRPC
+_SLOW = {"recognize": "stt_client.client", "recognize_sync": "stt_client.sync"}  # they load gRPC
 
 
 def __getattr__(name: str) -> object:

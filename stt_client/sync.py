@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from stt_client.client import recognize
+from stt_client.concurrency import in_thread
 from stt_client.events import DEFAULT_OPTIONS, Event, Input, StreamOptions
 from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from stt_client.target import Target
-from stt_client.threads import in_thread
 
 T = TypeVar("T")
 

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from stt_media.containers import Readable, open_container
 from stt_media.errors import EmptyError, MediaError, UnreadableError
 from stt_media.frames import DECODING_ERRORS, Frames, samples_of
-from stt_media.mixing import Mixer
-from stt_media.resampling import Mono, Resampler
+from stt_media.mixing import Mixer, Mono
 from stt_media.timeline import MAX_GAP_S, Stamp, Timeline
 from stt_media.tracks import choose, described, tracks
 
@@ -145,6 +144,30 @@ class Recording:
             self._warn(f"ends after {reached_s:.1f} s, of {length_s:.1f} s: it is cut short or damaged.")
         elif self._frames.damaged:
             self._warn("is damaged: some of its audio could not be decoded.")
+
+
+class Resampler:
+    def __init__(self, source_hz: int, target_hz: int) -> None:
+        self.source_hz = source_hz
+        self._resampler = None if source_hz == target_hz else av.AudioResampler("flt", "mono", target_hz)
+
+    def push(self, samples: Mono) -> Iterator[Mono]:
+        """Yield what is ready. At most a second goes in at once, so that no short input becomes a huge output."""
+        for start in range(0, len(samples), self.source_hz):
+            yield from self._convert(samples[start : start + self.source_hz])
+
+    def flush(self) -> Iterator[Mono]:
+        """Yield what is still held back. Nothing may follow."""
+        if self._resampler is not None:
+            yield from (frame.to_ndarray()[0] for frame in self._resampler.resample(None))
+
+    def _convert(self, samples: Mono) -> Iterator[Mono]:
+        if self._resampler is None:
+            yield samples
+            return
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[np.newaxis], format="flt", layout="mono")
+        frame.sample_rate = self.source_hz
+        yield from (out.to_ndarray()[0] for out in self._resampler.resample(frame))
 
 
 def silence(seconds: float, rate_hz: int) -> Iterator[Mono]:

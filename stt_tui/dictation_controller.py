@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
+from stt_client.concurrency import in_thread
 from stt_client.errors import ClientError, SourceError
 from stt_client.events import AudioFormat, Event, StreamOptions
-from stt_client.threads import in_thread
 
 if TYPE_CHECKING:
     from stt_client.audio.devices import Device, OpenDevice

@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import BinaryIO
 
-from stt_client.threads import in_thread
+from stt_client.concurrency import in_thread
 from stt_tui.document import Document
 from stt_tui.layout import Preedit
 from stt_tui.lines import Change, Position

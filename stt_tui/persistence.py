@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stt_client.audio import journal as speech
-from stt_client.threads import in_thread
+from stt_client.concurrency import in_thread
 from stt_tui.audio_journal import retry_command
 from stt_tui.document import Document
 from stt_tui.files import ChangedOnDisk, FileError, TextFile, copy_name, is_read_only, new_name, overwrite, save

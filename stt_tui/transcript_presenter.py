@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stt_client.audio.level import level
+from stt_client.audio.pcm import level
 from stt_client.events import (
     AudioFormat,
     Connection,

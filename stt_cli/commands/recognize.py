@@ -24,10 +24,10 @@ from stt_client import client
 from stt_client.audio.journal import Journal
 from stt_client.audio.silence_timeout import SilenceWatch
 from stt_client.audio.sources import Source
+from stt_client.concurrency import tasks
 from stt_client.errors import OutputError, ServiceError, SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat, StreamOptions
 from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy
-from stt_client.tasks import tasks
 
 # A batch may have more jobs than the server has slots; a slot is free again when a long recording has ended.
 BATCH = RetryPolicy(slot_s=24 * 3600.0)

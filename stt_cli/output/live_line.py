@@ -14,7 +14,7 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from stt_cli.output.connection_label import condition_of
-from stt_client.audio.level import level
+from stt_client.audio.pcm import level
 from stt_client.events import (
     AudioFormat,
     Connection,

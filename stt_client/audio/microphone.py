@@ -17,12 +17,12 @@ from pathlib import Path
 from stt_client.audio.decode import CHUNK_MS
 from stt_client.audio.devices import Device, OpenDevice, choose
 from stt_client.audio.file_device import FileDevice
+from stt_client.audio.pcm import resampler
 from stt_client.audio.portaudio import PortAudioDevice, exclusive, list_devices, load_sounddevice
-from stt_client.audio.resample import resampler
 from stt_client.audio.sources import Listener
+from stt_client.concurrency import in_thread
 from stt_client.errors import SourceError
 from stt_client.events import AudioFormat
-from stt_client.threads import in_thread
 
 QUEUED_S = 60  # kept for a server that does not keep up, or a connection that takes its time
 PLAYED = "file:"  # begins the name of a recording that plays the microphone

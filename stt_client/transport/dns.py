@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from stt_client.threads import in_thread
+from stt_client.concurrency import in_thread
 
 TIMEOUT_S = 0.5  # for a name that gRPC could not look up either
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from stt_cli.output.live_line import LiveScreen, tail
 from stt_cli.output.screen import PlainScreen
-from stt_client.audio.level import level
+from stt_client.audio.pcm import level
 from stt_client.events import AudioFormat, Connection, ConnectionState, Encoding, Final, Latency, Notice, Partial
 
 ERASE = "\r\x1b[2K"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stt_client.target import Tls
-from stt_client.transport.tls_errors import explain_connection_failure
+from stt_client.transport.channel import explain_connection_failure
 
 VERIFY = "Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: "
 UNTRUSTED = "the certificate of gpu:8012 is signed by nobody trusted here: name its authority with --tls-ca."
