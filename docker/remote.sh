@@ -75,7 +75,7 @@ read -ra ssh <<< "${SSH:-ssh}"
 command -v "${ssh[0]}" > /dev/null || fail "${ssh[0]} is not installed here (Debian: apt-get install openssh-client)."
 destination=${SERVER_USER:+$SERVER_USER@}${SERVER_HOST%%:*}
 folder=${DEPLOY_DIR:-realtime-stt}
-case ${folder##*/} in '' | . | ..) fail "DEPLOY_DIR=$folder will not do: it should be a folder of its own, as in DEPLOY_DIR=realtime-stt." ;; esac
+case ${folder##*/} in '' | . | ..) fail "Invalid DEPLOY_DIR=$folder: must be a folder of its own, as in DEPLOY_DIR=realtime-stt." ;; esac
 there=$(quoted "$folder")
 there=${there% }
 

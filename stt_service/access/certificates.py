@@ -78,7 +78,7 @@ def _check_key(files: Files, pem: bytes, certificate: x509.Certificate) -> None:
             "readable by the server's user alone."
         ) from error
     except ValueError as error:
-        raise ConfigError(f"TLS_KEY={files.key} will not do: it should be a private key in PEM.") from error
+        raise ConfigError(f"Invalid TLS_KEY={files.key}: must be a private key in PEM.") from error
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
         raise ConfigError(
@@ -91,7 +91,7 @@ def _certificates(setting: str, path: Path, pem: bytes) -> list[x509.Certificate
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
-        raise ConfigError(f"{setting}={path} will not do: it should hold a certificate in PEM.") from error
+        raise ConfigError(f"Invalid {setting}={path}: must hold a certificate in PEM.") from error
 
 
 def _bytes(setting: str, path: Path) -> bytes:

@@ -116,7 +116,7 @@ def _read_tokens(setting: str, path: Path) -> Tokens:
     try:
         return tokens.parse(text)
     except ConfigError as error:
-        raise ConfigError(f"{setting}={path} will not do: {error}") from error
+        raise ConfigError(f"Invalid {setting}={path}: {error}") from error
 
 
 def _read_tokens_text(path: Path) -> str:
@@ -128,7 +128,7 @@ def _read_tokens_text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} will not do: it should be text in UTF-8.") from error
+        raise ConfigError(f"Invalid {path}: must be text in UTF-8.") from error
 
 
 def _readable_by_others(setting: str, path: Path) -> list[str]:

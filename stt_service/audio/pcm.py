@@ -201,7 +201,7 @@ class Framer:
 
 def _check(field: str, value: int, allowed: range) -> None:
     if value not in allowed:
-        raise InvalidRequestError(f"{field}={value} will not do: it should be {allowed[0]} to {allowed[-1]}.")
+        raise InvalidRequestError(f"Invalid {field}={value}: must be {allowed[0]} to {allowed[-1]}.")
 
 
 def _refuse_wav(start: bytes) -> None:

@@ -104,7 +104,7 @@ def roles(wanted: Iterable[pb.Role]) -> Set[Role]:
     known = {theirs: ours for ours, theirs in ROLES.items()}
     named = list(wanted)
     if not named or any(role not in known for role in named):
-        raise InvalidRequestError(f"roles={named} will not do: it should name ROLE_FINALS, ROLE_PARTIALS or both.")
+        raise InvalidRequestError(f"Invalid roles={named}: must name ROLE_FINALS, ROLE_PARTIALS or both.")
     return frozenset(known[role] for role in named)
 
 
@@ -141,5 +141,5 @@ def interval_s(request: pb.WatchStatusRequest) -> float:
     """
     asked_s = seconds(request.interval) or WATCH_S
     if not LEAST_WATCH_S <= asked_s <= MOST_WATCH_S:
-        raise InvalidRequestError(f"interval={asked_s:g} s will not do: it should be 0.2 to 60 s.")
+        raise InvalidRequestError(f"Invalid interval={asked_s:g} s: must be 0.2 to 60 s.")
     return asked_s

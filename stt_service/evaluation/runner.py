@@ -111,7 +111,7 @@ def read(path: Path) -> Recording:
     try:
         return Recording(path, pcm, beside.read_text("utf-8-sig").strip() if beside.is_file() else "")
     except UnicodeDecodeError as error:
-        raise InvalidRequestError(f"{beside} cannot be read: it should be text in UTF-8.") from error
+        raise InvalidRequestError(f"{beside} cannot be read: must be text in UTF-8.") from error
 
 
 class Evaluation:

@@ -69,7 +69,7 @@ def _values(asked: Iterable[str]) -> Mapping[str, list[str]]:
         name, sign, given = each.partition("=")
         name = name.strip().upper()
         if not sign:
-            raise ConfigError(f"{each!r} will not do: it should be NAME=VALUE,VALUE, such as BEAM_SIZE=1,5.")
+            raise ConfigError(f"Invalid {each!r}: must be NAME=VALUE,VALUE, such as BEAM_SIZE=1,5.")
         if name in WITHOUT_EFFECT:
             raise ConfigError(f"{name} has no effect on a recording that is played to one stream: leave it out.")
         known = values.setdefault(name, [])

@@ -250,7 +250,7 @@ class ModelRegistry:
     def _request_load(self, name: str, roles: Set[Role]) -> ModelEntry:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
             raise InvalidRequestError(
-                f"name of {len(name)} characters will not do: it should be a model's, as tiny or base."
+                f"Invalid name of {len(name)} characters: must be a model's, as tiny or base."
             )
         for other in self:
             if other.state is State.LOADING:

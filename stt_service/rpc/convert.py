@@ -53,7 +53,7 @@ def audio_format(message: pb.AudioFormat) -> AudioFormat:
         InvalidRequest: an encoding, a rate or a number of channels that is not served.
     """
     if message.encoding not in ENCODINGS:
-        raise InvalidRequestError(f"encoding={message.encoding} will not do: it should be one of AudioFormat.Encoding.")
+        raise InvalidRequestError(f"Invalid encoding={message.encoding}: must be one of AudioFormat.Encoding.")
     return AudioFormat(
         ENCODINGS[message.encoding],
         message.sample_rate_hz or 16_000,
@@ -105,7 +105,7 @@ def silence_s(message: pb.Silence) -> float:
     length_s = seconds(message.duration)
     if not 0 <= length_s <= MAX_SILENCE_S:
         raise InvalidRequestError(
-            f"silence.duration={length_s:g} s will not do: it should be 0 to {MAX_SILENCE_S:g} s."
+            f"Invalid silence.duration={length_s:g} s: must be 0 to {MAX_SILENCE_S:g} s."
         )
     return length_s
 
@@ -118,7 +118,7 @@ def client_id(text: str) -> str:
     """
     if len(text) > MAX_CLIENT_ID or not text.isprintable():
         raise InvalidRequestError(
-            f"client_id of {len(text)} characters will not do: it should be at most {MAX_CLIENT_ID}, all printable."
+            f"Invalid client_id of {len(text)} characters: must be at most {MAX_CLIENT_ID}, all printable."
         )
     return text
 
@@ -135,7 +135,7 @@ def resume(message: pb.Resume) -> tuple[int, int]:
         ("left_context_ms", message.left_context_ms, min(MAX_LEAD_MS, message.audio_offset_ms)),
     ):
         if not 0 <= value <= most:
-            raise InvalidRequestError(f"resume.{name}={value} will not do: it should be 0 to {most}.")
+            raise InvalidRequestError(f"Invalid resume.{name}={value}: must be 0 to {most}.")
     if message.previous_language not in LANGUAGES | {""}:
         raise InvalidRequestError(
             f"Invalid resume.previous_language={message.previous_language!r}: must be empty or a Whisper code."

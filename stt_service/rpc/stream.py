@@ -174,7 +174,7 @@ class StreamHandler:
     async def _receive_audio(self, audio: bytes) -> None:
         if len(audio) > MAX_CHUNK_BYTES:
             raise InvalidRequestError(
-                f"A message holds {len(audio)} bytes of audio: it should be at most {MAX_CHUNK_BYTES}."
+                f"A message holds {len(audio)} bytes of audio: must be at most {MAX_CHUNK_BYTES}."
             )
         await self._recognition.feed(audio, self.audio_format)
 

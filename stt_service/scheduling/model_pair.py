@@ -30,6 +30,6 @@ class ModelPair:
         """
         if not self.finals.multilingual and language not in ("en", "auto"):
             raise InvalidRequestError(
-                f"language={language!r} will not do: the model of this server knows English only, "
+                f"Invalid language={language!r}: the model of this server knows English only, "
                 "ask for en or another server."
             )

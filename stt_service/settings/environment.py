@@ -90,8 +90,8 @@ def _own_language(values: Mapping[str, str]) -> str:
     language = values.get(LOCALE_LANGUAGE, "")
     if language and not is_language(language):
         raise ConfigError(
-            f"{LOCALE_LANGUAGE}={language!r} will not do: "
-            "it should be one of Whisper's codes, such as ru or en, or auto."
+            f"Invalid {LOCALE_LANGUAGE}={language!r}: "
+            "must be one of Whisper's codes, such as ru or en, or auto."
         )
     return language
 

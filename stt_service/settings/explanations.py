@@ -32,10 +32,10 @@ def explain(error: ValidationError) -> str:
     name, value = str(first["loc"][0]).upper(), repr(first["input"])
     shown = value if len(value) <= 60 else f"{value[:59]}…"
     if first["type"] == "extra_forbidden":
-        return f"{name}={shown} will not do: there is no such setting."
+        return f"Invalid {name}={shown}: there is no such setting."
     if first["type"] not in _WANTED:
-        return f"{name}={shown} will not do: {first['msg'].removeprefix('Value error, ')}."
+        return f"Invalid {name}={shown}: {first['msg'].removeprefix('Value error, ')}."
     # A union has an error for each of its members.
     wanted = [e for e in (first, *others) if e["loc"][:1] == first["loc"][:1] and e["type"] in _WANTED]
     choices = dict.fromkeys(_WANTED[e["type"]].format(**e.get("ctx", {})) for e in wanted)
-    return f"{name}={shown} will not do: it should be {' or '.join(choices)}."
+    return f"Invalid {name}={shown}: must be {' or '.join(choices)}."

@@ -100,7 +100,7 @@ class RuntimeSettings(BaseModel):
     @classmethod
     def _known(cls, language: str) -> str:
         if not is_language(language):
-            raise ValueError("it should be one of Whisper's codes, such as ru or en, or auto")
+            raise ValueError("must be one of Whisper's codes, such as ru or en, or auto")
         return language
 
     def updated(self, changes: Mapping[str, object]) -> RuntimeSettings:

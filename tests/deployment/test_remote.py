@@ -145,7 +145,7 @@ def test_a_machine_without_docker_is_left_as_it_is(checkout: Checkout) -> None:
         ({"DEPLOY_ENV": "no-such-file"}, "DEPLOY_ENV=no-such-file cannot be read."),
         (
             {"DEPLOY_DIR": "/"},
-            "DEPLOY_DIR=/ will not do: it should be a folder of its own, as in DEPLOY_DIR=realtime-stt.",
+            "Invalid DEPLOY_DIR=/: must be a folder of its own, as in DEPLOY_DIR=realtime-stt.",
         ),
     ],
 )

@@ -98,7 +98,7 @@ async def test_a_watch_of_no_length_is_refused() -> None:
         code, sentence = await refusal(watch.read())
         assert (code, sentence) == (
             StatusCode.INVALID_ARGUMENT,
-            "interval=1e-09 s will not do: it should be 0.2 to 60 s.",
+            "Invalid interval=1e-09 s: must be 0.2 to 60 s.",
         )
 
 

@@ -143,10 +143,10 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        (pb.LoadModelRequest(name="tiny"), "roles=[] will not do: it should name ROLE_FINALS, ROLE_PARTIALS or both."),
+        (pb.LoadModelRequest(name="tiny"), "Invalid roles=[]: must name ROLE_FINALS, ROLE_PARTIALS or both."),
         (
             pb.LoadModelRequest(name="", roles=BOTH),
-            "name of 0 characters will not do: it should be a model's, as tiny or base.",
+            "Invalid name of 0 characters: must be a model's, as tiny or base.",
         ),
     ],
 )

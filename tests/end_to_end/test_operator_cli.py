@@ -47,7 +47,7 @@ async def test_settings_are_told_changed_and_refused() -> None:
         assert (beams["value"], beams["default_value"], beams["scope"]) == ("1", "5", "SCOPE_NEW_STREAMS")
         refused = await run("config", "set", "BEAM_SIZE=99")
         assert refused.code == 1
-        assert refused.stderr.endswith("INVALID_ARGUMENT: BEAM_SIZE='99' will not do: it should be at most 10.\n")
+        assert refused.stderr.endswith("INVALID_ARGUMENT: Invalid BEAM_SIZE='99': must be at most 10.\n")
         assert (await run("config", "get", "BEAMS")).stderr == "Error: BEAMS is no setting of the server.\n"
 
 

@@ -115,7 +115,7 @@ async def test_what_the_server_refuses_is_one_line_and_exit_code_1(
     assert (code, stdout) == (1, "")
     (line,) = stderr.splitlines()
     assert line.startswith("Error: ")
-    assert "'klingon' will not do" in line
+    assert "='klingon': must be" in line
 
 
 async def test_a_file_that_is_no_sound_is_one_line_and_exit_code_1(service: Service, tmp_path: Path) -> None:

@@ -105,10 +105,10 @@ async def test_reflection_lists_the_services(service: Service) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "wanted"),
     [
-        ("BEAM_SIZE", "0", "it should be at least 1"),
-        ("BEAM_SIZE", "many", "it should be a whole number"),
-        ("STT_LANGUAGE", "klingon", "it should be one of Whisper's codes"),
-        ("POST_SPEECH_SILENCE_DURATION", "nan", "it should be a finite number"),
+        ("BEAM_SIZE", "0", "must be at least 1"),
+        ("BEAM_SIZE", "many", "must be a whole number"),
+        ("STT_LANGUAGE", "klingon", "must be one of Whisper's codes"),
+        ("POST_SPEECH_SILENCE_DURATION", "nan", "must be a finite number"),
         ("WHISPER_MODEL", "hu:ge", "hu:ge"),
     ],
 )

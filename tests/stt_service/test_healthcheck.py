@@ -84,7 +84,7 @@ def test_of_a_server_with_tls_it_asks_readyz(status: int, told: tuple[bool, str]
 def test_a_setting_that_will_not_do_is_an_answer_too() -> None:
     serves, text = answer({"DATA_PORT": "many"})
     assert not serves
-    assert "DATA_PORT='many' will not do" in text
+    assert "Invalid DATA_PORT='many': must be" in text
 
 
 def test_the_exit_code_tells_it(tmp_path: Path) -> None:

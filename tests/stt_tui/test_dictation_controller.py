@@ -240,13 +240,13 @@ async def test_a_server_that_refuses_ends_the_recording_and_is_told() -> None:
     async def refuses(chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
         yield STARTED
         await anext(chunks)
-        raise ServiceError("language 'klingon' will not do.", "INVALID_ARGUMENT")
+        raise ServiceError("Invalid language='klingon'.", "INVALID_ARGUMENT")
 
     story, device = Story(), PlayedByHand()
     dictations = speech(story, lambda _: device, refuses)
     async with asyncio.timeout(10):
         await dictations.dictate()
-    assert "language 'klingon' will not do." in story.told
+    assert "Invalid language='klingon'." in story.told
     assert story.kept == [1]
     assert not dictations.is_on
 

@@ -47,8 +47,8 @@ def test_a_missing_file_is_named(tmp_path: Path, made: Made) -> None:
 def test_a_file_that_holds_something_else_is_named(tmp_path: Path, made: Made) -> None:
     other = tmp_path / "other"
     other.write_text("not PEM")
-    assert refusal(other, made.key_file) == f"TLS_CERT={other} will not do: it should hold a certificate in PEM."
-    assert refusal(made.cert_file, other) == f"TLS_KEY={other} will not do: it should be a private key in PEM."
+    assert refusal(other, made.key_file) == f"Invalid TLS_CERT={other}: must hold a certificate in PEM."
+    assert refusal(made.cert_file, other) == f"Invalid TLS_KEY={other}: must be a private key in PEM."
     assert "it should hold a certificate in PEM" in refusal(made.cert_file, made.key_file, other)
 
 

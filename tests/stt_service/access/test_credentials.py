@@ -80,9 +80,9 @@ def test_a_file_of_tokens_that_will_not_do_is_named(tmp_path: Path, tokens: Path
     path.write_text("# none yet\n")
     assert "holds no token: `stt-server token NAME --add" in refusal(control_tokens_file=path)
     path.write_text("ann\n")
-    assert refusal(auth_tokens_file=path).startswith(f"AUTH_TOKENS_FILE={path} will not do: line 1 should be")
+    assert refusal(auth_tokens_file=path).startswith(f"Invalid AUTH_TOKENS_FILE={path}: line 1 should be")
     path.write_bytes(b"\xff")
-    assert "it should be text in UTF-8" in refusal(auth_tokens_file=path)
+    assert "must be text in UTF-8" in refusal(auth_tokens_file=path)
     path.write_bytes(b"#" * (MAX_TOKENS_BYTES + 1))
     assert "is it the right file?" in refusal(auth_tokens_file=path)
 

@@ -175,14 +175,14 @@ def test_what_was_received_is_counted_at_the_clients_rate() -> None:
 
 @pytest.mark.parametrize("rate_hz", [7_999, 192_001, 0, -1])
 def test_a_rate_out_of_range_is_refused(rate_hz: int) -> None:
-    message = rf"^sample_rate_hz={rate_hz} will not do: it should be 8000 to 192000\.$"
+    message = rf"^Invalid sample_rate_hz={rate_hz}: must be 8000 to 192000\.$"
     with pytest.raises(InvalidRequestError, match=message):
         AudioFormat(sample_rate_hz=rate_hz)
 
 
 @pytest.mark.parametrize("channels", [0, 33])
 def test_a_number_of_channels_out_of_range_is_refused(channels: int) -> None:
-    with pytest.raises(InvalidRequestError, match=rf"^channels={channels} will not do: it should be 1 to 32\.$"):
+    with pytest.raises(InvalidRequestError, match=rf"^Invalid channels={channels}: must be 1 to 32\.$"):
         AudioFormat(channels=channels)
 
 

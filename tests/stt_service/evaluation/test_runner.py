@@ -87,7 +87,7 @@ def test_a_recording_has_the_text_that_lies_beside_it(talk: Path) -> None:
 
 def test_a_text_that_is_none_is_refused(talk: Path) -> None:
     talk.with_suffix(".txt").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(InvalidRequestError, match=r"talk\.txt cannot be read: it should be text in UTF-8\."):
+    with pytest.raises(InvalidRequestError, match=r"talk\.txt cannot be read: must be text in UTF-8\."):
         read(talk)
 
 
@@ -102,13 +102,13 @@ def test_what_is_no_recording_is_refused_with_one_sentence(talk: Path) -> None:
 
 def test_a_setting_that_will_not_do_is_refused_before_anything_is_loaded(talk: Path) -> None:
     result = evaluate(talk, "--setting", "BEAM_SIZE=0")
-    assert (result.exit_code, result.stderr) == (1, "Error: BEAM_SIZE='0' will not do: it should be at least 1.\n")
+    assert (result.exit_code, result.stderr) == (1, "Error: Invalid BEAM_SIZE='0': must be at least 1.\n")
 
 
 def test_a_language_that_will_not_do_is_refused(talk: Path) -> None:
     result = evaluate(talk, "--language", "klingon")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: LANGUAGE='klingon' will not do")
+    assert result.stderr.startswith("Error: Invalid LANGUAGE='klingon': must be")
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(talk: Path) -> None:

@@ -76,9 +76,9 @@ def test_too_many_combinations_are_refused() -> None:
 @pytest.mark.parametrize(
     ("asked", "wanted"),
     [
-        ("BEAM_SIZE", "it should be NAME=VALUE,VALUE, such as BEAM_SIZE=1,5."),
-        ("BEAM_SIZE=0", "BEAM_SIZE='0' will not do: it should be at least 1."),
-        ("BEAMS=1", "BEAMS='1' will not do: there is no such setting."),
+        ("BEAM_SIZE", "must be NAME=VALUE,VALUE, such as BEAM_SIZE=1,5."),
+        ("BEAM_SIZE=0", "Invalid BEAM_SIZE='0': must be at least 1."),
+        ("BEAMS=1", "Invalid BEAMS='1': there is no such setting."),
         ("MAX_STREAMS=1,2", "MAX_STREAMS has no effect on a recording that is played to one stream: leave it out."),
     ],
 )

@@ -69,11 +69,11 @@ def test_every_encoding_is_served(theirs: str, ours: Encoding) -> None:
 @pytest.mark.parametrize(
     ("message", "told"),
     [
-        (pb.AudioFormat(encoding=99), "encoding=99 will not do"),  # type: ignore[arg-type]
-        (pb.AudioFormat(sample_rate_hz=7999), "sample_rate_hz=7999 will not do"),
-        (pb.AudioFormat(sample_rate_hz=-1), "sample_rate_hz=-1 will not do"),
-        (pb.AudioFormat(channels=33), "channels=33 will not do"),
-        (pb.AudioFormat(channels=-1), "channels=-1 will not do"),
+        (pb.AudioFormat(encoding=99), "Invalid encoding=99: must be"),  # type: ignore[arg-type]
+        (pb.AudioFormat(sample_rate_hz=7999), "Invalid sample_rate_hz=7999: must be"),
+        (pb.AudioFormat(sample_rate_hz=-1), "Invalid sample_rate_hz=-1: must be"),
+        (pb.AudioFormat(channels=33), "Invalid channels=33: must be"),
+        (pb.AudioFormat(channels=-1), "Invalid channels=-1: must be"),
     ],
 )
 def test_a_format_that_is_not_served_is_refused(message: pb.AudioFormat, told: str) -> None:
@@ -140,7 +140,7 @@ def test_a_silence_is_told_in_seconds(seconds: float) -> None:
 
 @pytest.mark.parametrize("duration", [Duration(nanos=-5), Duration(seconds=3601), Duration(seconds=2**40)])
 def test_an_impossible_silence_is_refused(duration: Duration) -> None:
-    with pytest.raises(InvalidRequestError, match=r"silence\.duration=.* should be 0 to 3600 s"):
+    with pytest.raises(InvalidRequestError, match=r"silence\.duration=.* must be 0 to 3600 s"):
         convert.silence_s(pb.Silence(duration=duration))
 
 
@@ -162,7 +162,7 @@ def test_a_resume_has_an_offset_and_a_number() -> None:
 
 @pytest.mark.parametrize("value", [-1, 2**53])
 def test_an_impossible_resume_is_refused(value: int) -> None:
-    told = f"={value} will not do: it should be 0 to 9007199254740991"
+    told = f"={value}: must be 0 to 9007199254740991"
     with pytest.raises(InvalidRequestError, match=rf"resume\.audio_offset_ms{told}"):
         convert.resume(pb.Resume(audio_offset_ms=value))
     with pytest.raises(InvalidRequestError, match=rf"resume\.next_utterance{told}"):
@@ -176,7 +176,7 @@ def test_a_lead_is_short_and_begins_no_sooner_than_the_dictation(
     offset_ms: int, left_context_ms: int, longest_ms: int
 ) -> None:
     with pytest.raises(
-        InvalidRequestError, match=f"left_context_ms={left_context_ms} will not do: it should be 0 to {longest_ms}"
+        InvalidRequestError, match=f"Invalid left_context_ms={left_context_ms}: must be 0 to {longest_ms}"
     ):
         convert.resume(pb.Resume(audio_offset_ms=offset_ms, left_context_ms=left_context_ms))
 

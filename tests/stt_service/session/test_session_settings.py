@@ -99,12 +99,12 @@ def test_an_open_utterance_ends_after_the_silence_it_began_with() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"language": "xx"}, "LANGUAGE='xx' will not do"),
+        ({"language": "xx"}, "Invalid LANGUAGE='xx': must be"),
         (
             {"language": "en", "post_speech_silence_duration": 99},
             "POST_SPEECH_SILENCE_DURATION=99 ",
         ),
-        ({"beam_size": 2}, "BEAM_SIZE=2 will not do: there is no such setting"),
+        ({"beam_size": 2}, "Invalid BEAM_SIZE=2: there is no such setting"),
     ],
 )
 def test_a_change_that_will_not_do_changes_nothing(changes: dict[str, object], told: str) -> None:

@@ -118,14 +118,14 @@ def test_stt_language_goes_before_every_language(env_file: Path) -> None:
 
 def test_a_bad_stt_language_stops_the_start(env_file: Path) -> None:
     assert refusal({"STT_LANGUAGE": "en_US"}) == (
-        "STT_LANGUAGE='en_US' will not do: it should be one of Whisper's codes, such as ru or en, or auto."
+        "Invalid STT_LANGUAGE='en_US': must be one of Whisper's codes, such as ru or en, or auto."
     )
     with pytest.raises(ConfigError, match="STT_LANGUAGE='xx'"):
         loaded(env_file, "STT_LANGUAGE=xx\n")
 
 
 def test_a_bad_language_in_the_file_stops_the_start(env_file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^LANGUAGE='en_US' will not do: it should be one of Whisper's"):
+    with pytest.raises(ConfigError, match=r"^Invalid LANGUAGE='en_US': must be one of Whisper's"):
         loaded(env_file, "LANGUAGE=en_US\n")
 
 
@@ -149,13 +149,13 @@ def test_a_bad_language_in_the_file_stops_the_start(env_file: Path) -> None:
     ],
 )
 def test_a_bad_value_is_refused_with_what_would_do(name: str, value: str, wanted: str) -> None:
-    assert refusal({name: value}) == f"{name}='{value}' will not do: it should be {wanted}."
+    assert refusal({name: value}) == f"Invalid {name}='{value}': must be {wanted}."
 
 
 def test_a_long_value_is_shown_by_its_beginning() -> None:
     sentence = refusal({"HOTWORDS": "Ж" * 2001})
     assert sentence.startswith("HOTWORDS='ЖЖЖ")
-    assert sentence.endswith("Ж… will not do: it should be at most 2000 characters.")
+    assert sentence.endswith("Ж…: must be at most 2000 characters.")
     assert len(sentence) < 150
 
 

@@ -45,10 +45,10 @@ def test_the_same_change_twice_is_one_change() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"BEAM_SIZE": "11"}, "BEAM_SIZE='11' will not do: it should be at most 10."),
-        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud' will not do: it should be 'debug', 'info', 'warning' or 'error'."),
+        ({"BEAM_SIZE": "11"}, "Invalid BEAM_SIZE='11': must be at most 10."),
+        ({"LOG_LEVEL": "loud"}, "Invalid LOG_LEVEL='loud': must be 'debug', 'info', 'warning' or 'error'."),
         ({"BEAMS": "1"}, "'BEAMS' is no setting: GetConfig lists those there are."),
-        ({"LANGUAGE": "de", "IDLE_TIMEOUT": "0"}, "IDLE_TIMEOUT='0' will not do: it should be at least 1."),
+        ({"LANGUAGE": "de", "IDLE_TIMEOUT": "0"}, "Invalid IDLE_TIMEOUT='0': must be at least 1."),
     ],
 )
 def test_one_value_that_will_not_do_refuses_all(changes: dict[str, str], sentence: str) -> None:

@@ -57,38 +57,38 @@ def test_an_empty_update_changes_nothing() -> None:
 def test_a_range_includes_its_ends_and_no_more(name: str, lowest: float, highest: float) -> None:
     for value in (lowest, highest):
         assert getattr(LIVE.updated({name: value}), name) == value
-    assert refusal(**{name: lowest - 1}).endswith(f"will not do: it should be at least {lowest}.")
-    assert refusal(**{name: highest + 1}).endswith(f"will not do: it should be at most {highest}.")
+    assert refusal(**{name: lowest - 1}).endswith(f": must be at least {lowest}.")
+    assert refusal(**{name: highest + 1}).endswith(f": must be at most {highest}.")
 
 
 @pytest.mark.parametrize(
     ("name", "value", "wanted"),
     [
-        ("language", "xx", "it should be one of Whisper's codes, such as ru or en, or auto"),
-        ("language", "", "it should be one of Whisper's codes, such as ru or en, or auto"),
-        ("translate", "maybe", "it should be true or false"),
-        ("silero_sensitivity", float("nan"), "it should be a finite number"),
-        ("webrtc_sensitivity", 1.5, "it should be a whole number"),
+        ("language", "xx", "must be one of Whisper's codes, such as ru or en, or auto"),
+        ("language", "", "must be one of Whisper's codes, such as ru or en, or auto"),
+        ("translate", "maybe", "must be true or false"),
+        ("silero_sensitivity", float("nan"), "must be a finite number"),
+        ("webrtc_sensitivity", 1.5, "must be a whole number"),
         ("beam_size", 3, "there is no such setting"),
     ],
 )
 def test_a_change_that_will_not_do_is_refused_in_one_sentence(name: str, value: object, wanted: str) -> None:
-    assert refusal(**{name: value}) == f"{name.upper()}={value!r} will not do: {wanted}."
+    assert refusal(**{name: value}) == f"Invalid {name.upper()}={value!r}: {wanted}."
 
 
 def test_too_long_a_prompt_is_shown_by_its_beginning() -> None:
     told = refusal(initial_prompt="Ж" * 2001)
     assert told.startswith("INITIAL_PROMPT='ЖЖЖ")
-    assert told.endswith("Ж… will not do: it should be at most 2000 characters.")
+    assert told.endswith("Ж…: must be at most 2000 characters.")
     assert len(told) < 150
 
 
 def test_the_first_of_several_faults_is_told() -> None:
-    assert refusal(language="xx", translate="maybe").startswith("LANGUAGE='xx' will not do")
+    assert refusal(language="xx", translate="maybe").startswith("Invalid LANGUAGE='xx': must be")
 
 
 def test_a_setting_of_two_kinds_is_told_with_both() -> None:
-    assert sentence({"max_streams": 0}) == "MAX_STREAMS=0 will not do: it should be 'auto' or at least 1."
+    assert sentence({"max_streams": 0}) == "Invalid MAX_STREAMS=0: must be 'auto' or at least 1."
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.5", "::"])  # noqa: S104
