@@ -87,7 +87,7 @@ class Way:
 
 def clips(pcm: bytes, parameters: ServerSettings) -> list[Clip]:
     """Return the stretches that our server gives to the decoder as finals."""
-    live = parameters.live()
+    live = parameters.runtime()
     vads = stream_vads(Silero(silero_path()), parameters)
     session = Session(SessionConfig(parameters, live, partials=False), vads)
     outputs = [
@@ -213,7 +213,7 @@ def main() -> int:
     """Measure, print, return the exit code."""
     options = parsed()
     once = {**settings(options, "short"), "EARLY_TRANSCRIPTION_ON_SILENCE": "0"}  # each window is asked for once
-    parameters = environment.load({**os.environ, **once}, Path(".env")).parameters
+    parameters = environment.load({**os.environ, **once}, Path(".env")).settings
     tasks = [
         Task(each.text, each.language, pcm := each.pcm(), samples_of(pcm), clips(pcm, parameters))
         for each in dictations(options.folder, options.language, options.max_seconds)

@@ -110,7 +110,7 @@ def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[lis
         plan.workers,
         plan.places,
     )
-    session = Session(SessionConfig(parameters, parameters.live()), stream_vads(Silero(silero_path()), parameters))
+    session = Session(SessionConfig(parameters, parameters.runtime()), stream_vads(Silero(silero_path()), parameters))
     replay = Simulator(session, crew).play(pcm.tobytes())
     states = []
     for told in replay.emitted:

@@ -109,7 +109,7 @@ def compare(name: str, frames: Frames, silero: Silero) -> bool:
     agree = True
     for sensitivity in SENSITIVITIES:
         parameters = ServerSettings.model_validate({"silero_sensitivity": sensitivity})
-        segmenting = segmenter_config(parameters.live(), parameters)
+        segmenting = segmenter_config(parameters.runtime(), parameters)
         ungated = hear(silero, frames, segmenting, replace(gate_config(segmenting, 0), aggressiveness=None))
         row = f"{name[:38]:38} {frames.size / SAMPLE_RATE_HZ:7.1f} {sensitivity:5} {ungated.utterances:5}"
         for aggressiveness in AGGRESSIVENESS:

@@ -147,9 +147,9 @@ def _run(action: Callable[[ServerSettings], object]) -> None:
     code = 0
     try:
         loaded = environment.load(os.environ, Path(".env"))
-        logs.configure(loaded.parameters.log_level, loaded.parameters.log_format)
+        logs.configure(loaded.settings.log_level, loaded.settings.log_format)
         logs.log_banner(f"WARNING: {warning}" for warning in loaded.warnings)
-        action(loaded.parameters)
+        action(loaded.settings)
     except _Interrupted as error:
         logs.BANNER.error("%s", error)
         code = signals.exit_code(error.number)

@@ -30,7 +30,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 def answer(environ: Mapping[str, str], env_file: Path | None = None) -> tuple[bool, str]:
     """Return whether the server that these settings start serves, and what it answered."""
     try:
-        parameters = environment.load(environ, env_file).parameters
+        parameters = environment.load(environ, env_file).settings
         host = EVERYWHERE.get(parameters.server_bind, parameters.server_bind)
         return _by_http(host, parameters) if parameters.tls_cert else _by_grpc(host, parameters)
     except (SttError, OSError) as error:  # urllib's errors are OSErrors

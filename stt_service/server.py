@@ -25,7 +25,7 @@ from stt_service.rpc.speech_servicer import SpeechToText
 from stt_service.rpc.status_mapping import DISCARD_TIMEOUT_S
 from stt_service.rpc.stream import GRACE_S
 from stt_service.rpc.stream_registry import StreamRegistry
-from stt_service.settings.runtime import RuntimeConfig
+from stt_service.settings.runtime import ActiveSettings
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.telemetry.metrics import Metrics, watch_loop
@@ -50,7 +50,7 @@ class Server:
     def __init__(self, parameters: ServerSettings, accesses: ServerCredentials) -> None:
         self.metrics = Metrics(CollectorRegistry())
         self._gate = ServingState((SERVICE,), partial(refused, self.metrics))
-        self._config, self._streams, self._usage = RuntimeConfig(parameters), StreamRegistry(), Usage()
+        self._config, self._streams, self._usage = ActiveSettings(parameters), StreamRegistry(), Usage()
         bind, refused_here = parameters.server_bind, self.metrics.refused
         data, control = (
             ListenAddress("DATA_PORT", bind, parameters.data_port),
@@ -80,7 +80,7 @@ class Server:
 
     def settings(self) -> ServerSettings:
         """Return the current settings."""
-        return self._config.parameters
+        return self._config.settings
 
     async def start(self) -> None:
         """Listen; health says NOT_SERVING.
@@ -112,7 +112,7 @@ class Server:
             tasks.create_task(watch_loop(self.metrics.loop_lag.observe))
             self._speech.serve(loaded)
             self._operated.serve(loaded)
-            await self._gate.open(loaded.max_streams(self._config.parameters))
+            await self._gate.open(loaded.max_streams(self._config.settings))
 
     async def drain(self) -> None:
         """Stop: what is owed is sent first, for at most GRACE_S."""

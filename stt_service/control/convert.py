@@ -48,7 +48,7 @@ def parameters(in_force: ServerSettings) -> list[pb.Parameter]:
             name=setting.name,
             value=to_env_value(getattr(in_force, setting.name.lower())),
             default_value=setting.default,
-            allowed_values=setting.accepted,
+            allowed_values=setting.allowed_values,
             minimum=setting.minimum,
             maximum=setting.maximum,
             unit=setting.unit,
@@ -77,7 +77,7 @@ def session(stream: ActiveStream, lag_s: float) -> pb.Session:
         utterances=stream.figures.finals,
         words=stream.figures.words,
         suppressed=stream.figures.suppressed,
-        language=stream.session.live.language,
+        language=stream.session.runtime.language,
         model=stream.models.finals,
         partial_model=stream.models.partials if stream.session.makes_partials else "",
     )

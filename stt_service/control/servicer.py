@@ -21,7 +21,7 @@ from stt_service.models.startup import LoadedServer
 from stt_service.rpc.health import ServingState
 from stt_service.rpc.status_mapping import map_errors_to_status, no_op
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
-from stt_service.settings.runtime import RuntimeConfig
+from stt_service.settings.runtime import ActiveSettings
 from stt_service.vad.types import Endpoint
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Control(control_pb2_grpc.ControlServicer):
     """The servicer. It waits for nothing: what takes long goes on after the answer."""
 
     def __init__(
-        self, config: RuntimeConfig, gate: ServingState, streams: StreamRegistry, looks: StatusReporter
+        self, config: ActiveSettings, gate: ServingState, streams: StreamRegistry, looks: StatusReporter
     ) -> None:
         self._config, self._gate, self._streams, self._looks = config, gate, streams, looks
         self._now: LoadedServer | None = None
@@ -77,14 +77,14 @@ class Control(control_pb2_grpc.ControlServicer):
 
     @answering
     async def GetConfig(self, request: pb.GetConfigRequest) -> pb.GetConfigResponse:  # noqa: N802
-        return pb.GetConfigResponse(parameters=convert.parameters(self._config.parameters))
+        return pb.GetConfigResponse(parameters=convert.parameters(self._config.settings))
 
     @answering
     async def UpdateConfig(self, request: pb.UpdateConfigRequest) -> pb.UpdateConfigResponse:  # noqa: N802
         working = self._working
-        changed = self._config.changed(request.values)
+        changed = self._config.with_changes(request.values)
         working.registry.decoding.check(changed.language)
-        self._config.parameters = changed
+        self._config.settings = changed
         logging.getLogger().setLevel(changed.log_level.upper())
         await self._gate.open(working.max_streams(changed))
         if request.values:

@@ -163,7 +163,7 @@ class Evaluation:
         return self._offline[key]
 
     def _play(self, bench: _Bench, parameters: ServerSettings, pcm: bytes) -> Replay:
-        live = parameters.live()
+        live = parameters.runtime()
         config = SessionConfig(parameters, live, partials=parameters.enable_realtime_transcription)
         after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + AFTER_S
         models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan

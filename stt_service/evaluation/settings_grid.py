@@ -10,8 +10,7 @@ from math import prod
 from pydantic import ValidationError
 
 from stt_service.errors import ConfigError
-from stt_service.settings.explanations import explain
-from stt_service.settings.schema import ServerSettings
+from stt_service.settings.schema import ServerSettings, explain
 
 MOST = 16
 # What is tried when nothing is asked for: the settings of finals that cost most, each with what it costs.

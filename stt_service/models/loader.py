@@ -258,7 +258,7 @@ def check_decodes(engine: Engine) -> None:
     """
     for language in ("en", None) if engine.multilingual else ("en",):
         for kind in (Kind.FINAL, Kind.PARTIAL):
-            window = Window(reference_speech(), DecodeOptions(language, kind=kind, word_times=True))
+            window = Window(reference_speech(), DecodeOptions(language, kind=kind, word_timestamps=True))
             check_transcript(engine.transcribe([window])[0])
 
 

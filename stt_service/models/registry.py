@@ -249,9 +249,7 @@ class ModelRegistry:
 
     def _request_load(self, name: str, roles: Set[Role]) -> ModelEntry:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise InvalidRequestError(
-                f"Invalid name of {len(name)} characters: must be a model's, as tiny or base."
-            )
+            raise InvalidRequestError(f"Invalid name of {len(name)} characters: must be a model's, as tiny or base.")
         for other in self:
             if other.state is State.LOADING:
                 raise FailedPreconditionError(f"{other.name} is being loaded: one at a time, ask again once it is.")

@@ -35,7 +35,7 @@ class CallLogger:
         self._live = live
         self._metrics.opened.inc()
         self._metrics.streams.inc()
-        language = live.session.live.language
+        language = live.session.runtime.language
         fields = {"client": live.client_id, "language": language}
         log.info("opened: client %r, language %s", live.client_id, language, extra=fields)
 

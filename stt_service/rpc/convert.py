@@ -104,9 +104,7 @@ def silence_s(message: pb.Silence) -> float:
     """
     length_s = seconds(message.duration)
     if not 0 <= length_s <= MAX_SILENCE_S:
-        raise InvalidRequestError(
-            f"Invalid silence.duration={length_s:g} s: must be 0 to {MAX_SILENCE_S:g} s."
-        )
+        raise InvalidRequestError(f"Invalid silence.duration={length_s:g} s: must be 0 to {MAX_SILENCE_S:g} s.")
     return length_s
 
 

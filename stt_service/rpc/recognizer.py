@@ -70,7 +70,7 @@ class StreamRecognizer:
         self._asked: dict[asyncio.Task[None], DecodeFuture] = {}
         self._received = asyncio.Event()
         self._offset_ms = self._told_ms = self._committed_ms = session.received_ms
-        self._language = session.live.language  # of the open utterance
+        self._language = session.runtime.language  # of the open utterance
         self._shedding = PartialLatencyMonitor()
         self._turns: dict[int, float] = {}  # since when an utterance's partial waits for its turn
 
@@ -180,7 +180,7 @@ class StreamRecognizer:
         self._decoding.check(str(changes.get("language", "auto")))
         await self.send_queue.wait_for_space()
         self._session.update(changes)
-        self.emit(self._session.live)
+        self.emit(self._session.runtime)
 
     @property
     def _is_full(self) -> bool:
@@ -234,7 +234,7 @@ class StreamRecognizer:
                 case Withdraw(utterance, number):
                     self._decoding.lane.withdraw(self._id, utterance, number)
                 case SpeechStarted():
-                    self._language = self._session.live.language
+                    self._language = self._session.runtime.language
                     self._enqueue(output)
                 case _:
                     self._enqueue(output)

@@ -24,7 +24,7 @@ from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
 from stt_service.rpc.unary import recognised
 from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.session.session import Session, SessionConfig
-from stt_service.settings.runtime import RuntimeConfig
+from stt_service.settings.runtime import ActiveSettings
 from stt_service.telemetry.metrics import Metrics
 from stt_service.telemetry.stream_stats import StreamStats
 from stt_service.vad.gate import stream_vads
@@ -44,7 +44,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     """The servicer. Refuses everything until it serves."""
 
     def __init__(
-        self, config: RuntimeConfig, admission: AdmissionControl, streams: StreamRegistry, metrics: Metrics
+        self, config: ActiveSettings, admission: AdmissionControl, streams: StreamRegistry, metrics: Metrics
     ) -> None:
         self._config, self._admission, self._streams, self._metrics = config, admission, streams, metrics
         self._ready: LoadedServer | None = None
@@ -61,7 +61,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                     await self._stream(self._loaded, call, requests, context)
 
     async def _stream(self, loaded: LoadedServer, call: CallLogger, requests: Requests, context: Context) -> None:
-        server = self._config.parameters
+        server = self._config.settings
         limits = StreamTimeouts(server.idle_timeout, server.max_stream_duration, GRACE_S)
         config = await first_config(requests, limits, self._admission.draining)
         with loaded.registry.lease() as lent:
@@ -127,16 +127,16 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         """
         convert.client_id(config.client_id)
         offset_ms, first_utterance = convert.resume(config.resume)
-        server = self._config.parameters
-        live = server.live().updated(convert.changes(config.settings))
+        server = self._config.settings
+        live = server.runtime().updated(convert.changes(config.settings))
         lent.decoding.check(live.language)
         return Session(
             SessionConfig(
-                server=server,
-                live=live,
+                settings=server,
+                runtime=live,
                 audio_format=convert.audio_format(config.format),
                 partials=config.partials and server.enable_realtime_transcription,
-                word_times=config.word_times,
+                word_timestamps=config.word_times,
                 offset_ms=offset_ms,
                 first_utterance=first_utterance,
                 continues_utterance=config.resume.continues_utterance,
@@ -147,7 +147,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         )
 
     def _caller(self, name: str) -> ClientIdentity:
-        server = self._config.parameters
+        server = self._config.settings
         return ClientIdentity(
             name, time.monotonic(), ClientQuota(server.max_streams_per_peer, server.rate_limit_per_minute)
         )
@@ -161,7 +161,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
 def _started(live: ActiveStream) -> pb.Started:
     return pb.Started(
         stream_id=live.id,
-        settings=convert.settings(live.session.live),
+        settings=convert.settings(live.session.runtime),
         model=live.models.finals,
         partial_model=live.models.partials if live.session.makes_partials else "",
     )

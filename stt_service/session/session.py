@@ -53,11 +53,11 @@ class Vad(Protocol):
 class SessionConfig:
     """What a stream is opened with."""
 
-    server: ServerSettings
-    live: RuntimeSettings
+    settings: ServerSettings
+    runtime: RuntimeSettings
     audio_format: AudioFormat = field(default_factory=AudioFormat)
     partials: bool = True
-    word_times: bool = False
+    word_timestamps: bool = False
     offset_ms: int = 0
     first_utterance: int = 0
     continues_utterance: bool = False  # at the offset an utterance was cut
@@ -75,19 +75,19 @@ class Session:
 
     def __init__(self, config: SessionConfig, new_vad: VadFactory) -> None:
         self._config, self._new_vad = config, new_vad
-        self._live = config.live
+        self._live = config.runtime
         self._vad = new_vad(self._live)
         self._intake = FrameReader(config.audio_format, config.left_context_ms)
         self._sound = AudioBuffer()
         self._segmenter = Segmenter(
-            segmenter_config(config.live, config.server), continues_utterance=config.continues_utterance
+            segmenter_config(config.runtime, config.settings), continues_utterance=config.continues_utterance
         )
         self._resume_frame = 0  # where the stream could be taken up by another one, but for finals that are not told
         self._next_number = config.first_utterance
         self._previous_language = config.previous_language
         self._open: Utterance | None = None
         self._closed: deque[Utterance] = deque()  # ended, not yet told, in order
-        self._windows = WindowBuilder(self._sound, config.server, word_times=config.word_times)
+        self._windows = WindowBuilder(self._sound, config.settings, word_times=config.word_timestamps)
         self._early_time = SpeculationTimer()
         self._complete = False
         self._retiring = False
@@ -96,7 +96,7 @@ class Session:
         self._paused = False  # no audio comes for now
 
     @property
-    def live(self) -> RuntimeSettings:
+    def runtime(self) -> RuntimeSettings:
         """The settings in force from the next utterance on."""
         return self._live
 
@@ -218,7 +218,7 @@ class Session:
             InvalidRequest: a value will not do; nothing is changed.
         """
         live = self._live.updated(changes)
-        config = segmenter_config(live, self._config.server)
+        config = segmenter_config(live, self._config.settings)
         self._live = live
         self._undisturbed_from = self._sound.end
         self._segmenter.reconfigure(config)
@@ -320,7 +320,7 @@ class Session:
 
     def _on_started(self, started: UtteranceStarted) -> list[Output]:
         number, self._next_number = self._next_number, self._next_number + 1
-        server = self._config.server
+        server = self._config.settings
         config = PartialsConfig(
             first_after=frames(server.init_realtime_after_seconds),
             pause=frames(server.realtime_processing_pause),
@@ -344,7 +344,7 @@ class Session:
     def _on_hangover(self, hangover: SpeechPaused) -> list[Output]:
         if self._open is not None:
             finals, early_at = self._open.finals, None
-            if self._config.server.early_transcription_on_silence:
+            if self._config.settings.early_transcription_on_silence:
                 early_at = self._early_time.start_frame(self._segmenter.frame, self._segmenter.endpoint, finals.start)
             finals.pause(hangover, early_at)
         return []

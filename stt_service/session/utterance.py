@@ -24,7 +24,7 @@ class Utterance:
 
     number: int
     started: UtteranceStarted
-    live: RuntimeSettings
+    runtime: RuntimeSettings
     partials: Partials
     finals: FinalDecodes
     offset_ms: int
@@ -54,7 +54,7 @@ class Utterance:
         self.partials_running += 1
         word_times = self.partials.needs_word_timestamps(now)
         start = self.partials.begin(now, speech_end)
-        window = windows.partial(self.live, start, now, word_times=word_times, previous_language=previous_language)
+        window = windows.partial(self.runtime, start, now, word_times=word_times, previous_language=previous_language)
         return Decode(self.number, Kind.PARTIAL, window, start, now)
 
     def partial_came(self, decode: Decode, transcript: Transcript, cost: DecodeTiming) -> Partial | None:

@@ -21,7 +21,7 @@ class WindowBuilder:
             _options(live, kind),
             beam_size=self._server.beam_size,
             context=Context(self._server.encoder_context),
-            word_times=self._word_times,
+            word_timestamps=self._word_times,
         )
         return Window(self._sound.samples(start, end), options, (speech_end - start) * FRAME_S)
 
@@ -33,7 +33,7 @@ class WindowBuilder:
             _options(live, Kind.PARTIAL),
             beam_size=self._server.realtime_beam_size,
             context=Context(self._server.realtime_encoder_context),
-            word_times=word_times,
+            word_timestamps=word_times,
             previous_language=previous_language,
         )
         return Window(self._sound.samples(start, end), options)

@@ -15,23 +15,22 @@ from dotenv.variables import parse_variables
 from pydantic import ValidationError
 
 from stt_service.errors import ConfigError
-from stt_service.settings.explanations import explain
-from stt_service.settings.schema import ServerSettings, is_language
+from stt_service.settings.schema import ServerSettings, explain, is_language
 
-SETTINGS = frozenset(name.upper() for name in ServerSettings.model_fields)
+SETTING_NAMES = frozenset(name.upper() for name in ServerSettings.model_fields)
 LOCALE_LANGUAGE = "STT_LANGUAGE"  # for desktops, where LANGUAGE is taken
 MIN_NAME_SIMILARITY = 0.8  # MAX_STREAM and MAX_STREAMS are, LOG_FORMAT and LOG_LEVEL are not
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """The settings, and a sentence for each thing that was ignored and should be known."""
 
-    parameters: ServerSettings
+    settings: ServerSettings
     warnings: tuple[str, ...]
 
 
-def load(environ: Mapping[str, str], env_file: Path | None = None) -> Loaded:
+def load(environ: Mapping[str, str], env_file: Path | None = None) -> LoadedSettings:
     """Return the settings that hold. An empty value is as good as none.
 
     Raises:
@@ -45,7 +44,7 @@ def load(environ: Mapping[str, str], env_file: Path | None = None) -> Loaded:
     if own:
         values["language"], warnings = own, ()
     try:
-        return Loaded(ServerSettings.model_validate(values), warnings)
+        return LoadedSettings(ServerSettings.model_validate(values), warnings)
     except ValidationError as error:
         raise ConfigError(explain(error)) from error
 
@@ -68,7 +67,7 @@ def _read(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _refuse_misspelt(in_file: Mapping[str, str]) -> None:
     """Refuse names that are nearly a setting's; others are not for us: compose files share `.env`."""
-    names = SETTINGS | {LOCALE_LANGUAGE}
+    names = SETTING_NAMES | {LOCALE_LANGUAGE}
     for name in in_file:
         if name not in names and (close := get_close_matches(name.upper(), names, n=1, cutoff=MIN_NAME_SIMILARITY)):
             raise ConfigError(f"{name} in .env is no setting: did you mean {close[0]}?")
@@ -90,11 +89,10 @@ def _own_language(values: Mapping[str, str]) -> str:
     language = values.get(LOCALE_LANGUAGE, "")
     if language and not is_language(language):
         raise ConfigError(
-            f"Invalid {LOCALE_LANGUAGE}={language!r}: "
-            "must be one of Whisper's codes, such as ru or en, or auto."
+            f"Invalid {LOCALE_LANGUAGE}={language!r}: must be one of Whisper's codes, such as ru or en, or auto."
         )
     return language
 
 
 def _settings(values: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in values.items() if name in SETTINGS and value}
+    return {name.lower(): value for name, value in values.items() if name in SETTING_NAMES and value}

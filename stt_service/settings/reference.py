@@ -30,7 +30,7 @@ class Setting:
 
     name: str
     default: str
-    accepted: str
+    allowed_values: str
     unit: str
     description: str
     scope: Scope
@@ -52,7 +52,7 @@ def _setting(name: str, declared: Mapping[str, Any]) -> Setting:
     return Setting(
         name.upper(),
         to_env_value(declared["default"]),
-        "a Whisper code, auto" if name == "language" else _accepted(declared),
+        "a Whisper code, auto" if name == "language" else _allowed_values(declared),
         declared.get("unit", ""),
         declared["description"],
         scope(name),
@@ -68,7 +68,7 @@ def settings_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     for setting in settings():
-        cells = [f"`{setting.name}`", setting.default or "empty", setting.accepted, setting.unit]
+        cells = [f"`{setting.name}`", setting.default or "empty", setting.allowed_values, setting.unit]
         cells += [setting.description, setting.scope.value]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
@@ -78,7 +78,7 @@ def env_example() -> str:
     """Return an `.env` that sets nothing and shows everything."""
     parts = [HEADING]
     for setting in settings():
-        accepted = f"{setting.accepted} {setting.unit}".rstrip()
+        accepted = f"{setting.allowed_values} {setting.unit}".rstrip()
         parts.append(f"# {setting.description} ({accepted})\n# {setting.name}={setting.default}\n")
     return "\n".join(parts)
 
@@ -90,10 +90,10 @@ def with_table(document: str) -> str:
     return f"{before}{BEGIN}\n{settings_table()}{END}{after}"
 
 
-def _accepted(declared: Mapping[str, Any]) -> str:
+def _allowed_values(declared: Mapping[str, Any]) -> str:
     match declared:
         case {"anyOf": members}:
-            return " or ".join(_accepted(member) for member in members)
+            return " or ".join(_allowed_values(member) for member in members)
         case {"enum": choices}:
             return ", ".join(choices)
         case {"const": choice}:

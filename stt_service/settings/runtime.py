@@ -7,20 +7,19 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from stt_service.errors import FailedPreconditionError, InvalidRequestError
-from stt_service.settings.explanations import explain
-from stt_service.settings.schema import Scope, ServerSettings, scope
+from stt_service.settings.schema import Scope, ServerSettings, explain, scope
 
 # A model is no value to be written down: it has to be loaded first.
-INSTEAD = {"whisper_model": "or load a model for new streams with LoadModel", "realtime_model": "or use LoadModel"}
+ALTERNATIVES = {"whisper_model": "or load a model for new streams with LoadModel", "realtime_model": "or use LoadModel"}
 
 
-class RuntimeConfig:
+class ActiveSettings:
     """Whoever opens a stream takes `parameters` as they are then, and keeps them."""
 
     def __init__(self, parameters: ServerSettings) -> None:
-        self.parameters = parameters
+        self.settings = parameters
 
-    def changed(self, changes: Mapping[str, str]) -> ServerSettings:
+    def with_changes(self, changes: Mapping[str, str]) -> ServerSettings:
         """Return the settings with the changes, which are written as in the environment. An empty value is the default.
 
         Raises:
@@ -30,7 +29,7 @@ class RuntimeConfig:
         named = {name.lower(): value for name, value in changes.items()}
         for name in named:
             _check_scope(name)
-        kept = {**self.parameters.model_dump(), **named}
+        kept = {**self.settings.model_dump(), **named}
         try:
             return ServerSettings.model_validate({name: value for name, value in kept.items() if named.get(name) != ""})
         except ValidationError as error:
@@ -41,7 +40,7 @@ def _check_scope(name: str) -> None:
     if name not in ServerSettings.model_fields:
         raise InvalidRequestError(f"{name[:64].upper()!r} is no setting: GetConfig lists those there are.")
     if scope(name) is Scope.RESTART:
-        instead = f", {INSTEAD[name]}" if name in INSTEAD else ""
+        instead = f", {ALTERNATIVES[name]}" if name in ALTERNATIVES else ""
         raise FailedPreconditionError(
             f"{name.upper()} is read at the start only: set it in the environment and restart{instead}."
         )

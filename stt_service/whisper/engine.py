@@ -238,7 +238,7 @@ class Engine:
     def _transcript(self, encoded: EncodedWindow, decoded: Decoded) -> Transcript:
         """Return the text with its statistics; for finals, with the end that the decoder left out."""
         partial = encoded.window.options.kind is Kind.PARTIAL
-        if not decoded.text or (partial and not encoded.window.options.word_times):
+        if not decoded.text or (partial and not encoded.window.options.word_timestamps):
             return _transcript(encoded, decoded, ())
         transcript = _transcript(encoded, decoded, self._align(encoded, decoded))
         if partial:

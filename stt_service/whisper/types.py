@@ -42,7 +42,7 @@ class DecodeOptions:
     beam_size: int = 5
     initial_prompt: str = ""
     hotwords: str = ""
-    word_times: bool = False
+    word_timestamps: bool = False
     context: Context = Context.SHORT
     kind: Kind = Kind.FINAL
 

@@ -107,12 +107,12 @@ def test_ports_are_those_of_the_settings(tmp_path: Path) -> None:
 
 def test_what_the_servers_are_told_are_settings(everything: Model) -> None:
     for name in SERVERS:
-        assert set(everything[name]["environment"]) - NO_SETTINGS <= config.SETTINGS
+        assert set(everything[name]["environment"]) - NO_SETTINGS <= config.SETTING_NAMES
 
 
 def test_a_env_file_with_all_that_compose_reads_is_one_that_the_server_takes(tmp_path: Path) -> None:
     """They share it, and the server refuses names that are nearly its own."""
-    names = set(re.findall(r"\$\{(\w+)", FILE.read_text())) - config.SETTINGS
+    names = set(re.findall(r"\$\{(\w+)", FILE.read_text())) - config.SETTING_NAMES
     assert {"REPLICAS", "MEMORY_LIMIT"} <= names
     (tmp_path / ".env").write_text("".join(f"{name}=1\n" for name in names))
     assert config.load({}, tmp_path / ".env").warnings == ()

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from stt_service.settings.environment import SETTINGS
+from stt_service.settings.environment import SETTING_NAMES
 from stt_service.settings.schema import ServerSettings
 from tests.support.declared import requirements
 
@@ -115,7 +115,7 @@ def test_the_container_is_asked_told_and_stopped_as_the_server_expects(name: str
 
 @BOTH
 def test_what_an_image_sets_are_settings_and_none_opens_it(name: str) -> None:
-    assert set(environment(name)) - NO_SETTINGS <= SETTINGS
+    assert set(environment(name)) - NO_SETTINGS <= SETTING_NAMES
     assert "ALLOW_INSECURE" not in environment(name)
 
 

@@ -83,7 +83,7 @@ def test_all_that_was_asked_for_is_there(manifests: list[Manifest]) -> None:
 
 def test_the_settings_are_ones_that_the_server_takes(manifests: list[Manifest]) -> None:
     settings = named(manifests, "ConfigMap", "stt-settings")["data"]
-    assert set(settings) <= environment.SETTINGS
+    assert set(settings) <= environment.SETTING_NAMES
     assert environment.load({**settings, "SERVER_BIND": "0.0.0.0"}).warnings == ()  # noqa: S104
 
 

@@ -50,4 +50,4 @@ def test_the_server_has_the_time_to_drain() -> None:
 
 def test_what_it_sets_are_settings() -> None:
     names = {pair.partition("=")[0] for value in values("Environment") for pair in value.split()}
-    assert names - NO_SETTINGS <= environment.SETTINGS
+    assert names - NO_SETTINGS <= environment.SETTING_NAMES

@@ -45,7 +45,7 @@ WEAK_DRAWINGS = st.lists(
 LATE = st.sampled_from([0, 1, 48])
 
 
-def parameters(**settings: object) -> ServerSettings:
+def server_settings(**settings: object) -> ServerSettings:
     """Return settings whose durations are whole signs: an endpoint after two, an early decode after one."""
     drawn = {
         "post_speech_silence_duration": 2 * SIGN_S,
@@ -171,14 +171,14 @@ class Talk:
 
 def speaking(drawing: str = "..##########", **settings: object) -> Talk:
     """Return a talk that makes partials."""
-    server = parameters(**settings)
-    return Talk(drawing, SessionConfig(server, server.live()))
+    server = server_settings(**settings)
+    return Talk(drawing, SessionConfig(server, server.runtime()))
 
 
 def talk(drawing: str, *, late: int = 0, **settings: object) -> Talk:
     """Return a talk that makes no partials."""
-    server = parameters(**settings)
-    return Talk(drawing, SessionConfig(server, server.live(), partials=False), late)
+    server = server_settings(**settings)
+    return Talk(drawing, SessionConfig(server, server.runtime(), partials=False), late)
 
 
 def frames_of(decode: Decode) -> range:

@@ -49,7 +49,7 @@ def test_a_file_that_holds_something_else_is_named(tmp_path: Path, made: Made) -
     other.write_text("not PEM")
     assert refusal(other, made.key_file) == f"Invalid TLS_CERT={other}: must hold a certificate in PEM."
     assert refusal(made.cert_file, other) == f"Invalid TLS_KEY={other}: must be a private key in PEM."
-    assert "it should hold a certificate in PEM" in refusal(made.cert_file, made.key_file, other)
+    assert "must hold a certificate in PEM" in refusal(made.cert_file, made.key_file, other)
 
 
 def test_another_certificates_key_is_refused(authority: Authority, made: Made) -> None:

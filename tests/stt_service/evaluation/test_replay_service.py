@@ -11,7 +11,7 @@ from stt_service.evaluation.simulator import Replay, SimulatedWorkers, Simulator
 from stt_service.session.events import Final, Partial
 from stt_service.session.session import Session, SessionConfig
 from stt_service.whisper.types import Kind, Transcript, Window
-from tests.support.drawn_speech import CLEAR, SIGN_MS, SIGN_S, DrawnVad, parameters, pcm
+from tests.support.drawn_speech import CLEAR, SIGN_MS, SIGN_S, DrawnVad, pcm, server_settings
 
 QUICK = 0.25  # signs
 ENDPOINT = 8  # of `..####`, in signs: silence lasts for two
@@ -50,8 +50,8 @@ def played(
 
 
 def replayed(drawing: str, crew: SimulatedWorkers, partials: bool = True, **settings: object) -> Replay:
-    server = parameters(**settings)
-    session = Session(SessionConfig(server, server.live(), partials=partials), lambda _: DrawnVad(drawing))
+    server = server_settings(**settings)
+    session = Session(SessionConfig(server, server.runtime(), partials=partials), lambda _: DrawnVad(drawing))
     return Simulator(session, crew).play(pcm(drawing))
 
 

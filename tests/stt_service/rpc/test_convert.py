@@ -176,7 +176,7 @@ def test_a_lead_is_short_and_begins_no_sooner_than_the_dictation(
     offset_ms: int, left_context_ms: int, longest_ms: int
 ) -> None:
     with pytest.raises(
-        InvalidRequestError, match=f"Invalid left_context_ms={left_context_ms}: must be 0 to {longest_ms}"
+        InvalidRequestError, match=f"Invalid resume.left_context_ms={left_context_ms}: must be 0 to {longest_ms}"
     ):
         convert.resume(pb.Resume(audio_offset_ms=offset_ms, left_context_ms=left_context_ms))
 

@@ -28,7 +28,7 @@ from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import DecodeTiming
 from stt_service.session.session import Session, SessionConfig
-from tests.support.drawn_speech import CLEAR, SIGN_FRAMES, SIGN_MS, SIGN_S, DrawnVad, parameters, pcm
+from tests.support.drawn_speech import CLEAR, SIGN_FRAMES, SIGN_MS, SIGN_S, DrawnVad, pcm, server_settings
 from tests.support.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -145,8 +145,8 @@ class Stage:
         return outcome
 
     def _recognition(self, offset_ms: int) -> StreamRecognizer:
-        server = parameters()
-        config = SessionConfig(server, server.live(), offset_ms=offset_ms)
+        server = server_settings()
+        config = SessionConfig(server, server.runtime(), offset_ms=offset_ms)
         session = Session(config, lambda _: DrawnVad(self.client.drawing))
         model = ExecutorModel(lambda windows: [CLEAR for _ in windows])
         decoding = ModelPair(cast("BatchExecutor", PromptLane()), model, model)

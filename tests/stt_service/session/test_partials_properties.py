@@ -18,9 +18,9 @@ GAPS_AND_LENGTHS = st.lists(st.tuples(st.integers(0, 40), st.integers(2, 30)), m
 CONFIGS = st.builds(
     PartialsConfig,
     stable=st.sampled_from([StabilizerConfig(), CONFIG.stable]),
-    longest=st.integers(20, 300),
-    kept=st.integers(0, 150),
-    border=st.integers(0, 150),
+    max_window=st.integers(20, 300),
+    min_window=st.integers(0, 150),
+    split_search=st.integers(0, 150),
 )
 PAUSES = st.integers(1, 60)
 CHANGED = st.lists(

@@ -20,7 +20,7 @@ from stt_service.session.events import (
 )
 from stt_service.session.session import Session, SessionConfig
 from stt_service.whisper.types import Kind
-from tests.support.drawn_speech import CLEAR, COST, DRAWINGS, FRAME_MS, LATE, SIGN_S, DrawnVad, parameters, pcm
+from tests.support.drawn_speech import CLEAR, COST, DRAWINGS, FRAME_MS, LATE, SIGN_S, DrawnVad, pcm, server_settings
 
 LAW = settings(derandomize=True, deadline=None, max_examples=150)
 
@@ -68,8 +68,8 @@ class Watched:
     """A session and the laws that are checked after every step."""
 
     def __init__(self, drawing: str, late: int) -> None:
-        server = parameters()
-        config = SessionConfig(server, server.live(), offset_ms=1000, first_utterance=5)
+        server = server_settings()
+        config = SessionConfig(server, server.runtime(), offset_ms=1000, first_utterance=5)
         self._session = Session(config, lambda _: DrawnVad(drawing, late))
         self._sound = pcm(drawing)
         self._due: set[int] = set()  # utterances whose partial waits for its turn

@@ -200,7 +200,7 @@ def long_talk() -> Talk:
             Word(f"w{number}", place * SIGN_S, (place + 1) * SIGN_S, 0.9) for place, number in enumerate(numbers)
         )
         transcript = replace(CLEAR, text=" ".join(word.text for word in words))
-        heard.answer(decode, replace(transcript, words=words if decode.window.options.word_times else ()))
+        heard.answer(decode, replace(transcript, words=words if decode.window.options.word_timestamps else ()))
         heard.hear(1)
     return heard
 
@@ -223,7 +223,7 @@ def test_the_partials_of_a_long_utterance_tell_all_of_it(long_talk: Talk) -> Non
 def test_words_are_timed_for_the_partials_whose_windows_have_grown_long(long_talk: Talk) -> None:
     longest = PartialsConfig().max_window
     for decode in long_talk.decodes:
-        assert decode.window.options.word_times == (decode.end - decode.start > longest)
+        assert decode.window.options.word_timestamps == (decode.end - decode.start > longest)
 
 
 def test_where_the_utterance_may_still_be_cut_no_word_becomes_stable() -> None:

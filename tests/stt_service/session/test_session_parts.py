@@ -165,7 +165,7 @@ def test_a_settled_part_that_cannot_be_trusted_is_not_stable() -> None:
     ("silence_s", "part_s"), [(0.5, SHORTEST_S), (1.0, MIN_SEGMENT_SILENCES * 1.0), (9.0, LONGEST_S)]
 )
 def test_who_wants_finals_soon_gets_shorter_parts(silence_s: float, part_s: float) -> None:
-    live = ServerSettings.model_validate({"post_speech_silence_duration": silence_s}).live()
+    live = ServerSettings.model_validate({"post_speech_silence_duration": silence_s}).runtime()
     assert parting_config(live).length * FRAME_S == pytest.approx(part_s, abs=FRAME_S)
 
 

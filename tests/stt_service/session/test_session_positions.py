@@ -10,7 +10,7 @@ from stt_service.session.events import Final, SpeechStarted
 from stt_service.session.session import Session, SessionConfig
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.types import Word
-from tests.support.drawn_speech import CLEAR, SIGN_MS, Talk, only, parameters, talk
+from tests.support.drawn_speech import CLEAR, SIGN_MS, Talk, only, server_settings, talk
 
 SENTENCE = "..###.."  # two signs of silence end it, one has it decoded early
 
@@ -55,8 +55,10 @@ def test_an_utterance_is_not_settled_before_it_is_told() -> None:
 
 def told_from(offset_ms: int, first_utterance: int) -> tuple[Session, SpeechStarted, Final]:
     """Return a session that heard a sentence, and what it said."""
-    server = parameters()
-    config = SessionConfig(server, server.live(), partials=False, offset_ms=offset_ms, first_utterance=first_utterance)
+    server = server_settings()
+    config = SessionConfig(
+        server, server.runtime(), partials=False, offset_ms=offset_ms, first_utterance=first_utterance
+    )
     heard = Talk(SENTENCE, config)
     heard.answer(only(heard.hear()), replace(CLEAR, words=(Word("Мама", 0.1, 0.5, 0.8),)))
     started, final = heard.events
@@ -78,15 +80,15 @@ def test_a_resumed_dictation_goes_on_with_its_positions_and_numbers() -> None:
 
 
 def test_before_any_audio_a_resumed_dictation_is_where_it_was() -> None:
-    server = parameters()
-    session = Talk("", SessionConfig(server, server.live(), offset_ms=5000)).session
+    server = server_settings()
+    session = Talk("", SessionConfig(server, server.runtime(), offset_ms=5000)).session
     assert (session.received_ms, session.committed_ms) == (5000, 5000)
 
 
 def test_a_lead_is_heard_by_the_resampler_alone() -> None:
-    server = parameters()
+    server = server_settings()
     config = SessionConfig(
-        server, server.live(), partials=False, offset_ms=5000, first_utterance=3, left_context_ms=SIGN_MS
+        server, server.runtime(), partials=False, offset_ms=5000, first_utterance=3, left_context_ms=SIGN_MS
     )
     heard = Talk("#" + SENTENCE, config)
     heard.hear(0.5)

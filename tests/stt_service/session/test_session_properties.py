@@ -24,7 +24,7 @@ from tests.support.drawn_speech import (
     WEAK_DRAWINGS,
     Talk,
     frames_of,
-    parameters,
+    server_settings,
     speaking,
     talk,
 )
@@ -135,10 +135,10 @@ def ends(events: Iterable[Event]) -> list[Event]:
 def resumed(drawing: str, offset_ms: int, told: list[Event]) -> Talk:
     """Return a talk that takes up what was broken off there, and says the rest of it."""
     last = told[-1] if told else None
-    server = parameters()
+    server = server_settings()
     config = SessionConfig(
         server,
-        server.live(),
+        server.runtime(),
         partials=False,
         offset_ms=offset_ms,
         first_utterance=len(told),

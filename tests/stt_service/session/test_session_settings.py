@@ -10,13 +10,13 @@ from stt_service.errors import InvalidRequestError
 from stt_service.session.events import Decode
 from stt_service.session.session import SessionConfig
 from stt_service.whisper.types import Context, DecodeOptions, Kind
-from tests.support.drawn_speech import SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, parameters, signs, talk
+from tests.support.drawn_speech import SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, server_settings, signs, talk
 
 
 def decodes(*, word_times: bool = False, **settings: object) -> dict[Kind, DecodeOptions]:
     """Return the options of each kind of decode under the settings."""
-    server = parameters(**settings)
-    heard = Talk("..###..###", SessionConfig(server, server.live(), word_times=word_times))
+    server = server_settings(**settings)
+    heard = Talk("..###..###", SessionConfig(server, server.runtime(), word_timestamps=word_times))
     for _ in range(10):
         heard.hear(1)
     heard.end()
@@ -41,12 +41,12 @@ def test_each_decode_says_what_it_is_for() -> None:
 
 def test_words_are_timed_on_request_but_not_those_of_partials() -> None:
     timed, untimed = decodes(word_times=True), decodes()
-    assert {kind: options.word_times for kind, options in timed.items()} == {
+    assert {kind: options.word_timestamps for kind, options in timed.items()} == {
         Kind.FINAL: True,
         Kind.SPECULATIVE: True,
         Kind.PARTIAL: False,
     }
-    assert not any(options.word_times for options in untimed.values())
+    assert not any(options.word_timestamps for options in untimed.values())
 
 
 @pytest.mark.parametrize(("language", "asked"), [("en", "en"), ("auto", None)])
@@ -66,7 +66,7 @@ def test_a_change_holds_from_the_next_utterance_on() -> None:
     heard.session.update({"language": "en"})
     heard.hear()
     assert [decode.window.options.language for decode in heard.decodes] == ["ru", "en"]
-    assert heard.session.live.language == "en"
+    assert heard.session.runtime.language == "en"
 
 
 def test_a_change_during_silence_holds_for_the_speech_that_follows() -> None:
@@ -102,17 +102,17 @@ def test_an_open_utterance_ends_after_the_silence_it_began_with() -> None:
         ({"language": "xx"}, "Invalid LANGUAGE='xx': must be"),
         (
             {"language": "en", "post_speech_silence_duration": 99},
-            "POST_SPEECH_SILENCE_DURATION=99 ",
+            "Invalid POST_SPEECH_SILENCE_DURATION=99: ",
         ),
         ({"beam_size": 2}, "Invalid BEAM_SIZE=2: there is no such setting"),
     ],
 )
 def test_a_change_that_will_not_do_changes_nothing(changes: dict[str, object], told: str) -> None:
     heard = talk("..###..")
-    before = heard.session.live
+    before = heard.session.runtime
     with pytest.raises(InvalidRequestError, match=told):
         heard.session.update(changes)
-    assert heard.session.live == before
+    assert heard.session.runtime == before
     assert heard.vads[-1].aggressiveness is None
     assert only(heard.hear()).window.options.language == "ru"
     assert heard.session.pending_finals == 1
@@ -143,9 +143,9 @@ def test_silence_does_not_end_an_utterance_shorter_than_the_least() -> None:
 
 
 def test_without_an_update_a_stream_keeps_what_it_was_opened_with() -> None:
-    server = parameters()
-    heard = Talk("..###..", SessionConfig(server, server.live().updated({"language": "de"}), partials=False))
+    server = server_settings()
+    heard = Talk("..###..", SessionConfig(server, server.runtime().updated({"language": "de"}), partials=False))
     [decode] = [each for each in heard.hear() if isinstance(each, Decode)]
-    assert (decode.window.options.language, heard.session.live.language) == ("de", "de")
+    assert (decode.window.options.language, heard.session.runtime.language) == ("de", "de")
     assert kinds(heard.outputs) == [Kind.SPECULATIVE]
     assert heard.session.received_ms == 7 * SIGN_MS

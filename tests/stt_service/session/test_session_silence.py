@@ -58,7 +58,7 @@ class Heard:
     ) -> None:
         self.frames: list[int] = []
         server = SERVER.model_copy(update={"min_gap_between_recordings": gap_s})
-        config = SessionConfig(server, server.live(), audio_format, partials=False, left_context_ms=left_context_ms)
+        config = SessionConfig(server, server.runtime(), audio_format, partials=False, left_context_ms=left_context_ms)
         self.session = Session(config, lambda _: LoudVad(self.frames, late, quiet))
         self.format, self.outputs = audio_format, list[Output]()
 
@@ -201,7 +201,7 @@ def test_silero_hears_the_same_after_silence_of_either_kind(sensitivity: float) 
     server = ServerSettings.model_validate({"silero_sensitivity": sensitivity})
 
     def session() -> Session:
-        return Session(SessionConfig(server, server.live(), partials=False), stream_vads(silero, server))
+        return Session(SessionConfig(server, server.runtime(), partials=False), stream_vads(silero, server))
 
     duration, audio = session(), session()
     outputs: tuple[list[Output], list[Output]] = ([], [])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stt_service.errors import ConfigError
-from stt_service.settings.environment import Loaded, load
+from stt_service.settings.environment import LoadedSettings, load
 from stt_service.settings.reference import ROOT, env_example, settings, settings_table, with_table
 from stt_service.settings.schema import RuntimeSettings, Scope, ServerSettings
 
@@ -19,7 +19,7 @@ def env_file(tmp_path: Path) -> Path:
     return tmp_path / ".env"
 
 
-def loaded(env_file: Path, lines: str, **environ: str) -> Loaded:
+def loaded(env_file: Path, lines: str, **environ: str) -> LoadedSettings:
     env_file.write_text(lines, encoding="utf-8")
     return load(environ, env_file)
 
@@ -31,35 +31,35 @@ def refusal(environ: dict[str, str]) -> str:
 
 
 def test_with_nothing_set_the_defaults_hold(env_file: Path) -> None:
-    assert load({}, env_file) == Loaded(DEFAULTS, ())
+    assert load({}, env_file) == LoadedSettings(DEFAULTS, ())
 
 
 def test_a_setting_is_taken_from_the_environment_by_its_name_in_capitals() -> None:
-    parameters = load({"BEAM_SIZE": "3", "beam_size": "4", "MAX_STREAMS": "7", "PATH": "/bin"}).parameters
+    parameters = load({"BEAM_SIZE": "3", "beam_size": "4", "MAX_STREAMS": "7", "PATH": "/bin"}).settings
     assert (parameters.beam_size, parameters.max_streams) == (3, 7)
 
 
 def test_an_empty_value_is_none() -> None:
-    assert load({"BEAM_SIZE": "", "STT_LANGUAGE": "", "LANGUAGE": ""}) == Loaded(DEFAULTS, ())
+    assert load({"BEAM_SIZE": "", "STT_LANGUAGE": "", "LANGUAGE": ""}) == LoadedSettings(DEFAULTS, ())
 
 
 def test_the_environment_goes_before_the_file(env_file: Path) -> None:
-    parameters = loaded(env_file, "BEAM_SIZE=3\nMAX_BATCH=8\n", BEAM_SIZE="4").parameters
+    parameters = loaded(env_file, "BEAM_SIZE=3\nMAX_BATCH=8\n", BEAM_SIZE="4").settings
     assert (parameters.beam_size, parameters.max_batch) == (4, 8)
 
 
 def test_an_empty_value_in_the_environment_leaves_the_files(env_file: Path) -> None:
-    assert loaded(env_file, "BEAM_SIZE=3\n", BEAM_SIZE="").parameters.beam_size == 3
+    assert loaded(env_file, "BEAM_SIZE=3\n", BEAM_SIZE="").settings.beam_size == 3
 
 
 @pytest.mark.parametrize(("word", "truth"), [("true", True), ("1", True), ("off", False), ("No", False)])
 def test_booleans_are_words(word: str, truth: bool) -> None:
-    assert load({"TRANSLATE": word}).parameters.translate is truth
+    assert load({"TRANSLATE": word}).settings.translate is truth
 
 
 def test_the_file_may_refer_to_the_environment_and_to_itself(env_file: Path) -> None:
     lines = "ROOM=big\nMODELS_DIR=${HOME}/${ROOM}/${SHELF:-models}\nHOTWORDS='a # b' # c\n"
-    parameters = loaded(env_file, lines, HOME="/home/ann", ROOM="small").parameters
+    parameters = loaded(env_file, lines, HOME="/home/ann", ROOM="small").settings
     assert parameters.models_dir == "/home/ann/small/models"
     assert parameters.hotwords == "a # b"
 
@@ -76,7 +76,7 @@ def test_a_setting_in_small_letters_in_the_file_is_refused(env_file: Path) -> No
 
 def test_names_of_others_in_the_file_are_theirs(env_file: Path) -> None:
     lines = "SERVER_HOST=gpu\nCOMPOSE_PROJECT_NAME=stt\nGRAFANA_PASSWORD=x\nLOG_FORMAT\n"
-    assert loaded(env_file, lines) == Loaded(DEFAULTS, ())
+    assert loaded(env_file, lines) == LoadedSettings(DEFAULTS, ())
 
 
 def test_a_file_that_cannot_be_read_as_text_is_refused(env_file: Path) -> None:
@@ -86,13 +86,13 @@ def test_a_file_that_cannot_be_read_as_text_is_refused(env_file: Path) -> None:
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(env_file: Path) -> None:
-    assert loaded(env_file, "\ufeffBEAM_SIZE=3\n").parameters.beam_size == 3
+    assert loaded(env_file, "\ufeffBEAM_SIZE=3\n").settings.beam_size == 3
 
 
 @pytest.mark.parametrize("locale", ["en_US:en", "en_US", "C", "ru_RU.UTF-8", "RU"])
 def test_a_desktops_language_is_ignored_with_a_warning(locale: str) -> None:
     result = load({"LANGUAGE": locale})
-    assert result.parameters.language == "ru"
+    assert result.settings.language == "ru"
     (warning,) = result.warnings
     assert f"LANGUAGE='{locale}'" in warning
     assert "STT_LANGUAGE" in warning
@@ -100,20 +100,20 @@ def test_a_desktops_language_is_ignored_with_a_warning(locale: str) -> None:
 
 def test_a_desktops_language_leaves_the_files(env_file: Path) -> None:
     result = loaded(env_file, "LANGUAGE=de\n", LANGUAGE="en_US:en")
-    assert (result.parameters.language, len(result.warnings)) == ("de", 1)
+    assert (result.settings.language, len(result.warnings)) == ("de", 1)
 
 
 @pytest.mark.parametrize("code", ["en", "auto", "yue"])
 def test_a_whisper_code_in_the_environment_is_the_language(code: str) -> None:
     result = load({"LANGUAGE": code})
-    assert (result.parameters.language, result.warnings) == (code, ())
+    assert (result.settings.language, result.warnings) == (code, ())
 
 
 def test_stt_language_goes_before_every_language(env_file: Path) -> None:
     result = loaded(env_file, "LANGUAGE=de\n", LANGUAGE="en_US:en", STT_LANGUAGE="fr")
-    assert (result.parameters.language, result.warnings) == ("fr", ())
-    assert loaded(env_file, "STT_LANGUAGE=fr\n", LANGUAGE="en").parameters.language == "fr"
-    assert loaded(env_file, "STT_LANGUAGE=fr\n", STT_LANGUAGE="es").parameters.language == "es"
+    assert (result.settings.language, result.warnings) == ("fr", ())
+    assert loaded(env_file, "STT_LANGUAGE=fr\n", LANGUAGE="en").settings.language == "fr"
+    assert loaded(env_file, "STT_LANGUAGE=fr\n", STT_LANGUAGE="es").settings.language == "es"
 
 
 def test_a_bad_stt_language_stops_the_start(env_file: Path) -> None:
@@ -154,14 +154,14 @@ def test_a_bad_value_is_refused_with_what_would_do(name: str, value: str, wanted
 
 def test_a_long_value_is_shown_by_its_beginning() -> None:
     sentence = refusal({"HOTWORDS": "Ж" * 2001})
-    assert sentence.startswith("HOTWORDS='ЖЖЖ")
+    assert sentence.startswith("Invalid HOTWORDS='ЖЖЖ")
     assert sentence.endswith("Ж…: must be at most 2000 characters.")
     assert len(sentence) < 150
 
 
 def test_an_open_address_without_consent_is_refused() -> None:
     assert refusal({"SERVER_BIND": "0.0.0.0"}).startswith("SERVER_BIND=0.0.0.0 lets anybody")  # noqa: S104
-    assert load({"SERVER_BIND": "0.0.0.0", "ALLOW_INSECURE": "true"}).parameters.allow_insecure  # noqa: S104
+    assert load({"SERVER_BIND": "0.0.0.0", "ALLOW_INSECURE": "true"}).settings.allow_insecure  # noqa: S104
 
 
 def test_configuration_md_has_the_table_of_today() -> None:
@@ -177,7 +177,7 @@ def test_env_example_is_that_of_today() -> None:
 
 def test_env_example_sets_every_setting_to_its_default_once_uncommented(env_file: Path) -> None:
     lines = [line.removeprefix("# ") for line in env_example().splitlines() if line.count("=") == 1]
-    assert loaded(env_file, "\n".join(line for line in lines if line[:1].isupper())).parameters == DEFAULTS
+    assert loaded(env_file, "\n".join(line for line in lines if line[:1].isupper())).settings == DEFAULTS
 
 
 def test_the_table_tells_when_a_change_holds() -> None:

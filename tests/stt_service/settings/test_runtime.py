@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from stt_service.errors import FailedPreconditionError, InvalidRequestError, SttError
-from stt_service.settings.runtime import RuntimeConfig
+from stt_service.settings.runtime import ActiveSettings
 from stt_service.settings.schema import Scope, ServerSettings, scope
 
 STARTED = ServerSettings.model_validate({"beam_size": 3, "initial_prompt": "gRPC", "language": "en"})
 
 
 def changed(**changes: str) -> ServerSettings:
-    return RuntimeConfig(STARTED).changed(changes)
+    return ActiveSettings(STARTED).with_changes(changes)
 
 
 def refusal(kind: type[SttError], **changes: str) -> str:
@@ -39,7 +39,7 @@ def test_an_empty_value_is_the_default() -> None:
 
 def test_the_same_change_twice_is_one_change() -> None:
     once = changed(BEAM_SIZE="1")
-    assert RuntimeConfig(once).changed({"BEAM_SIZE": "1"}) == once
+    assert ActiveSettings(once).with_changes({"BEAM_SIZE": "1"}) == once
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from stt_service.errors import InvalidRequestError
-from stt_service.settings.explanations import explain
-from stt_service.settings.schema import LANGUAGES, RuntimeSettings, ServerSettings, frames, is_language
+from stt_service.settings.schema import LANGUAGES, RuntimeSettings, ServerSettings, explain, frames, is_language
 
 LIVE = RuntimeSettings.model_validate({})
 
@@ -78,7 +77,7 @@ def test_a_change_that_will_not_do_is_refused_in_one_sentence(name: str, value: 
 
 def test_too_long_a_prompt_is_shown_by_its_beginning() -> None:
     told = refusal(initial_prompt="Ж" * 2001)
-    assert told.startswith("INITIAL_PROMPT='ЖЖЖ")
+    assert told.startswith("Invalid INITIAL_PROMPT='ЖЖЖ")
     assert told.endswith("Ж…: must be at most 2000 characters.")
     assert len(told) < 150
 
@@ -105,7 +104,7 @@ def test_loopback_needs_none(address: str) -> None:
 
 
 def test_a_stream_begins_with_the_servers_settings() -> None:
-    live = ServerSettings.model_validate({"language": "en", "hotwords": "gRPC", "beam_size": 3}).live()
+    live = ServerSettings.model_validate({"language": "en", "hotwords": "gRPC", "beam_size": 3}).runtime()
     assert live == LIVE.updated({"language": "en", "hotwords": "gRPC"})
 
 
@@ -123,5 +122,5 @@ def test_durations_become_frames(seconds: float, count: int) -> None:
 
 def test_the_cause_of_a_refused_setting_does_not_quote_it() -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        ServerSettings.model_validate({}).live().updated({"initial_prompt": "Patient Jane Roe " * 1000})
+        ServerSettings.model_validate({}).runtime().updated({"initial_prompt": "Patient Jane Roe " * 1000})
     assert "Jane" not in str(refused.value.__cause__)

@@ -26,7 +26,7 @@ from stt_service.vad.types import Decision, SegmenterConfig, UtteranceEnded, seg
 EPOCH, WARM_UP = 32, 8  # frames
 LATEST = 48  # frames that a probability is late at most
 PARAMETERS = ServerSettings.model_validate({})
-SEGMENTING = segmenter_config(PARAMETERS.live(), PARAMETERS)
+SEGMENTING = segmenter_config(PARAMETERS.runtime(), PARAMETERS)
 GATE = gate_config(SEGMENTING, 3)
 UNGATED = replace(GATE, aggressiveness=None)
 SECOND = 31  # frames

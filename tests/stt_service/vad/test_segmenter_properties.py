@@ -34,7 +34,7 @@ CONFIGS = st.builds(
     max_length=st.integers(18, 40),
     pre_roll=st.integers(0, 6),
     min_gap=st.just(0),
-    trail=st.integers(1, 6),
+    speech_pad=st.integers(1, 6),
 )
 
 

@@ -10,7 +10,7 @@ from stt_service.vad.types import SegmenterConfig, segmenter_config
 
 def configured(**changes: float) -> SegmenterConfig:
     parameters = ServerSettings.model_validate(changes)
-    return segmenter_config(parameters.live(), parameters)
+    return segmenter_config(parameters.runtime(), parameters)
 
 
 def test_the_defaults_are_the_default_settings() -> None:

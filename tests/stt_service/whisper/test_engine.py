@@ -213,7 +213,9 @@ def test_a_partial_has_its_words_times_on_request(engine: Engine, recordings: Ma
     speech = recordings["en/librispeech-2412-153948-0000"].samples()
     for cut in (speech[: int(seconds * SAMPLE_RATE_HZ)] for seconds in (2.0, 4.1, 9.3)):
         timed, untimed = (
-            engine.transcribe([Window(cut, DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, word_times=asked))])[0]
+            engine.transcribe(
+                [Window(cut, DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, word_timestamps=asked))]
+            )[0]
             for asked in (True, False)
         )
         times = [time for word in timed.words for time in (word.start_s, word.end_s)]

@@ -12,7 +12,7 @@ from stt_service.session.events import Final
 from stt_service.session.session import SessionConfig
 from stt_service.whisper.language import SHORT_AUDIO_S, STRONG_PROBABILITY, choose_language
 from stt_service.whisper.types import Kind, Transcript
-from tests.support.drawn_speech import CLEAR, COST, SIGN_S, Talk, only, parameters
+from tests.support.drawn_speech import CLEAR, COST, SIGN_S, Talk, only, server_settings
 
 WEAK, LONG_S = STRONG_PROBABILITY - 0.3, SHORT_AUDIO_S + 1
 TELUGU = {"te": WEAK, "en": 0.2, "ru": 0.1}
@@ -37,8 +37,8 @@ def test_detected_language_stands_where(probabilities: dict[str, float], previou
 
 def two_words(previous_language: str | None = None) -> Talk:
     """Return a session that has received two words, each an utterance of its own."""
-    server = parameters(language="auto", early_transcription_on_silence=0)
-    config = SessionConfig(server, server.live(), partials=False, previous_language=previous_language)
+    server = server_settings(language="auto", early_transcription_on_silence=0)
+    config = SessionConfig(server, server.runtime(), partials=False, previous_language=previous_language)
     talk = Talk("...###..." + "...###...", config)
     talk.hear()
     return talk
@@ -92,8 +92,8 @@ def test_resumed_stream_keeps_the_language_of_the_final_before_it() -> None:
 
 
 def test_language_of_a_stream_that_names_it_is_never_changed() -> None:
-    server = parameters(language="ru", early_transcription_on_silence=0, post_speech_silence_duration=2 * SIGN_S)
-    talk = Talk("...###...", SessionConfig(server, server.live(), partials=False, previous_language="en"))
+    server = server_settings(language="ru", early_transcription_on_silence=0, post_speech_silence_duration=2 * SIGN_S)
+    talk = Talk("...###...", SessionConfig(server, server.runtime(), partials=False, previous_language="en"))
     talk.hear()
     talk.answer_all()
     assert languages(talk) == ["ru"]
