@@ -131,7 +131,7 @@ async def dictated(server: str, pcm: bytes, speed: float, told: Told | None = No
 
 async def recognized_from(server: str, source: AsyncIterator[bytes], told: Told) -> Told:
     """Stream the audio of the source; return the events."""
-    async for event in recognize(server, source, StreamOptions(partials=True), RetryPolicy(first_s=60)):
+    async for event in recognize(server, source, StreamOptions(partials=True), RetryPolicy(connect_s=60)):
         told.take(event)
     return told
 

@@ -17,7 +17,7 @@ import simpy
 
 from benchmarks.cluster_balancers import Fleet, drawn
 from benchmarks.cluster_scenario import Scenario, Tally
-from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, FIRST_S
+from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, INITIAL_BACKOFF_S
 from stt_service.access.admission import RETRY_AFTER_S
 from stt_service.models.startup import SPEAKING_SHARE
 
@@ -92,7 +92,7 @@ class Simulation:
         """Dictate for so long, on one replica after the other if need be."""
         self.tally.arrived += 1
         self._open += 1
-        patience_s, lost_s = DEFAULT_RETRY_POLICY.first_s, None
+        patience_s, lost_s = DEFAULT_RETRY_POLICY.connect_s, None
         while (place := (yield from self._found(patience_s))) is not None:
             if lost_s is not None:
                 self.tally.resumed += 1
@@ -104,9 +104,9 @@ class Simulation:
                 break
             except simpy.Interrupt as broken:
                 self.tally.broken += 1
-                lost_s, patience_s = self._clock.now, DEFAULT_RETRY_POLICY.lost_s
+                lost_s, patience_s = self._clock.now, DEFAULT_RETRY_POLICY.reconnect_s
                 left_s = max(0.0, left_s - (self._clock.now - began_s))
-                yield self._clock.timeout(_notice_s(broken) + FIRST_S * self._chance.random())
+                yield self._clock.timeout(_notice_s(broken) + INITIAL_BACKOFF_S * self._chance.random())
         else:
             self.tally.given_up += 1
         self._open -= 1

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
+async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
     """Yield a task group that raises its first error itself, so that callers need not know of several tasks."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -27,7 +27,7 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-async def in_thread(function: Callable[[], T]) -> T:
+async def run_in_thread(function: Callable[[], T]) -> T:
     """Return the result of a blocking function, run in a daemon thread: a call that never returns delays no exit.
 
     Cancellation abandons the thread and discards its result.

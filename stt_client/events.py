@@ -53,7 +53,7 @@ class Settings:
     sensitivity: float | None = None  # of the speech detector, 0..1
 
 
-def merged(settings: Settings, later: Settings) -> Settings:
+def merge_settings(settings: Settings, later: Settings) -> Settings:
     """Return what is in force once the later settings have come."""
     given = {field.name: getattr(later, field.name) for field in fields(later)}
     return replace(settings, **{name: value for name, value in given.items() if value not in (None, ())})
@@ -186,7 +186,7 @@ class Connection(Event):
 
     state: ConnectionState
     message: str = ""
-    kept_ms: int = 0  # audio that waits for a server
+    buffered_ms: int = 0  # audio that waits for a server
 
 
 @dataclass(frozen=True, slots=True)

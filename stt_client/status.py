@@ -10,8 +10,8 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from stt_client.events import ServerStatus
-from stt_client.target import Target, target_of
-from stt_client.transport.channel import connected, metadata, received, to_service_error
+from stt_client.target import Target, to_target
+from stt_client.transport.channel import metadata, open_channel, require_message, to_service_error
 from stt_client.transport.message_values import name_of
 
 TIMEOUT_S = 5.0
@@ -25,9 +25,9 @@ async def status(server: str | Target) -> ServerStatus:
     Raises:
         ServiceError: when it does not.
     """
-    target = target_of(server)
+    target = to_target(server)
     address = target.addresses[0]
-    async with connected(target, address) as channel:
+    async with open_channel(target, address) as channel:
         try:
             await _health(channel, target)  # the first call pays for setting up; the second is timed
             asked = time.perf_counter()
@@ -47,7 +47,7 @@ async def _health(channel: grpc.aio.Channel, target: Target) -> str:
         )
     )
     response = await check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S, metadata=metadata(target))
-    health = received(response, str(target)).status
+    health = require_message(response, str(target)).status
     return name_of(health_pb2.HealthCheckResponse.ServingStatus, health).upper()
 
 
@@ -63,7 +63,7 @@ async def _services(channel: grpc.aio.Channel, target: Target) -> tuple[str, ...
     question = reflection_pb2.ServerReflectionRequest(list_services="*")
     try:
         async for response in reflect(iter([question]), timeout=TIMEOUT_S, metadata=metadata(target)):
-            services = received(response, str(target)).list_services_response.service
+            services = require_message(response, str(target)).list_services_response.service
             return tuple(sorted(service.name for service in services))
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.UNIMPLEMENTED:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from stt_client.client import recognize
-from stt_client.concurrency import in_thread
+from stt_client.concurrency import run_in_thread
 from stt_client.events import DEFAULT_OPTIONS, Event, Input, StreamOptions
 from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from stt_client.target import Target
@@ -25,7 +25,7 @@ def recognize_sync(
     server: str | Target,
     source: Iterable[Input],
     options: StreamOptions = DEFAULT_OPTIONS,
-    patience: RetryPolicy = DEFAULT_RETRY_POLICY,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> Generator[Event, None, None]:
     """Yield what `stt_cli.recognize` yields. The source is read in a thread, and may block.
 
@@ -34,7 +34,7 @@ def recognize_sync(
     Raises:
         ClientError: as `stt_cli.recognize`; and what the source raises.
     """
-    dictation = _Dictation(recognize(server, _drawn(source), options, patience))
+    dictation = _EventReader(recognize(server, _read_source(source), options, retry_policy))
     try:
         while (event := _run(dictation.next())) is not None:
             yield event
@@ -42,32 +42,32 @@ def recognize_sync(
         _run(dictation.close())
 
 
-class _Dictation:
+class _EventReader:
     """The events on the loop's side."""
 
     def __init__(self, events: AsyncGenerator[Event, None]) -> None:
         self._events = events
-        self._coming: asyncio.Task[Event | None] | None = None
+        self._pending: asyncio.Task[Event | None] | None = None
 
     async def next(self) -> Event | None:
-        self._coming = asyncio.create_task(self._next())
-        return await self._coming
+        self._pending = asyncio.create_task(self._next())
+        return await self._pending
 
     async def _next(self) -> Event | None:
         return await anext(self._events, None)
 
     async def close(self) -> None:
         """End it, also where a KeyboardInterrupt left the next event waited for."""
-        if self._coming is not None:
-            self._coming.cancel()
+        if self._pending is not None:
+            self._pending.cancel()
             with suppress(asyncio.CancelledError, Exception):
-                await self._coming
+                await self._pending
         await self._events.aclose()
 
 
-async def _drawn(source: Iterable[Input]) -> AsyncGenerator[Input, None]:
+async def _read_source(source: Iterable[Input]) -> AsyncGenerator[Input, None]:
     items = iter(source)
-    while (item := await in_thread(lambda: next(items, None))) is not None:
+    while (item := await run_in_thread(lambda: next(items, None))) is not None:
         yield item
 
 

@@ -27,7 +27,7 @@ class Target:
         return ",".join(self.addresses)
 
 
-def target_of(server: str | Target) -> Target:
+def to_target(server: str | Target) -> Target:
     """Return the target; a text is one address, or several with commas."""
     if isinstance(server, Target):
         return server

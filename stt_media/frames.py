@@ -55,7 +55,7 @@ class Frames:
 
     def __iter__(self) -> Iterator[AudioFrame]:
         for packet in self._demuxed():
-            self._note(packet)
+            self._record_times(packet)
             if packet.stream.index == self._stream.index:
                 self.packets += 1
                 yield from self._decoded(packet)
@@ -80,7 +80,7 @@ class Frames:
             else:
                 self.damaged += 1
 
-    def _note(self, packet: AnyPacket) -> None:
+    def _record_times(self, packet: AnyPacket) -> None:
         if packet.pts is None or packet.time_base is None:
             return
         start_s = float(packet.pts * packet.time_base)

@@ -20,19 +20,19 @@ Mono = NDArray[np.float32]  # shape (n,), range [-1, 1]
 
 BLOCK_S = 0.1
 DECAY = 0.98  # of the levels, each block: 5 s
-SILENT = 1e-9  # mean square, -90 dB: says nothing about the channels
-CANCELLED = 0.25  # of the loudest channel's share in the mix, as power: 6 dB less than if it were alone
-LOUDER = 4.0  # so much more power takes the place of the loudest channel
+SILENCE_POWER = 1e-9  # mean square, -90 dB: says nothing about the channels
+CANCELLATION_RATIO = 0.25  # of the loudest channel's share in the mix, as power: 6 dB less than if it were alone
+SWITCH_RATIO = 4.0  # so much more power takes the place of the loudest channel
 # Dialogue is in the centre where there is one. LFE is not 0: six microphones on a recorder are labelled 5.1 as well.
-CENTRED = {"FC": 1.0, "FL": 0.5, "FR": 0.5, "LFE": 0.1}
-SURROUND = 0.35
+FRONT_WEIGHTS = {"FC": 1.0, "FL": 0.5, "FR": 0.5, "LFE": 0.1}
+SURROUND_WEIGHT = 0.35
 
 
 def weights_of(names: Sequence[str]) -> NDArray[np.float64]:
     """Return each channel's share in the mix, from the channels' names in FFmpeg."""
     if "FC" not in names:
         return np.full(len(names), 1 / len(names))
-    shares = [CENTRED.get(name, SURROUND) for name in names]
+    shares = [FRONT_WEIGHTS.get(name, SURROUND_WEIGHT) for name in names]
     return np.array(shares, np.float64) / sum(shares)
 
 
@@ -41,7 +41,7 @@ class Mixer:
 
     def __init__(self, names: Sequence[str], rate_hz: int) -> None:
         self.rate_hz, self.channels = rate_hz, len(names)
-        self.cancelled: int | None = None  # the first channel, from 0, that was taken in place of the mix
+        self.fallback_channel: int | None = None  # the first channel, from 0, that was taken in place of the mix
         self._weights = weights_of(names)
         self._block = max(1, round(BLOCK_S * rate_hz))
         self._pending: Channels = np.empty((len(names), 0), np.float32)
@@ -80,27 +80,27 @@ class Mixer:
         mix = self._weights @ block
         self._mix_power = DECAY * self._mix_power + float(np.mean(np.square(mix)))
         loudest = int(np.argmax(self._power))
-        if self._power[loudest] < SILENT:
+        if self._power[loudest] < SILENCE_POWER:
             return self._weights if self._gains is None else self._gains
         self._choose(loudest)
         if self._channel is not None:
             return _only(self._channel, len(self._weights))
-        gain = math.sqrt(self._power[loudest] / max(self._mix_power, SILENT**2))
+        gain = math.sqrt(self._power[loudest] / max(self._mix_power, SILENCE_POWER**2))
         return np.multiply(self._weights, min(max(1.0, gain), 1 / self._weights[loudest]))
 
     def _choose(self, loudest: int) -> None:
         """Settle whether one channel takes the place of the mix."""
         alone = self._weights[loudest] ** 2 * self._power[loudest]  # the mix, were the others silent
-        if self._channel is None and self._mix_power < CANCELLED * alone:
+        if self._channel is None and self._mix_power < CANCELLATION_RATIO * alone:
             self._channel = self._first_of_the_loudest(loudest)
-            self.cancelled = self._channel if self.cancelled is None else self.cancelled
+            self.fallback_channel = self._channel if self.fallback_channel is None else self.fallback_channel
         elif self._channel is not None and self._mix_power > alone:
             self._channel = None
-        elif self._channel is not None and self._power[loudest] > LOUDER * self._power[self._channel]:
+        elif self._channel is not None and self._power[loudest] > SWITCH_RATIO * self._power[self._channel]:
             self._channel = loudest
 
     def _first_of_the_loudest(self, loudest: int) -> int:
-        return int(np.argmax(self._power * LOUDER >= self._power[loudest]))
+        return int(np.argmax(self._power * SWITCH_RATIO >= self._power[loudest]))
 
 
 def _only(channel: int, count: int) -> NDArray[np.float64]:

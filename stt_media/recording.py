@@ -20,7 +20,7 @@ from stt_media.errors import EmptyError, MediaError, UnreadableError
 from stt_media.frames import DECODING_ERRORS, Frames, samples_of
 from stt_media.mixing import Mixer, Mono
 from stt_media.timeline import MAX_GAP_S, Stamp, Timeline
-from stt_media.tracks import choose, described, tracks
+from stt_media.tracks import choose_track, describe, tracks
 
 if TYPE_CHECKING:
     from av import AudioFrame
@@ -50,11 +50,11 @@ class Recording:
         """
         self._container, self._warn = open_container(file), warn
         try:
-            self._frames = self._chosen(track)
+            self._frames = self._choose_frames(track)
             frames = iter(self._frames)
             first = next(frames, None)
             if first is None:
-                raise self._nothing()
+                raise self._no_audio_error()
         except BaseException:
             self._container.close()
             raise
@@ -65,18 +65,18 @@ class Recording:
         self.length_s = duration / av.time_base if states and duration is not None else None  # with all streams
         self._decoded = chain([first], frames)
         self._timeline = Timeline()
-        self._cancelled = False
+        self._cancellation_reported = False
 
-    def _nothing(self) -> MediaError:
+    def _no_audio_error(self) -> MediaError:
         if self._frames.damaged:
             return UnreadableError("none of its audio can be decoded")
         return EmptyError("its audio track is empty")
 
-    def _chosen(self, number: int | None) -> Frames:
+    def _choose_frames(self, number: int | None) -> Frames:
         found = tracks(self._container)
-        track = choose(found, number)
+        track = choose_track(found, number)
         if number is None and len(found) > 1:
-            self._warn(f"has {len(found)} audio tracks: {described(found)}; track {track.number} is used.")
+            self._warn(f"has {len(found)} audio tracks: {describe(found)}; track {track.number} is used.")
         return Frames(self._container, self._container.streams.audio[track.number - 1])
 
     def samples(self, rate_hz: int) -> Iterator[bytes]:
@@ -87,7 +87,7 @@ class Recording:
         """
         with self._container:
             for mono in self._resampled(rate_hz):
-                yield pcm(mono).tobytes()
+                yield to_pcm(mono).tobytes()
             self._report()
 
     def _resampled(self, rate_hz: int) -> Iterator[Mono]:
@@ -102,7 +102,7 @@ class Recording:
     def _mixed(self) -> Iterator[tuple[int, Mono]]:
         """Yield one channel, with the rate that it has at that point."""
         shape, mixer = (0, ""), Mixer(("FC",), self.rate_hz)
-        for gap_s, frame in self._placed():
+        for gap_s, frame in self._with_gaps():
             rate_hz = frame.sample_rate
             if shape != (shape := (rate_hz, frame.layout.name)) or gap_s:
                 yield from ((mixer.rate_hz, mono) for mono in mixer.flush())
@@ -119,11 +119,13 @@ class Recording:
             self._frames.damaged += 1
             return
         yield from mixer.push(samples)
-        if mixer.cancelled is not None and not self._cancelled:
-            self._cancelled = True
-            self._warn(f"has channels that cancel each other: channel {mixer.cancelled + 1} alone is used there.")
+        if mixer.fallback_channel is not None and not self._cancellation_reported:
+            self._cancellation_reported = True
+            self._warn(
+                f"has channels that cancel each other: channel {mixer.fallback_channel + 1} alone is used there."
+            )
 
-    def _placed(self) -> Iterator[tuple[float, AudioFrame]]:
+    def _with_gaps(self) -> Iterator[tuple[float, AudioFrame]]:
         """Yield each frame after the seconds of silence before it."""
         held: tuple[AudioFrame, Stamp] | None = None
         for frame in self._decoded:
@@ -177,6 +179,6 @@ def silence(seconds: float, rate_hz: int) -> Iterator[Mono]:
         yield np.zeros(min(rate_hz, samples - start), np.float32)
 
 
-def pcm(mono: Mono) -> NDArray[np.int16]:
+def to_pcm(mono: Mono) -> NDArray[np.int16]:
     scaled: NDArray[np.float32] = np.rint(mono * np.float32(2**15))
     return np.clip(scaled, -(2**15), 2**15 - 1).astype(np.dtype("<i2"))

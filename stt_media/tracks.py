@@ -42,7 +42,7 @@ def tracks(container: InputContainer) -> list[Track]:
     return [_track(number, stream) for number, stream in enumerate(container.streams.audio, start=1)]
 
 
-def choose(found: Sequence[Track], number: int | None) -> Track:
+def choose_track(found: Sequence[Track], number: int | None) -> Track:
     """Return the track of that number; None: the default one, else the first that is no commentary.
 
     Raises:
@@ -60,7 +60,7 @@ def choose(found: Sequence[Track], number: int | None) -> Track:
     return track
 
 
-def described(found: Sequence[Track]) -> str:
+def describe(found: Sequence[Track]) -> str:
     """Return the tracks for a message."""
     more = [f"{len(found) - MAX_LISTED} more"] if len(found) > MAX_LISTED else []
     return "; ".join([*map(str, found[:MAX_LISTED]), *more])

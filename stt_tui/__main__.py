@@ -100,7 +100,7 @@ def _load_recognize(target: Target) -> Recognize:
     from stt_client.client import recognize
     from stt_client.recovery.retry import RetryPolicy
 
-    patience = RetryPolicy(first_s=PATIENCE_S, slot_s=PATIENCE_S, lost_s=PATIENCE_S)
+    patience = RetryPolicy(connect_s=PATIENCE_S, free_slot_s=PATIENCE_S, reconnect_s=PATIENCE_S)
     return lambda source, options: recognize(target, source, options, patience)
 
 

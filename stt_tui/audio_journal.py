@@ -80,12 +80,12 @@ class AudioJournal:
             self._warn(f"What is said is not kept on disk: {reason}")
 
     def _write(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None:
-        from stt_client.audio.journal import Journal, exit_message
+        from stt_client.audio.journal import Journal, pruned_message
 
         if dictation not in self._journals:
             self._journals[dictation] = Journal(self._folder, self._settings)
-        if gone := self._journals[dictation].keep(chunk, audio_format):
-            self._warn(exit_message(gone))
+        if gone := self._journals[dictation].write(chunk, audio_format):
+            self._warn(pruned_message(gone))
 
     def _remove(self, dictation: int) -> None:
         journal = self._journals.pop(dictation, None)

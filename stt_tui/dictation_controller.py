@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from stt_client.concurrency import in_thread
+from stt_client.concurrency import run_in_thread
 from stt_client.errors import ClientError, SourceError
 from stt_client.events import AudioFormat, Event, StreamOptions
 
@@ -32,7 +32,7 @@ class Listener(Protocol):
 
     def warn(self, sentence: str) -> None: ...
 
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
+    def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
 
     def opening(self) -> None: ...
 
@@ -146,13 +146,13 @@ class DictationController:
             return None
         try:
             async with asyncio.timeout(OPEN_S):
-                device = await in_thread(self._open)
+                device = await run_in_thread(self._open)
         except TimeoutError as error:
             raise SourceError(f"the microphone did not open in {OPEN_S:.0f} s.") from error
         return self._prepared(device, closed) if self._recorded == dictation else None
 
     async def _recognize(self, dictation: int, microphone: Microphone, audio_format: AudioFormat) -> None:
-        recognize = await in_thread(self._load_recognize)
+        recognize = await run_in_thread(self._load_recognize)
         options = replace(self._options, format=audio_format)
         async with aclosing(recognize(self._chunks(dictation, microphone, audio_format), options)) as events:
             async for event in events:
@@ -173,7 +173,7 @@ class DictationController:
 
         first = [device]
         return Microphone(
-            lambda name: first.pop() if first else self._means.open_device(name), self._device, closed=closed
+            lambda name: first.pop() if first else self._means.open_device(name), self._device, on_close=closed
         )
 
     async def _chunks(self, dictation: int, microphone: Microphone, audio_format: AudioFormat) -> AsyncIterator[bytes]:

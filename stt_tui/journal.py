@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import BinaryIO
 
-from stt_client.concurrency import in_thread
+from stt_client.concurrency import run_in_thread
 from stt_tui.document import Document
 from stt_tui.layout import Preedit
 from stt_tui.lines import Change, Position
@@ -99,7 +99,7 @@ class Journal:
             self._begin()
         done = Event()
         self._work.put(done.set)
-        return self.failure if await in_thread(partial(done.wait, timeout_s)) else STUCK
+        return self.failure if await run_in_thread(partial(done.wait, timeout_s)) else STUCK
 
     def close(self, timeout_s: float = TIMEOUT_S) -> str:
         """Write all that waits, and stay if there is something in it; return why it cannot be written, or nothing."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stt_client.audio import journal as speech
-from stt_client.concurrency import in_thread
+from stt_client.concurrency import run_in_thread
 from stt_tui.audio_journal import retry_command
 from stt_tui.document import Document
 from stt_tui.files import ChangedOnDisk, FileError, TextFile, copy_name, is_read_only, new_name, overwrite, save
@@ -83,7 +83,7 @@ class Persistence:
             name = file.path.name
             text = self._document.text()
             await self.journal.complete()  # what a save that is interrupted can be restored from
-            self._file = await in_thread(partial(write, file, text))
+            self._file = await run_in_thread(partial(write, file, text))
         except ChangedOnDisk as error:
             self._may_overwrite = True
             self._tell(f"{error}: Ctrl+S again writes yours", _promise(file.path))
@@ -127,9 +127,9 @@ class Persistence:
 
     async def look(self) -> None:
         """Ask about the newest text that is left, if there is one; then tell of speech."""
-        gone = await in_thread(partial(remove_oldest, self._folder))
-        self._left = await in_thread(partial(find_orphaned, self._folder, self._name))
-        self._speech = await in_thread(partial(speech.find_orphaned, self._speech_folder))
+        gone = await run_in_thread(partial(remove_oldest, self._folder))
+        self._left = await run_in_thread(partial(find_orphaned, self._folder, self._name))
+        self._speech = await run_in_thread(partial(speech.find_orphaned, self._speech_folder))
         self._ask()
         if self._file is not None:
             await self._look_at(self._file.path)
@@ -137,7 +137,7 @@ class Persistence:
             self._tell(f"{gone} of the texts left unsaved were too old to keep")
 
     async def _look_at(self, path: Path) -> None:
-        if await in_thread(partial(is_read_only, path)):
+        if await run_in_thread(partial(is_read_only, path)):
             self._tell(f"{path.name} is read-only: it cannot be saved")
 
     def restore(self) -> None:

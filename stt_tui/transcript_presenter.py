@@ -65,7 +65,7 @@ class TranscriptPresenter:
         self._status.recording = Recording.SETTLING
         self._changed()
 
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
+    def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None:
         self._heard_ms += audio_format.duration_ms(len(chunk))
         self._status.level = level(chunk, audio_format.encoding)
         self._changed()
@@ -105,8 +105,8 @@ class TranscriptPresenter:
         self._changed()
 
     def _connection(self, event: Connection) -> None:
-        kept = f", {event.kept_ms // 1000} s kept" if event.kept_ms >= 1000 else ""
-        is_away = event.state in (ConnectionState.CONNECTING, ConnectionState.WAITING) and event.kept_ms >= 1000
+        kept = f", {event.buffered_ms // 1000} s kept" if event.buffered_ms >= 1000 else ""
+        is_away = event.state in (ConnectionState.CONNECTING, ConnectionState.WAITING) and event.buffered_ms >= 1000
         self._status.in_trouble = is_away or event.state is ConnectionState.RECONNECTING
         match event.state:
             case ConnectionState.CONNECTED | ConnectionState.RESUMED:

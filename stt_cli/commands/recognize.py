@@ -22,15 +22,15 @@ from stt_cli.output.screen import Screen
 from stt_cli.output.writers import Outputs
 from stt_client import client
 from stt_client.audio.journal import Journal
-from stt_client.audio.silence_timeout import SilenceWatch
+from stt_client.audio.silence_timeout import SilenceTimeout
 from stt_client.audio.sources import Source
-from stt_client.concurrency import tasks
+from stt_client.concurrency import task_group
 from stt_client.errors import OutputError, ServiceError, SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat, StreamOptions
 from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 
 # A batch may have more jobs than the server has slots; a slot is free again when a long recording has ended.
-BATCH = RetryPolicy(slot_s=24 * 3600.0)
+BATCH = RetryPolicy(free_slot_s=24 * 3600.0)
 
 
 class ExitCode(IntEnum):
@@ -47,7 +47,7 @@ class Item:
     in_folder: bool = False  # named by its folder only: passed over when it is no audio
     ends_by_signal: bool = False  # a microphone may have no other end
     journal: Journal | None = None
-    silence: SilenceWatch | None = None
+    silence: SilenceTimeout | None = None
 
 
 class Result(Enum):
@@ -113,7 +113,7 @@ class _Recognition:
     async def run(self, items: Sequence[Item], outputs: Outputs) -> int:
         with self._interruption.watching():
             try:
-                async with tasks() as self._copies:
+                async with task_group() as self._copies:
                     results = await self._all(items, outputs)
             except asyncio.CancelledError:
                 if self._interruption.signal is None:
@@ -137,7 +137,7 @@ class _Recognition:
                         results.append(await self._attempt(item, turn))
 
         with closing(turns):
-            async with tasks() as group:
+            async with task_group() as group:
                 for _ in range(self._request.audio.jobs):
                     group.create_task(work())
         if self._lost is not None:
@@ -170,7 +170,7 @@ class _Recognition:
         """Open the source, then the connection; what is said meanwhile waits."""
         source, screen = item.source, self._screen.part(item.source.name)
         hearing = CaptureMonitor(screen, source.stop, item.journal, item.silence)
-        screen.begin(source.live)
+        screen.begin(source.is_real_time)
         try:
             audio_format = await source.open(hearing)
             screen.lasts(source.duration_ms)

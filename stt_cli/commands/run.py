@@ -21,14 +21,14 @@ from stt_cli.output.screen import PlainScreen, Screen
 from stt_cli.output.terminal import silent_controls, undisturbed
 from stt_cli.output.writers import Folder, OneFile, Outputs, Stdout, is_stdout
 from stt_client.audio.devices import DeviceDescription, OpenDevice
-from stt_client.audio.journal import Journal, newest, settings_of
+from stt_client.audio.journal import Journal, newest_journal, read_settings
 from stt_client.audio.microphone import Microphone, open_device
 from stt_client.audio.paths import is_folder
 from stt_client.audio.portaudio import list_devices, load_sounddevice
-from stt_client.audio.silence_timeout import SilenceWatch
+from stt_client.audio.silence_timeout import SilenceTimeout
 from stt_client.audio.sources import STDIN, failed_source, file_source, files_in, pipe_source
 from stt_client.errors import OutputError, SourceError
-from stt_client.events import ServerStatus, merged
+from stt_client.events import ServerStatus, merge_settings
 from stt_client.sanitize import sanitize_text, to_json
 from stt_client.status import status
 from stt_client.target import Target
@@ -45,8 +45,8 @@ def run_recognize(request: Request, microphone: OpenDevice | None = None) -> int
 def run_recover(request: Request) -> int:
     """Recognise a journal again, or a folder's newest, as it was asked for then and otherwise is now."""
     (source,) = request.audio.sources
-    path = newest(Path(source)) if is_folder(Path(source)) else Path(source)
-    settings = merged(settings_of(path), request.settings)
+    path = newest_journal(Path(source)) if is_folder(Path(source)) else Path(source)
+    settings = merge_settings(read_settings(path), request.settings)
     audio = replace(request.audio, sources=(str(path),))
     return run_recognize(replace(request, audio=audio, settings=settings))
 
@@ -68,7 +68,7 @@ def items_of_request(request: Request, microphone: OpenDevice = open_device) -> 
     if audio.sources:
         return [item for name in audio.sources for item in _items_of(name, request)]
     journal = None if audio.journal is None else Journal(audio.journal, request.settings)
-    silence = None if audio.silence_s is None else SilenceWatch(audio.silence_s)
+    silence = None if audio.silence_s is None else SilenceTimeout(audio.silence_s)
     source = Microphone(microphone, audio.device)
     return [Item(source, ends_by_signal=True, journal=journal, silence=silence)]
 

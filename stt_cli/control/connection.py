@@ -9,7 +9,7 @@ import grpc.aio
 from stt.v1 import control_pb2_grpc
 
 from stt_client.target import Target
-from stt_client.transport.channel import connected, metadata, to_service_error
+from stt_client.transport.channel import metadata, open_channel, to_service_error
 
 TIMEOUT_S = 5.0
 Control = control_pb2_grpc.ControlStub
@@ -24,7 +24,7 @@ async def operating(target: Target) -> AsyncIterator[tuple[Control, tuple[tuple[
         ServiceError: it cannot be reached, or refuses.
     """
     address = target.addresses[0]
-    async with connected(target, address) as channel:
+    async with open_channel(target, address) as channel:
         try:
             yield _control_on(channel), metadata(target)
         except grpc.aio.AioRpcError as error:

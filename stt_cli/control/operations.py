@@ -14,8 +14,8 @@ from stt_cli.output.table import columns, count, span
 from stt_client.errors import ServiceError
 from stt_client.sanitize import to_json
 from stt_client.target import Target
-from stt_client.transport.channel import received
-from stt_client.transport.message_values import UNKNOWN, as_object, name_of, seconds
+from stt_client.transport.channel import require_message
+from stt_client.transport.message_values import UNKNOWN, name_of, seconds, to_json_object
 
 POLL_S = 0.5  # while a model loads
 ROLES = {
@@ -103,25 +103,25 @@ def drain(control: Target, cancel: bool) -> str:
 async def _ask(control: Target, call: str, request: Message, kind: type[Answer]) -> Answer:
     async with operating(control) as (stub, metadata):
         answer = await getattr(stub, call)(request, timeout=TIMEOUT_S, metadata=metadata)
-        return received(cast("Answer | None", answer), str(control))
+        return require_message(cast("Answer | None", answer), str(control))
 
 
 async def _load(control: Target, request: pb.LoadModelRequest) -> pb.Model:
     async with operating(control) as (stub, metadata):
         begun = await stub.LoadModel(request, timeout=TIMEOUT_S, metadata=metadata)
-        model = received(begun, str(control)).model
+        model = require_message(begun, str(control)).model
         while model.state == pb.MODEL_STATE_LOADING:
             await asyncio.sleep(POLL_S)
             listed = await stub.ListModels(pb.ListModelsRequest(), timeout=TIMEOUT_S, metadata=metadata)
             model = next(
-                (each for each in received(listed, str(control)).models if each.name == request.name), pb.Model()
+                (each for each in require_message(listed, str(control)).models if each.name == request.name), pb.Model()
             )
         return cast("pb.Model", model)
 
 
 def as_objects(messages: Iterable[Message]) -> str:
     """Return messages as a list in protobuf's JSON, fields at their defaults included."""
-    return to_json([as_object(message) for message in messages], indent=2)
+    return to_json([to_json_object(message) for message in messages], indent=2)
 
 
 def _settings(parameters: Sequence[pb.Parameter], as_json: bool) -> str:

@@ -16,8 +16,8 @@ from stt_cli.exit_codes import echo
 from stt_client.errors import ServiceError
 from stt_client.sanitize import to_json
 from stt_client.target import Target
-from stt_client.transport.channel import received
-from stt_client.transport.message_values import as_object
+from stt_client.transport.channel import require_message
+from stt_client.transport.message_values import to_json_object
 
 AGAIN_S = 1.0  # after the server was lost
 Look = Callable[[pb.Status, Sequence[pb.Session]], None]
@@ -42,7 +42,7 @@ def run_watch(control: Target, interval_s: float, as_json: bool) -> None:
 
 async def _tell(control: Target, interval_s: float, as_json: bool) -> None:
     def tell(status: pb.Status, _: Sequence[pb.Session]) -> None:
-        written = to_json(as_object(status)) if as_json else line(control.addresses[0], status)
+        written = to_json(to_json_object(status)) if as_json else line(control.addresses[0], status)
         echo(written)
 
     await _watch(control, interval_s, tell, lambda why: echo(why, err=True))
@@ -69,4 +69,4 @@ async def _looks(control: Target, interval_s: float) -> AsyncIterator[tuple[pb.S
     async with operating(control) as (stub, metadata):
         async for answer in stub.WatchStatus(pb.WatchStatusRequest(interval=interval), metadata=metadata):
             listed = await stub.ListSessions(pb.ListSessionsRequest(), timeout=TIMEOUT_S, metadata=metadata)
-            yield received(answer, str(control)).status, received(listed, str(control)).sessions
+            yield require_message(answer, str(control)).status, require_message(listed, str(control)).sessions

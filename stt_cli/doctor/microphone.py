@@ -87,5 +87,5 @@ class _Listening:
     def end(self) -> None:
         self.deliver(b"")
 
-    def lose(self) -> None:
+    def device_lost(self) -> None:
         self.deliver(b"")

@@ -15,7 +15,7 @@ from stt_client.status import status
 from stt_client.target import Target
 
 SILENCE = bytes(AudioFormat().size_bytes(200))
-ONE_TRY = RetryPolicy(first_s=0, lost_s=0, owed_s=10)
+ONE_TRY = RetryPolicy(connect_s=0, reconnect_s=0, finish_s=10)
 
 
 async def server_findings(target: Target, address: str) -> AsyncIterator[CheckResult]:

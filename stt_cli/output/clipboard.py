@@ -15,7 +15,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from stt_client.concurrency import in_thread
+from stt_client.concurrency import run_in_thread
 
 TIMEOUT_S = 2.0  # a desktop's tool takes a tenth; one that waits for a display that is gone takes for ever
 TERMINAL_BYTES = 74_000  # xterm and others pass over a sequence of more than 100,000 characters
@@ -90,7 +90,7 @@ class Clipboard:
             return CopyResult.NOWHERE
         try:
             async with asyncio.timeout(self._timeout_s):  # a terminal that was stopped with Ctrl-S takes nothing
-                await in_thread(partial(self._terminal, osc52(text)))
+                await run_in_thread(partial(self._terminal, osc52(text)))
         except (OSError, TimeoutError):
             return CopyResult.NOWHERE
         return CopyResult.TERMINAL

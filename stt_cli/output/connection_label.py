@@ -20,7 +20,7 @@ class ConnectionLabel:
 def condition_of(connection: Connection, is_finishing: bool, is_thinned: bool) -> ConnectionLabel | None:
     """Return the weightiest; None when all is as it should be."""
     kept, why = (
-        f"{connection.kept_ms // 1000}s",
+        f"{connection.buffered_ms // 1000}s",
         f": {sanitize_message(connection.message)}" if connection.message else "",
     )
     match connection.state:

@@ -33,7 +33,7 @@ class Readable(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recording:
+class DecodedAudio:
     """Decoded sound: closing `chunks` closes what it is read from."""
 
     format: AudioFormat
@@ -41,7 +41,7 @@ class Recording:
     duration_ms: float | None = None  # None: it does not say
 
 
-def open_file(path: Path, warn: Warn, track: int | None = None) -> Recording:
+def open_file(path: Path, warn: Warn, track: int | None = None) -> DecodedAudio:
     """Open a recording in any container of the whitelist, mixed to one channel; `track`: from 1, among its audio.
 
     Raises:
@@ -65,18 +65,18 @@ def _closed_on_error(file: BufferedReader) -> Iterator[None]:
         raise
 
 
-def open_stream(stream: Readable, name: str, warn: Warn, track: int | None = None) -> Recording:
+def open_stream(stream: Readable, name: str, warn: Warn, track: int | None = None) -> DecodedAudio:
     """Open a container in anything that can be read; one that cannot seek is read from its beginning to its end."""
     return _open(stream, name, warn, track, states_length=None)
 
 
-def open_raw(pipe: Readable, name: str, audio_format: AudioFormat, warn: Warn = lambda sentence: None) -> Recording:
+def open_raw(pipe: Readable, name: str, audio_format: AudioFormat, warn: Warn = lambda sentence: None) -> DecodedAudio:
     """Open headerless sound; a chunk is as long as what has come, so that a slow pipe adds no delay."""
     chunk_bytes = audio_format.size_bytes(CHUNK_MS)
     first = pipe.read(chunk_bytes)
     if not first:
         raise UnsupportedAudioError(f"{name} is empty.")
-    return Recording(audio_format, _whole_samples(_read_all(pipe, first, chunk_bytes), name, audio_format, warn))
+    return DecodedAudio(audio_format, _whole_samples(_read_all(pipe, first, chunk_bytes), name, audio_format, warn))
 
 
 def _read_all(pipe: Readable, first: bytes, chunk_bytes: int) -> Iterator[bytes]:
@@ -127,7 +127,7 @@ def _mp3_states_length(file: BufferedReader, head: bytes) -> bool:
     return head[:1] == b"\xff" and any(tag in head for tag in MP3_LENGTH_TAGS)
 
 
-def _open(file: Readable, name: str, warn: Warn, track: int | None, states_length: bool | None) -> Recording:
+def _open(file: Readable, name: str, warn: Warn, track: int | None, states_length: bool | None) -> DecodedAudio:
     from stt_media.errors import EmptyError, MediaError, NoAudioTrackError, NoSuchTrackError
     from stt_media.recording import Recording as Media  # a quarter of a second
 
@@ -144,7 +144,7 @@ def _open(file: Readable, name: str, warn: Warn, track: int | None, states_lengt
     rate_hz = media.rate_hz if MIN_RATE_HZ <= media.rate_hz <= MAX_RATE_HZ else FALLBACK_RATE_HZ
     audio_format = AudioFormat(rate_hz)
     duration_ms = None if media.length_s is None else media.length_s * 1000
-    return Recording(audio_format, _chunks(media.samples(rate_hz), file, name, audio_format), duration_ms)
+    return DecodedAudio(audio_format, _chunks(media.samples(rate_hz), file, name, audio_format), duration_ms)
 
 
 def _chunks(samples: Iterator[bytes], file: Readable, name: str, audio_format: AudioFormat) -> Iterator[bytes]:

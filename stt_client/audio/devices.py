@@ -29,7 +29,7 @@ class AudioSink(Protocol):
     def end(self) -> None:
         """That was all there is to hear."""
 
-    def lose(self) -> None:
+    def device_lost(self) -> None:
         """The device went away, and nobody asked for that."""
 
 
@@ -42,7 +42,7 @@ class Device(Protocol):
     @property
     def sample_rate_hz(self) -> int: ...
 
-    def start(self, ears: AudioSink) -> None:
+    def start(self, sink: AudioSink) -> None:
         """Record from now on."""
 
     def stop(self) -> None: ...
@@ -51,7 +51,7 @@ class Device(Protocol):
 OpenDevice = Callable[[str | None], Device]
 
 
-def choose(devices: list[DeviceDescription], name: str | None) -> DeviceDescription:
+def choose_device(devices: list[DeviceDescription], name: str | None) -> DeviceDescription:
     """Return the default device, or the first whose name has the words in it, whatever their case.
 
     Raises:

@@ -9,9 +9,9 @@ import threading
 import time
 from pathlib import Path
 
-from stt_client.audio.decode import Recording, open_file
+from stt_client.audio.decode import DecodedAudio, open_file
 from stt_client.audio.devices import AudioSink
-from stt_client.audio.sources import paced
+from stt_client.audio.sources import in_real_time
 from stt_client.errors import SourceError
 
 
@@ -30,24 +30,24 @@ class FileDevice:
         self.name = path.name
         self.sample_rate_hz = self._recording.format.sample_rate_hz
 
-    def start(self, ears: AudioSink) -> None:
-        threading.Thread(target=self._play, args=(ears,), daemon=True, name="played microphone").start()
+    def start(self, sink: AudioSink) -> None:
+        threading.Thread(target=self._play, args=(sink,), daemon=True, name="played microphone").start()
 
     def stop(self) -> None:
         self._stopped.set()
 
-    def _play(self, ears: AudioSink) -> None:
+    def _play(self, sink: AudioSink) -> None:
         try:
-            self._deliver(self._recording, ears)
+            self._deliver(self._recording, sink)
         except SourceError as error:
-            ears.warn(str(error))
+            sink.warn(str(error))
         for sentence in self._warnings:
-            ears.warn(sentence)
+            sink.warn(sentence)
         if not self._stopped.is_set():
-            ears.end()
+            sink.end()
 
-    def _deliver(self, recording: Recording, ears: AudioSink) -> None:
-        for chunk in paced(recording, self._stopped.wait, time.monotonic):
+    def _deliver(self, recording: DecodedAudio, sink: AudioSink) -> None:
+        for chunk in in_real_time(recording, self._stopped.wait, time.monotonic):
             if self._stopped.is_set():
                 return
-            ears.deliver(chunk)
+            sink.deliver(chunk)

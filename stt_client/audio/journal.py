@@ -17,10 +17,10 @@ from pathlib import Path
 from stt_client.errors import OutputError, SourceError
 from stt_client.events import AudioFormat, Settings
 
-FILE_S = 3600  # then another file is begun
-FOLDER_BYTES = 2_000_000_000  # about ten hours at 48 kHz; then the oldest go
-NAMES = "dictation-*.flac"
-TAG = "stt_settings"
+MAX_FILE_S = 3600  # then another file is begun
+MAX_FOLDER_BYTES = 2_000_000_000  # about ten hours at 48 kHz; then the oldest go
+NAME_PATTERN = "dictation-*.flac"
+SETTINGS_TAG = "stt_settings"
 
 
 def local_time() -> datetime:
@@ -31,31 +31,31 @@ class Journal:
     """One microphone's files in the folder; they are begun when the first sound comes."""
 
     def __init__(
-        self, folder: Path, settings: Settings, now: Callable[[], datetime] = local_time, file_s: float = FILE_S
+        self, folder: Path, settings: Settings, now: Callable[[], datetime] = local_time, max_file_s: float = MAX_FILE_S
     ) -> None:
         self.files = list[Path]()
         self._folder = folder
         self._settings = settings
         self._now = now
-        self._file_s = file_s
-        self._written: _File | None = None
+        self._max_file_s = max_file_s
+        self._file: _File | None = None
         self._locks = ExitStack()
 
-    def keep(self, chunk: bytes, audio_format: AudioFormat) -> list[Path]:
+    def write(self, chunk: bytes, audio_format: AudioFormat) -> list[Path]:
         """Write what was heard, 16-bit mono; return the folder's oldest journals, which had to go for it.
 
         Raises:
             OutputError: when it cannot be written.
         """
         try:
-            if self._written is not None and self._written.written_s >= self._file_s:
-                self._complete()
+            if self._file is not None and self._file.written_s >= self._max_file_s:
+                self._close_file()
             gone = list[Path]()
-            if self._written is None:
+            if self._file is None:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 gone = prune(self._folder)
-                self._written = self._begin(audio_format.sample_rate_hz)
-            self._written.write(chunk)
+                self._file = self._open_file(audio_format.sample_rate_hz)
+            self._file.write(chunk)
             return gone
         except OSError as error:
             raise OutputError(f"the journal in {self._folder} cannot be written: {error.strerror or error}.") from error
@@ -63,25 +63,25 @@ class Journal:
     def close(self) -> None:
         """Complete the file; without it no more than its end and its length are missing."""
         with self._locks:
-            self._complete()
+            self._close_file()
 
-    def _complete(self) -> None:
-        if self._written is not None:
-            written, self._written = self._written, None
+    def _close_file(self) -> None:
+        if self._file is not None:
+            written, self._file = self._file, None
             written.close()
 
-    def _begin(self, rate_hz: int) -> _File:
-        path = self._new()
+    def _open_file(self, rate_hz: int) -> _File:
+        path = self._create_path()
         fcntl.flock(self._locks.enter_context(path.open("ab")), fcntl.LOCK_EX)
         written = _File(path, rate_hz, self._settings)
         self.files.append(path)
         return written
 
-    def _new(self) -> Path:
+    def _create_path(self) -> Path:
         """Make a file named by the time, or by the next millisecond that no journal is named by."""
         begun = self._now()
         while True:
-            path = self._folder / NAMES.replace("*", begun.strftime("%Y-%m-%d-%H%M%S-%f")[:-3])
+            path = self._folder / NAME_PATTERN.replace("*", begun.strftime("%Y-%m-%d-%H%M%S-%f")[:-3])
             try:
                 path.touch(mode=0o600, exist_ok=False)  # a voice is nobody else's business
             except FileExistsError:
@@ -95,7 +95,7 @@ class _File:
         import av  # half a second
 
         self._container = av.open(str(path), "w", format="flac", options={"flush_packets": "1"})
-        self._container.metadata[TAG] = json.dumps(asdict(settings), ensure_ascii=False)
+        self._container.metadata[SETTINGS_TAG] = json.dumps(asdict(settings), ensure_ascii=False)
         self._stream = self._container.add_stream("flac", rate=rate_hz, layout="mono")
         self._rate_hz = rate_hz
         self._samples = 0
@@ -118,12 +118,12 @@ class _File:
             self._container.mux(self._stream.encode(None))
 
 
-def prune(folder: Path, limit_bytes: int = FOLDER_BYTES) -> list[Path]:
+def prune(folder: Path, max_bytes: int = MAX_FOLDER_BYTES) -> list[Path]:
     """Remove the oldest journals of the folder that nobody writes until all take no more than that; return them."""
-    total_bytes = sum(file.stat().st_size for file in folder.glob(NAMES))
+    total_bytes = sum(file.stat().st_size for file in folder.glob(NAME_PATTERN))
     gone = list[Path]()
     for file in find_orphaned(folder):
-        if total_bytes <= limit_bytes:
+        if total_bytes <= max_bytes:
             break
         total_bytes -= file.stat().st_size
         file.unlink()
@@ -131,7 +131,7 @@ def prune(folder: Path, limit_bytes: int = FOLDER_BYTES) -> list[Path]:
     return gone
 
 
-def exit_message(gone: list[Path]) -> str:
+def pruned_message(gone: list[Path]) -> str:
     """Return a sentence about journals that had to go."""
     names = gone[0].name if len(gone) == 1 else f"{gone[0].name} to {gone[-1].name}"
     return f"The journals took more than 2 GB: the oldest went, {names}."
@@ -139,35 +139,35 @@ def exit_message(gone: list[Path]) -> str:
 
 def find_orphaned(folder: Path) -> list[Path]:
     """Return the folder's journals that nobody writes any more, oldest first."""
-    return [file for file in sorted(folder.glob(NAMES)) if _is_left(file)]
+    return [file for file in sorted(folder.glob(NAME_PATTERN)) if _is_orphaned(file)]
 
 
-def _is_left(file: Path) -> bool:
+def _is_orphaned(file: Path) -> bool:
     with suppress(OSError), file.open("rb") as journal:
         fcntl.flock(journal, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return file.stat().st_size > 0  # an empty one is just being begun
     return False
 
 
-def newest(folder: Path) -> Path:
+def newest_journal(folder: Path) -> Path:
     """Return the folder's newest journal.
 
     Raises:
         SourceError: when it has none.
     """
-    files = sorted(folder.glob(NAMES))
+    files = sorted(folder.glob(NAME_PATTERN))
     if not files:
-        raise SourceError(f"{folder} has no journal in it ({NAMES}).")
+        raise SourceError(f"{folder} has no journal in it ({NAME_PATTERN}).")
     return files[-1]
 
 
-def settings_of(path: Path) -> Settings:
+def read_settings(path: Path) -> Settings:
     """Return what recognition was asked for; the server's own settings where the file does not tell."""
     import av
 
     try:
         with av.open(str(path)) as container:
-            told = json.loads(container.metadata.get(TAG, "{}"))
+            told = json.loads(container.metadata.get(SETTINGS_TAG, "{}"))
             known = {field.name: told[field.name] for field in fields(Settings) if field.name in told}
             return Settings(**{**known, "hotwords": tuple(known.get("hotwords", ()))})
     except (OSError, ValueError, TypeError):

@@ -15,11 +15,11 @@ from dataclasses import replace
 from io import FileIO
 from typing import IO, TypeVar
 
-from stt_client.audio.decode import Readable, Recording, Warn, open_stream
+from stt_client.audio.decode import DecodedAudio, Readable, Warn, open_stream
 from stt_client.errors import SourceError, UnsupportedAudioError
 
 MEMORY_BYTES = 8 * 1024**2  # then the copy is on disk
-COPIED_BYTES = 4 * 1024**3  # a film of some hours
+MAX_COPY_BYTES = 4 * 1024**3  # a film of some hours
 BLOCK_BYTES = 1024**2
 MP4_BOXES = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip", b"pnot"})  # that an MP4 or MOV file begins with
 
@@ -27,8 +27,8 @@ FileT = TypeVar("FileT", IO[bytes], FileIO)
 
 
 def open_pipe(
-    pipe: Readable, name: str, warn: Warn, track: int | None = None, copied_bytes: int = COPIED_BYTES
-) -> Recording:
+    pipe: Readable, name: str, warn: Warn, track: int | None = None, max_copy_bytes: int = MAX_COPY_BYTES
+) -> DecodedAudio:
     """Open what comes through a pipe.
 
     Raises:
@@ -37,7 +37,7 @@ def open_pipe(
     """
     if isinstance(pipe, FileIO) and stat.S_ISREG(os.fstat(pipe.fileno()).st_mode):  # as after `< FILE`
         return open_stream(pipe, name, warn, track)
-    copy = _Copy(pipe, name, copied_bytes)
+    copy = _Copy(pipe, name, max_copy_bytes)
     with closing(copy):
         try:
             return open_stream(copy, name, warn, track)
@@ -45,7 +45,7 @@ def open_pipe(
             return _open_copy(copy, name, warn, track, error)
 
 
-def _open_copy(copy: _Copy, name: str, warn: Warn, track: int | None, error: UnsupportedAudioError) -> Recording:
+def _open_copy(copy: _Copy, name: str, warn: Warn, track: int | None, error: UnsupportedAudioError) -> DecodedAudio:
     """Open a recording that could not be decoded without seeking."""
     if copy.is_empty:
         raise UnsupportedAudioError(f"{name} is empty.") from error
@@ -54,10 +54,10 @@ def _open_copy(copy: _Copy, name: str, warn: Warn, track: int | None, error: Uns
     return closing_with(copy.complete(), lambda file: open_stream(file, name, warn, track))
 
 
-def closing_with(file: FileT, opened: Callable[[FileT], Recording]) -> Recording:
+def closing_with(file: FileT, open_recording: Callable[[FileT], DecodedAudio]) -> DecodedAudio:
     """Open a recording in the file, which is closed when the recording is over."""
     try:
-        recording = opened(file)
+        recording = open_recording(file)
     except BaseException:
         file.close()
         raise

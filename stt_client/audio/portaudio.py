@@ -18,7 +18,7 @@ from stt_client.audio.devices import AudioSink, DeviceDescription
 from stt_client.errors import SourceError
 
 TIMEOUT_S = 10.0  # for another thread to be done with PortAudio
-_use = threading.Lock()
+_lock = threading.Lock()
 
 
 @contextmanager
@@ -28,12 +28,12 @@ def exclusive(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
     Raises:
         SourceError: when another thread is in it for that long.
     """
-    if not _use.acquire(timeout=timeout_s):
+    if not _lock.acquire(timeout=timeout_s):
         raise SourceError("the microphones do not answer: PortAudio is still looking for them.")
     try:
         yield
     finally:
-        _use.release()
+        _lock.release()
 
 
 def load_sounddevice(
@@ -46,7 +46,7 @@ def load_sounddevice(
     """
     try:
         if library := loaded.get("sounddevice"):
-            _list_anew(library)
+            _refresh_devices(library)
             return library
         return load("sounddevice")
     except ImportError as error:
@@ -59,7 +59,7 @@ def load_sounddevice(
         raise SourceError(f"PortAudio cannot be used: {error}.") from error
 
 
-def _list_anew(library: ModuleType) -> None:
+def _refresh_devices(library: ModuleType) -> None:
     """Have PortAudio look for devices again: it does so only where it begins (sounddevice has no name for that)."""
     library._terminate()
     library._initialize()
@@ -100,15 +100,15 @@ class PortAudioDevice:
         self._index = description.index
         self._stopping = False
 
-    def start(self, ears: AudioSink) -> None:
+    def start(self, sink: AudioSink) -> None:
         def record(sound: bytes, _frames: int, _time: object, status: CallbackStatus) -> None:
             if status.input_overflow:
-                ears.warn("this machine is too busy to record: a moment of speech was lost.")
-            ears.deliver(bytes(sound))
+                sink.warn("this machine is too busy to record: a moment of speech was lost.")
+            sink.deliver(bytes(sound))
 
         def finished() -> None:
             if not self._stopping:
-                ears.lose()
+                sink.device_lost()
 
         try:
             self._stream = self._library.RawInputStream(

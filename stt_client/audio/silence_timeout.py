@@ -7,32 +7,32 @@ from __future__ import annotations
 
 from stt_client.events import Connection, ConnectionState, Event, Final, Partial, SpeechStarted, Suppressed
 
-ANSWERING = frozenset({ConnectionState.CONNECTED, ConnectionState.RESUMED})
+CONNECTED_STATES = frozenset({ConnectionState.CONNECTED, ConnectionState.RESUMED})
 
 
-class SilenceWatch:
+class SilenceTimeout:
     def __init__(self, silence_s: float) -> None:
         self._silence_ms = silence_s * 1000
-        self._heard_ms = 0.0
-        self._quiet_since_ms = 0.0
-        self._speaking = False
-        self._answered = False
+        self._audio_ms = 0.0
+        self._silent_since_ms = 0.0
+        self._in_utterance = False
+        self._is_connected = False
 
-    def heard(self, duration_ms: float) -> bool:
+    def add_audio(self, duration_ms: float) -> bool:
         """Take how much more was heard; return whether nothing has been said for long enough."""
-        self._heard_ms += duration_ms
-        waited_ms = self._heard_ms - self._quiet_since_ms
-        return self._answered and not self._speaking and waited_ms >= self._silence_ms
+        self._audio_ms += duration_ms
+        waited_ms = self._audio_ms - self._silent_since_ms
+        return self._is_connected and not self._in_utterance and waited_ms >= self._silence_ms
 
-    def follow(self, event: Event) -> None:
+    def handle_event(self, event: Event) -> None:
         match event:
             case Connection(state=state):
-                self._answered = state in ANSWERING
-                self._quiet_since_ms = self._heard_ms
+                self._is_connected = state in CONNECTED_STATES
+                self._silent_since_ms = self._audio_ms
             case SpeechStarted() | Partial():
-                self._speaking = True
+                self._in_utterance = True
             case Final(end_ms=end_ms):
-                self._speaking = False
-                self._quiet_since_ms = max(self._quiet_since_ms, end_ms)
+                self._in_utterance = False
+                self._silent_since_ms = max(self._silent_since_ms, end_ms)
             case Suppressed():  # it was no speech
-                self._speaking = False
+                self._in_utterance = False

@@ -16,21 +16,21 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from stt_client.audio.decode import Readable, Recording, Warn, open_file, open_raw
+from stt_client.audio.decode import DecodedAudio, Readable, Warn, open_file, open_raw
 from stt_client.audio.pipes import closing_with, open_pipe
 from stt_client.errors import ClientError, SourceError
 from stt_client.events import AudioFormat
 
 QUEUED_CHUNKS = 8  # enough that decoding and sending overlap
 STDIN = "-"
-WRITER_S = 2.0  # after which one who waits for a FIFO's writer is told
+FIFO_WARNING_S = 2.0  # after which one who waits for a FIFO's writer is told
 
 
-class Listener(Protocol):
+class SourceListener(Protocol):
     """Hears what happens in a source, on the loop."""
 
     def warn(self, sentence: str) -> None: ...
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
+    def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
 
 
 class Source(Protocol):
@@ -39,14 +39,14 @@ class Source(Protocol):
         """What to call it in messages."""
 
     @property
-    def live(self) -> bool:
+    def is_real_time(self) -> bool:
         """Whether it comes at the speed of speech."""
 
     @property
     def duration_ms(self) -> float | None:
         """How long it promises to be, once it is open; None where it does not say."""
 
-    async def open(self, listener: Listener) -> AudioFormat:
+    async def open(self, listener: SourceListener) -> AudioFormat:
         """Make it ready, so that nothing said from now on is lost.
 
         Raises:
@@ -69,16 +69,16 @@ class Reader:
     Threads of a pool would be waited for at exit.
     """
 
-    def __init__(self, name: str, open_recording: Callable[[Warn], Recording], live: bool = False) -> None:
+    def __init__(self, name: str, open_recording: Callable[[Warn], DecodedAudio], real_time: bool = False) -> None:
         self.name = name
-        self.live = live  # hold it to the speed of speech
+        self.is_real_time = real_time  # hold it to the speed of speech
         self.duration_ms: float | None = None
         self._open_recording = open_recording
         self._arrived: asyncio.Queue[AudioFormat | bytes | Exception | None] = asyncio.Queue()
-        self._room = threading.Semaphore(QUEUED_CHUNKS)  # bounds the queue
+        self._free_slots = threading.Semaphore(QUEUED_CHUNKS)  # bounds the queue
         self._stopped = threading.Event()
 
-    async def open(self, listener: Listener) -> AudioFormat:
+    async def open(self, listener: SourceListener) -> AudioFormat:
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(loop, listener), daemon=True, name="source").start()
         match await self._arrived.get():
@@ -93,7 +93,7 @@ class Reader:
         while True:
             match await self._arrived.get():
                 case bytes() as chunk:
-                    self._room.release()
+                    self._free_slots.release()
                     yield chunk
                 case Exception() as error:
                     raise self._source_error(error)
@@ -111,27 +111,27 @@ class Reader:
 
     def stop(self) -> None:
         self._stopped.set()
-        self._room.release()
+        self._free_slots.release()
         self._arrived.put_nowait(None)
 
     def close(self) -> None:
         self.stop()
 
-    def _read(self, loop: asyncio.AbstractEventLoop, listener: Listener) -> None:
+    def _read(self, loop: asyncio.AbstractEventLoop, listener: SourceListener) -> None:
         def post(callback: Callable[..., None], *arguments: object) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(callback, *arguments)
 
         def arrive(chunk: bytes, audio_format: AudioFormat) -> None:
-            listener.heard(chunk, audio_format)
+            listener.on_audio(chunk, audio_format)
             self._arrived.put_nowait(chunk)
 
         try:
             recording = self._open_recording(lambda sentence: post(listener.warn, sentence))
             self.duration_ms = recording.duration_ms
             post(self._arrived.put_nowait, recording.format)
-            for chunk in self._at_pace(recording):
-                self._room.acquire()
+            for chunk in self._paced_chunks(recording):
+                self._free_slots.acquire()
                 if self._stopped.is_set():
                     break
                 post(arrive, chunk, recording.format)
@@ -139,11 +139,11 @@ class Reader:
         except Exception as error:  # goes to whoever waits for the audio
             post(self._arrived.put_nowait, error)
 
-    def _at_pace(self, recording: Recording) -> Iterator[bytes]:
-        return paced(recording, self._stopped.wait, time.monotonic) if self.live else recording.chunks
+    def _paced_chunks(self, recording: DecodedAudio) -> Iterator[bytes]:
+        return in_real_time(recording, self._stopped.wait, time.monotonic) if self.is_real_time else recording.chunks
 
 
-def paced(recording: Recording, wait: Callable[[float], object], now: Callable[[], float]) -> Iterator[bytes]:
+def in_real_time(recording: DecodedAudio, wait: Callable[[float], object], now: Callable[[], float]) -> Iterator[bytes]:
     """Yield each chunk when it would have been spoken to its end; `wait` takes seconds."""
     started, spoken_ms = now(), 0.0
     for chunk in recording.chunks:
@@ -154,12 +154,14 @@ def paced(recording: Recording, wait: Callable[[float], object], now: Callable[[
         yield chunk
 
 
-def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
+def file_source(
+    path: Path, raw: AudioFormat | None = None, real_time: bool = False, track: int | None = None
+) -> Reader:
     """Return a source for a path: a file, or what comes through a FIFO, <(…), /dev/stdin or a device."""
 
     name = str(path)
 
-    def opened(warn: Warn) -> Recording:
+    def opened(warn: Warn) -> DecodedAudio:
         if raw is None and _is_regular(path):
             return open_file(path, warn, track)
         return closing_with(
@@ -167,24 +169,26 @@ def file_source(path: Path, raw: AudioFormat | None = None, live: bool = False, 
             lambda pipe: open_raw(pipe, name, raw, warn) if raw else open_pipe(pipe, name, warn, track),
         )
 
-    return Reader(name, opened, live)
+    return Reader(name, opened, real_time)
 
 
 def failed_source(name: str, error: SourceError) -> Reader:
     """Return a source of which it is known that it cannot be read."""
 
-    def opened(_: Warn) -> Recording:
+    def opened(_: Warn) -> DecodedAudio:
         raise error
 
     return Reader(name, opened)
 
 
-def pipe_source(pipe: Readable, raw: AudioFormat | None = None, live: bool = False, track: int | None = None) -> Reader:
+def pipe_source(
+    pipe: Readable, raw: AudioFormat | None = None, real_time: bool = False, track: int | None = None
+) -> Reader:
     """Return a source for stdin. `pipe` must have no buffer: one that is read at exit ends Python badly."""
     name = "standard input"
     if raw is None:
-        return Reader(name, lambda warn: open_pipe(pipe, name, warn, track), live)
-    return Reader(name, lambda warn: open_raw(pipe, name, raw, warn), live)
+        return Reader(name, lambda warn: open_pipe(pipe, name, warn, track), real_time)
+    return Reader(name, lambda warn: open_raw(pipe, name, raw, warn), real_time)
 
 
 def _is_regular(path: Path) -> bool:
@@ -196,7 +200,7 @@ def _is_regular(path: Path) -> bool:
 
 def _open_unbuffered(path: Path, warn: Warn) -> FileIO:
     """Open it; a FIFO waits for its writer, and after a while that is reported."""
-    waiting = threading.Timer(WRITER_S, warn, [f"Waiting for {path}: no program writes to it yet."])
+    waiting = threading.Timer(FIFO_WARNING_S, warn, [f"Waiting for {path}: no program writes to it yet."])
     waiting.daemon = True
     waiting.start()
     try:

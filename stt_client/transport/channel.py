@@ -42,7 +42,7 @@ OPTIONS: Sequence[tuple[str, str | int]] = (
 
 
 @asynccontextmanager
-async def connected(
+async def open_channel(
     target: Target, address: str, timeout_s: float = CONNECT_TIMEOUT_S
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Yield a channel to one of the target's addresses whose connection stands.
@@ -51,20 +51,20 @@ async def connected(
         Unreachable: when the address refuses, or does not answer in time.
         ClientError: when a TLS file cannot be read.
     """
-    async with _channel(target, address) as channel:
+    async with _new_channel(target, address) as channel:
         is_ready, status = False, ""
         try:
             async with asyncio.timeout(timeout_s):
-                if not (is_ready := await _is_ready(channel)):
-                    status = await _status(target, address)
+                if not (is_ready := await _wait_until_ready(channel)):
+                    status = await _connection_status(target, address)
         except TimeoutError:
             pass
         if not is_ready:
-            raise ConnectionFailedError(await _reason(target, address, status))
+            raise ConnectionFailedError(await _explain(target, address, status))
         yield channel
 
 
-async def _status(target: Target, address: str) -> str:
+async def _connection_status(target: Target, address: str) -> str:
     """Return gRPC's status of each IP address of the host: for the name itself it reports any one of them."""
     host, port = _split(address)
     try:
@@ -73,13 +73,13 @@ async def _status(target: Target, address: str) -> str:
         return ""
     details = []
     for literal in literals:
-        async with _channel(target, literal, ("grpc.ssl_target_name_override", host)) as channel:
+        async with _new_channel(target, literal, ("grpc.ssl_target_name_override", host)) as channel:
             call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/", bytes, bytes)
             details.append(await call(b"").details())
     return " ".join(details)
 
 
-async def _reason(target: Target, address: str, status: str) -> str:
+async def _explain(target: Target, address: str, status: str) -> str:
     """Return a sentence on why no connection came about; without a status the name may be the reason."""
     try:
         if not status:
@@ -111,7 +111,7 @@ def metadata(target: Target) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {target.token}"),)
 
 
-def received(message: T | None, address: str) -> T:
+def require_message(message: T | None, address: str) -> T:
     """Return the message.
 
     Raises:
@@ -137,7 +137,7 @@ def to_service_error(error: grpc.aio.AioRpcError, address: str) -> ServiceError:
     return ServiceError(message, status)
 
 
-def _channel(target: Target, address: str, *more: tuple[str, str]) -> grpc.aio.Channel:
+def _new_channel(target: Target, address: str, *more: tuple[str, str]) -> grpc.aio.Channel:
     address, options = to_ascii(address), (*OPTIONS, *more)
     if target.tls is None:
         return grpc.aio.insecure_channel(address, options=options)
@@ -145,17 +145,17 @@ def _channel(target: Target, address: str, *more: tuple[str, str]) -> grpc.aio.C
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:
-    return grpc.ssl_channel_credentials(_content(tls.ca_file), _content(tls.key), _content(tls.certificate))
+    return grpc.ssl_channel_credentials(_read_file(tls.ca_file), _read_file(tls.key), _read_file(tls.certificate))
 
 
-def _content(path: Path | None) -> bytes | None:
+def _read_file(path: Path | None) -> bytes | None:
     try:
         return None if path is None else path.read_bytes()
     except OSError as error:
         raise ClientError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-async def _is_ready(channel: grpc.aio.Channel) -> bool:
+async def _wait_until_ready(channel: grpc.aio.Channel) -> bool:
     """Wait until all addresses of the server have been tried, or one answered."""
     state = channel.get_state(try_to_connect=True)
     while state not in (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT_FAILURE):
@@ -166,41 +166,41 @@ async def _is_ready(channel: grpc.aio.Channel) -> bool:
 
 # What gRPC 1.85 says. The server's own certificate is checked by the client, which knows what is wrong with it; of the
 # client's certificate the server says nothing more than that it hangs up.
-EXPIRED = "certificate has expired"
-EARLY = "certificate is not yet valid"
-UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "BAD_SIGNATURE")
-ANOTHERS = "Hostname Verification Check failed"
-NO_TLS = "WRONG_VERSION_NUMBER"
-FAILED = "Tls handshake failed"
-UNUSABLE = "Failed to create security handshaker"
-HUNG_UP = ("Socket closed", "Connection reset", "End of TCP stream")
+TLS_EXPIRED = "certificate has expired"
+TLS_NOT_YET_VALID = "certificate is not yet valid"
+TLS_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "BAD_SIGNATURE")
+TLS_OTHER_HOST = "Hostname Verification Check failed"
+TLS_NOT_SPOKEN = "WRONG_VERSION_NUMBER"
+TLS_FAILED = "Tls handshake failed"
+TLS_UNUSABLE_FILES = "Failed to create security handshaker"
+CONNECTION_CLOSED = ("Socket closed", "Connection reset", "End of TCP stream")
 
 
-def explain_connection_failure(address: str, tls: Tls | None, said: str) -> str:
+def explain_connection_failure(address: str, tls: Tls | None, status: str) -> str:
     """Return why nothing that can be talked to answers at the address; `said` is the status of a call there."""
     host = address.rpartition(":")[0].strip("[]")
-    if EXPIRED in said:
+    if TLS_EXPIRED in status:
         return f"the certificate of {address} has expired: its operator has to replace it."
-    if EARLY in said:
+    if TLS_NOT_YET_VALID in status:
         return f"the certificate of {address} is not valid yet: is the clock of this machine right?"
-    if any(words in said for words in UNTRUSTED):
+    if any(words in status for words in TLS_UNTRUSTED):
         return f"the certificate of {address} is signed by nobody trusted here: name its authority with --tls-ca."
-    if ANOTHERS in said:
+    if TLS_OTHER_HOST in status:
         return f"the certificate of {address} is not for {host}: use the name that stands in it."
-    if NO_TLS in said:
+    if TLS_NOT_SPOKEN in status:
         return f"{address} does not speak TLS: leave the --tls options out, or name another port."
-    if UNUSABLE in said:
+    if TLS_UNUSABLE_FILES in status:
         return (
             "the files of --tls-ca, --tls-cert, --tls-key will not do: they should be PEM, the key the certificate's."
         )
-    if FAILED in said:
-        return f"TLS with {address} failed: {said.partition(FAILED)[2].strip(' :')}."
-    if any(words in said for words in HUNG_UP):
-        return f"{address} hangs up: {_wanted(tls)}"
+    if TLS_FAILED in status:
+        return f"TLS with {address} failed: {status.partition(TLS_FAILED)[2].strip(' :')}."
+    if any(words in status for words in CONNECTION_CLOSED):
+        return f"{address} hangs up: {_certificate_hint(tls)}"
     return f"cannot reach {address}: is stt-server running?"
 
 
-def _wanted(tls: Tls | None) -> str:
+def _certificate_hint(tls: Tls | None) -> str:
     if tls is None:
         return "if it wants TLS, add --tls, or --tls-ca with its authority."
     if tls.certificate is None:

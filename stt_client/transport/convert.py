@@ -30,7 +30,7 @@ from stt_client.events import (
     Word,
 )
 from stt_client.recovery.resume import Resume
-from stt_client.transport.message_values import count, name_of, seconds, share
+from stt_client.transport.message_values import count, name_of, probability, seconds
 
 MAX_S = 1e9  # a Duration holds more
 ENCODINGS = {
@@ -181,8 +181,8 @@ def _final(message: stt_pb2.Final, received_ms: int, committed_ms: int) -> Final
         message.text,
         *_span(message.start_ms, message.end_ms),
         message.language,
-        share(message.language_probability),
-        share(message.confidence),
+        probability(message.language_probability),
+        probability(message.confidence),
         _endpoint(message.endpoint),
         Latency(
             max(0.0, seconds(latency.endpoint)),
@@ -202,7 +202,7 @@ def _endpoint(endpoint: stt_pb2.Endpoint) -> str:
 
 
 def _word(message: stt_pb2.Word) -> Word:
-    return Word(message.text, *_span(message.start_ms, message.end_ms), share(message.confidence))
+    return Word(message.text, *_span(message.start_ms, message.end_ms), probability(message.confidence))
 
 
 def _span(start_ms: int, end_ms: int) -> tuple[int, int]:

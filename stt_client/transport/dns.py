@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from stt_client.concurrency import in_thread
+from stt_client.concurrency import run_in_thread
 
 TIMEOUT_S = 0.5  # for a name that gRPC could not look up either
 
@@ -26,7 +26,7 @@ async def look_up(host: str, timeout_s: float = TIMEOUT_S, resolve: Resolve | No
     resolve = resolve or _resolve
     try:
         async with asyncio.timeout(timeout_s):
-            return await in_thread(lambda: resolve(host))
+            return await run_in_thread(lambda: resolve(host))
     except TimeoutError as error:
         raise LookupFailedError("the resolver of this machine does not answer for that name.") from error
     except UnicodeError as error:  # of the IDNA encoding

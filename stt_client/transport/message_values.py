@@ -40,12 +40,12 @@ def count(number: int) -> int:
     return max(0, min(MAX_EXACT, number))
 
 
-def share(number: float) -> float:
+def probability(number: float) -> float:
     """Return a probability: 0 to 1, and 0 for what is no number."""
     return max(0.0, min(1.0, number)) if math.isfinite(number) else 0.0
 
 
-def as_object(message: Message) -> dict[str, object]:
+def to_json_object(message: Message) -> dict[str, object]:
     """Return protobuf's JSON, fields at their defaults included; times outside of protobuf's range as its limits."""
     copy = type(message)()
     copy.CopyFrom(message)

@@ -14,9 +14,9 @@ from stt_client.errors import ServiceError
 from stt_client.events import Event, Started
 from stt_client.target import Target
 from stt_client.transport import convert
-from stt_client.transport.channel import connected, metadata, received, to_service_error
+from stt_client.transport.channel import metadata, open_channel, require_message, to_service_error
 
-ANSWER_S = 10.0  # for the server to take the stream
+START_TIMEOUT_S = 10.0  # for the server to take the stream
 METHOD = f"/{stt_pb2.DESCRIPTOR.package}.SpeechToText/StreamingRecognize"
 
 Requests = AsyncGenerator[stt_pb2.StreamingRecognizeRequest, None]
@@ -31,7 +31,7 @@ async def stream(target: Target, address: str, requests: Requests) -> AsyncGener
     Raises:
         ServiceError: when there is no server, or it refuses, fails or is lost.
     """
-    async with connected(target, address) as channel:
+    async with open_channel(target, address) as channel:
         call = _call(channel, target)
         writer = asyncio.create_task(_send(call, requests))  # ended below, whatever happens
         try:
@@ -61,20 +61,20 @@ async def _events(call: Call, address: str) -> AsyncGenerator[Event, None]:
     try:
         responses = aiter(call)
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(START_TIMEOUT_S):
                 first = await anext(responses)
         except TimeoutError as error:
             raise ServiceError(f"{address} does not answer.", "UNAVAILABLE") from error
         except StopAsyncIteration:
             return
-        yield _begun(convert.event_of(received(first, address)), address)
+        yield _require_started(convert.event_of(require_message(first, address)), address)
         async for response in responses:
-            yield convert.event_of(received(response, address))
+            yield convert.event_of(require_message(response, address))
     except grpc.aio.AioRpcError as error:
         raise to_service_error(error, address) from error
 
 
-def _begun(first: Event, address: str) -> Event:
+def _require_started(first: Event, address: str) -> Event:
     """Return the first event: audio is sent once `started` came, so any other would leave both sides waiting."""
     if not isinstance(first, Started):
         raise ServiceError(f"{address} did not begin the stream: its first message is not `started`.", "INTERNAL")

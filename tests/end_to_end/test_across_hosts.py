@@ -16,11 +16,11 @@ import pytest_asyncio
 
 from benchmarks.broken_dictations import SETTINGS, Mortal, dictation
 from benchmarks.envoy import Envoy, balancing
-from tests.support.hosts import Host, hosts, need_hosts
+from tests.support.hosts import Host, hosts, require_hosts
 
 pytestmark = pytest.mark.model
 
-need_hosts()
+require_hosts()
 
 SETTINGS_ABROAD = {**SETTINGS, "ALLOW_INSECURE": "true"}
 STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
@@ -52,13 +52,13 @@ def five() -> Iterator[tuple[Host, ...]]:
 @pytest_asyncio.fixture
 async def network(five: tuple[Host, ...]) -> AsyncIterator[Network]:
     *of_replicas, of_envoy, speakers = five
-    replicas = [Mortal(SETTINGS_ABROAD, host.address, host.inside) for host in of_replicas]
+    replicas = [Mortal(SETTINGS_ABROAD, host.address, host.command_prefix) for host in of_replicas]
     async with AsyncExitStack() as stack:
         for replica in replicas:
             stack.callback(replica.kill)
         await asyncio.gather(*(replica.start() for replica in replicas))
         addresses = [replica.address for replica in replicas]
-        envoy = await stack.enter_async_context(balancing(addresses, of_envoy.address, of_envoy.inside))
+        envoy = await stack.enter_async_context(balancing(addresses, of_envoy.address, of_envoy.command_prefix))
         await envoy.until_healthy(3)
         yield Network(replicas, of_replicas, envoy, speakers)
 
@@ -75,7 +75,15 @@ def talk(tmp_path: Path) -> str:
 
 async def said(network: Network, talk: str, *options: str) -> str:
     """Return what stt-cli prints of the talk."""
-    command = [*network.speakers.inside, STT_CLI, "recognize", talk, "--server", network.envoy.address, *options]
+    command = [
+        *network.speakers.command_prefix,
+        STT_CLI,
+        "recognize",
+        talk,
+        "--server",
+        network.envoy.address,
+        *options,
+    ]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     stdout, stderr = await process.communicate()
     assert process.returncode == 0, stderr.decode()
@@ -89,7 +97,7 @@ async def test_a_cut_link_and_a_drain_cost_people_no_word(network: Network, talk
     await network.envoy.until("all who speak", lambda seen: sum(each.streams for each in seen.values()) == PEOPLE)
     cut = network.fullest()
     await asyncio.to_thread(
-        subprocess.run, [*network.hosts[cut].inside, "ip", "link", "set", "eth0", "down"], check=True
+        subprocess.run, [*network.hosts[cut].command_prefix, "ip", "link", "set", "eth0", "down"], check=True
     )
     await network.envoy.until_healthy(2)
     gone = network.replicas[cut].address

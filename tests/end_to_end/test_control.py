@@ -17,11 +17,11 @@ from benchmarks.recorded import Recording
 from stt_service.access.credentials import ServerCredentials
 from stt_service.server import Server
 from stt_service.settings.schema import ServerSettings
-from tests.support.hearing import Hearing
+from tests.support.beam_recording_engine import BeamRecordingEngine
+from tests.support.encoded_audio import silence
 from tests.support.held_server import HeldEngine
 from tests.support.operated import operated
 from tests.support.operator_client import only_session, operator, refusal, status
-from tests.support.sounds import silence
 from tests.support.wire_client import Request, assert_orderly, audio, health, streamed
 
 pytestmark = pytest.mark.timeout(60)
@@ -82,7 +82,7 @@ async def test_a_server_that_loads_tells_so_and_changes_nothing() -> None:
 
 
 async def test_who_watches_is_told_again_and_again() -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         request = pb.WatchStatusRequest(interval=Duration(nanos=200_000_000))
         uptimes = list[float]()
         async for answer in at.control.WatchStatus(request):
@@ -93,7 +93,7 @@ async def test_who_watches_is_told_again_and_again() -> None:
 
 
 async def test_a_watch_of_no_length_is_refused() -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         watch = at.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(nanos=1)))
         code, sentence = await refusal(watch.read())
         assert (code, sentence) == (
@@ -103,7 +103,7 @@ async def test_a_watch_of_no_length_is_refused() -> None:
 
 
 async def test_a_session_is_told_with_its_figures(question: Recording) -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         call = await at.opened("two words")
         await call.say(question.pcm())
         await call.send(FINALIZE)
@@ -122,7 +122,7 @@ async def test_a_session_is_told_with_its_figures(question: Recording) -> None:
 
 
 async def test_an_operator_ends_an_utterance_and_the_stream_goes_on(question: Recording) -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         call = await at.opened("word")
         await call.say(question.pcm())
         await call.sync()
@@ -159,7 +159,7 @@ async def test_a_session_that_is_owed_finals_is_ended_with_all_of_them_and_a_sta
 
 
 async def test_a_session_that_ended_is_not_found() -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         for call in (
             at.control.FinalizeSession(pb.FinalizeSessionRequest(session_id="gone")),
             at.control.TerminateSession(pb.TerminateSessionRequest(session_id="gone")),
@@ -171,7 +171,7 @@ async def test_a_session_that_ended_is_not_found() -> None:
 
 
 async def test_a_drain_sends_streams_away_and_can_be_called_off(question: Recording) -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         call = await at.opened("word")
         await call.say(question.pcm())
         await call.sync()
@@ -193,7 +193,7 @@ async def test_a_drain_sends_streams_away_and_can_be_called_off(question: Record
 
 
 async def test_a_server_that_has_drained_stays_and_serves_again() -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         await at.control.Drain(pb.DrainRequest())
         assert (await status(at.control)).state == pb.STATE_DRAINING
         await at.control.CancelDrain(pb.CancelDrainRequest())

@@ -12,7 +12,7 @@ from grpc import StatusCode
 from stt.v1 import control_pb2 as pb
 
 from benchmarks.recorded import Recording
-from tests.support.hearing import Hearing
+from tests.support.beam_recording_engine import BeamRecordingEngine
 from tests.support.held_server import HeldEngine
 from tests.support.operated import operated
 from tests.support.operator_client import Stub, models, refusal, status
@@ -35,7 +35,7 @@ async def loaded(control: Stub, name: str) -> pb.Model:
 
 
 async def test_new_streams_get_the_model_that_was_loaded_and_open_ones_keep_theirs(question: Recording) -> None:
-    base, tiny = Hearing(), Hearing()
+    base, tiny = BeamRecordingEngine(), BeamRecordingEngine()
     async with operated(base, others={"tiny": tiny}) as at:
         old = await at.opened("old")
         for _ in range(2):
@@ -56,7 +56,7 @@ async def test_new_streams_get_the_model_that_was_loaded_and_open_ones_keep_thei
 
 
 async def test_a_model_for_partials_leaves_finals_alone() -> None:
-    async with operated(Hearing(), others={"tiny": Hearing()}) as at:
+    async with operated(BeamRecordingEngine(), others={"tiny": BeamRecordingEngine()}) as at:
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=[pb.ROLE_PARTIALS]))
         await loaded(at.control, "tiny")
         told = await status(at.control)
@@ -64,8 +64,8 @@ async def test_a_model_for_partials_leaves_finals_alone() -> None:
 
 
 async def test_a_model_that_is_taken_back_before_it_is_gone_is_not_loaded_twice() -> None:
-    base = Hearing()
-    async with operated(base, others={"tiny": Hearing()}) as at:
+    base = BeamRecordingEngine()
+    async with operated(base, others={"tiny": BeamRecordingEngine()}) as at:
         old = await at.opened("old")
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
         await loaded(at.control, "tiny")
@@ -78,14 +78,14 @@ async def test_a_model_that_is_taken_back_before_it_is_gone_is_not_loaded_twice(
 
 
 async def test_what_new_streams_need_stays() -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         code, sentence = await refusal(at.control.UnloadModel(pb.UnloadModelRequest(name="base")))
         assert code is StatusCode.FAILED_PRECONDITION
         assert sentence == "base is what new streams get for finals and partials: load another for that first."
 
 
 async def test_a_model_that_does_not_load_is_listed_with_the_reason_and_streams_go_on() -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
         failed = await loaded(at.control, "tiny")
         assert (failed.state, failed.reason) == (pb.MODEL_STATE_FAILED, "tiny is nowhere to be had.")
@@ -95,8 +95,8 @@ async def test_a_model_that_does_not_load_is_listed_with_the_reason_and_streams_
 
 
 async def test_a_model_of_finals_that_knows_english_only_needs_english() -> None:
-    english = Hearing(multilingual=False)
-    async with operated(Hearing(), others={"tiny.en": english}) as at:
+    english = BeamRecordingEngine(multilingual=False)
+    async with operated(BeamRecordingEngine(), others={"tiny.en": english}) as at:
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny.en", roles=BOTH))
         failed = await loaded(at.control, "tiny.en")
         assert failed.reason == "tiny.en knows English only and LANGUAGE is ru: change that first."
@@ -104,7 +104,7 @@ async def test_a_model_of_finals_that_knows_english_only_needs_english() -> None
 
 
 async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() -> None:
-    may, engine = threading.Event(), Hearing()
+    may, engine = threading.Event(), BeamRecordingEngine()
 
     class Slow(Mapping[str, HeldEngine]):
         def __getitem__(self, name: str) -> HeldEngine:
@@ -120,7 +120,7 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
         def __len__(self) -> int:
             return 1
 
-    async with operated(Hearing(), others=Slow()) as at:
+    async with operated(BeamRecordingEngine(), others=Slow()) as at:
         try:
             first = await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
             assert first.model.state == pb.MODEL_STATE_LOADING
@@ -151,5 +151,5 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
     ],
 )
 async def test_a_model_without_a_name_or_a_role_is_refused(request_: pb.LoadModelRequest, sentence: str) -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         assert await refusal(at.control.LoadModel(request_)) == (StatusCode.INVALID_ARGUMENT, sentence)

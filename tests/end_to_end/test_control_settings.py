@@ -12,7 +12,7 @@ from stt.v1 import stt_pb2
 
 from benchmarks.recorded import Recording
 from stt_service.settings.schema import ServerSettings
-from tests.support.hearing import Hearing
+from tests.support.beam_recording_engine import BeamRecordingEngine
 from tests.support.operated import operated
 from tests.support.operator_client import refusal, set_to
 from tests.support.wire_client import Call, Request, audio, streamed
@@ -35,7 +35,7 @@ def root() -> Iterator[logging.Logger]:
 
 
 async def test_every_setting_is_told_with_what_would_do_and_when_a_change_holds() -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         told = {each.name: each for each in (await at.control.GetConfig(pb.GetConfigRequest())).parameters}
         assert set(told) == {name.upper() for name in ServerSettings.model_fields}
         beams, places, port = told["BEAM_SIZE"], told["MAX_STREAMS"], told["DATA_PORT"]
@@ -45,7 +45,7 @@ async def test_every_setting_is_told_with_what_would_do_and_when_a_change_holds(
 
 
 async def test_a_change_holds_for_streams_that_open_later(question: Recording) -> None:
-    engine = Hearing()
+    engine = BeamRecordingEngine()
     async with operated(engine) as at:
         before = await at.opened("before")
         in_force = await set_to(at.control, BEAM_SIZE="1", LANGUAGE="en", POST_SPEECH_SILENCE_DURATION="0.7")
@@ -63,7 +63,7 @@ async def test_a_change_holds_for_streams_that_open_later(question: Recording) -
 
 
 async def test_a_refused_change_changes_nothing() -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         before = await at.control.GetConfig(pb.GetConfigRequest())
         for values, code in (
             ({"BEAM_SIZE": "1", "IDLE_TIMEOUT": "0"}, StatusCode.INVALID_ARGUMENT),
@@ -75,7 +75,7 @@ async def test_a_refused_change_changes_nothing() -> None:
 
 
 async def test_more_places_are_there_at_once() -> None:
-    async with operated(Hearing(), max_streams=1) as at:
+    async with operated(BeamRecordingEngine(), max_streams=1) as at:
         first = await at.opened("first")
         refused = await streamed(at.speech, Request(config=stt_pb2.StreamingConfig()))
         assert refused.code is StatusCode.RESOURCE_EXHAUSTED
@@ -86,14 +86,14 @@ async def test_more_places_are_there_at_once() -> None:
 
 
 async def test_a_language_that_the_model_does_not_know_is_no_setting() -> None:
-    async with operated(Hearing(multilingual=False)) as at:
+    async with operated(BeamRecordingEngine(multilingual=False)) as at:
         code, sentence = await refusal(at.control.UpdateConfig(pb.UpdateConfigRequest(values={"LANGUAGE": "ru"})))
         assert code is StatusCode.INVALID_ARGUMENT
         assert "English only" in sentence
 
 
 async def test_the_log_tells_more_at_once(root: logging.Logger) -> None:
-    async with operated(Hearing()) as at:
+    async with operated(BeamRecordingEngine()) as at:
         await set_to(at.control, LOG_LEVEL="debug")
         assert logging.getLogger("stt_service.control.servicer").isEnabledFor(logging.DEBUG)
         await set_to(at.control, LOG_LEVEL="error")

@@ -17,8 +17,8 @@ from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recorded import Recording
 from benchmarks.words import errors, normalize
+from tests.support.encoded_audio import silence
 from tests.support.servers import COMMON, Server
-from tests.support.sounds import silence
 from tests.support.wire_client import Call, Heard, Stub, assert_orderly, config, connected
 
 pytestmark = pytest.mark.model

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.hosts import Host, hosts, need_hosts
+from tests.support.hosts import Host, hosts, require_hosts
 
-need_hosts()
+require_hosts()
 
 LISTEN = "import socket; s = socket.create_server((host, 0)); print(s.getsockname()[1], flush=True); s.accept()"
 CONNECT = "import socket; socket.create_connection((host, port), timeout=5)"
@@ -23,7 +23,7 @@ def pair() -> Iterator[tuple[Host, ...]]:
 
 
 def python(host: Host | None, program: str) -> subprocess.Popen[str]:
-    inside = host.inside if host else ()
+    inside = host.command_prefix if host else ()
     return subprocess.Popen(
         [*inside, sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )

@@ -19,8 +19,8 @@ from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recorded import FOLDER, Recording
+from tests.support.encoded_audio import silence
 from tests.support.servers import COMMON, Server
-from tests.support.sounds import silence
 from tests.support.wire_client import Call, Request, Stub, audio, chunks, config, connected, spoken, streamed
 
 pytestmark = pytest.mark.model

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from benchmarks.recorded import Recording
-from tests.support.sounds import silence
+from tests.support.encoded_audio import silence
 from tests.support.wire_client import Call, Heard, Stub, assert_orderly, chunks, config
 
 pytestmark = pytest.mark.model

@@ -13,8 +13,8 @@ from grpc import StatusCode
 from stt.v1 import stt_pb2
 
 from stt_service.access.tokens import line, new_token
+from tests.support.beam_recording_engine import BeamRecordingEngine
 from tests.support.cli_process import Outcome, outcome, start
-from tests.support.hearing import Hearing
 from tests.support.held_server import serving
 from tests.support.wire_client import Call, Request, connected
 
@@ -25,8 +25,11 @@ Cli = Callable[..., Coroutine[Any, Any, Outcome]]
 async def operated() -> AsyncIterator[tuple[Cli, Call]]:
     """Yield the command line at a server, and a stream that is open there."""
 
-    other = Hearing()
-    async with serving(Hearing(), 4, load=lambda _: other) as server, connected(server.data.address) as speech:
+    other = BeamRecordingEngine()
+    async with (
+        serving(BeamRecordingEngine(), 4, load=lambda _: other) as server,
+        connected(server.data.address) as speech,
+    ):
         call = Call(speech)
         await call.send(Request(config=stt_pb2.StreamingConfig(client_id="desk")))
         await call.until("started")
@@ -82,7 +85,7 @@ async def test_a_drain_is_begun_and_called_off() -> None:
 
 
 async def test_a_pipe_gets_a_line_for_each_look() -> None:
-    async with serving(Hearing(), 4) as server:
+    async with serving(BeamRecordingEngine(), 4) as server:
         arguments = ("status", "--watch", "--interval", "0.2", "--control", server.control.address)
         process = await start(*arguments)
         assert process.stdout is not None
@@ -111,7 +114,7 @@ async def test_an_option_before_a_subcommand_is_not_lost_in_silence() -> None:
 async def test_the_token_of_control_comes_from_its_own_variable(tmp_path: Path) -> None:
     token = new_token()
     (tmp_path / "operators").write_text(line("root", token))
-    async with serving(Hearing(), 4, more={"control_tokens_file": str(tmp_path / "operators")}) as server:
+    async with serving(BeamRecordingEngine(), 4, more={"control_tokens_file": str(tmp_path / "operators")}) as server:
         arguments = ("sessions", "--control", server.control.address)
         refused = await outcome(await start(*arguments, STT_TOKEN=token))
         assert "UNAUTHENTICATED" in refused.stderr

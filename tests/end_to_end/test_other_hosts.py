@@ -16,11 +16,11 @@ from benchmarks.recorded import FOLDER
 from benchmarks.service import ANY_PORTS
 from stt_service.access.tokens import line, new_token
 from stt_service.rpc.auth_interceptor import REFUSAL
-from tests.support.hosts import Host, hosts, need_hosts
+from tests.support.hosts import Host, hosts, require_hosts
 from tests.support.made_certificates import DAY, Authority
 from tests.support.servers import COMMON, STT_SERVER, Server
 
-need_hosts()
+require_hosts()
 pytestmark = pytest.mark.model
 
 CLIENT = Path(__file__).parents[1] / "support" / "refused_client.py"
@@ -43,7 +43,7 @@ class Network:
         shown = str(self.folder / own) if own else ""
         arguments = [self.server.address, self.data, self.control, token, str(self.authority.file), shown]
         done = subprocess.run(
-            [*self.client.inside, sys.executable, CLIENT, *arguments],
+            [*self.client.command_prefix, sys.executable, CLIENT, *arguments],
             env={"PYTHONPATH": f"{FOLDER.parent.parent}:{FOLDER.parent}", "GRPC_VERBOSITY": "NONE"},
             capture_output=True,
             text=True,
@@ -79,7 +79,7 @@ def network(pair: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) ->
         "CONTROL_TOKENS_FILE": str(folder / "operators"),
     }
     with Server(
-        {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en", **settings}, inside=pair[0].inside
+        {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en", **settings}, inside=pair[0].command_prefix
     ) as server:
         server.wait_until_listening()
         (control,) = [told for told in server.lines if told.startswith("Control on")]
@@ -90,7 +90,7 @@ def network(pair: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_without_consent_nothing_unprotected_listens_to_other_hosts(pair: tuple[Host, ...], tmp_path: Path) -> None:
     done = subprocess.run(
-        [*pair[0].inside, STT_SERVER],
+        [*pair[0].command_prefix, STT_SERVER],
         cwd=tmp_path,
         env={**ANY_PORTS, "SERVER_BIND": pair[0].address},
         capture_output=True,

@@ -20,7 +20,7 @@ from benchmarks.recorded import Recording
 from benchmarks.service import Service
 from benchmarks.words import errors, normalize
 from stt_client.audio.decode import open_file
-from tests.support.sounds import silence, wav
+from tests.support.encoded_audio import silence, wav
 
 pytestmark = pytest.mark.model
 

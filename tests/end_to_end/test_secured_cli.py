@@ -12,9 +12,9 @@ import pytest_asyncio
 from stt_service.access.tokens import line, new_token
 from stt_service.server import Server
 from tests.support.cli_process import Outcome, outcome, start
+from tests.support.encoded_audio import silence
 from tests.support.held_server import HeldEngine, serving
 from tests.support.made_certificates import DAY, Authority
-from tests.support.sounds import silence
 
 TOKEN, OPERATOR = new_token(), new_token()
 

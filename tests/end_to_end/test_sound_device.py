@@ -17,9 +17,9 @@ from benchmarks.recorded import Recording
 from benchmarks.service import Service
 from benchmarks.words import errors, normalize
 from tests.support import virtual_room
-from tests.support.virtual_room import Room
+from tests.support.virtual_room import VirtualRoom
 
-LACKING = virtual_room.lacking()
+LACKING = virtual_room.missing_requirement()
 pytestmark = [pytest.mark.model, pytest.mark.skipif(LACKING is not None, reason=f"This machine lacks {LACKING}.")]
 
 STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
@@ -27,12 +27,12 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    with virtual_room.opened(tmp_path) as room:
+def room(tmp_path: Path) -> Iterator[VirtualRoom]:
+    with virtual_room.open_room(tmp_path) as room:
         yield room
 
 
-async def dictation(room: Room, service: Service) -> Process:
+async def dictation(room: VirtualRoom, service: Service) -> Process:
     """Return stt-cli when the microphone is open and the server answers."""
     environment = {**room.environment(), "SERVER_HOST": service.address}
     options = ["--device", "ROOM", "--language", "en", "--verbose"]
@@ -62,7 +62,7 @@ async def heard(process: Process) -> str:
 
 
 async def test_what_is_said_in_the_room_is_recognised(
-    room: Room, service: Service, recordings: Mapping[str, Recording]
+    room: VirtualRoom, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     question = recordings["en/brooklyn-bridge"]
     process = await dictation(room, service)
@@ -74,7 +74,7 @@ async def test_what_is_said_in_the_room_is_recognised(
 
 
 async def test_a_microphone_that_is_unplugged_and_plugged_in_again_goes_on(
-    room: Room, service: Service, recordings: Mapping[str, Recording]
+    room: VirtualRoom, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     question = recordings["en/brooklyn-bridge"]
     process = await dictation(room, service)
@@ -89,14 +89,14 @@ async def test_a_microphone_that_is_unplugged_and_plugged_in_again_goes_on(
     assert errors(normalize(question.text, "en"), normalize(text, "en")).percent <= 20
 
 
-async def run(room: Room, *arguments: str) -> str:
+async def run(room: VirtualRoom, *arguments: str) -> str:
     """Return what stt-cli prints."""
     process = await asyncio.create_subprocess_exec(STT_CLI, *arguments, stdout=PIPE, env=room.environment())
     stdout, _ = await process.communicate()
     return stdout.decode()
 
 
-async def test_the_microphone_is_listed_with_its_native_rate(room: Room) -> None:
+async def test_the_microphone_is_listed_with_its_native_rate(room: VirtualRoom) -> None:
     lines = (await run(room, "devices")).splitlines()
     assert any(line.split()[1:3] == ["44100", "Hz"] and line.endswith("  room") for line in lines)
     listed = json.loads(await run(room, "devices", "--format", "json"))
@@ -104,7 +104,7 @@ async def test_the_microphone_is_listed_with_its_native_rate(room: Room) -> None
 
 
 async def test_the_doctor_listens_to_the_room(
-    room: Room, service: Service, recordings: Mapping[str, Recording]
+    room: VirtualRoom, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     arguments = ["doctor", "--device", "room", "--server", service.address]
     said = await run(room, *arguments)

@@ -12,7 +12,7 @@ from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recorded import Recording
 from benchmarks.words import errors, normalize
-from tests.support.sounds import silence
+from tests.support.encoded_audio import silence
 from tests.support.wire_client import Call, Request, Stub, assert_orderly, audio, config
 
 pytestmark = pytest.mark.model

@@ -12,7 +12,7 @@ from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recorded import Recording
 from benchmarks.words import errors, normalize
-from tests.support.sounds import encoded, wav
+from tests.support.encoded_audio import encode_pcm, wav
 from tests.support.wire_client import Heard, Request, Stub, assert_orderly, audio, chunks, config, spoken, streamed
 
 pytestmark = pytest.mark.model
@@ -108,7 +108,7 @@ async def test_every_format_is_understood(
     recording = recordings[name]
     sound = pb.AudioFormat(encoding=encoding, sample_rate_hz=rate_hz, channels=2 if layout == "stereo" else 1)
     opening = pb.StreamingConfig(format=sound, settings=pb.Settings(language=recording.language))
-    data = encoded(recording.pcm(), container, codec, rate_hz, layout)
+    data = encode_pcm(recording.pcm(), container, codec, rate_hz, layout)
     heard = await streamed(stub, Request(config=opening), *chunks(data, 10_001))
     assert heard.code is StatusCode.OK
     assert word_error_rate(heard.text, recording) <= WER
@@ -117,7 +117,7 @@ async def test_every_format_is_understood(
 async def test_mp3_and_opus_recordings_are_understood(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     recording = recordings["en/austen-0930"]
     for container, codec in (("mp3", "libmp3lame"), ("ogg", "libopus")):
-        data = encoded(recording.pcm(), container, codec, 48_000, "stereo")
+        data = encode_pcm(recording.pcm(), container, codec, 48_000, "stereo")
         answer = await stub.Recognize(pb.RecognizeRequest(audio=data))
         text = " ".join(final.text for final in answer.utterances)
         assert word_error_rate(text, recording) <= WER

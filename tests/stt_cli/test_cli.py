@@ -14,7 +14,7 @@ from stt.v1 import stt_pb2
 
 from tests.support.cli_process import Outcome, outcome, run, start
 from tests.support.made_audio import encode
-from tests.support.scripted_server import Stream, failure, final, notice, partial, says, serving, suppressed
+from tests.support.scripted_server import Stream, failure, final, notice, partial, replies, serving, suppressed
 
 
 @pytest.fixture
@@ -23,14 +23,16 @@ def talk(tmp_path: Path) -> str:
 
 
 async def test_finals_go_to_stdout_and_nothing_else_anywhere(talk: str) -> None:
-    result, (stream,) = await run(says(partial("раз"), final("Раз."), suppressed(""), final("Два.", utterance=3)), talk)
+    result, (stream,) = await run(
+        replies(partial("раз"), final("Раз."), suppressed(""), final("Два.", utterance=3)), talk
+    )
     assert result == Outcome(0, "Раз.\nДва.\n", "")
     assert (len(stream.audio), stream.config.partials, stream.config.word_times) == (64_000, False, False)
 
 
 async def test_what_was_asked_for_reaches_the_server(talk: str) -> None:
     asked = "--language en --prompt Hi. --hotwords Ann,Bob --hotwords Cy --translate --words --partials"
-    _, (stream,) = await run(says(), *asked.split(), talk)
+    _, (stream,) = await run(replies(), *asked.split(), talk)
     assert stream.config == stt_pb2.StreamingConfig(
         format=stt_pb2.AudioFormat(encoding=stt_pb2.AudioFormat.ENCODING_PCM_S16LE, sample_rate_hz=16_000, channels=1),
         settings=stt_pb2.Settings(language="en", initial_prompt="Hi.", hotwords=["Ann", "Bob", "Cy"], translate=True),
@@ -41,32 +43,32 @@ async def test_what_was_asked_for_reaches_the_server(talk: str) -> None:
 
 
 async def test_partials_go_to_stderr_when_asked_for(talk: str) -> None:
-    result, _ = await run(says(partial("раз", " два"), final("Раз.")), "--partials", talk)
+    result, _ = await run(replies(partial("раз", " два"), final("Раз.")), "--partials", talk)
     assert (result.stdout, result.stderr) == ("Раз.\n", "раз два\n")
 
 
 async def test_a_notice_goes_to_stderr(talk: str) -> None:
-    result, _ = await run(says(notice("PARTIALS_SHED", "The server is busy."), final("Раз.")), talk)
+    result, _ = await run(replies(notice("PARTIALS_SHED", "The server is busy."), final("Раз.")), talk)
     assert (result.stdout, result.stderr) == ("Раз.\n", "Notice: The server is busy.\n")
 
 
 async def test_suppressed_words_are_reported_on_stderr(talk: str) -> None:
-    result, _ = await run(says(final("Раз."), suppressed("no no no no")), talk)
+    result, _ = await run(replies(final("Раз."), suppressed("no no no no")), talk)
     assert (result.stdout, result.stderr) == ("Раз.\n", "Suppressed (NO_SPEECH): no no no no\n")
 
 
 async def test_suppressed_utterance_without_text_is_reported_with_verbose_only(talk: str) -> None:
-    result, _ = await run(says(suppressed("")), talk)
+    result, _ = await run(replies(suppressed("")), talk)
     assert result.stderr == f"No speech found in {talk}.\n"
 
 
 async def test_verbose_tells_the_model_and_what_was_suppressed(talk: str) -> None:
-    result, _ = await run(says(suppressed("you")), "-v", talk)
+    result, _ = await run(replies(suppressed("you")), "-v", talk)
     assert result.stderr == "Model base, language ru\nSuppressed (NO_SPEECH): you\n"
 
 
 async def test_json_has_an_object_for_each_event_and_its_file(talk: str) -> None:
-    script = says(partial("раз"), final("Раз."), suppressed("you"))
+    script = replies(partial("раз"), final("Раз."), suppressed("you"))
     result, _ = await run(script, "--format", "json", "--partials", talk)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["event"] for line in lines] == ["partial", "final", "suppressed"]
@@ -76,7 +78,7 @@ async def test_json_has_an_object_for_each_event_and_its_file(talk: str) -> None
 
 async def test_captions_ask_for_word_times_and_go_to_a_file(talk: str, tmp_path: Path) -> None:
     target = tmp_path / "talk.srt"
-    result, (stream,) = await run(says(final("Раз, два.")), "--format", "srt", "-o", str(target), talk)
+    result, (stream,) = await run(replies(final("Раз, два.")), "--format", "srt", "-o", str(target), talk)
     assert (result, stream.config.word_times) == (Outcome(0, "", ""), True)
     assert [cue.content for cue in srt.parse(target.read_text())] == ["Раз, два."]
 
@@ -87,7 +89,7 @@ async def test_several_recordings_in_one_folder_of_captions(tmp_path: Path) -> N
         encode(tmp_path / name, "flac" if name.endswith("flac") else "pcm_s16le")
     target = tmp_path / "captions"
     result, streams = await run(
-        says(final("Раз.")), "--format", "vtt", "-o", f"{target}/", str(tmp_path / "b"), str(tmp_path / "a")
+        replies(final("Раз.")), "--format", "vtt", "-o", f"{target}/", str(tmp_path / "b"), str(tmp_path / "a")
     )
     assert (result.code, len(streams)) == (0, 2)
     files = sorted(target.iterdir())
@@ -98,7 +100,7 @@ async def test_several_recordings_in_one_folder_of_captions(tmp_path: Path) -> N
 async def test_a_bad_file_is_told_and_the_others_go_on(talk: str, tmp_path: Path) -> None:
     bad, missing = tmp_path / "bad.wav", tmp_path / "missing.wav"
     bad.write_text("text " * 100)
-    result, streams = await run(says(final("Раз.")), str(bad), str(missing), talk)
+    result, streams = await run(replies(final("Раз.")), str(bad), str(missing), talk)
     assert (result.code, result.stdout, len(streams)) == (1, "Раз.\n", 1)
     assert result.stderr.splitlines() == [
         f"Error: {bad} is no recording that can be read, or is damaged: Invalid data found when processing input.",
@@ -109,19 +111,19 @@ async def test_a_bad_file_is_told_and_the_others_go_on(talk: str, tmp_path: Path
 
 async def test_what_is_no_recording_in_a_folder_is_skipped_with_a_note(talk: str, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("text " * 100)
-    result, _ = await run(says(final("Раз.")), str(tmp_path))
+    result, _ = await run(replies(final("Раз.")), str(tmp_path))
     assert (result.code, result.stdout) == (0, "Раз.\n")
     assert f"Skipped: {tmp_path / 'notes.txt'} is no recording that can be read" in result.stderr
 
 
 async def test_a_refusal_of_one_recording_does_not_stop_the_next(talk: str) -> None:
     async def refuses_the_first(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear()
+        await stream.accept()
+        await stream.receive_audio()
         if len(streams) == 1:
-            await stream.say(failure(grpc.StatusCode.INVALID_ARGUMENT, "No such language."))
+            await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "No such language."))
             await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No such language.")
-        await stream.say(final("Раз."))
+        await stream.send(final("Раз."))
 
     async with serving(refuses_the_first) as server:
         streams = server.streams
@@ -132,22 +134,22 @@ async def test_a_refusal_of_one_recording_does_not_stop_the_next(talk: str) -> N
 
 async def test_a_container_and_raw_sound_come_from_stdin(talk: str) -> None:
     content = await asyncio.to_thread(Path(talk).read_bytes)
-    result, (stream,) = await run(says(final("Раз.")), "-", stdin=content)
+    result, (stream,) = await run(replies(final("Раз.")), "-", stdin=content)
     assert (result.stdout, len(stream.audio)) == ("Раз.\n", 64_000)
-    _, (stream,) = await run(says(), "--raw", "8000:2:mulaw", "-", stdin=content)
+    _, (stream,) = await run(replies(), "--raw", "8000:2:mulaw", "-", stdin=content)
     assert bytes(stream.audio) == content
     assert (stream.config.format.sample_rate_hz, stream.config.format.channels) == (8_000, 2)
     assert stream.config.format.encoding == stt_pb2.AudioFormat.ENCODING_MULAW
 
 
 async def test_empty_stdin_is_an_error() -> None:
-    result, _ = await run(says(), "-")
+    result, _ = await run(replies(), "-")
     assert result.code == 1
     assert result.stderr.startswith("Error: standard input is ")
 
 
 async def test_nobody_at_the_address_is_exit_code_3(talk: str) -> None:
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         address = server.address
     sentence = f"Error: cannot reach {address}: is stt-server running?\n"
     for command in (["recognize", talk], ["status"]):
@@ -155,7 +157,7 @@ async def test_nobody_at_the_address_is_exit_code_3(talk: str) -> None:
 
 
 async def test_status_tells_what_the_server_tells() -> None:
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         result = await outcome(await start("status", "--server", server.address))
     first, second, third = result.stdout.splitlines()
     assert (result.code, first) == (0, f"{server.address}: serving")
@@ -164,23 +166,23 @@ async def test_status_tells_what_the_server_tells() -> None:
 
 
 async def test_a_server_that_does_not_serve_is_exit_code_1() -> None:
-    async with serving(says(), serves=False) as server:
+    async with serving(replies(), serves=False) as server:
         result = await outcome(await start("status", "--server", server.address))
     assert (result.code, result.stdout.splitlines()[0]) == (1, f"{server.address}: not serving")
 
 
 async def test_a_recording_is_not_overwritten(talk: str) -> None:
-    result, streams = await run(says(), "-o", talk, talk)
+    result, streams = await run(replies(), "-o", talk, talk)
     assert (result.code, streams) == (1, [])
     assert "would overwrite the recording" in result.stderr
 
 
 async def test_a_file_that_cannot_be_written_is_told(talk: str, tmp_path: Path) -> None:
-    result, _ = await run(says(final("Раз.")), "-o", str(tmp_path / "no" / "talk.txt"), talk)
+    result, _ = await run(replies(final("Раз.")), "-o", str(tmp_path / "no" / "talk.txt"), talk)
     assert result == Outcome(1, "", f"Error: {tmp_path}/no/talk.txt cannot be written: No such file or directory.\n")
 
 
 async def test_text_of_several_recordings_goes_to_one_file(talk: str, tmp_path: Path) -> None:
     target = tmp_path / "all.txt"
-    await run(says(final("Раз.")), "-o", str(target), talk, talk)
+    await run(replies(final("Раз.")), "-o", str(target), talk, talk)
     assert target.read_text() == "Раз.\nРаз.\n"

@@ -13,9 +13,9 @@ import pytest
 
 from tests.support.cli_process import MAIN, Outcome, outcome, run, start
 from tests.support.made_audio import encode
-from tests.support.scripted_server import Script, final, says, serving
+from tests.support.scripted_server import Script, final, replies, serving
 
-SAID = says(final("Раз."))
+SAID = replies(final("Раз."))
 NO_SPACE = "No space left on device."
 FOLLOWS = "The text that it does not hold follows here."
 
@@ -80,7 +80,7 @@ async def test_full_disk_behind_the_output_is_a_sentence_and_the_text_goes_to_st
 
 async def test_text_that_its_output_cannot_take_is_on_stderr_whole(talk: str) -> None:
     sentence = "слово " * 1000
-    result, _ = await run(says(final(sentence)), talk, "--format", "srt", "-o", "/dev/full")
+    result, _ = await run(replies(final(sentence)), talk, "--format", "srt", "-o", "/dev/full")
     assert result.stderr.count("слово") == 1000
     assert "\n\n2\n00:00:" in result.stderr
 

@@ -27,7 +27,7 @@ from stt_client.errors import ClientError
 from stt_client.events import Settings
 from stt_client.target import Target
 from tests.support.made_audio import encode
-from tests.support.scripted_server import Serving, final, says, serving
+from tests.support.scripted_server import RunningServer, final, replies, serving
 
 CASES = int(os.environ.get("CLI_FUZZ_CASES", "150"))
 SEEDS = 10  # tests, so that one that fails is quickly found again
@@ -75,8 +75,8 @@ FORMATS = ["text", "text", "json", "json", "srt", "vtt"]
 
 
 @pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Serving]:
-    async with serving(says(final(TEXT))) as running:
+async def server() -> AsyncIterator[RunningServer]:
+    async with serving(replies(final(TEXT))) as running:
         yield running
 
 
@@ -163,7 +163,7 @@ def is_text(content: bytes) -> bool:
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_any_names_and_outputs_give_sentences_and_harm_nothing(
-    tmp_path: Path, server: Serving, audio: bytes, seed: int
+    tmp_path: Path, server: RunningServer, audio: bytes, seed: int
 ) -> None:
     for number in range(CASES // SEEDS):
         folder = tmp_path / str(number)
@@ -173,7 +173,7 @@ async def test_any_names_and_outputs_give_sentences_and_harm_nothing(
         shutil.rmtree(folder)
 
 
-async def check(case: Case, server: Serving) -> None:
+async def check(case: Case, server: RunningServer) -> None:
     sources = case.sources()
     if not sources:
         return

@@ -13,9 +13,9 @@ from stt.v1 import stt_pb2
 
 from tests.support.cli_process import DICTATE, MAIN, Outcome, outcome, run, start
 from tests.support.made_audio import encode
-from tests.support.scripted_server import Response, Script, Stream, failure, final, says, serving, until_cancelled
+from tests.support.scripted_server import Response, Script, Stream, failure, final, replies, serving, until_cancelled
 
-SAID = says(final("Раз."))
+SAID = replies(final("Раз."))
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def owes(heard: asyncio.Event) -> Script:
     """Say when audio has come, and hold the final back until it has ended."""
 
     async def script(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(3200)
+        await stream.accept()
+        await stream.receive_audio(3200)
         heard.set()
-        await stream.hear()
-        await stream.say(final("Раз."))
+        await stream.receive_audio()
+        await stream.send(final("Раз."))
 
     return script
 
@@ -72,10 +72,10 @@ async def test_kill_leaves_what_was_said_on_disk(talk: str, tmp_path: Path, olde
         target.write_text(older)
 
     async def speaks(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(3200)
-        await stream.say(final("Раз."))
-        await stream.hear(32_000)
+        await stream.accept()
+        await stream.receive_audio(3200)
+        await stream.send(final("Раз."))
+        await stream.receive_audio(32_000)
         said.set()
         await until_cancelled(stream)
 
@@ -104,7 +104,7 @@ def slots(count: int, text: Script) -> Script:
 
     async def script(stream: Stream) -> None:
         if len(taken) >= count:
-            await stream.say(full())
+            await stream.send(full())
             await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
         taken.append(stream)
         try:
@@ -132,7 +132,7 @@ async def test_recording_that_waits_for_a_slot_reports_it(talk: str) -> None:
     async def later(stream: Stream) -> None:
         if len(rejected) < 3:
             rejected.append(stream)
-            await stream.say(full())
+            await stream.send(full())
             await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
         await SAID(stream)
 
@@ -147,12 +147,12 @@ async def test_recording_that_is_rejected_leaves_no_file(tmp_path: Path) -> None
         encode(recordings / f"{name}.wav")
 
     async def refuses_the_first(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear()
+        await stream.accept()
+        await stream.receive_audio()
         if len(server.streams) == 1:
-            await stream.say(failure(grpc.StatusCode.INVALID_ARGUMENT, "No such language."))
+            await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "No such language."))
             await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No such language.")
-        await stream.say(final("Раз."))
+        await stream.send(final("Раз."))
 
     async with serving(refuses_the_first) as server:
         process = await start("recognize", "--server", server.address, str(recordings), "-o", f"{texts}/")
@@ -179,10 +179,10 @@ async def test_muted_microphone_is_reported() -> None:
     heard = asyncio.Event()
 
     async def listens(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(5 * 9600)
+        await stream.accept()
+        await stream.receive_audio(5 * 9600)
         heard.set()
-        await stream.hear()
+        await stream.receive_audio()
 
     async with serving(listens) as server:
         process = await start("recognize", "--server", server.address, main=DICTATE)

@@ -17,7 +17,7 @@ import pytest
 from tests.stt_cli.test_recognize import read_until
 from tests.support.cli_process import Outcome, run, start
 from tests.support.made_audio import encode
-from tests.support.scripted_server import Script, Stream, failure, final, says, serving
+from tests.support.scripted_server import Script, Stream, failure, final, replies, serving
 
 LENGTHS_S = {"a": 0.3, "b": 0.2, "c": 0.1}
 
@@ -37,11 +37,11 @@ def each_waits_for_the_next(shown: asyncio.Event | None = None) -> Script:
         answered["d"].set()
 
     async def script(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear()
+        await stream.accept()
+        await stream.receive_audio()
         name = next(name for name, seconds in LENGTHS_S.items() if len(stream.audio) == round(seconds * 32_000))
         await answered[chr(ord(name) + 1)].wait()
-        await stream.say(final(name.upper()))
+        await stream.send(final(name.upper()))
         answered[name].set()
 
     return script
@@ -63,10 +63,10 @@ async def test_no_more_run_at_once_than_asked_for(folder: Path) -> None:
         most = max(most, running)
         if running == 2:
             both.set()
-        await stream.open()
-        await stream.hear()
+        await stream.accept()
+        await stream.receive_audio()
         await both.wait()
-        await stream.say(final("Раз."))
+        await stream.send(final("Раз."))
         running -= 1
 
     result, streams = await run(counts, "--jobs", "2", str(folder))
@@ -75,12 +75,12 @@ async def test_no_more_run_at_once_than_asked_for(folder: Path) -> None:
 
 async def test_one_that_fails_is_told_and_the_others_go_on(folder: Path) -> None:
     async def refuses_the_shortest(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear()
+        await stream.accept()
+        await stream.receive_audio()
         if len(stream.audio) == 3200:
-            await stream.say(failure(grpc.StatusCode.INVALID_ARGUMENT, "Too short."))
+            await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "Too short."))
             await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Too short.")
-        await stream.say(final("Раз."))
+        await stream.send(final("Раз."))
 
     result, _ = await run(refuses_the_shortest, "--jobs", "3", str(folder))
     assert (result.code, result.stdout) == (1, "Раз.\nРаз.\n")
@@ -121,5 +121,5 @@ async def test_a_terminal_shows_a_bar_for_each_and_keeps_only_the_texts(folder: 
 
 async def test_what_was_named_first_is_written_first_whatever_its_kind(folder: Path) -> None:
     named = [str(folder / "c.wav"), str(folder / "a.wav")]
-    result, _ = await run(says(final("Раз.")), "--jobs", "2", "--format", "json", *named)
+    result, _ = await run(replies(final("Раз.")), "--jobs", "2", "--format", "json", *named)
     assert [line.split('"')[3] for line in result.stdout.splitlines()] == named

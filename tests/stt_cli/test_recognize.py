@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.cli_process import DICTATE, Outcome, outcome, run, start
 from tests.support.made_audio import encode
-from tests.support.scripted_server import Stream, final, partial, says, serving, suppressed, until_cancelled
+from tests.support.scripted_server import Stream, final, partial, replies, serving, suppressed, until_cancelled
 
 STYLE = re.compile(r"\x1b\[[\d;]*m")
 
@@ -30,7 +30,7 @@ def talk(tmp_path: Path) -> str:
 
 async def test_realtime_takes_as_long_as_speech(talk: str) -> None:
     began = time.monotonic()
-    result, _ = await run(says(final("Раз.")), "--realtime", talk)
+    result, _ = await run(replies(final("Раз.")), "--realtime", talk)
     assert result.stdout == "Раз.\n"
     assert time.monotonic() - began >= 2
 
@@ -39,11 +39,11 @@ async def test_ctrl_c_ends_a_recording_and_prints_what_is_owed(talk: str) -> Non
     heard = asyncio.Event()
 
     async def owes(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(3200)
+        await stream.accept()
+        await stream.receive_audio(3200)
         heard.set()
-        await stream.hear()
-        await stream.say(final("Раз."))
+        await stream.receive_audio()
+        await stream.send(final("Раз."))
 
     async with serving(owes) as server:
         process = await start("recognize", "--server", server.address, "--realtime", talk)
@@ -59,9 +59,9 @@ async def test_a_second_signal_quits_at_once(talk: str, number: signal.Signals, 
     reached, half_closed = asyncio.Event(), asyncio.Event()
 
     async def never_answers(stream: Stream) -> None:
-        await stream.open()
+        await stream.accept()
         reached.set()
-        await stream.hear()
+        await stream.receive_audio()
         half_closed.set()
         await until_cancelled(stream)
 
@@ -78,10 +78,10 @@ async def test_ctrl_c_ends_a_pipe_that_says_nothing() -> None:
     heard = asyncio.Event()
 
     async def listens(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(3200)
+        await stream.accept()
+        await stream.receive_audio(3200)
         heard.set()
-        await stream.hear()
+        await stream.receive_audio()
 
     async with serving(listens) as server:
         process = await start("recognize", "--server", server.address, "--raw", "16000", "-")
@@ -98,11 +98,11 @@ async def test_ctrl_c_is_how_dictation_ends() -> None:
     heard = asyncio.Event()
 
     async def listens(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(5 * 9600)
+        await stream.accept()
+        await stream.receive_audio(5 * 9600)
         heard.set()
-        await stream.hear()
-        await stream.say(final("Раз."))
+        await stream.receive_audio()
+        await stream.send(final("Раз."))
 
     async with serving(listens) as server:
         process = await start("recognize", "--server", server.address, main=DICTATE)
@@ -117,7 +117,7 @@ async def test_a_server_that_comes_back_is_told_all_that_was_not_settled(talk: s
         process = await start("recognize", "--server", server.address, talk)
         async with asyncio.timeout(30):
             await server.called.wait()
-    async with serving(says(final("Раз.")), port=int(server.address.rpartition(":")[2])) as server:
+    async with serving(replies(final("Раз.")), port=int(server.address.rpartition(":")[2])) as server:
         result = await outcome(process)
     assert (result.code, result.stdout) == (0, "Раз.\n")
     assert len(server.streams[0].audio) == 64_000
@@ -125,9 +125,9 @@ async def test_a_server_that_comes_back_is_told_all_that_was_not_settled(talk: s
 
 async def test_a_reader_that_goes_away_ends_it_quietly(talk: str) -> None:
     async def talks_on(stream: Stream) -> None:
-        await stream.open()
+        await stream.accept()
         for utterance in count():
-            await stream.say(final("Раз.", utterance))
+            await stream.send(final("Раз.", utterance))
 
     read_end, write_end = os.pipe()
     async with serving(talks_on) as server:
@@ -144,12 +144,12 @@ async def test_a_terminal_shows_the_partial_and_keeps_only_the_finals(talk: str)
     shown = asyncio.Event()
 
     async def speaks(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(3200)
-        await stream.say(partial("очень длинное начало, которое не помещается ", "и конец"))
+        await stream.accept()
+        await stream.receive_audio(3200)
+        await stream.send(partial("очень длинное начало, которое не помещается ", "и конец"))
         await shown.wait()
-        await stream.hear()
-        await stream.say(final("Раз, два."), suppressed("you"))
+        await stream.receive_audio()
+        await stream.send(final("Раз, два."), suppressed("you"))
 
     terminal, process_end = pty.openpty()
     fcntl.ioctl(process_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))

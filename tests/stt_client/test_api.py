@@ -17,11 +17,11 @@ from tests.support.made_audio import encode
 from tests.support.scripted_server import (
     Script,
     Stream,
-    breaks,
+    abort_stream,
     final,
-    in_turn,
+    in_sequence,
     partial,
-    says,
+    replies,
     serving,
     until_cancelled,
 )
@@ -40,15 +40,15 @@ async def example(name: str, path: Path, server: str) -> tuple[int | None, str, 
 
 
 async def loses(stream: Stream) -> None:
-    await stream.open()
-    await stream.hear(3200)
-    await stream.say(final("Раз.", 0, 0, 1000))
-    await breaks(stream)
+    await stream.accept()
+    await stream.receive_audio(3200)
+    await stream.send(final("Раз.", 0, 0, 1000))
+    await abort_stream(stream)
 
 
 async def test_the_plain_example_prints_each_sentence_once_although_the_server_is_lost(tmp_path: Path) -> None:
     talk = encode(tmp_path / "talk.wav")
-    async with serving(in_turn(loses, says(partial("два"), final("Два.", 1, 1000, 2000)))) as server:
+    async with serving(in_sequence(loses, replies(partial("два"), final("Два.", 1, 1000, 2000)))) as server:
         code, stdout, stderr = await example("dictate.py", talk, server.address)
     assert (code, stdout) == (0, "Раз.\nДва.\n")
     told = [line.split(" ")[0] for line in stderr.splitlines()]
@@ -57,7 +57,7 @@ async def test_the_plain_example_prints_each_sentence_once_although_the_server_i
 
 async def test_the_asynchronous_example_ends_its_last_utterance(tmp_path: Path) -> None:
     talk = encode(tmp_path / "talk.wav")
-    async with serving(says(final("Раз.", 0, 0, 1000))) as server:
+    async with serving(replies(final("Раз.", 0, 0, 1000))) as server:
         code, stdout, stderr = await example("dictate_async.py", talk, server.address)
         commands = [command.WhichOneof("request") for command in server.streams[0].commands]
     assert (code, stdout, stderr, commands) == (0, "Раз.\n", "", ["finalize"])
@@ -84,7 +84,7 @@ async def plainly(script: Script, source: Iterator[Input]) -> list[Event]:
 
 
 async def test_a_plain_iterator_yields_what_the_asynchronous_one_does() -> None:
-    events = await plainly(says(final("Раз.", 0, 0, 1000)), iter([bytes(32_000)]))
+    events = await plainly(replies(final("Раз.", 0, 0, 1000)), iter([bytes(32_000)]))
     assert [type(event) for event in events] == [Connection, Connection, Started, Final]
 
 
@@ -94,19 +94,19 @@ async def test_what_the_source_raises_is_raised() -> None:
         raise ValueError("no more")
 
     with pytest.raises(ValueError, match="no more"):
-        await plainly(says(), source())
+        await plainly(replies(), source())
 
 
 async def test_without_a_server_it_says_so() -> None:
     with pytest.raises(ConnectionFailedError, match=r"cannot reach 127\.0\.0\.1:1"):
-        list(recognize_sync("127.0.0.1:1", [], patience=RetryPolicy(first_s=0)))
+        list(recognize_sync("127.0.0.1:1", [], retry_policy=RetryPolicy(connect_s=0)))
 
 
 async def test_leaving_the_iterator_ends_the_stream_although_the_source_blocks() -> None:
     cancelled, never = asyncio.Event(), threading.Event()
 
     async def waits(stream: Stream) -> None:
-        await stream.open()
+        await stream.accept()
         try:
             await until_cancelled(stream)
         except asyncio.CancelledError:

@@ -38,7 +38,7 @@ from stt_client.recovery.retry import RetryPolicy
 from stt_client.status import status
 from stt_client.target import Target
 from stt_client.transport import channel
-from stt_client.transport.channel import connected
+from stt_client.transport.channel import open_channel
 from stt_service.rpc.listener import OPTIONS as SERVED
 from tests.support.scripted_server import (
     Response,
@@ -46,9 +46,9 @@ from tests.support.scripted_server import (
     Stream,
     failure,
     final,
-    in_turn,
+    in_sequence,
     partial,
-    says,
+    replies,
     serving,
     suppressed,
     until_cancelled,
@@ -62,7 +62,7 @@ async def chunks(*audio: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
-ONCE = RetryPolicy(first_s=0)
+ONCE = RetryPolicy(connect_s=0)
 
 
 async def endless() -> AsyncIterator[bytes]:
@@ -82,7 +82,7 @@ async def events_of(
 async def test_every_kind_of_event_comes_with_its_positions() -> None:
     notice = stt_pb2.Notice(reason="DRAIN", message="going away", remaining=Duration(seconds=2))
     started, *events = await events_of(
-        says(
+        replies(
             Response(speech_started=stt_pb2.SpeechStarted(utterance=1, start_ms=320), received_ms=400),
             partial("раз", " два", revision=3),
             final("раз", start_ms=320, end_ms=900),
@@ -125,7 +125,7 @@ async def test_config_goes_first_and_audio_arrives_byte_for_byte() -> None:
         word_times=True,
         client_id="test",
     )
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         async for _ in recognize(server.address, chunks(b"abc", b"de"), options):
             pass
         stream = server.streams[0]
@@ -141,7 +141,7 @@ async def test_config_goes_first_and_audio_arrives_byte_for_byte() -> None:
 
 
 async def test_settings_that_were_not_given_are_left_to_the_server() -> None:
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         async for _ in recognize(server.address, chunks(), StreamOptions()):
             pass
         assert server.streams[0].config.settings == stt_pb2.Settings()
@@ -151,11 +151,11 @@ UTTERANCES = Settings(silence_s=0.7, min_utterance_s=0, max_utterance_s=12.5, se
 
 
 async def test_settings_of_utterances_go_to_the_server_and_come_back() -> None:
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         async for _ in recognize(server.address, chunks(), StreamOptions(settings=UTTERANCES)):
             pass
         sent = server.streams[0].config.settings
-    (_, event) = await events_of(says(Response(settings=sent)))
+    (_, event) = await events_of(replies(Response(settings=sent)))
     assert isinstance(event, SettingsUpdated)
     assert replace(event.settings, language=None, prompt=None, translate=None) == UTTERANCES
 
@@ -168,8 +168,8 @@ async def test_setting_that_no_message_can_hold_is_an_error_that_names_it(silenc
         yield settings
 
     with pytest.raises(ClientError, match=f"silence_s={silence_s} is invalid"):
-        await events_of(says(), options=StreamOptions(settings=settings))
-    async with serving(says()) as server:
+        await events_of(replies(), options=StreamOptions(settings=settings))
+    async with serving(replies()) as server:
         with pytest.raises(ClientError, match=f"silence_s={silence_s} is invalid"):
             async for _ in recognize(server.address, changes()):
                 pass
@@ -180,10 +180,10 @@ async def test_full_server_is_waited_for_and_reported() -> None:
     rejected.failure.retry_after.CopyFrom(Duration(nanos=1_000_000))
 
     async def is_full(stream: Stream) -> None:
-        await stream.say(rejected)
+        await stream.send(rejected)
         await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
 
-    async with serving(in_turn(is_full, is_full, says(final("раз")))) as server:
+    async with serving(in_sequence(is_full, is_full, replies(final("раз")))) as server:
         seen = [event async for event in recognize(server.address, chunks(b"abcd"))]
     states = [(event.state, event.message) for event in seen if isinstance(event, Connection)]
     waits = (ConnectionState.WAITING, "All 2 streams are taken.")
@@ -192,13 +192,13 @@ async def test_full_server_is_waited_for_and_reported() -> None:
 
 
 async def test_an_event_of_a_newer_server_is_passed_over() -> None:
-    assert len(await events_of(says(Response(received_ms=5)))) == 1  # started
+    assert len(await events_of(replies(Response(received_ms=5)))) == 1  # started
 
 
 async def test_a_failure_said_in_band_is_raised_although_the_client_is_writing() -> None:
     async def refuses(stream: Stream) -> None:
-        await stream.open()
-        await stream.say(failure(grpc.StatusCode.INVALID_ARGUMENT, "A second config came."))
+        await stream.accept()
+        await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "A second config came."))
         await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "A second config came.")
 
     with pytest.raises(ServiceError, match=r"^A second config came\.$") as caught:
@@ -211,14 +211,14 @@ async def test_a_server_that_has_not_taken_the_stream_is_sent_no_sound() -> None
 
     async def refuses(stream: Stream) -> None:
         try:
-            await stream.say(failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken."))
-            await stream.hear()
+            await stream.send(failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken."))
+            await stream.receive_audio()
         finally:
             ended.set()
 
     async with serving(refuses) as server:
         with pytest.raises(ServiceError, match=r"^All 4 streams are taken\.$"):
-            async for _ in recognize(server.address, endless(), patience=ONCE):
+            async for _ in recognize(server.address, endless(), retry_policy=ONCE):
                 pass
         await ended.wait()
     assert not server.streams[0].audio
@@ -236,7 +236,7 @@ async def test_a_status_without_a_failure_becomes_a_sentence(status: grpc.Status
 
 async def test_a_server_that_dies_while_the_client_is_writing_is_an_error() -> None:
     async def dies(stream: Stream) -> None:
-        await stream.open()
+        await stream.accept()
         await stream.context.abort(grpc.StatusCode.UNAVAILABLE, "going")
 
     with pytest.raises(ServiceError, match=r"broke off the stream and gave no reason|was lost: going"):
@@ -249,7 +249,7 @@ async def test_an_error_of_the_source_comes_after_the_finals_owed() -> None:
         raise SourceError("the microphone went away.")
 
     seen = list[Event]()
-    async with serving(says(final("раз"))) as server:
+    async with serving(replies(final("раз"))) as server:
         with pytest.raises(SourceError, match="went away"):  # noqa: PT012
             async for event in recognize(server.address, broken(), StreamOptions()):
                 seen.append(event)
@@ -261,9 +261,9 @@ async def test_closing_the_events_cancels_the_stream(audio: Callable[[], AsyncIt
     cancelled = asyncio.Event()
 
     async def waits(stream: Stream) -> None:
-        await stream.open()
+        await stream.accept()
         try:
-            await stream.hear()
+            await stream.receive_audio()
             await until_cancelled(stream)
         except asyncio.CancelledError:
             cancelled.set()
@@ -293,7 +293,7 @@ async def test_no_more_audio_is_taken_than_may_be_kept() -> None:
     with pytest.raises(TimeoutError):  # noqa: PT012
         async with (
             serving(until_cancelled) as server,
-            aclosing(recognize(server.address, counted(), patience=RetryPolicy(kept_s=90))) as events,
+            aclosing(recognize(server.address, counted(), retry_policy=RetryPolicy(max_buffered_s=90))) as events,
             asyncio.timeout(1),
         ):
             async for _ in events:
@@ -307,10 +307,10 @@ async def test_the_server_bears_the_pings_by_which_a_client_notices_a_dead_netwo
 
 
 async def test_an_address_that_refuses_is_told_at_once() -> None:
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         address = server.address
     with pytest.raises(ConnectionFailedError, match=f"^cannot reach {address}: is stt-server running\\?$"):
-        async with connected(Target((address,)), address):
+        async with open_channel(Target((address,)), address):
             pass
 
 
@@ -318,13 +318,13 @@ async def test_an_address_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(ConnectionFailedError):
-            async with connected(Target(()), f"127.0.0.1:{port}", timeout_s=0.1):
+            async with open_channel(Target(()), f"127.0.0.1:{port}", timeout_s=0.1):
                 pass
 
 
 @pytest.mark.parametrize(("serves", "state"), [(True, "SERVING"), (False, "NOT_SERVING")])
 async def test_status_tells_health_services_and_round_trip(serves: bool, state: str) -> None:
-    async with serving(says(), serves=serves) as server:
+    async with serving(replies(), serves=serves) as server:
         answer = await status(server.address)
     assert answer.health == state
     assert answer.services == ("grpc.health.v1.Health", "stt.v1.SpeechToText")

@@ -42,7 +42,7 @@ from tests.support.cli_process import outcome, start
 from tests.support.hostile_messages import HOSTILE, TEXTS, hostile
 
 CASES = int(os.environ.get("HOSTILE_CASES", "300"))
-NO_PATIENCE = RetryPolicy(first_s=0, lost_s=0, owed_s=0)
+NO_PATIENCE = RetryPolicy(connect_s=0, reconnect_s=0, finish_s=0)
 # What our own screens send: carriage returns, colors, erasing a line, moving up, hiding the cursor.
 OURS = re.compile(r"\x1b\[(?:[\d;]*m|2K|\d*A|\?25[lh])|\r")
 EXECUTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")

@@ -35,14 +35,14 @@ def test_equal_channels_stay_as_they_are() -> None:
     said = speech()
     mix, mixer = mixed(said, said)
     assert mix == pytest.approx(said, abs=1e-6)
-    assert mixer.cancelled is None
+    assert mixer.fallback_channel is None
 
 
 def test_channels_of_opposite_phase_are_heard() -> None:
     said = speech()
     mix, mixer = mixed(said, -said)
     assert mix == pytest.approx(said, abs=1e-6)
-    assert mixer.cancelled == 0
+    assert mixer.fallback_channel == 0
 
 
 def test_channels_that_nearly_cancel_are_heard() -> None:
@@ -61,7 +61,7 @@ def test_one_speaker_on_one_of_two_channels_is_as_loud_as_alone() -> None:
     said = speech(0.1)
     mix, mixer = mixed(np.zeros_like(said), said)
     assert level(mix) == pytest.approx(level(said), rel=0.01)
-    assert mixer.cancelled is None
+    assert mixer.fallback_channel is None
 
 
 def test_speakers_on_channels_of_their_own_are_both_heard() -> None:

@@ -9,7 +9,7 @@ from threading import Event
 import numpy as np
 
 from stt_client.audio.decode import open_file
-from stt_client.audio.journal import find_orphaned, settings_of
+from stt_client.audio.journal import find_orphaned, read_settings
 from stt_client.events import AudioFormat, Settings
 from stt_tui.audio_journal import MAX_WAITING, AudioJournal, retry_command
 
@@ -28,7 +28,7 @@ def test_what_is_not_recognised_is_left_with_what_was_asked_for(tmp_path: Path) 
         kept.keep(1, CHUNK, FORMAT)
     (path,) = kept.close()
     assert b"".join(open_file(path, lambda _: None).chunks) == CHUNK * 5
-    assert settings_of(path) == SETTINGS
+    assert read_settings(path) == SETTINGS
     assert path.stat().st_mode & 0o777 == 0o600
 
 

@@ -16,7 +16,7 @@ from stt_client.audio.decode import open_file
 from tests.stt_cli.test_recognize import read_until
 from tests.support.cli_process import MAIN, outcome, run, start
 from tests.support.made_audio import encode
-from tests.support.scripted_server import Response, Stream, failure, final, says, serving
+from tests.support.scripted_server import Response, Stream, failure, final, replies, serving
 
 
 @pytest.fixture
@@ -38,19 +38,19 @@ def desktop(folder: Path, script: str) -> dict[str, str]:
 
 
 async def test_a_recording_that_speaks_at_once_is_complete_and_its_end_ends_the_dictation(talk: Path) -> None:
-    result, (stream,) = await run(says(final("Раз.")), "--device", f"file:{talk}")
+    result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}")
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
     assert bytes(stream.audio) == sound_of(talk)
 
 
 async def test_nothing_said_before_there_is_a_server_is_lost(talk: Path) -> None:
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         address = server.address
     terminal, other_end = pty.openpty()
     process = await start("recognize", "--server", address, "--device", f"file:{talk}", stderr=other_end, TERM="xterm")
     os.close(other_end)
     await to_thread(read_until, terminal, "connecting: ")  # it has tried, in vain
-    async with serving(says(final("Раз.")), port=int(address.rpartition(":")[2])) as server:
+    async with serving(replies(final("Раз.")), port=int(address.rpartition(":")[2])) as server:
         assert process.stdout is not None
         assert (await process.stdout.read()).decode() == "Раз.\n"
         await to_thread(read_until, terminal, None)
@@ -63,12 +63,12 @@ async def test_the_microphone_ends_when_nobody_has_spoken_for_a_while(tmp_path: 
     talk = encode(tmp_path / "talk.wav", seconds=60)
 
     async def hears_a_word(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(3200)
-        await stream.say(Response(speech_started=stt_pb2.SpeechStarted(utterance=1)))
-        await stream.hear(3200 * 12)
-        await stream.say(final("Раз.", end_ms=500))
-        await stream.hear()
+        await stream.accept()
+        await stream.receive_audio(3200)
+        await stream.send(Response(speech_started=stt_pb2.SpeechStarted(utterance=1)))
+        await stream.receive_audio(3200 * 12)
+        await stream.send(final("Раз.", end_ms=500))
+        await stream.receive_audio()
 
     result, (stream,) = await run(hears_a_word, "--device", f"file:{talk}", "--stop-after-silence", "1")
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
@@ -77,8 +77,8 @@ async def test_the_microphone_ends_when_nobody_has_spoken_for_a_while(tmp_path: 
 
 async def test_a_journal_can_be_recognised_again_as_it_was_asked_for(talk: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dictations"
-    await run(says(final("Раз.")), "--device", f"file:{talk}", "--save-audio", str(folder), "--language", "ru")
-    async with serving(says(final("Два."))) as server:
+    await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", str(folder), "--language", "ru")
+    async with serving(replies(final("Два."))) as server:
         options = ["--server", server.address, "--hotwords", "Анна"]
         result = await outcome(await start("recover", str(folder), *options))
     (stream,) = server.streams
@@ -89,9 +89,9 @@ async def test_a_journal_can_be_recognised_again_as_it_was_asked_for(talk: Path,
 
 async def test_when_the_server_fails_the_journal_is_named(talk: Path, tmp_path: Path) -> None:
     async def refuses(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(3200)
-        await stream.say(failure(grpc.StatusCode.INVALID_ARGUMENT, "No."))
+        await stream.accept()
+        await stream.receive_audio(3200)
+        await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "No."))
         await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No.")
 
     result, _ = await run(refuses, "--device", f"file:{talk}", "--save-audio", str(tmp_path / "kept"))
@@ -101,7 +101,7 @@ async def test_when_the_server_fails_the_journal_is_named(talk: Path, tmp_path: 
 
 
 async def test_a_journal_that_cannot_be_written_does_not_end_the_dictation(talk: Path) -> None:
-    result, (stream,) = await run(says(final("Раз.")), "--device", f"file:{talk}", "--save-audio", "/dev/null/kept")
+    result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", "/dev/null/kept")
     assert (result.code, result.stdout, len(stream.audio)) == (0, "Раз.\n", 16_000)
     assert "the journal in /dev/null/kept cannot be written" in result.stderr
 
@@ -110,14 +110,14 @@ async def test_each_sentence_goes_to_the_clipboard(talk: Path, tmp_path: Path) -
     copied = tmp_path / "copied"
 
     async def pauses(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(3200)
-        await stream.say(final("Раз."))
+        await stream.accept()
+        await stream.receive_audio(3200)
+        await stream.send(final("Раз."))
         async with timeout(30):
             while not copied.exists() or copied.read_text() != "Раз.|":  # written by another process
                 await to_thread(os.sched_yield)
-        await stream.hear()
-        await stream.say(final("Два.", 2))
+        await stream.receive_audio()
+        await stream.send(final("Два.", 2))
 
     async with serving(pauses) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
@@ -128,7 +128,7 @@ async def test_each_sentence_goes_to_the_clipboard(talk: Path, tmp_path: Path) -
 
 
 async def test_a_clipboard_that_hangs_holds_up_no_text_and_is_told(talk: Path, tmp_path: Path) -> None:
-    async with serving(says(final("Раз."), final("Два.", 2))) as server:
+    async with serving(replies(final("Раз."), final("Два.", 2))) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
         variables = desktop(tmp_path, "exec sleep 600")
         result = await outcome(await start(*arguments, more=variables))
@@ -139,7 +139,7 @@ async def test_a_clipboard_that_hangs_holds_up_no_text_and_is_told(talk: Path, t
 async def test_without_a_desktop_the_terminal_is_asked_to_copy(talk: Path) -> None:
     terminal, other_end = pty.openpty()
     takes_it = f"import os; os.open({os.ttyname(other_end)!r}, os.O_RDWR)"  # a session's first terminal is its own
-    async with serving(says(final("Раз."))) as server:
+    async with serving(replies(final("Раз."))) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
         process = await start(*arguments, main=f"{takes_it}; {MAIN}", DISPLAY="", WAYLAND_DISPLAY="", TMUX="")
         shown = await to_thread(read_until, terminal, "\x07")

@@ -54,7 +54,7 @@ class Story:
     def warn(self, sentence: str) -> None:
         self._tell(sentence)
 
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
+    def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None:
         self._tell("heard")
 
     def opening(self) -> None:

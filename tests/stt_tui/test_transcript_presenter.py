@@ -72,7 +72,7 @@ def test_what_is_suppressed_leaves_nothing() -> None:
 def test_the_lag_is_from_what_was_heard_to_what_is_told() -> None:
     desk = Desk()
     desk.scribe.recording()
-    desk.scribe.heard(bytes(FORMAT.size_bytes(900)), FORMAT)
+    desk.scribe.on_audio(bytes(FORMAT.size_bytes(900)), FORMAT)
     desk.hear(partial("Один", end_ms=500))
     assert desk.status.lag_s == 0.4
 
@@ -81,7 +81,7 @@ def test_the_level_and_the_language_are_told() -> None:
     desk = Desk()
     desk.scribe.recording()
     desk.hear(Started("s1", "base", "base", Settings(language="en")))
-    desk.scribe.heard(b"\xff\x7f" * 100, FORMAT)
+    desk.scribe.on_audio(b"\xff\x7f" * 100, FORMAT)
     assert (desk.status.recording, desk.status.language, round(desk.status.level, 2)) == (Recording.ON, "en", 1.0)
     desk.hear(final("Один."))
     assert desk.status.language == "ru"

@@ -22,11 +22,11 @@ class Host:
     """A host; what is run behind `inside` runs on it: `[*host.inside, "stt-cli", "status"]`."""
 
     address: str
-    inside: Sequence[str]
+    command_prefix: Sequence[str]
 
 
 @cache
-def why_not() -> str:
+def unavailable_reason() -> str:
     """Return why this machine can have no such hosts; empty where it can."""
     if sys.platform != "linux" or which("ip") is None:
         return "the command ip (Debian: iproute2) is not here"
@@ -37,9 +37,9 @@ def why_not() -> str:
         return f"the kernel gives no network namespace: {error.stderr.strip()}"
 
 
-def need_hosts() -> None:
+def require_hosts() -> None:
     """Skip the test, or the module that calls it, where there can be no hosts."""
-    if reason := why_not():
+    if reason := unavailable_reason():
         pytest.skip(reason, allow_module_level=True)
 
 
@@ -56,13 +56,13 @@ def hosts(number: int) -> Iterator[tuple[Host, ...]]:
             _ip("-n", name, "link", "set", "lo", "up")
         _ip("-n", own, "link", "add", "switch", "type", "bridge")
         _ip("-n", own, "link", "set", "switch", "up")
-        yield tuple(_plugged(own, name, index + 1) for index, name in enumerate(names))
+        yield tuple(_connect_host(own, name, index + 1) for index, name in enumerate(names))
     finally:
         for name in made:
             _ip("netns", "delete", name)
 
 
-def _plugged(switch: str, name: str, place: int) -> Host:
+def _connect_host(switch: str, name: str, place: int) -> Host:
     _ip("-n", switch, "link", "add", f"port{place}", "type", "veth", "peer", "name", "eth0", "netns", name)
     _ip("-n", switch, "link", "set", f"port{place}", "master", "switch", "up")
     address = f"10.77.0.{place}"

@@ -10,18 +10,18 @@ import numpy as np
 from stt_client.events import AudioFormat
 
 
-class Ear:
+class FakeListener:
     """Keeps what a source tells."""
 
     def __init__(self) -> None:
         self.warnings = list[str]()
-        self.heard_ms = 0.0
+        self.audio_ms = 0.0
 
     def warn(self, sentence: str) -> None:
         self.warnings.append(sentence)
 
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None:
-        self.heard_ms += audio_format.duration_ms(len(chunk))
+    def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None:
+        self.audio_ms += audio_format.duration_ms(len(chunk))
 
 
 def encode(

@@ -32,13 +32,13 @@ class Stream:
         self.commands = list[Request]()  # what came beside audio
         self.half_closed = False
 
-    async def open(self) -> None:
+    async def accept(self) -> None:
         first = await anext(self._requests)
         assert first.WhichOneof("request") == "config"
         self.config = first.config
-        await self.say(Response(started=stt_pb2.Started(stream_id="s1", model="base", settings={"language": "ru"})))
+        await self.send(Response(started=stt_pb2.Started(stream_id="s1", model="base", settings={"language": "ru"})))
 
-    async def hear(self, size_bytes: int | None = None) -> None:
+    async def receive_audio(self, size_bytes: int | None = None) -> None:
         """Read so much audio, or all of it."""
         while size_bytes is None or len(self.audio) < size_bytes:
             try:
@@ -50,7 +50,7 @@ class Stream:
             if not request.HasField("audio"):
                 self.commands.append(request)
 
-    async def say(self, *responses: Response) -> None:
+    async def send(self, *responses: Response) -> None:
         for response in responses:
             if self.config.partials or not response.HasField("partial"):
                 await self.context.write(response)
@@ -59,13 +59,13 @@ class Stream:
 Script = Callable[[Stream], Awaitable[None]]
 
 
-def says(*responses: Response) -> Script:
+def replies(*responses: Response) -> Script:
     """Hear all of the audio, then say that."""
 
     async def script(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear()
-        await stream.say(*responses)
+        await stream.accept()
+        await stream.receive_audio()
+        await stream.send(*responses)
 
     return script
 
@@ -121,7 +121,7 @@ def failure(code: grpc.StatusCode, message: str) -> Response:
     return Response(failure=stt_pb2.Failure(code=code.value[0], reason=code.name, message=message))
 
 
-def in_turn(*scripts: Script) -> Script:
+def in_sequence(*scripts: Script) -> Script:
     """Follow one script a stream, in this order."""
     left = list(scripts)
 
@@ -131,15 +131,15 @@ def in_turn(*scripts: Script) -> Script:
     return script
 
 
-async def breaks(stream: Stream) -> None:
+async def abort_stream(stream: Stream) -> None:
     """End the stream as a server does that goes away."""
     await stream.context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
 
 
 @asynccontextmanager
-async def serving(script: Script, serves: bool = True, port: int = 0) -> AsyncIterator[Serving]:
+async def serving(script: Script, serves: bool = True, port: int = 0) -> AsyncIterator[RunningServer]:
     """Run a server; its streams are kept in the order in which they came."""
-    running = Serving()
+    running = RunningServer()
 
     async def recognize(requests: AsyncIterator[Request], context: Context) -> None:
         stream = Stream(requests, context)
@@ -164,7 +164,7 @@ async def serving(script: Script, serves: bool = True, port: int = 0) -> AsyncIt
         await server.stop(None)
 
 
-class Serving:
+class RunningServer:
     def __init__(self) -> None:
         self.address = ""
         self.streams = list[Stream]()

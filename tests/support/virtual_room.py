@@ -21,7 +21,7 @@ pcm.room {{ type pulse device "room.monitor" server "{server}" hint {{ show on d
 PLUGIN = "alsa-lib/libasound_module_pcm_pulse.so"
 
 
-def lacking() -> str | None:
+def missing_requirement() -> str | None:
     """Return what this machine lacks for a room; None when nothing."""
     for program in ("pulseaudio", "pactl", "paplay"):
         if shutil.which(program) is None:
@@ -31,7 +31,7 @@ def lacking() -> str | None:
     return None if ctypes.util.find_library("portaudio") else "PortAudio (Debian: libportaudio2)"
 
 
-class Room:
+class VirtualRoom:
     """What is played in it is heard by the microphone `room`, unless that is unplugged."""
 
     def __init__(self, folder: Path) -> None:
@@ -68,9 +68,9 @@ class Room:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Room]:
+def open_room(folder: Path) -> Iterator[VirtualRoom]:
     """Yield a room that is ready; PulseAudio ends with it."""
-    room = Room(folder)
+    room = VirtualRoom(folder)
     with subprocess.Popen(room.arguments(), env=room.environment(), stderr=subprocess.DEVNULL) as process:
         try:
             _wait_until_ready(room)
@@ -79,7 +79,7 @@ def opened(folder: Path) -> Iterator[Room]:
             process.terminate()
 
 
-def _wait_until_ready(room: Room) -> None:
+def _wait_until_ready(room: VirtualRoom) -> None:
     deadline = monotonic() + START_TIMEOUT_S
     while True:
         try:

@@ -18,7 +18,7 @@ from stt_client.audio.microphone import open_device
 from tests.stt_tui.test_dictation import desktop
 from tests.support.cli_process import Outcome, outcome, start
 from tests.support.made_audio import encode
-from tests.support.scripted_server import Stream, breaks, says, serving
+from tests.support.scripted_server import Stream, abort_stream, replies, serving
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def lines(result: Outcome) -> Mapping[str, str]:
 
 
 async def test_where_all_is_well_no_line_says_otherwise(talk: Path, tmp_path: Path) -> None:
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         result = await doctor(server.address, "--device", f"file:{talk}", more=desktop(tmp_path, "exit 1"))
     told = lines(result)
     assert (result.code, result.stderr) == (0, "")
@@ -50,7 +50,7 @@ async def test_where_all_is_well_no_line_says_otherwise(talk: Path, tmp_path: Pa
 
 
 async def test_a_server_that_is_not_there_fails() -> None:
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         address = server.address
     result = await doctor(address)
     assert result.code == 1
@@ -58,7 +58,7 @@ async def test_a_server_that_is_not_there_fails() -> None:
 
 
 async def test_a_server_that_does_not_serve_fails() -> None:
-    async with serving(says(), serves=False) as server:
+    async with serving(replies(), serves=False) as server:
         result = await doctor(server.address)
     assert result.code == 1
     assert lines(result)["server"].startswith(f"fail {server.address}: is there and not serving.")
@@ -66,7 +66,7 @@ async def test_a_server_that_does_not_serve_fails() -> None:
 
 async def test_a_server_that_serves_and_recognises_nothing_fails() -> None:
     async def refuses(stream: Stream) -> None:
-        await breaks(stream)
+        await abort_stream(stream)
 
     async with serving(refuses) as server:
         result = await doctor(server.address)
@@ -75,7 +75,7 @@ async def test_a_server_that_serves_and_recognises_nothing_fails() -> None:
 
 
 async def test_each_of_several_servers_is_looked_at() -> None:
-    async with serving(says()) as server:
+    async with serving(replies()) as server:
         result = await doctor(f"{server.address},127.0.0.1:1")
     assert result.code == 1
     assert result.stdout.count(f"ok   server {server.address}: ") == 2
@@ -92,7 +92,7 @@ class Once:
 
     def start(self, ears: AudioSink) -> None:
         ears.deliver(self._chunk)
-        ears.lose()
+        ears.device_lost()
 
     def stop(self) -> None: ...
 

@@ -143,7 +143,7 @@ def test_what_was_thinned_out_in_one_recording_is_not_so_in_the_next() -> None:
     assert terminal.lines() == ["[    ] 0.0s раз"]
 
 
-LOST = Connection(ConnectionState.RECONNECTING, "the connection was lost.", kept_ms=12_345)
+LOST = Connection(ConnectionState.RECONNECTING, "the connection was lost.", buffered_ms=12_345)
 
 
 @pytest.mark.parametrize(

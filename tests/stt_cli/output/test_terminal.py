@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.stt_cli.test_recognize import read_until
 from tests.support.cli_process import MAIN, start
 from tests.support.made_audio import encode
-from tests.support.scripted_server import Stream, final, partial, says, serving
+from tests.support.scripted_server import Stream, final, partial, replies, serving
 
 # A microphone whose library complains.
 COMPLAINS = """
@@ -36,11 +36,11 @@ def shows_controls(terminal: int) -> bool:
 
 async def test_ctrl_c_is_not_drawn_across_the_live_line_and_the_terminal_is_left_as_it_was(tmp_path: Path) -> None:
     async def speaks(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(3200)
-        await stream.say(partial("раз"))
-        await stream.hear()
-        await stream.say(final("Раз, два."))
+        await stream.accept()
+        await stream.receive_audio(3200)
+        await stream.send(partial("раз"))
+        await stream.receive_audio()
+        await stream.send(final("Раз, два."))
 
     talk = encode(tmp_path / "talk.wav", seconds=60)
     terminal, other_end = pty.openpty()
@@ -67,7 +67,7 @@ async def test_ctrl_c_is_not_drawn_across_the_live_line_and_the_terminal_is_left
 
 async def test_what_a_library_has_to_say_is_not_drawn_across_the_live_line() -> None:
     terminal, other_end = pty.openpty()
-    async with serving(says(final("Раз."))) as server:
+    async with serving(replies(final("Раз."))) as server:
         arguments = ["recognize", "--server", server.address]
         process = await start(*arguments, main=COMPLAINS, stdout=other_end, stderr=other_end, TERM="xterm")
         os.close(other_end)

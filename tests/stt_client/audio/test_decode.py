@@ -11,10 +11,10 @@ import av
 import numpy as np
 import pytest
 
-from stt_client.audio.decode import Recording, open_file, open_raw, open_stream
+from stt_client.audio.decode import DecodedAudio, open_file, open_raw, open_stream
 from stt_client.errors import SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat, Encoding
-from tests.support.made_audio import Ear, encode
+from tests.support.made_audio import FakeListener, encode
 
 FORMATS = [
     pytest.param("a.wav", "pcm_s16le", 16_000, "mono", id="wav"),
@@ -28,7 +28,7 @@ FORMATS = [
 ]
 
 
-def duration_s(recording: Recording) -> float:
+def duration_s(recording: DecodedAudio) -> float:
     return recording.format.duration_ms(sum(map(len, recording.chunks))) / 1000
 
 
@@ -36,7 +36,7 @@ def duration_s(recording: Recording) -> float:
 def test_a_recording_keeps_its_rate_and_its_length_and_is_mixed_to_one_channel(
     tmp_path: Path, name: str, codec: str, rate_hz: int, layout: str
 ) -> None:
-    ear = Ear()
+    ear = FakeListener()
     recording = open_file(encode(tmp_path / name, codec, rate_hz, layout), ear.warn)
     assert recording.format == AudioFormat(rate_hz, 1, Encoding.S16LE)
     assert duration_s(recording) == pytest.approx(2, abs=0.15)
@@ -44,17 +44,17 @@ def test_a_recording_keeps_its_rate_and_its_length_and_is_mixed_to_one_channel(
 
 
 def test_samples_come_out_as_they_went_in(tmp_path: Path) -> None:
-    lossless = b"".join(open_file(encode(tmp_path / "a.flac", "flac"), Ear().warn).chunks)
+    lossless = b"".join(open_file(encode(tmp_path / "a.flac", "flac"), FakeListener().warn).chunks)
     assert lossless == encode(tmp_path / "a.wav").read_bytes()[-len(lossless) :]
 
 
 def test_chunks_are_100_ms_and_the_last_is_the_rest(tmp_path: Path) -> None:
-    recording = open_file(encode(tmp_path / "a.wav", rate_hz=11_025), Ear().warn)
+    recording = open_file(encode(tmp_path / "a.wav", rate_hz=11_025), FakeListener().warn)
     assert list(map(len, recording.chunks)) == [2 * 1_102] * 20 + [2 * 10]
 
 
 def test_a_rate_that_the_server_does_not_take_is_changed(tmp_path: Path) -> None:
-    recording = open_file(encode(tmp_path / "a.wav", rate_hz=4_000), Ear().warn)
+    recording = open_file(encode(tmp_path / "a.wav", rate_hz=4_000), FakeListener().warn)
     assert recording.format.sample_rate_hz == 48_000
     assert duration_s(recording) == pytest.approx(2, abs=0.01)
 
@@ -62,7 +62,7 @@ def test_a_rate_that_the_server_does_not_take_is_changed(tmp_path: Path) -> None
 def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encode(tmp_path / "a.wav").rename(tmp_path / "talk:1.wav")
     monkeypatch.chdir(tmp_path)
-    assert duration_s(open_file(Path("talk:1.wav"), Ear().warn)) == pytest.approx(2)
+    assert duration_s(open_file(Path("talk:1.wav"), FakeListener().warn)) == pytest.approx(2)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_recording_is_told_so(tmp_path: Path, content: bytes, 
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     with pytest.raises(UnsupportedAudioError, match=sentence):
-        open_file(path, Ear().warn)
+        open_file(path, FakeListener().warn)
 
 
 def test_a_picture_is_no_recording(tmp_path: Path) -> None:
@@ -90,12 +90,12 @@ def test_a_picture_is_no_recording(tmp_path: Path) -> None:
         for packet in [*stream.encode(picture), *stream.encode(None)]:
             container.mux(packet)
     with pytest.raises(UnsupportedAudioError, match="is no recording that can be read"):
-        open_file(path, Ear().warn)
+        open_file(path, FakeListener().warn)
 
 
 def test_a_missing_file_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"none\.wav cannot be read: No such file"):
-        open_file(tmp_path / "none.wav", Ear().warn)
+        open_file(tmp_path / "none.wav", FakeListener().warn)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_missing_file_is_told_so(tmp_path: Path) -> None:
 def test_a_recording_cut_short_gives_what_there_is_and_says_so(tmp_path: Path, name: str, codec: str) -> None:
     path = encode(tmp_path / name, codec, 48_000)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    ear = Ear()
+    ear = FakeListener()
     assert 0.2 < duration_s(open_file(path, ear.warn)) < 1.5
     assert [name in warning and "cut short" in warning for warning in ear.warnings] == [True]
 
@@ -115,7 +115,7 @@ def test_forty_channels_are_mixed_to_one(tmp_path: Path) -> None:
     with wave.open(str(path), "wb") as recording:
         recording.setparams((40, 2, 8_000, 0, "NONE", ""))
         recording.writeframes(np.full((4_000, 40), 5_000, "<i2").tobytes())
-    ear = Ear()
+    ear = FakeListener()
     opened = open_file(path, ear.warn)
     assert opened.format == AudioFormat(8_000, 1)
     assert b"".join(opened.chunks) == np.full(4_000, 5_000, "<i2").tobytes()
@@ -128,7 +128,7 @@ def test_damage_in_the_middle_costs_only_itself(tmp_path: Path) -> None:
     middle = len(content) // 2
     content[middle : middle + 400] = bytes(400)
     path.write_bytes(content)
-    ear = Ear()
+    ear = FakeListener()
     assert duration_s(open_file(path, ear.warn)) > 1.8
     assert ear.warnings == [f"{path} is damaged: some of its audio could not be decoded."]
 
@@ -136,7 +136,7 @@ def test_damage_in_the_middle_costs_only_itself(tmp_path: Path) -> None:
 def test_a_recording_may_change_its_rate_and_channels_on_the_way(tmp_path: Path) -> None:
     mono = encode(tmp_path / "1.mp3", "libmp3lame", 16_000).read_bytes()
     stereo = encode(tmp_path / "2.mp3", "libmp3lame", 44_100, "stereo").read_bytes()
-    recording = open_stream(io.BytesIO(mono + stereo), "pipe", Ear().warn)
+    recording = open_stream(io.BytesIO(mono + stereo), "pipe", FakeListener().warn)
     assert recording.format == AudioFormat(16_000, 1)
     assert duration_s(recording) == pytest.approx(4, abs=0.3)
 
@@ -150,7 +150,7 @@ def test_a_recorder_that_could_not_go_back_to_the_header_is_not_called_cut_short
         content[4:8] = min(placeholder + 36, 0xFFFF_FFFF).to_bytes(4, "little")
         content[data : data + 4] = placeholder.to_bytes(4, "little")
         path.write_bytes(content)
-        ear = Ear()
+        ear = FakeListener()
         recording = open_file(path, ear.warn)
         assert duration_s(recording) == pytest.approx(2)
         assert ear.warnings == []
@@ -163,7 +163,7 @@ def test_an_mp3_of_estimated_length_is_not_called_cut_short(tmp_path: Path, tag:
     path = tmp_path / "a.mp3"
     loud, quiet = encode(tmp_path / "1.mp3", "libmp3lame", 44_100), mp3_of(tmp_path / "2.mp3", 8_000)
     path.write_bytes(tag + without_length(quiet.read_bytes()) + without_length(loud.read_bytes()))
-    ear = Ear()
+    ear = FakeListener()
     recording = open_file(path, ear.warn)
     assert duration_s(recording) > 3
     assert not any("cut short" in warning for warning in ear.warnings)
@@ -191,7 +191,7 @@ def test_a_truncated_mp3_with_a_large_id3_tag_is_reported(tmp_path: Path) -> Non
     frames = content[content.index(b"\xff\xfb") :]
     path = tmp_path / "b.mp3"
     path.write_bytes(b"ID3\x04\0\0\0\0\x40\0" + bytes(8192) + frames[:4000])
-    ear = Ear()
+    ear = FakeListener()
     assert duration_s(open_file(path, ear.warn)) < 1
     assert [("cut short" in warning) for warning in ear.warnings] == [True]
 
@@ -201,12 +201,12 @@ def test_a_playlist_in_place_of_a_recording_reads_no_other_file(tmp_path: Path) 
     path = tmp_path / "memo.flac"
     path.write_text("ffconcat version 1.0\nfile private.wav\n")
     with pytest.raises(UnsupportedAudioError, match=r"memo\.flac is no recording that can be read"):
-        open_file(path, Ear().warn)
+        open_file(path, FakeListener().warn)
 
 
 def test_a_track_that_is_not_there_is_no_reason_to_pass_over_the_file(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="there is no audio track 2: valid numbers are 1 to 1") as failure:
-        open_file(encode(tmp_path / "a.wav"), Ear().warn, track=2)
+        open_file(encode(tmp_path / "a.wav"), FakeListener().warn, track=2)
     assert not isinstance(failure.value, UnsupportedAudioError)
 
 
@@ -217,13 +217,13 @@ def test_a_disk_that_fails_is_an_error_of_the_source(tmp_path: Path) -> None:
                 raise OSError(errno.EIO, "Input/output error")
             return super().read(size)
 
-    recording = open_stream(Failing(encode(tmp_path / "a.wav", seconds=20).read_bytes()), "disk", Ear().warn)
+    recording = open_stream(Failing(encode(tmp_path / "a.wav", seconds=20).read_bytes()), "disk", FakeListener().warn)
     with pytest.raises(SourceError, match="disk cannot be read any further: Input/output error"):
         list(recording.chunks)
 
 
 def test_raw_audio_that_ends_inside_a_sample_is_cut_to_whole_samples() -> None:
-    ear, audio_format = Ear(), AudioFormat(16_000, 2, Encoding.S16LE)
+    ear, audio_format = FakeListener(), AudioFormat(16_000, 2, Encoding.S16LE)
     recording = open_raw(io.BytesIO(bytes(6403)), "a.raw", audio_format, ear.warn)
     assert sum(map(len, recording.chunks)) == 6400
     assert ear.warnings == [

@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 from stt_client.audio.decode import open_file
-from stt_client.audio.journal import FOLDER_BYTES, Journal, exit_message, find_orphaned, newest, prune, settings_of
+from stt_client.audio.journal import (
+    MAX_FOLDER_BYTES,
+    Journal,
+    find_orphaned,
+    newest_journal,
+    prune,
+    pruned_message,
+    read_settings,
+)
 from stt_client.errors import OutputError, SourceError
 from stt_client.events import AudioFormat, Settings
 
@@ -51,12 +59,12 @@ def kept(path: Path) -> bytes:
 def test_a_journal_is_what_was_heard_and_what_was_asked_for(tmp_path: Path) -> None:
     written = journal(tmp_path / "dictations")
     for chunk in CHUNKS:
-        written.keep(chunk, FORMAT)
+        written.write(chunk, FORMAT)
     written.close()
     (file,) = written.files
     assert file.name == "dictation-2026-11-25-000000-000.flac"
     assert kept(file) == NOISE
-    assert settings_of(file) == SETTINGS
+    assert read_settings(file) == SETTINGS
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
@@ -64,7 +72,7 @@ def test_journals_begun_in_the_same_millisecond_keep_each_its_own_and_their_orde
     files = list[Path]()
     for chunk in CHUNKS[:3]:
         written = journal(tmp_path)
-        written.keep(chunk, FORMAT)
+        written.write(chunk, FORMAT)
         written.close()
         files += written.files
     assert [kept(file) for file in files] == CHUNKS[:3]
@@ -79,13 +87,13 @@ def test_what_was_heard_until_a_quarter_of_a_second_before_a_kill_is_there(tmp_p
     sound = kept(file)
     assert NOISE.startswith(sound)
     assert FORMAT.duration_ms(len(NOISE) - len(sound)) <= 300
-    assert settings_of(file) == SETTINGS
+    assert read_settings(file) == SETTINGS
 
 
 def test_a_long_dictation_goes_on_in_another_file(tmp_path: Path) -> None:
     written = journal(tmp_path, file_s=1)
     for chunk in CHUNKS:
-        written.keep(chunk, FORMAT)
+        written.write(chunk, FORMAT)
     written.close()
     assert len(written.files) == 3
     assert b"".join(map(kept, written.files)) == NOISE
@@ -94,7 +102,7 @@ def test_a_long_dictation_goes_on_in_another_file(tmp_path: Path) -> None:
 def test_all_files_of_a_journal_are_left_behind_only_once_it_is_closed(tmp_path: Path) -> None:
     written = journal(tmp_path, file_s=1)
     for chunk in CHUNKS:
-        written.keep(chunk, FORMAT)
+        written.write(chunk, FORMAT)
     assert (len(written.files), find_orphaned(tmp_path)) == (3, [])
     written.close()
     assert find_orphaned(tmp_path) == written.files
@@ -110,7 +118,7 @@ def test_a_file_that_cannot_be_begun_is_none_of_the_journals(tmp_path: Path) -> 
     (tmp_path / "dictation-2026-11-25-000000-000.flac").symlink_to(tmp_path / "nowhere" / "file")
     written = journal(tmp_path)
     with pytest.raises(OutputError, match="cannot be written: "):
-        written.keep(CHUNKS[0], FORMAT)
+        written.write(CHUNKS[0], FORMAT)
     assert written.files == []
 
 
@@ -122,42 +130,42 @@ def test_nothing_heard_leaves_no_file(tmp_path: Path) -> None:
 def test_the_oldest_go_where_there_are_too_many_and_nothing_else_does(tmp_path: Path) -> None:
     for name in ("dictation-1.flac", "dictation-2.flac", "dictation-3.flac", "concert.flac"):
         (tmp_path / name).write_bytes(bytes(100))
-    assert prune(tmp_path, limit_bytes=250) == [tmp_path / "dictation-1.flac"]
+    assert prune(tmp_path, max_bytes=250) == [tmp_path / "dictation-1.flac"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["concert.flac", "dictation-2.flac", "dictation-3.flac"]
 
 
 def test_a_journal_that_is_being_written_does_not_go(tmp_path: Path) -> None:
     written = journal(tmp_path)
-    written.keep(CHUNKS[0], FORMAT)
-    assert prune(tmp_path, limit_bytes=0) == []
+    written.write(CHUNKS[0], FORMAT)
+    assert prune(tmp_path, max_bytes=0) == []
     written.close()
-    assert prune(tmp_path, limit_bytes=0) == written.files
+    assert prune(tmp_path, max_bytes=0) == written.files
 
 
 def test_which_journals_went_is_told(tmp_path: Path) -> None:
     with (tmp_path / "dictation-1.flac").open("wb") as file:
-        file.truncate(FOLDER_BYTES + 1)  # takes no room on the disk
+        file.truncate(MAX_FOLDER_BYTES + 1)  # takes no room on the disk
     written = journal(tmp_path)
-    gone = written.keep(CHUNKS[0], FORMAT)
+    gone = written.write(CHUNKS[0], FORMAT)
     written.close()
-    assert exit_message(gone) == "The journals took more than 2 GB: the oldest went, dictation-1.flac."
+    assert pruned_message(gone) == "The journals took more than 2 GB: the oldest went, dictation-1.flac."
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"the journal in .*file cannot be written: "):
-        journal(tmp_path / "file").keep(CHUNKS[0], FORMAT)
+        journal(tmp_path / "file").write(CHUNKS[0], FORMAT)
 
 
 def test_the_newest_journal_of_a_folder_is_found(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="has no journal in it"):
-        newest(tmp_path)
+        newest_journal(tmp_path)
     for name in ("dictation-2.flac", "dictation-3.flac", "dictation-1.flac"):
         (tmp_path / name).touch()
-    assert newest(tmp_path).name == "dictation-3.flac"
+    assert newest_journal(tmp_path).name == "dictation-3.flac"
 
 
 def test_a_recording_of_others_asks_for_nothing(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("Buy milk.")
-    assert settings_of(tmp_path / "notes.txt") == Settings()
-    assert settings_of(tmp_path / "missing.flac") == Settings()
+    assert read_settings(tmp_path / "notes.txt") == Settings()
+    assert read_settings(tmp_path / "missing.flac") == Settings()

@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from stt_client.audio.devices import AudioSink, Device, OpenDevice
-from stt_client.audio.microphone import QUEUED_S, Microphone, MicrophoneTimeouts
+from stt_client.audio.microphone import MAX_QUEUED_S, Microphone, MicrophoneTimeouts
 from stt_client.errors import SourceError
 from stt_client.events import AudioFormat
-from tests.support.made_audio import Ear
+from tests.support.made_audio import FakeListener
 
-AT_ONCE = MicrophoneTimeouts(grace_s=0, patience_s=0, same_only_s=0, retry_s=0)
+AT_ONCE = MicrophoneTimeouts(stop_delay_s=0, reconnect_s=0, same_device_s=0, retry_interval_s=0)
 
 
 class PlayedDevice:
@@ -35,7 +35,7 @@ class PlayedDevice:
 
     def go_away(self) -> None:
         assert self.ears is not None
-        self.ears.lose()
+        self.ears.device_lost()
 
 
 class Speaking(PlayedDevice):
@@ -60,9 +60,9 @@ def plugged(*turns: Device | None) -> tuple[OpenDevice, list[str | None]]:
     return open_device, asked
 
 
-async def opened(waits: MicrophoneTimeouts = AT_ONCE) -> tuple[Microphone, PlayedDevice, Ear]:
-    device, ear = PlayedDevice(), Ear()
-    microphone = Microphone(lambda _: device, waits=waits)
+async def opened(waits: MicrophoneTimeouts = AT_ONCE) -> tuple[Microphone, PlayedDevice, FakeListener]:
+    device, ear = PlayedDevice(), FakeListener()
+    microphone = Microphone(lambda _: device, timeouts=waits)
     assert await microphone.open(ear) == AudioFormat(16_000)
     return microphone, device, ear
 
@@ -78,7 +78,7 @@ async def test_it_records_from_its_opening_until_it_is_closed() -> None:
 
 
 async def test_it_records_for_a_moment_after_the_stop() -> None:
-    microphone, device, _ = await opened(MicrophoneTimeouts(grace_s=0.2))
+    microphone, device, _ = await opened(MicrophoneTimeouts(stop_delay_s=0.2))
     device.record(1, b"ab")
     microphone.stop()
     await asyncio.to_thread(device.record, 1, b"cd")
@@ -89,7 +89,7 @@ async def test_it_records_for_a_moment_after_the_stop() -> None:
 
 async def test_speech_beyond_the_queue_is_lost_and_that_is_said() -> None:
     microphone, device, ear = await opened()
-    device.record(QUEUED_S * 10 + 25)
+    device.record(MAX_QUEUED_S * 10 + 25)
     chunks = microphone.chunks()
     await anext(chunks)
     assert ear.warnings == ["60 s of speech wait for the server: what is said now is lost."]
@@ -101,14 +101,14 @@ async def test_speech_beyond_the_queue_is_lost_and_that_is_said() -> None:
     await asyncio.sleep(0)
     assert len(ear.warnings) == 2
     microphone.close()
-    assert len([chunk async for chunk in chunks]) == QUEUED_S * 10
-    assert ear.heard_ms == (QUEUED_S * 10 + 27) * 100
+    assert len([chunk async for chunk in chunks]) == MAX_QUEUED_S * 10
+    assert ear.audio_ms == (MAX_QUEUED_S * 10 + 27) * 100
 
 
 async def test_a_device_that_comes_back_goes_on_and_nothing_recorded_is_lost() -> None:
-    first, second, ear = PlayedDevice("Headset"), Speaking("Headset"), Ear()
+    first, second, ear = PlayedDevice("Headset"), Speaking("Headset"), FakeListener()
     open_device, asked = plugged(first, None, None, second)
-    microphone = Microphone(open_device, waits=MicrophoneTimeouts(retry_s=0))
+    microphone = Microphone(open_device, timeouts=MicrophoneTimeouts(retry_interval_s=0))
     await microphone.open(ear)
     first.record(2, b"ab")
     first.go_away()
@@ -122,8 +122,8 @@ async def test_a_device_that_comes_back_goes_on_and_nothing_recorded_is_lost() -
 
 
 async def test_another_device_is_brought_to_the_rate_of_the_first() -> None:
-    first, second, ear = PlayedDevice("Headset"), Speaking("Webcam", 48_000), Ear()
-    microphone = Microphone(plugged(first, second)[0], waits=MicrophoneTimeouts(retry_s=0))
+    first, second, ear = PlayedDevice("Headset"), Speaking("Webcam", 48_000), FakeListener()
+    microphone = Microphone(plugged(first, second)[0], timeouts=MicrophoneTimeouts(retry_interval_s=0))
     await microphone.open(ear)
     first.go_away()
     second_chunk = await anext(microphone.chunks())
@@ -136,8 +136,8 @@ async def test_another_device_is_brought_to_the_rate_of_the_first() -> None:
 async def test_the_one_asked_for_is_waited_for_before_any_will_do(same_only_s: float, asked_then: list[str]) -> None:
     first, second = PlayedDevice("Headset"), Speaking("Webcam")
     open_device, asked = plugged(first, None, second)
-    microphone = Microphone(open_device, "head", MicrophoneTimeouts(same_only_s=same_only_s, retry_s=0))
-    await microphone.open(Ear())
+    microphone = Microphone(open_device, "head", MicrophoneTimeouts(same_device_s=same_only_s, retry_interval_s=0))
+    await microphone.open(FakeListener())
     first.go_away()
     await anext(microphone.chunks())
     assert asked == ["head", *asked_then]
@@ -145,8 +145,8 @@ async def test_the_one_asked_for_is_waited_for_before_any_will_do(same_only_s: f
 
 
 async def test_no_device_in_time_is_an_error_after_what_was_recorded() -> None:
-    device, ear = PlayedDevice(), Ear()
-    microphone = Microphone(plugged(device, None, None)[0], waits=AT_ONCE)
+    device, ear = PlayedDevice(), FakeListener()
+    microphone = Microphone(plugged(device, None, None)[0], timeouts=AT_ONCE)
     await microphone.open(ear)
     device.record(1, b"ab")
     device.go_away()
@@ -158,9 +158,9 @@ async def test_no_device_in_time_is_an_error_after_what_was_recorded() -> None:
 
 async def test_the_stop_ends_the_wait_for_a_device() -> None:
     first = PlayedDevice()
-    microphone = Microphone(plugged(first)[0], waits=MicrophoneTimeouts(grace_s=0))
+    microphone = Microphone(plugged(first)[0], timeouts=MicrophoneTimeouts(stop_delay_s=0))
 
-    class StopsAtAWarning(Ear):
+    class StopsAtAWarning(FakeListener):
         def warn(self, sentence: str) -> None:
             microphone.stop()
 

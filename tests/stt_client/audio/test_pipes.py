@@ -15,7 +15,7 @@ from stt_client.audio.pipes import open_pipe
 from stt_client.audio.sources import Reader, failed_source, file_source
 from stt_client.errors import SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat
-from tests.support.made_audio import Ear, encode
+from tests.support.made_audio import FakeListener, encode
 
 CONTAINERS = [
     ("a.wav", "pcm_s16le", 16_000),
@@ -44,7 +44,7 @@ def content(folder: Path, name: str, codec: str, rate_hz: int) -> bytes:
 
 @pytest.mark.parametrize(("name", "codec", "rate_hz"), CONTAINERS)
 def test_container_comes_whole_through_a_pipe(tmp_path: Path, name: str, codec: str, rate_hz: int) -> None:
-    ear = Ear()
+    ear = FakeListener()
     recording = open_pipe(Pipe(content(tmp_path, name, codec, rate_hz)), "pipe", ear.warn)
     size = sum(map(len, recording.chunks))
     assert recording.format.duration_ms(size) == pytest.approx(2000, abs=150)
@@ -54,18 +54,18 @@ def test_container_comes_whole_through_a_pipe(tmp_path: Path, name: str, codec: 
 def test_index_at_the_end_beyond_the_bound_is_a_reason_and_a_remedy(tmp_path: Path) -> None:
     pipe = Pipe(content(tmp_path, *CONTAINERS[-1]))
     with pytest.raises(SourceError, match=r"^pipe is longer than 0 MiB and its index is at its end: save it to a file"):
-        open_pipe(pipe, "pipe", Ear().warn, copied_bytes=2_000)
+        open_pipe(pipe, "pipe", FakeListener().warn, max_copy_bytes=2_000)
 
 
 def test_pipe_without_a_recording_is_rejected_before_its_end() -> None:
     """As /dev/urandom: it has none."""
     with pytest.raises(UnsupportedAudioError):
-        open_pipe(Pipe(b"text " * 4_000_000, most=1 << 20), "pipe", Ear().warn)
+        open_pipe(Pipe(b"text " * 4_000_000, most=1 << 20), "pipe", FakeListener().warn)
 
 
 def test_empty_pipe_is_empty() -> None:
     with pytest.raises(UnsupportedAudioError, match=r"^pipe is empty\.$"):
-        open_pipe(Pipe(b""), "pipe", Ear().warn)
+        open_pipe(Pipe(b""), "pipe", FakeListener().warn)
 
 
 def test_pipe_that_cannot_be_read_is_an_error_of_the_source() -> None:
@@ -74,10 +74,10 @@ def test_pipe_that_cannot_be_read_is_an_error_of_the_source() -> None:
             raise IsADirectoryError(21, "Is a directory")
 
     with pytest.raises(SourceError, match="Is a directory"):
-        open_pipe(Broken(), "pipe", Ear().warn)
+        open_pipe(Broken(), "pipe", FakeListener().warn)
 
 
-async def duration_of(source: Reader, ear: Ear) -> float:
+async def duration_of(source: Reader, ear: FakeListener) -> float:
     audio_format = await source.open(ear)
     return audio_format.duration_ms(sum([len(chunk) async for chunk in source.chunks()]))
 
@@ -89,7 +89,7 @@ async def test_fifo_is_read_from_its_first_byte(tmp_path: Path, name: str, codec
     os.mkfifo(fifo)
     writer = threading.Thread(target=fifo.write_bytes, args=(recording,))
     writer.start()
-    duration_ms = await duration_of(file_source(fifo), Ear())
+    duration_ms = await duration_of(file_source(fifo), FakeListener())
     await asyncio.to_thread(writer.join)
     assert duration_ms == pytest.approx(2000, abs=150)
 
@@ -98,7 +98,7 @@ async def test_fifo_without_a_writer_is_reported_and_still_read(tmp_path: Path) 
     fifo, recording = tmp_path / "fifo", content(tmp_path, *CONTAINERS[0])
     os.mkfifo(fifo)
 
-    class Writer(Ear):
+    class Writer(FakeListener):
         """Writes once it is told that nobody does."""
 
         def warn(self, sentence: str) -> None:
@@ -118,7 +118,7 @@ async def test_headerless_audio_comes_from_files_and_fifos(tmp_path: Path, made:
     writer.start()
     if path.is_file():
         writer.join()
-    assert await duration_of(file_source(path, AudioFormat()), Ear()) == 1000
+    assert await duration_of(file_source(path, AudioFormat()), FakeListener()) == 1000
     await asyncio.to_thread(writer.join)
 
 
@@ -128,9 +128,9 @@ async def test_error_that_nobody_foresaw_names_the_source() -> None:
 
     source = Reader("talk.wav", fails)  # type: ignore[arg-type]  # it returns nothing
     with pytest.raises(SourceError, match=r"^talk\.wav cannot be read: ZeroDivisionError: division by zero\.$"):
-        await source.open(Ear())
+        await source.open(FakeListener())
 
 
 async def test_source_that_is_known_to_fail_fails_when_it_is_opened() -> None:
     with pytest.raises(SourceError, match="has no files"):
-        await failed_source("folder", SourceError("folder has no files in it.")).open(Ear())
+        await failed_source("folder", SourceError("folder has no files in it.")).open(FakeListener())

@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from stt_client.audio.devices import DeviceDescription, choose
+from stt_client.audio.devices import DeviceDescription, choose_device
 from stt_client.audio.portaudio import PortAudioDevice, exclusive, list_devices, load_sounddevice
 from stt_client.errors import SourceError
 
@@ -16,21 +16,21 @@ WEBCAM = DeviceDescription(3, "HD Webcam: USB", 44_100, 2, is_default=True)
 
 
 def test_without_a_name_the_default_device_is_chosen() -> None:
-    assert choose([HEADSET, WEBCAM], None) == WEBCAM
+    assert choose_device([HEADSET, WEBCAM], None) == WEBCAM
 
 
 def test_a_part_of_the_name_is_enough_whatever_its_case() -> None:
-    assert choose([HEADSET, WEBCAM], "head") == HEADSET
+    assert choose_device([HEADSET, WEBCAM], "head") == HEADSET
 
 
 def test_an_unknown_name_is_told_with_those_there_are() -> None:
     with pytest.raises(SourceError, match="no microphone has 'usb2' in its name; there are: Headset Mono, HD Web"):
-        choose([HEADSET, WEBCAM], "usb2")
+        choose_device([HEADSET, WEBCAM], "usb2")
 
 
 def test_a_machine_without_microphones_says_so() -> None:
     with pytest.raises(SourceError, match="no microphone on this machine"):
-        choose([], None)
+        choose_device([], None)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ class KeptEars:
     def end(self) -> None:
         self.said.append("end")
 
-    def lose(self) -> None:
+    def device_lost(self) -> None:
         self.said.append("lost")
 
 

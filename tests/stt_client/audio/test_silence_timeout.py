@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stt_client.audio.silence_timeout import SilenceWatch
+from stt_client.audio.silence_timeout import SilenceTimeout
 from stt_client.events import Connection, ConnectionState, Event, Final, Latency, Partial, SpeechStarted, Suppressed
 
 EVENTS: dict[str, Event] = {
@@ -19,17 +19,17 @@ EVENTS: dict[str, Event] = {
 
 def over_at(drawn: str) -> int | None:
     """Return the second at which five seconds of silence are over; a dot is a second heard, F a final of two ago."""
-    watch, heard = SilenceWatch(5), 0
+    watch, heard = SilenceTimeout(5), 0
     for sign in drawn:
         if sign == ".":
             heard += 1
-            if watch.heard(1000):
+            if watch.add_audio(1000):
                 return heard
         elif sign == "F":
             end_ms = (heard - 2) * 1000
-            watch.follow(Final(1, "раз", 0, end_ms, "ru", 1, 1, "silence", Latency(0, 0, 0, False, 1)))
+            watch.handle_event(Final(1, "раз", 0, end_ms, "ru", 1, 1, "silence", Latency(0, 0, 0, False, 1)))
         else:
-            watch.follow(EVENTS[sign])
+            watch.handle_event(EVENTS[sign])
     return None
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from stt_client.audio.decode import Recording
-from stt_client.audio.sources import Reader, file_source, files_in, paced, pipe_source
+from stt_client.audio.decode import DecodedAudio
+from stt_client.audio.sources import Reader, file_source, files_in, in_real_time, pipe_source
 from stt_client.errors import SourceError
 from stt_client.events import AudioFormat
-from tests.support.made_audio import Ear, encode
+from tests.support.made_audio import FakeListener, encode
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.ogg", "libopus"), ("a.webm", "libopus")])
@@ -24,7 +24,7 @@ async def test_a_container_comes_through_a_pipe(tmp_path: Path, name: str, codec
     with piped() as (pipe, feed):
         writer = asyncio.create_task(asyncio.to_thread(write_and_close, feed, content))
         source = pipe_source(pipe)
-        audio_format = await source.open(Ear())
+        audio_format = await source.open(FakeListener())
         size = sum([len(chunk) async for chunk in source.chunks()])
         await writer
     assert audio_format.duration_ms(size) == pytest.approx(2000, abs=50)
@@ -47,7 +47,7 @@ async def test_a_pipe_that_says_nothing_does_not_hold_up_the_end() -> None:
     with piped() as (pipe, feed):
         feed.write(b"ab")
         source = pipe_source(pipe, AudioFormat())
-        await source.open(Ear())
+        await source.open(FakeListener())
         chunks = source.chunks()
         assert await anext(chunks) == b"ab"
         source.stop()
@@ -59,8 +59,8 @@ async def test_an_error_while_reading_reaches_whoever_waits() -> None:
         yield b"ab"
         raise SourceError("the disk is gone.")
 
-    source = Reader("disk", lambda _: Recording(AudioFormat(), broken()))
-    await source.open(Ear())
+    source = Reader("disk", lambda _: DecodedAudio(AudioFormat(), broken()))
+    await source.open(FakeListener())
     with pytest.raises(SourceError, match="disk is gone"):
         [chunk async for chunk in source.chunks()]
 
@@ -68,10 +68,10 @@ async def test_an_error_while_reading_reaches_whoever_waits() -> None:
 async def test_the_listener_hears_all_and_is_warned(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.wav")
     path.write_bytes(path.read_bytes()[:-3200])
-    ear, source = Ear(), file_source(path)
+    ear, source = FakeListener(), file_source(path)
     await source.open(ear)
     assert len([chunk async for chunk in source.chunks()]) == 19
-    assert (ear.heard_ms, len(ear.warnings)) == (1900, 1)
+    assert (ear.audio_ms, len(ear.warnings)) == (1900, 1)
 
 
 async def test_no_more_than_a_few_chunks_are_read_ahead() -> None:
@@ -82,8 +82,8 @@ async def test_no_more_than_a_few_chunks_are_read_ahead() -> None:
             read.append(number)
             yield bytes(2)
 
-    source = Reader("numbers", lambda _: Recording(AudioFormat(), numbered()))
-    await source.open(Ear())
+    source = Reader("numbers", lambda _: DecodedAudio(AudioFormat(), numbered()))
+    await source.open(FakeListener())
     chunks = source.chunks()
     for _ in range(20):
         await anext(chunks)
@@ -93,13 +93,13 @@ async def test_no_more_than_a_few_chunks_are_read_ahead() -> None:
 
 def test_a_paced_recording_hands_out_each_chunk_when_it_has_been_spoken() -> None:
     clock = [100.0]
-    recording = Recording(AudioFormat(16_000), iter([bytes(3200)] * 3 + [bytes(1600)]))
+    recording = DecodedAudio(AudioFormat(16_000), iter([bytes(3200)] * 3 + [bytes(1600)]))
     handed = list[float]()
 
     def wait(seconds: float) -> None:
         clock[0] += seconds
 
-    for _ in paced(recording, wait, lambda: clock[0]):
+    for _ in in_real_time(recording, wait, lambda: clock[0]):
         handed.append(clock[0])
         clock[0] += 0.03  # what sending takes does not add up
     assert handed == pytest.approx([100.1, 100.2, 100.3, 100.35])

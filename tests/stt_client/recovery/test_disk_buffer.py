@@ -44,7 +44,7 @@ def test_a_read_ends_at_the_end_of_a_block(filled: Filled) -> None:
 def test_what_was_forgotten_makes_room(filled: Filled) -> None:
     spool = filled(32)
     full = [spool.is_full]
-    spool.forget(4)
+    spool.discard_before(4)
     full.append(spool.is_full)
     assert full == [True, False]
     assert (spool.start, spool.end) == (4, 32)
@@ -60,7 +60,7 @@ def test_a_block_is_full_when_all_its_places_are_taken(filled: Filled) -> None:
 
 def test_beyond_the_end_nothing_is_forgotten_that_is_to_come(filled: Filled) -> None:
     spool = filled(3)
-    spool.forget(100)
+    spool.discard_before(100)
     spool.append(b"abc")
     assert (spool.start, spool.read(3, 3)) == (3, b"a")  # to the end of its block
 
@@ -68,7 +68,7 @@ def test_beyond_the_end_nothing_is_forgotten_that_is_to_come(filled: Filled) -> 
 def test_the_file_is_as_long_as_what_is_in_it_and_empty_after_that(filled: Filled) -> None:
     spool = filled(32)
     assert (spool.in_memory_bytes, spool.on_disk_bytes) == (12, 20)
-    spool.forget(32)
+    spool.discard_before(32)
     assert (spool.in_memory_bytes, spool.on_disk_bytes) == (0, 0)
 
 
@@ -92,7 +92,7 @@ def test_what_is_kept_is_what_was_appended_and_memory_and_disk_stay_within_their
     spool, all_of_it = DiskBuffer(SMALL), b""
     for step in steps:
         if isinstance(step, int):
-            spool.forget(spool.start + step)
+            spool.discard_before(spool.start + step)
         elif not spool.is_full:
             spool.append(step)
             all_of_it += step

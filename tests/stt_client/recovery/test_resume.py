@@ -51,7 +51,7 @@ def test_settled_sound_stays_settled_whatever_a_server_says() -> None:
     resumption = ResumeTracker()
     resumption.handle(Progress(committed_ms=5000))
     resumption.handle(Progress(committed_ms=0))
-    assert resumption.settled_ms == 5000
+    assert resumption.committed_ms == 5000
 
 
 def test_speech_that_was_cut_goes_on_where_it_was_cut_and_only_there() -> None:
@@ -87,7 +87,7 @@ class Dictated:
     def __init__(self, lengths: list[int]) -> None:
         self.ends = list(accumulate(lengths))
         self.sound = bytes(number % 251 for number in range(2 * self.ends[-1]))
-        self.kept = ReplayBuffer(FORMAT, Settings(), kept_s=3600)
+        self.kept = ReplayBuffer(FORMAT, Settings(), max_buffered_s=3600)
         self.resumption = ResumeTracker()
         self.told: list[int] = []
         self.given = 0
@@ -107,8 +107,8 @@ class Dictated:
         self.given = end
 
     def heard(self) -> bytes:
-        place, heard = self.kept.beginning, b""
-        while (item := self.kept.next(place)) is not None:
+        place, heard = self.kept.start, b""
+        while (item := self.kept.read(place)) is not None:
             said, place = item
             assert isinstance(said, bytes)
             heard += said
@@ -122,7 +122,7 @@ class Dictated:
             event = final_event(number + place, end - 1, end, committed_ms=settled)
             if self.resumption.handle(event):
                 self.told.append(event.utterance)
-            self.kept.settle(self.resumption.settled_ms)
+            self.kept.commit(self.resumption.committed_ms)
 
 
 @LAW
@@ -134,7 +134,7 @@ def test_every_byte_that_is_not_settled_is_said_again_and_every_final_told_once(
     for attempt in [*attempts, Attempt(10_000, 100, 0)]:
         dictated.attempt(attempt)
     assert dictated.told == list(range(len(lengths)))
-    assert dictated.resumption.settled_ms == dictated.ends[-1]
+    assert dictated.resumption.committed_ms == dictated.ends[-1]
 
 
 COMMANDS = st.lists(
@@ -147,7 +147,7 @@ COMMANDS = st.lists(
 def test_settings_and_commands_hold_on_the_next_stream_where_they_held_on_the_last(
     items: list[int | Finalize | Settings], settled_ms: int
 ) -> None:
-    kept, position_ms, language = ReplayBuffer(FORMAT, Settings("ru"), kept_s=3600), 0, "ru"
+    kept, position_ms, language = ReplayBuffer(FORMAT, Settings("ru"), max_buffered_s=3600), 0, "ru"
     expected: list[tuple[int, Finalize | Settings]] = []
     before = language
     settled_ms = min(settled_ms, sum(item for item in items if isinstance(item, int)))
@@ -161,25 +161,25 @@ def test_settings_and_commands_hold_on_the_next_stream_where_they_held_on_the_la
             expected.append((position_ms, item))
         elif isinstance(item, Settings):
             before = item.language or before
-    kept.settle(settled_ms)
+    kept.commit(settled_ms)
     assert kept.settings.language == before
     assert commands(kept, settled_ms - kept.left_context_ms) == expected
 
 
 def test_what_is_said_again_begins_a_little_earlier_at_a_whole_number_of_samples() -> None:
-    kept = ReplayBuffer(AudioFormat(44_100), Settings(), kept_s=3600)
+    kept = ReplayBuffer(AudioFormat(44_100), Settings(), max_buffered_s=3600)
     kept.append(bytes(2 * 44_100))
-    kept.settle(992)
-    assert (kept.left_context_ms, kept.beginning.position, kept.duration_ms) == (192, 2 * 35_280, 8)
-    kept.settle(96)
+    kept.commit(992)
+    assert (kept.left_context_ms, kept.start.position, kept.duration_ms) == (192, 2 * 35_280, 8)
+    kept.commit(96)
     assert kept.left_context_ms == 96
     kept.close()
 
 
 def commands(kept: ReplayBuffer, begin_ms: int) -> list[tuple[int, Finalize | Settings]]:
     """Return the commands that a stream says, and where."""
-    place, found, position_ms = kept.beginning, list[tuple[int, Finalize | Settings]](), begin_ms
-    while (item := kept.next(place)) is not None:
+    place, found, position_ms = kept.start, list[tuple[int, Finalize | Settings]](), begin_ms
+    while (item := kept.read(place)) is not None:
         said, place = item
         if isinstance(said, bytes):
             position_ms += len(said) // 2

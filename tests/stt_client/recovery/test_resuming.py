@@ -30,13 +30,13 @@ from tests.support.scripted_server import (
     Response,
     Script,
     Stream,
-    breaks,
+    abort_stream,
     failure,
     final,
-    in_turn,
+    in_sequence,
     notice,
     partial,
-    says,
+    replies,
     serving,
     suppressed,
     until_cancelled,
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to c
 
 SOUND = bytes(number % 251 for number in range(3 * 32_000))  # three seconds
 OPTIONS = StreamOptions(settings=Settings("ru"), partials=True)
-SHORT = RetryPolicy(first_s=0, owed_s=0)
+SHORT = RetryPolicy(connect_s=0, finish_s=0)
 
 
 async def sounding(*more: Input) -> AsyncIterator[Input]:
@@ -74,10 +74,10 @@ def says_and_breaks(*responses: Response) -> Script:
     """Hear all there is, say that, and go away."""
 
     async def script(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(len(SOUND))
-        await stream.say(*responses)
-        await breaks(stream)
+        await stream.accept()
+        await stream.receive_audio(len(SOUND))
+        await stream.send(*responses)
+        await abort_stream(stream)
 
     return script
 
@@ -94,7 +94,7 @@ def late(response: Response, committed_ms: int) -> Response:
 
 async def test_what_was_not_settled_is_said_again_to_the_byte() -> None:
     first = says_and_breaks(final("раз", 0, 100, 900))
-    async with serving(in_turn(first, says(final("два", 1, 1100, 1900)))) as server:
+    async with serving(in_sequence(first, replies(final("два", 1, 1100, 1900)))) as server:
         events = await heard(server.address)
     assert ends(events) == [(0, "раз"), (1, "два")]
     again = server.streams[1]
@@ -107,7 +107,7 @@ async def test_what_was_not_settled_is_said_again_to_the_byte() -> None:
 
 async def test_a_suppressed_utterance_is_settled_too() -> None:
     first = says_and_breaks(final("раз", 1, 0, 900), suppressed("you"))
-    async with serving(in_turn(first, says())) as server:
+    async with serving(in_sequence(first, replies())) as server:
         await heard(server.address)
     assert server.streams[1].config.resume == stt_pb2.Resume(
         audio_offset_ms=2000, next_utterance=3, left_context_ms=240, previous_language="ru"
@@ -116,8 +116,8 @@ async def test_a_suppressed_utterance_is_settled_too() -> None:
 
 async def test_a_final_whose_sound_was_not_settled_is_not_told_twice() -> None:
     first = says_and_breaks(late(final("раз", 0, 100, 900), committed_ms=0))
-    second = says(final("раз", 0, 100, 900), final("два", 1, 1100, 1900))
-    async with serving(in_turn(first, second)) as server:
+    second = replies(final("раз", 0, 100, 900), final("два", 1, 1100, 1900))
+    async with serving(in_sequence(first, second)) as server:
         events = await heard(server.address)
     assert ends(events) == [(0, "раз"), (1, "два")]
     assert server.streams[1].config.resume == stt_pb2.Resume(audio_offset_ms=0, next_utterance=0)
@@ -126,7 +126,7 @@ async def test_a_final_whose_sound_was_not_settled_is_not_told_twice() -> None:
 
 async def test_a_break_between_two_finals_tells_each_once() -> None:
     first = says_and_breaks(begun(0), final("раз", 0, 100, 900), begun(1))
-    async with serving(in_turn(first, says(begun(1), final("два", 1, 1100, 1900)))) as server:
+    async with serving(in_sequence(first, replies(begun(1), final("два", 1, 1100, 1900)))) as server:
         events = await heard(server.address)
     assert ends(events) == [(0, "раз"), (1, "два")]
     assert [event.utterance for event in events if isinstance(event, SpeechStarted)] == [0, 1]
@@ -134,7 +134,7 @@ async def test_a_break_between_two_finals_tells_each_once() -> None:
 
 async def test_an_utterance_that_was_open_is_heard_again_from_its_beginning() -> None:
     first = says_and_breaks(begun(0), partial("раз"))
-    async with serving(in_turn(first, says(begun(0), final("раз", 0, 100, 900)))) as server:
+    async with serving(in_sequence(first, replies(begun(0), final("раз", 0, 100, 900)))) as server:
         events = await heard(server.address)
     assert ends(events) == [(0, "раз")]
     assert bytes(server.streams[1].audio) == SOUND
@@ -143,7 +143,7 @@ async def test_an_utterance_that_was_open_is_heard_again_from_its_beginning() ->
 async def test_speech_that_was_cut_goes_on_in_the_next_stream() -> None:
     cut = final("раз", 0, 100, 900)
     cut.final.endpoint = stt_pb2.ENDPOINT_MAX_LENGTH
-    async with serving(in_turn(says_and_breaks(cut), says())) as server:
+    async with serving(in_sequence(says_and_breaks(cut), replies())) as server:
         await heard(server.address)
     assert server.streams[1].config.resume.continues_utterance
 
@@ -157,7 +157,7 @@ async def test_settings_and_commands_are_said_again_where_they_were_said() -> No
         yield Settings(prompt="Ann")
         yield SOUND[64_000:]
 
-    async with serving(in_turn(says_and_breaks(final("раз", 0, 100, 900)), says())) as server:
+    async with serving(in_sequence(says_and_breaks(final("раз", 0, 100, 900)), replies())) as server:
         await heard(server.address, source())
     broken, again = server.streams
     assert broken.config.settings.language == "ru"
@@ -167,7 +167,7 @@ async def test_settings_and_commands_are_said_again_where_they_were_said() -> No
 
 
 async def test_the_next_address_is_tried_at_once() -> None:
-    async with serving(says_and_breaks()) as first, serving(says(final("раз", 0, 100, 900))) as second:
+    async with serving(says_and_breaks()) as first, serving(replies(final("раз", 0, 100, 900))) as second:
         events = await heard(f"{first.address},{second.address}")
     assert ends(events) == [(0, "раз")]
     assert states(events) == ["connecting", "connected", "reconnecting", "resumed"]
@@ -181,15 +181,15 @@ async def test_a_full_server_is_told_and_the_next_one_asked() -> None:
         await stream.context.write(full)
         await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken.")
 
-    async with serving(in_turn(refuses, says(final("раз", 0, 100, 900)))) as server:
+    async with serving(in_sequence(refuses, replies(final("раз", 0, 100, 900)))) as server:
         events = await heard(server.address)
     assert ends(events) == [(0, "раз")]
-    assert Connection(ConnectionState.WAITING, "All 4 streams are taken.", kept_ms=3000) in events
+    assert Connection(ConnectionState.WAITING, "All 4 streams are taken.", buffered_ms=3000) in events
 
 
 async def test_a_server_that_drains_is_told_and_left() -> None:
     first = says_and_breaks(notice("DRAIN", "going away"))
-    async with serving(in_turn(first, says(final("раз", 0, 100, 900)))) as server:
+    async with serving(in_sequence(first, replies(final("раз", 0, 100, 900)))) as server:
         events = await heard(server.address)
     assert states(events) == ["connecting", "connected", "draining", "reconnecting", "resumed"]
     assert ends(events) == [(0, "раз")]
@@ -197,14 +197,14 @@ async def test_a_server_that_drains_is_told_and_left() -> None:
 
 async def test_a_server_that_ends_the_stream_too_soon_is_tried_again() -> None:
     async def ends_early(stream: Stream) -> None:
-        await stream.open()
+        await stream.accept()
 
     async def goes_on(*_: object) -> AsyncIterator[Input]:
         yield SOUND
         await asyncio.sleep(0.05)  # the first stream ends meanwhile
         yield SOUND
 
-    async with serving(in_turn(ends_early, says(final("раз", 0, 100, 900)))) as server:
+    async with serving(in_sequence(ends_early, replies(final("раз", 0, 100, 900)))) as server:
         events = await heard(server.address, goes_on())
     assert ends(events) == [(0, "раз")]
     assert len(server.streams[1].audio) == 2 * len(SOUND)
@@ -245,7 +245,7 @@ async def test_audio_that_ends_while_no_server_is_there_is_told_to_the_next() ->
         await server.called.wait()
     lost.set()
     await ended.wait()
-    async with serving(says(final("раз", 0, 100, 900)), port=int(server.address.rpartition(":")[2])) as again:
+    async with serving(replies(final("раз", 0, 100, 900)), port=int(server.address.rpartition(":")[2])) as again:
         assert ends(await listening) == [(0, "раз")]
     assert bytes(again.streams[0].audio) == SOUND + SOUND
 
@@ -264,7 +264,7 @@ async def test_an_error_of_the_source_is_raised_after_what_the_next_server_owes(
         raise SourceError("the microphone went away.")
 
     seen: list[Event] = []
-    async with serving(in_turn(says_and_breaks(), says(final("раз", 0, 100, 900)))) as server:
+    async with serving(in_sequence(says_and_breaks(), replies(final("раз", 0, 100, 900)))) as server:
         with pytest.raises(SourceError, match="went away"):  # noqa: PT012
             async for event in recognize(server.address, fails(), OPTIONS):
                 seen += [event]
@@ -286,7 +286,7 @@ async def test_a_token_goes_with_every_stream() -> None:
 
     async def looks(stream: Stream) -> None:
         seen.extend(str(value) for key, value in stream.context.invocation_metadata() or () if key == "authorization")
-        await says()(stream)
+        await replies()(stream)
 
     async with serving(looks) as server:
         await heard(Target((server.address,), token="secret"))
@@ -302,11 +302,11 @@ async def test_a_source_that_pauses_is_resumed_once_it_goes_on() -> None:
         yield SOUND
 
     async def ends_idle(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(len(SOUND))
+        await stream.accept()
+        await stream.receive_audio(len(SOUND))
         await stream.context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "No audio came for 300 s.")
 
-    async with serving(in_turn(ends_idle, says(final("раз", 0, 100, 900)))) as server:
+    async with serving(in_sequence(ends_idle, replies(final("раз", 0, 100, 900)))) as server:
         dictation = asyncio.create_task(heard(server.address, pausing()))
         await server.called.wait()
         server.called.clear()
@@ -322,10 +322,10 @@ async def test_no_more_audio_is_committed_than_was_sent() -> None:
     lied = asyncio.Event()
 
     async def first(stream: Stream) -> None:
-        await stream.open()
-        await stream.hear(len(SOUND))
-        await stream.say(late(final("раз", 2**63 - 1, 100, 900), 2**63 - 1))
-        await breaks(stream)
+        await stream.accept()
+        await stream.receive_audio(len(SOUND))
+        await stream.send(late(final("раз", 2**63 - 1, 100, 900), 2**63 - 1))
+        await abort_stream(stream)
 
     async def source() -> AsyncIterator[Input]:
         yield SOUND
@@ -333,7 +333,7 @@ async def test_no_more_audio_is_committed_than_was_sent() -> None:
         yield SOUND
 
     events: list[Event] = []
-    async with serving(in_turn(first, says())) as server, asyncio.timeout(30):
+    async with serving(in_sequence(first, replies())) as server, asyncio.timeout(30):
         async for event in recognize(server.address, source(), OPTIONS, RetryPolicy()):
             events.append(event)
             if isinstance(event, Final):
@@ -347,7 +347,7 @@ async def test_no_more_audio_is_committed_than_was_sent() -> None:
 async def test_stream_that_does_not_begin_with_started_is_refused_in_a_sentence() -> None:
     async def script(stream: Stream) -> None:
         await stream.context.write(final("раз"))
-        await stream.hear()
+        await stream.receive_audio()
 
     async with serving(script) as server:
         with pytest.raises(ServiceError, match="did not begin the stream"):

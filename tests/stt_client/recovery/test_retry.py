@@ -5,14 +5,20 @@ from __future__ import annotations
 import pytest
 
 from stt_client.errors import ConnectionFailedError, ServiceError
-from stt_client.recovery.retry import LONGEST_S, MAX_ATTEMPTS_WITHOUT_PROGRESS, RETRIED, RetryPolicy, RetryState
+from stt_client.recovery.retry import (
+    MAX_ATTEMPTS_WITHOUT_PROGRESS,
+    MAX_BACKOFF_S,
+    RETRYABLE_STATUSES,
+    RetryPolicy,
+    RetryState,
+)
 
 LOST = ServiceError("the connection was lost", "UNAVAILABLE")
-PATIENCE = RetryPolicy(first_s=5, lost_s=100, owed_s=20)
+PATIENCE = RetryPolicy(connect_s=5, reconnect_s=100, finish_s=20)
 
 
 def retries(addresses: int = 1, chance: float = 1.0, patience: RetryPolicy = PATIENCE) -> RetryState:
-    return RetryState(patience, addresses, now_s=0.0, chance=lambda: chance)
+    return RetryState(patience, addresses, now_s=0.0, jitter=lambda: chance)
 
 
 @pytest.mark.parametrize(
@@ -25,25 +31,25 @@ def test_what_another_try_cannot_mend_is_final(status: str) -> None:
     assert caught.value is refused
 
 
-@pytest.mark.parametrize("status", sorted(RETRIED))
+@pytest.mark.parametrize("status", sorted(RETRYABLE_STATUSES))
 def test_what_another_try_may_mend_is_tried_again(status: str) -> None:
-    assert retries().delay_s(ServiceError("not now", status), 0.0, None) <= LONGEST_S
+    assert retries().delay_s(ServiceError("not now", status), 0.0, None) <= MAX_BACKOFF_S
 
 
 def test_the_wait_doubles_to_under_a_second_and_is_a_matter_of_chance() -> None:
     longest, none = retries(), retries(chance=0.0)
     for now_s in range(4):
         assert none.delay_s(LOST, now_s, None) == 0
-    assert [longest.delay_s(LOST, 0.0, None) for _ in range(5)] == [0.1, 0.2, 0.4, LONGEST_S, LONGEST_S]
-    assert LONGEST_S < 1
+    assert [longest.delay_s(LOST, 0.0, None) for _ in range(5)] == [0.1, 0.2, 0.4, MAX_BACKOFF_S, MAX_BACKOFF_S]
+    assert MAX_BACKOFF_S < 1
 
 
 def test_a_source_that_pauses_uses_up_no_patience() -> None:
     one, idle = retries(), ServiceError("No audio came for 300 s.", "DEADLINE_EXCEEDED")
     for now_s in range(0, 300 * 3 * MAX_ATTEMPTS_WITHOUT_PROGRESS, 300):
-        one.began()
+        one.on_started()
         one.delay_s(idle, now_s, None)
-        one.has_more(now_s + 299)
+        one.on_input_resumed(now_s + 299)
         one.delay_s(LOST, now_s + 299.5, None)
 
 
@@ -56,7 +62,7 @@ def test_after_a_stream_began_the_wait_is_short_again() -> None:
     one = retries()
     for _ in range(4):
         one.delay_s(LOST, 0.0, None)
-    one.began()
+    one.on_started()
     assert one.delay_s(LOST, 0.0, None) == 0.1
 
 
@@ -78,7 +84,7 @@ def test_a_server_that_was_never_there_is_given_up_with_its_own_sentence() -> No
 
 
 def test_without_patience_each_address_is_tried_once() -> None:
-    two = retries(addresses=2, patience=RetryPolicy(first_s=0))
+    two = retries(addresses=2, patience=RetryPolicy(connect_s=0))
     two.delay_s(LOST, 0.0, None)
     with pytest.raises(ServiceError):
         two.delay_s(LOST, 0.0, None)
@@ -86,7 +92,7 @@ def test_without_patience_each_address_is_tried_once() -> None:
 
 def test_a_lost_server_is_waited_for_from_when_it_was_lost() -> None:
     one = retries()
-    one.began()
+    one.on_started()
     one.delay_s(LOST, 1000.0, None)
     one.delay_s(LOST, 1099.0, None)
     with pytest.raises(ServiceError, match="Given up, as no server took the dictation up for 100 s: the connection"):
@@ -95,7 +101,7 @@ def test_a_lost_server_is_waited_for_from_when_it_was_lost() -> None:
 
 def test_once_the_audio_has_ended_the_wait_for_a_server_is_shorter() -> None:
     one = retries()
-    one.began()
+    one.on_started()
     one.delay_s(LOST, 1000.0, 900.0)
     one.delay_s(LOST, 1019.0, 900.0)
     with pytest.raises(ServiceError, match="no server took the end of the dictation for 20 s"):
@@ -104,7 +110,7 @@ def test_once_the_audio_has_ended_the_wait_for_a_server_is_shorter() -> None:
 
 def test_the_end_of_the_audio_begins_a_wait_of_its_own() -> None:
     one = retries()
-    one.began()
+    one.on_started()
     one.delay_s(LOST, 1000.0, None)
     one.delay_s(LOST, 1069.0, 1050.0)
     with pytest.raises(ServiceError, match="no server took the end"):
@@ -115,20 +121,20 @@ FULL = ServiceError("All 4 streams are taken.", "RESOURCE_EXHAUSTED", 2.0)
 
 
 def test_full_server_is_waited_for_longer_than_one_that_is_not_there() -> None:
-    one = retries(chance=0.0, patience=RetryPolicy(first_s=5, slot_s=100))
+    one = retries(chance=0.0, patience=RetryPolicy(connect_s=5, free_slot_s=100))
     assert [one.delay_s(FULL, now_s, None) for now_s in (0.0, 50.0, 99.0)] == [2.0, 2.0, 2.0]
     with pytest.raises(ServiceError, match=r"^Given up, as no slot was free for 100 s: All 4 streams are taken\.$"):
         one.delay_s(FULL, 100.0, None)
 
 
 def test_end_of_the_audio_does_not_shorten_the_wait_for_a_slot() -> None:
-    one = retries(patience=RetryPolicy(first_s=5, slot_s=100, owed_s=1))
+    one = retries(patience=RetryPolicy(connect_s=5, free_slot_s=100, finish_s=1))
     one.delay_s(FULL, 0.0, 0.0)
     one.delay_s(FULL, 99.0, 0.0)
 
 
 def test_full_server_that_restarts_is_waited_for_as_one_that_is_not_there() -> None:
-    one = retries(patience=RetryPolicy(first_s=5, slot_s=100))
+    one = retries(patience=RetryPolicy(connect_s=5, free_slot_s=100))
     one.delay_s(FULL, 50.0, None)
     one.delay_s(LOST, 54.0, None)
     one.delay_s(FULL, 54.5, None)
@@ -145,13 +151,13 @@ def test_other_servers_are_tried_before_one_waits_for_a_slot() -> None:
 
 def test_without_patience_a_full_server_is_an_error_at_once() -> None:
     with pytest.raises(ServiceError) as caught:
-        retries(patience=RetryPolicy(slot_s=0)).delay_s(FULL, 7.0, None)
+        retries(patience=RetryPolicy(free_slot_s=0)).delay_s(FULL, 7.0, None)
     assert caught.value is FULL
 
 
 def test_exhaustion_that_names_no_time_is_waited_for_no_longer_than_before() -> None:
     """As gRPC's own: a message that is too large."""
-    one = retries(patience=RetryPolicy(first_s=5, slot_s=100))
+    one = retries(patience=RetryPolicy(connect_s=5, free_slot_s=100))
     one.delay_s(ServiceError("too large", "RESOURCE_EXHAUSTED"), 0.0, None)
     with pytest.raises(ServiceError, match="too large"):
         one.delay_s(ServiceError("too large", "RESOURCE_EXHAUSTED"), 5.0, None)
@@ -159,7 +165,7 @@ def test_exhaustion_that_names_no_time_is_waited_for_no_longer_than_before() -> 
 
 def broken(times: int, one: RetryState) -> None:
     for _ in range(times):
-        one.began()
+        one.on_started()
         one.delay_s(LOST, 0.0, None)
 
 
@@ -174,4 +180,4 @@ def test_streams_that_get_on_may_break_for_ever() -> None:
     one = retries()
     for _ in range(5):
         broken(MAX_ATTEMPTS_WITHOUT_PROGRESS - 1, one)
-        one.settled()
+        one.on_progress()

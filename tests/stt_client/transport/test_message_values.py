@@ -15,7 +15,7 @@ from stt_cli.output.table import columns, span
 from stt_client.errors import ServiceError
 from stt_client.events import Event, Final, Notice, Suppressed
 from stt_client.transport import convert
-from stt_client.transport.message_values import MAX_EXACT, as_object, name_of
+from stt_client.transport.message_values import MAX_EXACT, name_of, to_json_object
 
 M = TypeVar("M")
 Response = stt_pb2.StreamingRecognizeResponse
@@ -101,7 +101,7 @@ def test_huge_durations_of_notices_and_failures_are_survived() -> None:
 )
 def test_time_outside_of_its_range_is_in_json_its_limit(message: Duration | Timestamp, shown: str) -> None:
     session = made(control_pb2.Session, **{"age" if isinstance(message, Duration) else "opened": message})
-    assert shown in as_object(session).values()
+    assert shown in to_json_object(session).values()
     assert session != control_pb2.Session(), "the message itself is unchanged"
 
 

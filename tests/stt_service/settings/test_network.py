@@ -16,7 +16,7 @@ from stt_cli.doctor.machine import proxy_finding
 from stt_client.transport.dns import LookupFailedError, look_up, to_ascii
 from tests.support.cli_process import Outcome, outcome, start
 from tests.support.recording_proxy import recording_proxy
-from tests.support.scripted_server import final, says, serving
+from tests.support.scripted_server import final, replies, serving
 
 NSS_WRAPPER = Path("/usr/lib/x86_64-linux-gnu/libnss_wrapper.so")
 AUDIO = bytes(16_000)
@@ -38,7 +38,7 @@ async def recognize(address: str, **variables: str) -> Outcome:
 
 
 async def test_proxy_of_the_environment_receives_nothing_from_stt_cli() -> None:
-    async with recording_proxy() as proxy, serving(says(final("Text."))) as server:
+    async with recording_proxy() as proxy, serving(replies(final("Text."))) as server:
         for address in (server.address, server.address.replace("127.0.0.1", "localhost")):
             done = await recognize(address, STT_TOKEN=TOKEN, **proxy.variables)
             assert (done.code, done.stdout) == (0, "Text.\n"), done.stderr
@@ -50,7 +50,7 @@ async def test_proxy_of_the_environment_receives_nothing_from_stt_cli() -> None:
 
 
 async def test_recording_proxy_is_one_that_grpc_would_use() -> None:
-    async with recording_proxy() as proxy, serving(says()) as server:
+    async with recording_proxy() as proxy, serving(replies()) as server:
         process = await start(server.address, main=BARE, more=proxy.variables)
         await outcome(process)
         assert (await proxy.requests())[0].startswith(b"CONNECT ")
@@ -113,7 +113,7 @@ def test_doctor_reports_no_proxy_where_there_is_none() -> None:
 async def test_server_is_found_by_a_name_that_only_the_system_knows(tmp_path: Path, hosts: str) -> None:
     (tmp_path / "hosts").write_text(f"{hosts}\n")
     wrapper = {"LD_PRELOAD": str(NSS_WRAPPER), "NSS_WRAPPER_HOSTS": str(tmp_path / "hosts")}
-    async with serving(says(final("Text."))) as server:
+    async with serving(replies(final("Text."))) as server:
         done = await recognize(server.address.replace("127.0.0.1", "gpu-box.local"), **wrapper)
     assert (done.code, done.stdout) == (0, "Text.\n"), done.stderr
 

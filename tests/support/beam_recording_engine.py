@@ -8,7 +8,7 @@ from stt_service.whisper.types import Transcript, Window
 from tests.support.held_server import HeldEngine
 
 
-class Hearing(HeldEngine):
+class BeamRecordingEngine(HeldEngine):
     """Says the name of each stream at once."""
 
     def __init__(self, *, multilingual: bool = True) -> None:

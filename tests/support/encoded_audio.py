@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 
-def encoded(pcm: bytes, container: str, codec: str, rate_hz: int = 16_000, layout: str = "mono") -> bytes:
+def encode_pcm(pcm: bytes, container: str, codec: str, rate_hz: int = 16_000, layout: str = "mono") -> bytes:
     """Return 16 kHz mono samples in another format; the raw containers are s16le, f32le, mulaw and alaw."""
     written = io.BytesIO()
     with av.open(written, "w", format=container) as made:
@@ -36,7 +36,7 @@ def wav(pcm: bytes) -> bytes:
     return written.getvalue()
 
 
-def picture_only() -> bytes:
+def video_without_audio() -> bytes:
     """Return an AVI file with a video track and no other."""
     written = io.BytesIO()
     with av.open(written, "w", format="avi") as made:
