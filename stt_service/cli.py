@@ -20,7 +20,8 @@ from stt_service.access import connection_limit, tokens
 from stt_service.access.credentials import accesses, add_token
 from stt_service.errors import StartupError, SttError
 from stt_service.evaluation.settings_grid import changed
-from stt_service.models import threads
+from stt_service.models import background
+from stt_service.models.background import Loader, fetched
 from stt_service.models.devices import choose, look_for_cuda
 from stt_service.models.loader import (
     ModelNames,
@@ -34,7 +35,6 @@ from stt_service.models.loader import (
 )
 from stt_service.models.startup import LoadedServer, assemble
 from stt_service.models.store import models_folder
-from stt_service.models.trial_runner import Loader, fetched
 from stt_service.server import Server
 from stt_service.settings import environment
 from stt_service.settings.schema import AUTO, ServerSettings
@@ -156,7 +156,7 @@ def _run(action: Callable[[ServerSettings], object]) -> None:
     except SttError as error:
         raise _Failed(logs.escaped(str(error))) from error
     logs.flush()
-    if code or threads.find_orphaned():
+    if code or background.find_orphaned():
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)
@@ -253,7 +253,7 @@ def _addresses(server: Server) -> list[str]:
 async def _prepare(settings: Callable[[], ServerSettings], warnings: Sequence[str]) -> LoadedServer:
     """Print the banner, load the models, try them. A cancellation leaves a thread that loads behind."""
     parameters = settings()
-    device, cuda = await threads.in_thread(partial(choose, parameters))
+    device, cuda = await background.in_thread(partial(choose, parameters))
     named = names(parameters, device)
     plan = compute_plan(device, named, usable_cores())
     logs.log_banner(banner.configuration(parameters, device, cuda, named, plan, warnings))
@@ -265,9 +265,9 @@ async def _prepare(settings: Callable[[], ServerSettings], warnings: Sequence[st
     models_dir = models_folder(parameters.models_dir)
     await _fetch(parameters, named, models_dir)
     load_one = partial(load_model, fetch=False)
-    models = await threads.in_thread(partial(load, parameters, device, plan, loading, load_one=load_one))
+    models = await background.in_thread(partial(load, parameters, device, plan, loading, load_one=load_one))
     logs.log_banner([*banner.loaded(device, models), *banner.memory(cuda)])
-    test = await threads.in_thread(partial(self_test, models, parameters, device))
+    test = await background.in_thread(partial(self_test, models, parameters, device))
     loader = Loader(models_dir, placement(parameters, device, plan), loading)
     return assemble(device, models, test, loader, settings)
 

@@ -24,10 +24,8 @@ from stt_service.rpc.send_queue import (
     SendQueue,
     committed_positions,
 )
-from stt_service.scheduling.executor import Clock, Cut, Decoded, DecodeFuture, NotDecoded
-from stt_service.scheduling.load_shedding import LatencyTransition, PartialLatencyMonitor
-from stt_service.scheduling.model_pair import ModelPair
-from stt_service.scheduling.realtime import RealtimeTracker
+from stt_service.scheduling.executor import Clock, Cut, Decoded, DecodeFuture, ModelPair, NotDecoded
+from stt_service.scheduling.realtime import LatencyTransition, PartialLatencyMonitor, RealtimeTracker
 from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import Decode, Final, Output, PartialDue, Promote, SpeechStarted, Suppressed, Withdraw
 from stt_service.session.session import Session

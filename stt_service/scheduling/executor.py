@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from stt_service.errors import InferenceError
+from stt_service.errors import InferenceError, InvalidRequestError
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.scheduler import Job, Scheduler
 from stt_service.session.events import Decode, DecodeTiming
@@ -270,3 +270,29 @@ def _fail(rows: Sequence[_BatchItem], error: Exception) -> None:
     for row in rows:
         if not row.waiter.answer.done():
             row.waiter.answer.set_exception(failure)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPair:
+    """The lane, and which model is for what."""
+
+    lane: BatchExecutor
+    finals: ExecutorModel
+    partials: ExecutorModel
+
+    def model(self, kind: Kind, language: str) -> ExecutorModel:
+        """Return the model of the decode: partials that their model cannot read go to the finals'."""
+        knows = self.partials.multilingual or language == "en"
+        return self.partials if kind is Kind.PARTIAL and knows else self.finals
+
+    def check(self, language: str) -> None:
+        """Refuse a language that the model of finals does not know.
+
+        Raises:
+            InvalidRequest: naming it.
+        """
+        if not self.finals.multilingual and language not in ("en", "auto"):
+            raise InvalidRequestError(
+                f"Invalid language={language!r}: the model of this server knows English only, "
+                "ask for en or another server."
+            )

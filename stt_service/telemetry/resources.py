@@ -14,7 +14,7 @@ from stt_service.access import connection_limit
 from stt_service.models.devices import Gpu
 from stt_service.models.loader import usable_cores
 from stt_service.telemetry.log_writer import Limited
-from stt_service.whisper.heap import release_heap_to_os
+from stt_service.whisper.engine import release_heap_to_os
 
 log = logging.getLogger(__name__)
 

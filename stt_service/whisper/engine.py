@@ -6,7 +6,9 @@ same text, on any worker. Called from one thread for each worker; blocks until d
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import as_file, files
@@ -32,7 +34,6 @@ from stt_service.whisper.batching import (
     token_limit,
 )
 from stt_service.whisper.fallback import Decoded, DecodeEnd, compression_ratio, is_doubled
-from stt_service.whisper.heap import release_heap_to_os
 from stt_service.whisper.language import choose_language
 from stt_service.whisper.silence_tail import (
     MAX_ROWS,
@@ -41,8 +42,7 @@ from stt_service.whisper.silence_tail import (
     SilenceTail,
     extended_rows,
 )
-from stt_service.whisper.sparse_text import better, halves, is_sparse
-from stt_service.whisper.truncation import completed, missing_end, without_last_word
+from stt_service.whisper.truncation import better, completed, halves, is_sparse, missing_end, without_last_word
 from stt_service.whisper.types import Kind, Transcript, Window, Word
 
 MAX_PROMPT_TOKENS = 223
@@ -316,3 +316,9 @@ def reference_speech() -> Samples:
 def cuda_devices() -> int:
     """Return how many GPUs CTranslate2 can use: 0 also where its wheel has no code for them."""
     return int(ctranslate2.get_cuda_device_count())
+
+
+def release_heap_to_os() -> None:
+    """Return freed memory to the operating system. glibc retains it; with other allocators nothing happens."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

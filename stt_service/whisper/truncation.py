@@ -1,17 +1,16 @@
-"""The end of a window that a decode left out: whether there is one, its window, and how its text joins the rest.
-
-Whisper may stop at the end of a sentence although more is said after a pause; and a text of a language with many
-tokens a letter may not fit into its text context.
-"""
+"""Text that the decoder left out."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
 from stt_service.whisper.hallucination import SpeechStats, verdict
-from stt_service.whisper.types import Transcript, Window, joined_text
+from stt_service.whisper.types import SPACELESS, Transcript, Window, joined, joined_text
 
 # A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
 # more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).
@@ -73,3 +72,44 @@ def _is_last_word_again(text: str, rest: str) -> bool:
     """
     words, last = (re.findall(r"\w+", each.casefold()) for each in (text, rest))
     return len(last) <= MAX_MISALIGNED_WORDS and words[-len(last) :] == last
+
+
+# People speak some 13 letters a second, five syllables. With as much silence as speech in an utterance 6 remain.
+MIN_LETTERS_PER_SECOND, MIN_SYLLABLES_PER_SECOND = 4.0, 1.2
+MIN_SPARSE_SPEECH_S = 8.0  # what is shorter is not skipped
+MIN_GAIN = 1.5  # times as many letters: otherwise the whole was right, and its speaker slow
+STEP_SAMPLES, WIDTH_STEPS = SAMPLE_RATE_HZ // 50, 8  # 20 ms, and 160 ms
+
+
+def is_sparse(window: Window, transcript: Transcript) -> bool:
+    """Return whether the window holds much more speech than the text accounts for."""
+    spaceless = transcript.language in SPACELESS
+    least = MIN_SYLLABLES_PER_SECOND if spaceless else MIN_LETTERS_PER_SECOND
+    speech_s = window.speech_end_s
+    return speech_s >= MIN_SPARSE_SPEECH_S and len(transcript.text) < least * speech_s
+
+
+def halves(window: Window) -> tuple[Window, Window]:
+    """Return the window in two, parted at the quietest point of its middle third."""
+    at = _quietest(window)
+    at_s = at / SAMPLE_RATE_HZ
+    first = replace(window, samples=window.samples[:at], speech_end_s=min(at_s, window.speech_end_s))
+    second = replace(window, samples=window.samples[at:], speech_end_s=max(0.0, window.speech_end_s - at_s))
+    return first, second
+
+
+def _quietest(window: Window) -> int:
+    """Return the sample in the middle of the quietest 160 ms of the window's middle third."""
+    steps = len(window.samples) // STEP_SAMPLES
+    energies = np.square(window.samples[: steps * STEP_SAMPLES].reshape(steps, STEP_SAMPLES)).sum(axis=1)
+    first, end = steps // 3, 2 * steps // 3
+    sums = np.convolve(energies[first:end], np.ones(WIDTH_STEPS), "valid")
+    return (first + int(np.argmin(sums)) + WIDTH_STEPS // 2) * STEP_SAMPLES
+
+
+def better(whole: Transcript, parts: Sequence[Transcript], start_s: float) -> Transcript:
+    """Return the text of the two halves, the second of which begins at `start_s`, if it is much longer."""
+    letters = sum(len(part.text) for part in parts)
+    if letters < MIN_GAIN * len(whole.text):
+        return whole
+    return joined([(parts[0], 0.0), (parts[1], start_s)])

@@ -22,11 +22,11 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 DOWNLOAD = """
 import sys
 from pathlib import Path
-from stt_service.errors import ModelNotFound
+from stt_service.errors import ModelNotFoundError
 from stt_service.models.store import download
 try:
     print(download(sys.argv[1], Path(sys.argv[2])))
-except ModelNotFound as error:
+except ModelNotFoundError as error:
     sys.exit(str(error))
 """
 

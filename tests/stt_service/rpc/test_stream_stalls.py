@@ -21,9 +21,8 @@ from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import AbortedError, DeadlineExceededError, SttError, UnavailableError
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.stream import STALL_TIMEOUT_S, StreamHandler, StreamTimeouts
-from stt_service.scheduling.executor import Cut, Decoded, DecodeFuture, ExecutorModel, NotDecoded
+from stt_service.scheduling.executor import Cut, Decoded, DecodeFuture, ExecutorModel, ModelPair, NotDecoded
 from stt_service.scheduling.loop_budget import LoopBudget
-from stt_service.scheduling.model_pair import ModelPair
 from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import DecodeTiming

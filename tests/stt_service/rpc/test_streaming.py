@@ -17,11 +17,9 @@ from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InferenceError, InvalidRequestError
 from stt_service.rpc.recognizer import FEED_CHUNK_BYTES, MAX_PENDING_FINALS, PROGRESS_MS, StreamRecognizer
 from stt_service.rpc.send_queue import MAX_UNSENT_EVENTS, Notice, NoticeReason, NullObserver, Observer
-from stt_service.scheduling.executor import BatchExecutor, Cut, Decoded, DecodeFuture, ExecutorModel
-from stt_service.scheduling.load_shedding import LATE_PARTIAL_S, QUICK_FOR_S
+from stt_service.scheduling.executor import BatchExecutor, Cut, Decoded, DecodeFuture, ExecutorModel, ModelPair
 from stt_service.scheduling.loop_budget import LoopBudget
-from stt_service.scheduling.model_pair import ModelPair
-from stt_service.scheduling.realtime import AHEAD_S, RealtimeTracker
+from stt_service.scheduling.realtime import AHEAD_S, LATE_PARTIAL_S, QUICK_FOR_S, RealtimeTracker
 from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import (
     Decode,

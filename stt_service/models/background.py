@@ -1,4 +1,4 @@
-"""Loads models beside streams: each is fetched and tried by a process of its own (`model_check.py`) first."""
+"""Work that would block the event loop."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from stt_service.errors import InvalidModelError, ModelNotFoundError
 from stt_service.models.loader import open_model
@@ -125,3 +127,36 @@ def _ended(name: str, code: int) -> str:
         "is there enough memory?" if code == -signal.SIGKILL else "its files are damaged or do not belong together."
     )
     return f"{name} does not work: the process that tried it ended with {how}: {advice}"
+
+
+T = TypeVar("T")
+NAME = "work"
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Return what the work returns. A cancellation leaves the thread behind, and its outcome unheard."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(settled: Callable[[], None]) -> None:
+        if not outcome.done():
+            settled()
+
+    def run() -> None:
+        settled: Callable[[], None]
+        try:
+            value = work()
+            settled = lambda: outcome.set_result(value)  # noqa: E731
+        except Exception as error:  # goes to whoever waits
+            failure = error
+            settled = lambda: outcome.set_exception(failure)  # noqa: E731
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, settled)
+
+    threading.Thread(target=run, daemon=True, name=NAME).start()
+    return await outcome
+
+
+def find_orphaned() -> bool:
+    """Tell whether work still runs. It may compute outside of Python, so the interpreter must not be finalized."""
+    return any(thread.name == NAME for thread in threading.enumerate())

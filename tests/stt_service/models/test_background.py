@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from stt_service.errors import InvalidModelError
+from stt_service.models.background import CHECK_TIMEOUT_S, Loader
 from stt_service.models.store import resolve
 from stt_service.models.trial import Step
-from stt_service.models.trial_runner import CHECK_TIMEOUT_S, Loader
 from stt_service.whisper.engine import Placement
 from tests.support.damaged_models import config, copy_of, flipped, patched
 from tests.support.weights_stand_ins import COMMIT, Site
