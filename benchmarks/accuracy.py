@@ -25,7 +25,7 @@ from stt.v1 import stt_pb2_grpc
 from benchmarks.channels import channel_to
 from benchmarks.recorded import FOLDER, pcm_of
 from benchmarks.service import Service
-from benchmarks.words import Errors, aligned_words, errors, normalize, seams
+from benchmarks.words import WordErrors, aligned_words, count_errors, normalize, seams
 from stt_service.models.store import models_folder, resolve
 
 CHUNK_BYTES = 3200  # 100 ms
@@ -105,12 +105,12 @@ class Compared:
     """One dictation, streamed and offline."""
 
     dictation: Dictation
-    ours: Errors
-    offline: Errors
+    ours: WordErrors
+    offline: WordErrors
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
     suppressed: tuple[str, ...]
-    stable: Errors  # words of the last stable prefixes that are not in the final
+    stable: WordErrors  # words of the last stable prefixes that are not in the final
     taken_back: int
 
 
@@ -120,14 +120,14 @@ def compare(dictation: Dictation, offline: str, streamed: Streamed) -> Compared:
 
     reference, finals = words(dictation.text), [words(text) for text in streamed.texts()]
     found = seams(reference, words(offline), finals)
-    stable = Errors(0, 0)
+    stable = WordErrors(0, 0)
     for final in streamed.finals:
         prefix = words(streamed.stable.get(final.utterance, ""))
-        stable += Errors(len(prefix) - len(aligned_words(prefix, words(final.text))) if prefix else 0, len(prefix))
+        stable += WordErrors(len(prefix) - len(aligned_words(prefix, words(final.text))) if prefix else 0, len(prefix))
     return Compared(
         dictation,
-        errors(reference, [word for final in finals for word in final]),
-        errors(reference, words(offline)),
+        count_errors(reference, [word for final in finals for word in final]),
+        count_errors(reference, words(offline)),
         found.lost,
         found.doubled,
         tuple(f"{s.reason}: {s.text}" for s in streamed.suppressed),
@@ -137,8 +137,8 @@ def compare(dictation: Dictation, offline: str, streamed: Streamed) -> Compared:
 
 
 def row(name: str, group: Sequence[Compared]) -> str:
-    ours, offline = sum((c.ours for c in group), Errors(0, 0)), sum((c.offline for c in group), Errors(0, 0))
-    stable = sum((c.stable for c in group), Errors(0, 0))
+    ours, offline = sum((c.ours for c in group), WordErrors(0, 0)), sum((c.offline for c in group), WordErrors(0, 0))
+    stable = sum((c.stable for c in group), WordErrors(0, 0))
     lost, doubled = [w for c in group for w in c.lost], [w for c in group for w in c.doubled]
     return (
         f"| {name} | {ours.words} | {ours.percent:.2f} | {offline.percent:.2f} | {ours.percent - offline.percent:+.2f} "
@@ -202,10 +202,10 @@ def report(compared: Sequence[Compared], same: bool, fast: bool) -> int:
         group = list(members)
         print(row(f"all {language}", group))
         ours, offline = (
-            sum((c.ours for c in group), Errors(0, 0)),
-            sum((c.offline for c in group), Errors(0, 0)),
+            sum((c.ours for c in group), WordErrors(0, 0)),
+            sum((c.offline for c in group), WordErrors(0, 0)),
         )
-        stable = sum((c.stable for c in group), Errors(0, 0))
+        stable = sum((c.stable for c in group), WordErrors(0, 0))
         if ours.percent > offline.percent + WORSE_POINTS:
             missed.append(f"{language}: more than {WORSE_POINTS} points worse than offline")
         if stable.percent > RETRACTED_PERCENT or any(c.taken_back for c in group):

@@ -30,7 +30,7 @@ from benchmarks.raw_server import Samples, samples_of
 from benchmarks.recorded import FOLDER
 from benchmarks.replay import BYTES_A_SECOND
 from benchmarks.service import Service
-from benchmarks.words import Errors, errors, normalize
+from benchmarks.words import WordErrors, count_errors, normalize
 from stt_client.transport.channel import NO_PROXY
 from stt_service.models.loader import usable_cores
 from stt_service.models.store import models_folder, resolve
@@ -70,7 +70,7 @@ class Way:
     cpu_s: Callable[[], float]  # used so far by the process that works
     walls_s: list[float] = field(default_factory=list)  # one for each round
     cpus_s: list[float] = field(default_factory=list)
-    errors: Errors = field(default_factory=lambda: Errors(0, 0))
+    errors: WordErrors = field(default_factory=lambda: WordErrors(0, 0))
 
     def run(self, tasks: Sequence[Task]) -> None:
         """Do all tasks, one after the other."""
@@ -79,10 +79,10 @@ class Way:
         self.walls_s.append(monotonic() - began)
         self.cpus_s.append(self.cpu_s() - used_s)
         wrong = (
-            errors(normalize(task.text, task.language), normalize(text, task.language))
+            count_errors(normalize(task.text, task.language), normalize(text, task.language))
             for task, text in zip(tasks, texts, strict=True)
         )
-        self.errors = sum(wrong, Errors(0, 0))
+        self.errors = sum(wrong, WordErrors(0, 0))
 
 
 def clips(pcm: bytes, parameters: ServerSettings) -> list[Clip]:

@@ -34,7 +34,7 @@ from benchmarks.replay import Pace
 from benchmarks.report import PATIENT
 from benchmarks.results import Outcome, Row, estimated_streams, keep, kept, summary
 from benchmarks.systems import System
-from benchmarks.words import errors, normalize
+from benchmarks.words import count_errors, normalize
 
 OFFLINE = "offline"  # beside the systems: whole files
 DEFAULT_ENDPOINT_S = 1.5
@@ -105,7 +105,7 @@ def offline(plan: Plan) -> bool:
     outcomes = []
     for dictation, told in zip(plan.dictations, texts, strict=True):
         reference = normalize(dictation.text, plan.language)
-        wrong = errors(reference, normalize(told.text, plan.language)).count
+        wrong = count_errors(reference, normalize(told.text, plan.language)).count
         outcomes.append(Outcome(dictation.name, Figures(words=len(reference), words_wrong=wrong)))
     row = Row(
         OFFLINE,

@@ -18,7 +18,7 @@ from benchmarks.lags import Figures, measure
 from benchmarks.recorded import Utterance, pcm_of
 from benchmarks.results import percentile
 from benchmarks.systems import Message, Told
-from benchmarks.words import errors, normalize
+from benchmarks.words import count_errors, normalize
 
 RATE_HZ = 16_000
 STEP = RATE_HZ // 10  # samples of a moment of speech
@@ -116,7 +116,7 @@ def partials_wrong_percent(states: Sequence[Shown], speech: Speech, language: st
     """Return the word error rate of the last partials of all utterances."""
     last = {state.utterance: state.text for state in states if not state.final}
     said = [word for utterance in speech.utterances for word in normalize(utterance.text, language)]
-    return errors(said, [word for text in last.values() for word in normalize(text, language)]).percent
+    return count_errors(said, [word for text in last.values() for word in normalize(text, language)]).percent
 
 
 def figures_of(states: Sequence[Shown], speech: Speech, language: str) -> Figures:

@@ -44,8 +44,8 @@ from benchmarks.service import Service
 from benchmarks.usage import Usage
 from stt_service.evaluation.runner import transcribers
 from stt_service.evaluation.simulator import SimulatedWorkers, Simulator
-from stt_service.models.devices import choose
-from stt_service.models.loader import compute_plan, load, names, usable_cores
+from stt_service.models.devices import choose_device
+from stt_service.models.loader import compute_plan, load_models, model_names, usable_cores
 from stt_service.session.events import Final, Partial
 from stt_service.session.session import Session, SessionConfig
 from stt_service.settings.schema import ServerSettings
@@ -101,14 +101,14 @@ def streamed(settings: Mapping[str, str], language: str, pcm: Pcm) -> tuple[list
 def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[list[Shown], float]:
     """Return what a server on a machine slower by that factor would show, and the seconds of decoding."""
     parameters = ServerSettings.model_validate({name.lower(): value for name, value in settings.items()})
-    device, _ = choose(parameters)
-    plan = compute_plan(device, names(parameters, device), usable_cores())
-    models = load(parameters, device, plan, lambda _: None)
+    device, _ = choose_device(parameters)
+    plan = compute_plan(device, model_names(parameters, device), usable_cores())
+    models = load_models(parameters, device, plan, lambda _: None)
     crew = SimulatedWorkers(
         transcribers(models.finals, models.partials, parameters.language),
         lambda: slower * time.process_time() / plan.threads,
         plan.workers,
-        plan.places,
+        plan.slots,
     )
     session = Session(SessionConfig(parameters, parameters.runtime()), stream_vads(Silero(silero_path()), parameters))
     replay = Simulator(session, crew).play(pcm.tobytes())

@@ -14,7 +14,7 @@ from rapidfuzz.distance import Levenshtein
 
 from benchmarks.recorded import Utterance
 from benchmarks.systems import Message, Told
-from benchmarks.words import aligned_words, errors, normalize
+from benchmarks.words import aligned_words, count_errors, normalize
 
 LONG_PAUSE_S = 1.0  # after it an utterance is over for every system measured; a shorter one may join two
 
@@ -185,7 +185,7 @@ def _of_finals(messages: Sequence[Message], began: float, utterances: Sequence[U
     return Figures(
         final_lags_s=tuple(lag_s for _, lag_s in lags),
         final_lags_at_pauses_s=tuple(lag_s for number, lag_s in lags if _pause_s(utterances, number) >= LONG_PAUSE_S),
-        words_wrong=errors(reference, text).count,
+        words_wrong=count_errors(reference, text).count,
         utterances_without_final=len(utterances) - len(lags),
     )
 

@@ -25,7 +25,7 @@ from benchmarks.service import Service
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.models.store import models_folder, resolve
 from stt_service.whisper.engine import Engine, Placement
-from stt_service.whisper.hallucination import SpeechStats, verdict
+from stt_service.whisper.hallucination import SpeechStats, suppression_reason
 from stt_service.whisper.types import DecodeOptions, Kind, Window
 
 MINUTES = 10
@@ -92,7 +92,7 @@ def decoded(engine: Engine, samples: Samples, language: str) -> tuple[Counter[st
                 window = samples[start : start + int(length_s * SAMPLE_RATE_HZ)]
                 options = DecodeOptions(language, beam_size=beam_size, kind=kind)
                 [transcript] = engine.transcribe([Window(window, options)])
-                reason = verdict(transcript, SpeechStats(length_s / 2, length_s))
+                reason = suppression_reason(transcript, SpeechStats(length_s / 2, length_s))
                 reasons[reason.value if reason else "PASSED"] += 1
                 if reason is None:
                     past.append(f"{kind.name} {length_s} s: {transcript.text!r}, {transcript}")

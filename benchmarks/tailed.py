@@ -19,11 +19,11 @@ from time import process_time
 import numpy as np
 
 from benchmarks.recorded import FOLDER, SAMPLE_RATE_HZ, pcm_of
-from benchmarks.words import Errors, errors, normalize
+from benchmarks.words import WordErrors, count_errors, normalize
 from stt_service.models.store import models_folder, resolve
 from stt_service.whisper.engine import Engine, Placement
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
-from stt_service.whisper.types import Context, DecodeOptions, Transcript, Window
+from stt_service.whisper.types import DecodeOptions, EncoderContext, Transcript, Window
 
 BAR_POINTS = 0.5
 LONGEST_S = 28.0
@@ -43,8 +43,8 @@ class Row:
     """What came of one way to decode them."""
 
     beam: int
-    context: Context
-    errors: Errors
+    context: EncoderContext
+    errors: WordErrors
     runaways: int
     cpu_s: float
 
@@ -68,9 +68,9 @@ def spoken(folder: Path, language: str) -> Iterator[Spoken]:
             yield Spoken(window, normalize(entry["text"], language))
 
 
-def row(engine: Engine, said: list[Spoken], beam: int, context: Context) -> Row:
+def row(engine: Engine, said: list[Spoken], beam: int, context: EncoderContext) -> Row:
     """Decode all, one after the other."""
-    wrong, runaways, began_s = Errors(0, 0), 0, process_time()
+    wrong, runaways, began_s = WordErrors(0, 0), 0, process_time()
     transcripts: list[Transcript] = []
     for each in said:
         language = each.window.options.language
@@ -78,7 +78,7 @@ def row(engine: Engine, said: list[Spoken], beam: int, context: Context) -> Row:
         transcripts += engine.transcribe([Window(each.window.samples, options)])
     cpu_s = process_time() - began_s
     for each, transcript in zip(said, transcripts, strict=True):
-        wrong += errors(each.words, normalize(transcript.text, each.window.options.language or "en"))
+        wrong += count_errors(each.words, normalize(transcript.text, each.window.options.language or "en"))
         runaways += transcript.compression_ratio > MAX_COMPRESSION_RATIO
     return Row(beam, context, wrong, runaways, cpu_s)
 
@@ -95,7 +95,7 @@ def main() -> int:
     print(f"{len(said)} utterances, {options.language}, {options.model}\n\n{HEADER}")
     missed = []
     for beam in BEAMS:
-        full, tailed = (row(engine, said, beam, context) for context in (Context.FULL, Context.SHORT))
+        full, tailed = (row(engine, said, beam, context) for context in (EncoderContext.FULL, EncoderContext.SHORT))
         print(full, tailed, sep="\n", flush=True)
         if tailed.errors.percent > full.errors.percent + BAR_POINTS:
             missed.append(f"MISSED: beam {beam}: {tailed.errors.percent - full.errors.percent:.2f} points worse.")

@@ -20,7 +20,7 @@ from time import monotonic
 from benchmarks.keyboard import Keyboard
 from benchmarks.recorded import RECORDINGS, Recording
 from benchmarks.service import Service
-from benchmarks.words import errors, normalize
+from benchmarks.words import count_errors, normalize
 
 SERVER = {"DEVICE": "cpu", "WHISPER_MODEL": "base"}
 PARTIALS = {"en": "tiny.en", "ru": "base"}
@@ -107,7 +107,7 @@ def _judged(written: str, words: Sequence[str], latencies_s: list[float], record
     found = MARK.findall(written)
     lost = sum(len(word) for word in set(words) - set(found)) if found != list(words) else 0
     said = " ".join(MARK.sub(" ", written).split())
-    wrong = errors(normalize(recording.text, recording.language), normalize(said, recording.language))
+    wrong = count_errors(normalize(recording.text, recording.language), normalize(said, recording.language))
     assert found == list(words) or lost, "keys came in another order"
     return Typed(latencies_s, lost, wrong.percent)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from stt_service.evaluation.wer import Errors, aligned_words, errors, normalize
+from stt_service.evaluation.wer import WordErrors, aligned_words, count_errors, normalize
 
-__all__ = ["Errors", "Seams", "aligned_words", "errors", "normalize", "seams"]
+__all__ = ["Seams", "WordErrors", "aligned_words", "count_errors", "normalize", "seams"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,16 +19,16 @@ from stt_service import signals
 from stt_service.access import connection_limit, tokens
 from stt_service.access.credentials import accesses, add_token
 from stt_service.errors import StartupError, SttError
-from stt_service.evaluation.settings_grid import changed
+from stt_service.evaluation.settings_grid import with_changes
 from stt_service.models import background
-from stt_service.models.background import Loader, fetched
-from stt_service.models.devices import choose, look_for_cuda
+from stt_service.models.background import TrialLoader, fetch_weights
+from stt_service.models.devices import choose_device, detect_cuda
 from stt_service.models.loader import (
     ModelNames,
     compute_plan,
-    load,
     load_model,
-    names,
+    load_models,
+    model_names,
     placement,
     self_test,
     usable_cores,
@@ -61,7 +61,7 @@ def main(context: click.Context) -> None:
 def check(cuda: bool) -> None:
     """Print what a start would print, and stop: devices, models, self-test."""
     if cuda:
-        status = look_for_cuda()
+        status = detect_cuda()
         click.echo(json.dumps({"devices": status.count, "missing": status.missing}))
         return
     _run(lambda parameters: asyncio.run(_check(parameters)))
@@ -134,9 +134,9 @@ def evaluate_command(audio: tuple[Path, ...], asked: tuple[str, ...], language: 
 
     def run(parameters: ServerSettings) -> None:
         own = [("LANGUAGE", language)] if language else []
-        report = runner.evaluate(changed(parameters, own), audio, asked, lambda line: logs.log_banner([line]))
+        report = runner.evaluate(with_changes(parameters, own), audio, asked, lambda line: logs.log_banner([line]))
         width = get_terminal_size((NO_TERMINAL_COLUMNS, 0)).columns
-        lines = evaluation_report.json_lines(report) if as_json else evaluation_report.drawn(report, width)
+        lines = evaluation_report.json_lines(report) if as_json else evaluation_report.render_table(report, width)
         click.echo("\n".join(lines))
 
     _run(run)
@@ -156,7 +156,7 @@ def _run(action: Callable[[ServerSettings], object]) -> None:
     except SttError as error:
         raise _Failed(logs.escaped(str(error))) from error
     logs.flush()
-    if code or background.find_orphaned():
+    if code or background.has_abandoned_threads():
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)
@@ -171,7 +171,7 @@ class _Failed(click.ClickException):
 
 
 async def _download(model: str, models_dir: Path) -> Path:
-    return await _Stopped().before(fetched(model, models_dir))
+    return await _Stopped().before(fetch_weights(model, models_dir))
 
 
 async def _check(parameters: ServerSettings) -> None:
@@ -253,8 +253,8 @@ def _addresses(server: Server) -> list[str]:
 async def _prepare(settings: Callable[[], ServerSettings], warnings: Sequence[str]) -> LoadedServer:
     """Print the banner, load the models, try them. A cancellation leaves a thread that loads behind."""
     parameters = settings()
-    device, cuda = await background.in_thread(partial(choose, parameters))
-    named = names(parameters, device)
+    device, cuda = await background.in_thread(partial(choose_device, parameters))
+    named = model_names(parameters, device)
     plan = compute_plan(device, named, usable_cores())
     logs.log_banner(banner.configuration(parameters, device, cuda, named, plan, warnings))
     logs.log_banner(banner.fallback(device))
@@ -265,18 +265,18 @@ async def _prepare(settings: Callable[[], ServerSettings], warnings: Sequence[st
     models_dir = models_folder(parameters.models_dir)
     await _fetch(parameters, named, models_dir)
     load_one = partial(load_model, fetch=False)
-    models = await background.in_thread(partial(load, parameters, device, plan, loading, load_one=load_one))
+    models = await background.in_thread(partial(load_models, parameters, device, plan, loading, load_one=load_one))
     logs.log_banner([*banner.loaded(device, models), *banner.memory(cuda)])
     test = await background.in_thread(partial(self_test, models, parameters, device))
-    loader = Loader(models_dir, placement(parameters, device, plan), loading)
+    loader = TrialLoader(models_dir, placement(parameters, device, plan), loading)
     return assemble(device, models, test, loader, settings)
 
 
 async def _fetch(parameters: ServerSettings, named: ModelNames, models_dir: Path) -> None:
     """Fetch the models that are not there. Without REALTIME_MODEL=auto's own, `load` takes another one."""
-    await fetched(named.finals, models_dir)
+    await fetch_weights(named.finals, models_dir)
     try:
-        await fetched(named.partials, models_dir)
+        await fetch_weights(named.partials, models_dir)
     except StartupError as error:
         if parameters.realtime_model != AUTO:
             raise

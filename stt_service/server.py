@@ -14,7 +14,7 @@ from stt.v1 import control_pb2, control_pb2_grpc, stt_pb2, stt_pb2_grpc
 from stt_service.access.credentials import ServerCredentials
 from stt_service.control.servicer import Control
 from stt_service.control.status import StatusReporter
-from stt_service.models.devices import gpus
+from stt_service.models.devices import list_gpus
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc.call_log import refused
 from stt_service.rpc.health import HEALTH_CHECK, ServingState, State
@@ -108,7 +108,7 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(loaded.executor.run(self.metrics.ran))
             tasks.create_task(loaded.registry.run())
-            tasks.create_task(self._usage.run(gpus if loaded.device.active == "cuda" else tuple))
+            tasks.create_task(self._usage.run(list_gpus if loaded.device.active == "cuda" else tuple))
             tasks.create_task(watch_loop(self.metrics.loop_lag.observe))
             self._speech.serve(loaded)
             self._operated.serve(loaded)

@@ -26,7 +26,7 @@ from benchmarks.gpu.reciting import SHAPES, make
 from benchmarks.gpu.speed import Candidate, Speed
 from benchmarks.recorded import RECORDINGS, Recording
 from stt_service.errors import InferenceError, ModelNotFoundError, StartupError
-from stt_service.models.devices import Device, choose
+from stt_service.models.devices import Device, choose_device
 from stt_service.models.store import models_folder, resolve
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import memory
@@ -149,7 +149,7 @@ def parsed() -> argparse.Namespace:
 def main() -> int:
     """Measure, print, return the exit code."""
     options = parsed()
-    device, cuda = choose(ServerSettings.model_validate({"device": options.device}))
+    device, cuda = choose_device(ServerSettings.model_validate({"device": options.device}))
     if device.active != options.device:
         say(f"There is no GPU to measure: {device.reason}.")
         return NO_GPU

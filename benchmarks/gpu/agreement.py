@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from benchmarks.recorded import Recording
-from benchmarks.words import Errors, errors, normalize
+from benchmarks.words import WordErrors, count_errors, normalize
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 WORSE_POINTS = 1.0  # of word errors than the CPU: the bar
@@ -28,7 +28,7 @@ class Said:
 
     model: str
     where: str  # device and compute type
-    errors: dict[tuple[Kind, str], Errors] = field(default_factory=dict)  # by kind and language
+    errors: dict[tuple[Kind, str], WordErrors] = field(default_factory=dict)  # by kind and language
     windows: int = 0
     differing: int = 0  # windows whose text alone is another than in company
 
@@ -59,7 +59,7 @@ def windows(recordings: Sequence[Recording], kind: Kind) -> list[Window]:
 def listen(engine: Listener, model: str, where: str, recordings: Sequence[Recording]) -> Said:
     """Have the engine transcribe the recordings in company, and each alone."""
     known = [recording for recording in recordings if engine.multilingual or recording.language == "en"]
-    found: dict[tuple[Kind, str], Errors] = {}
+    found: dict[tuple[Kind, str], WordErrors] = {}
     differing = 0
     for kind in (Kind.FINAL, Kind.PARTIAL):
         asked = windows(known, kind)
@@ -67,14 +67,14 @@ def listen(engine: Listener, model: str, where: str, recordings: Sequence[Record
         together = [transcript for batch in some for transcript in engine.transcribe(batch)]
         for recording, transcript in zip(known, together, strict=True):
             key = kind, recording.language
-            found[key] = found.get(key, Errors(0, 0)) + _wrong(recording, transcript)
+            found[key] = found.get(key, WordErrors(0, 0)) + _wrong(recording, transcript)
         alone = (engine.transcribe([window])[0].text for window in asked)
         differing += sum(one != many.text for one, many in zip(alone, together, strict=True))
     return Said(model, where, found, 2 * len(known), differing)
 
 
-def _wrong(recording: Recording, transcript: Transcript) -> Errors:
-    return errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
+def _wrong(recording: Recording, transcript: Transcript) -> WordErrors:
+    return count_errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
 
 
 def complaints(said: Sequence[Said]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Self
 
 import psutil
 
-from stt_service.models.devices import gpus
+from stt_service.models.devices import list_gpus
 
 INTERVAL_S = 0.1
 
@@ -18,7 +18,7 @@ def in_use(device: str, index: int = 0) -> int | None:
     """Return the bytes in use on the GPU, by whomever; None when nvidia-ml-py is not there to tell."""
     if device == "cpu":
         return int(psutil.Process(os.getpid()).memory_info().rss)
-    there = gpus()
+    there = list_gpus()
     return there[index].used_bytes if index < len(there) else None
 
 

@@ -25,7 +25,7 @@ from stt_service.models.loader import (
 from stt_service.models.startup import estimate_capacity
 from stt_service.settings.schema import ServerSettings
 from stt_service.whisper.engine import Engine
-from stt_service.whisper.types import Context, DecodeOptions, Kind, Window
+from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind, Window
 
 STEP_S = 1.5  # from one stretch of speech to the next: they overlap, but end in other words
 DICTATION = "en/dictation"
@@ -68,7 +68,7 @@ class Speed:
         test = self.test
         return (
             f"| {self.names.finals} | {self.names.partials} | {self.weights} | {self.compute_type} "
-            f"| {test.final_s:.3f} | {test.partial_s:.3f} | {test.gain:.1f} | {self.streams} | {memory} |"
+            f"| {test.final_s:.3f} | {test.partial_s:.3f} | {test.batch_speedup:.1f} | {self.streams} | {memory} |"
         )
 
     def batch_rows(self) -> list[str]:
@@ -105,7 +105,10 @@ def timed(engine: Engine, batch: int) -> Timing:
         engine.transcribe(windows)
         return median(_once_s(engine, windows) for _ in range(REPEATS))
 
-    final, partial = DecodeOptions("en"), DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, context=Context.SHORT)
+    final, partial = (
+        DecodeOptions("en"),
+        DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, context=EncoderContext.SHORT),
+    )
     return Timing(batch, decode_s(final), decode_s(partial))
 
 

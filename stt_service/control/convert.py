@@ -11,7 +11,7 @@ from stt.v1 import control_pb2 as pb
 from stt_service.errors import InvalidRequestError
 from stt_service.models.devices import Device
 from stt_service.models.loader import SelfTest
-from stt_service.models.registry import ModelEntry, Role, State
+from stt_service.models.registry import ModelEntry, ModelState, Role
 from stt_service.rpc.convert import duration, seconds
 from stt_service.rpc.stream_registry import ActiveStream, Phase
 from stt_service.settings.reference import settings, to_env_value
@@ -33,10 +33,10 @@ PHASES = {
     Phase.TERMINATING: pb.SESSION_PHASE_TERMINATING,
 }
 STATES = {
-    State.LOADING: pb.MODEL_STATE_LOADING,
-    State.LOADED: pb.MODEL_STATE_LOADED,
-    State.UNLOADING: pb.MODEL_STATE_UNLOADING,
-    State.FAILED: pb.MODEL_STATE_FAILED,
+    ModelState.LOADING: pb.MODEL_STATE_LOADING,
+    ModelState.LOADED: pb.MODEL_STATE_LOADED,
+    ModelState.UNLOADING: pb.MODEL_STATE_UNLOADING,
+    ModelState.FAILED: pb.MODEL_STATE_FAILED,
 }
 ROLES = {Role.FINALS: pb.ROLE_FINALS, Role.PARTIALS: pb.ROLE_PARTIALS}
 
@@ -88,7 +88,7 @@ def model(shelved: ModelEntry) -> pb.Model:
         name=shelved.name,
         state=STATES[shelved.state],
         roles=[ROLES[role] for role in Role if role in shelved.roles],
-        streams=shelved.users,
+        streams=shelved.leases,
         reason=shelved.reason,
         compute_type=shelved.compute_type,
         multilingual=shelved.model is not None and shelved.model.multilingual,

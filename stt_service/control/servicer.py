@@ -83,7 +83,7 @@ class Control(control_pb2_grpc.ControlServicer):
     async def UpdateConfig(self, request: pb.UpdateConfigRequest) -> pb.UpdateConfigResponse:  # noqa: N802
         working = self._working
         changed = self._config.with_changes(request.values)
-        working.registry.decoding.check(changed.language)
+        working.registry.pair.check_language(changed.language)
         self._config.settings = changed
         logging.getLogger().setLevel(changed.log_level.upper())
         await self._gate.open(working.max_streams(changed))
@@ -161,5 +161,5 @@ class Control(control_pb2_grpc.ControlServicer):
         return self._seen
 
     def _sessions(self, *streams: ActiveStream) -> list[pb.Session]:
-        lags = self._now.executor.waiting().longest_of_stream_s if self._now else {}
+        lags = self._now.executor.queue_snapshot().longest_by_stream_s if self._now else {}
         return [convert.session(stream, lags.get(stream.id, 0.0)) for stream in streams]

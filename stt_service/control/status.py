@@ -68,14 +68,14 @@ def counters(metrics: Metrics) -> pb.Counters:
 
 
 def load(admission: AdmissionControl, lane: BatchExecutor) -> pb.Load:
-    waiting = lane.waiting()
+    waiting = lane.queue_snapshot()
     return pb.Load(
         streams=admission.streams,
         max_streams=admission.max_streams,
         finals_waiting=waiting.count[Kind.FINAL],
         speculative_finals_waiting=waiting.count[Kind.SPECULATIVE],
         partials_waiting=waiting.count[Kind.PARTIAL],
-        batches_running=lane.running,
+        batches_running=lane.running_batches,
         max_batches=lane.workers,
         oldest_final_wait=duration(waiting.longest_s[Kind.FINAL]),
         oldest_partial_wait=duration(waiting.longest_s[Kind.PARTIAL]),

@@ -10,51 +10,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from stt_service.evaluation.simulator import Replay, TimedEvent
-from stt_service.evaluation.wer import Errors, aligned_words, beginning, errors, normalize
+from stt_service.evaluation.wer import WordErrors, aligned_words, best_prefix_length, count_errors, normalize
 from stt_service.session.events import Final, Partial, SpeechStarted
 from stt_service.settings.schema import AUTO, RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.types import Kind
 
-NO_WORDS = Errors(0, 0)
+NO_WORDS = WordErrors(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class RecordingStats:
     """Of one recording, or of several together."""
 
-    errors: Errors = NO_WORDS  # against a person's text
-    offline: Errors = NO_WORDS  # against an offline transcript, where there is no text
+    errors: WordErrors = NO_WORDS  # against a person's text
+    offline: WordErrors = NO_WORDS  # against an offline transcript, where there is no text
     first_texts_s: tuple[float, ...] = ()  # of each utterance: from its onset to its first text
     word_lags_s: tuple[float, ...] = ()  # of each word of the finals: from its end until it is shown for good
     after_speech_s: tuple[float, ...] = ()  # of each final that silence brought: from the end of speech
     after_endpoint_s: tuple[float, ...] = ()  # of the same: from the endpoint
-    sound_s: float = 0.0
+    audio_s: float = 0.0
     finals_s: float = 0.0  # what decodes took
-    early_s: float = 0.0
+    speculative_s: float = 0.0
     partials_s: float = 0.0
     partials: int = 0
     discarded: int = 0  # early decodes in vain
     utterances: int = 0  # that have a final
 
-    def __add__(self, other: Figures) -> Figures:
-        return Figures(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+    def __add__(self, other: RecordingStats) -> RecordingStats:
+        return RecordingStats(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
 
-def measured(replay: Replay, sound_s: float, language: str) -> Figures:
+def measure(replay: Replay, audio_s: float, language: str) -> RecordingStats:
     """Return the figures of a replay, but for its errors."""
     finals = [(one.at_s, one.event) for one in replay.emitted if isinstance(one.event, Final)]
     waited = [(at_s, final) for at_s, final in finals if final.endpoint is Endpoint.SILENCE]
-    return Figures(
+    return RecordingStats(
         first_texts_s=tuple(_first_texts(replay.emitted)),
         word_lags_s=tuple(
             lag_s for at_s, final in finals for lag_s in _word_lags(at_s, final, replay.emitted, language)
         ),
         after_speech_s=tuple(at_s - final.end_ms / 1000 for at_s, final in waited),
         after_endpoint_s=tuple(at_s - final.end_ms / 1000 - final.endpoint_s for at_s, final in waited),
-        sound_s=sound_s,
+        audio_s=audio_s,
         finals_s=replay.busy_s[Kind.FINAL],
-        early_s=replay.busy_s[Kind.SPECULATIVE],
+        speculative_s=replay.busy_s[Kind.SPECULATIVE],
         partials_s=replay.busy_s[Kind.PARTIAL],
         partials=sum(isinstance(one.event, Partial) for one in replay.emitted),
         discarded=replay.discarded,
@@ -62,7 +62,7 @@ def measured(replay: Replay, sound_s: float, language: str) -> Figures:
     )
 
 
-def text(replay: Replay) -> str:
+def final_text(replay: Replay) -> str:
     """Return what the finals say."""
     return " ".join(final.text for final in _finals(replay))
 
@@ -75,9 +75,9 @@ def spoken_language(live: RuntimeSettings, replay: Replay) -> str:
     return detected.most_common(1)[0][0] if live.language == AUTO and detected else live.language
 
 
-def word_errors(reference: str, told: str, language: str) -> Errors:
+def word_errors(reference: str, told: str, language: str) -> WordErrors:
     """Return the word errors of what was told."""
-    return errors(normalize(reference, language), normalize(told, language))
+    return count_errors(normalize(reference, language), normalize(told, language))
 
 
 def _finals(replay: Replay) -> list[Final]:
@@ -105,7 +105,7 @@ def _word_lags(final_at_s: float, final: Final, told: Sequence[TimedEvent], lang
     shown = [(one.at_s, one.event) for one in told if isinstance(one.event, Partial)]
     for at_s, partial in reversed([(at_s, each) for at_s, each in shown if each.utterance == final.utterance]):
         said = normalize(f"{partial.stable} {partial.unstable}", language)
-        standing &= aligned_words(words[: beginning(words, said)], said).keys()
+        standing &= aligned_words(words[: best_prefix_length(words, said)], said).keys()
         since |= dict.fromkeys(standing, at_s)
     # A decoder may foresee a word: none is right before it is begun.
     return [max(since[number], word.start_s) - word.end_s for number, (_, word) in enumerate(timed)]

@@ -11,11 +11,11 @@ from typing import Protocol, TypeAlias
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
 from stt_service.audio.recordings import decoded
 from stt_service.errors import InvalidRequestError
-from stt_service.evaluation.metrics import Figures, measured, spoken_language, text, word_errors
-from stt_service.evaluation.settings_grid import Trial, trials
+from stt_service.evaluation.metrics import RecordingStats, final_text, measure, spoken_language, word_errors
+from stt_service.evaluation.settings_grid import Trial, plan_trials
 from stt_service.evaluation.simulator import Clock, Replay, SimulatedWorkers, Simulator, Transcribe
-from stt_service.models.devices import Device, choose
-from stt_service.models.loader import LoadedModels, ModelNames, compute_plan, load, names, usable_cores
+from stt_service.models.devices import Device, choose_device
+from stt_service.models.loader import LoadedModels, ModelNames, compute_plan, load_models, model_names, usable_cores
 from stt_service.session.session import Session, SessionConfig
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import fallback
@@ -23,16 +23,16 @@ from stt_service.vad.gate import Silero, silero_path, stream_vads
 from stt_service.whisper.engine import reference_speech
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
-Tell: TypeAlias = Callable[[str], None]
+ProgressCallback: TypeAlias = Callable[[str], None]
 
-BYTES_A_SECOND = 2 * SAMPLE_RATE_HZ
-AFTER_S = 1.0  # of silence, beyond what ends the last utterance
+BYTES_PER_SECOND = 2 * SAMPLE_RATE_HZ
+TRAILING_SILENCE_S = 1.0  # of silence, beyond what ends the last utterance
 # What an offline transcript keeps of a trial's settings, and what it has of its own: windows as long as can be.
-KEPT = {
+TRIAL_SETTINGS = {
     *("language", "translate", "initial_prompt", "hotwords"),
     *("whisper_model", "models_dir", "device", "gpu_device_index", "compute_type"),
 }
-OFFLINE = {
+OFFLINE_SETTINGS = {
     "beam_size": 5,
     "encoder_context": "full",
     "min_length_of_recording": 20,
@@ -52,27 +52,27 @@ class Recording:
     text: str  # empty where nobody wrote one
 
     @property
-    def sound_s(self) -> float:
-        return len(self.pcm) / BYTES_A_SECOND
+    def audio_s(self) -> float:
+        return len(self.pcm) / BYTES_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrialResult:
     """What came of a trial."""
 
     trial: Trial
     models: ModelNames
     device: Device
     threads: int
-    figures: Figures
+    stats: RecordingStats
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class EvaluationReport:
     """What came of an evaluation."""
 
     recordings: Sequence[Recording]
-    outcomes: Sequence[Outcome]
+    results: Sequence[TrialResult]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,9 @@ class _Bench:
     clock: Clock
 
 
-def evaluate(parameters: ServerSettings, audio: Sequence[Path], asked: Sequence[str], tell: Tell) -> Report:
+def evaluate(
+    parameters: ServerSettings, audio: Sequence[Path], requested: Sequence[str], on_progress: ProgressCallback
+) -> EvaluationReport:
     """Try the settings that are asked for, as NAME=VALUE,VALUE each, on the recordings. Blocks.
 
     Raises:
@@ -92,12 +94,12 @@ def evaluate(parameters: ServerSettings, audio: Sequence[Path], asked: Sequence[
         StartFailed: a setting will not do, or a model cannot be had.
         EngineFailed: a model could not run.
     """
-    wanted = trials(parameters, asked)
-    recordings = [read(path) for path in audio]
-    return Report(recordings, Evaluation(recordings, tell).outcomes(wanted))
+    wanted = plan_trials(parameters, requested)
+    recordings = [read_recording(path) for path in audio]
+    return EvaluationReport(recordings, Evaluation(recordings, on_progress).run(wanted))
 
 
-def read(path: Path) -> Recording:
+def read_recording(path: Path) -> Recording:
     """Return the recording; its text is in the file of that name that ends with .txt, if there is one.
 
     Raises:
@@ -117,57 +119,57 @@ def read(path: Path) -> Recording:
 class Evaluation:
     """Tries settings on recordings, keeping one set of models loaded at a time. `tell` hears of the progress."""
 
-    def __init__(self, recordings: Sequence[Recording], tell: Tell) -> None:
+    def __init__(self, recordings: Sequence[Recording], tell: ProgressCallback) -> None:
         self._recordings, self._tell = recordings, tell
         self._silero = Silero(silero_path())
         self._bench: tuple[object, _Bench] | None = None
         self._offline: dict[tuple[Path, ServerSettings], str] = {}
 
-    def outcomes(self, trials: Sequence[Trial]) -> list[Outcome]:
+    def run(self, trials: Sequence[Trial]) -> list[TrialResult]:
         """Return what comes of the trials. Blocks for about as long as all the sound lasts, once for each.
 
         Raises:
             StartFailed: a model cannot be had.
             EngineFailed: a model could not run.
         """
-        by_models = sorted(range(len(trials)), key=lambda number: str(_needs(trials[number].parameters)))
-        found: dict[int, Outcome] = {}
+        by_models = sorted(range(len(trials)), key=lambda number: str(_needs(trials[number].settings)))
+        found: dict[int, TrialResult] = {}
         for number in by_models:
             self._tell(f"Trying {trials[number].name} ({len(found) + 1} of {len(trials)})")
             found[number] = self._outcome(trials[number])
         return [found[number] for number in range(len(trials))]
 
-    def _outcome(self, trial: Trial) -> Outcome:
-        bench = self._loaded(trial.parameters)
-        figures = Figures()
+    def _outcome(self, trial: Trial) -> TrialResult:
+        bench = self._loaded(trial.settings)
+        figures = RecordingStats()
         for recording in self._recordings:
-            figures += self._figures(bench, trial.parameters, recording)
-        return Outcome(trial, bench.models.names, bench.device, bench.models.plan.threads, figures)
+            figures += self._figures(bench, trial.settings, recording)
+        return TrialResult(trial, bench.models.names, bench.device, bench.models.plan.threads, figures)
 
-    def _figures(self, bench: _Bench, parameters: ServerSettings, recording: Recording) -> Figures:
-        self._tell(f"  {recording.path.name}, {recording.sound_s:.0f} s")
+    def _figures(self, bench: _Bench, parameters: ServerSettings, recording: Recording) -> RecordingStats:
+        self._tell(f"  {recording.path.name}, {recording.audio_s:.0f} s")
         replay = self._play(bench, parameters, recording.pcm)
         language = spoken_language(parameters, replay)
-        figures = measured(replay, recording.sound_s, language)
+        figures = measure(replay, recording.audio_s, language)
         if recording.text:
-            return replace(figures, errors=word_errors(recording.text, text(replay), language))
+            return replace(figures, errors=word_errors(recording.text, final_text(replay), language))
         offline = self._offline_text(bench, parameters, recording)
-        return replace(figures, offline=word_errors(offline, text(replay), language))
+        return replace(figures, offline=word_errors(offline, final_text(replay), language))
 
     def _offline_text(self, bench: _Bench, parameters: ServerSettings, recording: Recording) -> str:
-        offline = ServerSettings.model_validate({**parameters.model_dump(include=KEPT), **OFFLINE})
+        offline = ServerSettings.model_validate({**parameters.model_dump(include=TRIAL_SETTINGS), **OFFLINE_SETTINGS})
         key = recording.path, offline
         if key not in self._offline:
             self._tell(f"  {recording.path.name}, offline, for there is no {recording.path.with_suffix('.txt').name}")
-            self._offline[key] = text(self._play(bench, offline, recording.pcm))
+            self._offline[key] = final_text(self._play(bench, offline, recording.pcm))
         return self._offline[key]
 
     def _play(self, bench: _Bench, parameters: ServerSettings, pcm: bytes) -> Replay:
         live = parameters.runtime()
         config = SessionConfig(parameters, live, partials=parameters.enable_realtime_transcription)
-        after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + AFTER_S
+        after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + TRAILING_SILENCE_S
         models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan
-        crew = SimulatedWorkers(models, bench.clock, plan.workers, plan.places)
+        crew = SimulatedWorkers(models, bench.clock, plan.workers, plan.slots)
         return Simulator(Session(config, stream_vads(self._silero, parameters)), crew).play(
             pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ))
         )
@@ -196,17 +198,17 @@ def transcribers(finals: Transcriber, partials: Transcriber, language: str) -> d
 
 def _needs(parameters: ServerSettings) -> tuple[object, ...]:
     """Return what differs between trials that need other models. A model may not know a language."""
-    device, _ = choose(parameters)
-    return names(parameters, device), device, parameters.compute_type, parameters.models_dir, parameters.language
+    device, _ = choose_device(parameters)
+    return model_names(parameters, device), device, parameters.compute_type, parameters.models_dir, parameters.language
 
 
-def _bench(parameters: ServerSettings, tell: Tell) -> _Bench:
+def _bench(parameters: ServerSettings, tell: ProgressCallback) -> _Bench:
     """Load the models, and warm them up."""
-    device, _ = choose(parameters)
+    device, _ = choose_device(parameters)
     for line in fallback(device):
         tell(line)
-    plan = compute_plan(device, names(parameters, device), usable_cores())
-    models = load(parameters, device, plan, lambda name: tell(f"Loading {name} on {device.active} ..."))
+    plan = compute_plan(device, model_names(parameters, device), usable_cores())
+    models = load_models(parameters, device, plan, lambda name: tell(f"Loading {name} on {device.active} ..."))
     for engine, kind in ((models.finals, Kind.FINAL), (models.partials, Kind.PARTIAL)):
         engine.transcribe([Window(reference_speech(), DecodeOptions("en", kind=kind))])
     return _Bench(device, models, _clock(device, plan.threads))

@@ -12,17 +12,17 @@ from pydantic import ValidationError
 from stt_service.errors import ConfigError
 from stt_service.settings.schema import ServerSettings, explain
 
-MOST = 16
+MAX_TRIALS = 16
 # What is tried when nothing is asked for: the settings of finals that cost most, each with what it costs.
-WORTH_COMPARING = {
+DEFAULT_COMPARISONS = {
     "BEAM_SIZE": ("1", "5"),
     "ENCODER_CONTEXT": ("short", "full"),
     "POST_SPEECH_SILENCE_DURATION": ("0.7", "1.5"),
 }
 # Values in which a comma may be.
-WHOLE = frozenset({"INITIAL_PROMPT", "HOTWORDS", "GPU_DEVICE_INDEX"})
+UNSPLIT_SETTINGS = frozenset({"INITIAL_PROMPT", "HOTWORDS", "GPU_DEVICE_INDEX"})
 # A recording played to one stream does not feel them.
-WITHOUT_EFFECT = frozenset(
+SETTINGS_WITHOUT_EFFECT = frozenset(
     "MAX_STREAMS MAX_BATCH IDLE_TIMEOUT MAX_STREAM_DURATION SERVER_BIND ALLOW_INSECURE DATA_PORT LOG_LEVEL".split()
 )
 
@@ -31,12 +31,12 @@ WITHOUT_EFFECT = frozenset(
 class Trial:
     """Settings, and what of them was changed for the sake of the comparison."""
 
-    parameters: ServerSettings
+    settings: ServerSettings
     changed: tuple[tuple[str, str], ...] = ()  # names and values
 
     def value(self, name: str) -> str:
         """Return the setting as it would be written."""
-        value = getattr(self.parameters, name.lower())
+        value = getattr(self.settings, name.lower())
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     @property
@@ -44,7 +44,7 @@ class Trial:
         return ", ".join(f"{name}={value}" for name, value in self.changed) or "the settings as they are"
 
 
-def trials(parameters: ServerSettings, asked: Sequence[str]) -> list[Trial]:
+def plan_trials(parameters: ServerSettings, asked: Sequence[str]) -> list[Trial]:
     """Return the combinations that are asked for, as NAME=VALUE,VALUE each; else what is worth comparing.
 
     Raises:
@@ -55,8 +55,8 @@ def trials(parameters: ServerSettings, asked: Sequence[str]) -> list[Trial]:
         return [as_they_are, *(_trial(parameters, [pair]) for pair in _other_values(as_they_are))]
     values = _values(asked)
     count = prod(map(len, values.values()))
-    if count > MOST:
-        raise ConfigError(f"{count} combinations of settings are too many: at most {MOST} are tried at once.")
+    if count > MAX_TRIALS:
+        raise ConfigError(f"{count} combinations of settings are too many: at most {MAX_TRIALS} are tried at once.")
     named = [[(name, value) for value in each] for name, each in values.items()]
     return [_trial(parameters, pairs) for pairs in product(*named)]
 
@@ -69,20 +69,22 @@ def _values(asked: Iterable[str]) -> Mapping[str, list[str]]:
         name = name.strip().upper()
         if not sign:
             raise ConfigError(f"Invalid {each!r}: must be NAME=VALUE,VALUE, such as BEAM_SIZE=1,5.")
-        if name in WITHOUT_EFFECT:
+        if name in SETTINGS_WITHOUT_EFFECT:
             raise ConfigError(f"{name} has no effect on a recording that is played to one stream: leave it out.")
         known = values.setdefault(name, [])
-        for value in [given] if name in WHOLE else given.split(","):
+        for value in [given] if name in UNSPLIT_SETTINGS else given.split(","):
             if value.strip() not in known:
                 known.append(value.strip())
     return values
 
 
 def _other_values(trial: Trial) -> list[tuple[str, str]]:
-    return [(name, value) for name, values in WORTH_COMPARING.items() for value in values if value != trial.value(name)]
+    return [
+        (name, value) for name, values in DEFAULT_COMPARISONS.items() for value in values if value != trial.value(name)
+    ]
 
 
-def changed(parameters: ServerSettings, pairs: Sequence[tuple[str, str]]) -> ServerSettings:
+def with_changes(parameters: ServerSettings, pairs: Sequence[tuple[str, str]]) -> ServerSettings:
     """Return the settings with these names set to these values.
 
     Raises:
@@ -96,4 +98,4 @@ def changed(parameters: ServerSettings, pairs: Sequence[tuple[str, str]]) -> Ser
 
 
 def _trial(parameters: ServerSettings, pairs: Sequence[tuple[str, str]]) -> Trial:
-    return Trial(changed(parameters, pairs), tuple(pairs))
+    return Trial(with_changes(parameters, pairs), tuple(pairs))

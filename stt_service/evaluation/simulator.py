@@ -57,14 +57,14 @@ class SimulatedWorkers:
     models: Mapping[Kind, Transcribe]
     clock: Clock
     workers: int = 1
-    places: int = 1  # of the workers, those that one model may occupy
+    slots: int = 1  # of the workers, those that one model may occupy
 
 
 class Simulator:
     """Replays one recording."""
 
     def __init__(self, session: Session, crew: SimulatedWorkers) -> None:
-        self._session, self._crew = session, crew
+        self._session, self._workers = session, crew
         self._scheduler = Scheduler(max_batch=1)
         self._asked: dict[Job, Decode] = {}  # partials are cut in their turn
         self._running: list[_Running] = []
@@ -101,7 +101,7 @@ class Simulator:
                 case Promote(utterance):
                     self._scheduler.promote(STREAM, utterance)
                 case Withdraw(utterance, number):
-                    self._scheduler.withdraw_early(STREAM, utterance, number)
+                    self._scheduler.withdraw_speculative(STREAM, utterance, number)
                     self._replay.discarded += 1
                 case _:
                     self._replay.emitted.append(TimedEvent(now_s, output))
@@ -113,7 +113,7 @@ class Simulator:
             self._session.cancel_partial(needless.utterance)
 
     def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
-        return Job(STREAM, utterance, kind, self._crew.models[kind], number=number)
+        return Job(STREAM, utterance, kind, self._workers.models[kind], number=number)
 
     def _begin(self, now_s: float) -> None:
         """Give idle workers the next decodes."""
@@ -127,12 +127,12 @@ class Simulator:
 
     def _room(self, model: Hashable) -> int:
         occupied = sum(each.job.model == model for each in self._running)
-        return min(self._crew.places - occupied, self._crew.workers - len(self._running))
+        return min(self._workers.slots - occupied, self._workers.workers - len(self._running))
 
     def _decoded(self, job: Job, decode: Decode, now_s: float) -> _Running:
-        began_s = self._crew.clock()
-        [transcript] = self._crew.models[job.kind]([decode.window])
-        cost_s = self._crew.clock() - began_s
+        began_s = self._workers.clock()
+        [transcript] = self._workers.models[job.kind]([decode.window])
+        cost_s = self._workers.clock() - began_s
         self._replay.busy_s[job.kind] += cost_s
         self._replay.decodes[job.kind] += 1
         return _Running(job, decode, transcript, DecodeTiming(0.0, cost_s, 1, idle=True), now_s + cost_s)

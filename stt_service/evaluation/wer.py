@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from num2words import num2words
 from rapidfuzz.distance import Levenshtein
 
-from stt_service.whisper.types import SPACELESS
+from stt_service.whisper.types import SPACELESS_LANGUAGES
 
 _NUMBER = re.compile(r"(?<!\d)(\d{1,9})(st|nd|rd|th)?\b")  # num2words fails, or never ends, on longer ones
 
 
 @dataclass(frozen=True, slots=True)
-class Errors:
+class WordErrors:
     """Word errors of a text."""
 
     count: int
     words: int  # of the reference
 
-    def __add__(self, other: Errors) -> Errors:
-        return Errors(self.count + other.count, self.words + other.words)
+    def __add__(self, other: WordErrors) -> WordErrors:
+        return WordErrors(self.count + other.count, self.words + other.words)
 
     @property
     def percent(self) -> float:
@@ -38,7 +38,7 @@ def normalize(text: str, language: str) -> list[str]:
     text = unicodedata.normalize("NFKC", text).lower().replace("ё", "е").replace("’", "'")
     text = _NUMBER.sub(lambda found: f" {_spelt(found, language)} ", text)
     words = "".join(char if _is_of_word(char) else " " for char in text).split()
-    return list("".join(words)) if language in SPACELESS else words
+    return list("".join(words)) if language in SPACELESS_LANGUAGES else words
 
 
 def _is_of_word(char: str) -> bool:
@@ -53,9 +53,9 @@ def _spelt(number: re.Match[str], language: str) -> str:
         return number[0]
 
 
-def errors(reference: Sequence[str], text: Sequence[str]) -> Errors:
+def count_errors(reference: Sequence[str], text: Sequence[str]) -> WordErrors:
     """Return the errors of the text."""
-    return Errors(Levenshtein.distance(reference, text), len(reference))
+    return WordErrors(Levenshtein.distance(reference, text), len(reference))
 
 
 def aligned_words(reference: Sequence[str], text: Sequence[str]) -> dict[int, int]:
@@ -64,7 +64,7 @@ def aligned_words(reference: Sequence[str], text: Sequence[str]) -> dict[int, in
     return {block.a + i: block.b + i for block in blocks for i in range(block.size)}
 
 
-def beginning(reference: Sequence[str], text: Sequence[str]) -> int:
+def best_prefix_length(reference: Sequence[str], text: Sequence[str]) -> int:
     """Return how many of the reference's first words the text fits best.
 
     Held against all of it, a word such as `the` could count as one that comes later.

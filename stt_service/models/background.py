@@ -17,7 +17,7 @@ from typing import TypeVar
 from stt_service.errors import InvalidModelError, ModelNotFoundError
 from stt_service.models.loader import open_model
 from stt_service.models.store import resolve
-from stt_service.models.trial import MAX_REASON, Request, Step
+from stt_service.models.trial import MAX_REASON, TrialRequest, TrialStep
 from stt_service.whisper.engine import Engine, Placement
 
 CHECK_TIMEOUT_S = 600.0  # large-v3 takes a minute from a disk of 50 MB/s, and some decodes on one slow core
@@ -26,12 +26,12 @@ PROGRAM = ("-m", "stt_service.models.trial")
 
 
 @dataclass(frozen=True, slots=True)
-class Loader:
+class TrialLoader:
     """Loads models into a place, in two steps."""
 
     models_dir: Path
-    where: Placement
-    loading: Callable[[str], None]
+    placement: Placement
+    on_loading: Callable[[str], None]
     program: Sequence[str] = PROGRAM
     timeout_s: float = CHECK_TIMEOUT_S
 
@@ -41,9 +41,9 @@ class Loader:
         Raises:
             StartFailed: the weights are missing or damaged.
         """
-        place = asdict(replace(self.where, device_indices=self.where.device_indices[:1], workers=1))
+        place = asdict(replace(self.placement, device_indices=self.placement.device_indices[:1], workers=1))
         del place["folder"]
-        async with _answers(Request(name, str(self.models_dir), place), self.program) as steps:
+        async with _answers(TrialRequest(name, str(self.models_dir), place), self.program) as steps:
             await steps.next()
             return Path((await steps.next(self.timeout_s)).folder)
 
@@ -53,11 +53,11 @@ class Loader:
         Raises:
             StartFailed: it does not load.
         """
-        self.loading(name)
-        return open_model(name, replace(self.where, folder=folder))
+        self.on_loading(name)
+        return open_model(name, replace(self.placement, folder=folder))
 
 
-async def fetched(name: str, models_dir: Path) -> Path:
+async def fetch_weights(name: str, models_dir: Path) -> Path:
     """Return the folder of the model's weights. A cancellation kills the process that fetches them.
 
     Raises:
@@ -65,7 +65,7 @@ async def fetched(name: str, models_dir: Path) -> Path:
     """
     with suppress(ModelNotFoundError):
         return resolve(name, models_dir, fetch=False)
-    async with _answers(Request(name, str(models_dir))) as steps:
+    async with _answers(TrialRequest(name, str(models_dir))) as steps:
         return Path((await steps.next()).folder)
 
 
@@ -75,7 +75,7 @@ class _Steps:
     def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
         self._process, self._name = process, name
 
-    async def next(self, timeout_s: float | None = None) -> Step:
+    async def next(self, timeout_s: float | None = None) -> TrialStep:
         """Return the next step. Without a time limit it waits until it is cancelled: a download takes any time.
 
         Raises:
@@ -89,14 +89,14 @@ class _Steps:
                     raise InvalidModelError(_ended(self._name, await self._process.wait()))
         except TimeoutError as error:
             raise InvalidModelError(f"{self._name} was not tried within {timeout_s:g} s.") from error
-        step = Step(**json.loads(line))
+        step = TrialStep(**json.loads(line))
         if step.error:
             raise InvalidModelError(step.error)
         return step
 
 
 @asynccontextmanager
-async def _answers(request: Request, program: Sequence[str] = PROGRAM) -> AsyncIterator[_Steps]:
+async def _answers(request: TrialRequest, program: Sequence[str] = PROGRAM) -> AsyncIterator[_Steps]:
     """Start the process; it and those that it started are killed at the end."""
     root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
@@ -157,6 +157,6 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await outcome
 
 
-def find_orphaned() -> bool:
+def has_abandoned_threads() -> bool:
     """Tell whether work still runs. It may compute outside of Python, so the interpreter must not be finalized."""
     return any(thread.name == NAME for thread in threading.enumerate())

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stt_service.settings.schema import ServerSettings
-from stt_service.whisper.engine import cuda_devices
+from stt_service.whisper.engine import count_cuda_devices
 
 # What CTranslate2 opens at run time; found missing here, it is named before a decode fails for it.
 DRIVER, CUBLAS = "libcuda.so.1", "libcublas.so.12"
@@ -23,7 +23,7 @@ class Gpu:
     name: str
     total_bytes: int
     used_bytes: int
-    busy: float | None = None  # the share of the last moment in which it computed; None: it does not tell
+    utilization: float | None = None  # the share of the last moment in which it computed; None: it does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +45,26 @@ class Device:
     reason: str = ""  # why they differ
 
 
-def look_for_cuda() -> CudaStatus:
+def detect_cuda() -> CudaStatus:
     """Look for CUDA by the libraries that are needed, and for the GPUs by the driver."""
-    count = cuda_devices()
+    count = count_cuda_devices()
     if not _opens(DRIVER):
         return CudaStatus(count, f"{DRIVER} is missing: install the NVIDIA driver, and start a container with --gpus")
     if count == 0:
         return CudaStatus(count, "no CUDA device is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES")
-    if not opens_cublas():
-        return CudaStatus(count, f"{CUBLAS} is missing: install the extra 'gpu' (nvidia-cublas-cu12)", gpus())
-    return CudaStatus(count, gpus=gpus())
+    if not load_cublas():
+        return CudaStatus(count, f"{CUBLAS} is missing: install the extra 'gpu' (nvidia-cublas-cu12)", list_gpus())
+    return CudaStatus(count, gpus=list_gpus())
 
 
-def choose(parameters: ServerSettings, look: Callable[[], CudaStatus] = look_for_cuda) -> tuple[Device, CudaStatus]:
+def choose_device(
+    parameters: ServerSettings, detect: Callable[[], CudaStatus] = detect_cuda
+) -> tuple[Device, CudaStatus]:
     """Return the device to use, and what there is of CUDA."""
     asked = parameters.device
     if asked == "cpu":
         return Device(asked, "cpu"), CudaStatus(0, "not looked for: DEVICE=cpu")
-    cuda = look()
+    cuda = detect()
     indices = tuple(int(index) for index in parameters.gpu_device_index.split(","))
     beyond = [index for index in indices if index >= cuda.count]
     if cuda.missing:
@@ -73,7 +75,7 @@ def choose(parameters: ServerSettings, look: Callable[[], CudaStatus] = look_for
     return Device(asked, "cuda", indices), cuda
 
 
-def gpus() -> tuple[Gpu, ...]:
+def list_gpus() -> tuple[Gpu, ...]:
     """Return the GPUs as the driver tells them; none when nvidia-ml-py is not installed."""
     try:
         import pynvml
@@ -100,7 +102,7 @@ def _busy(handle: object) -> float | None:
         return None
 
 
-def opens_cublas(library: str = CUBLAS, package: str = CUBLAS_PACKAGE) -> bool:
+def load_cublas(library: str = CUBLAS, package: str = CUBLAS_PACKAGE) -> bool:
     """Open cuBLAS by its name, as CTranslate2 will; if the loader knows none, from the package that pip installed.
 
     A library that is open is found by its name from then on, whatever folder it came from.

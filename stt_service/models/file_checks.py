@@ -23,7 +23,7 @@ MAX_VOCABULARY_BYTES = 2**26  # of a vocabulary or a tokenizer; real ones have 4
 SPEC = "WhisperSpec"
 MULTILINGUAL_TOKENS = 51_865  # CTranslate2 takes a model with so many tokens or more to be multilingual
 CONTEXT_TOKENS = 448  # of Whisper's decoder; the engine counts on it
-ENCODER_ROWS = 1500  # 30 s of audio
+ENCODER_FRAMES = 1500  # 30 s of audio
 # What Whisper's audio is cut into, and the engine counts on it. `feature_size` is the model's.
 FEATURES = {"sampling_rate": 16_000, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
 DEFAULT_FEATURE_SIZE = 80
@@ -76,7 +76,7 @@ def _shape(path: Path) -> Shape:
     )
     if layers != set(range(len(layers))) or not layers or shape.heads < 1:
         raise InvalidModelError(f"{path} lacks layers of the decoder.")
-    for name, rows in (("decoder", CONTEXT_TOKENS), ("encoder", ENCODER_ROWS)):
+    for name, rows in (("decoder", CONTEXT_TOKENS), ("encoder", ENCODER_FRAMES)):
         if (found := _dimension(header, path, f"{name}/position_encodings/encodings", 0)) != rows:
             raise InvalidModelError(f"{path} has {found} positions in its {name}: a Whisper model has {rows}.")
     return shape

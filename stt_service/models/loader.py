@@ -19,7 +19,7 @@ from stt_service.models.store import models_folder, resolve
 from stt_service.settings.schema import AUTO, ServerSettings
 from stt_service.whisper.engine import Engine, Placement, reference_speech
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
-from stt_service.whisper.types import Context, DecodeOptions, Kind, Transcript, Window
+from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind, Transcript, Window
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ TEST_REPEATS = 3
 # Of the tokens of `seed()`. Intact base and tiny.en have -0.14 to -0.36, those with 1000 changed bytes that do not loop
 # -1.8 to -3, or none at all.
 MIN_TEST_LOG_PROBABILITY = -1.5
-TEST_ROWS = 8  # decoded together on a GPU, as under load
+TEST_BATCH = 8  # decoded together on a GPU, as under load
 # A decoder's step is so short that threads wait for one another for longer than they work: on two cores two workers of
 # a thread each do 3.1 times what one worker of two threads does (docs/performance.md). Large models want some threads.
 CORES_PER_WORKER = 4
@@ -49,11 +49,11 @@ class ComputePlan:
     """How the models share the device."""
 
     workers: int  # batches that run at once
-    places: int  # and of them by one model
+    slots: int  # and of them by one model
     threads: int  # of each; 0: CTranslate2's choice
 
     @property
-    def apart(self) -> bool:
+    def separate_streams(self) -> bool:
         """Whether finals of different streams are decoded apart.
 
         On a CPU eight of them together save 19 % of the time (base, one thread, our measurement), and all wait for the
@@ -81,7 +81,7 @@ class SelfTest:
 
     final_s: float
     partial_s: float
-    gain: float = 1.0  # how many decodes of a batch take the time of one
+    batch_speedup: float = 1.0  # how many decodes of a batch take the time of one
 
     @property
     def real_time_factor(self) -> float:
@@ -89,7 +89,7 @@ class SelfTest:
         return self.final_s / TEST_S
 
 
-def names(parameters: ServerSettings, device: Device) -> ModelNames:
+def model_names(parameters: ServerSettings, device: Device) -> ModelNames:
     """Return the models that the settings mean on the device; without partials theirs is that of finals."""
     finals = parameters.whisper_model
     if finals == AUTO:
@@ -115,9 +115,9 @@ def compute_plan(device: Device, names: ModelNames, cores: int) -> ComputePlan:
     """Return how the models share the device: each GPU runs a batch of each at once, a CPU two or more."""
     if device.active == "cuda":
         gpus = len(device.indices)
-        return ComputePlan(workers=gpus * len({names.finals, names.partials}), places=gpus, threads=0)
+        return ComputePlan(workers=gpus * len({names.finals, names.partials}), slots=gpus, threads=0)
     workers = min(cores, max(2, round(cores / CORES_PER_WORKER)))
-    return ComputePlan(workers, places=workers, threads=cores // workers)
+    return ComputePlan(workers, slots=workers, threads=cores // workers)
 
 
 def usable_cores(cpu_share: Path = CPU_SHARE) -> int:
@@ -141,12 +141,12 @@ def placement(parameters: ServerSettings, device: Device, plan: ComputePlan) -> 
         device_indices=device.indices,
         compute_type=compute,
         threads=plan.threads,
-        workers=plan.places // len(device.indices),
+        workers=plan.slots // len(device.indices),
     )
 
 
 def load_model(
-    parameters: ServerSettings, name: str, where: Placement, loading: Callable[[str], None], *, fetch: bool = True
+    parameters: ServerSettings, name: str, where: Placement, on_loading: Callable[[str], None], *, fetch: bool = True
 ) -> Engine:
     """Load one model, fetching its weights if need be; `loading` is called once they are there. Blocks.
 
@@ -154,7 +154,7 @@ def load_model(
         StartFailed: the weights are missing or damaged, or do not load.
     """
     folder = resolve(name, models_folder(parameters.models_dir), fetch=fetch)
-    loading(name)
+    on_loading(name)
     check_files(folder)
     return open_model(name, replace(where, folder=folder))
 
@@ -168,14 +168,14 @@ def open_model(name: str, where: Placement) -> Engine:
     try:
         return Engine(where)
     except InferenceError as error:
-        raise not_started(f"The model {name} cannot be used", error) from error
+        raise startup_error(f"The model {name} cannot be used", error) from error
 
 
-def load(
+def load_models(
     parameters: ServerSettings,
     device: Device,
     plan: ComputePlan,
-    loading: Callable[[str], None],
+    on_loading: Callable[[str], None],
     *,
     load_one: LoadOne = load_model,
 ) -> LoadedModels:
@@ -184,8 +184,8 @@ def load(
     Raises:
         StartFailed: weights are missing, do not load, or do not know the language of the settings.
     """
-    named, where = names(parameters, device), placement(parameters, device, plan)
-    finals = load_one(parameters, named.finals, where, loading)
+    named, where = model_names(parameters, device), placement(parameters, device, plan)
+    finals = load_one(parameters, named.finals, where, on_loading)
     if not finals.multilingual and parameters.language not in ("en", "auto"):
         raise StartupError(
             f"WHISPER_MODEL={named.finals} knows English only and LANGUAGE is {parameters.language}: "
@@ -194,7 +194,7 @@ def load(
     if named.partials == named.finals:
         return LoadedModels(named, finals, finals, plan)
     try:
-        return LoadedModels(named, finals, load_one(parameters, named.partials, where, loading), plan)
+        return LoadedModels(named, finals, load_one(parameters, named.partials, where, on_loading), plan)
     except ModelNotFoundError as error:
         if parameters.realtime_model != AUTO:
             raise
@@ -209,11 +209,11 @@ def self_test(models: LoadedModels, parameters: ServerSettings, device: Device) 
         StartFailed: a model does not run on this device, or does not recognize the speech.
     """
     speech = np.tile(reference_speech(), TEST_S * SAMPLE_RATE_HZ // len(reference_speech()))
-    final = DecodeOptions("en", beam_size=parameters.beam_size, context=Context(parameters.encoder_context))
+    final = DecodeOptions("en", beam_size=parameters.beam_size, context=EncoderContext(parameters.encoder_context))
     partial = DecodeOptions(
         "en",
         beam_size=parameters.realtime_beam_size,
-        context=Context(parameters.realtime_encoder_context),
+        context=EncoderContext(parameters.realtime_encoder_context),
         kind=Kind.PARTIAL,
     )
     try:
@@ -223,14 +223,14 @@ def self_test(models: LoadedModels, parameters: ServerSettings, device: Device) 
         partial_s = _time(models.partials, [Window(speech, partial)])
         if device.active == "cpu":
             return SelfTest(final_s, partial_s)
-        rows = min(TEST_ROWS, parameters.max_batch)
+        rows = min(TEST_BATCH, parameters.max_batch)
         together_s = _time(models.finals, [Window(speech, final)] * rows)
-        return SelfTest(final_s, partial_s, gain=max(1.0, rows * final_s / together_s))
+        return SelfTest(final_s, partial_s, batch_speedup=max(1.0, rows * final_s / together_s))
     except InferenceError as error:
-        raise not_started("The self-test failed", error) from error
+        raise startup_error("The self-test failed", error) from error
 
 
-def not_started(what: str, error: InferenceError) -> StartupError:
+def startup_error(what: str, error: InferenceError) -> StartupError:
     """Return the sentence for a model that does not run here; where it is the memory's fault, with what would do."""
     advice = (
         "; nvidia-smi tells what holds the GPU's memory, and a smaller WHISPER_MODEL, COMPUTE_TYPE=int8_float16 "

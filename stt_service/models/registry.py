@@ -27,7 +27,7 @@ MAX_NAME = 200  # characters
 MAX_FAILED = 16  # models that did not load are listed, the latest ones
 
 
-class Loader(Protocol):
+class ModelLoader(Protocol):
     """Loads a model in two steps."""
 
     async def check(self, name: str) -> Path:
@@ -47,7 +47,7 @@ class Role(Enum):
 BOTH = frozenset(Role)
 
 
-class State(Enum):
+class ModelState(Enum):
     """What becomes of a model."""
 
     LOADING = auto()  # its weights are fetched if need be
@@ -61,10 +61,10 @@ class ModelEntry:
     """A model by its name, loaded or not."""
 
     name: str
-    state: State
+    state: ModelState
     roles: Set[Role] = frozenset()  # while it loads: that it shall have
     reason: str = ""
-    users: int = 0  # streams that have it, and recordings
+    leases: int = 0  # streams that have it, and recordings
     engine: Engine | None = field(default=None, repr=False)
     model: ExecutorModel | None = field(default=None, repr=False)
     checking: asyncio.Task[Path] | None = field(default=None, repr=False)
@@ -80,29 +80,31 @@ class ModelLease:
     """The models that a stream has from its beginning to its end."""
 
     names: ModelNames
-    decoding: ModelPair
+    pair: ModelPair
 
 
 class ModelRegistry:
     """The models of a server. One is loaded at a time, beside those that are in use."""
 
-    def __init__(self, models: LoadedModels, lane: BatchExecutor, loader: Loader, language: Callable[[], str]) -> None:
+    def __init__(
+        self, models: LoadedModels, lane: BatchExecutor, loader: ModelLoader, language: Callable[[], str]
+    ) -> None:
         """`language` tells what streams speak unless they say otherwise: a model of finals has to know it."""
-        self._lane, self._loader, self._language, self._places = lane, loader, language, models.plan.places
-        self._shelved: dict[str, ModelEntry] = {}
+        self._executor, self._loader, self._language, self._slots = lane, loader, language, models.plan.slots
+        self._entries: dict[str, ModelEntry] = {}
         self._roles: dict[Role, ModelEntry] = {}
-        self._wanted, self._unwanted = asyncio.Event(), asyncio.Event()
+        self._load_requested, self._unload_possible = asyncio.Event(), asyncio.Event()
         for name, engine, role in (
             (models.names.finals, models.finals, Role.FINALS),
             (models.names.partials, models.partials, Role.PARTIALS),
         ):
-            shelved = self._shelved.setdefault(name, ModelEntry(name, State.LOADING))
+            shelved = self._entries.setdefault(name, ModelEntry(name, ModelState.LOADING))
             if shelved.model is None:
                 self._register(shelved, engine)
             self._assign_role(shelved, {role})
 
     def __iter__(self) -> Iterator[ModelEntry]:
-        return iter(tuple(self._shelved.values()))
+        return iter(tuple(self._entries.values()))
 
     @property
     def names(self) -> ModelNames:
@@ -110,9 +112,9 @@ class ModelRegistry:
         return ModelNames(self._roles[Role.FINALS].name, self._roles[Role.PARTIALS].name)
 
     @property
-    def decoding(self) -> ModelPair:
+    def pair(self) -> ModelPair:
         """What new streams decode with."""
-        return self._decoding(self._roles[Role.FINALS], self._roles[Role.PARTIALS])
+        return self._pair(self._roles[Role.FINALS], self._roles[Role.PARTIALS])
 
     @contextmanager
     def lease(self) -> Iterator[ModelLease]:
@@ -120,13 +122,13 @@ class ModelRegistry:
         finals, partials = self._roles[Role.FINALS], self._roles[Role.PARTIALS]
         used = {finals, partials}
         for shelved in used:
-            shelved.users += 1
+            shelved.leases += 1
         try:
-            yield ModelLease(ModelNames(finals.name, partials.name), self._decoding(finals, partials))
+            yield ModelLease(ModelNames(finals.name, partials.name), self._pair(finals, partials))
         finally:
             for shelved in used:
-                shelved.users -= 1
-            self._unwanted.set()
+                shelved.leases -= 1
+            self._unload_possible.set()
 
     def load(self, name: str, roles: Set[Role]) -> ModelEntry:
         """Give new streams the model for these roles: at once if it is there, else once it is loaded.
@@ -135,14 +137,14 @@ class ModelRegistry:
             InvalidRequest: the name will not do.
             Untimely: another one is being loaded, or it does not know the language of the settings.
         """
-        shelved = self._shelved.get(name)
-        if shelved is None or shelved.state is State.FAILED:
+        shelved = self._entries.get(name)
+        if shelved is None or shelved.state is ModelState.FAILED:
             return self._request_load(name, roles)
-        if shelved.state is State.LOADING:
+        if shelved.state is ModelState.LOADING:
             shelved.roles |= roles
             return shelved
         self._assign_role(shelved, roles)
-        shelved.state = State.LOADED
+        shelved.state = ModelState.LOADED
         return shelved
 
     def unload(self, name: str) -> ModelEntry:
@@ -152,23 +154,23 @@ class ModelRegistry:
             Unknown: there is no such model.
             Untimely: new streams need it.
         """
-        shelved = self._shelved.get(name)
+        shelved = self._entries.get(name)
         if shelved is None:
             raise NotFoundError(f"name={name[:MAX_NAME]!r} is no model that is loaded: see ListModels.")
-        if shelved.state in (State.LOADING, State.FAILED):
-            return self._drop(shelved)
+        if shelved.state in (ModelState.LOADING, ModelState.FAILED):
+            return self._remove(shelved)
         if shelved.roles:
             raise FailedPreconditionError(
-                f"{name} is what new streams get for {_told(shelved.roles)}: load another for that first."
+                f"{name} is what new streams get for {_role_names(shelved.roles)}: load another for that first."
             )
-        shelved.state = State.UNLOADING
-        self._unwanted.set()
+        shelved.state = ModelState.UNLOADING
+        self._unload_possible.set()
         return shelved
 
-    def _drop(self, shelved: ModelEntry) -> ModelEntry:
+    def _remove(self, shelved: ModelEntry) -> ModelEntry:
         """Take a model off the list that has no engine yet, and stop what is done to load it."""
-        del self._shelved[shelved.name]
-        shelved.state, shelved.roles = State.UNLOADING, frozenset()
+        del self._entries[shelved.name]
+        shelved.state, shelved.roles = ModelState.UNLOADING, frozenset()
         if shelved.checking is not None:
             shelved.checking.cancel()
         return shelved
@@ -176,28 +178,28 @@ class ModelRegistry:
     async def run(self) -> None:
         """Load what is wanted and free what is not, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._load_wanted())
-            tasks.create_task(self._free_unwanted())
+            tasks.create_task(self._run_loads())
+            tasks.create_task(self._run_unloads())
 
-    async def _load_wanted(self) -> None:
+    async def _run_loads(self) -> None:
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            while shelved := self._first(State.LOADING):
+            await self._load_requested.wait()
+            self._load_requested.clear()
+            while shelved := self._first_unused(ModelState.LOADING):
                 await self._load_entry(shelved)
 
     async def _load_entry(self, shelved: ModelEntry) -> None:
         try:
-            folder = await self._checked(shelved)
-            if shelved.state is not State.LOADING:
+            folder = await self._check_folder(shelved)
+            if shelved.state is not ModelState.LOADING:
                 log.info("loading of model %s cancelled", shelved.name)
                 return
             engine = await in_thread(lambda: self._loader.open(shelved.name, folder))
-            await self._offer(shelved, engine)
+            await self._activate(shelved, engine)
         except Exception as error:  # told by ListModels; the server serves on with what it has
-            self._failed(shelved, error)
+            self._record_failure(shelved, error)
 
-    async def _checked(self, shelved: ModelEntry) -> Path:
+    async def _check_folder(self, shelved: ModelEntry) -> Path:
         """Return the model's folder, or any once its loading was cancelled."""
         shelved.checking = asyncio.create_task(self._loader.check(shelved.name))
         try:
@@ -207,59 +209,59 @@ class ModelRegistry:
             shelved.checking.cancel()
             await asyncio.wait([shelved.checking])
 
-    async def _offer(self, shelved: ModelEntry, engine: Engine) -> None:
+    async def _activate(self, shelved: ModelEntry, engine: Engine) -> None:
         """Give new streams the model, unless its loading was cancelled meanwhile."""
         try:
-            if shelved.state is State.LOADING:
+            if shelved.state is ModelState.LOADING:
                 self._register(shelved, engine)
                 self._assign_role(shelved, shelved.roles)
-                log.info("model %s loaded for %s", shelved.name, _told(shelved.roles))
+                log.info("model %s loaded for %s", shelved.name, _role_names(shelved.roles))
                 return
         except FailedPreconditionError as error:
             shelved.engine = shelved.model = None
-            self._failed(shelved, error)
+            self._record_failure(shelved, error)
         await in_thread(engine.close)
 
-    def _failed(self, shelved: ModelEntry, error: Exception) -> None:
-        if self._shelved.get(shelved.name) is not shelved:  # its loading was cancelled
+    def _record_failure(self, shelved: ModelEntry, error: Exception) -> None:
+        if self._entries.get(shelved.name) is not shelved:  # its loading was cancelled
             return
         reason = str(error) if isinstance(error, SttError) else f"{shelved.name} does not load: {error!r}"
         log.warning("model %s not loaded: %s", shelved.name, reason)
-        del self._shelved[shelved.name]  # to be the latest
-        self._shelved[shelved.name] = ModelEntry(shelved.name, State.FAILED, reason=reason)
-        failed = [other for other in self if other.state is State.FAILED]
+        del self._entries[shelved.name]  # to be the latest
+        self._entries[shelved.name] = ModelEntry(shelved.name, ModelState.FAILED, reason=reason)
+        failed = [other for other in self if other.state is ModelState.FAILED]
         for other in failed[:-MAX_FAILED]:
-            del self._shelved[other.name]
+            del self._entries[other.name]
 
-    async def _free_unwanted(self) -> None:
+    async def _run_unloads(self) -> None:
         while True:
-            await self._unwanted.wait()
-            self._unwanted.clear()
+            await self._unload_possible.wait()
+            self._unload_possible.clear()
             # Looked for afresh each time: while one is freed, others come and go.
-            while shelved := self._first(State.UNLOADING):
-                del self._shelved[shelved.name]
+            while shelved := self._first_unused(ModelState.UNLOADING):
+                del self._entries[shelved.name]
                 assert shelved.engine is not None
                 await in_thread(shelved.engine.close)
                 log.info("model %s unloaded", shelved.name)
 
-    def _first(self, state: State) -> ModelEntry | None:
+    def _first_unused(self, state: ModelState) -> ModelEntry | None:
         """Return the first model in that state that no stream has."""
-        return next((shelved for shelved in self if shelved.state is state and not shelved.users), None)
+        return next((shelved for shelved in self if shelved.state is state and not shelved.leases), None)
 
     def _request_load(self, name: str, roles: Set[Role]) -> ModelEntry:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
             raise InvalidRequestError(f"Invalid name of {len(name)} characters: must be a model's, as tiny or base.")
         for other in self:
-            if other.state is State.LOADING:
+            if other.state is ModelState.LOADING:
                 raise FailedPreconditionError(f"{other.name} is being loaded: one at a time, ask again once it is.")
-        shelved = self._shelved[name] = ModelEntry(name, State.LOADING, roles)
-        self._wanted.set()
+        shelved = self._entries[name] = ModelEntry(name, ModelState.LOADING, roles)
+        self._load_requested.set()
         return shelved
 
     def _register(self, shelved: ModelEntry, engine: Engine) -> None:
         shelved.engine = engine
-        shelved.model = ExecutorModel(engine.transcribe, self._places, engine.multilingual)
-        shelved.state = State.LOADED
+        shelved.model = ExecutorModel(engine.transcribe, self._slots, engine.multilingual)
+        shelved.state = ModelState.LOADED
 
     def _assign_role(self, shelved: ModelEntry, roles: Set[Role]) -> None:
         """Let new streams have the model for these roles, in the place of another one."""
@@ -274,11 +276,11 @@ class ModelRegistry:
             self._roles[role] = shelved
             shelved.roles |= {role}
 
-    def _decoding(self, finals: ModelEntry, partials: ModelEntry) -> ModelPair:
+    def _pair(self, finals: ModelEntry, partials: ModelEntry) -> ModelPair:
         assert finals.model is not None
         assert partials.model is not None
-        return ModelPair(self._lane, finals.model, partials.model)
+        return ModelPair(self._executor, finals.model, partials.model)
 
 
-def _told(roles: Set[Role]) -> str:
+def _role_names(roles: Set[Role]) -> str:
     return " and ".join(role.name.lower() for role in Role if role in roles)

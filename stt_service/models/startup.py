@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stt_service.models.devices import Device
 from stt_service.models.loader import TEST_S, ComputePlan, LoadedModels, SelfTest
-from stt_service.models.registry import Loader, ModelRegistry
+from stt_service.models.registry import ModelLoader, ModelRegistry
 from stt_service.scheduling.executor import BatchExecutor
 from stt_service.settings.schema import ServerSettings
 from stt_service.vad.gate import Silero, silero_path
@@ -46,7 +46,7 @@ def assemble(
     device: Device,
     models: LoadedModels,
     test: SelfTest,
-    loader: Loader,
+    loader: ModelLoader,
     settings: Callable[[], ServerSettings],
 ) -> LoadedServer:
     """Return everything that serves the loaded models.
@@ -55,7 +55,7 @@ def assemble(
         loader: loads further models at run time.
         settings: returns the current settings.
     """
-    executor = BatchExecutor(settings().max_batch, models.plan.workers, apart=models.plan.apart)
+    executor = BatchExecutor(settings().max_batch, models.plan.workers, apart=models.plan.separate_streams)
     return LoadedServer(
         device=device,
         plan=models.plan,
@@ -69,5 +69,5 @@ def assemble(
 def estimate_capacity(test: SelfTest, plan: ComputePlan) -> int:
     """Return how many streams can be open without delayed partials, at least 1."""
     finals_s = FINALS_PER_UTTERANCE * test.final_s / TEST_S
-    decodes_s = SPEAKING_SHARE * (finals_s + PARTIALS_PER_S * test.partial_s) / test.gain
+    decodes_s = SPEAKING_SHARE * (finals_s + PARTIALS_PER_S * test.partial_s) / test.batch_speedup
     return max(1, int(UTILIZATION * min(plan.workers / decodes_s, 1 / EVENT_LOOP_RTF)))

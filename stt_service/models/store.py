@@ -25,7 +25,7 @@ from stt_service.models.hub import HUB_NAMES, Hub
 from stt_service.models.wheels import PackageIndex
 
 NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-SIZES = "sizes.json"  # written last; tells a copy that broke off
+SIZES_FILE = "sizes.json"  # written last; tells a copy that broke off
 
 
 class Source(Protocol):
@@ -68,12 +68,12 @@ def resolve(name: str, models_dir: Path, *, fetch: bool = True, sources: Sequenc
     Raises:
         ModelNotFound: with what is missing, where it was looked for, and how to bring it there.
     """
-    if (itself := _folder(name)) is not None:
+    if (itself := _existing_folder(name)) is not None:
         return itself
-    place = _place(name, models_dir)
-    if not _present(place):
+    place = _model_folder(name, models_dir)
+    if not _is_complete(place):
         if not fetch:
-            raise ModelNotFoundError(f"{_absent(name, models_dir)}: {_advice(name, place)}.")
+            raise ModelNotFoundError(f"{_not_found_message(name, models_dir)}: {_copy_hint(name, place)}.")
         _fetch(name, place, sources)
     return place
 
@@ -83,7 +83,7 @@ def download(name: str, models_dir: Path) -> Path:
     return resolve(name, models_dir)
 
 
-def _folder(name: str) -> Path | None:
+def _existing_folder(name: str) -> Path | None:
     """Return the folder that the name is, if there is a model in it."""
     try:
         folder = Path(name).expanduser()
@@ -92,7 +92,7 @@ def _folder(name: str) -> Path | None:
         return None
 
 
-def _place(name: str, models_dir: Path) -> Path:
+def _model_folder(name: str, models_dir: Path) -> Path:
     if NAME.fullmatch(name) is None:
         raise ModelNotFoundError(
             f"{name!r} is neither a folder with a model.bin nor the name of a model, "
@@ -101,18 +101,18 @@ def _place(name: str, models_dir: Path) -> Path:
     return models_dir / name.replace("/", "--")
 
 
-def _absent(name: str, models_dir: Path) -> str:
+def _not_found_message(name: str, models_dir: Path) -> str:
     return f"The model {name} is not in {models_dir}"
 
 
-def _advice(name: str, place: Path) -> str:
+def _copy_hint(name: str, place: Path) -> str:
     return (
         f"fetch it with `stt-server download {name}` on a machine that has a network and copy the folder it "
         f"prints to {place}"
     )
 
 
-def _present(place: Path) -> bool:
+def _is_complete(place: Path) -> bool:
     """Tell whether the weights are there.
 
     Raises:
@@ -126,22 +126,22 @@ def _present(place: Path) -> bool:
         raise ModelNotFoundError(f"{place} cannot be read: {error.strerror}.") from error
     if not found:
         return False
-    if lacking := _lacking(place, found):
+    if lacking := _find_missing(place, found):
         raise ModelNotFoundError(
             f"{place} is not whole ({lacking}): copy it there again, or delete it and it will be fetched."
         )
     return True
 
 
-def _lacking(place: Path, found: dict[str, int]) -> str:
+def _find_missing(place: Path, found: dict[str, int]) -> str:
     """Return what the folder lacks of a model for CTranslate2, or nothing. Sizes are compared, not hashes."""
     for needed in ("model.bin", "config.json", "tokenizer.json"):
         if needed not in found:
             return f"there is no {needed}"
     if not any(name.startswith("vocabulary.") for name in found):
         return "there is no vocabulary.json or vocabulary.txt"
-    if SIZES in found:  # not in folders that were made by others
-        for name, size in json.loads((place / SIZES).read_text()).items():
+    if SIZES_FILE in found:  # not in folders that were made by others
+        for name, size in json.loads((place / SIZES_FILE).read_text()).items():
             if found.get(name) != size:
                 return f"{name} has {found.get(name, 0)} bytes instead of {size}"
     return ""
@@ -152,27 +152,27 @@ def _fetch(name: str, place: Path, sources: Sequence[Source]) -> None:
     if not offering:
         close = get_close_matches(name, HUB_NAMES, n=3) or list(HUB_NAMES)
         raise ModelNotFoundError(
-            f"{_absent(name, place.parent)}, and there is none of that name: try {', '.join(close)}."
+            f"{_not_found_message(name, place.parent)}, and there is none of that name: try {', '.join(close)}."
         )
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(place):
-            if not _present(place):  # another process may have fetched it meanwhile
+        with _lock(place):
+            if not _is_complete(place):  # another process may have fetched it meanwhile
                 _fetch_from_first(name, place, offering)
     except OSError as error:
         raise ModelNotFoundError(
-            f"{_absent(name, place.parent)}, and cannot be put there: {error.strerror or error}."
+            f"{_not_found_message(name, place.parent)}, and cannot be put there: {error.strerror or error}."
         ) from error
 
 
 @contextmanager
-def _alone(place: Path) -> Iterator[None]:
+def _lock(place: Path) -> Iterator[None]:
     """Keep other processes from fetching the same model. A lock dies with its process."""
     lock = FileLock(place.with_name(f".{place.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _say(f"Waiting for another process, which fetches {place.name}.")
+        _print_status(f"Waiting for another process, which fetches {place.name}.")
         lock.acquire()
     try:
         yield
@@ -184,7 +184,7 @@ def _fetch_from_first(name: str, place: Path, sources: Sequence[Source]) -> None
     staging = place.with_name(f".{place.name}.partial")
     reasons = []
     for source in sources:
-        _say(f"Fetching the model {name} into {place}.")
+        _print_status(f"Fetching the model {name} into {place}.")
         try:
             folder = source.fetch(name, staging)
         except ModelNotFoundError as error:
@@ -192,24 +192,24 @@ def _fetch_from_first(name: str, place: Path, sources: Sequence[Source]) -> None
             continue
         _install(folder, place)
         rmtree(staging, ignore_errors=True)
-        _say(f"The model {name} is there.")
+        _print_status(f"The model {name} is there.")
         return
-    failure = f"{_absent(name, place.parent)} and could not be fetched ({'; '.join(reasons)})"
-    raise ModelNotFoundError(f"{failure}: {_advice(name, place)}.")
+    failure = f"{_not_found_message(name, place.parent)} and could not be fetched ({'; '.join(reasons)})"
+    raise ModelNotFoundError(f"{failure}: {_copy_hint(name, place)}.")
 
 
 def _install(folder: Path, place: Path) -> None:
     """Move the folder to its place, at once, and only after its files are safe on the disk."""
     sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
-    if lacking := _lacking(folder, sizes):
+    if lacking := _find_missing(folder, sizes):
         raise ModelNotFoundError(f"What was fetched for {place.name} is no model for CTranslate2: {lacking}.")
-    (folder / SIZES).write_text(json.dumps(sizes, indent=2) + "\n")
+    (folder / SIZES_FILE).write_text(json.dumps(sizes, indent=2) + "\n")
     for file in folder.iterdir():
         with file.open("rb") as content:
             os.fsync(content.fileno())
     folder.rename(place)
 
 
-def _say(line: str) -> None:
+def _print_status(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

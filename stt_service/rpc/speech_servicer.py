@@ -93,7 +93,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             opened=now,
             session=session,
             recognition=StreamRecognizer(
-                session, lent.decoding, (call.peer, call.id), RealtimeTracker(now), observer=figures
+                session, lent.pair, (call.peer, call.id), RealtimeTracker(now), observer=figures
             ),
             figures=figures,
         )
@@ -116,7 +116,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             config.format.CopyFrom(request.format)
         recorded = RealtimeTracker(time.monotonic(), lead_s=math.inf)
         session, figures = self._session(loaded, lent, config), StreamStats(self._metrics)
-        recognition = StreamRecognizer(session, lent.decoding, (call.peer, call.id), recorded, observer=figures)
+        recognition = StreamRecognizer(session, lent.pair, (call.peer, call.id), recorded, observer=figures)
         return await recognised(recognition, request, lent.names.finals, self._decoders)
 
     def _session(self, loaded: LoadedServer, lent: ModelLease, config: pb.StreamingConfig) -> Session:
@@ -129,7 +129,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         offset_ms, first_utterance = convert.resume(config.resume)
         server = self._config.settings
         live = server.runtime().updated(convert.changes(config.settings))
-        lent.decoding.check(live.language)
+        lent.pair.check_language(live.language)
         return Session(
             SessionConfig(
                 settings=server,

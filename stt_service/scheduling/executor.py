@@ -21,7 +21,7 @@ from stt_service.whisper.types import Kind, Transcript, Window
 
 Transcribe = Callable[[Sequence[Window]], list[Transcript]]
 Clock = Callable[[], float]  # seconds
-Cut = Callable[[], Decode | None]  # makes the decode when its turn has come; None: it is not wanted any more
+DecodeFactory = Callable[[], Decode | None]  # makes the decode when its turn has come; None: it is not wanted any more
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,17 +29,17 @@ class ExecutorModel:
     """A loaded model, as many of whose batches may run at once as it has places."""
 
     transcribe: Transcribe
-    places: int = 1
+    slots: int = 1
     multilingual: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodeResult:
     """A decode, its transcript and what it cost."""
 
     decode: Decode
     transcript: Transcript
-    cost: DecodeTiming
+    timing: DecodeTiming
 
 
 class NotDecoded(Enum):
@@ -55,10 +55,10 @@ class QueueSnapshot:
 
     count: Mapping[Kind, int]
     longest_s: Mapping[Kind, float]  # that a live stream waits
-    longest_of_stream_s: Mapping[Hashable, float]
+    longest_by_stream_s: Mapping[Hashable, float]
 
 
-DecodeFuture = asyncio.Future[Decoded | NotDecoded]
+DecodeFuture = asyncio.Future[DecodeResult | NotDecoded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class QueueWait:
     """How long a decode waited for its batch, and whether its stream does not run ahead of the clock."""
 
     waited_s: float
-    live: bool
+    realtime: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _ignore(_: BatchStats) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pending:
-    cut: Cut
+    cut: DecodeFactory
     answer: DecodeFuture
     since: float
 
@@ -116,14 +116,14 @@ class BatchExecutor:
         self._running: list[Hashable] = []  # the models of the batches that run
         self._batches: list[list[_BatchItem]] = []  # what is in them
         self._changed = asyncio.Event()
-        self.budget = LoopBudget(now)  # the other thing that all streams share
+        self.loop_budget = LoopBudget(now)  # the other thing that all streams share
 
     @property
-    def running(self) -> int:
+    def running_batches(self) -> int:
         """How many batches run, of as many as there are workers."""
         return len(self._running)
 
-    def waiting(self) -> QueueSnapshot:
+    def queue_snapshot(self) -> QueueSnapshot:
         """Return what waits now."""
         now, count = self._now(), Counter[Kind]()
         longest, of_stream = dict.fromkeys(Kind, 0.0), dict[Hashable, float]()
@@ -131,15 +131,15 @@ class BatchExecutor:
             for job, since in self._scheduler.waiting(kind):
                 count[kind] += 1
                 of_stream[job.stream] = max(of_stream.get(job.stream, 0.0), now - since)
-                if job.live:
+                if job.realtime:
                     longest[kind] = max(longest[kind], now - since)
         return QueueSnapshot(count, longest, of_stream)
 
-    def count(self, kind: Kind) -> int:
+    def queue_length(self, kind: Kind) -> int:
         """Return how many of the kind wait; from any thread."""
         return self._scheduler.count(kind)
 
-    def submit(self, job: Job, cut: Cut) -> DecodeFuture:
+    def submit(self, job: Job, cut: DecodeFactory) -> DecodeFuture:
         """Ask for the job's turn, in which `cut` makes its decode. Cancelling the answer withdraws the job.
 
         The answer raises EngineFailed when the model could not run.
@@ -160,7 +160,7 @@ class BatchExecutor:
 
     def withdraw(self, stream: Hashable, utterance: int, number: int = 0) -> None:
         """Take the early final, if it still waits, out of the queue. One that was promoted stays."""
-        job = self._scheduler.withdraw_early(stream, utterance, number)
+        job = self._scheduler.withdraw_speculative(stream, utterance, number)
         if job is not None:
             self._miss(job)
 
@@ -208,7 +208,7 @@ class BatchExecutor:
     def _room(self, model: Hashable) -> int:
         """Return how many batches of the model may begin."""
         assert isinstance(model, ExecutorModel)
-        return min(model.places - self._running.count(model), self.workers - len(self._running))
+        return min(model.slots - self._running.count(model), self.workers - len(self._running))
 
     def _is_idle_for(self, stream: Hashable) -> bool:
         """Return whether more decodes of the stream would delay no other stream.
@@ -257,11 +257,11 @@ def _deliver(
     for row, transcript in zip(rows, transcripts, strict=True):
         if not row.waiter.answer.done():
             cost = DecodeTiming(began - row.waiter.since, inference_s, len(rows), is_idle_for(row.job.stream))
-            row.waiter.answer.set_result(Decoded(row.decode, transcript, cost))
+            row.waiter.answer.set_result(DecodeResult(row.decode, transcript, cost))
 
 
 def _ran(rows: Sequence[_BatchItem], began: float, took_s: float, failed: bool) -> BatchStats:
-    waits = [QueueWait(began - row.waiter.since, row.job.live) for row in rows]
+    waits = [QueueWait(began - row.waiter.since, row.job.realtime) for row in rows]
     return BatchStats(rows[0].job.kind, waits, took_s, failed)
 
 
@@ -276,7 +276,7 @@ def _fail(rows: Sequence[_BatchItem], error: Exception) -> None:
 class ModelPair:
     """The lane, and which model is for what."""
 
-    lane: BatchExecutor
+    executor: BatchExecutor
     finals: ExecutorModel
     partials: ExecutorModel
 
@@ -285,7 +285,7 @@ class ModelPair:
         knows = self.partials.multilingual or language == "en"
         return self.partials if kind is Kind.PARTIAL and knows else self.finals
 
-    def check(self, language: str) -> None:
+    def check_language(self, language: str) -> None:
         """Refuse a language that the model of finals does not know.
 
         Raises:

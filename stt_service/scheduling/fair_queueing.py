@@ -20,7 +20,7 @@ from typing import TypeVar
 
 MAX_REMEMBERED = 4096  # parents, and children of each: about 1 MB; those served least recently are forgotten
 
-Path = tuple[Hashable, ...]
+OwnerPath = tuple[Hashable, ...]
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -75,17 +75,17 @@ class FairShares:
 
     def __init__(self, credit_s: float = 0.0) -> None:
         self._credit_s = credit_s
-        self._siblings: dict[Path, _Siblings] = {}  # by their parent
+        self._siblings: dict[OwnerPath, _Siblings] = {}  # by their parent
         self._none = _Siblings(credit_s)
 
-    def order(self, owners: Sequence[Path]) -> list[int]:
+    def order(self, owners: Sequence[OwnerPath]) -> list[int]:
         """Return the places of the owners, one of each job, in the order in which the jobs are due.
 
         The order of equals is that of rounds, one job of each owner in each; and then the given one.
         """
         order = list(range(len(owners)))
         for level in reversed(range(len(owners[0]) if owners else 0)):
-            rounds, keys = Counter[Path](), dict[int, tuple[float, int, int]]()
+            rounds, keys = Counter[OwnerPath](), dict[int, tuple[float, int, int]]()
             for place in order:
                 path = owners[place][: level + 1]
                 siblings = self._siblings.get(path[:-1], self._none)
@@ -94,7 +94,7 @@ class FairShares:
             order.sort(key=keys.__getitem__)
         return order
 
-    def begin(self, owner: Path) -> None:
+    def begin(self, owner: OwnerPath) -> None:
         """Take note that a job of the owner begins; `end` must follow."""
         for level, child in enumerate(owner):
             parent = owner[:level]
@@ -103,7 +103,7 @@ class FairShares:
             self._siblings[parent] = siblings
         _forget(self._siblings, lambda siblings: siblings.are_idle)
 
-    def end(self, owner: Path, seconds: float) -> None:
+    def end(self, owner: OwnerPath, seconds: float) -> None:
         """Take note of what a job of the owner took; 0: it did not run."""
         for level, child in enumerate(owner):
             self._siblings[owner[:level]].end(child, seconds)

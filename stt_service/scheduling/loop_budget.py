@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from stt_service.scheduling.fair_queueing import FairShares, Path
+from stt_service.scheduling.fair_queueing import FairShares, OwnerPath
 
 CREDIT_S = 0.1  # of loop time that an owner may be behind its share and catch up on: some pieces. Ours.
 
@@ -29,11 +29,11 @@ class LoopBudget:
     def __init__(self, now: Callable[[], float] = time.monotonic, later: Later = _call_later) -> None:
         self._now, self._later = now, later
         self._shares = FairShares(CREDIT_S)
-        self._waiting: dict[asyncio.Future[None], Path] = {}
+        self._waiting: dict[asyncio.Future[None], OwnerPath] = {}
         self._is_free = True
 
     @asynccontextmanager
-    async def piece(self, owner: Path) -> AsyncIterator[None]:
+    async def time_slice(self, owner: OwnerPath) -> AsyncIterator[None]:
         """Wait for the owner's turn; the body, which must not wait, is its piece."""
         await self._turn(owner)
         began = self._now()
@@ -42,7 +42,7 @@ class LoopBudget:
         finally:
             self._leave(owner, self._now() - began)
 
-    async def _turn(self, owner: Path) -> None:
+    async def _turn(self, owner: OwnerPath) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[turn] = owner
         if self._is_free:
@@ -63,6 +63,6 @@ class LoopBudget:
             self._shares.begin(self._waiting.pop(turn))
             turn.set_result(None)
 
-    def _leave(self, owner: Path, took_s: float) -> None:
+    def _leave(self, owner: OwnerPath, took_s: float) -> None:
         self._shares.end(owner, took_s)
         self._later(took_s, self._admit)

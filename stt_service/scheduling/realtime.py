@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-AHEAD_S = 3.0  # more sound than time has passed
+MAX_LEAD_S = 3.0  # more sound than time has passed
 # A client that resumes sends what it kept at once, and speaks on: so much of a lead is forgotten each second.
-FORGOTTEN_PER_S = 1.0
+LEAD_DECAY_PER_S = 1.0
 
 
 class RealtimeTracker:
@@ -21,28 +21,28 @@ class RealtimeTracker:
         self._heard_s, self._at, self._lead_s = 0.0, now, lead_s
         self._held = False
 
-    def is_ahead(self, heard_s: float, now: float) -> bool:
+    def is_ahead(self, received_s: float, now: float) -> bool:
         """Tell whether the stream, having sent so much sound by now, is ahead."""
         if not self._held:
-            passed_s, added_s = now - self._at, heard_s - self._heard_s
-            forgotten_s = min(max(0.0, self._lead_s), FORGOTTEN_PER_S * passed_s)
-            self._heard_s, self._at = heard_s, now
+            passed_s, added_s = now - self._at, received_s - self._heard_s
+            forgotten_s = min(max(0.0, self._lead_s), LEAD_DECAY_PER_S * passed_s)
+            self._heard_s, self._at = received_s, now
             self._lead_s += added_s - passed_s - forgotten_s
-        return self._lead_s > AHEAD_S
+        return self._lead_s > MAX_LEAD_S
 
-    def hold(self, heard_s: float, now: float) -> None:
+    def pause_reading(self, received_s: float, now: float) -> None:
         """Take note that the server stops reading."""
-        self._held = self.is_ahead(heard_s, now)
+        self._held = self.is_ahead(received_s, now)
 
-    def release(self, now: float) -> None:
+    def resume_reading(self, now: float) -> None:
         """Take note that it reads again."""
         if self._held:
             self._held, self._at = False, now
 
 
 LATE_PARTIAL_S = 1.5  # after its turn was asked for: what is being said is no longer what is shown
-QUICK_S = 0.5
-QUICK_FOR_S = 5.0  # or a moment's ease would be told as the end of a busy hour
+RECOVERED_WAIT_S = 0.5
+RECOVERY_TIME_S = 5.0  # or a moment's ease would be told as the end of a busy hour
 
 
 class LatencyTransition(Enum):
@@ -61,7 +61,7 @@ class PartialLatencyMonitor:
 
     def observe_wait(self, waited_s: float) -> LatencyTransition | None:
         """Take note that a partial has waited so long already, or in vain; return what is to be told."""
-        if waited_s >= QUICK_S:
+        if waited_s >= RECOVERED_WAIT_S:
             self._quick_since = None
         if waited_s <= LATE_PARTIAL_S or self._shed:
             return None
@@ -71,11 +71,11 @@ class PartialLatencyMonitor:
     def observe_result(self, waited_s: float, now: float) -> LatencyTransition | None:
         """Take note of a partial that has come after such a wait; return what is to be told."""
         change = self.observe_wait(waited_s)
-        if waited_s >= QUICK_S or not self._shed:
+        if waited_s >= RECOVERED_WAIT_S or not self._shed:
             return change
         if self._quick_since is None:
             self._quick_since = now
-        if now - self._quick_since < QUICK_FOR_S:
+        if now - self._quick_since < RECOVERY_TIME_S:
             return None
         self._shed = False
         return LatencyTransition.RESTORED

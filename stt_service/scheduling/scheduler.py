@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from stt_service.scheduling.fair_queueing import FairShares, Path
+from stt_service.scheduling.fair_queueing import FairShares, OwnerPath
 from stt_service.scheduling.worker_reserve import WorkerReserve
 from stt_service.whisper.types import Kind
 
@@ -30,14 +30,14 @@ class Job:
     utterance: int
     kind: Kind
     model: Hashable = None
-    live: bool = True  # its stream does not run ahead of the clock
+    realtime: bool = True  # its stream does not run ahead of the clock
     number: int = 0  # of the utterance's finals, early or not
     client: Hashable = None  # who pays for it
 
     @property
-    def owner(self) -> Path:
+    def owner(self) -> OwnerPath:
         """Who shares decode time with whom: clients, then a client's dictations with its recordings, then streams."""
-        return self.client, self.live, self.stream
+        return self.client, self.realtime, self.stream
 
     @property
     def is_long(self) -> bool:
@@ -51,7 +51,7 @@ class _Waiting:
     since: float
 
     def is_urgent(self, now: float) -> bool:
-        return self.job.live or now - self.since >= RECORDING_MAX_WAIT_S
+        return self.job.realtime or now - self.since >= RECORDING_MAX_WAIT_S
 
 
 def _one_at_a_time(_: Hashable) -> int:
@@ -106,7 +106,7 @@ class Scheduler:
         for key in [key for key, waiting in early.items() if _is_of(waiting.job, stream, utterance)]:
             self._queues[Kind.FINAL][key] = early.pop(key)
 
-    def withdraw_early(self, stream: Hashable, utterance: int, number: int = 0) -> Job | None:
+    def withdraw_speculative(self, stream: Hashable, utterance: int, number: int = 0) -> Job | None:
         """Forget the early final, and return it; None when it does not wait, or was promoted."""
         waiting = self._queues[Kind.SPECULATIVE].pop((stream, utterance, number), None)
         return waiting.job if waiting else None
@@ -126,7 +126,7 @@ class Scheduler:
         `done` must follow for each batch.
         """
         owners = {waiting.job.owner for queue in self._queues.values() for waiting in queue.values()}
-        self._reserve.look(owners, now)
+        self._reserve.update(owners, now)
         for urgent in (True, False):
             for queue in self._queues.values():
                 ready = [
@@ -161,7 +161,7 @@ class Scheduler:
             del queue[_key(job)]
             self._shares.begin(job.owner)
         owners = {job.owner for job in batch}
-        self._reserve.serve(owners, now)
+        self._reserve.record_served(owners, now)
         if batch[0].is_long:
             self._reserve.begin(owners)
         for level in range(1, len(batch[0].owner) + 1):

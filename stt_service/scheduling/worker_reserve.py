@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable
 
-from stt_service.scheduling.fair_queueing import Path
+from stt_service.scheduling.fair_queueing import OwnerPath
 
 # An owner that was served so recently will ask again: a pause between two sentences is shorter. Ours.
 ACTIVE_S = 10.0
@@ -21,20 +21,20 @@ class WorkerReserve:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._running: list[frozenset[Path]] = []  # the owners of each batch of long work
-        self._served: dict[Path, float] = {}  # when, of those that were served recently
-        self._active: dict[Path, set[Hashable]] = {}  # children by their parent
+        self._running: list[frozenset[OwnerPath]] = []  # the owners of each batch of long work
+        self._served: dict[OwnerPath, float] = {}  # when, of those that were served recently
+        self._active: dict[OwnerPath, set[Hashable]] = {}  # children by their parent
 
-    def look(self, waiting: Iterable[Path], now: float) -> None:
+    def update(self, waiting: Iterable[OwnerPath], now: float) -> None:
         """Take note of who waits now; of the others, forget who has not been served recently."""
         self._served = {owner: at for owner, at in self._served.items() if now - at < ACTIVE_S}
-        active = defaultdict[Path, set[Hashable]](set)
+        active = defaultdict[OwnerPath, set[Hashable]](set)
         for owner in {*waiting, *self._served, *(owner for batch in self._running for owner in batch)}:
             for level, child in enumerate(owner):
                 active[owner[:level]].add(child)
         self._active = active
 
-    def allows(self, owner: Path) -> bool:
+    def allows(self, owner: OwnerPath) -> bool:
         """Return whether long work of the owner may begin: it leaves a worker to others, if there are any."""
         if self._workers < 2:
             return True
@@ -43,17 +43,17 @@ class WorkerReserve:
                 return self._held(owner[: level + 1]) < self._workers - 1
         return True
 
-    def serve(self, owners: Iterable[Path], now: float) -> None:
+    def record_served(self, owners: Iterable[OwnerPath], now: float) -> None:
         """Take note that work of the owners begins, long or not."""
         self._served.update(dict.fromkeys(owners, now))
 
-    def begin(self, owners: Collection[Path]) -> None:
+    def begin(self, owners: Collection[OwnerPath]) -> None:
         """Take note that a batch of long work begins; `end` must follow."""
         self._running.append(frozenset(owners))
 
-    def end(self, owners: Collection[Path]) -> None:
+    def end(self, owners: Collection[OwnerPath]) -> None:
         self._running.remove(frozenset(owners))
 
-    def _held(self, prefix: Path) -> int:
+    def _held(self, prefix: OwnerPath) -> int:
         """Return how many of the batches that run hold work of this owner or of its children."""
         return sum(any(owner[: len(prefix)] == prefix for owner in batch) for batch in self._running)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stt_service.vad.types import Endpoint
-from stt_service.whisper.hallucination import Reason
+from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Window, Word
 
 
@@ -91,7 +91,7 @@ class Suppressed:
     utterance: int
     start_ms: int
     end_ms: int
-    reason: Reason
+    reason: SuppressionReason
     text: str
     endpoint: Endpoint
     committed_ms: int

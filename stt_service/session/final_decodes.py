@@ -12,7 +12,7 @@ from stt_service.session.events import Decode, DecodeTiming, Output, Promote, Wi
 from stt_service.session.splitting import UtteranceSplitter
 from stt_service.settings.schema import FRAME_S
 from stt_service.vad.types import SpeechPaused, UtteranceEnded
-from stt_service.whisper.types import Kind, Transcript, Window, joined
+from stt_service.whisper.types import Kind, Transcript, Window, concatenate
 
 Cut = Callable[[Kind, int, int, int], Window]  # from kind, start, end of speech, and end
 
@@ -157,7 +157,7 @@ class FinalDecodes:
             assert part.result is not None
             transcript, cost = part.result
             transcripts.append((transcript, (part.decode.start - self._first) * FRAME_S))
-        return joined(transcripts), cost, part.decode.kind is Kind.SPECULATIVE
+        return concatenate(transcripts), cost, part.decode.kind is Kind.SPECULATIVE
 
     def _parts(self) -> list[DecodedSegment]:
         return [*self._settled, *([self._last] if self._last else [])]

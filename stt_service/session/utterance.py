@@ -13,9 +13,9 @@ from stt_service.session.stabilizer import Hypothesis
 from stt_service.session.windows import WindowBuilder
 from stt_service.settings.schema import FRAME_MS, FRAME_S, RuntimeSettings
 from stt_service.vad.types import UtteranceEnded, UtteranceStarted
-from stt_service.whisper.hallucination import SpeechStats, verdict
-from stt_service.whisper.language import is_strong
-from stt_service.whisper.types import Kind, Transcript, Word, joined_text
+from stt_service.whisper.hallucination import SpeechStats, suppression_reason
+from stt_service.whisper.language import is_strong_evidence
+from stt_service.whisper.types import Kind, Transcript, Word, join_texts
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +101,7 @@ class Utterance:
     def _is_trusted(self, transcript: Transcript, start: int, end: int) -> bool:
         """Tell whether a text of the open utterance can be shown; all frames but the pre-roll count as speech."""
         length_s = (end - max(start, self.started.onset)) * FRAME_S
-        return verdict(transcript, SpeechStats(length_s, length_s)) is None
+        return suppression_reason(transcript, SpeechStats(length_s, length_s)) is None
 
     def _said(self, decode: Decode, transcript: Transcript) -> Hypothesis | None:
         if decode.kind is Kind.PARTIAL:
@@ -122,7 +122,7 @@ class Utterance:
         (decode, transcript), options = detected, detected[0].window.options
         if options.language is not None or options.previous_language == previous_language:
             return []
-        stays = transcript.language == previous_language or is_strong(
+        stays = transcript.language == previous_language or is_strong_evidence(
             transcript.language_probability, decode.window.duration_s
         )
         return [] if stays else self.finals.decode_again(previous_language)
@@ -135,7 +135,7 @@ class Utterance:
         start_ms, end_ms = self._ms(ended.onset), min(self._ms(ended.speech_end), received_ms)
         settled_ms = min(self._ms(ended.end), received_ms)
         length_s = (ended.window_end - ended.start) * FRAME_S
-        reason = verdict(transcript, SpeechStats(ended.voiced * FRAME_S, length_s))
+        reason = suppression_reason(transcript, SpeechStats(ended.voiced * FRAME_S, length_s))
         if reason is not None:
             return Suppressed(self.number, start_ms, end_ms, reason, transcript.text, ended.endpoint, settled_ms)
         return Final(
@@ -156,7 +156,7 @@ class Utterance:
 
     def _in_dictation(self, word: Word, start: int, onset_s: float) -> Word:
         """Return a word of a window with its times in the dictation; the pre-roll before the onset holds no speech."""
-        later = word.later(self._ms(start) / 1000)
+        later = word.shifted(self._ms(start) / 1000)
         start_s = max(later.start_s, onset_s)
         return replace(later, start_s=start_s, end_s=max(later.end_s, start_s))
 
@@ -165,4 +165,4 @@ class Utterance:
 
 
 def _text(transcripts: Sequence[Transcript]) -> str:
-    return joined_text([transcript.text for transcript in transcripts], transcripts[-1].language)
+    return join_texts([transcript.text for transcript in transcripts], transcripts[-1].language)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stt_service.audio.buffer import AudioBuffer
 from stt_service.settings.schema import AUTO, FRAME_S, RuntimeSettings, ServerSettings
-from stt_service.whisper.types import Context, DecodeOptions, Kind, Window
+from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind, Window
 
 
 class WindowBuilder:
@@ -20,7 +20,7 @@ class WindowBuilder:
         options = replace(
             _options(live, kind),
             beam_size=self._server.beam_size,
-            context=Context(self._server.encoder_context),
+            context=EncoderContext(self._server.encoder_context),
             word_timestamps=self._word_times,
         )
         return Window(self._sound.samples(start, end), options, (speech_end - start) * FRAME_S)
@@ -32,7 +32,7 @@ class WindowBuilder:
         options = replace(
             _options(live, Kind.PARTIAL),
             beam_size=self._server.realtime_beam_size,
-            context=Context(self._server.realtime_encoder_context),
+            context=EncoderContext(self._server.realtime_encoder_context),
             word_timestamps=word_times,
             previous_language=previous_language,
         )

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from stt_service.models.devices import Gpu
-from stt_service.models.registry import ModelEntry, State
+from stt_service.models.registry import ModelEntry, ModelState
 
 
 class GpuCollector(Collector):
@@ -27,8 +27,8 @@ class GpuCollector(Collector):
             labels = [str(index), gpu.name]
             used.add_metric(labels, gpu.used_bytes)
             total.add_metric(labels, gpu.total_bytes)
-            if gpu.busy is not None:
-                busy.add_metric(labels, gpu.busy)
+            if gpu.utilization is not None:
+                busy.add_metric(labels, gpu.utilization)
         yield from (used, total, busy)
 
 
@@ -44,7 +44,7 @@ class ModelCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         family = _model_family()
         for shelved in self._shelf:
-            if shelved.state is State.LOADED:
+            if shelved.state is ModelState.LOADED:
                 uses = sorted(role.name.lower() for role in shelved.roles)
                 family.add_metric([shelved.name, "+".join(uses)], 1)
         yield family

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from stt_service.access.admission import AdmissionControl
 from stt_service.scheduling.executor import BatchExecutor, BatchStats
 from stt_service.telemetry.resources import memory_limit_bytes
-from stt_service.whisper.hallucination import Reason
+from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind
 
 disable_created_metrics()  # each counter's moment of birth as a series: nobody asks for it
@@ -113,7 +113,7 @@ class Metrics:
             self._refusals.labels(reason)
         for outcome in OUTCOMES:
             self.closed.labels(outcome)
-        for suppressed in Reason:
+        for suppressed in SuppressionReason:
             self.suppressed.labels(suppressed.value)
         for shed in ("busy", "unread"):
             self.shed.labels(shed)
@@ -152,7 +152,7 @@ class Metrics:
         if batch.failed:
             self._failures.inc()
         for wait in batch.waits:
-            pace = paced(wait.live)
+            pace = paced(wait.realtime)
             self._queue.labels(kind, pace).observe(wait.waited_s)
             if batch.kind is Kind.PARTIAL and not batch.failed:
                 self._partial_lag.labels(pace).observe(wait.waited_s + batch.took_s)
@@ -160,7 +160,7 @@ class Metrics:
     def watch_lane(self, lane: BatchExecutor) -> None:
         """Tell from now on how many decodes wait."""
         for kind in Kind:
-            self._waiting.labels(kind.name.lower()).set_function(partial(lane.count, kind))
+            self._waiting.labels(kind.name.lower()).set_function(partial(lane.queue_length, kind))
 
     def watch_admission(self, admission: AdmissionControl) -> None:
         """Tell from now on how many places there are and are taken, and whether anybody is let in."""

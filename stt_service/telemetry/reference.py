@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from stt_service.models.devices import Gpu
-from stt_service.models.registry import ModelEntry, Role, State
+from stt_service.models.registry import ModelEntry, ModelState, Role
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.telemetry.metrics import Metrics
 
@@ -28,7 +28,7 @@ def families() -> list[Metric]:
     registry = CollectorRegistry()
     Metrics(registry)
     registry.register(GpuCollector(lambda: [Gpu("A", 0, 0, 0.0)]))
-    registry.register(ModelCollector([ModelEntry("base", State.LOADED, frozenset(Role))]))
+    registry.register(ModelCollector([ModelEntry("base", ModelState.LOADED, frozenset(Role))]))
     registry.register(CertificateCollector(lambda: datetime.now(UTC)))
     return list(registry.collect())
 

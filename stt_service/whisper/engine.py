@@ -23,33 +23,40 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.errors import InferenceError
 from stt_service.whisper.batching import (
-    PLANS,
+    TAIL_PLANS,
     EncodedWindow,
     batch_key,
-    context_left,
-    in_groups,
-    is_word,
+    encoder_frames,
+    is_short_final,
     max_length,
-    rows_for,
+    remaining_context,
+    run_grouped,
     token_limit,
 )
-from stt_service.whisper.fallback import Decoded, DecodeEnd, compression_ratio, is_doubled
+from stt_service.whisper.fallback import DecodeAttempt, DecodeEnd, compression_ratio, is_doubled
 from stt_service.whisper.language import choose_language
 from stt_service.whisper.silence_tail import (
-    MAX_ROWS,
-    ROWS_PER_SECOND,
+    FRAMES_PER_SECOND,
+    MAX_FRAMES,
     EncoderFrames,
     SilenceTail,
-    extended_rows,
+    extended_frames,
 )
-from stt_service.whisper.truncation import better, completed, halves, is_sparse, missing_end, without_last_word
+from stt_service.whisper.truncation import (
+    append_end,
+    choose_longer,
+    find_missing_end,
+    is_sparse,
+    split_at_pause,
+    without_last_word,
+)
 from stt_service.whisper.types import Kind, Transcript, Window, Word
 
 MAX_PROMPT_TOKENS = 223
-HOP_SAMPLES = SAMPLE_RATE_HZ // (2 * ROWS_PER_SECOND)  # of the spectrogram: two frames a row
+HOP_SAMPLES = SAMPLE_RATE_HZ // (2 * FRAMES_PER_SECOND)  # of the spectrogram: two frames a row
 # A prompt raises the decoder's no-speech probability, and all thresholds are for decodes without one: above the
 # lowest threshold it is measured again, without.
-NO_SPEECH_IN_QUESTION = 0.3
+NO_SPEECH_RECHECK_PROBABILITY = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class Engine:
                 local_files_only=True,
             )
             self.multilingual: bool = self._model.model.is_multilingual
-            self._tail = SilenceTail(self._encode_features([self._features(reference_speech(), MAX_ROWS)])[0])
+            self._tail = SilenceTail(self._encode_features([self._features(reference_speech(), MAX_FRAMES)])[0])
         except (RuntimeError, ValueError, OSError) as error:
             raise InferenceError(f"the model in {place.folder} does not load on {place.device}: {error}") from error
         self._tokenizer = cache(self._make_tokenizer)
@@ -108,7 +115,7 @@ class Engine:
         """
         try:
             batch = self._encode_batch(windows)
-            decoded = in_groups(batch, batch_key, self._decode)
+            decoded = run_grouped(batch, batch_key, self._decode)
             decoded = [self._with_fallback(encoded, first) for encoded, first in zip(batch, decoded, strict=True)]
             return [self._transcript(encoded, result) for encoded, result in zip(batch, decoded, strict=True)]
         except (RuntimeError, ValueError) as error:
@@ -116,9 +123,9 @@ class Engine:
 
     def _encode_batch(self, windows: Sequence[Window]) -> list[EncodedWindow]:
         """Encode the windows and settle their languages."""
-        lengths = [rows_for(window) for window in windows]
+        lengths = [encoder_frames(window) for window in windows]
         pairs = list(zip(windows, lengths, strict=True))
-        outputs = in_groups(
+        outputs = run_grouped(
             pairs,
             lambda pair: pair[1],
             lambda group: self._encode_features([self._window_features(*each) for each in group]),
@@ -127,14 +134,16 @@ class Engine:
         return [self._with_language(encoded) for encoded in heard]
 
     def _extended(self, window: Window, rows: EncoderFrames) -> EncodedWindow:
-        return EncodedWindow(window, self._tail.extend(rows, extended_rows(len(rows), PLANS[window.options.kind])))
+        return EncodedWindow(
+            window, self._tail.extend(rows, extended_frames(len(rows), TAIL_PLANS[window.options.kind]))
+        )
 
     def _with_language(self, encoded: EncodedWindow) -> EncodedWindow:
         if not self.multilingual:
             return replace(encoded, language="en")
         if encoded.window.options.language:
             return replace(encoded, language=encoded.window.options.language)
-        [ranked] = self._model.model.detect_language(_storage([encoded.rows]))
+        [ranked] = self._model.model.detect_language(_storage([encoded.frames]))
         probabilities = {token.strip("<|>"): float(probability) for token, probability in ranked}
         window = encoded.window
         language = choose_language(probabilities, window.options.previous_language, window.duration_s)
@@ -146,7 +155,7 @@ class Engine:
         A word or two is padded with zeros, as by faster-whisper, everything else with silence. Measured: the decoder
         then understands 93 % of the Russian words that faster-whisper understands, after silence 84 %.
         """
-        if not is_word(window):
+        if not is_short_final(window):
             return self._features(window.samples, rows)
         spectrum: EncoderFrames = self._model.feature_extractor(window.samples, padding=HOP_SAMPLES)
         spectrum = spectrum[:, : len(window.samples) // HOP_SAMPLES]
@@ -154,7 +163,7 @@ class Engine:
 
     def _features(self, samples: Samples, rows: int) -> EncoderFrames:
         """Return the log-mel spectrogram of the samples padded to so many rows; shape (mels, 2 * rows)."""
-        padded = np.zeros(rows * SAMPLE_RATE_HZ // ROWS_PER_SECOND, np.float32)
+        padded = np.zeros(rows * SAMPLE_RATE_HZ // FRAMES_PER_SECOND, np.float32)
         count = min(len(samples), len(padded))
         padded[:count] = samples[:count]
         features: EncoderFrames = self._model.feature_extractor(padded, padding=0)
@@ -166,12 +175,12 @@ class Engine:
             output = output.to(ctranslate2.DataType.float32)
         return list(np.array(output))
 
-    def _decode(self, batch: Sequence[EncodedWindow]) -> list[Decoded]:
+    def _decode(self, batch: Sequence[EncodedWindow]) -> list[DecodeAttempt]:
         """Decode windows of one batch key."""
         prompts = [self._prompt(encoded) for encoded in batch]
         limit = token_limit(batch[0].window, len(prompts[0]), batch[0].language)
         results = self._model.model.generate(
-            _storage([encoded.rows for encoded in batch]),
+            _storage([encoded.frames for encoded in batch]),
             prompts,
             max_length=max_length(len(prompts[0]), limit),
             beam_size=batch[0].window.options.beam_size,
@@ -179,7 +188,7 @@ class Engine:
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed(self._tokenizer_of(batch[0])),
         )
-        end_at_limit = DecodeEnd.CONTEXT_FULL if limit == context_left(len(prompts[0])) else DecodeEnd.TOKEN_LIMIT
+        end_at_limit = DecodeEnd.CONTEXT_FULL if limit == remaining_context(len(prompts[0])) else DecodeEnd.TOKEN_LIMIT
         return [
             self._decoded(
                 encoded, result, DecodeEnd.END_OF_TEXT if len(result.sequences_ids[0]) < limit else end_at_limit
@@ -189,29 +198,31 @@ class Engine:
 
     def _decoded(
         self, encoded: EncodedWindow, result: ctranslate2.models.WhisperGenerationResult, end: DecodeEnd
-    ) -> Decoded:
+    ) -> DecodeAttempt:
         tokens, no_speech_probability = tuple(result.sequences_ids[0]), result.no_speech_prob
-        if encoded.window.options.is_steered and no_speech_probability > NO_SPEECH_IN_QUESTION:
-            no_speech_probability = self._no_speech_probability(replace(encoded, window=encoded.window.unsteered()))
+        if encoded.window.options.has_prompt and no_speech_probability > NO_SPEECH_RECHECK_PROBABILITY:
+            no_speech_probability = self._no_speech_probability(
+                replace(encoded, window=encoded.window.without_prompt())
+            )
         text = self._tokenizer_of(encoded).decode(tokens).strip()
-        return Decoded(
+        return DecodeAttempt(
             tokens=tokens,
             text=text,
             average_log_probability=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech_probability=no_speech_probability,
             compression_ratio=compression_ratio(text),
             end=end,
-            doubled=is_word(encoded.window) and is_doubled(text),
+            doubled=is_short_final(encoded.window) and is_doubled(text),
         )
 
     def _no_speech_probability(self, encoded: EncodedWindow) -> float:
         """Return the probability of no speech, at the cost of one decoder step."""
         [result] = self._model.model.generate(
-            _storage([encoded.rows]), [self._prompt(encoded)], max_length=2, beam_size=1, return_no_speech_prob=True
+            _storage([encoded.frames]), [self._prompt(encoded)], max_length=2, beam_size=1, return_no_speech_prob=True
         )
         return float(result.no_speech_prob)
 
-    def _with_fallback(self, encoded: EncodedWindow, first: Decoded) -> Decoded:
+    def _with_fallback(self, encoded: EncodedWindow, first: DecodeAttempt) -> DecodeAttempt:
         """Decode again what fails the checks, at most twice; return the best.
 
         Not sampled at rising temperatures, as faster-whisper does: measured, that costs five times as much and gives
@@ -228,14 +239,14 @@ class Engine:
 
     def _fallbacks(self, encoded: EncodedWindow) -> Iterator[EncodedWindow]:
         """Yield the window without its prompt, then in the full context that Whisper was trained on."""
-        if encoded.window.options.is_steered:
-            encoded = replace(encoded, window=encoded.window.unsteered())
+        if encoded.window.options.has_prompt:
+            encoded = replace(encoded, window=encoded.window.without_prompt())
             yield encoded
-        if len(encoded.rows) < MAX_ROWS:
-            [rows] = self._encode_features([self._window_features(encoded.window, MAX_ROWS)])
-            yield replace(encoded, rows=rows)
+        if len(encoded.frames) < MAX_FRAMES:
+            [rows] = self._encode_features([self._window_features(encoded.window, MAX_FRAMES)])
+            yield replace(encoded, frames=rows)
 
-    def _transcript(self, encoded: EncodedWindow, decoded: Decoded) -> Transcript:
+    def _transcript(self, encoded: EncodedWindow, decoded: DecodeAttempt) -> Transcript:
         """Return the text with its statistics; for finals, with the end that the decoder left out."""
         partial = encoded.window.options.kind is Kind.PARTIAL
         if not decoded.text or (partial and not encoded.window.options.word_timestamps):
@@ -249,24 +260,24 @@ class Engine:
             in_halves = self._in_halves(encoded.window, transcript)
             if in_halves is not transcript:
                 return in_halves
-        remainder = missing_end(encoded.window, transcript, full=decoded.end is DecodeEnd.CONTEXT_FULL)
+        remainder = find_missing_end(encoded.window, transcript, full=decoded.end is DecodeEnd.CONTEXT_FULL)
         if remainder is None:
             return transcript
         [rest] = self.transcribe([remainder.window])
-        return completed(transcript, rest, remainder.start_s, remainder.window.speech_end_s)
+        return append_end(transcript, rest, remainder.start_s, remainder.window.speech_end_s)
 
     def _in_halves(self, window: Window, whole: Transcript) -> Transcript:
         """Return the text of the window's halves, where it is much more than that of the whole."""
-        first, second = halves(window)
+        first, second = split_at_pause(window)
         parts = [self.transcribe([half])[0] for half in (first, second)]
-        return better(whole, parts, first.duration_s)
+        return choose_longer(whole, parts, first.duration_s)
 
-    def _align(self, encoded: EncodedWindow, decoded: Decoded) -> tuple[Word, ...]:
+    def _align(self, encoded: EncodedWindow, decoded: DecodeAttempt) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(encoded)
         text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
         heard_s = encoded.window.duration_s
-        frames = int(heard_s * 2 * ROWS_PER_SECOND)
-        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([encoded.rows]), frames) or [[]]
+        frames = int(heard_s * 2 * FRAMES_PER_SECOND)
+        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([encoded.frames]), frames) or [[]]
         merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
         return tuple(
             Word(w["word"].strip(), float(w["start"]), min(float(w["end"]), heard_s), float(w["probability"]))
@@ -290,7 +301,7 @@ class Engine:
         return Tokenizer(self._model.hf_tokenizer, self.multilingual, task=task, language=language)
 
 
-def _transcript(encoded: EncodedWindow, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
+def _transcript(encoded: EncodedWindow, decoded: DecodeAttempt, words: tuple[Word, ...]) -> Transcript:
     return Transcript(
         text=decoded.text,
         language=encoded.language,
@@ -313,7 +324,7 @@ def reference_speech() -> Samples:
     return pcm.astype(np.float32) / np.float32(32768)
 
 
-def cuda_devices() -> int:
+def count_cuda_devices() -> int:
     """Return how many GPUs CTranslate2 can use: 0 also where its wheel has no code for them."""
     return int(ctranslate2.get_cuda_device_count())
 

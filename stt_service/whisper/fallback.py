@@ -21,7 +21,7 @@ class DecodeEnd(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodeAttempt:
     """One decode's tokens and statistics."""
 
     tokens: tuple[int, ...]

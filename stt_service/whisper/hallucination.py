@@ -18,7 +18,7 @@ from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO, MAX_NO_SPEECH_PR
 from stt_service.whisper.types import SHORT_WINDOW_S, Transcript
 
 
-class Reason(Enum):
+class SuppressionReason(Enum):
     """Why an utterance yields no text."""
 
     EMPTY = "EMPTY"
@@ -40,16 +40,16 @@ class SpeechStats:
 # faster-whisper's thresholds are 0.6 and -1. Noise has a no-speech probability above 0.62 in short windows and above
 # 0.7 in full ones, where words alone reach 0.7: up to 0.75 the decoder must doubt its text more. So it must
 # where the VAD found a second of speech.
-SURE_NO_SPEECH_PROBABILITY = 0.75
-NO_SPEECH_LOG_PROBABILITY, NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN = -0.3, -0.6
+CERTAIN_NO_SPEECH_PROBABILITY = 0.75
+NO_SPEECH_MIN_LOG_PROBABILITY, NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN = -0.3, -0.6
 NO_SPEECH_LOG_PROBABILITY_OF_WORD = -1.0  # noise in the full window has -1.1 or less, but for credits
 WELL_VOICED_S = 1.0
 # Decodes of noise, hum and an office have -1.4 or less, of sentences -0.7 or more (our recordings). A word alone is
 # less sure, down to -1.45, but the decoder does not take it for silence then.
-LOG_PROBABILITY, WORD_LOG_PROBABILITY = -1.2, -1.8
+MIN_LOG_PROBABILITY, WORD_LOG_PROBABILITY = -1.2, -1.8
 SPEECH_NO_SPEECH_PROBABILITY = 0.58
 CAPTION_NO_SPEECH_PROBABILITY = 0.3
-REPEATS = 5  # the same one to four words so often in a row
+MIN_REPEATS = 5  # the same one to four words so often in a row
 # A loop of the decoder has more text than anybody can speak, or the decoder doubts it. Auctioneers speak 20 letters a
 # second; some of that time the VAD finds unvoiced.
 MAX_LETTERS_PER_SECOND = 30
@@ -76,7 +76,7 @@ CREDITS = re.compile(
     )
 )
 # People do say these, so they are rejected only where the decoder or the VAD doubts.
-COMMON = frozenset(
+COMMON_PHRASES = frozenset(
     (
         "продолжение следует",
         "спасибо за просмотр",
@@ -110,18 +110,22 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _SYMBOLS = re.compile(r"[$€£₽%+=#@&*/\\<>~^|]")  # a whole text of these is a dictated symbol
 
 
-def verdict(transcript: Transcript, evidence: SpeechStats) -> Reason | None:
+def suppression_reason(transcript: Transcript, speech: SpeechStats) -> SuppressionReason | None:
     """Return why the text cannot be trusted, or None."""
     text = _plain(transcript.text)
     if not text:
-        return Reason.EMPTY
-    if _is_silence(transcript, evidence):
-        return Reason.NO_SPEECH
-    if _is_loop(transcript, evidence, text.split()):
-        return Reason.REPETITION
-    if CREDITS.fullmatch(text) or _is_caption(transcript) or (text in COMMON and _is_doubtful(transcript, evidence)):
-        return Reason.KNOWN_PHRASE
-    return Reason.LOW_CONFIDENCE if _is_unsure(transcript, evidence) else None
+        return SuppressionReason.EMPTY
+    if _is_silence(transcript, speech):
+        return SuppressionReason.NO_SPEECH
+    if _is_loop(transcript, speech, text.split()):
+        return SuppressionReason.REPETITION
+    if (
+        CREDITS.fullmatch(text)
+        or _is_caption(transcript)
+        or (text in COMMON_PHRASES and _is_doubtful(transcript, speech))
+    ):
+        return SuppressionReason.KNOWN_PHRASE
+    return SuppressionReason.LOW_CONFIDENCE if _is_unsure(transcript, speech) else None
 
 
 def _plain(text: str) -> str:
@@ -130,9 +134,9 @@ def _plain(text: str) -> str:
 
 
 def _is_silence(transcript: Transcript, evidence: SpeechStats) -> bool:
-    spoken = evidence.voiced_s >= WELL_VOICED_S or transcript.no_speech_probability < SURE_NO_SPEECH_PROBABILITY
-    unsure = NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN if spoken else NO_SPEECH_LOG_PROBABILITY
-    if transcript.no_speech_probability < SURE_NO_SPEECH_PROBABILITY and evidence.length_s <= SHORT_WINDOW_S:
+    spoken = evidence.voiced_s >= WELL_VOICED_S or transcript.no_speech_probability < CERTAIN_NO_SPEECH_PROBABILITY
+    unsure = NO_SPEECH_LOG_PROBABILITY_IF_SPOKEN if spoken else NO_SPEECH_MIN_LOG_PROBABILITY
+    if transcript.no_speech_probability < CERTAIN_NO_SPEECH_PROBABILITY and evidence.length_s <= SHORT_WINDOW_S:
         unsure = NO_SPEECH_LOG_PROBABILITY_OF_WORD
     no_speech = transcript.no_speech_probability > MAX_NO_SPEECH_PROBABILITY
     return evidence.voiced_s <= 0 or (no_speech and transcript.average_log_probability < unsure)
@@ -141,7 +145,7 @@ def _is_silence(transcript: Transcript, evidence: SpeechStats) -> bool:
 def _is_unsure(transcript: Transcript, evidence: SpeechStats) -> bool:
     is_speech = transcript.no_speech_probability < SPEECH_NO_SPEECH_PROBABILITY
     is_word = is_speech and evidence.length_s <= SHORT_WINDOW_S
-    return transcript.average_log_probability < (WORD_LOG_PROBABILITY if is_word else LOG_PROBABILITY)
+    return transcript.average_log_probability < (WORD_LOG_PROBABILITY if is_word else MIN_LOG_PROBABILITY)
 
 
 def _is_loop(transcript: Transcript, evidence: SpeechStats, words: list[str]) -> bool:
@@ -175,6 +179,6 @@ def _repeats(words: list[str]) -> bool:
         run = size
         for place in range(size, len(words)):
             run = run + 1 if words[place] == words[place - size] else size
-            if run >= size * REPEATS and (size > 1 or run >= 2 * REPEATS):
+            if run >= size * MIN_REPEATS and (size > 1 or run >= 2 * MIN_REPEATS):
                 return True
     return False

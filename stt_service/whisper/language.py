@@ -13,7 +13,7 @@ SHORT_AUDIO_S = 4.0
 STRONG_PROBABILITY = 0.9
 
 
-def is_strong(probability: float, audio_s: float) -> bool:
+def is_strong_evidence(probability: float, audio_s: float) -> bool:
     """Return whether the detected language counts whatever was spoken before."""
     return audio_s > SHORT_AUDIO_S or probability >= STRONG_PROBABILITY
 
@@ -21,6 +21,6 @@ def is_strong(probability: float, audio_s: float) -> bool:
 def choose_language(probabilities: Mapping[str, float], previous: str | None, audio_s: float) -> str:
     """Return the most probable language, or the previous one where the evidence is weak."""
     detected = max(probabilities, key=probabilities.__getitem__)
-    if previous is None or previous not in probabilities or is_strong(probabilities[detected], audio_s):
+    if previous is None or previous not in probabilities or is_strong_evidence(probabilities[detected], audio_s):
         return detected
     return previous

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 EncoderFrames = NDArray[np.float32]  # shape (n, d): the encoder's output, a row for 20 ms
-ROWS_PER_SECOND = 50
-MAX_ROWS = 1500  # 30 s
+FRAMES_PER_SECOND = 50
+MAX_FRAMES = 1500  # 30 s
 # Rows are brought to multiples of this, so that windows of different lengths can share a batch while the tail
 # of each depends on nothing but its own length.
-BUCKET_ROWS = 250
+BUCKET_FRAMES = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +29,22 @@ class TailPlan:
     tail_s: float  # at least so much appended after it
 
 
-def window_rows(samples: int, plan: TailPlan) -> int:
+def window_frames(samples: int, plan: TailPlan) -> int:
     """Return how many rows to encode for the speech and its pad: whole seconds, at least MIN_WINDOW_S of them."""
     seconds = int(np.ceil(samples / 16_000 + plan.pad_s))
-    return min(MAX_ROWS, max(MIN_WINDOW_S, seconds) * ROWS_PER_SECOND)
+    return min(MAX_FRAMES, max(MIN_WINDOW_S, seconds) * FRAMES_PER_SECOND)
 
 
-def extended_rows(rows: int, plan: TailPlan) -> int:
+def extended_frames(frames: int, plan: TailPlan) -> int:
     """Return how many rows the decoder sees for a window of so many."""
-    wanted = rows + plan.tail_s * ROWS_PER_SECOND
-    return min(MAX_ROWS, int(np.ceil(wanted / BUCKET_ROWS)) * BUCKET_ROWS)
+    wanted = frames + plan.tail_s * FRAMES_PER_SECOND
+    return min(MAX_FRAMES, int(np.ceil(wanted / BUCKET_FRAMES)) * BUCKET_FRAMES)
 
 
 # The seed of the tail speaks for 2 s; its own rows, and those that still feel it, are never used (measured: with a
 # seed of 6 s the error rate went to 46 %).
-SEED_S = 2
-MIN_WINDOW_S = SEED_S + 1
+REFERENCE_SPEECH_S = 2
+MIN_WINDOW_S = REFERENCE_SPEECH_S + 1
 
 
 class SilenceTail:

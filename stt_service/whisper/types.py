@@ -9,7 +9,7 @@ from enum import Enum
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 
 # Languages that put no spaces between words.
-SPACELESS = frozenset("bo ja km lo my th yue zh".split())
+SPACELESS_LANGUAGES = frozenset("bo ja km lo my th yue zh".split())
 
 # A word or two in a short window: the decoder does not recognize the end and writes the word twice ("8 8"), or takes it
 # for silence. No tail was safe: with 12 s of silence Russian words were written twice still. The window holds a second
@@ -25,7 +25,7 @@ class Kind(Enum):
     PARTIAL = 2
 
 
-class Context(Enum):
+class EncoderContext(Enum):
     """How much silence the encoder sees after the speech."""
 
     SHORT = "short"  # a short window; the rest of the 30 s is made up by rows of known silence
@@ -43,11 +43,11 @@ class DecodeOptions:
     initial_prompt: str = ""
     hotwords: str = ""
     word_timestamps: bool = False
-    context: Context = Context.SHORT
+    context: EncoderContext = EncoderContext.SHORT
     kind: Kind = Kind.FINAL
 
     @property
-    def is_steered(self) -> bool:
+    def has_prompt(self) -> bool:
         """Whether a prompt or hotwords precede the text."""
         return bool(self.initial_prompt.strip() or self.hotwords.strip())
 
@@ -64,7 +64,7 @@ class Window:
     def duration_s(self) -> float:
         return len(self.samples) / SAMPLE_RATE_HZ
 
-    def unsteered(self) -> Window:
+    def without_prompt(self) -> Window:
         """Return the window without its prompt and hotwords."""
         return replace(self, options=replace(self.options, initial_prompt="", hotwords=""))
 
@@ -78,7 +78,7 @@ class Word:
     end_s: float
     probability: float
 
-    def later(self, seconds: float) -> Word:
+    def shifted(self, seconds: float) -> Word:
         """Return the word at a place so much later."""
         return replace(self, start_s=self.start_s + seconds, end_s=self.end_s + seconds)
 
@@ -96,7 +96,7 @@ class Transcript:
     words: tuple[Word, ...] = field(default=())
 
 
-def joined(parts: Sequence[tuple[Transcript, float]]) -> Transcript:
+def concatenate(parts: Sequence[tuple[Transcript, float]]) -> Transcript:
     """Return one transcript of several in a row, each with the second at which it begins; their figures are means.
 
     But for the one that tells of repetition: of that the worst is kept.
@@ -112,14 +112,14 @@ def joined(parts: Sequence[tuple[Transcript, float]]) -> Transcript:
     longest = transcripts[letters.index(max(letters))]
     return replace(
         longest,
-        text=joined_text([transcript.text for transcript in transcripts], longest.language),
+        text=join_texts([transcript.text for transcript in transcripts], longest.language),
         average_log_probability=mean([transcript.average_log_probability for transcript in transcripts]),
         no_speech_probability=mean([transcript.no_speech_probability for transcript in transcripts]),
         compression_ratio=max(transcript.compression_ratio for transcript in transcripts),
-        words=tuple(word.later(start_s) for transcript, start_s in parts for word in transcript.words),
+        words=tuple(word.shifted(start_s) for transcript, start_s in parts for word in transcript.words),
     )
 
 
-def joined_text(texts: Sequence[str], language: str) -> str:
+def join_texts(texts: Sequence[str], language: str) -> str:
     """Return the texts as one, with a space between where the language has them."""
-    return ("" if language in SPACELESS else " ").join(text for text in texts if text)
+    return ("" if language in SPACELESS_LANGUAGES else " ").join(text for text in texts if text)

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.bulk import RIVAL, Clip, Task, Way, clips, table
 from benchmarks.raw_server import samples_of
 from benchmarks.recorded import Recording
-from benchmarks.words import Errors
+from benchmarks.words import WordErrors
 from stt_service.settings.schema import ServerSettings
 
 
@@ -49,5 +49,5 @@ def test_a_round_is_timed_and_its_words_are_counted() -> None:
     task = Task("one two three", "en", b"", samples_of(b""), ())
     ours = Way("ours", lambda task: "One, too three.", lambda: next(used_s))
     ours.run([task, task])
-    assert (ours.cpus_s, ours.errors) == ([2.5], Errors(2, 6))
+    assert (ours.cpus_s, ours.errors) == ([2.5], WordErrors(2, 6))
     assert len(ours.walls_s) == 1

@@ -17,7 +17,7 @@ from benchmarks.gpu.agreement import Said, complaints, listen
 from benchmarks.gpu.reciting import Shape, make
 from benchmarks.gpu.speed import Speed, Timing, speech
 from benchmarks.recorded import Recording
-from benchmarks.words import Errors
+from benchmarks.words import WordErrors
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
 from stt_service.models.loader import TEST_S, ModelNames, SelfTest
 from stt_service.models.store import resolve
@@ -26,7 +26,7 @@ from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 ROOT = Path(__file__).parents[2]
 FINALS = (Kind.FINAL, "en")
-CPU = Said("base", "cpu, int8", {FINALS: Errors(5, 100)}, windows=4)
+CPU = Said("base", "cpu, int8", {FINALS: WordErrors(5, 100)}, windows=4)
 GPU = replace(CPU, where="cuda, float16")
 
 
@@ -69,7 +69,7 @@ def test_windows_that_say_something_else_alone_are_counted(both: list[Recording]
 
 def test_errors_are_those_in_company_by_kind_and_language(both: list[Recording]) -> None:
     said = listen(Told("go forward ten meters", ""), "base", "cpu", both)
-    assert said.errors[FINALS] == Errors(6, 10)
+    assert said.errors[FINALS] == WordErrors(6, 10)
     assert said.errors[Kind.PARTIAL, "ru"].count == said.errors[Kind.PARTIAL, "ru"].words
 
 
@@ -79,11 +79,11 @@ def test_an_english_model_hears_no_russian(both: list[Recording]) -> None:
 
 
 def test_a_device_that_says_what_the_cpu_says_misses_no_bar() -> None:
-    assert list(complaints([CPU, replace(GPU, errors={FINALS: Errors(6, 100)})])) == []
+    assert list(complaints([CPU, replace(GPU, errors={FINALS: WordErrors(6, 100)})])) == []
 
 
 def test_a_device_that_reads_worse_misses_the_bar() -> None:
-    [complaint] = complaints([CPU, replace(GPU, errors={FINALS: Errors(7, 100)})])
+    [complaint] = complaints([CPU, replace(GPU, errors={FINALS: WordErrors(7, 100)})])
     assert complaint.startswith("MISSED: base on cuda, float16: finals in en have 2.00 points")
 
 

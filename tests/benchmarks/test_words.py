@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.words import Errors, Seams, errors, normalize, seams
+from benchmarks.words import Seams, WordErrors, count_errors, normalize, seams
 
 SAID = "one two three four five six".split()
 
@@ -45,4 +45,4 @@ def test_words_that_were_said_twice_are_not_doubled() -> None:
 
 def test_numbers_count_as_they_are_spoken() -> None:
     assert normalize("1, 2 and the 15th", "en") == "one two and the fifteenth".split()
-    assert errors(normalize("Пять ёлок", "ru"), normalize("5 елок.", "ru")) == Errors(0, 2)
+    assert count_errors(normalize("Пять ёлок", "ru"), normalize("5 елок.", "ru")) == WordErrors(0, 2)

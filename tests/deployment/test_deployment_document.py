@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from stt_service.errors import ConfigError, InferenceError
-from stt_service.models.devices import CUBLAS, DRIVER, CudaStatus, Device, choose, look_for_cuda
-from stt_service.models.loader import not_started
+from stt_service.models.devices import CUBLAS, DRIVER, CudaStatus, Device, choose_device, detect_cuda
+from stt_service.models.loader import startup_error
 from stt_service.settings import environment
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import fallback
@@ -36,15 +36,15 @@ def test_the_device_that_is_not_the_one_asked_for_is_told_in_these_words() -> No
     missing = f"{DRIVER} is missing: install the NVIDIA driver, and start a container with --gpus"
     for line in fallback(Device("cuda", "cpu", reason=missing)):
         assert line in TEXT
-    assert look_for_cuda().missing in ("", missing)
+    assert detect_cuda().missing in ("", missing)
     assert f"`{CUBLAS} is missing`" in TEXT
-    device, _ = choose(ServerSettings.model_validate({"gpu_device_index": "1"}), lambda: CudaStatus(1))
+    device, _ = choose_device(ServerSettings.model_validate({"gpu_device_index": "1"}), lambda: CudaStatus(1))
     assert f"`{device.reason}`" in TEXT
 
 
 def test_too_little_memory_is_told_in_these_words() -> None:
     error = InferenceError("the model in /models/medium does not load on cuda: CUDA failed with error out of memory")
-    assert str(not_started("The model medium cannot be used", error)) in TEXT
+    assert str(startup_error("The model medium cannot be used", error)) in TEXT
 
 
 @pytest.mark.parametrize("setting", [("BEAM_SIZE", "50")], ids=str)

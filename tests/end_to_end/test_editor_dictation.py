@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service, ServiceFailed
-from benchmarks.words import errors, normalize
+from benchmarks.words import count_errors, normalize
 from stt_client.audio.decode import open_file
 from tests.support.servers import COMMON
 from tests.support.tmux import Terminal, terminal
@@ -45,7 +45,7 @@ def doomed() -> Iterator[Service]:
 
 def holds_most_of(text: str, recording: Recording, percent: float = 25) -> bool:
     """Tell whether the words are those of the recording but for so many."""
-    return errors(normalize(recording.text, "en"), normalize(text, "en")).percent <= percent
+    return count_errors(normalize(recording.text, "en"), normalize(text, "en")).percent <= percent
 
 
 def test_what_is_said_is_dimmed_at_the_cursor_then_text_and_on_the_clipboard(

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recorded import Recording
-from benchmarks.words import errors, normalize
+from benchmarks.words import count_errors, normalize
 from tests.support.encoded_audio import silence
 from tests.support.servers import COMMON, Server
 from tests.support.wire_client import Call, Heard, Stub, assert_orderly, config, connected
@@ -96,7 +96,7 @@ def test_what_was_said_is_sent_then_why_the_stream_ends(drained: Drained, record
         assert_orderly(heard)
     assert heard.responses[-1].failure.retry_after.ToMilliseconds() > 0
     wanted = normalize(recordings[FIRST].text, "en")
-    assert errors(wanted, normalize(drained.in_pause.text, "en")).count == 0
+    assert count_errors(wanted, normalize(drained.in_pause.text, "en")).count == 0
 
 
 def test_the_notice_says_how_much_time_is_left(drained: Drained) -> None:
@@ -137,6 +137,6 @@ async def test_another_server_takes_the_stream_up_without_a_lost_or_doubled_word
     assert (first.utterance, second.utterance) == (0, 1)
     assert first.end_ms <= settled_ms <= second.start_ms
     wanted = normalize(recordings[FIRST].text + " " + recordings[SECOND].text, "en")
-    assert errors(wanted, normalize(first.text + " " + second.text, "en")).count == 0
+    assert count_errors(wanted, normalize(first.text + " " + second.text, "en")).count == 0
     assert after.responses[-1].committed_ms == len(sound) // 32
     assert_orderly(after)

@@ -18,7 +18,7 @@ import webvtt
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service
-from benchmarks.words import errors, normalize
+from benchmarks.words import count_errors, normalize
 from stt_client.audio.decode import open_file
 from tests.support.encoded_audio import silence, wav
 
@@ -58,7 +58,7 @@ async def test_a_pipe_is_heard_as_a_file_is(service: Service, recordings: Mappin
     from_pipe = await run(service, "recognize", "--language", "ru", "-", stdin=wav(recording.pcm()))
     headerless = await run(service, "recognize", "--language", "ru", "--raw", "16000", "-", stdin=recording.pcm())
     assert from_file == from_pipe == headerless
-    assert errors(normalize(recording.text, "ru"), normalize(from_file[1], "ru")).percent <= 25
+    assert count_errors(normalize(recording.text, "ru"), normalize(from_file[1], "ru")).percent <= 25
 
 
 async def test_json_has_a_line_for_each_event_by_the_published_schema(
@@ -86,7 +86,10 @@ async def test_captions_are_read_by_parsers_of_others(
         ]
     else:
         said = [(cue.start_in_seconds, cue.end_in_seconds, cue.text) for cue in webvtt.read(str(path)).captions]
-    assert errors(normalize(recording.text, "en"), normalize(" ".join(text for _, _, text in said), "en")).percent <= 20
+    assert (
+        count_errors(normalize(recording.text, "en"), normalize(" ".join(text for _, _, text in said), "en")).percent
+        <= 20
+    )
     times_s = [time_s for start_s, end_s, _ in said for time_s in (start_s, end_s)]
     assert times_s == sorted(times_s)
     assert times_s[-1] <= recording.duration_s
@@ -149,7 +152,7 @@ async def test_a_dictation_ends_by_itself_and_its_journal_is_recognised_again(
     options = ["--device", f"file:{talk}", "--stop-after-silence", "2", "--save-audio", str(kept)]
     code, stdout, stderr = await run(service, "recognize", *options)
     assert (code, stderr) == (0, "")
-    assert errors(normalize(question.text, "en"), normalize(stdout, "en")).percent <= 20
+    assert count_errors(normalize(question.text, "en"), normalize(stdout, "en")).percent <= 20
     (file,) = kept.iterdir()
     heard_s = sum(len(chunk) for chunk in open_file(file, lambda _: None).chunks) / 32_000
     assert question.duration_s + 2 <= heard_s <= question.duration_s + 15

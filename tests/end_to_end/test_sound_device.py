@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.recorded import Recording
 from benchmarks.service import Service
-from benchmarks.words import errors, normalize
+from benchmarks.words import count_errors, normalize
 from tests.support import virtual_room
 from tests.support.virtual_room import VirtualRoom
 
@@ -70,7 +70,7 @@ async def test_what_is_said_in_the_room_is_recognised(
     text = await heard(process)
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 0
-    assert errors(normalize(question.text, "en"), normalize(text, "en")).percent <= 20
+    assert count_errors(normalize(question.text, "en"), normalize(text, "en")).percent <= 20
 
 
 async def test_a_microphone_that_is_unplugged_and_plugged_in_again_goes_on(
@@ -86,7 +86,7 @@ async def test_a_microphone_that_is_unplugged_and_plugged_in_again_goes_on(
     text = await heard(process)
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 0
-    assert errors(normalize(question.text, "en"), normalize(text, "en")).percent <= 20
+    assert count_errors(normalize(question.text, "en"), normalize(text, "en")).percent <= 20
 
 
 async def run(room: VirtualRoom, *arguments: str) -> str:

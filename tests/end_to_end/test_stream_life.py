@@ -11,7 +11,7 @@ from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recorded import Recording
-from benchmarks.words import errors, normalize
+from benchmarks.words import count_errors, normalize
 from tests.support.encoded_audio import silence
 from tests.support.wire_client import Call, Request, Stub, assert_orderly, audio, config
 
@@ -124,6 +124,6 @@ async def test_a_stream_that_broke_off_is_taken_up_where_it_was_settled(
     (second,) = heard.finals
     assert second.utterance == 1
     said = recordings["en/austen-0930"].text
-    assert errors(normalize(said, "en"), normalize(second.text, "en")).count == 0
+    assert count_errors(normalize(said, "en"), normalize(second.text, "en")).count == 0
     assert settled_ms < second.start_ms < second.end_ms <= len(pcm) // 32 + 32  # to a whole frame
     assert heard.responses[-1].committed_ms == len(pcm) // 32

@@ -11,7 +11,7 @@ from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recorded import Recording
-from benchmarks.words import errors, normalize
+from benchmarks.words import count_errors, normalize
 from tests.support.encoded_audio import encode_pcm, wav
 from tests.support.wire_client import Heard, Request, Stub, assert_orderly, audio, chunks, config, spoken, streamed
 
@@ -46,7 +46,7 @@ async def text_alone(stub: Stub, recording: Recording, alone: dict[str, str]) ->
 
 def word_error_rate(text: str, recording: Recording) -> float:
     """Return it in percent."""
-    return errors(normalize(recording.text, recording.language), normalize(text, recording.language)).percent
+    return count_errors(normalize(recording.text, recording.language), normalize(text, recording.language)).percent
 
 
 @pytest.mark.parametrize("name", TOGETHER)

@@ -23,7 +23,7 @@ from stt_service.settings.schema import ServerSettings
 from tests.support.held_engine import Engine
 
 if TYPE_CHECKING:
-    from stt_service.models.registry import Loader
+    from stt_service.models.registry import ModelLoader
     from stt_service.whisper import engine
 
 
@@ -61,9 +61,9 @@ class HeldLoader:
 def loaded(held: HeldEngine, load: Callable[[str], HeldEngine], settings: Callable[[], ServerSettings]) -> LoadedServer:
     """Return what a start with this engine loads."""
     model = cast("engine.Engine", held)
-    models = LoadedModels(ModelNames("base", "base"), model, model, ComputePlan(workers=1, places=1, threads=1))
+    models = LoadedModels(ModelNames("base", "base"), model, model, ComputePlan(workers=1, slots=1, threads=1))
     device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
-    return assemble(device, models, SelfTest(0.6, 0.15), cast("Loader", HeldLoader(load)), settings)
+    return assemble(device, models, SelfTest(0.6, 0.15), cast("ModelLoader", HeldLoader(load)), settings)
 
 
 @asynccontextmanager

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from stt_service.evaluation.metrics import Figures, measured, spoken_language, text, word_errors
+from stt_service.evaluation.metrics import RecordingStats, final_text, measure, spoken_language, word_errors
 from stt_service.evaluation.simulator import Replay, TimedEvent
-from stt_service.evaluation.wer import Errors, beginning, normalize
+from stt_service.evaluation.wer import WordErrors, best_prefix_length, normalize
 from stt_service.session.events import Event, Final, Partial, SpeechStarted, Suppressed
 from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
-from stt_service.whisper.hallucination import Reason
+from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Word
 from tests.support.drawn_speech import COST
 
@@ -48,8 +48,8 @@ def partial(at_s: float, stable: str, unstable: str = "", utterance: int = 0) ->
     return TimedEvent(at_s, Partial(utterance, 0, stable, unstable, 1000, round(1000 * at_s)))
 
 
-def figures(*told: TimedEvent) -> Figures:
-    return measured(Replay(list(told)), 10.0, "ru")
+def figures(*told: TimedEvent) -> RecordingStats:
+    return measure(Replay(list(told)), 10.0, "ru")
 
 
 def lags(*told: TimedEvent) -> Sequence[float]:
@@ -104,20 +104,23 @@ def test_a_final_that_no_silence_brought_is_not_waited_for(endpoint: Endpoint) -
 
 def test_the_figures_of_recordings_add_up() -> None:
     one = figures(ONSET, partial(2.5, "Мама"), TimedEvent(5.5, FINAL))
-    both = replace(one, errors=Errors(1, 10)) + replace(one, errors=Errors(2, 20))
-    assert (both.errors, both.sound_s, both.utterances, both.partials) == (Errors(3, 30), 20.0, 2, 2)
+    both = replace(one, errors=WordErrors(1, 10)) + replace(one, errors=WordErrors(2, 20))
+    assert (both.errors, both.audio_s, both.utterances, both.partials) == (WordErrors(3, 30), 20.0, 2, 2)
     assert both.word_lags_s == one.word_lags_s * 2
 
 
 def test_the_compute_of_a_replay_is_kept_apart_by_kind() -> None:
     replay = Replay(busy_s={Kind.FINAL: 1.0, Kind.SPECULATIVE: 2.0, Kind.PARTIAL: 3.0}, discarded=4)
-    found = measured(replay, 10.0, "ru")
-    assert (found.finals_s, found.early_s, found.partials_s, found.discarded) == (1.0, 2.0, 3.0, 4)
+    found = measure(replay, 10.0, "ru")
+    assert (found.finals_s, found.speculative_s, found.partials_s, found.discarded) == (1.0, 2.0, 3.0, 4)
 
 
 def test_the_text_is_that_of_the_finals() -> None:
-    refused: Event = Suppressed(1, 0, 0, Reason.NO_SPEECH, "Субтитры", Endpoint.SILENCE, 0)
-    assert text(Replay([partial(2.5, "Рама"), TimedEvent(5.5, FINAL), TimedEvent(6.0, refused)])) == "Мама мыла раму."
+    refused: Event = Suppressed(1, 0, 0, SuppressionReason.NO_SPEECH, "Субтитры", Endpoint.SILENCE, 0)
+    assert (
+        final_text(Replay([partial(2.5, "Рама"), TimedEvent(5.5, FINAL), TimedEvent(6.0, refused)]))
+        == "Мама мыла раму."
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,11 +133,11 @@ def test_the_language_of_a_text(asked: str, translate: bool, language: str) -> N
 
 
 def test_case_and_punctuation_are_no_errors() -> None:
-    assert word_errors("Мама, мыла раму!", "мама мыла рамы", "ru") == Errors(1, 3)
+    assert word_errors("Мама, мыла раму!", "мама мыла рамы", "ru") == WordErrors(1, 3)
 
 
 def test_a_language_without_spaces_is_counted_in_characters() -> None:
-    assert word_errors("今日は、いい天気。", "今日はいい電気", "ja") == Errors(1, 7)
+    assert word_errors("今日は、いい天気。", "今日はいい電気", "ja") == WordErrors(1, 7)
 
 
 def test_a_sign_on_a_letter_does_not_end_a_word() -> None:
@@ -149,5 +152,5 @@ def test_a_number_that_cannot_be_spelt_stays(number: str, language: str) -> None
 
 
 def test_a_text_is_held_against_the_beginning_that_it_fits() -> None:
-    assert beginning("the cat and the dog".split(), ["the"]) == 1
-    assert beginning("the cat and the dog".split(), "the cap and".split()) == 3
+    assert best_prefix_length("the cat and the dog".split(), ["the"]) == 1
+    assert best_prefix_length("the cat and the dog".split(), "the cap and".split()) == 3

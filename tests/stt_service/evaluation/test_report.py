@@ -6,24 +6,24 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from stt_service.evaluation.metrics import Figures
-from stt_service.evaluation.report import drawn, json_lines
-from stt_service.evaluation.runner import Outcome, Recording, Report
-from stt_service.evaluation.settings_grid import trials
-from stt_service.evaluation.wer import Errors
+from stt_service.evaluation.metrics import RecordingStats
+from stt_service.evaluation.report import json_lines, render_table
+from stt_service.evaluation.runner import EvaluationReport, Recording, TrialResult
+from stt_service.evaluation.settings_grid import plan_trials
+from stt_service.evaluation.wer import WordErrors
 from stt_service.models.devices import Device
 from stt_service.models.loader import ModelNames
 from stt_service.settings.schema import ServerSettings
 
-FIGURES = Figures(
-    errors=Errors(3, 40),
+FIGURES = RecordingStats(
+    errors=WordErrors(3, 40),
     first_texts_s=(0.9, 1.0, 1.1),
     word_lags_s=(0.5, 0.5, 2.5),
     after_speech_s=(1.5, 1.5),
     after_endpoint_s=(-1e-12, -1e-12),
-    sound_s=60.0,
+    audio_s=60.0,
     finals_s=6.0,
-    early_s=12.0,
+    speculative_s=12.0,
     partials_s=18.0,
     partials=30,
     discarded=2,
@@ -33,14 +33,14 @@ TALK = Recording(Path("talk.wav"), b"", "Mother washed the frame.")
 MEMO = Recording(Path("memo.mp3"), b"", "")
 
 
-def report(*recordings: Recording, figures: Figures = FIGURES, device: str = "cpu") -> Report:
-    tried = trials(ServerSettings.model_validate({}), ["BEAM_SIZE=1,5"])
+def report(*recordings: Recording, figures: RecordingStats = FIGURES, device: str = "cpu") -> EvaluationReport:
+    tried = plan_trials(ServerSettings.model_validate({}), ["BEAM_SIZE=1,5"])
     names, on = ModelNames("base", "tiny"), Device(device, device)
-    return Report(recordings, [Outcome(trial, names, on, 2, figures) for trial in tried])
+    return EvaluationReport(recordings, [TrialResult(trial, names, on, 2, figures) for trial in tried])
 
 
-def table(told: Report, width: int = 120) -> str:
-    return "\n".join(drawn(told, width))
+def table(told: EvaluationReport, width: int = 120) -> str:
+    return "\n".join(render_table(told, width))
 
 
 def test_a_row_has_the_settings_that_differ_and_the_figures() -> None:
@@ -53,7 +53,7 @@ def test_a_row_has_the_settings_that_differ_and_the_figures() -> None:
 def test_the_table_says_what_the_words_were_held_against() -> None:
     assert "Word error rate: against talk.txt." in table(report(TALK))
     assert "offline" not in table(report(TALK))
-    told = table(report(TALK, MEMO, figures=replace(FIGURES, offline=Errors(1, 50))), 200)
+    told = table(report(TALK, MEMO, figures=replace(FIGURES, offline=WordErrors(1, 50))), 200)
     assert "against talk.txt." in told
     assert "Differs from offline: memo.mp3, " in told
     assert " 2.00 " in told
@@ -70,7 +70,7 @@ def test_the_table_says_whose_time_was_counted() -> None:
 
 
 def test_what_was_not_measured_has_no_column() -> None:
-    silent = table(report(TALK, figures=Figures(errors=Errors(0, 4), sound_s=1.0)))
+    silent = table(report(TALK, figures=RecordingStats(errors=WordErrors(0, 4), audio_s=1.0)))
     assert "word" in silent
     assert "lag" not in silent
 

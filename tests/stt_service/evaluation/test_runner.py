@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from benchmarks.recorded import Recording
 from stt_service.cli import main
 from stt_service.errors import InvalidRequestError
-from stt_service.evaluation.runner import read, transcribers
+from stt_service.evaluation.runner import read_recording, transcribers
 from stt_service.whisper.types import Kind, Transcript, Window
 
 SETTINGS = {"WHISPER_MODEL": "base", "REALTIME_MODEL": "base", "DEVICE": "cpu", "LANGUAGE": "ru"}
@@ -79,16 +79,16 @@ def test_partials_that_their_model_cannot_read_go_to_that_of_finals(language: st
 
 
 def test_a_recording_has_the_text_that_lies_beside_it(talk: Path) -> None:
-    assert read(talk).text == ""
+    assert read_recording(talk).text == ""
     talk.with_suffix(".txt").write_text("\ufeffAnd so.\n", encoding="utf-8")
-    assert read(talk).text == "And so."
-    assert read(talk).sound_s == pytest.approx(11.0, abs=0.1)
+    assert read_recording(talk).text == "And so."
+    assert read_recording(talk).audio_s == pytest.approx(11.0, abs=0.1)
 
 
 def test_a_text_that_is_none_is_refused(talk: Path) -> None:
     talk.with_suffix(".txt").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(InvalidRequestError, match=r"talk\.txt cannot be read: must be text in UTF-8\."):
-        read(talk)
+        read_recording(talk)
 
 
 def test_what_is_no_recording_is_refused_with_one_sentence(talk: Path) -> None:

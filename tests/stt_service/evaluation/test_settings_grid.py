@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from stt_service.errors import ConfigError
-from stt_service.evaluation.settings_grid import MOST, Trial, trials
+from stt_service.evaluation.settings_grid import MAX_TRIALS, Trial, plan_trials
 from stt_service.settings.schema import ServerSettings
 
 DEFAULTS = ServerSettings.model_validate({})
 
 
 def named(*asked: str, **settings: object) -> list[str]:
-    return [trial.name for trial in trials(ServerSettings.model_validate(settings), asked)]
+    return [trial.name for trial in plan_trials(ServerSettings.model_validate(settings), asked)]
 
 
 def refusal(*asked: str) -> str:
     with pytest.raises(ConfigError) as refused:
-        trials(DEFAULTS, asked)
+        plan_trials(DEFAULTS, asked)
     return str(refused.value)
 
 
@@ -49,8 +49,8 @@ def test_values_of_several_settings_are_combined() -> None:
 
 
 def test_a_trial_has_its_values_and_keeps_the_other_settings() -> None:
-    [trial] = trials(ServerSettings.model_validate({"language": "en"}), ["BEAM_SIZE=2"])
-    assert (trial.parameters.beam_size, trial.parameters.language) == (2, "en")
+    [trial] = plan_trials(ServerSettings.model_validate({"language": "en"}), ["BEAM_SIZE=2"])
+    assert (trial.settings.beam_size, trial.settings.language) == (2, "en")
 
 
 def test_a_setting_given_twice_has_the_values_of_both_each_once() -> None:
@@ -68,7 +68,7 @@ def test_a_value_is_told_as_it_would_be_written() -> None:
 
 
 def test_too_many_combinations_are_refused() -> None:
-    assert len(named("BEAM_SIZE=1,2,3,4", "REALTIME_BEAM_SIZE=1,2,3,4")) == MOST
+    assert len(named("BEAM_SIZE=1,2,3,4", "REALTIME_BEAM_SIZE=1,2,3,4")) == MAX_TRIALS
     refused = refusal("BEAM_SIZE=1,2,3,4", "REALTIME_BEAM_SIZE=1,2,3,4,5")
     assert refused == "20 combinations of settings are too many: at most 16 are tried at once."
 

@@ -13,26 +13,25 @@ import psutil
 import pytest
 
 from stt_service.errors import InvalidModelError
-from stt_service.models.background import CHECK_TIMEOUT_S, Loader
+from stt_service.models.background import CHECK_TIMEOUT_S, TrialLoader
 from stt_service.models.store import resolve
-from stt_service.models.trial import Step
+from stt_service.models.trial import TrialStep
 from stt_service.whisper.engine import Placement
 from tests.support.damaged_models import config, copy_of, flipped, patched
 from tests.support.weights_stand_ins import COMMIT, Site
 
 PLACE = Placement(Path(), threads=1)
-FETCHED = (
-    f"import sys; sys.stdin.readline(); print({Step(folder='/models/tiny').line().decode()!r}, end='', flush=True); "
-)
+STEP = TrialStep(folder="/models/tiny").line().decode()
+FETCHED = f"import sys; sys.stdin.readline(); print({STEP!r}, end='', flush=True); "
 
 
-def loader(models_dir: Path, program: str = "", timeout_s: float = CHECK_TIMEOUT_S) -> Loader:
+def loader(models_dir: Path, program: str = "", timeout_s: float = CHECK_TIMEOUT_S) -> TrialLoader:
     """Return a loader; with a program, that answers in place of the real one."""
-    loader = Loader(models_dir, PLACE, lambda name: None, timeout_s=timeout_s)
-    return Loader(models_dir, PLACE, lambda name: None, ("-c", program), timeout_s) if program else loader
+    loader = TrialLoader(models_dir, PLACE, lambda name: None, timeout_s=timeout_s)
+    return TrialLoader(models_dir, PLACE, lambda name: None, ("-c", program), timeout_s) if program else loader
 
 
-async def refusal(loader: Loader, name: str) -> str:
+async def refusal(loader: TrialLoader, name: str) -> str:
     with pytest.raises(InvalidModelError) as refused:
         await loader.check(name)
     return str(refused.value)

@@ -10,7 +10,7 @@ from shutil import copyfile
 
 import pytest
 
-from stt_service.models.devices import CudaStatus, Device, choose
+from stt_service.models.devices import CudaStatus, Device, choose_device
 from stt_service.settings.schema import ServerSettings
 
 USABLE = CudaStatus(2)
@@ -18,7 +18,7 @@ MISSING = CudaStatus(1, "libcublas.so.12 is missing")
 
 
 def chosen(cuda: CudaStatus, **settings: str) -> Device:
-    device, seen = choose(ServerSettings.model_validate(settings), lambda: cuda)
+    device, seen = choose_device(ServerSettings.model_validate(settings), lambda: cuda)
     assert seen == cuda
     return device
 
@@ -56,7 +56,7 @@ def test_on_request_of_the_cpu_nobody_looks_for_cuda() -> None:
     def look() -> CudaStatus:
         raise AssertionError
 
-    device, cuda = choose(ServerSettings.model_validate({"device": "cpu"}), look)
+    device, cuda = choose_device(ServerSettings.model_validate({"device": "cpu"}), look)
     assert device == Device("cpu", "cpu")
     assert (cuda.count, cuda.missing) == (0, "not looked for: DEVICE=cpu")
 

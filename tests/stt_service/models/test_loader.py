@@ -15,10 +15,10 @@ from stt_service.models.loader import (
     ComputePlan,
     ModelNames,
     compute_plan,
-    load,
-    names,
-    not_started,
+    load_models,
+    model_names,
     placement,
+    startup_error,
     usable_cores,
 )
 from stt_service.settings.schema import ServerSettings
@@ -38,7 +38,7 @@ def settings(**changed: object) -> ServerSettings:
     [(1, 1, 1), (2, 2, 1), (3, 2, 1), (4, 2, 2), (6, 2, 3), (8, 2, 4), (16, 4, 4), (64, 16, 4)],
 )
 def test_a_cpu_has_two_workers_and_more_where_there_are_many_cores(cores: int, workers: int, threads: int) -> None:
-    assert compute_plan(CPU, TWO, cores) == ComputePlan(workers, places=workers, threads=threads)
+    assert compute_plan(CPU, TWO, cores) == ComputePlan(workers, slots=workers, threads=threads)
 
 
 @pytest.mark.parametrize("cores", range(1, 130))
@@ -48,9 +48,9 @@ def test_no_more_threads_run_than_there_are_cores(cores: int) -> None:
 
 
 def test_a_gpu_runs_a_batch_of_each_model_at_once() -> None:
-    assert compute_plan(GPU, ONE, 16) == ComputePlan(workers=1, places=1, threads=0)
-    assert compute_plan(GPU, TWO, 16) == ComputePlan(workers=2, places=1, threads=0)
-    assert compute_plan(TWO_GPUS, TWO, 16) == ComputePlan(workers=4, places=2, threads=0)
+    assert compute_plan(GPU, ONE, 16) == ComputePlan(workers=1, slots=1, threads=0)
+    assert compute_plan(GPU, TWO, 16) == ComputePlan(workers=2, slots=1, threads=0)
+    assert compute_plan(TWO_GPUS, TWO, 16) == ComputePlan(workers=4, slots=2, threads=0)
 
 
 @pytest.mark.parametrize(("device", "workers"), [(CPU, 2), (GPU, 1), (TWO_GPUS, 1)])
@@ -59,7 +59,7 @@ def test_a_model_has_a_place_for_each_batch_that_it_may_run(device: Device, work
     where = placement(settings(), device, plan)
     assert (where.device, where.device_indices, where.workers) == (device.active, device.indices, workers)
     assert where.threads == plan.threads
-    assert where.workers * len(where.device_indices) == plan.places
+    assert where.workers * len(where.device_indices) == plan.slots
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_the_default_compute_type_is_the_devices(asked: str, device: Device, com
 
 
 def test_auto_models_are_greater_on_a_gpu() -> None:
-    assert names(settings(), CPU) == ModelNames("base", "base")
-    assert names(settings(), GPU) == ModelNames("medium", "tiny")
+    assert model_names(settings(), CPU) == ModelNames("base", "base")
+    assert model_names(settings(), GPU) == ModelNames("medium", "tiny")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_auto_models_are_greater_on_a_gpu() -> None:
 def test_default_model_of_partials_on_a_cpu_is_tiny_en_for_english_only(
     changed: dict[str, object], partials: str
 ) -> None:
-    assert names(settings(**changed), CPU).partials == partials
+    assert model_names(settings(**changed), CPU).partials == partials
 
 
 class Store:
@@ -116,7 +116,7 @@ def test_start_without_the_default_model_of_partials_uses_that_of_finals_and_war
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store, plan = Store(), compute_plan(CPU, ONE, 2)
-    models = load(settings(language="en"), CPU, plan, lambda _: None, load_one=store.load)
+    models = load_models(settings(language="en"), CPU, plan, lambda _: None, load_one=store.load)
     assert store.asked == ["base", "tiny.en"]
     assert models.names == ModelNames("base", "base")
     assert models.partials is models.finals
@@ -126,11 +126,11 @@ def test_start_without_the_default_model_of_partials_uses_that_of_finals_and_war
 def test_start_without_the_model_of_partials_that_was_set_fails() -> None:
     wanted, plan = settings(language="en", realtime_model="tiny.en"), compute_plan(CPU, ONE, 2)
     with pytest.raises(ModelNotFoundError):
-        load(wanted, CPU, plan, lambda _: None, load_one=Store().load)
+        load_models(wanted, CPU, plan, lambda _: None, load_one=Store().load)
 
 
 def test_without_partials_there_is_one_model() -> None:
-    assert names(settings(enable_realtime_transcription=False, realtime_model="tiny.en"), GPU) == ModelNames(
+    assert model_names(settings(enable_realtime_transcription=False, realtime_model="tiny.en"), GPU) == ModelNames(
         "medium", "medium"
     )
 
@@ -148,13 +148,13 @@ def test_without_a_limit_all_cores_are_usable(tmp_path: Path, share: str) -> Non
 
 
 def test_where_the_memory_is_too_small_it_is_told_what_needs_less() -> None:
-    told = str(not_started("The self-test failed", InferenceError("CUDA failed with error out of memory")))
+    told = str(startup_error("The self-test failed", InferenceError("CUDA failed with error out of memory")))
     assert told.startswith("The self-test failed: CUDA failed with error out of memory; nvidia-smi tells ")
     assert "COMPUTE_TYPE=int8_float16" in told
 
 
 def test_another_failure_is_told_as_it_is() -> None:
     assert (
-        str(not_started("The self-test failed", InferenceError("no such layer")))
+        str(startup_error("The self-test failed", InferenceError("no such layer")))
         == "The self-test failed: no such layer."
     )

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from stt_service.errors import FailedPreconditionError, InvalidModelError, InvalidRequestError, NotFoundError, SttError
 from stt_service.models.loader import ComputePlan, LoadedModels, ModelNames
-from stt_service.models.registry import BOTH, MAX_FAILED, ModelLease, ModelRegistry, Role, State
+from stt_service.models.registry import BOTH, MAX_FAILED, ModelLease, ModelRegistry, ModelState, Role
 from stt_service.scheduling.executor import BatchExecutor
 from stt_service.whisper import engine
 
@@ -93,7 +93,7 @@ class Operated:
         self.checks, self.first = Checks(), StandIn("first")
         model = cast("engine.Engine", self.first)
         self.checks.engines.append(self.first)
-        plan = ComputePlan(workers=1, places=1, threads=1)
+        plan = ComputePlan(workers=1, slots=1, threads=1)
         models = LoadedModels(ModelNames("first", "first"), model, model, plan)
         self.shelf = ModelRegistry(models, BatchExecutor(1, 1), self.checks, lambda: "ru")
         self.streams: list[tuple[ExitStack, ModelLease]] = []
@@ -114,8 +114,8 @@ class Operated:
         assert {names.finals, names.partials} <= open_names
         assert {names.finals, names.partials} <= {"first", *self.checks.checked}
         listed = list(self.shelf)
-        assert sum(model.state is State.FAILED for model in listed) <= MAX_FAILED
-        assert all(not model.roles for model in listed if model.state is State.FAILED)
+        assert sum(model.state is ModelState.FAILED for model in listed) <= MAX_FAILED
+        assert all(not model.roles for model in listed if model.state is ModelState.FAILED)
 
 
 async def settled() -> None:
@@ -179,7 +179,7 @@ async def brought(at: Operated, name: str, works: bool = True) -> None:
     at.shelf.load(name, BOTH)
     await settled()
     at.checks.end(works)
-    while any(model.state is State.LOADING for model in at.shelf):
+    while any(model.state is ModelState.LOADING for model in at.shelf):
         await settled()
 
 
@@ -197,7 +197,7 @@ async def test_failed_models_can_be_unloaded_while_another_one_is_freed(at: Oper
 async def test_a_model_that_is_being_loaded_can_be_unloaded_and_another_one_loaded_at_once(at: Operated) -> None:
     at.shelf.load("one", BOTH)
     await settled()
-    assert at.shelf.unload("one").state is State.UNLOADING
+    assert at.shelf.unload("one").state is ModelState.UNLOADING
     at.shelf.load("two", BOTH)
     await settled()
     assert at.checks.cancelled == ["one"]
@@ -226,8 +226,8 @@ async def test_a_model_that_is_unloaded_while_it_is_opened_is_closed_and_no_stre
 async def test_the_latest_failures_are_listed(at: Operated) -> None:
     for number in range(MAX_FAILED + 5):
         await brought(at, f"m{number}", works=False)
-    failed = [model.name for model in at.shelf if model.state is State.FAILED]
+    failed = [model.name for model in at.shelf if model.state is ModelState.FAILED]
     assert failed == [f"m{number}" for number in range(5, MAX_FAILED + 5)]
-    assert at.shelf.unload("m20").state is State.UNLOADING
+    assert at.shelf.unload("m20").state is ModelState.UNLOADING
     with pytest.raises(SttError):
         at.shelf.unload("m20")

@@ -9,7 +9,7 @@ import pytest
 from stt_service.models.loader import ComputePlan, SelfTest
 from stt_service.models.startup import EVENT_LOOP_RTF, estimate_capacity
 
-TWO_CORES = ComputePlan(workers=1, places=1, threads=2)
+TWO_CORES = ComputePlan(workers=1, slots=1, threads=2)
 LAPTOP = SelfTest(final_s=0.5, partial_s=0.13)
 
 
@@ -29,7 +29,7 @@ def test_dearer_decodes_carry_fewer(dearer: dict[str, float]) -> None:
 
 
 def test_decodes_that_gain_by_company_carry_more() -> None:
-    assert estimate_capacity(replace(LAPTOP, gain=4), TWO_CORES) > 3 * estimate_capacity(LAPTOP, TWO_CORES)
+    assert estimate_capacity(replace(LAPTOP, batch_speedup=4), TWO_CORES) > 3 * estimate_capacity(LAPTOP, TWO_CORES)
 
 
 def test_one_stream_is_always_carried() -> None:

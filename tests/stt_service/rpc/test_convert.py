@@ -16,7 +16,7 @@ from stt_service.rpc.send_queue import Notice, NoticeReason, OutgoingEvent
 from stt_service.session.events import DecodeTiming, Final, Partial, SpeechStarted, Suppressed
 from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
-from stt_service.whisper.hallucination import Reason
+from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Word
 
 LIVE = RuntimeSettings.model_validate({})
@@ -216,8 +216,8 @@ def test_every_endpoint_has_its_name_on_the_wire(endpoint: Endpoint) -> None:
     assert pb.Endpoint.Name(message.endpoint) == f"ENDPOINT_{endpoint.name}"
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_a_suppression_and_why(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", SuppressionReason)
+def test_a_suppression_and_why(reason: SuppressionReason) -> None:
     event = Suppressed(2, 100, 900, reason, "you", Endpoint.MAX_LENGTH, committed_ms=900)
     assert convert.response(OutgoingEvent(0, 0, event)).suppressed == pb.Suppressed(
         utterance=2, start_ms=100, end_ms=900, reason=reason.name, text="you", endpoint=pb.ENDPOINT_MAX_LENGTH

@@ -13,7 +13,7 @@ from stt_service.session.events import Event, Output, Partial, SpeechStarted, Su
 from stt_service.telemetry.metrics import Metrics
 from stt_service.telemetry.stream_stats import StreamStats
 from stt_service.vad.types import Endpoint
-from stt_service.whisper.hallucination import Reason
+from stt_service.whisper.hallucination import SuppressionReason
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -120,7 +120,9 @@ async def turn() -> None:
 
 def test_nothing_is_settled_by_a_final_before_it_is_told() -> None:
     """Or a client that loses its connection between two finals would resume behind the second."""
-    first, second = (Suppressed(number, 0, 0, Reason.EMPTY, "", Endpoint.SILENCE, 20 * number) for number in (1, 2))
+    first, second = (
+        Suppressed(number, 0, 0, SuppressionReason.EMPTY, "", Endpoint.SILENCE, 20 * number) for number in (1, 2)
+    )
     outputs: list[Output] = [SpeechStarted(1, 0), first, SpeechStarted(2, 0), second, SpeechStarted(3, 0)]
     assert committed_positions(outputs, before_ms=10, after_ms=99) == [10, 20, 20, 40, 99]
 

@@ -21,7 +21,14 @@ from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import AbortedError, DeadlineExceededError, SttError, UnavailableError
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.stream import STALL_TIMEOUT_S, StreamHandler, StreamTimeouts
-from stt_service.scheduling.executor import Cut, Decoded, DecodeFuture, ExecutorModel, ModelPair, NotDecoded
+from stt_service.scheduling.executor import (
+    DecodeFactory,
+    DecodeFuture,
+    DecodeResult,
+    ExecutorModel,
+    ModelPair,
+    NotDecoded,
+)
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.scheduling.scheduler import Job
@@ -49,10 +56,10 @@ class PromptLane:
     def __init__(self) -> None:
         self.budget = LoopBudget()
 
-    def submit(self, job: Job, cut: Cut) -> DecodeFuture:
+    def submit(self, job: Job, cut: DecodeFactory) -> DecodeFuture:
         answer: DecodeFuture = asyncio.get_running_loop().create_future()
         decode = cut()
-        answer.set_result(NotDecoded.WITHDRAWN if decode is None else Decoded(decode, CLEAR, EXPENSIVE))
+        answer.set_result(NotDecoded.WITHDRAWN if decode is None else DecodeResult(decode, CLEAR, EXPENSIVE))
         return answer
 
     def promote(self, stream: str, utterance: int) -> None:

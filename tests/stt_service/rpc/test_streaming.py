@@ -17,9 +17,16 @@ from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InferenceError, InvalidRequestError
 from stt_service.rpc.recognizer import FEED_CHUNK_BYTES, MAX_PENDING_FINALS, PROGRESS_MS, StreamRecognizer
 from stt_service.rpc.send_queue import MAX_UNSENT_EVENTS, Notice, NoticeReason, NullObserver, Observer
-from stt_service.scheduling.executor import BatchExecutor, Cut, Decoded, DecodeFuture, ExecutorModel, ModelPair
+from stt_service.scheduling.executor import (
+    BatchExecutor,
+    DecodeFactory,
+    DecodeFuture,
+    DecodeResult,
+    ExecutorModel,
+    ModelPair,
+)
 from stt_service.scheduling.loop_budget import LoopBudget
-from stt_service.scheduling.realtime import AHEAD_S, LATE_PARTIAL_S, QUICK_FOR_S, RealtimeTracker
+from stt_service.scheduling.realtime import LATE_PARTIAL_S, MAX_LEAD_S, RECOVERY_TIME_S, RealtimeTracker
 from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import (
     Decode,
@@ -33,7 +40,7 @@ from stt_service.session.events import (
 )
 from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
-from stt_service.whisper.hallucination import Reason
+from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Transcript
 from tests.support.held_engine import Engine, decode
 
@@ -93,7 +100,7 @@ class NotingLane(BatchExecutor):
 
     last: Job
 
-    def submit(self, job: Job, cut: Cut) -> DecodeFuture:
+    def submit(self, job: Job, cut: DecodeFactory) -> DecodeFuture:
         self.last = job
         return super().submit(job, cut)
 
@@ -291,7 +298,7 @@ async def test_a_recording_waits_behind_the_partials_of_live_streams() -> None:
 
 async def test_so_does_a_stream_that_sends_faster_than_one_speaks() -> None:
     async with stage() as ours, ours.recognition() as stream:
-        await stream.feed(sound(round(1000 * AHEAD_S)), FORMAT)
+        await stream.feed(sound(round(1000 * MAX_LEAD_S)), FORMAT)
         await ours.say(stream, final("recording"))
         ours.ask(Kind.PARTIAL, "live")
         assert await ours.run() == [["live"], ["recording"]]
@@ -317,7 +324,7 @@ async def test_a_recording_stays_one_while_the_server_does_not_read_it() -> None
         ours.time = 100.0
         await ours.run()
         await held
-        assert ours.lane.last == Job("ours", 9, Kind.FINAL, ours.finals, live=False, client="us")
+        assert ours.lane.last == Job("ours", 9, Kind.FINAL, ours.finals, realtime=False, client="us")
 
 
 async def test_a_stream_that_was_held_and_slows_down_is_live() -> None:
@@ -331,7 +338,7 @@ async def test_a_stream_that_was_held_and_slows_down_is_live() -> None:
         await held
         ours.time += 60.0
         await ours.say(stream, final("1", 1), milliseconds=60_000)
-        assert ours.lane.last.live
+        assert ours.lane.last.realtime
 
 
 # The event loop's time
@@ -339,7 +346,7 @@ async def test_a_stream_that_was_held_and_slows_down_is_live() -> None:
 
 async def test_a_recording_waits_for_its_part_of_the_event_loop() -> None:
     async with stage() as ours, ours.recognition(lead_s=math.inf) as stream:
-        async with ours.lane.budget.piece(("another", "stream")):
+        async with ours.lane.loop_budget.time_slice(("another", "stream")):
             pushed = asyncio.create_task(stream.feed(sound(100), FORMAT))
             await settled()
             assert ours.session.received_ms == 0
@@ -348,20 +355,20 @@ async def test_a_recording_waits_for_its_part_of_the_event_loop() -> None:
 
 
 async def test_a_stream_at_real_time_pace_waits_for_no_recording() -> None:
-    async with stage() as ours, ours.recognition() as stream, ours.lane.budget.piece(("another", "stream")):
+    async with stage() as ours, ours.recognition() as stream, ours.lane.loop_budget.time_slice(("another", "stream")):
         await stream.feed(sound(100), FORMAT)
         assert ours.session.received_ms == 100
 
 
 async def test_a_recording_is_no_dictation_because_it_waited() -> None:
-    async with stage() as ours, ours.recognition(lead_s=AHEAD_S + 1) as stream:
-        ours.lane.budget = LoopBudget(now=lambda: 0.0)
-        async with ours.lane.budget.piece(("another", "stream")):
+    async with stage() as ours, ours.recognition(lead_s=MAX_LEAD_S + 1) as stream:
+        ours.lane.loop_budget = LoopBudget(now=lambda: 0.0)
+        async with ours.lane.loop_budget.time_slice(("another", "stream")):
             pushed = asyncio.create_task(ours.say(stream, final("0")))
             await settled()
             ours.time = 60.0
         await pushed
-        assert not ours.lane.last.live
+        assert not ours.lane.last.realtime
 
 
 async def test_a_piece_is_short_in_bytes_too() -> None:
@@ -416,7 +423,7 @@ async def test_partials_that_come_quickly_again_are_told_once() -> None:
         for _ in range(4):
             ours.session.windows = [decode(Kind.PARTIAL, "partial")]
             await ours.run()
-            ours.time += QUICK_FOR_S
+            ours.time += RECOVERY_TIME_S
             await ours.say(stream, PartialDue(0))
         assert await notices(stream) == [NoticeReason.PARTIALS_SHED, NoticeReason.PARTIALS_RESTORED]
 
@@ -488,24 +495,24 @@ async def test_a_decode_that_fails_ends_its_stream_and_no_other() -> None:
         with pytest.raises(ExceptionGroup) as failure:
             await ours.speak_until_it_fails(final("bad"), PartialDue(1))
         assert failure.group_contains(InferenceError, match="out of memory")
-        assert isinstance(await other, Decoded)
+        assert isinstance(await other, DecodeResult)
         assert await ours.run() == [["bad"], ["other"]]
 
 
 async def test_a_language_that_the_model_does_not_know_is_refused() -> None:
     english = ExecutorModel(lambda windows: [], multilingual=False)
     decoding = ModelPair(BatchExecutor(1), english, english)
-    decoding.check("auto")
-    decoding.check("en")
+    decoding.check_language("auto")
+    decoding.check_language("en")
     with pytest.raises(InvalidRequestError, match="Invalid language='ru'"):
-        decoding.check("ru")
+        decoding.check_language("ru")
 
 
 # Who counts
 
 
 async def test_an_utterance_is_owed_from_its_endpoint_to_its_final_also_where_both_come_at_once() -> None:
-    noting, suppressed = Noting(), Suppressed(0, 0, 500, Reason.EMPTY, "", Endpoint.SILENCE, 500)
+    noting, suppressed = Noting(), Suppressed(0, 0, 500, SuppressionReason.EMPTY, "", Endpoint.SILENCE, 500)
     async with stage() as ours, ours.recognition(observer=noting) as stream:
         await ours.say(stream)
         ours.session.owed = 1  # one ends

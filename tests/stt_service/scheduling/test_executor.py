@@ -10,7 +10,14 @@ from functools import partial
 import pytest
 
 from stt_service.errors import InferenceError
-from stt_service.scheduling.executor import BatchExecutor, Cut, Decoded, DecodeFuture, ExecutorModel, NotDecoded
+from stt_service.scheduling.executor import (
+    BatchExecutor,
+    DecodeFactory,
+    DecodeFuture,
+    DecodeResult,
+    ExecutorModel,
+    NotDecoded,
+)
 from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import Decode
 from stt_service.whisper.types import Kind, Transcript, Window
@@ -37,7 +44,7 @@ class Streams:
     def job(self, kind: Kind, stream: str, utterance: int = 0) -> Job:
         return Job(stream, utterance, kind, self.model)
 
-    def submit(self, job: Job, cut: Cut) -> DecodeFuture:
+    def submit(self, job: Job, cut: DecodeFactory) -> DecodeFuture:
         self._asked.append(self.lane.submit(job, cut))
         return self._asked[-1]
 
@@ -83,11 +90,11 @@ async def test_an_answer_has_its_transcript_and_its_cost() -> None:
         several.ask(Kind.FINAL, "bob")
         await several.answers()
         decoded = await asked
-        assert isinstance(decoded, Decoded)
+        assert isinstance(decoded, DecodeResult)
         assert decoded.transcript.text == "ann"
-        assert decoded.cost.batch == 2
-        assert decoded.cost.queue_s > 0
-        assert decoded.cost.inference_s > 0
+        assert decoded.timing.batch == 2
+        assert decoded.timing.queue_s > 0
+        assert decoded.timing.inference_s > 0
 
 
 async def test_what_arrives_while_a_batch_runs_is_the_next_one() -> None:
@@ -202,7 +209,7 @@ async def test_an_answer_names_the_decode_that_was_cut() -> None:
         asked = several.submit(several.job(Kind.PARTIAL, "ann"), lambda: wanted)
         await several.answers()
         decoded = asked.result()
-        assert isinstance(decoded, Decoded)
+        assert isinstance(decoded, DecodeResult)
         assert decoded.decode is wanted
 
 
@@ -290,8 +297,8 @@ async def test_workers_that_are_free_share_what_waits() -> None:
 def idle(answer: DecodeFuture) -> bool:
     """Return whether the decode was delivered while capacity was idle."""
     result = answer.result()
-    assert isinstance(result, Decoded)
-    return result.cost.idle
+    assert isinstance(result, DecodeResult)
+    return result.timing.idle
 
 
 async def test_capacity_is_idle_for_a_stream_that_is_alone() -> None:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.scheduling.fair_queueing import MAX_REMEMBERED, FairShares, Path
+from stt_service.scheduling.fair_queueing import MAX_REMEMBERED, FairShares, OwnerPath
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
 COSTS = st.dictionaries(st.sampled_from(["ann", "bob", "cid"]), st.floats(0.1, 20), min_size=2)
 
 
-def served(costs_s: Mapping[Path, float], seconds: float, shares: FairShares) -> dict[Path, float]:
+def served(costs_s: Mapping[OwnerPath, float], seconds: float, shares: FairShares) -> dict[OwnerPath, float]:
     """Return the time that each owner got, where all of them always have jobs, of such costs."""
     got, owners = dict.fromkeys(costs_s, 0.0), list(costs_s)
     while sum(got.values()) < seconds:
@@ -34,7 +34,7 @@ def test_owners_get_equal_time_up_to_a_job_each(costs_s: dict[str, float]) -> No
 @PROPERTY
 @given(COSTS, st.integers(1, 20))
 def test_a_client_with_more_streams_gets_no_more_time(costs_s: dict[str, float], streams: int) -> None:
-    paths: dict[Path, float] = {(client, 0): cost_s for client, cost_s in costs_s.items()}
+    paths: dict[OwnerPath, float] = {(client, 0): cost_s for client, cost_s in costs_s.items()}
     paths |= {("ann", stream): costs_s.get("ann", 1.0) for stream in range(streams)}
     got = served(paths, 800, FairShares())
     clients = [sum(s for path, s in got.items() if path[0] == client) for client in {path[0] for path in paths}]
@@ -44,7 +44,7 @@ def test_a_client_with_more_streams_gets_no_more_time(costs_s: dict[str, float],
 @PROPERTY
 @given(st.lists(st.floats(0.1, 5), min_size=2, max_size=5))
 def test_streams_of_one_client_share_what_it_gets(costs_s: list[float]) -> None:
-    paths: dict[Path, float] = {("ann", stream): cost_s for stream, cost_s in enumerate(costs_s)}
+    paths: dict[OwnerPath, float] = {("ann", stream): cost_s for stream, cost_s in enumerate(costs_s)}
     got = served({**paths, ("bob", 0): 1.0}, 800, FairShares())
     of_ann = [seconds for path, seconds in got.items() if path[0] == "ann"]
     assert max(of_ann) - min(of_ann) <= 2 * max(costs_s)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stt_service.scheduling.fair_queueing import Path
+from stt_service.scheduling.fair_queueing import OwnerPath
 from stt_service.scheduling.loop_budget import LoopBudget
 
 pytestmark = pytest.mark.timeout(30)
@@ -20,18 +20,18 @@ class Loop:
         self.time = 0.0
         self.due: list[tuple[float, Callable[[], None]]] = []
         self.budget = LoopBudget(lambda: self.time, self.later)
-        self.begun: list[tuple[Path, float]] = []
+        self.begun: list[tuple[OwnerPath, float]] = []
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         self.due.append((self.time + seconds, call))
 
-    async def pieces(self, owner: Path, cost_s: float, count: int) -> None:
+    async def pieces(self, owner: OwnerPath, cost_s: float, count: int) -> None:
         for _ in range(count):
-            async with self.budget.piece(owner):
+            async with self.budget.time_slice(owner):
                 self.begun.append((owner, self.time))
                 self.time += cost_s
 
-    async def run(self, *streams: tuple[Path, float, int]) -> None:
+    async def run(self, *streams: tuple[OwnerPath, float, int]) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(self.pieces(*stream)) for stream in streams]
             while not all(task.done() for task in running):
@@ -101,7 +101,7 @@ async def test_a_stream_that_gives_up_just_as_its_turn_comes_leaves_it_too() -> 
 async def test_a_piece_that_fails_ends_the_turn() -> None:
     loop = Loop()
     with pytest.raises(ValueError, match="no audio"):
-        async with loop.budget.piece(ANN):
+        async with loop.budget.time_slice(ANN):
             raise ValueError("no audio")
     loop.due.pop(0)[1]()
     await loop.pieces(BOB, 0.25, 1)

@@ -35,7 +35,7 @@ def by(model: str, job: Job) -> Job:
 
 def recorded(job: Job) -> Job:
     """Return the job as of a stream that runs ahead of the clock."""
-    return replace(job, live=False)
+    return replace(job, realtime=False)
 
 
 def queue(*jobs: Job, max_batch: int = 16) -> Scheduler:
@@ -121,27 +121,27 @@ def test_a_promotion_removes_no_partial() -> None:
 def test_what_is_no_early_final_of_the_utterance_is_neither_promoted_nor_withdrawn(job: Job) -> None:
     scheduler = queue(job)
     scheduler.promote("ann", 0)
-    assert scheduler.withdraw_early("ann", 0) is None
+    assert scheduler.withdraw_speculative("ann", 0) is None
     assert batches(scheduler) == [[job]]
 
 
 def test_an_early_final_whose_speech_goes_on_is_not_run() -> None:
     scheduler = queue(early("ann"), early("bob"))
-    assert scheduler.withdraw_early("ann", 0) == early("ann")
+    assert scheduler.withdraw_speculative("ann", 0) == early("ann")
     assert batches(scheduler) == [[early("bob")]]
 
 
 def test_a_withdrawal_leaves_the_other_parts_of_the_utterance() -> None:
     second = replace(early("ann"), number=1)
     scheduler = queue(early("ann"), second)
-    assert scheduler.withdraw_early("ann", 0, 1) == second
+    assert scheduler.withdraw_speculative("ann", 0, 1) == second
     assert batches(scheduler) == [[early("ann")]]
 
 
 def test_an_early_final_that_was_promoted_cannot_be_withdrawn_as_an_early_one() -> None:
     scheduler = queue(early("ann"))
     scheduler.promote("ann", 0)
-    assert scheduler.withdraw_early("ann", 0) is None
+    assert scheduler.withdraw_speculative("ann", 0) is None
     assert batches(scheduler) == [[early("ann")]]
 
 
@@ -243,9 +243,9 @@ def test_recordings_of_a_client_have_one_share_beside_its_dictations() -> None:
     scheduler.submit(final("ann"), LATER)
     for number in range(100):
         [job] = scheduler.next_batch(LATER)
-        turns[job.live] += 1
+        turns[job.realtime] += 1
         scheduler.done([job], 1.0)
-        scheduler.submit(replace(job, utterance=number + 1), LATER if job.live else 0)
+        scheduler.submit(replace(job, utterance=number + 1), LATER if job.realtime else 0)
     assert turns[True] == pytest.approx(50, abs=6)
 
 
@@ -368,7 +368,7 @@ def _place(job: Job) -> tuple[Hashable, ...]:
 
 def order(job: Job, kind: Kind, waited_s: float) -> tuple[bool, int]:
     """Return what goes first, by the words of the Scheduler."""
-    return not (job.live or waited_s >= RECORDING_MAX_WAIT_S), kind.value
+    return not (job.realtime or waited_s >= RECORDING_MAX_WAIT_S), kind.value
 
 
 class Model(RuleBasedStateMachine):
@@ -400,7 +400,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(stream=STREAMS, utterance=st.integers(0, 3), number=st.integers(0, 2))
     def withdraw_early(self, stream: str, utterance: int, number: int) -> None:
-        job = self.scheduler.withdraw_early(stream, utterance, number)
+        job = self.scheduler.withdraw_speculative(stream, utterance, number)
         if job is not None:
             assert self.waiting[job][0] is Kind.SPECULATIVE
             del self.waiting[job]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from stt_service.scheduling.fair_queueing import Path
+from stt_service.scheduling.fair_queueing import OwnerPath
 from stt_service.scheduling.worker_reserve import ACTIVE_S, WorkerReserve
 
 ANN, ANN_2, BOB = ("ann", 1), ("ann", 2), ("bob", 1)
 
 
-def allowed(owner: Path, *, workers: int, running: list[list[Path]], others: list[Path]) -> bool:
+def allowed(owner: OwnerPath, *, workers: int, running: list[list[OwnerPath]], others: list[OwnerPath]) -> bool:
     """Return whether long work of the owner may begin while such batches run and others wait."""
     reserve = WorkerReserve(workers)
     for owners in running:
         reserve.begin(owners)
-    reserve.look([owner, *others], 0)
+    reserve.update([owner, *others], 0)
     return reserve.allows(owner)
 
 
@@ -35,18 +35,18 @@ def allowed(owner: Path, *, workers: int, running: list[list[Path]], others: lis
     ],
 )
 def test_long_work_of_one_owner_leaves_a_worker(
-    workers: int, running: list[list[Path]], others: list[Path], expected: bool
+    workers: int, running: list[list[OwnerPath]], others: list[OwnerPath], expected: bool
 ) -> None:
     assert allowed(ANN, workers=workers, running=running, others=others) is expected
 
 
 def test_who_was_served_recently_counts_as_active() -> None:
     reserve = WorkerReserve(2)
-    reserve.serve([BOB], 100)
+    reserve.record_served([BOB], 100)
     reserve.begin([ANN])
-    reserve.look([ANN], 100 + ACTIVE_S / 2)
+    reserve.update([ANN], 100 + ACTIVE_S / 2)
     assert not reserve.allows(ANN)
-    reserve.look([ANN], 100 + ACTIVE_S)
+    reserve.update([ANN], 100 + ACTIVE_S)
     assert reserve.allows(ANN)
 
 
@@ -56,5 +56,5 @@ def test_work_that_has_ended_does_not_count() -> None:
     reserve.begin([ANN])
     reserve.end([ANN])
     reserve.end([ANN])
-    reserve.look([ANN, BOB], 0)
+    reserve.update([ANN, BOB], 0)
     assert reserve.allows(ANN)

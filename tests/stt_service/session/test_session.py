@@ -10,7 +10,7 @@ import pytest
 from stt_service.errors import InvalidRequestError
 from stt_service.session.events import Final, Promote, SpeechStarted, Suppressed
 from stt_service.vad.types import Endpoint
-from stt_service.whisper.hallucination import Reason
+from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Word
 from tests.support.drawn_speech import CLEAR, COST, SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, signs, talk
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_trusted_is_told_as_suppressed_in_its_turn() -> None:
     suppressed, final = heard.answer(first, replace(CLEAR, text="Субтитры сделал DimaTorzok"))
     text = "Субтитры сделал DimaTorzok"
     assert suppressed == Suppressed(
-        0, 2 * SIGN_MS, 5 * SIGN_MS, Reason.KNOWN_PHRASE, text, Endpoint.SILENCE, 7 * SIGN_MS
+        0, 2 * SIGN_MS, 5 * SIGN_MS, SuppressionReason.KNOWN_PHRASE, text, Endpoint.SILENCE, 7 * SIGN_MS
     )
     assert isinstance(final, Final)
 

@@ -9,7 +9,7 @@ import pytest
 from stt_service.errors import InvalidRequestError
 from stt_service.session.events import Decode
 from stt_service.session.session import SessionConfig
-from stt_service.whisper.types import Context, DecodeOptions, Kind
+from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind
 from tests.support.drawn_speech import SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, server_settings, signs, talk
 
 
@@ -26,8 +26,8 @@ def decodes(*, word_times: bool = False, **settings: object) -> dict[Kind, Decod
 def test_partials_and_finals_have_their_own_search_and_context() -> None:
     options = decodes(beam_size=7, realtime_beam_size=2, encoder_context="full", realtime_encoder_context="short")
     for kind in (Kind.FINAL, Kind.SPECULATIVE):
-        assert (options[kind].beam_size, options[kind].context) == (7, Context.FULL)
-    assert (options[Kind.PARTIAL].beam_size, options[Kind.PARTIAL].context) == (2, Context.SHORT)
+        assert (options[kind].beam_size, options[kind].context) == (7, EncoderContext.FULL)
+    assert (options[Kind.PARTIAL].beam_size, options[Kind.PARTIAL].context) == (2, EncoderContext.SHORT)
 
 
 def test_an_early_decode_has_all_options_of_the_final() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GB = 2**30
 CARD = Gpu("NVIDIA GeForce RTX 3090 Ti", 24 * GB, 6 * GB)
 ON_GPU, ON_CPU = Device("cuda", "cuda"), Device("cuda", "cpu", reason="libcuda.so.1 is missing")
-NAMES, PLAN = ModelNames("medium", "tiny"), ComputePlan(workers=2, places=1, threads=0)
+NAMES, PLAN = ModelNames("medium", "tiny"), ComputePlan(workers=2, slots=1, threads=0)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def test_each_model_tells_what_it_computes_in() -> None:
 
 
 def test_workers_on_a_cpu_are_told_with_their_threads() -> None:
-    assert workers(ComputePlan(workers=1, places=1, threads=2)) == "1 x 2 threads"
+    assert workers(ComputePlan(workers=1, slots=1, threads=2)) == "1 x 2 threads"
 
 
 def test_the_self_test_tells_its_figures() -> None:

@@ -11,14 +11,14 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from stt_service.access.admission import AdmissionControl
 from stt_service.models.devices import Gpu
-from stt_service.models.registry import ModelEntry, Role, State
+from stt_service.models.registry import ModelEntry, ModelState, Role
 from stt_service.scheduling.executor import BatchExecutor, BatchStats, ExecutorModel, QueueWait
 from stt_service.scheduling.scheduler import Job
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.telemetry.metrics import LOOP_EVERY_S, Metrics, watch_loop
 from stt_service.whisper.types import Kind
 
-PERSON, FILE = QueueWait(0.25, live=True), QueueWait(4.0, live=False)
+PERSON, FILE = QueueWait(0.25, realtime=True), QueueWait(4.0, realtime=False)
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def test_places_and_state_are_those_of_the_moment(metrics: Metrics) -> None:
 
 def test_models_are_told_while_they_are_loaded() -> None:
     registry = CollectorRegistry()
-    shelf = [ModelEntry("base", State.LOADED, frozenset(Role)), ModelEntry("tiny.en", State.LOADING)]
+    shelf = [ModelEntry("base", ModelState.LOADED, frozenset(Role)), ModelEntry("tiny.en", ModelState.LOADING)]
     registry.register(ModelCollector(shelf))
     assert registry.get_sample_value("stt_model_loaded", {"model": "base", "use": "finals+partials"}) == 1
-    shelf[0].state = State.UNLOADING
+    shelf[0].state = ModelState.UNLOADING
     assert b"stt_model_loaded{" not in generate_latest(registry)
 
 

@@ -10,7 +10,7 @@ from stt_service.session.events import DecodeTiming, Final, Partial, SpeechStart
 from stt_service.telemetry.metrics import Metrics
 from stt_service.telemetry.stream_stats import StreamStats
 from stt_service.vad.types import Endpoint
-from stt_service.whisper.hallucination import Reason
+from stt_service.whisper.hallucination import SuppressionReason
 
 
 class Counting:
@@ -33,7 +33,7 @@ def final(text: str) -> Final:
     return Final(0, text, 200, 1700, "en", 1.0, 0.9, (), Endpoint.SILENCE, 0.7, False, DecodeTiming(0, 0.1, 1), 1000)
 
 
-SUPPRESSED = Suppressed(1, 0, 500, Reason.NO_SPEECH, "Thank you.", Endpoint.SILENCE, 500)
+SUPPRESSED = Suppressed(1, 0, 500, SuppressionReason.NO_SPEECH, "Thank you.", Endpoint.SILENCE, 500)
 PARTIAL = Partial(0, 1, "", "two", 0, 100)
 SHED, RESTORED = Notice(NoticeReason.PARTIALS_SHED), Notice(NoticeReason.PARTIALS_RESTORED)
 

@@ -13,15 +13,15 @@ import pytest
 
 from benchmarks.determinism import alone, in_company, on_two_workers, windows
 from benchmarks.recorded import Recording
-from benchmarks.words import Errors, errors, normalize
+from benchmarks.words import WordErrors, count_errors, normalize
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.errors import InferenceError
 from stt_service.models.store import resolve
 from stt_service.whisper.batching import max_length
 from stt_service.whisper.engine import Engine, Placement
-from stt_service.whisper.fallback import Decoded, DecodeEnd
-from stt_service.whisper.hallucination import SpeechStats, verdict
-from stt_service.whisper.types import Context, DecodeOptions, Kind, Transcript, Window
+from stt_service.whisper.fallback import DecodeAttempt, DecodeEnd
+from stt_service.whisper.hallucination import SpeechStats, suppression_reason
+from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind, Transcript, Window
 
 pytestmark = pytest.mark.model
 
@@ -41,8 +41,8 @@ def window(recording: Recording, **options: object) -> Window:
     return Window(samples, chosen, len(samples) / SAMPLE_RATE_HZ)
 
 
-def wrong(recording: Recording, transcript: Transcript) -> Errors:
-    return errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
+def wrong(recording: Recording, transcript: Transcript) -> WordErrors:
+    return count_errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
 
 
 def noise(seconds: float, level_dbfs: float) -> Samples:
@@ -70,19 +70,19 @@ def faster(samples: Samples, times: float) -> Samples:
             return np.concatenate(pieces)
 
 
-def tokens(engine: Engine, *windows: Window) -> list[Decoded]:
+def tokens(engine: Engine, *windows: Window) -> list[DecodeAttempt]:
     """Return the first decode of each, with its tokens."""
     return engine._decode(engine._encode_batch(windows))
 
 
-@pytest.mark.parametrize("context", list(Context))
+@pytest.mark.parametrize("context", list(EncoderContext))
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_people_are_understood(
-    engine: Engine, recordings: Mapping[str, Recording], context: Context, language: str
+    engine: Engine, recordings: Mapping[str, Recording], context: EncoderContext, language: str
 ) -> None:
     chosen = [r for name, r in recordings.items() if name in SHORT and r.language == language]
     transcripts = [engine.transcribe([window(r, context=context)])[0] for r in chosen]
-    total = sum((wrong(r, t) for r, t in zip(chosen, transcripts, strict=True)), Errors(0, 0))
+    total = sum((wrong(r, t) for r, t in zip(chosen, transcripts, strict=True)), WordErrors(0, 0))
     assert total.percent <= 15
 
 
@@ -158,7 +158,7 @@ def test_people_who_speak_fast_are_heard_to_the_end(
     assert decoded.end is DecodeEnd.END_OF_TEXT
     [heard] = engine.transcribe([window])
     assert normalize(heard.text, "ru")[-3:] == ["первым", "доступным", "оператором"]
-    total = errors(normalize(" ".join(recording.text for recording in spoken), "ru"), normalize(heard.text, "ru"))
+    total = count_errors(normalize(" ".join(recording.text for recording in spoken), "ru"), normalize(heard.text, "ru"))
     assert total.percent <= 10
 
 
@@ -166,7 +166,7 @@ def test_people_who_speak_fast_are_heard_to_the_end(
 def test_the_decoder_gives_as_many_tokens_as_the_sound_can_hold(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch, beam_size: int
 ) -> None:
-    monkeypatch.setattr("stt_service.whisper.batching.TOKENS_AT_LEAST", 20)
+    monkeypatch.setattr("stt_service.whisper.batching.MIN_TOKEN_LIMIT", 20)
     monkeypatch.setattr("stt_service.whisper.batching.LETTERS_PER_SECOND", 0)
     windows = [window(recordings[name], beam_size=beam_size) for name in ("ru/vm-review", "ru/followme-status")]
     decoded = tokens(engine, *windows)
@@ -176,7 +176,7 @@ def test_the_decoder_gives_as_many_tokens_as_the_sound_can_hold(
 def test_a_long_prompt_does_not_change_how_many_tokens_come(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_service.whisper.batching.TOKENS_AT_LEAST", 20)
+    monkeypatch.setattr("stt_service.whisper.batching.MIN_TOKEN_LIMIT", 20)
     monkeypatch.setattr("stt_service.whisper.batching.LETTERS_PER_SECOND", 0)
     [decoded] = tokens(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
     assert (len(decoded.tokens), decoded.end) == (20, DecodeEnd.TOKEN_LIMIT)
@@ -189,18 +189,18 @@ def test_text_that_does_not_fit_into_the_context_is_continued(
     plan = [recordings[name] for name in ("ru/vm-review", "ru/followme-status", "ru/vm-intro")]
     samples = np.concatenate([recording.samples() for recording in plan])
     speech = Window(samples, DecodeOptions("ru"), len(samples) / SAMPLE_RATE_HZ)
-    monkeypatch.setattr("stt_service.whisper.batching.MAX_LENGTH", 30 + 4)
+    monkeypatch.setattr("stt_service.whisper.batching.CONTEXT_TOKENS", 30 + 4)
     [decoded] = tokens(engine, speech)
     assert decoded.end is DecodeEnd.CONTEXT_FULL
     [heard] = engine.transcribe([speech])
-    total = errors(normalize(" ".join(recording.text for recording in plan), "ru"), normalize(heard.text, "ru"))
+    total = count_errors(normalize(" ".join(recording.text for recording in plan), "ru"), normalize(heard.text, "ru"))
     assert total.percent <= 30
 
 
 def test_whole_context_can_be_filled(engine: Engine) -> None:
     """CTranslate2 produces every token that the limit allows, up to Whisper's 448 with the prompt."""
     model = engine._model.model
-    rows = engine._encode_batch([Window(noise(3.0, -20), DecodeOptions("en"))])[0].rows
+    rows = engine._encode_batch([Window(noise(3.0, -20), DecodeOptions("en"))])[0].frames
     prompt = [50258, 50259, 50359, 50363]
     [result] = model.generate(
         ctranslate2.StorageView.from_array(rows[None]), [prompt], max_length=max_length(4, 444), suppress_tokens=[50257]
@@ -249,7 +249,7 @@ def test_noise_yields_no_text_even_if_the_vad_took_it_for_speech(
     engine: Engine, language: str, level_dbfs: float, kind: Kind
 ) -> None:
     heard = engine.transcribe([Window(noise(s, level_dbfs), DecodeOptions(language, kind=kind)) for s in (2.0, 7.0)])
-    assert all(verdict(t, SpeechStats(voiced_s=2.0, length_s=2.0)) is not None for t in heard)
+    assert all(suppression_reason(t, SpeechStats(voiced_s=2.0, length_s=2.0)) is not None for t in heard)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO, Decoded, DecodeEnd, compression_ratio, is_doubled
+from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO, DecodeAttempt, DecodeEnd, compression_ratio, is_doubled
 from tests.support.prose import PROSE
 
-GOOD = Decoded((1, 2), "Good morning.", -0.3, 0.02, 1.0)
+GOOD = DecodeAttempt((1, 2), "Good morning.", -0.3, 0.02, 1.0)
 
 
 def test_clear_decode_needs_no_fallback() -> None:
@@ -25,7 +25,7 @@ def test_clear_decode_needs_no_fallback() -> None:
         pytest.param(replace(GOOD, doubled=True), id="a word written twice"),
     ],
 )
-def test_doubtful_decode_needs_fallback(decoded: Decoded) -> None:
+def test_doubtful_decode_needs_fallback(decoded: DecodeAttempt) -> None:
     assert decoded.needs_fallback
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stt_service.whisper.fallback import compression_ratio
-from stt_service.whisper.hallucination import Reason, SpeechStats, verdict
+from stt_service.whisper.hallucination import SpeechStats, SuppressionReason, suppression_reason
 from stt_service.whisper.types import Transcript
 from tests.support.prose import PROSE
 
@@ -24,8 +24,8 @@ CLEAR = SpeechStats(voiced_s=2.4, length_s=3.0)
 CLICK = SpeechStats(voiced_s=0.06, length_s=3.0)
 
 
-def judged(text: str, evidence: SpeechStats = CLEAR, log_probability: float = -0.2) -> Reason | None:
-    return verdict(replace(SPEECH, text=text, average_log_probability=log_probability), evidence)
+def judged(text: str, evidence: SpeechStats = CLEAR, log_probability: float = -0.2) -> SuppressionReason | None:
+    return suppression_reason(replace(SPEECH, text=text, average_log_probability=log_probability), evidence)
 
 
 @pytest.mark.parametrize(
@@ -55,26 +55,26 @@ def test_unsure_speech_passes() -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", "...", "…!?", " - "])
 def test_a_text_without_a_word_is_empty(text: str) -> None:
-    assert judged(text) is Reason.EMPTY
+    assert judged(text) is SuppressionReason.EMPTY
 
 
 def test_without_a_voiced_frame_there_is_no_speech() -> None:
-    assert judged("Мама мыла раму.", SpeechStats(voiced_s=0, length_s=3)) is Reason.NO_SPEECH
+    assert judged("Мама мыла раму.", SpeechStats(voiced_s=0, length_s=3)) is SuppressionReason.NO_SPEECH
 
 
 def test_a_decoder_that_hears_no_speech_and_doubts_its_text_is_believed() -> None:
     doubtful = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-1.1)
-    assert verdict(doubtful, CLEAR) is Reason.NO_SPEECH
+    assert suppression_reason(doubtful, CLEAR) is SuppressionReason.NO_SPEECH
 
 
 def test_a_decoder_that_hears_no_speech_but_is_sure_of_its_text_is_not_believed() -> None:
-    assert verdict(replace(SPEECH, no_speech_probability=0.9), CLEAR) is None
+    assert suppression_reason(replace(SPEECH, no_speech_probability=0.9), CLEAR) is None
 
 
-@pytest.mark.parametrize(("voiced_s", "reason"), [(0.5, Reason.NO_SPEECH), (2.4, None)])
-def test_half_a_doubt_is_believed_where_the_vad_heard_little(voiced_s: float, reason: Reason | None) -> None:
+@pytest.mark.parametrize(("voiced_s", "reason"), [(0.5, SuppressionReason.NO_SPEECH), (2.4, None)])
+def test_half_a_doubt_is_believed_where_the_vad_heard_little(voiced_s: float, reason: SuppressionReason | None) -> None:
     doubtful = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-0.45)
-    assert verdict(doubtful, SpeechStats(voiced_s, length_s=3.0)) is reason
+    assert suppression_reason(doubtful, SpeechStats(voiced_s, length_s=3.0)) is reason
 
 
 SENTENCE = SpeechStats(voiced_s=3.0, length_s=4.5)
@@ -82,19 +82,23 @@ WORD = SpeechStats(voiced_s=0.3, length_s=1.5)
 
 
 def test_sentence_without_confidence_is_rejected() -> None:
-    assert judged("Слишком много всего.", SENTENCE, -1.4) is Reason.LOW_CONFIDENCE
+    assert judged("Слишком много всего.", SENTENCE, -1.4) is SuppressionReason.LOW_CONFIDENCE
 
 
-@pytest.mark.parametrize(("no_speech", "reason"), [(0.3, None), (0.6, Reason.LOW_CONFIDENCE)])
-def test_word_without_confidence_passes_where_the_decoder_finds_speech(no_speech: float, reason: Reason | None) -> None:
+@pytest.mark.parametrize(("no_speech", "reason"), [(0.3, None), (0.6, SuppressionReason.LOW_CONFIDENCE)])
+def test_word_without_confidence_passes_where_the_decoder_finds_speech(
+    no_speech: float, reason: SuppressionReason | None
+) -> None:
     fifth = replace(SPEECH, text="Fifth.", average_log_probability=-1.4, no_speech_probability=no_speech)
-    assert verdict(fifth, WORD) is reason
+    assert suppression_reason(fifth, WORD) is reason
 
 
-@pytest.mark.parametrize(("no_speech", "reason"), [(0.74, None), (0.76, Reason.NO_SPEECH)])
-def test_word_in_doubt_passes_below_the_no_speech_probability_of_noise(no_speech: float, reason: Reason | None) -> None:
+@pytest.mark.parametrize(("no_speech", "reason"), [(0.74, None), (0.76, SuppressionReason.NO_SPEECH)])
+def test_word_in_doubt_passes_below_the_no_speech_probability_of_noise(
+    no_speech: float, reason: SuppressionReason | None
+) -> None:
     letter = replace(SPEECH, text="M.", average_log_probability=-0.5, no_speech_probability=no_speech)
-    assert verdict(letter, WORD) is reason
+    assert suppression_reason(letter, WORD) is reason
 
 
 @pytest.mark.parametrize("text", ["Спасибо!", "Okay.", "Bye.", "You."])
@@ -118,7 +122,7 @@ LOOPS = [
 
 @pytest.mark.parametrize("text", LOOPS)
 def test_more_repetition_than_can_be_spoken_is_a_loop(text: str) -> None:
-    assert judged(text) is Reason.REPETITION
+    assert judged(text) is SuppressionReason.REPETITION
 
 
 @pytest.mark.parametrize("text", LOOPS)
@@ -128,7 +132,7 @@ def test_repetition_that_can_be_spoken_passes_where_the_decoder_is_sure(text: st
 
 @pytest.mark.parametrize("text", LOOPS)
 def test_repetition_that_the_decoder_doubts_is_a_loop(text: str) -> None:
-    assert judged(text, SpeechStats(len(text) / 15, len(text) / 13), -0.8) is Reason.REPETITION
+    assert judged(text, SpeechStats(len(text) / 15, len(text) / 13), -0.8) is SuppressionReason.REPETITION
 
 
 @pytest.mark.parametrize(
@@ -136,14 +140,14 @@ def test_repetition_that_the_decoder_doubts_is_a_loop(text: str) -> None:
 )
 def test_text_that_compresses_well_passes_where_the_decoder_is_sure(text: str) -> None:
     repeated = replace(SPEECH, text=text, compression_ratio=compression_ratio(text))
-    assert verdict(repeated, SpeechStats(len(text) / 14, 28.0)) is None
+    assert suppression_reason(repeated, SpeechStats(len(text) / 14, 28.0)) is None
 
 
 @pytest.mark.parametrize("language", PROSE)
 def test_prose_passes_in_any_script(language: str) -> None:
     text = PROSE[language][: 13 * 28]
     spoken = replace(SPEECH, text=text, language=language, compression_ratio=compression_ratio(text))
-    assert verdict(spoken, SpeechStats(22.0, 28.0)) is None
+    assert suppression_reason(spoken, SpeechStats(22.0, 28.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -177,7 +181,7 @@ def test_people_do_repeat_themselves(text: str) -> None:
     ],
 )
 def test_credits_of_subtitles_are_known_however_sure_the_decoder_is(text: str, log_probability: float) -> None:
-    assert judged(text, log_probability=log_probability) is Reason.KNOWN_PHRASE
+    assert judged(text, log_probability=log_probability) is SuppressionReason.KNOWN_PHRASE
 
 
 COMMON = [
@@ -194,14 +198,14 @@ COMMON = [
 
 @pytest.mark.parametrize("text", COMMON)
 def test_a_common_phrase_is_noise_where_the_vad_heard_a_click(text: str) -> None:
-    assert judged(text, CLICK) is Reason.KNOWN_PHRASE
+    assert judged(text, CLICK) is SuppressionReason.KNOWN_PHRASE
 
 
 @pytest.mark.parametrize("text", COMMON)
 def test_common_phrase_is_noise_where_the_decoder_doubts(text: str) -> None:
-    assert judged(text, log_probability=-1.1) is Reason.KNOWN_PHRASE
+    assert judged(text, log_probability=-1.1) is SuppressionReason.KNOWN_PHRASE
     unheard = replace(SPEECH, text=text, average_log_probability=-0.7, no_speech_probability=0.59)
-    assert verdict(unheard, CLEAR) is Reason.KNOWN_PHRASE
+    assert suppression_reason(unheard, CLEAR) is SuppressionReason.KNOWN_PHRASE
 
 
 @pytest.mark.parametrize("text", COMMON)
@@ -210,15 +214,18 @@ def test_a_common_phrase_said_clearly_passes(text: str) -> None:
 
 
 def test_a_common_phrase_is_noise_where_the_decoder_hears_no_speech() -> None:
-    assert verdict(replace(SPEECH, text="Thank you.", no_speech_probability=0.9), CLEAR) is Reason.KNOWN_PHRASE
+    assert (
+        suppression_reason(replace(SPEECH, text="Thank you.", no_speech_probability=0.9), CLEAR)
+        is SuppressionReason.KNOWN_PHRASE
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("СТУК В ДВЕРЬ", Reason.KNOWN_PHRASE), ("США", None), ("Стук в дверь", None), ("1 000", None)],
+    [("СТУК В ДВЕРЬ", SuppressionReason.KNOWN_PHRASE), ("США", None), ("Стук в дверь", None), ("1 000", None)],
 )
-def test_a_caption_of_a_sound_is_known_by_its_capitals(text: str, reason: Reason | None) -> None:
-    assert verdict(replace(SPEECH, text=text, no_speech_probability=0.5), CLEAR) is reason
+def test_a_caption_of_a_sound_is_known_by_its_capitals(text: str, reason: SuppressionReason | None) -> None:
+    assert suppression_reason(replace(SPEECH, text=text, no_speech_probability=0.5), CLEAR) is reason
 
 
 def test_a_common_phrase_within_a_sentence_passes_where_the_decoder_doubts() -> None:
@@ -226,7 +233,7 @@ def test_a_common_phrase_within_a_sentence_passes_where_the_decoder_doubts() -> 
 
 
 def test_what_was_voiced_is_weighed_against_a_long_window() -> None:
-    assert judged("Thank you.", SpeechStats(voiced_s=1.0, length_s=20.0)) is Reason.KNOWN_PHRASE
+    assert judged("Thank you.", SpeechStats(voiced_s=1.0, length_s=20.0)) is SuppressionReason.KNOWN_PHRASE
 
 
 @pytest.mark.parametrize("text", ["Продолжение следует…", "you", "Слышь, я не могу.", "СПОКОЙНАЯ МУЗЫКА"])

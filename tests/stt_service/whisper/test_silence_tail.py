@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_service.whisper.silence_tail import (
-    BUCKET_ROWS,
-    MAX_ROWS,
+    BUCKET_FRAMES,
+    FRAMES_PER_SECOND,
+    MAX_FRAMES,
     MIN_WINDOW_S,
-    ROWS_PER_SECOND,
-    SEED_S,
+    REFERENCE_SPEECH_S,
     EncoderFrames,
     SilenceTail,
     TailPlan,
-    extended_rows,
-    window_rows,
+    extended_frames,
+    window_frames,
 )
 
 LAW = settings(derandomize=True, deadline=None, max_examples=300)
@@ -36,7 +36,7 @@ PLANS = st.builds(TailPlan, pad_s=st.floats(0, 5), tail_s=st.floats(0, 10))
     ],
 )
 def test_a_window_is_as_long_as_its_speech_and_pad(samples: int, pad_s: float, seconds: int) -> None:
-    assert window_rows(samples, TailPlan(pad_s, 5)) == seconds * ROWS_PER_SECOND
+    assert window_frames(samples, TailPlan(pad_s, 5)) == seconds * FRAMES_PER_SECOND
 
 
 @pytest.mark.parametrize(
@@ -44,33 +44,33 @@ def test_a_window_is_as_long_as_its_speech_and_pad(samples: int, pad_s: float, s
     [
         pytest.param(150, 2.0, 250, id="exactly a bucket"),
         pytest.param(200, 2.0, 500, id="up to the next bucket"),
-        pytest.param(1400, 5.0, MAX_ROWS, id="at most 30 s"),
-        pytest.param(MAX_ROWS, 5.0, MAX_ROWS, id="a full window has no tail"),
+        pytest.param(1400, 5.0, MAX_FRAMES, id="at most 30 s"),
+        pytest.param(MAX_FRAMES, 5.0, MAX_FRAMES, id="a full window has no tail"),
     ],
 )
 def test_a_tail_fills_the_bucket(rows: int, tail_s: float, extended: int) -> None:
-    assert extended_rows(rows, TailPlan(1, tail_s)) == extended
+    assert extended_frames(rows, TailPlan(1, tail_s)) == extended
 
 
 @LAW
 @given(st.integers(0, 30 * SECOND), PLANS)
 def test_no_speech_is_cut_off_and_the_tail_is_long_enough(samples: int, plan: TailPlan) -> None:
-    rows = window_rows(samples, plan)
-    extended = extended_rows(rows, plan)
-    assert rows >= samples / SECOND * ROWS_PER_SECOND
-    assert extended >= min(MAX_ROWS, rows + plan.tail_s * ROWS_PER_SECOND)
-    assert extended <= MAX_ROWS
-    assert extended % BUCKET_ROWS == 0
+    rows = window_frames(samples, plan)
+    extended = extended_frames(rows, plan)
+    assert rows >= samples / SECOND * FRAMES_PER_SECOND
+    assert extended >= min(MAX_FRAMES, rows + plan.tail_s * FRAMES_PER_SECOND)
+    assert extended <= MAX_FRAMES
+    assert extended % BUCKET_FRAMES == 0
 
 
 @LAW
 @given(st.integers(0, 30 * SECOND), PLANS)
 def test_rows_in_which_the_seed_speaks_are_never_used(samples: int, plan: TailPlan) -> None:
-    assert window_rows(samples, plan) > SEED_S * ROWS_PER_SECOND
+    assert window_frames(samples, plan) > REFERENCE_SPEECH_S * FRAMES_PER_SECOND
 
 
 def test_the_tail_is_the_silence_of_the_same_positions() -> None:
-    silence: EncoderFrames = np.arange(MAX_ROWS, dtype=np.float32).reshape(-1, 1)
+    silence: EncoderFrames = np.arange(MAX_FRAMES, dtype=np.float32).reshape(-1, 1)
     encoded: EncoderFrames = np.full((150, 1), -1, np.float32)
     rows = SilenceTail(silence).extend(encoded, 250)
     assert rows[:150].tolist() == encoded.tolist()
@@ -78,5 +78,5 @@ def test_the_tail_is_the_silence_of_the_same_positions() -> None:
 
 
 def test_a_full_window_stays_as_it_is() -> None:
-    silence, encoded = np.zeros((MAX_ROWS, 2), np.float32), np.ones((MAX_ROWS, 2), np.float32)
-    assert np.array_equal(SilenceTail(silence).extend(encoded, MAX_ROWS), encoded)
+    silence, encoded = np.zeros((MAX_FRAMES, 2), np.float32), np.ones((MAX_FRAMES, 2), np.float32)
+    assert np.array_equal(SilenceTail(silence).extend(encoded, MAX_FRAMES), encoded)

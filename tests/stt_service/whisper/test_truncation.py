@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
-from stt_service.whisper.truncation import better, completed, halves, is_sparse, missing_end, without_last_word
+from stt_service.whisper.truncation import (
+    append_end,
+    choose_longer,
+    find_missing_end,
+    is_sparse,
+    split_at_pause,
+    without_last_word,
+)
 from stt_service.whisper.types import DecodeOptions, Transcript, Window, Word
 
 FIRST = Transcript(
@@ -24,18 +31,18 @@ REST = replace(FIRST, text="Five of clubs.", average_log_probability=-0.5, words
 
 
 def test_the_rest_stands_after_the_first_with_its_words_at_their_times() -> None:
-    whole = completed(FIRST, REST, 3.4)
+    whole = append_end(FIRST, REST, 3.4)
     assert whole.text == "It was a losing game. Five of clubs."
     assert whole.words == (Word("game.", 3.0, 3.4, 0.9), Word("Five", 3.9, 4.2, 0.9))
 
 
 def test_the_whole_is_as_sure_as_its_less_sure_part() -> None:
-    assert completed(FIRST, REST, 3.4).average_log_probability == -0.5
+    assert append_end(FIRST, REST, 3.4).average_log_probability == -0.5
 
 
 @pytest.mark.parametrize("text", ["Losing game!", "game", "a losing GAME"])
 def test_a_rest_that_the_first_ends_with_is_not_doubled(text: str) -> None:
-    assert completed(FIRST, replace(REST, text=text), 3.4) == FIRST
+    assert append_end(FIRST, replace(REST, text=text), 3.4) == FIRST
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,7 @@ def test_a_rest_that_the_first_ends_with_is_not_doubled(text: str) -> None:
     ],
 )
 def test_a_rest_that_cannot_be_trusted_is_left_out(rest: Transcript) -> None:
-    assert completed(FIRST, rest, 3.4) == FIRST
+    assert append_end(FIRST, rest, 3.4) == FIRST
 
 
 LONG = Window(np.arange(20 * SAMPLE_RATE_HZ, dtype=np.float32), DecodeOptions("ka"), speech_end_s=19.0)
@@ -59,7 +66,7 @@ def reaching(end_s: float) -> Transcript:
 
 
 def test_missing_end_begins_after_the_last_word_and_may_have_a_remainder_of_its_own() -> None:
-    remainder = missing_end(LONG, reaching(3.0), full=False)
+    remainder = find_missing_end(LONG, reaching(3.0), full=False)
     assert remainder is not None
     assert (remainder.start_s, remainder.window.samples[0]) == (3.0, 3 * SAMPLE_RATE_HZ)
     assert remainder.window.speech_end_s == 16.0
@@ -74,20 +81,20 @@ def test_missing_end_begins_after_the_last_word_and_may_have_a_remainder_of_its_
     ],
 )
 def test_window_without_a_missing_end_has_no_remainder(end_s: float, full: bool) -> None:
-    assert missing_end(LONG, reaching(end_s), full=full) is None
+    assert find_missing_end(LONG, reaching(end_s), full=full) is None
 
 
 def test_sentence_that_is_said_again_is_kept() -> None:
     again = replace(REST, text="It was a losing game.")
-    assert completed(FIRST, again, 3.4).text == "It was a losing game. It was a losing game."
+    assert append_end(FIRST, again, 3.4).text == "It was a losing game. It was a losing game."
 
 
 def test_transcript_without_words_has_no_remainder() -> None:
-    assert missing_end(LONG, replace(FIRST, words=()), full=False) is None
+    assert find_missing_end(LONG, replace(FIRST, words=()), full=False) is None
 
 
 def test_end_after_a_full_context_may_have_a_remainder_of_its_own() -> None:
-    remainder = missing_end(LONG, reaching(9.0), full=True)
+    remainder = find_missing_end(LONG, reaching(9.0), full=True)
     assert remainder is not None
     assert remainder.window.speech_end_s == 10.0
 
@@ -123,7 +130,7 @@ def test_halves_meet_at_the_quietest_point_of_the_middle_third() -> None:
     samples = LOUD.copy()
     samples[int(8.0 * SAMPLE_RATE_HZ) : int(8.2 * SAMPLE_RATE_HZ)] = 0.001
     samples[int(2.0 * SAMPLE_RATE_HZ) : int(2.5 * SAMPLE_RATE_HZ)] = 0.0  # quieter, but not in the middle
-    first, second = halves(Window(samples, DecodeOptions("en"), speech_end_s=19.5))
+    first, second = split_at_pause(Window(samples, DecodeOptions("en"), speech_end_s=19.5))
     at_s = len(first.samples) / SAMPLE_RATE_HZ
     assert at_s == pytest.approx(8.1, abs=0.1)
     assert np.array_equal(np.concatenate([first.samples, second.samples]), samples)
@@ -132,10 +139,10 @@ def test_halves_meet_at_the_quietest_point_of_the_middle_third() -> None:
 
 
 def test_halves_replace_the_whole_where_they_hold_much_more_text() -> None:
-    joined = better(text(40), [text(60), text(70)], 8.1)
+    joined = choose_longer(text(40), [text(60), text(70)], 8.1)
     assert len(joined.text) == 60 + 1 + 70
     assert [word.start_s for word in joined.words] == [0.0, 8.1]
 
 
 def test_whole_stands_where_its_speaker_was_slow() -> None:
-    assert better(text(40), [text(20), text(25)], 8.1) == text(40)
+    assert choose_longer(text(40), [text(20), text(25)], 8.1) == text(40)
