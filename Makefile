@@ -42,7 +42,7 @@ bench: setup ## latency, accuracy and cost of this server beside raw faster-whis
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
 bench-peers: setup ## the same beside other systems, installed first: minutes, and 5 GB
-	@$(BIN)/python -m benchmarks.install_peers
+	@$(BIN)/python -m benchmarks.peers.install
 	@$(BIN)/python -m benchmarks.compare --systems ours,raw,offline,realtimestt,realtimestt-multiuser,whisperlive,whisperlivekit $(ARGS)
 
 pictures: setup ## record the README's pictures anew: a server, terminals, and recordings in place of a microphone

@@ -4,8 +4,8 @@
 
 FOLDER has a manifest.jsonl like that of tests/recordings, which is the default. With one stream all dictations are
 replayed one after the other, with more so many at once. DIR/results.jsonl gets a row for each system and number of
-streams, DIR/raw the messages; `python -m benchmarks.report DIR` makes tables and plots of them. Exit code 1 when a
-system failed.
+streams, DIR/raw the messages; `python -m benchmarks.comparison.report DIR` makes tables and plots of them. Exit code
+1 when a system failed.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.dictations import Dictation, dictations
-from benchmarks.lags import Figures
-from benchmarks.measuring import measured, running, warm_up
-from benchmarks.offline import transcribed
-from benchmarks.ours import Ours
-from benchmarks.raw import Raw
-from benchmarks.recorded import FOLDER
-from benchmarks.replay import Pace
-from benchmarks.report import PATIENT
-from benchmarks.results import Outcome, Row, estimated_streams, keep, kept, summary
-from benchmarks.systems import System
-from benchmarks.words import count_errors, normalize
+from benchmarks.comparison.latency import Figures
+from benchmarks.comparison.measurement import measured, running, warm_up
+from benchmarks.comparison.offline import transcribed
+from benchmarks.comparison.ours import Ours
+from benchmarks.comparison.raw import Raw
+from benchmarks.comparison.report import PATIENT
+from benchmarks.comparison.results import Outcome, Row, estimated_streams, keep, kept, summary
+from benchmarks.comparison.systems import System
+from benchmarks.harness.dictations import Dictation, dictations
+from benchmarks.harness.replay import Pace
+from benchmarks.harness.word_errors import count_errors, normalize
+from benchmarks.recordings import FOLDER
 
 OFFLINE = "offline"  # beside the systems: whole files
 DEFAULT_ENDPOINT_S = 1.5
@@ -69,7 +69,7 @@ def factories(names: Sequence[str]) -> Mapping[str, Factory]:
     own: Mapping[str, Factory] = {"ours": Ours, PATIENT: patient, "raw": Raw}
     if {*own, OFFLINE}.issuperset(names):
         return own
-    from benchmarks.peers import PEERS
+    from benchmarks.peers.registry import PEERS
 
     return {**own, **PEERS}
 

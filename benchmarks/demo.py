@@ -13,7 +13,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks.recorded import RECORDINGS, Recording
+from benchmarks.recordings import RECORDINGS, Recording
 from benchmarks.service import Service, ServiceFailed
 
 SPOKEN = ("en/jfk", "ru/queue-periodic-announce", "ru/vm-record-prepend")  # 25 s

@@ -11,12 +11,12 @@ import wave
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.recorded import RECORDINGS
+from benchmarks.recordings import RECORDINGS
 from benchmarks.service import Service
-from benchmarks.terminal_picture import picture
-from benchmarks.terminal_session import Keys, Session, Shown, shown
+from benchmarks.terminal.picture import picture
+from benchmarks.terminal.session import Keys, Session, Shown, shown
 
-PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 BIN = Path(sys.executable).parent
 QUESTIONS = ("en/brooklyn-bridge", "en/riva-question")
 SPOKEN = {"live": (*QUESTIONS, "en/lj001-0020"), "editor": (*QUESTIONS, "en/jfk")}

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from stt.v1 import stt_pb2_grpc
 
-from benchmarks.recorded import RECORDINGS, Recording
+from benchmarks.recordings import RECORDINGS, Recording
 from benchmarks.service import Service
 from stt_service.models.store import models_folder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.peer_process import STOPS, PeerProcess, Stops, free_ports
+from benchmarks.peers.process import STOPS, PeerProcess, Stops, free_ports
 from benchmarks.service import ServiceFailed
 
 # A server with a child that holds out against all but SIGKILL, and that the server does not wait for.

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.lags import Figures
-from benchmarks.plots import draw
-from benchmarks.report import tables
-from benchmarks.results import Lateness, Outcome, Row, estimated_streams, keep, kept, summary
+from benchmarks.comparison.latency import Figures
+from benchmarks.comparison.plots import draw
+from benchmarks.comparison.report import tables
+from benchmarks.comparison.results import Lateness, Outcome, Row, estimated_streams, keep, kept, summary
 
 
 def row(system: str = "ours", streams: int = 1, lag_s: float = 0.9, wrong: int = 5, missing: int = 0) -> Row:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-from benchmarks.terminal_picture import PAUSE_S, picture
-from benchmarks.terminal_session import Keys, Run, Session, Shown, Style, shown
+from benchmarks.terminal.picture import PAUSE_S, picture
+from benchmarks.terminal.session import Keys, Run, Session, Shown, Style, shown
 
 PLAIN = Style("default", "default", bold=False, dim=False, reverse=False)
 SVG = "{http://www.w3.org/2000/svg}"

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from benchmarks.broken_dictations import SETTINGS, Mortal, dictation
-from benchmarks.envoy import Envoy, balancing
+from benchmarks.faults.envoy import Envoy, balancing
+from benchmarks.faults.interrupted_dictations import SETTINGS, Mortal, dictation
 from tests.support.hosts import Host, hosts, require_hosts
 
 pytestmark = pytest.mark.model

@@ -18,8 +18,8 @@ from grpc import StatusCode
 from stt.v1.control_pb2 import CancelDrainRequest, DrainRequest
 from stt.v1.control_pb2_grpc import ControlStub
 
-from benchmarks.broken_dictations import free_port
-from benchmarks.envoy import CONFIG, Envoy, balancing
+from benchmarks.faults.envoy import CONFIG, Envoy, balancing
+from benchmarks.faults.interrupted_dictations import free_port
 from stt_service.server import Server
 from tests.support.held_server import HeldEngine, serving
 from tests.support.wire_client import Call, Stub, config, connected

@@ -1,6 +1,6 @@
 """Replicas behind Envoy that drain or are killed while people speak: every text is that of an undisturbed dictation.
 
-A few rounds of what `benchmarks/replicas.py` proves at length.
+A few rounds of what `lab/failures/replica_restarts.py` proves at length.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from benchmarks.broken_dictations import BYTES_MS, Mortal, Told, dictated, dictation
-from benchmarks.envoy import Envoy, balancing
+from benchmarks.faults.envoy import Envoy, balancing
+from benchmarks.faults.interrupted_dictations import BYTES_MS, Mortal, Told, dictated, dictation
 from stt_client.events import Connection, ConnectionState
 
 pytestmark = pytest.mark.model

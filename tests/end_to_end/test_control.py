@@ -13,7 +13,7 @@ from grpc import StatusCode
 from stt.v1 import control_pb2 as pb
 from stt.v1 import stt_pb2
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from stt_service.access.credentials import ServerCredentials
 from stt_service.server import Server
 from stt_service.settings.schema import ServerSettings

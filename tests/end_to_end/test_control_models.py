@@ -11,7 +11,7 @@ import pytest
 from grpc import StatusCode
 from stt.v1 import control_pb2 as pb
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from tests.support.beam_recording_engine import BeamRecordingEngine
 from tests.support.held_server import HeldEngine
 from tests.support.operated import operated

@@ -10,7 +10,7 @@ from grpc import StatusCode
 from stt.v1 import control_pb2 as pb
 from stt.v1 import stt_pb2
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from stt_service.settings.schema import ServerSettings
 from tests.support.beam_recording_engine import BeamRecordingEngine
 from tests.support.operated import operated

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.recorded import Recording
+from benchmarks.harness.word_errors import count_errors, normalize
+from benchmarks.recordings import Recording
 from benchmarks.service import Service, ServiceFailed
-from benchmarks.words import count_errors, normalize
 from stt_client.audio.decode import open_file
 from tests.support.servers import COMMON
 from tests.support.tmux import Terminal, terminal

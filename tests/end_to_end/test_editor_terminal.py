@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from stt_client.audio.decode import open_file
 from tests.support.tmux import Terminal, terminal
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from grpc import StatusCode
 
-from benchmarks.envoy import balancing
+from benchmarks.faults.envoy import balancing
 from tests.support.made_certificates import Authority
 from tests.support.servers import COMMON, Server
 from tests.support.wire_client import Call, config, connected, stub_on

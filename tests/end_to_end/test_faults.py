@@ -1,6 +1,6 @@
 """Servers killed, connections cut, networks and clients that stall: the text is that of an undisturbed dictation.
 
-A few rounds of what `benchmarks/faults.py` proves at length.
+A few rounds of what `lab/failures/client_resume.py` proves at length.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from time import monotonic
 import pytest
 import pytest_asyncio
 
-from benchmarks.broken_dictations import BYTES_MS, Mortal, Told, dictated, dictation
-from benchmarks.cutting_proxy import proxying
-from benchmarks.stalls import printed, stall_place, stalled_at, write_wav
+from benchmarks.faults.fault_proxy import proxying
+from benchmarks.faults.interrupted_dictations import BYTES_MS, Mortal, Told, dictated, dictation
+from benchmarks.faults.stalls import printed, stall_place, stalled_at, write_wav
 from stt_client.events import Connection, ConnectionState
 from tests.support import cli_process
 

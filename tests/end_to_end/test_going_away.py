@@ -15,8 +15,8 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.recorded import Recording
-from benchmarks.words import count_errors, normalize
+from benchmarks.harness.word_errors import count_errors, normalize
+from benchmarks.recordings import Recording
 from tests.support.encoded_audio import silence
 from tests.support.servers import COMMON, Server
 from tests.support.wire_client import Call, Heard, Stub, assert_orderly, config, connected

@@ -18,7 +18,7 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.recorded import FOLDER, Recording
+from benchmarks.recordings import FOLDER, Recording
 from tests.support.encoded_audio import silence
 from tests.support.servers import COMMON, Server
 from tests.support.wire_client import Call, Request, Stub, audio, chunks, config, connected, spoken, streamed

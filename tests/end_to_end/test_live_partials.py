@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from tests.support.encoded_audio import silence
 from tests.support.wire_client import Call, Heard, Stub, assert_orderly, chunks, config
 

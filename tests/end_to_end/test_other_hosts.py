@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.recorded import FOLDER
+from benchmarks.recordings import FOLDER
 from benchmarks.service import ANY_PORTS
 from stt_service.access.tokens import line, new_token
 from stt_service.rpc.auth_interceptor import REFUSAL

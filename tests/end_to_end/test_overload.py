@@ -14,7 +14,7 @@ import pytest
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from stt_service.rpc.status_mapping import REFUSED_HEADER
 from tests.support.held_server import HeldEngine, serving
 from tests.support.wire_client import Call, Request, Stub, audio, connected

@@ -16,9 +16,9 @@ import pytest
 import srt
 import webvtt
 
-from benchmarks.recorded import Recording
+from benchmarks.harness.word_errors import count_errors, normalize
+from benchmarks.recordings import Recording
 from benchmarks.service import Service
-from benchmarks.words import count_errors, normalize
 from stt_client.audio.decode import open_file
 from tests.support.encoded_audio import silence, wav
 

@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from benchmarks.service import Service
 from tests.support.encoded_audio import silence
 from tests.support.wire_client import Call, Request, Stub, audio, chunks, config, connected, health, spoken, streamed

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from benchmarks.service import ServiceFailed
 from tests.support.servers import COMMON, Server
 from tests.support.wire_client import Call, config, connected

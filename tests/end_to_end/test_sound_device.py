@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.recorded import Recording
+from benchmarks.harness.word_errors import count_errors, normalize
+from benchmarks.recordings import Recording
 from benchmarks.service import Service
-from benchmarks.words import count_errors, normalize
 from tests.support import virtual_room
 from tests.support.virtual_room import VirtualRoom
 

@@ -10,8 +10,8 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.recorded import Recording
-from benchmarks.words import count_errors, normalize
+from benchmarks.harness.word_errors import count_errors, normalize
+from benchmarks.recordings import Recording
 from tests.support.encoded_audio import silence
 from tests.support.wire_client import Call, Request, Stub, assert_orderly, audio, config
 

@@ -10,8 +10,8 @@ import pytest
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.recorded import Recording
-from benchmarks.words import count_errors, normalize
+from benchmarks.harness.word_errors import count_errors, normalize
+from benchmarks.recordings import Recording
 from tests.support.encoded_audio import encode_pcm, wav
 from tests.support.wire_client import Heard, Request, Stub, assert_orderly, audio, chunks, config, spoken, streamed
 

@@ -18,8 +18,8 @@ import pytest_asyncio
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.broken_dictations import free_port
-from benchmarks.recorded import Recording
+from benchmarks.faults.interrupted_dictations import free_port
+from benchmarks.recordings import Recording
 from stt_service.telemetry import logs
 from tests.support.held_server import HeldEngine, serving
 from tests.support.servers import COMMON, Server, run_server

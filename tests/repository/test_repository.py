@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from benchmarks.recorded import FOLDER, RECORDINGS, Recording
+from benchmarks.recordings import FOLDER, RECORDINGS, Recording
 from tests.support.declared import listed, requirements
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +30,7 @@ LICENCES = {
     "BSD-3-Clause",
     "Apache-2.0",
 }
+OURS = {"stt", "stt_cli", "stt_client", "stt_media", "stt_service", "stt_tui"}
 # Folders of one machine, which mean nothing on another. Tests may invent homes.
 MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:farm|mnt|root|Users|work)/\w")
 
@@ -59,7 +60,7 @@ def imported(package: str) -> set[str]:
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 modules.add((node.module or "").partition(".")[0])
-    return modules - set(sys.stdlib_module_names) - {"stt", "stt_cli", "stt_media", "stt_service", "stt_tui"}
+    return modules - set(sys.stdlib_module_names) - OURS
 
 
 def our_texts() -> Iterator[Path]:
@@ -107,12 +108,13 @@ OPTIONAL = {"pynvml"}
     ("package", "extra"),
     [
         ("stt_service", "server"),
+        ("stt_client", "client"),
         ("stt_cli", "client"),
         ("stt_tui", "tui"),
         ("stt_media", "server"),
         ("stt_media", "client"),
     ],
-    ids=["server", "client", "editor", "media of the server", "media of the client"],
+    ids=["server", "library", "client", "editor", "media of the server", "media of the client"],
 )
 def test_what_a_package_imports_is_in_its_extra(package: str, extra: str) -> None:
     owners = metadata.packages_distributions()
@@ -138,7 +140,7 @@ def test_an_install_stays_small(extra: str, unwanted: set[str]) -> None:
 
 
 def test_setup_cfg_lists_every_package() -> None:
-    roots = [(ROOT, "stt_service"), (ROOT, "stt_cli"), (ROOT, "stt_media"), (ROOT, "stt_tui"), (ROOT / "protos", "stt")]
+    roots = [(ROOT / "protos" if name == "stt" else ROOT, name) for name in OURS]
     packages = {
         ".".join(init.parent.relative_to(base).parts)
         for base, name in roots

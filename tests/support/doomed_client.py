@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from benchmarks.recorded import RECORDINGS
+from benchmarks.recordings import RECORDINGS
 from tests.support.wire_client import Call, config, connected
 
 

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 
 Request = pb.StreamingRecognizeRequest
 Response = pb.StreamingRecognizeResponse

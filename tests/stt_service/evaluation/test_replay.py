@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from time import monotonic
 
-from benchmarks.replay import BYTES_A_SECOND, Pace, side_by_side
-from benchmarks.replay import replay as replayed
-from benchmarks.systems import Connection, Message, RefusedError, Told
+from benchmarks.comparison.systems import Connection, Message, RefusedError, Told
+from benchmarks.harness.replay import BYTES_A_SECOND, Pace, side_by_side
+from benchmarks.harness.replay import replay as replayed
 
 FRAME_BYTES = 1024
 SOUND = bytes(range(256)) * 12  # three frames

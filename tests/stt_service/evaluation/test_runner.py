@@ -13,7 +13,7 @@ from shutil import copy
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from stt_service.cli import main
 from stt_service.errors import InvalidRequestError
 from stt_service.evaluation.runner import read_recording, transcribers

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from faster_whisper.vad import get_vad_model
 
-from benchmarks.recorded import Recording
+from benchmarks.recordings import Recording
 from stt_service.audio.pcm import Framer, Frames, Samples
 from stt_service.errors import ModelNotFoundError
 from stt_service.settings.schema import ServerSettings

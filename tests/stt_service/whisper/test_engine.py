@@ -11,9 +11,9 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks.determinism import alone, in_company, on_two_workers, windows
-from benchmarks.recorded import Recording
-from benchmarks.words import WordErrors, count_errors, normalize
+from benchmarks.harness.word_errors import WordErrors, count_errors, normalize
+from benchmarks.recordings import Recording
+from lab.accuracy.determinism import alone, in_company, on_two_workers, windows
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.errors import InferenceError
 from stt_service.models.store import resolve

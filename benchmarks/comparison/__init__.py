@@ -1,0 +1,1 @@
+"""`make bench`: systems side by side, their measurement, tables and plots."""

@@ -1,0 +1,195 @@
+"""What the messages of one stream say about it: how late each word was, how steady, how right.
+
+Pure: messages and the reference go in, numbers come out. Times are seconds since the first sample was spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import accumulate
+from math import inf
+
+from rapidfuzz.distance import Levenshtein
+
+from benchmarks.comparison.systems import Message, Told
+from benchmarks.harness.word_errors import aligned_words, count_errors, normalize
+from benchmarks.recordings import Utterance
+
+LONG_PAUSE_S = 1.0  # after it an utterance is over for every system measured; a shorter one may join two
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedFinal(Message):
+    """A final of a system that tells when it took the utterance for ended, and whether it had decoded ahead."""
+
+    decided_s: float  # how much of the stream's sound had been heard then
+    early: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured of one stream, or of several together."""
+
+    first_partials_s: tuple[float, ...] = ()  # of each utterance: from its start to its first right word shown
+    partial_lags_s: tuple[float, ...] = ()  # of each word: from its end until it is shown, right, for good
+    final_lags_s: tuple[float, ...] = ()  # of each utterance: from its end to the final with its last right word
+    final_lags_at_pauses_s: tuple[float, ...] = ()  # of those that a long pause or the end of the dictation follows
+    after_decision_s: tuple[float, ...] = ()  # of each DecidedFinal
+    early_finals: int = 0
+    words: int = 0  # of the reference
+    words_never_right: int = 0  # at the end of the stream; they have no partial lag
+    words_wrong: int = 0  # in the finals
+    words_shown: int = 0
+    words_changed: int = 0  # or taken away, after they were shown
+    utterances: int = 0
+    utterances_without_final: int = 0  # fewer than half of the words came; they have no final lag
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+    @property
+    def wer_percent(self) -> float:
+        return 100 * self.words_wrong / max(1, self.words)
+
+    @property
+    def flicker_percent(self) -> float:
+        return 100 * self.words_changed / max(1, self.words_shown)
+
+    @property
+    def never_right_percent(self) -> float:
+        return 100 * self.words_never_right / max(1, self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word of the reference."""
+
+    text: str
+    utterance: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a reader sees from a moment on: the finals, and the partial behind them."""
+
+    at_s: float
+    words: list[str]
+
+
+def measure(messages: Sequence[Message], began: float, utterances: Sequence[Utterance], language: str) -> Figures:
+    """Return the figures of a stream whose first sample was spoken at `began`, on the messages' clock."""
+    reference = _reference(utterances, language)
+    states = _states(messages, began, language)
+    shown, changed = _flicker(states)
+    decided = [message for message in messages if isinstance(message, DecidedFinal)]
+    return Figures(
+        words=len(reference),
+        words_shown=shown,
+        words_changed=changed,
+        utterances=len(utterances),
+        after_decision_s=tuple(message.at - began - message.decided_s for message in decided),
+        early_finals=sum(message.early for message in decided),
+    ) + (_of_partials(states, reference, utterances) + _of_finals(messages, began, utterances, language))
+
+
+def _reference(utterances: Sequence[Utterance], language: str) -> list[_Word]:
+    """Return the words; within an utterance every letter, and every space, takes equally long."""
+    reference = []
+    for number, utterance in enumerate(utterances):
+        words = normalize(utterance.text, language)
+        letters = list(accumulate((len(word) + 1 for word in words), initial=0))
+        a_letter_s = (utterance.end_s - utterance.start_s) / max(1, letters[-1] - 1)
+        reference += [
+            _Word(word, number, utterance.start_s + first * a_letter_s, utterance.start_s + (end - 1) * a_letter_s)
+            for word, first, end in zip(words, letters, letters[1:], strict=False)
+        ]
+    return reference
+
+
+def _states(messages: Sequence[Message], began: float, language: str) -> list[_Shown]:
+    """Return what was shown, where it changed; of messages that came at one moment only the outcome."""
+    finals: list[str] = []
+    states: list[_Shown] = []
+    for message in messages:
+        if message.kind is Told.NOTICE:
+            continue
+        words, at_s = normalize(message.text, language), message.at - began
+        if message.kind is Told.FINAL:
+            finals, words = finals + words, []
+        if states and states[-1].at_s == at_s:
+            states.pop()
+        if finals + words != (states[-1].words if states else []):
+            states.append(_Shown(at_s, finals + words))
+    return states
+
+
+def _flicker(states: Sequence[_Shown]) -> tuple[int, int]:
+    """Return how many words came up, and how many of them went or changed later."""
+    before: list[str] = []
+    shown = changed = 0
+    for state in states:
+        kept = len(aligned_words(before, state.words)) if before else 0
+        shown += len(state.words) - kept
+        changed += len(before) - kept
+        before = state.words
+    return shown, changed
+
+
+def _right(reference: Sequence[_Word], shown: Sequence[str]) -> set[int]:
+    """Return the numbers of the reference's words that are shown and right.
+
+    The text is held against that beginning of the reference which fits it best: against all of it, a word such as
+    `the` could count as one that is said later.
+    """
+    said = [word.text for word in reference]
+    fit = min(range(len(said) + 1), key=lambda count: Levenshtein.distance(said[:count], shown))
+    return set(aligned_words(said[:fit], shown)) if fit else set()
+
+
+def _of_partials(states: Sequence[_Shown], reference: Sequence[_Word], utterances: Sequence[Utterance]) -> Figures:
+    since: dict[int, float] = {}  # word to the moment from which it is right
+    first: dict[int, float] = {}  # utterance to its first right word
+    for state in states:
+        # A word may be shown before it is due by interpolation, but none is right before it is begun.
+        right = {number: max(state.at_s, reference[number].start_s) for number in _right(reference, state.words)}
+        since = {number: since.get(number, at_s) for number, at_s in right.items()}
+        for number, at_s in sorted(right.items()):
+            first.setdefault(reference[number].utterance, at_s)
+    return Figures(
+        first_partials_s=tuple(at_s - utterances[number].start_s for number, at_s in sorted(first.items())),
+        partial_lags_s=tuple(at_s - reference[number].end_s for number, at_s in sorted(since.items())),
+        words_never_right=len(reference) - len(since),
+    )
+
+
+def _of_finals(messages: Sequence[Message], began: float, utterances: Sequence[Utterance], language: str) -> Figures:
+    told = [
+        (message.at - began, word)
+        for message in messages
+        if message.kind is Told.FINAL
+        for word in normalize(message.text, language)
+    ]
+    text = [word for _, word in told]
+    said = [normalize(utterance.text, language) for utterance in utterances]
+    reference = [word for words in said for word in words]
+    right, first = aligned_words(reference, text), 0
+    lags: list[tuple[int, float]] = []
+    for number, words in enumerate(said):
+        came = [told[right[i]][0] for i in range(first, first + len(words)) if i in right]
+        first += len(words)
+        if came and 2 * len(came) >= len(words):
+            lags.append((number, came[-1] - utterances[number].end_s))
+    return Figures(
+        final_lags_s=tuple(lag_s for _, lag_s in lags),
+        final_lags_at_pauses_s=tuple(lag_s for number, lag_s in lags if _pause_s(utterances, number) >= LONG_PAUSE_S),
+        words_wrong=count_errors(reference, text).count,
+        utterances_without_final=len(utterances) - len(lags),
+    )
+
+
+def _pause_s(utterances: Sequence[Utterance], number: int) -> float:
+    following = utterances[number + 1 : number + 2]
+    return following[0].start_s - utterances[number].end_s if following else inf

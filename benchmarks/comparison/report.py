@@ -1,0 +1,157 @@
+"""Tables and plots of comparison results.
+
+`python -m benchmarks.comparison.report DIR` writes TABLES.md and SVG files.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import reduce
+from itertools import groupby
+from pathlib import Path
+
+from benchmarks.comparison.plots import draw
+from benchmarks.comparison.results import Lateness, Row, estimated_streams, kept, summary
+
+OURS, PATIENT, BASELINE, OFFLINE = "ours", "ours-patient", "raw", "offline"
+LANGUAGES = {"en": "English", "ru": "Russian"}
+LIVE = ("first partial p50, s", "first partial p95, s", "partial lag p50, s", "partial lag p95, s")
+STEADY = ("words never right, %", "flicker, %", "WER, %")
+FINAL = ("final lag p50, s", "final lag p95, s", "final lag at pauses p50, s", "final lag at pauses p95, s")
+NET = ("final lag less silence p50, s", "final lag less silence p95, s", "utterances without a final", "utterances")
+DECIDED = ("final lag after decision p50, s", "final lag after decision p95, s", "finals early, %")
+COST = ("CPU s / audio s", "peak MiB")
+COMPARED = (*LIVE, *STEADY, *FINAL, *NET[:2], *COST)
+LEFT_OUT = 0.1  # of the utterances: a peer that leaves out more is no measure of speed
+NOTES = """\
+Times are seconds from when the sound was spoken. First partial: from an utterance's start to the first shown text with
+a right word of it. Partial lag: from a word's end to the moment from which it is shown, right, until the end of the
+stream; words never right have none. Final lag: from an utterance's end to the final with its last right word; at
+pauses: only utterances that a pause of a second or more follows, which no system may join to the next. Flicker: words
+shown that were later changed or taken away, of all shown. A stream that was refused counts as all wrong.
+"""
+
+
+def tables(rows: Sequence[Row]) -> str:
+    """Return all tables, in Markdown."""
+    parts = ["# Speech-to-text systems side by side\n", NOTES]
+    for language, group in groupby(sorted(rows, key=lambda row: row.language), key=lambda row: row.language):
+        parts += _of_language(LANGUAGES.get(language, language), list(group))
+    return "\n".join(parts)
+
+
+def _of_language(language: str, rows: list[Row]) -> list[str]:
+    measured = [row for row in rows if not row.error]
+    live = [row for row in measured if row.streams]
+    return [
+        f"## {language}\n",
+        "Text while it is spoken\n",
+        _table(live, (*LIVE, *STEADY[:2])),
+        "Finals\n",
+        _table(measured, (*FINAL, *NET, "WER, %")),
+        "This project's finals after the endpoint was decided\n",
+        _table([*_named(live, OURS), *_named(live, PATIENT)], DECIDED),
+        "Cost\n",
+        _table(measured, COST),
+        "Streams carried: the most whose final lag p95 at pauses is at most the endpoint silence (0.7 s where there is"
+        " no such setting) and 0.5 s, and whose WER is at most 0.5 points above that with one stream\n",
+        _carried(live),
+        "This project beside the others, one stream; below 1 is better\n",
+        _ratios([row for row in live if row.streams == 1]),
+        *_remarks(rows),
+    ]
+
+
+def _named(rows: Sequence[Row], name: str) -> list[Row]:
+    return [row for row in rows if row.system == name]
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *("---:" for _ in header[1:])]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines)) + "\n"
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if isinstance(value, int) or abs(value) >= 100 else f"{value:.2f}"
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    lines = []
+    for row in rows:
+        figures = summary(row)
+        streams = str(row.streams or "–") + (f", {row.refused} refused" if row.refused else "")
+        lines.append([row.system, streams, *(_cell(figures[column]) for column in columns)])
+    return _markdown(["system", "streams", *columns], lines)
+
+
+def _carried(rows: Sequence[Row]) -> str:
+    lines = []
+    for name in dict.fromkeys(row.system for row in rows):
+        of_system = _named(rows, name)
+        tried = ", ".join(str(row.streams) for row in of_system)
+        lines.append([name, tried, _cell(estimated_streams(of_system))])
+    return _markdown(["system", "tried", "carried"], lines)
+
+
+def _ratios(rows: Sequence[Row]) -> str:
+    ours = next(iter(_named(rows, OURS)), None)
+    if ours is None:
+        return "Not measured.\n"
+    own = summary(ours)
+    baseline = next((summary(row) for row in _named(rows, BASELINE)), {})
+    others = [row for row in rows if row.system not in (OURS, PATIENT, BASELINE)]
+    peers = {row.system: summary(row) for row in others if _tells_all(row)}
+    lines = []
+    for column in COMPARED:
+        there = {name: value for name, told in peers.items() if (value := told[column]) is not None}
+        best = min(there, key=lambda name: there[name], default="–")
+        cells = [baseline.get(column), _ratio(own[column], baseline.get(column)), there.get(best)]
+        ratio = _cell(_ratio(own[column], there.get(best)))
+        lines.append([column, _cell(own[column]), *map(_cell, cells), best, ratio])
+    return _markdown(["figure", OURS, BASELINE, "ours / raw", "best peer", "which", "ours / best peer"], lines)
+
+
+def _tells_all(row: Row) -> bool:
+    return row.figures.utterances_without_final <= LEFT_OUT * row.figures.utterances
+
+
+def _ratio(own: float | None, other: float | None) -> float | None:
+    return own / other if own is not None and other else None
+
+
+def _remarks(rows: Sequence[Row]) -> list[str]:
+    """Return what the figures were taken with, and what went wrong."""
+    remarks = [f"- {row.system}: {row.about}" for row in rows if row.streams <= 1 and row.about]
+    for row in rows:
+        told = {row.error, *(outcome.refused or outcome.error for outcome in row.outcomes)} - {""}
+        remarks += [f"- {row.system}, {row.streams}: {' '.join(what.split())}" for what in sorted(told)]
+    live = [row for row in rows if row.streams and not row.error]
+    if live:
+        late = reduce(Lateness.worst, (row.lateness for row in live))
+        load = max(row.load_before for row in live)
+        remarks.append(f"- {live[-1].machine}, {live[-1].when} UTC. Load at most {load:.1f} before a run.")
+        remarks.append(f"- The harness: {late.sentence}. {_believed(live)}")
+    return ["\n".join(remarks) + "\n"]
+
+
+def _believed(rows: Sequence[Row]) -> str:
+    late = [f"{row.system} {row.streams}" for row in rows if not row.lateness.bears]
+    return f"Too late to measure by: {', '.join(late)}." if late else "No run was spoilt by that."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    rows = kept(folder)
+    text = tables(rows)
+    (folder / "TABLES.md").write_text(text, encoding="utf-8")
+    print(text)
+    print(*draw(rows, folder), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

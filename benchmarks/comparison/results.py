@@ -1,0 +1,168 @@
+"""What a comparison keeps: a row for each system, language and number of streams, and the messages behind it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from benchmarks.comparison.latency import Figures
+
+ROWS = "results.jsonl"
+CARRIED_LAG_S = 0.5  # over the endpoint silence, for the 95th percentile of final lags
+CARRIED_WER_POINTS = 0.5  # over the run with one stream
+LATE_P99_S, LATE_MAX_S = 0.05, 0.3  # what the harness' own lateness may be: a tenth of the lags that matter
+USUAL_ENDPOINT_S = 0.7  # of a system that has no such setting
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late the harness was itself, in seconds."""
+
+    ticks_p99_s: float = 0.0  # of the event loop that stamps messages
+    ticks_max_s: float = 0.0
+    frames_max_s: float = 0.0
+    blocked_max_s: float = 0.0  # by a system that did not take a frame
+    ahead: bool = False  # the harness ran at a raised priority
+
+    @property
+    def bears(self) -> bool:
+        """Tell whether the figures can be believed."""
+        return self.ticks_p99_s <= LATE_P99_S and max(self.ticks_max_s, self.frames_max_s) <= LATE_MAX_S
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"event loop late by {1000 * self.ticks_p99_s:.0f} ms (p99), {1000 * self.ticks_max_s:.0f} ms at most; "
+            f"frames by {1000 * self.frames_max_s:.0f} ms at most; "
+            f"a system held one up for {1000 * self.blocked_max_s:.0f} ms at most"
+        )
+
+    def worst(self, other: Lateness) -> Lateness:
+        return Lateness(
+            max(self.ticks_p99_s, other.ticks_p99_s),
+            max(self.ticks_max_s, other.ticks_max_s),
+            max(self.frames_max_s, other.frames_max_s),
+            max(self.blocked_max_s, other.blocked_max_s),
+            other.ahead,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One stream."""
+
+    recording: str
+    figures: Figures
+    refused: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A system with so many streams at once; 0 is a whole file, offline."""
+
+    system: str
+    language: str
+    streams: int
+    about: str = ""
+    endpoint_s: float | None = None
+    error: str = ""  # it did not start, or did not last
+    outcomes: tuple[Outcome, ...] = ()
+    start_s: float = 0.0
+    cpu_s: float = 0.0
+    sound_s: float = 0.0  # sent by all streams, the silence after each too
+    peak_bytes: int = 0
+    load_before: float = 0.0
+    load_after: float = 0.0
+    lateness: Lateness = field(default_factory=Lateness)
+    when: str = ""
+    machine: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> Figures:
+        return sum((outcome.figures for outcome in self.outcomes), Figures())
+
+    @property
+    def refused(self) -> int:
+        return sum(bool(outcome.refused) for outcome in self.outcomes)
+
+    @property
+    def cpu_per_sound(self) -> float | None:
+        return self.cpu_s / self.sound_s if self.sound_s else None
+
+
+def percentile(values: Sequence[float], percent: float) -> float | None:
+    return float(np.percentile(values, percent)) if values else None
+
+
+def summary(row: Row) -> dict[str, float | None]:
+    """Return the figures that the tables show; of all but `finals early` and the counts less is better."""
+    figures, endpoint_s = row.figures, row.endpoint_s
+    spreads = {
+        "first partial": figures.first_partials_s,
+        "partial lag": figures.partial_lags_s,
+        "final lag": figures.final_lags_s,
+        "final lag at pauses": figures.final_lags_at_pauses_s,
+        "final lag less silence": () if endpoint_s is None else [lag - endpoint_s for lag in figures.final_lags_s],
+        "final lag after decision": figures.after_decision_s,
+    }
+    told = {f"{name} p{p}, s": percentile(values, p) for name, values in spreads.items() for p in (50, 95)}
+    finals = len(figures.after_decision_s)
+    return told | {
+        "finals early, %": 100 * figures.early_finals / finals if finals else None,
+        "flicker, %": figures.flicker_percent if figures.words_shown else None,
+        "words never right, %": figures.never_right_percent if row.streams else None,
+        "utterances": figures.utterances if row.streams else None,
+        "utterances without a final": figures.utterances_without_final if row.streams else None,
+        "WER, %": figures.wer_percent,
+        "CPU s / audio s": row.cpu_per_sound,
+        "peak MiB": row.peak_bytes / 2**20 or None,
+    }
+
+
+def is_carried(row: Row, alone: Row) -> bool:
+    """Tell whether the streams are served as well as one: `alone` is the same system with one.
+
+    Only utterances before a long pause count for the lag: whether a short one ends an utterance is a setting.
+    """
+    lag_s = percentile(row.figures.final_lags_at_pauses_s, 95)
+    if row.refused or lag_s is None:
+        return False
+    endpoint_s = USUAL_ENDPOINT_S if row.endpoint_s is None else row.endpoint_s
+    by_name = {outcome.recording: outcome.figures for outcome in alone.outcomes}
+    same = sum((by_name.get(outcome.recording, Figures()) for outcome in row.outcomes), Figures())
+    return lag_s <= endpoint_s + CARRIED_LAG_S and row.figures.wer_percent <= same.wer_percent + CARRIED_WER_POINTS
+
+
+def estimated_streams(rows: Sequence[Row]) -> int | None:
+    """Return the greatest number that one system and language carries, 0 for none; None without a run of one stream."""
+    alone = next((row for row in rows if row.streams == 1 and not row.error), None)
+    return None if alone is None else max((row.streams for row in rows if is_carried(row, alone)), default=0)
+
+
+_ROW = TypeAdapter(Row)
+
+
+def keep(folder: Path, row: Row, raw: object) -> None:
+    """Append the row, and write the messages behind it."""
+    (folder / "raw").mkdir(parents=True, exist_ok=True)
+    line = {"summary": summary(row), **asdict(row)}
+    with (folder / ROWS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    path = folder / "raw" / f"{row.system}-{row.language}-{row.streams}.json.gz"
+    with gzip.open(path, "wt", encoding="utf-8") as packed:
+        json.dump(raw, packed, ensure_ascii=False)
+
+
+def kept(folder: Path) -> list[Row]:
+    """Return the latest row of each system, language and number of streams, in the order of their first."""
+    lines = (folder / ROWS).read_text(encoding="utf-8").splitlines()
+    rows = map(_ROW.validate_json, lines)
+    return list({(row.system, row.language, row.streams): row for row in rows}.values())

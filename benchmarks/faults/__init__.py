@@ -1,0 +1,1 @@
+"""Interrupted dictations, and the proxies that interrupt them."""

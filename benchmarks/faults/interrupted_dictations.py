@@ -1,0 +1,225 @@
+"""Dictations made of recordings, played to the client while servers and networks fail, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from statistics import median
+from time import monotonic
+
+import psutil
+
+from benchmarks.recordings import RECORDINGS
+from benchmarks.service import Service
+from stt_client.client import recognize
+from stt_client.events import Connection, ConnectionState, Event, Final, StreamOptions, Suppressed
+from stt_client.recovery.retry import RetryPolicy
+
+# Cheap and quick to start; short utterances, also ones cut at the greatest length, so that breaks meet every kind of
+# seam. Decodes share batches as by default.
+SETTINGS = {
+    "DEVICE": "cpu",
+    "LANGUAGE": "en",
+    "WHISPER_MODEL": "tiny.en",
+    "REALTIME_MODEL": "tiny.en",
+    "POST_SPEECH_SILENCE_DURATION": "0.7",
+    "MAX_LENGTH_OF_RECORDING": "8",
+    "MAX_STREAMS": "4",
+}
+CHUNK_MS = 100
+BYTES_MS = 32
+GAPS_MS = (200, 3000)
+
+
+def dictation(seed: int, least_ms: int) -> bytes:
+    """Return English recordings in an order of their own, with pauses long and short, at least that long."""
+    chance = random.Random(seed)
+    spoken = [each for each in RECORDINGS if (each.language, each.kind) == ("en", "utterance")]
+    made = bytearray()
+    while len(made) < least_ms * BYTES_MS:
+        made += bytes(chance.randint(*GAPS_MS) * BYTES_MS) + chance.choice(spoken).pcm()
+    return bytes(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """When a connection was known to be lost, and when another server had the dictation."""
+
+    lost_s: float
+    resumed_s: float
+
+
+@dataclass(slots=True)
+class Told:
+    """What the client told its user of a dictation, and when."""
+
+    events: list[Event] = field(default_factory=list)
+    finals_s: list[float] = field(default_factory=list)  # by the clock, as all times
+    breaks: list[Break] = field(default_factory=list)
+    most_kept_ms: int = 0
+    memory_mb: list[float] = field(default_factory=list)  # of the client, at each try to reconnect
+    refusals: list[str] = field(default_factory=list)  # what tries to open or to resume a stream met
+    _lost_s: float | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Final)]
+
+    @property
+    def words(self) -> list[str]:
+        return " ".join(self.texts).split()
+
+    @property
+    def numbers(self) -> list[int]:
+        """Return the utterances that ended, as they were told."""
+        return [event.utterance for event in self.events if isinstance(event, Final | Suppressed)]
+
+    def take(self, event: Event) -> None:
+        self.events.append(event)
+        match event:
+            case Final():
+                self.finals_s.append(monotonic())
+            case Connection(ConnectionState.CONNECTING, message) if message:
+                self.refusals.append(message)
+            case Connection(ConnectionState.RECONNECTING, message, kept_ms):
+                if self._lost_s is not None:
+                    self.refusals.append(message)
+                self.most_kept_ms = max(self.most_kept_ms, kept_ms)
+                self.memory_mb.append(psutil.Process().memory_info().rss / 2**20)
+                self._lost_s = self._lost_s or monotonic()
+            case Connection(ConnectionState.RESUMED) if self._lost_s is not None:
+                self.breaks.append(Break(self._lost_s, monotonic()))
+                self._lost_s = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Words of the undisturbed run that are missing, and words that are not in it."""
+
+    lost: int = 0
+    doubled: int = 0
+
+    def __add__(self, other: Difference) -> Difference:
+        return Difference(self.lost + other.lost, self.doubled + other.doubled)
+
+
+def difference(undisturbed: Told, broken: Told) -> Difference:
+    match = SequenceMatcher(a=undisturbed.words, b=broken.words, autojunk=False)
+    changes = [code for code in match.get_opcodes() if code[0] != "equal"]
+    return Difference(sum(code[2] - code[1] for code in changes), sum(code[4] - code[3] for code in changes))
+
+
+async def played(pcm: bytes, speed: float) -> AsyncIterator[bytes]:
+    """Yield the sound so many times as fast as it was spoken, whether or not anyone listens."""
+    began_s, size = monotonic(), CHUNK_MS * BYTES_MS
+    for start in range(0, len(pcm), size):
+        due_s = began_s + (start + size) / BYTES_MS / 1000 / speed
+        await asyncio.sleep(max(0.0, due_s - monotonic()))
+        yield pcm[start : start + size]
+
+
+async def dictated(server: str, pcm: bytes, speed: float, told: Told | None = None) -> Told:
+    """Dictate to the end; return what was told."""
+    return await recognized_from(server, played(pcm, speed), told or Told())
+
+
+async def recognized_from(server: str, source: AsyncIterator[bytes], told: Told) -> Told:
+    """Stream the audio of the source; return the events."""
+    async for event in recognize(server, source, StreamOptions(partials=True), RetryPolicy(connect_s=60)):
+        told.take(event)
+    return told
+
+
+class Mortal:
+    """A server on one port that is killed and started again."""
+
+    def __init__(
+        self, settings: Mapping[str, str] = SETTINGS, host: str = "127.0.0.1", inside: Sequence[str] = ()
+    ) -> None:
+        """Take its settings, and the host's address with the command that runs it there."""
+        self._settings = {**settings, "SERVER_BIND": host, "DATA_PORT": str(free_port())}
+        self._inside = inside
+        self._service = Service(self._settings, inside=inside)
+        self.listening_s: list[float] = []  # when it served again, by the clock
+
+    @property
+    def address(self) -> str:
+        return f"{self._settings['SERVER_BIND']}:{self._settings['DATA_PORT']}"
+
+    async def start(self) -> None:
+        self._service = Service(self._settings, inside=self._inside)
+        self._service.__enter__()
+        await asyncio.to_thread(self._service.wait_until_listening)
+        self.listening_s.append(monotonic())
+
+    def kill(self) -> None:
+        self._service.kill()
+
+    def drain(self) -> None:
+        self._service.terminate()
+
+    async def ended(self) -> None:
+        """Wait for the end of one that drains."""
+        await asyncio.to_thread(self._service.wait)
+
+
+def seconds(pcm: bytes) -> float:
+    return len(pcm) / BYTES_MS / 1000
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+HEAD = """\
+| | dictations | breaks | identical | words lost | words doubled | reconnect, s: median | most |
+|---|---|---|---|---|---|---|---|"""
+
+
+@dataclass(slots=True)
+class Proof:
+    """What a number of broken dictations showed."""
+
+    name: str
+    dictations: int = 0
+    identical: int = 0
+    breaks: int = 0
+    difference: Difference = field(default_factory=Difference)
+    reconnects_s: list[float] = field(default_factory=list)  # from the moment at which a server was there
+
+    def take(self, undisturbed: Told, broken: Told) -> None:
+        self.dictations += 1
+        same = broken.texts == undisturbed.texts and broken.numbers == undisturbed.numbers
+        self.identical += same
+        self.breaks += len(broken.breaks)
+        self.difference += difference(undisturbed, broken)
+        if not same:
+            print(
+                f"{self.name} {self.dictations}: differs", undisturbed.texts, broken.texts, sep="\n  ", file=sys.stderr
+            )
+
+    def row(self) -> str:
+        waits = f"{median(self.reconnects_s):.2f} | {max(self.reconnects_s):.2f}" if self.reconnects_s else "– | –"
+        return (
+            f"| {self.name} | {self.dictations} | {self.breaks} | {self.identical} | {self.difference.lost} | "
+            f"{self.difference.doubled} | {waits} |"
+        )
+
+
+@asynccontextmanager
+async def running(*mortals: Mortal) -> AsyncIterator[None]:
+    try:
+        for mortal in mortals:
+            await mortal.start()
+        yield
+    finally:
+        for mortal in mortals:
+            mortal.kill()

@@ -1,1 +1,0 @@
-"""Measurements for a machine with a GPU: `python -m benchmarks.gpu`."""

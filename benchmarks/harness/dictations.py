@@ -1,0 +1,55 @@
+"""The dictations of a folder of recordings: what is said, and when each utterance is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ
+from benchmarks.recordings import Utterance, pcm_of
+
+AFTER_CUT_S = 0.3  # kept after the last utterance of a cut dictation; every pause between utterances is longer
+
+
+@dataclass(frozen=True, slots=True)
+class Dictation:
+    path: Path
+    language: str
+    utterances: tuple[Utterance, ...]
+    length_s: float | None = None  # of a cut one
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    @property
+    def text(self) -> str:
+        return " ".join(utterance.text for utterance in self.utterances)
+
+    def cut(self, max_seconds: float) -> Dictation:
+        """Return it up to the last utterance that ends by then; the first is always kept."""
+        kept = tuple(u for u in self.utterances if u.end_s <= max_seconds) or self.utterances[:1]
+        if len(kept) == len(self.utterances):
+            return self
+        return replace(self, utterances=kept, length_s=kept[-1].end_s + AFTER_CUT_S)
+
+    def pcm(self) -> bytes:
+        """Return the sound as a stream sends it."""
+        sound = pcm_of(self.path)
+        return sound if self.length_s is None else sound[: int(self.length_s * SAMPLE_RATE_HZ) * SAMPLE_BYTES]
+
+
+def dictations(folder: Path, language: str, max_seconds: float | None = None) -> list[Dictation]:
+    """Return the dictations that manifest.jsonl of the folder names, in its order."""
+    entries = map(json.loads, (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
+    found = [
+        Dictation(
+            folder / entry["path"],
+            language,
+            tuple(Utterance(spoken["text"], spoken["start"], spoken["end"]) for spoken in entry["utterances"]),
+        )
+        for entry in entries
+        if entry["kind"] == "dictation" and entry["language"] == language
+    ]
+    return found if max_seconds is None else [dictation.cut(max_seconds) for dictation in found]

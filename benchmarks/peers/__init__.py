@@ -1,0 +1,1 @@
+"""Other speech-to-text systems, each in a virtual environment of its own."""

@@ -1,0 +1,132 @@
+"""What the peers have in common: a server on a free port, and a WebSocket for each stream."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.comparison.systems import Connection, Message, System
+from benchmarks.peers.environment import PeerEnvironment
+from benchmarks.peers.process import PeerProcess, free_ports
+from stt_service.models.store import models_folder, resolve
+
+ENDPOINT_S = 0.7
+FINALS = "base"
+OPEN_S = 30.0  # a server that computes on its event loop answers late
+CLOSE_S = 3.0
+
+
+class Peer(System):
+    """A peer's server, on the processor only. Weights are never fetched: `make setup` has done so."""
+
+    ports = 1  # how many it listens on; clients connect to the first
+    ready: str  # what a line of its output has once it serves
+    url: str  # of the first port, once it runs
+
+    def __init__(self, language: str, environment: PeerEnvironment) -> None:
+        self.language = language
+        self.environment = environment
+        self.partials = "tiny.en" if language == "en" else FINALS  # of those that take two models
+
+    def __enter__(self) -> Self:
+        """Start it.
+
+        Raises:
+            NotInstalled: it is not there.
+            ModelNotFound: the weights are not there.
+            ServiceFailed: it does not start.
+        """
+        ports = free_ports(self.ports)
+        self.url = f"ws://127.0.0.1:{ports[0]}"
+        self._process = PeerProcess(
+            self.command(ports),
+            ready=self.ready,
+            settings={"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", **self.settings()},
+            folder=self.environment.folder,
+        )
+        self._process.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @abstractmethod
+    def command(self, ports: Sequence[int]) -> list[str | Path]:
+        """Return what starts it."""
+
+    def settings(self) -> dict[str, str]:
+        """Return what to set in its environment."""
+        return {}
+
+
+def weights(name: str) -> Path:
+    """Return the folder of a model's weights, which must be there.
+
+    Raises:
+        ModelNotFound: they are not.
+    """
+    return resolve(name, models_folder(os.environ.get("MODELS_DIR", "")), fetch=False)
+
+
+class PeerConnection(Connection):
+    """A stream over a WebSocket. Subclasses say hello, frame the sound and read what is told."""
+
+    def __init__(self, url: str) -> None:
+        self.over = False  # set by `told` where the server says so, and leaves it to us to hang up
+        self._url = url
+        self._connected: ClientConnection | None = None
+
+    @property
+    def socket(self) -> ClientConnection:
+        assert self._connected is not None, "open() comes first"
+        return self._connected
+
+    async def open(self) -> None:
+        self._connected = await connect(
+            self._url,
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
+            ping_interval=None,  # a server that computes on its event loop would seem dead
+            compression=None,
+            proxy=None,
+            max_size=None,
+        )
+        await self.greet()
+
+    async def greet(self) -> None:
+        """Say what comes before the sound."""
+
+    async def send(self, pcm: bytes) -> None:
+        await self.socket.send(pcm)
+
+    async def finish(self) -> None:
+        """Do nothing: most have no word for it."""
+
+    async def messages(self) -> AsyncIterator[Message]:
+        async for raw in self.socket:
+            at = monotonic()
+            for message in self.told(raw, at):
+                yield message
+            if self.over:
+                return
+
+    @abstractmethod
+    def told(self, raw: str | bytes, at: float) -> list[Message]:
+        """Return what its own client would show of what it sent."""
+
+    async def close(self) -> None:
+        if self._connected is not None:
+            await self._connected.close()

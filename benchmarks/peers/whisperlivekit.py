@@ -1,0 +1,99 @@
+"""WhisperLiveKit: text is committed once two decodes of the same sound agree on it (its LocalAgreement policy)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from benchmarks.comparison.systems import Connection, Message, RefusedError, Told
+from benchmarks.peers.environment import PeerEnvironment
+from benchmarks.peers.system import FINALS, Peer, PeerConnection, weights
+
+SILENCE = -2  # what it calls the speaker of a pause
+
+
+class WhisperLiveKit(Peer):
+    """It has no utterances: a final is what it commits, often a few words. Nothing ends it but agreement."""
+
+    name = "whisperlivekit"
+    ready = "Uvicorn running on"
+
+    def __init__(self, language: str) -> None:
+        super().__init__(language, PeerEnvironment.of("whisperlivekit"))
+        version = self.environment.version("whisperlivekit")
+        self.about = f"WhisperLiveKit {version}, localagreement, faster-whisper: {FINALS}, int8, else defaults"
+
+    def command(self, ports: Sequence[int]) -> list[str | Path]:
+        return [
+            self.environment.program("whisperlivekit-server"),
+            *("--host", "127.0.0.1", "--port", str(ports[0]), "--pcm-input"),
+            *("--backend-policy", "localagreement", "--backend", "faster-whisper"),
+            *("--model_dir", weights(FINALS), "--language", self.language),
+            *("--warmup-file", ""),  # else it would fetch one
+            *("--log-level", "INFO"),
+        ]
+
+    def connect(self) -> Connection:
+        return _Stream(f"{self.url}/asr?language={self.language}")
+
+
+class Line(BaseModel):
+    text: str | None = None
+    speaker: int = 1
+
+
+class Update(BaseModel):
+    """All of the transcript so far, each time."""
+
+    type: str = ""
+    error: str = ""
+    lines: tuple[Line, ...] | None = None  # committed
+    buffer_transcription: str = ""  # not yet
+
+    @property
+    def committed(self) -> str:
+        lines = self.lines or ()
+        return " ".join(line.text.strip() for line in lines if line.text and line.speaker != SILENCE)
+
+
+class Transcript:
+    """Tells what was added to the committed text."""
+
+    def __init__(self) -> None:
+        self._committed = ""
+
+    def told(self, update: Update, at: float) -> list[Message]:
+        if update.error:
+            return [Message(at, Told.NOTICE, update.error)]
+        if update.lines is None:
+            return []
+        # A partial each time, though it often says the same: it comes as long as there is sound to decode.
+        return [*self._added(update.committed, at), Message(at, Told.PARTIAL, update.buffer_transcription.strip())]
+
+    def _added(self, committed: str, at: float) -> list[Message]:
+        before, self._committed = self._committed, committed
+        if not committed.startswith(before):
+            return [Message(at, Told.NOTICE, f"It changed what it had committed: {before[-80:]!r}")]
+        added = committed.removeprefix(before).strip()
+        return [Message(at, Told.FINAL, added)] if added else []
+
+
+class _Stream(PeerConnection):
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._transcript = Transcript()
+
+    async def greet(self) -> None:
+        first = Update.model_validate_json(await self.socket.recv())
+        if first.type != "config":
+            raise RefusedError(first.error or f"It says {first.type!r} first.")
+
+    async def finish(self) -> None:
+        await self.socket.send(b"")
+
+    def told(self, raw: str | bytes, at: float) -> list[Message]:
+        update = Update.model_validate_json(raw)
+        self.over = update.type == "ready_to_stop"
+        return self._transcript.told(update, at)

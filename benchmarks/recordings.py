@@ -1,0 +1,79 @@
+"""The recordings of people that lie in tests/recordings, with what they say: for tests and measurements."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+FOLDER = Path(__file__).parents[1] / "tests" / "recordings"
+SAMPLE_RATE_HZ = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A sentence of a dictation and where it is spoken, in seconds."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    path: Path
+    language: str
+    kind: str  # utterance or dictation
+    text: str
+    speaker: str
+    source: str
+    licence: str
+    duration_s: float
+    utterances: tuple[Utterance, ...]  # of a dictation
+
+    @property
+    def name(self) -> str:
+        """Return what tests call it, such as en/jfk."""
+        return self.path.relative_to(FOLDER).with_suffix("").as_posix()
+
+    def samples(self) -> NDArray[np.float32]:
+        """Return the sound: 16 kHz, mono, range [-1, 1)."""
+        samples = np.frombuffer(self.pcm(), "<i2").astype(np.float32) / np.float32(32_768)
+        samples.flags.writeable = False
+        return samples
+
+    def pcm(self) -> bytes:
+        """Return the sound as a stream sends it: 16 kHz, mono, 16 bit."""
+        return pcm_of(self.path)
+
+
+def pcm_of(path: Path) -> bytes:
+    """Return the sound of a file: 16 kHz, mono, 16 bit."""
+    resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
+    with av.open(str(path), "r") as container:
+        frames = [*container.decode(audio=0), None]
+        return b"".join(piece.to_ndarray().tobytes() for frame in frames for piece in resampler.resample(frame))
+
+
+def _recording(line: str) -> Recording:
+    entry = json.loads(line)
+    return Recording(
+        path=FOLDER / entry["path"],
+        language=entry["language"],
+        kind=entry["kind"],
+        text=entry["text"],
+        speaker=entry["speaker"],
+        source=entry["source"],
+        licence=entry["licence"],
+        duration_s=entry["duration"],
+        utterances=tuple(
+            Utterance(spoken["text"], spoken["start"], spoken["end"]) for spoken in entry.get("utterances", ())
+        ),
+    )
+
+
+RECORDINGS = tuple(_recording(line) for line in (FOLDER / "manifest.jsonl").read_text(encoding="utf-8").splitlines())

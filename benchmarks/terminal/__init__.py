@@ -1,0 +1,1 @@
+"""Programs in a real terminal, and pictures of their screens."""

@@ -1,0 +1,1 @@
+"""Is the text right: word error rates, determinism, hallucinations."""

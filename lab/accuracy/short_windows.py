@@ -1,0 +1,107 @@
+"""What the silence tail costs and gives: single utterances in short windows, beside the 30 s of Whisper's training.
+
+`python -m lab.accuracy.short_windows [FOLDER] [--model base] [--language en]` decodes each utterance of FOLDER alone,
+greedily and with beam 5, tailed and full, on one thread. FOLDER has a manifest.jsonl like that of tests/recordings,
+which is the default. Exit code 1 when a tailed row is more than half a point worse than the full one beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+
+from benchmarks.harness.word_errors import WordErrors, count_errors, normalize
+from benchmarks.recordings import FOLDER, SAMPLE_RATE_HZ, pcm_of
+from stt_service.models.store import models_folder, resolve
+from stt_service.whisper.engine import Engine, Placement
+from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
+from stt_service.whisper.types import DecodeOptions, EncoderContext, Transcript, Window
+
+BAR_POINTS = 0.5
+LONGEST_S = 28.0
+BEAMS = (1, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An utterance and what is said in it."""
+
+    window: Window
+    words: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of one way to decode them."""
+
+    beam: int
+    context: EncoderContext
+    errors: WordErrors
+    runaways: int
+    cpu_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"| {self.beam} | {self.context.value} | {self.errors.count} of {self.errors.words} "
+            f"| {self.errors.percent:.2f} | {self.runaways} | {self.cpu_s:.1f} |"
+        )
+
+
+HEADER = "| beam | window | word errors | WER, % | runaways | CPU, s |\n|---|---|---|---|---|---|"
+
+
+def spoken(folder: Path, language: str) -> Iterator[Spoken]:
+    """Return the utterances of the language that fit in a window."""
+    for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        if (entry["kind"], entry["language"]) == ("utterance", language) and entry["duration"] <= LONGEST_S:
+            samples = np.frombuffer(pcm_of(folder / entry["path"]), "<i2").astype(np.float32) / np.float32(32_768)
+            window = Window(samples, DecodeOptions(language), len(samples) / SAMPLE_RATE_HZ)
+            yield Spoken(window, normalize(entry["text"], language))
+
+
+def row(engine: Engine, said: list[Spoken], beam: int, context: EncoderContext) -> Row:
+    """Decode all, one after the other."""
+    wrong, runaways, began_s = WordErrors(0, 0), 0, process_time()
+    transcripts: list[Transcript] = []
+    for each in said:
+        language = each.window.options.language
+        options = DecodeOptions(language, beam_size=beam, context=context)
+        transcripts += engine.transcribe([Window(each.window.samples, options)])
+    cpu_s = process_time() - began_s
+    for each, transcript in zip(said, transcripts, strict=True):
+        wrong += count_errors(each.words, normalize(transcript.text, each.window.options.language or "en"))
+        runaways += transcript.compression_ratio > MAX_COMPRESSION_RATIO
+    return Row(beam, context, wrong, runaways, cpu_s)
+
+
+def main() -> int:
+    """Decode, print, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("--model", default="base")
+    parser.add_argument("--language", default="en")
+    options = parser.parse_args()
+    engine = Engine(Placement(resolve(options.model, models_folder(os.environ.get("MODELS_DIR", ""))), threads=1))
+    said = list(spoken(options.folder, options.language))
+    print(f"{len(said)} utterances, {options.language}, {options.model}\n\n{HEADER}")
+    missed = []
+    for beam in BEAMS:
+        full, tailed = (row(engine, said, beam, context) for context in (EncoderContext.FULL, EncoderContext.SHORT))
+        print(full, tailed, sep="\n", flush=True)
+        if tailed.errors.percent > full.errors.percent + BAR_POINTS:
+            missed.append(f"MISSED: beam {beam}: {tailed.errors.percent - full.errors.percent:.2f} points worse.")
+    print(*(missed or [f"Met: tailed windows are at most {BAR_POINTS:g} points worse."]), sep="\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

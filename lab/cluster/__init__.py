@@ -1,0 +1,1 @@
+"""`python -m lab.cluster`: a simulation of a fleet behind load balancers."""

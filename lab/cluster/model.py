@@ -1,0 +1,230 @@
+"""Simulates people who dictate to a fleet of replicas behind balancers: arrival, failure, rolling restart, autoscaling.
+
+Times are seconds of the simulation. The same scenario and seed give the same course. What a replica computes is not
+simulated: that it serves all its places in time is measured, and its wait at each load too (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import simpy
+
+from lab.cluster.balancers import Fleet, drawn
+from lab.cluster.scenario import Scenario, Tally
+from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, INITIAL_BACKOFF_S
+from stt_service.access.admission import RETRY_AFTER_S
+from stt_service.models.startup import SPEAKING_SHARE
+
+TRIES = 6  # replicas for one stream: the first, and num_retries of docker/envoy/envoy.yaml
+QUIET_SHARE = 0.3  # of the peak's arrivals come in the quietest hour
+UTTERANCE_S = 8.0  # a long one: how long a draining replica may have to hear it to its end
+SAMPLE_S = 10.0
+# Of a HorizontalPodAutoscaler: how often it looks, how long it waits before it takes replicas away, and what share of
+# them it takes at a look: a tenth a minute.
+LOOK_S, STEADY_S, LEAVING_SHARE = 15.0, 300.0, 0.025
+
+Course = Generator[simpy.Event, object, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stream is, and which balancer it went through."""
+
+    balancer: int
+    replica: int
+
+
+class Simulation:
+    """One course of a scenario."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.tally = Tally()
+        self._scenario = scenario
+        self._people = Random(scenario.seed)  # the same people come, whatever becomes of them
+        self._chance = Random(scenario.seed + 1)
+        self._clock = simpy.Environment()
+        self._most = scenario.replicas * (3 if scenario.target else 1)
+        self._fleet = Fleet(self._most, scenario.balancers)
+        self._held: list[dict[simpy.Process, None]] = [{} for _ in range(self._most)]  # a dict keeps an order
+        self._open = 0
+        self._coming = 0  # replicas that load their models
+        self._quiet = self._clock.event()  # nobody comes any more, and nobody is there
+        for replica in range(scenario.replicas):
+            self._fleet.admit(replica)
+
+    def run(self) -> Tally:
+        """Return what became of all, once the last one has ended."""
+        scenario, begin = self._scenario, self._clock.process
+        begin(self._arrivals())
+        begin(self._samples())
+        begin(self._failures())
+        if scenario.rolling:
+            begin(self._rolling_restart())
+        if scenario.target:
+            begin(self._autoscaling())
+        self._clock.run(until=self._quiet)
+        return self.tally
+
+    def held(self, replica: int) -> int:
+        return len(self._held[replica])
+
+    def _arrivals(self) -> Course:
+        scenario, chance = self._scenario, self._people
+        peak_per_s = scenario.streams / scenario.lasts_s
+        while True:
+            yield self._clock.timeout(chance.expovariate(peak_per_s))
+            if self._clock.now >= scenario.period_s:
+                break
+            height = math.sin(math.pi * self._clock.now / scenario.period_s) ** 2
+            if chance.random() < QUIET_SHARE + (1 - QUIET_SHARE) * height:
+                self._clock.process(self._dictation(chance.expovariate(1 / scenario.lasts_s)))
+        while self._open:
+            yield self._clock.timeout(SAMPLE_S)
+        self._quiet.succeed()
+
+    def _dictation(self, left_s: float) -> Course:
+        """Dictate for so long, on one replica after the other if need be."""
+        self.tally.arrived += 1
+        self._open += 1
+        patience_s, lost_s = DEFAULT_RETRY_POLICY.connect_s, None
+        while (place := (yield from self._found(patience_s))) is not None:
+            if lost_s is not None:
+                self.tally.resumed += 1
+                self.tally.waits_s.append(self._clock.now - lost_s)
+            began_s = self._clock.now
+            try:
+                yield from self._held_on(place, left_s)
+                self.tally.ended += 1
+                break
+            except simpy.Interrupt as broken:
+                self.tally.broken += 1
+                lost_s, patience_s = self._clock.now, DEFAULT_RETRY_POLICY.reconnect_s
+                left_s = max(0.0, left_s - (self._clock.now - began_s))
+                yield self._clock.timeout(_notice_s(broken) + INITIAL_BACKOFF_S * self._chance.random())
+        else:
+            self.tally.given_up += 1
+        self._open -= 1
+
+    def _found(self, patience_s: float) -> Generator[simpy.Event, object, Place | None]:
+        """Ask for a place until there is one; None when patience ends."""
+        asked_s = self._clock.now
+        while (place := self._place()) is None:
+            self.tally.refused += 1
+            if self._clock.now - asked_s >= patience_s:
+                return None
+            yield self._clock.timeout(RETRY_AFTER_S * (1 + self._chance.random()))
+        return place
+
+    def _place(self) -> Place | None:
+        """Return a balancer and a replica that takes a stream; None if those that were tried are full."""
+        balancer, tried = self._chance.randrange(self._scenario.balancers), set[int]()
+        for number in range(TRIES):
+            replica = drawn(self._scenario.draw, self._fleet, balancer, self._chance, tried)
+            if replica is None:
+                return None
+            if self.held(replica) < self._scenario.places:
+                self.tally.passed_over += number
+                return Place(balancer, replica)
+            tried.add(replica)
+        return None
+
+    def _held_on(self, place: Place, lasts_s: float) -> Course:
+        balancer, replica = place.balancer, place.replica
+        process = self._clock.active_process
+        assert process is not None
+        self._held[replica][process] = None
+        self._fleet.opened[balancer, replica] += 1
+        try:
+            yield self._clock.timeout(lasts_s)
+        finally:
+            del self._held[replica][process]
+            self._fleet.opened[balancer, replica] -= 1
+
+    def _failures(self) -> Course:
+        """Have replicas die at random times."""
+        times_s = sorted(self._chance.uniform(0, self._scenario.period_s) for _ in range(self._scenario.failures))
+        for time_s in times_s:
+            yield self._clock.timeout(time_s - self._clock.now)
+            if self._fleet.serving:
+                self._clock.process(self._dying(self._chance.choice(self._fleet.serving)))
+
+    def _dying(self, replica: int) -> Course:
+        self._fleet.withdraw(replica)
+        for process in [*self._held[replica]]:
+            process.interrupt(self._scenario.noticed_s)
+        yield from self._starting(replica)
+
+    def _starting(self, replica: int) -> Course:
+        yield self._clock.timeout(self._scenario.restart_s)
+        self._fleet.admit(replica)
+
+    def _rolling_restart(self) -> Course:
+        scenario = self._scenario
+        yield self._clock.timeout(scenario.period_s / 2)
+        for first in range(0, scenario.replicas, scenario.rolling):
+            group = range(first, min(first + scenario.rolling, scenario.replicas))
+            yield simpy.AllOf(self._clock, [self._clock.process(self._restarted(replica)) for replica in group])
+
+    def _restarted(self, replica: int) -> Course:
+        yield from self._drained(replica)
+        yield from self._starting(replica)
+
+    def _drained(self, replica: int) -> Course:
+        """Give it no stream any more; those it has end with their utterances."""
+        self._fleet.withdraw(replica)
+        ends_s = sorted(self._utterance_left_s() for _ in self._held[replica])
+        since_s = self._clock.now
+        for end_s in ends_s:
+            yield self._clock.timeout(max(0.0, since_s + end_s - self._clock.now))
+            if self._held[replica]:
+                next(iter(self._held[replica])).interrupt(0.0)
+
+    def _autoscaling(self) -> Course:
+        """Start replicas and drain them as the gauge of open streams has it."""
+        spare = [*range(self._scenario.replicas, self._most)][::-1]
+        wanted = deque[int](maxlen=int(STEADY_S / LOOK_S))
+        while True:
+            yield self._clock.timeout(LOOK_S)
+            wanted.append(math.ceil(self._open / self._scenario.places / self._scenario.target))
+            there = len(self._fleet.serving) + self._coming
+            for _ in range(min(len(spare), wanted[-1] - there)):
+                self._clock.process(self._joining(spare.pop()))
+            for _ in range(min(there - max(wanted), math.ceil(LEAVING_SHARE * there))):
+                self._clock.process(self._leaving(self._chance.choice(self._fleet.serving), spare))
+
+    def _joining(self, replica: int) -> Course:
+        self._coming += 1
+        yield from self._starting(replica)
+        self._coming -= 1
+
+    def _leaving(self, replica: int, spare: list[int]) -> Course:
+        yield from self._drained(replica)
+        spare.insert(0, replica)
+
+    def _utterance_left_s(self) -> float:
+        return self._chance.uniform(0, UTTERANCE_S) if self._chance.random() < SPEAKING_SHARE else 0.0
+
+    def _samples(self) -> Course:
+        tally = self.tally
+        while True:
+            counts = self._fleet.opened.sum(axis=0)
+            for load, replicas in enumerate(np.bincount(counts)):
+                tally.loads[load] += load * int(replicas)
+            tally.most_open = max(tally.most_open, self._open)
+            tally.times_s.append(self._clock.now)
+            tally.open.append(self._open)
+            tally.fullest.append(int(counts.max()))
+            tally.crowded.append(float(counts[counts >= self._scenario.places].sum() / max(1, counts.sum())))
+            tally.capacity.append(self._scenario.places * len(self._fleet.serving))
+            yield self._clock.timeout(SAMPLE_S)
+
+
+def _notice_s(broken: simpy.Interrupt) -> float:
+    """Return how long a client takes to know of it."""
+    return broken.cause if isinstance(broken.cause, float) else 0.0

@@ -1,0 +1,1 @@
+"""Response times of the editor in a real terminal."""

@@ -1,0 +1,1 @@
+"""No word is lost when servers, clients and networks fail."""

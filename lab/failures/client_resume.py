@@ -1,0 +1,149 @@
+"""Proves that no word is lost when servers and networks fail: broken dictations beside undisturbed ones.
+
+Kills: the server is killed with SIGKILL at a random moment of each dictation and started again. Cuts: two replicas
+behind a proxy that breaks the connection twice, after random numbers of bytes. Away: one long dictation, the server
+away for a fifth of it. The sound is played faster than it was spoken; the server counts audio, not time. Stalls, at
+the speed of speech: a proxy that carries nothing for 1 to 20 s, in a word or between two; a stt-cli process that is
+stopped with SIGSTOP for 1 to 45 s.
+
+Ends with exit code 1 if a text differs from that of the undisturbed run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+from collections.abc import Sequence
+from functools import partial
+from time import monotonic
+
+from benchmarks.faults.fault_proxy import proxying
+from benchmarks.faults.interrupted_dictations import (
+    HEAD,
+    SETTINGS,
+    Mortal,
+    Proof,
+    Told,
+    dictated,
+    dictation,
+    running,
+    seconds,
+)
+from benchmarks.faults.stalls import disturbed, stalled_network, stopped_client
+from stt_client.events import Final
+
+LEAST_MS = 12_000
+SPEED = 6.0
+AWAY_SPEED = 4.0
+
+
+async def kills(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> Proof:
+    proof, chance, mortal = Proof("kill -9 and restart"), random.Random(1), Mortal()
+    async with running(mortal):
+        for pcm, expected in zip(sounds, undisturbed, strict=True):
+            told = Told()
+            speaking = asyncio.create_task(dictated(mortal.address, pcm, SPEED, told))
+            await asyncio.sleep(chance.uniform(0, seconds(pcm) / SPEED))
+            mortal.kill()
+            await mortal.start()
+            await speaking
+            proof.take(expected, told)
+            there_s = mortal.listening_s[-1]
+            proof.reconnects_s += [each.resumed_s - max(each.lost_s, there_s) for each in told.breaks]
+    return proof
+
+
+async def cuts(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> Proof:
+    proof, chance, replicas = Proof("connection cut, two replicas"), random.Random(2), (Mortal(), Mortal())
+    async with running(*replicas):
+        for pcm, expected in zip(sounds, undisturbed, strict=True):
+            limits = iter([chance.randint(100, len(pcm)), chance.randint(100, len(pcm))])
+            async with proxying([each.address for each in replicas], partial(next, limits, None)) as proxy:
+                told = await dictated(proxy.address, pcm, SPEED)
+            proof.take(expected, told)
+            proof.reconnects_s += [each.resumed_s - each.lost_s for each in told.breaks]
+    return proof
+
+
+async def away(minutes: float) -> tuple[Proof, str]:
+    """Return what became of a dictation so long with the server away from three tenths to half of it."""
+    pcm, mortal = dictation(0, int(minutes * 60_000)), Mortal()
+    async with running(mortal):
+        expected = await dictated(mortal.address, pcm, AWAY_SPEED)
+        proof, told = Proof("server away for a fifth"), Told()
+        began_s, lasts_s = monotonic(), seconds(pcm) / AWAY_SPEED
+        speaking = asyncio.create_task(dictated(mortal.address, pcm, AWAY_SPEED, told))
+        await asyncio.sleep(0.3 * lasts_s)
+        mortal.kill()
+        await asyncio.sleep(max(0.0, began_s + 0.5 * lasts_s - monotonic()))
+        await mortal.start()
+        await speaking
+    proof.take(expected, told)
+    proof.reconnects_s = [each.resumed_s - max(each.lost_s, mortal.listening_s[-1]) for each in told.breaks]
+    return proof, away_story(told, began_s)
+
+
+def away_story(told: Told, began_s: float) -> str:
+    finals = [event for event in told.events if isinstance(event, Final)]
+    lags = [
+        (at_s, (at_s - began_s) * AWAY_SPEED - final.end_ms / 1000)
+        for final, at_s in zip(finals, told.finals_s, strict=True)
+        if told.breaks and at_s > told.breaks[0].resumed_s
+    ]
+    worked_off = next((at_s - lags[0][0] for at_s, lag_s in lags if lag_s < AWAY_SPEED * 3), None)
+    grown_mb = max(told.memory_mb) - told.memory_mb[0]
+    return (
+        f"Kept at most {told.most_kept_ms / 1000:.0f} s of sound, the client's memory grew by {grown_mb:.1f} MB; "
+        f"the first final after it came {lags[0][1]:.0f} s of sound late, and the lag was worked off "
+        + ("never." if worked_off is None else f"{worked_off:.0f} s later.")
+    )
+
+
+async def prove(dictations: int, stalls: int, minutes: float) -> bool:
+    """Print what was seen; tell whether nothing was lost."""
+    sounds = [dictation(seed, LEAST_MS) for seed in range(max(dictations, stalls))]
+    undisturbed = await dictated_alone(sounds)
+    proofs, stories = list[Proof](), list[str]()
+    if dictations:
+        few = sounds[:dictations], undisturbed[:dictations]
+        proofs += [await kills(*few), await cuts(*few)]
+    if stalls:
+        proofs += await stalled(sounds[:stalls], undisturbed[:stalls])
+    if minutes:
+        proof, story = await away(minutes)
+        proofs.append(proof)
+        stories.append(story)
+    print(HEAD, *[proof.row() for proof in proofs], *stories, sep="\n")
+    return all(proof.identical == proof.dictations for proof in proofs)
+
+
+async def dictated_alone(sounds: Sequence[bytes]) -> list[Told]:
+    if not sounds:
+        return []
+    mortal = Mortal()
+    async with running(mortal):
+        return [await dictated(mortal.address, pcm, SPEED) for pcm in sounds]
+
+
+async def stalled(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> list[Proof]:
+    mortal = Mortal({**SETTINGS, "MAX_STREAMS": "32"})
+    async with running(mortal):
+        return [
+            await disturbed("network stalls", stalled_network, mortal, sounds, undisturbed),
+            await disturbed("client stopped", stopped_client, mortal, sounds, undisturbed),
+        ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dictations", type=int, default=50, help="Of the kills, and of the cuts.")
+    parser.add_argument("--stalls", type=int, default=50, help="Of the stalled networks, and of the stopped clients.")
+    parser.add_argument("--minutes", type=float, default=10, help="Length of the one with the server away; 0: none.")
+    arguments = parser.parse_args()
+    return 0 if asyncio.run(prove(arguments.dictations, arguments.stalls, arguments.minutes)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

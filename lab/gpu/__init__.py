@@ -1,0 +1,1 @@
+"""Measurements for a machine with a GPU: `python -m lab.gpu`."""

@@ -1,0 +1,93 @@
+"""Does a device say what the CPU says: error rates of real recordings, and windows alone and in company."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from benchmarks.harness.word_errors import WordErrors, count_errors, normalize
+from benchmarks.recordings import Recording
+from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
+
+WORSE_POINTS = 1.0  # of word errors than the CPU: the bar
+TOGETHER = 16  # MAX_BATCH
+
+
+class Listener(Protocol):
+    """What is asked of an engine."""
+
+    multilingual: bool
+
+    def transcribe(self, windows: Sequence[Window]) -> list[Transcript]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one model said on one device."""
+
+    model: str
+    where: str  # device and compute type
+    errors: dict[tuple[Kind, str], WordErrors] = field(default_factory=dict)  # by kind and language
+    windows: int = 0
+    differing: int = 0  # windows whose text alone is another than in company
+
+    def row(self) -> str:
+        cells = [self.model, self.where]
+        for kind in (Kind.FINAL, Kind.PARTIAL):
+            for language in ("en", "ru"):
+                found = self.errors.get((kind, language))
+                cells.append(f"{found.percent:.2f}" if found else "")
+        return f"| {' | '.join(cells)} | {self.differing} of {self.windows} |"
+
+
+HEADER = (
+    "| model | where | WER of finals en, % | ru | WER of partials en, % | ru | other texts alone than in company |\n"
+    "|---|---|---|---|---|---|---|"
+)
+
+
+def windows(recordings: Sequence[Recording], kind: Kind) -> list[Window]:
+    """Return each recording as a window."""
+    beam_size = 1 if kind is Kind.PARTIAL else 5
+    return [
+        Window(recording.samples(), DecodeOptions(recording.language, beam_size=beam_size, kind=kind))
+        for recording in recordings
+    ]
+
+
+def listen(engine: Listener, model: str, where: str, recordings: Sequence[Recording]) -> Said:
+    """Have the engine transcribe the recordings in company, and each alone."""
+    known = [recording for recording in recordings if engine.multilingual or recording.language == "en"]
+    found: dict[tuple[Kind, str], WordErrors] = {}
+    differing = 0
+    for kind in (Kind.FINAL, Kind.PARTIAL):
+        asked = windows(known, kind)
+        some = (asked[start : start + TOGETHER] for start in range(0, len(asked), TOGETHER))
+        together = [transcript for batch in some for transcript in engine.transcribe(batch)]
+        for recording, transcript in zip(known, together, strict=True):
+            key = kind, recording.language
+            found[key] = found.get(key, WordErrors(0, 0)) + _wrong(recording, transcript)
+        alone = (engine.transcribe([window])[0].text for window in asked)
+        differing += sum(one != many.text for one, many in zip(alone, together, strict=True))
+    return Said(model, where, found, 2 * len(known), differing)
+
+
+def _wrong(recording: Recording, transcript: Transcript) -> WordErrors:
+    return count_errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
+
+
+def complaints(said: Sequence[Said]) -> Iterator[str]:
+    """Yield a sentence for each bar that was missed; the first of each model sets the others' bar."""
+    first: dict[str, Said] = {}
+    for one in said:
+        reference = first.setdefault(one.model, one)
+        for (kind, language), found in one.errors.items():
+            worse = found.percent - reference.errors[kind, language].percent
+            if worse > WORSE_POINTS:
+                yield (
+                    f"MISSED: {one.model} on {one.where}: {kind.name.lower()}s in {language} have {worse:.2f} points "
+                    f"more errors than on {reference.where}."
+                )
+        if one.differing:
+            yield f"MISSED: {one.model} on {one.where}: {one.differing} windows say something else in company."

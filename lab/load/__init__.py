@@ -1,0 +1,1 @@
+"""Latency and resources under load, overload and abuse."""

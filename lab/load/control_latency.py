@@ -1,0 +1,234 @@
+"""How soon Control answers while the server has more speech than it can decode.
+
+`python -m lab.load.control_latency [FOLDER] [--language en] [--streams 16] [--seconds 30]` starts a server that
+admits so many streams, twice what two cores carry if not given, replays the dictations of FOLDER to all of them at
+the pace of speech from a process of their own, and asks every call of Control in turn, a moment apart; then loads and
+unloads a model meanwhile, and drains and calls it off, over and over. The bar: 95 of 100 answers of each call within
+50 ms. The environment sets the rest of the server. Exit code 1 when the bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count, cycle
+from pathlib import Path
+from statistics import median
+from time import monotonic
+from typing import Any
+
+import grpc.aio
+from google.protobuf.duration_pb2 import Duration
+from stt.v1 import control_pb2 as pb
+from stt.v1 import control_pb2_grpc
+
+from benchmarks.comparison.ours import Ours, stream_to
+from benchmarks.comparison.results import LATE_P99_S, percentile
+from benchmarks.harness.channels import channel_to
+from benchmarks.harness.dictations import dictations
+from benchmarks.harness.replay import Pace, replay
+from benchmarks.harness.scheduling_delay import Ticks, ahead_of_others
+from benchmarks.recordings import FOLDER
+from benchmarks.service import Service
+
+BAR_S = 0.050
+STREAMS = 16
+APART_S = 0.02  # between two calls
+BUSY_S = 60.0  # for decodes to pile up
+OTHER = "tiny"  # loaded and unloaded; tiny.en where the language is English
+TIMES = 50  # that a drain is begun and called off
+Control = control_pb2_grpc.ControlStub
+control_on: Callable[[grpc.aio.Channel], Control] = Control
+
+
+class Crowded(Ours):
+    """Our server, with room for more streams than the machine carries."""
+
+    def __init__(self, language: str, streams: int) -> None:
+        super().__init__(language)
+        self._service = Service({"LANGUAGE": language, "MAX_STREAMS": str(streams), "LOG_LEVEL": "warning"})
+
+    @property
+    def address(self) -> str:
+        return self._service.address
+
+    @property
+    def control(self) -> str:
+        told = next(line for line in self._service.lines if line.startswith("Control on "))
+        return told.removeprefix("Control on ")
+
+
+class Answers:
+    """How long each call took."""
+
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self.took_s: dict[str, list[float]] = defaultdict(list)
+
+    async def ask(self, call: str, request: Any) -> Any:
+        """Return the answer, None when there is none; both are answers."""
+        began = monotonic()
+        try:
+            return await getattr(self.control, call)(request)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION):
+                raise
+            return None
+        finally:
+            self.took_s[call].append(monotonic() - began)
+
+    async def watch(self) -> None:
+        """Wait for the first answer of a watch."""
+        began = monotonic()
+        watch = self.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(seconds=60)))
+        await watch.read()
+        self.took_s["WatchStatus"].append(monotonic() - began)
+        watch.cancel()
+
+
+async def asked_in_turn(answers: Answers, seconds: float) -> list[pb.Load]:
+    """Ask all that leaves the crowd as it is, over and over; return how busy the server was."""
+    loads, numbers, until = list[pb.Load](), count(), monotonic() + seconds
+    both = (pb.ROLE_FINALS, pb.ROLE_PARTIALS)
+    while monotonic() < until:
+        sessions = (await answers.ask("ListSessions", pb.ListSessionsRequest())).sessions
+        chosen = sessions[next(numbers) % len(sessions)].id if sessions else ""
+        name = next(m.name for m in (await answers.ask("ListModels", pb.ListModelsRequest())).models if m.roles)
+        calls: Sequence[tuple[str, Any]] = (
+            ("GetConfig", pb.GetConfigRequest()),
+            ("UpdateConfig", pb.UpdateConfigRequest(values={"BEAM_SIZE": "5"})),
+            ("LoadModel", pb.LoadModelRequest(name=name, roles=both[:1])),
+            ("UnloadModel", pb.UnloadModelRequest(name="none")),
+            ("FinalizeSession", pb.FinalizeSessionRequest(session_id=chosen)),
+            ("TerminateSession", pb.TerminateSessionRequest(session_id="none")),
+        )
+        for call, request in calls:
+            await answers.ask(call, request)
+            await asyncio.sleep(APART_S)
+        await answers.watch()
+        loads.append((await answers.ask("GetStatus", pb.GetStatusRequest())).status.load)
+    return loads
+
+
+async def exchanged(answers: Answers, name: str) -> tuple[float, float]:
+    """Load another model and unload it; return how long the loading took, and the longest answer meanwhile."""
+    began, longest_s = monotonic(), 0.0
+    request = pb.LoadModelRequest(name=name, roles=(pb.ROLE_PARTIALS,))
+    model = (await answers.ask("LoadModel", request)).model
+    while model.state == pb.MODEL_STATE_LOADING:
+        models = (await answers.ask("ListModels", pb.ListModelsRequest())).models
+        longest_s = max(longest_s, answers.took_s["ListModels"][-1])
+        model = next(each for each in models if each.name == name)
+        await asyncio.sleep(APART_S / 2)
+    return monotonic() - began, longest_s
+
+
+async def drained(answers: Answers) -> None:
+    """End one session, then begin a drain and call it off, over and over."""
+    sessions = (await answers.ask("ListSessions", pb.ListSessionsRequest())).sessions
+    for session in sessions[:1]:
+        await answers.ask("TerminateSession", pb.TerminateSessionRequest(session_id=session.id))
+    for _ in range(TIMES):
+        await answers.ask("Drain", pb.DrainRequest())
+        await asyncio.sleep(APART_S)
+        await answers.ask("CancelDrain", pb.CancelDrainRequest())
+        await asyncio.sleep(APART_S)
+
+
+def speak(address: str, folder: Path, language: str, streams: int) -> None:
+    """Replay dictations to so many streams, one after another on each, until this process is ended."""
+    sounds = [dictation.pcm() for dictation in dictations(folder, language)]
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(number * 0.3)
+        for sound in cycle(sounds[number % len(sounds) :] + sounds[: number % len(sounds)]):
+            await replay(stream_to(address, language), sound, Pace())
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(one(number) for number in range(streams)))
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(all_of_them())
+
+
+@contextmanager
+def speaking(address: str, folder: Path, language: str, streams: int) -> Iterator[None]:
+    """Have a crowd speak to the server while inside."""
+    process = multiprocessing.get_context("spawn").Process(target=speak, args=(address, folder, language, streams))
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+async def measured(control: str, other: str, seconds: float) -> tuple[Answers, list[str]]:
+    """Ask; return the times, and what is to be told beside them."""
+    async with channel_to(control) as channel:
+        answers, ticks = Answers(control_on(channel)), Ticks()
+        await until_busy(answers)
+        answers.took_s.clear()
+        ticking = asyncio.create_task(ticks.run())
+        loads = await asked_in_turn(answers, seconds)
+        took_s, longest_s = await exchanged(answers, other)
+        await drained(answers)
+        ticking.cancel()
+    late_s = percentile(ticks.late_s, 99) or 0.0
+    told = [
+        f"Streams open {median(load.streams for load in loads):.0f}; decodes that wait, median: "
+        f"{median(load.finals_waiting for load in loads):.0f} finals, "
+        f"{median(load.partials_waiting for load in loads):.0f} partials; batches that run: "
+        f"{median(load.batches_running for load in loads):.0f} of {loads[0].max_batches}.",
+        f"{other} was loaded in {took_s:.1f} s beside them; the longest answer meanwhile took "
+        f"{1000 * longest_s:.0f} ms.",
+        f"The client itself was late by {1000 * late_s:.0f} ms (p99).",
+    ]
+    return answers, told + ([f"In doubt: that is more than {LATE_P99_S} s."] if late_s > LATE_P99_S else [])
+
+
+async def until_busy(answers: Answers) -> None:
+    """Wait until finals wait for one another."""
+    watch = answers.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(nanos=200_000_000)))
+    async with asyncio.timeout(BUSY_S):
+        while (await watch.read()).status.load.finals_waiting < 2:
+            pass
+    watch.cancel()
+
+
+def table(took_s: Mapping[str, Sequence[float]]) -> list[str]:
+    rows = ["| call | answers | p50, ms | p95, ms | longest, ms |", "|---|---|---|---|---|"]
+    for call, each_s in sorted(took_s.items()):
+        p50, p95 = (1000 * (percentile(each_s, percent) or 0.0) for percent in (50, 95))
+        rows.append(f"| `{call}` | {len(each_s)} | {p50:.1f} | {p95:.1f} | {1000 * max(each_s):.1f} |")
+    return rows
+
+
+def main() -> int:
+    """Measure, print, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("--language", choices=("en", "ru"), default="en")
+    parser.add_argument("--streams", type=int, default=STREAMS)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    options = parser.parse_args()
+    other = f"{OTHER}.en" if options.language == "en" else OTHER
+    with (
+        Crowded(options.language, options.streams) as system,
+        speaking(system.address, options.folder, options.language, options.streams),
+        ahead_of_others(),
+    ):
+        answers, told = asyncio.run(measured(system.control, other, options.seconds))
+    print(*table(answers.took_s), "", *told, sep="\n")
+    missed = [call for call, each_s in answers.took_s.items() if (percentile(each_s, 95) or 0.0) > BAR_S]
+    print(f"MISSED: {', '.join(missed)}." if missed else "Met: every call within 50 ms (p95).")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

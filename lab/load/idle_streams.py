@@ -1,0 +1,226 @@
+"""What streams that wait cost: connected, and silent.
+
+`python -m lab.load.idle_streams [--streams 100] [--seconds 30]` starts a server and measures its CPU time and memory
+with no stream, then with so many that send nothing at all, silence (told in messages of a second, or sent as sound in
+frames of 500 and of 100 ms), and faint noise, at the pace of speech. The environment sets the server. Exit code 1
+when silence takes more than a tenth of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from math import inf
+from time import monotonic, process_time
+
+import grpc.aio
+import numpy as np
+from google.protobuf.duration_pb2 import Duration
+from stt.v1 import stt_pb2 as pb
+from stt.v1 import stt_pb2_grpc
+
+from benchmarks.harness.channels import OWN_CONNECTION, channel_to
+from benchmarks.harness.replay import BYTES_A_SECOND
+from benchmarks.harness.resource_usage import Usage
+from benchmarks.service import Service, ServiceFailed
+
+BAR_PERCENT = 10.0  # of one core, for silence
+FRAMES_S = (0.5, 0.1)
+NOISE_DBFS = -65.0
+NOISE_S = 30.0
+OPEN_EVERY_S = 0.023  # one stream after the other: so their frames do not fall together either
+SETTLE_S = 3.0
+PACE_KEPT = 0.98
+TOLD = ("partial", "final", "suppressed")
+# A person has a connection of his own; channels of one process would share one.
+
+Request = pb.StreamingRecognizeRequest
+Response = pb.StreamingRecognizeResponse
+stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_grpc.SpeechToTextStub
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What each stream sends, over and over."""
+
+    name: str
+    frames: Sequence[Request] = ()
+    frame_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the server took while so many streams waited for so long."""
+
+    sent: str
+    frame_s: float
+    streams: int
+    seconds: float
+    cpu_s: float = 0.0
+    client_cpu_s: float = 0.0
+    memory_bytes: int = 0
+    frames: int = 0  # sent by all
+    told: int = 0  # partials, finals and suppressions: none should be
+
+    @property
+    def core_percent(self) -> float:
+        return 100 * self.cpu_s / self.seconds
+
+    def row(self, empty: Cost) -> str:
+        """Return a line of the table; `empty` is the server without streams."""
+        each_kb = (self.memory_bytes - empty.memory_bytes) / 1024 / self.streams if self.streams else 0.0
+        return (
+            f"| {self.streams} | {self.sent} | {self.core_percent:.1f} | {self.memory_bytes / 2**20:.1f} "
+            f"| {each_kb:.0f} | {self.told} | {100 * self.client_cpu_s / self.seconds:.0f} |"
+        )
+
+
+HEADER = (
+    "| streams | each sends | CPU of the server, % of one core | memory, MB | for each stream, KB | told "
+    "| CPU of the client, % of one core |\n|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(slots=True)
+class Crowd:
+    """Streams of this process, each on a connection of its own, that send the same sound."""
+
+    sound: Sound
+    opened: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))  # a permit for each stream
+    sent: int = 0
+    events: Counter[str | None] = field(default_factory=Counter)
+
+    async def join(self, address: str, number: int) -> None:
+        """Hold a stream open until cancelled.
+
+        Raises:
+            ServiceFailed: the server refused it, or ended it.
+        """
+        await asyncio.sleep(number * OPEN_EVERY_S)
+        async with channel_to(address, OWN_CONNECTION) as channel:
+            call: grpc.aio.StreamStreamCall[Request, Response] = stub_on(channel).StreamingRecognize()
+            with suppress(asyncio.InvalidStateError):  # the server ended the stream: the reader tells why
+                await call.write(Request(config=pb.StreamingConfig(partials=True)))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(call))
+                if self.sound.frames:
+                    tasks.create_task(self._send(call, first=7 * number))
+
+    async def _read(self, call: grpc.aio.StreamStreamCall[Request, Response]) -> None:
+        while isinstance(response := await call.read(), Response):
+            event = response.WhichOneof("event")
+            self.events[event] += 1
+            if event == "started":
+                self.opened.release()
+            if event == "failure":
+                raise ServiceFailed(response.failure.message)
+        raise ServiceFailed("The server ended a stream.")
+
+    async def _send(self, call: grpc.aio.StreamStreamCall[Request, Response], first: int) -> None:
+        began, frames = monotonic(), self.sound.frames
+        for number in count(1):
+            await asyncio.sleep(began + number * self.sound.frame_s - monotonic())
+            await call.write(frames[(first + number) % len(frames)])
+            self.sent += 1
+
+
+async def waiting(service: Service, streams: int, seconds: float, sound: Sound) -> Cost:
+    """Return what so many streams cost once they are open and quiet."""
+    crowd = Crowd(sound)
+    async with asyncio.TaskGroup() as tasks:
+        joined = [tasks.create_task(crowd.join(service.address, number)) for number in range(streams)]
+        for _ in range(streams):
+            await crowd.opened.acquire()
+        await asyncio.sleep(SETTLE_S)
+        before, client_s = crowd.sent, process_time()
+        with Usage(service.pid) as usage:
+            began = monotonic()
+            await asyncio.sleep(seconds)
+            passed_s = monotonic() - began
+        cost = Cost(
+            sound.name,
+            sound.frame_s,
+            streams,
+            passed_s,
+            cpu_s=usage.cpu_s(inf),
+            client_cpu_s=process_time() - client_s,
+            memory_bytes=usage.peak_bytes,
+            frames=crowd.sent - before,
+            told=sum(crowd.events[event] for event in TOLD),
+        )
+        for task in joined:
+            task.cancel()
+    return cost
+
+
+def sounds() -> Iterator[Sound]:
+    """Return what the streams send, run by run."""
+    yield Sound("nothing")
+    yield Sound("silence, told each second", [Request(silence=pb.Silence(duration=Duration(seconds=1)))])
+    for frame_s in FRAMES_S:
+        size = int(frame_s * BYTES_A_SECOND)
+        yield Sound(f"silence, {frame_s:g} s frames", [Request(audio=bytes(size))], frame_s)
+        pieces = [Request(audio=NOISE[start : start + size]) for start in range(0, len(NOISE), size)]
+        yield Sound(f"noise of {NOISE_DBFS:g} dBFS, {frame_s:g} s frames", pieces, frame_s)
+
+
+def noise() -> bytes:
+    """Return white noise at NOISE_DBFS."""
+    sigma = 32_768 * 10 ** (NOISE_DBFS / 20)
+    return np.random.default_rng(1).normal(0, sigma, int(NOISE_S * BYTES_A_SECOND / 2)).round().astype("<i2").tobytes()
+
+
+NOISE = noise()
+
+
+def complaints(costs: Sequence[Cost]) -> list[str]:
+    """Return a sentence for each bar that was missed, and for each run that does not count."""
+    found = []
+    for cost in costs:
+        if cost.sent.startswith("silence") and cost.core_percent > BAR_PERCENT:
+            found.append(f"MISSED: {cost.sent}: {cost.core_percent:.1f} % of a core, more than {BAR_PERCENT:g} %.")
+        if cost.told:
+            found.append(f"MISSED: {cost.sent}: {cost.told} partials, finals or suppressions came.")
+        due = cost.streams * cost.seconds / cost.frame_s
+        if cost.frames and cost.frames < PACE_KEPT * due:
+            found.append(f"{cost.sent}: only {100 * cost.frames / due:.0f} % of the sound could be sent in time.")
+    return found
+
+
+async def measured(service: Service, streams: int, seconds: float) -> list[Cost]:
+    costs = [await waiting(service, 0, seconds, Sound(""))]
+    print(HEADER, costs[0].row(costs[0]), sep="\n", flush=True)
+    for sound in sounds():
+        costs.append(await waiting(service, streams, seconds, sound))
+        print(costs[-1].row(costs[0]), flush=True)
+    return costs
+
+
+def main() -> int:
+    """Measure, print, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--streams", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each run")
+    options = parser.parse_args()
+    costs: list[Cost] = []
+    try:
+        with Service({"MAX_STREAMS": str(max(1, options.streams)), "LOG_LEVEL": "warning"}) as service:
+            service.wait_until_listening()
+            costs = asyncio.run(measured(service, options.streams, options.seconds))
+    except* ServiceFailed as failures:
+        print(*failures.exceptions, sep="\n", file=sys.stderr)
+    if not costs:
+        return 1
+    missed = complaints(costs)
+    print(*(missed or [f"Met: silence takes at most {BAR_PERCENT:g} % of one core."]), sep="\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

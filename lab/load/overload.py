@@ -1,0 +1,220 @@
+"""What happens when more people come than the machine can carry.
+
+`python -m lab.load.overload [FOLDER] [--language en] [--offer 3] [--admit N]` starts a server, with MAX_STREAMS=auto
+or N, and replays the dictations of FOLDER at the pace of speech: one at a time, then to so many times the streams
+that it admits, opened within a few seconds. Who is refused should know at once; the finals of those who are admitted
+should not suffer, whatever becomes of their partials. The environment sets the rest of the server. FOLDER has a
+manifest.jsonl like that of tests/recordings, which is the default. Exit code 1 when a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from time import monotonic
+
+from rapidfuzz.distance import Levenshtein
+
+from benchmarks.comparison.latency import Figures, measure
+from benchmarks.comparison.measurement import running
+from benchmarks.comparison.ours import Ours
+from benchmarks.comparison.results import LATE_P99_S, percentile
+from benchmarks.comparison.systems import System, Told
+from benchmarks.harness.dictations import Dictation, dictations
+from benchmarks.harness.replay import BYTES_A_SECOND, Pace, Replay, replay
+from benchmarks.harness.scheduling_delay import Ticks, ahead_of_others
+from benchmarks.recordings import FOLDER
+from benchmarks.service import Service
+
+REFUSED_S = 0.050  # the bars
+LAG_TIMES = 1.5  # the 95th percentile of final lags, against one stream
+SPREAD_S = 6.0  # the last comes while the first speak
+STAGGER_S = 0.5
+ADMITTED = re.compile(r"Streams this machine can carry: (\d+) \(admitted at once: (\d+)\)")
+
+
+class Limited(Ours):
+    """Our server as the environment sets it, but for its language and how many streams it admits."""
+
+    def __init__(self, language: str, max_streams: str) -> None:
+        super().__init__(language)
+        self._service = Service({"LANGUAGE": language, "MAX_STREAMS": max_streams, "LOG_LEVEL": "warning"})
+
+    def places(self) -> tuple[int, int]:
+        """Return how many streams the server says that the machine can carry, and that it admits."""
+        told = ADMITTED.search("\n".join(self._service.lines))
+        assert told is not None  # it listens
+        return int(told[1]), int(told[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What became of one stream."""
+
+    recording: str
+    finals: tuple[str, ...] = ()
+    figures: Figures = field(default_factory=Figures)
+    partials_per_s: float = 0.0  # of the recording
+    notices: tuple[str, ...] = ()
+    refused_s: float | None = None  # from the call until the refusal was told, and hung up on
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Streams at once."""
+
+    visits: tuple[Visit, ...]
+    late_p99_s: float = 0.0  # of the event loop that takes the times
+
+    @property
+    def heard(self) -> list[Visit]:
+        return [visit for visit in self.visits if visit.refused_s is None]
+
+    @property
+    def refusals_s(self) -> list[float]:
+        return [visit.refused_s for visit in self.visits if visit.refused_s is not None]
+
+    @property
+    def figures(self) -> Figures:
+        return sum((visit.figures for visit in self.heard), Figures())
+
+    def lag_s(self, percent: float) -> float | None:
+        """Return the final lag after the end of speech, of utterances that a long pause follows."""
+        return percentile(self.figures.final_lags_at_pauses_s, percent)
+
+
+def visit(dictation: Dictation, replayed: Replay, passed_s: float, sound_s: float) -> Visit:
+    if replayed.refused:
+        return Visit(dictation.name, refused_s=passed_s)
+    messages = replayed.messages
+    return Visit(
+        dictation.name,
+        finals=tuple(message.text for message in messages if message.kind is Told.FINAL),
+        figures=measure(messages, replayed.began, dictation.utterances, dictation.language),
+        partials_per_s=sum(message.kind is Told.PARTIAL and bool(message.text) for message in messages) / sound_s,
+        notices=tuple(message.text.partition(":")[0] for message in messages if message.kind is Told.NOTICE),
+        error=replayed.error,
+    )
+
+
+async def visited(system: System, chosen: Sequence[Dictation]) -> Crowd:
+    """Replay each dictation to a stream of its own, all at once but for a stagger."""
+    stagger_s = min(STAGGER_S, SPREAD_S / len(chosen))
+    sounds = {dictation.name: dictation.pcm() for dictation in chosen}
+
+    async def one(number: int, dictation: Dictation) -> Visit:
+        await asyncio.sleep(number * stagger_s)
+        sound, came = sounds[dictation.name], monotonic()
+        replayed = await replay(system.connect(), sound, Pace())
+        return visit(dictation, replayed, monotonic() - came, len(sound) / BYTES_A_SECOND)
+
+    ticks = Ticks()
+    ticking = asyncio.create_task(ticks.run())
+    try:
+        visits = await asyncio.gather(*(one(number, dictation) for number, dictation in enumerate(chosen)))
+    finally:
+        ticking.cancel()
+    return Crowd(tuple(visits), percentile(ticks.late_s, 99) or 0.0)
+
+
+def differing(heard: Sequence[Visit], alone: Mapping[str, Visit]) -> int:
+    """Return how many finals are missing, too many, or say something else than those of the same recording alone."""
+    return sum(Levenshtein.distance(visit.finals, alone[visit.recording].finals) for visit in heard)
+
+
+def row(name: str, crowd: Crowd, alone: Mapping[str, Visit]) -> str:
+    heard, figures = crowd.heard, crowd.figures
+    shed = sum("PARTIALS_SHED" in visit.notices for visit in heard)
+    cells = [
+        name,
+        str(len(heard)),
+        *(_told(crowd.lag_s(percent)) for percent in (50, 95)),
+        _told(percentile(figures.after_decision_s, 95)),
+        f"{differing(heard, alone)} of {sum(len(alone[visit.recording].finals) for visit in heard)}",
+        f"{figures.wer_percent:.2f}",
+        _told(median(visit.partials_per_s for visit in heard) if heard else None),
+        f"{shed} of {len(heard)}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+HEADER = (
+    "| | streams | final lag p50, s | p95, s | after the endpoint p95, s | finals that differ from one stream's "
+    "| WER, % | partials a second | told that partials thin out |\n|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def _told(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
+
+
+def complaints(alone: Crowd, crowd: Crowd, admitted: int) -> list[str]:
+    """Return a sentence for each bar that was missed, and for what makes the figures doubtful."""
+    found = [f"MISSED: {visit.recording}: {visit.error}" for visit in (*alone.heard, *crowd.heard) if visit.error]
+    if len(crowd.heard) != min(admitted, len(crowd.visits)):
+        found.append(f"MISSED: {len(crowd.heard)} streams were served, {admitted} are admitted.")
+    slow = [refused_s for refused_s in crowd.refusals_s if refused_s > REFUSED_S]
+    if slow:
+        found.append(f"MISSED: {len(slow)} refusals took more than {1000 * REFUSED_S:.0f} ms.")
+    before_s, lag_s = alone.lag_s(95), crowd.lag_s(95)
+    if before_s is None or lag_s is None:
+        found.append("MISSED: there are no finals whose lag can be told.")
+    elif lag_s > LAG_TIMES * before_s:
+        found.append(f"MISSED: the lag is {lag_s / before_s:.2f} times that of one stream, more than {LAG_TIMES:g}.")
+    if different := differing(crowd.heard, _by_recording(alone)):
+        found.append(f"MISSED: {different} finals differ from those of one stream.")
+    if crowd.late_p99_s > LATE_P99_S:
+        found.append(f"In doubt: the client itself was late by {1000 * crowd.late_p99_s:.0f} ms (p99).")
+    return found
+
+
+def _by_recording(alone: Crowd) -> dict[str, Visit]:
+    return {visit.recording: visit for visit in alone.visits}
+
+
+def measured(system: Limited, chosen: Sequence[Dictation], offer: float) -> list[str]:
+    """Replay, print; return the bars that were missed."""
+    carried, admitted = system.places()
+    print(f"By its self-test the machine can carry {carried} streams; {admitted} are admitted.\n", flush=True)
+    offered = round(offer * admitted)
+    crowd_of = [chosen[number % len(chosen)] for number in range(offered)]
+    with asyncio.Runner() as runner, ahead_of_others():
+        runner.run(visited(system, [chosen[0].cut(0)]))  # to warm up
+        apart = [runner.run(visited(system, [dictation])) for dictation in dict.fromkeys(crowd_of)]
+        alone = Crowd(tuple(visit for crowd in apart for visit in crowd.visits))
+        print(HEADER, row("one stream", alone, _by_recording(alone)), sep="\n", flush=True)
+        crowd = runner.run(visited(system, crowd_of))
+    print(row(f"{offered} offered", crowd, _by_recording(alone)))
+    refused_ms = [1000 * refused_s for refused_s in crowd.refusals_s]
+    spread = f", after {min(refused_ms):.0f} to {max(refused_ms):.0f} ms" if refused_ms else ""
+    print(f"\nRefused: {len(refused_ms)} of {offered}{spread}.")
+    print(f"The client itself was late by {1000 * crowd.late_p99_s:.0f} ms (p99).")
+    return complaints(alone, crowd, admitted)
+
+
+def main() -> int:
+    """Measure, print, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("--language", choices=("en", "ru"), default="en")
+    parser.add_argument("--offer", type=float, default=3.0, help="times the streams that are admitted")
+    parser.add_argument("--admit", type=int, help="so many, whatever the machine can carry")
+    parser.add_argument("--max-seconds", type=float, help="cut a dictation after the last utterance that ends by then")
+    options = parser.parse_args()
+    chosen = dictations(options.folder, options.language, options.max_seconds)
+    system = Limited(options.language, str(options.admit or "auto"))
+    with running(system):
+        missed = measured(system, chosen, options.offer)
+    print(*(missed or ["Met: all bars."]), sep="\n")
+    return 1 if any(sentence.startswith("MISSED") for sentence in missed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

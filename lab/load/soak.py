@@ -1,0 +1,141 @@
+"""Opens and closes 200 streams on a server of its own and shows that it gives back what it takes.
+
+Ends with exit code 1 if threads or open files grow, or memory by more than a tenth, after the first fifty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import grpc.aio
+import psutil
+from stt.v1 import stt_pb2 as pb
+from stt.v1 import stt_pb2_grpc
+
+from benchmarks.harness.channels import channel_to
+from benchmarks.recordings import RECORDINGS
+from benchmarks.service import Service, ServiceFailed
+
+STREAMS = 200
+AT_ONCE = 4
+WARM = 50  # streams until buffers, pools and the model's own memory have their size
+GROWTH = 1.1
+REST_S = 0.5  # for what was cancelled to be put away before it is counted
+SPOKEN = ("en/brooklyn-bridge", "ru/tt-somethingwrong")  # the shortest of their languages
+RATE_BYTES = 32_000  # of a second
+
+Request = pb.StreamingRecognizeRequest
+Response = pb.StreamingRecognizeResponse
+stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_grpc.SpeechToTextStub
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the server holds after so many streams."""
+
+    streams: int
+    memory_mb: float
+    threads: int
+    files: int
+
+    def row(self) -> str:
+        return f"| {self.streams} | {self.memory_mb:.1f} | {self.threads} | {self.files} |"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What one stream does."""
+
+    language: str
+    pcm: bytes
+    partials: bool
+    leaves: bool  # in mid-utterance, without a word
+
+    async def pay(self, address: str) -> None:
+        """Open a connection and a stream, speak, and go."""
+        async with channel_to(address) as channel:
+            call: grpc.aio.StreamStreamCall[Request, Response] = stub_on(channel).StreamingRecognize()
+            settings = pb.Settings(language=self.language)
+            await call.write(Request(config=pb.StreamingConfig(settings=settings, partials=self.partials)))
+            for start in range(0, len(self.pcm), RATE_BYTES // 4):
+                await call.write(Request(audio=self.pcm[start : start + RATE_BYTES // 4]))
+            if self.leaves:
+                await call.read()
+                call.cancel()
+                return
+            await call.done_writing()
+            async for _ in call:
+                pass
+
+
+def visits() -> list[Visit]:
+    """Return what the streams do: one in five is silent, one in five leaves in mid-utterance, the others speak."""
+    spoken = [recording for recording in RECORDINGS if recording.name in SPOKEN]
+    sounds = [(recording.language, recording.pcm()) for recording in spoken]
+    planned = []
+    for number in range(STREAMS):
+        language, pcm = sounds[number // 5 % len(sounds)]
+        silent, leaves = number % 5 == 0, number % 5 == 1
+        planned.append(Visit(language, bytes(3 * RATE_BYTES) if silent else pcm, number % 2 == 0, leaves))
+    return planned
+
+
+async def soak(service: Service) -> list[Held]:
+    """Run the visits, a few at a time; count after every fifty."""
+    counted = [held(service, 0)]
+    planned = visits()
+    for start in range(0, STREAMS, WARM):
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def pay(visit: Visit, places: asyncio.Semaphore = places) -> None:
+            async with places:
+                await visit.pay(service.address)
+
+        async with asyncio.TaskGroup() as tasks:
+            for visit in planned[start : start + WARM]:
+                tasks.create_task(pay(visit))
+        await asyncio.sleep(REST_S)
+        counted.append(held(service, start + WARM))
+    return counted
+
+
+def held(service: Service, streams: int) -> Held:
+    process = psutil.Process(service.pid)
+    return Held(streams, process.memory_info().rss / 2**20, process.num_threads(), process.num_fds())
+
+
+def complaints(counted: Sequence[Held]) -> list[str]:
+    """Return a sentence for each thing that grew after the first fifty streams."""
+    warm, last = next(one for one in counted if one.streams >= WARM), counted[-1]
+    found = []
+    if last.threads > warm.threads:
+        found.append(f"Threads grew from {warm.threads} to {last.threads}.")
+    if last.files > warm.files:
+        found.append(f"Open files grew from {warm.files} to {last.files}.")
+    if last.memory_mb > GROWTH * warm.memory_mb:
+        found.append(f"Memory grew from {warm.memory_mb:.0f} to {last.memory_mb:.0f} MB.")
+    return found
+
+
+def main() -> int:
+    """Run the measurement; return the exit code."""
+    try:
+        with Service({"DEVICE": "cpu", "MAX_STREAMS": str(2 * AT_ONCE)}) as service:
+            service.wait_until_listening()
+            counted = asyncio.run(soak(service))
+            trouble = [line for line in service.lines if "Traceback" in line or " ERROR " in line]
+    except ServiceFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    print("| streams | memory, MB | threads | open files |", "|---|---|---|---|", sep="\n")
+    print(*[one.row() for one in counted], sep="\n")
+    failures = complaints(counted) + trouble
+    print(*failures, sep="\n", end="\n" if failures else "", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

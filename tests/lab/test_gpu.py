@@ -1,0 +1,117 @@
+"""The measurements for a GPU, as far as they can be held without one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.harness.word_errors import WordErrors
+from benchmarks.recordings import Recording
+from lab.gpu.__main__ import TEXT, chosen
+from lab.gpu.agreement import Said, complaints, listen
+from lab.gpu.speed import Speed, Timing, speech
+from lab.gpu.synthetic_models import Shape, make
+from stt_service.audio.pcm import SAMPLE_RATE_HZ
+from stt_service.models.loader import TEST_S, ModelNames, SelfTest
+from stt_service.models.store import resolve
+from stt_service.whisper.engine import Engine, Placement
+from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
+
+ROOT = Path(__file__).parents[2]
+FINALS = (Kind.FINAL, "en")
+CPU = Said("base", "cpu, int8", {FINALS: WordErrors(5, 100)}, windows=4)
+GPU = replace(CPU, where="cuda, float16")
+
+
+class Told:
+    """Says what it was told; alone, something else."""
+
+    def __init__(self, text: str, alone: str, *, multilingual: bool = True) -> None:
+        self.multilingual = multilingual
+        self._text, self._alone = text, alone
+
+    def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
+        text = self._alone if len(windows) == 1 else self._text
+        return [Transcript(text, "en", 1.0, -0.1, 0.0, 1.0) for _ in windows]
+
+
+@pytest.fixture
+def both(recordings: Mapping[str, Recording]) -> list[Recording]:
+    return [recordings["en/go-forward"], recordings["en/brooklyn-bridge"], recordings["ru/tt-somethingwrong"]]
+
+
+def test_without_a_gpu_one_sentence_is_told_at_once() -> None:
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    ran = subprocess.run(
+        [sys.executable, "-m", "lab.gpu"], cwd=ROOT, env=hidden, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("There is no GPU to measure: ")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_a_few_recordings_are_as_many_of_each_language() -> None:
+    assert [recording.language for recording in chosen(2)] == ["en", "en", "ru", "ru"]
+
+
+def test_windows_that_say_something_else_alone_are_counted(both: list[Recording]) -> None:
+    said = listen(Told("one", "two"), "base", "cpu", both)
+    assert (said.windows, said.differing) == (6, 6)
+    assert listen(Told("one", "one"), "base", "cpu", both).differing == 0
+
+
+def test_errors_are_those_in_company_by_kind_and_language(both: list[Recording]) -> None:
+    said = listen(Told("go forward ten meters", ""), "base", "cpu", both)
+    assert said.errors[FINALS] == WordErrors(6, 10)
+    assert said.errors[Kind.PARTIAL, "ru"].count == said.errors[Kind.PARTIAL, "ru"].words
+
+
+def test_an_english_model_hears_no_russian(both: list[Recording]) -> None:
+    said = listen(Told("one", "one", multilingual=False), "tiny.en", "cpu", both)
+    assert {language for _, language in said.errors} == {"en"}
+
+
+def test_a_device_that_says_what_the_cpu_says_misses_no_bar() -> None:
+    assert list(complaints([CPU, replace(GPU, errors={FINALS: WordErrors(6, 100)})])) == []
+
+
+def test_a_device_that_reads_worse_misses_the_bar() -> None:
+    [complaint] = complaints([CPU, replace(GPU, errors={FINALS: WordErrors(7, 100)})])
+    assert complaint.startswith("MISSED: base on cuda, float16: finals in en have 2.00 points")
+
+
+def test_windows_that_depend_on_their_company_miss_the_bar() -> None:
+    assert list(complaints([CPU, replace(GPU, differing=1)])) == [
+        "MISSED: base on cuda, float16: 1 windows say something else in company."
+    ]
+
+
+def test_memory_that_nobody_can_tell_is_unknown() -> None:
+    names = ModelNames("base", "tiny")
+    slow = Speed(names, "real", "float16", SelfTest(0.5, 0.1), 4, None, (Timing(8, final_s=2.0, partial_s=0.5),))
+    assert slow.row().endswith("| 4 | unknown |")
+    assert slow.batch_rows() == ["| base | float16 | 8 | 2.000 | 4.0 | 0.500 | 16.0 |"]
+
+
+def test_stretches_of_speech_are_as_long_as_the_self_tests_and_differ() -> None:
+    stretches = speech(40)
+    assert {len(stretch) for stretch in stretches} == {TEST_S * SAMPLE_RATE_HZ}
+    assert len({stretch.tobytes() for stretch in stretches}) == 40
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("kind", [Kind.FINAL, Kind.PARTIAL])
+def test_a_made_model_says_its_text_whatever_it_hears(kind: Kind, models_dir: Path, tmp_path: Path) -> None:
+    make(Shape(64, 2, 1, 1, mels=128), TEXT, resolve("base", models_dir), tmp_path / "made")
+    engine = Engine(Placement(tmp_path / "made"))
+    noise = np.random.default_rng(1).normal(0, 0.1, (2, TEST_S * SAMPLE_RATE_HZ)).astype(np.float32)
+    options = DecodeOptions("en", beam_size=5 if kind is Kind.FINAL else 1, kind=kind)
+    transcripts = engine.transcribe([Window(sound, options) for sound in noise])
+    assert [transcript.text for transcript in transcripts] == [TEXT] * 2

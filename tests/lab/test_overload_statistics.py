@@ -1,0 +1,94 @@
+"""What the measurement of overload complains of, and how it reads what a server and its streams tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.comparison.latency import Figures
+from benchmarks.comparison.systems import Message, Told
+from benchmarks.harness.dictations import Dictation
+from benchmarks.harness.replay import Replay
+from benchmarks.recordings import Utterance
+from lab.load.overload import ADMITTED, Crowd, Visit, complaints, differing, visit
+from stt_service.models.loader import ModelNames, SelfTest
+from stt_service.telemetry.banner import self_tested
+
+ONE = Visit("en/talk", finals=("One.", "Two.", "Three."), figures=Figures(final_lags_at_pauses_s=(1.0, 1.0)))
+ALONE = Crowd((ONE,))
+REFUSED = Visit("en/talk", refused_s=0.004)
+TALK = Dictation(Path("en/talk.wav"), "en", (Utterance("one two", 0.0, 2.0),))
+
+
+def crowd(*visits: Visit) -> Crowd:
+    return Crowd(visits)
+
+
+def slow(times: float) -> Visit:
+    return replace(ONE, figures=Figures(final_lags_at_pauses_s=(times, times)))
+
+
+def test_finals_as_alone_and_quick_refusals_miss_no_bar() -> None:
+    assert complaints(ALONE, crowd(ONE, slow(1.5), REFUSED), 2) == []
+
+
+@pytest.mark.parametrize(
+    ("visits", "complaint"),
+    [
+        pytest.param([ONE, slow(1.6), REFUSED], "MISSED: the lag is 1.6", id="late finals"),
+        pytest.param([ONE, ONE, replace(REFUSED, refused_s=0.06)], "MISSED: 1 refusals took", id="a slow refusal"),
+        pytest.param([ONE, ONE, ONE], "MISSED: 3 streams were served, 2", id="one too many"),
+        pytest.param([ONE, REFUSED, REFUSED], "MISSED: 1 streams were served, 2", id="one too few"),
+        pytest.param([ONE, replace(ONE, finals=("One.", "Too.", "Three."))], "MISSED: 1 finals", id="another text"),
+        pytest.param([ONE, replace(ONE, error="It broke.")], "MISSED: en/talk: It broke.", id="a stream that failed"),
+    ],
+)
+def test_each_bar_can_be_missed(visits: list[Visit], complaint: str) -> None:
+    [found] = complaints(ALONE, crowd(*visits), 2)
+    assert found.startswith(complaint)
+
+
+def test_a_late_client_makes_the_figures_doubtful_and_misses_no_bar() -> None:
+    [found] = complaints(ALONE, replace(crowd(ONE), late_p99_s=0.2), 1)
+    assert found.startswith("In doubt")
+
+
+def test_where_nobody_was_served_no_lag_can_be_told() -> None:
+    assert complaints(ALONE, crowd(REFUSED), 1)[-1] == "MISSED: there are no finals whose lag can be told."
+
+
+@pytest.mark.parametrize(
+    ("finals", "count"),
+    [
+        pytest.param(("One.", "Three."), 1, id="a lost final is one, and those after it are none"),
+        pytest.param(("One.", "Two.", "Two.", "Three."), 1, id="one too many"),
+        pytest.param((), 3, id="none came"),
+    ],
+)
+def test_finals_are_compared_one_by_one(finals: tuple[str, ...], count: int) -> None:
+    assert differing([replace(ONE, finals=finals)], {"en/talk": ONE}) == count
+
+
+def test_a_visit_tells_finals_notices_and_how_often_a_partial_came() -> None:
+    told = [
+        Message(1.0, Told.PARTIAL, "one"),
+        Message(2.0, Told.NOTICE, "PARTIALS_SHED: The server is busy."),
+        Message(3.0, Told.PARTIAL, ""),
+        Message(3.0, Told.FINAL, "One two."),
+    ]
+    found = visit(TALK, Replay(messages=told), passed_s=9.0, sound_s=2.0)
+    assert (found.finals, found.notices, found.partials_per_s) == (("One two.",), ("PARTIALS_SHED",), 0.5)
+    assert found.refused_s is None
+
+
+def test_a_refused_visit_tells_how_long_that_took() -> None:
+    assert visit(TALK, Replay(refused="full"), passed_s=0.01, sound_s=2.0).refused_s == 0.01
+
+
+def test_the_servers_own_words_on_its_places_are_understood() -> None:
+    lines = self_tested(SelfTest(1.0, 0.5), ModelNames("base", "base"), carried=7, admitted=9)
+    told = ADMITTED.search("\n".join(lines))
+    assert told is not None
+    assert told.groups() == ("7", "9")
