@@ -154,7 +154,7 @@ def _run(action: Callable[[ServerSettings], object]) -> None:
         logs.BANNER.error("%s", error)
         code = signals.exit_code(error.number)
     except SttError as error:
-        raise _Failed(logs.escaped(str(error))) from error
+        raise _Failed(logs.escape_controls(str(error))) from error
     logs.flush()
     if code or background.has_abandoned_threads():
         logging.shutdown()

@@ -16,7 +16,7 @@ from stt_service.control.servicer import Control
 from stt_service.control.status import StatusReporter
 from stt_service.models.devices import list_gpus
 from stt_service.models.startup import LoadedServer
-from stt_service.rpc.call_log import refused
+from stt_service.rpc.call_log import log_rejected
 from stt_service.rpc.health import HEALTH_CHECK, ServingState, State
 from stt_service.rpc.listener import GrpcListener, ListenAddress
 from stt_service.rpc.metrics_http import MetricsPort
@@ -49,9 +49,9 @@ class Server:
 
     def __init__(self, parameters: ServerSettings, accesses: ServerCredentials) -> None:
         self.metrics = Metrics(CollectorRegistry())
-        self._gate = ServingState((SERVICE,), partial(refused, self.metrics))
+        self._gate = ServingState((SERVICE,), partial(log_rejected, self.metrics))
         self._config, self._streams, self._usage = ActiveSettings(parameters), StreamRegistry(), Usage()
-        bind, refused_here = parameters.server_bind, self.metrics.refused
+        bind, refused_here = parameters.server_bind, self.metrics.count_rejected
         data, control = (
             ListenAddress("DATA_PORT", bind, parameters.data_port),
             ListenAddress("CONTROL_PORT", bind, parameters.control_port),
@@ -102,11 +102,11 @@ class Server:
 
     async def serve(self, loaded: LoadedServer) -> None:
         """Run the executor and serve until cancelled."""
-        self.metrics.watch_lane(loaded.executor)
-        self.metrics.self_tested(loaded.test.real_time_factor)
+        self.metrics.watch_executor(loaded.executor)
+        self.metrics.set_self_test(loaded.test.real_time_factor)
         self.metrics.registry.register(ModelCollector(loaded.registry))
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(loaded.executor.run(self.metrics.ran))
+            tasks.create_task(loaded.executor.run(self.metrics.on_batch))
             tasks.create_task(loaded.registry.run())
             tasks.create_task(self._usage.run(list_gpus if loaded.device.active == "cuda" else tuple))
             tasks.create_task(watch_loop(self.metrics.loop_lag.observe))

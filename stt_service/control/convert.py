@@ -61,7 +61,7 @@ def parameters(in_force: ServerSettings) -> list[pb.Parameter]:
 
 def session(stream: ActiveStream, lag_s: float) -> pb.Session:
     """Return a stream as an operator sees it."""
-    age_s = monotonic() - stream.opened
+    age_s = monotonic() - stream.opened_s
     opened = Timestamp()
     opened.FromMilliseconds(round((time() - age_s) * 1000))
     return pb.Session(
@@ -70,13 +70,13 @@ def session(stream: ActiveStream, lag_s: float) -> pb.Session:
         peer=stream.peer,
         start_time=opened,
         age=duration(age_s),
-        audio_received=duration(stream.recognition.audio_received_ms / 1000),
+        audio_received=duration(stream.recognizer.audio_received_ms / 1000),
         audio_pending=duration((stream.session.received_ms - stream.session.committed_ms) / 1000),
         phase=PHASES[stream.phase],
         oldest_decode_wait=duration(lag_s),
-        utterances=stream.figures.finals,
-        words=stream.figures.words,
-        suppressed=stream.figures.suppressed,
+        utterances=stream.stats.finals,
+        words=stream.stats.words,
+        suppressed=stream.stats.suppressed,
         language=stream.session.runtime.language,
         model=stream.models.finals,
         partial_model=stream.models.partials if stream.session.makes_partials else "",

@@ -116,7 +116,7 @@ class Control(control_pb2_grpc.ControlServicer):
         self, request: pb.FinalizeSessionRequest
     ) -> pb.FinalizeSessionResponse:
         stream = self._streams.find(request.session_id)
-        stream.recognition.finalize_now(Endpoint.FINALIZE)
+        stream.recognizer.finalize_now(Endpoint.FINALIZE)
         log.info("control: stream %s finalised", stream.id)
         return pb.FinalizeSessionResponse(session=self._sessions(stream)[0])
 

@@ -1,4 +1,4 @@
-"""What the log and the metrics tell of a stream, from its call's first moment to its last."""
+"""Logs and counts each recognition call: from its start to the status it ends with."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ from typing import Self
 from stt_service.errors import ResourceExhaustedError, UnavailableError
 from stt_service.rpc.status_mapping import CODES
 from stt_service.rpc.stream_registry import ActiveStream
-from stt_service.telemetry.log_writer import Limited
-from stt_service.telemetry.logs import log_context
+from stt_service.telemetry.log_writer import LineLimiter
+from stt_service.telemetry.logs import event, log_context
 from stt_service.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
-_refusals = Limited(lines=50)
+_rejected_lines = LineLimiter(lines=50)
 
 
 class CallLogger:
-    """A call that may become a stream. As a context it takes note of how the call ends."""
+    """A call that may become a stream. As a context manager it records how the call ends."""
 
-    def __init__(self, metrics: Metrics, peer: str) -> None:
+    def __init__(self, metrics: Metrics, client: str) -> None:
         self._metrics = metrics
-        self._live: ActiveStream | None = None
+        self._stream: ActiveStream | None = None
         self.id = secrets.token_hex(4)
-        self.peer = peer
+        self.client = client
 
-    def opened(self, live: ActiveStream) -> None:
-        """Take note that its client was told that the stream began."""
-        self._live = live
-        self._metrics.opened.inc()
+    def opened(self, stream: ActiveStream) -> None:
+        """Record that the client has received `started`."""
+        self._stream = stream
+        self._metrics.streams_opened.inc()
         self._metrics.streams.inc()
-        language = live.session.runtime.language
-        fields = {"client": live.client_id, "language": language}
-        log.info("opened: client %r, language %s", live.client_id, language, extra=fields)
+        fields = {"client": stream.client_id, "language": stream.session.runtime.language}
+        log.info(event("stream opened", {"id": self.id, **fields}), extra=fields)
 
     def __enter__(self) -> Self:
         return self
@@ -45,42 +44,42 @@ class CallLogger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._closed(self._live, outcome(error))
+        if self._stream is not None:
+            self._closed(self._stream, outcome(error))
         elif error is not None and not isinstance(
             error, ResourceExhaustedError | UnavailableError | asyncio.CancelledError
         ):
-            refused(self._metrics, "request")  # admission counts its own
+            log_rejected(self._metrics, "request")  # AdmissionControl reports its own
 
-    def _closed(self, live: ActiveStream, outcome: str) -> None:
+    def _closed(self, stream: ActiveStream, outcome: str) -> None:
         self._metrics.streams.dec()
-        self._metrics.closed.labels(outcome).inc()
-        live.figures.close()
-        fields = {**live.figures.fields(), "client": live.client_id, "outcome": outcome}
-        log.info("closed: %s, %s", outcome, live.figures, extra=fields)
+        self._metrics.streams_closed.labels(outcome).inc()
+        stream.stats.close()
+        fields = {"outcome": outcome, "client": stream.client_id, **stream.stats.fields()}
+        log.info(event("stream closed", {"id": self.id, **fields}), extra=fields)
 
 
 @contextmanager
-def track_call(metrics: Metrics, peer: str) -> Iterator[CallLogger]:
-    """Yield a call of that host; all that is logged inside carries its id."""
-    call = CallLogger(metrics, peer)
-    with log_context(stream=call.id, peer=peer):
+def track_call(metrics: Metrics, client: str) -> Iterator[CallLogger]:
+    """Yield a logger for a call of this client; all lines that are logged inside carry the call's id."""
+    call = CallLogger(metrics, client)
+    with log_context(stream=call.id, peer=client):
         yield call
 
 
-def refused(metrics: Metrics, reason: str) -> None:
-    """Count a call that is not let in, and log it: why, but nothing that its client said.
+def log_rejected(metrics: Metrics, reason: str) -> None:
+    """Count a rejected call and log the reason, without data sent by the client.
 
-    Whoever may call can be refused any number of times, so only some of the lines are written.
+    Clients can be rejected any number of times, so the number of lines is limited.
     """
-    metrics.refused(reason)
-    if (dropped := _refusals.dropped()) is not None:
-        more = f", {dropped} more not logged" if dropped else ""
-        log.info("refused: %s%s", reason, more, extra={"reason": reason, "not_logged": dropped})
+    metrics.count_rejected(reason)
+    if (dropped := _rejected_lines.next_line()) is not None:
+        fields = {"reason": reason, "dropped_lines": dropped}
+        log.info(event("call rejected", fields), extra=fields)
 
 
 def outcome(error: BaseException | None) -> str:
-    """Return the name of the status that the error becomes."""
+    """Return the name of the status to which the error is mapped."""
     if error is None:
         return "OK"
     if isinstance(error, asyncio.CancelledError):

@@ -10,8 +10,7 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InvalidRequestError
-from stt_service.rpc.send_queue import Notice, OutgoingEvent
-from stt_service.session.events import Final, Partial, SpeechStarted, Suppressed
+from stt_service.session.events import Final, Notice, OutgoingEvent, Partial, SpeechStarted, Suppressed
 from stt_service.settings.schema import LANGUAGES, MAX_HOTWORDS, RuntimeSettings
 from stt_service.vad.types import Endpoint
 
@@ -144,7 +143,7 @@ def resume(message: pb.Resume) -> tuple[int, int]:
 def response(told: OutgoingEvent) -> pb.StreamingRecognizeResponse:
     """Return what is told, as a message."""
     message = pb.StreamingRecognizeResponse(received_ms=told.received_ms, committed_ms=told.committed_ms)
-    match told.event:
+    match told.payload:
         case SpeechStarted(utterance, start_ms):
             message.speech_started.CopyFrom(pb.SpeechStarted(utterance=utterance, start_ms=start_ms))
         case Partial() as event:

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from stt_service.rpc.listener import ListenAddress
-from stt_service.telemetry.log_writer import Limited
+from stt_service.telemetry.log_writer import LineLimiter
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class MetricsPort:
         self._collected: dict[str, tuple[float, bytes]] = {}  # the last, by content type: when, and what
         self._reading: dict[asyncio.Task[None], None] = {}  # oldest first
         self._answering: dict[asyncio.Task[None], None] = {}
-        self._faults = Limited()
+        self._faults = LineLimiter()
         self.number = 0  # until it is bound
 
     @property
@@ -114,7 +114,7 @@ class MetricsPort:
 
     def _fault(self, _loop: object, context: Mapping[str, Any]) -> None:
         """Log what asyncio reports, such as that there are no file descriptors left to accept with."""
-        if (dropped := self._faults.dropped()) is not None:
+        if (dropped := self._faults.next_line()) is not None:
             reason = context.get("exception") or context["message"]
             log.error("metrics port: %s (%d more such lines dropped)", reason, dropped)
 

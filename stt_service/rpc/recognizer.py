@@ -14,20 +14,26 @@ from types import TracebackType
 from typing import Self
 
 from stt_service.audio.pcm import AudioFormat
-from stt_service.rpc.send_queue import (
+from stt_service.rpc.send_queue import SendQueue, committed_positions
+from stt_service.scheduling.executor import Clock, DecodeFactory, DecodeFuture, DecodeResult, ModelPair, NotDecoded
+from stt_service.scheduling.realtime import LatencyTransition, PartialLatencyMonitor, RealtimeTracker
+from stt_service.scheduling.scheduler import Job
+from stt_service.session.events import (
+    Decode,
+    Final,
     Notice,
     NoticeReason,
     NullObserver,
     Observer,
     OutgoingEvent,
+    Output,
+    PartialDue,
     Payload,
-    SendQueue,
-    committed_positions,
+    Promote,
+    SpeechStarted,
+    Suppressed,
+    Withdraw,
 )
-from stt_service.scheduling.executor import Clock, DecodeFactory, DecodeFuture, DecodeResult, ModelPair, NotDecoded
-from stt_service.scheduling.realtime import LatencyTransition, PartialLatencyMonitor, RealtimeTracker
-from stt_service.scheduling.scheduler import Job
-from stt_service.session.events import Decode, Final, Output, PartialDue, Promote, SpeechStarted, Suppressed, Withdraw
 from stt_service.session.session import Session
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.types import Kind

@@ -57,7 +57,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
         with track_call(self._metrics, caller(context)) as call:
             async with map_errors_to_status(context, partial(send_failure, context, requests)):
-                with call, self._admission.acquire_slot(self._caller(call.peer)):
+                with call, self._admission.acquire_slot(self._caller(call.client)):
                     await self._stream(self._loaded, call, requests, context)
 
     async def _stream(self, loaded: LoadedServer, call: CallLogger, requests: Requests, context: Context) -> None:
@@ -88,14 +88,14 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         return ActiveStream(
             id=call.id,
             client_id=config.client_id,
-            peer=call.peer,
+            peer=call.client,
             models=lent.names,
-            opened=now,
+            opened_s=now,
             session=session,
-            recognition=StreamRecognizer(
-                session, lent.pair, (call.peer, call.id), RealtimeTracker(now), observer=figures
+            recognizer=StreamRecognizer(
+                session, lent.pair, (call.client, call.id), RealtimeTracker(now), observer=figures
             ),
-            figures=figures,
+            stats=figures,
         )
 
     async def Recognize(  # noqa: N802
@@ -104,7 +104,11 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         """Recognize a recording, which is received once there is a place for it."""
         with track_call(self._metrics, caller(context)) as call:
             async with map_errors_to_status(context, no_op):
-                with call, self._admission.acquire_slot(self._caller(call.peer)), self._loaded.registry.lease() as lent:
+                with (
+                    call,
+                    self._admission.acquire_slot(self._caller(call.client)),
+                    self._loaded.registry.lease() as lent,
+                ):
                     return await self._recognise(self._loaded, lent, call, await request.read(RECORDING_S))
         raise AssertionError("unreachable: answered aborts the call")
 
@@ -116,7 +120,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
             config.format.CopyFrom(request.format)
         recorded = RealtimeTracker(time.monotonic(), lead_s=math.inf)
         session, figures = self._session(loaded, lent, config), StreamStats(self._metrics)
-        recognition = StreamRecognizer(session, lent.pair, (call.peer, call.id), recorded, observer=figures)
+        recognition = StreamRecognizer(session, lent.pair, (call.client, call.id), recorded, observer=figures)
         return await recognised(recognition, request, lent.names.finals, self._decoders)
 
     def _session(self, loaded: LoadedServer, lent: ModelLease, config: pb.StreamingConfig) -> Session:

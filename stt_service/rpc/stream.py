@@ -22,8 +22,8 @@ from stt_service.errors import (
 )
 from stt_service.rpc import convert
 from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.send_queue import Notice, NoticeReason
 from stt_service.rpc.stream_registry import ActiveStream
+from stt_service.session.events import Notice, NoticeReason
 from stt_service.vad.types import Endpoint
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class StreamHandler:
 
     @property
     def _recognition(self) -> StreamRecognizer:
-        return self.live.recognition
+        return self.live.recognizer
 
     async def run(self, requests: Requests, context: Context) -> None:
         """Serve the stream to its end; all that is owed is sent.

@@ -33,10 +33,10 @@ class ActiveStream:
     client_id: str
     peer: str  # its host, without a port
     models: ModelNames
-    opened: float  # monotonic seconds
+    opened_s: float  # monotonic seconds
     session: Session
-    recognition: StreamRecognizer
-    figures: StreamStats
+    recognizer: StreamRecognizer
+    stats: StreamStats
     terminated: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -47,7 +47,7 @@ async def recognised(
 
 async def _collect(recognition: StreamRecognizer, response: pb.RecognizeResponse) -> None:
     while (told := await recognition.send_queue.next_event()) is not None:
-        match told.event:
+        match told.payload:
             case Final() as event:
                 response.utterances.append(convert.final(event))
             case Suppressed() as event:

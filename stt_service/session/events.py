@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
 
+from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Window, Word
@@ -99,3 +102,64 @@ class Suppressed:
 
 Event = SpeechStarted | Partial | Final | Suppressed
 Output = Event | Decode | PartialDue | Promote | Withdraw
+
+
+class NoticeReason(Enum):
+    """Why a notice is sent. The name is the one on the wire, the value is the message."""
+
+    DRAIN = "The server is shutting down: pending results are sent first, then resume on another server."
+    PARTIALS_SHED = "The server is busy: partials come less often, finals are not affected."
+    PARTIALS_RESTORED = "Partials come as often as before."
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Information for the client about a stream that continues."""
+
+    reason: NoticeReason
+    remaining_s: float | None = None  # until the server shuts down
+
+
+Payload = Event | Notice | RuntimeSettings | None  # None: only the stream's position
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingEvent:
+    """A payload for the client, with the stream's position when it was emitted."""
+
+    received_ms: int
+    committed_ms: int
+    payload: Payload
+    live: bool = True  # the stream does not run faster than real time
+
+
+class Observer(Protocol):
+    """Receives a stream's events for statistics. Its methods must return quickly and must not raise."""
+
+    def on_pending_finals(self, finals: int) -> None:
+        """Set the number of ended utterances whose final has not been emitted."""
+
+    def on_event(self, event: OutgoingEvent) -> None:
+        """Receive an event that is emitted to the client, unless a newer partial replaces it."""
+
+    def on_partial_superseded(self) -> None:
+        """Count a partial that was withdrawn from the decode queue as out of date."""
+
+    def on_partial_dropped(self) -> None:
+        """Count a partial that a newer one replaced before it was sent."""
+
+
+class NullObserver:
+    """An observer that ignores all events."""
+
+    def on_pending_finals(self, finals: int) -> None:
+        pass
+
+    def on_event(self, event: OutgoingEvent) -> None:
+        pass
+
+    def on_partial_superseded(self) -> None:
+        pass
+
+    def on_partial_dropped(self) -> None:
+        pass

@@ -1,7 +1,7 @@
-"""Writes log lines from a thread: whoever logs never waits, even where nobody reads the log.
+"""A log handler that writes from a thread, so that logging never blocks, even when the log is not read.
 
-A pipe that is not read, or a disk that is full, costs lines and no more. How many were dropped is written as soon as
-lines can be written again.
+An unread pipe or a full disk costs log lines and nothing else. The number of dropped lines is logged as soon as lines
+can be written again.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from queue import Full, Queue
 from threading import Thread
 
 QUEUED_LINES = 4096
-FLUSH_S = 1.0  # at the exit of the process, for what is still queued
-DROPPED = "%d lines of the log were dropped: they could not be written fast enough"
+FLUSH_TIMEOUT_S = 1.0  # for queued lines when the process exits
+DROPPED = "log lines dropped count=%d reason=slow_output"
 
 
 class LogWriter:
-    """A bounded queue of lines, and the thread that writes them."""
+    """A bounded queue of log lines with a thread that writes them."""
 
     def __init__(self, write: Callable[[bytes], int], lines: int = QUEUED_LINES) -> None:
-        """Take what writes bytes and returns how many, as os.write does; it may block and may raise OSError."""
+        """Start the thread. `write` is a function like os.write: it may block and may raise OSError."""
         self._write = write
         self._queue: Queue[tuple[str, Callable[[int], str]]] = Queue(lines)
         self._dropped = 0
         Thread(target=self._run, name="log", daemon=True).start()
 
     def put(self, line: str, report: Callable[[int], str]) -> None:
-        """Have the line written. `report` returns the line about those that were dropped before it."""
+        """Queue a line. `report` returns the line to write about a number of dropped lines."""
         try:
             self._queue.put_nowait((line, report))
         except Full:
             self._dropped += 1
 
     def flush(self) -> None:
-        """Wait until all is written, but not for long."""
+        """Wait up to FLUSH_TIMEOUT_S until all lines are written."""
         with self._queue.all_tasks_done:
-            self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, FLUSH_S)
+            self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, FLUSH_TIMEOUT_S)
 
     def _run(self) -> None:
         while True:
@@ -51,16 +51,16 @@ class LogWriter:
             self._queue.task_done()
 
     def _write_line(self, line: str) -> None:
-        left = f"{line}\n".encode(errors="backslashreplace")
+        remaining = f"{line}\n".encode(errors="backslashreplace")
         try:
-            while left:
-                left = left[self._write(left) :]
+            while remaining:
+                remaining = remaining[self._write(remaining) :]
         except (OSError, ValueError):  # ValueError: the stream is closed
             self._dropped += 1
 
 
 class QueuedHandler(logging.Handler):
-    """Formats records where they are logged, and has them written by the thread."""
+    """Formats records in the logging thread and queues them for the writer."""
 
     def __init__(self, writer: LogWriter) -> None:
         super().__init__()
@@ -79,19 +79,19 @@ class QueuedHandler(logging.Handler):
         return self.format(logging.LogRecord(__name__, logging.WARNING, "", 0, DROPPED, (dropped,), None))
 
 
-class Limited:
-    """Limits how many lines of one kind are logged in a while."""
+class LineLimiter:
+    """Limits the log lines of one kind to a number per interval."""
 
-    def __init__(self, lines: int = 10, every_s: float = 10.0, now: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._every_s, self._now = lines, every_s, now
-        self._since_s, self._lines, self._dropped = now(), 0, 0
+    def __init__(self, lines: int = 10, interval_s: float = 10.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._max_lines, self._interval_s, self._now = lines, interval_s, now
+        self._start_s, self._lines, self._dropped = now(), 0, 0
 
-    def dropped(self) -> int | None:
-        """Return how many lines were dropped since the last one that was not; None where this one has to be."""
+    def next_line(self) -> int | None:
+        """Return the number of lines dropped before this one, or None if this one must be dropped as well."""
         now_s = self._now()
-        if now_s - self._since_s >= self._every_s:
-            self._since_s, self._lines = now_s, 0
-        if self._lines >= self._most:
+        if now_s - self._start_s >= self._interval_s:
+            self._start_s, self._lines = now_s, 0
+        if self._lines >= self._max_lines:
             self._dropped += 1
             return None
         self._lines += 1
@@ -100,12 +100,12 @@ class Limited:
 
 
 def stderr_writer() -> Callable[[bytes], int]:
-    """Return what writes to stderr, or to the stream that stands in for it and is no file.
+    """Return a function that writes bytes to stderr, or to the stream that replaces it and is not a file.
 
-    It writes past the buffer of sys.stderr: a thread that is blocked holds no lock that the exit of the process needs.
+    It bypasses the buffer of sys.stderr: a blocked thread then holds no lock that the exit of the process needs.
     """
     stream = sys.stderr
-    if stream is None:  # the process began without one
+    if stream is None:  # the process was started without stderr
         return len
     try:
         descriptor = stream.fileno()

@@ -1,15 +1,17 @@
-"""How the log is written: as text, or an object in each line; and whose stream a line is about.
+"""Log configuration: text or JSON lines on stderr, with the fields of the current call.
 
-Lines told inside `following` carry its fields, in whatever module they are told.
+A message is an event followed by key=value pairs: `stream opened id=1b38c0de client=stt-tui language=en`. In JSON the
+same values are fields as well. Lines that are logged inside `log_context` carry its fields, in any module.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -18,20 +20,21 @@ from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
-from stt_service.telemetry.log_writer import Limited, LogWriter, QueuedHandler, stderr_writer
+from stt_service.telemetry.log_writer import LineLimiter, LogWriter, QueuedHandler, stderr_writer
 
-BANNER = logging.getLogger("stt_service.banner")  # what the server says of itself at the start, whatever the level
+BANNER = logging.getLogger("stt_service.banner")  # startup messages, logged at any LOG_LEVEL
 NAMES = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "traceback"}
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_FIELDS: ContextVar[dict[str, str]] = ContextVar("fields of the log")
+PLAIN = re.compile(r'[^\s"=]+')  # a value that needs no quotes
+_FIELDS: ContextVar[dict[str, str]] = ContextVar("log fields")
 
 
 def configure(level: str, log_format: Literal["text", "json"]) -> None:
-    """Have the log written to stderr in that form, from that level on."""
+    """Write the log to stderr in this format, from this level up."""
     writer = LogWriter(stderr_writer())
     lines = QueuedHandler(writer)
     lines.addFilter(add_fields)
-    lines.addFilter(GrpcLines())
+    lines.addFilter(GrpcLogFilter())
     lines.setFormatter(_json() if log_format == "json" else _Text("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[lines])
     plain = QueuedHandler(writer)
@@ -42,24 +45,33 @@ def configure(level: str, log_format: Literal["text", "json"]) -> None:
     if log_format == "json":
         logging.captureWarnings(capture=True)
         sys.excepthook = _uncaught
-        threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+        threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 def log_banner(lines: Iterable[str]) -> None:
-    """Tell the operator: plain lines, or a record each."""
+    """Print startup messages: plain lines in text, a record each in JSON."""
     for line in lines:
         BANNER.log(logging.WARNING if line.lstrip().startswith("WARNING") else logging.INFO, "%s", line)
 
 
 def flush() -> None:
-    """Wait until what was told is written, but not for long."""
+    """Wait up to FLUSH_TIMEOUT_S until all lines are written."""
     for handler in BANNER.handlers:
         handler.flush()
 
 
+def event(name: str, fields: Mapping[str, object]) -> str:
+    """Return a log message: the event, then key=value pairs; values with spaces, quotes or = are quoted as in JSON."""
+    return " ".join((name, *(f"{key}={_format_value(str(value))}" for key, value in fields.items())))
+
+
+def _format_value(text: str) -> str:
+    return text if PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
 @contextmanager
 def log_context(**fields: str) -> Iterator[None]:
-    """Let all lines told inside, and by tasks that begin there, carry the fields beside those they have already."""
+    """Add fields to all lines that are logged inside, or by tasks started inside."""
     token = _FIELDS.set({**_FIELDS.get({}), **fields})
     try:
         yield
@@ -68,59 +80,59 @@ def log_context(**fields: str) -> Iterator[None]:
 
 
 def add_fields(record: logging.LogRecord) -> bool:
-    """Give the record the fields of `following`; as a filter of a handler."""
+    """Set the fields of `log_context` on the record. Used as a filter of a handler."""
     record.__dict__.update(_FIELDS.get({}))
     return True
 
 
-def escaped(text: str) -> str:
-    """Return the text with control and bidirectional characters, but for line feeds and tabs, as \\uXXXX.
+def escape_controls(text: str) -> str:
+    """Return the text with control and bidirectional characters as \\uXXXX, except line feeds and tabs.
 
-    Clients, hubs and models choose some of what is logged, and a terminal would execute it.
+    Parts of the log come from clients, model hubs and models, and a terminal would execute control sequences.
     """
     return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-class GrpcLines(logging.Filter):
-    """Limits what gRPC logs about calls that fail, which any client can cause, and leaves out what clients sent.
+class GrpcLogFilter(logging.Filter):
+    """Limits gRPC's log lines about failed calls, which any client can cause, and removes data sent by clients.
 
-    gRPC logs whole chains of exceptions, and bytes of metadata. What is our fault, `answers.py` logs.
+    gRPC logs whole chains of exceptions and bytes of metadata. `rpc/status_mapping.py` logs the server's own faults.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._limited = Limited()
+        self._limiter = LineLimiter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.partition(".")[0] != "grpc":
             return True
-        if (dropped := self._limited.dropped()) is None:
+        if (dropped := self._limiter.next_line()) is None:
             return False
         first, *_ = str(record.msg).splitlines() or [""]
-        more = f" ({dropped} more lines of gRPC dropped)" if dropped else ""
+        more = f" dropped_lines={dropped}" if dropped else ""
         record.msg, record.args, record.exc_info, record.exc_text = first[:200] + more, (), None, None
         return True
 
 
 class _Escaped(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return escaped(super().format(record))
+        return escape_controls(super().format(record))
 
 
 class _Text(_Escaped):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        record.message = record.message.replace("\n", "\\n")  # a line for each record: none can be forged
+        record.message = record.message.replace("\n", "\\n")  # one line per record: a client cannot forge lines
         if stream := getattr(record, "stream", ""):
-            record.message = f"stream {stream} {record.message}"
+            record.message += "" if f"id={stream}" in record.message else f" stream={stream}"
         return super().formatMessage(record)
 
 
 class _Json(JsonFormatter):
     def format(self, record: logging.LogRecord) -> str:
-        return escaped(super().format(record))
+        return escape_controls(super().format(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        """Return the time as RFC 3339 has it."""
+        """Return the time in RFC 3339 format."""
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -132,4 +144,4 @@ def _json() -> logging.Formatter:
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if error is None or isinstance(error, KeyboardInterrupt):
         return
-    logging.getLogger(__name__).critical("uncaught %s", kind.__name__, exc_info=(kind, error, trace))
+    logging.getLogger(__name__).critical("uncaught exception type=%s", kind.__name__, exc_info=(kind, error, trace))

@@ -1,7 +1,8 @@
-"""What the service counts: Prometheus collectors on a registry of their own, made once at the start.
+"""Prometheus metrics of the service, on a registry of their own.
 
-No label tells a stream, a client or an address: a label's values are few and known, so the series are too.
-What the streams have had is counted by `figures.py`, what the lane ran by `ran`; gauges ask when they are read.
+No label contains a stream, a client or an address: labels have few values, known in advance, and so the number of
+series is bounded. `StreamStats` counts what streams emit, `Metrics.on_batch` what the executor runs; the gauges of
+state are read at scrape time.
 """
 
 from __future__ import annotations
@@ -19,19 +20,18 @@ from stt_service.telemetry.resources import memory_limit_bytes
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind
 
-disable_created_metrics()  # each counter's moment of birth as a series: nobody asks for it
+disable_created_metrics()  # a series per counter with its creation time, of no use here
 
-# Round what is promised: a final 0.5 s after its endpoint, partials counted as late after 1.5 s, at most 4 finals owed.
-LAG_S = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
+# Buckets around the targets: a final within 0.5 s, partials late after 1.5 s, at most 4 pending finals.
+LATENCY_S = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
 BATCH_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 ENDPOINT_S = (0.1, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
-LOOP_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-LOOP_EVERY_S = 0.5
-ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
+LOOP_LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+LOOP_PROBE_INTERVAL_S = 0.5
+BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
 
-
-REFUSALS = ("loading", "draining", "full", "quota", "token", "request")
-# gRPC's names of the statuses that streams end with.
+REJECT_REASONS = ("loading", "draining", "full", "quota", "token", "request")
+# gRPC's names of the statuses with which streams end.
 OUTCOMES = (
     "OK",
     "CANCELLED",
@@ -44,7 +44,7 @@ OUTCOMES = (
 
 
 class Metrics:
-    """The collectors. Counting is safe from any thread, and takes about a microsecond."""
+    """The collectors. Counting is thread-safe and takes about a microsecond."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -60,79 +60,87 @@ class Metrics:
 
         self._ready = gauge("ready", "1 while the server serves, 0 while it loads or drains.")
         self._draining = gauge("draining", "1 while the server drains.")
-        self.streams = gauge("streams", "Streams that are open.")
-        self._admitted = gauge("slots_used", "Places taken: open streams, and recordings of Recognize.")
-        self._limit = gauge("slots_limit", "Places there are; 0 until the models are loaded.")
-        self.streams_late = gauge(
+        self.streams = gauge("streams", "Open streams.")
+        self._slots_used = gauge("slots_used", "Used slots: open streams and Recognize calls.")
+        self._slots_limit = gauge("slots_limit", "Slots of the server; 0 until the models are loaded.")
+        self.streams_degraded = gauge(
             "streams_partials_degraded", "Open streams with late partials (notice PARTIALS_SHED)."
         )
-        self.opened = counter("streams_opened", "Streams that began.")
-        self.closed = counter("streams_closed", "Streams that ended, by the status they ended with.", "outcome")
-        self._refusals = counter("rejected", "Calls that were not let in, by reason.", "reason")
+        self.streams_opened = counter("streams_opened", "Opened streams.")
+        self.streams_closed = counter("streams_closed", "Closed streams, by final status.", "outcome")
+        self._rejected = counter("rejected", "Rejected calls, by reason.", "reason")
 
-        self.utterances = counter("utterances", "Utterances that began.")
-        self.finals = counter("finals", "Finals told.")
-        self.words = counter("words", "Words of finals, as spaces part them.")
-        self.partials = counter("partials", "Partials told, those that were replaced before they were sent included.")
+        self.utterances = counter("utterances", "Started utterances.")
+        self.finals = counter("finals", "Emitted finals.")
+        self.words = counter("words", "Words in finals, separated by spaces.")
+        self.partials = counter("partials", "Emitted partials, including those replaced before they were sent.")
         self.shed = counter(
             "partials_shed",
-            "Partials that came to nothing: overtaken by their final in the queue (busy), or by a newer partial "
+            "Partials that were dropped: superseded in the decode queue (busy), or replaced by a newer partial "
             "before the client read them (unread).",
             "reason",
         )
-        self.suppressed = counter("suppressed", "Utterances that gave no text to be trusted, by reason.", "reason")
-        self.audio = counter("audio_seconds", "Sound taken, to within 5 s for each open stream.")
-        self.speech = counter("speech_seconds", "Sound of it that finals were made from.")
+        self.suppressed = counter("suppressed", "Utterances whose text was not reliable, by reason.", "reason")
+        self.audio = counter("audio_seconds", "Received audio, to within 5 s for each open stream.")
+        self.speech = counter("speech_seconds", "Audio that finals cover.")
 
-        self.final_lag = histogram("final_latency_seconds", "Time from the endpoint to the final.", LAG_S, "mode")
+        self.final_latency = histogram(
+            "final_latency_seconds", "Time from the endpoint to the final.", LATENCY_S, "mode"
+        )
         self.endpoint_wait = histogram(
-            "endpoint_wait_seconds", "Silence that was waited for at an endpoint.", ENDPOINT_S
+            "endpoint_wait_seconds", "Silence that passed before an endpoint was declared.", ENDPOINT_S
         )
-        self._partial_lag = histogram(
-            "partial_latency_seconds", "From a partial's asking for its turn to its text.", LAG_S, "mode"
+        self._partial_latency = histogram(
+            "partial_latency_seconds", "Time from the request of a partial to its text.", LATENCY_S, "mode"
         )
-        self._queue = histogram("decode_queue_seconds", "A decode's wait for its batch.", LAG_S, "kind", "mode")
-        self._batch_s = histogram("batch_seconds", "What a batch took; its sum is the compute.", BATCH_S, "kind")
-        self._batch_rows = histogram("batch_size", "Decodes that ran together.", ROWS, "kind")
-        self._failures = counter("decode_failures", "Batches that failed, for a reason that is not the client's.")
-        self._waiting = gauge("decodes_waiting", "Decodes that wait for a batch.", "kind")
+        self._queue = histogram(
+            "decode_queue_seconds", "Time that a decode waited for its batch.", LATENCY_S, "kind", "mode"
+        )
+        self._batch_s = histogram(
+            "batch_seconds", "Duration of a batch; its sum is the total compute time.", BATCH_S, "kind"
+        )
+        self._batch_size = histogram("batch_size", "Decodes in a batch.", BATCH_SIZES, "kind")
+        self._failures = counter("decode_failures", "Batches that failed, for reasons other than the client's input.")
+        self._waiting = gauge("decodes_waiting", "Decodes waiting for a batch.", "kind")
 
-        self._rtf = gauge("self_test_real_time_factor", "Compute of finals for a second of speech, at the start.")
-        self.loop_lag = histogram("event_loop_lag_seconds", "How late the event loop came to what was due.", LOOP_S)
-        gauge("memory_limit_bytes", "Memory that the process may take: its container's limit, or the machine's.").set(
+        self._rtf = gauge(
+            "self_test_real_time_factor", "Seconds of final decoding per second of speech, measured at startup."
+        )
+        self.loop_lag = histogram("event_loop_lag_seconds", "Delay of timers on the event loop.", LOOP_LAG_S)
+        gauge("memory_limit_bytes", "Memory limit of the process: its container's limit, or the machine's memory.").set(
             memory_limit_bytes()
         )
-        self._build = gauge("build_info", "1; the label tells the version.", "version")
+        self._build = gauge("build_info", "Always 1; the version label has the server version.", "version")
         self._build.labels(version("realtime-stt-grpc")).set(1)
         ProcessCollector(registry=registry)
-        self._begin_at_zero()
+        self._initialize_labels()
 
-    def _begin_at_zero(self) -> None:
-        """Tell what is known to be countable before it happens first: or its first would be no increase."""
-        for reason in REFUSALS:
-            self._refusals.labels(reason)
+    def _initialize_labels(self) -> None:
+        """Create each known series at 0, so that its first event shows as an increase."""
+        for reason in REJECT_REASONS:
+            self._rejected.labels(reason)
         for outcome in OUTCOMES:
-            self.closed.labels(outcome)
+            self.streams_closed.labels(outcome)
         for suppressed in SuppressionReason:
             self.suppressed.labels(suppressed.value)
         for shed in ("busy", "unread"):
             self.shed.labels(shed)
-        for pace in map(paced, (True, False)):
-            self.final_lag.labels(pace)
-            self._partial_lag.labels(pace)
+        for mode in map(mode_label, (True, False)):
+            self.final_latency.labels(mode)
+            self._partial_latency.labels(mode)
         for kind in (kind.name.lower() for kind in Kind):
             self._waiting.labels(kind)
             self._batch_s.labels(kind)
-            self._batch_rows.labels(kind)
-            for pace in map(paced, (True, False)):
-                self._queue.labels(kind, pace)
+            self._batch_size.labels(kind)
+            for mode in map(mode_label, (True, False)):
+                self._queue.labels(kind, mode)
 
     def value(self, name: str, **labels: str) -> float:
-        """Return what a sample says now; 0 where nothing was counted yet."""
+        """Return the current value of a sample; 0 if it does not exist."""
         return self.registry.get_sample_value(name, labels) or 0.0
 
     def totals(self, *names: str) -> dict[str, float]:
-        """Return these counters, each summed over its labels. No other collector is asked: this is quick."""
+        """Return these counters, each summed over its labels. Quick: no other collector is called."""
         found = dict.fromkeys(names, 0.0)
         for metric in self.registry.restricted_registry(names).collect():
             for sample in metric.samples:
@@ -140,49 +148,49 @@ class Metrics:
                     found[sample.name] += sample.value
         return found
 
-    def refused(self, reason: str) -> None:
-        """Count a call that was not let in."""
-        self._refusals.labels(reason).inc()
+    def count_rejected(self, reason: str) -> None:
+        """Count a rejected call."""
+        self._rejected.labels(reason).inc()
 
-    def ran(self, batch: BatchStats) -> None:
-        """Count a batch that ran."""
+    def on_batch(self, batch: BatchStats) -> None:
+        """Count a finished batch."""
         kind = batch.kind.name.lower()
         self._batch_s.labels(kind).observe(batch.took_s)
-        self._batch_rows.labels(kind).observe(len(batch.waits))
+        self._batch_size.labels(kind).observe(len(batch.waits))
         if batch.failed:
             self._failures.inc()
         for wait in batch.waits:
-            pace = paced(wait.realtime)
-            self._queue.labels(kind, pace).observe(wait.waited_s)
+            mode = mode_label(wait.realtime)
+            self._queue.labels(kind, mode).observe(wait.waited_s)
             if batch.kind is Kind.PARTIAL and not batch.failed:
-                self._partial_lag.labels(pace).observe(wait.waited_s + batch.took_s)
+                self._partial_latency.labels(mode).observe(wait.waited_s + batch.took_s)
 
-    def watch_lane(self, lane: BatchExecutor) -> None:
-        """Tell from now on how many decodes wait."""
+    def watch_executor(self, executor: BatchExecutor) -> None:
+        """Report the number of waiting decodes from now on."""
         for kind in Kind:
-            self._waiting.labels(kind.name.lower()).set_function(partial(lane.queue_length, kind))
+            self._waiting.labels(kind.name.lower()).set_function(partial(executor.queue_length, kind))
 
     def watch_admission(self, admission: AdmissionControl) -> None:
-        """Tell from now on how many places there are and are taken, and whether anybody is let in."""
-        self._admitted.set_function(lambda: admission.streams)
-        self._limit.set_function(lambda: admission.max_streams)
+        """Report the used and available slots and the serving state from now on."""
+        self._slots_used.set_function(lambda: admission.streams)
+        self._slots_limit.set_function(lambda: admission.max_streams)
         self._ready.set_function(lambda: not admission.not_ready_reason)
         self._draining.set_function(admission.draining.is_set)
 
-    def self_tested(self, real_time_factor: float) -> None:
-        """Tell what the self-test showed."""
+    def set_self_test(self, real_time_factor: float) -> None:
+        """Report the result of the self-test."""
         self._rtf.set(real_time_factor)
 
 
-async def watch_loop(late: Callable[[float], None]) -> None:
-    """Tell how late the event loop comes to what is due, until cancelled."""
+async def watch_loop(observe_delay: Callable[[float], None]) -> None:
+    """Report the delay of the event loop's timers, in seconds, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + LOOP_EVERY_S
-        await asyncio.sleep(LOOP_EVERY_S)
-        late(max(0.0, loop.time() - due))
+        due = loop.time() + LOOP_PROBE_INTERVAL_S
+        await asyncio.sleep(LOOP_PROBE_INTERVAL_S)
+        observe_delay(max(0.0, loop.time() - due))
 
 
-def paced(live: bool) -> str:
-    """Return the label: a recording runs ahead of the clock, and waits behind those who speak."""
+def mode_label(live: bool) -> str:
+    """Return the label of a stream's mode: one that runs faster than real time has lower priority."""
     return "realtime" if live else "offline"

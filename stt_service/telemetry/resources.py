@@ -13,7 +13,7 @@ import psutil
 from stt_service.access import connection_limit
 from stt_service.models.devices import Gpu
 from stt_service.models.loader import usable_cores
-from stt_service.telemetry.log_writer import Limited
+from stt_service.telemetry.log_writer import LineLimiter
 from stt_service.whisper.engine import release_heap_to_os
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Usage:
         self.cores = usable_cores()
         self.busy_cores = 0.0
         self.gpus: Sequence[Gpu] = ()
-        self._full = Limited(lines=1, every_s=60.0)
+        self._full = LineLimiter(lines=1, interval_s=60.0)
         self._own_files: int = self._process.num_fds()
         self._trimmed_s, self._least_bytes = 0.0, self.memory_bytes
 
@@ -57,7 +57,7 @@ class Usage:
         """Log that a port has nearly all the connections that it takes, as far as open files tell."""
         limit, connected = connection_limit.limit(), self._process.num_fds() - self._own_files
         most = connection_limit.connections(limit)
-        if connected >= NEARLY * most and self._full.dropped() is not None:
+        if connected >= NEARLY * most and self._full.next_line() is not None:
             log.warning(
                 "connections: about %d are open, and a port accepts %d (open files: limit=%d)", connected, most, limit
             )

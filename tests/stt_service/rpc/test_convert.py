@@ -12,8 +12,16 @@ from stt.v1 import stt_pb2 as pb
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InvalidRequestError
 from stt_service.rpc import convert
-from stt_service.rpc.send_queue import Notice, NoticeReason, OutgoingEvent
-from stt_service.session.events import DecodeTiming, Final, Partial, SpeechStarted, Suppressed
+from stt_service.session.events import (
+    DecodeTiming,
+    Final,
+    Notice,
+    NoticeReason,
+    OutgoingEvent,
+    Partial,
+    SpeechStarted,
+    Suppressed,
+)
 from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import SuppressionReason

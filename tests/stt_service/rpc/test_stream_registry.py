@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Scripted:
     """A session that is where a test puts it."""
 
-    speaks = False
-    owed = 0
+    in_utterance = False
+    pending_finals = 0
 
 
 def live(name: str, session: Scripted | None = None) -> ActiveStream:
@@ -74,9 +74,9 @@ def test_a_stream_listens_hears_speech_decides_and_ends() -> None:
     session = Scripted()
     stream = live("first", session)
     phases = [stream.phase]
-    session.speaks, session.owed = True, 1
+    session.in_utterance, session.pending_finals = True, 1
     phases.append(stream.phase)
-    session.speaks = False
+    session.in_utterance = False
     phases.append(stream.phase)
     stream.terminated.set()
     assert [*phases, stream.phase] == [Phase.LISTENING, Phase.SPEECH, Phase.FINALIZING, Phase.TERMINATING]

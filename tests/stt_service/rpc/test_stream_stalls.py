@@ -140,7 +140,7 @@ class Stage:
     async def run(self) -> Outcome:
         outcome = Outcome(reads=self.reads)
         offset_ms = self.resumed.committed_ms if self.resumed is not None else 0
-        live = SimpleNamespace(recognition=self._recognition(offset_ms), terminated=self.terminated)
+        live = SimpleNamespace(recognizer=self._recognition(offset_ms), terminated=self.terminated)
         stream = StreamHandler(cast("ActiveStream", live), AudioFormat(), self.limits, self.draining, self.resumable)
         requests = self.client.requests(offset_ms // SIGN_MS)
         try:

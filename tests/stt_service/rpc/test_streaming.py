@@ -16,7 +16,7 @@ import pytest
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InferenceError, InvalidRequestError
 from stt_service.rpc.recognizer import FEED_CHUNK_BYTES, MAX_PENDING_FINALS, PROGRESS_MS, StreamRecognizer
-from stt_service.rpc.send_queue import MAX_UNSENT_EVENTS, Notice, NoticeReason, NullObserver, Observer
+from stt_service.rpc.send_queue import MAX_UNSENT_EVENTS
 from stt_service.scheduling.executor import (
     BatchExecutor,
     DecodeFactory,
@@ -31,6 +31,10 @@ from stt_service.scheduling.scheduler import Job
 from stt_service.session.events import (
     Decode,
     DecodeTiming,
+    Notice,
+    NoticeReason,
+    NullObserver,
+    Observer,
     Output,
     PartialDue,
     Promote,
@@ -60,8 +64,8 @@ class Script:
     """A session that says what it is told to say, and notes what it is told."""
 
     def __init__(self, language: str = "ru") -> None:
-        self.live = RuntimeSettings.model_validate({"language": language})
-        self.received_ms = self.committed_ms = self.owed = 0
+        self.runtime = RuntimeSettings.model_validate({"language": language})
+        self.received_ms = self.committed_ms = self.pending_finals = 0
         self.to_say: list[Output] = []
         self.windows: list[Decode | None] = []  # that partials will cut
         self.received: list[str] = []
@@ -81,14 +85,14 @@ class Script:
 
     def receive(self, done: Decode, transcript: Transcript, cost: DecodeTiming) -> list[Output]:
         self.received.append(transcript.text)
-        self.owed = max(0, self.owed - 1)
+        self.pending_finals = max(0, self.pending_finals - 1)
         return []
 
-    def abandon(self, utterance: int) -> None:
+    def cancel_partial(self, utterance: int) -> None:
         self.abandoned.append(utterance)
 
     def update(self, changes: dict[str, object]) -> None:
-        self.live = self.live.updated(changes)
+        self.runtime = self.runtime.updated(changes)
 
     def _said(self) -> list[Output]:
         said, self.to_say = self.to_say, []
@@ -172,10 +176,10 @@ class Noting(NullObserver):
         self.owed: list[int] = []
         self.overtakings = 0
 
-    def owes(self, finals: int) -> None:
+    def on_pending_finals(self, finals: int) -> None:
         self.owed.append(finals)
 
-    def overtaken(self) -> None:
+    def on_partial_superseded(self) -> None:
         self.overtakings += 1
 
 
@@ -184,7 +188,7 @@ async def told(recognition: StreamRecognizer) -> list[object]:
     events: list[object] = []
     recognition.send_queue.close()
     while (each := await recognition.send_queue.next_event()) is not None:
-        events.append(each.event)
+        events.append(each.payload)
     return events
 
 
@@ -266,7 +270,7 @@ async def test_a_partial_whose_final_comes_is_abandoned(instead: Decode) -> None
 
 async def test_partials_in_a_language_that_their_model_knows_go_to_it() -> None:
     async with stage() as ours, ours.recognition() as stream:
-        ours.session.live = ours.session.live.updated({"language": "en"})
+        ours.session.runtime = ours.session.runtime.updated({"language": "en"})
         ours.session.windows = [decode(Kind.PARTIAL, "partial")]
         await ours.say(stream, SpeechStarted(0, 0), PartialDue(0), final("final of the last", 9))
         await ours.say(stream, PartialDue(0))
@@ -318,7 +322,7 @@ async def test_a_recording_stays_one_while_the_server_does_not_read_it() -> None
         await ours.say(
             stream, *(final(str(number), number) for number in range(MAX_PENDING_FINALS)), milliseconds=10_000
         )
-        ours.session.owed = MAX_PENDING_FINALS
+        ours.session.pending_finals = MAX_PENDING_FINALS
         held = asyncio.create_task(ours.say(stream, final("recording", 9)))
         await asyncio.sleep(0)
         ours.time = 100.0
@@ -330,10 +334,10 @@ async def test_a_recording_stays_one_while_the_server_does_not_read_it() -> None
 async def test_a_stream_that_was_held_and_slows_down_is_live() -> None:
     async with stage() as ours, ours.recognition() as stream:
         await ours.say(stream, final("0"), milliseconds=10_000)
-        ours.session.owed = MAX_PENDING_FINALS
+        ours.session.pending_finals = MAX_PENDING_FINALS
         held = asyncio.create_task(ours.say(stream))
         await asyncio.sleep(0)
-        ours.session.owed = 1
+        ours.session.pending_finals = 1
         await ours.run()
         await held
         ours.time += 60.0
@@ -515,10 +519,10 @@ async def test_an_utterance_is_owed_from_its_endpoint_to_its_final_also_where_bo
     noting, suppressed = Noting(), Suppressed(0, 0, 500, SuppressionReason.EMPTY, "", Endpoint.SILENCE, 500)
     async with stage() as ours, ours.recognition(observer=noting) as stream:
         await ours.say(stream)
-        ours.session.owed = 1  # one ends
+        ours.session.pending_finals = 1  # one ends
         await ours.say(stream)
         await ours.say(stream, suppressed)  # it is told, and another ends
-        ours.session.owed = 0
+        ours.session.pending_finals = 0
         await ours.say(stream, suppressed)
         await ours.say(stream, suppressed)  # one ends, and is told at once
     assert noting.owed == [0, 1, 2, 1, 1]

@@ -1,4 +1,4 @@
-"""The log is written by a thread: whoever logs never waits, and what is dropped is counted."""
+"""LogWriter: logging never blocks, and dropped lines are counted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from threading import Event
 
 import pytest
 
-from stt_service.telemetry.log_writer import Limited, LogWriter
-from stt_service.telemetry.logs import GrpcLines
+from stt_service.telemetry.log_writer import LineLimiter, LogWriter
+from stt_service.telemetry.logs import GrpcLogFilter
 
 
 class Pipe:
-    """A pipe that takes nothing until it is read."""
+    """A pipe that blocks its writer until it is read."""
 
     def __init__(self) -> None:
         self.entered, self.read = Event(), Event()
@@ -48,18 +48,18 @@ def test_lines_beyond_the_queue_are_dropped_and_counted_once_it_drains() -> None
     assert [pipe.line() for _ in range(4)] == [b"first\n", b"second\n", b"third\n", b"2 dropped\n"]
 
 
-def test_a_line_that_is_written_in_pieces_arrives_whole() -> None:
-    pieces = Queue[bytes]()
+def test_line_that_is_written_in_parts_arrives_complete() -> None:
+    parts = Queue[bytes]()
 
     def write(line: bytes) -> int:
-        pieces.put(line[:2])
+        parts.put(line[:2])
         return min(2, len(line))
 
     LogWriter(write).put("words", report)
-    assert b"".join(pieces.get(timeout=60) for _ in range(3)) == b"words\n"
+    assert b"".join(parts.get(timeout=60) for _ in range(3)) == b"words\n"
 
 
-def test_lines_that_a_full_disk_refuses_are_counted() -> None:
+def test_lines_lost_to_a_full_disk_are_counted() -> None:
     pipe, full = Pipe(), [True]
     pipe.read.set()
 
@@ -70,13 +70,13 @@ def test_lines_that_a_full_disk_refuses_are_counted() -> None:
 
     writer = LogWriter(write)
     writer.put("lost", report)
-    writer.put("kept", report)
-    assert {pipe.line(), pipe.line()} == {b"kept\n", b"1 dropped\n"}
+    writer.put("written", report)
+    assert {pipe.line(), pipe.line()} == {b"written\n", b"1 dropped\n"}
 
 
 PROGRAM = """
 import logging, os, signal
-from stt_service import logs
+from stt_service.telemetry import logs
 
 logs.configure("info", "text")
 signal.signal(signal.SIGTERM, lambda *_: exit(7))
@@ -87,7 +87,7 @@ signal.pause()
 """
 
 
-def test_a_process_whose_log_nobody_reads_goes_on_and_can_be_stopped() -> None:
+def test_process_with_an_unread_log_continues_and_can_be_stopped() -> None:
     read, write = os.pipe()
     try:
         process = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=write)
@@ -101,28 +101,28 @@ def test_a_process_whose_log_nobody_reads_goes_on_and_can_be_stopped() -> None:
         os.close(write)
 
 
-def test_so_many_lines_in_a_while_are_let_through_and_the_rest_is_counted() -> None:
+def test_line_limiter_counts_the_lines_above_its_limit() -> None:
     now = [100.0]
-    limited = Limited(lines=2, every_s=10, now=lambda: now[0])
-    assert [limited.dropped() for _ in range(4)] == [0, 0, None, None]
+    limiter = LineLimiter(lines=2, interval_s=10, now=lambda: now[0])
+    assert [limiter.next_line() for _ in range(4)] == [0, 0, None, None]
     now[0] = 110.0
-    assert [limited.dropped() for _ in range(2)] == [2, 0]
+    assert [limiter.next_line() for _ in range(2)] == [2, 0]
 
 
 @pytest.mark.parametrize("name", ["grpc._cython.cygrpc", "grpc"])
-def test_lines_of_grpc_have_no_traceback_and_nothing_that_a_client_sent(name: str) -> None:
+def test_grpc_lines_have_no_traceback_and_no_client_data(name: str) -> None:
     try:
         raise ValueError("Patient Jane Roe")
     except ValueError:
         fault = sys.exc_info()
     record = logging.LogRecord(name, logging.ERROR, "", 0, "Invalid encoding on %s", (b"Jane Roe",), fault)
-    assert GrpcLines().filter(record)
+    assert GrpcLogFilter().filter(record)
     assert logging.Formatter().format(record) == "Invalid encoding on %s"
 
 
-def test_lines_of_grpc_are_limited_and_all_others_are_not() -> None:
-    lines = GrpcLines()
-    gone = logging.LogRecord("grpc", logging.ERROR, "", 0, "gone", (), None)
-    assert [lines.filter(gone) for _ in range(20)].count(True) == 10
+def test_only_grpc_lines_are_limited() -> None:
+    log_filter = GrpcLogFilter()
+    failed = logging.LogRecord("grpc", logging.ERROR, "", 0, "failed", (), None)
+    assert [log_filter.filter(failed) for _ in range(20)].count(True) == 10
     ours = logging.LogRecord("stt_service.rpc.call_log", logging.INFO, "", 0, "opened", (), None)
-    assert all(lines.filter(ours) for _ in range(20))
+    assert all(log_filter.filter(ours) for _ in range(20))
