@@ -20,7 +20,7 @@ from benchmarks.recordings import FOLDER, RECORDINGS, Recording
 from tests.support.declared import listed, requirements
 
 ROOT = Path(__file__).parents[2]
-LICENCES = {
+LICENSES = {
     "public domain",
     "CC0-1.0",
     "CC-BY-3.0",
@@ -31,12 +31,12 @@ LICENCES = {
     "Apache-2.0",
 }
 OURS = {"stt", "stt_cli", "stt_client", "stt_media", "stt_service", "stt_tui"}
-# Folders of one machine, which mean nothing on another. Tests may invent homes.
+# Folders that exist on one machine only. Tests may use invented home folders.
 MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:farm|mnt|root|Users|work)/\w")
 
 
 def installed_with(names: Iterable[str]) -> set[str]:
-    """Return the distributions and all that they require on any platform, as far as it is installed here."""
+    """Return the distributions and their installed dependencies, for any platform."""
     found: set[str] = set()
     waiting = set(names)
     while waiting:
@@ -52,7 +52,7 @@ def installed_with(names: Iterable[str]) -> set[str]:
 
 
 def imported(package: str) -> set[str]:
-    """Return the top-level modules that the package imports, wherever in its files."""
+    """Return the top-level modules that the files of the package import."""
     modules: set[str] = set()
     for path in (ROOT / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -84,14 +84,14 @@ def _built(folder: str) -> bool:
 
 
 def make(*arguments: str) -> str:
-    """Return what make prints, run by itself also where make runs the tests."""
+    """Return the output of make, independent of a make process that runs the tests."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     environment["LC_ALL"] = "C"
     done = subprocess.run(["make", *arguments], cwd=ROOT, check=True, capture_output=True, text=True, env=environment)
     return done.stdout
 
 
-def test_the_committed_stubs_are_what_the_protos_say(tmp_path: Path) -> None:
+def test_committed_stubs_match_the_protos(tmp_path: Path) -> None:
     outputs = [f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")]
     protos = [str(path) for path in (ROOT / "protos" / "stt" / "v1").glob("*.proto")]
     subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'protos'}", *outputs, *protos], check=True)
@@ -100,7 +100,7 @@ def test_the_committed_stubs_are_what_the_protos_say(tmp_path: Path) -> None:
         assert made.read_text() == committed.read_text(), f"{made.name} is stale: run `make protos`"
 
 
-# Imported where it is installed only, by the extra `gpu`.
+# Imported only where the extra `gpu` has installed it.
 OPTIONAL = {"pynvml"}
 
 
@@ -116,14 +116,14 @@ OPTIONAL = {"pynvml"}
     ],
     ids=["server", "library", "client", "editor", "media of the server", "media of the client"],
 )
-def test_what_a_package_imports_is_in_its_extra(package: str, extra: str) -> None:
+def test_imports_of_a_package_are_in_its_extra(package: str, extra: str) -> None:
     owners = metadata.packages_distributions()
-    lacking = {
+    missing = {
         module: owners.get(module)
         for module in imported(package) - OPTIONAL
         if requirements(extra).isdisjoint(canonicalize_name(owner) for owner in owners.get(module, []))
     }
-    assert not lacking
+    assert not missing
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_what_a_package_imports_is_in_its_extra(package: str, extra: str) -> Non
     ],
     ids=["server", "client", "editor"],
 )
-def test_an_install_stays_small(extra: str, unwanted: set[str]) -> None:
+def test_install_contains_no_heavy_package(extra: str, unwanted: set[str]) -> None:
     assert installed_with(requirements(extra)).isdisjoint(unwanted)
 
 
@@ -149,13 +149,13 @@ def test_setup_cfg_lists_every_package() -> None:
     assert packages == set(listed("options", "packages"))
 
 
-def test_the_commands_exist() -> None:
+def test_console_scripts_are_importable() -> None:
     for script in listed("options.entry_points", "console_scripts"):
         name, value = re.split(r"\s*=\s*", script)
         assert callable(metadata.EntryPoint(name, value, "console_scripts").load())
 
 
-def test_every_tested_version_is_pinned() -> None:
+def test_all_dependencies_are_pinned() -> None:
     text = (ROOT / "constraints.txt").read_text()
     pins = [Requirement(line) for line in text.splitlines() if line and not line.startswith("#")]
     assert all(str(pin.specifier).startswith("==") for pin in pins)
@@ -167,40 +167,49 @@ def test_every_tested_version_is_pinned() -> None:
 def test_make_help_lists_every_target() -> None:
     text = (ROOT / "Makefile").read_text()
     phony = " ".join(re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)).split()
-    told = set(re.findall(r"^make (\S+)", make("help"), re.MULTILINE))
-    assert told == set(phony) - {"weights"}  # a part of setup
+    listed_targets = set(re.findall(r"^make (\S+)", make("help"), re.MULTILINE))
+    assert listed_targets == set(phony) - {"weights"}  # a part of setup
 
 
-def test_make_does_nothing_twice(tmp_path: Path) -> None:
-    ready = tmp_path / ".ready"
-    ready.touch()
-    assert make("--dry-run", f"READY={ready}", str(ready)).strip() == f"make: '{ready}' is up to date."
+def test_make_installs_nothing_twice(tmp_path: Path) -> None:
+    markers = {name: tmp_path / name.lower() for name in ("READY", "READY_TEST", "READY_DEV")}
+    for marker in markers.values():
+        marker.touch()
+    last = markers["READY_DEV"]
+    output = make("--dry-run", *(f"{name}={marker}" for name, marker in markers.items()), str(last))
+    assert output.strip() == f"make: '{last}' is up to date."
 
 
-def test_the_readme_names_the_two_commands() -> None:
+@pytest.mark.parametrize("target", ["demo", "serve", "run-client", "test-fast"])
+def test_make_installs_only_what_the_target_needs(target: str, tmp_path: Path) -> None:
+    missing = [f"{name}={tmp_path / name}" for name in ("READY", "READY_TEST", "READY_DEV")]
+    assert "[dev]" not in make("--dry-run", *missing, target)
+
+
+def test_readme_names_make_demo_and_make_test() -> None:
     lines = [line.split("#")[0].strip() for line in (ROOT / "README.md").read_text().splitlines()]
     assert {"make demo", "make test"} <= set(lines)
 
 
-def test_every_file_that_a_document_links_to_exists() -> None:
+def test_links_of_documents_point_to_existing_files() -> None:
     for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
-def test_no_file_names_a_path_of_somebodys_machine() -> None:
-    named = [
+def test_no_file_contains_a_path_of_one_machine() -> None:
+    found = [
         f"{path.relative_to(ROOT)}: {line.strip()}"
         for path in our_texts()
         for line in path.read_text(encoding="utf-8").splitlines()
         if MACHINE_PATH.search(line)
     ]
-    assert not named
+    assert not found
 
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
-def test_a_recording_has_its_text_and_length_and_may_be_passed_on(recording: Recording) -> None:
-    assert recording.licence in LICENCES
+def test_recording_has_text_length_and_a_free_license(recording: Recording) -> None:
+    assert recording.licence in LICENSES
     assert recording.source
     assert recording.speaker
     assert recording.text
@@ -214,11 +223,11 @@ def test_every_recording_is_in_the_manifest_and_in_the_attribution() -> None:
     assert all(recording.name in attribution for recording in RECORDINGS)
 
 
-def test_the_recordings_stay_below_15_mb() -> None:
+def test_recordings_stay_below_15_mb() -> None:
     assert sum(recording.path.stat().st_size for recording in RECORDINGS) < 15e6
 
 
-def test_the_seed_is_two_seconds_in_the_inner_format() -> None:
+def test_reference_speech_is_two_seconds_of_16_khz_mono_pcm() -> None:
     with wave.open(str(ROOT / "stt_service" / "data" / "seed.wav")) as seed:
         assert (seed.getframerate(), seed.getnchannels(), seed.getsampwidth()) == (16_000, 1, 2)
         assert len(seed.readframes(seed.getnframes() + 1)) == 2 * 2 * 16_000
