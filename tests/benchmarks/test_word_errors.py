@@ -1,48 +1,62 @@
-"""The measure of what goes wrong at the seams of finals: it has to see it, or 0 means nothing."""
+"""Word errors, and words lost or doubled at the seams of finals."""
 
 from __future__ import annotations
 
+import jiwer
+from hypothesis import given
+from hypothesis import strategies as st
+
 from benchmarks.harness.word_errors import Seams, WordErrors, count_errors, normalize, seams
 
-SAID = "one two three four five six".split()
+REFERENCE = "one two three four five six".split()
 
 
 def found(*finals: str) -> Seams:
-    """Return what is wrong with these finals, where the offline transcript has every word."""
-    return seams(SAID, SAID, [final.split() for final in finals])
+    """Return the errors at the seams of these finals; the offline transcript has every word."""
+    return seams(REFERENCE, REFERENCE, [final.split() for final in finals])
 
 
-def test_whole_finals_lose_and_double_nothing() -> None:
+def test_complete_finals_have_no_seam_errors() -> None:
     assert found("one two three", "four five six") == Seams((), ())
 
 
-def test_a_word_that_is_missing_beside_a_seam_is_lost() -> None:
+def test_word_missing_at_a_seam_is_lost() -> None:
     assert found("one two", "four five six").lost == ("three",)
     assert found("one two three", "five six").lost == ("four",)
 
 
-def test_a_word_that_was_heard_as_another_is_not_lost() -> None:
+def test_misrecognized_word_is_not_lost() -> None:
     assert found("one two tree", "four five six").lost == ()
 
 
-def test_a_word_that_is_missing_elsewhere_is_not_the_seams() -> None:
+def test_word_missing_elsewhere_is_not_counted_at_a_seam() -> None:
     assert found("one three", "four five six").lost == ()
 
 
-def test_a_word_that_the_offline_transcript_misses_too_is_not_lost() -> None:
-    assert seams(SAID, "one two four five six".split(), [["one", "two"], ["four", "five", "six"]]).lost == ()
+def test_word_missing_in_the_offline_transcript_too_is_not_lost() -> None:
+    assert seams(REFERENCE, "one two four five six".split(), [["one", "two"], ["four", "five", "six"]]).lost == ()
 
 
-def test_words_on_both_sides_of_a_seam_are_doubled() -> None:
+def test_word_on_both_sides_of_a_seam_is_doubled() -> None:
     assert found("one two three", "three four five six").doubled == ("three",)
     assert "two three" in found("one two three", "two three four five six").doubled
 
 
-def test_words_that_were_said_twice_are_not_doubled() -> None:
+def test_word_repeated_in_the_reference_is_not_doubled() -> None:
     said = "no no yes".split()
     assert seams(said, said, [["no"], ["no", "yes"]]).doubled == ()
 
 
-def test_numbers_count_as_they_are_spoken() -> None:
+def test_numbers_are_compared_as_spoken_words() -> None:
     assert normalize("1, 2 and the 15th", "en") == "one two and the fifteenth".split()
     assert count_errors(normalize("Пять ёлок", "ru"), normalize("5 елок.", "ru")) == WordErrors(0, 2)
+
+
+_TEXTS = st.lists(st.sampled_from("one two three four five".split()), min_size=1, max_size=12)
+
+
+@given(_TEXTS, _TEXTS)
+def test_word_errors_match_jiwer(reference: list[str], text: list[str]) -> None:
+    counted = jiwer.process_words(" ".join(reference), " ".join(text))
+    errors = counted.substitutions + counted.deletions + counted.insertions
+    assert count_errors(reference, text) == WordErrors(errors, len(reference))
