@@ -12,6 +12,8 @@ import pytest
 
 from stt_cli.output.clipboard import TERMINAL_BYTES, Clipboard, CopyResult, tools
 
+pytestmark = pytest.mark.process
+
 FAILS = [sys.executable, "-c", "raise SystemExit(1)"]
 HANGS = [sys.executable, "-c", "import time; time.sleep(60)"]
 

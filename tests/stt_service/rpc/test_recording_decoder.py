@@ -17,6 +17,8 @@ from stt_service.rpc import recording_decoder
 from stt_service.rpc.recording_decoder import RecordingDecoders, environment
 from tests.support.made_audio import encode
 
+pytestmark = pytest.mark.process
+
 # Writes far more samples than are read ahead, and then nothing.
 ENDLESS = "sys.stdin.buffer.read(); sys.stdout.write({} * 600000); sys.stdout.flush(); time.sleep(600)"
 
