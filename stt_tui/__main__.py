@@ -1,4 +1,7 @@
-"""The command: parses, runs the editor, tells what is to be told. Loads no gRPC: the screen comes first."""
+"""The command `stt-tui`: parse the options, run the editor, print its exit message.
+
+It does not import gRPC: the first screen must appear before slow imports.
+"""
 
 from __future__ import annotations
 
@@ -24,28 +27,28 @@ from stt_tui.journal import find_orphaned
 if TYPE_CHECKING:
     from stt_client.audio.devices import Device
 
-PATIENCE_S = 24 * 3600.0  # one may start the editor before the server; the audio waits
+RETRY_TIMEOUT_S = 24 * 3600.0  # the editor may start long before the server; audio is buffered until then
 EXAMPLES = """\b
 Examples:
-  stt-tui                          dictate; each sentence goes to the clipboard
-  stt-tui notes.txt --language ru  go on with a text
-  stt-tui --no-auto                do not record before F1
+  stt-tui                          dictate; each sentence is copied to the clipboard
+  stt-tui notes.txt --language ru  continue a text file
+  stt-tui --no-auto                do not record until F1 is pressed
 """
 
 
 @click.command(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="realtime-stt-grpc", message="%(version)s")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--auto/--no-auto", default=True, show_default=True, help="Record at once; else F1 begins.")
+@click.option("--auto/--no-auto", default=True, show_default=True, help="Start recording immediately, or with F1.")
 @speech_options
 @click.option(
     "--device",
     metavar="NAME",
-    help="A microphone, by part of its name: see `stt-cli devices`; or file:PATH plays a recording.",
+    help="Microphone, by part of its name (see `stt-cli devices`), or file:PATH to play a recording.",
 )
 @server_options
 def tui(file: Path | None, auto: bool, settings: Settings, device: str | None, target: Target) -> None:
-    """Dictate and type, in one text: a full-screen editor. F1 records, Ctrl+Q quits."""
+    """Dictate and type into one text in a full-screen editor. F1 records, Ctrl+Q quits."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("stt-tui needs a terminal; `stt-cli recognize` writes to pipes and files.")
     state = _state_folder()
@@ -53,39 +56,39 @@ def tui(file: Path | None, auto: bool, settings: Settings, device: str | None, t
         opened, text = open_file(file, state) if file else (None, "")
     except FileError as error:
         raise click.ClickException(sanitize_message(str(error))) from error
-    work = EditorOptions(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, state)
-    outcome = asyncio.run(run(work, Backends(_open_device, lambda: _load_recognize(target))))
-    for line in outcome.farewell.splitlines():
+    options = EditorOptions(opened, text, StreamOptions(settings=settings, client_id="stt-tui"), device, auto, state)
+    outcome = asyncio.run(run(options, Backends(_open_device, lambda: _load_recognize(target))))
+    for line in outcome.exit_message.splitlines():
         echo(sanitize_message(line))
     if outcome.failure:
         raise click.ClickException(sanitize_message(outcome.failure))
 
 
 def open_file(path: Path, state: Path) -> tuple[TextFile, str]:
-    """Return the file and its text; an empty one where a save was interrupted that the journal can restore.
+    """Return the file and its text; the text is empty if the journal can restore an interrupted save of the file.
 
     Raises:
-        FileError: when it cannot be read.
+        FileError: the file cannot be read.
     """
     try:
         return read(path)
     except NotTextError:
         if find_orphaned(state / "journals", str(path.absolute())):
-            return TextFile(path), ""  # a save keeps a copy of what is there now
+            return TextFile(path), ""  # the next save copies the present content to `FILE~`
         raise
 
 
 def _state_folder() -> Path:
-    """Return the folder of what outlives a session.
+    """Return the folder for data that outlives a session.
 
     Raises:
-        ClickException: it is in a home folder, and this user has none.
+        ClickException: the folder is in the home folder, and the user has none.
     """
     try:
         return user_state_path("realtime-stt")
     except RuntimeError as error:
         raise click.ClickException(
-            f"stt-tui keeps its journal in a home folder, and this user (uid {os.getuid()}) has none: "
+            f"stt-tui stores its journal in the home folder, and user ID {os.getuid()} has none: "
             "set HOME or XDG_STATE_HOME to a folder."
         ) from error
 
@@ -100,12 +103,12 @@ def _load_recognize(target: Target) -> Recognize:
     from stt_client.client import recognize
     from stt_client.recovery.retry import RetryPolicy
 
-    patience = RetryPolicy(connect_s=PATIENCE_S, free_slot_s=PATIENCE_S, reconnect_s=PATIENCE_S)
-    return lambda source, options: recognize(target, source, options, patience)
+    policy = RetryPolicy(connect_s=RETRY_TIMEOUT_S, free_slot_s=RETRY_TIMEOUT_S, reconnect_s=RETRY_TIMEOUT_S)
+    return lambda source, options: recognize(target, source, options, policy)
 
 
 def main() -> None:
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it logs to stderr, across the screen
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC would log to stderr, over the screen
     tui()
 
 

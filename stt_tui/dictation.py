@@ -1,106 +1,120 @@
-"""How what is said enters the document. Pure: no audio, no clock, no screen.
+"""Insertion of partials and finals into a text that is edited at the same time. Pure: no audio, no clock, no screen.
 
-Each utterance has a place. It is where the cursor is when the utterance begins, and it stays there while one types:
-what is typed comes after it. So words and keys stand in the order in which they began, and no key lands within a
-sentence. Whoever moves the cursor, by an arrow or a click, takes the places of all that is still owed along. The
-partial is shown at its place, and the final goes in where its partial was shown; never within a word, but behind it.
+Each pending utterance has an insertion position in the document and, after its first partial, a text to display.
+
+States of an utterance:
+    unknown → pending     `begin`, or its first partial or final: the position is the cursor's
+    pending → pending     `set_partial` replaces the displayed text; the document does not change
+    pending → inserted    `insert_final`: one undoable step, at the position where the partial was displayed
+    pending → inserted    `insert_partials`: the dictation ended without a final, so the last partial is inserted
+    pending → discarded   `discard`: the utterance was suppressed
+
+Invariants:
+- Typed text goes after the position, so words and keys are in the order in which they began, and no key lands inside
+  a sentence. The final of an earlier utterance goes before the position of a later one.
+- Moving the cursor with a key or the mouse moves the positions of all pending utterances to the cursor.
+- A final is never inserted inside a word, but after the word, and later utterances of the same word follow it there.
+- A final replaces nothing; the selection stays selected.
+- `preedits` and `insert_final` use the same position and spacing, so the final is inserted where its partial was shown.
 """
 
 from __future__ import annotations
 
 from stt_tui.document import Document
-from stt_tui.graphemes import border_at, is_word
+from stt_tui.graphemes import boundary_at, is_word
 from stt_tui.layout import Preedit
-from stt_tui.lines import Change, Position, moved, pushed
-from stt_tui.spacing import joined
+from stt_tui.lines import Change, Position, map_position, map_position_past
+from stt_tui.spacing import with_spacing
 
-Utterance = tuple[int, int]  # which dictation, and which utterance of it
+Utterance = tuple[int, int]  # number of the dictation, number of the utterance in it
 
-CONTEXT = 64  # characters around the place that decide how a sentence joins
+CONTEXT_CHARACTERS = 64  # read on each side of the position to choose spaces and capitals
 
 
 class Dictation:
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._places: dict[Utterance, Position] = {}  # bounded by the utterances a server may owe
+        self._positions: dict[Utterance, Position] = {}  # bounded by the server's limit of pending utterances
         self._partials: dict[Utterance, str] = {}
         self._inserting: Utterance | None = None
-        document.follow(self._shift)
+        document.subscribe(self._on_change)
 
     @property
-    def is_open(self) -> bool:
-        """Whether something is being said, or owed."""
-        return bool(self._places)
+    def has_pending(self) -> bool:
+        """Whether an utterance has neither been inserted nor discarded."""
+        return bool(self._positions)
 
     def begin(self, utterance: Utterance) -> None:
-        """An utterance begins: its place is the cursor's."""
-        self._places.setdefault(utterance, self._document.cursor)
+        """Give a new utterance the position of the cursor."""
+        self._positions.setdefault(utterance, self._document.cursor)
 
-    def hear(self, utterance: Utterance, text: str) -> None:
-        """Show what it says so far."""
+    def set_partial(self, utterance: Utterance, text: str) -> None:
+        """Set the text that is displayed for the utterance until it is final."""
         self.begin(utterance)
         self._partials[utterance] = text
 
-    def settle(self, utterance: Utterance, text: str) -> str:
-        """Put the final text in; return it as it went in."""
+    def insert_final(self, utterance: Utterance, text: str) -> str:
+        """Insert the final text; return it with its spacing."""
         self.begin(utterance)
-        place = self._outside_words(self._places[utterance])
-        self._keep_order(utterance, place)
-        text = self._fitted(place, text)
+        position = self._after_word(self._positions[utterance])
+        self._keep_order(utterance, position)
+        text = self._with_spacing(position, text)
         self._inserting = utterance
         if text:
-            self._document.insert(place, text)
+            self._document.insert(position, text)
         self._inserting = None
-        self.drop(utterance)
+        self.discard(utterance)
         return text
 
-    def drop(self, utterance: Utterance) -> None:
-        """Forget an utterance that came to nothing."""
-        self._places.pop(utterance, None)
+    def discard(self, utterance: Utterance) -> None:
+        """Remove an utterance that gets no final."""
+        self._positions.pop(utterance, None)
         self._partials.pop(utterance, None)
 
-    def give_up(self, dictation: int) -> int:
-        """No final will come: put in what was heard of its utterances; return of how many there was something."""
-        owed = [utterance for utterance in self._places if utterance[0] == dictation]
-        return sum(bool(self.settle(utterance, self._partials.get(utterance, ""))) for utterance in owed)
+    def insert_partials(self, dictation: int) -> int:
+        """Insert the last partials of a dictation that gets no more finals; return how many had text."""
+        pending = [utterance for utterance in self._positions if utterance[0] == dictation]
+        return sum(bool(self.insert_final(utterance, self._partials.get(utterance, ""))) for utterance in pending)
 
-    def follow_cursor(self) -> None:
-        """The cursor was moved: what is owed goes where it is now."""
-        for utterance in self._places:
-            self._places[utterance] = self._document.cursor
+    def move_to_cursor(self) -> None:
+        """Move all pending utterances to the cursor."""
+        for utterance in self._positions:
+            self._positions[utterance] = self._document.cursor
 
-    def ghosts(self) -> list[Preedit]:
-        """Return what is being said, as it would go in, in the order of the text."""
-        ghosts = list[Preedit]()
+    def preedits(self) -> list[Preedit]:
+        """Return the partials as they would be inserted, in the order of the text."""
+        preedits = list[Preedit]()
         for utterance, partial in sorted(self._partials.items()):
-            place = self._outside_words(self._places[utterance])
-            before = "".join(ghost.text for ghost in ghosts if ghost.at == place)
-            text = self._fitted(place, partial, before)
+            position = self._after_word(self._positions[utterance])
+            before = "".join(preedit.text for preedit in preedits if preedit.at == position)
+            text = self._with_spacing(position, partial, before)
             if text:
-                ghosts.append(Preedit(place, text))
-        return sorted(ghosts, key=lambda ghost: ghost.at)
+                preedits.append(Preedit(position, text))
+        return sorted(preedits, key=lambda preedit: preedit.at)
 
-    def _keep_order(self, utterance: Utterance, place: Position) -> None:
-        """Let later utterances of the same word leave it with this one, so that they go in behind it."""
-        for later, at in self._places.items():
-            if later > utterance and self._places[utterance] <= at < place:
-                self._places[later] = place
+    def _keep_order(self, utterance: Utterance, position: Position) -> None:
+        """Move later utterances inside the same word to the end of the word, so that they follow this one."""
+        for later, at in self._positions.items():
+            if later > utterance and self._positions[utterance] <= at < position:
+                self._positions[later] = position
 
-    def _fitted(self, place: Position, text: str, said_before: str = "") -> str:
-        line = self._document.lines[place.line]
-        before = line[max(0, place.offset - CONTEXT) : place.offset] + said_before
-        return joined(before, text, line[place.offset : place.offset + CONTEXT])
+    def _with_spacing(self, position: Position, text: str, preedits_before: str = "") -> str:
+        line = self._document.lines[position.line]
+        before = line[max(0, position.offset - CONTEXT_CHARACTERS) : position.offset] + preedits_before
+        return with_spacing(before, text, line[position.offset : position.offset + CONTEXT_CHARACTERS])
 
-    def _outside_words(self, place: Position) -> Position:
-        line, offset = self._document.lines.clamp(place)
+    def _after_word(self, position: Position) -> Position:
+        """Return the position, or the end of the word that it is inside."""
+        line, offset = self._document.lines.clamp(position)
         text = self._document.lines[line]
         if 0 < offset < len(text) and is_word(text, offset - 1) and is_word(text, offset):
             while offset < len(text) and is_word(text, offset):
                 offset += 1
-        return Position(line, border_at(text, offset))
+        return Position(line, boundary_at(text, offset))
 
-    def _shift(self, change: Change, _text: str) -> None:
-        """Keep each place where it is in the text. What is put in there comes after it, unless it was said before."""
-        for utterance, place in self._places.items():
+    def _on_change(self, change: Change, _text: str) -> None:
+        """Map the positions through the change: they stay before inserted text, but after an earlier utterance."""
+        for utterance, position in self._positions.items():
             is_later = self._inserting is not None and self._inserting < utterance
-            self._places[utterance] = pushed(place, change) if is_later else moved(place, change)
+            map_through = map_position_past if is_later else map_position
+            self._positions[utterance] = map_through(position, change)

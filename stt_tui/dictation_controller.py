@@ -1,6 +1,21 @@
-"""Dictations as the editor sees them: opens the microphone, asks for recognition, tells what comes of it.
+"""Dictations of the editor: each opens the microphone, streams its audio to the server and forwards the events.
 
-What is slow to load, gRPC above all, loads in a thread once the microphone listens: nothing said is lost meanwhile.
+States of a dictation, with the listener's callbacks:
+    opening      `on_opening`: waits for the device lock, then opens the device in a thread
+    recording    `on_recording`: the microphone delivers audio; the client library is imported only now, in a thread,
+                 because gRPC is slow to load, and the audio recorded meanwhile is buffered
+    finalizing   `on_stopped`: the microphone is off, finals are pending
+    ended        `on_ended`: no more events follow
+
+Invariants:
+- At most one dictation is opening or recording (`_current`); up to `MAX_PENDING_DICTATIONS` are in any state but
+  ended, because a server that is down does not prevent further dictations.
+- One microphone is open at a time: the device lock is held from before it opens until it is closed, so a new
+  dictation waits for the device of the last one, but not for its finals.
+- A stop during opening prevents the recording; a stop during recording ends the audio and keeps the events coming.
+- Audio goes to the audio store before it goes to the server. It is discarded only if the dictation ended without an
+  error; otherwise the store keeps it for a later recognition.
+- A client error becomes one warning and ends this dictation only.
 """
 
 from __future__ import annotations
@@ -21,167 +36,172 @@ if TYPE_CHECKING:
     from stt_client.audio.devices import Device, OpenDevice
     from stt_client.audio.microphone import Microphone
 
-OPEN_S = 30.0  # waited for a microphone; a driver that hangs leaves its thread behind
-MAX_PENDING_DICTATIONS = 8  # dictations that wait for a server; then no other begins
+OPEN_TIMEOUT_S = 30.0  # for opening a microphone; the thread of a stalled driver is abandoned
+MAX_PENDING_DICTATIONS = 8  # dictations that are not ended, mostly because no server is reachable
 
 Recognize = Callable[[AsyncIterator[bytes], StreamOptions], AsyncGenerator[Event, None]]
 
 
-class Listener(Protocol):
-    """Hears of dictations, on the loop. They are counted from 1 on."""
+class DictationListener(Protocol):
+    """Receives the events of dictations, on the event loop. Dictations are numbered from 1."""
 
     def warn(self, sentence: str) -> None: ...
 
     def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
 
-    def opening(self) -> None: ...
+    def on_opening(self) -> None: ...
 
-    def recording(self) -> None:
-        """From now on nothing that is said is lost."""
+    def on_recording(self) -> None:
+        """The microphone is open: no audio is lost from now on."""
 
-    def silent(self) -> None:
-        """The microphone does not record any more."""
+    def on_stopped(self) -> None:
+        """The microphone no longer records."""
 
-    def recognised(self, dictation: int, event: Event) -> None: ...
+    def on_event(self, dictation: int, event: Event) -> None: ...
 
-    def ended(self, dictation: int) -> None:
-        """Nothing more will come of it."""
+    def on_ended(self, dictation: int) -> None:
+        """No more events follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """What a dictation needs; both block, and run in a thread."""
+    """Factories that a dictation calls; both block and run in a thread."""
 
     open_device: OpenDevice
     load_recognize: Callable[[], Recognize]
 
 
-class Keeper(Protocol):
-    """Keeps what is said until it is text."""
+class AudioStore(Protocol):
+    """Stores audio until it is text."""
 
-    def keep(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None: ...
+    def append(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None: ...
 
-    def forget(self, dictation: int) -> None: ...
+    def discard(self, dictation: int) -> None: ...
 
 
 class DictationController:
-    """At most one dictation records; those before it may still be owed words."""
+    """Starts and stops dictations: one records at a time, earlier ones may have pending finals."""
 
     def __init__(
-        self, means: Backends, options: StreamOptions, device: str | None, listener: Listener, keeper: Keeper
+        self,
+        backends: Backends,
+        options: StreamOptions,
+        device: str | None,
+        listener: DictationListener,
+        audio_store: AudioStore,
     ) -> None:
-        self._means = means
-        self._keeper = keeper
+        self._backends = backends
+        self._audio_store = audio_store
         self._options = replace(options, partials=True)
         self._device = device
         self._listener = listener
-        self._recorded = 0  # the dictation that is opening the microphone or records; 0: none
+        self._current = 0  # the dictation that is opening or recording; 0: none
         self._microphone: Microphone | None = None
-        self._begun = 0
-        self._owed = set[int]()
+        self._last_number = 0
+        self._pending = set[int]()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._device_use = asyncio.Lock()  # one microphone at a time, from before it opens until it is closed
-        self._imports = Lock()  # two threads that import modules of one another may get half of them
+        self._device_use = asyncio.Lock()  # held from before a microphone opens until it is closed
+        self._imports = Lock()  # concurrent imports of modules that import each other can yield partial modules
 
     @property
-    def is_on(self) -> bool:
-        return self._recorded > 0
+    def is_recording(self) -> bool:
+        return self._current > 0
 
     @property
-    def is_owed(self) -> bool:
-        """Whether words may still come."""
-        return bool(self._owed)
+    def has_pending(self) -> bool:
+        """Whether finals are pending."""
+        return bool(self._pending)
 
-    async def settled(self) -> None:
-        """Wait until no word is owed."""
+    async def wait_until_idle(self) -> None:
+        """Wait until no final is pending."""
         await self._idle.wait()
 
     def stop(self) -> None:
-        """Record no more; what was said is still recognised."""
-        self._recorded = 0
+        """Stop recording; the recorded audio is still recognized."""
+        self._current = 0
         if self._microphone is not None:
             self._microphone.stop()
             self._microphone = None
-        self._listener.silent()
+        self._listener.on_stopped()
 
     async def dictate(self) -> None:
-        """Record until stopped, and tell what is recognised until all of it is."""
-        if len(self._owed) >= MAX_PENDING_DICTATIONS:
-            self._listener.warn(f"{MAX_PENDING_DICTATIONS} dictations wait for the server: no other can begin.")
+        """Record until stopped, and forward events until all of the audio is recognized."""
+        if len(self._pending) >= MAX_PENDING_DICTATIONS:
+            self._listener.warn(f"Not recording: {MAX_PENDING_DICTATIONS} dictations wait for the server.")
             return
-        self._begun += 1
-        self._recorded = dictation = self._begun
-        self._owed.add(dictation)
+        self._last_number += 1
+        self._current = dictation = self._last_number
+        self._pending.add(dictation)
         self._idle.clear()
         try:
             await self._dictate(dictation)
-            self._keeper.forget(dictation)
+            self._audio_store.discard(dictation)
         except ClientError as error:
             self._listener.warn(f"{error}")
         finally:
-            self._end(dictation)
-            self._owed.discard(dictation)
-            if not self._owed:
+            self._stop_if_current(dictation)
+            self._pending.discard(dictation)
+            if not self._pending:
                 self._idle.set()
-            self._listener.ended(dictation)
+            self._listener.on_ended(dictation)
 
     async def _dictate(self, dictation: int) -> None:
-        self._listener.opening()
+        self._listener.on_opening()
         await self._device_use.acquire()
-        with ExitStack() as held:  # the device, until its microphone is closed
-            held.callback(self._device_use.release)
-            microphone = await self._opened(dictation, held.close)
+        with ExitStack() as device_use:
+            device_use.callback(self._device_use.release)
+            microphone = await self._open_microphone(dictation, device_use.close)
             if microphone is None:
-                return  # stopped meanwhile
-            held.callback(microphone.close)
+                return  # stopped while opening
+            device_use.callback(microphone.close)
             audio_format = await microphone.open(self._listener)
             self._microphone = microphone
-            self._listener.recording()
+            self._listener.on_recording()
             await self._recognize(dictation, microphone, audio_format)
 
-    async def _opened(self, dictation: int, closed: Callable[[], object]) -> Microphone | None:
-        """Return the microphone, unless the dictation is stopped before it is open."""
-        if self._recorded != dictation:
+    async def _open_microphone(self, dictation: int, closed: Callable[[], object]) -> Microphone | None:
+        """Return the microphone, or None if the dictation is stopped before the microphone is open."""
+        if self._current != dictation:
             return None
         try:
-            async with asyncio.timeout(OPEN_S):
-                device = await run_in_thread(self._open)
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                device = await run_in_thread(self._open_device)
         except TimeoutError as error:
-            raise SourceError(f"the microphone did not open in {OPEN_S:.0f} s.") from error
-        return self._prepared(device, closed) if self._recorded == dictation else None
+            raise SourceError(f"the microphone did not open in {OPEN_TIMEOUT_S:.0f} s.") from error
+        return self._new_microphone(device, closed) if self._current == dictation else None
 
     async def _recognize(self, dictation: int, microphone: Microphone, audio_format: AudioFormat) -> None:
         recognize = await run_in_thread(self._load_recognize)
         options = replace(self._options, format=audio_format)
         async with aclosing(recognize(self._chunks(dictation, microphone, audio_format), options)) as events:
             async for event in events:
-                self._listener.recognised(dictation, event)
+                self._listener.on_event(dictation, event)
 
-    def _open(self) -> Device:
+    def _open_device(self) -> Device:
         with self._imports:
             importlib.import_module("stt_client.audio.microphone")
-        return self._means.open_device(self._device)
+        return self._backends.open_device(self._device)
 
     def _load_recognize(self) -> Recognize:
         with self._imports:
-            return self._means.load_recognize()
+            return self._backends.load_recognize()
 
-    def _prepared(self, device: Device, closed: Callable[[], object]) -> Microphone:
-        """Return a microphone that begins with this device, and finds another if it goes away."""
+    def _new_microphone(self, device: Device, closed: Callable[[], object]) -> Microphone:
+        """Return a microphone that starts with this device and opens another if the device disappears."""
         from stt_client.audio.microphone import Microphone
 
         first = [device]
         return Microphone(
-            lambda name: first.pop() if first else self._means.open_device(name), self._device, on_close=closed
+            lambda name: first.pop() if first else self._backends.open_device(name), self._device, on_close=closed
         )
 
     async def _chunks(self, dictation: int, microphone: Microphone, audio_format: AudioFormat) -> AsyncIterator[bytes]:
         async for chunk in microphone.chunks():
-            self._keeper.keep(dictation, chunk, audio_format)
+            self._audio_store.append(dictation, chunk, audio_format)
             yield chunk
-        self._end(dictation)  # it has ended by itself
+        self._stop_if_current(dictation)  # the microphone ended, as a played file does
 
-    def _end(self, dictation: int) -> None:
-        if self._recorded == dictation:
+    def _stop_if_current(self, dictation: int) -> None:
+        if self._current == dictation:
             self.stop()

@@ -1,4 +1,4 @@
-"""The editor without a screen: document, dictation and view under one hand, by commands, text and mouse. Pure."""
+"""The editor without a screen: commands, text and mouse events applied to document, dictation and view. Pure."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ class Editor:
             Command.RIGHT: self._right,
             Command.WORD_LEFT: lambda: movement.word_left(self.document.lines, self.document.cursor),
             Command.WORD_RIGHT: lambda: movement.word_right(self.document.lines, self.document.cursor),
-            Command.UP: lambda: self._view.by_rows(-1),
-            Command.DOWN: lambda: self._view.by_rows(1),
-            Command.PAGE_UP: lambda: self._view.by_page(-1),
-            Command.PAGE_DOWN: lambda: self._view.by_page(1),
+            Command.UP: lambda: self._view.rows_away(-1),
+            Command.DOWN: lambda: self._view.rows_away(1),
+            Command.PAGE_UP: lambda: self._view.pages_away(-1),
+            Command.PAGE_DOWN: lambda: self._view.pages_away(1),
             Command.ROW_START: self._view.row_start,
             Command.ROW_END: self._view.row_end,
             Command.TEXT_START: lambda: START,
             Command.TEXT_END: lambda: self.document.lines.end,
         }
-        self._changes: dict[Command, Callable[[], object]] = {
-            Command.BREAK_LINE: lambda: self.document.type("\n"),
+        self._edits: dict[Command, Callable[[], object]] = {
+            Command.NEW_LINE: lambda: self.document.type("\n"),
             Command.TAB: lambda: self.document.type("\t"),
-            Command.ERASE_BEFORE: self.document.erase_before,
-            Command.ERASE_AFTER: self.document.erase_after,
+            Command.DELETE_BEFORE: self.document.delete_before,
+            Command.DELETE_AFTER: self.document.delete_after,
             Command.UNDO: self.document.undo,
             Command.REDO: self.document.redo,
         }
 
-    def picture(self, columns: int, rows: int) -> ScreenContent:
-        """Return what a screen of that size shows."""
+    def content(self, columns: int, rows: int) -> ScreenContent:
+        """Return the content of a screen of that size."""
         self._view.resize(columns, rows)
-        return self._view.picture()
+        return self._view.content()
 
     # Keys
 
     def type(self, text: str) -> None:
         self.document.type(without_controls(text))
-        self._moved()
+        self._after_edit()
 
     def paste(self, text: str) -> None:
-        """Put in the text as one step, unchanged but for control characters."""
+        """Insert the text as one undo step, without control characters and with LF line ends."""
         self.document.paste(without_controls(text.replace("\r\n", "\n").replace("\r", "\n")))
-        self._moved()
+        self._after_edit()
 
-    def change(self, command: Command) -> None:
-        self._changes[command]()
-        self._moved()
+    def edit(self, command: Command) -> None:
+        self._edits[command]()
+        self._after_edit()
 
     def move(self, command: Command) -> None:
         selection = self.document.selection
@@ -69,38 +69,38 @@ class Editor:
             self.document.move(selection[command is Command.RIGHT])
         else:
             self.document.move(self._moves[command]())
-        self._steered(command)
+        self._after_move(command)
 
     def extend(self, command: Command) -> None:
         self.document.extend(self._moves[command]())
-        self._steered(command)
+        self._after_move(command)
 
     def select_all(self) -> None:
         self.document.select_all()
-        self._moved()
+        self._after_edit()
 
     # Mouse
 
     def point(self, column: int, row: int) -> None:
-        """Put the cursor there."""
+        """Move the cursor to the cell."""
         self.document.move(self._view.position_at(column, row))
-        self._pointed()
+        self._after_click()
 
     def drag(self, column: int, row: int) -> None:
-        """Select from where the mouse went down to there."""
+        """Select from the cell where the button was pressed to this one."""
         self.document.extend(self._view.position_at(column, row))
-        self._pointed()
+        self._after_click()
 
     def select_word(self, column: int, row: int) -> None:
         self.document.select(*movement.word_around(self.document.lines, self._view.position_at(column, row)))
-        self._pointed()
+        self._after_click()
 
     def select_line(self, column: int, row: int) -> None:
         self.document.select(*movement.line_around(self.document.lines, self._view.position_at(column, row)))
-        self._pointed()
+        self._after_click()
 
     def scroll(self, notches: int) -> None:
-        """Look further down, or up if negative."""
+        """Scroll down, or up if negative."""
         self._view.scroll(notches * WHEEL_ROWS)
 
     def _left(self) -> Position:
@@ -109,17 +109,17 @@ class Editor:
     def _right(self) -> Position:
         return movement.right(self.document.lines, self.document.cursor)
 
-    def _moved(self) -> None:
+    def _after_edit(self) -> None:
         self._view.forget_column()
-        self._view.follow()
+        self._view.follow_cursor()
 
-    def _steered(self, command: Command) -> None:
-        """The cursor was moved, by other than a change: dictation goes on there."""
+    def _after_move(self, command: Command) -> None:
+        """Move pending utterances to the cursor, which a command moved without an edit."""
         if command not in (Command.UP, Command.DOWN, Command.PAGE_UP, Command.PAGE_DOWN):
             self._view.forget_column()
-        self._view.follow()
-        self.dictation.follow_cursor()
+        self._view.follow_cursor()
+        self.dictation.move_to_cursor()
 
-    def _pointed(self) -> None:
-        self._moved()
-        self.dictation.follow_cursor()
+    def _after_click(self) -> None:
+        self._after_edit()
+        self.dictation.move_to_cursor()

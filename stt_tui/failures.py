@@ -1,4 +1,4 @@
-"""Errors of the editor itself, as a sentence; the traceback goes to a file, and never across the screen."""
+"""Internal errors as one sentence; the traceback goes to a file, never over the screen."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-FILE = "last-error.txt"  # in the state folder; the next one takes its place
+TRACEBACK_FILE = "last-error.txt"  # in the state folder; overwritten by the next error
 
 
 def describe(error: BaseException, folder: Path) -> str:
-    """Return what happened, and where the traceback is that a report should have."""
+    """Return a sentence with the error and the file that has the traceback for a bug report."""
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    written = _record(error, folder / FILE)
-    return f"An error in stt-tui itself ({reason.splitlines()[0]})" + (f"; please report {written}" if written else "")
+    written = _record(error, folder / TRACEBACK_FILE)
+    return f"Internal error in stt-tui ({reason.splitlines()[0]})" + (f"; please report {written}" if written else "")
 
 
 def _record(error: BaseException, path: Path) -> Path | None:
-    """Write the traceback, for its owner only; return the file if there is one."""
+    """Write the traceback, readable by its owner only; return the file, or None if it cannot be written."""
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)

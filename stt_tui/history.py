@@ -1,6 +1,6 @@
-"""What can be undone: changes, joined to steps that a person would name. Pure.
+"""The undo history: edits, merged into steps that a user would name. Pure.
 
-A step is a word typed, a run of Backspaces or Deletes, a paste, an utterance. What is kept is bounded.
+A step is a typed word, a run of Backspaces or Deletes, a paste or an utterance. The history is bounded.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from enum import Enum, auto
 from stt_tui.lines import Position, end_of
 
 MAX_STEPS = 10_000
-MAX_CHARACTERS = 16_000_000  # kept for undoing; a text of 1 MB can be replaced whole eight times
+MAX_CHARACTERS = 16_000_000  # of removed and inserted text; a text of 1 MB can be replaced completely eight times
 
 
 class Kind(Enum):
     TYPED = auto()
-    ERASED_BEFORE = auto()
-    ERASED_AFTER = auto()
+    DELETED_BEFORE = auto()
+    DELETED_AFTER = auto()
     WHOLE = auto()  # a step of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """At `start`, `removed` was replaced by `inserted`."""
+    """The replacement of `removed` by `inserted` at `start`."""
 
     start: Position
     removed: str
@@ -39,25 +39,25 @@ class Edit:
 class History:
     def __init__(self) -> None:
         self._done: deque[Edit] = deque()
-        self._undone: list[Edit] = []  # bounded by what was done
+        self._undone: list[Edit] = []  # bounded by the steps that were done
         self._characters = 0
         self._sealed = True
 
     def record(self, edit: Edit) -> None:
-        """Add the edit to the last step if it continues it, else as a new one; nothing can be redone any more."""
+        """Merge the edit into the last step if it continues that step, else add a step; clear the redo steps."""
         self._undone.clear()
-        joined = None if self._sealed or not self._done else _joined(self._done[-1], edit)
-        if joined is not None:
+        merged = None if self._sealed or not self._done else _merge(self._done[-1], edit)
+        if merged is not None:
             self._characters -= self._done.pop().size
-        self._push(joined or edit)
+        self._push(merged or edit)
         self._sealed = edit.kind is Kind.WHOLE
 
     def seal(self) -> None:
-        """End the step: what comes next is another one."""
+        """End the step: the next edit starts another one."""
         self._sealed = True
 
     def undo(self) -> Edit | None:
-        """Return the step to take back, if there is one."""
+        """Return the step to undo, or None."""
         if not self._done:
             return None
         edit = self._done.pop()
@@ -67,7 +67,7 @@ class History:
         return edit
 
     def redo(self) -> Edit | None:
-        """Return the step to do again, if there is one."""
+        """Return the step to redo, or None."""
         if not self._undone:
             return None
         edit = self._undone.pop()
@@ -82,8 +82,8 @@ class History:
             self._characters -= self._done.popleft().size
 
 
-def _joined(last: Edit, edit: Edit) -> Edit | None:
-    """Return both as one step, if the second continues the first."""
+def _merge(last: Edit, edit: Edit) -> Edit | None:
+    """Return both edits as one step if the second continues the first, else None."""
     if last.kind is not edit.kind:
         return None
     match edit.kind:
@@ -91,10 +91,10 @@ def _joined(last: Edit, edit: Edit) -> Edit | None:
             continues = edit.start == end_of(last.start, last.inserted) and not edit.removed
             if continues and not _begins_word(last.inserted, edit.inserted):
                 return Edit(last.start, last.removed, last.inserted + edit.inserted, edit.kind)
-        case Kind.ERASED_BEFORE:
+        case Kind.DELETED_BEFORE:
             if end_of(edit.start, edit.removed) == last.start:
                 return Edit(edit.start, edit.removed + last.removed, "", edit.kind)
-        case Kind.ERASED_AFTER:
+        case Kind.DELETED_AFTER:
             if edit.start == last.start:
                 return Edit(last.start, last.removed + edit.removed, "", edit.kind)
     return None

@@ -1,4 +1,4 @@
-"""Which key does what. docs/editor.md tells the same; a test holds it to this file. Pure."""
+"""The key bindings. A test compares them with the table in docs/editor.md. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Command(Enum):
-    """What a key can ask for; the value is how docs/editor.md says it."""
+    """A command of the editor; the value is its description in docs/editor.md."""
 
     RECORD = "start and stop recording"
     COPY_ALL = "copy the whole text"
@@ -15,27 +15,27 @@ class Command(Enum):
     SAVE = "save"
     UNDO = "undo"
     REDO = "redo"
-    RESTORE = "restore the text that an earlier session left"
+    RESTORE = "restore the unsaved text of an earlier session"
     DISCARD = "discard that text"
-    BREAK_LINE = "begin a new line"
-    TAB = "put in a tab"
-    ERASE_BEFORE = "erase the character before the cursor, or the selection"
-    ERASE_AFTER = "erase the character after it, or the selection"
-    LEFT = "a character left"
-    RIGHT = "a character right"
-    WORD_LEFT = "a word left"
-    WORD_RIGHT = "a word right"
-    UP = "a row up"
-    DOWN = "a row down"
-    PAGE_UP = "a page up"
-    PAGE_DOWN = "a page down"
+    NEW_LINE = "insert a line break"
+    TAB = "insert a tab"
+    DELETE_BEFORE = "delete the character before the cursor, or the selection"
+    DELETE_AFTER = "delete the character after the cursor, or the selection"
+    LEFT = "one character left"
+    RIGHT = "one character right"
+    WORD_LEFT = "one word left"
+    WORD_RIGHT = "one word right"
+    UP = "one row up"
+    DOWN = "one row down"
+    PAGE_UP = "one page up"
+    PAGE_DOWN = "one page down"
     ROW_START = "to the start of the row"
     ROW_END = "to the end of the row"
     TEXT_START = "to the start of the text"
     TEXT_END = "to the end of the text"
 
 
-# Names as urwid gives them.
+# The names are urwid's.
 KEYS = {
     "f1": Command.RECORD,
     "f3": Command.COPY_ALL,
@@ -47,14 +47,14 @@ KEYS = {
     "ctrl y": Command.REDO,
     "f5": Command.RESTORE,
     "f8": Command.DISCARD,
-    "enter": Command.BREAK_LINE,
+    "enter": Command.NEW_LINE,
     "tab": Command.TAB,
-    "backspace": Command.ERASE_BEFORE,
-    "delete": Command.ERASE_AFTER,
+    "backspace": Command.DELETE_BEFORE,
+    "delete": Command.DELETE_AFTER,
 }
 
-# With Shift, these select.
-MOVES = {
+# With Shift, these keys extend the selection.
+MOVE_KEYS = {
     "left": Command.LEFT,
     "right": Command.RIGHT,
     "ctrl left": Command.WORD_LEFT,
@@ -69,7 +69,7 @@ MOVES = {
     "ctrl end": Command.TEXT_END,
 }
 
-SELECTING = {f"shift {key}": command for key, command in MOVES.items()}
+SELECTION_KEYS = {f"shift {key}": command for key, command in MOVE_KEYS.items()}
 
-# Shown where the status line has room, most wanted first.
+# Shown in the status line as far as there is room, most important first.
 HINTS = ("F1 record", "F3 copy all", "Ctrl+S save", "Ctrl+Z undo", "Ctrl+Q quit")

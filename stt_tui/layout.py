@@ -1,6 +1,6 @@
-"""Where each piece of the text stands on the screen: rows of all lines, with what is being said among them. Pure.
+"""The rows of all lines on the screen, with preedits among them. Pure.
 
-What is being said, a ghost, is shown in the text and is no part of it: no position lies inside of it.
+A preedit is displayed within the text and is not part of it: no position is inside a preedit.
 """
 
 from __future__ import annotations
@@ -10,101 +10,103 @@ from typing import NamedTuple
 
 from wcwidth import iter_graphemes
 
-from stt_tui.graphemes import border_at, border_before, columns_of, text_columns
+from stt_tui.graphemes import boundary_at, boundary_before, columns_of, text_columns
 from stt_tui.lines import Change, Lines, Position
 from stt_tui.wrapping import Rows
 
 
 class Preedit(NamedTuple):
+    """A partial in display: text that is not part of the document yet."""
+
     at: Position
     text: str
 
 
 class Row(NamedTuple):
-    """One of the rows that a line is shown on."""
+    """One row of a line: its number counts from the start of the line."""
 
     line: int
     number: int
 
 
-class Spot(NamedTuple):
+class Cell(NamedTuple):
     row: Row
     column: int
 
 
 class Layout:
     def __init__(self, lines: Lines, columns: int) -> None:
-        """Lay the lines out on a screen of so many columns; the last is left to the cursor and to spaces."""
+        """Lay out the lines for a screen with so many columns; the last one is reserved for the cursor and spaces."""
         self._lines = lines
         self._columns = max(1, columns - 1)
         self._rows: list[Rows | None] = [None] * len(lines)
-        self._ghosts: tuple[Preedit, ...] = ()
-        self._shown: dict[int, str] = {}  # lines that have ghosts
+        self._preedits: tuple[Preedit, ...] = ()
+        self._shown_lines: dict[int, str] = {}  # lines that have preedits
 
-    def change(self, change: Change, ghosts: Sequence[Preedit]) -> None:
-        """Take over a change of the text, and where the ghosts are after it."""
-        self._forget(self._ghosts)
+    def apply_change(self, change: Change, preedits: Sequence[Preedit]) -> None:
+        """Update the rows after a change of the text; `preedits` have the positions after it."""
+        self._invalidate(self._preedits)
         first = self._rows[change.start.line]
         if first is not None:
-            first.cut(change.start.offset)
+            first.invalidate_from(change.start.offset)
         added = [None] * (change.new_end.line - change.start.line)
         self._rows[change.start.line : change.end.line + 1] = [first, *added]
-        self._ghosts = tuple(ghosts)
-        self._forget(self._ghosts)
+        self._preedits = tuple(preedits)
+        self._invalidate(self._preedits)
 
-    def set_preedit(self, ghosts: Sequence[Preedit]) -> None:
-        """Show these ghosts, in the order of their positions, instead of those before."""
-        if self._ghosts != tuple(ghosts):
-            self._forget(self._ghosts)
-            self._ghosts = tuple(ghosts)
-            self._forget(self._ghosts)
+    def set_preedits(self, preedits: Sequence[Preedit]) -> None:
+        """Replace the preedits; they are in the order of their positions."""
+        if self._preedits != tuple(preedits):
+            self._invalidate(self._preedits)
+            self._preedits = tuple(preedits)
+            self._invalidate(self._preedits)
 
-    def _forget(self, ghosts: Sequence[Preedit]) -> None:
-        for ghost in ghosts:
-            rows = self._rows[ghost.at.line]
+    def _invalidate(self, preedits: Sequence[Preedit]) -> None:
+        for preedit in preedits:
+            rows = self._rows[preedit.at.line]
             if rows is not None:
-                rows.cut(ghost.at.offset)
-            self._shown.pop(ghost.at.line, None)
+                rows.invalidate_from(preedit.at.offset)
+            self._shown_lines.pop(preedit.at.line, None)
 
     # Rows
 
-    def shown(self, line: int) -> str:
-        """Return the line with its ghosts."""
-        if not any(ghost.at.line == line for ghost in self._ghosts):
+    def shown_line(self, line: int) -> str:
+        """Return the line with its preedits."""
+        if not any(preedit.at.line == line for preedit in self._preedits):
             return self._lines[line]
-        if line not in self._shown:
-            self._shown[line] = self._with_ghosts(line)
-        return self._shown[line]
+        if line not in self._shown_lines:
+            self._shown_lines[line] = self._with_preedits(line)
+        return self._shown_lines[line]
 
-    def _with_ghosts(self, line: int) -> str:
-        text, pieces, end = self._lines[line], list[str](), 0
-        for ghost in self._ghosts_on(line):
-            pieces += [text[end : ghost.at.offset], ghost.text]
-            end = ghost.at.offset
-        return "".join([*pieces, text[end:]])
+    def _with_preedits(self, line: int) -> str:
+        text, segments, end = self._lines[line], list[str](), 0
+        for preedit in self._preedits_on(line):
+            segments += [text[end : preedit.at.offset], preedit.text]
+            end = preedit.at.offset
+        return "".join([*segments, text[end:]])
 
-    def _ghosts_on(self, line: int) -> list[Preedit]:
-        return [ghost for ghost in self._ghosts if ghost.at.line == line]
+    def _preedits_on(self, line: int) -> list[Preedit]:
+        return [preedit for preedit in self._preedits if preedit.at.line == line]
 
-    def ghost_ranges(self, line: int) -> list[tuple[int, int]]:
-        """Return where in the shown line the ghosts are."""
+    def preedit_ranges(self, line: int) -> list[tuple[int, int]]:
+        """Return the offsets of the preedits in the shown line."""
         ranges, before = list[tuple[int, int]](), 0
-        for ghost in self._ghosts_on(line):
-            ranges.append((ghost.at.offset + before, ghost.at.offset + before + len(ghost.text)))
-            before += len(ghost.text)
+        for preedit in self._preedits_on(line):
+            ranges.append((preedit.at.offset + before, preedit.at.offset + before + len(preedit.text)))
+            before += len(preedit.text)
         return ranges
 
-    def ghost_end(self, position: Position) -> Row | None:
-        """Return the row on which the last ghost ends that is on the position's line, and not before it."""
-        ghosts, ranges = self._ghosts_on(position.line), self.ghost_ranges(position.line)
-        if not ghosts or ghosts[-1].at < position:
+    def preedit_end(self, position: Position) -> Row | None:
+        """Return the row where the line's last preedit ends; None if there is none at or after the position."""
+        preedits, ranges = self._preedits_on(position.line), self.preedit_ranges(position.line)
+        if not preedits or preedits[-1].at < position:
             return None
-        number = self._rows_of(position.line).row_at(self.shown(position.line), ranges[-1][1])
+        number = self._rows_of(position.line).row_at(self.shown_line(position.line), ranges[-1][1])
         return Row(position.line, number)
 
     def range(self, row: Row) -> tuple[int, int] | None:
-        """Return which part of the shown line is on the row; None if the line has no such row."""
-        return self._rows_of(row.line).range(self.shown(row.line), row.number)
+        """Return the start and end of the row in the shown line; None if the line has no such row."""
+        return self._rows_of(row.line).range(self.shown_line(row.line), row.number)
 
     def below(self, row: Row) -> Row | None:
         if self.range(Row(row.line, row.number + 1)) is not None:
@@ -116,7 +118,7 @@ class Layout:
             return Row(row.line, row.number - 1)
         if row.line == 0:
             return None
-        return Row(row.line - 1, self._rows_of(row.line - 1).count(self.shown(row.line - 1)) - 1)
+        return Row(row.line - 1, self._rows_of(row.line - 1).count(self.shown_line(row.line - 1)) - 1)
 
     def _rows_of(self, line: int) -> Rows:
         rows = self._rows[line]
@@ -127,31 +129,33 @@ class Layout:
     # Positions
 
     def shown_offset(self, position: Position) -> int:
-        """Return where in the shown line the position is; one at a ghost is before it."""
-        before = (len(ghost.text) for ghost in self._ghosts_on(position.line) if ghost.at.offset < position.offset)
-        return position.offset + sum(before)
+        """Return the position's offset in the shown line; a position at a preedit is before it."""
+        preedits = self._preedits_on(position.line)
+        return position.offset + sum(len(preedit.text) for preedit in preedits if preedit.at.offset < position.offset)
 
-    def spot(self, position: Position) -> Spot:
-        """Return where on the screen the position is."""
-        text, offset = self.shown(position.line), self.shown_offset(position)
+    def cell(self, position: Position) -> Cell:
+        """Return the row and column of the position."""
+        text, offset = self.shown_line(position.line), self.shown_offset(position)
         number = self._rows_of(position.line).row_at(text, offset)
         row = Row(position.line, number)
         bounds = self.range(row)
         assert bounds is not None
-        return Spot(row, text_columns(text[bounds[0] : offset]))
+        return Cell(row, text_columns(text[bounds[0] : offset]))
 
-    def position(self, spot: Spot) -> Position:
-        """Return the border of a character that is nearest to the spot, on its row."""
-        bounds = self.range(spot.row)
+    def position(self, cell: Cell) -> Position:
+        """Return the grapheme boundary that is nearest to the cell, on its row."""
+        bounds = self.range(cell.row)
         if bounds is None:
             return self._lines.end
-        text = self.shown(spot.row.line)
-        offset = self._offset(text, bounds, spot.column)
-        return Position(spot.row.line, border_at(self._lines[spot.row.line], self._text_offset(spot.row.line, offset)))
+        text = self.shown_line(cell.row.line)
+        offset = self._offset(text, bounds, cell.column)
+        return Position(
+            cell.row.line, boundary_at(self._lines[cell.row.line], self._text_offset(cell.row.line, offset))
+        )
 
     def _offset(self, text: str, bounds: tuple[int, int], column: int) -> int:
         start, end = bounds
-        last = end if end == len(text) else border_before(text, end)  # the end itself is on the next row
+        last = end if end == len(text) else boundary_before(text, end)  # the end itself is on the next row
         offset, filled = start, 0
         for character in iter_graphemes(text[start:last]):
             width = columns_of(character)
@@ -162,13 +166,13 @@ class Layout:
         return offset
 
     def _text_offset(self, line: int, offset: int) -> int:
-        """Return the offset in the text itself; inside a ghost it is where the ghost is."""
+        """Return the offset in the document; an offset inside a preedit maps to the position of the preedit."""
         before = 0
-        for ghost in self._ghosts_on(line):
-            start = ghost.at.offset + before
+        for preedit in self._preedits_on(line):
+            start = preedit.at.offset + before
             if offset <= start:
                 break
-            if offset <= start + len(ghost.text):
-                return ghost.at.offset
-            before += len(ghost.text)
+            if offset <= start + len(preedit.text):
+                return preedit.at.offset
+            before += len(preedit.text)
         return offset - before

@@ -1,9 +1,9 @@
-"""The text as a list of lines, and the one way in which it changes. Pure.
+"""The text as a list of lines, and its only modification: a replacement. Pure.
 
-A line ends with LF or CRLF. The end belongs to the text and to no line: offsets never count it, and it stays as it is
-until the line break itself is removed. A CR that no LF follows is a character of its line.
+A line ends with LF or CRLF. The line end belongs to the text and to no line: offsets never count it, and it is
+preserved until the line break itself is removed. A CR without a following LF is a character of its line.
 
-A change costs as much as the lines it touches, whatever the size of the text.
+The time of a change grows with the lines it touches, not with the size of the text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Position(NamedTuple):
-    """Before the code point `offset` of a line; positions sort as they stand in the text."""
+    """A position before the code point `offset` of a line; positions sort in the order of the text."""
 
     line: int
     offset: int
@@ -26,7 +26,7 @@ LF, CRLF = "\n", "\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What stood from `start` to `end` was replaced; what is there now ends at `new_end`."""
+    """A replacement of the text from `start` to `end` by a text that ends at `new_end`."""
 
     start: Position
     end: Position
@@ -52,15 +52,15 @@ class Lines:
         return self.end == START
 
     def text(self) -> str:
-        """Return the whole text, each line with its own end."""
-        return _joined(self._lines, self._ends)
+        """Return the whole text, each line with its own line end."""
+        return _join(self._lines, self._ends)
 
     def between(self, start: Position, end: Position) -> str:
-        """Return that part of the text, each line with its own end."""
+        """Return the text between two positions, each line with its own line end."""
         if start.line == end.line:
             return self._lines[start.line][start.offset : end.offset]
         first, last = self._lines[start.line][start.offset :], self._lines[end.line][: end.offset]
-        return _joined([first, *self._lines[start.line + 1 : end.line], last], self._ends[start.line : end.line])
+        return _join([first, *self._lines[start.line + 1 : end.line], last], self._ends[start.line : end.line])
 
     def replace(self, start: Position, end: Position, text: str) -> Change:
         before, after = self._lines[start.line][: start.offset], self._lines[end.line][end.offset :]
@@ -72,19 +72,19 @@ class Lines:
         return Change(start, end, end_of(start, text))
 
     def end_at(self, line: int) -> str:
-        """Return the end for a line break that is put into this line: its own, or that of the line before the last."""
+        """Return the line end for a break inserted into the line: its own, or, in the last line, the previous one's."""
         if not self._ends:
             return LF
         return self._ends[min(line, len(self._ends) - 1)]
 
     def clamp(self, position: Position) -> Position:
-        """Return the position, or the nearest one that there is."""
+        """Return the position, or the nearest valid one."""
         line = min(max(position.line, 0), len(self._lines) - 1)
         return Position(line, min(max(position.offset, 0), len(self._lines[line])))
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:
-    """Return the lines and the ends between them."""
+    """Return the lines and the line ends between them."""
     lines = text.split(LF)
     ends = [LF] * (len(lines) - 1)
     if CRLF in text:
@@ -94,22 +94,22 @@ def _split(text: str) -> tuple[list[str], list[str]]:
     return lines, ends
 
 
-def _joined(lines: list[str], ends: list[str]) -> str:
+def _join(lines: list[str], ends: list[str]) -> str:
     if CRLF not in ends:
         return LF.join(lines)
     return "".join(chain.from_iterable(zip(lines, [*ends, ""], strict=True)))
 
 
 def end_of(start: Position, text: str) -> Position:
-    """Return where the text ends that is put in at `start`."""
+    """Return the end of a text inserted at `start`."""
     breaks = text.count("\n")
     if not breaks:
         return Position(start.line, start.offset + len(text))
     return Position(start.line + breaks, len(text) - text.rindex("\n") - 1)
 
 
-def moved(position: Position, change: Change) -> Position:
-    """Return where the text is now that stood at the position; text put in right there comes after it."""
+def map_position(position: Position, change: Change) -> Position:
+    """Return the position after the change; it stays before a text inserted at it."""
     if position <= change.start:
         return position
     if position < change.end:
@@ -119,8 +119,8 @@ def moved(position: Position, change: Change) -> Position:
     return Position(change.new_end.line, position.offset - change.end.offset + change.new_end.offset)
 
 
-def pushed(position: Position, change: Change) -> Position:
-    """Return the same, but text put in right there comes before it."""
+def map_position_past(position: Position, change: Change) -> Position:
+    """Return the position after the change; it moves past a text inserted at it."""
     if position == change.start or change.start < position < change.end:
         return change.new_end
-    return moved(position, change)
+    return map_position(position, change)

@@ -1,6 +1,6 @@
-"""The one widget: the editor's picture above, the status line below. Draws, and hands on keys and mouse.
+"""The only widget: the text above, the status line below. It draws, and forwards keys and mouse events.
 
-There are no frames, and a row ends where its text ends, so that what a terminal copies is the text.
+There are no frames, and a row ends where its text ends, so that the terminal's own selection copies clean text.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import Literal, Protocol
 import urwid
 
 from stt_tui.editor import Editor
-from stt_tui.graphemes import shown, text_columns
+from stt_tui.graphemes import printable, text_columns
 from stt_tui.status import Status, Tone, status_line
 from stt_tui.view import Style
 
 PALETTE = [
     ("selected", "standout", "default"),
-    ("ghost", "faint", "default"),
+    ("preedit", "faint", "default"),
     ("recording", "light red", "default"),
     ("warning", "yellow", "default"),
     ("hint", "faint", "default"),
 ]
-STYLES = {Style.PLAIN: None, Style.SELECTED: "selected", Style.GHOST: "ghost"}
+STYLES = {Style.PLAIN: None, Style.SELECTED: "selected", Style.PREEDIT: "preedit"}
 TONES = {Tone.PLAIN: None, Tone.RECORDING: "recording", Tone.WARNING: "warning", Tone.HINT: "hint"}
 
 Run = tuple[Hashable, Literal["0", "U"] | None, bytes]
 
 
-class Keyboard(Protocol):
-    """Hears what a person does."""
+class InputReceiver(Protocol):
+    """Receives keys and mouse events."""
 
     def press_key(self, key: str) -> None: ...
     def press_mouse(self, column: int, row: int) -> None: ...
@@ -38,7 +38,7 @@ class Keyboard(Protocol):
     def turn_wheel(self, notches: int) -> None: ...
 
 
-class Painting(urwid.Canvas):
+class RowCanvas(urwid.Canvas):
     """Rows that are already as wide as the screen."""
 
     cacheable = False
@@ -63,7 +63,7 @@ class Painting(urwid.Canvas):
         rows: int = 0,
         attr: Mapping[Hashable, Hashable] | None = None,
     ) -> Iterator[list[Run]]:
-        """Yield all rows; there is no other widget that would want to trim them."""
+        """Return all rows; no other widget exists that would trim them."""
         return iter(self._rows)
 
 
@@ -72,47 +72,47 @@ class EditorScreen(urwid.Widget):
     _selectable = True
     no_cache = ("render",)
 
-    def __init__(self, editor: Editor, status: Callable[[], Status], keyboard: Keyboard) -> None:
+    def __init__(self, editor: Editor, status: Callable[[], Status], receiver: InputReceiver) -> None:
         super().__init__()
         self._editor = editor
         self._status = status
-        self._keyboard = keyboard
+        self._receiver = receiver
 
-    def render(self, size: tuple[int, ...], focus: bool = False) -> Painting:
+    def render(self, size: tuple[int, ...], focus: bool = False) -> RowCanvas:
         columns, height = size
-        picture = self._editor.picture(columns, max(1, height - 1))
-        rows = [_row([(STYLES[span.style], span.text) for span in spans], columns) for spans in picture.rows]
+        content = self._editor.content(columns, max(1, height - 1))
+        rows = [_row([(STYLES[span.style], span.text) for span in spans], columns) for spans in content.rows]
         line = status_line(self._status(), columns)
         rows[height - 1 :] = [_row([(TONES[part.tone], part.text) for part in line], columns)]
-        cursor = picture.cursor and (min(picture.cursor[0], columns - 1), picture.cursor[1])
-        return Painting(rows, columns, cursor)
+        cursor = content.cursor and (min(content.cursor[0], columns - 1), content.cursor[1])
+        return RowCanvas(rows, columns, cursor)
 
     def keypress(self, size: tuple[int, ...], key: str) -> None:
-        self._keyboard.press_key(key)
+        self._receiver.press_key(key)
 
     def mouse_event(self, size: tuple[int, ...], event: str, button: int, col: int, row: int, focus: bool) -> bool:
         match event.rpartition(" ")[2], button:
             case "press", 1 if row < size[1] - 1:
-                self._keyboard.press_mouse(col, row)
+                self._receiver.press_mouse(col, row)
             case "drag", 1:
-                self._keyboard.drag_mouse(col, row if row < size[1] - 1 else size[1])
+                self._receiver.drag_mouse(col, row if row < size[1] - 1 else size[1])
             case "release", _:
-                self._keyboard.release_mouse()
+                self._receiver.release_mouse()
             case "press", 4 | 5:
-                self._keyboard.turn_wheel(1 if button == 5 else -1)
+                self._receiver.turn_wheel(1 if button == 5 else -1)
             case _:
                 return False
         return True
 
 
-def _row(pieces: list[tuple[str | None, str]], columns: int) -> list[Run]:
-    """Return the row filled up with spaces, which the terminal is told to erase and not to write."""
+def _row(spans: list[tuple[str | None, str]], columns: int) -> list[Run]:
+    """Return the row padded with spaces, which urwid erases on the terminal instead of writing them."""
     runs, filled = list[Run](), 0
-    for style, text in pieces:
-        drawn = shown(text)
+    for style, text in spans:
+        drawn = printable(text)
         width = text_columns(drawn)
         if filled + width > columns:
-            break  # a space, or a single character that is wider than the screen
+            break  # only a space at the end, or one character that is wider than the screen
         filled += width
         runs.append((style, None, drawn.encode()))
     return [*runs, (None, None, b" " * (columns - filled))] if filled < columns else runs

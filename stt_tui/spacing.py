@@ -1,35 +1,35 @@
-"""How a recognised sentence joins the text around it: spaces, and the capital of a sentence. Pure."""
+"""Spaces and capitals where a recognized sentence joins the surrounding text. Pure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-BREAKS = r"\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029"  # of words and lines; no-break spaces and their like are kept
-SPACES = re.compile(f"(?:[{BREAKS}]| [ {BREAKS}])[ {BREAKS}]*")  # all that is not one space already
+BREAKS = r"\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029"  # between words and lines; no-break and similar spaces stay
+SPACES = re.compile(f"(?:[{BREAKS}]| [ {BREAKS}])[ {BREAKS}]*")  # all white space except a single space
 OPENING = "([{«„“‘‚¿¡"
 CLOSING = ")]}»”’,.;:!?…%"
 SENTENCE_END = ".!?…。！？"
-ENDS_AFTER = ")]}»”’\"'"  # may stand between the end of a sentence and the next one
-CJK = ("CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC")
+ENDS_AFTER = ")]}»”’\"'"  # allowed between the end of a sentence and the next sentence
+CJK_NAME_PREFIXES = ("CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC")
 
 
-def joined(before: str, text: str, after: str) -> str:
-    """Return the text as it goes in between what stands before and after it on its line.
+def with_spacing(before: str, text: str, after: str) -> str:
+    """Return the text as it is inserted between `before` and `after`, the rest of its line.
 
-    It is on one line; nothing is taken away from it but spaces around words.
+    The result is one line. Spaces and the first capital aside, the text is unchanged.
     """
     text = SPACES.sub(" ", text).strip(" ")
     if not text.strip():
         return ""
-    text = _capitalised(text) if _begins_sentence(before) else text
-    lead = " " if _parted(before[-1:], text[0]) and not _opens(before) else ""
-    trail = " " if _parted(text[-1], after[:1]) and not _closes(after) else ""
-    return lead + text + trail
+    text = _capitalize(text) if _begins_sentence(before) else text
+    left = " " if _needs_space(before[-1:], text[0]) and not _ends_with_opening_quote(before) else ""
+    right = " " if _needs_space(text[-1], after[:1]) and not _starts_with_closing_quote(after) else ""
+    return left + text + right
 
 
-def _parted(left: str, right: str) -> bool:
-    """Tell whether a space belongs between the two characters."""
+def _needs_space(left: str, right: str) -> bool:
+    """Return whether a space belongs between the two characters."""
     if not left or not right or left.isspace() or right.isspace():
         return False
     if left in OPENING or right in CLOSING:
@@ -37,25 +37,25 @@ def _parted(left: str, right: str) -> bool:
     return not (_is_spaceless(left) and _is_spaceless(right))
 
 
-def _opens(before: str) -> bool:
-    """Tell whether a straight quotation mark at the end opens: before it there is a space or nothing."""
+def _ends_with_opening_quote(before: str) -> bool:
+    """Return whether a straight quotation mark at the end is an opening one: a space or nothing is before it."""
     return before.endswith(('"', "'")) and (len(before) == 1 or before[-2].isspace() or before[-2] in OPENING)
 
 
-def _closes(after: str) -> bool:
+def _starts_with_closing_quote(after: str) -> bool:
     return after.startswith(('"', "'")) and (len(after) == 1 or after[1].isspace() or after[1] in CLOSING)
 
 
 def _is_spaceless(character: str) -> bool:
-    return unicodedata.name(character, "").startswith(CJK)
+    return unicodedata.name(character, "").startswith(CJK_NAME_PREFIXES)
 
 
 def _begins_sentence(before: str) -> bool:
-    said = before.rstrip().rstrip(ENDS_AFTER)
-    return not said.rstrip(OPENING) or said.endswith(tuple(SENTENCE_END))
+    sentence = before.rstrip().rstrip(ENDS_AFTER)
+    return not sentence.rstrip(OPENING) or sentence.endswith(tuple(SENTENCE_END))
 
 
-def _capitalised(text: str) -> str:
-    """Begin with a capital, unless the word has its own: iPhone stays."""
+def _capitalize(text: str) -> str:
+    """Capitalize the first letter, unless the first word has a capital already: iPhone stays."""
     word = text.split(maxsplit=1)[0]
     return text[0].upper() + text[1:] if word.islower() else text

@@ -52,12 +52,12 @@ def test_what_is_said_is_dimmed_at_the_cursor_then_text_and_on_the_clipboard(
     editor: Terminal, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     editor.run(*dictating(recordings["en/brooklyn-bridge"], service.address))
-    editor.until(lambda each: "How" in "".join(each.dimmed))
-    editor.until(lambda each: each.text == QUESTION and not each.is_hearing)
-    editor.until(lambda each: each.clipboard == QUESTION)
-    editor.until(lambda each: "Copied 6 words" in each.status)
+    editor.wait_until(lambda each: "How" in "".join(each.preedits))
+    editor.wait_until(lambda each: each.text == QUESTION and not each.has_preedit)
+    editor.wait_until(lambda each: each.clipboard == QUESTION)
+    editor.wait_until(lambda each: "Copied 6 words" in each.status)
     editor.keys("C-z")
-    editor.until(lambda each: not each.text)
+    editor.wait_until(lambda each: not each.text)
 
 
 def test_typing_while_dictating_keeps_every_key_and_every_word(
@@ -65,11 +65,11 @@ def test_typing_while_dictating_keeps_every_key_and_every_word(
 ) -> None:
     recording = recordings["en/jfk"]
     editor.run(*dictating(recording, service.address))
-    editor.until(lambda each: each.is_hearing)
+    editor.wait_until(lambda each: each.has_preedit)
     typed = [f"x{number}" for number in range(60)]
     for word in typed:
         editor.type(f"{word} ")
-    editor.until(lambda each: "country" in each.text and each.status.startswith("○ off") and "F1" in each.status)
+    editor.wait_until(lambda each: "country" in each.text and each.status.startswith("○ off") and "F1" in each.status)
     text = " ".join(editor.text.split("\n"))
     assert re.findall(r"x\d+", text) == typed
     assert holds_most_of(re.sub(r"x\d+", "", text), recording)
@@ -81,13 +81,13 @@ def test_f1_stops_with_the_last_word_and_starts_again(
     """The recording that plays the microphone begins anew."""
     editor.run(*dictating(recordings["en/jfk"], service.address))
     for times in (1, 2):
-        editor.until(lambda each: "fellow" in "".join(each.dimmed))
+        editor.wait_until(lambda each: "fellow" in "".join(each.preedits))
         editor.keys("F1")
-        editor.until(lambda each: each.status.startswith("○ off"))
-        editor.until(lambda each: not each.is_hearing)
+        editor.wait_until(lambda each: each.status.startswith("○ off"))
+        editor.wait_until(lambda each: not each.has_preedit)
         assert editor.text.count("fellow") == times
         editor.keys("F1")
-    editor.until(lambda each: each.status.startswith("●"))
+    editor.wait_until(lambda each: each.status.startswith("●"))
 
 
 def test_a_closed_terminal_loses_no_word(
@@ -95,37 +95,37 @@ def test_a_closed_terminal_loses_no_word(
 ) -> None:
     """The editor lives on without a terminal until the words that it is owed have come."""
     editor.run(*dictating(recordings["en/jfk"], service.address))
-    editor.until(lambda each: each.status.startswith("●"))
+    editor.wait_until(lambda each: each.status.startswith("●"))
     editor.type("Typed.")
-    editor.until(lambda each: "Americans" in "".join(each.dimmed))
+    editor.wait_until(lambda each: "Americans" in "".join(each.preedits))
     pid = editor.pid
     editor.close()
     editor.run("--no-auto")
-    editor.until(lambda _: not Path(f"/proc/{pid}").exists())
+    editor.wait_until(lambda _: not Path(f"/proc/{pid}").exists())
     editor.run("--no-auto")
-    editor.until(lambda each: "F5 restore" in each.status)
+    editor.wait_until(lambda each: "F5 restore" in each.status)
     editor.keys("F5")
-    editor.until(lambda each: "Americans" in each.text and "Typed." in each.text)
+    editor.wait_until(lambda each: "Americans" in each.text and "Typed." in each.text)
 
 
 def test_a_killed_editor_keeps_what_it_heard(
     editor: Terminal, service: Service, recordings: Mapping[str, Recording], tmp_path: Path
 ) -> None:
     editor.run(*dictating(recordings["en/jfk"], service.address))
-    editor.until(lambda each: "fellow" in "".join(each.dimmed))
+    editor.wait_until(lambda each: "fellow" in "".join(each.preedits))
     journals = tmp_path / "realtime-stt" / "journals"
-    editor.until(lambda _: any("fellow" in path.read_text() for path in journals.glob("*.journal")))
+    editor.wait_until(lambda _: any("fellow" in path.read_text() for path in journals.glob("*.journal")))
     editor.signal(signal.SIGKILL)
-    editor.until(lambda each: each.is_dead)
+    editor.wait_until(lambda each: each.is_dead)
     editor.run("--no-auto")
-    editor.until(lambda each: "F5 restore" in each.status)
+    editor.wait_until(lambda each: "F5 restore" in each.status)
     editor.keys("F5")
-    editor.until(lambda each: "fellow" in each.text)
-    editor.until(lambda each: "Speech was left behind" in each.status)
+    editor.wait_until(lambda each: "fellow" in each.text)
+    editor.wait_until(lambda each: "Unrecognized audio found" in each.status)
     (speech,) = (tmp_path / "realtime-stt" / "speech").iterdir()
     editor.keys("C-q")
-    editor.until(lambda each: each.is_dead)
-    assert f"stt-cli recover {speech}" in editor.past
+    editor.wait_until(lambda each: each.is_dead)
+    assert f"stt-cli recover {speech}" in editor.scrollback
     heard = open_file(speech, lambda _: None)
     assert heard.format.duration_ms(len(b"".join(heard.chunks))) >= 1000
 
@@ -137,14 +137,14 @@ def test_a_killed_server_is_told_and_costs_neither_text_nor_speech(
     recording = recordings["en/jfk"]
     with doomed() as first:
         editor.run(*dictating(recording, first.address))
-        editor.until(lambda each: "fellow" in "".join(each.dimmed))
+        editor.wait_until(lambda each: "fellow" in "".join(each.preedits))
         os.kill(first.pid, signal.SIGKILL)
-        editor.until(lambda each: "reconnecting" in each.status)
+        editor.wait_until(lambda each: "reconnecting" in each.status)
         editor.type("Typed meanwhile.")
-        editor.until(lambda each: "Typed meanwhile." in each.text)
+        editor.wait_until(lambda each: "Typed meanwhile." in each.text)
     with Service({**TINY, "DATA_PORT": first.address.rpartition(":")[2]}) as second:
         second.wait_until_listening()
-        editor.until(
-            lambda each: "Typed meanwhile." in each.text and len(each.text.split()) > 15 and not each.is_hearing
+        editor.wait_until(
+            lambda each: "Typed meanwhile." in each.text and len(each.text.split()) > 15 and not each.has_preedit
         )
         assert holds_most_of(editor.text.replace("Typed meanwhile.", "").replace("\n", " "), recording)

@@ -27,7 +27,7 @@ def editor(tmp_path: Path) -> Iterator[Terminal]:
     """Return an editor that does not record, 40 columns wide."""
     with terminal(tmp_path, 40, 12) as opened:
         opened.run("--no-auto")
-        opened.until(lambda each: "F1 record" in each.status)
+        opened.wait_until(lambda each: "F1 record" in each.status)
         yield opened
 
 
@@ -35,44 +35,44 @@ def test_keys_edit_the_text(editor: Terminal) -> None:
     editor.type("One twoo")
     editor.keys("BSpace", "Enter")
     editor.type("Три")
-    editor.until(lambda each: each.text == "One two\nТри")
+    editor.wait_until(lambda each: each.text == "One two\nТри")
     editor.keys("Home", "DC", "Up", "End", "C-Left", "S-End", "DC")
-    editor.until(lambda each: each.text == "One\nри")
+    editor.wait_until(lambda each: each.text == "One\nри")
     editor.keys("C-z", "C-z")
-    editor.until(lambda each: each.text == "One two\nТри")
+    editor.wait_until(lambda each: each.text == "One two\nТри")
     editor.keys("C-y")
-    editor.until(lambda each: each.text == "One two\nри")
+    editor.wait_until(lambda each: each.text == "One two\nри")
     editor.keys("C-a", "x")
-    editor.until(lambda each: each.text == "x")
+    editor.wait_until(lambda each: each.text == "x")
 
 
 def test_what_is_typed_before_the_screen_is_there_is_not_lost(editor: Terminal) -> None:
     editor.run("--no-auto")
     editor.type("Early")
-    editor.until(lambda each: "F1 record" in each.status)
+    editor.wait_until(lambda each: "F1 record" in each.status)
     editor.type(" bird")
-    editor.until(lambda each: each.text == "Early bird")
+    editor.wait_until(lambda each: each.text == "Early bird")
 
 
 def test_f3_copies_the_whole_text_through_the_terminal(editor: Terminal) -> None:
     editor.type("One.")
     editor.keys("Enter")
     editor.type("Два.")
-    editor.until(lambda each: each.text == "One.\nДва.")
+    editor.wait_until(lambda each: each.text == "One.\nДва.")
     editor.keys("F3")
-    editor.until(lambda each: each.clipboard == "One.\nДва.")
-    editor.until(lambda each: "Copied 2 words" in each.status)
+    editor.wait_until(lambda each: each.clipboard == "One.\nДва.")
+    editor.wait_until(lambda each: "Copied 2 words" in each.status)
 
 
 def test_the_mouse_selects_and_copies(editor: Terminal) -> None:
     editor.type("One two three")
-    editor.until(lambda each: each.text == "One two three")
+    editor.wait_until(lambda each: each.text == "One two three")
     editor.mouse((0, 4, 0, "M"), (32, 6, 0, "M"), (32, 13, 0, "M"), (0, 13, 0, "m"))
-    editor.until(lambda each: each.clipboard == "two three")
+    editor.wait_until(lambda each: each.clipboard == "two three")
     editor.mouse((0, 1, 0, "M"), (0, 1, 0, "m"), (0, 1, 0, "M"), (0, 1, 0, "m"))
-    editor.until(lambda each: each.clipboard == "One")
+    editor.wait_until(lambda each: each.clipboard == "One")
     editor.mouse((0, 1, 0, "M"), (0, 1, 0, "m"))
-    editor.until(lambda each: each.clipboard == "One two three")
+    editor.wait_until(lambda each: each.clipboard == "One two three")
 
 
 def test_the_terminals_own_selection_copies_clean_text_also_after_a_resize(editor: Terminal) -> None:
@@ -86,8 +86,8 @@ def test_the_terminals_own_selection_copies_clean_text_also_after_a_resize(edito
         "очереди и будет обслужен",
         "первым доступным оператором.",
     ]
-    editor.until(lambda each: each.text == "\n".join(rows))
-    assert editor.copied_by_the_terminal(len(rows)) == "\n".join(rows)
+    editor.wait_until(lambda each: each.text == "\n".join(rows))
+    assert editor.terminal_selection(len(rows)) == "\n".join(rows)
     assert editor.status == "○ off  F1 record  F3 copy all"
 
 
@@ -95,9 +95,9 @@ def test_a_paste_is_one_step(editor: Terminal) -> None:
     pasted = "\n".join(f"line {number}\tend" for number in range(3000))
     editor.type("a")
     editor.paste(pasted)
-    editor.until(lambda each: "line 2999    end" in each.text)
+    editor.wait_until(lambda each: "line 2999    end" in each.text)
     editor.keys("C-z")
-    editor.until(lambda each: each.text == "a")
+    editor.wait_until(lambda each: each.text == "a")
 
 
 def test_a_file_is_opened_and_saved(editor: Terminal, tmp_path: Path) -> None:
@@ -105,11 +105,11 @@ def test_a_file_is_opened_and_saved(editor: Terminal, tmp_path: Path) -> None:
     file.write_text("Привет")
     file.chmod(0o640)
     editor.run("--no-auto", str(file))
-    editor.until(lambda each: each.text == "Привет")
+    editor.wait_until(lambda each: each.text == "Привет")
     editor.keys("End", "!")
-    editor.until(lambda each: "notes.txt*" in each.status)
+    editor.wait_until(lambda each: "notes.txt*" in each.status)
     editor.keys("C-s")
-    editor.until(lambda each: "Saved notes.txt" in each.status)
+    editor.wait_until(lambda each: "Saved notes.txt" in each.status)
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("Привет!", 0o640)
 
 
@@ -117,31 +117,31 @@ def test_a_file_is_opened_and_saved(editor: Terminal, tmp_path: Path) -> None:
 def test_a_text_survives_the_end_of_the_editor(editor: Terminal, number: signal.Signals, tmp_path: Path) -> None:
     """Of a kill -9 the last keys are safe a moment after they are on the screen: when the disk has taken them."""
     editor.type("Never saved.")
-    editor.until(lambda each: each.text == "Never saved.")
+    editor.wait_until(lambda each: each.text == "Never saved.")
     journals = tmp_path / "realtime-stt" / "journals"
-    editor.until(lambda _: any(_changes(path) == "Never saved." for path in journals.glob("*.journal")))
+    editor.wait_until(lambda _: any(_changes(path) == "Never saved." for path in journals.glob("*.journal")))
     editor.signal(number)
-    editor.until(lambda each: each.is_dead)
+    editor.wait_until(lambda each: each.is_dead)
     editor.run("--no-auto")
-    editor.until(lambda each: "F5 restore, F8 discard" in each.status)
+    editor.wait_until(lambda each: "F5 restore, F8 discard" in each.status)
     editor.type("More.")
     editor.keys("F5")
-    editor.until(lambda each: each.text == "Never saved.\nMore.")
+    editor.wait_until(lambda each: each.text == "Never saved.\nMore.")
     assert "Restored 2 words" in editor.status
 
 
 def test_a_text_survives_a_closed_terminal(editor: Terminal) -> None:
     editor.type("Never saved.")
-    editor.until(lambda each: each.text == "Never saved.")
+    editor.wait_until(lambda each: each.text == "Never saved.")
     editor.close()
     editor.run("--no-auto")
-    editor.until(lambda each: "F5 restore, F8 discard" in each.status)
+    editor.wait_until(lambda each: "F5 restore, F8 discard" in each.status)
     editor.keys("F8")
-    editor.until(lambda each: "Discarded 2 words" in each.status)
+    editor.wait_until(lambda each: "Discarded 2 words" in each.status)
     editor.keys("C-q")
-    editor.until(lambda each: each.is_dead)
+    editor.wait_until(lambda each: each.is_dead)
     editor.run("--no-auto")
-    editor.until(lambda each: "F1 record" in each.status)
+    editor.wait_until(lambda each: "F1 record" in each.status)
     assert "F5" not in editor.status
 
 
@@ -149,21 +149,21 @@ def test_quitting_without_a_server_keeps_what_was_said(
     editor: Terminal, recordings: Mapping[str, Recording], tmp_path: Path
 ) -> None:
     editor.run("--server", "127.0.0.1:1", "--device", f"file:{recordings['en/jfk'].path}")
-    editor.until(lambda each: "connecting, 1 s kept" in each.status)
+    editor.wait_until(lambda each: "connecting, 1 s kept" in each.status)
     editor.keys("C-q")
-    editor.until(lambda each: "○ settling" in each.status)
+    editor.wait_until(lambda each: "○ settling" in each.status)
     editor.keys("C-q")
-    editor.until(lambda each: each.is_dead)
+    editor.wait_until(lambda each: each.is_dead)
     (kept,) = (tmp_path / "realtime-stt" / "speech").iterdir()
-    assert f"stt-cli recover {kept}" in editor.past
+    assert f"stt-cli recover {kept}" in editor.scrollback
     assert len(b"".join(open_file(kept, lambda _: None).chunks)) >= 44_100 * 2
 
 
 def test_f3_and_then_ctrl_q_at_once_copies_and_quits(editor: Terminal) -> None:
     editor.type("All of it.")
-    editor.until(lambda each: each.text == "All of it.")
+    editor.wait_until(lambda each: each.text == "All of it.")
     editor.keys("F3", "C-q")
-    editor.until(lambda each: each.is_dead)
+    editor.wait_until(lambda each: each.is_dead)
     assert editor.clipboard == "All of it."
 
 
@@ -171,28 +171,28 @@ def test_f3_and_then_ctrl_q_at_once_copies_and_quits(editor: Terminal) -> None:
 def test_quitting_keeps_what_is_not_saved_and_gives_the_terminal_back(editor: Terminal, key: str) -> None:
     editor.type("Kept.")
     editor.keys(key)
-    editor.until(lambda each: each.is_dead)
-    assert "What is not saved is kept" in editor.past
+    editor.wait_until(lambda each: each.is_dead)
+    assert "Unsaved text is in the journal" in editor.scrollback
 
 
 def test_quitting_asks_first_where_unsaved_text_is_not_kept(editor: Terminal, tmp_path: Path) -> None:
     journals = tmp_path / "realtime-stt" / "journals"
-    editor.until(lambda _: journals.exists())
+    editor.wait_until(lambda _: journals.exists())
     editor.close()
     journals.rmdir()
     journals.write_text("in the way")
     editor.run("--no-auto")
-    editor.until(lambda each: "The journal cannot be written" in each.status)
+    editor.wait_until(lambda each: "The journal cannot be written" in each.status)
     editor.type("Unsaved.")
     editor.keys("C-q")
-    editor.until(lambda each: "Ctrl+Q again loses" in each.status)
+    editor.wait_until(lambda each: "Ctrl+Q again loses" in each.status)
     editor.type("!")
-    editor.until(lambda each: "unsaved text" in each.status)
+    editor.wait_until(lambda each: "unsaved text" in each.status)
     editor.keys("C-q")
-    editor.until(lambda each: "Ctrl+Q again loses" in each.status)
+    editor.wait_until(lambda each: "Ctrl+Q again loses" in each.status)
     editor.keys("C-q")
-    editor.until(lambda each: each.is_dead)
-    kept = "".join(editor.past.split()).rpartition("notsavedarein")[2].partition(".txt.")[0]
+    editor.wait_until(lambda each: each.is_dead)
+    kept = "".join(editor.scrollback.split()).rpartition("wordto")[2].partition(".txt.")[0]
     assert Path(f"{kept}.txt").read_text() == "Unsaved.!"
     Path(f"{kept}.txt").unlink()
 
@@ -201,8 +201,8 @@ def test_a_paste_of_any_script_is_saved_as_it_was(editor: Terminal, tmp_path: Pa
     pasted = "5\u00a0000\u00a0₽ 山田\u3000太郎 می\u200cخواهم 👨\u200d👩\u200d👧 soft\u00adhyphen \u202eabc\u202c"
     file = tmp_path / "notes.txt"
     editor.run("--no-auto", str(file))
-    editor.until(lambda each: "F1 record" in each.status)
+    editor.wait_until(lambda each: "F1 record" in each.status)
     editor.paste(pasted)
     editor.keys("C-s")
-    editor.until(lambda each: "Saved notes.txt" in each.status)
+    editor.wait_until(lambda each: "Saved notes.txt" in each.status)
     assert file.read_text() == pasted

@@ -171,9 +171,9 @@ class Reader:
         for screen, telling in self._tellings:
             screen.follow(event)
             telling.handle_event(event)
-        self._scribe.recognised(1, event)
+        self._scribe.on_event(1, event)
         self._write("".join(part.text for part in status_line(self._status, 80)))
-        self._write("".join(ghost.text for ghost in self._dictation.ghosts()))
+        self._write("".join(ghost.text for ghost in self._dictation.preedits()))
 
     def fail(self, error: ServiceError) -> None:
         for screen in self._screens():

@@ -11,7 +11,7 @@ import numpy as np
 from stt_client.audio.decode import open_file
 from stt_client.audio.journal import find_orphaned, read_settings
 from stt_client.events import AudioFormat, Settings
-from stt_tui.audio_journal import MAX_WAITING, AudioJournal, retry_command
+from stt_tui.audio_journal import MAX_QUEUED_CHUNKS, AudioJournal, recover_command
 
 FORMAT = AudioFormat()
 SETTINGS = Settings(language="ru")
@@ -25,7 +25,7 @@ def spoken(folder: Path, warnings: list[str]) -> AudioJournal:
 def test_what_is_not_recognised_is_left_with_what_was_asked_for(tmp_path: Path) -> None:
     kept = spoken(tmp_path / "speech", [])
     for _ in range(5):
-        kept.keep(1, CHUNK, FORMAT)
+        kept.append(1, CHUNK, FORMAT)
     (path,) = kept.close()
     assert b"".join(open_file(path, lambda _: None).chunks) == CHUNK * 5
     assert read_settings(path) == SETTINGS
@@ -34,17 +34,17 @@ def test_what_is_not_recognised_is_left_with_what_was_asked_for(tmp_path: Path) 
 
 def test_what_is_recognised_goes_and_the_rest_stays(tmp_path: Path) -> None:
     kept = spoken(tmp_path, [])
-    kept.keep(1, CHUNK, FORMAT)
-    kept.keep(2, CHUNK, FORMAT)
-    kept.forget(1)
-    kept.forget(3)
+    kept.append(1, CHUNK, FORMAT)
+    kept.append(2, CHUNK, FORMAT)
+    kept.discard(1)
+    kept.discard(3)
     assert kept.close() == list(tmp_path.iterdir())
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_what_an_editor_still_keeps_is_not_left_behind_but_what_it_leaves_is(tmp_path: Path) -> None:
     kept = spoken(tmp_path, [])
-    kept.keep(1, CHUNK, FORMAT)
+    kept.append(1, CHUNK, FORMAT)
     while not any(file.stat().st_size for file in tmp_path.iterdir()):
         time.sleep(0.01)
     assert find_orphaned(tmp_path) == []
@@ -53,37 +53,37 @@ def test_what_an_editor_still_keeps_is_not_left_behind_but_what_it_leaves_is(tmp
 
 
 def test_the_command_that_hears_it_again_can_be_given_to_a_shell() -> None:
-    assert retry_command(Path("/Application Support/a.flac")) == "stt-cli recover '/Application Support/a.flac'"
+    assert recover_command(Path("/Application Support/a.flac")) == "stt-cli recover '/Application Support/a.flac'"
 
 
 def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "speech").write_text("a file is in the way")
     warnings = list[str]()
     kept = spoken(tmp_path / "speech", warnings)
-    kept.keep(1, CHUNK, FORMAT)
-    kept.keep(1, CHUNK, FORMAT)
+    kept.append(1, CHUNK, FORMAT)
+    kept.append(1, CHUNK, FORMAT)
     assert kept.close() == []
     (warning,) = warnings
-    assert warning.startswith("What is said is not kept on disk: ")
+    assert warning.startswith("Audio is not saved to disk: ")
 
 
 def test_speech_that_is_not_kept_is_a_risk_until_it_is_text(tmp_path: Path) -> None:
     (tmp_path / "speech").write_text("a file is in the way")
     kept = spoken(tmp_path / "speech", [])
-    kept.keep(1, CHUNK, FORMAT)
+    kept.append(1, CHUNK, FORMAT)
     assert kept.close() == []
-    assert kept.risk.startswith("what is said is not kept: ")
-    kept.forget(1)
+    assert kept.risk.startswith("audio is not kept: ")
+    kept.discard(1)
     assert kept.risk == ""
 
 
 def test_speech_beyond_what_waits_for_a_disk_that_hangs_is_told(tmp_path: Path) -> None:
     answers, warnings = Event(), list[str]()
     kept = spoken(tmp_path, warnings)
-    kept._work.put(answers.wait)  # type: ignore[arg-type]
-    for _ in range(MAX_WAITING + 2):
-        kept.keep(1, CHUNK, FORMAT)
-    assert warnings == ["What is said is not kept on disk: the disk does not answer"]
+    kept._queue.put(answers.wait)  # type: ignore[arg-type]
+    for _ in range(MAX_QUEUED_CHUNKS + 2):
+        kept.append(1, CHUNK, FORMAT)
+    assert warnings == ["Audio is not saved to disk: the disk does not answer"]
     answers.set()
     kept.close()
     assert kept.risk

@@ -1,149 +1,197 @@
-"""Dictating into a microphone that plays a recording, against a scripted server: journal, silence, clipboard."""
+"""Typing while dictating: every key and every word is there, in order, and no word is broken."""
 
 from __future__ import annotations
 
-import base64
-import os
-import pty
-from asyncio import timeout, to_thread
-from pathlib import Path
+import re
+from dataclasses import dataclass, field
 
-import grpc
-import pytest
-from stt.v1 import stt_pb2
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stt_client.audio.decode import open_file
-from tests.stt_cli.test_recognize import read_until
-from tests.support.cli_process import MAIN, outcome, run, start
-from tests.support.made_audio import encode
-from tests.support.scripted_server import Response, Stream, failure, final, replies, serving
+from stt_tui.dictation import Dictation
+from stt_tui.document import Document
+from stt_tui.layout import Preedit
+from stt_tui.lines import Position
 
 
-@pytest.fixture
-def talk(tmp_path: Path) -> Path:
-    return encode(tmp_path / "talk.wav", seconds=0.5)
+def dictating(text: str = "") -> tuple[Document, Dictation]:
+    document = Document(text)
+    dictation = Dictation(document)
+    document.move(document.lines.end)
+    return document, dictation
 
 
-def sound_of(path: Path) -> bytes:
-    return b"".join(open_file(path, lambda _: None).chunks)
+def type_in(document: Document, text: str) -> None:
+    for character in text:
+        document.type(character)
 
 
-def desktop(folder: Path, script: str) -> dict[str, str]:
-    """Return the environment of a desktop whose clipboard is that shell script."""
-    tool = folder / "bin" / "xclip"
-    tool.parent.mkdir()
-    tool.write_text(f"#!/bin/sh\n{script}\n")
-    tool.chmod(0o755)
-    return {"PATH": f"{tool.parent}:{os.environ['PATH']}", "DISPLAY": ":0", "WAYLAND_DISPLAY": "", "TMUX": ""}
+@dataclass
+class Run:
+    """What was typed and said, in the order in which each began."""
+
+    keys: str = ""
+    said: list[str] = field(default_factory=list)
+    ends: set[int] = field(default_factory=set)
 
 
-async def test_a_recording_that_speaks_at_once_is_complete_and_its_end_ends_the_dictation(talk: Path) -> None:
-    result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}")
-    assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
-    assert bytes(stream.audio) == sound_of(talk)
+@given(st.lists(st.sampled_from(["begin", "hear", "settle", "key", "space", "enter"]), max_size=60))
+def test_typing_while_dictating_loses_no_key_and_no_word_and_keeps_their_order(actions: list[str]) -> None:
+    """Typed letters are lower case, utterances are numbers; what begins later stands later.
+
+    A word ends where an utterance began and was settled before the next key: nothing told that it would go on.
+    """
+    document, dictation = dictating()
+    run, owed = Run(), dict[int, int]()  # utterances, and how many keys there were when they began
+    for number, action in enumerate(actions):
+        match action:
+            case "begin":
+                owed[number] = len(run.keys)
+                dictation.begin((0, number))
+            case "hear" if owed:
+                dictation.set_partial((0, max(owed)), "so far")
+            case "settle" if owed:
+                first = min(owed)
+                run.said.append(f"{first}, {first}!")
+                if owed.pop(first) == len(run.keys):
+                    run.ends.add(len(run.keys))
+                dictation.insert_final((0, first), run.said[-1])
+            case "key" | "space" | "enter":
+                key = {"key": chr(ord("a") + number % 26), "space": " ", "enter": "\n"}[action]
+                run.keys += key
+                document.type(key)
+    text = document.text()
+    assert re.findall(r"\d+, \d+!", text) == run.said
+    left = re.sub(r"\d+, \d+!", "", text)
+    assert re.sub(r" ", "", left) == re.sub(r" ", "", run.keys)
+    assert left.count(" ") >= run.keys.count(" ")
+    marked = "".join(f"{'|' * (place in run.ends)}{key}" for place, key in enumerate(run.keys))
+    words = re.findall(r"[a-z]+", marked)
+    assert re.findall(r"[a-z]+", left.replace("\n", " ")) == words
 
 
-async def test_nothing_said_before_there_is_a_server_is_lost(talk: Path) -> None:
-    async with serving(replies()) as server:
-        address = server.address
-    terminal, other_end = pty.openpty()
-    process = await start("recognize", "--server", address, "--device", f"file:{talk}", stderr=other_end, TERM="xterm")
-    os.close(other_end)
-    await to_thread(read_until, terminal, "connecting: ")  # it has tried, in vain
-    async with serving(replies(final("Раз.")), port=int(address.rpartition(":")[2])) as server:
-        assert process.stdout is not None
-        assert (await process.stdout.read()).decode() == "Раз.\n"
-        await to_thread(read_until, terminal, None)
-        assert await process.wait() == 0
-    os.close(terminal)
-    assert b"".join(bytes(stream.audio) for stream in server.streams) == sound_of(talk)
+@given(st.text("ab .\n", max_size=30), st.data())
+def test_wherever_the_cursor_goes_no_word_is_broken_and_nothing_is_lost(text: str, data: st.DataObject) -> None:
+    document, dictation = dictating(text)
+    dictation.set_partial((0, 1), "Said so far")
+    line = data.draw(st.integers(0, len(document.lines) - 1))
+    document.move(Position(line, data.draw(st.integers(0, len(document.lines[line])))))
+    dictation.move_to_cursor()
+    dictation.insert_final((0, 1), "SAID")
+    assert re.findall(r"[ab]+", document.text()) == re.findall(r"[ab]+", text)
+    assert document.text().split("\n")[line].count("SAID") == 1
+    document.undo()
+    assert document.text() == text
 
 
-async def test_the_microphone_ends_when_nobody_has_spoken_for_a_while(tmp_path: Path) -> None:
-    talk = encode(tmp_path / "talk.wav", seconds=60)
-
-    async def hears_a_word(stream: Stream) -> None:
-        await stream.accept()
-        await stream.receive_audio(3200)
-        await stream.send(Response(speech_started=stt_pb2.SpeechStarted(utterance=1)))
-        await stream.receive_audio(3200 * 12)
-        await stream.send(final("Раз.", end_ms=500))
-        await stream.receive_audio()
-
-    result, (stream,) = await run(hears_a_word, "--device", f"file:{talk}", "--stop-after-silence", "1")
-    assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
-    assert 12 <= len(stream.audio) / 3200 <= 40
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), min_size=1, max_size=20))
+def test_what_is_shown_as_being_said_goes_in_there_as_shown(typing: list[tuple[int, str]]) -> None:
+    document, dictation = dictating("One two. Three")
+    dictation.set_partial((0, 1), "Said.")
+    for back, key in typing:
+        document.move(Position(0, max(0, document.cursor.offset - back)))
+        dictation.move_to_cursor()
+        document.type(key)
+    (ghost,) = dictation.preedits()
+    before = document.text()
+    dictation.insert_final((0, 1), "Said.")
+    assert document.text() == before[: ghost.at.offset] + ghost.text + before[ghost.at.offset :]
 
 
-async def test_a_journal_can_be_recognised_again_as_it_was_asked_for(talk: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "dictations"
-    await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", str(folder), "--language", "ru")
-    async with serving(replies(final("Два."))) as server:
-        options = ["--server", server.address, "--hotwords", "Анна"]
-        result = await outcome(await start("recover", str(folder), *options))
-    (stream,) = server.streams
-    assert (result.code, result.stdout, result.stderr) == (0, "Два.\n", "")
-    assert bytes(stream.audio) == sound_of(talk)
-    assert stream.config.settings == stt_pb2.Settings(language="ru", hotwords=["Анна"])
+def test_a_partial_is_shown_at_the_cursor_and_is_no_part_of_the_text() -> None:
+    document, dictation = dictating("One.")
+    dictation.set_partial((0, 1), "two and")
+    assert dictation.preedits() == [Preedit(Position(0, 4), " Two and")]
+    assert document.text() == "One."
 
 
-async def test_when_the_server_fails_the_journal_is_named(talk: Path, tmp_path: Path) -> None:
-    async def refuses(stream: Stream) -> None:
-        await stream.accept()
-        await stream.receive_audio(3200)
-        await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "No."))
-        await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No.")
-
-    result, _ = await run(refuses, "--device", f"file:{talk}", "--save-audio", str(tmp_path / "kept"))
-    (file,) = (tmp_path / "kept").iterdir()
-    assert result.code == 1
-    assert result.stderr.startswith(f"What was said is in {file}: `stt-cli recover {file}` recognises it.\nError: ")
+def test_a_final_takes_the_place_of_its_partial_and_the_cursor_goes_behind_it() -> None:
+    document, dictation = dictating("One.")
+    dictation.set_partial((0, 1), "two and")
+    assert dictation.insert_final((0, 1), "Two and three.") == " Two and three."
+    assert (document.text(), document.cursor) == ("One. Two and three.", Position(0, 19))
+    assert (dictation.preedits(), dictation.has_pending) == ([], False)
 
 
-async def test_a_journal_that_cannot_be_written_does_not_end_the_dictation(talk: Path) -> None:
-    result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", "/dev/null/kept")
-    assert (result.code, result.stdout, len(stream.audio)) == (0, "Раз.\n", 16_000)
-    assert "the journal in /dev/null/kept cannot be written" in result.stderr
+def test_what_is_typed_during_an_utterance_comes_after_it() -> None:
+    document, dictation = dictating("Dear John,")
+    dictation.begin((0, 1))
+    type_in(document, "\nYours")
+    dictation.set_partial((0, 1), "how are you?")
+    dictation.insert_final((0, 1), "how are you?")
+    assert document.text() == "Dear John, how are you?\nYours"
+    assert document.cursor == Position(1, 5)
 
 
-async def test_each_sentence_goes_to_the_clipboard(talk: Path, tmp_path: Path) -> None:
-    copied = tmp_path / "copied"
-
-    async def pauses(stream: Stream) -> None:
-        await stream.accept()
-        await stream.receive_audio(3200)
-        await stream.send(final("Раз."))
-        async with timeout(30):
-            while not copied.exists() or copied.read_text() != "Раз.|":  # written by another process
-                await to_thread(os.sched_yield)
-        await stream.receive_audio()
-        await stream.send(final("Два.", 2))
-
-    async with serving(pauses) as server:
-        arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
-        variables = desktop(tmp_path, f"(cat; printf '|') >> {copied}; sleep 600 &")  # xclip too leaves a process
-        result = await outcome(await start(*arguments, more=variables))
-    assert (result.code, result.stdout, result.stderr) == (0, "Раз.\nДва.\n", "")
-    assert copied.read_text() == "Раз.|Два.|"
+def test_a_word_that_is_being_typed_when_speech_begins_stays_whole() -> None:
+    document, dictation = dictating()
+    type_in(document, "hel")
+    dictation.begin((0, 1))
+    type_in(document, "lo")
+    dictation.insert_final((0, 1), "World.")
+    assert document.text() == "hello World."
+    type_in(document, "!")
+    assert document.text() == "hello World.!"
 
 
-async def test_a_clipboard_that_hangs_holds_up_no_text_and_is_told(talk: Path, tmp_path: Path) -> None:
-    async with serving(replies(final("Раз."), final("Два.", 2))) as server:
-        arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
-        variables = desktop(tmp_path, "exec sleep 600")
-        result = await outcome(await start(*arguments, more=variables))
-    assert (result.code, result.stdout) == (0, "Раз.\nДва.\n")
-    assert result.stderr == "No clipboard takes the sentences: see `stt-cli doctor`.\n"
+def test_an_utterance_is_one_step_of_undo() -> None:
+    document, dictation = dictating()
+    type_in(document, "a")
+    dictation.insert_final((0, 1), "said and done.")
+    type_in(document, "b")
+    document.undo()
+    document.undo()
+    assert document.text() == "a"
 
 
-async def test_without_a_desktop_the_terminal_is_asked_to_copy(talk: Path) -> None:
-    terminal, other_end = pty.openpty()
-    takes_it = f"import os; os.open({os.ttyname(other_end)!r}, os.O_RDWR)"  # a session's first terminal is its own
-    async with serving(replies(final("Раз."))) as server:
-        arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
-        process = await start(*arguments, main=f"{takes_it}; {MAIN}", DISPLAY="", WAYLAND_DISPLAY="", TMUX="")
-        shown = await to_thread(read_until, terminal, "\x07")
-        assert (await outcome(process)).stdout == "Раз.\n"
-    os.close(terminal)
-    os.close(other_end)
-    assert shown == f"\x1b]52;c;{base64.b64encode('Раз.'.encode()).decode()}\x07"
+def test_moving_the_cursor_takes_along_what_is_being_said() -> None:
+    document, dictation = dictating("One.\nThree.")
+    dictation.set_partial((0, 1), "two")
+    document.move(Position(0, 4))
+    dictation.move_to_cursor()
+    assert dictation.preedits() == [Preedit(Position(0, 4), " Two")]
+
+
+def test_utterances_owed_at_once_go_in_in_their_order() -> None:
+    document, dictation = dictating()
+    dictation.set_partial((0, 1), "one.")
+    dictation.set_partial((0, 2), "two")
+    assert "".join(ghost.text for ghost in dictation.preedits()) == "One. Two"
+    dictation.insert_final((0, 1), "One.")
+    dictation.insert_final((0, 2), "Two.")
+    assert document.text() == "One. Two."
+
+
+def test_utterances_owed_at_once_within_a_word_go_in_behind_it_in_their_order() -> None:
+    document, dictation = dictating()
+    document.type("a")
+    for number in (1, 2):
+        dictation.begin((0, number))
+    document.type("b")
+    dictation.insert_final((0, 1), "One.")
+    dictation.insert_final((0, 2), "Two.")
+    assert document.text() == "ab One. Two."
+
+
+def test_an_older_dictation_that_is_still_owed_goes_before_a_newer_one() -> None:
+    document, dictation = dictating()
+    dictation.begin((0, 1))
+    dictation.begin((1, 1))
+    dictation.insert_final((1, 1), "Two.")
+    dictation.insert_final((0, 1), "One.")
+    assert document.text() == "One. Two."
+
+
+def test_speech_does_not_take_the_place_of_what_is_selected() -> None:
+    document, dictation = dictating("One two")
+    document.select(Position(0, 4), Position(0, 7))
+    dictation.insert_final((0, 1), "three")
+    assert document.text() == "One two three"
+    assert document.selected_text() == "two"
+
+
+def test_an_utterance_that_comes_to_nothing_leaves_nothing() -> None:
+    document, dictation = dictating("One.")
+    dictation.set_partial((0, 1), "hm")
+    dictation.discard((0, 1))
+    assert (document.text(), dictation.preedits()) == ("One.", [])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stt_tui import movement
 from stt_tui.document import Document
 from stt_tui.lines import Lines, Position, end_of
-from tests.support.tui_texts import borders, texts
+from tests.support.tui_texts import boundaries, texts
 
 Step = Callable[[Document], object]
 
@@ -25,8 +25,8 @@ shares = st.floats(0, 1)
 steps: st.SearchStrategy[Step] = st.one_of(
     texts.filter(bool).map(lambda text: lambda document: document.type(text)),
     texts.map(lambda text: lambda document: document.paste(text)),
-    st.just(lambda document: document.erase_before()),
-    st.just(lambda document: document.erase_after()),
+    st.just(lambda document: document.delete_before()),
+    st.just(lambda document: document.delete_after()),
     shares.map(lambda share: lambda document: document.move(anywhere(document, share))),
     shares.map(lambda share: lambda document: document.extend(anywhere(document, share))),
     st.tuples(shares, texts).map(lambda at: lambda document: document.insert(anywhere(document, at[0]), at[1])),
@@ -52,7 +52,7 @@ def test_the_cursor_is_always_on_the_border_of_a_character(text: str, actions: l
     document = Document(text)
     for action in actions:
         action(document)
-        assert document.cursor.offset in borders(document.lines[document.cursor.line])
+        assert document.cursor.offset in boundaries(document.lines[document.cursor.line])
 
 
 @given(texts, st.lists(steps))
@@ -117,7 +117,7 @@ def test_a_word_typed_is_a_step() -> None:
 
 
 def test_a_run_of_backspaces_is_a_step() -> None:
-    document = written(*[Document.erase_before] * 3, text="one two")
+    document = written(*[Document.delete_before] * 3, text="one two")
     assert document.text() == "one "
     document.undo()
     assert document.text() == "one two"
@@ -127,7 +127,7 @@ def test_a_run_of_deletes_is_a_step() -> None:
     document = written(text="one two")
     document.move(Position(0, 0))
     for _ in range(4):
-        document.erase_after()
+        document.delete_after()
     assert document.text() == "two"
     document.undo()
     assert document.text() == "one two"
@@ -156,7 +156,7 @@ def test_typing_takes_the_place_of_what_is_selected() -> None:
     assert document.text() == "one two three"
 
 
-@pytest.mark.parametrize("erase", [Document.erase_before, Document.erase_after])
+@pytest.mark.parametrize("erase", [Document.delete_before, Document.delete_after])
 def test_erasing_removes_what_is_selected(erase: Step) -> None:
     document = Document("one\ntwo\nthree")
     document.select(Position(0, 1), Position(2, 2))
@@ -165,14 +165,14 @@ def test_erasing_removes_what_is_selected(erase: Step) -> None:
 
 
 def test_backspace_takes_a_character_with_its_accents() -> None:
-    document = written(Document.erase_before, text="cafe\u0301")
+    document = written(Document.delete_before, text="cafe\u0301")
     assert document.text() == "caf"
 
 
 def test_backspace_at_the_start_of_a_line_joins_it_to_the_one_before() -> None:
     document = Document("one\ntwo")
     document.move(Position(1, 0))
-    document.erase_before()
+    document.delete_before()
     assert (document.text(), document.cursor) == ("onetwo", Position(0, 3))
 
 
@@ -194,7 +194,7 @@ def test_going_right_to_the_end_meets_each_border_once_and_left_all_of_them_back
     there = [Position(0, 0)]
     while there[-1] != lines.end:
         there.append(movement.right(lines, there[-1]))
-    assert there == [Position(line, each) for line in range(len(lines)) for each in borders(lines[line])]
+    assert there == [Position(line, each) for line in range(len(lines)) for each in boundaries(lines[line])]
     back = [lines.end]
     while back[-1] != Position(0, 0):
         back.append(movement.left(lines, back[-1]))

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from stt_tui.document import Document
 from stt_tui.graphemes import text_columns, without_controls
-from stt_tui.keys import KEYS, MOVES, SELECTING, Command
+from stt_tui.keys import KEYS, MOVE_KEYS, SELECTION_KEYS, Command
 from stt_tui.lines import Change, Lines, Position
-from stt_tui.terminal import PASTE_BEGINS, PASTE_ENDS, Terminal
-from tests.stt_tui.test_terminal_input import Clock
-from tests.support.tui_screens import Desk
-from tests.support.tui_texts import PIECES, borders, mixed_ends, texts
+from stt_tui.terminal import PASTE_END, PASTE_START, Terminal
+from tests.stt_tui.test_terminal import Clock
+from tests.support.tui_screens import EditorHarness
+from tests.support.tui_texts import FRAGMENTS, boundaries, mixed_ends, texts
 
 CASES = int(os.environ.get("EDITOR_FUZZ_CASES", "150"))
 
@@ -35,8 +35,8 @@ class Model:
     end_of_line: str  # for a line break put in here
 
     @classmethod
-    def of(cls, desk: Desk) -> Model:
-        document = desk.editor.document
+    def of(cls, harness: EditorHarness) -> Model:
+        document = harness.editor.document
         start, end = document.selection or (document.cursor, document.cursor)
         first, last = (len(document.lines.between(Position(0, 0), each)) for each in (start, end))
         return cls(document.text(), first, last, document.lines.end_at(start.line))
@@ -61,17 +61,17 @@ class Model:
 
 
 def _borders(lines: Lines) -> list[Position]:
-    return [Position(line, offset) for line in range(len(lines)) for offset in borders(lines[line])]
+    return [Position(line, offset) for line in range(len(lines)) for offset in boundaries(lines[line])]
 
 
 class Machine:
     def __init__(self, text: str) -> None:
-        self.desk = Desk(text)
+        self.harness = EditorHarness(text)
         self.journal = list[tuple[Change, str]]()
         self.first = text
         self.seen = {text}
-        self.desk.editor.document.follow(self._follow)
-        self.terminal = Terminal(self.desk.editor.paste)
+        self.harness.editor.document.subscribe(self._follow)
+        self.terminal = Terminal(self.harness.editor.paste)
         self.clock = Clock()
 
     def apply(self, action: Callable[[Machine], None]) -> None:
@@ -80,42 +80,42 @@ class Machine:
 
     def _follow(self, change: Change, put: str) -> None:
         self.journal.append((change, put))
-        self.seen.add(self.desk.text)
+        self.seen.add(self.harness.text)
 
     def check(self) -> None:
-        document = self.desk.editor.document
+        document = self.harness.editor.document
         for position in (document.cursor, *(document.selection or ())):
-            assert position.offset in borders(document.lines[position.line])
-        canvas = self.desk.screen.render(self.desk.size)
+            assert position.offset in boundaries(document.lines[position.line])
+        canvas = self.harness.screen.render(self.harness.size)
         rows = [b"".join(run[2] for run in row).decode() for row in canvas.content()]
-        assert len(rows) == self.desk.size[1]
+        assert len(rows) == self.harness.size[1]
         for row in rows:
-            assert text_columns(row) == self.desk.size[0]
+            assert text_columns(row) == self.harness.size[0]
             assert not any(unicodedata.category(each) == "Cc" for each in row)
         if canvas.cursor is not None:
-            assert 0 <= canvas.cursor[0] < self.desk.size[0]
-            assert 0 <= canvas.cursor[1] < self.desk.size[1]
+            assert 0 <= canvas.cursor[0] < self.harness.size[0]
+            assert 0 <= canvas.cursor[1] < self.harness.size[1]
 
     def check_journal(self) -> None:
         """What followed the changes has the text too."""
         replayed = Lines(self.first)
         for change, put in self.journal:
             replayed.replace(change.start, change.end, put)
-        assert replayed.text() == self.desk.text
+        assert replayed.text() == self.harness.text
 
 
 def key(name: str) -> Callable[[Machine], None]:
     def act(machine: Machine) -> None:
-        model = Model.of(machine.desk)
-        machine.desk.press(name)
-        text = machine.desk.text
+        model = Model.of(machine.harness)
+        machine.harness.press(name)
+        text = machine.harness.text
         match KEYS.get(name):
-            case Command.BREAK_LINE:
+            case Command.NEW_LINE:
                 assert text == model.put("\n")
             case Command.TAB:
                 assert text == model.put("\t")
-            case Command.ERASE_BEFORE | Command.ERASE_AFTER as command:
-                assert text == model.erase(command is Command.ERASE_BEFORE)
+            case Command.DELETE_BEFORE | Command.DELETE_AFTER as command:
+                assert text == model.erase(command is Command.DELETE_BEFORE)
             case Command.UNDO | Command.REDO:
                 assert text in machine.seen
             case _:
@@ -126,48 +126,48 @@ def key(name: str) -> Callable[[Machine], None]:
 
 def paste(text: str) -> Callable[[Machine], None]:
     def act(machine: Machine) -> None:
-        expected = Model.of(machine.desk).put(text)
-        machine.desk.editor.paste(text)
-        assert machine.desk.text == expected
+        expected = Model.of(machine.harness).put(text)
+        machine.harness.editor.paste(text)
+        assert machine.harness.text == expected
 
     return act
 
 
 def mouse(event: str, button: int, column: int, row: int) -> Callable[[Machine], None]:
     def act(machine: Machine) -> None:
-        text = machine.desk.text
-        machine.desk.mouse(event, column, row, button)
-        assert machine.desk.text == text
+        text = machine.harness.text
+        machine.harness.mouse(event, column, row, button)
+        assert machine.harness.text == text
 
     return act
 
 
 def resize(columns: int, rows: int) -> Callable[[Machine], None]:
     def act(machine: Machine) -> None:
-        machine.desk.size = (columns, rows)
+        machine.harness.size = (columns, rows)
 
     return act
 
 
 def speak(event: str, utterance: int, said: str) -> Callable[[Machine], None]:
     def act(machine: Machine) -> None:
-        dictation, before = machine.desk.editor.dictation, machine.desk.text
+        dictation, before = machine.harness.editor.dictation, machine.harness.text
         match event:
             case "begin":
                 dictation.begin((0, utterance))
             case "hear":
-                dictation.hear((0, utterance), said)
+                dictation.set_partial((0, utterance), said)
             case "drop":
-                dictation.drop((0, utterance))
+                dictation.discard((0, utterance))
             case "give up":
-                dictation.give_up(0)
+                dictation.insert_partials(0)
                 return  # several go in
             case "settle":
-                put = dictation.settle((0, utterance), said)
-                after = machine.desk.text
+                put = dictation.insert_final((0, utterance), said)
+                after = machine.harness.text
                 assert any(after == before[:at] + put + before[at:] for at in range(len(before) + 1))
                 return
-        assert machine.desk.text == before
+        assert machine.harness.text == before
 
     return act
 
@@ -176,7 +176,7 @@ def receive(codes: bytes) -> Callable[[Machine], None]:
     """Have bytes come from the terminal, as what it is or as garbage."""
 
     def act(machine: Machine) -> None:
-        screen, size = machine.desk.screen, machine.desk.size
+        screen, size = machine.harness.screen, machine.harness.size
 
         def hand_on(keys: list[object], _raw: object) -> None:
             for each in keys:
@@ -195,13 +195,13 @@ def receive(codes: bytes) -> Callable[[Machine], None]:
     return act
 
 
-characters = st.one_of(st.characters(), st.sampled_from([each for piece in PIECES for each in piece]))
-keys = st.one_of(st.sampled_from([*KEYS, *MOVES, *SELECTING, "f12", "meta x", "<0>"]), characters)
+characters = st.one_of(st.characters(), st.sampled_from([each for piece in FRAGMENTS for each in piece]))
+keys = st.one_of(st.sampled_from([*KEYS, *MOVE_KEYS, *SELECTION_KEYS, "f12", "meta x", "<0>"]), characters)
 places = st.one_of(st.integers(-1, 50), st.sampled_from([-(2**40), 2**40]))
 sequences = st.one_of(
     st.binary(max_size=12),
     st.sampled_from(
-        [PASTE_BEGINS, PASTE_ENDS, b"\x1b", b"\x1b[M\xff\xff\xff", b"\x1b[<", b"\xc2", b"\x9b", b"\xed\xa0\x80"]
+        [PASTE_START, PASTE_END, b"\x1b", b"\x1b[M\xff\xff\xff", b"\x1b[<", b"\xc2", b"\x9b", b"\xed\xa0\x80"]
     ),
     st.tuples(st.integers(-1, 200), places, places, st.sampled_from("Mm")).map(
         lambda each: f"\x1b[<{each[0]};{each[1]};{each[2]}{each[3]}".encode()
@@ -234,7 +234,7 @@ def test_any_input_in_any_order_leaves_the_text_that_a_plain_model_says(
     for action in inputs:
         machine.apply(action)
     machine.check_journal()
-    document = machine.desk.editor.document
+    document = machine.harness.editor.document
     last = _all(document.redo, document)
     assert _all(document.undo, document) == text
     assert _all(document.redo, document) == last

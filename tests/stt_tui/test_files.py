@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stt_tui.document import Document
 from stt_tui.files import (
-    ChangedOnDisk,
+    ChangedOnDiskError,
     FileError,
     NotTextError,
     TextFile,
@@ -133,7 +133,7 @@ def test_a_read_only_file_is_not_written_and_the_reason_is_given(tmp_path: Path)
     file, _ = read(path)
     assert is_read_only(path)
     for write in (save, overwrite):
-        with pytest.raises(FileError, match=r"notes\.txt is read-only: `chmod u\+w` lets it be saved"):
+        with pytest.raises(FileError, match=r"notes\.txt is read-only: run `chmod u\+w` to allow saving"):
             write(file, "b")
     assert (path.read_text(), list(tmp_path.iterdir())) == ("a", [path])
 
@@ -204,7 +204,7 @@ def test_a_file_that_another_program_changed_is_not_written(tmp_path: Path) -> N
     path.write_text("a")
     file, _ = read(path)
     path.write_text("other")
-    with pytest.raises(ChangedOnDisk, match=r"notes\.txt was changed by another program"):
+    with pytest.raises(ChangedOnDiskError, match=r"notes\.txt was changed by another program"):
         save(file, "mine")
     assert path.read_text() == "other"
 
@@ -216,7 +216,7 @@ def test_a_change_of_the_same_size_and_time_is_noticed(tmp_path: Path) -> None:
     times = path.stat()
     path.write_text("b")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    with pytest.raises(ChangedOnDisk):
+    with pytest.raises(ChangedOnDiskError):
         save(file, "mine")
 
 
@@ -233,10 +233,10 @@ def test_a_file_that_was_removed_or_made_meanwhile_is_told(tmp_path: Path) -> No
     path = tmp_path / "notes.txt"
     file = save(TextFile(path), "a")
     path.unlink()
-    with pytest.raises(ChangedOnDisk, match=r"notes\.txt was removed by another program"):
+    with pytest.raises(ChangedOnDiskError, match=r"notes\.txt was removed by another program"):
         save(file, "b")
     overwrite(file, "b")
-    with pytest.raises(ChangedOnDisk, match=r"notes\.txt was made by another program"):
+    with pytest.raises(ChangedOnDiskError, match=r"notes\.txt was created by another program"):
         save(TextFile(path), "c")
     assert path.read_text() == "b"
 
@@ -272,7 +272,7 @@ def test_saving_twice_is_no_change_by_another(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "talk.wav"
     path.write_bytes(b"RIFF\xff\xfe")
-    with pytest.raises(FileError, match=r"talk\.wav is no text in UTF-8 \(byte 4\)"):
+    with pytest.raises(FileError, match=r"talk\.wav is not UTF-8 text \(invalid byte at offset 4\)"):
         read(path)
 
 

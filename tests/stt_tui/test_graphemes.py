@@ -9,27 +9,27 @@ import pytest
 from hypothesis import given
 from wcwidth import iter_graphemes
 
-from stt_tui.graphemes import border_after, border_at, border_before, columns_of, is_word, shown, text_columns
-from tests.support.tui_texts import borders, lines
+from stt_tui.graphemes import boundary_after, boundary_at, boundary_before, columns_of, is_word, printable, text_columns
+from tests.support.tui_texts import boundaries, lines
 
 JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 
 @given(lines)
 def test_borders_found_from_anywhere_are_those_found_from_the_start(line: str) -> None:
-    found = borders(line)
+    found = boundaries(line)
     for border, following in pairwise(found):
-        assert border_after(line, border) == following
-        assert border_before(line, following) == border
+        assert boundary_after(line, border) == following
+        assert boundary_before(line, following) == border
     for offset in range(len(line) + 1):
-        assert border_at(line, offset) == min(border for border in found if border >= offset)
+        assert boundary_at(line, offset) == min(border for border in found if border >= offset)
 
 
 @given(lines)
 def test_what_is_drawn_takes_the_columns_that_are_reckoned_with(line: str) -> None:
     assert text_columns(line) == sum(columns_of(character) for character in iter_graphemes(line))
-    assert text_columns(shown(line)) == text_columns(line)
-    drawn = shown(line)
+    assert text_columns(printable(line)) == text_columns(line)
+    drawn = printable(line)
     assert not any(unicodedata.category(each) in ("Cc", "Cf") for each in drawn.translate(JOINERS))
 
 
@@ -55,12 +55,12 @@ def test_a_character_takes_its_columns(character: str, columns: int) -> None:
     ],
 )
 def test_what_a_terminal_would_obey_or_hide_is_drawn_as_a_visible_character(text: str, drawn: str) -> None:
-    assert shown(text) == drawn
+    assert printable(text) == drawn
 
 
 def test_a_border_deep_in_a_long_line_is_found_near_it() -> None:
     line = "é" + "漢字" * 500_000 + "👨‍👩‍👧"
-    assert border_before(line, len(line)) == len(line) - len("👨‍👩‍👧")
+    assert boundary_before(line, len(line)) == len(line) - len("👨‍👩‍👧")
 
 
 @pytest.mark.parametrize(

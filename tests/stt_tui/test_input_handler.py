@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from stt_tui.keys import HINTS, KEYS, MOVES, Command
+from stt_tui.keys import HINTS, KEYS, MOVE_KEYS, Command
 from stt_tui.lines import Position
-from tests.support.tui_screens import Desk
+from tests.support.tui_screens import EditorHarness
 
 TEXT = "One two\nthree four\nfive"
 
 
-def place(desk: Desk) -> tuple[int, int]:
-    return desk.editor.document.cursor.line, desk.editor.document.cursor.offset
+def place(harness: EditorHarness) -> tuple[int, int]:
+    return harness.editor.document.cursor.line, harness.editor.document.cursor.offset
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def place(desk: Desk) -> tuple[int, int]:
 def test_a_key_moves_the_cursor_and_with_shift_selects(
     key: str, start: tuple[int, int], end: tuple[int, int], shift: str
 ) -> None:
-    desk = Desk(TEXT)
-    desk.editor.document.move(Position(*start))
-    desk.press(shift + key)
-    assert place(desk) == end
-    between = desk.editor.document.lines.between(*sorted((Position(*start), Position(*end))))
-    assert desk.selected == (between if shift else "")
+    harness = EditorHarness(TEXT)
+    harness.editor.document.move(Position(*start))
+    harness.press(shift + key)
+    assert place(harness) == end
+    between = harness.editor.document.lines.between(*sorted((Position(*start), Position(*end))))
+    assert harness.selected == (between if shift else "")
 
 
 @pytest.mark.parametrize(
@@ -62,80 +62,80 @@ def test_a_key_moves_the_cursor_and_with_shift_selects(
     ],
 )
 def test_a_key_gives_an_order(key: str, command: Command) -> None:
-    desk = Desk(TEXT)
-    desk.press(key)
-    assert (desk.ordered, desk.text) == ([command], TEXT)
+    harness = EditorHarness(TEXT)
+    harness.press(key)
+    assert (harness.commands, harness.text) == ([command], TEXT)
 
 
 def test_ctrl_a_selects_all() -> None:
-    desk = Desk(TEXT)
-    desk.press("ctrl a")
-    assert desk.selected == TEXT
+    harness = EditorHarness(TEXT)
+    harness.press("ctrl a")
+    assert harness.selected == TEXT
 
 
 def test_ctrl_z_undoes_and_ctrl_y_redoes() -> None:
-    desk = Desk()
-    desk.type("one two")
-    desk.press("ctrl z")
-    assert desk.text == "one "
-    desk.press("ctrl y")
-    assert desk.text == "one two"
+    harness = EditorHarness()
+    harness.type("one two")
+    harness.press("ctrl z")
+    assert harness.text == "one "
+    harness.press("ctrl y")
+    assert harness.text == "one two"
 
 
 def test_backspace_and_delete_erase() -> None:
-    desk = Desk("abc")
-    desk.press("right", "delete")
-    assert desk.text == "ac"
-    desk.press("backspace")
-    assert desk.text == "c"
+    harness = EditorHarness("abc")
+    harness.press("right", "delete")
+    assert harness.text == "ac"
+    harness.press("backspace")
+    assert harness.text == "c"
 
 
 def test_enter_and_tab_are_text() -> None:
-    desk = Desk()
-    desk.press("a", "enter", "tab", "b")
-    assert desk.text == "a\n\tb"
+    harness = EditorHarness()
+    harness.press("a", "enter", "tab", "b")
+    assert harness.text == "a\n\tb"
 
 
 def test_keys_without_a_meaning_do_nothing() -> None:
-    desk = Desk(TEXT)
-    desk.press("f12", "meta x", "meta ф", "meta 😀", "ctrl e", "insert", "esc", "<255>")
-    assert (desk.text, desk.ordered) == (TEXT, [])
+    harness = EditorHarness(TEXT)
+    harness.press("f12", "meta x", "meta ф", "meta 😀", "ctrl e", "insert", "esc", "<255>")
+    assert (harness.text, harness.commands) == (TEXT, [])
 
 
 def test_letters_of_any_script_are_typed() -> None:
-    desk = Desk()
-    desk.type("Ещё 漢字 e\u0301!")
-    assert desk.text == "Ещё 漢字 e\u0301!"
+    harness = EditorHarness()
+    harness.type("Ещё 漢字 e\u0301!")
+    assert harness.text == "Ещё 漢字 e\u0301!"
 
 
 @pytest.mark.parametrize(("key", "end"), [("left", 4), ("right", 7)])
 def test_an_arrow_leaves_a_selection_at_its_end(key: str, end: int) -> None:
-    desk = Desk(TEXT)
-    desk.press("ctrl right", "shift end", key)
-    assert (place(desk), desk.selected) == ((0, end), "")
+    harness = EditorHarness(TEXT)
+    harness.press("ctrl right", "shift end", key)
+    assert (place(harness), harness.selected) == ((0, end), "")
 
 
 def test_up_and_down_keep_the_column_through_shorter_lines() -> None:
-    desk = Desk("a long line\nx\nanother long line")
-    desk.press("end", "down", "down")
-    assert place(desk) == (2, 11)
+    harness = EditorHarness("a long line\nx\nanother long line")
+    harness.press("end", "down", "down")
+    assert place(harness) == (2, 11)
 
 
 def test_pages_keep_the_column() -> None:
-    desk = Desk("\n".join(["long line", *[""] * 20, "another one"]), 40, 10)
-    desk.press("right", "right", "right", "page down", "page down", "page down", "page up")
-    assert place(desk) == (13, 0)
-    desk.press("page down", "down", "down")
-    desk.press("up")
-    assert place(desk) == (20, 0)
+    harness = EditorHarness("\n".join(["long line", *[""] * 20, "another one"]), 40, 10)
+    harness.press("right", "right", "right", "page down", "page down", "page down", "page up")
+    assert place(harness) == (13, 0)
+    harness.press("page down", "down", "down")
+    harness.press("up")
+    assert place(harness) == (20, 0)
 
 
 def test_home_and_end_go_by_the_rows_on_the_screen() -> None:
-    desk = Desk("one two three four", 10)
-    desk.press("down", "end")
-    assert place(desk) == (0, 13)
-    desk.press("home")
-    assert place(desk) == (0, 8)
+    harness = EditorHarness("one two three four", 10)
+    harness.press("down", "end")
+    assert place(harness) == (0, 13)
+    harness.press("home")
+    assert place(harness) == (0, 8)
 
 
 @pytest.mark.parametrize(
@@ -150,114 +150,114 @@ def test_home_and_end_go_by_the_rows_on_the_screen() -> None:
     ],
 )
 def test_a_paste_is_unchanged(text: str) -> None:
-    desk = Desk()
-    desk.editor.paste(text)
-    assert desk.text == text
-    desk.press("ctrl a")
-    desk.type(text)
-    assert desk.text == text
+    harness = EditorHarness()
+    harness.editor.paste(text)
+    assert harness.text == text
+    harness.press("ctrl a")
+    harness.type(text)
+    assert harness.text == text
 
 
 def test_control_characters_are_left_out_of_pastes_and_keys() -> None:
     controls = "".join(map(chr, [*range(9), *range(14, 32), *range(127, 160)]))
-    desk = Desk("kept")
-    desk.editor.paste(f"a{controls}b\tc")
-    desk.editor.type("\x9b")
-    assert desk.text == "ab\tckept"
-    desk.press("ctrl a")
-    desk.editor.paste(controls)
-    desk.editor.type("\x9b")
-    assert desk.text == "ab\tckept"
+    harness = EditorHarness("kept")
+    harness.editor.paste(f"a{controls}b\tc")
+    harness.editor.type("\x9b")
+    assert harness.text == "ab\tckept"
+    harness.press("ctrl a")
+    harness.editor.paste(controls)
+    harness.editor.type("\x9b")
+    assert harness.text == "ab\tckept"
 
 
 def test_a_paste_is_one_step_and_keeps_its_lines() -> None:
-    desk = Desk()
-    desk.editor.paste("one\r\ntwo\x1b[31m\tthree\rfour")
-    assert desk.text == "one\ntwo[31m\tthree\nfour"
-    desk.press("ctrl z")
-    assert desk.text == ""
+    harness = EditorHarness()
+    harness.editor.paste("one\r\ntwo\x1b[31m\tthree\rfour")
+    assert harness.text == "one\ntwo[31m\tthree\nfour"
+    harness.press("ctrl z")
+    assert harness.text == ""
 
 
 def test_a_click_puts_the_cursor_there() -> None:
-    desk = Desk(TEXT)
-    desk.click(3, 1)
-    assert (place(desk), desk.copied) == ((1, 3), [])
+    harness = EditorHarness(TEXT)
+    harness.click(3, 1)
+    assert (place(harness), harness.copied) == ((1, 3), [])
 
 
 def test_a_click_below_the_text_means_its_end() -> None:
-    desk = Desk(TEXT)
-    desk.click(3, 7)
-    assert place(desk) == (2, 4)
+    harness = EditorHarness(TEXT)
+    harness.click(3, 7)
+    assert place(harness) == (2, 4)
 
 
 def test_a_drag_selects_and_copies() -> None:
-    desk = Desk(TEXT)
-    desk.mouse("press", 4, 0)
-    desk.mouse("drag", 2, 1)
-    desk.mouse("drag", 5, 1)
-    assert desk.selected == "two\nthree"
-    desk.mouse("release", 5, 1, 0)
-    assert desk.copied == ["two\nthree"]
+    harness = EditorHarness(TEXT)
+    harness.mouse("press", 4, 0)
+    harness.mouse("drag", 2, 1)
+    harness.mouse("drag", 5, 1)
+    assert harness.selected == "two\nthree"
+    harness.mouse("release", 5, 1, 0)
+    assert harness.copied == ["two\nthree"]
 
 
 def test_a_drag_below_the_screen_scrolls() -> None:
-    desk = Desk("\n".join(map(str, range(30))), 40, 6)
-    desk.mouse("press", 0, 0)
+    harness = EditorHarness("\n".join(map(str, range(30))), 40, 6)
+    harness.mouse("press", 0, 0)
     for _ in range(3):
-        desk.mouse("drag", 1, 5)
-    assert desk.rows()[0] == "3"
-    assert desk.selected.startswith("0\n1\n")
+        harness.mouse("drag", 1, 5)
+    assert harness.rows()[0] == "3"
+    assert harness.selected.startswith("0\n1\n")
 
 
 def test_a_double_click_selects_and_copies_the_word_and_a_third_one_the_line() -> None:
-    desk = Desk(TEXT)
-    desk.click(7, 1)
-    desk.now += 0.2
-    desk.click(7, 1)
-    assert (desk.selected, desk.copied) == ("four", ["four"])
-    desk.now += 0.2
-    desk.click(7, 1)
-    assert (desk.selected, desk.copied) == ("three four", ["four", "three four"])
+    harness = EditorHarness(TEXT)
+    harness.click(7, 1)
+    harness.now += 0.2
+    harness.click(7, 1)
+    assert (harness.selected, harness.copied) == ("four", ["four"])
+    harness.now += 0.2
+    harness.click(7, 1)
+    assert (harness.selected, harness.copied) == ("three four", ["four", "three four"])
 
 
 def test_two_slow_clicks_are_two_clicks() -> None:
-    desk = Desk(TEXT)
-    desk.click(7, 1)
-    desk.now += 0.6
-    desk.click(7, 1)
-    assert desk.copied == []
+    harness = EditorHarness(TEXT)
+    harness.click(7, 1)
+    harness.now += 0.6
+    harness.click(7, 1)
+    assert harness.copied == []
 
 
 def test_a_triple_click_selects_the_whole_line_over_all_its_rows() -> None:
-    desk = Desk("a line that takes more than one row\nnext", 20)
+    harness = EditorHarness("a line that takes more than one row\nnext", 20)
     for _ in range(3):
-        desk.click(3, 1)
-    assert desk.selected == "a line that takes more than one row"
+        harness.click(3, 1)
+    assert harness.selected == "a line that takes more than one row"
 
 
 def test_the_wheel_scrolls_and_a_key_comes_back() -> None:
-    desk = Desk("\n".join(map(str, range(30))), 40, 6)
-    desk.mouse("press", 0, 0, 5)
-    assert (desk.rows()[0], desk.cursor, place(desk)) == ("3", None, (0, 0))
-    desk.mouse("press", 0, 0, 4)
-    assert desk.rows()[0] == "0"
-    desk.mouse("press", 0, 0, 5)
-    desk.press("right")
-    assert desk.rows()[0] == "0"
+    harness = EditorHarness("\n".join(map(str, range(30))), 40, 6)
+    harness.mouse("press", 0, 0, 5)
+    assert (harness.rows()[0], harness.cursor, place(harness)) == ("3", None, (0, 0))
+    harness.mouse("press", 0, 0, 4)
+    assert harness.rows()[0] == "0"
+    harness.mouse("press", 0, 0, 5)
+    harness.press("right")
+    assert harness.rows()[0] == "0"
 
 
 def test_a_click_on_the_status_line_does_nothing() -> None:
-    desk = Desk(TEXT)
-    desk.click(3, 9)
-    assert place(desk) == (0, 0)
+    harness = EditorHarness(TEXT)
+    harness.click(3, 9)
+    assert place(harness) == (0, 0)
 
 
 def test_a_click_moves_what_is_being_said() -> None:
-    desk = Desk("One. Three.")
-    desk.editor.dictation.hear((1, 1), "two.")
-    desk.click(9, 0)
-    desk.editor.dictation.settle((1, 1), "Two.")
-    assert desk.text == "One. Two. Three."
+    harness = EditorHarness("One. Three.")
+    harness.editor.dictation.set_partial((1, 1), "two.")
+    harness.click(9, 0)
+    harness.editor.dictation.insert_final((1, 1), "Two.")
+    assert harness.text == "One. Two. Three."
 
 
 def said(key: str) -> str:
@@ -272,5 +272,5 @@ def test_the_manual_tells_every_key_and_what_it_does() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "editor.md").read_text(encoding="utf-8")
     rows = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in manual.splitlines() if line[:3] == "| `"}
     told = {key.strip("`"): what for keys, what in rows.items() for key in keys.split(", ")}
-    assert told == {said(key): command.value for key, command in {**KEYS, **MOVES}.items()}
+    assert told == {said(key): command.value for key, command in {**KEYS, **MOVE_KEYS}.items()}
     assert all(hint.split(" ")[0] in told for hint in HINTS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_tui.layout import Layout, Preedit, Row, Spot
+from stt_tui.layout import Cell, Layout, Preedit, Row
 from stt_tui.lines import Lines, Position
-from tests.support.tui_texts import borders, texts
+from tests.support.tui_texts import boundaries, texts
 
 widths = st.integers(min_value=3, max_value=20)
 
@@ -16,7 +16,7 @@ widths = st.integers(min_value=3, max_value=20)
 def haunted(draw: st.DrawFn) -> tuple[Lines, list[Preedit]]:
     """Lines, and ghosts between their characters."""
     lines = Lines(draw(texts))
-    places = [Position(line, each) for line in range(len(lines)) for each in borders(lines[line])]
+    places = [Position(line, each) for line in range(len(lines)) for each in boundaries(lines[line])]
     at = sorted(draw(st.sets(st.sampled_from(places), max_size=3)))
     return lines, [Preedit(each, f" {draw(st.sampled_from(['что', 'said so far']))} ") for each in at]
 
@@ -34,10 +34,10 @@ def all_rows(layout: Layout) -> list[Row]:
 def test_a_position_goes_to_the_screen_and_back(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
-    layout.set_preedit(ghosts)
+    layout.set_preedits(ghosts)
     for line in range(len(lines)):
-        for offset in borders(lines[line]):
-            assert layout.position(layout.spot(Position(line, offset))) == Position(line, offset)
+        for offset in boundaries(lines[line]):
+            assert layout.position(layout.cell(Position(line, offset))) == Position(line, offset)
 
 
 @given(haunted(), widths, st.integers(0, 30))
@@ -46,18 +46,18 @@ def test_every_spot_means_the_border_of_a_character(
 ) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
-    layout.set_preedit(ghosts)
+    layout.set_preedits(ghosts)
     for row in all_rows(layout):
-        position = layout.position(Spot(row, column))
+        position = layout.position(Cell(row, column))
         assert position.line == row.line
-        assert position.offset in borders(lines[row.line])
+        assert position.offset in boundaries(lines[row.line])
 
 
 @given(haunted(), widths)
 def test_the_rows_show_the_text_with_the_ghosts_in_it(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
-    layout.set_preedit(ghosts)
+    layout.set_preedits(ghosts)
     for ghost in reversed(ghosts):
         lines = Lines(lines.text())
         lines.replace(ghost.at, ghost.at, ghost.text)
@@ -65,7 +65,7 @@ def test_the_rows_show_the_text_with_the_ghosts_in_it(text: tuple[Lines, list[Pr
     for row in all_rows(layout):
         bounds = layout.range(row)
         assert bounds is not None
-        shown[row.line] += layout.shown(row.line)[slice(*bounds)]
+        shown[row.line] += layout.shown_line(row.line)[slice(*bounds)]
     assert shown == lines.text().split("\n")
 
 
@@ -75,15 +75,15 @@ def test_a_layout_that_followed_a_change_is_the_one_made_anew(
 ) -> None:
     lines, ghosts = text
     layout = Layout(lines, columns)
-    layout.set_preedit(ghosts)
+    layout.set_preedits(ghosts)
     all_rows(layout)
     start, end, at = (lines.clamp(Position(*data.draw(st.tuples(st.integers(0, 9), st.integers(0, 9))))) for _ in "123")
     start, end = sorted((start, end))
     change = lines.replace(start, end, other[0].text())
     at = lines.clamp(at)
-    layout.change(change, [Preedit(at, "now")])
+    layout.apply_change(change, [Preedit(at, "now")])
     fresh = Layout(lines, columns)
-    fresh.set_preedit([Preedit(at, "now")])
+    fresh.set_preedits([Preedit(at, "now")])
     assert [layout.range(row) for row in all_rows(layout)] == [fresh.range(row) for row in all_rows(fresh)]
     assert all_rows(layout) == all_rows(fresh)
 
@@ -91,18 +91,18 @@ def test_a_layout_that_followed_a_change_is_the_one_made_anew(
 @given(haunted(), widths)
 def test_above_is_below_the_other_way(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     layout = Layout(text[0], columns)
-    layout.set_preedit(text[1])
+    layout.set_preedits(text[1])
     rows = all_rows(layout)
     assert [layout.above(row) for row in rows] == [None, *rows[:-1]]
 
 
 def test_a_click_in_a_ghost_means_its_place() -> None:
     layout = Layout(Lines("Said. Unsaid."), 40)
-    layout.set_preedit([Preedit(Position(0, 5), " Being said.")])
-    assert {layout.position(Spot(Row(0, 0), column)) for column in range(5, 17)} == {Position(0, 5)}
-    assert layout.position(Spot(Row(0, 0), 18)) == Position(0, 6)
+    layout.set_preedits([Preedit(Position(0, 5), " Being said.")])
+    assert {layout.position(Cell(Row(0, 0), column)) for column in range(5, 17)} == {Position(0, 5)}
+    assert layout.position(Cell(Row(0, 0), 18)) == Position(0, 6)
 
 
 def test_a_click_on_the_right_half_of_a_wide_character_is_after_it() -> None:
     layout = Layout(Lines("漢字"), 40)
-    assert [layout.position(Spot(Row(0, 0), column)).offset for column in range(5)] == [0, 1, 1, 2, 2]
+    assert [layout.position(Cell(Row(0, 0), column)).offset for column in range(5)] == [0, 1, 1, 2, 2]

@@ -71,10 +71,10 @@ def test_typing_at_the_end_of_a_line_leaves_its_end() -> None:
 def test_joining_lines_removes_one_end_and_keeps_the_other() -> None:
     document = Document(MIXED)
     document.move(Position(2, 0))
-    document.erase_before()
+    document.delete_before()
     assert document.text() == "a\nbc\r\nd\n"
-    document.erase_after()
-    document.erase_after()
+    document.delete_after()
+    document.delete_after()
     assert document.text() == "a\nbd\n"
 
 

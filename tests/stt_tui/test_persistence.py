@@ -14,8 +14,8 @@ from stt_tui.__main__ import open_file
 from stt_tui.audio_journal import AudioJournal
 from stt_tui.document import Document
 from stt_tui.files import NotTextError, TextFile, read
-from stt_tui.journal import MAX_LEFT
-from stt_tui.persistence import MAX_TOLD, Persistence, words
+from stt_tui.journal import MAX_JOURNALS
+from stt_tui.persistence import MAX_LISTED_RECORDINGS, Persistence, format_word_count
 from stt_tui.status import Status
 
 
@@ -71,7 +71,7 @@ async def test_a_file_that_another_program_changed_is_overwritten_only_when_aske
     await session.keeping.save()
     assert (folder / "notes.txt").read_text() == "Other."
     assert session.told[-1] == (
-        "notes.txt was made by another program: Ctrl+S again writes yours  and keeps the other as notes.txt~"
+        "notes.txt was created by another program: Ctrl+S again writes yours  and keeps the other version as notes.txt~"
     )
     await session.keeping.save()
     assert ((folder / "notes.txt").read_text(), (folder / "notes.txt~").read_text()) == ("Mine.", "Other.")
@@ -141,7 +141,7 @@ async def test_quitting_does_not_ask_once_the_text_is_saved_or_kept(folder: Path
     session.write(" Two.")
     (folder / "journals").unlink()
     assert (await session.keeping.may_quit(), session.keeping.risk) == (True, "")
-    assert session.keeping.close().startswith("What is not saved is kept: `stt-tui ")
+    assert session.keeping.close().startswith("Unsaved text is in the journal. To restore it: stt-tui ")
 
 
 async def test_saving_and_quitting_at_once_does_not_ask(folder: Path) -> None:
@@ -157,7 +157,7 @@ async def test_a_text_that_is_neither_saved_nor_kept_goes_to_a_temporary_file(fo
     session.write("One two.")
     told = session.keeping.close()
     (file,) = await asyncio.to_thread(lambda: list(folder.glob("stt-tui-*.txt")))
-    assert told == f"The journal cannot be written (File exists): 2 words not saved are in {file}."
+    assert told == f"The journal cannot be written (File exists): saved 2 words to {file}."
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("One two.", 0o600)
 
 
@@ -165,14 +165,14 @@ async def test_a_text_that_is_lost_is_told_to_be_lost(folder: Path, monkeypatch:
     monkeypatch.setattr("tempfile.tempdir", str(folder / "nowhere"))
     session = Session(blocked(folder))
     session.write("One two.")
-    assert session.keeping.close() == "2 words not saved are lost: the journal cannot be written (File exists)."
+    assert session.keeping.close() == "The journal cannot be written (File exists): lost 2 words of unsaved text."
 
 
 async def test_a_save_that_is_interrupted_can_be_restored(folder: Path) -> None:
     """The journal has the whole text before the file is touched, and the file may be no text afterwards."""
     session = Session(folder, "notes.txt")
     session.write("One.")
-    assert await session.keeping.journal.complete() == ""
+    assert await session.keeping.journal.flush() == ""
     session.keeping.journal.close()
     path = folder / "notes.txt"
     path.write_bytes(b"\xef\xbb\xbfOn\xc3")
@@ -186,12 +186,12 @@ async def test_a_read_only_file_is_told_when_it_is_opened_and_the_text_is_kept(f
     (folder / "notes.txt").write_text("a")
     (folder / "notes.txt").chmod(0o400)
     session = Session(folder, "notes.txt")
-    await session.keeping.look()
-    assert session.told == ["notes.txt is read-only: it cannot be saved"]
+    await session.keeping.offer_recovered()
+    assert session.told == ["notes.txt is read-only: saving is not possible"]
     session.write("One.")
     await session.keeping.save()
     assert session.told[-1].startswith("Not saved: notes.txt is read-only: ")
-    assert session.keeping.close().startswith("What is not saved is kept")
+    assert session.keeping.close().startswith("Unsaved text is in the journal")
 
 
 async def test_a_text_left_unsaved_is_offered_and_restored(folder: Path) -> None:
@@ -199,13 +199,13 @@ async def test_a_text_left_unsaved_is_offered_and_restored(folder: Path) -> None
     first.write("Left over.")
     assert first.keeping.close()
     second = Session(folder)
-    await second.keeping.look()
+    await second.keeping.offer_recovered()
     assert second.status.question.startswith("F5 restore, F8 discard: 2 words unsaved, ")
     second.keeping.restore()
     assert (second.document.text(), second.status.question) == ("Left over.", "")
     assert second.keeping.close()
     third = Session(folder)
-    await third.keeping.look()
+    await third.keeping.offer_recovered()
     third.keeping.restore()
     assert third.document.text() == "Left over."
     third.keeping.close()
@@ -217,7 +217,7 @@ async def test_what_was_written_before_the_answer_stays(folder: Path) -> None:
     first.keeping.close()
     second = Session(folder)
     second.write("New.")
-    await second.keeping.look()
+    await second.keeping.offer_recovered()
     second.keeping.restore()
     assert second.document.text() == "Left over.\nNew."
     second.document.undo()
@@ -232,14 +232,14 @@ async def test_several_texts_are_offered_one_after_the_other(folder: Path) -> No
     for session in sessions:
         session.keeping.close()
     last = Session(folder)
-    await last.keeping.look()
+    await last.keeping.offer_recovered()
     last.keeping.discard()
     assert "F5 restore" in last.status.question
     last.keeping.discard()
     assert last.status.question == ""
     last.keeping.discard()
     last.keeping.restore()
-    assert last.told[-1] == "There is nothing to restore"
+    assert last.told[-1] == "Nothing to restore"
     last.keeping.close()
     assert list((folder / "journals").iterdir()) == []
 
@@ -249,7 +249,7 @@ def leave_speech(folder: Path, count: int = 1) -> list[Path]:
     left = list[Path]()
     for _ in range(count):
         spoken = AudioJournal(folder / "speech", Settings(), lambda _: None)
-        spoken.keep(1, bytes(3200), AudioFormat())
+        spoken.append(1, bytes(3200), AudioFormat())
         left += spoken.close()
     return left
 
@@ -258,29 +258,29 @@ async def test_speech_left_behind_is_told_with_how_to_hear_it_and_stays(folder: 
     (file,) = leave_speech(folder)
     for _ in range(2):
         session = Session(folder)
-        await session.keeping.look()
-        assert session.told == [f"Speech was left behind  stt-cli recover {file}"]
+        await session.keeping.offer_recovered()
+        assert session.told == [f"Unrecognized audio found  stt-cli recover {file}"]
         session.keeping.close()
-        (sentence,) = session.keeping.speech_left()
+        (sentence,) = session.keeping.recording_lines()
         assert sentence.endswith(f"stt-cli recover {file}")
 
 
 async def test_speech_that_was_removed_meanwhile_is_not_told_at_the_end(folder: Path) -> None:
     (file,) = leave_speech(folder)
     session = Session(folder)
-    await session.keeping.look()
+    await session.keeping.offer_recovered()
     file.unlink()
-    assert list(session.keeping.speech_left()) == []
+    assert list(session.keeping.recording_lines()) == []
     session.keeping.close()
 
 
 async def test_of_much_speech_the_newest_is_told_and_the_rest_counted(folder: Path) -> None:
-    left = leave_speech(folder, MAX_TOLD + 2)
+    left = leave_speech(folder, MAX_LISTED_RECORDINGS + 2)
     session = Session(folder)
-    await session.keeping.look()
-    *newest, older = session.keeping.speech_left()
-    assert [sentence.rpartition(" ")[2] for sentence in newest] == [str(file) for file in left[-MAX_TOLD:]]
-    assert older.startswith("2 older ones are in ")
+    await session.keeping.offer_recovered()
+    *newest, older = session.keeping.recording_lines()
+    assert [sentence.rpartition(" ")[2] for sentence in newest] == [str(file) for file in left[-MAX_LISTED_RECORDINGS:]]
+    assert older.startswith("2 older recordings are in ")
     session.keeping.close()
 
 
@@ -290,31 +290,35 @@ async def test_speech_is_told_once_the_question_about_a_text_is_answered(folder:
     first.keeping.close()
     leave_speech(folder)
     second = Session(folder)
-    await second.keeping.look()
+    await second.keeping.offer_recovered()
     assert (second.told, "F5 restore" in second.status.question) == ([], True)
     second.keeping.restore()
-    assert second.told[-1].startswith("Speech was left behind  ")
+    assert second.told[-1].startswith("Unrecognized audio found  ")
     second.keeping.close()
 
 
 async def test_texts_too_many_to_keep_are_told(folder: Path) -> None:
-    for _ in range(MAX_LEFT + 1):
+    for _ in range(MAX_JOURNALS + 1):
         session = Session(folder)
         session.write("Left over.")
         session.keeping.close()
     last = Session(folder)
-    await last.keeping.look()
-    assert last.told == ["1 of the texts left unsaved were too old to keep"]
+    await last.keeping.offer_recovered()
+    assert last.told == ["Removed the oldest unsaved texts: 1"]
     last.keeping.close()
 
 
 async def test_an_empty_text_leaves_nothing(folder: Path) -> None:
     session = Session(folder)
     session.write("a")
-    session.document.erase_before()
+    session.document.delete_before()
     assert not session.keeping.close()
     assert list((folder / "journals").iterdir()) == []
 
 
 def test_words_are_counted_as_one_says_it() -> None:
-    assert [words("one"), words("one two"), words("")] == ["1 word", "2 words", "0 words"]
+    assert [format_word_count("one"), format_word_count("one two"), format_word_count("")] == [
+        "1 word",
+        "2 words",
+        "0 words",
+    ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_tui.spacing import joined
+from stt_tui.spacing import with_spacing
 from tests.support.tui_texts import lines
 
 
@@ -37,10 +37,10 @@ from tests.support.tui_texts import lines
     ],
 )
 def test_a_sentence_joins(before: str, text: str, after: str, expected: str) -> None:
-    assert joined(before, text, after) == expected
+    assert with_spacing(before, text, after) == expected
 
 
 @given(lines, st.lists(lines).map(" ".join), lines)
 def test_words_stay_words(before: str, text: str, after: str) -> None:
-    fitted = joined(before, text, after)
+    fitted = with_spacing(before, text, after)
     assert fitted.casefold().split() == text.casefold().split()

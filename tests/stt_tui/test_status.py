@@ -44,7 +44,7 @@ def line(status: Status, columns: int) -> str:
         (NOT_SAVED, 70, "○ off  unsaved text is not kept: File exists  Not saved: notes.txt i…"),
         (Status(), 30, "○ off  F1 record  F3 copy all"),
         (Status(Recording.OPENING), 30, "○ opening  F1 record"),
-        (Status(Recording.SETTLING), 30, "○ settling  F1 record"),
+        (Status(Recording.FINALIZING), 30, "○ settling  F1 record"),
     ],
 )
 def test_the_line_has_what_there_is_room_for(status: Status, columns: int, expected: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stt_tui import wrapping
 from stt_tui.graphemes import text_columns
 from stt_tui.wrapping import Rows, next_row
-from tests.support.tui_texts import borders, lines
+from tests.support.tui_texts import boundaries, lines
 
 widths = st.integers(min_value=1, max_value=20)
 
@@ -33,7 +33,7 @@ def test_a_line_is_its_rows(line: str, columns: int) -> None:
 @given(lines, widths)
 def test_no_row_is_too_wide_but_for_one_character_that_is(line: str, columns: int) -> None:
     for row in rows_of(line, columns):
-        assert text_columns(row.removesuffix(" ")) <= columns or len(borders(row)) == 2
+        assert text_columns(row.removesuffix(" ")) <= columns or len(boundaries(row)) == 2
 
 
 @given(lines, widths)
@@ -41,13 +41,13 @@ def test_a_row_ends_between_characters(line: str, columns: int) -> None:
     ends = [0]
     for row in rows_of(line, columns):
         ends.append(ends[-1] + len(row))
-    assert set(ends) <= set(borders(line))
+    assert set(ends) <= set(boundaries(line))
 
 
 @given(st.lists(st.sampled_from(["a", "слово", " ", "  ", "-", "long-winded"])).map("".join), widths)
 def test_simple_text_is_cut_as_any_other_is(line: str, columns: int) -> None:
     for start in range(len(line)):
-        assert next_row(line, start, columns) == wrapping._next_row(line, start, columns)
+        assert next_row(line, start, columns) == wrapping._next_row_of_graphemes(line, start, columns)
 
 
 @given(lines, lines, widths, st.data())
@@ -59,7 +59,7 @@ def test_rows_after_a_change_are_those_of_the_new_line(
     rows = Rows(columns)
     rows.row_at(line, data.draw(st.integers(0, len(line))))
     changed = line[:start] + added + line[end:]
-    rows.cut(start)
+    rows.invalidate_from(start)
     bounds = [rows.range(changed, row) for row in range(rows.count(changed))]
     assert [changed[each[0] : each[1]] for each in bounds if each] == rows_of(changed, columns)
 
@@ -92,7 +92,7 @@ def test_a_key_in_a_line_of_a_million_characters_costs_the_rows_on_the_screen() 
     started = time.process_time()
     for _ in range(100):
         line = line[:1000] + "x" + line[1000:]
-        rows.cut(1000)
+        rows.invalidate_from(1000)
         for row in range(12, 60):
             assert rows.range(line, row) is not None
     assert (time.process_time() - started) / 100 < 0.01

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE_S = 60.0
-LOOK_S = 0.02  # between two looks at the screen
+TIMEOUT_S = 60.0
+POLL_INTERVAL_S = 0.02  # between two looks at the screen
 STT_TUI = str(Path(sys.executable).with_name("stt-tui"))
 # OSC 52 from within is taken; a Ctrl key sent as one goes through.
 CONFIG = "set -g set-clipboard on\nset -g status off\nset -g remain-on-exit on\nset -sg escape-time 0\n"
@@ -43,7 +43,7 @@ class Terminal:
     def tmux(self, *arguments: str, check: bool = True) -> str:
         command = ["tmux", "-S", self._socket, "-f", str(self._folder / "tmux.conf"), *arguments]
         environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=check, timeout=PATIENCE_S)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=check, timeout=TIMEOUT_S)
         return done.stdout
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class Terminal:
     def status(self) -> str:
         return self.rows[-1].rstrip()
 
-    def copied_by_the_terminal(self, rows: int) -> str:
+    def terminal_selection(self, rows: int) -> str:
         """Return what the terminal's own selection copies of the first rows."""
         self.tmux("copy-mode")
         for command in ("top-line", "start-of-line", "begin-selection", *["cursor-down"] * (rows - 1), "end-of-line"):
@@ -105,19 +105,19 @@ class Terminal:
         return self.tmux("show-buffer")
 
     @property
-    def past(self) -> str:
+    def scrollback(self) -> str:
         """The rows, and those that have scrolled away."""
         return self.tmux("capture-pane", "-p", "-J", "-S", "-")
 
     @property
-    def dimmed(self) -> list[str]:
+    def preedits(self) -> list[str]:
         """What is dimmed above the status line: what is being said."""
         rows = self.tmux("capture-pane", "-p", "-e").split("\n")[:-2]
         return re.findall(r"\x1b\[2m([^\x1b]*)", "\n".join(rows))
 
     @property
-    def is_hearing(self) -> bool:
-        return bool(self.dimmed)
+    def has_preedit(self) -> bool:
+        return bool(self.preedits)
 
     @property
     def clipboard(self) -> str:
@@ -128,16 +128,16 @@ class Terminal:
     def is_dead(self) -> bool:
         return self.tmux("display-message", "-p", "#{pane_dead}").strip() == "1"
 
-    def until(self, holds: Callable[[Terminal], object], patience_s: float = PATIENCE_S) -> None:
+    def wait_until(self, condition: Callable[[Terminal], object], timeout_s: float = TIMEOUT_S) -> None:
         """Wait until it holds of the terminal.
 
         Raises:
             AssertionError: when it takes too long; with the screen.
         """
-        deadline = time.monotonic() + patience_s
-        while not holds(self):
+        deadline = time.monotonic() + timeout_s
+        while not condition(self):
             assert time.monotonic() < deadline, "\n".join(self.rows)
-            time.sleep(LOOK_S)
+            time.sleep(POLL_INTERVAL_S)
 
 
 @contextmanager

@@ -11,24 +11,24 @@ from stt_tui.screen import EditorScreen
 from stt_tui.status import Status
 
 
-class Desk:
+class EditorHarness:
     """What a person has before them; time is `now`."""
 
     def __init__(self, text: str = "", columns: int = 40, rows: int = 10) -> None:
         self.size = (columns, rows)
         self.now = 0.0
         self.copied = list[str]()
-        self.ordered = list[Command]()
+        self.commands = list[Command]()
         self.editor = Editor(text)
         self.status = Status()
         orders = (Command.RECORD, Command.COPY_ALL, Command.QUIT, Command.SAVE, Command.RESTORE, Command.DISCARD)
-        self.hands = InputHandler(
-            self.editor, {order: self._order(order) for order in orders}, self.copied.append, lambda: self.now
+        self.input_handler = InputHandler(
+            self.editor, {order: self._record(order) for order in orders}, self.copied.append, lambda: self.now
         )
-        self.screen = EditorScreen(self.editor, lambda: self.status, self.hands)
+        self.screen = EditorScreen(self.editor, lambda: self.status, self.input_handler)
 
-    def _order(self, command: Command) -> Callable[[], None]:
-        return lambda: self.ordered.append(command)
+    def _record(self, command: Command) -> Callable[[], None]:
+        return lambda: self.commands.append(command)
 
     def press(self, *keys: str) -> None:
         """Press keys, drawing after each as the real one does; text is typed by characters."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from wcwidth import iter_graphemes
 
-PIECES = [
+FRAGMENTS = [
     "a",
     "word",
     "длинноеслово",
@@ -38,12 +38,12 @@ PIECES = [
     "\x07",
     "ก็",
 ]
-texts = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
-mixed_ends = st.lists(st.sampled_from([*PIECES, "\r\n", "\r\n"]), max_size=30).map("".join)  # as a file has them
+texts = st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join)
+mixed_ends = st.lists(st.sampled_from([*FRAGMENTS, "\r\n", "\r\n"]), max_size=30).map("".join)  # as a file has them
 lines = texts.map(lambda text: text.replace("\n", ""))
 
 
-def borders(line: str) -> list[int]:
+def boundaries(line: str) -> list[int]:
     """Return all borders of the line's characters, found from its start."""
     found = [0]
     for character in iter_graphemes(line):

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_tui.terminal import PASTE_BEGINS, PASTE_ENDS, Terminal
+from stt_tui.terminal import PASTE_END, PASTE_START, Terminal
 
 
 class Clock:
@@ -45,25 +45,25 @@ def heard(*pieces: bytes | None) -> list[str]:
 
 
 def test_a_paste_whose_end_was_lost_is_taken_as_it_came_and_keys_are_keys_again() -> None:
-    assert heard(PASTE_BEGINS + b"one", b" two", None, b"c\x11") == ["<one two>", "c", "ctrl q"]
-    assert heard(PASTE_BEGINS, None, b"c") == ["c"]
-    assert heard(PASTE_BEGINS + b"one" + PASTE_ENDS, None, b"c") == ["<one>", "c"]
+    assert heard(PASTE_START + b"one", b" two", None, b"c\x11") == ["<one two>", "c", "ctrl q"]
+    assert heard(PASTE_START, None, b"c") == ["c"]
+    assert heard(PASTE_START + b"one" + PASTE_END, None, b"c") == ["<one>", "c"]
 
 
 def test_a_paste_comes_whole() -> None:
-    assert heard(b"a" + PASTE_BEGINS + "два\nthree".encode() + PASTE_ENDS + b"b") == ["a", "<два\nthree>", "b"]
+    assert heard(b"a" + PASTE_START + "два\nthree".encode() + PASTE_END + b"b") == ["a", "<два\nthree>", "b"]
 
 
 @given(st.lists(st.integers(0, 60)))
 def test_a_paste_in_pieces_is_one(cuts: list[int]) -> None:
-    whole = b"a" + PASTE_BEGINS + "два\x1b[A[20".encode() + PASTE_ENDS + b"b"
-    begin = 1 + len(PASTE_BEGINS)
+    whole = b"a" + PASTE_START + "два\x1b[A[20".encode() + PASTE_END + b"b"
+    begin = 1 + len(PASTE_START)
     places = sorted({0, len(whole), *(cut for cut in cuts if begin <= cut < len(whole))})
     assert heard(*(whole[start:end] for start, end in pairwise(places))) == ["a", "<два\x1b[A[20>", "b"]
 
 
 def test_two_pastes_at_once_are_two() -> None:
-    assert heard((PASTE_BEGINS + b"a" + PASTE_ENDS) * 2) == ["<a>", "<a>"]
+    assert heard((PASTE_START + b"a" + PASTE_END) * 2) == ["<a>", "<a>"]
 
 
 def test_a_burst_without_brackets_is_a_paste() -> None:

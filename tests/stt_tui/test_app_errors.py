@@ -21,15 +21,15 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from stt_client.events import StreamOptions
-from stt_tui.app import Work, run
-from stt_tui.dictation_controller import Means
+from stt_tui.app import EditorOptions, run
+from stt_tui.dictation_controller import Backends
 
 def boom(*_):
     raise RuntimeError("boom")
 
-work = Work(None, "", StreamOptions(), None, False, Path(sys.argv[1]))
-outcome = asyncio.run(run(work, Means(boom, boom)))
-print("said:", outcome.farewell, outcome.failure)
+options = EditorOptions(None, "", StreamOptions(), None, False, Path(sys.argv[1]))
+outcome = asyncio.run(run(options, Backends(boom, boom)))
+print("exit:", outcome.exit_message, outcome.failure)
 """
 F1 = b"\x1bOP"
 PATIENCE_S = 60.0
@@ -88,9 +88,9 @@ def child(tmp_path: Path) -> Iterator[Child]:
 
 def test_an_error_of_ours_is_a_sentence_and_the_editor_goes_on(child: Child, tmp_path: Path) -> None:
     child.send(F1)
-    child.until("An error in stt-tui itself (RuntimeError: boom)")
+    child.until("Internal error in stt-tui (RuntimeError: boom)")
     child.send(b"typed\x11")
-    child.until("said: What is not saved is kept")
+    child.until("exit: Unsaved text is in the journal")
     assert child.wait() == 0
     assert [left.text for left in find_orphaned(tmp_path / "journals", None)] == ["typed"]
     assert "boom" in (tmp_path / "last-error.txt").read_text()
@@ -101,10 +101,10 @@ def test_many_errors_end_the_editor_with_a_sentence_and_the_text_is_kept(child: 
     for _ in range(MAX_ERRORS):
         child.output = ""
         child.send(F1)
-        child.until("○ opening", "○ off  An error in stt-tui itself (RuntimeError: boom)")
+        child.until("○ opening", "○ off  Internal error in stt-tui (RuntimeError: boom)")
     child.send(F1)
-    child.until("said: What is not saved is kept")
-    child.until("An error in stt-tui itself (RuntimeError: boom); please report ")
+    child.until("exit: Unsaved text is in the journal")
+    child.until("Internal error in stt-tui (RuntimeError: boom); please report ")
     assert child.wait() == 0
     assert "Traceback" not in child.output
     assert [left.text for left in find_orphaned(tmp_path / "journals", None)] == ["typed"]

@@ -38,7 +38,7 @@ def test_a_file_that_is_no_text_is_refused_before_the_screen(tmp_path: Path) -> 
     program = f"import pty, sys; sys.exit(pty.spawn([sys.executable, '-m', 'stt_tui', {str(recording)!r}]) >> 8)"
     done = subprocess.run([sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "is no text in UTF-8 (byte 4)" in " ".join(done.stdout.split())
+    assert "is not UTF-8 text (invalid byte at offset 4)" in " ".join(done.stdout.split())
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be a user that nobody knows")
@@ -61,4 +61,4 @@ def test_a_user_without_a_home_folder_is_told_what_to_set() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split()[-1] == "1"
-    assert "this user (uid 54321) has none: set HOME or XDG_STATE_HOME to a folder." in " ".join(done.stdout.split())
+    assert "user ID 54321 has none: set HOME or XDG_STATE_HOME to a folder." in " ".join(done.stdout.split())

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stt_tui.document import Document
-from stt_tui.journal import LEAST_REWRITE_BYTES, MAX_LEFT, STUCK, SUFFIX, Journal, find_orphaned, remove_oldest
+from stt_tui.journal import DISK_STALLED, MAX_JOURNALS, MIN_REWRITE_BYTES, SUFFIX, Journal, find_orphaned, remove_oldest
 from stt_tui.layout import Preedit
 from stt_tui.lines import Position
 from tests.support.full_disk import limited_file_size
@@ -47,7 +47,7 @@ def test_what_is_left_is_the_text_as_it_was_last(tmp_path: Path, text: str, acti
                 case "undo":
                     document.undo()
                 case "erase":
-                    document.erase_before()
+                    document.delete_before()
                 case "left":
                     document.move(Position(0, document.cursor.offset // 2))
                 case _:
@@ -57,7 +57,7 @@ def test_what_is_left_is_the_text_as_it_was_last(tmp_path: Path, text: str, acti
 
 def test_a_text_that_was_not_changed_leaves_nothing(tmp_path: Path) -> None:
     with journal_of(Document("One."), tmp_path) as journal:
-        journal.say([])
+        journal.record_preedits([])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -65,11 +65,11 @@ def test_a_saved_text_leaves_nothing_and_what_comes_after_it_all(tmp_path: Path)
     document = Document()
     with journal_of(document, tmp_path) as journal:
         document.type("saved")
-        journal.forget()
+        journal.discard()
     assert list(tmp_path.iterdir()) == []
     with journal_of(document, tmp_path) as journal:
         document.type(" and")
-        journal.forget()
+        journal.discard()
         document.type(" more")
     assert left(tmp_path) == ["saved and more"]
 
@@ -77,9 +77,9 @@ def test_a_saved_text_leaves_nothing_and_what_comes_after_it_all(tmp_path: Path)
 def test_what_was_being_said_is_put_in_where_it_was_shown(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path) as journal:
-        journal.say([Preedit(Position(0, 0), "Said")])
+        journal.record_preedits([Preedit(Position(0, 0), "Said")])
         document.type("Typed.")
-        journal.say([Preedit(Position(0, 6), " Said so far")])
+        journal.record_preedits([Preedit(Position(0, 6), " Said so far")])
     assert left(tmp_path) == ["Typed. Said so far"]
 
 
@@ -99,7 +99,7 @@ def test_a_journal_in_use_is_not_left_behind(tmp_path: Path) -> None:
     with journal_of(document, tmp_path) as journal:
         document.type("in use")
         (earlier,) = (each for each in find_orphaned(tmp_path, None) if each.text == "left")
-        journal.drop(earlier)
+        journal.remove(earlier)
     assert left(tmp_path) == ["in use"]
 
 
@@ -142,12 +142,12 @@ def test_a_journal_is_offered_to_its_file_only(tmp_path: Path) -> None:
 
 
 def test_the_newest_is_offered_first_and_the_oldest_go(tmp_path: Path) -> None:
-    for number in range(MAX_LEFT + 2):
+    for number in range(MAX_JOURNALS + 2):
         path = tmp_path / f"{number}{SUFFIX}"
         path.write_text(json.dumps({"text": str(number), "file": None}) + "\n")
         os.utime(path, (number, number))
     assert remove_oldest(tmp_path) == 2
-    assert left(tmp_path) == [str(number) for number in range(MAX_LEFT + 1, 1, -1)]
+    assert left(tmp_path) == [str(number) for number in range(MAX_JOURNALS + 1, 1, -1)]
 
 
 def test_a_journal_that_goes_while_one_looks_is_passed_over(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_journal_stays_small_however_long_one_works(tmp_path: Path) -> None:
             document.undo()
         document.type("end")
     (path,) = tmp_path.iterdir()
-    assert path.stat().st_size <= LEAST_REWRITE_BYTES + 100_000
+    assert path.stat().st_size <= MIN_REWRITE_BYTES + 100_000
     assert left(tmp_path) == ["end"]
 
 
@@ -210,9 +210,9 @@ def test_a_disk_that_works_again_gets_all(tmp_path: Path, changes: int) -> None:
 async def test_a_journal_that_is_complete_has_all_of_it_on_disk(tmp_path: Path) -> None:
     document = Document("a\r\nb\n")
     journal = Journal(tmp_path, None, document, lambda _: None)
-    assert (await journal.complete(), left(tmp_path)) == ("", [])
+    assert (await journal.flush(), left(tmp_path)) == ("", [])
     document.type("One.")
-    assert await journal.complete() == ""
+    assert await journal.flush() == ""
     assert journal.close() == ""
     assert left(tmp_path) == ["One.a\r\nb\n"]
 
@@ -223,9 +223,9 @@ async def test_a_journal_says_why_it_is_not_complete_until_it_is(tmp_path: Path)
     journal = Journal(tmp_path / "journals", None, document, lambda _: None)
     document.type("a")
     for _ in range(2):
-        assert await journal.complete() == "File exists"
+        assert await journal.flush() == "File exists"
     (tmp_path / "journals").unlink()
-    assert await journal.complete() == ""
+    assert await journal.flush() == ""
     assert journal.close() == ""
     assert left(tmp_path / "journals") == ["a"]
 
@@ -243,8 +243,8 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None
 async def test_a_disk_that_does_not_answer_is_told(tmp_path: Path) -> None:
     answers = Event()
     journal = Journal(tmp_path, None, Document(), lambda _: None)
-    journal._work.put(answers.wait)  # type: ignore[arg-type]
-    assert await journal.complete(timeout_s=0) == STUCK
-    assert journal.close(timeout_s=0) == STUCK
+    journal._queue.put(answers.wait)  # type: ignore[arg-type]
+    assert await journal.flush(timeout_s=0) == DISK_STALLED
+    assert journal.close(timeout_s=0) == DISK_STALLED
     answers.set()
     assert journal.close() == ""

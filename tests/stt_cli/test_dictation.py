@@ -1,0 +1,149 @@
+"""Dictating into a microphone that plays a recording, against a scripted server: journal, silence, clipboard."""
+
+from __future__ import annotations
+
+import base64
+import os
+import pty
+from asyncio import timeout, to_thread
+from pathlib import Path
+
+import grpc
+import pytest
+from stt.v1 import stt_pb2
+
+from stt_client.audio.decode import open_file
+from tests.stt_cli.test_recognize import read_until
+from tests.support.cli_process import MAIN, outcome, run, start
+from tests.support.made_audio import encode
+from tests.support.scripted_server import Response, Stream, failure, final, replies, serving
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    return encode(tmp_path / "talk.wav", seconds=0.5)
+
+
+def sound_of(path: Path) -> bytes:
+    return b"".join(open_file(path, lambda _: None).chunks)
+
+
+def desktop(folder: Path, script: str) -> dict[str, str]:
+    """Return the environment of a desktop whose clipboard is that shell script."""
+    tool = folder / "bin" / "xclip"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    return {"PATH": f"{tool.parent}:{os.environ['PATH']}", "DISPLAY": ":0", "WAYLAND_DISPLAY": "", "TMUX": ""}
+
+
+async def test_a_recording_that_speaks_at_once_is_complete_and_its_end_ends_the_dictation(talk: Path) -> None:
+    result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}")
+    assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
+    assert bytes(stream.audio) == sound_of(talk)
+
+
+async def test_nothing_said_before_there_is_a_server_is_lost(talk: Path) -> None:
+    async with serving(replies()) as server:
+        address = server.address
+    terminal, other_end = pty.openpty()
+    process = await start("recognize", "--server", address, "--device", f"file:{talk}", stderr=other_end, TERM="xterm")
+    os.close(other_end)
+    await to_thread(read_until, terminal, "connecting: ")  # it has tried, in vain
+    async with serving(replies(final("Раз.")), port=int(address.rpartition(":")[2])) as server:
+        assert process.stdout is not None
+        assert (await process.stdout.read()).decode() == "Раз.\n"
+        await to_thread(read_until, terminal, None)
+        assert await process.wait() == 0
+    os.close(terminal)
+    assert b"".join(bytes(stream.audio) for stream in server.streams) == sound_of(talk)
+
+
+async def test_the_microphone_ends_when_nobody_has_spoken_for_a_while(tmp_path: Path) -> None:
+    talk = encode(tmp_path / "talk.wav", seconds=60)
+
+    async def hears_a_word(stream: Stream) -> None:
+        await stream.accept()
+        await stream.receive_audio(3200)
+        await stream.send(Response(speech_started=stt_pb2.SpeechStarted(utterance=1)))
+        await stream.receive_audio(3200 * 12)
+        await stream.send(final("Раз.", end_ms=500))
+        await stream.receive_audio()
+
+    result, (stream,) = await run(hears_a_word, "--device", f"file:{talk}", "--stop-after-silence", "1")
+    assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
+    assert 12 <= len(stream.audio) / 3200 <= 40
+
+
+async def test_a_journal_can_be_recognised_again_as_it_was_asked_for(talk: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dictations"
+    await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", str(folder), "--language", "ru")
+    async with serving(replies(final("Два."))) as server:
+        options = ["--server", server.address, "--hotwords", "Анна"]
+        result = await outcome(await start("recover", str(folder), *options))
+    (stream,) = server.streams
+    assert (result.code, result.stdout, result.stderr) == (0, "Два.\n", "")
+    assert bytes(stream.audio) == sound_of(talk)
+    assert stream.config.settings == stt_pb2.Settings(language="ru", hotwords=["Анна"])
+
+
+async def test_when_the_server_fails_the_journal_is_named(talk: Path, tmp_path: Path) -> None:
+    async def refuses(stream: Stream) -> None:
+        await stream.accept()
+        await stream.receive_audio(3200)
+        await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "No."))
+        await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No.")
+
+    result, _ = await run(refuses, "--device", f"file:{talk}", "--save-audio", str(tmp_path / "kept"))
+    (file,) = (tmp_path / "kept").iterdir()
+    assert result.code == 1
+    assert result.stderr.startswith(f"What was said is in {file}: `stt-cli recover {file}` recognises it.\nError: ")
+
+
+async def test_a_journal_that_cannot_be_written_does_not_end_the_dictation(talk: Path) -> None:
+    result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", "/dev/null/kept")
+    assert (result.code, result.stdout, len(stream.audio)) == (0, "Раз.\n", 16_000)
+    assert "the journal in /dev/null/kept cannot be written" in result.stderr
+
+
+async def test_each_sentence_goes_to_the_clipboard(talk: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "copied"
+
+    async def pauses(stream: Stream) -> None:
+        await stream.accept()
+        await stream.receive_audio(3200)
+        await stream.send(final("Раз."))
+        async with timeout(30):
+            while not copied.exists() or copied.read_text() != "Раз.|":  # written by another process
+                await to_thread(os.sched_yield)
+        await stream.receive_audio()
+        await stream.send(final("Два.", 2))
+
+    async with serving(pauses) as server:
+        arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
+        variables = desktop(tmp_path, f"(cat; printf '|') >> {copied}; sleep 600 &")  # xclip too leaves a process
+        result = await outcome(await start(*arguments, more=variables))
+    assert (result.code, result.stdout, result.stderr) == (0, "Раз.\nДва.\n", "")
+    assert copied.read_text() == "Раз.|Два.|"
+
+
+async def test_a_clipboard_that_hangs_holds_up_no_text_and_is_told(talk: Path, tmp_path: Path) -> None:
+    async with serving(replies(final("Раз."), final("Два.", 2))) as server:
+        arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
+        variables = desktop(tmp_path, "exec sleep 600")
+        result = await outcome(await start(*arguments, more=variables))
+    assert (result.code, result.stdout) == (0, "Раз.\nДва.\n")
+    assert result.stderr == "No clipboard takes the sentences: see `stt-cli doctor`.\n"
+
+
+async def test_without_a_desktop_the_terminal_is_asked_to_copy(talk: Path) -> None:
+    terminal, other_end = pty.openpty()
+    takes_it = f"import os; os.open({os.ttyname(other_end)!r}, os.O_RDWR)"  # a session's first terminal is its own
+    async with serving(replies(final("Раз."))) as server:
+        arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
+        process = await start(*arguments, main=f"{takes_it}; {MAIN}", DISPLAY="", WAYLAND_DISPLAY="", TMUX="")
+        shown = await to_thread(read_until, terminal, "\x07")
+        assert (await outcome(process)).stdout == "Раз.\n"
+    os.close(terminal)
+    os.close(other_end)
+    assert shown == f"\x1b]52;c;{base64.b64encode('Раз.'.encode()).decode()}\x07"
