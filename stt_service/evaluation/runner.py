@@ -85,7 +85,7 @@ class _Bench:
 
 
 def evaluate(
-    parameters: ServerSettings, audio: Sequence[Path], requested: Sequence[str], on_progress: ProgressCallback
+    settings: ServerSettings, audio: Sequence[Path], requested: Sequence[str], on_progress: ProgressCallback
 ) -> EvaluationReport:
     """Try the settings that are asked for, as NAME=VALUE,VALUE each, on the recordings. Blocks.
 
@@ -94,7 +94,7 @@ def evaluate(
         StartFailed: a setting will not do, or a model cannot be had.
         EngineFailed: a model could not run.
     """
-    wanted = plan_trials(parameters, requested)
+    wanted = plan_trials(settings, requested)
     recordings = [read_recording(path) for path in audio]
     return EvaluationReport(recordings, Evaluation(recordings, on_progress).run(wanted))
 
@@ -146,39 +146,39 @@ class Evaluation:
             figures += self._figures(bench, trial.settings, recording)
         return TrialResult(trial, bench.models.names, bench.device, bench.models.plan.threads, figures)
 
-    def _figures(self, bench: _Bench, parameters: ServerSettings, recording: Recording) -> RecordingStats:
+    def _figures(self, bench: _Bench, settings: ServerSettings, recording: Recording) -> RecordingStats:
         self._tell(f"  {recording.path.name}, {recording.audio_s:.0f} s")
-        replay = self._play(bench, parameters, recording.pcm)
-        language = spoken_language(parameters, replay)
+        replay = self._play(bench, settings, recording.pcm)
+        language = spoken_language(settings, replay)
         figures = measure(replay, recording.audio_s, language)
         if recording.text:
             return replace(figures, errors=word_errors(recording.text, final_text(replay), language))
-        offline = self._offline_text(bench, parameters, recording)
+        offline = self._offline_text(bench, settings, recording)
         return replace(figures, offline=word_errors(offline, final_text(replay), language))
 
-    def _offline_text(self, bench: _Bench, parameters: ServerSettings, recording: Recording) -> str:
-        offline = ServerSettings.model_validate({**parameters.model_dump(include=TRIAL_SETTINGS), **OFFLINE_SETTINGS})
+    def _offline_text(self, bench: _Bench, settings: ServerSettings, recording: Recording) -> str:
+        offline = ServerSettings.model_validate({**settings.model_dump(include=TRIAL_SETTINGS), **OFFLINE_SETTINGS})
         key = recording.path, offline
         if key not in self._offline:
             self._tell(f"  {recording.path.name}, offline, for there is no {recording.path.with_suffix('.txt').name}")
             self._offline[key] = final_text(self._play(bench, offline, recording.pcm))
         return self._offline[key]
 
-    def _play(self, bench: _Bench, parameters: ServerSettings, pcm: bytes) -> Replay:
-        live = parameters.runtime()
-        config = SessionConfig(parameters, live, partials=parameters.enable_realtime_transcription)
+    def _play(self, bench: _Bench, settings: ServerSettings, pcm: bytes) -> Replay:
+        live = settings.runtime()
+        config = SessionConfig(settings, live, partials=settings.enable_realtime_transcription)
         after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + TRAILING_SILENCE_S
         models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan
         crew = SimulatedWorkers(models, bench.clock, plan.workers, plan.slots)
-        return Simulator(Session(config, stream_vads(self._silero, parameters)), crew).play(
+        return Simulator(Session(config, stream_vads(self._silero, settings)), crew).play(
             pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ))
         )
 
-    def _loaded(self, parameters: ServerSettings) -> _Bench:
-        needs = _needs(parameters)
+    def _loaded(self, settings: ServerSettings) -> _Bench:
+        needs = _needs(settings)
         if self._bench is None or self._bench[0] != needs:
             self._bench = None  # two sets of models may be more than the memory holds
-            self._bench = needs, _bench(parameters, self._tell)
+            self._bench = needs, _bench(settings, self._tell)
         return self._bench[1]
 
 
@@ -196,19 +196,19 @@ def transcribers(finals: Transcriber, partials: Transcriber, language: str) -> d
     return {Kind.FINAL: finals.transcribe, Kind.SPECULATIVE: finals.transcribe, Kind.PARTIAL: reader.transcribe}
 
 
-def _needs(parameters: ServerSettings) -> tuple[object, ...]:
+def _needs(settings: ServerSettings) -> tuple[object, ...]:
     """Return what differs between trials that need other models. A model may not know a language."""
-    device, _ = choose_device(parameters)
-    return model_names(parameters, device), device, parameters.compute_type, parameters.models_dir, parameters.language
+    device, _ = choose_device(settings)
+    return model_names(settings, device), device, settings.compute_type, settings.models_dir, settings.language
 
 
-def _bench(parameters: ServerSettings, tell: ProgressCallback) -> _Bench:
+def _bench(settings: ServerSettings, tell: ProgressCallback) -> _Bench:
     """Load the models, and warm them up."""
-    device, _ = choose_device(parameters)
+    device, _ = choose_device(settings)
     for line in fallback(device):
         tell(line)
-    plan = compute_plan(device, model_names(parameters, device), usable_cores())
-    models = load_models(parameters, device, plan, lambda name: tell(f"Loading {name} on {device.active} ..."))
+    plan = compute_plan(device, model_names(settings, device), usable_cores())
+    models = load_models(settings, device, plan, lambda name: tell(f"Loading {name} on {device.active} ..."))
     for engine, kind in ((models.finals, Kind.FINAL), (models.partials, Kind.PARTIAL)):
         engine.transcribe([Window(reference_speech(), DecodeOptions("en", kind=kind))])
     return _Bench(device, models, _clock(device, plan.threads))

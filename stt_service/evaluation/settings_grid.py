@@ -44,21 +44,21 @@ class Trial:
         return ", ".join(f"{name}={value}" for name, value in self.changed) or "the settings as they are"
 
 
-def plan_trials(parameters: ServerSettings, asked: Sequence[str]) -> list[Trial]:
+def plan_trials(settings: ServerSettings, asked: Sequence[str]) -> list[Trial]:
     """Return the combinations that are asked for, as NAME=VALUE,VALUE each; else what is worth comparing.
 
     Raises:
         InvalidSetting: one of them is no setting, has a value that will not do, or they are too many.
     """
     if not asked:
-        as_they_are = Trial(parameters)
-        return [as_they_are, *(_trial(parameters, [pair]) for pair in _other_values(as_they_are))]
+        as_they_are = Trial(settings)
+        return [as_they_are, *(_trial(settings, [pair]) for pair in _other_values(as_they_are))]
     values = _values(asked)
     count = prod(map(len, values.values()))
     if count > MAX_TRIALS:
         raise ConfigError(f"{count} combinations of settings are too many: at most {MAX_TRIALS} are tried at once.")
     named = [[(name, value) for value in each] for name, each in values.items()]
-    return [_trial(parameters, pairs) for pairs in product(*named)]
+    return [_trial(settings, pairs) for pairs in product(*named)]
 
 
 def _values(asked: Iterable[str]) -> Mapping[str, list[str]]:
@@ -84,7 +84,7 @@ def _other_values(trial: Trial) -> list[tuple[str, str]]:
     ]
 
 
-def with_changes(parameters: ServerSettings, pairs: Sequence[tuple[str, str]]) -> ServerSettings:
+def with_changes(settings: ServerSettings, pairs: Sequence[tuple[str, str]]) -> ServerSettings:
     """Return the settings with these names set to these values.
 
     Raises:
@@ -92,10 +92,10 @@ def with_changes(parameters: ServerSettings, pairs: Sequence[tuple[str, str]]) -
     """
     changes = {name.lower(): value for name, value in pairs}
     try:
-        return ServerSettings.model_validate({**parameters.model_dump(), **changes})
+        return ServerSettings.model_validate({**settings.model_dump(), **changes})
     except ValidationError as error:
         raise ConfigError(explain(error)) from error
 
 
-def _trial(parameters: ServerSettings, pairs: Sequence[tuple[str, str]]) -> Trial:
-    return Trial(with_changes(parameters, pairs), tuple(pairs))
+def _trial(settings: ServerSettings, pairs: Sequence[tuple[str, str]]) -> Trial:
+    return Trial(with_changes(settings, pairs), tuple(pairs))

@@ -86,7 +86,7 @@ class Simulator:
         """Let the workers finish what ends before then."""
         while self._running and (done := min(self._running, key=lambda each: each.done_s)).done_s <= until_s:
             self._running.remove(done)
-            self._scheduler.done([done.job], done.cost.inference_s)
+            self._scheduler.finish([done.job], done.cost.inference_s)
             self._take(self._session.receive(done.decode, done.transcript, done.cost), done.done_s)
 
     def _take(self, outputs: Sequence[Output], now_s: float) -> None:
@@ -123,7 +123,7 @@ class Simulator:
             if decode is not None:
                 self._running.append(self._decoded(job, decode, now_s))
             else:
-                self._scheduler.done(batch, 0.0)
+                self._scheduler.finish(batch, 0.0)
 
     def _room(self, model: Hashable) -> int:
         occupied = sum(each.job.model == model for each in self._running)

@@ -58,19 +58,19 @@ def detect_cuda() -> CudaStatus:
 
 
 def choose_device(
-    parameters: ServerSettings, detect: Callable[[], CudaStatus] = detect_cuda
+    settings: ServerSettings, detect: Callable[[], CudaStatus] = detect_cuda
 ) -> tuple[Device, CudaStatus]:
     """Return the device to use, and what there is of CUDA."""
-    asked = parameters.device
+    asked = settings.device
     if asked == "cpu":
         return Device(asked, "cpu"), CudaStatus(0, "not looked for: DEVICE=cpu")
     cuda = detect()
-    indices = tuple(int(index) for index in parameters.gpu_device_index.split(","))
+    indices = tuple(int(index) for index in settings.gpu_device_index.split(","))
     beyond = [index for index in indices if index >= cuda.count]
     if cuda.missing:
         return Device(asked, "cpu", reason=cuda.missing), cuda
     if beyond:
-        reason = f"GPU_DEVICE_INDEX={parameters.gpu_device_index} names GPU {beyond[0]}, there are {cuda.count}"
+        reason = f"GPU_DEVICE_INDEX={settings.gpu_device_index} names GPU {beyond[0]}, there are {cuda.count}"
         return Device(asked, "cpu", reason=reason), cuda
     return Device(asked, "cuda", indices), cuda
 

@@ -89,15 +89,15 @@ class SelfTest:
         return self.final_s / TEST_S
 
 
-def model_names(parameters: ServerSettings, device: Device) -> ModelNames:
+def model_names(settings: ServerSettings, device: Device) -> ModelNames:
     """Return the models that the settings mean on the device; without partials theirs is that of finals."""
-    finals = parameters.whisper_model
+    finals = settings.whisper_model
     if finals == AUTO:
         finals = "medium" if device.active == "cuda" else "base"
-    if not parameters.enable_realtime_transcription:
+    if not settings.enable_realtime_transcription:
         return ModelNames(finals, finals)
-    partials = parameters.realtime_model
-    return ModelNames(finals, _partials_for(finals, parameters.language, device) if partials == AUTO else partials)
+    partials = settings.realtime_model
+    return ModelNames(finals, _partials_for(finals, settings.language, device) if partials == AUTO else partials)
 
 
 def _partials_for(finals: str, language: str, device: Device) -> str:
@@ -130,9 +130,9 @@ def usable_cores(cpu_share: Path = CPU_SHARE) -> int:
         return cores
 
 
-def placement(parameters: ServerSettings, device: Device, plan: ComputePlan) -> Placement:
+def placement(settings: ServerSettings, device: Device, plan: ComputePlan) -> Placement:
     """Return where each model runs, but for its folder."""
-    compute = parameters.compute_type
+    compute = settings.compute_type
     if compute == "default":
         compute = "float16" if device.active == "cuda" else "int8"
     return Placement(
@@ -146,14 +146,14 @@ def placement(parameters: ServerSettings, device: Device, plan: ComputePlan) -> 
 
 
 def load_model(
-    parameters: ServerSettings, name: str, where: Placement, on_loading: Callable[[str], None], *, fetch: bool = True
+    settings: ServerSettings, name: str, where: Placement, on_loading: Callable[[str], None], *, fetch: bool = True
 ) -> Engine:
     """Load one model, fetching its weights if need be; `loading` is called once they are there. Blocks.
 
     Raises:
         StartFailed: the weights are missing or damaged, or do not load.
     """
-    folder = resolve(name, models_folder(parameters.models_dir), fetch=fetch)
+    folder = resolve(name, models_folder(settings.models_dir), fetch=fetch)
     on_loading(name)
     check_files(folder)
     return open_model(name, replace(where, folder=folder))
@@ -172,7 +172,7 @@ def open_model(name: str, where: Placement) -> Engine:
 
 
 def load_models(
-    parameters: ServerSettings,
+    settings: ServerSettings,
     device: Device,
     plan: ComputePlan,
     on_loading: Callable[[str], None],
@@ -184,36 +184,36 @@ def load_models(
     Raises:
         StartFailed: weights are missing, do not load, or do not know the language of the settings.
     """
-    named, where = model_names(parameters, device), placement(parameters, device, plan)
-    finals = load_one(parameters, named.finals, where, on_loading)
-    if not finals.multilingual and parameters.language not in ("en", "auto"):
+    named, where = model_names(settings, device), placement(settings, device, plan)
+    finals = load_one(settings, named.finals, where, on_loading)
+    if not finals.multilingual and settings.language not in ("en", "auto"):
         raise StartupError(
-            f"WHISPER_MODEL={named.finals} knows English only and LANGUAGE is {parameters.language}: "
+            f"WHISPER_MODEL={named.finals} knows English only and LANGUAGE is {settings.language}: "
             "set LANGUAGE=en, or a model without .en in its name."
         )
     if named.partials == named.finals:
         return LoadedModels(named, finals, finals, plan)
     try:
-        return LoadedModels(named, finals, load_one(parameters, named.partials, where, on_loading), plan)
+        return LoadedModels(named, finals, load_one(settings, named.partials, where, on_loading), plan)
     except ModelNotFoundError as error:
-        if parameters.realtime_model != AUTO:
+        if settings.realtime_model != AUTO:
             raise
         log.warning("model %s not found, partials use %s: %s", named.partials, named.finals, error)
         return LoadedModels(ModelNames(named.finals, named.finals), finals, finals, plan)
 
 
-def self_test(models: LoadedModels, parameters: ServerSettings, device: Device) -> SelfTest:
+def self_test(models: LoadedModels, settings: ServerSettings, device: Device) -> SelfTest:
     """Decode real speech, and take the time; on a GPU also of several at once.
 
     Raises:
         StartFailed: a model does not run on this device, or does not recognize the speech.
     """
     speech = np.tile(reference_speech(), TEST_S * SAMPLE_RATE_HZ // len(reference_speech()))
-    final = DecodeOptions("en", beam_size=parameters.beam_size, context=EncoderContext(parameters.encoder_context))
+    final = DecodeOptions("en", beam_size=settings.beam_size, context=EncoderContext(settings.encoder_context))
     partial = DecodeOptions(
         "en",
-        beam_size=parameters.realtime_beam_size,
-        context=EncoderContext(parameters.realtime_encoder_context),
+        beam_size=settings.realtime_beam_size,
+        context=EncoderContext(settings.realtime_encoder_context),
         kind=Kind.PARTIAL,
     )
     try:
@@ -223,7 +223,7 @@ def self_test(models: LoadedModels, parameters: ServerSettings, device: Device) 
         partial_s = _time(models.partials, [Window(speech, partial)])
         if device.active == "cpu":
             return SelfTest(final_s, partial_s)
-        rows = min(TEST_BATCH, parameters.max_batch)
+        rows = min(TEST_BATCH, settings.max_batch)
         together_s = _time(models.finals, [Window(speech, final)] * rows)
         return SelfTest(final_s, partial_s, batch_speedup=max(1.0, rows * final_s / together_s))
     except InferenceError as error:

@@ -87,10 +87,10 @@ class ModelRegistry:
     """The models of a server. One is loaded at a time, beside those that are in use."""
 
     def __init__(
-        self, models: LoadedModels, lane: BatchExecutor, loader: ModelLoader, language: Callable[[], str]
+        self, models: LoadedModels, executor: BatchExecutor, loader: ModelLoader, language: Callable[[], str]
     ) -> None:
         """`language` tells what streams speak unless they say otherwise: a model of finals has to know it."""
-        self._executor, self._loader, self._language, self._slots = lane, loader, language, models.plan.slots
+        self._executor, self._loader, self._language, self._slots = executor, loader, language, models.plan.slots
         self._entries: dict[str, ModelEntry] = {}
         self._roles: dict[Role, ModelEntry] = {}
         self._load_requested, self._unload_possible = asyncio.Event(), asyncio.Event()
@@ -98,10 +98,10 @@ class ModelRegistry:
             (models.names.finals, models.finals, Role.FINALS),
             (models.names.partials, models.partials, Role.PARTIALS),
         ):
-            shelved = self._entries.setdefault(name, ModelEntry(name, ModelState.LOADING))
-            if shelved.model is None:
-                self._register(shelved, engine)
-            self._assign_role(shelved, {role})
+            entry = self._entries.setdefault(name, ModelEntry(name, ModelState.LOADING))
+            if entry.model is None:
+                self._register(entry, engine)
+            self._assign_role(entry, {role})
 
     def __iter__(self) -> Iterator[ModelEntry]:
         return iter(tuple(self._entries.values()))
@@ -121,13 +121,13 @@ class ModelRegistry:
         """Lend the models of today for the length of a stream."""
         finals, partials = self._roles[Role.FINALS], self._roles[Role.PARTIALS]
         used = {finals, partials}
-        for shelved in used:
-            shelved.leases += 1
+        for entry in used:
+            entry.leases += 1
         try:
             yield ModelLease(ModelNames(finals.name, partials.name), self._pair(finals, partials))
         finally:
-            for shelved in used:
-                shelved.leases -= 1
+            for entry in used:
+                entry.leases -= 1
             self._unload_possible.set()
 
     def load(self, name: str, roles: Set[Role]) -> ModelEntry:
@@ -137,15 +137,15 @@ class ModelRegistry:
             InvalidRequest: the name will not do.
             Untimely: another one is being loaded, or it does not know the language of the settings.
         """
-        shelved = self._entries.get(name)
-        if shelved is None or shelved.state is ModelState.FAILED:
+        entry = self._entries.get(name)
+        if entry is None or entry.state is ModelState.FAILED:
             return self._request_load(name, roles)
-        if shelved.state is ModelState.LOADING:
-            shelved.roles |= roles
-            return shelved
-        self._assign_role(shelved, roles)
-        shelved.state = ModelState.LOADED
-        return shelved
+        if entry.state is ModelState.LOADING:
+            entry.roles |= roles
+            return entry
+        self._assign_role(entry, roles)
+        entry.state = ModelState.LOADED
+        return entry
 
     def unload(self, name: str) -> ModelEntry:
         """Free the model once no stream has it any more; cancel its loading; forget that it failed.
@@ -154,26 +154,26 @@ class ModelRegistry:
             Unknown: there is no such model.
             Untimely: new streams need it.
         """
-        shelved = self._entries.get(name)
-        if shelved is None:
+        entry = self._entries.get(name)
+        if entry is None:
             raise NotFoundError(f"name={name[:MAX_NAME]!r} is no model that is loaded: see ListModels.")
-        if shelved.state in (ModelState.LOADING, ModelState.FAILED):
-            return self._remove(shelved)
-        if shelved.roles:
+        if entry.state in (ModelState.LOADING, ModelState.FAILED):
+            return self._remove(entry)
+        if entry.roles:
             raise FailedPreconditionError(
-                f"{name} is what new streams get for {_role_names(shelved.roles)}: load another for that first."
+                f"{name} is what new streams get for {_role_names(entry.roles)}: load another for that first."
             )
-        shelved.state = ModelState.UNLOADING
+        entry.state = ModelState.UNLOADING
         self._unload_possible.set()
-        return shelved
+        return entry
 
-    def _remove(self, shelved: ModelEntry) -> ModelEntry:
+    def _remove(self, entry: ModelEntry) -> ModelEntry:
         """Take a model off the list that has no engine yet, and stop what is done to load it."""
-        del self._entries[shelved.name]
-        shelved.state, shelved.roles = ModelState.UNLOADING, frozenset()
-        if shelved.checking is not None:
-            shelved.checking.cancel()
-        return shelved
+        del self._entries[entry.name]
+        entry.state, entry.roles = ModelState.UNLOADING, frozenset()
+        if entry.checking is not None:
+            entry.checking.cancel()
+        return entry
 
     async def run(self) -> None:
         """Load what is wanted and free what is not, until cancelled."""
@@ -185,50 +185,50 @@ class ModelRegistry:
         while True:
             await self._load_requested.wait()
             self._load_requested.clear()
-            while shelved := self._first_unused(ModelState.LOADING):
-                await self._load_entry(shelved)
+            while entry := self._first_unused(ModelState.LOADING):
+                await self._load_entry(entry)
 
-    async def _load_entry(self, shelved: ModelEntry) -> None:
+    async def _load_entry(self, entry: ModelEntry) -> None:
         try:
-            folder = await self._check_folder(shelved)
-            if shelved.state is not ModelState.LOADING:
-                log.info("loading of model %s cancelled", shelved.name)
+            folder = await self._check_folder(entry)
+            if entry.state is not ModelState.LOADING:
+                log.info("loading of model %s cancelled", entry.name)
                 return
-            engine = await in_thread(lambda: self._loader.open(shelved.name, folder))
-            await self._activate(shelved, engine)
+            engine = await in_thread(lambda: self._loader.open(entry.name, folder))
+            await self._activate(entry, engine)
         except Exception as error:  # told by ListModels; the server serves on with what it has
-            self._record_failure(shelved, error)
+            self._record_failure(entry, error)
 
-    async def _check_folder(self, shelved: ModelEntry) -> Path:
+    async def _check_folder(self, entry: ModelEntry) -> Path:
         """Return the model's folder, or any once its loading was cancelled."""
-        shelved.checking = asyncio.create_task(self._loader.check(shelved.name))
+        entry.checking = asyncio.create_task(self._loader.check(entry.name))
         try:
-            await asyncio.wait([shelved.checking])
-            return Path() if shelved.checking.cancelled() else shelved.checking.result()
+            await asyncio.wait([entry.checking])
+            return Path() if entry.checking.cancelled() else entry.checking.result()
         finally:  # it is done, unless the server ends
-            shelved.checking.cancel()
-            await asyncio.wait([shelved.checking])
+            entry.checking.cancel()
+            await asyncio.wait([entry.checking])
 
-    async def _activate(self, shelved: ModelEntry, engine: Engine) -> None:
+    async def _activate(self, entry: ModelEntry, engine: Engine) -> None:
         """Give new streams the model, unless its loading was cancelled meanwhile."""
         try:
-            if shelved.state is ModelState.LOADING:
-                self._register(shelved, engine)
-                self._assign_role(shelved, shelved.roles)
-                log.info("model %s loaded for %s", shelved.name, _role_names(shelved.roles))
+            if entry.state is ModelState.LOADING:
+                self._register(entry, engine)
+                self._assign_role(entry, entry.roles)
+                log.info("model %s loaded for %s", entry.name, _role_names(entry.roles))
                 return
         except FailedPreconditionError as error:
-            shelved.engine = shelved.model = None
-            self._record_failure(shelved, error)
+            entry.engine = entry.model = None
+            self._record_failure(entry, error)
         await in_thread(engine.close)
 
-    def _record_failure(self, shelved: ModelEntry, error: Exception) -> None:
-        if self._entries.get(shelved.name) is not shelved:  # its loading was cancelled
+    def _record_failure(self, entry: ModelEntry, error: Exception) -> None:
+        if self._entries.get(entry.name) is not entry:  # its loading was cancelled
             return
-        reason = str(error) if isinstance(error, SttError) else f"{shelved.name} does not load: {error!r}"
-        log.warning("model %s not loaded: %s", shelved.name, reason)
-        del self._entries[shelved.name]  # to be the latest
-        self._entries[shelved.name] = ModelEntry(shelved.name, ModelState.FAILED, reason=reason)
+        reason = str(error) if isinstance(error, SttError) else f"{entry.name} does not load: {error!r}"
+        log.warning("model %s not loaded: %s", entry.name, reason)
+        del self._entries[entry.name]  # to be the latest
+        self._entries[entry.name] = ModelEntry(entry.name, ModelState.FAILED, reason=reason)
         failed = [other for other in self if other.state is ModelState.FAILED]
         for other in failed[:-MAX_FAILED]:
             del self._entries[other.name]
@@ -238,15 +238,15 @@ class ModelRegistry:
             await self._unload_possible.wait()
             self._unload_possible.clear()
             # Looked for afresh each time: while one is freed, others come and go.
-            while shelved := self._first_unused(ModelState.UNLOADING):
-                del self._entries[shelved.name]
-                assert shelved.engine is not None
-                await in_thread(shelved.engine.close)
-                log.info("model %s unloaded", shelved.name)
+            while entry := self._first_unused(ModelState.UNLOADING):
+                del self._entries[entry.name]
+                assert entry.engine is not None
+                await in_thread(entry.engine.close)
+                log.info("model %s unloaded", entry.name)
 
     def _first_unused(self, state: ModelState) -> ModelEntry | None:
         """Return the first model in that state that no stream has."""
-        return next((shelved for shelved in self if shelved.state is state and not shelved.leases), None)
+        return next((entry for entry in self if entry.state is state and not entry.leases), None)
 
     def _request_load(self, name: str, roles: Set[Role]) -> ModelEntry:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
@@ -254,27 +254,27 @@ class ModelRegistry:
         for other in self:
             if other.state is ModelState.LOADING:
                 raise FailedPreconditionError(f"{other.name} is being loaded: one at a time, ask again once it is.")
-        shelved = self._entries[name] = ModelEntry(name, ModelState.LOADING, roles)
+        entry = self._entries[name] = ModelEntry(name, ModelState.LOADING, roles)
         self._load_requested.set()
-        return shelved
+        return entry
 
-    def _register(self, shelved: ModelEntry, engine: Engine) -> None:
-        shelved.engine = engine
-        shelved.model = ExecutorModel(engine.transcribe, self._slots, engine.multilingual)
-        shelved.state = ModelState.LOADED
+    def _register(self, entry: ModelEntry, engine: Engine) -> None:
+        entry.engine = engine
+        entry.model = ExecutorModel(engine.transcribe, self._slots, engine.multilingual)
+        entry.state = ModelState.LOADED
 
-    def _assign_role(self, shelved: ModelEntry, roles: Set[Role]) -> None:
+    def _assign_role(self, entry: ModelEntry, roles: Set[Role]) -> None:
         """Let new streams have the model for these roles, in the place of another one."""
-        assert shelved.model is not None
-        if Role.FINALS in roles and not shelved.model.multilingual and self._language() not in ("en", AUTO):
+        assert entry.model is not None
+        if Role.FINALS in roles and not entry.model.multilingual and self._language() not in ("en", AUTO):
             raise FailedPreconditionError(
-                f"{shelved.name} knows English only and LANGUAGE is {self._language()}: change that first."
+                f"{entry.name} knows English only and LANGUAGE is {self._language()}: change that first."
             )
         for role in roles:
-            if role in self._roles and self._roles[role] is not shelved:
+            if role in self._roles and self._roles[role] is not entry:
                 self._roles[role].roles -= {role}
-            self._roles[role] = shelved
-            shelved.roles |= {role}
+            self._roles[role] = entry
+            entry.roles |= {role}
 
     def _pair(self, finals: ModelEntry, partials: ModelEntry) -> ModelPair:
         assert finals.model is not None

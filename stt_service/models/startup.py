@@ -55,7 +55,7 @@ def assemble(
         loader: loads further models at run time.
         settings: returns the current settings.
     """
-    executor = BatchExecutor(settings().max_batch, models.plan.workers, apart=models.plan.separate_streams)
+    executor = BatchExecutor(settings().max_batch, models.plan.workers, separate_streams=models.plan.separate_streams)
     return LoadedServer(
         device=device,
         plan=models.plan,

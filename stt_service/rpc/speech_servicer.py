@@ -118,7 +118,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         config = pb.StreamingConfig(settings=request.settings, word_times=request.word_times)
         if request.HasField("format"):
             config.format.CopyFrom(request.format)
-        recorded = RealtimeTracker(time.monotonic(), lead_s=math.inf)
+        recorded = RealtimeTracker(time.monotonic(), initial_lead_s=math.inf)
         session, figures = self._session(loaded, lent, config), StreamStats(self._metrics)
         recognition = StreamRecognizer(session, lent.pair, (call.client, call.id), recorded, observer=figures)
         return await recognised(recognition, request, lent.names.finals, self._decoders)

@@ -108,9 +108,9 @@ class BatchExecutor:
         workers: int = 1,
         now: Clock = time.monotonic,
         *,
-        apart: bool = False,
+        separate_streams: bool = False,
     ) -> None:
-        self._scheduler = Scheduler(max_batch, workers, apart=apart)
+        self._scheduler = Scheduler(max_batch, workers, separate_streams=separate_streams)
         self.workers, self._now = workers, now
         self._waiters: dict[Job, _Pending] = {}
         self._running: list[Hashable] = []  # the models of the batches that run
@@ -128,7 +128,7 @@ class BatchExecutor:
         now, count = self._now(), Counter[Kind]()
         longest, of_stream = dict.fromkeys(Kind, 0.0), dict[Hashable, float]()
         for kind in Kind:
-            for job, since in self._scheduler.waiting(kind):
+            for job, since in self._scheduler.queued(kind):
                 count[kind] += 1
                 of_stream[job.stream] = max(of_stream.get(job.stream, 0.0), now - since)
                 if job.realtime:
@@ -137,7 +137,7 @@ class BatchExecutor:
 
     def queue_length(self, kind: Kind) -> int:
         """Return how many of the kind wait; from any thread."""
-        return self._scheduler.count(kind)
+        return self._scheduler.queue_length(kind)
 
     def submit(self, job: Job, cut: DecodeFactory) -> DecodeFuture:
         """Ask for the job's turn, in which `cut` makes its decode. Cancelling the answer withdraws the job.
@@ -188,7 +188,7 @@ class BatchExecutor:
                 on_batch(_ran(rows, began, self._now() - began, failed))
                 self._batches.remove(rows)
                 self._running.remove(model)
-                self._scheduler.done(jobs, self._now() - began)
+                self._scheduler.finish(jobs, self._now() - began)
                 self._changed.set()  # what may not take the last free worker may run now, beside what this one takes
 
     async def _next_batch(self) -> tuple[ExecutorModel, list[Job], list[_BatchItem]]:
@@ -202,7 +202,7 @@ class BatchExecutor:
                     assert isinstance(model, ExecutorModel)
                     self._running.append(model)
                     return model, jobs, rows
-                self._scheduler.done(jobs, 0.0)
+                self._scheduler.finish(jobs, 0.0)
             await self._changed.wait()
 
     def _room(self, model: Hashable) -> int:
@@ -215,7 +215,7 @@ class BatchExecutor:
 
         Nothing of another stream waits, and other streams leave at least two workers free, or the only one.
         """
-        if any(job.stream != stream for kind in Kind for job, _ in self._scheduler.waiting(kind)):
+        if any(job.stream != stream for kind in Kind for job, _ in self._scheduler.queued(kind)):
             return False
         others = sum(any(row.job.stream != stream for row in rows) for rows in self._batches)
         return others < max(1, self.workers - 1)

@@ -16,9 +16,9 @@ class RealtimeTracker:
     as speech whenever the machine is busy.
     """
 
-    def __init__(self, now: float, lead_s: float = 0.0) -> None:
+    def __init__(self, now: float, initial_lead_s: float = 0.0) -> None:
         """Begin with a lead; an infinite one is never lost."""
-        self._heard_s, self._at, self._lead_s = 0.0, now, lead_s
+        self._heard_s, self._at, self._lead_s = 0.0, now, initial_lead_s
         self._held = False
 
     def is_ahead(self, received_s: float, now: float) -> bool:

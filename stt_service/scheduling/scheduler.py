@@ -76,20 +76,20 @@ class Scheduler:
     Times are seconds of any one clock.
     """
 
-    def __init__(self, max_batch: int, workers: int = 1, *, apart: bool = False) -> None:
+    def __init__(self, max_batch: int, workers: int = 1, *, separate_streams: bool = False) -> None:
         """Take whether long jobs of different streams run apart: a batch takes as long as its longest row."""
-        self._max_batch, self._apart = max_batch, apart
+        self._max_batch, self._apart = max_batch, separate_streams
         self._shares, self._reserve = FairShares(CREDIT_S), WorkerReserve(workers)
         self._queues: dict[Kind, dict[Hashable, _Waiting]] = {kind: {} for kind in Kind}
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._queues.values())
 
-    def waiting(self, kind: Kind) -> Iterator[tuple[Job, float]]:
+    def queued(self, kind: Kind) -> Iterator[tuple[Job, float]]:
         """Return the jobs that go with this kind, and since when each waits."""
         return ((waiting.job, waiting.since) for waiting in self._queues[kind].values())
 
-    def count(self, kind: Kind) -> int:
+    def queue_length(self, kind: Kind) -> int:
         """Return how many they are."""
         return len(self._queues[kind])
 
@@ -120,7 +120,7 @@ class Scheduler:
                 return True
         return False
 
-    def next_batch(self, now: float, room: FreeSlots = _one_at_a_time) -> list[Job]:
+    def next_batch(self, now: float, free_slots: FreeSlots = _one_at_a_time) -> list[Job]:
         """Take the jobs to run now on one of the models that have room; empty when there are none.
 
         `done` must follow for each batch.
@@ -133,12 +133,12 @@ class Scheduler:
                     waiting.job
                     for waiting in queue.values()
                     if waiting.is_urgent(now) is urgent
-                    and room(waiting.job.model) > 0
+                    and free_slots(waiting.job.model) > 0
                     and (not waiting.job.is_long or self._reserve.allows(waiting.job.owner))
                 ]
                 if ready:
                     ready = [ready[place] for place in self._shares.order([job.owner for job in ready])]
-                    return self._take(queue, self._together(ready), room(ready[0].model), now)
+                    return self._take(queue, self._together(ready), free_slots(ready[0].model), now)
         return []
 
     def _together(self, ready: Sequence[Job]) -> list[Job]:
@@ -147,7 +147,7 @@ class Scheduler:
         apart = self._apart and first.is_long
         return [job for job in ready if job.model == first.model and not (apart and job.owner != first.owner)]
 
-    def done(self, jobs: Sequence[Job], seconds: float) -> None:
+    def finish(self, jobs: Sequence[Job], seconds: float) -> None:
         """Take note of how long a batch of `next_batch` took; 0: it did not run."""
         if jobs[0].is_long:
             self._reserve.end({job.owner for job in jobs})

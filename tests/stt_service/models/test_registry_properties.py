@@ -87,7 +87,7 @@ class Checks:
 
 
 class Operated:
-    """A shelf, its loader, and the streams that have its models."""
+    """A registry, its loader, and the streams that have its models."""
 
     def __init__(self) -> None:
         self.checks, self.first = Checks(), StandIn("first")
@@ -95,12 +95,12 @@ class Operated:
         self.checks.engines.append(self.first)
         plan = ComputePlan(workers=1, slots=1, threads=1)
         models = LoadedModels(ModelNames("first", "first"), model, model, plan)
-        self.shelf = ModelRegistry(models, BatchExecutor(1, 1), self.checks, lambda: "ru")
+        self.registry = ModelRegistry(models, BatchExecutor(1, 1), self.checks, lambda: "ru")
         self.streams: list[tuple[ExitStack, ModelLease]] = []
 
     def open_stream(self) -> None:
         stack = ExitStack()
-        self.streams.append((stack, stack.enter_context(self.shelf.lease())))
+        self.streams.append((stack, stack.enter_context(self.registry.lease())))
 
     def close_stream(self) -> None:
         if self.streams:
@@ -110,16 +110,16 @@ class Operated:
         open_names = {engine.name for engine in self.checks.engines if not engine.is_closed}
         for _, lent in self.streams:
             assert {lent.names.finals, lent.names.partials} <= open_names
-        names = self.shelf.names
+        names = self.registry.names
         assert {names.finals, names.partials} <= open_names
         assert {names.finals, names.partials} <= {"first", *self.checks.checked}
-        listed = list(self.shelf)
+        listed = list(self.registry)
         assert sum(model.state is ModelState.FAILED for model in listed) <= MAX_FAILED
         assert all(not model.roles for model in listed if model.state is ModelState.FAILED)
 
 
 async def settled() -> None:
-    """Let the shelf do what it can do now, its threads included."""
+    """Let the registry do what it can do now, its threads included."""
     for _ in range(30):
         await asyncio.sleep(0)
     await asyncio.to_thread(lambda: None)
@@ -129,9 +129,9 @@ async def settled() -> None:
 
 Action = Callable[[Operated], object]
 loads = st.builds(
-    lambda name, roles: lambda at: at.shelf.load(name, roles), st.sampled_from(NAMES), st.sampled_from(ROLES)
+    lambda name, roles: lambda at: at.registry.load(name, roles), st.sampled_from(NAMES), st.sampled_from(ROLES)
 )
-unloads = st.builds(lambda name: lambda at: at.shelf.unload(name), st.sampled_from(NAMES))
+unloads = st.builds(lambda name: lambda at: at.registry.unload(name), st.sampled_from(NAMES))
 ends = st.builds(lambda works: lambda at: at.checks.end(works), st.booleans())
 streams = st.sampled_from([Operated.open_stream, Operated.close_stream])
 actions = st.lists(st.tuples(st.one_of(loads, unloads, ends, streams), st.booleans()), max_size=25)
@@ -144,7 +144,7 @@ def test_in_any_order_nothing_raises_and_no_stream_gets_a_model_that_was_not_che
 ) -> None:
     async def operate() -> None:
         at = Operated()
-        running = asyncio.create_task(at.shelf.run())
+        running = asyncio.create_task(at.registry.run())
         for act, waits in steps:
             with suppress(NotFoundError, FailedPreconditionError, InvalidRequestError):
                 act(at)
@@ -167,7 +167,7 @@ def test_in_any_order_nothing_raises_and_no_stream_gets_a_model_that_was_not_che
 @pytest_asyncio.fixture
 async def at() -> AsyncIterator[Operated]:
     operated = Operated()
-    running = asyncio.create_task(operated.shelf.run())
+    running = asyncio.create_task(operated.registry.run())
     yield operated
     assert not running.done()
     running.cancel()
@@ -176,58 +176,58 @@ async def at() -> AsyncIterator[Operated]:
 
 async def brought(at: Operated, name: str, works: bool = True) -> None:
     """Have a model loaded, or not."""
-    at.shelf.load(name, BOTH)
+    at.registry.load(name, BOTH)
     await settled()
     at.checks.end(works)
-    while any(model.state is ModelState.LOADING for model in at.shelf):
+    while any(model.state is ModelState.LOADING for model in at.registry):
         await settled()
 
 
 async def test_failed_models_can_be_unloaded_while_another_one_is_freed(at: Operated) -> None:
     await brought(at, "one")
     await brought(at, "two", works=False)
-    at.shelf.load("first", BOTH)
-    at.shelf.unload("one")
+    at.registry.load("first", BOTH)
+    at.registry.unload("one")
     await asyncio.sleep(0)  # it is being freed
-    at.shelf.unload("two")
+    at.registry.unload("two")
     await settled()
-    assert [model.name for model in at.shelf] == ["first"]
+    assert [model.name for model in at.registry] == ["first"]
 
 
 async def test_a_model_that_is_being_loaded_can_be_unloaded_and_another_one_loaded_at_once(at: Operated) -> None:
-    at.shelf.load("one", BOTH)
+    at.registry.load("one", BOTH)
     await settled()
-    assert at.shelf.unload("one").state is ModelState.UNLOADING
-    at.shelf.load("two", BOTH)
+    assert at.registry.unload("one").state is ModelState.UNLOADING
+    at.registry.load("two", BOTH)
     await settled()
     assert at.checks.cancelled == ["one"]
     at.checks.end(True)
-    while at.shelf.names.finals != "two":
+    while at.registry.names.finals != "two":
         await settled()
-    assert [model.name for model in at.shelf] == ["first", "two"]
+    assert [model.name for model in at.registry] == ["first", "two"]
 
 
 async def test_a_model_that_is_unloaded_while_it_is_opened_is_closed_and_no_stream_gets_it(at: Operated) -> None:
     at.checks.may_open.clear()
-    at.shelf.load("one", BOTH)
+    at.registry.load("one", BOTH)
     await settled()
     at.checks.end(True)
     await settled()
-    at.shelf.unload("one")
-    at.shelf.load("two", BOTH)
+    at.registry.unload("one")
+    at.registry.load("two", BOTH)
     at.checks.may_open.set()
     while "two" not in at.checks.running:
         await settled()
     assert [(engine.name, engine.is_closed) for engine in at.checks.engines] == [("first", False), ("one", True)]
-    assert at.shelf.names == ModelNames("first", "first")
+    assert at.registry.names == ModelNames("first", "first")
     at.checks.end(False)
 
 
 async def test_the_latest_failures_are_listed(at: Operated) -> None:
     for number in range(MAX_FAILED + 5):
         await brought(at, f"m{number}", works=False)
-    failed = [model.name for model in at.shelf if model.state is ModelState.FAILED]
+    failed = [model.name for model in at.registry if model.state is ModelState.FAILED]
     assert failed == [f"m{number}" for number in range(5, MAX_FAILED + 5)]
-    assert at.shelf.unload("m20").state is ModelState.UNLOADING
+    assert at.registry.unload("m20").state is ModelState.UNLOADING
     with pytest.raises(SttError):
-        at.shelf.unload("m20")
+        at.registry.unload("m20")

@@ -46,7 +46,7 @@ def test_who_resumes_with_what_he_kept_is_soon_live_again() -> None:
 
 
 def test_a_recording_at_twice_the_speed_of_speech_stays_ahead_once_it_is() -> None:
-    pace = RealtimeTracker(0, lead_s=MAX_LEAD_S + 1)
+    pace = RealtimeTracker(0, initial_lead_s=MAX_LEAD_S + 1)
     assert all(ahead(pace, *((2.1 * second, second) for second in range(60))))
 
 
@@ -68,7 +68,7 @@ def test_who_speaks_is_live_still_when_the_server_has_held_him() -> None:
 
 @pytest.mark.parametrize("now", [0.0, 1e6])
 def test_an_infinite_lead_is_never_lost(now: float) -> None:
-    assert RealtimeTracker(0, lead_s=math.inf).is_ahead(0, now)
+    assert RealtimeTracker(0, initial_lead_s=math.inf).is_ahead(0, now)
 
 
 LATE, QUICK, BETWEEN = LATE_PARTIAL_S + 0.1, RECOVERED_WAIT_S - 0.1, (LATE_PARTIAL_S + RECOVERED_WAIT_S) / 2

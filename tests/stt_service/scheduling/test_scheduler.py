@@ -210,7 +210,7 @@ def decoded(costs_s: Mapping[str, float], batches: int, kind: Kind, streams: int
             scheduler.submit(Job(f"{client}{stream}", 0, kind, client=client), 0)
     for number in range(batches):
         [job] = scheduler.next_batch(0)
-        scheduler.done([job], costs_s[str(job.client)])
+        scheduler.finish([job], costs_s[str(job.client)])
         got[str(job.client)] += costs_s[str(job.client)]
         scheduler.submit(replace(job, utterance=number + 1), 0)
     return got
@@ -231,7 +231,7 @@ def test_streams_of_one_client_share_its_decode_time() -> None:
     for number in range(110):
         [job] = scheduler.next_batch(0)
         turns[job.stream] += 1
-        scheduler.done([job], 10.0 if job.stream == "dear" else 1.0)
+        scheduler.finish([job], 10.0 if job.stream == "dear" else 1.0)
         scheduler.submit(final(str(job.stream), number + 1), 0)
     assert turns["cheap"] == pytest.approx(100, abs=10)
 
@@ -244,7 +244,7 @@ def test_recordings_of_a_client_have_one_share_beside_its_dictations() -> None:
     for number in range(100):
         [job] = scheduler.next_batch(LATER)
         turns[job.realtime] += 1
-        scheduler.done([job], 1.0)
+        scheduler.finish([job], 1.0)
         scheduler.submit(replace(job, utterance=number + 1), LATER if job.realtime else 0)
     assert turns[True] == pytest.approx(50, abs=6)
 
@@ -256,7 +256,7 @@ def test_a_batch_has_a_job_of_each_client_before_a_second_one_of_any() -> None:
 
 
 def test_where_company_gains_little_finals_are_decoded_apart() -> None:
-    scheduler = Scheduler(max_batch=8, apart=True)
+    scheduler = Scheduler(max_batch=8, separate_streams=True)
     finals = [final("ann", 0), final("bob"), final("ann", 1)]
     recordings = [recorded(final(f"file {number}")) for number in range(2)]
     partials = [partial("cid"), partial("dan")]
@@ -268,9 +268,9 @@ def test_where_company_gains_little_finals_are_decoded_apart() -> None:
 def test_what_a_batch_took_is_shared_by_its_jobs() -> None:
     scheduler = queue(of("ann", final("ann")), of("bob", final("bob")), max_batch=2)
     batch = scheduler.next_batch(0)
-    scheduler.done(batch, 10.0)
+    scheduler.finish(batch, 10.0)
     scheduler.submit(of("cid", final("cid")), 0)
-    scheduler.done(scheduler.next_batch(0), 7.0)
+    scheduler.finish(scheduler.next_batch(0), 7.0)
     for client in ("cid", "ann", "bob"):
         scheduler.submit(of(client, final(client, 1)), 0)
     assert [job.client for job in scheduler.next_batch(0)] == ["ann", "bob"]
@@ -283,10 +283,10 @@ def test_finals_of_one_client_leave_a_worker_to_others_but_its_partials_do_not_w
         scheduler.submit(job, 0)
     first, second = scheduler.next_batch(0), scheduler.next_batch(0)
     assert (first, second) == ([ann], [bob])
-    scheduler.done(second, 1.0)
+    scheduler.finish(second, 1.0)
     assert scheduler.next_batch(1) == [of("ann", partial("more"))]
     assert scheduler.next_batch(1) == []
-    scheduler.done(first, 20.0)
+    scheduler.finish(first, 20.0)
     assert scheduler.next_batch(20) == [of("ann", final("ann", 1))]
 
 
@@ -431,7 +431,7 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(seconds=st.floats(0, 30))
     def end(self, seconds: float) -> None:
-        self.scheduler.done(self.running.pop(0), seconds)
+        self.scheduler.finish(self.running.pop(0), seconds)
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
