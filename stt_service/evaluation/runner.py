@@ -13,9 +13,10 @@ from stt_service.audio.recordings import decoded
 from stt_service.errors import InvalidRequestError
 from stt_service.evaluation.metrics import RecordingStats, final_text, measure, spoken_language, word_errors
 from stt_service.evaluation.settings_grid import Trial, plan_trials
-from stt_service.evaluation.simulator import Clock, Replay, SimulatedWorkers, Simulator, Transcribe
+from stt_service.evaluation.simulator import Replay, SimulatedWorkers, Simulator
 from stt_service.models.devices import Device, choose_device
 from stt_service.models.loader import LoadedModels, ModelNames, compute_plan, load_models, model_names, usable_cores
+from stt_service.scheduling.types import Clock, Transcribe
 from stt_service.session.session import Session, SessionConfig
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import fallback

@@ -6,19 +6,18 @@ for the next sound takes nothing. One stream has the workers for itself, and the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stt_service.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from stt_service.scheduling.scheduler import Job, Scheduler
+from stt_service.scheduling.types import Clock, Transcribe
 from stt_service.session.events import Decode, DecodeTiming, Event, Output, PartialDue, Promote, Withdraw
 from stt_service.session.session import Session
-from stt_service.whisper.types import Kind, Transcript, Window
+from stt_service.whisper.types import Kind, Transcript
 
 FRAME_BYTES = 2 * FRAME_SAMPLES
 STREAM = "replay"
-Transcribe = Callable[[Sequence[Window]], list[Transcript]]
-Clock = Callable[[], float]  # in seconds, read before and after each decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Replay:
 class _Running:
     """A decode that a worker is at."""
 
-    job: Job
+    job: Job[Transcribe]
     decode: Decode
     transcript: Transcript
     cost: DecodeTiming
@@ -65,8 +64,8 @@ class Simulator:
 
     def __init__(self, session: Session, crew: SimulatedWorkers) -> None:
         self._session, self._workers = session, crew
-        self._scheduler = Scheduler(max_batch=1)
-        self._asked: dict[Job, Decode] = {}  # partials are cut in their turn
+        self._scheduler = Scheduler[Transcribe](max_batch=1)
+        self._asked: dict[Job[Transcribe], Decode] = {}  # partials are cut in their turn
         self._running: list[_Running] = []
         self._replay = Replay()
 
@@ -107,12 +106,12 @@ class Simulator:
                     self._replay.emitted.append(TimedEvent(now_s, output))
         self._begin(now_s)
 
-    def _submit(self, job: Job, now_s: float) -> None:
+    def _submit(self, job: Job[Transcribe], now_s: float) -> None:
         needless = self._scheduler.submit(job, now_s)
         if needless is not None:
             self._session.cancel_partial(needless.utterance)
 
-    def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
+    def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job[Transcribe]:
         return Job(STREAM, utterance, kind, self._workers.models[kind], number=number)
 
     def _begin(self, now_s: float) -> None:
@@ -125,11 +124,11 @@ class Simulator:
             else:
                 self._scheduler.finish(batch, 0.0)
 
-    def _room(self, model: Hashable) -> int:
+    def _room(self, model: Transcribe) -> int:
         occupied = sum(each.job.model == model for each in self._running)
         return min(self._workers.slots - occupied, self._workers.workers - len(self._running))
 
-    def _decoded(self, job: Job, decode: Decode, now_s: float) -> _Running:
+    def _decoded(self, job: Job[Transcribe], decode: Decode, now_s: float) -> _Running:
         began_s = self._workers.clock()
         [transcript] = self._workers.models[job.kind]([decode.window])
         cost_s = self._workers.clock() - began_s

@@ -17,7 +17,8 @@ from typing import Protocol
 from stt_service.errors import FailedPreconditionError, InvalidRequestError, NotFoundError, SttError
 from stt_service.models.background import in_thread
 from stt_service.models.loader import LoadedModels, ModelNames
-from stt_service.scheduling.executor import BatchExecutor, ExecutorModel, ModelPair
+from stt_service.scheduling.executor import BatchExecutor, ModelPair
+from stt_service.scheduling.types import ExecutorModel
 from stt_service.settings.schema import AUTO
 from stt_service.whisper.engine import Engine
 

@@ -15,9 +15,10 @@ from typing import Self
 
 from stt_service.audio.pcm import AudioFormat
 from stt_service.rpc.send_queue import SendQueue, committed_positions
-from stt_service.scheduling.executor import Clock, DecodeFactory, DecodeFuture, DecodeResult, ModelPair, NotDecoded
+from stt_service.scheduling.executor import ModelPair
 from stt_service.scheduling.realtime import LatencyTransition, PartialLatencyMonitor, RealtimeTracker
 from stt_service.scheduling.scheduler import Job
+from stt_service.scheduling.types import Clock, DecodeFactory, DecodeFuture, DecodeJob, DecodeResult, NotDecoded
 from stt_service.session.events import (
     Decode,
     Final,
@@ -244,12 +245,12 @@ class StreamRecognizer:
                     self._enqueue(output)
         self._received.set()
 
-    def _job(self, utterance: int, kind: Kind, number: int = 0) -> Job:
+    def _job(self, utterance: int, kind: Kind, number: int = 0) -> DecodeJob:
         model = self._decoding.model(kind, self._language)
         self._live = not self._pace.is_ahead(self.audio_received_ms / 1000, self._now())
         return Job(self._id, utterance, kind, model, self._live, number, self._client)
 
-    def _request_decode(self, job: Job, cut: DecodeFactory) -> None:
+    def _request_decode(self, job: DecodeJob, cut: DecodeFactory) -> None:
         """Ask the lane for a turn, and have a task wait for what comes of it."""
         answer = self._decoding.executor.submit(job, cut)
         task = self._group.create_task(self._receive(job, answer))
@@ -263,7 +264,7 @@ class StreamRecognizer:
         self._turns.pop(utterance, None)
         return self._session.partial(utterance)
 
-    async def _receive(self, job: Job, answer: DecodeFuture) -> None:
+    async def _receive(self, job: DecodeJob, answer: DecodeFuture) -> None:
         match await answer:
             case DecodeResult(decode, transcript, cost):
                 self._handle_outputs(self._session.receive(decode, transcript, cost))

@@ -1,6 +1,23 @@
-"""The lane: one queue for all models, the threads that run batches, and the futures of those who wait.
+"""The executor: one queue for all models, the threads that run batches, and a future for each decode.
 
-Batches form by themselves: what arrives while one runs is the next one. No timer collects them.
+States. A submitted decode is pending: it has a future and a factory, and its job is queued in the scheduler. When a
+worker is free and the model has a free slot, the scheduler forms a batch: the factory makes the decode, which then
+runs on a thread. The future ends in exactly one of five ways: with a result, WITHDRAWN (before its batch started),
+DECLINED (its factory returned None when the batch started), with an exception, or cancelled by its owner.
+
+Batches form by themselves: what arrives while a batch runs is the next batch. No timer collects decodes, so that a
+single stream never waits for company. The window of a partial is cut only when its batch starts, and therefore holds
+the latest audio.
+
+Inputs. `submit`, `promote` and `withdraw` are called on the event loop; cancelling a future withdraws its job. `run`
+has one task per worker. All state belongs to the event loop: threads only run `transcribe`. `queue_length` alone can
+be called from any thread.
+
+Invariants. At most `workers` batches run, and of each model at most its slots; a batch occupies both until its
+results are delivered. `finish` of the scheduler follows each batch, whether it succeeded, failed or was cancelled.
+A failure of the model fails the decodes of its batch, and a failure of a factory only its own decode; the executor
+goes on. Every end of a batch wakes all workers: a job that could not take the last free worker may run now.
+The queue is bounded by its users: one partial and a limited number of pending finals per stream (`scheduler.py`).
 """
 
 from __future__ import annotations
@@ -8,75 +25,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from stt_service.errors import InferenceError, InvalidRequestError
 from stt_service.scheduling.loop_budget import LoopBudget
-from stt_service.scheduling.scheduler import Job, Scheduler
+from stt_service.scheduling.scheduler import Scheduler
+from stt_service.scheduling.types import (
+    BatchObserver,
+    BatchStats,
+    Clock,
+    DecodeFactory,
+    DecodeFuture,
+    DecodeJob,
+    DecodeResult,
+    ExecutorModel,
+    NotDecoded,
+    QueueSnapshot,
+    QueueWait,
+)
 from stt_service.session.events import Decode, DecodeTiming
-from stt_service.whisper.types import Kind, Transcript, Window
-
-Transcribe = Callable[[Sequence[Window]], list[Transcript]]
-Clock = Callable[[], float]  # seconds
-DecodeFactory = Callable[[], Decode | None]  # makes the decode when its turn has come; None: it is not wanted any more
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ExecutorModel:
-    """A loaded model, as many of whose batches may run at once as it has places."""
-
-    transcribe: Transcribe
-    slots: int = 1
-    multilingual: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeResult:
-    """A decode, its transcript and what it cost."""
-
-    decode: Decode
-    transcript: Transcript
-    timing: DecodeTiming
-
-
-class NotDecoded(Enum):
-    """Why there is no transcript."""
-
-    WITHDRAWN = auto()  # before its turn: withdrawn, or a newer one made it needless
-    DECLINED = auto()  # in its turn: nothing was cut
-
-
-@dataclass(frozen=True, slots=True)
-class QueueSnapshot:
-    """What waits for its turn at one moment, in all and by what it goes with."""
-
-    count: Mapping[Kind, int]
-    longest_s: Mapping[Kind, float]  # that a live stream waits
-    longest_by_stream_s: Mapping[Hashable, float]
-
-
-DecodeFuture = asyncio.Future[DecodeResult | NotDecoded]
-
-
-@dataclass(frozen=True, slots=True)
-class QueueWait:
-    """How long a decode waited for its batch, and whether its stream does not run ahead of the clock."""
-
-    waited_s: float
-    realtime: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BatchStats:
-    """A batch that ran."""
-
-    kind: Kind
-    waits: Sequence[QueueWait]  # of its decodes
-    took_s: float
-    failed: bool
+from stt_service.whisper.types import Kind, Transcript
 
 
 def _ignore(_: BatchStats) -> None:
@@ -84,23 +54,23 @@ def _ignore(_: BatchStats) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Pending:
-    cut: DecodeFactory
-    answer: DecodeFuture
+class _PendingDecode:
+    make_decode: DecodeFactory
+    future: DecodeFuture
     since: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _BatchItem:
-    """A decode whose turn has come."""
+    """A decode whose batch has started."""
 
-    job: Job
+    job: DecodeJob
     decode: Decode
-    waiter: _Pending
+    pending: _PendingDecode
 
 
 class BatchExecutor:
-    """Decodes by any models for any number of streams. All but the models runs on the event loop."""
+    """Runs decodes of any models for any number of streams. Everything but the models runs on the event loop."""
 
     def __init__(
         self,
@@ -110,186 +80,184 @@ class BatchExecutor:
         *,
         separate_streams: bool = False,
     ) -> None:
-        self._scheduler = Scheduler(max_batch, workers, separate_streams=separate_streams)
+        self._scheduler = Scheduler[ExecutorModel](max_batch, workers, separate_streams=separate_streams)
         self.workers, self._now = workers, now
-        self._waiters: dict[Job, _Pending] = {}
-        self._running: list[Hashable] = []  # the models of the batches that run
-        self._batches: list[list[_BatchItem]] = []  # what is in them
+        self._pending: dict[DecodeJob, _PendingDecode] = {}
+        self._running: list[ExecutorModel] = []  # the model of each running batch
+        self._batches: list[list[_BatchItem]] = []  # the items of each running batch
         self._changed = asyncio.Event()
-        self.loop_budget = LoopBudget(now)  # the other thing that all streams share
+        self.loop_budget = LoopBudget(now)  # the other resource that all streams share
 
     @property
     def running_batches(self) -> int:
-        """How many batches run, of as many as there are workers."""
+        """How many batches run; at most one per worker."""
         return len(self._running)
 
     def queue_snapshot(self) -> QueueSnapshot:
-        """Return what waits now."""
+        """Return the state of the queue now."""
         now, count = self._now(), Counter[Kind]()
-        longest, of_stream = dict.fromkeys(Kind, 0.0), dict[Hashable, float]()
+        longest, by_stream = dict.fromkeys(Kind, 0.0), dict[Hashable, float]()
         for kind in Kind:
             for job, since in self._scheduler.queued(kind):
                 count[kind] += 1
-                of_stream[job.stream] = max(of_stream.get(job.stream, 0.0), now - since)
+                by_stream[job.stream] = max(by_stream.get(job.stream, 0.0), now - since)
                 if job.realtime:
                     longest[kind] = max(longest[kind], now - since)
-        return QueueSnapshot(count, longest, of_stream)
+        return QueueSnapshot(count, longest, by_stream)
 
     def queue_length(self, kind: Kind) -> int:
-        """Return how many of the kind wait; from any thread."""
+        """Return how many decodes of the kind are queued. Can be called from any thread."""
         return self._scheduler.queue_length(kind)
 
-    def submit(self, job: Job, cut: DecodeFactory) -> DecodeFuture:
-        """Ask for the job's turn, in which `cut` makes its decode. Cancelling the answer withdraws the job.
+    def submit(self, job: DecodeJob, make_decode: DecodeFactory) -> DecodeFuture:
+        """Queue the job; `make_decode` is called when its batch starts. Cancelling the future withdraws the job.
 
-        The answer raises EngineFailed when the model could not run.
+        The future raises InferenceError if the model fails.
         """
         now = self._now()
-        waiter = _Pending(cut, asyncio.get_running_loop().create_future(), now)
-        needless = self._scheduler.submit(job, now)
-        if needless is not None:
-            self._miss(needless)
-        self._waiters[job] = waiter
-        waiter.answer.add_done_callback(lambda _: self._forget(job, waiter))
+        pending = _PendingDecode(make_decode, asyncio.get_running_loop().create_future(), now)
+        superseded = self._scheduler.submit(job, now)
+        if superseded is not None:
+            self._resolve_withdrawn(superseded)
+        self._pending[job] = pending
+        pending.future.add_done_callback(lambda _: self._forget(job, pending))
         self._changed.set()
-        return waiter.answer
+        return pending.future
 
     def promote(self, stream: Hashable, utterance: int) -> None:
-        """Let the early finals of the utterance that still wait go with the finals."""
+        """Queue the speculative finals of the utterance as finals."""
         self._scheduler.promote(stream, utterance)
 
     def withdraw(self, stream: Hashable, utterance: int, number: int = 0) -> None:
-        """Take the early final, if it still waits, out of the queue. One that was promoted stays."""
+        """Remove the speculative final from the queue, if it is there. One that was promoted stays."""
         job = self._scheduler.withdraw_speculative(stream, utterance, number)
         if job is not None:
-            self._miss(job)
+            self._resolve_withdrawn(job)
 
-    async def run(self, on_batch: Callable[[BatchStats], None] = _ignore) -> None:
-        """Run batches until cancelled, which waits for those that are running; call `on_batch` after each."""
+    async def run(self, on_batch: BatchObserver = _ignore) -> None:
+        """Run batches until cancelled; call `on_batch` after each. A cancellation waits for the running batches."""
         with ThreadPoolExecutor(self.workers, "engine") as threads:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(self.workers):
                     tasks.create_task(self._work(threads, on_batch))
 
-    async def _work(self, threads: ThreadPoolExecutor, on_batch: Callable[[BatchStats], None]) -> None:
+    async def _work(self, threads: ThreadPoolExecutor, on_batch: BatchObserver) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            model, jobs, rows = await self._next_batch()
-            began, failed = self._now(), True
-            self._batches.append(rows)
+            model, jobs, items = await self._next_batch()
+            started, failed = self._now(), True
+            self._batches.append(items)
             try:
-                windows = [row.decode.window for row in rows]
+                windows = [item.decode.window for item in items]
                 transcripts = await loop.run_in_executor(threads, model.transcribe, windows)
-                _deliver(rows, transcripts, began, self._now() - began, self._is_idle_for)
+                _deliver(items, transcripts, started, self._now() - started, self._is_idle_for)
                 failed = False
-            except Exception as error:  # goes to those who wait; the lane lives on
-                _fail(rows, error)
+            except Exception as error:  # goes to the futures; the executor goes on
+                _fail(items, error)
             finally:
-                on_batch(_ran(rows, began, self._now() - began, failed))
-                self._batches.remove(rows)
+                on_batch(_stats(items, started, self._now() - started, failed))
+                self._batches.remove(items)
                 self._running.remove(model)
-                self._scheduler.finish(jobs, self._now() - began)
-                self._changed.set()  # what may not take the last free worker may run now, beside what this one takes
+                self._scheduler.finish(jobs, self._now() - started)
+                self._changed.set()  # a job that could not take the last free worker may run now
 
-    async def _next_batch(self) -> tuple[ExecutorModel, list[Job], list[_BatchItem]]:
-        """Wait for a batch, and occupy a place of its model."""
+    async def _next_batch(self) -> tuple[ExecutorModel, list[DecodeJob], list[_BatchItem]]:
+        """Wait for a batch, and occupy a slot of its model."""
         while True:
             self._changed.clear()
-            while jobs := self._scheduler.next_batch(self._now(), self._room):
-                rows = [row for job in jobs if (row := _row(job, self._waiters.pop(job))) is not None]
-                if rows:
+            while jobs := self._scheduler.next_batch(self._now(), self._free_slots):
+                items = [item for job in jobs if (item := _make_item(job, self._pending.pop(job))) is not None]
+                if items:
                     model = jobs[0].model
-                    assert isinstance(model, ExecutorModel)
                     self._running.append(model)
-                    return model, jobs, rows
+                    return model, jobs, items
                 self._scheduler.finish(jobs, 0.0)
             await self._changed.wait()
 
-    def _room(self, model: Hashable) -> int:
-        """Return how many batches of the model may begin."""
-        assert isinstance(model, ExecutorModel)
+    def _free_slots(self, model: ExecutorModel) -> int:
+        """Return how many batches of the model can start."""
         return min(model.slots - self._running.count(model), self.workers - len(self._running))
 
     def _is_idle_for(self, stream: Hashable) -> bool:
-        """Return whether more decodes of the stream would delay no other stream.
+        """Return whether further decodes of the stream would delay no other stream.
 
-        Nothing of another stream waits, and other streams leave at least two workers free, or the only one.
+        No decode of another stream is queued, and other streams leave at least two workers free, or the only one.
         """
         if any(job.stream != stream for kind in Kind for job, _ in self._scheduler.queued(kind)):
             return False
-        others = sum(any(row.job.stream != stream for row in rows) for rows in self._batches)
+        others = sum(any(item.job.stream != stream for item in items) for items in self._batches)
         return others < max(1, self.workers - 1)
 
-    def _miss(self, job: Job) -> None:
-        answer = self._waiters.pop(job).answer
-        if not answer.done():  # cancelled just now
-            answer.set_result(NotDecoded.WITHDRAWN)
+    def _resolve_withdrawn(self, job: DecodeJob) -> None:
+        future = self._pending.pop(job).future
+        if not future.done():  # it can have been cancelled just now
+            future.set_result(NotDecoded.WITHDRAWN)
 
-    def _forget(self, job: Job, waiter: _Pending) -> None:
-        """Withdraw the job of an answer that was cancelled."""
-        if self._waiters.get(job) is waiter:
-            del self._waiters[job]
+    def _forget(self, job: DecodeJob, pending: _PendingDecode) -> None:
+        """Withdraw the job of a future that was cancelled."""
+        if self._pending.get(job) is pending:
+            del self._pending[job]
             self._scheduler.withdraw(job)
 
 
-def _row(job: Job, waiter: _Pending) -> _BatchItem | None:
-    """Cut the decode whose turn has come; None when it is not wanted."""
-    if waiter.answer.done():  # cancelled just now
+def _make_item(job: DecodeJob, pending: _PendingDecode) -> _BatchItem | None:
+    """Make the decode whose batch starts; None when it is no longer needed."""
+    if pending.future.done():  # it was cancelled just now
         return None
     try:
-        decode = waiter.cut()
-    except Exception as error:  # goes to who waits; the others of the batch go on
-        waiter.answer.set_exception(error)
+        decode = pending.make_decode()
+    except Exception as error:  # goes to its future; the other decodes of the batch go on
+        pending.future.set_exception(error)
         return None
     if decode is None:
-        waiter.answer.set_result(NotDecoded.DECLINED)
+        pending.future.set_result(NotDecoded.DECLINED)
         return None
-    return _BatchItem(job, decode, waiter)
+    return _BatchItem(job, decode, pending)
 
 
 def _deliver(
-    rows: Sequence[_BatchItem],
+    items: Sequence[_BatchItem],
     transcripts: Sequence[Transcript],
-    began: float,
+    started: float,
     inference_s: float,
     is_idle_for: Callable[[Hashable], bool],
 ) -> None:
-    for row, transcript in zip(rows, transcripts, strict=True):
-        if not row.waiter.answer.done():
-            cost = DecodeTiming(began - row.waiter.since, inference_s, len(rows), is_idle_for(row.job.stream))
-            row.waiter.answer.set_result(DecodeResult(row.decode, transcript, cost))
+    for item, transcript in zip(items, transcripts, strict=True):
+        if not item.pending.future.done():
+            timing = DecodeTiming(started - item.pending.since, inference_s, len(items), is_idle_for(item.job.stream))
+            item.pending.future.set_result(DecodeResult(item.decode, transcript, timing))
 
 
-def _ran(rows: Sequence[_BatchItem], began: float, took_s: float, failed: bool) -> BatchStats:
-    waits = [QueueWait(began - row.waiter.since, row.job.realtime) for row in rows]
-    return BatchStats(rows[0].job.kind, waits, took_s, failed)
+def _stats(items: Sequence[_BatchItem], started: float, took_s: float, failed: bool) -> BatchStats:
+    waits = [QueueWait(started - item.pending.since, item.job.realtime) for item in items]
+    return BatchStats(items[0].job.kind, waits, took_s, failed)
 
 
-def _fail(rows: Sequence[_BatchItem], error: Exception) -> None:
+def _fail(items: Sequence[_BatchItem], error: Exception) -> None:
     failure = error if isinstance(error, InferenceError) else InferenceError(f"the model failed: {error!r}")
-    for row in rows:
-        if not row.waiter.answer.done():
-            row.waiter.answer.set_exception(failure)
+    for item in items:
+        if not item.pending.future.done():
+            item.pending.future.set_exception(failure)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPair:
-    """The lane, and which model is for what."""
+    """The executor, and the models of one stream: chosen when it opens, unchanged until it ends."""
 
     executor: BatchExecutor
     finals: ExecutorModel
     partials: ExecutorModel
 
     def model(self, kind: Kind, language: str) -> ExecutorModel:
-        """Return the model of the decode: partials that their model cannot read go to the finals'."""
+        """Return the model of the decode: the finals' one for partials in a language that theirs does not know."""
         knows = self.partials.multilingual or language == "en"
         return self.partials if kind is Kind.PARTIAL and knows else self.finals
 
     def check_language(self, language: str) -> None:
-        """Refuse a language that the model of finals does not know.
+        """Reject a language that the model of finals does not know.
 
         Raises:
-            InvalidRequest: naming it.
+            InvalidRequestError: naming it.
         """
         if not self.finals.multilingual and language not in ("en", "auto"):
             raise InvalidRequestError(

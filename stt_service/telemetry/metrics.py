@@ -15,7 +15,8 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from stt_service.access.admission import AdmissionControl
-from stt_service.scheduling.executor import BatchExecutor, BatchStats
+from stt_service.scheduling.executor import BatchExecutor
+from stt_service.scheduling.types import BatchStats
 from stt_service.telemetry.resources import memory_limit_bytes
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind

@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from statistics import median
 
-from stt_service.scheduling.executor import Clock
+from stt_service.scheduling.types import Clock
 from stt_service.session.events import (
     Final,
     Notice,

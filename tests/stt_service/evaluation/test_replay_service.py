@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from stt_service.evaluation.simulator import Replay, SimulatedWorkers, Simulator, Transcribe
+from stt_service.evaluation.simulator import Replay, SimulatedWorkers, Simulator
+from stt_service.scheduling.types import Transcribe
 from stt_service.session.events import Final, Partial
 from stt_service.session.session import Session, SessionConfig
 from stt_service.whisper.types import Kind, Transcript, Window

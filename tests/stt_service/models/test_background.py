@@ -122,8 +122,8 @@ async def test_a_process_whose_server_is_gone_ends(tmp_path: Path) -> None:
         *(
             sys.executable,
             "-c",
-            "from stt_service import model_check; model_check._answer = lambda *_: __import__('signal').pause(); "
-            "model_check.main()",
+            "from stt_service.models import trial; trial._answer = lambda *_: __import__('signal').pause(); "
+            "trial.main()",
         ),
         stdin=asyncio.subprocess.PIPE,
         start_new_session=True,

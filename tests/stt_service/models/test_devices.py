@@ -64,9 +64,9 @@ def test_on_request_of_the_cpu_nobody_looks_for_cuda() -> None:
 # Prints whether a library opens before and after it was looked for in a package.
 OPENED = """
 import ctypes, sys
-from stt_service.models.devices import opens_cublas
+from stt_service.models.devices import load_cublas
 library, package = sys.argv[1:]
-print(opens_cublas(library, "no_such.package"), opens_cublas(library, package), ctypes.CDLL(library)._name == library)
+print(load_cublas(library, "no_such.package"), load_cublas(library, package), ctypes.CDLL(library)._name == library)
 """
 
 

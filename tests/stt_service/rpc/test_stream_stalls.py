@@ -21,17 +21,10 @@ from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import AbortedError, DeadlineExceededError, SttError, UnavailableError
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.stream import STALL_TIMEOUT_S, StreamHandler, StreamTimeouts
-from stt_service.scheduling.executor import (
-    DecodeFactory,
-    DecodeFuture,
-    DecodeResult,
-    ExecutorModel,
-    ModelPair,
-    NotDecoded,
-)
+from stt_service.scheduling.executor import ModelPair
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.realtime import RealtimeTracker
-from stt_service.scheduling.scheduler import Job
+from stt_service.scheduling.types import DecodeFactory, DecodeFuture, DecodeJob, DecodeResult, ExecutorModel, NotDecoded
 from stt_service.session.events import DecodeTiming
 from stt_service.session.session import Session, SessionConfig
 from tests.support.drawn_speech import CLEAR, SIGN_FRAMES, SIGN_MS, SIGN_S, DrawnVad, pcm, server_settings
@@ -56,7 +49,7 @@ class PromptLane:
     def __init__(self) -> None:
         self.budget = LoopBudget()
 
-    def submit(self, job: Job, cut: DecodeFactory) -> DecodeFuture:
+    def submit(self, job: DecodeJob, cut: DecodeFactory) -> DecodeFuture:
         answer: DecodeFuture = asyncio.get_running_loop().create_future()
         decode = cut()
         answer.set_result(NotDecoded.WITHDRAWN if decode is None else DecodeResult(decode, CLEAR, EXPENSIVE))

@@ -17,17 +17,11 @@ from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InferenceError, InvalidRequestError
 from stt_service.rpc.recognizer import FEED_CHUNK_BYTES, MAX_PENDING_FINALS, PROGRESS_MS, StreamRecognizer
 from stt_service.rpc.send_queue import MAX_UNSENT_EVENTS
-from stt_service.scheduling.executor import (
-    BatchExecutor,
-    DecodeFactory,
-    DecodeFuture,
-    DecodeResult,
-    ExecutorModel,
-    ModelPair,
-)
+from stt_service.scheduling.executor import BatchExecutor, ModelPair
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.realtime import LATE_PARTIAL_S, MAX_LEAD_S, RECOVERY_TIME_S, RealtimeTracker
 from stt_service.scheduling.scheduler import Job
+from stt_service.scheduling.types import DecodeFactory, DecodeFuture, DecodeJob, DecodeResult, ExecutorModel
 from stt_service.session.events import (
     Decode,
     DecodeTiming,
@@ -102,9 +96,9 @@ class Script:
 class NotingLane(BatchExecutor):
     """Keeps the last job that it was asked for."""
 
-    last: Job
+    last: DecodeJob
 
-    def submit(self, job: Job, cut: DecodeFactory) -> DecodeFuture:
+    def submit(self, job: DecodeJob, cut: DecodeFactory) -> DecodeFuture:
         self.last = job
         return super().submit(job, cut)
 

@@ -10,15 +10,9 @@ from functools import partial
 import pytest
 
 from stt_service.errors import InferenceError
-from stt_service.scheduling.executor import (
-    BatchExecutor,
-    DecodeFactory,
-    DecodeFuture,
-    DecodeResult,
-    ExecutorModel,
-    NotDecoded,
-)
+from stt_service.scheduling.executor import BatchExecutor
 from stt_service.scheduling.scheduler import Job
+from stt_service.scheduling.types import DecodeFactory, DecodeFuture, DecodeJob, DecodeResult, ExecutorModel, NotDecoded
 from stt_service.session.events import Decode
 from stt_service.whisper.types import Kind, Transcript, Window
 from tests.support.held_engine import Engine, decode
@@ -41,10 +35,10 @@ class Streams:
         """Begin to wait for a decode, which is named by its stream unless told otherwise."""
         return self.submit(self.job(kind, stream, utterance), lambda: decode(kind, name or stream))
 
-    def job(self, kind: Kind, stream: str, utterance: int = 0) -> Job:
+    def job(self, kind: Kind, stream: str, utterance: int = 0) -> DecodeJob:
         return Job(stream, utterance, kind, self.model)
 
-    def submit(self, job: Job, cut: DecodeFactory) -> DecodeFuture:
+    def submit(self, job: DecodeJob, cut: DecodeFactory) -> DecodeFuture:
         self._asked.append(self.lane.submit(job, cut))
         return self._asked[-1]
 

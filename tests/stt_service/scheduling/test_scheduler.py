@@ -14,45 +14,46 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from stt_service.scheduling.scheduler import RECORDING_MAX_WAIT_S, FreeSlots, Job, Scheduler
 from stt_service.whisper.types import Kind
 
+ModelJob = Job[str | None]
 LATER = RECORDING_MAX_WAIT_S + 1
 
 
-def final(stream: str, utterance: int = 0) -> Job:
-    return Job(stream, utterance, Kind.FINAL)
+def final(stream: str, utterance: int = 0) -> ModelJob:
+    return Job(stream, utterance, Kind.FINAL, None)
 
 
-def early(stream: str, utterance: int = 0) -> Job:
-    return Job(stream, utterance, Kind.SPECULATIVE)
+def early(stream: str, utterance: int = 0) -> ModelJob:
+    return Job(stream, utterance, Kind.SPECULATIVE, None)
 
 
-def partial(stream: str, utterance: int = 0) -> Job:
-    return Job(stream, utterance, Kind.PARTIAL)
+def partial(stream: str, utterance: int = 0) -> ModelJob:
+    return Job(stream, utterance, Kind.PARTIAL, None)
 
 
-def by(model: str, job: Job) -> Job:
+def by(model: str, job: ModelJob) -> ModelJob:
     return replace(job, model=model)
 
 
-def recorded(job: Job) -> Job:
+def recorded(job: ModelJob) -> ModelJob:
     """Return the job as of a stream that runs ahead of the clock."""
     return replace(job, realtime=False)
 
 
-def queue(*jobs: Job, max_batch: int = 16) -> Scheduler:
-    scheduler = Scheduler(max_batch)
+def queue(*jobs: ModelJob, max_batch: int = 16) -> Scheduler[str | None]:
+    scheduler = Scheduler[str | None](max_batch)
     for job in jobs:
         scheduler.submit(job, 0)
     return scheduler
 
 
-def batches(scheduler: Scheduler, now: float = 0) -> list[list[Job]]:
+def batches(scheduler: Scheduler[str | None], now: float = 0) -> list[list[ModelJob]]:
     taken = []
     while batch := scheduler.next_batch(now):
         taken.append(batch)
     return taken
 
 
-def only_on(model: str, batches: int = 1) -> FreeSlots:
+def only_on(model: str, batches: int = 1) -> FreeSlots[str | None]:
     return lambda asked: batches if asked == model else 0
 
 
@@ -84,7 +85,7 @@ def test_a_newer_partial_takes_the_place_of_the_older() -> None:
 
 
 @pytest.mark.parametrize("job", [final("ann", 1), early("ann", 0)])
-def test_a_final_early_or_not_removes_the_partial_of_its_stream(job: Job) -> None:
+def test_a_final_early_or_not_removes_the_partial_of_its_stream(job: ModelJob) -> None:
     scheduler = queue(partial("ann"), partial("bob"))
     assert scheduler.submit(job, 0) == partial("ann")
     assert batches(scheduler) == [[job], [partial("bob")]]
@@ -118,7 +119,7 @@ def test_a_promotion_removes_no_partial() -> None:
 
 
 @pytest.mark.parametrize("job", [final("ann"), partial("ann"), early("ann", 1), early("bob")])
-def test_what_is_no_early_final_of_the_utterance_is_neither_promoted_nor_withdrawn(job: Job) -> None:
+def test_what_is_no_early_final_of_the_utterance_is_neither_promoted_nor_withdrawn(job: ModelJob) -> None:
     scheduler = queue(job)
     scheduler.promote("ann", 0)
     assert scheduler.withdraw_speculative("ann", 0) is None
@@ -146,7 +147,7 @@ def test_an_early_final_that_was_promoted_cannot_be_withdrawn_as_an_early_one() 
 
 
 @pytest.mark.parametrize("job", [final("ann"), early("ann"), partial("ann")])
-def test_a_job_that_is_withdrawn_is_not_run(job: Job) -> None:
+def test_a_job_that_is_withdrawn_is_not_run(job: ModelJob) -> None:
     scheduler = queue(job, partial("bob"))
     assert scheduler.withdraw(job)
     assert not scheduler.withdraw(job)
@@ -198,16 +199,16 @@ def test_a_stream_that_asks_at_once_again_goes_behind_those_who_wait() -> None:
 # Shares
 
 
-def of(client: str, job: Job) -> Job:
+def of(client: str, job: ModelJob) -> ModelJob:
     return replace(job, client=client)
 
 
 def decoded(costs_s: Mapping[str, float], batches: int, kind: Kind, streams: int) -> Mapping[str, float]:
     """Return the seconds that each client was decoded for, one job at a time, where all of them always ask."""
-    scheduler, got = Scheduler(max_batch=1), dict.fromkeys(costs_s, 0.0)
+    scheduler, got = Scheduler[str | None](max_batch=1), dict.fromkeys(costs_s, 0.0)
     for client in costs_s:
         for stream in range(streams if client == "ann" else 1):
-            scheduler.submit(Job(f"{client}{stream}", 0, kind, client=client), 0)
+            scheduler.submit(Job(f"{client}{stream}", 0, kind, None, client=client), 0)
     for number in range(batches):
         [job] = scheduler.next_batch(0)
         scheduler.finish([job], costs_s[str(job.client)])
@@ -225,7 +226,7 @@ def test_clients_share_decode_time_whatever_a_decode_of_theirs_costs(kind: Kind,
 
 def test_streams_of_one_client_share_its_decode_time() -> None:
     """As where nobody shows a token and all come from one address."""
-    scheduler, turns = Scheduler(max_batch=1), Counter[Hashable]()
+    scheduler, turns = Scheduler[str | None](max_batch=1), Counter[Hashable]()
     scheduler.submit(final("dear"), 0)
     scheduler.submit(final("cheap"), 0)
     for number in range(110):
@@ -237,7 +238,7 @@ def test_streams_of_one_client_share_its_decode_time() -> None:
 
 
 def test_recordings_of_a_client_have_one_share_beside_its_dictations() -> None:
-    scheduler, turns = Scheduler(max_batch=1), Counter[bool]()
+    scheduler, turns = Scheduler[str | None](max_batch=1), Counter[bool]()
     for stream in range(9):
         scheduler.submit(recorded(final(f"file {stream}")), 0)
     scheduler.submit(final("ann"), LATER)
@@ -256,7 +257,7 @@ def test_a_batch_has_a_job_of_each_client_before_a_second_one_of_any() -> None:
 
 
 def test_where_company_gains_little_finals_are_decoded_apart() -> None:
-    scheduler = Scheduler(max_batch=8, separate_streams=True)
+    scheduler = Scheduler[str | None](max_batch=8, separate_streams=True)
     finals = [final("ann", 0), final("bob"), final("ann", 1)]
     recordings = [recorded(final(f"file {number}")) for number in range(2)]
     partials = [partial("cid"), partial("dan")]
@@ -278,7 +279,7 @@ def test_what_a_batch_took_is_shared_by_its_jobs() -> None:
 
 def test_finals_of_one_client_leave_a_worker_to_others_but_its_partials_do_not_wait() -> None:
     ann, bob = of("ann", final("ann")), of("bob", final("bob"))
-    scheduler = Scheduler(max_batch=1, workers=2)
+    scheduler = Scheduler[str | None](max_batch=1, workers=2)
     for job in (ann, bob, of("ann", final("ann", 1)), of("ann", partial("more"))):
         scheduler.submit(job, 0)
     first, second = scheduler.next_batch(0), scheduler.next_batch(0)
@@ -291,7 +292,7 @@ def test_finals_of_one_client_leave_a_worker_to_others_but_its_partials_do_not_w
 
 
 def test_a_client_that_is_alone_may_use_all_workers() -> None:
-    scheduler = Scheduler(max_batch=1, workers=2)
+    scheduler = Scheduler[str | None](max_batch=1, workers=2)
     scheduler.submit(final("ann"), 0)
     scheduler.submit(final("ann", 1), 0)
     assert [scheduler.next_batch(0), scheduler.next_batch(0)] == [[final("ann")], [final("ann", 1)]]
@@ -361,12 +362,12 @@ JOBS = st.builds(
 )
 
 
-def _place(job: Job) -> tuple[Hashable, ...]:
+def _place(job: ModelJob) -> tuple[Hashable, ...]:
     """Return what no two jobs that wait have in common."""
     return job.stream, job.utterance, job.number, job.kind is Kind.PARTIAL
 
 
-def order(job: Job, kind: Kind, waited_s: float) -> tuple[bool, int]:
+def order(job: ModelJob, kind: Kind, waited_s: float) -> tuple[bool, int]:
     """Return what goes first, by the words of the Scheduler."""
     return not (job.realtime or waited_s >= RECORDING_MAX_WAIT_S), kind.value
 
@@ -376,13 +377,13 @@ class Model(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scheduler = Scheduler(max_batch=3)
-        self.waiting: dict[Job, tuple[Kind, float]] = {}
+        self.scheduler = Scheduler[str | None](max_batch=3)
+        self.waiting: dict[ModelJob, tuple[Kind, float]] = {}
         self.now = 0.0
-        self.running: list[list[Job]] = []
+        self.running: list[list[ModelJob]] = []
 
     @rule(job=JOBS)
-    def submit(self, job: Job) -> None:
+    def submit(self, job: ModelJob) -> None:
         if _place(job) in map(_place, self.waiting):  # a stream numbers its decodes
             return
         needless = self.scheduler.submit(job, self.now)
@@ -406,7 +407,7 @@ class Model(RuleBasedStateMachine):
             del self.waiting[job]
 
     @rule(job=JOBS)
-    def withdraw(self, job: Job) -> None:
+    def withdraw(self, job: ModelJob) -> None:
         assert self.scheduler.withdraw(job) is (job in self.waiting)
         if job in self.waiting:
             del self.waiting[job]
@@ -442,7 +443,7 @@ class Model(RuleBasedStateMachine):
         partials = Counter(job.stream for job in self.waiting if job.kind is Kind.PARTIAL)
         assert max(partials.values(), default=0) <= 1
 
-    def _order(self, job: Job) -> tuple[bool, int]:
+    def _order(self, job: ModelJob) -> tuple[bool, int]:
         kind, since = self.waiting[job]
         return order(job, kind, self.now - since)
 
@@ -453,8 +454,8 @@ TestLaws.settings = settings(LAW, stateful_step_count=30)
 
 @LAW
 @given(st.lists(JOBS, max_size=20, unique_by=lambda job: _place(job)))
-def test_all_that_waits_is_run_in_the_end(jobs: list[Job]) -> None:
-    scheduler, waiting = Scheduler(max_batch=3), set[Job]()
+def test_all_that_waits_is_run_in_the_end(jobs: list[ModelJob]) -> None:
+    scheduler, waiting = Scheduler[str | None](max_batch=3), set[ModelJob]()
     for job in jobs:
         waiting -= {scheduler.submit(job, 0)}
         waiting.add(job)
@@ -466,12 +467,12 @@ def test_all_that_waits_is_run_in_the_end(jobs: list[Job]) -> None:
 @given(st.sampled_from(Kind), st.integers(1, 3), st.lists(STREAMS | st.none(), max_size=40))
 def test_nobody_is_served_twice_while_another_waits(kind: Kind, max_batch: int, events: list[str | None]) -> None:
     """An event is a stream that asks, or a batch that is taken."""
-    scheduler = Scheduler(max_batch)
+    scheduler = Scheduler[str | None](max_batch)
     served_meanwhile: dict[str, Counter[Hashable]] = {}  # of each stream that waits, since it was served or came
     left: Counter[Hashable] = Counter()
     for number, stream in enumerate(events):
         if stream is not None:
-            left[stream] += scheduler.submit(Job(stream, number, kind), 0) is None
+            left[stream] += scheduler.submit(Job(stream, number, kind, None), 0) is None
             served_meanwhile.setdefault(stream, Counter())
             continue
         served = Counter(job.stream for job in scheduler.next_batch(0))

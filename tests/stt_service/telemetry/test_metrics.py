@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from stt_service.access.admission import AdmissionControl
 from stt_service.models.devices import Gpu
 from stt_service.models.registry import ModelEntry, ModelState, Role
-from stt_service.scheduling.executor import BatchExecutor, BatchStats, ExecutorModel, QueueWait
+from stt_service.scheduling.executor import BatchExecutor
 from stt_service.scheduling.scheduler import Job
+from stt_service.scheduling.types import BatchStats, ExecutorModel, QueueWait
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.telemetry.metrics import LOOP_PROBE_INTERVAL_S, Metrics, watch_loop
 from stt_service.whisper.types import Kind
