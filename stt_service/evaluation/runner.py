@@ -21,7 +21,7 @@ from stt_service.session.session import Session, SessionConfig
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import fallback
 from stt_service.vad.gate import Silero, silero_path, stream_vads
-from stt_service.whisper.engine import reference_speech
+from stt_service.whisper.encoder import reference_speech
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 ProgressCallback: TypeAlias = Callable[[str], None]

@@ -1,4 +1,8 @@
-"""Words of a text, made comparable, and how they differ from those of another."""
+"""Word errors of a text against a reference: normalization, error count and alignment.
+
+The count is one call of rapidfuzz, on which jiwer stands: jiwer would be a further dependency of the server, and takes
+strings where tokens are at hand here. A test compares the counts with jiwer's.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from dataclasses import dataclass
 from num2words import num2words
 from rapidfuzz.distance import Levenshtein
 
-from stt_service.whisper.types import SPACELESS_LANGUAGES
+from stt_service.whisper.language import SPACELESS_LANGUAGES
 
 _NUMBER = re.compile(r"(?<!\d)(\d{1,9})(st|nd|rd|th)?\b")  # num2words fails, or never ends, on longer ones
 
@@ -31,22 +35,22 @@ class WordErrors:
 
 
 def normalize(text: str, language: str) -> list[str]:
-    """Return the words: lower case, no punctuation, е for ё, numbers spelt out where the language's are known.
+    """Return the words: lower case, no punctuation, е for ё, numbers spelled out where num2words knows the language.
 
     Of a language that is written without spaces, return the characters.
     """
     text = unicodedata.normalize("NFKC", text).lower().replace("ё", "е").replace("’", "'")
-    text = _NUMBER.sub(lambda found: f" {_spelt(found, language)} ", text)
+    text = _NUMBER.sub(lambda found: f" {_spell_out(found, language)} ", text)
     words = "".join(char if _is_of_word(char) else " " for char in text).split()
     return list("".join(words)) if language in SPACELESS_LANGUAGES else words
 
 
 def _is_of_word(char: str) -> bool:
-    """Tell whether it is a letter, a sign on one, a digit or an apostrophe."""
+    """Return whether it is a letter, a sign on one, a digit or an apostrophe."""
     return char == "'" or unicodedata.category(char)[0] in "LMN"
 
 
-def _spelt(number: re.Match[str], language: str) -> str:
+def _spell_out(number: re.Match[str], language: str) -> str:
     try:
         return str(num2words(int(number[1]), lang=language, ordinal=bool(number[2])))
     except (NotImplementedError, LookupError, TypeError):  # not in this language, or not this number
@@ -54,19 +58,19 @@ def _spelt(number: re.Match[str], language: str) -> str:
 
 
 def count_errors(reference: Sequence[str], text: Sequence[str]) -> WordErrors:
-    """Return the errors of the text."""
+    """Return the word errors of the text."""
     return WordErrors(Levenshtein.distance(reference, text), len(reference))
 
 
 def aligned_words(reference: Sequence[str], text: Sequence[str]) -> dict[int, int]:
-    """Return where each right word of the reference stands in the text."""
+    """Return the index in the text of each matched word, by its index in the reference."""
     blocks = Levenshtein.editops(reference, text).as_matching_blocks()
     return {block.a + i: block.b + i for block in blocks for i in range(block.size)}
 
 
 def best_prefix_length(reference: Sequence[str], text: Sequence[str]) -> int:
-    """Return how many of the reference's first words the text fits best.
+    """Return the length of the prefix of the reference that matches the text best.
 
-    Held against all of it, a word such as `the` could count as one that comes later.
+    Compared with the whole reference, a word such as `the` could match a later one.
     """
     return min(range(len(reference) + 1), key=lambda count: Levenshtein.distance(reference[:count], text))

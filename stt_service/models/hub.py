@@ -1,8 +1,8 @@
-"""Fetches models from the hub, over plain HTTP, so that a broken-off file goes on where it stopped.
+"""Downloads models from the hub over plain HTTP and resumes interrupted files.
 
-The hub's library is used for its addresses, tokens, proxies and retries (HF_ENDPOINT, HF_TOKEN,
-HF_HUB_OFFLINE); its own download of a snapshot starts a file again after the process was killed. It takes
-half a second to import, so it is imported only when something is fetched.
+huggingface_hub provides URLs, tokens, proxies and retries (HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE). Its own
+`hf_hub_download` starts a file again after the process was killed, and does not verify the SHA-256. The library takes
+half a second to import, so it is imported only for a download.
 """
 
 from __future__ import annotations

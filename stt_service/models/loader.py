@@ -17,7 +17,8 @@ from stt_service.models.devices import Device
 from stt_service.models.file_checks import check_files
 from stt_service.models.store import models_folder, resolve
 from stt_service.settings.schema import AUTO, ServerSettings
-from stt_service.whisper.engine import Engine, Placement, reference_speech
+from stt_service.whisper.encoder import reference_speech
+from stt_service.whisper.engine import Engine, Placement
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
 from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind, Transcript, Window
 
@@ -121,13 +122,20 @@ def compute_plan(device: Device, names: ModelNames, cores: int) -> ComputePlan:
 
 
 def usable_cores(cpu_share: Path = CPU_SHARE) -> int:
-    """Return how many cores this process may use, by its affinity and by its container's share."""
-    cores = len(os.sched_getaffinity(0))
+    """Return how many cores this process may use: by its affinity, where the system has one, and its container."""
+    cores = _affinity_cores()
     try:
         share, period = cpu_share.read_text().split()
         return max(1, min(cores, int(share) // int(period)))
     except (OSError, ValueError):  # no container, or one without a limit: its share is "max"
         return cores
+
+
+def _affinity_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS has no affinity
+        return os.cpu_count() or 1
 
 
 def placement(settings: ServerSettings, device: Device, plan: ComputePlan) -> Placement:

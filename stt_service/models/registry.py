@@ -1,6 +1,13 @@
-"""The models that are loaded, and which of them new streams get.
+"""The models of a server, and which of them new streams use.
 
-A stream keeps what it was lent until it ends, whatever becomes of the model meanwhile.
+States. An entry is LOADING (its weights are downloaded and tested if needed), then LOADED, or FAILED with a reason.
+`unload` makes a LOADED entry UNLOADING until its last lease ends, then it is removed; it removes a LOADING or FAILED
+entry at once and cancels the load. `load` makes an UNLOADING entry LOADED again.
+
+Invariants. Each role (finals, partials) belongs to exactly one loaded entry, which cannot be unloaded. A stream uses
+the models of its lease until it ends, whatever happens to the registry. One model is loaded at a time, because two
+may exceed the memory. At most MAX_FAILED failed entries are listed. All state belongs to the event loop; `run` loads
+and unloads in the background until cancelled.
 """
 
 from __future__ import annotations

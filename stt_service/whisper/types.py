@@ -7,9 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
-
-# Languages that put no spaces between words.
-SPACELESS_LANGUAGES = frozenset("bo ja km lo my th yue zh".split())
+from stt_service.whisper.language import join_texts
 
 # A word or two in a short window: the decoder does not recognize the end and writes the word twice ("8 8"), or takes it
 # for silence. No tail was safe: with 12 s of silence Russian words were written twice still. The window holds a second
@@ -118,8 +116,3 @@ def concatenate(parts: Sequence[tuple[Transcript, float]]) -> Transcript:
         compression_ratio=max(transcript.compression_ratio for transcript in transcripts),
         words=tuple(word.shifted(start_s) for transcript, start_s in parts for word in transcript.words),
     )
-
-
-def join_texts(texts: Sequence[str], language: str) -> str:
-    """Return the texts as one, with a space between where the language has them."""
-    return ("" if language in SPACELESS_LANGUAGES else " ").join(text for text in texts if text)

@@ -147,6 +147,11 @@ def test_without_a_limit_all_cores_are_usable(tmp_path: Path, share: str) -> Non
     assert usable_cores(tmp_path / "cpu.max") == usable_cores(tmp_path / "none") == len(os.sched_getaffinity(0))
 
 
+def test_usable_cores_without_cpu_affinity_are_all_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    assert usable_cores(tmp_path / "none") == os.cpu_count()
+
+
 def test_where_the_memory_is_too_small_it_is_told_what_needs_less() -> None:
     told = str(startup_error("The self-test failed", InferenceError("CUDA failed with error out of memory")))
     assert told.startswith("The self-test failed: CUDA failed with error out of memory; nvidia-smi tells ")

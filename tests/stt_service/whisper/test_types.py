@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stt_service.whisper.types import Transcript, Word, concatenate, join_texts
+from stt_service.whisper.language import join_texts
+from stt_service.whisper.types import Transcript, Word, concatenate
 
 SHORT = Transcript("one", "en", 0.9, -0.9, 0.5, 1.0, words=(Word("one", 0.1, 0.2, 0.5),))
 LONG = Transcript("two three", "ru", 0.8, -0.3, 0.1, 2.0, words=(Word("two", 0.1, 0.2, 0.5),))
