@@ -1,6 +1,6 @@
-# The server on a CPU. Dockerfile.gpu tells the reasons; here is no CUDA and no torch.
+# The server on a CPU, without CUDA and torch. Dockerfile.gpu explains the steps.
 
-# Set BASE to take it from a registry of your own.
+# Set BASE to pull the base image from your own registry.
 ARG BASE=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
 FROM ${BASE} AS dependencies
 # hadolint ignore=DL3008

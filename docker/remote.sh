@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The server on another machine, over ssh: deploy, logs, status. `make deploy`, `remote-logs`, `remote-status` call it.
 #
-#   SERVER_HOST   where; a port for clients (HOST:8012) is ignored
-#   SERVER_USER   who, if not as ssh has it
-#   DEPLOY_DIR    folder there, from the home folder on; default: realtime-stt
-#   DEPLOY_ENV    a file to copy there as .env; otherwise the .env that is there stays as it is
-#   SSH           the command, with options; default: ssh
+#   SERVER_HOST   host name; a port for clients (HOST:8012) is ignored
+#   SERVER_USER   user name; default: that of the ssh configuration
+#   DEPLOY_DIR    remote folder, relative to the home folder; default: realtime-stt
+#   DEPLOY_ENV    local file to copy as .env; default: the remote .env stays unchanged
+#   SSH           ssh command with options; default: ssh
 #
 # Arguments after the first one go to Docker Compose: `deploy stt-cpu`, `logs stt`.
 set -euo pipefail
@@ -18,7 +18,7 @@ fail() {
   exit 1
 }
 
-# Print the words so that the shell on the other side reads them as they are.
+# Print the arguments, quoted for the remote shell.
 quoted() {
   local word
   for word; do
@@ -30,7 +30,7 @@ remote() {
   "${ssh[@]}" "$destination" "$1"
 }
 
-# Say in a sentence why a command over there ended with this code.
+# Exit with a sentence that explains the exit code of a remote command.
 explain() {
   case $1 in
     255) fail "$destination cannot be reached over ssh, or refuses the key: try \`${ssh[*]} $destination\`." ;;
@@ -57,7 +57,7 @@ deploy() {
   if [[ -n ${DEPLOY_ENV:-} ]]; then
     remote "umask 077 && cat > $there/.env" < "$DEPLOY_ENV" || explain $? "Copying $DEPLOY_ENV"
   fi
-  # The new version takes the place of the old one at once, and what belongs to the machine moves with it.
+  # The new version replaces the old one in one step; .env and secrets move to the new folder.
   remote "for kept in .env secrets; do
       if [ -e $there/\$kept ]; then mv $there/\$kept $there.new/ || exit; fi
     done
