@@ -245,7 +245,7 @@ class _Interrupted(SttError):
 def _addresses(server: Server) -> list[str]:
     return [
         f"Control on {server.control.address}",
-        f"Metrics on {server.watch.address}",
+        f"Metrics on {server.http.address}",
         f"Listening on {server.data.address}",
     ]
 

@@ -1,22 +1,36 @@
-"""Who may come in: so many streams at once, from the moment the models are tried, but not while the server drains."""
+"""Admission of streams: a limited number at once, from the time the models are loaded until the server drains."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Generic, TypeVar
 
 from stt_service.access.rate_limit import RateLimiter
 from stt_service.errors import ResourceExhaustedError, UnavailableError
 
 RETRY_AFTER_S = 2.0
+LOADING = "The server is still loading its models: try again in a few seconds."
+DRAINING = "The server is draining: use another server."
+
+LoadedT = TypeVar("LoadedT")
+
+
+class ServingState(Enum):
+    """The state of the server, as health and Control report it."""
+
+    LOADING = auto()
+    SERVING = auto()
+    DRAINING = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class ClientQuota:
-    """What one peer may have; 0: no bound."""
+    """The limits of one client; 0: no limit."""
 
     streams: int = 0
     calls_per_minute: int = 0
@@ -24,102 +38,154 @@ class ClientQuota:
 
 @dataclass(frozen=True, slots=True)
 class ClientIdentity:
-    """Who wants a place, and when, in monotonic seconds."""
+    """The client of a call, and the time of the call in monotonic seconds."""
 
     name: str
     now_s: float
-    share: ClientQuota = ClientQuota()
+    quota: ClientQuota = ClientQuota()
 
 
-ANYBODY = ClientIdentity("", 0.0)
+ANONYMOUS = ClientIdentity("", 0.0)
 
 
-class AdmissionControl:
-    """The places for streams. Closed until it is opened."""
+async def _no_health(_: bool) -> None:
+    pass
 
-    def __init__(self, refused: Callable[[str], None] = lambda _: None) -> None:
-        """Take who is told why somebody was refused: loading, draining, full or share."""
-        self._refused = refused
+
+class AdmissionControl(Generic[LoadedT]):
+    """The slots for streams, and the state that health reports: the same object, so they never disagree.
+
+    It starts in LOADING and serves from `open` on. Operators can drain it and cancel the drain; `shut_down` is final.
+    """
+
+    def __init__(
+        self,
+        on_rejected: Callable[[str], None] = lambda _: None,
+        publish_health: Callable[[bool], Awaitable[None]] = _no_health,
+    ) -> None:
+        """Start closed.
+
+        Args:
+            on_rejected: receives the reason of each rejection: loading, draining, full or quota.
+            publish_health: receives whether the server serves, at each change.
+        """
+        self._on_rejected, self._publish_health = on_rejected, publish_health
+        self.loaded: LoadedT | None = None
         self.max_streams = 0
         self.streams = 0
-        self._of_peers = Counter[str]()  # bounded by the streams: who has none is not kept
-        self._rates = RateLimiter()
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self.draining = asyncio.Event()  # who waits for it goes, whatever becomes of the drain
+        self.draining = asyncio.Event()  # streams that wait for it end, even if the drain is cancelled
+        self._streams_by_client = Counter[str]()  # clients with streams only, so it is bounded by them
+        self._rate_limiter = RateLimiter()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._is_shutting_down = False
 
-    def open(self, max_streams: int) -> None:
-        """Let so many streams in at once, now or from the end of a drain on. Those that are in stay."""
-        self.max_streams = max_streams
-
-    def close(self) -> None:
-        """Let nobody in any more, and tell those who are in to go."""
-        self.draining.set()
-
-    def reopen(self) -> None:
-        """Let streams in again. Those that were told to go still do."""
-        self.draining.clear()
-
-    async def wait_until_idle(self) -> None:
-        """Wait for the last one's end."""
-        await self._empty.wait()
+    @property
+    def state(self) -> ServingState:
+        if self.draining.is_set():
+            return ServingState.DRAINING
+        return ServingState.LOADING if self.loaded is None else ServingState.SERVING
 
     @property
     def not_ready_reason(self) -> str:
-        """Why nobody is let in, however many places are free; empty when that is not so."""
-        if self.draining.is_set():
-            return "The server is going away: use another one."
-        if not self.max_streams:
-            return "The server is still loading its models: try again in a few seconds."
-        return ""
+        """Why no stream is admitted, even with free slots; empty if streams are admitted."""
+        return {ServingState.DRAINING: DRAINING, ServingState.LOADING: LOADING}.get(self.state, "")
 
-    @contextmanager
-    def acquire_slot(self, caller: ClientIdentity = ANYBODY) -> Iterator[None]:
-        """Hold a place among the streams.
+    def require_loaded(self) -> LoadedT:
+        """Return what was loaded.
 
         Raises:
-            Unavailable: the server is loading or draining.
-            Overloaded: all places are taken, or all that the caller may have.
+            UnavailableError: the server is still loading.
         """
-        self._check_share(caller)
-        self._check()
-        self.streams += 1
-        self._of_peers[caller.name] += 1
-        self._empty.clear()
-        try:
-            yield
-        finally:
-            self._leave(caller.name)
+        if self.loaded is None:
+            raise UnavailableError(LOADING)
+        return self.loaded
 
-    def _leave(self, name: str) -> None:
-        self._of_peers[name] -= 1
-        if not self._of_peers[name]:
-            del self._of_peers[name]
+    async def open(self, loaded: LoadedT, max_streams: int) -> None:
+        """Admit up to `max_streams` streams at once, which use what is loaded."""
+        self.loaded = loaded
+        await self.resize(max_streams)
+
+    async def resize(self, max_streams: int) -> None:
+        """Change the number of slots, now or from the end of a drain on. Open streams continue."""
+        self.max_streams = max_streams
+        await self._publish_if_serving()
+
+    async def drain(self) -> None:
+        """Admit no more streams, and ask the open ones to end."""
+        await self._publish_health(False)
+        self.draining.set()
+
+    async def cancel_drain(self) -> None:
+        """Admit streams again. Streams that were asked to end still do.
+
+        Raises:
+            UnavailableError: the server is shutting down.
+        """
+        if self._is_shutting_down:
+            raise UnavailableError("The server is shutting down: start it again.")
+        self.draining.clear()
+        await self._publish_if_serving()
+
+    async def shut_down(self) -> None:
+        """Drain without return."""
+        self._is_shutting_down = True
+        await self.drain()
+
+    async def wait_until_idle(self) -> None:
+        """Wait until no slot is used."""
+        await self._idle.wait()
+
+    @contextmanager
+    def acquire_slot(self, client: ClientIdentity = ANONYMOUS) -> Iterator[LoadedT]:
+        """Hold a slot; yield what is loaded.
+
+        Raises:
+            UnavailableError: the server is loading or draining.
+            ResourceExhaustedError: all slots are used, or the client's quota is.
+        """
+        self._check_quota(client)
+        loaded = self._check_slots()
+        self.streams += 1
+        self._streams_by_client[client.name] += 1
+        self._idle.clear()
+        try:
+            yield loaded
+        finally:
+            self._release_slot(client.name)
+
+    def _release_slot(self, name: str) -> None:
+        self._streams_by_client[name] -= 1
+        if not self._streams_by_client[name]:
+            del self._streams_by_client[name]
         self.streams -= 1
         if not self.streams:
-            self._empty.set()
+            self._idle.set()
 
-    def _check_share(self, caller: ClientIdentity) -> None:
-        """Refuse a peer that asks too often or has enough. Neither message names a peer."""
-        most, often = caller.share.streams, caller.share.calls_per_minute
-        if wait_s := self._rates.retry_after_s(caller.name, caller.now_s, often):
-            self._refused("quota")
+    def _check_quota(self, client: ClientIdentity) -> None:
+        """Reject a client that calls too often or has too many streams. The messages do not name the client."""
+        max_streams, per_minute = client.quota.streams, client.quota.calls_per_minute
+        if retry_after_s := self._rate_limiter.retry_after_s(client.name, client.now_s, per_minute):
+            self._on_rejected("quota")
+            raise ResourceExhaustedError(f"Rate limit exceeded: at most {per_minute} calls per minute.", retry_after_s)
+        if max_streams and self._streams_by_client[client.name] >= max_streams:
+            self._on_rejected("quota")
             raise ResourceExhaustedError(
-                f"You began {often} calls in a minute, and none may begin more: go slower.", wait_s
-            )
-        if most and self._of_peers[caller.name] >= most:
-            self._refused("quota")
-            raise ResourceExhaustedError(
-                f"You have {most} streams, and none may have more: end one first.", RETRY_AFTER_S
+                f"Stream limit exceeded: at most {max_streams} streams per client; close one first.", RETRY_AFTER_S
             )
 
-    def _check(self) -> None:
-        if self.not_ready_reason:
-            self._refused("draining" if self.draining.is_set() else "loading")
+    def _check_slots(self) -> LoadedT:
+        if self.loaded is None or self.draining.is_set():
+            self._on_rejected("draining" if self.draining.is_set() else "loading")
             raise UnavailableError(self.not_ready_reason)
         if self.streams >= self.max_streams:
-            self._refused("full")
+            self._on_rejected("full")
             raise ResourceExhaustedError(
-                f"All {self.max_streams} streams of this server are taken: try again later, or use another one.",
+                f"All {self.max_streams} slots of this server are in use: try again later, or use another server.",
                 RETRY_AFTER_S,
             )
+        return self.loaded
+
+    async def _publish_if_serving(self) -> None:
+        if self.state is ServingState.SERVING:
+            await self._publish_health(True)

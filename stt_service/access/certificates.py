@@ -22,11 +22,11 @@ class Files:
 
     certificate: Path
     key: Path
-    client_authorities: Path | None = None
+    client_ca: Path | None = None
 
     @property
     def all(self) -> tuple[Path, ...]:
-        return tuple(path for path in (self.certificate, self.key, self.client_authorities) if path)
+        return tuple(path for path in (self.certificate, self.key, self.client_ca) if path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Pem:
 
     chain: bytes
     key: bytes
-    client_authorities: bytes | None
+    client_ca: bytes | None
     begins: datetime
     ends: datetime
 
@@ -51,9 +51,9 @@ def read(files: Files) -> Pem:
     certificate = _certificates("TLS_CERT", files.certificate, chain)[0]
     _check_key(files, key, certificate)
     authorities = None
-    if files.client_authorities is not None:
-        authorities = _bytes("TLS_CLIENT_CA", files.client_authorities)
-        _certificates("TLS_CLIENT_CA", files.client_authorities, authorities)
+    if files.client_ca is not None:
+        authorities = _bytes("TLS_CLIENT_CA", files.client_ca)
+        _certificates("TLS_CLIENT_CA", files.client_ca, authorities)
     return Pem(chain, key, authorities, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 

@@ -16,7 +16,7 @@ from stt_service.rpc.convert import duration, seconds
 from stt_service.rpc.stream_registry import ActiveStream, Phase
 from stt_service.settings.reference import settings, to_env_value
 from stt_service.settings.schema import Scope, ServerSettings
-from stt_service.telemetry.resources import Usage
+from stt_service.telemetry.resources import ResourceUsage
 
 WATCH_S = 1.0
 LEAST_WATCH_S, MOST_WATCH_S = 0.2, 60.0
@@ -67,7 +67,7 @@ def session(stream: ActiveStream, lag_s: float) -> pb.Session:
     return pb.Session(
         id=stream.id,
         client_id=stream.client_id,
-        peer=stream.peer,
+        peer=stream.client,
         start_time=opened,
         age=duration(age_s),
         audio_received=duration(stream.recognizer.audio_received_ms / 1000),
@@ -112,7 +112,7 @@ def device(chosen: Device) -> pb.Device:
     return pb.Device(requested=chosen.requested, active=chosen.active, reason=chosen.reason, indices=chosen.indices)
 
 
-def resources(usage: Usage) -> pb.Resources:
+def resources(usage: ResourceUsage) -> pb.Resources:
     return pb.Resources(
         memory_bytes=usage.memory_bytes,
         machine_memory_bytes=usage.machine_memory_bytes,

@@ -1,4 +1,4 @@
-"""Lets in the calls that show a token of their port; of all others no message is read."""
+"""Bearer tokens: calls without a valid token of their port are rejected before any message is read."""
 
 from __future__ import annotations
 
@@ -6,38 +6,54 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.access.file_watcher import ReloadingFile
-from stt_service.access.rate_limit import HOLDER, source
+from stt_service.access.rate_limit import client_address
 from stt_service.access.tokens import Tokens
 from stt_service.errors import UnauthenticatedError
 from stt_service.rpc.health import HEALTH_CHECK
-from stt_service.rpc.status_mapping import map_errors_to_status, no_op, send_failure
+from stt_service.rpc.status_mapping import AnyContext, map_errors_to_status, no_op, send_failure
 
 if TYPE_CHECKING:
     from stt_service.rpc.stream import Context, Requests
 
-    Handler = grpc.RpcMethodHandler[object, object]
+    Handler = grpc.RpcMethodHandler[Any, Any]
 
 log = logging.getLogger(__name__)
 
-OPEN = HEALTH_CHECK  # for balancers, which have no token; Watch would let anybody hold calls open
+OPEN = HEALTH_CHECK  # for load balancers, which have no token; Watch would let anybody hold calls open
 STREAMING = f"/{pb.DESCRIPTOR.services_by_name['SpeechToText'].full_name}/StreamingRecognize"
 SCHEME = "bearer "
-REFUSAL = "A token that this port accepts is needed: send `authorization: Bearer TOKEN` (stt-cli: --token)."
-SILENCE_S = 10.0  # between two lines in the log, however many are refused
+REJECTION = "Missing or invalid token: send `authorization: Bearer TOKEN` with a token of this port (stt-cli: --token)."
+LOG_INTERVAL_S = 10.0  # between two log lines, however many calls are rejected
+
+
+class AuthenticatedContext:
+    """A call's context with the name of its token. All else is the context's own."""
+
+    def __init__(self, context: AnyContext, client: str) -> None:
+        self._context = context
+        self.client = client
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._context, name)
+
+
+def client_name(context: AnyContext | AuthenticatedContext) -> str:
+    """Return the name of the call's token, or the client's address if the port needs no tokens."""
+    return context.client if isinstance(context, AuthenticatedContext) else client_address(context.peer())
 
 
 class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is generic in the stubs alone
-    """Asks each call for a token. Whose it is, the handler finds in HOLDER."""
+    """Requires a valid token. The handler gets an AuthenticatedContext."""
 
-    def __init__(self, port: str, tokens: ReloadingFile[Tokens], refused: Callable[[str], None]) -> None:
-        self._tokens, self._refused = tokens, refused
-        self._refusals = AuthFailureLog(port)
+    def __init__(self, port: str, tokens: ReloadingFile[Tokens], on_rejected: Callable[[str], None]) -> None:
+        self._tokens, self._on_rejected = tokens, on_rejected
+        self._failures = AuthFailureLog(port)
 
     async def intercept_service(
         self,
@@ -46,47 +62,61 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # i
     ) -> Handler:
         if details.method == OPEN:
             return await continuation(details)
-        holder = self._tokens.value().lookup(_shown(details))
-        if holder is not None:
-            HOLDER.set(holder)
-            return await continuation(details)
-        self._refused("token")
-        # As a stream whatever it is, since gRPC reads the message of any other call before the handler runs.
+        client = self._tokens.value().lookup(_bearer_token(details))
+        if client is not None:
+            return _with_client(await continuation(details), client)
+        self._on_rejected("token")
+        # As a stream in any case: gRPC reads the message of any other call before it runs the handler.
         if details.method == STREAMING:
-            said = pb.StreamingRecognizeResponse.SerializeToString
-            return grpc.stream_stream_rpc_method_handler(self._refuse_in_band, response_serializer=said)
-        return grpc.stream_stream_rpc_method_handler(self._refuse)
+            serialize = pb.StreamingRecognizeResponse.SerializeToString
+            return grpc.stream_stream_rpc_method_handler(self._reject_in_band, response_serializer=serialize)
+        return grpc.stream_stream_rpc_method_handler(self._reject)
 
-    async def _refuse_in_band(self, requests: Requests, context: Context) -> None:
-        self._refusals.count(context.peer(), time.monotonic())
+    async def _reject_in_band(self, requests: Requests, context: Context) -> None:
+        self._failures.count(context.peer(), time.monotonic())
         async with map_errors_to_status(context, partial(send_failure, context, requests)):
-            raise UnauthenticatedError(REFUSAL)
+            raise UnauthenticatedError(REJECTION)
 
-    async def _refuse(self, _requests: Requests, context: Context) -> None:
-        self._refusals.count(context.peer(), time.monotonic())
+    async def _reject(self, _requests: Requests, context: Context) -> None:
+        self._failures.count(context.peer(), time.monotonic())
         async with map_errors_to_status(context, no_op):
-            raise UnauthenticatedError(REFUSAL)
+            raise UnauthenticatedError(REJECTION)
 
 
 class AuthFailureLog:
-    """Tells the log of refused calls, at most every SILENCE_S: whoever tries a million tokens shall not fill a disk."""
+    """Logs rejected calls, at most every LOG_INTERVAL_S: a client that tries a million tokens must not fill a disk."""
 
     def __init__(self, port: str) -> None:
         self._port = port
-        self._untold = 0
-        self._told_s = -SILENCE_S
+        self._count = 0
+        self._logged_s = -LOG_INTERVAL_S
 
     def count(self, peer: str, now_s: float) -> None:
-        self._untold += 1
-        if now_s - self._told_s >= SILENCE_S:
+        self._count += 1
+        if now_s - self._logged_s >= LOG_INTERVAL_S:
             log.warning(
-                "%s: %d calls without a token that holds, the last from %s", self._port, self._untold, source(peer)
+                "calls without a valid token port=%s count=%d last_peer=%s",
+                self._port,
+                self._count,
+                client_address(peer),
             )
-            self._untold, self._told_s = 0, now_s
+            self._count, self._logged_s = 0, now_s
 
 
-def _shown(details: grpc.HandlerCallDetails) -> str:
-    """Return the token that the call shows; an empty one, which nobody has, if it shows none."""
+def _with_client(handler: Handler, client: str) -> Handler:
+    """Return the handler with the client's name in its context. RequestReader makes each handler a stream."""
+    act = cast("Callable[[object, AuthenticatedContext], Awaitable[None]]", handler.stream_stream)
+
+    async def run(messages: object, context: AnyContext) -> None:
+        await act(messages, AuthenticatedContext(context, client))
+
+    return grpc.stream_stream_rpc_method_handler(
+        run, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer
+    )
+
+
+def _bearer_token(details: grpc.HandlerCallDetails) -> str:
+    """Return the token of the call; an empty string, which is no valid token, if it has none."""
     for key, value in details.invocation_metadata:
         if key == "authorization" and isinstance(value, str) and value[: len(SCHEME)].lower() == SCHEME:
             return value[len(SCHEME) :].strip()

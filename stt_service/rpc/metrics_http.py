@@ -54,7 +54,7 @@ class RequestHead:
     accept: str
 
 
-class MetricsPort:
+class MetricsServer:
     """The port named by METRICS_PORT."""
 
     def __init__(self, where: ListenAddress, registry: CollectorRegistry, unready: Callable[[], str]) -> None:
@@ -85,7 +85,7 @@ class MetricsPort:
             family = socket.getaddrinfo(where.bind, where.number, type=socket.SOCK_STREAM)[0][0]
             listener = socket.create_server((where.bind, where.number), family=family, backlog=MAX_CLIENTS)
         except OSError as error:
-            raise where.unusable() from error
+            raise where.bind_error() from error
         self.number = listener.getsockname()[1]
         self._watched, self._own = asyncio.get_running_loop(), asyncio.new_event_loop()
         self._own.set_exception_handler(self._fault)

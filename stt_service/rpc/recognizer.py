@@ -1,6 +1,6 @@
-"""One stream at the edge: feeds its session, has the lane decode, and tells what comes of it.
+"""One stream's recognition: feeds the session, requests its decodes, and emits its events.
 
-Knows asyncio and the wall clock, but neither gRPC nor the wire.
+Knows asyncio and the wall clock, but neither gRPC nor proto messages.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from stt_service.session.session import Session
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.types import Kind
 
-MAX_PENDING_FINALS = 4  # finals; then the stream's client has to wait
-FEED_CHUNK_S = 0.5  # of sound, before other streams have their turn ...
-FEED_CHUNK_BYTES = 2**20  # ... and at most so many bytes: 3 ms where there are many channels
-PROGRESS_MS = 5000  # of sound without an event: then the client is told how far it may forget
+MAX_PENDING_FINALS = 4  # then no more of the client's audio is processed
+FEED_CHUNK_S = 0.5  # of audio per turn of the event loop, ...
+FEED_CHUNK_BYTES = 2**20  # ... but at most this many bytes: 3 ms of work if there are many channels
+PROGRESS_MS = 5000  # of audio without an event, after which the position is sent: the client may drop its buffer
 NOTICES = {
     LatencyTransition.SHED: NoticeReason.PARTIALS_SHED,
     LatencyTransition.RESTORED: NoticeReason.PARTIALS_RESTORED,
@@ -50,38 +50,39 @@ NOTICES = {
 
 
 class StreamRecognizer:
-    """One stream's recognition, an asynchronous context: on leaving it, decodes that nobody waits for are withdrawn.
+    """One stream's recognition, as an asynchronous context manager: its exit withdraws the decodes in flight.
 
-    A decode that fails cancels whoever is inside; the context then raises an ExceptionGroup with EngineFailed.
+    A decode that fails cancels the body; the context manager then raises an ExceptionGroup with InferenceError.
     """
 
     def __init__(
         self,
         session: Session,
-        decoding: ModelPair,
+        models: ModelPair,
         owner: tuple[Hashable, str],
-        pace: RealtimeTracker,
+        realtime: RealtimeTracker,
         now: Clock = time.monotonic,
         *,
         observer: Observer | None = None,
     ) -> None:
-        """Take the owner of the stream's work: its client and its id."""
-        self._session, self._decoding, self._pace, self._now = session, decoding, pace, now
+        """Start without audio. `owner` is the client and the id of the stream, for scheduling."""
+        self._session, self._models, self._realtime, self._now = session, models, realtime, now
+        self._executor = models.executor
         self._owner, (self._client, self._id) = owner, owner
         self._observer = observer or NullObserver()
         self.send_queue = SendQueue(self._observer)
-        self._live = True  # its last decode was asked for by a stream that does not run ahead of the clock
+        self._live = True  # whether its last decode was requested at no more than real-time speed
         self._group = asyncio.TaskGroup()
-        self._asked: dict[asyncio.Task[None], DecodeFuture] = {}
-        self._received = asyncio.Event()
-        self._offset_ms = self._told_ms = self._committed_ms = session.received_ms
+        self._in_flight: dict[asyncio.Task[None], DecodeFuture] = {}
+        self._progress = asyncio.Event()  # set when results arrive
+        self._offset_ms = self._emitted_ms = self._committed_ms = session.received_ms
         self._language = session.runtime.language  # of the open utterance
-        self._shedding = PartialLatencyMonitor()
-        self._turns: dict[int, float] = {}  # since when an utterance's partial waits for its turn
+        self._latency_monitor = PartialLatencyMonitor()
+        self._partials_waiting: dict[int, float] = {}  # by utterance: since when its partial has waited for a batch
 
     @property
     def audio_received_ms(self) -> int:
-        """Length of the audio taken by this stream."""
+        """Duration of the audio received by this stream."""
         return self._session.received_ms - self._offset_ms
 
     async def __aenter__(self) -> Self:
@@ -91,48 +92,48 @@ class StreamRecognizer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._asked:
+        for task in self._in_flight:
             task.cancel()
         await self._group.__aexit__(kind, error, trace)
 
     async def feed(self, pcm: bytes, audio_format: AudioFormat) -> None:
-        """Take bytes of the stream's format, piece by piece, as there is room.
+        """Process audio in the stream's format, chunk by chunk, as buffers have space.
 
         Raises:
-            InvalidRequest: they are not what the format says.
+            InvalidRequestError: the audio does not match the format.
         """
         samples = min(int(FEED_CHUNK_S * audio_format.sample_rate_hz), FEED_CHUNK_BYTES // audio_format.frame_bytes)
         size = max(1, samples) * audio_format.frame_bytes
         for start in range(0, len(pcm), size):
             if start:
-                await asyncio.sleep(0)  # other streams' turn
-            async with self._piece():
+                await asyncio.sleep(0)  # let other streams run
+            async with self._turn():
                 self._handle_outputs(self._session.push(pcm[start : start + size]))
-        self._tell_how_far()
+        self._emit_progress()
 
     async def silence(self, seconds: float, audio_format: AudioFormat) -> None:
-        """Take so much silence as if it had been sent. Its cost does not grow with its length."""
-        pieces = self._session.silence(round(seconds * audio_format.sample_rate_hz))
+        """Process silence as if it had been sent as audio. The cost does not grow with its length."""
+        steps = self._session.silence(round(seconds * audio_format.sample_rate_hz))
         outputs: Sequence[Output] | None = ()
         while outputs is not None:
-            async with self._piece():
-                outputs = next(pieces, None)
+            async with self._turn():
+                outputs = next(steps, None)
                 self._handle_outputs(outputs or ())
-            self._tell_how_far()
-            await asyncio.sleep(0)  # other streams' turn
+            self._emit_progress()
+            await asyncio.sleep(0)  # let other streams run
 
     async def finalize(self, endpoint: Endpoint) -> None:
-        """End the open utterance now, or as soon as there is room for what comes of it."""
+        """End the open utterance now, or as soon as there is space for its result."""
         if self._is_full:
-            await self._room()
+            await self._wait_for_space()
         self.finalize_now(endpoint)
 
     def finalize_now(self, endpoint: Endpoint) -> None:
-        """End the open utterance, room or not: one more final at most, as nothing is heard while there is none."""
+        """End the open utterance even without space for its result: at most one more final, as no audio is read then."""
         self._handle_outputs(self._session.finalize(endpoint))
 
     async def catch_up(self) -> None:
-        """Have a partial made of all audio that came: for now there is no more."""
+        """Request a partial of all received audio, as no more arrives for now."""
         self._handle_outputs(self._session.catch_up())
 
     async def suspend(self) -> None:
@@ -141,10 +142,10 @@ class StreamRecognizer:
         await self._emit_pending()
 
     async def finish(self, endpoint: Endpoint) -> None:
-        """Take the end of the audio, unless the stream has retired before it, and wait until all is told.
+        """End the audio, unless the stream has stopped before, and wait until all results are emitted.
 
         Raises:
-            InvalidRequest: the last sample is incomplete; what came before it has been told.
+            InvalidRequestError: the last sample is incomplete; the results before it have been emitted.
         """
         retired = self._session.is_retired
         if not retired:
@@ -155,34 +156,34 @@ class StreamRecognizer:
 
     async def _emit_pending(self) -> None:
         while self._session.pending_finals:
-            self._received.clear()
-            await self._received.wait()
+            self._progress.clear()
+            await self._progress.wait()
         self.emit(None)
 
     async def stop_after_utterance(self) -> None:
-        """Hear the open utterance to its end and no more; return then. Another stream can take up the rest."""
+        """Process audio to the end of the open utterance, then return. Another stream can resume from there."""
         self._session.stop_after_utterance()
         while not self._session.is_retired:
-            self._received.clear()
-            await self._received.wait()
+            self._progress.clear()
+            await self._progress.wait()
 
     def wind_down(self) -> bool:
-        """Prepare to end where the open utterance does; return whether the stream is there.
+        """Stop after the open utterance; return whether the stream has stopped.
 
-        A stream that could not be resumed any further on than it began goes on until it can be: else a client whose
-        streams are all too short would never get past a long utterance or silence.
+        A stream continues until it can be resumed further on than it began: otherwise a client whose streams are all
+        too short would never get past a long utterance or silence.
         """
         if self._session.in_utterance or self._session.has_advanced:
             self._session.stop_after_utterance()
         return self._session.is_retired
 
     async def update(self, changes: Mapping[str, object]) -> None:
-        """Change live settings; the answer waits for room as events do, or a client could pile answers up.
+        """Change runtime settings. Waits for space, so that a client cannot queue responses without bound.
 
         Raises:
-            InvalidRequest: a value will not do.
+            InvalidRequestError: a value is invalid.
         """
-        self._decoding.check_language(str(changes.get("language", "auto")))
+        self._models.check_language(str(changes.get("language", "auto")))
         await self.send_queue.wait_for_space()
         self._session.update(changes)
         self.emit(self._session.runtime)
@@ -192,30 +193,30 @@ class StreamRecognizer:
         return self.send_queue.is_full or self._session.pending_finals >= MAX_PENDING_FINALS
 
     @asynccontextmanager
-    async def _piece(self) -> AsyncIterator[None]:
-        """Wait until there is room for what comes of the next audio and, if the stream is ahead, for its turn."""
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for space for the next results and, if the stream runs faster than real time, for its turn."""
         if self._is_full:
-            await self._room()
-        if not self._pace.is_ahead(self.audio_received_ms / 1000, self._now()):
+            await self._wait_for_space()
+        if not self._realtime.is_ahead(self.audio_received_ms / 1000, self._now()):
             yield
             return
-        self._pace.pause_reading(self.audio_received_ms / 1000, self._now())
+        self._realtime.pause_reading(self.audio_received_ms / 1000, self._now())
         try:
-            async with self._decoding.executor.loop_budget.time_slice(self._owner):
-                self._pace.resume_reading(self._now())
+            async with self._executor.loop_budget.time_slice(self._owner):
+                self._realtime.resume_reading(self._now())
                 yield
         finally:
-            self._pace.resume_reading(self._now())
+            self._realtime.resume_reading(self._now())
 
-    async def _room(self) -> None:
-        self._pace.pause_reading(self.audio_received_ms / 1000, self._now())
+    async def _wait_for_space(self) -> None:
+        self._realtime.pause_reading(self.audio_received_ms / 1000, self._now())
         try:
             await self.send_queue.wait_for_space()
             while self._session.pending_finals >= MAX_PENDING_FINALS:
-                self._received.clear()
-                await self._received.wait()
+                self._progress.clear()
+                await self._progress.wait()
         finally:
-            self._pace.resume_reading(self._now())
+            self._realtime.resume_reading(self._now())
 
     def _handle_outputs(self, outputs: Sequence[Output]) -> None:
         self._observer.on_pending_finals(
@@ -228,74 +229,76 @@ class StreamRecognizer:
             self._committed_ms = committed_ms
             match output:
                 case Decode():
-                    self._request_decode(self._job(output.utterance, output.kind, output.number), _same(output))
+                    self._request_decode(self._job(output.utterance, output.kind, output.number), _constant(output))
                 case PartialDue(utterance):
                     job = self._job(utterance, Kind.PARTIAL)
                     self._request_decode(job, partial(self._partial, utterance))
                     if job.realtime:
-                        self._turns[utterance] = self._now()
+                        self._partials_waiting[utterance] = self._now()
                 case Promote(utterance):
-                    self._decoding.executor.promote(self._id, utterance)
+                    self._executor.promote(self._id, utterance)
                 case Withdraw(utterance, number):
-                    self._decoding.executor.withdraw(self._id, utterance, number)
+                    self._executor.withdraw(self._id, utterance, number)
                 case SpeechStarted():
                     self._language = self._session.runtime.language
                     self._enqueue(output)
                 case _:
                     self._enqueue(output)
-        self._received.set()
+        self._progress.set()
 
     def _job(self, utterance: int, kind: Kind, number: int = 0) -> DecodeJob:
-        model = self._decoding.model(kind, self._language)
-        self._live = not self._pace.is_ahead(self.audio_received_ms / 1000, self._now())
+        model = self._models.model(kind, self._language)
+        self._live = not self._realtime.is_ahead(self.audio_received_ms / 1000, self._now())
         return Job(self._id, utterance, kind, model, self._live, number, self._client)
 
-    def _request_decode(self, job: DecodeJob, cut: DecodeFactory) -> None:
-        """Ask the lane for a turn, and have a task wait for what comes of it."""
-        answer = self._decoding.executor.submit(job, cut)
-        task = self._group.create_task(self._receive(job, answer))
-        self._asked[task] = answer
+    def _request_decode(self, job: DecodeJob, make_decode: DecodeFactory) -> None:
+        """Queue a decode, and start a task that delivers its result."""
+        future = self._executor.submit(job, make_decode)
+        task = self._group.create_task(self._deliver(job, future))
+        self._in_flight[task] = future
         task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        self._asked.pop(task).cancel()  # a task that is cancelled before it begins has not done it
+        self._in_flight.pop(task).cancel()  # for a task that is cancelled before it starts
 
     def _partial(self, utterance: int) -> Decode | None:
-        self._turns.pop(utterance, None)
+        self._partials_waiting.pop(utterance, None)
         return self._session.partial(utterance)
 
-    async def _receive(self, job: DecodeJob, answer: DecodeFuture) -> None:
-        match await answer:
+    async def _deliver(self, job: DecodeJob, future: DecodeFuture) -> None:
+        match await future:
             case DecodeResult(decode, transcript, cost):
                 self._handle_outputs(self._session.receive(decode, transcript, cost))
                 if job.kind is Kind.PARTIAL and job.realtime:
-                    self._tell_change(self._shedding.observe_result(cost.queue_s, self._now()))
+                    self._emit_transition(self._latency_monitor.observe_result(cost.queue_s, self._now()))
             case NotDecoded.WITHDRAWN if job.kind is Kind.PARTIAL:
-                self._turns.pop(job.utterance, None)
+                self._partials_waiting.pop(job.utterance, None)
                 self._session.cancel_partial(job.utterance)
                 self._observer.on_partial_superseded()
-        self._received.set()
+        self._progress.set()
 
-    def emit(self, event: Payload) -> None:
-        """Put it into the outbox, with how far the stream is."""
+    def emit(self, payload: Payload) -> None:
+        """Queue a payload for the client, with the stream's position."""
         self._committed_ms = self._session.committed_ms
-        self._enqueue(event)
+        self._enqueue(payload)
 
-    def _enqueue(self, event: Payload) -> None:
-        self._told_ms = self._session.received_ms
-        self.send_queue.put(OutgoingEvent(self._told_ms, self._committed_ms, event, self._live))
+    def _enqueue(self, payload: Payload) -> None:
+        self._emitted_ms = self._session.received_ms
+        self.send_queue.put(OutgoingEvent(self._emitted_ms, self._committed_ms, payload, self._live))
 
-    def _tell_change(self, change: LatencyTransition | None) -> None:
-        if change is not None:
-            self.emit(Notice(NOTICES[change]))
+    def _emit_transition(self, transition: LatencyTransition | None) -> None:
+        if transition is not None:
+            self.emit(Notice(NOTICES[transition]))
 
-    def _tell_how_far(self) -> None:
-        """Report partials that wait for long, and the position now and then, where there is nothing else to report."""
-        if self._turns:
-            self._tell_change(self._shedding.observe_wait(self._now() - min(self._turns.values())))
-        if self._session.received_ms - self._told_ms >= PROGRESS_MS:
+    def _emit_progress(self) -> None:
+        """Emit a notice if partials wait for long, and the position if there has been no event for PROGRESS_MS."""
+        if self._partials_waiting:
+            self._emit_transition(
+                self._latency_monitor.observe_wait(self._now() - min(self._partials_waiting.values()))
+            )
+        if self._session.received_ms - self._emitted_ms >= PROGRESS_MS:
             self.emit(None)
 
 
-def _same(decode: Decode) -> DecodeFactory:
+def _constant(decode: Decode) -> DecodeFactory:
     return lambda: decode

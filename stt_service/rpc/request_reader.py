@@ -22,7 +22,6 @@ from google.protobuf.message import DecodeError
 
 from stt_service.access.admission import RETRY_AFTER_S
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, ResourceExhaustedError, SttError
-from stt_service.rpc.method_names import UNIMPLEMENTED
 from stt_service.rpc.status_mapping import AnyContext, abort
 
 if TYPE_CHECKING:
@@ -36,12 +35,19 @@ MESSAGE_S = 5.0  # for the message of a unary call to arrive
 PENDING_BYTES = 128 * 2**20  # of messages that arrive at the same time, of all calls without a limit of their own
 
 
+async def _unimplemented(_messages: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+
+
+UNIMPLEMENTED = grpc.stream_stream_rpc_method_handler(_unimplemented)
+
+
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class CallLimits:
     """What the calls of one method may take."""
 
     calls: int = 100  # open at once
-    lasts_s: float | None = None  # after that a call is ended; None: it may last
+    duration_s: float | None = None  # after that a call is ended; None: it may last
 
 
 class Request(Generic[T]):
@@ -72,14 +78,14 @@ class RequestReader(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it
     Args:
         max_message_bytes: Limit of one message of the port.
         unbounded: Methods that bound their calls and messages themselves; a unary one gets a `Request`.
-        bounds: Bounds of methods that need others than the usual ones.
+        bounds: CallLimits of methods that need others than the usual ones.
     """
 
     def __init__(
         self,
         max_message_bytes: int,
         unbounded: frozenset[str] = frozenset(),
-        bounds: Mapping[str, Bounds] = MappingProxyType({}),
+        bounds: Mapping[str, CallLimits] = MappingProxyType({}),
     ) -> None:
         self.max_message_bytes = max_message_bytes
         self._slots = asyncio.Semaphore(max(1, PENDING_BYTES // max_message_bytes))
@@ -104,19 +110,19 @@ class RequestReader(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it
         async def bounded(messages: AsyncIterator[Any], context: AnyContext) -> None:
             try:
                 with self._counted(method):
-                    async with asyncio.timeout(self._bound(method).lasts_s):
+                    async with asyncio.timeout(self._bound(method).duration_s):
                         await act(messages if handler.request_streaming else await self._read(messages), context)
             except SttError as error:
                 await abort(context, error)
             except TimeoutError:
                 await abort(
-                    context, DeadlineExceededError(f"A call of {method} may last {self._bound(method).lasts_s:g} s.")
+                    context, DeadlineExceededError(f"A call of {method} may last {self._bound(method).duration_s:g} s.")
                 )
 
         return bounded
 
-    def _bound(self, method: str) -> Bounds:
-        return self._bounds.get(method, Bounds())
+    def _bound(self, method: str) -> CallLimits:
+        return self._bounds.get(method, CallLimits())
 
     async def _read(self, messages: AsyncIterator[T]) -> T:
         """Receive a message, when not too many others arrive."""

@@ -1,9 +1,11 @@
-"""The SpeechToText servicer: admission, a session for each call."""
+"""The SpeechToText servicer: admits each call, builds its session, and recognizes a stream or a recording."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,23 +13,27 @@ from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
 from stt_service.access.admission import AdmissionControl, ClientIdentity, ClientQuota
-from stt_service.access.rate_limit import caller
+from stt_service.audio.pcm import AudioFormat
+from stt_service.audio.recordings import check_headerless
+from stt_service.errors import DeadlineExceededError, InvalidRequestError, UnavailableError
 from stt_service.models.registry import ModelLease
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc import convert
+from stt_service.rpc.auth_interceptor import client_name
 from stt_service.rpc.call_log import CallLogger, track_call
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.recording_decoder import RecordingDecoders
-from stt_service.rpc.status_mapping import map_errors_to_status, no_op, send_failure
-from stt_service.rpc.stream import GRACE_S, Requests, StreamHandler, StreamTimeouts, first_config, write
+from stt_service.rpc.status_mapping import AnyContext, map_errors_to_status, no_op, send_failure
+from stt_service.rpc.stream import DRAINING, GRACE_S, Requests, StreamHandler, StreamTimeouts, write
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
-from stt_service.rpc.unary import recognised
 from stt_service.scheduling.realtime import RealtimeTracker
+from stt_service.session.events import Final, Suppressed
 from stt_service.session.session import Session, SessionConfig
 from stt_service.settings.runtime import ActiveSettings
 from stt_service.telemetry.metrics import Metrics
 from stt_service.telemetry.stream_stats import StreamStats
-from stt_service.vad.gate import stream_vads
+from stt_service.vad.gate import Silero, stream_vads
+from stt_service.vad.types import Endpoint
 
 if TYPE_CHECKING:
     import grpc
@@ -37,109 +43,107 @@ if TYPE_CHECKING:
 
     UnaryContext = grpc.aio.ServicerContext[pb.RecognizeRequest, pb.RecognizeResponse]
 
-RECORDING_S = 120.0  # for a recording to arrive, which holds a place: 32 MiB at 2.3 Mbit/s
+RECORDING_TIMEOUT_S = 120.0  # for a recording to arrive, which holds a slot: 32 MiB at 2.3 Mbit/s
 
 
 class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
-    """The servicer. Refuses everything until it serves."""
+    """The servicer. Admission rejects all calls until the models are loaded."""
 
     def __init__(
-        self, config: ActiveSettings, admission: AdmissionControl, streams: StreamRegistry, metrics: Metrics
+        self,
+        config: ActiveSettings,
+        admission: AdmissionControl[LoadedServer],
+        streams: StreamRegistry,
+        metrics: Metrics,
     ) -> None:
         self._config, self._admission, self._streams, self._metrics = config, admission, streams, metrics
-        self._ready: LoadedServer | None = None
         self._decoders = RecordingDecoders()
 
-    def serve(self, loaded: LoadedServer) -> None:
-        """Begin to serve those who are admitted."""
-        self._ready = loaded
-
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
-        with track_call(self._metrics, caller(context)) as call:
+        client = self._identify(context)
+        with track_call(self._metrics, client.name) as call:
             async with map_errors_to_status(context, partial(send_failure, context, requests)):
-                with call, self._admission.acquire_slot(self._caller(call.client)):
-                    await self._stream(self._loaded, call, requests, context)
+                with call, self._admission.acquire_slot(client) as loaded:
+                    await self._recognize_stream(loaded, call, requests, context)
 
-    async def _stream(self, loaded: LoadedServer, call: CallLogger, requests: Requests, context: Context) -> None:
-        server = self._config.settings
-        limits = StreamTimeouts(server.idle_timeout, server.max_stream_duration, GRACE_S)
-        config = await first_config(requests, limits, self._admission.draining)
-        with loaded.registry.lease() as lent:
-            live = self._opened(loaded, lent, config, call)
-            offset_ms = config.resume.audio_offset_ms
-            first = pb.StreamingRecognizeResponse(received_ms=offset_ms, committed_ms=offset_ms, started=_started(live))
-            await write(context, first, limits.write_s)
-            call.opened(live)
+    async def _recognize_stream(
+        self, loaded: LoadedServer, call: CallLogger, requests: Requests, context: Context
+    ) -> None:
+        settings = self._config.settings
+        timeouts = StreamTimeouts(settings.idle_timeout, settings.max_stream_duration, GRACE_S)
+        config = await first_config(requests, timeouts, self._admission.draining)
+        with loaded.registry.lease() as lease:
+            stream = self._new_stream(loaded.silero, lease, config, call)
+            await write(context, _started_response(stream, config.resume.audio_offset_ms), timeouts.write_s)
+            call.opened(stream)
             audio_format = convert.audio_format(config.format)
-            stream = StreamHandler(live, audio_format, limits, self._admission.draining, config.resumable)
-            with self._streams.register(live):
-                await stream.run(requests, context)
+            handler = StreamHandler(stream, audio_format, timeouts, self._admission.draining, config.resumable)
+            with self._streams.register(stream):
+                await handler.run(requests, context)
 
-    def _opened(
-        self, loaded: LoadedServer, lent: ModelLease, config: pb.StreamingConfig, call: CallLogger
+    def _new_stream(
+        self, silero: Silero, lease: ModelLease, config: pb.StreamingConfig, call: CallLogger
     ) -> ActiveStream:
-        """Return a stream as the config wants it.
+        """Return a stream with this config.
 
         Raises:
-            InvalidRequest: a value in it will not do.
+            InvalidRequestError: the config has an invalid value.
         """
-        session, now = self._session(loaded, lent, config), time.monotonic()
-        figures = StreamStats(self._metrics, config.resume.audio_offset_ms)
+        session, now_s = self._new_session(silero, lease, config), time.monotonic()
+        stats = StreamStats(self._metrics, config.resume.audio_offset_ms)
         return ActiveStream(
             id=call.id,
             client_id=config.client_id,
-            peer=call.client,
-            models=lent.names,
-            opened_s=now,
+            client=call.client,
+            models=lease.names,
+            opened_s=now_s,
             session=session,
             recognizer=StreamRecognizer(
-                session, lent.pair, (call.client, call.id), RealtimeTracker(now), observer=figures
+                session, lease.pair, (call.client, call.id), RealtimeTracker(now_s), observer=stats
             ),
-            stats=figures,
+            stats=stats,
         )
 
     async def Recognize(  # noqa: N802
         self, request: Request[pb.RecognizeRequest], context: UnaryContext
     ) -> pb.RecognizeResponse:
-        """Recognize a recording, which is received once there is a place for it."""
-        with track_call(self._metrics, caller(context)) as call:
+        """Recognize a recording, which is received once the call has a slot."""
+        client = self._identify(context)
+        with track_call(self._metrics, client.name) as call:
             async with map_errors_to_status(context, no_op):
-                with (
-                    call,
-                    self._admission.acquire_slot(self._caller(call.client)),
-                    self._loaded.registry.lease() as lent,
-                ):
-                    return await self._recognise(self._loaded, lent, call, await request.read(RECORDING_S))
-        raise AssertionError("unreachable: answered aborts the call")
+                with call, self._admission.acquire_slot(client) as loaded, loaded.registry.lease() as lease:
+                    recording = await request.read(RECORDING_TIMEOUT_S)
+                    return await self._recognize_recording(loaded.silero, lease, call, recording)
+        raise AssertionError("unreachable: map_errors_to_status aborts the call")
 
-    async def _recognise(
-        self, loaded: LoadedServer, lent: ModelLease, call: CallLogger, request: pb.RecognizeRequest
+    async def _recognize_recording(
+        self, silero: Silero, lease: ModelLease, call: CallLogger, request: pb.RecognizeRequest
     ) -> pb.RecognizeResponse:
         config = pb.StreamingConfig(settings=request.settings, word_times=request.word_times)
         if request.HasField("format"):
             config.format.CopyFrom(request.format)
-        recorded = RealtimeTracker(time.monotonic(), initial_lead_s=math.inf)
-        session, figures = self._session(loaded, lent, config), StreamStats(self._metrics)
-        recognition = StreamRecognizer(session, lent.pair, (call.client, call.id), recorded, observer=figures)
-        return await recognised(recognition, request, lent.names.finals, self._decoders)
+        offline = RealtimeTracker(time.monotonic(), initial_lead_s=math.inf)
+        session, stats = self._new_session(silero, lease, config), StreamStats(self._metrics)
+        recognizer = StreamRecognizer(session, lease.pair, (call.client, call.id), offline, observer=stats)
+        return await recognize_recording(recognizer, request, lease.names.finals, self._decoders)
 
-    def _session(self, loaded: LoadedServer, lent: ModelLease, config: pb.StreamingConfig) -> Session:
-        """Return a session as the config wants it.
+    def _new_session(self, silero: Silero, lease: ModelLease, config: pb.StreamingConfig) -> Session:
+        """Return a session with this config.
 
         Raises:
-            InvalidRequest: a value in it will not do.
+            InvalidRequestError: the config has an invalid value.
         """
         convert.client_id(config.client_id)
         offset_ms, first_utterance = convert.resume(config.resume)
-        server = self._config.settings
-        live = server.runtime().updated(convert.changes(config.settings))
-        lent.pair.check_language(live.language)
+        settings = self._config.settings
+        runtime = settings.runtime().updated(convert.changes(config.settings))
+        lease.pair.check_language(runtime.language)
         return Session(
             SessionConfig(
-                settings=server,
-                runtime=live,
+                settings=settings,
+                runtime=runtime,
                 audio_format=convert.audio_format(config.format),
-                partials=config.partials and server.enable_realtime_transcription,
+                partials=config.partials and settings.enable_realtime_transcription,
                 word_timestamps=config.word_times,
                 offset_ms=offset_ms,
                 first_utterance=first_utterance,
@@ -147,25 +151,100 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 left_context_ms=config.resume.left_context_ms,
                 previous_language=config.resume.previous_language or None,
             ),
-            stream_vads(loaded.silero, server),
+            stream_vads(silero, settings),
         )
 
-    def _caller(self, name: str) -> ClientIdentity:
-        server = self._config.settings
-        return ClientIdentity(
-            name, time.monotonic(), ClientQuota(server.max_streams_per_peer, server.rate_limit_per_minute)
-        )
-
-    @property
-    def _loaded(self) -> LoadedServer:
-        assert self._ready is not None  # or nobody is admitted
-        return self._ready
+    def _identify(self, context: AnyContext) -> ClientIdentity:
+        settings = self._config.settings
+        quota = ClientQuota(settings.max_streams_per_peer, settings.rate_limit_per_minute)
+        return ClientIdentity(client_name(context), time.monotonic(), quota)
 
 
-def _started(live: ActiveStream) -> pb.Started:
-    return pb.Started(
-        stream_id=live.id,
-        settings=convert.settings(live.session.runtime),
-        model=live.models.finals,
-        partial_model=live.models.partials if live.session.makes_partials else "",
+async def first_config(requests: Requests, timeouts: StreamTimeouts, draining: asyncio.Event) -> pb.StreamingConfig:
+    """Wait for the first message, which must be the config.
+
+    Raises:
+        InvalidRequestError: the message is not a config, or there is none.
+        DeadlineExceededError: the client sends nothing.
+        UnavailableError: the server drains first.
+    """
+    receiving, drained = asyncio.create_task(_config(requests)), asyncio.create_task(draining.wait())
+    try:
+        await asyncio.wait((receiving, drained), timeout=timeouts.config_s, return_when=asyncio.FIRST_COMPLETED)
+        if receiving.done():
+            return receiving.result()
+        if drained.done():
+            raise UnavailableError(DRAINING)
+        raise DeadlineExceededError(f"No config received within {timeouts.config_s:g} s: send it first, then audio.")
+    finally:
+        receiving.cancel()
+        drained.cancel()
+        await asyncio.gather(receiving, drained, return_exceptions=True)
+
+
+async def _config(requests: Requests) -> pb.StreamingConfig:
+    async for request in requests:
+        kind = request.WhichOneof("request") or "nothing"
+        if kind == "config":
+            return request.config
+        raise InvalidRequestError(f"Invalid first message with {kind}: must be the config.")
+    raise InvalidRequestError("The stream ended before its config: send the config first, then audio.")
+
+
+def _started_response(stream: ActiveStream, offset_ms: int) -> pb.StreamingRecognizeResponse:
+    started = pb.Started(
+        stream_id=stream.id,
+        settings=convert.settings(stream.session.runtime),
+        model=stream.models.finals,
+        partial_model=stream.models.partials if stream.session.makes_partials else "",
     )
+    return pb.StreamingRecognizeResponse(received_ms=offset_ms, committed_ms=offset_ms, started=started)
+
+
+async def recognize_recording(
+    recognizer: StreamRecognizer, request: pb.RecognizeRequest, model: str, decoders: RecordingDecoders
+) -> pb.RecognizeResponse:
+    """Return the response to a Recognize call.
+
+    Raises:
+        InvalidRequestError: the recording cannot be decoded, or is too long.
+        ExceptionGroup: the same, or InferenceError.
+    """
+    headerless = request.HasField("format")
+    audio_format = convert.audio_format(request.format) if headerless else AudioFormat()
+    if headerless:
+        check_headerless(len(request.audio), audio_format)
+    response = pb.RecognizeResponse(model=model)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_collect(recognizer, response))
+        try:
+            async with recognizer:
+                if headerless:
+                    await recognizer.feed(request.audio, audio_format)
+                else:
+                    await _feed_decoded(recognizer, request.audio, decoders, response)
+                await recognizer.finish(Endpoint.END_OF_AUDIO)
+        finally:
+            recognizer.send_queue.close()
+    response.audio_duration.CopyFrom(convert.duration(recognizer.audio_received_ms / 1000))
+    return response
+
+
+async def _collect(recognizer: StreamRecognizer, response: pb.RecognizeResponse) -> None:
+    while (event := await recognizer.send_queue.next_event()) is not None:
+        match event.payload:
+            case Final() as final:
+                response.utterances.append(convert.final(final))
+            case Suppressed() as suppressed:
+                response.suppressed.append(convert.suppressed(suppressed))
+
+
+async def _feed_decoded(
+    recognizer: StreamRecognizer, audio: bytes, decoders: RecordingDecoders, response: pb.RecognizeResponse
+) -> None:
+    def warn(phrase: str) -> None:
+        response.warnings.append(f"The recording {phrase}")
+
+    async with aclosing(decoders.decoded(audio, warn)) as chunks:
+        async for chunk in chunks:
+            await recognizer.feed(chunk, AudioFormat())

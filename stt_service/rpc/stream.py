@@ -1,4 +1,4 @@
-"""One StreamingRecognize call: the wire on one side, a recognition on the other."""
+"""One StreamingRecognize call: reads requests, feeds the recognizer and writes responses."""
 
 from __future__ import annotations
 
@@ -35,38 +35,38 @@ Requests = AsyncIterator[pb.StreamingRecognizeRequest]
 T = TypeVar("T")
 
 MAX_CHUNK_BYTES = 4 * 2**20
-CONFIG_S = 10.0  # for the first message: a place is held meanwhile
-FINISH_TIMEOUT_S = 10.0  # of the grace, for what is still owed then
-GRACE_S = 60.0  # for streams to get what they are owed when the server drains
-CATCH_UP_S = 1.0  # of wall-clock time without audio: a partial of all that came is made
-STALL_TIMEOUT_S = 3.0  # of wall-clock time without audio: the client, or its network, has stalled
-WRITE_S = 30.0  # for the client to take a message
-AWAY = "The server is going away: resume on another one."
-TERMINATED = "An operator of the server ended the stream; what was said before is told."
+CONFIG_TIMEOUT_S = 10.0  # for the first message, while the stream holds a slot
+FINISH_TIMEOUT_S = 10.0  # at the end of the grace period, for pending results
+GRACE_S = 60.0  # for streams to receive pending results when the server drains
+CATCH_UP_S = 1.0  # wall-clock time without audio after which a partial of all received audio is made
+STALL_TIMEOUT_S = 3.0  # wall-clock time without audio after which the client or its network has stalled
+WRITE_TIMEOUT_S = 30.0  # for the client to read a message
+DRAINING = "The server is shutting down: resume on another server."
+TERMINATED = "An operator ended the stream; results of earlier speech have been sent."
 
 
 @dataclass(frozen=True, slots=True)
 class StreamTimeouts:
-    """What ends a stream."""
+    """The limits after which a stream ends."""
 
     idle_s: float
-    duration_s: float  # 0: none
-    grace_s: float  # left for a stream when the server drains
+    duration_s: float  # 0: no limit
+    grace_s: float  # for an open stream when the server drains
 
     @property
     def config_s(self) -> float:
-        """How long a client may be silent before its first message."""
-        return min(CONFIG_S, self.idle_s)
+        """How long to wait for the client's first message."""
+        return min(CONFIG_TIMEOUT_S, self.idle_s)
 
     @property
     def write_s(self) -> float:
         """How long a client may leave a message unread."""
-        return min(WRITE_S, self.idle_s)
+        return min(WRITE_TIMEOUT_S, self.idle_s)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
-    """How the audio of a stream ended, and why the stream fails, if it does."""
+    """How the audio of a stream ended, and the error with which the stream fails, if any."""
 
     endpoint: Endpoint | None  # None: the open utterance is left to the stream that resumes
     failure: SttError | None = None
@@ -74,226 +74,189 @@ class StreamEnd:
 
 @dataclass(slots=True, eq=False)
 class StreamHandler:
-    """A live call's state at the edge.
+    """The state of a call.
 
-    The client of a resumable stream buffers what is not committed. So a stall ends no utterance, and what the server
-    ends by itself ends without a final for the open utterance: it would be cut at a place that depends on the clock.
+    The client of a resumable stream buffers the audio that is not committed. Therefore a stall ends no utterance, and
+    when the server ends the stream, it emits no final for the open utterance: its end would depend on the clock.
     """
 
-    live: ActiveStream
+    stream: ActiveStream
     audio_format: AudioFormat
-    limits: StreamTimeouts
+    timeouts: StreamTimeouts
     draining: asyncio.Event
     resumable: bool = False
-    _received: asyncio.Event = field(default_factory=asyncio.Event)  # a message, since it was last cleared
-    _waiting_since: float | None = field(default=None)  # for the client's next audio; None while a message is worked on
-    _heard: int = field(default=0)  # messages with audio: what else a client sends ends no silence
+    _audio_received: asyncio.Event = field(default_factory=asyncio.Event)  # since it was last cleared
+    _waiting_since: float | None = field(default=None)  # for the next audio; None while a message is being handled
+    _audio_messages: int = field(default=0)  # other messages do not end a gap in the audio
 
     @property
-    def _recognition(self) -> StreamRecognizer:
-        return self.live.recognizer
+    def _recognizer(self) -> StreamRecognizer:
+        return self.stream.recognizer
 
     async def run(self, requests: Requests, context: Context) -> None:
-        """Serve the stream to its end; all that is owed is sent.
+        """Serve the stream to its end, and send all pending results.
 
         Raises:
-            SttError: why it failed; what was owed before that has been sent.
+            SttError: the reason of the failure; the results before it have been sent.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
                 feeding = tasks.create_task(self._feed(requests))
-                while (told := await self._recognition.send_queue.next_event()) is not None:
-                    await write(context, convert.response(told), self.limits.write_s)
+                while (event := await self._recognizer.send_queue.next_event()) is not None:
+                    await write(context, convert.response(event), self.timeouts.write_s)
         except* SttError as group:
-            raise _first(group) from None
+            raise _first_error(group) from None
         if (failure := feeding.result()) is not None:
             raise failure
 
     async def _feed(self, requests: Requests) -> SttError | None:
-        """Take the stream's audio to its end, have all told, close the outbox. Return why the stream fails."""
+        """Process the audio until it ends: by the client, by a timeout, a drain or an operator.
+
+        Return the error with which the stream fails, if any.
+        """
         failure: SttError | None = None
+        watchers = self._end_when_idle(), self._end_by_drain(), self._end_by_operator(), *self._gap_watchers()
         try:
-            async with self._recognition:
-                end = await self._first_end(requests)
+            async with self._recognizer:
+                end = await _first_of(self.receive_audio(requests), *watchers)
                 failure = end.failure
-                await self._finish(end.endpoint)
+                if end.endpoint is None:
+                    await self._recognizer.suspend()
+                else:
+                    await self._recognizer.finish(end.endpoint)
         except* (InvalidRequestError, InferenceError) as group:
-            failure = failure or _first(group)
+            failure = failure or _first_error(group)
         finally:
-            self._recognition.send_queue.close()
+            self._recognizer.send_queue.close()
         return failure
 
-    async def _finish(self, endpoint: Endpoint | None) -> None:
-        if endpoint is None:
-            await self._recognition.suspend()
-        else:
-            await self._recognition.finish(endpoint)
-
-    async def _first_end(self, requests: Requests) -> StreamEnd:
-        """Read until the audio ends: by the client, by silence on the wire, or by the server's own end."""
-        ends = self._read(requests), self._idle(), self._drain(), self._end()
-        return await _first_of(*ends, *self._watches())
-
-    async def _read(self, requests: Requests) -> StreamEnd:
+    async def receive_audio(self, requests: Requests) -> StreamEnd:
+        """Handle the requests until the client half-closes, sends an invalid one, or the stream is too long."""
         try:
             self._waiting_since = _now()
             async for request in requests:
-                silent_s, heard_ms, self._waiting_since = self._silent_s, self._recognition.audio_received_ms, None
-                await self._dispatch(request)
+                gap_s, received_ms, self._waiting_since = self._gap_s, self._recognizer.audio_received_ms, None
+                await self._handle(request)
                 if self._is_too_long:
-                    return StreamEnd(
-                        self._own_end(Endpoint.END_OF_AUDIO), DeadlineExceededError(_too_long(self.limits.duration_s))
+                    failure = DeadlineExceededError(
+                        f"Stream duration exceeded: at most {self.timeouts.duration_s:g} s; open a new stream."
                     )
-                self._wait(0.0 if self._recognition.audio_received_ms > heard_ms else silent_s)
+                    return StreamEnd(self._own_end(Endpoint.END_OF_AUDIO), failure)
+                self._wait_for_audio(0.0 if self._recognizer.audio_received_ms > received_ms else gap_s)
         except InvalidRequestError as failure:
             return StreamEnd(Endpoint.END_OF_AUDIO, failure)
         return StreamEnd(Endpoint.END_OF_AUDIO)
 
-    def _wait(self, silent_s: float) -> None:
-        """Wait for the next audio of a client that has sent none for so long."""
-        self._waiting_since = _now() - silent_s
-        if not silent_s:
-            self._heard += 1
-            self._received.set()
+    def _wait_for_audio(self, gap_s: float) -> None:
+        """Start to wait for the next audio of a client that has sent none for `gap_s`."""
+        self._waiting_since = _now() - gap_s
+        if not gap_s:
+            self._audio_messages += 1
+            self._audio_received.set()
 
-    async def _dispatch(self, request: pb.StreamingRecognizeRequest) -> None:
+    async def _handle(self, request: pb.StreamingRecognizeRequest) -> None:
         match request.WhichOneof("request"):
             case "audio":
-                await self._receive_audio(request.audio)
+                if (size := len(request.audio)) > MAX_CHUNK_BYTES:
+                    raise InvalidRequestError(f"Invalid audio of {size} bytes: must be at most {MAX_CHUNK_BYTES}.")
+                await self._recognizer.feed(request.audio, self.audio_format)
             case "silence":
-                await self._recognition.silence(convert.silence_s(request.silence), self.audio_format)
+                await self._recognizer.silence(convert.silence_s(request.silence), self.audio_format)
             case "finalize":
-                await self._recognition.finalize(Endpoint.FINALIZE)
+                await self._recognizer.finalize(Endpoint.FINALIZE)
             case "update":
-                await self._recognition.update(convert.changes(request.update))
+                await self._recognizer.update(convert.changes(request.update))
             case "config":
-                raise InvalidRequestError("A second config came: it comes once, first; change settings with `update`.")
+                raise InvalidRequestError("Received a second config: send it once, first; change settings by `update`.")
             case _:
-                raise InvalidRequestError("A message without content came: it should hold audio or a command.")
-
-    async def _receive_audio(self, audio: bytes) -> None:
-        if len(audio) > MAX_CHUNK_BYTES:
-            raise InvalidRequestError(
-                f"A message holds {len(audio)} bytes of audio: must be at most {MAX_CHUNK_BYTES}."
-            )
-        await self._recognition.feed(audio, self.audio_format)
+                raise InvalidRequestError("Received an empty message: it must contain audio or a command.")
 
     @property
     def _is_too_long(self) -> bool:
-        """Whether the stream is over by its length; a resumable one ends with its open utterance."""
-        heard_s = self._recognition.audio_received_ms / 1000
-        if not self.limits.duration_s or heard_s < self.limits.duration_s:
+        """Whether the stream ends because of its duration; a resumable one ends after its open utterance."""
+        received_s = self._recognizer.audio_received_ms / 1000
+        if not self.timeouts.duration_s or received_s < self.timeouts.duration_s:
             return False
-        return self._recognition.wind_down() if self.resumable else True
+        return self._recognizer.wind_down() if self.resumable else True
 
     def _own_end(self, endpoint: Endpoint) -> Endpoint | None:
-        """Return how the open utterance ends where the server ends the stream by itself."""
+        """Return how the open utterance ends when the server ends the stream."""
         return None if self.resumable else endpoint
 
-    async def _idle(self) -> StreamEnd:
+    async def _end_when_idle(self) -> StreamEnd:
         """End the stream of a client that sends no audio, whatever else it sends."""
-        await self._silent_for(self.limits.idle_s)
-        return StreamEnd(self._own_end(Endpoint.STALLED), DeadlineExceededError(_idle(self.limits.idle_s)))
+        idle_s = self.timeouts.idle_s
+        await self._wait_for_gap(idle_s)
+        failure = DeadlineExceededError(
+            f"No audio received for {idle_s:g} s: send audio or silence, or half-close the stream."
+        )
+        return StreamEnd(self._own_end(Endpoint.STALLED), failure)
 
-    def _watches(self) -> list[Coroutine[Any, Any, NoReturn]]:
-        """Return what goes on beside reading: what was said is shown, and ended where the client cannot resume it."""
-        watches = [self._at_each_silence(CATCH_UP_S, self._recognition.catch_up)]
+    def _gap_watchers(self) -> list[Coroutine[Any, Any, NoReturn]]:
+        """Return tasks that show received speech in a gap of the audio, and end it if the client cannot resume."""
+        watchers = [self._at_each_gap(CATCH_UP_S, self._recognizer.catch_up)]
         if not self.resumable:
-            watches.append(
-                self._at_each_silence(STALL_TIMEOUT_S, partial(self._recognition.finalize, Endpoint.STALLED))
-            )
-        return watches
+            watchers.append(self._at_each_gap(STALL_TIMEOUT_S, partial(self._recognizer.finalize, Endpoint.STALLED)))
+        return watchers
 
-    async def _at_each_silence(self, length_s: float, act: Callable[[], Awaitable[None]]) -> NoReturn:
-        """Act once each time that the client sends no audio for so long."""
+    async def _at_each_gap(self, length_s: float, act: Callable[[], Awaitable[None]]) -> NoReturn:
+        """Act once in each gap of this length in the client's audio."""
         while True:
-            await self._silent_for(length_s)
-            heard = self._heard
+            await self._wait_for_gap(length_s)
+            seen = self._audio_messages
             await act()
-            while self._heard == heard:
-                self._received.clear()
-                await self._received.wait()
+            while self._audio_messages == seen:
+                self._audio_received.clear()
+                await self._audio_received.wait()
 
-    async def _silent_for(self, length_s: float) -> None:
-        """Return once the client has sent no audio for so long."""
-        while (left_s := length_s - self._silent_s) > 0:  # noqa: ASYNC110  (time passes, nothing is set)
+    async def _wait_for_gap(self, length_s: float) -> None:
+        """Return once the client has sent no audio for this time."""
+        while (left_s := length_s - self._gap_s) > 0:  # noqa: ASYNC110  (it depends on time, no event is set)
             await asyncio.sleep(left_s)
 
     @property
-    def _silent_s(self) -> float:
+    def _gap_s(self) -> float:
         since = self._waiting_since
         return 0.0 if since is None else _now() - since
 
-    async def _drain(self) -> StreamEnd:
-        """Let the open utterance end by itself: whoever takes the stream up then has no word to hear twice."""
+    async def _end_by_drain(self) -> StreamEnd:
+        """End the stream after its open utterance, so that the stream that resumes repeats no words."""
         await self.draining.wait()
-        self._recognition.emit(Notice(NoticeReason.DRAIN, self.limits.grace_s))
+        self._recognizer.emit(Notice(NoticeReason.DRAIN, self.timeouts.grace_s))
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.limits.grace_s - FINISH_TIMEOUT_S):
-                await self._retired()
-        return StreamEnd(self._own_end(Endpoint.DRAIN), UnavailableError(AWAY))
+            async with asyncio.timeout(self.timeouts.grace_s - FINISH_TIMEOUT_S):
+                await self._stop_after_utterance()
+        return StreamEnd(self._own_end(Endpoint.DRAIN), UnavailableError(DRAINING))
 
-    async def _retired(self) -> None:
-        """Wait for the open utterance's end, but not for a client that has stalled: it resumes on another server."""
+    async def _stop_after_utterance(self) -> None:
+        """Wait for the end of the open utterance, but not for a stalled client: it resumes on another server."""
         if self.resumable:
-            await _first_of(self._recognition.stop_after_utterance(), self._silent_for(STALL_TIMEOUT_S))
+            await _first_of(self._recognizer.stop_after_utterance(), self._wait_for_gap(STALL_TIMEOUT_S))
         else:
-            await self._recognition.stop_after_utterance()
+            await self._recognizer.stop_after_utterance()
 
-    async def _end(self) -> StreamEnd:
-        """Wait for an operator to end the stream."""
-        await self.live.terminated.wait()
+    async def _end_by_operator(self) -> StreamEnd:
+        await self.stream.terminated.wait()
         return StreamEnd(Endpoint.FINALIZE, AbortedError(TERMINATED))
 
 
-async def write(context: Context, message: pb.StreamingRecognizeResponse, limit_s: float) -> None:
+async def write(context: Context, message: pb.StreamingRecognizeResponse, timeout_s: float) -> None:
     """Send a message.
 
     Raises:
-        TimedOut: the client does not read.
+        DeadlineExceededError: the client does not read.
     """
     try:
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(timeout_s):
             await context.write(message)
     except TimeoutError as error:
         raise DeadlineExceededError(
-            f"The client read nothing for {limit_s:g} s: read the responses while sending."
+            f"The client read no response for {timeout_s:g} s: read responses while sending."
         ) from error
 
 
-async def first_config(requests: Requests, limits: StreamTimeouts, draining: asyncio.Event) -> pb.StreamingConfig:
-    """Wait for the first message, which must be the config.
-
-    Raises:
-        InvalidRequest: it holds something else, or there is none.
-        TimedOut: the client is silent.
-        Unavailable: the server goes away before it comes.
-    """
-    coming, drained = asyncio.create_task(_config(requests)), asyncio.create_task(draining.wait())
-    try:
-        await asyncio.wait((coming, drained), timeout=limits.config_s, return_when=asyncio.FIRST_COMPLETED)
-        if coming.done():
-            return coming.result()
-        if drained.done():
-            raise UnavailableError(AWAY)
-        raise DeadlineExceededError(f"No config came for {limits.config_s:g} s: send it first, then audio.")
-    finally:
-        coming.cancel()
-        drained.cancel()
-        await asyncio.gather(coming, drained, return_exceptions=True)
-
-
-async def _config(requests: Requests) -> pb.StreamingConfig:
-    async for request in requests:
-        if request.WhichOneof("request") == "config":
-            return request.config
-        kind = request.WhichOneof("request") or "nothing"
-        raise InvalidRequestError(f"The first message holds {kind}: it should hold the config.")
-    raise InvalidRequestError("The stream ended before its config: send the config first, then audio.")
-
-
 async def _first_of(*ways: Coroutine[Any, Any, T]) -> T:
-    """Return the result of the first that ends; the others are cancelled."""
+    """Return the result of the first coroutine that ends; the others are cancelled."""
     tasks = [asyncio.create_task(way) for way in ways]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -309,19 +272,11 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _too_long(duration_s: float) -> str:
-    return f"The stream is {duration_s:g} s long, and none may be longer: begin a new one."
-
-
-def _idle(idle_s: float) -> str:
-    return f"No audio came for {idle_s:g} s: send audio or silence, or half-close the stream."
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> SttError:
-    """Return the first of the errors that ended a group of tasks."""
+def _first_error(group: BaseExceptionGroup[BaseException]) -> SttError:
+    """Return the first service error of a group of tasks."""
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            return _first(error)
+            return _first_error(error)
         if isinstance(error, SttError):
             return error
     raise group

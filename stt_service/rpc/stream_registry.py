@@ -1,4 +1,4 @@
-"""The streams that are open now: who, since when, how far; and the hand that ends one."""
+"""The open streams, for operators: their clients, start times and progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from urllib.parse import unquote
 
 from stt_service.errors import NotFoundError
 from stt_service.models.loader import ModelNames
@@ -17,21 +16,21 @@ from stt_service.telemetry.stream_stats import StreamStats
 
 
 class Phase(Enum):
-    """What a stream is at."""
+    """The phase of a stream."""
 
     LISTENING = auto()
     SPEECH = auto()  # an utterance is open
-    FINALIZING = auto()  # none is, and a final is owed
-    TERMINATING = auto()  # an operator ended it; what is owed is being told
+    FINALIZING = auto()  # no utterance is open, and a final is pending
+    TERMINATING = auto()  # an operator ended it, and pending results are being sent
 
 
 @dataclass(slots=True, eq=False)
 class ActiveStream:
-    """An open stream. Whoever holds it may look, finalise its utterance, and set `terminated`."""
+    """An open stream. Operators may read it, finalize its utterance and set `terminated`."""
 
     id: str
     client_id: str
-    peer: str  # its host, without a port
+    client: str  # the name of its token, or its address without a port
     models: ModelNames
     opened_s: float  # monotonic seconds
     session: Session
@@ -49,7 +48,7 @@ class ActiveStream:
 
 
 class StreamRegistry:
-    """All that are open, in the order they came. Bounded by admission."""
+    """All open streams, oldest first. Bounded by admission."""
 
     def __init__(self) -> None:
         self._streams: dict[str, ActiveStream] = {}
@@ -62,7 +61,7 @@ class StreamRegistry:
 
     @contextmanager
     def register(self, stream: ActiveStream) -> Iterator[None]:
-        """List the stream while inside."""
+        """Keep the stream in the registry while inside."""
         self._streams[stream.id] = stream
         try:
             yield
@@ -73,15 +72,11 @@ class StreamRegistry:
         """Return the stream.
 
         Raises:
-            Unknown: none of that id is open.
+            NotFoundError: no stream with this id is open.
         """
         try:
             return self._streams[stream_id]
         except KeyError:
-            raise NotFoundError(f"session_id={stream_id[:64]!r} is none that is open now: see ListSessions.") from None
-
-
-def host(peer: str) -> str:
-    """Return the host of a gRPC peer such as `ipv4:10.0.0.7:50312` or `ipv6:%5B::1%5D:50312`."""
-    _, _, address = unquote(peer).partition(":")
-    return address.rpartition(":")[0].strip("[]") or address
+            raise NotFoundError(
+                f"Unknown session_id={stream_id[:64]!r}: must be the id of an open stream, see ListSessions."
+            ) from None

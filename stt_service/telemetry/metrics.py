@@ -14,7 +14,7 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
-from stt_service.access.admission import AdmissionControl
+from stt_service.access.admission import AdmissionControl, LoadedT
 from stt_service.scheduling.executor import BatchExecutor
 from stt_service.scheduling.types import BatchStats
 from stt_service.telemetry.resources import memory_limit_bytes
@@ -171,7 +171,7 @@ class Metrics:
         for kind in Kind:
             self._waiting.labels(kind.name.lower()).set_function(partial(executor.queue_length, kind))
 
-    def watch_admission(self, admission: AdmissionControl) -> None:
+    def watch_admission(self, admission: AdmissionControl[LoadedT]) -> None:
         """Report the used and available slots and the serving state from now on."""
         self._slots_used.set_function(lambda: admission.streams)
         self._slots_limit.set_function(lambda: admission.max_streams)

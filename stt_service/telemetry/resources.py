@@ -25,7 +25,7 @@ NEARLY = 0.9  # of a port's connections: then it is logged, as gRPC does not acc
 MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")  # a container's, in bytes, or "max"
 
 
-class Usage:
+class ResourceUsage:
     """Memory as it is when asked; cores and GPUs as they were at the last look of `run`."""
 
     def __init__(self) -> None:

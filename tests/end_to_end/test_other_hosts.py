@@ -15,7 +15,7 @@ import pytest
 from benchmarks.recordings import FOLDER
 from benchmarks.service import ANY_PORTS
 from stt_service.access.tokens import line, new_token
-from stt_service.rpc.auth_interceptor import REFUSAL
+from stt_service.rpc.auth_interceptor import REJECTION
 from tests.support.hosts import Host, hosts, require_hosts
 from tests.support.made_certificates import DAY, Authority
 from tests.support.servers import COMMON, STT_SERVER, Server
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.model
 CLIENT = Path(__file__).parents[1] / "support" / "refused_client.py"
 TOKEN, OPERATOR = new_token(), new_token()
 LET_IN = {"status": "OK", "events": ["started"], "said": [""]}
-REFUSED = {"status": "UNAUTHENTICATED", "said": [REFUSAL]}
+REFUSED = {"status": "UNAUTHENTICATED", "said": [REJECTION]}
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from stt.v1 import control_pb2, stt_pb2
 
 from stt_service.access.tokens import line, new_token
-from stt_service.rpc.health import CHECKS, HEALTH_CHECK, MAX_NAME
+from stt_service.rpc.health import HEALTH_CHECK, MAX_NAME, MAX_PENDING_CHECKS
 from stt_service.rpc.request_reader import METADATA_BYTES
-from stt_service.server import BOUNDS, DATA_MESSAGE_BYTES, REFLECTION, SERVICE, Server
+from stt_service.server import CALL_LIMITS, DATA_MESSAGE_BYTES, REFLECTION, SERVICE, Server
 from tests.support.held_server import HeldEngine, serving
 from tests.support.operator_client import operator, refusal
 from tests.support.raw_http2 import RawConnection, announced, raw
@@ -72,7 +72,7 @@ async def test_a_recording_without_a_place_is_not_waited_for(guarded: Server) ->
 
 async def test_health_is_answered_while_strangers_keep_its_requests_unfinished(guarded: Server) -> None:
     def hold(connection: RawConnection) -> None:
-        for _ in range(4 * CHECKS):
+        for _ in range(4 * MAX_PENDING_CHECKS):
             connection.call(HEALTH_CHECK, LARGE)
 
     with raw(guarded.data.address) as connection:
@@ -127,14 +127,14 @@ async def test_calls_of_reflection_and_of_those_who_watch_are_bounded() -> None:
     async with serving(HeldEngine(), 1) as server, AsyncExitStack() as calls:
         channel = await calls.enter_async_context(grpc.aio.insecure_channel(server.data.address))
         reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
-        for _ in range(BOUNDS[REFLECTION].calls):
+        for _ in range(CALL_LIMITS[REFLECTION].calls):
             call = reflect()
             calls.callback(call.cancel)
             await call.write(reflection_pb2.ServerReflectionRequest(list_services="*"))
             await call.read()
         assert (await refusal(anext(aiter(reflect()))))[0] is StatusCode.RESOURCE_EXHAUSTED
         stub = await calls.enter_async_context(operator(server.control.address))
-        for _ in range(BOUNDS["/stt.v1.Control/WatchStatus"].calls):
+        for _ in range(CALL_LIMITS["/stt.v1.Control/WatchStatus"].calls):
             watched = stub.WatchStatus(control_pb2.WatchStatusRequest())
             calls.callback(watched.cancel)
             await anext(aiter(watched))

@@ -19,14 +19,14 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from stt.v1 import control_pb2, stt_pb2
 
 from stt_service.access.tokens import line, new_token
-from stt_service.rpc.auth_interceptor import REFUSAL
+from stt_service.rpc.auth_interceptor import REJECTION
 from stt_service.server import Server
 from tests.support.held_server import HeldEngine, serving
 from tests.support.operator_client import operator, refusal
 from tests.support.wire_client import Call, Heard, audio, config, connected
 
 ANN, OPERATOR = new_token(), new_token()
-REFUSED = (StatusCode.UNAUTHENTICATED, REFUSAL)
+REFUSED = (StatusCode.UNAUTHENTICATED, REJECTION)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ async def test_a_client_that_goes_on_writing_learns_it_too(guarded: Guarded) -> 
     async with connected(guarded.server.data.address) as stub:
         call = Call(stub, shown("wrong"))
         await call.send(*[config(), *[audio(bytes(3200))] * 500])
-        assert (await call.until("failure")).failure.message == REFUSAL
+        assert (await call.until("failure")).failure.message == REJECTION
 
 
 async def test_what_there_is_is_not_told_without_a_token(guarded: Guarded) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
+from stt_service.access.admission import ServingState
 from stt_service.access.credentials import accesses
 from stt_service.errors import ModelNotFoundError
 from stt_service.models.devices import Device
 from stt_service.models.loader import ComputePlan, LoadedModels, ModelNames, SelfTest
 from stt_service.models.startup import LoadedServer, assemble
-from stt_service.rpc.health import State
 from stt_service.server import Server
 from stt_service.settings.schema import ServerSettings
 from tests.support.held_engine import Engine
@@ -83,7 +83,7 @@ async def serving(
     await server.start()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(loaded(held, load, server.settings)))
-        while server.state is not State.SERVING:  # noqa: ASYNC110  (it tells nobody but health)
+        while server.state is not ServingState.SERVING:  # noqa: ASYNC110  (it tells nobody but health)
             await asyncio.sleep(0)
         try:
             yield server

@@ -25,16 +25,16 @@ def made(authority: Authority) -> Made:
     return authority.signed("server")
 
 
-def refusal(certificate: Path, key: Path, client_authorities: Path | None = None) -> str:
+def refusal(certificate: Path, key: Path, client_ca: Path | None = None) -> str:
     with pytest.raises(ConfigError) as refused:
-        read(Files(certificate, key, client_authorities))
+        read(Files(certificate, key, client_ca))
     return str(refused.value)
 
 
 def test_files_that_belong_together_are_read(authority: Authority, made: Made) -> None:
     pem = read(Files(made.cert_file, made.key_file, authority.file))
     assert pem.chain == made.cert_file.read_bytes()
-    assert pem.client_authorities == authority.file.read_bytes()
+    assert pem.client_ca == authority.file.read_bytes()
 
 
 def test_a_missing_file_is_named(tmp_path: Path, made: Made) -> None:

@@ -1,14 +1,17 @@
-"""Who a caller is, and how often each may call."""
+"""Client addresses and names, and the limit on calls per client."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_service.access.rate_limit import HOLDER, MAX_PEERS, RateLimiter, caller, source
+from stt_service.access.rate_limit import MAX_CLIENTS, RateLimiter, client_address
+from stt_service.rpc.auth_interceptor import AuthenticatedContext, client_name
+from stt_service.rpc.status_mapping import AnyContext
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Call:
 
 
 @pytest.mark.parametrize(
-    ("peer", "told"),
+    ("peer", "address"),
     [
         ("ipv4:10.0.0.7:50312", "10.0.0.7"),
         ("ipv6:%5B::1%5D:50312", "::1"),
@@ -31,18 +34,17 @@ class Call:
         ("unix:", "unix:"),
     ],
 )
-def test_an_address_is_told_without_its_port_and_of_ipv6_the_network_that_one_client_has(peer: str, told: str) -> None:
-    assert source(peer) == told
+def test_client_address_has_no_port_and_is_a_network_in_ipv6(peer: str, address: str) -> None:
+    assert client_address(peer) == address
 
 
-def test_a_caller_is_the_holder_of_the_token_or_else_an_address() -> None:
-    assert caller(Call("ipv4:10.0.0.7:1")) == "10.0.0.7"
-    known = HOLDER.set("ann")
-    assert caller(Call("ipv4:10.0.0.7:1")) == "ann"
-    HOLDER.reset(known)
+def test_client_name_is_that_of_the_token_or_else_the_address() -> None:
+    context = cast("AnyContext", Call("ipv4:10.0.0.7:1"))
+    assert client_name(context) == "10.0.0.7"
+    assert client_name(AuthenticatedContext(context, "ann")) == "ann"
 
 
-def test_a_minutes_calls_may_come_at_once_and_then_as_the_minute_passes() -> None:
+def test_calls_of_a_minute_are_allowed_in_a_burst_then_spread_out() -> None:
     rates = RateLimiter()
     assert [rates.retry_after_s("ann", 0.0, 3) for _ in range(3)] == [0.0] * 3
     assert rates.retry_after_s("ann", 0.0, 3) == pytest.approx(20)
@@ -51,27 +53,27 @@ def test_a_minutes_calls_may_come_at_once_and_then_as_the_minute_passes() -> Non
     assert rates.retry_after_s("ann", 20.0, 3) > 0
 
 
-def test_one_peers_calls_are_not_anothers() -> None:
+def test_clients_are_limited_separately() -> None:
     rates = RateLimiter()
     assert rates.retry_after_s("ann", 0.0, 1) == 0
     assert rates.retry_after_s("ann", 0.0, 1) > 0
     assert rates.retry_after_s("bob", 0.0, 1) == 0
 
 
-def test_without_a_bound_nobody_waits_and_nothing_is_remembered() -> None:
+def test_no_limit_stores_nothing() -> None:
     rates = RateLimiter()
     assert not any(rates.retry_after_s("ann", 0.0, 0) for _ in range(10_000))
     assert len(rates) == 0
 
 
-def test_only_so_many_peers_are_remembered() -> None:
+def test_number_of_stored_clients_is_bounded() -> None:
     rates = RateLimiter()
-    for number in range(3 * MAX_PEERS):
+    for number in range(3 * MAX_CLIENTS):
         rates.retry_after_s(str(number), 0.0, 10)
-    assert len(rates) == MAX_PEERS
+    assert len(rates) == MAX_CLIENTS
 
 
-def test_a_peer_that_has_not_called_for_long_is_forgotten() -> None:
+def test_idle_client_is_forgotten() -> None:
     rates = RateLimiter()
     for number in range(100):
         rates.retry_after_s(str(number), 0.0, 10)

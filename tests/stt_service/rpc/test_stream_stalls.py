@@ -133,11 +133,11 @@ class Stage:
     async def run(self) -> Outcome:
         outcome = Outcome(reads=self.reads)
         offset_ms = self.resumed.committed_ms if self.resumed is not None else 0
-        live = SimpleNamespace(recognizer=self._recognition(offset_ms), terminated=self.terminated)
-        stream = StreamHandler(cast("ActiveStream", live), AudioFormat(), self.limits, self.draining, self.resumable)
+        stream = SimpleNamespace(recognizer=self._recognition(offset_ms), terminated=self.terminated)
+        handler = StreamHandler(cast("ActiveStream", stream), AudioFormat(), self.limits, self.draining, self.resumable)
         requests = self.client.requests(offset_ms // SIGN_MS)
         try:
-            await stream.run(requests, cast("Context", outcome))
+            await handler.run(requests, cast("Context", outcome))
         except SttError as error:
             outcome.failure = error
         outcome.ended_s = asyncio.get_running_loop().time()

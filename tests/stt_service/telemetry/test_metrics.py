@@ -59,20 +59,20 @@ async def test_waiting_decodes_are_reported_by_kind(metrics: Metrics) -> None:
         future.cancel()
 
 
-def test_slots_and_state_are_current_values(metrics: Metrics) -> None:
-    admission = AdmissionControl()
+async def test_slots_and_state_are_current_values(metrics: Metrics) -> None:
+    admission: AdmissionControl[str] = AdmissionControl()
     metrics.watch_admission(admission)
 
     def values() -> list[float]:
         return [metrics.value(f"stt_{name}") for name in ("slots_used", "slots_limit", "ready", "draining")]
 
     assert values() == [0, 0, 0, 0]
-    admission.open(8)
+    await admission.open("models", 8)
     with admission.acquire_slot():
         assert values() == [1, 8, 1, 0]
-        admission.close()
+        await admission.drain()
         assert values() == [1, 8, 0, 1]
-    admission.reopen()
+    await admission.cancel_drain()
     assert values() == [0, 8, 1, 0]
 
 

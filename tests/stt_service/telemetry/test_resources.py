@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stt_service.telemetry.resources import Usage, memory_limit_bytes
+from stt_service.telemetry.resources import ResourceUsage, memory_limit_bytes
 
 MACHINE = psutil.virtual_memory().total
 
@@ -32,7 +32,7 @@ def test_a_port_that_has_nearly_all_its_connections_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("stt_service.access.connection_limit.limit", lambda: 256)  # eight connections for each port
-    usage = Usage()
+    usage = ResourceUsage()
     with ExitStack() as opened:
         usage.watch_files()
         assert caplog.messages == []
