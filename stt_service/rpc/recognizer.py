@@ -129,7 +129,7 @@ class StreamRecognizer:
         self.finalize_now(endpoint)
 
     def finalize_now(self, endpoint: Endpoint) -> None:
-        """End the open utterance even without space for its result: at most one more final, as no audio is read then."""
+        """End the open utterance even without space for its result: at most one more, as no audio is read then."""
         self._handle_outputs(self._session.finalize(endpoint))
 
     async def catch_up(self) -> None:

@@ -194,7 +194,7 @@ async def test_two_servers_cannot_listen_on_one_port(service: Service, tmp_path:
     port = service.address.rpartition(":")[2]
     done = await asyncio.to_thread(run_server, tmp_path, DATA_PORT=port)
     assert done.returncode == 1
-    assert f"DATA_PORT={port} on 127.0.0.1 cannot be used" in done.stderr
+    assert f"DATA_PORT={port} at 127.0.0.1: another program" in done.stderr
     assert await health(service.address) == "SERVING"
 
 

@@ -164,7 +164,7 @@ def test_a_metrics_port_that_is_taken_is_named_in_an_object(tmp_path: Path) -> N
     [line] = [json.loads(line) for line in ended.stderr.splitlines()]
     assert ended.returncode == 1
     assert line["level"] == "ERROR"
-    assert f"METRICS_PORT={port} on 127.0.0.1 cannot be used" in line["message"]
+    assert f"METRICS_PORT={port} at 127.0.0.1: another program" in line["message"]
 
 
 async def test_a_failure_is_logged_with_the_id_of_its_stream(

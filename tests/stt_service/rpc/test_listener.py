@@ -153,7 +153,7 @@ async def test_a_port_that_another_program_has_is_told_by_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = other.getsockname()[1]
         port = GrpcListener(ListenAddress("CONTROL_PORT", "127.0.0.1", number), PortCredentials(), RequestReader(2**20))
-        with pytest.raises(StartupError, match=f"^CONTROL_PORT={number} on 127.0.0.1 cannot be used: "):
+        with pytest.raises(StartupError, match=f"^Cannot listen on CONTROL_PORT={number} at 127.0.0.1: "):
             port.bind()
         await port.server.stop(None)
 

@@ -47,7 +47,7 @@ class PromptLane:
     """Decodes what it is asked for at once."""
 
     def __init__(self) -> None:
-        self.budget = LoopBudget()
+        self.loop_budget = LoopBudget()
 
     def submit(self, job: DecodeJob, cut: DecodeFactory) -> DecodeFuture:
         answer: DecodeFuture = asyncio.get_running_loop().create_future()
