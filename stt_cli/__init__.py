@@ -1,1 +1,1 @@
-"""Realtime STT's command line: `stt-cli`."""
+"""The command-line client, `stt-cli`."""

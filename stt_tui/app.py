@@ -18,8 +18,8 @@ from typing import Any
 import urwid
 from urwid.display.common import InputClosedError
 
-from stt_cli.output.clipboard import Clipboard, CopyResult, tools
-from stt_cli.output.terminal import undisturbed
+from stt_cli.output.clipboard import Clipboard, CopyResult, clipboard_tools
+from stt_cli.output.terminal import silence_library_stderr
 from stt_client.events import StreamOptions
 from stt_tui.audio_journal import AudioJournal, recover_command
 from stt_tui.dictation_controller import Backends, DictationController
@@ -91,7 +91,7 @@ class App:
         self._controller = DictationController(
             backends, options.stream_options, options.device, self._presenter, self._audio_journal
         )
-        self._clipboard = Clipboard(tools(), self._write_to_terminal)
+        self._clipboard = Clipboard(clipboard_tools(), self._write_to_terminal)
         self._input_handler = InputHandler(self._editor, self._actions(), self._copy, self._loop.time)
         self._terminal = Terminal(self._editor.paste)
         self._main_loop = urwid.MainLoop(
@@ -115,7 +115,7 @@ class App:
     async def on_screen(self) -> AsyncIterator[None]:
         """Take over the terminal, and restore it at the end."""
         self._loop.set_exception_handler(self._on_loop_error)
-        with self._signals(), undisturbed(), redirect_stderr(None):
+        with self._signals(), silence_library_stderr(), redirect_stderr(None):
             self._main_loop.start()
             try:
                 yield

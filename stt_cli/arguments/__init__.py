@@ -1,1 +1,1 @@
-"""What the command line accepts: parameter types, options and the parsed request."""
+"""Command-line arguments: parameter types, shared options and the parsed request."""

@@ -1,4 +1,4 @@
-"""The options that several commands have, gathered into values. Loads only click."""
+"""Options that several commands share, each group converted to one value. Imports only click and value types."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ PEM_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 TLS_OPTIONS: tuple[Callable[[Command], Command], ...] = (
-    click.option("--tls", is_flag=True, help="Encrypt, and trust the authorities that this system trusts."),
-    click.option("--tls-ca", type=PEM_FILE, metavar="FILE", help="Trust this authority (PEM) instead."),
-    click.option("--tls-cert", type=PEM_FILE, metavar="FILE", help="Show this certificate (PEM) to the server."),
-    click.option("--tls-key", type=PEM_FILE, metavar="FILE", help="The certificate's key (PEM)."),
+    click.option("--tls", is_flag=True, help="Use TLS and trust the system's CA certificates."),
+    click.option(
+        "--tls-ca", type=PEM_FILE, metavar="FILE", help="Trust this CA certificate (PEM) instead of the system's."
+    ),
+    click.option("--tls-cert", type=PEM_FILE, metavar="FILE", help="Client certificate (PEM)."),
+    click.option("--tls-key", type=PEM_FILE, metavar="FILE", help="Private key of --tls-cert (PEM)."),
 )
 
 
@@ -33,27 +35,28 @@ UTTERANCE_OPTIONS: tuple[Callable[[Command], Command], ...] = (
         "silence_s",
         type=Number(0.1, 10),
         metavar="SECONDS",
-        help="Silence that ends an utterance, 0.1 to 10 s; else the server's.",
+        help="Silence that ends an utterance. Default: the server's.",
     ),
     click.option(
         "--min-utterance",
         "min_utterance_s",
         type=Number(0, 20),
         metavar="SECONDS",
-        help="Silence does not end an utterance shorter than this, 0 to 20 s; else the server's.",
+        help="Silence does not end an utterance shorter than this. Default: the server's.",
     ),
     click.option(
         "--max-utterance",
         "max_utterance_s",
         type=Number(5, 28),
         metavar="SECONDS",
-        help="Split an utterance at this length, 5 to 28 s; else the server's.",
+        help="Split an utterance at this length. Default: the server's.",
     ),
     click.option(
         "--sensitivity",
         type=Number(0, 1),
         metavar="NUMBER",
-        help="Sensitivity of the speech detector, 0 to 1; higher takes fainter sounds for speech; else the server's.",
+        help="Sensitivity of the speech detector: higher values detect fainter speech, and more noise. "
+        "Default: the server's.",
     ),
 )
 
@@ -65,10 +68,10 @@ def with_options(command: Command, *options: Callable[[Command], Command]) -> Co
 
 
 def server_options(command: Command) -> Command:
-    """Add where the server is and how to be let in; the command gets it as `target`."""
+    """Add the options of address, token and TLS; the command receives them as `target`."""
 
     @wraps(command)
-    def gathered(
+    def wrapper(
         *arguments: object,
         server: tuple[str, ...],
         token: str | None,
@@ -78,10 +81,10 @@ def server_options(command: Command) -> Command:
         tls_key: Path | None,
         **others: object,
     ) -> object:
-        return command(*arguments, target=Target(server, token, tls_of(tls, tls_ca, tls_cert, tls_key)), **others)
+        return command(*arguments, target=Target(server, token, build_tls(tls, tls_ca, tls_cert, tls_key)), **others)
 
     return with_options(
-        gathered,
+        wrapper,
         click.option(
             "--server",
             type=ServerAddresses(),
@@ -89,31 +92,31 @@ def server_options(command: Command) -> Command:
             default="localhost:8012",
             show_default=True,
             show_envvar=True,
-            help="Where the server is, port 8012 if none is given; several, with commas, stand in for each other.",
+            help="Address of the server; default port 8012. Separate alternative servers with commas.",
         ),
         click.option(
             "--token",
             envvar="STT_TOKEN",
             show_envvar=True,
-            help="What the server lets in. Others on this machine see a command line, not the environment.",
+            help="Bearer token. Prefer STT_TOKEN: command lines are visible to other users.",
         ),
         *TLS_OPTIONS,
     )
 
 
-def tls_of(asked: bool, authorities: Path | None, certificate: Path | None, key: Path | None) -> Tls | None:
-    """Return what the TLS options say; None: no TLS."""
-    if (certificate is None) != (key is None):
-        raise click.UsageError("--tls-cert and --tls-key belong together.")
-    encrypts = asked or authorities is not None or certificate is not None
-    return Tls(authorities, certificate, key) if encrypts else None
+def build_tls(is_enabled: bool, ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> Tls | None:
+    """Return the TLS configuration; None: no TLS."""
+    if (cert_file is None) != (key_file is None):
+        raise click.UsageError("--tls-cert and --tls-key must be given together.")
+    uses_tls = is_enabled or ca_file is not None or cert_file is not None
+    return Tls(ca_file, cert_file, key_file) if uses_tls else None
 
 
-def source_options(command: Command) -> Command:
-    """Add what to recognise, beside the argument `sources`; the command gets both as `audio`."""
+def input_options(command: Command) -> Command:
+    """Add the options of sources; the command receives them and the argument `sources` as `input_options`."""
 
     @wraps(command)
-    def gathered(  # noqa: PLR0913  (click hands over options one by one)
+    def wrapper(  # noqa: PLR0913  (click passes each option as an argument)
         *arguments: object,
         sources: tuple[str, ...],
         realtime: bool,
@@ -126,56 +129,64 @@ def source_options(command: Command) -> Command:
         **others: object,
     ) -> object:
         if raw and not sources:
-            raise click.UsageError("--raw is for files and standard input (-), not for the microphone.")
+            raise click.UsageError("--raw applies to files and standard input (-), not to the microphone.")
         if track is not None and (raw or not sources):
-            raise click.UsageError("--track is for recordings in containers, not for the microphone or --raw.")
+            raise click.UsageError("--track applies to recordings in containers, not to the microphone or --raw.")
         for option, value in (
             ("--device", device),
             ("--stop-after-silence", stop_after_silence_s),
             ("--save-audio", save_audio),
         ):
             if sources and value is not None:
-                raise click.UsageError(f"{option} is for the microphone, and sources are given.")
-        audio = InputOptions(sources, raw, realtime, device, stop_after_silence_s, save_audio, jobs, track)
-        return command(*arguments, audio=audio, **others)
+                raise click.UsageError(f"{option} applies to the microphone only, but sources are given.")
+        options = InputOptions(sources, raw, realtime, device, stop_after_silence_s, save_audio, jobs, track)
+        return command(*arguments, input_options=options, **others)
 
     return with_options(
-        gathered,
-        click.option("--realtime", is_flag=True, help="Send a recording at the speed of speech."),
-        click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Recordings at once."),
-        click.option("--raw", type=RawFormat(), help="The sources are headerless: s16le, f32le, mulaw or alaw."),
+        wrapper,
+        click.option("--realtime", is_flag=True, help="Send recordings at real-time speed (1x)."),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, 64),
+            default=1,
+            show_default=True,
+            help="Number of recordings to recognize concurrently.",
+        ),
+        click.option(
+            "--raw", type=RawFormat(), help="Read sources as headerless PCM: s16le (default), f32le, mulaw or alaw."
+        ),
         click.option(
             "--track",
             type=click.IntRange(1, 512),
             metavar="NUMBER",
-            help="The audio track to recognize, from 1; else the default one.",
+            help="Audio track to recognize, from 1. Default: the recording's default track.",
         ),
         click.option(
             "--device",
             metavar="NAME",
-            help="A microphone, by part of its name: see `stt-cli devices`. file:PATH plays a recording in its place.",
+            help="Microphone whose name contains NAME: see `stt-cli devices`. file:PATH plays a recording instead.",
         ),
         click.option(
             "--stop-after-silence",
             "stop_after_silence_s",
             type=Number(0.5, 3600),
             metavar="SECONDS",
-            help="End the microphone when nobody has spoken for so long.",
+            help="Stop the microphone after this much silence.",
         ),
         click.option(
             "--save-audio",
             type=click.Path(file_okay=False, path_type=Path),
             metavar="FOLDER",
-            help="Keep what the microphone hears there, as FLAC; beyond 2 GB the oldest go. See `stt-cli recover`.",
+            help="Save microphone audio as FLAC in FOLDER. Above 2 GB, delete the oldest. See `stt-cli recover`.",
         ),
     )
 
 
 def speech_options(command: Command) -> Command:
-    """Add how speech is recognised; the command gets it as `settings`."""
+    """Add the options of recognition; the command receives them as `settings`."""
 
     @wraps(command)
-    def gathered(  # noqa: PLR0913  (click hands over options one by one)
+    def wrapper(  # noqa: PLR0913  (click passes each option as an argument)
         *arguments: object,
         language: str | None,
         prompt: str | None,
@@ -200,52 +211,52 @@ def speech_options(command: Command) -> Command:
         return command(*arguments, settings=settings, **others)
 
     return with_options(
-        gathered,
-        click.option("--language", metavar="CODE", help="A Whisper code such as ru, or auto; else the server's."),
-        click.option("--prompt", metavar="TEXT", help="Text that steers spelling and style."),
-        click.option("--hotwords", type=Hotwords(), multiple=True, help="Words to favour; may be repeated."),
-        click.option("--translate", is_flag=True, help="English, whatever the language spoken."),
+        wrapper,
+        click.option(
+            "--language", metavar="CODE", help="Whisper language code such as ru, or auto. Default: the server's."
+        ),
+        click.option("--prompt", metavar="TEXT", help="Text that guides spelling and style."),
+        click.option("--hotwords", type=Hotwords(), multiple=True, help="Words to prefer. Repeatable."),
+        click.option("--translate", is_flag=True, help="Translate speech of any language to English."),
         *UTTERANCE_OPTIONS,
     )
 
 
-def writing_options(command: Command) -> Command:
-    """Add what is written and where; the command gets it as `writing`."""
+def output_options(command: Command) -> Command:
+    """Add the options of outputs; the command receives them as `output_options`."""
 
     @wraps(command)
-    def gathered(
+    def wrapper(
         *arguments: object,
         output_format: str,
         output: str | None,
         partials: bool | None,
         words: bool,
-        copies: bool,
+        copy: bool,
         verbose: bool,
         **others: object,
     ) -> object:
-        writing = OutputOptions(output_format, output, partials, words, copies, verbose)
-        return command(*arguments, writing=writing, **others)
+        options = OutputOptions(output_format, output, partials, words, copy, verbose)
+        return command(*arguments, output_options=options, **others)
 
     return with_options(
-        gathered,
+        wrapper,
         click.option(
             "--format",
             "output_format",
             type=click.Choice(["text", "json", "srt", "vtt"]),
             default="text",
             show_default=True,
-            help="json: one object a line, described in docs/recognize.schema.json.",
+            help="json: one object per line, see docs/recognize.schema.json.",
         ),
         click.option(
             "-o",
             "--output",
             metavar="FILE",
-            help="Write there; to FOLDER/, one file for each source. An older FILE stays until the text is complete.",
+            help="Write to FILE, or one file per source to FOLDER/. Replaces an existing FILE when complete.",
         ),
-        click.option(
-            "--partials/--no-partials", default=None, help="Show what is being said; if not given: on a terminal."
-        ),
-        click.option("--words", is_flag=True, help="Tell the words' times, in text and json; text: a line a word."),
-        click.option("--copy", "copies", is_flag=True, help="Put each sentence on the clipboard."),
+        click.option("--partials/--no-partials", default=None, help="Show partial results. Default: on a terminal."),
+        click.option("--words", is_flag=True, help="Add word times to text and json. In text: one line per word."),
+        click.option("--copy", is_flag=True, help="Copy each sentence to the clipboard."),
         click.option("-v", "--verbose", is_flag=True, help="Print the model and all suppressed utterances."),
     )

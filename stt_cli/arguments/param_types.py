@@ -1,4 +1,4 @@
-"""What the command line's values look like: addresses and raw formats. Loads only click."""
+"""Parameter types of options: addresses, raw formats, lists, numbers. Imports only click and value types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_PORT = 8012
 CONTROL_PORT = 8011
 HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]\s/]+)(?::(\d+))?")
 IPV6 = re.compile(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
-RAW = re.compile(r"(\d+)(?::(\d+)(?::(\w+))?)?")
+RAW_FORMAT = re.compile(r"(\d+)(?::(\d+)(?::(\w+))?)?")
 
 
 class ServerAddress(click.ParamType[str]):
@@ -23,11 +23,11 @@ class ServerAddress(click.ParamType[str]):
         self._port = port
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return HOST:PORT, whether or not a port was given."""
+        """Return HOST:PORT, with the default port if none is given."""
         match = HOST_PORT.fullmatch(f"[{value}]" if IPV6.fullmatch(value) else value)
         port = int(match[2] or self._port) if match else 0
         if match is None or not 0 < port < 65_536:
-            self.fail(f"{value!r} is no address: it should be HOST or HOST:PORT.", param, ctx)
+            self.fail(f"Invalid address {value!r}: must be HOST or HOST:PORT.", param, ctx)
         return f"{match[1]}:{port}"
 
 
@@ -37,7 +37,7 @@ class ServerAddresses(click.ParamType[tuple[str, ...]]):
     def convert(
         self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """Return one HOST:PORT or several, in the order given."""
+        """Return one or more HOST:PORT, in the given order."""
         if isinstance(value, tuple):
             return value
         return tuple(ServerAddress().convert(address.strip(), param, ctx) for address in value.split(","))
@@ -51,14 +51,15 @@ class RawFormat(click.ParamType[AudioFormat]):
     ) -> AudioFormat:
         if isinstance(value, AudioFormat):
             return value
-        match = RAW.fullmatch(value.lower())
+        match = RAW_FORMAT.fullmatch(value.lower())
         encodings = [encoding.value for encoding in Encoding]
         if match is None or (match[3] or "s16le") not in encodings:
-            known = ", ".join(encodings)
-            self.fail(f"{value!r}: give a rate in Hz, as 16000 or 48000:2:f32le ({known}).", param, ctx)
+            valid = ", ".join(encodings)
+            message = f"Invalid format {value!r}: must be {self.name}, such as 16000 or 48000:2:f32le ({valid})."
+            self.fail(message, param, ctx)
         rate_hz, channels = int(match[1]), int(match[2] or 1)
         if not (8_000 <= rate_hz <= 192_000 and 1 <= channels <= 32):
-            self.fail(f"{value!r}: it should be 8000 to 192000 Hz, 1 to 32 channels.", param, ctx)
+            self.fail(f"Invalid format {value!r}: must have 8000 to 192000 Hz and 1 to 32 channels.", param, ctx)
         return AudioFormat(rate_hz, channels, Encoding(match[3] or "s16le"))
 
 
@@ -74,7 +75,7 @@ class Hotwords(click.ParamType[tuple[str, ...]]):
 
 
 class Number(click.FloatRange):
-    """A number in a range; FloatRange alone takes `nan` for one."""
+    """A number in a range. Unlike FloatRange, it rejects `nan`."""
 
     def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))

@@ -1,4 +1,4 @@
-"""What the command line asks for, once parsed: values only, quick to load."""
+"""The parsed command line of a recognition: values only, fast to import."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from stt_client.target import Target
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """What is written of what was said, and where."""
+    """Format and destination of the text."""
 
     format: str = "text"
-    output: str | None = None  # None: stdout
-    partials: bool | None = None  # None: on a terminal
-    words: bool = False
-    copies: bool = False  # each sentence to the clipboard
+    path: str | None = None  # None: stdout
+    partials: bool | None = None  # None: only on a terminal
+    word_times: bool = False
+    copy_to_clipboard: bool = False  # each sentence
     verbose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """What to recognise."""
+    """Sources to recognize and how to read them."""
 
-    sources: tuple[str, ...] = ()  # none: the microphone
-    raw: AudioFormat | None = None
+    sources: tuple[str, ...] = ()  # empty: the microphone
+    raw_format: AudioFormat | None = None
     realtime: bool = False
     device: str | None = None
-    silence_s: float | None = None  # that ends the microphone
-    journal: Path | None = None  # where what the microphone hears is kept
+    stop_after_silence_s: float | None = None
+    save_audio: Path | None = None  # folder for the audio of the microphone
     jobs: int = 1
-    track: int | None = None  # of a recording's audio tracks, from 1; None: the default one
+    track: int | None = None  # audio track of a recording, from 1; None: the default track
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    audio: InputOptions
+    input_options: InputOptions
     settings: Settings
-    writing: OutputOptions
+    output_options: OutputOptions
     target: Target

@@ -1,1 +1,1 @@
-"""The commands of stt-cli: parse, call, print, exit code."""
+"""The commands of stt-cli."""

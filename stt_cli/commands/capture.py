@@ -1,4 +1,4 @@
-"""Hears a source with its screen: keeps the journal, and ends the source when nobody has spoken for a while."""
+"""Observes one source while it is recognized: shows its level, saves its audio, stops it after silence."""
 
 from __future__ import annotations
 
@@ -12,41 +12,44 @@ from stt_client.events import AudioFormat, Event
 
 
 class CaptureMonitor:
+    """Passes audio and events of a source to the screen, the journal and the silence watch, where there are any."""
+
     def __init__(
-        self, screen: Screen, stop: Callable[[], None], journal: Journal | None, silence: SilenceTimeout | None
+        self, screen: Screen, stop: Callable[[], None], journal: Journal | None, silence_watch: SilenceTimeout | None
     ) -> None:
-        """Take what ends the source, and what this source has of a journal and a watch."""
+        """Args: `stop` ends the source."""
         self._screen = screen
         self._stop = stop
         self._journal = journal
-        self._silence = silence
-        self.has_signal = False  # anything but zeros, which a muted microphone delivers
+        self._silence_watch = silence_watch
+        self.has_signal = False  # False: all samples were zero, as from a muted microphone
 
     def warn(self, sentence: str) -> None:
         self._screen.warn(sentence)
 
     def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None:
-        self._screen.heard(chunk, audio_format)
+        """Process captured audio."""
+        self._screen.on_audio(chunk, audio_format)
         self.has_signal = self.has_signal or bool(chunk.strip(b"\0"))
         if self._journal is not None:
-            self._keep(self._journal, chunk, audio_format)
-        if self._silence is not None and self._silence.add_audio(audio_format.duration_ms(len(chunk))):
-            self._silence = None
+            self._save(self._journal, chunk, audio_format)
+        if self._silence_watch is not None and self._silence_watch.add_audio(audio_format.duration_ms(len(chunk))):
+            self._silence_watch = None
             self._stop()
 
-    def follow(self, event: Event) -> None:
-        self._screen.follow(event)
-        if self._silence is not None:
-            self._silence.handle_event(event)
+    def on_event(self, event: Event) -> None:
+        self._screen.on_event(event)
+        if self._silence_watch is not None:
+            self._silence_watch.handle_event(event)
 
     def close(self) -> None:
         if self._journal is not None:
             self._journal.close()
 
-    def _keep(self, journal: Journal, chunk: bytes, audio_format: AudioFormat) -> None:
+    def _save(self, journal: Journal, chunk: bytes, audio_format: AudioFormat) -> None:
         try:
-            if gone := journal.write(chunk, audio_format):
-                self._screen.warn(pruned_message(gone))
-        except OutputError as error:  # the dictation matters more
-            self._screen.warn(f"{error} No more is kept.")
+            if deleted := journal.write(chunk, audio_format):
+                self._screen.warn(pruned_message(deleted))
+        except OutputError as error:  # The dictation continues without the journal.
+            self._screen.warn(f"{error} Audio is no longer saved.")
             self._journal = None

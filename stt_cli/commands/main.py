@@ -1,6 +1,6 @@
-"""The commands: parse, call, print, exit code.
+"""Command-line interface of stt-cli: parses arguments, runs the command, sets the exit code.
 
-Loads only click and values; `commands.py`, with all that is slow to load, when a command runs.
+Imports only click and value types. A command imports its implementation when it runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stt_cli.arguments.options import server_options, source_options, speech_options, writing_options
+from stt_cli.arguments.options import input_options, output_options, server_options, speech_options
 from stt_cli.arguments.request import InputOptions, OutputOptions, Request
 from stt_cli.control.commands import config, drain, models, sessions
-from stt_cli.control.options import FORMAT, watch_options
-from stt_cli.exit_codes import echo, failures
-from stt_cli.output.terminal import abandon_stdout, prepare_streams, run_in_utf8
+from stt_cli.control.options import FORMAT_OPTION, watch_options
+from stt_cli.exit_codes import echo, exit_on_error
+from stt_cli.output.terminal import discard_stdout, prepare_streams, run_in_utf8
 from stt_client.events import Settings
 from stt_client.target import Target
 
@@ -24,26 +24,27 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\b
 Exit codes:
-  0    all went well; a microphone was ended by Ctrl-C; nobody reads the output any more
-  1    the server refused or failed, a source cannot be recognised, or text cannot be written
-  2    the command line is wrong
+  0    success; Ctrl-C stopped the microphone; stdout was closed by its reader
+  1    the server rejected or failed, or a source or an output failed
+  2    invalid command line
   3    the server cannot be reached
-  130  Ctrl-C before the end of a recording (143: SIGTERM, 129: SIGHUP); the text owed was printed
+  130  Ctrl-C before a recording ended (143: SIGTERM, 129: SIGHUP)
 """
 RECOGNIZE_EXAMPLES = """\b
 Examples:
-  stt-cli recognize                              dictate; Ctrl-C ends
-  stt-cli recognize --copy --stop-after-silence 5     one thought, on the clipboard
-  stt-cli recognize --save-audio ~/dictations       keep what is said, whatever happens
+  stt-cli recognize                             dictate until Ctrl-C
+  stt-cli recognize --copy --stop-after-silence 5
+  stt-cli recognize --save-audio ~/dictations   keep the audio too
   stt-cli recognize talk.mp3 > talk.txt
   stt-cli recognize film.mp4 --format srt -o film.srt
   stt-cli recognize recordings/ --jobs 4 --format json -o texts/
   arecord -f S16_LE -r 16000 | stt-cli recognize --raw 16000 -
 """
-RETRY_EXAMPLES = """\b
+RECOVER_EXAMPLES = """\b
 Examples:
-  stt-cli recover ~/dictations                     the newest journal in the folder
-  stt-cli recover ~/dictations/dictation-2026-11-25-210312-004.flac --language en
+  stt-cli recover ~/dictations                  the newest file in the folder
+  stt-cli recover ~/dictations/dictation-2026-11-25-210312-004.flac
+  stt-cli recover ~/dictations --language en
 """
 DEVICES_EXAMPLES = """\b
 Examples:
@@ -56,6 +57,13 @@ Examples:
   stt-cli status --watch --control gpu-box
   until stt-cli status > /dev/null 2>&1; do sleep 1; done
 """
+STATUS_EXIT_CODES = """\b
+Exit codes:
+  0    the server is serving
+  1    the server is not serving, or rejected the request
+  2    invalid command line
+  3    the server cannot be reached
+"""
 DOCTOR_EXAMPLES = """\b
 Examples:
   stt-cli doctor
@@ -63,13 +71,14 @@ Examples:
 """
 DOCTOR_EXIT_CODES = """\b
 Exit codes:
-  0    nothing failed
-  1    something failed: nothing can be recognised until it is mended
-  2    the command line is wrong
+  0    no check failed
+  1    a check failed: nothing can be recognized until it is fixed
+  2    invalid command line
 """
 COMPLETION_EXAMPLES = """\b
 Examples:
-  source <(stt-cli completion bash)              in ~/.bashrc; zsh alike, in ~/.zshrc
+  source <(stt-cli completion bash)             in ~/.bashrc
+  source <(stt-cli completion zsh)              in ~/.zshrc
   stt-cli completion fish > ~/.config/fish/completions/stt-cli.fish
 """
 
@@ -77,83 +86,82 @@ Examples:
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="realtime-stt-grpc", message="%(version)s")
 def cli() -> None:
-    """Speech to text from the command line."""
+    """Recognize speech, and operate the server, from the command line."""
 
 
-@cli.command(epilog=f"{RECOGNIZE_EXAMPLES}\n{EXIT_CODES}")
+@cli.command(short_help="Recognize a microphone, files or stdin", epilog=f"{RECOGNIZE_EXAMPLES}\n{EXIT_CODES}")
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(path_type=str))
-@source_options
-@writing_options
+@input_options
+@output_options
 @speech_options
 @server_options
 @click.pass_obj
 def recognize(
-    microphone: OpenDevice | None, audio: InputOptions, writing: OutputOptions, settings: Settings, target: Target
+    microphone: OpenDevice | None,
+    input_options: InputOptions,
+    output_options: OutputOptions,
+    settings: Settings,
+    target: Target,
 ) -> None:
-    """Recognise speech: from the microphone, from files and all files in folders, or from stdin (-).
+    """Recognize speech from the microphone, from files, from all files in folders, or from stdin (-).
 
-    The text goes to stdout, a line for each utterance; everything else goes to stderr.
-    Ctrl-C ends the recording and prints the text still owed; a second one quits at once.
+    Text goes to stdout, one line per utterance; everything else goes to stderr. Ctrl-C stops the recording and prints
+    the pending text. A second Ctrl-C quits immediately.
     """
-    from stt_cli.commands import run
+    from stt_cli.commands import recognize_setup
 
-    with failures():
-        code = run.run_recognize(Request(audio, settings, writing, target), microphone)
+    with exit_on_error():
+        code = recognize_setup.run_recognize(Request(input_options, settings, output_options, target), microphone)
     raise click.exceptions.Exit(code)
 
 
-@cli.command(epilog=f"{RETRY_EXAMPLES}\n{EXIT_CODES}")
+@cli.command(short_help="Recognize saved dictation audio again", epilog=f"{RECOVER_EXAMPLES}\n{EXIT_CODES}")
 @click.argument("file", type=click.Path(exists=True, path_type=str))
-@writing_options
+@output_options
 @speech_options
 @server_options
-def recover(file: str, writing: OutputOptions, settings: Settings, target: Target) -> None:
-    """Recognise a journal again: FILE, or the newest one if it is a folder.
+def recover(file: str, output_options: OutputOptions, settings: Settings, target: Target) -> None:
+    """Recognize audio that --save-audio wrote: FILE, or the newest file if FILE is a folder.
 
-    The options that it was recorded with hold, unless others are given.
+    Language, prompt and hotwords default to those of the recording.
     """
-    from stt_cli.commands import run
+    from stt_cli.commands import recognize_setup
 
-    with failures():
-        code = run.run_recover(Request(InputOptions((file,)), settings, writing, target))
+    with exit_on_error():
+        code = recognize_setup.run_recover(Request(InputOptions((file,)), settings, output_options, target))
     raise click.exceptions.Exit(code)
 
 
-@cli.command(epilog=DEVICES_EXAMPLES)
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="For people, or for programs.",
-)
+@cli.command(short_help="List microphones", epilog=DEVICES_EXAMPLES)
+@FORMAT_OPTION
 def devices(output_format: str) -> None:
-    """List the microphones: * the default, number, native rate, channels, name.
+    """List the microphones: number, native sample rate, channels, name. * marks the default.
 
-    Any part of a name is a NAME for --device.
+    Any part of a name is a valid NAME for --device.
     """
-    from stt_cli.commands import run
+    from stt_cli.commands import information
 
-    with failures():
-        echo(run.run_devices(as_json=output_format == "json"))
+    with exit_on_error():
+        echo(information.list_microphones(as_json=output_format == "json"))
 
 
-@cli.command(epilog=f"{DOCTOR_EXAMPLES}\n{DOCTOR_EXIT_CODES}")
-@click.option("--device", metavar="NAME", help="The microphone to listen to; the default one if not given.")
+@cli.command(short_help="Check server, microphone and clipboard", epilog=f"{DOCTOR_EXAMPLES}\n{DOCTOR_EXIT_CODES}")
+@click.option("--device", metavar="NAME", help="Microphone to check. Default: the system default.")
 @server_options
 @click.pass_obj
 def doctor(microphone: OpenDevice | None, device: str | None, target: Target) -> None:
-    """Find what is wrong: server, versions, CUDA, microphones and their level, clipboard.
+    """Check versions, server, CUDA, microphones, input level and clipboard.
 
-    Each line begins with ok, warn (not everybody needs it) or fail, and says what would do. Nothing is changed.
+    Each line begins with ok, warn (a feature that not all users need does not work) or fail, and ends with a hint. The
+    checks change nothing.
     """
-    from stt_cli.commands import run
+    from stt_cli.commands import information
 
-    if not run.run_doctor(target, device, microphone):
+    if not information.run_doctor(target, device, microphone):
         raise click.exceptions.Exit(1)
 
 
-@cli.command(epilog=COMPLETION_EXAMPLES)
+@cli.command(short_help="Print a shell completion script", epilog=COMPLETION_EXAMPLES)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the script that completes commands and options in SHELL."""
@@ -164,42 +172,42 @@ def completion(shell: str) -> None:
     click.echo(script(cli, {}, "stt-cli", "_STT_CLI_COMPLETE").source())
 
 
-@cli.command(epilog=f"{STATUS_EXAMPLES}\n{EXIT_CODES}")
-@click.option("--watch", is_flag=True, help="Show what the server does, again and again, until Ctrl-C; asks Control.")
+@cli.command(short_help="Show whether the server is serving", epilog=f"{STATUS_EXAMPLES}\n{STATUS_EXIT_CODES}")
+@click.option("--watch", is_flag=True, help="Show load and streams from Control until Ctrl-C.")
 @server_options
 @watch_options
-@FORMAT
+@FORMAT_OPTION
 def status(watch: bool, target: Target, control: Target, interval_s: float, output_format: str) -> None:
-    """Tell whether the server serves, what, and how far away it is; exit code 1 when it does not serve."""
-    with failures():
+    """Show whether the server is serving, its services and the round-trip time."""
+    with exit_on_error():
         if watch:
-            from stt_cli.control import watch as watching
+            from stt_cli.control.watch import run_watch
 
-            watching.run_watch(control, interval_s, as_json=output_format == "json")
+            run_watch(control, interval_s, as_json=output_format == "json")
         else:
-            _tell_status(target, as_json=output_format == "json")
+            _print_status(target, as_json=output_format == "json")
 
 
-def _tell_status(target: Target, as_json: bool) -> None:
-    from stt_cli.commands import run
+def _print_status(target: Target, as_json: bool) -> None:
+    from stt_cli.commands import information
 
-    answer = run.run_status(target)
-    echo(run.status_as_json(answer) if as_json else run.status_as_text(answer, target))
-    if answer.health != "SERVING":
+    server_status = information.get_status(target)
+    echo(information.status_as_json(server_status) if as_json else information.status_as_text(server_status, target))
+    if server_status.health != "SERVING":
         raise click.exceptions.Exit(1)
 
 
-for operators in (config, drain, models, sessions):
-    cli.add_command(operators)
+for operator_command in (config, drain, models, sessions):
+    cli.add_command(operator_command)
 
 
 def main() -> None:
-    """Run a command, with streams that are UTF-8 in every locale."""
+    """Run stt-cli. The standard streams use UTF-8 in every locale."""
     run_in_utf8()
     prepare_streams()
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it logs to stderr, across the live line
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC logs to stderr, which would break the live line
     try:
         cli()
     except OSError as error:
-        abandon_stdout()
+        discard_stdout()
         raise SystemExit(f"Error: standard output cannot be written: {error.strerror}.") from error

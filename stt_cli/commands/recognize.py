@@ -1,6 +1,6 @@
-"""Runs `stt-cli recognize`: sources to a server, events to screen, outputs and clipboard.
+"""Runs a recognition: sends sources to the server, and events to the screen, the outputs and the clipboard.
 
-Knows neither gRPC nor decoding nor the terminal: those are behind `client`, `sources` and `screen`.
+gRPC, audio decoding and the terminal are behind `client`, `sources` and `screen`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from stt_client.errors import OutputError, ServiceError, SourceError, Unsupporte
 from stt_client.events import AudioFormat, StreamOptions
 from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 
-# A batch may have more jobs than the server has slots; a slot is free again when a long recording has ended.
-BATCH = RetryPolicy(free_slot_s=24 * 3600.0)
+# A batch may run more jobs than the server has slots. A long recording occupies its slot for hours.
+BATCH_RETRY_POLICY = RetryPolicy(free_slot_s=24 * 3600.0)
 
 
 class ExitCode(IntEnum):
@@ -39,15 +39,15 @@ class ExitCode(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A source and what is known of it before it opens."""
+class SourceItem:
+    """A source with its origin, and the journal and silence watch of a microphone."""
 
     source: Source
-    file: str | None = None  # None: no file
-    in_folder: bool = False  # named by its folder only: passed over when it is no audio
-    ends_by_signal: bool = False  # a microphone may have no other end
+    file: str | None = None  # None: microphone or standard input
+    in_folder: bool = False  # found in a named folder: skipped, not failed, if it is not audio
+    ends_by_signal: bool = False  # a microphone: Ctrl-C is its normal end
     journal: Journal | None = None
-    silence: SilenceTimeout | None = None
+    silence_watch: SilenceTimeout | None = None
 
 
 class Result(Enum):
@@ -57,13 +57,14 @@ class Result(Enum):
 
 
 async def recognize(
-    request: Request, items: Sequence[Item], screen: Screen, outputs: Outputs, clipboard: Clipboard | None = None
+    request: Request, items: Sequence[SourceItem], screen: Screen, outputs: Outputs, clipboard: Clipboard | None = None
 ) -> int:
-    """Recognise all sources; tell of those that fail and go on with the others; return the exit code.
+    """Recognize all sources; return the exit code. A source that fails is reported, and the others continue.
 
     Raises:
-        ServiceError, SourceError: when there is no point in going on.
-        BrokenPipeError: when nobody reads stdout any more.
+        ServiceError: The server is unavailable.
+        SourceError: No source contains audio.
+        BrokenPipeError: The reader of stdout closed it.
     """
     recognition = _Recognition(request, screen, clipboard)
     try:
@@ -73,24 +74,24 @@ async def recognize(
 
 
 class _Report:
-    """What the outputs have to report goes to the screen."""
+    """Prints reports of the outputs on the screen."""
 
     def __init__(self, screen: Screen, with_headers: bool) -> None:
         self._screen = screen
         self._with_headers = with_headers
 
-    def begins(self, name: str) -> None:
+    def source_started(self, name: str) -> None:
         if self._with_headers:
-            self._screen.aside(f"# {name}")
+            self._screen.info(f"# {name}")
 
-    def note(self, sentence: str) -> None:
+    def info(self, sentence: str) -> None:
         self._screen.warn(sentence)
 
-    def failed(self, error: OutputError) -> None:
-        self._screen.warn(f"Error: {error} The text that it does not hold follows here.")
+    def output_failed(self, error: OutputError) -> None:
+        self._screen.warn(f"Error: {error} The unwritten text follows:")
 
-    def rescue(self, text: str) -> None:
-        self._screen.rescue(text)
+    def write_fallback(self, text: str) -> None:
+        self._screen.write_fallback(text)
 
 
 class _Recognition:
@@ -98,55 +99,55 @@ class _Recognition:
 
     def __init__(self, request: Request, screen: Screen, clipboard: Clipboard | None) -> None:
         self._request = request
-        self._writing = request.writing
+        self._output_options = request.output_options
         self._screen = screen
         self._clipboard = clipboard
-        self._interruption = SignalHandler(screen.finishing)
+        self._signals = SignalHandler(screen.show_finishing)
         self._copy_failed = False
-        self._lost: ServiceError | None = None  # with the server: no more sources are begun
+        self._server_error: ServiceError | None = None  # the server is unavailable: start no more sources
         self._options = StreamOptions(
             settings=request.settings,
-            partials=screen.live if self._writing.partials is None else self._writing.partials,
-            word_times=self._writing.words or self._writing.format in CAPTION_FORMATS,
+            partials=screen.is_live if self._output_options.partials is None else self._output_options.partials,
+            word_times=self._output_options.word_times or self._output_options.format in CAPTION_FORMATS,
         )
 
-    async def run(self, items: Sequence[Item], outputs: Outputs) -> int:
-        with self._interruption.watching():
+    async def run(self, items: Sequence[SourceItem], outputs: Outputs) -> int:
+        with self._signals.installed():
             try:
                 async with task_group() as self._copies:
-                    results = await self._all(items, outputs)
+                    results = await self._recognize_all(items, outputs)
             except asyncio.CancelledError:
-                if self._interruption.signal is None:
+                if self._signals.signal is None:
                     raise
-                return self._interruption.exit_code
-        if self._interruption.signal is not None and not items[-1].ends_by_signal:
-            return self._interruption.exit_code
+                return self._signals.exit_code
+        if self._signals.signal is not None and not items[-1].ends_by_signal:
+            return self._signals.exit_code
         if Result.DONE not in results and Result.FAILED not in results:
-            raise SourceError("none of these files has sound in it.")
+            raise SourceError("none of these files contains audio.")
         return ExitCode.FAILED if Result.FAILED in results else ExitCode.OK
 
-    async def _all(self, items: Sequence[Item], outputs: Outputs) -> list[Result]:
-        """Recognize the sources, as many at once as was asked for."""
-        report = _Report(self._screen, with_headers=len(items) > 1 and self._writing.format == "text")
-        turns, waiting, results = OrderedOutput(outputs, len(items), report), iter(enumerate(items)), list[Result]()
+    async def _recognize_all(self, items: Sequence[SourceItem], outputs: Outputs) -> list[Result]:
+        """Recognize the sources with `jobs` concurrent tasks."""
+        report = _Report(self._screen, with_headers=len(items) > 1 and self._output_options.format == "text")
+        output, queue, results = OrderedOutput(outputs, len(items), report), iter(enumerate(items)), list[Result]()
 
         async def work() -> None:
-            for place, item in waiting:
-                if self._interruption.signal is None and self._lost is None:
-                    with turns.turn(place) as turn:
-                        results.append(await self._attempt(item, turn))
+            for index, item in queue:
+                if self._signals.signal is None and self._server_error is None:
+                    with output.slot(index) as slot:
+                        results.append(await self._recognize_item(item, slot))
 
-        with closing(turns):
+        with closing(output):
             async with task_group() as group:
-                for _ in range(self._request.audio.jobs):
+                for _ in range(self._request.input_options.jobs):
                     group.create_task(work())
-        if self._lost is not None:
-            raise self._lost
-        return [*results, Result.FAILED] if turns.has_failed else results
+        if self._server_error is not None:
+            raise self._server_error
+        return [*results, Result.FAILED] if output.has_failed else results
 
-    async def _attempt(self, item: Item, turn: OutputSlot) -> Result:
+    async def _recognize_item(self, item: SourceItem, slot: OutputSlot) -> Result:
         try:
-            await self._recognize(item, turn)
+            await self._transcribe(item, slot)
         except UnsupportedAudioError as error:
             self._screen.warn(f"Skipped: {error}" if item.in_folder else f"Error: {error}")
             return Result.SKIPPED if item.in_folder else Result.FAILED
@@ -154,56 +155,56 @@ class _Recognition:
             self._screen.warn(f"Error: {error}")
             return Result.FAILED
         except ServiceError as error:
-            self._tell_of_the_journal(item)
+            self._report_saved_audio(item)
             if error.status == "UNAVAILABLE":
-                self._lost = self._lost or error  # it will be so for the next one too
+                self._server_error = self._server_error or error  # the next source would fail too
                 return Result.FAILED
             self._screen.warn(f"Error: {item.source.name}: {error}")
             return Result.FAILED
         return Result.DONE
 
-    def _tell_of_the_journal(self, item: Item) -> None:
+    def _report_saved_audio(self, item: SourceItem) -> None:
         for file in item.journal.files if item.journal is not None else ():
-            self._screen.warn(f"What was said is in {file}: `stt-cli recover {file}` recognises it.")
+            self._screen.warn(f"The audio is saved in {file}. To recognize it, run `stt-cli recover {file}`.")
 
-    async def _recognize(self, item: Item, turn: OutputSlot) -> None:
-        """Open the source, then the connection; what is said meanwhile waits."""
-        source, screen = item.source, self._screen.part(item.source.name)
-        hearing = CaptureMonitor(screen, source.stop, item.journal, item.silence)
-        screen.begin(source.is_real_time)
+    async def _transcribe(self, item: SourceItem, slot: OutputSlot) -> None:
+        """Open the source, then the connection; audio captured meanwhile is buffered."""
+        source, screen = item.source, self._screen.for_source(item.source.name)
+        monitor = CaptureMonitor(screen, source.stop, item.journal, item.silence_watch)
+        screen.start_source(source.is_real_time)
         try:
-            audio_format = await source.open(hearing)
-            screen.lasts(source.duration_ms)
-            if item.ends_by_signal and screen.live:
-                screen.aside(f"Listening to {source.name}; Ctrl-C ends.")
-            telling = EventWriter(self._writing, item.file, screen, turn.write, self._copy)
-            turn.begin(item.file or source.name, telling.opening)
-            with self._interruption.ending(source):
-                await self._stream(item, audio_format, hearing, telling)
-            turn.complete()
-            if not telling.has_words:
-                self._report_silence(item, hearing, screen)
+            audio_format = await source.open(monitor)
+            screen.set_duration(source.duration_ms)
+            if item.ends_by_signal and screen.is_live:
+                screen.info(f"Listening to {source.name}. Press Ctrl-C to stop.")
+            writer = EventWriter(self._output_options, item.file, screen, slot.write, self._copy)
+            slot.start(item.file or source.name, writer.header)
+            with self._signals.stopping(source):
+                await self._stream(item, audio_format, monitor, writer)
+            slot.complete()
+            if not writer.has_words:
+                self._report_silence(item, monitor, screen)
         finally:
             source.close()
-            hearing.close()
+            monitor.close()
             screen.close()
 
     async def _stream(
-        self, item: Item, audio_format: AudioFormat, hearing: CaptureMonitor, telling: EventWriter
+        self, item: SourceItem, audio_format: AudioFormat, monitor: CaptureMonitor, writer: EventWriter
     ) -> None:
         options = replace(self._options, format=audio_format)
-        patience = DEFAULT_RETRY_POLICY if item.ends_by_signal else BATCH
+        retry_policy = DEFAULT_RETRY_POLICY if item.ends_by_signal else BATCH_RETRY_POLICY
         chunks = item.source.chunks()
-        async with aclosing(client.recognize(self._request.target, chunks, options, patience)) as events:
+        async with aclosing(client.recognize(self._request.target, chunks, options, retry_policy)) as events:
             async for event in events:
-                hearing.follow(event)
-                telling.handle_event(event)
+                monitor.on_event(event)
+                writer.handle_event(event)
 
-    def _report_silence(self, item: Item, hearing: CaptureMonitor, screen: Screen) -> None:
+    def _report_silence(self, item: SourceItem, monitor: CaptureMonitor, screen: Screen) -> None:
         name = item.source.name
-        if item.ends_by_signal and not hearing.has_signal:
+        if item.ends_by_signal and not monitor.has_signal:
             screen.warn(f"The microphone {name} delivered only silence: is it muted?")
-        elif item.ends_by_signal or self._interruption.signal is None:
+        elif item.ends_by_signal or self._signals.signal is None:
             screen.warn(f"No speech found in {name}.")
 
     def _copy(self, text: str) -> None:
@@ -213,4 +214,4 @@ class _Recognition:
     async def _copy_with(self, clipboard: Clipboard, text: str) -> None:
         if await clipboard.copy(text) is CopyResult.NOWHERE and not self._copy_failed:
             self._copy_failed = True
-            self._screen.warn("No clipboard takes the sentences: see `stt-cli doctor`.")
+            self._screen.warn("Cannot copy to a clipboard: see `stt-cli doctor`.")

@@ -1,6 +1,8 @@
-"""What Ctrl-C, SIGTERM and SIGHUP do: the first ends the sources, or all if none is open; the second ends all.
+"""Handles Ctrl-C, SIGTERM and SIGHUP during recognition.
 
-A terminal that closes may send SIGHUP twice, by itself and by its shell. So SIGHUP never counts as the second signal.
+The first signal stops the open sources, so that pending text is still printed; if no source is open, it cancels the
+recognition. The second signal cancels the recognition. A closing terminal may send SIGHUP twice, itself and through
+its shell, so SIGHUP never counts as the second signal.
 """
 
 from __future__ import annotations
@@ -17,20 +19,20 @@ class Stoppable(Protocol):
 
 
 class SignalHandler:
-    def __init__(self, stopping: Callable[[], None] = lambda: None) -> None:
-        """Take what to call when the sources are being ended."""
+    def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
+        """Args: `on_stop` is called when a signal stops the sources."""
         self.signal: signal.Signals | None = None
         self._sources = list[Stoppable]()
-        self._stopping = stopping
+        self._on_stop = on_stop
         self._task = asyncio.current_task()
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def installed(self) -> Iterator[None]:
         loop, signals = asyncio.get_running_loop(), [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
             signals.append(signal.SIGHUP)
         for number in signals:
-            loop.add_signal_handler(number, self.interrupt, number)
+            loop.add_signal_handler(number, self.handle_signal, number)
         try:
             yield
         finally:
@@ -38,20 +40,20 @@ class SignalHandler:
                 loop.remove_signal_handler(number)
 
     @contextmanager
-    def ending(self, source: Stoppable) -> Iterator[None]:
-        """Have the source ended by the first signal."""
+    def stopping(self, source: Stoppable) -> Iterator[None]:
+        """Stop the source on the first signal."""
         self._sources.append(source)
         try:
             yield
         finally:
             self._sources.remove(source)
 
-    def interrupt(self, number: signal.Signals) -> None:
+    def handle_signal(self, number: signal.Signals) -> None:
         if self.signal is not None and number is signal.SIGHUP:
             return
-        first, self.signal = self.signal is None, number
-        if first and self._sources:
-            self._stopping()
+        is_first, self.signal = self.signal is None, number
+        if is_first and self._sources:
+            self._on_stop()
             for source in self._sources:
                 source.stop()
         elif self._task is not None:

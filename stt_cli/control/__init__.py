@@ -1,1 +1,1 @@
-"""Commands for operators: status, settings, models, sessions and drain."""
+"""Commands for operators: calls to the Control service of a server, and their output."""

@@ -1,4 +1,4 @@
-"""The commands for operators: config, models, sessions, drain. Loads only click until one runs."""
+"""Commands for operators: config, models, sessions, drain. Imports only click until a command runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import click
 from click.core import ParameterSource
 
-from stt_cli.control.options import FORMAT, control_options
-from stt_cli.exit_codes import echo, failures
+from stt_cli.control.options import FORMAT_OPTION, control_options
+from stt_cli.exit_codes import echo, exit_on_error
 from stt_client.target import Target
 
 CONFIG_EXAMPLES = """\b
@@ -28,7 +28,7 @@ Examples:
 MODELS_EXAMPLES = """\b
 Examples:
   stt-cli models
-  stt-cli models load large-v3-turbo --for finals
+  stt-cli models load large-v3-turbo --role finals
   stt-cli models unload medium
 """
 DRAIN_EXAMPLES = """\b
@@ -46,143 +46,143 @@ class Assignments(click.ParamType[tuple[str, str]]):
     ) -> tuple[str, str]:
         if isinstance(value, tuple):
             return value
-        name, sign, written = value.partition("=")
+        name, sign, setting = value.partition("=")
         if not (name and sign):
-            self.fail(f"{value!r}: write NAME=VALUE, as BEAM_SIZE=1; an empty value is the default.", param, ctx)
-        return name.upper(), written
+            self.fail(f"Invalid setting {value!r}: must be NAME=VALUE, such as BEAM_SIZE=1.", param, ctx)
+        return name.upper(), setting
 
 
-@click.group(epilog=CONFIG_EXAMPLES)
+@click.group(short_help="Read and change server settings", epilog=CONFIG_EXAMPLES)
 def config() -> None:
     """Read and change the settings of a running server."""
 
 
-@config.command("get", epilog=CONFIG_EXAMPLES)
+@config.command("get", short_help="Print current settings", epilog=CONFIG_EXAMPLES)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @control_options
-@FORMAT
+@FORMAT_OPTION
 def config_get(names: tuple[str, ...], control: Target, output_format: str) -> None:
-    """Print settings as they are in force, with what would do and from when on a change holds."""
+    """Print current settings, with their valid values and when a change applies."""
     from stt_cli.control import operations
 
-    with failures():
-        echo(operations.settings(control, names, as_json=output_format == "json"))
+    with exit_on_error():
+        echo(operations.get_settings(control, names, as_json=output_format == "json"))
 
 
-@config.command("set", epilog=CONFIG_EXAMPLES)
-@click.argument("changes", nargs=-1, required=True, type=Assignments())
+@config.command("set", short_help="Change settings", epilog=CONFIG_EXAMPLES)
+@click.argument("changes", nargs=-1, required=True, metavar="NAME=VALUE...", type=Assignments())
 @control_options
-@FORMAT
+@FORMAT_OPTION
 def config_set(changes: tuple[tuple[str, str], ...], control: Target, output_format: str) -> None:
-    """Change settings, all or none of them, and print them as they are in force then.
+    """Change settings, all or none, and print their new values.
 
-    The server writes nothing down: a restart forgets it. An empty VALUE is the default.
+    An empty VALUE restores the default. Changes are lost when the server restarts.
     """
     from stt_cli.control import operations
 
     values: Mapping[str, str] = dict(changes)
-    with failures():
-        echo(operations.change(control, values, as_json=output_format == "json"))
+    with exit_on_error():
+        echo(operations.set_settings(control, values, as_json=output_format == "json"))
 
 
-def _is_for_a_subcommand(context: click.Context) -> bool:
-    """Tell whether a command below follows, which has options of its own: those before it would be for nothing."""
+def _has_subcommand(context: click.Context) -> bool:
+    """Return whether a subcommand follows. It has its own options, so options in front of it are an error."""
     if context.invoked_subcommand is None:
         return False
     for name in context.params:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"Options stand behind {context.invoked_subcommand}.")
+            raise click.UsageError(f"Options must come after {context.invoked_subcommand}.")
     return True
 
 
-@click.group(epilog=SESSIONS_EXAMPLES, invoke_without_command=True)
+@click.group(short_help="List and control open streams", epilog=SESSIONS_EXAMPLES, invoke_without_command=True)
 @control_options
-@FORMAT
+@FORMAT_OPTION
 @click.pass_context
 def sessions(context: click.Context, control: Target, output_format: str) -> None:
-    """List the streams that are open, or end an utterance or a stream."""
-    if not _is_for_a_subcommand(context):
+    """List open streams, finalize an utterance or terminate a stream."""
+    if not _has_subcommand(context):
         from stt_cli.control import operations
 
-        with failures():
-            echo(operations.sessions(control, as_json=output_format == "json"))
+        with exit_on_error():
+            echo(operations.list_sessions(control, as_json=output_format == "json"))
 
 
-@sessions.command("finalize", epilog=SESSIONS_EXAMPLES)
+@sessions.command("finalize", short_help="Finalize a stream's open utterance", epilog=SESSIONS_EXAMPLES)
 @click.argument("session_id", metavar="ID")
 @control_options
 def sessions_finalize(session_id: str, control: Target) -> None:
-    """End the open utterance of stream ID now; the stream goes on."""
+    """Finalize the open utterance of stream ID now. The stream stays open."""
     from stt_cli.control import operations
 
-    with failures():
-        echo(operations.finalize(control, session_id))
+    with exit_on_error():
+        echo(operations.finalize_session(control, session_id))
 
 
-@sessions.command("terminate", epilog=SESSIONS_EXAMPLES)
+@sessions.command("terminate", short_help="Terminate a stream", epilog=SESSIONS_EXAMPLES)
 @click.argument("session_id", metavar="ID")
 @control_options
 def sessions_terminate(session_id: str, control: Target) -> None:
-    """End stream ID: its client gets what it is owed, and does not come back by itself."""
+    """Terminate stream ID after its pending finals. Its client does not reconnect."""
     from stt_cli.control import operations
 
-    with failures():
-        echo(operations.terminate(control, session_id))
+    with exit_on_error():
+        echo(operations.terminate_session(control, session_id))
 
 
-@click.group(epilog=MODELS_EXAMPLES, invoke_without_command=True)
+@click.group(short_help="List, load and unload models", epilog=MODELS_EXAMPLES, invoke_without_command=True)
 @control_options
-@FORMAT
+@FORMAT_OPTION
 @click.pass_context
 def models(context: click.Context, control: Target, output_format: str) -> None:
-    """List the models that are loaded, load another for new streams, or unload one."""
-    if not _is_for_a_subcommand(context):
+    """List models, load one for new streams, or unload one."""
+    if not _has_subcommand(context):
         from stt_cli.control import operations
 
-        with failures():
-            echo(operations.models(control, as_json=output_format == "json"))
+        with exit_on_error():
+            echo(operations.list_models(control, as_json=output_format == "json"))
 
 
-@models.command("load", epilog=MODELS_EXAMPLES)
+@models.command("load", short_help="Load a model for new streams", epilog=MODELS_EXAMPLES)
 @click.argument("name")
 @click.option(
     "--role",
     type=click.Choice(["finals", "partials", "both"]),
     required=True,
-    help="What new streams shall use it for; open ones keep what they have.",
+    help="Results that new streams use it for. Open streams keep their models.",
 )
 @control_options
 def models_load(name: str, role: str, control: Target) -> None:
-    """Load model NAME, a size, a hub name or a folder, and wait until new streams get it.
+    """Load model NAME and wait until new streams use it. NAME is a size, a hub name or a folder.
 
-    Ctrl-C ends the waiting, not the loading.
+    Ctrl-C stops waiting; the server continues to load the model.
     """
     from stt_cli.control import operations
 
-    with failures():
-        echo(operations.load(control, name, role))
+    with exit_on_error():
+        echo(operations.load_model(control, name, role))
 
 
-@models.command("unload", epilog=MODELS_EXAMPLES)
+@models.command("unload", short_help="Unload a model", epilog=MODELS_EXAMPLES)
 @click.argument("name")
 @control_options
 def models_unload(name: str, control: Target) -> None:
-    """Free the memory of model NAME, once the streams that have it end."""
+    """Free the memory of model NAME when no open stream uses it."""
     from stt_cli.control import operations
 
-    with failures():
-        echo(operations.unload(control, name))
+    with exit_on_error():
+        echo(operations.unload_model(control, name))
 
 
-@click.command(epilog=DRAIN_EXAMPLES)
-@click.option("--cancel", is_flag=True, help="Admit streams again; those that were told to go still do.")
+@click.command(short_help="Stop accepting streams, move open ones", epilog=DRAIN_EXAMPLES)
+@click.option("--cancel", is_flag=True, help="Accept new streams again. Streams that were asked to move still move.")
 @control_options
 def drain(cancel: bool, control: Target) -> None:
-    """Send the streams elsewhere and admit none: before an upgrade, or to take a server out of a cluster.
+    """Reject new streams and ask open ones to move, before an upgrade or to take a server out of a cluster.
 
-    The server stays and can be called back; SIGTERM ends it.
+    The server keeps running and the drain can be canceled. SIGTERM stops the server.
     """
     from stt_cli.control import operations
 
-    with failures():
+    with exit_on_error():
         echo(operations.drain(control, cancel=cancel))

@@ -1,4 +1,4 @@
-"""What `stt-cli status --watch` shows: a server's status and its streams, drawn for a terminal of any width."""
+"""Draws the status and the streams of a server, for a terminal of any width or for a pipe."""
 
 from __future__ import annotations
 
@@ -13,69 +13,68 @@ from rich.table import Table
 from rich.text import Text
 from stt.v1 import control_pb2 as pb
 
-from stt_cli.control.operations import session_rows
-from stt_cli.output.table import count, span
+from stt_cli.control.tables import format_duration, pluralize, session_rows
 from stt_client.sanitize import sanitize_message
 from stt_client.transport.message_values import name_of, seconds
 
 GB = 2**30
-LATE_PARTIAL_S = 1.5  # then people notice
+HIGH_WAIT_S = 1.5  # users notice later results
 STYLES = {pb.STATE_SERVING: "bold green", pb.STATE_DRAINING: "bold yellow", pb.STATE_LOADING: "bold yellow"}
 
 
 def dashboard(address: str, status: pb.Status, sessions: Sequence[pb.Session]) -> RenderableType:
-    """Return the picture of one look."""
-    return Group(_heading(address, status), _figures(status), Text(), _sessions(sessions))
+    """Return the screen for one status update."""
+    return Group(_heading(address, status), _load_table(status), Text(), _session_table(sessions))
 
 
-def line(address: str, status: pb.Status) -> str:
-    """Return one look as a line, for a pipe."""
-    load, late = status.load, seconds(status.load.oldest_final_wait)
-    waiting = f"{load.finals_waiting} finals and {load.partials_waiting} partials wait"
+def status_text(address: str, status: pb.Status) -> str:
+    """Return one status update as a line."""
+    load = status.load
+    waiting = f"{pluralize(load.finals_waiting, 'final')} and {pluralize(load.partials_waiting, 'partial')} waiting"
     return (
         f"{address}: {_state(status)}, {load.streams} of {load.max_streams} streams, {waiting}, "
-        f"lag {late:.1f} s, {status.resources.cpu_cores_used:.1f} cores, {status.resources.memory_bytes / GB:.1f} GB"
+        f"longest wait {seconds(load.oldest_final_wait):.1f} s, {status.resources.cpu_cores_used:.1f} cores, "
+        f"{status.resources.memory_bytes / GB:.1f} GB"
     )
 
 
-def lost(address: str, why: str) -> RenderableType:
-    """Return the picture of a server that does not answer."""
+def disconnected(address: str, reason: str) -> RenderableType:
+    """Return the screen for a server that does not respond."""
     return Text.assemble(
-        (sanitize_message(address), "bold"), "  ", ("no answer", "bold red"), f"  {sanitize_message(why)}"
+        (sanitize_message(address), "bold"), "  ", ("disconnected", "bold red"), f"  {sanitize_message(reason)}"
     )
 
 
 def _heading(address: str, status: pb.Status) -> Text:
     style = STYLES.get(status.state, "bold red")
-    told = f"  {sanitize_message(status.version)}, up {span(status.uptime)}"
-    return Text.assemble((sanitize_message(address), "bold"), "  ", (_state(status), style), told)
+    details = f"  {sanitize_message(status.version)}, up {format_duration(status.uptime)}"
+    return Text.assemble((sanitize_message(address), "bold"), "  ", (_state(status), style), details)
 
 
-def _figures(status: pb.Status) -> Table:
+def _load_table(status: pb.Status) -> Table:
     load, used = status.load, status.resources
-    figures = Table.grid(padding=(0, 2))
-    figures.add_column(style="dim")
-    figures.add_column(width=20)
-    figures.add_column()
-    figures.add_row("streams", _bar(load.streams, load.max_streams), f"{load.streams} of {load.max_streams}")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(width=20)
+    table.add_column()
+    table.add_row("streams", _bar(load.streams, load.max_streams), f"{load.streams} of {load.max_streams}")
     batches = f"{load.batches_running} of {load.max_batches} batches"
-    figures.add_row("decoding", _bar(load.batches_running, load.max_batches), f"{batches}; {_waiting(load)}")
-    figures.add_row(
-        "lag", "", Text.assemble("finals ", _lag(load.oldest_final_wait), ", partials ", _lag(load.oldest_partial_wait))
-    )
-    figures.add_row("cores", _bar(used.cpu_cores_used, used.cores), f"{used.cpu_cores_used:.1f} of {used.cores}")
-    figures.add_row("memory", _bar(used.memory_bytes, used.machine_memory_bytes), _gb(used))
+    table.add_row("decoding", _bar(load.batches_running, load.max_batches), f"{batches}; {_queue(load)}")
+    waits = Text.assemble("final ", _wait(load.oldest_final_wait), ", partial ", _wait(load.oldest_partial_wait))
+    table.add_row("longest wait", "", waits)
+    table.add_row("cores", _bar(used.cpu_cores_used, used.cores), f"{used.cpu_cores_used:.1f} of {used.cores}")
+    table.add_row("memory", _bar(used.memory_bytes, used.machine_memory_bytes), _memory(used))
     for gpu in used.gpus:
         memory = f"{gpu.memory_used_bytes / GB:.1f} of {gpu.memory_bytes / GB:.1f} GB  {sanitize_message(gpu.name)}"
-        figures.add_row("GPU", _bar(gpu.memory_used_bytes, gpu.memory_bytes), Text(memory))
-    figures.add_row("models", "", Text(_models(status)))
-    figures.add_row("so far", "", _counters(status.counters))
-    return figures
+        table.add_row("GPU", _bar(gpu.memory_used_bytes, gpu.memory_bytes), Text(memory))
+    table.add_row("models", "", Text(_models(status)))
+    table.add_row("totals", "", _totals(status.counters))
+    return table
 
 
-def _sessions(sessions: Sequence[pb.Session]) -> RenderableType:
+def _session_table(sessions: Sequence[pb.Session]) -> RenderableType:
     if not sessions:
-        return Text("No stream is open.", style="dim")
+        return Text("No open streams.", style="dim")
     heading, *rows = session_rows(sessions)
     table = Table(*heading, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
@@ -87,36 +86,37 @@ def _state(status: pb.Status) -> str:
     return name_of(pb.State, status.state, "STATE_")
 
 
-def _bar(part: float, whole: float) -> ProgressBar:
-    """Return a bar; an empty one where the server sent no number."""
-    if not (math.isfinite(part) and math.isfinite(whole)):
+def _bar(value: float, total: float) -> ProgressBar:
+    """Return a bar; an empty one if the server sent no finite number."""
+    if not (math.isfinite(value) and math.isfinite(total)):
         return ProgressBar(width=20)
-    return ProgressBar(total=max(whole, 1e-9), completed=part, width=20)
+    return ProgressBar(total=max(total, 1e-9), completed=value, width=20)
 
 
-def _waiting(load: pb.Load) -> str:
-    early = load.speculative_finals_waiting
-    return f"waiting: {count(load.finals_waiting, 'final')}, {early} early, {count(load.partials_waiting, 'partial')}"
+def _queue(load: pb.Load) -> str:
+    finals, partials = pluralize(load.finals_waiting, "final"), pluralize(load.partials_waiting, "partial")
+    return f"waiting: {finals}, {load.speculative_finals_waiting} speculative, {partials}"
 
 
-def _lag(lag: Duration) -> Text:
-    late_s = seconds(lag)
-    return Text(f"{late_s:.1f} s", style="bold red" if late_s > LATE_PARTIAL_S else "")
+def _wait(duration: Duration) -> Text:
+    wait_s = seconds(duration)
+    return Text(f"{wait_s:.1f} s", style="bold red" if wait_s > HIGH_WAIT_S else "")
 
 
-def _gb(used: pb.Resources) -> str:
+def _memory(used: pb.Resources) -> str:
     return f"{used.memory_bytes / GB:.1f} of {used.machine_memory_bytes / GB:.1f} GB"
 
 
 def _models(status: pb.Status) -> str:
     device = f" on {sanitize_message(status.device.active)}" if status.device.active else ""
-    why = f" ({sanitize_message(status.device.reason)})" if status.device.reason else ""
+    reason = f" ({sanitize_message(status.device.reason)})" if status.device.reason else ""
     model, partial_model = sanitize_message(status.model) or "-", sanitize_message(status.partial_model) or "-"
-    return f"{model}, partials {partial_model}{device}{why}"
+    return f"{model}, partials {partial_model}{device}{reason}"
 
 
-def _counters(so_far: pb.Counters) -> str:
+def _totals(counters: pb.Counters) -> str:
     return (
-        f"{count(so_far.streams, 'stream')}, {so_far.rejected_streams} refused; {span(so_far.audio)} of audio; "
-        f"{count(so_far.utterances, 'utterance')}, {count(so_far.words, 'word')}, {so_far.suppressed} suppressed"
+        f"{pluralize(counters.streams, 'stream')}, {counters.rejected_streams} rejected; "
+        f"{format_duration(counters.audio)} of audio; {pluralize(counters.utterances, 'utterance')}, "
+        f"{pluralize(counters.words, 'word')}, {counters.suppressed} suppressed"
     )

@@ -1,177 +1,143 @@
-"""What the commands for operators ask of Control, and the text that they print."""
+"""Calls to the Control service of a server, with their results as text."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeVar, cast
 
+import grpc.aio
 from google.protobuf.message import Message
 from stt.v1 import control_pb2 as pb
+from stt.v1 import control_pb2_grpc
 
-from stt_cli.control.connection import TIMEOUT_S, operating
-from stt_cli.output.table import columns, count, span
+from stt_cli.control.tables import align_columns, model_rows, pluralize, role_names, session_rows, settings_table
 from stt_client.errors import ServiceError
 from stt_client.sanitize import to_json
 from stt_client.target import Target
-from stt_client.transport.channel import require_message
-from stt_client.transport.message_values import UNKNOWN, name_of, seconds, to_json_object
+from stt_client.transport.channel import metadata, open_channel, require_message, to_service_error
+from stt_client.transport.message_values import to_json_object
 
-POLL_S = 0.5  # while a model loads
+CALL_TIMEOUT_S = 5.0
+LOAD_POLL_S = 0.5  # between two ListModels calls while a model is loading
 ROLES = {
     "finals": (pb.ROLE_FINALS,),
     "partials": (pb.ROLE_PARTIALS,),
     "both": (pb.ROLE_FINALS, pb.ROLE_PARTIALS),
 }
-SCOPES = {
-    pb.SCOPE_STREAM: "holds for new streams, and for an open one by its client",
-    pb.SCOPE_NEW_STREAMS: "holds for new streams",
-    pb.SCOPE_IMMEDIATE: "holds at once",
-    pb.SCOPE_RESTART: "holds from a restart on",
-}
-Answer = TypeVar("Answer", bound=Message)
+Response = TypeVar("Response", bound=Message)
+ControlStub = control_pb2_grpc.ControlStub
+_create_stub: Callable[[grpc.aio.Channel], ControlStub] = ControlStub
 
 
-def settings(control: Target, names: Sequence[str], as_json: bool) -> str:
-    """Return the settings of these names, all if there are none."""
-    answer = asyncio.run(_ask(control, "GetConfig", pb.GetConfigRequest(), pb.GetConfigResponse))
-    wanted = {name.upper() for name in names}
-    if unknown := wanted - {each.name for each in answer.parameters}:
-        raise ServiceError(f"{min(unknown)} is no setting of the server.", "NOT_FOUND")
-    return _settings([each for each in answer.parameters if not wanted or each.name in wanted], as_json)
-
-
-def change(control: Target, values: Mapping[str, str], as_json: bool) -> str:
-    """Change settings; return them as they are in force then."""
-    request = pb.UpdateConfigRequest(values=values)
-    answer = asyncio.run(_ask(control, "UpdateConfig", request, pb.UpdateConfigResponse))
-    return _settings([each for each in answer.parameters if each.name in values], as_json)
-
-
-def sessions(control: Target, as_json: bool) -> str:
-    answer = asyncio.run(_ask(control, "ListSessions", pb.ListSessionsRequest(), pb.ListSessionsResponse))
-    if as_json:
-        return as_objects(answer.sessions)
-    if not answer.sessions:
-        return "No stream is open."
-    return "\n".join(columns(session_rows(answer.sessions)))
-
-
-def finalize(control: Target, session_id: str) -> str:
-    request = pb.FinalizeSessionRequest(session_id=session_id)
-    asyncio.run(_ask(control, "FinalizeSession", request, pb.FinalizeSessionResponse))
-    return f"{session_id}: the open utterance, if there was one, is ended."
-
-
-def terminate(control: Target, session_id: str) -> str:
-    request = pb.TerminateSessionRequest(session_id=session_id)
-    asyncio.run(_ask(control, "TerminateSession", request, pb.TerminateSessionResponse))
-    return f"{session_id}: ends once its client has what it is owed."
-
-
-def models(control: Target, as_json: bool) -> str:
-    answer = asyncio.run(_ask(control, "ListModels", pb.ListModelsRequest(), pb.ListModelsResponse))
-    return as_objects(answer.models) if as_json else "\n".join(columns(model_rows(answer.models)))
-
-
-def load(control: Target, name: str, purpose: str) -> str:
-    """Have new streams get the model; return once they do.
+@asynccontextmanager
+async def connect_control(target: Target) -> AsyncIterator[tuple[ControlStub, tuple[tuple[str, str], ...]]]:
+    """Yield a stub for Control at the target's first address, and the metadata of each call.
 
     Raises:
-        ServiceError: it does not load.
+        ServiceError: Control cannot be reached, or a call fails.
     """
-    model = asyncio.run(_load(control, pb.LoadModelRequest(name=name, roles=ROLES[purpose])))
+    address = target.addresses[0]
+    async with open_channel(target, address) as channel:
+        try:
+            yield _create_stub(channel), metadata(target)
+        except grpc.aio.AioRpcError as error:
+            raise to_service_error(error, address) from error
+
+
+def get_settings(control: Target, names: Sequence[str], as_json: bool) -> str:
+    """Return the settings with these names; all settings if there are no names."""
+    response = asyncio.run(_call(control, "GetConfig", pb.GetConfigRequest(), pb.GetConfigResponse))
+    selected = {name.upper() for name in names}
+    if unknown := selected - {each.name for each in response.parameters}:
+        raise ServiceError(f"the server has no setting {min(unknown)}.", "NOT_FOUND")
+    return _format_settings([each for each in response.parameters if not selected or each.name in selected], as_json)
+
+
+def set_settings(control: Target, values: Mapping[str, str], as_json: bool) -> str:
+    """Change settings; return their new values."""
+    request = pb.UpdateConfigRequest(values=values)
+    response = asyncio.run(_call(control, "UpdateConfig", request, pb.UpdateConfigResponse))
+    return _format_settings([each for each in response.parameters if each.name in values], as_json)
+
+
+def list_sessions(control: Target, as_json: bool) -> str:
+    response = asyncio.run(_call(control, "ListSessions", pb.ListSessionsRequest(), pb.ListSessionsResponse))
+    if as_json:
+        return to_json_array(response.sessions)
+    if not response.sessions:
+        return "No open streams."
+    return "\n".join(align_columns(session_rows(response.sessions)))
+
+
+def finalize_session(control: Target, session_id: str) -> str:
+    request = pb.FinalizeSessionRequest(session_id=session_id)
+    asyncio.run(_call(control, "FinalizeSession", request, pb.FinalizeSessionResponse))
+    return f"{session_id}: finalized the open utterance, if any."
+
+
+def terminate_session(control: Target, session_id: str) -> str:
+    request = pb.TerminateSessionRequest(session_id=session_id)
+    asyncio.run(_call(control, "TerminateSession", request, pb.TerminateSessionResponse))
+    return f"{session_id}: terminating after its pending finals."
+
+
+def list_models(control: Target, as_json: bool) -> str:
+    response = asyncio.run(_call(control, "ListModels", pb.ListModelsRequest(), pb.ListModelsResponse))
+    return to_json_array(response.models) if as_json else "\n".join(align_columns(model_rows(response.models)))
+
+
+def load_model(control: Target, name: str, role: str) -> str:
+    """Load the model; return when new streams use it.
+
+    Raises:
+        ServiceError: The model cannot be loaded.
+    """
+    model = asyncio.run(_load(control, pb.LoadModelRequest(name=name, roles=ROLES[role])))
     if model.state != pb.MODEL_STATE_LOADED:
-        raise ServiceError(model.reason or f"{name} is not there any more.", "FAILED_PRECONDITION")
-    return f"{name} is loaded: new streams get it for {_roles(model)}."
+        raise ServiceError(model.reason or f"{name} is no longer listed.", "FAILED_PRECONDITION")
+    return f"{name} is loaded: new streams use it for {role_names(model)}."
 
 
-def unload(control: Target, name: str) -> str:
-    answer = asyncio.run(_ask(control, "UnloadModel", pb.UnloadModelRequest(name=name), pb.UnloadModelResponse))
-    users = answer.model.streams
-    return f"{name} is unloaded" + (f" once the {count(users, 'stream')} that have it end." if users else ".")
+def unload_model(control: Target, name: str) -> str:
+    response = asyncio.run(_call(control, "UnloadModel", pb.UnloadModelRequest(name=name), pb.UnloadModelResponse))
+    streams = response.model.streams
+    return f"{name} is unloading: still used by {pluralize(streams, 'stream')}." if streams else f"{name} is unloaded."
 
 
 def drain(control: Target, cancel: bool) -> str:
     if cancel:
-        asyncio.run(_ask(control, "CancelDrain", pb.CancelDrainRequest(), pb.CancelDrainResponse))
-        return "serving: streams are admitted again."
-    answer = asyncio.run(_ask(control, "Drain", pb.DrainRequest(), pb.DrainResponse))
-    return f"draining: {count(answer.streams, 'stream')} still open, no more are admitted."
+        asyncio.run(_call(control, "CancelDrain", pb.CancelDrainRequest(), pb.CancelDrainResponse))
+        return "serving: new streams are accepted."
+    response = asyncio.run(_call(control, "Drain", pb.DrainRequest(), pb.DrainResponse))
+    return f"draining: {pluralize(response.streams, 'stream')} open, new streams are rejected."
 
 
-async def _ask(control: Target, call: str, request: Message, kind: type[Answer]) -> Answer:
-    async with operating(control) as (stub, metadata):
-        answer = await getattr(stub, call)(request, timeout=TIMEOUT_S, metadata=metadata)
-        return require_message(cast("Answer | None", answer), str(control))
+async def _call(control: Target, method: str, request: Message, response_type: type[Response]) -> Response:
+    async with connect_control(control) as (stub, call_metadata):
+        response = await getattr(stub, method)(request, timeout=CALL_TIMEOUT_S, metadata=call_metadata)
+        return require_message(cast("Response | None", response), str(control))
 
 
 async def _load(control: Target, request: pb.LoadModelRequest) -> pb.Model:
-    async with operating(control) as (stub, metadata):
-        begun = await stub.LoadModel(request, timeout=TIMEOUT_S, metadata=metadata)
-        model = require_message(begun, str(control)).model
+    async with connect_control(control) as (stub, call_metadata):
+        response = await stub.LoadModel(request, timeout=CALL_TIMEOUT_S, metadata=call_metadata)
+        model = require_message(response, str(control)).model
         while model.state == pb.MODEL_STATE_LOADING:
-            await asyncio.sleep(POLL_S)
-            listed = await stub.ListModels(pb.ListModelsRequest(), timeout=TIMEOUT_S, metadata=metadata)
+            await asyncio.sleep(LOAD_POLL_S)
+            listing = await stub.ListModels(pb.ListModelsRequest(), timeout=CALL_TIMEOUT_S, metadata=call_metadata)
             model = next(
-                (each for each in require_message(listed, str(control)).models if each.name == request.name), pb.Model()
+                (each for each in require_message(listing, str(control)).models if each.name == request.name),
+                pb.Model(),
             )
         return cast("pb.Model", model)
 
 
-def as_objects(messages: Iterable[Message]) -> str:
-    """Return messages as a list in protobuf's JSON, fields at their defaults included."""
+def to_json_array(messages: Iterable[Message]) -> str:
+    """Return the messages as an array in protobuf's JSON, with fields at their defaults."""
     return to_json([to_json_object(message) for message in messages], indent=2)
 
 
-def _settings(parameters: Sequence[pb.Parameter], as_json: bool) -> str:
-    return as_objects(parameters) if as_json else settings_table(parameters)
-
-
-def settings_table(parameters: Iterable[pb.Parameter]) -> str:
-    """Return lines that could stand in an `.env`, each with the valid values behind a #."""
-    rows = [(f"{each.name}={each.value}", f"# {_accepted(each)}; {_scope(each)}") for each in parameters]
-    return "\n".join(columns(rows))
-
-
-def _scope(parameter: pb.Parameter) -> str:
-    return SCOPES.get(parameter.scope, f"it is {UNKNOWN} to this client when a change holds")
-
-
-def _accepted(parameter: pb.Parameter) -> str:
-    return f"{parameter.allowed_values} {parameter.unit}".rstrip()
-
-
-def session_rows(sessions: Iterable[pb.Session]) -> list[tuple[str, ...]]:
-    """Return a heading and a row for each session."""
-    heading = ("ID", "CLIENT", "PEER", "AGE", "HEARD", "PHASE", "LAG", "UTTERANCES", "WORDS", "LANGUAGE", "MODEL")
-    return [heading, *map(_session_row, sessions)]
-
-
-def _session_row(session: pb.Session) -> tuple[str, ...]:
-    return (
-        session.id,
-        session.client_id or "-",
-        session.peer,
-        span(session.age),
-        span(session.audio_received),
-        name_of(pb.SessionPhase, session.phase, "SESSION_PHASE_"),
-        f"{seconds(session.oldest_decode_wait):.1f} s",
-        str(session.utterances),
-        str(session.words),
-        session.language,
-        session.model,
-    )
-
-
-def model_rows(models: Iterable[pb.Model]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("NAME", "STATE", "NEW STREAMS USE IT FOR", "STREAMS", "COMPUTES IN", "")]
-    for model in models:
-        state = name_of(pb.ModelState, model.state, "MODEL_STATE_")
-        cells = (_roles(model) or "-", str(model.streams), model.compute_type or "-", model.reason)
-        rows.append((model.name, state, *cells))
-    return rows
-
-
-def _roles(model: pb.Model) -> str:
-    return " and ".join(name_of(pb.Role, role, "ROLE_") for role in model.roles)
+def _format_settings(settings: Sequence[pb.Parameter], as_json: bool) -> str:
+    return to_json_array(settings) if as_json else settings_table(settings)

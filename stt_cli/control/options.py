@@ -1,4 +1,4 @@
-"""The options of commands for operators, gathered into values. Loads only click."""
+"""Options of the commands for operators, converted to values. Imports only click and value types."""
 
 from __future__ import annotations
 
@@ -9,40 +9,43 @@ from pathlib import Path
 
 import click
 
-from stt_cli.arguments.options import TLS_OPTIONS, Command, tls_of, with_options
+from stt_cli.arguments.options import TLS_OPTIONS, Command, build_tls, with_options
 from stt_cli.arguments.param_types import CONTROL_PORT, ServerAddress, ServerAddresses
 from stt_client.target import Target
 
-HOLDS = "What Control lets in; not the token of the data port. Others on this machine see a command line."
+CONTROL_ACCESS_HELP = (
+    "Bearer token of Control, not of the data port. Prefer STT_CONTROL_TOKEN: command lines are visible to other users."
+)
 
 
-def _on_the_same_host() -> str:
-    """Return where Control is on the first of the servers that SERVER_HOST names."""
+def _default_control_address() -> str:
+    """Return the address of Control on the first server of SERVER_HOST."""
     first = ServerAddresses().convert(os.environ.get("SERVER_HOST") or "localhost", None, None)[0]
     return f"{first.rpartition(':')[0]}:{CONTROL_PORT}"
 
 
-CONTROL = click.option(
+CONTROL_OPTION = click.option(
     "--control",
     type=ServerAddress(CONTROL_PORT),
-    default=_on_the_same_host,
+    default=_default_control_address,
     show_default="the host of SERVER_HOST, port 8011",
-    help="Where the server's Control is, port 8011 if none is given.",
+    help="Address of the server's Control; default port 8011.",
 )
-FORMAT = click.option(
+FORMAT_OPTION = click.option(
     "--format",
     "output_format",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="For people, or for programs.",
+    show_default=True,
+    help="Output format.",
 )
 
 
 def control_options(command: Command) -> Command:
-    """Add where Control is and how to be let in; the command gets it as `control`."""
+    """Add the options of address, token and TLS of Control; the command receives them as `control`."""
 
     @wraps(command)
-    def gathered(
+    def wrapper(
         *arguments: object,
         control: str,
         token: str | None,
@@ -52,29 +55,29 @@ def control_options(command: Command) -> Command:
         tls_key: Path | None,
         **others: object,
     ) -> object:
-        target = Target((control,), token, tls_of(tls, tls_ca, tls_cert, tls_key))
+        target = Target((control,), token, build_tls(tls, tls_ca, tls_cert, tls_key))
         return command(*arguments, control=target, **others)
 
     return with_options(
-        gathered,
-        CONTROL,
-        click.option("--token", envvar="STT_CONTROL_TOKEN", show_envvar=True, help=HOLDS),
+        wrapper,
+        CONTROL_OPTION,
+        click.option("--token", envvar="STT_CONTROL_TOKEN", show_envvar=True, help=CONTROL_ACCESS_HELP),
         *TLS_OPTIONS,
     )
 
 
 def watch_options(command: Command) -> Command:
-    """Add Control beside a server that is `target`, and how often to look; TLS is as for the server."""
+    """Add the address and token of Control and the interval; the TLS options of `target` apply to Control too."""
 
     @wraps(command)
-    def gathered(
+    def wrapper(
         *arguments: object, control: str, control_token: str | None, target: Target, **others: object
     ) -> object:
         return command(*arguments, target=target, control=Target((control,), control_token, target.tls), **others)
 
     options: tuple[Callable[[Command], Command], ...] = (
-        CONTROL,
-        click.option("--control-token", envvar="STT_CONTROL_TOKEN", show_envvar=True, help=HOLDS),
+        CONTROL_OPTION,
+        click.option("--control-token", envvar="STT_CONTROL_TOKEN", show_envvar=True, help=CONTROL_ACCESS_HELP),
         click.option(
             "--interval",
             "interval_s",
@@ -82,7 +85,7 @@ def watch_options(command: Command) -> Command:
             default=1.0,
             show_default=True,
             metavar="SECONDS",
-            help="With --watch: between two looks.",
+            help="Update interval of --watch.",
         ),
     )
-    return with_options(gathered, *options)
+    return with_options(wrapper, *options)

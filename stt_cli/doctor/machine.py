@@ -1,6 +1,7 @@
-"""What `stt-cli doctor` finds on this machine: versions, CUDA where a server is installed, ways to a clipboard.
+"""Checks of the machine by `stt-cli doctor`: versions, proxies, CUDA for an installed server, clipboard.
 
-What is heavy, or may hang, runs in a process of its own: the client loads neither ctranslate2 nor a desktop.
+A check that is slow or may hang runs in a child process, so that the client loads neither ctranslate2 nor a desktop
+library.
 """
 
 from __future__ import annotations
@@ -17,22 +18,22 @@ from pathlib import Path
 
 from stt_cli.doctor.results import CheckResult, ok, warn
 
-TIMEOUT_S = 20.0  # loading ctranslate2 from a cold disk
+COMMAND_TIMEOUT_S = 20.0  # to load ctranslate2 from a cold disk
 PACKAGES = ("grpcio", "protobuf", "av", "sounddevice", "rich", "click")
-# The command is installed with every extra. Without the extra 'server' it fails.
+# The command exists with every extra, but fails without the extra 'server'.
 CHECK_CUDA = (str(Path(sys.executable).with_name("stt-server")), "check", "--cuda")
-PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
-DESKTOP = "import pyperclip; copy, _ = pyperclip.determine_clipboard(); print(getattr(copy, '__name__', ''))"
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
+FIND_CLIPBOARD = "import pyperclip; copy, _ = pyperclip.determine_clipboard(); print(getattr(copy, '__name__', ''))"
 
 
-def version_finding() -> CheckResult:
-    installed = {name: _version(name) for name in PACKAGES}
-    lacking = [name for name, version in installed.items() if version is None]
-    told = ", ".join(f"{name} {version}" for name, version in installed.items() if version is not None)
-    sentence = f"stt-cli {_version('realtime-stt-grpc') or '?'}, Python {platform.python_version()}, {told}."
-    if lacking:
-        return warn("versions", sentence, f"Missing: {', '.join(lacking)}; the extra 'client' has them.")
-    return ok("versions", sentence)
+def check_versions() -> CheckResult:
+    versions = {name: _version(name) for name in PACKAGES}
+    missing = [name for name, version in versions.items() if version is None]
+    installed = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
+    message = f"stt-cli {_version('realtime-stt-grpc') or '?'}, Python {platform.python_version()}, {installed}."
+    if missing:
+        return warn("versions", message, f"Missing: {', '.join(missing)}. Install the extra 'client'.")
+    return ok("versions", message)
 
 
 def _version(name: str) -> str | None:
@@ -42,48 +43,47 @@ def _version(name: str) -> str | None:
         return None
 
 
-def proxy_finding(environment: Mapping[str, str] = os.environ) -> CheckResult | None:
-    """Return which proxies the environment names; None if there is none. Their values may hold passwords."""
-    named = [name for name in environment if name.lower() in PROXIES and environment[name]]
-    if not named:
+def check_proxies(environment: Mapping[str, str] = os.environ) -> CheckResult | None:
+    """Return the names of the proxy variables that are set; None if there are none. Values may contain passwords."""
+    variables = [name for name in environment if name.lower() in PROXY_VARIABLES and environment[name]]
+    if not variables:
         return None
-    names = ", ".join(sorted(named))
-    return ok("proxy", f"{names} in the environment: ignored, connections to a server never go through a proxy.")
+    return ok("proxy", f"{', '.join(sorted(variables))} ignored: connections to a server do not use a proxy.")
 
 
-async def cuda_finding(command: Sequence[str] = CHECK_CUDA) -> CheckResult:
+async def check_cuda(command: Sequence[str] = CHECK_CUDA) -> CheckResult:
     """Return the CUDA devices that a server on this machine can use."""
-    code, output = await _output(command)
+    code, output = await _run(command)
     if code != 0:
-        return ok("CUDA", "no server is installed here, and a client needs none.")
+        return ok("CUDA", "no server is installed on this machine; a client does not need one.")
     report = json.loads(output)
     count, missing = report["devices"], report["missing"]
     if missing:
-        return warn("CUDA", "a server on this machine would run on the CPU:", f"{missing}.")
+        return warn("CUDA", "a server on this machine would use the CPU:", f"{missing}.")
     return ok("CUDA", f"a server on this machine can use {count} device{'s' if count != 1 else ''}.")
 
 
-async def clipboard_findings(environment: Mapping[str, str] = os.environ) -> AsyncIterator[CheckResult]:
-    """Yield the ways to a clipboard, in the order in which they are tried; nothing is copied."""
-    code, told = await _output([sys.executable, "-c", DESKTOP], environment)
-    if code == 0 and told:
-        yield ok("clipboard", f"the desktop's: {told.removeprefix('copy_')}.")
+async def check_clipboard(environment: Mapping[str, str] = os.environ) -> AsyncIterator[CheckResult]:
+    """Yield the first clipboard that works, in the order that `--copy` uses; copy nothing."""
+    code, tool = await _run([sys.executable, "-c", FIND_CLIPBOARD], environment)
+    if code == 0 and tool:
+        yield ok("clipboard", f"desktop tool {tool.removeprefix('copy_')}.")
         return
-    remedy = "On a desktop install wl-clipboard (Wayland), xclip or xsel (X11)."
+    hint = "On a desktop install wl-clipboard (Wayland), xclip or xsel (X11)."
     if environment.get("TMUX"):
-        yield await _tmux(environment)
+        yield await _check_tmux(environment)
     elif _has_terminal():
-        told = "no desktop tool: the terminal is asked (OSC 52), and not all of them take it."
-        yield warn("clipboard", told, remedy)
+        message = "no desktop tool; uses the terminal (OSC 52), which not all terminals support."
+        yield warn("clipboard", message, hint)
     else:
-        yield warn("clipboard", "neither a desktop's tool nor a terminal is there.", remedy)
+        yield warn("clipboard", "no desktop tool and no terminal.", hint)
 
 
-async def _tmux(environment: Mapping[str, str]) -> CheckResult:
-    code, told = await _output(["tmux", "show-options", "-gv", "set-clipboard"], environment)
-    if code == 0 and told != "off":
-        return ok("clipboard", f"through tmux (set-clipboard {told}) to the terminal around it.")
-    return warn("clipboard", "tmux does not pass it on.", "Run: tmux set-option -g set-clipboard on")
+async def _check_tmux(environment: Mapping[str, str]) -> CheckResult:
+    code, value = await _run(["tmux", "show-options", "-gv", "set-clipboard"], environment)
+    if code == 0 and value != "off":
+        return ok("clipboard", f"tmux (set-clipboard {value}), which passes text to its terminal.")
+    return warn("clipboard", "tmux does not pass text to its terminal.", "Run: tmux set-option -g set-clipboard on")
 
 
 def _has_terminal() -> bool:
@@ -94,8 +94,8 @@ def _has_terminal() -> bool:
         return False
 
 
-async def _output(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[int | None, str]:
-    """Return the command's exit code, None when it had to be killed or is not there, and what it printed."""
+async def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[int | None, str]:
+    """Return exit code and stdout of the command. The code is None if it does not exist or timed out."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment
@@ -103,7 +103,7 @@ async def _output(command: Sequence[str], environment: Mapping[str, str] | None 
     except OSError:
         return None, ""
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(COMMAND_TIMEOUT_S):
             stdout, _ = await process.communicate()
     except TimeoutError:
         return None, ""

@@ -1,4 +1,4 @@
-"""What `stt-cli doctor` finds about a server: can it be reached, does it serve, would it recognise."""
+"""Checks of a server by `stt-cli doctor`: connection, health and a trial recognition."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from stt_client.status import status
 from stt_client.target import Target
 
 SILENCE = bytes(AudioFormat().size_bytes(200))
-ONE_TRY = RetryPolicy(connect_s=0, reconnect_s=0, finish_s=10)
+NO_RETRY = RetryPolicy(connect_s=0, reconnect_s=0, finish_s=10)
 
 
-async def server_findings(target: Target, address: str) -> AsyncIterator[CheckResult]:
-    """Yield what is found of one of the target's servers, until something fails."""
-    subject, only = f"server {address}", replace(target, addresses=(address,))
+async def check_server(target: Target, address: str) -> AsyncIterator[CheckResult]:
+    """Yield results for one address of the target, up to the first failure."""
+    subject, server = f"server {address}", replace(target, addresses=(address,))
     try:
-        answer = await status(only)
-        if answer.health != "SERVING":
-            said = answer.health.lower().replace("_", " ")
-            yield fail(subject, f"is there and {said}.", "It loads its models, or its log tells why not.")
+        server_status = await status(server)
+        if server_status.health != "SERVING":
+            health = server_status.health.lower().replace("_", " ")
+            yield fail(subject, f"{health}.", "It may be loading its models: see its log.")
             return
-        yield ok(subject, f"serves; an answer takes {answer.round_trip_ms:.1f} ms.")
-        yield await _trial(only, subject)
+        yield ok(subject, f"serving; round trip {server_status.round_trip_ms:.1f} ms.")
+        yield await _check_recognition(server, subject)
     except ConnectionFailedError as error:
-        remedy = "Start it (stt-server, make serve), or name another with --server or SERVER_HOST."
-        yield fail(subject, f"{error}", remedy)
+        hint = "Start it (stt-server, make serve), or choose another with --server or SERVER_HOST."
+        yield fail(subject, f"{error}", hint)
     except ServiceError as error:
-        yield fail(subject, f"{error}", "--token and the --tls options are what lets a client in.")
+        yield fail(subject, f"{error}", "Check --token and the --tls options.")
 
 
-async def _trial(target: Target, subject: str) -> CheckResult:
-    """Recognise a moment of silence."""
+async def _check_recognition(target: Target, subject: str) -> CheckResult:
+    """Recognize 200 ms of silence."""
 
     async def silence() -> AsyncIterator[bytes]:
         yield SILENCE
 
     async with aclosing(
-        recognize(target, silence(), StreamOptions(partials=True, client_id="doctor"), ONE_TRY)
+        recognize(target, silence(), StreamOptions(partials=True, client_id="doctor"), NO_RETRY)
     ) as events:
         async for event in events:
             if isinstance(event, Started):
                 language = event.settings.language
                 partials = event.partial_model or "no model"
-                return ok(subject, f"recognises with {event.model}, language {language}; partials with {partials}.")
-    return fail(subject, "took a stream and did not begin it.", "Its log may tell why.")
+                return ok(subject, f"recognizes with {event.model}, language {language}; partials with {partials}.")
+    return fail(subject, "accepted a stream but did not start it.", "See its log.")

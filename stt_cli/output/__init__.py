@@ -1,1 +1,1 @@
-"""Where recognized text and progress are written: terminal, files, clipboard."""
+"""Output of recognized text and progress: terminal, files, clipboard."""

@@ -1,6 +1,7 @@
-"""Puts text on the clipboard: by the desktop's tool (pyperclip), else through tmux, else by the terminal (OSC 52).
+"""Copies text to the clipboard: with the desktop's tool (pyperclip), else through tmux, else by the terminal (OSC 52).
 
-Nothing waits for it longer than `TIMEOUT_S`, and no tool keeps our outputs open: xclip stays behind to serve the text.
+A copy takes at most `TIMEOUT_S` per way. Tools do not inherit stdout and stderr: xclip keeps running to serve the text,
+and would keep them open.
 """
 
 from __future__ import annotations
@@ -17,48 +18,50 @@ from pathlib import Path
 
 from stt_client.concurrency import run_in_thread
 
-TIMEOUT_S = 2.0  # a desktop's tool takes a tenth; one that waits for a display that is gone takes for ever
-TERMINAL_BYTES = 74_000  # xterm and others pass over a sequence of more than 100,000 characters
-COPY = "import sys, pyperclip; pyperclip.copy(sys.stdin.buffer.read().decode())"
+TIMEOUT_S = 2.0  # a desktop tool needs 0.2 s; without its display it may hang
+TERMINAL_BYTES = 74_000  # xterm and others ignore sequences of more than 100,000 characters
+COPY_PROGRAM = "import sys, pyperclip; pyperclip.copy(sys.stdin.buffer.read().decode())"
 
 Write = Callable[[str], object]
 
 
 class CopyResult(Enum):
-    """Where the text went."""
+    """Destination of the text."""
 
     DESKTOP = "the desktop's clipboard"
     TMUX = "tmux and the terminal around it"
-    TERMINAL = "the terminal (OSC 52)"  # which does not tell whether it takes it
-    SUPERSEDED = "nowhere: a newer text took its place"
+    TERMINAL = "the terminal (OSC 52)"  # the terminal does not confirm it
+    SUPERSEDED = "nowhere: replaced by a newer text"
     NOWHERE = "nowhere"
 
 
-def tools(environment: Mapping[str, str] = os.environ) -> dict[CopyResult, Sequence[str]]:
-    """Return the commands that may take text on their stdin, best first."""
-    found: dict[CopyResult, Sequence[str]] = {CopyResult.DESKTOP: [sys.executable, "-c", COPY]}
-    if environment.get("TMUX"):  # it ignores OSC 52 from within unless told otherwise; this it takes (3.2 and newer)
+def clipboard_tools(environment: Mapping[str, str] = os.environ) -> dict[CopyResult, Sequence[str]]:
+    """Return commands that copy their stdin, in order of preference."""
+    found: dict[CopyResult, Sequence[str]] = {CopyResult.DESKTOP: [sys.executable, "-c", COPY_PROGRAM]}
+    if environment.get(
+        "TMUX"
+    ):  # By default tmux ignores OSC 52 from inside. Version 3.2 and newer has `load-buffer -w`.
         found[CopyResult.TMUX] = ["tmux", "load-buffer", "-w", "-"]
     return found
 
 
 def to_terminal(text: str) -> None:
-    """Write to the terminal that the process runs in, wherever its outputs go.
+    """Write to the controlling terminal, even if stdout and stderr are redirected.
 
     Raises:
-        OSError: when there is none.
+        OSError: There is no terminal.
     """
     with Path("/dev/tty").open("wb", buffering=0) as terminal:
         terminal.write(text.encode())
 
 
 def osc52(text: str) -> str:
-    """Return what has a terminal put the text on the clipboard of the machine it is on, also over SSH."""
+    """Return the escape sequence that copies text to the clipboard of the terminal's machine, also over SSH."""
     return f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\x07"
 
 
 class Clipboard:
-    """One text after the other; where several wait, only the newest goes."""
+    """Copies one text at a time. Of several waiting texts only the newest is copied."""
 
     def __init__(
         self,
@@ -69,35 +72,35 @@ class Clipboard:
         self._tools = dict(tools)
         self._terminal = terminal
         self._timeout_s = timeout_s
-        self._turn = asyncio.Lock()
-        self._asked = 0
+        self._lock = asyncio.Lock()
+        self._requests = 0
 
     async def copy(self, text: str) -> CopyResult:
-        """Put the text on the clipboard; return where it went."""
-        self._asked += 1
-        mine = self._asked
-        async with self._turn:
-            if mine != self._asked:
+        """Copy the text; return where it went."""
+        self._requests += 1
+        request = self._requests
+        async with self._lock:
+            if request != self._requests:
                 return CopyResult.SUPERSEDED
-            for way, command in list(self._tools.items()):
-                if await _takes(command, text, self._timeout_s):
-                    return way
-                del self._tools[way]  # what failed once is not there
+            for destination, command in list(self._tools.items()):
+                if await _run_tool(command, text, self._timeout_s):
+                    return destination
+                del self._tools[destination]  # not tried again
             return await self._to_terminal(text)
 
     async def _to_terminal(self, text: str) -> CopyResult:
         if self._terminal is None or len(text.encode()) > TERMINAL_BYTES:
             return CopyResult.NOWHERE
         try:
-            async with asyncio.timeout(self._timeout_s):  # a terminal that was stopped with Ctrl-S takes nothing
+            async with asyncio.timeout(self._timeout_s):  # a terminal stopped with Ctrl-S blocks
                 await run_in_thread(partial(self._terminal, osc52(text)))
         except (OSError, TimeoutError):
             return CopyResult.NOWHERE
         return CopyResult.TERMINAL
 
 
-async def _takes(command: Sequence[str], text: str, timeout_s: float) -> bool:
-    """Return whether the command took the text; it is killed when it takes too long."""
+async def _run_tool(command: Sequence[str], text: str, timeout_s: float) -> bool:
+    """Return whether the command copied the text. It is killed after the timeout."""
     try:
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL)
     except OSError:

@@ -1,6 +1,6 @@
-"""Turns events into what is written to the output: text, JSON lines, SRT or WebVTT. Pure.
+"""Renders events as text, JSON lines, SRT or WebVTT. Pure.
 
-docs/recognize.schema.json describes the JSON; a test holds them to each other.
+docs/recognize.schema.json describes the JSON; a test validates the output against it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Json = dict[str, object]
 class Renderer(Protocol):
     """Renders one source's events."""
 
-    def opening(self) -> str:
-        """What comes before the first event."""
+    def header(self) -> str:
+        """Return the text before the first event."""
 
     def render(self, event: Event) -> str:
-        """What the event adds; often nothing."""
+        """Return the text of the event; empty for most events."""
 
 
-def renderer(name: str, file: str | None = None, words: bool = False) -> Renderer:
-    """Return the renderer of that format. `file` is told in JSON, `words` adds the words' times."""
+def create_renderer(name: str, file: str | None = None, words: bool = False) -> Renderer:
+    """Return the renderer of a format. `file` is added to JSON objects, `words` adds word times."""
     makers: dict[str, Callable[[], Renderer]] = {
-        "text": lambda: Text(words),
+        "text": lambda: TextLines(words),
         "json": lambda: JsonLines(file),
         "srt": Srt,
         "vtt": WebVtt,
@@ -39,13 +39,13 @@ def renderer(name: str, file: str | None = None, words: bool = False) -> Rendere
     return makers[name]()
 
 
-class Text:
-    """A line for each final; with words, a line for each word: start, end, word, parted by tabs."""
+class TextLines:
+    """One line per final; with word times, one line per word: start, end, word, separated by tabs."""
 
     def __init__(self, words: bool) -> None:
         self._words = words
 
-    def opening(self) -> str:
+    def header(self) -> str:
         return ""
 
     def render(self, event: Event) -> str:
@@ -62,33 +62,33 @@ class Text:
 
 
 class JsonLines:
-    """One object a line; times in seconds."""
+    """One object per line; times in seconds."""
 
     def __init__(self, file: str | None) -> None:
         self._file = file
 
-    def opening(self) -> str:
+    def header(self) -> str:
         return ""
 
     def render(self, event: Event) -> str:
         match event:
             case Final():
-                said = _final(event)
+                fields = _final(event)
             case Partial():
-                said = _partial(event)
+                fields = _partial(event)
             case Suppressed():
-                said = _suppressed(event)
+                fields = _suppressed(event)
             case _:
                 return ""
         file = {} if self._file is None else {"file": self._file}
-        return to_json(file | said) + "\n"
+        return to_json(file | fields) + "\n"
 
 
 class Srt:
     def __init__(self) -> None:
         self._number = 0
 
-    def opening(self) -> str:
+    def header(self) -> str:
         return ""
 
     def render(self, event: Event) -> str:
@@ -96,19 +96,19 @@ class Srt:
 
     def _cue(self, caption: Caption) -> str:
         self._number += 1
-        times = f"{_clock(caption.start_ms, ',')} --> {_clock(caption.end_ms, ',')}"
+        times = f"{_timestamp(caption.start_ms, ',')} --> {_timestamp(caption.end_ms, ',')}"
         return f"{self._number}\n{times}\n{_lines(caption)}\n\n"
 
 
 class WebVtt:
-    def opening(self) -> str:
+    def header(self) -> str:
         return "WEBVTT\n\n"
 
     def render(self, event: Event) -> str:
         return "".join(map(self._cue, captions(event))) if isinstance(event, Final) else ""
 
     def _cue(self, caption: Caption) -> str:
-        times = f"{_clock(caption.start_ms, '.')} --> {_clock(caption.end_ms, '.')}"
+        times = f"{_timestamp(caption.start_ms, '.')} --> {_timestamp(caption.end_ms, '.')}"
         text = _lines(caption).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         return f"{times}\n{text}\n\n"
 
@@ -117,7 +117,7 @@ def _lines(caption: Caption) -> str:
     return "\n".join(map(sanitize_text, caption.lines))
 
 
-def _clock(position_ms: int, point: str) -> str:
+def _timestamp(position_ms: int, point: str) -> str:
     seconds, ms = divmod(position_ms, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -130,7 +130,7 @@ def _seconds(position_ms: int) -> float:
 
 def _final(final: Final) -> Json:
     latency = final.latency
-    said: Json = {
+    fields: Json = {
         "event": "final",
         "utterance": final.utterance,
         "start": _seconds(final.start_ms),
@@ -148,7 +148,7 @@ def _final(final: Final) -> Json:
             "batch": latency.batch,
         },
     }
-    return said | ({"words": [_word(word) for word in final.words]} if final.words else {})
+    return fields | ({"words": [_word(word) for word in final.words]} if final.words else {})
 
 
 def _word(word: Word) -> Json:

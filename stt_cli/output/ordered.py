@@ -1,7 +1,7 @@
-"""Lets sources that are recognized at once write in the order in which they were named.
+"""Writes the text of concurrently recognized sources in the order in which the sources were named.
 
-Text that comes before its turn waits in memory. An output that fails ends only its own source: the text that it cannot
-take goes to the report.
+The current source writes immediately; text of later sources waits in memory. An output that fails affects only its own
+source: the remaining text of that source goes to the report.
 """
 
 from __future__ import annotations
@@ -15,120 +15,120 @@ from stt_client.errors import OutputError
 
 
 class Report(Protocol):
-    """Receives what is to be known about outputs."""
+    """Receives messages about outputs."""
 
-    def begins(self, name: str) -> None:
-        """The text of the source of that name comes next."""
+    def source_started(self, name: str) -> None:
+        """Report that the text of this source follows."""
 
-    def note(self, sentence: str) -> None: ...
+    def info(self, message: str) -> None: ...
 
-    def failed(self, error: OutputError) -> None: ...
+    def output_failed(self, error: OutputError) -> None: ...
 
-    def rescue(self, text: str) -> None:
-        """Show text that its output could not take."""
+    def write_fallback(self, text: str) -> None:
+        """Show text whose output failed."""
 
 
 class OutputSlot:
-    """One source's place in the order."""
+    """The position of one source in the order."""
 
-    def __init__(self, turns: OrderedOutput) -> None:
-        self.name: str | None = None  # None: it has not begun
-        self.opening = ""
-        self.waiting = list[str]()
+    def __init__(self, owner: OrderedOutput) -> None:
+        self.name: str | None = None  # None: not started
+        self.header = ""
+        self.pending = list[str]()
         self.is_complete = False
-        self.is_over = False
-        self._turns = turns
+        self.is_finished = False
+        self._owner = owner
 
-    def begin(self, name: str, opening: str = "") -> None:
-        """Report that text may come from the source of that name; `opening` precedes it."""
-        self.name, self.opening = name, opening
-        self._turns.go_on()
+    def start(self, name: str, header: str = "") -> None:
+        """Allow the source to write; `header` precedes its text."""
+        self.name, self.header = name, header
+        self._owner.flush()
 
     def write(self, text: str) -> None:
-        self.waiting.append(text)
-        self._turns.go_on()
+        self.pending.append(text)
+        self._owner.flush()
 
     def complete(self) -> None:
-        """Report that all text of the source has come."""
+        """Mark the text of the source as complete."""
         self.is_complete = True
 
 
 class OrderedOutput:
     def __init__(self, outputs: Outputs, count: int, report: Report) -> None:
-        self.has_failed = False  # to write all text where it belongs
+        self.has_failed = False  # an output could not be written
         self._outputs = outputs
         self._report = report
-        self._turns = [OutputSlot(self) for _ in range(count)]
+        self._slots = [OutputSlot(self) for _ in range(count)]
         self._current = 0
-        self._output: Output | None = None  # of the current turn
-        self._is_rescuing = False  # the text of the current turn
+        self._output: Output | None = None  # of the current slot
+        self._uses_fallback = False  # the output of the current slot failed
 
     @contextmanager
-    def turn(self, place: int) -> Iterator[OutputSlot]:
-        """Yield the source's turn, which is over when the source is, successful or not."""
-        turn = self._turns[place]
+    def slot(self, index: int) -> Iterator[OutputSlot]:
+        """Yield the slot of a source. It is finished on exit, also after an error."""
+        slot = self._slots[index]
         try:
-            yield turn
+            yield slot
         finally:
-            turn.is_over = True
-            self.go_on()
+            slot.is_finished = True
+            self.flush()
 
-    def go_on(self) -> None:
-        """Write what may be written by now."""
-        while self._current < len(self._turns):
-            turn = self._turns[self._current]
-            self._write_waiting(turn)
-            if not turn.is_over:
+    def flush(self) -> None:
+        """Write all text up to the first slot that is not finished."""
+        while self._current < len(self._slots):
+            slot = self._slots[self._current]
+            self._write_pending(slot)
+            if not slot.is_finished:
                 return
-            self._end(turn)
+            self._close_output(slot)
             self._current += 1
 
     def close(self) -> None:
-        """End what the sources share, once all turns are over."""
+        """Close the outputs that sources share. All slots must be finished."""
         try:
-            self._note(self._outputs.close())
+            self._report_message(self._outputs.close())
         except OutputError as error:
-            self._fail(error)
-            self._note(self._outputs.close())  # leaves the text where it is
+            self._report_failure(error)
+            self._report_message(self._outputs.close())  # keeps the partial text
 
-    def _write_waiting(self, turn: OutputSlot) -> None:
-        if turn.name is not None and self._output is None and not self._is_rescuing:
-            self._report.begins(turn.name)
-            self._open(turn.name, turn.opening)
-        while turn.waiting and (self._output is not None or self._is_rescuing):
-            self._write(turn.waiting.pop(0))
+    def _write_pending(self, slot: OutputSlot) -> None:
+        if slot.name is not None and self._output is None and not self._uses_fallback:
+            self._report.source_started(slot.name)
+            self._open(slot.name, slot.header)
+        while slot.pending and (self._output is not None or self._uses_fallback):
+            self._write(slot.pending.pop(0))
 
-    def _open(self, name: str, opening: str) -> None:
+    def _open(self, name: str, header: str) -> None:
         try:
-            self._output = self._outputs.open(name, opening)
+            self._output = self._outputs.open(name, header)
         except OutputError as error:
-            self._fail(error)
+            self._report_failure(error)
 
     def _write(self, text: str) -> None:
-        if self._output is not None and not self._is_rescuing:
+        if self._output is not None and not self._uses_fallback:
             try:
                 self._output.write(text)
                 return
             except OutputError as error:
-                self._fail(error)
-        self._report.rescue(text)
+                self._report_failure(error)
+        self._report.write_fallback(text)
 
-    def _end(self, turn: OutputSlot) -> None:
+    def _close_output(self, slot: OutputSlot) -> None:
         output, self._output = self._output, None
-        is_complete, self._is_rescuing = turn.is_complete and not self._is_rescuing, False
+        is_complete, self._uses_fallback = slot.is_complete and not self._uses_fallback, False
         if output is None:
             return
         try:
-            self._note(output.close(is_complete))
+            self._report_message(output.close(is_complete))
         except OutputError as error:
-            self._fail(error)
-            self._is_rescuing = False
-            self._note(output.close(is_complete=False))
+            self._report_failure(error)
+            self._uses_fallback = False
+            self._report_message(output.close(is_complete=False))
 
-    def _fail(self, error: OutputError) -> None:
-        self.has_failed = self._is_rescuing = True
-        self._report.failed(error)
+    def _report_failure(self, error: OutputError) -> None:
+        self.has_failed = self._uses_fallback = True
+        self._report.output_failed(error)
 
-    def _note(self, sentence: str | None) -> None:
-        if sentence is not None:
-            self._report.note(sentence)
+    def _report_message(self, message: str | None) -> None:
+        if message is not None:
+            self._report.info(message)

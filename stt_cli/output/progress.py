@@ -1,4 +1,4 @@
-"""What a person sees while many recordings run at once: a bar for each that runs, and one for all."""
+"""Progress bars of concurrent recordings on a terminal: one per running recording and one for all."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from stt_client.events import AudioFormat, Connection, ConnectionState, Event, N
 from stt_client.sanitize import sanitize_message, sanitize_text
 
 NAME_CELLS = 24
-NARROW = 60  # cells; a wider terminal has room for the time that is left
+NARROW = 60  # columns; a wider terminal also shows the remaining time
 
 
 class ProgressBars:
-    """Keeps the bars at the bottom of the terminal; text and messages go above them."""
+    """Draws the bars at the bottom of the terminal; text and messages go above them."""
 
-    live = False
+    is_live = False
 
     def __init__(self, console: Console, stdout: TextIO, count: int) -> None:
         self._stdout = stdout
@@ -38,46 +38,46 @@ class ProgressBars:
         self._progress = Progress(
             *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
         )
-        self._all = self._progress.add_task(f"all {count}", total=count)
+        self._total_task = self._progress.add_task(f"all {count}", total=count)
 
-    def part(self, name: str) -> Bar:
+    def for_source(self, name: str) -> SourceBar:
         self._progress.start()
-        return Bar(self, self._progress, name)
+        return SourceBar(self, self._progress, name)
 
-    def done(self) -> None:
-        self._progress.advance(self._all)
+    def finish_source(self) -> None:
+        self._progress.advance(self._total_task)
 
     def write(self, text: str) -> None:
         if not self._stdout.isatty():
             self._stdout.write(text)
             self._stdout.flush()
             return
-        self._progress.stop()  # erases the bars: stdout knows nothing of them
+        self._progress.stop()  # erases the bars, since stdout is the same terminal
         self._stdout.write(text)
         self._stdout.flush()
         self._progress.start()
 
-    def warn(self, sentence: str) -> None:
-        self._print(Text(sanitize_message(sentence)))
+    def warn(self, message: str) -> None:
+        self._print(Text(sanitize_message(message)))
 
-    def aside(self, sentence: str) -> None:
-        self._print(Text(sanitize_message(sentence), style="dim"))
+    def info(self, message: str) -> None:
+        self._print(Text(sanitize_message(message), style="dim"))
 
-    def rescue(self, text: str) -> None:
+    def write_fallback(self, text: str) -> None:
         self._print(Text(text.rstrip("\n")))
 
-    def notice(self, notice: Notice) -> None:
+    def show_notice(self, notice: Notice) -> None:
         if not notice.reason.startswith("PARTIALS"):
             self.warn(f"Notice: {notice.message}")
 
-    def finishing(self) -> None:
-        self.aside("Finishing: what is owed will come.")
+    def show_finishing(self) -> None:
+        self.info("Finishing: waiting for pending text.")
 
-    def begin(self, paced: bool) -> None: ...
-    def lasts(self, duration_ms: float | None) -> None: ...
-    def partial(self, partial: Partial) -> None: ...
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
-    def follow(self, event: Event) -> None: ...
+    def start_source(self, is_paced: bool) -> None: ...
+    def set_duration(self, duration_ms: float | None) -> None: ...
+    def show_partial(self, partial: Partial) -> None: ...
+    def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
+    def on_event(self, event: Event) -> None: ...
 
     def close(self) -> None:
         self._progress.stop()
@@ -86,10 +86,10 @@ class ProgressBars:
         self._console.print(text, highlight=False, soft_wrap=True)
 
 
-class Bar:
-    """One recording's part of the screen."""
+class SourceBar:
+    """The bar of one recording."""
 
-    live = False
+    is_live = False
 
     def __init__(self, bars: ProgressBars, progress: Progress, name: str) -> None:
         self._bars = bars
@@ -98,23 +98,23 @@ class Bar:
         self._is_waiting = False
         self._task: TaskID | None = None
 
-    def part(self, name: str) -> Bar:
+    def for_source(self, name: str) -> SourceBar:
         return self
 
-    def begin(self, paced: bool) -> None:
+    def start_source(self, is_paced: bool) -> None:
         self._task = self._progress.add_task(self._description(), total=None)
 
-    def lasts(self, duration_ms: float | None) -> None:
+    def set_duration(self, duration_ms: float | None) -> None:
         if self._task is not None:
             self._progress.update(self._task, total=duration_ms)
 
-    def follow(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if self._task is not None and event.received_ms:
             self._progress.update(self._task, completed=event.received_ms)
         if isinstance(event, Connection):
-            self._follow_connection(event)
+            self._on_connection(event)
 
-    def _follow_connection(self, connection: Connection) -> None:
+    def _on_connection(self, connection: Connection) -> None:
         self._is_waiting = connection.state is ConnectionState.WAITING
         if self._task is not None:
             self._progress.update(self._task, description=self._description())
@@ -122,31 +122,31 @@ class Bar:
             self.warn(f"{self._name}: {connection.message}")
 
     def _description(self) -> str:
-        shown = Text(sanitize_text(f"waiting: {self._name}" if self._is_waiting else self._name))
-        shown.truncate(NAME_CELLS, overflow="ellipsis")
-        return shown.markup
+        label = Text(sanitize_text(f"waiting: {self._name}" if self._is_waiting else self._name))
+        label.truncate(NAME_CELLS, overflow="ellipsis")
+        return label.markup
 
     def write(self, text: str) -> None:
         self._bars.write(text)
 
-    def warn(self, sentence: str) -> None:
-        self._bars.warn(sentence)
+    def warn(self, message: str) -> None:
+        self._bars.warn(message)
 
-    def aside(self, sentence: str) -> None:
-        self._bars.aside(sentence)
+    def info(self, message: str) -> None:
+        self._bars.info(message)
 
-    def rescue(self, text: str) -> None:
-        self._bars.rescue(text)
+    def write_fallback(self, text: str) -> None:
+        self._bars.write_fallback(text)
 
-    def notice(self, notice: Notice) -> None:
-        self._bars.notice(notice)
+    def show_notice(self, notice: Notice) -> None:
+        self._bars.show_notice(notice)
 
-    def finishing(self) -> None: ...
-    def partial(self, partial: Partial) -> None: ...
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
+    def show_finishing(self) -> None: ...
+    def show_partial(self, partial: Partial) -> None: ...
+    def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
 
     def close(self) -> None:
         if self._task is not None:
             self._progress.remove_task(self._task)
-            self._bars.done()
+            self._bars.finish_source()
             self._task = None

@@ -1,6 +1,6 @@
-"""Where a running recognition tells what it does: the text on stdout, all else on stderr.
+"""Output of a running recognition: text on stdout, everything else on stderr.
 
-`PlainScreen` is for pipes and files; `live.py` and `bars.py` draw on terminals.
+`PlainScreen` is for pipes and files; `live_line.py` and `progress.py` draw on terminals.
 """
 
 from __future__ import annotations
@@ -13,102 +13,102 @@ from stt_client.sanitize import sanitize_message, sanitize_text
 
 class Screen(Protocol):
     @property
-    def live(self) -> bool:
-        """Whether a partial is worth asking for."""
+    def is_live(self) -> bool:
+        """Whether partials are displayed as they change."""
 
-    def part(self, name: str) -> Screen:
-        """Return the screen of the source of that name, one of several that may run at once."""
+    def for_source(self, name: str) -> Screen:
+        """Return the screen of one source; several may be active at the same time."""
 
-    def begin(self, paced: bool) -> None:
-        """A source begins; `paced`: at the speed of speech."""
+    def start_source(self, is_paced: bool) -> None:
+        """Reset for a new source. `is_paced`: its audio arrives in real time."""
 
-    def lasts(self, duration_ms: float | None) -> None:
-        """The source has opened, and promises to be so long."""
+    def set_duration(self, duration_ms: float | None) -> None:
+        """Set the expected duration of the opened source; None: unknown."""
 
-    def finishing(self) -> None:
-        """The sources are being ended by a signal; what is owed will come."""
+    def show_finishing(self) -> None:
+        """Show that a signal stopped the sources and pending text is awaited."""
 
     def write(self, text: str) -> None:
-        """Write to stdout, at once.
+        """Write to stdout without buffering.
 
         Raises:
-            BrokenPipeError: when nobody reads it any more.
+            BrokenPipeError: The reader of stdout closed it.
         """
 
-    def warn(self, sentence: str) -> None:
+    def warn(self, message: str) -> None:
         """Write a line to stderr."""
 
-    def aside(self, sentence: str) -> None:
-        """Write a line of less weight to stderr."""
+    def info(self, message: str) -> None:
+        """Write a less important line to stderr."""
 
-    def rescue(self, text: str) -> None:
-        """Write rendered text to stderr, whole: its output could not take it."""
+    def write_fallback(self, text: str) -> None:
+        """Write rendered text to stderr because its output failed."""
 
-    def partial(self, partial: Partial) -> None: ...
+    def show_partial(self, partial: Partial) -> None: ...
 
-    def notice(self, notice: Notice) -> None:
-        """Tell what the server wants to be known."""
+    def show_notice(self, notice: Notice) -> None:
+        """Show a notice of the server."""
 
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
+    def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
 
-    def follow(self, event: Event) -> None:
-        """Learn from any event how far the server is, and how it stands with it."""
+    def on_event(self, event: Event) -> None:
+        """Update the position and the connection state from any event."""
 
     def close(self) -> None: ...
 
 
 class PlainScreen:
-    live = False
+    is_live = False
 
     def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
         self._stdout = stdout
         self._stderr = stderr
-        self._is_lost = False
+        self._is_disconnected = False
         self._has_waited = False
 
-    def part(self, name: str) -> PlainScreen:
+    def for_source(self, name: str) -> PlainScreen:
         return self
 
-    def begin(self, paced: bool) -> None: ...
-    def lasts(self, duration_ms: float | None) -> None: ...
-    def finishing(self) -> None: ...
+    def start_source(self, is_paced: bool) -> None: ...
+    def set_duration(self, duration_ms: float | None) -> None: ...
+    def show_finishing(self) -> None: ...
 
     def write(self, text: str) -> None:
         self._stdout.write(text)
         self._stdout.flush()
 
-    def warn(self, sentence: str) -> None:
-        self._line(sanitize_message(sentence))
+    def warn(self, message: str) -> None:
+        self._print(sanitize_message(message))
 
-    def _line(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._stderr.write(f"{line}\n")
         self._stderr.flush()
 
-    def aside(self, sentence: str) -> None:
-        self.warn(sentence)
+    def info(self, message: str) -> None:
+        self.warn(message)
 
-    def rescue(self, text: str) -> None:
+    def write_fallback(self, text: str) -> None:
         self._stderr.write(text)
         self._stderr.flush()
 
-    def partial(self, partial: Partial) -> None:
-        self._line(sanitize_text(partial.stable + partial.unstable))
+    def show_partial(self, partial: Partial) -> None:
+        self._print(sanitize_text(partial.stable + partial.unstable))
 
-    def notice(self, notice: Notice) -> None:
+    def show_notice(self, notice: Notice) -> None:
         self.warn(f"Notice: {notice.message}")
 
-    def heard(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
+    def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
 
-    def follow(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         match event:
             case Connection(state=ConnectionState.WAITING, message=message) if not self._has_waited:
                 self.warn(f"{message} Waiting for a free slot.")
-                self._has_waited = True  # once is enough for all recordings of a run
-            case Connection(state=ConnectionState.RECONNECTING, message=message) if not self._is_lost:
-                self.warn(f"{message} What is said is kept, and the server tried again.")
-                self._is_lost = True
+                self._has_waited = True  # printed once per run
+            case Connection(state=ConnectionState.RECONNECTING, message=message) if not self._is_disconnected:
+                self.warn(f"{message} Audio is buffered until the connection is restored.")
+                self._is_disconnected = True
             case Connection(state=ConnectionState.RESUMED):
-                self.warn("A server is there again.")
-                self._is_lost = False
+                self.warn("The connection is restored.")
+                self._is_disconnected = False
 
     def close(self) -> None: ...

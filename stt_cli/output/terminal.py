@@ -1,4 +1,4 @@
-"""The standard streams and the terminal: usable whatever the caller has closed, filled up or taken away."""
+"""Makes the standard streams and the terminal usable, also when they are closed, full or lost."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 UTF8_MODE = "PYTHONUTF8"
-# Names of files that are not UTF-8 stay readable, and JSON stays JSON.
-ERRORS = "backslashreplace"
+# File names that are not UTF-8 stay readable, and JSON stays valid.
+ENCODING_ERRORS = "backslashreplace"
 
 
 def run_in_utf8() -> None:
-    """Start again in Python's UTF-8 mode where the locale has another encoding.
+    """Restart the process in Python's UTF-8 mode if the locale has another encoding.
 
-    Otherwise prompts and file names of the command line, which are UTF-8 nearly everywhere, would be misread.
+    Otherwise prompts and file names on the command line, which are UTF-8 nearly everywhere, would be misread.
     """
     if sys.flags.utf8_mode or UTF8_MODE in os.environ or sys.getfilesystemencoding() == "utf-8" or not sys.executable:
         return
@@ -27,24 +27,24 @@ def run_in_utf8() -> None:
 
 
 def prepare_streams() -> None:
-    """Make stdout and stderr write UTF-8, and let no failure of stderr end a command. Closed ones become /dev/null."""
+    """Make stdout and stderr write UTF-8, ignore errors of stderr, and open /dev/null for closed streams."""
     for descriptor in range(3):
-        _keep_open(descriptor)
-    sys.stderr = unfailing(2)
+        _ensure_open(descriptor)
+    sys.stderr = discarding_stream(2)
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  (of which every write fails)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  (every write fails)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors=ERRORS)
+        sys.stdout.reconfigure(encoding="utf-8", errors=ENCODING_ERRORS)
 
 
-def unfailing(descriptor: int, closefd: bool = False) -> TextIO:
-    """Return a text stream that discards what cannot be written: messages must not cost the text they are about."""
-    raw = _Unfailing(descriptor, "w", closefd=closefd)
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors=ERRORS, line_buffering=True)
+def discarding_stream(descriptor: int, closefd: bool = False) -> TextIO:
+    """Return a text stream that ignores write errors, so that a lost message never costs recognized text."""
+    raw = _DiscardingFile(descriptor, "w", closefd=closefd)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors=ENCODING_ERRORS, line_buffering=True)
 
 
-class _Unfailing(io.FileIO):
-    """A full disk, a closed terminal, a closed pipe. The content is bytes, or anything with a buffer."""
+class _DiscardingFile(io.FileIO):
+    """Ignores write errors: full disk, closed terminal, closed pipe. Accepts bytes and buffers."""
 
     def write(self, content: Any, /) -> int:
         with suppress(OSError):
@@ -52,50 +52,50 @@ class _Unfailing(io.FileIO):
         return memoryview(content).nbytes
 
 
-def abandon_stdout() -> None:
-    """Discard what Python still holds for stdout, or it tries once more to write it at exit."""
+def discard_stdout() -> None:
+    """Discard buffered stdout, which Python would try to write again at exit."""
     with suppress(OSError, ValueError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())
         os.close(nothing)
 
 
-def _keep_open(descriptor: int) -> None:
-    """Open /dev/null where the caller closed a standard stream, or the next file would take its place."""
+def _ensure_open(descriptor: int) -> None:
+    """Open /dev/null if the caller closed a standard stream; the next opened file would replace it."""
     try:
         os.fstat(descriptor)
     except OSError:
-        os.open(os.devnull, os.O_RDONLY)  # gets the lowest number that is free
+        os.open(os.devnull, os.O_RDONLY)  # gets the lowest free descriptor
 
 
 @contextmanager
-def silent_controls() -> Iterator[None]:
-    """Keep the terminal from showing Ctrl-C as ^C, which would break the live line; no more than that is changed."""
-    if not _is_ours():
+def hide_control_echo() -> Iterator[None]:
+    """Stop the terminal from printing Ctrl-C as ^C, which would break the live line. Change no other setting."""
+    if not _is_in_foreground():
         yield
         return
     import termios
 
-    kept = termios.tcgetattr(sys.stdin)
-    quiet = [*kept]
-    quiet[3] &= ~termios.ECHOCTL
-    termios.tcsetattr(sys.stdin, termios.TCSANOW, quiet)
+    original = termios.tcgetattr(sys.stdin)
+    changed = [*original]
+    changed[3] &= ~termios.ECHOCTL
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, changed)
     try:
         yield
     finally:
-        if _is_ours():
-            with suppress(termios.error):  # the terminal has been closed
-                termios.tcsetattr(sys.stdin, termios.TCSANOW, kept)
+        if _is_in_foreground():
+            with suppress(termios.error):  # the terminal is closed
+                termios.tcsetattr(sys.stdin, termios.TCSANOW, original)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Keep libraries from writing across what is drawn: PortAudio tells of an unplugged device on stderr."""
+def silence_library_stderr() -> Iterator[None]:
+    """Discard what libraries write to stderr on a terminal, such as PortAudio's errors about unplugged devices."""
     if not sys.stderr.isatty():
         yield
         return
     sys.stderr.flush()
-    theirs, ours = sys.stderr, unfailing(os.dup(2), closefd=True)
+    original, ours = sys.stderr, discarding_stream(os.dup(2), closefd=True)
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     os.close(nothing)
@@ -103,13 +103,13 @@ def undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stderr = theirs
+        sys.stderr = original
         os.dup2(ours.fileno(), 2)
         ours.close()
 
 
-def _is_ours() -> bool:
-    """Whether stdin is a terminal and we are in front: whoever is in the background would be stopped for a change."""
+def _is_in_foreground() -> bool:
+    """Return whether stdin is a terminal with this process in the foreground. Changes from the background stop it."""
     try:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (AttributeError, OSError, ValueError):  # Windows; no terminal; no stdin

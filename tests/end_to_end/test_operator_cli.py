@@ -44,14 +44,14 @@ async def operated() -> AsyncIterator[tuple[Cli, Call]]:
 async def test_settings_are_told_changed_and_refused() -> None:
     async with operated() as (run, _):
         told = await run("config", "get", "beam_size")
-        assert told == Outcome(0, "BEAM_SIZE=5  # 1 to 10; holds for new streams\n", "")
+        assert told == Outcome(0, "BEAM_SIZE=5  # 1 to 10; applies to new streams\n", "")
         assert (await run("config", "set", "beam_size=1")).stdout.startswith("BEAM_SIZE=1  #")
         [beams] = json.loads((await run("config", "get", "BEAM_SIZE", "--format", "json")).stdout)
         assert (beams["value"], beams["default_value"], beams["scope"]) == ("1", "5", "SCOPE_NEW_STREAMS")
         refused = await run("config", "set", "BEAM_SIZE=99")
         assert refused.code == 1
         assert refused.stderr.endswith("INVALID_ARGUMENT: Invalid BEAM_SIZE='99': must be at most 10.\n")
-        assert (await run("config", "get", "BEAMS")).stderr == "Error: BEAMS is no setting of the server.\n"
+        assert (await run("config", "get", "BEAMS")).stderr == "Error: the server has no setting BEAMS.\n"
 
 
 async def test_a_session_is_listed_and_ended() -> None:
@@ -61,26 +61,26 @@ async def test_a_session_is_listed_and_ended() -> None:
         assert heading.split()[:3] == ["ID", "CLIENT", "PEER"]
         assert row.split()[:3] == [session_id, "desk", "127.0.0.1"]
         assert (await run("sessions", "finalize", session_id)).code == 0
-        assert (await run("sessions", "terminate", session_id)).stdout.startswith(f"{session_id}: ends once")
+        assert (await run("sessions", "terminate", session_id)).stdout.startswith(f"{session_id}: terminating")
         assert (await call.rest()).code is StatusCode.ABORTED
-        assert (await run("sessions")).stdout == "No stream is open.\n"
+        assert (await run("sessions")).stdout == "No open streams.\n"
         assert "NOT_FOUND" in (await run("sessions", "terminate", session_id)).stderr
 
 
 async def test_a_model_is_loaded_waited_for_and_unloaded() -> None:
     async with operated() as (run, _):
         loaded = await run("models", "load", "tiny", "--role", "both")
-        assert loaded == Outcome(0, "tiny is loaded: new streams get it for finals and partials.\n", "")
+        assert loaded == Outcome(0, "tiny is loaded: new streams use it for finals and partials.\n", "")
         unloaded = await run("models", "unload", "base")
-        assert unloaded.stdout == "base is unloaded once the 1 stream that have it end.\n"
+        assert unloaded.stdout == "base is unloading: still used by 1 stream.\n"
         rows = [row.split()[:2] for row in (await run("models")).stdout.splitlines()[1:]]
         assert rows == [["base", "unloading"], ["tiny", "loaded"]]
 
 
 async def test_a_drain_is_begun_and_called_off() -> None:
     async with operated() as (run, call):
-        assert (await run("drain")).stdout == "draining: 1 stream still open, no more are admitted.\n"
-        assert (await run("drain", "--cancel")).stdout == "serving: streams are admitted again.\n"
+        assert (await run("drain")).stdout == "draining: 1 stream open, new streams are rejected.\n"
+        assert (await run("drain", "--cancel")).stdout == "serving: new streams are accepted.\n"
         assert (await call.rest()).code is StatusCode.UNAVAILABLE
 
 
@@ -108,7 +108,7 @@ async def test_without_an_address_control_is_where_the_server_is() -> None:
 async def test_an_option_before_a_subcommand_is_not_lost_in_silence() -> None:
     told = await outcome(await start("sessions", "--control", "gpu-box", "terminate", "4f1c22ab"))
     assert told.code == 2
-    assert told.stderr.endswith("Error: Options stand behind terminate.\n")
+    assert told.stderr.endswith("Error: Options must come after terminate.\n")
 
 
 async def test_the_token_of_control_comes_from_its_own_variable(tmp_path: Path) -> None:
@@ -119,4 +119,4 @@ async def test_the_token_of_control_comes_from_its_own_variable(tmp_path: Path) 
         refused = await outcome(await start(*arguments, STT_TOKEN=token))
         assert "UNAUTHENTICATED" in refused.stderr
         told = await outcome(await start(*arguments, STT_CONTROL_TOKEN=token))
-        assert told == Outcome(0, "No stream is open.\n", "")
+        assert told == Outcome(0, "No open streams.\n", "")

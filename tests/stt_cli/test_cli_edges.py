@@ -17,7 +17,7 @@ from tests.support.scripted_server import Script, final, replies, serving
 
 SAID = replies(final("Раз."))
 NO_SPACE = "No space left on device."
-FOLLOWS = "The text that it does not hold follows here."
+FOLLOWS = "The unwritten text follows:"
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def test_recording_named_as_the_output_by_a_wildcard_is_not_overwritten(ta
     before = first.read_bytes()
     result, streams = await run(SAID, "-o", str(first), talk)
     assert (result.code, streams, first.read_bytes()) == (1, [], before)
-    assert result.stderr == f"Error: -o {first} is not a text file and is not overwritten: give another name.\n"
+    assert result.stderr == f"Error: -o {first} is not a text file and is not overwritten: choose another name.\n"
 
 
 async def test_full_disk_behind_stdout_is_a_sentence_and_the_text_goes_to_stderr(talk: str) -> None:
@@ -111,7 +111,7 @@ async def test_full_disk_is_a_sentence_for_every_command(command: str) -> None:
 
 async def test_closed_stdout_is_an_error_before_anything_starts(talk: str) -> None:
     result = await shell(SAID, ">&-", talk)
-    assert result == Outcome(1, "", "Error: standard output is closed: give a file with -o FILE.\n")
+    assert result == Outcome(1, "", "Error: standard output is closed: use -o FILE.\n")
 
 
 async def test_closed_stdout_is_not_needed_with_an_output_file(talk: str, tmp_path: Path) -> None:
@@ -200,4 +200,4 @@ async def test_fifo_as_output_is_written_directly(talk: str, tmp_path: Path) -> 
 async def test_empty_output_name_is_an_error(talk: str) -> None:
     result, streams = await run(SAID, talk, "-o", "")
     assert (result.code, streams) == (1, [])
-    assert result.stderr == "Error: -o needs the name of a file or folder, and it is empty.\n"
+    assert result.stderr == "Error: -o requires the name of a file or folder, but it is empty.\n"

@@ -20,7 +20,7 @@ import pytest
 
 from stt_cli.arguments.request import InputOptions, OutputOptions, Request
 from stt_cli.commands.recognize import recognize
-from stt_cli.commands.run import items_of_request, outputs_of
+from stt_cli.commands.recognize_setup import create_items, create_outputs
 from stt_cli.output.screen import PlainScreen
 from stt_client.audio.paths import exists
 from stt_client.errors import ClientError
@@ -205,8 +205,8 @@ async def check(case: Case, server: RunningServer) -> None:
 async def outcome(request: Request, screen: PlainScreen, stderr: io.StringIO) -> int:
     """Return the exit code; what a command would print as its error goes to stderr."""
     try:
-        items = items_of_request(request)
-        return await recognize(request, items, screen, outputs_of(request, items, screen))
+        items = create_items(request)
+        return await recognize(request, items, screen, create_outputs(request, items, screen))
     except ClientError as error:
         stderr.write(f"Error: {error}\n")
         return 1

@@ -97,7 +97,9 @@ async def test_when_the_server_fails_the_journal_is_named(talk: Path, tmp_path: 
     result, _ = await run(refuses, "--device", f"file:{talk}", "--save-audio", str(tmp_path / "kept"))
     (file,) = (tmp_path / "kept").iterdir()
     assert result.code == 1
-    assert result.stderr.startswith(f"What was said is in {file}: `stt-cli recover {file}` recognises it.\nError: ")
+    assert result.stderr.startswith(
+        f"The audio is saved in {file}. To recognize it, run `stt-cli recover {file}`.\nError: "
+    )
 
 
 async def test_a_journal_that_cannot_be_written_does_not_end_the_dictation(talk: Path) -> None:
@@ -133,7 +135,7 @@ async def test_a_clipboard_that_hangs_holds_up_no_text_and_is_told(talk: Path, t
         variables = desktop(tmp_path, "exec sleep 600")
         result = await outcome(await start(*arguments, more=variables))
     assert (result.code, result.stdout) == (0, "Раз.\nДва.\n")
-    assert result.stderr == "No clipboard takes the sentences: see `stt-cli doctor`.\n"
+    assert result.stderr == "Cannot copy to a clipboard: see `stt-cli doctor`.\n"
 
 
 async def test_without_a_desktop_the_terminal_is_asked_to_copy(talk: Path) -> None:

@@ -85,13 +85,13 @@ def test_the_manual_tells_of_every_command_and_option(name: tuple[str, ...]) -> 
 )
 def test_what_is_quick_loads_click_and_nothing_else(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", LOADED, *arguments], capture_output=True, check=True, text=True)
-    assert done.stdout.split() == ["click", "stt_cli"]
+    assert done.stdout.split() == ["click", "stt_cli", "stt_client"]
 
 
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["rec"], {"recognize"}),
+        (["reco"], {"recognize", "recover"}),
         (["recognize", "--stop"], {"--stop-after-silence"}),
         (["recognize", "--format", "s"], {"srt"}),
         (["completion", ""], {"bash", "zsh", "fish"}),

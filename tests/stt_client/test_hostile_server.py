@@ -24,12 +24,12 @@ from rich.console import Console
 from stt.v1 import control_pb2, stt_pb2
 
 from stt_cli.arguments.request import OutputOptions
-from stt_cli.control import operations
-from stt_cli.control.dashboard import dashboard, line, lost
+from stt_cli.control import operations, tables
+from stt_cli.control.dashboard import dashboard, disconnected, status_text
+from stt_cli.control.tables import align_columns
 from stt_cli.output.event_writer import EventWriter
 from stt_cli.output.live_line import LiveScreen
 from stt_cli.output.screen import PlainScreen, Screen
-from stt_cli.output.table import columns
 from stt_client.client import recognize
 from stt_client.errors import ServiceError
 from stt_client.events import AudioFormat, Event, StreamOptions
@@ -56,7 +56,7 @@ RESPONSES = {
 }
 COMMANDS = (
     *("config get", "config get --format json", "config set A=1", "sessions", "sessions --format json", "models"),
-    *("models --format json", "models load m --for both", "models unload m", "sessions finalize s"),
+    *("models --format json", "models load m --role both", "models unload m", "sessions finalize s"),
     *("sessions terminate s", "drain", "drain --cancel", "status --watch", "status --watch --format json", "status"),
     *("status --format json", "doctor"),
 )
@@ -169,7 +169,7 @@ class Reader:
 
     def follow(self, event: Event) -> None:
         for screen, telling in self._tellings:
-            screen.follow(event)
+            screen.on_event(event)
             telling.handle_event(event)
         self._scribe.on_event(1, event)
         self._write("".join(part.text for part in status_line(self._status, 80)))
@@ -245,10 +245,10 @@ def test_tables_and_objects_of_operators_hold_whatever_is_listed() -> None:
         sessions = hostile(control_pb2.ListSessionsResponse, chance).sessions
         models = hostile(control_pb2.ListModelsResponse, chance).models
         for text in (
-            operations.as_objects([*settings, *sessions, *models]),
-            *columns(operations.session_rows(sessions)),
-            *columns(operations.model_rows(models)),
-            operations.settings_table(settings),
+            operations.to_json_array([*settings, *sessions, *models]),
+            *align_columns(tables.session_rows(sessions)),
+            *align_columns(tables.model_rows(models)),
+            tables.settings_table(settings),
         ):
             assert not EXECUTED.search(text), f"case {case}: {text!r}"
 
@@ -261,6 +261,6 @@ def test_dashboard_draws_whatever_the_status(width: int) -> None:
         status = hostile(control_pb2.Status, chance)
         sessions = [hostile(control_pb2.Session, chance) for _ in range(3)]
         console.print(dashboard("gpu-box:8011", status, sessions))
-        console.print(lost("gpu-box:8011", HOSTILE))
+        console.print(disconnected("gpu-box:8011", HOSTILE))
         assert not EXECUTED.search(OURS.sub("", terminal.getvalue())), f"case {case}"
-        assert not EXECUTED.search(line("gpu-box:8011", status)), f"case {case}"
+        assert not EXECUTED.search(status_text("gpu-box:8011", status)), f"case {case}"

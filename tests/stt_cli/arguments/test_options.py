@@ -58,16 +58,20 @@ def test_tls_trusts_the_system_unless_an_authority_is_named(tmp_path: Path) -> N
 
 def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").touch()
-    assert "--tls-cert and --tls-key belong together." in refusal("status", "--tls-cert", str(tmp_path / "cert.pem"))
+    assert "--tls-cert and --tls-key must be given together." in refusal(
+        "status", "--tls-cert", str(tmp_path / "cert.pem")
+    )
 
 
 @pytest.mark.parametrize("option", [["--device", "usb"], ["--stop-after-silence", "3"], ["--save-audio", "kept"]])
 def test_what_is_for_the_microphone_is_refused_for_files(option: list[str]) -> None:
-    assert f"{option[0]} is for the microphone, and sources are given." in refusal("recognize", *option, "talk.wav")
+    assert f"{option[0]} applies to the microphone only, but sources are given." in refusal(
+        "recognize", *option, "talk.wav"
+    )
 
 
 def test_raw_is_refused_for_the_microphone() -> None:
-    assert "--raw is for files and standard input (-)" in refusal("recognize", "--raw", "16000")
+    assert "--raw applies to files and standard input (-)" in refusal("recognize", "--raw", "16000")
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,6 @@ def test_settings_of_utterances_are_options_of_both_programs(command: click.Comm
 
 
 def test_a_track_is_of_a_recording_in_a_container(tmp_path: Path) -> None:
-    assert "--track is for recordings in containers" in refusal("recognize", "--track", "2")
-    assert "--track is for recordings in containers" in refusal("recognize", "--track", "2", "--raw", "16000", "-")
+    assert "--track applies to recordings in containers" in refusal("recognize", "--track", "2")
+    assert "--track applies to recordings in containers" in refusal("recognize", "--track", "2", "--raw", "16000", "-")
     assert "0 is not in the range" in refusal("recognize", "--track", "0", "a.mkv")

@@ -35,12 +35,12 @@ def test_a_server_without_a_port_gets_8012(given: str, address: str) -> None:
 def test_what_is_no_address_is_a_usage_error(given: str) -> None:
     result = CliRunner().invoke(cli, ["status", "--server", given])
     assert result.exit_code == 2
-    assert f"{given!r} is no address: it should be HOST or HOST:PORT." in result.output
+    assert f"Invalid address {given!r}: must be HOST or HOST:PORT." in result.output
 
 
 def test_the_environment_names_the_server() -> None:
     result = CliRunner().invoke(cli, ["status"], env={"SERVER_HOST": "host:0"})
-    assert "'host:0' is no address" in result.output
+    assert "Invalid address 'host:0'" in result.output
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_an_empty_folder_is_exit_code_1(tmp_path: object) -> None:
 def test_captions_of_several_recordings_want_a_folder() -> None:
     result = CliRunner().invoke(cli, ["recognize", "--format", "srt", "a.wav", "b.wav"])
     assert result.exit_code == 1
-    assert "srt holds one recording, there are 2: give a folder with -o FOLDER/." in result.stderr
+    assert "one srt file cannot hold 2 recordings: use -o FOLDER/." in result.stderr
 
 
 def test_the_help_of_recognize_tells_the_exit_codes() -> None:
@@ -90,5 +90,5 @@ def test_the_help_of_recognize_tells_the_exit_codes() -> None:
 
 
 def test_recognition_loads_no_decoder_and_no_microphone_before_it_needs_one() -> None:
-    code = f"import sys, stt_cli.commands.run; print([name for name in {HEAVY!r} if name in sys.modules])"
+    code = f"import sys, stt_cli.commands.recognize_setup; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from rich.console import Console, RenderableType
 from stt.v1 import control_pb2 as pb
 
-from stt_cli.control.dashboard import dashboard, line, lost
+from stt_cli.control.dashboard import dashboard, disconnected, status_text
 
 GB = 2**30
 BUSY = pb.Status(
@@ -63,13 +63,13 @@ def drawn(picture: RenderableType, columns: int = 120) -> str:
     [
         "gpu-box:8011  serving  0.1.0, up 1:02:03",
         "3 of 8",
-        "2 of 2 batches; waiting: 1 final, 0 early, 2 partials",
-        "finals 2.0 s, partials 0.0 s",
+        "2 of 2 batches; waiting: 1 final, 0 speculative, 2 partials",
+        "final 2.0 s, partial 0.0 s",
         "1.5 of 2",
         "1.0 of 24.0 GB",
         "6.0 of 24.0 GB  RTX 3090 Ti",
         "medium, partials tiny on cpu (libcuda.so.1 is missing)",
-        "12 streams, 0 refused; 30:00 of audio; 340 utterances, 5012 words, 7 suppressed",
+        "12 streams, 0 rejected; 30:00 of audio; 340 utterances, 5012 words, 7 suppressed",
     ],
 )
 def test_it_tells(told: str) -> None:
@@ -83,7 +83,7 @@ def test_each_stream_has_a_row_and_no_name_of_a_client_commands_the_terminal() -
 
 
 def test_without_streams_it_says_so() -> None:
-    assert "No stream is open." in drawn(dashboard("gpu-box:8011", BUSY, []))
+    assert "No open streams." in drawn(dashboard("gpu-box:8011", BUSY, []))
 
 
 @pytest.mark.parametrize("columns", [40, 60, 200])
@@ -98,10 +98,10 @@ def test_a_server_that_loads_has_no_figures_yet() -> None:
 
 
 def test_a_server_that_is_lost_is_told_with_the_reason() -> None:
-    assert "gpu-box:8011  no answer  it is gone" in drawn(lost("gpu-box:8011", "it is\ngone"))
+    assert "gpu-box:8011  disconnected  it is gone" in drawn(disconnected("gpu-box:8011", "it is\ngone"))
 
 
 def test_in_a_pipe_a_look_is_a_line() -> None:
-    assert line("gpu-box:8011", BUSY) == (
-        "gpu-box:8011: serving, 3 of 8 streams, 1 finals and 2 partials wait, lag 2.0 s, 1.5 cores, 1.0 GB"
+    assert status_text("gpu-box:8011", BUSY) == (
+        "gpu-box:8011: serving, 3 of 8 streams, 1 final and 2 partials waiting, longest wait 2.0 s, 1.5 cores, 1.0 GB"
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stt_cli.doctor.machine import clipboard_findings, cuda_finding, version_finding
-from stt_cli.doctor.microphone import microphone_finding
+from stt_cli.doctor.machine import check_clipboard, check_cuda, check_versions
+from stt_cli.doctor.microphone import check_level
 from stt_cli.doctor.results import Verdict
 from stt_client.audio.devices import AudioSink
 from stt_client.audio.microphone import open_device
@@ -42,11 +42,11 @@ async def test_where_all_is_well_no_line_says_otherwise(talk: Path, tmp_path: Pa
     told = lines(result)
     assert (result.code, result.stderr) == (0, "")
     assert told["versions"].startswith("ok stt-cli ")
-    assert told["server"] == f"ok {server.address}: recognises with base, language ru; partials with no model."
+    assert told["server"] == f"ok {server.address}: recognizes with base, language ru; partials with no model."
     assert server.streams[0].config.partials, "or the server would name no model of partials whatever it has"
-    assert f"ok   server {server.address}: serves; an answer takes " in result.stdout
-    assert told["level"] == "ok of talk.wav: -10 dB at its loudest in a second."
-    assert told["clipboard"] == "ok the desktop's: xclip."
+    assert f"ok   server {server.address}: serving; round trip " in result.stdout
+    assert told["level"] == "ok of talk.wav: peak -10 dB in one second."
+    assert told["clipboard"] == "ok desktop tool xclip."
 
 
 async def test_a_server_that_is_not_there_fails() -> None:
@@ -61,7 +61,7 @@ async def test_a_server_that_does_not_serve_fails() -> None:
     async with serving(replies(), serves=False) as server:
         result = await doctor(server.address)
     assert result.code == 1
-    assert lines(result)["server"].startswith(f"fail {server.address}: is there and not serving.")
+    assert lines(result)["server"].startswith(f"fail {server.address}: not serving.")
 
 
 async def test_a_server_that_serves_and_recognises_nothing_fails() -> None:
@@ -100,21 +100,21 @@ class Once:
 @pytest.mark.parametrize(
     ("peak", "verdict", "sentence"),
     [
-        (0, Verdict.WARN, "it hears nothing at all."),
-        (10, Verdict.WARN, "-70 dB at its loudest in a second."),
-        (3_277, Verdict.OK, "-20 dB at its loudest in a second."),
-        (32_767, Verdict.WARN, "-0 dB at its loudest in a second."),
+        (0, Verdict.WARN, "only zeros."),
+        (10, Verdict.WARN, "peak -70 dB in one second."),
+        (3_277, Verdict.OK, "peak -20 dB in one second."),
+        (32_767, Verdict.WARN, "peak -0 dB in one second."),
     ],
 )
 async def test_the_level_is_judged(peak: int, verdict: Verdict, sentence: str) -> None:
     device = Once(np.full(1_600, peak, "<i2").tobytes())
-    finding = await microphone_finding(lambda _: device, None)
-    assert (finding.verdict, finding.subject, finding.sentence) == (verdict, "level of Once", sentence)
+    finding = await check_level(lambda _: device, None)
+    assert (finding.verdict, finding.subject, finding.message) == (verdict, "level of Once", sentence)
 
 
 async def test_a_microphone_that_cannot_be_opened_is_a_warning() -> None:
-    finding = await microphone_finding(open_device, "file:no/talk.wav")
-    assert (finding.verdict, finding.sentence) == (
+    finding = await check_level(open_device, "file:no/talk.wav")
+    assert (finding.verdict, finding.message) == (
         Verdict.WARN,
         "no/talk.wav cannot be read: No such file or directory.",
     )
@@ -130,25 +130,25 @@ async def test_a_microphone_that_cannot_be_opened_is_a_warning() -> None:
             Verdict.WARN,
             "libcublas.so.12 is missing.",
         ),
-        ("import no_server_here", Verdict.OK, "no server is installed here, and a client needs none."),
+        ("import no_server_here", Verdict.OK, "no server is installed on this machine; a client does not need one."),
     ],
 )
 async def test_the_server_is_asked_about_cuda_where_it_is_installed(program: str, verdict: Verdict, told: str) -> None:
-    finding = await cuda_finding([sys.executable, "-c", program])
-    assert (finding.verdict, finding.remedy or finding.sentence) == (verdict, told)
+    finding = await check_cuda([sys.executable, "-c", program])
+    assert (finding.verdict, finding.hint or finding.message) == (verdict, told)
 
 
 async def test_the_server_here_can_be_asked() -> None:
-    assert "no server is installed" not in (await cuda_finding()).sentence
+    assert "no server is installed" not in (await check_cuda()).message
 
 
 async def test_a_tmux_that_is_not_there_does_not_pass_anything_on() -> None:
     environment = {"PATH": os.environ["PATH"], "TMUX": "/nowhere/default,1,0", "TMUX_TMPDIR": "/nowhere"}
-    (finding,) = [finding async for finding in clipboard_findings(environment)]
-    assert (finding.verdict, finding.sentence) == (Verdict.WARN, "tmux does not pass it on.")
+    (finding,) = [finding async for finding in check_clipboard(environment)]
+    assert (finding.verdict, finding.message) == (Verdict.WARN, "tmux does not pass text to its terminal.")
 
 
 async def test_the_versions_of_what_is_used_are_told() -> None:
-    finding = version_finding()
+    finding = check_versions()
     assert finding.verdict is Verdict.OK
-    assert "grpcio 1." in finding.sentence
+    assert "grpcio 1." in finding.message

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_cli.output.clipboard import TERMINAL_BYTES, Clipboard, CopyResult, tools
+from stt_cli.output.clipboard import TERMINAL_BYTES, Clipboard, CopyResult, clipboard_tools
 
 pytestmark = pytest.mark.process
 
@@ -73,5 +73,5 @@ async def test_of_those_that_wait_only_the_newest_goes(tmp_path: Path) -> None:
 
 
 def test_tmux_is_asked_only_from_within() -> None:
-    assert list(tools({})) == [CopyResult.DESKTOP]
-    assert list(tools({"TMUX": "/tmp/tmux-0/default,1,0"})) == [CopyResult.DESKTOP, CopyResult.TMUX]  # noqa: S108
+    assert list(clipboard_tools({})) == [CopyResult.DESKTOP]
+    assert list(clipboard_tools({"TMUX": "/tmp/tmux-0/default,1,0"})) == [CopyResult.DESKTOP, CopyResult.TMUX]  # noqa: S108

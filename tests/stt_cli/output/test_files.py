@@ -14,9 +14,11 @@ from stt_client.errors import OutputError
 TEXT = "Раз.\n"
 
 
-def written(path: Path, *texts: str, is_complete: bool = True, is_live: bool = False, opening: str = "") -> str | None:
+def written(
+    path: Path, *texts: str, is_complete: bool = True, is_dictation: bool = False, opening: str = ""
+) -> str | None:
     """Write the texts of one source; return what is reported."""
-    outputs = OneFile(path, is_live=is_live)
+    outputs = OneFile(path, is_dictation=is_dictation)
     output = outputs.open("talk.wav", opening)
     for text in texts:
         output.write(text)
@@ -56,7 +58,7 @@ def test_recording_without_speech_makes_a_new_file_and_keeps_an_older_one(tmp_pa
     new, old = tmp_path / "new.vtt", tmp_path / "old.vtt"
     old.write_text("older")
     assert written(new, opening="WEBVTT\n\n") is None
-    assert written(old, opening="WEBVTT\n\n") == f"{old} keeps its older text."
+    assert written(old, opening="WEBVTT\n\n") == f"{old} keeps its previous text."
     assert (new.read_text(), old.read_text()) == ("WEBVTT\n\n", "older")
 
 
@@ -88,7 +90,7 @@ def test_text_that_a_killed_run_left_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_new_file_of_a_dictation_grows_in_place(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
-    outputs = OneFile(path, is_live=True)
+    outputs = OneFile(path, is_dictation=True)
     output = outputs.open("microphone", "")
     assert not path.exists()
     output.write(TEXT)
@@ -129,7 +131,7 @@ def test_text_whose_characters_are_cut_at_the_end_of_what_is_checked_is_text(tmp
     path = tmp_path / "talk.txt"
     for shift in range(4):
         path.write_text("a" * shift + "я€😀" * output_file.HEAD_BYTES)
-        assert output_file.holds_text(path)
+        assert output_file.is_text_file(path)
 
 
 def test_input_is_never_overwritten_by_whatever_name(tmp_path: Path) -> None:

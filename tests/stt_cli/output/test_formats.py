@@ -17,8 +17,8 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_cli.output.formats import renderer
-from stt_cli.output.subtitles import CAPTION_MS, LINE_COLUMNS, LINES, captions, columns
+from stt_cli.output.formats import create_renderer
+from stt_cli.output.subtitles import CAPTION_MS, LINE_COLUMNS, LINES, captions, display_width
 from stt_client.events import (
     Event,
     Final,
@@ -55,8 +55,8 @@ SILENT: list[Event] = [Started("s", "m", "", Settings()), SpeechStarted(1, 0), N
 
 
 def rendered(name: str, *events: Event, file: str | None = None, words: bool = False) -> str:
-    written = renderer(name, file, words)
-    return written.opening() + "".join(map(written.render, events))
+    written = create_renderer(name, file, words)
+    return written.header() + "".join(map(written.render, events))
 
 
 def test_text_is_a_line_for_each_final() -> None:
@@ -192,7 +192,7 @@ def test_captions_keep_every_character_and_stay_small(words: list[str], word_ms:
     end_ms = 0
     for caption in cut:
         assert len(caption.lines) <= LINES
-        assert all(0 < columns(line) <= LINE_COLUMNS for line in caption.lines)
+        assert all(0 < display_width(line) <= LINE_COLUMNS for line in caption.lines)
         assert end_ms <= caption.start_ms < caption.end_ms
         assert caption.end_ms - caption.start_ms <= CAPTION_MS
         end_ms = caption.end_ms

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from stt_cli.output.live_line import LiveScreen, tail
+from stt_cli.output.live_line import LiveScreen, fit_tail
 from stt_cli.output.screen import PlainScreen
 from stt_client.audio.pcm import level
 from stt_client.events import AudioFormat, Connection, ConnectionState, Encoding, Final, Latency, Notice, Partial
@@ -54,14 +54,14 @@ SECOND = array("h", [32_767, -32_767] * 8_000).tobytes()
 
 def test_the_partial_stands_behind_level_and_lag() -> None:
     live, terminal, _ = screen(width=60)
-    live.heard(SECOND, AudioFormat())
-    live.partial(partial("раз два", " три", end_ms=600))
+    live.on_audio(SECOND, AudioFormat())
+    live.show_partial(partial("раз два", " три", end_ms=600))
     assert terminal.lines() == ["[====] 0.4s раз два три"]
 
 
 def test_stable_is_bright_and_unstable_is_dim() -> None:
     live, terminal, _ = screen(width=60)
-    live.partial(partial("раз", " два"))
+    live.show_partial(partial("раз", " два"))
     assert "\x1b[1mраз\x1b[0m\x1b[2m два\x1b[0m" in terminal.getvalue()
 
 
@@ -69,7 +69,7 @@ def test_stable_is_bright_and_unstable_is_dim() -> None:
 @pytest.mark.parametrize("width", [8, 20, 30])
 def test_a_long_partial_shows_its_end_on_one_line(word: str, width: int) -> None:
     live, terminal, _ = screen(width)
-    live.partial(partial(word * 30, "end"))
+    live.show_partial(partial(word * 30, "end"))
     (line,) = terminal.lines()
     assert cell_len(line) < width
     assert width < 20 or line.endswith("end")
@@ -77,16 +77,16 @@ def test_a_long_partial_shows_its_end_on_one_line(word: str, width: int) -> None
 
 def test_a_long_partial_is_cut_between_words() -> None:
     live, terminal, _ = screen(width=30)
-    live.partial(partial("семнадцать восемнадцать", " девятнадцать"))
+    live.show_partial(partial("семнадцать восемнадцать", " девятнадцать"))
     assert terminal.lines() == ["[    ] 0.0s девятнадцать"]
 
 
 def test_a_final_takes_the_place_of_the_live_line() -> None:
     live, terminal, _ = screen()
-    live.partial(partial("раз"))
-    live.follow(FINAL)
+    live.show_partial(partial("раз"))
+    live.on_event(FINAL)
     live.write("Раз.\n")
-    live.partial(partial("два"))
+    live.show_partial(partial("два"))
     assert terminal.lines() == ["Раз.", "[    ] 0.0s два"]
     live.close()
     assert terminal.lines() == ["Раз.", ""]
@@ -94,52 +94,52 @@ def test_a_final_takes_the_place_of_the_live_line() -> None:
 
 def test_a_message_takes_the_place_of_the_live_line() -> None:
     live, terminal, _ = screen()
-    live.partial(partial("раз"))
+    live.show_partial(partial("раз"))
     live.warn("a sentence that is longer than the terminal is wide")
-    live.aside("\x1b[2J")
+    live.info("\x1b[2J")
     assert terminal.lines() == ["a sentence that is longer than the terminal is wide", "[2J", ""]
 
 
 def test_an_ended_utterance_leaves_the_line() -> None:
     live, terminal, clock = screen()
-    live.partial(partial("раз"))
-    live.follow(FINAL)
+    live.show_partial(partial("раз"))
+    live.on_event(FINAL)
     clock[0] = 1.0
-    live.heard(bytes(3200), AudioFormat())
+    live.on_audio(bytes(3200), AudioFormat())
     assert terminal.lines() == ["[    ] 0.0s "]
 
 
 def test_a_recording_read_faster_than_speech_shows_its_place() -> None:
     live, terminal, _ = screen()
-    live.begin(paced=False)
-    live.follow(Final(1, "", 0, 0, "", 0, 0, "", Latency(0, 0, 0, False, 1), received_ms=83_000))
-    live.partial(partial("раз"))
+    live.start_source(is_paced=False)
+    live.on_event(Final(1, "", 0, 0, "", 0, 0, "", Latency(0, 0, 0, False, 1), received_ms=83_000))
+    live.show_partial(partial("раз"))
     assert terminal.lines() == ["[    ] 1:23 раз"]
 
 
 def test_while_partials_are_thinned_out_the_line_says_so() -> None:
     live, terminal, _ = screen(width=70)
-    live.notice(SHED)
-    assert terminal.lines() == ["[    ] 0.0s partials thinned out: the server is busy"]
-    live.partial(partial("раз"))
+    live.show_notice(SHED)
+    assert terminal.lines() == ["[    ] 0.0s fewer partials: the server is busy"]
+    live.show_partial(partial("раз"))
     assert terminal.lines() == ["[    ] 0.0s (busy) раз"]
-    live.notice(RESTORED)
+    live.show_notice(RESTORED)
     assert terminal.lines() == ["[    ] 0.0s раз"]
 
 
 def test_a_notice_leaves_what_is_being_said() -> None:
     live, terminal, _ = screen(width=70)
-    live.partial(partial("раз"))
-    live.follow(SHED)
-    live.notice(SHED)
+    live.show_partial(partial("раз"))
+    live.on_event(SHED)
+    live.show_notice(SHED)
     assert terminal.lines() == ["[    ] 0.0s (busy) раз"]
 
 
 def test_what_was_thinned_out_in_one_recording_is_not_so_in_the_next() -> None:
     live, terminal, _ = screen(width=70)
-    live.notice(SHED)
-    live.begin(paced=True)
-    live.partial(partial("раз"))
+    live.show_notice(SHED)
+    live.start_source(is_paced=True)
+    live.show_partial(partial("раз"))
     assert terminal.lines() == ["[    ] 0.0s раз"]
 
 
@@ -151,46 +151,46 @@ LOST = Connection(ConnectionState.RECONNECTING, "the connection was lost.", buff
     [
         (Connection(ConnectionState.CONNECTING), "connecting", "(connecting) раз"),
         (Connection(ConnectionState.CONNECTED), "", "раз"),
-        (LOST, "no server, 12s kept: the connection was lost.", "(offline 12s) раз"),
-        (Connection(ConnectionState.RESUMED), "a server is there again", "(resumed) раз"),
-        (Connection(ConnectionState.DRAINING), "the server goes away", "(moving) раз"),
+        (LOST, "offline, 12s buffered: the connection was lost.", "(offline 12s) раз"),
+        (Connection(ConnectionState.RESUMED), "connection restored", "(resumed) раз"),
+        (Connection(ConnectionState.DRAINING), "moving to another server", "(moving) раз"),
     ],
     ids=lambda value: value.state.value if isinstance(value, Connection) else None,
 )
 def test_the_line_tells_how_it_stands_with_the_server(connection: Connection, in_full: str, beside_words: str) -> None:
     live, terminal, _ = screen(width=70)
-    live.follow(connection)
+    live.on_event(connection)
     assert terminal.lines() == [f"[    ] 0.0s {in_full}"]
-    live.partial(partial("раз"))
+    live.show_partial(partial("раз"))
     assert terminal.lines() == [f"[    ] 0.0s {beside_words}"]
 
 
 def test_that_a_server_is_there_again_is_no_news_after_the_next_sentence() -> None:
     live, terminal, _ = screen(width=70)
-    live.follow(Connection(ConnectionState.RESUMED))
-    live.follow(FINAL)
-    live.partial(partial("раз"))
+    live.on_event(Connection(ConnectionState.RESUMED))
+    live.on_event(FINAL)
+    live.show_partial(partial("раз"))
     assert terminal.lines() == ["[    ] 0.0s раз"]
 
 
 def test_in_a_narrow_terminal_there_is_room_for_the_newest_word_beside_a_lost_server() -> None:
     live, terminal, _ = screen(width=30)
-    live.partial(partial("раз два три"))
-    live.follow(LOST)
+    live.show_partial(partial("раз два три"))
+    live.on_event(LOST)
     assert terminal.lines() == ["[    ] 0.0s (offline 12s) три"]
 
 
 def test_after_ctrl_c_the_line_says_that_what_is_owed_will_come() -> None:
     live, terminal, _ = screen(width=70)
-    live.finishing()
+    live.show_finishing()
     assert terminal.lines() == ["[    ] 0.0s finishing"]
-    live.follow(LOST)
-    assert "no server" in terminal.lines()[0]
+    live.on_event(LOST)
+    assert "offline" in terminal.lines()[0]
 
 
 def test_a_wide_terminal_has_a_finer_meter() -> None:
     live, terminal, _ = screen(width=80)
-    live.heard(array("h", [2_067]).tobytes(), AudioFormat())
+    live.on_audio(array("h", [2_067]).tobytes(), AudioFormat())
     assert terminal.lines() == ["[=====     ] 0.0s "]
 
 
@@ -198,16 +198,16 @@ def test_the_plain_screen_tells_once_that_the_server_is_lost_and_that_one_is_bac
     stderr = io.StringIO()
     plain = PlainScreen(io.StringIO(), stderr)
     for event in (Connection(ConnectionState.CONNECTING), LOST, LOST, Connection(ConnectionState.RESUMED)):
-        plain.follow(event)
+        plain.on_event(event)
     assert stderr.getvalue() == (
-        "the connection was lost. What is said is kept, and the server tried again.\nA server is there again.\n"
+        "the connection was lost. Audio is buffered until the connection is restored.\nThe connection is restored.\n"
     )
 
 
 @pytest.mark.parametrize("reason", ["DRAIN", "SOMETHING_NEW"])
 def test_any_other_notice_is_a_line_of_its_own(reason: str) -> None:
     live, terminal, _ = screen(width=70)
-    live.notice(Notice(reason, "going away", 0))
+    live.show_notice(Notice(reason, "going away", 0))
     assert terminal.lines() == ["Notice: going away", ""]
 
 
@@ -215,12 +215,12 @@ def test_the_level_is_drawn_no_more_than_ten_times_a_second() -> None:
     live, terminal, clock = screen()
     for number in range(100):
         clock[0] = number / 100
-        live.heard(SECOND, AudioFormat())
+        live.on_audio(SECOND, AudioFormat())
     assert terminal.getvalue().count("[====]") == 10
 
 
 def test_text_of_control_characters_stays_on_the_line() -> None:
-    assert tail(partial("a\nb\x1bc", "\td"), 10).plain == "a bc d"
+    assert fit_tail(partial("a\nb\x1bc", "\td"), 10).plain == "a bc d"
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_the_plain_screen_parts_text_from_messages() -> None:
     stdout, stderr = io.StringIO(), io.StringIO()
     plain = PlainScreen(stdout, stderr)
     plain.write("Раз.\n")
-    plain.partial(partial("раз", " два"))
+    plain.show_partial(partial("раз", " два"))
     plain.warn("careful")
-    plain.notice(SHED)
+    plain.show_notice(SHED)
     assert (stdout.getvalue(), stderr.getvalue()) == ("Раз.\n", "раз два\ncareful\nNotice: busy\n")

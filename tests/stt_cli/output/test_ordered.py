@@ -12,7 +12,7 @@ from stt_cli.output.writers import Output
 from stt_client.errors import OutputError
 
 
-class Written:
+class RecordingOutputs:
     """Outputs that keep all in one list, with where each source's begins and ends; one of them may be full."""
 
     def __init__(self, full: str = "") -> None:
@@ -21,13 +21,13 @@ class Written:
 
     def open(self, source_name: str, opening: str) -> Output:
         self.all.append(f"<{opening}{source_name}")
-        return WrittenOne(self.all, source_name, is_full=source_name == self._full)
+        return RecordingOutput(self.all, source_name, is_full=source_name == self._full)
 
     def close(self) -> str | None:
         return None
 
 
-class WrittenOne:
+class RecordingOutput:
     def __init__(self, written: list[str], name: str, is_full: bool) -> None:
         self._written = written
         self._name = name
@@ -43,86 +43,86 @@ class WrittenOne:
         return None if is_complete else f"{self._name} is incomplete."
 
 
-class Report:
+class RecordingReport:
     """Keeps what is reported of outputs."""
 
     def __init__(self) -> None:
-        self.begun, self.noted, self.rescued = list[str](), list[str](), list[str]()
+        self.started, self.messages, self.fallback_text = list[str](), list[str](), list[str]()
 
-    def begins(self, name: str) -> None:
-        self.begun.append(name)
+    def source_started(self, name: str) -> None:
+        self.started.append(name)
 
-    def note(self, sentence: str) -> None:
-        self.noted.append(sentence)
+    def info(self, sentence: str) -> None:
+        self.messages.append(sentence)
 
-    def failed(self, error: OutputError) -> None:
-        self.noted.append(f"Error: {error}")
+    def output_failed(self, error: OutputError) -> None:
+        self.messages.append(f"Error: {error}")
 
-    def rescue(self, text: str) -> None:
-        self.rescued.append(text)
+    def write_fallback(self, text: str) -> None:
+        self.fallback_text.append(text)
 
 
 def test_the_first_writes_at_once_and_the_second_waits_for_it() -> None:
-    written, report = Written(), Report()
+    written, report = RecordingOutputs(), RecordingReport()
     turns = OrderedOutput(written, 2, report)
-    with turns.turn(1) as second:
-        with turns.turn(0) as first:
-            second.begin("b")
+    with turns.slot(1) as second:
+        with turns.slot(0) as first:
+            second.start("b")
             second.write("2")
-            first.begin("a")
+            first.start("a")
             first.write("1")
-            assert (written.all, report.begun) == (["<a", "1"], ["a"])
+            assert (written.all, report.started) == (["<a", "1"], ["a"])
             first.complete()
         assert written.all == ["<a", "1", "a>", "<b", "2"]
         second.write("3")
         second.complete()
     assert written.all[-2:] == ["3", "b>"]
-    assert report.begun == ["a", "b"]
+    assert report.started == ["a", "b"]
     assert not turns.has_failed
 
 
 def test_one_that_never_began_leaves_nothing_and_holds_up_nobody() -> None:
-    written = Written()
-    turns = OrderedOutput(written, 2, Report())
-    with turns.turn(0):
+    written = RecordingOutputs()
+    turns = OrderedOutput(written, 2, RecordingReport())
+    with turns.slot(0):
         pass
-    with turns.turn(1) as second:
-        second.begin("b", "opening ")
+    with turns.slot(1) as second:
+        second.start("b", "opening ")
         second.complete()
     assert written.all == ["<opening b", "b>"]
 
 
 def test_source_that_ends_without_completing_leaves_an_incomplete_output() -> None:
-    written, report = Written(), Report()
+    written, report = RecordingOutputs(), RecordingReport()
     turns = OrderedOutput(written, 1, report)
-    with turns.turn(0) as turn:
-        turn.begin("a")
+    with turns.slot(0) as turn:
+        turn.start("a")
         turn.write("1")
-    assert (written.all, report.noted) == (["<a", "1", "a…"], ["a is incomplete."])
+    assert (written.all, report.messages) == (["<a", "1", "a…"], ["a is incomplete."])
 
 
 def test_output_that_fails_hands_its_text_to_the_report_and_leaves_the_others_alone() -> None:
-    written, report = Written(full="a"), Report()
+    written, report = RecordingOutputs(full="a"), RecordingReport()
     turns = OrderedOutput(written, 2, report)
-    with turns.turn(1) as second, turns.turn(0) as first:
-        second.begin("b")
+    with turns.slot(1) as second, turns.slot(0) as first:
+        second.start("b")
         second.write("3")
-        first.begin("a")
+        first.start("a")
         for text in ("1", "2"):
             first.write(text)
         first.complete()
         second.complete()
     assert written.all == ["<a", "a…", "<b", "3", "b>"]
-    assert (report.noted, report.rescued) == (["Error: a is full.", "a is incomplete."], ["1", "2"])
+    assert (report.messages, report.fallback_text) == (["Error: a is full.", "a is incomplete."], ["1", "2"])
     assert turns.has_failed
 
 
 @given(st.permutations([(place, step) for place in range(4) for step in ("begin", "write", "end")]))
 def test_whatever_comes_first_the_order_is_that_of_the_sources(steps: list[tuple[int, str]]) -> None:
-    written = Written()
-    turns = OrderedOutput(written, 4, Report())
+    written = RecordingOutputs()
+    turns = OrderedOutput(written, 4, RecordingReport())
     stacks = [ExitStack() for _ in range(4)]
-    places = [stack.enter_context(turns.turn(place)) for place, stack in enumerate(stacks)]
+    places = [stack.enter_context(turns.slot(place)) for place, stack in enumerate(stacks)]
     expected = list[str]()
     begun, done = set[int](), set[int]()
     texts: dict[int, list[str]] = {place: [] for place in range(4)}
@@ -130,7 +130,7 @@ def test_whatever_comes_first_the_order_is_that_of_the_sources(steps: list[tuple
         if place in done:
             continue
         if step == "begin":
-            places[place].begin(str(place))
+            places[place].start(str(place))
             begun.add(place)
         elif step == "write":
             places[place].write("text")

@@ -10,8 +10,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from stt.v1 import control_pb2, stt_pb2
 
-from stt_cli.control import operations
-from stt_cli.output.table import columns, span
+from stt_cli.control import tables
+from stt_cli.control.tables import align_columns, format_duration
 from stt_client.errors import ServiceError
 from stt_client.events import Event, Final, Notice, Suppressed
 from stt_client.transport import convert
@@ -107,16 +107,16 @@ def test_time_outside_of_its_range_is_in_json_its_limit(message: Duration | Time
 
 def test_unknown_values_of_operators_are_shown_as_unknown() -> None:
     sessions = [made(control_pb2.Session, id="a", phase=99, lag=FOREVER, age=FOREVER, heard=Duration(seconds=-(2**62)))]
-    assert operations.session_rows(sessions)[1][5] == "unknown"
+    assert tables.session_rows(sessions)[1][5] == "unknown"
     models = [made(control_pb2.Model, name="m", state=99, roles=[1, 77])]
-    assert operations.model_rows(models)[1][1:3] == ("unknown", "finals and unknown")
+    assert tables.model_rows(models)[1][1:3] == ("unknown", "finals and unknown")
     parameter = made(control_pb2.Parameter, name="A", value="1", accepted="0 or 1", scope=99)
-    assert "unknown" in operations.settings_table([parameter])
-    assert columns(operations.session_rows(sessions))
+    assert "unknown" in tables.settings_table([parameter])
+    assert align_columns(tables.session_rows(sessions))
 
 
 def test_span_of_ten_thousand_years_is_a_span() -> None:
-    assert span(FOREVER) == "87660000:00:00"
+    assert format_duration(FOREVER) == "87660000:00:00"
 
 
 def test_name_of_a_known_value_has_no_prefix() -> None:

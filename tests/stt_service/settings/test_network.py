@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_cli.doctor.machine import proxy_finding
+from stt_cli.doctor.machine import check_proxies
 from stt_client.transport.dns import LookupFailedError, look_up, to_ascii
 from tests.support.cli_process import Outcome, outcome, start
 from tests.support.recording_proxy import recording_proxy
@@ -88,15 +88,15 @@ def test_every_channel_has_an_option_against_proxies(package: str) -> None:
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTPS_PROXY", "grpc_proxy", "all_proxy"])
 def test_doctor_reports_that_a_proxy_is_ignored(name: str) -> None:
-    finding = proxy_finding({name: "http://user:secret@proxy:3128", "PATH": "/bin"})
+    finding = check_proxies({name: "http://user:secret@proxy:3128", "PATH": "/bin"})
     assert finding is not None
-    assert name in finding.sentence
-    assert "ignored" in finding.sentence
+    assert name in finding.message
+    assert "ignored" in finding.message
     assert "secret" not in f"{finding}"
 
 
 def test_doctor_reports_no_proxy_where_there_is_none() -> None:
-    assert proxy_finding({"PATH": "/bin", "http_proxy": ""}) is None
+    assert check_proxies({"PATH": "/bin", "http_proxy": ""}) is None
 
 
 @pytest.mark.skipif(not NSS_WRAPPER.exists(), reason="libnss-wrapper is not installed")
