@@ -90,7 +90,7 @@ async def test_when_all_are_full_the_client_is_told_when_to_come_again() -> None
         await opened(two.stub, 2)
         refused = await Call(two.stub).rest()
     assert refused.code is StatusCode.RESOURCE_EXHAUSTED
-    assert "All 1 streams of this server are taken" in refused.refusal()
+    assert "All 1 slots of this server are in use" in refused.refusal()
     assert refused.responses[-1].failure.retry_after.ToSeconds() > 0
 
 

@@ -153,7 +153,7 @@ async def test_a_session_that_is_owed_finals_is_ended_with_all_of_them_and_a_sta
         held.release()
         heard = await call.rest()
         assert heard.code is StatusCode.ABORTED
-        assert heard.refusal().startswith("An operator of the server ended the stream")
+        assert heard.refusal().startswith("An operator ended the stream")
         assert [final.text for final in heard.finals] == ["word", "word"]
         assert_orderly(heard)
 

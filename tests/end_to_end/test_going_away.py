@@ -92,7 +92,7 @@ def test_what_was_said_is_sent_then_why_the_stream_ends(drained: Drained, record
         ]  # fmt: skip
         assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_STALLED]  # they say no more
         assert heard.code is StatusCode.UNAVAILABLE
-        assert heard.refusal() == "The server is going away: resume on another one."
+        assert heard.refusal() == "The server is shutting down: resume on another server."
         assert_orderly(heard)
     assert heard.responses[-1].failure.retry_after.ToMilliseconds() > 0
     wanted = normalize(recordings[FIRST].text, "en")

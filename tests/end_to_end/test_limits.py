@@ -66,7 +66,7 @@ async def test_a_stream_too_many_is_refused_at_once(stub: Stub, question: Record
     failure = (await refused.until("failure")).failure
     assert monotonic() - began < 1
     assert failure.retry_after.ToSeconds() > 0
-    assert "All 2 streams of this server are taken" in (await refused.end()).refusal()
+    assert "All 2 slots of this server are in use" in (await refused.end()).refusal()
     for call in (first, second):
         heard = await call.end()
         assert (heard.code, len(heard.finals)) == (StatusCode.OK, 1)
@@ -93,8 +93,8 @@ async def test_a_silent_client_is_told_so_and_its_stream_ends(stub: Stub, questi
     assert IDLE_S - 1 < monotonic() - began < IDLE_S + 5
     assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_STALLED]
     assert heard.code is nothing.code is StatusCode.DEADLINE_EXCEEDED
-    assert f"No audio came for {IDLE_S} s" in heard.refusal()
-    assert f"No config came for {IDLE_S} s" in nothing.refusal()
+    assert f"No audio received for {IDLE_S} s" in heard.refusal()
+    assert f"No config received within {IDLE_S} s" in nothing.refusal()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_a_silent_client_is_told_so_and_its_stream_ends(stub: Stub, questi
 async def test_a_stream_is_ended_at_its_greatest_length(stub: Stub, sent: list[Request]) -> None:
     heard = await streamed(stub, config(), *sent)
     assert heard.code is StatusCode.DEADLINE_EXCEEDED
-    assert "The stream is 20 s long, and none may be longer" in heard.refusal()
+    assert "Stream duration exceeded: at most 20 s" in heard.refusal()
 
 
 async def test_a_stream_cancelled_in_mid_utterance_gives_its_place_back(
@@ -159,6 +159,6 @@ async def test_a_client_that_does_not_read_is_held_and_then_ended(
         await small.told(f"stream {deaf.responses[0].started.stream_id} closed")
         heard = await deaf.rest()
     assert heard.code is StatusCode.DEADLINE_EXCEEDED
-    assert heard.sentence == f"The client read nothing for {IDLE_S} s: read the responses while sending."
+    assert heard.sentence == f"The client read no response for {IDLE_S} s: read responses while sending."
     assert psutil.Process(small.pid).memory_info().rss - before < 32 * 2**20
     assert not [line for line in small.lines if "Traceback" in line]

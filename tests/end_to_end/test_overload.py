@@ -50,7 +50,7 @@ async def test_a_stream_too_many_is_refused_before_it_says_anything(question: Re
         refused = await call.rest()
         assert refused.code is StatusCode.RESOURCE_EXHAUSTED
         assert (await call.headers())[REFUSED_HEADER] == "RESOURCE_EXHAUSTED"
-        assert "All 1 streams of this server are taken" in refused.refusal()
+        assert "All 1 slots of this server are in use" in refused.refusal()
         assert refused.responses[-1].failure.retry_after.ToSeconds() > 0
         assert len(held.batches) == 1
         held.release()

@@ -38,11 +38,11 @@ def seconds(length_s: float) -> Duration:
 
 
 REFUSED = {
-    "audio before the config": ([SOME], "The first message holds audio: it should hold the config."),
-    "an update before the config": ([Request(update=pb.Settings())], "The first message holds update"),
-    "a message without content": ([Request()], "The first message holds nothing"),
+    "audio before the config": ([SOME], "Invalid first message with audio: must be the config."),
+    "an update before the config": ([Request(update=pb.Settings())], "Invalid first message with update"),
+    "a message without content": ([Request()], "Invalid first message with nothing"),
     "no message at all": ([], "The stream ended before its config: send the config first, then audio."),
-    "a second config": ([config(), SOME, config()], "A second config came: it comes once, first"),
+    "a second config": ([config(), SOME, config()], "Received a second config: send it once, first"),
     "a later message without content": ([config(), Request()], "A message without content came"),
     "a sample rate of 1 GHz": ([sounding(sample_rate_hz=10**9)], "Invalid sample_rate_hz=1000000000: must be"),
     "a negative sample rate": ([sounding(sample_rate_hz=-5)], "must be 8000 to 192000."),
@@ -152,13 +152,13 @@ async def test_what_was_said_before_a_bad_message_is_still_owed(
 ) -> None:
     heard = await streamed(stub, config(), audio(recordings["en/brooklyn-bridge"].pcm()), config())
     assert heard.text == question
-    assert "A second config came" in heard.refusal()
+    assert "Received a second config" in heard.refusal()
 
 
 async def test_a_client_that_goes_on_writing_learns_why_its_stream_failed(stub: Stub) -> None:
     call = Call(stub)
     await call.send(config(), config(), *[SOME] * 500)
-    assert "A second config came" in (await call.until("failure")).failure.message
+    assert "Received a second config" in (await call.until("failure")).failure.message
 
 
 async def test_zero_stands_for_16_khz_and_one_channel(

@@ -87,7 +87,7 @@ async def test_an_operator_gets_in_with_the_token_of_control_alone(secured: Secu
     assert (done.code, done.stderr) == (0, "")
     refused = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=TOKEN)
     assert (refused.code, refused.stdout) == (1, "")
-    assert "A token that this port accepts is needed" in refused.stderr
+    assert "Missing or invalid token" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,7 @@ async def test_without_its_token_a_client_is_told_at_once_and_does_not_try_again
     done = await recognize(secured.data, *secured.options(), **token)
     assert (done.code, done.stdout) == (1, "")
     assert done.stderr == (
-        "Error: standard input: A token that this port accepts is needed: "
-        "send `authorization: Bearer TOKEN` (stt-cli: --token).\n"
+        "Error: standard input: Missing or invalid token: send `authorization: Bearer TOKEN` (stt-cli: --token).\n"
     )
 
 
@@ -153,6 +152,6 @@ async def test_a_name_that_the_certificate_does_not_have_is_told(secured: Secure
 async def test_the_doctor_says_the_same(secured: Secured, shown: str, token: str) -> None:
     done = await cli("doctor", secured.data, *secured.options(shown), STT_TOKEN=token)
     assert done.code == 1
-    said = "A token that this port accepts is needed" if shown == "client" else "that has expired"
+    said = "Missing or invalid token" if shown == "client" else "that has expired"
     (failed,) = [told for told in done.stdout.splitlines() if told.startswith("fail")]
     assert said in failed

@@ -143,8 +143,8 @@ def test_a_taken_port_stops_the_start_before_models_are_loaded(tmp_path: Path, s
         done = run_server(tmp_path, **{setting: str(port)})
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: {setting}={port} on 127.0.0.1 cannot be used: another program has it, "
-        f"or the address is not this machine's; set {setting} or SERVER_BIND.\n"
+        f"Error: Cannot listen on {setting}={port} at 127.0.0.1: another program uses the port, or the "
+        f"address is not one of this machine; set {setting} or SERVER_BIND.\n"
     )
 
 

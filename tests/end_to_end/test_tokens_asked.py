@@ -147,7 +147,7 @@ async def test_a_holder_has_no_more_streams_than_its_share(guarded: Guarded) -> 
             await call.until("started")
         heard = await stream(guarded.server, ANN)
         assert heard.code is StatusCode.RESOURCE_EXHAUSTED
-        assert heard.refusal() == "You have 2 streams, and none may have more: end one first."
+        assert heard.refusal() == "Stream limit exceeded: at most 2 streams per client; close one first."
         await asyncio.gather(*[call.end() for call in calls])
 
 
@@ -168,7 +168,7 @@ async def test_the_log_tells_of_refusals_once_and_of_no_token(
     for token in (ANN, "stt_very-secret-guess", OPERATOR):
         for _ in range(5):
             await stream(guarded.server, token)
-    told = [message for message in caplog.messages if "without a token that holds" in message]
-    assert told == ["DATA_PORT: 1 calls without a token that holds, the last from 127.0.0.1"]
+    told = [message for message in caplog.messages if "without a valid token" in message]
+    assert told == ["calls without a valid token port=DATA_PORT count=1 last_peer=127.0.0.1"]
     for secret in (ANN, OPERATOR, "very-secret-guess"):
         assert secret not in caplog.text

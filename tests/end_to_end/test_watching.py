@@ -30,7 +30,7 @@ pytestmark = pytest.mark.model
 QUESTION = "en/brooklyn-bridge"
 SMALL = {"WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en", "MAX_STREAMS": "1", "LOG_FORMAT": "json"}
 LOADING = "The server is still loading its models: try again in a few seconds.\n"
-LEAVING = "The server is going away: use another one.\n"
+LEAVING = "The server is draining: use another server.\n"
 Line = dict[str, Any]
 
 
