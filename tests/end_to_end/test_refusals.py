@@ -43,7 +43,7 @@ REFUSED = {
     "a message without content": ([Request()], "Invalid first message with nothing"),
     "no message at all": ([], "The stream ended before its config: send the config first, then audio."),
     "a second config": ([config(), SOME, config()], "Received a second config: send it once, first"),
-    "a later message without content": ([config(), Request()], "A message without content came"),
+    "a later message without content": ([config(), Request()], "Received an empty message"),
     "a sample rate of 1 GHz": ([sounding(sample_rate_hz=10**9)], "Invalid sample_rate_hz=1000000000: must be"),
     "a negative sample rate": ([sounding(sample_rate_hz=-5)], "must be 8000 to 192000."),
     "a sample rate just too low": ([sounding(sample_rate_hz=7999)], "Invalid sample_rate_hz=7999: must be"),
@@ -86,7 +86,7 @@ REFUSED = {
     ),
     "a message over 4 MiB": (
         [config(), audio(bytes(4 * 2**20 + 1))],
-        "A message holds 4194305 bytes of audio: must be at most 4194304.",
+        "Invalid audio of 4194305 bytes: must be at most 4194304.",
     ),
 }  # fmt: skip
 

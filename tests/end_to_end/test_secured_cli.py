@@ -99,7 +99,8 @@ async def test_without_its_token_a_client_is_told_at_once_and_does_not_try_again
     done = await recognize(secured.data, *secured.options(), **token)
     assert (done.code, done.stdout) == (1, "")
     assert done.stderr == (
-        "Error: standard input: Missing or invalid token: send `authorization: Bearer TOKEN` with a token of this port (stt-cli: --token).\n"
+        "Error: standard input: Missing or invalid token: "
+        "send `authorization: Bearer TOKEN` with a token of this port (stt-cli: --token).\n"
     )
 
 
