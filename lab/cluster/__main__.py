@@ -28,7 +28,7 @@ from lab.cluster.scenario import Scenario, Tally
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "cluster.svg"
 REFUSED_SHARE = 0.001  # of streams that find all places taken
 MOST_TAKEN = 0.9  # of the places on average: fuller, the six replicas that a balancer tries are too often full
-# Streams on a machine that carries eight, and the wait for a final after its endpoint, p95: docs/performance.md,
+# Streams on a machine that carries eight, and the wait for a final after its endpoint, p95: docs/measurements.md,
 # "Streams carried", English.
 MEASURED_PLACES = 8
 MEASURED_WAITS_S = {0: 0.0, 1: 0.02, 4: 0.09, 6: 0.13, 8: 0.31, 10: 0.67}

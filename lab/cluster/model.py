@@ -1,7 +1,7 @@
 """Simulates people who dictate to a fleet of replicas behind balancers: arrival, failure, rolling restart, autoscaling.
 
 Times are seconds of the simulation. The same scenario and seed give the same course. What a replica computes is not
-simulated: that it serves all its places in time is measured, and its wait at each load too (docs/performance.md).
+simulated: that it serves all its places in time is measured, and its wait at each load too (docs/measurements.md).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ TEST_REPEATS = 3
 MIN_TEST_LOG_PROBABILITY = -1.5
 TEST_BATCH = 8  # decoded together on a GPU, as under load
 # A decoder's step is so short that threads wait for one another for longer than they work: on two cores two workers of
-# a thread each do 3.1 times what one worker of two threads does (docs/performance.md). Large models want some threads.
+# a thread each do 3.1 times what one worker of two threads does (docs/measurements.md). Large models want some threads.
 CORES_PER_WORKER = 4
 CPU_SHARE = Path("/sys/fs/cgroup/cpu.max")  # a container's, as "200000 100000": so many µs in so many
 
@@ -104,7 +104,7 @@ def model_names(settings: ServerSettings, device: Device) -> ModelNames:
 def _partials_for(finals: str, language: str, device: Device) -> str:
     """Return the default model of partials.
 
-    On a CPU tiny.en takes English: its partials are quicker and as good (docs/performance.md). Other languages keep
+    On a CPU tiny.en takes English: its partials are quicker and as good (docs/measurements.md). Other languages keep
     the finals' model, which shares one copy: the multilingual tiny was not measured.
     """
     if device.active == "cuda":

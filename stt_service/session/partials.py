@@ -24,7 +24,7 @@ STABLE = StabilizerConfig(agreements=3, span=frames(2.0), held_back=4)
 
 @dataclass(frozen=True, slots=True)
 class PartialsConfig:
-    """Measured on our dictations: docs/performance.md."""
+    """Measured on our dictations: docs/measurements.md."""
 
     first_after: int = frames(0.2)  # frames of speech before the first
     pause: int = frames(0.2)  # least frames between two

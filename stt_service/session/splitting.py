@@ -15,7 +15,7 @@ from stt_service.settings.schema import RuntimeSettings, frames
 from stt_service.vad.types import SpeechPaused
 
 # A part is at least so many times the silence that ends an utterance, within these bounds: who wants finals soon gets
-# shorter parts, which decode within the silence. Error rates are those of whole utterances: docs/performance.md.
+# shorter parts, which decode within the silence. Error rates are those of whole utterances: docs/measurements.md.
 MIN_SEGMENT_SILENCES, SHORTEST_S, LONGEST_S = 8, 6.0, 12.0
 ONSET = 2  # frames of silence before a word, at least: the VAD may notice it late
 SHORTER = ((4 / 3, frames(0.2)), (5 / 3, frames(0.1)))

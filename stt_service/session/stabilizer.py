@@ -22,7 +22,7 @@ _UNIT = re.compile(rf"\s*(?:{_PUNCTUATION}\s+)*{_WORD}(?:\s*{_PUNCTUATION}(?=\s|
 
 @dataclass(frozen=True, slots=True)
 class StabilizerConfig:
-    """How sure is sure: measured over our dictations, docs/performance.md."""
+    """How sure is sure: measured over our dictations, docs/measurements.md."""
 
     agreements: int = 3  # hypotheses that must agree, at least
     span: int = 0  # frames from the oldest of these to the newest, at least

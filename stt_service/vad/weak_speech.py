@@ -10,7 +10,7 @@ from statistics import median
 
 # Sums of the probabilities of eight frames. Words of people that reach no onset have 1.3 and more, but for two of 392
 # (0.8); white and pink noise up to 1.7, an office 1.9, claps and thuds of 3 to 200 ms 2.0, but seldom 1.2 (Silero v6,
-# docs/performance.md). Words stand out by 34 dB and more from the silence after them, the noise in an office by 15.
+# docs/measurements.md). Words stand out by 34 dB and more from the silence after them, the noise in an office by 15.
 WINDOW_FRAMES, MIN_SUM = 8, 2.0
 MIN_PROMINENT_SUM, PROMINENCE = 1.2, 100.0  # 20 dB in power
 MAX_GAP_FRAMES = 5  # silent: the closure of a plosive is shorter

@@ -14,7 +14,7 @@ from stt_service.whisper.types import SHORT_WINDOW_S, EncoderContext, Kind, Wind
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Finals hear 5 s of silence, partials 1 s: measured, docs/performance.md.
+# Finals hear 5 s of silence, partials 1 s: measured, docs/measurements.md.
 TAIL_PLANS = {
     Kind.FINAL: TailPlan(pad_s=5.0, tail_s=2.0),
     Kind.SPECULATIVE: TailPlan(pad_s=5.0, tail_s=2.0),

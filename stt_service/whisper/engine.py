@@ -185,7 +185,7 @@ class Engine:
         """Decode again what fails the checks, at most twice; return the best attempt.
 
         Nothing is sampled at rising temperatures, as faster-whisper does: measured, that takes five times as long and
-        gives no better text (docs/performance.md), and CTranslate2 cannot seed the generators of its worker threads.
+        gives no better text (docs/measurements.md), and CTranslate2 cannot seed the generators of its worker threads.
         """
         if encoded.window.options.kind is Kind.PARTIAL:
             return first

@@ -5,7 +5,7 @@ no speech by the VAD, no speech by the decoder, repetition that cannot have been
 A text that the decoder is sure of is never rejected for its repetitions alone: people do repeat themselves.
 
 The thresholds were fitted on utterances of people, 392 of them of one to three words, and on noise, hum, silence and an
-office (docs/performance.md, One to three words).
+office (docs/measurements.md, One to three words).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 # Languages that put no spaces between words.
 SPACELESS_LANGUAGES = frozenset("bo ja km lo my th yue zh".split())
 
-# Fitted on one- to three-word utterances, English and Russian: docs/performance.md.
+# Fitted on one- to three-word utterances, English and Russian: docs/measurements.md.
 SHORT_AUDIO_S = 4.0
 STRONG_PROBABILITY = 0.9
 

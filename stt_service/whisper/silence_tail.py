@@ -3,7 +3,7 @@
 Whisper pads every window to 30 s and encodes all of it. Encoding only the speech makes the decoder miss the end
 and repeat itself, for it never saw an end like that. So the encoder gets the speech and a little silence, and the
 rows that 30 s of silence would have given are appended: taken once per model, at the same positions, from one
-encoding of a little speech followed by silence. Measured: docs/performance.md.
+encoding of a little speech followed by silence. Measured: docs/measurements.md.
 """
 
 from __future__ import annotations

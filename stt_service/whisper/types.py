@@ -11,7 +11,7 @@ from stt_service.whisper.language import join_texts
 
 # A word or two in a short window: the decoder does not recognize the end and writes the word twice ("8 8"), or takes it
 # for silence. No tail was safe: with 12 s of silence Russian words were written twice still. The window holds a second
-# of pre-roll. Measured: docs/performance.md, One to three words.
+# of pre-roll. Measured: docs/measurements.md, One to three words.
 SHORT_WINDOW_S = 3.0
 
 
