@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.comparison.latency import Figures
+from benchmarks.comparison.latency import StreamMetrics
 from benchmarks.comparison.measurement import measured, running, warm_up
 from benchmarks.comparison.offline import transcribed
 from benchmarks.comparison.ours import Ours
@@ -103,22 +103,26 @@ def offline(plan: Plan) -> bool:
         put(plan.out, stamped(Row(OFFLINE, plan.language, streams=0, error=str(error)), OFFLINE, 0.0), [])
         return False
     outcomes = []
-    for dictation, told in zip(plan.dictations, texts, strict=True):
+    for dictation, received in zip(plan.dictations, texts, strict=True):
         reference = normalize(dictation.text, plan.language)
-        wrong = count_errors(reference, normalize(told.text, plan.language)).count
-        outcomes.append(Outcome(dictation.name, Figures(words=len(reference), words_wrong=wrong)))
+        wrong = count_errors(reference, normalize(received.text, plan.language)).count
+        outcomes.append(Outcome(dictation.name, StreamMetrics(words=len(reference), words_wrong=wrong)))
     row = Row(
         OFFLINE,
         plan.language,
         streams=0,
         about=f"faster-whisper {version('faster-whisper')}: base, int8, beam 5, whole files",
         outcomes=tuple(outcomes),
-        cpu_s=sum(told.cpu_s for told in texts),
-        sound_s=sum(told.sound_s for told in texts),
+        cpu_s=sum(received.cpu_s for received in texts),
+        sound_s=sum(received.sound_s for received in texts),
         load_before=load,
         load_after=os.getloadavg()[0],
     )
-    put(plan.out, stamped(row, OFFLINE, 0.0), [{"recording": told.name, "text": told.text} for told in texts])
+    put(
+        plan.out,
+        stamped(row, OFFLINE, 0.0),
+        [{"recording": received.name, "text": received.text} for received in texts],
+    )
     return True
 
 
@@ -138,8 +142,8 @@ def put(out: Path, row: Row, raw: Sequence[object]) -> None:
     keep(out, row, raw)
     figures = (f"{name} {value:.2f}" for name, value in summary(row).items() if value is not None)
     print(f"{row.system}, {row.language}, {row.streams} streams: {row.error or '; '.join(figures)}", flush=True)
-    told = {outcome.refused or outcome.error for outcome in row.outcomes} - {""}
-    print(*(f"  {what}" for what in sorted(told)), sep="\n", end="\n" if told else "", flush=True)
+    received = {outcome.refused or outcome.error for outcome in row.outcomes} - {""}
+    print(*(f"  {what}" for what in sorted(received)), sep="\n", end="\n" if received else "", flush=True)
     if row.streams and not row.error:
         print(f"  load {row.load_before:.1f} to {row.load_after:.1f}; {row.lateness.sentence}", flush=True)
 

@@ -14,11 +14,11 @@ from types import FrameType
 from rich.console import Console
 
 from benchmarks.recordings import RECORDINGS, Recording
-from benchmarks.service import Service, ServiceFailed
+from benchmarks.service import Service, ServiceError
 
-SPOKEN = ("en/jfk", "ru/queue-periodic-announce", "ru/vm-record-prepend")  # 25 s
+RECORDING_NAMES = ("en/jfk", "ru/queue-periodic-announce", "ru/vm-record-prepend")  # 25 s
 LANGUAGES = {"en": "English", "ru": "Russian"}
-TOLD = re.compile(r"WARNING|Whisper Model:|Realtime Model:|Actual Device:|real-time factor", re.IGNORECASE)
+LOG_LINES = re.compile(r"WARNING|Whisper Model:|Realtime Model:|Actual Device:|real-time factor", re.IGNORECASE)
 PATIENCE_S = 120  # beyond a recording's length, on a slow machine
 
 NEXT = """
@@ -45,7 +45,7 @@ def main(screen: Console, spoken: Sequence[Recording]) -> int:
             _introduce(screen, service)
             for recording in spoken:
                 _play(screen, recording, service.address)
-    except (ServiceFailed, ClientFailed) as failure:
+    except (ServiceError, ClientFailed) as failure:
         screen.print(str(failure), style="red", markup=False, soft_wrap=True)
         return 1
     screen.print(NEXT, markup=False, soft_wrap=True)
@@ -54,7 +54,7 @@ def main(screen: Console, spoken: Sequence[Recording]) -> int:
 
 def _introduce(screen: Console, service: Service) -> None:
     for line in service.lines:
-        if TOLD.search(line):
+        if LOG_LINES.search(line):
             screen.print(line.strip(), markup=False)
     screen.print(f"The server listens on {service.address}.", markup=False)
 
@@ -84,6 +84,6 @@ if __name__ == "__main__":
         signal.signal(number, _end)
     by_name = {recording.name: recording for recording in RECORDINGS}
     try:
-        sys.exit(main(Console(stderr=True, highlight=False), [by_name[name] for name in SPOKEN]))
+        sys.exit(main(Console(stderr=True, highlight=False), [by_name[name] for name in RECORDING_NAMES]))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -14,12 +14,12 @@ from pathlib import Path
 from benchmarks.recordings import RECORDINGS
 from benchmarks.service import Service
 from benchmarks.terminal.picture import picture
-from benchmarks.terminal.session import Keys, Session, Shown, shown
+from benchmarks.terminal.session import Keys, ScreenState, Session, record
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 BIN = Path(sys.executable).parent
 QUESTIONS = ("en/brooklyn-bridge", "en/riva-question")
-SPOKEN = {"live": (*QUESTIONS, "en/lj001-0020"), "editor": (*QUESTIONS, "en/jfk")}
+RECORDING_NAMES = {"live": (*QUESTIONS, "en/lj001-0020"), "editor": (*QUESTIONS, "en/jfk")}
 TALK = "talk.wav"
 PAUSE_S = 2.2  # before, between and after them: longer than the silence that ends an utterance
 TYPED = [Keys(0.5, b"Questions for Monday\r"), Keys(5.0, b"\r"), Keys(11.0, b"\r")]  # before, and after each question
@@ -30,10 +30,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, Service(SETTINGS) as service:
         folder = Path(temporary)
         service.wait_until_listening()
-        _speak(folder / TALK, SPOKEN["live"])
+        _speak(folder / TALK, RECORDING_NAMES["live"])
         live = Session(["stt-cli", "recognize", "--device", f"file:{TALK}"], folder, 80, 9, length_s=24)
         _draw("live", live, "stt-cli recognize, live in a terminal", service.address)
-        _speak(folder / TALK, SPOKEN["editor"])
+        _speak(folder / TALK, RECORDING_NAMES["editor"])
         editor = Session(["stt-tui", "--device", f"file:{TALK}"], folder, 60, 9, length_s=29, keys=TYPED, prompt=False)
         _draw("editor", editor, "stt-tui, the dictation editor", service.address)
 
@@ -52,16 +52,16 @@ def _speak(path: Path, names: Sequence[str]) -> None:
 def _draw(name: str, session: Session, title: str, address: str) -> None:
     home = str(session.folder)
     variables = {"SERVER_HOST": address, "PATH": f"{BIN}:/usr/bin:/bin", "HOME": home, "XDG_STATE_HOME": home}
-    moments = shown(session, variables)
+    moments = record(session, variables)
     path = PICTURES / f"{name}.svg"
-    path.write_text(picture(moments, session.columns, title, _fullest(moments)), encoding="utf-8")
+    path.write_text(picture(moments, session.columns, title, _most_text_at(moments)), encoding="utf-8")
     print(f"{path}: {path.stat().st_size // 1024} KB, {len(moments)} moments")
 
 
-def _fullest(moments: Sequence[Shown]) -> float:
+def _most_text_at(moments: Sequence[ScreenState]) -> float:
     """Return the moment that shows most, what is just being said counting twice."""
 
-    def letters(moment: Shown) -> int:
+    def letters(moment: ScreenState) -> int:
         return sum(len(run.text) * (2 if run.style.dim else 1) for row in moment.rows for run in row)
 
     return max(moments, key=letters).at_s

@@ -31,7 +31,7 @@ class Recording:
     text: str
     speaker: str
     source: str
-    licence: str
+    license: str
     duration_s: float
     utterances: tuple[Utterance, ...]  # of a dictation
 
@@ -68,7 +68,7 @@ def _recording(line: str) -> Recording:
         text=entry["text"],
         speaker=entry["speaker"],
         source=entry["source"],
-        licence=entry["licence"],
+        license=entry["licence"],
         duration_s=entry["duration"],
         utterances=tuple(
             Utterance(spoken["text"], spoken["start"], spoken["end"]) for spoken in entry.get("utterances", ())

@@ -21,7 +21,7 @@ ANY_PORTS = {"DATA_PORT": "0", "CONTROL_PORT": "0", "METRICS_PORT": "0"}
 LISTENING = re.compile(r"Listening on (\S+:\d+)")
 
 
-class ServiceFailed(Exception):
+class ServiceError(Exception):
     """The server did not start, or did not stop well; the message has its last lines."""
 
 
@@ -84,11 +84,11 @@ class Service:
             try:
                 line = self._arriving.get(timeout=max(0.0, deadline - monotonic()))
             except Empty:
-                raise ServiceFailed(self._story(f"is not ready after {START_TIMEOUT_S:.0f} s")) from None
+                raise ServiceError(self._describe(f"is not ready after {START_TIMEOUT_S:.0f} s")) from None
             if line is None:
-                raise ServiceFailed(self._story(f"ended with exit code {self._process.wait()}"))
-            if told := LISTENING.search(line):
-                self.address = told[1]
+                raise ServiceError(self._describe(f"ended with exit code {self._process.wait()}"))
+            if found := LISTENING.search(line):
+                self.address = found[1]
 
     def _stop(self) -> None:
         self.terminate()
@@ -96,9 +96,9 @@ class Service:
             code = self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise ServiceFailed(self._story(f"did not stop in {STOP_TIMEOUT_S:.0f} s")) from None
+            raise ServiceError(self._describe(f"did not stop in {STOP_TIMEOUT_S:.0f} s")) from None
         if code != 0:
-            raise ServiceFailed(self._story(f"ended with exit code {code}"))
+            raise ServiceError(self._describe(f"ended with exit code {code}"))
 
     def terminate(self) -> None:
         """Ask it to end, as an operator does."""
@@ -120,5 +120,5 @@ class Service:
                 self._arriving.put(line)
         self._arriving.put(None)
 
-    def _story(self, what: str) -> str:
+    def _describe(self, what: str) -> str:
         return "\n".join([f"The server {what}. It said last:", *self.lines[-15:]])

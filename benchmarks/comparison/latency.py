@@ -12,7 +12,7 @@ from math import inf
 
 from rapidfuzz.distance import Levenshtein
 
-from benchmarks.comparison.systems import Message, Told
+from benchmarks.comparison.systems import Message, MessageKind
 from benchmarks.harness.word_errors import aligned_words, count_errors, normalize
 from benchmarks.recordings import Utterance
 
@@ -20,15 +20,15 @@ LONG_PAUSE_S = 1.0  # after it an utterance is over for every system measured; a
 
 
 @dataclass(frozen=True, slots=True)
-class DecidedFinal(Message):
+class EndpointedFinal(Message):
     """A final of a system that tells when it took the utterance for ended, and whether it had decoded ahead."""
 
     decided_s: float  # how much of the stream's sound had been heard then
-    early: bool
+    speculative: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class StreamMetrics:
     """What was measured of one stream, or of several together."""
 
     first_partials_s: tuple[float, ...] = ()  # of each utterance: from its start to its first right word shown
@@ -45,8 +45,8 @@ class Figures:
     utterances: int = 0
     utterances_without_final: int = 0  # fewer than half of the words came; they have no final lag
 
-    def __add__(self, other: Figures) -> Figures:
-        return Figures(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+    def __add__(self, other: StreamMetrics) -> StreamMetrics:
+        return StreamMetrics(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
     @property
     def wer_percent(self) -> float:
@@ -79,20 +79,20 @@ class _Shown:
     words: list[str]
 
 
-def measure(messages: Sequence[Message], began: float, utterances: Sequence[Utterance], language: str) -> Figures:
+def measure(messages: Sequence[Message], began: float, utterances: Sequence[Utterance], language: str) -> StreamMetrics:
     """Return the figures of a stream whose first sample was spoken at `began`, on the messages' clock."""
     reference = _reference(utterances, language)
     states = _states(messages, began, language)
     shown, changed = _flicker(states)
-    decided = [message for message in messages if isinstance(message, DecidedFinal)]
-    return Figures(
+    decided = [message for message in messages if isinstance(message, EndpointedFinal)]
+    return StreamMetrics(
         words=len(reference),
         words_shown=shown,
         words_changed=changed,
         utterances=len(utterances),
         after_decision_s=tuple(message.at - began - message.decided_s for message in decided),
-        early_finals=sum(message.early for message in decided),
-    ) + (_of_partials(states, reference, utterances) + _of_finals(messages, began, utterances, language))
+        early_finals=sum(message.speculative for message in decided),
+    ) + (_partial_metrics(states, reference, utterances) + _final_metrics(messages, began, utterances, language))
 
 
 def _reference(utterances: Sequence[Utterance], language: str) -> list[_Word]:
@@ -114,10 +114,10 @@ def _states(messages: Sequence[Message], began: float, language: str) -> list[_S
     finals: list[str] = []
     states: list[_Shown] = []
     for message in messages:
-        if message.kind is Told.NOTICE:
+        if message.kind is MessageKind.NOTICE:
             continue
         words, at_s = normalize(message.text, language), message.at - began
-        if message.kind is Told.FINAL:
+        if message.kind is MessageKind.FINAL:
             finals, words = finals + words, []
         if states and states[-1].at_s == at_s:
             states.pop()
@@ -138,7 +138,7 @@ def _flicker(states: Sequence[_Shown]) -> tuple[int, int]:
     return shown, changed
 
 
-def _right(reference: Sequence[_Word], shown: Sequence[str]) -> set[int]:
+def _correct_words(reference: Sequence[_Word], shown: Sequence[str]) -> set[int]:
     """Return the numbers of the reference's words that are shown and right.
 
     The text is held against that beginning of the reference which fits it best: against all of it, a word such as
@@ -149,40 +149,46 @@ def _right(reference: Sequence[_Word], shown: Sequence[str]) -> set[int]:
     return set(aligned_words(said[:fit], shown)) if fit else set()
 
 
-def _of_partials(states: Sequence[_Shown], reference: Sequence[_Word], utterances: Sequence[Utterance]) -> Figures:
+def _partial_metrics(
+    states: Sequence[_Shown], reference: Sequence[_Word], utterances: Sequence[Utterance]
+) -> StreamMetrics:
     since: dict[int, float] = {}  # word to the moment from which it is right
     first: dict[int, float] = {}  # utterance to its first right word
     for state in states:
         # A word may be shown before it is due by interpolation, but none is right before it is begun.
-        right = {number: max(state.at_s, reference[number].start_s) for number in _right(reference, state.words)}
+        right = {
+            number: max(state.at_s, reference[number].start_s) for number in _correct_words(reference, state.words)
+        }
         since = {number: since.get(number, at_s) for number, at_s in right.items()}
         for number, at_s in sorted(right.items()):
             first.setdefault(reference[number].utterance, at_s)
-    return Figures(
+    return StreamMetrics(
         first_partials_s=tuple(at_s - utterances[number].start_s for number, at_s in sorted(first.items())),
         partial_lags_s=tuple(at_s - reference[number].end_s for number, at_s in sorted(since.items())),
         words_never_right=len(reference) - len(since),
     )
 
 
-def _of_finals(messages: Sequence[Message], began: float, utterances: Sequence[Utterance], language: str) -> Figures:
-    told = [
+def _final_metrics(
+    messages: Sequence[Message], began: float, utterances: Sequence[Utterance], language: str
+) -> StreamMetrics:
+    received = [
         (message.at - began, word)
         for message in messages
-        if message.kind is Told.FINAL
+        if message.kind is MessageKind.FINAL
         for word in normalize(message.text, language)
     ]
-    text = [word for _, word in told]
+    text = [word for _, word in received]
     said = [normalize(utterance.text, language) for utterance in utterances]
     reference = [word for words in said for word in words]
     right, first = aligned_words(reference, text), 0
     lags: list[tuple[int, float]] = []
     for number, words in enumerate(said):
-        came = [told[right[i]][0] for i in range(first, first + len(words)) if i in right]
+        came = [received[right[i]][0] for i in range(first, first + len(words)) if i in right]
         first += len(words)
         if came and 2 * len(came) >= len(words):
             lags.append((number, came[-1] - utterances[number].end_s))
-    return Figures(
+    return StreamMetrics(
         final_lags_s=tuple(lag_s for _, lag_s in lags),
         final_lags_at_pauses_s=tuple(lag_s for number, lag_s in lags if _pause_s(utterances, number) >= LONG_PAUSE_S),
         words_wrong=count_errors(reference, text).count,

@@ -18,13 +18,13 @@ from benchmarks.comparison.latency import measure
 from benchmarks.comparison.results import Lateness, Outcome, Row, percentile
 from benchmarks.comparison.systems import System
 from benchmarks.harness.dictations import Dictation
-from benchmarks.harness.replay import Pace, Replay, side_by_side
+from benchmarks.harness.replay import Pace, Replay, replay_concurrently
 from benchmarks.harness.resource_usage import Usage
 from benchmarks.harness.scheduling_delay import Ticks, ahead_of_others
 
 START_S = 300.0
 STOP_S = 60.0
-WARM_UP = Pace(tail_s=2.0, idle_s=4.0, over_s=45.0)
+WARM_UP = Pace(tail_s=2.0, idle_timeout_s=4.0, max_wait_s=45.0)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -90,9 +90,9 @@ def warm_up(system: System, dictation: Dictation, runner: asyncio.Runner) -> Non
     Raises:
         RuntimeError: the system did not take it.
     """
-    [replayed], _ = runner.run(side_by_side(system.connect, [dictation.cut(0).pcm()], WARM_UP))
-    if replayed.refused:
-        raise RuntimeError(f"It refused the first stream: {replayed.refused}")
+    [replayed], _ = runner.run(replay_concurrently(system.connect, [dictation.truncated(0).pcm()], WARM_UP))
+    if replayed.rejected:
+        raise RuntimeError(f"It refused the first stream: {replayed.rejected}")
 
 
 def measured(
@@ -112,11 +112,11 @@ def measured(
     for together in rounds:
         with ahead_of_others() as ahead, Usage(system.pid) as usage:
             sounds = [dictation.pcm() for dictation in together]
-            replays, ticks = runner.run(side_by_side(system.connect, sounds, pace))
+            replays, ticks = runner.run(replay_concurrently(system.connect, sounds, pace))
         row = replace(
             row,
             outcomes=row.outcomes + tuple(map(_outcome, together, replays)),
-            cpu_s=row.cpu_s + usage.cpu_s(max(replayed.over_at for replayed in replays)),
+            cpu_s=row.cpu_s + usage.cpu_s(max(replayed.end_time for replayed in replays)),
             sound_s=row.sound_s + sum(replayed.sent_s for replayed in replays),
             peak_bytes=max(row.peak_bytes, usage.peak_bytes),
             lateness=row.lateness.worst(_lateness(replays, ticks, ahead)),
@@ -126,8 +126,8 @@ def measured(
 
 
 def _outcome(dictation: Dictation, replayed: Replay) -> Outcome:
-    figures = measure(replayed.messages, replayed.began, dictation.utterances, dictation.language)
-    return Outcome(dictation.name, figures, replayed.refused, replayed.error)
+    figures = measure(replayed.messages, replayed.start_time, dictation.utterances, dictation.language)
+    return Outcome(dictation.name, figures, replayed.rejected, replayed.error)
 
 
 def _raw(dictation: Dictation, replayed: Replay) -> object:
@@ -135,10 +135,10 @@ def _raw(dictation: Dictation, replayed: Replay) -> object:
         "recording": dictation.name,
         "utterances": [asdict(utterance) for utterance in dictation.utterances],
         "sent_s": replayed.sent_s,
-        "refused": replayed.refused,
+        "refused": replayed.rejected,
         "error": replayed.error,
         "messages": [
-            {**asdict(message), "kind": message.kind.name, "at": round(message.at - replayed.began, 4)}
+            {**asdict(message), "kind": message.kind.name, "at": round(message.at - replayed.start_time, 4)}
             for message in replayed.messages
         ],
     }
@@ -148,7 +148,7 @@ def _lateness(replays: Sequence[Replay], ticks: Ticks, ahead: bool) -> Lateness:
     return Lateness(
         ticks_p99_s=percentile(ticks.late_s, 99) or 0.0,
         ticks_max_s=max(ticks.late_s, default=0.0),
-        frames_max_s=max((late_s for replayed in replays for late_s in replayed.late_s), default=0.0),
+        frames_max_s=max((late_s for replayed in replays for late_s in replayed.send_delays_s), default=0.0),
         blocked_max_s=max(replayed.blocked_s for replayed in replays),
         ahead=ahead,
     )

@@ -15,7 +15,7 @@ from time import process_time
 
 from benchmarks.comparison.raw_server import load, samples_of, transcript
 from benchmarks.harness.dictations import Dictation, dictations
-from benchmarks.harness.replay import BYTES_A_SECOND
+from benchmarks.harness.replay import BYTES_PER_SECOND
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 900.0
@@ -49,7 +49,7 @@ def _transcribe(chosen: list[Dictation]) -> Iterator[Transcribed]:
         pcm = dictation.pcm()
         began_s = process_time()
         text = transcript(model, samples_of(pcm), dictation.language)
-        yield Transcribed(dictation.name, text, len(pcm) / BYTES_A_SECOND, process_time() - began_s)
+        yield Transcribed(dictation.name, text, len(pcm) / BYTES_PER_SECOND, process_time() - began_s)
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ import grpc.aio
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
-from benchmarks.comparison.latency import DecidedFinal
-from benchmarks.comparison.systems import Connection, Message, RefusedError, System, Told
+from benchmarks.comparison.latency import EndpointedFinal
+from benchmarks.comparison.systems import Connection, Message, MessageKind, RejectedError, System
 from benchmarks.harness.channels import channel_to
 from benchmarks.service import Service
 
@@ -86,9 +86,9 @@ class _Stream(Connection):
             await self._call.write(Request(config=pb.StreamingConfig(settings=settings, partials=True)))
             first = await self._call.read()
         except grpc.aio.AioRpcError as error:
-            raise RefusedError(f"{error.code().name}: {error.details()}") from error
+            raise RejectedError(f"{error.code().name}: {error.details()}") from error
         if not isinstance(first, Response) or first.WhichOneof("event") != "started":
-            raise RefusedError(first.failure.message if isinstance(first, Response) else await self._call.details())
+            raise RejectedError(first.failure.message if isinstance(first, Response) else await self._call.details())
 
     async def send(self, pcm: bytes) -> None:
         await self._call.write(Request(audio=pcm))
@@ -120,16 +120,16 @@ class _Stream(Connection):
                 self._open_utterances.pop(response.suppressed.utterance, None)
                 return [self._shown(at)]
             case "notice":
-                return [Message(at, Told.NOTICE, f"{response.notice.reason}: {response.notice.message}")]
+                return [Message(at, MessageKind.NOTICE, f"{response.notice.reason}: {response.notice.message}")]
             case _:
                 return []
 
     def _shown(self, at: float) -> Message:
-        return Message(at, Told.PARTIAL, " ".join(text.strip() for text in self._open_utterances.values()))
+        return Message(at, MessageKind.PARTIAL, " ".join(text.strip() for text in self._open_utterances.values()))
 
 
 def _final(final: pb.Final, at: float) -> Message:
     if final.endpoint != pb.ENDPOINT_SILENCE:  # the others are decided by the client, or back in time
-        return Message(at, Told.FINAL, final.text)
+        return Message(at, MessageKind.FINAL, final.text)
     decided_s = final.end_ms / 1000 + final.latency.endpoint.ToTimedelta().total_seconds()
-    return DecidedFinal(at, Told.FINAL, final.text, decided_s, final.latency.speculative)
+    return EndpointedFinal(at, MessageKind.FINAL, final.text, decided_s, final.latency.speculative)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from benchmarks.comparison.results import Row, percentile
 
 SIZE = (7.0, 4.0)  # inches
-SHOWN_S = (0.05, 60.0)  # of the axis of lags
+X_RANGE_S = (0.05, 60.0)  # of the axis of lags
 PERCENT = 95
 
 
@@ -27,13 +27,13 @@ def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
         if not alone:
             continue
         with _plot(folder / f"partial-lag-{language}.svg", drawn) as axes:
-            _partial_lags(axes, alone)
+            _plot_partial_latency(axes, alone)
         with _plot(folder / f"final-lag-{language}.svg", drawn) as axes:
-            _final_lags(axes, alone)
+            _plot_final_latency(axes, alone)
         with _plot(folder / f"cpu-{language}.svg", drawn) as axes:
-            _cpu(axes, [row for row in measured if row.streams <= 1])
+            _plot_cpu(axes, [row for row in measured if row.streams <= 1])
         with _plot(folder / f"streams-{language}.svg", drawn) as axes:
-            _streams(axes, [row for row in measured if row.streams])
+            _plot_streams(axes, [row for row in measured if row.streams])
     return drawn
 
 
@@ -49,28 +49,28 @@ def _plot(path: Path, drawn: list[Path]) -> Iterator[Axes]:
     drawn.append(path)
 
 
-def _partial_lags(axes: Axes, rows: Sequence[Row]) -> None:
+def _plot_partial_latency(axes: Axes, rows: Sequence[Row]) -> None:
     _shares(axes, rows, lambda row: (row.figures.partial_lags_s, row.figures.words))
     axes.set(xlabel="seconds after a word's end", ylabel="words shown, right, for good, %")
 
 
-def _final_lags(axes: Axes, rows: Sequence[Row]) -> None:
+def _plot_final_latency(axes: Axes, rows: Sequence[Row]) -> None:
     _shares(axes, rows, lambda row: (row.figures.final_lags_s, row.figures.utterances))
     axes.set(xlabel="seconds after an utterance's end", ylabel="utterances with their final, %")
 
 
 def _shares(axes: Axes, rows: Sequence[Row], of: Callable[[Row], tuple[Sequence[float], int]]) -> None:
     """Draw which share has come by when. Of all: a curve that ends below 100 % tells what never came."""
-    axes.set(xscale="log", xlim=SHOWN_S, ylim=(0, 101))
+    axes.set(xscale="log", xlim=X_RANGE_S, ylim=(0, 101))
     axes.xaxis.set_major_formatter("{x:g}")
     for row in rows:
         lags_s, count = of(row)
         shares = 100 * np.arange(len(lags_s) + 1) / max(1, count)
-        axes.step([*sorted(lags_s), 10 * SHOWN_S[1]], shares, where="pre", label=row.system)
+        axes.step([*sorted(lags_s), 10 * X_RANGE_S[1]], shares, where="pre", label=row.system)
     axes.legend(loc="lower right")
 
 
-def _cpu(axes: Axes, rows: Sequence[Row]) -> None:
+def _plot_cpu(axes: Axes, rows: Sequence[Row]) -> None:
     bars = axes.barh([row.system for row in rows], [row.cpu_per_sound or 0.0 for row in rows])
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.margins(x=0.1)
@@ -78,7 +78,7 @@ def _cpu(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set(xlabel="CPU seconds a second of sound, one stream")
 
 
-def _streams(axes: Axes, rows: Sequence[Row]) -> None:
+def _plot_streams(axes: Axes, rows: Sequence[Row]) -> None:
     for name in dict.fromkeys(row.system for row in rows):
         lags = {
             row.streams: lag_s

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks.comparison.raw_server import ENDPOINT_S, MODEL
-from benchmarks.comparison.systems import Connection, Message, System, Told
+from benchmarks.comparison.systems import Connection, Message, MessageKind, System
 
 ROOT = Path(__file__).parents[2]
 STOP_S = 10.0
@@ -83,8 +83,8 @@ class _Stream(Connection):
 
     async def messages(self) -> AsyncIterator[Message]:
         async for line in self._reader:
-            told = json.loads(line)
-            yield Message(monotonic(), Told[told["kind"].upper()], told["text"])
+            received = json.loads(line)
+            yield Message(monotonic(), MessageKind[received["kind"].upper()], received["text"])
 
     async def close(self) -> None:
         self._writer.close()

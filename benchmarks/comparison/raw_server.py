@@ -26,7 +26,7 @@ from stt_service.models.store import models_folder, resolve
 MODEL = "base"
 ENDPOINT_S = 0.7
 AT_LEAST_BYTES = SAMPLE_RATE_HZ * SAMPLE_BYTES // 10  # that must be new for another decode
-KEPT_BYTES = SAMPLE_RATE_HZ * SAMPLE_BYTES  # of silence: a word may begin in it
+LEADING_SILENCE_BYTES = SAMPLE_RATE_HZ * SAMPLE_BYTES  # of silence: a word may begin in it
 ENDPOINT = VadOptions(min_silence_duration_ms=int(ENDPOINT_S * 1000), speech_pad_ms=0)
 
 Samples = NDArray[np.float32]
@@ -79,7 +79,7 @@ class _Buffer:
             self._seen -= count
 
 
-def told(buffer: _Buffer, model: WhisperModel, language: str) -> Iterator[tuple[str, str]]:
+def transcripts(buffer: _Buffer, model: WhisperModel, language: str) -> Iterator[tuple[str, str]]:
     """Yield partials and finals until the sound ends. A final is due when the VAD hears silence at the end."""
     ended = False
     while not ended:
@@ -87,7 +87,7 @@ def told(buffer: _Buffer, model: WhisperModel, language: str) -> Iterator[tuple[
         samples = samples_of(pcm)
         speech = get_speech_timestamps(samples, ENDPOINT)
         if not speech:
-            buffer.drop(max(0, len(pcm) - KEPT_BYTES))
+            buffer.drop(max(0, len(pcm) - LEADING_SILENCE_BYTES))
             continue
         is_final = ended or speech[-1]["end"] < len(samples)
         yield "final" if is_final else "partial", transcript(model, samples, language)
@@ -110,7 +110,7 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         buffer = _Buffer()
         Thread(target=buffer.fill, args=(self.rfile,), daemon=True).start()
-        for kind, text in told(buffer, self.server.model, self.server.language):
+        for kind, text in transcripts(buffer, self.server.model, self.server.language):
             self.wfile.write(json.dumps({"kind": kind, "text": text}).encode() + b"\n")
 
 

@@ -16,13 +16,18 @@ from benchmarks.comparison.results import Lateness, Row, estimated_streams, kept
 
 OURS, PATIENT, BASELINE, OFFLINE = "ours", "ours-patient", "raw", "offline"
 LANGUAGES = {"en": "English", "ru": "Russian"}
-LIVE = ("first partial p50, s", "first partial p95, s", "partial lag p50, s", "partial lag p95, s")
+LIVE_COLUMNS = ("first partial p50, s", "first partial p95, s", "partial lag p50, s", "partial lag p95, s")
 STEADY = ("words never right, %", "flicker, %", "WER, %")
-FINAL = ("final lag p50, s", "final lag p95, s", "final lag at pauses p50, s", "final lag at pauses p95, s")
-NET = ("final lag less silence p50, s", "final lag less silence p95, s", "utterances without a final", "utterances")
-DECIDED = ("final lag after decision p50, s", "final lag after decision p95, s", "finals early, %")
+FINAL_COLUMNS = ("final lag p50, s", "final lag p95, s", "final lag at pauses p50, s", "final lag at pauses p95, s")
+NET_COLUMNS = (
+    "final lag less silence p50, s",
+    "final lag less silence p95, s",
+    "utterances without a final",
+    "utterances",
+)
+ENDPOINT_COLUMNS = ("final lag after decision p50, s", "final lag after decision p95, s", "finals early, %")
 COST = ("CPU s / audio s", "peak MiB")
-COMPARED = (*LIVE, *STEADY, *FINAL, *NET[:2], *COST)
+COMPARED = (*LIVE_COLUMNS, *STEADY, *FINAL_COLUMNS, *NET_COLUMNS[:2], *COST)
 LEFT_OUT = 0.1  # of the utterances: a peer that leaves out more is no measure of speed
 NOTES = """\
 Times are seconds from when the sound was spoken. First partial: from an utterance's start to the first shown text with
@@ -47,11 +52,11 @@ def _of_language(language: str, rows: list[Row]) -> list[str]:
     return [
         f"## {language}\n",
         "Text while it is spoken\n",
-        _table(live, (*LIVE, *STEADY[:2])),
+        _table(live, (*LIVE_COLUMNS, *STEADY[:2])),
         "Finals\n",
-        _table(measured, (*FINAL, *NET, "WER, %")),
+        _table(measured, (*FINAL_COLUMNS, *NET_COLUMNS, "WER, %")),
         "This project's finals after the endpoint was decided\n",
-        _table([*_named(live, OURS), *_named(live, PATIENT)], DECIDED),
+        _table([*_named(live, OURS), *_named(live, PATIENT)], ENDPOINT_COLUMNS),
         "Cost\n",
         _table(measured, COST),
         "Streams carried: the most whose final lag p95 at pauses is at most the endpoint silence (0.7 s where there is"
@@ -103,10 +108,10 @@ def _ratios(rows: Sequence[Row]) -> str:
     own = summary(ours)
     baseline = next((summary(row) for row in _named(rows, BASELINE)), {})
     others = [row for row in rows if row.system not in (OURS, PATIENT, BASELINE)]
-    peers = {row.system: summary(row) for row in others if _tells_all(row)}
+    peers = {row.system: summary(row) for row in others if _is_complete(row)}
     lines = []
     for column in COMPARED:
-        there = {name: value for name, told in peers.items() if (value := told[column]) is not None}
+        there = {name: value for name, found in peers.items() if (value := found[column]) is not None}
         best = min(there, key=lambda name: there[name], default="–")
         cells = [baseline.get(column), _ratio(own[column], baseline.get(column)), there.get(best)]
         ratio = _cell(_ratio(own[column], there.get(best)))
@@ -114,7 +119,7 @@ def _ratios(rows: Sequence[Row]) -> str:
     return _markdown(["figure", OURS, BASELINE, "ours / raw", "best peer", "which", "ours / best peer"], lines)
 
 
-def _tells_all(row: Row) -> bool:
+def _is_complete(row: Row) -> bool:
     return row.figures.utterances_without_final <= LEFT_OUT * row.figures.utterances
 
 
@@ -126,8 +131,8 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
     """Return what the figures were taken with, and what went wrong."""
     remarks = [f"- {row.system}: {row.about}" for row in rows if row.streams <= 1 and row.about]
     for row in rows:
-        told = {row.error, *(outcome.refused or outcome.error for outcome in row.outcomes)} - {""}
-        remarks += [f"- {row.system}, {row.streams}: {' '.join(what.split())}" for what in sorted(told)]
+        found = {row.error, *(outcome.refused or outcome.error for outcome in row.outcomes)} - {""}
+        remarks += [f"- {row.system}, {row.streams}: {' '.join(what.split())}" for what in sorted(found)]
     live = [row for row in rows if row.streams and not row.error]
     if live:
         late = reduce(Lateness.worst, (row.lateness for row in live))

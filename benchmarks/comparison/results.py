@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from benchmarks.comparison.latency import Figures
+from benchmarks.comparison.latency import StreamMetrics
 
 ROWS = "results.jsonl"
 CARRIED_LAG_S = 0.5  # over the endpoint silence, for the 95th percentile of final lags
@@ -58,7 +58,7 @@ class Outcome:
     """One stream."""
 
     recording: str
-    figures: Figures
+    figures: StreamMetrics
     refused: str = ""
     error: str = ""
 
@@ -86,8 +86,8 @@ class Row:
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
-    def figures(self) -> Figures:
-        return sum((outcome.figures for outcome in self.outcomes), Figures())
+    def figures(self) -> StreamMetrics:
+        return sum((outcome.figures for outcome in self.outcomes), StreamMetrics())
 
     @property
     def refused(self) -> int:
@@ -113,9 +113,9 @@ def summary(row: Row) -> dict[str, float | None]:
         "final lag less silence": () if endpoint_s is None else [lag - endpoint_s for lag in figures.final_lags_s],
         "final lag after decision": figures.after_decision_s,
     }
-    told = {f"{name} p{p}, s": percentile(values, p) for name, values in spreads.items() for p in (50, 95)}
+    found = {f"{name} p{p}, s": percentile(values, p) for name, values in spreads.items() for p in (50, 95)}
     finals = len(figures.after_decision_s)
-    return told | {
+    return found | {
         "finals early, %": 100 * figures.early_finals / finals if finals else None,
         "flicker, %": figures.flicker_percent if figures.words_shown else None,
         "words never right, %": figures.never_right_percent if row.streams else None,
@@ -137,7 +137,7 @@ def is_carried(row: Row, alone: Row) -> bool:
         return False
     endpoint_s = USUAL_ENDPOINT_S if row.endpoint_s is None else row.endpoint_s
     by_name = {outcome.recording: outcome.figures for outcome in alone.outcomes}
-    same = sum((by_name.get(outcome.recording, Figures()) for outcome in row.outcomes), Figures())
+    same = sum((by_name.get(outcome.recording, StreamMetrics()) for outcome in row.outcomes), StreamMetrics())
     return lag_s <= endpoint_s + CARRIED_LAG_S and row.figures.wer_percent <= same.wer_percent + CARRIED_WER_POINTS
 
 

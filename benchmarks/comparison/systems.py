@@ -13,7 +13,7 @@ SAMPLE_RATE_HZ = 16_000
 SAMPLE_BYTES = 2
 
 
-class Told(Enum):
+class MessageKind(Enum):
     PARTIAL = auto()  # takes the place of all that is shown and not final
     FINAL = auto()  # is appended to the finals; what is shown and not final goes
     NOTICE = auto()  # nothing of the text: what the system says of itself, such as partials that thin out
@@ -24,11 +24,11 @@ class Message:
     """What a system told of a stream, and when."""
 
     at: float  # monotonic, seconds
-    kind: Told
+    kind: MessageKind
     text: str
 
 
-class RefusedError(Exception):
+class RejectedError(Exception):
     """The system does not take the stream; the message says why."""
 
 

@@ -49,26 +49,26 @@ class Envoy:
 
     def replicas(self) -> dict[str, Replica]:
         """Return what is known of each, by its address."""
-        [cluster] = self._asked("/clusters?format=json")["cluster_statuses"]
+        [cluster] = self._query("/clusters?format=json")["cluster_statuses"]
         return {_address(host["address"]): _replica(host) for host in cluster.get("host_statuses", ())}
 
     def counted(self, name: str) -> int:
         """Return a counter of the cluster, such as upstream_rq_retry."""
-        [stat] = self._asked(f"/stats?format=json&filter=^cluster.stt.{name}$")["stats"]
+        [stat] = self._query(f"/stats?format=json&filter=^cluster.stt.{name}$")["stats"]
         value: int = stat.get("value", 0)
         return value
 
-    async def until(self, what: str, is_so: Callable[[dict[str, Replica]], bool]) -> None:
+    async def wait_until(self, what: str, is_so: Callable[[dict[str, Replica]], bool]) -> None:
         """Return when it is so of the replicas.
 
         Raises:
             EnvoyFailed: it is not, after PATIENCE_S.
         """
-        await asyncio.to_thread(self._look_until, what, is_so)
+        await asyncio.to_thread(self._poll_until, what, is_so)
 
     async def until_healthy(self, number: int) -> None:
         """Return when just so many replicas are healthy."""
-        await self.until(
+        await self.wait_until(
             f"{number} healthy replicas", lambda seen: number == sum(each.is_healthy for each in seen.values())
         )
 
@@ -77,7 +77,7 @@ class Envoy:
         async for line in stderr:
             self.lines.append(line.decode().rstrip())
             if STARTED in line:
-                [listener] = self._asked("/listeners?format=json")["listener_statuses"]
+                [listener] = self._query("/listeners?format=json")["listener_statuses"]
                 self.address = _address(listener["local_address"])
                 return
         raise EnvoyFailed("\n".join(["Envoy did not start. It said last:", *self.lines[-10:]]))
@@ -87,15 +87,15 @@ class Envoy:
         async for line in stderr:
             self.lines.append(line.decode().rstrip())
 
-    def _look_until(self, what: str, is_so: Callable[[dict[str, Replica]], bool]) -> None:
+    def _poll_until(self, what: str, is_so: Callable[[dict[str, Replica]], bool]) -> None:
         deadline_s = monotonic() + PATIENCE_S
         while not is_so(seen := self.replicas()):
             if monotonic() > deadline_s:
                 raise EnvoyFailed(f"Envoy does not see {what}: {seen}")
             sleep(LOOK_S)
 
-    def _asked(self, question: str) -> Any:
-        connection = _OverSocket(self._folder / "admin")
+    def _query(self, question: str) -> Any:
+        connection = _UnixSocketConnection(self._folder / "admin")
         try:
             connection.request("GET", question)
             return json.load(connection.getresponse())
@@ -152,18 +152,18 @@ def _socket_address(address: str) -> dict[str, Any]:
     return {"socket_address": {"address": host, "port_value": int(port)}}
 
 
-def _address(told: Any) -> str:
-    return f"{told['socket_address']['address']}:{told['socket_address']['port_value']}"
+def _address(status: Any) -> str:
+    return f"{status['socket_address']['address']}:{status['socket_address']['port_value']}"
 
 
-def _replica(told: Any) -> Replica:
-    troubles = {**told["health_status"]}
+def _replica(status: Any) -> Replica:
+    troubles = {**status["health_status"]}
     troubles.pop("eds_health_status", None)
-    figures = {figure["name"]: int(figure.get("value", 0)) for figure in told["stats"]}
-    return Replica(is_healthy=not troubles, streams=figures["rq_active"])
+    stats = {figure["name"]: int(figure.get("value", 0)) for figure in status["stats"]}
+    return Replica(is_healthy=not troubles, streams=stats["rq_active"])
 
 
-class _OverSocket(HTTPConnection):
+class _UnixSocketConnection(HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("envoy", timeout=PATIENCE_S)
         self._path = path

@@ -10,7 +10,7 @@ from itertools import cycle
 READ_BYTES = 4096
 
 
-class CuttingProxy:
+class FaultProxy:
     """Connections go to the backends in turn."""
 
     def __init__(self, backends: Sequence[str], next_limit: Callable[[], int | None]) -> None:
@@ -68,14 +68,14 @@ class CuttingProxy:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(connection.pump(reader, beyond_writer))
                 tasks.create_task(connection.pump(beyond_reader, writer))
-        except* (OSError, _Cut) as group:
-            self.cuts += group.subgroup(_Cut) is not None
+        except* (OSError, _LimitReachedError) as group:
+            self.cuts += group.subgroup(_LimitReachedError) is not None
         finally:
             writer.transport.abort()
             beyond_writer.transport.abort()
 
 
-class _Cut(Exception):
+class _LimitReachedError(Exception):
     """The connection has carried what it may."""
 
 
@@ -95,14 +95,14 @@ class _Connection:
             writer.write(data)
             await writer.drain()
             if self._left == 0:
-                raise _Cut
+                raise _LimitReachedError
         raise OSError  # one side has gone: so does the other
 
 
 @asynccontextmanager
-async def proxying(backends: Sequence[str], next_limit: Callable[[], int | None]) -> AsyncIterator[CuttingProxy]:
+async def proxying(backends: Sequence[str], next_limit: Callable[[], int | None]) -> AsyncIterator[FaultProxy]:
     """Run a proxy; leaving ends its connections."""
-    proxy = CuttingProxy(backends, next_limit)
+    proxy = FaultProxy(backends, next_limit)
     serving = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     host, port = serving.sockets[0].getsockname()
     proxy.address = f"{host}:{port}"

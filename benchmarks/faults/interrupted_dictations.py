@@ -56,7 +56,7 @@ class Break:
 
 
 @dataclass(slots=True)
-class Told:
+class ClientOutput:
     """What the client told its user of a dictation, and when."""
 
     events: list[Event] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Difference:
         return Difference(self.lost + other.lost, self.doubled + other.doubled)
 
 
-def difference(undisturbed: Told, broken: Told) -> Difference:
+def difference(undisturbed: ClientOutput, broken: ClientOutput) -> Difference:
     match = SequenceMatcher(a=undisturbed.words, b=broken.words, autojunk=False)
     changes = [code for code in match.get_opcodes() if code[0] != "equal"]
     return Difference(sum(code[2] - code[1] for code in changes), sum(code[4] - code[3] for code in changes))
@@ -124,19 +124,19 @@ async def played(pcm: bytes, speed: float) -> AsyncIterator[bytes]:
         yield pcm[start : start + size]
 
 
-async def dictated(server: str, pcm: bytes, speed: float, told: Told | None = None) -> Told:
+async def dictate(server: str, pcm: bytes, speed: float, output: ClientOutput | None = None) -> ClientOutput:
     """Dictate to the end; return what was told."""
-    return await recognized_from(server, played(pcm, speed), told or Told())
+    return await recognized_from(server, played(pcm, speed), output or ClientOutput())
 
 
-async def recognized_from(server: str, source: AsyncIterator[bytes], told: Told) -> Told:
+async def recognized_from(server: str, source: AsyncIterator[bytes], output: ClientOutput) -> ClientOutput:
     """Stream the audio of the source; return the events."""
     async for event in recognize(server, source, StreamOptions(partials=True), RetryPolicy(connect_s=60)):
-        told.take(event)
-    return told
+        output.take(event)
+    return output
 
 
-class Mortal:
+class RestartableServer:
     """A server on one port that is killed and started again."""
 
     def __init__(
@@ -195,7 +195,7 @@ class Proof:
     difference: Difference = field(default_factory=Difference)
     reconnects_s: list[float] = field(default_factory=list)  # from the moment at which a server was there
 
-    def take(self, undisturbed: Told, broken: Told) -> None:
+    def take(self, undisturbed: ClientOutput, broken: ClientOutput) -> None:
         self.dictations += 1
         same = broken.texts == undisturbed.texts and broken.numbers == undisturbed.numbers
         self.identical += same
@@ -215,11 +215,11 @@ class Proof:
 
 
 @asynccontextmanager
-async def running(*mortals: Mortal) -> AsyncIterator[None]:
+async def running(*servers: RestartableServer) -> AsyncIterator[None]:
     try:
-        for mortal in mortals:
-            await mortal.start()
+        for server_process in servers:
+            await server_process.start()
         yield
     finally:
-        for mortal in mortals:
-            mortal.kill()
+        for server_process in servers:
+            server_process.kill()

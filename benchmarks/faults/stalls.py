@@ -23,9 +23,9 @@ from benchmarks.faults.fault_proxy import proxying
 from benchmarks.faults.interrupted_dictations import (
     BYTES_MS,
     CHUNK_MS,
-    Mortal,
+    ClientOutput,
     Proof,
-    Told,
+    RestartableServer,
     played,
     recognized_from,
     seconds,
@@ -39,18 +39,22 @@ CHUNK_BYTES = CHUNK_MS * BYTES_MS
 CLIENT = "from stt_cli.commands.main import main; main()"
 OPENING_S = 2.0  # for the client to start and the stream to open
 
-Disturbed = Callable[[str, bytes, random.Random], Awaitable[Told]]
+Disturbed = Callable[[str, bytes, random.Random], Awaitable[ClientOutput]]
 
 
 async def disturbed(
-    name: str, disturb: Disturbed, mortal: Mortal, sounds: Sequence[bytes], undisturbed: Sequence[Told]
+    name: str,
+    disturb: Disturbed,
+    server_process: RestartableServer,
+    sounds: Sequence[bytes],
+    undisturbed: Sequence[ClientOutput],
 ) -> Proof:
     """Return what became of the dictations, a few of them at once."""
     proof, room = Proof(name), asyncio.Semaphore(AT_ONCE)
 
-    async def one(number: int, pcm: bytes, expected: Told) -> None:
+    async def one(number: int, pcm: bytes, expected: ClientOutput) -> None:
         async with room:
-            told = await disturb(mortal.address, pcm, random.Random(number))
+            told = await disturb(server_process.address, pcm, random.Random(number))
         proof.take(expected, told)
 
     async with asyncio.TaskGroup() as tasks:
@@ -59,12 +63,14 @@ async def disturbed(
     return proof
 
 
-async def stalled_network(server: str, pcm: bytes, chance: random.Random) -> Told:
+async def stalled_network(server: str, pcm: bytes, chance: random.Random) -> ClientOutput:
     """Dictate through a network that stalls once, in a word or between two."""
-    return await stalled_at(server, pcm, stall_place(pcm, chance, loud=chance.random() < 0.5), chance.uniform(*STALL_S))
+    return await stalled_at(
+        server, pcm, stall_position(pcm, chance, loud=chance.random() < 0.5), chance.uniform(*STALL_S)
+    )
 
 
-async def stalled_at(server: str, pcm: bytes, at: int, length_s: float) -> Told:
+async def stalled_at(server: str, pcm: bytes, at: int, length_s: float) -> ClientOutput:
     """Dictate through a network that stalls for so long where the client has recorded so many bytes."""
     async with proxying([server], lambda: None) as proxy, asyncio.TaskGroup() as stalls:
 
@@ -76,10 +82,10 @@ async def stalled_at(server: str, pcm: bytes, at: int, length_s: float) -> Told:
                 yield chunk
                 recorded += len(chunk)
 
-        return await recognized_from(proxy.address, spoken(), Told())
+        return await recognized_from(proxy.address, spoken(), ClientOutput())
 
 
-def stall_place(pcm: bytes, chance: random.Random, *, loud: bool) -> int:
+def stall_position(pcm: bytes, chance: random.Random, *, loud: bool) -> int:
     """Return a byte in a loud chunk of the dictation, which is in a word, or in a quiet one, between words."""
     whole = len(pcm) // CHUNK_BYTES * CHUNK_BYTES
     chunks = np.frombuffer(pcm[:whole], "<i2").astype(np.float64).reshape(-1, CHUNK_BYTES // 2)
@@ -88,7 +94,7 @@ def stall_place(pcm: bytes, chance: random.Random, *, loud: bool) -> int:
     return int(chance.choice(np.flatnonzero(wanted).tolist())) * CHUNK_BYTES
 
 
-async def stopped_client(server: str, pcm: bytes, chance: random.Random) -> Told:
+async def stopped_client(server: str, pcm: bytes, chance: random.Random) -> ClientOutput:
     """Have a stt-cli process dictate that is stopped once and goes on."""
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "dictation.wav"
@@ -104,7 +110,7 @@ async def stopped_client(server: str, pcm: bytes, chance: random.Random) -> Told
             process.send_signal(signal.SIGSTOP)
             await asyncio.sleep(chance.uniform(*STOP_S))
             process.send_signal(signal.SIGCONT)
-            return printed((await process.communicate())[0].decode())
+            return parse_output((await process.communicate())[0].decode())
         finally:
             if process.returncode is None:
                 process.kill()
@@ -118,9 +124,9 @@ def write_wav(path: Path, pcm: bytes) -> None:
         recording.writeframes(pcm)
 
 
-def printed(output: str) -> Told:
+def parse_output(output: str) -> ClientOutput:
     """Return what a client printed as JSON."""
-    told = Told()
+    told = ClientOutput()
     for line in output.splitlines():
         if (event := _event(json.loads(line))) is not None:
             told.take(event)

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ
 from benchmarks.recordings import Utterance, pcm_of
 
-AFTER_CUT_S = 0.3  # kept after the last utterance of a cut dictation; every pause between utterances is longer
+TRUNCATION_PADDING_S = 0.3  # kept after the last utterance of a cut dictation; every pause between utterances is longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Dictation:
     def text(self) -> str:
         return " ".join(utterance.text for utterance in self.utterances)
 
-    def cut(self, max_seconds: float) -> Dictation:
+    def truncated(self, max_seconds: float) -> Dictation:
         """Return it up to the last utterance that ends by then; the first is always kept."""
         kept = tuple(u for u in self.utterances if u.end_s <= max_seconds) or self.utterances[:1]
         if len(kept) == len(self.utterances):
             return self
-        return replace(self, utterances=kept, length_s=kept[-1].end_s + AFTER_CUT_S)
+        return replace(self, utterances=kept, length_s=kept[-1].end_s + TRUNCATION_PADDING_S)
 
     def pcm(self) -> bytes:
         """Return the sound as a stream sends it."""
@@ -52,4 +52,4 @@ def dictations(folder: Path, language: str, max_seconds: float | None = None) ->
         for entry in entries
         if entry["kind"] == "dictation" and entry["language"] == language
     ]
-    return found if max_seconds is None else [dictation.cut(max_seconds) for dictation in found]
+    return found if max_seconds is None else [dictation.truncated(max_seconds) for dictation in found]

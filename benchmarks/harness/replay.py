@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ, Connection, Message, RefusedError
+from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ, Connection, Message, RejectedError
 from benchmarks.harness.scheduling_delay import Ticks
 
-BYTES_A_SECOND = SAMPLE_RATE_HZ * SAMPLE_BYTES
-STAGGER_S = 0.5  # between the starts of streams side by side, so that their pauses do not fall together
-CLOSE_S = 5.0
+BYTES_PER_SECOND = SAMPLE_RATE_HZ * SAMPLE_BYTES
+STREAM_STAGGER_S = 0.5  # between the starts of streams side by side, so that their pauses do not fall together
+CLOSE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,39 +21,41 @@ class Pace:
 
     frame_s: float = 0.032
     tail_s: float = 3.0  # silence after the sound
-    idle_s: float = 20.0  # it is over when nothing came for so long after all that was sent
-    over_s: float = 60.0  # and always so long after
-    open_s: float = 60.0
+    idle_timeout_s: float = 20.0  # it is over when nothing came for so long after all that was sent
+    max_wait_s: float = 60.0  # and always so long after
+    open_timeout_s: float = 60.0
 
 
 @dataclass(slots=True)
 class Replay:
     """What became of one stream."""
 
-    began: float = 0.0  # when its first sample was spoken, on the clock of the messages
+    start_time: float = 0.0  # when its first sample was spoken, on the clock of the messages
     sent_s: float = 0.0  # sound handed over, the silence after it too
     messages: list[Message] = field(default_factory=list)
-    refused: str = ""  # why
+    rejected: str = ""  # why
     error: str = ""
-    late_s: list[float] = field(default_factory=list)  # of frames, where the system had taken the one before in time
+    send_delays_s: list[float] = field(
+        default_factory=list
+    )  # of frames, where the system had taken the one before in time
     blocked_s: float = 0.0  # the longest that the system held up a frame
 
     @property
-    def over_at(self) -> float:
+    def end_time(self) -> float:
         """Return when all had been sent and the last message had come."""
-        sent = self.began + self.sent_s
+        sent = self.start_time + self.sent_s
         return max(sent, self.messages[-1].at) if self.messages else sent
 
 
 async def replay(connection: Connection, pcm: bytes, pace: Pace) -> Replay:
     """Open the connection, replay the sound, close it. What the system does wrong is told, not raised."""
-    stream = Replay(began=monotonic())
+    stream = Replay(start_time=monotonic())
     try:
-        async with asyncio.timeout(pace.open_s):
+        async with asyncio.timeout(pace.open_timeout_s):
             await connection.open()
         await _replay(connection, pcm + bytes(_bytes(pace.tail_s)), pace, stream)
-    except RefusedError as refusal:
-        stream.refused = str(refusal) or "no reason given"
+    except RejectedError as refusal:
+        stream.rejected = str(refusal) or "no reason given"
     except TimeoutError:
         stream.error = f"A time limit passed, with {stream.sent_s:.1f} s of sound sent."
     except Exception as error:  # whatever a system's client library raises is what became of this stream
@@ -64,17 +66,17 @@ async def replay(connection: Connection, pcm: bytes, pace: Pace) -> Replay:
 
 
 async def _replay(connection: Connection, sound: bytes, pace: Pace, stream: Replay) -> None:
-    listening = asyncio.create_task(_listen(connection, stream))
-    stream.began = monotonic()
+    listening = asyncio.create_task(_receive(connection, stream))
+    stream.start_time = monotonic()
     try:
-        async with asyncio.timeout(len(sound) / BYTES_A_SECOND + pace.over_s):
-            await _speak(connection, sound, stream, _bytes(pace.frame_s), listening)
+        async with asyncio.timeout(len(sound) / BYTES_PER_SECOND + pace.max_wait_s):
+            await _send(connection, sound, stream, _bytes(pace.frame_s), listening)
             if not listening.done():
                 await connection.finish()
-                await _until_quiet(stream, pace.idle_s, listening)
+                await _wait_until_idle(stream, pace.idle_timeout_s, listening)
         if listening.done():
             listening.result()  # raises what ended it
-            if stream.sent_s < len(sound) / BYTES_A_SECOND - pace.frame_s / 2:  # a sum of many frames
+            if stream.sent_s < len(sound) / BYTES_PER_SECOND - pace.frame_s / 2:  # a sum of many frames
                 stream.error = f"It ended the stream after {stream.sent_s:.1f} s."
     finally:
         listening.cancel()
@@ -83,38 +85,38 @@ async def _replay(connection: Connection, sound: bytes, pace: Pace, stream: Repl
 
 async def _close(connection: Connection, stream: Replay) -> None:
     try:
-        async with asyncio.timeout(CLOSE_S):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await connection.close()
     except Exception as error:  # the same
         stream.error = stream.error or f"closing: {type(error).__name__}: {error}"
 
 
-async def _listen(connection: Connection, stream: Replay) -> None:
+async def _receive(connection: Connection, stream: Replay) -> None:
     async for message in connection.messages():
         stream.messages.append(message)
 
 
-async def _speak(
+async def _send(
     connection: Connection, sound: bytes, stream: Replay, frame_bytes: int, listening: asyncio.Task[None]
 ) -> None:
     """Send each frame when its last sample has been spoken, never ahead."""
-    taken = stream.began
+    taken = stream.start_time
     for start in range(0, len(sound), frame_bytes):
         frame = sound[start : start + frame_bytes]
-        due = stream.began + (start + len(frame)) / BYTES_A_SECOND
+        due = stream.start_time + (start + len(frame)) / BYTES_PER_SECOND
         await asyncio.sleep(due - monotonic())
         if listening.done():
             return
         handed = monotonic()
         if taken <= due:  # else it waited for the system, and no lateness of ours can be told from that
-            stream.late_s.append(handed - due)
+            stream.send_delays_s.append(handed - due)
         await connection.send(frame)
         taken = monotonic()
         stream.blocked_s = max(stream.blocked_s, taken - handed)
-        stream.sent_s += len(frame) / BYTES_A_SECOND
+        stream.sent_s += len(frame) / BYTES_PER_SECOND
 
 
-async def _until_quiet(stream: Replay, idle_s: float, listening: asyncio.Task[None]) -> None:
+async def _wait_until_idle(stream: Replay, idle_s: float, listening: asyncio.Task[None]) -> None:
     """Wait until the system ends the stream, or has told nothing for so long."""
     finished = monotonic()
     while not listening.done():
@@ -124,13 +126,13 @@ async def _until_quiet(stream: Replay, idle_s: float, listening: asyncio.Task[No
         await asyncio.wait([listening], timeout=left_s)
 
 
-async def side_by_side(
+async def replay_concurrently(
     connect: Callable[[], Connection], sounds: Sequence[bytes], pace: Pace
 ) -> tuple[list[Replay], Ticks]:
     """Replay all sounds at once, each to a stream of its own; tell how late the event loop was meanwhile."""
 
     async def one(number: int, sound: bytes) -> Replay:
-        await asyncio.sleep(number * STAGGER_S)
+        await asyncio.sleep(number * STREAM_STAGGER_S)
         return await replay(connect(), sound, pace)
 
     ticks = Ticks()

@@ -28,19 +28,19 @@ def seams(reference: Sequence[str], offline: Sequence[str], finals: Sequence[Seq
     for end in ends:
         before = max((r for r, h in right.items() if h < end), default=-1)
         after = min((r for r, h in right.items() if h >= end), default=len(reference))
-        told = right.get(after, len(text)) - right.get(before, -1) - 1  # something else stands there: not lost
+        substituted = right.get(after, len(text)) - right.get(before, -1) - 1  # something else stands there: not lost
         missing = [r for r in range(before + 1, after) if r in offline_right]
-        lost += [reference[r] for r in missing[told:]]
+        lost += [reference[r] for r in missing[substituted:]]
     doubled = [
         " ".join(text[end - size : end])
         for end in ends
         for size in (3, 2, 1)
-        if text[end - size : end] == text[end : end + size] and not _said_twice(reference, text[end - size : end])
+        if text[end - size : end] == text[end : end + size] and not _is_repeated_in(reference, text[end - size : end])
     ]
     return Seams(tuple(lost), tuple(doubled))
 
 
-def _said_twice(reference: Sequence[str], words: Sequence[str]) -> bool:
+def _is_repeated_in(reference: Sequence[str], words: Sequence[str]) -> bool:
     size = len(words)
     return any(
         list(reference[i : i + size]) == list(words) == list(reference[i + size : i + 2 * size])

@@ -12,7 +12,7 @@ PINS = Path(__file__).parent / "pins"
 READY = ".ready"  # written last, with the pins that were installed
 
 
-class NotInstalled(Exception):
+class NotInstalledError(Exception):
     """The peer is not there; the message says how to bring it there."""
 
 
@@ -62,7 +62,7 @@ class PeerEnvironment:
             NotInstalled: the environment is not ready.
         """
         if not self.ready:
-            raise NotInstalled(f"{self.name} is not installed in {self.folder}: run `make bench-peers`.")
+            raise NotInstalledError(f"{self.name} is not installed in {self.folder}: run `make bench-peers`.")
         return self.folder / "bin" / name
 
     def version(self, package: str) -> str:

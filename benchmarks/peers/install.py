@@ -38,7 +38,7 @@ def silero_vad(onnx=False):
 '''
 
 
-class InstallFailed(Exception):
+class InstallError(Exception):
     """A peer could not be installed; the message says why."""
 
 
@@ -47,9 +47,9 @@ def main(names: Sequence[str]) -> int:
     try:
         for name in names or IMPORTS:
             if name not in IMPORTS:
-                raise InstallFailed(f"There is no peer {name}: there are {', '.join(IMPORTS)}.")
+                raise InstallError(f"There is no peer {name}: there are {', '.join(IMPORTS)}.")
             install(PeerEnvironment.of(name))
-    except InstallFailed as failure:
+    except InstallError as failure:
         print(failure, file=sys.stderr)
         return 1
     return 0
@@ -89,14 +89,14 @@ def _make(environment: PeerEnvironment) -> None:
 def _provide_portaudio(environment: PeerEnvironment) -> None:
     """See that PyAudio, which is built from source, finds what it needs; install it where that is allowed."""
     if sys.version_info >= REALTIMESTT_PYTHON:
-        raise InstallFailed(f"{environment.name} needs Python 3.11 or 3.12, and this is {sys.version.split()[0]}.")
+        raise InstallError(f"{environment.name} needs Python 3.11 or 3.12, and this is {sys.version.split()[0]}.")
     if _has_portaudio():
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
         print("  portaudio19-dev, a system package", flush=True)
         _apt_get("install", "portaudio19-dev") or (_apt_get("update") and _apt_get("install", "portaudio19-dev"))
     if not _has_portaudio():
-        raise InstallFailed(
+        raise InstallError(
             f"{environment.name} builds PyAudio, which needs a C compiler and PortAudio's headers: install them "
             "(Debian: apt-get install gcc portaudio19-dev)."
         )
@@ -133,7 +133,7 @@ def _nothing(environment: PeerEnvironment) -> None:
 def _run(command: Sequence[str | Path], failure: str) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise InstallFailed(f"{failure}:\n{(done.stderr or done.stdout).strip()[-2000:]}")
+        raise InstallError(f"{failure}:\n{(done.stderr or done.stdout).strip()[-2000:]}")
 
 
 Step = Callable[[PeerEnvironment], None]

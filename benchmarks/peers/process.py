@@ -17,7 +17,7 @@ from typing import IO
 
 import psutil
 
-from benchmarks.service import ServiceFailed
+from benchmarks.service import ServiceError
 
 START_TIMEOUT_S = 180.0  # imports of torch and loading, on a slow machine
 STOPS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))  # and the seconds that each is given
@@ -103,7 +103,7 @@ class PeerProcess:
             if not left:
                 break
         if left:
-            raise ServiceFailed(f"{self._command[0]} left processes: {', '.join(str(each.pid) for each in left)}")
+            raise ServiceError(f"{self._command[0]} left processes: {', '.join(str(each.pid) for each in left)}")
         self._process.wait()
         self._reader.join()
 
@@ -113,18 +113,18 @@ class PeerProcess:
             if self._arrived.get(timeout=START_TIMEOUT_S):
                 return
         except Empty:
-            raise ServiceFailed(self._story(f"is not ready after {monotonic() - began:.0f} s")) from None
-        raise ServiceFailed(self._story("ended"))
+            raise ServiceError(self._story(f"is not ready after {monotonic() - began:.0f} s")) from None
+        raise ServiceError(self._story("ended"))
 
     def _read(self, output: IO[str]) -> None:
-        told = False
+        parse = False
         with output:
             for line in output:
                 self._lines.append(line.rstrip())
-                if not told and self._ready in line:
-                    told = True
+                if not parse and self._ready in line:
+                    parse = True
                     self._arrived.put(True)
-        if not told:
+        if not parse:
             self._arrived.put(False)
 
     def _tree(self) -> list[psutil.Process]:

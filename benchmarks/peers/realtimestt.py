@@ -10,7 +10,7 @@ from threading import Lock
 
 from pydantic import BaseModel, Field
 
-from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ, Connection, Message, RefusedError, Told
+from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ, Connection, Message, MessageKind, RejectedError
 from benchmarks.peers.environment import PeerEnvironment
 from benchmarks.peers.system import ENDPOINT_S, FINALS, Peer, PeerConnection, weights
 
@@ -68,13 +68,13 @@ class Broadcast(BaseModel):
     type: str
     text: str = ""
 
-    def told(self, at: float) -> list[Message]:
+    def parse(self, at: float) -> list[Message]:
         """Return the text in it. What the recorder is at, such as vad_detect_start, is none."""
         match self.type:
             case "realtime":
-                return [Message(at, Told.PARTIAL, self.text)]
+                return [Message(at, MessageKind.PARTIAL, self.text)]
             case "fullSentence":
-                return [Message(at, Told.FINAL, self.text)]
+                return [Message(at, MessageKind.FINAL, self.text)]
             case _:
                 return []
 
@@ -88,14 +88,14 @@ class _SttServerStream(PeerConnection):
     async def open(self) -> None:
         self._holds = self._recorder.acquire(blocking=False)
         if not self._holds:
-            raise RefusedError(ONE_RECORDER)
+            raise RejectedError(ONE_RECORDER)
         await super().open()
 
     async def send(self, pcm: bytes) -> None:
         await super().send(packet({"sampleRate": SAMPLE_RATE_HZ}, pcm))
 
-    def told(self, raw: str | bytes, at: float) -> list[Message]:
-        return Broadcast.model_validate_json(raw).told(at)
+    def parse(self, raw: str | bytes, at: float) -> list[Message]:
+        return Broadcast.model_validate_json(raw).parse(at)
 
     async def close(self) -> None:
         try:
@@ -145,22 +145,22 @@ class Segments:
     def __init__(self) -> None:
         self._open: dict[int | None, str] = {}
 
-    def told(self, event: Event, at: float) -> list[Message]:
+    def parse(self, event: Event, at: float) -> list[Message]:
         match event.type:
             case "realtime":
                 self._open[event.segment] = event.display or event.text
                 return [self._shown(at)]
             case "final":
                 self._open.pop(event.segment, None)
-                final = Message(at, Told.FINAL, event.text)
+                final = Message(at, MessageKind.FINAL, event.text)
                 return [final, self._shown(at)] if self._open else [final]
             case "warning" | "error":
-                return [Message(at, Told.NOTICE, f"{event.type}: {event.message}")]
+                return [Message(at, MessageKind.NOTICE, f"{event.type}: {event.message}")]
             case _:
                 return []
 
     def _shown(self, at: float) -> Message:
-        return Message(at, Told.PARTIAL, " ".join(self._open.values()))
+        return Message(at, MessageKind.PARTIAL, " ".join(self._open.values()))
 
 
 class _MultiUserStream(PeerConnection):
@@ -171,7 +171,7 @@ class _MultiUserStream(PeerConnection):
     async def greet(self) -> None:
         while (event := Event.model_validate_json(await self.socket.recv())).type != "ready":  # its models are loaded
             if event.type == "error":
-                raise RefusedError(event.message)
+                raise RejectedError(event.message)
         await self.socket.send(json.dumps({"type": "start"}))
 
     async def send(self, pcm: bytes) -> None:
@@ -182,5 +182,5 @@ class _MultiUserStream(PeerConnection):
     async def finish(self) -> None:
         await self.socket.send(json.dumps({"type": "stop"}))
 
-    def told(self, raw: str | bytes, at: float) -> list[Message]:
-        return self._segments.told(Event.model_validate_json(raw), at)
+    def parse(self, raw: str | bytes, at: float) -> list[Message]:
+        return self._segments.parse(Event.model_validate_json(raw), at)

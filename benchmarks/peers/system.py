@@ -19,7 +19,7 @@ from stt_service.models.store import models_folder, resolve
 
 ENDPOINT_S = 0.7
 FINALS = "base"
-OPEN_S = 30.0  # a server that computes on its event loop answers late
+OPEN_TIMEOUT_S = 30.0  # a server that computes on its event loop answers late
 CLOSE_S = 3.0
 
 
@@ -97,7 +97,7 @@ class PeerConnection(Connection):
     async def open(self) -> None:
         self._connected = await connect(
             self._url,
-            open_timeout=OPEN_S,
+            open_timeout=OPEN_TIMEOUT_S,
             close_timeout=CLOSE_S,
             ping_interval=None,  # a server that computes on its event loop would seem dead
             compression=None,
@@ -118,13 +118,13 @@ class PeerConnection(Connection):
     async def messages(self) -> AsyncIterator[Message]:
         async for raw in self.socket:
             at = monotonic()
-            for message in self.told(raw, at):
+            for message in self.parse(raw, at):
                 yield message
             if self.over:
                 return
 
     @abstractmethod
-    def told(self, raw: str | bytes, at: float) -> list[Message]:
+    def parse(self, raw: str | bytes, at: float) -> list[Message]:
         """Return what its own client would show of what it sent."""
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from pydantic import BaseModel
 from websockets.exceptions import ConnectionClosed
 
-from benchmarks.comparison.systems import Connection, Message, RefusedError, Told
+from benchmarks.comparison.systems import Connection, Message, MessageKind, RejectedError
 from benchmarks.peers.environment import PeerEnvironment
 from benchmarks.peers.system import FINALS, Peer, PeerConnection, weights
 
@@ -27,8 +27,8 @@ TranscriptionServer().run(
     faster_whisper_custom_model_path=sys.argv[2], single_model=True,
 )
 """
-QUIET_S = 15.0  # its own client hangs up when no new text came for so long
-PATIENCE_S = 45.0  # and always so long after the sound
+IDLE_TIMEOUT_S = 15.0  # its own client hangs up when no new text came for so long
+MAX_WAIT_S = 45.0  # and always so long after the sound
 
 
 class WhisperLive(Peer):
@@ -37,7 +37,7 @@ class WhisperLive(Peer):
     name = "whisperlive"
     ready = "server listening on"
 
-    def __init__(self, language: str, quiet_s: float = QUIET_S) -> None:
+    def __init__(self, language: str, quiet_s: float = IDLE_TIMEOUT_S) -> None:
         super().__init__(language, PeerEnvironment.of("whisperlive"))
         self._quiet_s = quiet_s
         self._threads = str(os.cpu_count() or 1)
@@ -77,22 +77,22 @@ class Transcript:
         self._taken: set[Segment] = set()
         self._shown = ""
 
-    def told(self, reply: Reply, at: float) -> list[Message]:
+    def parse(self, reply: Reply, at: float) -> list[Message]:
         if not reply.segments:
             said = f"{reply.status} {reply.message}".strip()
-            return [Message(at, Told.NOTICE, said)] if said else []
+            return [Message(at, MessageKind.NOTICE, said)] if said else []
         complete = [segment for segment in reply.segments if segment.completed]
-        messages = [Message(at, Told.FINAL, each.text.strip()) for each in complete if each not in self._taken]
+        messages = [Message(at, MessageKind.FINAL, each.text.strip()) for each in complete if each not in self._taken]
         self._taken.update(complete)
         last, before = reply.segments[-1], self._shown
         self._shown = "" if last.completed else last.text.strip()
         if self._shown or (before and not messages):
-            messages.append(Message(at, Told.PARTIAL, self._shown))
+            messages.append(Message(at, MessageKind.PARTIAL, self._shown))
         return messages
 
     def ended(self, at: float) -> list[Message]:
         """Return what is taken when the stream ends."""
-        return [Message(at, Told.FINAL, self._shown)] if self._shown else []
+        return [Message(at, MessageKind.FINAL, self._shown)] if self._shown else []
 
 
 class _Stream(PeerConnection):
@@ -115,12 +115,12 @@ class _Stream(PeerConnection):
         await self.socket.send(json.dumps(hello))
         while (reply := Reply.model_validate_json(await self.socket.recv())).message != "SERVER_READY":
             if reply.status == "WAIT":
-                raise RefusedError(f"It is full: a place in {float(reply.message):.0f} minutes.")
+                raise RejectedError(f"It is full: a place in {float(reply.message):.0f} minutes.")
             if reply.status == "ERROR":
-                raise RefusedError(str(reply.message))
+                raise RejectedError(str(reply.message))
 
-    def told(self, raw: str | bytes, at: float) -> list[Message]:
-        messages = self._transcript.told(Reply.model_validate_json(raw), at)
+    def parse(self, raw: str | bytes, at: float) -> list[Message]:
+        messages = self._transcript.parse(Reply.model_validate_json(raw), at)
         text = messages[-1].text if messages else self._told
         if text != self._told:
             self._told = text
@@ -136,7 +136,7 @@ class _Stream(PeerConnection):
     async def finish(self) -> None:
         """Hang up when its own client would: it drops what it has not told by then."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(MAX_WAIT_S):
                 await self._until_quiet()
         with suppress(ConnectionClosed):
             await self.socket.send(b"END_OF_AUDIO")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from benchmarks.comparison.systems import Connection, Message, RefusedError, Told
+from benchmarks.comparison.systems import Connection, Message, MessageKind, RejectedError
 from benchmarks.peers.environment import PeerEnvironment
 from benchmarks.peers.system import FINALS, Peer, PeerConnection, weights
 
@@ -64,20 +64,23 @@ class Transcript:
     def __init__(self) -> None:
         self._committed = ""
 
-    def told(self, update: Update, at: float) -> list[Message]:
+    def parse(self, update: Update, at: float) -> list[Message]:
         if update.error:
-            return [Message(at, Told.NOTICE, update.error)]
+            return [Message(at, MessageKind.NOTICE, update.error)]
         if update.lines is None:
             return []
         # A partial each time, though it often says the same: it comes as long as there is sound to decode.
-        return [*self._added(update.committed, at), Message(at, Told.PARTIAL, update.buffer_transcription.strip())]
+        return [
+            *self._added(update.committed, at),
+            Message(at, MessageKind.PARTIAL, update.buffer_transcription.strip()),
+        ]
 
     def _added(self, committed: str, at: float) -> list[Message]:
         before, self._committed = self._committed, committed
         if not committed.startswith(before):
-            return [Message(at, Told.NOTICE, f"It changed what it had committed: {before[-80:]!r}")]
+            return [Message(at, MessageKind.NOTICE, f"It changed what it had committed: {before[-80:]!r}")]
         added = committed.removeprefix(before).strip()
-        return [Message(at, Told.FINAL, added)] if added else []
+        return [Message(at, MessageKind.FINAL, added)] if added else []
 
 
 class _Stream(PeerConnection):
@@ -88,12 +91,12 @@ class _Stream(PeerConnection):
     async def greet(self) -> None:
         first = Update.model_validate_json(await self.socket.recv())
         if first.type != "config":
-            raise RefusedError(first.error or f"It says {first.type!r} first.")
+            raise RejectedError(first.error or f"It says {first.type!r} first.")
 
     async def finish(self) -> None:
         await self.socket.send(b"")
 
-    def told(self, raw: str | bytes, at: float) -> list[Message]:
+    def parse(self, raw: str | bytes, at: float) -> list[Message]:
         update = Update.model_validate_json(raw)
         self.over = update.type == "ready_to_stop"
-        return self._transcript.told(update, at)
+        return self._transcript.parse(update, at)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from xml.sax.saxutils import escape
 
-from benchmarks.terminal.session import Run, Shown
+from benchmarks.terminal.session import Run, ScreenState
 
 CELL_WIDTH, CELL_HEIGHT, MARGIN, BASELINE = 8.4, 19, 14, 14
 PAUSE_S = 3.0  # at the end, before it begins anew
@@ -47,7 +47,7 @@ class Part:
     to_s: float
 
 
-def picture(moments: Sequence[Shown], columns: int, title: str, still_at_s: float) -> str:
+def picture(moments: Sequence[ScreenState], columns: int, title: str, still_at_s: float) -> str:
     """Return the SVG; `still_at_s` is the moment to show where nothing plays."""
     rows = _last_used(moments)
     length_s = moments[-1].at_s + PAUSE_S
@@ -61,17 +61,17 @@ def picture(moments: Sequence[Shown], columns: int, title: str, still_at_s: floa
     )
 
 
-def _last_used(moments: Sequence[Shown]) -> int:
+def _last_used(moments: Sequence[ScreenState]) -> int:
     return max(row + 1 for moment in moments for row, runs in enumerate(moment.rows) if runs)
 
 
-def _row_parts(moments: Sequence[Shown], row: int, length_s: float) -> Iterator[Part]:
+def _row_parts(moments: Sequence[ScreenState], row: int, length_s: float) -> Iterator[Part]:
     for runs, from_s, to_s in _spans([(moment.at_s, moment.rows[row]) for moment in moments], length_s):
         if runs:
             yield Part("".join(_drawn(run, row) for run in runs), from_s, to_s)
 
 
-def _cursor_parts(moments: Sequence[Shown], length_s: float) -> Iterator[Part]:
+def _cursor_parts(moments: Sequence[ScreenState], length_s: float) -> Iterator[Part]:
     for place, from_s, to_s in _spans([(moment.at_s, moment.cursor) for moment in moments], length_s):
         if place is not None:
             x, y = MARGIN + place[0] * CELL_WIDTH, MARGIN + place[1] * CELL_HEIGHT

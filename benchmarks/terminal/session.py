@@ -16,7 +16,7 @@ from time import monotonic
 
 import pyte
 
-MOMENT_S = 0.1  # what changes faster than this is one change
+MIN_CHANGE_S = 0.1  # what changes faster than this is one change
 BOLD, DIM, BLINK, NORMAL = 1, 2, 5, 22
 
 
@@ -39,7 +39,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ScreenState:
     """A terminal at a moment; the cursor is None where it is hidden."""
 
     at_s: float
@@ -78,16 +78,16 @@ class _Screen(pyte.Screen):
         super().select_graphic_rendition(*attributes)
 
 
-def shown(session: Session, variables: Mapping[str, str]) -> list[Shown]:
+def record(session: Session, variables: Mapping[str, str]) -> list[ScreenState]:
     """Run the session; return what its terminal showed, each change once."""
     screen = _Screen(session.columns, session.rows)
     stream = pyte.ByteStream(screen)
     if session.prompt:
         stream.feed(f"\x1b[32m$\x1b[0m {' '.join(session.command)}\r\n".encode())
-    moments = [_moment(screen, 0.0)]
+    moments = [_state_of(screen, 0.0)]
     for at_s, output in _outputs(session, variables):
         stream.feed(output)
-        moment = _moment(screen, at_s)
+        moment = _state_of(screen, at_s)
         if (moment.rows, moment.cursor) != (moments[-1].rows, moments[-1].cursor):
             moments.append(moment)
     return moments
@@ -124,7 +124,7 @@ def _outputs(session: Session, variables: Mapping[str, str]) -> Iterator[tuple[f
 
 
 def _gathered(terminal: int) -> bytes:
-    output, until = b"", monotonic() + MOMENT_S
+    output, until = b"", monotonic() + MIN_CHANGE_S
     while (left_s := until - monotonic()) > 0:
         if select([terminal], [], [], left_s)[0]:
             try:
@@ -134,10 +134,10 @@ def _gathered(terminal: int) -> bytes:
     return output
 
 
-def _moment(screen: pyte.Screen, at_s: float) -> Shown:
+def _state_of(screen: pyte.Screen, at_s: float) -> ScreenState:
     rows = tuple(tuple(_runs(screen, row)) for row in range(screen.lines))
     cursor = None if screen.cursor.hidden else (screen.cursor.x, screen.cursor.y)
-    return Shown(at_s, rows, cursor)
+    return ScreenState(at_s, rows, cursor)
 
 
 def _runs(screen: pyte.Screen, row: int) -> Iterator[Run]:

@@ -25,13 +25,13 @@ from stt_service.whisper.engine import Engine, Placement
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO
 from stt_service.whisper.types import DecodeOptions, EncoderContext, Transcript, Window
 
-BAR_POINTS = 0.5
+MAX_WER_LOSS_POINTS = 0.5
 LONGEST_S = 28.0
 BEAMS = (1, 5)
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class ReferenceUtterance:
     """An utterance and what is said in it."""
 
     window: Window
@@ -58,17 +58,17 @@ class Row:
 HEADER = "| beam | window | word errors | WER, % | runaways | CPU, s |\n|---|---|---|---|---|---|"
 
 
-def spoken(folder: Path, language: str) -> Iterator[Spoken]:
+def reference_utterances(folder: Path, language: str) -> Iterator[ReferenceUtterance]:
     """Return the utterances of the language that fit in a window."""
     for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         if (entry["kind"], entry["language"]) == ("utterance", language) and entry["duration"] <= LONGEST_S:
             samples = np.frombuffer(pcm_of(folder / entry["path"]), "<i2").astype(np.float32) / np.float32(32_768)
             window = Window(samples, DecodeOptions(language), len(samples) / SAMPLE_RATE_HZ)
-            yield Spoken(window, normalize(entry["text"], language))
+            yield ReferenceUtterance(window, normalize(entry["text"], language))
 
 
-def row(engine: Engine, said: list[Spoken], beam: int, context: EncoderContext) -> Row:
+def row(engine: Engine, said: list[ReferenceUtterance], beam: int, context: EncoderContext) -> Row:
     """Decode all, one after the other."""
     wrong, runaways, began_s = WordErrors(0, 0), 0, process_time()
     transcripts: list[Transcript] = []
@@ -91,15 +91,15 @@ def main() -> int:
     parser.add_argument("--language", default="en")
     options = parser.parse_args()
     engine = Engine(Placement(resolve(options.model, models_folder(os.environ.get("MODELS_DIR", ""))), threads=1))
-    said = list(spoken(options.folder, options.language))
+    said = list(reference_utterances(options.folder, options.language))
     print(f"{len(said)} utterances, {options.language}, {options.model}\n\n{HEADER}")
     missed = []
     for beam in BEAMS:
         full, tailed = (row(engine, said, beam, context) for context in (EncoderContext.FULL, EncoderContext.SHORT))
         print(full, tailed, sep="\n", flush=True)
-        if tailed.errors.percent > full.errors.percent + BAR_POINTS:
+        if tailed.errors.percent > full.errors.percent + MAX_WER_LOSS_POINTS:
             missed.append(f"MISSED: beam {beam}: {tailed.errors.percent - full.errors.percent:.2f} points worse.")
-    print(*(missed or [f"Met: tailed windows are at most {BAR_POINTS:g} points worse."]), sep="\n")
+    print(*(missed or [f"Met: tailed windows are at most {MAX_WER_LOSS_POINTS:g} points worse."]), sep="\n")
     return 1 if missed else 0
 
 

@@ -29,7 +29,7 @@ from benchmarks.service import Service
 from stt_service.models.store import models_folder, resolve
 
 CHUNK_BYTES = 3200  # 100 ms
-WORSE_POINTS = 0.5  # than the offline transcript: the bar
+MAX_WER_LOSS_POINTS = 0.5  # than the offline transcript: the bar
 RETRACTED_PERCENT = 2.0
 
 
@@ -206,8 +206,8 @@ def report(compared: Sequence[Compared], same: bool, fast: bool) -> int:
             sum((c.offline for c in group), WordErrors(0, 0)),
         )
         stable = sum((c.stable for c in group), WordErrors(0, 0))
-        if ours.percent > offline.percent + WORSE_POINTS:
-            missed.append(f"{language}: more than {WORSE_POINTS} points worse than offline")
+        if ours.percent > offline.percent + MAX_WER_LOSS_POINTS:
+            missed.append(f"{language}: more than {MAX_WER_LOSS_POINTS} points worse than offline")
         if stable.percent > RETRACTED_PERCENT or any(c.taken_back for c in group):
             missed.append(f"{language}: stable words changed")
         if any(c.lost or c.doubled for c in group):

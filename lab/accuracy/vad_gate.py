@@ -34,7 +34,7 @@ HISS = 1e-3  # -60 dB
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class VadPass:
     """What came of one pass over a recording."""
 
     decisions: tuple[Decision, ...]
@@ -66,14 +66,14 @@ def joined(recordings: list[Samples], factor: float, noise: float) -> Samples:
     return np.clip(stream + noise * random.standard_normal(len(stream)), -1, 0.9999).astype(np.float32)
 
 
-def hear(silero: Silero, frames: Frames, segmenting: SegmenterConfig, gate: GateConfig) -> Heard:
+def run_vad(silero: Silero, frames: Frames, segmenting: SegmenterConfig, gate: GateConfig) -> VadPass:
     """Return what a session makes of the frames: after each utterance, and in long silence, its VAD begins anew."""
     segmenter, energies = Segmenter(segmenting), np.mean(frames**2, axis=1).tolist()
     made: list[Decision | None] = []
     scored, began_s = 0, time.perf_counter()
     while segmenter.frame < len(frames):
         vad = StreamVad(silero, gate)
-        for probability in _told(vad, frames[segmenter.frame :]):
+        for probability in _probabilities(vad, frames[segmenter.frame :]):
             made.append(segmenter.step(probability, energies[segmenter.frame]))
             if isinstance(made[-1], UtteranceEnded | LongSilence):
                 break
@@ -82,10 +82,10 @@ def hear(silero: Silero, frames: Frames, segmenting: SegmenterConfig, gate: Gate
     decisions = tuple(each for each in [*made, segmenter.flush(Endpoint.END_OF_AUDIO)] if each is not None)
     utterances = sum(isinstance(each, UtteranceEnded) for each in decisions)
     length_s = frames.size / SAMPLE_RATE_HZ
-    return Heard(decisions, utterances, scored / len(frames), 1000 * spent_s / length_s)
+    return VadPass(decisions, utterances, scored / len(frames), 1000 * spent_s / length_s)
 
 
-def _told(vad: StreamVad, frames: Frames) -> Iterator[float]:
+def _probabilities(vad: StreamVad, frames: Frames) -> Iterator[float]:
     for first in range(0, len(frames), CHUNK):
         yield from vad.push(frames[first : first + CHUNK]).tolist()
     yield from vad.flush().tolist()
@@ -110,10 +110,10 @@ def compare(name: str, frames: Frames, silero: Silero) -> bool:
     for sensitivity in SENSITIVITIES:
         parameters = ServerSettings.model_validate({"silero_sensitivity": sensitivity})
         segmenting = segmenter_config(parameters.runtime(), parameters)
-        ungated = hear(silero, frames, segmenting, replace(gate_config(segmenting, 0), aggressiveness=None))
+        ungated = run_vad(silero, frames, segmenting, replace(gate_config(segmenting, 0), aggressiveness=None))
         row = f"{name[:38]:38} {frames.size / SAMPLE_RATE_HZ:7.1f} {sensitivity:5} {ungated.utterances:5}"
         for aggressiveness in AGGRESSIVENESS:
-            gated = hear(silero, frames, segmenting, gate_config(segmenting, aggressiveness))
+            gated = run_vad(silero, frames, segmenting, gate_config(segmenting, aggressiveness))
             same = gated.decisions == ungated.decisions
             agree = agree and same
             row += f"  {gated.utterances:3} {gated.share:4.0%}{' ' if same else '!'}{gated.ms_per_s:5.2f}"

@@ -21,7 +21,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.comparison.results import percentile
-from lab.cluster.balancers import by_lot, in_turn, of_all, of_drawn
+from lab.cluster.balancers import in_turn, least_of, of_all, random_choice
 from lab.cluster.model import Simulation
 from lab.cluster.scenario import Scenario, Tally
 
@@ -65,19 +65,19 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
 
 def row(name: str, scenario: Scenario, tally: Tally) -> str:
-    near_peak = [each for each, open_ in zip(tally.crowded, tally.open, strict=True) if open_ > tally.most_open / 2]
+    near_peak = [each for each, open_ in zip(tally.full_share, tally.open, strict=True) if open_ > tally.most_open / 2]
     cells = [
         name,
         tally.arrived,
-        tally.given_up,
-        tally.refused,
+        tally.abandoned,
+        tally.rejected,
         tally.passed_over,
         tally.broken,
         tally.resumed,
         "–" if not tally.waits_s else f"{percentile(tally.waits_s, PERCENT):.2f}",
-        f"{max(tally.fullest)} of {scenario.places}",
+        f"{max(tally.fullest)} of {scenario.slots}",
         f"{100 * np.mean(near_peak):.1f}",
-        f"{wait_s(seen_load(tally), scenario.places):.2f}",
+        f"{wait_s(seen_load(tally), scenario.slots):.2f}",
     ]
     return f"| {' | '.join(map(str, cells))} |"
 
@@ -91,14 +91,14 @@ def seen_load(tally: Tally) -> int:
 
 def scenarios(base: Scenario) -> list[tuple[str, Scenario]]:
     """Return what is compared: each with a name."""
-    tight = replicas_for(base.streams, base.places, away=0)
-    bare = math.ceil(base.streams / base.places)
+    tight = replicas_for(base.streams, base.slots, away=0)
+    bare = math.ceil(base.streams / base.slots)
     dying = math.ceil(base.replicas / 100)
     group = max(1, base.replicas // 50)
     return [
-        ("by lot", replace(base, draw=by_lot)),
+        ("by lot", replace(base, draw=random_choice)),
         ("in turn (round robin)", replace(base, draw=in_turn)),
-        ("the least of two", replace(base, draw=of_drawn(2))),
+        ("the least of two", replace(base, draw=least_of(2))),
         ("the least of four (ships)", base),
         ("… behind four Envoys", replace(base, balancers=4)),
         ("the least of all", replace(base, draw=of_all)),
@@ -107,8 +107,8 @@ def scenarios(base: Scenario) -> list[tuple[str, Scenario]]:
         (f"places for the average only: {bare}", replace(base, replicas=bare)),
         (f"{dying} replicas die", replace(base, failures=dying)),
         ("… their links are cut", replace(base, failures=dying, noticed_s=6.0)),
-        (f"all restarted at the peak, {group} at a time", replace(base, rolling=group)),
-        ("… the least of all", replace(base, rolling=group, draw=of_all)),
+        (f"all restarted at the peak, {group} at a time", replace(base, concurrent_restarts=group)),
+        ("… the least of all", replace(base, concurrent_restarts=group, draw=of_all)),
         ("autoscaled to 70 %", replace(base, replicas=_at_night(base), target=0.7)),
         ("autoscaled to 90 %", replace(base, replicas=_at_night(base), target=0.9)),
     ]
@@ -128,7 +128,7 @@ def draw(tallies: Sequence[tuple[str, Scenario, Tally]], path: Path) -> None:
             if name.startswith("autoscaled"):
                 upper.plot(minutes, tally.capacity, label=f"places, {name}")
             elif name.startswith(("by lot", "in turn", "the least")):
-                lower.plot(minutes, 100 * np.array(tally.crowded), label=name)
+                lower.plot(minutes, 100 * np.array(tally.full_share), label=name)
         upper.plot(minutes, tally.open, color="black", label="people")
         upper.set(ylabel="at once", ylim=(0, None))
         lower.set(xlabel="minutes", ylabel="streams on full replicas, %", ylim=(0, None))
@@ -151,7 +151,7 @@ def main() -> int:
         print(replicas_for(options.size, options.places))
         return 0
     replicas = math.ceil(1.2 * options.streams / options.places)
-    base = Scenario(streams=options.streams, places=options.places, replicas=replicas)
+    base = Scenario(streams=options.streams, slots=options.places, replicas=replicas)
     print(
         f"{options.streams} people at the peak, {replicas} replicas of {options.places} places.\n\n{HEAD}", flush=True
     )

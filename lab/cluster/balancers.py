@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 100  # to find a replica that was not tried: host_selection_retry_max_attempts in docker/envoy/envoy.yaml
-AWAY = 1_000_000  # more streams than any replica has: nobody draws it
+UNAVAILABLE = 1_000_000  # more streams than any replica has: nobody draws it
 
 
 class Fleet:
@@ -19,7 +19,7 @@ class Fleet:
         self.opened: NDArray[np.int64] = np.zeros((balancers, most), np.int64)
         self.serving: list[int] = []
         self.turns = [0] * balancers
-        self._away = np.full(most, AWAY)
+        self._away = np.full(most, UNAVAILABLE)
 
     def admit(self, replica: int) -> None:
         """Let it have streams."""
@@ -30,7 +30,7 @@ class Fleet:
         """Give it none any more, if it had."""
         if replica in self.serving:
             self.serving.remove(replica)
-            self._away[replica] = AWAY
+            self._away[replica] = UNAVAILABLE
 
     def least(self, balancer: int) -> NDArray[np.intp]:
         """Return those on which the balancer has opened the fewest streams."""
@@ -41,7 +41,7 @@ class Fleet:
 Draw = Callable[[Fleet, int, Random], int]  # for the balancer of this number, among those that serve
 
 
-def by_lot(fleet: Fleet, _balancer: int, chance: Random) -> int:
+def random_choice(fleet: Fleet, _balancer: int, chance: Random) -> int:
     return fleet.serving[int(chance.random() * len(fleet.serving))]
 
 
@@ -50,12 +50,12 @@ def in_turn(fleet: Fleet, balancer: int, _chance: Random) -> int:
     return fleet.serving[fleet.turns[balancer] % len(fleet.serving)]
 
 
-def of_drawn(number: int) -> Draw:
+def least_of(number: int) -> Draw:
     """Draw so many by lot; return the one with the fewest streams. Of four is what ships."""
 
     def draw(fleet: Fleet, balancer: int, chance: Random) -> int:
         opened = fleet.opened[balancer]
-        replicas = (by_lot(fleet, balancer, chance) for _ in range(number))
+        replicas = (random_choice(fleet, balancer, chance) for _ in range(number))
         return min(replicas, key=lambda replica: int(opened[replica]))
 
     return draw
@@ -67,7 +67,7 @@ def of_all(fleet: Fleet, balancer: int, chance: Random) -> int:
     return int(least[int(chance.random() * len(least))])
 
 
-def drawn(draw: Draw, fleet: Fleet, balancer: int, chance: Random, tried: Set[int]) -> int | None:
+def pick(draw: Draw, fleet: Fleet, balancer: int, chance: Random, tried: Set[int]) -> int | None:
     """Return a replica that was not tried, or one that was if DRAWS bring no other; None where none serves."""
     if not fleet.serving:
         return None

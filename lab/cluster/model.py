@@ -15,14 +15,14 @@ from random import Random
 import numpy as np
 import simpy
 
-from lab.cluster.balancers import Fleet, drawn
+from lab.cluster.balancers import Fleet, pick
 from lab.cluster.scenario import Scenario, Tally
 from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, INITIAL_BACKOFF_S
 from stt_service.access.admission import RETRY_AFTER_S
 from stt_service.models.startup import SPEAKING_SHARE
 
 TRIES = 6  # replicas for one stream: the first, and num_retries of docker/envoy/envoy.yaml
-QUIET_SHARE = 0.3  # of the peak's arrivals come in the quietest hour
+OFF_PEAK_SHARE = 0.3  # of the peak's arrivals come in the quietest hour
 UTTERANCE_S = 8.0  # a long one: how long a draining replica may have to hear it to its end
 SAMPLE_S = 10.0
 # Of a HorizontalPodAutoscaler: how often it looks, how long it waits before it takes replicas away, and what share of
@@ -33,7 +33,7 @@ Course = Generator[simpy.Event, object, None]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Slot:
     """Where a stream is, and which balancer it went through."""
 
     balancer: int
@@ -64,7 +64,7 @@ class Simulation:
         begin(self._arrivals())
         begin(self._samples())
         begin(self._failures())
-        if scenario.rolling:
+        if scenario.concurrent_restarts:
             begin(self._rolling_restart())
         if scenario.target:
             begin(self._autoscaling())
@@ -82,7 +82,7 @@ class Simulation:
             if self._clock.now >= scenario.period_s:
                 break
             height = math.sin(math.pi * self._clock.now / scenario.period_s) ** 2
-            if chance.random() < QUIET_SHARE + (1 - QUIET_SHARE) * height:
+            if chance.random() < OFF_PEAK_SHARE + (1 - OFF_PEAK_SHARE) * height:
                 self._clock.process(self._dictation(chance.expovariate(1 / scenario.lasts_s)))
         while self._open:
             yield self._clock.timeout(SAMPLE_S)
@@ -108,33 +108,33 @@ class Simulation:
                 left_s = max(0.0, left_s - (self._clock.now - began_s))
                 yield self._clock.timeout(_notice_s(broken) + INITIAL_BACKOFF_S * self._chance.random())
         else:
-            self.tally.given_up += 1
+            self.tally.abandoned += 1
         self._open -= 1
 
-    def _found(self, patience_s: float) -> Generator[simpy.Event, object, Place | None]:
+    def _found(self, patience_s: float) -> Generator[simpy.Event, object, Slot | None]:
         """Ask for a place until there is one; None when patience ends."""
         asked_s = self._clock.now
         while (place := self._place()) is None:
-            self.tally.refused += 1
+            self.tally.rejected += 1
             if self._clock.now - asked_s >= patience_s:
                 return None
             yield self._clock.timeout(RETRY_AFTER_S * (1 + self._chance.random()))
         return place
 
-    def _place(self) -> Place | None:
+    def _place(self) -> Slot | None:
         """Return a balancer and a replica that takes a stream; None if those that were tried are full."""
         balancer, tried = self._chance.randrange(self._scenario.balancers), set[int]()
         for number in range(TRIES):
-            replica = drawn(self._scenario.draw, self._fleet, balancer, self._chance, tried)
+            replica = pick(self._scenario.draw, self._fleet, balancer, self._chance, tried)
             if replica is None:
                 return None
-            if self.held(replica) < self._scenario.places:
+            if self.held(replica) < self._scenario.slots:
                 self.tally.passed_over += number
-                return Place(balancer, replica)
+                return Slot(balancer, replica)
             tried.add(replica)
         return None
 
-    def _held_on(self, place: Place, lasts_s: float) -> Course:
+    def _held_on(self, place: Slot, lasts_s: float) -> Course:
         balancer, replica = place.balancer, place.replica
         process = self._clock.active_process
         assert process is not None
@@ -167,8 +167,8 @@ class Simulation:
     def _rolling_restart(self) -> Course:
         scenario = self._scenario
         yield self._clock.timeout(scenario.period_s / 2)
-        for first in range(0, scenario.replicas, scenario.rolling):
-            group = range(first, min(first + scenario.rolling, scenario.replicas))
+        for first in range(0, scenario.replicas, scenario.concurrent_restarts):
+            group = range(first, min(first + scenario.concurrent_restarts, scenario.replicas))
             yield simpy.AllOf(self._clock, [self._clock.process(self._restarted(replica)) for replica in group])
 
     def _restarted(self, replica: int) -> Course:
@@ -191,7 +191,7 @@ class Simulation:
         wanted = deque[int](maxlen=int(STEADY_S / LOOK_S))
         while True:
             yield self._clock.timeout(LOOK_S)
-            wanted.append(math.ceil(self._open / self._scenario.places / self._scenario.target))
+            wanted.append(math.ceil(self._open / self._scenario.slots / self._scenario.target))
             there = len(self._fleet.serving) + self._coming
             for _ in range(min(len(spare), wanted[-1] - there)):
                 self._clock.process(self._joining(spare.pop()))
@@ -220,8 +220,8 @@ class Simulation:
             tally.times_s.append(self._clock.now)
             tally.open.append(self._open)
             tally.fullest.append(int(counts.max()))
-            tally.crowded.append(float(counts[counts >= self._scenario.places].sum() / max(1, counts.sum())))
-            tally.capacity.append(self._scenario.places * len(self._fleet.serving))
+            tally.full_share.append(float(counts[counts >= self._scenario.slots].sum() / max(1, counts.sum())))
+            tally.capacity.append(self._scenario.slots * len(self._fleet.serving))
             yield self._clock.timeout(SAMPLE_S)
 
 

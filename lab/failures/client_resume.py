@@ -23,10 +23,10 @@ from benchmarks.faults.fault_proxy import proxying
 from benchmarks.faults.interrupted_dictations import (
     HEAD,
     SETTINGS,
-    Mortal,
+    ClientOutput,
     Proof,
-    Told,
-    dictated,
+    RestartableServer,
+    dictate,
     dictation,
     running,
     seconds,
@@ -36,66 +36,70 @@ from stt_client.events import Final
 
 LEAST_MS = 12_000
 SPEED = 6.0
-AWAY_SPEED = 4.0
+OUTAGE_SPEED = 4.0
 
 
-async def kills(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> Proof:
-    proof, chance, mortal = Proof("kill -9 and restart"), random.Random(1), Mortal()
-    async with running(mortal):
+async def kills(sounds: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> Proof:
+    proof, chance, server_process = Proof("kill -9 and restart"), random.Random(1), RestartableServer()
+    async with running(server_process):
         for pcm, expected in zip(sounds, undisturbed, strict=True):
-            told = Told()
-            speaking = asyncio.create_task(dictated(mortal.address, pcm, SPEED, told))
+            output = ClientOutput()
+            speaking = asyncio.create_task(dictate(server_process.address, pcm, SPEED, output))
             await asyncio.sleep(chance.uniform(0, seconds(pcm) / SPEED))
-            mortal.kill()
-            await mortal.start()
+            server_process.kill()
+            await server_process.start()
             await speaking
-            proof.take(expected, told)
-            there_s = mortal.listening_s[-1]
-            proof.reconnects_s += [each.resumed_s - max(each.lost_s, there_s) for each in told.breaks]
+            proof.take(expected, output)
+            there_s = server_process.listening_s[-1]
+            proof.reconnects_s += [each.resumed_s - max(each.lost_s, there_s) for each in output.breaks]
     return proof
 
 
-async def cuts(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> Proof:
-    proof, chance, replicas = Proof("connection cut, two replicas"), random.Random(2), (Mortal(), Mortal())
+async def cuts(sounds: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> Proof:
+    proof, chance, replicas = (
+        Proof("connection cut, two replicas"),
+        random.Random(2),
+        (RestartableServer(), RestartableServer()),
+    )
     async with running(*replicas):
         for pcm, expected in zip(sounds, undisturbed, strict=True):
             limits = iter([chance.randint(100, len(pcm)), chance.randint(100, len(pcm))])
             async with proxying([each.address for each in replicas], partial(next, limits, None)) as proxy:
-                told = await dictated(proxy.address, pcm, SPEED)
-            proof.take(expected, told)
-            proof.reconnects_s += [each.resumed_s - each.lost_s for each in told.breaks]
+                output = await dictate(proxy.address, pcm, SPEED)
+            proof.take(expected, output)
+            proof.reconnects_s += [each.resumed_s - each.lost_s for each in output.breaks]
     return proof
 
 
-async def away(minutes: float) -> tuple[Proof, str]:
+async def outage(minutes: float) -> tuple[Proof, str]:
     """Return what became of a dictation so long with the server away from three tenths to half of it."""
-    pcm, mortal = dictation(0, int(minutes * 60_000)), Mortal()
-    async with running(mortal):
-        expected = await dictated(mortal.address, pcm, AWAY_SPEED)
-        proof, told = Proof("server away for a fifth"), Told()
-        began_s, lasts_s = monotonic(), seconds(pcm) / AWAY_SPEED
-        speaking = asyncio.create_task(dictated(mortal.address, pcm, AWAY_SPEED, told))
+    pcm, server_process = dictation(0, int(minutes * 60_000)), RestartableServer()
+    async with running(server_process):
+        expected = await dictate(server_process.address, pcm, OUTAGE_SPEED)
+        proof, output = Proof("server away for a fifth"), ClientOutput()
+        began_s, lasts_s = monotonic(), seconds(pcm) / OUTAGE_SPEED
+        speaking = asyncio.create_task(dictate(server_process.address, pcm, OUTAGE_SPEED, output))
         await asyncio.sleep(0.3 * lasts_s)
-        mortal.kill()
+        server_process.kill()
         await asyncio.sleep(max(0.0, began_s + 0.5 * lasts_s - monotonic()))
-        await mortal.start()
+        await server_process.start()
         await speaking
-    proof.take(expected, told)
-    proof.reconnects_s = [each.resumed_s - max(each.lost_s, mortal.listening_s[-1]) for each in told.breaks]
-    return proof, away_story(told, began_s)
+    proof.take(expected, output)
+    proof.reconnects_s = [each.resumed_s - max(each.lost_s, server_process.listening_s[-1]) for each in output.breaks]
+    return proof, describe_outage(output, began_s)
 
 
-def away_story(told: Told, began_s: float) -> str:
-    finals = [event for event in told.events if isinstance(event, Final)]
+def describe_outage(output: ClientOutput, began_s: float) -> str:
+    finals = [event for event in output.events if isinstance(event, Final)]
     lags = [
-        (at_s, (at_s - began_s) * AWAY_SPEED - final.end_ms / 1000)
-        for final, at_s in zip(finals, told.finals_s, strict=True)
-        if told.breaks and at_s > told.breaks[0].resumed_s
+        (at_s, (at_s - began_s) * OUTAGE_SPEED - final.end_ms / 1000)
+        for final, at_s in zip(finals, output.finals_s, strict=True)
+        if output.breaks and at_s > output.breaks[0].resumed_s
     ]
-    worked_off = next((at_s - lags[0][0] for at_s, lag_s in lags if lag_s < AWAY_SPEED * 3), None)
-    grown_mb = max(told.memory_mb) - told.memory_mb[0]
+    worked_off = next((at_s - lags[0][0] for at_s, lag_s in lags if lag_s < OUTAGE_SPEED * 3), None)
+    grown_mb = max(output.memory_mb) - output.memory_mb[0]
     return (
-        f"Kept at most {told.most_kept_ms / 1000:.0f} s of sound, the client's memory grew by {grown_mb:.1f} MB; "
+        f"Kept at most {output.most_kept_ms / 1000:.0f} s of sound, the client's memory grew by {grown_mb:.1f} MB; "
         f"the first final after it came {lags[0][1]:.0f} s of sound late, and the lag was worked off "
         + ("never." if worked_off is None else f"{worked_off:.0f} s later.")
     )
@@ -112,27 +116,27 @@ async def prove(dictations: int, stalls: int, minutes: float) -> bool:
     if stalls:
         proofs += await stalled(sounds[:stalls], undisturbed[:stalls])
     if minutes:
-        proof, story = await away(minutes)
+        proof, story = await outage(minutes)
         proofs.append(proof)
         stories.append(story)
     print(HEAD, *[proof.row() for proof in proofs], *stories, sep="\n")
     return all(proof.identical == proof.dictations for proof in proofs)
 
 
-async def dictated_alone(sounds: Sequence[bytes]) -> list[Told]:
+async def dictated_alone(sounds: Sequence[bytes]) -> list[ClientOutput]:
     if not sounds:
         return []
-    mortal = Mortal()
-    async with running(mortal):
-        return [await dictated(mortal.address, pcm, SPEED) for pcm in sounds]
+    server_process = RestartableServer()
+    async with running(server_process):
+        return [await dictate(server_process.address, pcm, SPEED) for pcm in sounds]
 
 
-async def stalled(sounds: Sequence[bytes], undisturbed: Sequence[Told]) -> list[Proof]:
-    mortal = Mortal({**SETTINGS, "MAX_STREAMS": "32"})
-    async with running(mortal):
+async def stalled(sounds: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> list[Proof]:
+    server_process = RestartableServer({**SETTINGS, "MAX_STREAMS": "32"})
+    async with running(server_process):
         return [
-            await disturbed("network stalls", stalled_network, mortal, sounds, undisturbed),
-            await disturbed("client stopped", stopped_client, mortal, sounds, undisturbed),
+            await disturbed("network stalls", stalled_network, server_process, sounds, undisturbed),
+            await disturbed("client stopped", stopped_client, server_process, sounds, undisturbed),
         ]
 
 

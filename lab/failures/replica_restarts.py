@@ -22,26 +22,26 @@ from benchmarks.faults.envoy import Envoy, balancing
 from benchmarks.faults.interrupted_dictations import (
     HEAD,
     SETTINGS,
-    Mortal,
+    ClientOutput,
     Proof,
-    Told,
-    dictated,
+    RestartableServer,
+    dictate,
     dictation,
     running,
     seconds,
 )
 
-LEAST_MS = 30_000
+MIN_LENGTH_MS = 30_000
 # Two servers can carry all, when one is away, if the streams are spread well; else Envoy tries the other one.
-PLACES = 8
+SLOTS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    replicas: Sequence[Mortal]
+    replicas: Sequence[RestartableServer]
     envoy: Envoy
 
-    async def whole(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Wait until Envoy has found all to be healthy."""
         await self.envoy.until_healthy(len(self.replicas))
 
@@ -51,10 +51,10 @@ Disturbance = Callable[[Cluster], Awaitable[None]]
 
 @asynccontextmanager
 async def cluster(size: int) -> AsyncIterator[Cluster]:
-    replicas = [Mortal({**SETTINGS, "MAX_BATCH": "1", "MAX_STREAMS": str(PLACES)}) for _ in range(size)]
+    replicas = [RestartableServer({**SETTINGS, "MAX_BATCH": "1", "MAX_STREAMS": str(SLOTS)}) for _ in range(size)]
     async with running(*replicas), balancing([replica.address for replica in replicas]) as envoy:
         made = Cluster(replicas, envoy)
-        await made.whole()
+        await made.wait_until_ready()
         yield made
 
 
@@ -63,7 +63,7 @@ async def rolling_restart(among: Cluster) -> None:
         replica.drain()
         await replica.ended()
         await replica.start()
-        await among.whole()
+        await among.wait_until_ready()
 
 
 async def kills(among: Cluster, number: int) -> None:
@@ -73,18 +73,20 @@ async def kills(among: Cluster, number: int) -> None:
         killed = chance.choice(among.replicas)
         killed.kill()
         await killed.start()
-        await among.whole()
+        await among.wait_until_ready()
 
 
-async def disturbed(among: Cluster, sounds: Sequence[bytes], speed: float, disturb: Disturbance) -> list[list[Told]]:
+async def disturbed(
+    among: Cluster, sounds: Sequence[bytes], speed: float, disturb: Disturbance
+) -> list[list[ClientOutput]]:
     """Have each sound dictated again and again until the disturbance is over; return what was told of each."""
     over = asyncio.Event()
 
-    async def speak(pcm: bytes) -> list[Told]:
-        told: list[Told] = []
+    async def speak(pcm: bytes) -> list[ClientOutput]:
+        output: list[ClientOutput] = []
         while not over.is_set():
-            told.append(await dictated(among.envoy.address, pcm, speed))
-        return told
+            output.append(await dictate(among.envoy.address, pcm, speed))
+        return output
 
     async with asyncio.TaskGroup() as tasks:
         speaking = [tasks.create_task(speak(pcm)) for pcm in sounds]
@@ -95,19 +97,19 @@ async def disturbed(among: Cluster, sounds: Sequence[bytes], speed: float, distu
 
 async def prove(streams: int, speed: float, rounds: int) -> bool:
     """Print what was seen; tell whether nothing was lost and nobody refused."""
-    sounds = [dictation(seed, LEAST_MS) for seed in range(streams)]
+    sounds = [dictation(seed, MIN_LENGTH_MS) for seed in range(streams)]
     mean_s = seconds(b"".join(sounds)) / streams
     print(f"{streams} streams of {mean_s:.0f} s on average, at {speed:g} times the pace of speech", flush=True)
     async with cluster(3) as among:
-        undisturbed = await asyncio.gather(*(dictated(among.envoy.address, pcm, speed) for pcm in sounds))
+        undisturbed = await asyncio.gather(*(dictate(among.envoy.address, pcm, speed) for pcm in sounds))
         proofs, refusals = list[Proof](), list[str]()
         for name, disturb in _disturbances(rounds):
             proof = Proof(name)
             for expected, all_told in zip(undisturbed, await disturbed(among, sounds, speed, disturb), strict=True):
-                for told in all_told:
-                    proof.take(expected, told)
-                    proof.reconnects_s += [each.resumed_s - each.lost_s for each in told.breaks]
-                    refusals += told.refusals
+                for output in all_told:
+                    proof.take(expected, output)
+                    proof.reconnects_s += [each.resumed_s - each.lost_s for each in output.breaks]
+                    refusals += output.refusals
             proofs.append(proof)
         tried = among.envoy.counted("upstream_rq_retry")
     print(HEAD, *[proof.row() for proof in proofs], sep="\n")

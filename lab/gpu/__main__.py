@@ -22,7 +22,7 @@ import ctranslate2
 
 from benchmarks.recordings import RECORDINGS, Recording
 from lab.gpu import agreement, speed
-from lab.gpu.agreement import Said, listen
+from lab.gpu.agreement import ModelResult, transcribe
 from lab.gpu.speed import Candidate, Speed
 from lab.gpu.synthetic_models import SHAPES, make
 from stt_service.errors import InferenceError, ModelNotFoundError, StartupError
@@ -76,14 +76,14 @@ def chosen(count: int | None) -> list[Recording]:
 
 def checked(
     names: Sequence[str], device: Device, compute_types: Sequence[str], recordings: Sequence[Recording]
-) -> Iterator[Said]:
+) -> Iterator[ModelResult]:
     """Have each model listen: on the CPU, then on the device."""
     places = [("cpu", "int8"), *((device.active, compute_type) for compute_type in compute_types)]
     for name in names:
         for where, compute_type in dict.fromkeys(places):
             say(f"Listening with {name} on {where} in {compute_type} ...")
             engine = Engine(Placement(in_folder(name), where, device.indices, compute_type))
-            yield listen(engine, name, f"{where}, {compute_type}", recordings)
+            yield transcribe(engine, name, f"{where}, {compute_type}", recordings)
 
 
 def timed(
@@ -105,7 +105,7 @@ def measured(options: argparse.Namespace, device: Device) -> list[str]:
     """Measure and print, row by row; return the bars that were missed, or a sentence on what stopped it."""
     names = options.models.split(",")
     compute_types = (options.compute_types or COMPUTE_TYPES[device.active]).split(",")
-    said: list[Said] = []
+    said: list[ModelResult] = []
     rows: list[str] = []
     failed = []
     try:

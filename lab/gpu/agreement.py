@@ -10,11 +10,11 @@ from benchmarks.harness.word_errors import WordErrors, count_errors, normalize
 from benchmarks.recordings import Recording
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
-WORSE_POINTS = 1.0  # of word errors than the CPU: the bar
+MAX_WER_LOSS_POINTS = 1.0  # of word errors than the CPU: the bar
 TOGETHER = 16  # MAX_BATCH
 
 
-class Listener(Protocol):
+class Transcriber(Protocol):
     """What is asked of an engine."""
 
     multilingual: bool
@@ -23,7 +23,7 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ModelResult:
     """What one model said on one device."""
 
     model: str
@@ -56,7 +56,7 @@ def windows(recordings: Sequence[Recording], kind: Kind) -> list[Window]:
     ]
 
 
-def listen(engine: Listener, model: str, where: str, recordings: Sequence[Recording]) -> Said:
+def transcribe(engine: Transcriber, model: str, where: str, recordings: Sequence[Recording]) -> ModelResult:
     """Have the engine transcribe the recordings in company, and each alone."""
     known = [recording for recording in recordings if engine.multilingual or recording.language == "en"]
     found: dict[tuple[Kind, str], WordErrors] = {}
@@ -70,21 +70,21 @@ def listen(engine: Listener, model: str, where: str, recordings: Sequence[Record
             found[key] = found.get(key, WordErrors(0, 0)) + _wrong(recording, transcript)
         alone = (engine.transcribe([window])[0].text for window in asked)
         differing += sum(one != many.text for one, many in zip(alone, together, strict=True))
-    return Said(model, where, found, 2 * len(known), differing)
+    return ModelResult(model, where, found, 2 * len(known), differing)
 
 
 def _wrong(recording: Recording, transcript: Transcript) -> WordErrors:
     return count_errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
 
 
-def complaints(said: Sequence[Said]) -> Iterator[str]:
+def complaints(said: Sequence[ModelResult]) -> Iterator[str]:
     """Yield a sentence for each bar that was missed; the first of each model sets the others' bar."""
-    first: dict[str, Said] = {}
+    first: dict[str, ModelResult] = {}
     for one in said:
         reference = first.setdefault(one.model, one)
         for (kind, language), found in one.errors.items():
             worse = found.percent - reference.errors[kind, language].percent
-            if worse > WORSE_POINTS:
+            if worse > MAX_WER_LOSS_POINTS:
                 yield (
                     f"MISSED: {one.model} on {one.where}: {kind.name.lower()}s in {language} have {worse:.2f} points "
                     f"more errors than on {reference.where}."

@@ -26,7 +26,7 @@ from tokenizers import Tokenizer as Words
 WEIGHT = 1e-3  # at most; float16 still has a thousand steps below it
 HEARD_ROWS, TEXT_ROWS = 1500, 448  # what encoder and decoder can hold
 KERNEL = 3  # of the encoder's convolutions
-SAID = 10.0  # how loudly a position names its token; tokens name themselves with 1
+TOKEN_LOGIT = 10.0  # how loudly a position names its token; tokens name themselves with 1
 ALIGNMENT_HEADS = 6  # as of large-v3-turbo and medium
 LANGUAGE = "en"
 
@@ -105,9 +105,11 @@ def make(shape: Shape, text: str, source: Path, folder: Path) -> None:
     embeddings, positions = maker.weights(len(vocabulary), shape.width), maker.weights(TEXT_ROWS, shape.width)
     for place, token in enumerate(tokens):
         embeddings[token, place] = 1.0
-        positions[prompt - 1 + place, place] = SAID
+        positions[prompt - 1 + place, place] = TOKEN_LOGIT
     end = len(tokens) - 1
-    positions[prompt - 1 + end :, end] = SAID  # beams that have strayed end too, or the search goes on without end
+    positions[prompt - 1 + end :, end] = (
+        TOKEN_LOGIT  # beams that have strayed end too, or the search goes on without end
+    )
     spec.decoder.embeddings.weight, spec.decoder.position_encodings.encodings = embeddings, positions
     spec.decoder.projection.weight = embeddings
     spec.register_vocabulary(vocabulary)
@@ -115,7 +117,7 @@ def make(shape: Shape, text: str, source: Path, folder: Path) -> None:
     spec.decoder.projection.weight = "decoder/embeddings/weight"  # one and the same, as in every Whisper
     folder.mkdir(parents=True)
     spec.save(str(folder))
-    _write_rest(shape, source, folder)
+    _write_other_files(shape, source, folder)
 
 
 def _fill_encoder(spec: WhisperSpec, shape: Shape, maker: _Maker) -> None:
@@ -143,7 +145,7 @@ def _tokens(words: Words, text: str) -> tuple[int, Sequence[int]]:
     return len(prompt), [*tokenizer.encode(" " + text), tokenizer.eot]
 
 
-def _write_rest(shape: Shape, source: Path, folder: Path) -> None:
+def _write_other_files(shape: Shape, source: Path, folder: Path) -> None:
     """Write what a model's folder has beside weights and vocabulary."""
     last = range(shape.decoder_layers * shape.heads)[-ALIGNMENT_HEADS:]
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.comparison.latency import Figures, measure
+from benchmarks.comparison.latency import StreamMetrics, measure
 from benchmarks.comparison.results import percentile
-from benchmarks.comparison.systems import Message, Told
+from benchmarks.comparison.systems import Message, MessageKind
 from benchmarks.harness.word_errors import count_errors, normalize
 from benchmarks.recordings import Utterance, pcm_of
 
@@ -37,7 +37,7 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ScreenState:
     """The text of one utterance at one time, in seconds after the first sample."""
 
     at_s: float
@@ -81,7 +81,7 @@ def trimmed(pcm: Pcm) -> Pcm:
     return pcm[loud[0] * STEP : (loud[-1] + 1) * STEP] if len(loud) else pcm
 
 
-def gaps(states: Sequence[Shown], speech_end_s: float) -> list[float]:
+def gaps(states: Sequence[ScreenState], speech_end_s: float) -> list[float]:
     """Return the times between two changes of what is shown, while there is speech."""
     changes, texts = [], dict[int, str]()
     for state in states:
@@ -91,7 +91,7 @@ def gaps(states: Sequence[Shown], speech_end_s: float) -> list[float]:
     return [later - earlier for earlier, later in pairwise(changes)]
 
 
-def ages(states: Sequence[Shown], voiced_s: Sequence[float]) -> list[float]:
+def ages(states: Sequence[ScreenState], voiced_s: Sequence[float]) -> list[float]:
     """Return for each moment of speech how much later a text that covers it is shown."""
     found = []
     for moment in voiced_s:
@@ -100,26 +100,26 @@ def ages(states: Sequence[Shown], voiced_s: Sequence[float]) -> list[float]:
     return found
 
 
-def messages(states: Sequence[Shown]) -> list[Message]:
+def messages(states: Sequence[ScreenState]) -> list[Message]:
     """Return them as those of any system: a partial replaces the text of every open utterance."""
     found, texts = [], dict[int, str]()
     for state in states:
         texts[state.utterance] = state.text
         if state.final:
-            found.append(Message(state.at_s, Told.FINAL, texts.pop(state.utterance)))
+            found.append(Message(state.at_s, MessageKind.FINAL, texts.pop(state.utterance)))
         if texts:
-            found.append(Message(state.at_s, Told.PARTIAL, " ".join(text.strip() for text in texts.values())))
+            found.append(Message(state.at_s, MessageKind.PARTIAL, " ".join(text.strip() for text in texts.values())))
     return found
 
 
-def partials_wrong_percent(states: Sequence[Shown], speech: Speech, language: str) -> float:
+def partials_wrong_percent(states: Sequence[ScreenState], speech: Speech, language: str) -> float:
     """Return the word error rate of the last partials of all utterances."""
     last = {state.utterance: state.text for state in states if not state.final}
     said = [word for utterance in speech.utterances for word in normalize(utterance.text, language)]
     return count_errors(said, [word for text in last.values() for word in normalize(text, language)]).percent
 
 
-def figures_of(states: Sequence[Shown], speech: Speech, language: str) -> Figures:
+def gap_stats(states: Sequence[ScreenState], speech: Speech, language: str) -> StreamMetrics:
     return measure(messages(states), 0.0, speech.utterances, language)
 
 

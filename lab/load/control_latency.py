@@ -36,17 +36,17 @@ from benchmarks.harness.scheduling_delay import Ticks, ahead_of_others
 from benchmarks.recordings import FOLDER
 from benchmarks.service import Service
 
-BAR_S = 0.050
+MAX_LATENCY_S = 0.050
 STREAMS = 16
-APART_S = 0.02  # between two calls
-BUSY_S = 60.0  # for decodes to pile up
-OTHER = "tiny"  # loaded and unloaded; tiny.en where the language is English
-TIMES = 50  # that a drain is begun and called off
+CALL_INTERVAL_S = 0.02  # between two calls
+OVERLOAD_TIMEOUT_S = 60.0  # for decodes to pile up
+OTHER_MODEL = "tiny"  # loaded and unloaded; tiny.en where the language is English
+DRAIN_COUNT = 50  # that a drain is begun and called off
 Control = control_pb2_grpc.ControlStub
 control_on: Callable[[grpc.aio.Channel], Control] = Control
 
 
-class Crowded(Ours):
+class OverloadedServer(Ours):
     """Our server, with room for more streams than the machine carries."""
 
     def __init__(self, language: str, streams: int) -> None:
@@ -59,11 +59,11 @@ class Crowded(Ours):
 
     @property
     def control(self) -> str:
-        told = next(line for line in self._service.lines if line.startswith("Control on "))
-        return told.removeprefix("Control on ")
+        found = next(line for line in self._service.lines if line.startswith("Control on "))
+        return found.removeprefix("Control on ")
 
 
-class Answers:
+class ControlProbe:
     """How long each call took."""
 
     def __init__(self, control: Control) -> None:
@@ -91,7 +91,7 @@ class Answers:
         watch.cancel()
 
 
-async def asked_in_turn(answers: Answers, seconds: float) -> list[pb.Load]:
+async def call_round_robin(answers: ControlProbe, seconds: float) -> list[pb.Load]:
     """Ask all that leaves the crowd as it is, over and over; return how busy the server was."""
     loads, numbers, until = list[pb.Load](), count(), monotonic() + seconds
     both = (pb.ROLE_FINALS, pb.ROLE_PARTIALS)
@@ -109,13 +109,13 @@ async def asked_in_turn(answers: Answers, seconds: float) -> list[pb.Load]:
         )
         for call, request in calls:
             await answers.ask(call, request)
-            await asyncio.sleep(APART_S)
+            await asyncio.sleep(CALL_INTERVAL_S)
         await answers.watch()
         loads.append((await answers.ask("GetStatus", pb.GetStatusRequest())).status.load)
     return loads
 
 
-async def exchanged(answers: Answers, name: str) -> tuple[float, float]:
+async def measure_model_loading(answers: ControlProbe, name: str) -> tuple[float, float]:
     """Load another model and unload it; return how long the loading took, and the longest answer meanwhile."""
     began, longest_s = monotonic(), 0.0
     request = pb.LoadModelRequest(name=name, roles=(pb.ROLE_PARTIALS,))
@@ -124,20 +124,20 @@ async def exchanged(answers: Answers, name: str) -> tuple[float, float]:
         models = (await answers.ask("ListModels", pb.ListModelsRequest())).models
         longest_s = max(longest_s, answers.took_s["ListModels"][-1])
         model = next(each for each in models if each.name == name)
-        await asyncio.sleep(APART_S / 2)
+        await asyncio.sleep(CALL_INTERVAL_S / 2)
     return monotonic() - began, longest_s
 
 
-async def drained(answers: Answers) -> None:
+async def measure_draining(answers: ControlProbe) -> None:
     """End one session, then begin a drain and call it off, over and over."""
     sessions = (await answers.ask("ListSessions", pb.ListSessionsRequest())).sessions
     for session in sessions[:1]:
         await answers.ask("TerminateSession", pb.TerminateSessionRequest(session_id=session.id))
-    for _ in range(TIMES):
+    for _ in range(DRAIN_COUNT):
         await answers.ask("Drain", pb.DrainRequest())
-        await asyncio.sleep(APART_S)
+        await asyncio.sleep(CALL_INTERVAL_S)
         await answers.ask("CancelDrain", pb.CancelDrainRequest())
-        await asyncio.sleep(APART_S)
+        await asyncio.sleep(CALL_INTERVAL_S)
 
 
 def speak(address: str, folder: Path, language: str, streams: int) -> None:
@@ -168,19 +168,19 @@ def speaking(address: str, folder: Path, language: str, streams: int) -> Iterato
         process.join()
 
 
-async def measured(control: str, other: str, seconds: float) -> tuple[Answers, list[str]]:
+async def measured(control: str, other: str, seconds: float) -> tuple[ControlProbe, list[str]]:
     """Ask; return the times, and what is to be told beside them."""
     async with channel_to(control) as channel:
-        answers, ticks = Answers(control_on(channel)), Ticks()
-        await until_busy(answers)
+        answers, ticks = ControlProbe(control_on(channel)), Ticks()
+        await wait_until_overloaded(answers)
         answers.took_s.clear()
         ticking = asyncio.create_task(ticks.run())
-        loads = await asked_in_turn(answers, seconds)
-        took_s, longest_s = await exchanged(answers, other)
-        await drained(answers)
+        loads = await call_round_robin(answers, seconds)
+        took_s, longest_s = await measure_model_loading(answers, other)
+        await measure_draining(answers)
         ticking.cancel()
     late_s = percentile(ticks.late_s, 99) or 0.0
-    told = [
+    found = [
         f"Streams open {median(load.streams for load in loads):.0f}; decodes that wait, median: "
         f"{median(load.finals_waiting for load in loads):.0f} finals, "
         f"{median(load.partials_waiting for load in loads):.0f} partials; batches that run: "
@@ -189,13 +189,13 @@ async def measured(control: str, other: str, seconds: float) -> tuple[Answers, l
         f"{1000 * longest_s:.0f} ms.",
         f"The client itself was late by {1000 * late_s:.0f} ms (p99).",
     ]
-    return answers, told + ([f"In doubt: that is more than {LATE_P99_S} s."] if late_s > LATE_P99_S else [])
+    return answers, found + ([f"In doubt: that is more than {LATE_P99_S} s."] if late_s > LATE_P99_S else [])
 
 
-async def until_busy(answers: Answers) -> None:
+async def wait_until_overloaded(answers: ControlProbe) -> None:
     """Wait until finals wait for one another."""
     watch = answers.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(nanos=200_000_000)))
-    async with asyncio.timeout(BUSY_S):
+    async with asyncio.timeout(OVERLOAD_TIMEOUT_S):
         while (await watch.read()).status.load.finals_waiting < 2:
             pass
     watch.cancel()
@@ -217,15 +217,15 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=STREAMS)
     parser.add_argument("--seconds", type=float, default=30.0)
     options = parser.parse_args()
-    other = f"{OTHER}.en" if options.language == "en" else OTHER
+    other = f"{OTHER_MODEL}.en" if options.language == "en" else OTHER_MODEL
     with (
-        Crowded(options.language, options.streams) as system,
+        OverloadedServer(options.language, options.streams) as system,
         speaking(system.address, options.folder, options.language, options.streams),
         ahead_of_others(),
     ):
-        answers, told = asyncio.run(measured(system.control, other, options.seconds))
-    print(*table(answers.took_s), "", *told, sep="\n")
-    missed = [call for call, each_s in answers.took_s.items() if (percentile(each_s, 95) or 0.0) > BAR_S]
+        answers, found = asyncio.run(measured(system.control, other, options.seconds))
+    print(*table(answers.took_s), "", *found, sep="\n")
+    missed = [call for call, each_s in answers.took_s.items() if (percentile(each_s, 95) or 0.0) > MAX_LATENCY_S]
     print(f"MISSED: {', '.join(missed)}." if missed else "Met: every call within 50 ms (p95).")
     return 1 if missed else 0
 

@@ -84,7 +84,7 @@ NAMES = (
 
 
 @contextmanager
-def hogging(number: int) -> Iterator[None]:
+def cpu_hogs(number: int) -> Iterator[None]:
     """Keep so many cores busy while inside, at ordinary priority."""
     with ExitStack() as stack:
         for _ in range(number):
@@ -118,7 +118,7 @@ async def measured(service: Service, pcm: bytes, language: str, hogs: int) -> Co
     return Column(hogs, heard, answers_s, cores, percentile(ticks.late_s, 99) or 0.0)
 
 
-def complaints(quiet: Column, busy: Column) -> list[str]:
+def violations(quiet: Column, busy: Column) -> list[str]:
     """Return the bars that were missed."""
     found = []
     before_s, with_s = (percentile(column.heard.finals_s, 95) or inf for column in (quiet, busy))
@@ -141,13 +141,13 @@ def main() -> int:
     with Neighbor({"LANGUAGE": options.language, "LOG_LEVEL": "warning"}) as service:
         service.wait_until_listening()
         for hogs in options.hogs:
-            with hogging(hogs), ahead_of_others():
+            with cpu_hogs(hogs), ahead_of_others():
                 columns.append(asyncio.run(measured(service, pcm, options.language, hogs)))
     for name, *cells in zip(NAMES, *(column.rows() for column in columns), strict=True):
         print(f"| {name} | {' | '.join(cells)} |")
         if name == NAMES[0]:
             print("|---" * (1 + len(cells)) + "|")
-    missed = [each for busy in columns[1:] for each in complaints(columns[0], busy)]
+    missed = [each for busy in columns[1:] for each in violations(columns[0], busy)]
     print("", *(missed or ["Met: all bars."]), sep="\n")
     return 1 if missed else 0
 

@@ -38,10 +38,10 @@ from lab.load.cpu_contention import ask
 from lab.load.live_client import BYTES_PER_SECOND, CHUNK_S, Latencies, Metadata, dictate, spread, stub_on
 from stt_service.access.tokens import line, new_token
 
-BAR_TIMES = 2.0
+MAX_LATENCY_FACTOR = 2.0
 ORDINARY = ("ann", "bob")
 STAGGER_S = 3.7  # between the two, so that their sentences do not end together
-AHEAD_S = 3.0  # of the ordinary ones: then the abuse is under way
+ABUSE_LEAD_S = 3.0  # of the ordinary ones: then the abuse is under way
 MESSAGE_BYTES = 2**20
 Request = pb.StreamingRecognizeRequest
 Requests = AsyncIterator[Request]
@@ -166,8 +166,8 @@ class Served:
 
     @property
     def control(self) -> str:
-        told = next(each for each in self.service.lines if each.startswith("Control on "))
-        return told.removeprefix("Control on ")
+        found = next(each for each in self.service.lines if each.startswith("Control on "))
+        return found.removeprefix("Control on ")
 
 
 @contextmanager
@@ -198,21 +198,21 @@ async def measured(served: Served, seconds: float, wait_s: float) -> tuple[Laten
         await asyncio.sleep(number * STAGGER_S)
         return await dictate(served.service.address, pcm, metadata=served.shown.get(name, ()), wait_s=wait_s)
 
-    for heard in await asyncio.gather(*(one(number, name) for number, name in enumerate(ORDINARY))):
-        together.add(heard)
+    for latencies in await asyncio.gather(*(one(number, name) for number, name in enumerate(ORDINARY))):
+        together.add(latencies)
     asking.cancel()
     return together, answers_s
 
 
 async def phase(served: Served, options: argparse.Namespace, kind: str | None) -> tuple[Latencies, list[float]]:
-    await asyncio.sleep(AHEAD_S if kind else 0.0)
+    await asyncio.sleep(ABUSE_LEAD_S if kind else 0.0)
     return await measured(served, options.seconds, options.wait)
 
 
-def row(name: str, heard: Latencies, answers_s: Sequence[float]) -> str:
+def row(name: str, latencies: Latencies, answers_s: Sequence[float]) -> str:
     p95 = 1000 * (percentile(answers_s, 95) or 0.0)
-    cut_off = f" ({heard.cut_off} cut off)" if heard.cut_off else ""
-    cells = (spread(heard.finals_s) + cut_off, spread(heard.partials_s), spread(heard.gaps_s), f"{p95:.0f}")
+    cut_off = f" ({latencies.cut_off} cut off)" if latencies.cut_off else ""
+    cells = (spread(latencies.finals_s) + cut_off, spread(latencies.partials_s), spread(latencies.gaps_s), f"{p95:.0f}")
     return f"| {name} | {' | '.join(cells)} |"
 
 
@@ -221,9 +221,9 @@ HEADER = """\
 |---|---|---|---|---|"""
 
 
-def complaint(kind: str, alone: Latencies, beside: Latencies) -> list[str]:
-    before_s, with_s = (percentile(heard.finals_s, 95) or inf for heard in (alone, beside))
-    if beside.cut_off or with_s > BAR_TIMES * before_s:
+def violations(kind: str, alone: Latencies, beside: Latencies) -> list[str]:
+    before_s, with_s = (percentile(latencies.finals_s, 95) or inf for latencies in (alone, beside))
+    if beside.cut_off or with_s > MAX_LATENCY_FACTOR * before_s:
         return [f"MISSED: next to {kind} ordinary finals are {with_s / before_s:.1f} times as late (p95)."]
     return []
 
@@ -241,10 +241,10 @@ def main() -> int:
     with serving(options.shared) as served:
         for kind in (None, *options.kinds):
             with abusing(served.service.address, kind, served.shown.get("mallory", ())), ahead_of_others():
-                heard, answers_s = asyncio.run(phase(served, options, kind))
-            print(row(kind or "nobody", heard, answers_s), flush=True)
-            alone = alone if kind else heard
-            missed += complaint(kind, alone, heard) if kind else []
+                latencies, answers_s = asyncio.run(phase(served, options, kind))
+            print(row(kind or "nobody", latencies, answers_s), flush=True)
+            alone = alone if kind else latencies
+            missed += violations(kind, alone, latencies) if kind else []
     print("", *(missed or ["Met: all bars."]), sep="\n")
     return 1 if missed else 0
 

@@ -26,18 +26,18 @@ from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
 from benchmarks.harness.channels import OWN_CONNECTION, channel_to
-from benchmarks.harness.replay import BYTES_A_SECOND
+from benchmarks.harness.replay import BYTES_PER_SECOND
 from benchmarks.harness.resource_usage import Usage
-from benchmarks.service import Service, ServiceFailed
+from benchmarks.service import Service, ServiceError
 
-BAR_PERCENT = 10.0  # of one core, for silence
+MAX_CPU_PERCENT = 10.0  # of one core, for silence
 FRAMES_S = (0.5, 0.1)
 NOISE_DBFS = -65.0
 NOISE_S = 30.0
 OPEN_EVERY_S = 0.023  # one stream after the other: so their frames do not fall together either
 SETTLE_S = 3.0
 PACE_KEPT = 0.98
-TOLD = ("partial", "final", "suppressed")
+TEXT_EVENTS = ("partial", "final", "suppressed")
 # A person has a connection of his own; channels of one process would share one.
 
 Request = pb.StreamingRecognizeRequest
@@ -46,7 +46,7 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class AudioKind:
     """What each stream sends, over and over."""
 
     name: str
@@ -88,10 +88,10 @@ HEADER = (
 
 
 @dataclass(slots=True)
-class Crowd:
+class IdleLoad:
     """Streams of this process, each on a connection of its own, that send the same sound."""
 
-    sound: Sound
+    sound: AudioKind
     opened: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))  # a permit for each stream
     sent: int = 0
     events: Counter[str | None] = field(default_factory=Counter)
@@ -119,8 +119,8 @@ class Crowd:
             if event == "started":
                 self.opened.release()
             if event == "failure":
-                raise ServiceFailed(response.failure.message)
-        raise ServiceFailed("The server ended a stream.")
+                raise ServiceError(response.failure.message)
+        raise ServiceError("The server ended a stream.")
 
     async def _send(self, call: grpc.aio.StreamStreamCall[Request, Response], first: int) -> None:
         began, frames = monotonic(), self.sound.frames
@@ -130,15 +130,15 @@ class Crowd:
             self.sent += 1
 
 
-async def waiting(service: Service, streams: int, seconds: float, sound: Sound) -> Cost:
+async def waiting(service: Service, streams: int, seconds: float, sound: AudioKind) -> Cost:
     """Return what so many streams cost once they are open and quiet."""
-    crowd = Crowd(sound)
+    group = IdleLoad(sound)
     async with asyncio.TaskGroup() as tasks:
-        joined = [tasks.create_task(crowd.join(service.address, number)) for number in range(streams)]
+        joined = [tasks.create_task(group.join(service.address, number)) for number in range(streams)]
         for _ in range(streams):
-            await crowd.opened.acquire()
+            await group.opened.acquire()
         await asyncio.sleep(SETTLE_S)
-        before, client_s = crowd.sent, process_time()
+        before, client_s = group.sent, process_time()
         with Usage(service.pid) as usage:
             began = monotonic()
             await asyncio.sleep(seconds)
@@ -151,29 +151,31 @@ async def waiting(service: Service, streams: int, seconds: float, sound: Sound) 
             cpu_s=usage.cpu_s(inf),
             client_cpu_s=process_time() - client_s,
             memory_bytes=usage.peak_bytes,
-            frames=crowd.sent - before,
-            told=sum(crowd.events[event] for event in TOLD),
+            frames=group.sent - before,
+            told=sum(group.events[event] for event in TEXT_EVENTS),
         )
         for task in joined:
             task.cancel()
     return cost
 
 
-def sounds() -> Iterator[Sound]:
+def audio_kinds() -> Iterator[AudioKind]:
     """Return what the streams send, run by run."""
-    yield Sound("nothing")
-    yield Sound("silence, told each second", [Request(silence=pb.Silence(duration=Duration(seconds=1)))])
+    yield AudioKind("nothing")
+    yield AudioKind("silence, told each second", [Request(silence=pb.Silence(duration=Duration(seconds=1)))])
     for frame_s in FRAMES_S:
-        size = int(frame_s * BYTES_A_SECOND)
-        yield Sound(f"silence, {frame_s:g} s frames", [Request(audio=bytes(size))], frame_s)
+        size = int(frame_s * BYTES_PER_SECOND)
+        yield AudioKind(f"silence, {frame_s:g} s frames", [Request(audio=bytes(size))], frame_s)
         pieces = [Request(audio=NOISE[start : start + size]) for start in range(0, len(NOISE), size)]
-        yield Sound(f"noise of {NOISE_DBFS:g} dBFS, {frame_s:g} s frames", pieces, frame_s)
+        yield AudioKind(f"noise of {NOISE_DBFS:g} dBFS, {frame_s:g} s frames", pieces, frame_s)
 
 
 def noise() -> bytes:
     """Return white noise at NOISE_DBFS."""
     sigma = 32_768 * 10 ** (NOISE_DBFS / 20)
-    return np.random.default_rng(1).normal(0, sigma, int(NOISE_S * BYTES_A_SECOND / 2)).round().astype("<i2").tobytes()
+    return (
+        np.random.default_rng(1).normal(0, sigma, int(NOISE_S * BYTES_PER_SECOND / 2)).round().astype("<i2").tobytes()
+    )
 
 
 NOISE = noise()
@@ -183,8 +185,8 @@ def complaints(costs: Sequence[Cost]) -> list[str]:
     """Return a sentence for each bar that was missed, and for each run that does not count."""
     found = []
     for cost in costs:
-        if cost.sent.startswith("silence") and cost.core_percent > BAR_PERCENT:
-            found.append(f"MISSED: {cost.sent}: {cost.core_percent:.1f} % of a core, more than {BAR_PERCENT:g} %.")
+        if cost.sent.startswith("silence") and cost.core_percent > MAX_CPU_PERCENT:
+            found.append(f"MISSED: {cost.sent}: {cost.core_percent:.1f} % of a core, more than {MAX_CPU_PERCENT:g} %.")
         if cost.told:
             found.append(f"MISSED: {cost.sent}: {cost.told} partials, finals or suppressions came.")
         due = cost.streams * cost.seconds / cost.frame_s
@@ -194,9 +196,9 @@ def complaints(costs: Sequence[Cost]) -> list[str]:
 
 
 async def measured(service: Service, streams: int, seconds: float) -> list[Cost]:
-    costs = [await waiting(service, 0, seconds, Sound(""))]
+    costs = [await waiting(service, 0, seconds, AudioKind(""))]
     print(HEADER, costs[0].row(costs[0]), sep="\n", flush=True)
-    for sound in sounds():
+    for sound in audio_kinds():
         costs.append(await waiting(service, streams, seconds, sound))
         print(costs[-1].row(costs[0]), flush=True)
     return costs
@@ -213,12 +215,12 @@ def main() -> int:
         with Service({"MAX_STREAMS": str(max(1, options.streams)), "LOG_LEVEL": "warning"}) as service:
             service.wait_until_listening()
             costs = asyncio.run(measured(service, options.streams, options.seconds))
-    except* ServiceFailed as failures:
+    except* ServiceError as failures:
         print(*failures.exceptions, sep="\n", file=sys.stderr)
     if not costs:
         return 1
     missed = complaints(costs)
-    print(*(missed or [f"Met: silence takes at most {BAR_PERCENT:g} % of one core."]), sep="\n")
+    print(*(missed or [f"Met: silence takes at most {MAX_CPU_PERCENT:g} % of one core."]), sep="\n")
     return 1 if missed else 0
 
 

@@ -39,7 +39,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Lags:
+class Latencies:
     """How long after its sound was sent each partial and final came, in seconds."""
 
     partials: list[float] = field(default_factory=list)
@@ -50,11 +50,11 @@ class Lags:
         return f"partials {late[0]} s, finals {late[1]} s (p50 / p95 of {len(self.partials)} and {len(self.finals)})"
 
 
-def shown(token: str) -> Metadata:
+def bearer(token: str) -> Metadata:
     return (("authorization", f"Bearer {token}"),)
 
 
-async def dictate(address: str, token: str, recording: Recording, lags: Lags) -> None:
+async def dictate(address: str, token: str, recording: Recording, lags: Latencies) -> None:
     """Send the recording at the pace of speech; take down how late what is said of it comes."""
     began = monotonic()
 
@@ -67,7 +67,7 @@ async def dictate(address: str, token: str, recording: Recording, lags: Lags) ->
             yield pb.StreamingRecognizeRequest(audio=pcm[start : start + size])
 
     async with channel_to(address) as channel:
-        call = stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(spoken(), metadata=shown(token))
+        call = stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(spoken(), metadata=bearer(token))
         async for response in call:
             if response.HasField("partial"):
                 lags.partials.append(monotonic() - began - response.partial.end_ms / 1000)
@@ -75,10 +75,10 @@ async def dictate(address: str, token: str, recording: Recording, lags: Lags) ->
                 lags.finals.append(monotonic() - began - response.final.end_ms / 1000)
 
 
-async def measured(address: str, token: str, calls: int) -> Lags:
+async def measured(address: str, token: str, calls: int) -> Latencies:
     """Dictate ROUNDS times, while so many calls with wrong tokens are made each time."""
     recording = next(one for one in RECORDINGS if one.name == RECORDING)
-    lags = Lags()
+    lags = Latencies()
     for _ in range(ROUNDS):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(dictate(address, token, recording, lags))
@@ -95,7 +95,7 @@ async def _others(address: str, calls: int) -> None:
         raise SystemExit("the calls with wrong tokens went wrong")
 
 
-async def refused(address: str, calls: int) -> None:
+async def send_invalid_calls(address: str, calls: int) -> None:
     """Make the calls; tell how long they took."""
     os.nice(19)
     left, began = iter(range(calls)), monotonic()
@@ -104,8 +104,8 @@ async def refused(address: str, calls: int) -> None:
         async with channel_to(address, OWN_CONNECTION) as channel:
             stub = stt_pb2_grpc.SpeechToTextStub(channel)
             for _ in left:
-                call = stub.StreamingRecognize(iter([pb.StreamingRecognizeRequest()]), metadata=shown(new_token()))
-                said = [response.failure.reason async for response in told(call)]
+                call = stub.StreamingRecognize(iter([pb.StreamingRecognizeRequest()]), metadata=bearer(new_token()))
+                said = [response.failure.reason async for response in responses(call)]
                 if said != ["UNAUTHENTICATED"]:
                     raise SystemExit(f"a wrong token was answered with {said}")
 
@@ -115,7 +115,7 @@ async def refused(address: str, calls: int) -> None:
     print(f"{calls} calls with wrong tokens, {AT_ONCE} at once, were refused in {monotonic() - began:.1f} s")
 
 
-async def told(call: AsyncIterator[pb.StreamingRecognizeResponse]) -> AsyncIterator[pb.StreamingRecognizeResponse]:
+async def responses(call: AsyncIterator[pb.StreamingRecognizeResponse]) -> AsyncIterator[pb.StreamingRecognizeResponse]:
     """Yield what is told before the call is refused."""
     with suppress(grpc.aio.AioRpcError):
         async for response in call:
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--to", metavar="ADDRESS", help="only make the calls, to this server")
     options = parser.parse_args(arguments)
     if options.to:
-        asyncio.run(refused(options.to, options.calls))
+        asyncio.run(send_invalid_calls(options.to, options.calls))
         return
     with guarded() as (address, token):
         print(f"without: {asyncio.run(measured(address, token, 0))}", flush=True)

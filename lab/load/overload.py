@@ -21,25 +21,25 @@ from time import monotonic
 
 from rapidfuzz.distance import Levenshtein
 
-from benchmarks.comparison.latency import Figures, measure
+from benchmarks.comparison.latency import StreamMetrics, measure
 from benchmarks.comparison.measurement import running
 from benchmarks.comparison.ours import Ours
 from benchmarks.comparison.results import LATE_P99_S, percentile
-from benchmarks.comparison.systems import System, Told
+from benchmarks.comparison.systems import MessageKind, System
 from benchmarks.harness.dictations import Dictation, dictations
-from benchmarks.harness.replay import BYTES_A_SECOND, Pace, Replay, replay
+from benchmarks.harness.replay import BYTES_PER_SECOND, Pace, Replay, replay
 from benchmarks.harness.scheduling_delay import Ticks, ahead_of_others
 from benchmarks.recordings import FOLDER
 from benchmarks.service import Service
 
-REFUSED_S = 0.050  # the bars
-LAG_TIMES = 1.5  # the 95th percentile of final lags, against one stream
-SPREAD_S = 6.0  # the last comes while the first speak
+MAX_REJECTION_S = 0.050  # the bars
+MAX_LATENCY_FACTOR = 1.5  # the 95th percentile of final lags, against one stream
+ARRIVAL_SPREAD_S = 6.0  # the last comes while the first speak
 STAGGER_S = 0.5
 ADMITTED = re.compile(r"Streams this machine can carry: (\d+) \(admitted at once: (\d+)\)")
 
 
-class Limited(Ours):
+class LimitedServer(Ours):
     """Our server as the environment sets it, but for its language and how many streams it admits."""
 
     def __init__(self, language: str, max_streams: str) -> None:
@@ -54,12 +54,12 @@ class Limited(Ours):
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class StreamOutcome:
     """What became of one stream."""
 
     recording: str
     finals: tuple[str, ...] = ()
-    figures: Figures = field(default_factory=Figures)
+    figures: StreamMetrics = field(default_factory=StreamMetrics)
     partials_per_s: float = 0.0  # of the recording
     notices: tuple[str, ...] = ()
     refused_s: float | None = None  # from the call until the refusal was told, and hung up on
@@ -67,14 +67,14 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class StreamGroup:
     """Streams at once."""
 
-    visits: tuple[Visit, ...]
+    visits: tuple[StreamOutcome, ...]
     late_p99_s: float = 0.0  # of the event loop that takes the times
 
     @property
-    def heard(self) -> list[Visit]:
+    def latencies(self) -> list[StreamOutcome]:
         return [visit for visit in self.visits if visit.refused_s is None]
 
     @property
@@ -82,38 +82,39 @@ class Crowd:
         return [visit.refused_s for visit in self.visits if visit.refused_s is not None]
 
     @property
-    def figures(self) -> Figures:
-        return sum((visit.figures for visit in self.heard), Figures())
+    def figures(self) -> StreamMetrics:
+        return sum((visit.figures for visit in self.latencies), StreamMetrics())
 
     def lag_s(self, percent: float) -> float | None:
         """Return the final lag after the end of speech, of utterances that a long pause follows."""
         return percentile(self.figures.final_lags_at_pauses_s, percent)
 
 
-def visit(dictation: Dictation, replayed: Replay, passed_s: float, sound_s: float) -> Visit:
-    if replayed.refused:
-        return Visit(dictation.name, refused_s=passed_s)
+def outcome_of(dictation: Dictation, replayed: Replay, passed_s: float, sound_s: float) -> StreamOutcome:
+    if replayed.rejected:
+        return StreamOutcome(dictation.name, refused_s=passed_s)
     messages = replayed.messages
-    return Visit(
+    return StreamOutcome(
         dictation.name,
-        finals=tuple(message.text for message in messages if message.kind is Told.FINAL),
-        figures=measure(messages, replayed.began, dictation.utterances, dictation.language),
-        partials_per_s=sum(message.kind is Told.PARTIAL and bool(message.text) for message in messages) / sound_s,
-        notices=tuple(message.text.partition(":")[0] for message in messages if message.kind is Told.NOTICE),
+        finals=tuple(message.text for message in messages if message.kind is MessageKind.FINAL),
+        figures=measure(messages, replayed.start_time, dictation.utterances, dictation.language),
+        partials_per_s=sum(message.kind is MessageKind.PARTIAL and bool(message.text) for message in messages)
+        / sound_s,
+        notices=tuple(message.text.partition(":")[0] for message in messages if message.kind is MessageKind.NOTICE),
         error=replayed.error,
     )
 
 
-async def visited(system: System, chosen: Sequence[Dictation]) -> Crowd:
+async def run_streams(system: System, chosen: Sequence[Dictation]) -> StreamGroup:
     """Replay each dictation to a stream of its own, all at once but for a stagger."""
-    stagger_s = min(STAGGER_S, SPREAD_S / len(chosen))
+    stagger_s = min(STAGGER_S, ARRIVAL_SPREAD_S / len(chosen))
     sounds = {dictation.name: dictation.pcm() for dictation in chosen}
 
-    async def one(number: int, dictation: Dictation) -> Visit:
+    async def one(number: int, dictation: Dictation) -> StreamOutcome:
         await asyncio.sleep(number * stagger_s)
         sound, came = sounds[dictation.name], monotonic()
         replayed = await replay(system.connect(), sound, Pace())
-        return visit(dictation, replayed, monotonic() - came, len(sound) / BYTES_A_SECOND)
+        return outcome_of(dictation, replayed, monotonic() - came, len(sound) / BYTES_PER_SECOND)
 
     ticks = Ticks()
     ticking = asyncio.create_task(ticks.run())
@@ -121,26 +122,26 @@ async def visited(system: System, chosen: Sequence[Dictation]) -> Crowd:
         visits = await asyncio.gather(*(one(number, dictation) for number, dictation in enumerate(chosen)))
     finally:
         ticking.cancel()
-    return Crowd(tuple(visits), percentile(ticks.late_s, 99) or 0.0)
+    return StreamGroup(tuple(visits), percentile(ticks.late_s, 99) or 0.0)
 
 
-def differing(heard: Sequence[Visit], alone: Mapping[str, Visit]) -> int:
+def differing(latencies: Sequence[StreamOutcome], alone: Mapping[str, StreamOutcome]) -> int:
     """Return how many finals are missing, too many, or say something else than those of the same recording alone."""
-    return sum(Levenshtein.distance(visit.finals, alone[visit.recording].finals) for visit in heard)
+    return sum(Levenshtein.distance(visit.finals, alone[visit.recording].finals) for visit in latencies)
 
 
-def row(name: str, crowd: Crowd, alone: Mapping[str, Visit]) -> str:
-    heard, figures = crowd.heard, crowd.figures
-    shed = sum("PARTIALS_SHED" in visit.notices for visit in heard)
+def row(name: str, group: StreamGroup, alone: Mapping[str, StreamOutcome]) -> str:
+    latencies, figures = group.latencies, group.figures
+    shed = sum("PARTIALS_SHED" in visit.notices for visit in latencies)
     cells = [
         name,
-        str(len(heard)),
-        *(_told(crowd.lag_s(percent)) for percent in (50, 95)),
-        _told(percentile(figures.after_decision_s, 95)),
-        f"{differing(heard, alone)} of {sum(len(alone[visit.recording].finals) for visit in heard)}",
+        str(len(latencies)),
+        *(_format_seconds(group.lag_s(percent)) for percent in (50, 95)),
+        _format_seconds(percentile(figures.after_decision_s, 95)),
+        f"{differing(latencies, alone)} of {sum(len(alone[visit.recording].finals) for visit in latencies)}",
         f"{figures.wer_percent:.2f}",
-        _told(median(visit.partials_per_s for visit in heard) if heard else None),
-        f"{shed} of {len(heard)}",
+        _format_seconds(median(visit.partials_per_s for visit in latencies) if latencies else None),
+        f"{shed} of {len(latencies)}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -151,52 +152,56 @@ HEADER = (
 )
 
 
-def _told(value: float | None) -> str:
+def _format_seconds(value: float | None) -> str:
     return "none" if value is None else f"{value:.2f}"
 
 
-def complaints(alone: Crowd, crowd: Crowd, admitted: int) -> list[str]:
+def violations(alone: StreamGroup, group: StreamGroup, admitted: int) -> list[str]:
     """Return a sentence for each bar that was missed, and for what makes the figures doubtful."""
-    found = [f"MISSED: {visit.recording}: {visit.error}" for visit in (*alone.heard, *crowd.heard) if visit.error]
-    if len(crowd.heard) != min(admitted, len(crowd.visits)):
-        found.append(f"MISSED: {len(crowd.heard)} streams were served, {admitted} are admitted.")
-    slow = [refused_s for refused_s in crowd.refusals_s if refused_s > REFUSED_S]
+    found = [
+        f"MISSED: {visit.recording}: {visit.error}" for visit in (*alone.latencies, *group.latencies) if visit.error
+    ]
+    if len(group.latencies) != min(admitted, len(group.visits)):
+        found.append(f"MISSED: {len(group.admitted)} streams were served, {admitted} are admitted.")
+    slow = [refused_s for refused_s in group.refusals_s if refused_s > MAX_REJECTION_S]
     if slow:
-        found.append(f"MISSED: {len(slow)} refusals took more than {1000 * REFUSED_S:.0f} ms.")
-    before_s, lag_s = alone.lag_s(95), crowd.lag_s(95)
+        found.append(f"MISSED: {len(slow)} refusals took more than {1000 * MAX_REJECTION_S:.0f} ms.")
+    before_s, lag_s = alone.lag_s(95), group.lag_s(95)
     if before_s is None or lag_s is None:
         found.append("MISSED: there are no finals whose lag can be told.")
-    elif lag_s > LAG_TIMES * before_s:
-        found.append(f"MISSED: the lag is {lag_s / before_s:.2f} times that of one stream, more than {LAG_TIMES:g}.")
-    if different := differing(crowd.heard, _by_recording(alone)):
+    elif lag_s > MAX_LATENCY_FACTOR * before_s:
+        found.append(
+            f"MISSED: the lag is {lag_s / before_s:.2f} times that of one stream, more than {MAX_LATENCY_FACTOR:g}."
+        )
+    if different := differing(group.latencies, _by_recording(alone)):
         found.append(f"MISSED: {different} finals differ from those of one stream.")
-    if crowd.late_p99_s > LATE_P99_S:
-        found.append(f"In doubt: the client itself was late by {1000 * crowd.late_p99_s:.0f} ms (p99).")
+    if group.late_p99_s > LATE_P99_S:
+        found.append(f"In doubt: the client itself was late by {1000 * group.late_p99_s:.0f} ms (p99).")
     return found
 
 
-def _by_recording(alone: Crowd) -> dict[str, Visit]:
+def _by_recording(alone: StreamGroup) -> dict[str, StreamOutcome]:
     return {visit.recording: visit for visit in alone.visits}
 
 
-def measured(system: Limited, chosen: Sequence[Dictation], offer: float) -> list[str]:
+def measured(system: LimitedServer, chosen: Sequence[Dictation], offer: float) -> list[str]:
     """Replay, print; return the bars that were missed."""
     carried, admitted = system.places()
     print(f"By its self-test the machine can carry {carried} streams; {admitted} are admitted.\n", flush=True)
     offered = round(offer * admitted)
     crowd_of = [chosen[number % len(chosen)] for number in range(offered)]
     with asyncio.Runner() as runner, ahead_of_others():
-        runner.run(visited(system, [chosen[0].cut(0)]))  # to warm up
-        apart = [runner.run(visited(system, [dictation])) for dictation in dict.fromkeys(crowd_of)]
-        alone = Crowd(tuple(visit for crowd in apart for visit in crowd.visits))
+        runner.run(run_streams(system, [chosen[0].truncated(0)]))  # to warm up
+        apart = [runner.run(run_streams(system, [dictation])) for dictation in dict.fromkeys(crowd_of)]
+        alone = StreamGroup(tuple(visit for group in apart for visit in group.visits))
         print(HEADER, row("one stream", alone, _by_recording(alone)), sep="\n", flush=True)
-        crowd = runner.run(visited(system, crowd_of))
-    print(row(f"{offered} offered", crowd, _by_recording(alone)))
-    refused_ms = [1000 * refused_s for refused_s in crowd.refusals_s]
+        group = runner.run(run_streams(system, crowd_of))
+    print(row(f"{offered} offered", group, _by_recording(alone)))
+    refused_ms = [1000 * refused_s for refused_s in group.refusals_s]
     spread = f", after {min(refused_ms):.0f} to {max(refused_ms):.0f} ms" if refused_ms else ""
     print(f"\nRefused: {len(refused_ms)} of {offered}{spread}.")
-    print(f"The client itself was late by {1000 * crowd.late_p99_s:.0f} ms (p99).")
-    return complaints(alone, crowd, admitted)
+    print(f"The client itself was late by {1000 * group.late_p99_s:.0f} ms (p99).")
+    return violations(alone, group, admitted)
 
 
 def main() -> int:
@@ -209,7 +214,7 @@ def main() -> int:
     parser.add_argument("--max-seconds", type=float, help="cut a dictation after the last utterance that ends by then")
     options = parser.parse_args()
     chosen = dictations(options.folder, options.language, options.max_seconds)
-    system = Limited(options.language, str(options.admit or "auto"))
+    system = LimitedServer(options.language, str(options.admit or "auto"))
     with running(system):
         missed = measured(system, chosen, options.offer)
     print(*(missed or ["Met: all bars."]), sep="\n")

@@ -33,10 +33,10 @@ from benchmarks.service import Service
 from lab.load.continuous_speech import (
     RATE_HZ,
     Pcm,
-    Shown,
+    ScreenState,
     Speech,
     ages,
-    figures_of,
+    gap_stats,
     gaps,
     joined,
     partials_wrong_percent,
@@ -61,7 +61,7 @@ HEADER = (
 )
 
 
-async def shown(address: str, language: str, pcm: Pcm) -> list[Shown]:
+async def screen_states(address: str, language: str, pcm: Pcm) -> list[ScreenState]:
     """Stream the audio at real-time pace; return what a client shows."""
     began = time.monotonic()
 
@@ -73,32 +73,32 @@ async def shown(address: str, language: str, pcm: Pcm) -> list[Shown]:
             await asyncio.sleep(max(0.0, began + (start + len(chunk)) / RATE_HZ - time.monotonic()))
             yield pb.StreamingRecognizeRequest(audio=chunk.tobytes())
 
-    states: list[Shown] = []
+    states: list[ScreenState] = []
     async with channel_to(address) as channel:
         async for response in stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(requests()):
             at_s, partial, final = time.monotonic() - began, response.partial, response.final
             match response.WhichOneof("event"):
                 case "partial":
                     text = partial.stable + partial.unstable
-                    states.append(Shown(at_s, partial.utterance, partial.end_ms / 1000, text, final=False))
+                    states.append(ScreenState(at_s, partial.utterance, partial.end_ms / 1000, text, final=False))
                 case "final":
-                    states.append(Shown(at_s, final.utterance, final.end_ms / 1000, final.text, final=True))
+                    states.append(ScreenState(at_s, final.utterance, final.end_ms / 1000, final.text, final=True))
                 case "failure":
                     raise SystemExit(f"The stream failed: {response.failure.message}")
     return states
 
 
-def streamed(settings: Mapping[str, str], language: str, pcm: Pcm) -> tuple[list[Shown], float]:
+def streamed(settings: Mapping[str, str], language: str, pcm: Pcm) -> tuple[list[ScreenState], float]:
     """Return what a real server shows, and the CPU seconds that it took."""
     with Service({"LOG_LEVEL": "warning", **settings}) as service:
         service.wait_until_listening()
-        asyncio.run(shown(service.address, language, pcm[: 3 * RATE_HZ]))
+        asyncio.run(screen_states(service.address, language, pcm[: 3 * RATE_HZ]))
         with Usage(service.pid) as usage:
-            states = asyncio.run(shown(service.address, language, pcm))
+            states = asyncio.run(screen_states(service.address, language, pcm))
         return states, usage.cpu_s(time.monotonic())
 
 
-def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[list[Shown], float]:
+def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[list[ScreenState], float]:
     """Return what a server on a machine slower by that factor would show, and the seconds of decoding."""
     parameters = ServerSettings.model_validate({name.lower(): value for name, value in settings.items()})
     device, _ = choose_device(parameters)
@@ -116,14 +116,14 @@ def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[lis
     for told in replay.emitted:
         match told.event:
             case Partial(utterance, _, stable, unstable, _, end_ms):
-                states.append(Shown(told.at_s, utterance, end_ms / 1000, stable + unstable, final=False))
+                states.append(ScreenState(told.at_s, utterance, end_ms / 1000, stable + unstable, final=False))
             case Final(utterance, text, _, end_ms):
-                states.append(Shown(told.at_s, utterance, end_ms / 1000, text, final=True))
+                states.append(ScreenState(told.at_s, utterance, end_ms / 1000, text, final=True))
     return states, sum(replay.busy_s.values())
 
 
-def row(name: str, language: str, states: Sequence[Shown], speech: Speech, cpu_s: float) -> str:
-    figures = figures_of(states, speech, language)
+def row(name: str, language: str, states: Sequence[ScreenState], speech: Speech, cpu_s: float) -> str:
+    figures = gap_stats(states, speech, language)
     wrong = f"{partials_wrong_percent(states, speech, language):.1f}; {figures.wer_percent:.1f}"
     cpu = cpu_s / (len(speech.pcm) / RATE_HZ)
     final_s = next((state.at_s - state.covers_s for state in reversed(states) if state.final), 0.0)

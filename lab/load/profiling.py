@@ -66,7 +66,7 @@ def purpose(stack: Sequence[str]) -> str:
     return PURPOSES[-1][0]
 
 
-def spent(raw: Iterable[str]) -> Counter[str]:
+def count_samples(raw: Iterable[str]) -> Counter[str]:
     """Return the samples of each purpose in py-spy's raw lines: frames from the outside, then a count.
 
     A thread that waits for work is left out.
@@ -75,16 +75,16 @@ def spent(raw: Iterable[str]) -> Counter[str]:
     for line in raw:
         frames, _, count = line.rpartition(" ")
         stack = frames.split(";")
-        if not _waits(stack[-1]):
+        if not _is_idle(stack[-1]):
             samples[purpose(stack)] += int(count)
     return samples
 
 
-def _waits(frame: str) -> bool:
+def _is_idle(frame: str) -> bool:
     return frame.startswith(("_worker (concurrent", "Thread.run (threading", "wait (threading", "EpollSelector.select"))
 
 
-async def speak(system: Profiled, said: Sequence[Dictation], number: int) -> None:
+async def dictate_repeatedly(system: Profiled, said: Sequence[Dictation], number: int) -> None:
     """Say the dictations over and over until cancelled."""
     await asyncio.sleep(number * STAGGER_S)
     while True:
@@ -93,9 +93,9 @@ async def speak(system: Profiled, said: Sequence[Dictation], number: int) -> Non
         number = 0
 
 
-async def sampled(system: Profiled, said: Sequence[Dictation], streams: int, seconds: float) -> tuple[list[str], float]:
+async def sample(system: Profiled, said: Sequence[Dictation], streams: int, seconds: float) -> tuple[list[str], float]:
     """Return py-spy's lines and the server's CPU time a second while so many speak."""
-    speakers = [asyncio.create_task(speak(system, said, number)) for number in range(streams)]
+    speakers = [asyncio.create_task(dictate_repeatedly(system, said, number)) for number in range(streams)]
     try:
         await asyncio.sleep(WARM_UP_S + streams * STAGGER_S)
         with tempfile.NamedTemporaryFile("r") as raw, Usage(system.pid) as usage:
@@ -124,10 +124,10 @@ def main() -> None:
     options = parser.parse_args()
     said = dictations(options.folder.resolve(), options.language)
     with Profiled(options.language, options.checkout) as system:
-        raw, cores = asyncio.run(sampled(system, said, options.streams, options.seconds))
+        raw, cores = asyncio.run(sample(system, said, options.streams, options.seconds))
     print(f"{options.streams} streams, {options.language}: {cores:.2f} CPU seconds a second\n")
     print("| spent on | % of the time |\n|---|---|")
-    for name, count in spent(raw).most_common():
+    for name, count in count_samples(raw).most_common():
         print(f"| {name} | {100 * count / options.seconds / RATE_HZ:.1f} |")
 
 

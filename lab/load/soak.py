@@ -17,14 +17,14 @@ from stt.v1 import stt_pb2_grpc
 
 from benchmarks.harness.channels import channel_to
 from benchmarks.recordings import RECORDINGS
-from benchmarks.service import Service, ServiceFailed
+from benchmarks.service import Service, ServiceError
 
 STREAMS = 200
 AT_ONCE = 4
 WARM = 50  # streams until buffers, pools and the model's own memory have their size
 GROWTH = 1.1
-REST_S = 0.5  # for what was cancelled to be put away before it is counted
-SPOKEN = ("en/brooklyn-bridge", "ru/tt-somethingwrong")  # the shortest of their languages
+CLEANUP_WAIT_S = 0.5  # for what was cancelled to be put away before it is counted
+RECORDING_NAMES = ("en/brooklyn-bridge", "ru/tt-somethingwrong")  # the shortest of their languages
 RATE_BYTES = 32_000  # of a second
 
 Request = pb.StreamingRecognizeRequest
@@ -73,7 +73,7 @@ class Visit:
 
 def visits() -> list[Visit]:
     """Return what the streams do: one in five is silent, one in five leaves in mid-utterance, the others speak."""
-    spoken = [recording for recording in RECORDINGS if recording.name in SPOKEN]
+    spoken = [recording for recording in RECORDINGS if recording.name in RECORDING_NAMES]
     sounds = [(recording.language, recording.pcm()) for recording in spoken]
     planned = []
     for number in range(STREAMS):
@@ -97,7 +97,7 @@ async def soak(service: Service) -> list[Held]:
         async with asyncio.TaskGroup() as tasks:
             for visit in planned[start : start + WARM]:
                 tasks.create_task(pay(visit))
-        await asyncio.sleep(REST_S)
+        await asyncio.sleep(CLEANUP_WAIT_S)
         counted.append(held(service, start + WARM))
     return counted
 
@@ -127,7 +127,7 @@ def main() -> int:
             service.wait_until_listening()
             counted = asyncio.run(soak(service))
             trouble = [line for line in service.lines if "Traceback" in line or " ERROR " in line]
-    except ServiceFailed as failure:
+    except ServiceError as failure:
         print(failure, file=sys.stderr)
         return 1
     print("| streams | memory, MB | threads | open files |", "|---|---|---|---|", sep="\n")

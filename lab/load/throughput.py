@@ -27,7 +27,7 @@ from stt.v1 import stt_pb2_grpc
 
 from benchmarks.comparison.raw_server import Samples, samples_of
 from benchmarks.harness.dictations import dictations
-from benchmarks.harness.replay import BYTES_A_SECOND
+from benchmarks.harness.replay import BYTES_PER_SECOND
 from benchmarks.harness.word_errors import WordErrors, count_errors, normalize
 from benchmarks.recordings import FOLDER
 from benchmarks.service import Service
@@ -42,9 +42,9 @@ from stt_service.vad.gate import Silero, silero_path, stream_vads
 
 BEAM_SIZE = 5
 BATCH_SIZES = (8, 16)
-CHUNK_BYTES = BYTES_A_SECOND // 2
+CHUNK_BYTES = BYTES_PER_SECOND // 2
 COMPUTE_TYPES = {"cpu": "int8", "cuda": "float16"}
-RIVAL = f"faster-whisper batched, our speech segments, batch {BATCH_SIZES[0]}"  # what the others are held against
+BASELINE = f"faster-whisper batched, our speech segments, batch {BATCH_SIZES[0]}"  # what the others are held against
 TIMEOUT_S = 600.0
 
 Clip = dict[str, float]  # start and end of a stretch of speech, in seconds
@@ -62,7 +62,7 @@ class Task:
 
 
 @dataclass(slots=True, eq=False)
-class Way:
+class Method:
     """A way to get text out of recordings, and what it took."""
 
     name: str
@@ -150,25 +150,25 @@ class Batched:
         return " ".join(segment.text.strip() for segment in segments)
 
 
-def ways(services: dict[str, Service], batched: Batched) -> list[Way]:
+def methods(services: dict[str, Service], batched: Batched) -> list[Method]:
     found = []
     for context, service in services.items():
         ours = Ours(service)
-        found.append(Way(f"ours, {context} windows, a stream", ours.streamed, ours.cpu_s))
-        found.append(Way(f"ours, {context} windows, Recognize", ours.recognised, ours.cpu_s))
+        found.append(Method(f"ours, {context} windows, a stream", ours.streamed, ours.cpu_s))
+        found.append(Method(f"ours, {context} windows, Recognize", ours.recognised, ours.cpu_s))
     for given, of in (("our speech segments", batched.on_our_segments), ("its own VAD", batched.as_it_comes)):
         for size in BATCH_SIZES:
 
             def recognise(task: Task, of: Callable[[Task, int], str] = of, size: int = size) -> str:
                 return of(task, size)
 
-            found.append(Way(f"faster-whisper batched, {given}, batch {size}", recognise, process_time))
+            found.append(Method(f"faster-whisper batched, {given}, batch {size}", recognise, process_time))
     return found
 
 
-def table(found: Sequence[Way], sound_s: float) -> str:
+def table(found: Sequence[Method], sound_s: float) -> str:
     """Return the medians of all ways, and how they compare with the rival's."""
-    rival = next(way for way in found if way.name == RIVAL)
+    rival = next(way for way in found if way.name == BASELINE)
     lines = [
         "| | wall time, s | least to most | times the pace of speech | wall time, of that of the rival "
         "| CPU time, s | CPU time, of that of the rival | WER, % |",
@@ -218,14 +218,14 @@ def main() -> int:
         Task(each.text, each.language, pcm := each.pcm(), samples_of(pcm), clips(pcm, parameters))
         for each in dictations(options.folder, options.language, options.max_seconds)
     ]
-    sound_s = sum(len(task.pcm) for task in tasks) / BYTES_A_SECOND
+    sound_s = sum(len(task.pcm) for task in tasks) / BYTES_PER_SECOND
     with ExitStack() as stack:
         services = {context: stack.enter_context(Service(settings(options, context))) for context in ("short", "full")}
         for service in services.values():
             service.wait_until_listening()
         batched = Batched(options.model, options.device)
         batched.on_our_segments(tasks[0], batch_size=1)  # to warm up, as the self-test does for the server
-        found = ways(services, batched)
+        found = methods(services, batched)
         for _ in range(options.rounds):
             for way in found:
                 way.run(tasks)

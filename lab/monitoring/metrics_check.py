@@ -175,11 +175,11 @@ def unanswered(prometheus: Prometheus, begin: float) -> list[str]:
 def report(rows: Sequence[tuple[str, float, float]], empty: Sequence[str], alerts: Sequence[str]) -> int:
     """Print what was found; return the exit code."""
     print("| | clients | Prometheus |\n|---|---|---|")
-    for name, seen, told in rows:
-        print(f"| {name} | {seen:g} | {told:g} |{'' if seen == told else ' DIFFERS'}")
+    for name, seen, found in rows:
+        print(f"| {name} | {seen:g} | {found:g} |{'' if seen == found else ' DIFFERS'}")
     print(f"Alerts that are pending or fire: {', '.join(sorted(alerts)) or 'none'}.")
     print(*(f"NO ANSWER: {query}" for query in empty), sep="\n")
-    return int(bool(empty) or any(seen != told for _, seen, told in rows))
+    return int(bool(empty) or any(seen != found for _, seen, found in rows))
 
 
 def main() -> int:
@@ -193,9 +193,9 @@ def main() -> int:
         Service({**SETTINGS, "MAX_STREAMS": str(options.streams)}) as service,
     ):
         service.wait_until_listening()
-        told = METRICS.search("\n".join(service.lines))
-        assert told is not None  # before the last line, which has come
-        with Prometheus(told[1], ALERTS, Path(folder)) as prometheus:
+        found = METRICS.search("\n".join(service.lines))
+        assert found is not None  # before the last line, which has come
+        with Prometheus(found[1], ALERTS, Path(folder)) as prometheus:
             begin = time.time()
             counted = asyncio.run(crowd(service.address, options.streams, options.seconds))
             time.sleep(SETTLE_S)

@@ -95,10 +95,10 @@ class Prometheus:
     def _ask(self, path: str, **query: str) -> dict[str, Any]:
         url = f"http://{self._address}/api/v1/{path}?{urlencode(query)}"
         with build_opener(ProxyHandler({})).open(url, timeout=ANSWER_S) as answer:
-            told = json.load(answer)
-        if told["status"] != "success":
-            raise PrometheusFailed(f"{query}: {told.get('error')}")
-        return dict(told["data"])
+            received = json.load(answer)
+        if received["status"] != "success":
+            raise PrometheusFailed(f"{query}: {received.get('error')}")
+        return dict(received["data"])
 
     def _wait(self) -> None:
         deadline = monotonic() + START_S

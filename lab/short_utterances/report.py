@@ -71,8 +71,8 @@ def _rows(results: Sequence[Result]) -> Iterator[str]:
 
 def _counts(outcomes: Sequence[str], reasons: Counter[str]) -> str:
     count = Counter(outcomes)
-    told = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
+    received = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
     cells = [f"{count[each.value]}" for each in Outcome]
-    if told:
-        cells[list(Outcome).index(Outcome.SUPPRESSED)] += f" ({told})"
+    if received:
+        cells[list(Outcome).index(Outcome.SUPPRESSED)] += f" ({received})"
     return " | ".join([str(len(outcomes)), *cells])

@@ -9,7 +9,7 @@ import grpc.aio
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
-from benchmarks.harness.replay import BYTES_A_SECOND
+from benchmarks.harness.replay import BYTES_PER_SECOND
 from lab.short_utterances.variants import HOTWORDS, PROMPTS, Variant
 
 CHUNK_BYTES = 3200  # 100 ms
@@ -47,7 +47,7 @@ async def stream(channel: grpc.aio.Channel, lead: bytes, pcm: bytes, language: s
         for start in range(0, len(audio), CHUNK_BYTES):
             yield Request(audio=audio[start : start + CHUNK_BYTES])
 
-    recognized, left_context_ms = Recognized(), int(1000 * len(lead) / BYTES_A_SECOND)
+    recognized, left_context_ms = Recognized(), int(1000 * len(lead) / BYTES_PER_SECOND)
     async for response in stub_on(channel).StreamingRecognize(requests(), timeout=STREAM_TIMEOUT_S):
         match response.WhichOneof("event"):
             case "final" if response.final.end_ms > left_context_ms:

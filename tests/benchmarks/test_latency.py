@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.comparison.latency import DecidedFinal, Figures, measure
-from benchmarks.comparison.systems import Message, Told
+from benchmarks.comparison.latency import EndpointedFinal, StreamMetrics, measure
+from benchmarks.comparison.systems import Message, MessageKind
 from benchmarks.recordings import Utterance
 
 BEGAN = 100.0
@@ -15,11 +15,11 @@ ONE = Utterance("one two six", 0.0, 5.5)
 
 def told(*messages: tuple[float, str]) -> list[Message]:
     """Return messages drawn as (seconds, text): a text that ends in a stop is a final, others are partials."""
-    kinds = {True: Told.FINAL, False: Told.PARTIAL}
+    kinds = {True: MessageKind.FINAL, False: MessageKind.PARTIAL}
     return [Message(BEGAN + at_s, kinds[text.endswith(".")], text) for at_s, text in messages]
 
 
-def figures(*messages: tuple[float, str], said: tuple[Utterance, ...] = (ONE,)) -> Figures:
+def figures(*messages: tuple[float, str], said: tuple[Utterance, ...] = (ONE,)) -> StreamMetrics:
     return measure(told(*messages), BEGAN, said, "en")
 
 
@@ -95,7 +95,7 @@ def test_what_takes_a_texts_place_at_the_same_moment_does_not_flicker() -> None:
 
 
 def test_a_notice_is_no_text() -> None:
-    notice = Message(BEGAN + 3.0, Told.NOTICE, "partials thin out")
+    notice = Message(BEGAN + 3.0, MessageKind.NOTICE, "partials thin out")
     assert measure([*told((2.0, "one")), notice], BEGAN, (ONE,), "en").words_shown == 1
 
 
@@ -104,7 +104,7 @@ def test_wrong_words_are_those_of_the_finals_against_all_that_was_said() -> None
 
 
 def test_what_follows_the_decision_is_measured_from_the_sound_that_led_to_it() -> None:
-    final = DecidedFinal(BEGAN + 6.4, Told.FINAL, "one two six.", decided_s=6.2, early=True)
+    final = EndpointedFinal(BEGAN + 6.4, MessageKind.FINAL, "one two six.", decided_s=6.2, speculative=True)
     found = measure([final], BEGAN, (ONE,), "en")
     assert found.after_decision_s == pytest.approx((0.2,))
     assert found.early_finals == 1

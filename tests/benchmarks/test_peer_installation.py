@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peers.environment import PINS, READY, NotInstalled, PeerEnvironment, peers_folder
+from benchmarks.peers.environment import PINS, READY, NotInstalledError, PeerEnvironment, peers_folder
 from benchmarks.peers.install import IMPORTS, TORCH, install, main, put_silero
 
 
@@ -31,7 +31,7 @@ def test_one_that_broke_off_is_not_installed(tmp_path: Path) -> None:
     environment = installed(tmp_path)
     assert environment.ready
     (environment.folder / READY).unlink()
-    with pytest.raises(NotInstalled, match="run `make bench-peers`"):
+    with pytest.raises(NotInstalledError, match="run `make bench-peers`"):
         environment.program("python")
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.peers.process import STOPS, PeerProcess, Stops, free_ports
-from benchmarks.service import ServiceFailed
+from benchmarks.service import ServiceError
 
 # A server with a child that holds out against all but SIGKILL, and that the server does not wait for.
 STUBBORN = """
@@ -56,6 +56,6 @@ def test_it_runs_in_its_folder_with_its_settings(tmp_path: Path) -> None:
 
 
 def test_one_that_ends_before_it_serves_has_failed_with_what_it_said(tmp_path: Path) -> None:
-    with pytest.raises(ServiceFailed) as failed:
+    with pytest.raises(ServiceError) as failed:
         peer('print("no such model"); raise SystemExit(3)', tmp_path).start()
     assert str(failed.value).splitlines() == [f"{sys.executable} ended. It said last:", "no such model"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.comparison.latency import Figures
+from benchmarks.comparison.latency import StreamMetrics
 from benchmarks.comparison.plots import draw
 from benchmarks.comparison.report import tables
 from benchmarks.comparison.results import Lateness, Outcome, Row, estimated_streams, keep, kept, summary
@@ -15,7 +15,7 @@ from benchmarks.comparison.results import Lateness, Outcome, Row, estimated_stre
 def row(system: str = "ours", streams: int = 1, lag_s: float = 0.9, wrong: int = 5, missing: int = 0) -> Row:
     """Return a row of ten utterances and a hundred words."""
     lags_s = (lag_s,) * (10 - missing)
-    figures = Figures(
+    figures = StreamMetrics(
         partial_lags_s=(lag_s / 2,) * 100,
         final_lags_s=lags_s,
         final_lags_at_pauses_s=lags_s,
@@ -49,7 +49,7 @@ def test_streams_carried(of_two: Row, carried: int) -> None:
 
 
 def test_a_refused_stream_is_not_carried() -> None:
-    refused = Row("ours", "en", 2, outcomes=(*row().outcomes, Outcome("en/one", Figures(), refused="full")))
+    refused = Row("ours", "en", 2, outcomes=(*row().outcomes, Outcome("en/one", StreamMetrics(), refused="full")))
     assert estimated_streams([row(), refused]) == 1
 
 
@@ -62,7 +62,7 @@ def test_nothing_is_known_of_what_is_carried_without_a_run_of_one() -> None:
 
 
 def test_words_are_compared_with_those_of_the_same_recordings() -> None:
-    other = Outcome("en/two", Figures(words=100, words_wrong=50))
+    other = Outcome("en/two", StreamMetrics(words=100, words_wrong=50))
     alone = Row("ours", "en", 1, endpoint_s=0.7, outcomes=(*row().outcomes, other))
     assert estimated_streams([alone, row(streams=2, wrong=6)]) == 1
 

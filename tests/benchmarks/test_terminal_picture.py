@@ -8,14 +8,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from benchmarks.terminal.picture import PAUSE_S, picture
-from benchmarks.terminal.session import Keys, Run, Session, Shown, Style, shown
+from benchmarks.terminal.session import Keys, Run, ScreenState, Session, Style, record
 
 PLAIN = Style("default", "default", bold=False, dim=False, reverse=False)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def moment(at_s: float, *lines: str) -> Shown:
-    return Shown(at_s, tuple((Run(0, line, PLAIN),) if line else () for line in lines), None)
+def moment(at_s: float, *lines: str) -> ScreenState:
+    return ScreenState(at_s, tuple((Run(0, line, PLAIN),) if line else () for line in lines), None)
 
 
 def session(program: str, *keys: Keys) -> Session:
@@ -23,13 +23,13 @@ def session(program: str, *keys: Keys) -> Session:
 
 
 def test_a_session_is_what_its_terminal_showed_with_bright_and_dim() -> None:
-    moments = shown(session(r"print('a \x1b[1mb\x1b[0m \x1b[2mc\x1b[0m \x1b[38;5;2md\x1b[0m')"), {})
+    moments = record(session(r"print('a \x1b[1mb\x1b[0m \x1b[2mc\x1b[0m \x1b[38;5;2md\x1b[0m')"), {})
     runs = {run.text.strip(): run.style for run in moments[-1].rows[0]}
     assert (runs["b"].bold, runs["c"].dim, runs["d"].dim) == (True, True, False)
 
 
 def test_keys_are_typed_when_it_is_their_time() -> None:
-    moments = shown(session("print('key', input())", Keys(0.2, b"x\r")), {})
+    moments = record(session("print('key', input())", Keys(0.2, b"x\r")), {})
     assert any(run.text.startswith("key x") for run in moments[-1].rows[1])
     assert moments[-1].at_s >= 0.2
 

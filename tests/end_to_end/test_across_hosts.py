@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from benchmarks.faults.envoy import Envoy, balancing
-from benchmarks.faults.interrupted_dictations import SETTINGS, Mortal, dictation
+from benchmarks.faults.interrupted_dictations import SETTINGS, RestartableServer, dictation
 from tests.support.hosts import Host, hosts, require_hosts
 
 pytestmark = pytest.mark.model
@@ -32,7 +32,7 @@ SOUND = dictation(seed=3, least_ms=16_000)
 class Network:
     """Three hosts with a replica each, one with Envoy, one where people speak."""
 
-    replicas: Sequence[Mortal]
+    replicas: Sequence[RestartableServer]
     hosts: Sequence[Host]  # of the replicas
     envoy: Envoy
     speakers: Host
@@ -52,7 +52,7 @@ def five() -> Iterator[tuple[Host, ...]]:
 @pytest_asyncio.fixture
 async def network(five: tuple[Host, ...]) -> AsyncIterator[Network]:
     *of_replicas, of_envoy, speakers = five
-    replicas = [Mortal(SETTINGS_ABROAD, host.address, host.command_prefix) for host in of_replicas]
+    replicas = [RestartableServer(SETTINGS_ABROAD, host.address, host.command_prefix) for host in of_replicas]
     async with AsyncExitStack() as stack:
         for replica in replicas:
             stack.callback(replica.kill)
@@ -94,14 +94,14 @@ async def test_a_cut_link_and_a_drain_cost_people_no_word(network: Network, talk
     undisturbed = await said(network, talk)
     assert len(undisturbed.splitlines()) >= 3
     people = [asyncio.create_task(said(network, talk, "--realtime")) for _ in range(PEOPLE)]
-    await network.envoy.until("all who speak", lambda seen: sum(each.streams for each in seen.values()) == PEOPLE)
+    await network.envoy.wait_until("all who speak", lambda seen: sum(each.streams for each in seen.values()) == PEOPLE)
     cut = network.fullest()
     await asyncio.to_thread(
         subprocess.run, [*network.hosts[cut].command_prefix, "ip", "link", "set", "eth0", "down"], check=True
     )
     await network.envoy.until_healthy(2)
     gone = network.replicas[cut].address
-    await network.envoy.until(
+    await network.envoy.wait_until(
         "all elsewhere",
         lambda seen: seen[gone].streams == 0 and sum(each.streams for each in seen.values()) == PEOPLE,
     )

@@ -113,7 +113,7 @@ async def test_so_does_one_that_an_operator_drains_until_it_is_cancelled() -> No
         kept = two.counts()[1]
         await control.Drain(DrainRequest())
         await opened(two.stub, 6)
-        await two.envoy.until("the drained one empty", lambda seen: seen[drained].streams == 0)
+        await two.envoy.wait_until("the drained one empty", lambda seen: seen[drained].streams == 0)
         assert two.counts() == [0, kept + 6]
         await two.envoy.until_healthy(1)
         await control.CancelDrain(CancelDrainRequest())

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from benchmarks.faults.envoy import Envoy, balancing
-from benchmarks.faults.interrupted_dictations import BYTES_MS, Mortal, Told, dictated, dictation
+from benchmarks.faults.interrupted_dictations import BYTES_MS, ClientOutput, RestartableServer, dictate, dictation
 from stt_client.events import Connection, ConnectionState
 
 pytestmark = pytest.mark.model
@@ -26,11 +26,11 @@ LASTS_S = len(SOUND) / BYTES_MS / 1000 / SPEED
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    replicas: Sequence[Mortal]
+    replicas: Sequence[RestartableServer]
     envoy: Envoy
-    undisturbed: Told
+    undisturbed: ClientOutput
 
-    def fullest(self) -> Mortal:
+    def fullest(self) -> RestartableServer:
         """Return the replica on which most people speak."""
         seen = self.envoy.replicas()
         return max(self.replicas, key=lambda replica: seen[replica.address].streams)
@@ -39,12 +39,12 @@ class Cluster:
 @pytest_asyncio.fixture(scope="module")
 async def cluster() -> AsyncIterator[Cluster]:
     """Return two servers behind Envoy, and what they make of the dictation."""
-    replicas = [Mortal(), Mortal()]
+    replicas = [RestartableServer(), RestartableServer()]
     try:
         await asyncio.gather(*(replica.start() for replica in replicas))
         async with balancing([replica.address for replica in replicas]) as envoy:
             await envoy.until_healthy(2)
-            undisturbed = await dictated(envoy.address, SOUND, SPEED)
+            undisturbed = await dictate(envoy.address, SOUND, SPEED)
             assert len(undisturbed.texts) >= 3
             yield Cluster(replicas, envoy, undisturbed)
     finally:
@@ -52,12 +52,12 @@ async def cluster() -> AsyncIterator[Cluster]:
             replica.kill()
 
 
-def speaking(cluster: Cluster) -> list[asyncio.Task[Told]]:
+def speaking(cluster: Cluster) -> list[asyncio.Task[ClientOutput]]:
     """Have three people say the same."""
-    return [asyncio.create_task(dictated(cluster.envoy.address, SOUND, SPEED)) for _ in range(PEOPLE)]
+    return [asyncio.create_task(dictate(cluster.envoy.address, SOUND, SPEED)) for _ in range(PEOPLE)]
 
 
-async def assert_unnoticed(cluster: Cluster, people: Sequence[asyncio.Task[Told]]) -> list[Told]:
+async def assert_unnoticed(cluster: Cluster, people: Sequence[asyncio.Task[ClientOutput]]) -> list[ClientOutput]:
     """Check that all was told as it would have been; return it."""
     all_told = await asyncio.gather(*people)
     assert [told.texts for told in all_told] == [cluster.undisturbed.texts] * PEOPLE

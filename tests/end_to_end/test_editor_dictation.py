@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.harness.word_errors import count_errors, normalize
 from benchmarks.recordings import Recording
-from benchmarks.service import Service, ServiceFailed
+from benchmarks.service import Service, ServiceError
 from stt_client.audio.decode import open_file
 from tests.support.servers import COMMON
 from tests.support.tmux import Terminal, terminal
@@ -38,7 +38,7 @@ def dictating(recording: Recording, server: str) -> list[str]:
 @contextmanager
 def doomed() -> Iterator[Service]:
     """Run a server that will be killed."""
-    with suppress(ServiceFailed), Service(TINY) as server:
+    with suppress(ServiceError), Service(TINY) as server:
         server.wait_until_listening()
         yield server
 

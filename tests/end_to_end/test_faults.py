@@ -19,8 +19,8 @@ import pytest
 import pytest_asyncio
 
 from benchmarks.faults.fault_proxy import proxying
-from benchmarks.faults.interrupted_dictations import BYTES_MS, Mortal, Told, dictated, dictation
-from benchmarks.faults.stalls import printed, stall_place, stalled_at, write_wav
+from benchmarks.faults.interrupted_dictations import BYTES_MS, ClientOutput, RestartableServer, dictate, dictation
+from benchmarks.faults.stalls import parse_output, stall_position, stalled_at, write_wav
 from stt_client.events import Connection, ConnectionState
 from tests.support import cli_process
 
@@ -36,9 +36,9 @@ LASTS_S = len(SOUND) / BYTES_MS / 1000 / SPEED
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
-    first: Mortal
-    second: Mortal
-    undisturbed: Told
+    first: RestartableServer
+    second: RestartableServer
+    undisturbed: ClientOutput
 
     @property
     def addresses(self) -> list[str]:
@@ -52,10 +52,10 @@ class Replicas:
 @pytest_asyncio.fixture(scope="module")
 async def replicas() -> AsyncIterator[Replicas]:
     """Return two servers, and what either makes of the dictation."""
-    first, second = Mortal(), Mortal()
+    first, second = RestartableServer(), RestartableServer()
     try:
         await asyncio.gather(first.start(), second.start())
-        undisturbed = await dictated(first.address, SOUND, SPEED)
+        undisturbed = await dictate(first.address, SOUND, SPEED)
         assert len(undisturbed.texts) >= 3
         yield Replicas(first, second, undisturbed)
     finally:
@@ -63,9 +63,9 @@ async def replicas() -> AsyncIterator[Replicas]:
         second.kill()
 
 
-def assert_same(replicas: Replicas, told: Told) -> None:
-    assert told.texts == replicas.undisturbed.texts
-    assert told.numbers == replicas.undisturbed.numbers
+def assert_same(replicas: Replicas, output: ClientOutput) -> None:
+    assert output.texts == replicas.undisturbed.texts
+    assert output.numbers == replicas.undisturbed.numbers
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -73,51 +73,51 @@ async def test_a_connection_that_is_cut_anywhere_costs_no_word(replicas: Replica
     chance = random.Random(seed)
     limits = iter([chance.randint(100, len(SOUND)) for _ in range(2)])
     async with proxying(replicas.addresses, partial(next, limits, None)) as proxy:
-        told = await dictated(proxy.address, SOUND, SPEED)
+        output = await dictate(proxy.address, SOUND, SPEED)
         assert proxy.cuts >= 1
-    assert_same(replicas, told)
-    assert all(each.resumed_s - each.lost_s < 1 for each in told.breaks)
+    assert_same(replicas, output)
+    assert all(each.resumed_s - each.lost_s < 1 for each in output.breaks)
 
 
 async def test_a_network_that_falls_silent_is_noticed_within_seconds(replicas: Replicas) -> None:
     async with proxying(replicas.addresses, lambda: None) as proxy:
-        told = Told()
-        speaking = asyncio.create_task(dictated(proxy.address, SOUND, SPEED, told))
+        output = ClientOutput()
+        speaking = asyncio.create_task(dictate(proxy.address, SOUND, SPEED, output))
         await asyncio.sleep(LASTS_S / 2)
         silent_s = monotonic()
         proxy.fall_silent()
         await speaking
-    assert_same(replicas, told)
-    [broken] = told.breaks
+    assert_same(replicas, output)
+    [broken] = output.breaks
     assert broken.lost_s - silent_s < NOTICED_S
 
 
 async def test_a_server_that_drains_hands_its_streams_over_between_utterances(replicas: Replicas) -> None:
-    told = Told()
-    speaking = asyncio.create_task(dictated(replicas.both, SOUND, SPEED, told))
+    output = ClientOutput()
+    speaking = asyncio.create_task(dictate(replicas.both, SOUND, SPEED, output))
     await asyncio.sleep(LASTS_S / 3)
     replicas.first.drain()
     await speaking
-    assert_same(replicas, told)
-    assert ConnectionState.DRAINING in [event.state for event in told.events if isinstance(event, Connection)]
-    assert all(each.resumed_s - each.lost_s < 1 for each in told.breaks)
+    assert_same(replicas, output)
+    assert ConnectionState.DRAINING in [event.state for event in output.events if isinstance(event, Connection)]
+    assert all(each.resumed_s - each.lost_s < 1 for each in output.breaks)
     replicas.first.kill()
     await replicas.first.start()
 
 
 async def test_a_server_that_is_killed_and_comes_back_costs_no_word(replicas: Replicas) -> None:
-    told, killed = Told(), replicas.second
-    speaking = asyncio.create_task(dictated(killed.address, SOUND, SPEED, told))
+    output, killed = ClientOutput(), replicas.second
+    speaking = asyncio.create_task(dictate(killed.address, SOUND, SPEED, output))
     await asyncio.sleep(LASTS_S / 2)
     killed.kill()
     await killed.start()
     await speaking
-    assert_same(replicas, told)
-    [broken] = told.breaks
+    assert_same(replicas, output)
+    [broken] = output.breaks
     assert broken.resumed_s - killed.listening_s[-1] < 1
 
 
-async def stopped(server: str, recording: Path) -> Told:
+async def stopped(server: str, recording: Path) -> ClientOutput:
     """Return what a stt-cli process prints that is stopped in the middle of its first utterance."""
     options = ("--realtime", "--partials", "--format", "json", "--server", server)
     process = await cli_process.start("recognize", *options, str(recording))
@@ -130,18 +130,18 @@ async def stopped(server: str, recording: Path) -> Told:
     process.send_signal(signal.SIGCONT)
     outcome = await cli_process.outcome(process)
     assert outcome.code == 0
-    return printed(outcome.stdout)
+    return parse_output(outcome.stdout)
 
 
 async def test_a_network_and_a_client_that_stall_cost_no_word(replicas: Replicas, tmp_path: Path) -> None:
     recording = tmp_path / "dictation.wav"
     write_wav(recording, SHORT_SOUND)
-    undisturbed = await dictated(replicas.first.address, SHORT_SOUND, SPEED)
-    in_a_word = stall_place(SHORT_SOUND, loud=True, chance=random.Random(1))
-    told = await asyncio.gather(
+    undisturbed = await dictate(replicas.first.address, SHORT_SOUND, SPEED)
+    in_a_word = stall_position(SHORT_SOUND, loud=True, chance=random.Random(1))
+    output = await asyncio.gather(
         stalled_at(replicas.first.address, SHORT_SOUND, in_a_word, STALLS_S),
         stopped(replicas.first.address, recording),
     )
-    for each in told:
+    for each in output:
         assert (each.texts, each.numbers) == (undisturbed.texts, undisturbed.numbers)
-    assert not told[0].breaks  # the connection has survived
+    assert not output[0].breaks  # the connection has survived

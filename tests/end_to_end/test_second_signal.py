@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from benchmarks.recordings import Recording
-from benchmarks.service import ServiceFailed
+from benchmarks.service import ServiceError
 from tests.support.servers import COMMON, Server
 from tests.support.wire_client import Call, config, connected
 
@@ -35,5 +35,5 @@ async def told_twice(number: signal.Signals, pcm: bytes) -> None:
 async def test_a_second_signal_ends_a_server_that_waits_for_an_utterance(
     number: signal.Signals, code: int, recordings: Mapping[str, Recording]
 ) -> None:
-    with pytest.raises(ServiceFailed, match=f"ended with exit code {code}"):
+    with pytest.raises(ServiceError, match=f"ended with exit code {code}"):
         await told_twice(number, recordings["en/brooklyn-bridge"].pcm())

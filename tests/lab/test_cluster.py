@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.cluster.__main__ import erlang_b, replicas_for, wait_s
-from lab.cluster.balancers import Draw, Fleet, by_lot, drawn, in_turn, of_all, of_drawn
+from lab.cluster.balancers import Draw, Fleet, in_turn, least_of, of_all, pick, random_choice
 from lab.cluster.model import Simulation
 from lab.cluster.scenario import Scenario
 
-SMALL = Scenario(streams=40, lasts_s=60, period_s=600, places=4, replicas=14)
-DRAWS: list[Draw] = [by_lot, in_turn, of_drawn(2), of_drawn(4), of_all]
+SMALL = Scenario(streams=40, lasts_s=60, period_s=600, slots=4, replicas=14)
+DRAWS: list[Draw] = [random_choice, in_turn, least_of(2), least_of(4), of_all]
 
 
 @given(
@@ -29,21 +29,23 @@ DRAWS: list[Draw] = [by_lot, in_turn, of_drawn(2), of_drawn(4), of_all]
 )
 @settings(max_examples=40, deadline=None)
 def test_no_dictation_and_no_stream_is_lost(
-    draw: Draw, replicas: int, balancers: int, failures: int, rolling: int, target: float, seed: int
+    draw: Draw, replicas: int, balancers: int, failures: int, concurrent_restarts: int, target: float, seed: int
 ) -> None:
     scenario = replace(SMALL, draw=draw, replicas=replicas, balancers=balancers, failures=failures, seed=seed)
-    scenario = replace(scenario, target=target) if target else replace(scenario, rolling=rolling)
+    scenario = (
+        replace(scenario, target=target) if target else replace(scenario, concurrent_restarts=concurrent_restarts)
+    )
     simulation = Simulation(scenario)
     tally = simulation.run()
-    assert tally.arrived == tally.ended + tally.given_up
+    assert tally.arrived == tally.ended + tally.abandoned
     assert tally.broken >= tally.resumed == len(tally.waits_s)
-    assert tally.broken - tally.resumed <= tally.given_up
-    assert max(tally.fullest) <= SMALL.places
+    assert tally.broken - tally.resumed <= tally.abandoned
+    assert max(tally.fullest) <= SMALL.slots
     assert tally.most_open >= max(tally.fullest)
 
 
 def test_the_same_seed_gives_the_same_course() -> None:
-    busy = replace(SMALL, failures=5, rolling=2, balancers=2)
+    busy = replace(SMALL, failures=5, concurrent_restarts=2, balancers=2)
     assert Simulation(busy).run() == Simulation(busy).run()
     assert Simulation(busy).run() != Simulation(replace(busy, seed=2)).run()
 
@@ -53,15 +55,15 @@ def test_all_policies_meet_the_same_people() -> None:
 
 
 def test_with_room_enough_a_rolling_restart_breaks_streams_off_and_refuses_nobody() -> None:
-    tally = Simulation(replace(SMALL, replicas=30, rolling=3)).run()
+    tally = Simulation(replace(SMALL, replicas=30, concurrent_restarts=3)).run()
     assert tally.broken > 0
-    assert (tally.given_up, tally.refused) == (0, 0)
+    assert (tally.abandoned, tally.rejected) == (0, 0)
     assert tally.resumed == tally.broken
     assert max(tally.waits_s) < 1
 
 
 def test_too_few_replicas_turn_people_away() -> None:
-    assert Simulation(replace(SMALL, replicas=4)).run().given_up > 0
+    assert Simulation(replace(SMALL, replicas=4)).run().abandoned > 0
 
 
 def test_autoscaling_follows_the_streams() -> None:
@@ -76,18 +78,18 @@ def test_another_replica_is_drawn_for_a_retry_if_the_policy_can(draw: Draw) -> N
     for replica in range(3):
         fleet.admit(replica)
     fleet.opened[0] = [0, 2, 2]
-    again = drawn(draw, fleet, 0, Random(1), {0})
+    again = pick(draw, fleet, 0, Random(1), {0})
     assert again == 0 if draw is of_all else again in (1, 2)
 
 
 @pytest.mark.parametrize("draw", DRAWS)
 def test_a_replica_that_was_withdrawn_gets_nothing(draw: Draw) -> None:
     fleet = Fleet(2, 1)
-    assert drawn(draw, fleet, 0, Random(1), set()) is None
+    assert pick(draw, fleet, 0, Random(1), set()) is None
     fleet.admit(0)
     fleet.admit(1)
     fleet.withdraw(0)
-    assert {drawn(draw, fleet, 0, Random(seed), set()) for seed in range(20)} == {1}
+    assert {pick(draw, fleet, 0, Random(seed), set()) for seed in range(20)} == {1}
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.comparison.systems import Told
-from lab.load.continuous_speech import STEP, Shown, ages, gaps, messages, trimmed, voiced
+from benchmarks.comparison.systems import MessageKind
+from lab.load.continuous_speech import STEP, ScreenState, ages, gaps, messages, trimmed, voiced
 
 
-def shown(at_s: float, covers_s: float, text: str, *, utterance: int = 0, final: bool = False) -> Shown:
-    return Shown(at_s, utterance, covers_s, text, final)
+def shown(at_s: float, covers_s: float, text: str, *, utterance: int = 0, final: bool = False) -> ScreenState:
+    return ScreenState(at_s, utterance, covers_s, text, final)
 
 
 STATES = [
@@ -37,10 +37,10 @@ def test_moment_that_no_text_covers_is_as_old_as_the_last_text() -> None:
 def test_partials_of_all_open_utterances_are_shown_together() -> None:
     states = [shown(1.0, 1.0, "one"), shown(2.0, 2.0, "two", utterance=1), shown(3.0, 1.0, "One.", final=True)]
     assert [(message.kind, message.text) for message in messages(states)] == [
-        (Told.PARTIAL, "one"),
-        (Told.PARTIAL, "one two"),
-        (Told.FINAL, "One."),
-        (Told.PARTIAL, "two"),
+        (MessageKind.PARTIAL, "one"),
+        (MessageKind.PARTIAL, "one two"),
+        (MessageKind.FINAL, "One."),
+        (MessageKind.PARTIAL, "two"),
     ]
 
 

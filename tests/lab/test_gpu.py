@@ -15,7 +15,7 @@ import pytest
 from benchmarks.harness.word_errors import WordErrors
 from benchmarks.recordings import Recording
 from lab.gpu.__main__ import TEXT, chosen
-from lab.gpu.agreement import Said, complaints, listen
+from lab.gpu.agreement import ModelResult, complaints, transcribe
 from lab.gpu.speed import Speed, Timing, speech
 from lab.gpu.synthetic_models import Shape, make
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
@@ -26,7 +26,7 @@ from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 ROOT = Path(__file__).parents[2]
 FINALS = (Kind.FINAL, "en")
-CPU = Said("base", "cpu, int8", {FINALS: WordErrors(5, 100)}, windows=4)
+CPU = ModelResult("base", "cpu, int8", {FINALS: WordErrors(5, 100)}, windows=4)
 GPU = replace(CPU, where="cuda, float16")
 
 
@@ -62,19 +62,19 @@ def test_a_few_recordings_are_as_many_of_each_language() -> None:
 
 
 def test_windows_that_say_something_else_alone_are_counted(both: list[Recording]) -> None:
-    said = listen(Told("one", "two"), "base", "cpu", both)
+    said = transcribe(Told("one", "two"), "base", "cpu", both)
     assert (said.windows, said.differing) == (6, 6)
-    assert listen(Told("one", "one"), "base", "cpu", both).differing == 0
+    assert transcribe(Told("one", "one"), "base", "cpu", both).differing == 0
 
 
 def test_errors_are_those_in_company_by_kind_and_language(both: list[Recording]) -> None:
-    said = listen(Told("go forward ten meters", ""), "base", "cpu", both)
+    said = transcribe(Told("go forward ten meters", ""), "base", "cpu", both)
     assert said.errors[FINALS] == WordErrors(6, 10)
     assert said.errors[Kind.PARTIAL, "ru"].count == said.errors[Kind.PARTIAL, "ru"].words
 
 
 def test_an_english_model_hears_no_russian(both: list[Recording]) -> None:
-    said = listen(Told("one", "one", multilingual=False), "tiny.en", "cpu", both)
+    said = transcribe(Told("one", "one", multilingual=False), "tiny.en", "cpu", both)
     assert {language for _, language in said.errors} == {"en"}
 
 

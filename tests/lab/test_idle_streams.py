@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.harness.replay import BYTES_A_SECOND
-from lab.load.idle_streams import BAR_PERCENT, NOISE_DBFS, Cost, complaints, noise, sounds
+from benchmarks.harness.replay import BYTES_PER_SECOND
+from lab.load.idle_streams import MAX_CPU_PERCENT, NOISE_DBFS, Cost, audio_kinds, complaints, noise
 
 SECONDS, STREAMS = 10.0, 100
 WELL = Cost("silence", 0.1, STREAMS, SECONDS, cpu_s=0.9, frames=STREAMS * 100)
@@ -19,7 +19,7 @@ def test_a_tenth_of_a_core_for_silence_is_no_miss() -> None:
 
 
 def test_more_than_a_tenth_of_a_core_for_silence_is_a_miss() -> None:
-    [complaint] = complaints([replace(WELL, cpu_s=SECONDS * (BAR_PERCENT + 1) / 100)])
+    [complaint] = complaints([replace(WELL, cpu_s=SECONDS * (MAX_CPU_PERCENT + 1) / 100)])
     assert complaint.startswith("MISSED: silence: 11.0 %")
 
 
@@ -44,8 +44,8 @@ def test_a_streams_memory_is_what_the_empty_server_does_not_take() -> None:
 
 
 def test_frames_are_as_long_as_the_pace_says() -> None:
-    for sound in sounds():
-        assert {len(frame.audio) for frame in sound.frames if frame.audio} <= {int(sound.frame_s * BYTES_A_SECOND)}
+    for sound in audio_kinds():
+        assert {len(frame.audio) for frame in sound.frames if frame.audio} <= {int(sound.frame_s * BYTES_PER_SECOND)}
 
 
 def test_the_noise_is_as_faint_as_it_is_said_to_be() -> None:

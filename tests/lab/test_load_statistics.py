@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.load import fairness
-from lab.load.cpu_contention import Column, complaints
+from lab.load.cpu_contention import Column, violations
 from lab.load.live_client import Latencies, gaps, spread
 
 
@@ -39,15 +39,15 @@ def test_a_spread_has_the_median_the_95th_percentile_and_the_greatest_value() ->
     ],
 )
 def test_hogs_may_cost_their_share(busy: Column, missed: list[str]) -> None:
-    assert complaints(column(0), busy) == missed
+    assert violations(column(0), busy) == missed
 
 
 def test_an_abusive_client_may_double_what_others_wait() -> None:
     alone = Latencies(finals_s=[1.0])
-    assert fairness.complaint("bulk", alone, Latencies(finals_s=[2.0])) == []
-    [missed] = fairness.complaint("bulk", alone, Latencies(finals_s=[2.5]))
+    assert fairness.violations("bulk", alone, Latencies(finals_s=[2.0])) == []
+    [missed] = fairness.violations("bulk", alone, Latencies(finals_s=[2.5]))
     assert missed == "MISSED: next to bulk ordinary finals are 2.5 times as late (p95)."
 
 
 def test_finals_that_never_came_miss_the_bar() -> None:
-    assert fairness.complaint("bulk", Latencies(finals_s=[1.0]), Latencies(finals_s=[1.0], cut_off=1))
+    assert fairness.violations("bulk", Latencies(finals_s=[1.0]), Latencies(finals_s=[1.0], cut_off=1))

@@ -7,31 +7,33 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.comparison.latency import Figures
-from benchmarks.comparison.systems import Message, Told
+from benchmarks.comparison.latency import StreamMetrics
+from benchmarks.comparison.systems import Message, MessageKind
 from benchmarks.harness.dictations import Dictation
 from benchmarks.harness.replay import Replay
 from benchmarks.recordings import Utterance
-from lab.load.overload import ADMITTED, Crowd, Visit, complaints, differing, visit
+from lab.load.overload import ADMITTED, StreamGroup, StreamOutcome, differing, outcome_of, violations
 from stt_service.models.loader import ModelNames, SelfTest
 from stt_service.telemetry.banner import self_tested
 
-ONE = Visit("en/talk", finals=("One.", "Two.", "Three."), figures=Figures(final_lags_at_pauses_s=(1.0, 1.0)))
-ALONE = Crowd((ONE,))
-REFUSED = Visit("en/talk", refused_s=0.004)
+ONE = StreamOutcome(
+    "en/talk", finals=("One.", "Two.", "Three."), figures=StreamMetrics(final_lags_at_pauses_s=(1.0, 1.0))
+)
+ALONE = StreamGroup((ONE,))
+REFUSED = StreamOutcome("en/talk", refused_s=0.004)
 TALK = Dictation(Path("en/talk.wav"), "en", (Utterance("one two", 0.0, 2.0),))
 
 
-def crowd(*visits: Visit) -> Crowd:
-    return Crowd(visits)
+def crowd(*visits: StreamOutcome) -> StreamGroup:
+    return StreamGroup(visits)
 
 
-def slow(times: float) -> Visit:
-    return replace(ONE, figures=Figures(final_lags_at_pauses_s=(times, times)))
+def slow(times: float) -> StreamOutcome:
+    return replace(ONE, figures=StreamMetrics(final_lags_at_pauses_s=(times, times)))
 
 
 def test_finals_as_alone_and_quick_refusals_miss_no_bar() -> None:
-    assert complaints(ALONE, crowd(ONE, slow(1.5), REFUSED), 2) == []
+    assert violations(ALONE, crowd(ONE, slow(1.5), REFUSED), 2) == []
 
 
 @pytest.mark.parametrize(
@@ -45,18 +47,18 @@ def test_finals_as_alone_and_quick_refusals_miss_no_bar() -> None:
         pytest.param([ONE, replace(ONE, error="It broke.")], "MISSED: en/talk: It broke.", id="a stream that failed"),
     ],
 )
-def test_each_bar_can_be_missed(visits: list[Visit], complaint: str) -> None:
-    [found] = complaints(ALONE, crowd(*visits), 2)
+def test_each_bar_can_be_missed(visits: list[StreamOutcome], complaint: str) -> None:
+    [found] = violations(ALONE, crowd(*visits), 2)
     assert found.startswith(complaint)
 
 
 def test_a_late_client_makes_the_figures_doubtful_and_misses_no_bar() -> None:
-    [found] = complaints(ALONE, replace(crowd(ONE), late_p99_s=0.2), 1)
+    [found] = violations(ALONE, replace(crowd(ONE), late_p99_s=0.2), 1)
     assert found.startswith("In doubt")
 
 
 def test_where_nobody_was_served_no_lag_can_be_told() -> None:
-    assert complaints(ALONE, crowd(REFUSED), 1)[-1] == "MISSED: there are no finals whose lag can be told."
+    assert violations(ALONE, crowd(REFUSED), 1)[-1] == "MISSED: there are no finals whose lag can be told."
 
 
 @pytest.mark.parametrize(
@@ -73,18 +75,18 @@ def test_finals_are_compared_one_by_one(finals: tuple[str, ...], count: int) -> 
 
 def test_a_visit_tells_finals_notices_and_how_often_a_partial_came() -> None:
     told = [
-        Message(1.0, Told.PARTIAL, "one"),
-        Message(2.0, Told.NOTICE, "PARTIALS_SHED: The server is busy."),
-        Message(3.0, Told.PARTIAL, ""),
-        Message(3.0, Told.FINAL, "One two."),
+        Message(1.0, MessageKind.PARTIAL, "one"),
+        Message(2.0, MessageKind.NOTICE, "PARTIALS_SHED: The server is busy."),
+        Message(3.0, MessageKind.PARTIAL, ""),
+        Message(3.0, MessageKind.FINAL, "One two."),
     ]
-    found = visit(TALK, Replay(messages=told), passed_s=9.0, sound_s=2.0)
+    found = outcome_of(TALK, Replay(messages=told), passed_s=9.0, sound_s=2.0)
     assert (found.finals, found.notices, found.partials_per_s) == (("One two.",), ("PARTIALS_SHED",), 0.5)
     assert found.refused_s is None
 
 
 def test_a_refused_visit_tells_how_long_that_took() -> None:
-    assert visit(TALK, Replay(refused="full"), passed_s=0.01, sound_s=2.0).refused_s == 0.01
+    assert outcome_of(TALK, Replay(rejected="full"), passed_s=0.01, sound_s=2.0).refused_s == 0.01
 
 
 def test_the_servers_own_words_on_its_places_are_understood() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from lab.load.profiling import purpose, spent
+from lab.load.profiling import count_samples, purpose
 
 LANE = "run (stt_service/scheduling/executor.py:100);transcribe (stt_service/whisper/engine.py:118)"
 LOOP = "Handle._run (asyncio/events.py:80);Stream._read (stt_service/rpc/stream.py:111)"
@@ -47,4 +47,4 @@ def test_a_sample_is_for_what_its_innermost_known_frame_does(stack: str, name: s
 
 def test_threads_that_wait_are_not_counted() -> None:
     waiting = "Thread.run (threading.py:982);_worker (concurrent/futures/thread.py:81) 40\n"
-    assert spent([waiting, f"{LOOP} 2\n", f"{LOOP} 1\n"]) == Counter({"gRPC, asyncio, queues": 3})
+    assert count_samples([waiting, f"{LOOP} 2\n", f"{LOOP} 1\n"]) == Counter({"gRPC, asyncio, queues": 3})

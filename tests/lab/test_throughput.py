@@ -10,7 +10,7 @@ import pytest
 from benchmarks.comparison.raw_server import samples_of
 from benchmarks.harness.word_errors import WordErrors
 from benchmarks.recordings import Recording
-from lab.load.throughput import RIVAL, Clip, Task, Way, clips, table
+from lab.load.throughput import BASELINE, Clip, Method, Task, clips, table
 from stt_service.settings.schema import ServerSettings
 
 
@@ -34,12 +34,12 @@ def test_stretches_follow_one_another_and_fit_a_window(found: list[Clip]) -> Non
     assert all(before["end"] <= after["start"] for before, after in pairwise(found))
 
 
-def way(name: str, *walls_s: float) -> Way:
-    return Way(name, lambda task: "", lambda: 0.0, list(walls_s), list(walls_s))
+def way(name: str, *walls_s: float) -> Method:
+    return Method(name, lambda task: "", lambda: 0.0, list(walls_s), list(walls_s))
 
 
 def test_medians_are_held_against_the_rivals() -> None:
-    lines = table([way("ours", 1.0, 3.0, 2.0), way(RIVAL, 9.0, 4.0, 4.0)], sound_s=8.0).splitlines()
+    lines = table([way("ours", 1.0, 3.0, 2.0), way(BASELINE, 9.0, 4.0, 4.0)], sound_s=8.0).splitlines()
     assert lines[2].startswith("| ours | 2.00 | 1.00 to 3.00 | 4.0 | 0.50 |")
     assert lines[3].split(" | ")[4] == "1.00"
 
@@ -47,7 +47,7 @@ def test_medians_are_held_against_the_rivals() -> None:
 def test_a_round_is_timed_and_its_words_are_counted() -> None:
     used_s = iter((10.0, 12.5))
     task = Task("one two three", "en", b"", samples_of(b""), ())
-    ours = Way("ours", lambda task: "One, too three.", lambda: next(used_s))
+    ours = Method("ours", lambda task: "One, too three.", lambda: next(used_s))
     ours.run([task, task])
     assert (ours.cpus_s, ours.errors) == ([2.5], WordErrors(2, 6))
     assert len(ours.walls_s) == 1

@@ -209,7 +209,7 @@ def test_no_file_contains_a_path_of_one_machine() -> None:
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
 def test_recording_has_text_length_and_a_free_license(recording: Recording) -> None:
-    assert recording.licence in LICENSES
+    assert recording.license in LICENSES
     assert recording.source
     assert recording.speaker
     assert recording.text
