@@ -50,10 +50,11 @@ def _is_external(module: Path) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need no weights, processes or network, and take less than ten seconds."""
+    """Mark the tests of the packages that need no weights, processes or network, and take less than ten seconds."""
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        if marks.isdisjoint({"model", "slow", "process"}) and not _is_external(item.path):
+        of_package = item.path.relative_to(Path(__file__).parent).parts[0].startswith("stt_")
+        if of_package and marks.isdisjoint({"model", "slow", "process"}) and not _is_external(item.path):
             item.add_marker(pytest.mark.fast)
 
 

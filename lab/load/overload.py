@@ -74,7 +74,7 @@ class StreamGroup:
     late_p99_s: float = 0.0  # of the event loop that takes the times
 
     @property
-    def latencies(self) -> list[StreamOutcome]:
+    def admitted_streams(self) -> list[StreamOutcome]:
         return [visit for visit in self.visits if visit.refused_s is None]
 
     @property
@@ -83,7 +83,7 @@ class StreamGroup:
 
     @property
     def figures(self) -> StreamMetrics:
-        return sum((visit.figures for visit in self.latencies), StreamMetrics())
+        return sum((visit.figures for visit in self.admitted_streams), StreamMetrics())
 
     def lag_s(self, percent: float) -> float | None:
         """Return the final lag after the end of speech, of utterances that a long pause follows."""
@@ -131,7 +131,7 @@ def differing(latencies: Sequence[StreamOutcome], alone: Mapping[str, StreamOutc
 
 
 def row(name: str, group: StreamGroup, alone: Mapping[str, StreamOutcome]) -> str:
-    latencies, figures = group.latencies, group.figures
+    latencies, figures = group.admitted_streams, group.figures
     shed = sum("PARTIALS_SHED" in visit.notices for visit in latencies)
     cells = [
         name,
@@ -159,10 +159,10 @@ def _format_seconds(value: float | None) -> str:
 def violations(alone: StreamGroup, group: StreamGroup, admitted: int) -> list[str]:
     """Return a sentence for each bar that was missed, and for what makes the figures doubtful."""
     found = [
-        f"MISSED: {visit.recording}: {visit.error}" for visit in (*alone.latencies, *group.latencies) if visit.error
+        f"MISSED: {visit.recording}: {visit.error}" for visit in (*alone.admitted_streams, *group.admitted_streams) if visit.error
     ]
-    if len(group.latencies) != min(admitted, len(group.visits)):
-        found.append(f"MISSED: {len(group.admitted)} streams were served, {admitted} are admitted.")
+    if len(group.admitted_streams) != min(admitted, len(group.visits)):
+        found.append(f"MISSED: {len(group.admitted_streams)} streams were served, {admitted} are admitted.")
     slow = [refused_s for refused_s in group.refusals_s if refused_s > MAX_REJECTION_S]
     if slow:
         found.append(f"MISSED: {len(slow)} refusals took more than {1000 * MAX_REJECTION_S:.0f} ms.")
@@ -173,7 +173,7 @@ def violations(alone: StreamGroup, group: StreamGroup, admitted: int) -> list[st
         found.append(
             f"MISSED: the lag is {lag_s / before_s:.2f} times that of one stream, more than {MAX_LATENCY_FACTOR:g}."
         )
-    if different := differing(group.latencies, _by_recording(alone)):
+    if different := differing(group.admitted_streams, _by_recording(alone)):
         found.append(f"MISSED: {different} finals differ from those of one stream.")
     if group.late_p99_s > LATE_P99_S:
         found.append(f"In doubt: the client itself was late by {1000 * group.late_p99_s:.0f} ms (p99).")
