@@ -159,7 +159,9 @@ def _format_seconds(value: float | None) -> str:
 def violations(alone: StreamGroup, group: StreamGroup, admitted: int) -> list[str]:
     """Return a sentence for each bar that was missed, and for what makes the figures doubtful."""
     found = [
-        f"MISSED: {visit.recording}: {visit.error}" for visit in (*alone.admitted_streams, *group.admitted_streams) if visit.error
+        f"MISSED: {visit.recording}: {visit.error}"
+        for visit in (*alone.admitted_streams, *group.admitted_streams)
+        if visit.error
     ]
     if len(group.admitted_streams) != min(admitted, len(group.visits)):
         found.append(f"MISSED: {len(group.admitted_streams)} streams were served, {admitted} are admitted.")
