@@ -100,13 +100,22 @@ def test_huge_durations_of_notices_and_failures_are_survived() -> None:
     ],
 )
 def test_time_outside_of_its_range_is_in_json_its_limit(message: Duration | Timestamp, shown: str) -> None:
-    session = made(control_pb2.Session, **{"age" if isinstance(message, Duration) else "opened": message})
+    session = made(control_pb2.Session, **{"age" if isinstance(message, Duration) else "start_time": message})
     assert shown in to_json_object(session).values()
     assert session != control_pb2.Session(), "the message itself is unchanged"
 
 
 def test_unknown_values_of_operators_are_shown_as_unknown() -> None:
-    sessions = [made(control_pb2.Session, id="a", phase=99, lag=FOREVER, age=FOREVER, heard=Duration(seconds=-(2**62)))]
+    sessions = [
+        made(
+            control_pb2.Session,
+            id="a",
+            phase=99,
+            oldest_decode_wait=FOREVER,
+            age=FOREVER,
+            audio_received=Duration(seconds=-(2**62)),
+        )
+    ]
     assert tables.session_rows(sessions)[1][5] == "unknown"
     models = [made(control_pb2.Model, name="m", state=99, roles=[1, 77])]
     assert tables.model_rows(models)[1][1:3] == ("unknown", "finals and unknown")
