@@ -119,7 +119,7 @@ def test_unknown_values_of_operators_are_shown_as_unknown() -> None:
     assert tables.session_rows(sessions)[1][5] == "unknown"
     models = [made(control_pb2.Model, name="m", state=99, roles=[1, 77])]
     assert tables.model_rows(models)[1][1:3] == ("unknown", "finals and unknown")
-    parameter = made(control_pb2.Parameter, name="A", value="1", accepted="0 or 1", scope=99)
+    parameter = made(control_pb2.Parameter, name="A", value="1", allowed_values="0 or 1", scope=99)
     assert "unknown" in tables.settings_table([parameter])
     assert align_columns(tables.session_rows(sessions))
 
