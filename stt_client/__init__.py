@@ -1,6 +1,7 @@
-"""Realtime STT's client: `recognize` for asyncio, `recognized` for everybody else; docs/client.md shows both.
+"""Realtime STT's client library: `recognize` for asyncio, `recognize_sync` for other programs; see docs/client.md.
 
-The rest of the package serves the command line. Importing this loads neither gRPC nor anything that is slow.
+The names in `__all__` are the public API; the rest of the package serves the command line and the editor. The import
+is fast: gRPC is loaded when one of the two functions is first used.
 """
 
 from __future__ import annotations
@@ -67,14 +68,14 @@ __all__ = [
     "recognize_sync",
 ]
 
-# gRPC's own resolver (c-ares) asks DNS only: it does not find hosts that mDNS, a VPN or other system sources know.
-# gRPC reads the variable when it is imported.
+# gRPC's own resolver (c-ares) queries DNS only: it does not find hosts known to mDNS, a VPN or other system sources.
+# gRPC reads the variable at its import.
 os.environ.setdefault("GRPC_DNS_RESOLVER", "native")
 
-_SLOW = {"recognize": "stt_client.client", "recognize_sync": "stt_client.sync"}  # they load gRPC
+_LAZY = {"recognize": "stt_client.client", "recognize_sync": "stt_client.sync"}  # both import gRPC
 
 
 def __getattr__(name: str) -> object:
-    if name in _SLOW:
-        return getattr(import_module(_SLOW[name]), name)
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,10 @@
-"""Recognises a dictation on whichever server there is: keeps what is not settled, reconnects, resumes.
+"""Recognizes one source over any number of streams: buffers uncommitted audio, reconnects, resumes.
 
-It plays no part in where audio comes from or where text goes.
+Two tasks run per call of `recognize`. One reads the source into the `ReplayBuffer` and waits while that is full, so a
+slow or absent server never blocks a source before `max_buffered_s`. The other runs one stream after the other: each
+sends the config, waits until the server accepts it (`Started`), then sends the buffer from its start and new items as
+they arrive. `ResumeTracker` filters repeated events and computes the resume point; `RetryState` decides whether and
+when the next attempt starts. This module knows neither where audio comes from nor where text goes.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ from stt_client.transport import convert
 from stt_client.transport.stream import Requests, stream
 
 DRAIN_NOTICE = "DRAIN"
-IDLE_STATUS = "DEADLINE_EXCEEDED"  # how a server ends the stream of a source that pauses
+IDLE_STATUS = "DEADLINE_EXCEEDED"  # of a stream whose source paused for IDLE_TIMEOUT
 
 
 async def recognize(
@@ -43,15 +47,22 @@ async def recognize(
     options: StreamOptions = DEFAULT_OPTIONS,
     retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> AsyncGenerator[Event, None]:
-    """Recognise a dictation; yield what is said of it until nothing more is owed.
+    """Yield the events of a dictation until its last final, over as many streams as necessary.
 
-    `server` is HOST:PORT, or several with commas. The source is read from the first moment on; what is not settled is
-    kept, and told again to the next server when one is lost: no word is lost, no final comes twice. An error of the
-    source ends the dictation, and is raised once the finals owed have come. Closing the generator ends all at once.
+    The source is read from the start, also while there is no server. Audio that no server has committed is buffered,
+    and sent again after a failure: no word is lost, and no final is emitted twice. Closing the generator cancels the
+    stream at once, without the pending finals; to receive them, end the source.
+
+    Args:
+        server: HOST:PORT, several separated by commas in the order to try them, or a `Target` with token and TLS files.
+        source: audio in chunks of any size, in `options.format`; between them `Settings` and `Finalize`.
+        options: audio format, initial settings, and which events are wanted.
+        retry_policy: how long to try without a server, and how much audio to buffer.
 
     Raises:
-        ClientError: settings that cannot be sent.
-        ServiceError: what trying again cannot mend, or has not mended for as long as `patience` says.
+        ClientError: a setting, token or TLS file that cannot be used.
+        ServiceError: the server rejected the stream, or `retry_policy` is exhausted.
+        Exception: an error of the source, once the pending finals have been yielded.
     """
     dictation = _ResumableStream(to_target(server), options, retry_policy)
     async with aclosing(dictation.events(source)) as events:
@@ -60,52 +71,52 @@ async def recognize(
 
 
 class _ResumableStream:
-    """One source from its beginning to its end, over any number of streams."""
+    """One source from start to end, over any number of streams."""
 
-    def __init__(self, target: Target, options: StreamOptions, patience: RetryPolicy) -> None:
-        convert.config_request(options)  # raises for settings that cannot be sent, before a server waits for them
+    def __init__(self, target: Target, options: StreamOptions, retry_policy: RetryPolicy) -> None:
+        convert.config_request(options)  # raises for settings that cannot be sent, before it connects
         self._target = target
         self._options = options
-        self._buffer = ReplayBuffer(options.format, options.settings, patience.max_buffered_s)
+        self._buffer = ReplayBuffer(options.format, options.settings, retry_policy.max_buffered_s)
         self._resume_tracker = ResumeTracker()
-        self._retry_state = RetryState(patience, len(target.addresses), time.monotonic(), random.random)
-        self._address_index = 0  # whose of the addresses it is
-        self._source_ended_s: float | None = None  # when the source ended
-        self._all_sent = False  # on the present stream
-        self._cursor = self._buffer.start  # how far the present stream has sent it
+        self._retry_state = RetryState(retry_policy, len(target.addresses), time.monotonic(), random.random)
+        self._address_index = 0  # of the current attempt, not reduced to the number of addresses
+        self._source_ended_s: float | None = None
+        self._all_sent = False  # by the current stream
+        self._cursor = self._buffer.start  # of the current stream
         self._was_started = False
-        self._arrived, self._freed = asyncio.Event(), asyncio.Event()
-        self._taken = asyncio.Event()  # by a server, the present stream
+        self._input_arrived, self._space_freed = asyncio.Event(), asyncio.Event()
+        self._stream_started = asyncio.Event()
 
     async def events(self, source: AsyncIterator[Input]) -> AsyncGenerator[Event, None]:
-        taking = asyncio.create_task(self._buffer_source(source))  # ended below, whatever happens
+        reader = asyncio.create_task(self._buffer_source(source))  # cancelled below in any case
         try:
             async with aclosing(self._attempts()) as events:
                 async for event in events:
                     yield event
-            await taking  # raises the error of the source, if there was one
+            await reader  # raises the error of the source, if any
         finally:
-            taking.cancel()
-            await asyncio.gather(taking, return_exceptions=True)
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
             self._buffer.close()
 
     async def _buffer_source(self, source: AsyncIterator[Input]) -> None:
-        """Keep what the source brings, as there is room."""
+        """Append the items of the source to the buffer; wait while it is full."""
         try:
             async for item in source:
                 if isinstance(item, Settings):
                     convert.request(item)  # raises
                 while self._buffer.is_full:
-                    self._freed.clear()
-                    await self._freed.wait()
+                    self._space_freed.clear()
+                    await self._space_freed.wait()
                 self._buffer.append(item)
-                self._arrived.set()
+                self._input_arrived.set()
         finally:
             self._source_ended_s = time.monotonic()
-            self._arrived.set()
+            self._input_arrived.set()
 
     async def _attempts(self) -> AsyncGenerator[Event, None]:
-        """Yield the events of one stream after the other, until one ends well."""
+        """Yield the events of one stream after the other, until one succeeds."""
         yield Connection(ConnectionState.CONNECTING)
         while True:
             try:
@@ -129,15 +140,15 @@ class _ResumableStream:
         return ConnectionState.WAITING if has_no_free_slot(error) else ConnectionState.CONNECTING
 
     async def _wait_for_input(self) -> None:
-        """Wait until the source goes on or ends: a stream that resumes before that would be as idle as the last."""
+        """Wait until the source continues or ends: a stream that resumes before that would be as idle as the last."""
         while self._source_ended_s is None and self._buffer.read(self._cursor) is None:
-            self._arrived.clear()
-            await self._arrived.wait()
+            self._input_arrived.clear()
+            await self._input_arrived.wait()
             self._retry_state.on_input_resumed(time.monotonic())
 
     @property
     def _is_complete(self) -> bool:
-        """Whether all was settled although the stream did not live to say so."""
+        """Whether all audio was committed although the stream failed before its end."""
         return self._was_started and self._source_ended_s is not None and not self._buffer.duration_ms
 
     async def _stream(self) -> AsyncGenerator[Event, None]:
@@ -145,13 +156,13 @@ class _ResumableStream:
         self._all_sent = False
         async with aclosing(stream(self._target, address, self._requests())) as events:
             async for event in events:
-                for told in self._handle(event):
-                    yield told
+                for result in self._handle(event):
+                    yield result
         if not self._all_sent:
             raise ServiceError(f"{address} ended the stream before the audio ended.", "UNAVAILABLE")
 
     async def _requests(self) -> Requests:
-        """Yield the config, what is kept, and what comes, until the source ends."""
+        """Yield the config, the buffered items, and new ones until the source ends."""
         options = replace(self._options, settings=self._buffer.settings)
         resume = (
             replace(self._resume_tracker.resume, left_context_ms=self._buffer.left_context_ms)
@@ -159,44 +170,44 @@ class _ResumableStream:
             else None
         )
         self._cursor = self._buffer.start
-        self._taken.clear()
+        self._stream_started.clear()
         yield convert.config_request(options, resume)
-        # Sound that nobody has taken is not sent: a refusal could be lost by that, and a balancer that tries another
-        # server can say again only so much.
-        await self._taken.wait()
+        # No audio is sent before the server accepts the stream: writing could hide the status of a rejection, and a
+        # load balancer that retries on another server can repeat only a limited amount.
+        await self._stream_started.wait()
         while True:
-            self._arrived.clear()
+            self._input_arrived.clear()
             while (item := self._buffer.read(self._cursor)) is not None:
-                said, self._cursor = item
-                yield convert.request(said)
+                content, self._cursor = item
+                yield convert.request(content)
             if self._source_ended_s is not None:
                 break
-            await self._arrived.wait()
+            await self._input_arrived.wait()
         self._all_sent = True
 
     def _handle(self, event: Event) -> Iterator[Event]:
-        """Take note of what the server says; yield what its user shall hear."""
+        """Update the state from a server event; yield the events for the caller."""
         if isinstance(event, Started):
             yield self._on_started()
         before_ms = self._resume_tracker.committed_ms
-        is_news = self._resume_tracker.handle(self._with_plausible_commit(event))
+        is_new = self._resume_tracker.handle(self._with_plausible_commit(event))
         if self._resume_tracker.committed_ms > before_ms:
             self._buffer.commit(self._resume_tracker.committed_ms)
-            self._freed.set()
+            self._space_freed.set()
             self._retry_state.on_progress()
-        if is_news and not isinstance(event, Progress):
+        if is_new and not isinstance(event, Progress):
             yield event
         if isinstance(event, Notice) and event.reason == DRAIN_NOTICE:
             yield Connection(ConnectionState.DRAINING, event.message, self._buffer.duration_ms)
 
     def _with_plausible_commit(self, event: Event) -> Event:
-        """Return the event with no more audio committed than was sent: a broken server must not make us forget it."""
+        """Limit `committed_ms` to the audio sent: a broken server must not make the client discard unsent audio."""
         sent_ms = math.ceil(self._options.format.duration_ms(self._cursor.position))
         return event if event.committed_ms <= sent_ms else replace(event, committed_ms=sent_ms)
 
     def _on_started(self) -> Connection:
         state = ConnectionState.RESUMED if self._was_started else ConnectionState.CONNECTED
         self._was_started = True
-        self._taken.set()
+        self._stream_started.set()
         self._retry_state.on_started()
         return Connection(state, buffered_ms=self._buffer.duration_ms)

@@ -1,6 +1,6 @@
-"""What a stream is asked for and what it answers: values only, without gRPC.
+"""The input and the events of a stream: values only, without gRPC.
 
-Positions are whole milliseconds of audio since the start of the stream.
+Positions are whole milliseconds of audio since the start of the dictation.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ SAMPLE_BYTES = {Encoding.S16LE: 2, Encoding.F32LE: 4, Encoding.MULAW: 1, Encodin
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """How the bytes of a stream are to be read; channels are interleaved, the server mixes them."""
+    """The format of raw audio. Channels are interleaved; the server mixes them to one."""
 
-    sample_rate_hz: int = 16_000
+    sample_rate_hz: int = 16_000  # 8,000..192,000
     channels: int = 1
     encoding: Encoding = Encoding.S16LE
 
     @property
     def frame_bytes(self) -> int:
-        """One sample of every channel."""
+        """Size of one sample of each channel."""
         return SAMPLE_BYTES[self.encoding] * self.channels
 
     def duration_ms(self, size_bytes: int) -> float:
@@ -41,39 +41,41 @@ class AudioFormat:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How speech is recognised; None leaves the server's own value."""
+    """Settings of recognition; None leaves the server's value."""
 
     language: str | None = None
     prompt: str | None = None
     hotwords: tuple[str, ...] = ()
     translate: bool | None = None
-    silence_s: float | None = None  # that ends an utterance, 0.1..10
-    min_utterance_s: float | None = None  # silence ends none that is shorter, 0..20
-    max_utterance_s: float | None = None  # then it is split, 5..28
-    sensitivity: float | None = None  # of the speech detector, 0..1
+    silence_s: float | None = None  # 0.1..10; silence that ends an utterance
+    min_utterance_s: float | None = None  # 0..20; silence does not end a shorter utterance
+    max_utterance_s: float | None = None  # 5..28; a longer utterance is split
+    sensitivity: float | None = None  # 0..1, of the speech detector
 
 
 def merge_settings(settings: Settings, later: Settings) -> Settings:
-    """Return what is in force once the later settings have come."""
+    """Return the settings that apply after the later ones were received."""
     given = {field.name: getattr(later, field.name) for field in fields(later)}
     return replace(settings, **{name: value for name, value in given.items() if value not in (None, ())})
 
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """Among the audio: end the open utterance here; the dictation goes on."""
+    """A command between chunks of audio: end the open utterance here; the dictation continues."""
 
 
-Input = bytes | Settings | Finalize  # audio, settings that hold from the next utterance on, or a command
+Input = bytes | Settings | Finalize  # audio, settings for the next utterances, or a command
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
+    """The audio format, initial settings and requested events of a dictation."""
+
     format: AudioFormat = AudioFormat()
     settings: Settings = Settings()
     partials: bool = False
-    word_times: bool = False
-    client_id: str = ""
+    word_times: bool = False  # fill Final.words
+    client_id: str = ""  # shown in the server's log and session list
 
 
 DEFAULT_OPTIONS = StreamOptions()
@@ -81,7 +83,10 @@ DEFAULT_OPTIONS = StreamOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What a stream says. Audio before `committed_ms` is settled and need not be kept."""
+    """An event of a stream, with the positions received and committed by the server.
+
+    No text is pending for the audio before `committed_ms`: it need not be buffered.
+    """
 
     received_ms: int = 0
     committed_ms: int = 0
@@ -89,6 +94,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Started(Event):
+    """A server accepted the stream; emitted again after each resumption."""
+
     stream_id: str
     model: str
     partial_model: str  # empty: no partials
@@ -97,12 +104,16 @@ class Started(Event):
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted(Event):
+    """An utterance started; emitted once per utterance."""
+
     utterance: int
     start_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Partial(Event):
+    """The hypothesis of the open utterance: `stable` only grows, `unstable` may change."""
+
     utterance: int
     revision: int
     stable: str
@@ -113,6 +124,8 @@ class Partial(Event):
 
 @dataclass(frozen=True, slots=True)
 class Word:
+    """A word of a final, with its position and confidence (0..1)."""
+
     text: str
     start_ms: int
     end_ms: int
@@ -121,17 +134,19 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Where the time went between the end of speech and the final, in seconds."""
+    """The parts of the time from the end of speech to the final, in seconds."""
 
     endpoint_s: float
     queue_s: float
     inference_s: float
-    speculative: bool
-    batch: int
+    speculative: bool  # decoded before the end of the utterance was certain
+    batch: int  # number of windows decoded together
 
 
 @dataclass(frozen=True, slots=True)
 class Final(Event):
+    """The text of an utterance: in order, exactly once, never changed. Probabilities are 0..1."""
+
     utterance: int
     text: str
     start_ms: int
@@ -139,58 +154,66 @@ class Final(Event):
     language: str
     language_probability: float
     confidence: float
-    endpoint: str  # silence, max_length, finalize, end_of_audio, drain, stalled; unknown: of a newer server
+    endpoint: str  # silence, max_length, finalize, end_of_audio, drain, stalled; unknown from a newer server
     latency: Latency
     words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Suppressed(Event):
+    """An utterance without a final: it was no speech, or not recognized reliably."""
+
     utterance: int
     start_ms: int
     end_ms: int
     reason: str
     text: str
-    endpoint: str = "unspecified"  # as of finals
+    endpoint: str = "unspecified"  # as in Final
 
 
 @dataclass(frozen=True, slots=True)
 class Notice(Event):
+    """A message of the server for users, such as DRAIN."""
+
     reason: str
     message: str
-    remaining_ms: int  # with DRAIN: until the server goes
+    remaining_ms: int  # with DRAIN: until the server shuts down
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsUpdated(Event):
+    """The settings in effect, in reply to `Settings`."""
+
     settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Progress(Event):
-    """How far the stream is, where there is nothing else to tell."""
+    """The positions of the stream, without any other news; not yielded to callers of `recognize`."""
 
 
 class ConnectionState(Enum):
     CONNECTING = "connecting"
-    WAITING = "waiting"  # a server answers and has no free slot yet; `message` is its reason
+    WAITING = "waiting"  # a server answers, but has no free slot yet; `message` is its reason
     CONNECTED = "connected"
-    RECONNECTING = "reconnecting"  # lost, refused or not there: `message` says which
+    RECONNECTING = "reconnecting"  # the connection was lost, rejected or failed; `message` is the reason
     RESUMED = "resumed"
-    DRAINING = "draining"  # the server goes away; the dictation moves to another one by itself
+    DRAINING = "draining"  # the server shuts down; the dictation moves to another one without action
 
 
 @dataclass(frozen=True, slots=True)
 class Connection(Event):
-    """How it stands with the server. Comes from the client itself; audio is taken and kept all the while."""
+    """The state of the connection, from the client itself. Audio is read and buffered in every state."""
 
     state: ConnectionState
     message: str = ""
-    buffered_ms: int = 0  # audio that waits for a server
+    buffered_ms: int = 0  # uncommitted audio
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
+    """The result of `status`."""
+
     health: str  # SERVING, NOT_SERVING, UNKNOWN
-    services: tuple[str, ...]  # empty: the server does not tell
+    services: tuple[str, ...]  # empty without server reflection
     round_trip_ms: float

@@ -1,4 +1,4 @@
-"""Asks a server whether it serves, what, and how far away it is."""
+"""A server's health, services and round-trip time."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
 
 async def status(server: str | Target) -> ServerStatus:
-    """Return what the first address answers.
+    """Return the status of the first address.
 
     Raises:
-        ServiceError: when it does not.
+        ClientError: an invalid token, or a TLS file that cannot be read.
+        ServiceError: it cannot be reached, or returns an error.
     """
     target = to_target(server)
     address = target.addresses[0]
     async with open_channel(target, address) as channel:
         try:
-            await _health(channel, target)  # the first call pays for setting up; the second is timed
-            asked = time.perf_counter()
+            await _health(channel, target)  # the first call sets up the connection; the second is timed
+            started = time.perf_counter()
             health = await _health(channel, target)
-            round_trip_ms = (time.perf_counter() - asked) * 1000
+            round_trip_ms = (time.perf_counter() - started) * 1000
             return ServerStatus(health, await _services(channel, target), round_trip_ms)
         except grpc.aio.AioRpcError as error:
             raise to_service_error(error, address) from error
@@ -60,9 +61,9 @@ async def _services(channel: grpc.aio.Channel, target: Target) -> tuple[str, ...
         reflection_pb2.ServerReflectionRequest.SerializeToString,
         reflection_pb2.ServerReflectionResponse.FromString,
     )
-    question = reflection_pb2.ServerReflectionRequest(list_services="*")
+    request = reflection_pb2.ServerReflectionRequest(list_services="*")
     try:
-        async for response in reflect(iter([question]), timeout=TIMEOUT_S, metadata=metadata(target)):
+        async for response in reflect(iter([request]), timeout=TIMEOUT_S, metadata=metadata(target)):
             services = require_message(response, str(target)).list_services_response.service
             return tuple(sorted(service.name for service in services))
     except grpc.aio.AioRpcError as error:

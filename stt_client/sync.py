@@ -1,6 +1,6 @@
 """The client for programs without an event loop: an iterable of audio in, an iterator of events out.
 
-One thread of its own runs the loop for all dictations, so that audio goes out while the program looks at an event.
+One daemon thread runs the event loop of all dictations, so that audio is sent while the program handles an event.
 """
 
 from __future__ import annotations
@@ -27,23 +27,25 @@ def recognize_sync(
     options: StreamOptions = DEFAULT_OPTIONS,
     retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> Generator[Event, None, None]:
-    """Yield what `stt_cli.recognize` yields. The source is read in a thread, and may block.
+    """Yield the events of a dictation, as `stt_client.recognize` does; the arguments are the same.
 
-    Leaving the iterator ends the dictation, and leaves a source that blocks behind.
+    The source is read in a thread of its own, and may block. Closing the iterator cancels the stream; a thread in which
+    the source still blocks is abandoned.
 
     Raises:
-        ClientError: as `stt_cli.recognize`; and what the source raises.
+        ClientError: as `stt_client.recognize` does.
+        Exception: an error of the source, once the pending finals have been yielded.
     """
-    dictation = _EventReader(recognize(server, _read_source(source), options, retry_policy))
+    reader = _EventReader(recognize(server, _read_source(source), options, retry_policy))
     try:
-        while (event := _run(dictation.next())) is not None:
+        while (event := _run(reader.next())) is not None:
             yield event
     finally:
-        _run(dictation.close())
+        _run(reader.close())
 
 
 class _EventReader:
-    """The events on the loop's side."""
+    """Reads the events, on the event loop."""
 
     def __init__(self, events: AsyncGenerator[Event, None]) -> None:
         self._events = events
@@ -57,7 +59,7 @@ class _EventReader:
         return await anext(self._events, None)
 
     async def close(self) -> None:
-        """End it, also where a KeyboardInterrupt left the next event waited for."""
+        """Close the generator, also where a KeyboardInterrupt left a read of the next event pending."""
         if self._pending is not None:
             self._pending.cancel()
             with suppress(asyncio.CancelledError, Exception):

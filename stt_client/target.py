@@ -1,4 +1,4 @@
-"""Where a server is to be found, and how to prove who one is. Values only, without gRPC."""
+"""The addresses of servers and the credentials for them. Values only, without gRPC."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM files: who signed the server's certificate, and the client's own; None: the system's authorities, none."""
+    """TLS files, all PEM.
+
+    Attributes:
+        ca_file: CA certificates to verify the server with; None: the system's CAs.
+        certificate: client certificate for mutual TLS; None: none.
+        key: private key of the client certificate.
+    """
 
     ca_file: Path | None = None
     certificate: Path | None = None
@@ -17,18 +23,24 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Servers that do the same, HOST:PORT in the order to try them; a name may stand for several by DNS."""
+    """Interchangeable servers.
+
+    Attributes:
+        addresses: HOST:PORT, in the order to try them. All IP addresses of a host name are tried.
+        token: bearer token, sent as `authorization: Bearer ...`.
+        tls: None: no TLS.
+    """
 
     addresses: tuple[str, ...]
-    token: str | None = None  # sent as `authorization: Bearer …`
-    tls: Tls | None = None  # None: no TLS
+    token: str | None = None
+    tls: Tls | None = None
 
     def __str__(self) -> str:
         return ",".join(self.addresses)
 
 
 def to_target(server: str | Target) -> Target:
-    """Return the target; a text is one address, or several with commas."""
+    """Return the target of one address, or of several separated by commas."""
     if isinstance(server, Target):
         return server
     return Target(tuple(address.strip() for address in server.split(",") if address.strip()))

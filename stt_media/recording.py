@@ -143,7 +143,7 @@ class Recording:
             at_s, most_s = self._timeline.ignored_s, MAX_GAP_S
             self._warn(f"has time stamps that jump by more than {most_s:.0f} s after {at_s:.1f} s: they are ignored.")
         if length_s is not None and length_s - reached_s > max(TOLERANCE_S, length_s * TOLERANCE_SHARE):
-            self._warn(f"ends after {reached_s:.1f} s, of {length_s:.1f} s: it is cut short or damaged.")
+            self._warn(f"ends after {reached_s:.1f} s, of {length_s:.1f} s: it is truncated or damaged.")
         elif self._frames.damaged:
             self._warn("is damaged: some of its audio could not be decoded.")
 

@@ -95,7 +95,7 @@ def _whole_samples(chunks: Iterator[bytes], name: str, audio_format: AudioFormat
         if whole:
             yield data[:whole]
     if held:
-        warn(f"{name} ends inside a sample: its last {len(held)} of {size} bytes are left out. Is --raw right?")
+        warn(f"{name} ends within a sample: its last {len(held)} of {size} bytes are ignored. Check --raw.")
 
 
 def _states_length(file: BufferedReader, path: Path, warn: Warn) -> bool | None:
@@ -113,7 +113,7 @@ def _states_length(file: BufferedReader, path: Path, warn: Warn) -> bool | None:
     if promised >= WAV_PLACEHOLDER_BYTES:
         return False
     if file.seekable() and path.stat().st_size < promised:
-        warn(f"{path} is cut short: its header promises more audio than there is.")  # FFmpeg does not report it
+        warn(f"{path} is truncated: its header states more audio than the file has.")  # FFmpeg does not report it
     return None
 
 
@@ -134,11 +134,11 @@ def _open(file: Readable, name: str, warn: Warn, track: int | None, states_lengt
     try:
         media = Media(file, lambda phrase: warn(f"{name} {phrase}"), track, states_length)
     except (NoAudioTrackError, EmptyError) as error:
-        raise UnsupportedAudioError(f"{name} has no sound in it.") from error
+        raise UnsupportedAudioError(f"{name} contains no audio.") from error
     except NoSuchTrackError as error:
         raise SourceError(f"{name}: {error}.") from error
     except MediaError as error:
-        raise UnsupportedAudioError(f"{name} is no recording that can be read, or is damaged: {error}.") from error
+        raise UnsupportedAudioError(f"{name} is not a supported recording, or is damaged: {error}.") from error
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror or error}.") from error
     rate_hz = media.rate_hz if MIN_RATE_HZ <= media.rate_hz <= MAX_RATE_HZ else FALLBACK_RATE_HZ

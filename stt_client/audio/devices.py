@@ -65,4 +65,4 @@ def choose_device(devices: list[DeviceDescription], name: str | None) -> DeviceD
         if name.casefold() in device.name.casefold():
             return device
     names = ", ".join(device.name for device in devices)
-    raise SourceError(f"no microphone has {name!r} in its name; there are: {names}.")
+    raise SourceError(f"no microphone matches {name!r}; found: {names}.")

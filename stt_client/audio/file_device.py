@@ -22,7 +22,7 @@ class FileDevice:
         """Open the recording.
 
         Raises:
-            SourceError: when it cannot be read or has no sound in it.
+            SourceError: when it cannot be read or contains no audio.
         """
         self._warnings = list[str]()
         self._recording = open_file(path, self._warnings.append)

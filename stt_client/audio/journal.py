@@ -134,7 +134,7 @@ def prune(folder: Path, max_bytes: int = MAX_FOLDER_BYTES) -> list[Path]:
 def pruned_message(gone: list[Path]) -> str:
     """Return a sentence about journals that had to go."""
     names = gone[0].name if len(gone) == 1 else f"{gone[0].name} to {gone[-1].name}"
-    return f"The journals took more than 2 GB: the oldest went, {names}."
+    return f"The journals exceeded 2 GB. Removed the oldest: {names}."
 
 
 def find_orphaned(folder: Path) -> list[Path]:
@@ -157,7 +157,7 @@ def newest_journal(folder: Path) -> Path:
     """
     files = sorted(folder.glob(NAME_PATTERN))
     if not files:
-        raise SourceError(f"{folder} has no journal in it ({NAME_PATTERN}).")
+        raise SourceError(f"{folder} contains no journal ({NAME_PATTERN}).")
     return files[-1]
 
 

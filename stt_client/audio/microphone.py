@@ -117,11 +117,11 @@ class Microphone:
         self._listener.on_audio(chunk, self._format)
         if self._arrived.qsize() >= MAX_QUEUED_S * 1000 // CHUNK_MS:
             if not self._lost_chunks:
-                self._listener.warn(f"{MAX_QUEUED_S} s of speech wait for the server: what is said now is lost.")
+                self._listener.warn(f"{MAX_QUEUED_S} s of audio are waiting for the server: new audio is lost.")
             self._lost_chunks += 1
             return
         if self._lost_chunks:
-            self._listener.warn(f"{self._lost_chunks * CHUNK_MS / 1000:.1f} s of speech were lost.")
+            self._listener.warn(f"{self._lost_chunks * CHUNK_MS / 1000:.1f} s of audio were lost.")
             self._lost_chunks = 0
         self._arrived.put_nowait(chunk)
 
@@ -148,7 +148,9 @@ class Microphone:
             SourceError: when none came in time.
         """
         patience_s, began = self._timeouts.reconnect_s, time.monotonic()
-        self._listener.warn(f"The microphone {self.name} went away: plug it in, or another, within {patience_s:.0f} s.")
+        self._listener.warn(
+            f"The microphone {self.name} was disconnected: reconnect it, or another one, within {patience_s:.0f} s."
+        )
         while not self._stopped.is_set():
             away_s = time.monotonic() - began
             if await self._reopen(any_device=away_s >= self._timeouts.same_device_s):
@@ -156,7 +158,9 @@ class Microphone:
                 self._listener.warn(f"Listening to {self.name}; {away_s:.1f} s were not recorded.")
                 return
             if away_s >= patience_s:
-                raise SourceError(f"the microphone {self.name} went away, and none came in {patience_s:.0f} s.")
+                raise SourceError(
+                    f"the microphone {self.name} was disconnected, and none was connected within {patience_s:.0f} s."
+                )
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), self._timeouts.retry_interval_s)
 

@@ -118,7 +118,7 @@ class _Copy:
         if self._copied_bytes > self._limit_bytes:
             raise SourceError(
                 f"{self._name} is longer than {self._limit_bytes // 1024**2} MiB and its index is at its end:"
-                " save it to a file and name that."
+                " save it to a file and pass that file."
             )
         try:
             file.write(content)

@@ -29,7 +29,7 @@ def exclusive(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
         SourceError: when another thread is in it for that long.
     """
     if not _lock.acquire(timeout=timeout_s):
-        raise SourceError("the microphones do not answer: PortAudio is still looking for them.")
+        raise SourceError("PortAudio does not respond: it is still searching for microphones.")
     try:
         yield
     finally:
@@ -50,10 +50,10 @@ def load_sounddevice(
             return library
         return load("sounddevice")
     except ImportError as error:
-        raise SourceError("the microphone needs the Python package sounddevice: install it.") from error
+        raise SourceError("the microphone requires the Python package sounddevice: install it.") from error
     except OSError as error:
         raise SourceError(
-            "the microphone needs the library PortAudio: install it (Debian, Ubuntu: libportaudio2)."
+            "the microphone requires the library PortAudio: install it (Debian, Ubuntu: libportaudio2)."
         ) from error
     except Exception as error:  # PortAudioError, of a module that is not there to name it
         raise SourceError(f"PortAudio cannot be used: {error}.") from error
@@ -103,7 +103,7 @@ class PortAudioDevice:
     def start(self, sink: AudioSink) -> None:
         def record(sound: bytes, _frames: int, _time: object, status: CallbackStatus) -> None:
             if status.input_overflow:
-                sink.warn("this machine is too busy to record: a moment of speech was lost.")
+                sink.warn("input overflow: this machine is too busy to record, and some audio was lost.")
             sink.deliver(bytes(sound))
 
         def finished() -> None:

@@ -219,7 +219,7 @@ def files_in(folder: Path) -> list[Path]:
     """
     files = sorted(path for path in folder.rglob("[!.]*") if path.is_file() and not _is_hidden(path, folder))
     if not files:
-        raise SourceError(f"{folder} has no files in it.")
+        raise SourceError(f"{folder} contains no files.")
     return files
 
 

@@ -1,6 +1,9 @@
-"""What a dictation has to say again when its stream breaks off: the audio that is not settled, and the commands in it.
+"""The uncommitted audio and commands of a dictation, to be sent again when its stream fails.
 
-Pure but for the file that long audio spills to.
+`append` adds what the source yields; `read` returns the item at a cursor and the next cursor, so each stream reads at
+its own position; `commit` discards what the server has committed. Audio from up to two steps of LEFT_CONTEXT_STEP_MS
+before the committed position stays, as left context. Bounded by `max_buffered_s`: while `is_full`, the caller must not
+append. Pure but for the file that holds long audio.
 """
 
 from __future__ import annotations
@@ -11,23 +14,23 @@ from dataclasses import dataclass
 from stt_client.events import AudioFormat, Finalize, Input, Settings, merge_settings
 from stt_client.recovery.disk_buffer import DiskBuffer, SpoolLimits
 
-MEMORY_S = 60  # of audio; more than that waits on disk
-MAX_CHUNK_MS = 1000  # the most in a message: 1/130 of what the server takes
-# What is settled and said again all the same, for the server's resampler to be where it was: it begins at a whole
-# number of samples at all usual rates (7056 at 44.1 kHz), and is longer than any filter.
+MEMORY_S = 60  # of audio in memory; the rest is on disk
+MAX_CHUNK_MS = 1000  # audio per message: 1/130 of the server's limit
+# Committed audio that is sent again, so that the server's resampler reaches the same state: a step is a whole number of
+# samples at all usual rates (7056 at 44.1 kHz), and longer than any resampling filter.
 LEFT_CONTEXT_STEP_MS = 160
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a stream has said it."""
+    """How far a stream has sent the buffer."""
 
     position: int  # bytes
-    command: int
+    command: int  # number of the next command
 
 
 class ReplayBuffer:
-    """Audio and commands in the order in which they came, from a little before the last settled position on."""
+    """Audio and commands in their order, from shortly before the committed position on."""
 
     def __init__(self, audio_format: AudioFormat, settings: Settings, max_buffered_s: float) -> None:
         self._format = audio_format
@@ -36,22 +39,25 @@ class ReplayBuffer:
         self._chunk_bytes = audio_format.size_bytes(MAX_CHUNK_MS)
         self._audio = DiskBuffer(SpoolLimits(memory_bytes, disk_bytes, self._chunk_bytes))
         self._settings = settings
-        self._commands: deque[tuple[int, Settings | Finalize]] = deque()  # with the position before which each came
+        self._commands: deque[tuple[int, Settings | Finalize]] = (
+            deque()
+        )  # with the audio position before which each applies
         self._first_command = 0
         self._committed_ms = 0
 
     @property
     def settings(self) -> Settings:
-        """What is in force where the kept audio begins."""
+        """The settings that apply where the buffered audio starts."""
         return self._settings
 
     @property
     def duration_ms(self) -> int:
+        """Duration of the uncommitted audio."""
         return round(self._format.duration_ms(self._audio.end - self._committed_bytes))
 
     @property
     def left_context_ms(self) -> int:
-        """How much of the audio is from before what is settled."""
+        """Duration of the buffered audio before the committed position."""
         return self._committed_ms - _left_context_start_ms(self._committed_ms)
 
     @property
@@ -73,18 +79,18 @@ class ReplayBuffer:
             self._commands.append((self._audio.end, item))
 
     def read(self, cursor: Cursor) -> tuple[Input, Cursor] | None:
-        """Return what is to be said there, and the place after it; None at the end of what there is."""
-        due = cursor.command - self._first_command
-        until = self._audio.end
-        if due < len(self._commands):
-            until, command = self._commands[due]
-            if until <= cursor.position:
+        """Return the item at the cursor and the cursor after it; None at the end of the buffer."""
+        index = cursor.command - self._first_command
+        end = self._audio.end
+        if index < len(self._commands):
+            end, command = self._commands[index]
+            if end <= cursor.position:
                 return command, Cursor(cursor.position, cursor.command + 1)
-        audio = self._audio.read(cursor.position, min(until - cursor.position, self._chunk_bytes))
+        audio = self._audio.read(cursor.position, min(end - cursor.position, self._chunk_bytes))
         return (audio, Cursor(cursor.position + len(audio), cursor.command)) if audio else None
 
     def commit(self, before_ms: int) -> None:
-        """Forget what lies before it, but for the lead; settings that were changed there stay in force."""
+        """Discard everything before the position but the left context; settings changed before it stay in effect."""
         self._committed_ms = before_ms
         self._audio.discard_before(self._format.size_bytes(_left_context_start_ms(before_ms)))
         while self._commands and self._commands[0][0] < self._committed_bytes:
@@ -97,5 +103,5 @@ class ReplayBuffer:
         self._audio.close()
 
 
-def _left_context_start_ms(settled_ms: int) -> int:
-    return max(0, settled_ms // LEFT_CONTEXT_STEP_MS - 1) * LEFT_CONTEXT_STEP_MS
+def _left_context_start_ms(committed_ms: int) -> int:
+    return max(0, committed_ms // LEFT_CONTEXT_STEP_MS - 1) * LEFT_CONTEXT_STEP_MS

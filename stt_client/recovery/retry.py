@@ -1,4 +1,28 @@
-"""Decides what a broken stream means: try again and when, or give up and why. Knows no clock: `now_s` is passed in."""
+"""The retry policy of a stream: after a failure, wait how long, or give up. Knows no clock: `now_s` is passed in.
+
+Theory of operation
+    One `RetryState` lives as long as one dictation, which may use many streams. Its inputs are `on_started` (a server
+    accepted a stream), `on_progress` (it committed more audio), `on_input_resumed` (a source that paused continues)
+    and `delay_s` (a stream failed). Only `delay_s` decides: it returns the wait before the next attempt, or raises.
+
+    States, by what has happened so far:
+
+        unconnected   no stream was ever accepted; each failure counts towards `connect_s`
+        rejected      still no stream, but a server answers and has no free slot; counts towards `free_slot_s` instead
+        streaming     a stream is open; no timer runs
+        disconnected  an accepted stream failed; counts towards `reconnect_s`, and after the end of the audio `finish_s`
+
+    Invariants:
+
+    - A status outside `RETRYABLE_STATUSES` is raised at once: another attempt or another server gives the same error.
+    - An address that was not tried since the last wait is tried without a wait, so failover is immediate. Before the
+      first stream, giving up also requires that each address was tried.
+    - A server's `retry_after_s`, at most `MAX_RETRY_AFTER_S`, is a lower bound of the wait after a rejection. It is
+      extended at random, up to twice as long, so that rejected clients do not return together.
+    - `MAX_ATTEMPTS_WITHOUT_PROGRESS` accepted streams in a row that commit nothing end the dictation, whatever the time
+      limits: then the audio itself breaks servers, and more attempts would break more of them.
+    - A pause of the source consumes neither the time limits nor the attempts.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +31,42 @@ from dataclasses import dataclass
 
 from stt_client.errors import ServiceError
 
-# What another try, or another server, can mend; anything else is for whoever asked.
+# Another attempt or another server may succeed after these; all others need a change by the caller.
 RETRYABLE_STATUSES = frozenset(
     {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED", "CANCELLED"}
 )
-# Full jitter: any wait up to the bound is as likely. The bound is under a second, since that is how soon speech shall
-# go on once a server is back; what a refused connection costs a server is nothing.
+# Full jitter: every wait up to the bound is equally likely. The bound is under a second, so that recognition continues
+# within a second of a server's return; a refused connection costs a server nothing.
 INITIAL_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 0.8
-MAX_RETRY_AFTER_S = 30.0  # what a server may ask for
-MAX_ATTEMPTS_WITHOUT_PROGRESS = 10  # streams in a row that began and settled nothing: what they hear breaks them
+MAX_RETRY_AFTER_S = 30.0  # upper bound of a server's retry_after
+MAX_ATTEMPTS_WITHOUT_PROGRESS = 10  # accepted streams in a row that committed no audio
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long to go on without a server, in seconds, and how much audio may wait for one."""
+    """How long to try without a server, in seconds, and how many seconds of audio to buffer meanwhile."""
 
-    connect_s: float = 5.0  # before one has ever answered; 0: one try at each address
-    free_slot_s: float = 3600.0  # before one has ever had a free slot
-    reconnect_s: float = 3600.0  # once one has
-    finish_s: float = 60.0  # once the audio has ended
-    max_buffered_s: float = (
-        3600.0  # of audio; then no more is taken. More than a minute lies on disk: 115 MB an hour at 16 kHz
-    )
+    connect_s: float = 5.0  # until any server answers for the first time; 0: one attempt at each address
+    free_slot_s: float = 3600.0  # until a server that answers has a free slot for the first time
+    reconnect_s: float = 3600.0  # until a server resumes a stream that failed
+    finish_s: float = 60.0  # the same after the end of the audio
+    # Audio; then the source is no longer read. All but the first minute is on disk: 115 MB per hour at 16 kHz.
+    max_buffered_s: float = 3600.0
 
 
 DEFAULT_RETRY_POLICY = RetryPolicy()
 
 
 class RetryState:
-    """The tries of one dictation at a number of addresses."""
+    """The attempts of one dictation at a number of addresses."""
 
     def __init__(self, policy: RetryPolicy, address_count: int, now_s: float, jitter: Callable[[], float]) -> None:
+        """Start unconnected at `now_s`; `jitter` returns random numbers in 0..1."""
         self._policy = policy
         self._address_count = address_count
-        self._jitter = jitter  # 0..1
-        self._failures = 0  # since a stream last began
+        self._jitter = jitter
+        self._failures = 0  # since a stream was last accepted
         self._attempts_without_progress = 0
         self._disconnected_since_s = now_s
         self._rejected_since_s: float | None = None
@@ -50,24 +74,24 @@ class RetryState:
         self._is_started = False
 
     def on_started(self) -> None:
-        """Take note that a server has taken the stream."""
+        """Record that a server accepted the stream."""
         self._was_started = self._is_started = True
         self._failures = 0
 
     def on_progress(self) -> None:
-        """Take note that the dictation got on."""
+        """Record that the server committed more audio."""
         self._attempts_without_progress = 0
 
     def on_input_resumed(self, now_s: float) -> None:
-        """Take note that the source goes on after a pause, for which neither a server nor the audio is to blame."""
+        """Record that the source continues after a pause, which counts against neither a server nor the audio."""
         self._attempts_without_progress = 0
         self._disconnected_since_s = now_s
 
     def delay_s(self, error: ServiceError, now_s: float, ended_s: float | None) -> float:
-        """Return how long to wait before the next try; `ended_s`: when the audio ended.
+        """Return the seconds to wait before the next attempt; `ended_s` is when the audio ended.
 
         Raises:
-            ServiceError: it makes no sense to try again; the sentence says what was tried.
+            ServiceError: another attempt is pointless; the message says what was tried.
         """
         if error.status not in RETRYABLE_STATUSES:
             raise error
@@ -76,7 +100,7 @@ class RetryState:
             self._attempts_without_progress += 1
         self._failures += 1
         if self._attempts_without_progress >= MAX_ATTEMPTS_WITHOUT_PROGRESS:
-            raise _exhausted(error, f"{MAX_ATTEMPTS_WITHOUT_PROGRESS} streams in a row broke off without getting on")
+            raise _exhausted(error, f"{MAX_ATTEMPTS_WITHOUT_PROGRESS} streams in a row failed without progress")
         self._check_time_limits(error, now_s, ended_s)
         return self._next_wait_s(error)
 
@@ -88,12 +112,12 @@ class RetryState:
             if waited_s >= self._policy.connect_s and self._failures >= self._address_count:
                 raise error
         elif waited_s >= self._policy.reconnect_s:
-            raise _exhausted(error, f"no server took the dictation up for {waited_s:.0f} s")
+            raise _exhausted(error, f"no server resumed the stream for {waited_s:.0f} s")
         elif ended_s is not None and now_s - max(ended_s, self._disconnected_since_s) >= self._policy.finish_s:
-            raise _exhausted(error, f"no server took the end of the dictation for {self._policy.finish_s:.0f} s")
+            raise _exhausted(error, f"no server finished the stream for {self._policy.finish_s:.0f} s")
 
     def _check_free_slot_limit(self, error: ServiceError, now_s: float) -> None:
-        """Wait for a slot: a server that answers is there, so patience with one that is not begins again."""
+        """Check the time without a free slot. A server that answers is not absent, so `connect_s` starts over."""
         self._disconnected_since_s = now_s
         if self._rejected_since_s is None:
             self._rejected_since_s = now_s
@@ -102,21 +126,21 @@ class RetryState:
             raise _exhausted(error, f"no slot was free for {waited_s:.0f} s") if waited_s else error
 
     def _next_wait_s(self, error: ServiceError) -> float:
-        """Return no wait while there are addresses that were not tried since the last one."""
+        """Return the wait; 0 while there are addresses that were not tried since the last wait."""
         rounds, untried = divmod(self._failures, self._address_count)
         if untried:
             return 0.0
         backoff_s = float(min(MAX_BACKOFF_S, INITIAL_BACKOFF_S * 2 ** min(rounds - 1, 10)) * self._jitter())
         if error.retry_after_s is not None and has_no_free_slot(error):
-            asked_s = min(error.retry_after_s, MAX_RETRY_AFTER_S) * (1 + self._jitter())  # or all come back at once
-            return max(asked_s, backoff_s)  # a server may ask for no delay at all
+            requested_s = min(error.retry_after_s, MAX_RETRY_AFTER_S) * (1 + self._jitter())
+            return max(requested_s, backoff_s)  # a server may request no delay at all
         return backoff_s
 
 
 def has_no_free_slot(error: ServiceError) -> bool:
-    """Return whether a server is there and has no free slot for the time being."""
+    """Return whether the server answers and has no free slot at the moment."""
     return error.status == "RESOURCE_EXHAUSTED" and error.retry_after_s is not None
 
 
-def _exhausted(error: ServiceError, why: str) -> ServiceError:
-    return ServiceError(f"Given up, as {why}: {error}", error.status)
+def _exhausted(error: ServiceError, reason: str) -> ServiceError:
+    return ServiceError(f"Gave up: {reason}. Last error: {error}", error.status)

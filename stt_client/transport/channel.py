@@ -1,4 +1,4 @@
-"""Opens connections to servers and says in a sentence why one failed. Knows gRPC, no message of ours."""
+"""gRPC channels to servers, and messages that explain why a connection failed. Independent of stt.proto."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from stt_client.transport.dns import LookupFailedError, look_up, to_ascii
 
 CONNECT_TIMEOUT_S = 5.0
 T = TypeVar("T")
-logging.getLogger("grpc").addHandler(logging.NullHandler())  # or a malformed message prints a traceback on stderr
-LOST_STATUS = "Internal error from Core"  # what gRPC leaves of a status that came while it was writing
-# A network that is dead without a word is noticed within eight seconds.
+logging.getLogger("grpc").addHandler(
+    logging.NullHandler()
+)  # otherwise a malformed message prints a traceback on stderr
+LOST_STATUS = "Internal error from Core"  # what gRPC reports when a status arrived while it was writing
+# A network that is dead without an error is detected within eight seconds.
 PING_MS = 4_000
-# No proxy, whatever the environment names: it would receive audio and token in the clear, even for localhost.
-# The first is for http_proxy, https_proxy and grpc_proxy, the second for GRPC_ADDRESS_HTTP_PROXY.
+# Proxies of the environment are ignored: they would receive audio and token in clear text, even for localhost.
+# The first option is for http_proxy, https_proxy and grpc_proxy, the second for GRPC_ADDRESS_HTTP_PROXY.
 NO_PROXY: Sequence[tuple[str, str | int]] = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.address_http_proxy_enabled_addresses", ""),
@@ -33,10 +35,10 @@ OPTIONS: Sequence[tuple[str, str | int]] = (
     *NO_PROXY,
     ("grpc.keepalive_time_ms", PING_MS),
     ("grpc.keepalive_timeout_ms", PING_MS),
-    ("grpc.http2.ping_timeout_ms", PING_MS),  # that of all other pings, which keepalive waits behind: 60 s if not set
-    ("grpc.http2.max_pings_without_data", 0),  # or pings stop in silence
-    ("grpc.use_local_subchannel_pool", 1),  # or a new channel waits for an older one's back-off
-    # Of a name's addresses any that answers will do, not the first that does.
+    ("grpc.http2.ping_timeout_ms", PING_MS),  # of all other pings, for which keepalive waits; default 60 s
+    ("grpc.http2.max_pings_without_data", 0),  # otherwise pings stop while no data is sent
+    ("grpc.use_local_subchannel_pool", 1),  # otherwise a new channel waits for an older one's back-off
+    # Connect to any address of a host name that answers, not only to the first one.
     ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
 )
 
@@ -45,11 +47,11 @@ OPTIONS: Sequence[tuple[str, str | int]] = (
 async def open_channel(
     target: Target, address: str, timeout_s: float = CONNECT_TIMEOUT_S
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Yield a channel to one of the target's addresses whose connection stands.
+    """Yield a connected channel to one of the target's addresses.
 
     Raises:
-        Unreachable: when the address refuses, or does not answer in time.
-        ClientError: when a TLS file cannot be read.
+        ConnectionFailedError: the address refuses the connection, or does not answer in time.
+        ClientError: a TLS file cannot be read.
     """
     async with _new_channel(target, address) as channel:
         is_ready, status = False, ""
@@ -65,7 +67,7 @@ async def open_channel(
 
 
 async def _connection_status(target: Target, address: str) -> str:
-    """Return gRPC's status of each IP address of the host: for the name itself it reports any one of them."""
+    """Return gRPC's status for each IP address of the host: for the host name it reports only one of them."""
     host, port = _split(address)
     try:
         literals = _literals(await look_up(host), port)
@@ -80,7 +82,7 @@ async def _connection_status(target: Target, address: str) -> str:
 
 
 async def _explain(target: Target, address: str, status: str) -> str:
-    """Return a sentence on why no connection came about; without a status the name may be the reason."""
+    """Return why the connection failed; without a status, the name lookup may be the reason."""
     try:
         if not status:
             await look_up(_split(address)[0])
@@ -99,23 +101,23 @@ def _literals(ips: Iterable[str], port: str) -> list[str]:
 
 
 def metadata(target: Target) -> tuple[tuple[str, str], ...]:
-    """Return what goes with every call.
+    """Return the metadata of every call.
 
     Raises:
-        ClientError: the token cannot be one.
+        ClientError: the token is invalid.
     """
     if target.token is None:
         return ()
     if not (target.token.isascii() and target.token.isprintable()):
-        raise ClientError("the token has characters that no token has: is it the right one?")
+        raise ClientError("invalid token: a token has printable ASCII characters only.")
     return (("authorization", f"Bearer {target.token}"),)
 
 
 def require_message(message: T | None, address: str) -> T:
-    """Return the message.
+    """Return the message if there is one.
 
     Raises:
-        ServiceError: gRPC could not parse it, for which it returns None.
+        ServiceError: it is None, which gRPC returns for a message that it cannot parse.
     """
     if message is None:
         raise ServiceError(f"{address} sent a malformed message: is it an stt-server?", "INTERNAL")
@@ -123,13 +125,13 @@ def require_message(message: T | None, address: str) -> T:
 
 
 def to_service_error(error: grpc.aio.AioRpcError, address: str) -> ServiceError:
-    """Put a status that came without a `failure` in a sentence."""
+    """Return the error for a status that arrived without a `failure` message."""
     status, details = error.code().name, error.details() or "no reason given"
     if details == LOST_STATUS:
-        return ServiceError(f"{address} broke off the stream and gave no reason.", "UNKNOWN")
+        return ServiceError(f"{address} aborted the stream without a reason.", "UNKNOWN")
     match error.code():
         case grpc.StatusCode.UNIMPLEMENTED:
-            message = f"what answers at {address} is no stt-server: {details}"
+            message = f"{address} is not an stt-server: {details}"
         case grpc.StatusCode.UNAVAILABLE:
             message = f"the connection to {address} was lost: {details}"
         case _:
@@ -156,7 +158,7 @@ def _read_file(path: Path | None) -> bytes | None:
 
 
 async def _wait_until_ready(channel: grpc.aio.Channel) -> bool:
-    """Wait until all addresses of the server have been tried, or one answered."""
+    """Wait until an address of the server answered, or all failed; return whether one answered."""
     state = channel.get_state(try_to_connect=True)
     while state not in (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT_FAILURE):
         await channel.wait_for_state_change(state)
@@ -164,8 +166,8 @@ async def _wait_until_ready(channel: grpc.aio.Channel) -> bool:
     return state is grpc.ChannelConnectivity.READY
 
 
-# What gRPC 1.85 says. The server's own certificate is checked by the client, which knows what is wrong with it; of the
-# client's certificate the server says nothing more than that it hangs up.
+# Parts of gRPC 1.85's messages. The client verifies the server's certificate, so the message has the reason; a server
+# that rejects the client's certificate only closes the connection.
 TLS_EXPIRED = "certificate has expired"
 TLS_NOT_YET_VALID = "certificate is not yet valid"
 TLS_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "BAD_SIGNATURE")
@@ -177,32 +179,30 @@ CONNECTION_CLOSED = ("Socket closed", "Connection reset", "End of TCP stream")
 
 
 def explain_connection_failure(address: str, tls: Tls | None, status: str) -> str:
-    """Return why nothing that can be talked to answers at the address; `said` is the status of a call there."""
+    """Return why no connection to the address was established; `status` is gRPC's message of a call there."""
     host = address.rpartition(":")[0].strip("[]")
     if TLS_EXPIRED in status:
-        return f"the certificate of {address} has expired: its operator has to replace it."
+        return f"the certificate of {address} has expired: ask its operator to renew it."
     if TLS_NOT_YET_VALID in status:
         return f"the certificate of {address} is not valid yet: is the clock of this machine right?"
     if any(words in status for words in TLS_UNTRUSTED):
-        return f"the certificate of {address} is signed by nobody trusted here: name its authority with --tls-ca."
+        return f"the certificate of {address} is not signed by a trusted CA: name its CA with --tls-ca."
     if TLS_OTHER_HOST in status:
-        return f"the certificate of {address} is not for {host}: use the name that stands in it."
+        return f"the certificate of {address} is not for {host}: use a name that the certificate lists."
     if TLS_NOT_SPOKEN in status:
-        return f"{address} does not speak TLS: leave the --tls options out, or name another port."
+        return f"{address} does not use TLS: remove the --tls options, or name another port."
     if TLS_UNUSABLE_FILES in status:
-        return (
-            "the files of --tls-ca, --tls-cert, --tls-key will not do: they should be PEM, the key the certificate's."
-        )
+        return "invalid files for --tls-ca, --tls-cert, --tls-key: they must be PEM, the key must match."
     if TLS_FAILED in status:
         return f"TLS with {address} failed: {status.partition(TLS_FAILED)[2].strip(' :')}."
     if any(words in status for words in CONNECTION_CLOSED):
-        return f"{address} hangs up: {_certificate_hint(tls)}"
+        return f"{address} closed the connection: {_certificate_hint(tls)}"
     return f"cannot reach {address}: is stt-server running?"
 
 
 def _certificate_hint(tls: Tls | None) -> str:
     if tls is None:
-        return "if it wants TLS, add --tls, or --tls-ca with its authority."
+        return "if it requires TLS, add --tls, or --tls-ca with its CA."
     if tls.certificate is None:
-        return "it wants a client certificate: give one with --tls-cert and --tls-key."
-    return f"it does not take the certificate {tls.certificate}: that has expired, or another authority signed it."
+        return "it requires a client certificate: pass one with --tls-cert and --tls-key."
+    return f"it rejects the certificate {tls.certificate}: expired, or signed by another CA."

@@ -1,7 +1,7 @@
-"""Translates between the wire's messages and the client's values.
+"""Conversion between protobuf messages of stt.proto and the client's values.
 
-Knows protobuf and stt.proto; opens no connection. A server may be newer than this client, or broken: unknown values
-become `unknown`, and numbers that cannot be true the nearest that can.
+A server may be newer than this client, or broken: unknown values become `unknown`, and numbers out of range the nearest
+number in range.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from stt_client.events import (
 from stt_client.recovery.resume import Resume
 from stt_client.transport.message_values import count, name_of, probability, seconds
 
-MAX_S = 1e9  # a Duration holds more
+MAX_S = 1e9  # far above every limit of the server; a Duration can hold more
 ENCODINGS = {
     Encoding.S16LE: stt_pb2.AudioFormat.ENCODING_PCM_S16LE,
     Encoding.F32LE: stt_pb2.AudioFormat.ENCODING_PCM_F32LE,
@@ -42,7 +42,7 @@ ENCODINGS = {
 
 
 def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_pb2.StreamingRecognizeRequest:
-    """Return the first message of a stream; `resume`: of one that goes on with a broken dictation."""
+    """Return the first message of a stream; with `resume`, of one that continues an earlier stream."""
     audio_format = stt_pb2.AudioFormat(
         encoding=ENCODINGS[options.format.encoding],
         sample_rate_hz=options.format.sample_rate_hz,
@@ -66,7 +66,7 @@ def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_
 
 
 def request(item: Input) -> stt_pb2.StreamingRecognizeRequest:
-    """Return one of the messages that follow."""
+    """Return a message after the first one."""
     match item:
         case Settings():
             return stt_pb2.StreamingRecognizeRequest(update=_settings_message(item))
@@ -76,19 +76,19 @@ def request(item: Input) -> stt_pb2.StreamingRecognizeRequest:
 
 
 def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event:
-    """Return what the message says; Progress for a kind that this client does not know yet.
+    """Return the event of the message; Progress if this client does not know its kind.
 
     Raises:
-        ServiceError: for a `failure`.
+        ServiceError: the message is a `failure`.
     """
     received_ms, committed_ms = count(response.received_ms), count(response.committed_ms)
     match response.WhichOneof("event"):
         case "started":
             return _started(response.started, received_ms, committed_ms)
         case "speech_started":
-            said = response.speech_started
+            started = response.speech_started
             return SpeechStarted(
-                count(said.utterance), count(said.start_ms), received_ms=received_ms, committed_ms=committed_ms
+                count(started.utterance), count(started.start_ms), received_ms=received_ms, committed_ms=committed_ms
             )
         case "partial":
             return _partial(response.partial, received_ms, committed_ms)
@@ -101,11 +101,11 @@ def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event:
         case "notice":
             return _notice(response.notice, received_ms, committed_ms)
         case "failure":
-            raise _failed(response.failure)
+            raise _error_of(response.failure)
     return Progress(received_ms=received_ms, committed_ms=committed_ms)
 
 
-def _failed(failure: stt_pb2.Failure) -> ServiceError:
+def _error_of(failure: stt_pb2.Failure) -> ServiceError:
     retry_after_s = max(0.0, seconds(failure.retry_after)) if failure.HasField("retry_after") else None
     return ServiceError(failure.message, failure.reason, retry_after_s)
 
@@ -124,11 +124,11 @@ def _settings_message(settings: Settings) -> stt_pb2.Settings:
 
 
 def _duration(name: str, seconds: float | None) -> timedelta | None:
-    """Return it; the server checks its range, and of what no message can hold nothing would remain to be checked."""
+    """Return the duration. The server checks its range, but NaN, infinity and negative values cannot be sent."""
     if seconds is None:
         return None
     if not 0 <= seconds <= MAX_S:
-        raise ClientError(f"{name}={seconds} is invalid: give a number of seconds, 28 at most.")
+        raise ClientError(f"{name}={seconds} is invalid: must be a number of seconds, at most 28.")
     return timedelta(seconds=seconds)
 
 
@@ -206,7 +206,7 @@ def _word(message: stt_pb2.Word) -> Word:
 
 
 def _span(start_ms: int, end_ms: int) -> tuple[int, int]:
-    """Return the positions; none ends before it begins."""
+    """Return the positions, the end not before the start."""
     start_ms = count(start_ms)
     return start_ms, max(start_ms, count(end_ms))
 

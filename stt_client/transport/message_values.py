@@ -1,4 +1,4 @@
-"""Reads protobuf values of servers that may be newer than this client, or broken: no value raises an error."""
+"""Safe access to protobuf values of servers that may be newer than this client, or broken: no value raises an error."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-UNKNOWN = "unknown"  # a value of an enumeration that this client does not know
+UNKNOWN = "unknown"  # an enum value that this client does not know
 MAX_SECONDS = 315_576_000_000  # 10,000 years: the range that protobuf gives to Duration
-MAX_EXACT = 2**53 - 1  # the largest whole number that JSON and the server's Resume take
+MAX_EXACT = 2**53 - 1  # the largest integer that JSON and the server's Resume accept
 MIN_TIMESTAMP, MAX_TIMESTAMP = -62_135_596_800, 253_402_300_799  # the years 1 and 9999
 
 
 class Enumeration(Protocol):
-    """The part of a generated enumeration that is needed here."""
+    """The interface of a generated enum that is used here."""
 
     def Name(self, number: int) -> str: ...  # noqa: N802
 
@@ -31,22 +31,22 @@ def name_of(enumeration: Enumeration, number: int, prefix: str = "") -> str:
 
 
 def seconds(duration: Duration) -> float:
-    """Return the length in seconds, within protobuf's own range."""
+    """Return the duration in seconds, limited to protobuf's range."""
     return max(-MAX_SECONDS, min(MAX_SECONDS, duration.seconds + duration.nanos / 1e9))
 
 
 def count(number: int) -> int:
-    """Return a position, a number or a size: not negative, and exact in JSON."""
+    """Return a position, a number or a size, limited to 0..MAX_EXACT."""
     return max(0, min(MAX_EXACT, number))
 
 
 def probability(number: float) -> float:
-    """Return a probability: 0 to 1, and 0 for what is no number."""
+    """Return a probability, limited to 0..1; 0 for NaN and infinity."""
     return max(0.0, min(1.0, number)) if math.isfinite(number) else 0.0
 
 
 def to_json_object(message: Message) -> dict[str, object]:
-    """Return protobuf's JSON, fields at their defaults included; times outside of protobuf's range as its limits."""
+    """Return protobuf's JSON, with fields at their defaults; times out of protobuf's range become its limits."""
     copy = type(message)()
     copy.CopyFrom(message)
     _limit_times(copy)
@@ -54,7 +54,7 @@ def to_json_object(message: Message) -> dict[str, object]:
 
 
 def _limit_times(message: Message) -> None:
-    """Bring times that MessageToDict refuses to the limits of their range."""
+    """Limit times that MessageToDict rejects to their range."""
     for field, value in message.ListFields():
         if field.message_type is not None:
             for each in value if field.is_repeated else (value,):

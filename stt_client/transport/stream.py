@@ -1,4 +1,4 @@
-"""One StreamingRecognize call, from its first message to its end, however it ends."""
+"""One StreamingRecognize call, from its first message to its end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stt_client.target import Target
 from stt_client.transport import convert
 from stt_client.transport.channel import metadata, open_channel, require_message, to_service_error
 
-START_TIMEOUT_S = 10.0  # for the server to take the stream
+START_TIMEOUT_S = 10.0  # for the server to accept the stream
 METHOD = f"/{stt_pb2.DESCRIPTOR.package}.SpeechToText/StreamingRecognize"
 
 Requests = AsyncGenerator[stt_pb2.StreamingRecognizeRequest, None]
@@ -24,16 +24,16 @@ Call = grpc.aio.StreamStreamCall[stt_pb2.StreamingRecognizeRequest, stt_pb2.Stre
 
 
 async def stream(target: Target, address: str, requests: Requests) -> AsyncGenerator[Event, None]:
-    """Connect, send the requests, then half-close; yield what the server says until it owes nothing more.
+    """Connect, send the requests, then half-close; yield the server's events until it ends the stream.
 
     Closing the generator cancels the call.
 
     Raises:
-        ServiceError: when there is no server, or it refuses, fails or is lost.
+        ServiceError: the connection failed, or the server rejected or aborted the stream.
     """
     async with open_channel(target, address) as channel:
         call = _call(channel, target)
-        writer = asyncio.create_task(_send(call, requests))  # ended below, whatever happens
+        writer = asyncio.create_task(_send(call, requests))  # cancelled below in any case
         try:
             async with aclosing(_events(call, address)) as events:
                 async for event in events:
@@ -75,14 +75,14 @@ async def _events(call: Call, address: str) -> AsyncGenerator[Event, None]:
 
 
 def _require_started(first: Event, address: str) -> Event:
-    """Return the first event: audio is sent once `started` came, so any other would leave both sides waiting."""
+    """Return the first event. Audio is sent only after `started`, so with any other both sides would wait forever."""
     if not isinstance(first, Started):
-        raise ServiceError(f"{address} did not begin the stream: its first message is not `started`.", "INTERNAL")
+        raise ServiceError(f"{address} did not start the stream: its first message is not `started`.", "INTERNAL")
     return first
 
 
 async def _send(call: Call, requests: Requests) -> None:
-    """Write the requests, then half-close. What ends the call is told by its reading side."""
+    """Write the requests, then half-close. The reading side reports why a call ended."""
     try:
         async with aclosing(requests):
             async for request in requests:

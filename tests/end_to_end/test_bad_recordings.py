@@ -62,7 +62,7 @@ async def test_a_truncated_flac_file_is_recognized_as_far_as_it_goes(
     flac = recordings[NAME].path.read_bytes()
     answer = await stub.Recognize(pb.RecognizeRequest(audio=flac[: len(flac) // 2]))
     assert answer.audio_duration.ToMilliseconds() > 0
-    assert ["cut short" in warning for warning in answer.warnings] == [True]
+    assert ["truncated" in warning for warning in answer.warnings] == [True]
 
 
 async def test_a_recording_cannot_name_a_file_of_the_server(stub: Stub) -> None:

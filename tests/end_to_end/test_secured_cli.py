@@ -108,14 +108,14 @@ async def test_without_its_token_a_client_is_told_at_once_and_does_not_try_again
 async def test_what_can_be_no_token_is_told_before_anybody_is_asked(secured: Secured, token: str) -> None:
     done = await recognize(secured.data, *secured.options(), STT_TOKEN=token)
     assert done.code == 1
-    assert done.stderr == "Error: the token has characters that no token has: is it the right one?\n"
+    assert done.stderr == "Error: invalid token: a token has printable ASCII characters only.\n"
 
 
 @pytest.mark.parametrize(
     ("shown", "sentence"),
     [
-        ("", "hangs up: it wants a client certificate: give one with --tls-cert and --tls-key."),
-        ("expired", "expired.pem: that has expired, or another authority signed it."),
+        ("", "closed the connection: it requires a client certificate: pass one with --tls-cert and --tls-key."),
+        ("expired", "expired.pem: expired, or signed by another CA."),
     ],
 )
 async def test_a_client_learns_what_is_wrong_with_its_certificate(secured: Secured, shown: str, sentence: str) -> None:
@@ -128,13 +128,13 @@ async def test_a_server_that_nobody_trusted_signed_is_not_talked_to(secured: Sec
     stranger = Authority(tmp_path)
     done = await cli("status", secured.data, *secured.options(authority=stranger), STT_TOKEN=TOKEN)
     assert done.code == 3
-    assert "is signed by nobody trusted here: name its authority with --tls-ca." in done.stderr
+    assert "is not signed by a trusted CA: name its CA with --tls-ca." in done.stderr
 
 
 async def test_without_tls_a_client_is_told_what_to_try(secured: Secured) -> None:
     done = await cli("status", secured.data)
     assert done.code == 3
-    assert done.stderr.endswith("hangs up: if it wants TLS, add --tls, or --tls-ca with its authority.\n")
+    assert done.stderr.endswith("closed the connection: if it requires TLS, add --tls, or --tls-ca with its CA.\n")
 
 
 async def test_tls_where_there_is_none_is_told() -> None:

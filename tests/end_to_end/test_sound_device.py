@@ -79,7 +79,7 @@ async def test_a_microphone_that_is_unplugged_and_plugged_in_again_goes_on(
     question = recordings["en/brooklyn-bridge"]
     process = await dictation(room, service)
     await asyncio.to_thread(room.unplug)
-    assert "plug it in" in await told(process, "The microphone room went away")
+    assert "reconnect it" in await told(process, "The microphone room was disconnected")
     await asyncio.to_thread(room.plug_in)
     await told(process, "Listening to room")
     await asyncio.to_thread(room.play, question.path)

@@ -103,7 +103,7 @@ async def test_a_bad_file_is_told_and_the_others_go_on(talk: str, tmp_path: Path
     result, streams = await run(replies(final("Раз.")), str(bad), str(missing), talk)
     assert (result.code, result.stdout, len(streams)) == (1, "Раз.\n", 1)
     assert result.stderr.splitlines() == [
-        f"Error: {bad} is no recording that can be read, or is damaged: Invalid data found when processing input.",
+        f"Error: {bad} is not a supported recording, or is damaged: Invalid data found when processing input.",
         f"Error: {missing} cannot be read: No such file or directory.",
         f"# {talk}",
     ]
@@ -113,7 +113,7 @@ async def test_what_is_no_recording_in_a_folder_is_skipped_with_a_note(talk: str
     (tmp_path / "notes.txt").write_text("text " * 100)
     result, _ = await run(replies(final("Раз.")), str(tmp_path))
     assert (result.code, result.stdout) == (0, "Раз.\n")
-    assert f"Skipped: {tmp_path / 'notes.txt'} is no recording that can be read" in result.stderr
+    assert f"Skipped: {tmp_path / 'notes.txt'} is not a supported recording" in result.stderr
 
 
 async def test_a_refusal_of_one_recording_does_not_stop_the_next(talk: str) -> None:

@@ -158,7 +158,7 @@ async def test_empty_folder_ends_only_its_own_source(talk: str, tmp_path: Path) 
     (tmp_path / "empty").mkdir()
     result, _ = await run(SAID, str(tmp_path / "empty"), talk)
     assert (result.code, result.stdout) == (1, "Раз.\n")
-    assert f"Error: {tmp_path}/empty has no files in it.\n" in result.stderr
+    assert f"Error: {tmp_path}/empty contains no files.\n" in result.stderr
 
 
 async def test_text_is_utf_8_whatever_the_locale(talk: str) -> None:

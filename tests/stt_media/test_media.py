@@ -105,7 +105,7 @@ def test_a_transport_stream_begins_at_its_first_time_stamp(tmp_path: Path) -> No
 def test_a_film_cut_in_the_middle_is_reported(opus: Path, tmp_path: Path) -> None:
     whole = remuxed(opus, tmp_path / "film.mkv", lambda time_s: time_s, video_s=30)
     assert read(whole)[1] == []
-    assert any("cut short" in warning for warning in read(whole[: len(whole) // 2])[1])
+    assert any("truncated" in warning for warning in read(whole[: len(whole) // 2])[1])
 
 
 def two_tracks(folder: Path, dispositions: tuple[int, int]) -> bytes:

@@ -69,7 +69,7 @@ def test_what_does_not_go_together_is_a_usage_error(arguments: list[str]) -> Non
 
 def test_an_empty_folder_is_exit_code_1(tmp_path: object) -> None:
     result = CliRunner().invoke(cli, ["recognize", str(tmp_path)])
-    assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path} has no files in it.\n")
+    assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path} contains no files.\n")
 
 
 def test_captions_of_several_recordings_want_a_folder() -> None:

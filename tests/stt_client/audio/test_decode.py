@@ -69,8 +69,8 @@ def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.Mo
     ("content", "sentence"),
     [
         pytest.param(b"", r"a\.wav is empty\.$", id="empty"),
-        pytest.param(b"Dear Ann,\nthis is text.\n" * 40, r"a\.wav is no recording", id="text"),
-        pytest.param(b"RIFF\x10\0\0\0WAVEfmt ", r"a\.wav is no recording", id="a header cut in two"),
+        pytest.param(b"Dear Ann,\nthis is text.\n" * 40, r"a\.wav is not a supported recording", id="text"),
+        pytest.param(b"RIFF\x10\0\0\0WAVEfmt ", r"a\.wav is not a supported recording", id="a header cut in two"),
     ],
 )
 def test_a_file_that_is_no_recording_is_told_so(tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -89,7 +89,7 @@ def test_a_picture_is_no_recording(tmp_path: Path) -> None:
         picture = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="bgr24")
         for packet in [*stream.encode(picture), *stream.encode(None)]:
             container.mux(packet)
-    with pytest.raises(UnsupportedAudioError, match="is no recording that can be read"):
+    with pytest.raises(UnsupportedAudioError, match="is not a supported recording"):
         open_file(path, FakeListener().warn)
 
 
@@ -107,7 +107,7 @@ def test_a_recording_cut_short_gives_what_there_is_and_says_so(tmp_path: Path, n
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     ear = FakeListener()
     assert 0.2 < duration_s(open_file(path, ear.warn)) < 1.5
-    assert [name in warning and "cut short" in warning for warning in ear.warnings] == [True]
+    assert [name in warning and "truncated" in warning for warning in ear.warnings] == [True]
 
 
 def test_forty_channels_are_mixed_to_one(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_an_mp3_of_estimated_length_is_not_called_cut_short(tmp_path: Path, tag:
     ear = FakeListener()
     recording = open_file(path, ear.warn)
     assert duration_s(recording) > 3
-    assert not any("cut short" in warning for warning in ear.warnings)
+    assert not any("truncated" in warning for warning in ear.warnings)
     assert recording.duration_ms is None
 
 
@@ -193,14 +193,14 @@ def test_a_truncated_mp3_with_a_large_id3_tag_is_reported(tmp_path: Path) -> Non
     path.write_bytes(b"ID3\x04\0\0\0\0\x40\0" + bytes(8192) + frames[:4000])
     ear = FakeListener()
     assert duration_s(open_file(path, ear.warn)) < 1
-    assert [("cut short" in warning) for warning in ear.warnings] == [True]
+    assert [("truncated" in warning) for warning in ear.warnings] == [True]
 
 
 def test_a_playlist_in_place_of_a_recording_reads_no_other_file(tmp_path: Path) -> None:
     encode(tmp_path / "private.wav")
     path = tmp_path / "memo.flac"
     path.write_text("ffconcat version 1.0\nfile private.wav\n")
-    with pytest.raises(UnsupportedAudioError, match=r"memo\.flac is no recording that can be read"):
+    with pytest.raises(UnsupportedAudioError, match=r"memo\.flac is not a supported recording"):
         open_file(path, FakeListener().warn)
 
 
@@ -227,7 +227,7 @@ def test_raw_audio_that_ends_inside_a_sample_is_cut_to_whole_samples() -> None:
     recording = open_raw(io.BytesIO(bytes(6403)), "a.raw", audio_format, ear.warn)
     assert sum(map(len, recording.chunks)) == 6400
     assert ear.warnings == [
-        "a.raw ends inside a sample: its last 3 of 4 bytes are left out. Is --raw right?",
+        "a.raw ends within a sample: its last 3 of 4 bytes are ignored. Check --raw.",
     ]
 
 

@@ -52,7 +52,7 @@ async def test_a_recording_that_is_cut_short_is_told(tmp_path: Path) -> None:
     microphone, ear = played(path), FakeListener()
     await microphone.open(ear)
     assert len([chunk async for chunk in microphone.chunks()]) == 2
-    assert [warning.partition(":")[0] for warning in ear.warnings] == [f"{path} is cut short"]
+    assert [warning.partition(":")[0] for warning in ear.warnings] == [f"{path} is truncated"]
 
 
 def test_a_recording_that_is_not_there_is_told() -> None:

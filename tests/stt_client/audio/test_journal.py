@@ -37,7 +37,7 @@ from tests.stt_client.audio.test_journal import CHUNKS, FORMAT, SETTINGS
 from stt_client.audio.journal import Journal
 journal = Journal(Path(sys.argv[1]), SETTINGS)
 for chunk in CHUNKS:
-    journal.keep(chunk, FORMAT)
+    journal.write(chunk, FORMAT)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -148,7 +148,7 @@ def test_which_journals_went_is_told(tmp_path: Path) -> None:
     written = journal(tmp_path)
     gone = written.write(CHUNKS[0], FORMAT)
     written.close()
-    assert pruned_message(gone) == "The journals took more than 2 GB: the oldest went, dictation-1.flac."
+    assert pruned_message(gone) == "The journals exceeded 2 GB. Removed the oldest: dictation-1.flac."
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_the_newest_journal_of_a_folder_is_found(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="has no journal in it"):
+    with pytest.raises(SourceError, match="contains no journal"):
         newest_journal(tmp_path)
     for name in ("dictation-2.flac", "dictation-3.flac", "dictation-1.flac"):
         (tmp_path / name).touch()

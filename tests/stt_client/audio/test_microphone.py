@@ -92,10 +92,10 @@ async def test_speech_beyond_the_queue_is_lost_and_that_is_said() -> None:
     device.record(MAX_QUEUED_S * 10 + 25)
     chunks = microphone.chunks()
     await anext(chunks)
-    assert ear.warnings == ["60 s of speech wait for the server: what is said now is lost."]
+    assert ear.warnings == ["60 s of audio are waiting for the server: new audio is lost."]
     device.record(1)
     await asyncio.sleep(0)
-    assert ear.warnings[1:] == ["2.5 s of speech were lost."]
+    assert ear.warnings[1:] == ["2.5 s of audio were lost."]
     await anext(chunks)
     device.record(1)
     await asyncio.sleep(0)
@@ -116,7 +116,7 @@ async def test_a_device_that_comes_back_goes_on_and_nothing_recorded_is_lost() -
     assert [await anext(chunks) for _ in range(3)] == [b"ab", b"ab", b"cd" * 4800]
     assert first.stopped
     assert asked == [None] * 4
-    assert ear.warnings[0] == "The microphone Headset went away: plug it in, or another, within 30 s."
+    assert ear.warnings[0] == "The microphone Headset was disconnected: reconnect it, or another one, within 30 s."
     assert ear.warnings[1].startswith("Listening to Headset; 0.")
     microphone.close()
 
@@ -152,7 +152,7 @@ async def test_no_device_in_time_is_an_error_after_what_was_recorded() -> None:
     device.go_away()
     chunks = microphone.chunks()
     assert await anext(chunks) == b"ab"
-    with pytest.raises(SourceError, match="microphone Played went away, and none came in 0 s"):
+    with pytest.raises(SourceError, match="microphone Played was disconnected, and none was connected within 0 s"):
         await anext(chunks)
 
 

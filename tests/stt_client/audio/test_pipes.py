@@ -132,5 +132,5 @@ async def test_error_that_nobody_foresaw_names_the_source() -> None:
 
 
 async def test_source_that_is_known_to_fail_fails_when_it_is_opened() -> None:
-    with pytest.raises(SourceError, match="has no files"):
-        await failed_source("folder", SourceError("folder has no files in it.")).open(FakeListener())
+    with pytest.raises(SourceError, match="contains no files"):
+        await failed_source("folder", SourceError("folder contains no files.")).open(FakeListener())

@@ -114,5 +114,5 @@ def test_a_folder_is_read_in_order_without_hidden_files(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_files_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="has no files in it"):
+    with pytest.raises(SourceError, match="contains no files"):
         files_in(tmp_path)
