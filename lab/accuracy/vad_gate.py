@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
-from stt_service.audio.recordings import decoded
+from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat, Decoder, Frames, FrameSplitter, Samples
+from stt_service.audio.recordings import decode_recording
 from stt_service.settings.schema import ServerSettings
-from stt_service.vad.gate import GateConfig, Silero, StreamVad, gate_config, silero_path
+from stt_service.vad.gate import GateConfig, StreamVad, gate_config
 from stt_service.vad.segmenter import Segmenter
+from stt_service.vad.silero import Silero, silero_path
 from stt_service.vad.types import Decision, Endpoint, LongSilence, SegmenterConfig, UtteranceEnded, segmenter_config
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
@@ -44,13 +45,13 @@ class VadPass:
 
 
 def framed(samples: Samples) -> Frames:
-    framer = Framer()
+    framer = FrameSplitter()
     return np.concatenate((framer.push(samples), framer.flush()))
 
 
 def read(path: Path) -> Samples:
     decoder = Decoder(AudioFormat())
-    return np.concatenate([*(decoder.push(pcm) for pcm in decoded(path.read_bytes())), decoder.flush()])
+    return np.concatenate([*(decoder.push(pcm) for pcm in decode_recording(path.read_bytes())), decoder.flush()])
 
 
 def joined(recordings: list[Samples], factor: float, noise: float) -> Samples:
@@ -77,9 +78,9 @@ def run_vad(silero: Silero, frames: Frames, segmenting: SegmenterConfig, gate: G
             made.append(segmenter.step(probability, energies[segmenter.frame]))
             if isinstance(made[-1], UtteranceEnded | LongSilence):
                 break
-        scored += vad.scored
+        scored += vad.scored_frames
     spent_s = time.perf_counter() - began_s
-    decisions = tuple(each for each in [*made, segmenter.flush(Endpoint.END_OF_AUDIO)] if each is not None)
+    decisions = tuple(each for each in [*made, *segmenter.flush(Endpoint.END_OF_AUDIO)] if each is not None)
     utterances = sum(isinstance(each, UtteranceEnded) for each in decisions)
     length_s = frames.size / SAMPLE_RATE_HZ
     return VadPass(decisions, utterances, scored / len(frames), 1000 * spent_s / length_s)

@@ -46,10 +46,12 @@ from stt_service.evaluation.runner import transcribers
 from stt_service.evaluation.simulator import SimulatedWorkers, Simulator
 from stt_service.models.devices import choose_device
 from stt_service.models.loader import compute_plan, load_models, model_names, usable_cores
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import Final, Partial
-from stt_service.session.session import Session, SessionConfig
+from stt_service.session.session import Session
 from stt_service.settings.schema import ServerSettings
-from stt_service.vad.gate import Silero, silero_path, stream_vads
+from stt_service.vad.gate import stream_vad_factory
+from stt_service.vad.silero import Silero, silero_path
 
 CHUNK = RATE_HZ // 20  # samples a message
 TAIL_S = 3.0  # of silence after the speech
@@ -110,7 +112,9 @@ def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[lis
         plan.workers,
         plan.slots,
     )
-    session = Session(SessionConfig(parameters, parameters.runtime()), stream_vads(Silero(silero_path()), parameters))
+    session = Session(
+        SessionConfig(parameters, parameters.runtime()), stream_vad_factory(Silero(silero_path()), parameters)
+    )
     replay = Simulator(session, crew).play(pcm.tobytes())
     states = []
     for told in replay.emitted:

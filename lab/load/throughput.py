@@ -34,11 +34,13 @@ from benchmarks.service import Service
 from stt_client.transport.channel import NO_PROXY
 from stt_service.models.loader import usable_cores
 from stt_service.models.store import models_folder, resolve
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import Decode
-from stt_service.session.session import Session, SessionConfig
+from stt_service.session.session import Session
 from stt_service.settings import environment
 from stt_service.settings.schema import FRAME_S, ServerSettings
-from stt_service.vad.gate import Silero, silero_path, stream_vads
+from stt_service.vad.gate import stream_vad_factory
+from stt_service.vad.silero import Silero, silero_path
 
 BEAM_SIZE = 5
 BATCH_SIZES = (8, 16)
@@ -88,10 +90,10 @@ class Method:
 def clips(pcm: bytes, parameters: ServerSettings) -> list[Clip]:
     """Return the stretches that our server gives to the decoder as finals."""
     live = parameters.runtime()
-    vads = stream_vads(Silero(silero_path()), parameters)
+    vads = stream_vad_factory(Silero(silero_path()), parameters)
     session = Session(SessionConfig(parameters, live, partials=False), vads)
     outputs = [
-        output for start in range(0, len(pcm), CHUNK_BYTES) for output in session.push(pcm[start : start + CHUNK_BYTES])
+        output for start in range(0, len(pcm), CHUNK_BYTES) for output in session.feed(pcm[start : start + CHUNK_BYTES])
     ]
     outputs += session.end()
     decodes = (output for output in outputs if isinstance(output, Decode))

@@ -31,7 +31,7 @@ class AudioBuffer:
         self._first += frames
         self._end += frames
 
-    def forget(self, before: int) -> None:
+    def discard(self, before: int) -> None:
         """Let whole chunks before the frame go."""
         while self._chunks and self._first + len(self._chunks[0]) <= before:
             self._first += len(self._chunks.popleft())

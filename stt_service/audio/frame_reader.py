@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat, Decoder, Framer, Frames, Samples
+from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat, Decoder, Frames, FrameSplitter, Samples
 
 
 class FrameReader:
@@ -12,7 +12,7 @@ class FrameReader:
 
     def __init__(self, audio_format: AudioFormat, left_context_ms: int) -> None:
         """Take how much of the audio is from before the stream's beginning, which only the resampler shall hear."""
-        self._decoder, self._framer = Decoder(audio_format), Framer()
+        self._decoder, self._framer = Decoder(audio_format), FrameSplitter()
         self._lead_ms = left_context_ms
         self._lead_samples = left_context_ms * SAMPLE_RATE_HZ // 1000
         self._zeros_ms = 0  # silence that the decoder did not see

@@ -181,7 +181,7 @@ class Decoder:
         return mix
 
 
-class Framer:
+class FrameSplitter:
     """Cuts samples that come in any number into frames of 512."""
 
     def __init__(self) -> None:

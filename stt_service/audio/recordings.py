@@ -12,25 +12,25 @@ from stt_service.errors import InvalidRequestError
 
 MAX_RECORDING_S = 3600
 SAMPLE_BYTES = 2
-KINDS = "WAV, FLAC, Ogg, MP3, MP4, WebM, AAC, AIFF, AMR or WMA"
+FORMATS = "WAV, FLAC, Ogg, MP3, MP4, WebM, AAC, AIFF, AMR or WMA"
 
 
-def decoded(recording: bytes) -> Iterator[bytes]:
+def decode_recording(recording: bytes) -> Iterator[bytes]:
     """Yield an operator's own recording as 16-bit samples. Blocks; `Decoders` is for those of clients.
 
     Raises:
         InvalidRequest: it is no recording, or is longer than MAX_RECORDING_S.
     """
-    length = Length()
+    length = LengthLimit()
     try:
         for samples in Recording(io.BytesIO(recording), lambda warning: None).samples(SAMPLE_RATE_HZ):
             length.add(samples)
             yield samples
     except MediaError as error:
-        raise refusal(type(error).__name__, str(error), len(recording)) from error
+        raise to_service_error(type(error).__name__, str(error), len(recording)) from error
 
 
-class Length:
+class LengthLimit:
     """How long a recording is so far."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ def check_headerless(size_bytes: int, audio_format: AudioFormat) -> None:
         raise _too_long()
 
 
-def refusal(kind: str, detail: str, size_bytes: int) -> InvalidRequestError:
+def to_service_error(kind: str, detail: str, size_bytes: int) -> InvalidRequestError:
     """Return what a client gets for a MediaError of that name."""
     if kind == NoAudioTrackError.__name__:
         return InvalidRequestError("The recording has no audio track: send one that has.")
@@ -65,7 +65,7 @@ def refusal(kind: str, detail: str, size_bytes: int) -> InvalidRequestError:
         return InvalidRequestError("The recording has no audio: its length is 0.")
     return InvalidRequestError(
         f"The {size_bytes} bytes of audio cannot be decoded ({detail}): "
-        f"send a whole file of {KINDS}, or headerless samples with their format."
+        f"send a whole file of {FORMATS}, or headerless samples with their format."
     )
 
 

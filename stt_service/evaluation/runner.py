@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
-from stt_service.audio.recordings import decoded
+from stt_service.audio.recordings import decode_recording
 from stt_service.errors import InvalidRequestError
 from stt_service.evaluation.metrics import RecordingStats, final_text, measure, spoken_language, word_errors
 from stt_service.evaluation.settings_grid import Trial, plan_trials
@@ -17,10 +17,12 @@ from stt_service.evaluation.simulator import Replay, SimulatedWorkers, Simulator
 from stt_service.models.devices import Device, choose_device
 from stt_service.models.loader import LoadedModels, ModelNames, compute_plan, load_models, model_names, usable_cores
 from stt_service.scheduling.types import Clock, Transcribe
-from stt_service.session.session import Session, SessionConfig
+from stt_service.session.config import SessionConfig
+from stt_service.session.session import Session
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.banner import fallback
-from stt_service.vad.gate import Silero, silero_path, stream_vads
+from stt_service.vad.gate import stream_vad_factory
+from stt_service.vad.silero import Silero, silero_path
 from stt_service.whisper.encoder import reference_speech
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
@@ -107,7 +109,7 @@ def read_recording(path: Path) -> Recording:
         InvalidRequest: it is no recording, or the text is no text.
     """
     try:
-        pcm = b"".join(decoded(path.read_bytes()))
+        pcm = b"".join(decode_recording(path.read_bytes()))
     except InvalidRequestError as error:
         raise InvalidRequestError(f"{path}: {error}") from error
     beside = path.with_suffix(".txt")
@@ -171,7 +173,7 @@ class Evaluation:
         after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + TRAILING_SILENCE_S
         models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan
         crew = SimulatedWorkers(models, bench.clock, plan.workers, plan.slots)
-        return Simulator(Session(config, stream_vads(self._silero, settings)), crew).play(
+        return Simulator(Session(config, stream_vad_factory(self._silero, settings)), crew).play(
             pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ))
         )
 

@@ -76,7 +76,7 @@ class Simulator:
             piece = pcm[start : start + FRAME_BYTES]
             now_s += len(piece) / 2 / SAMPLE_RATE_HZ
             self._work(now_s)
-            self._take(self._session.push(piece), now_s)
+            self._take(self._session.feed(piece), now_s)
         self._take(self._session.end(), now_s)
         self._work(float("inf"))
         return self._replay
@@ -86,7 +86,7 @@ class Simulator:
         while self._running and (done := min(self._running, key=lambda each: each.done_s)).done_s <= until_s:
             self._running.remove(done)
             self._scheduler.finish([done.job], done.cost.inference_s)
-            self._take(self._session.receive(done.decode, done.transcript, done.cost), done.done_s)
+            self._take(self._session.deliver(done.decode, done.transcript, done.cost), done.done_s)
 
     def _take(self, outputs: Sequence[Output], now_s: float) -> None:
         for output in outputs:
@@ -118,7 +118,7 @@ class Simulator:
         """Give idle workers the next decodes."""
         while batch := self._scheduler.next_batch(now_s, self._room):
             [job] = batch
-            decode = self._session.partial(job.utterance) if job.kind is Kind.PARTIAL else self._asked.pop(job)
+            decode = self._session.begin_partial(job.utterance) if job.kind is Kind.PARTIAL else self._asked.pop(job)
             if decode is not None:
                 self._running.append(self._decoded(job, decode, now_s))
             else:

@@ -10,7 +10,7 @@ from stt_service.models.loader import TEST_S, ComputePlan, LoadedModels, SelfTes
 from stt_service.models.registry import ModelLoader, ModelRegistry
 from stt_service.scheduling.executor import BatchExecutor
 from stt_service.settings.schema import ServerSettings
-from stt_service.vad.gate import Silero, silero_path
+from stt_service.vad.silero import Silero, silero_path
 
 # The load of an open stream. Our measurements, to be repeated when decodes change.
 SPEAKING_SHARE = 0.7  # of the time contains speech

@@ -108,12 +108,12 @@ class StreamRecognizer:
             if start:
                 await asyncio.sleep(0)  # let other streams run
             async with self._turn():
-                self._handle_outputs(self._session.push(pcm[start : start + size]))
+                self._handle_outputs(self._session.feed(pcm[start : start + size]))
         self._emit_progress()
 
     async def silence(self, seconds: float, audio_format: AudioFormat) -> None:
         """Process silence as if it had been sent as audio. The cost does not grow with its length."""
-        steps = self._session.silence(round(seconds * audio_format.sample_rate_hz))
+        steps = self._session.feed_silence(round(seconds * audio_format.sample_rate_hz))
         outputs: Sequence[Output] | None = ()
         while outputs is not None:
             async with self._turn():
@@ -263,12 +263,12 @@ class StreamRecognizer:
 
     def _partial(self, utterance: int) -> Decode | None:
         self._partials_waiting.pop(utterance, None)
-        return self._session.partial(utterance)
+        return self._session.begin_partial(utterance)
 
     async def _deliver(self, job: DecodeJob, future: DecodeFuture) -> None:
         match await future:
             case DecodeResult(decode, transcript, cost):
-                self._handle_outputs(self._session.receive(decode, transcript, cost))
+                self._handle_outputs(self._session.deliver(decode, transcript, cost))
                 if job.kind is Kind.PARTIAL and job.realtime:
                     self._emit_transition(self._latency_monitor.observe_result(cost.queue_s, self._now()))
             case NotDecoded.WITHDRAWN if job.kind is Kind.PARTIAL:

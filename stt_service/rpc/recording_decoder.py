@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
-from stt_service.audio.recordings import Length, refusal
+from stt_service.audio.recordings import LengthLimit, to_service_error
 from stt_service.errors import InferenceError, ResourceExhaustedError
 
 MAX_PROCESSES = 16  # each has up to a recording of 32 MiB and some 60 MiB of its own
@@ -49,7 +49,7 @@ class RecordingDecoders:
             InvalidRequest: it is no recording, cannot be decoded in time, or is longer than an hour.
             Overloaded: as many as possible are being decoded.
         """
-        length = Length()
+        length = LengthLimit()
         async with self._process() as process:
             decoder = _Decoder(process, len(recording), self._timeout_s)
             await decoder.feed(recording)
@@ -123,9 +123,9 @@ class _Decoder:
         code = await self._in_time(self._process.wait())
         for line in report:
             if "error" in line:
-                raise refusal(line["error"], line.get("detail", ""), self._size_bytes)
+                raise to_service_error(line["error"], line.get("detail", ""), self._size_bytes)
         if code != 0:
-            raise refusal("", f"the decoder ended with status {code}", self._size_bytes)
+            raise to_service_error("", f"the decoder ended with status {code}", self._size_bytes)
         return [line["warning"] for line in report if "warning" in line][:MAX_WARNINGS]
 
     async def _in_time(self, work: Awaitable[T]) -> T:
@@ -140,7 +140,7 @@ class _Decoder:
             async with asyncio.timeout(self._left_s):
                 return await work
         except TimeoutError as error:
-            raise refusal("", "it takes too long", self._size_bytes) from error
+            raise to_service_error("", "it takes too long", self._size_bytes) from error
         finally:
             self._left_s -= loop.time() - began_s
 

@@ -27,12 +27,14 @@ from stt_service.rpc.status_mapping import AnyContext, map_errors_to_status, no_
 from stt_service.rpc.stream import DRAINING, GRACE_S, Requests, StreamHandler, StreamTimeouts, write
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
 from stt_service.scheduling.realtime import RealtimeTracker
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import Final, Suppressed
-from stt_service.session.session import Session, SessionConfig
+from stt_service.session.session import Session
 from stt_service.settings.runtime import ActiveSettings
 from stt_service.telemetry.metrics import Metrics
 from stt_service.telemetry.stream_stats import StreamStats
-from stt_service.vad.gate import Silero, stream_vads
+from stt_service.vad.gate import stream_vad_factory
+from stt_service.vad.silero import Silero
 from stt_service.vad.types import Endpoint
 
 if TYPE_CHECKING:
@@ -151,7 +153,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
                 left_context_ms=config.resume.left_context_ms,
                 previous_language=config.resume.previous_language or None,
             ),
-            stream_vads(silero, settings),
+            stream_vad_factory(silero, settings),
         )
 
     def _identify(self, context: AnyContext) -> ClientIdentity:

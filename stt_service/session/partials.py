@@ -1,12 +1,15 @@
-"""The partials of one utterance: when one is due, where its window begins, what its text says of the utterance.
+"""The partials of one utterance: when one is due, where its window begins, and the text that it shows.
 
-A partial hears the last seconds only: words that are stable and old enough leave its window with their sound, so
-that the last partial of a long utterance costs no more than an early one.
+The window of a partial has the last seconds only. Words that are stable and old enough leave it together with their
+audio, so that the last partial of a long utterance costs no more than an early one; `_stable_prefix` keeps their text.
 
-A word that is spoken just after a window was cut is shown after one period and one decode. With idle capacity the
-period is what keeps that below the target; otherwise it is a multiple of the decode's cost, so that partials thin out
-under load. Where two decodes in a row would exceed the target, the machine is slow: windows get shorter, and with idle
-capacity a second partial begins when the first one is half done.
+A word that is spoken just after a window was built is shown after one period and one decode. With idle capacity the
+period is what keeps that below the target latency. Otherwise it is a multiple of the cost of the last decode, so that
+partials become rarer under load. If two decodes in a row would exceed the target, the machine is slow: windows get
+shorter, and with idle capacity a second partial begins when the first one is half done.
+
+Invariants: every text covers the whole utterance up to the end of its window, and stable text is never taken back. At
+most one partial is in flight, that is requested and not begun.
 """
 
 from __future__ import annotations
@@ -16,155 +19,169 @@ from itertools import accumulate, pairwise
 from math import inf
 
 from stt_service.session.stabilizer import Hypothesis, Stabilizer, StabilizerConfig, letters, units
-from stt_service.settings.schema import FRAME_S, frames
+from stt_service.settings.schema import FRAME_S, ServerSettings, frames
 from stt_service.whisper.types import Word
 
-STABLE = StabilizerConfig(agreements=3, span=frames(2.0), held_back=4)
+STABILIZER_CONFIG = StabilizerConfig(agreements=3, span=frames(2.0), held_back=4)
+# Times the affordable length: a longer window on a slow machine loses words although they are not stable.
+UNSTABLE_SPLIT_FACTOR = 1.5
+# Stable words that stay in a window: the first word of a window is often misrecognized, and its text is known already.
+OVERLAP_UNITS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PartialsConfig:
-    """Measured on our dictations: docs/measurements.md."""
+    """Durations in frames. The values were measured on our dictations: docs/measurements.md."""
 
-    first_after: int = frames(0.2)  # frames of speech before the first
-    pause: int = frames(0.2)  # least frames between two
-    cooldown_ratio: float = 4.0  # times what the last one took its worker: a quarter of it is a stream's at most
-    warmup_count: int = 4  # so many at first, when every word is news, ...
-    eager_rest: float = 1.5  # ... rest less
-    target: int = frames(1.2)  # with idle capacity, the longest time until a word is shown
+    first_after: int = frames(0.2)  # speech before the first partial
+    pause: int = frames(0.2)  # least time between two
+    cooldown_ratio: float = 4.0  # times the cost of the last one: a stream uses a quarter of a worker at most
+    warmup_count: int = 4  # the first partials, when every word is new, ...
+    warmup_cooldown_ratio: float = 1.5  # ... wait less
+    target_latency: int = frames(1.2)  # with idle capacity, the longest time until a word is shown
     max_window: int = frames(8.0)  # a longer window loses its old words
-    shortest: int = frames(4.0)  # on a slow machine windows lose old words earlier, but not before this
-    min_window: int = frames(3.0)  # but for so much
-    split_search: int = frames(3.0)  # the widest gap of so much is where it loses them
-    min_new_speech: int = 2  # speech that ended so many frames before a window's end may need another look
-    stable: StabilizerConfig = STABLE
-    max_uncut_frames: int | None = (
-        None  # frames of an utterance in which it is never cut: what comes later is not stable
+    min_slow_window: int = frames(4.0)  # on a slow machine windows lose old words earlier, but not before this length
+    min_window: int = frames(3.0)  # this much always stays
+    split_search: int = frames(3.0)  # the widest gap between words in this range becomes the new beginning
+    min_new_speech: int = 2  # speech that ended this close to the end of a window may need another decode
+    stabilizer: StabilizerConfig = STABILIZER_CONFIG
+    max_uncut_frames: int | None = None  # of an utterance: text after it is not stable, since a cut may remove it
+
+
+def partials_config(settings: ServerSettings, max_uncut_frames: int) -> PartialsConfig:
+    """Return how the partials of an utterance are made."""
+    return PartialsConfig(
+        first_after=frames(settings.init_realtime_after_seconds),
+        pause=frames(settings.realtime_processing_pause),
+        max_uncut_frames=max_uncut_frames,
     )
 
 
-UNSURE = 1.5  # times the affordable length: then words leave a window on a slow machine although they are not stable
-OVERLAP = 2  # stable words that stay: one at the very beginning is often misheard, and is known already
-
-
 class Partials:
-    """One utterance's partials. Frames are numbers of the stream's."""
+    """The partials of one utterance. Frames are numbered from the beginning of the stream."""
 
     def __init__(self, start: int, onset: int, config: PartialsConfig) -> None:
         self._config = config
-        self._stabiliser = Stabilizer(config.stable)
+        self._stabilizer = Stabilizer(config.stabilizer)
         self._start = start  # of the window
-        self._uncut = inf if config.max_uncut_frames is None else start + config.max_uncut_frames
-        self._stable_prefix = ""  # words before it
-        self._before: dict[int, str] = {}  # words before the last windows, by their start
-        self._stable = ""  # what was returned as stable
-        self._next = onset + config.first_after  # frame from which one is due
-        self._heard = onset  # where the last window ended
-        self._shown_end = onset  # where the window of the last text ended
+        self._uncut_end = inf if config.max_uncut_frames is None else start + config.max_uncut_frames
+        self._stable_prefix = ""  # text before the window
+        self._prefixes: dict[int, str] = {}  # text before the last windows, by their start
+        self._stable = ""  # text that was returned as stable
+        self._next_due = onset + config.first_after
+        self._window_end = onset  # of the last window
+        self._shown_end = onset  # of the window of the last text
         self._cost = 0.0  # of the last one, in frames
-        self._covered = onset  # where the speech ended that it holds
+        self._covered_speech_end = onset  # in the last window
         self._count = 0
-        self._length = 0  # of the last window
-        self._longest = config.max_window
-        self.in_flight = False  # one waits for its turn
-        self.idle = False  # capacity was idle when the last one came
+        self._window_length = 0  # of the last window
+        self._max_window = config.max_window  # affordable on this machine
+        self.in_flight = False  # one is requested and not begun
+        self.is_idle = False  # capacity was idle when the last one was delivered
 
-    def due(self, now: int, speech_end: int) -> bool:
-        """Tell whether there is something new to tell."""
-        return not self.in_flight and now >= self._next and speech_end > self._heard - self._config.min_new_speech
+    def is_due(self, frame: int, speech_end: int) -> bool:
+        """Return whether there is new speech, and the period since the last partial has passed."""
+        has_new_speech = speech_end > self._window_end - self._config.min_new_speech
+        return not self.in_flight and frame >= self._next_due and has_new_speech
 
     def skip_wait(self) -> None:
         """Make the next one due as soon as there is any new audio, whatever the last one cost."""
-        self._next = self._heard + 1
+        self._next_due = self._window_end + 1
 
-    def begin(self, now: int, speech_end: int | None = None) -> int:
-        """Take the turn: return the frame at which the window begins."""
-        self._heard, self._next = now, now + max(self._config.pause, int(self._cost / 2) if self.overlap else 0)
-        self._before = {**dict([*self._before.items()][-1:]), self._start: self._stable_prefix}
-        self._covered = now if speech_end is None else speech_end
-        self._length = now - self._start
+    def begin(self, frame: int, speech_end: int | None = None) -> int:
+        """Begin a partial whose window ends at `frame`; return the frame at which the window begins."""
+        wait = max(self._config.pause, int(self._cost / 2) if self.may_overlap else 0)
+        self._window_end, self._next_due = frame, frame + wait
+        self._prefixes = {**dict([*self._prefixes.items()][-1:]), self._start: self._stable_prefix}
+        self._covered_speech_end = frame if speech_end is None else speech_end
+        self._window_length = frame - self._start
         self._count += 1
         return self._start
 
-    def needs_word_timestamps(self, now: int) -> bool:
-        """Tell whether the words' times are needed: the window has grown long."""
-        return now - self._start > self._longest
+    def needs_word_timestamps(self, frame: int) -> bool:
+        """Return whether the window has grown so long that it must lose words."""
+        return frame - self._start > self._max_window
 
     def add_hypothesis(self, text: str, words: tuple[Word, ...], start: int, end: int) -> Hypothesis | None:
-        """Take the text of the window from start to end; return what is known of the utterance.
+        """Add the text of the window from start to end; return the text of the utterance.
 
-        None when a longer window was heard since.
+        None when a text of a later window was added before.
         """
         if end < self._shown_end:
             return None
-        self._shown_end, told = end, self._before.get(start, "")
-        agreed = self._stabiliser.push(f"{told} {text}" if told else text, end)
+        self._shown_end, prefix = end, self._prefixes.get(start, "")
+        agreed = self._stabilizer.push(f"{prefix} {text}" if prefix else text, end)
         if words and start == self._start:
-            self._leave_old_words(words, end - start, agreed)
+            self._drop_old_words(words, end - start, agreed)
         return self._shown(agreed, end)
 
-    def take_whole(self, text: str, end: int) -> Hypothesis | None:
-        """Take a text of the whole utterance up to the end; None if a partial has more speech (not: more silence)."""
-        if end < self._covered:
-            return None
-        self._heard = self._shown_end = max(self._heard, end)
-        return self._shown(self._stabiliser.push(text, self._heard), self._heard)
+    def add_full_hypothesis(self, text: str, end: int) -> Hypothesis | None:
+        """Add a text of the whole utterance up to the end; None if a partial covered more speech (silence may differ).
 
-    def settle(self, text: str, end: int) -> None:
-        """Take what the final says up to the end: it is stable, and later windows begin there."""
+        The return value is that of `add_hypothesis`.
+        """
+        if end < self._covered_speech_end:
+            return None
+        self._window_end = self._shown_end = max(self._window_end, end)
+        return self._shown(self._stabilizer.push(text, self._window_end), self._window_end)
+
+    def commit(self, text: str, end: int) -> None:
+        """Make the text of the final up to the end stable; later windows begin there."""
         if self._start < end:
             self._stable_prefix, self._start = text, end
-            self._stabiliser.settle(text)
+            self._stabilizer.commit(text)
 
-    def cost(self, inference_s: float, *, idle: bool = False) -> None:
-        """Set when the next one is due, by the cost of the last one and whether capacity was idle then."""
-        self.idle = idle
-        rest = self._config.eager_rest if self._count <= self._config.warmup_count else self._config.cooldown_ratio
+    def record_cost(self, inference_s: float, *, idle: bool = False) -> None:
+        """Schedule the next partial by the cost of the last one and by whether capacity was idle then."""
+        config, self.is_idle = self._config, idle
+        ratio = config.warmup_cooldown_ratio if self._count <= config.warmup_count else config.cooldown_ratio
         cost = self._cost = inference_s / FRAME_S
-        period = min(rest * cost, self._config.target - cost) if idle else rest * cost
-        self._next = max(self._next, self._heard + int(period))
-        self._longest = self._affordable()
+        period = min(ratio * cost, config.target_latency - cost) if idle else ratio * cost
+        self._next_due = max(self._next_due, self._window_end + int(period))
+        self._max_window = self._affordable_window()
 
     @property
-    def overlap(self) -> bool:
-        """Whether a partial may begin before the last one came."""
-        return self.idle and 2 * self._cost > self._config.target
+    def may_overlap(self) -> bool:
+        """Whether a partial may begin before the last one is delivered."""
+        return self.is_idle and 2 * self._cost > self._config.target_latency
 
-    def _affordable(self) -> int:
-        """Return how long a window may get so that two decodes in a row keep the target."""
-        longest = self._length * self._config.target / max(1.0, 2 * self._cost)
-        return int(min(self._config.max_window, max(self._config.shortest, longest)))
+    def _affordable_window(self) -> int:
+        """Return how long a window may get so that two decodes in a row do not exceed the target."""
+        longest = self._window_length * self._config.target_latency / max(1.0, 2 * self._cost)
+        return int(min(self._config.max_window, max(self._config.min_slow_window, longest)))
 
     def _shown(self, agreed: Hypothesis, end: int) -> Hypothesis:
-        """Return the text with no more words stable than before where a cut could still take them away.
+        """Return the text, without additional stable words where a cut of the utterance could still remove them.
 
-        Windows lose words that are agreed upon all the same, or they would grow up to the cut.
+        Windows lose agreed words all the same; otherwise they would grow up to the cut.
         """
-        if end <= self._uncut:
+        if end <= self._uncut_end:
             self._stable = agreed.stable
         return Hypothesis(self._stable, (agreed.stable + agreed.unstable)[len(self._stable) :])
 
-    def _leave_old_words(self, words: tuple[Word, ...], length: int, said: Hypothesis) -> None:
-        """Move the window's beginning to the widest of the last gaps between old words."""
-        heard, share = _heard(words), self._longest / self._config.max_window if self._config.max_window else 1.0
-        borders = _borders(heard, said, (length - share * self._config.min_window) * FRAME_S)
-        if not borders and self._is_unaffordable(length):
-            borders = _unsure_borders(heard, said, (length - self._config.min_window) * FRAME_S)
-        search_s = share * self._config.split_search * FRAME_S
-        late = [border for border in borders if border.end_s >= borders[-1].end_s - search_s]
+    def _drop_old_words(self, words: tuple[Word, ...], length: int, hypothesis: Hypothesis) -> None:
+        """Move the beginning of the window to the widest of the last gaps between old words."""
+        config, timed_units = self._config, _timed_units(words)
+        share = self._max_window / config.max_window if config.max_window else 1.0
+        candidates = _stable_gaps(timed_units, hypothesis, (length - share * config.min_window) * FRAME_S)
+        if not candidates and self._is_unaffordable(length):
+            candidates = _any_gaps(timed_units, hypothesis, (length - config.min_window) * FRAME_S)
+        search_s = share * config.split_search * FRAME_S
+        late = [each for each in candidates if each.end_s >= candidates[-1].end_s - search_s]
         if late:
-            widest = max(late, key=lambda border: (border.gap_s, border.end_s))
-            self._stable_prefix = "".join(units(said.stable + said.unstable)[: widest.told]).strip()
+            widest = max(late, key=lambda each: (each.gap_s, each.end_s))
+            text = units(hypothesis.stable + hypothesis.unstable)[: widest.units_before]
+            self._stable_prefix = "".join(text).strip()
             self._start += int((widest.end_s + widest.gap_s / 2) / FRAME_S)
 
     def _is_unaffordable(self, length: int) -> bool:
         """Return whether a slow machine cannot wait for hypotheses to agree before the window gets shorter."""
-        return self._longest < self._config.max_window and length > UNSURE * self._longest
+        return self._max_window < self._config.max_window and length > UNSTABLE_SPLIT_FACTOR * self._max_window
 
 
 @dataclass(frozen=True, slots=True)
 class _TimedUnit:
-    """A unit of the stabiliser's, and the word that holds it."""
+    """A unit of the stabilizer, and the word that contains it."""
 
     letters: str
     word: Word
@@ -172,42 +189,43 @@ class _TimedUnit:
 
 @dataclass(frozen=True, slots=True)
 class _SplitCandidate:
-    """A gap between words that a window may begin in."""
+    """A gap between words in which a window may begin."""
 
-    told: int  # units of the stable text before it
+    units_before: int  # of the text of the utterance
     end_s: float  # of the word before it
     gap_s: float
 
 
-def _heard(words: tuple[Word, ...]) -> list[_TimedUnit]:
+def _timed_units(words: tuple[Word, ...]) -> list[_TimedUnit]:
     return [_TimedUnit(letters(unit), word) for word in words for unit in units(word.text)]
 
 
-def _borders(heard: list[_TimedUnit], said: Hypothesis, latest_s: float) -> list[_SplitCandidate]:
-    """Return where a window may begin: between words that ended by then, OVERLAP stable words before the others."""
-    keys, stable = [unit.letters for unit in heard], [letters(unit) for unit in units(said.stable)]
-    known = _before(keys, letters(said.unstable))
-    borders: list[_SplitCandidate] = []
-    for count in range(1, known - OVERLAP + 1):
-        word, following, told = heard[count - 1].word, heard[count].word, len(stable) - known + count
-        is_known = told >= 0 and stable[told : told + OVERLAP] == keys[count : count + OVERLAP]
+def _stable_gaps(timed_units: list[_TimedUnit], hypothesis: Hypothesis, latest_s: float) -> list[_SplitCandidate]:
+    """Return the gaps after words that ended by `latest_s`, each with OVERLAP_UNITS stable units after it."""
+    keys, stable = [unit.letters for unit in timed_units], [letters(unit) for unit in units(hypothesis.stable)]
+    known = _count_before(keys, letters(hypothesis.unstable))
+    candidates: list[_SplitCandidate] = []
+    for count in range(1, known - OVERLAP_UNITS + 1):
+        word, following = timed_units[count - 1].word, timed_units[count].word
+        before = len(stable) - known + count
+        is_known = before >= 0 and stable[before : before + OVERLAP_UNITS] == keys[count : count + OVERLAP_UNITS]
         if is_known and word is not following and word.end_s <= latest_s:
-            borders.append(_SplitCandidate(told, word.end_s, following.start_s - word.end_s))
-    return borders
+            candidates.append(_SplitCandidate(before, word.end_s, following.start_s - word.end_s))
+    return candidates
 
 
-def _unsure_borders(heard: list[_TimedUnit], said: Hypothesis, latest_s: float) -> list[_SplitCandidate]:
-    """Return where a window may begin if no words are stable: between any words that ended by then."""
-    # Units before the window's, counted from the end: the text may have a unit less than the window, by the match.
-    before = len(units(said.stable + said.unstable)) - len(heard)
+def _any_gaps(timed_units: list[_TimedUnit], hypothesis: Hypothesis, latest_s: float) -> list[_SplitCandidate]:
+    """Return the gaps after any words that ended by `latest_s`, for a window without stable words."""
+    # Units before the window, counted from the end: the match may leave the text one unit shorter than the window.
+    before = len(units(hypothesis.stable + hypothesis.unstable)) - len(timed_units)
     return [
         _SplitCandidate(before + count, unit.word.end_s, following.word.start_s - unit.word.end_s)
-        for count, (unit, following) in enumerate(pairwise(heard), 1)
+        for count, (unit, following) in enumerate(pairwise(timed_units), 1)
         if unit.word is not following.word and unit.word.end_s <= latest_s and before + count >= 0
     ]
 
 
-def _before(keys: list[str], end: str) -> int:
+def _count_before(keys: list[str], end: str) -> int:
     """Return how many of the keys come before those that make up the end."""
     length = sum(map(len, keys)) - len(end)
     return sum(1 for reached in accumulate(map(len, keys)) if reached <= length)

@@ -66,7 +66,7 @@ class Stabilizer:
             del each.units[:newly]
         return self._hypothesis(tail)
 
-    def settle(self, text: str) -> None:
+    def commit(self, text: str) -> None:
         """Take the beginning of the final: all of it is stable, and what was stable is not taken back."""
         self._stable += self._after_stable(text)
         self._tails.clear()

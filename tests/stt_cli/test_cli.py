@@ -12,8 +12,8 @@ import srt
 import webvtt
 from stt.v1 import stt_pb2
 
+from tests.support.audio_files import encode
 from tests.support.cli_process import Outcome, outcome, run, start
-from tests.support.made_audio import encode
 from tests.support.scripted_server import Stream, failure, final, notice, partial, replies, serving, suppressed
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.audio_files import encode
 from tests.support.cli_process import MAIN, Outcome, outcome, run, start
-from tests.support.made_audio import encode
 from tests.support.scripted_server import Script, final, replies, serving
 
 SAID = replies(final("Раз."))

@@ -26,7 +26,7 @@ from stt_client.audio.paths import exists
 from stt_client.errors import ClientError
 from stt_client.events import Settings
 from stt_client.target import Target
-from tests.support.made_audio import encode
+from tests.support.audio_files import encode
 from tests.support.scripted_server import RunningServer, final, replies, serving
 
 CASES = int(os.environ.get("CLI_FUZZ_CASES", "150"))

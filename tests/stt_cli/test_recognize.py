@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.audio_files import encode
 from tests.support.cli_process import DICTATE, Outcome, outcome, run, start
-from tests.support.made_audio import encode
 from tests.support.scripted_server import Stream, final, partial, replies, serving, suppressed, until_cancelled
 
 STYLE = re.compile(r"\x1b\[[\d;]*m")

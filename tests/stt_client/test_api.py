@@ -13,7 +13,7 @@ import pytest
 
 import stt_client
 from stt_client import Connection, ConnectionFailedError, Event, Final, Input, RetryPolicy, Started, recognize_sync
-from tests.support.made_audio import encode
+from tests.support.audio_files import encode
 from tests.support.scripted_server import (
     Script,
     Stream,

@@ -9,8 +9,8 @@ from asyncio import to_thread
 from pathlib import Path
 
 from tests.stt_cli.test_recognize import read_until
+from tests.support.audio_files import encode
 from tests.support.cli_process import MAIN, start
-from tests.support.made_audio import encode
 from tests.support.scripted_server import Stream, final, partial, replies, serving
 
 # A microphone whose library complains.

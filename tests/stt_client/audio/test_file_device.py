@@ -10,7 +10,7 @@ import pytest
 from stt_client.audio.microphone import Microphone, open_device
 from stt_client.errors import SourceError
 from stt_client.events import AudioFormat
-from tests.support.made_audio import FakeListener, encode
+from tests.support.audio_files import FakeListener, encode
 
 
 def played(path: Path) -> Microphone:

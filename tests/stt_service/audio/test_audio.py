@@ -16,7 +16,7 @@ from stt_service.audio.pcm import (
     AudioFormat,
     Decoder,
     Encoding,
-    Framer,
+    FrameSplitter,
     Samples,
 )
 from stt_service.errors import InvalidRequestError
@@ -211,7 +211,7 @@ def test_audio_that_ends_inside_a_sample_is_refused() -> None:
 @LAW
 @given(lengths=st.lists(st.integers(0, 1500), max_size=8))
 def test_frames_follow_the_samples_and_the_last_is_padded(lengths: list[int]) -> None:
-    framer, samples = Framer(), np.arange(1, sum(lengths) + 1, dtype=np.float32)
+    framer, samples = FrameSplitter(), np.arange(1, sum(lengths) + 1, dtype=np.float32)
     chunks = np.split(samples, np.cumsum(lengths)[:-1]) if lengths else []
     pushed = [framer.push(chunk) for chunk in chunks]
     assert sum(map(len, pushed)) == len(samples) // FRAME_SAMPLES
@@ -222,7 +222,7 @@ def test_frames_follow_the_samples_and_the_last_is_padded(lengths: list[int]) ->
 
 
 def test_a_flushed_framer_is_empty() -> None:
-    framer = Framer()
+    framer = FrameSplitter()
     framer.push(np.ones(10, np.float32))
     assert len(framer.flush()) == 1
     assert len(framer.flush()) == 0
@@ -230,7 +230,7 @@ def test_a_flushed_framer_is_empty() -> None:
 
 @pytest.mark.parametrize("rate_hz", [16_000, 48_000])
 def test_what_is_handed_out_is_read_only(rate_hz: int) -> None:
-    decoder, framer = Decoder(AudioFormat(sample_rate_hz=rate_hz)), Framer()
+    decoder, framer = Decoder(AudioFormat(sample_rate_hz=rate_hz)), FrameSplitter()
     samples = decoder.push(bytes(20_000))
     for array in (samples, decoder.flush(), framer.push(samples), framer.flush()):
         assert not array.flags.writeable

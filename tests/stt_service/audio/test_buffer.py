@@ -36,7 +36,7 @@ def test_samples_are_those_of_the_frames_asked_for(chunks: tuple[int, ...], star
 
 def test_what_is_not_settled_outlives_what_is_forgotten() -> None:
     kept = sound(3, 3, 3)
-    kept.forget(5)
+    kept.discard(5)
     assert numbers(kept, 3, 9) == [3, 4, 5, 6, 7, 8]
     kept.append(frames(9, 12))
     assert numbers(kept, 8, 11) == [8, 9, 10]
@@ -44,14 +44,14 @@ def test_what_is_not_settled_outlives_what_is_forgotten() -> None:
 
 def test_what_is_forgotten_is_gone() -> None:
     kept = sound(3, 3)
-    kept.forget(3)
+    kept.discard(3)
     with pytest.raises(AssertionError):
         kept.samples(2, 4)
 
 
 def test_all_may_be_forgotten() -> None:
     kept = sound(3, 3)
-    kept.forget(6)
+    kept.discard(6)
     kept.append(frames(6, 7))
     assert numbers(kept, 6, 7) == [6]
 

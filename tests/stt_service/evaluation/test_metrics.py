@@ -15,7 +15,7 @@ from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Word
-from tests.support.drawn_speech import COST
+from tests.support.simulated_stream import TIMING
 
 SILENT = Final(
     utterance=0,
@@ -29,7 +29,7 @@ SILENT = Final(
     endpoint=Endpoint.SILENCE,
     endpoint_s=1.0,
     speculative=False,
-    cost=COST,
+    cost=TIMING,
     committed_ms=5000,
 )
 

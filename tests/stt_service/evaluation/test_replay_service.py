@@ -9,10 +9,11 @@ import pytest
 
 from stt_service.evaluation.simulator import Replay, SimulatedWorkers, Simulator
 from stt_service.scheduling.types import Transcribe
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import Final, Partial
-from stt_service.session.session import Session, SessionConfig
+from stt_service.session.session import Session
 from stt_service.whisper.types import Kind, Transcript, Window
-from tests.support.drawn_speech import CLEAR, SIGN_MS, SIGN_S, DrawnVad, pcm, server_settings
+from tests.support.simulated_stream import SYMBOL_MS, SYMBOL_S, TRANSCRIPT, ScriptedVad, pcm, server_settings
 
 QUICK = 0.25  # signs
 ENDPOINT = 8  # of `..####`, in signs: silence lasts for two
@@ -34,10 +35,10 @@ class Worker:
     def _transcribe(self, kind: Kind) -> Transcribe:
         def transcribe(windows: Sequence[Window]) -> list[Transcript]:
             [window] = windows
-            self._now_s += self._takes.get(kind, QUICK) * SIGN_S
+            self._now_s += self._takes.get(kind, QUICK) * SYMBOL_S
             heard = f"{window.samples[0] * 32_768 / 4:g}-{(window.samples[-1] * 32_768 + 1) / 4:g}"
             self.ran.append((kind, heard))
-            return [replace(CLEAR, text=f"Слышно {heard}.")]
+            return [replace(TRANSCRIPT, text=f"Слышно {heard}.")]
 
         return transcribe
 
@@ -52,13 +53,13 @@ def played(
 
 def replayed(drawing: str, crew: SimulatedWorkers, partials: bool = True, **settings: object) -> Replay:
     server = server_settings(**settings)
-    session = Session(SessionConfig(server, server.runtime(), partials=partials), lambda _: DrawnVad(drawing))
+    session = Session(SessionConfig(server, server.runtime(), partials=partials), lambda _: ScriptedVad(drawing))
     return Simulator(session, crew).play(pcm(drawing))
 
 
 def finals(replay: Replay) -> list[tuple[float, Final]]:
     """Return the finals and when they were told, in signs."""
-    return [(told.at_s / SIGN_S, told.event) for told in replay.emitted if isinstance(told.event, Final)]
+    return [(told.at_s / SYMBOL_S, told.event) for told in replay.emitted if isinstance(told.event, Final)]
 
 
 def kinds(worker: Worker) -> list[Kind]:
@@ -69,7 +70,7 @@ def test_a_decode_takes_its_time_on_the_counted_clock() -> None:
     replay, _ = played("..####........", {Kind.FINAL: 3}, partials=False, early_transcription_on_silence=0)
     [(told, _)] = finals(replay)
     assert told == pytest.approx(ENDPOINT + 3)
-    assert replay.busy_s == pytest.approx({Kind.FINAL: 3 * SIGN_S, Kind.SPECULATIVE: 0, Kind.PARTIAL: 0})
+    assert replay.busy_s == pytest.approx({Kind.FINAL: 3 * SYMBOL_S, Kind.SPECULATIVE: 0, Kind.PARTIAL: 0})
 
 
 def test_what_is_owed_at_the_end_of_the_sound_is_told_after_it() -> None:
@@ -96,8 +97,8 @@ def test_a_partial_hears_what_was_said_until_its_turn() -> None:
 def test_a_partial_is_told_when_it_is_ready() -> None:
     replay, _ = played("..####..", {Kind.PARTIAL: 1.5})
     told = next(told for told in replay.emitted if isinstance(told.event, Partial))
-    assert told.at_s == pytest.approx((3 + 1.5) * SIGN_S)
-    assert told.event == Partial(0, 1, "", "Слышно 1-3.", start_ms=2 * SIGN_MS, end_ms=3 * SIGN_MS)
+    assert told.at_s == pytest.approx((3 + 1.5) * SYMBOL_S)
+    assert told.event == Partial(0, 1, "", "Слышно 1-3.", start_ms=2 * SYMBOL_MS, end_ms=3 * SYMBOL_MS)
 
 
 def test_an_early_transcript_makes_the_final_come_at_the_endpoint() -> None:
@@ -114,13 +115,13 @@ def test_an_early_transcript_that_is_late_makes_the_final_late() -> None:
 
 
 def test_a_withdrawn_early_decode_never_runs() -> None:
-    replay, worker = played("..####..####....", {Kind.PARTIAL: 6}, post_speech_silence_duration=4 * SIGN_S)
+    replay, worker = played("..####..####....", {Kind.PARTIAL: 6}, post_speech_silence_duration=4 * SYMBOL_S)
     assert [ran for ran in worker.ran if ran[0] is not Kind.PARTIAL] == [(Kind.SPECULATIVE, "1-13")]
     assert replay.discarded == 1
 
 
 def test_an_early_decode_that_has_begun_is_void_when_speech_resumes() -> None:
-    replay, worker = played("..####..####......", partials=False, post_speech_silence_duration=4 * SIGN_S)
+    replay, worker = played("..####..####......", partials=False, post_speech_silence_duration=4 * SYMBOL_S)
     assert worker.ran == [(Kind.SPECULATIVE, "1-7"), (Kind.SPECULATIVE, "1-13")]
     assert replay.discarded == 1
     assert [final.text for _, final in finals(replay)] == ["Слышно 1-13."]
@@ -133,7 +134,7 @@ def test_an_early_decode_that_became_the_final_goes_before_a_later_final() -> No
 
 def test_partials_go_on_after_an_early_decode_that_took_the_place_of_one() -> None:
     drawing = "..####....####..##########......"
-    _, worker = played(drawing, {Kind.SPECULATIVE: 10}, post_speech_silence_duration=4 * SIGN_S)
+    _, worker = played(drawing, {Kind.SPECULATIVE: 10}, post_speech_silence_duration=4 * SYMBOL_S)
     first = kinds(worker).index(Kind.SPECULATIVE)
     assert kinds(worker)[first + 1] is Kind.PARTIAL
 

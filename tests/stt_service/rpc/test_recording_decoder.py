@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from stt_service.audio.pcm import AudioFormat, Encoding
-from stt_service.audio.recordings import MAX_RECORDING_S, check_headerless, decoded
+from stt_service.audio.recordings import MAX_RECORDING_S, check_headerless, decode_recording
 from stt_service.errors import InvalidRequestError, ResourceExhaustedError
 from stt_service.rpc import recording_decoder
 from stt_service.rpc.recording_decoder import RecordingDecoders, environment
-from tests.support.made_audio import encode
+from tests.support.audio_files import encode
 
 pytestmark = pytest.mark.process
 
@@ -50,7 +50,7 @@ async def test_a_recording_is_decoded_as_in_this_process(tmp_path: Path, name: s
     content = encode(tmp_path / name, codec, rate_hz, "stereo").read_bytes()
     samples, warnings = await pcm(content)
     assert len(samples) == pytest.approx(2 * 32_000, abs=4_000)
-    assert samples == b"".join(decoded(content))
+    assert samples == b"".join(decode_recording(content))
     assert warnings == []
 
 

@@ -25,9 +25,18 @@ from stt_service.scheduling.executor import ModelPair
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.scheduling.types import DecodeFactory, DecodeFuture, DecodeJob, DecodeResult, ExecutorModel, NotDecoded
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import DecodeTiming
-from stt_service.session.session import Session, SessionConfig
-from tests.support.drawn_speech import CLEAR, SIGN_FRAMES, SIGN_MS, SIGN_S, DrawnVad, pcm, server_settings
+from stt_service.session.session import Session
+from tests.support.simulated_stream import (
+    SYMBOL_FRAMES,
+    SYMBOL_MS,
+    SYMBOL_S,
+    TRANSCRIPT,
+    ScriptedVad,
+    pcm,
+    server_settings,
+)
 from tests.support.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -52,7 +61,7 @@ class PromptLane:
     def submit(self, job: DecodeJob, cut: DecodeFactory) -> DecodeFuture:
         answer: DecodeFuture = asyncio.get_running_loop().create_future()
         decode = cut()
-        answer.set_result(NotDecoded.WITHDRAWN if decode is None else DecodeResult(decode, CLEAR, EXPENSIVE))
+        answer.set_result(NotDecoded.WITHDRAWN if decode is None else DecodeResult(decode, TRANSCRIPT, EXPENSIVE))
         return answer
 
     def promote(self, stream: str, utterance: int) -> None:
@@ -113,7 +122,7 @@ class Client:
             else:
                 sent += 1
                 if sent > first_sign:
-                    yield pb.StreamingRecognizeRequest(audio=pcm(".", (sent - 1) * SIGN_FRAMES))
+                    yield pb.StreamingRecognizeRequest(audio=pcm(".", (sent - 1) * SYMBOL_FRAMES))
         if not self._half_closes:
             await asyncio.Event().wait()
 
@@ -135,7 +144,7 @@ class Stage:
         offset_ms = self.resumed.committed_ms if self.resumed is not None else 0
         stream = SimpleNamespace(recognizer=self._recognition(offset_ms), terminated=self.terminated)
         handler = StreamHandler(cast("ActiveStream", stream), AudioFormat(), self.limits, self.draining, self.resumable)
-        requests = self.client.requests(offset_ms // SIGN_MS)
+        requests = self.client.requests(offset_ms // SYMBOL_MS)
         try:
             await handler.run(requests, cast("Context", outcome))
         except SttError as error:
@@ -146,8 +155,8 @@ class Stage:
     def _recognition(self, offset_ms: int) -> StreamRecognizer:
         server = server_settings()
         config = SessionConfig(server, server.runtime(), offset_ms=offset_ms)
-        session = Session(config, lambda _: DrawnVad(self.client.drawing))
-        model = ExecutorModel(lambda windows: [CLEAR for _ in windows])
+        session = Session(config, lambda _: ScriptedVad(self.client.drawing))
+        model = ExecutorModel(lambda windows: [TRANSCRIPT for _ in windows])
         decoding = ModelPair(cast("BatchExecutor", PromptLane()), model, model)
         return StreamRecognizer(session, decoding, ("us", "ours"), RealtimeTracker(time.monotonic()))
 
@@ -195,7 +204,7 @@ def test_a_pause_shorter_than_a_stall_ends_no_utterance() -> None:
 def test_what_was_said_before_a_stall_is_shown_within_a_second() -> None:
     outcome = streamed(".." + "#" * 9 + "----####....")
     shown = [end_ms for at_s, end_ms in outcome.partials_end_ms if at_s <= 1]
-    assert shown[-1] == 11 * SIGN_MS
+    assert shown[-1] == 11 * SYMBOL_MS
 
 
 def test_an_idle_resumable_stream_commits_nothing_of_the_open_utterance() -> None:
@@ -203,7 +212,7 @@ def test_an_idle_resumable_stream_commits_nothing_of_the_open_utterance() -> Non
     assert outcome.endpoints == [pb.ENDPOINT_SILENCE]
     assert isinstance(outcome.failure, DeadlineExceededError)
     assert outcome.ended_s == LIMITS.idle_s
-    assert outcome.responses[-1].committed_ms == 7 * SIGN_MS
+    assert outcome.responses[-1].committed_ms == 7 * SYMBOL_MS
 
 
 def test_an_idle_stream_that_cannot_be_resumed_gets_the_text_of_its_open_utterance() -> None:
@@ -229,7 +238,7 @@ def test_a_client_that_does_not_read_loses_nothing_of_what_it_left_unread(reads:
 
 @pytest.mark.parametrize("duration_signs", range(3, 20))
 def test_a_stream_that_is_too_long_ends_behind_its_open_utterance(duration_signs: int) -> None:
-    limits = StreamTimeouts(idle_s=300, duration_s=duration_signs * SIGN_S, grace_s=60)
+    limits = StreamTimeouts(idle_s=300, duration_s=duration_signs * SYMBOL_S, grace_s=60)
     whole = UNDISTURBED * 2
     broken = streamed(whole, limits=limits)
     assert isinstance(broken.failure, DeadlineExceededError)
@@ -241,7 +250,7 @@ def test_a_stream_that_is_too_long_ends_behind_its_open_utterance(duration_signs
 
 
 def test_a_stream_that_is_too_long_in_silence_ends_where_the_next_one_begins_further_on() -> None:
-    limits = StreamTimeouts(idle_s=300, duration_s=SIGN_S, grace_s=60)
+    limits = StreamTimeouts(idle_s=300, duration_s=SYMBOL_S, grace_s=60)
     assert streamed("." * 200, limits=limits).responses[-1].committed_ms > 0
 
 

@@ -66,7 +66,7 @@ class Script:
         self.abandoned: list[int] = []
         self.pieces: list[int] = []
 
-    def push(self, pcm: bytes) -> list[Output]:
+    def feed(self, pcm: bytes) -> list[Output]:
         self.pieces.append(len(pcm))
         self.received_ms += len(pcm) // 32
         return self._said()
@@ -74,10 +74,10 @@ class Script:
     def finalize(self, endpoint: Endpoint) -> list[Output]:
         return self._said()
 
-    def partial(self, utterance: int) -> Decode | None:
+    def begin_partial(self, utterance: int) -> Decode | None:
         return self.windows.pop(0)
 
-    def receive(self, done: Decode, transcript: Transcript, cost: DecodeTiming) -> list[Output]:
+    def deliver(self, done: Decode, transcript: Transcript, timing: DecodeTiming) -> list[Output]:
         self.received.append(transcript.text)
         self.pending_finals = max(0, self.pending_finals - 1)
         return []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import (
     Decode,
     Final,
@@ -18,9 +19,19 @@ from stt_service.session.events import (
     Suppressed,
     Withdraw,
 )
-from stt_service.session.session import Session, SessionConfig
+from stt_service.session.session import Session
 from stt_service.whisper.types import Kind
-from tests.support.drawn_speech import CLEAR, COST, DRAWINGS, FRAME_MS, LATE, SIGN_S, DrawnVad, pcm, server_settings
+from tests.support.simulated_stream import (
+    FRAME_MS,
+    SYMBOL_S,
+    TIMELINES,
+    TIMING,
+    TRANSCRIPT,
+    VAD_DELAYS,
+    ScriptedVad,
+    pcm,
+    server_settings,
+)
 
 LAW = settings(derandomize=True, deadline=None, max_examples=150)
 
@@ -70,7 +81,7 @@ class Watched:
     def __init__(self, drawing: str, late: int) -> None:
         server = server_settings()
         config = SessionConfig(server, server.runtime(), offset_ms=1000, first_utterance=5)
-        self._session = Session(config, lambda _: DrawnVad(drawing, late))
+        self._session = Session(config, lambda _: ScriptedVad(drawing, late))
         self._sound = pcm(drawing)
         self._due: set[int] = set()  # utterances whose partial waits for its turn
         self._waiting: list[Decode] = []
@@ -86,7 +97,7 @@ class Watched:
         match step:
             case Send(size):
                 chunk, self._sound = self._sound[:size], self._sound[size:]
-                self._check(self._session.push(chunk))
+                self._check(self._session.feed(chunk))
             case Answer(which, inference_s) if self._waiting:
                 self._answer(self._waiting.pop(which % len(self._waiting)), inference_s)
             case Turn(which, comes) if len(self._started) >= which:
@@ -94,14 +105,14 @@ class Watched:
             case Finalize():
                 self._check(self._session.finalize())
             case Update(silence_signs):
-                self._session.update({"post_speech_silence_duration": silence_signs * SIGN_S})
+                self._session.update({"post_speech_silence_duration": silence_signs * SYMBOL_S})
                 self._check([])
 
     def finish(self) -> None:
-        self._check(self._session.push(self._sound))
+        self._check(self._session.feed(self._sound))
         self._check(self._session.end())
         for utterance in self._due:
-            assert self._session.partial(utterance) is None
+            assert self._session.begin_partial(utterance) is None
         while self._waiting:
             self._answer(self._waiting.pop(), 0.0)
         assert self._told == self._started
@@ -109,7 +120,7 @@ class Watched:
         assert self._session.committed_ms == self._session.received_ms
 
     def _answer(self, decode: Decode, inference_s: float) -> None:
-        self._check(self._session.receive(decode, CLEAR, replace(COST, inference_s=inference_s)))
+        self._check(self._session.deliver(decode, TRANSCRIPT, replace(TIMING, inference_s=inference_s)))
 
     def _turn(self, utterance: int, comes: bool) -> None:
         if utterance not in self._due:
@@ -118,7 +129,7 @@ class Watched:
         if not comes:
             self._session.cancel_partial(utterance)
             return
-        decode = self._session.partial(utterance)
+        decode = self._session.begin_partial(utterance)
         assert decode is None or (decode.utterance, decode.kind) == (utterance, Kind.PARTIAL)
         self._check([decode] if decode else [])
 
@@ -195,7 +206,7 @@ class Watched:
 
 
 @LAW
-@given(DRAWINGS, LATE, STEPS)
+@given(TIMELINES, VAD_DELAYS, STEPS)
 def test_whatever_happens_order_and_positions_hold(drawing: str, late: int, steps: list[Step]) -> None:
     watched = Watched(drawing, late)
     for step in steps:

@@ -7,18 +7,28 @@ from dataclasses import replace
 import pytest
 
 from stt_service.errors import InvalidRequestError
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import Decode
-from stt_service.session.session import SessionConfig
 from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind
-from tests.support.drawn_speech import SIGN_MS, SIGN_S, Talk, frames_of, kinds, only, server_settings, signs, talk
+from tests.support.simulated_stream import (
+    SYMBOL_MS,
+    SYMBOL_S,
+    SimulatedStream,
+    decode_kinds,
+    only_decode,
+    server_settings,
+    stream_without_partials,
+    symbol_frames,
+    window_frames,
+)
 
 
 def decodes(*, word_times: bool = False, **settings: object) -> dict[Kind, DecodeOptions]:
     """Return the options of each kind of decode under the settings."""
     server = server_settings(**settings)
-    heard = Talk("..###..###", SessionConfig(server, server.runtime(), word_timestamps=word_times))
+    heard = SimulatedStream("..###..###", SessionConfig(server, server.runtime(), word_timestamps=word_times))
     for _ in range(10):
-        heard.hear(1)
+        heard.feed(1)
     heard.end()
     return {decode.kind: decode.window.options for decode in heard.decodes}
 
@@ -61,38 +71,38 @@ def test_what_steers_reaches_every_decode() -> None:
 
 
 def test_a_change_holds_from_the_next_utterance_on() -> None:
-    heard = talk("..###..###..")
-    heard.hear(4)
+    heard = stream_without_partials("..###..###..")
+    heard.feed(4)
     heard.session.update({"language": "en"})
-    heard.hear()
+    heard.feed()
     assert [decode.window.options.language for decode in heard.decodes] == ["ru", "en"]
     assert heard.session.runtime.language == "en"
 
 
 def test_a_change_during_silence_holds_for_the_speech_that_follows() -> None:
-    heard = talk("..###..")
-    heard.hear(1)
+    heard = stream_without_partials("..###..")
+    heard.feed(1)
     heard.session.update({"language": "en"})
-    assert only(heard.hear()).window.options.language == "en"
+    assert only_decode(heard.feed()).window.options.language == "en"
 
 
 def test_a_change_holds_for_what_follows_a_cut() -> None:
-    heard = talk("#" * 60 + "..")
-    heard.hear(30)
+    heard = stream_without_partials("#" * 60 + "..")
+    heard.feed(30)
     heard.session.update({"language": "en"})
-    heard.hear()
+    heard.feed()
     assert [decode.window.options.language for decode in heard.decodes] == ["ru", "en"]
 
 
 def test_an_open_utterance_ends_after_the_silence_it_began_with() -> None:
-    heard = talk("..###.....###.....")
-    heard.hear(4)
-    heard.session.update({"post_speech_silence_duration": 4 * SIGN_S})
-    heard.hear(3)
+    heard = stream_without_partials("..###.....###.....")
+    heard.feed(4)
+    heard.session.update({"post_speech_silence_duration": 4 * SYMBOL_S})
+    heard.feed(3)
     assert heard.session.pending_finals == 1
-    heard.hear(9.75)
+    heard.feed(9.75)
     assert heard.session.pending_finals == 1
-    heard.hear(0.25)
+    heard.feed(0.25)
     assert heard.session.pending_finals == 2
 
 
@@ -108,44 +118,46 @@ def test_an_open_utterance_ends_after_the_silence_it_began_with() -> None:
     ],
 )
 def test_a_change_that_will_not_do_changes_nothing(changes: dict[str, object], told: str) -> None:
-    heard = talk("..###..")
+    heard = stream_without_partials("..###..")
     before = heard.session.runtime
     with pytest.raises(InvalidRequestError, match=told):
         heard.session.update(changes)
     assert heard.session.runtime == before
     assert heard.vads[-1].aggressiveness is None
-    assert only(heard.hear()).window.options.language == "ru"
+    assert only_decode(heard.feed()).window.options.language == "ru"
     assert heard.session.pending_finals == 1
 
 
 def test_the_vad_is_told_of_a_change() -> None:
-    heard = talk("")
+    heard = stream_without_partials("")
     heard.session.update({"webrtc_sensitivity": 1})
     assert heard.vads[-1].aggressiveness == 1
 
 
 def test_the_server_sets_the_pre_roll() -> None:
-    heard = talk(".....###..", pre_recording_buffer_duration=3 * SIGN_S)
-    assert frames_of(only(heard.hear())) == signs(2, 9)
+    heard = stream_without_partials(".....###..", pre_recording_buffer_duration=3 * SYMBOL_S)
+    assert window_frames(only_decode(heard.feed())) == symbol_frames(2, 9)
 
 
 def test_the_first_word_of_a_stream_has_the_pre_roll_there_is() -> None:
-    heard = talk("###..", pre_recording_buffer_duration=3 * SIGN_S)
-    assert frames_of(only(heard.hear())) == signs(0, 4)
+    heard = stream_without_partials("###..", pre_recording_buffer_duration=3 * SYMBOL_S)
+    assert window_frames(only_decode(heard.feed())) == symbol_frames(0, 4)
 
 
 def test_silence_does_not_end_an_utterance_shorter_than_the_least() -> None:
-    heard = talk("##......", min_length_of_recording=6 * SIGN_S)
-    heard.hear(5.75)
+    heard = stream_without_partials("##......", min_length_of_recording=6 * SYMBOL_S)
+    heard.feed(5.75)
     assert heard.session.pending_finals == 0
-    heard.hear(0.25)
+    heard.feed(0.25)
     assert heard.session.pending_finals == 1
 
 
 def test_without_an_update_a_stream_keeps_what_it_was_opened_with() -> None:
     server = server_settings()
-    heard = Talk("..###..", SessionConfig(server, server.runtime().updated({"language": "de"}), partials=False))
-    [decode] = [each for each in heard.hear() if isinstance(each, Decode)]
+    heard = SimulatedStream(
+        "..###..", SessionConfig(server, server.runtime().updated({"language": "de"}), partials=False)
+    )
+    [decode] = [each for each in heard.feed() if isinstance(each, Decode)]
     assert (decode.window.options.language, heard.session.runtime.language) == ("de", "de")
-    assert kinds(heard.outputs) == [Kind.SPECULATIVE]
-    assert heard.session.received_ms == 7 * SIGN_MS
+    assert decode_kinds(heard.outputs) == [Kind.SPECULATIVE]
+    assert heard.session.received_ms == 7 * SYMBOL_MS

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_service.audio.pcm import AudioFormat, Encoding, Frames, Samples
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import Decode, Output, SpeechStarted
-from stt_service.session.session import Session, SessionConfig
+from stt_service.session.session import Session
 from stt_service.settings.schema import ServerSettings
-from stt_service.vad.gate import Silero, silero_path, stream_vads
+from stt_service.vad.gate import stream_vad_factory
+from stt_service.vad.silero import Silero, silero_path
 from stt_service.vad.types import SegmenterConfig
 
 SERVER = ServerSettings.model_validate({"post_speech_silence_duration": 0.3})
@@ -63,10 +65,10 @@ class Heard:
         self.format, self.outputs = audio_format, list[Output]()
 
     def audio(self, pcm: bytes) -> None:
-        self.outputs += self.session.push(pcm)
+        self.outputs += self.session.feed(pcm)
 
     def silence(self, samples: int) -> None:
-        for outputs in self.session.silence(samples):
+        for outputs in self.session.feed_silence(samples):
             self.outputs += outputs
 
     def silent_audio(self, samples: int) -> None:
@@ -201,15 +203,15 @@ def test_silero_hears_the_same_after_silence_of_either_kind(sensitivity: float) 
     server = ServerSettings.model_validate({"silero_sensitivity": sensitivity})
 
     def session() -> Session:
-        return Session(SessionConfig(server, server.runtime(), partials=False), stream_vads(silero, server))
+        return Session(SessionConfig(server, server.runtime(), partials=False), stream_vad_factory(silero, server))
 
     duration, audio = session(), session()
     outputs: tuple[list[Output], list[Output]] = ([], [])
     for _ in range(2):
         for heard, said in zip((duration, audio), outputs, strict=True):
-            said += heard.push(noise(AudioFormat(), 1000))
-        for each in duration.silence(70 * 16_000):
+            said += heard.feed(noise(AudioFormat(), 1000))
+        for each in duration.feed_silence(70 * 16_000):
             outputs[0].extend(each)
-        outputs[1].extend(audio.push(AudioFormat().silence(70 * 16_000)))
+        outputs[1].extend(audio.feed(AudioFormat().silence(70 * 16_000)))
         assert (duration.received_ms, duration.committed_ms) == (audio.received_ms, audio.committed_ms)
     assert_alike(*outputs, 0)

@@ -9,27 +9,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_service.session.splitting import UtteranceSplitter, UtteranceSplitterConfig
-from stt_service.vad.types import SpeechPaused
+from stt_service.vad.types import Pause
 
 TRAIL = 6
-CONFIG = UtteranceSplitterConfig(length=30, pause=9, shorter=((4 / 3, 6), (5 / 3, 3)), min_speech_after=10)
+CONFIG = UtteranceSplitterConfig(
+    min_length=30, min_pause=9, shorter_pauses=((4 / 3, 6), (5 / 3, 3)), min_speech_after=10
+)
 
 
-def splits(timeline: str, config: UtteranceSplitterConfig = CONFIG) -> list[SpeechPaused]:
+def splits(timeline: str, config: UtteranceSplitterConfig = CONFIG) -> list[Pause]:
     """Return the pauses at which an utterance is split; `#` is a frame of speech, `.` one of silence."""
-    parting, found, speech_end, announced = UtteranceSplitter(0, config), list[SpeechPaused](), 0, False
+    parting, found, speech_end, announced = UtteranceSplitter(0, config), list[Pause](), 0, False
     for frame, sign in enumerate(timeline, 1):
         if sign == "#":
             if announced:
-                parting.resume(SpeechPaused(speech_end, speech_end + TRAIL), frame)
+                parting.resume(Pause(speech_end, speech_end + TRAIL), frame)
             speech_end, announced = frame, False
         announced = announced or frame - speech_end >= TRAIL
-        if (pause := parting.settle(speech_end)) is not None:
+        if (pause := parting.advance(speech_end)) is not None:
             found.append(pause)
     return found
 
 
-def after(speech: int, pause: int, then: int = CONFIG.min_speech_after + 1) -> list[SpeechPaused]:
+def after(speech: int, pause: int, then: int = CONFIG.min_speech_after + 1) -> list[Pause]:
     return splits("#" * speech + "." * pause + "#" * then)
 
 
@@ -49,7 +51,7 @@ def after(speech: int, pause: int, then: int = CONFIG.min_speech_after + 1) -> l
     ],
 )
 def test_pause_that_ends_a_part_depends_on_the_length_of_the_part(speech: int, pause: int, end: int | None) -> None:
-    assert after(speech, pause) == ([] if end is None else [SpeechPaused(speech, end)])
+    assert after(speech, pause) == ([] if end is None else [Pause(speech, end)])
 
 
 def test_utterance_is_not_split_before_enough_speech_follows() -> None:
@@ -58,16 +60,16 @@ def test_utterance_is_not_split_before_enough_speech_follows() -> None:
 
 def test_of_two_pauses_close_together_the_longer_one_splits() -> None:
     speech = "#" * 60
-    assert splits(f"{speech}.....####...{speech}")[0] == SpeechPaused(60, 62)
-    assert splits(f"{speech}...####.....{speech}")[0] == SpeechPaused(67, 69)
+    assert splits(f"{speech}.....####...{speech}")[0] == Pause(60, 62)
+    assert splits(f"{speech}...####.....{speech}")[0] == Pause(67, 69)
 
 
 def test_of_two_long_pauses_close_together_the_later_one_splits() -> None:
-    assert splits("#" * 40 + "." * 15 + "####" + "." * 9 + "#" * 20)[0] == SpeechPaused(59, 65)
+    assert splits("#" * 40 + "." * 15 + "####" + "." * 9 + "#" * 20)[0] == Pause(59, 65)
 
 
 def test_only_long_pauses_split_where_no_shorter_ones_are_configured() -> None:
-    config = UtteranceSplitterConfig(length=30, pause=9, shorter=(), min_speech_after=10)
+    config = UtteranceSplitterConfig(min_length=30, min_pause=9, shorter_pauses=(), min_speech_after=10)
     assert splits("#" * 300 + "." * 8 + "#" * 50, config) == []
 
 
@@ -79,5 +81,5 @@ def test_parts_are_long_enough_and_end_in_pauses(
     timeline = "".join("#" * speech + "." * pause for speech, pause in stretches)
     ends = [0, *(pause.window_end for pause in splits(timeline))]
     for start, end in pairwise(ends):
-        assert end - start >= CONFIG.length
+        assert end - start >= CONFIG.min_length
         assert timeline[end - 1 : end + 1] in ("..", "#.", ".#")

@@ -14,17 +14,17 @@ LAW = settings(derandomize=True, deadline=None, max_examples=300)
 AT_ONCE = StabilizerConfig(agreements=2, held_back=0)
 
 
-def said(*hypotheses: str, config: StabilizerConfig = AT_ONCE) -> list[Hypothesis]:
+def hypotheses(*texts: str, config: StabilizerConfig = AT_ONCE) -> list[Hypothesis]:
     stabiliser = Stabilizer(config)
-    return [stabiliser.push(text) for text in hypotheses]
+    return [stabiliser.push(text) for text in texts]
 
 
-def stable(*hypotheses: str, config: StabilizerConfig = AT_ONCE) -> list[str]:
-    return [each.stable for each in said(*hypotheses, config=config)]
+def stable(*texts: str, config: StabilizerConfig = AT_ONCE) -> list[str]:
+    return [each.stable for each in hypotheses(*texts, config=config)]
 
 
 def test_what_two_hypotheses_begin_with_is_stable() -> None:
-    assert said("мама мыла", "мама мыла раму") == [
+    assert hypotheses("мама мыла", "мама мыла раму") == [
         Hypothesis("", "мама мыла"),
         Hypothesis("мама мыла", " раму"),
     ]
@@ -66,7 +66,7 @@ def test_the_newest_words_are_held_back(held_back: int, prefix: str) -> None:
 
 
 def test_case_and_punctuation_do_not_keep_words_from_agreeing() -> None:
-    assert said("Привет мир", "привет, Мир! Как")[-1] == Hypothesis("привет, Мир!", " Как")
+    assert hypotheses("Привет мир", "привет, Мир! Как")[-1] == Hypothesis("привет, Мир!", " Как")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_punctuation_that_comes_and_goes_does_not_keep_words_from_agreeing(one: 
 
 
 def test_what_is_stable_keeps_the_spelling_it_had() -> None:
-    assert said("привет мир", "привет мир", "Привет, Мир! Как")[-1] == Hypothesis("привет мир", " Как")
+    assert hypotheses("привет мир", "привет мир", "Привет, Мир! Как")[-1] == Hypothesis("привет мир", " Как")
 
 
 def test_a_mark_above_a_letter_makes_another_word() -> None:
@@ -87,12 +87,12 @@ def test_a_mark_above_a_letter_makes_another_word() -> None:
 
 
 def test_chinese_is_stable_sign_by_sign() -> None:
-    assert said("今天天气", "今天天很好") == [Hypothesis("", "今天天气"), Hypothesis("今天天", "很好")]
+    assert hypotheses("今天天气", "今天天很好") == [Hypothesis("", "今天天气"), Hypothesis("今天天", "很好")]
 
 
 def test_words_among_chinese_signs_stay_whole() -> None:
     config = StabilizerConfig(agreements=2, held_back=1)
-    assert said("我用Python写", "我用Python写", config=config)[-1] == Hypothesis("我用Python", "写")
+    assert hypotheses("我用Python写", "我用Python写", config=config)[-1] == Hypothesis("我用Python", "写")
 
 
 @pytest.mark.parametrize(
@@ -112,15 +112,15 @@ def test_words_among_chinese_signs_stay_whole() -> None:
 def test_a_change_of_mind_about_stable_words_neither_doubles_nor_loses_the_rest(
     before: str, after: str, rest: str
 ) -> None:
-    assert said(before, before, after)[-1] == Hypothesis(before, rest)
+    assert hypotheses(before, before, after)[-1] == Hypothesis(before, rest)
 
 
 def test_a_repeated_word_is_told_as_often_as_it_was_said() -> None:
-    assert said("да", "да", "да да", "да да да")[-1] == Hypothesis("да да", " да")
+    assert hypotheses("да", "да", "да да", "да да да")[-1] == Hypothesis("да да", " да")
 
 
 def test_space_around_the_text_is_not_told() -> None:
-    assert said("  раз два ", " раз два  три\n")[-1] == Hypothesis("раз два", "  три")
+    assert hypotheses("  раз два ", " раз два  три\n")[-1] == Hypothesis("раз два", "  три")
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_hypotheses_that_only_grow_are_shown_as_they_are(
     whole = [length for length in range(1, len(words) + 1) if length == len(words) or letters(words[length])]
     lengths = sorted(data.draw(st.lists(st.sampled_from(whole), max_size=8)))
     texts = [" ".join(words[:length]) for length in lengths]
-    assert [each.stable + each.unstable for each in said(*texts, config=config)] == texts
+    assert [each.stable + each.unstable for each in hypotheses(*texts, config=config)] == texts
 
 
 @LAW
 @given(TEXTS, CONFIGS)
 def test_a_text_said_often_enough_is_stable_but_for_what_is_held_back(text: str, config: StabilizerConfig) -> None:
-    *_, last = said(*[text] * config.agreements, config=config)
+    *_, last = hypotheses(*[text] * config.agreements, config=config)
     assert last.stable + last.unstable == text
     if not config.held_back:
         assert last == Hypothesis(text, "")
@@ -213,20 +213,20 @@ def test_a_text_said_often_enough_is_stable_but_for_what_is_held_back(text: str,
 def test_what_is_settled_is_stable_at_once() -> None:
     stabiliser = Stabilizer(StabilizerConfig())
     stabiliser.push("мама мыла ра")
-    stabiliser.settle("Мама мыла раму.")
+    stabiliser.commit("Мама мыла раму.")
     assert stabiliser.push("Мама мыла раму. Она") == Hypothesis("Мама мыла раму.", " Она")
 
 
 def test_what_is_settled_takes_no_stable_word_back_and_doubles_none() -> None:
     stabiliser = Stabilizer(StabilizerConfig(agreements=1, held_back=0))
     stabiliser.push("мама мала")
-    stabiliser.settle("Мама мыла раму.")
+    stabiliser.commit("Мама мыла раму.")
     assert stabiliser.push("Мама мыла раму.").stable == "мама мала раму."
 
 
 def test_after_it_new_hypotheses_have_to_agree_among_themselves() -> None:
     stabiliser = Stabilizer(StabilizerConfig(agreements=2, held_back=0))
     stabiliser.push("мама мыла")
-    stabiliser.settle("мама")
+    stabiliser.commit("мама")
     assert stabiliser.push("мама мыла").stable == "мама"
     assert stabiliser.push("мама мыла").stable == "мама мыла"

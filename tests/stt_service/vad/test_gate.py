@@ -15,12 +15,13 @@ import pytest
 from faster_whisper.vad import get_vad_model
 
 from benchmarks.recordings import Recording
-from stt_service.audio.pcm import Framer, Frames, Samples
+from stt_service.audio.pcm import Frames, FrameSplitter, Samples
 from stt_service.errors import ModelNotFoundError
 from stt_service.settings.schema import ServerSettings
 from stt_service.vad import gate as vad
-from stt_service.vad.gate import GateConfig, Probabilities, Silero, StreamVad, gate_config, silero_path
+from stt_service.vad.gate import GateConfig, StreamVad, gate_config
 from stt_service.vad.segmenter import Segmenter
+from stt_service.vad.silero import Probabilities, Silero, silero_path
 from stt_service.vad.types import Decision, SegmenterConfig, UtteranceEnded, segmenter_config
 
 EPOCH, WARM_UP = 32, 8  # frames
@@ -34,7 +35,7 @@ SPOKEN = ("en/riva-question", "ru/auth-incorrect", "en/austen-0930", "ru/tt-some
 
 
 def framed(samples: Samples) -> Frames:
-    framer = Framer()
+    framer = FrameSplitter()
     return np.concatenate((framer.push(samples), framer.flush()))
 
 
@@ -120,7 +121,7 @@ def test_speech_scores_high_and_noise_low(silero: Silero, speech: Frames) -> Non
 
 def test_silero_is_found_without_importing_what_it_comes_with() -> None:
     code = (
-        "import sys; from stt_service.vad.gate import silero_path; silero_path();"
+        "import sys; from stt_service.vad.silero import silero_path; silero_path();"
         "sys.exit(bool({'torch', 'silero_vad', 'faster_whisper'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -154,8 +155,8 @@ def test_the_gate_changes_no_decision(silero: Silero, conversation: Frames, leve
         assert decided(gated) == decided(always)
         rested = gated == 0
         assert np.array_equal(gated[~rested], always[~rested])
-        assert always[rested].max() < GATE.keep
-        assert vad.scored < 0.9 * len(frames)
+        assert always[rested].max() < GATE.speech_threshold
+        assert vad.scored_frames < 0.9 * len(frames)
 
 
 @pytest.mark.parametrize("aggressiveness", [None, 3])
@@ -172,15 +173,15 @@ def test_probabilities_do_not_depend_on_the_chunks(
 def test_silero_rests_in_silence(silero: Silero, frames: Frames) -> None:
     vad = StreamVad(silero, GATE)
     probabilities = np.concatenate([vad.push(frames[at : at + 3]) for at in range(0, len(frames), 3)])
-    assert vad.scored <= 2 * SECOND
+    assert vad.scored_frames <= 2 * SECOND
     assert len(frames) - LATEST <= len(probabilities)
-    assert probabilities.max() < GATE.keep
+    assert probabilities.max() < GATE.speech_threshold
 
 
 def test_without_a_gate_silero_hears_everything_at_once(silero: Silero) -> None:
     vad = StreamVad(silero, UNGATED)
     assert [len(vad.push(silence(7))) for _ in range(20)] == [7] * 20
-    assert vad.scored == 140 + 4 * WARM_UP
+    assert vad.scored_frames == 140 + 4 * WARM_UP
 
 
 def test_an_epoch_of_silence_is_scored_from_a_new_state_after_a_warm_up(silero: Silero) -> None:
@@ -214,15 +215,15 @@ def test_the_first_second_is_always_scored(silero: Silero) -> None:
 def test_silero_rests_again_once_the_noise_has_grown(silero: Silero) -> None:
     vad = StreamVad(silero, GATE)
     vad.push(np.concatenate((hiss(100, 1e-3), hiss(500, 1e-2))))
-    before = vad.scored
+    before = vad.scored_frames
     vad.push(hiss(200, 1e-2))
-    assert vad.scored == before
+    assert vad.scored_frames == before
 
 
 def test_silero_rests_in_the_least_noise_there_is(silero: Silero) -> None:
     vad = StreamVad(silero, GATE)
     vad.push(np.concatenate((silence(100), hiss(300, 2e-5))))
-    assert vad.scored == EPOCH
+    assert vad.scored_frames == EPOCH
 
 
 def test_webrtc_hears_speech_through_loud_noise_and_less_noise_the_more_aggressive_it_is(
@@ -231,18 +232,18 @@ def test_webrtc_hears_speech_through_loud_noise_and_less_noise_the_more_aggressi
     drowned = np.concatenate((silence(150), speech, silence(150))) + hiss(300 + len(speech), 0.03)
     scored = []
     for aggressiveness in range(4):
-        vad = StreamVad(silero, GateConfig(aggressiveness, hold=1, keep=2))
+        vad = StreamVad(silero, GateConfig(aggressiveness, hold_frames=1, speech_threshold=2))
         vad.push(drowned)
-        scored.append(vad.scored)
+        scored.append(vad.scored_frames)
     assert EPOCH < scored[3] < 0.6 * len(drowned) < scored[0]
 
 
 def test_what_was_held_back_is_scored_when_asked_for(silero: Silero, speech: Frames) -> None:
     vad = StreamVad(silero, GATE)
     assert len(vad.push(silence(100))) < 100
-    before = vad.scored
+    before = vad.scored_frames
     assert len(vad.flush()) == 100 - 64  # two epochs had been told
-    assert vad.scored > before
+    assert vad.scored_frames > before
     assert len(vad.flush()) == 0
     assert decided(heard(vad, speech)) != [None] * len(speech)
 
@@ -270,7 +271,7 @@ def told_at_once(vad: StreamVad, frames: int) -> int:
 
 
 def test_a_shorter_hold_begins_with_the_next_silence(silero: Silero, speech: Frames) -> None:
-    slow = replace(SEGMENTING, hangover=250)
+    slow = replace(SEGMENTING, hangover_frames=250)
     vad = StreamVad(silero, gate_config(slow, 3))
     vad.push(speech)
     vad.reconfigure(SEGMENTING, 3)
@@ -278,13 +279,13 @@ def test_a_shorter_hold_begins_with_the_next_silence(silero: Silero, speech: Fra
     assert 240 < told_at_once(vad, 400) < 300
     vad.push(silence(100))
     vad.push(speech)
-    assert SEGMENTING.min_length - 10 < told_at_once(vad, 400) < 130
+    assert SEGMENTING.min_length_frames - 10 < told_at_once(vad, 400) < 130
 
 
 def test_a_longer_hold_begins_at_once(silero: Silero, speech: Frames) -> None:
     vad = StreamVad(silero, GATE)
     vad.push(speech[:60])
-    vad.reconfigure(replace(SEGMENTING, hangover=250), 3)
+    vad.reconfigure(replace(SEGMENTING, hangover_frames=250), 3)
     vad.push(speech[60:])
     assert told_at_once(vad, 400) > 240
 
@@ -298,9 +299,9 @@ def test_the_aggressiveness_can_be_changed(silero: Silero) -> None:
 
 
 def test_the_hold_outlasts_every_wait_for_an_endpoint() -> None:
-    waits = replace(SEGMENTING, hangover=40, min_length=90)
-    assert gate_config(waits, 2).hold > 90
-    assert gate_config(replace(waits, hangover=120), 2).hold > 120
+    waits = replace(SEGMENTING, hangover_frames=40, min_length_frames=90)
+    assert gate_config(waits, 2).hold_frames > 90
+    assert gate_config(replace(waits, hangover_frames=120), 2).hold_frames > 120
     assert gate_config(waits, 2).aggressiveness == 2
 
 
@@ -327,6 +328,6 @@ def test_digital_silence_that_webrtc_does_not_hear_leaves_it_as_if_it_had(
         return [bool(flag) for i in range(0, len(sound), 3) for flag in trigger.push(sound[i : i + 3], 3)]
 
     skipping = fired()
-    monkeypatch.setattr(vad, "_ZEROS", len(sound))
+    monkeypatch.setattr(vad, "_STEADY_ZERO_FRAMES", len(sound))
     assert skipping == fired()
     assert any(skipping)

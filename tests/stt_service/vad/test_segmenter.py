@@ -8,16 +8,25 @@ import pytest
 
 from stt_service.vad.segmenter import COMMIT_SILENCE_FRAMES, Segmenter
 from stt_service.vad.types import (
-    CUT_WINDOW,
+    MAX_CUT_REACH_FRAMES,
     Decision,
     Endpoint,
     LongSilence,
+    Pause,
     SegmenterConfig,
     SpeechPaused,
     UtteranceEnded,
     UtteranceStarted,
 )
-from tests.support.drawn_frames import CONFIG, PROBABILITY, drawn, ends, fed, run, step_through
+from tests.support.frame_timelines import (
+    CONFIG,
+    PROBABILITY,
+    ended_utterances,
+    run,
+    segmenter_after,
+    step_through,
+    symbols,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +46,7 @@ from tests.support.drawn_frames import CONFIG, PROBABILITY, drawn, ends, fed, ru
     ],
 )
 def test_decisions(audio: str, decisions: str) -> None:
-    assert drawn(run(audio)) == decisions
+    assert symbols(run(audio)) == decisions
 
 
 # Silero's probabilities of a word that reaches no onset (asterisk-core-sounds-en: the ordinal eighth).
@@ -49,9 +58,9 @@ SILENT = [0.0] * 60
 
 def test_word_too_weak_for_an_onset_is_an_utterance_once_it_has_ended() -> None:
     decisions = step_through(Segmenter(DEFAULT), SILENT + EIGHTH + SILENT + SILENT)
-    started, ended = next(d for d in decisions if isinstance(d, UtteranceStarted)), ends(decisions)
+    started, ended = next(d for d in decisions if isinstance(d, UtteranceStarted)), ended_utterances(decisions)
     assert started.onset == 60
-    assert [(e.onset, e.speech_end, e.voiced) for e in ended] == [(60, 60 + len(EIGHTH), len(EIGHTH))]
+    assert [(e.onset, e.speech_end, e.voiced_frames) for e in ended] == [(60, 60 + len(EIGHTH), len(EIGHTH))]
 
 
 LETTER_F = [0.11, 0.13, 0.16, 0.2, 0.23, 0.19, 0.17, 0.16, 0.13, 0.11, 0.1]  # sums up to 1.37
@@ -63,13 +72,13 @@ def test_weaker_word_is_an_utterance_where_it_stands_out_from_what_follows(
 ) -> None:
     probabilities = SILENT + LETTER_F + SILENT + SILENT
     levels = [silence_level] * 60 + [2e-2] * len(LETTER_F) + [silence_level] * 120
-    assert len(ends(step_through(Segmenter(DEFAULT), probabilities, levels))) == utterances
+    assert len(ended_utterances(step_through(Segmenter(DEFAULT), probabilities, levels))) == utterances
 
 
 def test_loud_frame_is_no_gap_whatever_its_probability() -> None:
     probabilities = SILENT + [0.15] * 4 + [0.05] * 6 + [0.2] * 8 + SILENT + SILENT
     levels = [1e-6] * 60 + [2e-2] * 18 + [1e-6] * 120
-    (ended,) = ends(step_through(Segmenter(DEFAULT), probabilities, levels))
+    (ended,) = ended_utterances(step_through(Segmenter(DEFAULT), probabilities, levels))
     assert (ended.onset, ended.speech_end) == (60, 78)
 
 
@@ -78,170 +87,182 @@ def test_weak_noise_is_no_utterance() -> None:
 
 
 def test_gap_between_two_weak_syllables_does_not_part_them() -> None:
-    (ended,) = ends(step_through(Segmenter(DEFAULT), SILENT + EIGHTH + [0.0] * 4 + EIGHTH + SILENT + SILENT))
+    (ended,) = ended_utterances(
+        step_through(Segmenter(DEFAULT), SILENT + EIGHTH + [0.0] * 4 + EIGHTH + SILENT + SILENT)
+    )
     assert (ended.onset, ended.speech_end) == (60, 60 + 2 * len(EIGHTH) + 4)
 
 
 def test_weak_speech_that_lasts_begins_an_utterance_before_it_ends() -> None:
     decisions = step_through(Segmenter(DEFAULT), [0.3] * 70)
     assert [type(d) for d in decisions if d] == [UtteranceStarted]
-    assert decisions[61] == UtteranceStarted(0, 0)
+    assert decisions[61] == UtteranceStarted(0, 0, committed=0, max_uncut_frames=688)
 
 
 def test_weak_word_is_an_utterance_where_the_audio_ends_after_it() -> None:
     segmenter = Segmenter(DEFAULT)
     step_through(segmenter, SILENT + EIGHTH)
-    ended = segmenter.flush(Endpoint.END_OF_AUDIO)
-    assert ended is not None
+    *_, ended = ended_utterances(segmenter.flush(Endpoint.END_OF_AUDIO))
     assert ended.onset == 60
 
 
 def test_weak_word_waits_for_the_gap_after_an_endpoint() -> None:
-    config = replace(DEFAULT, min_length=0, min_gap=100)
+    config = replace(DEFAULT, min_length_frames=0, min_gap_frames=100)
     decisions = step_through(Segmenter(config), [0.99] * 10 + SILENT + EIGHTH + SILENT)
-    assert len(ends(decisions)) == 1
+    assert len(ended_utterances(decisions)) == 1
 
 
 def test_an_utterance_keeps_its_pre_roll_and_its_trail() -> None:
-    ended = UtteranceEnded(start=3, onset=5, speech_end=8, window_end=10, end=12, voiced=3, endpoint=Endpoint.SILENCE)
+    ended = UtteranceEnded(
+        start=3, onset=5, speech_end=8, window_end=10, end=12, voiced_frames=3, endpoint=Endpoint.SILENCE
+    )
     assert run(".....###....")[-1] == ended
 
 
 def test_an_utterance_does_not_reach_back_into_the_one_before() -> None:
-    first, second = ends(run("###....###...."))
+    first, second = ended_utterances(run("###....###...."))
     assert second.start == first.end
 
 
 def test_a_faint_last_syllable_is_inside_the_window() -> None:
-    (ended,) = ends(run("###--...."))
-    assert (ended.speech_end, ended.window_end, ended.voiced) == (5, 7, 3)
+    (ended,) = ended_utterances(run("###--...."))
+    assert (ended.speech_end, ended.window_end, ended.voiced_frames) == (5, 7, 3)
 
 
 def test_the_early_window_is_the_final_one() -> None:
     decisions = run("..####....")
-    assert decisions[7] == SpeechPaused(speech_end=6, window_end=8)
-    assert ends(decisions)[0].window_end == 8
+    assert decisions[7] == SpeechPaused(Pause(speech_end=6, window_end=8), frame=8, endpoint_frame=10)
+    assert ended_utterances(decisions)[0].window_end == 8
 
 
 def test_a_trail_longer_than_the_hangover_is_cut_at_the_end() -> None:
-    (ended,) = ends(run("###....", replace(CONFIG, speech_pad=9)))
+    (ended,) = ended_utterances(run("###....", replace(CONFIG, speech_pad_frames=9)))
     assert (ended.window_end, ended.end) == (7, 7)
 
 
 def test_silence_does_not_end_a_short_utterance() -> None:
-    assert drawn(run("..###.......", replace(CONFIG, min_length=9))) == "....^.h...$."
+    assert symbols(run("..###.......", replace(CONFIG, min_length_frames=9))) == "....^.h...$."
 
 
 def test_an_onset_waits_for_the_gap_after_an_endpoint() -> None:
-    close, apart = run("###....#####"), run("###....#####", replace(CONFIG, min_gap=2))
-    assert drawn(close) == "..^.h.$..^.."
-    assert drawn(apart) == "..^.h.$....^"
+    close, apart = run("###....#####"), run("###....#####", replace(CONFIG, min_gap_frames=2))
+    assert symbols(close) == "..^.h.$..^.."
+    assert symbols(apart) == "..^.h.$....^"
 
 
-MAX_12 = replace(CONFIG, max_length=12)
+MAX_12 = replace(CONFIG, max_length_frames=12)
 
 
 def test_an_utterance_is_cut_at_its_quietest_recent_point() -> None:
-    config = replace(CONFIG, max_length=30)  # looks at the last 10 frames
+    config = replace(CONFIG, max_length_frames=30)  # looks at the last 10 frames
     levels = "0" * 10 + "9" * 12 + "31113" + "9" * 3
     decisions = run("#" * 30, config, levels)
     ended = UtteranceEnded(
-        start=0, onset=0, speech_end=24, window_end=24, end=24, voiced=24, endpoint=Endpoint.MAX_LENGTH
+        start=0, onset=0, speech_end=24, window_end=24, end=24, voiced_frames=24, endpoint=Endpoint.MAX_LENGTH
     )
-    assert decisions[29:31] == [ended, UtteranceStarted(start=24, onset=24)]
+    assert decisions[29:31] == [ended, UtteranceStarted(24, 24, committed=24, max_uncut_frames=20)]
 
 
 def test_of_equally_quiet_points_the_latest_is_the_cut() -> None:
-    (ended,) = ends(run("#" * 30, replace(CONFIG, max_length=30)))
+    (ended,) = ended_utterances(run("#" * 30, replace(CONFIG, max_length_frames=30)))
     assert ended.end == 27
 
 
 def test_what_follows_a_cut_has_the_length_of_an_utterance_again() -> None:
     """Twelve frames, the cut after the tenth; the two behind it come again."""
-    assert drawn(run("#" * 30, MAX_12)) == "..^........$" + "^..........$" + "^........."
+    assert symbols(run("#" * 30, MAX_12)) == "..^........$" + "^..........$" + "^........."
 
 
 def test_a_pause_inside_what_follows_a_cut_ends_it() -> None:
     decisions = run("############....", MAX_12)
-    assert drawn(decisions) == "..^........$" + "^..h.$"
-    assert [(ended.start, ended.end) for ended in ends(decisions)] == [(0, 10), (10, 16)]
+    assert symbols(decisions) == "..^........$" + "^..h.$"
+    assert [(ended.start, ended.end) for ended in ended_utterances(decisions)] == [(0, 10), (10, 16)]
 
 
 def test_an_early_window_does_not_outlive_a_cut() -> None:
-    config = replace(CONFIG, max_length=30, hangover=9)
+    config = replace(CONFIG, max_length_frames=30, hangover_frames=9)
     decisions = run("#" * 25 + "." * 9, config, "9" * 20 + "0" * 5 + "9" * 9)
-    assert drawn(decisions[25:]) == ".h..$" + "^...h......$"
+    assert symbols(decisions[25:]) == ".h..$" + "^...h......$"
 
 
 def test_without_speech_after_the_cut_the_utterance_ends_there_and_then() -> None:
-    config = replace(MAX_12, hangover=10)
-    (ended,) = ends(run("#####..........", config))
+    config = replace(MAX_12, hangover_frames=10)
+    (ended,) = ended_utterances(run("#####..........", config))
     assert (ended.end, ended.speech_end, ended.endpoint) == (12, 5, Endpoint.MAX_LENGTH)
 
 
 def test_the_cut_tells_where_speech_ended_before_it_and_began_after() -> None:
-    decisions = run("#######....#", replace(MAX_12, hangover=9))
-    (ended,) = ends(decisions)
-    assert (ended.speech_end, ended.end, decisions[-1]) == (7, 10, UtteranceStarted(start=10, onset=11))
+    decisions = run("#######....#", replace(MAX_12, hangover_frames=9))
+    (ended,) = ended_utterances(decisions)
+    assert (ended.speech_end, ended.end, decisions[-1]) == (
+        7,
+        10,
+        UtteranceStarted(10, 11, committed=10, max_uncut_frames=8),
+    )
 
 
 def test_the_cut_looks_back_six_seconds_at_most() -> None:
-    length = 3 * CUT_WINDOW + 90
-    levels = "9" * (length - CUT_WINDOW - 5) + "0" * 5 + "9" * 80 + "1" * 5 + "9" * (CUT_WINDOW - 85)
-    (ended,) = ends(run("#" * length, replace(CONFIG, max_length=length), levels))
-    assert ended.end == length - CUT_WINDOW + 82
+    length = 3 * MAX_CUT_REACH_FRAMES + 90
+    levels = (
+        "9" * (length - MAX_CUT_REACH_FRAMES - 5) + "0" * 5 + "9" * 80 + "1" * 5 + "9" * (MAX_CUT_REACH_FRAMES - 85)
+    )
+    (ended,) = ended_utterances(run("#" * length, replace(CONFIG, max_length_frames=length), levels))
+    assert ended.end == length - MAX_CUT_REACH_FRAMES + 82
 
 
 @pytest.mark.parametrize("endpoint", [e for e in Endpoint if e not in (Endpoint.SILENCE, Endpoint.MAX_LENGTH)])
 def test_an_utterance_is_ended_from_outside(endpoint: Endpoint) -> None:
-    segmenter = fed("####.")
-    ended = UtteranceEnded(start=0, onset=0, speech_end=4, window_end=5, end=5, voiced=4, endpoint=endpoint)
-    assert segmenter.flush(endpoint) == ended
-    assert segmenter.flush(endpoint) is None
+    segmenter = segmenter_after("####.")
+    ended = UtteranceEnded(start=0, onset=0, speech_end=4, window_end=5, end=5, voiced_frames=4, endpoint=endpoint)
+    assert segmenter.flush(endpoint) == [ended]
+    assert segmenter.flush(endpoint) == []
 
 
 def test_a_word_cut_off_within_its_onset_is_an_utterance() -> None:
-    ended = fed("....#").flush(Endpoint.END_OF_AUDIO)
-    assert ended is not None
+    started, ended = segmenter_after("....#").flush(Endpoint.END_OF_AUDIO)
+    assert started == UtteranceStarted(2, 4, committed=0, max_uncut_frames=40)
+    assert isinstance(ended, UtteranceEnded)
     assert (ended.start, ended.onset, ended.speech_end, ended.end) == (2, 4, 5, 5)
 
 
 @pytest.mark.parametrize("audio", ["", "....", "..++", "###....", "##."])
 def test_without_an_utterance_there_is_none_to_end(audio: str) -> None:
-    assert fed(audio).flush(Endpoint.FINALIZE) is None
+    assert segmenter_after(audio).flush(Endpoint.FINALIZE) == []
 
 
 def test_an_open_utterance_ends_under_the_settings_it_began_with() -> None:
-    segmenter = fed("###")
-    segmenter.reconfigure(replace(CONFIG, hangover=2))
+    segmenter = segmenter_after("###")
+    segmenter.reconfigure(replace(CONFIG, hangover_frames=2))
     first = [segmenter.step(PROBABILITY[frame], 0) for frame in "...."]
     second = [segmenter.step(PROBABILITY[frame], 0) for frame in "###.."]
-    assert (drawn(first), drawn(second)) == (".h.$", "..^.$")
+    assert (symbols(first), symbols(second)) == (".h.$", "..^.$")
 
 
 def test_in_silence_new_settings_hold_at_once() -> None:
-    segmenter = fed("..")
+    segmenter = segmenter_after("..")
     segmenter.reconfigure(replace(CONFIG, onset_threshold=0.4))
-    assert drawn([segmenter.step(PROBABILITY[frame], 0) for frame in "+++"]) == "..^"
+    assert symbols([segmenter.step(PROBABILITY[frame], 0) for frame in "+++"]) == "..^"
 
 
 def test_what_follows_a_cut_is_under_the_new_settings() -> None:
-    segmenter = fed("#" * 11, MAX_12)
-    segmenter.reconfigure(replace(MAX_12, hangover=2))
-    assert drawn(step_through(segmenter, [PROBABILITY[sign] for sign in "#" * 12 + ".."])) == "$^..$"
+    segmenter = segmenter_after("#" * 11, MAX_12)
+    segmenter.reconfigure(replace(MAX_12, hangover_frames=2))
+    assert symbols(step_through(segmenter, [PROBABILITY[sign] for sign in "#" * 12 + ".."])) == "$^..$"
 
 
 def test_a_shorter_maximum_to_come_brings_the_cut_nearer() -> None:
-    segmenter = fed("#" * 20, replace(CONFIG, max_length=30))
+    segmenter = segmenter_after("#" * 20, replace(CONFIG, max_length_frames=30))
     segmenter.reconfigure(MAX_12)
-    (ended,) = ends([segmenter.step(PROBABILITY["#"], int(number >= 5)) for number in range(10)])
+    (ended,) = ended_utterances([segmenter.step(PROBABILITY["#"], int(number >= 5)) for number in range(10)])
     assert ended.end == 28
 
 
 def test_a_longer_pre_roll_does_not_bring_back_what_was_settled() -> None:
-    segmenter = fed("###....")
-    segmenter.reconfigure(replace(CONFIG, pre_roll=8))
-    assert [segmenter.step(PROBABILITY["#"], 0) for _ in range(3)][-1] == UtteranceStarted(start=7, onset=7)
+    segmenter = segmenter_after("###....")
+    segmenter.reconfigure(replace(CONFIG, pre_roll_frames=8))
+    assert [segmenter.step(PROBABILITY["#"], 0) for _ in range(3)][-1] == UtteranceStarted(
+        7, 7, committed=7, max_uncut_frames=40
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,59 +275,59 @@ def test_a_longer_pre_roll_does_not_bring_back_what_was_settled() -> None:
     ],
 )
 def test_what_is_settled(audio: str, speaking: bool, start: int | None, settled: int) -> None:
-    segmenter = fed(audio)
-    assert (segmenter.frame, segmenter.speaking) == (len(audio), speaking)
+    segmenter = segmenter_after(audio)
+    assert (segmenter.frame, segmenter.in_utterance) == (len(audio), speaking)
     assert (segmenter.start, segmenter.committed) == (start, settled)
 
 
 def test_in_long_silence_all_but_the_pre_roll_is_settled_and_that_is_heard_again() -> None:
     segmenter = Segmenter(CONFIG)
-    decisions = [segmenter.step(0.0, 0.0) for _ in range(COMMIT_SILENCE_FRAMES + CONFIG.pre_roll)]
-    assert decisions == [None] * (len(decisions) - 1) + [LongSilence()]
+    decisions = [segmenter.step(0.0, 0.0) for _ in range(COMMIT_SILENCE_FRAMES + CONFIG.pre_roll_frames)]
+    assert decisions == [None] * (len(decisions) - 1) + [LongSilence(COMMIT_SILENCE_FRAMES)]
     assert (segmenter.frame, segmenter.committed) == (COMMIT_SILENCE_FRAMES, COMMIT_SILENCE_FRAMES)
 
 
 def test_after_a_cut_weak_speech_goes_on_at_once() -> None:
     weak = "#" * 10 + "++++++++"
-    assert drawn(run(weak, MAX_12)) == "..^........$^......."
-    assert drawn(step_through(Segmenter(CONFIG), [PROBABILITY[sign] for sign in "+++++"])) == "....."
+    assert symbols(run(weak, MAX_12)) == "..^........$^......."
+    assert symbols(step_through(Segmenter(CONFIG), [PROBABILITY[sign] for sign in "+++++"])) == "....."
     assert (
-        drawn(step_through(Segmenter(CONFIG, continues_utterance=True), [PROBABILITY[sign] for sign in "..+++"]))
+        symbols(step_through(Segmenter(CONFIG, continues_utterance=True), [PROBABILITY[sign] for sign in "..+++"]))
         == "..^.."
     )
 
 
 def test_after_a_cut_speech_is_waited_for_as_long_as_an_endpoint_is() -> None:
     assert (
-        drawn(step_through(Segmenter(CONFIG, continues_utterance=True), [PROBABILITY[sign] for sign in "....+++"]))
+        symbols(step_through(Segmenter(CONFIG, continues_utterance=True), [PROBABILITY[sign] for sign in "....+++"]))
         == "......."
     )
 
 
 def test_at_the_highest_sensitivity_any_probability_above_zero_is_speech() -> None:
     segmenter = Segmenter(replace(CONFIG, onset_threshold=0.0, offset_threshold=0.01, residual_threshold=0.01))
-    assert drawn([segmenter.step(p, 0) for p in (0.0, 1e-6, 1e-6, 1e-6, 1e-6)]) == "...^."
+    assert symbols([segmenter.step(p, 0) for p in (0.0, 1e-6, 1e-6, 1e-6, 1e-6)]) == "...^."
 
 
 def test_speech_is_above_the_threshold_not_at_it() -> None:
     segmenter = Segmenter(CONFIG)
-    assert drawn([segmenter.step(CONFIG.onset_threshold, 0) for _ in range(5)]) == "." * 5
+    assert symbols([segmenter.step(CONFIG.onset_threshold, 0) for _ in range(5)]) == "." * 5
 
 
 def test_faint_speech_begins_an_utterance_once_it_has_gone_on_for_longer() -> None:
-    assert drawn(run("oooooooo")) == ".....^.."
+    assert symbols(run("oooooooo")) == ".....^.."
 
 
 def test_a_faint_sound_that_is_short_begins_none() -> None:
-    assert drawn(run("ooooo....")) == "........."
+    assert symbols(run("ooooo....")) == "........."
 
 
 def test_faint_speech_that_becomes_clear_begins_at_once() -> None:
-    assert drawn(run("oo#o....")) == "..^..h.$"
+    assert symbols(run("oo#o....")) == "..^..h.$"
 
 
 def test_a_faint_sound_at_the_end_of_the_audio_is_no_utterance() -> None:
-    assert fed("...oo").flush(Endpoint.END_OF_AUDIO) is None
+    assert segmenter_after("...oo").flush(Endpoint.END_OF_AUDIO) == []
 
 
 def until_quiet(segmenter: Segmenter, times: int) -> Segmenter:
@@ -321,7 +342,7 @@ def after(segmenter: Segmenter, audio: str) -> list[Decision | None]:
 
 
 def test_silence_is_periodic_once_a_period_of_it_lay_outside_the_gap_after_an_utterance() -> None:
-    segmenter = fed("####....", replace(CONFIG, min_gap=2))
+    segmenter = segmenter_after("####....", replace(CONFIG, min_gap_frames=2))
     assert not segmenter.is_periodic
     assert not until_quiet(segmenter, 1).is_periodic
     assert until_quiet(segmenter, 1).is_periodic
@@ -331,6 +352,6 @@ def test_silence_is_periodic_once_a_period_of_it_lay_outside_the_gap_after_an_ut
 
 def test_what_follows_skipped_silence_is_found_as_after_silence() -> None:
     skipped, stepped = until_quiet(Segmenter(CONFIG), 1), until_quiet(Segmenter(CONFIG), 3)
-    assert skipped.skip(2) == 2 * COMMIT_SILENCE_FRAMES
+    assert skipped.skip_periods(2) == 2 * COMMIT_SILENCE_FRAMES
     assert (skipped.frame, skipped.committed) == (stepped.frame, stepped.committed)
     assert after(skipped, "..####....") == after(stepped, "..####....")

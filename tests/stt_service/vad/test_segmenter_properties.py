@@ -18,7 +18,7 @@ from stt_service.vad.types import (
     UtteranceEnded,
     UtteranceStarted,
 )
-from tests.support.drawn_frames import PROBABILITY, ends, fed, run, step_through
+from tests.support.frame_timelines import PROBABILITY, ended_utterances, run, segmenter_after, step_through
 
 LAW = settings(derandomize=True, deadline=None, max_examples=300)
 
@@ -28,20 +28,20 @@ TIMELINES = st.lists(st.tuples(st.sampled_from("##+-."), st.integers(1, 9)), max
 )
 CONFIGS = st.builds(
     SegmenterConfig,
-    onset=st.integers(1, 4),
-    hangover=st.integers(1, 9),
-    min_length=st.integers(0, 20),
-    max_length=st.integers(18, 40),
-    pre_roll=st.integers(0, 6),
-    min_gap=st.just(0),
-    speech_pad=st.integers(1, 6),
+    onset_frames=st.integers(1, 4),
+    hangover_frames=st.integers(1, 9),
+    min_length_frames=st.integers(0, 20),
+    max_length_frames=st.integers(18, 40),
+    pre_roll_frames=st.integers(0, 6),
+    min_gap_frames=st.just(0),
+    speech_pad_frames=st.integers(1, 6),
 )
 
 
 def utterances(audio: str, config: SegmenterConfig) -> list[UtteranceEnded]:
     segmenter = Segmenter(config)
     decisions = step_through(segmenter, [PROBABILITY[sign] for sign in audio], [i % 7 for i in range(len(audio))])
-    return ends([*decisions, segmenter.flush(Endpoint.END_OF_AUDIO)])
+    return ended_utterances([*decisions, *segmenter.flush(Endpoint.END_OF_AUDIO)])
 
 
 @LAW
@@ -50,8 +50,8 @@ def test_utterances_never_overlap_and_none_is_longer_than_the_maximum(audio: str
     last_end = 0
     for ended in utterances(audio, config):
         assert last_end <= ended.start <= ended.onset < ended.speech_end <= ended.window_end <= ended.end
-        assert ended.end - ended.start <= config.max_length
-        assert 0 < ended.voiced <= ended.speech_end - ended.onset
+        assert ended.end - ended.start <= config.max_length_frames
+        assert 0 < ended.voiced_frames <= ended.speech_end - ended.onset
         last_end = ended.end
     assert last_end <= len(audio)
 
@@ -60,9 +60,9 @@ def test_utterances_never_overlap_and_none_is_longer_than_the_maximum(audio: str
 @given(TIMELINES, CONFIGS)
 def test_speech_as_long_as_an_onset_is_never_lost(audio: str, config: SegmenterConfig) -> None:
     kept = {frame for ended in utterances(audio, config) for frame in range(ended.start, ended.window_end)}
-    for frame in range(len(audio) - config.onset + 1):
-        if audio[frame : frame + config.onset] == "#" * config.onset:
-            assert kept >= set(range(frame, frame + config.onset))
+    for frame in range(len(audio) - config.onset_frames + 1):
+        if audio[frame : frame + config.onset_frames] == "#" * config.onset_frames:
+            assert kept >= set(range(frame, frame + config.onset_frames))
 
 
 @LAW
@@ -76,7 +76,8 @@ def test_every_start_has_its_end_and_every_end_its_start(audio: str, config: Seg
                 assert started is None
                 started = decision
             case UtteranceEnded():
-                assert started == UtteranceStarted(decision.start, decision.onset)
+                assert started is not None
+                assert (started.start, started.onset) == (decision.start, decision.onset)
                 assert segmenter.frame == segmenter.committed == decision.end
                 started = None
         assert segmenter.start == (started.start if started else None)
@@ -94,8 +95,8 @@ def test_a_hangover_is_void_only_when_speech_resumed_or_the_window_differs(audio
             case SpeechResumed():
                 assert told is not None
                 told = None
-            case UtteranceEnded() if told and decision.window_end == told.window_end:
-                assert decision.speech_end == told.speech_end
+            case UtteranceEnded() if told and decision.window_end == told.pause.window_end:
+                assert decision.speech_end == told.pause.speech_end
                 told = None
             case UtteranceStarted() | UtteranceEnded():
                 told = None
@@ -114,8 +115,8 @@ def test_what_is_settled_stays_so(audio: str, configs: list[SegmenterConfig], da
             assert decision.start >= settled
         assert settled <= segmenter.committed <= segmenter.frame
         settled = segmenter.committed
-        for ended in ends([decision]):
-            assert ended.end - ended.start <= max(config.max_length for config in configs)
+        for ended in ended_utterances([decision]):
+            assert ended.end - ended.start <= max(config.max_length_frames for config in configs)
 
 
 @LAW
@@ -146,7 +147,7 @@ def test_frames_that_rest_together_decide_what_they_decide_one_by_one(
 
 def end_in_silence(segmenter: Segmenter) -> UtteranceEnded:
     """Return how silence, if it goes on, ends the open utterance."""
-    while not (ended := ends([segmenter.step(0.0, 0)])):
+    while not (ended := ended_utterances([segmenter.step(0.0, 0)])):
         pass
     return ended[0]
 
@@ -156,22 +157,22 @@ def end_in_silence(segmenter: Segmenter) -> UtteranceEnded:
 def test_silence_that_goes_on_ends_the_utterance_at_its_endpoint(
     audio: str, config: SegmenterConfig, min_length: int
 ) -> None:
-    segmenter = fed(audio, replace(config, min_length=min_length, max_length=1000))
-    if segmenter.speaking:
-        endpoint = segmenter.endpoint
+    segmenter = segmenter_after(audio, replace(config, min_length_frames=min_length, max_length_frames=1000))
+    if segmenter.in_utterance:
+        endpoint = segmenter.endpoint_frame
         assert (end_in_silence(segmenter).end, segmenter.frame) == (endpoint, endpoint)
 
 
 def test_an_utterance_that_silence_makes_too_long_ends_at_its_endpoint() -> None:
-    segmenter = fed("#" * 16, SegmenterConfig(hangover=9, min_length=0, max_length=20))
-    endpoint = segmenter.endpoint
+    segmenter = segmenter_after("#" * 16, SegmenterConfig(hangover_frames=9, min_length_frames=0, max_length_frames=20))
+    endpoint = segmenter.endpoint_frame
     assert end_in_silence(segmenter).end == endpoint
 
 
 @LAW
 @given(TIMELINES, CONFIGS)
 def test_an_open_utterance_was_last_heard_where_it_would_end(audio: str, config: SegmenterConfig) -> None:
-    segmenter = fed(audio, replace(config, max_length=1000))
-    if segmenter.speaking:
+    segmenter = segmenter_after(audio, replace(config, max_length_frames=1000))
+    if segmenter.in_utterance:
         speech_end = segmenter.speech_end
         assert end_in_silence(segmenter).speech_end == speech_end

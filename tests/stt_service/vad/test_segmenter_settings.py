@@ -26,17 +26,24 @@ def test_settings_in_seconds_become_frames() -> None:
         min_gap_between_recordings=0.96,
         early_transcription_on_silence=0.48,
     )
-    lengths = (config.hangover, config.min_length, config.max_length)
-    assert (*lengths, config.pre_roll, config.min_gap, config.speech_pad) == (20, 100, 500, 10, 30, 15)
+    lengths = (config.hangover_frames, config.min_length_frames, config.max_length_frames)
+    assert (*lengths, config.pre_roll_frames, config.min_gap_frames, config.speech_pad_frames) == (
+        20,
+        100,
+        500,
+        10,
+        30,
+        15,
+    )
 
 
 def test_the_stream_s_settings_go_before_the_server_s() -> None:
     live = RuntimeSettings.model_validate({"post_speech_silence_duration": 0.32})
-    assert segmenter_config(live, ServerSettings.model_validate({})).hangover == 10
+    assert segmenter_config(live, ServerSettings.model_validate({})).hangover_frames == 10
 
 
 def test_a_final_has_a_trail_although_nothing_is_decoded_early() -> None:
-    assert configured(early_transcription_on_silence=0).speech_pad == 6
+    assert configured(early_transcription_on_silence=0).speech_pad_frames == 6
 
 
 @pytest.mark.parametrize(

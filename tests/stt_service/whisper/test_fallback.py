@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO, DecodeAttempt, DecodeEnd, compression_ratio, is_doubled
-from tests.support.prose import PROSE
+from tests.support.sample_texts import SAMPLE_TEXTS
 
 GOOD = DecodeAttempt((1, 2), "Good morning.", -0.3, 0.02, 1.0)
 
@@ -42,14 +42,14 @@ def test_repetitive_text_compresses_well() -> None:
     assert compression_ratio("and so my fellow Americans ask not") < MAX_COMPRESSION_RATIO
 
 
-@pytest.mark.parametrize("language", PROSE)
+@pytest.mark.parametrize("language", SAMPLE_TEXTS)
 def test_prose_of_28_seconds_is_not_repetitive_in_any_script(language: str) -> None:
-    assert compression_ratio(PROSE[language][: 20 * 28]) < MAX_COMPRESSION_RATIO
+    assert compression_ratio(SAMPLE_TEXTS[language][: 20 * 28]) < MAX_COMPRESSION_RATIO
 
 
-@pytest.mark.parametrize("language", PROSE)
+@pytest.mark.parametrize("language", SAMPLE_TEXTS)
 def test_loop_is_repetitive_in_any_script(language: str) -> None:
-    assert compression_ratio(PROSE[language][:20] * 8) > MAX_COMPRESSION_RATIO
+    assert compression_ratio(SAMPLE_TEXTS[language][:20] * 8) > MAX_COMPRESSION_RATIO
 
 
 def test_text_of_more_than_256_characters_has_a_ratio() -> None:

@@ -9,7 +9,7 @@ import pytest
 from stt_service.whisper.fallback import compression_ratio
 from stt_service.whisper.hallucination import SpeechStats, SuppressionReason, suppression_reason
 from stt_service.whisper.types import Transcript
-from tests.support.prose import PROSE
+from tests.support.sample_texts import SAMPLE_TEXTS
 
 # Figures as clear speech has them: a sentence of 3 s, 2.4 s of it voiced.
 SPEECH = Transcript(
@@ -143,9 +143,9 @@ def test_text_that_compresses_well_passes_where_the_decoder_is_sure(text: str) -
     assert suppression_reason(repeated, SpeechStats(len(text) / 14, 28.0)) is None
 
 
-@pytest.mark.parametrize("language", PROSE)
+@pytest.mark.parametrize("language", SAMPLE_TEXTS)
 def test_prose_passes_in_any_script(language: str) -> None:
-    text = PROSE[language][: 13 * 28]
+    text = SAMPLE_TEXTS[language][: 13 * 28]
     spoken = replace(SPEECH, text=text, language=language, compression_ratio=compression_ratio(text))
     assert suppression_reason(spoken, SpeechStats(22.0, 28.0)) is None
 

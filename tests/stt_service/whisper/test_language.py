@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import Final
-from stt_service.session.session import SessionConfig
 from stt_service.whisper.language import SHORT_AUDIO_S, STRONG_PROBABILITY, choose_language
 from stt_service.whisper.types import Kind, Transcript
-from tests.support.drawn_speech import CLEAR, COST, SIGN_S, Talk, only, server_settings
+from tests.support.simulated_stream import SYMBOL_S, TIMING, TRANSCRIPT, SimulatedStream, only_decode, server_settings
 
 WEAK, LONG_S = STRONG_PROBABILITY - 0.3, SHORT_AUDIO_S + 1
 TELUGU = {"te": WEAK, "en": 0.2, "ru": 0.1}
@@ -35,40 +35,40 @@ def test_detected_language_stands_where(probabilities: dict[str, float], previou
     assert choose_language(probabilities, previous, audio_s) == "te"
 
 
-def two_words(previous_language: str | None = None) -> Talk:
+def two_words(previous_language: str | None = None) -> SimulatedStream:
     """Return a session that has received two words, each an utterance of its own."""
     server = server_settings(language="auto", early_transcription_on_silence=0)
     config = SessionConfig(server, server.runtime(), partials=False, previous_language=previous_language)
-    talk = Talk("...###..." + "...###...", config)
-    talk.hear()
+    talk = SimulatedStream("...###..." + "...###...", config)
+    talk.feed()
     return talk
 
 
 def in_language(language: str, probability: float) -> Transcript:
-    return replace(CLEAR, language=language, language_probability=probability)
+    return replace(TRANSCRIPT, language=language, language_probability=probability)
 
 
-def languages(talk: Talk) -> list[str]:
+def languages(talk: SimulatedStream) -> list[str]:
     return [event.language for event in talk.events if isinstance(event, Final)]
 
 
 def test_word_with_weak_evidence_is_decoded_again_in_the_language_before_it() -> None:
     talk = two_words()
     first, second = talk.decodes
-    talk.answer(first, in_language("en", 0.99))
-    again = only(talk.answer(second, in_language("te", WEAK)))
+    talk.deliver(first, in_language("en", 0.99))
+    again = only_decode(talk.deliver(second, in_language("te", WEAK)))
     assert (again.kind, again.window.options.previous_language) == (Kind.FINAL, "en")
     assert (again.window.samples == second.window.samples).all()
-    talk.answer(again, in_language("en", 0.2))
+    talk.deliver(again, in_language("en", 0.2))
     assert languages(talk) == ["en", "en"]
 
 
 def test_decode_beside_the_previous_language_is_final_whatever_it_says() -> None:
     talk = two_words()
     first, second = talk.decodes
-    talk.answer(first, in_language("en", 0.99))
-    again = only(talk.answer(second, in_language("te", WEAK)))
-    talk.answer(again, in_language("te", WEAK))
+    talk.deliver(first, in_language("en", 0.99))
+    again = only_decode(talk.deliver(second, in_language("te", WEAK)))
+    talk.deliver(again, in_language("te", WEAK))
     assert languages(talk) == ["en", "te"]
 
 
@@ -79,21 +79,21 @@ def test_order_of_transcripts_does_not_change_the_language(second_first: bool, p
     first, second = talk.decodes
     outputs = []
     for decode in (second, first) if second_first else (first, second):
-        outputs += talk.answer(decode, texts[decode.utterance])
-    talk.answer(only(outputs), in_language("en", 0.3), COST)
+        outputs += talk.deliver(decode, texts[decode.utterance])
+    talk.deliver(only_decode(outputs), in_language("en", 0.3), TIMING)
     assert languages(talk) == ["en", "en"]
 
 
 def test_resumed_stream_keeps_the_language_of_the_final_before_it() -> None:
     talk = two_words(previous_language="en")
     first, _ = talk.decodes
-    again = only(talk.answer(first, in_language("te", WEAK)))
+    again = only_decode(talk.deliver(first, in_language("te", WEAK)))
     assert again.window.options.previous_language == "en"
 
 
 def test_language_of_a_stream_that_names_it_is_never_changed() -> None:
-    server = server_settings(language="ru", early_transcription_on_silence=0, post_speech_silence_duration=2 * SIGN_S)
-    talk = Talk("...###...", SessionConfig(server, server.runtime(), partials=False, previous_language="en"))
-    talk.hear()
-    talk.answer_all()
+    server = server_settings(language="ru", early_transcription_on_silence=0, post_speech_silence_duration=2 * SYMBOL_S)
+    talk = SimulatedStream("...###...", SessionConfig(server, server.runtime(), partials=False, previous_language="en"))
+    talk.feed()
+    talk.deliver_all()
     assert languages(talk) == ["ru"]

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from stt_service.session.partials import OVERLAP, Partials, PartialsConfig
+from stt_service.session.partials import OVERLAP_UNITS, Partials, PartialsConfig
 from stt_service.session.stabilizer import Hypothesis
 from stt_service.settings.schema import FRAME_S
 from stt_service.whisper.types import Word
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class ScriptedWord:
     """A word, named after its number, and its frames."""
 
     number: int
@@ -25,38 +25,38 @@ class Spoken:
         return f"w{self.number}"
 
 
-def script(places: Iterable[tuple[int, int]]) -> list[Spoken]:
+def scripted_words(places: Iterable[tuple[int, int]]) -> list[ScriptedWord]:
     """Return words of these gaps and lengths, one after another from frame 0."""
-    words: list[Spoken] = []
+    words: list[ScriptedWord] = []
     now = 0
     for number, (gap, length) in enumerate(places):
-        words.append(Spoken(number, now + gap, now + gap + length))
+        words.append(ScriptedWord(number, now + gap, now + gap + length))
         now += gap + length
     return words
 
 
-def evenly(count: int, gap: int = 4, length: int = 10) -> list[Spoken]:
-    return script([(gap, length)] * count)
+def evenly(count: int, gap: int = 4, length: int = 10) -> list[ScriptedWord]:
+    return scripted_words([(gap, length)] * count)
 
 
-class Edge(Enum):
+class EdgeError(Enum):
     """How the first words come out of a window that does not begin with the utterance."""
 
-    RIGHT = auto()
+    NONE = auto()
     MISHEARD = auto()  # as many as overlap
     LOST = auto()  # one
     TWICE = auto()  # one
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class DecodedPartial:
     """A partial: its window's frames, what it told, and where the words' times were asked for."""
 
     start: int
     end: int
-    heard: dict[int, str]  # the words of the window as they came out, by number
-    said: Hypothesis
-    timed: bool
+    decoded_words: dict[int, str]  # the words of the window as they came out, by number
+    hypothesis: Hypothesis
+    has_timestamps: bool
 
     @property
     def length(self) -> int:
@@ -64,11 +64,11 @@ class Taken:
 
     @property
     def stable(self) -> list[int]:
-        return numbers(self.said.stable)
+        return numbers(self.hypothesis.stable)
 
     @property
-    def told(self) -> list[int]:
-        return numbers(f"{self.said.stable} {self.said.unstable}")
+    def word_numbers(self) -> list[int]:
+        return numbers(f"{self.hypothesis.stable} {self.hypothesis.unstable}")
 
 
 def numbers(text: str) -> list[int]:
@@ -76,14 +76,14 @@ def numbers(text: str) -> list[int]:
     return [int(word[1:]) for word in text.split()]
 
 
-class Listener:
+class SimulatedPartials:
     """Takes one partial after another of a script."""
 
-    def __init__(self, words: list[Spoken], config: PartialsConfig) -> None:
+    def __init__(self, words: list[ScriptedWord], config: PartialsConfig) -> None:
         self._words = words
         self.partials = Partials(0, 0, config)
 
-    def take(self, now: int, misheard: int = 0, edge: Edge = Edge.RIGHT) -> Taken:
+    def decode(self, now: int, misheard: int = 0, edge: EdgeError = EdgeError.NONE) -> DecodedPartial:
         """Decode at frame `now`, with so many of the newest words misheard."""
         timed = self.partials.needs_word_timestamps(now)
         start = self.partials.begin(now)
@@ -91,25 +91,25 @@ class Listener:
         texts = [word.text for word in heard]
         right = max(0, len(texts) - misheard)
         texts = [*texts[:right], *(text.replace("w", "x") for text in texts[right:])]
-        pairs = _at_the_edge(list(zip(texts, heard, strict=True)), edge if start else Edge.RIGHT)
+        pairs = _at_the_edge(list(zip(texts, heard, strict=True)), edge if start else EdgeError.NONE)
         words = tuple(_word(text, spoken, start) for text, spoken in pairs)
         said = self.partials.add_hypothesis(" ".join(text for text, _ in pairs), words if timed else (), start, now)
         assert said is not None
-        return Taken(start, now, {spoken.number: text for text, spoken in pairs}, said, timed)
+        return DecodedPartial(start, now, {spoken.number: text for text, spoken in pairs}, said, timed)
 
 
-def _at_the_edge(pairs: list[tuple[str, Spoken]], edge: Edge) -> list[tuple[str, Spoken]]:
+def _at_the_edge(pairs: list[tuple[str, ScriptedWord]], edge: EdgeError) -> list[tuple[str, ScriptedWord]]:
     match edge:
-        case Edge.RIGHT:
+        case EdgeError.NONE:
             return pairs
-        case Edge.MISHEARD:
-            return [(text.replace("w", "y"), spoken) for text, spoken in pairs[:OVERLAP]] + pairs[OVERLAP:]
-        case Edge.LOST:
+        case EdgeError.MISHEARD:
+            return [(text.replace("w", "y"), spoken) for text, spoken in pairs[:OVERLAP_UNITS]] + pairs[OVERLAP_UNITS:]
+        case EdgeError.LOST:
             return pairs[1:]
-        case Edge.TWICE:
+        case EdgeError.TWICE:
             return pairs[:1] + pairs
 
 
-def _word(text: str, spoken: Spoken, start: int) -> Word:
+def _word(text: str, spoken: ScriptedWord, start: int) -> Word:
     """Return the word with its times in the window, which may begin within it."""
     return Word(text, max(0, spoken.start - start) * FRAME_S, (spoken.end - start) * FRAME_S, 0.9)

@@ -5,4 +5,4 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-PROSE: dict[str, str] = json.loads((Path(__file__).parent / "prose.json").read_text(encoding="utf-8"))
+SAMPLE_TEXTS: dict[str, str] = json.loads((Path(__file__).parent / "sample_texts.json").read_text(encoding="utf-8"))

@@ -12,19 +12,20 @@ import numpy as np
 from hypothesis import strategies as st
 
 from stt_service.audio.pcm import FRAME_SAMPLES, Frames, Samples
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import Decode, DecodeTiming, Event, Output, Partial, PartialDue, Promote, Withdraw
-from stt_service.session.session import Session, SessionConfig
+from stt_service.session.session import Session
 from stt_service.settings.schema import ServerSettings
 from stt_service.vad.types import SegmenterConfig
 from stt_service.whisper.types import Kind, Transcript
 
-SIGN_FRAMES = 4
+SYMBOL_FRAMES = 4
 FRAME_MS = 32
-SIGN_MS = SIGN_FRAMES * FRAME_MS
-SIGN_S = SIGN_MS / 1000
+SYMBOL_MS = SYMBOL_FRAMES * FRAME_MS
+SYMBOL_S = SYMBOL_MS / 1000
 FRAME_BYTES = 2 * FRAME_SAMPLES
-COST = DecodeTiming(queue_s=0.01, inference_s=0.001, batch=1)
-CLEAR = Transcript(
+TIMING = DecodeTiming(queue_s=0.01, inference_s=0.001, batch=1)
+TRANSCRIPT = Transcript(
     text="Мама мыла раму.",
     language="ru",
     language_probability=0.9,
@@ -36,41 +37,41 @@ CLEAR = Transcript(
 PROBABILITY = {"#": 0.99, "o": 0.4, ".": 0.01}
 
 # Speech of three signs or more is an utterance; forty-five are too many for one.
-DRAWINGS = st.lists(
+TIMELINES = st.lists(
     st.tuples(st.sampled_from("#."), st.sampled_from([3, 4, 5, 8, 45])) | st.just((".", 1)), max_size=9
 ).map(lambda stretches: "".join(sign * length for sign, length in stretches))
-WEAK_DRAWINGS = st.lists(
+WEAK_TIMELINES = st.lists(
     st.tuples(st.sampled_from("##oo."), st.sampled_from([3, 5, 20, 45])), min_size=1, max_size=6
 ).map(lambda stretches: "".join(sign * length for sign, length in stretches))
-LATE = st.sampled_from([0, 1, 48])
+VAD_DELAYS = st.sampled_from([0, 1, 48])
 
 
 def server_settings(**settings: object) -> ServerSettings:
     """Return settings whose durations are whole signs: an endpoint after two, an early decode after one."""
     drawn = {
-        "post_speech_silence_duration": 2 * SIGN_S,
+        "post_speech_silence_duration": 2 * SYMBOL_S,
         "min_length_of_recording": 0,
-        "max_length_of_recording": 40 * SIGN_S,
-        "pre_recording_buffer_duration": SIGN_S,
-        "early_transcription_on_silence": SIGN_S,
-        "realtime_processing_pause": SIGN_S,
-        "init_realtime_after_seconds": SIGN_S,
+        "max_length_of_recording": 40 * SYMBOL_S,
+        "pre_recording_buffer_duration": SYMBOL_S,
+        "early_transcription_on_silence": SYMBOL_S,
+        "realtime_processing_pause": SYMBOL_S,
+        "init_realtime_after_seconds": SYMBOL_S,
     }
     return ServerSettings.model_validate(drawn | settings)
 
 
 def pcm(drawing: str, first_frame: int = 0) -> bytes:
     """Return the sound of the drawing, which begins at that frame of the stream."""
-    numbers = np.arange(first_frame, first_frame + SIGN_FRAMES * len(drawing))
+    numbers = np.arange(first_frame, first_frame + SYMBOL_FRAMES * len(drawing))
     return np.repeat(numbers, FRAME_SAMPLES).astype("<i2").tobytes()
 
 
-class DrawnVad:
+class ScriptedVad:
     """Hears what is drawn, by the numbers of the frames; after its end, silence. Answers `late` frames late."""
 
     def __init__(self, drawing: str, late: int = 0) -> None:
         signs = np.array([PROBABILITY[sign] for sign in drawing], np.float32)
-        self._drawn: Samples = np.repeat(signs, SIGN_FRAMES)
+        self._drawn: Samples = np.repeat(signs, SYMBOL_FRAMES)
         self._late, self._first, self._heard, self._told = late, 0, 0, 0
         self.aggressiveness: int | None = None
 
@@ -93,11 +94,11 @@ class DrawnVad:
         return np.concatenate((told, silence))
 
 
-class Talk:
+class SimulatedStream:
     """A session that hears a drawing; keeps what it says. A partial's turn comes at once, or is held back."""
 
     def __init__(self, drawing: str, config: SessionConfig, late: int = 0, first_frame: int = 0) -> None:
-        self.vads: list[DrawnVad] = []
+        self.vads: list[ScriptedVad] = []
         self.session = Session(config, lambda _: self._new_vad(drawing, late))
         self.outputs: list[Output] = []
         self._sound, self._sent = pcm(drawing)[first_frame * FRAME_BYTES :], 0
@@ -111,15 +112,15 @@ class Talk:
     def events(self) -> list[Event]:
         return [output for output in self.outputs if not isinstance(output, Decode | PartialDue | Promote | Withdraw)]
 
-    def hear(self, signs: float | None = None) -> list[Output]:
+    def feed(self, signs: float | None = None) -> list[Output]:
         """Send so much of the drawing, or the rest; return what the session says."""
-        size = len(self._sound) if signs is None else round(signs * SIGN_FRAMES * FRAME_BYTES)
+        size = len(self._sound) if signs is None else round(signs * SYMBOL_FRAMES * FRAME_BYTES)
         return self.send(size)
 
     def send(self, size: int) -> list[Output]:
         """Send so many bytes of the drawing."""
         self._sent, start = self._sent + size, self._sent
-        return self._keep(self.session.push(self._sound[start : start + size]))
+        return self._keep(self.session.feed(self._sound[start : start + size]))
 
     def finalize(self) -> list[Output]:
         return self._keep(self.session.finalize())
@@ -133,35 +134,37 @@ class Talk:
     def end(self) -> list[Output]:
         return self._keep(self.session.end())
 
-    def hold_turns(self) -> None:
+    def hold_partials(self) -> None:
         """Let turns come with `turn` alone from now on."""
         self._turns_come = False
 
-    def turn(self, utterance: int = 0) -> Decode | None:
+    def begin_partial(self, utterance: int = 0) -> Decode | None:
         """Let the turn of the utterance's partial come; return what is cut for it."""
-        decode = self.session.partial(utterance)
+        decode = self.session.begin_partial(utterance)
         self.outputs += [decode] if decode else []
         return decode
 
-    def answer(self, decode: Decode, transcript: Transcript = CLEAR, cost: DecodeTiming = COST) -> list[Output]:
-        return self._keep(self.session.receive(decode, transcript, cost))
+    def deliver(
+        self, decode: Decode, transcript: Transcript = TRANSCRIPT, timing: DecodeTiming = TIMING
+    ) -> list[Output]:
+        return self._keep(self.session.deliver(decode, transcript, timing))
 
-    def answer_all(self) -> list[Output]:
+    def deliver_all(self) -> list[Output]:
         """Answer every decode asked for so far, in their order; return what the session says to that."""
         said: list[Output] = []
         for decode in self.decodes:
-            said += self.answer(decode)
+            said += self.deliver(decode)
         return said
 
-    def _new_vad(self, drawing: str, late: int) -> DrawnVad:
-        self.vads.append(DrawnVad(drawing, late))
+    def _new_vad(self, drawing: str, late: int) -> ScriptedVad:
+        self.vads.append(ScriptedVad(drawing, late))
         return self.vads[-1]
 
     def _keep(self, outputs: Sequence[Output]) -> list[Output]:
         said: list[Output] = []
         for output in outputs:
             if isinstance(output, PartialDue) and self._turns_come:
-                decode = self.session.partial(output.utterance)
+                decode = self.session.begin_partial(output.utterance)
                 said += [decode] if decode else []
             else:
                 said.append(output)
@@ -169,19 +172,19 @@ class Talk:
         return said
 
 
-def speaking(drawing: str = "..##########", **settings: object) -> Talk:
+def stream_with_partials(drawing: str = "..##########", **settings: object) -> SimulatedStream:
     """Return a talk that makes partials."""
     server = server_settings(**settings)
-    return Talk(drawing, SessionConfig(server, server.runtime()))
+    return SimulatedStream(drawing, SessionConfig(server, server.runtime()))
 
 
-def talk(drawing: str, *, late: int = 0, **settings: object) -> Talk:
+def stream_without_partials(drawing: str, *, late: int = 0, **settings: object) -> SimulatedStream:
     """Return a talk that makes no partials."""
     server = server_settings(**settings)
-    return Talk(drawing, SessionConfig(server, server.runtime(), partials=False), late)
+    return SimulatedStream(drawing, SessionConfig(server, server.runtime(), partials=False), late)
 
 
-def frames_of(decode: Decode) -> range:
+def window_frames(decode: Decode) -> range:
     """Return the frames of the drawing that the window holds, which must be whole and without a gap."""
     frames = (decode.window.samples * 32_768).astype(int).reshape(-1, FRAME_SAMPLES)
     first = int(frames[0, 0])
@@ -190,20 +193,20 @@ def frames_of(decode: Decode) -> range:
     return range(first, first + len(frames))
 
 
-def signs(first: float, end: float) -> range:
+def symbol_frames(first: float, end: float) -> range:
     """Return the frames of the drawing's signs from the first to before the end."""
-    return range(round(first * SIGN_FRAMES), round(end * SIGN_FRAMES))
+    return range(round(first * SYMBOL_FRAMES), round(end * SYMBOL_FRAMES))
 
 
-def partials(heard: Talk) -> list[Partial]:
+def partials(heard: SimulatedStream) -> list[Partial]:
     return [event for event in heard.events if isinstance(event, Partial)]
 
 
-def only(outputs: Iterable[Output]) -> Decode:
+def only_decode(outputs: Iterable[Output]) -> Decode:
     """Return the one decode among the outputs."""
     [decode] = [output for output in outputs if isinstance(output, Decode)]
     return decode
 
 
-def kinds(outputs: Iterable[Output]) -> list[Kind]:
+def decode_kinds(outputs: Iterable[Output]) -> list[Kind]:
     return [output.kind for output in outputs if isinstance(output, Decode)]

@@ -17,7 +17,7 @@ from stt_service.vad.types import (
 
 # # is speech, o fainter speech, + weak speech, - a trace of it, . is silent.
 PROBABILITY = {"#": 0.99, "o": 0.7, "+": 0.5, "-": 0.2, ".": 0.0}
-SIGN = {
+DECISION_SYMBOLS = {
     UtteranceStarted: "^",
     SpeechPaused: "h",
     SpeechResumed: "r",
@@ -26,12 +26,12 @@ SIGN = {
     type(None): ".",
 }
 CONFIG = SegmenterConfig(
-    onset=3,
-    hangover=4,
-    min_length=0,
-    max_length=60,
-    pre_roll=2,
-    speech_pad=2,
+    onset_frames=3,
+    hangover_frames=4,
+    min_length_frames=0,
+    max_length_frames=60,
+    pre_roll_frames=2,
+    speech_pad_frames=2,
     onset_threshold=0.95,
     offset_threshold=0.35,
     residual_threshold=0.1,
@@ -54,16 +54,16 @@ def step_through(
     return decisions
 
 
-def drawn(decisions: list[Decision | None]) -> str:
-    return "".join(SIGN[type(decision)] for decision in decisions)
+def symbols(decisions: list[Decision | None]) -> str:
+    return "".join(DECISION_SYMBOLS[type(decision)] for decision in decisions)
 
 
-def ends(decisions: list[Decision | None]) -> list[UtteranceEnded]:
+def ended_utterances(decisions: Sequence[Decision | None]) -> list[UtteranceEnded]:
     """Return the utterances that ended."""
     return [decision for decision in decisions if isinstance(decision, UtteranceEnded)]
 
 
-def fed(audio: str, config: SegmenterConfig = CONFIG) -> Segmenter:
+def segmenter_after(audio: str, config: SegmenterConfig = CONFIG) -> Segmenter:
     segmenter = Segmenter(config)
     step_through(segmenter, [PROBABILITY[sign] for sign in audio])
     return segmenter
