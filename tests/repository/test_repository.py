@@ -191,12 +191,6 @@ def test_readme_names_make_demo_and_make_test() -> None:
     assert {"make demo", "make test"} <= set(lines)
 
 
-def test_links_of_documents_point_to_existing_files() -> None:
-    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
-        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8")):
-            assert (document.parent / target).exists(), f"{document.name} links to {target}"
-
-
 def test_no_file_contains_a_path_of_one_machine() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {line.strip()}"

@@ -1,0 +1,75 @@
+"""References in documents: links, anchors, files, modules and make targets exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("lab/*.md")])
+LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
+URL = re.compile(r"https?://\S+")
+MODULE = re.compile(r"python3? -m ([\w.]+)|`((?:lab|benchmarks|tools)\.[\w.]+)")
+FILE = re.compile(r"(?<![\w./~$-])((?:[\w-]+/)*[\w-]+\.(?:py|proto|tsv))\b|(?<![\w./~$-])((?:[\w-]+/)+[\w.-]+\.\w+)\b")
+TARGET = re.compile(r"^(?:\S+=\S+ )*make ([a-z][a-z-]*)", re.MULTILINE)
+OTHERS = {"pip", "venv", "benchmarks.NAME", "lab.GROUP.NAME"}  # modules of Python, and placeholders
+# Folders and files of installations, which the repository does not contain.
+ELSEWHERE = ("etc/", "secrets/", "path/", "realtime-stt/", "opt/", "src/models/whisper.cc", "lib/", "var/")
+
+
+def text_of(document: Path) -> str:
+    return URL.sub("", document.read_text(encoding="utf-8"))
+
+
+def headings(document: Path) -> set[str]:
+    """Return the anchors of the document, as GitHub derives them from its headings."""
+    outside_blocks = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", outside_blocks, re.MULTILINE)
+    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title) for title in titles)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in plain}
+
+
+def code(document: Path) -> Iterator[str]:
+    """Yield the code spans and code blocks of the document."""
+    for block, span in re.findall(r"```\w*\n(.*?)```|`([^`]+)`", text_of(document), re.DOTALL):
+        yield block or " ".join(span.split())
+
+
+@pytest.fixture(scope="module")
+def files() -> set[str]:
+    """Return the names of all files of the repository, with every tail of each path."""
+    found: set[str] = set()
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        if ".git" not in parts and ".venv" not in parts:
+            found |= {"/".join(parts[start:]) for start in range(len(parts))}
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+class TestDocument:
+    def test_links_and_anchors_exist(self, document: Path) -> None:
+        for target, anchor in LINK.findall(document.read_text(encoding="utf-8")):
+            linked = document.parent / target if target else document
+            assert linked.exists(), f"link to {target}"
+            assert not anchor or linked.suffix != ".md" or anchor in headings(linked), f"link to {target}#{anchor}"
+
+    def test_modules_exist(self, document: Path) -> None:
+        named = {first or second for first, second in MODULE.findall(text_of(document))} - OTHERS
+        paths = {name: ROOT / name.replace(".", "/") for name in named}
+        missing = [n for n, p in paths.items() if not (p.with_suffix(".py").exists() or (p / "__main__.py").exists())]
+        assert not missing
+
+    def test_files_exist(self, document: Path, files: set[str]) -> None:
+        named = {first or second for text in code(document) for first, second in FILE.findall(text)}
+        missing = {name for name in named - files if not name.startswith(ELSEWHERE)}
+        assert not missing
+
+    def test_make_targets_exist(self, document: Path) -> None:
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+        named = {target for text in code(document) for target in TARGET.findall(text)}
+        assert named <= targets
