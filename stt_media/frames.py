@@ -1,4 +1,4 @@
-"""The decoded frames of one track, and what else its packets tell: time, damage, where the recording ends."""
+"""The decoded frames of one track, and the time stamps, damage and end of the recording."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Frames:
 
     @property
     def start_s(self) -> float:
-        """The time stamp of the recording's start; settled by the first frame where the container does not say."""
+        """The time stamp of the recording's start; from the first frame if the container does not say."""
         if self._start_s is None:
             self._start_s = self._first_s if self._first_s < float("inf") else 0.0
         return self._start_s

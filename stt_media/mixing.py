@@ -1,4 +1,4 @@
-"""Mixes channels to one in such a way that speech on any of them is heard.
+"""Mixes channels to one so that speech on any of them is preserved.
 
 The plain mean fails in two ways: channels of opposite phase cancel each other, and one that speaks among many silent
 ones is divided by their number. So the mix is raised to the level of the loudest channel, and where it falls below
@@ -19,7 +19,7 @@ Channels = NDArray[np.float32]  # shape (channels, n), range [-1, 1]
 Mono = NDArray[np.float32]  # shape (n,), range [-1, 1]
 
 BLOCK_S = 0.1
-DECAY = 0.98  # of the levels, each block: 5 s
+DECAY = 0.98  # of the levels per block: 5 s
 SILENCE_POWER = 1e-9  # mean square, -90 dB: says nothing about the channels
 CANCELLATION_RATIO = 0.25  # of the loudest channel's share in the mix, as power: 6 dB less than if it were alone
 SWITCH_RATIO = 4.0  # so much more power takes the place of the loudest channel
@@ -89,7 +89,7 @@ class Mixer:
         return np.multiply(self._weights, min(max(1.0, gain), 1 / self._weights[loudest]))
 
     def _choose(self, loudest: int) -> None:
-        """Settle whether one channel takes the place of the mix."""
+        """Decide whether one channel replaces the mix."""
         alone = self._weights[loudest] ** 2 * self._power[loudest]  # the mix, were the others silent
         if self._channel is None and self._mix_power < CANCELLATION_RATIO * alone:
             self._channel = self._first_of_the_loudest(loudest)

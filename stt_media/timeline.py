@@ -1,4 +1,4 @@
-"""Where the decoded frames stand in time: silence for what is missing, so that captions are in step with the picture.
+"""The position of decoded frames in time: silence fills gaps, so that captions are in step with the picture.
 
 Frames carry time stamps. Where one begins later than the audio before it has ended, something is missing: audio that
 begins after the picture, packets that were lost or not sent (DTX). The gap is filled with silence. Time stamps can be
@@ -29,7 +29,7 @@ class Stamp:
 
 
 class Timeline:
-    """One recording's."""
+    """The timeline of one recording."""
 
     def __init__(self) -> None:
         self.position_s = 0.0  # of all frames so far, with the silence

@@ -1,4 +1,4 @@
-"""Prints what is said in a WAV file, sentence by sentence, and goes on when the server is lost meanwhile.
+"""Prints the text of a WAV file, utterance by utterance; continues on another server if one fails.
 
 python docs/examples/dictate.py talk.wav localhost:8012
 """
@@ -17,8 +17,8 @@ def chunks(recording: wave.Wave_read) -> Iterator[bytes]:
 
 def main(path: str, server: str) -> None:
     with wave.open(path) as recording:
-        sound = AudioFormat(recording.getframerate(), recording.getnchannels())
-        options = StreamOptions(format=sound, settings=Settings(language="en"), partials=True)
+        audio_format = AudioFormat(recording.getframerate(), recording.getnchannels())
+        options = StreamOptions(format=audio_format, settings=Settings(language="en"), partials=True)
         for event in recognize_sync(server, chunks(recording), options):
             match event:
                 case Final():

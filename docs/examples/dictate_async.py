@@ -1,4 +1,4 @@
-"""The same with asyncio: any number of dictations at once, each fed from wherever sound comes.
+"""Prints the text of a WAV file with asyncio, which allows any number of concurrent dictations from any source.
 
 python docs/examples/dictate_async.py talk.wav localhost:8012
 """
@@ -12,7 +12,7 @@ from stt_client import AudioFormat, Final, Finalize, Input, Settings, StreamOpti
 
 
 async def source(recording: wave.Wave_read) -> AsyncIterator[Input]:
-    """Yield sound as it comes; between it settings may change, and an utterance be ended."""
+    """Yield audio as it arrives; between chunks, `Settings` changes settings and `Finalize` ends an utterance."""
     while chunk := recording.readframes(recording.getframerate() // 10):
         yield chunk
     yield Finalize()
@@ -20,8 +20,8 @@ async def source(recording: wave.Wave_read) -> AsyncIterator[Input]:
 
 async def main(path: str, server: str) -> None:
     with wave.open(path) as recording:
-        sound = AudioFormat(recording.getframerate(), recording.getnchannels())
-        options = StreamOptions(format=sound, settings=Settings(language="en"))
+        audio_format = AudioFormat(recording.getframerate(), recording.getnchannels())
+        options = StreamOptions(format=audio_format, settings=Settings(language="en"))
         async for event in recognize(server, source(recording), options):
             if isinstance(event, Final):
                 print(event.text)

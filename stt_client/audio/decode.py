@@ -1,7 +1,7 @@
-"""Turns a file or a pipe into a format and chunks of 100 ms.
+"""Decodes a file or pipe to chunks of 100 ms.
 
-Blocking code for a thread of its own (`sources.py`). Containers are decoded by `stt_media`, which is loaded when used:
-to mono, by whitelists, without anything that a recording names. Headerless audio is passed on as it is.
+Blocking: `sources.py` runs it in a thread. Containers are decoded to mono by `stt_media`, which is loaded when used; it
+has whitelists of formats, and opens nothing that a recording names. Raw audio is not changed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from stt_client.errors import SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat
 
 CHUNK_MS = 100
-MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000  # what the server takes
-FALLBACK_RATE_HZ = 48_000  # for a recording outside of them
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000  # the limits of the server
+FALLBACK_RATE_HZ = 48_000  # for a recording outside of the limits
 # Recorders that write to a pipe cannot go back to the header and write a placeholder of 2 GiB or more:
 # arecord 0x80000000, sox 0x7FFFFFFF - 36, ffmpeg 0xFFFFFFFF.
 WAV_PLACEHOLDER_BYTES = 0x7FFF_0000
@@ -34,19 +34,19 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedAudio:
-    """Decoded sound: closing `chunks` closes what it is read from."""
+    """Decoded audio; closing `chunks` closes the file."""
 
     format: AudioFormat
     chunks: Iterator[bytes]
-    duration_ms: float | None = None  # None: it does not say
+    duration_ms: float | None = None  # None: unknown
 
 
 def open_file(path: Path, warn: Warn, track: int | None = None) -> DecodedAudio:
     """Open a recording in any container of the whitelist, mixed to one channel; `track`: from 1, among its audio.
 
     Raises:
-        SourceError: when it cannot be read, or has no such track.
-        NotAudio: when it can, and there is no sound in it.
+        SourceError: it cannot be read, or has no such track.
+        UnsupportedAudioError: it contains no audio that can be decoded.
     """
     try:
         file = path.open("rb")
@@ -66,12 +66,12 @@ def _closed_on_error(file: BufferedReader) -> Iterator[None]:
 
 
 def open_stream(stream: Readable, name: str, warn: Warn, track: int | None = None) -> DecodedAudio:
-    """Open a container in anything that can be read; one that cannot seek is read from its beginning to its end."""
+    """Open a container in any readable object; without seek, it is read from start to end."""
     return _open(stream, name, warn, track, states_length=None)
 
 
 def open_raw(pipe: Readable, name: str, audio_format: AudioFormat, warn: Warn = lambda sentence: None) -> DecodedAudio:
-    """Open headerless sound; a chunk is as long as what has come, so that a slow pipe adds no delay."""
+    """Open raw audio; a chunk is what one read returns, so that a slow pipe adds no delay."""
     chunk_bytes = audio_format.size_bytes(CHUNK_MS)
     first = pipe.read(chunk_bytes)
     if not first:
@@ -86,7 +86,7 @@ def _read_all(pipe: Readable, first: bytes, chunk_bytes: int) -> Iterator[bytes]
 
 
 def _whole_samples(chunks: Iterator[bytes], name: str, audio_format: AudioFormat, warn: Warn) -> Iterator[bytes]:
-    """Yield the chunks, cut where samples end; what is left over at the end is no sample."""
+    """Yield the chunks, aligned to samples; an incomplete sample at the end is ignored with a warning."""
     size, held = audio_format.frame_bytes, b""
     for chunk in chunks:
         data = held + chunk
@@ -99,10 +99,10 @@ def _whole_samples(chunks: Iterator[bytes], name: str, audio_format: AudioFormat
 
 
 def _states_length(file: BufferedReader, path: Path, warn: Warn) -> bool | None:
-    """Return whether the header of a file states its length; None: that follows from its container.
+    """Return whether the header of a file states its length; None: its container determines that.
 
     Raises:
-        NotAudio: it is empty.
+        UnsupportedAudioError: it is empty.
     """
     head = file.peek(HEAD_BYTES)[:HEAD_BYTES]
     if not head:
@@ -129,7 +129,7 @@ def _mp3_states_length(file: BufferedReader, head: bytes) -> bool:
 
 def _open(file: Readable, name: str, warn: Warn, track: int | None, states_length: bool | None) -> DecodedAudio:
     from stt_media.errors import EmptyError, MediaError, NoAudioTrackError, NoSuchTrackError
-    from stt_media.recording import Recording as Media  # a quarter of a second
+    from stt_media.recording import Recording as Media  # the import takes 0.25 s
 
     try:
         media = Media(file, lambda phrase: warn(f"{name} {phrase}"), track, states_length)
@@ -148,7 +148,7 @@ def _open(file: Readable, name: str, warn: Warn, track: int | None, states_lengt
 
 
 def _chunks(samples: Iterator[bytes], file: Readable, name: str, audio_format: AudioFormat) -> Iterator[bytes]:
-    """Yield chunks of 100 ms, then close the file, if it is one that can be closed.
+    """Yield chunks of 100 ms, then close the file, if it is a file.
 
     Raises:
         SourceError: it cannot be read any further.

@@ -1,4 +1,4 @@
-"""What a microphone is to those who use one: how it is described, chosen, started and stopped."""
+"""The interface of microphones: description, selection, start and stop."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class DeviceDescription:
 
 
 class AudioSink(Protocol):
-    """Takes what a device records, on any thread."""
+    """Receives the audio of a device, on any thread."""
 
     def deliver(self, chunk: bytes) -> None:
-        """16-bit mono."""
+        """Receive a chunk of 16-bit mono."""
 
     def warn(self, sentence: str) -> None: ...
 
     def end(self) -> None:
-        """That was all there is to hear."""
+        """Receive the end of the recording."""
 
     def device_lost(self) -> None:
-        """The device went away, and nobody asked for that."""
+        """Receive the disconnection of the device, without a stop."""
 
 
 class Device(Protocol):
-    """A microphone, chosen and not yet recording."""
+    """A selected microphone, not recording yet."""
 
     @property
     def name(self) -> str: ...
@@ -52,10 +52,10 @@ OpenDevice = Callable[[str | None], Device]
 
 
 def choose_device(devices: list[DeviceDescription], name: str | None) -> DeviceDescription:
-    """Return the default device, or the first whose name has the words in it, whatever their case.
+    """Return the default device, or the first whose name contains `name`, ignoring case.
 
     Raises:
-        SourceError: when there is none.
+        SourceError: there is none.
     """
     if not devices:
         raise SourceError("there is no microphone on this machine.")

@@ -1,6 +1,6 @@
-"""A microphone that plays a recording at the pace of speech, for tests and demos: `--device file:PATH`.
+"""A microphone that plays a recording in real time, for tests and demos: `--device file:PATH`.
 
-From the first sample on what it records goes the way of a real one.
+Its audio takes the same path as that of a real one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from stt_client.errors import SourceError
 
 
 class FileDevice:
-    """Begins to speak when it is started, at the recording's own rate; its end is the end of the recording."""
+    """Plays from its start, at the rate of the recording; ends with the recording."""
 
     def __init__(self, path: Path) -> None:
         """Open the recording.
 
         Raises:
-            SourceError: when it cannot be read or contains no audio.
+            SourceError: it cannot be read or contains no audio.
         """
         self._warnings = list[str]()
         self._recording = open_file(path, self._warnings.append)

@@ -1,7 +1,7 @@
-"""Keeps what the microphone hears, as it hears it: FLAC files that are whole up to the last quarter of a second.
+"""Saves microphone audio as it is recorded, in FLAC files that are complete up to the last quarter of a second.
 
-A file tells what recognition was asked for, so that `stt-cli recover FILE` asks for the same. It is locked while its
-journal is open, so whatever has no lock was left behind.
+A file contains the settings of recognition, so that `stt-cli recover FILE` uses the same. It is locked while its
+journal is open, so a file without a lock is orphaned.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from stt_client.errors import OutputError, SourceError
 from stt_client.events import AudioFormat, Settings
 
-MAX_FILE_S = 3600  # then another file is begun
-MAX_FOLDER_BYTES = 2_000_000_000  # about ten hours at 48 kHz; then the oldest go
+MAX_FILE_S = 3600  # then the next file is started
+MAX_FOLDER_BYTES = 2_000_000_000  # about ten hours at 48 kHz; then the oldest are removed
 NAME_PATTERN = "dictation-*.flac"
 SETTINGS_TAG = "stt_settings"
 
@@ -28,7 +28,7 @@ def local_time() -> datetime:
 
 
 class Journal:
-    """One microphone's files in the folder; they are begun when the first sound comes."""
+    """The files of one microphone; the first is created with the first audio."""
 
     def __init__(
         self, folder: Path, settings: Settings, now: Callable[[], datetime] = local_time, max_file_s: float = MAX_FILE_S
@@ -42,10 +42,10 @@ class Journal:
         self._locks = ExitStack()
 
     def write(self, chunk: bytes, audio_format: AudioFormat) -> list[Path]:
-        """Write what was heard, 16-bit mono; return the folder's oldest journals, which had to go for it.
+        """Write a chunk of 16-bit mono; return the oldest journals of the folder, if they were removed for space.
 
         Raises:
-            OutputError: when it cannot be written.
+            OutputError: it cannot be written.
         """
         try:
             if self._file is not None and self._file.written_s >= self._max_file_s:
@@ -61,7 +61,7 @@ class Journal:
             raise OutputError(f"the journal in {self._folder} cannot be written: {error.strerror or error}.") from error
 
     def close(self) -> None:
-        """Complete the file; without it no more than its end and its length are missing."""
+        """Complete the file; without it, only its end and its length are missing."""
         with self._locks:
             self._close_file()
 
@@ -78,12 +78,12 @@ class Journal:
         return written
 
     def _create_path(self) -> Path:
-        """Make a file named by the time, or by the next millisecond that no journal is named by."""
+        """Create a file named by the time, or by the next millisecond without a journal."""
         begun = self._now()
         while True:
             path = self._folder / NAME_PATTERN.replace("*", begun.strftime("%Y-%m-%d-%H%M%S-%f")[:-3])
             try:
-                path.touch(mode=0o600, exist_ok=False)  # a voice is nobody else's business
+                path.touch(mode=0o600, exist_ok=False)  # a voice is private
             except FileExistsError:
                 begun += timedelta(milliseconds=1)
             else:
@@ -119,7 +119,7 @@ class _File:
 
 
 def prune(folder: Path, max_bytes: int = MAX_FOLDER_BYTES) -> list[Path]:
-    """Remove the oldest journals of the folder that nobody writes until all take no more than that; return them."""
+    """Remove the oldest orphaned journals until all take at most `max_bytes`; return the removed ones."""
     total_bytes = sum(file.stat().st_size for file in folder.glob(NAME_PATTERN))
     gone = list[Path]()
     for file in find_orphaned(folder):
@@ -132,20 +132,20 @@ def prune(folder: Path, max_bytes: int = MAX_FOLDER_BYTES) -> list[Path]:
 
 
 def pruned_message(gone: list[Path]) -> str:
-    """Return a sentence about journals that had to go."""
+    """Return a message about removed journals."""
     names = gone[0].name if len(gone) == 1 else f"{gone[0].name} to {gone[-1].name}"
     return f"The journals exceeded 2 GB. Removed the oldest: {names}."
 
 
 def find_orphaned(folder: Path) -> list[Path]:
-    """Return the folder's journals that nobody writes any more, oldest first."""
+    """Return the folder's journals that no process writes, oldest first."""
     return [file for file in sorted(folder.glob(NAME_PATTERN)) if _is_orphaned(file)]
 
 
 def _is_orphaned(file: Path) -> bool:
     with suppress(OSError), file.open("rb") as journal:
         fcntl.flock(journal, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return file.stat().st_size > 0  # an empty one is just being begun
+        return file.stat().st_size > 0  # an empty one is just being created
     return False
 
 
@@ -153,7 +153,7 @@ def newest_journal(folder: Path) -> Path:
     """Return the folder's newest journal.
 
     Raises:
-        SourceError: when it has none.
+        SourceError: there is none.
     """
     files = sorted(folder.glob(NAME_PATTERN))
     if not files:
@@ -162,7 +162,7 @@ def newest_journal(folder: Path) -> Path:
 
 
 def read_settings(path: Path) -> Settings:
-    """Return what recognition was asked for; the server's own settings where the file does not tell."""
+    """Return the settings in the file; without any, the server's defaults."""
     import av
 
     try:

@@ -1,6 +1,10 @@
-"""The microphone as a source: what it records waits here, and none of it is lost in silence.
+"""The microphone as a source: queues recorded audio, and reconnects to a device that was disconnected.
 
-A device that goes away is waited for; another one may take its place.
+A device delivers chunks on its own thread; `_LoopAudioSink` resamples them to the rate of the first device, since the
+format of a stream is fixed, and posts them to the event loop. The queue holds MAX_QUEUED_S; chunks beyond that are
+dropped with a warning. A disconnected device leaves a LOST mark in the queue, so all audio before it is yielded first;
+then `chunks` waits for the same device, after `same_device_s` for any, and fails after `reconnect_s`. After `stop`,
+recording continues for `stop_delay_s`.
 """
 
 from __future__ import annotations
@@ -24,15 +28,15 @@ from stt_client.concurrency import run_in_thread
 from stt_client.errors import SourceError
 from stt_client.events import AudioFormat
 
-MAX_QUEUED_S = 60  # kept for a server that does not keep up, or a connection that takes its time
-FILE_PREFIX = "file:"  # begins the name of a recording that plays the microphone
+MAX_QUEUED_S = 60  # for a slow server or connection
+FILE_PREFIX = "file:"  # prefix of a device name that is a recording
 
 
 def open_device(name: str | None) -> Device:
-    """Choose a microphone by part of its name, None being the default one; `file:PATH` plays a recording.
+    """Return the microphone whose name contains `name`, or the default one; `file:PATH` plays a recording.
 
     Raises:
-        SourceError: when there is none.
+        SourceError: there is none, or the recording cannot be read.
     """
     if name is not None and name.startswith(FILE_PREFIX):
         return FileDevice(Path(name.removeprefix(FILE_PREFIX)))
@@ -43,27 +47,27 @@ def open_device(name: str | None) -> Device:
 
 @dataclass(frozen=True, slots=True)
 class MicrophoneTimeouts:
-    stop_delay_s: float = 0.25  # recorded after the stop
-    reconnect_s: float = 30  # with a device that went away
-    same_device_s: float = 3  # within it, none but the one asked for: a loose plug comes back by itself
-    retry_interval_s: float = 0.5  # PortAudio does not tell when a device comes
+    stop_delay_s: float = 0.25  # of recording after the stop
+    reconnect_s: float = 30  # to wait for a disconnected device
+    same_device_s: float = 3  # at first only for the requested device: a loose plug usually reconnects
+    retry_interval_s: float = 0.5  # PortAudio does not report new devices
 
 
 DEFAULT_TIMEOUTS = MicrophoneTimeouts()
 
 
 class _Mark(Enum):
-    """What stands in the queue between the chunks."""
+    """A mark between the chunks of the queue."""
 
     END = auto()
     LOST = auto()
 
 
 class Microphone:
-    """A source that outlives a slow server and a loose plug: what is lost beyond `QUEUED_S` is said."""
+    """A source that tolerates a slow server and a loose plug; audio beyond `MAX_QUEUED_S` is lost with a warning."""
 
     is_real_time = True
-    duration_ms = None  # nobody knows
+    duration_ms = None  # unknown
 
     def __init__(
         self,
@@ -72,7 +76,7 @@ class Microphone:
         timeouts: MicrophoneTimeouts = DEFAULT_TIMEOUTS,
         on_close: Callable[[], object] = lambda: None,
     ) -> None:
-        """`closed` is called, once or more, when the device is free for others."""
+        """`on_close` is called, once or more, when the device is free for others."""
         self.name = "microphone"
         self._open_device = open_device
         self._requested_name = name
@@ -80,7 +84,7 @@ class Microphone:
         self._on_close = on_close
         self._device: Device | None = None
         self._format = AudioFormat()
-        self._arrived: asyncio.Queue[bytes | _Mark] = asyncio.Queue()  # bounded in heard
+        self._arrived: asyncio.Queue[bytes | _Mark] = asyncio.Queue()  # bounded in enqueue
         self._lost_chunks = 0
         self._stopped = asyncio.Event()
 
@@ -99,12 +103,12 @@ class Microphone:
                 yield arrived
 
     def stop(self) -> None:
-        """End in a moment: people press the key with the last word still on their lips."""
+        """End after `stop_delay_s`: users often press the key before they finish the last word."""
         self._stopped.set()
         asyncio.get_running_loop().call_later(self._timeouts.stop_delay_s, self.close)
 
     def close(self) -> None:
-        """End at once; what was recorded by now can still be had."""
+        """End at once; the audio queued so far can still be read."""
         self._stopped.set()
         if self._device is not None:
             self._device.stop()
@@ -113,7 +117,7 @@ class Microphone:
         self._on_close()
 
     def enqueue(self, chunk: bytes) -> None:
-        """Queue what was recorded, unless the queue is full."""
+        """Queue a chunk, unless the queue is full."""
         self._listener.on_audio(chunk, self._format)
         if self._arrived.qsize() >= MAX_QUEUED_S * 1000 // CHUNK_MS:
             if not self._lost_chunks:
@@ -142,10 +146,10 @@ class Microphone:
         self._device, self.name = device, device.name
 
     async def _reconnect(self) -> None:
-        """Wait for the device, or for another, and go on with it.
+        """Wait for the device, or for another one, and continue with it.
 
         Raises:
-            SourceError: when none came in time.
+            SourceError: none was connected in time.
         """
         patience_s, began = self._timeouts.reconnect_s, time.monotonic()
         self._listener.warn(
@@ -175,7 +179,7 @@ class Microphone:
 
 
 class _LoopAudioSink:
-    """Hands over from the device's thread to the loop, at the rate that the stream began with."""
+    """Posts chunks from the device's thread to the event loop, at the rate of the first device."""
 
     def __init__(self, microphone: Microphone, device: Device, rate_hz: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -196,5 +200,5 @@ class _LoopAudioSink:
         self._post(self._microphone.device_lost, self._device)
 
     def _post(self, callback: Callable[..., None], *arguments: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(callback, *arguments)

@@ -1,7 +1,7 @@
-"""Recordings that come through a pipe, whatever their container.
+"""Decodes recordings from pipes, in any container.
 
-Most containers are decoded while they come. An MP4 whose index is at its end is not: it is copied to a temporary file
-first. What the first attempt to decode has read goes to that file, so nothing is lost between the two attempts.
+Most containers are decoded as they arrive. An MP4 whose index is at its end is first copied to a temporary file. The
+bytes that the first attempt to decode has read are in that file too, so none are lost between the two attempts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import IO, TypeVar
 from stt_client.audio.decode import DecodedAudio, Readable, Warn, open_stream
 from stt_client.errors import SourceError, UnsupportedAudioError
 
-MEMORY_BYTES = 8 * 1024**2  # then the copy is on disk
+MEMORY_BYTES = 8 * 1024**2  # larger copies are on disk
 MAX_COPY_BYTES = 4 * 1024**3  # a film of some hours
 BLOCK_BYTES = 1024**2
 MP4_BOXES = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip", b"pnot"})  # that an MP4 or MOV file begins with
@@ -29,11 +29,11 @@ FileT = TypeVar("FileT", IO[bytes], FileIO)
 def open_pipe(
     pipe: Readable, name: str, warn: Warn, track: int | None = None, max_copy_bytes: int = MAX_COPY_BYTES
 ) -> DecodedAudio:
-    """Open what comes through a pipe.
+    """Open a recording in a pipe.
 
     Raises:
-        SourceError: when it cannot be read, or is too long to be copied.
-        NotAudio: when there is no sound in it.
+        SourceError: it cannot be read, or is too long to be copied.
+        UnsupportedAudioError: it contains no audio that can be decoded.
     """
     if isinstance(pipe, FileIO) and stat.S_ISREG(os.fstat(pipe.fileno()).st_mode):  # as after `< FILE`
         return open_stream(pipe, name, warn, track)
@@ -55,7 +55,7 @@ def _open_copy(copy: _Copy, name: str, warn: Warn, track: int | None, error: Uns
 
 
 def closing_with(file: FileT, open_recording: Callable[[FileT], DecodedAudio]) -> DecodedAudio:
-    """Open a recording in the file, which is closed when the recording is over."""
+    """Open a recording in the file, which is closed at the end of the recording."""
     try:
         recording = open_recording(file)
     except BaseException:
@@ -70,7 +70,7 @@ def _closing(file: IO[bytes] | FileIO, chunks: Iterator[bytes]) -> Iterator[byte
 
 
 class _Copy:
-    """Reads from a pipe, and until it is closed copies what was read."""
+    """Reads from a pipe, and copies the bytes until it is closed."""
 
     def __init__(self, pipe: Readable, name: str, limit_bytes: int) -> None:
         self._pipe = pipe
@@ -87,7 +87,7 @@ class _Copy:
 
     @property
     def needs_seeking(self) -> bool:
-        """Whether another attempt is worthwhile: it may be an MP4, or all of it is there anyway."""
+        """Whether another attempt may succeed: it may be an MP4, or is already complete."""
         return self._has_ended or self._head[4:8] in MP4_BOXES
 
     def read(self, size: int, /) -> bytes:
@@ -99,13 +99,13 @@ class _Copy:
         return content
 
     def close(self) -> None:
-        """Keep no copy from now on; the pipe can still be read."""
+        """Stop copying; the pipe can still be read."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def complete(self) -> IO[bytes]:
-        """Read the rest; return the whole, to be read from its beginning."""
+        """Read the rest; return the complete copy, at its start."""
         assert self._file is not None
         while not self._has_ended:
             self.read(BLOCK_BYTES)

@@ -17,16 +17,16 @@ from stt_client.audio.decode import CHUNK_MS
 from stt_client.audio.devices import AudioSink, DeviceDescription
 from stt_client.errors import SourceError
 
-TIMEOUT_S = 10.0  # for another thread to be done with PortAudio
+TIMEOUT_S = 10.0  # for another thread to release PortAudio
 _lock = threading.Lock()
 
 
 @contextmanager
 def exclusive(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
-    """Have PortAudio to oneself: neither it nor its import can be begun, ended or asked by two threads at once.
+    """Hold the lock of PortAudio: two threads must not import, initialize, terminate or query it concurrently.
 
     Raises:
-        SourceError: when another thread is in it for that long.
+        SourceError: another thread holds the lock for longer than the timeout.
     """
     if not _lock.acquire(timeout=timeout_s):
         raise SourceError("PortAudio does not respond: it is still searching for microphones.")
@@ -39,10 +39,10 @@ def exclusive(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
 def load_sounddevice(
     load: Callable[[str], ModuleType] = importlib.import_module, loaded: Mapping[str, ModuleType] = sys.modules
 ) -> ModuleType:
-    """Return the module, with the devices that are there now. No stream of it may be open.
+    """Return the module, with the current list of devices. None of its streams may be open.
 
     Raises:
-        SourceError: saying what to install.
+        SourceError: it cannot be loaded; the message names what to install.
     """
     try:
         if library := loaded.get("sounddevice"):
@@ -55,12 +55,12 @@ def load_sounddevice(
         raise SourceError(
             "the microphone requires the library PortAudio: install it (Debian, Ubuntu: libportaudio2)."
         ) from error
-    except Exception as error:  # PortAudioError, of a module that is not there to name it
+    except Exception as error:  # PortAudioError, which cannot be named before the module is loaded
         raise SourceError(f"PortAudio cannot be used: {error}.") from error
 
 
 def _refresh_devices(library: ModuleType) -> None:
-    """Have PortAudio look for devices again: it does so only where it begins (sounddevice has no name for that)."""
+    """Refresh the list of devices: PortAudio reads it only at initialization; sounddevice has no API for that."""
     library._terminate()
     library._initialize()
 
@@ -69,7 +69,7 @@ def list_devices(library: ModuleType) -> list[DeviceDescription]:
     """Return the devices that can record, in PortAudio's order.
 
     Raises:
-        SourceError: when PortAudio cannot list them.
+        SourceError: PortAudio cannot list them.
     """
     try:
         default, devices = library.default.device[0], library.query_devices()
@@ -127,5 +127,5 @@ class PortAudioDevice:
 
     def stop(self) -> None:
         self._stopping = True
-        with suppress(self._library.PortAudioError):  # of a device that is gone
+        with suppress(self._library.PortAudioError):  # of a disconnected device
             self._stream.close()

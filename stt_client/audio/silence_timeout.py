@@ -1,6 +1,6 @@
-"""Tells when nothing has been said for a while, by what the server says of the sound and by how much was heard.
+"""Detects when there was no speech for a given time, from the server's events and the duration of the audio.
 
-Pure. While no server answers nobody knows whether somebody speaks: the wait begins anew once one does.
+Pure. Without a connection it is unknown whether there is speech: the timeout restarts at each change of connection.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class SilenceTimeout:
         self._is_connected = False
 
     def add_audio(self, duration_ms: float) -> bool:
-        """Take how much more was heard; return whether nothing has been said for long enough."""
+        """Add the duration of received audio; return whether the timeout has expired."""
         self._audio_ms += duration_ms
         waited_ms = self._audio_ms - self._silent_since_ms
         return self._is_connected and not self._in_utterance and waited_ms >= self._silence_ms
@@ -34,5 +34,5 @@ class SilenceTimeout:
             case Final(end_ms=end_ms):
                 self._in_utterance = False
                 self._silent_since_ms = max(self._silent_since_ms, end_ms)
-            case Suppressed():  # it was no speech
+            case Suppressed():  # noise, so the timeout does not restart
                 self._in_utterance = False

@@ -1,7 +1,7 @@
-"""Where audio comes from: files, folders, stdin (the microphone has its own file).
+"""Sources of audio: files, folders and stdin (the microphone has its own module).
 
-A source fills a bounded queue from a thread that it may leave behind: a read from a pipe that never returns
-holds up neither the loop nor the end of the program.
+A source fills a bounded queue from a daemon thread: a read from a pipe that never returns delays neither the event loop
+nor the exit.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from stt_client.events import AudioFormat
 
 QUEUED_CHUNKS = 8  # enough that decoding and sending overlap
 STDIN = "-"
-FIFO_WARNING_S = 2.0  # after which one who waits for a FIFO's writer is told
+FIFO_WARNING_S = 2.0  # then a warning is printed that a FIFO has no writer
 
 
 class SourceListener(Protocol):
-    """Hears what happens in a source, on the loop."""
+    """Receives the warnings and audio of a source, on the event loop."""
 
     def warn(self, sentence: str) -> None: ...
     def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None: ...
@@ -36,42 +36,42 @@ class SourceListener(Protocol):
 class Source(Protocol):
     @property
     def name(self) -> str:
-        """What to call it in messages."""
+        """Its name in messages."""
 
     @property
     def is_real_time(self) -> bool:
-        """Whether it comes at the speed of speech."""
+        """Whether audio arrives in real time."""
 
     @property
     def duration_ms(self) -> float | None:
-        """How long it promises to be, once it is open; None where it does not say."""
+        """The stated duration, once it is open; None if unknown."""
 
     async def open(self, listener: SourceListener) -> AudioFormat:
-        """Make it ready, so that nothing said from now on is lost.
+        """Open it and return its format; audio from now on is not lost.
 
         Raises:
-            SourceError: when that cannot be.
+            SourceError: it cannot be opened.
         """
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the audio; once stopped, what had come by then."""
+        """Yield the audio; once stopped, only what has arrived."""
 
     def stop(self) -> None:
-        """End soon, as the one who listens asked for."""
+        """End soon, at the user's request."""
 
     def close(self) -> None:
-        """End at once, whatever happened; more than once does no harm."""
+        """End at once; may be called more than once."""
 
 
 class Reader:
     """A recording read by a daemon thread.
 
-    Threads of a pool would be waited for at exit.
+    A thread pool would delay the exit.
     """
 
     def __init__(self, name: str, open_recording: Callable[[Warn], DecodedAudio], real_time: bool = False) -> None:
         self.name = name
-        self.is_real_time = real_time  # hold it to the speed of speech
+        self.is_real_time = real_time  # yield chunks in real time
         self.duration_ms: float | None = None
         self._open_recording = open_recording
         self._arrived: asyncio.Queue[AudioFormat | bytes | Exception | None] = asyncio.Queue()
@@ -87,7 +87,7 @@ class Reader:
             case Exception() as error:
                 raise self._source_error(error)
             case other:
-                raise SourceError(f"{self.name} was given up before it opened ({other!r}).")
+                raise SourceError(f"{self.name} was closed before it opened ({other!r}).")
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while True:
@@ -119,7 +119,7 @@ class Reader:
 
     def _read(self, loop: asyncio.AbstractEventLoop, listener: SourceListener) -> None:
         def post(callback: Callable[..., None], *arguments: object) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(callback, *arguments)
 
         def arrive(chunk: bytes, audio_format: AudioFormat) -> None:
@@ -136,7 +136,7 @@ class Reader:
                     break
                 post(arrive, chunk, recording.format)
             post(self._arrived.put_nowait, None)
-        except Exception as error:  # goes to whoever waits for the audio
+        except Exception as error:  # raised by the reader of the audio
             post(self._arrived.put_nowait, error)
 
     def _paced_chunks(self, recording: DecodedAudio) -> Iterator[bytes]:
@@ -144,7 +144,7 @@ class Reader:
 
 
 def in_real_time(recording: DecodedAudio, wait: Callable[[float], object], now: Callable[[], float]) -> Iterator[bytes]:
-    """Yield each chunk when it would have been spoken to its end; `wait` takes seconds."""
+    """Yield each chunk in real time, when its end would have been recorded; `wait` takes seconds."""
     started, spoken_ms = now(), 0.0
     for chunk in recording.chunks:
         spoken_ms += recording.format.duration_ms(len(chunk))
@@ -157,7 +157,7 @@ def in_real_time(recording: DecodedAudio, wait: Callable[[float], object], now: 
 def file_source(
     path: Path, raw: AudioFormat | None = None, real_time: bool = False, track: int | None = None
 ) -> Reader:
-    """Return a source for a path: a file, or what comes through a FIFO, <(…), /dev/stdin or a device."""
+    """Return a source for a path: a file, FIFO, <(…), /dev/stdin or a device."""
 
     name = str(path)
 
@@ -173,7 +173,7 @@ def file_source(
 
 
 def failed_source(name: str, error: SourceError) -> Reader:
-    """Return a source of which it is known that it cannot be read."""
+    """Return a source whose `open` raises the error."""
 
     def opened(_: Warn) -> DecodedAudio:
         raise error
@@ -184,7 +184,7 @@ def failed_source(name: str, error: SourceError) -> Reader:
 def pipe_source(
     pipe: Readable, raw: AudioFormat | None = None, real_time: bool = False, track: int | None = None
 ) -> Reader:
-    """Return a source for stdin. `pipe` must have no buffer: one that is read at exit ends Python badly."""
+    """Return a source for stdin. `pipe` must be unbuffered: Python crashes at exit while a buffered one is read."""
     name = "standard input"
     if raw is None:
         return Reader(name, lambda warn: open_pipe(pipe, name, warn, track), real_time)
@@ -199,7 +199,7 @@ def _is_regular(path: Path) -> bool:
 
 
 def _open_unbuffered(path: Path, warn: Warn) -> FileIO:
-    """Open it; a FIFO waits for its writer, and after a while that is reported."""
+    """Open it; a FIFO waits for its writer, with a warning after FIFO_WARNING_S."""
     waiting = threading.Timer(FIFO_WARNING_S, warn, [f"Waiting for {path}: no program writes to it yet."])
     waiting.daemon = True
     waiting.start()
@@ -212,10 +212,10 @@ def _open_unbuffered(path: Path, warn: Warn) -> FileIO:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return the files in the folder and below it, in order; hidden ones are left out.
+    """Return the files in the folder and below it, in order; hidden ones are omitted.
 
     Raises:
-        SourceError: when there is none.
+        SourceError: there is none.
     """
     files = sorted(path for path in folder.rglob("[!.]*") if path.is_file() and not _is_hidden(path, folder))
     if not files:
