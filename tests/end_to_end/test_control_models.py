@@ -45,7 +45,7 @@ async def test_new_streams_get_the_model_that_was_loaded_and_open_ones_keep_thei
         assert await at.model_of("new") == "tiny"
         for _ in range(2):
             unloading = (await at.control.UnloadModel(pb.UnloadModelRequest(name="base"))).model
-            assert (unloading.state, unloading.users) == (pb.MODEL_STATE_UNLOADING, 1)
+            assert (unloading.state, unloading.streams) == (pb.MODEL_STATE_UNLOADING, 1)
         assert await health(at.server.data.address) == "SERVING"
         await old.say(question.pcm())
         assert (await old.end()).text == "old"

@@ -116,7 +116,7 @@ async def test_a_stream_cancelled_in_mid_utterance_gives_its_place_back(
     calls = [await mid_utterance(stub, question) for _ in range(2)]
     for call, stream_id in calls:
         call.cancel()
-        await small.told(f"stream {stream_id} closed")
+        await small.told(f"stream closed id={stream_id}")
     heard = await asyncio.gather(spoken(stub, question), spoken(stub, question))
     assert [one.code for one in heard] == [StatusCode.OK] * 2
     assert all("Brooklyn" in one.text for one in heard)
@@ -137,7 +137,7 @@ async def test_a_killed_client_gives_its_place_back(small: Server, stub: Stub, q
     assert stream_id
     client.send_signal(signal.SIGKILL)
     await client.wait()
-    await small.told(f"stream {stream_id} closed")
+    await small.told(f"stream closed id={stream_id}")
     heard = await asyncio.gather(spoken(stub, question), spoken(stub, question))
     assert [one.code for one in heard] == [StatusCode.OK] * 2
 
@@ -156,7 +156,7 @@ async def test_a_client_that_does_not_read_is_held_and_then_ended(
         taken = await deaf.send_until_held([update] * 2000)
         assert taken < 1000
         assert (await spoken(stub, question)).code is StatusCode.OK  # others are served meanwhile
-        await small.told(f"stream {deaf.responses[0].started.stream_id} closed")
+        await small.told(f"stream closed id={deaf.responses[0].started.stream_id}")
         heard = await deaf.rest()
     assert heard.code is StatusCode.DEADLINE_EXCEEDED
     assert heard.sentence == f"The client read no response for {IDLE_S} s: read responses while sending."
