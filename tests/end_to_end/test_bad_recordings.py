@@ -1,4 +1,4 @@
-"""Bytes that are no sound, or not the sound they claim to be: a reason comes back, or silence, never a crash."""
+"""Invalid recordings: bytes that are not audio, or not the declared audio, give a reason or no text, never a crash."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ F32 = pb.AudioFormat.ENCODING_PCM_F32LE
 
 @pytest_asyncio.fixture(autouse=True)
 async def unharmed(stub: Stub, service: Service, recordings: Mapping[str, Recording]) -> AsyncIterator[None]:
-    """Check after each test that the server serves, and hears what it should."""
+    """Check after each test that the server is serving and recognizes a recording."""
     yield
     assert await health(service.address) == "SERVING"
     assert "Brooklyn Bridge" in (await spoken(stub, recordings[NAME])).text
 
 
 async def refused(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode, str]:
-    """Return status and sentence of a call that fails."""
+    """Return the status code and the message of a failed call."""
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await stub.Recognize(request)
     return failure.value.code(), failure.value.details() or ""
@@ -50,42 +50,40 @@ async def refused(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode,
         pytest.param(wav(b""), "The recording has no audio: its length is 0.", id="a WAV file of 0 s"),
     ],
 )  # fmt: skip
-async def test_what_is_no_recording_is_refused(stub: Stub, recording: bytes, sentence: str) -> None:
+async def test_bytes_without_audio_are_rejected(stub: Stub, recording: bytes, sentence: str) -> None:
     code, told = await refused(stub, pb.RecognizeRequest(audio=recording))
     assert code is StatusCode.INVALID_ARGUMENT
     assert sentence in told
 
 
-async def test_a_truncated_flac_file_is_recognized_as_far_as_it_goes(
-    stub: Stub, recordings: Mapping[str, Recording]
-) -> None:
+async def test_truncated_flac_file_is_recognized_up_to_its_end(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     flac = recordings[NAME].path.read_bytes()
     answer = await stub.Recognize(pb.RecognizeRequest(audio=flac[: len(flac) // 2]))
     assert answer.audio_duration.ToMilliseconds() > 0
     assert ["truncated" in warning for warning in answer.warnings] == [True]
 
 
-async def test_a_recording_cannot_name_a_file_of_the_server(stub: Stub) -> None:
+async def test_recording_cannot_reference_a_file_of_the_server(stub: Stub) -> None:
     code, told = await refused(stub, pb.RecognizeRequest(audio=b"ffconcat version 1.0\nfile private.wav\n"))
     assert code is StatusCode.INVALID_ARGUMENT
     assert "cannot be decoded" in told
     assert "No such file" not in told
 
 
-async def test_a_headerless_recording_of_more_than_an_hour_is_refused(stub: Stub) -> None:
+async def test_raw_recording_of_more_than_an_hour_is_rejected(stub: Stub) -> None:
     mulaw = pb.AudioFormat(encoding=pb.AudioFormat.ENCODING_MULAW, sample_rate_hz=8_000)
     code, told = await refused(stub, pb.RecognizeRequest(audio=bytes(3600 * 8_000 + 1), format=mulaw))
     assert (code, "longer than 3600 s" in told) == (StatusCode.INVALID_ARGUMENT, True)
 
 
-async def test_a_truncated_wav_file_is_heard_as_far_as_it_goes(stub: Stub, recordings: Mapping[str, Recording]) -> None:
+async def test_truncated_wav_file_is_recognized_up_to_its_end(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     whole = wav(recordings[NAME].pcm())
     answer = await stub.Recognize(pb.RecognizeRequest(audio=whole[: 44 + 32_000 + 1]))
     assert answer.audio_duration.ToMilliseconds() == pytest.approx(1000, abs=5)
     assert len(answer.utterances) == 1
 
 
-async def test_a_bad_setting_of_a_recording_is_refused(stub: Stub, recordings: Mapping[str, Recording]) -> None:
+async def test_invalid_setting_of_a_recording_is_rejected(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     flac = recordings[NAME].path.read_bytes()
     wrong = pb.RecognizeRequest(audio=flac, settings=pb.Settings(language="klingon"))
     assert "='klingon': must be" in (await refused(stub, wrong))[1]
@@ -95,7 +93,7 @@ async def test_a_bad_setting_of_a_recording_is_refused(stub: Stub, recordings: M
     assert "The audio ended inside a sample" in (await refused(stub, wrong))[1]
 
 
-async def test_a_recording_over_32_mib_is_refused(stub: Stub) -> None:
+async def test_recording_over_32_mib_is_rejected(stub: Stub) -> None:
     code, _ = await refused(stub, pb.RecognizeRequest(audio=bytes(32 * 2**20 + 1)))
     assert code is StatusCode.RESOURCE_EXHAUSTED
 
@@ -110,7 +108,7 @@ async def test_a_recording_over_32_mib_is_refused(stub: Stub) -> None:
         pytest.param(pb.AudioFormat.ENCODING_MULAW, random.Random(4).randbytes(48_000), id="µ-law"),
     ],
 )
-async def test_noise_is_no_text_and_no_failure(stub: Stub, encoding: pb.AudioFormat.Encoding, noise: bytes) -> None:
+async def test_noise_gives_no_text_and_no_failure(stub: Stub, encoding: pb.AudioFormat.Encoding, noise: bytes) -> None:
     opening = Request(config=pb.StreamingConfig(format=pb.AudioFormat(encoding=encoding)))
     heard = await streamed(stub, opening, *chunks(noise, 9_999))
     assert (heard.code, heard.text) == (StatusCode.OK, "")
@@ -118,13 +116,13 @@ async def test_noise_is_no_text_and_no_failure(stub: Stub, encoding: pb.AudioFor
     assert_orderly(heard)
 
 
-async def test_silence_is_settled_and_says_nothing(stub: Stub) -> None:
+async def test_silence_is_committed_and_gives_no_text(stub: Stub) -> None:
     heard = await streamed(stub, Request(config=pb.StreamingConfig()), audio(silence(60)))
     assert (heard.code, heard.kinds) == (StatusCode.OK, ["started"])
     assert heard.responses[-1].committed_ms == 60_000
 
 
-async def test_hours_of_silence_are_taken_in_any_format(stub: Stub) -> None:
+async def test_hours_of_silence_are_accepted_in_any_format(stub: Stub) -> None:
     wide = pb.AudioFormat(sample_rate_hz=192_000, channels=32, encoding=pb.AudioFormat.ENCODING_PCM_F32LE)
     opening = Request(config=pb.StreamingConfig(format=wide))
     hour = Request(silence=pb.Silence(duration=Duration(seconds=3600)))

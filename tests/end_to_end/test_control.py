@@ -1,6 +1,6 @@
-"""What an operator asks a running server for, through the Control service, and what becomes of the streams.
+"""Control of a running server by an operator, and the effects on streams.
 
-The server is in this process; its engine waits until it is let, and says the names of streams.
+The server is in this process; its engine waits until it is released and returns the names of streams.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
     return recordings["en/brooklyn-bridge"]
 
 
-async def test_the_status_tells_what_the_server_is_and_has_to_do(question: Recording) -> None:
+async def test_status_reports_the_server_and_its_load(question: Recording) -> None:
     held = HeldEngine()
     async with operated(held) as at:
         first, second = await at.opened("first"), await at.opened("second")
@@ -59,7 +59,7 @@ async def test_the_status_tells_what_the_server_is_and_has_to_do(question: Recor
         await second.end()
 
 
-async def test_a_server_that_loads_tells_so_and_changes_nothing() -> None:
+async def test_loading_server_reports_its_phase_and_rejects_changes() -> None:
     server = Server(
         ServerSettings.model_validate({"data_port": 0, "control_port": 0, "metrics_port": 0}), ServerCredentials()
     )
@@ -81,7 +81,7 @@ async def test_a_server_that_loads_tells_so_and_changes_nothing() -> None:
         await server.drain()
 
 
-async def test_who_watches_is_told_again_and_again() -> None:
+async def test_watch_reports_the_status_repeatedly() -> None:
     async with operated(BeamRecordingEngine()) as at:
         request = pb.WatchStatusRequest(interval=Duration(nanos=200_000_000))
         uptimes = list[float]()
@@ -92,7 +92,7 @@ async def test_who_watches_is_told_again_and_again() -> None:
         assert uptimes == sorted(set(uptimes))
 
 
-async def test_a_watch_of_no_length_is_refused() -> None:
+async def test_watch_with_a_too_short_interval_is_rejected() -> None:
     async with operated(BeamRecordingEngine()) as at:
         watch = at.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(nanos=1)))
         code, sentence = await refusal(watch.read())
@@ -102,7 +102,7 @@ async def test_a_watch_of_no_length_is_refused() -> None:
         )
 
 
-async def test_a_session_is_told_with_its_figures(question: Recording) -> None:
+async def test_session_is_listed_with_its_statistics(question: Recording) -> None:
     async with operated(BeamRecordingEngine()) as at:
         call = await at.opened("two words")
         await call.say(question.pcm())
@@ -121,7 +121,7 @@ async def test_a_session_is_told_with_its_figures(question: Recording) -> None:
         assert not (await at.control.ListSessions(pb.ListSessionsRequest())).sessions
 
 
-async def test_an_operator_ends_an_utterance_and_the_stream_goes_on(question: Recording) -> None:
+async def test_operator_finalizes_an_utterance_and_the_stream_continues(question: Recording) -> None:
     async with operated(BeamRecordingEngine()) as at:
         call = await at.opened("word")
         await call.say(question.pcm())
@@ -136,7 +136,7 @@ async def test_an_operator_ends_an_utterance_and_the_stream_goes_on(question: Re
         assert (heard.code, len(heard.finals)) == (StatusCode.OK, 1)
 
 
-async def test_a_session_that_is_owed_finals_is_ended_with_all_of_them_and_a_status(question: Recording) -> None:
+async def test_terminated_session_gets_all_pending_finals_and_a_status(question: Recording) -> None:
     held = HeldEngine()
     async with operated(held) as at:
         call = await at.opened("word")
@@ -158,7 +158,7 @@ async def test_a_session_that_is_owed_finals_is_ended_with_all_of_them_and_a_sta
         assert_orderly(heard)
 
 
-async def test_a_session_that_ended_is_not_found() -> None:
+async def test_ended_session_is_not_found() -> None:
     async with operated(BeamRecordingEngine()) as at:
         for call in (
             at.control.FinalizeSession(pb.FinalizeSessionRequest(session_id="gone")),
@@ -170,7 +170,7 @@ async def test_a_session_that_ended_is_not_found() -> None:
             assert "'gone'" in sentence
 
 
-async def test_a_drain_sends_streams_away_and_can_be_called_off(question: Recording) -> None:
+async def test_drain_ends_streams_and_can_be_cancelled(question: Recording) -> None:
     async with operated(BeamRecordingEngine()) as at:
         call = await at.opened("word")
         await call.say(question.pcm())
@@ -192,7 +192,7 @@ async def test_a_drain_sends_streams_away_and_can_be_called_off(question: Record
         assert (await later.end()).code is StatusCode.OK
 
 
-async def test_a_server_that_has_drained_stays_and_serves_again() -> None:
+async def test_drained_server_keeps_running_and_can_serve_again() -> None:
     async with operated(BeamRecordingEngine()) as at:
         await at.control.Drain(pb.DrainRequest())
         assert (await status(at.control)).state == pb.STATE_DRAINING

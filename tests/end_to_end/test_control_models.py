@@ -1,4 +1,4 @@
-"""Models that come and go while a server serves: who gets which, and when one is freed."""
+"""Models loaded and unloaded at run time: the model of each stream, and when a model is freed."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
 
 
 async def loaded(control: Stub, name: str) -> pb.Model:
-    """Return the model once it is loaded, or has failed."""
+    """Return the model once it is loaded or has failed."""
     while (model := (await models(control))[name]).state == pb.MODEL_STATE_LOADING:
         pass
     return model
 
 
-async def test_new_streams_get_the_model_that_was_loaded_and_open_ones_keep_theirs(question: Recording) -> None:
+async def test_new_streams_use_the_loaded_model_and_open_streams_keep_theirs(question: Recording) -> None:
     base, tiny = BeamRecordingEngine(), BeamRecordingEngine()
     async with operated(base, others={"tiny": tiny}) as at:
         old = await at.opened("old")
@@ -55,7 +55,7 @@ async def test_new_streams_get_the_model_that_was_loaded_and_open_ones_keep_thei
         assert set(await models(at.control)) == {"tiny"}
 
 
-async def test_a_model_for_partials_leaves_finals_alone() -> None:
+async def test_model_for_partials_does_not_change_finals() -> None:
     async with operated(BeamRecordingEngine(), others={"tiny": BeamRecordingEngine()}) as at:
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=[pb.ROLE_PARTIALS]))
         await loaded(at.control, "tiny")
@@ -63,7 +63,7 @@ async def test_a_model_for_partials_leaves_finals_alone() -> None:
         assert (told.model, told.partial_model) == ("base", "tiny")
 
 
-async def test_a_model_that_is_taken_back_before_it_is_gone_is_not_loaded_twice() -> None:
+async def test_model_reassigned_before_it_is_freed_is_not_loaded_twice() -> None:
     base = BeamRecordingEngine()
     async with operated(base, others={"tiny": BeamRecordingEngine()}) as at:
         old = await at.opened("old")
@@ -77,14 +77,14 @@ async def test_a_model_that_is_taken_back_before_it_is_gone_is_not_loaded_twice(
         assert not base.closed.is_set()
 
 
-async def test_what_new_streams_need_stays() -> None:
+async def test_model_needed_by_new_streams_is_not_unloaded() -> None:
     async with operated(BeamRecordingEngine()) as at:
         code, sentence = await refusal(at.control.UnloadModel(pb.UnloadModelRequest(name="base")))
         assert code is StatusCode.FAILED_PRECONDITION
         assert sentence == "base is what new streams get for finals and partials: load another for that first."
 
 
-async def test_a_model_that_does_not_load_is_listed_with_the_reason_and_streams_go_on() -> None:
+async def test_model_that_fails_to_load_is_listed_with_its_error_and_streams_continue() -> None:
     async with operated(BeamRecordingEngine()) as at:
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
         failed = await loaded(at.control, "tiny")
@@ -94,7 +94,7 @@ async def test_a_model_that_does_not_load_is_listed_with_the_reason_and_streams_
         assert set(await models(at.control)) == {"base"}
 
 
-async def test_a_model_of_finals_that_knows_english_only_needs_english() -> None:
+async def test_english_only_model_for_finals_requires_language_english() -> None:
     english = BeamRecordingEngine(multilingual=False)
     async with operated(BeamRecordingEngine(), others={"tiny.en": english}) as at:
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny.en", roles=BOTH))
@@ -150,6 +150,6 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
         ),
     ],
 )
-async def test_a_model_without_a_name_or_a_role_is_refused(request_: pb.LoadModelRequest, sentence: str) -> None:
+async def test_model_without_a_name_or_a_role_is_rejected(request_: pb.LoadModelRequest, sentence: str) -> None:
     async with operated(BeamRecordingEngine()) as at:
         assert await refusal(at.control.LoadModel(request_)) == (StatusCode.INVALID_ARGUMENT, sentence)

@@ -1,4 +1,4 @@
-"""Settings of a running server, changed by an operator: who they hold for, and from when on."""
+"""Settings changed at run time by an operator: which streams they apply to, and from when on."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """Return what all loggers ask for their level; it is as before afterwards."""
+    """Return the root logger; restore its level on exit."""
     logger = logging.getLogger()
     before = logger.level
     yield logger
     logger.setLevel(before)
 
 
-async def test_every_setting_is_told_with_what_would_do_and_when_a_change_holds() -> None:
+async def test_every_setting_is_listed_with_allowed_values_and_scope() -> None:
     async with operated(BeamRecordingEngine()) as at:
         told = {each.name: each for each in (await at.control.GetConfig(pb.GetConfigRequest())).parameters}
         assert set(told) == {name.upper() for name in ServerSettings.model_fields}
@@ -44,7 +44,7 @@ async def test_every_setting_is_told_with_what_would_do_and_when_a_change_holds(
         assert (told["LANGUAGE"].scope, port.scope) == (pb.SCOPE_STREAM, pb.SCOPE_RESTART)
 
 
-async def test_a_change_holds_for_streams_that_open_later(question: Recording) -> None:
+async def test_change_applies_to_streams_opened_later(question: Recording) -> None:
     engine = BeamRecordingEngine()
     async with operated(engine) as at:
         before = await at.opened("before")
@@ -62,7 +62,7 @@ async def test_a_change_holds_for_streams_that_open_later(question: Recording) -
         assert set(engine.beams) == {5}
 
 
-async def test_a_refused_change_changes_nothing() -> None:
+async def test_rejected_change_changes_nothing() -> None:
     async with operated(BeamRecordingEngine()) as at:
         before = await at.control.GetConfig(pb.GetConfigRequest())
         for values, code in (
@@ -74,7 +74,7 @@ async def test_a_refused_change_changes_nothing() -> None:
         assert await at.control.GetConfig(pb.GetConfigRequest()) == before
 
 
-async def test_more_places_are_there_at_once() -> None:
+async def test_additional_slots_are_available_immediately() -> None:
     async with operated(BeamRecordingEngine(), max_streams=1) as at:
         first = await at.opened("first")
         refused = await streamed(at.speech, Request(config=stt_pb2.StreamingConfig()))
@@ -85,14 +85,14 @@ async def test_more_places_are_there_at_once() -> None:
         assert (await first.end()).code is (await second.end()).code is StatusCode.OK
 
 
-async def test_a_language_that_the_model_does_not_know_is_no_setting() -> None:
+async def test_language_unknown_to_the_model_is_rejected() -> None:
     async with operated(BeamRecordingEngine(multilingual=False)) as at:
         code, sentence = await refusal(at.control.UpdateConfig(pb.UpdateConfigRequest(values={"LANGUAGE": "ru"})))
         assert code is StatusCode.INVALID_ARGUMENT
         assert "English only" in sentence
 
 
-async def test_the_log_tells_more_at_once(root: logging.Logger) -> None:
+async def test_log_level_change_applies_immediately(root: logging.Logger) -> None:
     async with operated(BeamRecordingEngine()) as at:
         await set_to(at.control, LOG_LEVEL="debug")
         assert logging.getLogger("stt_service.control.servicer").isEnabledFor(logging.DEBUG)

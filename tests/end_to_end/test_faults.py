@@ -1,6 +1,6 @@
-"""Servers killed, connections cut, networks and clients that stall: the text is that of an undisturbed dictation.
+"""Killed servers, cut connections, stalled networks and clients: the text equals that of an undisturbed dictation.
 
-A few rounds of what `lab/failures/client_resume.py` proves at length.
+A few rounds of the experiment in `lab/failures/client_resume.py`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from tests.support import cli_process
 pytestmark = pytest.mark.model
 
 SPEED = 8.0
-NOTICED_S = 12.0  # eight for the pings, and a busy machine
+NOTICED_S = 12.0  # eight seconds for the pings, the rest for a busy machine
 SOUND = dictation(seed=3, least_ms=16_000)
 SHORT_SOUND = dictation(seed=1, least_ms=5_000)
-STALLS_S = 4.0  # longer than any wait for a client that cannot resume, shorter than it takes to notice a dead network
+STALLS_S = 4.0  # longer than the wait for a client that cannot resume, shorter than the detection of a dead network
 LASTS_S = len(SOUND) / BYTES_MS / 1000 / SPEED
 
 
@@ -51,7 +51,7 @@ class Replicas:
 
 @pytest_asyncio.fixture(scope="module")
 async def replicas() -> AsyncIterator[Replicas]:
-    """Return two servers, and what either makes of the dictation."""
+    """Return two servers and the text that either gives for the dictation."""
     first, second = RestartableServer(), RestartableServer()
     try:
         await asyncio.gather(first.start(), second.start())
@@ -69,7 +69,7 @@ def assert_same(replicas: Replicas, output: ClientOutput) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_a_connection_that_is_cut_anywhere_costs_no_word(replicas: Replicas, seed: int) -> None:
+async def test_connection_cut_at_any_point_loses_no_word(replicas: Replicas, seed: int) -> None:
     chance = random.Random(seed)
     limits = iter([chance.randint(100, len(SOUND)) for _ in range(2)])
     async with proxying(replicas.addresses, partial(next, limits, None)) as proxy:
@@ -79,7 +79,7 @@ async def test_a_connection_that_is_cut_anywhere_costs_no_word(replicas: Replica
     assert all(each.resumed_s - each.lost_s < 1 for each in output.breaks)
 
 
-async def test_a_network_that_falls_silent_is_noticed_within_seconds(replicas: Replicas) -> None:
+async def test_network_that_stops_responding_is_detected_within_seconds(replicas: Replicas) -> None:
     async with proxying(replicas.addresses, lambda: None) as proxy:
         output = ClientOutput()
         speaking = asyncio.create_task(dictate(proxy.address, SOUND, SPEED, output))
@@ -92,7 +92,7 @@ async def test_a_network_that_falls_silent_is_noticed_within_seconds(replicas: R
     assert broken.lost_s - silent_s < NOTICED_S
 
 
-async def test_a_server_that_drains_hands_its_streams_over_between_utterances(replicas: Replicas) -> None:
+async def test_draining_server_hands_over_its_streams_between_utterances(replicas: Replicas) -> None:
     output = ClientOutput()
     speaking = asyncio.create_task(dictate(replicas.both, SOUND, SPEED, output))
     await asyncio.sleep(LASTS_S / 3)
@@ -105,7 +105,7 @@ async def test_a_server_that_drains_hands_its_streams_over_between_utterances(re
     await replicas.first.start()
 
 
-async def test_a_server_that_is_killed_and_comes_back_costs_no_word(replicas: Replicas) -> None:
+async def test_server_that_is_killed_and_restarted_loses_no_word(replicas: Replicas) -> None:
     output, killed = ClientOutput(), replicas.second
     speaking = asyncio.create_task(dictate(killed.address, SOUND, SPEED, output))
     await asyncio.sleep(LASTS_S / 2)
@@ -118,7 +118,7 @@ async def test_a_server_that_is_killed_and_comes_back_costs_no_word(replicas: Re
 
 
 async def stopped(server: str, recording: Path) -> ClientOutput:
-    """Return what a stt-cli process prints that is stopped in the middle of its first utterance."""
+    """Return the output of a stt-cli process that is suspended in the middle of its first utterance."""
     options = ("--realtime", "--partials", "--format", "json", "--server", server)
     process = await cli_process.start("recognize", *options, str(recording))
     assert process.stdout is not None
@@ -133,7 +133,7 @@ async def stopped(server: str, recording: Path) -> ClientOutput:
     return parse_output(outcome.stdout)
 
 
-async def test_a_network_and_a_client_that_stall_cost_no_word(replicas: Replicas, tmp_path: Path) -> None:
+async def test_stalled_network_and_stalled_client_lose_no_word(replicas: Replicas, tmp_path: Path) -> None:
     recording = tmp_path / "dictation.wav"
     write_wav(recording, SHORT_SOUND)
     undisturbed = await dictate(replicas.first.address, SHORT_SOUND, SPEED)

@@ -1,4 +1,4 @@
-"""SIGTERM while people speak: each gets what is owed, knows why, and goes on elsewhere without a lost word."""
+"""SIGTERM during speech: clients get pending finals and the reason, and resume elsewhere without a lost word."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ PAUSE_S = 0.5  # too short to end an utterance
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What was seen of a server that was told to go while three streams were open."""
+    """Observations of a server that received SIGTERM while three streams were open."""
 
-    in_pause: Heard  # FIRST was said, and half a second of silence followed
+    in_pause: Heard  # after FIRST and half a second of silence
     in_word: Heard  # cut off in the middle of SECOND
-    unopened: Heard  # had not sent its config
-    states: list[int]  # of health, as a balancer watches it: by a call that never ends by itself
+    unopened: Heard  # no config sent
+    states: list[int]  # of a Health/Watch call, as a load balancer opens it; it never closes on its own
     exit_code: int
     took_s: float
     lines: list[str]
@@ -45,7 +45,7 @@ def said_before(recordings: Mapping[str, Recording]) -> bytes:
 
 
 async def watch(address: str, watched: asyncio.Event) -> list[int]:
-    """Return what the server says of its health until it is gone."""
+    """Return the health states that the server reports until it exits."""
     states: list[int] = []
     async with grpc.aio.insecure_channel(address) as channel:
         question = health_pb2.HealthCheckRequest(service="stt.v1.SpeechToText")
@@ -58,7 +58,7 @@ async def watch(address: str, watched: asyncio.Event) -> list[int]:
 
 
 async def terminated(server: Server, calls: Sequence[Call]) -> Drained:
-    """Have the server go while the calls are open."""
+    """Shut the server down while the calls are open."""
     watched = asyncio.Event()
     watching = asyncio.create_task(watch(server.address, watched))
     await watched.wait()
@@ -85,12 +85,12 @@ async def drained(recordings: Mapping[str, Recording]) -> Drained:
             return await terminated(server, calls)
 
 
-def test_what_was_said_is_sent_then_why_the_stream_ends(drained: Drained, recordings: Mapping[str, Recording]) -> None:
+def test_drain_sends_pending_finals_then_the_failure(drained: Drained, recordings: Mapping[str, Recording]) -> None:
     for heard in (drained.in_pause, drained.in_word):
         assert [kind for kind in heard.kinds if kind != "settings"] == [
             "started", "speech_started", "notice", "final", "failure",
         ]  # fmt: skip
-        assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_STALLED]  # they say no more
+        assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_STALLED]  # no more events
         assert heard.code is StatusCode.UNAVAILABLE
         assert heard.refusal() == "The server is shutting down: resume on another server."
         assert_orderly(heard)
@@ -99,35 +99,35 @@ def test_what_was_said_is_sent_then_why_the_stream_ends(drained: Drained, record
     assert count_errors(wanted, normalize(drained.in_pause.text, "en")).count == 0
 
 
-def test_the_notice_says_how_much_time_is_left(drained: Drained) -> None:
+def test_drain_notice_has_the_remaining_time(drained: Drained) -> None:
     (notice,) = [r.notice for r in drained.in_pause.responses if r.HasField("notice")]
     assert notice.reason == "DRAIN"
     assert 0 < notice.remaining.ToSeconds() <= 60
 
 
-def test_a_stream_without_its_config_holds_nobody_up(drained: Drained) -> None:
+def test_stream_without_a_config_does_not_delay_the_drain(drained: Drained) -> None:
     assert drained.unopened.kinds == ["failure"]
     assert drained.unopened.code is StatusCode.UNAVAILABLE
 
 
-def test_the_server_ends_soon_and_well_although_its_health_is_watched(drained: Drained) -> None:
+def test_server_exits_promptly_with_open_health_watches(drained: Drained) -> None:
     assert drained.exit_code == 0
     assert drained.took_s < 20
     assert not [line for line in drained.lines if "Traceback" in line or "ERROR" in line]
 
 
-def test_health_tells_balancers_first(drained: Drained) -> None:
+def test_health_changes_to_not_serving_before_streams_end(drained: Drained) -> None:
     serving = health_pb2.HealthCheckResponse
     assert drained.states == [serving.SERVING, serving.NOT_SERVING]
 
 
-async def test_another_server_takes_the_stream_up_without_a_lost_or_doubled_word(
+async def test_another_server_resumes_the_stream_without_lost_or_repeated_words(
     drained: Drained, stub: Stub, recordings: Mapping[str, Recording]
 ) -> None:
     sound = said_before(recordings) + recordings[SECOND].pcm()
     before = drained.in_pause
-    settled_ms = before.responses[-2].committed_ms  # the last word before the failure
-    assert 0 <= len(said_before(recordings)) // 32 - settled_ms < 32  # all whole frames
+    settled_ms = before.responses[-2].committed_ms  # the last event before the failure
+    assert 0 <= len(said_before(recordings)) // 32 - settled_ms < 32  # only whole frames
     resume = pb.Resume(audio_offset_ms=settled_ms, next_utterance=before.finals[-1].utterance + 1)
     call = Call(stub)
     await call.send(config(resume=resume))

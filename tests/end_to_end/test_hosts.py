@@ -1,4 +1,4 @@
-"""The hosts that tests make: apart from this machine, and in touch with each other."""
+"""The hosts of tests: isolated from this machine and connected to each other."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def python(host: Host | None, program: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_host_reaches_another_one_and_this_machine_does_not(pair: tuple[Host, ...]) -> None:
+def test_host_reaches_another_host_but_this_machine_does_not(pair: tuple[Host, ...]) -> None:
     server, client = pair
     where = f"host = {server.address!r}; "
     with python(server, where + LISTEN) as listening:

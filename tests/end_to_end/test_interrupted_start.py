@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C before a server serves: one sentence, no traceback, at once."""
+"""SIGTERM and Ctrl-C during startup: an immediate exit with one message and no traceback."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def start(folder: Path, *arguments: str, program: str = "", **settings: str) -> 
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
-    """Return how it ended, and the lines on stderr."""
+    """Return the exit code and the lines on stderr."""
     with process:
         _, err = process.communicate(timeout=PATIENCE_S)
     assert "Traceback" not in err
@@ -53,8 +53,8 @@ def hub(site: Site, folder: Path) -> Mapping[str, str]:
 
 
 @SIGNALS
-def test_a_signal_while_modules_are_imported_ends_the_process(tmp_path: Path, number: signal.Signals) -> None:
-    """numpy stands for all that is imported: here it sends the signal, and then takes for ever."""
+def test_signal_during_imports_ends_the_process(tmp_path: Path, number: signal.Signals) -> None:
+    """numpy stands in for any import: this one sends the signal and then never returns."""
     (tmp_path / "numpy.py").write_text(
         f"import os, time; os.kill(os.getpid(), {int(number)}); time.sleep({PATIENCE_S})"
     )
@@ -65,19 +65,19 @@ def test_a_signal_while_modules_are_imported_ends_the_process(tmp_path: Path, nu
 
 @SIGNALS
 @pytest.mark.parametrize("command", [(), ("check",), ("download", "ann/whisper")])
-def test_a_signal_while_weights_are_fetched_ends_it_and_the_download(
+def test_signal_during_a_download_ends_the_process_and_the_download(
     tmp_path: Path, site: Site, number: signal.Signals, command: tuple[str, ...]
 ) -> None:
     process = start(tmp_path, *command, **{**hub(site, tmp_path), "WHISPER_MODEL": "ann/whisper"})
     assert site.holding.wait(PATIENCE_S)
     process.send_signal(number)
-    code, lines = ended(process)  # also of the child, which has the same stderr
+    code, lines = ended(process)  # includes the child process, which shares stderr
     assert (code, lines[-1]) == (128 + number, f"Stopped by {number.name} before it was done.")
 
 
 @SIGNALS
 @pytest.mark.model
-def test_a_signal_while_models_are_loaded_ends_it(tmp_path: Path, number: signal.Signals) -> None:
+def test_signal_while_models_load_ends_the_process(tmp_path: Path, number: signal.Signals) -> None:
     process = start(tmp_path)
     assert process.stderr
     while not process.stderr.readline().startswith("Loading"):
@@ -87,7 +87,7 @@ def test_a_signal_while_models_are_loaded_ends_it(tmp_path: Path, number: signal
     assert (code, lines[-1]) == (128 + number, f"Stopped by {number.name} before it was done.")
 
 
-def test_a_user_without_a_home_folder_is_told_what_to_set(tmp_path: Path) -> None:
+def test_missing_home_folder_error_names_the_setting(tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can be a user that nobody knows")
     program = (

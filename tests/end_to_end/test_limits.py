@@ -1,4 +1,4 @@
-"""What a server does about clients that are too many, too long, silent, gone, or do not read."""
+"""Limits: too many clients, long streams, idle or killed clients, and clients that do not read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DOOMED = Path(__file__).parents[1] / "support" / "doomed_client.py"
 
 @pytest_asyncio.fixture(scope="module")
 async def small() -> AsyncIterator[Server]:
-    """Return a server with little patience, and room for two streams."""
+    """Return a server with short timeouts and two slots."""
     with Server({**COMMON, **LIMITS}) as server:
         await asyncio.to_thread(server.wait_until_listening)
         yield server
@@ -50,14 +50,14 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
 
 
 async def mid_utterance(stub: Stub, recording: Recording) -> tuple[Call, str]:
-    """Return a stream whose utterance is open, and its id in the log."""
+    """Return a stream with an open utterance, and its id in the log."""
     call = Call(stub)
     await call.send(config(), *chunks(recording.pcm(), 8_000))
     await call.until("speech_started")
     return call, call.responses[0].started.stream_id
 
 
-async def test_a_stream_too_many_is_refused_at_once(stub: Stub, question: Recording) -> None:
+async def test_stream_over_the_limit_is_rejected_immediately(stub: Stub, question: Recording) -> None:
     first, _ = await mid_utterance(stub, question)
     second, _ = await mid_utterance(stub, question)
     began = monotonic()
@@ -73,7 +73,7 @@ async def test_a_stream_too_many_is_refused_at_once(stub: Stub, question: Record
     assert (await spoken(stub, question)).code is StatusCode.OK
 
 
-async def test_a_client_that_stops_sending_gets_its_final_and_may_go_on(stub: Stub, question: Recording) -> None:
+async def test_client_that_stops_sending_gets_its_final_and_may_continue(stub: Stub, question: Recording) -> None:
     call, _ = await mid_utterance(stub, question)
     stalled = (await call.until("final")).final
     assert stalled.endpoint == pb.ENDPOINT_STALLED
@@ -84,8 +84,8 @@ async def test_a_client_that_stops_sending_gets_its_final_and_may_go_on(stub: St
     assert heard.code is StatusCode.OK
 
 
-async def test_a_silent_client_is_told_so_and_its_stream_ends(stub: Stub, question: Recording) -> None:
-    """One is silent inside an utterance, another before its config."""
+async def test_idle_client_receives_a_failure_and_its_stream_ends(stub: Stub, question: Recording) -> None:
+    """One client is idle inside an utterance, another before its config."""
     began = monotonic()
     call, _ = await mid_utterance(stub, question)
     unopened = Call(stub)
@@ -104,13 +104,13 @@ async def test_a_silent_client_is_told_so_and_its_stream_ends(stub: Stub, questi
         pytest.param([Request(silence=pb.Silence(duration=Duration(seconds=6)))] * 5, id="silence messages"),
     ],
 )
-async def test_a_stream_is_ended_at_its_greatest_length(stub: Stub, sent: list[Request]) -> None:
+async def test_stream_ends_at_its_maximum_duration(stub: Stub, sent: list[Request]) -> None:
     heard = await streamed(stub, config(), *sent)
     assert heard.code is StatusCode.DEADLINE_EXCEEDED
     assert "Stream duration exceeded: at most 20 s" in heard.refusal()
 
 
-async def test_a_stream_cancelled_in_mid_utterance_gives_its_place_back(
+async def test_stream_cancelled_in_mid_utterance_releases_its_slot(
     small: Server, stub: Stub, question: Recording
 ) -> None:
     calls = [await mid_utterance(stub, question) for _ in range(2)]
@@ -122,8 +122,8 @@ async def test_a_stream_cancelled_in_mid_utterance_gives_its_place_back(
     assert all("Brooklyn" in one.text for one in heard)
 
 
-async def test_a_killed_client_gives_its_place_back(small: Server, stub: Stub, question: Recording) -> None:
-    """The client is a process of its own, in mid-utterance, and gets no chance to say goodbye."""
+async def test_killed_client_releases_its_slot(small: Server, stub: Stub, question: Recording) -> None:
+    """The client is a separate process in mid-utterance and cannot close its stream."""
     client = await asyncio.create_subprocess_exec(
         sys.executable,
         DOOMED,
@@ -142,12 +142,12 @@ async def test_a_killed_client_gives_its_place_back(small: Server, stub: Stub, q
     assert [one.code for one in heard] == [StatusCode.OK] * 2
 
 
-async def test_a_client_that_does_not_read_is_held_and_then_ended(
+async def test_client_that_does_not_read_is_blocked_and_then_disconnected(
     small: Server, stub: Stub, question: Recording
 ) -> None:
-    """Each update is answered with 2 kB; what is not read fills the connection, then the server stops reading."""
+    """Each update is answered with 2 kB; unread responses fill the connection, then the server stops reading."""
     update = Request(update=pb.Settings(initial_prompt="x" * 2000))
-    await spoken(stub, question)  # the model has its memory now
+    await spoken(stub, question)  # the model has allocated its memory
     before = psutil.Process(small.pid).memory_info().rss
     async with connected(small.address, narrow=True) as other:
         deaf = Call(other)
@@ -155,7 +155,7 @@ async def test_a_client_that_does_not_read_is_held_and_then_ended(
         await deaf.until("started")
         taken = await deaf.send_until_held([update] * 2000)
         assert taken < 1000
-        assert (await spoken(stub, question)).code is StatusCode.OK  # others are served meanwhile
+        assert (await spoken(stub, question)).code is StatusCode.OK  # other clients are served at the same time
         await small.told(f"stream closed id={deaf.responses[0].started.stream_id}")
         heard = await deaf.rest()
     assert heard.code is StatusCode.DEADLINE_EXCEEDED

@@ -1,4 +1,4 @@
-"""Partials: what was shown as stable stays, and all is numbered."""
+"""Partials: stable text never changes, and utterances and revisions are numbered."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.model
 
 
 CHUNK_BYTES = 8_000  # a quarter of a second
-ANSWER_S = 0.6  # a partial takes about half of it on two cores, and some chunks have none
+ANSWER_S = 0.6  # a partial takes about half of it on two cores, and some chunks have no partial
 
 
 async def talked(stub: Stub, *sounds: bytes, partials: bool) -> Heard:
-    """Send each chunk when the one before was answered: so there are partials, however busy the machine."""
+    """Send each chunk after the previous one was answered, so that partials appear on a busy machine too."""
     call = Call(stub)
     await call.send(config(partials=partials))
     reading = asyncio.create_task(call.rest())
@@ -36,7 +36,7 @@ async def talked(stub: Stub, *sounds: bytes, partials: bool) -> Heard:
     return await reading
 
 
-async def test_a_stable_prefix_is_never_taken_back(stub: Stub, recordings: Mapping[str, Recording]) -> None:
+async def test_stable_prefix_is_never_retracted(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     first, second = recordings["en/austen-0870"], recordings["en/austen-0930"]
     heard = await talked(stub, first.pcm(), silence(2), second.pcm(), partials=True)
     assert_orderly(heard)
@@ -50,10 +50,10 @@ async def test_a_stable_prefix_is_never_taken_back(stub: Stub, recordings: Mappi
             assert after.stable.startswith(before.stable)
             assert before.end_ms < after.end_ms
             assert before.start_ms == after.start_ms
-    assert any(partial.stable for partial in heard.partials if partial.utterance == 0)  # it is long enough
+    assert any(partial.stable for partial in heard.partials if partial.utterance == 0)  # long enough
 
 
-async def test_partials_come_between_the_beginning_and_the_end_of_their_utterance(
+async def test_partials_arrive_between_start_and_end_of_their_utterance(
     stub: Stub, recordings: Mapping[str, Recording]
 ) -> None:
     heard = await talked(stub, recordings["en/austen-0930"].pcm(), partials=True)
@@ -65,14 +65,14 @@ async def test_partials_come_between_the_beginning_and_the_end_of_their_utteranc
     assert (last.stable + last.unstable).split()[0] == heard.finals[0].text.split()[0]
 
 
-async def test_there_are_no_partials_unless_they_are_asked_for(stub: Stub, recordings: Mapping[str, Recording]) -> None:
+async def test_partials_are_sent_only_on_request(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     heard = await talked(stub, recordings["en/austen-0930"].pcm(), partials=False)
     assert heard.kinds == ["started", "speech_started", "final"]
     assert heard.responses[0].started.partial_model == ""
 
 
-async def test_streams_never_see_one_anothers_partials(stub: Stub, recordings: Mapping[str, Recording]) -> None:
-    """One stream asks for partials, the other does not, and both speak at once."""
+async def test_streams_never_receive_partials_of_other_streams(stub: Stub, recordings: Mapping[str, Recording]) -> None:
+    """One stream requests partials, the other does not, and both send speech concurrently."""
     with_partials, without = await asyncio.gather(
         talked(stub, recordings["en/austen-0930"].pcm(), partials=True),
         talked(stub, recordings["en/riva-question"].pcm(), partials=False),

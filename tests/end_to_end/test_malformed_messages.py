@@ -1,6 +1,6 @@
-"""Messages that are malformed, mutated or extreme, to every method: a right status, and nothing in the log.
+"""Malformed, mutated and extreme messages to every method give an expected status and no error in the log.
 
-FUZZ_CASES sets how many; the seed is fixed.
+FUZZ_CASES sets their number; the seed is fixed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.support.held_server import HeldEngine, serving
 
 CASES = int(os.environ.get("FUZZ_CASES", "600"))
 FAULTS = {StatusCode.UNKNOWN, StatusCode.INTERNAL, StatusCode.DEADLINE_EXCEEDED, StatusCode.CANCELLED}
-CHANGING = {"Drain", "CancelDrain", "LoadModel", "UnloadModel", "UpdateConfig"}  # get malformed messages only
+CHANGING = {"Drain", "CancelDrain", "LoadModel", "UnloadModel", "UpdateConfig"}  # receive malformed messages only
 SILENT = stt_pb2.StreamingRecognizeRequest(config=stt_pb2.StreamingConfig(partials=True)).SerializeToString()
 SEEDS = [
     SILENT,
@@ -45,7 +45,7 @@ SEEDS = [
 
 @dataclass(frozen=True)
 class Method:
-    """A method of a server: where, its name, and what parses its request."""
+    """A method of a server: its address, its name and the type of its request."""
 
     control: bool
     path: str
@@ -65,7 +65,7 @@ class Method:
 
 
 def methods() -> list[Method]:
-    """Return every method that a server has, but for those whose calls last."""
+    """Return every method of a server, except those with long-running calls."""
     found = []
     for module, control in ((stt_pb2, False), (control_pb2, True), (health_pb2, False), (reflection_pb2, False)):
         for service in module.DESCRIPTOR.services_by_name.values():
@@ -77,7 +77,7 @@ def methods() -> list[Method]:
 
 
 def mutated(source: random.Random) -> bytes:
-    """Return a message with a few of its bytes changed, left out, repeated or made up."""
+    """Return a message with a few bytes changed, removed, repeated or inserted."""
     message = bytearray(source.choice([*SEEDS, source.randbytes(source.randrange(40))]))
     for _ in range(source.choice([0, 1, 1, 2, 5])):
         at = source.randrange(len(message) + 1)
@@ -102,7 +102,7 @@ async def server() -> AsyncIterator[Server]:
 
 
 async def status(channel: grpc.aio.Channel, method: Method, messages: Sequence[bytes]) -> StatusCode:
-    """Return how a call ends that sends these messages."""
+    """Return the status of a call that sends these messages."""
     stream: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(method.path, bytes, bytes)
     call = stream(iter(messages), timeout=60)
     try:
@@ -113,7 +113,7 @@ async def status(channel: grpc.aio.Channel, method: Method, messages: Sequence[b
     return StatusCode.OK
 
 
-async def test_no_message_makes_the_server_fail(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+async def test_malformed_messages_never_make_the_server_fail(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     source, statuses = random.Random(7), Counter[StatusCode]()
     async with (

@@ -1,4 +1,4 @@
-"""The commands for operators, run as an operator runs them, against a whole server."""
+"""The operator commands of stt-cli against a complete server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Cli = Callable[..., Coroutine[Any, Any, Outcome]]
 
 @asynccontextmanager
 async def operated() -> AsyncIterator[tuple[Cli, Call]]:
-    """Yield the command line at a server, and a stream that is open there."""
+    """Yield a function that runs stt-cli against a server, and an open stream of that server."""
 
     other = BeamRecordingEngine()
     async with (
@@ -41,7 +41,7 @@ async def operated() -> AsyncIterator[tuple[Cli, Call]]:
         yield run, call
 
 
-async def test_settings_are_told_changed_and_refused() -> None:
+async def test_settings_are_printed_changed_and_rejected() -> None:
     async with operated() as (run, _):
         told = await run("config", "get", "beam_size")
         assert told == Outcome(0, "BEAM_SIZE=5  # 1 to 10; applies to new streams\n", "")
@@ -54,7 +54,7 @@ async def test_settings_are_told_changed_and_refused() -> None:
         assert (await run("config", "get", "BEAMS")).stderr == "Error: the server has no setting BEAMS.\n"
 
 
-async def test_a_session_is_listed_and_ended() -> None:
+async def test_session_is_listed_and_terminated() -> None:
     async with operated() as (run, call):
         heading, row = (await run("sessions")).stdout.splitlines()
         session_id = call.responses[0].started.stream_id
@@ -67,7 +67,7 @@ async def test_a_session_is_listed_and_ended() -> None:
         assert "NOT_FOUND" in (await run("sessions", "terminate", session_id)).stderr
 
 
-async def test_a_model_is_loaded_waited_for_and_unloaded() -> None:
+async def test_model_is_loaded_awaited_and_unloaded() -> None:
     async with operated() as (run, _):
         loaded = await run("models", "load", "tiny", "--role", "both")
         assert loaded == Outcome(0, "tiny is loaded: new streams use it for finals and partials.\n", "")
@@ -77,14 +77,14 @@ async def test_a_model_is_loaded_waited_for_and_unloaded() -> None:
         assert rows == [["base", "unloading"], ["tiny", "loaded"]]
 
 
-async def test_a_drain_is_begun_and_called_off() -> None:
+async def test_drain_is_started_and_cancelled() -> None:
     async with operated() as (run, call):
         assert (await run("drain")).stdout == "draining: 1 stream open, new streams are rejected.\n"
         assert (await run("drain", "--cancel")).stdout == "serving: new streams are accepted.\n"
         assert (await call.rest()).code is StatusCode.UNAVAILABLE
 
 
-async def test_a_pipe_gets_a_line_for_each_look() -> None:
+async def test_watch_in_a_pipe_prints_one_line_per_snapshot() -> None:
     async with serving(BeamRecordingEngine(), 4) as server:
         arguments = ("status", "--watch", "--interval", "0.2", "--control", server.control.address)
         process = await start(*arguments)
@@ -95,23 +95,23 @@ async def test_a_pipe_gets_a_line_for_each_look() -> None:
         assert (await outcome(process)).code == 0
 
 
-async def test_a_watch_of_nothing_is_an_error() -> None:
+async def test_watch_of_an_unreachable_server_is_an_error() -> None:
     told = await outcome(await start("status", "--watch", "--control", "localhost:1"))
     assert told == Outcome(3, "", "Error: cannot reach localhost:1: is stt-server running?\n")
 
 
-async def test_without_an_address_control_is_where_the_server_is() -> None:
+async def test_control_address_defaults_to_the_host_of_the_server() -> None:
     told = await outcome(await start("drain", more={"SERVER_HOST": "nowhere.invalid:9"}))
     assert told.stderr.startswith("Error: cannot reach nowhere.invalid:8011: there is no host of that name")
 
 
-async def test_an_option_before_a_subcommand_is_not_lost_in_silence() -> None:
+async def test_option_before_a_subcommand_is_not_ignored_silently() -> None:
     told = await outcome(await start("sessions", "--control", "gpu-box", "terminate", "4f1c22ab"))
     assert told.code == 2
     assert told.stderr.endswith("Error: Options must come after terminate.\n")
 
 
-async def test_the_token_of_control_comes_from_its_own_variable(tmp_path: Path) -> None:
+async def test_control_token_has_its_own_variable(tmp_path: Path) -> None:
     token = new_token()
     (tmp_path / "operators").write_text(line("root", token))
     async with serving(BeamRecordingEngine(), 4, more={"control_tokens_file": str(tmp_path / "operators")}) as server:

@@ -1,4 +1,4 @@
-"""A server on one host and clients on another: who gets in over a network, and what the others learn."""
+"""A server on one host and clients on another: admitted clients, and the messages for rejected ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Network:
     control: str = ""
 
     def ask(self, token: str, own: str = "client") -> list[dict[str, object]]:
-        """Return what the two ports answer somebody on the other host."""
+        """Return the answers of both ports to a client on the other host."""
         shown = str(self.folder / own) if own else ""
         arguments = [self.server.address, self.data, self.control, token, str(self.authority.file), shown]
         done = subprocess.run(
@@ -61,7 +61,7 @@ def pair() -> Iterator[tuple[Host, ...]]:
 
 @pytest.fixture(scope="module")
 def network(pair: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """Have a server that wants TLS, client certificates and tokens, on a host of its own."""
+    """Run a server that requires TLS, client certificates and tokens on a separate host."""
     folder = tmp_path_factory.mktemp("network")
     authority = Authority(folder)
     made = authority.signed("server", pair[0].address)
@@ -88,7 +88,7 @@ def network(pair: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) ->
         )
 
 
-def test_without_consent_nothing_unprotected_listens_to_other_hosts(pair: tuple[Host, ...], tmp_path: Path) -> None:
+def test_unprotected_port_on_other_hosts_requires_explicit_consent(pair: tuple[Host, ...], tmp_path: Path) -> None:
     done = subprocess.run(
         [*pair[0].command_prefix, STT_SERVER],
         cwd=tmp_path,
@@ -101,25 +101,25 @@ def test_without_consent_nothing_unprotected_listens_to_other_hosts(pair: tuple[
     assert re.fullmatch(r"Error: SERVER_BIND=10\.77\.0\.1 lets anybody on that network connect: .*\n", done.stderr)
 
 
-def test_who_has_certificate_and_token_of_a_port_is_let_in_there(network: Network) -> None:
+def test_client_with_certificate_and_token_of_a_port_is_admitted(network: Network) -> None:
     data, control = network.ask(TOKEN)
     assert data == LET_IN
     assert control == {**REFUSED, "events": []}, "the token is one of the data port"
 
 
-def test_an_operators_token_opens_control_alone(network: Network) -> None:
+def test_operator_token_is_valid_only_for_control(network: Network) -> None:
     data, control = network.ask(OPERATOR)
     assert data == {**REFUSED, "events": ["failure"]}
     assert control["status"] == "OK"
 
 
 @pytest.mark.parametrize("token", ["", "wrong"])
-def test_without_a_token_that_holds_one_sentence_is_all(network: Network, token: str) -> None:
+def test_client_without_a_valid_token_receives_one_message_only(network: Network, token: str) -> None:
     assert network.ask(token) == [{**REFUSED, "events": ["failure"]}, {**REFUSED, "events": []}]
 
 
 @pytest.mark.parametrize("own", ["", "expired"])
-def test_without_a_certificate_that_holds_the_connection_ends_in_the_handshake(network: Network, own: str) -> None:
+def test_client_without_a_valid_certificate_fails_in_the_handshake(network: Network, own: str) -> None:
     for answer in network.ask(TOKEN, own):
         assert (answer["status"], answer["events"]) == ("UNAVAILABLE", [])
         assert re.search(r"Socket closed|Connection reset|End of TCP stream", str(answer["said"]))

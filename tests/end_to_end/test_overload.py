@@ -1,6 +1,6 @@
-"""A server whose places are all taken and whose workers are all busy: who is refused, and who notices.
+"""A server without free slots and with busy workers: rejected streams, and the effect on admitted ones.
 
-The server is in this process; its engine waits until it is let.
+The server is in this process; its engine waits until it is released.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FINALIZE = Request(finalize=pb.Finalize())
 
 
 def named(text: str) -> Request:
-    """Return the config of a stream whose texts will all be this one."""
+    """Return the config of a stream whose texts are all this name."""
     return Request(config=pb.StreamingConfig(settings=pb.Settings(language="en", initial_prompt=text)))
 
 
 @asynccontextmanager
 async def busy(recording: Recording, max_streams: int = 1) -> AsyncIterator[tuple[HeldEngine, Stub, Call]]:
-    """Yield a server that decodes one stream's final until it is let, and that stream."""
+    """Yield a server whose decode of one stream's final waits for a release, and that stream."""
     held = HeldEngine()
     async with serving(held, max_streams) as server, connected(server.data.address) as stub:
         call = Call(stub)
@@ -44,7 +44,7 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
     return recordings["en/brooklyn-bridge"]
 
 
-async def test_a_stream_too_many_is_refused_before_it_says_anything(question: Recording) -> None:
+async def test_stream_over_the_limit_is_rejected_before_it_sends_audio(question: Recording) -> None:
     async with busy(question) as (held, stub, first):
         call = Call(stub)
         refused = await call.rest()
@@ -59,7 +59,7 @@ async def test_a_stream_too_many_is_refused_before_it_says_anything(question: Re
         assert REFUSED_HEADER not in await first.headers()
 
 
-async def test_so_is_a_whole_recording(question: Recording) -> None:
+async def test_recording_over_the_limit_is_rejected(question: Recording) -> None:
     async with busy(question) as (_, stub, _first):
         request = pb.RecognizeRequest(audio=question.pcm(), format=pb.AudioFormat())
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
@@ -67,7 +67,7 @@ async def test_so_is_a_whole_recording(question: Recording) -> None:
         assert refusal.value.code() is StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_stream_that_has_a_place_is_heard_while_the_worker_is_busy(question: Recording) -> None:
+async def test_admitted_stream_is_processed_while_the_worker_is_busy(question: Recording) -> None:
     async with busy(question, max_streams=2) as (held, stub, first):
         second = Call(stub)
         await second.send(named("second"), audio(question.pcm()), FINALIZE)
@@ -78,7 +78,7 @@ async def test_a_stream_that_has_a_place_is_heard_while_the_worker_is_busy(quest
         assert (await second.end()).code is StatusCode.OK
 
 
-async def test_a_place_that_is_given_back_is_taken_again(question: Recording) -> None:
+async def test_released_slot_is_used_again(question: Recording) -> None:
     async with busy(question) as (held, stub, first):
         held.release()
         await first.end()
@@ -87,7 +87,7 @@ async def test_a_place_that_is_given_back_is_taken_again(question: Recording) ->
         assert (await second.end()).text == "second"
 
 
-async def test_a_live_stream_goes_before_a_whole_recording(question: Recording) -> None:
+async def test_real_time_stream_has_priority_over_a_recording(question: Recording) -> None:
     async with busy(question, max_streams=3) as (held, stub, first):
         settings = pb.Settings(language="en", initial_prompt="recording")
         request = pb.RecognizeRequest(audio=question.pcm(), format=pb.AudioFormat(), settings=settings)

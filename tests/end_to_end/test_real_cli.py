@@ -1,4 +1,4 @@
-"""stt-cli and stt-server, as two processes: what a user sees."""
+"""stt-cli and stt-server as two processes: the output that a user sees."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ async def run(service: Service | str, *arguments: str, stdin: bytes = b"") -> tu
     return process.returncode, stdout.decode(), stderr.decode()
 
 
-async def test_the_text_goes_to_stdout_a_line_an_utterance(
+async def test_text_is_printed_to_stdout_with_one_line_per_utterance(
     service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     code, stdout, stderr = await run(service, "recognize", str(recordings[QUESTION].path))
     assert (code, stdout, stderr) == (0, "How old is the Brooklyn Bridge?\n", "")
 
 
-async def test_a_pipe_is_heard_as_a_file_is(service: Service, recordings: Mapping[str, Recording]) -> None:
+async def test_pipe_gives_the_same_text_as_a_file(service: Service, recordings: Mapping[str, Recording]) -> None:
     recording = recordings["ru/vm-invalidpassword"]
     from_file = await run(service, "recognize", "--language", "ru", str(recording.path))
     from_pipe = await run(service, "recognize", "--language", "ru", "-", stdin=wav(recording.pcm()))
@@ -61,7 +61,7 @@ async def test_a_pipe_is_heard_as_a_file_is(service: Service, recordings: Mappin
     assert count_errors(normalize(recording.text, "ru"), normalize(from_file[1], "ru")).percent <= 25
 
 
-async def test_json_has_a_line_for_each_event_by_the_published_schema(
+async def test_json_has_one_line_per_event_and_conforms_to_the_schema(
     service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     options = ["--format", "json", "--words", "--partials", "--realtime"]
@@ -75,7 +75,7 @@ async def test_json_has_a_line_for_each_event_by_the_published_schema(
 
 
 @pytest.mark.parametrize("written", ["srt", "vtt"])
-async def test_captions_are_read_by_parsers_of_others(
+async def test_captions_are_parsed_by_third_party_parsers(
     service: Service, recordings: Mapping[str, Recording], tmp_path: Path, written: str
 ) -> None:
     recording, path = recordings["en/jfk"], tmp_path / f"talk.{written}"
@@ -95,8 +95,8 @@ async def test_captions_are_read_by_parsers_of_others(
     assert times_s[-1] <= recording.duration_s
 
 
-async def test_ctrl_c_prints_what_is_owed(service: Service, recordings: Mapping[str, Recording]) -> None:
-    """The interrupt comes when the partials have told the first word."""
+async def test_ctrl_c_prints_pending_finals(service: Service, recordings: Mapping[str, Recording]) -> None:
+    """The interrupt is sent when the partials contain the first word."""
     recording = recordings["en/austen-0870"]
     process = await start(service, "recognize", "--realtime", "--partials", str(recording.path))
     assert process.stderr is not None
@@ -111,7 +111,7 @@ async def test_ctrl_c_prints_what_is_owed(service: Service, recordings: Mapping[
     assert "for them" not in owed
 
 
-async def test_what_the_server_refuses_is_one_line_and_exit_code_1(
+async def test_request_rejected_by_the_server_is_one_line_and_exit_code_1(
     service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     code, stdout, stderr = await run(service, "recognize", "--language", "klingon", str(recordings[QUESTION].path))
@@ -121,7 +121,7 @@ async def test_what_the_server_refuses_is_one_line_and_exit_code_1(
     assert "='klingon': must be" in line
 
 
-async def test_a_file_that_is_no_sound_is_one_line_and_exit_code_1(service: Service, tmp_path: Path) -> None:
+async def test_file_without_audio_is_one_line_and_exit_code_1(service: Service, tmp_path: Path) -> None:
     notes = tmp_path / "notes.wav"
     notes.write_text("Buy milk.\n" * 100)
     code, stdout, stderr = await run(service, "recognize", str(notes))
@@ -131,20 +131,20 @@ async def test_a_file_that_is_no_sound_is_one_line_and_exit_code_1(service: Serv
 
 
 @pytest.mark.parametrize("command", [["recognize", "-"], ["status"]])
-async def test_without_a_server_it_says_so_with_exit_code_3(command: list[str]) -> None:
+async def test_unreachable_server_is_one_line_and_exit_code_3(command: list[str]) -> None:
     code, stdout, stderr = await run("127.0.0.1:1", *command, stdin=wav(bytes(32_000)))
     assert (code, stdout) == (3, "")
     assert stderr == "Error: cannot reach 127.0.0.1:1: is stt-server running?\n"
 
 
-async def test_status_tells_that_the_server_serves_and_what(service: Service) -> None:
+async def test_status_prints_serving_state_and_models(service: Service) -> None:
     code, stdout, _ = await run(service, "status")
     assert code == 0
     assert f"{service.address}: serving" in stdout
     assert "stt.v1.SpeechToText" in stdout
 
 
-async def test_a_dictation_ends_by_itself_and_its_journal_is_recognised_again(
+async def test_dictation_stops_by_itself_and_its_saved_audio_is_recovered(
     service: Service, recordings: Mapping[str, Recording], tmp_path: Path
 ) -> None:
     question, talk, kept = recordings[QUESTION], tmp_path / "talk.wav", tmp_path / "kept"
@@ -159,7 +159,7 @@ async def test_a_dictation_ends_by_itself_and_its_journal_is_recognised_again(
     assert await run(service, "recover", str(kept)) == (0, stdout, "")
 
 
-async def test_many_at_once_say_what_one_after_the_other_says(
+async def test_parallel_jobs_give_the_same_text_as_sequential_ones(
     service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     named = [str(recordings[name].path) for name in (QUESTION, "en/go-forward", "en/riva-question", "en/lj001-0020")]

@@ -1,4 +1,4 @@
-"""What a server receives before it knows its caller, and of messages that are unfinished, malformed or too many."""
+"""Requests before authentication, and unfinished, malformed or excessive messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BEARER = (b"authorization", f"Bearer {ANN}".encode())
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """Return a server with a place and a token."""
+    """Return a server with one slot and one token."""
     clients = await asyncio.to_thread(tokens_file, tmp_path_factory.mktemp("tokens"))
     async with serving(HeldEngine(), 1, more={"auth_tokens_file": str(clients)}) as server:
         yield server
@@ -47,7 +47,7 @@ def tokens_file(folder: Path) -> Path:
 async def answered(
     server: Server, path: str | bytes, message: bytes, *more: tuple[bytes, bytes], end: bool = False
 ) -> StatusCode:
-    """Return how the server ends a call with a part of a message; the client ends it as well, or never."""
+    """Return the status of a call with a part of a message; the client half-closes it or leaves it open."""
 
     def ask() -> StatusCode:
         with raw(server.data.address) as connection:
@@ -57,11 +57,11 @@ async def answered(
     return await asyncio.to_thread(ask)
 
 
-async def test_a_recording_without_a_token_is_not_waited_for(guarded: Server) -> None:
+async def test_recording_without_a_token_is_rejected_before_it_arrives(guarded: Server) -> None:
     assert await answered(guarded, f"/{SERVICE}/Recognize", LARGE) is StatusCode.UNAUTHENTICATED
 
 
-async def test_a_recording_without_a_place_is_not_waited_for(guarded: Server) -> None:
+async def test_recording_without_a_slot_is_rejected_before_it_arrives(guarded: Server) -> None:
     async with connected(guarded.data.address) as stub:
         call = Call(stub, (("authorization", f"Bearer {ANN}"),))
         await call.send(config())
@@ -70,7 +70,7 @@ async def test_a_recording_without_a_place_is_not_waited_for(guarded: Server) ->
         await call.end()
 
 
-async def test_health_is_answered_while_strangers_keep_its_requests_unfinished(guarded: Server) -> None:
+async def test_health_is_answered_while_other_clients_hold_unfinished_requests(guarded: Server) -> None:
     def hold(connection: RawConnection) -> None:
         for _ in range(4 * MAX_PENDING_CHECKS):
             connection.call(HEALTH_CHECK, LARGE)
@@ -80,28 +80,28 @@ async def test_health_is_answered_while_strangers_keep_its_requests_unfinished(g
         assert await health(guarded.data.address) == "SERVING"
 
 
-async def test_a_request_of_health_that_does_not_arrive_is_not_waited_for_long(guarded: Server) -> None:
+async def test_incomplete_health_request_times_out(guarded: Server) -> None:
     assert await answered(guarded, HEALTH_CHECK, LARGE) is StatusCode.DEADLINE_EXCEEDED
 
 
-async def test_a_request_that_ends_before_its_message_is_answered(guarded: Server) -> None:
+async def test_request_that_ends_before_its_message_gets_a_status(guarded: Server) -> None:
     part = announced(20, b"\x0a")
     assert await answered(guarded, HEALTH_CHECK, part, end=True) is StatusCode.INVALID_ARGUMENT
 
 
-async def test_the_health_of_a_service_that_is_not_there_is_not_found(guarded: Server) -> None:
+async def test_health_of_an_unknown_service_is_not_found(guarded: Server) -> None:
     async with grpc.aio.insecure_channel(guarded.data.address) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
         assert (await refusal(check(health_pb2.HealthCheckRequest(service="x"))))[0] is StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize("path", [b"/x/\xff", b"/\x80\x80/y", b"\xc3"])
-async def test_a_name_that_is_not_utf_8_ends_its_call_only(guarded: Server, path: bytes) -> None:
+async def test_name_that_is_not_utf_8_ends_only_its_call(guarded: Server, path: bytes) -> None:
     assert await answered(guarded, path, b"") is StatusCode.UNAUTHENTICATED
     assert await health(guarded.data.address) == "SERVING"
 
 
-async def test_methods_that_are_not_there_are_unimplemented() -> None:
+async def test_unknown_methods_are_unimplemented() -> None:
     async with serving(HeldEngine(), 1) as server, grpc.aio.insecure_channel(server.data.address) as channel:
         for path in ("/stt.v1.SpeechToText/NoSuchCall", "/no/such", "/x"):
             call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path, bytes, bytes)
@@ -116,14 +116,14 @@ async def test_metadata_is_bounded_before_the_peer_acknowledges_settings(guarded
     assert await asyncio.to_thread(ask) is StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_name_of_a_service_that_is_watched_is_bounded() -> None:
+async def test_service_name_in_a_health_watch_is_bounded() -> None:
     async with serving(HeldEngine(), 1) as server, grpc.aio.insecure_channel(server.data.address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch
         named = watch(health_pb2.HealthCheckRequest(service="x" * (MAX_NAME + 1)))
         assert (await refusal(anext(aiter(named))))[0] is StatusCode.INVALID_ARGUMENT
 
 
-async def test_calls_of_reflection_and_of_those_who_watch_are_bounded() -> None:
+async def test_reflection_and_health_watch_calls_are_bounded() -> None:
     async with serving(HeldEngine(), 1) as server, AsyncExitStack() as calls:
         channel = await calls.enter_async_context(grpc.aio.insecure_channel(server.data.address))
         reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
@@ -143,7 +143,7 @@ async def test_calls_of_reflection_and_of_those_who_watch_are_bounded() -> None:
         assert (await stub.GetStatus(control_pb2.GetStatusRequest())).status.load.max_streams == 1
 
 
-async def test_a_malformed_message_behind_a_refused_one_keeps_its_status_and_no_prompt_is_logged(
+async def test_malformed_message_after_a_rejected_one_keeps_status_and_logs_no_prompt(
     guarded: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     prompt = stt_pb2.Settings(initial_prompt="Patient Jane Roe " * 200)

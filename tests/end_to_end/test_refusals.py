@@ -1,4 +1,4 @@
-"""Streams that cannot be served: why is said in band, then by the status, and nobody else notices."""
+"""Rejected streams: the reason is sent in-band, then in the status, and other streams are not affected."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ REFUSED = {
 
 @pytest_asyncio.fixture(scope="module")
 async def question(service: Service, recordings: Mapping[str, Recording]) -> AsyncIterator[str]:
-    """Return what the bystander says, as the server hears it alone."""
+    """Return the text of the bystander's recording, recognized alone."""
     async with connected(service.address) as stub:
         yield (await spoken(stub, recordings["en/brooklyn-bridge"])).text
 
@@ -102,7 +102,7 @@ async def question(service: Service, recordings: Mapping[str, Recording]) -> Asy
 async def bystander(
     stub: Stub, service: Service, question: str, recordings: Mapping[str, Recording]
 ) -> AsyncIterator[None]:
-    """Have somebody else's stream half done during the test: it gets its text as if nothing had happened."""
+    """Keep another client's stream open during the test; assert that its text is unaffected."""
     sent = chunks(recordings["en/brooklyn-bridge"].pcm(), 8_000)
     call = Call(stub)
     await call.send(config(), *sent[:4])
@@ -115,7 +115,7 @@ async def bystander(
 
 
 @pytest.mark.parametrize(("requests", "sentence"), REFUSED.values(), ids=REFUSED.keys())
-async def test_a_bad_request_is_refused_with_a_reason(stub: Stub, requests: list[Request], sentence: str) -> None:
+async def test_invalid_request_is_rejected_with_a_reason(stub: Stub, requests: list[Request], sentence: str) -> None:
     heard = await streamed(stub, *requests)
     assert heard.code is StatusCode.INVALID_ARGUMENT
     assert sentence in heard.refusal()
@@ -123,20 +123,20 @@ async def test_a_bad_request_is_refused_with_a_reason(stub: Stub, requests: list
 
 
 @pytest.mark.usefixtures("bystander")
-async def test_no_refusal_is_noticed_by_another_stream(stub: Stub) -> None:
+async def test_rejections_do_not_affect_another_stream(stub: Stub) -> None:
     for requests, sentence in REFUSED.values():
         assert sentence in (await streamed(stub, *requests)).refusal()
 
 
 @pytest.mark.usefixtures("bystander")
-async def test_a_message_over_32_mib_is_refused_by_grpc(stub: Stub) -> None:
+async def test_message_over_32_mib_is_rejected_by_grpc(stub: Stub) -> None:
     heard = await streamed(stub, config(), audio(bytes(33 * 2**20)))
     assert heard.code is StatusCode.RESOURCE_EXHAUSTED
     assert "larger than max" in heard.sentence
 
 
 @pytest.mark.usefixtures("bystander")
-async def test_an_odd_byte_at_the_end_costs_nothing_that_was_said(
+async def test_odd_byte_at_the_end_loses_no_speech(
     stub: Stub, question: str, recordings: Mapping[str, Recording]
 ) -> None:
     pcm = recordings["en/brooklyn-bridge"].pcm()
@@ -147,7 +147,7 @@ async def test_an_odd_byte_at_the_end_costs_nothing_that_was_said(
 
 
 @pytest.mark.usefixtures("bystander")
-async def test_what_was_said_before_a_bad_message_is_still_owed(
+async def test_speech_before_an_invalid_message_still_gets_its_final(
     stub: Stub, question: str, recordings: Mapping[str, Recording]
 ) -> None:
     heard = await streamed(stub, config(), audio(recordings["en/brooklyn-bridge"].pcm()), config())
@@ -155,13 +155,13 @@ async def test_what_was_said_before_a_bad_message_is_still_owed(
     assert "Received a second config" in heard.refusal()
 
 
-async def test_a_client_that_goes_on_writing_learns_why_its_stream_failed(stub: Stub) -> None:
+async def test_client_that_keeps_writing_receives_the_failure_of_its_stream(stub: Stub) -> None:
     call = Call(stub)
     await call.send(config(), config(), *[SOME] * 500)
     assert "Received a second config" in (await call.until("failure")).failure.message
 
 
-async def test_zero_stands_for_16_khz_and_one_channel(
+async def test_zero_rate_and_channels_default_to_16_khz_mono(
     stub: Stub, question: str, recordings: Mapping[str, Recording]
 ) -> None:
     pcm = recordings["en/brooklyn-bridge"].pcm()

@@ -1,4 +1,4 @@
-"""A server that is told to go twice: the second time it means now."""
+"""A second SIGTERM stops the server immediately."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHEAP = {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en"}
 
 
 async def told_twice(number: signal.Signals, pcm: bytes) -> None:
-    """Have a server told to go, and once more while it waits for an utterance's end."""
+    """Send the server a signal, and a second one while it waits for the end of an utterance."""
     with Server(CHEAP) as server:
         server.wait_until_listening()
         async with connected(server.address) as stub:
@@ -32,7 +32,7 @@ async def told_twice(number: signal.Signals, pcm: bytes) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-async def test_a_second_signal_ends_a_server_that_waits_for_an_utterance(
+async def test_second_signal_stops_a_server_that_waits_for_an_utterance(
     number: signal.Signals, code: int, recordings: Mapping[str, Recording]
 ) -> None:
     with pytest.raises(ServiceError, match=f"ended with exit code {code}"):

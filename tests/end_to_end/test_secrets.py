@@ -1,4 +1,4 @@
-"""What a server tells of its tokens at the most talkative level: nothing."""
+"""Tokens never appear in the log, even at the most verbose level."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def shown(address: str, token: str) -> StatusCode:
         return (await call.end()).code
 
 
-async def test_no_token_and_no_hash_of_one_comes_into_the_log_or_the_list_of_processes(tmp_path: Path) -> None:
+async def test_tokens_and_their_hashes_are_absent_from_log_and_process_list(tmp_path: Path) -> None:
     known, guessed, written = new_token(), new_token(), new_token()
     tokens = tmp_path / "tokens"
     tokens.write_text(line("ann", known))
@@ -34,8 +34,8 @@ async def test_no_token_and_no_hash_of_one_comes_into_the_log_or_the_list_of_pro
         command = " ".join(psutil.Process(server.pid).cmdline())
         assert await shown(server.address, known) is StatusCode.OK
         assert await shown(server.address, guessed) is StatusCode.UNAUTHENTICATED
-        tokens.write_text(f"bob {written}\n")  # a token in the place of its hash
-        while not any("What held before" in line for line in server.lines):  # once the file was left alone
+        tokens.write_text(f"bob {written}\n")  # a token instead of its hash
+        while not any("What held before" in line for line in server.lines):  # once the file has not changed for a while
             assert await shown(server.address, known) is StatusCode.OK
     told = "\n".join([command, *server.lines])
     assert "line 1 should be NAME sha256:HASH" in told

@@ -1,4 +1,4 @@
-"""stt-cli and servers that want TLS, certificates or tokens: it gets in with them, and says what is missing without."""
+"""stt-cli and servers with TLS, client certificates or tokens: access with them, clear errors without them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ TOKEN, OPERATOR = new_token(), new_token()
 
 @dataclass(frozen=True)
 class Secured:
-    """A server that wants all three, and who signed its certificate."""
+    """A server that requires all three, and the CA of its certificate."""
 
     server: Server
     authority: Authority
     folder: Path
 
     def options(self, shown: str = "client", authority: Authority | None = None) -> list[str]:
-        """Return the options that let a client in, but for its token."""
+        """Return the options that admit a client, except its token."""
         own = [f"--tls-cert={self.folder}/{shown}.pem", f"--tls-key={self.folder}/{shown}.key"] if shown else []
         return [f"--tls-ca={(authority or self.authority).file}", *own]
 
@@ -67,7 +67,7 @@ async def recognize(*options: str, **variables: str) -> Outcome:
     return await cli("recognize", "--raw", "16000", "-", *options, stdin=silence(1), **variables)
 
 
-async def test_with_all_that_is_wanted_a_client_is_served(secured: Secured) -> None:
+async def test_client_with_tls_certificate_and_token_is_served(secured: Secured) -> None:
     done = await recognize(secured.data, *secured.options(), STT_TOKEN=TOKEN)
     assert (done.code, done.stderr) == (0, "No speech found in standard input.\n")
     asked = await cli("status", secured.data, *secured.options(), "--token", TOKEN)
@@ -75,13 +75,13 @@ async def test_with_all_that_is_wanted_a_client_is_served(secured: Secured) -> N
     assert "stt.v1.SpeechToText" in asked.stdout
 
 
-async def test_of_several_servers_with_tls_one_is_found_that_is_there(secured: Secured) -> None:
+async def test_available_one_of_several_tls_servers_is_used(secured: Secured) -> None:
     address = f"--server=localhost:1,localhost:{secured.server.data.number}"
     done = await recognize(address, *secured.options(), STT_TOKEN=TOKEN)
     assert (done.code, done.stderr) == (0, "No speech found in standard input.\n")
 
 
-async def test_an_operator_gets_in_with_the_token_of_control_alone(secured: Secured) -> None:
+async def test_operator_is_admitted_with_the_control_token_only(secured: Secured) -> None:
     control = f"--control=localhost:{secured.server.control.number}"
     done = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=OPERATOR)
     assert (done.code, done.stderr) == (0, "")
@@ -93,9 +93,7 @@ async def test_an_operator_gets_in_with_the_token_of_control_alone(secured: Secu
 @pytest.mark.parametrize(
     "token", [{}, {"STT_TOKEN": "wrong"}, {"STT_TOKEN": OPERATOR}], ids=["none", "wrong", "operators"]
 )
-async def test_without_its_token_a_client_is_told_at_once_and_does_not_try_again(
-    secured: Secured, token: dict[str, str]
-) -> None:
+async def test_missing_token_is_an_immediate_error_without_retries(secured: Secured, token: dict[str, str]) -> None:
     done = await recognize(secured.data, *secured.options(), **token)
     assert (done.code, done.stdout) == (1, "")
     assert done.stderr == (
@@ -105,7 +103,7 @@ async def test_without_its_token_a_client_is_told_at_once_and_does_not_try_again
 
 
 @pytest.mark.parametrize("token", ["ключ", "two\nlines"])
-async def test_what_can_be_no_token_is_told_before_anybody_is_asked(secured: Secured, token: str) -> None:
+async def test_invalid_token_format_is_an_error_before_any_connection(secured: Secured, token: str) -> None:
     done = await recognize(secured.data, *secured.options(), STT_TOKEN=token)
     assert done.code == 1
     assert done.stderr == "Error: invalid token: a token has printable ASCII characters only.\n"
@@ -118,39 +116,39 @@ async def test_what_can_be_no_token_is_told_before_anybody_is_asked(secured: Sec
         ("expired", "expired.pem: expired, or signed by another CA."),
     ],
 )
-async def test_a_client_learns_what_is_wrong_with_its_certificate(secured: Secured, shown: str, sentence: str) -> None:
+async def test_client_certificate_error_names_the_problem(secured: Secured, shown: str, sentence: str) -> None:
     done = await cli("status", secured.data, *secured.options(shown), STT_TOKEN=TOKEN)
     assert (done.code, done.stdout) == (3, "")
     assert done.stderr.endswith(f"{sentence}\n")
 
 
-async def test_a_server_that_nobody_trusted_signed_is_not_talked_to(secured: Secured, tmp_path: Path) -> None:
+async def test_server_with_an_untrusted_certificate_is_not_contacted(secured: Secured, tmp_path: Path) -> None:
     stranger = Authority(tmp_path)
     done = await cli("status", secured.data, *secured.options(authority=stranger), STT_TOKEN=TOKEN)
     assert done.code == 3
     assert "is not signed by a trusted CA: name its CA with --tls-ca." in done.stderr
 
 
-async def test_without_tls_a_client_is_told_what_to_try(secured: Secured) -> None:
+async def test_connection_without_tls_to_a_tls_server_suggests_tls(secured: Secured) -> None:
     done = await cli("status", secured.data)
     assert done.code == 3
     assert done.stderr.endswith("closed the connection: if it requires TLS, add --tls, or --tls-ca with its CA.\n")
 
 
-async def test_tls_where_there_is_none_is_told() -> None:
+async def test_tls_to_a_server_without_tls_is_reported() -> None:
     async with serving(HeldEngine(), 1) as server:
         done = await cli("status", "--tls", f"--server=localhost:{server.data.number}")
     assert done.code == 3
     assert "does not speak TLS: leave the --tls options out" in done.stderr
 
 
-async def test_a_name_that_the_certificate_does_not_have_is_told(secured: Secured) -> None:
+async def test_host_name_missing_from_the_certificate_is_reported(secured: Secured) -> None:
     done = await cli("status", f"--server=127.0.0.2:{secured.server.data.number}", *secured.options())
     assert done.code == 3
 
 
 @pytest.mark.parametrize(("shown", "token"), [("client", "wrong"), ("expired", TOKEN)])
-async def test_the_doctor_says_the_same(secured: Secured, shown: str, token: str) -> None:
+async def test_doctor_prints_the_same_message(secured: Secured, shown: str, token: str) -> None:
     done = await cli("doctor", secured.data, *secured.options(shown), STT_TOKEN=token)
     assert done.code == 1
     said = "Missing or invalid token" if shown == "client" else "that has expired"

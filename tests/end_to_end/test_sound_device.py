@@ -1,4 +1,4 @@
-"""A microphone for real: PulseAudio, ALSA, PortAudio, stt-cli, stt-server; only the air is not there."""
+"""A microphone through PulseAudio, ALSA, PortAudio, stt-cli and stt-server; only its audio is virtual."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def room(tmp_path: Path) -> Iterator[VirtualRoom]:
 
 
 async def dictation(room: VirtualRoom, service: Service) -> Process:
-    """Return stt-cli when the microphone is open and the server answers."""
+    """Return stt-cli once the microphone is open and the server has answered."""
     environment = {**room.environment(), "SERVER_HOST": service.address}
     options = ["--device", "ROOM", "--language", "en", "--verbose"]
     process = await asyncio.create_subprocess_exec(
@@ -44,7 +44,7 @@ async def dictation(room: VirtualRoom, service: Service) -> Process:
 
 
 async def told(process: Process, sentence: str) -> str:
-    """Return the line on stderr that begins so, when it has come."""
+    """Wait for the line on stderr that starts like this; return it."""
     assert process.stderr is not None
     said = list[str]()
     async with asyncio.timeout(PATIENCE_S):
@@ -61,7 +61,7 @@ async def heard(process: Process) -> str:
         return (await process.stdout.readline()).decode()
 
 
-async def test_what_is_said_in_the_room_is_recognised(
+async def test_speech_played_in_the_room_is_recognized(
     room: VirtualRoom, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     question = recordings["en/brooklyn-bridge"]
@@ -73,7 +73,7 @@ async def test_what_is_said_in_the_room_is_recognised(
     assert count_errors(normalize(question.text, "en"), normalize(text, "en")).percent <= 20
 
 
-async def test_a_microphone_that_is_unplugged_and_plugged_in_again_goes_on(
+async def test_microphone_that_is_unplugged_and_reconnected_continues(
     room: VirtualRoom, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     question = recordings["en/brooklyn-bridge"]
@@ -90,20 +90,20 @@ async def test_a_microphone_that_is_unplugged_and_plugged_in_again_goes_on(
 
 
 async def run(room: VirtualRoom, *arguments: str) -> str:
-    """Return what stt-cli prints."""
+    """Return the output of stt-cli."""
     process = await asyncio.create_subprocess_exec(STT_CLI, *arguments, stdout=PIPE, env=room.environment())
     stdout, _ = await process.communicate()
     return stdout.decode()
 
 
-async def test_the_microphone_is_listed_with_its_native_rate(room: VirtualRoom) -> None:
+async def test_microphone_is_listed_with_its_native_rate(room: VirtualRoom) -> None:
     lines = (await run(room, "devices")).splitlines()
     assert any(line.split()[1:3] == ["44100", "Hz"] and line.endswith("  room") for line in lines)
     listed = json.loads(await run(room, "devices", "--format", "json"))
     assert ("room", 44_100) in [(device["name"], device["sample_rate_hz"]) for device in listed]
 
 
-async def test_the_doctor_listens_to_the_room(
+async def test_doctor_measures_the_microphone_level(
     room: VirtualRoom, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     arguments = ["doctor", "--device", "room", "--server", service.address]

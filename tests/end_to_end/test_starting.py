@@ -1,4 +1,4 @@
-"""How a server starts, what it says of itself, and what keeps it from starting."""
+"""Startup of the server: health, banner, and errors that prevent it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.model
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What was seen of a server from its first moment on."""
+    """Observations of a server from the start of its process."""
 
-    states: list[str]  # of health, each once
-    early: Heard  # a stream that came while the models were loading
+    states: list[str]  # health states, each once
+    early: Heard  # a stream opened while the models were loading
     lines: list[str]
 
 
@@ -41,14 +41,14 @@ def free_port() -> int:
 
 @pytest_asyncio.fixture(scope="module")
 async def started() -> Started:
-    """Start a server as on a desktop without a GPU: CUDA is asked for, and the locale sets LANGUAGE."""
+    """Start a server as on a desktop without a GPU: CUDA is requested, and the locale sets LANGUAGE."""
     port = free_port()
     settings = {**COMMON, "DATA_PORT": str(port), "DEVICE": "cuda", "LANGUAGE": "en_US:en"}
     with Server({**settings, "CUDA_VISIBLE_DEVICES": "", "STT_LANGUAGE": ""}) as server:
         address = f"127.0.0.1:{port}"
         listening = asyncio.create_task(asyncio.to_thread(server.wait_until_listening))
         states = [await health(address)]
-        while states[-1] == "UNAVAILABLE":  # it does not listen yet
+        while states[-1] == "UNAVAILABLE":  # not listening yet
             states = [await health(address)]
         async with connected(address) as stub:
             early = await streamed(stub, config())
@@ -59,17 +59,17 @@ async def started() -> Started:
     return Started(states, early, server.lines)
 
 
-def test_health_says_not_serving_until_the_models_are_loaded_and_tried(started: Started) -> None:
+def test_health_is_not_serving_until_models_are_loaded_and_tested(started: Started) -> None:
     assert started.states == ["NOT_SERVING", "SERVING"]
 
 
-def test_a_stream_that_comes_too_early_is_told_to_try_again(started: Started) -> None:
+def test_stream_opened_too_early_is_asked_to_retry(started: Started) -> None:
     assert started.early.code is StatusCode.UNAVAILABLE
     assert "still loading its models" in started.early.refusal()
     assert started.early.responses[-1].failure.retry_after.ToMilliseconds() > 0
 
 
-def test_the_banner_tells_devices_models_settings_and_the_self_test(started: Started) -> None:
+def test_banner_lists_devices_models_settings_and_the_self_test(started: Started) -> None:
     banner = "\n".join(started.lines)
     for told in (
         "STT SERVER CONFIGURATION\n" + "=" * 50, "GPU STATUS:", "CUDA Available: False", "MODEL SETTINGS:",
@@ -82,13 +82,13 @@ def test_the_banner_tells_devices_models_settings_and_the_self_test(started: Sta
     assert re.search(r"Streams this machine can carry: \d+", banner)
 
 
-def test_without_cuda_two_warnings_tell_the_fallback_and_its_reason(started: Started) -> None:
+def test_missing_cuda_logs_two_warnings_with_the_fallback_and_its_reason(started: Started) -> None:
     assert "WARNING: Device fallback from cuda to cpu" in started.lines
     (line,) = [line for line in started.lines if line.startswith("DEVICE FALLBACK: cuda -> cpu")]
     assert re.fullmatch(r"DEVICE FALLBACK: cuda -> cpu \(.*(missing|visible).*\)", line)
 
 
-def test_a_desktops_own_language_does_no_harm(started: Started) -> None:
+def test_desktop_language_variable_is_ignored(started: Started) -> None:
     (warning,) = [line for line in started.lines if "en_US:en" in line]
     assert "is ignored; STT_LANGUAGE sets the language" in warning
     assert "  Language: ru" in started.lines
@@ -112,7 +112,9 @@ async def test_reflection_lists_the_services(service: Service) -> None:
         ("WHISPER_MODEL", "hu:ge", "hu:ge"),
     ],
 )
-def test_a_bad_setting_stops_the_start_with_one_sentence(tmp_path: Path, setting: str, value: str, wanted: str) -> None:
+def test_invalid_setting_stops_the_start_with_one_message(
+    tmp_path: Path, setting: str, value: str, wanted: str
+) -> None:
     done = run_server(tmp_path, **{setting: value, "HF_HUB_OFFLINE": "1", "DEVICE": "cpu"})
     assert (done.returncode, done.stdout) == (1, "")
     told = done.stderr.splitlines()[-1]
@@ -122,14 +124,14 @@ def test_a_bad_setting_stops_the_start_with_one_sentence(tmp_path: Path, setting
     assert "Traceback" not in done.stderr
 
 
-def test_a_misspelt_setting_in_the_env_file_is_pointed_out(tmp_path: Path) -> None:
+def test_misspelled_setting_in_the_env_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("WHISPER_MODLE=base\n")
     done = run_server(tmp_path)
     assert done.returncode == 1
     assert done.stderr == "Error: WHISPER_MODLE in .env is no setting: did you mean WHISPER_MODEL?\n"
 
 
-def test_listening_beyond_this_machine_has_to_be_meant(tmp_path: Path) -> None:
+def test_listening_on_other_interfaces_requires_explicit_consent(tmp_path: Path) -> None:
     done = run_server(tmp_path, SERVER_BIND="0.0.0.0")  # noqa: S104
     assert done.returncode == 1
     assert done.stderr.startswith("Error: SERVER_BIND=0.0.0.0 lets anybody on that network connect")
@@ -137,7 +139,7 @@ def test_listening_beyond_this_machine_has_to_be_meant(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["DATA_PORT", "CONTROL_PORT", "METRICS_PORT"])
-def test_a_taken_port_stops_the_start_before_models_are_loaded(tmp_path: Path, setting: str) -> None:
+def test_port_in_use_stops_the_start_before_models_are_loaded(tmp_path: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = run_server(tmp_path, **{setting: str(port)})
@@ -148,7 +150,7 @@ def test_a_taken_port_stops_the_start_before_models_are_loaded(tmp_path: Path, s
     )
 
 
-def test_a_hub_that_cannot_be_reached_stops_the_start_with_what_would_do(tmp_path: Path) -> None:
+def test_unreachable_hub_stops_the_start_with_a_hint(tmp_path: Path) -> None:
     hub = f"http://127.0.0.1:{free_port()}"
     done = run_server(tmp_path, DEVICE="cpu", WHISPER_MODEL="small", MODELS_DIR=str(tmp_path), HF_ENDPOINT=hub)
     assert done.returncode == 1
@@ -158,7 +160,7 @@ def test_a_hub_that_cannot_be_reached_stops_the_start_with_what_would_do(tmp_pat
 
 
 @pytest.mark.parametrize("command", [(), ("check",)])
-def test_a_certificate_that_will_not_do_stops_the_start(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_invalid_certificate_stops_the_start(tmp_path: Path, command: tuple[str, ...]) -> None:
     authority = Authority(tmp_path)
     cert, key = authority.signed("server").cert_file, authority.signed("other").key_file
     done = run_server(tmp_path, *command, TLS_CERT=str(cert), TLS_KEY=str(key))
@@ -169,7 +171,7 @@ def test_a_certificate_that_will_not_do_stops_the_start(tmp_path: Path, command:
     )
 
 
-def test_tokens_that_every_user_reads_are_warned_of_in_the_banner(tmp_path: Path) -> None:
+def test_banner_warns_about_a_world_readable_token_file(tmp_path: Path) -> None:
     made = run_server(tmp_path, "token", "ann", "--add", "tokens")
     (tmp_path / "tokens").chmod(0o644)
     done = run_server(tmp_path, "check", **{**COMMON, "WHISPER_MODEL": "tiny.en", "AUTH_TOKENS_FILE": "tokens"})
@@ -179,7 +181,7 @@ def test_tokens_that_every_user_reads_are_warned_of_in_the_banner(tmp_path: Path
     assert made.stdout.strip() not in done.stderr
 
 
-def test_a_token_goes_to_stdout_and_its_line_to_stderr_or_into_the_file(tmp_path: Path) -> None:
+def test_token_is_printed_to_stdout_and_its_line_to_stderr_or_the_file(tmp_path: Path) -> None:
     told = run_server(tmp_path, "token", "ann")
     assert parse(told.stderr.splitlines()[-1]).lookup(told.stdout.strip()) == "ann"
     added = run_server(tmp_path, "token", "bob", "--add", "tokens")
@@ -198,7 +200,7 @@ async def test_two_servers_cannot_listen_on_one_port(service: Service, tmp_path:
     assert await health(service.address) == "SERVING"
 
 
-def test_check_prints_the_banner_and_the_self_test_and_ends(tmp_path: Path) -> None:
+def test_check_prints_the_banner_and_the_self_test_and_exits(tmp_path: Path) -> None:
     done = run_server(tmp_path, "check", **COMMON)
     assert (done.returncode, done.stdout) == (0, "")
     for told in ("STT SERVER CONFIGURATION", "Actual Device: cpu", "Model successfully loaded on CPU!", "SELF-TEST:"):

@@ -1,4 +1,4 @@
-"""What a client can do while a stream runs, and what it is told on the way."""
+"""Requests during an open stream, and the events that report its progress."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def opened(stub: Stub, request: Request) -> tuple[Call, pb.Started]:
     return call, (await call.until("started")).started
 
 
-async def test_started_tells_models_and_settings_with_the_defaults_filled_in(stub: Stub) -> None:
+async def test_started_reports_models_and_settings_with_defaults_filled_in(stub: Stub) -> None:
     asked = pb.Settings(hotwords=["Brooklyn", "bridge"], translate=True)
     call, started = await opened(stub, Request(config=pb.StreamingConfig(settings=asked)))
     assert (started.model, started.partial_model) == ("base", "")
@@ -42,7 +42,7 @@ async def test_started_tells_models_and_settings_with_the_defaults_filled_in(stu
     assert (await call.end()).kinds == ["started"]
 
 
-async def test_finalize_ends_the_utterance_and_the_stream_goes_on(
+async def test_finalize_ends_the_utterance_and_the_stream_continues(
     stub: Stub, recordings: Mapping[str, Recording]
 ) -> None:
     call, _ = await opened(stub, config())
@@ -57,7 +57,7 @@ async def test_finalize_ends_the_utterance_and_the_stream_goes_on(
     assert_orderly(heard)
 
 
-async def test_a_silence_message_ends_an_utterance_as_silence_does(
+async def test_silence_message_ends_an_utterance_as_silent_audio_does(
     stub: Stub, recordings: Mapping[str, Recording]
 ) -> None:
     call, _ = await opened(stub, config())
@@ -70,10 +70,10 @@ async def test_a_silence_message_ends_an_utterance_as_silence_does(
     assert (await call.end()).code is StatusCode.OK
 
 
-async def test_an_update_holds_from_the_next_utterance_on_and_is_answered(
+async def test_settings_update_applies_from_the_next_utterance_and_is_confirmed(
     stub: Stub, recordings: Mapping[str, Recording]
 ) -> None:
-    """The update comes while the English utterance is open, which ends in English."""
+    """The update arrives while the English utterance is open, which ends in English."""
     call, _ = await opened(stub, config("en"))
     changed = pb.Settings(language="ru", post_speech_silence=Duration(nanos=500_000_000))
     await call.send(audio(recordings[COMMAND].pcm()), Request(update=changed))
@@ -94,20 +94,20 @@ async def test_auto_detects_the_language_of_each_utterance(stub: Stub, recording
     assert [final.language for final in (await call.end()).finals] == ["en", "ru"]
 
 
-async def test_progress_is_told_while_nothing_is_said(stub: Stub) -> None:
+async def test_progress_is_reported_during_silence(stub: Stub) -> None:
     call, _ = await opened(stub, config())
     await call.send(*[audio(silence(1))] * 30)
     heard = await call.end()
     assert heard.kinds == ["started"]
     for told in ([each.received_ms for each in heard.responses], [each.committed_ms for each in heard.responses]):
-        assert max(after - before for before, after in pairwise(told)) <= 17_000  # ten seconds and what is told late
+        assert max(after - before for before, after in pairwise(told)) <= 17_000  # ten seconds and a late report
     assert len(heard.responses) >= 30 // 7
 
 
-async def test_a_stream_that_broke_off_is_taken_up_where_it_was_settled(
+async def test_disconnected_stream_resumes_at_the_committed_position(
     stub: Stub, recordings: Mapping[str, Recording]
 ) -> None:
-    """The client is cut off inside its second utterance, and sends again what was not settled."""
+    """The client is disconnected inside its second utterance and resends the uncommitted audio."""
     pcm = recordings[QUESTION].pcm() + silence(2) + recordings["en/austen-0930"].pcm()
     broken, _ = await opened(stub, config())
     await broken.say(pcm[: len(pcm) - 32_000])
@@ -125,5 +125,5 @@ async def test_a_stream_that_broke_off_is_taken_up_where_it_was_settled(
     assert second.utterance == 1
     said = recordings["en/austen-0930"].text
     assert count_errors(normalize(said, "en"), normalize(second.text, "en")).count == 0
-    assert settled_ms < second.start_ms < second.end_ms <= len(pcm) // 32 + 32  # to a whole frame
+    assert settled_ms < second.start_ms < second.end_ms <= len(pcm) // 32 + 32  # rounded to a whole frame
     assert heard.responses[-1].committed_ms == len(pcm) // 32

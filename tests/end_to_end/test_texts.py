@@ -1,4 +1,4 @@
-"""The text of a recording: right, and the same however it is sent and whoever else is speaking."""
+"""The text of a recording: correct, and independent of chunks, formats and other streams."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.support.wire_client import Heard, Request, Stub, assert_orderly, audi
 
 pytestmark = pytest.mark.model
 
-WER = 25.0  # percent, for a short recording alone; all of a language together are nearer to ten
+WER = 25.0  # percent, for a single short recording; the average of a language is about ten
 TOGETHER = (
     "en/austen-0930", "en/brooklyn-bridge", "en/go-forward", "en/lj001-0020", "en/riva-question",
     "ru/pls-hold-while-try", "ru/queue-youarenext", "ru/tt-somethingwrong", "ru/vm-intro", "ru/vm-invalidpassword",
 )  # fmt: skip
-# Encoding, rate, channels' layout, FFmpeg's container and codec.
+# Encoding, rate, channel layout, FFmpeg's container and codec.
 FORMATS = {
     "8 kHz": (pb.AudioFormat.ENCODING_PCM_S16LE, 8_000, "mono", "s16le", "pcm_s16le"),
     "48 kHz, stereo": (pb.AudioFormat.ENCODING_PCM_S16LE, 48_000, "stereo", "s16le", "pcm_s16le"),
@@ -34,7 +34,7 @@ FORMATS = {
 
 @pytest.fixture(scope="module")
 def alone() -> dict[str, str]:
-    """Keep the texts of recordings that were heard alone."""
+    """Cache the texts of recordings that were recognized alone."""
     return {}
 
 
@@ -45,12 +45,12 @@ async def text_alone(stub: Stub, recording: Recording, alone: dict[str, str]) ->
 
 
 def word_error_rate(text: str, recording: Recording) -> float:
-    """Return it in percent."""
+    """Return the word error rate in percent."""
     return count_errors(normalize(recording.text, recording.language), normalize(text, recording.language)).percent
 
 
 @pytest.mark.parametrize("name", TOGETHER)
-async def test_a_recording_is_understood(
+async def test_recordings_are_recognized_within_the_expected_error_rate(
     stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str], name: str
 ) -> None:
     heard = await spoken(stub, recordings[name])
@@ -63,7 +63,7 @@ async def test_a_recording_is_understood(
 
 
 @pytest.mark.parametrize("name", ["en/austen-0930", "ru/vm-invalidpassword"])
-async def test_recognize_and_streaming_recognize_say_the_same(
+async def test_recognize_and_streaming_recognize_give_the_same_text(
     stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str], name: str
 ) -> None:
     recording = recordings[name]
@@ -81,7 +81,7 @@ async def test_recognize_and_streaming_recognize_say_the_same(
 
 
 @pytest.mark.parametrize("name", ["en/lj001-0020", "ru/vm-invalidpassword"])
-async def test_the_text_does_not_depend_on_the_chunks(
+async def test_text_does_not_depend_on_the_chunks(
     stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str], name: str
 ) -> None:
     pcm, dice = recordings[name].pcm(), random.Random(5)
@@ -98,7 +98,7 @@ async def test_the_text_does_not_depend_on_the_chunks(
 
 @pytest.mark.parametrize("name", ["en/austen-0930", "ru/vm-invalidpassword"])
 @pytest.mark.parametrize("sent", FORMATS.values(), ids=FORMATS.keys())
-async def test_every_format_is_understood(
+async def test_every_audio_format_is_recognized(
     stub: Stub,
     recordings: Mapping[str, Recording],
     name: str,
@@ -114,7 +114,7 @@ async def test_every_format_is_understood(
     assert word_error_rate(heard.text, recording) <= WER
 
 
-async def test_mp3_and_opus_recordings_are_understood(stub: Stub, recordings: Mapping[str, Recording]) -> None:
+async def test_mp3_and_opus_recordings_are_recognized(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     recording = recordings["en/austen-0930"]
     for container, codec in (("mp3", "libmp3lame"), ("ogg", "libopus")):
         data = encode_pcm(recording.pcm(), container, codec, 48_000, "stereo")
@@ -123,7 +123,7 @@ async def test_mp3_and_opus_recordings_are_understood(stub: Stub, recordings: Ma
         assert word_error_rate(text, recording) <= WER
 
 
-async def test_ten_streams_at_once_hear_what_each_hears_alone(
+async def test_ten_concurrent_streams_give_the_same_texts_as_single_ones(
     stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str]
 ) -> None:
     expected = {name: await text_alone(stub, recordings[name], alone) for name in TOGETHER}
@@ -136,15 +136,13 @@ async def test_ten_streams_at_once_hear_what_each_hears_alone(
         for name in TOGETHER:
             tasks.create_task(listen(recordings[name]))
     assert {name: one.text for name, one in heard.items()} == expected
-    assert {final.latency.batch for one in heard.values() for final in one.finals} == {1}  # on a CPU, apart
+    assert {final.latency.batch for one in heard.values() for final in one.finals} == {1}  # separate decodes
     for one in heard.values():
         assert one.code is StatusCode.OK
         assert_orderly(one)
 
 
-async def test_an_utterance_ends_at_a_pause_and_words_have_their_times(
-    stub: Stub, recordings: Mapping[str, Recording]
-) -> None:
+async def test_utterance_ends_at_a_pause_and_words_have_times(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     first, second = recordings["en/brooklyn-bridge"], recordings["en/go-forward"]
     opening = pb.StreamingConfig(settings=pb.Settings(language="en"), word_times=True)
     pcm = first.pcm() + bytes(2 * 32_000) + second.pcm()

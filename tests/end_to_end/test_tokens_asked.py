@@ -1,4 +1,4 @@
-"""Ports that ask for tokens: who is let in, and how little the others learn."""
+"""Ports that require tokens: admitted clients, and the single message for all others."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ REFUSED = (StatusCode.UNAUTHENTICATED, REJECTION)
 
 @dataclass(frozen=True)
 class Guarded:
-    """A server whose ports ask for tokens, and its files of them."""
+    """A server whose ports require tokens, and its token files."""
 
     server: Server
     clients: Path
-    later_s: list[float]  # than it is, the last one, by the clock that tells whether a file was left alone
+    later_s: list[float]  # the clock of the server is ahead by the last item
 
 
 @pytest_asyncio.fixture
@@ -65,7 +65,7 @@ async def control(server: Server, token: str | None) -> tuple[StatusCode, str]:
         return await refusal(stub.GetStatus(control_pb2.GetStatusRequest(), metadata=shown(token)))
 
 
-async def test_who_shows_a_token_of_the_port_is_served(guarded: Guarded) -> None:
+async def test_client_with_a_token_of_the_port_is_served(guarded: Guarded) -> None:
     assert (await stream(guarded.server, ANN)).code is StatusCode.OK
     async with operator(guarded.server.control.address) as stub:
         answer = await stub.GetStatus(control_pb2.GetStatusRequest(), metadata=shown(OPERATOR))
@@ -75,7 +75,7 @@ async def test_who_shows_a_token_of_the_port_is_served(guarded: Guarded) -> None
 @pytest.mark.parametrize(
     "token", [None, "", "wrong", OPERATOR, ANN[:-1]], ids=["none", "empty", "wrong", "operators", "part"]
 )
-async def test_all_others_hear_one_sentence_on_the_data_port(guarded: Guarded, token: str | None) -> None:
+async def test_data_port_answers_every_invalid_token_with_the_same_message(guarded: Guarded, token: str | None) -> None:
     heard = await stream(guarded.server, token)
     assert (heard.code, heard.refusal()) == REFUSED
     assert heard.kinds == ["failure"]
@@ -84,18 +84,20 @@ async def test_all_others_hear_one_sentence_on_the_data_port(guarded: Guarded, t
 
 
 @pytest.mark.parametrize("token", [None, "wrong", ANN], ids=["none", "wrong", "of the data port"])
-async def test_all_others_hear_the_same_on_the_control_port(guarded: Guarded, token: str | None) -> None:
+async def test_control_port_answers_every_invalid_token_with_the_same_message(
+    guarded: Guarded, token: str | None
+) -> None:
     assert await control(guarded.server, token) == REFUSED
 
 
-async def test_a_client_that_goes_on_writing_learns_it_too(guarded: Guarded) -> None:
+async def test_client_that_keeps_writing_receives_the_rejection(guarded: Guarded) -> None:
     async with connected(guarded.server.data.address) as stub:
         call = Call(stub, shown("wrong"))
         await call.send(*[config(), *[audio(bytes(3200))] * 500])
         assert (await call.until("failure")).failure.message == REJECTION
 
 
-async def test_what_there_is_is_not_told_without_a_token(guarded: Guarded) -> None:
+async def test_methods_are_not_disclosed_without_a_token(guarded: Guarded) -> None:
     async with grpc.aio.insecure_channel(guarded.server.data.address) as channel:
         no_such_call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             "/stt.v1.SpeechToText/NoSuchCall", bytes, bytes
@@ -112,7 +114,7 @@ async def services(channel: grpc.aio.Channel, token: str | None) -> list[str]:
     return [service.name async for answer in call for service in answer.list_services_response.service]
 
 
-async def test_a_balancer_may_ask_for_health_and_nobody_may_watch_it(guarded: Guarded) -> None:
+async def test_health_check_needs_no_token_and_health_watch_needs_one(guarded: Guarded) -> None:
     async with grpc.aio.insecure_channel(guarded.server.data.address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         answer = await health.Check(health_pb2.HealthCheckRequest())
@@ -120,7 +122,7 @@ async def test_a_balancer_may_ask_for_health_and_nobody_may_watch_it(guarded: Gu
         assert await refusal(anext(aiter(health.Watch(health_pb2.HealthCheckRequest())))) == REFUSED
 
 
-async def test_a_token_holds_as_soon_as_its_line_is_there_and_no_longer(guarded: Guarded) -> None:
+async def test_token_is_valid_exactly_while_its_line_is_in_the_file(guarded: Guarded) -> None:
     bob = new_token()
     assert (await stream(guarded.server, bob)).code is StatusCode.UNAUTHENTICATED
     guarded.clients.write_text(line("bob", bob) + "\n")
@@ -129,7 +131,7 @@ async def test_a_token_holds_as_soon_as_its_line_is_there_and_no_longer(guarded:
     assert (await stream(guarded.server, ANN)).code is StatusCode.UNAUTHENTICATED
 
 
-async def test_a_broken_file_leaves_the_tokens_as_they_were(guarded: Guarded, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_token_file_keeps_the_previous_tokens(guarded: Guarded, caplog: pytest.LogCaptureFixture) -> None:
     guarded.later_s.append(60.0)
     guarded.clients.write_text(f"ann {ANN}\n")
     for _ in range(2):
@@ -139,7 +141,7 @@ async def test_a_broken_file_leaves_the_tokens_as_they_were(guarded: Guarded, ca
     assert "What held before goes on to hold." in told
 
 
-async def test_a_holder_has_no_more_streams_than_its_share(guarded: Guarded) -> None:
+async def test_token_holder_has_no_more_streams_than_its_quota(guarded: Guarded) -> None:
     async with connected(guarded.server.data.address) as stub:
         calls = [Call(stub, shown(ANN)) for _ in range(2)]
         for call in calls:
@@ -151,7 +153,7 @@ async def test_a_holder_has_no_more_streams_than_its_share(guarded: Guarded) -> 
         await asyncio.gather(*[call.end() for call in calls])
 
 
-async def test_an_operator_sees_whose_streams_they_are(guarded: Guarded) -> None:
+async def test_operator_sees_the_token_holder_of_each_stream(guarded: Guarded) -> None:
     async with connected(guarded.server.data.address) as stub, operator(guarded.server.control.address) as control:
         call = Call(stub, shown(ANN))
         await call.send(config())
@@ -161,7 +163,7 @@ async def test_an_operator_sees_whose_streams_they_are(guarded: Guarded) -> None
         await call.end()
 
 
-async def test_the_log_tells_of_refusals_once_and_of_no_token(
+async def test_log_reports_each_rejection_once_and_contains_no_token(
     guarded: Guarded, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

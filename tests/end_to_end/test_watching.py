@@ -1,4 +1,4 @@
-"""What a server tells of itself while it runs: readiness from its first moment to its last, metrics, and its log."""
+"""Observability of a running server: readiness from start to exit, metrics and log."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What was seen of a server from its start to its end."""
+    """Observations of a server from its start to its exit."""
 
     loading: tuple[int, str]
     ready: tuple[int, str]
     draining: tuple[int, str]
-    metrics: str  # before the drain
+    metrics: str  # scraped before the drain
     spoken: Heard
     spoken_id: str
     lines: list[Line]
 
     def about(self, word: str) -> list[Line]:
-        """Return the lines whose message begins so."""
+        """Return the log lines whose message starts like this."""
         return [line for line in self.lines if line["message"].startswith(word)]
 
 
@@ -60,7 +60,7 @@ def look(port: int, path: str) -> tuple[int, str]:
 
 
 async def first_look(port: int) -> tuple[int, str]:
-    """Return what /readyz says as soon as it says anything."""
+    """Return the first answer of /readyz."""
     async with asyncio.timeout(30):
         while True:
             try:
@@ -70,7 +70,7 @@ async def first_look(port: int) -> tuple[int, str]:
 
 
 async def changed_look(port: int, before: tuple[int, str]) -> tuple[int, str]:
-    """Return what /readyz says once it says something else."""
+    """Return the next answer of /readyz that differs."""
     async with asyncio.timeout(30):
         while (seen := await asyncio.to_thread(look, port, "/readyz")) == before:
             pass
@@ -79,7 +79,7 @@ async def changed_look(port: int, before: tuple[int, str]) -> tuple[int, str]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def life(recordings: Mapping[str, Recording]) -> AsyncIterator[Life]:
-    """A server that serves one, refuses one who comes beside it and one who asks for nonsense, and is told to end."""
+    """A server that serves one stream, rejects a concurrent and an invalid one, and then receives SIGTERM."""
     port, pcm = free_port(), recordings[QUESTION].pcm()
     labelled = Request(config=pb.StreamingConfig(client_id="kitchen", partials=True))
     with Server({**COMMON, **SMALL, "METRICS_PORT": str(port)}) as server:
@@ -107,13 +107,13 @@ async def life(recordings: Mapping[str, Recording]) -> AsyncIterator[Life]:
     )
 
 
-async def test_it_is_not_ready_while_it_loads_nor_while_it_drains(life: Life) -> None:
+async def test_server_is_not_ready_while_it_loads_or_drains(life: Life) -> None:
     assert life.loading == (503, LOADING)
     assert life.ready == (200, "ok\n")
     assert life.draining == (503, LEAVING)
 
 
-async def test_its_metrics_are_what_the_client_saw(life: Life) -> None:
+async def test_metrics_match_the_events_that_the_client_received(life: Life) -> None:
     heard = life.spoken
     assert heard.code is StatusCode.OK
     counted = dict(line.rsplit(" ", 1) for line in life.metrics.splitlines() if not line.startswith("#"))
@@ -127,14 +127,14 @@ async def test_its_metrics_are_what_the_client_saw(life: Life) -> None:
     assert float(counted['stt_rejected_total{reason="request"}']) == 1
 
 
-async def test_every_line_of_its_log_is_an_object_the_banner_too(life: Life) -> None:
+async def test_every_log_line_is_a_json_object_including_the_banner(life: Life) -> None:
     for line in life.lines:
         assert {"time", "level", "logger", "message"} <= line.keys()
     assert life.about("STT SERVER CONFIGURATION")
     assert life.about("Listening on ")
 
 
-async def test_a_stream_is_followed_by_its_id_from_its_first_line_to_its_last(life: Life) -> None:
+async def test_log_lines_of_a_stream_carry_its_id_from_first_to_last(life: Life) -> None:
     opened, closed = [line for line in life.lines if line.get("stream") == life.spoken_id]
     assert (opened["client"], opened["peer"], opened["language"]) == ("kitchen", "127.0.0.1", "en")
     assert closed["message"].startswith(f"stream closed id={life.spoken_id} outcome=OK client=kitchen ")
@@ -143,21 +143,21 @@ async def test_a_stream_is_followed_by_its_id_from_its_first_line_to_its_last(li
     assert closed["max_latency_s"] >= closed["median_latency_s"] > 0
 
 
-async def test_who_was_refused_has_a_line_and_an_id(life: Life) -> None:
+async def test_rejected_stream_has_a_log_line_with_an_id(life: Life) -> None:
     refusals = life.about("call rejected ")
     assert [line["reason"] for line in refusals] == ["full", "request"]
     assert len({line["stream"] for line in refusals}) == 2
 
 
-async def test_a_stream_that_the_drain_ended_says_so(life: Life) -> None:
+async def test_stream_ended_by_a_drain_is_logged_as_such(life: Life) -> None:
     assert life.about("stream closed ")[-1]["outcome"] == "UNAVAILABLE"
 
 
-async def test_nothing_that_was_said_is_in_the_log(life: Life) -> None:
+async def test_recognized_text_is_absent_from_the_log(life: Life) -> None:
     assert "brooklyn" not in json.dumps(life.lines).lower()
 
 
-def test_a_metrics_port_that_is_taken_is_named_in_an_object(tmp_path: Path) -> None:
+def test_metrics_port_in_use_is_logged_as_a_json_object(tmp_path: Path) -> None:
     with create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         ended = run_server(tmp_path, METRICS_PORT=port, LOG_FORMAT="json", DEVICE="cpu")
@@ -167,7 +167,7 @@ def test_a_metrics_port_that_is_taken_is_named_in_an_object(tmp_path: Path) -> N
     assert f"METRICS_PORT={port} at 127.0.0.1: another program" in line["message"]
 
 
-async def test_a_failure_is_logged_with_the_id_of_its_stream(
+async def test_failure_is_logged_with_the_id_of_its_stream(
     recordings: Mapping[str, Recording], caplog: pytest.LogCaptureFixture
 ) -> None:
     held = HeldEngine()

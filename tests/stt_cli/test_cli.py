@@ -1,4 +1,4 @@
-"""The command line, run as its user runs it: in a process of its own, against a scripted server."""
+"""stt-cli as a separate process against a scripted server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def talk(tmp_path: Path) -> str:
     return str(encode(tmp_path / "talk.wav"))
 
 
-async def test_finals_go_to_stdout_and_nothing_else_anywhere(talk: str) -> None:
+async def test_finals_are_the_only_output_on_stdout_and_stderr(talk: str) -> None:
     result, (stream,) = await run(
         replies(partial("раз"), final("Раз."), suppressed(""), final("Два.", utterance=3)), talk
     )
@@ -30,7 +30,7 @@ async def test_finals_go_to_stdout_and_nothing_else_anywhere(talk: str) -> None:
     assert (len(stream.audio), stream.config.partials, stream.config.word_times) == (64_000, False, False)
 
 
-async def test_what_was_asked_for_reaches_the_server(talk: str) -> None:
+async def test_command_line_options_reach_the_server(talk: str) -> None:
     asked = "--language en --prompt Hi. --hotwords Ann,Bob --hotwords Cy --translate --words --partials"
     _, (stream,) = await run(replies(), *asked.split(), talk)
     assert stream.config == stt_pb2.StreamingConfig(
@@ -42,12 +42,12 @@ async def test_what_was_asked_for_reaches_the_server(talk: str) -> None:
     )
 
 
-async def test_partials_go_to_stderr_when_asked_for(talk: str) -> None:
+async def test_partials_option_prints_partials_to_stderr(talk: str) -> None:
     result, _ = await run(replies(partial("раз", " два"), final("Раз.")), "--partials", talk)
     assert (result.stdout, result.stderr) == ("Раз.\n", "раз два\n")
 
 
-async def test_a_notice_goes_to_stderr(talk: str) -> None:
+async def test_notice_is_printed_to_stderr(talk: str) -> None:
     result, _ = await run(replies(notice("PARTIALS_SHED", "The server is busy."), final("Раз.")), talk)
     assert (result.stdout, result.stderr) == ("Раз.\n", "Notice: The server is busy.\n")
 
@@ -62,12 +62,12 @@ async def test_suppressed_utterance_without_text_is_reported_with_verbose_only(t
     assert result.stderr == f"No speech found in {talk}.\n"
 
 
-async def test_verbose_tells_the_model_and_what_was_suppressed(talk: str) -> None:
+async def test_verbose_prints_the_model_and_suppressed_text(talk: str) -> None:
     result, _ = await run(replies(suppressed("you")), "-v", talk)
     assert result.stderr == "Model base, language ru\nSuppressed (NO_SPEECH): you\n"
 
 
-async def test_json_has_an_object_for_each_event_and_its_file(talk: str) -> None:
+async def test_json_has_one_object_per_event_with_its_file(talk: str) -> None:
     script = replies(partial("раз"), final("Раз."), suppressed("you"))
     result, _ = await run(script, "--format", "json", "--partials", talk)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
@@ -76,14 +76,14 @@ async def test_json_has_an_object_for_each_event_and_its_file(talk: str) -> None
     assert result.stderr == ""
 
 
-async def test_captions_ask_for_word_times_and_go_to_a_file(talk: str, tmp_path: Path) -> None:
+async def test_captions_request_word_times_and_are_written_to_a_file(talk: str, tmp_path: Path) -> None:
     target = tmp_path / "talk.srt"
     result, (stream,) = await run(replies(final("Раз, два.")), "--format", "srt", "-o", str(target), talk)
     assert (result, stream.config.word_times) == (Outcome(0, "", ""), True)
     assert [cue.content for cue in srt.parse(target.read_text())] == ["Раз, два."]
 
 
-async def test_several_recordings_in_one_folder_of_captions(tmp_path: Path) -> None:
+async def test_captions_of_several_recordings_are_written_into_one_folder(tmp_path: Path) -> None:
     for name in ("b/talk.wav", "a/talk.flac"):
         (tmp_path / name).parent.mkdir()
         encode(tmp_path / name, "flac" if name.endswith("flac") else "pcm_s16le")
@@ -97,7 +97,7 @@ async def test_several_recordings_in_one_folder_of_captions(tmp_path: Path) -> N
     assert all(webvtt.read(str(file)).captions[0].text == "Раз." for file in files)
 
 
-async def test_a_bad_file_is_told_and_the_others_go_on(talk: str, tmp_path: Path) -> None:
+async def test_unreadable_file_is_reported_and_other_files_are_recognized(talk: str, tmp_path: Path) -> None:
     bad, missing = tmp_path / "bad.wav", tmp_path / "missing.wav"
     bad.write_text("text " * 100)
     result, streams = await run(replies(final("Раз.")), str(bad), str(missing), talk)
@@ -109,14 +109,14 @@ async def test_a_bad_file_is_told_and_the_others_go_on(talk: str, tmp_path: Path
     ]
 
 
-async def test_what_is_no_recording_in_a_folder_is_skipped_with_a_note(talk: str, tmp_path: Path) -> None:
+async def test_non_audio_file_in_a_folder_is_skipped_with_a_note(talk: str, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("text " * 100)
     result, _ = await run(replies(final("Раз.")), str(tmp_path))
     assert (result.code, result.stdout) == (0, "Раз.\n")
     assert f"Skipped: {tmp_path / 'notes.txt'} is not a supported recording" in result.stderr
 
 
-async def test_a_refusal_of_one_recording_does_not_stop_the_next(talk: str) -> None:
+async def test_rejected_recording_does_not_stop_the_next_one(talk: str) -> None:
     async def refuses_the_first(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio()
@@ -132,7 +132,7 @@ async def test_a_refusal_of_one_recording_does_not_stop_the_next(talk: str) -> N
     assert f"Error: {talk}: No such language.\n" in result.stderr
 
 
-async def test_a_container_and_raw_sound_come_from_stdin(talk: str) -> None:
+async def test_stdin_accepts_containers_and_raw_audio(talk: str) -> None:
     content = await asyncio.to_thread(Path(talk).read_bytes)
     result, (stream,) = await run(replies(final("Раз.")), "-", stdin=content)
     assert (result.stdout, len(stream.audio)) == ("Раз.\n", 64_000)
@@ -148,7 +148,7 @@ async def test_empty_stdin_is_an_error() -> None:
     assert result.stderr.startswith("Error: standard input is ")
 
 
-async def test_nobody_at_the_address_is_exit_code_3(talk: str) -> None:
+async def test_unreachable_server_is_exit_code_3(talk: str) -> None:
     async with serving(replies()) as server:
         address = server.address
     sentence = f"Error: cannot reach {address}: is stt-server running?\n"
@@ -156,7 +156,7 @@ async def test_nobody_at_the_address_is_exit_code_3(talk: str) -> None:
         assert await outcome(await start(*command, "--server", address)) == Outcome(3, "", sentence)
 
 
-async def test_status_tells_what_the_server_tells() -> None:
+async def test_status_prints_the_status_that_the_server_reports() -> None:
     async with serving(replies()) as server:
         result = await outcome(await start("status", "--server", server.address))
     first, second, third = result.stdout.splitlines()
@@ -165,19 +165,19 @@ async def test_status_tells_what_the_server_tells() -> None:
     assert third.startswith("round trip: ")
 
 
-async def test_a_server_that_does_not_serve_is_exit_code_1() -> None:
+async def test_server_that_is_not_serving_is_exit_code_1() -> None:
     async with serving(replies(), serves=False) as server:
         result = await outcome(await start("status", "--server", server.address))
     assert (result.code, result.stdout.splitlines()[0]) == (1, f"{server.address}: not serving")
 
 
-async def test_a_recording_is_not_overwritten(talk: str) -> None:
+async def test_recording_is_not_overwritten(talk: str) -> None:
     result, streams = await run(replies(), "-o", talk, talk)
     assert (result.code, streams) == (1, [])
     assert "would overwrite the recording" in result.stderr
 
 
-async def test_a_file_that_cannot_be_written_is_told(talk: str, tmp_path: Path) -> None:
+async def test_file_that_cannot_be_written_is_reported(talk: str, tmp_path: Path) -> None:
     result, _ = await run(replies(final("Раз.")), "-o", str(tmp_path / "no" / "talk.txt"), talk)
     assert result == Outcome(1, "", f"Error: {tmp_path}/no/talk.txt cannot be written: No such file or directory.\n")
 

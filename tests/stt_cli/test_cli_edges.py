@@ -1,4 +1,4 @@
-"""Names, outputs and streams as shells and disks really are: no traceback, no lost text, no overwritten recording."""
+"""Unusual names, outputs and standard streams: no traceback, no lost text, no overwritten recording."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def talk(tmp_path: Path) -> str:
 
 
 async def shell(script: Script, redirection: str, *arguments: str) -> Outcome:
-    """Run `recognize` with a shell's redirections."""
+    """Run `recognize` with redirections of a shell."""
     async with serving(script) as server:
         command = ["recognize", "--server", server.address, *arguments]
         process = await asyncio.create_subprocess_exec(
@@ -51,7 +51,7 @@ async def nobody() -> str:
         return server.address
 
 
-async def test_without_a_server_the_older_text_stays(talk: str, tmp_path: Path) -> None:
+async def test_older_text_is_kept_without_a_server(talk: str, tmp_path: Path) -> None:
     target = tmp_path / "talk.txt"
     target.write_text("precious")
     result = await outcome(await start("recognize", "--server", await nobody(), talk, "-o", str(target)))
@@ -59,7 +59,7 @@ async def test_without_a_server_the_older_text_stays(talk: str, tmp_path: Path) 
 
 
 async def test_recording_named_as_the_output_by_a_wildcard_is_not_overwritten(talk: str, tmp_path: Path) -> None:
-    """`recognize -o *.wav` names the first recording as the output."""
+    """The shell expands `recognize -o *.wav` so that the first recording is the output."""
     first = encode(tmp_path / "a.wav")
     before = first.read_bytes()
     result, streams = await run(SAID, "-o", str(first), talk)
@@ -67,31 +67,31 @@ async def test_recording_named_as_the_output_by_a_wildcard_is_not_overwritten(ta
     assert result.stderr == f"Error: -o {first} is not a text file and is not overwritten: choose another name.\n"
 
 
-async def test_full_disk_behind_stdout_is_a_sentence_and_the_text_goes_to_stderr(talk: str) -> None:
+async def test_full_disk_at_stdout_is_an_error_and_the_text_goes_to_stderr(talk: str) -> None:
     result = await shell(SAID, "> /dev/full", talk)
     said = f"Error: standard output cannot be written: {NO_SPACE} {FOLLOWS}\nРаз.\n"
     assert result == Outcome(1, "", said)
 
 
-async def test_full_disk_behind_the_output_is_a_sentence_and_the_text_goes_to_stderr(talk: str) -> None:
+async def test_full_disk_at_the_output_is_an_error_and_the_text_goes_to_stderr(talk: str) -> None:
     result, _ = await run(SAID, talk, "-o", "/dev/full")
     assert result == Outcome(1, "", f"Error: /dev/full cannot be written: {NO_SPACE} {FOLLOWS}\nРаз.\n")
 
 
-async def test_text_that_its_output_cannot_take_is_on_stderr_whole(talk: str) -> None:
+async def test_text_of_a_failed_output_is_printed_complete_to_stderr(talk: str) -> None:
     sentence = "слово " * 1000
     result, _ = await run(replies(final(sentence)), talk, "--format", "srt", "-o", "/dev/full")
     assert result.stderr.count("слово") == 1000
     assert "\n\n2\n00:00:" in result.stderr
 
 
-async def test_full_disk_behind_stderr_costs_no_text(talk: str) -> None:
+async def test_full_disk_at_stderr_loses_no_text(talk: str) -> None:
     result = await shell(SAID, "2> /dev/full", "-v", talk, talk)
     assert result == Outcome(0, "Раз.\nРаз.\n", "")
 
 
 @pytest.mark.parametrize("command", ["completion bash", "devices"])
-async def test_full_disk_is_a_sentence_for_every_command(command: str) -> None:
+async def test_full_disk_is_a_one_line_error_for_every_command(command: str) -> None:
     process = await asyncio.create_subprocess_exec(
         "sh",
         "-c",
@@ -121,13 +121,13 @@ async def test_closed_stdout_is_not_needed_with_an_output_file(talk: str, tmp_pa
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
-async def test_closed_stderr_costs_no_text(talk: str, tmp_path: Path, redirection: str) -> None:
+async def test_closed_stderr_loses_no_text(talk: str, tmp_path: Path, redirection: str) -> None:
     target = tmp_path / "talk.txt"
     assert await shell(SAID, redirection, "-v", talk, "-o", str(target)) == Outcome(0, "", "")
     assert target.read_text() == "Раз.\n"
 
 
-async def test_closed_stdin_is_an_empty_one() -> None:
+async def test_closed_stdin_is_treated_as_empty() -> None:
     result = await shell(SAID, "<&-", "-")
     assert result == Outcome(1, "", "Error: standard input is empty.\n")
 
@@ -183,7 +183,7 @@ async def test_arguments_are_read_as_utf_8_in_a_latin_1_locale(talk: str, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
-async def test_names_of_stdout_write_to_stdout(talk: str, name: str) -> None:
+async def test_paths_of_stdout_write_to_stdout(talk: str, name: str) -> None:
     result, _ = await run(SAID, talk, "-o", name)
     assert result == Outcome(0, "Раз.\n", "")
 

@@ -1,4 +1,4 @@
-"""Whatever sources and outputs are called, and whatever stands there: sentences, whole recordings, no lost text.
+"""Random names and contents of sources and outputs: clear errors, intact recordings, no lost text.
 
 A long run: CLI_FUZZ_CASES=2000 python -m pytest tests/stt_cli/test_cli_fuzz.py
 """
@@ -30,7 +30,7 @@ from tests.support.audio_files import encode
 from tests.support.scripted_server import RunningServer, final, replies, serving
 
 CASES = int(os.environ.get("CLI_FUZZ_CASES", "150"))
-SEEDS = 10  # tests, so that one that fails is quickly found again
+SEEDS = 10  # tests, so that a failing case is found again quickly
 TEXT = "Раз."
 PARTS = [
     *[
@@ -92,14 +92,14 @@ class Case:
     audio: bytes
 
     def path(self) -> Path:
-        """Return a path of any name that a shell can give."""
+        """Return a path with any name that a shell can pass."""
         name = "".join(self.chance.choices(PARTS, k=self.chance.randint(1, 4))) + self.chance.choice(SUFFIXES)
         return self.folder / (name if name not in (".", "..") else "dots")
 
     def made(self) -> Path:
-        """Return a path with anything at it."""
+        """Create any kind of file at a path, or none, and return the path."""
         path, content = self.path(), self.chance.choice(CONTENTS)
-        with suppress(OSError, ValueError, IndexError):  # no file system has that name, it is taken, nothing to link
+        with suppress(OSError, ValueError, IndexError):  # invalid file name, name already in use, or no link target
             self._make(path, content)
         return path
 
@@ -142,13 +142,13 @@ class Case:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return the regular files below the folder, with links resolved by no one."""
+    """Return the regular files below the folder, without following links."""
     files = (Path(root) / name for root, _, names in os.walk(folder) for name in names)
     return {str(path): path.read_bytes() for path in files if stat.S_ISREG(path.lstat().st_mode)}
 
 
 def read(fifo: Path) -> None:
-    """Be the reader that a FIFO needs, until the case is over."""
+    """Read from the FIFO until the case is over."""
     with suppress(OSError):
         fifo.read_bytes()
 
@@ -162,7 +162,7 @@ def is_text(content: bytes) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-async def test_any_names_and_outputs_give_sentences_and_harm_nothing(
+async def test_any_names_and_outputs_give_clear_errors_and_damage_no_file(
     tmp_path: Path, server: RunningServer, audio: bytes, seed: int
 ) -> None:
     for number in range(CASES // SEEDS):
@@ -203,7 +203,7 @@ async def check(case: Case, server: RunningServer) -> None:
 
 
 async def outcome(request: Request, screen: PlainScreen, stderr: io.StringIO) -> int:
-    """Return the exit code; what a command would print as its error goes to stderr."""
+    """Return the exit code; print the command's error to stderr."""
     try:
         items = create_items(request)
         return await recognize(request, items, screen, create_outputs(request, items, screen))

@@ -1,4 +1,4 @@
-"""Signals, kills and full servers: what was said is written, and recordings wait for a free slot."""
+"""Signals, kills and full servers: recognized text is written, and recordings wait for a free slot."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def talk(tmp_path: Path) -> str:
 
 
 def owes(heard: asyncio.Event) -> Script:
-    """Say when audio has come, and hold the final back until it has ended."""
+    """Set the event when audio arrives, and send the final only after the end of the audio."""
 
     async def script(stream: Stream) -> None:
         await stream.accept()
@@ -41,7 +41,7 @@ def owes(heard: asyncio.Event) -> Script:
 
 @pytest.mark.parametrize("source", [["--realtime"], ["--device"]])
 async def test_hangup_writes_the_pending_text_like_sigterm(talk: str, tmp_path: Path, source: list[str]) -> None:
-    """It comes twice: from the terminal and from its shell."""
+    """The signal arrives twice: from the terminal and from its shell."""
     heard, target = asyncio.Event(), tmp_path / "hup.txt"
     named = [*source, talk] if source == ["--realtime"] else [*source, f"file:{talk}"]
     async with serving(owes(heard)) as server:
@@ -54,7 +54,7 @@ async def test_hangup_writes_the_pending_text_like_sigterm(talk: str, tmp_path: 
     assert len(server.streams[0].audio) < 64_000
 
 
-async def test_hangup_that_is_ignored_as_under_nohup_ends_nothing(talk: str) -> None:
+async def test_hangup_ignored_as_under_nohup_does_not_stop_recognition(talk: str) -> None:
     heard = asyncio.Event()
     main = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {MAIN}"
     async with serving(owes(heard)) as server:
@@ -66,7 +66,7 @@ async def test_hangup_that_is_ignored_as_under_nohup_ends_nothing(talk: str) -> 
 
 
 @pytest.mark.parametrize("older", [None, "older"])
-async def test_kill_leaves_what_was_said_on_disk(talk: str, tmp_path: Path, older: str | None) -> None:
+async def test_kill_leaves_the_recognized_text_on_disk(talk: str, tmp_path: Path, older: str | None) -> None:
     target, said = tmp_path / "notes.txt", asyncio.Event()
     if older is not None:
         target.write_text(older)
@@ -99,7 +99,7 @@ def full(message: str = "All 2 streams of this server are taken.") -> Response:
 
 
 def slots(count: int, text: Script) -> Script:
-    """Take so many streams at once, and reject the others."""
+    """Accept this many concurrent streams, and reject the others."""
     taken = list[Stream]()
 
     async def script(stream: Stream) -> None:
@@ -164,7 +164,7 @@ async def test_recording_that_is_rejected_leaves_no_file(tmp_path: Path) -> None
 # Settings and silence
 
 
-async def test_settings_of_utterances_reach_the_server(talk: str) -> None:
+async def test_utterance_settings_reach_the_server(talk: str) -> None:
     asked = "--silence 0.7 --min-utterance 0 --max-utterance 12.5 --sensitivity 0.4"
     _, (stream,) = await run(SAID, *asked.split(), talk)
     assert stream.config.settings == stt_pb2.Settings(

@@ -1,4 +1,4 @@
-"""Dictating into a microphone that plays a recording, against a scripted server: journal, silence, clipboard."""
+"""Dictation from a file device against a scripted server: saved audio, silence, clipboard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sound_of(path: Path) -> bytes:
 
 
 def desktop(folder: Path, script: str) -> dict[str, str]:
-    """Return the environment of a desktop whose clipboard is that shell script."""
+    """Return the environment of a desktop whose clipboard tool is this shell script."""
     tool = folder / "bin" / "xclip"
     tool.parent.mkdir()
     tool.write_text(f"#!/bin/sh\n{script}\n")
@@ -37,19 +37,19 @@ def desktop(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{tool.parent}:{os.environ['PATH']}", "DISPLAY": ":0", "WAYLAND_DISPLAY": "", "TMUX": ""}
 
 
-async def test_a_recording_that_speaks_at_once_is_complete_and_its_end_ends_the_dictation(talk: Path) -> None:
+async def test_recording_with_immediate_speech_is_complete_and_ends_the_dictation(talk: Path) -> None:
     result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}")
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
     assert bytes(stream.audio) == sound_of(talk)
 
 
-async def test_nothing_said_before_there_is_a_server_is_lost(talk: Path) -> None:
+async def test_speech_before_the_server_is_available_is_not_lost(talk: Path) -> None:
     async with serving(replies()) as server:
         address = server.address
     terminal, other_end = pty.openpty()
     process = await start("recognize", "--server", address, "--device", f"file:{talk}", stderr=other_end, TERM="xterm")
     os.close(other_end)
-    await to_thread(read_until, terminal, "connecting: ")  # it has tried, in vain
+    await to_thread(read_until, terminal, "connecting: ")  # a connection attempt has failed
     async with serving(replies(final("Раз.")), port=int(address.rpartition(":")[2])) as server:
         assert process.stdout is not None
         assert (await process.stdout.read()).decode() == "Раз.\n"
@@ -59,7 +59,7 @@ async def test_nothing_said_before_there_is_a_server_is_lost(talk: Path) -> None
     assert b"".join(bytes(stream.audio) for stream in server.streams) == sound_of(talk)
 
 
-async def test_the_microphone_ends_when_nobody_has_spoken_for_a_while(tmp_path: Path) -> None:
+async def test_microphone_stops_after_silence(tmp_path: Path) -> None:
     talk = encode(tmp_path / "talk.wav", seconds=60)
 
     async def hears_a_word(stream: Stream) -> None:
@@ -75,7 +75,7 @@ async def test_the_microphone_ends_when_nobody_has_spoken_for_a_while(tmp_path: 
     assert 12 <= len(stream.audio) / 3200 <= 40
 
 
-async def test_a_journal_can_be_recognised_again_as_it_was_asked_for(talk: Path, tmp_path: Path) -> None:
+async def test_saved_audio_can_be_recognized_again_with_the_same_options(talk: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dictations"
     await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", str(folder), "--language", "ru")
     async with serving(replies(final("Два."))) as server:
@@ -87,7 +87,7 @@ async def test_a_journal_can_be_recognised_again_as_it_was_asked_for(talk: Path,
     assert stream.config.settings == stt_pb2.Settings(language="ru", hotwords=["Анна"])
 
 
-async def test_when_the_server_fails_the_journal_is_named(talk: Path, tmp_path: Path) -> None:
+async def test_failed_server_error_names_the_saved_audio(talk: Path, tmp_path: Path) -> None:
     async def refuses(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
@@ -102,13 +102,13 @@ async def test_when_the_server_fails_the_journal_is_named(talk: Path, tmp_path: 
     )
 
 
-async def test_a_journal_that_cannot_be_written_does_not_end_the_dictation(talk: Path) -> None:
+async def test_unwritable_saved_audio_does_not_end_the_dictation(talk: Path) -> None:
     result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", "/dev/null/kept")
     assert (result.code, result.stdout, len(stream.audio)) == (0, "Раз.\n", 16_000)
     assert "the journal in /dev/null/kept cannot be written" in result.stderr
 
 
-async def test_each_sentence_goes_to_the_clipboard(talk: Path, tmp_path: Path) -> None:
+async def test_each_final_is_copied_to_the_clipboard(talk: Path, tmp_path: Path) -> None:
     copied = tmp_path / "copied"
 
     async def pauses(stream: Stream) -> None:
@@ -116,20 +116,21 @@ async def test_each_sentence_goes_to_the_clipboard(talk: Path, tmp_path: Path) -
         await stream.receive_audio(3200)
         await stream.send(final("Раз."))
         async with timeout(30):
-            while not copied.exists() or copied.read_text() != "Раз.|":  # written by another process
+            while not copied.exists() or copied.read_text() != "Раз.|":  # by another process
                 await to_thread(os.sched_yield)
         await stream.receive_audio()
         await stream.send(final("Два.", 2))
 
     async with serving(pauses) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
-        variables = desktop(tmp_path, f"(cat; printf '|') >> {copied}; sleep 600 &")  # xclip too leaves a process
+        # xclip also leaves a process running
+        variables = desktop(tmp_path, f"(cat; printf '|') >> {copied}; sleep 600 &")
         result = await outcome(await start(*arguments, more=variables))
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\nДва.\n", "")
     assert copied.read_text() == "Раз.|Два.|"
 
 
-async def test_a_clipboard_that_hangs_holds_up_no_text_and_is_told(talk: Path, tmp_path: Path) -> None:
+async def test_clipboard_that_hangs_delays_no_text_and_is_reported(talk: Path, tmp_path: Path) -> None:
     async with serving(replies(final("Раз."), final("Два.", 2))) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
         variables = desktop(tmp_path, "exec sleep 600")
@@ -138,9 +139,9 @@ async def test_a_clipboard_that_hangs_holds_up_no_text_and_is_told(talk: Path, t
     assert result.stderr == "Cannot copy to a clipboard: see `stt-cli doctor`.\n"
 
 
-async def test_without_a_desktop_the_terminal_is_asked_to_copy(talk: Path) -> None:
+async def test_without_a_desktop_the_text_is_copied_through_the_terminal(talk: Path) -> None:
     terminal, other_end = pty.openpty()
-    takes_it = f"import os; os.open({os.ttyname(other_end)!r}, os.O_RDWR)"  # a session's first terminal is its own
+    takes_it = f"import os; os.open({os.ttyname(other_end)!r}, os.O_RDWR)"  # as controlling terminal
     async with serving(replies(final("Раз."))) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
         process = await start(*arguments, main=f"{takes_it}; {MAIN}", DISPLAY="", WAYLAND_DISPLAY="", TMUX="")

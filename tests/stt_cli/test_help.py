@@ -1,4 +1,4 @@
-"""What the command line tells of itself: help with examples that hold, completion, and how little that loads."""
+"""Help texts with valid examples, shell completion, and the few modules that both import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from stt_cli.commands.main import cli
 
 STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
-# Prints what is loaded beyond a bare interpreter and the standard library, once the help has been shown.
+# Prints the imported modules outside the standard library after the help has been printed.
 LOADED = """
 import contextlib, io, sys
 before = set(sys.modules)
@@ -34,7 +34,7 @@ def shown(*arguments: str) -> str:
 
 
 def commands_of(group: click.Group) -> dict[tuple[str, ...], click.Command]:
-    """Return the commands and those below them, by the words that call them."""
+    """Return the commands and their subcommands, keyed by their words on the command line."""
     found = dict[tuple[str, ...], click.Command]()
     for name, command in group.commands.items():
         found[(name,)] = command
@@ -48,7 +48,7 @@ NAMES = [pytest.param(words, id=" ".join(words)) for words in sorted(COMMANDS)]
 
 
 def examples(words: tuple[str, ...]) -> list[str]:
-    """Return what follows `stt-cli` in the examples of the command's help."""
+    """Return the arguments after `stt-cli` in the examples of the command's help."""
     part = shown(*words).partition("Examples:\n")[2].partition("\n\n")[0]
     return re.findall(r"stt-cli (\w[^|>)\n]*)", part)
 
@@ -64,14 +64,14 @@ def test_every_command_has_examples_whose_options_exist(name: tuple[str, ...]) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_option_says_what_it_does(name: tuple[str, ...]) -> None:
+def test_every_option_has_a_help_text(name: tuple[str, ...]) -> None:
     for parameter in COMMANDS[name].params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.opts[0]}"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_manual_tells_of_every_command_and_option(name: tuple[str, ...]) -> None:
+def test_manual_documents_every_command_and_option(name: tuple[str, ...]) -> None:
     manual = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
     assert f"| `{' '.join(name)}" in manual
     for parameter in COMMANDS[name].params:
@@ -83,7 +83,7 @@ def test_the_manual_tells_of_every_command_and_option(name: tuple[str, ...]) -> 
     "arguments",
     [["--help"], ["recognize", "--help"], ["models", "load", "--help"], ["completion", "bash"], ["--version"]],
 )
-def test_what_is_quick_loads_click_and_nothing_else(arguments: list[str]) -> None:
+def test_quick_commands_import_only_click(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", LOADED, *arguments], capture_output=True, check=True, text=True)
     assert done.stdout.split() == ["click", "stt_cli", "stt_client"]
 
@@ -99,8 +99,8 @@ def test_what_is_quick_loads_click_and_nothing_else(arguments: list[str]) -> Non
         (["sessions", "t"], {"terminate"}),
     ],
 )
-def test_the_shell_completes_commands_options_and_values(typed: list[str], offered: set[str]) -> None:
-    """In a real bash, with the script that the command prints."""
+def test_shell_completion_covers_commands_options_and_values(typed: list[str], offered: set[str]) -> None:
+    """Run in a real bash with the script that the command prints."""
     words = " ".join(f"'{word}'" for word in ["stt-cli", *typed])
     program = f"""
         PATH={Path(STT_CLI).parent}:$PATH
@@ -114,5 +114,5 @@ def test_the_shell_completes_commands_options_and_values(typed: list[str], offer
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_have_a_script_too(shell: str) -> None:
+def test_completion_scripts_exist_for_other_shells(shell: str) -> None:
     assert "_STT_CLI_COMPLETE" in CliRunner().invoke(cli, ["completion", shell]).output

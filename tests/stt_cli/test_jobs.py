@@ -1,4 +1,4 @@
-"""Many recordings at once: how many, in which order their texts come, and what a terminal shows meanwhile."""
+"""Parallel recognition of recordings: number of jobs, order of the texts, and progress bars in a terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def each_waits_for_the_next(shown: asyncio.Event | None = None) -> Script:
-    """Answer the recordings with their names, the last one first; before that, wait for the event."""
+    """Wait for the event, then answer the recordings with their names, the last one first."""
     answered = {name: asyncio.Event() for name in [*LENGTHS_S, "d"]}
     answered["d"] = shown or answered["d"]
     if shown is None:
@@ -47,13 +47,13 @@ def each_waits_for_the_next(shown: asyncio.Event | None = None) -> Script:
     return script
 
 
-async def test_texts_come_in_the_order_of_the_recordings(folder: Path) -> None:
+async def test_texts_are_in_the_order_of_the_recordings(folder: Path) -> None:
     result, _ = await run(each_waits_for_the_next(), "--jobs", "3", str(folder))
     headlines = "".join(f"# {folder}/{name}.wav\n" for name in LENGTHS_S)
     assert result == Outcome(0, "A\nB\nC\n", headlines)
 
 
-async def test_no_more_run_at_once_than_asked_for(folder: Path) -> None:
+async def test_no_more_jobs_run_at_once_than_requested(folder: Path) -> None:
     running, most = 0, 0
     both = asyncio.Event()
 
@@ -73,7 +73,7 @@ async def test_no_more_run_at_once_than_asked_for(folder: Path) -> None:
     assert (result.code, len(streams), most) == (0, 3, 2)
 
 
-async def test_one_that_fails_is_told_and_the_others_go_on(folder: Path) -> None:
+async def test_failed_job_is_reported_and_the_others_continue(folder: Path) -> None:
     async def refuses_the_shortest(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio()
@@ -87,7 +87,7 @@ async def test_one_that_fails_is_told_and_the_others_go_on(folder: Path) -> None
     assert f"Error: {folder}/c.wav: Too short.\n" in result.stderr
 
 
-async def test_each_has_its_file_in_a_folder(folder: Path) -> None:
+async def test_each_recording_has_its_own_file_in_a_folder(folder: Path) -> None:
     target = folder / "texts"
     await run(
         each_waits_for_the_next(), "--jobs", "3", "-o", f"{target}/", *(f"{folder}/{name}.wav" for name in LENGTHS_S)
@@ -97,7 +97,7 @@ async def test_each_has_its_file_in_a_folder(folder: Path) -> None:
     }
 
 
-async def test_a_terminal_shows_a_bar_for_each_and_keeps_only_the_texts(folder: Path) -> None:
+async def test_terminal_shows_one_bar_per_recording_and_keeps_only_the_texts(folder: Path) -> None:
     shown = asyncio.Event()
     terminal, process_end = pty.openpty()
     fcntl.ioctl(process_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
@@ -119,7 +119,7 @@ async def test_a_terminal_shows_a_bar_for_each_and_keeps_only_the_texts(folder: 
     assert len(list((folder / "texts").iterdir())) == 3
 
 
-async def test_what_was_named_first_is_written_first_whatever_its_kind(folder: Path) -> None:
+async def test_outputs_are_written_in_argument_order_for_every_kind_of_source(folder: Path) -> None:
     named = [str(folder / "c.wav"), str(folder / "a.wav")]
     result, _ = await run(replies(final("Раз.")), "--jobs", "2", "--format", "json", *named)
     assert [line.split('"')[3] for line in result.stdout.splitlines()] == named

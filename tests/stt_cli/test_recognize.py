@@ -1,4 +1,4 @@
-"""What time does to a running recognition: pace, signals, a reader that leaves, a terminal that watches."""
+"""A running recognition over time: real-time pace, signals, a closed reader, a terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_realtime_takes_as_long_as_speech(talk: str) -> None:
     assert time.monotonic() - began >= 2
 
 
-async def test_ctrl_c_ends_a_recording_and_prints_what_is_owed(talk: str) -> None:
+async def test_ctrl_c_ends_a_recording_and_prints_pending_finals(talk: str) -> None:
     heard = asyncio.Event()
 
     async def owes(stream: Stream) -> None:
@@ -55,7 +55,7 @@ async def test_ctrl_c_ends_a_recording_and_prints_what_is_owed(talk: str) -> Non
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_second_signal_quits_at_once(talk: str, number: signal.Signals, code: int) -> None:
+async def test_second_signal_quits_immediately(talk: str, number: signal.Signals, code: int) -> None:
     reached, half_closed = asyncio.Event(), asyncio.Event()
 
     async def never_answers(stream: Stream) -> None:
@@ -74,7 +74,7 @@ async def test_a_second_signal_quits_at_once(talk: str, number: signal.Signals, 
         assert (await outcome(process)).code == code
 
 
-async def test_ctrl_c_ends_a_pipe_that_says_nothing() -> None:
+async def test_ctrl_c_ends_a_pipe_without_audio() -> None:
     heard = asyncio.Event()
 
     async def listens(stream: Stream) -> None:
@@ -94,7 +94,7 @@ async def test_ctrl_c_ends_a_pipe_that_says_nothing() -> None:
         process.stdin.close()
 
 
-async def test_ctrl_c_is_how_dictation_ends() -> None:
+async def test_ctrl_c_ends_dictation() -> None:
     heard = asyncio.Event()
 
     async def listens(stream: Stream) -> None:
@@ -112,7 +112,7 @@ async def test_ctrl_c_is_how_dictation_ends() -> None:
         assert server.streams[0].config.format.sample_rate_hz == 48_000
 
 
-async def test_a_server_that_comes_back_is_told_all_that_was_not_settled(talk: str) -> None:
+async def test_restarted_server_receives_all_uncommitted_audio_again(talk: str) -> None:
     async with serving(until_cancelled) as server:
         process = await start("recognize", "--server", server.address, talk)
         async with asyncio.timeout(30):
@@ -123,7 +123,7 @@ async def test_a_server_that_comes_back_is_told_all_that_was_not_settled(talk: s
     assert len(server.streams[0].audio) == 64_000
 
 
-async def test_a_reader_that_goes_away_ends_it_quietly(talk: str) -> None:
+async def test_closed_stdout_reader_ends_recognition_without_an_error(talk: str) -> None:
     async def talks_on(stream: Stream) -> None:
         await stream.accept()
         for utterance in count():
@@ -139,8 +139,8 @@ async def test_a_reader_that_goes_away_ends_it_quietly(talk: str) -> None:
     assert (result.code, result.stderr) == (0, "")
 
 
-async def test_a_terminal_shows_the_partial_and_keeps_only_the_finals(talk: str) -> None:
-    """A real pseudo-terminal of 30 columns, both outputs on it."""
+async def test_terminal_shows_partials_and_keeps_only_finals(talk: str) -> None:
+    """A pseudo-terminal of 30 columns receives stdout and stderr."""
     shown = asyncio.Event()
 
     async def speaks(stream: Stream) -> None:
@@ -178,12 +178,12 @@ async def test_a_terminal_shows_the_partial_and_keeps_only_the_finals(talk: str)
 
 
 def read_until(terminal: int, wanted: str | None) -> str:
-    """Read until the text was shown, or all there is."""
+    """Read until the text was printed, or to the end."""
     output = b""
     while wanted is None or wanted not in output.decode(errors="replace"):
         try:
             part = os.read(terminal, 4096)
-        except OSError:  # Linux says so when the last writer has closed it
+        except OSError:  # Linux raises it when the last writer has closed the terminal
             part = b""
         if not part:
             break

@@ -1,4 +1,4 @@
-"""Recordings in real formats, made where a test needs them, and an ear that keeps what a source tells."""
+"""Recordings in real formats, generated for a test, and a listener that records the calls of an audio source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stt_client.events import AudioFormat
 
 
 class FakeListener:
-    """Keeps what a source tells."""
+    """Records warnings and audio of a source."""
 
     def __init__(self) -> None:
         self.warnings = list[str]()
@@ -27,7 +27,7 @@ class FakeListener:
 def encode(
     path: Path, codec: str = "pcm_s16le", rate_hz: int = 16_000, layout: str = "mono", seconds: float = 2
 ) -> Path:
-    """Write a tone."""
+    """Write a tone into a file of this format; return the path."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate_hz, layout=layout)
         assert isinstance(stream, av.AudioStream)

@@ -1,4 +1,4 @@
-"""An engine that is let from the start, and keeps the beams that it was asked for."""
+"""An engine that never blocks and records the requested beam sizes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.held_server import HeldEngine
 
 
 class BeamRecordingEngine(HeldEngine):
-    """Says the name of each stream at once."""
+    """Returns the name of each stream as its text, immediately."""
 
     def __init__(self, *, multilingual: bool = True) -> None:
         super().__init__(multilingual=multilingual)

@@ -1,4 +1,4 @@
-"""Runs stt-cli as its user does: in a process of its own."""
+"""Runs stt-cli as a separate process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tests.support.scripted_server import Script, Stream, serving
 
 MAIN = "from stt_cli.commands.main import main; main()"
-# The same with a microphone that has recorded half a second and goes on listening.
+# The same with a microphone that has recorded half a second and stays open.
 DICTATE = """
 import sys
 from stt_cli.commands.main import cli
@@ -42,7 +42,7 @@ async def start(
     more: Mapping[str, str] | None = None,
     **variables: str,
 ) -> Process:
-    """Start it, in a session without a terminal; `more` are variables too."""
+    """Start stt-cli in a session without a terminal; `more` are further environment variables."""
     environment = {name: value for name, value in os.environ.items() if name != "SERVER_HOST"}
     return await asyncio.create_subprocess_exec(
         sys.executable,

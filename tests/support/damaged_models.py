@@ -1,4 +1,4 @@
-"""Copies of real weights with something wrong in them. What stays as it is, is linked."""
+"""Damaged copies of real weights. Unchanged files are symbolic links."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-Change = bytes | None | Callable[[Path], object]  # a file's new content; None: there is none; or what makes it
+Change = bytes | None | Callable[[Path], object]  # a file's content; None: no file; or its factory
 
 DAMAGED_BYTES = 1000
-WEIGHTS_AT = 2_000_000  # a place in the middle of the weights of tiny.en and base
+WEIGHTS_AT = 2_000_000  # an offset in the middle of the weights of tiny.en and base
 
 
 def copy_of(model: Path, folder: Path, changes: Mapping[str, Change]) -> Path:
-    """Make a copy of the model in the folder, with these files changed."""
+    """Create a copy of the model in the folder with these files changed."""
     folder.mkdir(parents=True)
     for name in {file.name for file in model.iterdir()} | set(changes):
         change = changes.get(name)
@@ -34,12 +34,12 @@ def config(model: Path, **values: object) -> dict[str, Change]:
 
 
 def flipped(model: Path, at: int = WEIGHTS_AT, count: int = DAMAGED_BYTES) -> dict[str, Change]:
-    """Return the model's weights with random bytes in one place."""
+    """Return the model's weights with random bytes at one offset."""
     return {"model.bin": patched(model, at, random.Random(1).randbytes(count))}
 
 
 def patched(model: Path, at: int, content: bytes) -> bytes:
-    """Return the model's weights with this content in one place."""
+    """Return the model's weights with this content at one offset."""
     weights = bytearray((model / "model.bin").read_bytes())
     weights[at : at + len(content)] = content
     return bytes(weights)

@@ -1,4 +1,4 @@
-"""What setup.cfg declares: packages, commands, and what is installed with them."""
+"""Declarations of setup.cfg: packages, commands and requirements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def listed(section: str, option: str) -> list[str]:
 
 
 def requirements(*extras: str) -> set[str]:
-    """Return the distributions that the package with these extras names itself."""
+    """Return the distributions that the package with these extras requires directly."""
     lines = listed("options", "install_requires")
     lines += [line for extra in extras for line in listed("options.extras_require", extra)]
     return {canonicalize_name(Requirement(line).name) for line in lines}

@@ -1,4 +1,4 @@
-"""A client that is killed: it speaks, tells its stream's id once an utterance is open, and waits for its end."""
+"""A client to be killed: it sends speech, prints its stream's id once an utterance is open, and waits."""
 
 from __future__ import annotations
 

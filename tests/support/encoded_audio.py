@@ -1,4 +1,4 @@
-"""The sound of a recording in other formats, made by FFmpeg: what a client may send."""
+"""The audio of a recording in other formats that a client may send, encoded by FFmpeg."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speech drawn a character a frame, and what the segmenter decides about it."""
+"""Timelines with one character per frame, and the segmenter's decisions about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stt_service.vad.types import (
     UtteranceStarted,
 )
 
-# # is speech, o fainter speech, + weak speech, - a trace of it, . is silent.
+# Symbols: # speech, o fainter speech, + weak speech, - residual speech, . silence.
 PROBABILITY = {"#": 0.99, "o": 0.7, "+": 0.5, "-": 0.2, ".": 0.0}
 DECISION_SYMBOLS = {
     UtteranceStarted: "^",
@@ -39,7 +39,7 @@ CONFIG = SegmenterConfig(
 
 
 def run(audio: str, config: SegmenterConfig = CONFIG, levels: str = "") -> list[Decision | None]:
-    """Feed a drawing; `levels` draws each frame's energy as a digit. After a cut the frames behind it come again."""
+    """Feed a timeline; `levels` has each frame's energy as a digit. Frames after a split are fed again."""
     energies = [float(level) for level in levels] or [0.0] * len(audio)
     return step_through(Segmenter(config), [PROBABILITY[sign] for sign in audio], energies)
 
@@ -47,7 +47,7 @@ def run(audio: str, config: SegmenterConfig = CONFIG, levels: str = "") -> list[
 def step_through(
     segmenter: Segmenter, probabilities: Sequence[float], energies: Sequence[float] = ()
 ) -> list[Decision | None]:
-    """Have the segmenter take the frames from where it is to the end of what is drawn."""
+    """Feed the segmenter from its current frame to the end of the timeline; return its decisions."""
     decisions: list[Decision | None] = []
     while (frame := segmenter.frame) < len(probabilities):
         decisions.append(segmenter.step(probabilities[frame], energies[frame] if energies else 0.0))

@@ -1,4 +1,4 @@
-"""A disk that is full: a limit on the size of files stands in for it."""
+"""A full disk, simulated by a limit on the size of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine that gives back the names of windows, once it is let."""
+"""An engine that returns the names of windows after it is released."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 
 class Engine:
-    """Gives back each window's name, or fails where one is named in `failures`; waits for `release` first."""
+    """Waits for `release`, then returns each window's name, or raises the exception in `failures` of the name."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
@@ -32,7 +32,7 @@ class Engine:
         return [Transcript(name, "ru", 1, -0.2, 0, 1) for name in names]
 
     async def entered(self) -> None:
-        """Wait for a batch to begin since the last time."""
+        """Wait for a batch to start since the previous call."""
         await self._entered.wait()
         self._entered.clear()
 

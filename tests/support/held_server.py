@@ -1,4 +1,4 @@
-"""A whole server in this process whose engine waits until it is let: its texts are the names of its streams."""
+"""A complete server in this process whose engine waits until it is released; its texts are the names of its streams."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class HeldEngine(Engine):
-    """The engine's face, as the server knows it."""
+    """The engine with the interface that the server uses."""
 
     compute_type = "int8"
 
@@ -47,7 +47,7 @@ def no_other(name: str) -> HeldEngine:
 
 @dataclass(frozen=True, slots=True)
 class HeldLoader:
-    """Loads by name, and takes every model for one that works."""
+    """Loads models by name and accepts every model as valid."""
 
     load: Callable[[str], HeldEngine]
 
@@ -59,7 +59,7 @@ class HeldLoader:
 
 
 def loaded(held: HeldEngine, load: Callable[[str], HeldEngine], settings: Callable[[], ServerSettings]) -> LoadedServer:
-    """Return what a start with this engine loads."""
+    """Return the loaded server of a startup with this engine."""
     model = cast("engine.Engine", held)
     models = LoadedModels(ModelNames("base", "base"), model, model, ComputePlan(workers=1, slots=1, threads=1))
     device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
@@ -75,7 +75,7 @@ async def serving(
     more: Mapping[str, object] = MappingProxyType({}),
     now: Callable[[], float] = time.time,
 ) -> AsyncIterator[Server]:
-    """Have a server with this engine; it is drained at the end, if it was not before."""
+    """Run a server with this engine; drain it on exit unless it has drained."""
     language = "ru" if held.multilingual else "en"
     ports = {"data_port": data_port, "control_port": 0, "metrics_port": 0}
     parameters = ServerSettings.model_validate({**ports, "max_streams": max_streams, "language": language, **more})
@@ -83,7 +83,7 @@ async def serving(
     await server.start()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(loaded(held, load, server.settings)))
-        while server.state is not ServingState.SERVING:  # noqa: ASYNC110  (it tells nobody but health)
+        while server.state is not ServingState.SERVING:  # noqa: ASYNC110  (it notifies only Health)
             await asyncio.sleep(0)
         try:
             yield server

@@ -1,4 +1,4 @@
-"""Random messages that are valid protobuf and contain what no server sends: extreme numbers, unknown values."""
+"""Random messages that are valid protobuf with contents that no server sends: extreme numbers, unknown values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def hostile(kind: type[M], chance: random.Random) -> M:
 
 
 def _fill(message: Message, chance: random.Random) -> None:
-    fields: list[Any] = list(message.DESCRIPTOR.fields)  # of one of two implementations
+    fields: list[Any] = list(message.DESCRIPTOR.fields)  # the class depends on the protobuf implementation
     choices = [[each.name for each in fields if each.containing_oneof is oneof] for oneof in message.DESCRIPTOR.oneofs]
     chosen = set(map(chance.choice, choices))
     for field in fields:

@@ -1,4 +1,4 @@
-"""Several hosts on one machine: network namespaces on a switch of their own, which nothing else can reach."""
+"""Several hosts on one machine: network namespaces on a separate switch that nothing else can reach."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _numbers = count()
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host; what is run behind `inside` runs on it: `[*host.inside, "stt-cli", "status"]`."""
+    """A host; commands with its prefix run on it: `[*host.command_prefix, "stt-cli", "status"]`."""
 
     address: str
     command_prefix: Sequence[str]
@@ -27,7 +27,7 @@ class Host:
 
 @cache
 def unavailable_reason() -> str:
-    """Return why this machine can have no such hosts; empty where it can."""
+    """Return why this machine cannot create such hosts; empty if it can."""
     if sys.platform != "linux" or which("ip") is None:
         return "the command ip (Debian: iproute2) is not here"
     try:
@@ -38,14 +38,14 @@ def unavailable_reason() -> str:
 
 
 def require_hosts() -> None:
-    """Skip the test, or the module that calls it, where there can be no hosts."""
+    """Skip the calling test or module on machines that cannot create hosts."""
     if reason := unavailable_reason():
         pytest.skip(reason, allow_module_level=True)
 
 
 @contextmanager
 def hosts(number: int) -> Iterator[tuple[Host, ...]]:
-    """Have so many hosts on one network, 10.77.0.1 and on; they are gone afterwards, with their interfaces."""
+    """Yield this many hosts on one network, from 10.77.0.1 on; delete them and their interfaces on exit."""
     own = f"stt{os.getpid()}-{next(_numbers)}"
     names = [f"{own}-{index}" for index in range(number)]
     made: list[str] = []

@@ -1,4 +1,4 @@
-"""Certificates for tests: authorities, and what they sign."""
+"""Certificates for tests: authorities and certificates signed by them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A certificate and its key, in files too."""
+    """A certificate and its key, in memory and in files."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -27,7 +27,7 @@ class Made:
 
 
 class Authority:
-    """Signs certificates; each becomes two files in the folder."""
+    """A certificate authority; each signed certificate is two files in the folder."""
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
         self._folder = folder
@@ -35,7 +35,7 @@ class Authority:
         self.file = self._own.cert_file
 
     def signed(self, name: str, *hosts: str, begins: timedelta = -DAY, ends: timedelta = 90 * DAY) -> Made:
-        """Return a certificate for the hosts, which holds for so long from now."""
+        """Return a certificate for the hosts, valid for the given period relative to now."""
         return self._made(name, self._own, (begins, ends), hosts or ("localhost", "127.0.0.1"))
 
     def _made(self, name: str, by: Made | None, holds: tuple[timedelta, timedelta], hosts: tuple[str, ...]) -> Made:

@@ -1,4 +1,4 @@
-"""A server in this process with a client and an operator; its engines say the names of streams."""
+"""A server in this process with a client and an operator; its engines return the names of streams."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Operated:
     speech: Speech
 
     async def opened(self, name: str) -> Call:
-        """Open a stream whose texts will all be this name; return once it is listed."""
+        """Open a stream whose texts are all this name; return once the server lists it."""
         call = Call(self.speech)
         settings = stt_pb2.Settings(language="en", initial_prompt=name)
         await call.send(Request(config=stt_pb2.StreamingConfig(settings=settings, client_id=name)))
@@ -34,7 +34,7 @@ class Operated:
         return call
 
     async def model_of(self, name: str) -> str:
-        """Return the model that a stream gets which is opened now."""
+        """Return the model of a stream that is opened now."""
         call = await self.opened(name)
         await call.end()
         return call.responses[0].started.model

@@ -1,4 +1,4 @@
-"""An operator's client of the bare wire."""
+"""A Control client that uses the generated stub directly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def operator(address: str) -> AsyncIterator[Stub]:
 
 
 async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
-    """Return the status of a call that is refused, and its sentence."""
+    """Return the status code and the message of a rejected call."""
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await call
     return refused.value.code(), refused.value.details() or ""

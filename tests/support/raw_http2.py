@@ -1,4 +1,4 @@
-"""Frames of HTTP/2 as gRPC would never send them: unfinished messages, names that are not UTF-8, SETTINGS unread."""
+"""HTTP/2 frames that gRPC never sends: unfinished messages, names that are not UTF-8, SETTINGS without ACK."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def announced(length: int, part: bytes = b"") -> bytes:
 
 
 class RawConnection:
-    """A connection, after its preface. It acknowledges SETTINGS only when it is asked to."""
+    """A connection after its preface. It acknowledges SETTINGS only on request."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket, self._next = connection, 1
         self._socket.sendall(PREFACE + frame(SETTINGS, 0, 0))
 
     def call(self, path: str | bytes, message: bytes = b"", *more: tuple[bytes, bytes], end: bool = False) -> int:
-        """Begin a call; return its stream."""
+        """Start a call; return its stream."""
         name = path.encode() if isinstance(path, str) else path
         fields = [
             (b":method", b"POST"),

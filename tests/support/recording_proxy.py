@@ -1,4 +1,4 @@
-"""An HTTP proxy in a process of its own that records what is sent to it and refuses everything."""
+"""An HTTP proxy in a separate process that records requests and rejects all of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RecordingProxy:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What makes programs use it."""
+        """Environment variables that make programs use the proxy."""
         names = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
         of_grpc = {
             "GRPC_ADDRESS_HTTP_PROXY": self.address,
@@ -40,7 +40,7 @@ class RecordingProxy:
         """Return the first line of each connection so far."""
         host, _, port = self.address.rpartition(":")
         _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(END)  # it serves one connection after the other: this one is the last
+        writer.write(END)  # connections are served one at a time, so this one is the last
         await writer.drain()
         writer.close()
         assert self._process.stdout is not None

@@ -1,4 +1,4 @@
-"""Asks for both services of a server on another host as its arguments say; prints each answer as JSON, a line each."""
+"""Calls both services of a server on another host with the given credentials; prints each answer as a line of JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words with their places, and a decoder that hears them as Whisper does: what lies in the window, with mistakes."""
+"""Words with positions, and a simulated decoder that returns the words in a window with errors, as Whisper does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stt_service.whisper.types import Word
 
 @dataclass(frozen=True, slots=True)
 class ScriptedWord:
-    """A word, named after its number, and its frames."""
+    """A word, named after its number, with its frames."""
 
     number: int
     start: int
@@ -26,7 +26,7 @@ class ScriptedWord:
 
 
 def scripted_words(places: Iterable[tuple[int, int]]) -> list[ScriptedWord]:
-    """Return words of these gaps and lengths, one after another from frame 0."""
+    """Return words with these gaps and lengths, in sequence from frame 0."""
     words: list[ScriptedWord] = []
     now = 0
     for number, (gap, length) in enumerate(places):
@@ -40,21 +40,21 @@ def evenly(count: int, gap: int = 4, length: int = 10) -> list[ScriptedWord]:
 
 
 class EdgeError(Enum):
-    """How the first words come out of a window that does not begin with the utterance."""
+    """Errors of the first words in a window that does not start with the utterance."""
 
     NONE = auto()
-    MISHEARD = auto()  # as many as overlap
-    LOST = auto()  # one
-    TWICE = auto()  # one
+    MISHEARD = auto()  # as many words as overlap
+    LOST = auto()  # one word
+    TWICE = auto()  # one word
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedPartial:
-    """A partial: its window's frames, what it told, and where the words' times were asked for."""
+    """A partial: the frames of its window, its hypothesis, and whether word times were requested."""
 
     start: int
     end: int
-    decoded_words: dict[int, str]  # the words of the window as they came out, by number
+    decoded_words: dict[int, str]  # the decoded words of the window by number
     hypothesis: Hypothesis
     has_timestamps: bool
 
@@ -72,19 +72,19 @@ class DecodedPartial:
 
 
 def numbers(text: str) -> list[int]:
-    """Return which words the text holds, misheard or not."""
+    """Return the numbers of the words in the text, misrecognized or not."""
     return [int(word[1:]) for word in text.split()]
 
 
 class SimulatedPartials:
-    """Takes one partial after another of a script."""
+    """Decodes the partials of a script in sequence."""
 
     def __init__(self, words: list[ScriptedWord], config: PartialsConfig) -> None:
         self._words = words
         self.partials = Partials(0, 0, config)
 
     def decode(self, now: int, misheard: int = 0, edge: EdgeError = EdgeError.NONE) -> DecodedPartial:
-        """Decode at frame `now`, with so many of the newest words misheard."""
+        """Decode at frame `now`, with this many of the newest words misrecognized."""
         timed = self.partials.needs_word_timestamps(now)
         start = self.partials.begin(now)
         heard = [word for word in self._words if start <= (word.start + word.end) / 2 and word.end <= now]
@@ -111,5 +111,5 @@ def _at_the_edge(pairs: list[tuple[str, ScriptedWord]], edge: EdgeError) -> list
 
 
 def _word(text: str, spoken: ScriptedWord, start: int) -> Word:
-    """Return the word with its times in the window, which may begin within it."""
+    """Return the word with its times in the window, which may start inside the word."""
     return Word(text, max(0, spoken.start - start) * FRAME_S, (spoken.end - start) * FRAME_S, 0.9)

@@ -1,4 +1,4 @@
-"""A real gRPC server on a free loopback port that says what a test tells it to say."""
+"""A real gRPC server on a free loopback port that follows a test's script."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stream:
         self.context = context
         self.config = stt_pb2.StreamingConfig()
         self.audio = bytearray()
-        self.commands = list[Request]()  # what came beside audio
+        self.commands = list[Request]()  # requests other than audio
         self.half_closed = False
 
     async def accept(self) -> None:
@@ -39,7 +39,7 @@ class Stream:
         await self.send(Response(started=stt_pb2.Started(stream_id="s1", model="base", settings={"language": "ru"})))
 
     async def receive_audio(self, size_bytes: int | None = None) -> None:
-        """Read so much audio, or all of it."""
+        """Read this many bytes of audio, or all of it."""
         while size_bytes is None or len(self.audio) < size_bytes:
             try:
                 request = await anext(self._requests)
@@ -60,7 +60,7 @@ Script = Callable[[Stream], Awaitable[None]]
 
 
 def replies(*responses: Response) -> Script:
-    """Hear all of the audio, then say that."""
+    """Return a script that reads all audio, then sends the responses."""
 
     async def script(stream: Stream) -> None:
         await stream.accept()
@@ -122,7 +122,7 @@ def failure(code: grpc.StatusCode, message: str) -> Response:
 
 
 def in_sequence(*scripts: Script) -> Script:
-    """Follow one script a stream, in this order."""
+    """Return a script that follows one script per stream, in this order."""
     left = list(scripts)
 
     async def script(stream: Stream) -> None:
@@ -132,13 +132,13 @@ def in_sequence(*scripts: Script) -> Script:
 
 
 async def abort_stream(stream: Stream) -> None:
-    """End the stream as a server does that goes away."""
+    """End the stream like a server that shuts down."""
     await stream.context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
 
 
 @asynccontextmanager
 async def serving(script: Script, serves: bool = True, port: int = 0) -> AsyncIterator[RunningServer]:
-    """Run a server; its streams are kept in the order in which they came."""
+    """Run a server; its streams are recorded in order of arrival."""
     running = RunningServer()
 
     async def recognize(requests: AsyncIterator[Request], context: Context) -> None:
@@ -172,5 +172,5 @@ class RunningServer:
 
 
 async def until_cancelled(_stream: Stream) -> None:
-    """Neither read nor say anything."""
+    """Neither read nor send anything."""
     await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""Servers as processes: what they log, the signals they get, how they end."""
+"""Servers as processes: their log lines, signals and exit codes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from benchmarks.service import ANY_PORTS, Service
 
 PATIENCE_S = 60.0
 STT_SERVER = str(Path(sys.executable).with_name("stt-server"))
-# Whatever the machine or a developer's .env says.
+# Overrides the machine's environment and a developer's .env.
 COMMON = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIME_MODEL": "base"}
 
 
 class Server(Service):
-    """A server that a test looks at from outside."""
+    """A server process observed from outside."""
 
     async def told(self, pattern: str) -> str:
-        """Wait for a line on stderr that has the pattern."""
+        """Wait for a line on stderr that matches the pattern; return it."""
         wanted = re.compile(pattern)
         async with asyncio.timeout(PATIENCE_S):
             while True:
@@ -41,7 +41,7 @@ class Server(Service):
         return await asyncio.to_thread(self._process.wait, PATIENCE_S)
 
     def _wait_for_a_line(self) -> None:
-        deadline = monotonic() + 0.5  # then look again: another waiter may have taken it
+        deadline = monotonic() + 0.5  # then check again: another waiter may have taken the line
         try:
             self._arriving.get(timeout=max(0.0, deadline - monotonic()))
         except Empty:
@@ -49,7 +49,7 @@ class Server(Service):
 
 
 def run_server(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run stt-server to its end, in a folder without `.env`."""
+    """Run stt-server until it exits, in a folder without `.env`."""
     kept = {name: value for name, value in os.environ.items() if name not in COMMON}
     return subprocess.run(
         [STT_SERVER, *arguments],

@@ -1,7 +1,7 @@
-"""Streams drawn as strings, `#` speech, `o` speech too weak to begin with and `.` silence, a sign four frames; and a
-session that hears them.
+"""Streams as timeline strings, four frames per symbol: `#` speech, `o` speech too weak for an onset, `.` silence; and a
+session that receives them.
 
-Every sample of frame n has the value n, so that a window tells which frames it holds.
+Every sample of frame n has the value n, so that a window shows which frames it holds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TRANSCRIPT = Transcript(
 
 PROBABILITY = {"#": 0.99, "o": 0.4, ".": 0.01}
 
-# Speech of three signs or more is an utterance; forty-five are too many for one.
+# Speech of three symbols or more is an utterance; forty-five symbols exceed the maximum length.
 TIMELINES = st.lists(
     st.tuples(st.sampled_from("#."), st.sampled_from([3, 4, 5, 8, 45])) | st.just((".", 1)), max_size=9
 ).map(lambda stretches: "".join(sign * length for sign, length in stretches))
@@ -47,7 +47,7 @@ VAD_DELAYS = st.sampled_from([0, 1, 48])
 
 
 def server_settings(**settings: object) -> ServerSettings:
-    """Return settings whose durations are whole signs: an endpoint after two, an early decode after one."""
+    """Return settings whose durations are whole symbols: endpoint after two, speculative decode after one."""
     drawn = {
         "post_speech_silence_duration": 2 * SYMBOL_S,
         "min_length_of_recording": 0,
@@ -61,13 +61,13 @@ def server_settings(**settings: object) -> ServerSettings:
 
 
 def pcm(drawing: str, first_frame: int = 0) -> bytes:
-    """Return the sound of the drawing, which begins at that frame of the stream."""
+    """Return the audio of the timeline, which starts at this frame of the stream."""
     numbers = np.arange(first_frame, first_frame + SYMBOL_FRAMES * len(drawing))
     return np.repeat(numbers, FRAME_SAMPLES).astype("<i2").tobytes()
 
 
 class ScriptedVad:
-    """Hears what is drawn, by the numbers of the frames; after its end, silence. Answers `late` frames late."""
+    """Returns the timeline's probabilities by frame number, then silence, delayed by `late` frames."""
 
     def __init__(self, drawing: str, late: int = 0) -> None:
         signs = np.array([PROBABILITY[sign] for sign in drawing], np.float32)
@@ -95,7 +95,7 @@ class ScriptedVad:
 
 
 class SimulatedStream:
-    """A session that hears a drawing; keeps what it says. A partial's turn comes at once, or is held back."""
+    """A session fed with a timeline; records its outputs. Partials start immediately or after `begin_partial`."""
 
     def __init__(self, drawing: str, config: SessionConfig, late: int = 0, first_frame: int = 0) -> None:
         self.vads: list[ScriptedVad] = []
@@ -113,12 +113,12 @@ class SimulatedStream:
         return [output for output in self.outputs if not isinstance(output, Decode | PartialDue | Promote | Withdraw)]
 
     def feed(self, signs: float | None = None) -> list[Output]:
-        """Send so much of the drawing, or the rest; return what the session says."""
+        """Send this many symbols of the timeline, or the rest; return the session's outputs."""
         size = len(self._sound) if signs is None else round(signs * SYMBOL_FRAMES * FRAME_BYTES)
         return self.send(size)
 
     def send(self, size: int) -> list[Output]:
-        """Send so many bytes of the drawing."""
+        """Send this many bytes of the timeline."""
         self._sent, start = self._sent + size, self._sent
         return self._keep(self.session.feed(self._sound[start : start + size]))
 
@@ -135,11 +135,11 @@ class SimulatedStream:
         return self._keep(self.session.end())
 
     def hold_partials(self) -> None:
-        """Let turns come with `turn` alone from now on."""
+        """Start partials only with `begin_partial` from now on."""
         self._turns_come = False
 
     def begin_partial(self, utterance: int = 0) -> Decode | None:
-        """Let the turn of the utterance's partial come; return what is cut for it."""
+        """Start the partial of the utterance; return its decode."""
         decode = self.session.begin_partial(utterance)
         self.outputs += [decode] if decode else []
         return decode
@@ -150,7 +150,7 @@ class SimulatedStream:
         return self._keep(self.session.deliver(decode, transcript, timing))
 
     def deliver_all(self) -> list[Output]:
-        """Answer every decode asked for so far, in their order; return what the session says to that."""
+        """Deliver every decode requested so far, in order; return the session's outputs."""
         said: list[Output] = []
         for decode in self.decodes:
             said += self.deliver(decode)
@@ -173,19 +173,19 @@ class SimulatedStream:
 
 
 def stream_with_partials(drawing: str = "..##########", **settings: object) -> SimulatedStream:
-    """Return a talk that makes partials."""
+    """Return a stream with partials."""
     server = server_settings(**settings)
     return SimulatedStream(drawing, SessionConfig(server, server.runtime()))
 
 
 def stream_without_partials(drawing: str, *, late: int = 0, **settings: object) -> SimulatedStream:
-    """Return a talk that makes no partials."""
+    """Return a stream without partials."""
     server = server_settings(**settings)
     return SimulatedStream(drawing, SessionConfig(server, server.runtime(), partials=False), late)
 
 
 def window_frames(decode: Decode) -> range:
-    """Return the frames of the drawing that the window holds, which must be whole and without a gap."""
+    """Return the frames of the timeline in the window, which must be complete and contiguous."""
     frames = (decode.window.samples * 32_768).astype(int).reshape(-1, FRAME_SAMPLES)
     first = int(frames[0, 0])
     expected = np.arange(first, first + len(frames))
@@ -194,7 +194,7 @@ def window_frames(decode: Decode) -> range:
 
 
 def symbol_frames(first: float, end: float) -> range:
-    """Return the frames of the drawing's signs from the first to before the end."""
+    """Return the frames of the timeline's symbols from `first` to `end` (exclusive)."""
     return range(round(first * SYMBOL_FRAMES), round(end * SYMBOL_FRAMES))
 
 

@@ -1,4 +1,4 @@
-"""Events as a stream tells them, with the fields that matter to whoever resumes it."""
+"""Events of a stream with the fields that a resuming client needs."""
 
 from __future__ import annotations
 

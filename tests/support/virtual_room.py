@@ -1,4 +1,4 @@
-"""A room without a sound card: PulseAudio's null sink, which a microphone hears through ALSA and PortAudio."""
+"""A virtual microphone without a sound card: the monitor of PulseAudio's null sink, through ALSA and PortAudio."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLUGIN = "alsa-lib/libasound_module_pcm_pulse.so"
 
 
 def missing_requirement() -> str | None:
-    """Return what this machine lacks for a room; None when nothing."""
+    """Return the missing requirement of this machine; None if it has all of them."""
     for program in ("pulseaudio", "pactl", "paplay"):
         if shutil.which(program) is None:
             return f"{program} (Debian: pulseaudio, pulseaudio-utils)"
@@ -32,7 +32,7 @@ def missing_requirement() -> str | None:
 
 
 class VirtualRoom:
-    """What is played in it is heard by the microphone `room`, unless that is unplugged."""
+    """A null sink whose audio the microphone `room` records, unless it is unplugged."""
 
     def __init__(self, folder: Path) -> None:
         self._server = f"unix:{folder}/native"
@@ -51,7 +51,7 @@ class VirtualRoom:
         return ["pulseaudio", *options, *(f"--load={module}" for module in loaded)]
 
     def play(self, path: Path) -> None:
-        """Play it to its end; without the latency the sink would render seconds ahead, unheard by who comes in."""
+        """Play the file to its end. Without the latency option, the sink renders seconds ahead of clients."""
         subprocess.run(["paplay", "--latency-msec=50", path], env=self.environment(), check=True, timeout=60)
 
     def unplug(self) -> None:
@@ -69,7 +69,7 @@ class VirtualRoom:
 
 @contextmanager
 def open_room(folder: Path) -> Iterator[VirtualRoom]:
-    """Yield a room that is ready; PulseAudio ends with it."""
+    """Yield a room that is ready; stop PulseAudio on exit."""
     room = VirtualRoom(folder)
     with subprocess.Popen(room.arguments(), env=room.environment(), stderr=subprocess.DEVNULL) as process:
         try:
@@ -88,4 +88,4 @@ def _wait_until_ready(room: VirtualRoom) -> None:
         except subprocess.CalledProcessError:
             if monotonic() > deadline:
                 raise
-            sleep(0.05)  # PulseAudio does not tell when it is ready
+            sleep(0.05)  # PulseAudio does not signal when it is ready

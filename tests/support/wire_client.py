@@ -1,4 +1,4 @@
-"""A client of the bare wire: sends any message in any order, and keeps all that comes back."""
+"""A client of the protocol: sends any message in any order and records all responses."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Response = pb.StreamingRecognizeResponse
 Stub = stt_pb2_grpc.SpeechToTextStub
 
 stub_on: Callable[[grpc.aio.Channel], Stub] = Stub
-PATIENCE_S = 60.0  # a busy machine; a test that hangs ends here
+PATIENCE_S = 60.0  # long enough for a busy machine; a test that hangs ends here
 CHUNK_BYTES = 32_000  # a second
-# So that a client that does not read is held after 64 KiB, not after what gRPC thinks a fast line needs.
+# Flow control blocks a client that does not read after 64 KiB; by default gRPC enlarges the window.
 NARROW = (("grpc.http2.bdp_probe", 0),)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """All that came on a stream, and how it ended."""
+    """All responses of a stream and its status."""
 
     responses: tuple[Response, ...]
     code: grpc.StatusCode
@@ -37,7 +37,7 @@ class Heard:
 
     @property
     def kinds(self) -> list[str]:
-        """Return the events' names; progress, which has none, is left out."""
+        """Return the names of the events, without progress, which has no event."""
         return kinds(self.responses)
 
     @property
@@ -53,7 +53,7 @@ class Heard:
         return " ".join(final.text for final in self.finals)
 
     def refusal(self) -> str:
-        """Return the sentence of a stream that failed: said in band, last, and once more by the status."""
+        """Return the message of a failed stream, sent in-band as the last event and again in the status."""
         failure = self.responses[-1].failure
         assert self.kinds.count("failure") == 1
         assert self.kinds[-1] == "failure"
@@ -68,11 +68,11 @@ class Call:
     def __init__(self, stub: Stub, metadata: tuple[tuple[str, str], ...] = ()) -> None:
         self._call: grpc.aio.StreamStreamCall[Request, Response] = stub.StreamingRecognize(metadata=metadata)
         self.responses: list[Response] = []
-        self.arrived = asyncio.Event()  # set by every response
+        self.arrived = asyncio.Event()  # set on every response
         self._held: asyncio.Task[None] | None = None
 
     async def send(self, *requests: Request) -> None:
-        """Write the messages; a call that has ended takes none, and says why when it is read."""
+        """Write the messages; a call that has ended accepts none, and reading it gives the reason."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 for request in requests:
@@ -81,9 +81,9 @@ class Call:
             return
 
     async def send_until_held(self, requests: Iterable[Request]) -> int:
-        """Write until flow control takes no more for a second; return how many were taken.
+        """Write until flow control blocks for a second; return the number of messages written.
 
-        The message that is held stays so, as cancelling a write cancels the call.
+        The blocked write stays pending, as cancelling a write cancels the call.
         """
         for taken, request in enumerate(requests):
             self._held = asyncio.create_task(self.send(request))
@@ -103,7 +103,7 @@ class Call:
         raise AssertionError(f"the stream ended without {kind}, after {kinds(self.responses)}")
 
     async def sync(self) -> Response:
-        """Return once the server has taken all that was sent: an empty update is answered in its turn."""
+        """Return once the server has processed all requests: an empty update is answered in order."""
         await self.send(Request(update=pb.Settings()))
         return await self.until("settings")
 
@@ -114,11 +114,11 @@ class Call:
 
     async def end_audio(self) -> None:
         """Half-close."""
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # it has ended
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # the call has ended
             await self._call.done_writing()
 
     async def rest(self) -> Heard:
-        """Read to the end, which the server makes."""
+        """Read until the server ends the stream."""
         try:
             while await self._next() is not None:
                 pass
@@ -130,7 +130,7 @@ class Call:
         return Heard(tuple(self.responses), await self._call.code(), "")
 
     async def headers(self) -> dict[str, str | bytes]:
-        """Return what stood in front of the responses."""
+        """Return the initial metadata."""
         return dict(await self._call.initial_metadata())
 
     def cancel(self) -> None:
@@ -165,14 +165,14 @@ def chunks(pcm: bytes, chunk_bytes: int) -> list[Request]:
 
 
 async def streamed(stub: Stub, *requests: Request) -> Heard:
-    """Return what a stream of these messages brings."""
+    """Return the result of a stream of these messages."""
     call = Call(stub)
     await call.send(*requests)
     return await call.end()
 
 
 async def spoken(stub: Stub, recording: Recording) -> Heard:
-    """Return what the recording brings at full speed."""
+    """Return the result of the recording, sent at full speed."""
     return await streamed(stub, config(recording.language), *chunks(recording.pcm(), CHUNK_BYTES))
 
 
@@ -183,7 +183,7 @@ async def connected(address: str, narrow: bool = False) -> AsyncIterator[Stub]:
 
 
 async def health(address: str) -> str:
-    """Return what the server says of itself; what gRPC says where none answers."""
+    """Return the health status of the server, or the gRPC status code if it does not answer."""
     async with grpc.aio.insecure_channel(address) as channel:
         try:
             question = health_pb2.HealthCheckRequest(service="stt.v1.SpeechToText")
@@ -195,7 +195,7 @@ async def health(address: str) -> str:
 
 
 def assert_orderly(heard: Heard) -> None:
-    """Check what holds for every stream: numbers in order, positions that grow, one end to an utterance."""
+    """Check the invariants of every stream: utterances in order, growing positions, one end per utterance."""
     ended = [
         response.final.utterance if response.HasField("final") else response.suppressed.utterance
         for response in heard.responses
@@ -204,6 +204,6 @@ def assert_orderly(heard: Heard) -> None:
     begun = [r.speech_started.utterance for r in heard.responses if r.HasField("speech_started")]
     assert ended == begun == sorted(set(begun))
     for before, after in pairwise(heard.responses):
-        if not after.HasField("failure"):  # it says nothing of where the stream is
+        if not after.HasField("failure"):  # a failure has no position
             assert before.received_ms <= after.received_ms
             assert before.committed_ms <= after.committed_ms <= after.received_ms

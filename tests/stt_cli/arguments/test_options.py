@@ -1,4 +1,4 @@
-"""The options that several commands have, and the values that come of them."""
+"""Options shared by several commands and the values parsed from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stt_tui.__main__ import tui
 
 
 def target(*arguments: str, **variables: str) -> Target | Result:
-    """Return the target that the options give, or what is said of them."""
+    """Return the target built from the options, or the error output."""
     given = list[Target]()
 
     @click.command()
@@ -37,17 +37,17 @@ def test_without_options_the_server_is_on_this_machine_without_tls() -> None:
     assert target() == Target(("localhost:8012",))
 
 
-def test_several_servers_stand_in_for_each_other() -> None:
+def test_several_servers_are_alternatives_of_one_target() -> None:
     assert target("--server", "near, far:9,::1") == Target(("near:8012", "far:9", "[::1]:8012"))
     assert target(SERVER_HOST="near,far") == Target(("near:8012", "far:8012"))
 
 
-def test_a_token_comes_best_from_the_environment() -> None:
+def test_token_is_read_from_the_environment() -> None:
     word = "sesame"
     assert target("--token", word) == target(STT_TOKEN=word) == Target(("localhost:8012",), word)
 
 
-def test_tls_trusts_the_system_unless_an_authority_is_named(tmp_path: Path) -> None:
+def test_tls_uses_the_system_ca_unless_a_ca_file_is_given(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.touch()
     assert target("--tls") == Target(("localhost:8012",), tls=Tls())
@@ -56,7 +56,7 @@ def test_tls_trusts_the_system_unless_an_authority_is_named(tmp_path: Path) -> N
     assert target(*both) == Target(("localhost:8012",), tls=Tls(None, file, file))
 
 
-def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
+def test_client_certificate_requires_its_key(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").touch()
     assert "--tls-cert and --tls-key must be given together." in refusal(
         "status", "--tls-cert", str(tmp_path / "cert.pem")
@@ -64,13 +64,13 @@ def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", [["--device", "usb"], ["--stop-after-silence", "3"], ["--save-audio", "kept"]])
-def test_what_is_for_the_microphone_is_refused_for_files(option: list[str]) -> None:
+def test_microphone_options_are_rejected_for_files(option: list[str]) -> None:
     assert f"{option[0]} applies to the microphone only, but sources are given." in refusal(
         "recognize", *option, "talk.wav"
     )
 
 
-def test_raw_is_refused_for_the_microphone() -> None:
+def test_raw_option_is_rejected_for_the_microphone() -> None:
     assert "--raw applies to files and standard input (-)" in refusal("recognize", "--raw", "16000")
 
 
@@ -86,19 +86,19 @@ def test_raw_is_refused_for_the_microphone() -> None:
         ("--stop-after-silence", "nan", "0.5<=x<=3600"),
     ],
 )
-def test_number_out_of_its_range_is_an_error_that_names_the_range(option: str, value: str, valid: str) -> None:
+def test_number_out_of_range_is_an_error_that_names_the_range(option: str, value: str, valid: str) -> None:
     assert f"is not in the range {valid}." in refusal("recognize", option, value)
 
 
 @pytest.mark.parametrize("command", [cli, tui])
-def test_settings_of_utterances_are_options_of_both_programs(command: click.Command) -> None:
+def test_utterance_settings_are_options_of_both_programs(command: click.Command) -> None:
     arguments = ["recognize", "--help"] if command is cli else ["--help"]
     shown = " ".join(CliRunner().invoke(command, arguments).output.split())
     for option in ("--silence SECONDS", "--min-utterance SECONDS", "--max-utterance SECONDS", "--sensitivity NUMBER"):
         assert option in shown
 
 
-def test_a_track_is_of_a_recording_in_a_container(tmp_path: Path) -> None:
+def test_track_option_requires_a_container(tmp_path: Path) -> None:
     assert "--track applies to recordings in containers" in refusal("recognize", "--track", "2")
     assert "--track applies to recordings in containers" in refusal("recognize", "--track", "2", "--raw", "16000", "-")
     assert "0 is not in the range" in refusal("recognize", "--track", "0", "a.mkv")

@@ -1,4 +1,4 @@
-"""What the command line takes, and what it says to what it does not."""
+"""Values that the command line accepts, and its errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ HEAVY = ("torch", "ctranslate2", "onnxruntime", "av", "sounddevice")
         ("speech.example.org", "speech.example.org:8012"),
     ],
 )
-def test_a_server_without_a_port_gets_8012(given: str, address: str) -> None:
+def test_server_without_a_port_gets_8012(given: str, address: str) -> None:
     assert ServerAddress()(given) == address
 
 
 @pytest.mark.parametrize("given", ["", ":8012", "host:", "host:port", "host:0", "host:65536", "http://host"])
-def test_what_is_no_address_is_a_usage_error(given: str) -> None:
+def test_invalid_address_is_a_usage_error(given: str) -> None:
     result = CliRunner().invoke(cli, ["status", "--server", given])
     assert result.exit_code == 2
     assert f"Invalid address {given!r}: must be HOST or HOST:PORT." in result.output
@@ -56,29 +56,29 @@ def test_raw_formats(given: str, audio_format: AudioFormat) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "x", "16000:", "16000:2:mp3", "16000:2:s16le:1", "7999", "16000:33"])
-def test_what_is_no_raw_format_is_a_usage_error(given: str) -> None:
+def test_invalid_raw_format_is_a_usage_error(given: str) -> None:
     result = CliRunner().invoke(cli, ["recognize", "--raw", given, "-"])
     assert result.exit_code == 2
     assert "Invalid value for '--raw'" in result.output
 
 
 @pytest.mark.parametrize("arguments", [["--raw", "16000"], ["--device", "mic", "talk.wav"], ["--format", "mp3"]])
-def test_what_does_not_go_together_is_a_usage_error(arguments: list[str]) -> None:
+def test_conflicting_options_are_a_usage_error(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, ["recognize", *arguments]).exit_code == 2
 
 
-def test_an_empty_folder_is_exit_code_1(tmp_path: object) -> None:
+def test_empty_folder_is_exit_code_1(tmp_path: object) -> None:
     result = CliRunner().invoke(cli, ["recognize", str(tmp_path)])
     assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path} contains no files.\n")
 
 
-def test_captions_of_several_recordings_want_a_folder() -> None:
+def test_captions_of_several_recordings_require_a_folder() -> None:
     result = CliRunner().invoke(cli, ["recognize", "--format", "srt", "a.wav", "b.wav"])
     assert result.exit_code == 1
     assert "one srt file cannot hold 2 recordings: use -o FOLDER/." in result.stderr
 
 
-def test_the_help_of_recognize_tells_the_exit_codes() -> None:
+def test_help_of_recognize_lists_the_exit_codes() -> None:
     output = CliRunner().invoke(cli, ["recognize", "--help"]).output
     assert [line.split()[0] for line in output.partition("Exit codes:\n")[2].splitlines()] == [
         "0",
@@ -89,6 +89,6 @@ def test_the_help_of_recognize_tells_the_exit_codes() -> None:
     ]
 
 
-def test_recognition_loads_no_decoder_and_no_microphone_before_it_needs_one() -> None:
+def test_recognition_imports_decoder_and_microphone_only_on_use() -> None:
     code = f"import sys, stt_cli.commands.recognize_setup; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

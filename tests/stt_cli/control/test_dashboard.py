@@ -1,4 +1,4 @@
-"""What an operator sees of a server in a terminal: wide and narrow, busy and idle."""
+"""The status dashboard in a terminal: wide and narrow, with a busy and an idle server."""
 
 from __future__ import annotations
 
@@ -72,17 +72,17 @@ def drawn(picture: RenderableType, columns: int = 120) -> str:
         "12 streams, 0 rejected; 30:00 of audio; 340 utterances, 5012 words, 7 suppressed",
     ],
 )
-def test_it_tells(told: str) -> None:
+def test_dashboard_shows_the_status_of_the_server(told: str) -> None:
     assert told in drawn(dashboard("gpu-box:8011", BUSY, []))
 
 
-def test_each_stream_has_a_row_and_no_name_of_a_client_commands_the_terminal() -> None:
+def test_each_stream_has_a_row_with_a_sanitized_client_name() -> None:
     picture = drawn(dashboard("gpu-box:8011", BUSY, [SESSION]))
     [row] = [each for each in picture.splitlines() if "4f1c22ab" in each]
     assert row.split() == "4f1c22ab desk[31m 10.0.0.7 3:10 3:07 speech 0.0 s 21 311 ru medium".split()
 
 
-def test_without_streams_it_says_so() -> None:
+def test_dashboard_without_streams_says_so() -> None:
     assert "No open streams." in drawn(dashboard("gpu-box:8011", BUSY, []))
 
 
@@ -92,16 +92,16 @@ def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
     assert max(len(each.rstrip()) for each in picture.splitlines()) <= columns
 
 
-def test_a_server_that_loads_has_no_figures_yet() -> None:
+def test_loading_server_has_no_statistics_yet() -> None:
     picture = drawn(dashboard("gpu-box:8011", pb.Status(state=pb.STATE_LOADING, version="0.1.0"), []))
     assert "loading  0.1.0, up 0.0 s" in picture
 
 
-def test_a_server_that_is_lost_is_told_with_the_reason() -> None:
+def test_lost_server_is_shown_with_the_reason() -> None:
     assert "gpu-box:8011  disconnected  it is gone" in drawn(disconnected("gpu-box:8011", "it is\ngone"))
 
 
-def test_in_a_pipe_a_look_is_a_line() -> None:
+def test_snapshot_in_a_pipe_is_one_line() -> None:
     assert status_text("gpu-box:8011", BUSY) == (
         "gpu-box:8011: serving, 3 of 8 streams, 1 final and 2 partials waiting, longest wait 2.0 s, 1.5 cores, 1.0 GB"
     )

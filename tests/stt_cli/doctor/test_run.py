@@ -1,4 +1,4 @@
-"""What `stt-cli doctor` says of a server, a microphone and a machine, each well and each not."""
+"""`stt-cli doctor`: its checks of server, microphone and machine, each passing and each failing."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ async def doctor(address: str, *arguments: str, more: Mapping[str, str] | None =
 
 
 def lines(result: Outcome) -> Mapping[str, str]:
-    """Return what was said of each thing, by the first word of its name."""
+    """Return the output lines, keyed by the first word of the check's name."""
     parted = (line.split(maxsplit=2) for line in result.stdout.splitlines())
     return {thing.rstrip(":"): f"{verdict} {sentence}" for verdict, thing, sentence in parted}
 
 
-async def test_where_all_is_well_no_line_says_otherwise(talk: Path, tmp_path: Path) -> None:
+async def test_doctor_without_problems_prints_only_passed_checks(talk: Path, tmp_path: Path) -> None:
     async with serving(replies()) as server:
         result = await doctor(server.address, "--device", f"file:{talk}", more=desktop(tmp_path, "exit 1"))
     told = lines(result)
@@ -49,7 +49,7 @@ async def test_where_all_is_well_no_line_says_otherwise(talk: Path, tmp_path: Pa
     assert told["clipboard"] == "ok desktop tool xclip."
 
 
-async def test_a_server_that_is_not_there_fails() -> None:
+async def test_unreachable_server_fails_the_check() -> None:
     async with serving(replies()) as server:
         address = server.address
     result = await doctor(address)
@@ -57,14 +57,14 @@ async def test_a_server_that_is_not_there_fails() -> None:
     assert lines(result)["server"].startswith(f"fail {address}: cannot reach {address}: ")
 
 
-async def test_a_server_that_does_not_serve_fails() -> None:
+async def test_server_that_is_not_serving_fails_the_check() -> None:
     async with serving(replies(), serves=False) as server:
         result = await doctor(server.address)
     assert result.code == 1
     assert lines(result)["server"].startswith(f"fail {server.address}: not serving.")
 
 
-async def test_a_server_that_serves_and_recognises_nothing_fails() -> None:
+async def test_serving_server_that_fails_recognition_fails_the_check() -> None:
     async def refuses(stream: Stream) -> None:
         await abort_stream(stream)
 
@@ -74,7 +74,7 @@ async def test_a_server_that_serves_and_recognises_nothing_fails() -> None:
     assert lines(result)["server"].startswith(f"fail {server.address}: ")
 
 
-async def test_each_of_several_servers_is_looked_at() -> None:
+async def test_each_of_several_servers_is_checked() -> None:
     async with serving(replies()) as server:
         result = await doctor(f"{server.address},127.0.0.1:1")
     assert result.code == 1
@@ -83,7 +83,7 @@ async def test_each_of_several_servers_is_looked_at() -> None:
 
 
 class Once:
-    """A microphone that records one chunk and is gone."""
+    """A microphone that records one chunk and then disconnects."""
 
     name, sample_rate_hz = "Once", 16_000
 
@@ -106,13 +106,13 @@ class Once:
         (32_767, Verdict.WARN, "peak -0 dB in one second."),
     ],
 )
-async def test_the_level_is_judged(peak: int, verdict: Verdict, sentence: str) -> None:
+async def test_microphone_level_is_rated(peak: int, verdict: Verdict, sentence: str) -> None:
     device = Once(np.full(1_600, peak, "<i2").tobytes())
     finding = await check_level(lambda _: device, None)
     assert (finding.verdict, finding.subject, finding.message) == (verdict, "level of Once", sentence)
 
 
-async def test_a_microphone_that_cannot_be_opened_is_a_warning() -> None:
+async def test_microphone_that_cannot_be_opened_is_a_warning() -> None:
     finding = await check_level(open_device, "file:no/talk.wav")
     assert (finding.verdict, finding.message) == (
         Verdict.WARN,
@@ -133,22 +133,22 @@ async def test_a_microphone_that_cannot_be_opened_is_a_warning() -> None:
         ("import no_server_here", Verdict.OK, "no server is installed on this machine; a client does not need one."),
     ],
 )
-async def test_the_server_is_asked_about_cuda_where_it_is_installed(program: str, verdict: Verdict, told: str) -> None:
+async def test_cuda_is_checked_where_the_server_is_installed(program: str, verdict: Verdict, told: str) -> None:
     finding = await check_cuda([sys.executable, "-c", program])
     assert (finding.verdict, finding.hint or finding.message) == (verdict, told)
 
 
-async def test_the_server_here_can_be_asked() -> None:
+async def test_locally_installed_server_is_checked() -> None:
     assert "no server is installed" not in (await check_cuda()).message
 
 
-async def test_a_tmux_that_is_not_there_does_not_pass_anything_on() -> None:
+async def test_missing_tmux_does_not_forward_the_clipboard() -> None:
     environment = {"PATH": os.environ["PATH"], "TMUX": "/nowhere/default,1,0", "TMUX_TMPDIR": "/nowhere"}
     (finding,) = [finding async for finding in check_clipboard(environment)]
     assert (finding.verdict, finding.message) == (Verdict.WARN, "tmux does not pass text to its terminal.")
 
 
-async def test_the_versions_of_what_is_used_are_told() -> None:
+async def test_versions_of_used_packages_are_printed() -> None:
     finding = check_versions()
     assert finding.verdict is Verdict.OK
     assert "grpcio 1." in finding.message

@@ -1,4 +1,4 @@
-"""The clipboard: which way a text goes, that none waits for ever, and that no tool keeps our outputs open."""
+"""The clipboard: order of the tools, time limits, and no tool that holds stdout or stderr open."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def keeps(path: Path) -> list[str]:
     return [sys.executable, "-c", f"import sys; open({str(path)!r}, 'ab').write(sys.stdin.buffer.read() + b'|')"]
 
 
-async def test_the_first_tool_that_takes_the_text_is_enough(tmp_path: Path) -> None:
+async def test_copy_stops_at_the_first_tool_that_succeeds(tmp_path: Path) -> None:
     written = list[str]()
     clipboard = Clipboard({CopyResult.DESKTOP: FAILS, CopyResult.TMUX: keeps(tmp_path / "kept")}, written.append)
     assert await clipboard.copy("Раз, два.") is CopyResult.TMUX
@@ -30,7 +30,7 @@ async def test_the_first_tool_that_takes_the_text_is_enough(tmp_path: Path) -> N
     assert written == []
 
 
-async def test_without_a_tool_the_terminal_is_told() -> None:
+async def test_without_a_tool_the_text_is_sent_to_the_terminal() -> None:
     written = list[str]()
     clipboard = Clipboard({CopyResult.DESKTOP: FAILS, CopyResult.TMUX: ["no-such-tool"]}, written.append)
     assert await clipboard.copy("Раз") is CopyResult.TERMINAL
@@ -39,14 +39,14 @@ async def test_without_a_tool_the_terminal_is_told() -> None:
     assert base64.b64decode(sequence[7:-1]).decode() == "Раз"
 
 
-async def test_a_tool_that_hangs_is_given_up_and_not_asked_again() -> None:
+async def test_tool_that_hangs_is_stopped_and_not_used_again() -> None:
     clipboard = Clipboard({CopyResult.DESKTOP: HANGS}, list[str]().append, timeout_s=0.2)
     async with asyncio.timeout(30):
         assert await clipboard.copy("раз") is CopyResult.TERMINAL
     assert await clipboard.copy("два") is CopyResult.TERMINAL
 
 
-async def test_a_terminal_that_takes_nothing_is_given_up() -> None:
+async def test_copy_to_a_terminal_that_does_not_read_times_out() -> None:
     read_end, write_end = os.pipe()
     clipboard = Clipboard({}, lambda _: os.read(read_end, 1), timeout_s=0.05)
     async with asyncio.timeout(30):
@@ -56,15 +56,15 @@ async def test_a_terminal_that_takes_nothing_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * (TERMINAL_BYTES + 1), "я" * (TERMINAL_BYTES // 2 + 1)])
-async def test_what_is_too_long_for_a_terminal_goes_nowhere(text: str) -> None:
+async def test_text_too_long_for_a_terminal_is_not_copied(text: str) -> None:
     assert await Clipboard({}, list[str]().append).copy(text) is CopyResult.NOWHERE
 
 
-async def test_without_a_terminal_it_goes_nowhere() -> None:
+async def test_without_tool_and_terminal_nothing_is_copied() -> None:
     assert await Clipboard({}, None).copy("раз") is CopyResult.NOWHERE
 
 
-async def test_of_those_that_wait_only_the_newest_goes(tmp_path: Path) -> None:
+async def test_only_the_newest_waiting_text_is_copied(tmp_path: Path) -> None:
     clipboard = Clipboard({CopyResult.DESKTOP: keeps(tmp_path / "kept")}, None)
     async with asyncio.TaskGroup() as group:
         copies = [group.create_task(clipboard.copy(text)) for text in ("раз", "два", "три")]
@@ -72,6 +72,6 @@ async def test_of_those_that_wait_only_the_newest_goes(tmp_path: Path) -> None:
     assert (tmp_path / "kept").read_text() == "раз|три|"
 
 
-def test_tmux_is_asked_only_from_within() -> None:
+def test_tmux_is_queried_only_inside_tmux() -> None:
     assert list(clipboard_tools({})) == [CopyResult.DESKTOP]
     assert list(clipboard_tools({"TMUX": "/tmp/tmux-0/default,1,0"})) == [CopyResult.DESKTOP, CopyResult.TMUX]  # noqa: S108

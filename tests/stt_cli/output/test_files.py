@@ -1,4 +1,4 @@
-"""Where text is written: next to a file and renamed, in place, never over what is not text."""
+"""Output files: written next to the file and renamed, or in place, never over a non-text file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = "Раз.\n"
 def written(
     path: Path, *texts: str, is_complete: bool = True, is_dictation: bool = False, opening: str = ""
 ) -> str | None:
-    """Write the texts of one source; return what is reported."""
+    """Write the texts of one source; return the reported messages."""
     outputs = OneFile(path, is_dictation=is_dictation)
     output = outputs.open("talk.wav", opening)
     for text in texts:
@@ -38,7 +38,7 @@ def test_older_text_stays_until_the_new_text_is_complete(tmp_path: Path) -> None
     assert (path.read_text(), list(tmp_path.iterdir())) == (TEXT, [path])
 
 
-def test_incomplete_text_stays_beside_the_older_one_and_is_named(tmp_path: Path) -> None:
+def test_incomplete_text_is_kept_next_to_the_older_file_and_named(tmp_path: Path) -> None:
     path = tmp_path / "talk.txt"
     path.write_text("older")
     assert written(path, TEXT, is_complete=False) == f"The text so far is in {path}.part."
@@ -81,7 +81,7 @@ def test_hard_links_are_kept(tmp_path: Path) -> None:
     assert not (tmp_path / "talk.txt.part").exists()
 
 
-def test_text_that_a_killed_run_left_is_not_overwritten(tmp_path: Path) -> None:
+def test_text_left_by_a_killed_run_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "talk.txt.part").write_text("left behind")
     written(tmp_path / "talk.txt", TEXT)
     assert (tmp_path / "talk.txt.part").read_text() == "left behind"
@@ -116,7 +116,7 @@ def test_file_that_cannot_be_made_is_an_error_before_anything_starts(tmp_path: P
 @pytest.mark.parametrize(
     "content", [b"RIFF\x24\0\0\0WAVE", b"\xff\xfb\x90\x64mp3", b"ID3\x04\0", "Größe".encode("latin-1")]
 )
-def test_file_that_is_not_text_is_never_overwritten(tmp_path: Path, content: bytes) -> None:
+def test_non_text_file_is_never_overwritten(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     with pytest.raises(OutputError, match=r"a\.wav is not a text file and is not overwritten"):
@@ -127,7 +127,7 @@ def test_file_that_is_not_text_is_never_overwritten(tmp_path: Path, content: byt
     assert (path.read_bytes(), (tmp_path / "a-2.wav").read_text()) == (content, TEXT)
 
 
-def test_text_whose_characters_are_cut_at_the_end_of_what_is_checked_is_text(tmp_path: Path) -> None:
+def test_character_split_at_the_end_of_the_checked_bytes_is_still_text(tmp_path: Path) -> None:
     path = tmp_path / "talk.txt"
     for shift in range(4):
         path.write_text("a" * shift + "я€😀" * output_file.HEAD_BYTES)
@@ -157,13 +157,13 @@ def test_name_that_is_too_long_with_its_suffix_is_shortened_and_stays_unique(tmp
     assert all(file.suffix == ".jsonl" and len(file.name) <= 255 for file in files)
 
 
-def test_name_that_is_not_utf_8_is_written_as_an_escape_that_json_understands(tmp_path: Path) -> None:
+def test_name_that_is_not_utf_8_is_written_as_a_json_escape(tmp_path: Path) -> None:
     written(tmp_path / "talk.jsonl", '{"file": "caf\udce9.wav"}\n')
     assert (tmp_path / "talk.jsonl").read_bytes() == b'{"file": "caf\\udce9.wav"}\n'
 
 
-def test_full_disk_leaves_the_older_text_and_what_was_written(tmp_path: Path) -> None:
-    """The device takes the place of the disk: it opens, and every write fails."""
+def test_full_disk_keeps_the_older_text_and_the_partial_new_text(tmp_path: Path) -> None:
+    """/dev/full stands in for a full disk: it opens, and every write fails."""
     path = tmp_path / "talk.txt"
     path.symlink_to("/dev/full")
     outputs = OneFile(path)
@@ -174,7 +174,7 @@ def test_full_disk_leaves_the_older_text_and_what_was_written(tmp_path: Path) ->
     assert outputs.close() is None
 
 
-def test_file_in_the_way_of_the_folder_is_an_error_before_anything_starts(tmp_path: Path) -> None:
+def test_file_at_the_folder_path_is_an_error_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "texts").write_text("")
     with pytest.raises(OutputError, match="texts is not a folder"):
         Folder(tmp_path / "texts", ".txt")

@@ -1,4 +1,4 @@
-"""What is written for an event: text, JSON by its schema, SRT and WebVTT as others parse them."""
+"""Output formats: text, JSON that conforms to its schema, SRT and WebVTT as third-party parsers read them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def final(text: str, start_ms: int = 1_200, end_ms: int = 3_400, words: tuple[Wo
 
 
 def spoken(text: str, word_ms: int = 400, start_ms: int = 1_000) -> Final:
-    """Return a final whose words take so long each."""
+    """Return a final with words of this duration each."""
     words = tuple(
         Word(word, start_ms + place * word_ms, start_ms + (place + 1) * word_ms, 0.9)
         for place, word in enumerate(text.split())
@@ -59,22 +59,22 @@ def rendered(name: str, *events: Event, file: str | None = None, words: bool = F
     return written.header() + "".join(map(written.render, events))
 
 
-def test_text_is_a_line_for_each_final() -> None:
+def test_text_has_one_line_per_final() -> None:
     assert rendered("text", final("Раз, два."), PARTIAL, SUPPRESSED, *SILENT, final("Три.")) == "Раз, два.\nТри.\n"
 
 
-def test_text_cannot_command_the_terminal() -> None:
+def test_text_contains_no_terminal_control_sequences() -> None:
     assert rendered("text", final("a\x1b[2Jb\x07\nc\td")) == "a[2Jb c d\n"
 
 
-def test_text_with_words_is_a_line_for_each_word() -> None:
+def test_text_with_words_has_one_line_per_word() -> None:
     lines = rendered("text", spoken("раз два"), final("без слов"), words=True)
     assert lines == "1.000\t1.400\tраз\n1.400\t1.800\tдва\n1.200\t3.400\tбез слов\n"
 
 
 @pytest.mark.parametrize("event", [final("раз"), spoken("раз два"), PARTIAL, SUPPRESSED])
 @pytest.mark.parametrize("file", [None, "a.wav"])
-def test_json_keeps_to_its_schema(event: Event, file: str | None) -> None:
+def test_json_conforms_to_its_schema(event: Event, file: str | None) -> None:
     line = rendered("json", event, file=file)
     value = json.loads(line)
     jsonschema.Draft202012Validator(SCHEMA).validate(value)
@@ -82,11 +82,11 @@ def test_json_keeps_to_its_schema(event: Event, file: str | None) -> None:
     assert line.count("\n") == 1
 
 
-def test_the_schema_is_one() -> None:
+def test_schema_is_a_valid_json_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-def test_json_tells_times_in_seconds_and_cyrillic_as_it_is() -> None:
+def test_json_has_times_in_seconds_and_unescaped_cyrillic() -> None:
     line = rendered("json", spoken("раз два"))
     assert "раз два" in line
     value = json.loads(line)
@@ -95,11 +95,11 @@ def test_json_tells_times_in_seconds_and_cyrillic_as_it_is() -> None:
     assert value["latency"] == {"endpoint": 1.5, "queue": 0.01, "inference": 0.25, "speculative": True, "batch": 2}
 
 
-def test_json_says_nothing_of_what_is_no_text() -> None:
+def test_json_omits_events_without_text() -> None:
     assert rendered("json", *SILENT) == ""
 
 
-def test_srt_is_read_by_a_parser_of_others() -> None:
+def test_srt_is_parsed_by_a_third_party_parser() -> None:
     text = rendered("srt", spoken("раз два"), PARTIAL, SUPPRESSED, spoken("три", start_ms=3_723_004))
     one, two = srt.parse(text)
     assert (one.index, one.content, one.start, one.end) == (
@@ -111,32 +111,32 @@ def test_srt_is_read_by_a_parser_of_others() -> None:
     assert (two.index, two.content, two.start) == (2, "три", timedelta(milliseconds=3_723_004))
 
 
-def test_webvtt_is_read_by_a_parser_of_others() -> None:
+def test_webvtt_is_parsed_by_a_third_party_parser() -> None:
     (cue,) = webvtt.from_buffer(io.StringIO(rendered("vtt", spoken("раз два"), PARTIAL))).captions
     assert (cue.text, cue.start, cue.end) == ("раз два", "00:00:01.000", "00:00:01.800")
 
 
-def test_webvtt_escapes_what_would_be_a_tag_or_the_end_of_a_cue() -> None:
+def test_webvtt_escapes_tags_and_cue_endings() -> None:
     text = rendered("vtt", final("if a < b & c --> d"))
     assert "if a &lt; b &amp; c --&gt; d" in text
     assert text.count("-->") == 1
 
 
-def test_webvtt_without_speech_is_still_webvtt() -> None:
+def test_webvtt_without_speech_is_valid_webvtt() -> None:
     assert webvtt.from_buffer(io.StringIO(rendered("vtt"))).captions == []
 
 
-def test_a_short_final_is_one_caption_of_one_line() -> None:
+def test_short_final_is_one_caption_of_one_line() -> None:
     (caption,) = captions(spoken("Раз, два, три."))
     assert (caption.start_ms, caption.end_ms, caption.lines) == (1_000, 2_200, ("Раз, два, три.",))
 
 
-def test_two_lines_are_about_as_long_as_each_other() -> None:
+def test_two_caption_lines_have_similar_lengths() -> None:
     (caption,) = captions(spoken("It was the best of times, it was the worst of times", word_ms=100))
     assert caption.lines == ("It was the best of times,", "it was the worst of times")
 
 
-def test_a_long_final_is_cut_where_the_speaker_paused() -> None:
+def test_long_final_is_split_at_pauses() -> None:
     text = "В начале было слово, и слово было у реки. Потом пришли люди, построили мост и забыли, зачем."
     first, second = captions(spoken(text, word_ms=300))
     assert " ".join(first.lines).endswith("у реки.")
@@ -144,21 +144,21 @@ def test_a_long_final_is_cut_where_the_speaker_paused() -> None:
     assert second.start_ms == 1_000 + 9 * 300
 
 
-def test_slow_speech_is_cut_by_time() -> None:
+def test_slow_speech_is_split_by_duration() -> None:
     assert [caption.lines for caption in captions(spoken("раз два три", word_ms=2_500))] == [
         ("раз два",),
         ("три",),
     ]
 
 
-def test_without_word_times_the_text_is_spread_over_the_final() -> None:
+def test_text_without_word_times_is_spread_over_the_final() -> None:
     cut = captions(final("раз два три четыре " * 10, 0, 12_000))
     assert cut[0].start_ms == 0
     assert cut[-1].end_ms == 12_000
     assert len(cut) > 1
 
 
-def test_text_without_spaces_is_cut_and_not_spaced() -> None:
+def test_text_without_spaces_is_split_and_gets_no_spaces() -> None:
     text = "我们今天来谈谈语音识别的问题" * 8
     words = tuple(Word(character, place * 100, place * 100 + 100, 1.0) for place, character in enumerate(text))
     cut = captions(final(text, 0, 12_000, words))
@@ -166,13 +166,13 @@ def test_text_without_spaces_is_cut_and_not_spaced() -> None:
     assert max(len(line) for caption in cut for line in caption.lines) == LINE_COLUMNS // 2
 
 
-def test_no_caption_begins_before_the_onset() -> None:
+def test_no_caption_starts_before_the_onset() -> None:
     words = (Word("раз", 200, 1_500, 1.0), Word("два", 1_500, 2_000, 1.0))
     [caption] = captions(final("раз два", 1_200, 2_000, words))
     assert (caption.start_ms, caption.end_ms) == (1_200, 2_000)
 
 
-def test_words_whose_times_overlap_give_captions_that_do_not() -> None:
+def test_overlapping_word_times_give_captions_that_do_not_overlap() -> None:
     words = tuple(Word("раз", 500 * place, 500 * place + 4_000, 1.0) for place in range(12))
     cut = captions(final("раз " * 12, 0, 9_500, words))
     assert len(cut) > 1
@@ -211,12 +211,12 @@ def test_captions_keep_invisible_characters_of_scripts(text: str, timed: bool) -
 @pytest.mark.parametrize("word", ["w", "слово", "w" * 50, "\u0301", "語"])
 @pytest.mark.parametrize("separator", ["", " "])
 @pytest.mark.parametrize("timed", [True, False])
-def test_work_for_captions_grows_with_the_length_of_the_text_alone(word: str, separator: str, timed: bool) -> None:
+def test_caption_work_grows_only_with_the_length_of_the_text(word: str, separator: str, timed: bool) -> None:
     assert calls_for_captions(word, separator, 3_000, timed) < 2.5 * calls_for_captions(word, separator, 1_500, timed)
 
 
 def calls_for_captions(word: str, separator: str, count: int, timed: bool) -> int:
-    """Return how many functions are called: the work without the noise of the machine."""
+    """Return the number of function calls: a measure of work that is independent of the machine's load."""
     words = tuple(Word(word, 0, 0, 0.9) for _ in range(count)) if timed else ()
     said, calls = final(separator.join([word] * count), 0, 1, words), 0
 

@@ -1,4 +1,4 @@
-"""The live line as a terminal would show it, and the plain screen for pipes."""
+"""The live line as a terminal shows it, and the plain screen for pipes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ERASE = "\r\x1b[2K"
 
 
 class Terminal(io.StringIO):
-    """Both outputs end in it; it fails when a line would be wrapped."""
+    """A terminal that receives stdout and stderr; it fails if a line would wrap."""
 
     width = 30
 
     def lines(self) -> list[str]:
-        """Return what stands on the screen, the last line being the cursor's."""
+        """Return the lines on the screen; the last one holds the cursor."""
         shown = [""]
         for part in re.split(r"(\n|\r\x1b\[2K|\x1b\[[\d;]*m)", self.getvalue()):
             if part == ERASE:
@@ -52,14 +52,14 @@ SHED, RESTORED = Notice("PARTIALS_SHED", "busy", 0), Notice("PARTIALS_RESTORED",
 SECOND = array("h", [32_767, -32_767] * 8_000).tobytes()
 
 
-def test_the_partial_stands_behind_level_and_lag() -> None:
+def test_partial_follows_level_and_latency() -> None:
     live, terminal, _ = screen(width=60)
     live.on_audio(SECOND, AudioFormat())
     live.show_partial(partial("раз два", " три", end_ms=600))
     assert terminal.lines() == ["[====] 0.4s раз два три"]
 
 
-def test_stable_is_bright_and_unstable_is_dim() -> None:
+def test_stable_text_is_bright_and_unstable_text_is_dim() -> None:
     live, terminal, _ = screen(width=60)
     live.show_partial(partial("раз", " два"))
     assert "\x1b[1mраз\x1b[0m\x1b[2m два\x1b[0m" in terminal.getvalue()
@@ -67,7 +67,7 @@ def test_stable_is_bright_and_unstable_is_dim() -> None:
 
 @pytest.mark.parametrize("word", ["слово ", "word ", "言葉 ", "e\u0301te\u0301 ", "👩‍👩‍👧 "])
 @pytest.mark.parametrize("width", [8, 20, 30])
-def test_a_long_partial_shows_its_end_on_one_line(word: str, width: int) -> None:
+def test_long_partial_shows_its_end_on_one_line(word: str, width: int) -> None:
     live, terminal, _ = screen(width)
     live.show_partial(partial(word * 30, "end"))
     (line,) = terminal.lines()
@@ -75,13 +75,13 @@ def test_a_long_partial_shows_its_end_on_one_line(word: str, width: int) -> None
     assert width < 20 or line.endswith("end")
 
 
-def test_a_long_partial_is_cut_between_words() -> None:
+def test_long_partial_is_truncated_between_words() -> None:
     live, terminal, _ = screen(width=30)
     live.show_partial(partial("семнадцать восемнадцать", " девятнадцать"))
     assert terminal.lines() == ["[    ] 0.0s девятнадцать"]
 
 
-def test_a_final_takes_the_place_of_the_live_line() -> None:
+def test_final_replaces_the_live_line() -> None:
     live, terminal, _ = screen()
     live.show_partial(partial("раз"))
     live.on_event(FINAL)
@@ -92,7 +92,7 @@ def test_a_final_takes_the_place_of_the_live_line() -> None:
     assert terminal.lines() == ["Раз.", ""]
 
 
-def test_a_message_takes_the_place_of_the_live_line() -> None:
+def test_message_replaces_the_live_line() -> None:
     live, terminal, _ = screen()
     live.show_partial(partial("раз"))
     live.warn("a sentence that is longer than the terminal is wide")
@@ -100,7 +100,7 @@ def test_a_message_takes_the_place_of_the_live_line() -> None:
     assert terminal.lines() == ["a sentence that is longer than the terminal is wide", "[2J", ""]
 
 
-def test_an_ended_utterance_leaves_the_line() -> None:
+def test_ended_utterance_is_removed_from_the_live_line() -> None:
     live, terminal, clock = screen()
     live.show_partial(partial("раз"))
     live.on_event(FINAL)
@@ -109,7 +109,7 @@ def test_an_ended_utterance_leaves_the_line() -> None:
     assert terminal.lines() == ["[    ] 0.0s "]
 
 
-def test_a_recording_read_faster_than_speech_shows_its_place() -> None:
+def test_recording_read_faster_than_real_time_shows_its_position() -> None:
     live, terminal, _ = screen()
     live.start_source(is_paced=False)
     live.on_event(Final(1, "", 0, 0, "", 0, 0, "", Latency(0, 0, 0, False, 1), received_ms=83_000))
@@ -117,7 +117,7 @@ def test_a_recording_read_faster_than_speech_shows_its_place() -> None:
     assert terminal.lines() == ["[    ] 1:23 раз"]
 
 
-def test_while_partials_are_thinned_out_the_line_says_so() -> None:
+def test_live_line_shows_that_partials_are_degraded() -> None:
     live, terminal, _ = screen(width=70)
     live.show_notice(SHED)
     assert terminal.lines() == ["[    ] 0.0s fewer partials: the server is busy"]
@@ -127,7 +127,7 @@ def test_while_partials_are_thinned_out_the_line_says_so() -> None:
     assert terminal.lines() == ["[    ] 0.0s раз"]
 
 
-def test_a_notice_leaves_what_is_being_said() -> None:
+def test_notice_keeps_the_current_partial() -> None:
     live, terminal, _ = screen(width=70)
     live.show_partial(partial("раз"))
     live.on_event(SHED)
@@ -135,7 +135,7 @@ def test_a_notice_leaves_what_is_being_said() -> None:
     assert terminal.lines() == ["[    ] 0.0s (busy) раз"]
 
 
-def test_what_was_thinned_out_in_one_recording_is_not_so_in_the_next() -> None:
+def test_degraded_state_is_reset_for_the_next_recording() -> None:
     live, terminal, _ = screen(width=70)
     live.show_notice(SHED)
     live.start_source(is_paced=True)
@@ -157,7 +157,7 @@ LOST = Connection(ConnectionState.RECONNECTING, "the connection was lost.", buff
     ],
     ids=lambda value: value.state.value if isinstance(value, Connection) else None,
 )
-def test_the_line_tells_how_it_stands_with_the_server(connection: Connection, in_full: str, beside_words: str) -> None:
+def test_live_line_shows_the_connection_state(connection: Connection, in_full: str, beside_words: str) -> None:
     live, terminal, _ = screen(width=70)
     live.on_event(connection)
     assert terminal.lines() == [f"[    ] 0.0s {in_full}"]
@@ -165,7 +165,7 @@ def test_the_line_tells_how_it_stands_with_the_server(connection: Connection, in
     assert terminal.lines() == [f"[    ] 0.0s {beside_words}"]
 
 
-def test_that_a_server_is_there_again_is_no_news_after_the_next_sentence() -> None:
+def test_reconnected_label_disappears_after_the_next_final() -> None:
     live, terminal, _ = screen(width=70)
     live.on_event(Connection(ConnectionState.RESUMED))
     live.on_event(FINAL)
@@ -173,14 +173,14 @@ def test_that_a_server_is_there_again_is_no_news_after_the_next_sentence() -> No
     assert terminal.lines() == ["[    ] 0.0s раз"]
 
 
-def test_in_a_narrow_terminal_there_is_room_for_the_newest_word_beside_a_lost_server() -> None:
+def test_narrow_terminal_shows_the_newest_word_next_to_a_lost_connection() -> None:
     live, terminal, _ = screen(width=30)
     live.show_partial(partial("раз два три"))
     live.on_event(LOST)
     assert terminal.lines() == ["[    ] 0.0s (offline 12s) три"]
 
 
-def test_after_ctrl_c_the_line_says_that_what_is_owed_will_come() -> None:
+def test_live_line_after_ctrl_c_announces_pending_finals() -> None:
     live, terminal, _ = screen(width=70)
     live.show_finishing()
     assert terminal.lines() == ["[    ] 0.0s finishing"]
@@ -188,13 +188,13 @@ def test_after_ctrl_c_the_line_says_that_what_is_owed_will_come() -> None:
     assert "offline" in terminal.lines()[0]
 
 
-def test_a_wide_terminal_has_a_finer_meter() -> None:
+def test_wide_terminal_has_a_finer_level_meter() -> None:
     live, terminal, _ = screen(width=80)
     live.on_audio(array("h", [2_067]).tobytes(), AudioFormat())
     assert terminal.lines() == ["[=====     ] 0.0s "]
 
 
-def test_the_plain_screen_tells_once_that_the_server_is_lost_and_that_one_is_back() -> None:
+def test_plain_screen_reports_a_lost_and_a_restored_connection_once() -> None:
     stderr = io.StringIO()
     plain = PlainScreen(io.StringIO(), stderr)
     for event in (Connection(ConnectionState.CONNECTING), LOST, LOST, Connection(ConnectionState.RESUMED)):
@@ -205,13 +205,13 @@ def test_the_plain_screen_tells_once_that_the_server_is_lost_and_that_one_is_bac
 
 
 @pytest.mark.parametrize("reason", ["DRAIN", "SOMETHING_NEW"])
-def test_any_other_notice_is_a_line_of_its_own(reason: str) -> None:
+def test_other_notices_are_separate_lines(reason: str) -> None:
     live, terminal, _ = screen(width=70)
     live.show_notice(Notice(reason, "going away", 0))
     assert terminal.lines() == ["Notice: going away", ""]
 
 
-def test_the_level_is_drawn_no_more_than_ten_times_a_second() -> None:
+def test_level_is_drawn_at_most_ten_times_a_second() -> None:
     live, terminal, clock = screen()
     for number in range(100):
         clock[0] = number / 100
@@ -219,7 +219,7 @@ def test_the_level_is_drawn_no_more_than_ten_times_a_second() -> None:
     assert terminal.getvalue().count("[====]") == 10
 
 
-def test_text_of_control_characters_stays_on_the_line() -> None:
+def test_control_characters_in_text_stay_on_the_live_line() -> None:
     assert fit_tail(partial("a\nb\x1bc", "\td"), 10).plain == "a bc d"
 
 
@@ -227,18 +227,18 @@ def test_text_of_control_characters_stays_on_the_line() -> None:
     ("samples", "shown"),
     [([0], 0), ([32_767], 1), ([-32_768], 1), ([130], 0), ([2_067], 0.5)],
 )
-def test_the_level_follows_the_peak_in_decibels(samples: list[int], shown: float) -> None:
+def test_level_follows_the_peak_in_decibels(samples: list[int], shown: float) -> None:
     assert level(array("h", samples).tobytes(), Encoding.S16LE) == pytest.approx(shown, abs=0.01)
 
 
-def test_the_level_reads_floats_and_leaves_what_it_cannot_read() -> None:
+def test_level_reads_floats_and_ignores_other_formats() -> None:
     assert level(array("f", [1.0]).tobytes(), Encoding.F32LE) == 1
     assert level(array("f", [float("nan")]).tobytes(), Encoding.F32LE) == 0
     assert level(b"\x80", Encoding.MULAW) == 0
     assert level(b"", Encoding.S16LE) == 0
 
 
-def test_the_plain_screen_parts_text_from_messages() -> None:
+def test_plain_screen_separates_text_from_messages() -> None:
     stdout, stderr = io.StringIO(), io.StringIO()
     plain = PlainScreen(stdout, stderr)
     plain.write("Раз.\n")

@@ -1,4 +1,4 @@
-"""Sources that run at once write in their order, each as soon as it may."""
+"""Concurrent sources write in their order, each as early as possible."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stt_client.errors import OutputError
 
 
 class RecordingOutputs:
-    """Outputs that keep all in one list, with where each source's begins and ends; one of them may be full."""
+    """Outputs that append to one list, with marks where each source starts and ends; one of them may be full."""
 
     def __init__(self, full: str = "") -> None:
         self.all = list[str]()
@@ -44,7 +44,7 @@ class RecordingOutput:
 
 
 class RecordingReport:
-    """Keeps what is reported of outputs."""
+    """Records the reports about outputs."""
 
     def __init__(self) -> None:
         self.started, self.messages, self.fallback_text = list[str](), list[str](), list[str]()
@@ -62,7 +62,7 @@ class RecordingReport:
         self.fallback_text.append(text)
 
 
-def test_the_first_writes_at_once_and_the_second_waits_for_it() -> None:
+def test_first_source_writes_immediately_and_second_waits_for_it() -> None:
     written, report = RecordingOutputs(), RecordingReport()
     turns = OrderedOutput(written, 2, report)
     with turns.slot(1) as second:
@@ -81,7 +81,7 @@ def test_the_first_writes_at_once_and_the_second_waits_for_it() -> None:
     assert not turns.has_failed
 
 
-def test_one_that_never_began_leaves_nothing_and_holds_up_nobody() -> None:
+def test_source_that_never_started_writes_nothing_and_blocks_no_other() -> None:
     written = RecordingOutputs()
     turns = OrderedOutput(written, 2, RecordingReport())
     with turns.slot(0):
@@ -101,7 +101,7 @@ def test_source_that_ends_without_completing_leaves_an_incomplete_output() -> No
     assert (written.all, report.messages) == (["<a", "1", "a…"], ["a is incomplete."])
 
 
-def test_output_that_fails_hands_its_text_to_the_report_and_leaves_the_others_alone() -> None:
+def test_failed_output_passes_its_text_to_the_report_only() -> None:
     written, report = RecordingOutputs(full="a"), RecordingReport()
     turns = OrderedOutput(written, 2, report)
     with turns.slot(1) as second, turns.slot(0) as first:
@@ -118,7 +118,7 @@ def test_output_that_fails_hands_its_text_to_the_report_and_leaves_the_others_al
 
 
 @given(st.permutations([(place, step) for place in range(4) for step in ("begin", "write", "end")]))
-def test_whatever_comes_first_the_order_is_that_of_the_sources(steps: list[tuple[int, str]]) -> None:
+def test_output_order_is_the_order_of_the_sources(steps: list[tuple[int, str]]) -> None:
     written = RecordingOutputs()
     turns = OrderedOutput(written, 4, RecordingReport())
     stacks = [ExitStack() for _ in range(4)]

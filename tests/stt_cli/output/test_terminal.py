@@ -1,4 +1,4 @@
-"""The terminal itself while something is drawn on it: a key pressed there, and how it is left."""
+"""A pseudo-terminal while the live line is drawn: keys pressed on it, and the modes it is left in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.audio_files import encode
 from tests.support.cli_process import MAIN, start
 from tests.support.scripted_server import Stream, final, partial, replies, serving
 
-# A microphone whose library complains.
+# A microphone whose library writes to stderr.
 COMPLAINS = """
 import os
 from stt_cli.commands.main import cli
@@ -34,7 +34,7 @@ def shows_controls(terminal: int) -> bool:
     return bool(flags & termios.ECHOCTL)
 
 
-async def test_ctrl_c_is_not_drawn_across_the_live_line_and_the_terminal_is_left_as_it_was(tmp_path: Path) -> None:
+async def test_ctrl_c_is_not_echoed_and_terminal_modes_are_restored(tmp_path: Path) -> None:
     async def speaks(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
@@ -65,7 +65,7 @@ async def test_ctrl_c_is_not_drawn_across_the_live_line_and_the_terminal_is_left
     os.close(other_end)
 
 
-async def test_what_a_library_has_to_say_is_not_drawn_across_the_live_line() -> None:
+async def test_library_output_on_stderr_does_not_corrupt_the_live_line() -> None:
     terminal, other_end = pty.openpty()
     async with serving(replies(final("Раз."))) as server:
         arguments = ["recognize", "--server", server.address]
