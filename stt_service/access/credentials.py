@@ -104,7 +104,7 @@ def _check_apart(data: ReloadingFile[Tokens] | None, control: ReloadingFile[Toke
     if both:
         raise ConfigError(
             f"AUTH_TOKENS_FILE and CONTROL_TOKENS_FILE both hold the token of {', '.join(dict.fromkeys(both))}: "
-            "who dictates could stop the server. Make a token of its own for each port."
+            "every client could stop the server. Make a separate token for each port."
         )
 
 

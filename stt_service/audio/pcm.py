@@ -1,6 +1,6 @@
-"""Turns a client's bytes into the one inner format: 16 kHz, mono, float32, in frames of 512 samples.
+"""Converts a client's bytes into the internal format: 16 kHz, mono, float32, in frames of 512 samples.
 
-Headerless audio only: containers are for whoever decodes whole recordings. It knows no clock: time is the
+It accepts headerless audio only; containers are decoded by recordings.py. It has no clock: time is the length of the
 audio received.
 """
 
@@ -20,22 +20,22 @@ Samples = NDArray[np.float32]  # shape (n,), range [-1, 1)
 Frames = NDArray[np.float32]  # shape (n, 512), range [-1, 1)
 
 SAMPLE_RATE_HZ = 16_000
-FRAME_SAMPLES = 512  # 32 ms, what Silero takes at 16 kHz
+FRAME_SAMPLES = 512  # 32 ms, the frame size of Silero at 16 kHz
 
 _RATES_HZ = range(8_000, 192_001)
 _CHANNELS = range(1, 33)
 _HIGHEST = np.nextafter(np.float32(1), np.float32(0))  # 1.0 itself would wrap around as a 16-bit sample
 _WAV_START_BYTES = 12  # RIFF, four bytes of length, WAVE
-_RESAMPLER_TAIL_S = 1  # of silence after which the resampler returns zeros; 0.25 s at any rate, our measurement
+_RESAMPLER_TAIL_S = 1  # of silence, after which the resampler returns zeros; measured: 0.25 s at any rate
 
-# Our measurements, soxr 1.1: the first quality that is flat (-0.05 dB at 7 kHz, where LQ loses 13 dB) and
-# lets no alias through (-114 dB at 8.3 kHz). HQ is no flatter and holds sound back for twice as long from
-# 96 kHz on. Sound comes out at most 40 ms late from 22 kHz on, 85 ms at 11 kHz, 118 ms at 8 kHz.
+# Measured with soxr 1.1: the lowest quality that is flat (-0.05 dB at 7 kHz, where LQ loses 13 dB) and suppresses
+# aliases (-114 dB at 8.3 kHz). HQ is no flatter and delays audio twice as long from 96 kHz on. The delay is at most
+# 40 ms from 22 kHz on, 85 ms at 11 kHz and 118 ms at 8 kHz.
 _QUALITY = "MQ"
 
 
 class Encoding(Enum):
-    """How one number is written."""
+    """The encoding of one sample."""
 
     PCM_S16LE = auto()
     PCM_F32LE = auto()
@@ -71,10 +71,10 @@ _SILENT_BYTE = {
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """What the client's bytes mean.
+    """The format of a client's audio.
 
     Raises:
-        InvalidRequest: on a rate or a number of channels that is not served.
+        InvalidRequestError: the rate or the number of channels is out of range.
     """
 
     encoding: Encoding = Encoding.PCM_S16LE
@@ -91,21 +91,21 @@ class AudioFormat:
         return _SAMPLE_BYTES[self.encoding] * self.channels
 
     def silence(self, samples: int) -> bytes:
-        """Return so many samples of silence over all channels."""
+        """Return the bytes of that many samples of silence over all channels."""
         return _SILENT_BYTE[self.encoding] * (samples * self.frame_bytes)
 
 
 class Decoder:
     """Decodes one stream.
 
-    Chunks may end anywhere: the samples, taken together, are the same to the bit however the bytes were cut.
+    Chunks may end anywhere: the samples are the same to the bit, however the bytes are split.
     """
 
     def __init__(self, audio_format: AudioFormat) -> None:
         self._format = audio_format
         self._resample = _resampler(audio_format.sample_rate_hz)
-        self._held = b""  # an incomplete sample, or the first bytes while they may be a WAV header
-        self._begun = False
+        self._held = b""  # an incomplete sample, or the first bytes as long as they may be a WAV header
+        self._is_started = False
         self._received_bytes = 0
         self._silent_samples = 0  # since the last bytes
 
@@ -116,28 +116,28 @@ class Decoder:
         return samples * 1000 // self._format.sample_rate_hz
 
     def push(self, data: bytes) -> Samples:
-        """Decode the next bytes; return what is ready, maybe nothing: the resampler answers late.
+        """Decode the next bytes; return the samples that are ready, maybe none, since the resampler has a delay.
 
         Raises:
-            InvalidRequest: when the audio begins with a WAV header; the bytes are then not taken.
+            InvalidRequestError: the audio begins with a WAV header; the bytes are not processed.
         """
         held = self._held + data
-        if not self._begun:
-            _refuse_wav(held)
-            self._begun = len(held) >= _WAV_START_BYTES
+        if not self._is_started:
+            _reject_wav(held)
+            self._is_started = len(held) >= _WAV_START_BYTES
         self._received_bytes += len(data)
         self._silent_samples = 0
-        whole = len(held) // self._format.frame_bytes * self._format.frame_bytes if self._begun else 0
+        whole = len(held) // self._format.frame_bytes * self._format.frame_bytes if self._is_started else 0
         self._held = held[whole:]
         return _read_only(self._resample(self._mono(held[:whole]), False))
 
-    def silence(self, samples: int) -> Samples:
-        """Decode so many samples of silence, of all channels, without their bytes.
+    def push_silence(self, samples: int) -> Samples:
+        """Decode that many samples of silence, of all channels, without their bytes.
 
         The result is that of pushing AudioFormat.silence(samples); A-law, which has no zero, is rounded to zero.
         """
         before = 0
-        if self._held or not self._begun:  # silence completes a sample, and begins the next one
+        if self._held or not self._is_started:  # silence completes a sample, and begins the next one
             before = min(samples, _WAV_START_BYTES)
         head = self.push(self._format.silence(before))
         zeros = np.zeros(samples - before, np.float32)
@@ -151,25 +151,25 @@ class Decoder:
         return self._silent_samples >= _RESAMPLER_TAIL_S * self._format.sample_rate_hz
 
     def flush(self) -> Samples:
-        """End the stream: return what was still held back, but for an incomplete sample. Nothing may follow."""
+        """End the stream; return the remaining samples, except an incomplete one. Nothing may follow."""
         whole = len(self._held) // self._format.frame_bytes * self._format.frame_bytes
         held, self._held = self._held[:whole], self._held[whole:]
         return _read_only(self._resample(self._mono(held), True))
 
     def check_whole(self) -> None:
-        """Refuse a stream that ended, by `flush`, inside a sample.
+        """Check that the stream did not end, by `flush`, inside a sample.
 
         Raises:
-            InvalidRequest: with how many bytes are left over.
+            InvalidRequestError: it did; the message has the number of bytes left over.
         """
         if self._held:
             raise InvalidRequestError(
                 f"The audio ended inside a sample, with {len(self._held)} of its {self._format.frame_bytes} bytes "
-                "left over: it should end with a whole one, or the format should say what was sent."
+                "left over: end it with a whole sample, or declare the format that is sent."
             )
 
     def _mono(self, data: bytes) -> Samples:
-        """Decode whole samples and mix their channels by the mean."""
+        """Decode whole samples; return the mean of their channels."""
         samples = _decoded(data, self._format.encoding)
         channels = self._format.channels
         if channels == 1:
@@ -182,16 +182,16 @@ class Decoder:
 
 
 class FrameSplitter:
-    """Cuts samples that come in any number into frames of 512."""
+    """Splits samples that arrive in any number into frames of 512."""
 
     def __init__(self) -> None:
         self._remainder: Samples = np.empty(0, np.float32)
 
     def push(self, samples: Samples) -> Frames:
-        """Take samples; return the frames that they complete, maybe none."""
+        """Process samples; return the frames that they complete, maybe none."""
         samples = np.concatenate((self._remainder, samples))
         whole = len(samples) // FRAME_SAMPLES * FRAME_SAMPLES
-        self._remainder = samples[whole:].copy()  # a view would keep all the others alive
+        self._remainder = samples[whole:].copy()  # a view would retain all other samples
         return _read_only(samples[:whole].reshape(-1, FRAME_SAMPLES))
 
     def flush(self) -> Frames:
@@ -204,16 +204,16 @@ def _check(field: str, value: int, allowed: range) -> None:
         raise InvalidRequestError(f"Invalid {field}={value}: must be {allowed[0]} to {allowed[-1]}.")
 
 
-def _refuse_wav(start: bytes) -> None:
+def _reject_wav(start: bytes) -> None:
     if start[:4] == b"RIFF" and start[8:_WAV_START_BYTES] == b"WAVE":
         raise InvalidRequestError(
-            "The audio begins with a WAV header while its format says headerless: "
+            "The audio begins with a WAV header, but its format is headerless: "
             "send the samples without the header, or the whole file to Recognize."
         )
 
 
 def _decoded(data: bytes, encoding: Encoding) -> Samples:
-    """Return the samples of all channels, interleaved as they came."""
+    """Return the samples of all channels, interleaved as in the data."""
     match encoding:
         case Encoding.PCM_S16LE:
             return np.frombuffer(data, "<i2") * np.float32(1 / 32768)
@@ -227,12 +227,12 @@ def _decoded(data: bytes, encoding: Encoding) -> Samples:
 
 
 def _resampler(rate_hz: int) -> Callable[[Samples, bool], Samples]:
-    """Return a function that takes the next samples, and whether they are the last, and returns 16 kHz."""
+    """Return a function from the next samples, and whether they are the last, to samples at 16 kHz."""
     if rate_hz == SAMPLE_RATE_HZ:
         return lambda samples, last: samples
     stream: Callable[[Samples, bool], Samples]
     stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, quality=_QUALITY).resample_chunk
-    return lambda samples, last: _clipped(stream(samples, last))  # its filter rings above full scale
+    return lambda samples, last: _clipped(stream(samples, last))  # the filter rings above full scale
 
 
 def _clipped(samples: Samples) -> Samples:

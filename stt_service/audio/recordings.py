@@ -1,4 +1,4 @@
-"""Whole recordings: bytes in, headerless 16 kHz mono out. What of that is refused, and why."""
+"""Decodes whole recordings into headerless 16 kHz mono, and rejects invalid ones and those that are too long."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FORMATS = "WAV, FLAC, Ogg, MP3, MP4, WebM, AAC, AIFF, AMR or WMA"
 
 
 def decode_recording(recording: bytes) -> Iterator[bytes]:
-    """Yield an operator's own recording as 16-bit samples. Blocks; `Decoders` is for those of clients.
+    """Yield an operator's own recording as 16-bit samples. Blocks; rpc/recording_decoder.py is for clients.
 
     Raises:
-        InvalidRequest: it is no recording, or is longer than MAX_RECORDING_S.
+        InvalidRequestError: it cannot be decoded, or is longer than MAX_RECORDING_S.
     """
     length = LengthLimit()
     try:
@@ -31,16 +31,16 @@ def decode_recording(recording: bytes) -> Iterator[bytes]:
 
 
 class LengthLimit:
-    """How long a recording is so far."""
+    """Counts the length of a recording and rejects one that is too long."""
 
     def __init__(self) -> None:
         self._bytes = 0
 
     def add(self, samples: bytes) -> None:
-        """Take more 16-bit samples.
+        """Count more 16-bit samples.
 
         Raises:
-            InvalidRequest: there are too many.
+            InvalidRequestError: the recording is longer than MAX_RECORDING_S.
         """
         self._bytes += len(samples)
         if self._bytes > MAX_RECORDING_S * SAMPLE_RATE_HZ * SAMPLE_BYTES:
@@ -48,19 +48,19 @@ class LengthLimit:
 
 
 def check_headerless(size_bytes: int, audio_format: AudioFormat) -> None:
-    """Refuse a headerless recording that is too long.
+    """Check the length of a headerless recording.
 
     Raises:
-        InvalidRequest: it is longer than MAX_RECORDING_S.
+        InvalidRequestError: it is longer than MAX_RECORDING_S.
     """
     if size_bytes > MAX_RECORDING_S * audio_format.sample_rate_hz * audio_format.frame_bytes:
         raise _too_long()
 
 
 def to_service_error(kind: str, detail: str, size_bytes: int) -> InvalidRequestError:
-    """Return what a client gets for a MediaError of that name."""
+    """Return the error for the client that corresponds to the MediaError of that name."""
     if kind == NoAudioTrackError.__name__:
-        return InvalidRequestError("The recording has no audio track: send one that has.")
+        return InvalidRequestError("The recording has no audio track: send a recording that has one.")
     if kind == EmptyError.__name__:
         return InvalidRequestError("The recording has no audio: its length is 0.")
     return InvalidRequestError(

@@ -193,10 +193,10 @@ def final(event: Final) -> pb.Final:
         endpoint=ENDPOINTS[event.endpoint],
         latency=pb.Latency(
             endpoint=duration(event.endpoint_s),
-            queue=duration(event.cost.queue_s),
-            inference=duration(event.cost.inference_s),
+            queue=duration(event.timing.queue_s),
+            inference=duration(event.timing.inference_s),
             speculative=event.speculative,
-            batch=event.cost.batch,
+            batch=event.timing.batch,
         ),
     )
 

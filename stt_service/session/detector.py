@@ -67,14 +67,14 @@ class SpeechDetector:
         self._vad.reconfigure(config, runtime.webrtc_sensitivity)
 
     def feed(self, frames: Frames) -> Iterator[Detection]:
-        """Buffer frames of audio; yield what is detected in the frames that are scored now."""
+        """Buffer frames of audio; yield the detections of the frames that are scored now."""
         self.audio.append(frames)
         if frames.any():
             self._silent_from = self.audio.end
         return self._detect(self._vad.push(frames))
 
     def flush(self) -> Iterator[Detection]:
-        """Yield what is detected in the frames that are not scored yet."""
+        """Yield the detections of the frames that are not scored yet."""
         self._undisturbed_from = self.audio.end
         return self._flush()
 
@@ -83,7 +83,7 @@ class SpeechDetector:
         return self._segmenter.flush(endpoint)
 
     def restart(self) -> Iterator[Detection]:
-        """Score the audio from the committed frame on with a new VAD; yield what is detected."""
+        """Score the audio from the committed frame on with a new VAD; yield the detections."""
         self._vad = self._new_vad(self._runtime)
         return self._detect(self._vad.push(self.audio.frames(self.committed)))
 

@@ -1,4 +1,4 @@
-"""What a session gives out: decodes to be made, and events to be told. Values only."""
+"""The outputs of a session: decode requests, and events for the client. Values only."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from stt_service.whisper.types import Kind, Window, Word
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decode:
-    """To be decoded, and handed back to `receive` with its transcript."""
+    """A request to decode a window; the transcript is passed to `Session.deliver`."""
 
     utterance: int
     kind: Kind
     window: Window
     start: int  # the frames at which the window begins and ends
     end: int
-    number: int = 0  # of the utterance's early and final decodes
+    number: int = 0  # among the utterance's speculative and final decodes
 
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """The utterance has ended, and waits for its early decodes: they shall not wait behind others' early ones."""
+    """A request to give priority to the speculative decodes of an utterance that has ended."""
 
     utterance: int
 
 
 @dataclass(frozen=True, slots=True)
 class PartialDue:
-    """A partial of this utterance asks for a turn; when it comes, `Session.partial` cuts the window."""
+    """A request to schedule a partial of this utterance; `Session.begin_partial` then returns its Decode."""
 
     utterance: int
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The early decode of this utterance and number is void, since more was said: it need not run."""
+    """A request to cancel the speculative decode of this utterance and number: speech has continued."""
 
     utterance: int
     number: int = 0
@@ -48,12 +48,16 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
+    """An event: the onset of an utterance."""
+
     utterance: int
     start_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Partial:
+    """An event: the text of an open utterance so far."""
+
     utterance: int
     revision: int
     stable: str
@@ -64,16 +68,18 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class DecodeTiming:
-    """What a decode cost, in seconds, and how many ran together."""
+    """The timing of a decode, in seconds, and the size of its batch."""
 
     queue_s: float
     inference_s: float
     batch: int
-    idle: bool = False  # capacity was left for another decode of this stream when this one was delivered
+    idle: bool = False  # at delivery, capacity was free for another decode of this stream
 
 
 @dataclass(frozen=True, slots=True)
 class Final:
+    """An event: the final text of an utterance."""
+
     utterance: int
     text: str
     start_ms: int
@@ -83,14 +89,16 @@ class Final:
     confidence: float
     words: tuple[Word, ...]  # times in seconds of the dictation
     endpoint: Endpoint
-    endpoint_s: float  # silence waited for
+    endpoint_s: float  # silence before the endpoint
     speculative: bool
-    cost: DecodeTiming
-    committed_ms: int  # all before it is, once this is told: where the next utterance may begin
+    timing: DecodeTiming
+    committed_ms: int  # end of the audio that this event commits: the next utterance begins there or later
 
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
+    """An event: an utterance whose text is a hallucination and is not sent as a final."""
+
     utterance: int
     start_ms: int
     end_ms: int

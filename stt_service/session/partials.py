@@ -9,7 +9,7 @@ partials become rarer under load. If two decodes in a row would exceed the targe
 shorter, and with idle capacity a second partial begins when the first one is half done.
 
 Invariants: every text covers the whole utterance up to the end of its window, and stable text is never taken back. At
-most one partial is in flight, that is requested and not begun.
+most one partial is in flight, that is requested and not started.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from stt_service.session.stabilizer import Hypothesis, Stabilizer, StabilizerCon
 from stt_service.settings.schema import FRAME_S, ServerSettings, frames
 from stt_service.whisper.types import Word
 
-STABILIZER_CONFIG = StabilizerConfig(agreements=3, span=frames(2.0), held_back=4)
+STABILIZER_CONFIG = StabilizerConfig(min_agreements=3, min_span_frames=frames(2.0), held_back_units=4)
 # Times the affordable length: a longer window on a slow machine loses words although they are not stable.
 UNSTABLE_SPLIT_FACTOR = 1.5
 # Stable words that stay in a window: the first word of a window is often misrecognized, and its text is known already.
@@ -76,7 +76,7 @@ class Partials:
         self._count = 0
         self._window_length = 0  # of the last window
         self._max_window = config.max_window  # affordable on this machine
-        self.in_flight = False  # one is requested and not begun
+        self.in_flight = False  # one is requested and not started
         self.is_idle = False  # capacity was idle when the last one was delivered
 
     def is_due(self, frame: int, speech_end: int) -> bool:
@@ -110,7 +110,7 @@ class Partials:
         if end < self._shown_end:
             return None
         self._shown_end, prefix = end, self._prefixes.get(start, "")
-        agreed = self._stabilizer.push(f"{prefix} {text}" if prefix else text, end)
+        agreed = self._stabilizer.add_hypothesis(f"{prefix} {text}" if prefix else text, end)
         if words and start == self._start:
             self._drop_old_words(words, end - start, agreed)
         return self._shown(agreed, end)
@@ -123,7 +123,7 @@ class Partials:
         if end < self._covered_speech_end:
             return None
         self._window_end = self._shown_end = max(self._window_end, end)
-        return self._shown(self._stabilizer.push(text, self._window_end), self._window_end)
+        return self._shown(self._stabilizer.add_hypothesis(text, self._window_end), self._window_end)
 
     def commit(self, text: str, end: int) -> None:
         """Make the text of the final up to the end stable; later windows begin there."""

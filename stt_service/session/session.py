@@ -1,6 +1,6 @@
 """One stream without I/O: audio, transcripts and commands in; decode requests and events out.
 
-A session is driven by one caller, which runs what it requests:
+A session is driven by one caller, which runs the requested decodes:
 
     feed            audio → frames
     detect          frames → decisions: utterance started, paused, resumed, ended (detector.py)
@@ -17,7 +17,7 @@ States: open; paused, without audio for now (`catch_up`), until the next audio; 
 finals are emitted in every state.
 
 Time is stream time, in frames of 32 ms from the beginning of this stream. Events have milliseconds of the dictation,
-which may have begun in an earlier stream.
+which may have started in an earlier stream.
 
 Invariants: the same input gives the same finals at any pace, however the audio is split into chunks and whatever other
 streams do; partials depend on free capacity. Finals are in the order of their utterances. A stream that is resumed at
@@ -129,15 +129,15 @@ class Session:
         while samples and not (self._reader.is_silent and samples >= rate_hz):
             step = min(samples, rate_hz * SILENCE_STEP_MS // 1000)
             samples -= step
-            yield self._process_frames(self._reader.silence(step))
+            yield self._process_frames(self._reader.push_silence(step))
         left_ms = samples // rate_hz * 1000
         while left_ms:
             skipped_ms = self._skip_silence(left_ms)
             step_ms = skipped_ms or min(left_ms, SILENCE_STEP_MS)
             left_ms -= step_ms
-            yield [] if skipped_ms else self._process_frames(self._reader.zeros(step_ms))
+            yield [] if skipped_ms else self._process_frames(self._reader.push_zeros(step_ms))
         if samples % rate_hz:
-            yield self._process_frames(self._reader.silence(samples % rate_hz))
+            yield self._process_frames(self._reader.push_silence(samples % rate_hz))
 
     def catch_up(self) -> list[Output]:
         """Expect no audio for now: partials are due until they cover all audio, whatever their pacing."""

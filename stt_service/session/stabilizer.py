@@ -1,8 +1,7 @@
-"""Successive hypotheses of an open utterance → a stable prefix, never taken back, and an unstable tail.
+"""Splits the text of an open utterance into a stable prefix, which is never changed, and an unstable rest.
 
-LocalAgreement (Macháček et al. 2023, "Turning Whisper into Real-Time Transcription System"): what the latest
-hypotheses agree on from the beginning is stable, but for the newest words, which the next sound may still
-change.
+LocalAgreement (Macháček et al. 2023, "Turning Whisper into Real-Time Transcription System"): the common prefix of the
+latest hypotheses is stable, except the newest words, which the next audio may still change.
 """
 
 from __future__ import annotations
@@ -12,28 +11,28 @@ from collections import deque
 from dataclasses import dataclass
 from unicodedata import category
 
-# A unit is a word with the space before it, or one sign of a script that is written without spaces.
-# Punctuation is none of its own, or a dash that comes and goes would shift the words.
-_SIGN = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]"
+# A unit is a word with the space before it, or one character of a script that is written without spaces.
+# Punctuation is not a unit of its own: otherwise a dash that appears and disappears would shift the words.
+_CHARACTER = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]"
 _PUNCTUATION = r"[^\w\s]+"
-_WORD = rf"(?:{_SIGN}|(?:(?!{_SIGN})\S)+)"
-_UNIT = re.compile(rf"\s*(?:{_PUNCTUATION}\s+)*{_WORD}(?:\s*{_PUNCTUATION}(?=\s|$|{_SIGN}))*")
+_WORD = rf"(?:{_CHARACTER}|(?:(?!{_CHARACTER})\S)+)"
+_UNIT = re.compile(rf"\s*(?:{_PUNCTUATION}\s+)*{_WORD}(?:\s*{_PUNCTUATION}(?=\s|$|{_CHARACTER}))*")
 
 
 @dataclass(frozen=True, slots=True)
 class StabilizerConfig:
-    """How sure is sure: measured over our dictations, docs/measurements.md."""
+    """When text becomes stable. The values were measured on our dictations: docs/measurements.md."""
 
-    agreements: int = 3  # hypotheses that must agree, at least
-    span: int = 0  # frames from the oldest of these to the newest, at least
-    held_back: int = 4  # newest words that are never stable yet
+    min_agreements: int = 3  # hypotheses that must agree
+    min_span_frames: int = 0  # from the oldest of these hypotheses to the newest
+    held_back_units: int = 4  # newest units, which are not stable yet
 
 
 @dataclass(frozen=True, slots=True)
 class _Tail:
-    """What a hypothesis has after the stable text."""
+    """The units of a hypothesis after the stable text."""
 
-    at: int
+    end_frame: int
     units: list[str]
 
 
@@ -46,46 +45,49 @@ class Hypothesis:
 
 
 class Stabilizer:
-    """One utterance's hypotheses."""
+    """The hypotheses of one utterance."""
 
     def __init__(self, config: StabilizerConfig) -> None:
         self._config = config
         self._stable: list[str] = []
-        self._tails: deque[_Tail] = deque()  # the latest that must agree
+        self._tails: deque[_Tail] = deque()  # the latest hypotheses, which must agree
 
-    def push(self, text: str, at: int = 0) -> Hypothesis:
-        """Take the newest hypothesis, of sound up to frame `at`; return what is stable now, and the rest."""
+    def add_hypothesis(self, text: str, end_frame: int = 0) -> Hypothesis:
+        """Add the newest hypothesis, of audio up to `end_frame`; return its text with the part that is stable now."""
         tail = self._after_stable(text)
-        self._tails.append(_Tail(at, tail))
-        while self._suffice(1):
+        self._tails.append(_Tail(end_frame, tail))
+        while self._is_enough(1):
             self._tails.popleft()
-        agreed = self._agreed() if self._suffice(0) else 0
-        newly = min(agreed, max(0, len(tail) - self._config.held_back))
-        self._stable += tail[:newly]
+        agreed = self._count_agreed() if self._is_enough(0) else 0
+        newly_stable = min(agreed, max(0, len(tail) - self._config.held_back_units))
+        self._stable += tail[:newly_stable]
         for each in self._tails:
-            del each.units[:newly]
+            del each.units[:newly_stable]
         return self._hypothesis(tail)
 
     def commit(self, text: str) -> None:
-        """Take the beginning of the final: all of it is stable, and what was stable is not taken back."""
+        """Make the text, a prefix of the final, stable; text that was stable before is not changed."""
         self._stable += self._after_stable(text)
         self._tails.clear()
 
     def _after_stable(self, text: str) -> list[str]:
-        said = units(text)
-        return said[_length_of_match(self._stable, said) :]
+        all_units = units(text)
+        return all_units[_matching_prefix_length(self._stable, all_units) :]
 
     def _hypothesis(self, tail: list[str]) -> Hypothesis:
         stable, unstable = "".join(self._stable), "".join(tail)
         return Hypothesis(stable.lstrip(), unstable if stable else unstable.lstrip())
 
-    def _suffice(self, first: int) -> bool:
-        """Tell whether the hypotheses from that one on are enough to judge by."""
-        left = len(self._tails) - first
-        return left >= self._config.agreements and self._tails[-1].at - self._tails[first].at >= self._config.span
+    def _is_enough(self, first: int) -> bool:
+        """Return whether the hypotheses from index `first` on are enough for a decision."""
+        count = len(self._tails) - first
+        return (
+            count >= self._config.min_agreements
+            and self._tails[-1].end_frame - self._tails[first].end_frame >= self._config.min_span_frames
+        )
 
-    def _agreed(self) -> int:
-        """Return how many units all hypotheses begin with."""
+    def _count_agreed(self) -> int:
+        """Return the length of the common prefix of all hypotheses, in units."""
         agreed = 0
         for units in zip(*(tail.units for tail in self._tails), strict=False):
             if len({letters(unit) for unit in units}) > 1:
@@ -95,27 +97,27 @@ class Stabilizer:
 
 
 def units(text: str) -> list[str]:
-    """Return what may become stable one after another: words with the space before them, or signs."""
+    """Return the units of the text, which become stable one by one: words with the space before them, or characters."""
     return _UNIT.findall(text)
 
 
 def letters(text: str) -> str:
-    """Return what tells texts apart: letters, their marks (vowels, in many scripts) and digits."""
-    return "".join(sign for sign in text.casefold() if category(sign)[0] in "LMN")
+    """Return the characters that distinguish texts: letters, their marks (vowels, in many scripts) and digits."""
+    return "".join(character for character in text.casefold() if category(character)[0] in "LMN")
 
 
-def _length_of_match(stable: list[str], units: list[str]) -> int:
-    """Return how many of the units tell what is stable already: the prefix at the least edit distance.
+def _matching_prefix_length(stable: list[str], units: list[str]) -> int:
+    """Return the length of the prefix of `units` with the smallest edit distance to the stable units.
 
-    Of equal ones that which ends as the stable text does: an inserted word shall not double the one after it.
+    Of equal ones, the prefix that ends like the stable text: otherwise an inserted word would repeat the one after it.
     """
-    wanted, row = [letters(unit) for unit in stable], list(range(len(stable) + 1))
+    stable_keys, row = [letters(unit) for unit in stable], list(range(len(stable) + 1))
     best, length = row[-1], 0
     for count, unit in enumerate(units, 1):
         key, diagonal, row[0] = letters(unit), row[0], count
-        for column, want in enumerate(wanted, 1):
-            cost = min(diagonal + (want != key), row[column] + 1, row[column - 1] + 1)
+        for column, stable_key in enumerate(stable_keys, 1):
+            cost = min(diagonal + (stable_key != key), row[column] + 1, row[column - 1] + 1)
             diagonal, row[column] = row[column], cost
-        if row[-1] < best or (row[-1] == best and (count <= len(stable) or key == wanted[-1])):
+        if row[-1] < best or (row[-1] == best and (count <= len(stable) or key == stable_keys[-1])):
             best, length = row[-1], count
     return length

@@ -172,7 +172,7 @@ class EndedUtterance:
             endpoint=ended.endpoint,
             endpoint_s=(ended.end - ended.speech_end) * FRAME_S,
             speculative=speculative,
-            cost=timing,
+            timing=timing,
             committed_ms=committed_ms,
         )
 

@@ -1,6 +1,6 @@
-"""Reads the settings once, at the start: from the environment, and from `.env` for what is not set there.
+"""Loads the settings at the start: from the environment, and from `.env` for those that are not set there.
 
-Which settings there are is told in `parameters.py`; here is only how they come in from outside.
+The settings themselves are declared in schema.py.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from stt_service.errors import ConfigError
 from stt_service.settings.schema import ServerSettings, explain, is_language
 
 SETTING_NAMES = frozenset(name.upper() for name in ServerSettings.model_fields)
-LOCALE_LANGUAGE = "STT_LANGUAGE"  # for desktops, where LANGUAGE is taken
-MIN_NAME_SIMILARITY = 0.8  # MAX_STREAM and MAX_STREAMS are, LOG_FORMAT and LOG_LEVEL are not
+LOCALE_LANGUAGE = "STT_LANGUAGE"  # for desktops, which use LANGUAGE themselves
+MIN_NAME_SIMILARITY = 0.8  # MAX_STREAM and MAX_STREAMS are similar, LOG_FORMAT and LOG_LEVEL are not
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The settings, and a sentence for each thing that was ignored and should be known."""
+    """The settings, and a warning for each value that was ignored."""
 
     settings: ServerSettings
     warnings: tuple[str, ...]
 
 
 def load(environ: Mapping[str, str], env_file: Path | None = None) -> LoadedSettings:
-    """Return the settings that hold. An empty value is as good as none.
+    """Return the settings in force. An empty value counts as unset.
 
     Raises:
-        InvalidSetting: naming the setting, its value and what would do.
+        ConfigError: a value is invalid; the message has the setting, its value and the valid values.
     """
     in_file = _read(env_file, environ) if env_file is not None else {}
-    _refuse_misspelt(in_file)
+    _reject_misspelled(in_file)
     usable, warnings = _without_locale(environ)
     values = {**_settings(in_file), **_settings(usable)}
-    own = _own_language(usable) or _own_language(in_file)
-    if own:
-        values["language"], warnings = own, ()
+    language = _stt_language(usable) or _stt_language(in_file)
+    if language:
+        values["language"], warnings = language, ()
     try:
         return LoadedSettings(ServerSettings.model_validate(values), warnings)
     except ValidationError as error:
@@ -50,9 +50,9 @@ def load(environ: Mapping[str, str], env_file: Path | None = None) -> LoadedSett
 
 
 def _read(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what the file sets, `${NAME}` and `${NAME:-default}` filled in as docker compose does.
+    """Return the variables of the file, with `${NAME}` and `${NAME:-default}` expanded as docker compose does.
 
-    The environment goes before the file's earlier lines. No file is an empty file.
+    The environment has priority over the file's earlier lines. A missing file counts as empty.
     """
     try:
         lines = dotenv_values(env_file, interpolate=False, encoding="utf-8-sig")
@@ -65,31 +65,31 @@ def _read(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
-def _refuse_misspelt(in_file: Mapping[str, str]) -> None:
-    """Refuse names that are nearly a setting's; others are not for us: compose files share `.env`."""
+def _reject_misspelled(in_file: Mapping[str, str]) -> None:
+    """Reject names that resemble a setting; ignore other names, since `.env` is shared with compose files."""
     names = SETTING_NAMES | {LOCALE_LANGUAGE}
     for name in in_file:
         if name not in names and (close := get_close_matches(name.upper(), names, n=1, cutoff=MIN_NAME_SIMILARITY)):
-            raise ConfigError(f"{name} in .env is no setting: did you mean {close[0]}?")
+            raise ConfigError(f"Unknown setting {name} in .env: did you mean {close[0]}?")
 
 
 def _without_locale(environ: Mapping[str, str]) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """Return the environment without a LANGUAGE that is the desktop's, such as en_US:en, and a warning."""
+    """Return the environment without a desktop's LANGUAGE, such as en_US:en, and a warning if it had one."""
     language = environ.get("LANGUAGE", "")
     if not language or is_language(language):
         return environ, ()
     warning = (
-        f"LANGUAGE={language!r} in the environment is no code of Whisper's and is ignored; "
-        f"{LOCALE_LANGUAGE} sets the language whatever the desktop has in LANGUAGE."
+        f"Ignored LANGUAGE={language!r} in the environment: it is not a Whisper language code; "
+        f"set {LOCALE_LANGUAGE} instead, which has priority over LANGUAGE."
     )
     return {name: value for name, value in environ.items() if name != "LANGUAGE"}, (warning,)
 
 
-def _own_language(values: Mapping[str, str]) -> str:
+def _stt_language(values: Mapping[str, str]) -> str:
     language = values.get(LOCALE_LANGUAGE, "")
     if language and not is_language(language):
         raise ConfigError(
-            f"Invalid {LOCALE_LANGUAGE}={language!r}: must be one of Whisper's codes, such as ru or en, or auto."
+            f"Invalid {LOCALE_LANGUAGE}={language!r}: must be a Whisper language code, such as ru or en, or auto."
         )
     return language
 

@@ -1,4 +1,4 @@
-"""The settings of the ports: where they listen, and what they ask of who comes."""
+"""The settings of the ports: listen addresses, TLS and authentication of clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class NetworkSettings(BaseModel):
-    """What a port is made of. A change needs a restart, but for what the files hold."""
+    """The settings of the ports. A change needs a restart, except a change of the contents of the files."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,17 +22,19 @@ class NetworkSettings(BaseModel):
     metrics_port: int = Field(
         8013, ge=0, le=65_535, description="Port of /metrics, /healthz and /readyz, over HTTP; 0 = any."
     )
-    tls_cert: str = Field("", description="File of the certificate and its chain, PEM; with TLS_KEY it turns TLS on.")
-    tls_key: str = Field("", description="File of the certificate's private key, PEM.")
-    tls_client_ca: str = Field(
-        "", description="File of the authorities that sign clients' certificates, PEM: clients must show one then."
+    tls_cert: str = Field(
+        "", description="PEM file of the certificate and its chain; TLS is on if it and TLS_KEY are set."
     )
-    auth_tokens_file: str = Field("", description="File of the hashed tokens that clients of the data port show.")
-    control_tokens_file: str = Field("", description="The same for Control.")
+    tls_key: str = Field("", description="PEM file of the certificate's private key.")
+    tls_client_ca: str = Field(
+        "", description="PEM file of the CAs that sign client certificates; if set, clients must present one."
+    )
+    auth_tokens_file: str = Field("", description="File of the hashed tokens for clients of the data port.")
+    control_tokens_file: str = Field("", description="File of the hashed tokens for clients of Control.")
 
     @property
     def is_on_loopback(self) -> bool:
-        """Whether only this machine reaches the server."""
+        """Whether the server is reachable from this machine only."""
         try:
             return self.server_bind == "localhost" or ip_address(self.server_bind).is_loopback
         except ValueError:
@@ -40,17 +42,17 @@ class NetworkSettings(BaseModel):
 
     @property
     def missing_protection(self) -> tuple[str, ...]:
-        """Return what the ports that others reach lack; empty where nobody does."""
+        """The protection that each port reachable from other machines lacks; empty on loopback."""
         if self.is_on_loopback:
             return ()
         clients = self.auth_tokens_file or self.tls_client_ca
-        data = _lacking(
+        data = _missing(
             "DATA_PORT",
             self.tls_cert,
             "" if clients else "tokens (AUTH_TOKENS_FILE) or client certificates (TLS_CLIENT_CA)",
         )
-        # One authority signs all clients, so a certificate makes nobody an operator.
-        control = _lacking(
+        # One CA signs all client certificates, so a certificate does not make a client an operator.
+        control = _missing(
             "CONTROL_PORT", self.tls_cert, "" if self.control_tokens_file else "tokens (CONTROL_TOKENS_FILE)"
         )
         return tuple(filter(None, (data, control)))
@@ -58,20 +60,20 @@ class NetworkSettings(BaseModel):
     @model_validator(mode="after")
     def _safe(self) -> Self:
         if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):
-            raise ValueError("TLS_CERT and TLS_KEY belong together, and TLS_CLIENT_CA needs them: set both, or none")
+            raise ValueError("TLS_CERT and TLS_KEY must be set together, and TLS_CLIENT_CA requires both")
         if self.auth_tokens_file and self.auth_tokens_file == self.control_tokens_file:
             raise ValueError(
-                "AUTH_TOKENS_FILE and CONTROL_TOKENS_FILE are one file: who dictates could stop the server"
+                "AUTH_TOKENS_FILE and CONTROL_TOKENS_FILE are the same file: every client could stop the server"
             )
         if self.missing_protection and not self.allow_insecure:
             raise ValueError(
-                f"SERVER_BIND={self.server_bind} lets anybody on that network connect: "
+                f"SERVER_BIND={self.server_bind} lets anyone on that network connect: "
                 f"{', '.join(self.missing_protection)}; "
-                "set them, or ALLOW_INSECURE=true if that is meant, or SERVER_BIND=127.0.0.1"
+                "set them, or ALLOW_INSECURE=true if that is intended, or SERVER_BIND=127.0.0.1"
             )
         return self
 
 
-def _lacking(port: str, tls: str, clients: str) -> str:
-    wanted = [*([] if tls else ["TLS (TLS_CERT, TLS_KEY)"]), *([clients] if clients else [])]
-    return f"{port} lacks {' and '.join(wanted)}" if wanted else ""
+def _missing(port: str, tls: str, clients: str) -> str:
+    required = [*([] if tls else ["TLS (TLS_CERT, TLS_KEY)"]), *([clients] if clients else [])]
+    return f"{port} lacks {' and '.join(required)}" if required else ""

@@ -1,7 +1,7 @@
 """Writes the reference of the settings from their declarations: CONFIGURATION.md and `.env.example`.
 
-python -m stt_service.settings.reference            shows the table
-python -m stt_service.settings.reference --write    brings both files up to date
+python -m stt_service.settings.reference            print the table
+python -m stt_service.settings.reference --write    update both files
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from stt_service.settings.schema import Scope, ServerSettings, scope
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- settings -->", "<!-- end of settings -->"
 HEADING = """\
-# The server's settings, each with its default: remove a # to set one, and save this as .env.
-# An empty value is as good as none; the environment goes before this file. CONFIGURATION.md tells more.
-# This file is made: python -m stt_service.settings.reference --write
+# The server's settings with their defaults. Save this file as .env and remove the # before a setting to change it.
+# An empty value counts as unset. The environment has priority over this file. See CONFIGURATION.md.
+# This file is generated: python -m stt_service.settings.reference --write
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the reference, as text; a range where the setting is a number."""
+    """A row of the reference, as text; `minimum` and `maximum` for a number."""
 
     name: str
     default: str
@@ -40,7 +40,7 @@ class Setting:
 
 @cache
 def settings() -> tuple[Setting, ...]:
-    """Return the settings as they are declared, in that order."""
+    """Return the settings in the order of their declarations."""
     return tuple(
         _setting(name, declared) for name, declared in ServerSettings.model_json_schema()["properties"].items()
     )
@@ -64,7 +64,7 @@ def _setting(name: str, declared: Mapping[str, Any]) -> Setting:
 def settings_table() -> str:
     """Return a Markdown table with a row for each setting."""
     rows = [
-        "| setting | default | accepted | unit | meaning | a change holds from |",
+        "| setting | default | valid values | unit | meaning | takes effect |",
         "|---|---|---|---|---|---|",
     ]
     for setting in settings():
@@ -75,16 +75,16 @@ def settings_table() -> str:
 
 
 def env_example() -> str:
-    """Return an `.env` that sets nothing and shows everything."""
+    """Return an `.env` in which every setting is commented out."""
     parts = [HEADING]
     for setting in settings():
-        accepted = f"{setting.allowed_values} {setting.unit}".rstrip()
-        parts.append(f"# {setting.description} ({accepted})\n# {setting.name}={setting.default}\n")
+        values = f"{setting.allowed_values} {setting.unit}".rstrip()
+        parts.append(f"# {setting.description} ({values})\n# {setting.name}={setting.default}\n")
     return "\n".join(parts)
 
 
 def with_table(document: str) -> str:
-    """Return the document with the table of today between its marks."""
+    """Return the document with the current table between its markers."""
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{settings_table()}{END}{after}"
@@ -105,12 +105,12 @@ def _allowed_values(declared: Mapping[str, Any]) -> str:
         case {"maxLength": most}:
             return f"text, up to {most} characters"
         case {"pattern": _}:
-            return "indices, separated by commas"
+            return "indices separated by commas"
     return "text"
 
 
 def to_env_value(value: object) -> str:
-    """Return the value as it would stand in the environment."""
+    """Return the value as it is written in the environment."""
     match value:
         case bool():
             return str(value).lower()
@@ -120,7 +120,7 @@ def to_env_value(value: object) -> str:
 
 
 def write(root: Path = ROOT) -> None:
-    """Bring CONFIGURATION.md and `.env.example` up to date."""
+    """Update CONFIGURATION.md and `.env.example`."""
     configuration = root / "CONFIGURATION.md"
     configuration.write_text(with_table(configuration.read_text(encoding="utf-8")), encoding="utf-8")
     (root / ".env.example").write_text(env_example(), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Every setting once: name, type, unit, range, default, meaning, and when a change takes effect.
+"""The declarations of all settings: name, type, unit, range, default, meaning, and when a change takes effect.
 
-The environment, `--help`, CONFIGURATION.md and the Control service are made from these declarations.
+The environment, `--help`, CONFIGURATION.md and the Control service are generated from these declarations.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def frames(seconds: float) -> int:
 
 
 def is_language(code: str) -> bool:
-    """Tell whether Whisper has the language, or it is `auto`."""
+    """Return whether the code is a language of Whisper or `auto`."""
     return code == AUTO or code in LANGUAGES
 
 
@@ -45,30 +45,30 @@ UNIT_S: JsonDict = {"unit": "s"}
 
 
 class Scope(Enum):
-    """From when on a change holds that is made while the server runs."""
+    """When a change that is made while the server runs takes effect."""
 
-    STREAM = "new streams; an open one by `update`"
-    NEW_STREAMS = "new streams"
-    IMMEDIATE = "at once"
-    RESTART = "a restart"
+    STREAM = "for new streams; for open ones by `update`"
+    NEW_STREAMS = "for new streams"
+    IMMEDIATE = "immediately"
+    RESTART = "after a restart"
 
 
 NEW_STREAMS: JsonDict = {"scope": Scope.NEW_STREAMS.value}
 NEW_STREAMS_S: JsonDict = {**UNIT_S, **NEW_STREAMS}
-AT_ONCE: JsonDict = {"scope": Scope.IMMEDIATE.value}
+IMMEDIATE: JsonDict = {"scope": Scope.IMMEDIATE.value}
 
 
 class RuntimeSettings(BaseModel):
-    """The settings of a stream: all of scope STREAM. A stream's own change holds from its next utterance on."""
+    """The settings of a stream, all of scope STREAM. A stream's own change takes effect at its next utterance."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    language: str = Field("ru", description="Whisper code, or auto to detect it for each utterance.")
-    translate: bool = Field(False, description="English whatever the language spoken.")
+    language: str = Field("ru", description="Whisper language code, or auto to detect the language of each utterance.")
+    translate: bool = Field(False, description="Translate speech into English.")
     initial_prompt: str = Field(
-        "", max_length=MAX_PROMPT_CHARACTERS, description="Text that steers spelling and style."
+        "", max_length=MAX_PROMPT_CHARACTERS, description="Text that guides spelling and style."
     )
-    hotwords: str = Field("", max_length=MAX_PROMPT_CHARACTERS, description="Words to favour, separated by commas.")
+    hotwords: str = Field("", max_length=MAX_PROMPT_CHARACTERS, description="Words to favor, separated by commas.")
     post_speech_silence_duration: Seconds = Field(
         1.5, ge=0.1, le=10, description="Silence that ends an utterance.", json_schema_extra=UNIT_S
     )
@@ -76,14 +76,14 @@ class RuntimeSettings(BaseModel):
         2.0,
         ge=0,
         le=20,
-        description="Silence does not end an utterance shorter than this.",
+        description="Silence does not end an utterance that is shorter than this.",
         json_schema_extra=UNIT_S,
     )
     max_length_of_recording: Seconds = Field(
         28.0,
         ge=5,
         le=28,
-        description="Then it is cut at the quietest recent point.",
+        description="An utterance of this length is cut at its quietest recent point.",
         json_schema_extra=UNIT_S,
     )
     silero_sensitivity: float = Field(
@@ -91,7 +91,7 @@ class RuntimeSettings(BaseModel):
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="Speech when Silero's probability is above 1 - this.",
+        description="A frame is speech when Silero's probability is above 1 minus this value.",
     )
     webrtc_sensitivity: int = Field(3, ge=0, le=3, description="Aggressiveness of the WebRTC gate.")
 
@@ -99,14 +99,14 @@ class RuntimeSettings(BaseModel):
     @classmethod
     def _known(cls, language: str) -> str:
         if not is_language(language):
-            raise ValueError("must be one of Whisper's codes, such as ru or en, or auto")
+            raise ValueError("must be a Whisper language code, such as ru or en, or auto")
         return language
 
     def updated(self, changes: Mapping[str, object]) -> RuntimeSettings:
         """Return these settings with the changes.
 
         Raises:
-            InvalidRequest: naming the field, the value and what would do.
+            InvalidRequestError: a value is invalid; the message has the field, the value and the valid values.
         """
         try:
             return RuntimeSettings.model_validate({**self.model_dump(), **changes})
@@ -117,27 +117,27 @@ class RuntimeSettings(BaseModel):
 class ServerSettings(NetworkSettings, RuntimeSettings):
     """The settings of a server: WHISPER_MODEL in the environment sets `whisper_model`.
 
-    Those that are not a stream's are of scope RESTART unless they say otherwise.
+    Settings that are not a stream's have the scope RESTART unless declared otherwise.
     """
 
     whisper_model: str = Field(
         "auto",
         min_length=1,
-        description="Model of finals: a size, a hub name or a folder; auto = medium on CUDA, base on a CPU.",
+        description="Model for finals: a size, a hub name or a folder; auto = medium on CUDA, base on a CPU.",
     )
     realtime_model: str = Field(
         "auto",
         min_length=1,
-        description="Model of partials; auto = tiny on CUDA; on a CPU tiny.en for LANGUAGE=en, else the finals' model. "
-        "Equal to WHISPER_MODEL it shares one copy.",
+        description="Model for partials; auto = tiny on CUDA; on a CPU tiny.en for LANGUAGE=en, else WHISPER_MODEL. "
+        "If it equals WHISPER_MODEL, one copy is shared.",
     )
-    models_dir: str = Field("", description="Folder of the weights; empty = the platform's cache folder.")
-    enable_realtime_transcription: bool = Field(True, description="Make partials.", json_schema_extra=NEW_STREAMS)
+    models_dir: str = Field("", description="Folder for the weights; empty = the platform's cache folder.")
+    enable_realtime_transcription: bool = Field(True, description="Send partials.", json_schema_extra=NEW_STREAMS)
     device: Literal["cuda", "cpu", "auto"] = Field(
-        "cuda", description="cuda, cpu or auto; cuda falls back to cpu with a warning, auto without."
+        "cuda", description="Device for inference; cuda falls back to cpu with a warning, auto without one."
     )
     gpu_device_index: str = Field(
-        "0", pattern=r"^\d+(,\d+)*$", description="GPU to use; several, as 0,1, spread the load."
+        "0", pattern=r"^\d+(,\d+)*$", description="GPU to use; the load is spread over several, such as 0,1."
     )
     compute_type: Literal[
         "default",
@@ -149,21 +149,27 @@ class ServerSettings(NetworkSettings, RuntimeSettings):
         "float16",
         "bfloat16",
         "float32",
-    ] = Field("default", description="Of CTranslate2; default = float16 on cuda, int8 on cpu.")
-    beam_size: int = Field(5, ge=1, le=10, description="Beams of finals.", json_schema_extra=NEW_STREAMS)
-    realtime_beam_size: int = Field(1, ge=1, le=10, description="Beams of partials.", json_schema_extra=NEW_STREAMS)
+    ] = Field("default", description="Compute type of CTranslate2; default = float16 on cuda, int8 on cpu.")
+    beam_size: int = Field(5, ge=1, le=10, description="Beam size for finals.", json_schema_extra=NEW_STREAMS)
+    realtime_beam_size: int = Field(
+        1, ge=1, le=10, description="Beam size for partials.", json_schema_extra=NEW_STREAMS
+    )
     pre_recording_buffer_duration: Seconds = Field(
-        1.0, ge=0, le=3, description="Sound kept from before the onset.", json_schema_extra=NEW_STREAMS_S
+        1.0,
+        ge=0,
+        le=3,
+        description="Audio before the onset that belongs to the utterance.",
+        json_schema_extra=NEW_STREAMS_S,
     )
     min_gap_between_recordings: Seconds = Field(
         0.0,
         ge=0,
         le=10,
-        description="Least time from an endpoint to the next onset.",
+        description="Minimum time from an endpoint to the next onset.",
         json_schema_extra=NEW_STREAMS_S,
     )
     realtime_processing_pause: Seconds = Field(
-        0.2, ge=0.05, le=10, description="Least time between two partials.", json_schema_extra=NEW_STREAMS_S
+        0.2, ge=0.05, le=10, description="Minimum time between two partials.", json_schema_extra=NEW_STREAMS_S
     )
     init_realtime_after_seconds: Seconds = Field(
         0.2, ge=0, le=10, description="Speech before the first partial.", json_schema_extra=NEW_STREAMS_S
@@ -172,62 +178,72 @@ class ServerSettings(NetworkSettings, RuntimeSettings):
         0.2,
         ge=0,
         le=5,
-        description="Silence after which the final is decoded ahead; 0 turns it off.",
+        description="Silence after which the final is decoded speculatively; 0 = never.",
         json_schema_extra=NEW_STREAMS_S,
     )
     encoder_context: EncoderContext = Field(
         "short",
-        description="Finals: short = short window with a tail of silence; full = 30 s window.",
+        description="Encoder window for finals: short = the audio with a tail of silence; full = 30 s.",
         json_schema_extra=NEW_STREAMS,
     )
     realtime_encoder_context: EncoderContext = Field(
-        "short", description="The same for partials.", json_schema_extra=NEW_STREAMS
+        "short", description="Encoder window for partials, like ENCODER_CONTEXT.", json_schema_extra=NEW_STREAMS
     )
     max_streams: Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)] = Field(
         "auto",
-        description="Streams admitted at once; auto = what the self-test showed the machine can carry.",
-        json_schema_extra=AT_ONCE,
+        description="Maximum number of concurrent streams; auto = the capacity that the self-test measured.",
+        json_schema_extra=IMMEDIATE,
     )
     max_streams_per_peer: int = Field(
-        0, ge=0, le=10_000, description="Streams of one peer at once; 0 = any number.", json_schema_extra=AT_ONCE
+        0,
+        ge=0,
+        le=10_000,
+        description="Maximum number of concurrent streams of one peer; 0 = unlimited.",
+        json_schema_extra=IMMEDIATE,
     )
     rate_limit_per_minute: int = Field(
-        3000, ge=0, le=10**6, description="Calls one peer may begin; 0 = any number.", json_schema_extra=AT_ONCE
+        3000,
+        ge=0,
+        le=10**6,
+        description="Maximum number of calls that one peer may start in a minute; 0 = unlimited.",
+        json_schema_extra=IMMEDIATE,
     )
-    max_batch: int = Field(16, ge=1, le=256, description="Decodes that run together.")
+    max_batch: int = Field(16, ge=1, le=256, description="Maximum number of decodes in a batch.")
     idle_timeout: Seconds = Field(
         300.0,
         ge=1,
         le=86_400,
-        description="A stream without audio for so long is ended.",
+        description="A stream that receives no audio for this long is ended.",
         json_schema_extra=NEW_STREAMS_S,
     )
     max_stream_duration: Seconds = Field(
         0.0,
         ge=0,
         le=604_800,
-        description="A stream is ended after so much audio, a resumable one at the end of its utterance; 0 = never.",
+        description="A stream is ended after this much audio, a resumable one at the end of its utterance; 0 = never.",
         json_schema_extra=NEW_STREAMS_S,
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level logged.", json_schema_extra=AT_ONCE
+        "info", description="Minimum level that is logged.", json_schema_extra=IMMEDIATE
     )
-    log_format: Literal["text", "json"] = Field("text", description="text, or json: an object in each line.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Format of log lines: text, or json with one object per line."
+    )
 
     def runtime(self) -> RuntimeSettings:
-        """Return what a stream starts from."""
+        """Return the settings with which a stream starts."""
         return RuntimeSettings.model_validate(self.model_dump(include=set(RuntimeSettings.model_fields)))
 
 
 def scope(name: str) -> Scope:
-    """Return from when on a change of the setting holds."""
+    """Return when a change of the setting takes effect."""
     if name in RuntimeSettings.model_fields:
         return Scope.STREAM
     declared = ServerSettings.model_fields[name].json_schema_extra
     return Scope(declared["scope"]) if isinstance(declared, dict) and "scope" in declared else Scope.RESTART
 
 
-# What would do, by pydantic's type of error; its own words serve for the rest.
+# Valid values by pydantic's error type; other types keep pydantic's own message.
 _REQUIREMENTS = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
@@ -248,7 +264,7 @@ _REQUIREMENTS = {
 
 
 def explain(error: ValidationError) -> str:
-    """Return one sentence for the first thing that is wrong: its name, its value, what would do."""
+    """Return a message for the first error: the setting, its value and the valid values."""
     first, *others = error.errors(include_url=False)
     if not first["loc"]:
         return f"{first['msg'].removeprefix('Value error, ')}."
@@ -259,6 +275,6 @@ def explain(error: ValidationError) -> str:
     if first["type"] not in _REQUIREMENTS:
         return f"Invalid {name}={shown}: {first['msg'].removeprefix('Value error, ')}."
     # A union has an error for each of its members.
-    wanted = [e for e in (first, *others) if e["loc"][:1] == first["loc"][:1] and e["type"] in _REQUIREMENTS]
-    choices = dict.fromkeys(_REQUIREMENTS[e["type"]].format(**e.get("ctx", {})) for e in wanted)
+    relevant = [e for e in (first, *others) if e["loc"][:1] == first["loc"][:1] and e["type"] in _REQUIREMENTS]
+    choices = dict.fromkeys(_REQUIREMENTS[e["type"]].format(**e.get("ctx", {})) for e in relevant)
     return f"Invalid {name}={shown}: must be {' or '.join(choices)}."

@@ -4,7 +4,7 @@ The gate decides only whether Silero runs: the utterances found with it are thos
 
 Silero's memory reaches back more than 30 s (our measurement: the cell state still changes after 1000 frames of zeros).
 No amount of warm-up therefore brings it, after skipped audio, to the state of an uninterrupted run, and long silence
-makes it miss quiet speech: it finds 34 of 36 utterances, and all 36 with a new state. Hence silence is divided into
+makes it miss quiet speech: it finds 34 of 36 utterances, and all 36 with a new state. So silence is divided into
 epochs, each scored from a new state, so that any of them can be skipped.
 """
 
@@ -27,7 +27,7 @@ Flags = NDArray[np.bool_]  # shape (n,), one per frame
 _EPOCH_FRAMES = 32
 _WARM_UP_FRAMES = 8  # before an epoch, scored first with its new state
 _LOOKAHEAD_FRAMES = 16  # after an epoch, in which the trigger still activates Silero for it
-_LOOKBACK_FRAMES = 8  # before an epoch, likewise
+_LOOKBACK_FRAMES = 8  # before an epoch, with the same effect
 _MIN_GATED_THRESHOLD = 0.3  # lower thresholds detect sounds too faint for any gate; office noise reaches 0.26
 
 # Our values, by the same measurement: WebRTC alone misses every utterance 40 dB below a normal level, the rise none.

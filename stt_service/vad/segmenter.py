@@ -72,9 +72,7 @@ class Segmenter:
         self._gap_end = 0  # no onset before it
         # Weak speech before this frame continues the utterance that was cut.
         self._continuation_end = config.hangover_frames if continues_utterance else 0
-        self._start = 0  # of the open utterance, like the fields below
-        self._onset = 0
-        self._speech_end = 0
+        self._start = self._onset = self._speech_end = 0  # of the open utterance, like the fields below
         self._pause: Pause | None = None  # announced, without speech since
         self._began_weakly = False  # frames at the residual threshold count as voiced
         self._probabilities: list[float] = []  # since the onset or the cut
@@ -126,10 +124,8 @@ class Segmenter:
 
     def step(self, probability: float, energy: float) -> Decision | None:
         """Process the probability and the mean square of the next frame; return the decision that it causes."""
-        voiced = (
-            self._is_onset_frame(probability) if self._phase is Phase.SILENCE else self._config.is_voiced(probability)
-        )
-        match self._phase, voiced:
+        is_voiced = self._is_onset_frame if self._phase is Phase.SILENCE else self._config.is_voiced
+        match self._phase, is_voiced(probability):
             case Phase.SILENCE, True:
                 self._enter(Phase.ONSET)
                 self._probabilities = []
@@ -255,9 +251,8 @@ class Segmenter:
             self._weak.reset()
             return None
         self._phase_start, self._probabilities = onset, list(probabilities)
-        self._speech_end = (
-            onset + max(i for i, p in enumerate(probabilities) if self._config.has_residual_speech(p)) + 1
-        )
+        last = max(i for i, p in enumerate(probabilities) if self._config.has_residual_speech(p))
+        self._speech_end = onset + last + 1
         started = self._begin()
         self._began_weakly = True
         return started

@@ -46,7 +46,9 @@ async def refused(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode,
         pytest.param(b"How old is it?\n" * 40, "The 600 bytes of audio cannot be decoded", id="text"),
         pytest.param(random.Random(1).randbytes(5000), "cannot be decoded", id="random bytes"),
         pytest.param(b"RIFF\xff\xff\xff\x7fWAVE", "cannot be decoded", id="the first bytes of a WAV file"),
-        pytest.param(video_without_audio(), "The recording has no audio track: send one that has.", id="no audio"),
+        pytest.param(
+            video_without_audio(), "The recording has no audio track: send a recording that has one.", id="no audio"
+        ),
         pytest.param(wav(b""), "The recording has no audio: its length is 0.", id="a WAV file of 0 s"),
     ],
 )  # fmt: skip

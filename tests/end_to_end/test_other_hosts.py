@@ -98,7 +98,7 @@ def test_unprotected_port_on_other_hosts_requires_explicit_consent(pair: tuple[H
         timeout=60,
     )
     assert done.returncode == 1
-    assert re.fullmatch(r"Error: SERVER_BIND=10\.77\.0\.1 lets anybody on that network connect: .*\n", done.stderr)
+    assert re.fullmatch(r"Error: SERVER_BIND=10\.77\.0\.1 lets anyone on that network connect: .*\n", done.stderr)
 
 
 def test_client_with_certificate_and_token_of_a_port_is_admitted(network: Network) -> None:

@@ -82,7 +82,7 @@ REFUSED = {
     ),
     "a WAV header": (
         [config(), audio(b"RIFF\x24\x08\x00\x00WAVEfmt "), SOME],
-        "The audio begins with a WAV header while its format says headerless",
+        "The audio begins with a WAV header, but its format is headerless",
     ),
     "a message over 4 MiB": (
         [config(), audio(bytes(4 * 2**20 + 1))],

@@ -107,7 +107,7 @@ async def test_reflection_lists_the_services(service: Service) -> None:
     [
         ("BEAM_SIZE", "0", "must be at least 1"),
         ("BEAM_SIZE", "many", "must be a whole number"),
-        ("STT_LANGUAGE", "klingon", "must be one of Whisper's codes"),
+        ("STT_LANGUAGE", "klingon", "must be a Whisper language code"),
         ("POST_SPEECH_SILENCE_DURATION", "nan", "must be a finite number"),
         ("WHISPER_MODEL", "hu:ge", "hu:ge"),
     ],
@@ -128,13 +128,13 @@ def test_misspelled_setting_in_the_env_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("WHISPER_MODLE=base\n")
     done = run_server(tmp_path)
     assert done.returncode == 1
-    assert done.stderr == "Error: WHISPER_MODLE in .env is no setting: did you mean WHISPER_MODEL?\n"
+    assert done.stderr == "Error: Unknown setting WHISPER_MODLE in .env: did you mean WHISPER_MODEL?\n"
 
 
 def test_listening_on_other_interfaces_requires_explicit_consent(tmp_path: Path) -> None:
     done = run_server(tmp_path, SERVER_BIND="0.0.0.0")  # noqa: S104
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: SERVER_BIND=0.0.0.0 lets anybody on that network connect")
+    assert done.stderr.startswith("Error: SERVER_BIND=0.0.0.0 lets anyone on that network connect")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -79,15 +79,15 @@ class ScriptedVad:
         if not self._heard and len(frames):
             self._first = round(float(frames[0, 0]) * 32_768)
         self._heard += len(frames)
-        return self._tell(max(self._told, self._heard - self._late))
+        return self._advance(max(self._told, self._heard - self._late))
 
     def flush(self) -> Samples:
-        return self._tell(self._heard)
+        return self._advance(self._heard)
 
     def reconfigure(self, config: SegmenterConfig, aggressiveness: int) -> None:
         self.aggressiveness = aggressiveness
 
-    def _tell(self, end: int) -> Samples:
+    def _advance(self, end: int) -> Samples:
         told = self._drawn[self._first + self._told : self._first + end]
         silence = np.full(end - self._told - len(told), 0.01, np.float32)
         self._told = end
@@ -120,19 +120,19 @@ class SimulatedStream:
     def send(self, size: int) -> list[Output]:
         """Send this many bytes of the timeline."""
         self._sent, start = self._sent + size, self._sent
-        return self._keep(self.session.feed(self._sound[start : start + size]))
+        return self._record(self.session.feed(self._sound[start : start + size]))
 
     def finalize(self) -> list[Output]:
-        return self._keep(self.session.finalize())
+        return self._record(self.session.finalize())
 
     def suspend(self) -> list[Output]:
-        return self._keep(self.session.suspend())
+        return self._record(self.session.suspend())
 
     def catch_up(self) -> list[Output]:
-        return self._keep(self.session.catch_up())
+        return self._record(self.session.catch_up())
 
     def end(self) -> list[Output]:
-        return self._keep(self.session.end())
+        return self._record(self.session.end())
 
     def hold_partials(self) -> None:
         """Start partials only with `begin_partial` from now on."""
@@ -147,7 +147,7 @@ class SimulatedStream:
     def deliver(
         self, decode: Decode, transcript: Transcript = TRANSCRIPT, timing: DecodeTiming = TIMING
     ) -> list[Output]:
-        return self._keep(self.session.deliver(decode, transcript, timing))
+        return self._record(self.session.deliver(decode, transcript, timing))
 
     def deliver_all(self) -> list[Output]:
         """Deliver every decode requested so far, in order; return the session's outputs."""
@@ -160,7 +160,7 @@ class SimulatedStream:
         self.vads.append(ScriptedVad(drawing, late))
         return self.vads[-1]
 
-    def _keep(self, outputs: Sequence[Output]) -> list[Output]:
+    def _record(self, outputs: Sequence[Output]) -> list[Output]:
         said: list[Output] = []
         for output in outputs:
             if isinstance(output, PartialDue) and self._turns_come:

@@ -189,7 +189,7 @@ def test_a_number_of_channels_out_of_range_is_refused(channels: int) -> None:
 @LAW
 @given(audio_format=FORMATS, cuts=st.lists(st.integers(0, 12)))
 def test_a_wav_header_is_refused_however_it_is_cut(audio_format: AudioFormat, cuts: list[int]) -> None:
-    with pytest.raises(InvalidRequestError, match=r"WAV header .* without the header, or .* to Recognize"):
+    with pytest.raises(InvalidRequestError, match=r"WAV header, .* without the header, or .* to Recognize"):
         decoded(WAV_HEADER, audio_format, cuts)
 
 

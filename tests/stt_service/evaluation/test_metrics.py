@@ -29,7 +29,7 @@ SILENT = Final(
     endpoint=Endpoint.SILENCE,
     endpoint_s=1.0,
     speculative=False,
-    cost=TIMING,
+    timing=TIMING,
     committed_ms=5000,
 )
 

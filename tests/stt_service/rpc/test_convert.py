@@ -40,7 +40,7 @@ FINAL = Final(
     endpoint=Endpoint.SILENCE,
     endpoint_s=1.504,
     speculative=True,
-    cost=DecodeTiming(queue_s=0.25, inference_s=0.5, batch=3),
+    timing=DecodeTiming(queue_s=0.25, inference_s=0.5, batch=3),
     committed_ms=3_000_002_000,
 )
 

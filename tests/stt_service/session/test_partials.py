@@ -17,24 +17,24 @@ CONFIG = PartialsConfig()
 SMALL = PartialsConfig(max_window=100, min_window=30, split_search=30, stabilizer=StabilizerConfig())
 
 
-def begun() -> Partials:
+def new_partials() -> Partials:
     return Partials(0, ONSET, CONFIG)
 
 
 def test_the_first_is_due_once_speech_has_lasted_a_while() -> None:
-    partials, now = begun(), ONSET + CONFIG.first_after
+    partials, now = new_partials(), ONSET + CONFIG.first_after
     assert not partials.is_due(now - 1, speech_end=now - 1)
     assert partials.is_due(now, speech_end=ONSET + 1)
 
 
 def test_none_is_due_while_one_waits_or_is_decoded() -> None:
-    partials = begun()
+    partials = new_partials()
     partials.in_flight = True
     assert not partials.is_due(1000, speech_end=1000)
 
 
 def test_between_two_is_the_pause_at_least() -> None:
-    partials, now = begun(), 100 + CONFIG.pause
+    partials, now = new_partials(), 100 + CONFIG.pause
     partials.begin(100)
     assert not partials.is_due(now - 1, speech_end=now - 1)
     assert partials.is_due(now, speech_end=now)
@@ -42,7 +42,7 @@ def test_between_two_is_the_pause_at_least() -> None:
 
 @pytest.mark.parametrize("inference_s", [0.0, 0.01, 0.5, 2.0])
 def test_the_next_is_due_after_a_rest_that_grows_with_what_the_last_one_cost(inference_s: float) -> None:
-    partials = begun()
+    partials = new_partials()
     for _ in range(CONFIG.warmup_count + 1):
         partials.begin(100)
     partials.record_cost(inference_s)
@@ -52,7 +52,7 @@ def test_the_next_is_due_after_a_rest_that_grows_with_what_the_last_one_cost(inf
 
 
 def test_the_first_few_rest_less() -> None:
-    partials = begun()
+    partials = new_partials()
     for _ in range(CONFIG.warmup_count):
         partials.begin(100)
     partials.record_cost(1.0)
@@ -62,7 +62,7 @@ def test_the_first_few_rest_less() -> None:
 
 
 def test_a_rest_is_as_long_as_the_last_one_was_dear_not_the_one_before() -> None:
-    partials = begun()
+    partials = new_partials()
     partials.begin(100)
     partials.record_cost(2.0)
     partials.begin(400)
@@ -72,7 +72,7 @@ def test_a_rest_is_as_long_as_the_last_one_was_dear_not_the_one_before() -> None
 
 def due_after(inference_s: float, *, idle: bool) -> int:
     """Return how many frames after the cut of the last one the next is due, past the first few."""
-    partials = begun()
+    partials = new_partials()
     for _ in range(CONFIG.warmup_count + 1):
         partials.begin(100)
     partials.record_cost(inference_s, idle=idle)
@@ -116,13 +116,13 @@ def test_windows_are_no_longer_than_the_configured_length_on_a_fast_machine() ->
 
 
 def test_without_anything_new_none_is_due() -> None:
-    partials = begun()
+    partials = new_partials()
     partials.begin(100)
     assert not partials.is_due(1000, speech_end=100 - CONFIG.min_new_speech)
 
 
 def test_speech_that_the_window_s_end_may_have_cut_off_is_heard_again_once() -> None:
-    partials = begun()
+    partials = new_partials()
     partials.begin(100)
     assert partials.is_due(1000, speech_end=101 - CONFIG.min_new_speech)
     partials.begin(1000)
@@ -130,7 +130,7 @@ def test_speech_that_the_window_s_end_may_have_cut_off_is_heard_again_once() -> 
 
 
 def test_what_an_early_transcript_has_heard_is_not_new() -> None:
-    partials = begun()
+    partials = new_partials()
     partials.begin(100)
     assert partials.add_full_hypothesis("мама мыла", end=120) is not None
     assert not partials.is_due(1000, speech_end=114)
@@ -138,7 +138,7 @@ def test_what_an_early_transcript_has_heard_is_not_new() -> None:
 
 
 def test_a_transcript_is_old_news_when_the_last_window_ended_later() -> None:
-    partials = begun()
+    partials = new_partials()
     partials.begin(100)
     assert partials.add_full_hypothesis("мама", end=99) is None
     assert partials.add_full_hypothesis("мама мыла", end=120) is not None
@@ -146,7 +146,7 @@ def test_a_transcript_is_old_news_when_the_last_window_ended_later() -> None:
 
 
 def test_words_are_timed_only_when_the_window_has_grown_long() -> None:
-    partials = begun()
+    partials = new_partials()
     assert not partials.needs_word_timestamps(CONFIG.max_window)
     assert partials.needs_word_timestamps(CONFIG.max_window + 1)
 
@@ -154,7 +154,7 @@ def test_words_are_timed_only_when_the_window_has_grown_long() -> None:
 def settled(words: list[ScriptedWord], config: PartialsConfig = SMALL, now: int = 101) -> SimulatedPartials:
     """Return a listener who has heard the same words often enough by then, and again."""
     listener = SimulatedPartials(words, config)
-    for _ in range(StabilizerConfig().agreements):
+    for _ in range(StabilizerConfig().min_agreements):
         listener.decode(now)
     return listener
 
@@ -170,7 +170,7 @@ def test_a_window_begins_in_the_middle_of_the_widest_gap_between_old_words() -> 
 def test_of_equal_gaps_the_last_one_is_the_border() -> None:
     """Most words follow each other without one."""
     words = scripted_words([(0, 9)] * 11)
-    assert settled(words).partials.begin(102) == 9 * (11 - StabilizerConfig().held_back - OVERLAP_UNITS)
+    assert settled(words).partials.begin(102) == 9 * (11 - StabilizerConfig().held_back_units - OVERLAP_UNITS)
 
 
 def test_a_window_that_is_not_long_keeps_its_words() -> None:
@@ -193,9 +193,9 @@ def test_words_that_are_not_stable_stay_however_old() -> None:
 
 def test_stable_words_stay_at_the_beginning() -> None:
     """Five words are stable; the first of them may leave, but for the OVERLAP."""
-    words = scripted_words([(0, 5)] * (5 + StabilizerConfig().held_back))
+    words = scripted_words([(0, 5)] * (5 + StabilizerConfig().held_back_units))
     assert settled(words).partials.begin(102) == 5 * (5 - OVERLAP_UNITS)
-    few = scripted_words([(0, 5)] * (OVERLAP_UNITS + StabilizerConfig().held_back))
+    few = scripted_words([(0, 5)] * (OVERLAP_UNITS + StabilizerConfig().held_back_units))
     assert settled(few).partials.begin(102) == 0
 
 
@@ -209,7 +209,7 @@ def test_a_window_that_begins_with_mistakes_tells_what_comes_after_the_stable_wo
 def repeated(text: str, words: tuple[Word, ...]) -> Partials:
     """Return partials that heard the same often enough, and have moved their window."""
     partials = Partials(0, 0, SMALL)
-    for _ in range(StabilizerConfig().agreements):
+    for _ in range(StabilizerConfig().min_agreements):
         partials.begin(101)
         partials.add_hypothesis(text, words, 0, 101)
     return partials
@@ -261,7 +261,7 @@ def test_as_many_stable_words_stay_when_no_others_are_heard() -> None:
     """The decoder left out at the end what is not stable yet."""
     words = tuple(Word(f"w{number}", number * 0.2, number * 0.2 + 0.1, 0.9) for number in range(12))
     partials = Partials(0, 0, replace(SMALL, min_window=0, split_search=0))
-    for count in (*[12] * StabilizerConfig().agreements, 12 - StabilizerConfig().held_back):
+    for count in (*[12] * StabilizerConfig().min_agreements, 12 - StabilizerConfig().held_back_units):
         partials.begin(101)
         said = partials.add_hypothesis(" ".join(word.text for word in words[:count]), (), 0, 101)
     assert said is not None
@@ -282,7 +282,7 @@ def test_a_word_that_takes_no_sound_with_it_keeps_none_from_leaving() -> None:
 def test_times_that_are_missing_or_of_another_window_move_nothing(start: int, count: int) -> None:
     partials = Partials(0, 0, SMALL)
     words = tuple(Word(f"w{number}", number * 0.2, number * 0.2 + 0.1, 0.9) for number in range(30))
-    for _ in range(StabilizerConfig().agreements + 1):
+    for _ in range(StabilizerConfig().min_agreements + 1):
         partials.begin(500)
         partials.add_hypothesis(" ".join(word.text for word in words), words[:count], start, 500)
     assert partials.begin(500) == 0
@@ -302,7 +302,7 @@ def test_two_windows_at_once_each_have_the_words_before_them() -> None:
     assert second.stable + second.unstable == "w0 w1 w2 w3 w4"
 
 
-def misheard_talk(cost_s: float) -> list[int]:
+def misrecognized_window_lengths(cost_s: float) -> list[int]:
     """Return the windows' lengths where hypotheses never agree and each costs so much."""
     listener, lengths = SimulatedPartials(evenly(100), CONFIG), list[int]()
     for now in range(30, 1400, 30):
@@ -312,8 +312,8 @@ def misheard_talk(cost_s: float) -> list[int]:
 
 
 def test_on_a_slow_machine_windows_get_shorter_although_hypotheses_never_agree() -> None:
-    assert max(misheard_talk(cost_s=5.0)) <= UNSTABLE_SPLIT_FACTOR * CONFIG.min_slow_window + 30
-    assert max(misheard_talk(cost_s=0.1)) > 1300
+    assert max(misrecognized_window_lengths(cost_s=5.0)) <= UNSTABLE_SPLIT_FACTOR * CONFIG.min_slow_window + 30
+    assert max(misrecognized_window_lengths(cost_s=0.1)) > 1300
 
 
 def test_words_that_left_a_window_unsure_are_shown_and_none_is_missing() -> None:

@@ -109,8 +109,8 @@ def test_near_a_cut_no_more_words_are_stable_and_none_is_missing(
 def test_windows_do_not_grow_with_the_utterance(gap: int, step: int, edge: EdgeError) -> None:
     """They hold what is not stable yet, the overlap, and where the border was looked for: whatever has been said."""
     length, stability = 10, CONFIG.stabilizer
-    unstable = max(stability.agreements * step, stability.span + step)
-    unstable += (stability.held_back + 2 * OVERLAP_UNITS + 1) * (gap + length)
+    unstable = max(stability.min_agreements * step, stability.min_span_frames + step)
+    unstable += (stability.held_back_units + 2 * OVERLAP_UNITS + 1) * (gap + length)
     bound = max(CONFIG.max_window, max(unstable, CONFIG.min_window) + CONFIG.split_search + gap + length) + step
     words = evenly(1600 // (gap + length), gap, length)
     listener = SimulatedPartials(words, CONFIG)

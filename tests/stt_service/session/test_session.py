@@ -66,7 +66,7 @@ def test_a_final_tells_what_is_known() -> None:
             endpoint=Endpoint.SILENCE,
             endpoint_s=2 * SYMBOL_S,
             speculative=True,
-            cost=TIMING,
+            timing=TIMING,
             committed_ms=7 * SYMBOL_MS,
         )
     ]

@@ -33,20 +33,20 @@ SENTENCE = "..###" + "." * PAUSE
 HANGOVER, ENDPOINT = (symbol_frames(0, 2 + SPEECH + silent).stop for silent in (1, PAUSE))
 
 
-def final_that_costs(inference_s: float) -> DecodeTiming:
+def timing_of(inference_s: float) -> DecodeTiming:
     return DecodeTiming(queue_s=9.0, inference_s=inference_s, batch=3)
 
 
-def taught(drawing: str, inference_s: float) -> SimulatedStream:
+def after_final(drawing: str, inference_s: float) -> SimulatedStream:
     """Return a talk with a long endpoint, whose first sentence was a final at that cost; then comes the drawing."""
     heard = stream_without_partials(
         SENTENCE + drawing, post_speech_silence_duration=PAUSE * SYMBOL_S, max_length_of_recording=28
     )
-    heard.deliver(only_decode(heard.feed(len(SENTENCE))), timing=final_that_costs(inference_s))
+    heard.deliver(only_decode(heard.feed(len(SENTENCE))), timing=timing_of(inference_s))
     return heard
 
 
-def asked_at(heard: SimulatedStream) -> int:
+def speculated_at(heard: SimulatedStream) -> int:
     """Hear on frame by frame; return after how many the early decode was asked for."""
     for frame in range(1, SYMBOL_FRAMES * 2 * len(SENTENCE)):
         if Kind.SPECULATIVE in decode_kinds(heard.feed(1 / SYMBOL_FRAMES)):
@@ -59,32 +59,32 @@ def withdrawn(outputs: Iterable[Output]) -> list[Withdraw]:
 
 
 def test_while_no_cost_is_known_it_begins_at_once() -> None:
-    assert asked_at(stream_without_partials(SENTENCE, post_speech_silence_duration=PAUSE * SYMBOL_S)) == HANGOVER
+    assert speculated_at(stream_without_partials(SENTENCE, post_speech_silence_duration=PAUSE * SYMBOL_S)) == HANGOVER
 
 
 @pytest.mark.parametrize("inference_s", [0.0, 0.2, 0.9])
 def test_once_finals_have_told_their_cost_it_begins_as_late_as_it_can(inference_s: float) -> None:
-    heard = taught(SENTENCE, inference_s)
+    heard = after_final(SENTENCE, inference_s)
     left = int((SAFETY_FACTOR * inference_s + SAFETY_MARGIN_S) / FRAME_S)
-    assert asked_at(heard) == ENDPOINT - left > HANGOVER
+    assert speculated_at(heard) == ENDPOINT - left > HANGOVER
 
 
 def test_it_never_begins_before_the_silence_that_it_waits_for() -> None:
-    assert asked_at(taught(SENTENCE, 100.0)) == HANGOVER
+    assert speculated_at(after_final(SENTENCE, 100.0)) == HANGOVER
 
 
 def test_an_early_transcript_tells_the_cost_too_although_it_is_void() -> None:
     heard = stream_without_partials("..###.###" + "." * PAUSE, post_speech_silence_duration=PAUSE * SYMBOL_S)
     early = only_decode(heard.feed(6))
     heard.feed(3)
-    heard.deliver(early, timing=final_that_costs(0.0))
-    assert asked_at(heard) == SYMBOL_FRAMES * PAUSE - int(SAFETY_MARGIN_S / FRAME_S)
+    heard.deliver(early, timing=timing_of(0.0))
+    assert speculated_at(heard) == SYMBOL_FRAMES * PAUSE - int(SAFETY_MARGIN_S / FRAME_S)
 
 
 def test_partials_tell_no_cost_of_finals() -> None:
     heard = stream_with_partials(SENTENCE, post_speech_silence_duration=PAUSE * SYMBOL_S)
-    heard.deliver(only_decode(heard.feed(3)), timing=final_that_costs(0.0))
-    assert asked_at(heard) == HANGOVER - symbol_frames(0, 3).stop
+    heard.deliver(only_decode(heard.feed(3)), timing=timing_of(0.0))
+    assert speculated_at(heard) == HANGOVER - symbol_frames(0, 3).stop
 
 
 def test_the_least_length_of_an_utterance_puts_the_early_decode_off_with_the_end() -> None:
@@ -93,9 +93,9 @@ def test_the_least_length_of_an_utterance_puts_the_early_decode_off_with_the_end
     heard = stream_without_partials(
         "..##.#".ljust(26, "."), post_speech_silence_duration=silence_s, min_length_of_recording=least_s
     )
-    heard.deliver(only_decode(heard.feed(6)), timing=final_that_costs(0.0))
+    heard.deliver(only_decode(heard.feed(6)), timing=timing_of(0.0))
     left = int(SAFETY_MARGIN_S / FRAME_S)
-    assert asked_at(heard) == symbol_frames(6, 22).stop - symbol_frames(0, 6).stop - left
+    assert speculated_at(heard) == symbol_frames(6, 22).stop - symbol_frames(0, 6).stop - left
     heard.send((left - 1) * FRAME_BYTES)
     assert heard.session.pending_finals == 0
     heard.send(FRAME_BYTES)
@@ -104,7 +104,7 @@ def test_the_least_length_of_an_utterance_puts_the_early_decode_off_with_the_end
 
 @pytest.mark.parametrize("inference_s", [0.0, 0.9, 100.0])
 def test_whenever_it_begins_the_window_is_the_same_and_it_is_the_final(inference_s: float) -> None:
-    heard = taught(SENTENCE, inference_s)
+    heard = after_final(SENTENCE, inference_s)
     early = only_decode(heard.feed())
     start = len(SENTENCE)
     assert window_frames(early) == symbol_frames(start + 1, start + 6)
@@ -115,7 +115,7 @@ def test_whenever_it_begins_the_window_is_the_same_and_it_is_the_final(inference
 
 
 def test_an_end_from_outside_before_it_began_asks_for_the_final() -> None:
-    heard = taught(SENTENCE, 0.0)
+    heard = after_final(SENTENCE, 0.0)
     assert decode_kinds(heard.feed(10)) == []
     decode = only_decode(heard.finalize())
     assert (decode.kind, window_frames(decode)) == (Kind.FINAL, symbol_frames(len(SENTENCE) + 1, len(SENTENCE) + 6))
@@ -130,7 +130,7 @@ def test_speech_that_resumes_withdraws_it() -> None:
 
 def test_speech_that_resumes_before_it_began_has_nothing_to_withdraw() -> None:
     """Nor does it begin while speech goes on, although its time has come."""
-    heard = taught("..###....." + "#" * 25 + "." * PAUSE, 0.0)
+    heard = after_final("..###....." + "#" * 25 + "." * PAUSE, 0.0)
     heard.feed(10 + 25)
     assert heard.decodes[1:] == []
     assert withdrawn(heard.outputs) == []
@@ -209,7 +209,7 @@ def test_an_early_transcript_told_as_a_partial_is_no_final_when_more_was_said() 
     assert window_frames(second) == symbol_frames(1, 11)
     [final] = heard.deliver(second)
     assert isinstance(final, Final)
-    assert (final.text, final.cost) == (TRANSCRIPT.text, TIMING)
+    assert (final.text, final.timing) == (TRANSCRIPT.text, TIMING)
 
 
 def test_an_early_transcript_told_as_a_partial_is_the_final_when_no_more_was_said() -> None:

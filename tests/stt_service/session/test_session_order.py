@@ -75,7 +75,7 @@ STEPS = st.lists(
 )
 
 
-class Watched:
+class CheckedSession:
     """A session and the laws that are checked after every step."""
 
     def __init__(self, drawing: str, late: int) -> None:
@@ -208,7 +208,7 @@ class Watched:
 @LAW
 @given(TIMELINES, VAD_DELAYS, STEPS)
 def test_whatever_happens_order_and_positions_hold(drawing: str, late: int, steps: list[Step]) -> None:
-    watched = Watched(drawing, late)
+    watched = CheckedSession(drawing, late)
     for step in steps:
         watched.take(step)
     watched.finish()

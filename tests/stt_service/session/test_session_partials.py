@@ -29,7 +29,7 @@ from tests.support.simulated_stream import (
 PARTIAL, EARLY = [Kind.PARTIAL], [Kind.SPECULATIVE]
 
 
-def said(heard: SimulatedStream, decode: Decode, text: str) -> list[Kind]:
+def deliver_text(heard: SimulatedStream, decode: Decode, text: str) -> list[Kind]:
     """Answer the partial; return what is asked for next."""
     return decode_kinds(heard.deliver(decode, replace(TRANSCRIPT, text=text)))
 
@@ -43,7 +43,7 @@ def test_the_first_partial_is_due_once_speech_has_lasted_a_while() -> None:
 def test_a_partial_tells_the_utterance_so_far() -> None:
     heard = stream_with_partials()
     heard.feed(3)
-    said(heard, only_decode(heard.outputs), "мама мыла")
+    deliver_text(heard, only_decode(heard.outputs), "мама мыла")
     assert partials(heard) == [
         Partial(0, revision=1, stable="", unstable="мама мыла", start_ms=2 * SYMBOL_MS, end_ms=3 * SYMBOL_MS)
     ]
@@ -66,7 +66,7 @@ def test_after_a_slow_partial_the_next_is_due_at_once() -> None:
 
 def test_after_a_quick_partial_the_next_is_due_after_the_pause() -> None:
     heard = stream_with_partials(realtime_processing_pause=2 * SYMBOL_S)
-    assert said(heard, only_decode(heard.feed(4)), "мама") == []
+    assert deliver_text(heard, only_decode(heard.feed(4)), "мама") == []
     assert decode_kinds(heard.feed(1.75)) == []
     assert window_frames(only_decode(heard.feed(0.25))) == symbol_frames(1, 6)
 
@@ -77,7 +77,7 @@ def test_revisions_count_up_and_what_is_stable_is_never_taken_back() -> None:
     heard.feed(3)
     sentence = "мама мыла раму в лесу а папа шёл домой и нёс большую рыбу"
     for text in (*[sentence] * 20, "папа"):
-        said(heard, heard.decodes[-1], text)
+        deliver_text(heard, heard.decodes[-1], text)
         heard.feed(1)
     *_, before, last = partials(heard)
     assert [partial.revision for partial in partials(heard)] == list(range(1, 22))
@@ -89,7 +89,7 @@ def test_a_partial_that_cannot_be_trusted_is_not_told_and_the_next_is_asked_for(
     heard = stream_with_partials()
     first = only_decode(heard.feed(4))
     heard.feed(1)
-    assert said(heard, first, "you " * 20) == PARTIAL
+    assert deliver_text(heard, first, "you " * 20) == PARTIAL
     assert partials(heard) == []
 
 
@@ -106,7 +106,7 @@ def test_during_silence_no_partial_is_asked_for_until_speech_resumes() -> None:
     heard = stream_with_partials("..###.##")
     first = only_decode(heard.feed(5))
     assert decode_kinds(heard.feed(1)) == EARLY
-    assert said(heard, first, "мама мыла") == []
+    assert deliver_text(heard, first, "мама мыла") == []
     assert decode_kinds(heard.feed()) == PARTIAL
 
 
@@ -126,7 +126,7 @@ def test_a_late_partial_of_an_earlier_utterance_is_dropped() -> None:
     second = only_decode(heard.feed(3))
     assert heard.deliver(first) == []
     assert decode_kinds(heard.feed()) == []
-    said(heard, second, "мама мыла")
+    deliver_text(heard, second, "мама мыла")
     assert [partial.utterance for partial in partials(heard)] == [1]
 
 
@@ -158,7 +158,7 @@ def test_the_pause_between_partials_does_not_put_off_the_first() -> None:
     assert decode_kinds(heard.feed(4)) == PARTIAL
 
 
-def dear(signs: int, batch: int = 1) -> DecodeTiming:
+def timing_before_pause(signs: int, batch: int = 1) -> DecodeTiming:
     """Return the cost of a first partial that a rest of so many signs follows; its share of a batch counts."""
     rest_s = (signs * SYMBOL_FRAMES + 0.5) * FRAME_S
     return DecodeTiming(queue_s=9.0, inference_s=batch * rest_s / PartialsConfig().warmup_cooldown_ratio, batch=batch)
@@ -167,14 +167,14 @@ def dear(signs: int, batch: int = 1) -> DecodeTiming:
 @pytest.mark.parametrize("batch", [1, 4])
 def test_a_dear_partial_is_followed_after_a_rest(batch: int) -> None:
     heard = stream_with_partials("..".ljust(20, "#"))
-    heard.deliver(only_decode(heard.feed(3)), timing=dear(signs=6, batch=batch))
+    heard.deliver(only_decode(heard.feed(3)), timing=timing_before_pause(signs=6, batch=batch))
     assert decode_kinds(heard.feed(5.75)) == []
     assert window_frames(only_decode(heard.feed(0.25))) == symbol_frames(1, 9)
 
 
 def test_a_partial_that_was_not_told_has_cost_as_much() -> None:
     heard = stream_with_partials("..".ljust(20, "#"))
-    heard.deliver(only_decode(heard.feed(3)), replace(TRANSCRIPT, text=""), dear(signs=6))
+    heard.deliver(only_decode(heard.feed(3)), replace(TRANSCRIPT, text=""), timing_before_pause(signs=6))
     assert decode_kinds(heard.feed(5.75)) == []
     assert decode_kinds(heard.feed(0.25)) == PARTIAL
 
@@ -270,7 +270,7 @@ def paused(*, idle: bool) -> SimulatedStream:
 def test_with_idle_capacity_the_last_words_before_a_pause_are_shown_while_the_final_is_decoded() -> None:
     heard = paused(idle=True)
     assert window_frames(only_decode(heard.feed(1))) == symbol_frames(1, 9)
-    said(heard, heard.decodes[-1], "мама мыла")
+    deliver_text(heard, heard.decodes[-1], "мама мыла")
     assert [(partial.unstable, partial.end_ms) for partial in partials(heard)][-1] == ("мама мыла", 9 * SYMBOL_MS)
     assert decode_kinds(heard.feed(3)) == []
 
@@ -282,7 +282,7 @@ def test_under_load_no_partial_is_decoded_beside_the_final() -> None:
 def test_the_text_of_the_final_replaces_a_partial_that_has_more_silence_but_no_more_speech() -> None:
     heard = paused(idle=True)
     early = heard.decodes[-1]
-    said(heard, only_decode(heard.feed(1)), "мама мыла")
+    deliver_text(heard, only_decode(heard.feed(1)), "мама мыла")
     heard.deliver(early, replace(TRANSCRIPT, text="Мама мыла раму."))
     assert partials(heard)[-1].unstable == "Мама мыла раму."
 
@@ -301,7 +301,7 @@ def test_no_partial_is_cut_once_the_final_decoded_ahead_has_its_text() -> None:
 SLOW = replace(TIMING, inference_s=10 * SYMBOL_S, idle=True)
 
 
-def slow_talk(cost: DecodeTiming = SLOW) -> SimulatedStream:
+def slow_stream(cost: DecodeTiming = SLOW) -> SimulatedStream:
     """Return a talk of one partial, which has the first four signs and cost so much."""
     heard = stream_with_partials(".." + "#" * 37)
     heard.deliver(only_decode(heard.feed(4)), replace(TRANSCRIPT, text="w2 w3"), cost)
@@ -309,7 +309,7 @@ def slow_talk(cost: DecodeTiming = SLOW) -> SimulatedStream:
 
 
 def test_on_a_slow_machine_a_second_partial_begins_when_the_first_is_half_done() -> None:
-    heard = slow_talk()
+    heard = slow_stream()
     assert window_frames(only_decode(heard.feed(1))) == symbol_frames(1, 5)
     assert decode_kinds(heard.feed(4.75)) == []
     assert window_frames(only_decode(heard.feed(0.25))) == symbol_frames(1, 10)
@@ -317,7 +317,7 @@ def test_on_a_slow_machine_a_second_partial_begins_when_the_first_is_half_done()
 
 
 def test_texts_of_two_partials_are_shown_in_the_order_of_their_windows() -> None:
-    heard = slow_talk()
+    heard = slow_stream()
     first, second = only_decode(heard.feed(1)), only_decode(heard.feed(5))
     heard.deliver(first, replace(TRANSCRIPT, text="w2 w3 w4"), SLOW)
     heard.deliver(second, replace(TRANSCRIPT, text="w2 w3 w4 w5"), SLOW)
@@ -325,7 +325,7 @@ def test_texts_of_two_partials_are_shown_in_the_order_of_their_windows() -> None
 
 
 def test_text_that_comes_after_that_of_a_later_window_is_dropped() -> None:
-    heard = slow_talk()
+    heard = slow_stream()
     first, second = only_decode(heard.feed(1)), only_decode(heard.feed(5))
     heard.deliver(second, timing=SLOW)
     heard.deliver(first, timing=SLOW)
@@ -334,6 +334,6 @@ def test_text_that_comes_after_that_of_a_later_window_is_dropped() -> None:
 
 @pytest.mark.parametrize("cost", [replace(SLOW, idle=False), replace(SLOW, inference_s=0.5)])
 def test_no_second_partial_begins_under_load_or_where_two_in_a_row_keep_the_target(cost: DecodeTiming) -> None:
-    heard = slow_talk(cost)
+    heard = slow_stream(cost)
     first = decode_kinds(heard.feed(33))
     assert first == PARTIAL

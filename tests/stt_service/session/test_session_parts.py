@@ -39,7 +39,7 @@ SETTINGS = {"post_speech_silence_duration": len(END) * SYMBOL_S, "max_length_of_
 BORDER = 2 + len(LONG) + 1  # the sign at which the first part ends: the trail is one
 
 
-def heard_talk(drawing: str, late: int = 0) -> SimulatedStream:
+def long_stream(drawing: str, late: int = 0) -> SimulatedStream:
     return stream_without_partials(drawing, late=late, **SETTINGS)
 
 
@@ -47,19 +47,19 @@ def saying(text: str) -> Transcript:
     return replace(TRANSCRIPT, text=text)
 
 
-def asked(drawing: str) -> list[range]:
+def requested_windows(drawing: str) -> list[range]:
     """Return the frames of all decodes at final quality."""
-    heard = heard_talk(drawing)
+    heard = long_stream(drawing)
     heard.feed()
     return [window_frames(decode) for decode in heard.decodes]
 
 
 def test_a_part_that_a_pause_ends_is_decoded_once_and_what_follows_by_itself() -> None:
-    assert asked(PARTED) == [symbol_frames(1, BORDER), symbol_frames(BORDER, BORDER + 2 + len(SURE) + 1)]
+    assert requested_windows(PARTED) == [symbol_frames(1, BORDER), symbol_frames(BORDER, BORDER + 2 + len(SURE) + 1)]
 
 
 def test_the_final_is_the_texts_of_its_parts_with_words_at_their_times() -> None:
-    heard = heard_talk(PARTED)
+    heard = long_stream(PARTED)
     heard.feed()
     first, second = heard.decodes
     word = Word("рыла", 1.0, 1.2, 0.9)
@@ -68,12 +68,12 @@ def test_the_final_is_the_texts_of_its_parts_with_words_at_their_times() -> None
     assert isinstance(final, Final)
     assert final.text == "Мама мыла раму, Она рыла яму."
     assert [word.start_s for word in final.words] == pytest.approx([BORDER * SYMBOL_S + 1.0])
-    assert final.cost.batch == 7, "the cost is the last part's: it is what the client waited for"
+    assert final.timing.batch == 7, "the cost is the last part's: it is what the client waited for"
     assert (final.start_ms, final.end_ms) == (2 * SYMBOL_MS, (len(PARTED) - len(END)) * SYMBOL_MS)
 
 
 def test_where_a_language_has_no_spaces_the_parts_have_none_between_them() -> None:
-    heard = heard_talk(PARTED)
+    heard = long_stream(PARTED)
     heard.feed()
     for decode, text in zip(heard.decodes, ("你好", "世界"), strict=True):
         told = heard.deliver(decode, replace(TRANSCRIPT, text=text, language="zh"))
@@ -89,13 +89,13 @@ def test_where_a_language_has_no_spaces_the_parts_have_none_between_them() -> No
     ],
 )
 def test_it_is_not_parted_by(drawing: str) -> None:
-    *void, whole = asked(drawing)
+    *void, whole = requested_windows(drawing)
     assert whole == symbol_frames(1, len(drawing) - len(END) + 1)
     assert all(decode.start == whole.start for decode in void)
 
 
 def test_a_short_pause_soon_after_the_long_one_does_not_hinder_it() -> None:
-    heard = heard_talk(f"..{LONG}{PAUSE}##..{SURE}{END}")
+    heard = long_stream(f"..{LONG}{PAUSE}##..{SURE}{END}")
     heard.feed()
     first, void, last = heard.decodes
     assert window_frames(first) == symbol_frames(1, BORDER)
@@ -105,19 +105,19 @@ def test_a_short_pause_soon_after_the_long_one_does_not_hinder_it() -> None:
 
 
 def test_the_early_decode_of_a_pause_that_parts_nothing_is_withdrawn_at_the_end() -> None:
-    heard = heard_talk(f"..{LONG}{PAUSE}{SURE[3:]}{END}")
+    heard = long_stream(f"..{LONG}{PAUSE}{SURE[3:]}{END}")
     heard.feed()
     assert Withdraw(0, heard.decodes[0].number) in heard.outputs
 
 
 def test_parts_that_still_wait_at_the_end_are_promoted() -> None:
-    heard = heard_talk(PARTED)
+    heard = long_stream(PARTED)
     assert heard.feed()[-1] == Promote(0)
     assert decode_kinds(heard.outputs) == [Kind.SPECULATIVE, Kind.SPECULATIVE]
 
 
 def test_an_end_from_outside_in_the_last_part_asks_for_that_part_alone() -> None:
-    heard = heard_talk(PARTED)
+    heard = long_stream(PARTED)
     heard.feed(BORDER + 2 + len(SURE))
     promote, decode = heard.finalize()
     assert promote == Promote(0)
@@ -128,7 +128,7 @@ def test_an_end_from_outside_in_the_last_part_asks_for_that_part_alone() -> None
 def test_a_cut_before_a_part_ends_makes_that_part_void() -> None:
     """The drawn sound grows louder, so the cut is as early as it can be: six seconds back."""
     drawing = "#" * 190 + PAUSE + "#" * 40
-    heard = heard_talk(drawing)
+    heard = long_stream(drawing)
     heard.feed()
     first = window_frames(heard.decodes[0])
     cut = next(window_frames(decode) for decode in heard.decodes if decode.kind is Kind.FINAL)
@@ -180,9 +180,9 @@ DRAWINGS = st.lists(
 CUTS = st.lists(st.integers(0, 300_000), max_size=10)
 
 
-def told_frames(drawing: str, cuts: list[int], late: int, *, at_once: bool) -> list[tuple[int, str]]:
+def final_frames(drawing: str, cuts: list[int], late: int, *, at_once: bool) -> list[tuple[int, str]]:
     """Return each final's number and text, where every decode says which frames it heard."""
-    heard = heard_talk(drawing, late)
+    heard = long_stream(drawing, late)
     sound = len(pcm(drawing))
 
     def answer() -> None:
@@ -204,8 +204,8 @@ def told_frames(drawing: str, cuts: list[int], late: int, *, at_once: bool) -> l
 def test_parts_are_the_same_at_any_pace_follow_one_another_without_a_gap_and_hold_all_speech(
     drawing: str, cuts: list[int], late: int, at_once: bool
 ) -> None:
-    finals = told_frames(drawing, cuts, late, at_once=at_once)
-    assert finals == told_frames(drawing, [], 0, at_once=True)
+    finals = final_frames(drawing, cuts, late, at_once=at_once)
+    assert finals == final_frames(drawing, [], 0, at_once=True)
     heard: set[int] = set()
     for _, text in finals:
         parts = [tuple(map(int, part.split("-"))) for part in text.split()]

@@ -61,7 +61,7 @@ def test_an_utterance_is_not_settled_before_it_is_told() -> None:
     assert heard.session.committed_ms == 7 * SYMBOL_MS
 
 
-def told_from(offset_ms: int, first_utterance: int) -> tuple[Session, SpeechStarted, Final]:
+def results_from(offset_ms: int, first_utterance: int) -> tuple[Session, SpeechStarted, Final]:
     """Return a session that heard a sentence, and what it said."""
     server = server_settings()
     config = SessionConfig(
@@ -76,8 +76,8 @@ def told_from(offset_ms: int, first_utterance: int) -> tuple[Session, SpeechStar
 
 
 def test_a_resumed_dictation_goes_on_with_its_positions_and_numbers() -> None:
-    fresh, started, final = told_from(0, 0)
-    resumed, started_again, final_again = told_from(5000, 7)
+    fresh, started, final = results_from(0, 0)
+    resumed, started_again, final_again = results_from(5000, 7)
     assert started_again == SpeechStarted(7, started.start_ms + 5000)
     assert final_again.utterance == 7
     assert (final_again.start_ms, final_again.end_ms) == (final.start_ms + 5000, final.end_ms + 5000)

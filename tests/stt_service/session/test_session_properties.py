@@ -42,10 +42,10 @@ def windows(outputs: Iterable[Output]) -> dict[int, range]:
 
 def whole(drawing: str) -> tuple[list[Event], dict[int, range]]:
     """Return what is told of the drawing sent in one piece, and the windows."""
-    return in_pieces(drawing, [], late=0, answered_at_once=True)
+    return in_chunks(drawing, [], late=0, answered_at_once=True)
 
 
-def in_pieces(drawing: str, cuts: list[int], late: int, answered_at_once: bool) -> tuple[list[Event], dict[int, range]]:
+def in_chunks(drawing: str, cuts: list[int], late: int, answered_at_once: bool) -> tuple[list[Event], dict[int, range]]:
     heard = stream_without_partials(drawing, late=late)
     sound = len(drawing) * SYMBOL_FRAMES * FRAME_BYTES
     places = sorted({0, sound, *(cut for cut in cuts if cut < sound)})
@@ -58,7 +58,7 @@ def in_pieces(drawing: str, cuts: list[int], late: int, answered_at_once: bool) 
     return heard.events, windows(heard.outputs)
 
 
-def told_of(events: list[Event]) -> list[Event]:
+def by_utterance(events: list[Event]) -> list[Event]:
     """Return the events by utterance: the beginning of the next may come before the final of the last."""
     return sorted(events, key=lambda event: (event.utterance, not isinstance(event, SpeechStarted)))
 
@@ -69,8 +69,8 @@ def test_the_same_sound_in_any_pieces_gives_the_same_answers(
     drawing: str, cuts: list[int], late: int, answered_at_once: bool
 ) -> None:
     events, decoded = whole(drawing)
-    again, decoded_again = in_pieces(drawing, cuts, late, answered_at_once)
-    assert told_of(again) == told_of(events)
+    again, decoded_again = in_chunks(drawing, cuts, late, answered_at_once)
+    assert by_utterance(again) == by_utterance(events)
     assert decoded_again == decoded
 
 
@@ -151,7 +151,7 @@ def resumed(drawing: str, offset_ms: int, told: list[Event]) -> SimulatedStream:
     return heard
 
 
-def pestered(heard: SimulatedStream, drawing: str, costs_s: list[float]) -> None:
+def run_with_delays(heard: SimulatedStream, drawing: str, costs_s: list[float]) -> None:
     """Hear the drawing sign by sign; turns come a sign later, answers two, each at another cost."""
     heard.hold_partials()
     due: list[int] = []
@@ -176,8 +176,8 @@ def test_neither_costs_nor_partials_change_a_final(drawing: str, costs_s: list[f
     quiet.end()
     quiet.deliver_all()
     busy = stream_with_partials(drawing, post_speech_silence_duration=silence_signs * SYMBOL_S)
-    pestered(busy, drawing, costs_s)
+    run_with_delays(busy, drawing, costs_s)
     assert windows(busy.outputs) == windows(quiet.outputs)
-    assert [replace(final, speculative=True, cost=TIMING) for final in busy.events if isinstance(final, Final)] == [
+    assert [replace(final, speculative=True, timing=TIMING) for final in busy.events if isinstance(final, Final)] == [
         replace(final, speculative=True) for final in quiet.events if isinstance(final, Final)
     ]

@@ -47,7 +47,7 @@ class LoudVad:
     def reconfigure(self, config: SegmenterConfig, aggressiveness: int) -> None: ...
 
 
-class Heard:
+class RecordedSession:
     """A session and all that it gave out."""
 
     def __init__(
@@ -119,7 +119,7 @@ def test_silence_as_a_duration_gives_what_it_gives_as_audio(
     audio_format: AudioFormat, stretches: list[tuple[int, int]], late: int, left_context_ms: int
 ) -> None:
     """A stretch is loud audio of some length, and silence of some length after it, in milliseconds."""
-    duration, audio = (Heard(audio_format, late, left_context_ms=left_context_ms) for _ in range(2))
+    duration, audio = (RecordedSession(audio_format, late, left_context_ms=left_context_ms) for _ in range(2))
     for loud_ms, silent_ms in stretches:
         for heard in (duration, audio):
             heard.audio(noise(audio_format, loud_ms))
@@ -137,7 +137,7 @@ def test_silence_as_a_duration_gives_what_it_gives_as_audio(
 @given(st.lists(st.integers(0, 40_000), min_size=1, max_size=5), st.sampled_from([16_000, 48_000]))
 def test_silence_may_come_in_any_number_of_messages(parts_ms: list[int], rate_hz: int) -> None:
     audio_format = AudioFormat(sample_rate_hz=rate_hz)
-    together, apart = Heard(audio_format), Heard(audio_format)
+    together, apart = RecordedSession(audio_format), RecordedSession(audio_format)
     together.silence(sum(parts_ms) * rate_hz // 1000)
     for part_ms in parts_ms:
         apart.silence(part_ms * rate_hz // 1000)
@@ -151,7 +151,7 @@ def test_silence_may_come_in_any_number_of_messages(parts_ms: list[int], rate_hz
 @pytest.mark.parametrize("held", [1, 3, 5])
 def test_silence_inside_a_sample_is_as_its_bytes(held: int) -> None:
     audio_format = AudioFormat(channels=2)
-    duration, audio = Heard(audio_format), Heard(audio_format)
+    duration, audio = RecordedSession(audio_format), RecordedSession(audio_format)
     for heard in (duration, audio):
         heard.audio(noise(audio_format, 500)[:-held])
     duration.silence(20 * 16_000)
@@ -164,7 +164,7 @@ def test_silence_inside_a_sample_is_as_its_bytes(held: int) -> None:
 
 @pytest.mark.parametrize("audio_format", [AudioFormat(), AudioFormat(Encoding.PCM_F32LE, 192_000, 32)])
 def test_an_hour_of_silence_costs_no_more_than_a_minute(audio_format: AudioFormat) -> None:
-    heard = Heard(audio_format)
+    heard = RecordedSession(audio_format)
     heard.silence(3600 * audio_format.sample_rate_hz)
     assert sum(heard.frames) <= 60 * 32
     assert heard.session.received_ms == 3_600_000
@@ -172,7 +172,7 @@ def test_an_hour_of_silence_costs_no_more_than_a_minute(audio_format: AudioForma
 
 
 def test_settings_that_change_in_silence_hold_after_it() -> None:
-    duration, audio = Heard(AudioFormat()), Heard(AudioFormat())
+    duration, audio = RecordedSession(AudioFormat()), RecordedSession(AudioFormat())
     for heard, take in ((duration, duration.silence), (audio, audio.silent_audio)):
         take(60 * 16_000)
         heard.session.update({"post_speech_silence_duration": 1.5, "silero_sensitivity": 0.4})
@@ -186,7 +186,7 @@ def test_settings_that_change_in_silence_hold_after_it() -> None:
 
 def test_silence_that_will_be_taken_for_speech_later_is_not_skipped() -> None:
     """For 10 s after an utterance no other may begin; the VAD takes all for speech, weak or strong."""
-    duration, audio = (Heard(AudioFormat(), quiet=0.6, gap_s=10) for _ in range(2))
+    duration, audio = (RecordedSession(AudioFormat(), quiet=0.6, gap_s=10) for _ in range(2))
     for heard, take in ((duration, duration.silence), (audio, audio.silent_audio)):
         heard.audio(noise(AudioFormat(), 900))
         heard.outputs += heard.session.finalize()

@@ -18,7 +18,7 @@ def final(length: int) -> Decode:
     return Decode(0, Kind.FINAL, NOTHING, 500, 500 + length)
 
 
-def taught(*costs_s: float, length: int = HANGOVER) -> SpeculationTimer:
+def timer_after(*costs_s: float, length: int = HANGOVER) -> SpeculationTimer:
     """Return what finals of that length have taught, in frames and seconds."""
     time = SpeculationTimer()
     for cost_s in costs_s:
@@ -36,31 +36,31 @@ def test_it_begins_at_once_while_no_cost_is_known() -> None:
 
 @pytest.mark.parametrize("cost_s", [0.0, 0.3, 2.0])
 def test_it_begins_as_late_as_it_can_be_ready_by_the_endpoint(cost_s: float) -> None:
-    assert frames_left(taught(cost_s)) == int((SAFETY_FACTOR * cost_s + SAFETY_MARGIN_S) / FRAME_S)
+    assert frames_left(timer_after(cost_s)) == int((SAFETY_FACTOR * cost_s + SAFETY_MARGIN_S) / FRAME_S)
 
 
 @pytest.mark.parametrize(("cost_s", "endpoint"), [(1000.0, ENDPOINT), (0.1, HANGOVER), (0.1, HANGOVER - 1)])
 def test_it_begins_no_earlier_than_the_silence_that_it_waits_for(cost_s: float, endpoint: int) -> None:
-    assert taught(cost_s).start_frame(HANGOVER, endpoint, 0) == HANGOVER
+    assert timer_after(cost_s).start_frame(HANGOVER, endpoint, 0) == HANGOVER
 
 
 def test_a_longer_window_costs_more_by_its_sound_and_the_silence_after_it() -> None:
     padding = int(PADDING_S / FRAME_S)
-    time = taught(1.0, length=100)
+    time = timer_after(1.0, length=100)
     needed_s = SAFETY_FACTOR * (150 + padding) / (100 + padding) + SAFETY_MARGIN_S
     assert frames_left(time, length=150) == pytest.approx(needed_s / FRAME_S, abs=1)
 
 
 def test_the_dearest_final_counts() -> None:
-    assert frames_left(taught(0.3, 2.0)) == frames_left(taught(2.0))
+    assert frames_left(timer_after(0.3, 2.0)) == frames_left(timer_after(2.0))
 
 
 def test_a_dear_final_is_forgotten_by_and_by() -> None:
-    time = taught(2.0, 0.1, 0.1)
+    time = timer_after(2.0, 0.1, 0.1)
     assert frames_left(time) == int((SAFETY_FACTOR * 2.0 * DECAY**2 + SAFETY_MARGIN_S) / FRAME_S)
-    assert frames_left(taught(2.0, *[0.1] * 100)) == frames_left(taught(0.1))
+    assert frames_left(timer_after(2.0, *[0.1] * 100)) == frames_left(timer_after(0.1))
 
 
 def test_a_word_or_two_in_the_full_window_costs_as_much_as_a_long_utterance() -> None:
-    time = taught(1.0, length=int(10 / FRAME_S))
+    time = timer_after(1.0, length=int(10 / FRAME_S))
     assert frames_left(time, length=int(1.5 / FRAME_S)) == pytest.approx(frames_left(time, int(10 / FRAME_S)), abs=1)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from stt_service.session.stabilizer import Hypothesis, Stabilizer, StabilizerConfig, letters, units
 
 LAW = settings(derandomize=True, deadline=None, max_examples=300)
-AT_ONCE = StabilizerConfig(agreements=2, held_back=0)
+AT_ONCE = StabilizerConfig(min_agreements=2, held_back_units=0)
 
 
 def hypotheses(*texts: str, config: StabilizerConfig = AT_ONCE) -> list[Hypothesis]:
     stabiliser = Stabilizer(config)
-    return [stabiliser.push(text) for text in texts]
+    return [stabiliser.add_hypothesis(text) for text in texts]
 
 
 def stable(*texts: str, config: StabilizerConfig = AT_ONCE) -> list[str]:
@@ -35,24 +35,24 @@ def test_where_they_differ_nothing_more_is_stable() -> None:
 
 
 def test_as_many_must_agree_as_the_configuration_says() -> None:
-    three = StabilizerConfig(agreements=3, held_back=0)
+    three = StabilizerConfig(min_agreements=3, held_back_units=0)
     assert stable("раз", "раз два", "раз два", "раз два", config=three) == ["", "", "раз", "раз два"]
 
 
 def test_one_hypothesis_may_be_enough() -> None:
-    assert stable("раз два три", config=StabilizerConfig(agreements=1, held_back=1)) == ["раз два"]
+    assert stable("раз два три", config=StabilizerConfig(min_agreements=1, held_back_units=1)) == ["раз два"]
 
 
 def test_hypotheses_must_lie_as_far_apart_as_the_configuration_says() -> None:
     """However many came in between: on a fast machine they come five times a second."""
-    stabiliser = Stabilizer(StabilizerConfig(agreements=2, span=10, held_back=0))
-    assert [stabiliser.push("раз два", at).stable for at in (0, 4, 8, 10)] == ["", "", "", "раз два"]
+    stabiliser = Stabilizer(StabilizerConfig(min_agreements=2, min_span_frames=10, held_back_units=0))
+    assert [stabiliser.add_hypothesis("раз два", at).stable for at in (0, 4, 8, 10)] == ["", "", "", "раз два"]
 
 
 def test_a_difference_counts_for_as_long_as_it_lies_within_the_span() -> None:
-    stabiliser = Stabilizer(StabilizerConfig(agreements=2, span=10, held_back=0))
+    stabiliser = Stabilizer(StabilizerConfig(min_agreements=2, min_span_frames=10, held_back_units=0))
     texts = [(0, "раз"), (4, "рас"), (10, "раз"), (14, "раз"), (19, "раз"), (20, "раз")]
-    assert [stabiliser.push(text, at).stable for at, text in texts] == ["", "", "", "", "", "раз"]
+    assert [stabiliser.add_hypothesis(text, at).stable for at, text in texts] == ["", "", "", "", "", "раз"]
 
 
 def test_only_successive_hypotheses_agree() -> None:
@@ -61,7 +61,7 @@ def test_only_successive_hypotheses_agree() -> None:
 
 @pytest.mark.parametrize(("held_back", "prefix"), [(0, "раз два три"), (1, "раз два"), (2, "раз"), (3, "")])
 def test_the_newest_words_are_held_back(held_back: int, prefix: str) -> None:
-    config = StabilizerConfig(agreements=2, held_back=held_back)
+    config = StabilizerConfig(min_agreements=2, held_back_units=held_back)
     assert stable("раз два три", "раз два три", config=config)[-1] == prefix
 
 
@@ -91,7 +91,7 @@ def test_chinese_is_stable_sign_by_sign() -> None:
 
 
 def test_words_among_chinese_signs_stay_whole() -> None:
-    config = StabilizerConfig(agreements=2, held_back=1)
+    config = StabilizerConfig(min_agreements=2, held_back_units=1)
     assert hypotheses("我用Python写", "我用Python写", config=config)[-1] == Hypothesis("我用Python", "写")
 
 
@@ -149,7 +149,7 @@ def test_a_unit_is_a_word_or_a_sign() -> None:
 SAMPLES = ["мама", "Мама,", "мыла", "раму.", "—", "你", "好，", "ok", "की"]
 WORDS = st.lists(st.sampled_from(SAMPLES), max_size=8)
 TEXTS = WORDS.map(" ".join) | WORDS.map("".join)
-CONFIGS = st.builds(StabilizerConfig, agreements=st.integers(1, 3), held_back=st.integers(0, 3))
+CONFIGS = st.builds(StabilizerConfig, min_agreements=st.integers(1, 3), held_back_units=st.integers(0, 3))
 
 
 @LAW
@@ -167,18 +167,18 @@ def test_nothing_is_stable_that_was_not_said_for_the_span(
     steps: list[tuple[int, str]], config: StabilizerConfig, span: int
 ) -> None:
     """Each unit becomes stable with hypotheses all of which say it, the first as long ago as the span."""
-    stabiliser, now, before = Stabilizer(replace(config, span=span)), 0, ""
+    stabiliser, now, before = Stabilizer(replace(config, min_span_frames=span)), 0, ""
     said_at: list[tuple[int, str]] = []
     for gap, text in steps:
         now += gap
         said_at.append((now, text))
-        stable = stabiliser.push(text, now).stable
+        stable = stabiliser.add_hypothesis(text, now).stable
         assert stable.startswith(before)
         if stable != before:
             late = [earlier for at, earlier in said_at if at > now - span] + [
                 earlier for at, earlier in said_at if at <= now - span
             ][-1:]
-            assert len(said_at) >= config.agreements
+            assert len(said_at) >= config.min_agreements
             assert said_at[0][0] <= now - span
             new = letters(units(stable)[-1])
             assert all(new in letters(earlier) for earlier in late)
@@ -201,9 +201,9 @@ def test_hypotheses_that_only_grow_are_shown_as_they_are(
 @LAW
 @given(TEXTS, CONFIGS)
 def test_a_text_said_often_enough_is_stable_but_for_what_is_held_back(text: str, config: StabilizerConfig) -> None:
-    *_, last = hypotheses(*[text] * config.agreements, config=config)
+    *_, last = hypotheses(*[text] * config.min_agreements, config=config)
     assert last.stable + last.unstable == text
-    if not config.held_back:
+    if not config.held_back_units:
         assert last == Hypothesis(text, "")
 
 
@@ -212,21 +212,21 @@ def test_a_text_said_often_enough_is_stable_but_for_what_is_held_back(text: str,
 
 def test_what_is_settled_is_stable_at_once() -> None:
     stabiliser = Stabilizer(StabilizerConfig())
-    stabiliser.push("мама мыла ра")
+    stabiliser.add_hypothesis("мама мыла ра")
     stabiliser.commit("Мама мыла раму.")
-    assert stabiliser.push("Мама мыла раму. Она") == Hypothesis("Мама мыла раму.", " Она")
+    assert stabiliser.add_hypothesis("Мама мыла раму. Она") == Hypothesis("Мама мыла раму.", " Она")
 
 
 def test_what_is_settled_takes_no_stable_word_back_and_doubles_none() -> None:
-    stabiliser = Stabilizer(StabilizerConfig(agreements=1, held_back=0))
-    stabiliser.push("мама мала")
+    stabiliser = Stabilizer(StabilizerConfig(min_agreements=1, held_back_units=0))
+    stabiliser.add_hypothesis("мама мала")
     stabiliser.commit("Мама мыла раму.")
-    assert stabiliser.push("Мама мыла раму.").stable == "мама мала раму."
+    assert stabiliser.add_hypothesis("Мама мыла раму.").stable == "мама мала раму."
 
 
 def test_after_it_new_hypotheses_have_to_agree_among_themselves() -> None:
-    stabiliser = Stabilizer(StabilizerConfig(agreements=2, held_back=0))
-    stabiliser.push("мама мыла")
+    stabiliser = Stabilizer(StabilizerConfig(min_agreements=2, held_back_units=0))
+    stabiliser.add_hypothesis("мама мыла")
     stabiliser.commit("мама")
-    assert stabiliser.push("мама мыла").stable == "мама"
-    assert stabiliser.push("мама мыла").stable == "мама мыла"
+    assert stabiliser.add_hypothesis("мама мыла").stable == "мама"
+    assert stabiliser.add_hypothesis("мама мыла").stable == "мама мыла"

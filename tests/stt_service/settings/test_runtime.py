@@ -47,7 +47,7 @@ def test_the_same_change_twice_is_one_change() -> None:
     [
         ({"BEAM_SIZE": "11"}, "Invalid BEAM_SIZE='11': must be at most 10."),
         ({"LOG_LEVEL": "loud"}, "Invalid LOG_LEVEL='loud': must be 'debug', 'info', 'warning' or 'error'."),
-        ({"BEAMS": "1"}, "'BEAMS' is no setting: GetConfig lists those there are."),
+        ({"BEAMS": "1"}, "Unknown setting 'BEAMS': GetConfig lists the valid names."),
         ({"LANGUAGE": "de", "IDLE_TIMEOUT": "0"}, "Invalid IDLE_TIMEOUT='0': must be at least 1."),
     ],
 )

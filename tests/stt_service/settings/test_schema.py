@@ -63,8 +63,8 @@ def test_a_range_includes_its_ends_and_no_more(name: str, lowest: float, highest
 @pytest.mark.parametrize(
     ("name", "value", "wanted"),
     [
-        ("language", "xx", "must be one of Whisper's codes, such as ru or en, or auto"),
-        ("language", "", "must be one of Whisper's codes, such as ru or en, or auto"),
+        ("language", "xx", "must be a Whisper language code, such as ru or en, or auto"),
+        ("language", "", "must be a Whisper language code, such as ru or en, or auto"),
         ("translate", "maybe", "must be true or false"),
         ("silero_sensitivity", float("nan"), "must be a finite number"),
         ("webrtc_sensitivity", 1.5, "must be a whole number"),
@@ -93,7 +93,7 @@ def test_a_setting_of_two_kinds_is_told_with_both() -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.5", "::"])  # noqa: S104
 def test_an_open_address_needs_consent(address: str) -> None:
     told = sentence({"server_bind": address})
-    assert told.startswith(f"SERVER_BIND={address} lets anybody on that network connect")
+    assert told.startswith(f"SERVER_BIND={address} lets anyone on that network connect")
     assert "ALLOW_INSECURE=true" in told
     assert ServerSettings.model_validate({"server_bind": address, "allow_insecure": True})
 

@@ -83,11 +83,11 @@ def conversation(recordings: Mapping[str, Recording]) -> Frames:
     return np.concatenate(parts)
 
 
-def heard(vad: StreamVad, frames: Frames) -> Probabilities:
+def probabilities_of(vad: StreamVad, frames: Frames) -> Probabilities:
     return np.concatenate((vad.push(frames), vad.flush()))
 
 
-def decided(probabilities: Probabilities, config: SegmenterConfig = SEGMENTING) -> list[Decision | None]:
+def decisions_for(probabilities: Probabilities, config: SegmenterConfig = SEGMENTING) -> list[Decision | None]:
     segmenter = Segmenter(config)
     return [segmenter.step(p, 0) for p in probabilities.tolist()]
 
@@ -147,12 +147,12 @@ def test_without_silero_the_start_says_what_to_install(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("noise", [0.0, 2e-4])
 def test_the_gate_changes_no_decision(silero: Silero, conversation: Frames, level: float, noise: float) -> None:
     frames = level * conversation + hiss(len(conversation), noise)
-    always = heard(StreamVad(silero, UNGATED), frames)
-    assert sum(decision is not None for decision in decided(always)) >= len(SPOKEN)
+    always = probabilities_of(StreamVad(silero, UNGATED), frames)
+    assert sum(decision is not None for decision in decisions_for(always)) >= len(SPOKEN)
     for aggressiveness in range(4):
         vad = StreamVad(silero, replace(GATE, aggressiveness=aggressiveness))
-        gated = heard(vad, frames)
-        assert decided(gated) == decided(always)
+        gated = probabilities_of(vad, frames)
+        assert decisions_for(gated) == decisions_for(always)
         rested = gated == 0
         assert np.array_equal(gated[~rested], always[~rested])
         assert always[rested].max() < GATE.speech_threshold
@@ -164,7 +164,7 @@ def test_probabilities_do_not_depend_on_the_chunks(
     silero: Silero, conversation: Frames, aggressiveness: int | None
 ) -> None:
     config = replace(GATE, aggressiveness=aggressiveness)
-    whole, vad = heard(StreamVad(silero, config), conversation), StreamVad(silero, config)
+    whole, vad = probabilities_of(StreamVad(silero, config), conversation), StreamVad(silero, config)
     parts = [vad.push(conversation[begin:end]) for begin, end in cuts(len(conversation))]
     assert np.array_equal(np.concatenate([*parts, vad.flush()]), whole)
 
@@ -245,7 +245,7 @@ def test_what_was_held_back_is_scored_when_asked_for(silero: Silero, speech: Fra
     assert len(vad.flush()) == 100 - 64  # two epochs had been told
     assert vad.scored_frames > before
     assert len(vad.flush()) == 0
-    assert decided(heard(vad, speech)) != [None] * len(speech)
+    assert decisions_for(probabilities_of(vad, speech)) != [None] * len(speech)
 
 
 def ended_at(silero: Silero, gate: GateConfig, frames: Frames) -> int:
@@ -264,7 +264,7 @@ def test_no_endpoint_waits_for_the_gate(silero: Silero, speech: Frames) -> None:
     assert ended_at(silero, GATE, frames) == always
 
 
-def told_at_once(vad: StreamVad, frames: int) -> int:
+def frames_until_gated(vad: StreamVad, frames: int) -> int:
     """Return how many frames of silence are answered before the gate closes."""
     answers = [len(vad.push(silence(1))) for _ in range(frames)]
     return answers.index(0) if 0 in answers else frames
@@ -276,10 +276,10 @@ def test_a_shorter_hold_begins_with_the_next_silence(silero: Silero, speech: Fra
     vad.push(speech)
     vad.reconfigure(SEGMENTING, 3)
     vad.push(speech)
-    assert 240 < told_at_once(vad, 400) < 300
+    assert 240 < frames_until_gated(vad, 400) < 300
     vad.push(silence(100))
     vad.push(speech)
-    assert SEGMENTING.min_length_frames - 10 < told_at_once(vad, 400) < 130
+    assert SEGMENTING.min_length_frames - 10 < frames_until_gated(vad, 400) < 130
 
 
 def test_a_longer_hold_begins_at_once(silero: Silero, speech: Frames) -> None:
@@ -287,7 +287,7 @@ def test_a_longer_hold_begins_at_once(silero: Silero, speech: Frames) -> None:
     vad.push(speech[:60])
     vad.reconfigure(replace(SEGMENTING, hangover_frames=250), 3)
     vad.push(speech[60:])
-    assert told_at_once(vad, 400) > 240
+    assert frames_until_gated(vad, 400) > 240
 
 
 def test_the_aggressiveness_can_be_changed(silero: Silero) -> None:
