@@ -1,6 +1,6 @@
-"""What the replay of a recording says of the settings: how right, how late, how dear. Pure.
+"""Accuracy, latency and compute time of a replayed recording.
 
-A word's time is where the final's alignment puts it; the end of speech, and the endpoint, are the VAD's.
+Word times come from the alignment of the final; the end of speech and the endpoint come from the VAD.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ NO_WORDS = WordErrors(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class RecordingStats:
-    """Of one recording, or of several together."""
+    """Measurements of one recording, or the sum of several."""
 
-    errors: WordErrors = NO_WORDS  # against a person's text
-    offline: WordErrors = NO_WORDS  # against an offline transcript, where there is no text
-    first_texts_s: tuple[float, ...] = ()  # of each utterance: from its onset to its first text
-    word_lags_s: tuple[float, ...] = ()  # of each word of the finals: from its end until it is shown for good
-    after_speech_s: tuple[float, ...] = ()  # of each final that silence brought: from the end of speech
-    after_endpoint_s: tuple[float, ...] = ()  # of the same: from the endpoint
+    errors: WordErrors = NO_WORDS  # against a human transcript
+    offline: WordErrors = NO_WORDS  # against an offline transcript, if there is no human one
+    first_texts_s: tuple[float, ...] = ()  # per utterance: from its onset to its first text
+    word_lags_s: tuple[float, ...] = ()  # per word of the finals: from its end until it is shown for good
+    after_speech_s: tuple[float, ...] = ()  # per final that ended with silence: from the end of speech
+    after_endpoint_s: tuple[float, ...] = ()  # per final that ended with silence: from the endpoint
     audio_s: float = 0.0
-    finals_s: float = 0.0  # what decodes took
-    speculative_s: float = 0.0
-    partials_s: float = 0.0
+    finals_s: float = 0.0  # decode time
+    speculative_s: float = 0.0  # decode time
+    partials_s: float = 0.0  # decode time
     partials: int = 0
-    discarded: int = 0  # early decodes in vain
-    utterances: int = 0  # that have a final
+    discarded: int = 0  # withdrawn speculative decodes
+    utterances: int = 0  # those with a final
 
     def __add__(self, other: RecordingStats) -> RecordingStats:
         return RecordingStats(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
 
 def measure(replay: Replay, audio_s: float, language: str) -> RecordingStats:
-    """Return the figures of a replay, but for its errors."""
+    """Return the measurements of a replay, without word errors."""
     finals = [(one.at_s, one.event) for one in replay.emitted if isinstance(one.event, Final)]
     waited = [(at_s, final) for at_s, final in finals if final.endpoint is Endpoint.SILENCE]
     return RecordingStats(
@@ -63,31 +63,31 @@ def measure(replay: Replay, audio_s: float, language: str) -> RecordingStats:
 
 
 def final_text(replay: Replay) -> str:
-    """Return what the finals say."""
+    """Return the text of all finals."""
     return " ".join(final.text for final in _finals(replay))
 
 
 def spoken_language(live: RuntimeSettings, replay: Replay) -> str:
-    """Return the language of the text: the one asked for, or else the one most often detected."""
+    """Return the language of the text: the requested one, or with `auto` the one detected most often."""
     if live.translate:
         return "en"
     detected = Counter(final.language for final in _finals(replay))
     return detected.most_common(1)[0][0] if live.language == AUTO and detected else live.language
 
 
-def word_errors(reference: str, told: str, language: str) -> WordErrors:
-    """Return the word errors of what was told."""
-    return count_errors(normalize(reference, language), normalize(told, language))
+def word_errors(reference: str, text: str, language: str) -> WordErrors:
+    """Return the word errors of the text against the reference."""
+    return count_errors(normalize(reference, language), normalize(text, language))
 
 
 def _finals(replay: Replay) -> list[Final]:
     return [one.event for one in replay.emitted if isinstance(one.event, Final)]
 
 
-def _first_texts(told: Sequence[TimedEvent]) -> list[float]:
+def _first_texts(events: Sequence[TimedEvent]) -> list[float]:
     onsets: dict[int, float] = {}
     first: dict[int, float] = {}
-    for one in told:
+    for one in events:
         match one.event:
             case SpeechStarted(utterance, start_ms):
                 onsets[utterance] = start_ms / 1000
@@ -96,16 +96,16 @@ def _first_texts(told: Sequence[TimedEvent]) -> list[float]:
     return [at_s - onsets[utterance] for utterance, at_s in first.items()]
 
 
-def _word_lags(final_at_s: float, final: Final, told: Sequence[TimedEvent], language: str) -> list[float]:
-    """Return how long after each word's end all that is shown of the utterance from then on has it."""
+def _word_lags(final_at_s: float, final: Final, events: Sequence[TimedEvent], language: str) -> list[float]:
+    """Return the latency of each word: from its end until every later text of the utterance contains it."""
     timed = [(each, word) for word in final.words for each in normalize(word.text, language)]
     words = [each for each, _ in timed]
     since = dict.fromkeys(range(len(words)), final_at_s)
-    standing = set(since)
-    shown = [(one.at_s, one.event) for one in told if isinstance(one.event, Partial)]
+    stable_words = set(since)
+    shown = [(one.at_s, one.event) for one in events if isinstance(one.event, Partial)]
     for at_s, partial in reversed([(at_s, each) for at_s, each in shown if each.utterance == final.utterance]):
-        said = normalize(f"{partial.stable} {partial.unstable}", language)
-        standing &= aligned_words(words[: best_prefix_length(words, said)], said).keys()
-        since |= dict.fromkeys(standing, at_s)
-    # A decoder may foresee a word: none is right before it is begun.
+        shown_words = normalize(f"{partial.stable} {partial.unstable}", language)
+        stable_words &= aligned_words(words[: best_prefix_length(words, shown_words)], shown_words).keys()
+        since |= dict.fromkeys(stable_words, at_s)
+    # The decoder can predict a word. A prediction counts as correct only from the word's start.
     return [max(since[number], word.start_s) - word.end_s for number, (_, word) in enumerate(timed)]

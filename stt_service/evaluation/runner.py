@@ -1,4 +1,4 @@
-"""Replays recordings under several settings with the real models, and measures each: `stt-server evaluate`."""
+"""Replays recordings with the real models under several settings and measures each: `stt-server evaluate`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 ProgressCallback: TypeAlias = Callable[[str], None]
 
 BYTES_PER_SECOND = 2 * SAMPLE_RATE_HZ
-TRAILING_SILENCE_S = 1.0  # of silence, beyond what ends the last utterance
-# What an offline transcript keeps of a trial's settings, and what it has of its own: windows as long as can be.
+TRAILING_SILENCE_S = 1.0  # after the silence that ends the last utterance
+# An offline transcript uses these settings of the trial and its own for the rest, with windows as long as possible.
 TRIAL_SETTINGS = {
     *("language", "translate", "initial_prompt", "hotwords"),
     *("whisper_model", "models_dir", "device", "gpu_device_index", "compute_type"),
@@ -48,11 +48,11 @@ OFFLINE_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording, and what a person wrote of it."""
+    """A recording and its reference transcript."""
 
     path: Path
     pcm: bytes  # 16 kHz, mono, 16 bit
-    text: str  # empty where nobody wrote one
+    text: str  # reference transcript; empty if there is none
 
     @property
     def audio_s(self) -> float:
@@ -61,7 +61,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What came of a trial."""
+    """Measurements of one trial, with the models and the device it ran on."""
 
     trial: Trial
     models: ModelNames
@@ -72,7 +72,7 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """What came of an evaluation."""
+    """Results of an evaluation."""
 
     recordings: Sequence[Recording]
     results: Sequence[TrialResult]
@@ -80,7 +80,7 @@ class EvaluationReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Bench:
-    """Loaded models, and the clock that counts their work."""
+    """Loaded models and the clock that measures their decodes."""
 
     device: Device
     models: LoadedModels
@@ -90,103 +90,106 @@ class _Bench:
 def evaluate(
     settings: ServerSettings, audio: Sequence[Path], requested: Sequence[str], on_progress: ProgressCallback
 ) -> EvaluationReport:
-    """Try the settings that are asked for, as NAME=VALUE,VALUE each, on the recordings. Blocks.
+    """Evaluate the requested settings, each in the form NAME=VALUE,VALUE, on the recordings. Blocks.
 
     Raises:
-        InvalidRequest: a file is no recording.
-        StartFailed: a setting will not do, or a model cannot be had.
-        EngineFailed: a model could not run.
+        InvalidRequestError: a file is not a recording.
+        ConfigError: a setting is invalid.
+        StartupError: a model is missing or does not load.
+        InferenceError: a model failed.
     """
-    wanted = plan_trials(settings, requested)
+    trials = plan_trials(settings, requested)
     recordings = [read_recording(path) for path in audio]
-    return EvaluationReport(recordings, Evaluation(recordings, on_progress).run(wanted))
+    return EvaluationReport(recordings, Evaluation(recordings, on_progress).run(trials))
 
 
 def read_recording(path: Path) -> Recording:
-    """Return the recording; its text is in the file of that name that ends with .txt, if there is one.
+    """Return the recording; its reference transcript is in the file of the same name with the suffix .txt, if any.
 
     Raises:
-        InvalidRequest: it is no recording, or the text is no text.
+        InvalidRequestError: the file is not a recording, or the transcript is not UTF-8 text.
     """
     try:
         pcm = b"".join(decode_recording(path.read_bytes()))
     except InvalidRequestError as error:
         raise InvalidRequestError(f"{path}: {error}") from error
-    beside = path.with_suffix(".txt")
+    text_path = path.with_suffix(".txt")
     try:
-        return Recording(path, pcm, beside.read_text("utf-8-sig").strip() if beside.is_file() else "")
+        return Recording(path, pcm, text_path.read_text("utf-8-sig").strip() if text_path.is_file() else "")
     except UnicodeDecodeError as error:
-        raise InvalidRequestError(f"{beside} cannot be read: must be text in UTF-8.") from error
+        raise InvalidRequestError(f"{text_path} cannot be read: must be text in UTF-8.") from error
 
 
 class Evaluation:
-    """Tries settings on recordings, keeping one set of models loaded at a time. `tell` hears of the progress."""
+    """Runs trials on recordings, with one set of models loaded at a time. `on_progress` receives status lines."""
 
-    def __init__(self, recordings: Sequence[Recording], tell: ProgressCallback) -> None:
-        self._recordings, self._tell = recordings, tell
+    def __init__(self, recordings: Sequence[Recording], on_progress: ProgressCallback) -> None:
+        self._recordings, self._on_progress = recordings, on_progress
         self._silero = Silero(silero_path())
         self._bench: tuple[object, _Bench] | None = None
         self._offline: dict[tuple[Path, ServerSettings], str] = {}
 
     def run(self, trials: Sequence[Trial]) -> list[TrialResult]:
-        """Return what comes of the trials. Blocks for about as long as all the sound lasts, once for each.
+        """Return a result per trial, in their order. Blocks for about the length of the audio per trial.
 
         Raises:
-            StartFailed: a model cannot be had.
-            EngineFailed: a model could not run.
+            StartupError: a model is missing or does not load.
+            InferenceError: a model failed.
         """
-        by_models = sorted(range(len(trials)), key=lambda number: str(_needs(trials[number].settings)))
-        found: dict[int, TrialResult] = {}
+        by_models = sorted(range(len(trials)), key=lambda number: str(_required_models(trials[number].settings)))
+        results: dict[int, TrialResult] = {}
         for number in by_models:
-            self._tell(f"Trying {trials[number].name} ({len(found) + 1} of {len(trials)})")
-            found[number] = self._outcome(trials[number])
-        return [found[number] for number in range(len(trials))]
+            self._on_progress(f"Evaluating {trials[number].name} ({len(results) + 1} of {len(trials)})")
+            results[number] = self._run_trial(trials[number])
+        return [results[number] for number in range(len(trials))]
 
-    def _outcome(self, trial: Trial) -> TrialResult:
-        bench = self._loaded(trial.settings)
-        figures = RecordingStats()
+    def _run_trial(self, trial: Trial) -> TrialResult:
+        bench = self._bench_for(trial.settings)
+        stats = RecordingStats()
         for recording in self._recordings:
-            figures += self._figures(bench, trial.settings, recording)
-        return TrialResult(trial, bench.models.names, bench.device, bench.models.plan.threads, figures)
+            stats += self._measure(bench, trial.settings, recording)
+        return TrialResult(trial, bench.models.names, bench.device, bench.models.plan.threads, stats)
 
-    def _figures(self, bench: _Bench, settings: ServerSettings, recording: Recording) -> RecordingStats:
-        self._tell(f"  {recording.path.name}, {recording.audio_s:.0f} s")
-        replay = self._play(bench, settings, recording.pcm)
+    def _measure(self, bench: _Bench, settings: ServerSettings, recording: Recording) -> RecordingStats:
+        self._on_progress(f"  {recording.path.name}, {recording.audio_s:.0f} s")
+        replay = self._replay(bench, settings, recording.pcm)
         language = spoken_language(settings, replay)
-        figures = measure(replay, recording.audio_s, language)
+        stats = measure(replay, recording.audio_s, language)
         if recording.text:
-            return replace(figures, errors=word_errors(recording.text, final_text(replay), language))
+            return replace(stats, errors=word_errors(recording.text, final_text(replay), language))
         offline = self._offline_text(bench, settings, recording)
-        return replace(figures, offline=word_errors(offline, final_text(replay), language))
+        return replace(stats, offline=word_errors(offline, final_text(replay), language))
 
     def _offline_text(self, bench: _Bench, settings: ServerSettings, recording: Recording) -> str:
         offline = ServerSettings.model_validate({**settings.model_dump(include=TRIAL_SETTINGS), **OFFLINE_SETTINGS})
         key = recording.path, offline
         if key not in self._offline:
-            self._tell(f"  {recording.path.name}, offline, for there is no {recording.path.with_suffix('.txt').name}")
-            self._offline[key] = final_text(self._play(bench, offline, recording.pcm))
+            self._on_progress(
+                f"  {recording.path.name}, offline transcript ({recording.path.with_suffix('.txt').name} not found)"
+            )
+            self._offline[key] = final_text(self._replay(bench, offline, recording.pcm))
         return self._offline[key]
 
-    def _play(self, bench: _Bench, settings: ServerSettings, pcm: bytes) -> Replay:
+    def _replay(self, bench: _Bench, settings: ServerSettings, pcm: bytes) -> Replay:
         live = settings.runtime()
         config = SessionConfig(settings, live, partials=settings.enable_realtime_transcription)
-        after_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + TRAILING_SILENCE_S
+        silence_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + TRAILING_SILENCE_S
         models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan
-        crew = SimulatedWorkers(models, bench.clock, plan.workers, plan.slots)
-        return Simulator(Session(config, stream_vad_factory(self._silero, settings)), crew).play(
-            pcm + bytes(2 * int(after_s * SAMPLE_RATE_HZ))
+        workers = SimulatedWorkers(models, bench.clock, plan.workers, plan.slots)
+        return Simulator(Session(config, stream_vad_factory(self._silero, settings)), workers).play(
+            pcm + bytes(2 * int(silence_s * SAMPLE_RATE_HZ))
         )
 
-    def _loaded(self, settings: ServerSettings) -> _Bench:
-        needs = _needs(settings)
-        if self._bench is None or self._bench[0] != needs:
-            self._bench = None  # two sets of models may be more than the memory holds
-            self._bench = needs, _bench(settings, self._tell)
+    def _bench_for(self, settings: ServerSettings) -> _Bench:
+        required = _required_models(settings)
+        if self._bench is None or self._bench[0] != required:
+            self._bench = None  # two sets of models may not fit into memory
+            self._bench = required, _load_bench(settings, self._on_progress)
         return self._bench[1]
 
 
 class Transcriber(Protocol):
-    """What an evaluation has to know of an engine."""
+    """The part of an engine that an evaluation uses."""
 
     multilingual: bool
 
@@ -194,31 +197,35 @@ class Transcriber(Protocol):
 
 
 def transcribers(finals: Transcriber, partials: Transcriber, language: str) -> dict[Kind, Transcribe]:
-    """Return who decodes what: partials that their model cannot read go to the finals'."""
-    reader = partials if partials.multilingual or language == "en" else finals
-    return {Kind.FINAL: finals.transcribe, Kind.SPECULATIVE: finals.transcribe, Kind.PARTIAL: reader.transcribe}
+    """Return the model per kind of decode. Partials in a language that their model does not support use the finals'."""
+    partials_engine = partials if partials.multilingual or language == "en" else finals
+    return {
+        Kind.FINAL: finals.transcribe,
+        Kind.SPECULATIVE: finals.transcribe,
+        Kind.PARTIAL: partials_engine.transcribe,
+    }
 
 
-def _needs(settings: ServerSettings) -> tuple[object, ...]:
-    """Return what differs between trials that need other models. A model may not know a language."""
+def _required_models(settings: ServerSettings) -> tuple[object, ...]:
+    """Return the key of a set of models, language included: a model may not support it."""
     device, _ = choose_device(settings)
     return model_names(settings, device), device, settings.compute_type, settings.models_dir, settings.language
 
 
-def _bench(settings: ServerSettings, tell: ProgressCallback) -> _Bench:
-    """Load the models, and warm them up."""
+def _load_bench(settings: ServerSettings, on_progress: ProgressCallback) -> _Bench:
+    """Load the models and warm them up."""
     device, _ = choose_device(settings)
     for line in fallback(device):
-        tell(line)
+        on_progress(line)
     plan = compute_plan(device, model_names(settings, device), usable_cores())
-    models = load_models(settings, device, plan, lambda name: tell(f"Loading {name} on {device.active} ..."))
+    models = load_models(settings, device, plan, lambda name: on_progress(f"Loading {name} on {device.active} ..."))
     for engine, kind in ((models.finals, Kind.FINAL), (models.partials, Kind.PARTIAL)):
         engine.transcribe([Window(reference_speech(), DecodeOptions("en", kind=kind))])
     return _Bench(device, models, _clock(device, plan.threads))
 
 
 def _clock(device: Device, threads: int) -> Clock:
-    """Return the clock of decodes: on a CPU that which other programs do not slow down."""
+    """Return the clock of decodes: on a CPU, CPU time, which other programs do not increase."""
     if device.active == "cuda":
         return time.perf_counter
     return lambda: time.process_time() / threads

@@ -1,4 +1,4 @@
-"""Which settings are tried beside each other. Pure."""
+"""Plans the trials of an evaluation: the combinations of settings to compare."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from stt_service.errors import ConfigError
 from stt_service.settings.schema import ServerSettings, explain
 
 MAX_TRIALS = 16
-# What is tried when nothing is asked for: the settings of finals that cost most, each with what it costs.
+# Compared by default: the settings of finals that take most compute or latency, each with a cheap and a costly value.
 DEFAULT_COMPARISONS = {
     "BEAM_SIZE": ("1", "5"),
     "ENCODER_CONTEXT": ("short", "full"),
     "POST_SPEECH_SILENCE_DURATION": ("0.7", "1.5"),
 }
-# Values in which a comma may be.
+# Settings whose values can contain a comma.
 UNSPLIT_SETTINGS = frozenset({"INITIAL_PROMPT", "HOTWORDS", "GPU_DEVICE_INDEX"})
-# A recording played to one stream does not feel them.
+# Settings without effect on a recording that is replayed to one stream.
 SETTINGS_WITHOUT_EFFECT = frozenset(
     "MAX_STREAMS MAX_BATCH IDLE_TIMEOUT MAX_STREAM_DURATION SERVER_BIND ALLOW_INSECURE DATA_PORT LOG_LEVEL".split()
 )
@@ -29,52 +29,52 @@ SETTINGS_WITHOUT_EFFECT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Settings, and what of them was changed for the sake of the comparison."""
+    """Settings of one run, and those of them that the comparison changed."""
 
     settings: ServerSettings
     changed: tuple[tuple[str, str], ...] = ()  # names and values
 
     def value(self, name: str) -> str:
-        """Return the setting as it would be written."""
+        """Return the setting's value as it is written in the environment."""
         value = getattr(self.settings, name.lower())
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     @property
     def name(self) -> str:
-        return ", ".join(f"{name}={value}" for name, value in self.changed) or "the settings as they are"
+        return ", ".join(f"{name}={value}" for name, value in self.changed) or "the current settings"
 
 
-def plan_trials(settings: ServerSettings, asked: Sequence[str]) -> list[Trial]:
-    """Return the combinations that are asked for, as NAME=VALUE,VALUE each; else what is worth comparing.
+def plan_trials(settings: ServerSettings, requested: Sequence[str]) -> list[Trial]:
+    """Return all combinations of the requested values, each in the form NAME=VALUE,VALUE; else the default comparison.
 
     Raises:
-        InvalidSetting: one of them is no setting, has a value that will not do, or they are too many.
+        ConfigError: a name or a value is invalid, or there are too many combinations.
     """
-    if not asked:
-        as_they_are = Trial(settings)
-        return [as_they_are, *(_trial(settings, [pair]) for pair in _other_values(as_they_are))]
-    values = _values(asked)
+    if not requested:
+        current = Trial(settings)
+        return [current, *(_trial(settings, [pair]) for pair in _other_values(current))]
+    values = _values(requested)
     count = prod(map(len, values.values()))
     if count > MAX_TRIALS:
-        raise ConfigError(f"{count} combinations of settings are too many: at most {MAX_TRIALS} are tried at once.")
+        raise ConfigError(f"Too many combinations of settings: {count}, must be at most {MAX_TRIALS}.")
     named = [[(name, value) for value in each] for name, each in values.items()]
     return [_trial(settings, pairs) for pairs in product(*named)]
 
 
-def _values(asked: Iterable[str]) -> Mapping[str, list[str]]:
-    """Return the values of each setting, in the order in which they were given."""
+def _values(requested: Iterable[str]) -> Mapping[str, list[str]]:
+    """Return the values of each setting in the given order, without duplicates."""
     values: dict[str, list[str]] = {}
-    for each in asked:
+    for each in requested:
         name, sign, given = each.partition("=")
         name = name.strip().upper()
         if not sign:
             raise ConfigError(f"Invalid {each!r}: must be NAME=VALUE,VALUE, such as BEAM_SIZE=1,5.")
         if name in SETTINGS_WITHOUT_EFFECT:
-            raise ConfigError(f"{name} has no effect on a recording that is played to one stream: leave it out.")
-        known = values.setdefault(name, [])
+            raise ConfigError(f"{name} has no effect on a recording that is replayed to one stream: leave it out.")
+        distinct = values.setdefault(name, [])
         for value in [given] if name in UNSPLIT_SETTINGS else given.split(","):
-            if value.strip() not in known:
-                known.append(value.strip())
+            if value.strip() not in distinct:
+                distinct.append(value.strip())
     return values
 
 
@@ -88,7 +88,7 @@ def with_changes(settings: ServerSettings, pairs: Sequence[tuple[str, str]]) -> 
     """Return the settings with these names set to these values.
 
     Raises:
-        InvalidSetting: there is no such setting, or the value will not do.
+        ConfigError: a name or a value is invalid.
     """
     changes = {name.lower(): value for name, value in pairs}
     try:

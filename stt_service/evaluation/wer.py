@@ -1,7 +1,7 @@
 """Word errors of a text against a reference: normalization, error count and alignment.
 
-The count is one call of rapidfuzz, on which jiwer stands: jiwer would be a further dependency of the server, and takes
-strings where tokens are at hand here. A test compares the counts with jiwer's.
+Errors are counted with one call of rapidfuzz. jiwer uses the same library, but would be a further dependency of the
+server, and takes strings instead of tokens. A test compares the counts with jiwer's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An evaluation is told as a table, with what it has to be read with, or as lines of JSON."""
+"""Reports of an evaluation: a table with notes, or lines of JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stt_service.models.devices import Device
 from stt_service.models.loader import ModelNames
 from stt_service.settings.schema import ServerSettings
 
-FIGURES = RecordingStats(
+STATS = RecordingStats(
     errors=WordErrors(3, 40),
     first_texts_s=(0.9, 1.0, 1.1),
     word_lags_s=(0.5, 0.5, 2.5),
@@ -33,55 +33,55 @@ TALK = Recording(Path("talk.wav"), b"", "Mother washed the frame.")
 MEMO = Recording(Path("memo.mp3"), b"", "")
 
 
-def report(*recordings: Recording, figures: RecordingStats = FIGURES, device: str = "cpu") -> EvaluationReport:
-    tried = plan_trials(ServerSettings.model_validate({}), ["BEAM_SIZE=1,5"])
+def report(*recordings: Recording, stats: RecordingStats = STATS, device: str = "cpu") -> EvaluationReport:
+    trials = plan_trials(ServerSettings.model_validate({}), ["BEAM_SIZE=1,5"])
     names, on = ModelNames("base", "tiny"), Device(device, device)
-    return EvaluationReport(recordings, [TrialResult(trial, names, on, 2, figures) for trial in tried])
+    return EvaluationReport(recordings, [TrialResult(trial, names, on, 2, stats) for trial in trials])
 
 
-def table(told: EvaluationReport, width: int = 120) -> str:
-    return "\n".join(render_table(told, width))
+def table(evaluated: EvaluationReport, width: int = 120) -> str:
+    return "\n".join(render_table(evaluated, width))
 
 
-def test_a_row_has_the_settings_that_differ_and_the_figures() -> None:
+def test_table_row_has_the_settings_that_differ_and_the_measured_values() -> None:
     rows = [line.split() for line in table(report(TALK)).splitlines()]
-    figures = ["7.50", "1.00", "0.50", "2.30", "1.50", "1.50", "0.00", "0.00", "0.10", "0.20", "0.30", "4"]
-    assert ["1", *figures] in rows
-    assert ["5", *figures] in rows
+    stats = ["7.50", "1.00", "0.50", "2.30", "1.50", "1.50", "0.00", "0.00", "0.10", "0.20", "0.30", "4"]
+    assert ["1", *stats] in rows
+    assert ["5", *stats] in rows
 
 
-def test_the_table_says_what_the_words_were_held_against() -> None:
+def test_table_names_the_reference_of_the_word_errors() -> None:
     assert "Word error rate: against talk.txt." in table(report(TALK))
     assert "offline" not in table(report(TALK))
-    told = table(report(TALK, MEMO, figures=replace(FIGURES, offline=WordErrors(1, 50))), 200)
-    assert "against talk.txt." in told
-    assert "Differs from offline: memo.mp3, " in told
-    assert " 2.00 " in told
+    text = table(report(TALK, MEMO, stats=replace(STATS, offline=WordErrors(1, 50))), 200)
+    assert "against talk.txt." in text
+    assert "Differs from offline: memo.mp3 " in text
+    assert " 2.00 " in text
 
 
-def test_the_table_says_what_all_rows_have_in_common() -> None:
+def test_table_lists_the_settings_and_models_common_to_all_rows() -> None:
     common = "LANGUAGE=ru, ENCODER_CONTEXT=short, POST_SPEECH_SILENCE_DURATION=1.5"
     assert f"In all rows: {common}, models base (partials tiny) on cpu." in table(report(TALK), 200)
 
 
-def test_the_table_says_whose_time_was_counted() -> None:
-    assert "CPU time, over a worker's threads: 2" in table(report(TALK))
-    assert "by the clock" in table(report(TALK, device="cuda"))
+def test_table_names_the_clock_of_the_device() -> None:
+    assert "CPU time divided by the threads of a worker (2)" in table(report(TALK))
+    assert "wall-clock time" in table(report(TALK, device="cuda"))
 
 
-def test_what_was_not_measured_has_no_column() -> None:
-    silent = table(report(TALK, figures=RecordingStats(errors=WordErrors(0, 4), audio_s=1.0)))
+def test_table_omits_columns_without_a_measured_value() -> None:
+    silent = table(report(TALK, stats=RecordingStats(errors=WordErrors(0, 4), audio_s=1.0)))
     assert "word" in silent
     assert "lag" not in silent
 
 
-def test_a_narrow_table_loses_no_figure() -> None:
-    told = table(report(TALK), 60)
-    assert max(map(len, told.splitlines())) <= 60
-    assert all(told.count(figure) >= 2 for figure in ("7.50", "2.30", "0.30"))
+def test_narrow_table_contains_all_values() -> None:
+    text = table(report(TALK), 60)
+    assert max(map(len, text.splitlines())) <= 60
+    assert all(text.count(value) >= 2 for value in ("7.50", "2.30", "0.30"))
 
 
-def test_a_line_of_json_has_the_settings_and_the_figures() -> None:
+def test_json_line_has_the_settings_and_the_measured_values() -> None:
     lines = [json.loads(line) for line in json_lines(report(TALK))]
     assert [line["settings"] for line in lines] == [{"BEAM_SIZE": "1"}, {"BEAM_SIZE": "5"}]
     assert lines[0] | {"settings": None} == {
@@ -101,10 +101,10 @@ def test_a_line_of_json_has_the_settings_and_the_figures() -> None:
         "final_after_endpoint_p50_s": 0.0,
         "final_after_endpoint_p95_s": 0.0,
         "finals_compute": 0.1,
-        "early_compute": 0.2,
+        "speculative_compute": 0.2,
         "partials_compute": 0.3,
         "partials": 30,
-        "early_in_vain": 2,
+        "speculative_discarded": 2,
         "utterances": 4,
-        "sound_s": 60.0,
+        "audio_s": 60.0,
     }
