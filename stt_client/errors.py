@@ -1,4 +1,4 @@
-"""The errors of the client, by who must act; `stt_cli` maps them to a message and an exit code.
+"""The errors of the client, grouped by the party that must act; `stt_cli` maps them to a message and an exit code.
 
     ClientError
     ├── SourceError                 the provider of the audio, or of the microphone's name

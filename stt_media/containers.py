@@ -1,8 +1,8 @@
-"""Opens a recording. FFmpeg gets bytes and nothing else: no names of files, no protocols, no playlists.
+"""Opens a recording. FFmpeg receives only bytes: no file names, no protocols, no playlists.
 
-FFmpeg guesses the container from the content, so without whitelists an upload may be a playlist that names files of
+FFmpeg guesses the container from the content, so without whitelists an upload may be a playlist that refers to files of
 this machine (ffconcat, HLS, DASH), a session description that opens ports (SDP), or one of some 350 other formats.
-The codec whitelist also keeps the decoders of pictures closed while FFmpeg looks for the streams' parameters.
+The codec whitelist also keeps picture decoders closed while FFmpeg probes the streams.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stt_media.errors import UnreadableError
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-# Names of demuxers. None of them opens what a recording names.
+# Names of demuxers. None of them opens files or addresses from inside a recording.
 FORMATS = (
     "aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "eac3", "flac", "flv", "loas", "matroska", "mov",
     "mp3", "mpc", "mpc8", "mpeg", "mpegts", "ogg", "tta", "voc", "w64", "wav", "webm", "wv",
@@ -34,8 +34,8 @@ CODECS = (
 _OPTIONS = {
     "format_whitelist": ",".join(FORMATS),
     "codec_whitelist": ",".join(CODECS),
-    "protocol_whitelist": "none",  # there is no protocol of that name
-    "max_streams": "128",  # PyAV has no room for those that appear on the way
+    "protocol_whitelist": "none",  # no protocol has this name
+    "max_streams": "128",  # PyAV cannot hold streams that appear during decoding
 }
 
 
@@ -47,8 +47,8 @@ def open_container(file: Readable) -> InputContainer:
     """Open a recording, which may be a pipe.
 
     Raises:
-        UnreadableError: it is no recording of a supported kind, or its beginning is damaged.
-        OSError: the file cannot be read.
+        UnreadableError: The format is not supported, or the beginning of the recording is damaged.
+        OSError: The file cannot be read.
     """
     try:
         return av.open(file, mode="r", options=_OPTIONS, metadata_errors="ignore")
@@ -58,6 +58,6 @@ def open_container(file: Readable) -> InputContainer:
 
 def reason(error: Exception) -> str:
     """Return why a recording cannot be opened."""
-    if isinstance(error, av.error.ArgumentError):  # FFmpeg's answer where a whitelist refuses
+    if isinstance(error, av.error.ArgumentError):  # FFmpeg's error for formats outside a whitelist
         return "its format is not supported"
     return getattr(error, "strerror", None) or type(error).__name__

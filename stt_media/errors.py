@@ -1,33 +1,33 @@
-"""Why a recording gives no audio. The server and the clients put these into their own sentences.
+"""The reasons why a recording cannot be decoded. The server and the clients build their own messages from them.
 
 MediaError
-├── UnreadableError     no container or codec of the whitelists, or its beginning is damaged
-├── NoAudioTrackError   there is no audio track
-├── EmptyError          its audio track is empty
-└── NoSuchTrackError    there is none of the requested number
+├── UnreadableError     container or codec not in the whitelists, or the beginning is damaged
+├── NoAudioTrackError   no audio track
+├── EmptyError          the audio track is empty
+└── NoSuchTrackError    no audio track with the requested number
 """
 
 from __future__ import annotations
 
 
 class MediaError(Exception):
-    """The root of the tree."""
+    """The base class of all errors of this package."""
 
 
 class UnreadableError(MediaError):
-    """It is no recording of a supported kind."""
+    """The recording is of an unsupported format or damaged."""
 
 
 class NoAudioTrackError(MediaError):
-    """It is a recording without audio."""
+    """The recording has no audio track."""
 
 
 class EmptyError(MediaError):
-    """Its audio track is empty."""
+    """The audio track is empty."""
 
 
 class NoSuchTrackError(MediaError):
-    """It has fewer audio tracks than the number says."""
+    """The requested track number is higher than the number of audio tracks, or below 1."""
 
     def __init__(self, number: int, count: int) -> None:
         super().__init__(f"there is no audio track {number}: valid numbers are 1 to {count}")

@@ -1,4 +1,4 @@
-"""The decoded frames of one track, and the time stamps, damage and end of the recording."""
+"""The decoded frames of one track, with the time stamps, damage and end of the recording."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     AnyPacket = Packet[av.stream.Stream]
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
-# What a damaged recording can raise. OSError is not among them: then the file cannot be read.
+# Errors that a damaged recording can raise. OSError is not among them: it means that the file cannot be read.
 DECODING_ERRORS = (av.FFmpegError, ValueError, OverflowError, MemoryError, RuntimeError, TypeError, LookupError)
 
-# Of FFmpeg's sample formats: the type, the zero and the full scale.
+# FFmpeg's sample formats: type, zero and full scale.
 KINDS: dict[str, tuple[np.dtype[np.generic], int, int]] = {
     "u8": (np.dtype(np.uint8), 128, 2**7),
     "s16": (np.dtype(np.int16), 0, 2**15),
@@ -32,19 +32,19 @@ KINDS: dict[str, tuple[np.dtype[np.generic], int, int]] = {
 
 
 class Frames:
-    """Iterates over the frames that can be decoded; passes over damaged packets."""
+    """Iterates over the frames that can be decoded; skips damaged packets."""
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self._container, self._stream = container, stream
         self.damaged = 0  # packets and frames
         self.packets = 0  # of the track
-        self.end_s = 0.0  # of all packets so far, those of other streams too, as a time stamp
+        self.end_s = 0.0  # the latest end of all packets so far, including other streams, as a time stamp
         self._first_s = float("inf")
         self._start_s: float | None = None if container.start_time is None else container.start_time / av.time_base
 
     @property
     def start_s(self) -> float:
-        """The time stamp of the recording's start; from the first frame if the container does not say."""
+        """The time stamp of the recording's start; that of the first frame if the container states none."""
         if self._start_s is None:
             self._start_s = self._first_s if self._first_s < float("inf") else 0.0
         return self._start_s
@@ -63,9 +63,9 @@ class Frames:
     def _demuxed(self) -> Iterator[AnyPacket]:
         try:
             yield from self._container.demux()
-        except IndexError:  # PyAV at the very end, where a stream has appeared on the way
+        except IndexError:  # raised by PyAV at the end if a stream appeared during decoding
             return
-        except DECODING_ERRORS:  # what follows cannot be found any more
+        except DECODING_ERRORS:  # the next packet cannot be found
             self.damaged += 1
 
     def _decoded(self, packet: AnyPacket) -> Iterator[AudioFrame]:
@@ -92,12 +92,12 @@ def samples_of(frame: AudioFrame) -> NDArray[np.float32]:
     """Return a frame's samples, of shape (channels, n) and range [-1, 1].
 
     Raises:
-        LookupError: they are of a kind that no supported codec gives.
+        LookupError: No supported codec has this sample format.
     """
     dtype, offset, scale = KINDS[frame.format.name.removesuffix("p")]
     channels, count = frame.layout.nb_channels, frame.samples
     if frame.format.is_planar:
-        # Not frame.to_ndarray(): with eight planes and more PyAV takes memory behind them for further ones.
+        # Not frame.to_ndarray(): with eight planes and more, PyAV reads memory behind them as further planes.
         planes = [np.frombuffer(memoryview(plane), dtype, count) for plane in frame.planes[:channels]]
         samples = np.stack(planes)
     else:

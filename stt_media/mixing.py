@@ -1,10 +1,10 @@
 """Mixes channels to one so that speech on any of them is preserved.
 
-The plain mean fails in two ways: channels of opposite phase cancel each other, and one that speaks among many silent
-ones is divided by their number. So the mix is raised to the level of the loudest channel, and where it falls below
-what that channel alone would leave in it, the channels cancel and the loudest one is taken in its place.
+The plain mean fails in two ways: channels of opposite phase cancel each other, and a single channel with speech is
+divided by the number of channels. So the mix is amplified to the level of the loudest channel. Where the mix is weaker
+than the share of that channel alone, channels cancel each other, and the loudest one replaces the mix.
 
-Pure. Decisions follow levels over some five seconds, in blocks of fixed length, so they depend on the audio alone.
+Pure. Decisions use levels over about five seconds, in blocks of fixed length, so they depend only on the audio.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Channels = NDArray[np.float32]  # shape (channels, n), range [-1, 1]
 Mono = NDArray[np.float32]  # shape (n,), range [-1, 1]
 
 BLOCK_S = 0.1
-DECAY = 0.98  # of the levels per block: 5 s
-SILENCE_POWER = 1e-9  # mean square, -90 dB: says nothing about the channels
-CANCELLATION_RATIO = 0.25  # of the loudest channel's share in the mix, as power: 6 dB less than if it were alone
-SWITCH_RATIO = 4.0  # so much more power takes the place of the loudest channel
-# Dialogue is in the centre where there is one. LFE is not 0: six microphones on a recorder are labelled 5.1 as well.
+DECAY = 0.98  # of the levels per block: a time constant of 5 s
+SILENCE_POWER = 1e-9  # mean square, -90 dB: too weak for a decision
+CANCELLATION_RATIO = 0.25  # of the power of the loudest channel's share in the mix: 6 dB below that channel alone
+SWITCH_RATIO = 4.0  # a channel with this many times the power replaces the selected one
+# Dialogue is in the center channel if there is one. LFE is not 0: recorders label six microphones as 5.1 too.
 FRONT_WEIGHTS = {"FC": 1.0, "FL": 0.5, "FR": 0.5, "LFE": 0.1}
 SURROUND_WEIGHT = 0.35
 
@@ -37,21 +37,21 @@ def weights_of(names: Sequence[str]) -> NDArray[np.float64]:
 
 
 class Mixer:
-    """Mixes one stream; chunks may end anywhere."""
+    """Mixes one stream, independent of the chunk boundaries."""
 
     def __init__(self, names: Sequence[str], rate_hz: int) -> None:
         self.rate_hz, self.channels = rate_hz, len(names)
-        self.fallback_channel: int | None = None  # the first channel, from 0, that was taken in place of the mix
+        self.fallback_channel: int | None = None  # the first channel, from 0, that replaced the mix
         self._weights = weights_of(names)
         self._block = max(1, round(BLOCK_S * rate_hz))
         self._pending: Channels = np.empty((len(names), 0), np.float32)
         self._power = np.zeros(len(names))
         self._mix_power = 0.0
-        self._channel: int | None = None  # in place of the mix
+        self._channel: int | None = None  # the channel that replaces the mix
         self._gains: NDArray[np.float64] | None = None  # at the end of the last block
 
     def push(self, samples: Channels) -> Iterator[Mono]:
-        """Take samples; yield the mix of the blocks that they complete."""
+        """Add samples; yield the mix of the blocks that they complete."""
         if self.channels == 1:
             yield samples[0]
             return
@@ -61,7 +61,7 @@ class Mixer:
             yield self._mix(block)
 
     def flush(self) -> Iterator[Mono]:
-        """Yield what is left; more may follow."""
+        """Yield the mix of the incomplete block; more samples may follow."""
         block, self._pending = self._pending, self._pending[:, :0]
         if block.shape[1]:
             yield self._mix(block)
@@ -90,16 +90,16 @@ class Mixer:
 
     def _choose(self, loudest: int) -> None:
         """Decide whether one channel replaces the mix."""
-        alone = self._weights[loudest] ** 2 * self._power[loudest]  # the mix, were the others silent
+        alone = self._weights[loudest] ** 2 * self._power[loudest]  # power of the mix if all other channels were silent
         if self._channel is None and self._mix_power < CANCELLATION_RATIO * alone:
-            self._channel = self._first_of_the_loudest(loudest)
+            self._channel = self._first_loud_channel(loudest)
             self.fallback_channel = self._channel if self.fallback_channel is None else self.fallback_channel
         elif self._channel is not None and self._mix_power > alone:
             self._channel = None
         elif self._channel is not None and self._power[loudest] > SWITCH_RATIO * self._power[self._channel]:
             self._channel = loudest
 
-    def _first_of_the_loudest(self, loudest: int) -> int:
+    def _first_loud_channel(self, loudest: int) -> int:
         return int(np.argmax(self._power * SWITCH_RATIO >= self._power[loudest]))
 
 

@@ -1,8 +1,8 @@
-"""One recording as mono 16-bit samples at one rate, in step with its container's time. Blocks.
+"""One recording as mono 16-bit samples at one rate, aligned with the time of its container. Blocks.
 
     packets → frames of one track → silence for gaps (timeline) → one channel (mixing) → one rate → samples
 
-What users should know of the result goes to `warn`, each kind once, as a phrase without its subject, the recording.
+Problems of a recording are passed to `warn`, each kind once, as a phrase without its subject, the recording.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from stt_media.tracks import choose_track, describe, tracks
 if TYPE_CHECKING:
     from av import AudioFrame
 
-TOLERANCE_S, TOLERANCE_SHARE = 0.5, 0.02  # Opus and AAC end up to 0.1 s before the length that their container states
-# Demuxers of containers whose header states the length. That of others is estimated from the bit rate, and wrong where
-# that is variable.
+TOLERANCE_S, TOLERANCE_SHARE = 0.5, 0.02  # Opus and AAC end up to 0.1 s before the stated length
+# Demuxers of containers whose header states the length. For others FFmpeg estimates it from the bit rate, which is
+# wrong for a variable bit rate.
 STATES_LENGTH = frozenset(
     ("aiff", "asf", "avi", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg", "w64", "wav", "wv")
 )
@@ -36,17 +36,17 @@ Warn = Callable[[str], None]
 
 
 class Recording:
-    """An open recording; `samples` closes it at its end."""
+    """An open recording; `samples` closes it at the end."""
 
     def __init__(self, file: Readable, warn: Warn, track: int | None = None, states_length: bool | None = None) -> None:
-        """Open it, choose the track of that number, else the default one, and decode the first frame.
+        """Open the file, choose the given track, otherwise the default one, and decode the first frame.
 
         Args:
-            states_length: whether the header states the length, where that is known better than by the container.
+            states_length: Whether the header states the length; None derives it from the container.
 
         Raises:
-            MediaError: there is nothing to recognize in it.
-            OSError: the file cannot be read.
+            MediaError: The recording contains no audio that can be decoded.
+            OSError: The file cannot be read.
         """
         self._container, self._warn = open_container(file), warn
         try:
@@ -62,7 +62,7 @@ class Recording:
         self.format_name = self._container.format.name  # of FFmpeg's demuxer
         states = self.format_name in STATES_LENGTH if states_length is None else states_length
         duration = self._container.duration
-        self.length_s = duration / av.time_base if states and duration is not None else None  # with all streams
+        self.length_s = duration / av.time_base if states and duration is not None else None  # of the longest stream
         self._decoded = chain([first], frames)
         self._timeline = Timeline()
         self._cancellation_reported = False
@@ -83,7 +83,7 @@ class Recording:
         """Yield the samples, in chunks of up to a second.
 
         Raises:
-            OSError: the file cannot be read any further.
+            OSError: The rest of the file cannot be read.
         """
         with self._container:
             for mono in self._resampled(rate_hz):
@@ -93,14 +93,14 @@ class Recording:
     def _resampled(self, rate_hz: int) -> Iterator[Mono]:
         resampler = Resampler(self.rate_hz, rate_hz)
         for source_hz, mono in self._mixed():
-            if source_hz != resampler.source_hz:  # as where one Ogg stream follows another
+            if source_hz != resampler.source_hz:  # for example, one Ogg stream follows another
                 yield from resampler.flush()
                 resampler = Resampler(source_hz, rate_hz)
             yield from resampler.push(mono)
         yield from resampler.flush()
 
     def _mixed(self) -> Iterator[tuple[int, Mono]]:
-        """Yield one channel, with the rate that it has at that point."""
+        """Yield one channel in chunks, each with its rate."""
         shape, mixer = (0, ""), Mixer(("FC",), self.rate_hz)
         for gap_s, frame in self._with_gaps():
             rate_hz = frame.sample_rate
@@ -126,22 +126,24 @@ class Recording:
             )
 
     def _with_gaps(self) -> Iterator[tuple[float, AudioFrame]]:
-        """Yield each frame after the seconds of silence before it."""
-        held: tuple[AudioFrame, Stamp] | None = None
+        """Yield each frame with the seconds of silence before it."""
+        previous: tuple[AudioFrame, Stamp] | None = None
         for frame in self._decoded:
             stamp = self._frames.stamp(frame)
-            if held is not None:
-                yield self._timeline.place(held[1], stamp), held[0]
-            held = frame, stamp
-        if held is not None:
-            yield self._timeline.place(held[1], None), held[0]
+            if previous is not None:
+                yield self._timeline.place(previous[1], stamp), previous[0]
+            previous = frame, stamp
+        if previous is not None:
+            yield self._timeline.place(previous[1], None), previous[0]
 
     def _report(self) -> None:
         length_s = self.length_s
         reached_s = max(self._timeline.position_s, self._frames.end_s - self._frames.start_s)
         if self._timeline.ignored_s is not None:
-            at_s, most_s = self._timeline.ignored_s, MAX_GAP_S
-            self._warn(f"has time stamps that jump by more than {most_s:.0f} s after {at_s:.1f} s: they are ignored.")
+            at_s = self._timeline.ignored_s
+            self._warn(
+                f"has time stamps that jump by more than {MAX_GAP_S:.0f} s after {at_s:.1f} s: they are ignored."
+            )
         if length_s is not None and length_s - reached_s > max(TOLERANCE_S, length_s * TOLERANCE_SHARE):
             self._warn(f"ends after {reached_s:.1f} s, of {length_s:.1f} s: it is truncated or damaged.")
         elif self._frames.damaged:
@@ -154,12 +156,12 @@ class Resampler:
         self._resampler = None if source_hz == target_hz else av.AudioResampler("flt", "mono", target_hz)
 
     def push(self, samples: Mono) -> Iterator[Mono]:
-        """Yield what is ready. At most a second goes in at once, so that no short input becomes a huge output."""
+        """Yield the samples that are ready; converts at most a second at once, which bounds the size of the output."""
         for start in range(0, len(samples), self.source_hz):
             yield from self._convert(samples[start : start + self.source_hz])
 
     def flush(self) -> Iterator[Mono]:
-        """Yield what is still held back. Nothing may follow."""
+        """Yield the delayed samples; no more may be pushed."""
         if self._resampler is not None:
             yield from (frame.to_ndarray()[0] for frame in self._resampler.resample(None))
 
@@ -173,7 +175,7 @@ class Resampler:
 
 
 def silence(seconds: float, rate_hz: int) -> Iterator[Mono]:
-    """Yield so much silence, in chunks of up to a second."""
+    """Yield silence of this length, in chunks of up to a second."""
     samples = round(seconds * rate_hz)
     for start in range(0, samples, rate_hz):
         yield np.zeros(min(rate_hz, samples - start), np.float32)

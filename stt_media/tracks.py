@@ -1,4 +1,4 @@
-"""Which of a recording's audio tracks is recognized."""
+"""Selection of the audio track to recognize."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ MAX_LISTED = 8  # tracks in a message
 @dataclass(frozen=True, slots=True)
 class Track:
     number: int  # from 1, among the audio tracks
-    codec: str  # the name of FFmpeg's decoder; empty when there is none
+    codec: str  # FFmpeg's decoder; empty if there is none
     channels: int
     language: str = ""
     title: str = ""
     is_default: bool = False
-    is_auxiliary: bool = False  # a commentary, an audio description
+    is_auxiliary: bool = False  # commentary or audio description
 
     def __str__(self) -> str:
         named = " ".join(part for part in (self.language, f'"{self.title}"' if self.title else "") if part)
-        kinds = [name for name, holds in (("default", self.is_default), ("commentary", self.is_auxiliary)) if holds]
+        kinds = [name for name, applies in (("default", self.is_default), ("commentary", self.is_auxiliary)) if applies]
         details = ", ".join([f"{self.channels} ch", *kinds])
         return f"{self.number} {named} ({details})" if named else f"{self.number} ({details})"
 
 
 def tracks(container: InputContainer) -> list[Track]:
-    """Return the audio tracks in the recording's order."""
+    """Return the audio tracks in the order of the recording."""
     return [_track(number, stream) for number, stream in enumerate(container.streams.audio, start=1)]
 
 
 def choose_track(found: Sequence[Track], number: int | None) -> Track:
-    """Return the track of that number; None: the default one, else the first that is no commentary.
+    """Return the track with this number; for None the default track, otherwise the first that is no commentary.
 
     Raises:
-        NoAudioTrackError: there is none at all.
-        NoSuchTrackError: there is none of that number.
-        UnreadableError: its codec is not supported.
+        NoAudioTrackError: There is no audio track.
+        NoSuchTrackError: No track has this number.
+        UnreadableError: The codec is not supported.
     """
     if not found:
         raise NoAudioTrackError("there is no audio track")
@@ -61,7 +61,7 @@ def choose_track(found: Sequence[Track], number: int | None) -> Track:
 
 
 def describe(found: Sequence[Track]) -> str:
-    """Return the tracks for a message."""
+    """Return a description of the tracks for a message."""
     more = [f"{len(found) - MAX_LISTED} more"] if len(found) > MAX_LISTED else []
     return "; ".join([*map(str, found[:MAX_LISTED]), *more])
 
@@ -84,5 +84,5 @@ def _track(number: int, stream: AudioStream) -> Track:
 
 
 def _printable(text: str) -> str:
-    """Return text of others without what a terminal would obey."""
+    """Return foreign text without control characters, at most MAX_NAME characters."""
     return "".join(letter for letter in text if letter.isprintable())[:MAX_NAME]

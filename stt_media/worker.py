@@ -1,9 +1,10 @@
-"""Decodes one recording in a process of its own: `python -m stt_media.worker RATE_HZ`, run by the server.
+"""Decodes one recording in a separate process: `python -m stt_media.worker RATE_HZ`, run by the server.
 
-stdin: the recording, to its end. stdout: mono 16-bit samples. stderr: a line of JSON for each warning, and the last
-one for an error. Exit status: 0, or REFUSED with such an error; anything else is a crash.
+stdin: the recording, to its end. stdout: mono 16-bit samples. stderr: a line of JSON per warning; an error is
+the last line. Exit status: 0, or REJECTED after an error; any other status is a crash.
 
-By then the process can open no file and no socket, write no file, and use no more memory and CPU time than below.
+Before it decodes, the process restricts itself: it cannot open files or sockets or write files, and its memory and CPU
+time are limited to the constants below.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from importlib import import_module
 from stt_media.errors import MediaError
 from stt_media.recording import Recording
 
-REFUSED = 3
-MEMORY_BYTES = 2**30  # of address space; Python, FFmpeg and a recording of 32 MiB take a third of it
-CPU_S = 120  # an hour of stereo Opus takes twelve
-NICENESS = 10  # as the server's own decodes: the event loop has priority
+REJECTED = 3
+MEMORY_BYTES = 2**30  # address space; Python, FFmpeg and a recording of 32 MiB use a third of it
+CPU_S = 120  # an hour of stereo Opus takes 12 s
+NICENESS = 10  # same as the server's decode threads: the event loop has priority
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # for the server alone: it still sends pending finals
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # signals to the process group are for the server: it still sends pending finals
         signal.signal(number, signal.SIG_IGN)
     recording = sys.stdin.buffer.read()
     restrict()
@@ -35,13 +39,13 @@ def main() -> None:
         _decode(recording, int(sys.argv[1]))
     except MediaError as error:
         _report(error=type(error).__name__, detail=str(error))
-        os._exit(REFUSED)
+        os._exit(REJECTED)
     except BrokenPipeError:  # the call has ended
-        os._exit(REFUSED)
+        os._exit(REJECTED)
 
 
 def restrict() -> None:
-    """Give up what decoding does not need. What the system does not know is left out."""
+    """Drop all rights that decoding does not need; limits that the system does not support are skipped."""
     _load()
     with suppress(AttributeError, OSError):
         os.nice(NICENESS)
@@ -61,16 +65,16 @@ def restrict() -> None:
 
 
 def _load() -> None:
-    """Have all modules imported: PyAV imports some when a stream of their kind first comes."""
+    """Import all modules in advance: PyAV imports some at the first stream of their kind."""
     for name in ("attachments.stream", "data.stream", "subtitles.codec", "subtitles.stream", "video.stream"):
-        with suppress(ImportError):  # of another version
+        with suppress(ImportError):  # PyAV of another version
             import_module(f"av.{name}")
     samples = b"".join(Recording(io.BytesIO(_stereo()), lambda sentence: None).samples(16_000))
     assert samples
 
 
 def _stereo() -> bytes:
-    """Return a recording of 0.1 s."""
+    """Return a stereo WAV recording of 0.1 s."""
     file = io.BytesIO()
     with wave.open(file, "wb") as recording:
         recording.setparams((2, 2, 8_000, 0, "NONE", ""))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, auto
 
 from stt_cli.arguments.request import Request
-from stt_cli.commands.capture import CaptureMonitor
+from stt_cli.commands.capture import CaptureMonitor, SilenceTimeout
 from stt_cli.commands.signals import SignalHandler
 from stt_cli.output.clipboard import Clipboard, CopyResult
 from stt_cli.output.event_writer import EventWriter
@@ -22,7 +22,6 @@ from stt_cli.output.screen import Screen
 from stt_cli.output.writers import Outputs
 from stt_client import client
 from stt_client.audio.journal import Journal
-from stt_client.audio.silence_timeout import SilenceTimeout
 from stt_client.audio.sources import Source
 from stt_client.concurrency import task_group
 from stt_client.errors import OutputError, ServiceError, SourceError, UnsupportedAudioError
@@ -47,7 +46,7 @@ class SourceItem:
     in_folder: bool = False  # found in a named folder: skipped, not failed, if it is not audio
     ends_by_signal: bool = False  # a microphone: Ctrl-C is its normal end
     journal: Journal | None = None
-    silence_watch: SilenceTimeout | None = None
+    silence_timeout: SilenceTimeout | None = None
 
 
 class Result(Enum):
@@ -73,7 +72,7 @@ async def recognize(
         screen.close()
 
 
-class _Report:
+class _ScreenReport:
     """Prints reports of the outputs on the screen."""
 
     def __init__(self, screen: Screen, with_headers: bool) -> None:
@@ -128,7 +127,7 @@ class _Recognition:
 
     async def _recognize_all(self, items: Sequence[SourceItem], outputs: Outputs) -> list[Result]:
         """Recognize the sources with `jobs` concurrent tasks."""
-        report = _Report(self._screen, with_headers=len(items) > 1 and self._output_options.format == "text")
+        report = _ScreenReport(self._screen, with_headers=len(items) > 1 and self._output_options.format == "text")
         output, queue, results = OrderedOutput(outputs, len(items), report), iter(enumerate(items)), list[Result]()
 
         async def work() -> None:
@@ -170,7 +169,7 @@ class _Recognition:
     async def _transcribe(self, item: SourceItem, slot: OutputSlot) -> None:
         """Open the source, then the connection; audio captured meanwhile is buffered."""
         source, screen = item.source, self._screen.for_source(item.source.name)
-        monitor = CaptureMonitor(screen, source.stop, item.journal, item.silence_watch)
+        monitor = CaptureMonitor(screen, source.stop, item.journal, item.silence_timeout)
         screen.start_source(source.is_real_time)
         try:
             audio_format = await source.open(monitor)

@@ -11,10 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from stt_cli.arguments.request import Request
+from stt_cli.commands.capture import SilenceTimeout
 from stt_cli.commands.recognize import SourceItem, recognize
 from stt_cli.output.clipboard import Clipboard, clipboard_tools
 from stt_cli.output.formats import CAPTION_FORMATS, SUFFIXES
 from stt_cli.output.live_line import LiveScreen
+from stt_cli.output.paths import is_folder
 from stt_cli.output.progress import ProgressBars
 from stt_cli.output.screen import PlainScreen, Screen
 from stt_cli.output.terminal import hide_control_echo, silence_library_stderr
@@ -22,8 +24,6 @@ from stt_cli.output.writers import Folder, OneFile, Outputs, Stdout, is_stdout
 from stt_client.audio.devices import OpenDevice
 from stt_client.audio.journal import Journal, newest_journal, read_settings
 from stt_client.audio.microphone import Microphone, open_device
-from stt_client.audio.paths import is_folder
-from stt_client.audio.silence_timeout import SilenceTimeout
 from stt_client.audio.sources import STDIN, failed_source, file_source, files_in, pipe_source
 from stt_client.errors import OutputError, SourceError
 from stt_client.events import merge_settings
@@ -67,9 +67,9 @@ def create_items(request: Request, microphone: OpenDevice = open_device) -> list
     if options.sources:
         return [item for name in options.sources for item in _source_items(name, request)]
     journal = None if options.save_audio is None else Journal(options.save_audio, request.settings)
-    silence_watch = None if options.stop_after_silence_s is None else SilenceTimeout(options.stop_after_silence_s)
+    silence_timeout = None if options.stop_after_silence_s is None else SilenceTimeout(options.stop_after_silence_s)
     source = Microphone(microphone, options.device)
-    return [SourceItem(source, ends_by_signal=True, journal=journal, silence_watch=silence_watch)]
+    return [SourceItem(source, ends_by_signal=True, journal=journal, silence_timeout=silence_timeout)]
 
 
 def _source_items(name: str, request: Request) -> Iterable[SourceItem]:

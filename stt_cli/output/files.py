@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from stt_client.audio.paths import exists, is_regular, is_same
+from stt_cli.output.paths import exists, is_regular, is_same
 from stt_client.errors import OutputError
 
 MAX_PARTS = 100  # `.part` files of killed runs that are kept

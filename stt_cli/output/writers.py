@@ -19,8 +19,8 @@ from stt_cli.output.files import (
     shorten_name,
     write_error,
 )
+from stt_cli.output.paths import exists, is_folder
 from stt_cli.output.terminal import discard_stdout
-from stt_client.audio.paths import exists, is_folder
 from stt_client.errors import OutputError
 
 Write = Callable[[str], None]

@@ -71,7 +71,7 @@ def open_stream(stream: Readable, name: str, warn: Warn, track: int | None = Non
 
 
 def open_raw(pipe: Readable, name: str, audio_format: AudioFormat, warn: Warn = lambda sentence: None) -> DecodedAudio:
-    """Open raw audio; a chunk is what one read returns, so that a slow pipe adds no delay."""
+    """Open raw audio; each read returns one chunk, so that a slow pipe adds no delay."""
     chunk_bytes = audio_format.size_bytes(CHUNK_MS)
     first = pipe.read(chunk_bytes)
     if not first:

@@ -54,7 +54,7 @@ class Source(Protocol):
         """
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the audio; once stopped, only what has arrived."""
+        """Yield the audio; after `stop`, only the audio received so far."""
 
     def stop(self) -> None:
         """End soon, at the user's request."""

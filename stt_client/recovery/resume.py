@@ -4,7 +4,7 @@ Theory of operation
     A server commits audio: with each response it sends `committed_ms`, before which no text is pending. When a stream
     fails, the next one starts at the last committed position, so it receives uncommitted audio again, and may emit
     events again that the caller already has. Utterances are numbered over all streams of a dictation; the numbers
-    tell new events from repeated ones.
+    distinguish new events from repeated ones.
 
     Input is every event, in order (`handle`). State:
 

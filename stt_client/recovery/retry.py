@@ -5,7 +5,7 @@ Theory of operation
     accepted a stream), `on_progress` (it committed more audio), `on_input_resumed` (a source that paused continues)
     and `delay_s` (a stream failed). Only `delay_s` decides: it returns the wait before the next attempt, or raises.
 
-    States, by what has happened so far:
+    States:
 
         unconnected   no stream was ever accepted; each failure counts towards `connect_s`
         rejected      still no stream, but a server answers and has no free slot; counts towards `free_slot_s` instead
@@ -91,7 +91,7 @@ class RetryState:
         """Return the seconds to wait before the next attempt; `ended_s` is when the audio ended.
 
         Raises:
-            ServiceError: another attempt is pointless; the message says what was tried.
+            ServiceError: another attempt is pointless; the message lists the attempts.
         """
         if error.status not in RETRYABLE_STATUSES:
             raise error

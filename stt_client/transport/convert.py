@@ -54,7 +54,7 @@ def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_
         partials=options.partials,
         word_times=options.word_times,
         client_id=options.client_id,
-        resumable=True,  # client.py buffers what is not committed
+        resumable=True,  # client.py buffers uncommitted audio
     )
     if resume is not None:
         config.resume.audio_offset_ms = resume.audio_offset_ms

@@ -21,8 +21,8 @@ import pytest
 from stt_cli.arguments.request import InputOptions, OutputOptions, Request
 from stt_cli.commands.recognize import recognize
 from stt_cli.commands.recognize_setup import create_items, create_outputs
+from stt_cli.output.paths import exists
 from stt_cli.output.screen import PlainScreen
-from stt_client.audio.paths import exists
 from stt_client.errors import ClientError
 from stt_client.events import Settings
 from stt_client.target import Target

@@ -1,4 +1,4 @@
-"""What stands at a path, for any path: one that is too long or not UTF-8 is no reason to fail."""
+"""The kind of the file at a path. Accepts any path, also one that is too long or not UTF-8."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_same(path: Path, other: Path) -> bool:
 
 
 def _mode(path: Path) -> int | None:
-    """Return the mode of what the path leads to. `Path.is_file` and its like raise for names that are too long."""
+    """Return the mode of the file; None if there is none. `Path.is_file` raises for names that are too long."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError):
