@@ -34,32 +34,32 @@ remote() {
 explain() {
   case $1 in
     255) fail "$destination cannot be reached over ssh, or refuses the key: try \`${ssh[*]} $destination\`." ;;
-    "$NO_DOCKER") fail "There is no docker on $destination: install Docker Engine there first." ;;
-    "$NO_COMPOSE") fail "There is no Docker Compose 2 on $destination: install its plugin (docker-compose-plugin) there first." ;;
-    "$NO_ENGINE") fail "Docker on $destination does not answer this user: start it, or add the user to the group docker." ;;
+    "$NO_DOCKER") fail "Docker is not installed on $destination: install Docker Engine there first." ;;
+    "$NO_COMPOSE") fail "Docker Compose 2 is not installed on $destination: install its plugin (docker-compose-plugin) there first." ;;
+    "$NO_ENGINE") fail "Docker on $destination does not respond to this user: start it, or add the user to the group docker." ;;
     "$NOTHING_THERE") fail "Nothing is deployed in $folder on $destination: run \`make deploy\` first." ;;
     *) fail "$2 on $destination failed with exit code $1." ;;
   esac
 }
 
 deploy() {
-  command -v git > /dev/null || fail "git is needed here to pack what is deployed."
-  git rev-parse --verify --quiet HEAD > /dev/null || fail "This folder is no git checkout: what is committed is what is deployed."
+  command -v git > /dev/null || fail "git is not installed here: it packs the files to deploy."
+  git rev-parse --verify --quiet HEAD > /dev/null || fail "This folder is not a git checkout: only committed files are deployed."
   [[ -z ${DEPLOY_ENV:-} || -r $DEPLOY_ENV ]] || fail "DEPLOY_ENV=$DEPLOY_ENV cannot be read."
-  [[ -z $(git status --porcelain --untracked-files=no) ]] || echo "What is not committed is not deployed." >&2
+  [[ -z $(git status --porcelain --untracked-files=no) ]] || echo "Uncommitted changes are not deployed." >&2
 
   remote "command -v docker > /dev/null || exit $NO_DOCKER
     docker compose version > /dev/null 2>&1 || exit $NO_COMPOSE
     docker info > /dev/null 2>&1 || exit $NO_ENGINE
-    rm -rf $there.new && mkdir -p $there.new $there" || explain $? "The look at Docker"
+    rm -rf $there.new && mkdir -p $there.new $there" || explain $? "The check for Docker"
   echo "Copying $(git rev-parse --short HEAD) to $folder on $destination." >&2
   git archive --format=tar HEAD | remote "tar -x -C $there.new" || explain $? "Unpacking"
   if [[ -n ${DEPLOY_ENV:-} ]]; then
     remote "umask 077 && cat > $there/.env" < "$DEPLOY_ENV" || explain $? "Copying $DEPLOY_ENV"
   fi
   # The new version replaces the old one in one step; .env and secrets move to the new folder.
-  remote "for kept in .env secrets; do
-      if [ -e $there/\$kept ]; then mv $there/\$kept $there.new/ || exit; fi
+  remote "for item in .env secrets; do
+      if [ -e $there/\$item ]; then mv $there/\$item $there.new/ || exit; fi
     done
     rm -rf $there.old && mv $there $there.old && mv $there.new $there && cd $there &&
     docker compose up --detach --build $(quoted "$@")" || explain $? "docker compose up"
@@ -70,7 +70,7 @@ compose() {
 }
 
 [[ -n ${SERVER_HOST:-} ]] || fail "SERVER_HOST is not set: it names the machine, as in SERVER_HOST=gpu-box."
-[[ $SERVER_HOST != *,* ]] || fail "SERVER_HOST=$SERVER_HOST names several machines: name one."
+[[ $SERVER_HOST != *,* ]] || fail "SERVER_HOST=$SERVER_HOST names several machines: give one."
 read -ra ssh <<< "${SSH:-ssh}"
 command -v "${ssh[0]}" > /dev/null || fail "${ssh[0]} is not installed here (Debian: apt-get install openssh-client)."
 destination=${SERVER_USER:+$SERVER_USER@}${SERVER_HOST%%:*}

@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, as Docker Compose itself reads it."""
+"""docker-compose.yml, as parsed by Docker Compose."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def compose() -> tuple[str, ...]:
 
 
 def read(folder: Path, *profiles: str, **environment: str) -> Model:
-    """Return the model of what is started with these profiles, with a .env in `folder` if there is one there."""
+    """Return the configuration for these profiles, with the `.env` of `folder` if it exists."""
     arguments = [word for profile in profiles if profile for word in ("--profile", profile)]
     files = ["--file", str(FILE), "--project-directory", str(ROOT)]
     env_file = folder / ".env"
@@ -75,16 +75,16 @@ def published(services: Model) -> Iterator[tuple[str, int, int]]:
         ("scale", {"stt", "stt-replica", "envoy"}),
     ],
 )
-def test_every_profile_is_valid_and_adds_its_services(profile: str, services: set[str], tmp_path: Path) -> None:
+def test_profile_is_valid_and_adds_its_services(profile: str, services: set[str], tmp_path: Path) -> None:
     assert set(read(tmp_path, profile)["services"]) == services
 
 
-def test_all_is_published_on_this_machine_only(everything: Model) -> None:
+def test_ports_are_published_on_loopback_only(everything: Model) -> None:
     assert {address for address, _, _ in published(everything)} == {"127.0.0.1"}
 
 
-def test_plaintext_is_allowed_only_where_nobody_else_reaches_it(tmp_path: Path) -> None:
-    """The server then refuses to start without TLS, as it does without Docker."""
+def test_plaintext_is_allowed_only_on_loopback(tmp_path: Path) -> None:
+    """On other addresses the server refuses to start without TLS, as it does without Docker."""
     alone, opened = read(tmp_path, "*"), read(tmp_path, "*", SERVER_BIND="0.0.0.0")  # noqa: S104
     assert alone["services"]["stt"]["environment"]["ALLOW_INSECURE"] == "true"
     for name in ("stt", "stt-cpu"):
@@ -95,30 +95,30 @@ def test_plaintext_is_allowed_only_where_nobody_else_reaches_it(tmp_path: Path) 
         ("127.0.0.1", 8013, 8013),
     }
     assert set(published({"envoy": opened["services"]["envoy"]})) == {("127.0.0.1", 8012, 8012)}
-    assert "ports" not in opened["services"]["stt-replica"]  # which may be plaintext, then
+    assert "ports" not in opened["services"]["stt-replica"]  # it is not published, so it may be plaintext
 
 
-def test_ports_are_those_of_the_settings(tmp_path: Path) -> None:
+def test_published_ports_follow_the_settings(tmp_path: Path) -> None:
     changed = read(tmp_path, DATA_PORT="9002", CONTROL_PORT="9001", METRICS_PORT="9003")
     assert {(outside, inside) for _, outside, inside in published(changed["services"])} == {
         (port, port) for port in (9001, 9002, 9003)
     }
 
 
-def test_what_the_servers_are_told_are_settings(everything: Model) -> None:
+def test_environment_of_servers_contains_only_settings(everything: Model) -> None:
     for name in SERVERS:
         assert set(everything[name]["environment"]) - NO_SETTINGS <= config.SETTING_NAMES
 
 
-def test_a_env_file_with_all_that_compose_reads_is_one_that_the_server_takes(tmp_path: Path) -> None:
-    """They share it, and the server refuses names that are nearly its own."""
+def test_server_accepts_an_env_file_with_all_variables_of_compose(tmp_path: Path) -> None:
+    """Both read the same file, and the server rejects names similar to its own settings."""
     names = set(re.findall(r"\$\{(\w+)", FILE.read_text())) - config.SETTING_NAMES
     assert {"REPLICAS", "MEMORY_LIMIT"} <= names
     (tmp_path / ".env").write_text("".join(f"{name}=1\n" for name in names))
     assert config.load({}, tmp_path / ".env").warnings == ()
 
 
-def test_every_container_is_bounded_and_may_do_nothing_it_need_not(everything: Model) -> None:
+def test_containers_have_limits_and_least_privileges(everything: Model) -> None:
     for service in everything.values():
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
@@ -127,30 +127,30 @@ def test_every_container_is_bounded_and_may_do_nothing_it_need_not(everything: M
         assert set(service["logging"]["options"]) == {"max-size", "max-file"}
 
 
-def test_a_server_has_the_time_to_drain(everything: Model) -> None:
+def test_stop_grace_period_covers_the_drain(everything: Model) -> None:
     for name in SERVERS:
         minutes, seconds = re.fullmatch(r"(\d+)m(\d+)s", everything[name]["stop_grace_period"]).groups()  # type: ignore[union-attr]
         assert int(minutes) * 60 + int(seconds) > GRACE_S
 
 
-def test_servers_on_gpus_reserve_them(everything: Model) -> None:
+def test_gpu_servers_reserve_a_gpu(everything: Model) -> None:
     for name in ("stt", "stt-replica"):
         [device] = everything[name]["deploy"]["resources"]["reservations"]["devices"]
         assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
     assert "reservations" not in everything["stt-cpu"]["deploy"]["resources"]
 
 
-def test_the_servers_keep_the_health_check_of_their_images(everything: Model) -> None:
+def test_servers_use_the_health_check_of_their_image(everything: Model) -> None:
     for name in SERVERS:
         assert everything[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "stt_service.healthcheck"]
 
 
-def test_images_that_are_not_built_here_are_pinned(everything: Model) -> None:
+def test_images_not_built_here_are_pinned(everything: Model) -> None:
     for service in everything.values():
         assert "build" in service or re.fullmatch(r"[\w./-]+:[\w-]*v?\d+\.\d+\.\d+", service["image"])
 
 
-def test_every_file_that_is_mounted_is_there(everything: Model) -> None:
+def test_mounted_files_exist(everything: Model) -> None:
     mounts = [mount for service in everything.values() for mount in service.get("volumes", ())]
     sources = {Path(mount["source"]) for mount in mounts if mount["type"] == "bind"}
     assert {source for source in sources if not source.exists()} <= {ROOT / "secrets"}

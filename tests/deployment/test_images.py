@@ -1,4 +1,4 @@
-"""What the Dockerfiles promise: stages that cache, nothing unpinned, no root, and exactly what the server needs."""
+"""The Dockerfiles: cached stages, pinned images, no root, and exactly the dependencies of the server."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Stage:
     name: str
     lines: list[str] = field(default_factory=list)
 
-    def said(self, instruction: str) -> list[str]:
-        """Return what follows the instruction, for each time it is given."""
+    def arguments(self, instruction: str) -> list[str]:
+        """Return the arguments of each occurrence of the instruction."""
         return [line.partition(" ")[2].strip() for line in self.lines if line.startswith(f"{instruction} ")]
 
 
@@ -54,16 +54,16 @@ def default_base(name: str) -> str:
 
 
 def environment(name: str) -> dict[str, str]:
-    pairs = [pair for stage in stages(name) for said in stage.said("ENV") for pair in said.split()]
+    pairs = [pair for stage in stages(name) for arguments in stage.arguments("ENV") for pair in arguments.split()]
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
-def listed(name: str) -> list[str]:
+def requirement_names(name: str) -> list[str]:
     lines = (ROOT / "docker" / name).read_text().splitlines()
     return [canonicalize_name(Requirement(line).name) for line in lines if not line.startswith("#")]
 
 
-def test_the_image_for_gpus_has_its_six_stages_each_on_the_one_before() -> None:
+def test_gpu_image_has_six_stages_each_based_on_the_previous_one() -> None:
     found = stages(GPU)
     assert [stage.name for stage in found] == [
         "pytorch-base",
@@ -76,37 +76,39 @@ def test_the_image_for_gpus_has_its_six_stages_each_on_the_one_before() -> None:
     assert all(later.base == earlier.name for earlier, later in pairwise(found))
 
 
-def test_the_base_has_cuda_12_8_and_cudnn_9() -> None:
+def test_gpu_base_image_has_cuda_12_8_and_cudnn_9() -> None:
     assert "-cuda12.8-cudnn9-runtime@" in default_base(GPU)
 
 
 @BOTH
-def test_a_base_is_pinned_by_tag_and_digest(name: str) -> None:
+def test_base_image_is_pinned_by_tag_and_digest(name: str) -> None:
     assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", default_base(name))
 
 
 @BOTH
-def test_a_change_of_code_builds_the_last_stage_only(name: str) -> None:
+def test_code_change_rebuilds_only_the_last_stage(name: str) -> None:
     *earlier, last = stages(name)
-    copied = {source for stage in earlier for said in stage.said("COPY") for source in said.split()[:-1]}
+    copied = {source for stage in earlier for arguments in stage.arguments("COPY") for source in arguments.split()[:-1]}
     assert copied == {"constraints.txt", "docker/heavy.txt", "docker/light.txt"}
     assert not any("--mount" in line for stage in earlier for line in stage.lines)
-    assert any("--mount=type=bind,target=/source" in said for said in last.said("RUN"))
+    assert any("--mount=type=bind,target=/source" in arguments for arguments in last.arguments("RUN"))
 
 
 @BOTH
-def test_the_server_runs_as_nobody_of_the_machine(name: str) -> None:
+def test_server_runs_as_an_unprivileged_user(name: str) -> None:
     assert stages(name)[-1].lines[-1] == "USER 10001:10001"
 
 
 @BOTH
-def test_the_container_is_asked_told_and_stopped_as_the_server_expects(name: str) -> None:
-    said = {word: text for stage in stages(name) for word, _, text in (line.partition(" ") for line in stage.lines)}
-    assert said["HEALTHCHECK"].endswith('CMD ["python", "-m", "stt_service.healthcheck"]')
-    assert said["ENTRYPOINT"] == '["tini", "--", "stt-server"]'
-    assert said["STOPSIGNAL"] == "SIGTERM"
-    assert said["VOLUME"] == environment(name)["MODELS_DIR"] == "/models"
-    assert set(map(int, said["EXPOSE"].split())) == {
+def test_image_declares_health_check_entrypoint_stop_signal_volume_and_ports(name: str) -> None:
+    arguments = {
+        word: text for stage in stages(name) for word, _, text in (line.partition(" ") for line in stage.lines)
+    }
+    assert arguments["HEALTHCHECK"].endswith('CMD ["python", "-m", "stt_service.healthcheck"]')
+    assert arguments["ENTRYPOINT"] == '["tini", "--", "stt-server"]'
+    assert arguments["STOPSIGNAL"] == "SIGTERM"
+    assert arguments["VOLUME"] == environment(name)["MODELS_DIR"] == "/models"
+    assert set(map(int, arguments["EXPOSE"].split())) == {
         DEFAULTS.control_port,
         DEFAULTS.data_port,
         DEFAULTS.metrics_port,
@@ -114,27 +116,27 @@ def test_the_container_is_asked_told_and_stopped_as_the_server_expects(name: str
 
 
 @BOTH
-def test_what_an_image_sets_are_settings_and_none_opens_it(name: str) -> None:
+def test_image_environment_contains_only_settings_and_keeps_tls_required(name: str) -> None:
     assert set(environment(name)) - NO_SETTINGS <= SETTING_NAMES
     assert "ALLOW_INSECURE" not in environment(name)
 
 
-def test_the_dependencies_are_those_of_the_server() -> None:
-    heavy, light = listed("heavy.txt"), listed("light.txt")
+def test_dependency_lists_match_the_server_extra() -> None:
+    heavy, light = requirement_names("heavy.txt"), requirement_names("light.txt")
     assert sorted(heavy) == heavy
     assert sorted(light) == light
     assert len({*heavy, *light}) == len(heavy) + len(light)
     assert {*heavy, *light} == requirements("server")
 
 
-def test_what_is_beyond_the_tested_versions_is_pinned_and_brings_no_torch_of_its_own() -> None:
+def test_gpu_packages_outside_the_constraints_are_pinned_and_installed_without_torch() -> None:
     [heavy] = [stage for stage in stages(GPU) if stage.name == "heavy-deps"]
-    [unlisted] = [part for run in heavy.said("RUN") for part in run.split("&&") if "--no-deps" in part]
+    [unlisted] = [part for run in heavy.arguments("RUN") for part in run.split("&&") if "--no-deps" in part]
     extra = [Requirement(word) for word in unlisted.split() if "==" in word]
     assert {each.name for each in extra} == requirements("gpu") - requirements() - {"nvidia-cublas-cu12"}
 
 
-def test_nothing_but_what_is_installed_goes_to_the_builder() -> None:
+def test_build_context_contains_only_installed_files() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     packages = {"protos", "stt_cli", "stt_media", "stt_service", "stt_tui"}
     texts = {"LICENSE", "README.md", "constraints.txt", "pyproject.toml", "setup.cfg"}

@@ -1,4 +1,4 @@
-"""What the manifests in docker/kubernetes promise, as kubectl builds them; no cluster is asked."""
+"""The manifests in docker/kubernetes, as built by kubectl without a cluster."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def server(manifests: list[Manifest]) -> Manifest:
     return dict(container)
 
 
-def test_every_manifest_is_what_kubernetes_takes(built: str, tmp_path: Path) -> None:
+def test_manifests_are_valid_for_kubernetes(built: str, tmp_path: Path) -> None:
     (tmp_path / "built.yaml").write_text(built)
     command = [str(tool("kubernetes-validate")), "--strict", str(tmp_path / "built.yaml")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr + done.stdout
 
 
-def test_all_that_was_asked_for_is_there(manifests: list[Manifest]) -> None:
+def test_manifests_contain_all_resources(manifests: list[Manifest]) -> None:
     assert {(each["kind"], each["metadata"]["name"].partition("-")[0]) for each in manifests} == {
         ("Namespace", "realtime"),
         ("PersistentVolumeClaim", "models"),
@@ -81,13 +81,13 @@ def test_all_that_was_asked_for_is_there(manifests: list[Manifest]) -> None:
     }
 
 
-def test_the_settings_are_ones_that_the_server_takes(manifests: list[Manifest]) -> None:
+def test_settings_are_accepted_by_the_server(manifests: list[Manifest]) -> None:
     settings = named(manifests, "ConfigMap", "stt-settings")["data"]
     assert set(settings) <= environment.SETTING_NAMES
     assert environment.load({**settings, "SERVER_BIND": "0.0.0.0"}).warnings == ()  # noqa: S104
 
 
-def test_the_ports_are_the_defaults_of_the_settings(manifests: list[Manifest]) -> None:
+def test_ports_are_the_defaults_of_the_settings(manifests: list[Manifest]) -> None:
     ports = {port["name"]: port["containerPort"] for port in server(manifests)["ports"]}
     assert ports == {
         "control": DEFAULTS.control_port,
@@ -102,13 +102,13 @@ def test_the_ports_are_the_defaults_of_the_settings(manifests: list[Manifest]) -
     ]
 
 
-def test_a_pod_has_the_time_to_drain(manifests: list[Manifest]) -> None:
+def test_termination_grace_period_covers_the_drain(manifests: list[Manifest]) -> None:
     pod = named(manifests, "Deployment", "stt")["spec"]["template"]["spec"]
     waits_s = server(manifests)["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] > waits_s + GRACE_S
 
 
-def test_no_container_may_do_what_it_need_not(manifests: list[Manifest]) -> None:
+def test_containers_have_least_privileges(manifests: list[Manifest]) -> None:
     for template in pods(manifests):
         pod = template["spec"]
         assert pod["securityContext"]["runAsNonRoot"]
@@ -123,7 +123,7 @@ def test_no_container_may_do_what_it_need_not(manifests: list[Manifest]) -> None
             assert "memory" in container["resources"]["limits"]
 
 
-def test_a_server_has_a_gpu_to_itself_and_its_weights_before_it_starts(manifests: list[Manifest]) -> None:
+def test_server_has_its_own_gpu_and_downloads_weights_before_it_starts(manifests: list[Manifest]) -> None:
     assert server(manifests)["resources"]["limits"]["nvidia.com/gpu"] == 1
     pod = named(manifests, "Deployment", "stt")["spec"]["template"]["spec"]
     assert [each["args"] for each in pod["initContainers"]] == [
@@ -132,7 +132,7 @@ def test_a_server_has_a_gpu_to_itself_and_its_weights_before_it_starts(manifests
     ]
 
 
-def test_what_names_pods_names_those_that_there_are(manifests: list[Manifest]) -> None:
+def test_selectors_match_existing_pods(manifests: list[Manifest]) -> None:
     labels = [template["metadata"]["labels"] for template in pods(manifests)]
     for each in manifests:
         spec = each.get("spec", {})
@@ -147,14 +147,14 @@ def test_what_names_pods_names_those_that_there_are(manifests: list[Manifest]) -
                 assert spec["scaleTargetRef"]["name"] == "stt"
 
 
-def test_plaintext_is_between_envoy_and_the_servers_only(manifests: list[Manifest]) -> None:
+def test_network_policy_allows_plaintext_only_from_envoy(manifests: list[Manifest]) -> None:
     [from_envoy, from_prometheus] = named(manifests, "NetworkPolicy", "stt")["spec"]["ingress"]
     assert from_envoy["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "envoy"}}}]
     assert [port["port"] for port in from_envoy["ports"]] == ["data"]
     assert [port["port"] for port in from_prometheus["ports"]] == ["metrics"]
 
 
-def test_envoy_finds_each_server_by_the_name_in_its_configuration(manifests: list[Manifest]) -> None:
+def test_envoy_resolves_each_server_by_the_configured_name(manifests: list[Manifest]) -> None:
     service = named(manifests, "Service", "stt")
     assert service["spec"]["clusterIP"] == "None"
     configuration = named(manifests, "ConfigMap", "envoy")["data"]["envoy.yaml"]
@@ -162,13 +162,13 @@ def test_envoy_finds_each_server_by_the_name_in_its_configuration(manifests: lis
     assert "{address: 0.0.0.0, port_value: 8012}" in configuration
 
 
-def test_envoy_is_the_one_of_compose(manifests: list[Manifest]) -> None:
+def test_envoy_image_is_that_of_compose(manifests: list[Manifest]) -> None:
     [container] = named(manifests, "Deployment", "envoy")["spec"]["template"]["spec"]["containers"]
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     assert container["image"] == compose["services"]["envoy"]["image"]
 
 
-def test_the_autoscaler_and_the_adapter_mean_a_metric_that_there_is(manifests: list[Manifest]) -> None:
+def test_autoscaler_and_adapter_use_an_existing_metric(manifests: list[Manifest]) -> None:
     [metric] = named(manifests, "HorizontalPodAutoscaler", "stt")["spec"]["metrics"]
     registry = CollectorRegistry()
     Metrics(registry)

@@ -1,4 +1,4 @@
-"""Prometheus's configuration, alerts and dashboard: valid, tested by promtool, and about metrics that there are."""
+"""Configuration, alerts and dashboard of Prometheus: valid, tested by promtool, and based on existing metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METRIC = re.compile(r"\b(?:stt|process)_\w+")
 
 
 def promtool(*arguments: str | Path) -> None:
-    """Have promtool check it."""
+    """Run promtool; fail unless it succeeds."""
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed: apt-get install prometheus")
     done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, timeout=60)
@@ -35,42 +35,42 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def queries() -> Iterator[str]:
-    """Yield all that the dashboard and the alerts ask."""
+    """Yield the queries of the dashboard and of the alerts."""
     for panel in json.loads(DASHBOARD.read_text())["panels"]:
         yield from (target["expr"] for target in panel["targets"])
     yield from (alert["expr"] for alert in alerts())
 
 
 def samples() -> set[str]:
-    """Return the names of all series that a server can tell."""
+    """Return the names of all series that a server exports."""
     return {sample.name for family in families() for sample in family.samples}
 
 
 @pytest.mark.parametrize("name", ["prometheus.yml", "prometheus-here.yml"])
-def test_prometheus_takes_the_configuration(name: str) -> None:
+def test_configuration_is_valid_for_prometheus(name: str) -> None:
     promtool("check", "config", MONITORING / name)
 
 
-def test_alerts_fire_when_they_should_and_not_else() -> None:
+def test_alerts_fire_exactly_as_specified() -> None:
     promtool("test", "rules", Path(__file__).with_name("alerts_test.yml"))
 
 
-def test_every_alert_has_a_test() -> None:
+def test_every_alert_is_tested() -> None:
     tested = Path(__file__).with_name("alerts_test.yml").read_text()
     assert [alert["alert"] for alert in alerts() if f"alertname: {alert['alert']}" not in tested] == []
 
 
-def test_the_document_says_what_to_do_for_every_alert() -> None:
+def test_document_has_an_action_for_every_alert() -> None:
     document = DOCUMENT.read_text()
     assert [alert["alert"] for alert in alerts() if f"| `{alert['alert']}` |" not in document] == []
 
 
-def test_every_query_is_about_metrics_that_there_are() -> None:
+def test_queries_use_existing_metrics() -> None:
     named = {name for query in queries() for name in METRIC.findall(query)}
     assert named - samples() == set()
 
 
-def test_the_dashboard_finds_its_source_and_shows_each_panel_once() -> None:
+def test_dashboard_uses_the_provisioned_source_and_has_unique_panel_ids() -> None:
     dashboard = json.loads(DASHBOARD.read_text())
     sources = yaml.safe_load((MONITORING / "grafana" / "datasources" / "prometheus.yml").read_text())["datasources"]
     asked = {target["datasource"]["uid"] for panel in dashboard["panels"] for target in panel["targets"]}
@@ -79,18 +79,18 @@ def test_the_dashboard_finds_its_source_and_shows_each_panel_once() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_the_documents_table_is_that_of_the_code() -> None:
+def test_documented_metrics_table_is_up_to_date() -> None:
     document = DOCUMENT.read_text(encoding="utf-8")
     assert document == with_table(document), "run python -m stt_service.telemetry.reference --write"
 
 
-def test_names_are_those_that_prometheus_recommends() -> None:
+def test_metric_names_follow_the_conventions_of_prometheus() -> None:
     for family in families():
         if family.type == "histogram":
             assert family.name.endswith(("_seconds", "_size"))
         assert not family.name.endswith(("_ms", "_percent", "_mb"))
 
 
-def test_the_number_of_series_is_small() -> None:
-    """Each is kept for weeks by whoever scrapes, for each server."""
+def test_number_of_series_is_below_400() -> None:
+    """Prometheus retains each series for weeks, for each server."""
     assert sum(len(family.samples) for family in families()) < 400

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.loopback_machine import LACKING, Machine, free_port, running
+from tests.support.loopback_machine import MISSING_PROGRAMS, Machine, free_port, running
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {', '.join(LACKING)}")
+pytestmark = pytest.mark.skipif(bool(MISSING_PROGRAMS), reason=f"not installed: {', '.join(MISSING_PROGRAMS)}")
 
 
 @dataclass
 class Checkout:
-    """A small repository with the script in it, and the machine it is deployed to."""
+    """A small repository that contains the script, and the machine to deploy to."""
 
     folder: Path
     machine: Machine
@@ -44,10 +44,10 @@ class Checkout:
         subprocess.run(["git", *arguments], cwd=self.folder, check=True, capture_output=True)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        told = {"SERVER_HOST": "127.0.0.1:8012", "SERVER_USER": getuser(), "SSH": self.machine.ssh}
+        ssh_settings = {"SERVER_HOST": "127.0.0.1:8012", "SERVER_USER": getuser(), "SSH": self.machine.ssh}
         return subprocess.run(
             [self.folder / "docker" / "remote.sh", *arguments],
-            env={"PATH": os.environ["PATH"], "DEPLOY_DIR": str(self.deployed), **told, **environment},
+            env={"PATH": os.environ["PATH"], "DEPLOY_DIR": str(self.deployed), **ssh_settings, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -63,7 +63,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture
 def checkout(machine: Machine, tmp_path: Path) -> Checkout:
-    for left in ("asked", "failing"):
+    for left in ("calls", "failing"):
         (machine.folder / "bin" / left).unlink(missing_ok=True)
     made = Checkout(tmp_path / "checkout", machine)
     shutil.rmtree(made.deployed, ignore_errors=True)
@@ -74,21 +74,21 @@ def checkout(machine: Machine, tmp_path: Path) -> Checkout:
     return made
 
 
-def test_deploy_brings_what_is_committed_and_starts_it(checkout: Checkout) -> None:
+def test_deploy_copies_the_committed_files_and_starts_the_server(checkout: Checkout) -> None:
     (checkout.folder / "code").write_text("not committed")
     done = checkout.run("deploy")
     assert done.returncode == 0, done.stderr
     assert (checkout.deployed / "code").read_text() == "first"
-    assert "What is not committed is not deployed." in done.stderr
-    assert checkout.machine.asked[-1] == f"{checkout.deployed}: compose up --detach --build"
+    assert "Uncommitted changes are not deployed." in done.stderr
+    assert checkout.machine.docker_calls[-1] == f"{checkout.deployed}: compose up --detach --build"
 
 
-def test_what_to_start_is_passed_on_as_it_is(checkout: Checkout) -> None:
+def test_deploy_passes_service_names_to_compose_unchanged(checkout: Checkout) -> None:
     assert checkout.run("deploy", "stt-cpu", "a b").returncode == 0
-    assert checkout.machine.asked[-1].endswith("compose up --detach --build stt-cpu a b")
+    assert checkout.machine.docker_calls[-1].endswith("compose up --detach --build stt-cpu a b")
 
 
-def test_a_deployment_replaces_the_one_before_but_not_what_belongs_to_the_machine(checkout: Checkout) -> None:
+def test_deploy_replaces_the_previous_version_but_keeps_env_and_secrets(checkout: Checkout) -> None:
     assert checkout.run("deploy").returncode == 0
     (checkout.deployed / ".env").write_text("LANGUAGE=en\n")
     (checkout.deployed / "secrets").mkdir()
@@ -101,7 +101,7 @@ def test_a_deployment_replaces_the_one_before_but_not_what_belongs_to_the_machin
     assert (checkout.deployed / "secrets" / "key.pem").read_text() == "a key"
 
 
-def test_settings_are_copied_only_if_asked_and_for_their_owner_alone(checkout: Checkout) -> None:
+def test_env_file_is_copied_only_on_request_and_is_readable_by_its_owner_only(checkout: Checkout) -> None:
     (checkout.folder / ".env").write_text("WHISPER_MODEL=small\n")
     assert checkout.run("deploy").returncode == 0
     assert not (checkout.deployed / ".env").exists()
@@ -113,26 +113,26 @@ def test_settings_are_copied_only_if_asked_and_for_their_owner_alone(checkout: C
 @pytest.mark.parametrize(
     ("failing", "sentence"),
     [
-        ("compose version", "There is no Docker Compose 2 on "),
+        ("compose version", "Docker Compose 2 is not installed on "),
         ("info", "Docker on "),
         ("compose up --detach --build", "docker compose up on "),
     ],
 )
-def test_what_is_missing_there_is_told_in_a_sentence(failing: str, sentence: str, checkout: Checkout) -> None:
-    checkout.machine.let_fail(failing)
+def test_remote_failure_is_reported_in_one_sentence(failing: str, sentence: str, checkout: Checkout) -> None:
+    checkout.machine.make_docker_fail(failing)
     done = checkout.run("deploy")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(sentence)
 
 
-def test_a_machine_without_docker_is_left_as_it_is(checkout: Checkout) -> None:
+def test_deploy_to_a_machine_without_docker_changes_nothing(checkout: Checkout) -> None:
     docker = checkout.machine.folder / "bin" / "docker"
     docker.rename(docker.with_name("no-docker"))
     try:
         done = checkout.run("deploy")
     finally:
         docker.with_name("no-docker").rename(docker)
-    assert done.stderr.startswith("There is no docker on ")
+    assert done.stderr.startswith("Docker is not installed on ")
     assert not checkout.deployed.exists()
 
 
@@ -140,7 +140,7 @@ def test_a_machine_without_docker_is_left_as_it_is(checkout: Checkout) -> None:
     ("environment", "sentence"),
     [
         ({"SERVER_HOST": ""}, "SERVER_HOST is not set: it names the machine, as in SERVER_HOST=gpu-box."),
-        ({"SERVER_HOST": "a,b"}, "SERVER_HOST=a,b names several machines: name one."),
+        ({"SERVER_HOST": "a,b"}, "SERVER_HOST=a,b names several machines: give one."),
         ({"SSH": "no-such-ssh"}, "no-such-ssh is not installed here (Debian: apt-get install openssh-client)."),
         ({"DEPLOY_ENV": "no-such-file"}, "DEPLOY_ENV=no-such-file cannot be read."),
         (
@@ -149,15 +149,15 @@ def test_a_machine_without_docker_is_left_as_it_is(checkout: Checkout) -> None:
         ),
     ],
 )
-def test_what_will_not_do_here_is_told_in_a_sentence(
+def test_invalid_local_configuration_is_reported_in_one_sentence(
     environment: dict[str, str], sentence: str, checkout: Checkout
 ) -> None:
     done = checkout.run("deploy", **environment)
     assert (done.returncode, done.stderr) == (1, f"{sentence}\n")
-    assert checkout.machine.asked == []
+    assert checkout.machine.docker_calls == []
 
 
-def test_a_machine_that_cannot_be_reached_is_named(checkout: Checkout) -> None:
+def test_unreachable_machine_is_named_in_the_error(checkout: Checkout) -> None:
     done = checkout.run("status", SSH=f"ssh -F none -o BatchMode=yes -p {free_port()}")
     assert done.returncode == 1
     assert f"{getuser()}@127.0.0.1 cannot be reached over ssh" in done.stderr.splitlines()[-1]
@@ -170,18 +170,18 @@ def test_a_machine_that_cannot_be_reached_is_named(checkout: Checkout) -> None:
         (["status"], "compose --profile * ps"),
     ],
 )
-def test_logs_and_status_come_from_there(command: list[str], asked: str, checkout: Checkout) -> None:
+def test_logs_and_status_are_read_from_the_remote_machine(command: list[str], asked: str, checkout: Checkout) -> None:
     assert "Nothing is deployed in " in checkout.run(*command).stderr
     assert checkout.run("deploy").returncode == 0
     done = checkout.run(*command)
-    assert done.stdout == f"docker was asked: {asked}\n"
-    assert checkout.machine.asked[-1] == f"{checkout.deployed}: {asked}"
+    assert done.stdout == f"docker was called: {asked}\n"
+    assert checkout.machine.docker_calls[-1] == f"{checkout.deployed}: {asked}"
 
 
 @pytest.mark.parametrize(
     ("target", "command"), [("deploy", "deploy"), ("remote-logs", "logs"), ("remote-status", "status")]
 )
-def test_make_calls_it(target: str, command: str) -> None:
+def test_make_target_calls_the_script(target: str, command: str) -> None:
     done = subprocess.run(
         ["make", "--dry-run", "--no-print-directory", target, "ARGS=stt"],
         cwd=ROOT,

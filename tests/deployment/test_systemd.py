@@ -1,4 +1,4 @@
-"""What the unit file for systemd promises."""
+"""The unit file for systemd."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def analyze(unit: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_systemd_takes_it(tmp_path: Path) -> None:
-    """With a program and a user that this machine has."""
+def test_unit_is_valid_for_systemd(tmp_path: Path) -> None:
+    """The program and the user are replaced by ones that exist on this machine."""
     text = re.sub(r"^ExecStart=.*$", f"ExecStart={sys.executable}", UNIT.read_text(), flags=re.MULTILINE)
     text = re.sub(r"^(User|Group)=stt$", r"\1=root", text, flags=re.MULTILINE)
     (tmp_path / UNIT.name).write_text(text)
     assert analyze(tmp_path / UNIT.name, "verify") == ""
 
 
-def test_it_leaves_little_for_an_intruder() -> None:
+def test_unit_has_a_low_security_exposure() -> None:
     """systemd rates from 0, confined, to 10, open."""
     exposure = re.search(r"exposure level for .*: ([\d.]+)", analyze(UNIT, "security", "--offline=yes"))
     assert exposure is not None
     assert float(exposure[1]) < 2.5
 
 
-def test_the_server_has_the_time_to_drain() -> None:
+def test_stop_timeout_covers_the_drain() -> None:
     [seconds] = values("TimeoutStopSec")
     assert int(seconds) > GRACE_S
 
 
-def test_what_it_sets_are_settings() -> None:
+def test_environment_contains_only_settings() -> None:
     names = {pair.partition("=")[0] for value in values("Environment") for pair in value.split()}
     assert names - NO_SETTINGS <= environment.SETTING_NAMES

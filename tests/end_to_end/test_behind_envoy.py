@@ -1,6 +1,6 @@
-"""Replicas behind Envoy that drain or are killed while people speak: every text is that of an undisturbed dictation.
+"""Replicas behind Envoy that drain or are killed during dictations: every text equals that of an undisturbed one.
 
-A few rounds of what `lab/failures/replica_restarts.py` proves at length.
+A short version of `lab/failures/replica_restarts.py`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from stt_client.events import Connection, ConnectionState
 pytestmark = pytest.mark.model
 
 SPEED = 3.0
-PEOPLE = 3
-SOUND = dictation(seed=3, least_ms=16_000)
-LASTS_S = len(SOUND) / BYTES_MS / 1000 / SPEED
+CLIENTS = 3
+AUDIO = dictation(seed=3, least_ms=16_000)
+DURATION_S = len(AUDIO) / BYTES_MS / 1000 / SPEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +30,21 @@ class Cluster:
     envoy: Envoy
     undisturbed: ClientOutput
 
-    def fullest(self) -> RestartableServer:
-        """Return the replica on which most people speak."""
+    def busiest(self) -> RestartableServer:
+        """Return the replica with the most streams."""
         seen = self.envoy.replicas()
         return max(self.replicas, key=lambda replica: seen[replica.address].streams)
 
 
 @pytest_asyncio.fixture(scope="module")
 async def cluster() -> AsyncIterator[Cluster]:
-    """Return two servers behind Envoy, and what they make of the dictation."""
+    """Return two servers behind Envoy, and the result of an undisturbed dictation."""
     replicas = [RestartableServer(), RestartableServer()]
     try:
         await asyncio.gather(*(replica.start() for replica in replicas))
         async with balancing([replica.address for replica in replicas]) as envoy:
             await envoy.until_healthy(2)
-            undisturbed = await dictate(envoy.address, SOUND, SPEED)
+            undisturbed = await dictate(envoy.address, AUDIO, SPEED)
             assert len(undisturbed.texts) >= 3
             yield Cluster(replicas, envoy, undisturbed)
     finally:
@@ -52,39 +52,39 @@ async def cluster() -> AsyncIterator[Cluster]:
             replica.kill()
 
 
-def speaking(cluster: Cluster) -> list[asyncio.Task[ClientOutput]]:
-    """Have three people say the same."""
-    return [asyncio.create_task(dictate(cluster.envoy.address, SOUND, SPEED)) for _ in range(PEOPLE)]
+def start_clients(cluster: Cluster) -> list[asyncio.Task[ClientOutput]]:
+    """Start three dictations of the same audio."""
+    return [asyncio.create_task(dictate(cluster.envoy.address, AUDIO, SPEED)) for _ in range(CLIENTS)]
 
 
-async def assert_unnoticed(cluster: Cluster, people: Sequence[asyncio.Task[ClientOutput]]) -> list[ClientOutput]:
-    """Check that all was told as it would have been; return it."""
-    all_told = await asyncio.gather(*people)
-    assert [told.texts for told in all_told] == [cluster.undisturbed.texts] * PEOPLE
-    assert [told.numbers for told in all_told] == [cluster.undisturbed.numbers] * PEOPLE
-    assert not [refusal for told in all_told for refusal in told.refusals]
-    breaks = [each for told in all_told for each in told.breaks]
-    assert breaks
-    assert all(each.resumed_s - each.lost_s < 1 for each in breaks)
-    return all_told
+async def assert_unnoticed(cluster: Cluster, clients: Sequence[asyncio.Task[ClientOutput]]) -> list[ClientOutput]:
+    """Check that all was output as it would have been; return it."""
+    outputs = await asyncio.gather(*clients)
+    assert [output.texts for output in outputs] == [cluster.undisturbed.texts] * CLIENTS
+    assert [output.numbers for output in outputs] == [cluster.undisturbed.numbers] * CLIENTS
+    assert not [refusal for output in outputs for refusal in output.refusals]
+    interruptions = [each for output in outputs for each in output.breaks]
+    assert interruptions
+    assert all(each.resumed_s - each.lost_s < 1 for each in interruptions)
+    return outputs
 
 
-async def test_a_replica_that_drains_hands_its_streams_to_the_others(cluster: Cluster) -> None:
-    people = speaking(cluster)
-    await asyncio.sleep(LASTS_S / 3)
-    drained = cluster.fullest()
+async def test_streams_of_a_draining_replica_move_to_the_others(cluster: Cluster) -> None:
+    clients = start_clients(cluster)
+    await asyncio.sleep(DURATION_S / 3)
+    drained = cluster.busiest()
     drained.drain()
-    all_told = await assert_unnoticed(cluster, people)
-    states = [event.state for told in all_told for event in told.events if isinstance(event, Connection)]
+    outputs = await assert_unnoticed(cluster, clients)
+    states = [event.state for output in outputs for event in output.events if isinstance(event, Connection)]
     assert ConnectionState.DRAINING in states
     await drained.ended()
     await drained.start()
     await cluster.envoy.until_healthy(2)
 
 
-async def test_a_replica_that_is_killed_is_failed_over(cluster: Cluster) -> None:
-    people = speaking(cluster)
-    await asyncio.sleep(LASTS_S / 2)
-    cluster.fullest().kill()
-    await assert_unnoticed(cluster, people)
+async def test_streams_of_a_killed_replica_fail_over(cluster: Cluster) -> None:
+    clients = start_clients(cluster)
+    await asyncio.sleep(DURATION_S / 2)
+    cluster.busiest().kill()
+    await assert_unnoticed(cluster, clients)
     await cluster.envoy.until_healthy(1)

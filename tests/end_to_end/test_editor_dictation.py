@@ -1,4 +1,4 @@
-"""Dictating into the editor in a real terminal, with a real server and recordings in place of the microphone."""
+"""Dictation into the editor in a real terminal, with a real server and recordings as the microphone."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def editor(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def dictating(recording: Recording, server: str) -> list[str]:
-    """Return the arguments with which the editor hears the recording."""
+    """Return arguments that make the editor record from the recording."""
     return ["--server", server, "--device", f"file:{recording.path}"]
 
 
 @contextmanager
-def doomed() -> Iterator[Service]:
-    """Run a server that will be killed."""
+def server_to_kill() -> Iterator[Service]:
+    """Run a server that the test may kill."""
     with suppress(ServiceError), Service(TINY) as server:
         server.wait_until_listening()
         yield server
 
 
-def holds_most_of(text: str, recording: Recording, percent: float = 25) -> bool:
-    """Tell whether the words are those of the recording but for so many."""
+def matches(text: str, recording: Recording, percent: float = 25) -> bool:
+    """Return whether the word error rate against the recording is at most `percent`."""
     return count_errors(normalize(recording.text, "en"), normalize(text, "en")).percent <= percent
 
 
-def test_what_is_said_is_dimmed_at_the_cursor_then_text_and_on_the_clipboard(
+def test_speech_is_shown_as_preedit_then_inserted_and_copied_to_the_clipboard(
     editor: Terminal, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     editor.run(*dictating(recordings["en/brooklyn-bridge"], service.address))
@@ -72,13 +72,13 @@ def test_typing_while_dictating_keeps_every_key_and_every_word(
     editor.wait_until(lambda each: "country" in each.text and each.status.startswith("○ off") and "F1" in each.status)
     text = " ".join(editor.text.split("\n"))
     assert re.findall(r"x\d+", text) == typed
-    assert holds_most_of(re.sub(r"x\d+", "", text), recording)
+    assert matches(re.sub(r"x\d+", "", text), recording)
 
 
-def test_f1_stops_with_the_last_word_and_starts_again(
+def test_f1_stops_after_the_last_word_and_starts_again(
     editor: Terminal, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
-    """The recording that plays the microphone begins anew."""
+    """The recording starts from its beginning each time."""
     editor.run(*dictating(recordings["en/jfk"], service.address))
     for times in (1, 2):
         editor.wait_until(lambda each: "fellow" in "".join(each.preedits))
@@ -90,10 +90,8 @@ def test_f1_stops_with_the_last_word_and_starts_again(
     editor.wait_until(lambda each: each.status.startswith("●"))
 
 
-def test_a_closed_terminal_loses_no_word(
-    editor: Terminal, service: Service, recordings: Mapping[str, Recording]
-) -> None:
-    """The editor lives on without a terminal until the words that it is owed have come."""
+def test_closed_terminal_loses_no_word(editor: Terminal, service: Service, recordings: Mapping[str, Recording]) -> None:
+    """The editor runs on without a terminal until all pending finals have arrived."""
     editor.run(*dictating(recordings["en/jfk"], service.address))
     editor.wait_until(lambda each: each.status.startswith("●"))
     editor.type("Typed.")
@@ -108,7 +106,7 @@ def test_a_closed_terminal_loses_no_word(
     editor.wait_until(lambda each: "Americans" in each.text and "Typed." in each.text)
 
 
-def test_a_killed_editor_keeps_what_it_heard(
+def test_killed_editor_leaves_its_text_and_audio_to_recover(
     editor: Terminal, service: Service, recordings: Mapping[str, Recording], tmp_path: Path
 ) -> None:
     editor.run(*dictating(recordings["en/jfk"], service.address))
@@ -126,16 +124,16 @@ def test_a_killed_editor_keeps_what_it_heard(
     editor.keys("C-q")
     editor.wait_until(lambda each: each.is_dead)
     assert f"stt-cli recover {speech}" in editor.scrollback
-    heard = open_file(speech, lambda _: None)
-    assert heard.format.duration_ms(len(b"".join(heard.chunks))) >= 1000
+    recording = open_file(speech, lambda _: None)
+    assert recording.format.duration_ms(len(b"".join(recording.chunks))) >= 1000
 
 
 @pytest.mark.slow
-def test_a_killed_server_is_told_and_costs_neither_text_nor_speech(
+def test_killed_server_is_shown_and_no_text_or_speech_is_lost(
     editor: Terminal, recordings: Mapping[str, Recording]
 ) -> None:
     recording = recordings["en/jfk"]
-    with doomed() as first:
+    with server_to_kill() as first:
         editor.run(*dictating(recording, first.address))
         editor.wait_until(lambda each: "fellow" in "".join(each.preedits))
         os.kill(first.pid, signal.SIGKILL)
@@ -147,4 +145,4 @@ def test_a_killed_server_is_told_and_costs_neither_text_nor_speech(
         editor.wait_until(
             lambda each: "Typed meanwhile." in each.text and len(each.text.split()) > 15 and not each.has_preedit
         )
-        assert holds_most_of(editor.text.replace("Typed meanwhile.", "").replace("\n", " "), recording)
+        assert matches(editor.text.replace("Typed meanwhile.", "").replace("\n", " "), recording)

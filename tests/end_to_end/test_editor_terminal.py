@@ -1,4 +1,4 @@
-"""The editor in a real terminal, without speech: keys, mouse, paste, copying, and what survives its end."""
+"""The editor in a real terminal, without speech: keys, mouse, paste, copy and recovery."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUSSIAN = "Ваш звонок является первым в очереди �
 
 
 def _changes(journal: Path) -> str:
-    """Return what was typed at the end of a text, as its journal has it."""
+    """Return the text with the insertions at its end, as recorded in the journal."""
     first, *changes = journal.read_text().splitlines()
     return "".join([json.loads(first)["text"], *(json.loads(change)["put"] for change in changes)])
 
@@ -46,7 +46,7 @@ def test_keys_edit_the_text(editor: Terminal) -> None:
     editor.wait_until(lambda each: each.text == "x")
 
 
-def test_what_is_typed_before_the_screen_is_there_is_not_lost(editor: Terminal) -> None:
+def test_keys_typed_before_the_first_screen_are_not_lost(editor: Terminal) -> None:
     editor.run("--no-auto")
     editor.type("Early")
     editor.wait_until(lambda each: "F1 record" in each.status)
@@ -64,7 +64,7 @@ def test_f3_copies_the_whole_text_through_the_terminal(editor: Terminal) -> None
     editor.wait_until(lambda each: "Copied 2 words" in each.status)
 
 
-def test_the_mouse_selects_and_copies(editor: Terminal) -> None:
+def test_mouse_selects_and_copies(editor: Terminal) -> None:
     editor.type("One two three")
     editor.wait_until(lambda each: each.text == "One two three")
     editor.mouse((0, 4, 0, "M"), (32, 6, 0, "M"), (32, 13, 0, "M"), (0, 13, 0, "m"))
@@ -75,7 +75,7 @@ def test_the_mouse_selects_and_copies(editor: Terminal) -> None:
     editor.wait_until(lambda each: each.clipboard == "One two three")
 
 
-def test_the_terminals_own_selection_copies_clean_text_also_after_a_resize(editor: Terminal) -> None:
+def test_selection_of_the_terminal_copies_clean_text_even_after_a_resize(editor: Terminal) -> None:
     editor.paste(f"One.\n\n  Два.\n{RUSSIAN}")
     editor.resize(30, 10)
     rows = [
@@ -91,7 +91,7 @@ def test_the_terminals_own_selection_copies_clean_text_also_after_a_resize(edito
     assert editor.status == "○ off  F1 record  F3 copy all"
 
 
-def test_a_paste_is_one_step(editor: Terminal) -> None:
+def test_undo_removes_a_whole_paste(editor: Terminal) -> None:
     pasted = "\n".join(f"line {number}\tend" for number in range(3000))
     editor.type("a")
     editor.paste(pasted)
@@ -100,7 +100,7 @@ def test_a_paste_is_one_step(editor: Terminal) -> None:
     editor.wait_until(lambda each: each.text == "a")
 
 
-def test_a_file_is_opened_and_saved(editor: Terminal, tmp_path: Path) -> None:
+def test_file_is_opened_and_saved(editor: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("Привет")
     file.chmod(0o640)
@@ -114,8 +114,8 @@ def test_a_file_is_opened_and_saved(editor: Terminal, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
-def test_a_text_survives_the_end_of_the_editor(editor: Terminal, number: signal.Signals, tmp_path: Path) -> None:
-    """Of a kill -9 the last keys are safe a moment after they are on the screen: when the disk has taken them."""
+def test_text_survives_a_signal_that_ends_the_editor(editor: Terminal, number: signal.Signals, tmp_path: Path) -> None:
+    """After `kill -9`, keys survive if they were written to disk, a moment after they appear on the screen."""
     editor.type("Never saved.")
     editor.wait_until(lambda each: each.text == "Never saved.")
     journals = tmp_path / "realtime-stt" / "journals"
@@ -130,7 +130,7 @@ def test_a_text_survives_the_end_of_the_editor(editor: Terminal, number: signal.
     assert "Restored 2 words" in editor.status
 
 
-def test_a_text_survives_a_closed_terminal(editor: Terminal) -> None:
+def test_text_survives_a_closed_terminal(editor: Terminal) -> None:
     editor.type("Never saved.")
     editor.wait_until(lambda each: each.text == "Never saved.")
     editor.close()
@@ -145,7 +145,7 @@ def test_a_text_survives_a_closed_terminal(editor: Terminal) -> None:
     assert "F5" not in editor.status
 
 
-def test_quitting_without_a_server_keeps_what_was_said(
+def test_quit_without_a_server_keeps_the_recorded_audio(
     editor: Terminal, recordings: Mapping[str, Recording], tmp_path: Path
 ) -> None:
     editor.run("--server", "127.0.0.1:1", "--device", f"file:{recordings['en/jfk'].path}")
@@ -159,7 +159,7 @@ def test_quitting_without_a_server_keeps_what_was_said(
     assert len(b"".join(open_file(kept, lambda _: None).chunks)) >= 44_100 * 2
 
 
-def test_f3_and_then_ctrl_q_at_once_copies_and_quits(editor: Terminal) -> None:
+def test_f3_directly_followed_by_ctrl_q_copies_and_quits(editor: Terminal) -> None:
     editor.type("All of it.")
     editor.wait_until(lambda each: each.text == "All of it.")
     editor.keys("F3", "C-q")
@@ -168,14 +168,14 @@ def test_f3_and_then_ctrl_q_at_once_copies_and_quits(editor: Terminal) -> None:
 
 
 @pytest.mark.parametrize("key", ["C-c", "C-q"])
-def test_quitting_keeps_what_is_not_saved_and_gives_the_terminal_back(editor: Terminal, key: str) -> None:
+def test_quit_keeps_unsaved_text_and_restores_the_terminal(editor: Terminal, key: str) -> None:
     editor.type("Kept.")
     editor.keys(key)
     editor.wait_until(lambda each: each.is_dead)
     assert "Unsaved text is in the journal" in editor.scrollback
 
 
-def test_quitting_asks_first_where_unsaved_text_is_not_kept(editor: Terminal, tmp_path: Path) -> None:
+def test_quit_asks_first_if_unsaved_text_is_not_in_the_journal(editor: Terminal, tmp_path: Path) -> None:
     journals = tmp_path / "realtime-stt" / "journals"
     editor.wait_until(lambda _: journals.exists())
     editor.close()
@@ -197,7 +197,7 @@ def test_quitting_asks_first_where_unsaved_text_is_not_kept(editor: Terminal, tm
     Path(f"{kept}.txt").unlink()
 
 
-def test_a_paste_of_any_script_is_saved_as_it_was(editor: Terminal, tmp_path: Path) -> None:
+def test_paste_of_any_script_is_saved_unchanged(editor: Terminal, tmp_path: Path) -> None:
     pasted = "5\u00a0000\u00a0₽ 山田\u3000太郎 می\u200cخواهم 👨\u200d👩\u200d👧 soft\u00adhyphen \u202eabc\u202c"
     file = tmp_path / "notes.txt"
     editor.run("--no-auto", str(file))

@@ -1,4 +1,4 @@
-"""The two blocks that docs/scaling.md adds for TLS, with real certificates."""
+"""The two TLS blocks of docs/scaling.md, with real certificates."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ pytestmark = pytest.mark.model
 
 
 def add_documented(content: Any, folder: Path) -> None:
-    """Add the blocks of the page, with the certificates of this folder."""
+    """Add the documented blocks, with the certificates of this folder."""
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     towards_clients, towards_replicas = [yaml.safe_load(b.replace("/etc/envoy/tls", str(folder))) for b in blocks]
     content["static_resources"]["listeners"][0]["filter_chains"][0].update(towards_clients)
     content["static_resources"]["clusters"][0].update(towards_replicas)
 
 
-async def test_envoy_speaks_tls_to_clients_and_to_replicas(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    made = authority.signed("stt", "stt", "localhost")
-    for file, name in ((authority.file, "ca.crt"), (made.cert_file, "tls.crt"), (made.key_file, "tls.key")):
+async def test_envoy_uses_tls_to_clients_and_to_replicas(tmp_path: Path) -> None:
+    ca = Authority(tmp_path)
+    made = ca.signed("stt", "stt", "localhost")
+    for file, name in ((ca.file, "ca.crt"), (made.cert_file, "tls.crt"), (made.key_file, "tls.key")):
         copy(file, tmp_path / name)
     tls = {"TLS_CERT": str(made.cert_file), "TLS_KEY": str(made.key_file)}
     with Server({**SETTINGS, **tls}) as server:
         await asyncio.to_thread(server.wait_until_listening)
         async with balancing([server.address], change=partial(add_documented, folder=tmp_path)) as envoy:
             await envoy.until_healthy(1)
-            trusted = grpc.ssl_channel_credentials(authority.file.read_bytes())
+            trusted = grpc.ssl_channel_credentials(ca.file.read_bytes())
             async with grpc.aio.secure_channel(f"localhost:{envoy.address.rpartition(':')[2]}", trusted) as channel:
                 call = Call(stub_on(channel))
                 await call.send(config())

@@ -1,4 +1,4 @@
-"""Errors of the editor's own, on a terminal: a sentence, the terminal as it was, and the text in the journal."""
+"""Internal errors on a terminal: one sentence, a restored terminal and the text in the journal."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ outcome = asyncio.run(run(options, Backends(boom, boom)))
 print("exit:", outcome.exit_message, outcome.failure)
 """
 F1 = b"\x1bOP"
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 class Child:
-    """An editor in which nothing can be opened, on a terminal of its own."""
+    """An editor on its own terminal whose microphone and client always fail."""
 
     def __init__(self, state: Path) -> None:
         self._terminal, inside = pty.openpty()
@@ -56,19 +56,19 @@ class Child:
         os.write(self._terminal, keys)
 
     def until(self, *parts: str) -> None:
-        """Read what it writes until the parts are there, one after the other.
+        """Read the output until it contains the parts, in order.
 
         Raises:
-            AssertionError: when it does not come.
+            AssertionError: The parts do not appear in time.
         """
-        wanted = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
-        while not wanted.search(self.output):
-            ready = select.select([self._terminal], [], [], PATIENCE_S)[0]
+        expected = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
+        while not expected.search(self.output):
+            ready = select.select([self._terminal], [], [], TIMEOUT_S)[0]
             assert ready, self.output
             self.output += os.read(self._terminal, 65_536).decode(errors="replace")
 
     def wait(self) -> int:
-        return self._process.wait(PATIENCE_S)
+        return self._process.wait(TIMEOUT_S)
 
     def close(self) -> None:
         os.close(self._terminal)
@@ -86,7 +86,7 @@ def child(tmp_path: Path) -> Iterator[Child]:
         started.close()
 
 
-def test_an_error_of_ours_is_a_sentence_and_the_editor_goes_on(child: Child, tmp_path: Path) -> None:
+def test_internal_error_is_shown_in_one_sentence_and_the_editor_continues(child: Child, tmp_path: Path) -> None:
     child.send(F1)
     child.until("Internal error in stt-tui (RuntimeError: boom)")
     child.send(b"typed\x11")
@@ -96,7 +96,7 @@ def test_an_error_of_ours_is_a_sentence_and_the_editor_goes_on(child: Child, tmp
     assert "boom" in (tmp_path / "last-error.txt").read_text()
 
 
-def test_many_errors_end_the_editor_with_a_sentence_and_the_text_is_kept(child: Child, tmp_path: Path) -> None:
+def test_too_many_internal_errors_quit_the_editor_and_keep_the_text(child: Child, tmp_path: Path) -> None:
     child.send(b"typed")
     for _ in range(MAX_ERRORS):
         child.output = ""

@@ -1,4 +1,4 @@
-"""What is said lies on disk until it is text."""
+"""Audio stays on disk until it is recognized."""
 
 from __future__ import annotations
 
@@ -18,72 +18,72 @@ SETTINGS = Settings(language="ru")
 CHUNK = np.arange(-800, 800, dtype=np.int16).tobytes()
 
 
-def spoken(folder: Path, warnings: list[str]) -> AudioJournal:
+def open_journal(folder: Path, warnings: list[str]) -> AudioJournal:
     return AudioJournal(folder, SETTINGS, warnings.append)
 
 
-def test_what_is_not_recognised_is_left_with_what_was_asked_for(tmp_path: Path) -> None:
-    kept = spoken(tmp_path / "speech", [])
+def test_unrecognized_audio_stays_on_disk_with_its_settings(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path / "speech", [])
     for _ in range(5):
-        kept.append(1, CHUNK, FORMAT)
-    (path,) = kept.close()
+        journal.append(1, CHUNK, FORMAT)
+    (path,) = journal.close()
     assert b"".join(open_file(path, lambda _: None).chunks) == CHUNK * 5
     assert read_settings(path) == SETTINGS
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_recognised_goes_and_the_rest_stays(tmp_path: Path) -> None:
-    kept = spoken(tmp_path, [])
-    kept.append(1, CHUNK, FORMAT)
-    kept.append(2, CHUNK, FORMAT)
-    kept.discard(1)
-    kept.discard(3)
-    assert kept.close() == list(tmp_path.iterdir())
+def test_recognized_audio_is_deleted_and_other_audio_stays(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, [])
+    journal.append(1, CHUNK, FORMAT)
+    journal.append(2, CHUNK, FORMAT)
+    journal.discard(1)
+    journal.discard(3)
+    assert journal.close() == list(tmp_path.iterdir())
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_what_an_editor_still_keeps_is_not_left_behind_but_what_it_leaves_is(tmp_path: Path) -> None:
-    kept = spoken(tmp_path, [])
-    kept.append(1, CHUNK, FORMAT)
+def test_audio_of_a_running_editor_is_not_orphaned_until_the_editor_closes(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, [])
+    journal.append(1, CHUNK, FORMAT)
     while not any(file.stat().st_size for file in tmp_path.iterdir()):
         time.sleep(0.01)
     assert find_orphaned(tmp_path) == []
-    left = kept.close()
+    left = journal.close()
     assert find_orphaned(tmp_path) == left
 
 
-def test_the_command_that_hears_it_again_can_be_given_to_a_shell() -> None:
+def test_recover_command_is_quoted_for_a_shell() -> None:
     assert recover_command(Path("/Application Support/a.flac")) == "stt-cli recover '/Application Support/a.flac'"
 
 
-def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:
+def test_failed_write_warns_once(tmp_path: Path) -> None:
     (tmp_path / "speech").write_text("a file is in the way")
     warnings = list[str]()
-    kept = spoken(tmp_path / "speech", warnings)
-    kept.append(1, CHUNK, FORMAT)
-    kept.append(1, CHUNK, FORMAT)
-    assert kept.close() == []
+    journal = open_journal(tmp_path / "speech", warnings)
+    journal.append(1, CHUNK, FORMAT)
+    journal.append(1, CHUNK, FORMAT)
+    assert journal.close() == []
     (warning,) = warnings
     assert warning.startswith("Audio is not saved to disk: ")
 
 
-def test_speech_that_is_not_kept_is_a_risk_until_it_is_text(tmp_path: Path) -> None:
+def test_unsaved_audio_is_a_risk_until_it_is_recognized(tmp_path: Path) -> None:
     (tmp_path / "speech").write_text("a file is in the way")
-    kept = spoken(tmp_path / "speech", [])
-    kept.append(1, CHUNK, FORMAT)
-    assert kept.close() == []
-    assert kept.risk.startswith("audio is not kept: ")
-    kept.discard(1)
-    assert kept.risk == ""
+    journal = open_journal(tmp_path / "speech", [])
+    journal.append(1, CHUNK, FORMAT)
+    assert journal.close() == []
+    assert journal.risk.startswith("audio is not kept: ")
+    journal.discard(1)
+    assert journal.risk == ""
 
 
-def test_speech_beyond_what_waits_for_a_disk_that_hangs_is_told(tmp_path: Path) -> None:
+def test_full_write_queue_of_a_stalled_disk_warns(tmp_path: Path) -> None:
     answers, warnings = Event(), list[str]()
-    kept = spoken(tmp_path, warnings)
-    kept._queue.put(answers.wait)  # type: ignore[arg-type]
+    journal = open_journal(tmp_path, warnings)
+    journal._queue.put(answers.wait)  # type: ignore[arg-type]
     for _ in range(MAX_QUEUED_CHUNKS + 2):
-        kept.append(1, CHUNK, FORMAT)
+        journal.append(1, CHUNK, FORMAT)
     assert warnings == ["Audio is not saved to disk: the disk does not answer"]
     answers.set()
-    kept.close()
-    assert kept.risk
+    journal.close()
+    assert journal.risk

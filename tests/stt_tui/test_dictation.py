@@ -1,4 +1,4 @@
-"""Typing while dictating: every key and every word is there, in order, and no word is broken."""
+"""Typing while dictating: no key or word is lost, their order is kept, and no word is split."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def type_in(document: Document, text: str) -> None:
 
 @dataclass
 class Run:
-    """What was typed and said, in the order in which each began."""
+    """The typed keys and the finals, each in the order in which they started."""
 
     keys: str = ""
     said: list[str] = field(default_factory=list)
@@ -36,24 +36,24 @@ class Run:
 
 
 @given(st.lists(st.sampled_from(["begin", "hear", "settle", "key", "space", "enter"]), max_size=60))
-def test_typing_while_dictating_loses_no_key_and_no_word_and_keeps_their_order(actions: list[str]) -> None:
-    """Typed letters are lower case, utterances are numbers; what begins later stands later.
+def test_typing_while_dictating_keeps_all_keys_and_words_in_order(actions: list[str]) -> None:
+    """Typed letters are lowercase, utterances are numbers; later input comes later in the text.
 
-    A word ends where an utterance began and was settled before the next key: nothing told that it would go on.
+    A word ends where an utterance started and was finalized before the next key.
     """
     document, dictation = dictating()
-    run, owed = Run(), dict[int, int]()  # utterances, and how many keys there were when they began
+    run, pending = Run(), dict[int, int]()  # utterance -> number of keys typed before it started
     for number, action in enumerate(actions):
         match action:
             case "begin":
-                owed[number] = len(run.keys)
+                pending[number] = len(run.keys)
                 dictation.begin((0, number))
-            case "hear" if owed:
-                dictation.set_partial((0, max(owed)), "so far")
-            case "settle" if owed:
-                first = min(owed)
+            case "hear" if pending:
+                dictation.set_partial((0, max(pending)), "so far")
+            case "settle" if pending:
+                first = min(pending)
                 run.said.append(f"{first}, {first}!")
-                if owed.pop(first) == len(run.keys):
+                if pending.pop(first) == len(run.keys):
                     run.ends.add(len(run.keys))
                 dictation.insert_final((0, first), run.said[-1])
             case "key" | "space" | "enter":
@@ -71,7 +71,7 @@ def test_typing_while_dictating_loses_no_key_and_no_word_and_keeps_their_order(a
 
 
 @given(st.text("ab .\n", max_size=30), st.data())
-def test_wherever_the_cursor_goes_no_word_is_broken_and_nothing_is_lost(text: str, data: st.DataObject) -> None:
+def test_final_at_any_cursor_position_splits_no_word_and_loses_no_text(text: str, data: st.DataObject) -> None:
     document, dictation = dictating(text)
     dictation.set_partial((0, 1), "Said so far")
     line = data.draw(st.integers(0, len(document.lines) - 1))
@@ -85,27 +85,27 @@ def test_wherever_the_cursor_goes_no_word_is_broken_and_nothing_is_lost(text: st
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), min_size=1, max_size=20))
-def test_what_is_shown_as_being_said_goes_in_there_as_shown(typing: list[tuple[int, str]]) -> None:
+def test_final_is_inserted_where_and_as_its_preedit_was_shown(typing: list[tuple[int, str]]) -> None:
     document, dictation = dictating("One two. Three")
     dictation.set_partial((0, 1), "Said.")
     for back, key in typing:
         document.move(Position(0, max(0, document.cursor.offset - back)))
         dictation.move_to_cursor()
         document.type(key)
-    (ghost,) = dictation.preedits()
+    (preedit,) = dictation.preedits()
     before = document.text()
     dictation.insert_final((0, 1), "Said.")
-    assert document.text() == before[: ghost.at.offset] + ghost.text + before[ghost.at.offset :]
+    assert document.text() == before[: preedit.at.offset] + preedit.text + before[preedit.at.offset :]
 
 
-def test_a_partial_is_shown_at_the_cursor_and_is_no_part_of_the_text() -> None:
+def test_partial_is_shown_at_the_cursor_and_is_not_part_of_the_text() -> None:
     document, dictation = dictating("One.")
     dictation.set_partial((0, 1), "two and")
     assert dictation.preedits() == [Preedit(Position(0, 4), " Two and")]
     assert document.text() == "One."
 
 
-def test_a_final_takes_the_place_of_its_partial_and_the_cursor_goes_behind_it() -> None:
+def test_final_replaces_its_partial_and_the_cursor_moves_after_it() -> None:
     document, dictation = dictating("One.")
     dictation.set_partial((0, 1), "two and")
     assert dictation.insert_final((0, 1), "Two and three.") == " Two and three."
@@ -113,7 +113,7 @@ def test_a_final_takes_the_place_of_its_partial_and_the_cursor_goes_behind_it() 
     assert (dictation.preedits(), dictation.has_pending) == ([], False)
 
 
-def test_what_is_typed_during_an_utterance_comes_after_it() -> None:
+def test_text_typed_during_an_utterance_follows_its_final() -> None:
     document, dictation = dictating("Dear John,")
     dictation.begin((0, 1))
     type_in(document, "\nYours")
@@ -123,7 +123,7 @@ def test_what_is_typed_during_an_utterance_comes_after_it() -> None:
     assert document.cursor == Position(1, 5)
 
 
-def test_a_word_that_is_being_typed_when_speech_begins_stays_whole() -> None:
+def test_word_being_typed_when_speech_starts_is_not_split() -> None:
     document, dictation = dictating()
     type_in(document, "hel")
     dictation.begin((0, 1))
@@ -134,7 +134,7 @@ def test_a_word_that_is_being_typed_when_speech_begins_stays_whole() -> None:
     assert document.text() == "hello World.!"
 
 
-def test_an_utterance_is_one_step_of_undo() -> None:
+def test_undo_removes_a_whole_utterance() -> None:
     document, dictation = dictating()
     type_in(document, "a")
     dictation.insert_final((0, 1), "said and done.")
@@ -144,7 +144,7 @@ def test_an_utterance_is_one_step_of_undo() -> None:
     assert document.text() == "a"
 
 
-def test_moving_the_cursor_takes_along_what_is_being_said() -> None:
+def test_preedit_moves_with_the_cursor() -> None:
     document, dictation = dictating("One.\nThree.")
     dictation.set_partial((0, 1), "two")
     document.move(Position(0, 4))
@@ -152,17 +152,17 @@ def test_moving_the_cursor_takes_along_what_is_being_said() -> None:
     assert dictation.preedits() == [Preedit(Position(0, 4), " Two")]
 
 
-def test_utterances_owed_at_once_go_in_in_their_order() -> None:
+def test_pending_utterances_are_inserted_in_order() -> None:
     document, dictation = dictating()
     dictation.set_partial((0, 1), "one.")
     dictation.set_partial((0, 2), "two")
-    assert "".join(ghost.text for ghost in dictation.preedits()) == "One. Two"
+    assert "".join(preedit.text for preedit in dictation.preedits()) == "One. Two"
     dictation.insert_final((0, 1), "One.")
     dictation.insert_final((0, 2), "Two.")
     assert document.text() == "One. Two."
 
 
-def test_utterances_owed_at_once_within_a_word_go_in_behind_it_in_their_order() -> None:
+def test_pending_utterances_within_a_word_are_inserted_after_it_in_order() -> None:
     document, dictation = dictating()
     document.type("a")
     for number in (1, 2):
@@ -173,7 +173,7 @@ def test_utterances_owed_at_once_within_a_word_go_in_behind_it_in_their_order() 
     assert document.text() == "ab One. Two."
 
 
-def test_an_older_dictation_that_is_still_owed_goes_before_a_newer_one() -> None:
+def test_pending_older_dictation_is_inserted_before_a_newer_one() -> None:
     document, dictation = dictating()
     dictation.begin((0, 1))
     dictation.begin((1, 1))
@@ -182,7 +182,7 @@ def test_an_older_dictation_that_is_still_owed_goes_before_a_newer_one() -> None
     assert document.text() == "One. Two."
 
 
-def test_speech_does_not_take_the_place_of_what_is_selected() -> None:
+def test_final_does_not_replace_the_selection() -> None:
     document, dictation = dictating("One two")
     document.select(Position(0, 4), Position(0, 7))
     dictation.insert_final((0, 1), "three")
@@ -190,7 +190,7 @@ def test_speech_does_not_take_the_place_of_what_is_selected() -> None:
     assert document.selected_text() == "two"
 
 
-def test_an_utterance_that_comes_to_nothing_leaves_nothing() -> None:
+def test_discarded_utterance_leaves_no_text() -> None:
     document, dictation = dictating("One.")
     dictation.set_partial((0, 1), "hm")
     dictation.discard((0, 1))

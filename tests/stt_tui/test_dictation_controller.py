@@ -1,4 +1,4 @@
-"""Dictations: the microphone first, one at a time, and none forgotten before it is settled."""
+"""Dictations: the microphone opens first, one records at a time, and all pending ones are tracked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STARTED = Started("s1", "base", "base", SpeechSettings())
 
 
 class ManualDevice:
-    """A microphone that says what a test gives it."""
+    """A microphone that delivers the audio a test passes to it."""
 
     name, sample_rate_hz = "by hand", 16_000
 
@@ -25,16 +25,16 @@ class ManualDevice:
         self.sink: AudioSink | None = None
         self.stopped = False
 
-    def start(self, ears: AudioSink) -> None:
-        self.sink = ears
-        ears.deliver(bytes(3200))
+    def start(self, sink: AudioSink) -> None:
+        self.sink = sink
+        sink.deliver(bytes(3200))
 
     def stop(self) -> None:
         self.stopped = True
 
 
 class EventLog:
-    """A listener that keeps what it hears."""
+    """A listener and audio store that records its calls."""
 
     def __init__(self) -> None:
         self.events = list[str]()
@@ -55,7 +55,7 @@ class EventLog:
         self._log(sentence)
 
     def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None:
-        self._log("heard")
+        self._log("audio")
 
     def on_opening(self) -> None:
         self._log("opening")
@@ -64,7 +64,7 @@ class EventLog:
         self._log("recording")
 
     def on_stopped(self) -> None:
-        self._log("silent")
+        self._log("stopped")
 
     def on_event(self, dictation: int, event: Event) -> None:
         self._log(f"{dictation}: {type(event).__name__}")
@@ -72,7 +72,7 @@ class EventLog:
     def on_ended(self, dictation: int) -> None:
         self._log(f"{dictation} ended")
 
-    # A keeper too
+    # The audio store
 
     def append(self, dictation: int, chunk: bytes, audio_format: AudioFormat) -> None:
         self.stored.append(dictation)
@@ -82,20 +82,20 @@ class EventLog:
 
 
 async def recognize_all(chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
-    """Say that it began, hear all, end."""
+    """Send Started, consume all audio, then end."""
     yield STARTED
     async for _ in chunks:
         pass
 
 
 def controller_of(
-    story: EventLog, open_device: Callable[[str | None], Device], recognize: Recognize = recognize_all
+    log: EventLog, open_device: Callable[[str | None], Device], recognize: Recognize = recognize_all
 ) -> DictationController:
-    return DictationController(Backends(open_device, lambda: recognize), StreamOptions(), None, story, story)
+    return DictationController(Backends(open_device, lambda: recognize), StreamOptions(), None, log, log)
 
 
-async def test_the_microphone_records_before_anything_else_and_all_it_said_is_recognised() -> None:
-    story, device = EventLog(), ManualDevice()
+async def test_microphone_opens_before_the_stream_and_all_its_audio_is_recognized() -> None:
+    log, device = EventLog(), ManualDevice()
     sizes = list[int]()
 
     async def recognize(chunks: AsyncIterator[bytes], options: StreamOptions) -> AsyncGenerator[Event, None]:
@@ -104,159 +104,159 @@ async def test_the_microphone_records_before_anything_else_and_all_it_said_is_re
         async for chunk in chunks:
             sizes.append(len(chunk))
 
-    dictations = controller_of(story, lambda _: device, recognize)
+    dictations = controller_of(log, lambda _: device, recognize)
     task = asyncio.create_task(dictations.dictate())
-    await story.wait_until("1: Started")
-    assert [each for each in story.events if each != "heard"] == ["opening", "recording", "1: Started"]
+    await log.wait_until("1: Started")
+    assert [each for each in log.events if each != "audio"] == ["opening", "recording", "1: Started"]
     dictations.stop()
     await task
-    assert story.events[-1] == "1 ended"
+    assert log.events[-1] == "1 ended"
     assert (sizes, device.stopped, dictations.is_recording, dictations.has_pending) == ([3200], True, False, False)
-    assert story.stored == []
+    assert log.stored == []
 
 
-async def test_stopping_while_the_microphone_opens_records_nothing() -> None:
-    story, device = EventLog(), ManualDevice()
-    dictations = controller_of(story, lambda _: device)
+async def test_stop_while_the_microphone_opens_records_nothing() -> None:
+    log, device = EventLog(), ManualDevice()
+    dictations = controller_of(log, lambda _: device)
     task = asyncio.create_task(dictations.dictate())
-    await story.wait_until("opening")
+    await log.wait_until("opening")
     dictations.stop()
     await task
-    assert (device.sink, story.events[-1]) == (None, "1 ended")
+    assert (device.sink, log.events[-1]) == (None, "1 ended")
 
 
-async def test_the_key_pressed_over_and_over_opens_one_microphone_at_a_time() -> None:
-    story, opened, goes_on = EventLog(), list[str](), ThreadEvent()
+async def test_repeated_toggling_opens_one_microphone_at_a_time() -> None:
+    log, opened, may_open = EventLog(), list[str](), ThreadEvent()
     alone = Lock()
 
     def open_device(_name: str | None) -> Device:
         opened.append("alone" if alone.acquire(blocking=False) else "together")
-        goes_on.wait()
+        may_open.wait()
         alone.release()
         return ManualDevice()
 
-    dictations = controller_of(story, open_device)
+    dictations = controller_of(log, open_device)
     tasks = list[asyncio.Task[None]]()
     for _ in range(5):
         tasks.append(asyncio.create_task(dictations.dictate()))
         await asyncio.sleep(0)
         dictations.stop()
     tasks.append(asyncio.create_task(dictations.dictate()))
-    goes_on.set()
-    await story.wait_until("6: Started")
+    may_open.set()
+    await log.wait_until("6: Started")
     dictations.stop()
     await asyncio.gather(*tasks)
     assert opened == ["alone", "alone"]
-    assert [each for each in story.events if each.endswith(": Started")] == ["6: Started"]
+    assert [each for each in log.events if each.endswith(": Started")] == ["6: Started"]
 
 
-async def test_a_microphone_opens_once_the_one_before_is_closed() -> None:
-    story, devices = EventLog(), list[ManualDevice]()
+async def test_microphone_opens_only_after_the_previous_one_is_closed() -> None:
+    log, devices = EventLog(), list[ManualDevice]()
 
     def open_device(_name: str | None) -> Device:
         assert all(device.stopped for device in devices)
         devices.append(ManualDevice())
         return devices[-1]
 
-    dictations, tasks = controller_of(story, open_device), list[asyncio.Task[None]]()
+    dictations, tasks = controller_of(log, open_device), list[asyncio.Task[None]]()
     for number in (1, 2, 3):
         tasks.append(asyncio.create_task(dictations.dictate()))
-        await story.wait_until(f"{number}: Started")
+        await log.wait_until(f"{number}: Started")
         dictations.stop()
     await asyncio.gather(*tasks)
     assert [device.stopped for device in devices] == [True] * 3
 
 
-async def test_a_dictation_that_fails_leaves_the_microphone_to_the_next() -> None:
+async def test_failed_dictation_releases_the_microphone() -> None:
     async def refuses(_chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
         yield STARTED
         raise ServiceError("the server is full.", "RESOURCE_EXHAUSTED")
 
-    story, devices = EventLog(), list[ManualDevice]()
+    log, devices = EventLog(), list[ManualDevice]()
 
     def open_device(_name: str | None) -> Device:
         devices.append(ManualDevice())
         return devices[-1]
 
-    dictations = controller_of(story, open_device, refuses)
+    dictations = controller_of(log, open_device, refuses)
     for _ in range(2):
         async with asyncio.timeout(10):
             await dictations.dictate()
     assert [device.stopped for device in devices] == [True, True]
 
 
-async def test_a_second_dictation_begins_while_the_first_is_owed_words() -> None:
-    story, owed = EventLog(), asyncio.Event()
+async def test_second_dictation_starts_while_finals_of_the_first_are_pending() -> None:
+    log, finals_sent = EventLog(), asyncio.Event()
 
-    async def owes(chunks: AsyncIterator[bytes], options: StreamOptions) -> AsyncGenerator[Event, None]:
+    async def sends_late(chunks: AsyncIterator[bytes], options: StreamOptions) -> AsyncGenerator[Event, None]:
         async for event in recognize_all(chunks, options):
             yield event
-        await owed.wait()
+        await finals_sent.wait()
 
-    dictations = controller_of(story, lambda _: ManualDevice(), owes)
+    dictations = controller_of(log, lambda _: ManualDevice(), sends_late)
     first = asyncio.create_task(dictations.dictate())
-    await story.wait_until("1: Started")
+    await log.wait_until("1: Started")
     dictations.stop()
     second = asyncio.create_task(dictations.dictate())
-    await story.wait_until("2: Started")
+    await log.wait_until("2: Started")
     assert dictations.is_recording
     dictations.stop()
     assert dictations.has_pending
-    owed.set()
+    finals_sent.set()
     await asyncio.gather(first, second)
     await dictations.wait_until_idle()
     assert not dictations.has_pending
 
 
-async def test_no_more_dictations_begin_than_may_wait_for_a_server() -> None:
-    story, owed = EventLog(), asyncio.Event()
+async def test_dictation_does_not_start_while_the_maximum_is_pending() -> None:
+    log, finals_sent = EventLog(), asyncio.Event()
 
     async def waits(_chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
         yield STARTED
-        await owed.wait()
+        await finals_sent.wait()
 
-    dictations = controller_of(story, lambda _: ManualDevice(), waits)
+    dictations = controller_of(log, lambda _: ManualDevice(), waits)
     tasks = list[asyncio.Task[None]]()
     for number in range(1, MAX_PENDING_DICTATIONS + 1):
         tasks.append(asyncio.create_task(dictations.dictate()))
-        await story.wait_until(f"{number}: Started")
+        await log.wait_until(f"{number}: Started")
         dictations.stop()
     await dictations.dictate()
-    assert story.events[-1] == f"Not recording: {MAX_PENDING_DICTATIONS} dictations wait for the server."
-    owed.set()
+    assert log.events[-1] == f"Not recording: {MAX_PENDING_DICTATIONS} dictations wait for the server."
+    finals_sent.set()
     await asyncio.gather(*tasks)
 
 
-async def test_a_microphone_that_cannot_be_opened_is_told() -> None:
+async def test_microphone_that_cannot_be_opened_is_reported() -> None:
     def fails(_name: str | None) -> Device:
         raise SourceError("there is no microphone on this machine.")
 
-    story = EventLog()
-    await controller_of(story, fails).dictate()
-    assert story.events == ["opening", "there is no microphone on this machine.", "silent", "1 ended"]
+    log = EventLog()
+    await controller_of(log, fails).dictate()
+    assert log.events == ["opening", "there is no microphone on this machine.", "stopped", "1 ended"]
 
 
-async def test_a_server_that_refuses_ends_the_recording_and_is_told() -> None:
+async def test_rejection_by_the_server_is_reported_and_stops_the_recording() -> None:
     async def refuses(chunks: AsyncIterator[bytes], _options: StreamOptions) -> AsyncGenerator[Event, None]:
         yield STARTED
         await anext(chunks)
         raise ServiceError("Invalid language='klingon'.", "INVALID_ARGUMENT")
 
-    story, device = EventLog(), ManualDevice()
-    dictations = controller_of(story, lambda _: device, refuses)
+    log, device = EventLog(), ManualDevice()
+    dictations = controller_of(log, lambda _: device, refuses)
     async with asyncio.timeout(10):
         await dictations.dictate()
-    assert "Invalid language='klingon'." in story.events
-    assert story.stored == [1]
+    assert "Invalid language='klingon'." in log.events
+    assert log.stored == [1]
     assert not dictations.is_recording
 
 
-async def test_the_end_of_a_recording_ends_the_dictation() -> None:
-    story, device = EventLog(), ManualDevice()
-    dictations = controller_of(story, lambda _: device)
+async def test_dictation_ends_when_its_recording_ends() -> None:
+    log, device = EventLog(), ManualDevice()
+    dictations = controller_of(log, lambda _: device)
     task = asyncio.create_task(dictations.dictate())
-    await story.wait_until("1: Started")
+    await log.wait_until("1: Started")
     assert device.sink is not None
     device.sink.end()
     await task
-    assert story.events[-2:] == ["silent", "1 ended"]
+    assert log.events[-2:] == ["stopped", "1 ended"]

@@ -1,4 +1,4 @@
-"""The text under the keys: typing, erasing, selecting, undoing."""
+"""Editing a document: typing, erasing, selecting, undoing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def typed(text: str) -> list[Step]:
 
 
 @given(texts, st.lists(steps))
-def test_the_cursor_is_always_on_the_border_of_a_character(text: str, actions: list[Step]) -> None:
+def test_cursor_is_always_on_a_grapheme_boundary(text: str, actions: list[Step]) -> None:
     document = Document(text)
     for action in actions:
         action(document)
@@ -56,7 +56,7 @@ def test_the_cursor_is_always_on_the_border_of_a_character(text: str, actions: l
 
 
 @given(texts, st.lists(steps))
-def test_undoing_all_gives_the_first_text_and_redoing_all_the_last(text: str, actions: list[Step]) -> None:
+def test_undo_of_all_steps_restores_the_first_text_and_redo_the_last(text: str, actions: list[Step]) -> None:
     document = written(*actions, text=text)
     while document.redo():
         pass
@@ -70,7 +70,7 @@ def test_undoing_all_gives_the_first_text_and_redoing_all_the_last(text: str, ac
 
 
 @given(texts, st.lists(steps), st.integers(1, 5))
-def test_undo_and_redo_take_each_other_back(text: str, actions: list[Step], count: int) -> None:
+def test_redo_reverts_as_many_undo_steps(text: str, actions: list[Step], count: int) -> None:
     document = written(*actions, text=text)
     while document.redo():
         pass
@@ -81,7 +81,7 @@ def test_undo_and_redo_take_each_other_back(text: str, actions: list[Step], coun
 
 
 @given(texts, shares, shares, texts)
-def test_a_change_replaces_what_stands_between_and_nothing_else(text: str, one: float, other: float, new: str) -> None:
+def test_replace_changes_only_the_text_between_its_positions(text: str, one: float, other: float, new: str) -> None:
     document = Document(text)
     start, end = sorted((anywhere(document, one), anywhere(document, other)))
     lines = Lines(text)
@@ -94,7 +94,7 @@ def test_a_change_replaces_what_stands_between_and_nothing_else(text: str, one: 
 
 
 @given(texts, shares, texts.filter(bool))
-def test_text_put_in_anywhere_leaves_what_is_selected_as_it_is(text: str, share: float, new: str) -> None:
+def test_insertion_at_any_position_keeps_the_selected_text(text: str, share: float, new: str) -> None:
     document = Document(text)
     document.extend(anywhere(document, 0.7))
     selected = document.selected_text()
@@ -108,7 +108,7 @@ def test_text_put_in_anywhere_leaves_what_is_selected_as_it_is(text: str, share:
         assert document.selected_text() == selected
 
 
-def test_a_word_typed_is_a_step() -> None:
+def test_undo_removes_one_typed_word() -> None:
     document = written(*typed("one two"))
     document.undo()
     assert document.text() == "one "
@@ -116,14 +116,14 @@ def test_a_word_typed_is_a_step() -> None:
     assert document.text() == ""
 
 
-def test_a_run_of_backspaces_is_a_step() -> None:
+def test_undo_reverts_a_run_of_backspaces() -> None:
     document = written(*[Document.delete_before] * 3, text="one two")
     assert document.text() == "one "
     document.undo()
     assert document.text() == "one two"
 
 
-def test_a_run_of_deletes_is_a_step() -> None:
+def test_undo_reverts_a_run_of_deletes() -> None:
     document = written(text="one two")
     document.move(Position(0, 0))
     for _ in range(4):
@@ -133,7 +133,7 @@ def test_a_run_of_deletes_is_a_step() -> None:
     assert document.text() == "one two"
 
 
-def test_a_paste_is_a_step_though_it_follows_typing() -> None:
+def test_paste_after_typing_is_its_own_undo_step() -> None:
     document = written(*typed("a"), lambda document: document.paste("b c d"), *typed("e"))
     document.undo()
     assert document.text() == "ab c d"
@@ -141,13 +141,13 @@ def test_a_paste_is_a_step_though_it_follows_typing() -> None:
     assert document.text() == "a"
 
 
-def test_moving_ends_a_step() -> None:
+def test_cursor_movement_ends_an_undo_step() -> None:
     document = written(*typed("ab"), lambda document: document.move(Position(0, 1)), *typed("x"))
     document.undo()
     assert document.text() == "ab"
 
 
-def test_typing_takes_the_place_of_what_is_selected() -> None:
+def test_typing_replaces_the_selection() -> None:
     document = Document("one two three")
     document.select(Position(0, 4), Position(0, 7))
     document.type("2")
@@ -157,39 +157,39 @@ def test_typing_takes_the_place_of_what_is_selected() -> None:
 
 
 @pytest.mark.parametrize("erase", [Document.delete_before, Document.delete_after])
-def test_erasing_removes_what_is_selected(erase: Step) -> None:
+def test_erasing_removes_the_selection(erase: Step) -> None:
     document = Document("one\ntwo\nthree")
     document.select(Position(0, 1), Position(2, 2))
     erase(document)
     assert document.text() == "oree"
 
 
-def test_backspace_takes_a_character_with_its_accents() -> None:
+def test_backspace_removes_a_character_with_its_accents() -> None:
     document = written(Document.delete_before, text="cafe\u0301")
     assert document.text() == "caf"
 
 
-def test_backspace_at_the_start_of_a_line_joins_it_to_the_one_before() -> None:
+def test_backspace_at_the_start_of_a_line_joins_it_to_the_previous_line() -> None:
     document = Document("one\ntwo")
     document.move(Position(1, 0))
     document.delete_before()
     assert (document.text(), document.cursor) == ("onetwo", Position(0, 3))
 
 
-def test_an_accent_typed_joins_the_letter_before_it() -> None:
+def test_typed_accent_joins_the_previous_letter() -> None:
     document = written(*typed("e\u0301x"))
     document.move(Position(0, 1))
     assert document.cursor == Position(0, 2)
 
 
-def test_select_all_selects_all() -> None:
+def test_select_all_selects_the_whole_text() -> None:
     document = Document("one\ntwo")
     document.select_all()
     assert document.selected_text() == "one\ntwo"
 
 
 @given(texts)
-def test_going_right_to_the_end_meets_each_border_once_and_left_all_of_them_back(text: str) -> None:
+def test_right_and_left_visit_each_grapheme_boundary_once(text: str) -> None:
     lines = Lines(text)
     there = [Position(0, 0)]
     while there[-1] != lines.end:
@@ -202,7 +202,7 @@ def test_going_right_to_the_end_meets_each_border_once_and_left_all_of_them_back
 
 
 @given(texts)
-def test_going_by_words_ends(text: str) -> None:
+def test_movement_by_words_reaches_both_ends_of_the_text(text: str) -> None:
     lines = Lines(text)
     position = Position(0, 0)
     while position != lines.end:
@@ -215,7 +215,7 @@ def test_going_by_words_ends(text: str) -> None:
         position = before
 
 
-def test_words_are_gone_by_at_their_starts() -> None:
+def test_movement_by_words_stops_at_the_start_of_each_word() -> None:
     lines = Lines("Привет, don't go\nhome")
     stops, position = [0], Position(0, 0)
     while position.line == 0:
@@ -225,12 +225,12 @@ def test_words_are_gone_by_at_their_starts() -> None:
 
 
 @pytest.mark.parametrize(("offset", "word"), [(0, "Привет"), (5, "Привет"), (6, ", "), (9, "мир"), (11, "мир")])
-def test_the_word_around_is_the_one_under_the_mouse(offset: int, word: str) -> None:
+def test_word_around_a_position_is_the_word_under_it(offset: int, word: str) -> None:
     lines = Lines("Привет, мир")
     assert lines.between(*movement.word_around(lines, Position(0, offset))) == word
 
 
-def test_speech_that_joins_the_last_character_selected_leaves_the_cursor_outside_of_it() -> None:
+def test_insertion_that_joins_the_last_selected_character_extends_the_selection() -> None:
     document = Document("e")
     document.select(Position(0, 0), Position(0, 1))
     document.insert(Position(0, 1), "\u0301")

@@ -1,4 +1,4 @@
-"""The editor under keys, pastes, the mouse, resizes and speech in any order, beside a plain model of the text.
+"""The editor under random keys, pastes, mouse events, resizes and speech, compared with a plain string model.
 
 `EDITOR_FUZZ_CASES=20000 pytest tests/stt_tui/test_editor_fuzz.py` runs longer.
 """
@@ -27,12 +27,12 @@ CASES = int(os.environ.get("EDITOR_FUZZ_CASES", "150"))
 
 @dataclass
 class Model:
-    """What a plain string says about the text after one input."""
+    """A plain string that predicts the text after one input."""
 
     text: str
     start: int  # of the selection, or the cursor
     end: int
-    end_of_line: str  # for a line break put in here
+    end_of_line: str  # for a line break inserted here
 
     @classmethod
     def of(cls, harness: EditorHarness) -> Model:
@@ -41,26 +41,26 @@ class Model:
         first, last = (len(document.lines.between(Position(0, 0), each)) for each in (start, end))
         return cls(document.text(), first, last, document.lines.end_at(start.line))
 
-    def put(self, text: str) -> str:
-        """Return the text once this is typed or pasted."""
+    def text_with(self, text: str) -> str:
+        """Return the text after this is typed or pasted."""
         lines = without_controls(text.replace("\r\n", "\n").replace("\r", "\n"))
-        return self._put(lines.replace("\n", self.end_of_line)) if lines else self.text
+        return self._replace_selection(lines.replace("\n", self.end_of_line)) if lines else self.text
 
-    def _put(self, text: str) -> str:
+    def _replace_selection(self, text: str) -> str:
         return self.text[: self.start] + text + self.text[self.end :]
 
     def erase(self, before: bool) -> str:
         if self.start != self.end:
-            return self._put("")
+            return self._replace_selection("")
         lines = Lines(self.text)
-        edges = sorted({len(lines.between(Position(0, 0), each)) for each in _borders(lines)})
+        edges = sorted({len(lines.between(Position(0, 0), each)) for each in _boundaries(lines)})
         place = edges.index(self.start)
         if before:
             return self.text[: edges[max(0, place - 1)]] + self.text[self.start :]
         return self.text[: self.start] + self.text[edges[min(len(edges) - 1, place + 1)] :]
 
 
-def _borders(lines: Lines) -> list[Position]:
+def _boundaries(lines: Lines) -> list[Position]:
     return [Position(line, offset) for line in range(len(lines)) for offset in boundaries(lines[line])]
 
 
@@ -78,8 +78,8 @@ class Machine:
         action(self)
         self.check()
 
-    def _follow(self, change: Change, put: str) -> None:
-        self.journal.append((change, put))
+    def _follow(self, change: Change, inserted: str) -> None:
+        self.journal.append((change, inserted))
         self.seen.add(self.harness.text)
 
     def check(self) -> None:
@@ -97,10 +97,10 @@ class Machine:
             assert 0 <= canvas.cursor[1] < self.harness.size[1]
 
     def check_journal(self) -> None:
-        """What followed the changes has the text too."""
+        """Assert that replaying all changes gives the text."""
         replayed = Lines(self.first)
-        for change, put in self.journal:
-            replayed.replace(change.start, change.end, put)
+        for change, inserted in self.journal:
+            replayed.replace(change.start, change.end, inserted)
         assert replayed.text() == self.harness.text
 
 
@@ -111,22 +111,22 @@ def key(name: str) -> Callable[[Machine], None]:
         text = machine.harness.text
         match KEYS.get(name):
             case Command.NEW_LINE:
-                assert text == model.put("\n")
+                assert text == model.text_with("\n")
             case Command.TAB:
-                assert text == model.put("\t")
+                assert text == model.text_with("\t")
             case Command.DELETE_BEFORE | Command.DELETE_AFTER as command:
                 assert text == model.erase(command is Command.DELETE_BEFORE)
             case Command.UNDO | Command.REDO:
                 assert text in machine.seen
             case _:
-                assert text == (model.put(without_controls(name)) if len(name) == 1 else model.text)
+                assert text == (model.text_with(without_controls(name)) if len(name) == 1 else model.text)
 
     return act
 
 
 def paste(text: str) -> Callable[[Machine], None]:
     def act(machine: Machine) -> None:
-        expected = Model.of(machine.harness).put(text)
+        expected = Model.of(machine.harness).text_with(text)
         machine.harness.editor.paste(text)
         assert machine.harness.text == expected
 
@@ -149,23 +149,23 @@ def resize(columns: int, rows: int) -> Callable[[Machine], None]:
     return act
 
 
-def speak(event: str, utterance: int, said: str) -> Callable[[Machine], None]:
+def speak(event: str, utterance: int, words: str) -> Callable[[Machine], None]:
     def act(machine: Machine) -> None:
         dictation, before = machine.harness.editor.dictation, machine.harness.text
         match event:
             case "begin":
                 dictation.begin((0, utterance))
             case "hear":
-                dictation.set_partial((0, utterance), said)
+                dictation.set_partial((0, utterance), words)
             case "drop":
                 dictation.discard((0, utterance))
             case "give up":
                 dictation.insert_partials(0)
-                return  # several go in
+                return  # several are inserted
             case "settle":
-                put = dictation.insert_final((0, utterance), said)
+                inserted = dictation.insert_final((0, utterance), words)
                 after = machine.harness.text
-                assert any(after == before[:at] + put + before[at:] for at in range(len(before) + 1))
+                assert any(after == before[:at] + inserted + before[at:] for at in range(len(before) + 1))
                 return
         assert machine.harness.text == before
 
@@ -173,7 +173,7 @@ def speak(event: str, utterance: int, said: str) -> Callable[[Machine], None]:
 
 
 def receive(codes: bytes) -> Callable[[Machine], None]:
-    """Have bytes come from the terminal, as what it is or as garbage."""
+    """Feed bytes from the terminal, valid or garbage."""
 
     def act(machine: Machine) -> None:
         screen, size = machine.harness.screen, machine.harness.size
@@ -227,7 +227,7 @@ actions = st.one_of(
 
 @settings(max_examples=CASES, deadline=None)
 @given(mixed_ends, st.lists(actions, max_size=40))
-def test_any_input_in_any_order_leaves_the_text_that_a_plain_model_says(
+def test_any_sequence_of_inputs_leaves_the_same_text_as_a_plain_string_model(
     text: str, inputs: list[Callable[[Machine], None]]
 ) -> None:
     machine = Machine(text)
@@ -241,7 +241,7 @@ def test_any_input_in_any_order_leaves_the_text_that_a_plain_model_says(
 
 
 def _all(step: Callable[[], bool], document: Document) -> str:
-    """Take the step until there is none; return the text."""
+    """Repeat the step until there is none; return the text."""
     while step():
         pass
     return document.text()

@@ -1,4 +1,4 @@
-"""Errors of the editor itself: a sentence for the person, a traceback for a report."""
+"""Internal errors: one sentence for the user, a traceback file for a report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def failed(message: str) -> Exception:
         return error
 
 
-def test_an_error_is_one_sentence_with_the_file_that_has_its_traceback(tmp_path: Path) -> None:
+def test_error_is_one_sentence_that_names_the_traceback_file(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     for message in ("first", "second"):
         sentence = describe(failed(message), folder)
@@ -24,7 +24,7 @@ def test_an_error_is_one_sentence_with_the_file_that_has_its_traceback(tmp_path:
     assert [path.name for path in folder.iterdir()] == [TRACEBACK_FILE]
 
 
-def test_where_nothing_can_be_written_the_sentence_is_all(tmp_path: Path) -> None:
+def test_error_without_a_writable_traceback_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "state").touch()
     assert describe(ValueError("one\ntwo"), tmp_path / "state") == "Internal error in stt-tui (ValueError: one)"
     assert describe(ValueError(), tmp_path / "state") == "Internal error in stt-tui (ValueError)"

@@ -1,4 +1,4 @@
-"""Opening and saving: the file stays what it is, but for the text."""
+"""Opening and saving change only the text of a file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PIECES = [
 ]
 
 
-def test_a_file_that_does_not_exist_is_empty_and_is_made(tmp_path: Path) -> None:
+def test_missing_file_opens_empty_and_is_created_on_save(tmp_path: Path) -> None:
     file, text = read(tmp_path / "new.txt")
     assert text == ""
     save(file, "Новое.\n")
@@ -54,7 +54,7 @@ def test_a_file_that_does_not_exist_is_empty_and_is_made(tmp_path: Path) -> None
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts)
-def test_what_is_saved_is_what_is_read(tmp_path: Path, text: str) -> None:
+def test_saved_text_is_read_back_unchanged(tmp_path: Path, text: str) -> None:
     path = tmp_path / "notes.txt"
     path.unlink(missing_ok=True)
     save(TextFile(path), text)
@@ -63,8 +63,8 @@ def test_what_is_saved_is_what_is_read(tmp_path: Path, text: str) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=CASES, deadline=None)
 @given(st.one_of(st.binary(max_size=40), st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join)))
-def test_any_file_is_refused_or_saved_as_it_was_but_for_the_text(tmp_path: Path, content: bytes) -> None:
-    """Line ends of each line, a byte order mark, control characters, a last line without an end."""
+def test_any_file_is_rejected_or_saved_without_changes_other_than_the_edit(tmp_path: Path, content: bytes) -> None:
+    """This covers mixed line ends, a byte order mark, control characters and a last line without a line end."""
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     try:
@@ -81,7 +81,7 @@ def test_any_file_is_refused_or_saved_as_it_was_but_for_the_text(tmp_path: Path,
     assert path.read_bytes() == content + b"!"
 
 
-def test_a_hard_link_stays_one(tmp_path: Path) -> None:
+def test_save_keeps_hard_links(tmp_path: Path) -> None:
     path, link = tmp_path / "notes.txt", tmp_path / "link"
     path.write_text("a longer text")
     link.hardlink_to(path)
@@ -89,7 +89,7 @@ def test_a_hard_link_stays_one(tmp_path: Path) -> None:
     assert (link.read_text(), path.stat().st_ino) == ("b", link.stat().st_ino)
 
 
-def test_extended_attributes_stay(tmp_path: Path) -> None:
+def test_save_keeps_extended_attributes(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("a")
     try:
@@ -101,7 +101,7 @@ def test_extended_attributes_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root saves another's file")
-def test_owner_and_mode_stay(tmp_path: Path) -> None:
+def test_save_keeps_owner_and_mode(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("a")
     os.chown(path, 1234, 2345)
@@ -111,7 +111,7 @@ def test_owner_and_mode_stay(tmp_path: Path) -> None:
     assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (1234, 2345, 0o6751)
 
 
-def test_a_new_file_is_made_where_a_dangling_link_points(tmp_path: Path) -> None:
+def test_save_to_a_dangling_link_creates_its_target(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "notes.txt")
     file, text = read(link)
@@ -120,13 +120,13 @@ def test_a_new_file_is_made_where_a_dangling_link_points(tmp_path: Path) -> None
     assert ((tmp_path / "notes.txt").read_text(), link.is_symlink()) == ("a", True)
 
 
-def test_a_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
+def test_new_file_gets_the_default_permissions(tmp_path: Path) -> None:
     (tmp_path / "usual").touch()
     save(TextFile(tmp_path / "notes.txt"), "a")
     assert (tmp_path / "notes.txt").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
-def test_a_read_only_file_is_not_written_and_the_reason_is_given(tmp_path: Path) -> None:
+def test_read_only_file_is_not_written_and_the_error_names_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("a")
     path.chmod(0o444)
@@ -152,7 +152,7 @@ def listening(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("make", "kind"), [(fifo, "a FIFO"), (made_folder, "a folder"), (listening, "a socket")])
-def test_what_is_no_regular_file_is_neither_opened_nor_replaced(
+def test_path_that_is_not_a_regular_file_is_neither_opened_nor_replaced(
     tmp_path: Path, make: Callable[[Path], None], kind: str
 ) -> None:
     path = tmp_path / "notes"
@@ -167,7 +167,7 @@ def test_what_is_no_regular_file_is_neither_opened_nor_replaced(
     assert (path.stat().st_mode, list(tmp_path.iterdir())) == (mode, [path])
 
 
-def test_a_device_is_not_opened(tmp_path: Path) -> None:
+def test_device_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/dev/null")
     for path in (Path("/dev/null"), tmp_path / "link"):
         with pytest.raises(FileError, match="is a character device"):
@@ -175,7 +175,7 @@ def test_a_device_is_not_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [30, 5_000])
-def test_where_the_disk_is_full_the_file_is_as_it_was(tmp_path: Path, length: int) -> None:
+def test_full_disk_leaves_the_file_unchanged(tmp_path: Path, length: int) -> None:
     """A limit on the size of files stands in for the disk."""
     path, copy = tmp_path / "notes.txt", tmp_path / "new.txt"
     path.write_text("a" * length)
@@ -189,7 +189,7 @@ def test_where_the_disk_is_full_the_file_is_as_it_was(tmp_path: Path, length: in
     assert path.read_text() == "shorter"
 
 
-def test_permissions_and_links_stay(tmp_path: Path) -> None:
+def test_save_keeps_permissions_and_symbolic_links(tmp_path: Path) -> None:
     path, link = tmp_path / "notes.txt", tmp_path / "link"
     path.write_text("a")
     path.chmod(0o640)
@@ -199,7 +199,7 @@ def test_permissions_and_links_stay(tmp_path: Path) -> None:
     assert (path.read_text(), path.stat().st_mode & 0o777, link.is_symlink()) == ("b", 0o640, True)
 
 
-def test_a_file_that_another_program_changed_is_not_written(tmp_path: Path) -> None:
+def test_file_changed_by_another_program_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("a")
     file, _ = read(path)
@@ -209,7 +209,7 @@ def test_a_file_that_another_program_changed_is_not_written(tmp_path: Path) -> N
     assert path.read_text() == "other"
 
 
-def test_a_change_of_the_same_size_and_time_is_noticed(tmp_path: Path) -> None:
+def test_change_with_the_same_size_and_time_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("a")
     file, _ = read(path)
@@ -220,7 +220,7 @@ def test_a_change_of_the_same_size_and_time_is_noticed(tmp_path: Path) -> None:
         save(file, "mine")
 
 
-def test_a_file_that_was_only_touched_is_saved(tmp_path: Path) -> None:
+def test_file_that_was_only_touched_is_saved(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("a")
     file, _ = read(path)
@@ -229,7 +229,7 @@ def test_a_file_that_was_only_touched_is_saved(tmp_path: Path) -> None:
     save(file, "b")
 
 
-def test_a_file_that_was_removed_or_made_meanwhile_is_told(tmp_path: Path) -> None:
+def test_file_removed_or_created_by_another_program_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     file = save(TextFile(path), "a")
     path.unlink()
@@ -241,7 +241,7 @@ def test_a_file_that_was_removed_or_made_meanwhile_is_told(tmp_path: Path) -> No
     assert path.read_text() == "b"
 
 
-def test_a_copy_takes_the_place_of_nothing(tmp_path: Path) -> None:
+def test_backup_copy_replaces_no_existing_file(tmp_path: Path) -> None:
     path, victim = tmp_path / "notes.txt", tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "notes.txt~").symlink_to(victim)
@@ -256,7 +256,7 @@ def test_a_copy_takes_the_place_of_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_overwriting_keeps_a_copy_of_the_other(tmp_path: Path) -> None:
+def test_overwrite_keeps_a_copy_of_the_other_version(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("other")
     file = overwrite(TextFile(path), "mine")
@@ -264,25 +264,25 @@ def test_overwriting_keeps_a_copy_of_the_other(tmp_path: Path) -> None:
     save(file, "mine again")
 
 
-def test_saving_twice_is_no_change_by_another(tmp_path: Path) -> None:
+def test_second_save_is_not_a_change_by_another_program(tmp_path: Path) -> None:
     file = save(TextFile(tmp_path / "notes.txt"), "one")
     assert read(save(file, "two").path)[1] == "two"
 
 
-def test_a_file_that_is_no_text_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_binary_file_is_rejected_with_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "talk.wav"
     path.write_bytes(b"RIFF\xff\xfe")
     with pytest.raises(FileError, match=r"talk\.wav is not UTF-8 text \(invalid byte at offset 4\)"):
         read(path)
 
 
-def test_a_folder_that_is_not_there_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+def test_save_into_a_missing_folder_fails_and_creates_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be written"):
         save(TextFile(tmp_path / "nowhere" / "notes.txt"), "a")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_a_file_by_now_is_told(tmp_path: Path) -> None:
+def test_save_into_a_folder_that_became_a_file_fails(tmp_path: Path) -> None:
     folder = tmp_path / "notes"
     folder.mkdir()
     file = save(read(folder / "a.txt")[0], "One.")
@@ -294,7 +294,7 @@ def test_a_folder_that_is_a_file_by_now_is_told(tmp_path: Path) -> None:
             write(file, "Two.")
 
 
-def test_a_new_name_is_free(tmp_path: Path) -> None:
+def test_new_name_is_not_in_use(tmp_path: Path) -> None:
     now = datetime.fromisoformat("2026-11-25T20:41:05+00:00")
     first = new_name(tmp_path, now)
     assert first.name == "dictation-2026-11-25-204105.txt"

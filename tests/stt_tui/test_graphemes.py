@@ -1,4 +1,4 @@
-"""Characters as people see them: their borders and columns."""
+"""Characters as users perceive them: grapheme boundaries and column widths."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 
 @given(lines)
-def test_borders_found_from_anywhere_are_those_found_from_the_start(line: str) -> None:
+def test_boundaries_found_from_any_offset_match_those_found_from_the_start(line: str) -> None:
     found = boundaries(line)
-    for border, following in pairwise(found):
-        assert boundary_after(line, border) == following
-        assert boundary_before(line, following) == border
+    for boundary, following in pairwise(found):
+        assert boundary_after(line, boundary) == following
+        assert boundary_before(line, following) == boundary
     for offset in range(len(line) + 1):
-        assert boundary_at(line, offset) == min(border for border in found if border >= offset)
+        assert boundary_at(line, offset) == min(boundary for boundary in found if boundary >= offset)
 
 
 @given(lines)
-def test_what_is_drawn_takes_the_columns_that_are_reckoned_with(line: str) -> None:
+def test_printable_text_has_the_computed_width(line: str) -> None:
     assert text_columns(line) == sum(columns_of(character) for character in iter_graphemes(line))
     assert text_columns(printable(line)) == text_columns(line)
     drawn = printable(line)
@@ -37,7 +37,7 @@ def test_what_is_drawn_takes_the_columns_that_are_reckoned_with(line: str) -> No
     ("character", "columns"),
     [("a", 1), ("é", 1), ("е\u0301", 1), ("漢", 2), ("👨‍👩‍👧", 2), ("🇩🇪", 2), ("\t", 4), ("\u200b", 1), ("\x07", 1)],
 )
-def test_a_character_takes_its_columns(character: str, columns: int) -> None:
+def test_character_has_its_column_width(character: str, columns: int) -> None:
     assert columns_of(character) == columns
 
 
@@ -54,11 +54,11 @@ def test_a_character_takes_its_columns(character: str, columns: int) -> None:
         ("caf\udce9", "caf\ufffd"),
     ],
 )
-def test_what_a_terminal_would_obey_or_hide_is_drawn_as_a_visible_character(text: str, drawn: str) -> None:
+def test_control_and_invisible_characters_are_drawn_visibly(text: str, drawn: str) -> None:
     assert printable(text) == drawn
 
 
-def test_a_border_deep_in_a_long_line_is_found_near_it() -> None:
+def test_boundary_deep_in_a_long_line_is_found() -> None:
     line = "é" + "漢字" * 500_000 + "👨‍👩‍👧"
     assert boundary_before(line, len(line)) == len(line) - len("👨‍👩‍👧")
 
@@ -76,5 +76,5 @@ def test_a_border_deep_in_a_long_line_is_found_near_it() -> None:
         ("not\u200bjoined", False),
     ],
 )
-def test_an_apostrophe_or_a_joiner_belongs_to_a_word_between_letters_only(text: str, expected: bool) -> None:
+def test_apostrophe_or_joiner_is_part_of_a_word_only_between_letters(text: str, expected: bool) -> None:
     assert all(is_word(text, offset) for offset in range(len(text))) is expected

@@ -1,4 +1,4 @@
-"""Every key and every gesture of the mouse: what it does to the text and the cursor."""
+"""The effect of every key and mouse gesture on the text and the cursor."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def place(harness: EditorHarness) -> tuple[int, int]:
     ],
 )
 @pytest.mark.parametrize("shift", ["", "shift "])
-def test_a_key_moves_the_cursor_and_with_shift_selects(
+def test_key_moves_the_cursor_and_selects_with_shift(
     key: str, start: tuple[int, int], end: tuple[int, int], shift: str
 ) -> None:
     harness = EditorHarness(TEXT)
@@ -61,13 +61,13 @@ def test_a_key_moves_the_cursor_and_with_shift_selects(
         ("f8", Command.DISCARD),
     ],
 )
-def test_a_key_gives_an_order(key: str, command: Command) -> None:
+def test_key_runs_its_command(key: str, command: Command) -> None:
     harness = EditorHarness(TEXT)
     harness.press(key)
     assert (harness.commands, harness.text) == ([command], TEXT)
 
 
-def test_ctrl_a_selects_all() -> None:
+def test_ctrl_a_selects_the_whole_text() -> None:
     harness = EditorHarness(TEXT)
     harness.press("ctrl a")
     assert harness.selected == TEXT
@@ -90,26 +90,26 @@ def test_backspace_and_delete_erase() -> None:
     assert harness.text == "c"
 
 
-def test_enter_and_tab_are_text() -> None:
+def test_enter_and_tab_insert_text() -> None:
     harness = EditorHarness()
     harness.press("a", "enter", "tab", "b")
     assert harness.text == "a\n\tb"
 
 
-def test_keys_without_a_meaning_do_nothing() -> None:
+def test_unbound_keys_do_nothing() -> None:
     harness = EditorHarness(TEXT)
     harness.press("f12", "meta x", "meta ф", "meta 😀", "ctrl e", "insert", "esc", "<255>")
     assert (harness.text, harness.commands) == (TEXT, [])
 
 
-def test_letters_of_any_script_are_typed() -> None:
+def test_letters_of_any_script_are_inserted() -> None:
     harness = EditorHarness()
     harness.type("Ещё 漢字 e\u0301!")
     assert harness.text == "Ещё 漢字 e\u0301!"
 
 
 @pytest.mark.parametrize(("key", "end"), [("left", 4), ("right", 7)])
-def test_an_arrow_leaves_a_selection_at_its_end(key: str, end: int) -> None:
+def test_arrow_collapses_a_selection_to_its_edge(key: str, end: int) -> None:
     harness = EditorHarness(TEXT)
     harness.press("ctrl right", "shift end", key)
     assert (place(harness), harness.selected) == ((0, end), "")
@@ -121,7 +121,7 @@ def test_up_and_down_keep_the_column_through_shorter_lines() -> None:
     assert place(harness) == (2, 11)
 
 
-def test_pages_keep_the_column() -> None:
+def test_page_keys_keep_the_column() -> None:
     harness = EditorHarness("\n".join(["long line", *[""] * 20, "another one"]), 40, 10)
     harness.press("right", "right", "right", "page down", "page down", "page down", "page up")
     assert place(harness) == (13, 0)
@@ -130,7 +130,7 @@ def test_pages_keep_the_column() -> None:
     assert place(harness) == (20, 0)
 
 
-def test_home_and_end_go_by_the_rows_on_the_screen() -> None:
+def test_home_and_end_move_within_a_screen_row() -> None:
     harness = EditorHarness("one two three four", 10)
     harness.press("down", "end")
     assert place(harness) == (0, 13)
@@ -149,7 +149,7 @@ def test_home_and_end_go_by_the_rows_on_the_screen() -> None:
         "\ue000 \uf8ff \U0010fffd unassigned \U000e0fff",
     ],
 )
-def test_a_paste_is_unchanged(text: str) -> None:
+def test_paste_inserts_the_text_unchanged(text: str) -> None:
     harness = EditorHarness()
     harness.editor.paste(text)
     assert harness.text == text
@@ -158,7 +158,7 @@ def test_a_paste_is_unchanged(text: str) -> None:
     assert harness.text == text
 
 
-def test_control_characters_are_left_out_of_pastes_and_keys() -> None:
+def test_control_characters_are_removed_from_pastes_and_keys() -> None:
     controls = "".join(map(chr, [*range(9), *range(14, 32), *range(127, 160)]))
     harness = EditorHarness("kept")
     harness.editor.paste(f"a{controls}b\tc")
@@ -170,7 +170,7 @@ def test_control_characters_are_left_out_of_pastes_and_keys() -> None:
     assert harness.text == "ab\tckept"
 
 
-def test_a_paste_is_one_step_and_keeps_its_lines() -> None:
+def test_paste_is_one_undo_step_and_keeps_its_lines() -> None:
     harness = EditorHarness()
     harness.editor.paste("one\r\ntwo\x1b[31m\tthree\rfour")
     assert harness.text == "one\ntwo[31m\tthree\nfour"
@@ -178,19 +178,19 @@ def test_a_paste_is_one_step_and_keeps_its_lines() -> None:
     assert harness.text == ""
 
 
-def test_a_click_puts_the_cursor_there() -> None:
+def test_click_moves_the_cursor() -> None:
     harness = EditorHarness(TEXT)
     harness.click(3, 1)
     assert (place(harness), harness.copied) == ((1, 3), [])
 
 
-def test_a_click_below_the_text_means_its_end() -> None:
+def test_click_below_the_text_moves_the_cursor_to_its_end() -> None:
     harness = EditorHarness(TEXT)
     harness.click(3, 7)
     assert place(harness) == (2, 4)
 
 
-def test_a_drag_selects_and_copies() -> None:
+def test_drag_selects_and_copies() -> None:
     harness = EditorHarness(TEXT)
     harness.mouse("press", 4, 0)
     harness.mouse("drag", 2, 1)
@@ -200,7 +200,7 @@ def test_a_drag_selects_and_copies() -> None:
     assert harness.copied == ["two\nthree"]
 
 
-def test_a_drag_below_the_screen_scrolls() -> None:
+def test_drag_below_the_screen_scrolls() -> None:
     harness = EditorHarness("\n".join(map(str, range(30))), 40, 6)
     harness.mouse("press", 0, 0)
     for _ in range(3):
@@ -209,7 +209,7 @@ def test_a_drag_below_the_screen_scrolls() -> None:
     assert harness.selected.startswith("0\n1\n")
 
 
-def test_a_double_click_selects_and_copies_the_word_and_a_third_one_the_line() -> None:
+def test_double_click_selects_and_copies_a_word_and_triple_click_a_line() -> None:
     harness = EditorHarness(TEXT)
     harness.click(7, 1)
     harness.now += 0.2
@@ -220,7 +220,7 @@ def test_a_double_click_selects_and_copies_the_word_and_a_third_one_the_line() -
     assert (harness.selected, harness.copied) == ("three four", ["four", "three four"])
 
 
-def test_two_slow_clicks_are_two_clicks() -> None:
+def test_two_slow_clicks_are_not_a_double_click() -> None:
     harness = EditorHarness(TEXT)
     harness.click(7, 1)
     harness.now += 0.6
@@ -228,14 +228,14 @@ def test_two_slow_clicks_are_two_clicks() -> None:
     assert harness.copied == []
 
 
-def test_a_triple_click_selects_the_whole_line_over_all_its_rows() -> None:
+def test_triple_click_selects_all_rows_of_a_wrapped_line() -> None:
     harness = EditorHarness("a line that takes more than one row\nnext", 20)
     for _ in range(3):
         harness.click(3, 1)
     assert harness.selected == "a line that takes more than one row"
 
 
-def test_the_wheel_scrolls_and_a_key_comes_back() -> None:
+def test_wheel_scrolls_and_a_key_scrolls_back_to_the_cursor() -> None:
     harness = EditorHarness("\n".join(map(str, range(30))), 40, 6)
     harness.mouse("press", 0, 0, 5)
     assert (harness.rows()[0], harness.cursor, place(harness)) == ("3", None, (0, 0))
@@ -246,13 +246,13 @@ def test_the_wheel_scrolls_and_a_key_comes_back() -> None:
     assert harness.rows()[0] == "0"
 
 
-def test_a_click_on_the_status_line_does_nothing() -> None:
+def test_click_on_the_status_line_does_nothing() -> None:
     harness = EditorHarness(TEXT)
     harness.click(3, 9)
     assert place(harness) == (0, 0)
 
 
-def test_a_click_moves_what_is_being_said() -> None:
+def test_click_moves_the_preedit() -> None:
     harness = EditorHarness("One. Three.")
     harness.editor.dictation.set_partial((1, 1), "two.")
     harness.click(9, 0)
@@ -260,17 +260,17 @@ def test_a_click_moves_what_is_being_said() -> None:
     assert harness.text == "One. Two. Three."
 
 
-def said(key: str) -> str:
-    """Return the key as docs/editor.md writes it."""
+def documented_name(key: str) -> str:
+    """Return the name of the key in docs/editor.md."""
     names = {"page up": "PgUp", "page down": "PgDn", "delete": "Del"}
     *modifiers, last = key.replace("page ", "page_").split(" ")
     last = last.replace("_", " ")
     return "+".join([*(each.capitalize() for each in modifiers), names.get(last, last.capitalize())])
 
 
-def test_the_manual_tells_every_key_and_what_it_does() -> None:
+def test_manual_lists_every_key_with_its_command() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "editor.md").read_text(encoding="utf-8")
     rows = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in manual.splitlines() if line[:3] == "| `"}
-    told = {key.strip("`"): what for keys, what in rows.items() for key in keys.split(", ")}
-    assert told == {said(key): command.value for key, command in {**KEYS, **MOVE_KEYS}.items()}
-    assert all(hint.split(" ")[0] in told for hint in HINTS)
+    documented = {key.strip("`"): command for keys, command in rows.items() for key in keys.split(", ")}
+    assert documented == {documented_name(key): command.value for key, command in {**KEYS, **MOVE_KEYS}.items()}
+    assert all(hint.split(" ")[0] in documented for hint in HINTS)

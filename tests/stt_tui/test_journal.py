@@ -1,4 +1,4 @@
-"""What is not saved outlives its session: every change of it, and what was being said."""
+"""Unsaved text survives its session: every change, and the words being dictated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def left(folder: Path, file: str | None = None) -> list[str]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(texts, st.lists(st.one_of(texts, st.sampled_from(["undo", "erase", "left"]))))
-def test_what_is_left_is_the_text_as_it_was_last(tmp_path: Path, text: str, actions: list[str]) -> None:
+def test_orphaned_journal_restores_the_last_text(tmp_path: Path, text: str, actions: list[str]) -> None:
     for path in tmp_path.iterdir():
         path.unlink()
     document = Document(text)
@@ -55,13 +55,13 @@ def test_what_is_left_is_the_text_as_it_was_last(tmp_path: Path, text: str, acti
     assert left(tmp_path) == [document.text()]
 
 
-def test_a_text_that_was_not_changed_leaves_nothing(tmp_path: Path) -> None:
+def test_unchanged_text_leaves_no_journal(tmp_path: Path) -> None:
     with journal_of(Document("One."), tmp_path) as journal:
         journal.record_preedits([])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_saved_text_leaves_nothing_and_what_comes_after_it_all(tmp_path: Path) -> None:
+def test_saved_text_leaves_no_journal_and_a_later_change_leaves_the_whole_text(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path) as journal:
         document.type("saved")
@@ -74,7 +74,7 @@ def test_a_saved_text_leaves_nothing_and_what_comes_after_it_all(tmp_path: Path)
     assert left(tmp_path) == ["saved and more"]
 
 
-def test_what_was_being_said_is_put_in_where_it_was_shown(tmp_path: Path) -> None:
+def test_preedit_is_restored_where_it_was_shown(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path) as journal:
         journal.record_preedits([Preedit(Position(0, 0), "Said")])
@@ -83,7 +83,7 @@ def test_what_was_being_said_is_put_in_where_it_was_shown(tmp_path: Path) -> Non
     assert left(tmp_path) == ["Typed. Said so far"]
 
 
-def test_a_journal_is_nobody_elses_to_read(tmp_path: Path) -> None:
+def test_journal_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path / "journals"):
         document.type("secret")
@@ -92,7 +92,7 @@ def test_a_journal_is_nobody_elses_to_read(tmp_path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_journal_in_use_is_not_left_behind(tmp_path: Path) -> None:
+def test_journal_in_use_is_not_orphaned(tmp_path: Path) -> None:
     document, other = Document(), Document()
     with journal_of(other, tmp_path):
         other.type("left")
@@ -103,7 +103,7 @@ def test_a_journal_in_use_is_not_left_behind(tmp_path: Path) -> None:
     assert left(tmp_path) == ["in use"]
 
 
-def test_a_line_that_was_being_written_is_passed_over(tmp_path: Path) -> None:
+def test_incomplete_last_line_is_skipped(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path):
         document.type("One.")
@@ -113,7 +113,7 @@ def test_a_line_that_was_being_written_is_passed_over(tmp_path: Path) -> None:
     assert left(tmp_path) == ["One."]
 
 
-def test_what_is_no_journal_is_passed_over(tmp_path: Path) -> None:
+def test_invalid_journals_are_skipped(tmp_path: Path) -> None:
     (tmp_path / f"broken{SUFFIX}").write_bytes(b"\x00{")
     (tmp_path / f"empty{SUFFIX}").touch()
     for number, text in enumerate(["[1]", "7", '{"text": 5, "file": null}', '{"text": "a"}']):
@@ -124,7 +124,7 @@ def test_what_is_no_journal_is_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damaged", ["[1]", "{", '{"put": 5, "from": [0, 0], "to": [0, 0]}', '{"said": [[0]]}', '{"said": 1}', "\x00"]
 )
-def test_a_damaged_change_costs_no_more_than_what_came_after_it(tmp_path: Path, damaged: str) -> None:
+def test_damaged_change_keeps_all_changes_before_it(tmp_path: Path, damaged: str) -> None:
     document = Document()
     with journal_of(document, tmp_path):
         document.type("One.")
@@ -134,14 +134,14 @@ def test_a_damaged_change_costs_no_more_than_what_came_after_it(tmp_path: Path, 
     assert left(tmp_path) == ["One. Two."]
 
 
-def test_a_journal_is_offered_to_its_file_only(tmp_path: Path) -> None:
+def test_journal_is_found_for_its_own_file_only(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path, "/notes.txt"):
         document.type("One.")
     assert (left(tmp_path), left(tmp_path, "/notes.txt")) == ([], ["One."])
 
 
-def test_the_newest_is_offered_first_and_the_oldest_go(tmp_path: Path) -> None:
+def test_newest_journal_comes_first_and_the_oldest_are_removed(tmp_path: Path) -> None:
     for number in range(MAX_JOURNALS + 2):
         path = tmp_path / f"{number}{SUFFIX}"
         path.write_text(json.dumps({"text": str(number), "file": None}) + "\n")
@@ -150,13 +150,13 @@ def test_the_newest_is_offered_first_and_the_oldest_go(tmp_path: Path) -> None:
     assert left(tmp_path) == [str(number) for number in range(MAX_JOURNALS + 1, 1, -1)]
 
 
-def test_a_journal_that_goes_while_one_looks_is_passed_over(tmp_path: Path) -> None:
+def test_journal_that_disappears_during_the_search_is_skipped(tmp_path: Path) -> None:
     (tmp_path / f"gone{SUFFIX}").symlink_to(tmp_path / "nowhere")
     assert (remove_oldest(tmp_path), left(tmp_path)) == (0, [])
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_what_is_taken_over_goes_only_once_it_is_written_here(tmp_path: Path, works: bool) -> None:
+def test_adopted_journal_is_removed_only_after_its_text_is_in_the_new_journal(tmp_path: Path, works: bool) -> None:
     document = Document()
     with journal_of(document, tmp_path / "old"):
         document.type("One.")
@@ -171,7 +171,7 @@ def test_what_is_taken_over_goes_only_once_it_is_written_here(tmp_path: Path, wo
     assert (left(tmp_path / "old"), left(tmp_path / "new")) == (([], ["One."]) if works else (["One."], []))
 
 
-def test_a_journal_stays_small_however_long_one_works(tmp_path: Path) -> None:
+def test_journal_size_stays_bounded_over_a_long_session(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path):
         for _ in range(200):
@@ -183,7 +183,7 @@ def test_a_journal_stays_small_however_long_one_works(tmp_path: Path) -> None:
     assert left(tmp_path) == ["end"]
 
 
-def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_journal_that_cannot_be_written_warns(tmp_path: Path) -> None:
     (tmp_path / "journals").write_text("a file is in the way")
     document, warnings = Document(), list[str]()
     journal = Journal(tmp_path / "journals", None, document, warnings.append)
@@ -193,7 +193,7 @@ def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [1, 3])
-def test_a_disk_that_works_again_gets_all(tmp_path: Path, changes: int) -> None:
+def test_journal_is_complete_once_the_disk_works_again(tmp_path: Path, changes: int) -> None:
     (tmp_path / "journals").write_text("a file is in the way")
     document, warnings = Document(), list[str]()
     journal = Journal(tmp_path / "journals", None, document, warnings.append)
@@ -207,7 +207,7 @@ def test_a_disk_that_works_again_gets_all(tmp_path: Path, changes: int) -> None:
     assert left(tmp_path / "journals") == ["a" * changes + "b"]
 
 
-async def test_a_journal_that_is_complete_has_all_of_it_on_disk(tmp_path: Path) -> None:
+async def test_flush_writes_the_whole_text_to_disk(tmp_path: Path) -> None:
     document = Document("a\r\nb\n")
     journal = Journal(tmp_path, None, document, lambda _: None)
     assert (await journal.flush(), left(tmp_path)) == ("", [])
@@ -217,7 +217,7 @@ async def test_a_journal_that_is_complete_has_all_of_it_on_disk(tmp_path: Path) 
     assert left(tmp_path) == ["One.a\r\nb\n"]
 
 
-async def test_a_journal_says_why_it_is_not_complete_until_it_is(tmp_path: Path) -> None:
+async def test_flush_returns_the_reason_until_the_journal_is_complete(tmp_path: Path) -> None:
     (tmp_path / "journals").write_text("a file is in the way")
     document = Document()
     journal = Journal(tmp_path / "journals", None, document, lambda _: None)
@@ -230,7 +230,7 @@ async def test_a_journal_says_why_it_is_not_complete_until_it_is(tmp_path: Path)
     assert left(tmp_path / "journals") == ["a"]
 
 
-def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_full_disk_leaves_no_incomplete_journal(tmp_path: Path) -> None:
     document = Document()
     journal = Journal(tmp_path, None, document, lambda _: None)
     with limited_file_size(4_096):
@@ -240,7 +240,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_disk_that_does_not_answer_is_told(tmp_path: Path) -> None:
+async def test_flush_and_close_report_a_stalled_disk(tmp_path: Path) -> None:
     answers = Event()
     journal = Journal(tmp_path, None, Document(), lambda _: None)
     journal._queue.put(answers.wait)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Where positions are on the screen, and back."""
+"""Conversion between text positions and screen cells."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ widths = st.integers(min_value=3, max_value=20)
 
 
 @st.composite
-def haunted(draw: st.DrawFn) -> tuple[Lines, list[Preedit]]:
-    """Lines, and ghosts between their characters."""
+def lines_with_preedits(draw: st.DrawFn) -> tuple[Lines, list[Preedit]]:
+    """Draw lines, and preedits between their characters."""
     lines = Lines(draw(texts))
     places = [Position(line, each) for line in range(len(lines)) for each in boundaries(lines[line])]
     at = sorted(draw(st.sets(st.sampled_from(places), max_size=3)))
@@ -30,37 +30,35 @@ def all_rows(layout: Layout) -> list[Row]:
     return rows
 
 
-@given(haunted(), widths)
-def test_a_position_goes_to_the_screen_and_back(text: tuple[Lines, list[Preedit]], columns: int) -> None:
-    lines, ghosts = text
+@given(lines_with_preedits(), widths)
+def test_position_of_its_own_cell_is_the_position(text: tuple[Lines, list[Preedit]], columns: int) -> None:
+    lines, preedits = text
     layout = Layout(lines, columns)
-    layout.set_preedits(ghosts)
+    layout.set_preedits(preedits)
     for line in range(len(lines)):
         for offset in boundaries(lines[line]):
             assert layout.position(layout.cell(Position(line, offset))) == Position(line, offset)
 
 
-@given(haunted(), widths, st.integers(0, 30))
-def test_every_spot_means_the_border_of_a_character(
-    text: tuple[Lines, list[Preedit]], columns: int, column: int
-) -> None:
-    lines, ghosts = text
+@given(lines_with_preedits(), widths, st.integers(0, 30))
+def test_every_cell_maps_to_a_grapheme_boundary(text: tuple[Lines, list[Preedit]], columns: int, column: int) -> None:
+    lines, preedits = text
     layout = Layout(lines, columns)
-    layout.set_preedits(ghosts)
+    layout.set_preedits(preedits)
     for row in all_rows(layout):
         position = layout.position(Cell(row, column))
         assert position.line == row.line
         assert position.offset in boundaries(lines[row.line])
 
 
-@given(haunted(), widths)
-def test_the_rows_show_the_text_with_the_ghosts_in_it(text: tuple[Lines, list[Preedit]], columns: int) -> None:
-    lines, ghosts = text
+@given(lines_with_preedits(), widths)
+def test_rows_show_the_text_with_its_preedits(text: tuple[Lines, list[Preedit]], columns: int) -> None:
+    lines, preedits = text
     layout = Layout(lines, columns)
-    layout.set_preedits(ghosts)
-    for ghost in reversed(ghosts):
+    layout.set_preedits(preedits)
+    for preedit in reversed(preedits):
         lines = Lines(lines.text())
-        lines.replace(ghost.at, ghost.at, ghost.text)
+        lines.replace(preedit.at, preedit.at, preedit.text)
     shown = [""] * len(lines)
     for row in all_rows(layout):
         bounds = layout.range(row)
@@ -69,13 +67,13 @@ def test_the_rows_show_the_text_with_the_ghosts_in_it(text: tuple[Lines, list[Pr
     assert shown == lines.text().split("\n")
 
 
-@given(haunted(), haunted(), widths, st.data())
-def test_a_layout_that_followed_a_change_is_the_one_made_anew(
+@given(lines_with_preedits(), lines_with_preedits(), widths, st.data())
+def test_layout_updated_by_a_change_equals_a_new_layout(
     text: tuple[Lines, list[Preedit]], other: tuple[Lines, list[Preedit]], columns: int, data: st.DataObject
 ) -> None:
-    lines, ghosts = text
+    lines, preedits = text
     layout = Layout(lines, columns)
-    layout.set_preedits(ghosts)
+    layout.set_preedits(preedits)
     all_rows(layout)
     start, end, at = (lines.clamp(Position(*data.draw(st.tuples(st.integers(0, 9), st.integers(0, 9))))) for _ in "123")
     start, end = sorted((start, end))
@@ -88,21 +86,21 @@ def test_a_layout_that_followed_a_change_is_the_one_made_anew(
     assert all_rows(layout) == all_rows(fresh)
 
 
-@given(haunted(), widths)
-def test_above_is_below_the_other_way(text: tuple[Lines, list[Preedit]], columns: int) -> None:
+@given(lines_with_preedits(), widths)
+def test_above_is_the_inverse_of_below(text: tuple[Lines, list[Preedit]], columns: int) -> None:
     layout = Layout(text[0], columns)
     layout.set_preedits(text[1])
     rows = all_rows(layout)
     assert [layout.above(row) for row in rows] == [None, *rows[:-1]]
 
 
-def test_a_click_in_a_ghost_means_its_place() -> None:
+def test_cells_of_a_preedit_map_to_its_position() -> None:
     layout = Layout(Lines("Said. Unsaid."), 40)
     layout.set_preedits([Preedit(Position(0, 5), " Being said.")])
     assert {layout.position(Cell(Row(0, 0), column)) for column in range(5, 17)} == {Position(0, 5)}
     assert layout.position(Cell(Row(0, 0), 18)) == Position(0, 6)
 
 
-def test_a_click_on_the_right_half_of_a_wide_character_is_after_it() -> None:
+def test_right_half_of_a_wide_character_maps_to_the_position_after_it() -> None:
     layout = Layout(Lines("漢字"), 40)
     assert [layout.position(Cell(Row(0, 0), column)).offset for column in range(5)] == [0, 1, 1, 2, 2]

@@ -1,4 +1,4 @@
-"""Lines and their ends: LF and CRLF side by side, each kept until its line break is removed."""
+"""Lines and their ends: LF and CRLF may be mixed, and each is kept until its line break is removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIXED = "a\nb\nc\r\nd\n"
 
 
 @given(mixed_ends)
-def test_text_of_mixed_line_ends_is_returned_as_it_was(text: str) -> None:
+def test_text_with_mixed_line_ends_is_returned_unchanged(text: str) -> None:
     lines = Lines(text)
     assert lines.text() == text
     assert lines.between(Position(0, 0), lines.end) == text
@@ -21,7 +21,7 @@ def test_text_of_mixed_line_ends_is_returned_as_it_was(text: str) -> None:
 
 
 @given(mixed_ends, mixed_ends, st.data())
-def test_a_change_leaves_all_other_line_ends_as_they_are(text: str, added: str, data: st.DataObject) -> None:
+def test_change_keeps_all_other_line_ends(text: str, added: str, data: st.DataObject) -> None:
     lines, places = Lines(text), list[Position]()
     for _ in range(2):
         line = data.draw(st.integers(0, len(lines) - 1))
@@ -34,7 +34,7 @@ def test_a_change_leaves_all_other_line_ends_as_they_are(text: str, added: str, 
 
 
 @given(mixed_ends, mixed_ends)
-def test_undoing_brings_back_the_line_ends(text: str, pasted: str) -> None:
+def test_undo_restores_the_line_ends(text: str, pasted: str) -> None:
     document = Document(text)
     document.select_all()
     document.paste(pasted.replace("\r\n", "\n"))
@@ -43,7 +43,7 @@ def test_undoing_brings_back_the_line_ends(text: str, pasted: str) -> None:
     assert document.text() == text
 
 
-def test_a_new_line_ends_as_its_line_does() -> None:
+def test_new_line_uses_the_line_end_of_its_line() -> None:
     document = Document(MIXED)
     for line in (2, 0):
         document.move(Position(line, 1))
@@ -53,7 +53,7 @@ def test_a_new_line_ends_as_its_line_does() -> None:
     assert document.text() == "a\n\nb\nc\r\n\r\nd\ne\nf"
 
 
-def test_a_line_added_to_a_file_of_crlf_ends_with_crlf() -> None:
+def test_line_added_to_a_crlf_file_ends_with_crlf() -> None:
     document = Document("a\r\n")
     document.move(document.lines.end)
     document.type("b")
@@ -61,14 +61,14 @@ def test_a_line_added_to_a_file_of_crlf_ends_with_crlf() -> None:
     assert document.text() == "a\r\nb\r\n"
 
 
-def test_typing_at_the_end_of_a_line_leaves_its_end() -> None:
+def test_typing_at_the_end_of_a_line_keeps_its_line_end() -> None:
     document = Document(MIXED)
     document.move(Position(2, 1))
     document.type("!")
     assert document.text() == "a\nb\nc!\r\nd\n"
 
 
-def test_joining_lines_removes_one_end_and_keeps_the_other() -> None:
+def test_joining_lines_removes_one_line_end_and_keeps_the_other() -> None:
     document = Document(MIXED)
     document.move(Position(2, 0))
     document.delete_before()
@@ -78,7 +78,7 @@ def test_joining_lines_removes_one_end_and_keeps_the_other() -> None:
     assert document.text() == "a\nbd\n"
 
 
-def test_a_cr_without_lf_belongs_to_its_line() -> None:
+def test_cr_without_lf_is_part_of_its_line() -> None:
     lines = Lines("a\rb\r\r\nc\r")
     assert [lines[0], lines[1]] == ["a\rb\r", "c\r"]
     assert lines.text() == "a\rb\r\r\nc\r"

@@ -1,4 +1,4 @@
-"""What the screen shows, at the widths that terminals have, in English and in Russian."""
+"""Screen content at common terminal widths, in English and in Russian."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ RUSSIAN = "Ваш звонок является первым в очереди �
         ("漢字 and 👍🏽 and e\u0301", 30, ["漢字 and 👍🏽 and e\u0301"]),
     ],
 )
-def test_the_text_is_wrapped_at_words(text: str, columns: int, rows: list[str]) -> None:
+def test_text_is_wrapped_at_words(text: str, columns: int, rows: list[str]) -> None:
     assert EditorHarness(text, columns).text_rows() == rows
 
 
 @given(texts, st.integers(8, 40), st.integers(2, 6))
-def test_every_row_has_the_width_of_the_screen_and_the_cursor_is_on_it(text: str, columns: int, height: int) -> None:
+def test_rows_fit_the_screen_and_the_cursor_is_on_it(text: str, columns: int, height: int) -> None:
     harness = EditorHarness(text, columns, height)
     harness.press("ctrl end")
     rows = harness.screen.render(harness.size).decoded_text
@@ -76,18 +76,18 @@ def test_every_row_has_the_width_of_the_screen_and_the_cursor_is_on_it(text: str
 
 
 @given(texts.filter(str.isprintable), st.integers(8, 40))
-def test_the_rows_copied_from_the_screen_are_the_text(text: str, columns: int) -> None:
-    """Where a row was wrapped, the space is a line break."""
+def test_rows_copied_from_the_screen_contain_the_text(text: str, columns: int) -> None:
+    """A wrapped row ends with a line break in place of a space."""
     rows = EditorHarness(text, columns, 200).text_rows()
     assert "".join("".join(rows).replace("◌", "").split()) == "".join(text.split())
 
 
-def test_lines_copied_from_the_screen_are_lines() -> None:
+def test_lines_copied_from_the_screen_keep_their_line_breaks() -> None:
     text = "One.\n\n  Two, indented.\nТри."
     assert "\n".join(EditorHarness(text, 30).text_rows()) == text
 
 
-def test_what_is_being_said_is_dim_and_the_cursor_stands_before_it() -> None:
+def test_preedit_is_dimmed_and_the_cursor_is_before_it() -> None:
     harness = EditorHarness("One.", 30)
     harness.press("end")
     harness.editor.dictation.set_partial((1, 1), "two and a half")
@@ -96,7 +96,7 @@ def test_what_is_being_said_is_dim_and_the_cursor_stands_before_it() -> None:
     assert harness.cursor == (4, 0)
 
 
-def test_the_end_of_what_is_being_said_is_in_sight() -> None:
+def test_end_of_a_long_preedit_is_visible() -> None:
     harness = EditorHarness("\n".join("abcdefgh"), 30, 6)
     harness.press("ctrl end")
     harness.editor.dictation.set_partial((1, 1), "word " * 20)
@@ -104,17 +104,17 @@ def test_the_end_of_what_is_being_said_is_in_sight() -> None:
     assert harness.rows()[-1].endswith("word")
 
 
-def test_what_is_selected_is_marked() -> None:
+def test_selection_is_highlighted() -> None:
     harness = EditorHarness("One two\nthree")
     harness.press("ctrl right", "shift ctrl right", "shift right", "shift right")
     assert harness.styled("selected") == "two t"
 
 
-def test_a_control_character_in_a_file_is_shown_and_not_obeyed() -> None:
+def test_control_character_in_a_file_is_drawn_visibly() -> None:
     assert EditorHarness("a\x1b[2Jb").text_rows() == ["a␛[2Jb"]
 
 
-def test_the_text_scrolls_with_the_cursor() -> None:
+def test_text_scrolls_with_the_cursor() -> None:
     harness = EditorHarness("\n".join(map(str, range(20))), 30, 6)
     assert harness.text_rows() == ["0", "1", "2", "3", "4"]
     harness.press("ctrl end")
@@ -123,7 +123,7 @@ def test_the_text_scrolls_with_the_cursor() -> None:
     assert harness.text_rows() == ["0", "1", "2", "3", "4"]
 
 
-def test_a_narrower_screen_shows_the_same_place() -> None:
+def test_narrower_screen_still_shows_the_cursor() -> None:
     harness = EditorHarness("\n".join(f"line {number} of some words" for number in range(50)), 80, 6)
     harness.press("ctrl end")
     harness.size = (12, 6)
@@ -131,20 +131,20 @@ def test_a_narrower_screen_shows_the_same_place() -> None:
     assert harness.rows()[harness.cursor[1]].endswith("words")
 
 
-def test_the_status_line_is_the_last_row() -> None:
+def test_last_row_is_the_status_line() -> None:
     harness = EditorHarness("One.", 30)
     harness.status.recording = Recording.ON
     harness.status.language = "en"
     assert harness.status_row == "●  [    ]  en  0.0s  F1 stop"
 
 
-def test_a_screen_of_one_row_is_the_status_line() -> None:
+def test_screen_of_one_row_shows_the_status_line() -> None:
     harness = EditorHarness("One.", 30, 1)
     assert harness.rows() == []
     assert harness.status_row.startswith("○ off")
 
 
-def test_a_key_in_a_text_of_a_million_characters_draws_in_milliseconds() -> None:
+def test_key_in_a_text_of_a_million_characters_is_drawn_within_15_ms() -> None:
     harness = EditorHarness("\n".join("слово за слово " * 40 for _ in range(1700)), 80, 40)
     harness.press("ctrl end")
     started = time.process_time()
@@ -159,9 +159,7 @@ ACTIONS = st.one_of(
 
 
 @given(texts, st.lists(ACTIONS, max_size=30))
-def test_whatever_one_does_the_screen_is_a_part_of_the_text_with_the_cursor_in_it(
-    text: str, actions: list[str]
-) -> None:
+def test_screen_shows_the_part_of_the_text_around_the_cursor_after_any_input(text: str, actions: list[str]) -> None:
     harness, utterance = EditorHarness(text, 20, 6), 1
     for action in actions:
         match action:

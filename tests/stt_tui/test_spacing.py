@@ -1,4 +1,4 @@
-"""How a sentence joins what is around it."""
+"""Spacing and capitalization of an inserted sentence."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from tests.support.tui_texts import lines
         pytest.param("One.", "  ", "two", "", id="nothing is nothing"),
     ],
 )
-def test_a_sentence_joins(before: str, text: str, after: str, expected: str) -> None:
+def test_sentence_gets_spacing_and_case_for_its_context(before: str, text: str, after: str, expected: str) -> None:
     assert with_spacing(before, text, after) == expected
 
 
 @given(lines, st.lists(lines).map(" ".join), lines)
-def test_words_stay_words(before: str, text: str, after: str) -> None:
+def test_spacing_changes_no_word(before: str, text: str, after: str) -> None:
     fitted = with_spacing(before, text, after)
     assert fitted.casefold().split() == text.casefold().split()

@@ -1,4 +1,4 @@
-"""The status line: all that is going on in a wide terminal, what matters most in a narrow one."""
+"""The status line: everything in a wide terminal, the most important parts in a narrow one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def line(status: Status, columns: int) -> str:
         (Status(Recording.FINALIZING), 30, "○ settling  F1 record"),
     ],
 )
-def test_the_line_has_what_there_is_room_for(status: Status, columns: int, expected: str) -> None:
+def test_status_line_shows_the_parts_that_fit(status: Status, columns: int, expected: str) -> None:
     assert line(status, columns) == expected
 
 
@@ -66,14 +66,12 @@ statuses = st.builds(
 
 
 @given(statuses, st.integers(10, 300))
-def test_the_line_never_reaches_the_last_column_and_always_tells_whether_it_records(
-    status: Status, columns: int
-) -> None:
+def test_status_line_fits_and_always_shows_the_recording_state(status: Status, columns: int) -> None:
     shown = line(status, columns)
     assert text_columns(shown) < columns
     assert shown[0] in "●○"
 
 
-def test_trouble_with_the_connection_stands_out() -> None:
+def test_connection_problem_is_shown_as_a_warning() -> None:
     tones = {part.text.strip(): part.tone for part in status_line(LOST, 80)}
     assert tones["reconnecting, 12 s kept"] is Tone.WARNING

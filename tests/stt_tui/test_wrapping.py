@@ -1,4 +1,4 @@
-"""Lines in rows: nothing lost, nothing too wide, the same however they came about."""
+"""Wrapping of lines into rows: complete, fitting, and independent of the history of changes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def rows_of(line: str, columns: int) -> list[str]:
 
 
 @given(lines, widths)
-def test_a_line_is_its_rows(line: str, columns: int) -> None:
+def test_rows_joined_are_the_line(line: str, columns: int) -> None:
     rows = rows_of(line, columns)
     assert "".join(rows) == line
     assert all(rows) or rows == [""]
 
 
 @given(lines, widths)
-def test_no_row_is_too_wide_but_for_one_character_that_is(line: str, columns: int) -> None:
+def test_row_fits_unless_a_single_character_is_wider(line: str, columns: int) -> None:
     for row in rows_of(line, columns):
         assert text_columns(row.removesuffix(" ")) <= columns or len(boundaries(row)) == 2
 
 
 @given(lines, widths)
-def test_a_row_ends_between_characters(line: str, columns: int) -> None:
+def test_row_ends_between_characters(line: str, columns: int) -> None:
     ends = [0]
     for row in rows_of(line, columns):
         ends.append(ends[-1] + len(row))
@@ -45,13 +45,13 @@ def test_a_row_ends_between_characters(line: str, columns: int) -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "слово", " ", "  ", "-", "long-winded"])).map("".join), widths)
-def test_simple_text_is_cut_as_any_other_is(line: str, columns: int) -> None:
+def test_simple_text_wraps_like_any_other_text(line: str, columns: int) -> None:
     for start in range(len(line)):
         assert next_row(line, start, columns) == wrapping._next_row_of_graphemes(line, start, columns)
 
 
 @given(lines, lines, widths, st.data())
-def test_rows_after_a_change_are_those_of_the_new_line(
+def test_rows_after_a_change_equal_those_of_the_new_line(
     line: str, added: str, columns: int, data: st.DataObject
 ) -> None:
     start = data.draw(st.integers(0, len(line)))
@@ -65,7 +65,7 @@ def test_rows_after_a_change_are_those_of_the_new_line(
 
 
 @given(lines, widths)
-def test_an_offset_is_on_the_row_that_has_it(line: str, columns: int) -> None:
+def test_row_at_an_offset_contains_it(line: str, columns: int) -> None:
     rows = Rows(columns)
     for offset in range(len(line)):
         bounds = rows.range(line, rows.row_at(line, offset))
@@ -74,19 +74,19 @@ def test_an_offset_is_on_the_row_that_has_it(line: str, columns: int) -> None:
     assert rows.row_at(line, len(line)) == rows.count(line) - 1
 
 
-def test_a_row_ends_at_the_border_of_a_word() -> None:
+def test_row_ends_at_a_word_boundary() -> None:
     assert rows_of("Привет, как у вас дела?", 10) == ["Привет, ", "как у вас ", "дела?"]
 
 
-def test_a_word_longer_than_a_row_is_cut() -> None:
+def test_word_longer_than_a_row_is_split() -> None:
     assert rows_of("a incomprehensibilities", 10) == ["a ", "incomprehe", "nsibilitie", "s"]
 
 
-def test_a_row_of_chinese_ends_between_any_two_characters() -> None:
+def test_row_of_chinese_ends_between_any_two_characters() -> None:
     assert rows_of("語音識別系統", 5) == ["語音", "識別", "系統"]
 
 
-def test_a_key_in_a_line_of_a_million_characters_costs_the_rows_on_the_screen() -> None:
+def test_key_in_a_line_of_a_million_characters_wraps_the_screen_within_10_ms() -> None:
     line, rows = "слово " * 170_000, Rows(79)
     rows.count(line)
     started = time.process_time()
@@ -98,7 +98,7 @@ def test_a_key_in_a_line_of_a_million_characters_costs_the_rows_on_the_screen() 
     assert (time.process_time() - started) / 100 < 0.01
 
 
-def test_pairs_of_rows_meet() -> None:
+def test_consecutive_rows_are_adjacent() -> None:
     rows = Rows(4)
     line = "one two three"
     bounds = [rows.range(line, row) for row in range(rows.count(line))]

@@ -1,4 +1,4 @@
-"""Another machine that one reaches over ssh: a real sshd on loopback, and a script in place of Docker."""
+"""A remote machine for tests: a real sshd on loopback, and a script in place of Docker."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-LACKING = [
+MISSING_PROGRAMS = [
     name for name, path in {"sshd": SSHD, "ssh": shutil.which("ssh"), "git": shutil.which("git")}.items() if not path
 ]
 
-# Notes what it is asked, and where; fails at what a file beside it names.
+# Logs its folder and arguments; fails if the arguments are those in the file `failing`.
 DOCKER = """#!/bin/sh
 here=$(dirname "$0")
-echo "$PWD: $*" >> "$here/asked"
+echo "$PWD: $*" >> "$here/calls"
 if [ -e "$here/failing" ] && [ "$*" = "$(cat "$here/failing")" ]; then exit 1; fi
-echo "docker was asked: $*"
+echo "docker was called: $*"
 """
-THERE = ("cat", "dirname", "mkdir", "mv", "rm", "sh", "tar")  # what else that machine has
+REMOTE_PROGRAMS = ("cat", "dirname", "mkdir", "mv", "rm", "sh", "tar")  # other programs of that machine
 SSHD_CONFIG = """
 ListenAddress 127.0.0.1:{port}
 HostKey {folder}/host_key
@@ -39,7 +39,7 @@ SetEnv PATH={folder}/bin HOME={folder}
 
 @dataclass
 class Machine:
-    """Another machine that one reaches over ssh: a folder of this one."""
+    """A machine that is reached over ssh: a folder of this one."""
 
     folder: Path
     port: int
@@ -50,12 +50,12 @@ class Machine:
         return f"ssh -F none -o BatchMode=yes {known} -i {self.folder / 'key'} -p {self.port}"
 
     @property
-    def asked(self) -> list[str]:
-        """Return what Docker was asked there, each with the folder it was asked in."""
-        notes = self.folder / "bin" / "asked"
-        return notes.read_text().splitlines() if notes.exists() else []
+    def docker_calls(self) -> list[str]:
+        """Return the calls of Docker, each as `folder: arguments`."""
+        log = self.folder / "bin" / "calls"
+        return log.read_text().splitlines() if log.exists() else []
 
-    def let_fail(self, arguments: str) -> None:
+    def make_docker_fail(self, arguments: str) -> None:
         (self.folder / "bin" / "failing").write_text(arguments)
 
 
@@ -66,22 +66,22 @@ def free_port() -> int:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Machine]:
-    """Start its sshd, and stop it at the end."""
-    made = Machine(folder, free_port())
+    """Start the machine's sshd, and stop it at the end."""
+    machine = Machine(folder, free_port())
     for name in ("host_key", "key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", made.folder / name], check=True)
-    (made.folder / "sshd_config").write_text(SSHD_CONFIG.format(port=made.port, folder=made.folder))
-    (made.folder / "bin").mkdir()
-    for name in THERE:
-        (made.folder / "bin" / name).symlink_to(str(shutil.which(name)))
-    docker = made.folder / "bin" / "docker"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", machine.folder / name], check=True)
+    (machine.folder / "sshd_config").write_text(SSHD_CONFIG.format(port=machine.port, folder=machine.folder))
+    (machine.folder / "bin").mkdir()
+    for name in REMOTE_PROGRAMS:
+        (machine.folder / "bin" / name).symlink_to(str(shutil.which(name)))
+    docker = machine.folder / "bin" / "docker"
     docker.write_text(DOCKER)
     docker.chmod(0o755)
     if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # a root's sshd wants it, and what starts services makes it
-    command = [str(SSHD), "-D", "-e", "-f", str(made.folder / "sshd_config")]
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # required by an sshd of root
+    command = [str(SSHD), "-D", "-e", "-f", str(machine.folder / "sshd_config")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sshd:
         assert sshd.stderr is not None
         assert "listening" in sshd.stderr.readline()
-        yield made
+        yield machine
         sshd.terminate()

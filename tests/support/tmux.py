@@ -1,4 +1,4 @@
-"""stt-tui in a real terminal: a tmux of its own, read as text and driven by keys and by what a mouse sends."""
+"""stt-tui in a real terminal: its own tmux, read as text and driven by keys and mouse sequences."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TIMEOUT_S = 60.0
-POLL_INTERVAL_S = 0.02  # between two looks at the screen
+POLL_INTERVAL_S = 0.02  # between two reads of the screen
 STT_TUI = str(Path(sys.executable).with_name("stt-tui"))
-# OSC 52 from within is taken; a Ctrl key sent as one goes through.
+# tmux accepts OSC 52 from the program, and passes Ctrl keys to it.
 CONFIG = "set -g set-clipboard on\nset -g status off\nset -g remain-on-exit on\nset -sg escape-time 0\n"
 
 
@@ -28,11 +28,11 @@ class Terminal:
 
     @property
     def _socket(self) -> str:
-        """One for each run: a tmux that ends still has its own for a moment."""
+        """One socket for each run: a tmux that exits keeps its socket for a moment."""
         return str(self._folder / f"tmux-{self._runs}")
 
     def run(self, *arguments: str) -> None:
-        """Start the editor; it keeps its journals in the folder, and knows nothing of tmux but by what it answers."""
+        """Start the editor with its journals in the folder, and without the environment variables of tmux."""
         self.close()
         self._runs += 1
         columns, rows = self._size
@@ -49,7 +49,7 @@ class Terminal:
     def close(self) -> None:
         self.tmux("kill-server", check=False)
 
-    # Doing
+    # Input
 
     def keys(self, *keys: str) -> None:
         """Press keys, by tmux's names."""
@@ -59,11 +59,11 @@ class Terminal:
         self.tmux("send-keys", "-l", text)
 
     def mouse(self, *events: tuple[int, int, int, str]) -> None:
-        """Send what a terminal does: button, column and row from 0 on, M when it goes down or moves, m when let go."""
+        """Send mouse events: button, column and row from 0, and M for a press or move or m for a release."""
         self.type("".join(f"\x1b[<{button};{column + 1};{row + 1}{end}" for button, column, row, end in events))
 
     def paste(self, text: str) -> None:
-        """Paste as a terminal does, in brackets."""
+        """Paste in brackets, as a terminal does."""
         subprocess.run(
             ["tmux", "-S", self._socket, "load-buffer", "-b", "pasted", "-"],
             input=text.encode(),
@@ -81,7 +81,7 @@ class Terminal:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    # Looking
+    # Screen
 
     @property
     def rows(self) -> list[str]:
@@ -97,7 +97,7 @@ class Terminal:
         return self.rows[-1].rstrip()
 
     def terminal_selection(self, rows: int) -> str:
-        """Return what the terminal's own selection copies of the first rows."""
+        """Return the first rows as copied by the selection of the terminal."""
         self.tmux("copy-mode")
         for command in ("top-line", "start-of-line", "begin-selection", *["cursor-down"] * (rows - 1), "end-of-line"):
             self.tmux("send-keys", "-X", command)
@@ -106,12 +106,12 @@ class Terminal:
 
     @property
     def scrollback(self) -> str:
-        """The rows, and those that have scrolled away."""
+        """The rows, including those that have scrolled off the screen."""
         return self.tmux("capture-pane", "-p", "-J", "-S", "-")
 
     @property
     def preedits(self) -> list[str]:
-        """What is dimmed above the status line: what is being said."""
+        """The dimmed text above the status line."""
         rows = self.tmux("capture-pane", "-p", "-e").split("\n")[:-2]
         return re.findall(r"\x1b\[2m([^\x1b]*)", "\n".join(rows))
 
@@ -121,7 +121,7 @@ class Terminal:
 
     @property
     def clipboard(self) -> str:
-        """What came to tmux by OSC 52."""
+        """The text that tmux received by OSC 52."""
         return self.tmux("show-buffer", check=False)
 
     @property
@@ -129,10 +129,10 @@ class Terminal:
         return self.tmux("display-message", "-p", "#{pane_dead}").strip() == "1"
 
     def wait_until(self, condition: Callable[[Terminal], object], timeout_s: float = TIMEOUT_S) -> None:
-        """Wait until it holds of the terminal.
+        """Wait until the condition is true for the terminal.
 
         Raises:
-            AssertionError: when it takes too long; with the screen.
+            AssertionError: The condition is false until the timeout; the message is the screen.
         """
         deadline = time.monotonic() + timeout_s
         while not condition(self):

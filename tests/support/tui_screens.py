@@ -1,4 +1,4 @@
-"""An editor with hands and a screen, as rows of text; no terminal."""
+"""An editor with its input handler and its screen as rows of text, without a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stt_tui.status import Status
 
 
 class EditorHarness:
-    """What a person has before them; time is `now`."""
+    """Keys, mouse and screen of an editor; `now` is the time."""
 
     def __init__(self, text: str = "", columns: int = 40, rows: int = 10) -> None:
         self.size = (columns, rows)
@@ -21,9 +21,9 @@ class EditorHarness:
         self.commands = list[Command]()
         self.editor = Editor(text)
         self.status = Status()
-        orders = (Command.RECORD, Command.COPY_ALL, Command.QUIT, Command.SAVE, Command.RESTORE, Command.DISCARD)
+        commands = (Command.RECORD, Command.COPY_ALL, Command.QUIT, Command.SAVE, Command.RESTORE, Command.DISCARD)
         self.input_handler = InputHandler(
-            self.editor, {order: self._record(order) for order in orders}, self.copied.append, lambda: self.now
+            self.editor, {command: self._record(command) for command in commands}, self.copied.append, lambda: self.now
         )
         self.screen = EditorScreen(self.editor, lambda: self.status, self.input_handler)
 
@@ -31,7 +31,7 @@ class EditorHarness:
         return lambda: self.commands.append(command)
 
     def press(self, *keys: str) -> None:
-        """Press keys, drawing after each as the real one does; text is typed by characters."""
+        """Press keys, drawing before each one; text is typed as single characters."""
         for key in keys:
             self.screen.render(self.size)
             self.screen.keypress(self.size, key)
@@ -68,7 +68,7 @@ class EditorHarness:
         return cursor
 
     def styled(self, style: str) -> str:
-        """Return all that is drawn in the style."""
+        """Return the text that is drawn in the style."""
         rows = self.screen.render(self.size).content()
         return "".join(text.decode() for row in rows for name, _, text in row if name == style)
 

@@ -1,4 +1,4 @@
-"""Texts that hypothesis draws for the editor: plain words, and all that makes characters wide, joined or invisible."""
+"""Hypothesis strategies for texts: plain words, and wide, joined and invisible characters."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ FRAGMENTS = [
     "ก็",
 ]
 texts = st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join)
-mixed_ends = st.lists(st.sampled_from([*FRAGMENTS, "\r\n", "\r\n"]), max_size=30).map("".join)  # as a file has them
+mixed_ends = st.lists(st.sampled_from([*FRAGMENTS, "\r\n", "\r\n"]), max_size=30).map("".join)  # as in files
 lines = texts.map(lambda text: text.replace("\n", ""))
 
 
 def boundaries(line: str) -> list[int]:
-    """Return all borders of the line's characters, found from its start."""
+    """Return all grapheme boundaries of the line, found from its start."""
     found = [0]
     for character in iter_graphemes(line):
         found.append(found[-1] + len(character))
