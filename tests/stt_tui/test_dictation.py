@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stt_tui.dictation import Dictation
@@ -31,15 +31,24 @@ class Run:
     """The typed keys and the finals, each in the order in which they started."""
 
     keys: str = ""
-    said: list[str] = field(default_factory=list)
-    ends: set[int] = field(default_factory=set)
+    finals: list[str] = field(default_factory=list)
+    ends: set[int] = field(default_factory=set)  # numbers of keys after which a final ended a word
+
+    def insert_final(self, final: str, start: int) -> None:
+        """Record a final whose utterance started after `start` keys."""
+        word = re.split(r"[ \n]", self.keys)[-1]
+        word_start = max(len(self.keys) - len(word), *self.ends, 0)
+        if start == len(self.keys) or start > word_start:
+            self.ends.add(len(self.keys))
+        self.finals.append(final)
 
 
 @given(st.lists(st.sampled_from(["begin", "hear", "settle", "key", "space", "enter"]), max_size=60))
+@example(["key", "begin", "key", "settle", "key"])  # a final inside a word goes after it, and so does the next key
 def test_typing_while_dictating_keeps_all_keys_and_words_in_order(actions: list[str]) -> None:
     """Typed letters are lowercase, utterances are numbers; later input comes later in the text.
 
-    A word ends where an utterance started and was finalized before the next key.
+    A final ends the word being typed if its utterance started at the end of the text or inside that word.
     """
     document, dictation = dictating()
     run, pending = Run(), dict[int, int]()  # utterance -> number of keys typed before it started
@@ -52,16 +61,14 @@ def test_typing_while_dictating_keeps_all_keys_and_words_in_order(actions: list[
                 dictation.set_partial((0, max(pending)), "so far")
             case "settle" if pending:
                 first = min(pending)
-                run.said.append(f"{first}, {first}!")
-                if pending.pop(first) == len(run.keys):
-                    run.ends.add(len(run.keys))
-                dictation.insert_final((0, first), run.said[-1])
+                run.insert_final(f"{first}, {first}!", pending.pop(first))
+                dictation.insert_final((0, first), run.finals[-1])
             case "key" | "space" | "enter":
                 key = {"key": chr(ord("a") + number % 26), "space": " ", "enter": "\n"}[action]
                 run.keys += key
                 document.type(key)
     text = document.text()
-    assert re.findall(r"\d+, \d+!", text) == run.said
+    assert re.findall(r"\d+, \d+!", text) == run.finals
     left = re.sub(r"\d+, \d+!", "", text)
     assert re.sub(r" ", "", left) == re.sub(r" ", "", run.keys)
     assert left.count(" ") >= run.keys.count(" ")
