@@ -1,4 +1,4 @@
-"""Recordings through the shared decoder: their time, their tracks, their channels, and files that name other files."""
+"""Recordings in the shared decoder: timestamps, tracks, channels, and files that reference other files."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def read(content: bytes, track: int | None = None) -> tuple[NDArray[np.int16], l
     return np.frombuffer(b"".join(chunks), "<i2"), warnings
 
 
-def loud_s(samples: NDArray[np.int16]) -> tuple[float, float]:
-    """Return where sound begins and ends."""
+def audible_range_s(samples: NDArray[np.int16]) -> tuple[float, float]:
+    """Return the start and the end of the audible samples."""
     (loud,) = np.nonzero(np.abs(samples.astype(int)) > 1000)
     return loud[0] / RATE_HZ, loud[-1] / RATE_HZ
 
@@ -42,7 +42,7 @@ def remuxed(
     start_s: Callable[[float], float | None],
     video_s: int = 0,
 ) -> bytes:
-    """Return the recording with other time stamps (None: the packet is missing), beside that many seconds of video."""
+    """Return the recording with other timestamps (None: the packet is missing) and that many seconds of video."""
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
         stream = new.add_stream_from_template(old.streams.audio[0])
         if video_s:
@@ -74,21 +74,21 @@ def opus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return encode(tmp_path_factory.mktemp("opus") / "a.webm", "libopus", 48_000)
 
 
-def test_audio_that_begins_after_the_picture_is_in_step(opus: Path, tmp_path: Path) -> None:
+def test_audio_that_starts_after_the_video_keeps_its_time(opus: Path, tmp_path: Path) -> None:
     samples, warnings = read(remuxed(opus, tmp_path / "late.mkv", lambda time_s: time_s + 10, video_s=16))
-    assert loud_s(samples) == pytest.approx((10, 12), abs=0.05)
+    assert audible_range_s(samples) == pytest.approx((10, 12), abs=0.05)
     assert warnings == []
 
 
 def test_missing_packets_are_silence(opus: Path, tmp_path: Path) -> None:
     content = remuxed(opus, tmp_path / "gap.mkv", lambda time_s: time_s if time_s < 1 else time_s + 20)
     samples, warnings = read(content)
-    assert loud_s(samples) == pytest.approx((0, 22), abs=0.05)
+    assert audible_range_s(samples) == pytest.approx((0, 22), abs=0.05)
     assert not np.abs(samples[2 * RATE_HZ : 20 * RATE_HZ].astype(int)).max() > 100
     assert warnings == []
 
 
-def test_time_stamps_of_hours_make_no_hours_of_silence(opus: Path, tmp_path: Path) -> None:
+def test_timestamp_jump_of_hours_adds_no_silence_and_warns(opus: Path, tmp_path: Path) -> None:
     content = remuxed(opus, tmp_path / "far.mkv", lambda time_s: time_s if time_s < 1 else time_s + 10 * 3600)
     samples, warnings = read(content)
     assert len(samples) / RATE_HZ == pytest.approx(2, abs=0.05)
@@ -96,13 +96,13 @@ def test_time_stamps_of_hours_make_no_hours_of_silence(opus: Path, tmp_path: Pat
     assert "time stamps that jump" in warnings[0]
 
 
-def test_a_transport_stream_begins_at_its_first_time_stamp(tmp_path: Path) -> None:
+def test_transport_stream_starts_at_its_first_timestamp(tmp_path: Path) -> None:
     samples, warnings = read(encode(tmp_path / "a.ts", "aac", 48_000).read_bytes())
-    assert loud_s(samples) == pytest.approx((0, 2), abs=0.06)
+    assert audible_range_s(samples) == pytest.approx((0, 2), abs=0.06)
     assert warnings == []
 
 
-def test_a_film_cut_in_the_middle_is_reported(opus: Path, tmp_path: Path) -> None:
+def test_truncated_video_file_warns(opus: Path, tmp_path: Path) -> None:
     whole = remuxed(opus, tmp_path / "film.mkv", lambda time_s: time_s, video_s=30)
     assert read(whole)[1] == []
     assert any("truncated" in warning for warning in read(whole[: len(whole) // 2])[1])
@@ -138,20 +138,20 @@ COMMENT, DEFAULT, BLIND = (
     [
         pytest.param((0, 0), None, 2, id="the first"),
         pytest.param((0, DEFAULT), None, 1, id="the default"),
-        pytest.param((COMMENT, 0), None, 1, id="no comment"),
-        pytest.param((BLIND | DEFAULT, 0), None, 1, id="no description, default or not"),
-        pytest.param((0, DEFAULT), 1, 2, id="the one asked for"),
+        pytest.param((COMMENT, 0), None, 1, id="not a comment"),
+        pytest.param((BLIND | DEFAULT, 0), None, 1, id="not a description, even if it is the default"),
+        pytest.param((0, DEFAULT), 1, 2, id="the requested one"),
     ],
 )
 def test_one_of_two_tracks_is_used(
     tmp_path: Path, dispositions: tuple[int, int], track: int | None, length_s: float
 ) -> None:
     samples, warnings = read(two_tracks(tmp_path, dispositions), track)
-    assert loud_s(samples)[1] == pytest.approx(length_s, abs=0.05)
+    assert audible_range_s(samples)[1] == pytest.approx(length_s, abs=0.05)
     assert len(warnings) == (track is None)
 
 
-def test_tracks_are_named_without_what_a_terminal_obeys(tmp_path: Path) -> None:
+def test_track_names_in_warnings_contain_no_control_characters(tmp_path: Path) -> None:
     [warning] = read(two_tracks(tmp_path, (0, DEFAULT)))[1]
     assert warning.startswith("has 2 audio tracks: 1 ")
     assert "Director" in warning
@@ -160,7 +160,7 @@ def test_tracks_are_named_without_what_a_terminal_obeys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 3])
-def test_a_track_that_is_not_there_is_an_error(tmp_path: Path, number: int) -> None:
+def test_missing_track_raises(tmp_path: Path, number: int) -> None:
     with pytest.raises(NoSuchTrackError, match=f"there is no audio track {number}: valid numbers are 1 to 2"):
         read(two_tracks(tmp_path, (0, 0)), number)
 
@@ -176,27 +176,27 @@ def wav(samples: NDArray[np.int16], rate_hz: int = RATE_HZ) -> bytes:
 
 @pytest.mark.parametrize("channels", [3, 6, 9, 20, 33, 40, 64, 128])
 def test_any_number_of_channels_is_mixed(channels: int) -> None:
-    said = np.random.default_rng(1).integers(-9000, 9000, RATE_HZ).astype(np.int16)
+    speech = np.random.default_rng(1).integers(-9000, 9000, RATE_HZ).astype(np.int16)
     samples = np.zeros((RATE_HZ, channels), np.int16)
-    samples[:, channels // 2] = said
+    samples[:, channels // 2] = speech
     mix, warnings = read(wav(samples))
-    assert np.abs(mix.astype(int) - said).max() <= 2
+    assert np.abs(mix.astype(int) - speech).max() <= 2
     assert warnings == []
 
 
-def test_eight_planes_are_eight_channels(tmp_path: Path) -> None:
+def test_planar_audio_with_eight_channels_is_mixed(tmp_path: Path) -> None:
     samples, _ = read(encode(tmp_path / "a.mka", "aac", 48_000, "7.1").read_bytes())
-    assert loud_s(samples) == pytest.approx((0, 2), abs=0.05)
+    assert audible_range_s(samples) == pytest.approx((0, 2), abs=0.05)
 
 
 def test_channels_of_opposite_phase_are_reported() -> None:
-    said = np.random.default_rng(1).integers(-9000, 9000, RATE_HZ).astype(np.int16)
-    mix, warnings = read(wav(np.stack((said, -said), axis=1)))
-    assert np.array_equal(mix, said)
+    speech = np.random.default_rng(1).integers(-9000, 9000, RATE_HZ).astype(np.int16)
+    mix, warnings = read(wav(np.stack((speech, -speech), axis=1)))
+    assert np.array_equal(mix, speech)
     assert warnings == ["has channels that cancel each other: channel 1 alone is used there."]
 
 
-NAMES_OTHERS = {
+FILES_WITH_REFERENCES = {
     "ffconcat": "ffconcat version 1.0\nfile {name}\n",
     "HLS": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{name}\n#EXT-X-ENDLIST\n",
     "HLS by URL": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile://{path}\n#EXT-X-ENDLIST\n",
@@ -214,26 +214,26 @@ NAMES_OTHERS = {
 }
 
 
-@pytest.mark.parametrize("kind", NAMES_OTHERS)
-def test_what_names_other_files_is_refused(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", FILES_WITH_REFERENCES)
+def test_file_with_references_is_rejected(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = encode(tmp_path / "a.wav")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1] & ~1
-    content = NAMES_OTHERS[kind].format(name=path.name, path=path, port=port)
+    content = FILES_WITH_REFERENCES[kind].format(name=path.name, path=path, port=port)
     with pytest.raises(UnreadableError):
         read(content.encode())
 
 
-def test_a_film_without_sound_has_no_track(tmp_path: Path) -> None:
+def test_video_without_audio_raises(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         _add_video(container, 3)
     with pytest.raises(NoAudioTrackError):
         read((tmp_path / "a.mkv").read_bytes())
 
 
-def test_a_recording_of_no_length_is_empty() -> None:
+def test_recording_without_samples_raises() -> None:
     with pytest.raises(EmptyError):
         read(wav(np.zeros((0, 1), np.int16)))
 
@@ -249,7 +249,7 @@ FUZZED = [
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
-    """Return the content cut, or with bits, numbers and stretches changed, most often in its header."""
+    """Return the content truncated, or with changed bits, numbers and segments, most often in its header."""
     data = bytearray(content)
     if chance.random() < 0.2:
         return bytes(data[: chance.randrange(1, len(data))])
@@ -271,7 +271,7 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def test_damaged_recordings_give_samples_or_a_reason(tmp_path: Path) -> None:
+def test_damaged_recordings_give_samples_or_a_media_error(tmp_path: Path) -> None:
     """`MEDIA_FUZZ_CASES` is the number of recordings."""
     whole = [encode(tmp_path / name, codec, rate_hz).read_bytes() for name, codec, rate_hz in FUZZED]
     whole.append(fragmented(tmp_path))
@@ -285,7 +285,7 @@ def test_damaged_recordings_give_samples_or_a_reason(tmp_path: Path) -> None:
 
 
 def fragmented(folder: Path) -> bytes:
-    """Return an MP4 in fragments, as of a phone or a camera."""
+    """Return a fragmented MP4, as recorded by phones and cameras."""
     source, target = encode(folder / "source.mp4", "aac"), folder / "fragments.mp4"
     options = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "300000"}
     with av.open(str(source)) as old, av.open(str(target), "w", options=options) as new:
