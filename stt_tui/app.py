@@ -6,17 +6,15 @@ The first screen is drawn before slow modules are loaded.
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
 from asyncio import TaskGroup
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, redirect_stderr, suppress
+from contextlib import asynccontextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import urwid
-from urwid.display.common import InputClosedError
 
 from stt_cli.output.clipboard import Clipboard, CopyResult, clipboard_tools
 from stt_cli.output.terminal import silence_library_stderr
@@ -32,13 +30,12 @@ from stt_tui.lines import CRLF, LF
 from stt_tui.persistence import Persistence, format_word_count
 from stt_tui.screen import PALETTE, EditorScreen
 from stt_tui.status import Status
-from stt_tui.terminal import Terminal
+from stt_tui.terminal import Terminal, handle_signals, is_terminal_closed
 from stt_tui.transcript_presenter import TranscriptPresenter
 
 FINALS_TIMEOUT_S = 10.0  # wait for pending finals before quitting; their partials are in the journal
 PENDING_TASKS_TIMEOUT_S = 5.0  # wait for a requested copy or save before quitting
 MAX_ERRORS = 20  # internal errors shown in the status line; one more quits, or a broken editor would run forever
-TERMINAL_CLOSED_ERRNOS = {errno.EIO, errno.ENXIO, errno.EPIPE, errno.EBADF}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +112,8 @@ class App:
     async def on_screen(self) -> AsyncIterator[None]:
         """Take over the terminal, and restore it at the end."""
         self._loop.set_exception_handler(self._on_loop_error)
-        with self._signals(), silence_library_stderr(), redirect_stderr(None):
+        signals = {signal.SIGINT: self._quit.set, signal.SIGTERM: self._quit.set, signal.SIGHUP: self._hang_up}
+        with handle_signals(self._loop, signals), silence_library_stderr(), redirect_stderr(None):
             self._main_loop.start()
             try:
                 yield
@@ -274,18 +272,7 @@ class App:
         self._loop.call_soon_threadsafe(self._terminal.write, sequence)
         self._loop.call_soon_threadsafe(self._terminal.flush)
 
-    # Signals and errors
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        handlers = {signal.SIGINT: self._quit.set, signal.SIGTERM: self._quit.set, signal.SIGHUP: self._hang_up}
-        for number, handler in handlers.items():
-            self._loop.add_signal_handler(number, handler)
-        try:
-            yield
-        finally:
-            for number in handlers:
-                self._loop.remove_signal_handler(number)
+    # Hang-up and errors
 
     def _hang_up(self) -> None:
         """Quit because the terminal is closed; pending finals are still awaited."""
@@ -297,9 +284,7 @@ class App:
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Handle an exception from a callback of the event loop."""
         error = context.get("exception")
-        if isinstance(error, InputClosedError) or (
-            isinstance(error, OSError) and error.errno in TERMINAL_CLOSED_ERRNOS
-        ):
+        if is_terminal_closed(error):
             self._hang_up()
         elif error is not None:
             self._report(error)

@@ -5,14 +5,19 @@ urwid splits a paste into keys, in time that grows with the square of its length
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
+import signal
 import sys
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from select import select
 from typing import Any
 
+from urwid.display.common import InputClosedError
 from urwid.display.raw import Screen
 
 PASTE_START, PASTE_END = b"\x1b[200~", b"\x1b[201~"
@@ -20,6 +25,7 @@ ESCAPE = 0x1B
 MAX_PASTE_BYTES = 16_000_000  # a longer paste is delivered in several parts
 PASTE_TIMEOUT_S = 5.0  # without input: the end marker is lost, as after a disconnection, so the paste is closed
 BURST_BYTES = 64  # more bytes at once are a paste from a terminal without bracketed paste, not typing
+TERMINAL_CLOSED_ERRNOS = {errno.EIO, errno.ENXIO, errno.EPIPE, errno.EBADF}
 
 
 class Terminal(Screen):
@@ -95,3 +101,24 @@ def _read_typed_ahead(descriptor: int) -> bytes:
         typed += more
     termios.tcsetattr(descriptor, termios.TCSANOW, settings)
     return typed
+
+
+@contextmanager
+def handle_signals(
+    loop: asyncio.AbstractEventLoop, handlers: Mapping[signal.Signals, Callable[[], object]]
+) -> Iterator[None]:
+    """Call the handlers on the event loop when their signals arrive."""
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)
+
+
+def is_terminal_closed(error: BaseException | None) -> bool:
+    """Return whether the error means that the terminal was closed."""
+    if isinstance(error, OSError):
+        return error.errno in TERMINAL_CLOSED_ERRNOS
+    return isinstance(error, InputClosedError)
