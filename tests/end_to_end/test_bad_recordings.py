@@ -16,7 +16,16 @@ from stt.v1 import stt_pb2 as pb
 from benchmarks.recordings import Recording
 from benchmarks.service import Service
 from tests.support.encoded_audio import silence, video_without_audio, wav
-from tests.support.wire_client import Request, Stub, assert_orderly, audio, chunks, health, spoken, streamed
+from tests.support.wire_client import (
+    Request,
+    Stub,
+    assert_event_order,
+    audio,
+    chunks,
+    health,
+    send_recording,
+    send_requests,
+)
 
 pytestmark = pytest.mark.model
 
@@ -25,11 +34,13 @@ F32 = pb.AudioFormat.ENCODING_PCM_F32LE
 
 
 @pytest_asyncio.fixture(autouse=True)
-async def unharmed(stub: Stub, service: Service, recordings: Mapping[str, Recording]) -> AsyncIterator[None]:
+async def server_still_serving(
+    stub: Stub, service: Service, recordings: Mapping[str, Recording]
+) -> AsyncIterator[None]:
     """Check after each test that the server is serving and recognizes a recording."""
     yield
     assert await health(service.address) == "SERVING"
-    assert "Brooklyn Bridge" in (await spoken(stub, recordings[NAME])).text
+    assert "Brooklyn Bridge" in (await send_recording(stub, recordings[NAME])).text
 
 
 async def refused(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode, str]:
@@ -53,9 +64,9 @@ async def refused(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode,
     ],
 )  # fmt: skip
 async def test_bytes_without_audio_are_rejected(stub: Stub, recording: bytes, sentence: str) -> None:
-    code, told = await refused(stub, pb.RecognizeRequest(audio=recording))
+    code, expected = await refused(stub, pb.RecognizeRequest(audio=recording))
     assert code is StatusCode.INVALID_ARGUMENT
-    assert sentence in told
+    assert sentence in expected
 
 
 async def test_truncated_flac_file_is_recognized_up_to_its_end(stub: Stub, recordings: Mapping[str, Recording]) -> None:
@@ -66,16 +77,16 @@ async def test_truncated_flac_file_is_recognized_up_to_its_end(stub: Stub, recor
 
 
 async def test_recording_cannot_reference_a_file_of_the_server(stub: Stub) -> None:
-    code, told = await refused(stub, pb.RecognizeRequest(audio=b"ffconcat version 1.0\nfile private.wav\n"))
+    code, expected = await refused(stub, pb.RecognizeRequest(audio=b"ffconcat version 1.0\nfile private.wav\n"))
     assert code is StatusCode.INVALID_ARGUMENT
-    assert "cannot be decoded" in told
-    assert "No such file" not in told
+    assert "cannot be decoded" in expected
+    assert "No such file" not in expected
 
 
 async def test_raw_recording_of_more_than_an_hour_is_rejected(stub: Stub) -> None:
     mulaw = pb.AudioFormat(encoding=pb.AudioFormat.ENCODING_MULAW, sample_rate_hz=8_000)
-    code, told = await refused(stub, pb.RecognizeRequest(audio=bytes(3600 * 8_000 + 1), format=mulaw))
-    assert (code, "longer than 3600 s" in told) == (StatusCode.INVALID_ARGUMENT, True)
+    code, expected = await refused(stub, pb.RecognizeRequest(audio=bytes(3600 * 8_000 + 1), format=mulaw))
+    assert (code, "longer than 3600 s" in expected) == (StatusCode.INVALID_ARGUMENT, True)
 
 
 async def test_truncated_wav_file_is_recognized_up_to_its_end(stub: Stub, recordings: Mapping[str, Recording]) -> None:
@@ -112,22 +123,22 @@ async def test_recording_over_32_mib_is_rejected(stub: Stub) -> None:
 )
 async def test_noise_gives_no_text_and_no_failure(stub: Stub, encoding: pb.AudioFormat.Encoding, noise: bytes) -> None:
     opening = Request(config=pb.StreamingConfig(format=pb.AudioFormat(encoding=encoding)))
-    heard = await streamed(stub, opening, *chunks(noise, 9_999))
-    assert (heard.code, heard.text) == (StatusCode.OK, "")
-    assert heard.responses[-1].committed_ms == 3000
-    assert_orderly(heard)
+    result = await send_requests(stub, opening, *chunks(noise, 9_999))
+    assert (result.code, result.text) == (StatusCode.OK, "")
+    assert result.responses[-1].committed_ms == 3000
+    assert_event_order(result)
 
 
 async def test_silence_is_committed_and_gives_no_text(stub: Stub) -> None:
-    heard = await streamed(stub, Request(config=pb.StreamingConfig()), audio(silence(60)))
-    assert (heard.code, heard.kinds) == (StatusCode.OK, ["started"])
-    assert heard.responses[-1].committed_ms == 60_000
+    result = await send_requests(stub, Request(config=pb.StreamingConfig()), audio(silence(60)))
+    assert (result.code, result.kinds) == (StatusCode.OK, ["started"])
+    assert result.responses[-1].committed_ms == 60_000
 
 
 async def test_hours_of_silence_are_accepted_in_any_format(stub: Stub) -> None:
     wide = pb.AudioFormat(sample_rate_hz=192_000, channels=32, encoding=pb.AudioFormat.ENCODING_PCM_F32LE)
     opening = Request(config=pb.StreamingConfig(format=wide))
     hour = Request(silence=pb.Silence(duration=Duration(seconds=3600)))
-    heard = await streamed(stub, opening, *[hour] * 5)
-    assert (heard.code, heard.text) == (StatusCode.OK, "")
-    assert heard.responses[-1].committed_ms == 5 * 3_600_000
+    result = await send_requests(stub, opening, *[hour] * 5)
+    assert (result.code, result.text) == (StatusCode.OK, "")
+    assert result.responses[-1].committed_ms == 5 * 3_600_000

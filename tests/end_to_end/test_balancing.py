@@ -88,9 +88,9 @@ async def test_replica_filled_by_other_clients_is_skipped() -> None:
 async def test_client_gets_a_retry_delay_when_all_replicas_are_full() -> None:
     async with cluster(1, 1) as two:
         await opened(two.stub, 2)
-        rejected = await Call(two.stub).rest()
+        rejected = await Call(two.stub).read_to_end()
     assert rejected.code is StatusCode.RESOURCE_EXHAUSTED
-    assert "All 1 slots of this server are in use" in rejected.refusal()
+    assert "All 1 slots of this server are in use" in rejected.failure_message()
     assert rejected.responses[-1].failure.retry_after.ToSeconds() > 0
 
 
@@ -124,4 +124,4 @@ async def test_replica_drained_by_an_operator_gets_no_stream_until_the_drain_is_
 
 async def test_missing_replicas_are_reported_as_unavailable() -> None:
     async with balancing(["127.0.0.1:1"]) as envoy, connected(envoy.address) as stub:
-        assert (await Call(stub).rest()).code is StatusCode.UNAVAILABLE
+        assert (await Call(stub).read_to_end()).code is StatusCode.UNAVAILABLE

@@ -20,9 +20,9 @@ from stt_service.settings.schema import ServerSettings
 from tests.support.beam_recording_engine import BeamRecordingEngine
 from tests.support.encoded_audio import silence
 from tests.support.held_server import HeldEngine
-from tests.support.operated import operated
-from tests.support.operator_client import only_session, operator, refusal, status
-from tests.support.wire_client import Request, assert_orderly, audio, health, streamed
+from tests.support.operated import controlled_server
+from tests.support.operator_client import only_session, operator, rejection, status
+from tests.support.wire_client import Request, assert_event_order, audio, health, send_requests
 
 pytestmark = pytest.mark.timeout(60)
 FINALIZE = Request(finalize=stt_pb2.Finalize())
@@ -36,24 +36,24 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
 
 async def test_status_reports_the_server_and_its_load(question: Recording) -> None:
     held = HeldEngine()
-    async with operated(held) as at:
-        first, second = await at.opened("first"), await at.opened("second")
+    async with controlled_server(held) as at:
+        first, second = await at.open_stream("first"), await at.open_stream("second")
         await first.send(audio(question.pcm()), FINALIZE)
         await held.entered()
         await second.send(audio(question.pcm()), FINALIZE)
-        while not (told := await status(at.control)).load.finals_waiting:
+        while not (reported := await status(at.control)).load.finals_waiting:
             pass
-        assert (told.state, told.model, told.partial_model) == (pb.STATE_SERVING, "base", "base")
-        assert (told.device.requested, told.device.active, told.device.reason) == (
+        assert (reported.state, reported.model, reported.partial_model) == (pb.STATE_SERVING, "base", "base")
+        assert (reported.device.requested, reported.device.active, reported.device.reason) == (
             "cuda",
             "cpu",
             "libcuda.so.1 is missing",
         )
-        assert (told.load.streams, told.load.max_streams) == (2, 4)
-        assert (told.load.batches_running, told.load.max_batches, told.load.finals_waiting) == (1, 1, 1)
-        assert told.load.oldest_final_wait.ToTimedelta() > Duration().ToTimedelta()
-        assert told.self_test.real_time_factor == pytest.approx(0.1)
-        assert 0 < told.resources.memory_bytes < told.resources.machine_memory_bytes
+        assert (reported.load.streams, reported.load.max_streams) == (2, 4)
+        assert (reported.load.batches_running, reported.load.max_batches, reported.load.finals_waiting) == (1, 1, 1)
+        assert reported.load.oldest_final_wait.ToTimedelta() > Duration().ToTimedelta()
+        assert reported.self_test.real_time_factor == pytest.approx(0.1)
+        assert 0 < reported.resources.memory_bytes < reported.resources.machine_memory_bytes
         held.release()
         await first.end()
         await second.end()
@@ -74,7 +74,7 @@ async def test_loading_server_reports_its_phase_and_rejects_changes() -> None:
                 control.Drain(pb.DrainRequest()),
                 control.CancelDrain(pb.CancelDrainRequest()),
             ):
-                code, sentence = await refusal(call)
+                code, sentence = await rejection(call)
                 assert code is StatusCode.UNAVAILABLE
                 assert "still loading" in sentence
     finally:
@@ -82,7 +82,7 @@ async def test_loading_server_reports_its_phase_and_rejects_changes() -> None:
 
 
 async def test_watch_reports_the_status_repeatedly() -> None:
-    async with operated(BeamRecordingEngine()) as at:
+    async with controlled_server(BeamRecordingEngine()) as at:
         request = pb.WatchStatusRequest(interval=Duration(nanos=200_000_000))
         uptimes = list[float]()
         async for answer in at.control.WatchStatus(request):
@@ -93,9 +93,9 @@ async def test_watch_reports_the_status_repeatedly() -> None:
 
 
 async def test_watch_with_a_too_short_interval_is_rejected() -> None:
-    async with operated(BeamRecordingEngine()) as at:
+    async with controlled_server(BeamRecordingEngine()) as at:
         watch = at.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(nanos=1)))
-        code, sentence = await refusal(watch.read())
+        code, sentence = await rejection(watch.read())
         assert (code, sentence) == (
             StatusCode.INVALID_ARGUMENT,
             "Invalid interval=1e-09 s: must be 0.2 to 60 s.",
@@ -103,18 +103,23 @@ async def test_watch_with_a_too_short_interval_is_rejected() -> None:
 
 
 async def test_session_is_listed_with_its_statistics(question: Recording) -> None:
-    async with operated(BeamRecordingEngine()) as at:
-        call = await at.opened("two words")
-        await call.say(question.pcm())
+    async with controlled_server(BeamRecordingEngine()) as at:
+        call = await at.open_stream("two words")
+        await call.send_audio(question.pcm())
         await call.send(FINALIZE)
         await call.until("final")
         await call.sync()
-        told = await only_session(at.control)
-        assert told.id == call.responses[0].started.stream_id
-        assert (told.client_id, told.peer, told.language, told.model) == ("two words", "127.0.0.1", "en", "base")
-        assert told.phase == pb.SESSION_PHASE_LISTENING
-        assert (told.utterances, told.words) == (1, 2)
-        assert told.audio_received.ToTimedelta().total_seconds() == pytest.approx(question.duration_s, abs=0.1)
+        reported = await only_session(at.control)
+        assert reported.id == call.responses[0].started.stream_id
+        assert (reported.client_id, reported.peer, reported.language, reported.model) == (
+            "two words",
+            "127.0.0.1",
+            "en",
+            "base",
+        )
+        assert reported.phase == pb.SESSION_PHASE_LISTENING
+        assert (reported.utterances, reported.words) == (1, 2)
+        assert reported.audio_received.ToTimedelta().total_seconds() == pytest.approx(question.duration_s, abs=0.1)
         counted = (await status(at.control)).counters
         assert (counted.streams, counted.utterances, counted.words, counted.rejected_streams) == (1, 1, 2, 0)
         await call.end()
@@ -122,9 +127,9 @@ async def test_session_is_listed_with_its_statistics(question: Recording) -> Non
 
 
 async def test_operator_finalizes_an_utterance_and_the_stream_continues(question: Recording) -> None:
-    async with operated(BeamRecordingEngine()) as at:
-        call = await at.opened("word")
-        await call.say(question.pcm())
+    async with controlled_server(BeamRecordingEngine()) as at:
+        call = await at.open_stream("word")
+        await call.send_audio(question.pcm())
         await call.sync()
         session = await only_session(at.control)
         assert session.phase == pb.SESSION_PHASE_SPEECH
@@ -132,14 +137,14 @@ async def test_operator_finalizes_an_utterance_and_the_stream_continues(question
             await at.control.FinalizeSession(pb.FinalizeSessionRequest(session_id=session.id))
         final = (await call.until("final")).final
         assert (final.text, final.endpoint) == ("word", stt_pb2.ENDPOINT_FINALIZE)
-        heard = await call.end()
-        assert (heard.code, len(heard.finals)) == (StatusCode.OK, 1)
+        result = await call.end()
+        assert (result.code, len(result.finals)) == (StatusCode.OK, 1)
 
 
 async def test_terminated_session_gets_all_pending_finals_and_a_status(question: Recording) -> None:
     held = HeldEngine()
-    async with operated(held) as at:
-        call = await at.opened("word")
+    async with controlled_server(held) as at:
+        call = await at.open_stream("word")
         await call.send(audio(question.pcm()), FINALIZE)
         await held.entered()
         await call.send(audio(question.pcm()))
@@ -151,50 +156,52 @@ async def test_terminated_session_gets_all_pending_finals_and_a_status(question:
             answer = await at.control.TerminateSession(pb.TerminateSessionRequest(session_id=session.id))
             assert answer.session.phase == pb.SESSION_PHASE_TERMINATING
         held.release()
-        heard = await call.rest()
-        assert heard.code is StatusCode.ABORTED
-        assert heard.refusal().startswith("An operator ended the stream")
-        assert [final.text for final in heard.finals] == ["word", "word"]
-        assert_orderly(heard)
+        result = await call.read_to_end()
+        assert result.code is StatusCode.ABORTED
+        assert result.failure_message().startswith("An operator ended the stream")
+        assert [final.text for final in result.finals] == ["word", "word"]
+        assert_event_order(result)
 
 
 async def test_ended_session_is_not_found() -> None:
-    async with operated(BeamRecordingEngine()) as at:
+    async with controlled_server(BeamRecordingEngine()) as at:
         for call in (
             at.control.FinalizeSession(pb.FinalizeSessionRequest(session_id="gone")),
             at.control.TerminateSession(pb.TerminateSessionRequest(session_id="gone")),
             at.control.UnloadModel(pb.UnloadModelRequest(name="gone")),
         ):
-            code, sentence = await refusal(call)
+            code, sentence = await rejection(call)
             assert code is StatusCode.NOT_FOUND
             assert "'gone'" in sentence
 
 
 async def test_drain_ends_streams_and_can_be_cancelled(question: Recording) -> None:
-    async with operated(BeamRecordingEngine()) as at:
-        call = await at.opened("word")
-        await call.say(question.pcm())
+    async with controlled_server(BeamRecordingEngine()) as at:
+        call = await at.open_stream("word")
+        await call.send_audio(question.pcm())
         await call.sync()
         for _ in range(2):
             answer = await at.control.Drain(pb.DrainRequest())
             assert (answer.state, answer.streams) == (pb.STATE_DRAINING, 1)
         assert await health(at.server.data.address) == "NOT_SERVING"
         assert (await call.until("notice")).notice.reason == "DRAIN"
-        assert (await streamed(at.speech, Request(config=stt_pb2.StreamingConfig()))).code is StatusCode.UNAVAILABLE
+        assert (
+            await send_requests(at.speech, Request(config=stt_pb2.StreamingConfig()))
+        ).code is StatusCode.UNAVAILABLE
         for _ in range(2):
             cancelled = await at.control.CancelDrain(pb.CancelDrainRequest())
             assert cancelled.state == pb.STATE_SERVING
         assert await health(at.server.data.address) == "SERVING"
-        later = await at.opened("later")
-        await call.say(silence(3))
-        heard = await call.rest()
-        assert (heard.code, heard.text) == (StatusCode.UNAVAILABLE, "word")
+        later = await at.open_stream("later")
+        await call.send_audio(silence(3))
+        result = await call.read_to_end()
+        assert (result.code, result.text) == (StatusCode.UNAVAILABLE, "word")
         assert (await later.end()).code is StatusCode.OK
 
 
 async def test_drained_server_keeps_running_and_can_serve_again() -> None:
-    async with operated(BeamRecordingEngine()) as at:
+    async with controlled_server(BeamRecordingEngine()) as at:
         await at.control.Drain(pb.DrainRequest())
         assert (await status(at.control)).state == pb.STATE_DRAINING
         await at.control.CancelDrain(pb.CancelDrainRequest())
-        assert await at.model_of("word") == "base"
+        assert await at.model_of_new_stream("word") == "base"

@@ -14,8 +14,8 @@ from stt.v1 import control_pb2 as pb
 from benchmarks.recordings import Recording
 from tests.support.beam_recording_engine import BeamRecordingEngine
 from tests.support.held_server import HeldEngine
-from tests.support.operated import operated
-from tests.support.operator_client import Stub, models, refusal, status
+from tests.support.operated import controlled_server
+from tests.support.operator_client import Stub, models, rejection, status
 from tests.support.wire_client import health
 
 pytestmark = pytest.mark.timeout(60)
@@ -36,18 +36,18 @@ async def loaded(control: Stub, name: str) -> pb.Model:
 
 async def test_new_streams_use_the_loaded_model_and_open_streams_keep_theirs(question: Recording) -> None:
     base, tiny = BeamRecordingEngine(), BeamRecordingEngine()
-    async with operated(base, others={"tiny": tiny}) as at:
-        old = await at.opened("old")
+    async with controlled_server(base, others={"tiny": tiny}) as at:
+        old = await at.open_stream("old")
         for _ in range(2):
             await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
         model = await loaded(at.control, "tiny")
         assert (model.state, list(model.roles), model.streams) == (pb.MODEL_STATE_LOADED, list(BOTH), 0)
-        assert await at.model_of("new") == "tiny"
+        assert await at.model_of_new_stream("new") == "tiny"
         for _ in range(2):
             unloading = (await at.control.UnloadModel(pb.UnloadModelRequest(name="base"))).model
             assert (unloading.state, unloading.streams) == (pb.MODEL_STATE_UNLOADING, 1)
         assert await health(at.server.data.address) == "SERVING"
-        await old.say(question.pcm())
+        await old.send_audio(question.pcm())
         assert (await old.end()).text == "old"
         assert base.beams
         assert not tiny.beams
@@ -56,47 +56,47 @@ async def test_new_streams_use_the_loaded_model_and_open_streams_keep_theirs(que
 
 
 async def test_model_for_partials_does_not_change_finals() -> None:
-    async with operated(BeamRecordingEngine(), others={"tiny": BeamRecordingEngine()}) as at:
+    async with controlled_server(BeamRecordingEngine(), others={"tiny": BeamRecordingEngine()}) as at:
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=[pb.ROLE_PARTIALS]))
         await loaded(at.control, "tiny")
-        told = await status(at.control)
-        assert (told.model, told.partial_model) == ("base", "tiny")
+        reported = await status(at.control)
+        assert (reported.model, reported.partial_model) == ("base", "tiny")
 
 
 async def test_model_reassigned_before_it_is_freed_is_not_loaded_twice() -> None:
     base = BeamRecordingEngine()
-    async with operated(base, others={"tiny": BeamRecordingEngine()}) as at:
-        old = await at.opened("old")
+    async with controlled_server(base, others={"tiny": BeamRecordingEngine()}) as at:
+        old = await at.open_stream("old")
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
         await loaded(at.control, "tiny")
         await at.control.UnloadModel(pb.UnloadModelRequest(name="base"))
         back = (await at.control.LoadModel(pb.LoadModelRequest(name="base", roles=BOTH))).model
         assert (back.state, list(back.roles)) == (pb.MODEL_STATE_LOADED, list(BOTH))
         await old.end()
-        assert await at.model_of("new") == "base"
+        assert await at.model_of_new_stream("new") == "base"
         assert not base.closed.is_set()
 
 
 async def test_model_needed_by_new_streams_is_not_unloaded() -> None:
-    async with operated(BeamRecordingEngine()) as at:
-        code, sentence = await refusal(at.control.UnloadModel(pb.UnloadModelRequest(name="base")))
+    async with controlled_server(BeamRecordingEngine()) as at:
+        code, sentence = await rejection(at.control.UnloadModel(pb.UnloadModelRequest(name="base")))
         assert code is StatusCode.FAILED_PRECONDITION
         assert sentence == "base is what new streams get for finals and partials: load another for that first."
 
 
 async def test_model_that_fails_to_load_is_listed_with_its_error_and_streams_continue() -> None:
-    async with operated(BeamRecordingEngine()) as at:
+    async with controlled_server(BeamRecordingEngine()) as at:
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
         failed = await loaded(at.control, "tiny")
         assert (failed.state, failed.reason) == (pb.MODEL_STATE_FAILED, "tiny is nowhere to be had.")
-        assert await at.model_of("new") == "base"
+        assert await at.model_of_new_stream("new") == "base"
         await at.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))
         assert set(await models(at.control)) == {"base"}
 
 
 async def test_english_only_model_for_finals_requires_language_english() -> None:
     english = BeamRecordingEngine(multilingual=False)
-    async with operated(BeamRecordingEngine(), others={"tiny.en": english}) as at:
+    async with controlled_server(BeamRecordingEngine(), others={"tiny.en": english}) as at:
         await at.control.LoadModel(pb.LoadModelRequest(name="tiny.en", roles=BOTH))
         failed = await loaded(at.control, "tiny.en")
         assert failed.reason == "tiny.en knows English only and LANGUAGE is ru: change that first."
@@ -120,16 +120,16 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
         def __len__(self) -> int:
             return 1
 
-    async with operated(BeamRecordingEngine(), others=Slow()) as at:
+    async with controlled_server(BeamRecordingEngine(), others=Slow()) as at:
         try:
             first = await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
             assert first.model.state == pb.MODEL_STATE_LOADING
-            code, sentence = await refusal(at.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH)))
+            code, sentence = await rejection(at.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH)))
             assert (code, sentence) == (
                 StatusCode.FAILED_PRECONDITION,
                 "tiny is being loaded: one at a time, ask again once it is.",
             )
-            assert await at.model_of("meanwhile") == "base"
+            assert await at.model_of_new_stream("meanwhile") == "base"
             unloading = (await at.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))).model
             assert unloading.state == pb.MODEL_STATE_UNLOADING
             assert set(await models(at.control)) == {"base"}
@@ -137,7 +137,7 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
         finally:
             may.set()
         await loaded(at.control, "small")
-        assert await at.model_of("new") == "small"
+        assert await at.model_of_new_stream("new") == "small"
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,5 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
     ],
 )
 async def test_model_without_a_name_or_a_role_is_rejected(request_: pb.LoadModelRequest, sentence: str) -> None:
-    async with operated(BeamRecordingEngine()) as at:
-        assert await refusal(at.control.LoadModel(request_)) == (StatusCode.INVALID_ARGUMENT, sentence)
+    async with controlled_server(BeamRecordingEngine()) as at:
+        assert await rejection(at.control.LoadModel(request_)) == (StatusCode.INVALID_ARGUMENT, sentence)

@@ -13,9 +13,9 @@ from stt.v1 import stt_pb2
 from benchmarks.recordings import Recording
 from stt_service.settings.schema import ServerSettings
 from tests.support.beam_recording_engine import BeamRecordingEngine
-from tests.support.operated import operated
-from tests.support.operator_client import refusal, set_to
-from tests.support.wire_client import Call, Request, audio, streamed
+from tests.support.operated import controlled_server
+from tests.support.operator_client import rejection, update_settings
+from tests.support.wire_client import Call, Request, audio, send_requests
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -35,66 +35,66 @@ def root() -> Iterator[logging.Logger]:
 
 
 async def test_every_setting_is_listed_with_allowed_values_and_scope() -> None:
-    async with operated(BeamRecordingEngine()) as at:
-        told = {each.name: each for each in (await at.control.GetConfig(pb.GetConfigRequest())).parameters}
-        assert set(told) == {name.upper() for name in ServerSettings.model_fields}
-        beams, places, port = told["BEAM_SIZE"], told["MAX_STREAMS"], told["DATA_PORT"]
+    async with controlled_server(BeamRecordingEngine()) as at:
+        message = {each.name: each for each in (await at.control.GetConfig(pb.GetConfigRequest())).parameters}
+        assert set(message) == {name.upper() for name in ServerSettings.model_fields}
+        beams, slots, port = message["BEAM_SIZE"], message["MAX_STREAMS"], message["DATA_PORT"]
         assert (beams.value, beams.minimum, beams.maximum, beams.scope) == ("5", 1, 10, pb.SCOPE_NEW_STREAMS)
-        assert (places.value, places.default_value, places.scope) == ("4", "auto", pb.SCOPE_IMMEDIATE)
-        assert (told["LANGUAGE"].scope, port.scope) == (pb.SCOPE_STREAM, pb.SCOPE_RESTART)
+        assert (slots.value, slots.default_value, slots.scope) == ("4", "auto", pb.SCOPE_IMMEDIATE)
+        assert (message["LANGUAGE"].scope, port.scope) == (pb.SCOPE_STREAM, pb.SCOPE_RESTART)
 
 
 async def test_change_applies_to_streams_opened_later(question: Recording) -> None:
     engine = BeamRecordingEngine()
-    async with operated(engine) as at:
-        before = await at.opened("before")
-        in_force = await set_to(at.control, BEAM_SIZE="1", LANGUAGE="en", POST_SPEECH_SILENCE_DURATION="0.7")
+    async with controlled_server(engine) as at:
+        before = await at.open_stream("before")
+        in_force = await update_settings(at.control, BEAM_SIZE="1", LANGUAGE="en", POST_SPEECH_SILENCE_DURATION="0.7")
         assert in_force["BEAM_SIZE"] == "1"
         after = Call(at.speech)
         await after.send(Request(config=stt_pb2.StreamingConfig()), audio(question.pcm()))
-        heard = await after.end()
+        result = await after.end()
         assert set(engine.beams) == {1}
-        assert heard.responses[0].started.settings.language == "en"
-        assert heard.responses[0].started.settings.post_speech_silence.nanos == 700_000_000
+        assert result.responses[0].started.settings.language == "en"
+        assert result.responses[0].started.settings.post_speech_silence.nanos == 700_000_000
         engine.beams.clear()
-        await before.say(question.pcm())
+        await before.send_audio(question.pcm())
         await before.end()
         assert set(engine.beams) == {5}
 
 
 async def test_rejected_change_changes_nothing() -> None:
-    async with operated(BeamRecordingEngine()) as at:
+    async with controlled_server(BeamRecordingEngine()) as at:
         before = await at.control.GetConfig(pb.GetConfigRequest())
         for values, code in (
             ({"BEAM_SIZE": "1", "IDLE_TIMEOUT": "0"}, StatusCode.INVALID_ARGUMENT),
             ({"BEAM_SIZE": "1", "BEAMS": "1"}, StatusCode.INVALID_ARGUMENT),
             ({"BEAM_SIZE": "1", "DATA_PORT": "9"}, StatusCode.FAILED_PRECONDITION),
         ):
-            assert (await refusal(at.control.UpdateConfig(pb.UpdateConfigRequest(values=values))))[0] is code
+            assert (await rejection(at.control.UpdateConfig(pb.UpdateConfigRequest(values=values))))[0] is code
         assert await at.control.GetConfig(pb.GetConfigRequest()) == before
 
 
 async def test_additional_slots_are_available_immediately() -> None:
-    async with operated(BeamRecordingEngine(), max_streams=1) as at:
-        first = await at.opened("first")
-        refused = await streamed(at.speech, Request(config=stt_pb2.StreamingConfig()))
+    async with controlled_server(BeamRecordingEngine(), max_streams=1) as at:
+        first = await at.open_stream("first")
+        refused = await send_requests(at.speech, Request(config=stt_pb2.StreamingConfig()))
         assert refused.code is StatusCode.RESOURCE_EXHAUSTED
-        await set_to(at.control, MAX_STREAMS="2")
-        second = await at.opened("second")
-        await set_to(at.control, MAX_STREAMS="1")
+        await update_settings(at.control, MAX_STREAMS="2")
+        second = await at.open_stream("second")
+        await update_settings(at.control, MAX_STREAMS="1")
         assert (await first.end()).code is (await second.end()).code is StatusCode.OK
 
 
 async def test_language_unknown_to_the_model_is_rejected() -> None:
-    async with operated(BeamRecordingEngine(multilingual=False)) as at:
-        code, sentence = await refusal(at.control.UpdateConfig(pb.UpdateConfigRequest(values={"LANGUAGE": "ru"})))
+    async with controlled_server(BeamRecordingEngine(multilingual=False)) as at:
+        code, sentence = await rejection(at.control.UpdateConfig(pb.UpdateConfigRequest(values={"LANGUAGE": "ru"})))
         assert code is StatusCode.INVALID_ARGUMENT
         assert "English only" in sentence
 
 
 async def test_log_level_change_applies_immediately(root: logging.Logger) -> None:
-    async with operated(BeamRecordingEngine()) as at:
-        await set_to(at.control, LOG_LEVEL="debug")
+    async with controlled_server(BeamRecordingEngine()) as at:
+        await update_settings(at.control, LOG_LEVEL="debug")
         assert logging.getLogger("stt_service.control.servicer").isEnabledFor(logging.DEBUG)
-        await set_to(at.control, LOG_LEVEL="error")
+        await update_settings(at.control, LOG_LEVEL="error")
         assert not logging.getLogger("stt_service.control.servicer").isEnabledFor(logging.WARNING)

@@ -48,4 +48,4 @@ async def test_envoy_uses_tls_to_clients_and_to_replicas(tmp_path: Path) -> None
                 await call.send(config())
                 assert (await call.end()).code is StatusCode.OK
             async with connected(envoy.address) as plain:
-                assert (await Call(plain).rest()).code is StatusCode.UNAVAILABLE
+                assert (await Call(plain).read_to_end()).code is StatusCode.UNAVAILABLE

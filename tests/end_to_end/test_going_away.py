@@ -19,7 +19,7 @@ from benchmarks.harness.word_errors import count_errors, normalize
 from benchmarks.recordings import Recording
 from tests.support.encoded_audio import silence
 from tests.support.servers import COMMON, Server
-from tests.support.wire_client import Call, Heard, Stub, assert_orderly, config, connected
+from tests.support.wire_client import Call, StreamResult, Stub, assert_event_order, config, connected
 
 pytestmark = pytest.mark.model
 
@@ -31,16 +31,16 @@ PAUSE_S = 0.5  # too short to end an utterance
 class Drained:
     """Observations of a server that received SIGTERM while three streams were open."""
 
-    in_pause: Heard  # after FIRST and half a second of silence
-    in_word: Heard  # cut off in the middle of SECOND
-    unopened: Heard  # no config sent
+    in_pause: StreamResult  # after FIRST and half a second of silence
+    in_word: StreamResult  # cut off in the middle of SECOND
+    unopened: StreamResult  # no config sent
     states: list[int]  # of a Health/Watch call, as a load balancer opens it; it never closes on its own
     exit_code: int
     took_s: float
     lines: list[str]
 
 
-def said_before(recordings: Mapping[str, Recording]) -> bytes:
+def audio_before_drain(recordings: Mapping[str, Recording]) -> bytes:
     return recordings[FIRST].pcm() + silence(PAUSE_S)
 
 
@@ -62,11 +62,11 @@ async def terminated(server: Server, calls: Sequence[Call]) -> Drained:
     watched = asyncio.Event()
     watching = asyncio.create_task(watch(server.address, watched))
     await watched.wait()
-    began = monotonic()
+    started = monotonic()
     server.terminate()
-    in_pause, in_word, unopened = [await call.rest() for call in calls]
-    exit_code = await server.ended()
-    took_s = monotonic() - began
+    in_pause, in_word, unopened = [await call.read_to_end() for call in calls]
+    exit_code = await server.wait_for_exit()
+    took_s = monotonic() - started
     return Drained(in_pause, in_word, unopened, await watching, exit_code, took_s, server.lines)
 
 
@@ -77,26 +77,26 @@ async def drained(recordings: Mapping[str, Recording]) -> Drained:
         async with connected(server.address) as stub:
             in_pause, in_word, _ = calls = [Call(stub) for _ in range(3)]
             await in_pause.send(config())
-            await in_pause.say(said_before(recordings))
+            await in_pause.send_audio(audio_before_drain(recordings))
             await in_word.send(config())
-            await in_word.say(recordings[SECOND].pcm()[:48_000])
+            await in_word.send_audio(recordings[SECOND].pcm()[:48_000])
             await in_pause.sync()
             await in_word.sync()
             return await terminated(server, calls)
 
 
 def test_drain_sends_pending_finals_then_the_failure(drained: Drained, recordings: Mapping[str, Recording]) -> None:
-    for heard in (drained.in_pause, drained.in_word):
-        assert [kind for kind in heard.kinds if kind != "settings"] == [
+    for result in (drained.in_pause, drained.in_word):
+        assert [kind for kind in result.kinds if kind != "settings"] == [
             "started", "speech_started", "notice", "final", "failure",
         ]  # fmt: skip
-        assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_STALLED]  # no more events
-        assert heard.code is StatusCode.UNAVAILABLE
-        assert heard.refusal() == "The server is shutting down: resume on another server."
-        assert_orderly(heard)
-    assert heard.responses[-1].failure.retry_after.ToMilliseconds() > 0
-    wanted = normalize(recordings[FIRST].text, "en")
-    assert count_errors(wanted, normalize(drained.in_pause.text, "en")).count == 0
+        assert [final.endpoint for final in result.finals] == [pb.ENDPOINT_STALLED]  # no more events
+        assert result.code is StatusCode.UNAVAILABLE
+        assert result.failure_message() == "The server is shutting down: resume on another server."
+        assert_event_order(result)
+    assert result.responses[-1].failure.retry_after.ToMilliseconds() > 0
+    expected = normalize(recordings[FIRST].text, "en")
+    assert count_errors(expected, normalize(drained.in_pause.text, "en")).count == 0
 
 
 def test_drain_notice_has_the_remaining_time(drained: Drained) -> None:
@@ -124,19 +124,19 @@ def test_health_changes_to_not_serving_before_streams_end(drained: Drained) -> N
 async def test_another_server_resumes_the_stream_without_lost_or_repeated_words(
     drained: Drained, stub: Stub, recordings: Mapping[str, Recording]
 ) -> None:
-    sound = said_before(recordings) + recordings[SECOND].pcm()
+    audio_sent = audio_before_drain(recordings) + recordings[SECOND].pcm()
     before = drained.in_pause
     settled_ms = before.responses[-2].committed_ms  # the last event before the failure
-    assert 0 <= len(said_before(recordings)) // 32 - settled_ms < 32  # only whole frames
+    assert 0 <= len(audio_before_drain(recordings)) // 32 - settled_ms < 32  # only whole frames
     resume = pb.Resume(audio_offset_ms=settled_ms, next_utterance=before.finals[-1].utterance + 1)
     call = Call(stub)
     await call.send(config(resume=resume))
-    await call.say(sound[settled_ms * 32 :])
+    await call.send_audio(audio_sent[settled_ms * 32 :])
     after = await call.end()
     (first,), (second,) = before.finals, after.finals
     assert (first.utterance, second.utterance) == (0, 1)
     assert first.end_ms <= settled_ms <= second.start_ms
-    wanted = normalize(recordings[FIRST].text + " " + recordings[SECOND].text, "en")
-    assert count_errors(wanted, normalize(first.text + " " + second.text, "en")).count == 0
-    assert after.responses[-1].committed_ms == len(sound) // 32
-    assert_orderly(after)
+    expected = normalize(recordings[FIRST].text + " " + recordings[SECOND].text, "en")
+    assert count_errors(expected, normalize(first.text + " " + second.text, "en")).count == 0
+    assert after.responses[-1].committed_ms == len(audio_sent) // 32
+    assert_event_order(after)

@@ -15,7 +15,7 @@ from benchmarks.service import ANY_PORTS
 from tests.support.servers import COMMON, STT_SERVER
 from tests.support.weights_stand_ins import COMMIT, Site
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 WEIGHTS = {"model.bin": b"weights", "config.json": b"{}", "tokenizer.json": b"{}", "vocabulary.txt": b"a"}
 
@@ -40,10 +40,10 @@ def start(folder: Path, *arguments: str, program: str = "", **settings: str) -> 
     )
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
+def wait_for_exit(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
     """Return the exit code and the lines on stderr."""
     with process:
-        _, err = process.communicate(timeout=PATIENCE_S)
+        _, err = process.communicate(timeout=TIMEOUT_S)
     assert "Traceback" not in err
     return process.returncode, err.splitlines()
 
@@ -55,11 +55,9 @@ def hub(site: Site, folder: Path) -> Mapping[str, str]:
 @SIGNALS
 def test_signal_during_imports_ends_the_process(tmp_path: Path, number: signal.Signals) -> None:
     """numpy stands in for any import: this one sends the signal and then never returns."""
-    (tmp_path / "numpy.py").write_text(
-        f"import os, time; os.kill(os.getpid(), {int(number)}); time.sleep({PATIENCE_S})"
-    )
+    (tmp_path / "numpy.py").write_text(f"import os, time; os.kill(os.getpid(), {int(number)}); time.sleep({TIMEOUT_S})")
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import stt_service.__main__"
-    code, lines = ended(start(tmp_path, program=program))
+    code, lines = wait_for_exit(start(tmp_path, program=program))
     assert (code, lines) == (128 + number, [f"Stopped by {number.name}."])
 
 
@@ -69,9 +67,9 @@ def test_signal_during_a_download_ends_the_process_and_the_download(
     tmp_path: Path, site: Site, number: signal.Signals, command: tuple[str, ...]
 ) -> None:
     process = start(tmp_path, *command, **{**hub(site, tmp_path), "WHISPER_MODEL": "ann/whisper"})
-    assert site.holding.wait(PATIENCE_S)
+    assert site.holding.wait(TIMEOUT_S)
     process.send_signal(number)
-    code, lines = ended(process)  # includes the child process, which shares stderr
+    code, lines = wait_for_exit(process)  # includes the child process, which shares stderr
     assert (code, lines[-1]) == (128 + number, f"Stopped by {number.name} before it was done.")
 
 
@@ -83,7 +81,7 @@ def test_signal_while_models_load_ends_the_process(tmp_path: Path, number: signa
     while not process.stderr.readline().startswith("Loading"):
         pass
     process.send_signal(number)
-    code, lines = ended(process)
+    code, lines = wait_for_exit(process)
     assert (code, lines[-1]) == (128 + number, f"Stopped by {number.name} before it was done.")
 
 
@@ -93,7 +91,7 @@ def test_missing_home_folder_error_names_the_setting(tmp_path: Path) -> None:
     program = (
         "import os; from stt_service.__main__ import main; os.environ.pop('HOME'); os.setuid(54321); main(['check'])"
     )
-    code, lines = ended(start(tmp_path, program=program, MODELS_DIR=""))
+    code, lines = wait_for_exit(start(tmp_path, program=program, MODELS_DIR=""))
     assert code == 1
     assert lines[-1] == (
         "Error: The folder of the models is in a home folder, and this user (uid 54321) has none: "

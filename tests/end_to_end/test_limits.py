@@ -21,7 +21,17 @@ from stt.v1 import stt_pb2 as pb
 from benchmarks.recordings import FOLDER, Recording
 from tests.support.encoded_audio import silence
 from tests.support.servers import COMMON, Server
-from tests.support.wire_client import Call, Request, Stub, audio, chunks, config, connected, spoken, streamed
+from tests.support.wire_client import (
+    Call,
+    Request,
+    Stub,
+    audio,
+    chunks,
+    config,
+    connected,
+    send_recording,
+    send_requests,
+)
 
 pytestmark = pytest.mark.model
 
@@ -60,17 +70,17 @@ async def mid_utterance(stub: Stub, recording: Recording) -> tuple[Call, str]:
 async def test_stream_over_the_limit_is_rejected_immediately(stub: Stub, question: Recording) -> None:
     first, _ = await mid_utterance(stub, question)
     second, _ = await mid_utterance(stub, question)
-    began = monotonic()
+    started_at = monotonic()
     refused = Call(stub)
     await refused.send(config())
     failure = (await refused.until("failure")).failure
-    assert monotonic() - began < 1
+    assert monotonic() - started_at < 1
     assert failure.retry_after.ToSeconds() > 0
-    assert "All 2 slots of this server are in use" in (await refused.end()).refusal()
+    assert "All 2 slots of this server are in use" in (await refused.end()).failure_message()
     for call in (first, second):
-        heard = await call.end()
-        assert (heard.code, len(heard.finals)) == (StatusCode.OK, 1)
-    assert (await spoken(stub, question)).code is StatusCode.OK
+        result = await call.end()
+        assert (result.code, len(result.finals)) == (StatusCode.OK, 1)
+    assert (await send_recording(stub, question)).code is StatusCode.OK
 
 
 async def test_client_that_stops_sending_gets_its_final_and_may_continue(stub: Stub, question: Recording) -> None:
@@ -78,23 +88,23 @@ async def test_client_that_stops_sending_gets_its_final_and_may_continue(stub: S
     stalled = (await call.until("final")).final
     assert stalled.endpoint == pb.ENDPOINT_STALLED
     assert "Brooklyn" in stalled.text
-    await call.say(question.pcm())
-    heard = await call.end()
-    assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_STALLED, pb.ENDPOINT_END_OF_AUDIO]
-    assert heard.code is StatusCode.OK
+    await call.send_audio(question.pcm())
+    result = await call.end()
+    assert [final.endpoint for final in result.finals] == [pb.ENDPOINT_STALLED, pb.ENDPOINT_END_OF_AUDIO]
+    assert result.code is StatusCode.OK
 
 
 async def test_idle_client_receives_a_failure_and_its_stream_ends(stub: Stub, question: Recording) -> None:
     """One client is idle inside an utterance, another before its config."""
-    began = monotonic()
+    started_at = monotonic()
     call, _ = await mid_utterance(stub, question)
     unopened = Call(stub)
-    heard, nothing = await asyncio.gather(call.rest(), unopened.rest())
-    assert IDLE_S - 1 < monotonic() - began < IDLE_S + 5
-    assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_STALLED]
-    assert heard.code is nothing.code is StatusCode.DEADLINE_EXCEEDED
-    assert f"No audio received for {IDLE_S} s" in heard.refusal()
-    assert f"No config received within {IDLE_S} s" in nothing.refusal()
+    result, nothing = await asyncio.gather(call.read_to_end(), unopened.read_to_end())
+    assert IDLE_S - 1 < monotonic() - started_at < IDLE_S + 5
+    assert [final.endpoint for final in result.finals] == [pb.ENDPOINT_STALLED]
+    assert result.code is nothing.code is StatusCode.DEADLINE_EXCEEDED
+    assert f"No audio received for {IDLE_S} s" in result.failure_message()
+    assert f"No config received within {IDLE_S} s" in nothing.failure_message()
 
 
 @pytest.mark.parametrize(
@@ -105,9 +115,9 @@ async def test_idle_client_receives_a_failure_and_its_stream_ends(stub: Stub, qu
     ],
 )
 async def test_stream_ends_at_its_maximum_duration(stub: Stub, sent: list[Request]) -> None:
-    heard = await streamed(stub, config(), *sent)
-    assert heard.code is StatusCode.DEADLINE_EXCEEDED
-    assert "Stream duration exceeded: at most 20 s" in heard.refusal()
+    result = await send_requests(stub, config(), *sent)
+    assert result.code is StatusCode.DEADLINE_EXCEEDED
+    assert "Stream duration exceeded: at most 20 s" in result.failure_message()
 
 
 async def test_stream_cancelled_in_mid_utterance_releases_its_slot(
@@ -116,10 +126,10 @@ async def test_stream_cancelled_in_mid_utterance_releases_its_slot(
     calls = [await mid_utterance(stub, question) for _ in range(2)]
     for call, stream_id in calls:
         call.cancel()
-        await small.told(f"stream closed id={stream_id}")
-    heard = await asyncio.gather(spoken(stub, question), spoken(stub, question))
-    assert [one.code for one in heard] == [StatusCode.OK] * 2
-    assert all("Brooklyn" in one.text for one in heard)
+        await small.wait_for_line(f"stream closed id={stream_id}")
+    result = await asyncio.gather(send_recording(stub, question), send_recording(stub, question))
+    assert [one.code for one in result] == [StatusCode.OK] * 2
+    assert all("Brooklyn" in one.text for one in result)
 
 
 async def test_killed_client_releases_its_slot(small: Server, stub: Stub, question: Recording) -> None:
@@ -137,9 +147,9 @@ async def test_killed_client_releases_its_slot(small: Server, stub: Stub, questi
     assert stream_id
     client.send_signal(signal.SIGKILL)
     await client.wait()
-    await small.told(f"stream closed id={stream_id}")
-    heard = await asyncio.gather(spoken(stub, question), spoken(stub, question))
-    assert [one.code for one in heard] == [StatusCode.OK] * 2
+    await small.wait_for_line(f"stream closed id={stream_id}")
+    result = await asyncio.gather(send_recording(stub, question), send_recording(stub, question))
+    assert [one.code for one in result] == [StatusCode.OK] * 2
 
 
 async def test_client_that_does_not_read_is_blocked_and_then_disconnected(
@@ -147,18 +157,18 @@ async def test_client_that_does_not_read_is_blocked_and_then_disconnected(
 ) -> None:
     """Each update is answered with 2 kB; unread responses fill the connection, then the server stops reading."""
     update = Request(update=pb.Settings(initial_prompt="x" * 2000))
-    await spoken(stub, question)  # the model has allocated its memory
+    await send_recording(stub, question)  # the model has allocated its memory
     before = psutil.Process(small.pid).memory_info().rss
-    async with connected(small.address, narrow=True) as other:
-        deaf = Call(other)
-        await deaf.send(config())
-        await deaf.until("started")
-        taken = await deaf.send_until_held([update] * 2000)
-        assert taken < 1000
-        assert (await spoken(stub, question)).code is StatusCode.OK  # other clients are served at the same time
-        await small.told(f"stream closed id={deaf.responses[0].started.stream_id}")
-        heard = await deaf.rest()
-    assert heard.code is StatusCode.DEADLINE_EXCEEDED
-    assert heard.sentence == f"The client read no response for {IDLE_S} s: read responses while sending."
+    async with connected(small.address, small_flow_window=True) as other:
+        blocked = Call(other)
+        await blocked.send(config())
+        await blocked.until("started")
+        written = await blocked.send_until_blocked([update] * 2000)
+        assert written < 1000
+        assert (await send_recording(stub, question)).code is StatusCode.OK  # other clients are served at the same time
+        await small.wait_for_line(f"stream closed id={blocked.responses[0].started.stream_id}")
+        result = await blocked.read_to_end()
+    assert result.code is StatusCode.DEADLINE_EXCEEDED
+    assert result.message == f"The client read no response for {IDLE_S} s: read responses while sending."
     assert psutil.Process(small.pid).memory_info().rss - before < 32 * 2**20
     assert not [line for line in small.lines if "Traceback" in line]

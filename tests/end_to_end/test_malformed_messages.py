@@ -127,10 +127,10 @@ async def test_malformed_messages_never_make_the_server_fail(server: Server, cap
             if method.changes and not malformed:
                 continue
             before = [SILENT] if method.path.endswith("StreamingRecognize") and source.random() < 0.5 else []
-            came = await status(control if method.control else data, method, [*before, message])
-            assert came not in FAULTS, (method.path, before, message)
-            assert (came is StatusCode.INVALID_ARGUMENT) or not malformed, (method.path, came, message)
-            statuses[came] += 1
+            received = await status(control if method.control else data, method, [*before, message])
+            assert received not in FAULTS, (method.path, before, message)
+            assert (received is StatusCode.INVALID_ARGUMENT) or not malformed, (method.path, received, message)
+            statuses[received] += 1
     assert statuses[StatusCode.INVALID_ARGUMENT] > CASES / 10
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []
     assert "Traceback" not in caplog.text

@@ -43,8 +43,8 @@ async def operated() -> AsyncIterator[tuple[Cli, Call]]:
 
 async def test_settings_are_printed_changed_and_rejected() -> None:
     async with operated() as (run, _):
-        told = await run("config", "get", "beam_size")
-        assert told == Outcome(0, "BEAM_SIZE=5  # 1 to 10; applies to new streams\n", "")
+        result = await run("config", "get", "beam_size")
+        assert result == Outcome(0, "BEAM_SIZE=5  # 1 to 10; applies to new streams\n", "")
         assert (await run("config", "set", "beam_size=1")).stdout.startswith("BEAM_SIZE=1  #")
         [beams] = json.loads((await run("config", "get", "BEAM_SIZE", "--format", "json")).stdout)
         assert (beams["value"], beams["default_value"], beams["scope"]) == ("1", "5", "SCOPE_NEW_STREAMS")
@@ -62,7 +62,7 @@ async def test_session_is_listed_and_terminated() -> None:
         assert row.split()[:3] == [session_id, "desk", "127.0.0.1"]
         assert (await run("sessions", "finalize", session_id)).code == 0
         assert (await run("sessions", "terminate", session_id)).stdout.startswith(f"{session_id}: terminating")
-        assert (await call.rest()).code is StatusCode.ABORTED
+        assert (await call.read_to_end()).code is StatusCode.ABORTED
         assert (await run("sessions")).stdout == "No open streams.\n"
         assert "NOT_FOUND" in (await run("sessions", "terminate", session_id)).stderr
 
@@ -81,7 +81,7 @@ async def test_drain_is_started_and_cancelled() -> None:
     async with operated() as (run, call):
         assert (await run("drain")).stdout == "draining: 1 stream open, new streams are rejected.\n"
         assert (await run("drain", "--cancel")).stdout == "serving: new streams are accepted.\n"
-        assert (await call.rest()).code is StatusCode.UNAVAILABLE
+        assert (await call.read_to_end()).code is StatusCode.UNAVAILABLE
 
 
 async def test_watch_in_a_pipe_prints_one_line_per_snapshot() -> None:
@@ -96,19 +96,19 @@ async def test_watch_in_a_pipe_prints_one_line_per_snapshot() -> None:
 
 
 async def test_watch_of_an_unreachable_server_is_an_error() -> None:
-    told = await outcome(await start("status", "--watch", "--control", "localhost:1"))
-    assert told == Outcome(3, "", "Error: cannot reach localhost:1: is stt-server running?\n")
+    result = await outcome(await start("status", "--watch", "--control", "localhost:1"))
+    assert result == Outcome(3, "", "Error: cannot reach localhost:1: is stt-server running?\n")
 
 
 async def test_control_address_defaults_to_the_host_of_the_server() -> None:
-    told = await outcome(await start("drain", more={"SERVER_HOST": "nowhere.invalid:9"}))
-    assert told.stderr.startswith("Error: cannot reach nowhere.invalid:8011: there is no host of that name")
+    result = await outcome(await start("drain", more={"SERVER_HOST": "nowhere.invalid:9"}))
+    assert result.stderr.startswith("Error: cannot reach nowhere.invalid:8011: there is no host of that name")
 
 
 async def test_option_before_a_subcommand_is_not_ignored_silently() -> None:
-    told = await outcome(await start("sessions", "--control", "gpu-box", "terminate", "4f1c22ab"))
-    assert told.code == 2
-    assert told.stderr.endswith("Error: Options must come after terminate.\n")
+    result = await outcome(await start("sessions", "--control", "gpu-box", "terminate", "4f1c22ab"))
+    assert result.code == 2
+    assert result.stderr.endswith("Error: Options must come after terminate.\n")
 
 
 async def test_control_token_has_its_own_variable(tmp_path: Path) -> None:
@@ -118,5 +118,5 @@ async def test_control_token_has_its_own_variable(tmp_path: Path) -> None:
         arguments = ("sessions", "--control", server.control.address)
         refused = await outcome(await start(*arguments, STT_TOKEN=token))
         assert "UNAUTHENTICATED" in refused.stderr
-        told = await outcome(await start(*arguments, STT_CONTROL_TOKEN=token))
-        assert told == Outcome(0, "No open streams.\n", "")
+        result = await outcome(await start(*arguments, STT_CONTROL_TOKEN=token))
+        assert result == Outcome(0, "No open streams.\n", "")

@@ -42,15 +42,15 @@ class Network:
         """Return the answers of both ports to a client on the other host."""
         shown = str(self.folder / own) if own else ""
         arguments = [self.server.address, self.data, self.control, token, str(self.authority.file), shown]
-        done = subprocess.run(
+        finished = subprocess.run(
             [*self.client.command_prefix, sys.executable, CLIENT, *arguments],
             env={"PYTHONPATH": f"{FOLDER.parent.parent}:{FOLDER.parent}", "GRPC_VERBOSITY": "NONE"},
             capture_output=True,
             text=True,
             timeout=60,
         )
-        assert done.returncode == 0, done.stderr
-        return [json.loads(said) for said in done.stdout.splitlines()]
+        assert finished.returncode == 0, finished.stderr
+        return [json.loads(message) for message in finished.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +82,14 @@ def network(pair: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) ->
         {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en", **settings}, inside=pair[0].command_prefix
     ) as server:
         server.wait_until_listening()
-        (control,) = [told for told in server.lines if told.startswith("Control on")]
+        (control,) = [answers for answers in server.lines if answers.startswith("Control on")]
         yield Network(
             pair[0], pair[1], folder, authority, server.address.rpartition(":")[2], control.rpartition(":")[2]
         )
 
 
 def test_unprotected_port_on_other_hosts_requires_explicit_consent(pair: tuple[Host, ...], tmp_path: Path) -> None:
-    done = subprocess.run(
+    finished = subprocess.run(
         [*pair[0].command_prefix, STT_SERVER],
         cwd=tmp_path,
         env={**ANY_PORTS, "SERVER_BIND": pair[0].address},
@@ -97,8 +97,8 @@ def test_unprotected_port_on_other_hosts_requires_explicit_consent(pair: tuple[H
         text=True,
         timeout=60,
     )
-    assert done.returncode == 1
-    assert re.fullmatch(r"Error: SERVER_BIND=10\.77\.0\.1 lets anyone on that network connect: .*\n", done.stderr)
+    assert finished.returncode == 1
+    assert re.fullmatch(r"Error: SERVER_BIND=10\.77\.0\.1 lets anyone on that network connect: .*\n", finished.stderr)
 
 
 def test_client_with_certificate_and_token_of_a_port_is_admitted(network: Network) -> None:

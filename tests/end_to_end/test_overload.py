@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(60)
 FINALIZE = Request(finalize=pb.Finalize())
 
 
-def named(text: str) -> Request:
+def named_config(text: str) -> Request:
     """Return the config of a stream whose texts are all this name."""
     return Request(config=pb.StreamingConfig(settings=pb.Settings(language="en", initial_prompt=text)))
 
@@ -34,7 +34,7 @@ async def busy(recording: Recording, max_streams: int = 1) -> AsyncIterator[tupl
     held = HeldEngine()
     async with serving(held, max_streams) as server, connected(server.data.address) as stub:
         call = Call(stub)
-        await call.send(named("first"), audio(recording.pcm()), FINALIZE)
+        await call.send(named_config("first"), audio(recording.pcm()), FINALIZE)
         await held.entered()
         yield held, stub, call
 
@@ -47,30 +47,30 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
 async def test_stream_over_the_limit_is_rejected_before_it_sends_audio(question: Recording) -> None:
     async with busy(question) as (held, stub, first):
         call = Call(stub)
-        refused = await call.rest()
+        refused = await call.read_to_end()
         assert refused.code is StatusCode.RESOURCE_EXHAUSTED
         assert (await call.headers())[REFUSED_HEADER] == "RESOURCE_EXHAUSTED"
-        assert "All 1 slots of this server are in use" in refused.refusal()
+        assert "All 1 slots of this server are in use" in refused.failure_message()
         assert refused.responses[-1].failure.retry_after.ToSeconds() > 0
         assert len(held.batches) == 1
         held.release()
-        heard = await first.end()
-        assert (heard.code, heard.text) == (StatusCode.OK, "first")
+        result = await first.end()
+        assert (result.code, result.text) == (StatusCode.OK, "first")
         assert REFUSED_HEADER not in await first.headers()
 
 
 async def test_recording_over_the_limit_is_rejected(question: Recording) -> None:
     async with busy(question) as (_, stub, _first):
         request = pb.RecognizeRequest(audio=question.pcm(), format=pb.AudioFormat())
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        with pytest.raises(grpc.aio.AioRpcError) as failure_message:
             await stub.Recognize(request)
-        assert refusal.value.code() is StatusCode.RESOURCE_EXHAUSTED
+        assert failure_message.value.code() is StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_admitted_stream_is_processed_while_the_worker_is_busy(question: Recording) -> None:
     async with busy(question, max_streams=2) as (held, stub, first):
         second = Call(stub)
-        await second.send(named("second"), audio(question.pcm()), FINALIZE)
+        await second.send(named_config("second"), audio(question.pcm()), FINALIZE)
         await second.until("speech_started")
         held.release()
         assert (await second.until("final")).final.text == "second"
@@ -83,7 +83,7 @@ async def test_released_slot_is_used_again(question: Recording) -> None:
         held.release()
         await first.end()
         second = Call(stub)
-        await second.send(named("second"), audio(question.pcm()))
+        await second.send(named_config("second"), audio(question.pcm()))
         assert (await second.end()).text == "second"
 
 
@@ -93,7 +93,7 @@ async def test_real_time_stream_has_priority_over_a_recording(question: Recordin
         request = pb.RecognizeRequest(audio=question.pcm(), format=pb.AudioFormat(), settings=settings)
         recording = asyncio.ensure_future(stub.Recognize(request))
         live = Call(stub)
-        await live.send(named("live"), audio(question.pcm()), FINALIZE)
+        await live.send(named_config("live"), audio(question.pcm()), FINALIZE)
         await live.until("speech_started")
         held.release()
         assert (await live.end()).text == "live"

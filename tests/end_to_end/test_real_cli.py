@@ -81,16 +81,16 @@ async def test_captions_are_parsed_by_third_party_parsers(
     recording, path = recordings["en/jfk"], tmp_path / f"talk.{written}"
     await run(service, "recognize", "--format", written, "-o", str(path), str(recording.path))
     if written == "srt":
-        said = [
+        texts = [
             (cue.start.total_seconds(), cue.end.total_seconds(), cue.content) for cue in srt.parse(path.read_text())
         ]
     else:
-        said = [(cue.start_in_seconds, cue.end_in_seconds, cue.text) for cue in webvtt.read(str(path)).captions]
+        texts = [(cue.start_in_seconds, cue.end_in_seconds, cue.text) for cue in webvtt.read(str(path)).captions]
     assert (
-        count_errors(normalize(recording.text, "en"), normalize(" ".join(text for _, _, text in said), "en")).percent
+        count_errors(normalize(recording.text, "en"), normalize(" ".join(text for _, _, text in texts), "en")).percent
         <= 20
     )
-    times_s = [time_s for start_s, end_s, _ in said for time_s in (start_s, end_s)]
+    times_s = [time_s for start_s, end_s, _ in texts for time_s in (start_s, end_s)]
     assert times_s == sorted(times_s)
     assert times_s[-1] <= recording.duration_s
 
@@ -106,9 +106,9 @@ async def test_ctrl_c_prints_pending_finals(service: Service, recordings: Mappin
         process.send_signal(signal.SIGINT)
         stdout, _ = await process.communicate()
     assert process.returncode == 130
-    (owed,) = stdout.decode().splitlines()
-    assert "John" in owed
-    assert "for them" not in owed
+    (pending_final,) = stdout.decode().splitlines()
+    assert "John" in pending_final
+    assert "for them" not in pending_final
 
 
 async def test_request_rejected_by_the_server_is_one_line_and_exit_code_1(
@@ -147,16 +147,16 @@ async def test_status_prints_serving_state_and_models(service: Service) -> None:
 async def test_dictation_stops_by_itself_and_its_saved_audio_is_recovered(
     service: Service, recordings: Mapping[str, Recording], tmp_path: Path
 ) -> None:
-    question, talk, kept = recordings[QUESTION], tmp_path / "talk.wav", tmp_path / "kept"
+    question, talk, saved_audio = recordings[QUESTION], tmp_path / "talk.wav", tmp_path / "kept"
     talk.write_bytes(wav(question.pcm() + silence(60)))
-    options = ["--device", f"file:{talk}", "--stop-after-silence", "2", "--save-audio", str(kept)]
+    options = ["--device", f"file:{talk}", "--stop-after-silence", "2", "--save-audio", str(saved_audio)]
     code, stdout, stderr = await run(service, "recognize", *options)
     assert (code, stderr) == (0, "")
     assert count_errors(normalize(question.text, "en"), normalize(stdout, "en")).percent <= 20
-    (file,) = kept.iterdir()
+    (file,) = saved_audio.iterdir()
     heard_s = sum(len(chunk) for chunk in open_file(file, lambda _: None).chunks) / 32_000
     assert question.duration_s + 2 <= heard_s <= question.duration_s + 15
-    assert await run(service, "recover", str(kept)) == (0, stdout, "")
+    assert await run(service, "recover", str(saved_audio)) == (0, stdout, "")
 
 
 async def test_parallel_jobs_give_the_same_text_as_sequential_ones(

@@ -21,7 +21,7 @@ from stt_service.rpc.health import HEALTH_CHECK, MAX_NAME, MAX_PENDING_CHECKS
 from stt_service.rpc.request_reader import METADATA_BYTES
 from stt_service.server import CALL_LIMITS, DATA_MESSAGE_BYTES, REFLECTION, SERVICE, Server
 from tests.support.held_server import HeldEngine, serving
-from tests.support.operator_client import operator, refusal
+from tests.support.operator_client import operator, rejection
 from tests.support.raw_http2 import RawConnection, announced, raw
 from tests.support.wire_client import Call, config, connected, health
 
@@ -44,7 +44,7 @@ def tokens_file(folder: Path) -> Path:
     return file
 
 
-async def answered(
+async def status_of_partial_call(
     server: Server, path: str | bytes, message: bytes, *more: tuple[bytes, bytes], end: bool = False
 ) -> StatusCode:
     """Return the status of a call with a part of a message; the client half-closes it or leaves it open."""
@@ -58,7 +58,7 @@ async def answered(
 
 
 async def test_recording_without_a_token_is_rejected_before_it_arrives(guarded: Server) -> None:
-    assert await answered(guarded, f"/{SERVICE}/Recognize", LARGE) is StatusCode.UNAUTHENTICATED
+    assert await status_of_partial_call(guarded, f"/{SERVICE}/Recognize", LARGE) is StatusCode.UNAUTHENTICATED
 
 
 async def test_recording_without_a_slot_is_rejected_before_it_arrives(guarded: Server) -> None:
@@ -66,7 +66,10 @@ async def test_recording_without_a_slot_is_rejected_before_it_arrives(guarded: S
         call = Call(stub, (("authorization", f"Bearer {ANN}"),))
         await call.send(config())
         await call.until("started")
-        assert await answered(guarded, f"/{SERVICE}/Recognize", LARGE, BEARER) is StatusCode.RESOURCE_EXHAUSTED
+        assert (
+            await status_of_partial_call(guarded, f"/{SERVICE}/Recognize", LARGE, BEARER)
+            is StatusCode.RESOURCE_EXHAUSTED
+        )
         await call.end()
 
 
@@ -81,23 +84,23 @@ async def test_health_is_answered_while_other_clients_hold_unfinished_requests(g
 
 
 async def test_incomplete_health_request_times_out(guarded: Server) -> None:
-    assert await answered(guarded, HEALTH_CHECK, LARGE) is StatusCode.DEADLINE_EXCEEDED
+    assert await status_of_partial_call(guarded, HEALTH_CHECK, LARGE) is StatusCode.DEADLINE_EXCEEDED
 
 
 async def test_request_that_ends_before_its_message_gets_a_status(guarded: Server) -> None:
     part = announced(20, b"\x0a")
-    assert await answered(guarded, HEALTH_CHECK, part, end=True) is StatusCode.INVALID_ARGUMENT
+    assert await status_of_partial_call(guarded, HEALTH_CHECK, part, end=True) is StatusCode.INVALID_ARGUMENT
 
 
 async def test_health_of_an_unknown_service_is_not_found(guarded: Server) -> None:
     async with grpc.aio.insecure_channel(guarded.data.address) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
-        assert (await refusal(check(health_pb2.HealthCheckRequest(service="x"))))[0] is StatusCode.NOT_FOUND
+        assert (await rejection(check(health_pb2.HealthCheckRequest(service="x"))))[0] is StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize("path", [b"/x/\xff", b"/\x80\x80/y", b"\xc3"])
 async def test_name_that_is_not_utf_8_ends_only_its_call(guarded: Server, path: bytes) -> None:
-    assert await answered(guarded, path, b"") is StatusCode.UNAUTHENTICATED
+    assert await status_of_partial_call(guarded, path, b"") is StatusCode.UNAUTHENTICATED
     assert await health(guarded.data.address) == "SERVING"
 
 
@@ -105,7 +108,7 @@ async def test_unknown_methods_are_unimplemented() -> None:
     async with serving(HeldEngine(), 1) as server, grpc.aio.insecure_channel(server.data.address) as channel:
         for path in ("/stt.v1.SpeechToText/NoSuchCall", "/no/such", "/x"):
             call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path, bytes, bytes)
-            assert (await refusal(call(b"")))[0] is StatusCode.UNIMPLEMENTED
+            assert (await rejection(call(b"")))[0] is StatusCode.UNIMPLEMENTED
 
 
 async def test_metadata_is_bounded_before_the_peer_acknowledges_settings(guarded: Server) -> None:
@@ -120,7 +123,7 @@ async def test_service_name_in_a_health_watch_is_bounded() -> None:
     async with serving(HeldEngine(), 1) as server, grpc.aio.insecure_channel(server.data.address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch
         named = watch(health_pb2.HealthCheckRequest(service="x" * (MAX_NAME + 1)))
-        assert (await refusal(anext(aiter(named))))[0] is StatusCode.INVALID_ARGUMENT
+        assert (await rejection(anext(aiter(named))))[0] is StatusCode.INVALID_ARGUMENT
 
 
 async def test_reflection_and_health_watch_calls_are_bounded() -> None:
@@ -132,14 +135,14 @@ async def test_reflection_and_health_watch_calls_are_bounded() -> None:
             calls.callback(call.cancel)
             await call.write(reflection_pb2.ServerReflectionRequest(list_services="*"))
             await call.read()
-        assert (await refusal(anext(aiter(reflect()))))[0] is StatusCode.RESOURCE_EXHAUSTED
+        assert (await rejection(anext(aiter(reflect()))))[0] is StatusCode.RESOURCE_EXHAUSTED
         stub = await calls.enter_async_context(operator(server.control.address))
         for _ in range(CALL_LIMITS["/stt.v1.Control/WatchStatus"].calls):
             watched = stub.WatchStatus(control_pb2.WatchStatusRequest())
             calls.callback(watched.cancel)
             await anext(aiter(watched))
         more = stub.WatchStatus(control_pb2.WatchStatusRequest())
-        assert (await refusal(anext(aiter(more))))[0] is StatusCode.RESOURCE_EXHAUSTED
+        assert (await rejection(anext(aiter(more))))[0] is StatusCode.RESOURCE_EXHAUSTED
         assert (await stub.GetStatus(control_pb2.GetStatusRequest())).status.load.max_streams == 1
 
 
@@ -153,7 +156,7 @@ async def test_malformed_message_after_a_rejected_one_keeps_status_and_logs_no_p
             f"/{SERVICE}/StreamingRecognize", bytes, bytes
         )
         call = stream(iter([first.SerializeToString(), b"\xff\xff"]), metadata=(("authorization", f"Bearer {ANN}"),))
-        assert (await refusal(read_to_the_end(call)))[0] is StatusCode.INVALID_ARGUMENT
+        assert (await rejection(read_to_the_end(call)))[0] is StatusCode.INVALID_ARGUMENT
     assert "Jane" not in caplog.text
     assert "Traceback" not in caplog.text
 

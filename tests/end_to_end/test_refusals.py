@@ -13,24 +13,35 @@ from stt.v1 import stt_pb2 as pb
 from benchmarks.recordings import Recording
 from benchmarks.service import Service
 from tests.support.encoded_audio import silence
-from tests.support.wire_client import Call, Request, Stub, audio, chunks, config, connected, health, spoken, streamed
+from tests.support.wire_client import (
+    Call,
+    Request,
+    Stub,
+    audio,
+    chunks,
+    config,
+    connected,
+    health,
+    send_recording,
+    send_requests,
+)
 
 pytestmark = pytest.mark.model
 
-SOME = audio(silence(0.1))
+SHORT_AUDIO = audio(silence(0.1))
 
 
-def opening(**fields: object) -> Request:
+def config_request(**fields: object) -> Request:
     """Return a first message with these fields of StreamingConfig."""
     return Request(config=fields)
 
 
-def sounding(**fields: int) -> Request:
-    return opening(format=fields)
+def format_request(**fields: int) -> Request:
+    return config_request(format=fields)
 
 
-def set_to(**fields: object) -> Request:
-    return opening(settings=fields)
+def settings_request(**fields: object) -> Request:
+    return config_request(settings=fields)
 
 
 def seconds(length_s: float) -> Duration:
@@ -38,36 +49,36 @@ def seconds(length_s: float) -> Duration:
 
 
 REFUSED = {
-    "audio before the config": ([SOME], "Invalid first message with audio: must be the config."),
+    "audio before the config": ([SHORT_AUDIO], "Invalid first message with audio: must be the config."),
     "an update before the config": ([Request(update=pb.Settings())], "Invalid first message with update"),
     "a message without content": ([Request()], "Invalid first message with nothing"),
     "no message at all": ([], "The stream ended before its config: send the config first, then audio."),
-    "a second config": ([config(), SOME, config()], "Received a second config: send it once, first"),
+    "a second config": ([config(), SHORT_AUDIO, config()], "Received a second config: send it once, first"),
     "a later message without content": ([config(), Request()], "Received an empty message"),
-    "a sample rate of 1 GHz": ([sounding(sample_rate_hz=10**9)], "Invalid sample_rate_hz=1000000000: must be"),
-    "a negative sample rate": ([sounding(sample_rate_hz=-5)], "must be 8000 to 192000."),
-    "a sample rate just too low": ([sounding(sample_rate_hz=7999)], "Invalid sample_rate_hz=7999: must be"),
-    "300 channels": ([sounding(channels=300)], "Invalid channels=300: must be 1 to 32."),
-    "an unknown encoding": ([sounding(encoding=9)], "Invalid encoding=9: must be"),
+    "a sample rate of 1 GHz": ([format_request(sample_rate_hz=10**9)], "Invalid sample_rate_hz=1000000000: must be"),
+    "a negative sample rate": ([format_request(sample_rate_hz=-5)], "must be 8000 to 192000."),
+    "a sample rate just too low": ([format_request(sample_rate_hz=7999)], "Invalid sample_rate_hz=7999: must be"),
+    "300 channels": ([format_request(channels=300)], "Invalid channels=300: must be 1 to 32."),
+    "an unknown encoding": ([format_request(encoding=9)], "Invalid encoding=9: must be"),
     "an unknown language": ([config("klingon")], "='klingon': must be"),
-    "too short a silence": ([set_to(post_speech_silence=seconds(0.05))], "must be at least 0.1."),
-    "too long a silence": ([set_to(post_speech_silence=seconds(11))], "must be at most 10."),
-    "a negative shortest utterance": ([set_to(min_utterance=seconds(-1))], "must be at least 0."),
-    "too long a shortest utterance": ([set_to(min_utterance=seconds(21))], "must be at most 20."),
-    "too short a longest utterance": ([set_to(max_utterance=seconds(4))], "must be at least 5."),
-    "too long a longest utterance": ([set_to(max_utterance=seconds(29))], "must be at most 28."),
-    "a negative sensitivity": ([set_to(silero_sensitivity=-0.5)], "must be at least 0."),
-    "a sensitivity above 1": ([set_to(silero_sensitivity=1.5)], "must be at most 1."),
-    "no number for a sensitivity": ([set_to(silero_sensitivity=float("nan"))], "must be a finite number"),
-    "too high an aggressiveness": ([set_to(webrtc_aggressiveness=4)], "must be at most 3."),
-    "a negative aggressiveness": ([set_to(webrtc_aggressiveness=-1)], "must be at least 0."),
-    "too long a prompt": ([set_to(initial_prompt="x" * 2001)], "must be at most 2000 characters."),
-    "too many hotwords": ([set_to(hotwords=["x"] * 101)], "hotwords has 101 entries: it should have"),
-    "too long hotwords": ([set_to(hotwords=["x" * 2001])], "must be at most 2000 characters."),
-    "a long client_id": ([opening(client_id="x" * 65)], "Invalid client_id of 65 characters: must be"),
-    "a client_id that would spoil a log": ([opening(client_id="a\nb")], "at most 64, all printable."),
-    "a negative resume": ([opening(resume=pb.Resume(audio_offset_ms=-1))], "resume.audio_offset_ms=-1"),
-    "a negative next utterance": ([opening(resume=pb.Resume(next_utterance=-1))], "resume.next_utterance=-1"),
+    "too short a silence": ([settings_request(post_speech_silence=seconds(0.05))], "must be at least 0.1."),
+    "too long a silence": ([settings_request(post_speech_silence=seconds(11))], "must be at most 10."),
+    "a negative shortest utterance": ([settings_request(min_utterance=seconds(-1))], "must be at least 0."),
+    "too long a shortest utterance": ([settings_request(min_utterance=seconds(21))], "must be at most 20."),
+    "too short a longest utterance": ([settings_request(max_utterance=seconds(4))], "must be at least 5."),
+    "too long a longest utterance": ([settings_request(max_utterance=seconds(29))], "must be at most 28."),
+    "a negative sensitivity": ([settings_request(silero_sensitivity=-0.5)], "must be at least 0."),
+    "a sensitivity above 1": ([settings_request(silero_sensitivity=1.5)], "must be at most 1."),
+    "no number for a sensitivity": ([settings_request(silero_sensitivity=float("nan"))], "must be a finite number"),
+    "too high an aggressiveness": ([settings_request(webrtc_aggressiveness=4)], "must be at most 3."),
+    "a negative aggressiveness": ([settings_request(webrtc_aggressiveness=-1)], "must be at least 0."),
+    "too long a prompt": ([settings_request(initial_prompt="x" * 2001)], "must be at most 2000 characters."),
+    "too many hotwords": ([settings_request(hotwords=["x"] * 101)], "hotwords has 101 entries: it should have"),
+    "too long hotwords": ([settings_request(hotwords=["x" * 2001])], "must be at most 2000 characters."),
+    "a long client_id": ([config_request(client_id="x" * 65)], "Invalid client_id of 65 characters: must be"),
+    "a client_id that would spoil a log": ([config_request(client_id="a\nb")], "at most 64, all printable."),
+    "a negative resume": ([config_request(resume=pb.Resume(audio_offset_ms=-1))], "resume.audio_offset_ms=-1"),
+    "a negative next utterance": ([config_request(resume=pb.Resume(next_utterance=-1))], "resume.next_utterance=-1"),
     "a negative silence": (
         [config(), Request(silence=pb.Silence(duration=seconds(-1)))],
         "Invalid silence.duration=-1 s: must be 0 to 3600 s.",
@@ -81,7 +92,7 @@ REFUSED = {
         "='klingon': must be",
     ),
     "a WAV header": (
-        [config(), audio(b"RIFF\x24\x08\x00\x00WAVEfmt "), SOME],
+        [config(), audio(b"RIFF\x24\x08\x00\x00WAVEfmt "), SHORT_AUDIO],
         "The audio begins with a WAV header, but its format is headerless",
     ),
     "a message over 4 MiB": (
@@ -95,7 +106,7 @@ REFUSED = {
 async def question(service: Service, recordings: Mapping[str, Recording]) -> AsyncIterator[str]:
     """Return the text of the bystander's recording, recognized alone."""
     async with connected(service.address) as stub:
-        yield (await spoken(stub, recordings["en/brooklyn-bridge"])).text
+        yield (await send_recording(stub, recordings["en/brooklyn-bridge"])).text
 
 
 @pytest_asyncio.fixture
@@ -110,29 +121,29 @@ async def bystander(
     yield
     assert await health(service.address) == "SERVING"
     await call.send(*sent[4:])
-    heard = await call.end()
-    assert (heard.code, heard.text) == (StatusCode.OK, question)
+    result = await call.end()
+    assert (result.code, result.text) == (StatusCode.OK, question)
 
 
 @pytest.mark.parametrize(("requests", "sentence"), REFUSED.values(), ids=REFUSED.keys())
 async def test_invalid_request_is_rejected_with_a_reason(stub: Stub, requests: list[Request], sentence: str) -> None:
-    heard = await streamed(stub, *requests)
-    assert heard.code is StatusCode.INVALID_ARGUMENT
-    assert sentence in heard.refusal()
-    assert heard.finals == []
+    result = await send_requests(stub, *requests)
+    assert result.code is StatusCode.INVALID_ARGUMENT
+    assert sentence in result.failure_message()
+    assert result.finals == []
 
 
 @pytest.mark.usefixtures("bystander")
 async def test_rejections_do_not_affect_another_stream(stub: Stub) -> None:
     for requests, sentence in REFUSED.values():
-        assert sentence in (await streamed(stub, *requests)).refusal()
+        assert sentence in (await send_requests(stub, *requests)).failure_message()
 
 
 @pytest.mark.usefixtures("bystander")
 async def test_message_over_32_mib_is_rejected_by_grpc(stub: Stub) -> None:
-    heard = await streamed(stub, config(), audio(bytes(33 * 2**20)))
-    assert heard.code is StatusCode.RESOURCE_EXHAUSTED
-    assert "larger than max" in heard.sentence
+    result = await send_requests(stub, config(), audio(bytes(33 * 2**20)))
+    assert result.code is StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in result.message
 
 
 @pytest.mark.usefixtures("bystander")
@@ -140,24 +151,24 @@ async def test_odd_byte_at_the_end_loses_no_speech(
     stub: Stub, question: str, recordings: Mapping[str, Recording]
 ) -> None:
     pcm = recordings["en/brooklyn-bridge"].pcm()
-    heard = await streamed(stub, config(), audio(pcm), audio(b"\x00"))
-    assert heard.text == question
-    assert heard.code is StatusCode.INVALID_ARGUMENT
-    assert "The audio ended inside a sample, with 1 of its 2 bytes left over" in heard.refusal()
+    result = await send_requests(stub, config(), audio(pcm), audio(b"\x00"))
+    assert result.text == question
+    assert result.code is StatusCode.INVALID_ARGUMENT
+    assert "The audio ended inside a sample, with 1 of its 2 bytes left over" in result.failure_message()
 
 
 @pytest.mark.usefixtures("bystander")
 async def test_speech_before_an_invalid_message_still_gets_its_final(
     stub: Stub, question: str, recordings: Mapping[str, Recording]
 ) -> None:
-    heard = await streamed(stub, config(), audio(recordings["en/brooklyn-bridge"].pcm()), config())
-    assert heard.text == question
-    assert "Received a second config" in heard.refusal()
+    result = await send_requests(stub, config(), audio(recordings["en/brooklyn-bridge"].pcm()), config())
+    assert result.text == question
+    assert "Received a second config" in result.failure_message()
 
 
 async def test_client_that_keeps_writing_receives_the_failure_of_its_stream(stub: Stub) -> None:
     call = Call(stub)
-    await call.send(config(), config(), *[SOME] * 500)
+    await call.send(config(), config(), *[SHORT_AUDIO] * 500)
     assert "Received a second config" in (await call.until("failure")).failure.message
 
 
@@ -165,5 +176,5 @@ async def test_zero_rate_and_channels_default_to_16_khz_mono(
     stub: Stub, question: str, recordings: Mapping[str, Recording]
 ) -> None:
     pcm = recordings["en/brooklyn-bridge"].pcm()
-    heard = await streamed(stub, sounding(sample_rate_hz=0, channels=0, encoding=0), audio(pcm))
-    assert (heard.code, heard.text) == (StatusCode.OK, question)
+    result = await send_requests(stub, format_request(sample_rate_hz=0, channels=0, encoding=0), audio(pcm))
+    assert (result.code, result.text) == (StatusCode.OK, question)

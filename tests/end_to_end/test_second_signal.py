@@ -16,19 +16,19 @@ pytestmark = pytest.mark.model
 CHEAP = {**COMMON, "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en"}
 
 
-async def told_twice(number: signal.Signals, pcm: bytes) -> None:
+async def terminated_twice(number: signal.Signals, pcm: bytes) -> None:
     """Send the server a signal, and a second one while it waits for the end of an utterance."""
     with Server(CHEAP) as server:
         server.wait_until_listening()
         async with connected(server.address) as stub:
             call = Call(stub)
             await call.send(config())
-            await call.say(pcm)
+            await call.send_audio(pcm)
             await call.until("speech_started")
             server.signal(number)
             await call.until("notice")
             server.signal(number)
-            await server.ended()
+            await server.wait_for_exit()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -36,4 +36,4 @@ async def test_second_signal_stops_a_server_that_waits_for_an_utterance(
     number: signal.Signals, code: int, recordings: Mapping[str, Recording]
 ) -> None:
     with pytest.raises(ServiceError, match=f"ended with exit code {code}"):
-        await told_twice(number, recordings["en/brooklyn-bridge"].pcm())
+        await terminated_twice(number, recordings["en/brooklyn-bridge"].pcm())

@@ -17,7 +17,7 @@ from tests.support.wire_client import Call, config, connected
 pytestmark = pytest.mark.model
 
 
-async def shown(address: str, token: str) -> StatusCode:
+async def status_with_token(address: str, token: str) -> StatusCode:
     async with connected(address) as stub:
         call = Call(stub, (("authorization", f"Bearer {token}"),))
         await call.send(config())
@@ -32,13 +32,13 @@ async def test_tokens_and_their_hashes_are_absent_from_log_and_process_list(tmp_
     with Server({**COMMON, **settings, "LOG_LEVEL": "debug"}) as server:
         await asyncio.to_thread(server.wait_until_listening)
         command = " ".join(psutil.Process(server.pid).cmdline())
-        assert await shown(server.address, known) is StatusCode.OK
-        assert await shown(server.address, guessed) is StatusCode.UNAUTHENTICATED
+        assert await status_with_token(server.address, known) is StatusCode.OK
+        assert await status_with_token(server.address, guessed) is StatusCode.UNAUTHENTICATED
         tokens.write_text(f"bob {written}\n")  # a token instead of its hash
         while not any("What held before" in line for line in server.lines):  # once the file has not changed for a while
-            assert await shown(server.address, known) is StatusCode.OK
-    told = "\n".join([command, *server.lines])
-    assert "line 1 should be NAME sha256:HASH" in told
+            assert await status_with_token(server.address, known) is StatusCode.OK
+    output = "\n".join([command, *server.lines])
+    assert "line 1 should be NAME sha256:HASH" in output
     for secret in (known, guessed, written):
-        assert secret not in told
-        assert sha256(secret.encode()).hexdigest() not in told
+        assert secret not in output
+        assert sha256(secret.encode()).hexdigest() not in output

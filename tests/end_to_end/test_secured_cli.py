@@ -68,8 +68,8 @@ async def recognize(*options: str, **variables: str) -> Outcome:
 
 
 async def test_client_with_tls_certificate_and_token_is_served(secured: Secured) -> None:
-    done = await recognize(secured.data, *secured.options(), STT_TOKEN=TOKEN)
-    assert (done.code, done.stderr) == (0, "No speech found in standard input.\n")
+    result = await recognize(secured.data, *secured.options(), STT_TOKEN=TOKEN)
+    assert (result.code, result.stderr) == (0, "No speech found in standard input.\n")
     asked = await cli("status", secured.data, *secured.options(), "--token", TOKEN)
     assert (asked.code, asked.stderr) == (0, "")
     assert "stt.v1.SpeechToText" in asked.stdout
@@ -77,14 +77,14 @@ async def test_client_with_tls_certificate_and_token_is_served(secured: Secured)
 
 async def test_available_one_of_several_tls_servers_is_used(secured: Secured) -> None:
     address = f"--server=localhost:1,localhost:{secured.server.data.number}"
-    done = await recognize(address, *secured.options(), STT_TOKEN=TOKEN)
-    assert (done.code, done.stderr) == (0, "No speech found in standard input.\n")
+    result = await recognize(address, *secured.options(), STT_TOKEN=TOKEN)
+    assert (result.code, result.stderr) == (0, "No speech found in standard input.\n")
 
 
 async def test_operator_is_admitted_with_the_control_token_only(secured: Secured) -> None:
     control = f"--control=localhost:{secured.server.control.number}"
-    done = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=OPERATOR)
-    assert (done.code, done.stderr) == (0, "")
+    result = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=OPERATOR)
+    assert (result.code, result.stderr) == (0, "")
     refused = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=TOKEN)
     assert (refused.code, refused.stdout) == (1, "")
     assert "Missing or invalid token" in refused.stderr
@@ -94,9 +94,9 @@ async def test_operator_is_admitted_with_the_control_token_only(secured: Secured
     "token", [{}, {"STT_TOKEN": "wrong"}, {"STT_TOKEN": OPERATOR}], ids=["none", "wrong", "operators"]
 )
 async def test_missing_token_is_an_immediate_error_without_retries(secured: Secured, token: dict[str, str]) -> None:
-    done = await recognize(secured.data, *secured.options(), **token)
-    assert (done.code, done.stdout) == (1, "")
-    assert done.stderr == (
+    result = await recognize(secured.data, *secured.options(), **token)
+    assert (result.code, result.stdout) == (1, "")
+    assert result.stderr == (
         "Error: standard input: Missing or invalid token: "
         "send `authorization: Bearer TOKEN` with a token of this port (stt-cli: --token).\n"
     )
@@ -104,9 +104,9 @@ async def test_missing_token_is_an_immediate_error_without_retries(secured: Secu
 
 @pytest.mark.parametrize("token", ["ключ", "two\nlines"])
 async def test_invalid_token_format_is_an_error_before_any_connection(secured: Secured, token: str) -> None:
-    done = await recognize(secured.data, *secured.options(), STT_TOKEN=token)
-    assert done.code == 1
-    assert done.stderr == "Error: invalid token: a token has printable ASCII characters only.\n"
+    result = await recognize(secured.data, *secured.options(), STT_TOKEN=token)
+    assert result.code == 1
+    assert result.stderr == "Error: invalid token: a token has printable ASCII characters only.\n"
 
 
 @pytest.mark.parametrize(
@@ -117,40 +117,40 @@ async def test_invalid_token_format_is_an_error_before_any_connection(secured: S
     ],
 )
 async def test_client_certificate_error_names_the_problem(secured: Secured, shown: str, sentence: str) -> None:
-    done = await cli("status", secured.data, *secured.options(shown), STT_TOKEN=TOKEN)
-    assert (done.code, done.stdout) == (3, "")
-    assert done.stderr.endswith(f"{sentence}\n")
+    result = await cli("status", secured.data, *secured.options(shown), STT_TOKEN=TOKEN)
+    assert (result.code, result.stdout) == (3, "")
+    assert result.stderr.endswith(f"{sentence}\n")
 
 
 async def test_server_with_an_untrusted_certificate_is_not_contacted(secured: Secured, tmp_path: Path) -> None:
     stranger = Authority(tmp_path)
-    done = await cli("status", secured.data, *secured.options(authority=stranger), STT_TOKEN=TOKEN)
-    assert done.code == 3
-    assert "is not signed by a trusted CA: name its CA with --tls-ca." in done.stderr
+    result = await cli("status", secured.data, *secured.options(authority=stranger), STT_TOKEN=TOKEN)
+    assert result.code == 3
+    assert "is not signed by a trusted CA: name its CA with --tls-ca." in result.stderr
 
 
 async def test_connection_without_tls_to_a_tls_server_suggests_tls(secured: Secured) -> None:
-    done = await cli("status", secured.data)
-    assert done.code == 3
-    assert done.stderr.endswith("closed the connection: if it requires TLS, add --tls, or --tls-ca with its CA.\n")
+    result = await cli("status", secured.data)
+    assert result.code == 3
+    assert result.stderr.endswith("closed the connection: if it requires TLS, add --tls, or --tls-ca with its CA.\n")
 
 
 async def test_tls_to_a_server_without_tls_is_reported() -> None:
     async with serving(HeldEngine(), 1) as server:
-        done = await cli("status", "--tls", f"--server=localhost:{server.data.number}")
-    assert done.code == 3
-    assert "does not speak TLS: leave the --tls options out" in done.stderr
+        result = await cli("status", "--tls", f"--server=localhost:{server.data.number}")
+    assert result.code == 3
+    assert "does not speak TLS: leave the --tls options out" in result.stderr
 
 
 async def test_host_name_missing_from_the_certificate_is_reported(secured: Secured) -> None:
-    done = await cli("status", f"--server=127.0.0.2:{secured.server.data.number}", *secured.options())
-    assert done.code == 3
+    result = await cli("status", f"--server=127.0.0.2:{secured.server.data.number}", *secured.options())
+    assert result.code == 3
 
 
 @pytest.mark.parametrize(("shown", "token"), [("client", "wrong"), ("expired", TOKEN)])
 async def test_doctor_prints_the_same_message(secured: Secured, shown: str, token: str) -> None:
-    done = await cli("doctor", secured.data, *secured.options(shown), STT_TOKEN=token)
-    assert done.code == 1
-    said = "Missing or invalid token" if shown == "client" else "that has expired"
-    (failed,) = [told for told in done.stdout.splitlines() if told.startswith("fail")]
-    assert said in failed
+    result = await cli("doctor", secured.data, *secured.options(shown), STT_TOKEN=token)
+    assert result.code == 1
+    expected = "Missing or invalid token" if shown == "client" else "that has expired"
+    (failed,) = [message for message in result.stdout.splitlines() if message.startswith("fail")]
+    assert expected in failed

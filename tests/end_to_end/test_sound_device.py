@@ -23,7 +23,7 @@ LACKING = virtual_room.missing_requirement()
 pytestmark = [pytest.mark.model, pytest.mark.skipif(LACKING is not None, reason=f"This machine lacks {LACKING}.")]
 
 STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture
@@ -39,25 +39,25 @@ async def dictation(room: VirtualRoom, service: Service) -> Process:
     process = await asyncio.create_subprocess_exec(
         STT_CLI, "recognize", *options, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment
     )
-    await told(process, "Model base")
+    await wait_for_line(process, "Model base")
     return process
 
 
-async def told(process: Process, sentence: str) -> str:
+async def wait_for_line(process: Process, sentence: str) -> str:
     """Wait for the line on stderr that starts like this; return it."""
     assert process.stderr is not None
-    said = list[str]()
-    async with asyncio.timeout(PATIENCE_S):
+    received = list[str]()
+    async with asyncio.timeout(TIMEOUT_S):
         while line := (await process.stderr.readline()).decode():
-            said.append(line)
+            received.append(line)
             if line.startswith(sentence):
                 return line
-    raise AssertionError(f"stt-cli ended and did not say {sentence!r}, but {said}.")
+    raise AssertionError(f"stt-cli ended and did not say {sentence!r}, but {received}.")
 
 
-async def heard(process: Process) -> str:
+async def next_text(process: Process) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         return (await process.stdout.readline()).decode()
 
 
@@ -67,7 +67,7 @@ async def test_speech_played_in_the_room_is_recognized(
     question = recordings["en/brooklyn-bridge"]
     process = await dictation(room, service)
     await asyncio.to_thread(room.play, question.path)
-    text = await heard(process)
+    text = await next_text(process)
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 0
     assert count_errors(normalize(question.text, "en"), normalize(text, "en")).percent <= 20
@@ -79,11 +79,11 @@ async def test_microphone_that_is_unplugged_and_reconnected_continues(
     question = recordings["en/brooklyn-bridge"]
     process = await dictation(room, service)
     await asyncio.to_thread(room.unplug)
-    assert "reconnect it" in await told(process, "The microphone room was disconnected")
+    assert "reconnect it" in await wait_for_line(process, "The microphone room was disconnected")
     await asyncio.to_thread(room.plug_in)
-    await told(process, "Listening to room")
+    await wait_for_line(process, "Listening to room")
     await asyncio.to_thread(room.play, question.path)
-    text = await heard(process)
+    text = await next_text(process)
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 0
     assert count_errors(normalize(question.text, "en"), normalize(text, "en")).percent <= 20
@@ -107,9 +107,9 @@ async def test_doctor_measures_the_microphone_level(
     room: VirtualRoom, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     arguments = ["doctor", "--device", "room", "--server", service.address]
-    said = await run(room, *arguments)
-    assert "warn level of room: only zeros." in said
+    received = await run(room, *arguments)
+    assert "warn level of room: only zeros." in received
     playing = asyncio.create_task(asyncio.to_thread(room.play, recordings["en/jfk"].path))
-    said = await run(room, *arguments)
+    received = await run(room, *arguments)
     await playing
-    assert re.search(r"level of room: peak -\d+ dB", said), said
+    assert re.search(r"level of room: peak -\d+ dB", received), received

@@ -18,7 +18,7 @@ from benchmarks.service import Service
 from stt_service.access.tokens import parse
 from tests.support.made_certificates import Authority
 from tests.support.servers import COMMON, Server, run_server
-from tests.support.wire_client import Heard, config, connected, health, streamed
+from tests.support.wire_client import StreamResult, config, connected, health, send_requests
 
 pytestmark = pytest.mark.model
 
@@ -28,7 +28,7 @@ class Started:
     """Observations of a server from the start of its process."""
 
     states: list[str]  # health states, each once
-    early: Heard  # a stream opened while the models were loading
+    early: StreamResult  # a stream opened while the models were loading
     lines: list[str]
 
 
@@ -51,7 +51,7 @@ async def started() -> Started:
         while states[-1] == "UNAVAILABLE":  # not listening yet
             states = [await health(address)]
         async with connected(address) as stub:
-            early = await streamed(stub, config())
+            early = await send_requests(stub, config())
         while states[-1] != "SERVING":
             state = await health(address)
             states += [state] if state != states[-1] else []
@@ -65,19 +65,19 @@ def test_health_is_not_serving_until_models_are_loaded_and_tested(started: Start
 
 def test_stream_opened_too_early_is_asked_to_retry(started: Started) -> None:
     assert started.early.code is StatusCode.UNAVAILABLE
-    assert "still loading its models" in started.early.refusal()
+    assert "still loading its models" in started.early.failure_message()
     assert started.early.responses[-1].failure.retry_after.ToMilliseconds() > 0
 
 
 def test_banner_lists_devices_models_settings_and_the_self_test(started: Started) -> None:
     banner = "\n".join(started.lines)
-    for told in (
+    for message in (
         "STT SERVER CONFIGURATION\n" + "=" * 50, "GPU STATUS:", "CUDA Available: False", "MODEL SETTINGS:",
         "Whisper Model: base", "Realtime Model: base", "Configured Device: cuda", "Actual Device: cpu",
         "VAD SETTINGS:", "QUALITY SETTINGS:", "NETWORK SETTINGS:", "MEMORY:", "SELF-TEST:",
         "Model successfully loaded on CPU!",
     ):  # fmt: skip
-        assert told in banner
+        assert message in banner
     assert re.search(r"Real-time factor: \d\.\d\d", banner)
     assert re.search(r"Streams this machine can carry: \d+", banner)
 
@@ -103,7 +103,7 @@ async def test_reflection_lists_the_services(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "wanted"),
+    ("setting", "value", "expected"),
     [
         ("BEAM_SIZE", "0", "must be at least 1"),
         ("BEAM_SIZE", "many", "must be a whole number"),
@@ -113,38 +113,38 @@ async def test_reflection_lists_the_services(service: Service) -> None:
     ],
 )
 def test_invalid_setting_stops_the_start_with_one_message(
-    tmp_path: Path, setting: str, value: str, wanted: str
+    tmp_path: Path, setting: str, value: str, expected: str
 ) -> None:
-    done = run_server(tmp_path, **{setting: value, "HF_HUB_OFFLINE": "1", "DEVICE": "cpu"})
-    assert (done.returncode, done.stdout) == (1, "")
-    told = done.stderr.splitlines()[-1]
-    assert told.startswith("Error: ")
-    assert value in told
-    assert wanted in told
-    assert "Traceback" not in done.stderr
+    result = run_server(tmp_path, **{setting: value, "HF_HUB_OFFLINE": "1", "DEVICE": "cpu"})
+    assert (result.returncode, result.stdout) == (1, "")
+    message = result.stderr.splitlines()[-1]
+    assert message.startswith("Error: ")
+    assert value in message
+    assert expected in message
+    assert "Traceback" not in result.stderr
 
 
 def test_misspelled_setting_in_the_env_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("WHISPER_MODLE=base\n")
-    done = run_server(tmp_path)
-    assert done.returncode == 1
-    assert done.stderr == "Error: Unknown setting WHISPER_MODLE in .env: did you mean WHISPER_MODEL?\n"
+    result = run_server(tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == "Error: Unknown setting WHISPER_MODLE in .env: did you mean WHISPER_MODEL?\n"
 
 
 def test_listening_on_other_interfaces_requires_explicit_consent(tmp_path: Path) -> None:
-    done = run_server(tmp_path, SERVER_BIND="0.0.0.0")  # noqa: S104
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error: SERVER_BIND=0.0.0.0 lets anyone on that network connect")
-    assert len(done.stderr.splitlines()) == 1
+    result = run_server(tmp_path, SERVER_BIND="0.0.0.0")  # noqa: S104
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: SERVER_BIND=0.0.0.0 lets anyone on that network connect")
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("setting", ["DATA_PORT", "CONTROL_PORT", "METRICS_PORT"])
 def test_port_in_use_stops_the_start_before_models_are_loaded(tmp_path: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        done = run_server(tmp_path, **{setting: str(port)})
-    assert done.returncode == 1
-    assert done.stderr == (
+        result = run_server(tmp_path, **{setting: str(port)})
+    assert result.returncode == 1
+    assert result.stderr == (
         f"Error: Cannot listen on {setting}={port} at 127.0.0.1: another program uses the port, or the "
         f"address is not one of this machine; set {setting} or SERVER_BIND.\n"
     )
@@ -152,20 +152,22 @@ def test_port_in_use_stops_the_start_before_models_are_loaded(tmp_path: Path, se
 
 def test_unreachable_hub_stops_the_start_with_a_hint(tmp_path: Path) -> None:
     hub = f"http://127.0.0.1:{free_port()}"
-    done = run_server(tmp_path, DEVICE="cpu", WHISPER_MODEL="small", MODELS_DIR=str(tmp_path), HF_ENDPOINT=hub)
-    assert done.returncode == 1
-    told = done.stderr.splitlines()[-1]
-    assert told.startswith(f"Error: The model small is not in {tmp_path} and could not be fetched ({hub} did not give")
-    assert "fetch it with `stt-server download small` on a machine that has a network and copy" in told
+    result = run_server(tmp_path, DEVICE="cpu", WHISPER_MODEL="small", MODELS_DIR=str(tmp_path), HF_ENDPOINT=hub)
+    assert result.returncode == 1
+    message = result.stderr.splitlines()[-1]
+    assert message.startswith(
+        f"Error: The model small is not in {tmp_path} and could not be fetched ({hub} did not give"
+    )
+    assert "fetch it with `stt-server download small` on a machine that has a network and copy" in message
 
 
 @pytest.mark.parametrize("command", [(), ("check",)])
 def test_invalid_certificate_stops_the_start(tmp_path: Path, command: tuple[str, ...]) -> None:
     authority = Authority(tmp_path)
     cert, key = authority.signed("server").cert_file, authority.signed("other").key_file
-    done = run_server(tmp_path, *command, TLS_CERT=str(cert), TLS_KEY=str(key))
-    assert done.returncode == 1
-    assert done.stderr == (
+    result = run_server(tmp_path, *command, TLS_CERT=str(cert), TLS_KEY=str(key))
+    assert result.returncode == 1
+    assert result.stderr == (
         f"Error: TLS_KEY={key} is not the key of TLS_CERT={cert}: "
         "the first certificate in the file should be the one that was made with the key.\n"
     )
@@ -174,16 +176,16 @@ def test_invalid_certificate_stops_the_start(tmp_path: Path, command: tuple[str,
 def test_banner_warns_about_a_world_readable_token_file(tmp_path: Path) -> None:
     made = run_server(tmp_path, "token", "ann", "--add", "tokens")
     (tmp_path / "tokens").chmod(0o644)
-    done = run_server(tmp_path, "check", **{**COMMON, "WHISPER_MODEL": "tiny.en", "AUTH_TOKENS_FILE": "tokens"})
-    network = done.stderr[done.stderr.index("NETWORK SETTINGS:") : done.stderr.index("MEMORY:")]
+    result = run_server(tmp_path, "check", **{**COMMON, "WHISPER_MODEL": "tiny.en", "AUTH_TOKENS_FILE": "tokens"})
+    network = result.stderr[result.stderr.index("NETWORK SETTINGS:") : result.stderr.index("MEMORY:")]
     assert "  Tokens: Data\n" in network
     assert "  WARNING: AUTH_TOKENS_FILE=tokens can be read by every user of this machine: chmod o-r tokens\n" in network
-    assert made.stdout.strip() not in done.stderr
+    assert made.stdout.strip() not in result.stderr
 
 
 def test_token_is_printed_to_stdout_and_its_line_to_stderr_or_the_file(tmp_path: Path) -> None:
-    told = run_server(tmp_path, "token", "ann")
-    assert parse(told.stderr.splitlines()[-1]).lookup(told.stdout.strip()) == "ann"
+    message = run_server(tmp_path, "token", "ann")
+    assert parse(message.stderr.splitlines()[-1]).lookup(message.stdout.strip()) == "ann"
     added = run_server(tmp_path, "token", "bob", "--add", "tokens")
     assert added.stderr == ""
     assert parse((tmp_path / "tokens").read_text()).lookup(added.stdout.strip()) == "bob"
@@ -194,15 +196,20 @@ def test_token_is_printed_to_stdout_and_its_line_to_stderr_or_the_file(tmp_path:
 
 async def test_two_servers_cannot_listen_on_one_port(service: Service, tmp_path: Path) -> None:
     port = service.address.rpartition(":")[2]
-    done = await asyncio.to_thread(run_server, tmp_path, DATA_PORT=port)
-    assert done.returncode == 1
-    assert f"DATA_PORT={port} at 127.0.0.1: another program" in done.stderr
+    result = await asyncio.to_thread(run_server, tmp_path, DATA_PORT=port)
+    assert result.returncode == 1
+    assert f"DATA_PORT={port} at 127.0.0.1: another program" in result.stderr
     assert await health(service.address) == "SERVING"
 
 
 def test_check_prints_the_banner_and_the_self_test_and_exits(tmp_path: Path) -> None:
-    done = run_server(tmp_path, "check", **COMMON)
-    assert (done.returncode, done.stdout) == (0, "")
-    for told in ("STT SERVER CONFIGURATION", "Actual Device: cpu", "Model successfully loaded on CPU!", "SELF-TEST:"):
-        assert told in done.stderr
-    assert "Listening on" not in done.stderr
+    result = run_server(tmp_path, "check", **COMMON)
+    assert (result.returncode, result.stdout) == (0, "")
+    for message in (
+        "STT SERVER CONFIGURATION",
+        "Actual Device: cpu",
+        "Model successfully loaded on CPU!",
+        "SELF-TEST:",
+    ):
+        assert message in result.stderr
+    assert "Listening on" not in result.stderr

@@ -13,7 +13,17 @@ from stt.v1 import stt_pb2 as pb
 from benchmarks.harness.word_errors import count_errors, normalize
 from benchmarks.recordings import Recording
 from tests.support.encoded_audio import encode_pcm, wav
-from tests.support.wire_client import Heard, Request, Stub, assert_orderly, audio, chunks, config, spoken, streamed
+from tests.support.wire_client import (
+    Request,
+    StreamResult,
+    Stub,
+    assert_event_order,
+    audio,
+    chunks,
+    config,
+    send_recording,
+    send_requests,
+)
 
 pytestmark = pytest.mark.model
 
@@ -33,15 +43,15 @@ FORMATS = {
 
 
 @pytest.fixture(scope="module")
-def alone() -> dict[str, str]:
+def single_texts() -> dict[str, str]:
     """Cache the texts of recordings that were recognized alone."""
     return {}
 
 
-async def text_alone(stub: Stub, recording: Recording, alone: dict[str, str]) -> str:
-    if recording.name not in alone:
-        alone[recording.name] = (await spoken(stub, recording)).text
-    return alone[recording.name]
+async def single_text(stub: Stub, recording: Recording, single_texts: dict[str, str]) -> str:
+    if recording.name not in single_texts:
+        single_texts[recording.name] = (await send_recording(stub, recording)).text
+    return single_texts[recording.name]
 
 
 def word_error_rate(text: str, recording: Recording) -> float:
@@ -51,24 +61,24 @@ def word_error_rate(text: str, recording: Recording) -> float:
 
 @pytest.mark.parametrize("name", TOGETHER)
 async def test_recordings_are_recognized_within_the_expected_error_rate(
-    stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str], name: str
+    stub: Stub, recordings: Mapping[str, Recording], single_texts: dict[str, str], name: str
 ) -> None:
-    heard = await spoken(stub, recordings[name])
-    assert heard.code is StatusCode.OK
-    assert word_error_rate(heard.text, recordings[name]) <= WER
-    assert [final.language for final in heard.finals] == [recordings[name].language] * len(heard.finals)
-    assert_orderly(heard)
-    assert heard.responses[-1].committed_ms == len(recordings[name].pcm()) // 32
-    alone[name] = heard.text
+    result = await send_recording(stub, recordings[name])
+    assert result.code is StatusCode.OK
+    assert word_error_rate(result.text, recordings[name]) <= WER
+    assert [final.language for final in result.finals] == [recordings[name].language] * len(result.finals)
+    assert_event_order(result)
+    assert result.responses[-1].committed_ms == len(recordings[name].pcm()) // 32
+    single_texts[name] = result.text
 
 
 @pytest.mark.parametrize("name", ["en/austen-0930", "ru/vm-invalidpassword"])
 async def test_recognize_and_streaming_recognize_give_the_same_text(
-    stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str], name: str
+    stub: Stub, recordings: Mapping[str, Recording], single_texts: dict[str, str], name: str
 ) -> None:
     recording = recordings[name]
     settings = pb.Settings(language=recording.language)
-    streamed_text = await text_alone(stub, recording, alone)
+    streamed_text = await single_text(stub, recording, single_texts)
     for request in (
         pb.RecognizeRequest(audio=recording.path.read_bytes(), settings=settings),
         pb.RecognizeRequest(audio=recording.pcm(), format=pb.AudioFormat(), settings=settings),
@@ -82,7 +92,7 @@ async def test_recognize_and_streaming_recognize_give_the_same_text(
 
 @pytest.mark.parametrize("name", ["en/lj001-0020", "ru/vm-invalidpassword"])
 async def test_text_does_not_depend_on_the_chunks(
-    stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str], name: str
+    stub: Stub, recordings: Mapping[str, Recording], single_texts: dict[str, str], name: str
 ) -> None:
     pcm, dice = recordings[name].pcm(), random.Random(5)
     requests: list[Request] = []
@@ -91,8 +101,8 @@ async def test_text_does_not_depend_on_the_chunks(
         size = dice.choice((1, 3, 319, 3_200, 9_999))
         requests.append(audio(pcm[place : place + size]))
         place += size
-    at_once = await text_alone(stub, recordings[name], alone)
-    cut = await streamed(stub, config(recordings[name].language), *requests)
+    at_once = await single_text(stub, recordings[name], single_texts)
+    cut = await send_requests(stub, config(recordings[name].language), *requests)
     assert (cut.code, cut.text) == (StatusCode.OK, at_once)
 
 
@@ -106,12 +116,12 @@ async def test_every_audio_format_is_recognized(
 ) -> None:
     encoding, rate_hz, layout, container, codec = sent
     recording = recordings[name]
-    sound = pb.AudioFormat(encoding=encoding, sample_rate_hz=rate_hz, channels=2 if layout == "stereo" else 1)
-    opening = pb.StreamingConfig(format=sound, settings=pb.Settings(language=recording.language))
+    recording_pcm = pb.AudioFormat(encoding=encoding, sample_rate_hz=rate_hz, channels=2 if layout == "stereo" else 1)
+    opening = pb.StreamingConfig(format=recording_pcm, settings=pb.Settings(language=recording.language))
     data = encode_pcm(recording.pcm(), container, codec, rate_hz, layout)
-    heard = await streamed(stub, Request(config=opening), *chunks(data, 10_001))
-    assert heard.code is StatusCode.OK
-    assert word_error_rate(heard.text, recording) <= WER
+    result = await send_requests(stub, Request(config=opening), *chunks(data, 10_001))
+    assert result.code is StatusCode.OK
+    assert word_error_rate(result.text, recording) <= WER
 
 
 async def test_mp3_and_opus_recordings_are_recognized(stub: Stub, recordings: Mapping[str, Recording]) -> None:
@@ -124,35 +134,35 @@ async def test_mp3_and_opus_recordings_are_recognized(stub: Stub, recordings: Ma
 
 
 async def test_ten_concurrent_streams_give_the_same_texts_as_single_ones(
-    stub: Stub, recordings: Mapping[str, Recording], alone: dict[str, str]
+    stub: Stub, recordings: Mapping[str, Recording], single_texts: dict[str, str]
 ) -> None:
-    expected = {name: await text_alone(stub, recordings[name], alone) for name in TOGETHER}
-    heard: dict[str, Heard] = {}
+    expected = {name: await single_text(stub, recordings[name], single_texts) for name in TOGETHER}
+    result: dict[str, StreamResult] = {}
 
     async def listen(recording: Recording) -> None:
-        heard[recording.name] = await spoken(stub, recording)
+        result[recording.name] = await send_recording(stub, recording)
 
     async with asyncio.TaskGroup() as tasks:
         for name in TOGETHER:
             tasks.create_task(listen(recordings[name]))
-    assert {name: one.text for name, one in heard.items()} == expected
-    assert {final.latency.batch for one in heard.values() for final in one.finals} == {1}  # separate decodes
-    for one in heard.values():
+    assert {name: one.text for name, one in result.items()} == expected
+    assert {final.latency.batch for one in result.values() for final in one.finals} == {1}  # separate decodes
+    for one in result.values():
         assert one.code is StatusCode.OK
-        assert_orderly(one)
+        assert_event_order(one)
 
 
 async def test_utterance_ends_at_a_pause_and_words_have_times(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     first, second = recordings["en/brooklyn-bridge"], recordings["en/go-forward"]
     opening = pb.StreamingConfig(settings=pb.Settings(language="en"), word_times=True)
     pcm = first.pcm() + bytes(2 * 32_000) + second.pcm()
-    heard = await streamed(stub, Request(config=opening), *chunks(pcm, 32_000))
-    assert [final.utterance for final in heard.finals] == [0, 1]
-    assert [final.endpoint for final in heard.finals] == [pb.ENDPOINT_SILENCE, pb.ENDPOINT_END_OF_AUDIO]
-    for final, recording in zip(heard.finals, (first, second), strict=True):
+    result = await send_requests(stub, Request(config=opening), *chunks(pcm, 32_000))
+    assert [final.utterance for final in result.finals] == [0, 1]
+    assert [final.endpoint for final in result.finals] == [pb.ENDPOINT_SILENCE, pb.ENDPOINT_END_OF_AUDIO]
+    for final, recording in zip(result.finals, (first, second), strict=True):
         assert word_error_rate(final.text, recording) <= WER
         assert [word.text for word in final.words] == final.text.split()
         times = [at for word in final.words for at in (word.start_ms, word.end_ms)]
         assert times == sorted(times)
-    assert heard.finals[1].words[0].start_ms >= len(first.pcm()) // 32 + 1500
-    assert_orderly(heard)
+    assert result.finals[1].words[0].start_ms >= len(first.pcm()) // 32 + 1500
+    assert_event_order(result)

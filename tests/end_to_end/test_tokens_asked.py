@@ -22,8 +22,8 @@ from stt_service.access.tokens import line, new_token
 from stt_service.rpc.auth_interceptor import REJECTION
 from stt_service.server import Server
 from tests.support.held_server import HeldEngine, serving
-from tests.support.operator_client import operator, refusal
-from tests.support.wire_client import Call, Heard, audio, config, connected
+from tests.support.operator_client import operator, rejection
+from tests.support.wire_client import Call, StreamResult, audio, config, connected
 
 ANN, OPERATOR = new_token(), new_token()
 REFUSED = (StatusCode.UNAUTHENTICATED, REJECTION)
@@ -49,26 +49,26 @@ async def guarded(tmp_path: Path) -> AsyncIterator[Guarded]:
         yield Guarded(server, clients, later_s)
 
 
-def shown(token: str | None) -> tuple[tuple[str, str], ...]:
+def bearer(token: str | None) -> tuple[tuple[str, str], ...]:
     return () if token is None else (("authorization", f"Bearer {token}"),)
 
 
-async def stream(server: Server, token: str | None, *more: stt_pb2.StreamingRecognizeRequest) -> Heard:
+async def stream(server: Server, token: str | None, *more: stt_pb2.StreamingRecognizeRequest) -> StreamResult:
     async with connected(server.data.address) as stub:
-        call = Call(stub, shown(token))
+        call = Call(stub, bearer(token))
         await call.send(config(), *more)
         return await call.end()
 
 
 async def control(server: Server, token: str | None) -> tuple[StatusCode, str]:
     async with operator(server.control.address) as stub:
-        return await refusal(stub.GetStatus(control_pb2.GetStatusRequest(), metadata=shown(token)))
+        return await rejection(stub.GetStatus(control_pb2.GetStatusRequest(), metadata=bearer(token)))
 
 
 async def test_client_with_a_token_of_the_port_is_served(guarded: Guarded) -> None:
     assert (await stream(guarded.server, ANN)).code is StatusCode.OK
     async with operator(guarded.server.control.address) as stub:
-        answer = await stub.GetStatus(control_pb2.GetStatusRequest(), metadata=shown(OPERATOR))
+        answer = await stub.GetStatus(control_pb2.GetStatusRequest(), metadata=bearer(OPERATOR))
     assert answer.status.state == control_pb2.STATE_SERVING
 
 
@@ -76,11 +76,11 @@ async def test_client_with_a_token_of_the_port_is_served(guarded: Guarded) -> No
     "token", [None, "", "wrong", OPERATOR, ANN[:-1]], ids=["none", "empty", "wrong", "operators", "part"]
 )
 async def test_data_port_answers_every_invalid_token_with_the_same_message(guarded: Guarded, token: str | None) -> None:
-    heard = await stream(guarded.server, token)
-    assert (heard.code, heard.refusal()) == REFUSED
-    assert heard.kinds == ["failure"]
+    result = await stream(guarded.server, token)
+    assert (result.code, result.failure_message()) == REFUSED
+    assert result.kinds == ["failure"]
     async with connected(guarded.server.data.address) as stub:
-        assert await refusal(stub.Recognize(stt_pb2.RecognizeRequest(), metadata=shown(token))) == REFUSED
+        assert await rejection(stub.Recognize(stt_pb2.RecognizeRequest(), metadata=bearer(token))) == REFUSED
 
 
 @pytest.mark.parametrize("token", [None, "wrong", ANN], ids=["none", "wrong", "of the data port"])
@@ -92,7 +92,7 @@ async def test_control_port_answers_every_invalid_token_with_the_same_message(
 
 async def test_client_that_keeps_writing_receives_the_rejection(guarded: Guarded) -> None:
     async with connected(guarded.server.data.address) as stub:
-        call = Call(stub, shown("wrong"))
+        call = Call(stub, bearer("wrong"))
         await call.send(*[config(), *[audio(bytes(3200))] * 500])
         assert (await call.until("failure")).failure.message == REJECTION
 
@@ -102,15 +102,15 @@ async def test_methods_are_not_disclosed_without_a_token(guarded: Guarded) -> No
         no_such_call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             "/stt.v1.SpeechToText/NoSuchCall", bytes, bytes
         )
-        assert await refusal(no_such_call(b"")) == REFUSED
-        assert await refusal(services(channel, None)) == REFUSED
+        assert await rejection(no_such_call(b"")) == REFUSED
+        assert await rejection(services(channel, None)) == REFUSED
         assert len(await services(channel, ANN)) == 3
 
 
 async def services(channel: grpc.aio.Channel, token: str | None) -> list[str]:
     question = reflection_pb2.ServerReflectionRequest(list_services="*")
-    asked = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
-    call = asked(iter([question]), metadata=shown(token))
+    method = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+    call = method(iter([question]), metadata=bearer(token))
     return [service.name async for answer in call for service in answer.list_services_response.service]
 
 
@@ -119,7 +119,7 @@ async def test_health_check_needs_no_token_and_health_watch_needs_one(guarded: G
         health = health_pb2_grpc.HealthStub(channel)
         answer = await health.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        assert await refusal(anext(aiter(health.Watch(health_pb2.HealthCheckRequest())))) == REFUSED
+        assert await rejection(anext(aiter(health.Watch(health_pb2.HealthCheckRequest())))) == REFUSED
 
 
 async def test_token_is_valid_exactly_while_its_line_is_in_the_file(guarded: Guarded) -> None:
@@ -136,29 +136,29 @@ async def test_invalid_token_file_keeps_the_previous_tokens(guarded: Guarded, ca
     guarded.clients.write_text(f"ann {ANN}\n")
     for _ in range(2):
         assert (await stream(guarded.server, ANN)).code is StatusCode.OK
-    (told,) = [message for message in caplog.messages if "AUTH_TOKENS_FILE" in message]
-    assert "line 1 should be NAME sha256:HASH" in told
-    assert "What held before goes on to hold." in told
+    (expected,) = [message for message in caplog.messages if "AUTH_TOKENS_FILE" in message]
+    assert "line 1 should be NAME sha256:HASH" in expected
+    assert "What held before goes on to hold." in expected
 
 
 async def test_token_holder_has_no_more_streams_than_its_quota(guarded: Guarded) -> None:
     async with connected(guarded.server.data.address) as stub:
-        calls = [Call(stub, shown(ANN)) for _ in range(2)]
+        calls = [Call(stub, bearer(ANN)) for _ in range(2)]
         for call in calls:
             await call.send(config())
             await call.until("started")
-        heard = await stream(guarded.server, ANN)
-        assert heard.code is StatusCode.RESOURCE_EXHAUSTED
-        assert heard.refusal() == "Stream limit exceeded: at most 2 streams per client; close one first."
+        result = await stream(guarded.server, ANN)
+        assert result.code is StatusCode.RESOURCE_EXHAUSTED
+        assert result.failure_message() == "Stream limit exceeded: at most 2 streams per client; close one first."
         await asyncio.gather(*[call.end() for call in calls])
 
 
 async def test_operator_sees_the_token_holder_of_each_stream(guarded: Guarded) -> None:
     async with connected(guarded.server.data.address) as stub, operator(guarded.server.control.address) as control:
-        call = Call(stub, shown(ANN))
+        call = Call(stub, bearer(ANN))
         await call.send(config())
         await call.until("started")
-        listed = await control.ListSessions(control_pb2.ListSessionsRequest(), metadata=shown(OPERATOR))
+        listed = await control.ListSessions(control_pb2.ListSessionsRequest(), metadata=bearer(OPERATOR))
         assert [session.peer for session in listed.sessions] == ["ann"]
         await call.end()
 
@@ -170,7 +170,7 @@ async def test_log_reports_each_rejection_once_and_contains_no_token(
     for token in (ANN, "stt_very-secret-guess", OPERATOR):
         for _ in range(5):
             await stream(guarded.server, token)
-    told = [message for message in caplog.messages if "without a valid token" in message]
-    assert told == ["calls without a valid token port=DATA_PORT count=1 last_peer=127.0.0.1"]
+    expected = [message for message in caplog.messages if "without a valid token" in message]
+    assert expected == ["calls without a valid token port=DATA_PORT count=1 last_peer=127.0.0.1"]
     for secret in (ANN, OPERATOR, "very-secret-guess"):
         assert secret not in caplog.text

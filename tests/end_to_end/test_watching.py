@@ -23,7 +23,7 @@ from benchmarks.recordings import Recording
 from stt_service.telemetry import logs
 from tests.support.held_server import HeldEngine, serving
 from tests.support.servers import COMMON, Server, run_server
-from tests.support.wire_client import Call, Heard, Request, audio, config, connected, streamed
+from tests.support.wire_client import Call, Request, StreamResult, audio, config, connected, send_requests
 
 pytestmark = pytest.mark.model
 
@@ -35,126 +35,126 @@ Line = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class ServerRun:
     """Observations of a server from its start to its exit."""
 
     loading: tuple[int, str]
     ready: tuple[int, str]
     draining: tuple[int, str]
     metrics: str  # scraped before the drain
-    spoken: Heard
+    spoken: StreamResult
     spoken_id: str
     lines: list[Line]
 
-    def about(self, word: str) -> list[Line]:
+    def lines_starting_with(self, word: str) -> list[Line]:
         """Return the log lines whose message starts like this."""
         return [line for line in self.lines if line["message"].startswith(word)]
 
 
-def look(port: int, path: str) -> tuple[int, str]:
+def readyz(port: int, path: str) -> tuple[int, str]:
     try:
         with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
             return answer.status, answer.read().decode()
-    except HTTPError as refusal:
-        return refusal.code, refusal.read().decode()
+    except HTTPError as failure_message:
+        return failure_message.code, failure_message.read().decode()
 
 
-async def first_look(port: int) -> tuple[int, str]:
+async def first_readyz(port: int) -> tuple[int, str]:
     """Return the first answer of /readyz."""
     async with asyncio.timeout(30):
         while True:
             try:
-                return await asyncio.to_thread(look, port, "/readyz")
+                return await asyncio.to_thread(readyz, port, "/readyz")
             except URLError:
                 continue
 
 
-async def changed_look(port: int, before: tuple[int, str]) -> tuple[int, str]:
+async def changed_readyz(port: int, before: tuple[int, str]) -> tuple[int, str]:
     """Return the next answer of /readyz that differs."""
     async with asyncio.timeout(30):
-        while (seen := await asyncio.to_thread(look, port, "/readyz")) == before:
+        while (seen := await asyncio.to_thread(readyz, port, "/readyz")) == before:
             pass
     return seen
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def life(recordings: Mapping[str, Recording]) -> AsyncIterator[Life]:
+async def server_run(recordings: Mapping[str, Recording]) -> AsyncIterator[ServerRun]:
     """A server that serves one stream, rejects a concurrent and an invalid one, and then receives SIGTERM."""
     port, pcm = free_port(), recordings[QUESTION].pcm()
     labelled = Request(config=pb.StreamingConfig(client_id="kitchen", partials=True))
     with Server({**COMMON, **SMALL, "METRICS_PORT": str(port)}) as server:
-        loading = await first_look(port)
+        loading = await first_readyz(port)
         await asyncio.to_thread(server.wait_until_listening)
-        ready = await changed_look(port, loading)
+        ready = await changed_readyz(port, loading)
         async with connected(server.address) as stub:
             call = Call(stub)
             await call.send(labelled)
             started = (await call.until("started")).started
-            await streamed(stub, config())
-            await call.say(pcm)
+            await send_requests(stub, config())
+            await call.send_audio(pcm)
             spoken = await call.end()
-            await streamed(stub, Request(config=pb.StreamingConfig(settings=pb.Settings(language="xx"))))
-            _, metrics = await asyncio.to_thread(look, port, "/metrics")
+            await send_requests(stub, Request(config=pb.StreamingConfig(settings=pb.Settings(language="xx"))))
+            _, metrics = await asyncio.to_thread(readyz, port, "/metrics")
             last = Call(stub)
             await last.send(labelled, audio(pcm[: len(pcm) // 4 * 2]))
             await last.until("speech_started")
             server.terminate()
-            draining = await changed_look(port, ready)
-            await last.rest()
-        await server.ended()
-    yield Life(
+            draining = await changed_readyz(port, ready)
+            await last.read_to_end()
+        await server.wait_for_exit()
+    yield ServerRun(
         loading, ready, draining, metrics, spoken, started.stream_id, [json.loads(line) for line in server.lines]
     )
 
 
-async def test_server_is_not_ready_while_it_loads_or_drains(life: Life) -> None:
-    assert life.loading == (503, LOADING)
-    assert life.ready == (200, "ok\n")
-    assert life.draining == (503, LEAVING)
+async def test_server_is_not_ready_while_it_loads_or_drains(server_run: ServerRun) -> None:
+    assert server_run.loading == (503, LOADING)
+    assert server_run.ready == (200, "ok\n")
+    assert server_run.draining == (503, LEAVING)
 
 
-async def test_metrics_match_the_events_that_the_client_received(life: Life) -> None:
-    heard = life.spoken
-    assert heard.code is StatusCode.OK
-    counted = dict(line.rsplit(" ", 1) for line in life.metrics.splitlines() if not line.startswith("#"))
+async def test_metrics_match_the_events_that_the_client_received(server_run: ServerRun) -> None:
+    result = server_run.spoken
+    assert result.code is StatusCode.OK
+    counted = dict(line.rsplit(" ", 1) for line in server_run.metrics.splitlines() if not line.startswith("#"))
     assert float(counted["stt_streams_opened_total"]) == 1
     assert float(counted['stt_streams_closed_total{outcome="OK"}']) == 1
-    assert float(counted["stt_finals_total"]) == len(heard.finals)
-    assert float(counted["stt_words_total"]) == len(heard.text.split())
+    assert float(counted["stt_finals_total"]) == len(result.finals)
+    assert float(counted["stt_words_total"]) == len(result.text.split())
     unread = float(counted['stt_partials_shed_total{reason="unread"}'])
-    assert float(counted["stt_partials_total"]) - unread == len(heard.partials)
+    assert float(counted["stt_partials_total"]) - unread == len(result.partials)
     assert float(counted['stt_rejected_total{reason="full"}']) == 1
     assert float(counted['stt_rejected_total{reason="request"}']) == 1
 
 
-async def test_every_log_line_is_a_json_object_including_the_banner(life: Life) -> None:
-    for line in life.lines:
+async def test_every_log_line_is_a_json_object_including_the_banner(server_run: ServerRun) -> None:
+    for line in server_run.lines:
         assert {"time", "level", "logger", "message"} <= line.keys()
-    assert life.about("STT SERVER CONFIGURATION")
-    assert life.about("Listening on ")
+    assert server_run.lines_starting_with("STT SERVER CONFIGURATION")
+    assert server_run.lines_starting_with("Listening on ")
 
 
-async def test_log_lines_of_a_stream_carry_its_id_from_first_to_last(life: Life) -> None:
-    opened, closed = [line for line in life.lines if line.get("stream") == life.spoken_id]
+async def test_log_lines_of_a_stream_carry_its_id_from_first_to_last(server_run: ServerRun) -> None:
+    opened, closed = [line for line in server_run.lines if line.get("stream") == server_run.spoken_id]
     assert (opened["client"], opened["peer"], opened["language"]) == ("kitchen", "127.0.0.1", "en")
-    assert closed["message"].startswith(f"stream closed id={life.spoken_id} outcome=OK client=kitchen ")
-    assert (closed["outcome"], closed["words"]) == ("OK", len(life.spoken.text.split()))
+    assert closed["message"].startswith(f"stream closed id={server_run.spoken_id} outcome=OK client=kitchen ")
+    assert (closed["outcome"], closed["words"]) == ("OK", len(server_run.spoken.text.split()))
     assert closed["audio_s"] > 0
     assert closed["max_latency_s"] >= closed["median_latency_s"] > 0
 
 
-async def test_rejected_stream_has_a_log_line_with_an_id(life: Life) -> None:
-    refusals = life.about("call rejected ")
+async def test_rejected_stream_has_a_log_line_with_an_id(server_run: ServerRun) -> None:
+    refusals = server_run.lines_starting_with("call rejected ")
     assert [line["reason"] for line in refusals] == ["full", "request"]
     assert len({line["stream"] for line in refusals}) == 2
 
 
-async def test_stream_ended_by_a_drain_is_logged_as_such(life: Life) -> None:
-    assert life.about("stream closed ")[-1]["outcome"] == "UNAVAILABLE"
+async def test_stream_ended_by_a_drain_is_logged_as_such(server_run: ServerRun) -> None:
+    assert server_run.lines_starting_with("stream closed ")[-1]["outcome"] == "UNAVAILABLE"
 
 
-async def test_recognized_text_is_absent_from_the_log(life: Life) -> None:
-    assert "brooklyn" not in json.dumps(life.lines).lower()
+async def test_recognized_text_is_absent_from_the_log(server_run: ServerRun) -> None:
+    assert "brooklyn" not in json.dumps(server_run.lines).lower()
 
 
 def test_metrics_port_in_use_is_logged_as_a_json_object(tmp_path: Path) -> None:
@@ -179,13 +179,13 @@ async def test_failure_is_logged_with_the_id_of_its_stream(
         await call.send(Request(config=pb.StreamingConfig(settings=pb.Settings(initial_prompt="first"))))
         started = (await call.until("started")).started
         with caplog.at_level(logging.ERROR):
-            await call.say(recordings[QUESTION].pcm())
-            heard = await call.end()
+            await call.send_audio(recordings[QUESTION].pcm())
+            result = await call.end()
         counted = server.metrics.value
         assert counted("stt_decode_failures_total") >= 1
         assert counted("stt_streams_closed_total", outcome="INTERNAL") == 1
         assert counted("stt_streams") == 0
     caplog.handler.removeFilter(logs.add_fields)
-    assert heard.code is StatusCode.INTERNAL
+    assert result.code is StatusCode.INTERNAL
     [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.__dict__["stream"] == started.stream_id

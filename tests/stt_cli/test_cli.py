@@ -31,8 +31,8 @@ async def test_finals_are_the_only_output_on_stdout_and_stderr(talk: str) -> Non
 
 
 async def test_command_line_options_reach_the_server(talk: str) -> None:
-    asked = "--language en --prompt Hi. --hotwords Ann,Bob --hotwords Cy --translate --words --partials"
-    _, (stream,) = await run(replies(), *asked.split(), talk)
+    options = "--language en --prompt Hi. --hotwords Ann,Bob --hotwords Cy --translate --words --partials"
+    _, (stream,) = await run(replies(), *options.split(), talk)
     assert stream.config == stt_pb2.StreamingConfig(
         format=stt_pb2.AudioFormat(encoding=stt_pb2.AudioFormat.ENCODING_PCM_S16LE, sample_rate_hz=16_000, channels=1),
         settings=stt_pb2.Settings(language="en", initial_prompt="Hi.", hotwords=["Ann", "Bob", "Cy"], translate=True),
@@ -117,7 +117,7 @@ async def test_non_audio_file_in_a_folder_is_skipped_with_a_note(talk: str, tmp_
 
 
 async def test_rejected_recording_does_not_stop_the_next_one(talk: str) -> None:
-    async def refuses_the_first(stream: Stream) -> None:
+    async def reject_first(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio()
         if len(streams) == 1:
@@ -125,7 +125,7 @@ async def test_rejected_recording_does_not_stop_the_next_one(talk: str) -> None:
             await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No such language.")
         await stream.send(final("Раз."))
 
-    async with serving(refuses_the_first) as server:
+    async with serving(reject_first) as server:
         streams = server.streams
         result = await outcome(await start("recognize", "--server", server.address, talk, talk))
     assert (result.code, result.stdout) == (1, "Раз.\n")

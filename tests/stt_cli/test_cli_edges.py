@@ -15,9 +15,9 @@ from tests.support.audio_files import encode
 from tests.support.cli_process import MAIN, Outcome, outcome, run, start
 from tests.support.scripted_server import Script, final, replies, serving
 
-SAID = replies(final("Раз."))
+SCRIPT = replies(final("Раз."))
 NO_SPACE = "No space left on device."
-FOLLOWS = "The unwritten text follows:"
+TEXT_FOLLOWS = "The unwritten text follows:"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def talk(tmp_path: Path) -> str:
     return str(encode(tmp_path / "talk.wav"))
 
 
-async def shell(script: Script, redirection: str, *arguments: str) -> Outcome:
+async def run_in_shell(script: Script, redirection: str, *arguments: str) -> Outcome:
     """Run `recognize` with redirections of a shell."""
     async with serving(script) as server:
         command = ["recognize", "--server", server.address, *arguments]
@@ -45,16 +45,16 @@ async def shell(script: Script, redirection: str, *arguments: str) -> Outcome:
         return await outcome(process)
 
 
-async def nobody() -> str:
+async def unused_address() -> str:
     """Return an address where no server listens."""
-    async with serving(SAID) as server:
+    async with serving(SCRIPT) as server:
         return server.address
 
 
 async def test_older_text_is_kept_without_a_server(talk: str, tmp_path: Path) -> None:
     target = tmp_path / "talk.txt"
     target.write_text("precious")
-    result = await outcome(await start("recognize", "--server", await nobody(), talk, "-o", str(target)))
+    result = await outcome(await start("recognize", "--server", await unused_address(), talk, "-o", str(target)))
     assert (result.code, target.read_text()) == (3, "precious")
 
 
@@ -62,20 +62,20 @@ async def test_recording_named_as_the_output_by_a_wildcard_is_not_overwritten(ta
     """The shell expands `recognize -o *.wav` so that the first recording is the output."""
     first = encode(tmp_path / "a.wav")
     before = first.read_bytes()
-    result, streams = await run(SAID, "-o", str(first), talk)
+    result, streams = await run(SCRIPT, "-o", str(first), talk)
     assert (result.code, streams, first.read_bytes()) == (1, [], before)
     assert result.stderr == f"Error: -o {first} is not a text file and is not overwritten: choose another name.\n"
 
 
 async def test_full_disk_at_stdout_is_an_error_and_the_text_goes_to_stderr(talk: str) -> None:
-    result = await shell(SAID, "> /dev/full", talk)
-    said = f"Error: standard output cannot be written: {NO_SPACE} {FOLLOWS}\nРаз.\n"
-    assert result == Outcome(1, "", said)
+    result = await run_in_shell(SCRIPT, "> /dev/full", talk)
+    message = f"Error: standard output cannot be written: {NO_SPACE} {TEXT_FOLLOWS}\nРаз.\n"
+    assert result == Outcome(1, "", message)
 
 
 async def test_full_disk_at_the_output_is_an_error_and_the_text_goes_to_stderr(talk: str) -> None:
-    result, _ = await run(SAID, talk, "-o", "/dev/full")
-    assert result == Outcome(1, "", f"Error: /dev/full cannot be written: {NO_SPACE} {FOLLOWS}\nРаз.\n")
+    result, _ = await run(SCRIPT, talk, "-o", "/dev/full")
+    assert result == Outcome(1, "", f"Error: /dev/full cannot be written: {NO_SPACE} {TEXT_FOLLOWS}\nРаз.\n")
 
 
 async def test_text_of_a_failed_output_is_printed_complete_to_stderr(talk: str) -> None:
@@ -86,7 +86,7 @@ async def test_text_of_a_failed_output_is_printed_complete_to_stderr(talk: str) 
 
 
 async def test_full_disk_at_stderr_loses_no_text(talk: str) -> None:
-    result = await shell(SAID, "2> /dev/full", "-v", talk, talk)
+    result = await run_in_shell(SCRIPT, "2> /dev/full", "-v", talk, talk)
     assert result == Outcome(0, "Раз.\nРаз.\n", "")
 
 
@@ -110,25 +110,25 @@ async def test_full_disk_is_a_one_line_error_for_every_command(command: str) -> 
 
 
 async def test_closed_stdout_is_an_error_before_anything_starts(talk: str) -> None:
-    result = await shell(SAID, ">&-", talk)
+    result = await run_in_shell(SCRIPT, ">&-", talk)
     assert result == Outcome(1, "", "Error: standard output is closed: use -o FILE.\n")
 
 
 async def test_closed_stdout_is_not_needed_with_an_output_file(talk: str, tmp_path: Path) -> None:
     target = tmp_path / "talk.txt"
-    assert await shell(SAID, ">&-", talk, "-o", str(target)) == Outcome(0, "", "")
+    assert await run_in_shell(SCRIPT, ">&-", talk, "-o", str(target)) == Outcome(0, "", "")
     assert target.read_text() == "Раз.\n"
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
 async def test_closed_stderr_loses_no_text(talk: str, tmp_path: Path, redirection: str) -> None:
     target = tmp_path / "talk.txt"
-    assert await shell(SAID, redirection, "-v", talk, "-o", str(target)) == Outcome(0, "", "")
+    assert await run_in_shell(SCRIPT, redirection, "-v", talk, "-o", str(target)) == Outcome(0, "", "")
     assert target.read_text() == "Раз.\n"
 
 
 async def test_closed_stdin_is_treated_as_empty() -> None:
-    result = await shell(SAID, "<&-", "-")
+    result = await run_in_shell(SCRIPT, "<&-", "-")
     assert result == Outcome(1, "", "Error: standard input is empty.\n")
 
 
@@ -138,17 +138,17 @@ async def test_name_that_is_not_utf_8_is_recognized_and_can_be_read_back_from_js
     name = os.fsdecode(b"caf\xe9.wav")
     for each in (name, "z.wav"):
         shutil.copy(encode(tmp_path / "talk.wav"), folder / each)
-    result, _ = await run(SAID, str(folder), "--format", "json", "-o", f"{texts}/")
+    result, _ = await run(SCRIPT, str(folder), "--format", "json", "-o", f"{texts}/")
     assert (result.code, {file.name for file in texts.iterdir()}) == (0, {os.fsdecode(b"caf\xe9.jsonl"), "z.jsonl"})
-    said = json.loads((texts / os.fsdecode(b"caf\xe9.jsonl")).read_bytes().decode("utf-8"))
-    assert (said["text"], said["file"]) == ("Раз.", str(folder / name))
+    message = json.loads((texts / os.fsdecode(b"caf\xe9.jsonl")).read_bytes().decode("utf-8"))
+    assert (message["text"], message["file"]) == ("Раз.", str(folder / name))
 
 
 async def test_name_that_is_too_long_ends_only_its_own_source(talk: str, tmp_path: Path) -> None:
     long = encode(tmp_path / "talk.wav").rename(tmp_path / ("n" * 251 + ".wav"))
     talk = str(encode(tmp_path / "talk.wav"))
     texts, beyond = tmp_path / "texts", "n" * 300
-    result, streams = await run(SAID, str(long), beyond, talk, "--format", "json", "-o", f"{texts}/")
+    result, streams = await run(SCRIPT, str(long), beyond, talk, "--format", "json", "-o", f"{texts}/")
     assert (result.code, len(streams)) == (1, 2)
     assert result.stderr == f"Error: {beyond} cannot be read: File name too long.\n"
     assert len(list(texts.iterdir())) == 2
@@ -156,13 +156,13 @@ async def test_name_that_is_too_long_ends_only_its_own_source(talk: str, tmp_pat
 
 async def test_empty_folder_ends_only_its_own_source(talk: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    result, _ = await run(SAID, str(tmp_path / "empty"), talk)
+    result, _ = await run(SCRIPT, str(tmp_path / "empty"), talk)
     assert (result.code, result.stdout) == (1, "Раз.\n")
     assert f"Error: {tmp_path}/empty contains no files.\n" in result.stderr
 
 
 async def test_text_is_utf_8_whatever_the_locale(talk: str) -> None:
-    async with serving(SAID) as server:
+    async with serving(SCRIPT) as server:
         process = await start("recognize", "--server", server.address, talk, PYTHONIOENCODING="latin-1")
         assert await outcome(process) == Outcome(0, "Раз.\n", "")
 
@@ -175,7 +175,7 @@ async def test_arguments_are_read_as_utf_8_in_a_latin_1_locale(talk: str, tmp_pa
         pytest.skip("localedef cannot make the locale")
     named = shutil.copy(talk, tmp_path / "речь.wav")
     locale = {"LOCPATH": str(locales), "LC_ALL": "en_US.ISO-8859-1"}
-    async with serving(SAID) as server:
+    async with serving(SCRIPT) as server:
         arguments = ["--server", server.address, "--prompt", "Привет", "--format", "json", str(named)]
         result = await outcome(await start("recognize", *arguments, more=locale))
         assert server.streams[0].config.settings.initial_prompt == "Привет"
@@ -184,7 +184,7 @@ async def test_arguments_are_read_as_utf_8_in_a_latin_1_locale(talk: str, tmp_pa
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 async def test_paths_of_stdout_write_to_stdout(talk: str, name: str) -> None:
-    result, _ = await run(SAID, talk, "-o", name)
+    result, _ = await run(SCRIPT, talk, "-o", name)
     assert result == Outcome(0, "Раз.\n", "")
 
 
@@ -192,12 +192,12 @@ async def test_fifo_as_output_is_written_directly(talk: str, tmp_path: Path) -> 
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reading = asyncio.create_task(asyncio.to_thread(fifo.read_bytes))
-    result, _ = await run(SAID, talk, "-o", str(fifo))
+    result, _ = await run(SCRIPT, talk, "-o", str(fifo))
     assert (result.code, (await reading).decode()) == (0, "Раз.\n")
     assert fifo.is_fifo()
 
 
 async def test_empty_output_name_is_an_error(talk: str) -> None:
-    result, streams = await run(SAID, talk, "-o", "")
+    result, streams = await run(SCRIPT, talk, "-o", "")
     assert (result.code, streams) == (1, [])
     assert result.stderr == "Error: -o requires the name of a file or folder, but it is empty.\n"

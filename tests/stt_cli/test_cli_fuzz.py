@@ -187,19 +187,22 @@ async def check(case: Case, server: RunningServer) -> None:
     )
     stdout, stderr, streams = io.StringIO(), io.StringIO(), len(server.streams)
     code = await outcome(request, PlainScreen(stdout, stderr), stderr)
-    what = f"{sources=} {output=} {written=} {code=} {stderr.getvalue()=}"
+    description = f"{sources=} {output=} {written=} {code=} {stderr.getvalue()=}"
     after = contents(case.folder)
     for path, content in before.items():
         changed = after.get(path)
-        assert changed == content or (is_text(content) and changed is not None and is_text(changed)), (path, what)
+        assert changed == content or (is_text(content) and changed is not None and is_text(changed)), (
+            path,
+            description,
+        )
     texts = [content for path, content in after.items() if before.get(path) != content]
-    said = stdout.getvalue() + stderr.getvalue() + b"".join(texts).decode()
-    heard = len(server.streams) - streams
+    printed = stdout.getvalue() + stderr.getvalue() + b"".join(texts).decode()
+    recognized_streams = len(server.streams) - streams
     if output != "/dev/null" and not (output and is_fifo(Path(output))):
-        assert said.count(TEXT) >= heard, what
-    assert "Traceback" not in said, what
-    assert code in (0, 1), what
-    assert code == 0 or stderr.getvalue(), what
+        assert printed.count(TEXT) >= recognized_streams, description
+    assert "Traceback" not in printed, description
+    assert code in (0, 1), description
+    assert code == 0 or stderr.getvalue(), description
 
 
 async def outcome(request: Request, screen: PlainScreen, stderr: io.StringIO) -> int:

@@ -15,7 +15,7 @@ from tests.support.audio_files import encode
 from tests.support.cli_process import DICTATE, MAIN, Outcome, outcome, run, start
 from tests.support.scripted_server import Response, Script, Stream, failure, final, replies, serving, until_cancelled
 
-SAID = replies(final("Раз."))
+SCRIPT = replies(final("Раз."))
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def talk(tmp_path: Path) -> str:
 # Signals and kills
 
 
-def owes(heard: asyncio.Event) -> Script:
+def delayed_final(received: asyncio.Event) -> Script:
     """Set the event when audio arrives, and send the final only after the end of the audio."""
 
     async def script(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
-        heard.set()
+        received.set()
         await stream.receive_audio()
         await stream.send(final("Раз."))
 
@@ -42,11 +42,11 @@ def owes(heard: asyncio.Event) -> Script:
 @pytest.mark.parametrize("source", [["--realtime"], ["--device"]])
 async def test_hangup_writes_the_pending_text_like_sigterm(talk: str, tmp_path: Path, source: list[str]) -> None:
     """The signal arrives twice: from the terminal and from its shell."""
-    heard, target = asyncio.Event(), tmp_path / "hup.txt"
+    received, target = asyncio.Event(), tmp_path / "hup.txt"
     named = [*source, talk] if source == ["--realtime"] else [*source, f"file:{talk}"]
-    async with serving(owes(heard)) as server:
+    async with serving(delayed_final(received)) as server:
         process = await start("recognize", "--server", server.address, *named, "-o", str(target))
-        await heard.wait()
+        await received.wait()
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGHUP)
         result = await outcome(process)
@@ -55,11 +55,11 @@ async def test_hangup_writes_the_pending_text_like_sigterm(talk: str, tmp_path: 
 
 
 async def test_hangup_ignored_as_under_nohup_does_not_stop_recognition(talk: str) -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
     main = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {MAIN}"
-    async with serving(owes(heard)) as server:
+    async with serving(delayed_final(received)) as server:
         process = await start("recognize", "--server", server.address, "--realtime", talk, main=main)
-        await heard.wait()
+        await received.wait()
         process.send_signal(signal.SIGHUP)
         assert await outcome(process) == Outcome(0, "Раз.\n", "")
         assert len(server.streams[0].audio) == 64_000
@@ -67,21 +67,21 @@ async def test_hangup_ignored_as_under_nohup_does_not_stop_recognition(talk: str
 
 @pytest.mark.parametrize("older", [None, "older"])
 async def test_kill_leaves_the_recognized_text_on_disk(talk: str, tmp_path: Path, older: str | None) -> None:
-    target, said = tmp_path / "notes.txt", asyncio.Event()
+    target, sent = tmp_path / "notes.txt", asyncio.Event()
     if older is not None:
         target.write_text(older)
 
-    async def speaks(stream: Stream) -> None:
+    async def send_finals(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
         await stream.send(final("Раз."))
         await stream.receive_audio(32_000)
-        said.set()
+        sent.set()
         await until_cancelled(stream)
 
-    async with serving(speaks) as server:
+    async with serving(send_finals) as server:
         process = await start("recognize", "--server", server.address, "--device", f"file:{talk}", "-o", str(target))
-        await said.wait()
+        await sent.wait()
         process.kill()
         await process.wait()
     growing = target if older is None else tmp_path / "notes.txt.part"
@@ -93,9 +93,9 @@ async def test_kill_leaves_the_recognized_text_on_disk(talk: str, tmp_path: Path
 
 
 def full(message: str = "All 2 streams of this server are taken.") -> Response:
-    said = failure(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
-    said.failure.retry_after.CopyFrom(Duration(nanos=1_000_000))
-    return said
+    sent = failure(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+    sent.failure.retry_after.CopyFrom(Duration(nanos=1_000_000))
+    return sent
 
 
 def slots(count: int, text: Script) -> Script:
@@ -120,7 +120,7 @@ async def test_recordings_of_a_batch_wait_for_slots(tmp_path: Path) -> None:
     recordings.mkdir()
     for number in range(8):
         encode(recordings / f"{number}.wav")
-    result, _ = await run(slots(2, SAID), str(recordings), "--jobs", "4", "-o", f"{texts}/")
+    result, _ = await run(slots(2, SCRIPT), str(recordings), "--jobs", "4", "-o", f"{texts}/")
     assert (result.code, {file.read_text() for file in texts.iterdir()}) == (0, {"Раз.\n"})
     assert len(list(texts.iterdir())) == 8
     assert result.stderr.count("All 2 streams of this server are taken. Waiting for a free slot.\n") <= 1
@@ -129,14 +129,14 @@ async def test_recordings_of_a_batch_wait_for_slots(tmp_path: Path) -> None:
 async def test_recording_that_waits_for_a_slot_reports_it(talk: str) -> None:
     rejected = list[Stream]()
 
-    async def later(stream: Stream) -> None:
+    async def accept_second(stream: Stream) -> None:
         if len(rejected) < 3:
             rejected.append(stream)
             await stream.send(full())
             await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
-        await SAID(stream)
+        await SCRIPT(stream)
 
-    result, _ = await run(later, talk)
+    result, _ = await run(accept_second, talk)
     assert result == Outcome(0, "Раз.\n", "All 2 streams of this server are taken. Waiting for a free slot.\n")
 
 
@@ -146,7 +146,7 @@ async def test_recording_that_is_rejected_leaves_no_file(tmp_path: Path) -> None
     for name in "ab":
         encode(recordings / f"{name}.wav")
 
-    async def refuses_the_first(stream: Stream) -> None:
+    async def reject_first(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio()
         if len(server.streams) == 1:
@@ -154,7 +154,7 @@ async def test_recording_that_is_rejected_leaves_no_file(tmp_path: Path) -> None
             await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No such language.")
         await stream.send(final("Раз."))
 
-    async with serving(refuses_the_first) as server:
+    async with serving(reject_first) as server:
         process = await start("recognize", "--server", server.address, str(recordings), "-o", f"{texts}/")
         result = await outcome(process)
     assert result.code == 1
@@ -165,8 +165,8 @@ async def test_recording_that_is_rejected_leaves_no_file(tmp_path: Path) -> None
 
 
 async def test_utterance_settings_reach_the_server(talk: str) -> None:
-    asked = "--silence 0.7 --min-utterance 0 --max-utterance 12.5 --sensitivity 0.4"
-    _, (stream,) = await run(SAID, *asked.split(), talk)
+    options = "--silence 0.7 --min-utterance 0 --max-utterance 12.5 --sensitivity 0.4"
+    _, (stream,) = await run(SCRIPT, *options.split(), talk)
     assert stream.config.settings == stt_pb2.Settings(
         post_speech_silence=Duration(nanos=700_000_000),
         min_utterance=Duration(),
@@ -176,17 +176,17 @@ async def test_utterance_settings_reach_the_server(talk: str) -> None:
 
 
 async def test_muted_microphone_is_reported() -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
-    async def listens(stream: Stream) -> None:
+    async def receive_audio_only(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(5 * 9600)
-        heard.set()
+        received.set()
         await stream.receive_audio()
 
-    async with serving(listens) as server:
+    async with serving(receive_audio_only) as server:
         process = await start("recognize", "--server", server.address, main=DICTATE)
-        await heard.wait()
+        await received.wait()
         process.send_signal(signal.SIGINT)
         result = await outcome(process)
     assert result.code == 0

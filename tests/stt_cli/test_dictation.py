@@ -24,11 +24,11 @@ def talk(tmp_path: Path) -> Path:
     return encode(tmp_path / "talk.wav", seconds=0.5)
 
 
-def sound_of(path: Path) -> bytes:
+def pcm_of(path: Path) -> bytes:
     return b"".join(open_file(path, lambda _: None).chunks)
 
 
-def desktop(folder: Path, script: str) -> dict[str, str]:
+def desktop_environment(folder: Path, script: str) -> dict[str, str]:
     """Return the environment of a desktop whose clipboard tool is this shell script."""
     tool = folder / "bin" / "xclip"
     tool.parent.mkdir()
@@ -40,7 +40,7 @@ def desktop(folder: Path, script: str) -> dict[str, str]:
 async def test_recording_with_immediate_speech_is_complete_and_ends_the_dictation(talk: Path) -> None:
     result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}")
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
-    assert bytes(stream.audio) == sound_of(talk)
+    assert bytes(stream.audio) == pcm_of(talk)
 
 
 async def test_speech_before_the_server_is_available_is_not_lost(talk: Path) -> None:
@@ -56,13 +56,13 @@ async def test_speech_before_the_server_is_available_is_not_lost(talk: Path) -> 
         await to_thread(read_until, terminal, None)
         assert await process.wait() == 0
     os.close(terminal)
-    assert b"".join(bytes(stream.audio) for stream in server.streams) == sound_of(talk)
+    assert b"".join(bytes(stream.audio) for stream in server.streams) == pcm_of(talk)
 
 
 async def test_microphone_stops_after_silence(tmp_path: Path) -> None:
     talk = encode(tmp_path / "talk.wav", seconds=60)
 
-    async def hears_a_word(stream: Stream) -> None:
+    async def send_one_word(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
         await stream.send(Response(speech_started=stt_pb2.SpeechStarted(utterance=1)))
@@ -70,7 +70,7 @@ async def test_microphone_stops_after_silence(tmp_path: Path) -> None:
         await stream.send(final("Раз.", end_ms=500))
         await stream.receive_audio()
 
-    result, (stream,) = await run(hears_a_word, "--device", f"file:{talk}", "--stop-after-silence", "1")
+    result, (stream,) = await run(send_one_word, "--device", f"file:{talk}", "--stop-after-silence", "1")
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
     assert 12 <= len(stream.audio) / 3200 <= 40
 
@@ -83,18 +83,18 @@ async def test_saved_audio_can_be_recognized_again_with_the_same_options(talk: P
         result = await outcome(await start("recover", str(folder), *options))
     (stream,) = server.streams
     assert (result.code, result.stdout, result.stderr) == (0, "Два.\n", "")
-    assert bytes(stream.audio) == sound_of(talk)
+    assert bytes(stream.audio) == pcm_of(talk)
     assert stream.config.settings == stt_pb2.Settings(language="ru", hotwords=["Анна"])
 
 
 async def test_failed_server_error_names_the_saved_audio(talk: Path, tmp_path: Path) -> None:
-    async def refuses(stream: Stream) -> None:
+    async def reject(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
         await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "No."))
         await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No.")
 
-    result, _ = await run(refuses, "--device", f"file:{talk}", "--save-audio", str(tmp_path / "kept"))
+    result, _ = await run(reject, "--device", f"file:{talk}", "--save-audio", str(tmp_path / "kept"))
     (file,) = (tmp_path / "kept").iterdir()
     assert result.code == 1
     assert result.stderr.startswith(
@@ -111,7 +111,7 @@ async def test_unwritable_saved_audio_does_not_end_the_dictation(talk: Path) -> 
 async def test_each_final_is_copied_to_the_clipboard(talk: Path, tmp_path: Path) -> None:
     copied = tmp_path / "copied"
 
-    async def pauses(stream: Stream) -> None:
+    async def send_with_pause(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
         await stream.send(final("Раз."))
@@ -121,10 +121,10 @@ async def test_each_final_is_copied_to_the_clipboard(talk: Path, tmp_path: Path)
         await stream.receive_audio()
         await stream.send(final("Два.", 2))
 
-    async with serving(pauses) as server:
+    async with serving(send_with_pause) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
         # xclip also leaves a process running
-        variables = desktop(tmp_path, f"(cat; printf '|') >> {copied}; sleep 600 &")
+        variables = desktop_environment(tmp_path, f"(cat; printf '|') >> {copied}; sleep 600 &")
         result = await outcome(await start(*arguments, more=variables))
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\nДва.\n", "")
     assert copied.read_text() == "Раз.|Два.|"
@@ -133,7 +133,7 @@ async def test_each_final_is_copied_to_the_clipboard(talk: Path, tmp_path: Path)
 async def test_clipboard_that_hangs_delays_no_text_and_is_reported(talk: Path, tmp_path: Path) -> None:
     async with serving(replies(final("Раз."), final("Два.", 2))) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
-        variables = desktop(tmp_path, "exec sleep 600")
+        variables = desktop_environment(tmp_path, "exec sleep 600")
         result = await outcome(await start(*arguments, more=variables))
     assert (result.code, result.stdout) == (0, "Раз.\nДва.\n")
     assert result.stderr == "Cannot copy to a clipboard: see `stt-cli doctor`.\n"
@@ -145,8 +145,8 @@ async def test_without_a_desktop_the_text_is_copied_through_the_terminal(talk: P
     async with serving(replies(final("Раз."))) as server:
         arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
         process = await start(*arguments, main=f"{takes_it}; {MAIN}", DISPLAY="", WAYLAND_DISPLAY="", TMUX="")
-        shown = await to_thread(read_until, terminal, "\x07")
+        printed = await to_thread(read_until, terminal, "\x07")
         assert (await outcome(process)).stdout == "Раз.\n"
     os.close(terminal)
     os.close(other_end)
-    assert shown == f"\x1b]52;c;{base64.b64encode('Раз.'.encode()).decode()}\x07"
+    assert printed == f"\x1b]52;c;{base64.b64encode('Раз.'.encode()).decode()}\x07"

@@ -27,7 +27,7 @@ print(*sorted(loaded - set(sys.stdlib_module_names) | loaded & {"asyncio", "ssl"
 """
 
 
-def shown(*arguments: str) -> str:
+def help_of(*arguments: str) -> str:
     result = CliRunner().invoke(cli, [*arguments, "--help"])
     assert result.exit_code == 0
     return result.output
@@ -49,7 +49,7 @@ NAMES = [pytest.param(words, id=" ".join(words)) for words in sorted(COMMANDS)]
 
 def examples(words: tuple[str, ...]) -> list[str]:
     """Return the arguments after `stt-cli` in the examples of the command's help."""
-    part = shown(*words).partition("Examples:\n")[2].partition("\n\n")[0]
+    part = help_of(*words).partition("Examples:\n")[2].partition("\n\n")[0]
     return re.findall(r"stt-cli (\w[^|>)\n]*)", part)
 
 

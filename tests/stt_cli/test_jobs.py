@@ -29,26 +29,26 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def each_waits_for_the_next(shown: asyncio.Event | None = None) -> Script:
+def answer_in_reverse_order(shown: asyncio.Event | None = None) -> Script:
     """Wait for the event, then answer the recordings with their names, the last one first."""
-    answered = {name: asyncio.Event() for name in [*LENGTHS_S, "d"]}
-    answered["d"] = shown or answered["d"]
+    answered_count = {name: asyncio.Event() for name in [*LENGTHS_S, "d"]}
+    answered_count["d"] = shown or answered_count["d"]
     if shown is None:
-        answered["d"].set()
+        answered_count["d"].set()
 
     async def script(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio()
         name = next(name for name, seconds in LENGTHS_S.items() if len(stream.audio) == round(seconds * 32_000))
-        await answered[chr(ord(name) + 1)].wait()
+        await answered_count[chr(ord(name) + 1)].wait()
         await stream.send(final(name.upper()))
-        answered[name].set()
+        answered_count[name].set()
 
     return script
 
 
 async def test_texts_are_in_the_order_of_the_recordings(folder: Path) -> None:
-    result, _ = await run(each_waits_for_the_next(), "--jobs", "3", str(folder))
+    result, _ = await run(answer_in_reverse_order(), "--jobs", "3", str(folder))
     headlines = "".join(f"# {folder}/{name}.wav\n" for name in LENGTHS_S)
     assert result == Outcome(0, "A\nB\nC\n", headlines)
 
@@ -74,7 +74,7 @@ async def test_no_more_jobs_run_at_once_than_requested(folder: Path) -> None:
 
 
 async def test_failed_job_is_reported_and_the_others_continue(folder: Path) -> None:
-    async def refuses_the_shortest(stream: Stream) -> None:
+    async def reject_shortest(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio()
         if len(stream.audio) == 3200:
@@ -82,7 +82,7 @@ async def test_failed_job_is_reported_and_the_others_continue(folder: Path) -> N
             await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Too short.")
         await stream.send(final("Раз."))
 
-    result, _ = await run(refuses_the_shortest, "--jobs", "3", str(folder))
+    result, _ = await run(reject_shortest, "--jobs", "3", str(folder))
     assert (result.code, result.stdout) == (1, "Раз.\nРаз.\n")
     assert f"Error: {folder}/c.wav: Too short.\n" in result.stderr
 
@@ -90,7 +90,7 @@ async def test_failed_job_is_reported_and_the_others_continue(folder: Path) -> N
 async def test_each_recording_has_its_own_file_in_a_folder(folder: Path) -> None:
     target = folder / "texts"
     await run(
-        each_waits_for_the_next(), "--jobs", "3", "-o", f"{target}/", *(f"{folder}/{name}.wav" for name in LENGTHS_S)
+        answer_in_reverse_order(), "--jobs", "3", "-o", f"{target}/", *(f"{folder}/{name}.wav" for name in LENGTHS_S)
     )
     assert {path.name: path.read_text() for path in target.iterdir()} == {
         f"{name}.txt": f"{name.upper()}\n" for name in LENGTHS_S
@@ -103,7 +103,7 @@ async def test_terminal_shows_one_bar_per_recording_and_keeps_only_the_texts(fol
     fcntl.ioctl(process_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     screen = pyte.Screen(60, 24)
     screen.set_mode(pyte.modes.LNM)
-    async with serving(each_waits_for_the_next(shown)) as server:
+    async with serving(answer_in_reverse_order(shown)) as server:
         arguments = ["recognize", "--jobs", "3", "--server", server.address, str(folder), "--format", "vtt"]
         arguments += ["-o", f"{folder}/texts/"]
         process = await start(*arguments, stderr=process_end, TERM="xterm", COLUMNS="60")

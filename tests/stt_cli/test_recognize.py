@@ -36,18 +36,18 @@ async def test_realtime_takes_as_long_as_speech(talk: str) -> None:
 
 
 async def test_ctrl_c_ends_a_recording_and_prints_pending_finals(talk: str) -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
-    async def owes(stream: Stream) -> None:
+    async def send_final_after_audio(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
-        heard.set()
+        received.set()
         await stream.receive_audio()
         await stream.send(final("Раз."))
 
-    async with serving(owes) as server:
+    async with serving(send_final_after_audio) as server:
         process = await start("recognize", "--server", server.address, "--realtime", talk)
-        await heard.wait()
+        await received.wait()
         process.send_signal(signal.SIGINT)
         assert await outcome(process) == Outcome(130, "Раз.\n", "")
         assert server.streams[0].half_closed
@@ -75,19 +75,19 @@ async def test_second_signal_quits_immediately(talk: str, number: signal.Signals
 
 
 async def test_ctrl_c_ends_a_pipe_without_audio() -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
-    async def listens(stream: Stream) -> None:
+    async def receive_audio_only(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
-        heard.set()
+        received.set()
         await stream.receive_audio()
 
-    async with serving(listens) as server:
+    async with serving(receive_audio_only) as server:
         process = await start("recognize", "--server", server.address, "--raw", "16000", "-")
         assert process.stdin is not None
         process.stdin.write(bytes(3200))
-        await heard.wait()
+        await received.wait()
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(30):
             assert await process.wait() == 130
@@ -95,18 +95,18 @@ async def test_ctrl_c_ends_a_pipe_without_audio() -> None:
 
 
 async def test_ctrl_c_ends_dictation() -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
-    async def listens(stream: Stream) -> None:
+    async def receive_audio_only(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(5 * 9600)
-        heard.set()
+        received.set()
         await stream.receive_audio()
         await stream.send(final("Раз."))
 
-    async with serving(listens) as server:
+    async with serving(receive_audio_only) as server:
         process = await start("recognize", "--server", server.address, main=DICTATE)
-        await heard.wait()
+        await received.wait()
         process.send_signal(signal.SIGINT)
         assert await outcome(process) == Outcome(0, "Раз.\n", "device stopped\n")
         assert server.streams[0].config.format.sample_rate_hz == 48_000
@@ -141,19 +141,19 @@ async def test_closed_stdout_reader_ends_recognition_without_an_error(talk: str)
 
 async def test_terminal_shows_partials_and_keeps_only_finals(talk: str) -> None:
     """A pseudo-terminal of 30 columns receives stdout and stderr."""
-    shown = asyncio.Event()
+    partial_shown = asyncio.Event()
 
-    async def speaks(stream: Stream) -> None:
+    async def send_partial_and_final(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
         await stream.send(partial("очень длинное начало, которое не помещается ", "и конец"))
-        await shown.wait()
+        await partial_shown.wait()
         await stream.receive_audio()
         await stream.send(final("Раз, два."), suppressed("you"))
 
     terminal, process_end = pty.openpty()
     fcntl.ioctl(process_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
-    async with serving(speaks) as server:
+    async with serving(send_partial_and_final) as server:
         process = await start(
             "recognize",
             "--server",
@@ -165,15 +165,15 @@ async def test_terminal_shows_partials_and_keeps_only_finals(talk: str) -> None:
         )
         os.close(process_end)
         output = await asyncio.to_thread(read_until, terminal, "и конец")
-        shown.set()
+        partial_shown.set()
         output += await asyncio.to_thread(read_until, terminal, None)
         assert await process.wait() == 0
     os.close(terminal)
     lines = [line.rpartition("\r\x1b[2K")[2] for line in output.replace("\r\n", "\n").split("\n")]
     assert [STYLE.sub("", line) for line in lines] == ["Раз, два.", "Suppressed (NO_SPEECH): you", ""]
-    drawn = [STYLE.sub("", part) for part in output.split("\r\x1b[2K") if "и конец" in part]
-    assert drawn
-    assert all(len(line) <= 29 for line in drawn)
+    printed = [STYLE.sub("", part) for part in output.split("\r\x1b[2K") if "и конец" in part]
+    assert printed
+    assert all(len(line) <= 29 for line in printed)
     assert server.streams[0].config.partials
 
 

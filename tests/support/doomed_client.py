@@ -14,7 +14,7 @@ async def main(address: str, name: str) -> None:
     async with connected(address) as stub:
         call = Call(stub)
         await call.send(config())
-        await call.say(recording.pcm())
+        await call.send_audio(recording.pcm())
         await call.until("speech_started")
         print(call.responses[0].started.stream_id, flush=True)
         await asyncio.Event().wait()

@@ -11,9 +11,9 @@ import numpy as np
 
 def encode_pcm(pcm: bytes, container: str, codec: str, rate_hz: int = 16_000, layout: str = "mono") -> bytes:
     """Return 16 kHz mono samples in another format; the raw containers are s16le, f32le, mulaw and alaw."""
-    written = io.BytesIO()
-    with av.open(written, "w", format=container) as made:
-        stream = made.add_stream(codec, rate=rate_hz, layout=layout)
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate_hz, layout=layout)
         assert isinstance(stream, av.AudioStream)
         frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2").reshape(1, -1), "s16", "mono")
         frame.sample_rate = 16_000
@@ -21,33 +21,33 @@ def encode_pcm(pcm: bytes, container: str, codec: str, rate_hz: int = 16_000, la
         resampler = av.AudioResampler(context.format, layout, rate_hz, frame_size=context.frame_size or 1024)
         for part in [*resampler.resample(frame), *resampler.resample(None), None]:
             for packet in stream.encode(part):
-                made.mux(packet)
-    return written.getvalue()
+                output.mux(packet)
+    return buffer.getvalue()
 
 
 def wav(pcm: bytes) -> bytes:
     """Return 16-bit samples at 16 kHz as a WAV file, its header 44 bytes long."""
-    written = io.BytesIO()
-    with wave.open(written, "wb") as made:
-        made.setnchannels(1)
-        made.setsampwidth(2)
-        made.setframerate(16_000)
-        made.writeframes(pcm)
-    return written.getvalue()
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as output:
+        output.setnchannels(1)
+        output.setsampwidth(2)
+        output.setframerate(16_000)
+        output.writeframes(pcm)
+    return buffer.getvalue()
 
 
 def video_without_audio() -> bytes:
     """Return an AVI file with a video track and no other."""
-    written = io.BytesIO()
-    with av.open(written, "w", format="avi") as made:
-        stream = made.add_stream("mpeg4", rate=5)
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="avi") as output:
+        stream = output.add_stream("mpeg4", rate=5)
         assert isinstance(stream, av.VideoStream)
         stream.width = stream.height = 64
         stream.pix_fmt = "yuv420p"
         for part in [av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24"), None]:
             for packet in stream.encode(part):
-                made.mux(packet)
-    return written.getvalue()
+                output.mux(packet)
+    return buffer.getvalue()
 
 
 def silence(seconds: float) -> bytes:

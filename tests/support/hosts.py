@@ -48,24 +48,24 @@ def hosts(number: int) -> Iterator[tuple[Host, ...]]:
     """Yield this many hosts on one network, from 10.77.0.1 on; delete them and their interfaces on exit."""
     own = f"stt{os.getpid()}-{next(_numbers)}"
     names = [f"{own}-{index}" for index in range(number)]
-    made: list[str] = []
+    created: list[str] = []
     try:
         for name in (own, *names):
             _ip("netns", "add", name)
-            made.append(name)
+            created.append(name)
             _ip("-n", name, "link", "set", "lo", "up")
         _ip("-n", own, "link", "add", "switch", "type", "bridge")
         _ip("-n", own, "link", "set", "switch", "up")
         yield tuple(_connect_host(own, name, index + 1) for index, name in enumerate(names))
     finally:
-        for name in made:
+        for name in created:
             _ip("netns", "delete", name)
 
 
-def _connect_host(switch: str, name: str, place: int) -> Host:
-    _ip("-n", switch, "link", "add", f"port{place}", "type", "veth", "peer", "name", "eth0", "netns", name)
-    _ip("-n", switch, "link", "set", f"port{place}", "master", "switch", "up")
-    address = f"10.77.0.{place}"
+def _connect_host(switch: str, name: str, number_on_switch: int) -> Host:
+    _ip("-n", switch, "link", "add", f"port{number_on_switch}", "type", "veth", "peer", "name", "eth0", "netns", name)
+    _ip("-n", switch, "link", "set", f"port{number_on_switch}", "master", "switch", "up")
+    address = f"10.77.0.{number_on_switch}"
     _ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
     _ip("-n", name, "link", "set", "eth0", "up")
     return Host(address, ("ip", "netns", "exec", name))

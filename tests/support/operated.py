@@ -17,14 +17,14 @@ from tests.support.wire_client import Stub as Speech
 
 
 @dataclass(frozen=True, slots=True)
-class Operated:
+class ControlledServer:
     """A server with a client and an operator."""
 
     server: Server
     control: Stub
     speech: Speech
 
-    async def opened(self, name: str) -> Call:
+    async def open_stream(self, name: str) -> Call:
         """Open a stream whose texts are all this name; return once the server lists it."""
         call = Call(self.speech)
         settings = stt_pb2.Settings(language="en", initial_prompt=name)
@@ -33,17 +33,17 @@ class Operated:
         await call.sync()
         return call
 
-    async def model_of(self, name: str) -> str:
+    async def model_of_new_stream(self, name: str) -> str:
         """Return the model of a stream that is opened now."""
-        call = await self.opened(name)
+        call = await self.open_stream(name)
         await call.end()
         return call.responses[0].started.model
 
 
 @asynccontextmanager
-async def operated(
+async def controlled_server(
     engine: HeldEngine, max_streams: int = 4, others: Mapping[str, HeldEngine] | None = None
-) -> AsyncIterator[Operated]:
+) -> AsyncIterator[ControlledServer]:
     def load(name: str) -> HeldEngine:
         if others is None or name not in others:
             raise ModelNotFoundError(f"{name} is nowhere to be had.")
@@ -54,4 +54,4 @@ async def operated(
         operator(server.control.address) as control,
         connected(server.data.address) as speech,
     ):
-        yield Operated(server, control, speech)
+        yield ControlledServer(server, control, speech)

@@ -23,7 +23,7 @@ async def operator(address: str) -> AsyncIterator[Stub]:
         yield stub_on(channel)
 
 
-async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
+async def rejection(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
     """Return the status code and the message of a rejected call."""
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await call
@@ -45,7 +45,7 @@ async def status(control: Stub) -> pb.Status:
     return answer.status
 
 
-async def set_to(control: Stub, **values: str) -> dict[str, str]:
+async def update_settings(control: Stub, **values: str) -> dict[str, str]:
     """Change settings; return all values in force."""
     answer = await control.UpdateConfig(pb.UpdateConfigRequest(values=values))
     return {parameter.name: parameter.value for parameter in answer.parameters}

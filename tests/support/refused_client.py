@@ -14,8 +14,12 @@ from stt.v1 import control_pb2, control_pb2_grpc
 from tests.support.wire_client import Call, config, stub_on
 
 
-def showing(authority: str, own: str) -> grpc.ChannelCredentials:
-    pair = (Path(f"{own}.key").read_bytes(), Path(f"{own}.pem").read_bytes()) if own else (None, None)
+def channel_credentials(authority: str, client_files: str) -> grpc.ChannelCredentials:
+    pair = (
+        (Path(f"{client_files}.key").read_bytes(), Path(f"{client_files}.pem").read_bytes())
+        if client_files
+        else (None, None)
+    )
     return grpc.ssl_channel_credentials(Path(authority).read_bytes(), *pair)
 
 
@@ -27,13 +31,19 @@ async def main(host: str, data: str, control: str, token: str, credentials: grpc
     ):
         call = Call(stub_on(to_data), metadata)
         await call.send(config())
-        heard = await call.end()
-        said = [response.failure.message for response in heard.responses if response.HasField("failure")]
-        print(json.dumps({"status": heard.code.name, "events": heard.kinds, "said": said or [heard.sentence]}))
-        asked = control_pb2_grpc.ControlStub(to_control).GetStatus(control_pb2.GetStatusRequest(), metadata=metadata)
-        print(json.dumps({"status": (await asked.code()).name, "events": [], "said": [await asked.details()]}))
+        result = await call.end()
+        messages = [response.failure.message for response in result.responses if response.HasField("failure")]
+        print(json.dumps({"status": result.code.name, "events": result.kinds, "said": messages or [result.message]}))
+        call_to_control = control_pb2_grpc.ControlStub(to_control).GetStatus(
+            control_pb2.GetStatusRequest(), metadata=metadata
+        )
+        print(
+            json.dumps(
+                {"status": (await call_to_control.code()).name, "events": [], "said": [await call_to_control.details()]}
+            )
+        )
 
 
 if __name__ == "__main__":
-    host, data, control, token, authority, own = sys.argv[1:]
-    asyncio.run(main(host, data, control, token, showing(authority, own)))
+    host, data, control, token, authority, client_files = sys.argv[1:]
+    asyncio.run(main(host, data, control, token, channel_credentials(authority, client_files)))

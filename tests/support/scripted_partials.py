@@ -25,11 +25,11 @@ class ScriptedWord:
         return f"w{self.number}"
 
 
-def scripted_words(places: Iterable[tuple[int, int]]) -> list[ScriptedWord]:
+def scripted_words(gaps_and_lengths: Iterable[tuple[int, int]]) -> list[ScriptedWord]:
     """Return words with these gaps and lengths, in sequence from frame 0."""
     words: list[ScriptedWord] = []
     now = 0
-    for number, (gap, length) in enumerate(places):
+    for number, (gap, length) in enumerate(gaps_and_lengths):
         words.append(ScriptedWord(number, now + gap, now + gap + length))
         now += gap + length
     return words
@@ -87,15 +87,15 @@ class SimulatedPartials:
         """Decode at frame `now`, with this many of the newest words misrecognized."""
         timed = self.partials.needs_word_timestamps(now)
         start = self.partials.begin(now)
-        heard = [word for word in self._words if start <= (word.start + word.end) / 2 and word.end <= now]
-        texts = [word.text for word in heard]
+        decoded = [word for word in self._words if start <= (word.start + word.end) / 2 and word.end <= now]
+        texts = [word.text for word in decoded]
         right = max(0, len(texts) - misheard)
         texts = [*texts[:right], *(text.replace("w", "x") for text in texts[right:])]
-        pairs = _at_the_edge(list(zip(texts, heard, strict=True)), edge if start else EdgeError.NONE)
+        pairs = _at_the_edge(list(zip(texts, decoded, strict=True)), edge if start else EdgeError.NONE)
         words = tuple(_word(text, spoken, start) for text, spoken in pairs)
-        said = self.partials.add_hypothesis(" ".join(text for text, _ in pairs), words if timed else (), start, now)
-        assert said is not None
-        return DecodedPartial(start, now, {spoken.number: text for text, spoken in pairs}, said, timed)
+        partial = self.partials.add_hypothesis(" ".join(text for text, _ in pairs), words if timed else (), start, now)
+        assert partial is not None
+        return DecodedPartial(start, now, {spoken.number: text for text, spoken in pairs}, partial, timed)
 
 
 def _at_the_edge(pairs: list[tuple[str, ScriptedWord]], edge: EdgeError) -> list[tuple[str, ScriptedWord]]:

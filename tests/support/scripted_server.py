@@ -123,10 +123,10 @@ def failure(code: grpc.StatusCode, message: str) -> Response:
 
 def in_sequence(*scripts: Script) -> Script:
     """Return a script that follows one script per stream, in this order."""
-    left = list(scripts)
+    remaining = list(scripts)
 
     async def script(stream: Stream) -> None:
-        await left.pop(0)(stream)
+        await remaining.pop(0)(stream)
 
     return script
 

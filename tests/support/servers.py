@@ -14,7 +14,7 @@ from time import monotonic
 
 from benchmarks.service import ANY_PORTS, Service
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 STT_SERVER = str(Path(sys.executable).with_name("stt-server"))
 # Overrides the machine's environment and a developer's .env.
 COMMON = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIME_MODEL": "base"}
@@ -23,10 +23,10 @@ COMMON = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIME_
 class Server(Service):
     """A server process observed from outside."""
 
-    async def told(self, pattern: str) -> str:
+    async def wait_for_line(self, pattern: str) -> str:
         """Wait for a line on stderr that matches the pattern; return it."""
         wanted = re.compile(pattern)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             while True:
                 for line in self.lines:
                     if wanted.search(line):
@@ -36,9 +36,9 @@ class Server(Service):
     def signal(self, number: Signals) -> None:
         self._process.send_signal(number)
 
-    async def ended(self) -> int:
+    async def wait_for_exit(self) -> int:
         """Wait for the end; return the exit code."""
-        return await asyncio.to_thread(self._process.wait, PATIENCE_S)
+        return await asyncio.to_thread(self._process.wait, TIMEOUT_S)
 
     def _wait_for_a_line(self) -> None:
         deadline = monotonic() + 0.5  # then check again: another waiter may have taken the line
@@ -50,14 +50,14 @@ class Server(Service):
 
 def run_server(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run stt-server until it exits, in a folder without `.env`."""
-    kept = {name: value for name, value in os.environ.items() if name not in COMMON}
+    inherited = {name: value for name, value in os.environ.items() if name not in COMMON}
     return subprocess.run(
         [STT_SERVER, *arguments],
         cwd=folder,
-        env={**kept, **ANY_PORTS, **settings},
+        env={**inherited, **ANY_PORTS, **settings},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=PATIENCE_S,
+        timeout=TIMEOUT_S,
     )

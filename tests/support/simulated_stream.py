@@ -48,7 +48,7 @@ VAD_DELAYS = st.sampled_from([0, 1, 48])
 
 def server_settings(**settings: object) -> ServerSettings:
     """Return settings whose durations are whole symbols: endpoint after two, speculative decode after one."""
-    drawn = {
+    defaults = {
         "post_speech_silence_duration": 2 * SYMBOL_S,
         "min_length_of_recording": 0,
         "max_length_of_recording": 40 * SYMBOL_S,
@@ -57,7 +57,7 @@ def server_settings(**settings: object) -> ServerSettings:
         "realtime_processing_pause": SYMBOL_S,
         "init_realtime_after_seconds": SYMBOL_S,
     }
-    return ServerSettings.model_validate(drawn | settings)
+    return ServerSettings.model_validate(defaults | settings)
 
 
 def pcm(drawing: str, first_frame: int = 0) -> bytes:
@@ -71,27 +71,27 @@ class ScriptedVad:
 
     def __init__(self, drawing: str, late: int = 0) -> None:
         signs = np.array([PROBABILITY[sign] for sign in drawing], np.float32)
-        self._drawn: Samples = np.repeat(signs, SYMBOL_FRAMES)
-        self._late, self._first, self._heard, self._told = late, 0, 0, 0
+        self._probabilities: Samples = np.repeat(signs, SYMBOL_FRAMES)
+        self._late, self._first, self._received, self._emitted = late, 0, 0, 0
         self.aggressiveness: int | None = None
 
     def push(self, frames: Frames) -> Samples:
-        if not self._heard and len(frames):
+        if not self._received and len(frames):
             self._first = round(float(frames[0, 0]) * 32_768)
-        self._heard += len(frames)
-        return self._advance(max(self._told, self._heard - self._late))
+        self._received += len(frames)
+        return self._emit(max(self._emitted, self._received - self._late))
 
     def flush(self) -> Samples:
-        return self._advance(self._heard)
+        return self._emit(self._received)
 
     def reconfigure(self, config: SegmenterConfig, aggressiveness: int) -> None:
         self.aggressiveness = aggressiveness
 
-    def _advance(self, end: int) -> Samples:
-        told = self._drawn[self._first + self._told : self._first + end]
-        silence = np.full(end - self._told - len(told), 0.01, np.float32)
-        self._told = end
-        return np.concatenate((told, silence))
+    def _emit(self, end: int) -> Samples:
+        probabilities = self._probabilities[self._first + self._emitted : self._first + end]
+        silence = np.full(end - self._emitted - len(probabilities), 0.01, np.float32)
+        self._emitted = end
+        return np.concatenate((probabilities, silence))
 
 
 class SimulatedStream:
@@ -101,8 +101,8 @@ class SimulatedStream:
         self.vads: list[ScriptedVad] = []
         self.session = Session(config, lambda _: self._new_vad(drawing, late))
         self.outputs: list[Output] = []
-        self._sound, self._sent = pcm(drawing)[first_frame * FRAME_BYTES :], 0
-        self._turns_come = True
+        self._audio, self._sent = pcm(drawing)[first_frame * FRAME_BYTES :], 0
+        self._starts_partials = True
 
     @property
     def decodes(self) -> list[Decode]:
@@ -114,13 +114,13 @@ class SimulatedStream:
 
     def feed(self, signs: float | None = None) -> list[Output]:
         """Send this many symbols of the timeline, or the rest; return the session's outputs."""
-        size = len(self._sound) if signs is None else round(signs * SYMBOL_FRAMES * FRAME_BYTES)
+        size = len(self._audio) if signs is None else round(signs * SYMBOL_FRAMES * FRAME_BYTES)
         return self.send(size)
 
     def send(self, size: int) -> list[Output]:
         """Send this many bytes of the timeline."""
         self._sent, start = self._sent + size, self._sent
-        return self._record(self.session.feed(self._sound[start : start + size]))
+        return self._record(self.session.feed(self._audio[start : start + size]))
 
     def finalize(self) -> list[Output]:
         return self._record(self.session.finalize())
@@ -136,7 +136,7 @@ class SimulatedStream:
 
     def hold_partials(self) -> None:
         """Start partials only with `begin_partial` from now on."""
-        self._turns_come = False
+        self._starts_partials = False
 
     def begin_partial(self, utterance: int = 0) -> Decode | None:
         """Start the partial of the utterance; return its decode."""
@@ -151,25 +151,25 @@ class SimulatedStream:
 
     def deliver_all(self) -> list[Output]:
         """Deliver every decode requested so far, in order; return the session's outputs."""
-        said: list[Output] = []
+        recorded: list[Output] = []
         for decode in self.decodes:
-            said += self.deliver(decode)
-        return said
+            recorded += self.deliver(decode)
+        return recorded
 
     def _new_vad(self, drawing: str, late: int) -> ScriptedVad:
         self.vads.append(ScriptedVad(drawing, late))
         return self.vads[-1]
 
     def _record(self, outputs: Sequence[Output]) -> list[Output]:
-        said: list[Output] = []
+        recorded: list[Output] = []
         for output in outputs:
-            if isinstance(output, PartialDue) and self._turns_come:
+            if isinstance(output, PartialDue) and self._starts_partials:
                 decode = self.session.begin_partial(output.utterance)
-                said += [decode] if decode else []
+                recorded += [decode] if decode else []
             else:
-                said.append(output)
-        self.outputs += said
-        return said
+                recorded.append(output)
+        self.outputs += recorded
+        return recorded
 
 
 def stream_with_partials(drawing: str = "..##########", **settings: object) -> SimulatedStream:
@@ -198,8 +198,8 @@ def symbol_frames(first: float, end: float) -> range:
     return range(round(first * SYMBOL_FRAMES), round(end * SYMBOL_FRAMES))
 
 
-def partials(heard: SimulatedStream) -> list[Partial]:
-    return [event for event in heard.events if isinstance(event, Partial)]
+def partials(stream: SimulatedStream) -> list[Partial]:
+    return [event for event in stream.events if isinstance(event, Partial)]
 
 
 def only_decode(outputs: Iterable[Output]) -> Decode:

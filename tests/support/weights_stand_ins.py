@@ -106,15 +106,15 @@ class Site:
 def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            path, asked = self.path.partition("?")[0], self.headers.get("Range", "")
-            site.requests.append(Request(path, asked))
+            path, byte_range = self.path.partition("?")[0], self.headers.get("Range", "")
+            site.requests.append(Request(path, byte_range))
             page = site.pages.get(path, Page(b"", 404, {"X-Error-Code": "RepoNotFound"}))
-            start = int(found[1]) if (found := re.match(r"bytes=(\d+)-", asked)) else 0
+            start = int(found[1]) if (found := re.match(r"bytes=(\d+)-", byte_range)) else 0
             body = page.content[start:]
-            self.send_response(206 if asked else page.status)
+            self.send_response(206 if byte_range else page.status)
             for name, value in page.headers.items():
                 self.send_header(name, value)
-            if asked:
+            if byte_range:
                 self.send_header("Content-Range", f"bytes {start}-{len(page.content) - 1}/{len(page.content)}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

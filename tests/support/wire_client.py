@@ -21,19 +21,19 @@ Response = pb.StreamingRecognizeResponse
 Stub = stt_pb2_grpc.SpeechToTextStub
 
 stub_on: Callable[[grpc.aio.Channel], Stub] = Stub
-PATIENCE_S = 60.0  # long enough for a busy machine; a test that hangs ends here
+TIMEOUT_S = 60.0  # long enough for a busy machine; a test that hangs ends here
 CHUNK_BYTES = 32_000  # a second
 # Flow control blocks a client that does not read after 64 KiB; by default gRPC enlarges the window.
-NARROW = (("grpc.http2.bdp_probe", 0),)
+SMALL_FLOW_WINDOW = (("grpc.http2.bdp_probe", 0),)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class StreamResult:
     """All responses of a stream and its status."""
 
     responses: tuple[Response, ...]
     code: grpc.StatusCode
-    sentence: str
+    message: str
 
     @property
     def kinds(self) -> list[str]:
@@ -52,14 +52,14 @@ class Heard:
     def text(self) -> str:
         return " ".join(final.text for final in self.finals)
 
-    def refusal(self) -> str:
+    def failure_message(self) -> str:
         """Return the message of a failed stream, sent in-band as the last event and again in the status."""
         failure = self.responses[-1].failure
         assert self.kinds.count("failure") == 1
         assert self.kinds[-1] == "failure"
         assert (failure.code, failure.reason) == (self.code.value[0], self.code.name)
-        assert failure.message == self.sentence
-        return self.sentence
+        assert failure.message == self.message
+        return self.message
 
 
 class Call:
@@ -69,29 +69,29 @@ class Call:
         self._call: grpc.aio.StreamStreamCall[Request, Response] = stub.StreamingRecognize(metadata=metadata)
         self.responses: list[Response] = []
         self.arrived = asyncio.Event()  # set on every response
-        self._held: asyncio.Task[None] | None = None
+        self._blocked: asyncio.Task[None] | None = None
 
     async def send(self, *requests: Request) -> None:
         """Write the messages; a call that has ended accepts none, and reading it gives the reason."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 for request in requests:
                     await self._call.write(request)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return
 
-    async def send_until_held(self, requests: Iterable[Request]) -> int:
+    async def send_until_blocked(self, requests: Iterable[Request]) -> int:
         """Write until flow control blocks for a second; return the number of messages written.
 
         The blocked write stays pending, as cancelling a write cancels the call.
         """
         for taken, request in enumerate(requests):
-            self._held = asyncio.create_task(self.send(request))
-            if (await asyncio.wait([self._held], timeout=1))[1]:
+            self._blocked = asyncio.create_task(self.send(request))
+            if (await asyncio.wait([self._blocked], timeout=1))[1]:
                 return taken
         raise AssertionError("the server took all of them")
 
-    async def say(self, pcm: bytes, chunk_bytes: int = CHUNK_BYTES) -> None:
+    async def send_audio(self, pcm: bytes, chunk_bytes: int = CHUNK_BYTES) -> None:
         """Send audio at full speed."""
         await self.send(*chunks(pcm, chunk_bytes))
 
@@ -107,27 +107,27 @@ class Call:
         await self.send(Request(update=pb.Settings()))
         return await self.until("settings")
 
-    async def end(self) -> Heard:
+    async def end(self) -> StreamResult:
         """Half-close, and read to the end."""
         await self.end_audio()
-        return await self.rest()
+        return await self.read_to_end()
 
     async def end_audio(self) -> None:
         """Half-close."""
         with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # the call has ended
             await self._call.done_writing()
 
-    async def rest(self) -> Heard:
+    async def read_to_end(self) -> StreamResult:
         """Read until the server ends the stream."""
         try:
             while await self._next() is not None:
                 pass
         except grpc.aio.AioRpcError as error:
-            return Heard(tuple(self.responses), error.code(), error.details() or "")
+            return StreamResult(tuple(self.responses), error.code(), error.details() or "")
         finally:
-            if self._held is not None:
-                await self._held
-        return Heard(tuple(self.responses), await self._call.code(), "")
+            if self._blocked is not None:
+                await self._blocked
+        return StreamResult(tuple(self.responses), await self._call.code(), "")
 
     async def headers(self) -> dict[str, str | bytes]:
         """Return the initial metadata."""
@@ -137,7 +137,7 @@ class Call:
         self._call.cancel()
 
     async def _next(self) -> Response | None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             response = await self._call.read()
         if not isinstance(response, Response):
             return None
@@ -164,21 +164,21 @@ def chunks(pcm: bytes, chunk_bytes: int) -> list[Request]:
     return [audio(pcm[start : start + chunk_bytes]) for start in range(0, len(pcm), chunk_bytes)]
 
 
-async def streamed(stub: Stub, *requests: Request) -> Heard:
+async def send_requests(stub: Stub, *requests: Request) -> StreamResult:
     """Return the result of a stream of these messages."""
     call = Call(stub)
     await call.send(*requests)
     return await call.end()
 
 
-async def spoken(stub: Stub, recording: Recording) -> Heard:
+async def send_recording(stub: Stub, recording: Recording) -> StreamResult:
     """Return the result of the recording, sent at full speed."""
-    return await streamed(stub, config(recording.language), *chunks(recording.pcm(), CHUNK_BYTES))
+    return await send_requests(stub, config(recording.language), *chunks(recording.pcm(), CHUNK_BYTES))
 
 
 @asynccontextmanager
-async def connected(address: str, narrow: bool = False) -> AsyncIterator[Stub]:
-    async with grpc.aio.insecure_channel(address, options=NARROW if narrow else None) as channel:
+async def connected(address: str, small_flow_window: bool = False) -> AsyncIterator[Stub]:
+    async with grpc.aio.insecure_channel(address, options=SMALL_FLOW_WINDOW if small_flow_window else None) as channel:
         yield stub_on(channel)
 
 
@@ -187,23 +187,23 @@ async def health(address: str) -> str:
     async with grpc.aio.insecure_channel(address) as channel:
         try:
             question = health_pb2.HealthCheckRequest(service="stt.v1.SpeechToText")
-            answer = await health_pb2_grpc.HealthStub(channel).Check(question, timeout=PATIENCE_S)
+            answer = await health_pb2_grpc.HealthStub(channel).Check(question, timeout=TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             return error.code().name
     name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     return name
 
 
-def assert_orderly(heard: Heard) -> None:
+def assert_event_order(result: StreamResult) -> None:
     """Check the invariants of every stream: utterances in order, growing positions, one end per utterance."""
     ended = [
         response.final.utterance if response.HasField("final") else response.suppressed.utterance
-        for response in heard.responses
+        for response in result.responses
         if response.WhichOneof("event") in ("final", "suppressed")
     ]
-    begun = [r.speech_started.utterance for r in heard.responses if r.HasField("speech_started")]
+    begun = [r.speech_started.utterance for r in result.responses if r.HasField("speech_started")]
     assert ended == begun == sorted(set(begun))
-    for before, after in pairwise(heard.responses):
+    for before, after in pairwise(result.responses):
         if not after.HasField("failure"):  # a failure has no position
             assert before.received_ms <= after.received_ms
             assert before.committed_ms <= after.committed_ms <= after.received_ms

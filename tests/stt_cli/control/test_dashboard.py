@@ -51,7 +51,7 @@ SESSION = pb.Session(
 )
 
 
-def drawn(picture: RenderableType, columns: int = 120) -> str:
+def rendered(picture: RenderableType, columns: int = 120) -> str:
     console = Console(file=StringIO(), width=columns, force_terminal=False)
     with console.capture() as captured:
         console.print(picture)
@@ -73,32 +73,32 @@ def drawn(picture: RenderableType, columns: int = 120) -> str:
     ],
 )
 def test_dashboard_shows_the_status_of_the_server(told: str) -> None:
-    assert told in drawn(dashboard("gpu-box:8011", BUSY, []))
+    assert told in rendered(dashboard("gpu-box:8011", BUSY, []))
 
 
 def test_each_stream_has_a_row_with_a_sanitized_client_name() -> None:
-    picture = drawn(dashboard("gpu-box:8011", BUSY, [SESSION]))
+    picture = rendered(dashboard("gpu-box:8011", BUSY, [SESSION]))
     [row] = [each for each in picture.splitlines() if "4f1c22ab" in each]
     assert row.split() == "4f1c22ab desk[31m 10.0.0.7 3:10 3:07 speech 0.0 s 21 311 ru medium".split()
 
 
 def test_dashboard_without_streams_says_so() -> None:
-    assert "No open streams." in drawn(dashboard("gpu-box:8011", BUSY, []))
+    assert "No open streams." in rendered(dashboard("gpu-box:8011", BUSY, []))
 
 
 @pytest.mark.parametrize("columns", [40, 60, 200])
 def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
-    picture = drawn(dashboard("gpu-box:8011", BUSY, [SESSION]), columns)
+    picture = rendered(dashboard("gpu-box:8011", BUSY, [SESSION]), columns)
     assert max(len(each.rstrip()) for each in picture.splitlines()) <= columns
 
 
 def test_loading_server_has_no_statistics_yet() -> None:
-    picture = drawn(dashboard("gpu-box:8011", pb.Status(state=pb.STATE_LOADING, version="0.1.0"), []))
+    picture = rendered(dashboard("gpu-box:8011", pb.Status(state=pb.STATE_LOADING, version="0.1.0"), []))
     assert "loading  0.1.0, up 0.0 s" in picture
 
 
 def test_lost_server_is_shown_with_the_reason() -> None:
-    assert "gpu-box:8011  disconnected  it is gone" in drawn(disconnected("gpu-box:8011", "it is\ngone"))
+    assert "gpu-box:8011  disconnected  it is gone" in rendered(disconnected("gpu-box:8011", "it is\ngone"))
 
 
 def test_snapshot_in_a_pipe_is_one_line() -> None:

@@ -15,7 +15,7 @@ from stt_cli.doctor.microphone import check_level
 from stt_cli.doctor.results import Verdict
 from stt_client.audio.devices import AudioSink
 from stt_client.audio.microphone import open_device
-from tests.stt_cli.test_dictation import desktop
+from tests.stt_cli.test_dictation import desktop_environment
 from tests.support.audio_files import encode
 from tests.support.cli_process import Outcome, outcome, start
 from tests.support.scripted_server import Stream, abort_stream, replies, serving
@@ -38,15 +38,15 @@ def lines(result: Outcome) -> Mapping[str, str]:
 
 async def test_doctor_without_problems_prints_only_passed_checks(talk: Path, tmp_path: Path) -> None:
     async with serving(replies()) as server:
-        result = await doctor(server.address, "--device", f"file:{talk}", more=desktop(tmp_path, "exit 1"))
-    told = lines(result)
+        result = await doctor(server.address, "--device", f"file:{talk}", more=desktop_environment(tmp_path, "exit 1"))
+    expected = lines(result)
     assert (result.code, result.stderr) == (0, "")
-    assert told["versions"].startswith("ok stt-cli ")
-    assert told["server"] == f"ok {server.address}: recognizes with base, language ru; partials with no model."
+    assert expected["versions"].startswith("ok stt-cli ")
+    assert expected["server"] == f"ok {server.address}: recognizes with base, language ru; partials with no model."
     assert server.streams[0].config.partials, "or the server would name no model of partials whatever it has"
     assert f"ok   server {server.address}: serving; round trip " in result.stdout
-    assert told["level"] == "ok of talk.wav: peak -10 dB in one second."
-    assert told["clipboard"] == "ok desktop tool xclip."
+    assert expected["level"] == "ok of talk.wav: peak -10 dB in one second."
+    assert expected["clipboard"] == "ok desktop tool xclip."
 
 
 async def test_unreachable_server_fails_the_check() -> None:
@@ -65,10 +65,10 @@ async def test_server_that_is_not_serving_fails_the_check() -> None:
 
 
 async def test_serving_server_that_fails_recognition_fails_the_check() -> None:
-    async def refuses(stream: Stream) -> None:
+    async def abort(stream: Stream) -> None:
         await abort_stream(stream)
 
-    async with serving(refuses) as server:
+    async with serving(abort) as server:
         result = await doctor(server.address)
     assert result.code == 1
     assert lines(result)["server"].startswith(f"fail {server.address}: ")
@@ -121,7 +121,7 @@ async def test_microphone_that_cannot_be_opened_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "verdict", "told"),
+    ("program", "verdict", "expected"),
     [
         ("""print('{"devices": 2, "missing": ""}')""", Verdict.OK, "a server on this machine can use 2 devices."),
         ("""print('{"devices": 1, "missing": ""}')""", Verdict.OK, "a server on this machine can use 1 device."),
@@ -133,9 +133,9 @@ async def test_microphone_that_cannot_be_opened_is_a_warning() -> None:
         ("import no_server_here", Verdict.OK, "no server is installed on this machine; a client does not need one."),
     ],
 )
-async def test_cuda_is_checked_where_the_server_is_installed(program: str, verdict: Verdict, told: str) -> None:
+async def test_cuda_is_checked_where_the_server_is_installed(program: str, verdict: Verdict, expected: str) -> None:
     finding = await check_cuda([sys.executable, "-c", program])
-    assert (finding.verdict, finding.hint or finding.message) == (verdict, told)
+    assert (finding.verdict, finding.hint or finding.message) == (verdict, expected)
 
 
 async def test_locally_installed_server_is_checked() -> None:

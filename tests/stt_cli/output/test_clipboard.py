@@ -18,13 +18,13 @@ FAILS = [sys.executable, "-c", "raise SystemExit(1)"]
 HANGS = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
-def keeps(path: Path) -> list[str]:
+def copy_to_file(path: Path) -> list[str]:
     return [sys.executable, "-c", f"import sys; open({str(path)!r}, 'ab').write(sys.stdin.buffer.read() + b'|')"]
 
 
 async def test_copy_stops_at_the_first_tool_that_succeeds(tmp_path: Path) -> None:
     written = list[str]()
-    clipboard = Clipboard({CopyResult.DESKTOP: FAILS, CopyResult.TMUX: keeps(tmp_path / "kept")}, written.append)
+    clipboard = Clipboard({CopyResult.DESKTOP: FAILS, CopyResult.TMUX: copy_to_file(tmp_path / "kept")}, written.append)
     assert await clipboard.copy("Раз, два.") is CopyResult.TMUX
     assert (tmp_path / "kept").read_text() == "Раз, два.|"
     assert written == []
@@ -65,7 +65,7 @@ async def test_without_tool_and_terminal_nothing_is_copied() -> None:
 
 
 async def test_only_the_newest_waiting_text_is_copied(tmp_path: Path) -> None:
-    clipboard = Clipboard({CopyResult.DESKTOP: keeps(tmp_path / "kept")}, None)
+    clipboard = Clipboard({CopyResult.DESKTOP: copy_to_file(tmp_path / "kept")}, None)
     async with asyncio.TaskGroup() as group:
         copies = [group.create_task(clipboard.copy(text)) for text in ("раз", "два", "три")]
     assert [copy.result() for copy in copies] == [CopyResult.DESKTOP, CopyResult.SUPERSEDED, CopyResult.DESKTOP]

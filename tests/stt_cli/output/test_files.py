@@ -15,11 +15,11 @@ TEXT = "Раз.\n"
 
 
 def written(
-    path: Path, *texts: str, is_complete: bool = True, is_dictation: bool = False, opening: str = ""
+    path: Path, *texts: str, is_complete: bool = True, is_dictation: bool = False, header: str = ""
 ) -> str | None:
     """Write the texts of one source; return the reported messages."""
     outputs = OneFile(path, is_dictation=is_dictation)
-    output = outputs.open("talk.wav", opening)
+    output = outputs.open("talk.wav", header)
     for text in texts:
         output.write(text)
     output.close(is_complete)
@@ -50,15 +50,15 @@ def test_failure_before_any_text_changes_nothing(tmp_path: Path, older: str | No
     path = tmp_path / "talk.vtt"
     if older is not None:
         path.write_text(older)
-    assert written(path, is_complete=False, opening="WEBVTT\n\n") is None
+    assert written(path, is_complete=False, header="WEBVTT\n\n") is None
     assert [file.read_text() for file in tmp_path.iterdir()] == ([] if older is None else [older])
 
 
 def test_recording_without_speech_makes_a_new_file_and_keeps_an_older_one(tmp_path: Path) -> None:
     new, old = tmp_path / "new.vtt", tmp_path / "old.vtt"
     old.write_text("older")
-    assert written(new, opening="WEBVTT\n\n") is None
-    assert written(old, opening="WEBVTT\n\n") == f"{old} keeps its previous text."
+    assert written(new, header="WEBVTT\n\n") is None
+    assert written(old, header="WEBVTT\n\n") == f"{old} keeps its previous text."
     assert (new.read_text(), old.read_text()) == ("WEBVTT\n\n", "older")
 
 

@@ -40,7 +40,7 @@ def final(text: str, start_ms: int = 1_200, end_ms: int = 3_400, words: tuple[Wo
     return Final(1, text, start_ms, end_ms, "ru", 0.98765, 0.75, "silence", latency, words)
 
 
-def spoken(text: str, word_ms: int = 400, start_ms: int = 1_000) -> Final:
+def final_of(text: str, word_ms: int = 400, start_ms: int = 1_000) -> Final:
     """Return a final with words of this duration each."""
     words = tuple(
         Word(word, start_ms + place * word_ms, start_ms + (place + 1) * word_ms, 0.9)
@@ -68,11 +68,11 @@ def test_text_contains_no_terminal_control_sequences() -> None:
 
 
 def test_text_with_words_has_one_line_per_word() -> None:
-    lines = rendered("text", spoken("раз два"), final("без слов"), words=True)
+    lines = rendered("text", final_of("раз два"), final("без слов"), words=True)
     assert lines == "1.000\t1.400\tраз\n1.400\t1.800\tдва\n1.200\t3.400\tбез слов\n"
 
 
-@pytest.mark.parametrize("event", [final("раз"), spoken("раз два"), PARTIAL, SUPPRESSED])
+@pytest.mark.parametrize("event", [final("раз"), final_of("раз два"), PARTIAL, SUPPRESSED])
 @pytest.mark.parametrize("file", [None, "a.wav"])
 def test_json_conforms_to_its_schema(event: Event, file: str | None) -> None:
     line = rendered("json", event, file=file)
@@ -87,7 +87,7 @@ def test_schema_is_a_valid_json_schema() -> None:
 
 
 def test_json_has_times_in_seconds_and_unescaped_cyrillic() -> None:
-    line = rendered("json", spoken("раз два"))
+    line = rendered("json", final_of("раз два"))
     assert "раз два" in line
     value = json.loads(line)
     assert (value["start"], value["end"], value["language_probability"]) == (1.0, 1.8, 0.9877)
@@ -100,7 +100,7 @@ def test_json_omits_events_without_text() -> None:
 
 
 def test_srt_is_parsed_by_a_third_party_parser() -> None:
-    text = rendered("srt", spoken("раз два"), PARTIAL, SUPPRESSED, spoken("три", start_ms=3_723_004))
+    text = rendered("srt", final_of("раз два"), PARTIAL, SUPPRESSED, final_of("три", start_ms=3_723_004))
     one, two = srt.parse(text)
     assert (one.index, one.content, one.start, one.end) == (
         1,
@@ -112,7 +112,7 @@ def test_srt_is_parsed_by_a_third_party_parser() -> None:
 
 
 def test_webvtt_is_parsed_by_a_third_party_parser() -> None:
-    (cue,) = webvtt.from_buffer(io.StringIO(rendered("vtt", spoken("раз два"), PARTIAL))).captions
+    (cue,) = webvtt.from_buffer(io.StringIO(rendered("vtt", final_of("раз два"), PARTIAL))).captions
     assert (cue.text, cue.start, cue.end) == ("раз два", "00:00:01.000", "00:00:01.800")
 
 
@@ -127,25 +127,25 @@ def test_webvtt_without_speech_is_valid_webvtt() -> None:
 
 
 def test_short_final_is_one_caption_of_one_line() -> None:
-    (caption,) = captions(spoken("Раз, два, три."))
+    (caption,) = captions(final_of("Раз, два, три."))
     assert (caption.start_ms, caption.end_ms, caption.lines) == (1_000, 2_200, ("Раз, два, три.",))
 
 
 def test_two_caption_lines_have_similar_lengths() -> None:
-    (caption,) = captions(spoken("It was the best of times, it was the worst of times", word_ms=100))
+    (caption,) = captions(final_of("It was the best of times, it was the worst of times", word_ms=100))
     assert caption.lines == ("It was the best of times,", "it was the worst of times")
 
 
 def test_long_final_is_split_at_pauses() -> None:
     text = "В начале было слово, и слово было у реки. Потом пришли люди, построили мост и забыли, зачем."
-    first, second = captions(spoken(text, word_ms=300))
+    first, second = captions(final_of(text, word_ms=300))
     assert " ".join(first.lines).endswith("у реки.")
     assert " ".join(second.lines).startswith("Потом")
     assert second.start_ms == 1_000 + 9 * 300
 
 
 def test_slow_speech_is_split_by_duration() -> None:
-    assert [caption.lines for caption in captions(spoken("раз два три", word_ms=2_500))] == [
+    assert [caption.lines for caption in captions(final_of("раз два три", word_ms=2_500))] == [
         ("раз два",),
         ("три",),
     ]
@@ -185,10 +185,10 @@ def test_overlapping_word_times_give_captions_that_do_not_overlap() -> None:
     st.booleans(),
 )
 def test_captions_keep_every_character_and_stay_small(words: list[str], word_ms: int, timed: bool) -> None:
-    said = spoken(" ".join(words), word_ms)
-    cut = captions(said if timed else final(said.text, said.start_ms, said.end_ms))
+    long_final = final_of(" ".join(words), word_ms)
+    cut = captions(long_final if timed else final(long_final.text, long_final.start_ms, long_final.end_ms))
     written = "".join("".join(caption.lines) for caption in cut)
-    assert written.replace(" ", "") == said.text.replace(" ", "")
+    assert written.replace(" ", "") == long_final.text.replace(" ", "")
     end_ms = 0
     for caption in cut:
         assert len(caption.lines) <= LINES
@@ -203,8 +203,8 @@ def test_captions_keep_every_character_and_stay_small(words: list[str], word_ms:
 )
 @pytest.mark.parametrize("timed", [True, False])
 def test_captions_keep_invisible_characters_of_scripts(text: str, timed: bool) -> None:
-    said = final(text, words=(Word(text, 1_200, 3_400, 0.9),) if timed else ())
-    (caption,) = captions(said)
+    long_final = final(text, words=(Word(text, 1_200, 3_400, 0.9),) if timed else ())
+    (caption,) = captions(long_final)
     assert caption.lines == (text,)
 
 
@@ -218,7 +218,7 @@ def test_caption_work_grows_only_with_the_length_of_the_text(word: str, separato
 def calls_for_captions(word: str, separator: str, count: int, timed: bool) -> int:
     """Return the number of function calls: a measure of work that is independent of the machine's load."""
     words = tuple(Word(word, 0, 0, 0.9) for _ in range(count)) if timed else ()
-    said, calls = final(separator.join([word] * count), 0, 1, words), 0
+    long_final, calls = final(separator.join([word] * count), 0, 1, words), 0
 
     def count_call(_frame: FrameType, event: str, _argument: object) -> None:
         nonlocal calls
@@ -227,7 +227,7 @@ def calls_for_captions(word: str, separator: str, count: int, timed: bool) -> in
     before = sys.getprofile()
     sys.setprofile(count_call)
     try:
-        captions(said)
+        captions(long_final)
     finally:
         sys.setprofile(before)
     return calls

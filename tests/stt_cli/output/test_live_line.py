@@ -25,16 +25,16 @@ class Terminal(io.StringIO):
 
     def lines(self) -> list[str]:
         """Return the lines on the screen; the last one holds the cursor."""
-        shown = [""]
+        expected = [""]
         for part in re.split(r"(\n|\r\x1b\[2K|\x1b\[[\d;]*m)", self.getvalue()):
             if part == ERASE:
-                shown[-1] = ""
+                expected[-1] = ""
             elif part == "\n":
-                shown.append("")
+                expected.append("")
             elif not part.startswith("\x1b"):
                 assert "\r" not in part
-                shown[-1] += part
-        return shown
+                expected[-1] += part
+        return expected
 
 
 def screen(width: int = 30) -> tuple[LiveScreen, Terminal, list[float]]:
@@ -224,11 +224,11 @@ def test_control_characters_in_text_stay_on_the_live_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "shown"),
+    ("samples", "expected"),
     [([0], 0), ([32_767], 1), ([-32_768], 1), ([130], 0), ([2_067], 0.5)],
 )
-def test_level_follows_the_peak_in_decibels(samples: list[int], shown: float) -> None:
-    assert level(array("h", samples).tobytes(), Encoding.S16LE) == pytest.approx(shown, abs=0.01)
+def test_level_follows_the_peak_in_decibels(samples: list[int], expected: float) -> None:
+    assert level(array("h", samples).tobytes(), Encoding.S16LE) == pytest.approx(expected, abs=0.01)
 
 
 def test_level_reads_floats_and_ignores_other_formats() -> None:
