@@ -1,1 +1,1 @@
-"""What is run by hand or by make on a whole service: the demo and the measurements."""
+"""Programs that make targets run on a whole service: the demo, the comparison and the pictures."""

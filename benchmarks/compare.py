@@ -1,11 +1,11 @@
-"""Replays dictations in real time through speech-to-text systems, one after the other, and keeps what was measured.
+"""Replay dictations in real time through speech-to-text systems, one after the other, and store the measurements.
 
     python -m benchmarks.compare [FOLDER] --systems ours,raw,offline --language en --streams 1,2,4 --out DIR
 
-FOLDER has a manifest.jsonl like that of tests/recordings, which is the default. With one stream all dictations are
-replayed one after the other, with more so many at once. DIR/results.jsonl gets a row for each system and number of
-streams, DIR/raw the messages; `python -m benchmarks.comparison.report DIR` makes tables and plots of them. Exit code
-1 when a system failed.
+FOLDER has a manifest.jsonl like that of tests/recordings, which is the default. With one stream, all dictations are
+replayed one after the other; with more, that many run concurrently. DIR/results.jsonl gets a row for each system and
+number of streams, DIR/raw the messages; `python -m benchmarks.comparison.report DIR` makes tables and plots of them.
+Exit code 1 if a system failed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from benchmarks.harness.replay import Pace
 from benchmarks.harness.word_errors import count_errors, normalize
 from benchmarks.recordings import FOLDER
 
-OFFLINE = "offline"  # beside the systems: whole files
+OFFLINE = "offline"  # not a live system: transcribes whole files
 DEFAULT_ENDPOINT_S = 1.5
 RESULTS = Path(__file__).parent / "results"
 VERSIONS = ("realtime-stt-grpc", "faster-whisper", "ctranslate2", "onnxruntime", "grpcio")
@@ -75,7 +75,7 @@ def factories(names: Sequence[str]) -> Mapping[str, Factory]:
 
 
 def compare(name: str, make: Factory, plan: Plan, runner: asyncio.Runner) -> bool:
-    """Measure one system with each number of streams; tell whether it lasted. A failure is kept as rows."""
+    """Measure one system with each number of streams; return whether all succeeded. A failure is stored as rows."""
     left = list(plan.streams)
     try:
         system = make(plan.language)
@@ -85,7 +85,7 @@ def compare(name: str, make: Factory, plan: Plan, runner: asyncio.Runner) -> boo
                 row, raw = measured(system, plan.dictations, left[0], plan.pace, runner)
                 put(plan.out, stamped(row, name, start_s), raw)
                 left.pop(0)
-    except Exception as error:  # of a system: the others shall still be measured
+    except Exception as error:  # a failure of one system must not prevent the measurement of the others
         print(f"{name} failed.", file=sys.stderr, flush=True)
         for streams in left:
             failed = Row(name, plan.language, streams, error=f"{type(error).__name__}: {error}")
@@ -95,7 +95,7 @@ def compare(name: str, make: Factory, plan: Plan, runner: asyncio.Runner) -> boo
 
 
 def offline(plan: Plan) -> bool:
-    """Keep a row of whole files; tell whether that worked."""
+    """Store a row of whole files; return whether that worked."""
     load = os.getloadavg()[0]
     try:
         texts = transcribed(plan.source, plan.language, plan.max_seconds)
@@ -138,7 +138,7 @@ def stamped(row: Row, name: str, start_s: float) -> Row:
 
 
 def put(out: Path, row: Row, raw: Sequence[object]) -> None:
-    """Keep the row, and print it."""
+    """Store the row and print it."""
     keep(out, row, raw)
     figures = (f"{name} {value:.2f}" for name, value in summary(row).items() if value is not None)
     print(f"{row.system}, {row.language}, {row.streams} streams: {row.error or '; '.join(figures)}", flush=True)
@@ -154,22 +154,22 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--systems", default=f"ours,raw,{OFFLINE}", help="separated by commas")
     parser.add_argument("--language", choices=("en", "ru"), default="en")
     parser.add_argument("--streams", default="1", help="separated by commas")
-    parser.add_argument("--max-seconds", type=float, help="cut a dictation after the last utterance that ends by then")
+    parser.add_argument("--max-seconds", type=float, help="truncate a dictation after its last utterance by then")
     parser.add_argument("--out", type=Path, default=RESULTS)
     return parser.parse_args()
 
 
 def main() -> int:
-    """Measure, keep, print; return the exit code."""
+    """Measure, store, print; return the exit code."""
     options = parsed()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for what runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for background processes
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     streams = tuple(int(count) for count in options.streams.split(","))
     plan = Plan(options.folder, options.language, options.max_seconds, streams, options.out, Pace())
     chosen = options.systems.split(",")
     systems, worked = factories(chosen), True
     if unknown := set(chosen) - {*systems, OFFLINE}:
-        raise SystemExit(f"No such system: {', '.join(sorted(unknown))}. There are {', '.join([*systems, OFFLINE])}.")
+        raise SystemExit(f"No such system: {', '.join(sorted(unknown))}. Valid: {', '.join([*systems, OFFLINE])}.")
     try:
         with asyncio.Runner() as runner:
             for name in chosen:

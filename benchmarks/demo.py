@@ -1,4 +1,4 @@
-"""`make demo`: a server, and recordings of people streamed to it at the pace of speech, with live text."""
+"""`make demo`: a server, and recordings of speech streamed to it in real time, with live text."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Now dictate yourself:
   make run-client                 in another, and speak
   make run-editor                 or in an editor, into one text
   make run-client ARGS=talk.mp3   for a file
-Larger models hear better and want a GPU; .venv/bin/pip install -e '.[gpu]' brings its libraries:
+Larger models are more accurate and need a GPU; .venv/bin/pip install -e '.[gpu]' installs its libraries:
   WHISPER_MODEL=medium make serve
 """
 
 
 class ClientFailed(Exception):
-    """A recording was not recognised."""
+    """A recording was not recognized."""
 
 
 def main(screen: Console, spoken: Sequence[Recording]) -> int:
@@ -60,7 +60,7 @@ def _introduce(screen: Console, service: Service) -> None:
 
 
 def _play(screen: Console, recording: Recording, address: str) -> None:
-    """Stream the recording through the command that a user would type, on the user's own screen."""
+    """Stream the recording through the command that a user would type, in the user's terminal."""
     path = os.path.relpath(recording.path)
     arguments = ["recognize", path, "--realtime", "--language", recording.language, "--server", address]
     screen.print(f"\n{LANGUAGES[recording.language]}, {recording.duration_s:.0f} s, {recording.speaker}", style="bold")
@@ -76,7 +76,7 @@ def _play(screen: Console, recording: Recording, address: str) -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)  # through every `with`, so that the server ends too
+    sys.exit(128 + number)  # unwinds every `with`, so that the server stops too
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`make pictures`: the pictures of the README, recorded in real terminals against a real server.
 
-Recordings of people stand in for the microphone.
+Recordings replace the microphone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _speak(path: Path, names: Sequence[str]) -> None:
-    """Write what is said in a picture."""
+    """Print the dictations of a picture."""
     by_name = {recording.name: recording for recording in RECORDINGS}
     with wave.open(str(path), "wb") as talk:
         talk.setnchannels(1)
@@ -59,7 +59,7 @@ def _draw(name: str, session: Session, title: str, address: str) -> None:
 
 
 def _most_text_at(moments: Sequence[ScreenState]) -> float:
-    """Return the moment that shows most, what is just being said counting twice."""
+    """Return the moment with the most text; text of the open utterance counts twice."""
 
     def letters(moment: ScreenState) -> int:
         return sum(len(run.text) * (2 if run.style.dim else 1) for row in moment.rows for run in row)

@@ -1,4 +1,4 @@
-"""The recordings of people that lie in tests/recordings, with what they say: for tests and measurements."""
+"""The recordings of speech in tests/recordings with their transcripts: for tests and measurements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAMPLE_RATE_HZ = 16_000
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A sentence of a dictation and where it is spoken, in seconds."""
+    """A sentence of a dictation and its time, in seconds."""
 
     text: str
     start_s: float
@@ -37,22 +37,22 @@ class Recording:
 
     @property
     def name(self) -> str:
-        """Return what tests call it, such as en/jfk."""
+        """Return its name in tests, such as en/jfk."""
         return self.path.relative_to(FOLDER).with_suffix("").as_posix()
 
     def samples(self) -> NDArray[np.float32]:
-        """Return the sound: 16 kHz, mono, range [-1, 1)."""
+        """Return the audio: 16 kHz, mono, range [-1, 1)."""
         samples = np.frombuffer(self.pcm(), "<i2").astype(np.float32) / np.float32(32_768)
         samples.flags.writeable = False
         return samples
 
     def pcm(self) -> bytes:
-        """Return the sound as a stream sends it: 16 kHz, mono, 16 bit."""
+        """Return the audio as a stream sends it: 16 kHz, mono, 16 bit."""
         return pcm_of(self.path)
 
 
 def pcm_of(path: Path) -> bytes:
-    """Return the sound of a file: 16 kHz, mono, 16 bit."""
+    """Return the audio of a file: 16 kHz, mono, 16 bit."""
     resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
     with av.open(str(path), "r") as container:
         frames = [*container.decode(audio=0), None]

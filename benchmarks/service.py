@@ -1,4 +1,4 @@
-"""Starts a server of its own for a demo or a measurement, and stops it whatever happens."""
+"""Starts a server for a demo or a measurement, and stops it, also after a failure."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ LISTENING = re.compile(r"Listening on (\S+:\d+)")
 
 
 class ServiceError(Exception):
-    """The server did not start, or did not stop well; the message has its last lines."""
+    """The server did not start, or did not stop cleanly; the message has its last lines."""
 
 
 class Service:
     """A server on a free loopback port, for the length of a `with`.
 
-    It starts on entering; leaving it stops it and raises ServiceFailed if it did not stop well.
+    It starts on entering; leaving stops it and raises ServiceError if it did not stop cleanly.
     """
 
     own_session = True  # Ctrl-C is for the client; the server is stopped after it
 
     def __init__(self, settings: Mapping[str, str], checkout: Path | None = None, inside: Sequence[str] = ()) -> None:
-        """Take what to set beside what the environment sets, and the checkout whose server it is; this one if None.
+        """Take additional environment variables, and the checkout that contains the server; this one if None.
 
-        `inside` is a command that runs it elsewhere, as on another host.
+        `inside` is a command that runs it elsewhere, such as on another host.
         """
         self._settings, self._checkout, self._inside = settings, checkout, inside
-        self._arriving: Queue[str | None] = Queue()  # bounded by what a server writes
+        self._arriving: Queue[str | None] = Queue()  # bounded by the output of a server
         self.lines: list[str] = []  # of stderr
         self.address = ""
 
@@ -50,7 +50,7 @@ class Service:
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [*self._inside, sys.executable, "-m", "stt_service"],
-            cwd=self._checkout,  # from where -m imports first
+            cwd=self._checkout,  # first place in which -m looks for modules
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
@@ -74,10 +74,10 @@ class Service:
             self._reader.join()
 
     def wait_until_listening(self) -> None:
-        """Return when the server has told its address.
+        """Return when the server has printed its address.
 
         Raises:
-            ServiceFailed: it ended, or took longer than START_TIMEOUT_S.
+            ServiceError: it exited, or took longer than START_TIMEOUT_S.
         """
         deadline = monotonic() + START_TIMEOUT_S
         while not self.address:
@@ -101,15 +101,15 @@ class Service:
             raise ServiceError(self._describe(f"ended with exit code {code}"))
 
     def terminate(self) -> None:
-        """Ask it to end, as an operator does."""
+        """Send SIGTERM, as an operator does."""
         self._process.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Wait for its end; return the exit code."""
+        """Wait for its exit; return the exit code."""
         return self._process.wait()
 
     def kill(self) -> None:
-        """End it at once, as if the power went, and wait until it is gone."""
+        """Kill it at once, as in a power failure, and wait for its exit."""
         self._process.kill()
         self._process.wait()
 
@@ -121,4 +121,4 @@ class Service:
         self._arriving.put(None)
 
     def _describe(self, what: str) -> str:
-        return "\n".join([f"The server {what}. It said last:", *self.lines[-15:]])
+        return "\n".join([f"The server {what}. Last output:", *self.lines[-15:]])

@@ -1,1 +1,1 @@
-"""`make bench`: systems side by side, their measurement, tables and plots."""
+"""`make bench`: a comparison of systems, its measurements, tables and plots."""

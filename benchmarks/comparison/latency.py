@@ -1,4 +1,4 @@
-"""What the messages of one stream say about it: how late each word was, how steady, how right.
+"""Latency, flicker and accuracy of one stream, computed from its messages.
 
 Pure: messages and the reference go in, numbers come out. Times are seconds since the first sample was spoken.
 """
@@ -16,34 +16,34 @@ from benchmarks.comparison.systems import Message, MessageKind
 from benchmarks.harness.word_errors import aligned_words, count_errors, normalize
 from benchmarks.recordings import Utterance
 
-LONG_PAUSE_S = 1.0  # after it an utterance is over for every system measured; a shorter one may join two
+LONG_PAUSE_S = 1.0  # every measured system ends an utterance after it; a shorter pause may join two utterances
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointedFinal(Message):
-    """A final of a system that tells when it took the utterance for ended, and whether it had decoded ahead."""
+    """A final of a system that reports when it decided that the utterance had ended, and whether it decoded ahead."""
 
-    decided_s: float  # how much of the stream's sound had been heard then
+    decided_s: float  # audio of the stream received by then
     speculative: bool
 
 
 @dataclass(frozen=True, slots=True)
 class StreamMetrics:
-    """What was measured of one stream, or of several together."""
+    """Measurements of one stream, or of several together."""
 
-    first_partials_s: tuple[float, ...] = ()  # of each utterance: from its start to its first right word shown
-    partial_lags_s: tuple[float, ...] = ()  # of each word: from its end until it is shown, right, for good
+    first_partials_s: tuple[float, ...] = ()  # of each utterance: from its start to the first correct word shown
+    partial_lags_s: tuple[float, ...] = ()  # of each word: from its end until it is shown correctly and stays so
     final_lags_s: tuple[float, ...] = ()  # of each utterance: from its end to the final with its last right word
-    final_lags_at_pauses_s: tuple[float, ...] = ()  # of those that a long pause or the end of the dictation follows
-    after_decision_s: tuple[float, ...] = ()  # of each DecidedFinal
+    final_lags_at_pauses_s: tuple[float, ...] = ()  # of utterances before a long pause or the end of the dictation
+    after_decision_s: tuple[float, ...] = ()  # of each EndpointedFinal
     early_finals: int = 0
     words: int = 0  # of the reference
-    words_never_right: int = 0  # at the end of the stream; they have no partial lag
+    words_never_right: int = 0  # at the end of the stream; they have no partial latency
     words_wrong: int = 0  # in the finals
     words_shown: int = 0
-    words_changed: int = 0  # or taken away, after they were shown
+    words_changed: int = 0  # or removed, after they were shown
     utterances: int = 0
-    utterances_without_final: int = 0  # fewer than half of the words came; they have no final lag
+    utterances_without_final: int = 0  # fewer than half of the words were recognized; they have no final latency
 
     def __add__(self, other: StreamMetrics) -> StreamMetrics:
         return StreamMetrics(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
@@ -73,14 +73,14 @@ class _Word:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What a reader sees from a moment on: the finals, and the partial behind them."""
+    """The text shown to a reader from one moment on: the finals, then the partial."""
 
     at_s: float
     words: list[str]
 
 
 def measure(messages: Sequence[Message], began: float, utterances: Sequence[Utterance], language: str) -> StreamMetrics:
-    """Return the figures of a stream whose first sample was spoken at `began`, on the messages' clock."""
+    """Return the measurements of a stream whose first sample was spoken at `began`, on the clock of the messages."""
     reference = _reference(utterances, language)
     states = _states(messages, began, language)
     shown, changed = _flicker(states)
@@ -96,7 +96,7 @@ def measure(messages: Sequence[Message], began: float, utterances: Sequence[Utte
 
 
 def _reference(utterances: Sequence[Utterance], language: str) -> list[_Word]:
-    """Return the words; within an utterance every letter, and every space, takes equally long."""
+    """Return the words. Within an utterance, all letters and spaces are assumed to take the same time."""
     reference = []
     for number, utterance in enumerate(utterances):
         words = normalize(utterance.text, language)
@@ -110,7 +110,7 @@ def _reference(utterances: Sequence[Utterance], language: str) -> list[_Word]:
 
 
 def _states(messages: Sequence[Message], began: float, language: str) -> list[_Shown]:
-    """Return what was shown, where it changed; of messages that came at one moment only the outcome."""
+    """Return the shown text at each change. Of messages with the same time, only the last result counts."""
     finals: list[str] = []
     states: list[_Shown] = []
     for message in messages:
@@ -127,7 +127,7 @@ def _states(messages: Sequence[Message], began: float, language: str) -> list[_S
 
 
 def _flicker(states: Sequence[_Shown]) -> tuple[int, int]:
-    """Return how many words came up, and how many of them went or changed later."""
+    """Return how many words were shown, and how many of them were later removed or changed."""
     before: list[str] = []
     shown = changed = 0
     for state in states:
@@ -139,10 +139,10 @@ def _flicker(states: Sequence[_Shown]) -> tuple[int, int]:
 
 
 def _correct_words(reference: Sequence[_Word], shown: Sequence[str]) -> set[int]:
-    """Return the numbers of the reference's words that are shown and right.
+    """Return the indices of the reference's words that are shown correctly.
 
-    The text is held against that beginning of the reference which fits it best: against all of it, a word such as
-    `the` could count as one that is said later.
+    The text is aligned with the prefix of the reference that fits best. In an alignment with the whole reference, a
+    word such as `the` could match a later occurrence.
     """
     said = [word.text for word in reference]
     fit = min(range(len(said) + 1), key=lambda count: Levenshtein.distance(said[:count], shown))
@@ -152,10 +152,10 @@ def _correct_words(reference: Sequence[_Word], shown: Sequence[str]) -> set[int]
 def _partial_metrics(
     states: Sequence[_Shown], reference: Sequence[_Word], utterances: Sequence[Utterance]
 ) -> StreamMetrics:
-    since: dict[int, float] = {}  # word to the moment from which it is right
-    first: dict[int, float] = {}  # utterance to its first right word
+    since: dict[int, float] = {}  # word to the moment from which it is correct
+    first: dict[int, float] = {}  # utterance to its first correct word
     for state in states:
-        # A word may be shown before it is due by interpolation, but none is right before it is begun.
+        # A word may be shown before its interpolated end, but never counts before its start.
         right = {
             number: max(state.at_s, reference[number].start_s) for number in _correct_words(reference, state.words)
         }

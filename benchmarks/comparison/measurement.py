@@ -1,4 +1,4 @@
-"""Runs one system and measures it with so many streams; leaves no process behind, whatever happens."""
+"""Runs one system and measures it with a number of streams. No process is left behind, also after a failure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def running(system: System) -> Iterator[float]:
-    """Start the system, yield how long that took in seconds, stop it. Afterwards this process has no children.
+    """Start the system, yield its start time in seconds, stop it. Afterwards this process has no children.
 
     Raises:
         TimeoutError: it did not start, or stop, in time.
@@ -51,7 +51,7 @@ def running(system: System) -> Iterator[float]:
 
 @contextmanager
 def _limited(limit_s: float, what: str) -> Iterator[None]:
-    """Raise TimeoutError in the main thread, whatever it waits for."""
+    """Raise TimeoutError in the main thread, even if it is blocked."""
 
     def late(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"It did not {what} in {limit_s:.0f} s.")
@@ -67,7 +67,7 @@ def _limited(limit_s: float, what: str) -> Iterator[None]:
 
 @contextmanager
 def _unstoppable() -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM until the end."""
+    """Block SIGINT and SIGTERM until the end."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -76,7 +76,7 @@ def _unstoppable() -> Iterator[None]:
 
 
 def _kill_children() -> None:
-    """End what a system left running: all that this process started, and nothing else."""
+    """Kill the processes that a system left running: all children of this process, and nothing else."""
     left = psutil.Process().children(recursive=True)
     for process in left:
         with suppress(psutil.NoSuchProcess):
@@ -85,22 +85,22 @@ def _kill_children() -> None:
 
 
 def warm_up(system: System, dictation: Dictation, runner: asyncio.Runner) -> None:
-    """Replay the first utterance, and count nothing.
+    """Replay the first utterance without counting it.
 
     Raises:
-        RuntimeError: the system did not take it.
+        RuntimeError: the system rejected it.
     """
     [replayed], _ = runner.run(replay_concurrently(system.connect, [dictation.truncated(0).pcm()], WARM_UP))
     if replayed.rejected:
-        raise RuntimeError(f"It refused the first stream: {replayed.rejected}")
+        raise RuntimeError(f"The system rejected the first stream: {replayed.rejected}")
 
 
 def measured(
     system: System, dictations: Sequence[Dictation], streams: int, pace: Pace, runner: asyncio.Runner
 ) -> tuple[Row, list[object]]:
-    """Replay the dictations; return the figures, and the messages behind them.
+    """Replay the dictations; return the measurements and the messages behind them.
 
-    One stream: all of them, one after the other. More: so many at once, the dictations going round.
+    One stream: all dictations, one after the other. More: that many concurrently, cycling through the dictations.
     """
     if streams == 1:
         rounds = [[dictation] for dictation in dictations]

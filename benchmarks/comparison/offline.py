@@ -1,4 +1,4 @@
-"""Raw faster-whisper on whole files: the word error rate and the CPU time that live systems are held against.
+"""Raw faster-whisper on whole files: the reference for word error rate and CPU time of live systems.
 
 `python -m benchmarks.comparison.offline FOLDER LANGUAGE [MAX_SECONDS]` writes a JSON line for each dictation.
 """
@@ -30,7 +30,7 @@ class Transcribed:
 
 
 def transcribed(folder: Path, language: str, max_seconds: float | None) -> list[Transcribed]:
-    """Transcribe the dictations in a process of its own, that ends with its model.
+    """Transcribe the dictations in a separate process, which exits and frees the model.
 
     Raises:
         subprocess.SubprocessError: it failed, or took too long.

@@ -1,4 +1,4 @@
-"""This project's own server, as the comparison sees it."""
+"""This project's server as a system of the comparison."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class _Stream(Connection):
     def __init__(self, address: str, language: str) -> None:
         self._address = address
         self._language = language
-        self._open_utterances: dict[int, str] = {}  # what is shown of each
+        self._open_utterances: dict[int, str] = {}  # shown text of each utterance
 
     async def open(self) -> None:
         self._channel = channel_to(self._address)
@@ -106,7 +106,7 @@ class _Stream(Connection):
         await self._channel.close(grace=None)
 
     def _told(self, response: Response, at: float) -> list[Message]:
-        """Return what a client shows. A partial may come while finals of utterances before it are still owed."""
+        """Return the text that a client shows. A partial may arrive while earlier finals are still pending."""
         match response.WhichOneof("event"):
             case "partial":
                 partial = response.partial
@@ -129,7 +129,7 @@ class _Stream(Connection):
 
 
 def _final(final: pb.Final, at: float) -> Message:
-    if final.endpoint != pb.ENDPOINT_SILENCE:  # the others are decided by the client, or back in time
+    if final.endpoint != pb.ENDPOINT_SILENCE:  # decided by the client, or repeated after a resume
         return Message(at, MessageKind.FINAL, final.text)
     decided_s = final.end_ms / 1000 + final.latency.endpoint.ToTimedelta().total_seconds()
     return EndpointedFinal(at, MessageKind.FINAL, final.text, decided_s, final.latency.speculative)

@@ -1,4 +1,4 @@
-"""Draws what comparisons kept, as SVG files: lags and their spread, CPU time, lag over streams."""
+"""Plots of stored comparisons as SVG files: distribution of latencies, CPU time, latency by number of streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from benchmarks.comparison.results import Row, percentile
 
 SIZE = (7.0, 4.0)  # inches
-X_RANGE_S = (0.05, 60.0)  # of the axis of lags
+X_RANGE_S = (0.05, 60.0)  # of the latency axis
 PERCENT = 95
 
 
@@ -39,7 +39,7 @@ def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
 
 @contextmanager
 def _plot(path: Path, drawn: list[Path]) -> Iterator[Axes]:
-    with mpl.rc_context({"svg.hashsalt": "comparison", "svg.fonttype": "none"}):  # the same figures, the same file
+    with mpl.rc_context({"svg.hashsalt": "comparison", "svg.fonttype": "none"}):  # the same results give the same file
         figure = Figure(SIZE, layout="constrained")
         axes = figure.subplots()
         axes.grid(alpha=0.3)
@@ -51,16 +51,16 @@ def _plot(path: Path, drawn: list[Path]) -> Iterator[Axes]:
 
 def _plot_partial_latency(axes: Axes, rows: Sequence[Row]) -> None:
     _shares(axes, rows, lambda row: (row.figures.partial_lags_s, row.figures.words))
-    axes.set(xlabel="seconds after a word's end", ylabel="words shown, right, for good, %")
+    axes.set(xlabel="seconds after the end of a word", ylabel="words shown correctly and unchanged since, %")
 
 
 def _plot_final_latency(axes: Axes, rows: Sequence[Row]) -> None:
     _shares(axes, rows, lambda row: (row.figures.final_lags_s, row.figures.utterances))
-    axes.set(xlabel="seconds after an utterance's end", ylabel="utterances with their final, %")
+    axes.set(xlabel="seconds after the end of an utterance", ylabel="utterances with their final, %")
 
 
 def _shares(axes: Axes, rows: Sequence[Row], of: Callable[[Row], tuple[Sequence[float], int]]) -> None:
-    """Draw which share has come by when. Of all: a curve that ends below 100 % tells what never came."""
+    """Plot the cumulative share by latency. The share is of all: a curve that ends below 100 % shows missing text."""
     axes.set(xscale="log", xlim=X_RANGE_S, ylim=(0, 101))
     axes.xaxis.set_major_formatter("{x:g}")
     for row in rows:
@@ -75,7 +75,7 @@ def _plot_cpu(axes: Axes, rows: Sequence[Row]) -> None:
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.margins(x=0.1)
     axes.invert_yaxis()
-    axes.set(xlabel="CPU seconds a second of sound, one stream")
+    axes.set(xlabel="CPU seconds per second of audio, one stream")
 
 
 def _plot_streams(axes: Axes, rows: Sequence[Row]) -> None:
@@ -86,6 +86,6 @@ def _plot_streams(axes: Axes, rows: Sequence[Row]) -> None:
             if row.system == name and (lag_s := percentile(row.figures.final_lags_at_pauses_s, PERCENT)) is not None
         }
         axes.plot(list(lags), list(lags.values()), marker="o", label=name)
-    axes.set(xlabel="streams at once", ylabel=f"final lag at pauses, p{PERCENT}, s", ylim=(0, None))
+    axes.set(xlabel="concurrent streams", ylabel=f"final latency at pauses, p{PERCENT}, s", ylim=(0, None))
     axes.set_xticks(sorted({row.streams for row in rows}))
     axes.legend()

@@ -1,4 +1,4 @@
-"""Raw faster-whisper, as the comparison sees it: what this project's server adds is the difference."""
+"""Raw faster-whisper as a system of the comparison: the difference shows the effect of this project's server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STOP_S = 10.0
 
 
 class Raw(System):
-    """A process that transcribes what a stream said since its last final, over and over."""
+    """A process that transcribes the audio of a stream since its last final, again and again."""
 
     name = "raw"
     endpoint_s = ENDPOINT_S
@@ -59,7 +59,7 @@ class Raw(System):
         return _Stream(self._port)
 
     def _stop(self) -> None:
-        with self._process:  # closes the pipe, and waits
+        with self._process:  # closes the pipe and waits
             self._process.terminate()
             try:
                 self._process.wait(STOP_S)

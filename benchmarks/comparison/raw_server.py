@@ -1,8 +1,7 @@
-"""Live text from faster-whisper alone, as scripts do it: transcribe all since the last final, over and over.
+"""Live text from faster-whisper alone, as scripts do it: transcribe all audio since the last final, again and again.
 
-`python -m benchmarks.comparison.raw_server LANGUAGE` listens on a free loopback port, and says which on stdout. A
-connection sends sound, 16 kHz, mono, 16 bit, and shuts its side down when it has no more; it gets JSON lines of kind
-and text.
+`python -m benchmarks.comparison.raw_server LANGUAGE` listens on a free loopback port and prints it. A connection sends
+16 kHz mono 16-bit audio and shuts down its side at the end; it receives JSON lines with kind and text.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from stt_service.models.store import models_folder, resolve
 
 MODEL = "base"
 ENDPOINT_S = 0.7
-AT_LEAST_BYTES = SAMPLE_RATE_HZ * SAMPLE_BYTES // 10  # that must be new for another decode
-LEADING_SILENCE_BYTES = SAMPLE_RATE_HZ * SAMPLE_BYTES  # of silence: a word may begin in it
+AT_LEAST_BYTES = SAMPLE_RATE_HZ * SAMPLE_BYTES // 10  # of new audio before the next decode
+LEADING_SILENCE_BYTES = SAMPLE_RATE_HZ * SAMPLE_BYTES  # of silence: a word may start in it
 ENDPOINT = VadOptions(min_silence_duration_ms=int(ENDPOINT_S * 1000), speech_pad_ms=0)
 
 Samples = NDArray[np.float32]
 
 
 def load() -> WhisperModel:
-    """Return the model, quantised to 8 bits, on the CPU."""
+    """Return the model, quantized to 8 bits, on the CPU."""
     folder = resolve(MODEL, models_folder(os.environ.get("MODELS_DIR", "")))
     return WhisperModel(str(folder), device="cpu", compute_type="int8")
 
@@ -48,11 +47,11 @@ def samples_of(pcm: bytes) -> Samples:
 
 
 class _Buffer:
-    """The sound of a stream since its last final: filled by one thread, emptied by another."""
+    """The audio of a stream since its last final: filled by one thread, consumed by another."""
 
     def __init__(self) -> None:
         self._pcm = bytearray()
-        self._seen = 0  # bytes of it that were taken before
+        self._seen = 0  # bytes of it that were returned before
         self._ended = False
         self._changed = Condition()
 
@@ -67,7 +66,7 @@ class _Buffer:
             self._changed.notify()
 
     def take(self) -> tuple[bytes, bool]:
-        """Return all of it once there is more than before, and whether that is the end."""
+        """Return all of it once it has grown, and whether that is the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or len(self._pcm) - self._seen >= AT_LEAST_BYTES)
             self._seen = len(self._pcm)
@@ -80,7 +79,7 @@ class _Buffer:
 
 
 def transcripts(buffer: _Buffer, model: WhisperModel, language: str) -> Iterator[tuple[str, str]]:
-    """Yield partials and finals until the sound ends. A final is due when the VAD hears silence at the end."""
+    """Yield partials and finals until the audio ends. A final is due when the VAD detects silence at the end."""
     ended = False
     while not ended:
         pcm, ended = buffer.take()
@@ -115,7 +114,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
 
 def main() -> None:
-    """Serve until killed."""
+    """Serve until the process is killed."""
     with _Server(sys.argv[1]) as server:
         print(f"Listening on port {server.server_address[1]}", flush=True)
         server.serve_forever()

@@ -28,18 +28,19 @@ NET_COLUMNS = (
 ENDPOINT_COLUMNS = ("final lag after decision p50, s", "final lag after decision p95, s", "finals early, %")
 COST = ("CPU s / audio s", "peak MiB")
 COMPARED = (*LIVE_COLUMNS, *STEADY, *FINAL_COLUMNS, *NET_COLUMNS[:2], *COST)
-LEFT_OUT = 0.1  # of the utterances: a peer that leaves out more is no measure of speed
+LEFT_OUT = 0.1  # of the utterances: a peer that omits more is not a valid speed reference
 NOTES = """\
-Times are seconds from when the sound was spoken. First partial: from an utterance's start to the first shown text with
-a right word of it. Partial lag: from a word's end to the moment from which it is shown, right, until the end of the
-stream; words never right have none. Final lag: from an utterance's end to the final with its last right word; at
-pauses: only utterances that a pause of a second or more follows, which no system may join to the next. Flicker: words
-shown that were later changed or taken away, of all shown. A stream that was refused counts as all wrong.
+Times are seconds after the audio was spoken. First partial: from the start of an utterance to the first shown text with
+a correct word of it. Partial latency: from the end of a word to the moment from which it is shown correctly until the
+end of the stream; words never shown correctly at the end have none. Final latency: from the end of an utterance to the
+final with its last correct word; at pauses: only utterances before a pause of at least a second, which no system may
+join with the next. Flicker: share of shown words that were later changed or removed. All words of a rejected stream
+count as wrong.
 """
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """Return all tables, in Markdown."""
+    """Return all tables in Markdown."""
     parts = ["# Speech-to-text systems side by side\n", NOTES]
     for language, group in groupby(sorted(rows, key=lambda row: row.language), key=lambda row: row.language):
         parts += _of_language(LANGUAGES.get(language, language), list(group))
@@ -59,10 +60,11 @@ def _of_language(language: str, rows: list[Row]) -> list[str]:
         _table([*_named(live, OURS), *_named(live, PATIENT)], ENDPOINT_COLUMNS),
         "Cost\n",
         _table(measured, COST),
-        "Streams carried: the most whose final lag p95 at pauses is at most the endpoint silence (0.7 s where there is"
+        "Capacity in streams: the most whose final latency p95 at pauses is at most the endpoint silence (0.7 s if there"
+        " is"
         " no such setting) and 0.5 s, and whose WER is at most 0.5 points above that with one stream\n",
         _carried(live),
-        "This project beside the others, one stream; below 1 is better\n",
+        "This project compared with the others, one stream; below 1 is better\n",
         _ratios([row for row in live if row.streams == 1]),
         *_remarks(rows),
     ]
@@ -83,13 +85,18 @@ def _cell(value: float | None) -> str:
     return f"{value:.0f}" if isinstance(value, int) or abs(value) >= 100 else f"{value:.2f}"
 
 
+def _heading(column: str) -> str:
+    """Return the heading of a column; the keys of results.jsonl still say `lag`."""
+    return column.replace("lag", "latency")
+
+
 def _table(rows: Sequence[Row], columns: Sequence[str]) -> str:
     lines = []
     for row in rows:
         figures = summary(row)
-        streams = str(row.streams or "–") + (f", {row.refused} refused" if row.refused else "")
+        streams = str(row.streams or "–") + (f", {row.refused} rejected" if row.refused else "")
         lines.append([row.system, streams, *(_cell(figures[column]) for column in columns)])
-    return _markdown(["system", "streams", *columns], lines)
+    return _markdown(["system", "streams", *map(_heading, columns)], lines)
 
 
 def _carried(rows: Sequence[Row]) -> str:
@@ -98,7 +105,7 @@ def _carried(rows: Sequence[Row]) -> str:
         of_system = _named(rows, name)
         tried = ", ".join(str(row.streams) for row in of_system)
         lines.append([name, tried, _cell(estimated_streams(of_system))])
-    return _markdown(["system", "tried", "carried"], lines)
+    return _markdown(["system", "tried", "capacity"], lines)
 
 
 def _ratios(rows: Sequence[Row]) -> str:
@@ -115,8 +122,8 @@ def _ratios(rows: Sequence[Row]) -> str:
         best = min(there, key=lambda name: there[name], default="–")
         cells = [baseline.get(column), _ratio(own[column], baseline.get(column)), there.get(best)]
         ratio = _cell(_ratio(own[column], there.get(best)))
-        lines.append([column, _cell(own[column]), *map(_cell, cells), best, ratio])
-    return _markdown(["figure", OURS, BASELINE, "ours / raw", "best peer", "which", "ours / best peer"], lines)
+        lines.append([_heading(column), _cell(own[column]), *map(_cell, cells), best, ratio])
+    return _markdown(["value", OURS, BASELINE, "ours / raw", "best peer", "which", "ours / best peer"], lines)
 
 
 def _is_complete(row: Row) -> bool:
@@ -128,7 +135,7 @@ def _ratio(own: float | None, other: float | None) -> float | None:
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
-    """Return what the figures were taken with, and what went wrong."""
+    """Return the conditions of the measurements, and the failures."""
     remarks = [f"- {row.system}: {row.about}" for row in rows if row.streams <= 1 and row.about]
     for row in rows:
         found = {row.error, *(outcome.refused or outcome.error for outcome in row.outcomes)} - {""}
@@ -138,13 +145,13 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
         late = reduce(Lateness.worst, (row.lateness for row in live))
         load = max(row.load_before for row in live)
         remarks.append(f"- {live[-1].machine}, {live[-1].when} UTC. Load at most {load:.1f} before a run.")
-        remarks.append(f"- The harness: {late.sentence}. {_believed(live)}")
+        remarks.append(f"- The harness: {late.sentence}. {_harness_remark(live)}")
     return ["\n".join(remarks) + "\n"]
 
 
-def _believed(rows: Sequence[Row]) -> str:
+def _harness_remark(rows: Sequence[Row]) -> str:
     late = [f"{row.system} {row.streams}" for row in rows if not row.lateness.bears]
-    return f"Too late to measure by: {', '.join(late)}." if late else "No run was spoilt by that."
+    return f"The harness was too slow for: {', '.join(late)}." if late else "No run was affected."
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a comparison keeps: a row for each system, language and number of streams, and the messages behind it."""
+"""Stored results of a comparison: a row for each system, language and number of streams, and the messages behind it."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pydantic import TypeAdapter
 from benchmarks.comparison.latency import StreamMetrics
 
 ROWS = "results.jsonl"
-CARRIED_LAG_S = 0.5  # over the endpoint silence, for the 95th percentile of final lags
+CARRIED_LAG_S = 0.5  # above the endpoint silence, for the 95th percentile of final latencies
 CARRIED_WER_POINTS = 0.5  # over the run with one stream
-LATE_P99_S, LATE_MAX_S = 0.05, 0.3  # what the harness' own lateness may be: a tenth of the lags that matter
+LATE_P99_S, LATE_MAX_S = 0.05, 0.3  # allowed delay of the harness itself: a tenth of the relevant latencies
 USUAL_ENDPOINT_S = 0.7  # of a system that has no such setting
 
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """How late the harness was itself, in seconds."""
+    """Delay of the harness itself, in seconds."""
 
-    ticks_p99_s: float = 0.0  # of the event loop that stamps messages
+    ticks_p99_s: float = 0.0  # of the event loop that timestamps messages
     ticks_max_s: float = 0.0
     frames_max_s: float = 0.0
-    blocked_max_s: float = 0.0  # by a system that did not take a frame
+    blocked_max_s: float = 0.0  # while a system did not accept a frame
     ahead: bool = False  # the harness ran at a raised priority
 
     @property
     def bears(self) -> bool:
-        """Tell whether the figures can be believed."""
+        """Return whether the harness was fast enough for its measurements to be valid."""
         return self.ticks_p99_s <= LATE_P99_S and max(self.ticks_max_s, self.frames_max_s) <= LATE_MAX_S
 
     @property
@@ -65,18 +65,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A system with so many streams at once; 0 is a whole file, offline."""
+    """A system with a number of concurrent streams; 0 is a whole file, offline."""
 
     system: str
     language: str
     streams: int
     about: str = ""
     endpoint_s: float | None = None
-    error: str = ""  # it did not start, or did not last
+    error: str = ""  # it did not start, or failed during the run
     outcomes: tuple[Outcome, ...] = ()
     start_s: float = 0.0
     cpu_s: float = 0.0
-    sound_s: float = 0.0  # sent by all streams, the silence after each too
+    sound_s: float = 0.0  # sent by all streams, including the silence after each
     peak_bytes: int = 0
     load_before: float = 0.0
     load_after: float = 0.0
@@ -103,7 +103,7 @@ def percentile(values: Sequence[float], percent: float) -> float | None:
 
 
 def summary(row: Row) -> dict[str, float | None]:
-    """Return the figures that the tables show; of all but `finals early` and the counts less is better."""
+    """Return the values of the tables. Less is better, except for `finals early` and the counts."""
     figures, endpoint_s = row.figures, row.endpoint_s
     spreads = {
         "first partial": figures.first_partials_s,
@@ -128,9 +128,9 @@ def summary(row: Row) -> dict[str, float | None]:
 
 
 def is_carried(row: Row, alone: Row) -> bool:
-    """Tell whether the streams are served as well as one: `alone` is the same system with one.
+    """Return whether the streams are served as well as one: `alone` is the same system with one.
 
-    Only utterances before a long pause count for the lag: whether a short one ends an utterance is a setting.
+    Only utterances before a long pause count for the latency: whether a short pause ends an utterance is a setting.
     """
     lag_s = percentile(row.figures.final_lags_at_pauses_s, 95)
     if row.refused or lag_s is None:
@@ -142,7 +142,7 @@ def is_carried(row: Row, alone: Row) -> bool:
 
 
 def estimated_streams(rows: Sequence[Row]) -> int | None:
-    """Return the greatest number that one system and language carries, 0 for none; None without a run of one stream."""
+    """Return the capacity of one system and language in streams, 0 for none; None without a run of one stream."""
     alone = next((row for row in rows if row.streams == 1 and not row.error), None)
     return None if alone is None else max((row.streams for row in rows if is_carried(row, alone)), default=0)
 

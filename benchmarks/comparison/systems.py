@@ -1,4 +1,4 @@
-"""What the measurements ask of a speech-to-text system: to start, to take streams of sound, to tell text."""
+"""Interface of a speech-to-text system in measurements: start, accept streams of audio, send text."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SAMPLE_BYTES = 2
 
 
 class MessageKind(Enum):
-    PARTIAL = auto()  # takes the place of all that is shown and not final
-    FINAL = auto()  # is appended to the finals; what is shown and not final goes
-    NOTICE = auto()  # nothing of the text: what the system says of itself, such as partials that thin out
+    PARTIAL = auto()  # replaces all text that is shown and not final
+    FINAL = auto()  # is appended to the finals; text that is not final is removed
+    NOTICE = auto()  # not text: a message about the system, such as reduced partials
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a system told of a stream, and when."""
+    """A message of a system about a stream, and its time."""
 
     at: float  # monotonic, seconds
     kind: MessageKind
@@ -29,53 +29,53 @@ class Message:
 
 
 class RejectedError(Exception):
-    """The system does not take the stream; the message says why."""
+    """The system rejects the stream; the message has the reason."""
 
 
 class Connection(ABC):
-    """One stream. `messages` is read beside `send`, until it ends or the reader closes the connection."""
+    """One stream. `messages` is read concurrently with `send`, until it ends or the reader closes the connection."""
 
     @abstractmethod
     async def open(self) -> None:
-        """Begin the stream.
+        """Open the stream.
 
         Raises:
-            RefusedError: the system is full, or does not want it.
+            RejectedError: the system is full, or rejects the stream.
         """
 
     @abstractmethod
     async def send(self, pcm: bytes) -> None:
-        """Send sound: 16 kHz, mono, 16 bit, little-endian."""
+        """Send audio: 16 kHz, mono, 16 bit, little-endian."""
 
     @abstractmethod
     async def finish(self) -> None:
-        """Tell that no more sound comes, if the system knows such a thing."""
+        """Signal the end of the audio, if the protocol has such a signal."""
 
     @abstractmethod
     def messages(self) -> AsyncIterator[Message]:
-        """Return what the system tells, in order. Ends when the system ends the stream; many never do."""
+        """Return the messages of the system in order. Ends when the system ends the stream; many never do."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
 
 
 class System(ABC):
-    """A system that runs for the length of a `with`, on a loopback port, as processes of its own."""
+    """A system that runs for the length of a `with`, on a loopback port, in separate processes."""
 
-    name: str  # as the tables call it
+    name: str  # in the tables
     about: str  # version and settings, a line
     endpoint_s: float | None = None  # silence that ends an utterance, where the system has such a setting
 
     @abstractmethod
     def __enter__(self) -> Self:
-        """Start, and return when streams are taken."""
+        """Start; return when streams are accepted."""
 
     @abstractmethod
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, and leave no process behind."""
+        """Stop all processes."""
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Runs Envoy with the file that ships, in front of the replicas that it is told of."""
+"""Runs Envoy with the configuration file of this repository in front of the given replicas."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ STARTED = b"starting main dispatch loop"
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """What Envoy knows of one."""
+    """State of a replica as Envoy reports it."""
 
     is_healthy: bool
     streams: int
 
 
 class EnvoyFailed(Exception):
-    """It did not start, or did not come to know what it should; the message has its last lines."""
+    """Envoy did not start, or did not reach the expected state; the message has its last lines."""
 
 
 class Envoy:
-    """A running one, asked by its admin interface, which is a socket in the file system here."""
+    """A running Envoy. Its admin interface is a socket in the file system here."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,7 +48,7 @@ class Envoy:
         return (self._folder / "access.log").read_text(encoding="utf-8")
 
     def replicas(self) -> dict[str, Replica]:
-        """Return what is known of each, by its address."""
+        """Return the state of each replica by its address."""
         [cluster] = self._query("/clusters?format=json")["cluster_statuses"]
         return {_address(host["address"]): _replica(host) for host in cluster.get("host_statuses", ())}
 
@@ -59,15 +59,15 @@ class Envoy:
         return value
 
     async def wait_until(self, what: str, is_so: Callable[[dict[str, Replica]], bool]) -> None:
-        """Return when it is so of the replicas.
+        """Return when the condition holds for the replicas.
 
         Raises:
-            EnvoyFailed: it is not, after PATIENCE_S.
+            EnvoyFailed: it does not hold after PATIENCE_S.
         """
         await asyncio.to_thread(self._poll_until, what, is_so)
 
     async def until_healthy(self, number: int) -> None:
-        """Return when just so many replicas are healthy."""
+        """Return when exactly so many replicas are healthy."""
         await self.wait_until(
             f"{number} healthy replicas", lambda seen: number == sum(each.is_healthy for each in seen.values())
         )
@@ -80,10 +80,10 @@ class Envoy:
                 [listener] = self._query("/listeners?format=json")["listener_statuses"]
                 self.address = _address(listener["local_address"])
                 return
-        raise EnvoyFailed("\n".join(["Envoy did not start. It said last:", *self.lines[-10:]]))
+        raise EnvoyFailed("\n".join(["Envoy did not start. Last output:", *self.lines[-10:]]))
 
     async def listen(self, stderr: asyncio.StreamReader) -> None:
-        """Keep what it says, so that it can go on saying it."""
+        """Read its output, so that it never blocks on a full pipe."""
         async for line in stderr:
             self.lines.append(line.decode().rstrip())
 
@@ -91,7 +91,7 @@ class Envoy:
         deadline_s = monotonic() + PATIENCE_S
         while not is_so(seen := self.replicas()):
             if monotonic() > deadline_s:
-                raise EnvoyFailed(f"Envoy does not see {what}: {seen}")
+                raise EnvoyFailed(f"Envoy does not report {what}: {seen}")
             sleep(LOOK_S)
 
     def _query(self, question: str) -> Any:
@@ -112,7 +112,7 @@ async def balancing(
 ) -> AsyncIterator[Envoy]:
     """Run Envoy in front of these addresses.
 
-    `inside` is a command that runs it elsewhere, as on another host; `change` alters the content of the file.
+    `inside` is a command that runs it elsewhere, such as on another host; `change` alters the content of the file.
     """
     with TemporaryDirectory(prefix="envoy-") as name:
         folder = Path(name)
@@ -137,7 +137,7 @@ async def balancing(
 
 
 def adapted(replicas: Sequence[str], bind: str, folder: Path) -> Any:
-    """Return what ships, with other addresses of the replicas, of Envoy and of its admin interface."""
+    """Return the shipped file with other addresses of the replicas, of Envoy and of its admin interface."""
     config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     config["admin"]["address"] = {"pipe": {"path": str(folder / "admin")}}
     resources = config["static_resources"]

@@ -1,4 +1,4 @@
-"""A TCP proxy on a free loopback port that breaks connections after so many bytes, falls silent, or stalls."""
+"""A TCP proxy on a free loopback port that closes connections after a number of bytes, goes silent, or stalls."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ READ_BYTES = 4096
 
 
 class FaultProxy:
-    """Connections go to the backends in turn."""
+    """Connections go to the backends round-robin."""
 
     def __init__(self, backends: Sequence[str], next_limit: Callable[[], int | None]) -> None:
-        """`next_limit` tells after how many bytes, both ways, a new connection is cut; None: never."""
+        """`next_limit` returns the bytes, in both directions, after which a new connection is closed; None: never."""
         self._backends = cycle(backends)
         self._next_limit = next_limit
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._silent: list[asyncio.Event] = []
-        self._network = asyncio.Event()  # set while it carries anything
+        self._network = asyncio.Event()  # set while it forwards data
         self._network.set()
         self._carried: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.address = ""
         self.cuts = 0
 
     def fall_silent(self) -> None:
-        """Carry nothing any more on the connections there are, and say nothing of it: as a dead network does."""
+        """Forward nothing more on the existing connections, without closing them: as in a dead network."""
         self._flowing.clear()
         self._silent.append(self._flowing)
         self._flowing = asyncio.Event()
         self._flowing.set()
 
     async def stall(self, length_s: float) -> None:
-        """Carry nothing for so long, also on new connections, then all that has come meanwhile."""
+        """Forward nothing for the given time, also on new connections, then all data received meanwhile."""
         self._network.clear()
         try:
             await asyncio.sleep(length_s)
@@ -42,7 +42,7 @@ class FaultProxy:
             self._network.set()
 
     async def end(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         for flowing in self._silent:
             flowing.set()
         for writer in self._carried.values():
@@ -76,12 +76,12 @@ class FaultProxy:
 
 
 class _LimitReachedError(Exception):
-    """The connection has carried what it may."""
+    """The connection has reached its limit."""
 
 
 class _Connection:
     def __init__(self, limit: int | None, gates: Sequence[asyncio.Event]) -> None:
-        """Carry so many bytes, while all gates are open."""
+        """Forward so many bytes, while all gates are open."""
         self._left = limit
         self._gates = gates
 
@@ -96,7 +96,7 @@ class _Connection:
             await writer.drain()
             if self._left == 0:
                 raise _LimitReachedError
-        raise OSError  # one side has gone: so does the other
+        raise OSError  # one side has closed: close the other
 
 
 @asynccontextmanager

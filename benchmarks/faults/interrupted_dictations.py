@@ -1,4 +1,4 @@
-"""Dictations made of recordings, played to the client while servers and networks fail, and what became of each."""
+"""Dictations made of recordings, streamed through the client while servers and networks fail, and their results."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from stt_client.client import recognize
 from stt_client.events import Connection, ConnectionState, Event, Final, StreamOptions, Suppressed
 from stt_client.recovery.retry import RetryPolicy
 
-# Cheap and quick to start; short utterances, also ones cut at the greatest length, so that breaks meet every kind of
-# seam. Decodes share batches as by default.
+# Small and quick to start. Utterances are short, and some are split at the maximum length, so that interruptions meet
+# every kind of boundary. Decodes share batches as by default.
 SETTINGS = {
     "DEVICE": "cpu",
     "LANGUAGE": "en",
@@ -38,7 +38,7 @@ GAPS_MS = (200, 3000)
 
 
 def dictation(seed: int, least_ms: int) -> bytes:
-    """Return English recordings in an order of their own, with pauses long and short, at least that long."""
+    """Return English recordings in random order with short and long pauses, at least that long."""
     chance = random.Random(seed)
     spoken = [each for each in RECORDINGS if (each.language, each.kind) == ("en", "utterance")]
     made = bytearray()
@@ -49,7 +49,7 @@ def dictation(seed: int, least_ms: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """When a connection was known to be lost, and when another server had the dictation."""
+    """Times at which a connection was detected as lost, and at which another server had the dictation."""
 
     lost_s: float
     resumed_s: float
@@ -57,14 +57,14 @@ class Break:
 
 @dataclass(slots=True)
 class ClientOutput:
-    """What the client told its user of a dictation, and when."""
+    """Events that the client reported for a dictation, with their times."""
 
     events: list[Event] = field(default_factory=list)
-    finals_s: list[float] = field(default_factory=list)  # by the clock, as all times
+    finals_s: list[float] = field(default_factory=list)  # wall-clock time, like all times here
     breaks: list[Break] = field(default_factory=list)
     most_kept_ms: int = 0
-    memory_mb: list[float] = field(default_factory=list)  # of the client, at each try to reconnect
-    refusals: list[str] = field(default_factory=list)  # what tries to open or to resume a stream met
+    memory_mb: list[float] = field(default_factory=list)  # of the client, at each attempt to reconnect
+    refusals: list[str] = field(default_factory=list)  # errors of attempts to open or to resume a stream
     _lost_s: float | None = None
 
     @property
@@ -77,7 +77,7 @@ class ClientOutput:
 
     @property
     def numbers(self) -> list[int]:
-        """Return the utterances that ended, as they were told."""
+        """Return the utterances that ended, in the order of their events."""
         return [event.utterance for event in self.events if isinstance(event, Final | Suppressed)]
 
     def take(self, event: Event) -> None:
@@ -100,7 +100,7 @@ class ClientOutput:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Words of the undisturbed run that are missing, and words that are not in it."""
+    """Words of the undisturbed run that are missing, and extra words."""
 
     lost: int = 0
     doubled: int = 0
@@ -116,7 +116,7 @@ def difference(undisturbed: ClientOutput, broken: ClientOutput) -> Difference:
 
 
 async def played(pcm: bytes, speed: float) -> AsyncIterator[bytes]:
-    """Yield the sound so many times as fast as it was spoken, whether or not anyone listens."""
+    """Yield the audio at a multiple of real time, whether or not it is read."""
     began_s, size = monotonic(), CHUNK_MS * BYTES_MS
     for start in range(0, len(pcm), size):
         due_s = began_s + (start + size) / BYTES_MS / 1000 / speed
@@ -125,7 +125,7 @@ async def played(pcm: bytes, speed: float) -> AsyncIterator[bytes]:
 
 
 async def dictate(server: str, pcm: bytes, speed: float, output: ClientOutput | None = None) -> ClientOutput:
-    """Dictate to the end; return what was told."""
+    """Dictate to the end; return the reported events."""
     return await recognized_from(server, played(pcm, speed), output or ClientOutput())
 
 
@@ -146,7 +146,7 @@ class RestartableServer:
         self._settings = {**settings, "SERVER_BIND": host, "DATA_PORT": str(free_port())}
         self._inside = inside
         self._service = Service(self._settings, inside=inside)
-        self.listening_s: list[float] = []  # when it served again, by the clock
+        self.listening_s: list[float] = []  # wall-clock time at which it served again
 
     @property
     def address(self) -> str:
@@ -165,7 +165,7 @@ class RestartableServer:
         self._service.terminate()
 
     async def ended(self) -> None:
-        """Wait for the end of one that drains."""
+        """Wait for the exit of a server that drains."""
         await asyncio.to_thread(self._service.wait)
 
 
@@ -186,14 +186,14 @@ HEAD = """\
 
 @dataclass(slots=True)
 class Proof:
-    """What a number of broken dictations showed."""
+    """Results of a number of interrupted dictations."""
 
     name: str
     dictations: int = 0
     identical: int = 0
     breaks: int = 0
     difference: Difference = field(default_factory=Difference)
-    reconnects_s: list[float] = field(default_factory=list)  # from the moment at which a server was there
+    reconnects_s: list[float] = field(default_factory=list)  # from the time at which a server was available
 
     def take(self, undisturbed: ClientOutput, broken: ClientOutput) -> None:
         self.dictations += 1

@@ -1,6 +1,6 @@
 """Dictations whose network stalls for 1 to 20 s, or whose client is stopped for 1 to 45 s, at a random moment.
 
-They are spoken at the speed of speech, several at once: a stall costs time, but no compute.
+They run in real time, several concurrently: a stall takes time, but no compute.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def disturbed(
     sounds: Sequence[bytes],
     undisturbed: Sequence[ClientOutput],
 ) -> Proof:
-    """Return what became of the dictations, a few of them at once."""
+    """Return the results of the dictations, with a few running concurrently."""
     proof, room = Proof(name), asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int, pcm: bytes, expected: ClientOutput) -> None:
@@ -64,14 +64,14 @@ async def disturbed(
 
 
 async def stalled_network(server: str, pcm: bytes, chance: random.Random) -> ClientOutput:
-    """Dictate through a network that stalls once, in a word or between two."""
+    """Dictate through a network that stalls once, within a word or between two."""
     return await stalled_at(
         server, pcm, stall_position(pcm, chance, loud=chance.random() < 0.5), chance.uniform(*STALL_S)
     )
 
 
 async def stalled_at(server: str, pcm: bytes, at: int, length_s: float) -> ClientOutput:
-    """Dictate through a network that stalls for so long where the client has recorded so many bytes."""
+    """Dictate through a network that stalls for the given time once the client has recorded so many bytes."""
     async with proxying([server], lambda: None) as proxy, asyncio.TaskGroup() as stalls:
 
         async def spoken() -> AsyncIterator[bytes]:
@@ -86,7 +86,7 @@ async def stalled_at(server: str, pcm: bytes, at: int, length_s: float) -> Clien
 
 
 def stall_position(pcm: bytes, chance: random.Random, *, loud: bool) -> int:
-    """Return a byte in a loud chunk of the dictation, which is in a word, or in a quiet one, between words."""
+    """Return a byte in a loud chunk of the dictation, which is within a word, or in a quiet one, between words."""
     whole = len(pcm) // CHUNK_BYTES * CHUNK_BYTES
     chunks = np.frombuffer(pcm[:whole], "<i2").astype(np.float64).reshape(-1, CHUNK_BYTES // 2)
     loudness = (chunks**2).mean(axis=1)
@@ -95,7 +95,7 @@ def stall_position(pcm: bytes, chance: random.Random, *, loud: bool) -> int:
 
 
 async def stopped_client(server: str, pcm: bytes, chance: random.Random) -> ClientOutput:
-    """Have a stt-cli process dictate that is stopped once and goes on."""
+    """Dictate with a stt-cli process that is stopped once and continued."""
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "dictation.wav"
         write_wav(recording, pcm)
@@ -125,7 +125,7 @@ def write_wav(path: Path, pcm: bytes) -> None:
 
 
 def parse_output(output: str) -> ClientOutput:
-    """Return what a client printed as JSON."""
+    """Return the events that a client printed as JSON."""
     told = ClientOutput()
     for line in output.splitlines():
         if (event := _event(json.loads(line))) is not None:
@@ -134,7 +134,7 @@ def parse_output(output: str) -> ClientOutput:
 
 
 def _event(said: Mapping[str, Any]) -> Final | Suppressed | None:
-    """Return the end of an utterance that a line of JSON holds, without its times."""
+    """Return the end of an utterance in a line of JSON, without its times."""
     match said["event"]:
         case "suppressed":
             return Suppressed(said["utterance"], 0, 0, said["reason"], said["text"])

@@ -1,1 +1,1 @@
-"""What all measurements need: dictations, replay at real-time pace, resource usage, word errors."""
+"""Shared parts of all measurements: dictations, replay at real-time pace, resource usage, word errors."""

@@ -1,4 +1,4 @@
-"""Opens gRPC channels to the servers that are measured; a proxy that the environment names is not used."""
+"""Opens gRPC channels to the measured servers; a proxy that the environment names is not used."""
 
 from __future__ import annotations
 

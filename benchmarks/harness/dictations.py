@@ -1,4 +1,4 @@
-"""The dictations of a folder of recordings: what is said, and when each utterance is."""
+"""The dictations of a folder of recordings: their text, and the time of each utterance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ
 from benchmarks.recordings import Utterance, pcm_of
 
-TRUNCATION_PADDING_S = 0.3  # kept after the last utterance of a cut dictation; every pause between utterances is longer
+TRUNCATION_PADDING_S = 0.3  # after the last utterance of a truncated dictation; shorter than any pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Dictation:
     path: Path
     language: str
     utterances: tuple[Utterance, ...]
-    length_s: float | None = None  # of a cut one
+    length_s: float | None = None  # of a truncated one
 
     @property
     def name(self) -> str:
@@ -28,20 +28,20 @@ class Dictation:
         return " ".join(utterance.text for utterance in self.utterances)
 
     def truncated(self, max_seconds: float) -> Dictation:
-        """Return it up to the last utterance that ends by then; the first is always kept."""
+        """Return it up to the last utterance that ends by then; the first is always included."""
         kept = tuple(u for u in self.utterances if u.end_s <= max_seconds) or self.utterances[:1]
         if len(kept) == len(self.utterances):
             return self
         return replace(self, utterances=kept, length_s=kept[-1].end_s + TRUNCATION_PADDING_S)
 
     def pcm(self) -> bytes:
-        """Return the sound as a stream sends it."""
+        """Return the audio as a stream sends it."""
         sound = pcm_of(self.path)
         return sound if self.length_s is None else sound[: int(self.length_s * SAMPLE_RATE_HZ) * SAMPLE_BYTES]
 
 
 def dictations(folder: Path, language: str, max_seconds: float | None = None) -> list[Dictation]:
-    """Return the dictations that manifest.jsonl of the folder names, in its order."""
+    """Return the dictations in manifest.jsonl of the folder, in its order."""
     entries = map(json.loads, (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
     found = [
         Dictation(

@@ -1,4 +1,4 @@
-"""Speaks sound to a system at the pace of a microphone, and keeps what it tells."""
+"""Streams audio to a system at the pace of a microphone, and stores its messages."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ, Connecti
 from benchmarks.harness.scheduling_delay import Ticks
 
 BYTES_PER_SECOND = SAMPLE_RATE_HZ * SAMPLE_BYTES
-STREAM_STAGGER_S = 0.5  # between the starts of streams side by side, so that their pauses do not fall together
+STREAM_STAGGER_S = 0.5  # between the starts of concurrent streams, so that their pauses do not coincide
 CLOSE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How sound is sent, and when a stream is over."""
+    """How audio is sent, and when a stream is over."""
 
     frame_s: float = 0.032
-    tail_s: float = 3.0  # silence after the sound
-    idle_timeout_s: float = 20.0  # it is over when nothing came for so long after all that was sent
+    tail_s: float = 3.0  # silence after the audio
+    idle_timeout_s: float = 20.0  # the stream is over when no message came for so long after all audio was sent
     max_wait_s: float = 60.0  # and always so long after
     open_timeout_s: float = 60.0
 
 
 @dataclass(slots=True)
 class Replay:
-    """What became of one stream."""
+    """Result of one stream."""
 
-    start_time: float = 0.0  # when its first sample was spoken, on the clock of the messages
-    sent_s: float = 0.0  # sound handed over, the silence after it too
+    start_time: float = 0.0  # time of its first sample, on the clock of the messages
+    sent_s: float = 0.0  # audio sent, including the silence after it
     messages: list[Message] = field(default_factory=list)
-    rejected: str = ""  # why
+    rejected: str = ""  # reason
     error: str = ""
     send_delays_s: list[float] = field(
         default_factory=list
-    )  # of frames, where the system had taken the one before in time
-    blocked_s: float = 0.0  # the longest that the system held up a frame
+    )  # of frames, if the system had accepted the previous one in time
+    blocked_s: float = 0.0  # longest time for which the system blocked a frame
 
     @property
     def end_time(self) -> float:
-        """Return when all had been sent and the last message had come."""
+        """Return when all audio had been sent and the last message had come."""
         sent = self.start_time + self.sent_s
         return max(sent, self.messages[-1].at) if self.messages else sent
 
 
 async def replay(connection: Connection, pcm: bytes, pace: Pace) -> Replay:
-    """Open the connection, replay the sound, close it. What the system does wrong is told, not raised."""
+    """Open the connection, replay the audio, close it. Errors of the system are stored, not raised."""
     stream = Replay(start_time=monotonic())
     try:
         async with asyncio.timeout(pace.open_timeout_s):
@@ -57,8 +57,8 @@ async def replay(connection: Connection, pcm: bytes, pace: Pace) -> Replay:
     except RejectedError as refusal:
         stream.rejected = str(refusal) or "no reason given"
     except TimeoutError:
-        stream.error = f"A time limit passed, with {stream.sent_s:.1f} s of sound sent."
-    except Exception as error:  # whatever a system's client library raises is what became of this stream
+        stream.error = f"A time limit passed, with {stream.sent_s:.1f} s of audio sent."
+    except Exception as error:  # an error of any client library is a result of this stream
         stream.error = f"{type(error).__name__}: {error}"
     finally:
         await _close(connection, stream)
@@ -75,9 +75,9 @@ async def _replay(connection: Connection, sound: bytes, pace: Pace, stream: Repl
                 await connection.finish()
                 await _wait_until_idle(stream, pace.idle_timeout_s, listening)
         if listening.done():
-            listening.result()  # raises what ended it
+            listening.result()  # raises the error that ended it
             if stream.sent_s < len(sound) / BYTES_PER_SECOND - pace.frame_s / 2:  # a sum of many frames
-                stream.error = f"It ended the stream after {stream.sent_s:.1f} s."
+                stream.error = f"The system ended the stream after {stream.sent_s:.1f} s."
     finally:
         listening.cancel()
         await asyncio.wait([listening])
@@ -108,7 +108,7 @@ async def _send(
         if listening.done():
             return
         handed = monotonic()
-        if taken <= due:  # else it waited for the system, and no lateness of ours can be told from that
+        if taken <= due:  # otherwise it waited for the system, which hides the delay of the harness
             stream.send_delays_s.append(handed - due)
         await connection.send(frame)
         taken = monotonic()
@@ -117,7 +117,7 @@ async def _send(
 
 
 async def _wait_until_idle(stream: Replay, idle_s: float, listening: asyncio.Task[None]) -> None:
-    """Wait until the system ends the stream, or has told nothing for so long."""
+    """Wait until the system ends the stream, or has sent nothing for the idle timeout."""
     finished = monotonic()
     while not listening.done():
         last = max(finished, stream.messages[-1].at) if stream.messages else finished
@@ -129,7 +129,7 @@ async def _wait_until_idle(stream: Replay, idle_s: float, listening: asyncio.Tas
 async def replay_concurrently(
     connect: Callable[[], Connection], sounds: Sequence[bytes], pace: Pace
 ) -> tuple[list[Replay], Ticks]:
-    """Replay all sounds at once, each to a stream of its own; tell how late the event loop was meanwhile."""
+    """Replay all recordings concurrently, one stream each; return the delay of the event loop during that time too."""
 
     async def one(number: int, sound: bytes) -> Replay:
         await asyncio.sleep(number * STREAM_STAGGER_S)

@@ -1,4 +1,4 @@
-"""CPU time and memory of a process and all that it started, while a measurement runs."""
+"""CPU time and memory of a process and its descendants during a measurement."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ INTERVAL_S = 0.5
 
 
 class Usage:
-    """Samples a process tree in a thread, for the length of a `with`. A child that ended keeps what was seen of it."""
+    """Samples a process tree in a thread, for the length of a `with`. An exited child counts with its last sample."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._seen_s: dict[psutil.Process, float] = {}
-        self._samples: list[tuple[float, float]] = []  # when, and the CPU seconds of the tree until then
+        self._samples: list[tuple[float, float]] = []  # time, and the CPU seconds of the tree until then
         self._stop = Event()
         self._thread = Thread(target=self._run, daemon=True)
         self.peak_bytes = 0  # pages that processes share count for each

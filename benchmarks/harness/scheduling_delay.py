@@ -1,4 +1,4 @@
-"""How late the harness itself is, and what keeps it early: its clock stamps the messages of every system."""
+"""Delay of the harness itself, and its priority: its clock timestamps the messages of every system."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AHEAD = -10  # niceness
 
 
 class Ticks:
-    """Sleeps a tick over and over; `late_s` is how much longer each took. Stamps are wrong by no more."""
+    """Sleeps a tick again and again; `late_s` is how much longer each took, the maximum error of a timestamp."""
 
     def __init__(self) -> None:
         self.late_s: list[float] = []
@@ -28,9 +28,9 @@ class Ticks:
 
 @contextmanager
 def ahead_of_others() -> Iterator[bool]:
-    """Raise the priority of this thread, where that is allowed: tell whether it was.
+    """Raise the priority of this thread if permitted; return whether it was raised.
 
-    Servers start outside: they would inherit it.
+    Start servers outside: they would inherit it.
     """
     ordinary = os.getpriority(os.PRIO_PROCESS, 0)
     try:

@@ -1,4 +1,4 @@
-"""Word errors: of a text against a reference, as the service counts them, and at the seams of finals."""
+"""Word errors: of a text against a reference, as the service counts them, and at the boundaries of finals."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["Seams", "WordErrors", "aligned_words", "count_errors", "normalize", 
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """Words at the seams between finals that went wrong there and nowhere else."""
+    """Word errors at the boundaries between finals, and nowhere else."""
 
-    lost: tuple[str, ...]  # right in the offline transcript, missing beside a seam here
-    doubled: tuple[str, ...]  # told on both sides of a seam
+    lost: tuple[str, ...]  # correct in the offline transcript, missing at a boundary here
+    doubled: tuple[str, ...]  # recognized on both sides of a boundary
 
 
 def seams(reference: Sequence[str], offline: Sequence[str], finals: Sequence[Sequence[str]]) -> Seams:
-    """Compare what stands at the ends of the finals with the reference and the offline transcript."""
+    """Compare the words at the ends of the finals with the reference and the offline transcript."""
     text = [word for final in finals for word in final]
     right, offline_right = aligned_words(reference, text), aligned_words(reference, offline)
     ends = list(accumulate(len(final) for final in finals))[:-1]
@@ -28,7 +28,7 @@ def seams(reference: Sequence[str], offline: Sequence[str], finals: Sequence[Seq
     for end in ends:
         before = max((r for r, h in right.items() if h < end), default=-1)
         after = min((r for r, h in right.items() if h >= end), default=len(reference))
-        substituted = right.get(after, len(text)) - right.get(before, -1) - 1  # something else stands there: not lost
+        substituted = right.get(after, len(text)) - right.get(before, -1) - 1  # another word is there: not lost
         missing = [r for r in range(before + 1, after) if r in offline_right]
         lost += [reference[r] for r in missing[substituted:]]
     doubled = [

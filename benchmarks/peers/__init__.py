@@ -1,1 +1,1 @@
-"""Other speech-to-text systems, each in a virtual environment of its own."""
+"""Other speech-to-text systems, each in its own virtual environment."""

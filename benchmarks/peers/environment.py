@@ -1,4 +1,4 @@
-"""Where the peers of the comparison are installed: a virtual environment each."""
+"""Virtual environments of the peers of the comparison, one each."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ READY = ".ready"  # written last, with the pins that were installed
 
 
 class NotInstalledError(Exception):
-    """The peer is not there; the message says how to bring it there."""
+    """The peer is not installed; the message names the command that installs it."""
 
 
 def peers_folder(setting: str) -> Path:
-    """Return the folder that PEERS_DIR means; empty is the platform's cache folder."""
+    """Return the folder of PEERS_DIR; if that is empty, the platform's cache folder."""
     return Path(setting).expanduser().absolute() if setting else user_cache_path("realtime-stt") / "peers"
 
 
 @dataclass(frozen=True, slots=True)
 class PeerEnvironment:
-    """A peer's virtual environment, whether it is there or not."""
+    """A peer's virtual environment, which may not exist."""
 
     name: str
     folder: Path
 
     @classmethod
     def of(cls, name: str) -> PeerEnvironment:
-        """Return the environment of that name in the folder that the environment variable PEERS_DIR means."""
+        """Return the environment of that name in the folder of the environment variable PEERS_DIR."""
         return cls(name, peers_folder(os.environ.get("PEERS_DIR", "")) / name)
 
     @property
@@ -51,7 +51,7 @@ class PeerEnvironment:
 
     @property
     def ready(self) -> bool:
-        """Tell whether all that is pinned now was installed to the end."""
+        """Return whether the installation completed with the current pins."""
         marker = self.folder / READY
         return self.python.is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == self.pins
 
@@ -59,7 +59,7 @@ class PeerEnvironment:
         """Return the path of a program of the peer.
 
         Raises:
-            NotInstalled: the environment is not ready.
+            NotInstalledError: the environment is not ready.
         """
         if not self.ready:
             raise NotInstalledError(f"{self.name} is not installed in {self.folder}: run `make bench-peers`.")

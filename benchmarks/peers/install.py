@@ -1,7 +1,7 @@
 """Installs the peers of the comparison: `python -m benchmarks.peers.install`, or with the names of some of them.
 
-Each gets a virtual environment of its own in PEERS_DIR, or in the platform's cache folder. One whose installation
-broke off does not count, and is made anew. A second run does nothing.
+Each gets a virtual environment in PEERS_DIR, or in the platform's cache folder. An incomplete installation does not
+count and is replaced. A second run does nothing.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from filelock import FileLock
 
 from benchmarks.peers.environment import READY, PeerEnvironment
 
-TORCH = "torch==2.13.0"  # before all else: what wants torch would take another
-IMPORTS = {  # what shows that a peer can start
+TORCH = "torch==2.13.0"  # before all others: packages that depend on torch would install another version
+IMPORTS = {  # imports that show that a peer can start
     "realtimestt": "pyaudio, silero_vad, RealtimeSTT, example_fastapi_server.server",
     "whisperlive": "whisper_live.server, whisper_live.backend.faster_whisper_backend",
     "whisperlivekit": "faster_whisper, librosa, whisperlivekit",
 }
-REALTIMESTT_PYTHON = (3, 13)  # its metadata excludes this and later
+REALTIMESTT_PYTHON = (3, 13)  # its metadata excludes this version and later ones
 
-# Where torch.hub finds the repository snakers4/silero-vad without a network. The package has the same model.
+# Entry point under which torch.hub finds the repository snakers4/silero-vad without a network; same model.
 HUB_ENTRY = '''"""Silero's VAD, from the package silero-vad of this environment."""
 
 dependencies = ["torch"]
@@ -39,7 +39,7 @@ def silero_vad(onnx=False):
 
 
 class InstallError(Exception):
-    """A peer could not be installed; the message says why."""
+    """A peer could not be installed; the message has the reason."""
 
 
 def main(names: Sequence[str]) -> int:
@@ -47,7 +47,7 @@ def main(names: Sequence[str]) -> int:
     try:
         for name in names or IMPORTS:
             if name not in IMPORTS:
-                raise InstallError(f"There is no peer {name}: there are {', '.join(IMPORTS)}.")
+                raise InstallError(f"Unknown peer {name}: must be one of {', '.join(IMPORTS)}.")
             install(PeerEnvironment.of(name))
     except InstallError as failure:
         print(failure, file=sys.stderr)
@@ -56,15 +56,15 @@ def main(names: Sequence[str]) -> int:
 
 
 def install(environment: PeerEnvironment) -> None:
-    """Install the peer, unless it is there.
+    """Install the peer, unless it is installed.
 
     Raises:
-        InstallFailed: with the reason; what was begun does not count as installed.
+        InstallError: with the reason; an incomplete installation does not count as installed.
     """
     environment.folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(environment.folder.with_name(f".{environment.name}.lock")):
         if environment.ready:
-            print(f"{environment.name} is there: {environment.folder}")
+            print(f"{environment.name} is installed: {environment.folder}")
             return
         print(f"Installing {environment.name} in {environment.folder}. This takes minutes.", flush=True)
         BEFORE.get(environment.name, _nothing)(environment)
@@ -77,7 +77,7 @@ def install(environment: PeerEnvironment) -> None:
 
 
 def _make(environment: PeerEnvironment) -> None:
-    """Make the environment anew and install what is pinned, without asking what the packages want beside it."""
+    """Create the environment from scratch and install the pinned packages without further dependencies."""
     _run([sys.executable, "-m", "venv", "--clear", environment.folder], "A virtual environment could not be made")
     pip: list[str | Path] = [environment.python, *"-m pip install -qq --no-input --disable-pip-version-check".split()]
     print(f"  {TORCH}", flush=True)
@@ -87,7 +87,7 @@ def _make(environment: PeerEnvironment) -> None:
 
 
 def _provide_portaudio(environment: PeerEnvironment) -> None:
-    """See that PyAudio, which is built from source, finds what it needs; install it where that is allowed."""
+    """Provide the libraries that PyAudio, which is built from source, needs; install them if that is permitted."""
     if sys.version_info >= REALTIMESTT_PYTHON:
         raise InstallError(f"{environment.name} needs Python 3.11 or 3.12, and this is {sys.version.split()[0]}.")
     if _has_portaudio():
@@ -111,19 +111,19 @@ def _has_portaudio() -> bool:
 
 
 def _apt_get(*arguments: str) -> bool:
-    """Run apt-get; tell whether it did."""
+    """Run apt-get; return whether it succeeded."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(["apt-get", "-qq", *arguments], env=environment, capture_output=True, check=False)
     return done.returncode == 0
 
 
 def put_silero(environment: PeerEnvironment) -> None:
-    """Put a repository where torch.hub looks for Silero's."""
+    """Add a repository where torch.hub looks for Silero's."""
     hub = environment.torch_home / "hub"
     repository = hub / "snakers4_silero-vad_master"
     repository.mkdir(parents=True)
     (repository / "hubconf.py").write_text(HUB_ENTRY, encoding="utf-8")
-    (hub / "trusted_list").write_text("snakers4_silero-vad\n", encoding="utf-8")  # else it asks on stdin
+    (hub / "trusted_list").write_text("snakers4_silero-vad\n", encoding="utf-8")  # otherwise it prompts on stdin
 
 
 def _nothing(environment: PeerEnvironment) -> None:

@@ -20,14 +20,14 @@ import psutil
 from benchmarks.service import ServiceError
 
 START_TIMEOUT_S = 180.0  # imports of torch and loading, on a slow machine
-STOPS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))  # and the seconds that each is given
+STOPS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))  # with the seconds that each gets
 LAST_LINES = 25
 
 Stops = Sequence[tuple[signal.Signals, float]]
 
 
 def free_ports(count: int) -> list[int]:
-    """Return loopback ports that nobody listens on. Another process may take one before it is used."""
+    """Return free loopback ports. Another process may take one before it is used."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -36,7 +36,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class PeerProcess:
-    """A server, as a process of its own session, so that what it starts is found when it is stopped."""
+    """A server in its own process session, so that its children are found when it is stopped."""
 
     def __init__(
         self,
@@ -47,24 +47,24 @@ class PeerProcess:
         folder: Path,
         stops: Stops = STOPS,
     ) -> None:
-        """Take the command, what a line of its output has once it serves, what to set, and where to run it."""
+        """Take the command, a pattern of the output line that shows readiness, the environment, and the folder."""
         self._command = command
         self._ready = ready
         self._settings = settings
         self._folder = folder
         self._stops = stops
         self._lines: deque[str] = deque(maxlen=LAST_LINES)
-        self._arrived: Queue[bool] = Queue()  # once: whether it got ready before its output ended
+        self._arrived: Queue[bool] = Queue()  # set once: whether the server became ready before its output ended
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def start(self) -> None:
-        """Return when it serves.
+        """Return when the server is ready.
 
         Raises:
-            ServiceFailed: it ended, or took longer than START_TIMEOUT_S. It has been stopped.
+            ServiceError: it exited, or took longer than START_TIMEOUT_S. It has been stopped.
         """
         self._process = subprocess.Popen(
             self._command,
@@ -88,10 +88,10 @@ class PeerProcess:
             raise
 
     def stop(self) -> None:
-        """Stop it and all that it started.
+        """Stop the server and its children.
 
         Raises:
-            ServiceFailed: something is left.
+            ServiceError: a process is left.
         """
         left = self._tree()
         for number, patience_s in self._stops:
@@ -128,15 +128,15 @@ class PeerProcess:
             self._arrived.put(False)
 
     def _tree(self) -> list[psutil.Process]:
-        """Return the processes of its session: children whose parent has ended are still in it."""
+        """Return the processes of its session, including children whose parent has exited."""
         return [each for each in psutil.process_iter() if _session_of(each) == self.pid]
 
     def _story(self, what: str) -> str:
-        return "\n".join([f"{self._command[0]} {what}. It said last:", *self._lines])
+        return "\n".join([f"{self._command[0]} {what}. Last output:", *self._lines])
 
 
 def _session_of(process: psutil.Process) -> int | None:
-    """Return its session, if it is alive and may be asked for."""
+    """Return its session, if it is alive and access is permitted."""
     try:
         return None if process.status() == psutil.STATUS_ZOMBIE else os.getsid(process.pid)
     except (psutil.Error, OSError):

@@ -1,4 +1,4 @@
-"""RealtimeSTT: its `stt-server`, with one recorder for all clients, and its example with a recorder for each."""
+"""RealtimeSTT: its `stt-server`, with one recorder for all clients, and its example with one for each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ, Connecti
 from benchmarks.peers.environment import PeerEnvironment
 from benchmarks.peers.system import ENDPOINT_S, FINALS, Peer, PeerConnection, weights
 
-ONE_RECORDER = "stt-server has one recorder for all clients: it would mix their sound, and tell each the text of all."
+ONE_RECORDER = "stt-server has one recorder for all clients: it would mix their audio, and send each the text of all."
 
 
 class _RealtimeSTT(Peer):
@@ -28,7 +28,7 @@ class _RealtimeSTT(Peer):
 
 
 class SttServer(_RealtimeSTT):
-    """It is taken to refuse a second stream at a time; in truth it would mix the two."""
+    """Counts as rejecting a second concurrent stream; the real server would mix the two."""
 
     name = "realtimestt"
     ports = 2
@@ -36,7 +36,7 @@ class SttServer(_RealtimeSTT):
 
     def __init__(self, language: str) -> None:
         super().__init__(language, "stt-server")
-        self._recorder = Lock()  # held by the stream that is open
+        self._recorder = Lock()  # held by the open stream
 
     def command(self, ports: Sequence[int]) -> list[str | Path]:
         data, control = ports
@@ -45,7 +45,7 @@ class SttServer(_RealtimeSTT):
             *("--data_port", str(data), "--control_port", str(control)),
             *("--model", weights(FINALS), "--realtime_model_type", weights(self.partials)),
             *("--language", self.language, "--device", "cpu", "--compute_type", "int8"),
-            # The pause in force: the other two are for --silence_timing, which is stored where nothing reads it.
+            # The effective pause. The other two settings are for --silence_timing, which is stored but never read.
             *("--unknown_sentence_detection_pause", str(ENDPOINT_S)),
         ]
 
@@ -57,19 +57,19 @@ class SttServer(_RealtimeSTT):
 
 
 def packet(metadata: dict[str, object], pcm: bytes) -> bytes:
-    """Return sound as both servers take it: the length of the metadata, the metadata, the samples."""
+    """Return audio in the format of both servers: the length of the metadata, the metadata, the samples."""
     header = json.dumps(metadata).encode()
     return pack("<I", len(header)) + header + pcm
 
 
 class Broadcast(BaseModel):
-    """What stt-server tells all clients."""
+    """A message that stt-server sends to all clients."""
 
     type: str
     text: str = ""
 
     def parse(self, at: float) -> list[Message]:
-        """Return the text in it. What the recorder is at, such as vad_detect_start, is none."""
+        """Return the text in it. Recorder states, such as vad_detect_start, have none."""
         match self.type:
             case "realtime":
                 return [Message(at, MessageKind.PARTIAL, self.text)]
@@ -107,7 +107,7 @@ class _SttServerStream(PeerConnection):
 
 
 class MultiUser(_RealtimeSTT):
-    """Its example server: a recorder for each client, and models that all share. Its default limit is 4 clients."""
+    """Its example server: a recorder for each client, shared models. Its default limit is 4 clients."""
 
     name = "realtimestt-multiuser"
     ready = "Uvicorn running on"
@@ -129,7 +129,7 @@ class MultiUser(_RealtimeSTT):
 
 
 class Event(BaseModel):
-    """What the example server tells one client."""
+    """A message that the example server sends to one client."""
 
     type: str
     segment: int | None = Field(None, alias="segmentId")

@@ -1,4 +1,4 @@
-"""The systems that the comparison puts beside this one, by name."""
+"""The systems that the comparison measures in addition to this one, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the peers have in common: a server on a free port, and a WebSocket for each stream."""
+"""Shared parts of the peers: a server on a free port, and a WebSocket for each stream."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ CLOSE_S = 3.0
 
 
 class Peer(System):
-    """A peer's server, on the processor only. Weights are never fetched: `make setup` has done so."""
+    """A peer's server, on the CPU only. Weights are never downloaded: `make setup` has done so."""
 
-    ports = 1  # how many it listens on; clients connect to the first
-    ready: str  # what a line of its output has once it serves
+    ports = 1  # number of ports; clients connect to the first
+    ready: str  # pattern of the output line that shows readiness
     url: str  # of the first port, once it runs
 
     def __init__(self, language: str, environment: PeerEnvironment) -> None:
         self.language = language
         self.environment = environment
-        self.partials = "tiny.en" if language == "en" else FINALS  # of those that take two models
+        self.partials = "tiny.en" if language == "en" else FINALS  # of peers that use two models
 
     def __enter__(self) -> Self:
         """Start it.
 
         Raises:
-            NotInstalled: it is not there.
-            ModelNotFound: the weights are not there.
-            ServiceFailed: it does not start.
+            NotInstalledError: it is not installed.
+            ModelNotFoundError: the weights are missing.
+            ServiceError: it does not start.
         """
         ports = free_ports(self.ports)
         self.url = f"ws://127.0.0.1:{ports[0]}"
@@ -65,27 +65,27 @@ class Peer(System):
 
     @abstractmethod
     def command(self, ports: Sequence[int]) -> list[str | Path]:
-        """Return what starts it."""
+        """Return the command that starts it."""
 
     def settings(self) -> dict[str, str]:
-        """Return what to set in its environment."""
+        """Return its additional environment variables."""
         return {}
 
 
 def weights(name: str) -> Path:
-    """Return the folder of a model's weights, which must be there.
+    """Return the folder of a model's weights, which must exist.
 
     Raises:
-        ModelNotFound: they are not.
+        ModelNotFoundError: they are missing.
     """
     return resolve(name, models_folder(os.environ.get("MODELS_DIR", "")), fetch=False)
 
 
 class PeerConnection(Connection):
-    """A stream over a WebSocket. Subclasses say hello, frame the sound and read what is told."""
+    """A stream over a WebSocket. Subclasses send the greeting, frame the audio and parse the messages."""
 
     def __init__(self, url: str) -> None:
-        self.over = False  # set by `told` where the server says so, and leaves it to us to hang up
+        self.over = False  # set by `parse` if the server has finished and expects the client to close
         self._url = url
         self._connected: ClientConnection | None = None
 
@@ -99,7 +99,7 @@ class PeerConnection(Connection):
             self._url,
             open_timeout=OPEN_TIMEOUT_S,
             close_timeout=CLOSE_S,
-            ping_interval=None,  # a server that computes on its event loop would seem dead
+            ping_interval=None,  # a server that computes on its event loop would miss keepalive pings
             compression=None,
             proxy=None,
             max_size=None,
@@ -107,13 +107,13 @@ class PeerConnection(Connection):
         await self.greet()
 
     async def greet(self) -> None:
-        """Say what comes before the sound."""
+        """Send the messages before the audio."""
 
     async def send(self, pcm: bytes) -> None:
         await self.socket.send(pcm)
 
     async def finish(self) -> None:
-        """Do nothing: most have no word for it."""
+        """Do nothing: most protocols have no such message."""
 
     async def messages(self) -> AsyncIterator[Message]:
         async for raw in self.socket:
@@ -125,7 +125,7 @@ class PeerConnection(Connection):
 
     @abstractmethod
     def parse(self, raw: str | bytes, at: float) -> list[Message]:
-        """Return what its own client would show of what it sent."""
+        """Return the text that the peer's own client would show for the message."""
 
     async def close(self) -> None:
         if self._connected is not None:

@@ -18,7 +18,7 @@ from benchmarks.comparison.systems import Connection, Message, MessageKind, Reje
 from benchmarks.peers.environment import PeerEnvironment
 from benchmarks.peers.system import FINALS, Peer, PeerConnection, weights
 
-# Its wheel has no run_server.py: this is the call in it.
+# Its wheel has no run_server.py; this is the call in that file.
 SERVE = """
 import sys
 from whisper_live.server import TranscriptionServer
@@ -27,12 +27,12 @@ TranscriptionServer().run(
     faster_whisper_custom_model_path=sys.argv[2], single_model=True,
 )
 """
-IDLE_TIMEOUT_S = 15.0  # its own client hangs up when no new text came for so long
-MAX_WAIT_S = 45.0  # and always so long after the sound
+IDLE_TIMEOUT_S = 15.0  # its own client closes the connection when no new text came for so long
+MAX_WAIT_S = 45.0  # and always so long after the end of the audio
 
 
 class WhisperLive(Peer):
-    """Its default limit is 4 clients. A final is what it took for complete; it has no setting for a silence."""
+    """Its default limit is 4 clients. A final is a segment that it completed; it has no setting for a silence."""
 
     name = "whisperlive"
     ready = "server listening on"
@@ -67,11 +67,11 @@ class Segment(BaseModel, frozen=True):
 class Reply(BaseModel):
     status: str = ""  # WAIT, ERROR or WARNING
     message: str | float = ""  # of WAIT: minutes
-    segments: tuple[Segment, ...] = ()  # the last ten that are complete, then the one that is not
+    segments: tuple[Segment, ...] = ()  # the last ten complete segments, then the incomplete one
 
 
 class Transcript:
-    """Its own client: a segment is taken when it is first said to be complete, the last one at the end anyhow."""
+    """Its own client: a segment counts once it is complete, the last one at the end in any case."""
 
     def __init__(self) -> None:
         self._taken: set[Segment] = set()
@@ -91,7 +91,7 @@ class Transcript:
         return messages
 
     def ended(self, at: float) -> list[Message]:
-        """Return what is taken when the stream ends."""
+        """Return the segments that count when the stream ends."""
         return [Message(at, MessageKind.FINAL, self._shown)] if self._shown else []
 
 
@@ -115,7 +115,7 @@ class _Stream(PeerConnection):
         await self.socket.send(json.dumps(hello))
         while (reply := Reply.model_validate_json(await self.socket.recv())).message != "SERVER_READY":
             if reply.status == "WAIT":
-                raise RejectedError(f"It is full: a place in {float(reply.message):.0f} minutes.")
+                raise RejectedError(f"The server is full: a slot in {float(reply.message):.0f} minutes.")
             if reply.status == "ERROR":
                 raise RejectedError(str(reply.message))
 
@@ -134,7 +134,7 @@ class _Stream(PeerConnection):
             yield message
 
     async def finish(self) -> None:
-        """Hang up when its own client would: it drops what it has not told by then."""
+        """Close the connection when its own client would, which drops later text."""
         with suppress(TimeoutError):
             async with asyncio.timeout(MAX_WAIT_S):
                 await self._until_quiet()

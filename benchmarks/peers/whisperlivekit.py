@@ -1,4 +1,4 @@
-"""WhisperLiveKit: text is committed once two decodes of the same sound agree on it (its LocalAgreement policy)."""
+"""WhisperLiveKit: commits text once two decodes of the same audio agree on it (its LocalAgreement policy)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from benchmarks.comparison.systems import Connection, Message, MessageKind, Reje
 from benchmarks.peers.environment import PeerEnvironment
 from benchmarks.peers.system import FINALS, Peer, PeerConnection, weights
 
-SILENCE = -2  # what it calls the speaker of a pause
+SILENCE = -2  # its speaker number of a pause
 
 
 class WhisperLiveKit(Peer):
-    """It has no utterances: a final is what it commits, often a few words. Nothing ends it but agreement."""
+    """It has no utterances: a final is a committed text, often a few words. Only agreement ends it."""
 
     name = "whisperlivekit"
     ready = "Uvicorn running on"
@@ -31,7 +31,7 @@ class WhisperLiveKit(Peer):
             *("--host", "127.0.0.1", "--port", str(ports[0]), "--pcm-input"),
             *("--backend-policy", "localagreement", "--backend", "faster-whisper"),
             *("--model_dir", weights(FINALS), "--language", self.language),
-            *("--warmup-file", ""),  # else it would fetch one
+            *("--warmup-file", ""),  # otherwise it would download one
             *("--log-level", "INFO"),
         ]
 
@@ -45,7 +45,7 @@ class Line(BaseModel):
 
 
 class Update(BaseModel):
-    """All of the transcript so far, each time."""
+    """The complete transcript so far, each time."""
 
     type: str = ""
     error: str = ""
@@ -59,7 +59,7 @@ class Update(BaseModel):
 
 
 class Transcript:
-    """Tells what was added to the committed text."""
+    """Returns the text that was added to the committed text."""
 
     def __init__(self) -> None:
         self._committed = ""
@@ -69,7 +69,7 @@ class Transcript:
             return [Message(at, MessageKind.NOTICE, update.error)]
         if update.lines is None:
             return []
-        # A partial each time, though it often says the same: it comes as long as there is sound to decode.
+        # A partial each time, though it often repeats the same text: it comes as long as there is audio to decode.
         return [
             *self._added(update.committed, at),
             Message(at, MessageKind.PARTIAL, update.buffer_transcription.strip()),
@@ -78,7 +78,7 @@ class Transcript:
     def _added(self, committed: str, at: float) -> list[Message]:
         before, self._committed = self._committed, committed
         if not committed.startswith(before):
-            return [Message(at, MessageKind.NOTICE, f"It changed what it had committed: {before[-80:]!r}")]
+            return [Message(at, MessageKind.NOTICE, f"The server changed committed text: {before[-80:]!r}")]
         added = committed.removeprefix(before).strip()
         return [Message(at, MessageKind.FINAL, added)] if added else []
 
@@ -91,7 +91,7 @@ class _Stream(PeerConnection):
     async def greet(self) -> None:
         first = Update.model_validate_json(await self.socket.recv())
         if first.type != "config":
-            raise RejectedError(first.error or f"It says {first.type!r} first.")
+            raise RejectedError(first.error or f"The server reports {first.type!r} first.")
 
     async def finish(self) -> None:
         await self.socket.send(b"")

@@ -1,4 +1,4 @@
-"""Draws what a terminal showed as an SVG that plays over and over; where nothing plays it shows one moment."""
+"""Draws the screens of a terminal session as an SVG in a loop; without animation, it shows one moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from benchmarks.terminal.session import Run, ScreenState
 
 CELL_WIDTH, CELL_HEIGHT, MARGIN, BASELINE = 8.4, 19, 14, 14
-PAUSE_S = 3.0  # at the end, before it begins anew
+PAUSE_S = 3.0  # at the end, before it restarts
 INK, PAPER = "#d7dae0", "#16181d"
 COLOURS = {
     "default": INK,
@@ -40,7 +40,7 @@ Content = TypeVar("Content", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Something drawn, and from when to when it is there."""
+    """A shape, and the times between which it is visible."""
 
     svg: str
     from_s: float
@@ -48,7 +48,7 @@ class Part:
 
 
 def picture(moments: Sequence[ScreenState], columns: int, title: str, still_at_s: float) -> str:
-    """Return the SVG; `still_at_s` is the moment to show where nothing plays."""
+    """Return the SVG; `still_at_s` is the moment to show without animation."""
     rows = _last_used(moments)
     length_s = moments[-1].at_s + PAUSE_S
     parts = [part for row in range(rows) for part in _row_parts(moments, row, length_s)]
@@ -79,7 +79,7 @@ def _cursor_parts(moments: Sequence[ScreenState], length_s: float) -> Iterator[P
 
 
 def _spans(states: list[tuple[float, Content]], length_s: float) -> Iterator[tuple[Content, float, float]]:
-    """Yield each state with the time from which and until which it lasts."""
+    """Yield each state with its start and end time."""
     begun_s, content = states[0]
     for at_s, later in states[1:]:
         if later != content:
@@ -114,7 +114,7 @@ def _colour(name: str, default: str) -> str:
 
 
 def _frame(number: int, part: Part, length_s: float, still_at_s: float) -> str:
-    """Return the style that shows the part while it is there; without animation, at the still moment."""
+    """Return the style that shows the part during its time; without animation, at the still moment."""
     still = "visible" if part.from_s <= still_at_s < part.to_s else "hidden"
     begin, end = part.from_s / length_s * 100, part.to_s / length_s * 100
     steps = [(0.0, "visible" if not begin else "hidden"), (begin, "visible")]

@@ -1,4 +1,4 @@
-"""Runs a program in a terminal of its own and keeps what the terminal shows, moment by moment."""
+"""Runs a program in a terminal and records the screen at each moment."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from time import monotonic
 
 import pyte
 
-MIN_CHANGE_S = 0.1  # what changes faster than this is one change
+MIN_CHANGE_S = 0.1  # faster changes count as one
 BOLD, DIM, BLINK, NORMAL = 1, 2, 5, 22
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    colour: str  # a name, as red, or rrggbb
+    colour: str  # a color name, such as red, or rrggbb
     background: str
     bold: bool
     dim: bool
@@ -31,7 +31,7 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Text of one style that begins in that column."""
+    """Text of one style that starts in that column."""
 
     column: int
     text: str
@@ -40,7 +40,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ScreenState:
-    """A terminal at a moment; the cursor is None where it is hidden."""
+    """The screen of a terminal at a moment; the cursor is None if it is hidden."""
 
     at_s: float
     rows: tuple[tuple[Run, ...], ...]
@@ -49,7 +49,7 @@ class ScreenState:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What is typed, and when."""
+    """Typed text, and its time."""
 
     at_s: float
     typed: bytes
@@ -61,13 +61,13 @@ class Session:
     folder: Path
     columns: int
     rows: int
-    length_s: float  # then it is ended
+    length_s: float  # then the program is terminated
     keys: Sequence[Keys] = ()
-    prompt: bool = True  # shows how it was started
+    prompt: bool = True  # shown as the command line at the start
 
 
 class _Screen(pyte.Screen):
-    """pyte's screen, with dim text, which pyte does not know: it is kept as blinking, which nobody here does."""
+    """pyte's screen, with dim text, which pyte lacks: it is stored as blinking, which no program here uses."""
 
     def select_graphic_rendition(self, *attributes: int, private: bool = False) -> None:
         coloured = any(attribute in (38, 48) for attribute in attributes)
@@ -79,7 +79,7 @@ class _Screen(pyte.Screen):
 
 
 def record(session: Session, variables: Mapping[str, str]) -> list[ScreenState]:
-    """Run the session; return what its terminal showed, each change once."""
+    """Run the session; return each change of the screen once."""
     screen = _Screen(session.columns, session.rows)
     stream = pyte.ByteStream(screen)
     if session.prompt:
@@ -94,7 +94,7 @@ def record(session: Session, variables: Mapping[str, str]) -> list[ScreenState]:
 
 
 def _outputs(session: Session, variables: Mapping[str, str]) -> Iterator[tuple[float, bytes]]:
-    """Yield what the program writes, gathered by moments."""
+    """Yield the output of the program, grouped by moments."""
     terminal, other_end = pty.openpty()
     fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", session.rows, session.columns, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "", **variables}
@@ -129,7 +129,7 @@ def _gathered(terminal: int) -> bytes:
         if select([terminal], [], [], left_s)[0]:
             try:
                 output += os.read(terminal, 65_536)
-            except OSError:  # Linux says so when the program has gone
+            except OSError:  # Linux raises it when the program has exited
                 break
     return output
 
@@ -141,7 +141,7 @@ def _state_of(screen: pyte.Screen, at_s: float) -> ScreenState:
 
 
 def _runs(screen: pyte.Screen, row: int) -> Iterator[Run]:
-    """Yield the row in runs of one style; a run of plain spaces is nothing."""
+    """Yield the row in runs of one style; a run of plain spaces is omitted."""
     begun: Run | None = None
     for column in range(screen.columns):
         character = screen.buffer[row][column]

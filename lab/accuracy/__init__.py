@@ -1,1 +1,1 @@
-"""Is the text right: word error rates, determinism, hallucinations."""
+"""Accuracy of the text: word error rates, determinism, hallucinations."""

@@ -1,9 +1,8 @@
-"""Does the same audio give the same text: alone, on two workers at once, and in random batches?
+"""Whether the same audio gives the same text: alone, on two concurrent workers, and in random batches.
 
 `python -m lab.accuracy.determinism [--recordings 20] [--runs 10] [--seconds 6]`: the beginnings of the recordings in
-tests/recordings, each second one with pink noise 9 dB louder than the speech, so that decodes
-fall back. Each is decoded so many
-times in each setting with the real `base` weights. Exit code 1 when any window has two texts.
+tests/recordings, every second one with pink noise 9 dB louder than the speech, so that decodes fall back. Each is
+decoded that many times in each setting with the real `base` weights. Exit code 1 if any window has two texts.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MAX_COMPANY = 8
 
 
 def windows(count: int, seconds: float) -> list[Window]:
-    """Return windows of speech, each second one noisy; from the second round on, of later parts of the recordings."""
+    """Return windows of speech, every second one noisy; from the second round on, of later parts of the recordings."""
     random, size, made = np.random.default_rng(0), int(seconds * SAMPLE_RATE_HZ), []
     for number, recording in enumerate(islice(cycle(RECORDINGS), count)):
         samples = recording.samples()
@@ -49,7 +48,7 @@ def with_noise(speech: Samples, random: np.random.Generator) -> Samples:
     return noisy
 
 
-Runs = Iterator[tuple[int, Transcript]]  # the number of the window, and what came of it
+Runs = Iterator[tuple[int, Transcript]]  # the number of the window, and its result
 
 
 def alone(engine: Engine, chosen: Sequence[Window], runs: int) -> Runs:
@@ -83,7 +82,7 @@ SETTINGS: dict[str, tuple[int, Callable[[Engine, Sequence[Window], int], Runs]]]
 def main() -> int:
     """Measure, print, return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recordings", type=int, default=20, help="how many windows")
+    parser.add_argument("--recordings", type=int, default=20, help="number of windows")
     parser.add_argument("--runs", type=int, default=10, help="decodes of each window in each setting")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a window")
     arguments = parser.parse_args()

@@ -1,9 +1,9 @@
-"""What a server says to silence and noise: nothing, it should.
+"""Text that a server recognizes in silence and noise: none is expected.
 
 `python -m lab.accuracy.hallucinations [RECORDING…]`: ten minutes each of silence, of white, pink and hum noise, and
-of the recordings given (an office, say), in Russian and English: streamed with the VAD at its defaults, then decoded
-directly as windows of 1.5 to 20 s and judged by the guard as if the VAD had taken half of each for speech. Exit code
-1 when any text is told.
+of the given recordings (an office, for example), in Russian and English: streamed with the VAD at its defaults, then
+decoded directly as windows of 1.5 to 20 s and checked by the hallucination guard as if the VAD had detected speech in
+half of each. Exit code 1 if any text is recognized.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def _at_levels(noise: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Samp
 
 
 def recording(path: Path) -> Samples:
-    """Return the recording, over and over, for ten minutes."""
+    """Return the recording in a loop, for ten minutes."""
     samples = np.frombuffer(pcm_of(path), "<i2").astype(np.float32) / np.float32(32768)
     return np.resize(samples, MINUTES * 60 * SAMPLE_RATE_HZ)
 
 
 async def streamed(address: str, samples: Samples, language: str) -> list[str]:
-    """Stream it at full speed; return what is told."""
+    """Stream it at full speed; return the recognized text."""
 
     async def requests() -> AsyncIterator[pb.StreamingRecognizeRequest]:
         settings = pb.Settings(language=language)
@@ -81,7 +81,7 @@ async def streamed(address: str, samples: Samples, language: str) -> list[str]:
 
 
 def decoded(engine: Engine, samples: Samples, language: str) -> tuple[Counter[str], list[str]]:
-    """Decode windows of it; return how often each reason refused them, and what got past."""
+    """Decode windows of it; return how often each reason suppressed them, and the texts that passed."""
     reasons: Counter[str] = Counter()
     past: list[str] = []
     random = np.random.default_rng(2)
@@ -107,7 +107,7 @@ def main() -> int:
     engine = Engine(Placement(resolve("base", models_folder(""))))
     failed = False
     print(
-        "| sound | language | told in ten minutes | windows decoded directly: refused for, or passed |\n"
+        "| sound | language | recognized in ten minutes | windows decoded directly: suppressed by reason, or passed |\n"
         "|---|---|---|---|"
     )
     with Service({"WHISPER_MODEL": "base", "LOG_LEVEL": "warning"}) as service:

@@ -1,8 +1,9 @@
-"""What the silence tail costs and gives: single utterances in short windows, beside the 30 s of Whisper's training.
+"""Accuracy and CPU of the silence tail: single utterances in short windows, compared with 30 s windows as in training.
 
 `python -m lab.accuracy.short_windows [FOLDER] [--model base] [--language en]` decodes each utterance of FOLDER alone,
-greedily and with beam 5, tailed and full, on one thread. FOLDER has a manifest.jsonl like that of tests/recordings,
-which is the default. Exit code 1 when a tailed row is more than half a point worse than the full one beside it.
+greedily and with beam 5, in short and full windows, on one thread. FOLDER has a manifest.jsonl like that of
+tests/recordings, which is the default. Exit code 1 if a row of short windows is more than half a point worse than that
+of full windows.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ BEAMS = (1, 5)
 
 @dataclass(frozen=True, slots=True)
 class ReferenceUtterance:
-    """An utterance and what is said in it."""
+    """An utterance and its transcript."""
 
     window: Window
     words: list[str]
@@ -40,7 +41,7 @@ class ReferenceUtterance:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What came of one way to decode them."""
+    """Result of one way to decode them."""
 
     beam: int
     context: EncoderContext
@@ -99,7 +100,7 @@ def main() -> int:
         print(full, tailed, sep="\n", flush=True)
         if tailed.errors.percent > full.errors.percent + MAX_WER_LOSS_POINTS:
             missed.append(f"MISSED: beam {beam}: {tailed.errors.percent - full.errors.percent:.2f} points worse.")
-    print(*(missed or [f"Met: tailed windows are at most {MAX_WER_LOSS_POINTS:g} points worse."]), sep="\n")
+    print(*(missed or [f"Met: short windows are at most {MAX_WER_LOSS_POINTS:g} points worse."]), sep="\n")
     return 1 if missed else 0
 
 

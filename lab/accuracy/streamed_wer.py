@@ -1,8 +1,8 @@
-"""Word error rate of streamed finals beside faster-whisper's own offline transcript of the same recordings.
+"""Word error rate of streamed finals compared with faster-whisper's offline transcript of the same recordings.
 
 `python -m lab.accuracy.streamed_wer [FOLDER]`: FOLDER has a manifest.jsonl like that of tests/recordings, which is the
-default. Each dictation is streamed alone at the pace of speech, then at full speed, then in chunks of random sizes:
-the finals must be the same. Exit code 1 when they are not, or a bar is missed.
+default. Each dictation is streamed alone in real time, then at full speed, then in chunks of random sizes: the finals
+must be the same. Exit code 1 if they are not, or if a limit is exceeded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from benchmarks.service import Service
 from stt_service.models.store import models_folder, resolve
 
 CHUNK_BYTES = 3200  # 100 ms
-MAX_WER_LOSS_POINTS = 0.5  # than the offline transcript: the bar
+MAX_WER_LOSS_POINTS = 0.5  # above the offline transcript: the limit
 RETRACTED_PERCENT = 2.0
 
 
@@ -42,7 +42,7 @@ class Dictation:
 
 @dataclass(slots=True)
 class Streamed:
-    """What a server said."""
+    """Responses of a server."""
 
     finals: list[pb.Final] = field(default_factory=list)
     suppressed: list[pb.Suppressed] = field(default_factory=list)
@@ -82,7 +82,7 @@ def uneven(pcm: bytes) -> Iterator[bytes]:
 async def stream(
     address: str, dictation: Dictation, chunks: Callable[[bytes], Iterator[bytes]], pace: float
 ) -> Streamed:
-    """Stream the dictation; `pace` 1 is that of speech, 0 none."""
+    """Stream the dictation; `pace` 1 is real time, 0 unlimited."""
 
     async def requests() -> AsyncIterator[pb.StreamingRecognizeRequest]:
         settings = pb.Settings(language=dictation.language)
@@ -110,7 +110,7 @@ class Compared:
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
     suppressed: tuple[str, ...]
-    stable: WordErrors  # words of the last stable prefixes that are not in the final
+    stable: WordErrors  # words of the last stable prefixes that are missing in the final
     taken_back: int
 
 
@@ -148,8 +148,8 @@ def row(name: str, group: Sequence[Compared]) -> str:
 
 
 HEADER = (
-    "| dictation | words | streamed WER, % | offline WER, % | difference | lost at seams | doubled at seams "
-    "| stable words not in the final, % | taken back | suppressed |\n|---|---|---|---|---|---|---|---|---|---|"
+    "| dictation | words | streamed WER, % | offline WER, % | difference | lost at boundaries | doubled at boundaries "
+    "| stable words not in the final, % | retracted | suppressed |\n|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -211,10 +211,10 @@ def report(compared: Sequence[Compared], same: bool, fast: bool) -> int:
         if stable.percent > RETRACTED_PERCENT or any(c.taken_back for c in group):
             missed.append(f"{language}: stable words changed")
         if any(c.lost or c.doubled for c in group):
-            missed.append(f"{language}: words lost or doubled at seams")
+            missed.append(f"{language}: words lost or doubled at boundaries")
     if not fast:
         told = "the same" if same else "NOT the same"
-        print(f"\nFinals at the pace of speech, at full speed and in random chunks are {told}.")
+        print(f"\nFinals in real time, at full speed and in random chunks are {told}.")
         missed += [] if same else ["finals depend on the pace"]
     print(*(f"MISSED {bar}" for bar in missed), sep="\n")
     return 1 if missed else 0

@@ -1,9 +1,9 @@
-"""Shows what the WebRTC gate saves, and that it changes nothing: the same utterances with it and without.
+"""Shows the CPU that the WebRTC gate saves, and that it changes nothing: the same utterances with it and without.
 
     python -m lab.accuracy.vad_gate tests/recordings
 
-Beside each recording, all of them are tried as one stream with pauses between, since the gate rests in long
-pauses only, and that at lower levels and over noise. Exit code 1: an utterance differs.
+In addition to each recording, all of them are tried as one stream with pauses between, since the gate skips Silero in
+long pauses only, and that at lower levels and over noise. Exit code 1: an utterance differs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stt_service.vad.types import Decision, Endpoint, LongSilence, SegmenterConf
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
 SENSITIVITIES = (0.05, 0.5)
 AGGRESSIVENESS = range(4)
-CHUNK = 3  # frames, about what a live client sends at once
+CHUNK = 3  # frames, about the size of a live client's messages
 PAUSES_S = (4.0, 9.0)
 LONGEST_S = 12  # of each recording in the joined stream
 MINUTE = 60 * SAMPLE_RATE_HZ
@@ -36,11 +36,11 @@ HISS = 1e-3  # -60 dB
 
 @dataclass(frozen=True, slots=True)
 class VadPass:
-    """What came of one pass over a recording."""
+    """Result of one pass over a recording."""
 
     decisions: tuple[Decision, ...]
     utterances: int
-    share: float  # of the frames that Silero ran on, warm-ups included
+    share: float  # share of the frames on which Silero ran, including warm-ups
     ms_per_s: float
 
 
@@ -68,7 +68,7 @@ def joined(recordings: list[Samples], factor: float, noise: float) -> Samples:
 
 
 def run_vad(silero: Silero, frames: Frames, segmenting: SegmenterConfig, gate: GateConfig) -> VadPass:
-    """Return what a session makes of the frames: after each utterance, and in long silence, its VAD begins anew."""
+    """Return the decisions of a session for the frames: after each utterance, and in long silence, its VAD is reset."""
     segmenter, energies = Segmenter(segmenting), np.mean(frames**2, axis=1).tolist()
     made: list[Decision | None] = []
     scored, began_s = 0, time.perf_counter()
@@ -106,7 +106,7 @@ def cases(paths: list[Path]) -> Iterator[tuple[str, Samples]]:
 
 
 def compare(name: str, frames: Frames, silero: Silero) -> bool:
-    """Print a row for each sensitivity; tell whether all agree."""
+    """Print a row for each sensitivity; return whether all agree."""
     agree = True
     for sensitivity in SENSITIVITIES:
         parameters = ServerSettings.model_validate({"silero_sensitivity": sensitivity})
@@ -125,12 +125,12 @@ def compare(name: str, frames: Frames, silero: Silero) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("audio", type=Path, nargs="+", help="Recordings, or folders of them.")
-    parser.add_argument("--model", type=Path, help="Silero's file, if not the one installed.")
+    parser.add_argument("--model", type=Path, help="Silero's file; default: the installed one.")
     arguments = parser.parse_args()
     found = [path for given in arguments.audio for path in ([given] if given.is_file() else given.rglob("*"))]
     paths = sorted(path for path in found if path.suffix in SUFFIXES)
     silero = Silero(arguments.model or silero_path())
-    print("Per aggressiveness 0 to 3: utterances, share of frames that Silero ran on, ms a second of audio.")
+    print("Per aggressiveness 0 to 3: utterances, share of frames that Silero ran on, ms per second of audio.")
     print(f"{'recording':38} {'s':>7} {'sens.':>5} {'open':>5}" + "".join(f"{a:>12}     " for a in AGGRESSIVENESS))
     results = [compare(name, framed(samples), silero) for name, samples in cases(paths)]
     print("All utterances agree." if all(results) else "Rows with ! differ.")

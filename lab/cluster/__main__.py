@@ -1,10 +1,10 @@
-"""Simulates ten thousand people who dictate to a cluster, and tells how many replicas a number of people needs.
+"""Simulates ten thousand users who dictate to a cluster, and computes the replicas needed by a number of users.
 
-`python -m lab.cluster` sets balancing policies, sizes, failures, a rolling restart at the peak and autoscaling
-beside each other, prints a table and draws docs/pictures/cluster.svg. It gives the same figures each time.
+`python -m lab.cluster` compares balancing policies, sizes, failures, a rolling restart at the peak and autoscaling,
+prints a table and draws docs/pictures/cluster.svg. It gives the same results each time.
 
-`python -m lab.cluster --size 200 --places 8` only tells how many replicas carry 200 people while one is dead and
-one is being restarted.
+`python -m lab.cluster --size 200 --places 8` only prints how many replicas serve 200 users while one has failed and one
+is being restarted.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from lab.cluster.model import Simulation
 from lab.cluster.scenario import Scenario, Tally
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "cluster.svg"
-REFUSED_SHARE = 0.001  # of streams that find all places taken
-MOST_TAKEN = 0.9  # of the places on average: fuller, the six replicas that a balancer tries are too often full
-# Streams on a machine that carries eight, and the wait for a final after its endpoint, p95: docs/measurements.md,
+REFUSED_SHARE = 0.001  # of streams that find all slots used
+MOST_TAKEN = 0.9  # average share of used slots: above it, the six replicas that a balancer tries are too often full
+# Streams on a machine with a capacity of eight, and the p95 wait for a final after its endpoint: docs/measurements.md,
 # "Streams carried", English.
 MEASURED_PLACES = 8
 MEASURED_WAITS_S = {0: 0.0, 1: 0.02, 4: 0.09, 6: 0.13, 8: 0.31, 10: 0.67}
@@ -36,7 +36,7 @@ PERCENT = 95
 
 
 def erlang_b(offered: float, places: int) -> float:
-    """Return the share of arrivals that find all places taken. Source: Erlang's loss formula, by its recurrence."""
+    """Return the share of arrivals that find all slots used. Source: Erlang's loss formula, by its recurrence."""
     blocked = 1.0
     for number in range(1, places + 1):
         blocked = offered * blocked / (number + offered * blocked)
@@ -44,7 +44,7 @@ def erlang_b(offered: float, places: int) -> float:
 
 
 def replicas_for(streams: int, places: int, away: int = 2) -> int:
-    """Return how many carry so many streams, on average open at the peak, while some are away."""
+    """Return the number of replicas for so many average concurrent streams at the peak, while some are away."""
     serving = math.ceil(streams / places / MOST_TAKEN)
     while erlang_b(streams, serving * places) > REFUSED_SHARE:
         serving += 1
@@ -52,13 +52,13 @@ def replicas_for(streams: int, places: int, away: int = 2) -> int:
 
 
 def wait_s(streams: int, places: int) -> float:
-    """Return the p95 wait for a final where a replica has so many streams, as measured on one with eight places."""
+    """Return the p95 wait for a final on a replica with so many streams, as measured on one with eight slots."""
     loads = [load / MEASURED_PLACES for load in MEASURED_WAITS_S]
     return float(np.interp(streams / places, loads, list(MEASURED_WAITS_S.values())))
 
 
 COLUMNS = (
-    "", "dictations", "gave up", "refused, tried again", "passed over", "broken off", "resumed", "away p95, s",
+    "", "dictations", "gave up", "rejected, retried", "passed over", "interrupted", "resumed", "away p95, s",
     "most on a replica", "on full ones, %", "final p95, s",
 )  # fmt: skip
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
@@ -83,32 +83,32 @@ def row(name: str, scenario: Scenario, tally: Tally) -> str:
 
 
 def seen_load(tally: Tally) -> int:
-    """Return the streams of a replica that 95 of 100 streams do not see exceeded."""
+    """Return the number of streams on a replica that 95 of 100 streams do not see exceeded."""
     loads = sorted(tally.loads)
     shares = np.cumsum([tally.loads[load] for load in loads]) / tally.loads.total()
     return loads[int(np.searchsorted(shares, PERCENT / 100))]
 
 
 def scenarios(base: Scenario) -> list[tuple[str, Scenario]]:
-    """Return what is compared: each with a name."""
+    """Return the compared scenarios with their names."""
     tight = replicas_for(base.streams, base.slots, away=0)
     bare = math.ceil(base.streams / base.slots)
     dying = math.ceil(base.replicas / 100)
     group = max(1, base.replicas // 50)
     return [
-        ("by lot", replace(base, draw=random_choice)),
-        ("in turn (round robin)", replace(base, draw=in_turn)),
-        ("the least of two", replace(base, draw=least_of(2))),
-        ("the least of four (ships)", base),
+        ("random", replace(base, draw=random_choice)),
+        ("round-robin", replace(base, draw=in_turn)),
+        ("least of two", replace(base, draw=least_of(2))),
+        ("least of four (shipped)", base),
         ("… behind four Envoys", replace(base, balancers=4)),
-        ("the least of all", replace(base, draw=of_all)),
+        ("least of all", replace(base, draw=of_all)),
         ("… behind four Envoys", replace(base, draw=of_all, balancers=4)),
-        (f"as few as --size tells: {tight}", replace(base, replicas=tight)),
-        (f"places for the average only: {bare}", replace(base, replicas=bare)),
-        (f"{dying} replicas die", replace(base, failures=dying)),
-        ("… their links are cut", replace(base, failures=dying, noticed_s=6.0)),
+        (f"minimum of --size: {tight}", replace(base, replicas=tight)),
+        (f"slots for the average only: {bare}", replace(base, replicas=bare)),
+        (f"{dying} replicas fail", replace(base, failures=dying)),
+        ("… their links fail", replace(base, failures=dying, noticed_s=6.0)),
         (f"all restarted at the peak, {group} at a time", replace(base, concurrent_restarts=group)),
-        ("… the least of all", replace(base, concurrent_restarts=group, draw=of_all)),
+        ("… least of all", replace(base, concurrent_restarts=group, draw=of_all)),
         ("autoscaled to 70 %", replace(base, replicas=_at_night(base), target=0.7)),
         ("autoscaled to 90 %", replace(base, replicas=_at_night(base), target=0.9)),
     ]
@@ -119,18 +119,18 @@ def _at_night(base: Scenario) -> int:
 
 
 def draw(tallies: Sequence[tuple[str, Scenario, Tally]], path: Path) -> None:
-    """Write the picture: people and places over time, and how many are on full replicas under each policy."""
-    with mpl.rc_context({"svg.hashsalt": "cluster", "svg.fonttype": "none"}):  # the same figures, the same file
+    """Draw the picture: users and slots over time, and the share of streams on full replicas under each policy."""
+    with mpl.rc_context({"svg.hashsalt": "cluster", "svg.fonttype": "none"}):  # the same results give the same file
         figure = Figure((7.0, 6.0), layout="constrained")
         upper, lower = figure.subplots(2, sharex=True)
         for name, _, tally in tallies:
             minutes = np.array(tally.times_s) / 60
             if name.startswith("autoscaled"):
                 upper.plot(minutes, tally.capacity, label=f"places, {name}")
-            elif name.startswith(("by lot", "in turn", "the least")):
+            elif name.startswith(("random", "round-robin", "least")):
                 lower.plot(minutes, 100 * np.array(tally.full_share), label=name)
         upper.plot(minutes, tally.open, color="black", label="people")
-        upper.set(ylabel="at once", ylim=(0, None))
+        upper.set(ylabel="concurrently", ylim=(0, None))
         lower.set(xlabel="minutes", ylabel="streams on full replicas, %", ylim=(0, None))
         for axes in (upper, lower):
             axes.grid(alpha=0.3)
@@ -143,8 +143,8 @@ def main() -> int:
     """Simulate, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=10_000, help="open at once at the peak, on average")
-    parser.add_argument("--places", type=int, default=8, help="of a replica: its MAX_STREAMS")
-    parser.add_argument("--size", type=int, metavar="STREAMS", help="only tell how many replicas these need")
+    parser.add_argument("--places", type=int, default=8, help="slots of a replica: its MAX_STREAMS")
+    parser.add_argument("--size", type=int, metavar="STREAMS", help="only print how many replicas these users need")
     parser.add_argument("--picture", type=Path, default=PICTURE)
     options = parser.parse_args()
     if options.size:
@@ -152,9 +152,7 @@ def main() -> int:
         return 0
     replicas = math.ceil(1.2 * options.streams / options.places)
     base = Scenario(streams=options.streams, slots=options.places, replicas=replicas)
-    print(
-        f"{options.streams} people at the peak, {replicas} replicas of {options.places} places.\n\n{HEAD}", flush=True
-    )
+    print(f"{options.streams} users at the peak, {replicas} replicas of {options.places} places.\n\n{HEAD}", flush=True)
     tallies: list[tuple[str, Scenario, Tally]] = []
     for name, scenario in scenarios(base):
         tallies.append((name, scenario, Simulation(scenario).run()))

@@ -1,4 +1,4 @@
-"""A simulated fleet of replicas as balancers see it, and whom they give the next stream to."""
+"""A simulated fleet of replicas as balancers see it, and the policies that choose a replica for the next stream."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = 100  # to find a replica that was not tried: host_selection_retry_max_attempts in docker/envoy/envoy.yaml
-UNAVAILABLE = 1_000_000  # more streams than any replica has: nobody draws it
+DRAWS = 100  # attempts to find an untried replica: host_selection_retry_max_attempts in docker/envoy/envoy.yaml
+UNAVAILABLE = 1_000_000  # more streams than any replica has: it is never drawn
 
 
 class Fleet:
-    """Replicas by number; each balancer knows what it has itself opened on each, and which of them serve."""
+    """Replicas by number. Each balancer knows the streams that it opened on each, and which replicas serve."""
 
     def __init__(self, most: int, balancers: int) -> None:
         self.opened: NDArray[np.int64] = np.zeros((balancers, most), np.int64)
@@ -22,23 +22,23 @@ class Fleet:
         self._away = np.full(most, UNAVAILABLE)
 
     def admit(self, replica: int) -> None:
-        """Let it have streams."""
+        """Let the replica accept streams."""
         self.serving.append(replica)
         self._away[replica] = 0
 
     def withdraw(self, replica: int) -> None:
-        """Give it none any more, if it had."""
+        """Stop new streams to the replica, if it accepted any."""
         if replica in self.serving:
             self.serving.remove(replica)
             self._away[replica] = UNAVAILABLE
 
     def least(self, balancer: int) -> NDArray[np.intp]:
-        """Return those on which the balancer has opened the fewest streams."""
+        """Return the replicas on which the balancer has opened the fewest streams."""
         opened = self.opened[balancer] + self._away
         return np.flatnonzero(opened == opened.min())
 
 
-Draw = Callable[[Fleet, int, Random], int]  # for the balancer of this number, among those that serve
+Draw = Callable[[Fleet, int, Random], int]  # for the balancer of this number, among the replicas that serve
 
 
 def random_choice(fleet: Fleet, _balancer: int, chance: Random) -> int:
@@ -51,7 +51,7 @@ def in_turn(fleet: Fleet, balancer: int, _chance: Random) -> int:
 
 
 def least_of(number: int) -> Draw:
-    """Draw so many by lot; return the one with the fewest streams. Of four is what ships."""
+    """Draw so many at random; return the one with the fewest streams. Four is the shipped value."""
 
     def draw(fleet: Fleet, balancer: int, chance: Random) -> int:
         opened = fleet.opened[balancer]
@@ -62,13 +62,13 @@ def least_of(number: int) -> Draw:
 
 
 def of_all(fleet: Fleet, balancer: int, chance: Random) -> int:
-    """Return one with the fewest streams; if it is the only one, another draw returns it again."""
+    """Return one with the fewest streams; if it is the only one, a retry returns it again."""
     least = fleet.least(balancer)
     return int(least[int(chance.random() * len(least))])
 
 
 def pick(draw: Draw, fleet: Fleet, balancer: int, chance: Random, tried: Set[int]) -> int | None:
-    """Return a replica that was not tried, or one that was if DRAWS bring no other; None where none serves."""
+    """Return an untried replica, or a tried one if DRAWS find no other; None if none serves."""
     if not fleet.serving:
         return None
     replica = draw(fleet, balancer, chance)

@@ -1,7 +1,7 @@
-"""Simulates people who dictate to a fleet of replicas behind balancers: arrival, failure, rolling restart, autoscaling.
+"""Simulates users who dictate to a fleet of replicas behind balancers: arrival, failure, rolling restart, autoscaling.
 
-Times are seconds of the simulation. The same scenario and seed give the same course. What a replica computes is not
-simulated: that it serves all its places in time is measured, and its wait at each load too (docs/measurements.md).
+Times are seconds of the simulation. The same scenario and seed give the same result. The compute of a replica is not
+simulated: measurements show that it serves all its slots in time, and its wait at each load (docs/measurements.md).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, INITIAL_BACKOFF_S
 from stt_service.access.admission import RETRY_AFTER_S
 from stt_service.models.startup import SPEAKING_SHARE
 
-TRIES = 6  # replicas for one stream: the first, and num_retries of docker/envoy/envoy.yaml
-OFF_PEAK_SHARE = 0.3  # of the peak's arrivals come in the quietest hour
-UTTERANCE_S = 8.0  # a long one: how long a draining replica may have to hear it to its end
+TRIES = 6  # tried for one stream: the first, and num_retries of docker/envoy/envoy.yaml
+OFF_PEAK_SHARE = 0.3  # arrivals in the quietest hour, as a share of the peak's
+UTTERANCE_S = 8.0  # a long one: the time that a draining replica may need to finish it
 SAMPLE_S = 10.0
-# Of a HorizontalPodAutoscaler: how often it looks, how long it waits before it takes replicas away, and what share of
-# them it takes at a look: a tenth a minute.
+# Of a HorizontalPodAutoscaler: its period, its delay before it removes replicas, and the share of replicas that it
+# removes per period: a tenth a minute.
 LOOK_S, STEADY_S, LEAVING_SHARE = 15.0, 300.0, 0.025
 
 Course = Generator[simpy.Event, object, None]
@@ -34,32 +34,32 @@ Course = Generator[simpy.Event, object, None]
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a stream is, and which balancer it went through."""
+    """The replica of a stream, and the balancer that opened it."""
 
     balancer: int
     replica: int
 
 
 class Simulation:
-    """One course of a scenario."""
+    """One run of a scenario."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.tally = Tally()
         self._scenario = scenario
-        self._people = Random(scenario.seed)  # the same people come, whatever becomes of them
+        self._people = Random(scenario.seed)  # seed of the arrivals: equal for all runs, independent of their outcome
         self._chance = Random(scenario.seed + 1)
         self._clock = simpy.Environment()
         self._most = scenario.replicas * (3 if scenario.target else 1)
         self._fleet = Fleet(self._most, scenario.balancers)
-        self._held: list[dict[simpy.Process, None]] = [{} for _ in range(self._most)]  # a dict keeps an order
+        self._held: list[dict[simpy.Process, None]] = [{} for _ in range(self._most)]  # a dict has a stable order
         self._open = 0
         self._coming = 0  # replicas that load their models
-        self._quiet = self._clock.event()  # nobody comes any more, and nobody is there
+        self._quiet = self._clock.event()  # no more arrivals, and no open dictations
         for replica in range(scenario.replicas):
             self._fleet.admit(replica)
 
     def run(self) -> Tally:
-        """Return what became of all, once the last one has ended."""
+        """Return the totals once the last dictation has ended."""
         scenario, begin = self._scenario, self._clock.process
         begin(self._arrivals())
         begin(self._samples())
@@ -89,7 +89,7 @@ class Simulation:
         self._quiet.succeed()
 
     def _dictation(self, left_s: float) -> Course:
-        """Dictate for so long, on one replica after the other if need be."""
+        """Dictate for the given time, on several replicas one after the other if need be."""
         self.tally.arrived += 1
         self._open += 1
         patience_s, lost_s = DEFAULT_RETRY_POLICY.connect_s, None
@@ -112,7 +112,7 @@ class Simulation:
         self._open -= 1
 
     def _found(self, patience_s: float) -> Generator[simpy.Event, object, Slot | None]:
-        """Ask for a place until there is one; None when patience ends."""
+        """Request a slot until one is free; None when the client gives up."""
         asked_s = self._clock.now
         while (place := self._place()) is None:
             self.tally.rejected += 1
@@ -122,7 +122,7 @@ class Simulation:
         return place
 
     def _place(self) -> Slot | None:
-        """Return a balancer and a replica that takes a stream; None if those that were tried are full."""
+        """Return a balancer and a replica that accepts a stream; None if all tried replicas are full."""
         balancer, tried = self._chance.randrange(self._scenario.balancers), set[int]()
         for number in range(TRIES):
             replica = pick(self._scenario.draw, self._fleet, balancer, self._chance, tried)
@@ -147,7 +147,7 @@ class Simulation:
             self._fleet.opened[balancer, replica] -= 1
 
     def _failures(self) -> Course:
-        """Have replicas die at random times."""
+        """Let replicas fail at random times."""
         times_s = sorted(self._chance.uniform(0, self._scenario.period_s) for _ in range(self._scenario.failures))
         for time_s in times_s:
             yield self._clock.timeout(time_s - self._clock.now)
@@ -176,7 +176,7 @@ class Simulation:
         yield from self._starting(replica)
 
     def _drained(self, replica: int) -> Course:
-        """Give it no stream any more; those it has end with their utterances."""
+        """Give it no more streams; its open streams end with their utterances."""
         self._fleet.withdraw(replica)
         ends_s = sorted(self._utterance_left_s() for _ in self._held[replica])
         since_s = self._clock.now
@@ -186,7 +186,7 @@ class Simulation:
                 next(iter(self._held[replica])).interrupt(0.0)
 
     def _autoscaling(self) -> Course:
-        """Start replicas and drain them as the gauge of open streams has it."""
+        """Start replicas and drain them according to the number of open streams."""
         spare = [*range(self._scenario.replicas, self._most)][::-1]
         wanted = deque[int](maxlen=int(STEADY_S / LOOK_S))
         while True:
@@ -226,5 +226,5 @@ class Simulation:
 
 
 def _notice_s(broken: simpy.Interrupt) -> float:
-    """Return how long a client takes to know of it."""
+    """Return the time until a client detects it."""
     return broken.cause if isinstance(broken.cause, float) else 0.0

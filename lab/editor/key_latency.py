@@ -1,8 +1,8 @@
-"""How fast the editor answers: python -m lab.editor.key_latency
+"""Response times of the editor: python -m lab.editor.key_latency
 
-In a real terminal, driven from here, with a real server and a recording in place of the microphone: how long from the
-start to the first screen, from a key to the screen that shows it at 20 keys a second while one dictates, and the same
-in a text of one megabyte; and whether every key and every word is there.
+The editor runs in a real terminal, with a real server and a recording instead of the microphone. Measured are the time
+from the start to the first screen, and from a key to the screen that shows it, at 20 keys a second during a dictation,
+also in a text of one megabyte; and whether every key and every word is there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MARK = re.compile(r"\bq\d+x\b")
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """One run: how long each key took to the screen, in seconds, and what became of keys and words."""
+    """One run: the latency of each key in seconds, and the lost keys and words."""
 
     latencies_s: list[float]
     keys_lost: int
@@ -46,7 +46,7 @@ class Typed:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--language", choices=["en", "ru"], default="en", help="of what is dictated")
+    parser.add_argument("--language", choices=["en", "ru"], default="en", help="language of the dictation")
     parser.add_argument("--recording", help="by its name in tests/recordings; else the dictation")
     options = parser.parse_args()
     name = options.recording or f"{options.language}/dictation"
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def start_s() -> float:
-    """Return how long the editor takes to its first screen."""
+    """Return the time of the editor to its first screen."""
     with tempfile.TemporaryDirectory() as home:
         began = monotonic()
         with Keyboard(["--no-auto"], Path(home)) as keyboard:
@@ -70,7 +70,7 @@ def start_s() -> float:
 
 
 def typed(recording: Recording, text: str, server: str) -> Typed:
-    """Type at the end of the text for as long as the recording is dictated."""
+    """Type at the end of the text while the recording is dictated."""
     with tempfile.TemporaryDirectory() as home:
         file = Path(home) / "text.txt"
         file.write_text(text, encoding="utf-8")
@@ -80,14 +80,14 @@ def typed(recording: Recording, text: str, server: str) -> Typed:
             keyboard.press(b"\x1b[1;5F\r")
             words = list[str]()
             latencies_s = list(_typing(keyboard, words))
-            keyboard.until(lambda: "○ off" in keyboard.rows[-1])  # all is settled
+            keyboard.until(lambda: "○ off" in keyboard.rows[-1])  # all text is committed
             keyboard.press(b"\x13")
             keyboard.until(lambda: "Saved" in keyboard.rows[-1])
         return _judged(file.read_text(encoding="utf-8")[len(text) :], words, latencies_s, recording)
 
 
 def _typing(keyboard: Keyboard, words: list[str]) -> Iterator[float]:
-    """Type words that occur once, a key every 50 ms, while the editor records; yield how long each was on the way."""
+    """Type words that occur once, a key every 50 ms, while the editor records; yield the latency of each."""
     due = monotonic()
     while "●" in keyboard.rows[-1]:
         words.append(f"q{len(words)}x")

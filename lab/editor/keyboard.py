@@ -1,4 +1,4 @@
-"""A terminal with the editor in it, for measuring: keys go in, and it is told when the screen shows them."""
+"""A terminal with the editor in it for measurements: sends keys and reports the time at which the screen shows them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Keyboard:
         self._size = struct.pack("HHHH", rows, columns, 0, 0)
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
-        self._arrived = 0.0  # when the last output came
+        self._arrived = 0.0  # time of the last output
 
     def __enter__(self) -> Self:
         self._master, slave = pty.openpty()
@@ -54,13 +54,13 @@ class Keyboard:
         os.close(self._master)
 
     def press(self, keys: bytes) -> float:
-        """Send the keys; return when."""
+        """Send the keys; return the time."""
         now = monotonic()
         os.write(self._master, keys)
         return now
 
     def until(self, holds: Callable[[], object]) -> float:
-        """Wait until it holds of the screen; return when the output came that made it so."""
+        """Wait until the condition holds for the screen; return the time of the output that fulfilled it."""
         deadline = monotonic() + PATIENCE_S
         while not holds():
             assert monotonic() < deadline, "\n".join(self.rows)

@@ -1,10 +1,10 @@
-"""Proves that no word is lost when servers and networks fail: broken dictations beside undisturbed ones.
+"""Proves that no word is lost when servers and networks fail: interrupted dictations compared with undisturbed ones.
 
 Kills: the server is killed with SIGKILL at a random moment of each dictation and started again. Cuts: two replicas
-behind a proxy that breaks the connection twice, after random numbers of bytes. Away: one long dictation, the server
-away for a fifth of it. The sound is played faster than it was spoken; the server counts audio, not time. Stalls, at
-the speed of speech: a proxy that carries nothing for 1 to 20 s, in a word or between two; a stt-cli process that is
-stopped with SIGSTOP for 1 to 45 s.
+behind a proxy that closes the connection twice, after random numbers of bytes. Outage: one long dictation, the server
+away for a fifth of it. The audio is sent faster than real time; the server counts audio, not time. Stalls, in real
+time: a proxy that forwards nothing for 1 to 20 s, within a word or between two; a stt-cli process that is stopped with
+SIGSTOP for 1 to 45 s.
 
 Ends with exit code 1 if a text differs from that of the undisturbed run.
 """
@@ -72,7 +72,7 @@ async def cuts(sounds: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> 
 
 
 async def outage(minutes: float) -> tuple[Proof, str]:
-    """Return what became of a dictation so long with the server away from three tenths to half of it."""
+    """Return the result of a dictation of that length with the server away from three tenths to half of it."""
     pcm, server_process = dictation(0, int(minutes * 60_000)), RestartableServer()
     async with running(server_process):
         expected = await dictate(server_process.address, pcm, OUTAGE_SPEED)
@@ -99,14 +99,14 @@ def describe_outage(output: ClientOutput, began_s: float) -> str:
     worked_off = next((at_s - lags[0][0] for at_s, lag_s in lags if lag_s < OUTAGE_SPEED * 3), None)
     grown_mb = max(output.memory_mb) - output.memory_mb[0]
     return (
-        f"Kept at most {output.most_kept_ms / 1000:.0f} s of sound, the client's memory grew by {grown_mb:.1f} MB; "
-        f"the first final after it came {lags[0][1]:.0f} s of sound late, and the lag was worked off "
+        f"Buffered at most {output.most_kept_ms / 1000:.0f} s of audio, the client's memory grew by {grown_mb:.1f} MB; "
+        f"the first final after it was {lags[0][1]:.0f} s of audio late, and the backlog was processed "
         + ("never." if worked_off is None else f"{worked_off:.0f} s later.")
     )
 
 
 async def prove(dictations: int, stalls: int, minutes: float) -> bool:
-    """Print what was seen; tell whether nothing was lost."""
+    """Print the results; return whether nothing was lost."""
     sounds = [dictation(seed, LEAST_MS) for seed in range(max(dictations, stalls))]
     undisturbed = await dictated_alone(sounds)
     proofs, stories = list[Proof](), list[str]()
@@ -142,9 +142,9 @@ async def stalled(sounds: Sequence[bytes], undisturbed: Sequence[ClientOutput]) 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dictations", type=int, default=50, help="Of the kills, and of the cuts.")
-    parser.add_argument("--stalls", type=int, default=50, help="Of the stalled networks, and of the stopped clients.")
-    parser.add_argument("--minutes", type=float, default=10, help="Length of the one with the server away; 0: none.")
+    parser.add_argument("--dictations", type=int, default=50, help="Number of kills, and of cuts.")
+    parser.add_argument("--stalls", type=int, default=50, help="Number of stalled networks, and of stopped clients.")
+    parser.add_argument("--minutes", type=float, default=10, help="Length of the dictation with the outage; 0: none.")
     arguments = parser.parse_args()
     return 0 if asyncio.run(prove(arguments.dictations, arguments.stalls, arguments.minutes)) else 1
 

@@ -1,11 +1,11 @@
-"""Proves that no word is lost and nobody refused when replicas behind Envoy are restarted one by one, or killed.
+"""Proves that no word is lost and no stream rejected when replicas behind Envoy are restarted one by one, or killed.
 
-Three servers, twelve people who dictate one after the other for as long as it takes. Rolling restart: each server is
-told to go, waited for, and started again. Kills: a server drawn by lot is killed with SIGKILL and started again, over
-and over. Each text is set beside that of the same dictation undisturbed. No decode shares a batch with another stream's
-(MAX_BATCH=1), since a word that can hardly be understood may read differently in other company.
+Three servers; twelve clients that dictate one recording after the other for as long as it takes. Rolling restart: each
+server is drained, awaited, and started again. Kills: a random server is killed with SIGKILL and started again, again
+and again. Each text is compared with that of the same dictation undisturbed. No decode shares a batch with another
+stream (MAX_BATCH=1), since a barely intelligible word may get another text in another batch.
 
-Ends with exit code 1 if a text differs or somebody was refused.
+Ends with exit code 1 if a text differs or a stream was rejected.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from benchmarks.faults.interrupted_dictations import (
 )
 
 MIN_LENGTH_MS = 30_000
-# Two servers can carry all, when one is away, if the streams are spread well; else Envoy tries the other one.
+# While one is away, two servers can serve all if the streams are spread well; else Envoy tries the other one.
 SLOTS = 8
 
 
@@ -42,7 +42,7 @@ class Cluster:
     envoy: Envoy
 
     async def wait_until_ready(self) -> None:
-        """Wait until Envoy has found all to be healthy."""
+        """Wait until Envoy reports all as healthy."""
         await self.envoy.until_healthy(len(self.replicas))
 
 
@@ -79,7 +79,7 @@ async def kills(among: Cluster, number: int) -> None:
 async def disturbed(
     among: Cluster, sounds: Sequence[bytes], speed: float, disturb: Disturbance
 ) -> list[list[ClientOutput]]:
-    """Have each sound dictated again and again until the disturbance is over; return what was told of each."""
+    """Dictate each recording again and again until the disturbance is over; return the events of each."""
     over = asyncio.Event()
 
     async def speak(pcm: bytes) -> list[ClientOutput]:
@@ -96,10 +96,10 @@ async def disturbed(
 
 
 async def prove(streams: int, speed: float, rounds: int) -> bool:
-    """Print what was seen; tell whether nothing was lost and nobody refused."""
+    """Print the results; return whether nothing was lost and no stream rejected."""
     sounds = [dictation(seed, MIN_LENGTH_MS) for seed in range(streams)]
     mean_s = seconds(b"".join(sounds)) / streams
-    print(f"{streams} streams of {mean_s:.0f} s on average, at {speed:g} times the pace of speech", flush=True)
+    print(f"{streams} streams of {mean_s:.0f} s on average, at {speed:g} times real time", flush=True)
     async with cluster(3) as among:
         undisturbed = await asyncio.gather(*(dictate(among.envoy.address, pcm, speed) for pcm in sounds))
         proofs, refusals = list[Proof](), list[str]()
@@ -113,9 +113,7 @@ async def prove(streams: int, speed: float, rounds: int) -> bool:
             proofs.append(proof)
         tried = among.envoy.counted("upstream_rq_retry")
     print(HEAD, *[proof.row() for proof in proofs], sep="\n")
-    print(
-        f"Streams that Envoy took to another replica unnoticed: {tried}. Refused: {len(refusals)}.", *refusals, sep="\n"
-    )
+    print(f"Streams that Envoy retried on another replica: {tried}. Rejected: {len(refusals)}.", *refusals, sep="\n")
     return not refusals and all(proof.identical == proof.dictations for proof in proofs)
 
 
@@ -129,7 +127,7 @@ def _disturbances(rounds: int) -> list[tuple[str, Disturbance]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=12)
-    parser.add_argument("--speed", type=float, default=1.0, help="Times the pace of speech.")
+    parser.add_argument("--speed", type=float, default=1.0, help="Speed of the audio; 1 is real time.")
     parser.add_argument("--kills", type=int, default=10)
     arguments = parser.parse_args()
     return 0 if asyncio.run(prove(arguments.streams, arguments.speed, arguments.kills)) else 1

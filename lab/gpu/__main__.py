@@ -1,10 +1,10 @@
-"""What a GPU does for the service: does it say what the CPU says, how fast is it, how many streams does it carry.
+"""Agreement of a GPU with the CPU, its speed, and its capacity in streams.
 
-`python -m lab.gpu [--models base,tiny.en,tiny,medium,large-v3-turbo,large-v3]` uses the weights that are on
-this machine. A model whose weights are not is made on the spot, of the same shape and with random weights, and recites
-as many words as people say in the time: only its speed and its memory are told. Ends with exit code 2 and a sentence
-where there is no GPU, with 1 when a bar is missed. `--device cpu --models base --recordings 1 --batches 1` tries the
-whole of it without one.
+`python -m lab.gpu [--models base,tiny.en,tiny,medium,large-v3-turbo,large-v3]` uses the weights on this machine. A
+model without weights is replaced by a synthetic one, of the same shape and with random weights, that recites as many
+words as are spoken in the time: only its speed and its memory are printed. Ends with exit code 2 and a message if there
+is no GPU, with 1 if a limit is missed. `--device cpu --models base --recordings 1 --batches 1` tries it all without
+one.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ NO_GPU = 2
 MODELS = "base,tiny.en,tiny,medium,large-v3-turbo,large-v3"
 COMPUTE_TYPES = {"cuda": "float16,int8_float16", "cpu": "int8"}
 PARTIALS = "tiny"  # as REALTIME_MODEL=auto on a GPU
-SOURCE = "base"  # lends its tokenizer
+SOURCE = "base"  # its tokenizer is used
 # 30 tokens: as many as our Russian dictations, the denser ones, have in 6 s.
 TEXT = (
-    "This model has never heard anybody, so it says the same sentence whatever it is told, "
-    "and takes as long for it as one that can listen."
+    "This model was never trained, so it writes the same sentence for any audio, "
+    "and takes as long for it as one that can recognize."
 )
 
 
@@ -50,10 +50,10 @@ def in_folder(name: str) -> Path:
 
 @contextmanager
 def candidate(name: str) -> Iterator[Candidate]:
-    """Yield the model, made for the length of a `with` if its weights are not on this machine.
+    """Yield the model; a synthetic one for the length of a `with` if its weights are not on this machine.
 
     Raises:
-        ModelNotFound: it is not here, and its shape is not known either.
+        ModelNotFoundError: there are no weights, and its shape is unknown too.
     """
     try:
         yield Candidate(name, in_folder(name), "real")
@@ -61,7 +61,7 @@ def candidate(name: str) -> Iterator[Candidate]:
     except ModelNotFoundError:
         if name not in SHAPES:
             raise
-    say(f"Making a model of the shape of {name} ...")
+    say(f"Creating a synthetic model of the shape of {name} ...")
     with TemporaryDirectory() as made:
         folder = Path(made) / name
         make(SHAPES[name], TEXT, in_folder(SOURCE), folder)
@@ -77,11 +77,11 @@ def chosen(count: int | None) -> list[Recording]:
 def checked(
     names: Sequence[str], device: Device, compute_types: Sequence[str], recordings: Sequence[Recording]
 ) -> Iterator[ModelResult]:
-    """Have each model listen: on the CPU, then on the device."""
+    """Transcribe with each model: on the CPU, then on the device."""
     places = [("cpu", "int8"), *((device.active, compute_type) for compute_type in compute_types)]
     for name in names:
         for where, compute_type in dict.fromkeys(places):
-            say(f"Listening with {name} on {where} in {compute_type} ...")
+            say(f"Transcribing with {name} on {where} in {compute_type} ...")
             engine = Engine(Placement(in_folder(name), where, device.indices, compute_type))
             yield transcribe(engine, name, f"{where}, {compute_type}", recordings)
 
@@ -89,7 +89,7 @@ def checked(
 def timed(
     names: Sequence[str], device: Device, compute_types: Sequence[str], batches: Sequence[int]
 ) -> Iterator[Speed]:
-    """Time each model as that of finals, beside the one of partials that the service would take."""
+    """Time each model in the role of finals, with the model of partials that the service would choose."""
     with ExitStack() as kept:
         shared = kept.enter_context(candidate(PARTIALS)) if PARTIALS in names else None
         for name in names:
@@ -102,7 +102,7 @@ def timed(
 
 
 def measured(options: argparse.Namespace, device: Device) -> list[str]:
-    """Measure and print, row by row; return the bars that were missed, or a sentence on what stopped it."""
+    """Measure and print, row by row; return the missed limits, or a message about the failure."""
     names = options.models.split(",")
     compute_types = (options.compute_types or COMPUTE_TYPES[device.active]).split(",")
     said: list[ModelResult] = []
@@ -141,7 +141,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--device", choices=tuple(COMPUTE_TYPES), default="cuda")
     parser.add_argument("--models", default=MODELS, help="separated by commas")
     parser.add_argument("--compute-types", help="separated by commas; else float16 and int8_float16, int8 on a CPU")
-    parser.add_argument("--recordings", type=int, help="so many of each language, else all")
+    parser.add_argument("--recordings", type=int, help="number per language, else all")
     parser.add_argument("--batches", default="1,2,4,8,16,32", help="separated by commas")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Does a device say what the CPU says: error rates of real recordings, and windows alone and in company."""
+"""Agreement of a device with the CPU: error rates of real recordings, and windows alone and in batches."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.harness.word_errors import WordErrors, count_errors, normalize
 from benchmarks.recordings import Recording
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
-MAX_WER_LOSS_POINTS = 1.0  # of word errors than the CPU: the bar
+MAX_WER_LOSS_POINTS = 1.0  # of word errors more than the CPU: the limit
 TOGETHER = 16  # MAX_BATCH
 
 
 class Transcriber(Protocol):
-    """What is asked of an engine."""
+    """An engine's interface, as far as it is used here."""
 
     multilingual: bool
 
@@ -24,13 +24,13 @@ class Transcriber(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """What one model said on one device."""
+    """Results of one model on one device."""
 
     model: str
     where: str  # device and compute type
     errors: dict[tuple[Kind, str], WordErrors] = field(default_factory=dict)  # by kind and language
     windows: int = 0
-    differing: int = 0  # windows whose text alone is another than in company
+    differing: int = 0  # windows whose text alone differs from that in a batch
 
     def row(self) -> str:
         cells = [self.model, self.where]
@@ -42,7 +42,7 @@ class ModelResult:
 
 
 HEADER = (
-    "| model | where | WER of finals en, % | ru | WER of partials en, % | ru | other texts alone than in company |\n"
+    "| model | where | WER of finals en, % | ru | WER of partials en, % | ru | texts that change in a batch |\n"
     "|---|---|---|---|---|---|---|"
 )
 
@@ -57,7 +57,7 @@ def windows(recordings: Sequence[Recording], kind: Kind) -> list[Window]:
 
 
 def transcribe(engine: Transcriber, model: str, where: str, recordings: Sequence[Recording]) -> ModelResult:
-    """Have the engine transcribe the recordings in company, and each alone."""
+    """Transcribe the recordings in batches, and each alone."""
     known = [recording for recording in recordings if engine.multilingual or recording.language == "en"]
     found: dict[tuple[Kind, str], WordErrors] = {}
     differing = 0
@@ -78,7 +78,7 @@ def _wrong(recording: Recording, transcript: Transcript) -> WordErrors:
 
 
 def complaints(said: Sequence[ModelResult]) -> Iterator[str]:
-    """Yield a sentence for each bar that was missed; the first of each model sets the others' bar."""
+    """Yield a message for each missed limit; the first row of each model is the reference of the others."""
     first: dict[str, ModelResult] = {}
     for one in said:
         reference = first.setdefault(one.model, one)
@@ -90,4 +90,4 @@ def complaints(said: Sequence[ModelResult]) -> Iterator[str]:
                     f"more errors than on {reference.where}."
                 )
         if one.differing:
-            yield f"MISSED: {one.model} on {one.where}: {one.differing} windows say something else in company."
+            yield f"MISSED: {one.model} on {one.where}: {one.differing} windows have another text in a batch."

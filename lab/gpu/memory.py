@@ -1,4 +1,4 @@
-"""The most memory in use while something runs: the GPU's, or of this process where it runs on a CPU."""
+"""Peak memory during a measurement: of the GPU, or of this process on a CPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERVAL_S = 0.1
 
 
 def in_use(device: str, index: int = 0) -> int | None:
-    """Return the bytes in use on the GPU, by whomever; None when nvidia-ml-py is not there to tell."""
+    """Return the bytes in use on the GPU, by all processes; None without nvidia-ml-py."""
     if device == "cpu":
         return int(psutil.Process(os.getpid()).memory_info().rss)
     there = list_gpus()

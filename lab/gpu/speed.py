@@ -1,4 +1,4 @@
-"""How fast a device is: decodes in batches, and how many streams the service would admit on it."""
+"""Speed of a device: decodes in batches, and the number of streams that the service would admit on it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from stt_service.settings.schema import ServerSettings
 from stt_service.whisper.engine import Engine
 from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind, Window
 
-STEP_S = 1.5  # from one stretch of speech to the next: they overlap, but end in other words
+STEP_S = 1.5  # between the starts of segments: they overlap, but end in other words
 DICTATION = "en/dictation"
 REPEATS = 3
 GB = 2**30
@@ -44,7 +44,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What a batch takes, in seconds."""
+    """Duration of a batch, in seconds."""
 
     batch: int
     final_s: float
@@ -53,7 +53,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What a pair of models can do, as the service would run them."""
+    """Speed and memory of a pair of models, run as the service would run them."""
 
     names: ModelNames
     weights: str  # real or random
@@ -90,7 +90,7 @@ BATCH_HEADER = (
 
 
 def speech(count: int) -> list[Samples]:
-    """Return so many stretches of TEST_S of a dictation."""
+    """Return so many segments of TEST_S of a dictation."""
     [dictation] = (recording for recording in RECORDINGS if recording.name == DICTATION)
     samples, length = dictation.samples(), TEST_S * SAMPLE_RATE_HZ
     starts = (int(number * STEP_S * SAMPLE_RATE_HZ) % (len(samples) - length) for number in range(count))
@@ -121,7 +121,7 @@ def _once_s(engine: Engine, windows: Sequence[Window]) -> float:
 def speed(
     finals: Candidate, partials: Candidate, parameters: ServerSettings, device: Device, batches: Sequence[int]
 ) -> Speed:
-    """Load the models as the service does, try them, and time batches of them."""
+    """Load the models as the service does, test them, and time batches of them."""
     names = ModelNames(finals.name, partials.name)
     plan = compute_plan(device, names, usable_cores())
     where = placement(parameters, device, plan)

@@ -1,8 +1,8 @@
-"""Models of any of Whisper's shapes, made on the spot, that recite a text whatever they hear.
+"""Synthetic models of any of Whisper's shapes that recite a text for any audio.
 
-Their weights are random, and so small that each position of the decoder decides by itself which token comes: they
-take the time and the memory of real ones, say what was asked for with confidence, and end there. Nothing is fetched;
-tokenizer and vocabulary are those of a model that is there.
+Their weights are random, and so small that each position of the decoder determines the next token: they take the time
+and the memory of real models, write the given text with confidence, and end there. Nothing is downloaded; tokenizer and
+vocabulary are copied from an existing model.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer as Words
 
 WEIGHT = 1e-3  # at most; float16 still has a thousand steps below it
-HEARD_ROWS, TEXT_ROWS = 1500, 448  # what encoder and decoder can hold
+HEARD_ROWS, TEXT_ROWS = 1500, 448  # capacity of encoder and decoder
 KERNEL = 3  # of the encoder's convolutions
-TOKEN_LOGIT = 10.0  # how loudly a position names its token; tokens name themselves with 1
+TOKEN_LOGIT = 10.0  # weight with which a position selects its token; tokens select themselves with 1
 ALIGNMENT_HEADS = 6  # as of large-v3-turbo and medium
 LANGUAGE = "en"
 
@@ -91,9 +91,9 @@ class _Maker:
 
 
 def make(shape: Shape, text: str, source: Path, folder: Path) -> None:
-    """Write a model that says the text into the folder; `source` is a multilingual model's.
+    """Write a model that recites the text into the folder; `source` is the folder of a multilingual model.
 
-    Takes about three times its size of memory: large-v3 has 3 GB.
+    Takes memory of about three times its size: large-v3 has 3 GB.
     """
     maker = _Maker(shape.width)
     vocabulary = json.loads((source / "vocabulary.json").read_text(encoding="utf-8"))
@@ -107,14 +107,12 @@ def make(shape: Shape, text: str, source: Path, folder: Path) -> None:
         embeddings[token, place] = 1.0
         positions[prompt - 1 + place, place] = TOKEN_LOGIT
     end = len(tokens) - 1
-    positions[prompt - 1 + end :, end] = (
-        TOKEN_LOGIT  # beams that have strayed end too, or the search goes on without end
-    )
+    positions[prompt - 1 + end :, end] = TOKEN_LOGIT  # beams that have strayed end too, or the search never ends
     spec.decoder.embeddings.weight, spec.decoder.position_encodings.encodings = embeddings, positions
     spec.decoder.projection.weight = embeddings
     spec.register_vocabulary(vocabulary)
     spec.validate()
-    spec.decoder.projection.weight = "decoder/embeddings/weight"  # one and the same, as in every Whisper
+    spec.decoder.projection.weight = "decoder/embeddings/weight"  # shared, as in every Whisper
     folder.mkdir(parents=True)
     spec.save(str(folder))
     _write_other_files(shape, source, folder)
@@ -139,14 +137,14 @@ def _fill_decoder(spec: WhisperSpec, maker: _Maker) -> None:
 
 
 def _tokens(words: Words, text: str) -> tuple[int, Sequence[int]]:
-    """Return how many tokens the service's prompt has, and those of the text with the end."""
+    """Return the number of tokens of the service's prompt, and the tokens of the text with the end."""
     tokenizer = Tokenizer(words, multilingual=True, task="transcribe", language=LANGUAGE)
     prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
     return len(prompt), [*tokenizer.encode(" " + text), tokenizer.eot]
 
 
 def _write_other_files(shape: Shape, source: Path, folder: Path) -> None:
-    """Write what a model's folder has beside weights and vocabulary."""
+    """Write the files of a model's folder other than weights and vocabulary."""
     last = range(shape.decoder_layers * shape.heads)[-ALIGNMENT_HEADS:]
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     config["alignment_heads"] = [divmod(head, shape.heads) for head in last]

@@ -1,6 +1,6 @@
-"""Continuous speech joined from single recordings, and how long live text stands still while it is streamed.
+"""Continuous speech joined from single recordings, and the times for which live text stands still during its stream.
 
-Pure but for reading recordings. Times are seconds after the first sample.
+Pure, except for reading recordings. Times are seconds after the first sample.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def joined(folder: Path, language: str, seconds: float, pause_s: float) -> Speec
 
 
 def voiced(pcm: Pcm) -> NDArray[np.bool_]:
-    """Return for each STEP whether it holds speech, by its level."""
+    """Return for each STEP whether it contains speech, by its level."""
     steps = pcm[: len(pcm) // STEP * STEP].reshape(-1, STEP).astype(np.float64)
     power = (steps**2).mean(axis=1)
     loud: NDArray[np.bool_] = power > power.max(initial=0.0) * 10 ** (QUIET_DB / 10)
@@ -82,7 +82,7 @@ def trimmed(pcm: Pcm) -> Pcm:
 
 
 def gaps(states: Sequence[ScreenState], speech_end_s: float) -> list[float]:
-    """Return the times between two changes of what is shown, while there is speech."""
+    """Return the times between two changes of the shown text, during speech."""
     changes, texts = [], dict[int, str]()
     for state in states:
         if state.at_s <= speech_end_s and texts.get(state.utterance) != state.text:
@@ -92,7 +92,7 @@ def gaps(states: Sequence[ScreenState], speech_end_s: float) -> list[float]:
 
 
 def ages(states: Sequence[ScreenState], voiced_s: Sequence[float]) -> list[float]:
-    """Return for each moment of speech how much later a text that covers it is shown."""
+    """Return for each moment of speech the delay until a text that covers it is shown."""
     found = []
     for moment in voiced_s:
         covering = (state.at_s for state in states if state.covers_s >= moment - STEP / RATE_HZ / 2)
@@ -101,7 +101,7 @@ def ages(states: Sequence[ScreenState], voiced_s: Sequence[float]) -> list[float
 
 
 def messages(states: Sequence[ScreenState]) -> list[Message]:
-    """Return them as those of any system: a partial replaces the text of every open utterance."""
+    """Return them as states of any system: a partial replaces the text of every open utterance."""
     found, texts = [], dict[int, str]()
     for state in states:
         texts[state.utterance] = state.text

@@ -1,10 +1,10 @@
-"""How soon Control answers while the server has more speech than it can decode.
+"""Latency of Control while the server has more speech than it can decode.
 
 `python -m lab.load.control_latency [FOLDER] [--language en] [--streams 16] [--seconds 30]` starts a server that
-admits so many streams, twice what two cores carry if not given, replays the dictations of FOLDER to all of them at
-the pace of speech from a process of their own, and asks every call of Control in turn, a moment apart; then loads and
-unloads a model meanwhile, and drains and calls it off, over and over. The bar: 95 of 100 answers of each call within
-50 ms. The environment sets the rest of the server. Exit code 1 when the bar is missed.
+admits so many streams, by default twice the capacity of two cores, replays the dictations of FOLDER to all of them in
+real time from a separate process, and calls every method of Control round-robin with a short interval; then repeatedly
+loads and unloads a model meanwhile, and starts and cancels a drain. The limit: 95 of 100 responses of each call within
+50 ms. The environment sets the rest of the server. Exit code 1 if the limit is missed.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from benchmarks.service import Service
 MAX_LATENCY_S = 0.050
 STREAMS = 16
 CALL_INTERVAL_S = 0.02  # between two calls
-OVERLOAD_TIMEOUT_S = 60.0  # for decodes to pile up
+OVERLOAD_TIMEOUT_S = 60.0  # for decodes to queue up
 OTHER_MODEL = "tiny"  # loaded and unloaded; tiny.en where the language is English
-DRAIN_COUNT = 50  # that a drain is begun and called off
+DRAIN_COUNT = 50  # number of drains that are started and canceled
 Control = control_pb2_grpc.ControlStub
 control_on: Callable[[grpc.aio.Channel], Control] = Control
 
 
 class OverloadedServer(Ours):
-    """Our server, with room for more streams than the machine carries."""
+    """Our server, with slots for more streams than the machine can serve."""
 
     def __init__(self, language: str, streams: int) -> None:
         super().__init__(language)
@@ -64,14 +64,14 @@ class OverloadedServer(Ours):
 
 
 class ControlProbe:
-    """How long each call took."""
+    """Durations of each call."""
 
     def __init__(self, control: Control) -> None:
         self.control = control
         self.took_s: dict[str, list[float]] = defaultdict(list)
 
     async def ask(self, call: str, request: Any) -> Any:
-        """Return the answer, None when there is none; both are answers."""
+        """Return the response or the error, since both are responses."""
         began = monotonic()
         try:
             return await getattr(self.control, call)(request)
@@ -83,7 +83,7 @@ class ControlProbe:
             self.took_s[call].append(monotonic() - began)
 
     async def watch(self) -> None:
-        """Wait for the first answer of a watch."""
+        """Wait for the first response of a watch."""
         began = monotonic()
         watch = self.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(seconds=60)))
         await watch.read()
@@ -92,7 +92,7 @@ class ControlProbe:
 
 
 async def call_round_robin(answers: ControlProbe, seconds: float) -> list[pb.Load]:
-    """Ask all that leaves the crowd as it is, over and over; return how busy the server was."""
+    """Make all calls that do not change the streams, again and again; return how busy the server was."""
     loads, numbers, until = list[pb.Load](), count(), monotonic() + seconds
     both = (pb.ROLE_FINALS, pb.ROLE_PARTIALS)
     while monotonic() < until:
@@ -116,7 +116,7 @@ async def call_round_robin(answers: ControlProbe, seconds: float) -> list[pb.Loa
 
 
 async def measure_model_loading(answers: ControlProbe, name: str) -> tuple[float, float]:
-    """Load another model and unload it; return how long the loading took, and the longest answer meanwhile."""
+    """Load another model and unload it; return the loading time, and the longest call meanwhile."""
     began, longest_s = monotonic(), 0.0
     request = pb.LoadModelRequest(name=name, roles=(pb.ROLE_PARTIALS,))
     model = (await answers.ask("LoadModel", request)).model
@@ -129,7 +129,7 @@ async def measure_model_loading(answers: ControlProbe, name: str) -> tuple[float
 
 
 async def measure_draining(answers: ControlProbe) -> None:
-    """End one session, then begin a drain and call it off, over and over."""
+    """End one session, then start and cancel a drain, again and again."""
     sessions = (await answers.ask("ListSessions", pb.ListSessionsRequest())).sessions
     for session in sessions[:1]:
         await answers.ask("TerminateSession", pb.TerminateSessionRequest(session_id=session.id))
@@ -141,7 +141,7 @@ async def measure_draining(answers: ControlProbe) -> None:
 
 
 def speak(address: str, folder: Path, language: str, streams: int) -> None:
-    """Replay dictations to so many streams, one after another on each, until this process is ended."""
+    """Replay dictations to so many streams, one after another on each, until this process is terminated."""
     sounds = [dictation.pcm() for dictation in dictations(folder, language)]
 
     async def one(number: int) -> None:
@@ -158,7 +158,7 @@ def speak(address: str, folder: Path, language: str, streams: int) -> None:
 
 @contextmanager
 def speaking(address: str, folder: Path, language: str, streams: int) -> Iterator[None]:
-    """Have a crowd speak to the server while inside."""
+    """Run concurrent streams on the server for the length of a `with`."""
     process = multiprocessing.get_context("spawn").Process(target=speak, args=(address, folder, language, streams))
     process.start()
     try:
@@ -169,7 +169,7 @@ def speaking(address: str, folder: Path, language: str, streams: int) -> Iterato
 
 
 async def measured(control: str, other: str, seconds: float) -> tuple[ControlProbe, list[str]]:
-    """Ask; return the times, and what is to be told beside them."""
+    """Call; return the times, and the additional results to print."""
     async with channel_to(control) as channel:
         answers, ticks = ControlProbe(control_on(channel)), Ticks()
         await wait_until_overloaded(answers)
@@ -181,19 +181,18 @@ async def measured(control: str, other: str, seconds: float) -> tuple[ControlPro
         ticking.cancel()
     late_s = percentile(ticks.late_s, 99) or 0.0
     found = [
-        f"Streams open {median(load.streams for load in loads):.0f}; decodes that wait, median: "
+        f"Streams open {median(load.streams for load in loads):.0f}; pending decodes, median: "
         f"{median(load.finals_waiting for load in loads):.0f} finals, "
-        f"{median(load.partials_waiting for load in loads):.0f} partials; batches that run: "
+        f"{median(load.partials_waiting for load in loads):.0f} partials; running batches: "
         f"{median(load.batches_running for load in loads):.0f} of {loads[0].max_batches}.",
-        f"{other} was loaded in {took_s:.1f} s beside them; the longest answer meanwhile took "
-        f"{1000 * longest_s:.0f} ms.",
+        f"{other} was loaded in {took_s:.1f} s beside them; the longest call meanwhile took {1000 * longest_s:.0f} ms.",
         f"The client itself was late by {1000 * late_s:.0f} ms (p99).",
     ]
     return answers, found + ([f"In doubt: that is more than {LATE_P99_S} s."] if late_s > LATE_P99_S else [])
 
 
 async def wait_until_overloaded(answers: ControlProbe) -> None:
-    """Wait until finals wait for one another."""
+    """Wait until finals are queued."""
     watch = answers.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(nanos=200_000_000)))
     async with asyncio.timeout(OVERLOAD_TIMEOUT_S):
         while (await watch.read()).status.load.finals_waiting < 2:
@@ -202,7 +201,7 @@ async def wait_until_overloaded(answers: ControlProbe) -> None:
 
 
 def table(took_s: Mapping[str, Sequence[float]]) -> list[str]:
-    rows = ["| call | answers | p50, ms | p95, ms | longest, ms |", "|---|---|---|---|---|"]
+    rows = ["| call | responses | p50, ms | p95, ms | longest, ms |", "|---|---|---|---|---|"]
     for call, each_s in sorted(took_s.items()):
         p50, p95 = (1000 * (percentile(each_s, percent) or 0.0) for percent in (50, 95))
         rows.append(f"| `{call}` | {len(each_s)} | {p50:.1f} | {p95:.1f} | {1000 * max(each_s):.1f} |")

@@ -1,10 +1,10 @@
-"""What other programs on the machine cost a dictation.
+"""Effect of other programs on the machine on a dictation.
 
 `python -m lab.load.cpu_contention [--language en] [--hogs 0 2] [--seconds 60]` starts a server with its default
-settings, and for each number of CPU hogs (processes that only count) dictates a recording at 1x, while Control is
-asked for its status all the time. Prints latencies, the gaps between partials during speech, Control's answer times
-and the server's CPU time side by side. Bars: with hogs a final latency (p95) of at most 3 times the first column's,
-and a partial at least every 3 s. Exit code 1 when a bar is missed.
+settings, and for each number of CPU hogs (processes that only count) dictates a recording in real time, with continuous
+status calls to Control. Prints latencies, the gaps between partials during speech, the response times of Control and
+the server's CPU time side by side. Limits: with hogs, a final latency (p95) of at most 3 times the first column's, and
+a partial at least every 3 s. Exit code 1 if a limit is missed.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from lab.load.live_client import BYTES_PER_SECOND, Latencies, dictate, spread
 
 FINAL_TIMES = 3.0
 GAP_S = 3.0
-ASK_S = 0.1  # between two questions to Control
+ASK_S = 0.1  # between two calls of Control
 Control = control_pb2_grpc.ControlStub
 control_on: Callable[[grpc.aio.Channel], Control] = Control
 
 
 class Neighbor(Service):
-    """A server in the session of the hogs.
+    """A server in the process session of the hogs.
 
-    Linux may share the CPU between sessions first (sched_autogroup_enabled): then hogs of another session would cost
-    the server no more than half of it, however low its priority.
+    Linux may divide the CPU between process sessions first (sched_autogroup_enabled): then hogs of another session
+    would take at most half of it, at any priority.
     """
 
     own_session = False
@@ -51,12 +51,12 @@ class Neighbor(Service):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The figures with one number of hogs."""
+    """The measurements with one number of hogs."""
 
     hogs: int
     heard: Latencies
     answers_s: Sequence[float]  # of Control
-    cores: float  # that the server used
+    cores: float  # used by the server
     late_s: float  # p99 of this process's own lateness
 
     def rows(self) -> list[str]:
@@ -77,7 +77,7 @@ NAMES = (
     "final after the end of speech, s: p50 / p95 / max",
     "gap between partials during speech, s: p50 / p95 / max",
     "partial after its audio, s: p50 / p95 / max",
-    "Control answers, ms: p95 / max",
+    "Control responses, ms: p95 / max",
     "CPU cores used by the server",
     "lateness of the benchmark itself, ms: p99",
 )
@@ -85,7 +85,7 @@ NAMES = (
 
 @contextmanager
 def cpu_hogs(number: int) -> Iterator[None]:
-    """Keep so many cores busy while inside, at ordinary priority."""
+    """Keep so many cores busy for the length of a `with`, at normal priority."""
     with ExitStack() as stack:
         for _ in range(number):
             hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
@@ -95,7 +95,7 @@ def cpu_hogs(number: int) -> Iterator[None]:
 
 
 async def ask(control: str, answers_s: list[float]) -> None:
-    """Ask for the status over and over until cancelled; append how long each answer took."""
+    """Request the status again and again until cancelled; append each response time."""
     async with channel_to(control) as channel:
         stub = control_on(channel)
         while True:
@@ -119,7 +119,7 @@ async def measured(service: Service, pcm: bytes, language: str, hogs: int) -> Co
 
 
 def violations(quiet: Column, busy: Column) -> list[str]:
-    """Return the bars that were missed."""
+    """Return the missed limits."""
     found = []
     before_s, with_s = (percentile(column.heard.finals_s, 95) or inf for column in (quiet, busy))
     if with_s > FINAL_TIMES * before_s:

@@ -1,9 +1,9 @@
-"""What one abusive client costs two ordinary ones.
+"""Effect of one abusive client on two ordinary ones.
 
-`python -m lab.load.fairness [--kinds silence bulk ...] [--seconds 25] [--shared]` starts a server, has two ordinary
-clients dictate at 1x, alone and then next to one abusive client of each kind, and prints their latencies side by
-side. Each client has a token of its own; with --shared nobody has one, so that all are one client to the server.
-Bar: the p95 of ordinary finals at most doubles. Exit code 1 when it is missed.
+`python -m lab.load.fairness [--kinds silence bulk ...] [--seconds 25] [--shared]` starts a server, runs two ordinary
+clients that dictate in real time, alone and then next to one abusive client of each kind, and prints their latencies
+side by side. Each client has its own token; with --shared none has one, so that all are one client to the server.
+Limit: the p95 of ordinary finals at most doubles. Exit code 1 if it is missed.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from stt_service.access.tokens import line, new_token
 
 MAX_LATENCY_FACTOR = 2.0
 ORDINARY = ("ann", "bob")
-STAGGER_S = 3.7  # between the two, so that their sentences do not end together
-ABUSE_LEAD_S = 3.0  # of the ordinary ones: then the abuse is under way
+STAGGER_S = 3.7  # between the two, so that their sentences do not end at the same time
+ABUSE_LEAD_S = 3.0  # delay of the ordinary ones: by then the abuse is under way
 MESSAGE_BYTES = 2**20
 Request = pb.StreamingRecognizeRequest
 Requests = AsyncIterator[Request]
@@ -49,21 +49,21 @@ Requests = AsyncIterator[Request]
 
 @dataclass(frozen=True, slots=True)
 class Abuse:
-    """What one abusive client does: as many streams of its own as given, each of which sends such requests."""
+    """Load of one abusive client: the given number of streams, each with such requests."""
 
     streams: int
-    requests: Callable[[int], Requests]  # of the stream of this number
+    requests: Callable[[int], Requests]  # requests of the stream of this number
 
 
 async def silence(number: int, audio_format: pb.AudioFormat) -> Requests:
-    """Send hours of silence, one after another."""
+    """Send hours of silence without a pause."""
     yield Request(config=pb.StreamingConfig(format=audio_format))
     while True:
         yield Request(silence=pb.Silence(duration=Duration(seconds=3600)))
 
 
 async def bulk(number: int) -> Requests:
-    """Send mu-law silence as fast as it is taken."""
+    """Send mu-law silence as fast as it is accepted."""
     audio_format = pb.AudioFormat(sample_rate_hz=8000, encoding=pb.AudioFormat.ENCODING_MULAW)
     yield Request(config=pb.StreamingConfig(format=audio_format))
     while True:
@@ -71,14 +71,14 @@ async def bulk(number: int) -> Requests:
 
 
 async def bulk_speech(number: int) -> Requests:
-    """Send recorded speech as fast as it is taken."""
+    """Send recorded speech as fast as it is accepted."""
     yield Request(config=pb.StreamingConfig(settings=pb.Settings(language="en")))
     for pcm in cycle([speech()]):
         yield Request(audio=pcm[:MESSAGE_BYTES])
 
 
 async def spoken(number: int, pcm: bytes, prompt: str = "") -> Requests:
-    """Send audio at 1x, over and over."""
+    """Send audio in real time, in a loop."""
     settings = pb.Settings(language="en", initial_prompt=prompt)
     yield Request(config=pb.StreamingConfig(settings=settings, partials=True))
     began, size = monotonic(), int(CHUNK_S * BYTES_PER_SECOND)
@@ -93,7 +93,7 @@ async def prompted(number: int) -> Requests:
 
 
 async def doubtful(number: int) -> Requests:
-    """Send speech that is played backwards, in noise."""
+    """Send speech played backwards, with noise."""
     samples = np.frombuffer(speech(), "<i2")[::-1] * 0.5
     noise = np.random.default_rng(number).normal(0, 300, len(samples))
     async for request in spoken(number, (samples + noise).astype("<i2").tobytes()):
@@ -123,8 +123,8 @@ def speech() -> bytes:
 
 
 def abuse(address: str, kind: str, metadata: Metadata) -> None:
-    """Abuse the server until this process is ended."""
-    os.nice(5)  # its own work is not what is measured
+    """Load the server until this process is terminated."""
+    os.nice(5)  # the CPU time of this process must not affect the result
 
     async def one(number: int) -> None:
         while True:
@@ -144,7 +144,7 @@ def abuse(address: str, kind: str, metadata: Metadata) -> None:
 
 @contextmanager
 def abusing(address: str, kind: str | None, metadata: Metadata) -> Iterator[None]:
-    """Have the abusive client at work while inside; without a kind there is none."""
+    """Run the abusive client for the length of a `with`; no client without a kind."""
     if kind is None:
         yield
         return
@@ -159,7 +159,7 @@ def abusing(address: str, kind: str | None, metadata: Metadata) -> Iterator[None
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server, and what each client shows to it."""
+    """A server, and the credentials of each client."""
 
     service: Service
     shown: dict[str, Metadata]
@@ -189,7 +189,7 @@ def serving(shared: bool) -> Iterator[Served]:
 
 
 async def measured(served: Served, seconds: float, wait_s: float) -> tuple[Latencies, list[float]]:
-    """Return what two ordinary clients measure, and how long Control's answers took."""
+    """Return the measurements of two ordinary clients, and the response times of Control."""
     answers_s, together = list[float](), Latencies()
     asking = asyncio.create_task(ask(served.control, answers_s))
     pcm = speech()[: int(seconds * BYTES_PER_SECOND)]

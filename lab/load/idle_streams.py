@@ -1,9 +1,9 @@
-"""What streams that wait cost: connected, and silent.
+"""CPU and memory of idle streams: connected, and silent.
 
 `python -m lab.load.idle_streams [--streams 100] [--seconds 30]` starts a server and measures its CPU time and memory
-with no stream, then with so many that send nothing at all, silence (told in messages of a second, or sent as sound in
-frames of 500 and of 100 ms), and faint noise, at the pace of speech. The environment sets the server. Exit code 1
-when silence takes more than a tenth of one core.
+with no stream, then with so many that send nothing at all, silence (reported in messages of a second, or sent as audio
+in frames of 500 and of 100 ms), and faint noise, in real time. The environment sets the server. Exit code 1 if silence
+takes more than a tenth of one core.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ MAX_CPU_PERCENT = 10.0  # of one core, for silence
 FRAMES_S = (0.5, 0.1)
 NOISE_DBFS = -65.0
 NOISE_S = 30.0
-OPEN_EVERY_S = 0.023  # one stream after the other: so their frames do not fall together either
+OPEN_EVERY_S = 0.023  # streams open one after the other, so that their frames do not coincide
 SETTLE_S = 3.0
 PACE_KEPT = 0.98
 TEXT_EVENTS = ("partial", "final", "suppressed")
-# A person has a connection of his own; channels of one process would share one.
+# Each user has a separate connection; channels of one process would share one.
 
 Request = pb.StreamingRecognizeRequest
 Response = pb.StreamingRecognizeResponse
@@ -47,7 +47,7 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 
 @dataclass(frozen=True, slots=True)
 class AudioKind:
-    """What each stream sends, over and over."""
+    """Audio that each stream sends, in a loop."""
 
     name: str
     frames: Sequence[Request] = ()
@@ -56,7 +56,7 @@ class AudioKind:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the server took while so many streams waited for so long."""
+    """CPU and memory of the server with so many idle streams for so long."""
 
     sent: str
     frame_s: float
@@ -66,7 +66,7 @@ class Cost:
     client_cpu_s: float = 0.0
     memory_bytes: int = 0
     frames: int = 0  # sent by all
-    told: int = 0  # partials, finals and suppressions: none should be
+    told: int = 0  # partials, finals and suppressions: none is expected
 
     @property
     def core_percent(self) -> float:
@@ -82,14 +82,14 @@ class Cost:
 
 
 HEADER = (
-    "| streams | each sends | CPU of the server, % of one core | memory, MB | for each stream, KB | told "
+    "| streams | each sends | CPU of the server, % of one core | memory, MB | for each stream, KB | text events "
     "| CPU of the client, % of one core |\n|---|---|---|---|---|---|---|"
 )
 
 
 @dataclass(slots=True)
 class IdleLoad:
-    """Streams of this process, each on a connection of its own, that send the same sound."""
+    """Streams of this process, each on its own connection, that send the same audio."""
 
     sound: AudioKind
     opened: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))  # a permit for each stream
@@ -100,12 +100,12 @@ class IdleLoad:
         """Hold a stream open until cancelled.
 
         Raises:
-            ServiceFailed: the server refused it, or ended it.
+            ServiceError: the server rejected it, or ended it.
         """
         await asyncio.sleep(number * OPEN_EVERY_S)
         async with channel_to(address, OWN_CONNECTION) as channel:
             call: grpc.aio.StreamStreamCall[Request, Response] = stub_on(channel).StreamingRecognize()
-            with suppress(asyncio.InvalidStateError):  # the server ended the stream: the reader tells why
+            with suppress(asyncio.InvalidStateError):  # the server ended the stream: the reader has the reason
                 await call.write(Request(config=pb.StreamingConfig(partials=True)))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(call))
@@ -131,7 +131,7 @@ class IdleLoad:
 
 
 async def waiting(service: Service, streams: int, seconds: float, sound: AudioKind) -> Cost:
-    """Return what so many streams cost once they are open and quiet."""
+    """Return the load of so many streams once they are open and idle."""
     group = IdleLoad(sound)
     async with asyncio.TaskGroup() as tasks:
         joined = [tasks.create_task(group.join(service.address, number)) for number in range(streams)]
@@ -160,9 +160,9 @@ async def waiting(service: Service, streams: int, seconds: float, sound: AudioKi
 
 
 def audio_kinds() -> Iterator[AudioKind]:
-    """Return what the streams send, run by run."""
+    """Return the audio of each run."""
     yield AudioKind("nothing")
-    yield AudioKind("silence, told each second", [Request(silence=pb.Silence(duration=Duration(seconds=1)))])
+    yield AudioKind("silence, reported each second", [Request(silence=pb.Silence(duration=Duration(seconds=1)))])
     for frame_s in FRAMES_S:
         size = int(frame_s * BYTES_PER_SECOND)
         yield AudioKind(f"silence, {frame_s:g} s frames", [Request(audio=bytes(size))], frame_s)
@@ -182,7 +182,7 @@ NOISE = noise()
 
 
 def complaints(costs: Sequence[Cost]) -> list[str]:
-    """Return a sentence for each bar that was missed, and for each run that does not count."""
+    """Return a message for each missed limit, and for each invalid run."""
     found = []
     for cost in costs:
         if cost.sent.startswith("silence") and cost.core_percent > MAX_CPU_PERCENT:
@@ -191,7 +191,7 @@ def complaints(costs: Sequence[Cost]) -> list[str]:
             found.append(f"MISSED: {cost.sent}: {cost.told} partials, finals or suppressions came.")
         due = cost.streams * cost.seconds / cost.frame_s
         if cost.frames and cost.frames < PACE_KEPT * due:
-            found.append(f"{cost.sent}: only {100 * cost.frames / due:.0f} % of the sound could be sent in time.")
+            found.append(f"{cost.sent}: only {100 * cost.frames / due:.0f} % of the audio could be sent in time.")
     return found
 
 

@@ -1,9 +1,10 @@
-"""What callers with wrong tokens cost those who have right ones.
+"""Effect of calls with invalid tokens on clients with valid ones.
 
-`python -m lab.load.invalid_tokens [--calls 1000]` starts a server that asks for tokens, dictates a recording to it at
-the pace of speech again and again, and has another process make so many calls with wrong tokens meanwhile: streams,
-as many at once as the server takes. It tells how late partials and finals came without and with them. The other
-process runs behind the server, as if it were on another machine. The environment sets the rest of the server.
+`python -m lab.load.invalid_tokens [--calls 1000]` starts a server that requires tokens, dictates a recording to it in
+real time again and again, and makes so many calls with invalid tokens from another process meanwhile: streams, with as
+many concurrent ones as the server admits. It prints the latency of partials and finals without and with them. The other
+process has a lower priority than the server, as if it were on another machine. The environment sets the rest of the
+server.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """How long after its sound was sent each partial and final came, in seconds."""
+    """Latency of each partial and final after its audio was sent, in seconds."""
 
     partials: list[float] = field(default_factory=list)
     finals: list[float] = field(default_factory=list)
@@ -55,7 +56,7 @@ def bearer(token: str) -> Metadata:
 
 
 async def dictate(address: str, token: str, recording: Recording, lags: Latencies) -> None:
-    """Send the recording at the pace of speech; take down how late what is said of it comes."""
+    """Send the recording in real time; record the latency of its partials and finals."""
     began = monotonic()
 
     async def spoken() -> object:
@@ -76,7 +77,7 @@ async def dictate(address: str, token: str, recording: Recording, lags: Latencie
 
 
 async def measured(address: str, token: str, calls: int) -> Latencies:
-    """Dictate ROUNDS times, while so many calls with wrong tokens are made each time."""
+    """Dictate ROUNDS times, with so many calls with invalid tokens during each."""
     recording = next(one for one in RECORDINGS if one.name == RECORDING)
     lags = Latencies()
     for _ in range(ROUNDS):
@@ -88,15 +89,15 @@ async def measured(address: str, token: str, calls: int) -> Latencies:
 
 
 async def _others(address: str, calls: int) -> None:
-    await asyncio.sleep(2)  # into the dictation
+    await asyncio.sleep(2)  # after the start of the dictation
     module = [sys.executable, "-m", "lab.load.invalid_tokens", "--calls", str(calls), "--to", address]
     process = await asyncio.create_subprocess_exec(*module)
     if await process.wait():
-        raise SystemExit("the calls with wrong tokens went wrong")
+        raise SystemExit("the calls with invalid tokens failed")
 
 
 async def send_invalid_calls(address: str, calls: int) -> None:
-    """Make the calls; tell how long they took."""
+    """Make the calls; return the time that they took."""
     os.nice(19)
     left, began = iter(range(calls)), monotonic()
 
@@ -107,16 +108,16 @@ async def send_invalid_calls(address: str, calls: int) -> None:
                 call = stub.StreamingRecognize(iter([pb.StreamingRecognizeRequest()]), metadata=bearer(new_token()))
                 said = [response.failure.reason async for response in responses(call)]
                 if said != ["UNAUTHENTICATED"]:
-                    raise SystemExit(f"a wrong token was answered with {said}")
+                    raise SystemExit(f"an invalid token was answered with {said}")
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(AT_ONCE):
             tasks.create_task(caller())
-    print(f"{calls} calls with wrong tokens, {AT_ONCE} at once, were refused in {monotonic() - began:.1f} s")
+    print(f"{calls} calls with invalid tokens, {AT_ONCE} concurrent, were rejected in {monotonic() - began:.1f} s")
 
 
 async def responses(call: AsyncIterator[pb.StreamingRecognizeResponse]) -> AsyncIterator[pb.StreamingRecognizeResponse]:
-    """Yield what is told before the call is refused."""
+    """Yield audio until the call is rejected."""
     with suppress(grpc.aio.AioRpcError):
         async for response in call:
             yield response
@@ -124,7 +125,7 @@ async def responses(call: AsyncIterator[pb.StreamingRecognizeResponse]) -> Async
 
 @contextmanager
 def guarded() -> Iterator[tuple[str, str]]:
-    """Have a server that asks for a token; yield its address and the token."""
+    """Run a server that requires a token; yield its address and the token."""
     token = new_token()
     with TemporaryDirectory() as folder:
         file = Path(folder) / "tokens"

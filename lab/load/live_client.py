@@ -1,4 +1,4 @@
-"""One client that dictates a recording at 1x and measures how late its text is."""
+"""One client that dictates a recording in real time and measures the latency of its text."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 
 @dataclass(slots=True)
 class Latencies:
-    """What clients measured, in seconds."""
+    """Measurements of clients, in seconds."""
 
     finals_s: list[float] = field(default_factory=list)  # from the end of speech to the final
     partials_s: list[float] = field(default_factory=list)  # from the last audio of a partial to the partial
     gaps_s: list[float] = field(default_factory=list)  # during speech: from one partial to the next
     texts: list[str] = field(default_factory=list)
-    cut_off: int = 0  # clients that waited for finals in vain, as long as they were let
+    cut_off: int = 0  # clients that had not received all finals within the timeout
 
     def add(self, other: Latencies) -> None:
-        """Take the figures of another client."""
+        """Add the measurements of another client."""
         self.finals_s += other.finals_s
         self.partials_s += other.partials_s
         self.gaps_s += other.gaps_s
@@ -42,7 +42,7 @@ class Latencies:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Return p50, p95 and the greatest value."""
+    """Return p50, p95 and the maximum."""
     if not values:
         return "none"
     p50, p95 = (percentile(values, percent) or 0.0 for percent in (50, 95))
@@ -52,7 +52,7 @@ def spread(values: Sequence[float]) -> str:
 async def dictate(
     address: str, pcm: bytes, *, language: str = "en", metadata: Metadata = (), wait_s: float = 60.0
 ) -> Latencies:
-    """Dictate 16 kHz, 16-bit audio once, and silence after it; wait for all finals, at most so long."""
+    """Dictate 16 kHz 16-bit audio once, then silence; wait for all finals, up to the timeout."""
     found = Latencies()
     try:
         async with asyncio.timeout(len(pcm) / BYTES_PER_SECOND + TAIL_S + wait_s):

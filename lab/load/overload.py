@@ -1,10 +1,10 @@
-"""What happens when more people come than the machine can carry.
+"""Latency and rejections with more streams than the machine can serve.
 
-`python -m lab.load.overload [FOLDER] [--language en] [--offer 3] [--admit N]` starts a server, with MAX_STREAMS=auto
-or N, and replays the dictations of FOLDER at the pace of speech: one at a time, then to so many times the streams
-that it admits, opened within a few seconds. Who is refused should know at once; the finals of those who are admitted
-should not suffer, whatever becomes of their partials. The environment sets the rest of the server. FOLDER has a
-manifest.jsonl like that of tests/recordings, which is the default. Exit code 1 when a bar is missed.
+`python -m lab.load.overload [FOLDER] [--language en] [--offer 3] [--admit N]` starts a server, with MAX_STREAMS=auto or
+N, and replays the dictations of FOLDER in real time: one at a time, then to a multiple of the streams that it admits,
+opened within a few seconds. Rejections should be immediate; the finals of admitted streams should not suffer, at the
+expense of their partials. The environment sets the rest of the server. FOLDER has a manifest.jsonl like that of
+tests/recordings, which is the default. Exit code 1 if a limit is missed.
 """
 
 from __future__ import annotations
@@ -32,43 +32,43 @@ from benchmarks.harness.scheduling_delay import Ticks, ahead_of_others
 from benchmarks.recordings import FOLDER
 from benchmarks.service import Service
 
-MAX_REJECTION_S = 0.050  # the bars
-MAX_LATENCY_FACTOR = 1.5  # the 95th percentile of final lags, against one stream
-ARRIVAL_SPREAD_S = 6.0  # the last comes while the first speak
+MAX_REJECTION_S = 0.050  # the limits
+MAX_LATENCY_FACTOR = 1.5  # the 95th percentile of final latencies, against one stream
+ARRIVAL_SPREAD_S = 6.0  # the last stream opens while the first ones have speech
 STAGGER_S = 0.5
 ADMITTED = re.compile(r"Streams this machine can carry: (\d+) \(admitted at once: (\d+)\)")
 
 
 class LimitedServer(Ours):
-    """Our server as the environment sets it, but for its language and how many streams it admits."""
+    """Our server as set by the environment, except for its language and the number of streams that it admits."""
 
     def __init__(self, language: str, max_streams: str) -> None:
         super().__init__(language)
         self._service = Service({"LANGUAGE": language, "MAX_STREAMS": max_streams, "LOG_LEVEL": "warning"})
 
     def places(self) -> tuple[int, int]:
-        """Return how many streams the server says that the machine can carry, and that it admits."""
+        """Return the capacity and the limit that the server logged."""
         told = ADMITTED.search("\n".join(self._service.lines))
-        assert told is not None  # it listens
+        assert told is not None  # the server listens
         return int(told[1]), int(told[2])
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOutcome:
-    """What became of one stream."""
+    """Result of one stream."""
 
     recording: str
     finals: tuple[str, ...] = ()
     figures: StreamMetrics = field(default_factory=StreamMetrics)
     partials_per_s: float = 0.0  # of the recording
     notices: tuple[str, ...] = ()
-    refused_s: float | None = None  # from the call until the refusal was told, and hung up on
+    refused_s: float | None = None  # from the call until the rejection arrived and the connection was closed
     error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamGroup:
-    """Streams at once."""
+    """Concurrent streams."""
 
     visits: tuple[StreamOutcome, ...]
     late_p99_s: float = 0.0  # of the event loop that takes the times
@@ -86,7 +86,7 @@ class StreamGroup:
         return sum((visit.figures for visit in self.admitted_streams), StreamMetrics())
 
     def lag_s(self, percent: float) -> float | None:
-        """Return the final lag after the end of speech, of utterances that a long pause follows."""
+        """Return the final latency after the end of speech, of utterances before a long pause."""
         return percentile(self.figures.final_lags_at_pauses_s, percent)
 
 
@@ -106,7 +106,7 @@ def outcome_of(dictation: Dictation, replayed: Replay, passed_s: float, sound_s:
 
 
 async def run_streams(system: System, chosen: Sequence[Dictation]) -> StreamGroup:
-    """Replay each dictation to a stream of its own, all at once but for a stagger."""
+    """Replay each dictation to its own stream, all concurrently with staggered starts."""
     stagger_s = min(STAGGER_S, ARRIVAL_SPREAD_S / len(chosen))
     sounds = {dictation.name: dictation.pcm() for dictation in chosen}
 
@@ -126,7 +126,7 @@ async def run_streams(system: System, chosen: Sequence[Dictation]) -> StreamGrou
 
 
 def differing(latencies: Sequence[StreamOutcome], alone: Mapping[str, StreamOutcome]) -> int:
-    """Return how many finals are missing, too many, or say something else than those of the same recording alone."""
+    """Return how many finals are missing, extra, or different from those of the same recording alone."""
     return sum(Levenshtein.distance(visit.finals, alone[visit.recording].finals) for visit in latencies)
 
 
@@ -147,8 +147,8 @@ def row(name: str, group: StreamGroup, alone: Mapping[str, StreamOutcome]) -> st
 
 
 HEADER = (
-    "| | streams | final lag p50, s | p95, s | after the endpoint p95, s | finals that differ from one stream's "
-    "| WER, % | partials a second | told that partials thin out |\n|---|---|---|---|---|---|---|---|---|"
+    "| | streams | final latency p50, s | p95, s | after the endpoint p95, s | finals that differ from one stream's "
+    "| WER, % | partials per second | notified of reduced partials |\n|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -157,7 +157,7 @@ def _format_seconds(value: float | None) -> str:
 
 
 def violations(alone: StreamGroup, group: StreamGroup, admitted: int) -> list[str]:
-    """Return a sentence for each bar that was missed, and for what makes the figures doubtful."""
+    """Return a message for each missed limit, and for each reason to doubt the results."""
     found = [
         f"MISSED: {visit.recording}: {visit.error}"
         for visit in (*alone.admitted_streams, *group.admitted_streams)
@@ -167,13 +167,13 @@ def violations(alone: StreamGroup, group: StreamGroup, admitted: int) -> list[st
         found.append(f"MISSED: {len(group.admitted_streams)} streams were served, {admitted} are admitted.")
     slow = [refused_s for refused_s in group.refusals_s if refused_s > MAX_REJECTION_S]
     if slow:
-        found.append(f"MISSED: {len(slow)} refusals took more than {1000 * MAX_REJECTION_S:.0f} ms.")
+        found.append(f"MISSED: {len(slow)} rejections took more than {1000 * MAX_REJECTION_S:.0f} ms.")
     before_s, lag_s = alone.lag_s(95), group.lag_s(95)
     if before_s is None or lag_s is None:
-        found.append("MISSED: there are no finals whose lag can be told.")
+        found.append("MISSED: there are no finals to measure.")
     elif lag_s > MAX_LATENCY_FACTOR * before_s:
         found.append(
-            f"MISSED: the lag is {lag_s / before_s:.2f} times that of one stream, more than {MAX_LATENCY_FACTOR:g}."
+            f"MISSED: the latency is {lag_s / before_s:.2f} times that of one stream, more than {MAX_LATENCY_FACTOR:g}."
         )
     if different := differing(group.admitted_streams, _by_recording(alone)):
         found.append(f"MISSED: {different} finals differ from those of one stream.")
@@ -187,9 +187,9 @@ def _by_recording(alone: StreamGroup) -> dict[str, StreamOutcome]:
 
 
 def measured(system: LimitedServer, chosen: Sequence[Dictation], offer: float) -> list[str]:
-    """Replay, print; return the bars that were missed."""
+    """Replay, print; return the missed limits."""
     carried, admitted = system.places()
-    print(f"By its self-test the machine can carry {carried} streams; {admitted} are admitted.\n", flush=True)
+    print(f"By its self-test the capacity of the machine is {carried} streams; {admitted} are admitted.\n", flush=True)
     offered = round(offer * admitted)
     crowd_of = [chosen[number % len(chosen)] for number in range(offered)]
     with asyncio.Runner() as runner, ahead_of_others():
@@ -211,9 +211,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     parser.add_argument("--language", choices=("en", "ru"), default="en")
-    parser.add_argument("--offer", type=float, default=3.0, help="times the streams that are admitted")
-    parser.add_argument("--admit", type=int, help="so many, whatever the machine can carry")
-    parser.add_argument("--max-seconds", type=float, help="cut a dictation after the last utterance that ends by then")
+    parser.add_argument("--offer", type=float, default=3.0, help="multiple of the admitted streams")
+    parser.add_argument("--admit", type=int, help="number of admitted streams; default: the capacity of the machine")
+    parser.add_argument("--max-seconds", type=float, help="truncate a dictation after its last utterance by then")
     options = parser.parse_args()
     chosen = dictations(options.folder, options.language, options.max_seconds)
     system = LimitedServer(options.language, str(options.admit or "auto"))

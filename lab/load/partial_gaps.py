@@ -1,15 +1,15 @@
-"""How long live text stands still: gaps between partials and the age of the newest word, one stream at defaults.
+"""Pauses of live text: gaps between partials and the age of the newest word, one stream at defaults.
 
     python -m lab.load.partial_gaps [FOLDER] --language en --seconds 60 --set REALTIME_MODEL=tiny.en
 
 FOLDER has a manifest.jsonl like that of tests/recordings, which is the default. Its single utterances are joined into
-continuous speech, with pauses of --pause seconds, and streamed once at real-time pace to a server of its own that
-runs with default settings on the CPU, apart from LANGUAGE and --set. With --slower N the stream runs in simulated time
-instead, on a machine whose decodes take N times as long as here (1 is this machine).
+continuous speech, with pauses of --pause seconds, and streamed once in real time to a separate server that runs with
+default settings on the CPU, apart from LANGUAGE and --set. With --slower N the stream runs in simulated time instead,
+on a machine whose decodes take N times as long as here (1 is this machine).
 
-- gap: time between two changes of the text while the person speaks.
-- age: time from a moment of speech until a text is shown that covers it. Every 0.1 s of speech counts.
-- lag: time from a word's end until it is shown, right, for good; flicker as in benchmarks.compare.
+- gap: time between two changes of the text during speech.
+- age: time from a moment of speech until a text that covers it is shown. Every 0.1 s of speech counts.
+- latency: time from a word's end until it is shown correctly and stays so; flicker as in benchmarks.compare.
 - WER of last partials: of the text of each utterance just before its final.
 - CPU: of the server, or of the decodes alone in simulated time; per second of audio.
 """
@@ -53,18 +53,18 @@ from stt_service.settings.schema import ServerSettings
 from stt_service.vad.gate import stream_vad_factory
 from stt_service.vad.silero import Silero, silero_path
 
-CHUNK = RATE_HZ // 20  # samples a message
+CHUNK = RATE_HZ // 20  # samples per message
 TAIL_S = 3.0  # of silence after the speech
 
 HEADER = (
-    "| language | settings | partials | gap p50; p95; max, s | age p50; p95; max, s | lag p50; p95; max, s "
+    "| language | settings | partials | gap p50; p95; max, s | age p50; p95; max, s | latency p50; p95; max, s "
     "| last final after speech, s | flicker, % | WER of last partials; finals, % | CPU s / audio s |\n"
     "|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
 async def screen_states(address: str, language: str, pcm: Pcm) -> list[ScreenState]:
-    """Stream the audio at real-time pace; return what a client shows."""
+    """Stream the audio in real time; return the states that a client shows."""
     began = time.monotonic()
 
     async def requests() -> AsyncIterator[pb.StreamingRecognizeRequest]:
@@ -91,7 +91,7 @@ async def screen_states(address: str, language: str, pcm: Pcm) -> list[ScreenSta
 
 
 def streamed(settings: Mapping[str, str], language: str, pcm: Pcm) -> tuple[list[ScreenState], float]:
-    """Return what a real server shows, and the CPU seconds that it took."""
+    """Return the states that a real server shows, and its CPU seconds."""
     with Service({"LOG_LEVEL": "warning", **settings}) as service:
         service.wait_until_listening()
         asyncio.run(screen_states(service.address, language, pcm[: 3 * RATE_HZ]))
@@ -101,7 +101,7 @@ def streamed(settings: Mapping[str, str], language: str, pcm: Pcm) -> tuple[list
 
 
 def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[list[ScreenState], float]:
-    """Return what a server on a machine slower by that factor would show, and the seconds of decoding."""
+    """Return the states that a server on a machine slower by that factor would show, and its seconds of decoding."""
     parameters = ServerSettings.model_validate({name.lower(): value for name, value in settings.items()})
     device, _ = choose_device(parameters)
     plan = compute_plan(device, model_names(parameters, device), usable_cores())

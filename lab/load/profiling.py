@@ -1,9 +1,9 @@
-"""Where the server's time goes while people speak.
+"""CPU time of the server by purpose, during speech.
 
 `python -m lab.load.profiling [FOLDER] [--language en] [--streams 1] [--seconds 40] [--checkout DIR]` starts a server,
-has that many streams say the dictations of FOLDER over and over at the pace of speech, and samples its threads with
+streams the dictations of FOLDER in a loop on that many streams in real time, and samples the server's threads with
 py-spy. A thread that waits for a model counts as busy with it: the model's own threads do the work. DIR is another
-checkout of this repository, to compare with: its server runs with this one's packages.
+checkout of this repository for comparison: its server runs with this one's packages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from benchmarks.service import Service
 RATE_HZ = 100
 WARM_UP_S = 5.0
 STAGGER_S = 0.37
-# The first frame, from the inside, that one of these names is in says what a sample was spent on.
+# The innermost frame with one of these names determines the purpose of a sample.
 PURPOSES = (
     ("encoder", ("_encode_features",)),
     ("log-mel features", ("_features",)),
@@ -58,7 +58,7 @@ class Profiled(Ours):
 
 
 def purpose(stack: Sequence[str]) -> str:
-    """Return what the innermost frame that tells it is for."""
+    """Return the purpose of the innermost frame that determines one."""
     for frame in reversed(stack):
         for name, marks in PURPOSES[:-1]:
             if any(mark in frame for mark in marks):
@@ -69,7 +69,7 @@ def purpose(stack: Sequence[str]) -> str:
 def count_samples(raw: Iterable[str]) -> Counter[str]:
     """Return the samples of each purpose in py-spy's raw lines: frames from the outside, then a count.
 
-    A thread that waits for work is left out.
+    A thread that waits for work is not counted.
     """
     samples: Counter[str] = Counter()
     for line in raw:
@@ -85,7 +85,7 @@ def _is_idle(frame: str) -> bool:
 
 
 async def dictate_repeatedly(system: Profiled, said: Sequence[Dictation], number: int) -> None:
-    """Say the dictations over and over until cancelled."""
+    """Dictate in a loop until cancelled."""
     await asyncio.sleep(number * STAGGER_S)
     while True:
         for dictation in said[number % len(said) :]:
@@ -94,7 +94,7 @@ async def dictate_repeatedly(system: Profiled, said: Sequence[Dictation], number
 
 
 async def sample(system: Profiled, said: Sequence[Dictation], streams: int, seconds: float) -> tuple[list[str], float]:
-    """Return py-spy's lines and the server's CPU time a second while so many speak."""
+    """Return py-spy's lines and the server's CPU time per second with so many streams."""
     speakers = [asyncio.create_task(dictate_repeatedly(system, said, number)) for number in range(streams)]
     try:
         await asyncio.sleep(WARM_UP_S + streams * STAGGER_S)
@@ -125,7 +125,7 @@ def main() -> None:
     said = dictations(options.folder.resolve(), options.language)
     with Profiled(options.language, options.checkout) as system:
         raw, cores = asyncio.run(sample(system, said, options.streams, options.seconds))
-    print(f"{options.streams} streams, {options.language}: {cores:.2f} CPU seconds a second\n")
+    print(f"{options.streams} streams, {options.language}: {cores:.2f} CPU seconds per second\n")
     print("| spent on | % of the time |\n|---|---|")
     for name, count in count_samples(raw).most_common():
         print(f"| {name} | {100 * count / options.seconds / RATE_HZ:.1f} |")

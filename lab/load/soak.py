@@ -1,4 +1,4 @@
-"""Opens and closes 200 streams on a server of its own and shows that it gives back what it takes.
+"""Opens and closes 200 streams on a server and shows that it frees its resources.
 
 Ends with exit code 1 if threads or open files grow, or memory by more than a tenth, after the first fifty.
 """
@@ -21,9 +21,9 @@ from benchmarks.service import Service, ServiceError
 
 STREAMS = 200
 AT_ONCE = 4
-WARM = 50  # streams until buffers, pools and the model's own memory have their size
+WARM = 50  # streams until buffers, pools and the model's own memory have reached their size
 GROWTH = 1.1
-CLEANUP_WAIT_S = 0.5  # for what was cancelled to be put away before it is counted
+CLEANUP_WAIT_S = 0.5  # for the cleanup of canceled streams before the count
 RECORDING_NAMES = ("en/brooklyn-bridge", "ru/tt-somethingwrong")  # the shortest of their languages
 RATE_BYTES = 32_000  # of a second
 
@@ -34,7 +34,7 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the server holds after so many streams."""
+    """Resources of the server after so many streams."""
 
     streams: int
     memory_mb: float
@@ -47,15 +47,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What one stream does."""
+    """Input of one stream."""
 
     language: str
     pcm: bytes
     partials: bool
-    leaves: bool  # in mid-utterance, without a word
+    leaves: bool  # disconnects during an utterance
 
     async def pay(self, address: str) -> None:
-        """Open a connection and a stream, speak, and go."""
+        """Open a connection and a stream, send audio, and close it."""
         async with channel_to(address) as channel:
             call: grpc.aio.StreamStreamCall[Request, Response] = stub_on(channel).StreamingRecognize()
             settings = pb.Settings(language=self.language)
@@ -72,7 +72,7 @@ class Visit:
 
 
 def visits() -> list[Visit]:
-    """Return what the streams do: one in five is silent, one in five leaves in mid-utterance, the others speak."""
+    """Return the streams: one in five is silent, one in five disconnects during an utterance, the others dictate."""
     spoken = [recording for recording in RECORDINGS if recording.name in RECORDING_NAMES]
     sounds = [(recording.language, recording.pcm()) for recording in spoken]
     planned = []
@@ -84,7 +84,7 @@ def visits() -> list[Visit]:
 
 
 async def soak(service: Service) -> list[Held]:
-    """Run the visits, a few at a time; count after every fifty."""
+    """Run the streams, a few at a time; count resources after every fifty."""
     counted = [held(service, 0)]
     planned = visits()
     for start in range(0, STREAMS, WARM):
@@ -108,7 +108,7 @@ def held(service: Service, streams: int) -> Held:
 
 
 def complaints(counted: Sequence[Held]) -> list[str]:
-    """Return a sentence for each thing that grew after the first fifty streams."""
+    """Return a message for each resource that grew after the first fifty streams."""
     warm, last = next(one for one in counted if one.streams >= WARM), counted[-1]
     found = []
     if last.threads > warm.threads:

@@ -1,10 +1,10 @@
-"""What the service adds to the model when recordings are sent at full speed.
+"""Overhead of the service over the model for recordings sent at full speed.
 
 `python -m lab.load.throughput [FOLDER] [--language en]` times the finals of our server over the dictations of FOLDER,
-by a stream without partials and by Recognize, with short windows (ENCODER_CONTEXT=short) and with whole ones (full),
-beside faster-whisper's BatchedInferencePipeline with the same weights, beam, compute type and threads: on the same
-stretches of speech, those that our VAD finds, and as it comes, with its own VAD. All take turns, a few times over;
-medians are told. FOLDER has a manifest.jsonl like that of tests/recordings, which is the default.
+by a stream without partials and by Recognize, with short windows (ENCODER_CONTEXT=short) and with full ones (full), and
+of faster-whisper's BatchedInferencePipeline with the same weights, beam, compute type and threads: on the same segments
+of speech, found by our VAD, and with its defaults, with its own VAD. The methods run alternately for several rounds;
+the medians are printed. FOLDER has a manifest.jsonl like that of tests/recordings, which is the default.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ BEAM_SIZE = 5
 BATCH_SIZES = (8, 16)
 CHUNK_BYTES = BYTES_PER_SECOND // 2
 COMPUTE_TYPES = {"cpu": "int8", "cuda": "float16"}
-BASELINE = f"faster-whisper batched, our speech segments, batch {BATCH_SIZES[0]}"  # what the others are held against
+BASELINE = f"faster-whisper batched, our speech segments, batch {BATCH_SIZES[0]}"  # the reference of all comparisons
 TIMEOUT_S = 600.0
 
-Clip = dict[str, float]  # start and end of a stretch of speech, in seconds
+Clip = dict[str, float]  # start and end of a segment of speech, in seconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """One dictation, ready to be sent."""
+    """One dictation, ready to send."""
 
-    text: str  # what is said in it
+    text: str  # its transcript
     language: str
     pcm: bytes
     samples: Samples
@@ -65,11 +65,11 @@ class Task:
 
 @dataclass(slots=True, eq=False)
 class Method:
-    """A way to get text out of recordings, and what it took."""
+    """A way to recognize recordings, and its times."""
 
     name: str
     recognise: Callable[[Task], str]
-    cpu_s: Callable[[], float]  # used so far by the process that works
+    cpu_s: Callable[[], float]  # used so far by the process that does the work
     walls_s: list[float] = field(default_factory=list)  # one for each round
     cpus_s: list[float] = field(default_factory=list)
     errors: WordErrors = field(default_factory=lambda: WordErrors(0, 0))
@@ -88,7 +88,7 @@ class Method:
 
 
 def clips(pcm: bytes, parameters: ServerSettings) -> list[Clip]:
-    """Return the stretches that our server gives to the decoder as finals."""
+    """Return the segments that our server decodes as finals."""
     live = parameters.runtime()
     vads = stream_vad_factory(Silero(silero_path()), parameters)
     session = Session(SessionConfig(parameters, live, partials=False), vads)
@@ -101,7 +101,7 @@ def clips(pcm: bytes, parameters: ServerSettings) -> list[Clip]:
 
 
 class Ours:
-    """Our server, told a recording at once."""
+    """Our server, with a whole recording per call."""
 
     def __init__(self, service: Service) -> None:
         self._process = psutil.Process(service.pid)
@@ -169,10 +169,10 @@ def methods(services: dict[str, Service], batched: Batched) -> list[Method]:
 
 
 def table(found: Sequence[Method], sound_s: float) -> str:
-    """Return the medians of all ways, and how they compare with the rival's."""
+    """Return the medians of all methods, and their ratios to the reference."""
     rival = next(way for way in found if way.name == BASELINE)
     lines = [
-        "| | wall time, s | least to most | times the pace of speech | wall time, of that of the rival "
+        "| | wall time, s | least to most | times real time | wall time, relative to the reference "
         "| CPU time, s | CPU time, of that of the rival | WER, % |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -207,14 +207,14 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--model", default="base")
     parser.add_argument("--device", choices=tuple(COMPUTE_TYPES), default="cpu")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--max-seconds", type=float, help="cut a dictation after the last utterance that ends by then")
+    parser.add_argument("--max-seconds", type=float, help="truncate a dictation after its last utterance by then")
     return parser.parse_args()
 
 
 def main() -> int:
     """Measure, print, return the exit code."""
     options = parsed()
-    once = {**settings(options, "short"), "EARLY_TRANSCRIPTION_ON_SILENCE": "0"}  # each window is asked for once
+    once = {**settings(options, "short"), "EARLY_TRANSCRIPTION_ON_SILENCE": "0"}  # each window is requested once
     parameters = environment.load({**os.environ, **once}, Path(".env")).settings
     tasks = [
         Task(each.text, each.language, pcm := each.pcm(), samples_of(pcm), clips(pcm, parameters))
@@ -232,7 +232,7 @@ def main() -> int:
             for way in found:
                 way.run(tasks)
     segments = sum(len(task.clips) for task in tasks)
-    print(f"{sound_s:.0f} s of sound, {segments} stretches of speech, {options.model} on {options.device}.\n")
+    print(f"{sound_s:.0f} s of audio, {segments} segments of speech, {options.model} on {options.device}.\n")
     print(table(found, sound_s))
     return 0
 

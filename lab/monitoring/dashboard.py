@@ -1,4 +1,4 @@
-"""The Grafana dashboard: what each panel asks, and a picture of the panels, drawn from what Prometheus answers."""
+"""The Grafana dashboard: the queries of each panel, and a picture of the panels with the data of Prometheus."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ MEGABYTE = 2**20
 @dataclass(frozen=True, slots=True)
 class Query:
     text: str
-    legend: str  # with {{label}} where a label's value goes
+    legend: str  # with {{label}} as the placeholder of a label's value
 
     def name(self, series: Series) -> str:
-        """Return what the panel calls the series."""
+        """Return the panel's name of the series."""
         name = self.legend
         for label, value in series.labels.items():
             name = name.replace("{{" + label + "}}", value)
@@ -62,7 +62,7 @@ def panels() -> Iterator[Panel]:
 
 
 def draw(shown: Sequence[Panel], over: Over, path: Path) -> None:
-    """Write the picture: each panel at its place, with what Prometheus answers."""
+    """Draw the picture: each panel at its position, with the data of Prometheus."""
     height = max(y + h for panel in shown for _, y, _, h in [panel.place])
     with mpl.rc_context({"font.size": 7}):
         figure = Figure((COLUMNS * INCH, height * INCH * 0.55), facecolor="#f4f5f5")
@@ -79,7 +79,7 @@ def draw(shown: Sequence[Panel], over: Over, path: Path) -> None:
 
 
 def _number(axes: Axes, panel: Panel, answers: Sequence[tuple[Query, Sequence[Series]]]) -> None:
-    """Draw the last value that the panel had, large, over its course."""
+    """Draw the last value of the panel, large, over its history."""
     axes.set_axis_off()
     for _, found in answers:
         for series in found:

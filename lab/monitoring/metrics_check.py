@@ -1,10 +1,10 @@
-"""Do the metrics say what the clients saw, and has every panel and alert something to show?
+"""Whether the metrics agree with the clients, and every panel and alert has data.
 
 `python -m lab.monitoring.metrics_check [--streams 20] [--picture FILE]` starts a server and a real Prometheus that
-scrapes it each second. Five people speak, one sends a recording at full speed, one sends speech played backwards,
-which nobody understands, the rest are silent; one stream too many is refused, and one asks for what will not do. Then
-what the clients counted is held against Prometheus, all that the dashboard and the alerts ask is asked, and panels
-are drawn. Exit code 1 when a figure differs or a query has no answer.
+scrapes it each second. Five streams have speech, one sends a recording at full speed, one sends speech played
+backwards, which is unintelligible, the rest are silent; one stream too many is rejected, and one has an invalid
+request. Then the counts of the clients are compared with Prometheus, all queries of the dashboard and the alerts are
+run, and panels are drawn. Exit code 1 if a value differs or a query has no result.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SETTINGS = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "tiny.en", "REAL
 TALKS = ("en/dictation", "en/jfk", "en/austen-0870", "en/brooklyn-bridge", "en/lj001-0020")
 RECORDING = "en/riva-question"
 FRAME_S, BYTES_A_SECOND = 0.1, 32_000
-AFTER_S = 4.0  # of silence behind what is said
+AFTER_S = 4.0  # of silence after the audio
 STAGGER_S = 0.3
 SETTLE_S = 3.0  # for the last scrape
 GPU = "stt_gpu_"  # this machine has none
@@ -53,7 +53,7 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 
 @dataclass(slots=True)
 class Counted:
-    """What the clients saw, all of them together."""
+    """Counts of the clients, all together."""
 
     events: Counter[str] = field(default_factory=Counter)
     words: int = 0
@@ -71,7 +71,7 @@ class Counted:
 
 
 async def stream(address: str, counted: Counted, pcm: bytes, pace: float, over: asyncio.Event) -> None:
-    """Send the sound, at `pace` times that of speech, then silence until all others are done; count what comes."""
+    """Send the audio, at `pace` times real time, then silence until all others are done; count the responses."""
     async with channel_to(address, OWN_CONNECTION) as channel:
         call = stub_on(channel).StreamingRecognize()
         await call.write(Request(config=pb.StreamingConfig(partials=True)))
@@ -101,7 +101,7 @@ async def _send(call: grpc.aio.StreamStreamCall[Request, Response], counted: Cou
 
 
 async def _hold(call: grpc.aio.StreamStreamCall[Request, Response], counted: Counted, over: asyncio.Event) -> None:
-    """Stay, silent, at the pace of speech."""
+    """Stay silent, in real time."""
     frame = bytes(int(FRAME_S * BYTES_A_SECOND))
     while not over.is_set():
         await asyncio.sleep(FRAME_S)
@@ -110,7 +110,7 @@ async def _hold(call: grpc.aio.StreamStreamCall[Request, Response], counted: Cou
 
 
 async def refused(address: str, counted: Counted, config: pb.StreamingConfig) -> None:
-    """Ask for a stream that is not to be had."""
+    """Open a stream that must be rejected."""
     async with channel_to(address, OWN_CONNECTION) as channel:
         call = stub_on(channel).StreamingRecognize()
         await call.write(Request(config=config))
@@ -121,7 +121,7 @@ async def refused(address: str, counted: Counted, config: pb.StreamingConfig) ->
 
 
 async def crowd(address: str, streams: int, length_s: float) -> Counted:
-    """Let them all come; return what they saw."""
+    """Run all clients; return their counts."""
     counted, over = Counted(), asyncio.Event()
     sounds = {recording.name: recording.pcm() + bytes(int(AFTER_S * BYTES_A_SECOND)) for recording in RECORDINGS}
     backwards = np.frombuffer(sounds[TALKS[3]], "<i2")[::-1].tobytes() + bytes(int(AFTER_S * BYTES_A_SECOND))
@@ -139,27 +139,27 @@ async def crowd(address: str, streams: int, length_s: float) -> Counted:
 
 
 def compared(counted: Counted, prometheus: Prometheus) -> list[tuple[str, float, float]]:
-    """Return what the clients counted beside what Prometheus has."""
+    """Return the counts of the clients next to those of Prometheus."""
     events, value = counted.events, prometheus.value
     unread = 'sum(stt_partials_shed_total{reason="unread"})'
     return [
         ("streams opened", events["started"], value("stt_streams_opened_total")),
         ("streams open at once", counted.most_open, value("max_over_time(stt_streams[10m])")),
         ("closed with OK", counted.outcomes["OK"], value('stt_streams_closed_total{outcome="OK"}')),
-        ("refused: full", counted.outcomes["RESOURCE_EXHAUSTED"], value('stt_rejected_total{reason="full"}')),
-        ("refused: request", counted.outcomes["INVALID_ARGUMENT"], value('stt_rejected_total{reason="request"}')),
+        ("rejected: full", counted.outcomes["RESOURCE_EXHAUSTED"], value('stt_rejected_total{reason="full"}')),
+        ("rejected: request", counted.outcomes["INVALID_ARGUMENT"], value('stt_rejected_total{reason="request"}')),
         ("utterances", events["speech_started"], value("stt_utterances_total")),
         ("finals", events["final"], value("stt_finals_total")),
         ("words", counted.words, value("stt_words_total")),
         ("suppressed", events["suppressed"], value("sum(stt_suppressed_total)")),
         ("partials received", events["partial"], value(f"stt_partials_total - on() {unread}")),
-        ("seconds of sound", round(counted.sound_s, 1), round(value("stt_audio_seconds_total"), 1)),
+        ("seconds of audio", round(counted.sound_s, 1), round(value("stt_audio_seconds_total"), 1)),
         ("streams still open", 0, value("stt_streams")),
     ]
 
 
 def unanswered(prometheus: Prometheus, begin: float) -> list[str]:
-    """Return the queries of the dashboard without an answer, and those of alerts that Prometheus does not take."""
+    """Return the queries of the dashboard without a result, and the alert queries that Prometheus rejects."""
     empty = [
         f"{panel.title}: {query.text}"
         for panel in dashboard.panels()
@@ -168,17 +168,17 @@ def unanswered(prometheus: Prometheus, begin: float) -> list[str]:
     ]
     for group in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]:
         for rule in group["rules"]:
-            prometheus.now(rule["expr"])  # most have no answer, as they should; a bad one raises
+            prometheus.now(rule["expr"])  # most have no result, as expected; an invalid one raises
     return empty
 
 
 def report(rows: Sequence[tuple[str, float, float]], empty: Sequence[str], alerts: Sequence[str]) -> int:
-    """Print what was found; return the exit code."""
+    """Print the results; return the exit code."""
     print("| | clients | Prometheus |\n|---|---|---|")
     for name, seen, found in rows:
         print(f"| {name} | {seen:g} | {found:g} |{'' if seen == found else ' DIFFERS'}")
     print(f"Alerts that are pending or fire: {', '.join(sorted(alerts)) or 'none'}.")
-    print(*(f"NO ANSWER: {query}" for query in empty), sep="\n")
+    print(*(f"NO DATA: {query}" for query in empty), sep="\n")
     return int(bool(empty) or any(seen != found for _, seen, found in rows))
 
 
@@ -194,7 +194,7 @@ def main() -> int:
     ):
         service.wait_until_listening()
         found = METRICS.search("\n".join(service.lines))
-        assert found is not None  # before the last line, which has come
+        assert found is not None  # before the last line, which has been read
         with Prometheus(found[1], ALERTS, Path(folder)) as prometheus:
             begin = time.time()
             counted = asyncio.run(crowd(service.address, options.streams, options.seconds))

@@ -1,4 +1,4 @@
-"""A real Prometheus (Debian's package `prometheus`) that scrapes one server, and what its HTTP API answers."""
+"""A real Prometheus (Debian's package `prometheus`) that scrapes one server, and the results of its HTTP API."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ START_S, STOP_S, ANSWER_S = 30.0, 30.0, 10.0
 
 
 class PrometheusFailed(Exception):
-    """Prometheus is not installed, did not start, or did not understand a query."""
+    """Prometheus is not installed, did not start, or rejected a query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A result: its labels, and its values by the second."""
+    """A result: its labels, and its values per second."""
 
     labels: Mapping[str, str]
     values: Sequence[tuple[float, float]]
@@ -74,17 +74,17 @@ class Prometheus:
         self._log.close()
 
     def value(self, query: str) -> float:
-        """Return the one value of the query now; 0 where there is none."""
+        """Return the one current value of the query; 0 if there is none."""
         series = self.now(query)
         return series[0].values[0][1] if series else 0.0
 
     def now(self, query: str) -> list[Series]:
-        """Return what the query gives now."""
+        """Return the current results of the query."""
         result = self._ask("query", query=query)["result"]
         return [Series(each["metric"], [(float(each["value"][0]), float(each["value"][1]))]) for each in result]
 
     def over(self, query: str, begin: float, end: float) -> list[Series]:
-        """Return what the query gives each second between two times of the clock."""
+        """Return the results of the query for each second between two wall-clock times."""
         result = self._ask("query_range", query=query, start=f"{begin:.3f}", end=f"{end:.3f}", step="1")["result"]
         return [Series(each["metric"], [(float(t), float(v)) for t, v in each["values"]]) for each in result]
 

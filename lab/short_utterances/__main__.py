@@ -1,10 +1,9 @@
-"""Utterances of one to three words through a server at default settings, beside faster-whisper with full windows.
+"""Utterances of one to three words: a server at default settings compared with faster-whisper with full windows.
 
 `python -m lab.short_utterances [--language en] [--limit N] [--variants plain,prompt]`: each utterance is streamed
-alone, with 1 s of silence before it and 2.5 s after it. Variants: plain; prompt and hotwords, which have nothing to
-do with most of the utterances; noise, pink at -50 dBFS; auto, the language is detected after a sentence in that
-language. The recordings are downloaded on first use (about 37 MB, with apt-get) and kept, as are faster-whisper's
-transcripts.
+alone, with 1 s of silence before it and 2.5 s after it. Variants: plain; prompt and hotwords, which are unrelated to
+most of the utterances; noise, pink at -50 dBFS; auto, the language is detected after a sentence in that language. The
+recordings are downloaded on first use (about 37 MB, with apt-get) and cached, as are faster-whisper's transcripts.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from lab.short_utterances.report import Result, table
 from lab.short_utterances.streamed import stream
 from lab.short_utterances.variants import VARIANTS, Variant, lead, padded
 
-QUIET = {"LOG_LEVEL": "warning"}  # all else is at its default
+QUIET = {"LOG_LEVEL": "warning"}  # all other settings have their defaults
 
 
 def main() -> int:

@@ -1,9 +1,9 @@
-"""The set: utterances of people, each with its reference text and other correct ways to write it.
+"""The set: utterances of real speakers, each with its reference text and other correct ways to write it.
 
 The recordings are telephone prompts of Debian's packages asterisk-core-sounds-en-wav (spoken by Allison Smith,
 CC BY-SA 3.0) and asterisk-core-sounds-ru-wav (spoken for ivrvoice.ru, CC BY 3.0). They are not in this repository:
 `recordings` downloads them. utterances.tsv has a line for each: language, file, text, and accepted texts separated
-by `|`. Accepted are figures for numbers, the letters' other names, homophones and other spellings; not wrong endings.
+by `|`. Accepted are digits for numbers, the letters' other names, homophones and other spellings; not wrong endings.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ShortUtterance:
 
     @property
     def name(self) -> str:
-        """Return what results call it, such as en-digits-8."""
+        """Return its name in results, such as en-digits-8."""
         return "-".join([self.language, *self.file.removesuffix(".wav").replace("_", "-").split("/")])
 
     @property

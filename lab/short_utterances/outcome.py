@@ -13,10 +13,10 @@ Words = tuple[str, ...]
 
 
 class Outcome(Enum):
-    """What became of an utterance."""
+    """Result of an utterance."""
 
     EXACT = "exact"
-    DOUBLED = "doubled"  # something is written twice or more in a row that was said once
+    DOUBLED = "doubled"  # a text repeated twice or more in a row that was spoken once
     LOST = "lost"  # neither text nor a suppression
     SUPPRESSED = "suppressed"
     WRONG = "wrong"
@@ -41,10 +41,10 @@ def _spoken(text: str) -> Iterator[str]:
 
 
 def classify(text: str, accepted: Sequence[str], suppressed: bool = False) -> Outcome:
-    """Return what became of an utterance.
+    """Return the result of an utterance.
 
     Args:
-        text: all finals of the stream, joined by blanks.
+        text: all finals of the stream, joined by spaces.
         accepted: its correct texts.
         suppressed: whether the server reported a suppressed utterance.
     """
@@ -57,13 +57,13 @@ def classify(text: str, accepted: Sequence[str], suppressed: bool = False) -> Ou
 
 
 def _is_doubled(words: Words, correct: Sequence[Words]) -> bool:
-    if any(_has_repetition(each) for each in correct):  # it is said twice
+    if any(_has_repetition(each) for each in correct):  # repeated in the audio
         return False
     return _has_repetition(words) or _copies(words, correct) > 1
 
 
 def _has_repetition(words: Words) -> bool:
-    """Return whether any sequence of words follows itself."""
+    """Return whether any sequence of words is repeated immediately."""
     return any(
         words[start : start + size] == words[start + size : start + 2 * size]
         for size in range(1, len(words) // 2 + 1)
@@ -72,7 +72,7 @@ def _has_repetition(words: Words) -> bool:
 
 
 def _copies(words: Words, correct: Sequence[Words]) -> int:
-    """Return of how many correct texts, such as `8` and `eight`, the words consist; 0 if of anything else."""
+    """Return how many correct texts, such as `8` and `eight`, the words consist of; 0 if of other words."""
     if not words:
         return 0
     for each in correct:

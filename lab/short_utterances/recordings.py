@@ -19,11 +19,11 @@ DOWNLOAD_TIMEOUT_S = 300.0
 
 
 class RecordingsError(Exception):
-    """The recordings cannot be had; the message says why and what to do."""
+    """The recordings are unavailable; the message has the reason and the next step."""
 
 
 def cache_folder() -> Path:
-    """Return where this benchmark keeps recordings and reference transcripts."""
+    """Return the folder of the recordings and reference transcripts."""
     return user_cache_path("realtime-stt") / "benchmarks" / "short"
 
 

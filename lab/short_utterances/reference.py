@@ -1,6 +1,6 @@
 """faster-whisper with full windows on the same audio, and a cache of its transcripts.
 
-The language is always given, also where the server detects it.
+The language is always given, even if the server detects it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Reference:
     """Transcribes with faster-whisper's own defaults: no VAD, fallback temperatures, silence threshold 0.6."""
 
     def __init__(self, cache: Path) -> None:
-        """Keep transcripts in the file `cache`; an audio that is in it is not transcribed again."""
+        """Cache transcripts in the file `cache`; audio with a cached transcript is not transcribed again."""
         self._cache = cache
         lines = cache.read_text(encoding="utf-8").splitlines() if cache.exists() else []
         self._known: dict[str, str] = dict(json.loads(line) for line in lines)

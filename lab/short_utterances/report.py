@@ -18,7 +18,7 @@ HEADER = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One utterance under one variant: this project's text beside faster-whisper's."""
+    """One utterance under one variant: this project's text next to faster-whisper's."""
 
     name: str
     language: str

@@ -21,7 +21,7 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 
 @dataclass(slots=True)
 class Recognized:
-    """What was received for an utterance."""
+    """Responses for an utterance."""
 
     texts: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)  # of suppressions
@@ -35,7 +35,7 @@ class Recognized:
 
 
 async def stream(channel: grpc.aio.Channel, lead: bytes, pcm: bytes, language: str, variant: Variant) -> Recognized:
-    """Stream the lead and the utterance; return what was received for the utterance.
+    """Stream the lead and the utterance; return the responses for the utterance.
 
     Raises:
         grpc.aio.AioRpcError: the server rejected or ended the stream, or did not end it within STREAM_TIMEOUT_S.

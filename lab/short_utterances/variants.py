@@ -25,7 +25,7 @@ SENTENCES = {"en": "en/go-forward", "ru": "ru/tt-somethingwrong"}  # recordings 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """How the utterances are recognized. Without any of this: in silence, with the language given."""
+    """How the utterances are recognized. Default: in silence, with the language given."""
 
     name: str
     prompt: bool = False
@@ -69,7 +69,7 @@ def _noise() -> NDArray[np.float64]:
 
 
 def lead(language: str, variant: Variant) -> bytes:
-    """Return what is spoken earlier on the stream: a sentence and a pause for `auto`, else nothing."""
+    """Return the audio that is sent earlier on the stream: a sentence and a pause for `auto`, otherwise none."""
     if not variant.auto:
         return b""
     [sentence] = [recording for recording in RECORDINGS if recording.name == SENTENCES[language]]

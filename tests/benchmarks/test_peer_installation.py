@@ -1,4 +1,4 @@
-"""A peer is installed whole or not at all, and once."""
+"""Installation of peers: complete or not at all, and only once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.peers.install import IMPORTS, TORCH, install, main, put_silero
 
 
 def installed(folder: Path) -> PeerEnvironment:
-    """Return an environment that looks as if it had been installed."""
+    """Return an environment that looks installed."""
     environment = PeerEnvironment("whisperlive", folder / "whisperlive")
     environment.python.parent.mkdir(parents=True)
     environment.python.touch()
@@ -21,13 +21,13 @@ def installed(folder: Path) -> PeerEnvironment:
     return environment
 
 
-def test_one_that_is_installed_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_installed_peer_is_not_installed_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     environment = installed(tmp_path)
-    install(environment)  # would make the environment anew, without the marker's content, and take minutes
-    assert capsys.readouterr().out == f"whisperlive is there: {environment.folder}\n"
+    install(environment)  # would replace the environment, without the marker's content, and take minutes
+    assert capsys.readouterr().out == f"whisperlive is installed: {environment.folder}\n"
 
 
-def test_one_that_broke_off_is_not_installed(tmp_path: Path) -> None:
+def test_peer_with_an_incomplete_installation_is_not_installed(tmp_path: Path) -> None:
     environment = installed(tmp_path)
     assert environment.ready
     (environment.folder / READY).unlink()
@@ -35,25 +35,25 @@ def test_one_that_broke_off_is_not_installed(tmp_path: Path) -> None:
         environment.program("python")
 
 
-def test_one_with_other_versions_is_not_installed(tmp_path: Path) -> None:
+def test_peer_with_other_versions_is_not_installed(tmp_path: Path) -> None:
     environment = installed(tmp_path)
     (environment.folder / READY).write_text("whisper_live==0.9.0\n", encoding="utf-8")
     assert not environment.ready
 
 
-def test_one_whose_python_is_gone_is_not_installed(tmp_path: Path) -> None:
+def test_peer_without_its_python_is_not_installed(tmp_path: Path) -> None:
     environment = installed(tmp_path)
     environment.python.unlink()
     assert not environment.ready
 
 
-def test_an_unknown_peer_is_answered_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_peer_is_rejected_with_the_valid_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["whisper"]) == 1
-    told = "There is no peer whisper: there are realtimestt, whisperlive, whisperlivekit.\n"
+    told = "Unknown peer whisper: must be one of realtimestt, whisperlive, whisperlivekit.\n"
     assert capsys.readouterr().err == told
 
 
-def test_every_peer_pins_all_and_the_torch_that_comes_first() -> None:
+def test_every_peer_pins_its_packages_and_installs_torch_first() -> None:
     assert {file.stem for file in PINS.iterdir()} == set(IMPORTS)
     for file in PINS.iterdir():
         pins = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
@@ -61,13 +61,13 @@ def test_every_peer_pins_all_and_the_torch_that_comes_first() -> None:
         assert TORCH in pins
 
 
-def test_the_folder_is_the_settings_or_the_platforms() -> None:
+def test_folder_is_peers_dir_or_the_platform_cache() -> None:
     assert peers_folder("/data/peers") == Path("/data/peers")
     assert peers_folder("~/peers") == Path.home() / "peers"
     assert peers_folder("").parts[-2:] == ("realtime-stt", "peers")
 
 
-def test_torch_hub_is_led_to_the_package_of_silero(tmp_path: Path) -> None:
+def test_torch_hub_finds_the_package_of_silero(tmp_path: Path) -> None:
     environment = installed(tmp_path)
     put_silero(environment)
     repository = environment.torch_home / "hub" / "snakers4_silero-vad_master"

@@ -1,4 +1,4 @@
-"""A peer is started on ports that are free, and stopped to its last process."""
+"""Processes of peers: started on free ports, stopped to the last one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from benchmarks.peers.process import STOPS, PeerProcess, Stops, free_ports
 from benchmarks.service import ServiceError
 
-# A server with a child that holds out against all but SIGKILL, and that the server does not wait for.
+# A server with a child that ignores all signals but SIGKILL, and that the server does not wait for.
 STUBBORN = """
 import signal, subprocess, sys
 child = "import signal; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; print(flush=True); signal.pause()"
@@ -29,7 +29,7 @@ def peer(program: str, folder: Path, *, stops: Stops = STOPS, **settings: str) -
     return PeerProcess(command, ready="Serving", settings=settings, folder=folder, stops=stops)
 
 
-def test_free_ports_differ_and_can_be_listened_on() -> None:
+def test_free_ports_differ_and_can_be_bound() -> None:
     ports = free_ports(3)
     assert len(set(ports)) == 3
     for port in ports:
@@ -37,7 +37,7 @@ def test_free_ports_differ_and_can_be_listened_on() -> None:
             listening.bind(("127.0.0.1", port))
 
 
-def test_nothing_that_it_started_is_left(tmp_path: Path) -> None:
+def test_stop_leaves_no_child_process(tmp_path: Path) -> None:
     process = peer(STUBBORN, tmp_path, stops=AT_ONCE)
     process.start()
     server = psutil.Process(process.pid)
@@ -47,7 +47,7 @@ def test_nothing_that_it_started_is_left(tmp_path: Path) -> None:
     assert not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_it_runs_in_its_folder_with_its_settings(tmp_path: Path) -> None:
+def test_server_runs_in_its_folder_with_its_settings(tmp_path: Path) -> None:
     program = 'import os; open("settings", "w").write(os.environ["OMP_NUM_THREADS"]); print("Serving")'
     process = peer(program, tmp_path, OMP_NUM_THREADS="3")
     process.start()
@@ -55,7 +55,7 @@ def test_it_runs_in_its_folder_with_its_settings(tmp_path: Path) -> None:
     assert (tmp_path / "settings").read_text() == "3"
 
 
-def test_one_that_ends_before_it_serves_has_failed_with_what_it_said(tmp_path: Path) -> None:
+def test_server_that_exits_before_it_is_ready_raises_with_its_output(tmp_path: Path) -> None:
     with pytest.raises(ServiceError) as failed:
         peer('print("no such model"); raise SystemExit(3)', tmp_path).start()
-    assert str(failed.value).splitlines() == [f"{sys.executable} ended. It said last:", "no such model"]
+    assert str(failed.value).splitlines() == [f"{sys.executable} ended. Last output:", "no such model"]

@@ -1,4 +1,4 @@
-"""What the comparison makes of its rows: what is carried, who is best, and the files it writes."""
+"""Report of the comparison: capacity, ratios, and files."""
 
 from __future__ import annotations
 
@@ -38,85 +38,85 @@ def line_of(text: str, start: str) -> list[str]:
 @pytest.mark.parametrize(
     ("of_two", "carried"),
     [
-        pytest.param(row(streams=2, lag_s=1.2), 2, id="the lag may pass the silence by half a second"),
-        pytest.param(row(streams=2, lag_s=1.3), 1, id="and no more"),
-        pytest.param(row(streams=2, wrong=6), 1, id="words may go wrong no more than with one stream"),
-        pytest.param(Row("ours", "en", 2, error="died"), 1, id="a run that failed carries nothing"),
+        pytest.param(row(streams=2, lag_s=1.2), 2, id="latency half a second above the silence"),
+        pytest.param(row(streams=2, lag_s=1.3), 1, id="latency more than that above the silence"),
+        pytest.param(row(streams=2, wrong=6), 1, id="more word errors than with one stream"),
+        pytest.param(Row("ours", "en", 2, error="died"), 1, id="failed run"),
     ],
 )
-def test_streams_carried(of_two: Row, carried: int) -> None:
+def test_capacity_in_streams(of_two: Row, carried: int) -> None:
     assert estimated_streams([row(), of_two]) == carried
 
 
-def test_a_refused_stream_is_not_carried() -> None:
+def test_run_with_a_rejected_stream_is_beyond_capacity() -> None:
     refused = Row("ours", "en", 2, outcomes=(*row().outcomes, Outcome("en/one", StreamMetrics(), refused="full")))
     assert estimated_streams([row(), refused]) == 1
 
 
-def test_none_is_carried_where_one_is_too_many() -> None:
+def test_capacity_is_zero_if_one_stream_is_too_many() -> None:
     assert estimated_streams([row(lag_s=2.0)]) == 0
 
 
-def test_nothing_is_known_of_what_is_carried_without_a_run_of_one() -> None:
+def test_capacity_is_unknown_without_a_run_of_one_stream() -> None:
     assert estimated_streams([row(streams=2)]) is None
 
 
-def test_words_are_compared_with_those_of_the_same_recordings() -> None:
+def test_word_errors_are_compared_with_those_of_the_same_recordings() -> None:
     other = Outcome("en/two", StreamMetrics(words=100, words_wrong=50))
     alone = Row("ours", "en", 1, endpoint_s=0.7, outcomes=(*row().outcomes, other))
     assert estimated_streams([alone, row(streams=2, wrong=6)]) == 1
 
 
-def test_the_silence_that_was_waited_for_is_taken_off() -> None:
+def test_endpoint_silence_is_subtracted() -> None:
     assert summary(row(lag_s=0.9))["final lag less silence p50, s"] == pytest.approx(0.2)
     unset = Row("peer", "en", 1, outcomes=row().outcomes)
     assert summary(unset)["final lag less silence p50, s"] is None
 
 
-def test_ratios_stand_beside_those_of_raw_and_of_the_best_peer() -> None:
+def test_ratios_are_relative_to_raw_and_to_the_best_peer() -> None:
     text = tables([row(), row("raw", lag_s=1.8), row("slow", lag_s=9.0), row("quick", lag_s=3.0)])
-    assert line_of(text, "final lag p50, s") == "final lag p50, s|0.90|1.80|0.50|3.00|quick|0.30".split("|")
+    assert line_of(text, "final latency p50, s") == "final latency p50, s|0.90|1.80|0.50|3.00|quick|0.30".split("|")
 
 
-def test_a_peer_that_leaves_out_much_is_not_the_best() -> None:
+def test_peer_that_omits_many_utterances_is_not_the_best() -> None:
     text = tables([row(), row("hasty", lag_s=0.1, missing=2), row("slow", lag_s=9.0)])
-    assert line_of(text, "final lag p50, s")[-2] == "slow"
+    assert line_of(text, "final latency p50, s")[-2] == "slow"
 
 
-def test_a_system_that_failed_is_named_with_its_error() -> None:
+def test_failed_system_is_listed_with_its_error() -> None:
     assert "- peer, 1: no such port" in tables([row(), Row("peer", "en", 1, error="no\nsuch port")])
 
 
-def test_languages_do_not_mix() -> None:
+def test_languages_have_separate_tables() -> None:
     russian = Row("ours", "ru", 1, outcomes=row().outcomes)
     text = tables([row(), russian, row("raw")])
     assert (text.count("## English"), text.count("## Russian")) == (1, 1)
 
 
-def test_rows_are_read_as_they_were_kept(tmp_path: Path) -> None:
+def test_rows_are_read_as_they_were_stored(tmp_path: Path) -> None:
     whole = Row("ours", "en", 1, outcomes=row().outcomes, lateness=Lateness(0.1, ahead=True), versions={"av": "1"})
     keep(tmp_path, whole, [])
     assert kept(tmp_path) == [whole]
 
 
-def test_the_latest_row_of_a_kind_counts(tmp_path: Path) -> None:
+def test_latest_row_of_a_system_language_and_number_counts(tmp_path: Path) -> None:
     for one in (row(), row(streams=2), row(lag_s=5.0)):
         keep(tmp_path, one, [])
     assert kept(tmp_path) == [row(lag_s=5.0), row(streams=2)]
 
 
-def test_each_language_gets_its_plots(tmp_path: Path) -> None:
+def test_each_language_has_its_plots(tmp_path: Path) -> None:
     drawn = draw([row(), row(streams=2), row("peer")], tmp_path)
     assert [path.name for path in drawn] == ["partial-lag-en.svg", "final-lag-en.svg", "cpu-en.svg", "streams-en.svg"]
     assert all("ours" in path.read_text(encoding="utf-8") for path in drawn)
 
 
-def test_a_system_that_failed_is_not_drawn(tmp_path: Path) -> None:
+def test_failed_system_is_not_plotted(tmp_path: Path) -> None:
     drawn = draw([row(), Row("dead", "en", 1, error="gone")], tmp_path)
     assert not any("dead" in path.read_text(encoding="utf-8") for path in drawn)
 
 
-def test_the_same_rows_draw_the_same_files(tmp_path: Path) -> None:
+def test_same_rows_give_the_same_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         draw([row()], tmp_path / name)
@@ -124,7 +124,7 @@ def test_the_same_rows_draw_the_same_files(tmp_path: Path) -> None:
     assert one == two
 
 
-def test_a_run_that_the_harness_spoilt_is_named() -> None:
+def test_run_with_a_slow_harness_is_listed() -> None:
     late = Row("peer", "en", 1, outcomes=row().outcomes, lateness=Lateness(ticks_max_s=0.4))
-    assert "Too late to measure by: peer 1." in tables([row(), late])
-    assert "No run was spoilt by that." in tables([row()])
+    assert "The harness was too slow for: peer 1." in tables([row(), late])
+    assert "No run was affected." in tables([row()])

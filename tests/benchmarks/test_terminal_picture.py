@@ -1,4 +1,4 @@
-"""The README's pictures: what a terminal showed is what is drawn, when it was shown."""
+"""Pictures of the README: each shows the screens of a terminal at their times."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ def session(program: str, *keys: Keys) -> Session:
     return Session([sys.executable, "-c", program], Path.cwd(), 40, 5, length_s=30, keys=keys, prompt=False)
 
 
-def test_a_session_is_what_its_terminal_showed_with_bright_and_dim() -> None:
+def test_session_has_the_screen_with_bold_and_dim_text() -> None:
     moments = record(session(r"print('a \x1b[1mb\x1b[0m \x1b[2mc\x1b[0m \x1b[38;5;2md\x1b[0m')"), {})
     runs = {run.text.strip(): run.style for run in moments[-1].rows[0]}
     assert (runs["b"].bold, runs["c"].dim, runs["d"].dim) == (True, True, False)
 
 
-def test_keys_are_typed_when_it_is_their_time() -> None:
+def test_keys_are_typed_at_their_time() -> None:
     moments = record(session("print('key', input())", Keys(0.2, b"x\r")), {})
     assert any(run.text.startswith("key x") for run in moments[-1].rows[1])
     assert moments[-1].at_s >= 0.2
 
 
-def test_what_did_not_change_is_drawn_once() -> None:
+def test_unchanged_text_is_drawn_once() -> None:
     drawn = picture([moment(0, "a", ""), moment(1, "a", "b"), moment(2, "a", "c")], 40, "title", 1.5)
-    texts = [element.text for element in ElementTree.fromstring(drawn).iter(f"{SVG}text")]  # noqa: S314  (our own)
+    texts = [element.text for element in ElementTree.fromstring(drawn).iter(f"{SVG}text")]  # noqa: S314  (own file)
     assert texts == ["a", "b", "c"]
 
 
-def test_where_nothing_plays_one_moment_is_seen() -> None:
+def test_picture_without_animation_shows_one_moment() -> None:
     drawn = picture([moment(0, "a"), moment(1, "b"), moment(2, "c")], 40, "title", 1.5)
     states = re.findall(r"^\.f\d+ \{ visibility: (\w+)", drawn, re.MULTILINE)
     assert states == ["hidden", "visible", "hidden"]
 
 
-def test_a_picture_plays_over_and_over_with_a_pause() -> None:
+def test_picture_repeats_after_a_pause() -> None:
     drawn = picture([moment(0, "a"), moment(2, "b")], 40, "title", 0)
     assert f"{2 + PAUSE_S:.1f}s step-end infinite" in drawn
     assert "0.000% { visibility: hidden } 40.000% { visibility: visible }" in drawn
 
 
-def test_what_would_be_markup_is_text() -> None:
+def test_markup_in_text_is_escaped() -> None:
     root = ElementTree.fromstring(picture([moment(0, "a < b & c")], 40, "<title>", 0))  # noqa: S314
     assert [element.text for element in root.iter(f"{SVG}text")] == ["a < b & c"]

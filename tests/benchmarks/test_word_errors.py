@@ -1,4 +1,4 @@
-"""Word errors, and words lost or doubled at the seams of finals."""
+"""Word errors, and words lost or doubled at the boundaries of finals."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ REFERENCE = "one two three four five six".split()
 
 
 def found(*finals: str) -> Seams:
-    """Return the errors at the seams of these finals; the offline transcript has every word."""
+    """Return the errors at the boundaries of these finals; the offline transcript has every word."""
     return seams(REFERENCE, REFERENCE, [final.split() for final in finals])
 
 
-def test_complete_finals_have_no_seam_errors() -> None:
+def test_complete_finals_have_no_boundary_errors() -> None:
     assert found("one two three", "four five six") == Seams((), ())
 
 
-def test_word_missing_at_a_seam_is_lost() -> None:
+def test_word_missing_at_a_boundary_is_lost() -> None:
     assert found("one two", "four five six").lost == ("three",)
     assert found("one two three", "five six").lost == ("four",)
 
@@ -29,7 +29,7 @@ def test_misrecognized_word_is_not_lost() -> None:
     assert found("one two tree", "four five six").lost == ()
 
 
-def test_word_missing_elsewhere_is_not_counted_at_a_seam() -> None:
+def test_word_missing_elsewhere_is_not_counted_at_a_boundary() -> None:
     assert found("one three", "four five six").lost == ()
 
 
@@ -37,7 +37,7 @@ def test_word_missing_in_the_offline_transcript_too_is_not_lost() -> None:
     assert seams(REFERENCE, "one two four five six".split(), [["one", "two"], ["four", "five", "six"]]).lost == ()
 
 
-def test_word_on_both_sides_of_a_seam_is_doubled() -> None:
+def test_word_on_both_sides_of_a_boundary_is_doubled() -> None:
     assert found("one two three", "three four five six").doubled == ("three",)
     assert "two three" in found("one two three", "two three four five six").doubled
 

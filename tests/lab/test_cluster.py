@@ -1,4 +1,4 @@
-"""The simulated cluster: what must hold whatever happens in it, and what sizes follow from Erlang's formula."""
+"""The simulated cluster: invariants, and sizes by Erlang's formula."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DRAWS: list[Draw] = [random_choice, in_turn, least_of(2), least_of(4), of_all]
     st.integers(0, 999),
 )
 @settings(max_examples=40, deadline=None)
-def test_no_dictation_and_no_stream_is_lost(
+def test_every_dictation_and_stream_is_counted(
     draw: Draw, replicas: int, balancers: int, failures: int, concurrent_restarts: int, target: float, seed: int
 ) -> None:
     scenario = replace(SMALL, draw=draw, replicas=replicas, balancers=balancers, failures=failures, seed=seed)
@@ -44,17 +44,17 @@ def test_no_dictation_and_no_stream_is_lost(
     assert tally.most_open >= max(tally.fullest)
 
 
-def test_the_same_seed_gives_the_same_course() -> None:
+def test_same_seed_gives_the_same_result() -> None:
     busy = replace(SMALL, failures=5, concurrent_restarts=2, balancers=2)
     assert Simulation(busy).run() == Simulation(busy).run()
     assert Simulation(busy).run() != Simulation(replace(busy, seed=2)).run()
 
 
-def test_all_policies_meet_the_same_people() -> None:
+def test_all_policies_get_the_same_arrivals() -> None:
     assert len({Simulation(replace(SMALL, draw=draw, failures=3)).run().arrived for draw in DRAWS}) == 1
 
 
-def test_with_room_enough_a_rolling_restart_breaks_streams_off_and_refuses_nobody() -> None:
+def test_rolling_restart_with_enough_capacity_interrupts_streams_and_rejects_none() -> None:
     tally = Simulation(replace(SMALL, replicas=30, concurrent_restarts=3)).run()
     assert tally.broken > 0
     assert (tally.abandoned, tally.rejected) == (0, 0)
@@ -62,18 +62,18 @@ def test_with_room_enough_a_rolling_restart_breaks_streams_off_and_refuses_nobod
     assert max(tally.waits_s) < 1
 
 
-def test_too_few_replicas_turn_people_away() -> None:
+def test_too_few_replicas_reject_streams() -> None:
     assert Simulation(replace(SMALL, replicas=4)).run().abandoned > 0
 
 
-def test_autoscaling_follows_the_streams() -> None:
+def test_autoscaling_follows_the_number_of_streams() -> None:
     tally = Simulation(replace(SMALL, streams=200, replicas=30, target=0.7)).run()
     assert max(tally.capacity) >= 200
     assert tally.capacity[-1] < max(tally.capacity)
 
 
 @pytest.mark.parametrize("draw", DRAWS)
-def test_another_replica_is_drawn_for_a_retry_if_the_policy_can(draw: Draw) -> None:
+def test_retry_selects_another_replica_if_the_policy_can(draw: Draw) -> None:
     fleet = Fleet(3, 1)
     for replica in range(3):
         fleet.admit(replica)
@@ -83,7 +83,7 @@ def test_another_replica_is_drawn_for_a_retry_if_the_policy_can(draw: Draw) -> N
 
 
 @pytest.mark.parametrize("draw", DRAWS)
-def test_a_replica_that_was_withdrawn_gets_nothing(draw: Draw) -> None:
+def test_withdrawn_replica_gets_no_streams(draw: Draw) -> None:
     fleet = Fleet(2, 1)
     assert pick(draw, fleet, 0, Random(1), set()) is None
     fleet.admit(0)
@@ -96,15 +96,15 @@ def test_a_replica_that_was_withdrawn_gets_nothing(draw: Draw) -> None:
     ("offered", "places", "blocked"),
     [(1.0, 1, 0.5), (2.0, 2, 0.4), (10.0, 10, 0.2146), (100.0, 100, 0.0757)],  # tables of Erlang B
 )
-def test_the_share_that_finds_all_places_taken_is_erlangs(offered: float, places: int, blocked: float) -> None:
+def test_blocking_probability_is_erlang_b(offered: float, places: int, blocked: float) -> None:
     assert erlang_b(offered, places) == pytest.approx(blocked, abs=5e-5)
 
 
-def test_a_small_cluster_needs_the_larger_reserve() -> None:
+def test_small_cluster_needs_a_larger_reserve() -> None:
     small, large = replicas_for(8, 8, away=0), replicas_for(8000, 8, away=0)
     assert (small, large) == (3, 1112)
 
 
-def test_the_wait_is_the_one_that_was_measured_in_places_of_the_replica() -> None:
+def test_wait_is_the_measured_one_scaled_to_the_slots_of_the_replica() -> None:
     assert wait_s(8, 8) == wait_s(80, 80) == 0.31
     assert wait_s(1, 8) < wait_s(6, 8) < wait_s(8, 8)

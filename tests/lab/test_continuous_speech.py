@@ -1,4 +1,4 @@
-"""How long live text stands still: gaps between changes of the text, and how late moments of speech are covered."""
+"""Pauses of live text: gaps between changes, and the delay until moments of speech are covered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATES = [
 ]
 
 
-def test_gaps_are_between_changes_of_the_text_while_there_is_speech() -> None:
+def test_gaps_are_between_text_changes_during_speech() -> None:
     assert gaps(STATES, speech_end_s=6.0) == [1.0, 3.0]
     assert gaps(STATES, speech_end_s=4.5) == [1.0]
 
@@ -30,7 +30,7 @@ def test_age_of_a_moment_is_the_time_until_a_text_covers_it() -> None:
     assert ages(STATES, [0.5, 1.0, 2.0, 4.0]) == pytest.approx([0.5, 1.0, 1.0, 1.0])
 
 
-def test_moment_that_no_text_covers_is_as_old_as_the_last_text() -> None:
+def test_uncovered_moment_is_as_old_as_the_last_text() -> None:
     assert ages(STATES, [4.5]) == pytest.approx([0.5])
 
 

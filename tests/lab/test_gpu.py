@@ -1,4 +1,4 @@
-"""The measurements for a GPU, as far as they can be held without one."""
+"""Measurements for a GPU, as far as they can be tested without one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GPU = replace(CPU, where="cuda, float16")
 
 
 class Told:
-    """Says what it was told; alone, something else."""
+    """Recites its text; alone, another one."""
 
     def __init__(self, text: str, alone: str, *, multilingual: bool = True) -> None:
         self.multilingual = multilingual
@@ -47,7 +47,7 @@ def both(recordings: Mapping[str, Recording]) -> list[Recording]:
     return [recordings["en/go-forward"], recordings["en/brooklyn-bridge"], recordings["ru/tt-somethingwrong"]]
 
 
-def test_without_a_gpu_one_sentence_is_told_at_once() -> None:
+def test_missing_gpu_is_reported_at_once() -> None:
     hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     ran = subprocess.run(
         [sys.executable, "-m", "lab.gpu"], cwd=ROOT, env=hidden, capture_output=True, text=True, check=False
@@ -57,50 +57,50 @@ def test_without_a_gpu_one_sentence_is_told_at_once() -> None:
     assert ran.stderr.count("\n") == 1
 
 
-def test_a_few_recordings_are_as_many_of_each_language() -> None:
+def test_number_of_recordings_is_per_language() -> None:
     assert [recording.language for recording in chosen(2)] == ["en", "en", "ru", "ru"]
 
 
-def test_windows_that_say_something_else_alone_are_counted(both: list[Recording]) -> None:
+def test_windows_with_another_text_alone_are_counted(both: list[Recording]) -> None:
     said = transcribe(Told("one", "two"), "base", "cpu", both)
     assert (said.windows, said.differing) == (6, 6)
     assert transcribe(Told("one", "one"), "base", "cpu", both).differing == 0
 
 
-def test_errors_are_those_in_company_by_kind_and_language(both: list[Recording]) -> None:
+def test_error_rates_are_those_in_batches_by_kind_and_language(both: list[Recording]) -> None:
     said = transcribe(Told("go forward ten meters", ""), "base", "cpu", both)
     assert said.errors[FINALS] == WordErrors(6, 10)
     assert said.errors[Kind.PARTIAL, "ru"].count == said.errors[Kind.PARTIAL, "ru"].words
 
 
-def test_an_english_model_hears_no_russian(both: list[Recording]) -> None:
+def test_english_model_transcribes_no_russian(both: list[Recording]) -> None:
     said = transcribe(Told("one", "one", multilingual=False), "tiny.en", "cpu", both)
     assert {language for _, language in said.errors} == {"en"}
 
 
-def test_a_device_that_says_what_the_cpu_says_misses_no_bar() -> None:
+def test_device_that_agrees_with_the_cpu_misses_no_limit() -> None:
     assert list(complaints([CPU, replace(GPU, errors={FINALS: WordErrors(6, 100)})])) == []
 
 
-def test_a_device_that_reads_worse_misses_the_bar() -> None:
+def test_device_with_more_word_errors_misses_the_limit() -> None:
     [complaint] = complaints([CPU, replace(GPU, errors={FINALS: WordErrors(7, 100)})])
     assert complaint.startswith("MISSED: base on cuda, float16: finals in en have 2.00 points")
 
 
-def test_windows_that_depend_on_their_company_miss_the_bar() -> None:
+def test_text_that_depends_on_the_batch_misses_the_limit() -> None:
     assert list(complaints([CPU, replace(GPU, differing=1)])) == [
-        "MISSED: base on cuda, float16: 1 windows say something else in company."
+        "MISSED: base on cuda, float16: 1 windows have another text in a batch."
     ]
 
 
-def test_memory_that_nobody_can_tell_is_unknown() -> None:
+def test_unavailable_memory_usage_is_unknown() -> None:
     names = ModelNames("base", "tiny")
     slow = Speed(names, "real", "float16", SelfTest(0.5, 0.1), 4, None, (Timing(8, final_s=2.0, partial_s=0.5),))
     assert slow.row().endswith("| 4 | unknown |")
     assert slow.batch_rows() == ["| base | float16 | 8 | 2.000 | 4.0 | 0.500 | 16.0 |"]
 
 
-def test_stretches_of_speech_are_as_long_as_the_self_tests_and_differ() -> None:
+def test_segments_have_the_length_of_the_self_test_and_differ() -> None:
     stretches = speech(40)
     assert {len(stretch) for stretch in stretches} == {TEST_S * SAMPLE_RATE_HZ}
     assert len({stretch.tobytes() for stretch in stretches}) == 40
@@ -108,7 +108,7 @@ def test_stretches_of_speech_are_as_long_as_the_self_tests_and_differ() -> None:
 
 @pytest.mark.model
 @pytest.mark.parametrize("kind", [Kind.FINAL, Kind.PARTIAL])
-def test_a_made_model_says_its_text_whatever_it_hears(kind: Kind, models_dir: Path, tmp_path: Path) -> None:
+def test_synthetic_model_recites_its_text_for_any_audio(kind: Kind, models_dir: Path, tmp_path: Path) -> None:
     make(Shape(64, 2, 1, 1, mels=128), TEXT, resolve("base", models_dir), tmp_path / "made")
     engine = Engine(Placement(tmp_path / "made"))
     noise = np.random.default_rng(1).normal(0, 0.1, (2, TEST_S * SAMPLE_RATE_HZ)).astype(np.float32)

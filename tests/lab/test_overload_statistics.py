@@ -1,4 +1,4 @@
-"""What the measurement of overload complains of, and how it reads what a server and its streams tell."""
+"""Measurement of overload: its limits, and how it parses the messages of a server and its streams."""
 
 from __future__ import annotations
 
@@ -32,48 +32,48 @@ def slow(times: float) -> StreamOutcome:
     return replace(ONE, figures=StreamMetrics(final_lags_at_pauses_s=(times, times)))
 
 
-def test_finals_as_alone_and_quick_refusals_miss_no_bar() -> None:
+def test_finals_as_with_one_stream_and_quick_rejections_miss_no_limit() -> None:
     assert violations(ALONE, crowd(ONE, slow(1.5), REFUSED), 2) == []
 
 
 @pytest.mark.parametrize(
     ("visits", "complaint"),
     [
-        pytest.param([ONE, slow(1.6), REFUSED], "MISSED: the lag is 1.6", id="late finals"),
-        pytest.param([ONE, ONE, replace(REFUSED, refused_s=0.06)], "MISSED: 1 refusals took", id="a slow refusal"),
+        pytest.param([ONE, slow(1.6), REFUSED], "MISSED: the latency is 1.6", id="late finals"),
+        pytest.param([ONE, ONE, replace(REFUSED, refused_s=0.06)], "MISSED: 1 rejections took", id="a slow rejection"),
         pytest.param([ONE, ONE, ONE], "MISSED: 3 streams were served, 2", id="one too many"),
         pytest.param([ONE, REFUSED, REFUSED], "MISSED: 1 streams were served, 2", id="one too few"),
         pytest.param([ONE, replace(ONE, finals=("One.", "Too.", "Three."))], "MISSED: 1 finals", id="another text"),
         pytest.param([ONE, replace(ONE, error="It broke.")], "MISSED: en/talk: It broke.", id="a stream that failed"),
     ],
 )
-def test_each_bar_can_be_missed(visits: list[StreamOutcome], complaint: str) -> None:
+def test_each_limit_can_be_missed(visits: list[StreamOutcome], complaint: str) -> None:
     [found] = violations(ALONE, crowd(*visits), 2)
     assert found.startswith(complaint)
 
 
-def test_a_late_client_makes_the_figures_doubtful_and_misses_no_bar() -> None:
+def test_slow_client_makes_the_results_doubtful_and_misses_no_limit() -> None:
     [found] = violations(ALONE, replace(crowd(ONE), late_p99_s=0.2), 1)
     assert found.startswith("In doubt")
 
 
-def test_where_nobody_was_served_no_lag_can_be_told() -> None:
-    assert violations(ALONE, crowd(REFUSED), 1)[-1] == "MISSED: there are no finals whose lag can be told."
+def test_latency_is_unknown_if_no_stream_was_admitted() -> None:
+    assert violations(ALONE, crowd(REFUSED), 1)[-1] == "MISSED: there are no finals to measure."
 
 
 @pytest.mark.parametrize(
     ("finals", "count"),
     [
-        pytest.param(("One.", "Three."), 1, id="a lost final is one, and those after it are none"),
+        pytest.param(("One.", "Three."), 1, id="a lost final counts once, and later ones do not"),
         pytest.param(("One.", "Two.", "Two.", "Three."), 1, id="one too many"),
-        pytest.param((), 3, id="none came"),
+        pytest.param((), 3, id="no finals"),
     ],
 )
 def test_finals_are_compared_one_by_one(finals: tuple[str, ...], count: int) -> None:
     assert differing([replace(ONE, finals=finals)], {"en/talk": ONE}) == count
 
 
-def test_a_visit_tells_finals_notices_and_how_often_a_partial_came() -> None:
+def test_outcome_has_finals_notices_and_the_rate_of_partials() -> None:
     told = [
         Message(1.0, MessageKind.PARTIAL, "one"),
         Message(2.0, MessageKind.NOTICE, "PARTIALS_SHED: The server is busy."),
@@ -85,11 +85,11 @@ def test_a_visit_tells_finals_notices_and_how_often_a_partial_came() -> None:
     assert found.refused_s is None
 
 
-def test_a_refused_visit_tells_how_long_that_took() -> None:
+def test_outcome_of_a_rejected_stream_has_its_time() -> None:
     assert outcome_of(TALK, Replay(rejected="full"), passed_s=0.01, sound_s=2.0).refused_s == 0.01
 
 
-def test_the_servers_own_words_on_its_places_are_understood() -> None:
+def test_log_line_of_the_server_with_its_capacity_is_parsed() -> None:
     lines = self_tested(SelfTest(1.0, 0.5), ModelNames("base", "base"), carried=7, admitted=9)
     told = ADMITTED.search("\n".join(lines))
     assert told is not None

@@ -1,4 +1,4 @@
-"""What a sample of the profile is counted for."""
+"""Purposes to which the samples of a profile are assigned."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ LOOP = "Handle._run (asyncio/events.py:80);Stream._read (stt_service/rpc/stream.
         (LOOP, "gRPC, asyncio, queues"),
     ],
 )
-def test_a_sample_is_for_what_its_innermost_known_frame_does(stack: str, name: str) -> None:
+def test_sample_counts_for_its_innermost_known_frame(stack: str, name: str) -> None:
     assert purpose(stack.split(";")) == name
 
 
-def test_threads_that_wait_are_not_counted() -> None:
+def test_waiting_threads_are_not_counted() -> None:
     waiting = "Thread.run (threading.py:982);_worker (concurrent/futures/thread.py:81) 40\n"
     assert count_samples([waiting, f"{LOOP} 2\n", f"{LOOP} 1\n"]) == Counter({"gRPC, asyncio, queues": 3})

@@ -125,7 +125,7 @@ def test_table_counts_outcomes_reasons_the_shared_exact_ones_and_the_median_cost
     assert theirs == "| | | faster-whisper, full windows | 4 | 3 | 0 | 1 | 0 | 0 | | |"
 
 
-def test_result_shows_both_texts_and_what_was_suppressed() -> None:
+def test_result_shows_both_texts_and_suppressions() -> None:
     result = replace(GOT, text="", outcome="suppressed", reasons=("NO_SPEECH",), suppressed_texts=("Eight.",))
     assert str(result) == ("plain en-digits-8 'eight': suppressed '', NO_SPEECH 'Eight.'; faster-whisper: exact '8'")
 

@@ -19,7 +19,7 @@ from tools.prose import ROOT, findings, prose_of
         ("Normalisation, in our favour.", "British spelling"),
     ],
 )
-def test_lapse_is_found(line: str, rule: str) -> None:
+def test_violation_is_found(line: str, rule: str) -> None:
     assert {found for found, _ in findings(line)} == {rule}
 
 
@@ -45,7 +45,7 @@ def test_code_fences_and_code_spans_of_documents_are_skipped(tmp_path: Path) -> 
 def test_docstrings_comments_and_test_names_of_code_are_read() -> None:
     lines = [line for _, line in prose_of(Path(__file__))]
     assert "The prose lint: its rules, exemptions and the texts it reads." in lines
-    assert "test lapse is found" in lines
+    assert "test violation is found" in lines
 
 
 def test_messages_of_the_product_are_read() -> None:
