@@ -28,8 +28,8 @@ from benchmarks.comparison.measurement import measured, running, warm_up
 from benchmarks.comparison.offline import transcribed
 from benchmarks.comparison.ours import Ours
 from benchmarks.comparison.raw import Raw
-from benchmarks.comparison.report import PATIENT
-from benchmarks.comparison.results import Outcome, Row, estimated_streams, keep, kept, summary
+from benchmarks.comparison.report import OURS_DEFAULT_ENDPOINT
+from benchmarks.comparison.results import Outcome, Row, append_row, estimated_streams, latest_rows, summary
 from benchmarks.comparison.systems import System
 from benchmarks.harness.dictations import Dictation, dictations
 from benchmarks.harness.replay import Pace
@@ -59,14 +59,14 @@ class Plan:
         return dictations(self.source, self.language, self.max_seconds)
 
 
-def patient(language: str) -> System:
+def ours_default_endpoint(language: str) -> System:
     """Return this server with its default silence."""
-    return Ours(language, PATIENT, DEFAULT_ENDPOINT_S)
+    return Ours(language, OURS_DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_S)
 
 
 def factories(names: Sequence[str]) -> Mapping[str, Factory]:
     """Return the systems that can be started; peers, whose client libraries may be missing, only if one is named."""
-    own: Mapping[str, Factory] = {"ours": Ours, PATIENT: patient, "raw": Raw}
+    own: Mapping[str, Factory] = {"ours": Ours, OURS_DEFAULT_ENDPOINT: ours_default_endpoint, "raw": Raw}
     if {*own, OFFLINE}.issuperset(names):
         return own
     from benchmarks.peers.registry import PEERS
@@ -114,7 +114,7 @@ def offline(plan: Plan) -> bool:
         about=f"faster-whisper {version('faster-whisper')}: base, int8, beam 5, whole files",
         outcomes=tuple(outcomes),
         cpu_s=sum(received.cpu_s for received in texts),
-        sound_s=sum(received.sound_s for received in texts),
+        audio_s=sum(received.sound_s for received in texts),
         load_before=load,
         load_after=os.getloadavg()[0],
     )
@@ -139,11 +139,11 @@ def stamped(row: Row, name: str, start_s: float) -> Row:
 
 def put(out: Path, row: Row, raw: Sequence[object]) -> None:
     """Store the row and print it."""
-    keep(out, row, raw)
-    figures = (f"{name} {value:.2f}" for name, value in summary(row).items() if value is not None)
-    print(f"{row.system}, {row.language}, {row.streams} streams: {row.error or '; '.join(figures)}", flush=True)
-    received = {outcome.refused or outcome.error for outcome in row.outcomes} - {""}
-    print(*(f"  {what}" for what in sorted(received)), sep="\n", end="\n" if received else "", flush=True)
+    append_row(out, row, raw)
+    values = (f"{name} {value:.2f}" for name, value in summary(row).items() if value is not None)
+    print(f"{row.system}, {row.language}, {row.streams} streams: {row.error or '; '.join(values)}", flush=True)
+    received = {outcome.rejected or outcome.error for outcome in row.outcomes} - {""}
+    print(*(f"  {reason}" for reason in sorted(received)), sep="\n", end="\n" if received else "", flush=True)
     if row.streams and not row.error:
         print(f"  load {row.load_before:.1f} to {row.load_after:.1f}; {row.lateness.sentence}", flush=True)
 
@@ -176,10 +176,10 @@ def main() -> int:
                 worked &= offline(plan) if name == OFFLINE else compare(name, systems[name], plan, runner)
     except KeyboardInterrupt:
         return INTERRUPTED
-    rows = [row for row in kept(plan.out) if row.language == plan.language]
+    rows = [row for row in latest_rows(plan.out) if row.language == plan.language]
     for name in chosen:
-        carried = estimated_streams([row for row in rows if row.system == name])
-        print(f"{name} carries {'an unknown number of' if carried is None else carried} streams.")
+        capacity = estimated_streams([row for row in rows if row.system == name])
+        print(f"{name} carries {'an unknown number of' if capacity is None else capacity} streams.")
     return 0 if worked else 1
 
 

@@ -56,7 +56,7 @@ def pcm_of(path: Path) -> bytes:
     resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
     with av.open(str(path), "r") as container:
         frames = [*container.decode(audio=0), None]
-        return b"".join(piece.to_ndarray().tobytes() for frame in frames for piece in resampler.resample(frame))
+        return b"".join(chunk.to_ndarray().tobytes() for frame in frames for chunk in resampler.resample(frame))
 
 
 def _recording(line: str) -> Recording:

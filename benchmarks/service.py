@@ -87,8 +87,8 @@ class Service:
                 raise ServiceError(self._describe(f"is not ready after {START_TIMEOUT_S:.0f} s")) from None
             if line is None:
                 raise ServiceError(self._describe(f"ended with exit code {self._process.wait()}"))
-            if found := LISTENING.search(line):
-                self.address = found[1]
+            if match := LISTENING.search(line):
+                self.address = match[1]
 
     def _stop(self) -> None:
         self.terminate()
@@ -120,5 +120,5 @@ class Service:
                 self._arriving.put(line)
         self._arriving.put(None)
 
-    def _describe(self, what: str) -> str:
-        return "\n".join([f"The server {what}. Last output:", *self.lines[-15:]])
+    def _describe(self, event: str) -> str:
+        return "\n".join([f"The server {event}. Last output:", *self.lines[-15:]])

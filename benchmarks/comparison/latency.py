@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import accumulate
 from math import inf
+from typing import Annotated
 
+from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
 from benchmarks.comparison.systems import Message, MessageKind
@@ -29,14 +31,17 @@ class EndpointedFinal(Message):
 
 @dataclass(frozen=True, slots=True)
 class StreamMetrics:
-    """Measurements of one stream, or of several together."""
+    """Measurements of one stream, or of several together. Aliases are the keys of results.jsonl."""
 
     first_partials_s: tuple[float, ...] = ()  # of each utterance: from its start to the first correct word shown
-    partial_lags_s: tuple[float, ...] = ()  # of each word: from its end until it is shown correctly and stays so
-    final_lags_s: tuple[float, ...] = ()  # of each utterance: from its end to the final with its last right word
-    final_lags_at_pauses_s: tuple[float, ...] = ()  # of utterances before a long pause or the end of the dictation
+    # Of each word: from its end until it is shown correctly and stays so.
+    partial_latencies_s: Annotated[tuple[float, ...], Field(alias="partial_lags_s")] = ()
+    # Of each utterance: from its end to the final with its last correct word.
+    final_latencies_s: Annotated[tuple[float, ...], Field(alias="final_lags_s")] = ()
+    # Of utterances before a long pause or the end of the dictation.
+    final_latencies_at_pauses_s: Annotated[tuple[float, ...], Field(alias="final_lags_at_pauses_s")] = ()
     after_decision_s: tuple[float, ...] = ()  # of each EndpointedFinal
-    early_finals: int = 0
+    speculative_finals: Annotated[int, Field(alias="early_finals")] = 0
     words: int = 0  # of the reference
     words_never_right: int = 0  # at the end of the stream; they have no partial latency
     words_wrong: int = 0  # in the finals
@@ -79,10 +84,12 @@ class _Shown:
     words: list[str]
 
 
-def measure(messages: Sequence[Message], began: float, utterances: Sequence[Utterance], language: str) -> StreamMetrics:
+def measure(
+    messages: Sequence[Message], start_time: float, utterances: Sequence[Utterance], language: str
+) -> StreamMetrics:
     """Return the measurements of a stream whose first sample was spoken at `began`, on the clock of the messages."""
     reference = _reference(utterances, language)
-    states = _states(messages, began, language)
+    states = _states(messages, start_time, language)
     shown, changed = _flicker(states)
     decided = [message for message in messages if isinstance(message, EndpointedFinal)]
     return StreamMetrics(
@@ -90,9 +97,9 @@ def measure(messages: Sequence[Message], began: float, utterances: Sequence[Utte
         words_shown=shown,
         words_changed=changed,
         utterances=len(utterances),
-        after_decision_s=tuple(message.at - began - message.decided_s for message in decided),
-        early_finals=sum(message.speculative for message in decided),
-    ) + (_partial_metrics(states, reference, utterances) + _final_metrics(messages, began, utterances, language))
+        after_decision_s=tuple(message.at - start_time - message.decided_s for message in decided),
+        speculative_finals=sum(message.speculative for message in decided),
+    ) + (_partial_metrics(states, reference, utterances) + _final_metrics(messages, start_time, utterances, language))
 
 
 def _reference(utterances: Sequence[Utterance], language: str) -> list[_Word]:
@@ -109,14 +116,14 @@ def _reference(utterances: Sequence[Utterance], language: str) -> list[_Word]:
     return reference
 
 
-def _states(messages: Sequence[Message], began: float, language: str) -> list[_Shown]:
+def _states(messages: Sequence[Message], start_time: float, language: str) -> list[_Shown]:
     """Return the shown text at each change. Of messages with the same time, only the last result counts."""
     finals: list[str] = []
     states: list[_Shown] = []
     for message in messages:
         if message.kind is MessageKind.NOTICE:
             continue
-        words, at_s = normalize(message.text, language), message.at - began
+        words, at_s = normalize(message.text, language), message.at - start_time
         if message.kind is MessageKind.FINAL:
             finals, words = finals + words, []
         if states and states[-1].at_s == at_s:
@@ -131,9 +138,9 @@ def _flicker(states: Sequence[_Shown]) -> tuple[int, int]:
     before: list[str] = []
     shown = changed = 0
     for state in states:
-        kept = len(aligned_words(before, state.words)) if before else 0
-        shown += len(state.words) - kept
-        changed += len(before) - kept
+        unchanged = len(aligned_words(before, state.words)) if before else 0
+        shown += len(state.words) - unchanged
+        changed += len(before) - unchanged
         before = state.words
     return shown, changed
 
@@ -144,9 +151,9 @@ def _correct_words(reference: Sequence[_Word], shown: Sequence[str]) -> set[int]
     The text is aligned with the prefix of the reference that fits best. In an alignment with the whole reference, a
     word such as `the` could match a later occurrence.
     """
-    said = [word.text for word in reference]
-    fit = min(range(len(said) + 1), key=lambda count: Levenshtein.distance(said[:count], shown))
-    return set(aligned_words(said[:fit], shown)) if fit else set()
+    words = [word.text for word in reference]
+    fit = min(range(len(words) + 1), key=lambda count: Levenshtein.distance(words[:count], shown))
+    return set(aligned_words(words[:fit], shown)) if fit else set()
 
 
 def _partial_metrics(
@@ -164,35 +171,37 @@ def _partial_metrics(
             first.setdefault(reference[number].utterance, at_s)
     return StreamMetrics(
         first_partials_s=tuple(at_s - utterances[number].start_s for number, at_s in sorted(first.items())),
-        partial_lags_s=tuple(at_s - reference[number].end_s for number, at_s in sorted(since.items())),
+        partial_latencies_s=tuple(at_s - reference[number].end_s for number, at_s in sorted(since.items())),
         words_never_right=len(reference) - len(since),
     )
 
 
 def _final_metrics(
-    messages: Sequence[Message], began: float, utterances: Sequence[Utterance], language: str
+    messages: Sequence[Message], start_time: float, utterances: Sequence[Utterance], language: str
 ) -> StreamMetrics:
     received = [
-        (message.at - began, word)
+        (message.at - start_time, word)
         for message in messages
         if message.kind is MessageKind.FINAL
         for word in normalize(message.text, language)
     ]
     text = [word for _, word in received]
-    said = [normalize(utterance.text, language) for utterance in utterances]
-    reference = [word for words in said for word in words]
+    texts = [normalize(utterance.text, language) for utterance in utterances]
+    reference = [word for words in texts for word in words]
     right, first = aligned_words(reference, text), 0
-    lags: list[tuple[int, float]] = []
-    for number, words in enumerate(said):
-        came = [received[right[i]][0] for i in range(first, first + len(words)) if i in right]
+    latencies: list[tuple[int, float]] = []
+    for number, words in enumerate(texts):
+        times = [received[right[i]][0] for i in range(first, first + len(words)) if i in right]
         first += len(words)
-        if came and 2 * len(came) >= len(words):
-            lags.append((number, came[-1] - utterances[number].end_s))
+        if times and 2 * len(times) >= len(words):
+            latencies.append((number, times[-1] - utterances[number].end_s))
     return StreamMetrics(
-        final_lags_s=tuple(lag_s for _, lag_s in lags),
-        final_lags_at_pauses_s=tuple(lag_s for number, lag_s in lags if _pause_s(utterances, number) >= LONG_PAUSE_S),
+        final_latencies_s=tuple(latency_s for _, latency_s in latencies),
+        final_latencies_at_pauses_s=tuple(
+            latency_s for number, latency_s in latencies if _pause_s(utterances, number) >= LONG_PAUSE_S
+        ),
         words_wrong=count_errors(reference, text).count,
-        utterances_without_final=len(utterances) - len(lags),
+        utterances_without_final=len(utterances) - len(latencies),
     )
 
 

@@ -35,12 +35,12 @@ def running(system: System) -> Iterator[float]:
     Raises:
         TimeoutError: it did not start, or stop, in time.
     """
-    began = monotonic()
+    started = monotonic()
     try:
         with _limited(START_S, "start"):
             system.__enter__()
         try:
-            yield monotonic() - began
+            yield monotonic() - started
         finally:
             with _unstoppable(), _limited(STOP_S, "stop"):
                 system.__exit__(*sys.exc_info())
@@ -50,11 +50,11 @@ def running(system: System) -> Iterator[float]:
 
 
 @contextmanager
-def _limited(limit_s: float, what: str) -> Iterator[None]:
+def _limited(limit_s: float, action: str) -> Iterator[None]:
     """Raise TimeoutError in the main thread, even if it is blocked."""
 
     def late(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"It did not {what} in {limit_s:.0f} s.")
+        raise TimeoutError(f"It did not {action} in {limit_s:.0f} s.")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, limit_s)
@@ -111,13 +111,13 @@ def measured(
     raw: list[object] = []
     for together in rounds:
         with ahead_of_others() as ahead, Usage(system.pid) as usage:
-            sounds = [dictation.pcm() for dictation in together]
-            replays, ticks = runner.run(replay_concurrently(system.connect, sounds, pace))
+            pcms = [dictation.pcm() for dictation in together]
+            replays, ticks = runner.run(replay_concurrently(system.connect, pcms, pace))
         row = replace(
             row,
             outcomes=row.outcomes + tuple(map(_outcome, together, replays)),
             cpu_s=row.cpu_s + usage.cpu_s(max(replayed.end_time for replayed in replays)),
-            sound_s=row.sound_s + sum(replayed.sent_s for replayed in replays),
+            audio_s=row.audio_s + sum(replayed.sent_s for replayed in replays),
             peak_bytes=max(row.peak_bytes, usage.peak_bytes),
             lateness=row.lateness.worst(_lateness(replays, ticks, ahead)),
         )
@@ -126,8 +126,8 @@ def measured(
 
 
 def _outcome(dictation: Dictation, replayed: Replay) -> Outcome:
-    figures = measure(replayed.messages, replayed.start_time, dictation.utterances, dictation.language)
-    return Outcome(dictation.name, figures, replayed.rejected, replayed.error)
+    metrics = measure(replayed.messages, replayed.start_time, dictation.utterances, dictation.language)
+    return Outcome(dictation.name, metrics, replayed.rejected, replayed.error)
 
 
 def _raw(dictation: Dictation, replayed: Replay) -> object:

@@ -50,12 +50,12 @@ def _plot(path: Path, drawn: list[Path]) -> Iterator[Axes]:
 
 
 def _plot_partial_latency(axes: Axes, rows: Sequence[Row]) -> None:
-    _shares(axes, rows, lambda row: (row.figures.partial_lags_s, row.figures.words))
+    _shares(axes, rows, lambda row: (row.metrics.partial_latencies_s, row.metrics.words))
     axes.set(xlabel="seconds after the end of a word", ylabel="words shown correctly and unchanged since, %")
 
 
 def _plot_final_latency(axes: Axes, rows: Sequence[Row]) -> None:
-    _shares(axes, rows, lambda row: (row.figures.final_lags_s, row.figures.utterances))
+    _shares(axes, rows, lambda row: (row.metrics.final_latencies_s, row.metrics.utterances))
     axes.set(xlabel="seconds after the end of an utterance", ylabel="utterances with their final, %")
 
 
@@ -64,14 +64,14 @@ def _shares(axes: Axes, rows: Sequence[Row], of: Callable[[Row], tuple[Sequence[
     axes.set(xscale="log", xlim=X_RANGE_S, ylim=(0, 101))
     axes.xaxis.set_major_formatter("{x:g}")
     for row in rows:
-        lags_s, count = of(row)
-        shares = 100 * np.arange(len(lags_s) + 1) / max(1, count)
-        axes.step([*sorted(lags_s), 10 * X_RANGE_S[1]], shares, where="pre", label=row.system)
+        latencies_s, count = of(row)
+        shares = 100 * np.arange(len(latencies_s) + 1) / max(1, count)
+        axes.step([*sorted(latencies_s), 10 * X_RANGE_S[1]], shares, where="pre", label=row.system)
     axes.legend(loc="lower right")
 
 
 def _plot_cpu(axes: Axes, rows: Sequence[Row]) -> None:
-    bars = axes.barh([row.system for row in rows], [row.cpu_per_sound or 0.0 for row in rows])
+    bars = axes.barh([row.system for row in rows], [row.cpu_per_audio or 0.0 for row in rows])
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.margins(x=0.1)
     axes.invert_yaxis()
@@ -80,12 +80,13 @@ def _plot_cpu(axes: Axes, rows: Sequence[Row]) -> None:
 
 def _plot_streams(axes: Axes, rows: Sequence[Row]) -> None:
     for name in dict.fromkeys(row.system for row in rows):
-        lags = {
-            row.streams: lag_s
+        latencies = {
+            row.streams: latency_s
             for row in sorted(rows, key=lambda row: row.streams)
-            if row.system == name and (lag_s := percentile(row.figures.final_lags_at_pauses_s, PERCENT)) is not None
+            if row.system == name
+            and (latency_s := percentile(row.metrics.final_latencies_at_pauses_s, PERCENT)) is not None
         }
-        axes.plot(list(lags), list(lags.values()), marker="o", label=name)
+        axes.plot(list(latencies), list(latencies.values()), marker="o", label=name)
     axes.set(xlabel="concurrent streams", ylabel=f"final latency at pauses, p{PERCENT}, s", ylim=(0, None))
     axes.set_xticks(sorted({row.streams for row in rows}))
     axes.legend()

@@ -57,9 +57,9 @@ class _Buffer:
 
     def fill(self, source: IO[bytes]) -> None:
         """Read until the source ends."""
-        while piece := source.read(1024):
+        while chunk := source.read(1024):
             with self._changed:
-                self._pcm += piece
+                self._pcm += chunk
                 self._changed.notify()
         with self._changed:
             self._ended = True

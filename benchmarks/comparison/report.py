@@ -12,9 +12,9 @@ from itertools import groupby
 from pathlib import Path
 
 from benchmarks.comparison.plots import draw
-from benchmarks.comparison.results import Lateness, Row, estimated_streams, kept, summary
+from benchmarks.comparison.results import Lateness, Row, estimated_streams, latest_rows, summary
 
-OURS, PATIENT, BASELINE, OFFLINE = "ours", "ours-patient", "raw", "offline"
+OURS, OURS_DEFAULT_ENDPOINT, BASELINE, OFFLINE = "ours", "ours-patient", "raw", "offline"
 LANGUAGES = {"en": "English", "ru": "Russian"}
 LIVE_COLUMNS = ("first partial p50, s", "first partial p95, s", "partial lag p50, s", "partial lag p95, s")
 STEADY = ("words never right, %", "flicker, %", "WER, %")
@@ -28,7 +28,7 @@ NET_COLUMNS = (
 ENDPOINT_COLUMNS = ("final lag after decision p50, s", "final lag after decision p95, s", "finals early, %")
 COST = ("CPU s / audio s", "peak MiB")
 COMPARED = (*LIVE_COLUMNS, *STEADY, *FINAL_COLUMNS, *NET_COLUMNS[:2], *COST)
-LEFT_OUT = 0.1  # of the utterances: a peer that omits more is not a valid speed reference
+MAX_OMITTED_SHARE = 0.1  # of the utterances: a peer that omits more is not a valid speed reference
 NOTES = """\
 Times are seconds after the audio was spoken. First partial: from the start of an utterance to the first shown text with
 a correct word of it. Partial latency: from the end of a word to the moment from which it is shown correctly until the
@@ -57,13 +57,12 @@ def _of_language(language: str, rows: list[Row]) -> list[str]:
         "Finals\n",
         _table(measured, (*FINAL_COLUMNS, *NET_COLUMNS, "WER, %")),
         "This project's finals after the endpoint was decided\n",
-        _table([*_named(live, OURS), *_named(live, PATIENT)], ENDPOINT_COLUMNS),
+        _table([*_named(live, OURS), *_named(live, OURS_DEFAULT_ENDPOINT)], ENDPOINT_COLUMNS),
         "Cost\n",
         _table(measured, COST),
-        "Capacity in streams: the most whose final latency p95 at pauses is at most the endpoint silence (0.7 s if there"
-        " is"
-        " no such setting) and 0.5 s, and whose WER is at most 0.5 points above that with one stream\n",
-        _carried(live),
+        "Capacity in streams: the most whose final latency p95 at pauses is at most the endpoint silence (0.7 s if "
+        "there is no such setting) and 0.5 s, and whose WER is at most 0.5 points above that with one stream\n",
+        _capacity(live),
         "This project compared with the others, one stream; below 1 is better\n",
         _ratios([row for row in live if row.streams == 1]),
         *_remarks(rows),
@@ -93,13 +92,13 @@ def _heading(column: str) -> str:
 def _table(rows: Sequence[Row], columns: Sequence[str]) -> str:
     lines = []
     for row in rows:
-        figures = summary(row)
-        streams = str(row.streams or "–") + (f", {row.refused} rejected" if row.refused else "")
-        lines.append([row.system, streams, *(_cell(figures[column]) for column in columns)])
+        values = summary(row)
+        streams = str(row.streams or "–") + (f", {row.rejected} rejected" if row.rejected else "")
+        lines.append([row.system, streams, *(_cell(values[column]) for column in columns)])
     return _markdown(["system", "streams", *map(_heading, columns)], lines)
 
 
-def _carried(rows: Sequence[Row]) -> str:
+def _capacity(rows: Sequence[Row]) -> str:
     lines = []
     for name in dict.fromkeys(row.system for row in rows):
         of_system = _named(rows, name)
@@ -114,11 +113,11 @@ def _ratios(rows: Sequence[Row]) -> str:
         return "Not measured.\n"
     own = summary(ours)
     baseline = next((summary(row) for row in _named(rows, BASELINE)), {})
-    others = [row for row in rows if row.system not in (OURS, PATIENT, BASELINE)]
+    others = [row for row in rows if row.system not in (OURS, OURS_DEFAULT_ENDPOINT, BASELINE)]
     peers = {row.system: summary(row) for row in others if _is_complete(row)}
     lines = []
     for column in COMPARED:
-        there = {name: value for name, found in peers.items() if (value := found[column]) is not None}
+        there = {name: value for name, values in peers.items() if (value := values[column]) is not None}
         best = min(there, key=lambda name: there[name], default="–")
         cells = [baseline.get(column), _ratio(own[column], baseline.get(column)), there.get(best)]
         ratio = _cell(_ratio(own[column], there.get(best)))
@@ -127,7 +126,7 @@ def _ratios(rows: Sequence[Row]) -> str:
 
 
 def _is_complete(row: Row) -> bool:
-    return row.figures.utterances_without_final <= LEFT_OUT * row.figures.utterances
+    return row.metrics.utterances_without_final <= MAX_OMITTED_SHARE * row.metrics.utterances
 
 
 def _ratio(own: float | None, other: float | None) -> float | None:
@@ -138,8 +137,8 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
     """Return the conditions of the measurements, and the failures."""
     remarks = [f"- {row.system}: {row.about}" for row in rows if row.streams <= 1 and row.about]
     for row in rows:
-        found = {row.error, *(outcome.refused or outcome.error for outcome in row.outcomes)} - {""}
-        remarks += [f"- {row.system}, {row.streams}: {' '.join(what.split())}" for what in sorted(found)]
+        errors = {row.error, *(outcome.rejected or outcome.error for outcome in row.outcomes)} - {""}
+        remarks += [f"- {row.system}, {row.streams}: {' '.join(error.split())}" for error in sorted(errors)]
     live = [row for row in rows if row.streams and not row.error]
     if live:
         late = reduce(Lateness.worst, (row.lateness for row in live))
@@ -150,7 +149,7 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
 
 
 def _harness_remark(rows: Sequence[Row]) -> str:
-    late = [f"{row.system} {row.streams}" for row in rows if not row.lateness.bears]
+    late = [f"{row.system} {row.streams}" for row in rows if not row.lateness.is_acceptable]
     return f"The harness was too slow for: {', '.join(late)}." if late else "No run was affected."
 
 
@@ -158,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    rows = kept(folder)
+    rows = latest_rows(folder)
     text = tables(rows)
     (folder / "TABLES.md").write_text(text, encoding="utf-8")
     print(text)

@@ -58,13 +58,13 @@ class Envoy:
         value: int = stat.get("value", 0)
         return value
 
-    async def wait_until(self, what: str, is_so: Callable[[dict[str, Replica]], bool]) -> None:
+    async def wait_until(self, state: str, is_so: Callable[[dict[str, Replica]], bool]) -> None:
         """Return when the condition holds for the replicas.
 
         Raises:
             EnvoyFailed: it does not hold after PATIENCE_S.
         """
-        await asyncio.to_thread(self._poll_until, what, is_so)
+        await asyncio.to_thread(self._poll_until, state, is_so)
 
     async def until_healthy(self, number: int) -> None:
         """Return when exactly so many replicas are healthy."""
@@ -72,7 +72,7 @@ class Envoy:
             f"{number} healthy replicas", lambda seen: number == sum(each.is_healthy for each in seen.values())
         )
 
-    async def begin(self, stderr: asyncio.StreamReader) -> None:
+    async def wait_until_ready(self, stderr: asyncio.StreamReader) -> None:
         """Return when it serves."""
         async for line in stderr:
             self.lines.append(line.decode().rstrip())
@@ -87,11 +87,11 @@ class Envoy:
         async for line in stderr:
             self.lines.append(line.decode().rstrip())
 
-    def _poll_until(self, what: str, is_so: Callable[[dict[str, Replica]], bool]) -> None:
+    def _poll_until(self, state: str, is_so: Callable[[dict[str, Replica]], bool]) -> None:
         deadline_s = monotonic() + PATIENCE_S
         while not is_so(seen := self.replicas()):
             if monotonic() > deadline_s:
-                raise EnvoyFailed(f"Envoy does not report {what}: {seen}")
+                raise EnvoyFailed(f"Envoy does not report {state}: {seen}")
             sleep(LOOK_S)
 
     def _query(self, question: str) -> Any:
@@ -127,7 +127,7 @@ async def balancing(
         assert process.stderr is not None
         envoy = Envoy(folder)
         try:
-            await envoy.begin(process.stderr)
+            await envoy.wait_until_ready(process.stderr)
             listening = asyncio.create_task(envoy.listen(process.stderr))  # ends with the process
             yield envoy
         finally:

@@ -62,9 +62,9 @@ class ClientOutput:
     events: list[Event] = field(default_factory=list)
     finals_s: list[float] = field(default_factory=list)  # wall-clock time, like all times here
     breaks: list[Break] = field(default_factory=list)
-    most_kept_ms: int = 0
+    max_buffered_ms: int = 0
     memory_mb: list[float] = field(default_factory=list)  # of the client, at each attempt to reconnect
-    refusals: list[str] = field(default_factory=list)  # errors of attempts to open or to resume a stream
+    rejections: list[str] = field(default_factory=list)  # errors of attempts to open or to resume a stream
     _lost_s: float | None = None
 
     @property
@@ -80,17 +80,17 @@ class ClientOutput:
         """Return the utterances that ended, in the order of their events."""
         return [event.utterance for event in self.events if isinstance(event, Final | Suppressed)]
 
-    def take(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         self.events.append(event)
         match event:
             case Final():
                 self.finals_s.append(monotonic())
             case Connection(ConnectionState.CONNECTING, message) if message:
-                self.refusals.append(message)
+                self.rejections.append(message)
             case Connection(ConnectionState.RECONNECTING, message, kept_ms):
                 if self._lost_s is not None:
-                    self.refusals.append(message)
-                self.most_kept_ms = max(self.most_kept_ms, kept_ms)
+                    self.rejections.append(message)
+                self.max_buffered_ms = max(self.max_buffered_ms, kept_ms)
                 self.memory_mb.append(psutil.Process().memory_info().rss / 2**20)
                 self._lost_s = self._lost_s or monotonic()
             case Connection(ConnectionState.RESUMED) if self._lost_s is not None:
@@ -132,7 +132,7 @@ async def dictate(server: str, pcm: bytes, speed: float, output: ClientOutput | 
 async def recognized_from(server: str, source: AsyncIterator[bytes], output: ClientOutput) -> ClientOutput:
     """Stream the audio of the source; return the events."""
     async for event in recognize(server, source, StreamOptions(partials=True), RetryPolicy(connect_s=60)):
-        output.take(event)
+        output.add(event)
     return output
 
 
@@ -174,8 +174,8 @@ def seconds(pcm: bytes) -> float:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
         return port
 
 
@@ -195,7 +195,7 @@ class Proof:
     difference: Difference = field(default_factory=Difference)
     reconnects_s: list[float] = field(default_factory=list)  # from the time at which a server was available
 
-    def take(self, undisturbed: ClientOutput, broken: ClientOutput) -> None:
+    def add(self, undisturbed: ClientOutput, broken: ClientOutput) -> None:
         self.dictations += 1
         same = broken.texts == undisturbed.texts and broken.numbers == undisturbed.numbers
         self.identical += same

@@ -46,19 +46,19 @@ async def disturbed(
     name: str,
     disturb: Disturbed,
     server_process: RestartableServer,
-    sounds: Sequence[bytes],
+    pcms: Sequence[bytes],
     undisturbed: Sequence[ClientOutput],
 ) -> Proof:
     """Return the results of the dictations, with a few running concurrently."""
-    proof, room = Proof(name), asyncio.Semaphore(AT_ONCE)
+    proof, slots = Proof(name), asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int, pcm: bytes, expected: ClientOutput) -> None:
-        async with room:
-            told = await disturb(server_process.address, pcm, random.Random(number))
-        proof.take(expected, told)
+        async with slots:
+            output = await disturb(server_process.address, pcm, random.Random(number))
+        proof.add(expected, output)
 
     async with asyncio.TaskGroup() as tasks:
-        for number, (pcm, expected) in enumerate(zip(sounds, undisturbed, strict=True)):
+        for number, (pcm, expected) in enumerate(zip(pcms, undisturbed, strict=True)):
             tasks.create_task(one(number, pcm, expected))
     return proof
 
@@ -124,21 +124,21 @@ def write_wav(path: Path, pcm: bytes) -> None:
         recording.writeframes(pcm)
 
 
-def parse_output(output: str) -> ClientOutput:
+def parse_output(text: str) -> ClientOutput:
     """Return the events that a client printed as JSON."""
-    told = ClientOutput()
-    for line in output.splitlines():
+    output = ClientOutput()
+    for line in text.splitlines():
         if (event := _event(json.loads(line))) is not None:
-            told.take(event)
-    return told
+            output.add(event)
+    return output
 
 
-def _event(said: Mapping[str, Any]) -> Final | Suppressed | None:
+def _event(event: Mapping[str, Any]) -> Final | Suppressed | None:
     """Return the end of an utterance in a line of JSON, without its times."""
-    match said["event"]:
+    match event["event"]:
         case "suppressed":
-            return Suppressed(said["utterance"], 0, 0, said["reason"], said["text"])
+            return Suppressed(event["utterance"], 0, 0, event["reason"], event["text"])
         case "final":
             unknown = Latency(0, 0, 0, speculative=False, batch=0)
-            return Final(said["utterance"], said["text"], 0, 0, said["language"], 1, 1, said["endpoint"], unknown)
+            return Final(event["utterance"], event["text"], 0, 0, event["language"], 1, 1, event["endpoint"], unknown)
     return None

@@ -29,21 +29,21 @@ class Dictation:
 
     def truncated(self, max_seconds: float) -> Dictation:
         """Return it up to the last utterance that ends by then; the first is always included."""
-        kept = tuple(u for u in self.utterances if u.end_s <= max_seconds) or self.utterances[:1]
-        if len(kept) == len(self.utterances):
+        included = tuple(u for u in self.utterances if u.end_s <= max_seconds) or self.utterances[:1]
+        if len(included) == len(self.utterances):
             return self
-        return replace(self, utterances=kept, length_s=kept[-1].end_s + TRUNCATION_PADDING_S)
+        return replace(self, utterances=included, length_s=included[-1].end_s + TRUNCATION_PADDING_S)
 
     def pcm(self) -> bytes:
         """Return the audio as a stream sends it."""
-        sound = pcm_of(self.path)
-        return sound if self.length_s is None else sound[: int(self.length_s * SAMPLE_RATE_HZ) * SAMPLE_BYTES]
+        pcm = pcm_of(self.path)
+        return pcm if self.length_s is None else pcm[: int(self.length_s * SAMPLE_RATE_HZ) * SAMPLE_BYTES]
 
 
 def dictations(folder: Path, language: str, max_seconds: float | None = None) -> list[Dictation]:
     """Return the dictations in manifest.jsonl of the folder, in its order."""
     entries = map(json.loads, (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
-    found = [
+    loaded = [
         Dictation(
             folder / entry["path"],
             language,
@@ -52,4 +52,4 @@ def dictations(folder: Path, language: str, max_seconds: float | None = None) ->
         for entry in entries
         if entry["kind"] == "dictation" and entry["language"] == language
     ]
-    return found if max_seconds is None else [dictation.truncated(max_seconds) for dictation in found]
+    return loaded if max_seconds is None else [dictation.truncated(max_seconds) for dictation in loaded]

@@ -65,18 +65,18 @@ async def replay(connection: Connection, pcm: bytes, pace: Pace) -> Replay:
     return stream
 
 
-async def _replay(connection: Connection, sound: bytes, pace: Pace, stream: Replay) -> None:
+async def _replay(connection: Connection, pcm: bytes, pace: Pace, stream: Replay) -> None:
     listening = asyncio.create_task(_receive(connection, stream))
     stream.start_time = monotonic()
     try:
-        async with asyncio.timeout(len(sound) / BYTES_PER_SECOND + pace.max_wait_s):
-            await _send(connection, sound, stream, _bytes(pace.frame_s), listening)
+        async with asyncio.timeout(len(pcm) / BYTES_PER_SECOND + pace.max_wait_s):
+            await _send(connection, pcm, stream, _bytes(pace.frame_s), listening)
             if not listening.done():
                 await connection.finish()
                 await _wait_until_idle(stream, pace.idle_timeout_s, listening)
         if listening.done():
             listening.result()  # raises the error that ended it
-            if stream.sent_s < len(sound) / BYTES_PER_SECOND - pace.frame_s / 2:  # a sum of many frames
+            if stream.sent_s < len(pcm) / BYTES_PER_SECOND - pace.frame_s / 2:  # a sum of many frames
                 stream.error = f"The system ended the stream after {stream.sent_s:.1f} s."
     finally:
         listening.cancel()
@@ -97,22 +97,22 @@ async def _receive(connection: Connection, stream: Replay) -> None:
 
 
 async def _send(
-    connection: Connection, sound: bytes, stream: Replay, frame_bytes: int, listening: asyncio.Task[None]
+    connection: Connection, pcm: bytes, stream: Replay, frame_bytes: int, listening: asyncio.Task[None]
 ) -> None:
     """Send each frame when its last sample has been spoken, never ahead."""
-    taken = stream.start_time
-    for start in range(0, len(sound), frame_bytes):
-        frame = sound[start : start + frame_bytes]
+    accepted = stream.start_time
+    for start in range(0, len(pcm), frame_bytes):
+        frame = pcm[start : start + frame_bytes]
         due = stream.start_time + (start + len(frame)) / BYTES_PER_SECOND
         await asyncio.sleep(due - monotonic())
         if listening.done():
             return
         handed = monotonic()
-        if taken <= due:  # otherwise it waited for the system, which hides the delay of the harness
+        if accepted <= due:  # otherwise it waited for the system, which hides the delay of the harness
             stream.send_delays_s.append(handed - due)
         await connection.send(frame)
-        taken = monotonic()
-        stream.blocked_s = max(stream.blocked_s, taken - handed)
+        accepted = monotonic()
+        stream.blocked_s = max(stream.blocked_s, accepted - handed)
         stream.sent_s += len(frame) / BYTES_PER_SECOND
 
 
@@ -127,18 +127,18 @@ async def _wait_until_idle(stream: Replay, idle_s: float, listening: asyncio.Tas
 
 
 async def replay_concurrently(
-    connect: Callable[[], Connection], sounds: Sequence[bytes], pace: Pace
+    connect: Callable[[], Connection], pcms: Sequence[bytes], pace: Pace
 ) -> tuple[list[Replay], Ticks]:
     """Replay all recordings concurrently, one stream each; return the delay of the event loop during that time too."""
 
-    async def one(number: int, sound: bytes) -> Replay:
+    async def one(number: int, pcm: bytes) -> Replay:
         await asyncio.sleep(number * STREAM_STAGGER_S)
-        return await replay(connect(), sound, pace)
+        return await replay(connect(), pcm, pace)
 
     ticks = Ticks()
     ticking = asyncio.create_task(ticks.run())
     try:
-        return list(await asyncio.gather(*(one(number, sound) for number, sound in enumerate(sounds)))), ticks
+        return list(await asyncio.gather(*(one(number, pcm) for number, pcm in enumerate(pcms)))), ticks
     finally:
         ticking.cancel()
 

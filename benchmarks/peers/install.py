@@ -106,8 +106,8 @@ def _has_portaudio() -> bool:
     compiler = os.environ.get("CC", "cc")
     if shutil.which(compiler) is None:
         return False
-    asked = [compiler, "-E", "-x", "c", "-include", "portaudio.h", os.devnull]
-    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+    command = [compiler, "-E", "-x", "c", "-include", "portaudio.h", os.devnull]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _apt_get(*arguments: str) -> bool:

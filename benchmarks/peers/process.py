@@ -108,13 +108,13 @@ class PeerProcess:
         self._reader.join()
 
     def _wait_until_ready(self) -> None:
-        began = monotonic()
+        started = monotonic()
         try:
             if self._arrived.get(timeout=START_TIMEOUT_S):
                 return
         except Empty:
-            raise ServiceError(self._story(f"is not ready after {monotonic() - began:.0f} s")) from None
-        raise ServiceError(self._story("ended"))
+            raise ServiceError(self._failure_message(f"is not ready after {monotonic() - started:.0f} s")) from None
+        raise ServiceError(self._failure_message("ended"))
 
     def _read(self, output: IO[str]) -> None:
         parse = False
@@ -131,8 +131,8 @@ class PeerProcess:
         """Return the processes of its session, including children whose parent has exited."""
         return [each for each in psutil.process_iter() if _session_of(each) == self.pid]
 
-    def _story(self, what: str) -> str:
-        return "\n".join([f"{self._command[0]} {what}. Last output:", *self._lines])
+    def _failure_message(self, event: str) -> str:
+        return "\n".join([f"{self._command[0]} {event}. Last output:", *self._lines])
 
 
 def _session_of(process: psutil.Process) -> int | None:

@@ -79,8 +79,8 @@ class Transcript:
 
     def parse(self, reply: Reply, at: float) -> list[Message]:
         if not reply.segments:
-            said = f"{reply.status} {reply.message}".strip()
-            return [Message(at, MessageKind.NOTICE, said)] if said else []
+            notice = f"{reply.status} {reply.message}".strip()
+            return [Message(at, MessageKind.NOTICE, notice)] if notice else []
         complete = [segment for segment in reply.segments if segment.completed]
         messages = [Message(at, MessageKind.FINAL, each.text.strip()) for each in complete if each not in self._taken]
         self._taken.update(complete)
@@ -101,18 +101,18 @@ class _Stream(PeerConnection):
         self._language = language
         self._quiet_s = quiet_s
         self._transcript = Transcript()
-        self._told = ""
+        self._last_text = ""
         self._news = asyncio.Event()
 
     async def greet(self) -> None:
-        hello = {
+        greeting = {
             "uid": str(uuid4()),
             "language": self._language,
             "task": "transcribe",
             "use_vad": True,
             "audio_format": "int16",
         }
-        await self.socket.send(json.dumps(hello))
+        await self.socket.send(json.dumps(greeting))
         while (reply := Reply.model_validate_json(await self.socket.recv())).message != "SERVER_READY":
             if reply.status == "WAIT":
                 raise RejectedError(f"The server is full: a slot in {float(reply.message):.0f} minutes.")
@@ -121,9 +121,9 @@ class _Stream(PeerConnection):
 
     def parse(self, raw: str | bytes, at: float) -> list[Message]:
         messages = self._transcript.parse(Reply.model_validate_json(raw), at)
-        text = messages[-1].text if messages else self._told
-        if text != self._told:
-            self._told = text
+        text = messages[-1].text if messages else self._last_text
+        if text != self._last_text:
+            self._last_text = text
             self._news.set()
         return messages
 

@@ -90,8 +90,8 @@ def main() -> int:
     seen: list[set[tuple[str, float]]] = [set() for _ in chosen]
     print("| setting | decodes | windows with one text | and with one log probability |\n|---|---|---|---|")
     for name, (workers, run) in SETTINGS.items():
-        place = Placement(resolve("base", models_folder("")), threads=1, workers=workers)
-        results = list(run(Engine(place), chosen, arguments.runs))
+        placement = Placement(resolve("base", models_folder("")), threads=1, workers=workers)
+        results = list(run(Engine(placement), chosen, arguments.runs))
         for number, transcript in results:
             seen[number].add((transcript.text, transcript.average_log_probability))
         same = sum(len({text for text, _ in each}) == 1 for each in seen)

@@ -69,15 +69,15 @@ async def streamed(address: str, samples: Samples, language: str) -> list[str]:
         for start in range(0, len(pcm), 64_000):
             yield pb.StreamingRecognizeRequest(audio=pcm[start : start + 64_000])
 
-    told = []
+    responses = []
     async with channel_to(address) as channel:
         async for response in stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(requests()):
             event = response.WhichOneof("event")
             if event == "suppressed":
-                told.append(f"suppressed {response.suppressed.reason}")
+                responses.append(f"suppressed {response.suppressed.reason}")
             elif event in ("partial", "final", "failure"):
-                told.append(f"TOLD {response}".replace("\n", " "))
-    return told
+                responses.append(f"TEXT {response}".replace("\n", " "))
+    return responses
 
 
 def decoded(engine: Engine, samples: Samples, language: str) -> tuple[Counter[str], list[str]]:
@@ -103,7 +103,7 @@ def main() -> int:
     """Measure, print, return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", nargs="*", type=Path)
-    sounds = [*noises(), *((path.stem, recording(path)) for path in parser.parse_args().recordings)]
+    sources = [*noises(), *((path.stem, recording(path)) for path in parser.parse_args().recordings)]
     engine = Engine(Placement(resolve("base", models_folder(""))))
     failed = False
     print(
@@ -112,14 +112,14 @@ def main() -> int:
     )
     with Service({"WHISPER_MODEL": "base", "LOG_LEVEL": "warning"}) as service:
         service.wait_until_listening()
-        for name, samples in sounds:
+        for name, samples in sources:
             for language in ("ru", "en"):
-                told = asyncio.run(streamed(service.address, samples, language))
+                responses = asyncio.run(streamed(service.address, samples, language))
                 reasons, past = decoded(engine, samples, language)
                 counted = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-                print(f"| {name} | {language} | {'; '.join(told) or 'nothing'} | {counted} |", flush=True)
+                print(f"| {name} | {language} | {'; '.join(responses) or 'nothing'} | {counted} |", flush=True)
                 print(*past, sep="\n", end="\n" if past else "")
-                failed |= bool(past) or any(line.startswith("TOLD") for line in told)
+                failed |= bool(past) or any(line.startswith("TEXT") for line in responses)
     return failed
 
 

@@ -69,17 +69,17 @@ def reference_utterances(folder: Path, language: str) -> Iterator[ReferenceUtter
             yield ReferenceUtterance(window, normalize(entry["text"], language))
 
 
-def row(engine: Engine, said: list[ReferenceUtterance], beam: int, context: EncoderContext) -> Row:
+def row(engine: Engine, utterances: list[ReferenceUtterance], beam: int, context: EncoderContext) -> Row:
     """Decode all, one after the other."""
     wrong, runaways, began_s = WordErrors(0, 0), 0, process_time()
     transcripts: list[Transcript] = []
-    for each in said:
-        language = each.window.options.language
+    for utterance in utterances:
+        language = utterance.window.options.language
         options = DecodeOptions(language, beam_size=beam, context=context)
-        transcripts += engine.transcribe([Window(each.window.samples, options)])
+        transcripts += engine.transcribe([Window(utterance.window.samples, options)])
     cpu_s = process_time() - began_s
-    for each, transcript in zip(said, transcripts, strict=True):
-        wrong += count_errors(each.words, normalize(transcript.text, each.window.options.language or "en"))
+    for utterance, transcript in zip(utterances, transcripts, strict=True):
+        wrong += count_errors(utterance.words, normalize(transcript.text, utterance.window.options.language or "en"))
         runaways += transcript.compression_ratio > MAX_COMPRESSION_RATIO
     return Row(beam, context, wrong, runaways, cpu_s)
 
@@ -92,14 +92,16 @@ def main() -> int:
     parser.add_argument("--language", default="en")
     options = parser.parse_args()
     engine = Engine(Placement(resolve(options.model, models_folder(os.environ.get("MODELS_DIR", ""))), threads=1))
-    said = list(reference_utterances(options.folder, options.language))
-    print(f"{len(said)} utterances, {options.language}, {options.model}\n\n{HEADER}")
+    utterances = list(reference_utterances(options.folder, options.language))
+    print(f"{len(utterances)} utterances, {options.language}, {options.model}\n\n{HEADER}")
     missed = []
     for beam in BEAMS:
-        full, tailed = (row(engine, said, beam, context) for context in (EncoderContext.FULL, EncoderContext.SHORT))
-        print(full, tailed, sep="\n", flush=True)
-        if tailed.errors.percent > full.errors.percent + MAX_WER_LOSS_POINTS:
-            missed.append(f"MISSED: beam {beam}: {tailed.errors.percent - full.errors.percent:.2f} points worse.")
+        full, short = (
+            row(engine, utterances, beam, context) for context in (EncoderContext.FULL, EncoderContext.SHORT)
+        )
+        print(full, short, sep="\n", flush=True)
+        if short.errors.percent > full.errors.percent + MAX_WER_LOSS_POINTS:
+            missed.append(f"MISSED: beam {beam}: {short.errors.percent - full.errors.percent:.2f} points worse.")
     print(*(missed or [f"Met: short windows are at most {MAX_WER_LOSS_POINTS:g} points worse."]), sep="\n")
     return 1 if missed else 0
 

@@ -87,10 +87,10 @@ async def stream(
     async def requests() -> AsyncIterator[pb.StreamingRecognizeRequest]:
         settings = pb.Settings(language=dictation.language)
         yield pb.StreamingRecognizeRequest(config=pb.StreamingConfig(settings=settings, partials=pace > 0))
-        began, sent = monotonic(), 0
+        started, sent = monotonic(), 0
         for chunk in chunks(pcm_of(dictation.path)):
             sent += len(chunk)
-            await asyncio.sleep(max(0.0, began + pace * sent / 32_000 - monotonic()))
+            await asyncio.sleep(max(0.0, started + pace * sent / 32_000 - monotonic()))
             yield pb.StreamingRecognizeRequest(audio=chunk)
 
     streamed = Streamed()
@@ -119,7 +119,7 @@ def compare(dictation: Dictation, offline: str, streamed: Streamed) -> Compared:
         return normalize(text, dictation.language)
 
     reference, finals = words(dictation.text), [words(text) for text in streamed.texts()]
-    found = seams(reference, words(offline), finals)
+    errors = seams(reference, words(offline), finals)
     stable = WordErrors(0, 0)
     for final in streamed.finals:
         prefix = words(streamed.stable.get(final.utterance, ""))
@@ -128,8 +128,8 @@ def compare(dictation: Dictation, offline: str, streamed: Streamed) -> Compared:
         dictation,
         count_errors(reference, [word for final in finals for word in final]),
         count_errors(reference, words(offline)),
-        found.lost,
-        found.doubled,
+        errors.lost,
+        errors.doubled,
         tuple(f"{s.reason}: {s.text}" for s in streamed.suppressed),
         stable,
         streamed.taken_back,
@@ -213,10 +213,10 @@ def report(compared: Sequence[Compared], same: bool, fast: bool) -> int:
         if any(c.lost or c.doubled for c in group):
             missed.append(f"{language}: words lost or doubled at boundaries")
     if not fast:
-        told = "the same" if same else "NOT the same"
-        print(f"\nFinals in real time, at full speed and in random chunks are {told}.")
+        verdict = "the same" if same else "NOT the same"
+        print(f"\nFinals in real time, at full speed and in random chunks are {verdict}.")
         missed += [] if same else ["finals depend on the pace"]
-    print(*(f"MISSED {bar}" for bar in missed), sep="\n")
+    print(*(f"MISSED {limit}" for limit in missed), sep="\n")
     return 1 if missed else 0
 
 

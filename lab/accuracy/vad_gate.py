@@ -95,11 +95,11 @@ def _probabilities(vad: StreamVad, frames: Frames) -> Iterator[float]:
 def cases(paths: list[Path]) -> Iterator[tuple[str, Samples]]:
     recordings = [(path.name, read(path)) for path in paths]
     yield from recordings
-    sounds = [samples for _, samples in recordings]
+    signals = [samples for _, samples in recordings]
     for down_db in (0, 20, 40):
         factor = 10 ** (-down_db / 20)
         for name, noise in (("silence", 0.0), ("noise 20 dB below", 0.006 * factor), ("hiss", HISS / 5)):
-            yield f"joined, {down_db} dB down, {name}", joined(sounds, factor, noise)
+            yield f"joined, {down_db} dB down, {name}", joined(signals, factor, noise)
     yield "digital silence, 60 s", np.zeros(MINUTE, np.float32)
     hiss = HISS * np.random.default_rng(1).standard_normal(MINUTE)
     yield "white noise at -60 dB, 60 s", hiss.astype(np.float32)
@@ -127,8 +127,8 @@ def main() -> int:
     parser.add_argument("audio", type=Path, nargs="+", help="Recordings, or folders of them.")
     parser.add_argument("--model", type=Path, help="Silero's file; default: the installed one.")
     arguments = parser.parse_args()
-    found = [path for given in arguments.audio for path in ([given] if given.is_file() else given.rglob("*"))]
-    paths = sorted(path for path in found if path.suffix in SUFFIXES)
+    files = [path for given in arguments.audio for path in ([given] if given.is_file() else given.rglob("*"))]
+    paths = sorted(path for path in files if path.suffix in SUFFIXES)
     silero = Silero(arguments.model or silero_path())
     print("Per aggressiveness 0 to 3: utterances, share of frames that Silero ran on, ms per second of audio.")
     print(f"{'recording':38} {'s':>7} {'sens.':>5} {'open':>5}" + "".join(f"{a:>12}     " for a in AGGRESSIVENESS))

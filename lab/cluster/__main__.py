@@ -3,7 +3,7 @@
 `python -m lab.cluster` compares balancing policies, sizes, failures, a rolling restart at the peak and autoscaling,
 prints a table and draws docs/pictures/cluster.svg. It gives the same results each time.
 
-`python -m lab.cluster --size 200 --places 8` only prints how many replicas serve 200 users while one has failed and one
+`python -m lab.cluster --size 200 --slots 8` only prints how many replicas serve 200 users while one has failed and one
 is being restarted.
 """
 
@@ -26,35 +26,36 @@ from lab.cluster.model import Simulation
 from lab.cluster.scenario import Scenario, Tally
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "cluster.svg"
-REFUSED_SHARE = 0.001  # of streams that find all slots used
-MOST_TAKEN = 0.9  # average share of used slots: above it, the six replicas that a balancer tries are too often full
+MAX_BLOCKED_SHARE = 0.001  # of streams that find all slots used
+# Average share of used slots: above it, the six replicas that a balancer tries are too often full.
+MAX_UTILIZATION = 0.9
 # Streams on a machine with a capacity of eight, and the p95 wait for a final after its endpoint: docs/measurements.md,
 # "Streams carried", English.
-MEASURED_PLACES = 8
+MEASURED_SLOTS = 8
 MEASURED_WAITS_S = {0: 0.0, 1: 0.02, 4: 0.09, 6: 0.13, 8: 0.31, 10: 0.67}
 PERCENT = 95
 
 
-def erlang_b(offered: float, places: int) -> float:
+def erlang_b(offered: float, slots: int) -> float:
     """Return the share of arrivals that find all slots used. Source: Erlang's loss formula, by its recurrence."""
     blocked = 1.0
-    for number in range(1, places + 1):
+    for number in range(1, slots + 1):
         blocked = offered * blocked / (number + offered * blocked)
     return blocked
 
 
-def replicas_for(streams: int, places: int, away: int = 2) -> int:
+def replicas_for(streams: int, slots: int, away: int = 2) -> int:
     """Return the number of replicas for so many average concurrent streams at the peak, while some are away."""
-    serving = math.ceil(streams / places / MOST_TAKEN)
-    while erlang_b(streams, serving * places) > REFUSED_SHARE:
+    serving = math.ceil(streams / slots / MAX_UTILIZATION)
+    while erlang_b(streams, serving * slots) > MAX_BLOCKED_SHARE:
         serving += 1
     return serving + away
 
 
-def wait_s(streams: int, places: int) -> float:
+def wait_s(streams: int, slots: int) -> float:
     """Return the p95 wait for a final on a replica with so many streams, as measured on one with eight slots."""
-    loads = [load / MEASURED_PLACES for load in MEASURED_WAITS_S]
-    return float(np.interp(streams / places, loads, list(MEASURED_WAITS_S.values())))
+    loads = [load / MEASURED_SLOTS for load in MEASURED_WAITS_S]
+    return float(np.interp(streams / slots, loads, list(MEASURED_WAITS_S.values())))
 
 
 COLUMNS = (
@@ -126,10 +127,10 @@ def draw(tallies: Sequence[tuple[str, Scenario, Tally]], path: Path) -> None:
         for name, _, tally in tallies:
             minutes = np.array(tally.times_s) / 60
             if name.startswith("autoscaled"):
-                upper.plot(minutes, tally.capacity, label=f"places, {name}")
+                upper.plot(minutes, tally.capacity, label=f"slots, {name}")
             elif name.startswith(("random", "round-robin", "least")):
                 lower.plot(minutes, 100 * np.array(tally.full_share), label=name)
-        upper.plot(minutes, tally.open, color="black", label="people")
+        upper.plot(minutes, tally.open, color="black", label="users")
         upper.set(ylabel="concurrently", ylim=(0, None))
         lower.set(xlabel="minutes", ylabel="streams on full replicas, %", ylim=(0, None))
         for axes in (upper, lower):
@@ -143,16 +144,16 @@ def main() -> int:
     """Simulate, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=10_000, help="open at once at the peak, on average")
-    parser.add_argument("--places", type=int, default=8, help="slots of a replica: its MAX_STREAMS")
+    parser.add_argument("--slots", type=int, default=8, help="slots of a replica: its MAX_STREAMS")
     parser.add_argument("--size", type=int, metavar="STREAMS", help="only print how many replicas these users need")
     parser.add_argument("--picture", type=Path, default=PICTURE)
     options = parser.parse_args()
     if options.size:
-        print(replicas_for(options.size, options.places))
+        print(replicas_for(options.size, options.slots))
         return 0
-    replicas = math.ceil(1.2 * options.streams / options.places)
-    base = Scenario(streams=options.streams, slots=options.places, replicas=replicas)
-    print(f"{options.streams} users at the peak, {replicas} replicas of {options.places} places.\n\n{HEAD}", flush=True)
+    replicas = math.ceil(1.2 * options.streams / options.slots)
+    base = Scenario(streams=options.streams, slots=options.slots, replicas=replicas)
+    print(f"{options.streams} users at the peak, {replicas} replicas of {options.slots} slots.\n\n{HEAD}", flush=True)
     tallies: list[tuple[str, Scenario, Tally]] = []
     for name, scenario in scenarios(base):
         tallies.append((name, scenario, Simulation(scenario).run()))

@@ -46,7 +46,8 @@ class Simulation:
     def __init__(self, scenario: Scenario) -> None:
         self.tally = Tally()
         self._scenario = scenario
-        self._people = Random(scenario.seed)  # seed of the arrivals: equal for all runs, independent of their outcome
+        # The arrivals are equal for all runs with this seed, independent of their outcome.
+        self._arrival_random = Random(scenario.seed)
         self._chance = Random(scenario.seed + 1)
         self._clock = simpy.Environment()
         self._most = scenario.replicas * (3 if scenario.target else 1)
@@ -60,14 +61,14 @@ class Simulation:
 
     def run(self) -> Tally:
         """Return the totals once the last dictation has ended."""
-        scenario, begin = self._scenario, self._clock.process
-        begin(self._arrivals())
-        begin(self._samples())
-        begin(self._failures())
+        scenario, start = self._scenario, self._clock.process
+        start(self._arrivals())
+        start(self._samples())
+        start(self._failures())
         if scenario.concurrent_restarts:
-            begin(self._rolling_restart())
+            start(self._rolling_restart())
         if scenario.target:
-            begin(self._autoscaling())
+            start(self._autoscaling())
         self._clock.run(until=self._quiet)
         return self.tally
 
@@ -75,7 +76,7 @@ class Simulation:
         return len(self._held[replica])
 
     def _arrivals(self) -> Course:
-        scenario, chance = self._scenario, self._people
+        scenario, chance = self._scenario, self._arrival_random
         peak_per_s = scenario.streams / scenario.lasts_s
         while True:
             yield self._clock.timeout(chance.expovariate(peak_per_s))
@@ -93,13 +94,13 @@ class Simulation:
         self.tally.arrived += 1
         self._open += 1
         patience_s, lost_s = DEFAULT_RETRY_POLICY.connect_s, None
-        while (place := (yield from self._found(patience_s))) is not None:
+        while (slot := (yield from self._acquire_slot(patience_s))) is not None:
             if lost_s is not None:
                 self.tally.resumed += 1
                 self.tally.waits_s.append(self._clock.now - lost_s)
             began_s = self._clock.now
             try:
-                yield from self._held_on(place, left_s)
+                yield from self._occupy(slot, left_s)
                 self.tally.ended += 1
                 break
             except simpy.Interrupt as broken:
@@ -111,17 +112,17 @@ class Simulation:
             self.tally.abandoned += 1
         self._open -= 1
 
-    def _found(self, patience_s: float) -> Generator[simpy.Event, object, Slot | None]:
+    def _acquire_slot(self, patience_s: float) -> Generator[simpy.Event, object, Slot | None]:
         """Request a slot until one is free; None when the client gives up."""
         asked_s = self._clock.now
-        while (place := self._place()) is None:
+        while (slot := self._free_slot()) is None:
             self.tally.rejected += 1
             if self._clock.now - asked_s >= patience_s:
                 return None
             yield self._clock.timeout(RETRY_AFTER_S * (1 + self._chance.random()))
-        return place
+        return slot
 
-    def _place(self) -> Slot | None:
+    def _free_slot(self) -> Slot | None:
         """Return a balancer and a replica that accepts a stream; None if all tried replicas are full."""
         balancer, tried = self._chance.randrange(self._scenario.balancers), set[int]()
         for number in range(TRIES):
@@ -134,8 +135,8 @@ class Simulation:
             tried.add(replica)
         return None
 
-    def _held_on(self, place: Slot, lasts_s: float) -> Course:
-        balancer, replica = place.balancer, place.replica
+    def _occupy(self, slot: Slot, lasts_s: float) -> Course:
+        balancer, replica = slot.balancer, slot.replica
         process = self._clock.active_process
         assert process is not None
         self._held[replica][process] = None

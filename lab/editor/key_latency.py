@@ -64,9 +64,9 @@ def main() -> None:
 def start_s() -> float:
     """Return the time of the editor to its first screen."""
     with tempfile.TemporaryDirectory() as home:
-        began = monotonic()
+        started = monotonic()
         with Keyboard(["--no-auto"], Path(home)) as keyboard:
-            return keyboard.until(lambda: "F1" in keyboard.rows[-1]) - began
+            return keyboard.until(lambda: "F1" in keyboard.rows[-1]) - started
 
 
 def typed(recording: Recording, text: str, server: str) -> Typed:
@@ -91,12 +91,12 @@ def _typing(keyboard: Keyboard, words: list[str]) -> Iterator[float]:
     due = monotonic()
     while "●" in keyboard.rows[-1]:
         words.append(f"q{len(words)}x")
-        for place, key in enumerate(f"{words[-1]} ", start=1):
+        for count, key in enumerate(f"{words[-1]} ", start=1):
             keyboard.look(max(0.0, due - monotonic()))
             due += KEY_S
             pressed = keyboard.press(key.encode())
             if key != " ":
-                yield keyboard.until(partial(_shows, keyboard, words[-1][:place])) - pressed
+                yield keyboard.until(partial(_shows, keyboard, words[-1][:count])) - pressed
 
 
 def _shows(keyboard: Keyboard, typed: str) -> bool:
@@ -104,18 +104,18 @@ def _shows(keyboard: Keyboard, typed: str) -> bool:
 
 
 def _judged(written: str, words: Sequence[str], latencies_s: list[float], recording: Recording) -> Typed:
-    found = MARK.findall(written)
-    lost = sum(len(word) for word in set(words) - set(found)) if found != list(words) else 0
-    said = " ".join(MARK.sub(" ", written).split())
-    wrong = count_errors(normalize(recording.text, recording.language), normalize(said, recording.language))
-    assert found == list(words) or lost, "keys came in another order"
+    marks = MARK.findall(written)
+    lost = sum(len(word) for word in set(words) - set(marks)) if marks != list(words) else 0
+    text = " ".join(MARK.sub(" ", written).split())
+    wrong = count_errors(normalize(recording.text, recording.language), normalize(text, recording.language))
+    assert marks == list(words) or lost, "keys came in another order"
     return Typed(latencies_s, lost, wrong.percent)
 
 
 def _row(name: str, run: Typed) -> str:
     cuts = statistics.quantiles(run.latencies_s, n=20)
-    figures = [len(run.latencies_s), _ms(cuts[9]), _ms(cuts[18]), _ms(max(run.latencies_s))]
-    return f"| {name} | {' | '.join(map(str, figures))} | {run.keys_lost} | {run.word_errors:.1f} |"
+    values = [len(run.latencies_s), _ms(cuts[9]), _ms(cuts[18]), _ms(max(run.latencies_s))]
+    return f"| {name} | {' | '.join(map(str, values))} | {run.keys_lost} | {run.word_errors:.1f} |"
 
 
 def _ms(seconds: float) -> str:

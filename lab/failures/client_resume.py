@@ -39,34 +39,34 @@ SPEED = 6.0
 OUTAGE_SPEED = 4.0
 
 
-async def kills(sounds: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> Proof:
+async def kills(pcms: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> Proof:
     proof, chance, server_process = Proof("kill -9 and restart"), random.Random(1), RestartableServer()
     async with running(server_process):
-        for pcm, expected in zip(sounds, undisturbed, strict=True):
+        for pcm, expected in zip(pcms, undisturbed, strict=True):
             output = ClientOutput()
             speaking = asyncio.create_task(dictate(server_process.address, pcm, SPEED, output))
             await asyncio.sleep(chance.uniform(0, seconds(pcm) / SPEED))
             server_process.kill()
             await server_process.start()
             await speaking
-            proof.take(expected, output)
+            proof.add(expected, output)
             there_s = server_process.listening_s[-1]
             proof.reconnects_s += [each.resumed_s - max(each.lost_s, there_s) for each in output.breaks]
     return proof
 
 
-async def cuts(sounds: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> Proof:
+async def cuts(pcms: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> Proof:
     proof, chance, replicas = (
         Proof("connection cut, two replicas"),
         random.Random(2),
         (RestartableServer(), RestartableServer()),
     )
     async with running(*replicas):
-        for pcm, expected in zip(sounds, undisturbed, strict=True):
+        for pcm, expected in zip(pcms, undisturbed, strict=True):
             limits = iter([chance.randint(100, len(pcm)), chance.randint(100, len(pcm))])
             async with proxying([each.address for each in replicas], partial(next, limits, None)) as proxy:
                 output = await dictate(proxy.address, pcm, SPEED)
-            proof.take(expected, output)
+            proof.add(expected, output)
             proof.reconnects_s += [each.resumed_s - each.lost_s for each in output.breaks]
     return proof
 
@@ -84,59 +84,59 @@ async def outage(minutes: float) -> tuple[Proof, str]:
         await asyncio.sleep(max(0.0, began_s + 0.5 * lasts_s - monotonic()))
         await server_process.start()
         await speaking
-    proof.take(expected, output)
+    proof.add(expected, output)
     proof.reconnects_s = [each.resumed_s - max(each.lost_s, server_process.listening_s[-1]) for each in output.breaks]
     return proof, describe_outage(output, began_s)
 
 
 def describe_outage(output: ClientOutput, began_s: float) -> str:
     finals = [event for event in output.events if isinstance(event, Final)]
-    lags = [
+    backlogs = [
         (at_s, (at_s - began_s) * OUTAGE_SPEED - final.end_ms / 1000)
         for final, at_s in zip(finals, output.finals_s, strict=True)
         if output.breaks and at_s > output.breaks[0].resumed_s
     ]
-    worked_off = next((at_s - lags[0][0] for at_s, lag_s in lags if lag_s < OUTAGE_SPEED * 3), None)
+    worked_off = next((at_s - backlogs[0][0] for at_s, backlog_s in backlogs if backlog_s < OUTAGE_SPEED * 3), None)
     grown_mb = max(output.memory_mb) - output.memory_mb[0]
     return (
-        f"Buffered at most {output.most_kept_ms / 1000:.0f} s of audio, the client's memory grew by {grown_mb:.1f} MB; "
-        f"the first final after it was {lags[0][1]:.0f} s of audio late, and the backlog was processed "
+        f"Buffered at most {output.max_buffered_ms / 1000:.0f} s of audio, the client's memory grew by {grown_mb:.1f} "
+        f"MB; the first final after it was {backlogs[0][1]:.0f} s of audio late, and the backlog was processed "
         + ("never." if worked_off is None else f"{worked_off:.0f} s later.")
     )
 
 
 async def prove(dictations: int, stalls: int, minutes: float) -> bool:
     """Print the results; return whether nothing was lost."""
-    sounds = [dictation(seed, LEAST_MS) for seed in range(max(dictations, stalls))]
-    undisturbed = await dictated_alone(sounds)
-    proofs, stories = list[Proof](), list[str]()
+    pcms = [dictation(seed, LEAST_MS) for seed in range(max(dictations, stalls))]
+    undisturbed = await dictated_alone(pcms)
+    proofs, notes = list[Proof](), list[str]()
     if dictations:
-        few = sounds[:dictations], undisturbed[:dictations]
+        few = pcms[:dictations], undisturbed[:dictations]
         proofs += [await kills(*few), await cuts(*few)]
     if stalls:
-        proofs += await stalled(sounds[:stalls], undisturbed[:stalls])
+        proofs += await stalled(pcms[:stalls], undisturbed[:stalls])
     if minutes:
-        proof, story = await outage(minutes)
+        proof, note = await outage(minutes)
         proofs.append(proof)
-        stories.append(story)
-    print(HEAD, *[proof.row() for proof in proofs], *stories, sep="\n")
+        notes.append(note)
+    print(HEAD, *[proof.row() for proof in proofs], *notes, sep="\n")
     return all(proof.identical == proof.dictations for proof in proofs)
 
 
-async def dictated_alone(sounds: Sequence[bytes]) -> list[ClientOutput]:
-    if not sounds:
+async def dictated_alone(pcms: Sequence[bytes]) -> list[ClientOutput]:
+    if not pcms:
         return []
     server_process = RestartableServer()
     async with running(server_process):
-        return [await dictate(server_process.address, pcm, SPEED) for pcm in sounds]
+        return [await dictate(server_process.address, pcm, SPEED) for pcm in pcms]
 
 
-async def stalled(sounds: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> list[Proof]:
+async def stalled(pcms: Sequence[bytes], undisturbed: Sequence[ClientOutput]) -> list[Proof]:
     server_process = RestartableServer({**SETTINGS, "MAX_STREAMS": "32"})
     async with running(server_process):
         return [
-            await disturbed("network stalls", stalled_network, server_process, sounds, undisturbed),
-            await disturbed("client stopped", stopped_client, server_process, sounds, undisturbed),
+            await disturbed("network stalls", stalled_network, server_process, pcms, undisturbed),
+            await disturbed("client stopped", stopped_client, server_process, pcms, undisturbed),
         ]
 
 

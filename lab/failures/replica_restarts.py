@@ -77,7 +77,7 @@ async def kills(among: Cluster, number: int) -> None:
 
 
 async def disturbed(
-    among: Cluster, sounds: Sequence[bytes], speed: float, disturb: Disturbance
+    among: Cluster, pcms: Sequence[bytes], speed: float, disturb: Disturbance
 ) -> list[list[ClientOutput]]:
     """Dictate each recording again and again until the disturbance is over; return the events of each."""
     over = asyncio.Event()
@@ -89,7 +89,7 @@ async def disturbed(
         return output
 
     async with asyncio.TaskGroup() as tasks:
-        speaking = [tasks.create_task(speak(pcm)) for pcm in sounds]
+        speaking = [tasks.create_task(speak(pcm)) for pcm in pcms]
         await disturb(among)
         over.set()
     return [task.result() for task in speaking]
@@ -97,24 +97,26 @@ async def disturbed(
 
 async def prove(streams: int, speed: float, rounds: int) -> bool:
     """Print the results; return whether nothing was lost and no stream rejected."""
-    sounds = [dictation(seed, MIN_LENGTH_MS) for seed in range(streams)]
-    mean_s = seconds(b"".join(sounds)) / streams
+    pcms = [dictation(seed, MIN_LENGTH_MS) for seed in range(streams)]
+    mean_s = seconds(b"".join(pcms)) / streams
     print(f"{streams} streams of {mean_s:.0f} s on average, at {speed:g} times real time", flush=True)
     async with cluster(3) as among:
-        undisturbed = await asyncio.gather(*(dictate(among.envoy.address, pcm, speed) for pcm in sounds))
-        proofs, refusals = list[Proof](), list[str]()
+        undisturbed = await asyncio.gather(*(dictate(among.envoy.address, pcm, speed) for pcm in pcms))
+        proofs, rejections = list[Proof](), list[str]()
         for name, disturb in _disturbances(rounds):
             proof = Proof(name)
-            for expected, all_told in zip(undisturbed, await disturbed(among, sounds, speed, disturb), strict=True):
-                for output in all_told:
-                    proof.take(expected, output)
+            for expected, outputs in zip(undisturbed, await disturbed(among, pcms, speed, disturb), strict=True):
+                for output in outputs:
+                    proof.add(expected, output)
                     proof.reconnects_s += [each.resumed_s - each.lost_s for each in output.breaks]
-                    refusals += output.refusals
+                    rejections += output.rejections
             proofs.append(proof)
         tried = among.envoy.counted("upstream_rq_retry")
     print(HEAD, *[proof.row() for proof in proofs], sep="\n")
-    print(f"Streams that Envoy retried on another replica: {tried}. Rejected: {len(refusals)}.", *refusals, sep="\n")
-    return not refusals and all(proof.identical == proof.dictations for proof in proofs)
+    print(
+        f"Streams that Envoy retried on another replica: {tried}. Rejected: {len(rejections)}.", *rejections, sep="\n"
+    )
+    return not rejections and all(proof.identical == proof.dictations for proof in proofs)
 
 
 def _disturbances(rounds: int) -> list[tuple[str, Disturbance]]:

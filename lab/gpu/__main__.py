@@ -61,7 +61,7 @@ def candidate(name: str) -> Iterator[Candidate]:
     except ModelNotFoundError:
         if name not in SHAPES:
             raise
-    say(f"Creating a synthetic model of the shape of {name} ...")
+    print_status(f"Creating a synthetic model of the shape of {name} ...")
     with TemporaryDirectory() as made:
         folder = Path(made) / name
         make(SHAPES[name], TEXT, in_folder(SOURCE), folder)
@@ -78,10 +78,10 @@ def checked(
     names: Sequence[str], device: Device, compute_types: Sequence[str], recordings: Sequence[Recording]
 ) -> Iterator[ModelResult]:
     """Transcribe with each model: on the CPU, then on the device."""
-    places = [("cpu", "int8"), *((device.active, compute_type) for compute_type in compute_types)]
+    devices = [("cpu", "int8"), *((device.active, compute_type) for compute_type in compute_types)]
     for name in names:
-        for where, compute_type in dict.fromkeys(places):
-            say(f"Transcribing with {name} on {where} in {compute_type} ...")
+        for where, compute_type in dict.fromkeys(devices):
+            print_status(f"Transcribing with {name} on {where} in {compute_type} ...")
             engine = Engine(Placement(in_folder(name), where, device.indices, compute_type))
             yield transcribe(engine, name, f"{where}, {compute_type}", recordings)
 
@@ -90,13 +90,13 @@ def timed(
     names: Sequence[str], device: Device, compute_types: Sequence[str], batches: Sequence[int]
 ) -> Iterator[Speed]:
     """Time each model in the role of finals, with the model of partials that the service would choose."""
-    with ExitStack() as kept:
-        shared = kept.enter_context(candidate(PARTIALS)) if PARTIALS in names else None
+    with ExitStack() as shared_models:
+        shared = shared_models.enter_context(candidate(PARTIALS)) if PARTIALS in names else None
         for name in names:
-            with ExitStack() as lent:
-                finals = shared if shared and name == PARTIALS else lent.enter_context(candidate(name))
+            with ExitStack() as own_models:
+                finals = shared if shared and name == PARTIALS else own_models.enter_context(candidate(name))
                 for compute_type in compute_types:
-                    say(f"Timing {name} in {compute_type} ...")
+                    print_status(f"Timing {name} in {compute_type} ...")
                     parameters = ServerSettings.model_validate({"compute_type": compute_type, "device": device.active})
                     yield speed.speed(finals, shared or finals, parameters, device, batches)
 
@@ -105,13 +105,13 @@ def measured(options: argparse.Namespace, device: Device) -> list[str]:
     """Measure and print, row by row; return the missed limits, or a message about the failure."""
     names = options.models.split(",")
     compute_types = (options.compute_types or COMPUTE_TYPES[device.active]).split(",")
-    said: list[ModelResult] = []
+    results: list[ModelResult] = []
     rows: list[str] = []
     failed = []
     try:
         print(agreement.HEADER)
         for one in checked(list(filter(is_here, names)), device, compute_types, chosen(options.recordings)):
-            said.append(one)
+            results.append(one)
             print(one.row(), flush=True)
         print("", speed.HEADER, sep="\n")
         batches = [int(batch) for batch in options.batches.split(",")]
@@ -121,10 +121,10 @@ def measured(options: argparse.Namespace, device: Device) -> list[str]:
     except (InferenceError, StartupError) as error:
         failed = [f"FAILED: {error}"]
     print("", speed.BATCH_HEADER, *rows, "", sep="\n")
-    return failed + list(agreement.complaints(said))
+    return failed + list(agreement.violations(results))
 
 
-def say(line: str) -> None:
+def print_status(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -151,7 +151,7 @@ def main() -> int:
     options = parsed()
     device, cuda = choose_device(ServerSettings.model_validate({"device": options.device}))
     if device.active != options.device:
-        say(f"There is no GPU to measure: {device.reason}.")
+        print_status(f"There is no GPU to measure: {device.reason}.")
         return NO_GPU
     print(f"CTranslate2 {ctranslate2.__version__}", *(f"{gpu.name}" for gpu in cuda.gpus), *memory(cuda), "", sep="\n")
     missed = measured(options, device)

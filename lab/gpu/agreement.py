@@ -36,8 +36,8 @@ class ModelResult:
         cells = [self.model, self.where]
         for kind in (Kind.FINAL, Kind.PARTIAL):
             for language in ("en", "ru"):
-                found = self.errors.get((kind, language))
-                cells.append(f"{found.percent:.2f}" if found else "")
+                errors = self.errors.get((kind, language))
+                cells.append(f"{errors.percent:.2f}" if errors else "")
         return f"| {' | '.join(cells)} | {self.differing} of {self.windows} |"
 
 
@@ -59,31 +59,31 @@ def windows(recordings: Sequence[Recording], kind: Kind) -> list[Window]:
 def transcribe(engine: Transcriber, model: str, where: str, recordings: Sequence[Recording]) -> ModelResult:
     """Transcribe the recordings in batches, and each alone."""
     known = [recording for recording in recordings if engine.multilingual or recording.language == "en"]
-    found: dict[tuple[Kind, str], WordErrors] = {}
+    errors: dict[tuple[Kind, str], WordErrors] = {}
     differing = 0
     for kind in (Kind.FINAL, Kind.PARTIAL):
-        asked = windows(known, kind)
-        some = (asked[start : start + TOGETHER] for start in range(0, len(asked), TOGETHER))
-        together = [transcript for batch in some for transcript in engine.transcribe(batch)]
+        requests = windows(known, kind)
+        batches = (requests[start : start + TOGETHER] for start in range(0, len(requests), TOGETHER))
+        together = [transcript for batch in batches for transcript in engine.transcribe(batch)]
         for recording, transcript in zip(known, together, strict=True):
             key = kind, recording.language
-            found[key] = found.get(key, WordErrors(0, 0)) + _wrong(recording, transcript)
-        alone = (engine.transcribe([window])[0].text for window in asked)
+            errors[key] = errors.get(key, WordErrors(0, 0)) + _wrong(recording, transcript)
+        alone = (engine.transcribe([window])[0].text for window in requests)
         differing += sum(one != many.text for one, many in zip(alone, together, strict=True))
-    return ModelResult(model, where, found, 2 * len(known), differing)
+    return ModelResult(model, where, errors, 2 * len(known), differing)
 
 
 def _wrong(recording: Recording, transcript: Transcript) -> WordErrors:
     return count_errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
 
 
-def complaints(said: Sequence[ModelResult]) -> Iterator[str]:
+def violations(results: Sequence[ModelResult]) -> Iterator[str]:
     """Yield a message for each missed limit; the first row of each model is the reference of the others."""
     first: dict[str, ModelResult] = {}
-    for one in said:
+    for one in results:
         reference = first.setdefault(one.model, one)
-        for (kind, language), found in one.errors.items():
-            worse = found.percent - reference.errors[kind, language].percent
+        for (kind, language), errors in one.errors.items():
+            worse = errors.percent - reference.errors[kind, language].percent
             if worse > MAX_WER_LOSS_POINTS:
                 yield (
                     f"MISSED: {one.model} on {one.where}: {kind.name.lower()}s in {language} have {worse:.2f} points "

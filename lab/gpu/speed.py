@@ -113,9 +113,9 @@ def timed(engine: Engine, batch: int) -> Timing:
 
 
 def _once_s(engine: Engine, windows: Sequence[Window]) -> float:
-    began = time.monotonic()
+    started = time.monotonic()
     engine.transcribe(windows)
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
 def speed(

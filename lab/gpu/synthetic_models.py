@@ -103,9 +103,9 @@ def make(shape: Shape, text: str, source: Path, folder: Path) -> None:
     _fill_decoder(spec, maker)
     prompt, tokens = _tokens(words, text)
     embeddings, positions = maker.weights(len(vocabulary), shape.width), maker.weights(TEXT_ROWS, shape.width)
-    for place, token in enumerate(tokens):
-        embeddings[token, place] = 1.0
-        positions[prompt - 1 + place, place] = TOKEN_LOGIT
+    for index, token in enumerate(tokens):
+        embeddings[token, index] = 1.0
+        positions[prompt - 1 + index, index] = TOKEN_LOGIT
     end = len(tokens) - 1
     positions[prompt - 1 + end :, end] = TOKEN_LOGIT  # beams that have strayed end too, or the search never ends
     spec.decoder.embeddings.weight, spec.decoder.position_encodings.encodings = embeddings, positions

@@ -51,18 +51,18 @@ def joined(folder: Path, language: str, seconds: float, pause_s: float) -> Speec
     """Return the folder's utterances one after the other, without the silence around them."""
     entries = map(json.loads, (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
     pause, end = np.zeros(int(pause_s * RATE_HZ), np.int16), 0.0
-    pieces: list[Pcm] = [np.zeros(RATE_HZ // 2, np.int16)]
+    parts: list[Pcm] = [np.zeros(RATE_HZ // 2, np.int16)]
     utterances: list[Utterance] = []
     for entry in entries:
         if entry["language"] != language or entry["kind"] != "utterance":
             continue
-        start = sum(map(len, pieces)) / RATE_HZ
-        pieces += [trimmed(np.frombuffer(pcm_of(folder / entry["path"]), np.int16)), pause]
-        end = (sum(map(len, pieces)) - len(pause)) / RATE_HZ
+        start = sum(map(len, parts)) / RATE_HZ
+        parts += [trimmed(np.frombuffer(pcm_of(folder / entry["path"]), np.int16)), pause]
+        end = (sum(map(len, parts)) - len(pause)) / RATE_HZ
         utterances.append(Utterance(entry["text"], start, end))
         if end >= seconds:
             break
-    pcm = np.concatenate(pieces)
+    pcm = np.concatenate(parts)
     loud = voiced(pcm)
     return Speech(pcm, tuple(utterances), tuple((i + 1) * STEP / RATE_HZ for i in np.flatnonzero(loud)))
 
@@ -115,8 +115,8 @@ def messages(states: Sequence[ScreenState]) -> list[Message]:
 def partials_wrong_percent(states: Sequence[ScreenState], speech: Speech, language: str) -> float:
     """Return the word error rate of the last partials of all utterances."""
     last = {state.utterance: state.text for state in states if not state.final}
-    said = [word for utterance in speech.utterances for word in normalize(utterance.text, language)]
-    return count_errors(said, [word for text in last.values() for word in normalize(text, language)]).percent
+    reference = [word for utterance in speech.utterances for word in normalize(utterance.text, language)]
+    return count_errors(reference, [word for text in last.values() for word in normalize(text, language)]).percent
 
 
 def gap_stats(states: Sequence[ScreenState], speech: Speech, language: str) -> StreamMetrics:

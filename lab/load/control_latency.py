@@ -59,8 +59,8 @@ class OverloadedServer(Ours):
 
     @property
     def control(self) -> str:
-        found = next(line for line in self._service.lines if line.startswith("Control on "))
-        return found.removeprefix("Control on ")
+        notes = next(line for line in self._service.lines if line.startswith("Control on "))
+        return notes.removeprefix("Control on ")
 
 
 class ControlProbe:
@@ -72,7 +72,7 @@ class ControlProbe:
 
     async def ask(self, call: str, request: Any) -> Any:
         """Return the response or the error, since both are responses."""
-        began = monotonic()
+        started = monotonic()
         try:
             return await getattr(self.control, call)(request)
         except grpc.aio.AioRpcError as error:
@@ -80,14 +80,14 @@ class ControlProbe:
                 raise
             return None
         finally:
-            self.took_s[call].append(monotonic() - began)
+            self.took_s[call].append(monotonic() - started)
 
     async def watch(self) -> None:
         """Wait for the first response of a watch."""
-        began = monotonic()
+        started = monotonic()
         watch = self.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(seconds=60)))
         await watch.read()
-        self.took_s["WatchStatus"].append(monotonic() - began)
+        self.took_s["WatchStatus"].append(monotonic() - started)
         watch.cancel()
 
 
@@ -117,7 +117,7 @@ async def call_round_robin(answers: ControlProbe, seconds: float) -> list[pb.Loa
 
 async def measure_model_loading(answers: ControlProbe, name: str) -> tuple[float, float]:
     """Load another model and unload it; return the loading time, and the longest call meanwhile."""
-    began, longest_s = monotonic(), 0.0
+    started, longest_s = monotonic(), 0.0
     request = pb.LoadModelRequest(name=name, roles=(pb.ROLE_PARTIALS,))
     model = (await answers.ask("LoadModel", request)).model
     while model.state == pb.MODEL_STATE_LOADING:
@@ -125,7 +125,7 @@ async def measure_model_loading(answers: ControlProbe, name: str) -> tuple[float
         longest_s = max(longest_s, answers.took_s["ListModels"][-1])
         model = next(each for each in models if each.name == name)
         await asyncio.sleep(CALL_INTERVAL_S / 2)
-    return monotonic() - began, longest_s
+    return monotonic() - started, longest_s
 
 
 async def measure_draining(answers: ControlProbe) -> None:
@@ -142,11 +142,11 @@ async def measure_draining(answers: ControlProbe) -> None:
 
 def speak(address: str, folder: Path, language: str, streams: int) -> None:
     """Replay dictations to so many streams, one after another on each, until this process is terminated."""
-    sounds = [dictation.pcm() for dictation in dictations(folder, language)]
+    pcms = [dictation.pcm() for dictation in dictations(folder, language)]
 
     async def one(number: int) -> None:
         await asyncio.sleep(number * 0.3)
-        for sound in cycle(sounds[number % len(sounds) :] + sounds[: number % len(sounds)]):
+        for sound in cycle(pcms[number % len(pcms) :] + pcms[: number % len(pcms)]):
             await replay(stream_to(address, language), sound, Pace())
 
     async def all_of_them() -> None:
@@ -180,7 +180,7 @@ async def measured(control: str, other: str, seconds: float) -> tuple[ControlPro
         await measure_draining(answers)
         ticking.cancel()
     late_s = percentile(ticks.late_s, 99) or 0.0
-    found = [
+    notes = [
         f"Streams open {median(load.streams for load in loads):.0f}; pending decodes, median: "
         f"{median(load.finals_waiting for load in loads):.0f} finals, "
         f"{median(load.partials_waiting for load in loads):.0f} partials; running batches: "
@@ -188,7 +188,7 @@ async def measured(control: str, other: str, seconds: float) -> tuple[ControlPro
         f"{other} was loaded in {took_s:.1f} s beside them; the longest call meanwhile took {1000 * longest_s:.0f} ms.",
         f"The client itself was late by {1000 * late_s:.0f} ms (p99).",
     ]
-    return answers, found + ([f"In doubt: that is more than {LATE_P99_S} s."] if late_s > LATE_P99_S else [])
+    return answers, notes + ([f"In doubt: that is more than {LATE_P99_S} s."] if late_s > LATE_P99_S else [])
 
 
 async def wait_until_overloaded(answers: ControlProbe) -> None:
@@ -222,8 +222,8 @@ def main() -> int:
         speaking(system.address, options.folder, options.language, options.streams),
         ahead_of_others(),
     ):
-        answers, found = asyncio.run(measured(system.control, other, options.seconds))
-    print(*table(answers.took_s), "", *found, sep="\n")
+        answers, notes = asyncio.run(measured(system.control, other, options.seconds))
+    print(*table(answers.took_s), "", *notes, sep="\n")
     missed = [call for call, each_s in answers.took_s.items() if (percentile(each_s, 95) or 0.0) > MAX_LATENCY_S]
     print(f"MISSED: {', '.join(missed)}." if missed else "Met: every call within 50 ms (p95).")
     return 1 if missed else 0

@@ -54,7 +54,7 @@ class Column:
     """The measurements with one number of hogs."""
 
     hogs: int
-    heard: Latencies
+    latencies: Latencies
     answers_s: Sequence[float]  # of Control
     cores: float  # used by the server
     late_s: float  # p99 of this process's own lateness
@@ -63,9 +63,9 @@ class Column:
         p95 = percentile(self.answers_s, 95) or 0.0
         return [
             str(self.hogs),
-            spread(self.heard.finals_s),
-            spread(self.heard.gaps_s),
-            spread(self.heard.partials_s),
+            spread(self.latencies.finals_s),
+            spread(self.latencies.gaps_s),
+            spread(self.latencies.partials_s),
             f"{1000 * p95:.0f} / {1000 * max(self.answers_s):.0f}",
             f"{self.cores:.2f}",
             f"{1000 * self.late_s:.0f}",
@@ -99,9 +99,9 @@ async def ask(control: str, answers_s: list[float]) -> None:
     async with channel_to(control) as channel:
         stub = control_on(channel)
         while True:
-            began = monotonic()
+            started = monotonic()
             await stub.GetStatus(pb.GetStatusRequest())
-            answers_s.append(monotonic() - began)
+            answers_s.append(monotonic() - started)
             await asyncio.sleep(ASK_S)
 
 
@@ -109,24 +109,24 @@ async def measured(service: Service, pcm: bytes, language: str, hogs: int) -> Co
     answers_s, ticks = list[float](), Ticks()
     control = next(line for line in service.lines if line.startswith("Control on ")).removeprefix("Control on ")
     others = [asyncio.create_task(ask(control, answers_s)), asyncio.create_task(ticks.run())]
-    began = monotonic()
+    started = monotonic()
     with Usage(service.pid) as usage:
-        heard = await dictate(service.address, pcm, language=language)
-    cores = usage.cpu_s(inf) / (monotonic() - began)
+        latencies = await dictate(service.address, pcm, language=language)
+    cores = usage.cpu_s(inf) / (monotonic() - started)
     for other in others:
         other.cancel()
-    return Column(hogs, heard, answers_s, cores, percentile(ticks.late_s, 99) or 0.0)
+    return Column(hogs, latencies, answers_s, cores, percentile(ticks.late_s, 99) or 0.0)
 
 
 def violations(quiet: Column, busy: Column) -> list[str]:
     """Return the missed limits."""
-    found = []
-    before_s, with_s = (percentile(column.heard.finals_s, 95) or inf for column in (quiet, busy))
+    missed = []
+    before_s, with_s = (percentile(column.latencies.finals_s, 95) or inf for column in (quiet, busy))
     if with_s > FINAL_TIMES * before_s:
-        found.append(f"MISSED: finals are {with_s / before_s:.1f} times as late with {busy.hogs} hogs (p95).")
-    if max(busy.heard.gaps_s) > GAP_S:
-        found.append(f"MISSED: {max(busy.heard.gaps_s):.1f} s without a partial with {busy.hogs} hogs.")
-    return found
+        missed.append(f"MISSED: finals are {with_s / before_s:.1f} times as late with {busy.hogs} hogs (p95).")
+    if max(busy.latencies.gaps_s) > GAP_S:
+        missed.append(f"MISSED: {max(busy.latencies.gaps_s):.1f} s without a partial with {busy.hogs} hogs.")
+    return missed
 
 
 def main() -> int:

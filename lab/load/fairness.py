@@ -81,9 +81,9 @@ async def spoken(number: int, pcm: bytes, prompt: str = "") -> Requests:
     """Send audio in real time, in a loop."""
     settings = pb.Settings(language="en", initial_prompt=prompt)
     yield Request(config=pb.StreamingConfig(settings=settings, partials=True))
-    began, size = monotonic(), int(CHUNK_S * BYTES_PER_SECOND)
+    started, size = monotonic(), int(CHUNK_S * BYTES_PER_SECOND)
     for sent, start in enumerate(cycle(range(0, len(pcm), size))):
-        await asyncio.sleep(max(0.0, began + (sent + 1) * CHUNK_S - monotonic()))
+        await asyncio.sleep(max(0.0, started + (sent + 1) * CHUNK_S - monotonic()))
         yield Request(audio=pcm[start : start + size])
 
 
@@ -162,12 +162,12 @@ class Served:
     """A server, and the credentials of each client."""
 
     service: Service
-    shown: dict[str, Metadata]
+    credentials: dict[str, Metadata]
 
     @property
     def control(self) -> str:
-        found = next(each for each in self.service.lines if each.startswith("Control on "))
-        return found.removeprefix("Control on ")
+        line = next(each for each in self.service.lines if each.startswith("Control on "))
+        return line.removeprefix("Control on ")
 
 
 @contextmanager
@@ -182,10 +182,10 @@ def serving(shared: bool) -> Iterator[Served]:
             settings["AUTH_TOKENS_FILE"] = str(file)
         with Service({**settings, **os.environ}) as service:
             service.wait_until_listening()
-            shown: dict[str, Metadata] = {
+            credentials: dict[str, Metadata] = {
                 name: (("authorization", f"Bearer {token}"),) for name, token in tokens.items()
             }
-            yield Served(service, shown)
+            yield Served(service, credentials)
 
 
 async def measured(served: Served, seconds: float, wait_s: float) -> tuple[Latencies, list[float]]:
@@ -196,7 +196,7 @@ async def measured(served: Served, seconds: float, wait_s: float) -> tuple[Laten
 
     async def one(number: int, name: str) -> Latencies:
         await asyncio.sleep(number * STAGGER_S)
-        return await dictate(served.service.address, pcm, metadata=served.shown.get(name, ()), wait_s=wait_s)
+        return await dictate(served.service.address, pcm, metadata=served.credentials.get(name, ()), wait_s=wait_s)
 
     for latencies in await asyncio.gather(*(one(number, name) for number, name in enumerate(ORDINARY))):
         together.add(latencies)
@@ -221,9 +221,9 @@ HEADER = """\
 |---|---|---|---|---|"""
 
 
-def violations(kind: str, alone: Latencies, beside: Latencies) -> list[str]:
-    before_s, with_s = (percentile(latencies.finals_s, 95) or inf for latencies in (alone, beside))
-    if beside.cut_off or with_s > MAX_LATENCY_FACTOR * before_s:
+def violations(kind: str, alone: Latencies, contended: Latencies) -> list[str]:
+    before_s, with_s = (percentile(latencies.finals_s, 95) or inf for latencies in (alone, contended))
+    if contended.cut_off or with_s > MAX_LATENCY_FACTOR * before_s:
         return [f"MISSED: next to {kind} ordinary finals are {with_s / before_s:.1f} times as late (p95)."]
     return []
 
@@ -240,7 +240,7 @@ def main() -> int:
     print(HEADER, flush=True)
     with serving(options.shared) as served:
         for kind in (None, *options.kinds):
-            with abusing(served.service.address, kind, served.shown.get("mallory", ())), ahead_of_others():
+            with abusing(served.service.address, kind, served.credentials.get("mallory", ())), ahead_of_others():
                 latencies, answers_s = asyncio.run(phase(served, options, kind))
             print(row(kind or "nobody", latencies, answers_s), flush=True)
             alone = alone if kind else latencies

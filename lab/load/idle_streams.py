@@ -66,7 +66,7 @@ class Cost:
     client_cpu_s: float = 0.0
     memory_bytes: int = 0
     frames: int = 0  # sent by all
-    told: int = 0  # partials, finals and suppressions: none is expected
+    text_events: int = 0  # partials, finals and suppressions: none is expected
 
     @property
     def core_percent(self) -> float:
@@ -77,7 +77,7 @@ class Cost:
         each_kb = (self.memory_bytes - empty.memory_bytes) / 1024 / self.streams if self.streams else 0.0
         return (
             f"| {self.streams} | {self.sent} | {self.core_percent:.1f} | {self.memory_bytes / 2**20:.1f} "
-            f"| {each_kb:.0f} | {self.told} | {100 * self.client_cpu_s / self.seconds:.0f} |"
+            f"| {each_kb:.0f} | {self.text_events} | {100 * self.client_cpu_s / self.seconds:.0f} |"
         )
 
 
@@ -91,7 +91,7 @@ HEADER = (
 class IdleLoad:
     """Streams of this process, each on its own connection, that send the same audio."""
 
-    sound: AudioKind
+    audio: AudioKind
     opened: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))  # a permit for each stream
     sent: int = 0
     events: Counter[str | None] = field(default_factory=Counter)
@@ -109,7 +109,7 @@ class IdleLoad:
                 await call.write(Request(config=pb.StreamingConfig(partials=True)))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(call))
-                if self.sound.frames:
+                if self.audio.frames:
                     tasks.create_task(self._send(call, first=7 * number))
 
     async def _read(self, call: grpc.aio.StreamStreamCall[Request, Response]) -> None:
@@ -123,16 +123,16 @@ class IdleLoad:
         raise ServiceError("The server ended a stream.")
 
     async def _send(self, call: grpc.aio.StreamStreamCall[Request, Response], first: int) -> None:
-        began, frames = monotonic(), self.sound.frames
+        started, frames = monotonic(), self.audio.frames
         for number in count(1):
-            await asyncio.sleep(began + number * self.sound.frame_s - monotonic())
+            await asyncio.sleep(started + number * self.audio.frame_s - monotonic())
             await call.write(frames[(first + number) % len(frames)])
             self.sent += 1
 
 
-async def waiting(service: Service, streams: int, seconds: float, sound: AudioKind) -> Cost:
+async def idle_cost(service: Service, streams: int, seconds: float, audio: AudioKind) -> Cost:
     """Return the load of so many streams once they are open and idle."""
-    group = IdleLoad(sound)
+    group = IdleLoad(audio)
     async with asyncio.TaskGroup() as tasks:
         joined = [tasks.create_task(group.join(service.address, number)) for number in range(streams)]
         for _ in range(streams):
@@ -140,19 +140,19 @@ async def waiting(service: Service, streams: int, seconds: float, sound: AudioKi
         await asyncio.sleep(SETTLE_S)
         before, client_s = group.sent, process_time()
         with Usage(service.pid) as usage:
-            began = monotonic()
+            started = monotonic()
             await asyncio.sleep(seconds)
-            passed_s = monotonic() - began
+            passed_s = monotonic() - started
         cost = Cost(
-            sound.name,
-            sound.frame_s,
+            audio.name,
+            audio.frame_s,
             streams,
             passed_s,
             cpu_s=usage.cpu_s(inf),
             client_cpu_s=process_time() - client_s,
             memory_bytes=usage.peak_bytes,
             frames=group.sent - before,
-            told=sum(group.events[event] for event in TEXT_EVENTS),
+            text_events=sum(group.events[event] for event in TEXT_EVENTS),
         )
         for task in joined:
             task.cancel()
@@ -166,8 +166,8 @@ def audio_kinds() -> Iterator[AudioKind]:
     for frame_s in FRAMES_S:
         size = int(frame_s * BYTES_PER_SECOND)
         yield AudioKind(f"silence, {frame_s:g} s frames", [Request(audio=bytes(size))], frame_s)
-        pieces = [Request(audio=NOISE[start : start + size]) for start in range(0, len(NOISE), size)]
-        yield AudioKind(f"noise of {NOISE_DBFS:g} dBFS, {frame_s:g} s frames", pieces, frame_s)
+        chunks = [Request(audio=NOISE[start : start + size]) for start in range(0, len(NOISE), size)]
+        yield AudioKind(f"noise of {NOISE_DBFS:g} dBFS, {frame_s:g} s frames", chunks, frame_s)
 
 
 def noise() -> bytes:
@@ -181,25 +181,25 @@ def noise() -> bytes:
 NOISE = noise()
 
 
-def complaints(costs: Sequence[Cost]) -> list[str]:
+def violations(costs: Sequence[Cost]) -> list[str]:
     """Return a message for each missed limit, and for each invalid run."""
-    found = []
+    missed = []
     for cost in costs:
         if cost.sent.startswith("silence") and cost.core_percent > MAX_CPU_PERCENT:
-            found.append(f"MISSED: {cost.sent}: {cost.core_percent:.1f} % of a core, more than {MAX_CPU_PERCENT:g} %.")
-        if cost.told:
-            found.append(f"MISSED: {cost.sent}: {cost.told} partials, finals or suppressions came.")
+            missed.append(f"MISSED: {cost.sent}: {cost.core_percent:.1f} % of a core, more than {MAX_CPU_PERCENT:g} %.")
+        if cost.text_events:
+            missed.append(f"MISSED: {cost.sent}: {cost.text_events} partials, finals or suppressions came.")
         due = cost.streams * cost.seconds / cost.frame_s
         if cost.frames and cost.frames < PACE_KEPT * due:
-            found.append(f"{cost.sent}: only {100 * cost.frames / due:.0f} % of the audio could be sent in time.")
-    return found
+            missed.append(f"{cost.sent}: only {100 * cost.frames / due:.0f} % of the audio could be sent in time.")
+    return missed
 
 
 async def measured(service: Service, streams: int, seconds: float) -> list[Cost]:
-    costs = [await waiting(service, 0, seconds, AudioKind(""))]
+    costs = [await idle_cost(service, 0, seconds, AudioKind(""))]
     print(HEADER, costs[0].row(costs[0]), sep="\n", flush=True)
-    for sound in audio_kinds():
-        costs.append(await waiting(service, streams, seconds, sound))
+    for audio in audio_kinds():
+        costs.append(await idle_cost(service, streams, seconds, audio))
         print(costs[-1].row(costs[0]), flush=True)
     return costs
 
@@ -219,7 +219,7 @@ def main() -> int:
         print(*failures.exceptions, sep="\n", file=sys.stderr)
     if not costs:
         return 1
-    missed = complaints(costs)
+    missed = violations(costs)
     print(*(missed or [f"Met: silence takes at most {MAX_CPU_PERCENT:g} % of one core."]), sep="\n")
     return 1 if missed else 0
 

@@ -55,37 +55,37 @@ def bearer(token: str) -> Metadata:
     return (("authorization", f"Bearer {token}"),)
 
 
-async def dictate(address: str, token: str, recording: Recording, lags: Latencies) -> None:
+async def dictate(address: str, token: str, recording: Recording, latencies: Latencies) -> None:
     """Send the recording in real time; record the latency of its partials and finals."""
-    began = monotonic()
+    started = monotonic()
 
     async def spoken() -> object:
         settings = pb.Settings(language="en")
         yield pb.StreamingRecognizeRequest(config=pb.StreamingConfig(settings=settings, partials=True))
         pcm, size = recording.pcm(), int(CHUNK_S * 32_000)
         for number, start in enumerate(range(0, len(pcm), size)):
-            await asyncio.sleep(max(0.0, began + (number + 1) * CHUNK_S - monotonic()))
+            await asyncio.sleep(max(0.0, started + (number + 1) * CHUNK_S - monotonic()))
             yield pb.StreamingRecognizeRequest(audio=pcm[start : start + size])
 
     async with channel_to(address) as channel:
         call = stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(spoken(), metadata=bearer(token))
         async for response in call:
             if response.HasField("partial"):
-                lags.partials.append(monotonic() - began - response.partial.end_ms / 1000)
+                latencies.partials.append(monotonic() - started - response.partial.end_ms / 1000)
             if response.HasField("final"):
-                lags.finals.append(monotonic() - began - response.final.end_ms / 1000)
+                latencies.finals.append(monotonic() - started - response.final.end_ms / 1000)
 
 
 async def measured(address: str, token: str, calls: int) -> Latencies:
     """Dictate ROUNDS times, with so many calls with invalid tokens during each."""
     recording = next(one for one in RECORDINGS if one.name == RECORDING)
-    lags = Latencies()
+    latencies = Latencies()
     for _ in range(ROUNDS):
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(dictate(address, token, recording, lags))
+            tasks.create_task(dictate(address, token, recording, latencies))
             if calls:
                 tasks.create_task(_others(address, calls))
-    return lags
+    return latencies
 
 
 async def _others(address: str, calls: int) -> None:
@@ -99,21 +99,21 @@ async def _others(address: str, calls: int) -> None:
 async def send_invalid_calls(address: str, calls: int) -> None:
     """Make the calls; return the time that they took."""
     os.nice(19)
-    left, began = iter(range(calls)), monotonic()
+    left, started = iter(range(calls)), monotonic()
 
     async def caller() -> None:
         async with channel_to(address, OWN_CONNECTION) as channel:
             stub = stt_pb2_grpc.SpeechToTextStub(channel)
             for _ in left:
                 call = stub.StreamingRecognize(iter([pb.StreamingRecognizeRequest()]), metadata=bearer(new_token()))
-                said = [response.failure.reason async for response in responses(call)]
-                if said != ["UNAUTHENTICATED"]:
-                    raise SystemExit(f"an invalid token was answered with {said}")
+                reasons = [response.failure.reason async for response in responses(call)]
+                if reasons != ["UNAUTHENTICATED"]:
+                    raise SystemExit(f"an invalid token was answered with {reasons}")
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(AT_ONCE):
             tasks.create_task(caller())
-    print(f"{calls} calls with invalid tokens, {AT_ONCE} concurrent, were rejected in {monotonic() - began:.1f} s")
+    print(f"{calls} calls with invalid tokens, {AT_ONCE} concurrent, were rejected in {monotonic() - started:.1f} s")
 
 
 async def responses(call: AsyncIterator[pb.StreamingRecognizeResponse]) -> AsyncIterator[pb.StreamingRecognizeResponse]:

@@ -53,30 +53,32 @@ async def dictate(
     address: str, pcm: bytes, *, language: str = "en", metadata: Metadata = (), wait_s: float = 60.0
 ) -> Latencies:
     """Dictate 16 kHz 16-bit audio once, then silence; wait for all finals, up to the timeout."""
-    found = Latencies()
+    latencies = Latencies()
     try:
         async with asyncio.timeout(len(pcm) / BYTES_PER_SECOND + TAIL_S + wait_s):
-            await _dictate(address, pcm, pb.Settings(language=language), metadata, found)
+            await _dictate(address, pcm, pb.Settings(language=language), metadata, latencies)
     except TimeoutError:
-        found.cut_off += 1
-    return found
+        latencies.cut_off += 1
+    return latencies
 
 
-async def _dictate(address: str, pcm: bytes, settings: pb.Settings, metadata: Metadata, found: Latencies) -> None:
-    began, shown_at = monotonic(), dict[int, list[float]]()
+async def _dictate(address: str, pcm: bytes, settings: pb.Settings, metadata: Metadata, latencies: Latencies) -> None:
+    started, shown_at = monotonic(), dict[int, list[float]]()
     async with channel_to(address, OWN_CONNECTION) as channel:
-        requests = _requests(pcm + bytes(int(TAIL_S * BYTES_PER_SECOND)), settings, began)
+        requests = _requests(pcm + bytes(int(TAIL_S * BYTES_PER_SECOND)), settings, started)
         async for response in stub_on(channel).StreamingRecognize(requests, metadata=metadata):
-            now_s = monotonic() - began
+            now_s = monotonic() - started
             match response.WhichOneof("event"):
                 case "partial":
                     shown_at.setdefault(response.partial.utterance, []).append(now_s)
-                    found.partials_s.append(now_s - response.partial.end_ms / 1000)
+                    latencies.partials_s.append(now_s - response.partial.end_ms / 1000)
                 case "final":
                     final = response.final
-                    found.finals_s.append(now_s - final.end_ms / 1000)
-                    found.gaps_s += gaps(shown_at.get(final.utterance, []), final.start_ms / 1000, final.end_ms / 1000)
-                    found.texts.append(final.text)
+                    latencies.finals_s.append(now_s - final.end_ms / 1000)
+                    latencies.gaps_s += gaps(
+                        shown_at.get(final.utterance, []), final.start_ms / 1000, final.end_ms / 1000
+                    )
+                    latencies.texts.append(final.text)
 
 
 def gaps(shown_s: Sequence[float], start_s: float, end_s: float) -> list[float]:
@@ -85,11 +87,11 @@ def gaps(shown_s: Sequence[float], start_s: float, end_s: float) -> list[float]:
     return [after - before for before, after in pairwise(during)]
 
 
-async def _requests(pcm: bytes, settings: pb.Settings, began: float) -> AsyncIterator[pb.StreamingRecognizeRequest]:
+async def _requests(pcm: bytes, settings: pb.Settings, started: float) -> AsyncIterator[pb.StreamingRecognizeRequest]:
     yield pb.StreamingRecognizeRequest(config=pb.StreamingConfig(settings=settings, partials=True))
     size = int(CHUNK_S * BYTES_PER_SECOND)
     for start in range(0, len(pcm), size):
         chunk = pcm[start : start + size]
-        due = began + (start + len(chunk)) / BYTES_PER_SECOND
+        due = started + (start + len(chunk)) / BYTES_PER_SECOND
         await asyncio.sleep(max(0.0, due - monotonic()))
         yield pb.StreamingRecognizeRequest(audio=chunk)

@@ -46,11 +46,11 @@ class LimitedServer(Ours):
         super().__init__(language)
         self._service = Service({"LANGUAGE": language, "MAX_STREAMS": max_streams, "LOG_LEVEL": "warning"})
 
-    def places(self) -> tuple[int, int]:
+    def capacity(self) -> tuple[int, int]:
         """Return the capacity and the limit that the server logged."""
-        told = ADMITTED.search("\n".join(self._service.lines))
-        assert told is not None  # the server listens
-        return int(told[1]), int(told[2])
+        match = ADMITTED.search("\n".join(self._service.lines))
+        assert match is not None  # the server listens
+        return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class StreamOutcome:
 
     recording: str
     finals: tuple[str, ...] = ()
-    figures: StreamMetrics = field(default_factory=StreamMetrics)
+    metrics: StreamMetrics = field(default_factory=StreamMetrics)
     partials_per_s: float = 0.0  # of the recording
     notices: tuple[str, ...] = ()
-    refused_s: float | None = None  # from the call until the rejection arrived and the connection was closed
+    rejected_s: float | None = None  # from the call until the rejection arrived and the connection was closed
     error: str = ""
 
 
@@ -70,34 +70,34 @@ class StreamOutcome:
 class StreamGroup:
     """Concurrent streams."""
 
-    visits: tuple[StreamOutcome, ...]
+    outcomes: tuple[StreamOutcome, ...]
     late_p99_s: float = 0.0  # of the event loop that takes the times
 
     @property
     def admitted_streams(self) -> list[StreamOutcome]:
-        return [visit for visit in self.visits if visit.refused_s is None]
+        return [outcome for outcome in self.outcomes if outcome.rejected_s is None]
 
     @property
-    def refusals_s(self) -> list[float]:
-        return [visit.refused_s for visit in self.visits if visit.refused_s is not None]
+    def rejection_times_s(self) -> list[float]:
+        return [outcome.rejected_s for outcome in self.outcomes if outcome.rejected_s is not None]
 
     @property
-    def figures(self) -> StreamMetrics:
-        return sum((visit.figures for visit in self.admitted_streams), StreamMetrics())
+    def metrics(self) -> StreamMetrics:
+        return sum((outcome.metrics for outcome in self.admitted_streams), StreamMetrics())
 
-    def lag_s(self, percent: float) -> float | None:
+    def latency_s(self, percent: float) -> float | None:
         """Return the final latency after the end of speech, of utterances before a long pause."""
-        return percentile(self.figures.final_lags_at_pauses_s, percent)
+        return percentile(self.metrics.final_latencies_at_pauses_s, percent)
 
 
 def outcome_of(dictation: Dictation, replayed: Replay, passed_s: float, sound_s: float) -> StreamOutcome:
     if replayed.rejected:
-        return StreamOutcome(dictation.name, refused_s=passed_s)
+        return StreamOutcome(dictation.name, rejected_s=passed_s)
     messages = replayed.messages
     return StreamOutcome(
         dictation.name,
         finals=tuple(message.text for message in messages if message.kind is MessageKind.FINAL),
-        figures=measure(messages, replayed.start_time, dictation.utterances, dictation.language),
+        metrics=measure(messages, replayed.start_time, dictation.utterances, dictation.language),
         partials_per_s=sum(message.kind is MessageKind.PARTIAL and bool(message.text) for message in messages)
         / sound_s,
         notices=tuple(message.text.partition(":")[0] for message in messages if message.kind is MessageKind.NOTICE),
@@ -108,39 +108,39 @@ def outcome_of(dictation: Dictation, replayed: Replay, passed_s: float, sound_s:
 async def run_streams(system: System, chosen: Sequence[Dictation]) -> StreamGroup:
     """Replay each dictation to its own stream, all concurrently with staggered starts."""
     stagger_s = min(STAGGER_S, ARRIVAL_SPREAD_S / len(chosen))
-    sounds = {dictation.name: dictation.pcm() for dictation in chosen}
+    pcms = {dictation.name: dictation.pcm() for dictation in chosen}
 
     async def one(number: int, dictation: Dictation) -> StreamOutcome:
         await asyncio.sleep(number * stagger_s)
-        sound, came = sounds[dictation.name], monotonic()
-        replayed = await replay(system.connect(), sound, Pace())
-        return outcome_of(dictation, replayed, monotonic() - came, len(sound) / BYTES_PER_SECOND)
+        pcm, started = pcms[dictation.name], monotonic()
+        replayed = await replay(system.connect(), pcm, Pace())
+        return outcome_of(dictation, replayed, monotonic() - started, len(pcm) / BYTES_PER_SECOND)
 
     ticks = Ticks()
     ticking = asyncio.create_task(ticks.run())
     try:
-        visits = await asyncio.gather(*(one(number, dictation) for number, dictation in enumerate(chosen)))
+        outcomes = await asyncio.gather(*(one(number, dictation) for number, dictation in enumerate(chosen)))
     finally:
         ticking.cancel()
-    return StreamGroup(tuple(visits), percentile(ticks.late_s, 99) or 0.0)
+    return StreamGroup(tuple(outcomes), percentile(ticks.late_s, 99) or 0.0)
 
 
 def differing(latencies: Sequence[StreamOutcome], alone: Mapping[str, StreamOutcome]) -> int:
     """Return how many finals are missing, extra, or different from those of the same recording alone."""
-    return sum(Levenshtein.distance(visit.finals, alone[visit.recording].finals) for visit in latencies)
+    return sum(Levenshtein.distance(outcome.finals, alone[outcome.recording].finals) for outcome in latencies)
 
 
 def row(name: str, group: StreamGroup, alone: Mapping[str, StreamOutcome]) -> str:
-    latencies, figures = group.admitted_streams, group.figures
-    shed = sum("PARTIALS_SHED" in visit.notices for visit in latencies)
+    latencies, metrics = group.admitted_streams, group.metrics
+    shed = sum("PARTIALS_SHED" in outcome.notices for outcome in latencies)
     cells = [
         name,
         str(len(latencies)),
-        *(_format_seconds(group.lag_s(percent)) for percent in (50, 95)),
-        _format_seconds(percentile(figures.after_decision_s, 95)),
-        f"{differing(latencies, alone)} of {sum(len(alone[visit.recording].finals) for visit in latencies)}",
-        f"{figures.wer_percent:.2f}",
-        _format_seconds(median(visit.partials_per_s for visit in latencies) if latencies else None),
+        *(_format_seconds(group.latency_s(percent)) for percent in (50, 95)),
+        _format_seconds(percentile(metrics.after_decision_s, 95)),
+        f"{differing(latencies, alone)} of {sum(len(alone[outcome.recording].finals) for outcome in latencies)}",
+        f"{metrics.wer_percent:.2f}",
+        _format_seconds(median(outcome.partials_per_s for outcome in latencies) if latencies else None),
         f"{shed} of {len(latencies)}",
     ]
     return f"| {' | '.join(cells)} |"
@@ -158,48 +158,48 @@ def _format_seconds(value: float | None) -> str:
 
 def violations(alone: StreamGroup, group: StreamGroup, admitted: int) -> list[str]:
     """Return a message for each missed limit, and for each reason to doubt the results."""
-    found = [
-        f"MISSED: {visit.recording}: {visit.error}"
-        for visit in (*alone.admitted_streams, *group.admitted_streams)
-        if visit.error
+    missed = [
+        f"MISSED: {outcome.recording}: {outcome.error}"
+        for outcome in (*alone.admitted_streams, *group.admitted_streams)
+        if outcome.error
     ]
-    if len(group.admitted_streams) != min(admitted, len(group.visits)):
-        found.append(f"MISSED: {len(group.admitted_streams)} streams were served, {admitted} are admitted.")
-    slow = [refused_s for refused_s in group.refusals_s if refused_s > MAX_REJECTION_S]
+    if len(group.admitted_streams) != min(admitted, len(group.outcomes)):
+        missed.append(f"MISSED: {len(group.admitted_streams)} streams were served, {admitted} are admitted.")
+    slow = [refused_s for refused_s in group.rejection_times_s if refused_s > MAX_REJECTION_S]
     if slow:
-        found.append(f"MISSED: {len(slow)} rejections took more than {1000 * MAX_REJECTION_S:.0f} ms.")
-    before_s, lag_s = alone.lag_s(95), group.lag_s(95)
-    if before_s is None or lag_s is None:
-        found.append("MISSED: there are no finals to measure.")
-    elif lag_s > MAX_LATENCY_FACTOR * before_s:
-        found.append(
-            f"MISSED: the latency is {lag_s / before_s:.2f} times that of one stream, more than {MAX_LATENCY_FACTOR:g}."
+        missed.append(f"MISSED: {len(slow)} rejections took more than {1000 * MAX_REJECTION_S:.0f} ms.")
+    before_s, latency_s = alone.latency_s(95), group.latency_s(95)
+    if before_s is None or latency_s is None:
+        missed.append("MISSED: there are no finals to measure.")
+    elif latency_s > MAX_LATENCY_FACTOR * before_s:
+        missed.append(
+            f"MISSED: the latency is {latency_s / before_s:.2f} times that of one stream, above {MAX_LATENCY_FACTOR:g}."
         )
     if different := differing(group.admitted_streams, _by_recording(alone)):
-        found.append(f"MISSED: {different} finals differ from those of one stream.")
+        missed.append(f"MISSED: {different} finals differ from those of one stream.")
     if group.late_p99_s > LATE_P99_S:
-        found.append(f"In doubt: the client itself was late by {1000 * group.late_p99_s:.0f} ms (p99).")
-    return found
+        missed.append(f"In doubt: the client itself was late by {1000 * group.late_p99_s:.0f} ms (p99).")
+    return missed
 
 
 def _by_recording(alone: StreamGroup) -> dict[str, StreamOutcome]:
-    return {visit.recording: visit for visit in alone.visits}
+    return {outcome.recording: outcome for outcome in alone.outcomes}
 
 
 def measured(system: LimitedServer, chosen: Sequence[Dictation], offer: float) -> list[str]:
     """Replay, print; return the missed limits."""
-    carried, admitted = system.places()
-    print(f"By its self-test the capacity of the machine is {carried} streams; {admitted} are admitted.\n", flush=True)
+    capacity, admitted = system.capacity()
+    print(f"By its self-test the capacity of the machine is {capacity} streams; {admitted} are admitted.\n", flush=True)
     offered = round(offer * admitted)
     crowd_of = [chosen[number % len(chosen)] for number in range(offered)]
     with asyncio.Runner() as runner, ahead_of_others():
         runner.run(run_streams(system, [chosen[0].truncated(0)]))  # to warm up
         apart = [runner.run(run_streams(system, [dictation])) for dictation in dict.fromkeys(crowd_of)]
-        alone = StreamGroup(tuple(visit for group in apart for visit in group.visits))
+        alone = StreamGroup(tuple(outcome for group in apart for outcome in group.outcomes))
         print(HEADER, row("one stream", alone, _by_recording(alone)), sep="\n", flush=True)
         group = runner.run(run_streams(system, crowd_of))
     print(row(f"{offered} offered", group, _by_recording(alone)))
-    refused_ms = [1000 * refused_s for refused_s in group.refusals_s]
+    refused_ms = [1000 * refused_s for refused_s in group.rejection_times_s]
     spread = f", after {min(refused_ms):.0f} to {max(refused_ms):.0f} ms" if refused_ms else ""
     print(f"\nRefused: {len(refused_ms)} of {offered}{spread}.")
     print(f"The client itself was late by {1000 * group.late_p99_s:.0f} ms (p99).")

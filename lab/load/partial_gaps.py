@@ -65,20 +65,20 @@ HEADER = (
 
 async def screen_states(address: str, language: str, pcm: Pcm) -> list[ScreenState]:
     """Stream the audio in real time; return the states that a client shows."""
-    began = time.monotonic()
+    started = time.monotonic()
 
     async def requests() -> AsyncIterator[pb.StreamingRecognizeRequest]:
         settings = pb.Settings(language=language)
         yield pb.StreamingRecognizeRequest(config=pb.StreamingConfig(settings=settings, partials=True))
         for start in range(0, len(pcm), CHUNK):
             chunk = pcm[start : start + CHUNK]
-            await asyncio.sleep(max(0.0, began + (start + len(chunk)) / RATE_HZ - time.monotonic()))
+            await asyncio.sleep(max(0.0, started + (start + len(chunk)) / RATE_HZ - time.monotonic()))
             yield pb.StreamingRecognizeRequest(audio=chunk.tobytes())
 
     states: list[ScreenState] = []
     async with channel_to(address) as channel:
         async for response in stt_pb2_grpc.SpeechToTextStub(channel).StreamingRecognize(requests()):
-            at_s, partial, final = time.monotonic() - began, response.partial, response.final
+            at_s, partial, final = time.monotonic() - started, response.partial, response.final
             match response.WhichOneof("event"):
                 case "partial":
                     text = partial.stable + partial.unstable
@@ -117,24 +117,24 @@ def simulated(settings: Mapping[str, str], pcm: Pcm, slower: float) -> tuple[lis
     )
     replay = Simulator(session, crew).play(pcm.tobytes())
     states = []
-    for told in replay.emitted:
-        match told.event:
+    for emitted in replay.emitted:
+        match emitted.event:
             case Partial(utterance, _, stable, unstable, _, end_ms):
-                states.append(ScreenState(told.at_s, utterance, end_ms / 1000, stable + unstable, final=False))
+                states.append(ScreenState(emitted.at_s, utterance, end_ms / 1000, stable + unstable, final=False))
             case Final(utterance, text, _, end_ms):
-                states.append(ScreenState(told.at_s, utterance, end_ms / 1000, text, final=True))
+                states.append(ScreenState(emitted.at_s, utterance, end_ms / 1000, text, final=True))
     return states, sum(replay.busy_s.values())
 
 
 def row(name: str, language: str, states: Sequence[ScreenState], speech: Speech, cpu_s: float) -> str:
-    figures = gap_stats(states, speech, language)
-    wrong = f"{partials_wrong_percent(states, speech, language):.1f}; {figures.wer_percent:.1f}"
+    metrics = gap_stats(states, speech, language)
+    wrong = f"{partials_wrong_percent(states, speech, language):.1f}; {metrics.wer_percent:.1f}"
     cpu = cpu_s / (len(speech.pcm) / RATE_HZ)
     final_s = next((state.at_s - state.covers_s for state in reversed(states) if state.final), 0.0)
     return (
         f"| {language} | {name} | {sum(not state.final for state in states)} "
         f"| {spread(gaps(states, speech.utterances[-1].end_s))} | {spread(ages(states, speech.voiced_s))} "
-        f"| {spread(figures.partial_lags_s)} | {final_s:.2f} | {figures.flicker_percent:.0f} "
+        f"| {spread(metrics.partial_latencies_s)} | {final_s:.2f} | {metrics.flicker_percent:.0f} "
         f"| {wrong} | {cpu:.2f} |"
     )
 
@@ -162,8 +162,8 @@ def main() -> None:
         name = " ".join(f"{key}={value}" for key, value in changed.items()) or "defaults"
         for slower in options.slower or [None]:
             states, cpu_s = simulated(settings, pcm, slower) if slower else streamed(settings, language, pcm)
-            told = f"{name}, {slower:g} × slower" if slower else name
-            print(row(told, language, states, speech, cpu_s), flush=True)
+            label = f"{name}, {slower:g} × slower" if slower else name
+            print(row(label, language, states, speech, cpu_s), flush=True)
 
 
 if __name__ == "__main__":

@@ -84,18 +84,20 @@ def _is_idle(frame: str) -> bool:
     return frame.startswith(("_worker (concurrent", "Thread.run (threading", "wait (threading", "EpollSelector.select"))
 
 
-async def dictate_repeatedly(system: Profiled, said: Sequence[Dictation], number: int) -> None:
+async def dictate_repeatedly(system: Profiled, chosen: Sequence[Dictation], number: int) -> None:
     """Dictate in a loop until cancelled."""
     await asyncio.sleep(number * STAGGER_S)
     while True:
-        for dictation in said[number % len(said) :]:
+        for dictation in chosen[number % len(chosen) :]:
             await replay(system.connect(), dictation.pcm(), Pace())
         number = 0
 
 
-async def sample(system: Profiled, said: Sequence[Dictation], streams: int, seconds: float) -> tuple[list[str], float]:
+async def sample(
+    system: Profiled, chosen: Sequence[Dictation], streams: int, seconds: float
+) -> tuple[list[str], float]:
     """Return py-spy's lines and the server's CPU time per second with so many streams."""
-    speakers = [asyncio.create_task(dictate_repeatedly(system, said, number)) for number in range(streams)]
+    speakers = [asyncio.create_task(dictate_repeatedly(system, chosen, number)) for number in range(streams)]
     try:
         await asyncio.sleep(WARM_UP_S + streams * STAGGER_S)
         with tempfile.NamedTemporaryFile("r") as raw, Usage(system.pid) as usage:
@@ -122,9 +124,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--checkout", type=Path, default=Path(__file__).parents[2])
     options = parser.parse_args()
-    said = dictations(options.folder.resolve(), options.language)
+    chosen = dictations(options.folder.resolve(), options.language)
     with Profiled(options.language, options.checkout) as system:
-        raw, cores = asyncio.run(sample(system, said, options.streams, options.seconds))
+        raw, cores = asyncio.run(sample(system, chosen, options.streams, options.seconds))
     print(f"{options.streams} streams, {options.language}: {cores:.2f} CPU seconds per second\n")
     print("| spent on | % of the time |\n|---|---|")
     for name, count in count_samples(raw).most_common():

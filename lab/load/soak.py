@@ -33,7 +33,7 @@ stub_on: Callable[[grpc.aio.Channel], stt_pb2_grpc.SpeechToTextStub] = stt_pb2_g
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ResourceCounts:
     """Resources of the server after so many streams."""
 
     streams: int
@@ -46,7 +46,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class StreamPlan:
     """Input of one stream."""
 
     language: str
@@ -71,53 +71,53 @@ class Visit:
                 pass
 
 
-def visits() -> list[Visit]:
+def stream_plans() -> list[StreamPlan]:
     """Return the streams: one in five is silent, one in five disconnects during an utterance, the others dictate."""
     spoken = [recording for recording in RECORDINGS if recording.name in RECORDING_NAMES]
-    sounds = [(recording.language, recording.pcm()) for recording in spoken]
+    pcms = [(recording.language, recording.pcm()) for recording in spoken]
     planned = []
     for number in range(STREAMS):
-        language, pcm = sounds[number // 5 % len(sounds)]
+        language, pcm = pcms[number // 5 % len(pcms)]
         silent, leaves = number % 5 == 0, number % 5 == 1
-        planned.append(Visit(language, bytes(3 * RATE_BYTES) if silent else pcm, number % 2 == 0, leaves))
+        planned.append(StreamPlan(language, bytes(3 * RATE_BYTES) if silent else pcm, number % 2 == 0, leaves))
     return planned
 
 
-async def soak(service: Service) -> list[Held]:
+async def soak(service: Service) -> list[ResourceCounts]:
     """Run the streams, a few at a time; count resources after every fifty."""
     counted = [held(service, 0)]
-    planned = visits()
+    planned = stream_plans()
     for start in range(0, STREAMS, WARM):
-        places = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(AT_ONCE)
 
-        async def pay(visit: Visit, places: asyncio.Semaphore = places) -> None:
-            async with places:
-                await visit.pay(service.address)
+        async def pay(plan: StreamPlan, slots: asyncio.Semaphore = slots) -> None:
+            async with slots:
+                await plan.pay(service.address)
 
         async with asyncio.TaskGroup() as tasks:
-            for visit in planned[start : start + WARM]:
-                tasks.create_task(pay(visit))
+            for plan in planned[start : start + WARM]:
+                tasks.create_task(pay(plan))
         await asyncio.sleep(CLEANUP_WAIT_S)
         counted.append(held(service, start + WARM))
     return counted
 
 
-def held(service: Service, streams: int) -> Held:
+def held(service: Service, streams: int) -> ResourceCounts:
     process = psutil.Process(service.pid)
-    return Held(streams, process.memory_info().rss / 2**20, process.num_threads(), process.num_fds())
+    return ResourceCounts(streams, process.memory_info().rss / 2**20, process.num_threads(), process.num_fds())
 
 
-def complaints(counted: Sequence[Held]) -> list[str]:
+def violations(counted: Sequence[ResourceCounts]) -> list[str]:
     """Return a message for each resource that grew after the first fifty streams."""
     warm, last = next(one for one in counted if one.streams >= WARM), counted[-1]
-    found = []
+    grown = []
     if last.threads > warm.threads:
-        found.append(f"Threads grew from {warm.threads} to {last.threads}.")
+        grown.append(f"Threads grew from {warm.threads} to {last.threads}.")
     if last.files > warm.files:
-        found.append(f"Open files grew from {warm.files} to {last.files}.")
+        grown.append(f"Open files grew from {warm.files} to {last.files}.")
     if last.memory_mb > GROWTH * warm.memory_mb:
-        found.append(f"Memory grew from {warm.memory_mb:.0f} to {last.memory_mb:.0f} MB.")
-    return found
+        grown.append(f"Memory grew from {warm.memory_mb:.0f} to {last.memory_mb:.0f} MB.")
+    return grown
 
 
 def main() -> int:
@@ -132,7 +132,7 @@ def main() -> int:
         return 1
     print("| streams | memory, MB | threads | open files |", "|---|---|---|---|", sep="\n")
     print(*[one.row() for one in counted], sep="\n")
-    failures = complaints(counted) + trouble
+    failures = violations(counted) + trouble
     print(*failures, sep="\n", end="\n" if failures else "", file=sys.stderr)
     return 1 if failures else 0
 

@@ -68,7 +68,7 @@ class Method:
     """A way to recognize recordings, and its times."""
 
     name: str
-    recognise: Callable[[Task], str]
+    recognize: Callable[[Task], str]
     cpu_s: Callable[[], float]  # used so far by the process that does the work
     walls_s: list[float] = field(default_factory=list)  # one for each round
     cpus_s: list[float] = field(default_factory=list)
@@ -76,9 +76,9 @@ class Method:
 
     def run(self, tasks: Sequence[Task]) -> None:
         """Do all tasks, one after the other."""
-        used_s, began = self.cpu_s(), monotonic()
-        texts = [self.recognise(task) for task in tasks]
-        self.walls_s.append(monotonic() - began)
+        used_s, started = self.cpu_s(), monotonic()
+        texts = [self.recognize(task) for task in tasks]
+        self.walls_s.append(monotonic() - started)
         self.cpus_s.append(self.cpu_s() - used_s)
         wrong = (
             count_errors(normalize(task.text, task.language), normalize(text, task.language))
@@ -122,7 +122,7 @@ class Ours:
         responses = self._stub.StreamingRecognize(requests(), timeout=TIMEOUT_S)
         return " ".join(response.final.text for response in responses if response.HasField("final"))
 
-    def recognised(self, task: Task) -> str:
+    def recognized(self, task: Task) -> str:
         """Send it in one message."""
         headerless = pb.AudioFormat(encoding=pb.AudioFormat.ENCODING_PCM_S16LE)
         answer = self._stub.Recognize(pb.RecognizeRequest(audio=task.pcm, format=headerless), timeout=TIMEOUT_S)
@@ -153,30 +153,30 @@ class Batched:
 
 
 def methods(services: dict[str, Service], batched: Batched) -> list[Method]:
-    found = []
+    compared = []
     for context, service in services.items():
         ours = Ours(service)
-        found.append(Method(f"ours, {context} windows, a stream", ours.streamed, ours.cpu_s))
-        found.append(Method(f"ours, {context} windows, Recognize", ours.recognised, ours.cpu_s))
+        compared.append(Method(f"ours, {context} windows, a stream", ours.streamed, ours.cpu_s))
+        compared.append(Method(f"ours, {context} windows, Recognize", ours.recognized, ours.cpu_s))
     for given, of in (("our speech segments", batched.on_our_segments), ("its own VAD", batched.as_it_comes)):
         for size in BATCH_SIZES:
 
-            def recognise(task: Task, of: Callable[[Task, int], str] = of, size: int = size) -> str:
+            def recognize(task: Task, of: Callable[[Task, int], str] = of, size: int = size) -> str:
                 return of(task, size)
 
-            found.append(Method(f"faster-whisper batched, {given}, batch {size}", recognise, process_time))
-    return found
+            compared.append(Method(f"faster-whisper batched, {given}, batch {size}", recognize, process_time))
+    return compared
 
 
-def table(found: Sequence[Method], sound_s: float) -> str:
+def table(compared: Sequence[Method], sound_s: float) -> str:
     """Return the medians of all methods, and their ratios to the reference."""
-    rival = next(way for way in found if way.name == BASELINE)
+    rival = next(way for way in compared if way.name == BASELINE)
     lines = [
         "| | wall time, s | least to most | times real time | wall time, relative to the reference "
         "| CPU time, s | CPU time, of that of the rival | WER, % |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for way in found:
+    for way in compared:
         wall_s, cpu_s = median(way.walls_s), median(way.cpus_s)
         lines.append(
             f"| {way.name} | {wall_s:.2f} | {min(way.walls_s):.2f} to {max(way.walls_s):.2f} | {sound_s / wall_s:.1f} "
@@ -227,13 +227,13 @@ def main() -> int:
             service.wait_until_listening()
         batched = Batched(options.model, options.device)
         batched.on_our_segments(tasks[0], batch_size=1)  # to warm up, as the self-test does for the server
-        found = methods(services, batched)
+        compared = methods(services, batched)
         for _ in range(options.rounds):
-            for way in found:
+            for way in compared:
                 way.run(tasks)
     segments = sum(len(task.clips) for task in tasks)
     print(f"{sound_s:.0f} s of audio, {segments} segments of speech, {options.model} on {options.device}.\n")
-    print(table(found, sound_s))
+    print(table(compared, sound_s))
     return 0
 
 

@@ -42,7 +42,7 @@ class Panel:
     kind: str  # stat or timeseries
     unit: str
     queries: tuple[Query, ...]
-    place: tuple[int, int, int, int]  # x, y, width, height
+    position: tuple[int, int, int, int]  # x, y, width, height
 
 
 Over = Callable[[str], Sequence[Series]]
@@ -51,23 +51,23 @@ Over = Callable[[str], Sequence[Series]]
 def panels() -> Iterator[Panel]:
     """Yield the panels, their variables filled in."""
     for panel in json.loads(FILE.read_text(encoding="utf-8"))["panels"]:
-        place = panel["gridPos"]
+        position = panel["gridPos"]
         yield Panel(
             panel["title"],
             panel["type"],
             panel["fieldConfig"]["defaults"]["unit"],
             tuple(Query(_filled(target["expr"]), target["legendFormat"]) for target in panel["targets"]),
-            (place["x"], place["y"], place["w"], place["h"]),
+            (position["x"], position["y"], position["w"], position["h"]),
         )
 
 
-def draw(shown: Sequence[Panel], over: Over, path: Path) -> None:
+def draw(drawn: Sequence[Panel], over: Over, path: Path) -> None:
     """Draw the picture: each panel at its position, with the data of Prometheus."""
-    height = max(y + h for panel in shown for _, y, _, h in [panel.place])
+    height = max(y + h for panel in drawn for _, y, _, h in [panel.position])
     with mpl.rc_context({"font.size": 7}):
         figure = Figure((COLUMNS * INCH, height * INCH * 0.55), facecolor="#f4f5f5")
-        for panel in shown:
-            x, y, w, h = panel.place
+        for panel in drawn:
+            x, y, w, h = panel.position
             left, bottom = (x + 0.9) / COLUMNS, 1 - (y + h - 1.7) / height
             axes = figure.add_axes((left, bottom, (w - 1.2) / COLUMNS, (h - 2.6) / height), facecolor="white")
             axes.set_title(panel.title, loc="left", fontsize=8, fontweight="bold")
@@ -81,26 +81,26 @@ def draw(shown: Sequence[Panel], over: Over, path: Path) -> None:
 def _number(axes: Axes, panel: Panel, answers: Sequence[tuple[Query, Sequence[Series]]]) -> None:
     """Draw the last value of the panel, large, over its history."""
     axes.set_axis_off()
-    for _, found in answers:
-        for series in found:
+    for _, series_list in answers:
+        for series in series_list:
             known = [(at, value) for at, value in series.values if not math.isnan(value)]
             if known:
                 times, values = zip(*known, strict=True)
                 axes.fill_between(times, values, color="#dbe9d5", linewidth=0)
-                shown = UNITS[panel.unit].format(max(values))
+                drawn = UNITS[panel.unit].format(max(values))
                 axes.set_ylim(0, 2 * max(values) or 1)
-                axes.text(0.5, 0.5, shown, transform=axes.transAxes, ha="center", va="center", fontsize=17)
+                axes.text(0.5, 0.5, drawn, transform=axes.transAxes, ha="center", va="center", fontsize=17)
 
 
 def _lines(axes: Axes, panel: Panel, answers: Sequence[tuple[Query, Sequence[Series]]]) -> None:
     """Draw a line for each series, over minutes."""
-    begin = min((series.values[0][0] for _, found in answers for series in found), default=0.0)
-    for query, found in answers:
-        for series in found:
+    start = min((series.values[0][0] for _, series_list in answers for series in series_list), default=0.0)
+    for query, series_list in answers:
+        for series in series_list:
             scale = MEGABYTE if panel.unit == "bytes" else 0.01 if panel.unit == "percentunit" else 1.0
-            times = [at - begin for at, _ in series.values]
+            times = [at - start for at, _ in series.values]
             axes.plot(times, [value / scale for _, value in series.values], label=query.name(series), linewidth=1.1)
-    if not any(found for _, found in answers):
+    if not any(series_list for _, series_list in answers):
         axes.set_axis_off()
         axes.text(0.5, 0.5, "no GPU in this machine", transform=axes.transAxes, ha="center", color="gray")
         return

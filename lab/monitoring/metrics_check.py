@@ -109,7 +109,7 @@ async def _hold(call: grpc.aio.StreamStreamCall[Request, Response], counted: Cou
         counted.sound_s += FRAME_S
 
 
-async def refused(address: str, counted: Counted, config: pb.StreamingConfig) -> None:
+async def open_rejected(address: str, counted: Counted, config: pb.StreamingConfig) -> None:
     """Open a stream that must be rejected."""
     async with channel_to(address, OWN_CONNECTION) as channel:
         call = stub_on(channel).StreamingRecognize()
@@ -120,21 +120,21 @@ async def refused(address: str, counted: Counted, config: pb.StreamingConfig) ->
         counted.outcomes[(await call.code()).name] += 1
 
 
-async def crowd(address: str, streams: int, length_s: float) -> Counted:
+async def run_clients(address: str, streams: int, length_s: float) -> Counted:
     """Run all clients; return their counts."""
     counted, over = Counted(), asyncio.Event()
-    sounds = {recording.name: recording.pcm() + bytes(int(AFTER_S * BYTES_A_SECOND)) for recording in RECORDINGS}
-    backwards = np.frombuffer(sounds[TALKS[3]], "<i2")[::-1].tobytes() + bytes(int(AFTER_S * BYTES_A_SECOND))
-    spoken = [*((sounds[name], 1.0) for name in TALKS), (sounds[RECORDING], 20.0), (backwards, 1.0)]
+    pcms = {recording.name: recording.pcm() + bytes(int(AFTER_S * BYTES_A_SECOND)) for recording in RECORDINGS}
+    backwards = np.frombuffer(pcms[TALKS[3]], "<i2")[::-1].tobytes() + bytes(int(AFTER_S * BYTES_A_SECOND))
+    spoken = [*((pcms[name], 1.0) for name in TALKS), (pcms[RECORDING], 20.0), (backwards, 1.0)]
     async with asyncio.TaskGroup() as tasks:
         for number in range(streams):
             pcm, pace = spoken[number] if number < len(spoken) else (b"", 1.0)
             tasks.create_task(stream(address, counted, pcm, pace, over))
             await asyncio.sleep(STAGGER_S)
-        await refused(address, counted, pb.StreamingConfig())
+        await open_rejected(address, counted, pb.StreamingConfig())
         await asyncio.sleep(length_s)
         over.set()
-    await refused(address, counted, pb.StreamingConfig(settings=pb.Settings(language="xx")))
+    await open_rejected(address, counted, pb.StreamingConfig(settings=pb.Settings(language="xx")))
     return counted
 
 
@@ -158,13 +158,13 @@ def compared(counted: Counted, prometheus: Prometheus) -> list[tuple[str, float,
     ]
 
 
-def unanswered(prometheus: Prometheus, begin: float) -> list[str]:
+def queries_without_data(prometheus: Prometheus, start: float) -> list[str]:
     """Return the queries of the dashboard without a result, and the alert queries that Prometheus rejects."""
     empty = [
         f"{panel.title}: {query.text}"
         for panel in dashboard.panels()
         for query in panel.queries
-        if GPU not in query.text and not prometheus.over(query.text, begin, time.time())
+        if GPU not in query.text and not prometheus.over(query.text, start, time.time())
     ]
     for group in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]:
         for rule in group["rules"]:
@@ -175,11 +175,11 @@ def unanswered(prometheus: Prometheus, begin: float) -> list[str]:
 def report(rows: Sequence[tuple[str, float, float]], empty: Sequence[str], alerts: Sequence[str]) -> int:
     """Print the results; return the exit code."""
     print("| | clients | Prometheus |\n|---|---|---|")
-    for name, seen, found in rows:
-        print(f"| {name} | {seen:g} | {found:g} |{'' if seen == found else ' DIFFERS'}")
+    for name, seen, match in rows:
+        print(f"| {name} | {seen:g} | {match:g} |{'' if seen == match else ' DIFFERS'}")
     print(f"Alerts that are pending or fire: {', '.join(sorted(alerts)) or 'none'}.")
     print(*(f"NO DATA: {query}" for query in empty), sep="\n")
-    return int(bool(empty) or any(seen != found for _, seen, found in rows))
+    return int(bool(empty) or any(seen != match for _, seen, match in rows))
 
 
 def main() -> int:
@@ -193,15 +193,15 @@ def main() -> int:
         Service({**SETTINGS, "MAX_STREAMS": str(options.streams)}) as service,
     ):
         service.wait_until_listening()
-        found = METRICS.search("\n".join(service.lines))
-        assert found is not None  # before the last line, which has been read
-        with Prometheus(found[1], ALERTS, Path(folder)) as prometheus:
-            begin = time.time()
-            counted = asyncio.run(crowd(service.address, options.streams, options.seconds))
+        match = METRICS.search("\n".join(service.lines))
+        assert match is not None  # before the last line, which has been read
+        with Prometheus(match[1], ALERTS, Path(folder)) as prometheus:
+            start = time.time()
+            counted = asyncio.run(run_clients(service.address, options.streams, options.seconds))
             time.sleep(SETTLE_S)
-            code = report(compared(counted, prometheus), unanswered(prometheus, begin), prometheus.alerts())
+            code = report(compared(counted, prometheus), queries_without_data(prometheus, start), prometheus.alerts())
             end = time.time()
-            dashboard.draw(tuple(dashboard.panels()), lambda query: prometheus.over(query, begin, end), options.picture)
+            dashboard.draw(tuple(dashboard.panels()), lambda query: prometheus.over(query, start, end), options.picture)
     print(f"{options.picture}: {options.picture.stat().st_size // 1024} KB")
     return code
 

@@ -83,9 +83,9 @@ class Prometheus:
         result = self._ask("query", query=query)["result"]
         return [Series(each["metric"], [(float(each["value"][0]), float(each["value"][1]))]) for each in result]
 
-    def over(self, query: str, begin: float, end: float) -> list[Series]:
+    def over(self, query: str, start: float, end: float) -> list[Series]:
         """Return the results of the query for each second between two wall-clock times."""
-        result = self._ask("query_range", query=query, start=f"{begin:.3f}", end=f"{end:.3f}", step="1")["result"]
+        result = self._ask("query_range", query=query, start=f"{start:.3f}", end=f"{end:.3f}", step="1")["result"]
         return [Series(each["metric"], [(float(t), float(v)) for t, v in each["values"]]) for each in result]
 
     def alerts(self) -> list[str]:

@@ -96,8 +96,8 @@ async def _recognized(
     variant: Variant,
     reference: Reference,
 ) -> AsyncIterator[Result]:
-    for utterance, sound in zip(chosen, audio, strict=True):
-        whole = padded(sound, variant)
+    for utterance, samples in zip(chosen, audio, strict=True):
+        whole = padded(samples, variant)
         got = await stream(channel, lead(utterance.language, variant), whole, utterance.language, variant)
         theirs = reference.transcribe(whole, utterance.language, variant)  # blocks: nothing else runs meanwhile
         yield Result(

@@ -33,13 +33,13 @@ def pcm(utterance: ShortUtterance) -> bytes:
     Raises:
         RecordingsError: the package cannot be downloaded, or has no such file.
     """
-    path = sounds(utterance.language) / utterance.file
+    path = recordings_folder(utterance.language) / utterance.file
     if not path.is_file():
         raise RecordingsError(f"{path} is missing: this version of {PACKAGES[utterance.language]} has no such prompt.")
     return pcm_of(path)
 
 
-def sounds(language: str) -> Path:
+def recordings_folder(language: str) -> Path:
     """Return the folder of a language's recordings; download its package first if it is not there.
 
     Raises:

@@ -55,8 +55,8 @@ def table(results: Sequence[Result]) -> str:
 
 def _rows(results: Sequence[Result]) -> Iterator[str]:
     both = [result for result in results if result.faster_whisper_outcome == Outcome.EXACT.value]
-    kept = sum(result.outcome == Outcome.EXACT.value for result in both)
-    ratio = f"{kept} of {len(both)}, {100 * kept / len(both):.1f} %" if both else "-"
+    shared = sum(result.outcome == Outcome.EXACT.value for result in both)
+    ratio = f"{shared} of {len(both)}, {100 * shared / len(both):.1f} %" if both else "-"
     inference = [result.inference_ms for result in results if result.inference_ms is not None]
     cost = f"{median(inference):.0f}" if inference else "-"
     first = results[0]

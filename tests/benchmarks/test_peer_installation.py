@@ -49,8 +49,8 @@ def test_peer_without_its_python_is_not_installed(tmp_path: Path) -> None:
 
 def test_unknown_peer_is_rejected_with_the_valid_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["whisper"]) == 1
-    told = "Unknown peer whisper: must be one of realtimestt, whisperlive, whisperlivekit.\n"
-    assert capsys.readouterr().err == told
+    expected = "Unknown peer whisper: must be one of realtimestt, whisperlive, whisperlivekit.\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_every_peer_pins_its_packages_and_installs_torch_first() -> None:

@@ -9,34 +9,34 @@ import pytest
 from benchmarks.comparison.latency import StreamMetrics
 from benchmarks.comparison.plots import draw
 from benchmarks.comparison.report import tables
-from benchmarks.comparison.results import Lateness, Outcome, Row, estimated_streams, keep, kept, summary
+from benchmarks.comparison.results import Lateness, Outcome, Row, append_row, estimated_streams, latest_rows, summary
 
 
 def row(system: str = "ours", streams: int = 1, lag_s: float = 0.9, wrong: int = 5, missing: int = 0) -> Row:
     """Return a row of ten utterances and a hundred words."""
     lags_s = (lag_s,) * (10 - missing)
-    figures = StreamMetrics(
-        partial_lags_s=(lag_s / 2,) * 100,
-        final_lags_s=lags_s,
-        final_lags_at_pauses_s=lags_s,
+    metrics = StreamMetrics(
+        partial_latencies_s=(lag_s / 2,) * 100,
+        final_latencies_s=lags_s,
+        final_latencies_at_pauses_s=lags_s,
         words=100,
         words_wrong=wrong,
         words_shown=100,
         utterances=10,
         utterances_without_final=missing,
     )
-    outcome = Outcome("en/one", figures)
-    return Row(system, "en", streams, endpoint_s=0.7, outcomes=(outcome,), cpu_s=5.0, sound_s=10.0, machine="a machine")
+    outcome = Outcome("en/one", metrics)
+    return Row(system, "en", streams, endpoint_s=0.7, outcomes=(outcome,), cpu_s=5.0, audio_s=10.0, machine="a machine")
 
 
 def line_of(text: str, start: str) -> list[str]:
     """Return the cells of the last line of the tables that begins so."""
-    found = [line for line in text.splitlines() if line.startswith(f"| {start} |")]
-    return [cell.strip() for cell in found[-1].strip("|").split("|")]
+    lines = [line for line in text.splitlines() if line.startswith(f"| {start} |")]
+    return [cell.strip() for cell in lines[-1].strip("|").split("|")]
 
 
 @pytest.mark.parametrize(
-    ("of_two", "carried"),
+    ("of_two", "capacity"),
     [
         pytest.param(row(streams=2, lag_s=1.2), 2, id="latency half a second above the silence"),
         pytest.param(row(streams=2, lag_s=1.3), 1, id="latency more than that above the silence"),
@@ -44,12 +44,12 @@ def line_of(text: str, start: str) -> list[str]:
         pytest.param(Row("ours", "en", 2, error="died"), 1, id="failed run"),
     ],
 )
-def test_capacity_in_streams(of_two: Row, carried: int) -> None:
-    assert estimated_streams([row(), of_two]) == carried
+def test_capacity_in_streams(of_two: Row, capacity: int) -> None:
+    assert estimated_streams([row(), of_two]) == capacity
 
 
 def test_run_with_a_rejected_stream_is_beyond_capacity() -> None:
-    refused = Row("ours", "en", 2, outcomes=(*row().outcomes, Outcome("en/one", StreamMetrics(), refused="full")))
+    refused = Row("ours", "en", 2, outcomes=(*row().outcomes, Outcome("en/one", StreamMetrics(), rejected="full")))
     assert estimated_streams([row(), refused]) == 1
 
 
@@ -95,14 +95,14 @@ def test_languages_have_separate_tables() -> None:
 
 def test_rows_are_read_as_they_were_stored(tmp_path: Path) -> None:
     whole = Row("ours", "en", 1, outcomes=row().outcomes, lateness=Lateness(0.1, ahead=True), versions={"av": "1"})
-    keep(tmp_path, whole, [])
-    assert kept(tmp_path) == [whole]
+    append_row(tmp_path, whole, [])
+    assert latest_rows(tmp_path) == [whole]
 
 
 def test_latest_row_of_a_system_language_and_number_counts(tmp_path: Path) -> None:
     for one in (row(), row(streams=2), row(lag_s=5.0)):
-        keep(tmp_path, one, [])
-    assert kept(tmp_path) == [row(lag_s=5.0), row(streams=2)]
+        append_row(tmp_path, one, [])
+    assert latest_rows(tmp_path) == [row(lag_s=5.0), row(streams=2)]
 
 
 def test_each_language_has_its_plots(tmp_path: Path) -> None:

@@ -11,26 +11,26 @@ from benchmarks.harness.word_errors import Seams, WordErrors, count_errors, norm
 REFERENCE = "one two three four five six".split()
 
 
-def found(*finals: str) -> Seams:
+def errors_of(*finals: str) -> Seams:
     """Return the errors at the boundaries of these finals; the offline transcript has every word."""
     return seams(REFERENCE, REFERENCE, [final.split() for final in finals])
 
 
 def test_complete_finals_have_no_boundary_errors() -> None:
-    assert found("one two three", "four five six") == Seams((), ())
+    assert errors_of("one two three", "four five six") == Seams((), ())
 
 
 def test_word_missing_at_a_boundary_is_lost() -> None:
-    assert found("one two", "four five six").lost == ("three",)
-    assert found("one two three", "five six").lost == ("four",)
+    assert errors_of("one two", "four five six").lost == ("three",)
+    assert errors_of("one two three", "five six").lost == ("four",)
 
 
 def test_misrecognized_word_is_not_lost() -> None:
-    assert found("one two tree", "four five six").lost == ()
+    assert errors_of("one two tree", "four five six").lost == ()
 
 
 def test_word_missing_elsewhere_is_not_counted_at_a_boundary() -> None:
-    assert found("one three", "four five six").lost == ()
+    assert errors_of("one three", "four five six").lost == ()
 
 
 def test_word_missing_in_the_offline_transcript_too_is_not_lost() -> None:
@@ -38,13 +38,13 @@ def test_word_missing_in_the_offline_transcript_too_is_not_lost() -> None:
 
 
 def test_word_on_both_sides_of_a_boundary_is_doubled() -> None:
-    assert found("one two three", "three four five six").doubled == ("three",)
-    assert "two three" in found("one two three", "two three four five six").doubled
+    assert errors_of("one two three", "three four five six").doubled == ("three",)
+    assert "two three" in errors_of("one two three", "two three four five six").doubled
 
 
 def test_word_repeated_in_the_reference_is_not_doubled() -> None:
-    said = "no no yes".split()
-    assert seams(said, said, [["no"], ["no", "yes"]]).doubled == ()
+    words = "no no yes".split()
+    assert seams(words, words, [["no"], ["no", "yes"]]).doubled == ()
 
 
 def test_numbers_are_compared_as_spoken_words() -> None:

@@ -62,7 +62,7 @@ async def assert_unnoticed(cluster: Cluster, clients: Sequence[asyncio.Task[Clie
     outputs = await asyncio.gather(*clients)
     assert [output.texts for output in outputs] == [cluster.undisturbed.texts] * CLIENTS
     assert [output.numbers for output in outputs] == [cluster.undisturbed.numbers] * CLIENTS
-    assert not [refusal for output in outputs for refusal in output.refusals]
+    assert not [rejection for output in outputs for rejection in output.rejections]
     interruptions = [each for output in outputs for each in output.breaks]
     assert interruptions
     assert all(each.resumed_s - each.lost_s < 1 for each in interruptions)

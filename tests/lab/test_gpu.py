@@ -15,7 +15,7 @@ import pytest
 from benchmarks.harness.word_errors import WordErrors
 from benchmarks.recordings import Recording
 from lab.gpu.__main__ import TEXT, chosen
-from lab.gpu.agreement import ModelResult, complaints, transcribe
+from lab.gpu.agreement import ModelResult, transcribe, violations
 from lab.gpu.speed import Speed, Timing, speech
 from lab.gpu.synthetic_models import Shape, make
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
@@ -30,7 +30,7 @@ CPU = ModelResult("base", "cpu, int8", {FINALS: WordErrors(5, 100)}, windows=4)
 GPU = replace(CPU, where="cuda, float16")
 
 
-class Told:
+class FakeEngine:
     """Recites its text; alone, another one."""
 
     def __init__(self, text: str, alone: str, *, multilingual: bool = True) -> None:
@@ -62,33 +62,33 @@ def test_number_of_recordings_is_per_language() -> None:
 
 
 def test_windows_with_another_text_alone_are_counted(both: list[Recording]) -> None:
-    said = transcribe(Told("one", "two"), "base", "cpu", both)
-    assert (said.windows, said.differing) == (6, 6)
-    assert transcribe(Told("one", "one"), "base", "cpu", both).differing == 0
+    result = transcribe(FakeEngine("one", "two"), "base", "cpu", both)
+    assert (result.windows, result.differing) == (6, 6)
+    assert transcribe(FakeEngine("one", "one"), "base", "cpu", both).differing == 0
 
 
 def test_error_rates_are_those_in_batches_by_kind_and_language(both: list[Recording]) -> None:
-    said = transcribe(Told("go forward ten meters", ""), "base", "cpu", both)
-    assert said.errors[FINALS] == WordErrors(6, 10)
-    assert said.errors[Kind.PARTIAL, "ru"].count == said.errors[Kind.PARTIAL, "ru"].words
+    result = transcribe(FakeEngine("go forward ten meters", ""), "base", "cpu", both)
+    assert result.errors[FINALS] == WordErrors(6, 10)
+    assert result.errors[Kind.PARTIAL, "ru"].count == result.errors[Kind.PARTIAL, "ru"].words
 
 
 def test_english_model_transcribes_no_russian(both: list[Recording]) -> None:
-    said = transcribe(Told("one", "one", multilingual=False), "tiny.en", "cpu", both)
-    assert {language for _, language in said.errors} == {"en"}
+    result = transcribe(FakeEngine("one", "one", multilingual=False), "tiny.en", "cpu", both)
+    assert {language for _, language in result.errors} == {"en"}
 
 
 def test_device_that_agrees_with_the_cpu_misses_no_limit() -> None:
-    assert list(complaints([CPU, replace(GPU, errors={FINALS: WordErrors(6, 100)})])) == []
+    assert list(violations([CPU, replace(GPU, errors={FINALS: WordErrors(6, 100)})])) == []
 
 
 def test_device_with_more_word_errors_misses_the_limit() -> None:
-    [complaint] = complaints([CPU, replace(GPU, errors={FINALS: WordErrors(7, 100)})])
-    assert complaint.startswith("MISSED: base on cuda, float16: finals in en have 2.00 points")
+    [violation] = violations([CPU, replace(GPU, errors={FINALS: WordErrors(7, 100)})])
+    assert violation.startswith("MISSED: base on cuda, float16: finals in en have 2.00 points")
 
 
 def test_text_that_depends_on_the_batch_misses_the_limit() -> None:
-    assert list(complaints([CPU, replace(GPU, differing=1)])) == [
+    assert list(violations([CPU, replace(GPU, differing=1)])) == [
         "MISSED: base on cuda, float16: 1 windows have another text in a batch."
     ]
 
@@ -101,9 +101,9 @@ def test_unavailable_memory_usage_is_unknown() -> None:
 
 
 def test_segments_have_the_length_of_the_self_test_and_differ() -> None:
-    stretches = speech(40)
-    assert {len(stretch) for stretch in stretches} == {TEST_S * SAMPLE_RATE_HZ}
-    assert len({stretch.tobytes() for stretch in stretches}) == 40
+    segments = speech(40)
+    assert {len(segment) for segment in segments} == {TEST_S * SAMPLE_RATE_HZ}
+    assert len({segment.tobytes() for segment in segments}) == 40
 
 
 @pytest.mark.model
@@ -113,5 +113,5 @@ def test_synthetic_model_recites_its_text_for_any_audio(kind: Kind, models_dir: 
     engine = Engine(Placement(tmp_path / "made"))
     noise = np.random.default_rng(1).normal(0, 0.1, (2, TEST_S * SAMPLE_RATE_HZ)).astype(np.float32)
     options = DecodeOptions("en", beam_size=5 if kind is Kind.FINAL else 1, kind=kind)
-    transcripts = engine.transcribe([Window(sound, options) for sound in noise])
+    transcripts = engine.transcribe([Window(audio, options) for audio in noise])
     assert [transcript.text for transcript in transcripts] == [TEXT] * 2

@@ -8,33 +8,33 @@ import numpy as np
 import pytest
 
 from benchmarks.harness.replay import BYTES_PER_SECOND
-from lab.load.idle_streams import MAX_CPU_PERCENT, NOISE_DBFS, Cost, audio_kinds, complaints, noise
+from lab.load.idle_streams import MAX_CPU_PERCENT, NOISE_DBFS, Cost, audio_kinds, noise, violations
 
 SECONDS, STREAMS = 10.0, 100
 WELL = Cost("silence", 0.1, STREAMS, SECONDS, cpu_s=0.9, frames=STREAMS * 100)
 
 
 def test_a_tenth_of_a_core_for_silence_is_within_the_limit() -> None:
-    assert complaints([WELL, replace(WELL, sent="noise", cpu_s=5.0)]) == []
+    assert violations([WELL, replace(WELL, sent="noise", cpu_s=5.0)]) == []
 
 
 def test_more_than_a_tenth_of_a_core_for_silence_misses_the_limit() -> None:
-    [complaint] = complaints([replace(WELL, cpu_s=SECONDS * (MAX_CPU_PERCENT + 1) / 100)])
-    assert complaint.startswith("MISSED: silence: 11.0 %")
+    [violation] = violations([replace(WELL, cpu_s=SECONDS * (MAX_CPU_PERCENT + 1) / 100)])
+    assert violation.startswith("MISSED: silence: 11.0 %")
 
 
 def test_text_in_silence_misses_the_limit() -> None:
-    assert complaints([replace(WELL, told=2)])[0].startswith("MISSED: silence: 2 ")
+    assert violations([replace(WELL, text_events=2)])[0].startswith("MISSED: silence: 2 ")
 
 
 def test_slow_client_is_reported() -> None:
-    assert complaints([replace(WELL, frames=STREAMS * 50)]) == [
+    assert violations([replace(WELL, frames=STREAMS * 50)]) == [
         "silence: only 50 % of the audio could be sent in time."
     ]
 
 
 def test_streams_that_send_nothing_are_never_slow() -> None:
-    assert complaints([replace(WELL, sent="nothing", frames=0)]) == []
+    assert violations([replace(WELL, sent="nothing", frames=0)]) == []
 
 
 def test_memory_of_a_stream_excludes_that_of_the_empty_server() -> None:
@@ -44,8 +44,8 @@ def test_memory_of_a_stream_excludes_that_of_the_empty_server() -> None:
 
 
 def test_frames_have_the_given_length() -> None:
-    for sound in audio_kinds():
-        assert {len(frame.audio) for frame in sound.frames if frame.audio} <= {int(sound.frame_s * BYTES_PER_SECOND)}
+    for kind in audio_kinds():
+        assert {len(frame.audio) for frame in kind.frames if frame.audio} <= {int(kind.frame_s * BYTES_PER_SECOND)}
 
 
 def test_noise_has_its_level() -> None:

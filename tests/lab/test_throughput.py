@@ -20,18 +20,18 @@ def dictation(recordings: Mapping[str, Recording]) -> Recording:
 
 
 @pytest.fixture(scope="module")
-def found(dictation: Recording) -> list[Clip]:
+def segments(dictation: Recording) -> list[Clip]:
     return clips(dictation.pcm(), ServerSettings.model_validate({"early_transcription_on_silence": 0.0}))
 
 
-def test_all_speech_is_within_segments(dictation: Recording, found: list[Clip]) -> None:
+def test_all_speech_is_within_segments(dictation: Recording, segments: list[Clip]) -> None:
     for spoken in dictation.utterances:
-        assert any(clip["start"] <= spoken.start_s and spoken.end_s <= clip["end"] for clip in found)
+        assert any(clip["start"] <= spoken.start_s and spoken.end_s <= clip["end"] for clip in segments)
 
 
-def test_segments_are_in_order_and_fit_a_window(found: list[Clip]) -> None:
-    assert all(clip["end"] - clip["start"] <= 28 for clip in found)
-    assert all(before["end"] <= after["start"] for before, after in pairwise(found))
+def test_segments_are_in_order_and_fit_a_window(segments: list[Clip]) -> None:
+    assert all(clip["end"] - clip["start"] <= 28 for clip in segments)
+    assert all(before["end"] <= after["start"] for before, after in pairwise(segments))
 
 
 def way(name: str, *walls_s: float) -> Method:
