@@ -8,18 +8,20 @@ from itertools import accumulate
 
 from stt_service.evaluation.wer import WordErrors, aligned_words, count_errors, normalize
 
-__all__ = ["Seams", "WordErrors", "aligned_words", "count_errors", "normalize", "seams"]
+__all__ = ["BoundaryErrors", "WordErrors", "aligned_words", "boundary_errors", "count_errors", "normalize"]
 
 
 @dataclass(frozen=True, slots=True)
-class Seams:
+class BoundaryErrors:
     """Word errors at the boundaries between finals, and nowhere else."""
 
     lost: tuple[str, ...]  # correct in the offline transcript, missing at a boundary here
     doubled: tuple[str, ...]  # recognized on both sides of a boundary
 
 
-def seams(reference: Sequence[str], offline: Sequence[str], finals: Sequence[Sequence[str]]) -> Seams:
+def boundary_errors(
+    reference: Sequence[str], offline: Sequence[str], finals: Sequence[Sequence[str]]
+) -> BoundaryErrors:
     """Compare the words at the ends of the finals with the reference and the offline transcript."""
     text = [word for final in finals for word in final]
     right, offline_right = aligned_words(reference, text), aligned_words(reference, offline)
@@ -37,7 +39,7 @@ def seams(reference: Sequence[str], offline: Sequence[str], finals: Sequence[Seq
         for size in (3, 2, 1)
         if text[end - size : end] == text[end : end + size] and not _is_repeated_in(reference, text[end - size : end])
     ]
-    return Seams(tuple(lost), tuple(doubled))
+    return BoundaryErrors(tuple(lost), tuple(doubled))
 
 
 def _is_repeated_in(reference: Sequence[str], words: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
 from benchmarks.harness.channels import channel_to
-from benchmarks.harness.word_errors import WordErrors, aligned_words, count_errors, normalize, seams
+from benchmarks.harness.word_errors import WordErrors, aligned_words, boundary_errors, count_errors, normalize
 from benchmarks.recordings import FOLDER, pcm_of
 from benchmarks.service import Service
 from stt_service.models.store import models_folder, resolve
@@ -119,7 +119,7 @@ def compare(dictation: Dictation, offline: str, streamed: Streamed) -> Compared:
         return normalize(text, dictation.language)
 
     reference, finals = words(dictation.text), [words(text) for text in streamed.texts()]
-    errors = seams(reference, words(offline), finals)
+    errors = boundary_errors(reference, words(offline), finals)
     stable = WordErrors(0, 0)
     for final in streamed.finals:
         prefix = words(streamed.stable.get(final.utterance, ""))

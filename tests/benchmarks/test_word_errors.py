@@ -6,18 +6,18 @@ import jiwer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.harness.word_errors import Seams, WordErrors, count_errors, normalize, seams
+from benchmarks.harness.word_errors import BoundaryErrors, WordErrors, boundary_errors, count_errors, normalize
 
 REFERENCE = "one two three four five six".split()
 
 
-def errors_of(*finals: str) -> Seams:
+def errors_of(*finals: str) -> BoundaryErrors:
     """Return the errors at the boundaries of these finals; the offline transcript has every word."""
-    return seams(REFERENCE, REFERENCE, [final.split() for final in finals])
+    return boundary_errors(REFERENCE, REFERENCE, [final.split() for final in finals])
 
 
 def test_complete_finals_have_no_boundary_errors() -> None:
-    assert errors_of("one two three", "four five six") == Seams((), ())
+    assert errors_of("one two three", "four five six") == BoundaryErrors((), ())
 
 
 def test_word_missing_at_a_boundary_is_lost() -> None:
@@ -34,7 +34,10 @@ def test_word_missing_elsewhere_is_not_counted_at_a_boundary() -> None:
 
 
 def test_word_missing_in_the_offline_transcript_too_is_not_lost() -> None:
-    assert seams(REFERENCE, "one two four five six".split(), [["one", "two"], ["four", "five", "six"]]).lost == ()
+    assert (
+        boundary_errors(REFERENCE, "one two four five six".split(), [["one", "two"], ["four", "five", "six"]]).lost
+        == ()
+    )
 
 
 def test_word_on_both_sides_of_a_boundary_is_doubled() -> None:
@@ -44,7 +47,7 @@ def test_word_on_both_sides_of_a_boundary_is_doubled() -> None:
 
 def test_word_repeated_in_the_reference_is_not_doubled() -> None:
     words = "no no yes".split()
-    assert seams(words, words, [["no"], ["no", "yes"]]).doubled == ()
+    assert boundary_errors(words, words, [["no"], ["no", "yes"]]).doubled == ()
 
 
 def test_numbers_are_compared_as_spoken_words() -> None:
