@@ -36,12 +36,12 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
 
 async def test_status_reports_the_server_and_its_load(question: Recording) -> None:
     held = HeldEngine()
-    async with controlled_server(held) as at:
-        first, second = await at.open_stream("first"), await at.open_stream("second")
+    async with controlled_server(held) as controlled:
+        first, second = await controlled.open_stream("first"), await controlled.open_stream("second")
         await first.send(audio(question.pcm()), FINALIZE)
         await held.entered()
         await second.send(audio(question.pcm()), FINALIZE)
-        while not (reported := await status(at.control)).load.finals_waiting:
+        while not (reported := await status(controlled.control)).load.finals_waiting:
             pass
         assert (reported.state, reported.model, reported.partial_model) == (pb.STATE_SERVING, "base", "base")
         assert (reported.device.requested, reported.device.active, reported.device.reason) == (
@@ -82,10 +82,10 @@ async def test_loading_server_reports_its_phase_and_rejects_changes() -> None:
 
 
 async def test_watch_reports_the_status_repeatedly() -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
+    async with controlled_server(BeamRecordingEngine()) as controlled:
         request = pb.WatchStatusRequest(interval=Duration(nanos=200_000_000))
         uptimes = list[float]()
-        async for answer in at.control.WatchStatus(request):
+        async for answer in controlled.control.WatchStatus(request):
             uptimes.append(answer.status.uptime.ToTimedelta().total_seconds())
             if len(uptimes) == 3:
                 break
@@ -93,8 +93,8 @@ async def test_watch_reports_the_status_repeatedly() -> None:
 
 
 async def test_watch_with_a_too_short_interval_is_rejected() -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
-        watch = at.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(nanos=1)))
+    async with controlled_server(BeamRecordingEngine()) as controlled:
+        watch = controlled.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(nanos=1)))
         code, sentence = await rejection(watch.read())
         assert (code, sentence) == (
             StatusCode.INVALID_ARGUMENT,
@@ -103,13 +103,13 @@ async def test_watch_with_a_too_short_interval_is_rejected() -> None:
 
 
 async def test_session_is_listed_with_its_statistics(question: Recording) -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
-        call = await at.open_stream("two words")
+    async with controlled_server(BeamRecordingEngine()) as controlled:
+        call = await controlled.open_stream("two words")
         await call.send_audio(question.pcm())
         await call.send(FINALIZE)
         await call.until("final")
         await call.sync()
-        reported = await only_session(at.control)
+        reported = await only_session(controlled.control)
         assert reported.id == call.responses[0].started.stream_id
         assert (reported.client_id, reported.peer, reported.language, reported.model) == (
             "two words",
@@ -120,21 +120,21 @@ async def test_session_is_listed_with_its_statistics(question: Recording) -> Non
         assert reported.phase == pb.SESSION_PHASE_LISTENING
         assert (reported.utterances, reported.words) == (1, 2)
         assert reported.audio_received.ToTimedelta().total_seconds() == pytest.approx(question.duration_s, abs=0.1)
-        counted = (await status(at.control)).counters
+        counted = (await status(controlled.control)).counters
         assert (counted.streams, counted.utterances, counted.words, counted.rejected_streams) == (1, 1, 2, 0)
         await call.end()
-        assert not (await at.control.ListSessions(pb.ListSessionsRequest())).sessions
+        assert not (await controlled.control.ListSessions(pb.ListSessionsRequest())).sessions
 
 
 async def test_operator_finalizes_an_utterance_and_the_stream_continues(question: Recording) -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
-        call = await at.open_stream("word")
+    async with controlled_server(BeamRecordingEngine()) as controlled:
+        call = await controlled.open_stream("word")
         await call.send_audio(question.pcm())
         await call.sync()
-        session = await only_session(at.control)
+        session = await only_session(controlled.control)
         assert session.phase == pb.SESSION_PHASE_SPEECH
         for _ in range(2):
-            await at.control.FinalizeSession(pb.FinalizeSessionRequest(session_id=session.id))
+            await controlled.control.FinalizeSession(pb.FinalizeSessionRequest(session_id=session.id))
         final = (await call.until("final")).final
         assert (final.text, final.endpoint) == ("word", stt_pb2.ENDPOINT_FINALIZE)
         result = await call.end()
@@ -143,17 +143,17 @@ async def test_operator_finalizes_an_utterance_and_the_stream_continues(question
 
 async def test_terminated_session_gets_all_pending_finals_and_a_status(question: Recording) -> None:
     held = HeldEngine()
-    async with controlled_server(held) as at:
-        call = await at.open_stream("word")
+    async with controlled_server(held) as controlled:
+        call = await controlled.open_stream("word")
         await call.send(audio(question.pcm()), FINALIZE)
         await held.entered()
         await call.send(audio(question.pcm()))
         while (
-            session := await only_session(at.control)
+            session := await only_session(controlled.control)
         ).audio_received.ToTimedelta().total_seconds() < 2 * question.duration_s:
             pass
         for _ in range(2):
-            answer = await at.control.TerminateSession(pb.TerminateSessionRequest(session_id=session.id))
+            answer = await controlled.control.TerminateSession(pb.TerminateSessionRequest(session_id=session.id))
             assert answer.session.phase == pb.SESSION_PHASE_TERMINATING
         held.release()
         result = await call.read_to_end()
@@ -164,11 +164,11 @@ async def test_terminated_session_gets_all_pending_finals_and_a_status(question:
 
 
 async def test_ended_session_is_not_found() -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
+    async with controlled_server(BeamRecordingEngine()) as controlled:
         for call in (
-            at.control.FinalizeSession(pb.FinalizeSessionRequest(session_id="gone")),
-            at.control.TerminateSession(pb.TerminateSessionRequest(session_id="gone")),
-            at.control.UnloadModel(pb.UnloadModelRequest(name="gone")),
+            controlled.control.FinalizeSession(pb.FinalizeSessionRequest(session_id="gone")),
+            controlled.control.TerminateSession(pb.TerminateSessionRequest(session_id="gone")),
+            controlled.control.UnloadModel(pb.UnloadModelRequest(name="gone")),
         ):
             code, sentence = await rejection(call)
             assert code is StatusCode.NOT_FOUND
@@ -176,23 +176,23 @@ async def test_ended_session_is_not_found() -> None:
 
 
 async def test_drain_ends_streams_and_can_be_cancelled(question: Recording) -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
-        call = await at.open_stream("word")
+    async with controlled_server(BeamRecordingEngine()) as controlled:
+        call = await controlled.open_stream("word")
         await call.send_audio(question.pcm())
         await call.sync()
         for _ in range(2):
-            answer = await at.control.Drain(pb.DrainRequest())
+            answer = await controlled.control.Drain(pb.DrainRequest())
             assert (answer.state, answer.streams) == (pb.STATE_DRAINING, 1)
-        assert await health(at.server.data.address) == "NOT_SERVING"
+        assert await health(controlled.server.data.address) == "NOT_SERVING"
         assert (await call.until("notice")).notice.reason == "DRAIN"
         assert (
-            await send_requests(at.speech, Request(config=stt_pb2.StreamingConfig()))
+            await send_requests(controlled.speech, Request(config=stt_pb2.StreamingConfig()))
         ).code is StatusCode.UNAVAILABLE
         for _ in range(2):
-            cancelled = await at.control.CancelDrain(pb.CancelDrainRequest())
+            cancelled = await controlled.control.CancelDrain(pb.CancelDrainRequest())
             assert cancelled.state == pb.STATE_SERVING
-        assert await health(at.server.data.address) == "SERVING"
-        later = await at.open_stream("later")
+        assert await health(controlled.server.data.address) == "SERVING"
+        later = await controlled.open_stream("later")
         await call.send_audio(silence(3))
         result = await call.read_to_end()
         assert (result.code, result.text) == (StatusCode.UNAVAILABLE, "word")
@@ -200,8 +200,8 @@ async def test_drain_ends_streams_and_can_be_cancelled(question: Recording) -> N
 
 
 async def test_drained_server_keeps_running_and_can_serve_again() -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
-        await at.control.Drain(pb.DrainRequest())
-        assert (await status(at.control)).state == pb.STATE_DRAINING
-        await at.control.CancelDrain(pb.CancelDrainRequest())
-        assert await at.model_of_new_stream("word") == "base"
+    async with controlled_server(BeamRecordingEngine()) as controlled:
+        await controlled.control.Drain(pb.DrainRequest())
+        assert (await status(controlled.control)).state == pb.STATE_DRAINING
+        await controlled.control.CancelDrain(pb.CancelDrainRequest())
+        assert await controlled.model_of_new_stream("word") == "base"

@@ -36,69 +36,69 @@ async def loaded(control: Stub, name: str) -> pb.Model:
 
 async def test_new_streams_use_the_loaded_model_and_open_streams_keep_theirs(question: Recording) -> None:
     base, tiny = BeamRecordingEngine(), BeamRecordingEngine()
-    async with controlled_server(base, others={"tiny": tiny}) as at:
-        old = await at.open_stream("old")
+    async with controlled_server(base, others={"tiny": tiny}) as controlled:
+        old = await controlled.open_stream("old")
         for _ in range(2):
-            await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
-        model = await loaded(at.control, "tiny")
+            await controlled.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
+        model = await loaded(controlled.control, "tiny")
         assert (model.state, list(model.roles), model.streams) == (pb.MODEL_STATE_LOADED, list(BOTH), 0)
-        assert await at.model_of_new_stream("new") == "tiny"
+        assert await controlled.model_of_new_stream("new") == "tiny"
         for _ in range(2):
-            unloading = (await at.control.UnloadModel(pb.UnloadModelRequest(name="base"))).model
+            unloading = (await controlled.control.UnloadModel(pb.UnloadModelRequest(name="base"))).model
             assert (unloading.state, unloading.streams) == (pb.MODEL_STATE_UNLOADING, 1)
-        assert await health(at.server.data.address) == "SERVING"
+        assert await health(controlled.server.data.address) == "SERVING"
         await old.send_audio(question.pcm())
         assert (await old.end()).text == "old"
         assert base.beams
         assert not tiny.beams
         assert await asyncio.to_thread(base.closed.wait, 10)
-        assert set(await models(at.control)) == {"tiny"}
+        assert set(await models(controlled.control)) == {"tiny"}
 
 
 async def test_model_for_partials_does_not_change_finals() -> None:
-    async with controlled_server(BeamRecordingEngine(), others={"tiny": BeamRecordingEngine()}) as at:
-        await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=[pb.ROLE_PARTIALS]))
-        await loaded(at.control, "tiny")
-        reported = await status(at.control)
+    async with controlled_server(BeamRecordingEngine(), others={"tiny": BeamRecordingEngine()}) as controlled:
+        await controlled.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=[pb.ROLE_PARTIALS]))
+        await loaded(controlled.control, "tiny")
+        reported = await status(controlled.control)
         assert (reported.model, reported.partial_model) == ("base", "tiny")
 
 
 async def test_model_reassigned_before_it_is_freed_is_not_loaded_twice() -> None:
     base = BeamRecordingEngine()
-    async with controlled_server(base, others={"tiny": BeamRecordingEngine()}) as at:
-        old = await at.open_stream("old")
-        await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
-        await loaded(at.control, "tiny")
-        await at.control.UnloadModel(pb.UnloadModelRequest(name="base"))
-        back = (await at.control.LoadModel(pb.LoadModelRequest(name="base", roles=BOTH))).model
+    async with controlled_server(base, others={"tiny": BeamRecordingEngine()}) as controlled:
+        old = await controlled.open_stream("old")
+        await controlled.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
+        await loaded(controlled.control, "tiny")
+        await controlled.control.UnloadModel(pb.UnloadModelRequest(name="base"))
+        back = (await controlled.control.LoadModel(pb.LoadModelRequest(name="base", roles=BOTH))).model
         assert (back.state, list(back.roles)) == (pb.MODEL_STATE_LOADED, list(BOTH))
         await old.end()
-        assert await at.model_of_new_stream("new") == "base"
+        assert await controlled.model_of_new_stream("new") == "base"
         assert not base.closed.is_set()
 
 
 async def test_model_needed_by_new_streams_is_not_unloaded() -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
-        code, sentence = await rejection(at.control.UnloadModel(pb.UnloadModelRequest(name="base")))
+    async with controlled_server(BeamRecordingEngine()) as controlled:
+        code, sentence = await rejection(controlled.control.UnloadModel(pb.UnloadModelRequest(name="base")))
         assert code is StatusCode.FAILED_PRECONDITION
         assert sentence == "base is what new streams get for finals and partials: load another for that first."
 
 
 async def test_model_that_fails_to_load_is_listed_with_its_error_and_streams_continue() -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
-        await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
-        failed = await loaded(at.control, "tiny")
+    async with controlled_server(BeamRecordingEngine()) as controlled:
+        await controlled.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
+        failed = await loaded(controlled.control, "tiny")
         assert (failed.state, failed.reason) == (pb.MODEL_STATE_FAILED, "tiny is nowhere to be had.")
-        assert await at.model_of_new_stream("new") == "base"
-        await at.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))
-        assert set(await models(at.control)) == {"base"}
+        assert await controlled.model_of_new_stream("new") == "base"
+        await controlled.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))
+        assert set(await models(controlled.control)) == {"base"}
 
 
 async def test_english_only_model_for_finals_requires_language_english() -> None:
     english = BeamRecordingEngine(multilingual=False)
-    async with controlled_server(BeamRecordingEngine(), others={"tiny.en": english}) as at:
-        await at.control.LoadModel(pb.LoadModelRequest(name="tiny.en", roles=BOTH))
-        failed = await loaded(at.control, "tiny.en")
+    async with controlled_server(BeamRecordingEngine(), others={"tiny.en": english}) as controlled:
+        await controlled.control.LoadModel(pb.LoadModelRequest(name="tiny.en", roles=BOTH))
+        failed = await loaded(controlled.control, "tiny.en")
         assert failed.reason == "tiny.en knows English only and LANGUAGE is ru: change that first."
         assert await asyncio.to_thread(english.closed.wait, 10)
 
@@ -120,24 +120,26 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
         def __len__(self) -> int:
             return 1
 
-    async with controlled_server(BeamRecordingEngine(), others=Slow()) as at:
+    async with controlled_server(BeamRecordingEngine(), others=Slow()) as controlled:
         try:
-            first = await at.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
+            first = await controlled.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
             assert first.model.state == pb.MODEL_STATE_LOADING
-            code, sentence = await rejection(at.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH)))
+            code, sentence = await rejection(
+                controlled.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH))
+            )
             assert (code, sentence) == (
                 StatusCode.FAILED_PRECONDITION,
                 "tiny is being loaded: one at a time, ask again once it is.",
             )
-            assert await at.model_of_new_stream("meanwhile") == "base"
-            unloading = (await at.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))).model
+            assert await controlled.model_of_new_stream("meanwhile") == "base"
+            unloading = (await controlled.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))).model
             assert unloading.state == pb.MODEL_STATE_UNLOADING
-            assert set(await models(at.control)) == {"base"}
-            await at.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH))
+            assert set(await models(controlled.control)) == {"base"}
+            await controlled.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH))
         finally:
             may.set()
-        await loaded(at.control, "small")
-        assert await at.model_of_new_stream("new") == "small"
+        await loaded(controlled.control, "small")
+        assert await controlled.model_of_new_stream("new") == "small"
 
 
 @pytest.mark.parametrize(
@@ -151,5 +153,5 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
     ],
 )
 async def test_model_without_a_name_or_a_role_is_rejected(request_: pb.LoadModelRequest, sentence: str) -> None:
-    async with controlled_server(BeamRecordingEngine()) as at:
-        assert await rejection(at.control.LoadModel(request_)) == (StatusCode.INVALID_ARGUMENT, sentence)
+    async with controlled_server(BeamRecordingEngine()) as controlled:
+        assert await rejection(controlled.control.LoadModel(request_)) == (StatusCode.INVALID_ARGUMENT, sentence)

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.model
 
 IDLE_S = 5
 LIMITS = {"MAX_STREAMS": "2", "IDLE_TIMEOUT": str(IDLE_S), "MAX_STREAM_DURATION": "20"}
-DOOMED = Path(__file__).parents[1] / "support" / "doomed_client.py"
+KILLED_CLIENT = Path(__file__).parents[1] / "support" / "doomed_client.py"
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -71,12 +71,12 @@ async def test_stream_over_the_limit_is_rejected_immediately(stub: Stub, questio
     first, _ = await mid_utterance(stub, question)
     second, _ = await mid_utterance(stub, question)
     started_at = monotonic()
-    refused = Call(stub)
-    await refused.send(config())
-    failure = (await refused.until("failure")).failure
+    rejected = Call(stub)
+    await rejected.send(config())
+    failure = (await rejected.until("failure")).failure
     assert monotonic() - started_at < 1
     assert failure.retry_after.ToSeconds() > 0
-    assert "All 2 slots of this server are in use" in (await refused.end()).failure_message()
+    assert "All 2 slots of this server are in use" in (await rejected.end()).failure_message()
     for call in (first, second):
         result = await call.end()
         assert (result.code, len(result.finals)) == (StatusCode.OK, 1)
@@ -128,15 +128,15 @@ async def test_stream_cancelled_in_mid_utterance_releases_its_slot(
         call.cancel()
         await small.wait_for_line(f"stream closed id={stream_id}")
     result = await asyncio.gather(send_recording(stub, question), send_recording(stub, question))
-    assert [one.code for one in result] == [StatusCode.OK] * 2
-    assert all("Brooklyn" in one.text for one in result)
+    assert [each.code for each in result] == [StatusCode.OK] * 2
+    assert all("Brooklyn" in each.text for each in result)
 
 
 async def test_killed_client_releases_its_slot(small: Server, stub: Stub, question: Recording) -> None:
     """The client is a separate process in mid-utterance and cannot close its stream."""
     client = await asyncio.create_subprocess_exec(
         sys.executable,
-        DOOMED,
+        KILLED_CLIENT,
         small.address,
         question.name,
         stdout=PIPE,
@@ -149,7 +149,7 @@ async def test_killed_client_releases_its_slot(small: Server, stub: Stub, questi
     await client.wait()
     await small.wait_for_line(f"stream closed id={stream_id}")
     result = await asyncio.gather(send_recording(stub, question), send_recording(stub, question))
-    assert [one.code for one in result] == [StatusCode.OK] * 2
+    assert [each.code for each in result] == [StatusCode.OK] * 2
 
 
 async def test_client_that_does_not_read_is_blocked_and_then_disconnected(

@@ -47,11 +47,11 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
 async def test_stream_over_the_limit_is_rejected_before_it_sends_audio(question: Recording) -> None:
     async with busy(question) as (held, stub, first):
         call = Call(stub)
-        refused = await call.read_to_end()
-        assert refused.code is StatusCode.RESOURCE_EXHAUSTED
+        rejected = await call.read_to_end()
+        assert rejected.code is StatusCode.RESOURCE_EXHAUSTED
         assert (await call.headers())[REFUSED_HEADER] == "RESOURCE_EXHAUSTED"
-        assert "All 1 slots of this server are in use" in refused.failure_message()
-        assert refused.responses[-1].failure.retry_after.ToSeconds() > 0
+        assert "All 1 slots of this server are in use" in rejected.failure_message()
+        assert rejected.responses[-1].failure.retry_after.ToSeconds() > 0
         assert len(held.batches) == 1
         held.release()
         result = await first.end()

@@ -27,10 +27,14 @@ class Secured:
     authority: Authority
     folder: Path
 
-    def options(self, shown: str = "client", authority: Authority | None = None) -> list[str]:
+    def options(self, certificate: str = "client", authority: Authority | None = None) -> list[str]:
         """Return the options that admit a client, except its token."""
-        own = [f"--tls-cert={self.folder}/{shown}.pem", f"--tls-key={self.folder}/{shown}.key"] if shown else []
-        return [f"--tls-ca={(authority or self.authority).file}", *own]
+        client_files = (
+            [f"--tls-cert={self.folder}/{certificate}.pem", f"--tls-key={self.folder}/{certificate}.key"]
+            if certificate
+            else []
+        )
+        return [f"--tls-ca={(authority or self.authority).file}", *client_files]
 
     @property
     def data(self) -> str:
@@ -41,14 +45,14 @@ class Secured:
 async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
     folder = tmp_path_factory.mktemp("secured")
     authority = Authority(folder)
-    made = authority.signed("server")
+    server_certificate = authority.signed("server")
     authority.signed("client")
     authority.signed("expired", begins=-9 * DAY, ends=-DAY)
     (folder / "tokens").write_text(line("ann", TOKEN))
     (folder / "operators").write_text(line("root", OPERATOR))
     files = {
-        "tls_cert": made.cert_file,
-        "tls_key": made.key_file,
+        "tls_cert": server_certificate.cert_file,
+        "tls_key": server_certificate.key_file,
         "tls_client_ca": authority.file,
         "auth_tokens_file": folder / "tokens",
         "control_tokens_file": folder / "operators",
@@ -70,9 +74,9 @@ async def recognize(*options: str, **variables: str) -> Outcome:
 async def test_client_with_tls_certificate_and_token_is_served(secured: Secured) -> None:
     result = await recognize(secured.data, *secured.options(), STT_TOKEN=TOKEN)
     assert (result.code, result.stderr) == (0, "No speech found in standard input.\n")
-    asked = await cli("status", secured.data, *secured.options(), "--token", TOKEN)
-    assert (asked.code, asked.stderr) == (0, "")
-    assert "stt.v1.SpeechToText" in asked.stdout
+    status = await cli("status", secured.data, *secured.options(), "--token", TOKEN)
+    assert (status.code, status.stderr) == (0, "")
+    assert "stt.v1.SpeechToText" in status.stdout
 
 
 async def test_available_one_of_several_tls_servers_is_used(secured: Secured) -> None:
@@ -85,9 +89,9 @@ async def test_operator_is_admitted_with_the_control_token_only(secured: Secured
     control = f"--control=localhost:{secured.server.control.number}"
     result = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=OPERATOR)
     assert (result.code, result.stderr) == (0, "")
-    refused = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=TOKEN)
-    assert (refused.code, refused.stdout) == (1, "")
-    assert "Missing or invalid token" in refused.stderr
+    rejected = await cli("sessions", control, *secured.options(), STT_CONTROL_TOKEN=TOKEN)
+    assert (rejected.code, rejected.stdout) == (1, "")
+    assert "Missing or invalid token" in rejected.stderr
 
 
 @pytest.mark.parametrize(
@@ -110,21 +114,21 @@ async def test_invalid_token_format_is_an_error_before_any_connection(secured: S
 
 
 @pytest.mark.parametrize(
-    ("shown", "sentence"),
+    ("certificate", "sentence"),
     [
         ("", "closed the connection: it requires a client certificate: pass one with --tls-cert and --tls-key."),
         ("expired", "expired.pem: expired, or signed by another CA."),
     ],
 )
-async def test_client_certificate_error_names_the_problem(secured: Secured, shown: str, sentence: str) -> None:
-    result = await cli("status", secured.data, *secured.options(shown), STT_TOKEN=TOKEN)
+async def test_client_certificate_error_names_the_problem(secured: Secured, certificate: str, sentence: str) -> None:
+    result = await cli("status", secured.data, *secured.options(certificate), STT_TOKEN=TOKEN)
     assert (result.code, result.stdout) == (3, "")
     assert result.stderr.endswith(f"{sentence}\n")
 
 
 async def test_server_with_an_untrusted_certificate_is_not_contacted(secured: Secured, tmp_path: Path) -> None:
-    stranger = Authority(tmp_path)
-    result = await cli("status", secured.data, *secured.options(authority=stranger), STT_TOKEN=TOKEN)
+    untrusted = Authority(tmp_path)
+    result = await cli("status", secured.data, *secured.options(authority=untrusted), STT_TOKEN=TOKEN)
     assert result.code == 3
     assert "is not signed by a trusted CA: name its CA with --tls-ca." in result.stderr
 
@@ -147,10 +151,10 @@ async def test_host_name_missing_from_the_certificate_is_reported(secured: Secur
     assert result.code == 3
 
 
-@pytest.mark.parametrize(("shown", "token"), [("client", "wrong"), ("expired", TOKEN)])
-async def test_doctor_prints_the_same_message(secured: Secured, shown: str, token: str) -> None:
-    result = await cli("doctor", secured.data, *secured.options(shown), STT_TOKEN=token)
+@pytest.mark.parametrize(("certificate", "token"), [("client", "wrong"), ("expired", TOKEN)])
+async def test_doctor_prints_the_same_message(secured: Secured, certificate: str, token: str) -> None:
+    result = await cli("doctor", secured.data, *secured.options(certificate), STT_TOKEN=token)
     assert result.code == 1
-    expected = "Missing or invalid token" if shown == "client" else "that has expired"
+    expected = "Missing or invalid token" if certificate == "client" else "that has expired"
     (failed,) = [message for message in result.stdout.splitlines() if message.startswith("fail")]
     assert expected in failed

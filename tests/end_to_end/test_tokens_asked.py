@@ -30,7 +30,7 @@ REFUSED = (StatusCode.UNAUTHENTICATED, REJECTION)
 
 
 @dataclass(frozen=True)
-class Guarded:
+class ServerWithTokens:
     """A server whose ports require tokens, and its token files."""
 
     server: Server
@@ -39,14 +39,14 @@ class Guarded:
 
 
 @pytest_asyncio.fixture
-async def guarded(tmp_path: Path) -> AsyncIterator[Guarded]:
+async def server_with_tokens(tmp_path: Path) -> AsyncIterator[ServerWithTokens]:
     clients, operators = tmp_path / "clients", tmp_path / "operators"
     clients.write_text(line("ann", ANN))
     operators.write_text(line("root", OPERATOR))
     files = {"auth_tokens_file": str(clients), "control_tokens_file": str(operators)}
     later_s, more = [0.0], {"max_streams_per_peer": 2, **files}
     async with serving(HeldEngine(), 4, more=more, now=lambda: time.time() + later_s[-1]) as server:
-        yield Guarded(server, clients, later_s)
+        yield ServerWithTokens(server, clients, later_s)
 
 
 def bearer(token: str | None) -> tuple[tuple[str, str], ...]:
@@ -65,9 +65,9 @@ async def control(server: Server, token: str | None) -> tuple[StatusCode, str]:
         return await rejection(stub.GetStatus(control_pb2.GetStatusRequest(), metadata=bearer(token)))
 
 
-async def test_client_with_a_token_of_the_port_is_served(guarded: Guarded) -> None:
-    assert (await stream(guarded.server, ANN)).code is StatusCode.OK
-    async with operator(guarded.server.control.address) as stub:
+async def test_client_with_a_token_of_the_port_is_served(server_with_tokens: ServerWithTokens) -> None:
+    assert (await stream(server_with_tokens.server, ANN)).code is StatusCode.OK
+    async with operator(server_with_tokens.server.control.address) as stub:
         answer = await stub.GetStatus(control_pb2.GetStatusRequest(), metadata=bearer(OPERATOR))
     assert answer.status.state == control_pb2.STATE_SERVING
 
@@ -75,30 +75,32 @@ async def test_client_with_a_token_of_the_port_is_served(guarded: Guarded) -> No
 @pytest.mark.parametrize(
     "token", [None, "", "wrong", OPERATOR, ANN[:-1]], ids=["none", "empty", "wrong", "operators", "part"]
 )
-async def test_data_port_answers_every_invalid_token_with_the_same_message(guarded: Guarded, token: str | None) -> None:
-    result = await stream(guarded.server, token)
+async def test_data_port_answers_every_invalid_token_with_the_same_message(
+    server_with_tokens: ServerWithTokens, token: str | None
+) -> None:
+    result = await stream(server_with_tokens.server, token)
     assert (result.code, result.failure_message()) == REFUSED
     assert result.kinds == ["failure"]
-    async with connected(guarded.server.data.address) as stub:
+    async with connected(server_with_tokens.server.data.address) as stub:
         assert await rejection(stub.Recognize(stt_pb2.RecognizeRequest(), metadata=bearer(token))) == REFUSED
 
 
 @pytest.mark.parametrize("token", [None, "wrong", ANN], ids=["none", "wrong", "of the data port"])
 async def test_control_port_answers_every_invalid_token_with_the_same_message(
-    guarded: Guarded, token: str | None
+    server_with_tokens: ServerWithTokens, token: str | None
 ) -> None:
-    assert await control(guarded.server, token) == REFUSED
+    assert await control(server_with_tokens.server, token) == REFUSED
 
 
-async def test_client_that_keeps_writing_receives_the_rejection(guarded: Guarded) -> None:
-    async with connected(guarded.server.data.address) as stub:
+async def test_client_that_keeps_writing_receives_the_rejection(server_with_tokens: ServerWithTokens) -> None:
+    async with connected(server_with_tokens.server.data.address) as stub:
         call = Call(stub, bearer("wrong"))
         await call.send(*[config(), *[audio(bytes(3200))] * 500])
         assert (await call.until("failure")).failure.message == REJECTION
 
 
-async def test_methods_are_not_disclosed_without_a_token(guarded: Guarded) -> None:
-    async with grpc.aio.insecure_channel(guarded.server.data.address) as channel:
+async def test_methods_are_not_disclosed_without_a_token(server_with_tokens: ServerWithTokens) -> None:
+    async with grpc.aio.insecure_channel(server_with_tokens.server.data.address) as channel:
         no_such_call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             "/stt.v1.SpeechToText/NoSuchCall", bytes, bytes
         )
@@ -114,47 +116,52 @@ async def services(channel: grpc.aio.Channel, token: str | None) -> list[str]:
     return [service.name async for answer in call for service in answer.list_services_response.service]
 
 
-async def test_health_check_needs_no_token_and_health_watch_needs_one(guarded: Guarded) -> None:
-    async with grpc.aio.insecure_channel(guarded.server.data.address) as channel:
+async def test_health_check_needs_no_token_and_health_watch_needs_one(server_with_tokens: ServerWithTokens) -> None:
+    async with grpc.aio.insecure_channel(server_with_tokens.server.data.address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         answer = await health.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         assert await rejection(anext(aiter(health.Watch(health_pb2.HealthCheckRequest())))) == REFUSED
 
 
-async def test_token_is_valid_exactly_while_its_line_is_in_the_file(guarded: Guarded) -> None:
+async def test_token_is_valid_exactly_while_its_line_is_in_the_file(server_with_tokens: ServerWithTokens) -> None:
     bob = new_token()
-    assert (await stream(guarded.server, bob)).code is StatusCode.UNAUTHENTICATED
-    guarded.clients.write_text(line("bob", bob) + "\n")
-    assert (await stream(guarded.server, bob)).code is StatusCode.OK
-    guarded.later_s.append(60.0)
-    assert (await stream(guarded.server, ANN)).code is StatusCode.UNAUTHENTICATED
+    assert (await stream(server_with_tokens.server, bob)).code is StatusCode.UNAUTHENTICATED
+    server_with_tokens.clients.write_text(line("bob", bob) + "\n")
+    assert (await stream(server_with_tokens.server, bob)).code is StatusCode.OK
+    server_with_tokens.later_s.append(60.0)
+    assert (await stream(server_with_tokens.server, ANN)).code is StatusCode.UNAUTHENTICATED
 
 
-async def test_invalid_token_file_keeps_the_previous_tokens(guarded: Guarded, caplog: pytest.LogCaptureFixture) -> None:
-    guarded.later_s.append(60.0)
-    guarded.clients.write_text(f"ann {ANN}\n")
+async def test_invalid_token_file_keeps_the_previous_tokens(
+    server_with_tokens: ServerWithTokens, caplog: pytest.LogCaptureFixture
+) -> None:
+    server_with_tokens.later_s.append(60.0)
+    server_with_tokens.clients.write_text(f"ann {ANN}\n")
     for _ in range(2):
-        assert (await stream(guarded.server, ANN)).code is StatusCode.OK
+        assert (await stream(server_with_tokens.server, ANN)).code is StatusCode.OK
     (expected,) = [message for message in caplog.messages if "AUTH_TOKENS_FILE" in message]
     assert "line 1 should be NAME sha256:HASH" in expected
     assert "What held before goes on to hold." in expected
 
 
-async def test_token_holder_has_no_more_streams_than_its_quota(guarded: Guarded) -> None:
-    async with connected(guarded.server.data.address) as stub:
+async def test_token_holder_has_no_more_streams_than_its_quota(server_with_tokens: ServerWithTokens) -> None:
+    async with connected(server_with_tokens.server.data.address) as stub:
         calls = [Call(stub, bearer(ANN)) for _ in range(2)]
         for call in calls:
             await call.send(config())
             await call.until("started")
-        result = await stream(guarded.server, ANN)
+        result = await stream(server_with_tokens.server, ANN)
         assert result.code is StatusCode.RESOURCE_EXHAUSTED
         assert result.failure_message() == "Stream limit exceeded: at most 2 streams per client; close one first."
         await asyncio.gather(*[call.end() for call in calls])
 
 
-async def test_operator_sees_the_token_holder_of_each_stream(guarded: Guarded) -> None:
-    async with connected(guarded.server.data.address) as stub, operator(guarded.server.control.address) as control:
+async def test_operator_sees_the_token_holder_of_each_stream(server_with_tokens: ServerWithTokens) -> None:
+    async with (
+        connected(server_with_tokens.server.data.address) as stub,
+        operator(server_with_tokens.server.control.address) as control,
+    ):
         call = Call(stub, bearer(ANN))
         await call.send(config())
         await call.until("started")
@@ -164,12 +171,12 @@ async def test_operator_sees_the_token_holder_of_each_stream(guarded: Guarded) -
 
 
 async def test_log_reports_each_rejection_once_and_contains_no_token(
-    guarded: Guarded, caplog: pytest.LogCaptureFixture
+    server_with_tokens: ServerWithTokens, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for token in (ANN, "stt_very-secret-guess", OPERATOR):
         for _ in range(5):
-            await stream(guarded.server, token)
+            await stream(server_with_tokens.server, token)
     expected = [message for message in caplog.messages if "without a valid token" in message]
     assert expected == ["calls without a valid token port=DATA_PORT count=1 last_peer=127.0.0.1"]
     for secret in (ANN, OPERATOR, "very-secret-guess"):

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from stt_cli.commands.main import cli
 
+SHORT_HELP_CHARACTERS = 45  # click truncates a longer one in the list of commands
 STT_CLI = str(Path(sys.executable).with_name("stt-cli"))
 # Prints the imported modules outside the standard library after the help has been printed.
 LOADED = """
@@ -68,6 +69,11 @@ def test_every_option_has_a_help_text(name: tuple[str, ...]) -> None:
     for parameter in COMMANDS[name].params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.opts[0]}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_a_short_help_that_lists_show_whole(name: tuple[str, ...]) -> None:
+    assert 0 < len(COMMANDS[name].get_short_help_str(limit=200)) <= SHORT_HELP_CHARACTERS
 
 
 @pytest.mark.parametrize("name", NAMES)
