@@ -1,4 +1,4 @@
-"""The client as other programs use it: the examples of the documentation, and the plain iterator."""
+"""The public interface: the examples of the documentation and the synchronous iterator."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tests.support.scripted_server import (
     until_cancelled,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not support a change of the loop
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
-async def example(name: str, path: Path, server: str) -> tuple[int | None, str, str]:
+async def run_example(name: str, path: Path, server: str) -> tuple[int | None, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(EXAMPLES / name), str(path), server, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -39,26 +39,28 @@ async def example(name: str, path: Path, server: str) -> tuple[int | None, str, 
     return process.returncode, stdout.decode(), stderr.decode()
 
 
-async def loses(stream: Stream) -> None:
+async def aborts_after_final(stream: Stream) -> None:
     await stream.accept()
     await stream.receive_audio(3200)
     await stream.send(final("Раз.", 0, 0, 1000))
     await abort_stream(stream)
 
 
-async def test_the_plain_example_prints_each_sentence_once_although_the_server_is_lost(tmp_path: Path) -> None:
+async def test_synchronous_example_prints_each_sentence_once_despite_a_disconnection(tmp_path: Path) -> None:
     talk = encode(tmp_path / "talk.wav")
-    async with serving(in_sequence(loses, replies(partial("два"), final("Два.", 1, 1000, 2000)))) as server:
-        code, stdout, stderr = await example("dictate.py", talk, server.address)
+    async with serving(
+        in_sequence(aborts_after_final, replies(partial("два"), final("Два.", 1, 1000, 2000)))
+    ) as server:
+        code, stdout, stderr = await run_example("dictate.py", talk, server.address)
     assert (code, stdout) == (0, "Раз.\nДва.\n")
-    told = [line.split(" ")[0] for line in stderr.splitlines()]
-    assert told == ["connecting", "connected", "reconnecting", "resumed", "…"]
+    states = [line.split(" ")[0] for line in stderr.splitlines()]
+    assert states == ["connecting", "connected", "reconnecting", "resumed", "…"]
 
 
-async def test_the_asynchronous_example_ends_its_last_utterance(tmp_path: Path) -> None:
+async def test_asynchronous_example_finalizes_its_last_utterance(tmp_path: Path) -> None:
     talk = encode(tmp_path / "talk.wav")
     async with serving(replies(final("Раз.", 0, 0, 1000))) as server:
-        code, stdout, stderr = await example("dictate_async.py", talk, server.address)
+        code, stdout, stderr = await run_example("dictate_async.py", talk, server.address)
         commands = [command.WhichOneof("request") for command in server.streams[0].commands]
     assert (code, stdout, stderr, commands) == (0, "Раз.\n", "", ["finalize"])
 
@@ -67,7 +69,7 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
 
 
-async def test_everything_public_can_be_had_and_gRPC_is_loaded_only_when_it_is_used() -> None:  # noqa: N802
+async def test_public_names_are_importable_and_gRPC_is_loaded_on_first_use() -> None:  # noqa: N802
     done = run(
         "import sys, stt_client; print('grpc' in sys.modules); stt_client.recognize; print('grpc' in sys.modules)"
     )
@@ -77,32 +79,32 @@ async def test_everything_public_can_be_had_and_gRPC_is_loaded_only_when_it_is_u
         _ = stt_client.transcribe
 
 
-async def plainly(script: Script, source: Iterator[Input]) -> list[Event]:
-    """Iterate in a thread, as a program without a loop does in its only one."""
+async def run_synchronously(script: Script, source: Iterator[Input]) -> list[Event]:
+    """Iterate in a thread without an event loop."""
     async with serving(script) as server:
         return await asyncio.to_thread(lambda: list(recognize_sync(server.address, source)))
 
 
-async def test_a_plain_iterator_yields_what_the_asynchronous_one_does() -> None:
-    events = await plainly(replies(final("Раз.", 0, 0, 1000)), iter([bytes(32_000)]))
+async def test_synchronous_iterator_yields_the_same_events() -> None:
+    events = await run_synchronously(replies(final("Раз.", 0, 0, 1000)), iter([bytes(32_000)]))
     assert [type(event) for event in events] == [Connection, Connection, Started, Final]
 
 
-async def test_what_the_source_raises_is_raised() -> None:
+async def test_error_of_the_source_is_raised() -> None:
     def source() -> Iterator[Input]:
         yield bytes(32_000)
         raise ValueError("no more")
 
     with pytest.raises(ValueError, match="no more"):
-        await plainly(replies(), source())
+        await run_synchronously(replies(), source())
 
 
-async def test_without_a_server_it_says_so() -> None:
+async def test_unreachable_server_raises_connection_failed() -> None:
     with pytest.raises(ConnectionFailedError, match=r"cannot reach 127\.0\.0\.1:1"):
         list(recognize_sync("127.0.0.1:1", [], retry_policy=RetryPolicy(connect_s=0)))
 
 
-async def test_leaving_the_iterator_ends_the_stream_although_the_source_blocks() -> None:
+async def test_closing_the_iterator_ends_the_stream_while_the_source_blocks() -> None:
     cancelled, never = asyncio.Event(), threading.Event()
 
     async def waits(stream: Stream) -> None:
@@ -117,14 +119,14 @@ async def test_leaving_the_iterator_ends_the_stream_although_the_source_blocks()
         never.wait()
         yield b""
 
-    def begin(server: str) -> None:
+    def start_and_close(server: str) -> None:
         events = recognize_sync(server, source())
         while not isinstance(next(events), Started):
             pass
         events.close()
 
     async with serving(waits) as server:
-        await asyncio.to_thread(begin, server.address)
+        await asyncio.to_thread(start_and_close, server.address)
         async with asyncio.timeout(10):
             await cancelled.wait()
     never.set()

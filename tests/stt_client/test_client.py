@@ -39,7 +39,7 @@ from stt_client.status import status
 from stt_client.target import Target
 from stt_client.transport import channel
 from stt_client.transport.channel import open_channel
-from stt_service.rpc.listener import OPTIONS as SERVED
+from stt_service.rpc.listener import OPTIONS as SERVER_OPTIONS
 from tests.support.scripted_server import (
     Response,
     Script,
@@ -54,7 +54,7 @@ from tests.support.scripted_server import (
     until_cancelled,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not like to change its loop
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not support a change of the loop
 
 
 async def chunks(*audio: bytes) -> AsyncIterator[bytes]:
@@ -75,11 +75,11 @@ async def events_of(
     script: Script, audio: AsyncIterator[bytes] | None = None, options: StreamOptions | None = None
 ) -> list[Event]:
     async with serving(script) as server:
-        heard = recognize(server.address, audio or chunks(b"abcd"), options or StreamOptions(), ONCE)
-        return [event async for event in heard if not isinstance(event, Connection)]
+        events = recognize(server.address, audio or chunks(b"abcd"), options or StreamOptions(), ONCE)
+        return [event async for event in events if not isinstance(event, Connection)]
 
 
-async def test_every_kind_of_event_comes_with_its_positions() -> None:
+async def test_every_kind_of_event_has_its_positions() -> None:
     notice = stt_pb2.Notice(reason="DRAIN", message="going away", remaining=Duration(seconds=2))
     started, *events = await events_of(
         replies(
@@ -117,7 +117,7 @@ async def test_every_kind_of_event_comes_with_its_positions() -> None:
     ]
 
 
-async def test_config_goes_first_and_audio_arrives_byte_for_byte() -> None:
+async def test_config_is_sent_first_and_audio_arrives_byte_for_byte() -> None:
     options = StreamOptions(
         AudioFormat(48_000, 2, Encoding.F32LE),
         Settings("en", "Names: Ann.", ("Ann", "Bob"), translate=True),
@@ -140,7 +140,7 @@ async def test_config_goes_first_and_audio_arrives_byte_for_byte() -> None:
     assert (bytes(stream.audio), stream.half_closed) == (b"abcde", True)
 
 
-async def test_settings_that_were_not_given_are_left_to_the_server() -> None:
+async def test_unset_settings_are_not_sent() -> None:
     async with serving(replies()) as server:
         async for _ in recognize(server.address, chunks(), StreamOptions()):
             pass
@@ -150,7 +150,7 @@ async def test_settings_that_were_not_given_are_left_to_the_server() -> None:
 UTTERANCES = Settings(silence_s=0.7, min_utterance_s=0, max_utterance_s=12.5, sensitivity=0.25)
 
 
-async def test_settings_of_utterances_go_to_the_server_and_come_back() -> None:
+async def test_utterance_settings_are_sent_and_received() -> None:
     async with serving(replies()) as server:
         async for _ in recognize(server.address, chunks(), StreamOptions(settings=UTTERANCES)):
             pass
@@ -161,7 +161,7 @@ async def test_settings_of_utterances_go_to_the_server_and_come_back() -> None:
 
 
 @pytest.mark.parametrize("silence_s", [float("nan"), float("inf"), -1.0])
-async def test_setting_that_no_message_can_hold_is_an_error_that_names_it(silence_s: float) -> None:
+async def test_setting_out_of_range_raises_an_error_that_names_it(silence_s: float) -> None:
     settings = Settings(silence_s=silence_s)
 
     async def changes() -> AsyncIterator[Input]:
@@ -175,7 +175,7 @@ async def test_setting_that_no_message_can_hold_is_an_error_that_names_it(silenc
                 pass
 
 
-async def test_full_server_is_waited_for_and_reported() -> None:
+async def test_full_server_is_reported_and_retried() -> None:
     rejected = failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 2 streams are taken.")
     rejected.failure.retry_after.CopyFrom(Duration(nanos=1_000_000))
 
@@ -191,32 +191,32 @@ async def test_full_server_is_waited_for_and_reported() -> None:
     assert isinstance(seen[-1], Final)
 
 
-async def test_an_event_of_a_newer_server_is_passed_over() -> None:
+async def test_unknown_event_is_ignored() -> None:
     assert len(await events_of(replies(Response(received_ms=5)))) == 1  # started
 
 
-async def test_a_failure_said_in_band_is_raised_although_the_client_is_writing() -> None:
-    async def refuses(stream: Stream) -> None:
+async def test_in_band_failure_is_raised_while_the_client_is_writing() -> None:
+    async def rejects(stream: Stream) -> None:
         await stream.accept()
         await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "A second config came."))
         await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "A second config came.")
 
     with pytest.raises(ServiceError, match=r"^A second config came\.$") as caught:
-        await events_of(refuses, endless())
+        await events_of(rejects, endless())
     assert caught.value.status == "INVALID_ARGUMENT"
 
 
-async def test_a_server_that_has_not_taken_the_stream_is_sent_no_sound() -> None:
+async def test_no_audio_is_sent_before_the_stream_is_accepted() -> None:
     ended = asyncio.Event()
 
-    async def refuses(stream: Stream) -> None:
+    async def rejects(stream: Stream) -> None:
         try:
             await stream.send(failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "All 4 streams are taken."))
             await stream.receive_audio()
         finally:
             ended.set()
 
-    async with serving(refuses) as server:
+    async with serving(rejects) as server:
         with pytest.raises(ServiceError, match=r"^All 4 streams are taken\.$"):
             async for _ in recognize(server.address, endless(), retry_policy=ONCE):
                 pass
@@ -225,25 +225,25 @@ async def test_a_server_that_has_not_taken_the_stream_is_sent_no_sound() -> None
 
 
 @pytest.mark.parametrize("status", [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED])
-async def test_a_status_without_a_failure_becomes_a_sentence(status: grpc.StatusCode) -> None:
-    async def refuses(stream: Stream) -> None:
+async def test_status_without_a_failure_raises_a_complete_message(status: grpc.StatusCode) -> None:
+    async def rejects(stream: Stream) -> None:
         await stream.context.abort(status, "no audio for 300 s")
 
     with pytest.raises(ServiceError, match=f"answered {status.name}: no audio for 300 s") as caught:
-        await events_of(refuses)
+        await events_of(rejects)
     assert caught.value.status == status.name
 
 
-async def test_a_server_that_dies_while_the_client_is_writing_is_an_error() -> None:
-    async def dies(stream: Stream) -> None:
+async def test_server_that_aborts_while_the_client_is_writing_raises_an_error() -> None:
+    async def aborts(stream: Stream) -> None:
         await stream.accept()
         await stream.context.abort(grpc.StatusCode.UNAVAILABLE, "going")
 
     with pytest.raises(ServiceError, match=r"aborted the stream without a reason|was lost: going"):
-        await events_of(dies, endless())
+        await events_of(aborts, endless())
 
 
-async def test_an_error_of_the_source_comes_after_the_finals_owed() -> None:
+async def test_source_error_is_raised_after_the_pending_finals() -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"abcd"
         raise SourceError("the microphone went away.")
@@ -281,13 +281,13 @@ async def test_closing_the_events_cancels_the_stream(audio: Callable[[], AsyncIt
             await cancelled.wait()
 
 
-async def test_no_more_audio_is_taken_than_may_be_kept() -> None:
-    taken_bytes = 0
+async def test_audio_is_read_only_up_to_the_buffer_limit() -> None:
+    read_bytes = 0
 
     async def counted() -> AsyncIterator[bytes]:
-        nonlocal taken_bytes
+        nonlocal read_bytes
         async for chunk in endless():
-            taken_bytes += len(chunk)
+            read_bytes += len(chunk)
             yield chunk
 
     with pytest.raises(TimeoutError):  # noqa: PT012
@@ -298,15 +298,15 @@ async def test_no_more_audio_is_taken_than_may_be_kept() -> None:
         ):
             async for _ in events:
                 pass
-    assert 90 * 32_000 <= taken_bytes < 92 * 32_000
+    assert 90 * 32_000 <= read_bytes < 92 * 32_000
 
 
-async def test_the_server_bears_the_pings_by_which_a_client_notices_a_dead_network() -> None:
-    borne_ms = dict(SERVED)["grpc.http2.min_ping_interval_without_data_ms"]
-    assert borne_ms < channel.PING_MS
+async def test_server_accepts_the_keepalive_pings_of_the_client() -> None:
+    min_interval_ms = dict(SERVER_OPTIONS)["grpc.http2.min_ping_interval_without_data_ms"]
+    assert min_interval_ms < channel.PING_MS
 
 
-async def test_an_address_that_refuses_is_told_at_once() -> None:
+async def test_refused_connection_is_reported_immediately() -> None:
     async with serving(replies()) as server:
         address = server.address
     with pytest.raises(ConnectionFailedError, match=f"^cannot reach {address}: is stt-server running\\?$"):
@@ -314,7 +314,7 @@ async def test_an_address_that_refuses_is_told_at_once() -> None:
             pass
 
 
-async def test_an_address_that_never_answers_is_given_up() -> None:
+async def test_address_that_never_responds_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(ConnectionFailedError):
@@ -323,9 +323,9 @@ async def test_an_address_that_never_answers_is_given_up() -> None:
 
 
 @pytest.mark.parametrize(("serves", "state"), [(True, "SERVING"), (False, "NOT_SERVING")])
-async def test_status_tells_health_services_and_round_trip(serves: bool, state: str) -> None:
+async def test_status_contains_health_services_and_round_trip(serves: bool, state: str) -> None:
     async with serving(replies(), serves=serves) as server:
-        answer = await status(server.address)
-    assert answer.health == state
-    assert answer.services == ("grpc.health.v1.Health", "stt.v1.SpeechToText")
-    assert 0 < answer.round_trip_ms < 5000
+        result = await status(server.address)
+    assert result.health == state
+    assert result.services == ("grpc.health.v1.Health", "stt.v1.SpeechToText")
+    assert 0 < result.round_trip_ms < 5000

@@ -1,6 +1,6 @@
-"""A server that sends anything: clients go on or end with a sentence, and print nothing that a terminal executes.
+"""A server that sends arbitrary messages: clients continue or report an error, and print no control characters.
 
-HOSTILE_CASES sets the number of cases of each test: 20,000 for a long run.
+HOSTILE_CASES is the number of cases per test: 20,000 for a long run.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from tests.support.cli_process import outcome, start
 from tests.support.hostile_messages import HOSTILE, TEXTS, hostile
 
 CASES = int(os.environ.get("HOSTILE_CASES", "300"))
-NO_PATIENCE = RetryPolicy(connect_s=0, reconnect_s=0, finish_s=0)
-# What our own screens send: carriage returns, colors, erasing a line, moving up, hiding the cursor.
-OURS = re.compile(r"\x1b\[(?:[\d;]*m|2K|\d*A|\?25[lh])|\r")
+NO_RETRIES = RetryPolicy(connect_s=0, reconnect_s=0, finish_s=0)
+# Control sequences of the clients: carriage return, color, erase line, cursor up, hide cursor.
+CLIENT_SEQUENCES = re.compile(r"\x1b\[(?:[\d;]*m|2K|\d*A|\?25[lh])|\r")
 EXECUTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 STATUSES = [status for status in grpc.StatusCode if status is not grpc.StatusCode.OK]
 RESPONSES = {
@@ -63,16 +63,16 @@ COMMANDS = (
 
 
 class HostileServer:
-    """Answers every method, and each as the chance of the present case has it."""
+    """Responds to every method with random messages; `rng` is seeded per case."""
 
     def __init__(self) -> None:
-        self.chance = random.Random(0)
+        self.rng = random.Random(0)
         self.address = ""
 
     def handlers(self) -> list[grpc.GenericRpcHandler[bytes, bytes]]:
-        """Return handlers that take and give bytes."""
+        """Return handlers for serialized messages."""
         control = {
-            name: grpc.unary_unary_rpc_method_handler(self._answer(kind))
+            name: grpc.unary_unary_rpc_method_handler(self._respond(kind))
             for name, kind in RESPONSES.items()
             if name != "WatchStatus"
         }
@@ -81,7 +81,7 @@ class HostileServer:
             "stt.v1.SpeechToText": {"StreamingRecognize": grpc.stream_stream_rpc_method_handler(self._recognize)},
             "stt.v1.Control": control,
             "grpc.health.v1.Health": {
-                "Check": grpc.unary_unary_rpc_method_handler(self._answer(health_pb2.HealthCheckResponse))
+                "Check": grpc.unary_unary_rpc_method_handler(self._respond(health_pb2.HealthCheckResponse))
             },
             "grpc.reflection.v1alpha.ServerReflection": {
                 "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(self._reflect)
@@ -89,49 +89,49 @@ class HostileServer:
         }
         return [grpc.method_handlers_generic_handler(service, calls) for service, calls in methods.items()]
 
-    def _answer(self, kind: type[Message]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-        def answer(_request: bytes, context: grpc.ServicerContext) -> bytes:
+    def _respond(self, kind: type[Message]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+        def respond(_request: bytes, context: grpc.ServicerContext) -> bytes:
             self._may_abort(context, 0.2)
             return self._message(kind)
 
-        return answer
+        return respond
 
     def _recognize(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         next(requests)
-        begins = self.chance.random() < 0.8
-        if begins:
-            yield stt_pb2.StreamingRecognizeResponse(started=hostile(stt_pb2.Started, self.chance)).SerializeToString()
-        for _ in range(self.chance.choice((0, 1, 5, 20))):
+        is_accepted = self.rng.random() < 0.8
+        if is_accepted:
+            yield stt_pb2.StreamingRecognizeResponse(started=hostile(stt_pb2.Started, self.rng)).SerializeToString()
+        for _ in range(self.rng.choice((0, 1, 5, 20))):
             yield self._message(stt_pb2.StreamingRecognizeResponse)
-        if begins and self.chance.random() < 0.5:
+        if is_accepted and self.rng.random() < 0.5:
             for _ in requests:
                 pass
         self._may_abort(context, 0.5)
 
     def _watch(self, _request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        for _ in range(self.chance.choice((0, 1, 3))):
+        for _ in range(self.rng.choice((0, 1, 3))):
             yield self._message(control_pb2.WatchStatusResponse)
-        context.abort(grpc.StatusCode.PERMISSION_DENIED, self.chance.choice(TEXTS))  # others are waited for
+        context.abort(grpc.StatusCode.PERMISSION_DENIED, self.rng.choice(TEXTS))  # clients retry other statuses
 
     def _reflect(self, _requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         self._may_abort(context, 0.2)
         yield self._message(reflection_pb2.ServerReflectionResponse)
 
     def _message(self, kind: type[Message]) -> bytes:
-        if self.chance.random() < 0.02:
-            return self.chance.randbytes(20)
-        message = hostile(kind, self.chance)
+        if self.rng.random() < 0.02:
+            return self.rng.randbytes(20)
+        message = hostile(kind, self.rng)
         if isinstance(message, control_pb2.LoadModelResponse | control_pb2.ListModelsResponse):
             _end_loading(message)
         return message.SerializeToString()
 
-    def _may_abort(self, context: grpc.ServicerContext, chance: float) -> None:
-        if self.chance.random() < chance:
-            context.abort(self.chance.choice(STATUSES), self.chance.choice(TEXTS)[:5000])
+    def _may_abort(self, context: grpc.ServicerContext, probability: float) -> None:
+        if self.rng.random() < probability:
+            context.abort(self.rng.choice(STATUSES), self.rng.choice(TEXTS)[:5000])
 
 
 def _end_loading(message: control_pb2.LoadModelResponse | control_pb2.ListModelsResponse) -> None:
-    """A model that loads is waited for, however long: no case of its own."""
+    """Replace the state LOADING: clients wait for such a model without limit."""
     models = [message.model] if isinstance(message, control_pb2.LoadModelResponse) else message.models
     for model in models:
         if model.state == control_pb2.MODEL_STATE_LOADING:
@@ -151,11 +151,11 @@ def hostile_server() -> Iterator[HostileServer]:
 
 
 class Reader:
-    """All that shows, writes, copies or saves events: screens, formats, clipboard, editor."""
+    """All consumers of events: screens, formats, clipboard and editor."""
 
     def __init__(self) -> None:
         self.output = io.StringIO()
-        self._tellings = [
+        self._writers = [
             (
                 screen,
                 EventWriter(OutputOptions(name, None, True, words, True, True), "f", screen, self._write, self._write),
@@ -165,25 +165,25 @@ class Reader:
         ]
         self._document, self._status = Document(), Status()
         self._dictation = Dictation(self._document)
-        self._scribe = TranscriptPresenter(self._dictation, self._status, self._write, lambda: None)
+        self._presenter = TranscriptPresenter(self._dictation, self._status, self._write, lambda: None)
 
     def follow(self, event: Event) -> None:
-        for screen, telling in self._tellings:
+        for screen, writer in self._writers:
             screen.on_event(event)
-            telling.handle_event(event)
-        self._scribe.on_event(1, event)
+            writer.handle_event(event)
+        self._presenter.on_event(1, event)
         self._write("".join(part.text for part in status_line(self._status, 80)))
-        self._write("".join(ghost.text for ghost in self._dictation.preedits()))
+        self._write("".join(preedit.text for preedit in self._dictation.preedits()))
 
     def fail(self, error: ServiceError) -> None:
         for screen in self._screens():
             screen.warn(f"{error}")
-        self._scribe.warn(f"{error}")
+        self._presenter.warn(f"{error}")
         self._write(f"{error} {error.status}")
 
     def shown(self) -> str:
         self._write(self._document.text())
-        return OURS.sub("", self.output.getvalue())
+        return CLIENT_SEQUENCES.sub("", self.output.getvalue())
 
     def _screens(self) -> list[Screen]:
         console = Console(file=self.output, force_terminal=True, width=60, legacy_windows=False)
@@ -197,17 +197,17 @@ async def silence() -> AsyncIterator[bytes]:
     yield bytes(3200)
 
 
-async def test_stream_of_a_hostile_server_ends_well_or_with_a_sentence() -> None:
-    """Each case is reproduced by its number, which the failure names."""
-    outcomes = dict.fromkeys(("well", "sentence"), 0)
+async def test_stream_of_a_hostile_server_succeeds_or_raises_service_error() -> None:
+    """The failure message contains the number of the case, which is its seed."""
+    outcomes = dict.fromkeys(("success", "error"), 0)
     with hostile_server() as server:
         for case in range(CASES):
-            server.chance, reader = random.Random(case), Reader()
+            server.rng, reader = random.Random(case), Reader()
             try:
                 await follow(server.address, reader)
-                outcomes["well"] += 1
+                outcomes["success"] += 1
             except ServiceError as error:
-                outcomes["sentence"] += 1
+                outcomes["error"] += 1
                 reader.fail(error)
             except Exception as error:
                 raise AssertionError(f"case {case}") from error
@@ -217,33 +217,33 @@ async def test_stream_of_a_hostile_server_ends_well_or_with_a_sentence() -> None
 
 async def follow(address: str, reader: Reader) -> None:
     options = StreamOptions(AudioFormat(), partials=True, word_times=True)
-    async with asyncio.timeout(20), aclosing(recognize(address, silence(), options, NO_PATIENCE)) as events:
+    async with asyncio.timeout(20), aclosing(recognize(address, silence(), options, NO_RETRIES)) as events:
         async for event in events:
             reader.follow(event)
 
 
-async def test_command_on_a_hostile_server_ends_well_or_with_a_sentence() -> None:
+async def test_command_on_a_hostile_server_succeeds_or_prints_an_error() -> None:
     for case in range(max(1, CASES // 300)):
         await asyncio.gather(*(run_command(command, case) for command in COMMANDS))
 
 
 async def run_command(command: str, case: int) -> None:
     with hostile_server() as server:
-        server.chance = random.Random(case)
-        place = "--server" if command.startswith(("status", "doctor")) and "--watch" not in command else "--control"
-        done = await outcome(await start(*command.split(), place, server.address))
-    told = f"case {case}, {command}: {done!r}"
-    assert done.code in (0, 1, 3), told
-    assert "Traceback" not in done.stderr, told
-    assert not EXECUTED.search(done.stdout + done.stderr), told
+        server.rng = random.Random(case)
+        option = "--server" if command.startswith(("status", "doctor")) and "--watch" not in command else "--control"
+        done = await outcome(await start(*command.split(), option, server.address))
+    context = f"case {case}, {command}: {done!r}"
+    assert done.code in (0, 1, 3), context
+    assert "Traceback" not in done.stderr, context
+    assert not EXECUTED.search(done.stdout + done.stderr), context
 
 
-def test_tables_and_objects_of_operators_hold_whatever_is_listed() -> None:
+def test_tables_and_json_contain_no_control_characters() -> None:
     for case in range(CASES // 5):
-        chance = random.Random(case)
-        settings = hostile(control_pb2.GetConfigResponse, chance).parameters
-        sessions = hostile(control_pb2.ListSessionsResponse, chance).sessions
-        models = hostile(control_pb2.ListModelsResponse, chance).models
+        rng = random.Random(case)
+        settings = hostile(control_pb2.GetConfigResponse, rng).parameters
+        sessions = hostile(control_pb2.ListSessionsResponse, rng).sessions
+        models = hostile(control_pb2.ListModelsResponse, rng).models
         for text in (
             operations.to_json_array([*settings, *sessions, *models]),
             *align_columns(tables.session_rows(sessions)),
@@ -254,13 +254,13 @@ def test_tables_and_objects_of_operators_hold_whatever_is_listed() -> None:
 
 
 @pytest.mark.parametrize("width", [20, 80, 200])
-def test_dashboard_draws_whatever_the_status(width: int) -> None:
+def test_dashboard_draws_any_status(width: int) -> None:
     for case in range(CASES // 5):
-        chance, terminal = random.Random(case), io.StringIO()
+        rng, terminal = random.Random(case), io.StringIO()
         console = Console(file=terminal, force_terminal=True, width=width, legacy_windows=False)
-        status = hostile(control_pb2.Status, chance)
-        sessions = [hostile(control_pb2.Session, chance) for _ in range(3)]
+        status = hostile(control_pb2.Status, rng)
+        sessions = [hostile(control_pb2.Session, rng) for _ in range(3)]
         console.print(dashboard("gpu-box:8011", status, sessions))
         console.print(disconnected("gpu-box:8011", HOSTILE))
-        assert not EXECUTED.search(OURS.sub("", terminal.getvalue())), f"case {case}"
+        assert not EXECUTED.search(CLIENT_SEQUENCES.sub("", terminal.getvalue())), f"case {case}"
         assert not EXECUTED.search(status_text("gpu-box:8011", status)), f"case {case}"

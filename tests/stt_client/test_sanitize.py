@@ -1,4 +1,4 @@
-"""What text of others may do once it is displayed, copied or saved: nothing but be read."""
+"""Foreign text contains nothing that a terminal executes when it is displayed, copied or saved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stt_client.sanitize import MESSAGE_CHARACTERS, sanitize_lines, sanitize_mes
 EXECUTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
 any_text = st.text(st.characters() | st.sampled_from("\x1b\x07\x9b\x9d\u202e\u2066\u2028\u200c\u200d\r\n\t \udce9"))
 
-KEPT = {
+UNCHANGED = {
     "Persian, zero-width non-joiner": "می\u200cخواهم",
     "Sinhala, zero-width joiner": "ශ්\u200dරී",
     "Hindi, zero-width joiner": "क्\u200dष",
@@ -35,8 +35,8 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("text", KEPT.values(), ids=KEPT.keys())
-def test_what_scripts_need_is_kept(text: str) -> None:
+@pytest.mark.parametrize("text", UNCHANGED.values(), ids=UNCHANGED.keys())
+def test_characters_that_scripts_need_are_unchanged(text: str) -> None:
     assert sanitize_text(text) == sanitize_lines(text) == sanitize_message(text) == text
 
 
@@ -61,7 +61,7 @@ def test_file_name_that_is_not_utf_8_is_shown_with_replacements() -> None:
 
 
 @given(any_text)
-def test_nothing_that_is_executed_passes(text: str) -> None:
+def test_executed_characters_are_removed_from_any_text(text: str) -> None:
     assert not EXECUTED.search(sanitize_text(text))
     assert not EXECUTED.search(sanitize_message(text))
     assert not EXECUTED.search(sanitize_lines(text).replace("\n", ""))
@@ -70,7 +70,7 @@ def test_nothing_that_is_executed_passes(text: str) -> None:
 
 
 @given(any_text)
-def test_json_says_the_same(text: str) -> None:
+def test_json_decodes_to_the_same_text(text: str) -> None:
     assert json.loads(to_json({"text": text})) == {"text": text}
 
 
@@ -82,23 +82,23 @@ def test_json_says_the_same(text: str) -> None:
         )
     )
 )
-def test_text_without_them_is_changed_in_its_spaces_only(text: str) -> None:
+def test_text_without_control_characters_changes_only_in_its_spaces(text: str) -> None:
     assert sanitize_text(text) == re.sub(" +", " ", text).strip(" ")
     assert sanitize_lines(text) == text
 
 
 @given(any_text)
-def test_plain_text_stays_as_it_is(text: str) -> None:
+def test_sanitized_text_is_unchanged(text: str) -> None:
     assert sanitize_text(sanitize_text(text)) == sanitize_text(text)
 
 
 @pytest.mark.parametrize("text", ["A" * 3_900_000, "\x1b" * 3_900_000, "\u0301 " * 2_000_000, "\n" * 3_900_000])
-def test_message_is_limited_and_says_so(text: str) -> None:
+def test_long_message_is_truncated_with_an_ellipsis(text: str) -> None:
     message = sanitize_message(text)
     assert len(message) <= MESSAGE_CHARACTERS
     assert message.endswith("…")
 
 
-def test_message_of_usual_length_is_whole() -> None:
+def test_message_of_usual_length_is_complete() -> None:
     assert sanitize_message("a" * MESSAGE_CHARACTERS) == "a" * MESSAGE_CHARACTERS
     assert unicodedata.category(sanitize_message("é" * 5)[0]) == "Ll"

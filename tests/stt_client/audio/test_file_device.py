@@ -1,4 +1,4 @@
-"""The microphone that plays a recording: what it records, at which pace, and how it ends."""
+"""The microphone that plays a recording: audio, speed and end."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from stt_client.events import AudioFormat
 from tests.support.audio_files import FakeListener, encode
 
 
-def played(path: Path) -> Microphone:
+def file_microphone(path: Path) -> Microphone:
     return Microphone(open_device, f"file:{path}")
 
 
-async def test_it_records_all_of_the_recording_in_mono_at_its_own_rate(tmp_path: Path) -> None:
-    microphone, ear = (
-        played(encode(tmp_path / "talk.wav", rate_hz=44_100, layout="stereo", seconds=0.35)),
+async def test_whole_recording_is_recorded_in_mono_at_its_own_rate(tmp_path: Path) -> None:
+    microphone, listener = (
+        file_microphone(encode(tmp_path / "talk.wav", rate_hz=44_100, layout="stereo", seconds=0.35)),
         FakeListener(),
     )
-    assert await microphone.open(ear) == AudioFormat(44_100)
+    assert await microphone.open(listener) == AudioFormat(44_100)
     sizes = [len(chunk) async for chunk in microphone.chunks()]
     assert sizes == [8_820, 8_820, 8_820, 4_410]
-    assert (microphone.name, ear.warnings) == ("talk.wav", [])
-    assert ear.audio_ms == pytest.approx(350)
+    assert (microphone.name, listener.warnings) == ("talk.wav", [])
+    assert listener.audio_ms == pytest.approx(350)
 
 
-async def test_it_speaks_as_fast_as_people_do(tmp_path: Path) -> None:
-    microphone = played(encode(tmp_path / "talk.wav", seconds=0.3))
-    began = time.monotonic()
+async def test_recording_is_played_in_real_time(tmp_path: Path) -> None:
+    microphone = file_microphone(encode(tmp_path / "talk.wav", seconds=0.3))
+    start = time.monotonic()
     await microphone.open(FakeListener())
     assert [chunk async for chunk in microphone.chunks()]
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - start >= 0.3
 
 
-async def test_nothing_is_recorded_after_the_stop(tmp_path: Path) -> None:
-    microphone = played(encode(tmp_path / "talk.wav", seconds=60))
+async def test_stop_ends_the_recording(tmp_path: Path) -> None:
+    microphone = file_microphone(encode(tmp_path / "talk.wav", seconds=60))
     await microphone.open(FakeListener())
     chunks = microphone.chunks()
     await anext(chunks)
@@ -46,15 +46,15 @@ async def test_nothing_is_recorded_after_the_stop(tmp_path: Path) -> None:
     assert len([chunk async for chunk in chunks]) < 10
 
 
-async def test_a_recording_that_is_cut_short_is_told(tmp_path: Path) -> None:
+async def test_truncated_recording_is_reported(tmp_path: Path) -> None:
     path = encode(tmp_path / "talk.wav", seconds=0.3)
     path.write_bytes(path.read_bytes()[:-3200])
-    microphone, ear = played(path), FakeListener()
-    await microphone.open(ear)
+    microphone, listener = file_microphone(path), FakeListener()
+    await microphone.open(listener)
     assert len([chunk async for chunk in microphone.chunks()]) == 2
-    assert [warning.partition(":")[0] for warning in ear.warnings] == [f"{path} is truncated"]
+    assert [warning.partition(":")[0] for warning in listener.warnings] == [f"{path} is truncated"]
 
 
-def test_a_recording_that_is_not_there_is_told() -> None:
+def test_missing_recording_raises_source_error() -> None:
     with pytest.raises(SourceError, match=r"no/talk\.wav cannot be read: No such file"):
         open_device("file:no/talk.wav")

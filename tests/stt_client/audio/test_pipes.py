@@ -1,4 +1,4 @@
-"""Recordings through pipes: every byte counts, also where the container needs seeking."""
+"""Recordings through pipes: complete to the byte, also if the container needs seeking."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ CONTAINERS = [
     ("a.mp3", "mp3", 16_000),
     ("a.ogg", "libopus", 48_000),
     ("a.mka", "libopus", 48_000),
-    ("a.m4a", "aac", 16_000),  # with its index at its end
+    ("a.m4a", "aac", 16_000),  # with the index at the end
 ]
 
 
 class Pipe:
-    """Hands out what comes through a pipe, at most so many bytes at once."""
+    """Returns at max_bytes `max_bytes` per read, as a pipe does."""
 
-    def __init__(self, content: bytes, most: int = 4096) -> None:
+    def __init__(self, content: bytes, max_bytes: int = 4096) -> None:
         self._file = io.BytesIO(content)
-        self._most = most
+        self._max_bytes = max_bytes
 
     def read(self, size: int, /) -> bytes:
-        return self._file.read(min(size, self._most))
+        return self._file.read(min(size, self._max_bytes))
 
 
 def content(folder: Path, name: str, codec: str, rate_hz: int) -> bytes:
@@ -43,32 +43,32 @@ def content(folder: Path, name: str, codec: str, rate_hz: int) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "codec", "rate_hz"), CONTAINERS)
-def test_container_comes_whole_through_a_pipe(tmp_path: Path, name: str, codec: str, rate_hz: int) -> None:
-    ear = FakeListener()
-    recording = open_pipe(Pipe(content(tmp_path, name, codec, rate_hz)), "pipe", ear.warn)
+def test_container_from_a_pipe_is_complete(tmp_path: Path, name: str, codec: str, rate_hz: int) -> None:
+    listener = FakeListener()
+    recording = open_pipe(Pipe(content(tmp_path, name, codec, rate_hz)), "pipe", listener.warn)
     size = sum(map(len, recording.chunks))
     assert recording.format.duration_ms(size) == pytest.approx(2000, abs=150)
-    assert ear.warnings == []
+    assert listener.warnings == []
 
 
-def test_index_at_the_end_beyond_the_bound_is_a_reason_and_a_remedy(tmp_path: Path) -> None:
+def test_index_at_the_end_beyond_the_limit_raises_with_a_hint(tmp_path: Path) -> None:
     pipe = Pipe(content(tmp_path, *CONTAINERS[-1]))
     with pytest.raises(SourceError, match=r"^pipe is longer than 0 MiB and its index is at its end: save it to a file"):
         open_pipe(pipe, "pipe", FakeListener().warn, max_copy_bytes=2_000)
 
 
-def test_pipe_without_a_recording_is_rejected_before_its_end() -> None:
-    """As /dev/urandom: it has none."""
+def test_pipe_without_a_recording_is_rejected_before_the_end() -> None:
+    """/dev/urandom, for example, has no end."""
     with pytest.raises(UnsupportedAudioError):
-        open_pipe(Pipe(b"text " * 4_000_000, most=1 << 20), "pipe", FakeListener().warn)
+        open_pipe(Pipe(b"text " * 4_000_000, max_bytes=1 << 20), "pipe", FakeListener().warn)
 
 
-def test_empty_pipe_is_empty() -> None:
+def test_empty_pipe_is_reported_as_empty() -> None:
     with pytest.raises(UnsupportedAudioError, match=r"^pipe is empty\.$"):
         open_pipe(Pipe(b""), "pipe", FakeListener().warn)
 
 
-def test_pipe_that_cannot_be_read_is_an_error_of_the_source() -> None:
+def test_pipe_that_cannot_be_read_raises_source_error() -> None:
     class Broken:
         def read(self, size: int, /) -> bytes:
             raise IsADirectoryError(21, "Is a directory")
@@ -77,14 +77,14 @@ def test_pipe_that_cannot_be_read_is_an_error_of_the_source() -> None:
         open_pipe(Broken(), "pipe", FakeListener().warn)
 
 
-async def duration_of(source: Reader, ear: FakeListener) -> float:
-    audio_format = await source.open(ear)
+async def duration_of(source: Reader, listener: FakeListener) -> float:
+    audio_format = await source.open(listener)
     return audio_format.duration_ms(sum([len(chunk) async for chunk in source.chunks()]))
 
 
 @pytest.mark.parametrize(("name", "codec", "rate_hz"), CONTAINERS)
 async def test_fifo_is_read_from_its_first_byte(tmp_path: Path, name: str, codec: str, rate_hz: int) -> None:
-    """Its writer comes once it is known to be waited for."""
+    """The writer opens the FIFO after the reader."""
     fifo, recording = tmp_path / "fifo", content(tmp_path, name, codec, rate_hz)
     os.mkfifo(fifo)
     writer = threading.Thread(target=fifo.write_bytes, args=(recording,))
@@ -99,21 +99,21 @@ async def test_fifo_without_a_writer_is_reported_and_still_read(tmp_path: Path) 
     os.mkfifo(fifo)
 
     class Writer(FakeListener):
-        """Writes once it is told that nobody does."""
+        """Writes after the warning that there is no writer."""
 
         def warn(self, sentence: str) -> None:
             super().warn(sentence)
             threading.Thread(target=fifo.write_bytes, args=(recording,)).start()
 
-    ear = Writer()
-    assert await duration_of(file_source(fifo), ear) == pytest.approx(2000, abs=1)
-    assert ear.warnings == [f"Waiting for {fifo}: no program writes to it yet."]
+    listener = Writer()
+    assert await duration_of(file_source(fifo), listener) == pytest.approx(2000, abs=1)
+    assert listener.warnings == [f"Waiting for {fifo}: no program writes to it yet."]
 
 
-@pytest.mark.parametrize("made", [os.mkfifo, Path.touch])
-async def test_headerless_audio_comes_from_files_and_fifos(tmp_path: Path, made: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("create", [os.mkfifo, Path.touch])
+async def test_raw_audio_is_read_from_files_and_fifos(tmp_path: Path, create: Callable[[Path], None]) -> None:
     path = tmp_path / "raw"
-    made(path)
+    create(path)
     writer = threading.Thread(target=path.write_bytes, args=(bytes(32_000),))
     writer.start()
     if path.is_file():
@@ -122,15 +122,15 @@ async def test_headerless_audio_comes_from_files_and_fifos(tmp_path: Path, made:
     await asyncio.to_thread(writer.join)
 
 
-async def test_error_that_nobody_foresaw_names_the_source() -> None:
+async def test_unexpected_error_names_the_source() -> None:
     def fails(_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    source = Reader("talk.wav", fails)  # type: ignore[arg-type]  # it returns nothing
+    source = Reader("talk.wav", fails)  # type: ignore[arg-type]  # returns nothing
     with pytest.raises(SourceError, match=r"^talk\.wav cannot be read: ZeroDivisionError: division by zero\.$"):
         await source.open(FakeListener())
 
 
-async def test_source_that_is_known_to_fail_fails_when_it_is_opened() -> None:
+async def test_failed_source_raises_its_error_when_opened() -> None:
     with pytest.raises(SourceError, match="contains no files"):
         await failed_source("folder", SourceError("folder contains no files.")).open(FakeListener())

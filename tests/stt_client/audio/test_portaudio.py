@@ -1,4 +1,4 @@
-"""PortAudio's microphones, with a library that a test plays; which one a name chooses."""
+"""PortAudio's microphones with a fake library, and the choice of a microphone by name."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ def test_without_a_name_the_default_device_is_chosen() -> None:
     assert choose_device([HEADSET, WEBCAM], None) == WEBCAM
 
 
-def test_a_part_of_the_name_is_enough_whatever_its_case() -> None:
+def test_part_of_the_name_selects_a_device_in_any_case() -> None:
     assert choose_device([HEADSET, WEBCAM], "head") == HEADSET
 
 
-def test_an_unknown_name_is_told_with_those_there_are() -> None:
+def test_unknown_name_raises_with_the_available_devices() -> None:
     with pytest.raises(SourceError, match="no microphone matches 'usb2'; found: Headset Mono, HD Web"):
         choose_device([HEADSET, WEBCAM], "usb2")
 
 
-def test_a_machine_without_microphones_says_so() -> None:
+def test_machine_without_microphones_raises_source_error() -> None:
     with pytest.raises(SourceError, match="no microphone on this machine"):
         choose_device([], None)
 
 
 @pytest.mark.parametrize(
-    ("error", "sentence"),
+    ("error", "message"),
     [
         (OSError("PortAudio library not found"), "libportaudio2"),
         (ImportError(), "package sounddevice"),
         (RuntimeError("Error initializing PortAudio"), "PortAudio cannot be used: Error initializing PortAudio"),
     ],
 )
-def test_a_missing_library_says_what_to_install(error: Exception, sentence: str) -> None:
+def test_missing_library_raises_with_the_package_to_install(error: Exception, message: str) -> None:
     def load(_name: str) -> ModuleType:
         raise error
 
-    with pytest.raises(SourceError, match=sentence):
+    with pytest.raises(SourceError, match=message):
         load_sounddevice(load, {})
 
 
-class PlayedStream:
-    """PortAudio's stream, as sounddevice shows it."""
+class FakeStream:
+    """PortAudio's stream with the interface of sounddevice."""
 
     def __init__(self, callback: Callable[..., None], finished_callback: Callable[[], None], **options: object) -> None:
         self.options = options
@@ -58,59 +58,59 @@ class PlayedStream:
         self.finished = finished_callback
 
     def start(self) -> None:
-        overflow, fine = SimpleNamespace(input_overflow=True), SimpleNamespace(input_overflow=False)
-        self.callback(bytearray(b"ab"), 1, None, fine)
+        overflow, ok = SimpleNamespace(input_overflow=True), SimpleNamespace(input_overflow=False)
+        self.callback(bytearray(b"ab"), 1, None, ok)
         self.callback(bytearray(b"cd"), 1, None, overflow)
 
     def close(self) -> None:
         self.finished()
 
 
-class PlayedLibrary(ModuleType):
+class FakeLibrary(ModuleType):
     PortAudioError = RuntimeError
     default = SimpleNamespace(device=(1, 0))
 
     def __init__(self) -> None:
         super().__init__("sounddevice")
-        self.streams = list[PlayedStream]()
-        self.looked = list[str]()
+        self.streams = list[FakeStream]()
+        self.calls = list[str]()
 
     def _terminate(self) -> None:
-        self.looked.append("_terminate")
+        self.calls.append("_terminate")
 
     def _initialize(self) -> None:
-        self.looked.append("_initialize")
+        self.calls.append("_initialize")
 
     def query_devices(self) -> list[dict[str, object]]:
         speaker = {"name": "Speaker", "max_input_channels": 0, "default_samplerate": 48_000.0}
         return [speaker, {"name": "Mic", "max_input_channels": 2, "default_samplerate": 44_100.0}]
 
-    def RawInputStream(self, **options: object) -> PlayedStream:  # noqa: N802
-        self.streams.append(PlayedStream(**options))  # type: ignore[arg-type]
+    def RawInputStream(self, **options: object) -> FakeStream:  # noqa: N802
+        self.streams.append(FakeStream(**options))  # type: ignore[arg-type]
         return self.streams[0]
 
 
-class KeptEars:
+class RecordingSink:
     def __init__(self) -> None:
-        self.said = list[object]()
+        self.received = list[object]()
 
     def deliver(self, chunk: bytes) -> None:
-        self.said.append(chunk)
+        self.received.append(chunk)
 
-    def warn(self, sentence: str) -> None:
-        self.said.append(sentence)
+    def warn(self, message: str) -> None:
+        self.received.append(message)
 
     def end(self) -> None:
-        self.said.append("end")
+        self.received.append("end")
 
     def device_lost(self) -> None:
-        self.said.append("lost")
+        self.received.append("lost")
 
 
-def test_devices_that_came_since_the_last_look_are_seen() -> None:
-    library = PlayedLibrary()
+def test_devices_connected_since_the_last_listing_are_found() -> None:
+    library = FakeLibrary()
     assert load_sounddevice(loaded={"sounddevice": library}) is library
-    assert library.looked == ["_terminate", "_initialize"]
+    assert library.calls == ["_terminate", "_initialize"]
 
 
 def test_portaudio_is_used_by_one_thread_at_a_time() -> None:
@@ -125,7 +125,7 @@ def test_portaudio_is_used_by_one_thread_at_a_time() -> None:
 
 
 class FailingLibrary(ModuleType):
-    """PortAudio without a sound server."""
+    """PortAudio without an audio server."""
 
     PortAudioError = RuntimeError
     default = SimpleNamespace(device=(1, 0))
@@ -133,25 +133,25 @@ class FailingLibrary(ModuleType):
     def query_devices(self) -> list[dict[str, object]]:
         raise RuntimeError("Error querying devices")
 
-    def RawInputStream(self, **_options: object) -> PlayedStream:  # noqa: N802
+    def RawInputStream(self, **_options: object) -> FakeStream:  # noqa: N802
         raise ValueError("no such device")
 
 
-def test_devices_that_cannot_be_listed_or_opened_are_told() -> None:
+def test_devices_that_cannot_be_listed_or_opened_raise_source_error() -> None:
     library = FailingLibrary("sounddevice")
     with pytest.raises(SourceError, match="the microphones cannot be listed: Error querying devices"):
         list_devices(library)
     with pytest.raises(SourceError, match="the microphone Headset Mono cannot be opened: no such device"):
-        PortAudioDevice(library, HEADSET).start(KeptEars())
+        PortAudioDevice(library, HEADSET).start(RecordingSink())
 
 
-def test_only_devices_that_record_are_listed() -> None:
-    assert list_devices(PlayedLibrary()) == [DeviceDescription(1, "Mic", 44_100, 2, is_default=True)]
+def test_only_input_devices_are_listed() -> None:
+    assert list_devices(FakeLibrary()) == [DeviceDescription(1, "Mic", 44_100, 2, is_default=True)]
 
 
-def test_port_audio_records_mono_at_the_native_rate_and_tells_of_gaps() -> None:
-    library, ears = PlayedLibrary(), KeptEars()
-    PortAudioDevice(library, list_devices(library)[0]).start(ears)
+def test_portaudio_records_mono_at_the_native_rate_and_reports_gaps() -> None:
+    library, sink = FakeLibrary(), RecordingSink()
+    PortAudioDevice(library, list_devices(library)[0]).start(sink)
     assert library.streams[0].options == {
         "samplerate": 44_100,
         "blocksize": 4_410,
@@ -159,14 +159,18 @@ def test_port_audio_records_mono_at_the_native_rate_and_tells_of_gaps() -> None:
         "channels": 1,
         "dtype": "int16",
     }
-    assert ears.said == [b"ab", "input overflow: this machine is too busy to record, and some audio was lost.", b"cd"]
+    assert sink.received == [
+        b"ab",
+        "input overflow: this machine is too busy to record, and some audio was lost.",
+        b"cd",
+    ]
 
 
-def test_only_an_end_that_nobody_asked_for_is_told() -> None:
-    library, ears = PlayedLibrary(), KeptEars()
+def test_only_an_unrequested_end_is_reported_as_lost() -> None:
+    library, sink = FakeLibrary(), RecordingSink()
     device = PortAudioDevice(library, list_devices(library)[0])
-    device.start(ears)
+    device.start(sink)
     library.streams[0].finished()
-    assert ears.said.count("lost") == 1
+    assert sink.received.count("lost") == 1
     device.stop()
-    assert ears.said.count("lost") == 1
+    assert sink.received.count("lost") == 1

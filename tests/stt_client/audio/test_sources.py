@@ -19,7 +19,7 @@ from tests.support.audio_files import FakeListener, encode
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.ogg", "libopus"), ("a.webm", "libopus")])
-async def test_a_container_comes_through_a_pipe(tmp_path: Path, name: str, codec: str) -> None:
+async def test_container_is_read_from_a_pipe(tmp_path: Path, name: str, codec: str) -> None:
     content = encode(tmp_path / name, codec, 48_000).read_bytes()
     with piped() as (pipe, feed):
         writer = asyncio.create_task(asyncio.to_thread(write_and_close, feed, content))
@@ -43,7 +43,7 @@ def write_and_close(feed: io.FileIO, content: bytes) -> None:
     feed.close()
 
 
-async def test_a_pipe_that_says_nothing_does_not_hold_up_the_end() -> None:
+async def test_idle_pipe_does_not_delay_stop() -> None:
     with piped() as (pipe, feed):
         feed.write(b"ab")
         source = pipe_source(pipe, AudioFormat())
@@ -54,7 +54,7 @@ async def test_a_pipe_that_says_nothing_does_not_hold_up_the_end() -> None:
         assert [chunk async for chunk in chunks] == []
 
 
-async def test_an_error_while_reading_reaches_whoever_waits() -> None:
+async def test_read_error_is_raised_by_the_iterator() -> None:
     def broken() -> Iterator[bytes]:
         yield b"ab"
         raise SourceError("the disk is gone.")
@@ -65,16 +65,16 @@ async def test_an_error_while_reading_reaches_whoever_waits() -> None:
         [chunk async for chunk in source.chunks()]
 
 
-async def test_the_listener_hears_all_and_is_warned(tmp_path: Path) -> None:
+async def test_listener_receives_all_audio_and_warnings(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.wav")
     path.write_bytes(path.read_bytes()[:-3200])
-    ear, source = FakeListener(), file_source(path)
-    await source.open(ear)
+    listener, source = FakeListener(), file_source(path)
+    await source.open(listener)
     assert len([chunk async for chunk in source.chunks()]) == 19
-    assert (ear.audio_ms, len(ear.warnings)) == (1900, 1)
+    assert (listener.audio_ms, len(listener.warnings)) == (1900, 1)
 
 
-async def test_no_more_than_a_few_chunks_are_read_ahead() -> None:
+async def test_read_ahead_is_limited() -> None:
     read = list[int]()
 
     def numbered() -> Iterator[bytes]:
@@ -91,21 +91,21 @@ async def test_no_more_than_a_few_chunks_are_read_ahead() -> None:
     source.stop()
 
 
-def test_a_paced_recording_hands_out_each_chunk_when_it_has_been_spoken() -> None:
+def test_real_time_source_yields_each_chunk_at_its_end_time() -> None:
     clock = [100.0]
     recording = DecodedAudio(AudioFormat(16_000), iter([bytes(3200)] * 3 + [bytes(1600)]))
-    handed = list[float]()
+    yielded_at = list[float]()
 
     def wait(seconds: float) -> None:
         clock[0] += seconds
 
     for _ in in_real_time(recording, wait, lambda: clock[0]):
-        handed.append(clock[0])
-        clock[0] += 0.03  # what sending takes does not add up
-    assert handed == pytest.approx([100.1, 100.2, 100.3, 100.35])
+        yielded_at.append(clock[0])
+        clock[0] += 0.03  # the time for sending does not accumulate
+    assert yielded_at == pytest.approx([100.1, 100.2, 100.3, 100.35])
 
 
-def test_a_folder_is_read_in_order_without_hidden_files(tmp_path: Path) -> None:
+def test_folder_is_read_in_order_without_hidden_files(tmp_path: Path) -> None:
     for name in ("b.wav", "a.txt", "deep/er/c.mp3", ".hidden.wav", ".git/d.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -113,6 +113,6 @@ def test_a_folder_is_read_in_order_without_hidden_files(tmp_path: Path) -> None:
     assert [str(path.relative_to(tmp_path)) for path in found] == ["a.txt", "b.wav", "deep/er/c.mp3"]
 
 
-def test_a_folder_without_files_is_an_error(tmp_path: Path) -> None:
+def test_folder_without_files_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="contains no files"):
         files_in(tmp_path)

@@ -1,4 +1,4 @@
-"""What gRPC says of a connection that did not come about, and what a person is told."""
+"""Messages for connection failures, derived from the errors of gRPC."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize(("said", "tls", "told"), [(said, *reason) for said, reason in REASONS.items()])
-def test_the_reason_is_told_with_what_would_do(said: str, tls: Tls | None, told: str) -> None:
+@pytest.mark.parametrize(("detail", "tls", "message"), [(detail, *reason) for detail, reason in REASONS.items()])
+def test_connection_failure_is_explained_with_a_hint(detail: str, tls: Tls | None, message: str) -> None:
     assert (
-        explain_connection_failure("gpu:8012", tls, f"failed to connect to all addresses; last error: {said}") == told
+        explain_connection_failure("gpu:8012", tls, f"failed to connect to all addresses; last error: {detail}")
+        == message
     )

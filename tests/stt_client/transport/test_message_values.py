@@ -1,4 +1,4 @@
-"""What is made of values that a newer server may send, or a broken one."""
+"""Unknown, invalid and extreme values from a newer or a broken server."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ FOREVER = Duration(seconds=2**62)
 LONGEST, SHORTEST = "315576000000s", "-315576000000s"
 
 
-def made(kind: Callable[..., M], **fields: object) -> M:
-    """Return the message; its values may be ones that its type does not know."""
+def message_of(kind: Callable[..., M], **fields: object) -> M:
+    """Return a message; the values may be unknown to its type."""
     return kind(**fields)
 
 
 def event(**fields: object) -> Event:
-    return convert.event_of(made(Response, **fields))
+    return convert.event_of(message_of(Response, **fields))
 
 
-def test_unknown_endpoint_is_shown_as_unknown() -> None:
-    for said in (
-        event(final=made(stt_pb2.Final, endpoint=99)),
-        event(suppressed=made(stt_pb2.Suppressed, endpoint=-1)),
+def test_unknown_endpoint_is_named_unknown() -> None:
+    for received in (
+        event(final=message_of(stt_pb2.Final, endpoint=99)),
+        event(suppressed=message_of(stt_pb2.Suppressed, endpoint=-1)),
     ):
-        assert isinstance(said, Final | Suppressed)
-        assert said.endpoint == "unknown"
+        assert isinstance(received, Final | Suppressed)
+        assert received.endpoint == "unknown"
 
 
-def test_unknown_event_is_progress() -> None:
+def test_unknown_event_becomes_progress() -> None:
     newer = Response.FromString(Response(received_ms=5).SerializeToString() + b"\xfa\x01\x00")  # field 31
     assert convert.event_of(newer).received_ms == 5
 
 
-def test_numbers_that_cannot_be_true_become_the_nearest_that_can() -> None:
-    word = made(stt_pb2.Word, text="a", start_ms=-(2**63), end_ms=2**63 - 1, confidence=float("nan"))
-    latency = made(
+def test_invalid_numbers_become_the_nearest_valid_ones() -> None:
+    word = message_of(stt_pb2.Word, text="a", start_ms=-(2**63), end_ms=2**63 - 1, confidence=float("nan"))
+    latency = message_of(
         stt_pb2.Latency, endpoint=FOREVER, queue=Duration(seconds=-(2**62)), inference=Duration(nanos=-5), batch=-1
     )
-    said = event(
-        final=made(
+    received = event(
+        final=message_of(
             stt_pb2.Final,
             utterance=-1,
             start_ms=900,
@@ -65,31 +65,35 @@ def test_numbers_that_cannot_be_true_become_the_nearest_that_can() -> None:
         committed_ms=-5,
         received_ms=2**63 - 1,
     )
-    assert isinstance(said, Final)
-    assert (said.utterance, said.start_ms, said.end_ms, said.committed_ms, said.received_ms) == (
+    assert isinstance(received, Final)
+    assert (received.utterance, received.start_ms, received.end_ms, received.committed_ms, received.received_ms) == (
         0,
         900,
         900,
         0,
         MAX_EXACT,
     )
-    assert (said.language_probability, said.confidence) == (0.0, 1.0)
-    assert (said.words[0].start_ms, said.words[0].end_ms, said.words[0].confidence) == (0, MAX_EXACT, 0.0)
-    assert (said.latency.endpoint_s, said.latency.queue_s, said.latency.inference_s) == (315_576_000_000, 0.0, 0.0)
-    assert said.latency.batch == 0
+    assert (received.language_probability, received.confidence) == (0.0, 1.0)
+    assert (received.words[0].start_ms, received.words[0].end_ms, received.words[0].confidence) == (0, MAX_EXACT, 0.0)
+    assert (received.latency.endpoint_s, received.latency.queue_s, received.latency.inference_s) == (
+        315_576_000_000,
+        0.0,
+        0.0,
+    )
+    assert received.latency.batch == 0
 
 
-def test_huge_durations_of_notices_and_failures_are_survived() -> None:
-    said = event(notice=stt_pb2.Notice(reason="DRAIN", remaining=FOREVER))
-    assert isinstance(said, Notice)
-    assert said.remaining_ms == 315_576_000_000_000
+def test_huge_durations_of_notices_and_failures_are_limited() -> None:
+    received = event(notice=stt_pb2.Notice(reason="DRAIN", remaining=FOREVER))
+    assert isinstance(received, Notice)
+    assert received.remaining_ms == 315_576_000_000_000
     with pytest.raises(ServiceError) as failure:
         event(failure=stt_pb2.Failure(code=77, reason="NEW\x1b[2J", message="a\x1b]0;b\x07", retry_after=FOREVER))
     assert (f"{failure.value}", failure.value.status) == ("a]0;b", "NEW[2J")
 
 
 @pytest.mark.parametrize(
-    ("message", "shown"),
+    ("message", "expected"),
     [
         (FOREVER, LONGEST),
         (Duration(seconds=-(2**62)), SHORTEST),
@@ -99,15 +103,15 @@ def test_huge_durations_of_notices_and_failures_are_survived() -> None:
         (Timestamp(seconds=5, nanos=-1), "1970-01-01T00:00:05Z"),
     ],
 )
-def test_time_outside_of_its_range_is_in_json_its_limit(message: Duration | Timestamp, shown: str) -> None:
-    session = made(control_pb2.Session, **{"age" if isinstance(message, Duration) else "start_time": message})
-    assert shown in to_json_object(session).values()
+def test_time_out_of_range_becomes_its_limit_in_json(message: Duration | Timestamp, expected: str) -> None:
+    session = message_of(control_pb2.Session, **{"age" if isinstance(message, Duration) else "start_time": message})
+    assert expected in to_json_object(session).values()
     assert session != control_pb2.Session(), "the message itself is unchanged"
 
 
-def test_unknown_values_of_operators_are_shown_as_unknown() -> None:
+def test_unknown_values_are_shown_as_unknown_in_tables() -> None:
     sessions = [
-        made(
+        message_of(
             control_pb2.Session,
             id="a",
             phase=99,
@@ -117,14 +121,14 @@ def test_unknown_values_of_operators_are_shown_as_unknown() -> None:
         )
     ]
     assert tables.session_rows(sessions)[1][5] == "unknown"
-    models = [made(control_pb2.Model, name="m", state=99, roles=[1, 77])]
+    models = [message_of(control_pb2.Model, name="m", state=99, roles=[1, 77])]
     assert tables.model_rows(models)[1][1:3] == ("unknown", "finals and unknown")
-    parameter = made(control_pb2.Parameter, name="A", value="1", allowed_values="0 or 1", scope=99)
+    parameter = message_of(control_pb2.Parameter, name="A", value="1", allowed_values="0 or 1", scope=99)
     assert "unknown" in tables.settings_table([parameter])
     assert align_columns(tables.session_rows(sessions))
 
 
-def test_span_of_ten_thousand_years_is_a_span() -> None:
+def test_duration_of_ten_thousand_years_is_formatted() -> None:
     assert format_duration(FOREVER) == "87660000:00:00"
 
 
