@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ MODULE = re.compile(r"python3? -m ([\w.]+)|`((?:lab|benchmarks|tools)\.[\w.]+)")
 FILE = re.compile(r"(?<![\w./~$-])((?:[\w-]+/)*[\w-]+\.(?:py|proto|tsv))\b|(?<![\w./~$-])((?:[\w-]+/)+[\w.-]+\.\w+)\b")
 TARGET = re.compile(r"^(?:\S+=\S+ )*make ([a-z][a-z-]*)", re.MULTILINE)
 OTHERS = {"pip", "venv", "benchmarks.NAME", "lab.GROUP.NAME"}  # modules of Python, and placeholders
+GENERATED = {".git", "__pycache__", "build", "dist", "results"}
 # Folders and files of installations, which the repository does not contain.
 ELSEWHERE = ("etc/", "secrets/", "path/", "realtime-stt/", "opt/", "src/models/whisper.cc", "lib/", "var/")
 
@@ -42,9 +44,10 @@ def code(document: Path) -> Iterator[str]:
 def files() -> set[str]:
     """Return the names of all files of the repository, with every tail of each path."""
     found: set[str] = set()
-    for path in ROOT.rglob("*"):
-        parts = path.relative_to(ROOT).parts
-        if ".git" not in parts and ".venv" not in parts:
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in GENERATED and not name.startswith(".venv")]
+        for name in (*folders, *names):
+            parts = (Path(folder) / name).relative_to(ROOT).parts
             found |= {"/".join(parts[start:]) for start in range(len(parts))}
     return found
 
