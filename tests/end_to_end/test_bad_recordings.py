@@ -43,7 +43,7 @@ async def server_still_serving(
     assert "Brooklyn Bridge" in (await send_recording(stub, recordings[NAME])).text
 
 
-async def refused(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode, str]:
+async def rejected(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode, str]:
     """Return the status code and the message of a failed call."""
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await stub.Recognize(request)
@@ -64,7 +64,7 @@ async def refused(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode,
     ],
 )  # fmt: skip
 async def test_bytes_without_audio_are_rejected(stub: Stub, recording: bytes, sentence: str) -> None:
-    code, expected = await refused(stub, pb.RecognizeRequest(audio=recording))
+    code, expected = await rejected(stub, pb.RecognizeRequest(audio=recording))
     assert code is StatusCode.INVALID_ARGUMENT
     assert sentence in expected
 
@@ -77,7 +77,7 @@ async def test_truncated_flac_file_is_recognized_up_to_its_end(stub: Stub, recor
 
 
 async def test_recording_cannot_reference_a_file_of_the_server(stub: Stub) -> None:
-    code, expected = await refused(stub, pb.RecognizeRequest(audio=b"ffconcat version 1.0\nfile private.wav\n"))
+    code, expected = await rejected(stub, pb.RecognizeRequest(audio=b"ffconcat version 1.0\nfile private.wav\n"))
     assert code is StatusCode.INVALID_ARGUMENT
     assert "cannot be decoded" in expected
     assert "No such file" not in expected
@@ -85,7 +85,7 @@ async def test_recording_cannot_reference_a_file_of_the_server(stub: Stub) -> No
 
 async def test_raw_recording_of_more_than_an_hour_is_rejected(stub: Stub) -> None:
     mulaw = pb.AudioFormat(encoding=pb.AudioFormat.ENCODING_MULAW, sample_rate_hz=8_000)
-    code, expected = await refused(stub, pb.RecognizeRequest(audio=bytes(3600 * 8_000 + 1), format=mulaw))
+    code, expected = await rejected(stub, pb.RecognizeRequest(audio=bytes(3600 * 8_000 + 1), format=mulaw))
     assert (code, "longer than 3600 s" in expected) == (StatusCode.INVALID_ARGUMENT, True)
 
 
@@ -99,15 +99,15 @@ async def test_truncated_wav_file_is_recognized_up_to_its_end(stub: Stub, record
 async def test_invalid_setting_of_a_recording_is_rejected(stub: Stub, recordings: Mapping[str, Recording]) -> None:
     flac = recordings[NAME].path.read_bytes()
     wrong = pb.RecognizeRequest(audio=flac, settings=pb.Settings(language="klingon"))
-    assert "='klingon': must be" in (await refused(stub, wrong))[1]
+    assert "='klingon': must be" in (await rejected(stub, wrong))[1]
     wrong = pb.RecognizeRequest(audio=bytes(100), format=pb.AudioFormat(channels=33))
-    assert (await refused(stub, wrong))[0] is StatusCode.INVALID_ARGUMENT
+    assert (await rejected(stub, wrong))[0] is StatusCode.INVALID_ARGUMENT
     wrong = pb.RecognizeRequest(audio=bytes(101), format=pb.AudioFormat(sample_rate_hz=16_000))
-    assert "The audio ended inside a sample" in (await refused(stub, wrong))[1]
+    assert "The audio ended inside a sample" in (await rejected(stub, wrong))[1]
 
 
 async def test_recording_over_32_mib_is_rejected(stub: Stub) -> None:
-    code, _ = await refused(stub, pb.RecognizeRequest(audio=bytes(32 * 2**20 + 1)))
+    code, _ = await rejected(stub, pb.RecognizeRequest(audio=bytes(32 * 2**20 + 1)))
     assert code is StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -115,8 +115,8 @@ async def test_recording_over_32_mib_is_rejected(stub: Stub) -> None:
     ("encoding", "noise"),
     [
         pytest.param(pb.AudioFormat.ENCODING_PCM_S16LE, random.Random(2).randbytes(96_000), id="s16"),
-        pytest.param(F32, random.Random(3).randbytes(192_000), id="f32, some of it no numbers"),
-        pytest.param(F32, struct.pack("<f", float("nan")) * 48_000, id="f32, nothing but NaN"),
+        pytest.param(F32, random.Random(3).randbytes(192_000), id="f32, random bits with NaN"),
+        pytest.param(F32, struct.pack("<f", float("nan")) * 48_000, id="f32, only NaN"),
         pytest.param(F32, struct.pack("<ff", float("inf"), 3e38) * 24_000, id="f32, too large"),
         pytest.param(pb.AudioFormat.ENCODING_MULAW, random.Random(4).randbytes(48_000), id="µ-law"),
     ],

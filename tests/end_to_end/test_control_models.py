@@ -88,7 +88,7 @@ async def test_model_that_fails_to_load_is_listed_with_its_error_and_streams_con
     async with controlled_server(BeamRecordingEngine()) as controlled:
         await controlled.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
         failed = await loaded(controlled.control, "tiny")
-        assert (failed.state, failed.reason) == (pb.MODEL_STATE_FAILED, "tiny is nowhere to be had.")
+        assert (failed.state, failed.reason) == (pb.MODEL_STATE_FAILED, "tiny is not available.")
         assert await controlled.model_of_new_stream("new") == "base"
         await controlled.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))
         assert set(await models(controlled.control)) == {"base"}

@@ -87,7 +87,7 @@ def test_signal_while_models_load_ends_the_process(tmp_path: Path, number: signa
 
 def test_missing_home_folder_error_names_the_setting(tmp_path: Path) -> None:
     if os.getuid() != 0:
-        pytest.skip("only root can be a user that nobody knows")
+        pytest.skip("only root can switch to an unknown user")
     program = (
         "import os; from stt_service.__main__ import main; os.environ.pop('HOME'); os.setuid(54321); main(['check'])"
     )

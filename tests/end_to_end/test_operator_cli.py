@@ -48,9 +48,9 @@ async def test_settings_are_printed_changed_and_rejected() -> None:
         assert (await run("config", "set", "beam_size=1")).stdout.startswith("BEAM_SIZE=1  #")
         [beams] = json.loads((await run("config", "get", "BEAM_SIZE", "--format", "json")).stdout)
         assert (beams["value"], beams["default_value"], beams["scope"]) == ("1", "5", "SCOPE_NEW_STREAMS")
-        refused = await run("config", "set", "BEAM_SIZE=99")
-        assert refused.code == 1
-        assert refused.stderr.endswith("INVALID_ARGUMENT: Invalid BEAM_SIZE='99': must be at most 10.\n")
+        rejected = await run("config", "set", "BEAM_SIZE=99")
+        assert rejected.code == 1
+        assert rejected.stderr.endswith("INVALID_ARGUMENT: Invalid BEAM_SIZE='99': must be at most 10.\n")
         assert (await run("config", "get", "BEAMS")).stderr == "Error: the server has no setting BEAMS.\n"
 
 
@@ -116,7 +116,7 @@ async def test_control_token_has_its_own_variable(tmp_path: Path) -> None:
     (tmp_path / "operators").write_text(line("root", token))
     async with serving(BeamRecordingEngine(), 4, more={"control_tokens_file": str(tmp_path / "operators")}) as server:
         arguments = ("sessions", "--control", server.control.address)
-        refused = await outcome(await start(*arguments, STT_TOKEN=token))
-        assert "UNAUTHENTICATED" in refused.stderr
+        rejected = await outcome(await start(*arguments, STT_TOKEN=token))
+        assert "UNAUTHENTICATED" in rejected.stderr
         result = await outcome(await start(*arguments, STT_CONTROL_TOKEN=token))
         assert result == Outcome(0, "No open streams.\n", "")

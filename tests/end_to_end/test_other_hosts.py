@@ -26,7 +26,7 @@ pytestmark = pytest.mark.model
 CLIENT = Path(__file__).parents[1] / "support" / "refused_client.py"
 TOKEN, OPERATOR = new_token(), new_token()
 LET_IN = {"status": "OK", "events": ["started"], "said": [""]}
-REFUSED = {"status": "UNAUTHENTICATED", "said": [REJECTION]}
+REJECTED = {"status": "UNAUTHENTICATED", "said": [REJECTION]}
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,18 @@ def test_unprotected_port_on_other_hosts_requires_explicit_consent(pair: tuple[H
 def test_client_with_certificate_and_token_of_a_port_is_admitted(network: Network) -> None:
     data, control = network.ask(TOKEN)
     assert data == LET_IN
-    assert control == {**REFUSED, "events": []}, "the token is one of the data port"
+    assert control == {**REJECTED, "events": []}, "the token is one of the data port"
 
 
 def test_operator_token_is_valid_only_for_control(network: Network) -> None:
     data, control = network.ask(OPERATOR)
-    assert data == {**REFUSED, "events": ["failure"]}
+    assert data == {**REJECTED, "events": ["failure"]}
     assert control["status"] == "OK"
 
 
 @pytest.mark.parametrize("token", ["", "wrong"])
 def test_client_without_a_valid_token_receives_one_message_only(network: Network, token: str) -> None:
-    assert network.ask(token) == [{**REFUSED, "events": ["failure"]}, {**REFUSED, "events": []}]
+    assert network.ask(token) == [{**REJECTED, "events": ["failure"]}, {**REJECTED, "events": []}]
 
 
 @pytest.mark.parametrize("own", ["", "expired"])

@@ -48,7 +48,7 @@ def seconds(length_s: float) -> Duration:
     return Duration(seconds=int(length_s), nanos=round(length_s % 1 * 1e9) if length_s > 0 else 0)
 
 
-REFUSED = {
+REJECTED = {
     "audio before the config": ([SHORT_AUDIO], "Invalid first message with audio: must be the config."),
     "an update before the config": ([Request(update=pb.Settings())], "Invalid first message with update"),
     "a message without content": ([Request()], "Invalid first message with nothing"),
@@ -76,7 +76,7 @@ REFUSED = {
     "too many hotwords": ([settings_request(hotwords=["x"] * 101)], "hotwords has 101 entries: it should have"),
     "too long hotwords": ([settings_request(hotwords=["x" * 2001])], "must be at most 2000 characters."),
     "a long client_id": ([config_request(client_id="x" * 65)], "Invalid client_id of 65 characters: must be"),
-    "a client_id that would spoil a log": ([config_request(client_id="a\nb")], "at most 64, all printable."),
+    "a client_id with a line break": ([config_request(client_id="a\nb")], "at most 64, all printable."),
     "a negative resume": ([config_request(resume=pb.Resume(audio_offset_ms=-1))], "resume.audio_offset_ms=-1"),
     "a negative next utterance": ([config_request(resume=pb.Resume(next_utterance=-1))], "resume.next_utterance=-1"),
     "a negative silence": (
@@ -125,7 +125,7 @@ async def bystander(
     assert (result.code, result.text) == (StatusCode.OK, question)
 
 
-@pytest.mark.parametrize(("requests", "sentence"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize(("requests", "sentence"), REJECTED.values(), ids=REJECTED.keys())
 async def test_invalid_request_is_rejected_with_a_reason(stub: Stub, requests: list[Request], sentence: str) -> None:
     result = await send_requests(stub, *requests)
     assert result.code is StatusCode.INVALID_ARGUMENT
@@ -135,7 +135,7 @@ async def test_invalid_request_is_rejected_with_a_reason(stub: Stub, requests: l
 
 @pytest.mark.usefixtures("bystander")
 async def test_rejections_do_not_affect_another_stream(stub: Stub) -> None:
-    for requests, sentence in REFUSED.values():
+    for requests, sentence in REJECTED.values():
         assert sentence in (await send_requests(stub, *requests)).failure_message()
 
 

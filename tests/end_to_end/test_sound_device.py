@@ -52,7 +52,7 @@ async def wait_for_line(process: Process, sentence: str) -> str:
             received.append(line)
             if line.startswith(sentence):
                 return line
-    raise AssertionError(f"stt-cli ended and did not say {sentence!r}, but {received}.")
+    raise AssertionError(f"stt-cli exited without {sentence!r}; its output: {received}.")
 
 
 async def next_text(process: Process) -> str:

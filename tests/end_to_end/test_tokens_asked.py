@@ -26,7 +26,7 @@ from tests.support.operator_client import operator, rejection
 from tests.support.wire_client import Call, StreamResult, audio, config, connected
 
 ANN, OPERATOR = new_token(), new_token()
-REFUSED = (StatusCode.UNAUTHENTICATED, REJECTION)
+REJECTED = (StatusCode.UNAUTHENTICATED, REJECTION)
 
 
 @dataclass(frozen=True)
@@ -79,17 +79,17 @@ async def test_data_port_answers_every_invalid_token_with_the_same_message(
     server_with_tokens: ServerWithTokens, token: str | None
 ) -> None:
     result = await stream(server_with_tokens.server, token)
-    assert (result.code, result.failure_message()) == REFUSED
+    assert (result.code, result.failure_message()) == REJECTED
     assert result.kinds == ["failure"]
     async with connected(server_with_tokens.server.data.address) as stub:
-        assert await rejection(stub.Recognize(stt_pb2.RecognizeRequest(), metadata=bearer(token))) == REFUSED
+        assert await rejection(stub.Recognize(stt_pb2.RecognizeRequest(), metadata=bearer(token))) == REJECTED
 
 
 @pytest.mark.parametrize("token", [None, "wrong", ANN], ids=["none", "wrong", "of the data port"])
 async def test_control_port_answers_every_invalid_token_with_the_same_message(
     server_with_tokens: ServerWithTokens, token: str | None
 ) -> None:
-    assert await control(server_with_tokens.server, token) == REFUSED
+    assert await control(server_with_tokens.server, token) == REJECTED
 
 
 async def test_client_that_keeps_writing_receives_the_rejection(server_with_tokens: ServerWithTokens) -> None:
@@ -104,8 +104,8 @@ async def test_methods_are_not_disclosed_without_a_token(server_with_tokens: Ser
         no_such_call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             "/stt.v1.SpeechToText/NoSuchCall", bytes, bytes
         )
-        assert await rejection(no_such_call(b"")) == REFUSED
-        assert await rejection(services(channel, None)) == REFUSED
+        assert await rejection(no_such_call(b"")) == REJECTED
+        assert await rejection(services(channel, None)) == REJECTED
         assert len(await services(channel, ANN)) == 3
 
 
@@ -121,7 +121,7 @@ async def test_health_check_needs_no_token_and_health_watch_needs_one(server_wit
         health = health_pb2_grpc.HealthStub(channel)
         answer = await health.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        assert await rejection(anext(aiter(health.Watch(health_pb2.HealthCheckRequest())))) == REFUSED
+        assert await rejection(anext(aiter(health.Watch(health_pb2.HealthCheckRequest())))) == REJECTED
 
 
 async def test_token_is_valid_exactly_while_its_line_is_in_the_file(server_with_tokens: ServerWithTokens) -> None:

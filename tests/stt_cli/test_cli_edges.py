@@ -172,7 +172,7 @@ async def test_arguments_are_read_as_utf_8_in_a_latin_1_locale(talk: str, tmp_pa
     locales.mkdir()
     made = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(locales / "en_US.ISO-8859-1")]
     if shutil.which("localedef") is None or await (await asyncio.create_subprocess_exec(*made)).wait() > 1:
-        pytest.skip("localedef cannot make the locale")
+        pytest.skip("localedef cannot create the locale")
     named = shutil.copy(talk, tmp_path / "речь.wav")
     locale = {"LOCPATH": str(locales), "LC_ALL": "en_US.ISO-8859-1"}
     async with serving(SCRIPT) as server:

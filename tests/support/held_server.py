@@ -42,7 +42,7 @@ class HeldEngine(Engine):
 
 
 def no_other(name: str) -> HeldEngine:
-    raise ModelNotFoundError(f"{name} is nowhere to be had.")
+    raise ModelNotFoundError(f"{name} is not available.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ async def controlled_server(
 ) -> AsyncIterator[ControlledServer]:
     def load(name: str) -> HeldEngine:
         if others is None or name not in others:
-            raise ModelNotFoundError(f"{name} is nowhere to be had.")
+            raise ModelNotFoundError(f"{name} is not available.")
         return others[name]
 
     async with (

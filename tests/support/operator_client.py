@@ -25,9 +25,9 @@ async def operator(address: str) -> AsyncIterator[Stub]:
 
 async def rejection(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
     """Return the status code and the message of a rejected call."""
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call
-    return refused.value.code(), refused.value.details() or ""
+    return raised.value.code(), raised.value.details() or ""
 
 
 async def only_session(control: Stub) -> pb.Session:

@@ -89,7 +89,7 @@ class Call:
             self._blocked = asyncio.create_task(self.send(request))
             if (await asyncio.wait([self._blocked], timeout=1))[1]:
                 return taken
-        raise AssertionError("the server took all of them")
+        raise AssertionError("the server accepted all messages")
 
     async def send_audio(self, pcm: bytes, chunk_bytes: int = CHUNK_BYTES) -> None:
         """Send audio at full speed."""

@@ -27,7 +27,7 @@ def target(*arguments: str, **variables: str) -> Target | Result:
     return given[0] if given else result
 
 
-def refusal(*arguments: str) -> str:
+def usage_error(*arguments: str) -> str:
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 2
     return " ".join(result.output.split())
@@ -58,20 +58,20 @@ def test_tls_uses_the_system_ca_unless_a_ca_file_is_given(tmp_path: Path) -> Non
 
 def test_client_certificate_requires_its_key(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").touch()
-    assert "--tls-cert and --tls-key must be given together." in refusal(
+    assert "--tls-cert and --tls-key must be given together." in usage_error(
         "status", "--tls-cert", str(tmp_path / "cert.pem")
     )
 
 
 @pytest.mark.parametrize("option", [["--device", "usb"], ["--stop-after-silence", "3"], ["--save-audio", "kept"]])
 def test_microphone_options_are_rejected_for_files(option: list[str]) -> None:
-    assert f"{option[0]} applies to the microphone only, but sources are given." in refusal(
+    assert f"{option[0]} applies to the microphone only, but sources are given." in usage_error(
         "recognize", *option, "talk.wav"
     )
 
 
 def test_raw_option_is_rejected_for_the_microphone() -> None:
-    assert "--raw applies to files and standard input (-)" in refusal("recognize", "--raw", "16000")
+    assert "--raw applies to files and standard input (-)" in usage_error("recognize", "--raw", "16000")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_raw_option_is_rejected_for_the_microphone() -> None:
     ],
 )
 def test_number_out_of_range_is_an_error_that_names_the_range(option: str, value: str, valid: str) -> None:
-    assert f"is not in the range {valid}." in refusal("recognize", option, value)
+    assert f"is not in the range {valid}." in usage_error("recognize", option, value)
 
 
 @pytest.mark.parametrize("command", [cli, tui])
@@ -99,6 +99,8 @@ def test_utterance_settings_are_options_of_both_programs(command: click.Command)
 
 
 def test_track_option_requires_a_container(tmp_path: Path) -> None:
-    assert "--track applies to recordings in containers" in refusal("recognize", "--track", "2")
-    assert "--track applies to recordings in containers" in refusal("recognize", "--track", "2", "--raw", "16000", "-")
-    assert "0 is not in the range" in refusal("recognize", "--track", "0", "a.mkv")
+    assert "--track applies to recordings in containers" in usage_error("recognize", "--track", "2")
+    assert "--track applies to recordings in containers" in usage_error(
+        "recognize", "--track", "2", "--raw", "16000", "-"
+    )
+    assert "0 is not in the range" in usage_error("recognize", "--track", "0", "a.mkv")

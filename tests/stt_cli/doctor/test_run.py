@@ -43,7 +43,7 @@ async def test_doctor_without_problems_prints_only_passed_checks(talk: Path, tmp
     assert (result.code, result.stderr) == (0, "")
     assert expected["versions"].startswith("ok stt-cli ")
     assert expected["server"] == f"ok {server.address}: recognizes with base, language ru; partials with no model."
-    assert server.streams[0].config.partials, "or the server would name no model of partials whatever it has"
+    assert server.streams[0].config.partials, "without partials, the server reports no partial model"
     assert f"ok   server {server.address}: serving; round trip " in result.stdout
     assert expected["level"] == "ok of talk.wav: peak -10 dB in one second."
     assert expected["clipboard"] == "ok desktop tool xclip."
