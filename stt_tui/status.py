@@ -19,7 +19,7 @@ class Recording(Enum):
     OFF = auto()
     OPENING = auto()  # the microphone is being opened
     ON = auto()
-    FINALIZING = auto()  # off, with pending finals; shown as "settling"
+    FINALIZING = auto()  # off, with pending finals
 
 
 class Tone(Enum):
@@ -93,7 +93,7 @@ def _recording(status: Status) -> Iterable[Part]:
         case Recording.OPENING:
             yield Part("○ opening", weight=100)
         case Recording.FINALIZING:
-            yield Part("○ settling", weight=100)
+            yield Part("○ finalizing", weight=100)
         case Recording.ON:
             filled = "=" * round(status.level * BAR_CELLS)
             yield Part("●", Tone.RECORDING, 100)

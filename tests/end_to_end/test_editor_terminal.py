@@ -151,12 +151,12 @@ def test_quit_without_a_server_keeps_the_recorded_audio(
     editor.run("--server", "127.0.0.1:1", "--device", f"file:{recordings['en/jfk'].path}")
     editor.wait_until(lambda each: "connecting, 1 s kept" in each.status)
     editor.keys("C-q")
-    editor.wait_until(lambda each: "○ settling" in each.status)
+    editor.wait_until(lambda each: "○ finalizing" in each.status)
     editor.keys("C-q")
     editor.wait_until(lambda each: each.is_dead)
-    (kept,) = (tmp_path / "realtime-stt" / "speech").iterdir()
-    assert f"stt-cli recover {kept}" in editor.scrollback
-    assert len(b"".join(open_file(kept, lambda _: None).chunks)) >= 44_100 * 2
+    (path,) = (tmp_path / "realtime-stt" / "speech").iterdir()
+    assert f"stt-cli recover {path}" in editor.scrollback
+    assert len(b"".join(open_file(path, lambda _: None).chunks)) >= 44_100 * 2
 
 
 def test_f3_directly_followed_by_ctrl_q_copies_and_quits(editor: Terminal) -> None:
@@ -192,9 +192,9 @@ def test_quit_asks_first_if_unsaved_text_is_not_in_the_journal(editor: Terminal,
     editor.wait_until(lambda each: "Ctrl+Q again loses" in each.status)
     editor.keys("C-q")
     editor.wait_until(lambda each: each.is_dead)
-    kept = "".join(editor.scrollback.split()).rpartition("wordto")[2].partition(".txt.")[0]
-    assert Path(f"{kept}.txt").read_text() == "Unsaved.!"
-    Path(f"{kept}.txt").unlink()
+    path = "".join(editor.scrollback.split()).rpartition("wordto")[2].partition(".txt.")[0]
+    assert Path(f"{path}.txt").read_text() == "Unsaved.!"
+    Path(f"{path}.txt").unlink()
 
 
 def test_paste_of_any_script_is_saved_unchanged(editor: Terminal, tmp_path: Path) -> None:

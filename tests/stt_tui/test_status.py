@@ -44,7 +44,7 @@ def line(status: Status, columns: int) -> str:
         (NOT_SAVED, 70, "○ off  unsaved text is not kept: File exists  Not saved: notes.txt i…"),
         (Status(), 30, "○ off  F1 record  F3 copy all"),
         (Status(Recording.OPENING), 30, "○ opening  F1 record"),
-        (Status(Recording.FINALIZING), 30, "○ settling  F1 record"),
+        (Status(Recording.FINALIZING), 30, "○ finalizing  F1 record"),
     ],
 )
 def test_status_line_shows_the_parts_that_fit(status: Status, columns: int, expected: str) -> None:
