@@ -73,8 +73,8 @@ def test_queries_use_existing_metrics() -> None:
 def test_dashboard_uses_the_provisioned_source_and_has_unique_panel_ids() -> None:
     dashboard = json.loads(DASHBOARD.read_text())
     sources = yaml.safe_load((MONITORING / "grafana" / "datasources" / "prometheus.yml").read_text())["datasources"]
-    asked = {target["datasource"]["uid"] for panel in dashboard["panels"] for target in panel["targets"]}
-    assert asked == {source["uid"] for source in sources}
+    used = {target["datasource"]["uid"] for panel in dashboard["panels"] for target in panel["targets"]}
+    assert used == {source["uid"] for source in sources}
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids)
 

@@ -57,21 +57,21 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    with running(tmp_path_factory.mktemp("machine")) as made:
-        yield made
+    with running(tmp_path_factory.mktemp("machine")) as started:
+        yield started
 
 
 @pytest.fixture
 def checkout(machine: Machine, tmp_path: Path) -> Checkout:
-    for left in ("calls", "failing"):
-        (machine.folder / "bin" / left).unlink(missing_ok=True)
-    made = Checkout(tmp_path / "checkout", machine)
-    shutil.rmtree(made.deployed, ignore_errors=True)
-    (made.folder / "docker").mkdir(parents=True)
-    shutil.copy(ROOT / "docker" / "remote.sh", made.folder / "docker")
-    made.git("init", "--quiet")
-    made.commit(code="first", obsolete="first")
-    return made
+    for file in ("calls", "failing"):
+        (machine.folder / "bin" / file).unlink(missing_ok=True)
+    created = Checkout(tmp_path / "checkout", machine)
+    shutil.rmtree(created.deployed, ignore_errors=True)
+    (created.folder / "docker").mkdir(parents=True)
+    shutil.copy(ROOT / "docker" / "remote.sh", created.folder / "docker")
+    created.git("init", "--quiet")
+    created.commit(code="first", obsolete="first")
+    return created
 
 
 def test_deploy_copies_the_committed_files_and_starts_the_server(checkout: Checkout) -> None:
@@ -164,18 +164,18 @@ def test_unreachable_machine_is_named_in_the_error(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "asked"),
+    ("command", "call"),
     [
         (["logs", "stt"], "compose --profile * logs --follow --tail 100 stt"),
         (["status"], "compose --profile * ps"),
     ],
 )
-def test_logs_and_status_are_read_from_the_remote_machine(command: list[str], asked: str, checkout: Checkout) -> None:
+def test_logs_and_status_are_read_from_the_remote_machine(command: list[str], call: str, checkout: Checkout) -> None:
     assert "Nothing is deployed in " in checkout.run(*command).stderr
     assert checkout.run("deploy").returncode == 0
     done = checkout.run(*command)
-    assert done.stdout == f"docker was called: {asked}\n"
-    assert checkout.machine.docker_calls[-1] == f"{checkout.deployed}: {asked}"
+    assert done.stdout == f"docker was called: {call}\n"
+    assert checkout.machine.docker_calls[-1] == f"{checkout.deployed}: {call}"
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ class Network:
 
 @pytest.fixture(scope="module")
 def five_hosts() -> Iterator[tuple[Host, ...]]:
-    with hosts(5) as made:
-        yield made
+    with hosts(5) as created:
+        yield created
 
 
 @pytest_asyncio.fixture

@@ -1,6 +1,6 @@
 """Envoy with the shipped configuration: distribution of streams, and failover from replicas that reject a stream.
 
-The replicas are whole servers in this process with an engine that decodes nothing.
+The replicas are complete servers in this process with an engine that decodes nothing.
 """
 
 from __future__ import annotations
@@ -110,11 +110,11 @@ async def test_replica_drained_by_an_operator_gets_no_stream_until_the_drain_is_
     async with cluster(16, 16) as two, grpc.aio.insecure_channel(two.servers[0].control.address) as channel:
         control, drained = control_on(channel), two.servers[0].data.address
         await opened(two.stub, 4)
-        kept = two.counts()[1]
+        on_second = two.counts()[1]
         await control.Drain(DrainRequest())
         await opened(two.stub, 6)
         await two.envoy.wait_until("no stream on the drained replica", lambda seen: seen[drained].streams == 0)
-        assert two.counts() == [0, kept + 6]
+        assert two.counts() == [0, on_second + 6]
         await two.envoy.until_healthy(1)
         await control.CancelDrain(CancelDrainRequest())
         await two.envoy.until_healthy(2)

@@ -34,10 +34,10 @@ def add_documented(content: Any, folder: Path) -> None:
 
 async def test_envoy_uses_tls_to_clients_and_to_replicas(tmp_path: Path) -> None:
     ca = Authority(tmp_path)
-    made = ca.signed("stt", "stt", "localhost")
-    for file, name in ((ca.file, "ca.crt"), (made.cert_file, "tls.crt"), (made.key_file, "tls.key")):
+    certificate = ca.signed("stt", "stt", "localhost")
+    for file, name in ((ca.file, "ca.crt"), (certificate.cert_file, "tls.crt"), (certificate.key_file, "tls.key")):
         copy(file, tmp_path / name)
-    tls = {"TLS_CERT": str(made.cert_file), "TLS_KEY": str(made.key_file)}
+    tls = {"TLS_CERT": str(certificate.cert_file), "TLS_KEY": str(certificate.key_file)}
     with Server({**SETTINGS, **tls}) as server:
         await asyncio.to_thread(server.wait_until_listening)
         async with balancing([server.address], change=partial(add_documented, folder=tmp_path)) as envoy:

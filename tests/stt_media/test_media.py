@@ -63,8 +63,8 @@ def _add_video(container: av.container.OutputContainer, seconds: int) -> None:
     video.width = video.height = 16
     video.pix_fmt = "yuv420p"
     picture = av.VideoFrame.from_ndarray(np.zeros((24, 16), np.uint8), format="yuv420p")
-    for place in range(seconds):
-        picture.pts = place
+    for index in range(seconds):
+        picture.pts = index
         container.mux(video.encode(picture))
     container.mux(video.encode(None))
 
@@ -254,18 +254,18 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     if chance.random() < 0.2:
         return bytes(data[: chance.randrange(1, len(data))])
     for _ in range(chance.choice([1, 3, 10, 50, 300])):
-        place = chance.randrange(min(len(data), chance.choice([400, len(data)])))
+        index = chance.randrange(min(len(data), chance.choice([400, len(data)])))
         match chance.randrange(5):
             case 0:
-                data[place] ^= 1 << chance.randrange(8)
+                data[index] ^= 1 << chance.randrange(8)
             case 1:
-                data[place] = chance.choice([0, 255, 127, 128])
+                data[index] = chance.choice([0, 255, 127, 128])
             case 2:
-                data[place : place + 4] = chance.choice([b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff", b"\x80\0\0\0"])
+                data[index : index + 4] = chance.choice([b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff", b"\x80\0\0\0"])
             case 3:
-                del data[place : place + chance.randrange(1, 40)]
+                del data[index : index + chance.randrange(1, 40)]
             case _:
-                data[place:place] = data[max(0, place - chance.randrange(1, 200)) : place]
+                data[index:index] = data[max(0, index - chance.randrange(1, 200)) : index]
         if len(data) < 10:
             break
     return bytes(data)

@@ -18,23 +18,23 @@ def placed(*starts_s: float | None, frame_s: float = FRAME_S) -> tuple[list[floa
     return [timeline.place(*pair) for pair in zip(stamps, following, strict=False)], timeline
 
 
-def steady(first_s: float, count: int) -> list[float]:
+def consecutive(first_s: float, count: int) -> list[float]:
     return [first_s + place * FRAME_S for place in range(count)]
 
 
 def test_consecutive_frames_have_no_silence_between_them() -> None:
-    gaps, timeline = placed(*steady(0, 50))
+    gaps, timeline = placed(*consecutive(0, 50))
     assert not any(gaps)
     assert timeline.position_s == pytest.approx(1)
 
 
 def test_audio_that_starts_late_is_preceded_by_silence() -> None:
-    gaps, _ = placed(*steady(10, 3))
+    gaps, _ = placed(*consecutive(10, 3))
     assert gaps == pytest.approx([10, 0, 0])
 
 
 def test_missing_packets_become_silence() -> None:
-    gaps, timeline = placed(*steady(0, 5), *steady(22, 5))
+    gaps, timeline = placed(*consecutive(0, 5), *consecutive(22, 5))
     assert gaps[5] == pytest.approx(21.9)
     assert timeline.position_s == pytest.approx(22.1)
 
@@ -58,26 +58,26 @@ def test_drifting_clock_is_followed() -> None:
 
 @pytest.mark.parametrize("wrong_s", [-50.0, 0.0, 30.0, 7200.0])
 def test_single_wrong_timestamp_is_ignored(wrong_s: float) -> None:
-    gaps, timeline = placed(*steady(0, 60), wrong_s, *steady(61 * FRAME_S, 60))
+    gaps, timeline = placed(*consecutive(0, 60), wrong_s, *consecutive(61 * FRAME_S, 60))
     assert not any(gaps)
     assert timeline.position_s == pytest.approx(121 * FRAME_S)
 
 
 def test_position_continues_after_a_clock_restart() -> None:
-    gaps, timeline = placed(*steady(0, 100), *steady(0, 100), *steady(3, 5))
+    gaps, timeline = placed(*consecutive(0, 100), *consecutive(0, 100), *consecutive(3, 5))
     assert gaps[200] == pytest.approx(1)
     assert timeline.position_s == pytest.approx(5.1)
 
 
 def test_small_overlap_is_absorbed_by_the_next_gap() -> None:
-    gaps, timeline = placed(*steady(0, 50), *steady(0.5, 50), *steady(2, 1))
+    gaps, timeline = placed(*consecutive(0, 50), *consecutive(0.5, 50), *consecutive(2, 1))
     assert gaps[100] == 0  # the audio has 2 s by then
     assert timeline.position_s == pytest.approx(2.02)
 
 
 @pytest.mark.parametrize("far_s", [MAX_GAP_S + 1, 36_000.0, 1e12])
 def test_timestamp_jump_of_hours_is_ignored_and_reported(far_s: float) -> None:
-    gaps, timeline = placed(*steady(0, 5), *steady(far_s, 5))
+    gaps, timeline = placed(*consecutive(0, 5), *consecutive(far_s, 5))
     assert not any(gaps)
     assert timeline.ignored_s == pytest.approx(0.1)
 

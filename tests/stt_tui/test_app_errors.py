@@ -92,7 +92,7 @@ def test_internal_error_is_shown_in_one_sentence_and_the_editor_continues(child:
     child.send(b"typed\x11")
     child.until("exit: Unsaved text is in the journal")
     assert child.wait() == 0
-    assert [left.text for left in find_orphaned(tmp_path / "journals", None)] == ["typed"]
+    assert [orphan.text for orphan in find_orphaned(tmp_path / "journals", None)] == ["typed"]
     assert "boom" in (tmp_path / "last-error.txt").read_text()
 
 
@@ -107,4 +107,4 @@ def test_too_many_internal_errors_quit_the_editor_and_keep_the_text(child: Child
     child.until("Internal error in stt-tui (RuntimeError: boom); please report ")
     assert child.wait() == 0
     assert "Traceback" not in child.output
-    assert [left.text for left in find_orphaned(tmp_path / "journals", None)] == ["typed"]
+    assert [orphan.text for orphan in find_orphaned(tmp_path / "journals", None)] == ["typed"]

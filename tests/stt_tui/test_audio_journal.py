@@ -48,8 +48,8 @@ def test_audio_of_a_running_editor_is_not_orphaned_until_the_editor_closes(tmp_p
     while not any(file.stat().st_size for file in tmp_path.iterdir()):
         time.sleep(0.01)
     assert find_orphaned(tmp_path) == []
-    left = journal.close()
-    assert find_orphaned(tmp_path) == left
+    recordings = journal.close()
+    assert find_orphaned(tmp_path) == recordings
 
 
 def test_recover_command_is_quoted_for_a_shell() -> None:

@@ -43,8 +43,8 @@ class Run:
         self.finals.append(final)
 
 
-@given(st.lists(st.sampled_from(["begin", "hear", "settle", "key", "space", "enter"]), max_size=60))
-@example(["key", "begin", "key", "settle", "key"])  # a final inside a word goes after it, and so does the next key
+@given(st.lists(st.sampled_from(["begin", "partial", "final", "key", "space", "enter"]), max_size=60))
+@example(["key", "begin", "key", "final", "key"])  # a final inside a word goes after it, and so does the next key
 def test_typing_while_dictating_keeps_all_keys_and_words_in_order(actions: list[str]) -> None:
     """Typed letters are lowercase, utterances are numbers; later input comes later in the text.
 
@@ -57,9 +57,9 @@ def test_typing_while_dictating_keeps_all_keys_and_words_in_order(actions: list[
             case "begin":
                 pending[number] = len(run.keys)
                 dictation.begin((0, number))
-            case "hear" if pending:
+            case "partial" if pending:
                 dictation.set_partial((0, max(pending)), "so far")
-            case "settle" if pending:
+            case "final" if pending:
                 first = min(pending)
                 run.insert_final(f"{first}, {first}!", pending.pop(first))
                 dictation.insert_final((0, first), run.finals[-1])
@@ -69,12 +69,12 @@ def test_typing_while_dictating_keeps_all_keys_and_words_in_order(actions: list[
                 document.type(key)
     text = document.text()
     assert re.findall(r"\d+, \d+!", text) == run.finals
-    left = re.sub(r"\d+, \d+!", "", text)
-    assert re.sub(r" ", "", left) == re.sub(r" ", "", run.keys)
-    assert left.count(" ") >= run.keys.count(" ")
-    marked = "".join(f"{'|' * (place in run.ends)}{key}" for place, key in enumerate(run.keys))
+    typed = re.sub(r"\d+, \d+!", "", text)
+    assert re.sub(r" ", "", typed) == re.sub(r" ", "", run.keys)
+    assert typed.count(" ") >= run.keys.count(" ")
+    marked = "".join(f"{'|' * (index in run.ends)}{key}" for index, key in enumerate(run.keys))
     words = re.findall(r"[a-z]+", marked)
-    assert re.findall(r"[a-z]+", left.replace("\n", " ")) == words
+    assert re.findall(r"[a-z]+", typed.replace("\n", " ")) == words
 
 
 @given(st.text("ab .\n", max_size=30), st.data())

@@ -16,26 +16,26 @@ from tests.support.tui_texts import boundaries, texts
 Step = Callable[[Document], object]
 
 
-def anywhere(document: Document, share: float) -> Position:
-    line = int(share * (len(document.lines) - 1))
-    return Position(line, int(share * len(document.lines[line])))
+def anywhere(document: Document, fraction: float) -> Position:
+    line = int(fraction * (len(document.lines) - 1))
+    return Position(line, int(fraction * len(document.lines[line])))
 
 
-shares = st.floats(0, 1)
+fractions = st.floats(0, 1)
 steps: st.SearchStrategy[Step] = st.one_of(
     texts.filter(bool).map(lambda text: lambda document: document.type(text)),
     texts.map(lambda text: lambda document: document.paste(text)),
     st.just(lambda document: document.delete_before()),
     st.just(lambda document: document.delete_after()),
-    shares.map(lambda share: lambda document: document.move(anywhere(document, share))),
-    shares.map(lambda share: lambda document: document.extend(anywhere(document, share))),
-    st.tuples(shares, texts).map(lambda at: lambda document: document.insert(anywhere(document, at[0]), at[1])),
+    fractions.map(lambda fraction: lambda document: document.move(anywhere(document, fraction))),
+    fractions.map(lambda fraction: lambda document: document.extend(anywhere(document, fraction))),
+    st.tuples(fractions, texts).map(lambda at: lambda document: document.insert(anywhere(document, at[0]), at[1])),
     st.just(lambda document: document.undo()),
     st.just(lambda document: document.redo()),
 )
 
 
-def written(*actions: Step, text: str = "") -> Document:
+def edited(*actions: Step, text: str = "") -> Document:
     document = Document(text)
     document.move(document.lines.end)
     for action in actions:
@@ -57,7 +57,7 @@ def test_cursor_is_always_on_a_grapheme_boundary(text: str, actions: list[Step])
 
 @given(texts, st.lists(steps))
 def test_undo_of_all_steps_restores_the_first_text_and_redo_the_last(text: str, actions: list[Step]) -> None:
-    document = written(*actions, text=text)
+    document = edited(*actions, text=text)
     while document.redo():
         pass
     last = document.text()
@@ -71,7 +71,7 @@ def test_undo_of_all_steps_restores_the_first_text_and_redo_the_last(text: str, 
 
 @given(texts, st.lists(steps), st.integers(1, 5))
 def test_redo_reverts_as_many_undo_steps(text: str, actions: list[Step], count: int) -> None:
-    document = written(*actions, text=text)
+    document = edited(*actions, text=text)
     while document.redo():
         pass
     before = document.text()
@@ -80,7 +80,7 @@ def test_redo_reverts_as_many_undo_steps(text: str, actions: list[Step], count: 
     assert document.text() == before
 
 
-@given(texts, shares, shares, texts)
+@given(texts, fractions, fractions, texts)
 def test_replace_changes_only_the_text_between_its_positions(text: str, one: float, other: float, new: str) -> None:
     document = Document(text)
     start, end = sorted((anywhere(document, one), anywhere(document, other)))
@@ -93,23 +93,23 @@ def test_replace_changes_only_the_text_between_its_positions(text: str, one: flo
     assert before + old + after == text
 
 
-@given(texts, shares, texts.filter(bool))
-def test_insertion_at_any_position_keeps_the_selected_text(text: str, share: float, new: str) -> None:
+@given(texts, fractions, texts.filter(bool))
+def test_insertion_at_any_position_keeps_the_selected_text(text: str, fraction: float, new: str) -> None:
     document = Document(text)
     document.extend(anywhere(document, 0.7))
     selected = document.selected_text()
     if document.selection is None:
         return
     start, end = document.selection
-    document.insert(anywhere(document, share), new)
-    if start < anywhere(Document(text), share) < end:
+    document.insert(anywhere(document, fraction), new)
+    if start < anywhere(Document(text), fraction) < end:
         assert len(document.selected_text()) >= len(selected)
     elif "\u0301" not in new and "\u200b" not in new and new.isascii() and text.isascii():
         assert document.selected_text() == selected
 
 
 def test_undo_removes_one_typed_word() -> None:
-    document = written(*typed("one two"))
+    document = edited(*typed("one two"))
     document.undo()
     assert document.text() == "one "
     document.undo()
@@ -117,14 +117,14 @@ def test_undo_removes_one_typed_word() -> None:
 
 
 def test_undo_reverts_a_run_of_backspaces() -> None:
-    document = written(*[Document.delete_before] * 3, text="one two")
+    document = edited(*[Document.delete_before] * 3, text="one two")
     assert document.text() == "one "
     document.undo()
     assert document.text() == "one two"
 
 
 def test_undo_reverts_a_run_of_deletes() -> None:
-    document = written(text="one two")
+    document = edited(text="one two")
     document.move(Position(0, 0))
     for _ in range(4):
         document.delete_after()
@@ -134,7 +134,7 @@ def test_undo_reverts_a_run_of_deletes() -> None:
 
 
 def test_paste_after_typing_is_its_own_undo_step() -> None:
-    document = written(*typed("a"), lambda document: document.paste("b c d"), *typed("e"))
+    document = edited(*typed("a"), lambda document: document.paste("b c d"), *typed("e"))
     document.undo()
     assert document.text() == "ab c d"
     document.undo()
@@ -142,7 +142,7 @@ def test_paste_after_typing_is_its_own_undo_step() -> None:
 
 
 def test_cursor_movement_ends_an_undo_step() -> None:
-    document = written(*typed("ab"), lambda document: document.move(Position(0, 1)), *typed("x"))
+    document = edited(*typed("ab"), lambda document: document.move(Position(0, 1)), *typed("x"))
     document.undo()
     assert document.text() == "ab"
 
@@ -165,7 +165,7 @@ def test_erasing_removes_the_selection(erase: Step) -> None:
 
 
 def test_backspace_removes_a_character_with_its_accents() -> None:
-    document = written(Document.delete_before, text="cafe\u0301")
+    document = edited(Document.delete_before, text="cafe\u0301")
     assert document.text() == "caf"
 
 
@@ -177,7 +177,7 @@ def test_backspace_at_the_start_of_a_line_joins_it_to_the_previous_line() -> Non
 
 
 def test_typed_accent_joins_the_previous_letter() -> None:
-    document = written(*typed("e\u0301x"))
+    document = edited(*typed("e\u0301x"))
     document.move(Position(0, 1))
     assert document.cursor == Position(0, 2)
 
@@ -191,14 +191,14 @@ def test_select_all_selects_the_whole_text() -> None:
 @given(texts)
 def test_right_and_left_visit_each_grapheme_boundary_once(text: str) -> None:
     lines = Lines(text)
-    there = [Position(0, 0)]
-    while there[-1] != lines.end:
-        there.append(movement.right(lines, there[-1]))
-    assert there == [Position(line, each) for line in range(len(lines)) for each in boundaries(lines[line])]
-    back = [lines.end]
-    while back[-1] != Position(0, 0):
-        back.append(movement.left(lines, back[-1]))
-    assert back == there[::-1]
+    rightward = [Position(0, 0)]
+    while rightward[-1] != lines.end:
+        rightward.append(movement.right(lines, rightward[-1]))
+    assert rightward == [Position(line, each) for line in range(len(lines)) for each in boundaries(lines[line])]
+    leftward = [lines.end]
+    while leftward[-1] != Position(0, 0):
+        leftward.append(movement.left(lines, leftward[-1]))
+    assert leftward == rightward[::-1]
 
 
 @given(texts)

@@ -54,10 +54,10 @@ class Model:
             return self._replace_selection("")
         lines = Lines(self.text)
         edges = sorted({len(lines.between(Position(0, 0), each)) for each in _boundaries(lines)})
-        place = edges.index(self.start)
+        index = edges.index(self.start)
         if before:
-            return self.text[: edges[max(0, place - 1)]] + self.text[self.start :]
-        return self.text[: self.start] + self.text[edges[min(len(edges) - 1, place + 1)] :]
+            return self.text[: edges[max(0, index - 1)]] + self.text[self.start :]
+        return self.text[: self.start] + self.text[edges[min(len(edges) - 1, index + 1)] :]
 
 
 def _boundaries(lines: Lines) -> list[Position]:
@@ -155,14 +155,14 @@ def speak(event: str, utterance: int, words: str) -> Callable[[Machine], None]:
         match event:
             case "begin":
                 dictation.begin((0, utterance))
-            case "hear":
+            case "partial":
                 dictation.set_partial((0, utterance), words)
-            case "drop":
+            case "discard":
                 dictation.discard((0, utterance))
-            case "give up":
+            case "end without final":
                 dictation.insert_partials(0)
                 return  # several are inserted
-            case "settle":
+            case "final":
                 inserted = dictation.insert_final((0, utterance), words)
                 after = machine.harness.text
                 assert any(after == before[:at] + inserted + before[at:] for at in range(len(before) + 1))
@@ -195,15 +195,15 @@ def receive(codes: bytes) -> Callable[[Machine], None]:
     return act
 
 
-characters = st.one_of(st.characters(), st.sampled_from([each for piece in FRAGMENTS for each in piece]))
+characters = st.one_of(st.characters(), st.sampled_from([each for fragment in FRAGMENTS for each in fragment]))
 keys = st.one_of(st.sampled_from([*KEYS, *MOVE_KEYS, *SELECTION_KEYS, "f12", "meta x", "<0>"]), characters)
-places = st.one_of(st.integers(-1, 50), st.sampled_from([-(2**40), 2**40]))
+coordinates = st.one_of(st.integers(-1, 50), st.sampled_from([-(2**40), 2**40]))
 sequences = st.one_of(
     st.binary(max_size=12),
     st.sampled_from(
         [PASTE_START, PASTE_END, b"\x1b", b"\x1b[M\xff\xff\xff", b"\x1b[<", b"\xc2", b"\x9b", b"\xed\xa0\x80"]
     ),
-    st.tuples(st.integers(-1, 200), places, places, st.sampled_from("Mm")).map(
+    st.tuples(st.integers(-1, 200), coordinates, coordinates, st.sampled_from("Mm")).map(
         lambda each: f"\x1b[<{each[0]};{each[1]};{each[2]}{each[3]}".encode()
     ),
     texts.map(str.encode),
@@ -212,12 +212,12 @@ actions = st.one_of(
     keys.map(key),
     keys.map(key),
     st.one_of(texts, mixed_ends, st.text(max_size=10)).map(paste),
-    st.tuples(st.sampled_from(["press", "drag", "release"]), st.integers(0, 5), places, places).map(
+    st.tuples(st.sampled_from(["press", "drag", "release"]), st.integers(0, 5), coordinates, coordinates).map(
         lambda each: mouse(*each)
     ),
     st.tuples(st.integers(1, 60), st.integers(1, 12)).map(lambda each: resize(*each)),
     st.tuples(
-        st.sampled_from(["begin", "hear", "settle", "drop", "give up"]),
+        st.sampled_from(["begin", "partial", "final", "discard", "end without final"]),
         st.integers(0, 3),
         st.one_of(texts, st.text(max_size=8)),
     ).map(lambda each: speak(*each)),

@@ -13,7 +13,7 @@ from tests.support.tui_screens import EditorHarness
 TEXT = "One two\nthree four\nfive"
 
 
-def place(harness: EditorHarness) -> tuple[int, int]:
+def cursor_of(harness: EditorHarness) -> tuple[int, int]:
     return harness.editor.document.cursor.line, harness.editor.document.cursor.offset
 
 
@@ -44,7 +44,7 @@ def test_key_moves_the_cursor_and_selects_with_shift(
     harness = EditorHarness(TEXT)
     harness.editor.document.move(Position(*start))
     harness.press(shift + key)
-    assert place(harness) == end
+    assert cursor_of(harness) == end
     between = harness.editor.document.lines.between(*sorted((Position(*start), Position(*end))))
     assert harness.selected == (between if shift else "")
 
@@ -112,30 +112,30 @@ def test_letters_of_any_script_are_inserted() -> None:
 def test_arrow_collapses_a_selection_to_its_edge(key: str, end: int) -> None:
     harness = EditorHarness(TEXT)
     harness.press("ctrl right", "shift end", key)
-    assert (place(harness), harness.selected) == ((0, end), "")
+    assert (cursor_of(harness), harness.selected) == ((0, end), "")
 
 
 def test_up_and_down_keep_the_column_through_shorter_lines() -> None:
     harness = EditorHarness("a long line\nx\nanother long line")
     harness.press("end", "down", "down")
-    assert place(harness) == (2, 11)
+    assert cursor_of(harness) == (2, 11)
 
 
 def test_page_keys_keep_the_column() -> None:
     harness = EditorHarness("\n".join(["long line", *[""] * 20, "another one"]), 40, 10)
     harness.press("right", "right", "right", "page down", "page down", "page down", "page up")
-    assert place(harness) == (13, 0)
+    assert cursor_of(harness) == (13, 0)
     harness.press("page down", "down", "down")
     harness.press("up")
-    assert place(harness) == (20, 0)
+    assert cursor_of(harness) == (20, 0)
 
 
 def test_home_and_end_move_within_a_screen_row() -> None:
     harness = EditorHarness("one two three four", 10)
     harness.press("down", "end")
-    assert place(harness) == (0, 13)
+    assert cursor_of(harness) == (0, 13)
     harness.press("home")
-    assert place(harness) == (0, 8)
+    assert cursor_of(harness) == (0, 8)
 
 
 @pytest.mark.parametrize(
@@ -181,13 +181,13 @@ def test_paste_is_one_undo_step_and_keeps_its_lines() -> None:
 def test_click_moves_the_cursor() -> None:
     harness = EditorHarness(TEXT)
     harness.click(3, 1)
-    assert (place(harness), harness.copied) == ((1, 3), [])
+    assert (cursor_of(harness), harness.copied) == ((1, 3), [])
 
 
 def test_click_below_the_text_moves_the_cursor_to_its_end() -> None:
     harness = EditorHarness(TEXT)
     harness.click(3, 7)
-    assert place(harness) == (2, 4)
+    assert cursor_of(harness) == (2, 4)
 
 
 def test_drag_selects_and_copies() -> None:
@@ -238,7 +238,7 @@ def test_triple_click_selects_all_rows_of_a_wrapped_line() -> None:
 def test_wheel_scrolls_and_a_key_scrolls_back_to_the_cursor() -> None:
     harness = EditorHarness("\n".join(map(str, range(30))), 40, 6)
     harness.mouse("press", 0, 0, 5)
-    assert (harness.rows()[0], harness.cursor, place(harness)) == ("3", None, (0, 0))
+    assert (harness.rows()[0], harness.cursor, cursor_of(harness)) == ("3", None, (0, 0))
     harness.mouse("press", 0, 0, 4)
     assert harness.rows()[0] == "0"
     harness.mouse("press", 0, 0, 5)
@@ -249,7 +249,7 @@ def test_wheel_scrolls_and_a_key_scrolls_back_to_the_cursor() -> None:
 def test_click_on_the_status_line_does_nothing() -> None:
     harness = EditorHarness(TEXT)
     harness.click(3, 9)
-    assert place(harness) == (0, 0)
+    assert cursor_of(harness) == (0, 0)
 
 
 def test_click_moves_the_preedit() -> None:

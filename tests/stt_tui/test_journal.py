@@ -30,7 +30,7 @@ def journal_of(document: Document, folder: Path, file: str | None = None) -> Ite
     assert warnings == []
 
 
-def left(folder: Path, file: str | None = None) -> list[str]:
+def orphaned_texts(folder: Path, file: str | None = None) -> list[str]:
     return [each.text for each in find_orphaned(folder, file)]
 
 
@@ -52,7 +52,7 @@ def test_orphaned_journal_restores_the_last_text(tmp_path: Path, text: str, acti
                     document.move(Position(0, document.cursor.offset // 2))
                 case _:
                     document.paste(action)
-    assert left(tmp_path) == [document.text()]
+    assert orphaned_texts(tmp_path) == [document.text()]
 
 
 def test_unchanged_text_leaves_no_journal(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_saved_text_leaves_no_journal_and_a_later_change_leaves_the_whole_text(t
         document.type(" and")
         journal.discard()
         document.type(" more")
-    assert left(tmp_path) == ["saved and more"]
+    assert orphaned_texts(tmp_path) == ["saved and more"]
 
 
 def test_preedit_is_restored_where_it_was_shown(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_preedit_is_restored_where_it_was_shown(tmp_path: Path) -> None:
         journal.record_preedits([Preedit(Position(0, 0), "Said")])
         document.type("Typed.")
         journal.record_preedits([Preedit(Position(0, 6), " Said so far")])
-    assert left(tmp_path) == ["Typed. Said so far"]
+    assert orphaned_texts(tmp_path) == ["Typed. Said so far"]
 
 
 def test_journal_is_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_journal_in_use_is_not_orphaned(tmp_path: Path) -> None:
         document.type("in use")
         (earlier,) = (each for each in find_orphaned(tmp_path, None) if each.text == "left")
         journal.remove(earlier)
-    assert left(tmp_path) == ["in use"]
+    assert orphaned_texts(tmp_path) == ["in use"]
 
 
 def test_incomplete_last_line_is_skipped(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_incomplete_last_line_is_skipped(tmp_path: Path) -> None:
         document.type(" Two.")
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-8])
-    assert left(tmp_path) == ["One."]
+    assert orphaned_texts(tmp_path) == ["One."]
 
 
 def test_invalid_journals_are_skipped(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_invalid_journals_are_skipped(tmp_path: Path) -> None:
     (tmp_path / f"empty{SUFFIX}").touch()
     for number, text in enumerate(["[1]", "7", '{"text": 5, "file": null}', '{"text": "a"}']):
         (tmp_path / f"{number}{SUFFIX}").write_text(f"{text}\n")
-    assert left(tmp_path) == []
+    assert orphaned_texts(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_damaged_change_keeps_all_changes_before_it(tmp_path: Path, damaged: str
         document.type(" Two.")
     (path,) = tmp_path.iterdir()
     path.write_text(f"{path.read_text()}{damaged}\n")
-    assert left(tmp_path) == ["One. Two."]
+    assert orphaned_texts(tmp_path) == ["One. Two."]
 
 
 def test_journal_is_found_for_its_own_file_only(tmp_path: Path) -> None:
     document = Document()
     with journal_of(document, tmp_path, "/notes.txt"):
         document.type("One.")
-    assert (left(tmp_path), left(tmp_path, "/notes.txt")) == ([], ["One."])
+    assert (orphaned_texts(tmp_path), orphaned_texts(tmp_path, "/notes.txt")) == ([], ["One."])
 
 
 def test_newest_journal_comes_first_and_the_oldest_are_removed(tmp_path: Path) -> None:
@@ -147,12 +147,12 @@ def test_newest_journal_comes_first_and_the_oldest_are_removed(tmp_path: Path) -
         path.write_text(json.dumps({"text": str(number), "file": None}) + "\n")
         os.utime(path, (number, number))
     assert remove_oldest(tmp_path) == 2
-    assert left(tmp_path) == [str(number) for number in range(MAX_JOURNALS + 1, 1, -1)]
+    assert orphaned_texts(tmp_path) == [str(number) for number in range(MAX_JOURNALS + 1, 1, -1)]
 
 
 def test_journal_that_disappears_during_the_search_is_skipped(tmp_path: Path) -> None:
     (tmp_path / f"gone{SUFFIX}").symlink_to(tmp_path / "nowhere")
-    assert (remove_oldest(tmp_path), left(tmp_path)) == (0, [])
+    assert (remove_oldest(tmp_path), orphaned_texts(tmp_path)) == (0, [])
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -168,7 +168,9 @@ def test_adopted_journal_is_removed_only_after_its_text_is_in_the_new_journal(tm
     document.replace_all(old.text)
     journal.adopt(old)
     journal.close()
-    assert (left(tmp_path / "old"), left(tmp_path / "new")) == (([], ["One."]) if works else (["One."], []))
+    assert (orphaned_texts(tmp_path / "old"), orphaned_texts(tmp_path / "new")) == (
+        ([], ["One."]) if works else (["One."], [])
+    )
 
 
 def test_journal_size_stays_bounded_over_a_long_session(tmp_path: Path) -> None:
@@ -180,7 +182,7 @@ def test_journal_size_stays_bounded_over_a_long_session(tmp_path: Path) -> None:
         document.type("end")
     (path,) = tmp_path.iterdir()
     assert path.stat().st_size <= MIN_REWRITE_BYTES + 100_000
-    assert left(tmp_path) == ["end"]
+    assert orphaned_texts(tmp_path) == ["end"]
 
 
 def test_journal_that_cannot_be_written_warns(tmp_path: Path) -> None:
@@ -204,17 +206,17 @@ def test_journal_is_complete_once_the_disk_works_again(tmp_path: Path, changes: 
     (tmp_path / "journals").unlink()
     document.type("b")
     journal.close()
-    assert left(tmp_path / "journals") == ["a" * changes + "b"]
+    assert orphaned_texts(tmp_path / "journals") == ["a" * changes + "b"]
 
 
 async def test_flush_writes_the_whole_text_to_disk(tmp_path: Path) -> None:
     document = Document("a\r\nb\n")
     journal = Journal(tmp_path, None, document, lambda _: None)
-    assert (await journal.flush(), left(tmp_path)) == ("", [])
+    assert (await journal.flush(), orphaned_texts(tmp_path)) == ("", [])
     document.type("One.")
     assert await journal.flush() == ""
     assert journal.close() == ""
-    assert left(tmp_path) == ["One.a\r\nb\n"]
+    assert orphaned_texts(tmp_path) == ["One.a\r\nb\n"]
 
 
 async def test_flush_returns_the_reason_until_the_journal_is_complete(tmp_path: Path) -> None:
@@ -227,7 +229,7 @@ async def test_flush_returns_the_reason_until_the_journal_is_complete(tmp_path: 
     (tmp_path / "journals").unlink()
     assert await journal.flush() == ""
     assert journal.close() == ""
-    assert left(tmp_path / "journals") == ["a"]
+    assert orphaned_texts(tmp_path / "journals") == ["a"]
 
 
 def test_full_disk_leaves_no_incomplete_journal(tmp_path: Path) -> None:

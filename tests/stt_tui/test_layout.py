@@ -16,8 +16,8 @@ widths = st.integers(min_value=3, max_value=20)
 def lines_with_preedits(draw: st.DrawFn) -> tuple[Lines, list[Preedit]]:
     """Draw lines, and preedits between their characters."""
     lines = Lines(draw(texts))
-    places = [Position(line, each) for line in range(len(lines)) for each in boundaries(lines[line])]
-    at = sorted(draw(st.sets(st.sampled_from(places), max_size=3)))
+    positions = [Position(line, each) for line in range(len(lines)) for each in boundaries(lines[line])]
+    at = sorted(draw(st.sets(st.sampled_from(positions), max_size=3)))
     return lines, [Preedit(each, f" {draw(st.sampled_from(['что', 'said so far']))} ") for each in at]
 
 

@@ -22,11 +22,11 @@ def test_text_with_mixed_line_ends_is_returned_unchanged(text: str) -> None:
 
 @given(mixed_ends, mixed_ends, st.data())
 def test_change_keeps_all_other_line_ends(text: str, added: str, data: st.DataObject) -> None:
-    lines, places = Lines(text), list[Position]()
+    lines, positions = Lines(text), list[Position]()
     for _ in range(2):
         line = data.draw(st.integers(0, len(lines) - 1))
-        places.append(Position(line, data.draw(st.integers(0, len(lines[line])))))
-    start, end = sorted(places)
+        positions.append(Position(line, data.draw(st.integers(0, len(lines[line])))))
+    start, end = sorted(positions)
     before, after = lines.between(Position(0, 0), start), lines.between(end, lines.end)
     change = lines.replace(start, end, added)
     assert lines.text() == before + added + after

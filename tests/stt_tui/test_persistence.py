@@ -245,18 +245,18 @@ async def test_several_unsaved_texts_are_offered_one_after_the_other(folder: Pat
     assert list((folder / "journals").iterdir()) == []
 
 
-def leave_speech(folder: Path, count: int = 1) -> list[Path]:
+def leave_audio(folder: Path, count: int = 1) -> list[Path]:
     """Leave unrecognized audio of that many sessions; return the files, oldest first."""
-    left = list[Path]()
+    recordings = list[Path]()
     for _ in range(count):
         journal = AudioJournal(folder / "speech", Settings(), lambda _: None)
         journal.append(1, bytes(3200), AudioFormat())
-        left += journal.close()
-    return left
+        recordings += journal.close()
+    return recordings
 
 
 async def test_orphaned_audio_is_reported_with_its_recover_command_and_stays_on_disk(folder: Path) -> None:
-    (file,) = leave_speech(folder)
+    (file,) = leave_audio(folder)
     for _ in range(2):
         session = Session(folder)
         await session.persistence.offer_recovered()
@@ -267,7 +267,7 @@ async def test_orphaned_audio_is_reported_with_its_recover_command_and_stays_on_
 
 
 async def test_audio_removed_during_the_session_is_not_listed_on_close(folder: Path) -> None:
-    (file,) = leave_speech(folder)
+    (file,) = leave_audio(folder)
     session = Session(folder)
     await session.persistence.offer_recovered()
     file.unlink()
@@ -276,11 +276,13 @@ async def test_audio_removed_during_the_session_is_not_listed_on_close(folder: P
 
 
 async def test_newest_orphaned_recordings_are_listed_and_older_ones_counted(folder: Path) -> None:
-    left = leave_speech(folder, MAX_LISTED_RECORDINGS + 2)
+    recordings = leave_audio(folder, MAX_LISTED_RECORDINGS + 2)
     session = Session(folder)
     await session.persistence.offer_recovered()
     *newest, older = session.persistence.recording_lines()
-    assert [sentence.rpartition(" ")[2] for sentence in newest] == [str(file) for file in left[-MAX_LISTED_RECORDINGS:]]
+    assert [sentence.rpartition(" ")[2] for sentence in newest] == [
+        str(file) for file in recordings[-MAX_LISTED_RECORDINGS:]
+    ]
     assert older.startswith("2 older recordings are in ")
     session.persistence.close()
 
@@ -289,7 +291,7 @@ async def test_orphaned_audio_is_reported_after_the_unsaved_text_is_restored_or_
     first = Session(folder)
     first.write("Left over.")
     first.persistence.close()
-    leave_speech(folder)
+    leave_audio(folder)
     second = Session(folder)
     await second.persistence.offer_recovered()
     assert (second.messages, "F5 restore" in second.status.question) == ([], True)

@@ -154,7 +154,7 @@ def test_key_in_a_text_of_a_million_characters_is_drawn_within_15_ms() -> None:
 
 ACTIONS = st.one_of(
     st.sampled_from([*MOVE_KEYS, *SELECTION_KEYS, "backspace", "delete", "enter", "ctrl z", "ctrl y", "tab"]),
-    st.sampled_from(["слово", "a", " ", "漢", "\u0301", "hear", "settle", "narrower", "wider"]),
+    st.sampled_from(["слово", "a", " ", "漢", "\u0301", "partial", "final", "narrower", "wider"]),
 )
 
 
@@ -163,9 +163,9 @@ def test_screen_shows_the_part_of_the_text_around_the_cursor_after_any_input(tex
     harness, utterance = EditorHarness(text, 20, 6), 1
     for action in actions:
         match action:
-            case "hear":
+            case "partial":
                 harness.editor.dictation.set_partial((1, utterance), "said so far")
-            case "settle":
+            case "final":
                 harness.editor.dictation.insert_final((1, utterance), "Said and done.")
                 utterance += 1
             case "narrower" | "wider":
@@ -173,8 +173,8 @@ def test_screen_shows_the_part_of_the_text_around_the_cursor_after_any_input(tex
             case _:
                 harness.press(action)
     assert harness.cursor is not None
-    whole = EditorHarness(harness.text, harness.size[0], 500)
-    whole.editor.document.move(harness.editor.document.cursor)
+    full_screen = EditorHarness(harness.text, harness.size[0], 500)
+    full_screen.editor.document.move(harness.editor.document.cursor)
     if not harness.editor.dictation.has_pending:
-        row = whole.cursor[1] - harness.cursor[1] if whole.cursor else -1
-        assert whole.rows()[row : row + 5] == harness.rows()
+        row = full_screen.cursor[1] - harness.cursor[1] if full_screen.cursor else -1
+        assert full_screen.rows()[row : row + 5] == harness.rows()

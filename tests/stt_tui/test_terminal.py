@@ -56,10 +56,10 @@ def test_paste_is_received_whole() -> None:
 
 @given(st.lists(st.integers(0, 60)))
 def test_paste_split_into_chunks_is_one_paste(cuts: list[int]) -> None:
-    whole = b"a" + PASTE_START + "два\x1b[A[20".encode() + PASTE_END + b"b"
+    codes_with_paste = b"a" + PASTE_START + "два\x1b[A[20".encode() + PASTE_END + b"b"
     begin = 1 + len(PASTE_START)
-    places = sorted({0, len(whole), *(cut for cut in cuts if begin <= cut < len(whole))})
-    assert parsed(*(whole[start:end] for start, end in pairwise(places))) == ["a", "<два\x1b[A[20>", "b"]
+    bounds = sorted({0, len(codes_with_paste), *(cut for cut in cuts if begin <= cut < len(codes_with_paste))})
+    assert parsed(*(codes_with_paste[start:end] for start, end in pairwise(bounds))) == ["a", "<два\x1b[A[20>", "b"]
 
 
 def test_two_pastes_in_one_chunk_are_two() -> None:
