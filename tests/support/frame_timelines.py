@@ -41,7 +41,7 @@ CONFIG = SegmenterConfig(
 def run(audio: str, config: SegmenterConfig = CONFIG, levels: str = "") -> list[Decision | None]:
     """Feed a timeline; `levels` has each frame's energy as a digit. Frames after a split are fed again."""
     energies = [float(level) for level in levels] or [0.0] * len(audio)
-    return step_through(Segmenter(config), [PROBABILITY[sign] for sign in audio], energies)
+    return step_through(Segmenter(config), [PROBABILITY[symbol] for symbol in audio], energies)
 
 
 def step_through(
@@ -59,11 +59,11 @@ def symbols(decisions: list[Decision | None]) -> str:
 
 
 def ended_utterances(decisions: Sequence[Decision | None]) -> list[UtteranceEnded]:
-    """Return the utterances that ended."""
+    """Return the decisions that end an utterance."""
     return [decision for decision in decisions if isinstance(decision, UtteranceEnded)]
 
 
 def segmenter_after(audio: str, config: SegmenterConfig = CONFIG) -> Segmenter:
     segmenter = Segmenter(config)
-    step_through(segmenter, [PROBABILITY[sign] for sign in audio])
+    step_through(segmenter, [PROBABILITY[symbol] for symbol in audio])
     return segmenter

@@ -43,7 +43,7 @@ class EdgeError(Enum):
     """Errors of the first words in a window that does not start with the utterance."""
 
     NONE = auto()
-    MISHEARD = auto()  # as many words as overlap
+    MISRECOGNIZED = auto()  # as many words as overlap
     LOST = auto()  # one word
     TWICE = auto()  # one word
 
@@ -83,27 +83,29 @@ class SimulatedPartials:
         self._words = words
         self.partials = Partials(0, 0, config)
 
-    def decode(self, now: int, misheard: int = 0, edge: EdgeError = EdgeError.NONE) -> DecodedPartial:
+    def decode(self, now: int, misrecognized: int = 0, edge: EdgeError = EdgeError.NONE) -> DecodedPartial:
         """Decode at frame `now`, with this many of the newest words misrecognized."""
         timed = self.partials.needs_word_timestamps(now)
         start = self.partials.begin(now)
-        decoded = [word for word in self._words if start <= (word.start + word.end) / 2 and word.end <= now]
-        texts = [word.text for word in decoded]
-        right = max(0, len(texts) - misheard)
+        audible = [word for word in self._words if start <= (word.start + word.end) / 2 and word.end <= now]
+        texts = [word.text for word in audible]
+        right = max(0, len(texts) - misrecognized)
         texts = [*texts[:right], *(text.replace("w", "x") for text in texts[right:])]
-        pairs = _at_the_edge(list(zip(texts, decoded, strict=True)), edge if start else EdgeError.NONE)
-        words = tuple(_word(text, spoken, start) for text, spoken in pairs)
-        partial = self.partials.add_hypothesis(" ".join(text for text, _ in pairs), words if timed else (), start, now)
-        assert partial is not None
-        return DecodedPartial(start, now, {spoken.number: text for text, spoken in pairs}, partial, timed)
+        pairs = _at_the_edge(list(zip(texts, audible, strict=True)), edge if start else EdgeError.NONE)
+        words = tuple(_word(text, word, start) for text, word in pairs)
+        hypothesis = self.partials.add_hypothesis(
+            " ".join(text for text, _ in pairs), words if timed else (), start, now
+        )
+        assert hypothesis is not None
+        return DecodedPartial(start, now, {word.number: text for text, word in pairs}, hypothesis, timed)
 
 
 def _at_the_edge(pairs: list[tuple[str, ScriptedWord]], edge: EdgeError) -> list[tuple[str, ScriptedWord]]:
     match edge:
         case EdgeError.NONE:
             return pairs
-        case EdgeError.MISHEARD:
-            return [(text.replace("w", "y"), spoken) for text, spoken in pairs[:OVERLAP_UNITS]] + pairs[OVERLAP_UNITS:]
+        case EdgeError.MISRECOGNIZED:
+            return [(text.replace("w", "y"), word) for text, word in pairs[:OVERLAP_UNITS]] + pairs[OVERLAP_UNITS:]
         case EdgeError.LOST:
             return pairs[1:]
         case EdgeError.TWICE:

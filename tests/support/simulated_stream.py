@@ -39,10 +39,10 @@ PROBABILITY = {"#": 0.99, "o": 0.4, ".": 0.01}
 # Speech of three symbols or more is an utterance; forty-five symbols exceed the maximum length.
 TIMELINES = st.lists(
     st.tuples(st.sampled_from("#."), st.sampled_from([3, 4, 5, 8, 45])) | st.just((".", 1)), max_size=9
-).map(lambda stretches: "".join(sign * length for sign, length in stretches))
+).map(lambda runs: "".join(symbol * length for symbol, length in runs))
 WEAK_TIMELINES = st.lists(
     st.tuples(st.sampled_from("##oo."), st.sampled_from([3, 5, 20, 45])), min_size=1, max_size=6
-).map(lambda stretches: "".join(sign * length for sign, length in stretches))
+).map(lambda runs: "".join(symbol * length for symbol, length in runs))
 VAD_DELAYS = st.sampled_from([0, 1, 48])
 
 
@@ -60,49 +60,49 @@ def server_settings(**settings: object) -> ServerSettings:
     return ServerSettings.model_validate(defaults | settings)
 
 
-def pcm(drawing: str, first_frame: int = 0) -> bytes:
+def pcm(timeline: str, first_frame: int = 0) -> bytes:
     """Return the audio of the timeline, which starts at this frame of the stream."""
-    numbers = np.arange(first_frame, first_frame + SYMBOL_FRAMES * len(drawing))
+    numbers = np.arange(first_frame, first_frame + SYMBOL_FRAMES * len(timeline))
     return np.repeat(numbers, FRAME_SAMPLES).astype("<i2").tobytes()
 
 
 class ScriptedVad:
     """Returns the timeline's probabilities by frame number, then silence, delayed by `late` frames."""
 
-    def __init__(self, drawing: str, late: int = 0) -> None:
-        signs = np.array([PROBABILITY[sign] for sign in drawing], np.float32)
-        self._probabilities: Samples = np.repeat(signs, SYMBOL_FRAMES)
-        self._late, self._first, self._received, self._emitted = late, 0, 0, 0
+    def __init__(self, timeline: str, late: int = 0) -> None:
+        probabilities = np.array([PROBABILITY[symbol] for symbol in timeline], np.float32)
+        self._timeline: Samples = np.repeat(probabilities, SYMBOL_FRAMES)
+        self._late, self._first, self._received, self._returned = late, 0, 0, 0
         self.aggressiveness: int | None = None
 
     def push(self, frames: Frames) -> Samples:
         if not self._received and len(frames):
             self._first = round(float(frames[0, 0]) * 32_768)
         self._received += len(frames)
-        return self._emit(max(self._emitted, self._received - self._late))
+        return self._advance(max(self._returned, self._received - self._late))
 
     def flush(self) -> Samples:
-        return self._emit(self._received)
+        return self._advance(self._received)
 
     def reconfigure(self, config: SegmenterConfig, aggressiveness: int) -> None:
         self.aggressiveness = aggressiveness
 
-    def _emit(self, end: int) -> Samples:
-        probabilities = self._probabilities[self._first + self._emitted : self._first + end]
-        silence = np.full(end - self._emitted - len(probabilities), 0.01, np.float32)
-        self._emitted = end
-        return np.concatenate((probabilities, silence))
+    def _advance(self, end: int) -> Samples:
+        scripted = self._timeline[self._first + self._returned : self._first + end]
+        silence = np.full(end - self._returned - len(scripted), 0.01, np.float32)
+        self._returned = end
+        return np.concatenate((scripted, silence))
 
 
 class SimulatedStream:
     """A session fed with a timeline; records its outputs. Partials start immediately or after `begin_partial`."""
 
-    def __init__(self, drawing: str, config: SessionConfig, late: int = 0, first_frame: int = 0) -> None:
+    def __init__(self, timeline: str, config: SessionConfig, late: int = 0, first_frame: int = 0) -> None:
         self.vads: list[ScriptedVad] = []
-        self.session = Session(config, lambda _: self._new_vad(drawing, late))
+        self.session = Session(config, lambda _: self._new_vad(timeline, late))
         self.outputs: list[Output] = []
-        self._audio, self._sent = pcm(drawing)[first_frame * FRAME_BYTES :], 0
-        self._starts_partials = True
+        self._audio, self._sent = pcm(timeline)[first_frame * FRAME_BYTES :], 0
+        self._begins_partials = True
 
     @property
     def decodes(self) -> list[Decode]:
@@ -112,9 +112,9 @@ class SimulatedStream:
     def events(self) -> list[Event]:
         return [output for output in self.outputs if not isinstance(output, Decode | PartialDue | Promote | Withdraw)]
 
-    def feed(self, signs: float | None = None) -> list[Output]:
+    def feed(self, symbols: float | None = None) -> list[Output]:
         """Send this many symbols of the timeline, or the rest; return the session's outputs."""
-        size = len(self._audio) if signs is None else round(signs * SYMBOL_FRAMES * FRAME_BYTES)
+        size = len(self._audio) if symbols is None else round(symbols * SYMBOL_FRAMES * FRAME_BYTES)
         return self.send(size)
 
     def send(self, size: int) -> list[Output]:
@@ -136,7 +136,7 @@ class SimulatedStream:
 
     def hold_partials(self) -> None:
         """Start partials only with `begin_partial` from now on."""
-        self._starts_partials = False
+        self._begins_partials = False
 
     def begin_partial(self, utterance: int = 0) -> Decode | None:
         """Start the partial of the utterance; return its decode."""
@@ -151,19 +151,16 @@ class SimulatedStream:
 
     def deliver_all(self) -> list[Output]:
         """Deliver every decode requested so far, in order; return the session's outputs."""
-        recorded: list[Output] = []
-        for decode in self.decodes:
-            recorded += self.deliver(decode)
-        return recorded
+        return [output for decode in self.decodes for output in self.deliver(decode)]
 
-    def _new_vad(self, drawing: str, late: int) -> ScriptedVad:
-        self.vads.append(ScriptedVad(drawing, late))
+    def _new_vad(self, timeline: str, late: int) -> ScriptedVad:
+        self.vads.append(ScriptedVad(timeline, late))
         return self.vads[-1]
 
     def _record(self, outputs: Sequence[Output]) -> list[Output]:
         recorded: list[Output] = []
         for output in outputs:
-            if isinstance(output, PartialDue) and self._starts_partials:
+            if isinstance(output, PartialDue) and self._begins_partials:
                 decode = self.session.begin_partial(output.utterance)
                 recorded += [decode] if decode else []
             else:
@@ -172,16 +169,16 @@ class SimulatedStream:
         return recorded
 
 
-def stream_with_partials(drawing: str = "..##########", **settings: object) -> SimulatedStream:
+def stream_with_partials(timeline: str = "..##########", **settings: object) -> SimulatedStream:
     """Return a stream with partials."""
     server = server_settings(**settings)
-    return SimulatedStream(drawing, SessionConfig(server, server.runtime()))
+    return SimulatedStream(timeline, SessionConfig(server, server.runtime()))
 
 
-def stream_without_partials(drawing: str, *, late: int = 0, **settings: object) -> SimulatedStream:
+def stream_without_partials(timeline: str, *, late: int = 0, **settings: object) -> SimulatedStream:
     """Return a stream without partials."""
     server = server_settings(**settings)
-    return SimulatedStream(drawing, SessionConfig(server, server.runtime(), partials=False), late)
+    return SimulatedStream(timeline, SessionConfig(server, server.runtime(), partials=False), late)
 
 
 def window_frames(decode: Decode) -> range:

@@ -1,4 +1,4 @@
-"""What holds after every step of a stream, however it is cut, answered, ended and changed."""
+"""Invariants of a stream after every step, for any chunks, deliveries, endings and changes of settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.simulated_stream import (
     server_settings,
 )
 
-LAW = settings(derandomize=True, deadline=None, max_examples=150)
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=150)
 
 
 @dataclass
@@ -42,17 +42,17 @@ class Send:
 
 
 @dataclass
-class Answer:
+class Deliver:
     which: int
     inference_s: float
 
 
 @dataclass
-class Turn:
-    """A partial's turn comes, or will not; that of any utterance of late, waiting or not."""
+class BeginPartial:
+    """A requested partial of a recent utterance begins or is canceled; it may not be requested at all."""
 
     which: int
-    comes: bool
+    begins: bool
 
 
 class Finalize:
@@ -61,14 +61,14 @@ class Finalize:
 
 @dataclass
 class Update:
-    silence_signs: int
+    silence_symbols: int
 
 
-Step = Send | Answer | Turn | Finalize | Update
+Step = Send | Deliver | BeginPartial | Finalize | Update
 STEPS = st.lists(
     st.builds(Send, st.sampled_from([1, 1023, 5000, 16_384, 65_536]))
-    | st.builds(Answer, st.integers(0, 9), st.sampled_from([0.0, 0.05, 0.5]))
-    | st.builds(Turn, st.integers(1, 3), st.sampled_from([True, True, True, False]))
+    | st.builds(Deliver, st.integers(0, 9), st.sampled_from([0.0, 0.05, 0.5]))
+    | st.builds(BeginPartial, st.integers(1, 3), st.sampled_from([True, True, True, False]))
     | st.builds(Finalize)
     | st.builds(Update, st.integers(1, 4)),
     max_size=60,
@@ -76,57 +76,57 @@ STEPS = st.lists(
 
 
 class CheckedSession:
-    """A session and the laws that are checked after every step."""
+    """A session whose invariants are checked after every step."""
 
-    def __init__(self, drawing: str, late: int) -> None:
+    def __init__(self, timeline: str, late: int) -> None:
         server = server_settings()
         config = SessionConfig(server, server.runtime(), offset_ms=1000, first_utterance=5)
-        self._session = Session(config, lambda _: ScriptedVad(drawing, late))
-        self._sound = pcm(drawing)
-        self._due: set[int] = set()  # utterances whose partial waits for its turn
-        self._waiting: list[Decode] = []
-        self._early: Decode | None = None  # of the open utterance, not withdrawn
+        self._session = Session(config, lambda _: ScriptedVad(timeline, late))
+        self._audio = pcm(timeline)
+        self._due: set[int] = set()  # utterances with a requested partial that has not started
+        self._pending: list[Decode] = []
+        self._speculative: Decode | None = None  # of the open utterance, not withdrawn
         self._started: list[int] = []  # utterances, in order
         self._ended: set[int] = set()
-        self._told: list[int] = []  # those that ended in a final or a suppression
-        self._starts_ms: dict[int, int] = {}  # no later than where an utterance begins
+        self._emitted: list[int] = []  # utterances with a final or a suppression
+        self._starts_ms: dict[int, int] = {}  # upper bound of the start of an utterance
         self._partials: dict[int, Partial] = {}  # the last of each utterance
         self._committed_ms = 1000
 
-    def take(self, step: Step) -> None:
+    def apply(self, step: Step) -> None:
         match step:
             case Send(size):
-                chunk, self._sound = self._sound[:size], self._sound[size:]
+                chunk, self._audio = self._audio[:size], self._audio[size:]
                 self._check(self._session.feed(chunk))
-            case Answer(which, inference_s) if self._waiting:
-                self._answer(self._waiting.pop(which % len(self._waiting)), inference_s)
-            case Turn(which, comes) if len(self._started) >= which:
-                self._turn(self._started[-which], comes)
+            case Deliver(which, inference_s) if self._pending:
+                self._deliver(self._pending.pop(which % len(self._pending)), inference_s)
+            case BeginPartial(which, begins) if len(self._started) >= which:
+                self._begin_partial(self._started[-which], begins)
             case Finalize():
                 self._check(self._session.finalize())
-            case Update(silence_signs):
-                self._session.update({"post_speech_silence_duration": silence_signs * SYMBOL_S})
+            case Update(silence_symbols):
+                self._session.update({"post_speech_silence_duration": silence_symbols * SYMBOL_S})
                 self._check([])
 
     def finish(self) -> None:
-        self._check(self._session.feed(self._sound))
+        self._check(self._session.feed(self._audio))
         self._check(self._session.end())
         for utterance in self._due:
             assert self._session.begin_partial(utterance) is None
-        while self._waiting:
-            self._answer(self._waiting.pop(), 0.0)
-        assert self._told == self._started
+        while self._pending:
+            self._deliver(self._pending.pop(), 0.0)
+        assert self._emitted == self._started
         assert self._session.pending_finals == 0
         assert self._session.committed_ms == self._session.received_ms
 
-    def _answer(self, decode: Decode, inference_s: float) -> None:
+    def _deliver(self, decode: Decode, inference_s: float) -> None:
         self._check(self._session.deliver(decode, TRANSCRIPT, replace(TIMING, inference_s=inference_s)))
 
-    def _turn(self, utterance: int, comes: bool) -> None:
+    def _begin_partial(self, utterance: int, begins: bool) -> None:
         if utterance not in self._due:
             return
         self._due.remove(utterance)
-        if not comes:
+        if not begins:
             self._session.cancel_partial(utterance)
             return
         decode = self._session.begin_partial(utterance)
@@ -141,13 +141,13 @@ class CheckedSession:
                 case PartialDue(utterance):
                     self._on_due(utterance)
                 case Promote(utterance):
-                    assert self._early is not None
-                    assert self._early.utterance == utterance
+                    assert self._speculative is not None
+                    assert self._speculative.utterance == utterance
                     self._ended.add(utterance)
                 case Withdraw(utterance):
-                    assert self._early is not None
-                    assert self._early.utterance == utterance == self._open
-                    self._early = None
+                    assert self._speculative is not None
+                    assert self._speculative.utterance == utterance == self._open
+                    self._speculative = None
                 case SpeechStarted(utterance, start_ms):
                     assert utterance == 5 + len(self._started)
                     self._started.append(utterance)
@@ -155,10 +155,10 @@ class CheckedSession:
                 case Partial():
                     self._on_partial(output)
                 case Final(utterance=utterance) | Suppressed(utterance=utterance):
-                    assert utterance == 5 + len(self._told)
-                    self._told.append(utterance)
+                    assert utterance == 5 + len(self._emitted)
+                    self._emitted.append(utterance)
                     self._ended.add(utterance)
-        self._check_settled()
+        self._check_positions()
 
     @property
     def _open(self) -> int | None:
@@ -172,21 +172,21 @@ class CheckedSession:
         self._starts_ms[decode.utterance] = min(self._starts_ms[decode.utterance], start_ms)
         match decode.kind:
             case Kind.PARTIAL:
-                assert not self._is_asked(decode.utterance)
+                assert not self._is_in_flight(decode.utterance)
             case Kind.SPECULATIVE:
-                self._early = decode
+                self._speculative = decode
             case Kind.FINAL:
                 self._ended.add(decode.utterance)
-        self._waiting.append(decode)
+        self._pending.append(decode)
 
     def _on_due(self, utterance: int) -> None:
         assert utterance == self._open
-        assert not self._is_asked(utterance)
+        assert not self._is_in_flight(utterance)
         self._due.add(utterance)
 
-    def _is_asked(self, utterance: int) -> bool:
-        """Tell whether a partial of the utterance waits for its turn, or is decoded."""
-        decoded = {decode.utterance for decode in self._waiting if decode.kind is Kind.PARTIAL}
+    def _is_in_flight(self, utterance: int) -> bool:
+        """Return whether a partial of the utterance is requested or being decoded."""
+        decoded = {decode.utterance for decode in self._pending if decode.kind is Kind.PARTIAL}
         return utterance in self._due | decoded
 
     def _on_partial(self, partial: Partial) -> None:
@@ -197,18 +197,18 @@ class CheckedSession:
         assert (last.end_ms if last else partial.start_ms) <= partial.end_ms <= self._session.received_ms
         self._partials[partial.utterance] = partial
 
-    def _check_settled(self) -> None:
+    def _check_positions(self) -> None:
         committed_ms, received_ms = self._session.committed_ms, self._session.received_ms
         assert self._committed_ms <= committed_ms <= received_ms
-        for utterance in self._started[len(self._told) :]:
+        for utterance in self._started[len(self._emitted) :]:
             assert committed_ms <= self._starts_ms[utterance]
         self._committed_ms = committed_ms
 
 
-@LAW
+@PROPERTY
 @given(TIMELINES, VAD_DELAYS, STEPS)
-def test_whatever_happens_order_and_positions_hold(drawing: str, late: int, steps: list[Step]) -> None:
-    watched = CheckedSession(drawing, late)
+def test_order_and_positions_hold_for_any_steps(timeline: str, late: int, steps: list[Step]) -> None:
+    session = CheckedSession(timeline, late)
     for step in steps:
-        watched.take(step)
-    watched.finish()
+        session.apply(step)
+    session.finish()

@@ -1,4 +1,4 @@
-"""How far a stream is: what was received, what is settled, and where a resumed dictation goes on."""
+"""Positions of a stream: received and committed audio, and the continuation of a resumed dictation."""
 
 from __future__ import annotations
 
@@ -20,62 +20,62 @@ from tests.support.simulated_stream import (
     stream_without_partials,
 )
 
-SENTENCE = "..###.."  # two signs of silence end it, one has it decoded early
+SENTENCE = "..###.."  # two symbols of silence end it, one starts the speculative decode
 
 
-def test_the_end_of_the_audio_ends_the_utterance_and_settles_all() -> None:
-    heard = stream_without_partials("..###")
-    heard.feed()
-    heard.end()
-    assert heard.session.committed_ms < 2 * SYMBOL_MS
-    heard.deliver_all()
-    final = heard.events[-1]
+def test_end_of_the_audio_ends_the_utterance_and_commits_all_audio() -> None:
+    stream = stream_without_partials("..###")
+    stream.feed()
+    stream.end()
+    assert stream.session.committed_ms < 2 * SYMBOL_MS
+    stream.deliver_all()
+    final = stream.events[-1]
     assert isinstance(final, Final)
     assert final.endpoint is Endpoint.END_OF_AUDIO
-    assert heard.session.committed_ms == heard.session.received_ms == 5 * SYMBOL_MS
+    assert stream.session.committed_ms == stream.session.received_ms == 5 * SYMBOL_MS
 
 
-def test_sound_that_fills_no_frame_is_part_of_the_last_utterance() -> None:
-    heard = stream_without_partials("..###")
-    heard.send(5 * 4096 - 500)
-    heard.end()
-    samples = only_decode(heard.outputs).window.samples
+def test_audio_shorter_than_a_frame_belongs_to_the_last_utterance() -> None:
+    stream = stream_without_partials("..###")
+    stream.send(5 * 4096 - 500)
+    stream.end()
+    samples = only_decode(stream.outputs).window.samples
     assert len(samples) == 4 * 2048
     assert not samples[-250:].any()
     assert samples[-251]
 
 
-def test_in_long_silence_all_but_the_pre_roll_is_settled() -> None:
-    heard = stream_without_partials("." * 90)
-    heard.feed(78)
-    assert heard.session.committed_ms == 0
-    heard.feed(1)  # ten seconds and a pre-roll
-    assert heard.session.committed_ms == 78 * SYMBOL_MS
+def test_long_silence_commits_all_audio_except_the_pre_roll() -> None:
+    stream = stream_without_partials("." * 90)
+    stream.feed(78)
+    assert stream.session.committed_ms == 0
+    stream.feed(1)  # ten seconds and a pre-roll
+    assert stream.session.committed_ms == 78 * SYMBOL_MS
 
 
-def test_an_utterance_is_not_settled_before_it_is_told() -> None:
-    heard = stream_without_partials(SENTENCE + "." * 10)
-    early = only_decode(heard.feed())
-    assert heard.session.committed_ms == 0
-    heard.deliver(early)
-    assert heard.session.committed_ms == 7 * SYMBOL_MS
+def test_utterance_is_committed_once_its_final_is_emitted() -> None:
+    stream = stream_without_partials(SENTENCE + "." * 10)
+    speculative = only_decode(stream.feed())
+    assert stream.session.committed_ms == 0
+    stream.deliver(speculative)
+    assert stream.session.committed_ms == 7 * SYMBOL_MS
 
 
 def results_from(offset_ms: int, first_utterance: int) -> tuple[Session, SpeechStarted, Final]:
-    """Return a session that heard a sentence, and what it said."""
+    """Return a session after one sentence, and its events."""
     server = server_settings()
     config = SessionConfig(
         server, server.runtime(), partials=False, offset_ms=offset_ms, first_utterance=first_utterance
     )
-    heard = SimulatedStream(SENTENCE, config)
-    heard.deliver(only_decode(heard.feed()), replace(TRANSCRIPT, words=(Word("Мама", 0.1, 0.5, 0.8),)))
-    started, final = heard.events
+    stream = SimulatedStream(SENTENCE, config)
+    stream.deliver(only_decode(stream.feed()), replace(TRANSCRIPT, words=(Word("Мама", 0.1, 0.5, 0.8),)))
+    started, final = stream.events
     assert isinstance(started, SpeechStarted)
     assert isinstance(final, Final)
-    return heard.session, started, final
+    return stream.session, started, final
 
 
-def test_a_resumed_dictation_goes_on_with_its_positions_and_numbers() -> None:
+def test_resumed_dictation_continues_positions_and_numbers() -> None:
     fresh, started, final = results_from(0, 0)
     resumed, started_again, final_again = results_from(5000, 7)
     assert started_again == SpeechStarted(7, started.start_ms + 5000)
@@ -87,20 +87,20 @@ def test_a_resumed_dictation_goes_on_with_its_positions_and_numbers() -> None:
     assert resumed.next_utterance == 8
 
 
-def test_before_any_audio_a_resumed_dictation_is_where_it_was() -> None:
+def test_resumed_dictation_without_audio_is_at_its_offset() -> None:
     server = server_settings()
     session = SimulatedStream("", SessionConfig(server, server.runtime(), offset_ms=5000)).session
     assert (session.received_ms, session.committed_ms) == (5000, 5000)
 
 
-def test_a_lead_is_heard_by_the_resampler_alone() -> None:
+def test_left_context_is_for_the_resampler_only() -> None:
     server = server_settings()
     config = SessionConfig(
         server, server.runtime(), partials=False, offset_ms=5000, first_utterance=3, left_context_ms=SYMBOL_MS
     )
-    heard = SimulatedStream("#" + SENTENCE, config)
-    heard.feed(0.5)
-    assert (heard.session.received_ms, heard.session.committed_ms) == (5000, 5000)
-    heard.deliver(only_decode(heard.feed()))
-    assert heard.events[0] == SpeechStarted(3, 5000 + 2 * SYMBOL_MS)
-    assert heard.session.received_ms == 5000 + 7 * SYMBOL_MS
+    stream = SimulatedStream("#" + SENTENCE, config)
+    stream.feed(0.5)
+    assert (stream.session.received_ms, stream.session.committed_ms) == (5000, 5000)
+    stream.deliver(only_decode(stream.feed()))
+    assert stream.events[0] == SpeechStarted(3, 5000 + 2 * SYMBOL_MS)
+    assert stream.session.received_ms == 5000 + 7 * SYMBOL_MS

@@ -1,4 +1,4 @@
-"""What a stream's settings do to its decodes, and what a change does: nothing to an open utterance."""
+"""Effect of a stream's settings on its decodes. A change has no effect on an open utterance."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from tests.support.simulated_stream import (
 def decodes(*, word_times: bool = False, **settings: object) -> dict[Kind, DecodeOptions]:
     """Return the options of each kind of decode under the settings."""
     server = server_settings(**settings)
-    heard = SimulatedStream("..###..###", SessionConfig(server, server.runtime(), word_timestamps=word_times))
+    stream = SimulatedStream("..###..###", SessionConfig(server, server.runtime(), word_timestamps=word_times))
     for _ in range(10):
-        heard.feed(1)
-    heard.end()
-    return {decode.kind: decode.window.options for decode in heard.decodes}
+        stream.feed(1)
+    stream.end()
+    return {decode.kind: decode.window.options for decode in stream.decodes}
 
 
-def test_partials_and_finals_have_their_own_search_and_context() -> None:
+def test_partials_and_finals_have_their_own_beam_size_and_context() -> None:
     options = decodes(beam_size=7, realtime_beam_size=2, encoder_context="full", realtime_encoder_context="short")
     for kind in (Kind.FINAL, Kind.SPECULATIVE):
         assert (options[kind].beam_size, options[kind].context) == (7, EncoderContext.FULL)
     assert (options[Kind.PARTIAL].beam_size, options[Kind.PARTIAL].context) == (2, EncoderContext.SHORT)
 
 
-def test_an_early_decode_has_all_options_of_the_final() -> None:
+def test_speculative_decode_has_all_options_of_the_final() -> None:
     options = decodes(word_times=True, hotwords="gRPC")
     assert replace(options[Kind.SPECULATIVE], kind=Kind.FINAL) == options[Kind.FINAL]
 
 
-def test_each_decode_says_what_it_is_for() -> None:
+def test_decode_options_have_the_kind() -> None:
     assert all(options.kind is kind for kind, options in decodes().items())
 
 
-def test_words_are_timed_on_request_but_not_those_of_partials() -> None:
+def test_word_timestamps_are_computed_on_request_but_not_for_partials() -> None:
     timed, untimed = decodes(word_times=True), decodes()
     assert {kind: options.word_timestamps for kind, options in timed.items()} == {
         Kind.FINAL: True,
@@ -59,55 +59,55 @@ def test_words_are_timed_on_request_but_not_those_of_partials() -> None:
     assert not any(options.word_timestamps for options in untimed.values())
 
 
-@pytest.mark.parametrize(("language", "asked"), [("en", "en"), ("auto", None)])
-def test_a_language_is_asked_for_or_detected(language: str, asked: str | None) -> None:
-    assert {options.language for options in decodes(language=language).values()} == {asked}
+@pytest.mark.parametrize(("language", "expected"), [("en", "en"), ("auto", None)])
+def test_language_is_set_or_detected(language: str, expected: str | None) -> None:
+    assert {options.language for options in decodes(language=language).values()} == {expected}
 
 
-def test_what_steers_reaches_every_decode() -> None:
+def test_prompt_hotwords_and_translate_reach_every_decode() -> None:
     for options in decodes(initial_prompt="Привет.", hotwords="gRPC, Silero", translate=True).values():
         assert (options.initial_prompt, options.hotwords) == ("Привет.", "gRPC, Silero")
         assert options.translate
 
 
-def test_a_change_holds_from_the_next_utterance_on() -> None:
-    heard = stream_without_partials("..###..###..")
-    heard.feed(4)
-    heard.session.update({"language": "en"})
-    heard.feed()
-    assert [decode.window.options.language for decode in heard.decodes] == ["ru", "en"]
-    assert heard.session.runtime.language == "en"
+def test_change_takes_effect_at_the_next_utterance() -> None:
+    stream = stream_without_partials("..###..###..")
+    stream.feed(4)
+    stream.session.update({"language": "en"})
+    stream.feed()
+    assert [decode.window.options.language for decode in stream.decodes] == ["ru", "en"]
+    assert stream.session.runtime.language == "en"
 
 
-def test_a_change_during_silence_holds_for_the_speech_that_follows() -> None:
-    heard = stream_without_partials("..###..")
-    heard.feed(1)
-    heard.session.update({"language": "en"})
-    assert only_decode(heard.feed()).window.options.language == "en"
+def test_change_during_silence_applies_to_the_speech_that_follows() -> None:
+    stream = stream_without_partials("..###..")
+    stream.feed(1)
+    stream.session.update({"language": "en"})
+    assert only_decode(stream.feed()).window.options.language == "en"
 
 
-def test_a_change_holds_for_what_follows_a_cut() -> None:
-    heard = stream_without_partials("#" * 60 + "..")
-    heard.feed(30)
-    heard.session.update({"language": "en"})
-    heard.feed()
-    assert [decode.window.options.language for decode in heard.decodes] == ["ru", "en"]
+def test_change_takes_effect_after_a_cut() -> None:
+    stream = stream_without_partials("#" * 60 + "..")
+    stream.feed(30)
+    stream.session.update({"language": "en"})
+    stream.feed()
+    assert [decode.window.options.language for decode in stream.decodes] == ["ru", "en"]
 
 
-def test_an_open_utterance_ends_after_the_silence_it_began_with() -> None:
-    heard = stream_without_partials("..###.....###.....")
-    heard.feed(4)
-    heard.session.update({"post_speech_silence_duration": 4 * SYMBOL_S})
-    heard.feed(3)
-    assert heard.session.pending_finals == 1
-    heard.feed(9.75)
-    assert heard.session.pending_finals == 1
-    heard.feed(0.25)
-    assert heard.session.pending_finals == 2
+def test_open_utterance_keeps_its_endpoint_silence() -> None:
+    stream = stream_without_partials("..###.....###.....")
+    stream.feed(4)
+    stream.session.update({"post_speech_silence_duration": 4 * SYMBOL_S})
+    stream.feed(3)
+    assert stream.session.pending_finals == 1
+    stream.feed(9.75)
+    assert stream.session.pending_finals == 1
+    stream.feed(0.25)
+    assert stream.session.pending_finals == 2
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"language": "xx"}, "Invalid LANGUAGE='xx': must be"),
         (
@@ -117,47 +117,47 @@ def test_an_open_utterance_ends_after_the_silence_it_began_with() -> None:
         ({"beam_size": 2}, "Invalid BEAM_SIZE=2: there is no such setting"),
     ],
 )
-def test_a_change_that_will_not_do_changes_nothing(changes: dict[str, object], told: str) -> None:
-    heard = stream_without_partials("..###..")
-    before = heard.session.runtime
-    with pytest.raises(InvalidRequestError, match=told):
-        heard.session.update(changes)
-    assert heard.session.runtime == before
-    assert heard.vads[-1].aggressiveness is None
-    assert only_decode(heard.feed()).window.options.language == "ru"
-    assert heard.session.pending_finals == 1
+def test_invalid_change_changes_nothing(changes: dict[str, object], message: str) -> None:
+    stream = stream_without_partials("..###..")
+    before = stream.session.runtime
+    with pytest.raises(InvalidRequestError, match=message):
+        stream.session.update(changes)
+    assert stream.session.runtime == before
+    assert stream.vads[-1].aggressiveness is None
+    assert only_decode(stream.feed()).window.options.language == "ru"
+    assert stream.session.pending_finals == 1
 
 
-def test_the_vad_is_told_of_a_change() -> None:
-    heard = stream_without_partials("")
-    heard.session.update({"webrtc_sensitivity": 1})
-    assert heard.vads[-1].aggressiveness == 1
+def test_change_is_passed_to_the_vad() -> None:
+    stream = stream_without_partials("")
+    stream.session.update({"webrtc_sensitivity": 1})
+    assert stream.vads[-1].aggressiveness == 1
 
 
-def test_the_server_sets_the_pre_roll() -> None:
-    heard = stream_without_partials(".....###..", pre_recording_buffer_duration=3 * SYMBOL_S)
-    assert window_frames(only_decode(heard.feed())) == symbol_frames(2, 9)
+def test_pre_roll_is_set_by_the_server() -> None:
+    stream = stream_without_partials(".....###..", pre_recording_buffer_duration=3 * SYMBOL_S)
+    assert window_frames(only_decode(stream.feed())) == symbol_frames(2, 9)
 
 
-def test_the_first_word_of_a_stream_has_the_pre_roll_there_is() -> None:
-    heard = stream_without_partials("###..", pre_recording_buffer_duration=3 * SYMBOL_S)
-    assert window_frames(only_decode(heard.feed())) == symbol_frames(0, 4)
+def test_first_word_of_a_stream_has_the_available_pre_roll() -> None:
+    stream = stream_without_partials("###..", pre_recording_buffer_duration=3 * SYMBOL_S)
+    assert window_frames(only_decode(stream.feed())) == symbol_frames(0, 4)
 
 
-def test_silence_does_not_end_an_utterance_shorter_than_the_least() -> None:
-    heard = stream_without_partials("##......", min_length_of_recording=6 * SYMBOL_S)
-    heard.feed(5.75)
-    assert heard.session.pending_finals == 0
-    heard.feed(0.25)
-    assert heard.session.pending_finals == 1
+def test_silence_does_not_end_an_utterance_below_the_minimum_length() -> None:
+    stream = stream_without_partials("##......", min_length_of_recording=6 * SYMBOL_S)
+    stream.feed(5.75)
+    assert stream.session.pending_finals == 0
+    stream.feed(0.25)
+    assert stream.session.pending_finals == 1
 
 
-def test_without_an_update_a_stream_keeps_what_it_was_opened_with() -> None:
+def test_stream_keeps_its_initial_settings_without_an_update() -> None:
     server = server_settings()
-    heard = SimulatedStream(
+    stream = SimulatedStream(
         "..###..", SessionConfig(server, server.runtime().updated({"language": "de"}), partials=False)
     )
-    [decode] = [each for each in heard.feed() if isinstance(each, Decode)]
-    assert (decode.window.options.language, heard.session.runtime.language) == ("de", "de")
-    assert decode_kinds(heard.outputs) == [Kind.SPECULATIVE]
-    assert heard.session.received_ms == 7 * SYMBOL_MS
+    [decode] = [each for each in stream.feed() if isinstance(each, Decode)]
+    assert (decode.window.options.language, stream.session.runtime.language) == ("de", "de")
+    assert decode_kinds(stream.outputs) == [Kind.SPECULATIVE]
+    assert stream.session.received_ms == 7 * SYMBOL_MS

@@ -1,4 +1,4 @@
-"""Silence that is sent as a duration gives what the same silence gives as audio, at a cost that has a bound."""
+"""Silence sent as a duration has the same result as silent audio, at a bounded cost."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from stt_service.vad.types import SegmenterConfig
 
 SERVER = ServerSettings.model_validate({"post_speech_silence_duration": 0.3})
 LOUD = 1e-5  # mean square of a frame that holds speech
-ROUNDING = 2e-6  # of the resampler, whose blocks begin elsewhere
+ROUNDING = 2e-6  # of the resampler, whose blocks begin at other samples
 ALAW_ZERO = 4e-4  # A-law has no zero: its quietest sample is 8 of 32768
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
 
 
 class LoudVad:
-    """Takes what is loud for speech; counts the frames of all that were made."""
+    """Classifies loud frames as speech; counts the frames of all instances."""
 
     def __init__(self, frames: list[int], late: int, quiet: float) -> None:
         self._frames, self._late, self._quiet = frames, late, np.float32(quiet)
@@ -48,7 +48,7 @@ class LoudVad:
 
 
 class RecordedSession:
-    """A session and all that it gave out."""
+    """A session and all its outputs."""
 
     def __init__(
         self,
@@ -80,14 +80,14 @@ class RecordedSession:
 
 
 def noise(audio_format: AudioFormat, milliseconds: int) -> bytes:
-    """Return loud sound of the format, the same at each call."""
+    """Return loud audio of the format, the same in each call."""
     samples = audio_format.sample_rate_hz * milliseconds // 1000 * audio_format.channels
-    drawn = np.random.default_rng(samples).uniform(-0.5, 0.5, samples)
+    samples_drawn = np.random.default_rng(samples).uniform(-0.5, 0.5, samples)
     match audio_format.encoding:
         case Encoding.PCM_S16LE:
-            return (drawn * 32768).astype("<i2").tobytes()
+            return (samples_drawn * 32768).astype("<i2").tobytes()
         case Encoding.PCM_F32LE:
-            return drawn.astype("<f4").tobytes()
+            return samples_drawn.astype("<f4").tobytes()
         case _:
             return np.random.default_rng(samples).integers(0, 256, samples, np.uint8).tobytes()
 
@@ -104,7 +104,7 @@ def assert_alike(one: Iterable[Output], other: Iterable[Output], tolerance: floa
 
 RATES = st.sampled_from([16_000, 16_000, 8_000, 11_025, 44_100, 48_000, 8_001])
 FORMATS = st.builds(AudioFormat, st.sampled_from(Encoding), RATES, st.sampled_from([1, 1, 2]))
-STRETCHES = st.lists(st.tuples(st.integers(0, 900), st.integers(0, 60_000)), min_size=1, max_size=4)
+LOUD_AND_SILENT_MS = st.lists(st.tuples(st.integers(0, 900), st.integers(0, 60_000)), min_size=1, max_size=4)
 
 
 def tolerance(audio_format: AudioFormat) -> float:
@@ -114,91 +114,91 @@ def tolerance(audio_format: AudioFormat) -> float:
 
 
 @PROPERTY
-@given(FORMATS, STRETCHES, st.sampled_from([0, 48]), st.integers(0, 500))
-def test_silence_as_a_duration_gives_what_it_gives_as_audio(
-    audio_format: AudioFormat, stretches: list[tuple[int, int]], late: int, left_context_ms: int
+@given(FORMATS, LOUD_AND_SILENT_MS, st.sampled_from([0, 48]), st.integers(0, 500))
+def test_silence_as_a_duration_has_the_same_outputs_as_silent_audio(
+    audio_format: AudioFormat, lengths_ms: list[tuple[int, int]], late: int, left_context_ms: int
 ) -> None:
-    """A stretch is loud audio of some length, and silence of some length after it, in milliseconds."""
+    """A pair has the length of loud audio and of the silence after it, in milliseconds."""
     duration, audio = (RecordedSession(audio_format, late, left_context_ms=left_context_ms) for _ in range(2))
-    for loud_ms, silent_ms in stretches:
-        for heard in (duration, audio):
-            heard.audio(noise(audio_format, loud_ms))
+    for loud_ms, silent_ms in lengths_ms:
+        for recorded in (duration, audio):
+            recorded.audio(noise(audio_format, loud_ms))
         samples = silent_ms * audio_format.sample_rate_hz // 1000
         duration.silence(samples)
         audio.silent_audio(samples)
         assert duration.positions == audio.positions
-    for heard in (duration, audio):
-        heard.outputs += heard.session.end()
+    for recorded in (duration, audio):
+        recorded.outputs += recorded.session.end()
     assert duration.positions == audio.positions
     assert_alike(duration.outputs, audio.outputs, tolerance(audio_format))
 
 
 @PROPERTY
 @given(st.lists(st.integers(0, 40_000), min_size=1, max_size=5), st.sampled_from([16_000, 48_000]))
-def test_silence_may_come_in_any_number_of_messages(parts_ms: list[int], rate_hz: int) -> None:
+def test_silence_may_be_split_into_messages(parts_ms: list[int], rate_hz: int) -> None:
     audio_format = AudioFormat(sample_rate_hz=rate_hz)
     together, apart = RecordedSession(audio_format), RecordedSession(audio_format)
     together.silence(sum(parts_ms) * rate_hz // 1000)
     for part_ms in parts_ms:
         apart.silence(part_ms * rate_hz // 1000)
     assert together.positions == apart.positions
-    for heard in (together, apart):
-        heard.audio(noise(audio_format, 700))
-        heard.outputs += heard.session.end()
+    for recorded in (together, apart):
+        recorded.audio(noise(audio_format, 700))
+        recorded.outputs += recorded.session.end()
     assert_alike(together.outputs, apart.outputs, tolerance(audio_format))
 
 
 @pytest.mark.parametrize("held", [1, 3, 5])
-def test_silence_inside_a_sample_is_as_its_bytes(held: int) -> None:
+def test_silence_inside_a_sample_is_equivalent_to_its_bytes(held: int) -> None:
     audio_format = AudioFormat(channels=2)
     duration, audio = RecordedSession(audio_format), RecordedSession(audio_format)
-    for heard in (duration, audio):
-        heard.audio(noise(audio_format, 500)[:-held])
+    for recorded in (duration, audio):
+        recorded.audio(noise(audio_format, 500)[:-held])
     duration.silence(20 * 16_000)
     audio.silent_audio(20 * 16_000)
-    for heard in (duration, audio):
-        heard.audio(noise(audio_format, 500)[-held:] + noise(audio_format, 500))
-        heard.outputs += heard.session.end()
+    for recorded in (duration, audio):
+        recorded.audio(noise(audio_format, 500)[-held:] + noise(audio_format, 500))
+        recorded.outputs += recorded.session.end()
     assert_alike(duration.outputs, audio.outputs, 0)
 
 
 @pytest.mark.parametrize("audio_format", [AudioFormat(), AudioFormat(Encoding.PCM_F32LE, 192_000, 32)])
 def test_an_hour_of_silence_costs_no_more_than_a_minute(audio_format: AudioFormat) -> None:
-    heard = RecordedSession(audio_format)
-    heard.silence(3600 * audio_format.sample_rate_hz)
-    assert sum(heard.frames) <= 60 * 32
-    assert heard.session.received_ms == 3_600_000
-    assert heard.session.received_ms - heard.session.committed_ms < 15_000
+    recorded = RecordedSession(audio_format)
+    recorded.silence(3600 * audio_format.sample_rate_hz)
+    assert sum(recorded.frames) <= 60 * 32
+    assert recorded.session.received_ms == 3_600_000
+    assert recorded.session.received_ms - recorded.session.committed_ms < 15_000
 
 
-def test_settings_that_change_in_silence_hold_after_it() -> None:
+def test_settings_changed_in_silence_apply_after_it() -> None:
     duration, audio = RecordedSession(AudioFormat()), RecordedSession(AudioFormat())
-    for heard, take in ((duration, duration.silence), (audio, audio.silent_audio)):
-        take(60 * 16_000)
-        heard.session.update({"post_speech_silence_duration": 1.5, "silero_sensitivity": 0.4})
-        take(60 * 16_000)
-        heard.audio(noise(AudioFormat(), 900))
-        heard.session.finalize()
-        take(60 * 16_000)
-        heard.outputs += heard.session.end()
+    for recorded, send_silence in ((duration, duration.silence), (audio, audio.silent_audio)):
+        send_silence(60 * 16_000)
+        recorded.session.update({"post_speech_silence_duration": 1.5, "silero_sensitivity": 0.4})
+        send_silence(60 * 16_000)
+        recorded.audio(noise(AudioFormat(), 900))
+        recorded.session.finalize()
+        send_silence(60 * 16_000)
+        recorded.outputs += recorded.session.end()
     assert_alike(duration.outputs, audio.outputs, 0)
 
 
-def test_silence_that_will_be_taken_for_speech_later_is_not_skipped() -> None:
-    """For 10 s after an utterance no other may begin; the VAD takes all for speech, weak or strong."""
+def test_silence_that_is_detected_as_speech_later_is_not_skipped() -> None:
+    """For 10 s after an utterance no other may begin; the VAD classifies all audio as speech, weak or strong."""
     duration, audio = (RecordedSession(AudioFormat(), quiet=0.6, gap_s=10) for _ in range(2))
-    for heard, take in ((duration, duration.silence), (audio, audio.silent_audio)):
-        heard.audio(noise(AudioFormat(), 900))
-        heard.outputs += heard.session.finalize()
-        take(60 * 16_000)
-        heard.outputs += heard.session.end()
+    for recorded, send_silence in ((duration, duration.silence), (audio, audio.silent_audio)):
+        recorded.audio(noise(AudioFormat(), 900))
+        recorded.outputs += recorded.session.finalize()
+        send_silence(60 * 16_000)
+        recorded.outputs += recorded.session.end()
     assert_alike(duration.outputs, audio.outputs, 0)
     assert sum(isinstance(output, SpeechStarted) for output in audio.outputs) > 1
 
 
 @pytest.mark.parametrize("sensitivity", [0.05, 0.8])
-def test_silero_hears_the_same_after_silence_of_either_kind(sensitivity: float) -> None:
-    """Also where the sensitivity leaves the gate no say: Silero then scores each frame."""
+def test_silero_gives_the_same_result_after_silence_of_either_kind(sensitivity: float) -> None:
+    """Also where the sensitivity disables the gate: Silero then scores each frame."""
     silero = Silero(silero_path())
     server = ServerSettings.model_validate({"silero_sensitivity": sensitivity})
 
@@ -208,8 +208,8 @@ def test_silero_hears_the_same_after_silence_of_either_kind(sensitivity: float) 
     duration, audio = session(), session()
     outputs: tuple[list[Output], list[Output]] = ([], [])
     for _ in range(2):
-        for heard, said in zip((duration, audio), outputs, strict=True):
-            said += heard.feed(noise(AudioFormat(), 1000))
+        for stream, collected in zip((duration, audio), outputs, strict=True):
+            collected += stream.feed(noise(AudioFormat(), 1000))
         for each in duration.feed_silence(70 * 16_000):
             outputs[0].extend(each)
         outputs[1].extend(audio.feed(AudioFormat().silence(70 * 16_000)))

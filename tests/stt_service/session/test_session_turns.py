@@ -1,4 +1,4 @@
-"""A partial asks for its turn; what it hears is settled when the turn comes, and whether it is wanted at all."""
+"""Requested partials: the window, and whether the partial is still needed, is decided when it begins."""
 
 from __future__ import annotations
 
@@ -18,121 +18,121 @@ from tests.support.simulated_stream import (
 DUE = [PartialDue(0)]
 
 
-def with_held_partials(drawing: str = "..##########", **settings: object) -> SimulatedStream:
-    """Return a talk whose turns are held back."""
-    heard = stream_with_partials(drawing, **settings)
-    heard.hold_partials()
-    return heard
+def with_held_partials(timeline: str = "..##########", **settings: object) -> SimulatedStream:
+    """Return a stream whose partials begin only by `begin_partial`."""
+    stream = stream_with_partials(timeline, **settings)
+    stream.hold_partials()
+    return stream
 
 
-def begun_partial(heard: SimulatedStream, utterance: int = 0) -> Decode:
-    decode = heard.begin_partial(utterance)
+def started_partial(stream: SimulatedStream, utterance: int = 0) -> Decode:
+    decode = stream.begin_partial(utterance)
     assert decode is not None
     return decode
 
 
-def test_a_partial_holds_what_was_said_while_it_waited() -> None:
-    heard = with_held_partials()
-    assert heard.feed(3) == [SpeechStarted(0, 2 * SYMBOL_MS), *DUE]
-    heard.feed(5)
-    decode = begun_partial(heard)
+def test_partial_contains_the_audio_received_while_it_was_queued() -> None:
+    stream = with_held_partials()
+    assert stream.feed(3) == [SpeechStarted(0, 2 * SYMBOL_MS), *DUE]
+    stream.feed(5)
+    decode = started_partial(stream)
     assert (decode.kind, window_frames(decode)) == (Kind.PARTIAL, symbol_frames(1, 8))
-    heard.deliver(decode)
-    assert [partial.end_ms for partial in partials(heard)] == [8 * SYMBOL_MS]
+    stream.deliver(decode)
+    assert [partial.end_ms for partial in partials(stream)] == [8 * SYMBOL_MS]
 
 
-def test_a_partial_that_waits_asks_once() -> None:
-    heard = with_held_partials()
-    heard.feed(3)
-    assert heard.feed() == []
+def test_queued_partial_is_requested_once() -> None:
+    stream = with_held_partials()
+    stream.feed(3)
+    assert stream.feed() == []
 
 
-def test_a_partial_whose_turn_came_is_followed_by_the_next_when_it_is_answered() -> None:
-    heard = with_held_partials()
-    heard.feed(3)
-    decode = begun_partial(heard)
-    assert heard.feed(4) == []
-    assert heard.deliver(decode)[1:] == DUE
+def test_delivery_of_a_partial_requests_the_next() -> None:
+    stream = with_held_partials()
+    stream.feed(3)
+    decode = started_partial(stream)
+    assert stream.feed(4) == []
+    assert stream.deliver(decode)[1:] == DUE
 
 
-def test_the_pause_counts_from_the_turn() -> None:
-    heard = with_held_partials(realtime_processing_pause=3 * SYMBOL_S)
-    heard.feed(6)
-    assert heard.deliver(begun_partial(heard))[1:] == []
-    assert heard.feed(2.75) == []
-    assert heard.feed(0.25) == DUE
+def test_pause_counts_from_the_start_of_the_decode() -> None:
+    stream = with_held_partials(realtime_processing_pause=3 * SYMBOL_S)
+    stream.feed(6)
+    assert stream.deliver(started_partial(stream))[1:] == []
+    assert stream.feed(2.75) == []
+    assert stream.feed(0.25) == DUE
 
 
-def test_a_turn_that_will_not_come_is_asked_for_again() -> None:
-    heard = with_held_partials()
-    heard.feed(4)
-    heard.session.cancel_partial(0)
-    assert heard.feed(1) == DUE
-    assert window_frames(begun_partial(heard)) == symbol_frames(1, 5)
+def test_canceled_partial_is_requested_again() -> None:
+    stream = with_held_partials()
+    stream.feed(4)
+    stream.session.cancel_partial(0)
+    assert stream.feed(1) == DUE
+    assert window_frames(started_partial(stream)) == symbol_frames(1, 5)
 
 
-def test_a_turn_after_the_end_of_the_utterance_gives_nothing() -> None:
-    heard = with_held_partials("..###...")
-    heard.feed()
-    assert heard.begin_partial() is None
+def test_partial_is_not_started_after_the_end_of_the_utterance() -> None:
+    stream = with_held_partials("..###...")
+    stream.feed()
+    assert stream.begin_partial() is None
 
 
-def test_a_turn_after_an_end_from_outside_gives_nothing() -> None:
-    heard = with_held_partials()
-    heard.feed(4)
-    heard.finalize()
-    assert heard.begin_partial() is None
+def test_partial_is_not_started_after_finalize() -> None:
+    stream = with_held_partials()
+    stream.feed(4)
+    stream.finalize()
+    assert stream.begin_partial() is None
 
 
-def test_a_turn_once_the_final_is_decoded_ahead_gives_nothing() -> None:
-    heard = with_held_partials("..###..")
-    heard.feed(5)
-    assert decode_kinds(heard.feed(1)) == [Kind.SPECULATIVE]
-    assert heard.begin_partial() is None
+def test_partial_is_not_started_during_a_speculative_decode() -> None:
+    stream = with_held_partials("..###..")
+    stream.feed(5)
+    assert decode_kinds(stream.feed(1)) == [Kind.SPECULATIVE]
+    assert stream.begin_partial() is None
 
 
-def test_a_partial_whose_turn_gave_nothing_asks_again_when_speech_resumes() -> None:
-    heard = with_held_partials("..###.##")
-    assert heard.feed(5)[1:] == DUE
-    heard.feed(1)
-    assert heard.begin_partial() is None
-    assert heard.feed(1) == [Withdraw(0), *DUE]
-    assert window_frames(begun_partial(heard)) == symbol_frames(1, 7)
+def test_partial_that_was_not_started_is_requested_again_when_speech_resumes() -> None:
+    stream = with_held_partials("..###.##")
+    assert stream.feed(5)[1:] == DUE
+    stream.feed(1)
+    assert stream.begin_partial() is None
+    assert stream.feed(1) == [Withdraw(0), *DUE]
+    assert window_frames(started_partial(stream)) == symbol_frames(1, 7)
 
 
-def test_a_turn_that_comes_once_speech_has_resumed_is_as_good_as_any() -> None:
-    heard = with_held_partials("..###.##")
-    assert heard.feed(5)[1:] == DUE
-    heard.feed(1)
-    assert heard.feed(1) == [Withdraw(0)]
-    assert window_frames(begun_partial(heard)) == symbol_frames(1, 7)
+def test_partial_is_started_once_speech_has_resumed() -> None:
+    stream = with_held_partials("..###.##")
+    assert stream.feed(5)[1:] == DUE
+    stream.feed(1)
+    assert stream.feed(1) == [Withdraw(0)]
+    assert window_frames(started_partial(stream)) == symbol_frames(1, 7)
 
 
-def test_a_turn_of_an_earlier_utterance_gives_nothing_and_is_not_that_of_the_open_one() -> None:
-    heard = with_held_partials("..###...######")
-    heard.feed(8)
-    heard.feed(3)
-    assert heard.begin_partial(0) is None
-    heard.session.cancel_partial(0)
-    assert heard.feed(1) == []
-    assert window_frames(begun_partial(heard, 1)) == symbol_frames(7, 12)
+def test_partial_of_an_earlier_utterance_does_not_affect_the_open_one() -> None:
+    stream = with_held_partials("..###...######")
+    stream.feed(8)
+    stream.feed(3)
+    assert stream.begin_partial(0) is None
+    stream.session.cancel_partial(0)
+    assert stream.feed(1) == []
+    assert window_frames(started_partial(stream, 1)) == symbol_frames(7, 12)
 
 
-def test_at_the_end_of_the_audio_no_partial_is_asked_for() -> None:
-    heard = with_held_partials()
-    heard.feed(2.9)
-    assert decode_kinds(outputs := heard.end()) == [Kind.FINAL]
+def test_no_partial_is_requested_at_the_end_of_the_audio() -> None:
+    stream = with_held_partials()
+    stream.feed(2.9)
+    assert decode_kinds(outputs := stream.end()) == [Kind.FINAL]
     assert not any(isinstance(output, PartialDue) for output in outputs)
 
 
-def test_a_partial_that_waits_during_silence_holds_the_silence() -> None:
-    """It is wanted still: nothing is decoded ahead here, and more was said than the last one told."""
-    heard = with_held_partials(
+def test_partial_queued_during_silence_contains_the_silence() -> None:
+    """It is still needed: there is no speculative decode, and the last partial has less speech."""
+    stream = with_held_partials(
         "..###.....", post_speech_silence_duration=9 * SYMBOL_S, early_transcription_on_silence=0
     )
-    heard.feed(5)
-    heard.feed(3)
-    decode = begun_partial(heard)
+    stream.feed(5)
+    stream.feed(3)
+    decode = started_partial(stream)
     assert window_frames(decode) == symbol_frames(1, 8)
-    assert heard.deliver(decode)[1:] == []
-    assert heard.feed() == []
+    assert stream.deliver(decode)[1:] == []
+    assert stream.feed() == []

@@ -1,4 +1,4 @@
-"""Where an utterance is split: the longer a part gets, the shorter a pause that may end it."""
+"""Split points of utterances: the longer a segment gets, the shorter a pause may end it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stt_service.session.splitting import UtteranceSplitter, UtteranceSplitterConfig
 from stt_service.vad.types import Pause
 
-TRAIL = 6
+PADDING = 6
 CONFIG = UtteranceSplitterConfig(
     min_length=30, min_pause=9, shorter_pauses=((4 / 3, 6), (5 / 3, 3)), min_speech_after=10
 )
@@ -19,14 +19,14 @@ CONFIG = UtteranceSplitterConfig(
 
 def splits(timeline: str, config: UtteranceSplitterConfig = CONFIG) -> list[Pause]:
     """Return the pauses at which an utterance is split; `#` is a frame of speech, `.` one of silence."""
-    parting, found, speech_end, announced = UtteranceSplitter(0, config), list[Pause](), 0, False
-    for frame, sign in enumerate(timeline, 1):
-        if sign == "#":
+    splitter, found, speech_end, announced = UtteranceSplitter(0, config), list[Pause](), 0, False
+    for frame, symbol in enumerate(timeline, 1):
+        if symbol == "#":
             if announced:
-                parting.resume(Pause(speech_end, speech_end + TRAIL), frame)
+                splitter.resume(Pause(speech_end, speech_end + PADDING), frame)
             speech_end, announced = frame, False
-        announced = announced or frame - speech_end >= TRAIL
-        if (pause := parting.advance(speech_end)) is not None:
+        announced = announced or frame - speech_end >= PADDING
+        if (pause := splitter.advance(speech_end)) is not None:
             found.append(pause)
     return found
 
@@ -38,19 +38,21 @@ def after(speech: int, pause: int, then: int = CONFIG.min_speech_after + 1) -> l
 @pytest.mark.parametrize(
     ("speech", "pause", "end"),
     [
-        pytest.param(30, 9, 36, id="a long pause: at its trail"),
-        pytest.param(24, 9, 30, id="the trail counts"),
-        pytest.param(40, 6, 43, id="a shorter one, after a longer part: in its middle"),
-        pytest.param(40, 7, 43, id="hardly longer than the trail: in its middle"),
-        pytest.param(40, 8, 46, id="longer than the trail: at its trail"),
-        pytest.param(50, 3, 51, id="shorter than the trail"),
+        pytest.param(30, 9, 36, id="a long pause: after its padding"),
+        pytest.param(24, 9, 30, id="the padding counts"),
+        pytest.param(40, 6, 43, id="a shorter pause after a longer segment: in its middle"),
+        pytest.param(40, 7, 43, id="hardly longer than the padding: in its middle"),
+        pytest.param(40, 8, 46, id="longer than the padding: after its padding"),
+        pytest.param(50, 3, 51, id="shorter than the padding"),
         pytest.param(47, 5, None, id="too short for this length"),
-        pytest.param(33, 8, None, id="too short for this length, too"),
-        pytest.param(23, 9, None, id="the part is too short"),
-        pytest.param(200, 2, None, id="no pause is as short as that"),
+        pytest.param(33, 8, None, id="also too short for this length"),
+        pytest.param(23, 9, None, id="the segment is too short"),
+        pytest.param(200, 2, None, id="shorter than any valid pause"),
     ],
 )
-def test_pause_that_ends_a_part_depends_on_the_length_of_the_part(speech: int, pause: int, end: int | None) -> None:
+def test_pause_that_ends_a_segment_depends_on_the_length_of_the_segment(
+    speech: int, pause: int, end: int | None
+) -> None:
     assert after(speech, pause) == ([] if end is None else [Pause(speech, end)])
 
 
@@ -75,10 +77,10 @@ def test_only_long_pauses_split_where_no_shorter_ones_are_configured() -> None:
 
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 20)), max_size=20))
-def test_parts_are_long_enough_and_end_in_pauses(
-    stretches: list[tuple[int, int]],
+def test_segments_are_long_enough_and_end_in_pauses(
+    runs: list[tuple[int, int]],
 ) -> None:
-    timeline = "".join("#" * speech + "." * pause for speech, pause in stretches)
+    timeline = "".join("#" * speech + "." * pause for speech, pause in runs)
     ends = [0, *(pause.window_end for pause in splits(timeline))]
     for start, end in pairwise(ends):
         assert end - start >= CONFIG.min_length

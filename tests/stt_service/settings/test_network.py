@@ -1,4 +1,4 @@
-"""How clients reach a server: never through a proxy, by any name that the system knows, or with the reason why not."""
+"""Clients connect without a proxy, by any host name that the system resolves, or fail with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.scripted_server import final, replies, serving
 NSS_WRAPPER = Path("/usr/lib/x86_64-linux-gnu/libnss_wrapper.so")
 AUDIO = bytes(16_000)
 TOKEN = "stt_secret"  # noqa: S105
-# A recognition by gRPC as it would be without our options: shows that the proxy is one that gRPC takes.
+# A plain gRPC call without our options: it shows that gRPC would use the proxy.
 BARE = """
 import sys, grpc
 call = grpc.insecure_channel(sys.argv[1]).unary_unary("/grpc.health.v1.Health/Check", bytes, bytes)
@@ -45,20 +45,20 @@ async def test_proxy_of_the_environment_receives_nothing_from_stt_cli() -> None:
         status = await outcome(await start("status", "--server", server.address, more=proxy.variables))
         assert status.code == 0
         operator = await outcome(await start("sessions", "--control", server.address, more=proxy.variables))
-        assert "no stt-server" in operator.stderr  # the server was asked: it has no Control
+        assert "is not an stt-server" in operator.stderr  # the server was asked: it has no Control
         assert await proxy.requests() == []
 
 
-async def test_recording_proxy_is_one_that_grpc_would_use() -> None:
+async def test_recording_proxy_is_used_by_plain_grpc() -> None:
     async with recording_proxy() as proxy, serving(replies()) as server:
         process = await start(server.address, main=BARE, more=proxy.variables)
         await outcome(process)
         assert (await proxy.requests())[0].startswith(b"CONNECT ")
 
 
-@pytest.mark.parametrize(("tls", "told"), [(False, "UNAVAILABLE: "), (True, "<urlopen error ")])
+@pytest.mark.parametrize(("tls", "message"), [(False, "UNAVAILABLE: "), (True, "<urlopen error ")])
 async def test_proxy_of_the_environment_receives_nothing_from_the_health_check(
-    tmp_path: Path, tls: bool, told: str
+    tmp_path: Path, tls: bool, message: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = str(unused.getsockname()[1])
@@ -73,7 +73,7 @@ async def test_proxy_of_the_environment_receives_nothing_from_the_health_check(
             env={**os.environ, **proxy.variables, **settings, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         stdout, _ = await probe.communicate()
-        assert stdout.decode().startswith(told)
+        assert stdout.decode().startswith(message)
         assert await proxy.requests() == []
 
 
@@ -119,7 +119,7 @@ async def test_server_is_found_by_a_name_that_only_the_system_knows(tmp_path: Pa
 
 
 @pytest.mark.parametrize("setting", ["ares", "native"])
-def test_users_own_choice_of_a_resolver_is_kept(setting: str) -> None:
+def test_resolver_chosen_by_the_user_is_kept(setting: str) -> None:
     code = "import stt_cli, os; print(os.environ['GRPC_DNS_RESOLVER'])"
     environment = {**os.environ, "GRPC_DNS_RESOLVER": setting}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -127,14 +127,14 @@ def test_users_own_choice_of_a_resolver_is_kept(setting: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["nosuch.invalid", "a" * 300, "münchen.invalid"])
-async def test_host_name_that_does_not_exist_is_the_reason(host: str) -> None:
+async def test_error_for_an_unknown_host_name_names_it(host: str) -> None:
     done = await outcome(await start("status", "--server", f"{host}:1"))
     assert done.code == 3
     assert f"cannot reach {host}:1: there is no host of that name (" in done.stderr
     assert "is stt-server running?" not in done.stderr
 
 
-async def test_resolver_that_hangs_is_the_reason() -> None:
+async def test_resolver_that_hangs_raises_lookup_failed() -> None:
     hang = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -147,7 +147,7 @@ async def test_resolver_that_hangs_is_the_reason() -> None:
     hang.set()
 
 
-def test_host_name_is_given_to_grpc_as_dns_has_it() -> None:
+def test_host_names_are_encoded_for_dns() -> None:
     assert to_ascii("münchen.example:8012") == "xn--mnchen-3ya.example:8012"
     assert to_ascii("[::1]:8012") == "[::1]:8012"
     assert to_ascii("gpu-box:8012") == "gpu-box:8012"

@@ -1,4 +1,4 @@
-"""Changing the settings of a running server: all or nothing, and what cannot be changed says so."""
+"""Changes of the settings of a running server: all or none, with an error for settings that need a restart."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ def changed(**changes: str) -> ServerSettings:
     return ActiveSettings(STARTED).with_changes(changes)
 
 
-def refusal(kind: type[SttError], **changes: str) -> str:
-    with pytest.raises(kind) as refused:
+def rejection(kind: type[SttError], **changes: str) -> str:
+    with pytest.raises(kind) as raised:
         changed(**changes)
-    return str(refused.value)
+    return str(raised.value)
 
 
-def test_a_change_is_written_as_in_the_environment() -> None:
+def test_changes_are_written_as_in_the_environment() -> None:
     after = changed(BEAM_SIZE="1", ENABLE_REALTIME_TRANSCRIPTION="false", IDLE_TIMEOUT="12.5", MAX_STREAMS="7")
     assert (after.beam_size, after.enable_realtime_transcription) == (1, False)
     assert (after.idle_timeout, after.max_streams) == (12.5, 7)
 
 
-def test_what_is_not_named_stays() -> None:
+def test_settings_that_are_not_named_stay_unchanged() -> None:
     before = STARTED.model_dump()
     assert {**changed(LANGUAGE="ru").model_dump(), "language": "en"} == before
 
 
-def test_an_empty_value_is_the_default() -> None:
+def test_empty_value_restores_the_default() -> None:
     after = changed(BEAM_SIZE="", INITIAL_PROMPT="")
     assert (after.beam_size, after.initial_prompt) == (5, "")
 
 
-def test_the_same_change_twice_is_one_change() -> None:
+def test_change_is_idempotent() -> None:
     once = changed(BEAM_SIZE="1")
     assert ActiveSettings(once).with_changes({"BEAM_SIZE": "1"}) == once
 
@@ -51,17 +51,17 @@ def test_the_same_change_twice_is_one_change() -> None:
         ({"LANGUAGE": "de", "IDLE_TIMEOUT": "0"}, "Invalid IDLE_TIMEOUT='0': must be at least 1."),
     ],
 )
-def test_one_value_that_will_not_do_refuses_all(changes: dict[str, str], sentence: str) -> None:
-    assert refusal(InvalidRequestError, **changes) == sentence
+def test_one_invalid_value_rejects_all_changes(changes: dict[str, str], sentence: str) -> None:
+    assert rejection(InvalidRequestError, **changes) == sentence
 
 
 @pytest.mark.parametrize("name", [name for name in ServerSettings.model_fields if scope(name) is Scope.RESTART])
-def test_what_is_read_at_the_start_says_so(name: str) -> None:
-    told = refusal(FailedPreconditionError, **{name.upper(): "1"})
-    assert told.startswith(f"{name.upper()} is read at the start only: set it in the environment and restart")
+def test_setting_that_is_read_at_the_start_only_is_rejected(name: str) -> None:
+    message = rejection(FailedPreconditionError, **{name.upper(): "1"})
+    assert message.startswith(f"{name.upper()} is read at the start only: set it in the environment and restart")
 
 
-def test_a_models_name_points_to_what_loads_one() -> None:
-    assert refusal(FailedPreconditionError, WHISPER_MODEL="tiny").endswith(
+def test_error_for_a_model_name_points_to_load_model() -> None:
+    assert rejection(FailedPreconditionError, WHISPER_MODEL="tiny").endswith(
         "or load a model for new streams with LoadModel."
     )

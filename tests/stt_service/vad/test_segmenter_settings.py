@@ -1,4 +1,4 @@
-"""What the settings make of the segmenter's thresholds and durations."""
+"""The thresholds and durations of the segmenter for given settings."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from stt_service.vad.types import SegmenterConfig, segmenter_config
 
 
 def configured(**changes: float) -> SegmenterConfig:
-    parameters = ServerSettings.model_validate(changes)
-    return segmenter_config(parameters.runtime(), parameters)
+    settings = ServerSettings.model_validate(changes)
+    return segmenter_config(settings.runtime(), settings)
 
 
-def test_the_defaults_are_the_default_settings() -> None:
+def test_default_config_corresponds_to_the_default_settings() -> None:
     assert configured() == SegmenterConfig()
 
 
-def test_settings_in_seconds_become_frames() -> None:
+def test_settings_in_seconds_are_converted_to_frames() -> None:
     config = configured(
         post_speech_silence_duration=0.64,
         min_length_of_recording=3.2,
@@ -37,12 +37,12 @@ def test_settings_in_seconds_become_frames() -> None:
     )
 
 
-def test_the_stream_s_settings_go_before_the_server_s() -> None:
-    live = RuntimeSettings.model_validate({"post_speech_silence_duration": 0.32})
-    assert segmenter_config(live, ServerSettings.model_validate({})).hangover_frames == 10
+def test_settings_of_the_stream_have_priority() -> None:
+    runtime = RuntimeSettings.model_validate({"post_speech_silence_duration": 0.32})
+    assert segmenter_config(runtime, ServerSettings.model_validate({})).hangover_frames == 10
 
 
-def test_a_final_has_a_trail_although_nothing_is_decoded_early() -> None:
+def test_final_has_padding_without_speculative_decodes() -> None:
     assert configured(early_transcription_on_silence=0).speech_pad_frames == 6
 
 
@@ -50,9 +50,9 @@ def test_a_final_has_a_trail_although_nothing_is_decoded_early() -> None:
     ("sensitivity", "thresholds"),
     [
         pytest.param(0.05, (0.95, 0.35, 0.1), id="as strict as the default"),
-        pytest.param(0.6, (0.4, 0.25, 0.1), id="it ends below where it began"),
-        pytest.param(0.8, (0.2, 0.05, 0.05), id="a trace is never more than speech"),
-        pytest.param(1.0, (0.0, 0.01, 0.01), id="the floor"),
+        pytest.param(0.6, (0.4, 0.25, 0.1), id="the offset is below the onset"),
+        pytest.param(0.8, (0.2, 0.05, 0.05), id="the residual threshold is at most the offset"),
+        pytest.param(1.0, (0.0, 0.01, 0.01), id="the minimum"),
     ],
 )
 def test_sensitivity_sets_the_thresholds(sensitivity: float, thresholds: tuple[float, ...]) -> None:
