@@ -38,10 +38,10 @@ class Network:
     data: str = ""
     control: str = ""
 
-    def ask(self, token: str, own: str = "client") -> list[dict[str, object]]:
+    def ask(self, token: str, client_files: str = "client") -> list[dict[str, object]]:
         """Return the answers of both ports to a client on the other host."""
-        shown = str(self.folder / own) if own else ""
-        arguments = [self.server.address, self.data, self.control, token, str(self.authority.file), shown]
+        key_pair = str(self.folder / client_files) if client_files else ""
+        arguments = [self.server.address, self.data, self.control, token, str(self.authority.file), key_pair]
         finished = subprocess.run(
             [*self.client.command_prefix, sys.executable, CLIENT, *arguments],
             env={"PYTHONPATH": f"{FOLDER.parent.parent}:{FOLDER.parent}", "GRPC_VERBOSITY": "NONE"},
@@ -55,8 +55,8 @@ class Network:
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[tuple[Host, ...]]:
-    with hosts(2) as made:
-        yield made
+    with hosts(2) as pair_of_hosts:
+        yield pair_of_hosts
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def network(pair: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) ->
     """Run a server that requires TLS, client certificates and tokens on a separate host."""
     folder = tmp_path_factory.mktemp("network")
     authority = Authority(folder)
-    made = authority.signed("server", pair[0].address)
+    certificate = authority.signed("server", pair[0].address)
     authority.signed("client")
     authority.signed("expired", begins=-9 * DAY, ends=-DAY)
     for name, token in (("tokens", TOKEN), ("operators", OPERATOR)):
@@ -72,8 +72,8 @@ def network(pair: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) ->
         (folder / name).chmod(0o600)
     settings = {
         "SERVER_BIND": pair[0].address,
-        "TLS_CERT": str(made.cert_file),
-        "TLS_KEY": str(made.key_file),
+        "TLS_CERT": str(certificate.cert_file),
+        "TLS_KEY": str(certificate.key_file),
         "TLS_CLIENT_CA": str(authority.file),
         "AUTH_TOKENS_FILE": str(folder / "tokens"),
         "CONTROL_TOKENS_FILE": str(folder / "operators"),
@@ -118,8 +118,8 @@ def test_client_without_a_valid_token_receives_one_message_only(network: Network
     assert network.ask(token) == [{**REJECTED, "events": ["failure"]}, {**REJECTED, "events": []}]
 
 
-@pytest.mark.parametrize("own", ["", "expired"])
-def test_client_without_a_valid_certificate_fails_in_the_handshake(network: Network, own: str) -> None:
-    for answer in network.ask(TOKEN, own):
+@pytest.mark.parametrize("client_files", ["", "expired"])
+def test_client_without_a_valid_certificate_fails_in_the_handshake(network: Network, client_files: str) -> None:
+    for answer in network.ask(TOKEN, client_files):
         assert (answer["status"], answer["events"]) == ("UNAVAILABLE", [])
         assert re.search(r"Socket closed|Connection reset|End of TCP stream", str(answer["said"]))

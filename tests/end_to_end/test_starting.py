@@ -174,13 +174,13 @@ def test_invalid_certificate_stops_the_start(tmp_path: Path, command: tuple[str,
 
 
 def test_banner_warns_about_a_world_readable_token_file(tmp_path: Path) -> None:
-    made = run_server(tmp_path, "token", "ann", "--add", "tokens")
+    issued = run_server(tmp_path, "token", "ann", "--add", "tokens")
     (tmp_path / "tokens").chmod(0o644)
     result = run_server(tmp_path, "check", **{**COMMON, "WHISPER_MODEL": "tiny.en", "AUTH_TOKENS_FILE": "tokens"})
     network = result.stderr[result.stderr.index("NETWORK SETTINGS:") : result.stderr.index("MEMORY:")]
     assert "  Tokens: Data\n" in network
     assert "  WARNING: AUTH_TOKENS_FILE=tokens can be read by every user of this machine: chmod o-r tokens\n" in network
-    assert made.stdout.strip() not in result.stderr
+    assert issued.stdout.strip() not in result.stderr
 
 
 def test_token_is_printed_to_stdout_and_its_line_to_stderr_or_the_file(tmp_path: Path) -> None:

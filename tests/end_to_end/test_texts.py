@@ -139,12 +139,12 @@ async def test_ten_concurrent_streams_give_the_same_texts_as_single_ones(
     expected = {name: await single_text(stub, recordings[name], single_texts) for name in TOGETHER}
     result: dict[str, StreamResult] = {}
 
-    async def listen(recording: Recording) -> None:
+    async def recognize(recording: Recording) -> None:
         result[recording.name] = await send_recording(stub, recording)
 
     async with asyncio.TaskGroup() as tasks:
         for name in TOGETHER:
-            tasks.create_task(listen(recordings[name]))
+            tasks.create_task(recognize(recordings[name]))
     assert {name: one.text for name, one in result.items()} == expected
     assert {final.latency.batch for one in result.values() for final in one.finals} == {1}  # separate decodes
     for one in result.values():

@@ -42,8 +42,8 @@ class ServerRun:
     ready: tuple[int, str]
     draining: tuple[int, str]
     metrics: str  # scraped before the drain
-    spoken: StreamResult
-    spoken_id: str
+    served: StreamResult
+    served_id: str
     lines: list[Line]
 
     def lines_starting_with(self, word: str) -> list[Line]:
@@ -92,7 +92,7 @@ async def server_run(recordings: Mapping[str, Recording]) -> AsyncIterator[Serve
             started = (await call.until("started")).started
             await send_requests(stub, config())
             await call.send_audio(pcm)
-            spoken = await call.end()
+            served = await call.end()
             await send_requests(stub, Request(config=pb.StreamingConfig(settings=pb.Settings(language="xx"))))
             _, metrics = await asyncio.to_thread(readyz, port, "/metrics")
             last = Call(stub)
@@ -103,7 +103,7 @@ async def server_run(recordings: Mapping[str, Recording]) -> AsyncIterator[Serve
             await last.read_to_end()
         await server.wait_for_exit()
     yield ServerRun(
-        loading, ready, draining, metrics, spoken, started.stream_id, [json.loads(line) for line in server.lines]
+        loading, ready, draining, metrics, served, started.stream_id, [json.loads(line) for line in server.lines]
     )
 
 
@@ -114,7 +114,7 @@ async def test_server_is_not_ready_while_it_loads_or_drains(server_run: ServerRu
 
 
 async def test_metrics_match_the_events_that_the_client_received(server_run: ServerRun) -> None:
-    result = server_run.spoken
+    result = server_run.served
     assert result.code is StatusCode.OK
     counted = dict(line.rsplit(" ", 1) for line in server_run.metrics.splitlines() if not line.startswith("#"))
     assert float(counted["stt_streams_opened_total"]) == 1
@@ -135,10 +135,10 @@ async def test_every_log_line_is_a_json_object_including_the_banner(server_run: 
 
 
 async def test_log_lines_of_a_stream_carry_its_id_from_first_to_last(server_run: ServerRun) -> None:
-    opened, closed = [line for line in server_run.lines if line.get("stream") == server_run.spoken_id]
+    opened, closed = [line for line in server_run.lines if line.get("stream") == server_run.served_id]
     assert (opened["client"], opened["peer"], opened["language"]) == ("kitchen", "127.0.0.1", "en")
-    assert closed["message"].startswith(f"stream closed id={server_run.spoken_id} outcome=OK client=kitchen ")
-    assert (closed["outcome"], closed["words"]) == ("OK", len(server_run.spoken.text.split()))
+    assert closed["message"].startswith(f"stream closed id={server_run.served_id} outcome=OK client=kitchen ")
+    assert (closed["outcome"], closed["words"]) == ("OK", len(server_run.served.text.split()))
     assert closed["audio_s"] > 0
     assert closed["max_latency_s"] >= closed["median_latency_s"] > 0
 

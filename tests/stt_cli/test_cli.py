@@ -18,21 +18,21 @@ from tests.support.scripted_server import Stream, failure, final, notice, partia
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> str:
+def recording(tmp_path: Path) -> str:
     return str(encode(tmp_path / "talk.wav"))
 
 
-async def test_finals_are_the_only_output_on_stdout_and_stderr(talk: str) -> None:
+async def test_finals_are_the_only_output_on_stdout_and_stderr(recording: str) -> None:
     result, (stream,) = await run(
-        replies(partial("раз"), final("Раз."), suppressed(""), final("Два.", utterance=3)), talk
+        replies(partial("раз"), final("Раз."), suppressed(""), final("Два.", utterance=3)), recording
     )
     assert result == Outcome(0, "Раз.\nДва.\n", "")
     assert (len(stream.audio), stream.config.partials, stream.config.word_times) == (64_000, False, False)
 
 
-async def test_command_line_options_reach_the_server(talk: str) -> None:
+async def test_command_line_options_reach_the_server(recording: str) -> None:
     options = "--language en --prompt Hi. --hotwords Ann,Bob --hotwords Cy --translate --words --partials"
-    _, (stream,) = await run(replies(), *options.split(), talk)
+    _, (stream,) = await run(replies(), *options.split(), recording)
     assert stream.config == stt_pb2.StreamingConfig(
         format=stt_pb2.AudioFormat(encoding=stt_pb2.AudioFormat.ENCODING_PCM_S16LE, sample_rate_hz=16_000, channels=1),
         settings=stt_pb2.Settings(language="en", initial_prompt="Hi.", hotwords=["Ann", "Bob", "Cy"], translate=True),
@@ -42,43 +42,43 @@ async def test_command_line_options_reach_the_server(talk: str) -> None:
     )
 
 
-async def test_partials_option_prints_partials_to_stderr(talk: str) -> None:
-    result, _ = await run(replies(partial("раз", " два"), final("Раз.")), "--partials", talk)
+async def test_partials_option_prints_partials_to_stderr(recording: str) -> None:
+    result, _ = await run(replies(partial("раз", " два"), final("Раз.")), "--partials", recording)
     assert (result.stdout, result.stderr) == ("Раз.\n", "раз два\n")
 
 
-async def test_notice_is_printed_to_stderr(talk: str) -> None:
-    result, _ = await run(replies(notice("PARTIALS_SHED", "The server is busy."), final("Раз.")), talk)
+async def test_notice_is_printed_to_stderr(recording: str) -> None:
+    result, _ = await run(replies(notice("PARTIALS_SHED", "The server is busy."), final("Раз.")), recording)
     assert (result.stdout, result.stderr) == ("Раз.\n", "Notice: The server is busy.\n")
 
 
-async def test_suppressed_words_are_reported_on_stderr(talk: str) -> None:
-    result, _ = await run(replies(final("Раз."), suppressed("no no no no")), talk)
+async def test_suppressed_words_are_reported_on_stderr(recording: str) -> None:
+    result, _ = await run(replies(final("Раз."), suppressed("no no no no")), recording)
     assert (result.stdout, result.stderr) == ("Раз.\n", "Suppressed (NO_SPEECH): no no no no\n")
 
 
-async def test_suppressed_utterance_without_text_is_reported_with_verbose_only(talk: str) -> None:
-    result, _ = await run(replies(suppressed("")), talk)
-    assert result.stderr == f"No speech found in {talk}.\n"
+async def test_suppressed_utterance_without_text_is_reported_with_verbose_only(recording: str) -> None:
+    result, _ = await run(replies(suppressed("")), recording)
+    assert result.stderr == f"No speech found in {recording}.\n"
 
 
-async def test_verbose_prints_the_model_and_suppressed_text(talk: str) -> None:
-    result, _ = await run(replies(suppressed("you")), "-v", talk)
+async def test_verbose_prints_the_model_and_suppressed_text(recording: str) -> None:
+    result, _ = await run(replies(suppressed("you")), "-v", recording)
     assert result.stderr == "Model base, language ru\nSuppressed (NO_SPEECH): you\n"
 
 
-async def test_json_has_one_object_per_event_with_its_file(talk: str) -> None:
+async def test_json_has_one_object_per_event_with_its_file(recording: str) -> None:
     script = replies(partial("раз"), final("Раз."), suppressed("you"))
-    result, _ = await run(script, "--format", "json", "--partials", talk)
+    result, _ = await run(script, "--format", "json", "--partials", recording)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["event"] for line in lines] == ["partial", "final", "suppressed"]
-    assert {line["file"] for line in lines} == {talk}
+    assert {line["file"] for line in lines} == {recording}
     assert result.stderr == ""
 
 
-async def test_captions_request_word_times_and_are_written_to_a_file(talk: str, tmp_path: Path) -> None:
+async def test_captions_request_word_times_and_are_written_to_a_file(recording: str, tmp_path: Path) -> None:
     target = tmp_path / "talk.srt"
-    result, (stream,) = await run(replies(final("Раз, два.")), "--format", "srt", "-o", str(target), talk)
+    result, (stream,) = await run(replies(final("Раз, два.")), "--format", "srt", "-o", str(target), recording)
     assert (result, stream.config.word_times) == (Outcome(0, "", ""), True)
     assert [cue.content for cue in srt.parse(target.read_text())] == ["Раз, два."]
 
@@ -97,26 +97,26 @@ async def test_captions_of_several_recordings_are_written_into_one_folder(tmp_pa
     assert all(webvtt.read(str(file)).captions[0].text == "Раз." for file in files)
 
 
-async def test_unreadable_file_is_reported_and_other_files_are_recognized(talk: str, tmp_path: Path) -> None:
+async def test_unreadable_file_is_reported_and_other_files_are_recognized(recording: str, tmp_path: Path) -> None:
     bad, missing = tmp_path / "bad.wav", tmp_path / "missing.wav"
     bad.write_text("text " * 100)
-    result, streams = await run(replies(final("Раз.")), str(bad), str(missing), talk)
+    result, streams = await run(replies(final("Раз.")), str(bad), str(missing), recording)
     assert (result.code, result.stdout, len(streams)) == (1, "Раз.\n", 1)
     assert result.stderr.splitlines() == [
         f"Error: {bad} is not a supported recording, or is damaged: Invalid data found when processing input.",
         f"Error: {missing} cannot be read: No such file or directory.",
-        f"# {talk}",
+        f"# {recording}",
     ]
 
 
-async def test_non_audio_file_in_a_folder_is_skipped_with_a_note(talk: str, tmp_path: Path) -> None:
+async def test_non_audio_file_in_a_folder_is_skipped_with_a_note(recording: str, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("text " * 100)
     result, _ = await run(replies(final("Раз.")), str(tmp_path))
     assert (result.code, result.stdout) == (0, "Раз.\n")
     assert f"Skipped: {tmp_path / 'notes.txt'} is not a supported recording" in result.stderr
 
 
-async def test_rejected_recording_does_not_stop_the_next_one(talk: str) -> None:
+async def test_rejected_recording_does_not_stop_the_next_one(recording: str) -> None:
     async def reject_first(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio()
@@ -127,13 +127,13 @@ async def test_rejected_recording_does_not_stop_the_next_one(talk: str) -> None:
 
     async with serving(reject_first) as server:
         streams = server.streams
-        result = await outcome(await start("recognize", "--server", server.address, talk, talk))
+        result = await outcome(await start("recognize", "--server", server.address, recording, recording))
     assert (result.code, result.stdout) == (1, "Раз.\n")
-    assert f"Error: {talk}: No such language.\n" in result.stderr
+    assert f"Error: {recording}: No such language.\n" in result.stderr
 
 
-async def test_stdin_accepts_containers_and_raw_audio(talk: str) -> None:
-    content = await asyncio.to_thread(Path(talk).read_bytes)
+async def test_stdin_accepts_containers_and_raw_audio(recording: str) -> None:
+    content = await asyncio.to_thread(Path(recording).read_bytes)
     result, (stream,) = await run(replies(final("Раз.")), "-", stdin=content)
     assert (result.stdout, len(stream.audio)) == ("Раз.\n", 64_000)
     _, (stream,) = await run(replies(), "--raw", "8000:2:mulaw", "-", stdin=content)
@@ -148,11 +148,11 @@ async def test_empty_stdin_is_an_error() -> None:
     assert result.stderr.startswith("Error: standard input is ")
 
 
-async def test_unreachable_server_is_exit_code_3(talk: str) -> None:
+async def test_unreachable_server_is_exit_code_3(recording: str) -> None:
     async with serving(replies()) as server:
         address = server.address
     sentence = f"Error: cannot reach {address}: is stt-server running?\n"
-    for command in (["recognize", talk], ["status"]):
+    for command in (["recognize", recording], ["status"]):
         assert await outcome(await start(*command, "--server", address)) == Outcome(3, "", sentence)
 
 
@@ -171,18 +171,18 @@ async def test_server_that_is_not_serving_is_exit_code_1() -> None:
     assert (result.code, result.stdout.splitlines()[0]) == (1, f"{server.address}: not serving")
 
 
-async def test_recording_is_not_overwritten(talk: str) -> None:
-    result, streams = await run(replies(), "-o", talk, talk)
+async def test_recording_is_not_overwritten(recording: str) -> None:
+    result, streams = await run(replies(), "-o", recording, recording)
     assert (result.code, streams) == (1, [])
     assert "would overwrite the recording" in result.stderr
 
 
-async def test_file_that_cannot_be_written_is_reported(talk: str, tmp_path: Path) -> None:
-    result, _ = await run(replies(final("Раз.")), "-o", str(tmp_path / "no" / "talk.txt"), talk)
+async def test_file_that_cannot_be_written_is_reported(recording: str, tmp_path: Path) -> None:
+    result, _ = await run(replies(final("Раз.")), "-o", str(tmp_path / "no" / "talk.txt"), recording)
     assert result == Outcome(1, "", f"Error: {tmp_path}/no/talk.txt cannot be written: No such file or directory.\n")
 
 
-async def test_text_of_several_recordings_goes_to_one_file(talk: str, tmp_path: Path) -> None:
+async def test_text_of_several_recordings_goes_to_one_file(recording: str, tmp_path: Path) -> None:
     target = tmp_path / "all.txt"
-    await run(replies(final("Раз.")), "-o", str(target), talk, talk)
+    await run(replies(final("Раз.")), "-o", str(target), recording, recording)
     assert target.read_text() == "Раз.\nРаз.\n"

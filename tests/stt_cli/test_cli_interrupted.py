@@ -19,7 +19,7 @@ SCRIPT = replies(final("Раз."))
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> str:
+def recording(tmp_path: Path) -> str:
     return str(encode(tmp_path / "talk.wav"))
 
 
@@ -40,10 +40,10 @@ def delayed_final(received: asyncio.Event) -> Script:
 
 
 @pytest.mark.parametrize("source", [["--realtime"], ["--device"]])
-async def test_hangup_writes_the_pending_text_like_sigterm(talk: str, tmp_path: Path, source: list[str]) -> None:
+async def test_hangup_writes_the_pending_text_like_sigterm(recording: str, tmp_path: Path, source: list[str]) -> None:
     """The signal arrives twice: from the terminal and from its shell."""
     received, target = asyncio.Event(), tmp_path / "hup.txt"
-    named = [*source, talk] if source == ["--realtime"] else [*source, f"file:{talk}"]
+    named = [*source, recording] if source == ["--realtime"] else [*source, f"file:{recording}"]
     async with serving(delayed_final(received)) as server:
         process = await start("recognize", "--server", server.address, *named, "-o", str(target))
         await received.wait()
@@ -54,11 +54,11 @@ async def test_hangup_writes_the_pending_text_like_sigterm(talk: str, tmp_path: 
     assert len(server.streams[0].audio) < 64_000
 
 
-async def test_hangup_ignored_as_under_nohup_does_not_stop_recognition(talk: str) -> None:
+async def test_hangup_ignored_as_under_nohup_does_not_stop_recognition(recording: str) -> None:
     received = asyncio.Event()
     main = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {MAIN}"
     async with serving(delayed_final(received)) as server:
-        process = await start("recognize", "--server", server.address, "--realtime", talk, main=main)
+        process = await start("recognize", "--server", server.address, "--realtime", recording, main=main)
         await received.wait()
         process.send_signal(signal.SIGHUP)
         assert await outcome(process) == Outcome(0, "Раз.\n", "")
@@ -66,7 +66,7 @@ async def test_hangup_ignored_as_under_nohup_does_not_stop_recognition(talk: str
 
 
 @pytest.mark.parametrize("older", [None, "older"])
-async def test_kill_leaves_the_recognized_text_on_disk(talk: str, tmp_path: Path, older: str | None) -> None:
+async def test_kill_leaves_the_recognized_text_on_disk(recording: str, tmp_path: Path, older: str | None) -> None:
     target, sent = tmp_path / "notes.txt", asyncio.Event()
     if older is not None:
         target.write_text(older)
@@ -80,7 +80,9 @@ async def test_kill_leaves_the_recognized_text_on_disk(talk: str, tmp_path: Path
         await until_cancelled(stream)
 
     async with serving(send_finals) as server:
-        process = await start("recognize", "--server", server.address, "--device", f"file:{talk}", "-o", str(target))
+        process = await start(
+            "recognize", "--server", server.address, "--device", f"file:{recording}", "-o", str(target)
+        )
         await sent.wait()
         process.kill()
         await process.wait()
@@ -100,17 +102,17 @@ def full(message: str = "All 2 streams of this server are taken.") -> Response:
 
 def slots(count: int, text: Script) -> Script:
     """Accept this many concurrent streams, and reject the others."""
-    taken = list[Stream]()
+    used_slots = list[Stream]()
 
     async def script(stream: Stream) -> None:
-        if len(taken) >= count:
+        if len(used_slots) >= count:
             await stream.send(full())
             await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
-        taken.append(stream)
+        used_slots.append(stream)
         try:
             await text(stream)
         finally:
-            taken.remove(stream)
+            used_slots.remove(stream)
 
     return script
 
@@ -126,7 +128,7 @@ async def test_recordings_of_a_batch_wait_for_slots(tmp_path: Path) -> None:
     assert result.stderr.count("All 2 streams of this server are taken. Waiting for a free slot.\n") <= 1
 
 
-async def test_recording_that_waits_for_a_slot_reports_it(talk: str) -> None:
+async def test_recording_that_waits_for_a_slot_reports_it(recording: str) -> None:
     rejected = list[Stream]()
 
     async def accept_second(stream: Stream) -> None:
@@ -136,7 +138,7 @@ async def test_recording_that_waits_for_a_slot_reports_it(talk: str) -> None:
             await stream.context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
         await SCRIPT(stream)
 
-    result, _ = await run(accept_second, talk)
+    result, _ = await run(accept_second, recording)
     assert result == Outcome(0, "Раз.\n", "All 2 streams of this server are taken. Waiting for a free slot.\n")
 
 
@@ -164,9 +166,9 @@ async def test_recording_that_is_rejected_leaves_no_file(tmp_path: Path) -> None
 # Settings and silence
 
 
-async def test_utterance_settings_reach_the_server(talk: str) -> None:
+async def test_utterance_settings_reach_the_server(recording: str) -> None:
     options = "--silence 0.7 --min-utterance 0 --max-utterance 12.5 --sensitivity 0.4"
-    _, (stream,) = await run(SCRIPT, *options.split(), talk)
+    _, (stream,) = await run(SCRIPT, *options.split(), recording)
     assert stream.config.settings == stt_pb2.Settings(
         post_speech_silence=Duration(nanos=700_000_000),
         min_utterance=Duration(),

@@ -20,7 +20,7 @@ from tests.support.scripted_server import Response, Stream, failure, final, repl
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> Path:
+def recording(tmp_path: Path) -> Path:
     return encode(tmp_path / "talk.wav", seconds=0.5)
 
 
@@ -37,17 +37,19 @@ def desktop_environment(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{tool.parent}:{os.environ['PATH']}", "DISPLAY": ":0", "WAYLAND_DISPLAY": "", "TMUX": ""}
 
 
-async def test_recording_with_immediate_speech_is_complete_and_ends_the_dictation(talk: Path) -> None:
-    result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}")
+async def test_recording_with_immediate_speech_is_complete_and_ends_the_dictation(recording: Path) -> None:
+    result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{recording}")
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
-    assert bytes(stream.audio) == pcm_of(talk)
+    assert bytes(stream.audio) == pcm_of(recording)
 
 
-async def test_speech_before_the_server_is_available_is_not_lost(talk: Path) -> None:
+async def test_speech_before_the_server_is_available_is_not_lost(recording: Path) -> None:
     async with serving(replies()) as server:
         address = server.address
     terminal, other_end = pty.openpty()
-    process = await start("recognize", "--server", address, "--device", f"file:{talk}", stderr=other_end, TERM="xterm")
+    process = await start(
+        "recognize", "--server", address, "--device", f"file:{recording}", stderr=other_end, TERM="xterm"
+    )
     os.close(other_end)
     await to_thread(read_until, terminal, "connecting: ")  # a connection attempt has failed
     async with serving(replies(final("Раз.")), port=int(address.rpartition(":")[2])) as server:
@@ -56,11 +58,11 @@ async def test_speech_before_the_server_is_available_is_not_lost(talk: Path) -> 
         await to_thread(read_until, terminal, None)
         assert await process.wait() == 0
     os.close(terminal)
-    assert b"".join(bytes(stream.audio) for stream in server.streams) == pcm_of(talk)
+    assert b"".join(bytes(stream.audio) for stream in server.streams) == pcm_of(recording)
 
 
 async def test_microphone_stops_after_silence(tmp_path: Path) -> None:
-    talk = encode(tmp_path / "talk.wav", seconds=60)
+    recording = encode(tmp_path / "talk.wav", seconds=60)
 
     async def send_one_word(stream: Stream) -> None:
         await stream.accept()
@@ -70,31 +72,31 @@ async def test_microphone_stops_after_silence(tmp_path: Path) -> None:
         await stream.send(final("Раз.", end_ms=500))
         await stream.receive_audio()
 
-    result, (stream,) = await run(send_one_word, "--device", f"file:{talk}", "--stop-after-silence", "1")
+    result, (stream,) = await run(send_one_word, "--device", f"file:{recording}", "--stop-after-silence", "1")
     assert (result.code, result.stdout, result.stderr) == (0, "Раз.\n", "")
     assert 12 <= len(stream.audio) / 3200 <= 40
 
 
-async def test_saved_audio_can_be_recognized_again_with_the_same_options(talk: Path, tmp_path: Path) -> None:
+async def test_saved_audio_can_be_recognized_again_with_the_same_options(recording: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dictations"
-    await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", str(folder), "--language", "ru")
+    await run(replies(final("Раз.")), "--device", f"file:{recording}", "--save-audio", str(folder), "--language", "ru")
     async with serving(replies(final("Два."))) as server:
         options = ["--server", server.address, "--hotwords", "Анна"]
         result = await outcome(await start("recover", str(folder), *options))
     (stream,) = server.streams
     assert (result.code, result.stdout, result.stderr) == (0, "Два.\n", "")
-    assert bytes(stream.audio) == pcm_of(talk)
+    assert bytes(stream.audio) == pcm_of(recording)
     assert stream.config.settings == stt_pb2.Settings(language="ru", hotwords=["Анна"])
 
 
-async def test_failed_server_error_names_the_saved_audio(talk: Path, tmp_path: Path) -> None:
+async def test_failed_server_error_names_the_saved_audio(recording: Path, tmp_path: Path) -> None:
     async def reject(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
         await stream.send(failure(grpc.StatusCode.INVALID_ARGUMENT, "No."))
         await stream.context.abort(grpc.StatusCode.INVALID_ARGUMENT, "No.")
 
-    result, _ = await run(reject, "--device", f"file:{talk}", "--save-audio", str(tmp_path / "kept"))
+    result, _ = await run(reject, "--device", f"file:{recording}", "--save-audio", str(tmp_path / "kept"))
     (file,) = (tmp_path / "kept").iterdir()
     assert result.code == 1
     assert result.stderr.startswith(
@@ -102,13 +104,15 @@ async def test_failed_server_error_names_the_saved_audio(talk: Path, tmp_path: P
     )
 
 
-async def test_unwritable_saved_audio_does_not_end_the_dictation(talk: Path) -> None:
-    result, (stream,) = await run(replies(final("Раз.")), "--device", f"file:{talk}", "--save-audio", "/dev/null/kept")
+async def test_unwritable_saved_audio_does_not_end_the_dictation(recording: Path) -> None:
+    result, (stream,) = await run(
+        replies(final("Раз.")), "--device", f"file:{recording}", "--save-audio", "/dev/null/kept"
+    )
     assert (result.code, result.stdout, len(stream.audio)) == (0, "Раз.\n", 16_000)
     assert "the journal in /dev/null/kept cannot be written" in result.stderr
 
 
-async def test_each_final_is_copied_to_the_clipboard(talk: Path, tmp_path: Path) -> None:
+async def test_each_final_is_copied_to_the_clipboard(recording: Path, tmp_path: Path) -> None:
     copied = tmp_path / "copied"
 
     async def send_with_pause(stream: Stream) -> None:
@@ -122,7 +126,7 @@ async def test_each_final_is_copied_to_the_clipboard(talk: Path, tmp_path: Path)
         await stream.send(final("Два.", 2))
 
     async with serving(send_with_pause) as server:
-        arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
+        arguments = ["recognize", "--copy", "--server", server.address, str(recording)]
         # xclip also leaves a process running
         variables = desktop_environment(tmp_path, f"(cat; printf '|') >> {copied}; sleep 600 &")
         result = await outcome(await start(*arguments, more=variables))
@@ -130,21 +134,21 @@ async def test_each_final_is_copied_to_the_clipboard(talk: Path, tmp_path: Path)
     assert copied.read_text() == "Раз.|Два.|"
 
 
-async def test_clipboard_that_hangs_delays_no_text_and_is_reported(talk: Path, tmp_path: Path) -> None:
+async def test_clipboard_that_hangs_delays_no_text_and_is_reported(recording: Path, tmp_path: Path) -> None:
     async with serving(replies(final("Раз."), final("Два.", 2))) as server:
-        arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
+        arguments = ["recognize", "--copy", "--server", server.address, str(recording)]
         variables = desktop_environment(tmp_path, "exec sleep 600")
         result = await outcome(await start(*arguments, more=variables))
     assert (result.code, result.stdout) == (0, "Раз.\nДва.\n")
     assert result.stderr == "Cannot copy to a clipboard: see `stt-cli doctor`.\n"
 
 
-async def test_without_a_desktop_the_text_is_copied_through_the_terminal(talk: Path) -> None:
+async def test_without_a_desktop_the_text_is_copied_through_the_terminal(recording: Path) -> None:
     terminal, other_end = pty.openpty()
-    takes_it = f"import os; os.open({os.ttyname(other_end)!r}, os.O_RDWR)"  # as controlling terminal
+    open_terminal = f"import os; os.open({os.ttyname(other_end)!r}, os.O_RDWR)"  # as controlling terminal
     async with serving(replies(final("Раз."))) as server:
-        arguments = ["recognize", "--copy", "--server", server.address, str(talk)]
-        process = await start(*arguments, main=f"{takes_it}; {MAIN}", DISPLAY="", WAYLAND_DISPLAY="", TMUX="")
+        arguments = ["recognize", "--copy", "--server", server.address, str(recording)]
+        process = await start(*arguments, main=f"{open_terminal}; {MAIN}", DISPLAY="", WAYLAND_DISPLAY="", TMUX="")
         printed = await to_thread(read_until, terminal, "\x07")
         assert (await outcome(process)).stdout == "Раз.\n"
     os.close(terminal)

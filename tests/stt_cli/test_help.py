@@ -90,8 +90,8 @@ def test_manual_documents_every_command_and_option(name: tuple[str, ...]) -> Non
     [["--help"], ["recognize", "--help"], ["models", "load", "--help"], ["completion", "bash"], ["--version"]],
 )
 def test_quick_commands_import_only_click(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-c", LOADED, *arguments], capture_output=True, check=True, text=True)
-    assert done.stdout.split() == ["click", "stt_cli", "stt_client"]
+    completed = subprocess.run([sys.executable, "-c", LOADED, *arguments], capture_output=True, check=True, text=True)
+    assert completed.stdout.split() == ["click", "stt_cli", "stt_client"]
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_shell_completion_covers_commands_options_and_values(typed: list[str], o
         _stt_cli_completion stt-cli
         printf '%s\\n' "${{COMPREPLY[@]}}"
     """
-    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True, timeout=60)
-    assert set(done.stdout.split()) == offered
+    completed = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert set(completed.stdout.split()) == offered
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

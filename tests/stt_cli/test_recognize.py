@@ -24,18 +24,18 @@ STYLE = re.compile(r"\x1b\[[\d;]*m")
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> str:
+def recording(tmp_path: Path) -> str:
     return str(encode(tmp_path / "talk.wav"))
 
 
-async def test_realtime_takes_as_long_as_speech(talk: str) -> None:
-    began = time.monotonic()
-    result, _ = await run(replies(final("Раз.")), "--realtime", talk)
+async def test_realtime_takes_as_long_as_speech(recording: str) -> None:
+    started_at = time.monotonic()
+    result, _ = await run(replies(final("Раз.")), "--realtime", recording)
     assert result.stdout == "Раз.\n"
-    assert time.monotonic() - began >= 2
+    assert time.monotonic() - started_at >= 2
 
 
-async def test_ctrl_c_ends_a_recording_and_prints_pending_finals(talk: str) -> None:
+async def test_ctrl_c_ends_a_recording_and_prints_pending_finals(recording: str) -> None:
     received = asyncio.Event()
 
     async def send_final_after_audio(stream: Stream) -> None:
@@ -46,7 +46,7 @@ async def test_ctrl_c_ends_a_recording_and_prints_pending_finals(talk: str) -> N
         await stream.send(final("Раз."))
 
     async with serving(send_final_after_audio) as server:
-        process = await start("recognize", "--server", server.address, "--realtime", talk)
+        process = await start("recognize", "--server", server.address, "--realtime", recording)
         await received.wait()
         process.send_signal(signal.SIGINT)
         assert await outcome(process) == Outcome(130, "Раз.\n", "")
@@ -55,7 +55,7 @@ async def test_ctrl_c_ends_a_recording_and_prints_pending_finals(talk: str) -> N
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_second_signal_quits_immediately(talk: str, number: signal.Signals, code: int) -> None:
+async def test_second_signal_quits_immediately(recording: str, number: signal.Signals, code: int) -> None:
     reached, half_closed = asyncio.Event(), asyncio.Event()
 
     async def never_answers(stream: Stream) -> None:
@@ -66,7 +66,7 @@ async def test_second_signal_quits_immediately(talk: str, number: signal.Signals
         await until_cancelled(stream)
 
     async with serving(never_answers) as server:
-        process = await start("recognize", "--server", server.address, "--realtime", talk)
+        process = await start("recognize", "--server", server.address, "--realtime", recording)
         await reached.wait()
         process.send_signal(number)
         await half_closed.wait()
@@ -112,9 +112,9 @@ async def test_ctrl_c_ends_dictation() -> None:
         assert server.streams[0].config.format.sample_rate_hz == 48_000
 
 
-async def test_restarted_server_receives_all_uncommitted_audio_again(talk: str) -> None:
+async def test_restarted_server_receives_all_uncommitted_audio_again(recording: str) -> None:
     async with serving(until_cancelled) as server:
-        process = await start("recognize", "--server", server.address, talk)
+        process = await start("recognize", "--server", server.address, recording)
         async with asyncio.timeout(30):
             await server.called.wait()
     async with serving(replies(final("Раз.")), port=int(server.address.rpartition(":")[2])) as server:
@@ -123,7 +123,7 @@ async def test_restarted_server_receives_all_uncommitted_audio_again(talk: str) 
     assert len(server.streams[0].audio) == 64_000
 
 
-async def test_closed_stdout_reader_ends_recognition_without_an_error(talk: str) -> None:
+async def test_closed_stdout_reader_ends_recognition_without_an_error(recording: str) -> None:
     async def talks_on(stream: Stream) -> None:
         await stream.accept()
         for utterance in count():
@@ -131,7 +131,7 @@ async def test_closed_stdout_reader_ends_recognition_without_an_error(talk: str)
 
     read_end, write_end = os.pipe()
     async with serving(talks_on) as server:
-        process = await start("recognize", "--server", server.address, talk, stdout=write_end)
+        process = await start("recognize", "--server", server.address, recording, stdout=write_end)
         os.close(write_end)
         assert await asyncio.to_thread(os.read, read_end, 8) == "Раз.\n".encode()
         os.close(read_end)
@@ -139,7 +139,7 @@ async def test_closed_stdout_reader_ends_recognition_without_an_error(talk: str)
     assert (result.code, result.stderr) == (0, "")
 
 
-async def test_terminal_shows_partials_and_keeps_only_finals(talk: str) -> None:
+async def test_terminal_shows_partials_and_keeps_only_finals(recording: str) -> None:
     """A pseudo-terminal of 30 columns receives stdout and stderr."""
     partial_shown = asyncio.Event()
 
@@ -158,7 +158,7 @@ async def test_terminal_shows_partials_and_keeps_only_finals(talk: str) -> None:
             "recognize",
             "--server",
             server.address,
-            talk,
+            recording,
             stdout=process_end,
             stderr=process_end,
             TERM="xterm",
@@ -177,10 +177,10 @@ async def test_terminal_shows_partials_and_keeps_only_finals(talk: str) -> None:
     assert server.streams[0].config.partials
 
 
-def read_until(terminal: int, wanted: str | None) -> str:
+def read_until(terminal: int, expected: str | None) -> str:
     """Read until the text was printed, or to the end."""
     output = b""
-    while wanted is None or wanted not in output.decode(errors="replace"):
+    while expected is None or expected not in output.decode(errors="replace"):
         try:
             part = os.read(terminal, 4096)
         except OSError:  # Linux raises it when the last writer has closed the terminal

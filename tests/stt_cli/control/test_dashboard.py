@@ -59,7 +59,7 @@ def rendered(picture: RenderableType, columns: int = 120) -> str:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "status",
     [
         "gpu-box:8011  serving  0.1.0, up 1:02:03",
         "3 of 8",
@@ -72,8 +72,8 @@ def rendered(picture: RenderableType, columns: int = 120) -> str:
         "12 streams, 0 rejected; 30:00 of audio; 340 utterances, 5012 words, 7 suppressed",
     ],
 )
-def test_dashboard_shows_the_status_of_the_server(told: str) -> None:
-    assert told in rendered(dashboard("gpu-box:8011", BUSY, []))
+def test_dashboard_shows_the_status_of_the_server(status: str) -> None:
+    assert status in rendered(dashboard("gpu-box:8011", BUSY, []))
 
 
 def test_each_stream_has_a_row_with_a_sanitized_client_name() -> None:

@@ -22,7 +22,7 @@ from tests.support.scripted_server import Stream, abort_stream, replies, serving
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> Path:
+def recording(tmp_path: Path) -> Path:
     return encode(tmp_path / "talk.wav", seconds=1.2)
 
 
@@ -36,9 +36,11 @@ def lines(result: Outcome) -> Mapping[str, str]:
     return {thing.rstrip(":"): f"{verdict} {sentence}" for verdict, thing, sentence in parted}
 
 
-async def test_doctor_without_problems_prints_only_passed_checks(talk: Path, tmp_path: Path) -> None:
+async def test_doctor_without_problems_prints_only_passed_checks(recording: Path, tmp_path: Path) -> None:
     async with serving(replies()) as server:
-        result = await doctor(server.address, "--device", f"file:{talk}", more=desktop_environment(tmp_path, "exit 1"))
+        result = await doctor(
+            server.address, "--device", f"file:{recording}", more=desktop_environment(tmp_path, "exit 1")
+        )
     expected = lines(result)
     assert (result.code, result.stderr) == (0, "")
     assert expected["versions"].startswith("ok stt-cli ")

@@ -28,8 +28,8 @@ class RecordingOutputs:
 
 
 class RecordingOutput:
-    def __init__(self, written: list[str], name: str, is_full: bool) -> None:
-        self._written = written
+    def __init__(self, log: list[str], name: str, is_full: bool) -> None:
+        self._written = log
         self._name = name
         self._is_full = is_full
 
@@ -63,48 +63,48 @@ class RecordingReport:
 
 
 def test_first_source_writes_immediately_and_second_waits_for_it() -> None:
-    written, report = RecordingOutputs(), RecordingReport()
-    turns = OrderedOutput(written, 2, report)
-    with turns.slot(1) as second:
-        with turns.slot(0) as first:
+    log, report = RecordingOutputs(), RecordingReport()
+    ordered_output = OrderedOutput(log, 2, report)
+    with ordered_output.slot(1) as second:
+        with ordered_output.slot(0) as first:
             second.start("b")
             second.write("2")
             first.start("a")
             first.write("1")
-            assert (written.all, report.started) == (["<a", "1"], ["a"])
+            assert (log.all, report.started) == (["<a", "1"], ["a"])
             first.complete()
-        assert written.all == ["<a", "1", "a>", "<b", "2"]
+        assert log.all == ["<a", "1", "a>", "<b", "2"]
         second.write("3")
         second.complete()
-    assert written.all[-2:] == ["3", "b>"]
+    assert log.all[-2:] == ["3", "b>"]
     assert report.started == ["a", "b"]
-    assert not turns.has_failed
+    assert not ordered_output.has_failed
 
 
 def test_source_that_never_started_writes_nothing_and_blocks_no_other() -> None:
-    written = RecordingOutputs()
-    turns = OrderedOutput(written, 2, RecordingReport())
-    with turns.slot(0):
+    log = RecordingOutputs()
+    ordered_output = OrderedOutput(log, 2, RecordingReport())
+    with ordered_output.slot(0):
         pass
-    with turns.slot(1) as second:
+    with ordered_output.slot(1) as second:
         second.start("b", "opening ")
         second.complete()
-    assert written.all == ["<opening b", "b>"]
+    assert log.all == ["<opening b", "b>"]
 
 
 def test_source_that_ends_without_completing_leaves_an_incomplete_output() -> None:
-    written, report = RecordingOutputs(), RecordingReport()
-    turns = OrderedOutput(written, 1, report)
-    with turns.slot(0) as turn:
-        turn.start("a")
-        turn.write("1")
-    assert (written.all, report.messages) == (["<a", "1", "a…"], ["a is incomplete."])
+    log, report = RecordingOutputs(), RecordingReport()
+    ordered_output = OrderedOutput(log, 1, report)
+    with ordered_output.slot(0) as slot:
+        slot.start("a")
+        slot.write("1")
+    assert (log.all, report.messages) == (["<a", "1", "a…"], ["a is incomplete."])
 
 
 def test_failed_output_passes_its_text_to_the_report_only() -> None:
-    written, report = RecordingOutputs(full="a"), RecordingReport()
-    turns = OrderedOutput(written, 2, report)
-    with turns.slot(1) as second, turns.slot(0) as first:
+    log, report = RecordingOutputs(full="a"), RecordingReport()
+    ordered_output = OrderedOutput(log, 2, report)
+    with ordered_output.slot(1) as second, ordered_output.slot(0) as first:
         second.start("b")
         second.write("3")
         first.start("a")
@@ -112,36 +112,36 @@ def test_failed_output_passes_its_text_to_the_report_only() -> None:
             first.write(text)
         first.complete()
         second.complete()
-    assert written.all == ["<a", "a…", "<b", "3", "b>"]
+    assert log.all == ["<a", "a…", "<b", "3", "b>"]
     assert (report.messages, report.fallback_text) == (["Error: a is full.", "a is incomplete."], ["1", "2"])
-    assert turns.has_failed
+    assert ordered_output.has_failed
 
 
-@given(st.permutations([(place, step) for place in range(4) for step in ("begin", "write", "end")]))
+@given(st.permutations([(index, step) for index in range(4) for step in ("begin", "write", "end")]))
 def test_output_order_is_the_order_of_the_sources(steps: list[tuple[int, str]]) -> None:
-    written = RecordingOutputs()
-    turns = OrderedOutput(written, 4, RecordingReport())
+    log = RecordingOutputs()
+    ordered_output = OrderedOutput(log, 4, RecordingReport())
     stacks = [ExitStack() for _ in range(4)]
-    places = [stack.enter_context(turns.slot(place)) for place, stack in enumerate(stacks)]
+    slots = [stack.enter_context(ordered_output.slot(index)) for index, stack in enumerate(stacks)]
     expected = list[str]()
-    begun, done = set[int](), set[int]()
-    texts: dict[int, list[str]] = {place: [] for place in range(4)}
-    for place, step in steps:
-        if place in done:
+    started_slots, finished = set[int](), set[int]()
+    texts: dict[int, list[str]] = {index: [] for index in range(4)}
+    for index, step in steps:
+        if index in finished:
             continue
         if step == "begin":
-            places[place].start(str(place))
-            begun.add(place)
+            slots[index].start(str(index))
+            started_slots.add(index)
         elif step == "write":
-            places[place].write("text")
-            texts[place].append("text")
+            slots[index].write("text")
+            texts[index].append("text")
         else:
-            places[place].complete()
-            stacks[place].close()
-            done.add(place)
-    for turn, stack in zip(places, stacks, strict=True):
-        turn.complete()
+            slots[index].complete()
+            stacks[index].close()
+            finished.add(index)
+    for slot, stack in zip(slots, stacks, strict=True):
+        slot.complete()
         stack.close()
-    for place in sorted(begun):
-        expected += [f"<{place}", *texts[place], f"{place}>"]
-    assert written.all == expected
+    for index in sorted(started_slots):
+        expected += [f"<{index}", *texts[index], f"{index}>"]
+    assert log.all == expected

@@ -35,20 +35,20 @@ def shows_controls(terminal: int) -> bool:
 
 
 async def test_ctrl_c_is_not_echoed_and_terminal_modes_are_restored(tmp_path: Path) -> None:
-    async def speaks(stream: Stream) -> None:
+    async def send_partials(stream: Stream) -> None:
         await stream.accept()
         await stream.receive_audio(3200)
         await stream.send(partial("раз"))
         await stream.receive_audio()
         await stream.send(final("Раз, два."))
 
-    talk = encode(tmp_path / "talk.wav", seconds=60)
+    recording = encode(tmp_path / "talk.wav", seconds=60)
     terminal, other_end = pty.openpty()
-    takes_it = f"import os; os.dup2(os.open({os.ttyname(other_end)!r}, os.O_RDWR), 0)"
-    async with serving(speaks) as server:
+    open_terminal = f"import os; os.dup2(os.open({os.ttyname(other_end)!r}, os.O_RDWR), 0)"
+    async with serving(send_partials) as server:
         process = await start(
-            *("recognize", "--server", server.address, "--device", f"file:{talk}"),
-            main=f"{takes_it}; {MAIN}",
+            *("recognize", "--server", server.address, "--device", f"file:{recording}"),
+            main=f"{open_terminal}; {MAIN}",
             stdout=other_end,
             stderr=other_end,
             TERM="xterm",
