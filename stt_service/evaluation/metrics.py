@@ -67,12 +67,12 @@ def final_text(replay: Replay) -> str:
     return " ".join(final.text for final in _finals(replay))
 
 
-def spoken_language(live: RuntimeSettings, replay: Replay) -> str:
+def spoken_language(settings: RuntimeSettings, replay: Replay) -> str:
     """Return the language of the text: the requested one, or with `auto` the one detected most often."""
-    if live.translate:
+    if settings.translate:
         return "en"
     detected = Counter(final.language for final in _finals(replay))
-    return detected.most_common(1)[0][0] if live.language == AUTO and detected else live.language
+    return detected.most_common(1)[0][0] if settings.language == AUTO and detected else settings.language
 
 
 def word_errors(reference: str, text: str, language: str) -> WordErrors:

@@ -171,10 +171,16 @@ class Evaluation:
         return self._offline[key]
 
     def _replay(self, bench: _Bench, settings: ServerSettings, pcm: bytes) -> Replay:
-        live = settings.runtime()
-        config = SessionConfig(settings, live, partials=settings.enable_realtime_transcription)
-        silence_s = max(live.post_speech_silence_duration, live.min_length_of_recording) + TRAILING_SILENCE_S
-        models, plan = transcribers(bench.models.finals, bench.models.partials, live.language), bench.models.plan
+        runtime_settings = settings.runtime()
+        config = SessionConfig(settings, runtime_settings, partials=settings.enable_realtime_transcription)
+        silence_s = (
+            max(runtime_settings.post_speech_silence_duration, runtime_settings.min_length_of_recording)
+            + TRAILING_SILENCE_S
+        )
+        models, plan = (
+            transcribers(bench.models.finals, bench.models.partials, runtime_settings.language),
+            bench.models.plan,
+        )
         workers = SimulatedWorkers(models, bench.clock, plan.workers, plan.slots)
         return Simulator(Session(config, stream_vad_factory(self._silero, settings)), workers).play(
             pcm + bytes(2 * int(silence_s * SAMPLE_RATE_HZ))

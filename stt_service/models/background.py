@@ -1,4 +1,4 @@
-"""Work that would block the event loop."""
+"""Blocking work, in processes and threads of its own: trial loads of models, downloads, and `in_thread`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROGRAM = ("-m", "stt_service.models.trial")
 
 @dataclass(frozen=True, slots=True)
 class TrialLoader:
-    """Loads models into a place, in two steps."""
+    """Loads models in two steps: a trial load in another process, then the load itself."""
 
     models_dir: Path
     placement: Placement
@@ -36,59 +36,59 @@ class TrialLoader:
     timeout_s: float = CHECK_TIMEOUT_S
 
     async def check(self, name: str) -> Path:
-        """Return the folder of a model that works. A cancellation kills the process, and with it a download.
+        """Return the folder of a model that works. A cancellation kills the process and its download.
 
         Raises:
-            StartFailed: the weights are missing or damaged.
+            InvalidModelError: the weights are missing or damaged, or the trial took longer than `timeout_s`.
         """
-        place = asdict(replace(self.placement, device_indices=self.placement.device_indices[:1], workers=1))
-        del place["folder"]
-        async with _answers(TrialRequest(name, str(self.models_dir), place), self.program) as steps:
+        fields = asdict(replace(self.placement, device_indices=self.placement.device_indices[:1], workers=1))
+        del fields["folder"]
+        async with _trial_process(TrialRequest(name, str(self.models_dir), fields), self.program) as steps:
             await steps.next()
             return Path((await steps.next(self.timeout_s)).folder)
 
     def open(self, name: str, folder: Path) -> Engine:
-        """Load the model that was checked. Blocks.
+        """Load a checked model. Blocks.
 
         Raises:
-            StartFailed: it does not load.
+            StartupError: it does not load.
         """
         self.on_loading(name)
         return open_model(name, replace(self.placement, folder=folder))
 
 
 async def fetch_weights(name: str, models_dir: Path) -> Path:
-    """Return the folder of the model's weights. A cancellation kills the process that fetches them.
+    """Return the folder of the model's weights. A cancellation kills the process that downloads them.
 
     Raises:
-        ModelNotFound: they are nowhere to be had.
+        InvalidModelError: they are neither stored here nor could be downloaded.
     """
     with suppress(ModelNotFoundError):
         return resolve(name, models_dir, fetch=False)
-    async with _answers(TrialRequest(name, str(models_dir))) as steps:
+    async with _trial_process(TrialRequest(name, str(models_dir))) as steps:
         return Path((await steps.next()).folder)
 
 
 class _Steps:
-    """What the process answers, line by line."""
+    """The output of the process, one step per line."""
 
     def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
         self._process, self._name = process, name
 
     async def next(self, timeout_s: float | None = None) -> TrialStep:
-        """Return the next step. Without a time limit it waits until it is cancelled: a download takes any time.
+        """Return the next step. Without a time limit it waits until cancelled: a download can take any time.
 
         Raises:
-            StartFailed: the model cannot be had or does not work.
+            InvalidModelError: the model is missing or does not work.
         """
         assert self._process.stdout
         try:
             async with asyncio.timeout(timeout_s):
                 line = await self._process.stdout.readline()
                 if not line:
-                    raise InvalidModelError(_ended(self._name, await self._process.wait()))
+                    raise InvalidModelError(_exit_message(self._name, await self._process.wait()))
         except TimeoutError as error:
-            raise InvalidModelError(f"{self._name} was not tried within {timeout_s:g} s.") from error
+            raise InvalidModelError(f"The test of {self._name} did not finish within {timeout_s:g} s.") from error
         step = TrialStep(**json.loads(line))
         if step.error:
             raise InvalidModelError(step.error)
@@ -96,16 +96,20 @@ class _Steps:
 
 
 @asynccontextmanager
-async def _answers(request: TrialRequest, program: Sequence[str] = PROGRAM) -> AsyncIterator[_Steps]:
-    """Start the process; it and those that it started are killed at the end."""
+async def _trial_process(request: TrialRequest, program: Sequence[str] = PROGRAM) -> AsyncIterator[_Steps]:
+    """Start the process; at the end it and its child processes are killed."""
     root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", *program),  # -P: a folder named stt_service where the server was started is not it
+        *(
+            sys.executable,
+            "-P",
+            *program,
+        ),  # -P: a folder named stt_service in the working directory must not be imported
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": paths},
-        start_new_session=True,  # a group of its own to kill, and Ctrl-C on the terminal is the server's
+        start_new_session=True,  # a process group that can be killed, and that Ctrl-C on the terminal does not reach
         limit=MAX_LINE_BYTES,
     )
     try:
@@ -118,45 +122,43 @@ async def _answers(request: TrialRequest, program: Sequence[str] = PROGRAM) -> A
         await process.wait()
 
 
-def _ended(name: str, code: int) -> str:
-    """Return the sentence for a process that ended without an answer."""
+def _exit_message(name: str, code: int) -> str:
+    """Return the error message for a process that ended without a result."""
     if code >= 0:
-        return f"{name} was not tried: its process ended with exit code {code}."
-    how = signal.Signals(-code).name
-    advice = (
-        "is there enough memory?" if code == -signal.SIGKILL else "its files are damaged or do not belong together."
-    )
-    return f"{name} does not work: the process that tried it ended with {how}: {advice}"
+        return f"The test of {name} failed: its process ended with exit code {code}."
+    signal_name = signal.Signals(-code).name
+    hint = "is there enough memory?" if code == -signal.SIGKILL else "its files are damaged or do not belong together."
+    return f"{name} does not work: the process that tested it ended with {signal_name}: {hint}"
 
 
 T = TypeVar("T")
-NAME = "work"
+THREAD_NAME = "work"
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Return what the work returns. A cancellation leaves the thread behind, and its outcome unheard."""
+    """Return the result of the work. After a cancellation the thread runs on, and its result is discarded."""
     loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[T] = loop.create_future()
+    future: asyncio.Future[T] = loop.create_future()
 
-    def settle(settled: Callable[[], None]) -> None:
-        if not outcome.done():
-            settled()
+    def resolve_once(set_outcome: Callable[[], None]) -> None:
+        if not future.done():
+            set_outcome()
 
     def run() -> None:
-        settled: Callable[[], None]
+        set_outcome: Callable[[], None]
         try:
             value = work()
-            settled = lambda: outcome.set_result(value)  # noqa: E731
-        except Exception as error:  # goes to whoever waits
+            set_outcome = lambda: future.set_result(value)  # noqa: E731
+        except Exception as error:  # goes to the caller that awaits the future
             failure = error
-            settled = lambda: outcome.set_exception(failure)  # noqa: E731
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, settled)
+            set_outcome = lambda: future.set_exception(failure)  # noqa: E731
+        with suppress(RuntimeError):  # the loop is closed, and with it the caller
+            loop.call_soon_threadsafe(resolve_once, set_outcome)
 
-    threading.Thread(target=run, daemon=True, name=NAME).start()
-    return await outcome
+    threading.Thread(target=run, daemon=True, name=THREAD_NAME).start()
+    return await future
 
 
 def has_abandoned_threads() -> bool:
-    """Tell whether work still runs. It may compute outside of Python, so the interpreter must not be finalized."""
-    return any(thread.name == NAME for thread in threading.enumerate())
+    """Return whether work still runs. It may run native code, so the interpreter must not be finalized."""
+    return any(thread.name == THREAD_NAME for thread in threading.enumerate())

@@ -1,4 +1,4 @@
-"""Which device the models run on, and why not the one that was asked for."""
+"""Chooses the device of the models, with the reason if it is not the requested one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from stt_service.settings.schema import ServerSettings
 from stt_service.whisper.engine import count_cuda_devices
 
-# What CTranslate2 opens at run time; found missing here, it is named before a decode fails for it.
+# Libraries that CTranslate2 opens at run time. A check at startup names a missing one before a decode fails.
 DRIVER, CUBLAS = "libcuda.so.1", "libcublas.so.12"
-CUBLAS_PACKAGE = "nvidia.cublas"  # of nvidia-cublas-cu12, and of a torch for CUDA 12
+CUBLAS_PACKAGE = "nvidia.cublas"  # in nvidia-cublas-cu12, which PyTorch for CUDA 12 installs too
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,14 @@ class Gpu:
     name: str
     total_bytes: int
     used_bytes: int
-    utilization: float | None = None  # the share of the last moment in which it computed; None: it does not tell
+    utilization: float | None = (
+        None  # share of the driver's last sample period with work on the GPU; None: not reported
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class CudaStatus:
-    """What there is of CUDA on this machine."""
+    """CUDA on this machine: the GPUs, and the missing library, if any."""
 
     count: int
     missing: str = ""  # the library or driver that is missing; empty when CUDA is usable
@@ -37,7 +39,7 @@ class CudaStatus:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """The device asked for and the one in use."""
+    """The requested device and the one in use."""
 
     requested: str
     active: str
@@ -46,7 +48,7 @@ class Device:
 
 
 def detect_cuda() -> CudaStatus:
-    """Look for CUDA by the libraries that are needed, and for the GPUs by the driver."""
+    """Return the state of CUDA: whether its libraries open, and the GPUs that the driver reports."""
     count = count_cuda_devices()
     if not _opens(DRIVER):
         return CudaStatus(count, f"{DRIVER} is missing: install the NVIDIA driver, and start a container with --gpus")
@@ -60,23 +62,24 @@ def detect_cuda() -> CudaStatus:
 def choose_device(
     settings: ServerSettings, detect: Callable[[], CudaStatus] = detect_cuda
 ) -> tuple[Device, CudaStatus]:
-    """Return the device to use, and what there is of CUDA."""
-    asked = settings.device
-    if asked == "cpu":
-        return Device(asked, "cpu"), CudaStatus(0, "not looked for: DEVICE=cpu")
+    """Return the device to use and the state of CUDA."""
+    requested = settings.device
+    if requested == "cpu":
+        return Device(requested, "cpu"), CudaStatus(0, "not checked: DEVICE=cpu")
     cuda = detect()
     indices = tuple(int(index) for index in settings.gpu_device_index.split(","))
-    beyond = [index for index in indices if index >= cuda.count]
+    missing_indices = [index for index in indices if index >= cuda.count]
     if cuda.missing:
-        return Device(asked, "cpu", reason=cuda.missing), cuda
-    if beyond:
-        reason = f"GPU_DEVICE_INDEX={settings.gpu_device_index} names GPU {beyond[0]}, there are {cuda.count}"
-        return Device(asked, "cpu", reason=reason), cuda
-    return Device(asked, "cuda", indices), cuda
+        return Device(requested, "cpu", reason=cuda.missing), cuda
+    if missing_indices:
+        named = f"GPU_DEVICE_INDEX={settings.gpu_device_index}"
+        reason = f"{named} includes GPU {missing_indices[0]}, visible GPUs: {cuda.count}"
+        return Device(requested, "cpu", reason=reason), cuda
+    return Device(requested, "cuda", indices), cuda
 
 
 def list_gpus() -> tuple[Gpu, ...]:
-    """Return the GPUs as the driver tells them; none when nvidia-ml-py is not installed."""
+    """Return the GPUs that the driver reports; none if nvidia-ml-py is not installed."""
     try:
         import pynvml
     except ImportError:
@@ -86,26 +89,26 @@ def list_gpus() -> tuple[Gpu, ...]:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         memory = [pynvml.nvmlDeviceGetMemoryInfo(handle) for handle in handles]
         names = [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
-        busy = [_busy(handle) for handle in handles]
+        utilization = [_utilization(handle) for handle in handles]
         pynvml.nvmlShutdown()
     except pynvml.NVMLError:
         return ()
-    return tuple(Gpu(n, int(m.total), int(m.used), b) for n, m, b in zip(names, memory, busy, strict=True))
+    return tuple(Gpu(n, int(m.total), int(m.used), b) for n, m, b in zip(names, memory, utilization, strict=True))
 
 
-def _busy(handle: object) -> float | None:
+def _utilization(handle: object) -> float | None:
     import pynvml
 
     try:
         return float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100
-    except pynvml.NVMLError:  # a part of a GPU (MIG) does not know
+    except pynvml.NVMLError:  # not available for a partition of a GPU (MIG)
         return None
 
 
 def load_cublas(library: str = CUBLAS, package: str = CUBLAS_PACKAGE) -> bool:
-    """Open cuBLAS by its name, as CTranslate2 will; if the loader knows none, from the package that pip installed.
+    """Open cuBLAS by name, as CTranslate2 does, or else from its pip package; return whether it is open.
 
-    A library that is open is found by its name from then on, whatever folder it came from.
+    Once a library is open, the loader finds it by name, whatever its folder.
     """
     if _opens(library):
         return True

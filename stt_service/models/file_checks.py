@@ -1,8 +1,8 @@
-"""Checks the files of a model before it is loaded: they are there, of the right form, and belong together.
+"""Checks the files of a model before it is loaded: they exist, have the right format and belong together.
 
 CTranslate2 checks little of this. An alignment head or a token id that the model does not have makes it read out of
-bounds, which ends the process; a vocabulary of another model gives text without meaning. What lies in the weights
-themselves only a decode shows: `model_check.py`.
+bounds, which ends the process; a vocabulary of another model gives meaningless text. Damaged values of the weights
+are found only by a decode: `trial.py`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from stt_service.settings.schema import AUTO, is_language
 MAX_CONFIG_BYTES = 2**20  # of config.json and preprocessor_config.json; real ones have 2 kB
 MAX_VOCABULARY_BYTES = 2**26  # of a vocabulary or a tokenizer; real ones have 4 MB
 SPEC = "WhisperSpec"
-MULTILINGUAL_TOKENS = 51_865  # CTranslate2 takes a model with so many tokens or more to be multilingual
-CONTEXT_TOKENS = 448  # of Whisper's decoder; the engine counts on it
+MULTILINGUAL_TOKENS = 51_865  # CTranslate2 treats a model with at least this many tokens as multilingual
+CONTEXT_TOKENS = 448  # of Whisper's decoder; the engine relies on it
 ENCODER_FRAMES = 1500  # 30 s of audio
-# What Whisper's audio is cut into, and the engine counts on it. `feature_size` is the model's.
+# How Whisper splits audio into frames; the engine relies on it. `feature_size` depends on the model.
 FEATURES = {"sampling_rate": 16_000, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
 DEFAULT_FEATURE_SIZE = 80
 LAYER = re.compile(r"decoder/layer_(\d{1,4})/")
 SPECIAL_TOKENS = ("<|endoftext|>", "<|startoftranscript|>", "<|transcribe|>", "<|startofprev|>", "<|notimestamps|>")
-MAX_DIFFERENT_TOKENS = 0.01  # of the tokens of text: conversions differ in a few
+MAX_DIFFERENT_TOKENS = 0.01  # share of the text tokens: conversions differ in a few
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the weights say of the model's size."""
+    """Dimensions of the model, read from its weights."""
 
     tokens: int
     layers: int  # of the decoder
@@ -47,10 +47,10 @@ class Shape:
 
 
 def check_files(folder: Path) -> None:
-    """Check that the folder's files make one Whisper model; takes a tenth of a second.
+    """Check that the files of the folder form one Whisper model; takes a tenth of a second.
 
     Raises:
-        InvalidModelError: with the file, what is wrong, and what to do.
+        InvalidModelError: with the file, the problem and the fix.
     """
     try:
         shape = _shape(folder / "model.bin")
@@ -63,10 +63,10 @@ def check_files(folder: Path) -> None:
 
 
 def _shape(path: Path) -> Shape:
-    _regular(path)
+    _check_is_regular(path)
     header = read_header(path)
     if header.spec != SPEC:
-        raise InvalidModelError(f"{path} holds a {header.spec[:40]!r}: it must be a {SPEC}, a Whisper model.")
+        raise InvalidModelError(f"{path} contains a {header.spec[:40]!r}: it must be a {SPEC}, a Whisper model.")
     layers = {int(layer[1]) for name in header.variables if (layer := LAYER.match(name))}
     shape = Shape(
         tokens=_dimension(header, path, "decoder/embeddings/weight", 0),
@@ -106,7 +106,7 @@ def _vocabulary(folder: Path, shape: Shape) -> Sequence[str]:
         )
     if missing := set(SPECIAL_TOKENS).difference(tokens):
         raise InvalidModelError(
-            f"{path} lacks the tokens {', '.join(sorted(missing))}: it is no vocabulary of a Whisper model."
+            f"{path} lacks the tokens {', '.join(sorted(missing))}: it is not a vocabulary of a Whisper model."
         )
     return tokens
 
@@ -171,7 +171,7 @@ def _token_ids(path: Path) -> Mapping[str, int]:
         ids = {**vocabulary, **{str(token.get("content")): token.get("id") for token in added}}
         if ids and all(type(index) is int for index in ids.values()):
             return ids
-    raise InvalidModelError(f"{path} must hold a tokenizer with model.vocab and added_tokens.")
+    raise InvalidModelError(f"{path} must contain a tokenizer with model.vocab and added_tokens.")
 
 
 def _check_features(path: Path, shape: Shape) -> None:
@@ -192,12 +192,15 @@ def _object(path: Path, max_bytes: int = MAX_CONFIG_BYTES) -> Mapping[str, objec
 def _json(path: Path, max_bytes: int) -> object:
     try:
         return json.loads(_text(path, max_bytes))
-    except (ValueError, RecursionError) as error:  # the file's content is not repeated: it may be any file
-        raise InvalidModelError(f"{path} is no valid JSON.") from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # the message must not contain the file's content, which can be secret
+        raise InvalidModelError(f"{path} is not valid JSON.") from error
 
 
 def _text(path: Path, max_bytes: int) -> str:
-    _regular(path)
+    _check_is_regular(path)
     with path.open("rb") as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
@@ -208,7 +211,7 @@ def _text(path: Path, max_bytes: int) -> str:
         raise InvalidModelError(f"{path} must be text in UTF-8.") from error
 
 
-def _regular(path: Path) -> None:
-    """Raise unless it is a file that can be read without waiting, as a FIFO cannot."""
+def _check_is_regular(path: Path) -> None:
+    """Raise InvalidModelError unless it is a regular file: reading a FIFO could block."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise InvalidModelError(f"{path} must be a file.")

@@ -17,7 +17,7 @@ from shutil import rmtree
 
 from stt_service.errors import ModelNotFoundError
 
-# Names as in faster-whisper; a test holds this to its table.
+# Names as in faster-whisper; a test compares this table with its own.
 HUB_NAMES: Mapping[str, str] = {
     "tiny": "Systran/faster-whisper-tiny",
     "tiny.en": "Systran/faster-whisper-tiny.en",
@@ -39,7 +39,7 @@ HUB_NAMES: Mapping[str, str] = {
     "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
     "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
 }
-WANTED = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
+FILE_PATTERNS = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 FILE_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 LISTING_TIMEOUT_S = 10.0  # the library's own limit for a request
@@ -49,7 +49,7 @@ LISTING_TIMEOUT_S = 10.0  # the library's own limit for a request
 class RemoteFile:
     name: str
     size_bytes: int
-    sha256: str  # empty where the hub does not tell: small files
+    sha256: str  # empty if the hub does not report it, as for small files
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Hub:
         """Return a folder in `staging` with the model's files, verified.
 
         Raises:
-            ModelNotFound: with the reason only; what arrived stays in `staging`.
+            ModelNotFoundError: with the reason only; downloaded files stay in `staging`.
         """
         repository = HUB_NAMES.get(name, name)
         try:
@@ -77,32 +77,34 @@ class Hub:
             folder = _folder(staging / "hub", revision.commit)
             for file in revision.files:
                 _fetch_file(revision, file, folder)
-        except Exception as error:  # the library's HTTP library has its own tree, and has been replaced before
+        except (
+            Exception
+        ) as error:  # the HTTP client of the library has its own exceptions, and has been replaced before
             raise ModelNotFoundError(_reason(repository, error)) from error
         return folder
 
 
 def _revision(repository: str) -> Revision:
-    """Return what the repository holds now."""
+    """Return the current commit of the repository and its files that a model needs."""
     from huggingface_hub import HfApi
 
     listing = HfApi().model_info(repository, timeout=LISTING_TIMEOUT_S, files_metadata=True)
-    # Names and commits become paths here: nothing that the hub sends may lead out of the folder.
+    # Names and commits become paths, so the hub's response must not contain a path out of the folder.
     commit = listing.sha or "main"
     if commit != "main" and COMMIT.fullmatch(commit) is None:
-        raise ModelNotFoundError(f"{repository} has the revision {commit[:80]!r}, which is no commit")
+        raise ModelNotFoundError(f"{repository} has the revision {commit[:80]!r}, which is not a commit")
     files = tuple(
         RemoteFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "")
         for file in listing.siblings or ()
-        if FILE_NAME.fullmatch(file.rfilename) and any(fnmatch(file.rfilename, pattern) for pattern in WANTED)
+        if FILE_NAME.fullmatch(file.rfilename) and any(fnmatch(file.rfilename, pattern) for pattern in FILE_PATTERNS)
     )
     if not any(file.name == "model.bin" for file in files):
-        raise ModelNotFoundError(f"{repository} holds no model.bin: it is no model for CTranslate2")
+        raise ModelNotFoundError(f"{repository} contains no model.bin: it is not a CTranslate2 model")
     return Revision(repository, commit, files)
 
 
 def _folder(folder: Path, commit: str) -> Path:
-    """Return the folder for this commit's files; what is left of another commit goes."""
+    """Return the folder for the files of this commit; remove those of other commits."""
     for other in folder.glob("*"):
         if other.name != commit:
             rmtree(other, ignore_errors=True)
@@ -115,7 +117,7 @@ def _fetch_file(revision: Revision, file: RemoteFile, folder: Path) -> None:
     from huggingface_hub.file_download import http_get
 
     target, part = folder / file.name, folder / f"{file.name}.part"
-    if target.exists():  # only whole files bear their name
+    if target.exists():  # only complete files have their final name
         return
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     with part.open("ab") as output:
@@ -133,10 +135,10 @@ def _fetch_file(revision: Revision, file: RemoteFile, folder: Path) -> None:
 
 def _verify(file: RemoteFile, part: Path) -> None:
     with part.open("rb") as content:
-        whole = not file.sha256 or hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
-    if not whole or (file.size_bytes and part.stat().st_size != file.size_bytes):
+        is_intact = not file.sha256 or hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+    if not is_intact or (file.size_bytes and part.stat().st_size != file.size_bytes):
         part.unlink()
-        raise ModelNotFoundError(f"{file.name} arrived damaged")
+        raise ModelNotFoundError(f"the downloaded {file.name} is damaged")
 
 
 def _reason(repository: str, error: Exception) -> str:
@@ -147,10 +149,10 @@ def _reason(repository: str, error: Exception) -> str:
         case ModelNotFoundError():
             return str(error)
         case OfflineModeIsEnabled():
-            return "HF_HUB_OFFLINE forbids the hub"
+            return "HF_HUB_OFFLINE is set"
         case GatedRepoError():
-            return f"{ENDPOINT} gives {repository} only to those it knows: set HF_TOKEN"
+            return f"{ENDPOINT} requires a token for {repository}: set HF_TOKEN"
         case RepositoryNotFoundError():
-            return f"{ENDPOINT} has no {repository}, or shows it only with an HF_TOKEN"
-    what = str(error).strip().partition("\n")[0] or type(error).__name__
-    return f"{ENDPOINT} did not give {repository}: {what}"
+            return f"{ENDPOINT} has no {repository}, or requires HF_TOKEN for it"
+    first_line = str(error).strip().partition("\n")[0] or type(error).__name__
+    return f"{ENDPOINT} did not provide {repository}: {first_line}"

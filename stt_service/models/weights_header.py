@@ -1,7 +1,7 @@
-"""Reads the table of contents of a CTranslate2 model.bin: the name, type and shape of each variable, without its data.
+"""Reads the header of a CTranslate2 model.bin: the name, type and shape of each variable, without its data.
 
-CTranslate2 trusts these files: a wrong size makes it allocate or read out of bounds. This reader checks that each
-variable lies within the file and has the size of its shape.
+CTranslate2 does not validate these files: a wrong size makes it allocate or read out of bounds. This reader checks that
+each variable is within the file and that its size matches its shape.
 Source: `ModelSpec._serialize` of ctranslate2/specs/model_spec.py, binary version 6.
 """
 
@@ -25,7 +25,7 @@ MAX_RANK = 8
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A tensor's shape; of a scalar also its bytes."""
+    """The shape of a tensor; for a scalar also its bytes."""
 
     shape: tuple[int, ...]
     data: bytes = b""
@@ -38,14 +38,14 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a model.bin holds."""
+    """The header of a model.bin."""
 
     spec: str  # such as WhisperSpec
     variables: Mapping[str, Variable]
 
 
 def read_header(path: Path) -> Header:
-    """Return what the file holds.
+    """Return the header of the file.
 
     Raises:
         InvalidModelError: the file is cut short, damaged or of another version.
@@ -101,7 +101,7 @@ def _variable(file: BinaryIO, size_bytes: int) -> tuple[str, Variable]:
 
 def _string(file: BinaryIO) -> str:
     (length,) = _unpack(file, "H")
-    return file.read(length)[:-1].decode("utf-8")  # with a NUL at its end
+    return file.read(length)[:-1].decode("utf-8")  # without the terminating NUL
 
 
 def _unpack(file: BinaryIO, form: str) -> tuple[int, ...]:

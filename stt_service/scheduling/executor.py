@@ -6,8 +6,8 @@ runs on a thread. The future ends in exactly one of five ways: with a result, WI
 DECLINED (its factory returned None when the batch started), with an exception, or cancelled by its owner.
 
 Batches form by themselves: what arrives while a batch runs is the next batch. No timer collects decodes, so that a
-single stream never waits for company. The window of a partial is cut only when its batch starts, and therefore holds
-the latest audio.
+single stream never waits for other streams. The window of a partial is cut only when its batch starts, and therefore
+contains the latest audio.
 
 Inputs. `submit`, `promote` and `withdraw` are called on the event loop; cancelling a future withdraws its job. `run`
 has one task per worker. All state belongs to the event loop: threads only run `transcribe`. `queue_length` alone can
@@ -70,7 +70,7 @@ class _BatchItem:
 
 
 class BatchExecutor:
-    """Runs decodes of any models for any number of streams. Everything but the models runs on the event loop."""
+    """Runs decodes of any models for any number of streams. Everything except inference runs on the event loop."""
 
     def __init__(
         self,
@@ -249,18 +249,18 @@ class ModelPair:
     partials: ExecutorModel
 
     def model(self, kind: Kind, language: str) -> ExecutorModel:
-        """Return the model of the decode: the finals' one for partials in a language that theirs does not know."""
-        knows = self.partials.multilingual or language == "en"
-        return self.partials if kind is Kind.PARTIAL and knows else self.finals
+        """Return the model of the decode: that of finals for partials in a language that theirs does not support."""
+        is_supported = self.partials.multilingual or language == "en"
+        return self.partials if kind is Kind.PARTIAL and is_supported else self.finals
 
     def check_language(self, language: str) -> None:
-        """Reject a language that the model of finals does not know.
+        """Reject a language that the model of finals does not support.
 
         Raises:
-            InvalidRequestError: naming it.
+            InvalidRequestError: with the language.
         """
         if not self.finals.multilingual and language not in ("en", "auto"):
             raise InvalidRequestError(
-                f"Invalid language={language!r}: the model of this server knows English only, "
-                "ask for en or another server."
+                f"Invalid language={language!r}: the model of this server supports English only, "
+                "request en or use another server."
             )

@@ -19,7 +19,7 @@ saves little. Finals of one client never occupy the last free worker while anoth
 (`worker_reserve.py`).
 
 Invariants. A stream has at most one partial in the queue: a newer one takes its position, a final removes it. Overload
-thus costs partials, never finals. The queues are bounded: finals by a stream's limit of pending finals, those of one
+thus drops partials, never finals. The queues are bounded: finals by a stream's limit of pending finals, those of one
 utterance by its length. A job is in at most one queue and in at most one batch, once.
 """
 

@@ -1,4 +1,4 @@
-"""Windows that the encoder has heard: how long they are made, which decode together, how much may be said of each."""
+"""Encoded windows: their length, the windows that share a batch, and the token limit of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stt_service.whisper.types import SHORT_WINDOW_S, EncoderContext, Kind, Wind
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Finals hear 5 s of silence, partials 1 s: measured, docs/measurements.md.
+# Finals are encoded with 5 s of silence, partials with 1 s: measured, docs/measurements.md.
 TAIL_PLANS = {
     Kind.FINAL: TailPlan(pad_s=5.0, tail_s=2.0),
     Kind.SPECULATIVE: TailPlan(pad_s=5.0, tail_s=2.0),
@@ -22,14 +22,14 @@ TAIL_PLANS = {
 }
 CONTEXT_TOKENS = 448  # Whisper's text context in tokens, prompt included
 MIN_TOKEN_LIMIT = 24
-# Nobody reads faster than this for long: 13 is an ordinary pace, auctioneers reach 20.
+# The highest sustained speed of reading aloud: 13 is typical, auctioneers reach 20.
 LETTERS_PER_SECOND = 20
-LIMIT_STEP_S = 2.5  # limits go in steps of audio length, so that windows of similar length share a batch
+LIMIT_STEP_S = 2.5  # limits are steps of the audio length, so that windows of similar length share a batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedWindow:
-    """A window and what the encoder made of it."""
+    """A window, its encoder frames and its language."""
 
     window: Window
     frames: EncoderFrames  # shape (k, d)
@@ -38,7 +38,7 @@ class EncodedWindow:
 
 
 def encoder_frames(window: Window) -> int:
-    """Return how many rows are encoded for the window: all of Whisper's 30 s for finals of a word or two."""
+    """Return how many frames are encoded for the window: all of Whisper's 30 s for finals of a word or two."""
     if window.options.context is EncoderContext.FULL or is_short_final(window):
         return MAX_FRAMES
     return window_frames(len(window.samples), TAIL_PLANS[window.options.kind])
@@ -50,7 +50,7 @@ def is_short_final(window: Window) -> bool:
 
 
 def batch_key(encoded: EncodedWindow) -> Hashable:
-    """Windows of equal keys decode together: as many rows and tokens, as long a prompt, the same search."""
+    """Return the key of a batch. Windows with equal keys have equal frame counts, token limits, prompts and search."""
     options = encoded.window.options
     return (
         len(encoded.frames),
@@ -76,10 +76,11 @@ def run_grouped(items: Sequence[T], key: Callable[[T], Hashable], run: Callable[
 
 
 def token_limit(window: Window, prompt: int, language: str | None = None) -> int:
-    """Return how many tokens the decoder may produce after a prompt of so many.
+    """Return how many tokens the decoder may produce after a prompt of `prompt` tokens.
 
-    It is what the audio can hold in the language, or in the densest one where the language is not known, bounded by
-    what the prompt leaves of the text context. A text that needs more is continued by another decode.
+    The limit is the number of tokens that can be spoken in the audio in this language, or in the densest one if the
+    language is unknown. It is bounded by the text context that the prompt leaves free; another decode continues a
+    longer text.
     """
     densest = max(TOKENS_PER_LETTER_BY_LANGUAGE.values())
     per_letter = TOKENS_PER_LETTER_BY_LANGUAGE.get(language, DEFAULT_TOKENS_PER_LETTER) if language else densest
@@ -88,14 +89,14 @@ def token_limit(window: Window, prompt: int, language: str | None = None) -> int
 
 
 def remaining_context(prompt: int) -> int:
-    """Return how many tokens fit into Whisper's text context after a prompt of so many."""
+    """Return how many tokens fit into Whisper's text context after a prompt of `prompt` tokens."""
     return max(1, CONTEXT_TOKENS - prompt)
 
 
 def max_length(prompt: int, limit: int) -> int:
-    """Return the max_length that lets CTranslate2 give so many tokens.
+    """Return the `max_length` with which CTranslate2 produces up to `limit` tokens.
 
-    It halves what it is told, or takes the prompt but for its last token off it, whichever leaves less
+    CTranslate2 uses the smaller of half of `max_length` and `max_length` minus all prompt tokens except the last
     (its src/models/whisper.cc).
     """
     return max(2 * limit, prompt - 1 + limit)

@@ -64,7 +64,7 @@ class Encoder:
         return np.pad(spectrum, ((0, 0), (0, 2 * frames - spectrum.shape[1])))
 
     def _features(self, samples: Samples, frames: int) -> EncoderFrames:
-        """Return the log-mel spectrogram of the samples padded to so many encoder frames; shape (mels, 2 * frames)."""
+        """Return the log-mel spectrogram of the samples, padded to `frames` frames; shape (mels, 2 * frames)."""
         padded = np.zeros(frames * SAMPLE_RATE_HZ // FRAMES_PER_SECOND, np.float32)
         count = min(len(samples), len(padded))
         padded[:count] = samples[:count]

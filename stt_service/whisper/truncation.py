@@ -1,4 +1,4 @@
-"""Text that the decoder left out."""
+"""Finds speech that the decoder left out: the end after a pause or a full context, and the middle of a long window."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from stt_service.whisper.hallucination import SpeechStats, suppression_reason
 from stt_service.whisper.language import SPACELESS_LANGUAGES, join_texts
 from stt_service.whisper.types import Transcript, Window, concatenate
 
-# A decode may stop at the end of a sentence although more was said after a pause. Its last word then ends 1.7 s or
-# more before the speech; at most 0.6 s where nothing is missing (our dictations, English and Russian).
+# A decode can stop at the end of a sentence although speech continues after a pause. Its last word then ends 1.7 s or
+# more before the end of speech; at most 0.6 s if nothing is missing (our dictations, English and Russian).
 MIN_MISSING_SPEECH_S = 1.0
-MIN_PROGRESS_S = 0.5  # less than this was no progress
+MIN_PROGRESS_S = 0.5  # shorter progress, or a shorter remainder, ends the search
 MAX_MISALIGNED_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class MissingEnd:
-    """What is still to be decoded of a window."""
+    """The part of a window that is still to be decoded."""
 
     window: Window
     start_s: float  # in the first window
@@ -31,8 +31,10 @@ class MissingEnd:
 def find_missing_end(window: Window, transcript: Transcript, *, full: bool) -> MissingEnd | None:
     """Return the end of the window that the transcript's words do not reach, or None.
 
-    The end may have a remainder of its own. There are not many, as each is SHORTEST_S shorter than the one before.
-    `full`: the text filled the context, so that its end is missing although no pause precedes it.
+    The end can have a remainder of its own. Their number is bounded: each is MIN_PROGRESS_S shorter than the previous.
+
+    Args:
+        full: whether the text filled the context, so that its end is missing although no pause precedes it.
     """
     start_s = transcript.words[-1].end_s if transcript.words else 0.0
     speech_end_s = window.speech_end_s or (window.duration_s if full else 0.0)
@@ -49,41 +51,44 @@ def without_last_word(transcript: Transcript) -> Transcript:
 
 
 def append_end(
-    first: Transcript, rest: Transcript, rest_start_s: float, missing_s: float = 2 * MIN_PROGRESS_S
+    first: Transcript, remainder: Transcript, remainder_start_s: float, missing_s: float = 2 * MIN_PROGRESS_S
 ) -> Transcript:
-    """Return the first with the rest after it, if the rest can be trusted and is not what the first ends with.
+    """Return both transcripts as one; the first alone if the remainder cannot be trusted or repeats its last words.
 
-    `missing_s` of audio up to the end of speech follow on the first; half of that counts as voiced.
+    Args:
+        missing_s: length of the audio from the end of the first to the end of speech; half of it counts as voiced.
     """
-    evidence = SpeechStats(missing_s / 2, rest_start_s, spoken_s=rest.words[-1].end_s if rest.words else MIN_PROGRESS_S)
-    if suppression_reason(rest, evidence) is not None or _is_last_word_again(first.text, rest.text):
+    speech = SpeechStats(
+        missing_s / 2, remainder_start_s, spoken_s=remainder.words[-1].end_s if remainder.words else MIN_PROGRESS_S
+    )
+    if suppression_reason(remainder, speech) is not None or _is_last_word_again(first.text, remainder.text):
         return first
     return replace(
         first,
-        text=join_texts([first.text, rest.text], first.language),
-        words=(*first.words, *(word.shifted(rest_start_s) for word in rest.words)),
-        average_log_probability=min(first.average_log_probability, rest.average_log_probability),
+        text=join_texts([first.text, remainder.text], first.language),
+        words=(*first.words, *(word.shifted(remainder_start_s) for word in remainder.words)),
+        average_log_probability=min(first.average_log_probability, remainder.average_log_probability),
     )
 
 
-def _is_last_word_again(text: str, rest: str) -> bool:
-    """Return whether the text ends with the rest: the alignment of a last word or two can be wrong.
+def _is_last_word_again(text: str, remainder: str) -> bool:
+    """Return whether the text ends with the remainder: the alignment of the last words can be wrong.
 
-    More words are said again: people repeat sentences.
+    More than MAX_MISALIGNED_WORDS words were spoken again: speakers repeat sentences.
     """
-    words, last = (re.findall(r"\w+", each.casefold()) for each in (text, rest))
+    words, last = (re.findall(r"\w+", each.casefold()) for each in (text, remainder))
     return len(last) <= MAX_MISALIGNED_WORDS and words[-len(last) :] == last
 
 
-# People speak some 13 letters a second, five syllables. With as much silence as speech in an utterance 6 remain.
+# Speech has about 13 letters or five syllables per second. With as much silence as speech in an utterance 6 remain.
 MIN_LETTERS_PER_SECOND, MIN_SYLLABLES_PER_SECOND = 4.0, 1.2
-MIN_SPARSE_SPEECH_S = 8.0  # what is shorter is not skipped
-MIN_GAIN = 1.5  # times as many letters: otherwise the whole was right, and its speaker slow
+MIN_SPARSE_SPEECH_S = 8.0  # the decoder skips no speech in shorter windows
+MIN_GAIN = 1.5  # ratio of letters: below it the whole was right, and its speaker slow
 STEP_SAMPLES, WIDTH_STEPS = SAMPLE_RATE_HZ // 50, 8  # 20 ms, and 160 ms
 
 
 def is_sparse(window: Window, transcript: Transcript) -> bool:
-    """Return whether the window holds much more speech than the text accounts for."""
+    """Return whether the window contains much more speech than the text accounts for."""
     spaceless = transcript.language in SPACELESS_LANGUAGES
     least = MIN_SYLLABLES_PER_SECOND if spaceless else MIN_LETTERS_PER_SECOND
     speech_s = window.speech_end_s
@@ -91,7 +96,7 @@ def is_sparse(window: Window, transcript: Transcript) -> bool:
 
 
 def split_at_pause(window: Window) -> tuple[Window, Window]:
-    """Return the window in two, parted at the quietest point of its middle third."""
+    """Return the two parts of the window, split at the quietest point of its middle third."""
     at = _quietest(window)
     at_s = at / SAMPLE_RATE_HZ
     first = replace(window, samples=window.samples[:at], speech_end_s=min(at_s, window.speech_end_s))
@@ -109,7 +114,7 @@ def _quietest(window: Window) -> int:
 
 
 def choose_longer(whole: Transcript, parts: Sequence[Transcript], start_s: float) -> Transcript:
-    """Return the text of the two halves, the second of which begins at `start_s`, if it is much longer."""
+    """Return the two halves as one transcript if it is much longer, else the whole; the second starts at `start_s`."""
     letters = sum(len(part.text) for part in parts)
     if letters < MIN_GAIN * len(whole.text):
         return whole

@@ -1,4 +1,4 @@
-"""What goes into a decode and what comes out of it: values only, shared by the core and the engine."""
+"""Inputs and outputs of a decode: windows, options and transcripts, shared by the session and the engine."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from enum import Enum
 from stt_service.audio.pcm import SAMPLE_RATE_HZ, Samples
 from stt_service.whisper.language import join_texts
 
-# A word or two in a short window: the decoder does not recognize the end and writes the word twice ("8 8"), or takes it
-# for silence. No tail was safe: with 12 s of silence Russian words were written twice still. The window holds a second
+# A word or two in a short window: the decoder does not recognize the end and writes the word twice ("8 8"), or returns
+# no text. No tail was safe: with 12 s of silence Russian words were still written twice. The window includes a second
 # of pre-roll. Measured: docs/measurements.md, One to three words.
 SHORT_WINDOW_S = 3.0
 
 
 class Kind(Enum):
-    """What a decode is for, in the order in which it is served."""
+    """The purpose of a decode, in the order of priority."""
 
     FINAL = 0
-    SPECULATIVE = 1  # a final decoded ahead, during the hangover
+    SPECULATIVE = 1  # a final decoded before the endpoint, during the hangover
     PARTIAL = 2
 
 
 class EncoderContext(Enum):
     """How much silence the encoder sees after the speech."""
 
-    SHORT = "short"  # a short window; the rest of the 30 s is made up by rows of known silence
+    SHORT = "short"  # a short window, extended by encoder frames of known silence
     FULL = "full"  # 30 s, as Whisper was trained
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """How a window is decoded; windows with equal options may share a batch."""
+    """How a window is decoded. Windows with equal options can share a batch."""
 
     language: str | None = None  # None: detect
-    previous_language: str | None = None  # of the dictation, where it is detected: short audio may keep it
+    previous_language: str | None = None  # of the dictation, if it is detected: short audio can get it
     translate: bool = False
     beam_size: int = 5
     initial_prompt: str = ""
@@ -52,11 +52,11 @@ class DecodeOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """One decode's input: at most 30 s of sound."""
+    """Input of a decode: at most 30 s of audio."""
 
     samples: Samples
     options: DecodeOptions
-    speech_end_s: float = 0.0  # where the VAD last heard speech: text that stops long before it has lost words
+    speech_end_s: float = 0.0  # end of speech by the VAD: a text that ends long before it lacks words
 
     @property
     def duration_s(self) -> float:
@@ -69,7 +69,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its place in the window, in seconds."""
+    """A word with its start and end in the window, in seconds."""
 
     text: str
     start_s: float
@@ -77,35 +77,35 @@ class Word:
     probability: float
 
     def shifted(self, seconds: float) -> Word:
-        """Return the word at a place so much later."""
+        """Return the word, moved later by this many seconds."""
         return replace(self, start_s=self.start_s + seconds, end_s=self.end_s + seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """One decode's output, with the decoder's own figures, which the guard judges."""
+    """Output of a decode, with the decoder's statistics, which `hallucination.py` uses."""
 
     text: str
     language: str
     language_probability: float
-    average_log_probability: float  # per token, end token included, as faster-whisper reckons it
+    average_log_probability: float  # per token, end token included, as faster-whisper computes it
     no_speech_probability: float
-    compression_ratio: float  # of the text by zlib; above 2.4 it repeats itself
+    compression_ratio: float  # of the text by zlib; above 2.4 the text is repetitive
     words: tuple[Word, ...] = field(default=())
 
 
 def concatenate(parts: Sequence[tuple[Transcript, float]]) -> Transcript:
-    """Return one transcript of several in a row, each with the second at which it begins; their figures are means.
+    """Return one transcript of consecutive ones, each given with its start in seconds.
 
-    But for the one that tells of repetition: of that the worst is kept.
+    Its statistics are means weighted by length, except the compression ratio: the highest one indicates repetition.
     """
     transcripts = [transcript for transcript, _ in parts]
     if len(transcripts) == 1:
         return transcripts[0]
-    letters = [max(1, len(transcript.text)) for transcript in transcripts]  # a token has some four, in each language
+    letters = [max(1, len(transcript.text)) for transcript in transcripts]  # about four per token, in each language
 
-    def mean(figures: Sequence[float]) -> float:
-        return sum(figure * weight for figure, weight in zip(figures, letters, strict=True)) / sum(letters)
+    def mean(values: Sequence[float]) -> float:
+        return sum(value * weight for value, weight in zip(values, letters, strict=True)) / sum(letters)
 
     longest = transcripts[letters.index(max(letters))]
     return replace(

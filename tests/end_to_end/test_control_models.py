@@ -81,7 +81,7 @@ async def test_model_needed_by_new_streams_is_not_unloaded() -> None:
     async with controlled_server(BeamRecordingEngine()) as controlled:
         code, sentence = await rejection(controlled.control.UnloadModel(pb.UnloadModelRequest(name="base")))
         assert code is StatusCode.FAILED_PRECONDITION
-        assert sentence == "base is what new streams get for finals and partials: load another for that first."
+        assert sentence == "base is the model of new streams for finals and partials: load another one for that first."
 
 
 async def test_model_that_fails_to_load_is_listed_with_its_error_and_streams_continue() -> None:
@@ -99,7 +99,7 @@ async def test_english_only_model_for_finals_requires_language_english() -> None
     async with controlled_server(BeamRecordingEngine(), others={"tiny.en": english}) as controlled:
         await controlled.control.LoadModel(pb.LoadModelRequest(name="tiny.en", roles=BOTH))
         failed = await loaded(controlled.control, "tiny.en")
-        assert failed.reason == "tiny.en knows English only and LANGUAGE is ru: change that first."
+        assert failed.reason == "tiny.en supports English only, but LANGUAGE is ru: change LANGUAGE first."
         assert await asyncio.to_thread(english.closed.wait, 10)
 
 
@@ -129,7 +129,7 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
             )
             assert (code, sentence) == (
                 StatusCode.FAILED_PRECONDITION,
-                "tiny is being loaded: one at a time, ask again once it is.",
+                "tiny is being loaded, and only one model loads at a time: retry after that.",
             )
             assert await controlled.model_of_new_stream("meanwhile") == "base"
             unloading = (await controlled.control.UnloadModel(pb.UnloadModelRequest(name="tiny"))).model

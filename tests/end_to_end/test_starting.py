@@ -156,9 +156,9 @@ def test_unreachable_hub_stops_the_start_with_a_hint(tmp_path: Path) -> None:
     assert result.returncode == 1
     message = result.stderr.splitlines()[-1]
     assert message.startswith(
-        f"Error: The model small is not in {tmp_path} and could not be fetched ({hub} did not give"
+        f"Error: The model small is not in {tmp_path} and could not be downloaded ({hub} did not provide"
     )
-    assert "fetch it with `stt-server download small` on a machine that has a network and copy" in message
+    assert "run `stt-server download small` on a machine with network access and copy" in message
 
 
 @pytest.mark.parametrize("command", [(), ("check",)])

@@ -1,4 +1,4 @@
-"""A model is fetched and tried by a process of its own: what it refuses, how it may end, and that it can be stopped."""
+"""Trial loads in a separate process: rejected models, crashes, time limits and cancellation."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from stt_service.whisper.engine import Placement
 from tests.support.damaged_models import config, copy_of, flipped, patched
 from tests.support.weights_stand_ins import COMMIT, Site
 
-PLACE = Placement(Path(), threads=1)
+PLACEMENT = Placement(Path(), threads=1)
 STEP = TrialStep(folder="/models/tiny").line().decode()
-FETCHED = f"import sys; sys.stdin.readline(); print({STEP!r}, end='', flush=True); "
+DOWNLOADED = f"import sys; sys.stdin.readline(); print({STEP!r}, end='', flush=True); "
 
 
 def loader(models_dir: Path, program: str = "", timeout_s: float = CHECK_TIMEOUT_S) -> TrialLoader:
-    """Return a loader; with a program, that answers in place of the real one."""
-    loader = TrialLoader(models_dir, PLACE, lambda name: None, timeout_s=timeout_s)
-    return TrialLoader(models_dir, PLACE, lambda name: None, ("-c", program), timeout_s) if program else loader
+    """Return a loader; with a program, it runs instead of the real one."""
+    loader = TrialLoader(models_dir, PLACEMENT, lambda name: None, timeout_s=timeout_s)
+    return TrialLoader(models_dir, PLACEMENT, lambda name: None, ("-c", program), timeout_s) if program else loader
 
 
-async def refusal(loader: TrialLoader, name: str) -> str:
-    with pytest.raises(InvalidModelError) as refused:
+async def error_of(loader: TrialLoader, name: str) -> str:
+    with pytest.raises(InvalidModelError) as caught:
         await loader.check(name)
-    return str(refused.value)
+    return str(caught.value)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def tiny(models_dir: Path) -> Path:
 
 
 @pytest.mark.model
-async def test_a_model_that_works_is_found_and_can_be_opened(models_dir: Path) -> None:
+async def test_working_model_passes_the_check_and_can_be_opened(models_dir: Path) -> None:
     tiny = loader(models_dir)
     folder = await tiny.check("tiny.en")
     engine = tiny.open("tiny.en", folder)
@@ -51,47 +51,47 @@ async def test_a_model_that_works_is_found_and_can_be_opened(models_dir: Path) -
 
 
 @pytest.mark.model
-async def test_damaged_weights_are_refused_by_what_they_make_of_speech(tiny: Path, tmp_path: Path) -> None:
+async def test_damaged_weights_are_rejected_by_their_transcript_of_speech(tiny: Path, tmp_path: Path) -> None:
     folder = copy_of(tiny, tmp_path / "model", flipped(tiny))
-    told = await refusal(loader(tmp_path), str(folder))
-    assert told.startswith(f"The model in {folder} does not work: it does not recognize speech in a recording of it")
+    message = await error_of(loader(tmp_path), str(folder))
+    assert message.startswith(f"The model in {folder} does not work: it does not recognize recorded speech")
 
 
 @pytest.mark.model
-async def test_weights_that_are_all_zeros_are_refused(tiny: Path, tmp_path: Path) -> None:
+async def test_weights_of_zeros_are_rejected(tiny: Path, tmp_path: Path) -> None:
     zeros = patched(tiny, 5_000_000, bytes(60_000_000))
     folder = copy_of(tiny, tmp_path / "model", {"model.bin": zeros})
-    assert str(folder) in await refusal(loader(tmp_path), str(folder))
+    assert str(folder) in await error_of(loader(tmp_path), str(folder))
 
 
 @pytest.mark.model
-async def test_files_that_do_not_belong_together_are_refused(tiny: Path, tmp_path: Path) -> None:
+async def test_files_of_different_models_are_rejected(tiny: Path, tmp_path: Path) -> None:
     folder = copy_of(tiny, tmp_path / "model", config(tiny, suppress_ids_begin=[99_999_999]))
-    assert "suppress_ids_begin must be token ids" in await refusal(loader(tmp_path), str(folder))
+    assert "suppress_ids_begin must be token ids" in await error_of(loader(tmp_path), str(folder))
 
 
-async def test_a_name_that_is_no_model_is_refused_with_the_sentence_of_the_weights(tmp_path: Path) -> None:
-    assert "is neither a folder with a model.bin nor the name of a model" in await refusal(loader(tmp_path), "../x")
+async def test_invalid_name_is_rejected_with_the_message_of_the_store(tmp_path: Path) -> None:
+    assert "is neither a folder with a model.bin nor the name of a model" in await error_of(loader(tmp_path), "../x")
 
 
 @pytest.mark.parametrize(
-    ("end", "told"),
+    ("end", "message"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended with SIGSEGV: its files are damaged"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended with SIGKILL: is there enough memory?"),
         ("import os; os._exit(3)", "its process ended with exit code 3"),
     ],
 )
-@pytest.mark.parametrize("after", ["import sys; sys.stdin.readline(); ", FETCHED])
-async def test_a_process_that_ends_without_an_answer_is_a_model_that_does_not_work(
-    tmp_path: Path, after: str, end: str, told: str
+@pytest.mark.parametrize("first_step", ["import sys; sys.stdin.readline(); ", DOWNLOADED])
+async def test_process_that_ends_without_a_result_means_a_model_that_does_not_work(
+    tmp_path: Path, first_step: str, end: str, message: str
 ) -> None:
-    assert told in await refusal(loader(tmp_path, after + end), "tiny")
+    assert message in await error_of(loader(tmp_path, first_step + end), "tiny")
 
 
-async def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:
-    forever = FETCHED + "import signal; signal.pause()"
-    assert "was not tried within 0.01 s" in await refusal(loader(tmp_path, forever, timeout_s=0.01), "tiny")
+async def test_process_that_exceeds_the_time_limit_is_killed(tmp_path: Path) -> None:
+    forever = DOWNLOADED + "import signal; signal.pause()"
+    assert "did not finish within 0.01 s" in await error_of(loader(tmp_path, forever, timeout_s=0.01), "tiny")
     assert children(forever) == []
 
 
@@ -101,7 +101,7 @@ def site() -> Iterator[Site]:
         yield site
 
 
-async def test_a_download_that_hangs_ends_when_it_is_called_off(
+async def test_cancellation_ends_a_download_that_hangs(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.publish("ann/whisper", {"model.bin": b"weights", "config.json": b"{}", "vocabulary.txt": b"a"})
@@ -117,12 +117,12 @@ async def test_a_download_that_hangs_ends_when_it_is_called_off(
     assert children("stt_service.models.trial") == []
 
 
-async def test_a_process_whose_server_is_gone_ends(tmp_path: Path) -> None:
+async def test_process_ends_when_its_server_is_gone(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(
             sys.executable,
             "-c",
-            "from stt_service.models import trial; trial._answer = lambda *_: __import__('signal').pause(); "
+            "from stt_service.models import trial; trial._handle = lambda *_: __import__('signal').pause(); "
             "trial.main()",
         ),
         stdin=asyncio.subprocess.PIPE,
@@ -135,10 +135,10 @@ async def test_a_process_whose_server_is_gone_ends(tmp_path: Path) -> None:
         assert await process.wait() == -9
 
 
-def children(of: str) -> Sequence[psutil.Process]:
-    """Return the processes that this one started and whose command line has the text."""
+def children(command_part: str) -> Sequence[psutil.Process]:
+    """Return the child processes of this one whose command line contains the text."""
     found = []
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            found += [child] if any(of in part for part in child.cmdline()) else []
+            found += [child] if any(command_part in part for part in child.cmdline()) else []
     return found

@@ -1,4 +1,4 @@
-"""The device that is asked for is used, or the reason is told."""
+"""The requested device is used, or the CPU with a reason."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MISSING = CudaStatus(1, "libcublas.so.12 is missing")
 
 
 def chosen(cuda: CudaStatus, **settings: str) -> Device:
-    device, seen = choose_device(ServerSettings.model_validate(settings), lambda: cuda)
-    assert seen == cuda
+    device, status = choose_device(ServerSettings.model_validate(settings), lambda: cuda)
+    assert status == cuda
     return device
 
 
-@pytest.mark.parametrize("asked", ["cuda", "auto"])
-def test_where_cuda_is_usable_it_is_used(asked: str) -> None:
-    assert chosen(USABLE, device=asked) == Device(asked, "cuda")
+@pytest.mark.parametrize("requested", ["cuda", "auto"])
+def test_usable_cuda_is_used(requested: str) -> None:
+    assert chosen(USABLE, device=requested) == Device(requested, "cuda")
 
 
 def test_cuda_is_the_default() -> None:
@@ -33,36 +33,36 @@ def test_cuda_is_the_default() -> None:
 
 
 @pytest.mark.parametrize(("index", "indices"), [("1", (1,)), ("0,1", (0, 1))])
-def test_the_gpus_asked_for_are_used(index: str, indices: tuple[int, ...]) -> None:
+def test_requested_gpus_are_used(index: str, indices: tuple[int, ...]) -> None:
     assert chosen(USABLE, gpu_device_index=index) == Device("cuda", "cuda", indices)
 
 
-@pytest.mark.parametrize("asked", ["cuda", "auto"])
-def test_where_cuda_is_not_usable_the_cpu_is_used_and_the_reason_told(asked: str) -> None:
-    assert chosen(MISSING, device=asked) == Device(asked, "cpu", reason=MISSING.missing)
+@pytest.mark.parametrize("requested", ["cuda", "auto"])
+def test_unusable_cuda_falls_back_to_the_cpu_with_the_reason(requested: str) -> None:
+    assert chosen(MISSING, device=requested) == Device(requested, "cpu", reason=MISSING.missing)
 
 
-def test_a_gpu_that_is_not_there_is_named() -> None:
+def test_missing_gpu_falls_back_to_the_cpu_and_is_named() -> None:
     device = chosen(USABLE, gpu_device_index="0,2")
     assert (device.active, device.indices) == ("cpu", (0,))
-    assert device.reason == "GPU_DEVICE_INDEX=0,2 names GPU 2, there are 2"
+    assert device.reason == "GPU_DEVICE_INDEX=0,2 includes GPU 2, visible GPUs: 2"
 
 
-def test_what_is_missing_goes_before_a_gpu_that_is_not_there() -> None:
+def test_missing_library_is_reported_before_a_missing_gpu() -> None:
     assert chosen(MISSING, gpu_device_index="7").reason == MISSING.missing
 
 
-def test_on_request_of_the_cpu_nobody_looks_for_cuda() -> None:
-    def look() -> CudaStatus:
+def test_requested_cpu_does_not_check_cuda() -> None:
+    def fail_on_detection() -> CudaStatus:
         raise AssertionError
 
-    device, cuda = choose_device(ServerSettings.model_validate({"device": "cpu"}), look)
+    device, cuda = choose_device(ServerSettings.model_validate({"device": "cpu"}), fail_on_detection)
     assert device == Device("cpu", "cpu")
-    assert (cuda.count, cuda.missing) == (0, "not looked for: DEVICE=cpu")
+    assert (cuda.count, cuda.missing) == (0, "not checked: DEVICE=cpu")
 
 
-# Prints whether a library opens before and after it was looked for in a package.
-OPENED = """
+# Prints whether a library opens before and after the search in a package.
+OPEN_SCRIPT = """
 import ctypes, sys
 from stt_service.models.devices import load_cublas
 library, package = sys.argv[1:]
@@ -70,18 +70,18 @@ print(load_cublas(library, "no_such.package"), load_cublas(library, package), ct
 """
 
 
-def test_cublas_is_found_in_the_package_that_pip_installed(tmp_path: Path) -> None:
-    """The loader knows no folder of pip's. In the place of cuBLAS is a small library that needs none but C's."""
+def test_cublas_is_found_in_its_pip_package(tmp_path: Path) -> None:
+    """The loader does not search pip's folders. A small library that depends only on libc stands in for cuBLAS."""
     [library] = next(path for path in map(Path, sys.path) if path.name == "site-packages").glob("pillow.libs/liblzma-*")
     package = tmp_path / "made" / "cublas"
     (package / "lib").mkdir(parents=True)
     (package / "__init__.py").touch()
     copyfile(library, package / "lib" / library.name)
-    done = subprocess.run(
-        [sys.executable, "-c", OPENED, library.name, "made.cublas"],
+    completed = subprocess.run(
+        [sys.executable, "-c", OPEN_SCRIPT, library.name, "made.cublas"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.split() == ["False", "True", "True"]
+    assert completed.stdout.split() == ["False", "True", "True"]

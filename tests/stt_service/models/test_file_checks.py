@@ -1,4 +1,4 @@
-"""Files of a model that are damaged, or another model's, are refused before anything loads them."""
+"""Damaged or mismatched files of a model are rejected before the model is loaded."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def base(models_dir: Path) -> Path:
     return resolve("base", models_dir, fetch=False)
 
 
-def refusal(folder: Path) -> str:
-    with pytest.raises(InvalidModelError) as refused:
+def error_of(folder: Path) -> str:
+    with pytest.raises(InvalidModelError) as caught:
         check_files(folder)
-    return str(refused.value)
+    return str(caught.value)
 
 
 def json_with(path: Path, change: Callable[[dict[str, dict[str, object]]], object]) -> bytes:
@@ -53,7 +53,7 @@ def test_real_models_pass(tiny: Path, base: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"alignment_heads": 5}, "alignment_heads must be pairs of a layer from 0 to 3 and a head from 0 to 5"),
         ({"alignment_heads": []}, "alignment_heads"),
@@ -72,65 +72,67 @@ def test_real_models_pass(tiny: Path, base: Path) -> None:
         ({"lang_ids": [10**400]}, "lang_ids must be token ids"),
     ],
 )
-def test_a_configuration_that_does_not_fit_the_weights_is_refused(
-    tiny: Path, tmp_path: Path, values: dict[str, object], told: str
+def test_config_that_does_not_match_the_weights_is_rejected(
+    tiny: Path, tmp_path: Path, values: dict[str, object], message: str
 ) -> None:
-    assert told in refusal(copy_of(tiny, tmp_path / "model", config(tiny, **values)))
+    assert message in error_of(copy_of(tiny, tmp_path / "model", config(tiny, **values)))
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"null", b"[" * 200_000, b"{", b"\xff", b'{"alignment_heads": NaN}', b" " * (2**20 + 1)]
 )
-def test_a_configuration_of_another_form_is_refused(tiny: Path, tmp_path: Path, content: bytes) -> None:
-    assert "config.json" in refusal(copy_of(tiny, tmp_path / "model", {"config.json": content}))
+def test_config_of_another_format_is_rejected(tiny: Path, tmp_path: Path, content: bytes) -> None:
+    assert "config.json" in error_of(copy_of(tiny, tmp_path / "model", {"config.json": content}))
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "vocabulary.txt", "model.bin"])
 @pytest.mark.parametrize("make", [None, fifo, Path.mkdir, b""], ids=["missing", "FIFO", "folder", "empty"])
-def test_a_file_that_is_missing_empty_or_no_file_is_named(tiny: Path, tmp_path: Path, name: str, make: Change) -> None:
-    assert name in refusal(copy_of(tiny, tmp_path / "model", {name: make}))
+def test_file_that_is_missing_empty_or_not_regular_is_named(
+    tiny: Path, tmp_path: Path, name: str, make: Change
+) -> None:
+    assert name in error_of(copy_of(tiny, tmp_path / "model", {name: make}))
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.bin", "vocabulary.txt"])
-def test_a_file_of_another_model_is_refused(tiny: Path, base: Path, tmp_path: Path, name: str) -> None:
+def test_file_of_another_model_is_rejected(tiny: Path, base: Path, tmp_path: Path, name: str) -> None:
     other = (base / name).symlink_to if name != "vocabulary.txt" else None
     changes: dict[str, Change] = {name: (base / name).read_bytes()} if other else {name: b"a\nb\n"}
-    assert str(tmp_path) in refusal(copy_of(tiny, tmp_path / "model", changes))
+    assert str(tmp_path) in error_of(copy_of(tiny, tmp_path / "model", changes))
 
 
-def test_a_secret_that_is_linked_as_a_file_of_a_model_is_not_repeated(tiny: Path, tmp_path: Path) -> None:
+def test_error_does_not_contain_the_content_of_a_linked_secret(tiny: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("root:HASH:19000:0:::\n")
     for name in ("config.json", "tokenizer.json", "vocabulary.txt", "preprocessor_config.json", "model.bin"):
-        assert "HASH" not in refusal(copy_of(tiny, tmp_path / name, {name: secret.read_bytes()}))
+        assert "HASH" not in error_of(copy_of(tiny, tmp_path / name, {name: secret.read_bytes()}))
 
 
 @pytest.mark.parametrize(
     "values",
     [{"feature_size": 128}, {"hop_length": 0}, {"chunk_length": 10**8}, {"n_fft": 1}, {"sampling_rate": 8000.0}],
 )
-def test_features_that_the_model_does_not_take_are_refused(
+def test_features_that_do_not_match_the_model_are_rejected(
     tiny: Path, tmp_path: Path, values: dict[str, object]
 ) -> None:
     changes: dict[str, Change] = {"preprocessor_config.json": json.dumps(values).encode()}
-    assert f"{next(iter(values))} must be " in refusal(copy_of(tiny, tmp_path / "model", changes))
+    assert f"{next(iter(values))} must be " in error_of(copy_of(tiny, tmp_path / "model", changes))
 
 
 @pytest.mark.parametrize("size", [0, 3, 8, 30, 1000, 5_000_000, 75_537_501])
-def test_weights_that_are_cut_short_are_refused(tiny: Path, tmp_path: Path, size: int) -> None:
-    assert "model.bin is damaged" in refusal(copy_of(tiny, tmp_path / "model", cut(tiny, size)))
+def test_truncated_weights_are_rejected(tiny: Path, tmp_path: Path, size: int) -> None:
+    assert "model.bin is damaged" in error_of(copy_of(tiny, tmp_path / "model", cut(tiny, size)))
 
 
-def test_weights_with_something_behind_them_are_refused(tiny: Path, tmp_path: Path) -> None:
+def test_weights_with_trailing_bytes_are_rejected(tiny: Path, tmp_path: Path) -> None:
     longer = (tiny / "model.bin").read_bytes() + b"x"
-    assert "bytes too many" in refusal(copy_of(tiny, tmp_path / "model", {"model.bin": longer}))
+    assert "bytes too many" in error_of(copy_of(tiny, tmp_path / "model", {"model.bin": longer}))
 
 
-def test_weights_of_another_version_or_kind_are_refused(tiny: Path, tmp_path: Path) -> None:
+def test_weights_of_another_version_or_architecture_are_rejected(tiny: Path, tmp_path: Path) -> None:
     newer = patched(tiny, 0, struct.pack("<I", 7))
-    assert "binary version 7" in refusal(copy_of(tiny, tmp_path / "newer", {"model.bin": newer}))
+    assert "binary version 7" in error_of(copy_of(tiny, tmp_path / "newer", {"model.bin": newer}))
     other = patched(tiny, 6, b"WhistleSpec")
-    assert "it must be a WhisperSpec" in refusal(copy_of(tiny, tmp_path / "other", {"model.bin": other}))
+    assert "it must be a WhisperSpec" in error_of(copy_of(tiny, tmp_path / "other", {"model.bin": other}))
 
 
 @pytest.mark.parametrize(
@@ -144,21 +146,21 @@ def test_weights_of_another_version_or_kind_are_refused(tiny: Path, tmp_path: Pa
         lambda content: content["model"].update(vocab={token: -i for i, token in enumerate(content["model"]["vocab"])}),
     ],
 )
-def test_a_tokenizer_that_does_not_fit_the_vocabulary_is_refused(
+def test_tokenizer_that_does_not_match_the_vocabulary_is_rejected(
     tiny: Path, tmp_path: Path, change: Callable[[dict[str, dict[str, object]]], object]
 ) -> None:
     content = json_with(tiny / "tokenizer.json", change)
-    assert "tokenizer.json" in refusal(copy_of(tiny, tmp_path / "model", {"tokenizer.json": content}))
+    assert "tokenizer.json" in error_of(copy_of(tiny, tmp_path / "model", {"tokenizer.json": content}))
 
 
 @pytest.mark.parametrize("ids", [[], [50_257], [50_358]])
-def test_languages_that_are_none_are_refused(base: Path, tmp_path: Path, ids: list[int]) -> None:
-    told = refusal(copy_of(base, tmp_path / "model", config(base, lang_ids=ids)))
-    assert "lang_ids must be the ids of language tokens" in told
+def test_invalid_language_ids_are_rejected(base: Path, tmp_path: Path, ids: list[int]) -> None:
+    message = error_of(copy_of(base, tmp_path / "model", config(base, lang_ids=ids)))
+    assert "lang_ids must be the ids of language tokens" in message
 
 
-def test_no_damage_of_a_header_or_a_configuration_raises_anything_but_a_sentence(tiny: Path, tmp_path: Path) -> None:
-    """Random bytes, one after the other in one copy, so that it costs no copy of the weights."""
+def test_random_damage_raises_only_invalid_model_errors(tiny: Path, tmp_path: Path) -> None:
+    """Random damage is written to one copy repeatedly, so that the weights are copied only once."""
     source, numbers = tiny / "model.bin", random.Random(7)
     folder = copy_of(tiny, tmp_path / "model", {"model.bin": source.read_bytes()})
     header = source.read_bytes()[:HEADER_BYTES]

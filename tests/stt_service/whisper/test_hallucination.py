@@ -1,4 +1,4 @@
-"""What Whisper invents is caught, what people say passes."""
+"""Hallucinations are suppressed, and human speech passes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stt_service.whisper.hallucination import SpeechStats, SuppressionReason, su
 from stt_service.whisper.types import Transcript
 from tests.support.sample_texts import SAMPLE_TEXTS
 
-# Figures as clear speech has them: a sentence of 3 s, 2.4 s of it voiced.
+# Statistics of clear speech: a sentence of 3 s, 2.4 s of it voiced.
 SPEECH = Transcript(
     text="Мама мыла раму.",
     language="ru",
@@ -24,8 +24,8 @@ CLEAR = SpeechStats(voiced_s=2.4, length_s=3.0)
 CLICK = SpeechStats(voiced_s=0.06, length_s=3.0)
 
 
-def judged(text: str, evidence: SpeechStats = CLEAR, log_probability: float = -0.2) -> SuppressionReason | None:
-    return suppression_reason(replace(SPEECH, text=text, average_log_probability=log_probability), evidence)
+def reason_for(text: str, speech: SpeechStats = CLEAR, log_probability: float = -0.2) -> SuppressionReason | None:
+    return suppression_reason(replace(SPEECH, text=text, average_log_probability=log_probability), speech)
 
 
 @pytest.mark.parametrize(
@@ -46,35 +46,37 @@ def judged(text: str, evidence: SpeechStats = CLEAR, log_probability: float = -0
     ],
 )
 def test_clear_speech_passes(text: str) -> None:
-    assert judged(text) is None
+    assert reason_for(text) is None
 
 
-def test_unsure_speech_passes() -> None:
-    assert judged("Мама мыла раму.", log_probability=-0.7) is None
+def test_speech_with_medium_confidence_passes() -> None:
+    assert reason_for("Мама мыла раму.", log_probability=-0.7) is None
 
 
 @pytest.mark.parametrize("text", ["", "  ", "...", "…!?", " - "])
-def test_a_text_without_a_word_is_empty(text: str) -> None:
-    assert judged(text) is SuppressionReason.EMPTY
+def test_text_without_a_word_is_empty(text: str) -> None:
+    assert reason_for(text) is SuppressionReason.EMPTY
 
 
-def test_without_a_voiced_frame_there_is_no_speech() -> None:
-    assert judged("Мама мыла раму.", SpeechStats(voiced_s=0, length_s=3)) is SuppressionReason.NO_SPEECH
+def test_text_without_a_voiced_frame_is_no_speech() -> None:
+    assert reason_for("Мама мыла раму.", SpeechStats(voiced_s=0, length_s=3)) is SuppressionReason.NO_SPEECH
 
 
-def test_a_decoder_that_hears_no_speech_and_doubts_its_text_is_believed() -> None:
-    doubtful = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-1.1)
-    assert suppression_reason(doubtful, CLEAR) is SuppressionReason.NO_SPEECH
+def test_high_no_speech_probability_with_low_confidence_is_no_speech() -> None:
+    unsure = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-1.1)
+    assert suppression_reason(unsure, CLEAR) is SuppressionReason.NO_SPEECH
 
 
-def test_a_decoder_that_hears_no_speech_but_is_sure_of_its_text_is_not_believed() -> None:
+def test_high_no_speech_probability_with_high_confidence_passes() -> None:
     assert suppression_reason(replace(SPEECH, no_speech_probability=0.9), CLEAR) is None
 
 
 @pytest.mark.parametrize(("voiced_s", "reason"), [(0.5, SuppressionReason.NO_SPEECH), (2.4, None)])
-def test_half_a_doubt_is_believed_where_the_vad_heard_little(voiced_s: float, reason: SuppressionReason | None) -> None:
-    doubtful = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-0.45)
-    assert suppression_reason(doubtful, SpeechStats(voiced_s, length_s=3.0)) is reason
+def test_medium_confidence_is_no_speech_only_where_the_vad_found_little_speech(
+    voiced_s: float, reason: SuppressionReason | None
+) -> None:
+    unsure = replace(SPEECH, no_speech_probability=0.9, average_log_probability=-0.45)
+    assert suppression_reason(unsure, SpeechStats(voiced_s, length_s=3.0)) is reason
 
 
 SENTENCE = SpeechStats(voiced_s=3.0, length_s=4.5)
@@ -82,7 +84,7 @@ WORD = SpeechStats(voiced_s=0.3, length_s=1.5)
 
 
 def test_sentence_without_confidence_is_rejected() -> None:
-    assert judged("Слишком много всего.", SENTENCE, -1.4) is SuppressionReason.LOW_CONFIDENCE
+    assert reason_for("Слишком много всего.", SENTENCE, -1.4) is SuppressionReason.LOW_CONFIDENCE
 
 
 @pytest.mark.parametrize(("no_speech", "reason"), [(0.3, None), (0.6, SuppressionReason.LOW_CONFIDENCE)])
@@ -103,12 +105,12 @@ def test_word_in_doubt_passes_below_the_no_speech_probability_of_noise(
 
 @pytest.mark.parametrize("text", ["Спасибо!", "Okay.", "Bye.", "You."])
 def test_common_phrase_alone_passes_where_decoder_and_vad_are_sure(text: str) -> None:
-    assert judged(text, WORD) is None
+    assert reason_for(text, WORD) is None
 
 
 @pytest.mark.parametrize("text", ["$", "%", "#.", "+"])
 def test_dictated_symbol_is_a_text(text: str) -> None:
-    assert judged(text, WORD) is None
+    assert reason_for(text, WORD) is None
 
 
 LOOPS = [
@@ -116,23 +118,23 @@ LOOPS = [
     pytest.param("Так вот " * 12, id="two words, twelve times"),
     pytest.param("you " * 20, id="a word, twenty times"),
     pytest.param("Начало было хорошее, а потом " + "потом и " * 8, id="at the end"),
-    pytest.param("И снова, и снова! И снова? И СНОВА. и снова " * 2, id="however it is written"),
+    pytest.param("И снова, и снова! И снова? И СНОВА. и снова " * 2, id="in any case and punctuation"),
 ]
 
 
 @pytest.mark.parametrize("text", LOOPS)
 def test_more_repetition_than_can_be_spoken_is_a_loop(text: str) -> None:
-    assert judged(text) is SuppressionReason.REPETITION
+    assert reason_for(text) is SuppressionReason.REPETITION
 
 
 @pytest.mark.parametrize("text", LOOPS)
 def test_repetition_that_can_be_spoken_passes_where_the_decoder_is_sure(text: str) -> None:
-    assert judged(text, SpeechStats(voiced_s=len(text) / 15, length_s=len(text) / 13)) is None
+    assert reason_for(text, SpeechStats(voiced_s=len(text) / 15, length_s=len(text) / 13)) is None
 
 
 @pytest.mark.parametrize("text", LOOPS)
 def test_repetition_that_the_decoder_doubts_is_a_loop(text: str) -> None:
-    assert judged(text, SpeechStats(len(text) / 15, len(text) / 13), -0.8) is SuppressionReason.REPETITION
+    assert reason_for(text, SpeechStats(len(text) / 15, len(text) / 13), -0.8) is SuppressionReason.REPETITION
 
 
 @pytest.mark.parametrize(
@@ -160,14 +162,14 @@ def test_prose_passes_in_any_script(language: str) -> None:
         "I had had it, and that that was that.",
     ],
 )
-def test_people_do_repeat_themselves(text: str) -> None:
-    assert judged(text) is None
+def test_spoken_repetition_passes(text: str) -> None:
+    assert reason_for(text) is None
 
 
 @pytest.mark.parametrize(
     ("text", "log_probability"),
     [
-        # The 30 s window's own words on hum and in an office, with its confidence.
+        # Texts of 30 s windows with hum and an office, with their confidence.
         ("Редактор субтитров А.Семкин Корректор А.Егорова", -0.36),
         ("СПОКОЙНАЯ МУЗЫКА", -0.61),
         ("Субтитры сделал DimaTorzok", -0.2),
@@ -180,8 +182,8 @@ def test_people_do_repeat_themselves(text: str) -> None:
         ("Untertitel im Auftrag des ZDF, 2017", -0.2),
     ],
 )
-def test_credits_of_subtitles_are_known_however_sure_the_decoder_is(text: str, log_probability: float) -> None:
-    assert judged(text, log_probability=log_probability) is SuppressionReason.KNOWN_PHRASE
+def test_subtitle_credits_are_suppressed_at_any_confidence(text: str, log_probability: float) -> None:
+    assert reason_for(text, log_probability=log_probability) is SuppressionReason.KNOWN_PHRASE
 
 
 COMMON = [
@@ -197,23 +199,23 @@ COMMON = [
 
 
 @pytest.mark.parametrize("text", COMMON)
-def test_a_common_phrase_is_noise_where_the_vad_heard_a_click(text: str) -> None:
-    assert judged(text, CLICK) is SuppressionReason.KNOWN_PHRASE
+def test_common_phrase_is_suppressed_where_the_vad_found_only_a_click(text: str) -> None:
+    assert reason_for(text, CLICK) is SuppressionReason.KNOWN_PHRASE
 
 
 @pytest.mark.parametrize("text", COMMON)
-def test_common_phrase_is_noise_where_the_decoder_doubts(text: str) -> None:
-    assert judged(text, log_probability=-1.1) is SuppressionReason.KNOWN_PHRASE
-    unheard = replace(SPEECH, text=text, average_log_probability=-0.7, no_speech_probability=0.59)
-    assert suppression_reason(unheard, CLEAR) is SuppressionReason.KNOWN_PHRASE
+def test_common_phrase_is_suppressed_at_low_confidence(text: str) -> None:
+    assert reason_for(text, log_probability=-1.1) is SuppressionReason.KNOWN_PHRASE
+    without_speech = replace(SPEECH, text=text, average_log_probability=-0.7, no_speech_probability=0.59)
+    assert suppression_reason(without_speech, CLEAR) is SuppressionReason.KNOWN_PHRASE
 
 
 @pytest.mark.parametrize("text", COMMON)
-def test_a_common_phrase_said_clearly_passes(text: str) -> None:
-    assert judged(text, SpeechStats(voiced_s=0.9, length_s=1.6)) is None
+def test_clearly_spoken_common_phrase_passes(text: str) -> None:
+    assert reason_for(text, SpeechStats(voiced_s=0.9, length_s=1.6)) is None
 
 
-def test_a_common_phrase_is_noise_where_the_decoder_hears_no_speech() -> None:
+def test_common_phrase_is_suppressed_at_high_no_speech_probability() -> None:
     assert (
         suppression_reason(replace(SPEECH, text="Thank you.", no_speech_probability=0.9), CLEAR)
         is SuppressionReason.KNOWN_PHRASE
@@ -224,19 +226,19 @@ def test_a_common_phrase_is_noise_where_the_decoder_hears_no_speech() -> None:
     ("text", "reason"),
     [("СТУК В ДВЕРЬ", SuppressionReason.KNOWN_PHRASE), ("США", None), ("Стук в дверь", None), ("1 000", None)],
 )
-def test_a_caption_of_a_sound_is_known_by_its_capitals(text: str, reason: SuppressionReason | None) -> None:
+def test_caption_of_a_sound_in_capitals_is_suppressed(text: str, reason: SuppressionReason | None) -> None:
     assert suppression_reason(replace(SPEECH, text=text, no_speech_probability=0.5), CLEAR) is reason
 
 
-def test_a_common_phrase_within_a_sentence_passes_where_the_decoder_doubts() -> None:
-    assert judged("Thank you for the tea.", log_probability=-1.0) is None
+def test_common_phrase_within_a_sentence_passes_at_low_confidence() -> None:
+    assert reason_for("Thank you for the tea.", log_probability=-1.0) is None
 
 
-def test_what_was_voiced_is_weighed_against_a_long_window() -> None:
-    assert judged("Thank you.", SpeechStats(voiced_s=1.0, length_s=20.0)) is SuppressionReason.KNOWN_PHRASE
+def test_voiced_time_is_relative_to_the_length_of_the_window() -> None:
+    assert reason_for("Thank you.", SpeechStats(voiced_s=1.0, length_s=20.0)) is SuppressionReason.KNOWN_PHRASE
 
 
 @pytest.mark.parametrize("text", ["Продолжение следует…", "you", "Слышь, я не могу.", "СПОКОЙНАЯ МУЗЫКА"])
-def test_whatever_is_made_of_noise_in_a_short_window_is_caught(text: str) -> None:
-    """On noise, hum and an office the tailed decode had an average log probability of -1.4 or lower."""
-    assert judged(text, log_probability=-1.4) is not None
+def test_typical_texts_of_noise_in_a_short_window_are_suppressed(text: str) -> None:
+    """With noise, hum and an office, decodes in short context had an average log probability of -1.4 or lower."""
+    assert reason_for(text, log_probability=-1.4) is not None

@@ -18,7 +18,7 @@ WEAK, LONG_S = STRONG_PROBABILITY - 0.3, SHORT_AUDIO_S + 1
 TELUGU = {"te": WEAK, "en": 0.2, "ru": 0.1}
 
 
-def test_weakly_detected_language_of_short_audio_gives_way_to_the_previous_one() -> None:
+def test_weakly_detected_language_of_short_audio_is_replaced_by_the_previous_one() -> None:
     assert choose_language(TELUGU, "en", 1.7) == "en"
 
 
@@ -31,7 +31,7 @@ def test_weakly_detected_language_of_short_audio_gives_way_to_the_previous_one()
         pytest.param({"te": STRONG_PROBABILITY, "en": 0.05}, "en", 1.7, id="the evidence is strong"),
     ],
 )
-def test_detected_language_stands_where(probabilities: dict[str, float], previous: str | None, audio_s: float) -> None:
+def test_detected_language_is_used_where(probabilities: dict[str, float], previous: str | None, audio_s: float) -> None:
     assert choose_language(probabilities, previous, audio_s) == "te"
 
 
@@ -39,61 +39,63 @@ def two_words(previous_language: str | None = None) -> SimulatedStream:
     """Return a session that has received two words, each an utterance of its own."""
     server = server_settings(language="auto", early_transcription_on_silence=0)
     config = SessionConfig(server, server.runtime(), partials=False, previous_language=previous_language)
-    talk = SimulatedStream("...###..." + "...###...", config)
-    talk.feed()
-    return talk
+    stream = SimulatedStream("...###..." + "...###...", config)
+    stream.feed()
+    return stream
 
 
 def in_language(language: str, probability: float) -> Transcript:
     return replace(TRANSCRIPT, language=language, language_probability=probability)
 
 
-def languages(talk: SimulatedStream) -> list[str]:
-    return [event.language for event in talk.events if isinstance(event, Final)]
+def languages(stream: SimulatedStream) -> list[str]:
+    return [event.language for event in stream.events if isinstance(event, Final)]
 
 
-def test_word_with_weak_evidence_is_decoded_again_in_the_language_before_it() -> None:
-    talk = two_words()
-    first, second = talk.decodes
-    talk.deliver(first, in_language("en", 0.99))
-    again = only_decode(talk.deliver(second, in_language("te", WEAK)))
-    assert (again.kind, again.window.options.previous_language) == (Kind.FINAL, "en")
-    assert (again.window.samples == second.window.samples).all()
-    talk.deliver(again, in_language("en", 0.2))
-    assert languages(talk) == ["en", "en"]
+def test_word_with_weak_evidence_is_decoded_again_in_the_previous_language() -> None:
+    stream = two_words()
+    first, second = stream.decodes
+    stream.deliver(first, in_language("en", 0.99))
+    second_decode = only_decode(stream.deliver(second, in_language("te", WEAK)))
+    assert (second_decode.kind, second_decode.window.options.previous_language) == (Kind.FINAL, "en")
+    assert (second_decode.window.samples == second.window.samples).all()
+    stream.deliver(second_decode, in_language("en", 0.2))
+    assert languages(stream) == ["en", "en"]
 
 
-def test_decode_beside_the_previous_language_is_final_whatever_it_says() -> None:
-    talk = two_words()
-    first, second = talk.decodes
-    talk.deliver(first, in_language("en", 0.99))
-    again = only_decode(talk.deliver(second, in_language("te", WEAK)))
-    talk.deliver(again, in_language("te", WEAK))
-    assert languages(talk) == ["en", "te"]
+def test_repeated_decode_with_the_previous_language_is_final() -> None:
+    stream = two_words()
+    first, second = stream.decodes
+    stream.deliver(first, in_language("en", 0.99))
+    second_decode = only_decode(stream.deliver(second, in_language("te", WEAK)))
+    stream.deliver(second_decode, in_language("te", WEAK))
+    assert languages(stream) == ["en", "te"]
 
 
 @given(st.booleans(), st.sampled_from([None, "ru"]))
 def test_order_of_transcripts_does_not_change_the_language(second_first: bool, previous: str | None) -> None:
-    talk = two_words(previous)
+    stream = two_words(previous)
     texts = {0: in_language("en", 0.99), 1: in_language("te", WEAK)}
-    first, second = talk.decodes
+    first, second = stream.decodes
     outputs = []
     for decode in (second, first) if second_first else (first, second):
-        outputs += talk.deliver(decode, texts[decode.utterance])
-    talk.deliver(only_decode(outputs), in_language("en", 0.3), TIMING)
-    assert languages(talk) == ["en", "en"]
+        outputs += stream.deliver(decode, texts[decode.utterance])
+    stream.deliver(only_decode(outputs), in_language("en", 0.3), TIMING)
+    assert languages(stream) == ["en", "en"]
 
 
 def test_resumed_stream_keeps_the_language_of_the_final_before_it() -> None:
-    talk = two_words(previous_language="en")
-    first, _ = talk.decodes
-    again = only_decode(talk.deliver(first, in_language("te", WEAK)))
-    assert again.window.options.previous_language == "en"
+    stream = two_words(previous_language="en")
+    first, _ = stream.decodes
+    second_decode = only_decode(stream.deliver(first, in_language("te", WEAK)))
+    assert second_decode.window.options.previous_language == "en"
 
 
 def test_language_of_a_stream_that_names_it_is_never_changed() -> None:
     server = server_settings(language="ru", early_transcription_on_silence=0, post_speech_silence_duration=2 * SYMBOL_S)
-    talk = SimulatedStream("...###...", SessionConfig(server, server.runtime(), partials=False, previous_language="en"))
-    talk.feed()
-    talk.deliver_all()
-    assert languages(talk) == ["ru"]
+    stream = SimulatedStream(
+        "...###...", SessionConfig(server, server.runtime(), partials=False, previous_language="en")
+    )
+    stream.feed()
+    stream.deliver_all()
+    assert languages(stream) == ["ru"]

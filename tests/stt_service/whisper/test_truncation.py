@@ -27,46 +27,46 @@ FIRST = Transcript(
     compression_ratio=1.0,
     words=(Word("game.", 3.0, 3.4, 0.9),),
 )
-REST = replace(FIRST, text="Five of clubs.", average_log_probability=-0.5, words=(Word("Five", 0.5, 0.8, 0.9),))
+REMAINDER = replace(FIRST, text="Five of clubs.", average_log_probability=-0.5, words=(Word("Five", 0.5, 0.8, 0.9),))
 
 
-def test_the_rest_stands_after_the_first_with_its_words_at_their_times() -> None:
-    whole = append_end(FIRST, REST, 3.4)
+def test_remainder_is_appended_with_shifted_word_times() -> None:
+    whole = append_end(FIRST, REMAINDER, 3.4)
     assert whole.text == "It was a losing game. Five of clubs."
     assert whole.words == (Word("game.", 3.0, 3.4, 0.9), Word("Five", 3.9, 4.2, 0.9))
 
 
-def test_the_whole_is_as_sure_as_its_less_sure_part() -> None:
-    assert append_end(FIRST, REST, 3.4).average_log_probability == -0.5
+def test_confidence_of_the_whole_is_that_of_its_less_sure_part() -> None:
+    assert append_end(FIRST, REMAINDER, 3.4).average_log_probability == -0.5
 
 
 @pytest.mark.parametrize("text", ["Losing game!", "game", "a losing GAME"])
-def test_a_rest_that_the_first_ends_with_is_not_doubled(text: str) -> None:
-    assert append_end(FIRST, replace(REST, text=text), 3.4) == FIRST
+def test_remainder_that_repeats_the_last_words_is_not_appended(text: str) -> None:
+    assert append_end(FIRST, replace(REMAINDER, text=text), 3.4) == FIRST
 
 
 @pytest.mark.parametrize(
-    "rest",
+    "remainder",
     [
-        pytest.param(replace(REST, text=""), id="nothing"),
-        pytest.param(replace(REST, average_log_probability=-1.5), id="low confidence"),
-        pytest.param(replace(REST, text="Thank you.", no_speech_probability=0.8), id="a phrase typical of noise"),
+        pytest.param(replace(REMAINDER, text=""), id="nothing"),
+        pytest.param(replace(REMAINDER, average_log_probability=-1.5), id="low confidence"),
+        pytest.param(replace(REMAINDER, text="Thank you.", no_speech_probability=0.8), id="a phrase typical of noise"),
     ],
 )
-def test_a_rest_that_cannot_be_trusted_is_left_out(rest: Transcript) -> None:
-    assert append_end(FIRST, rest, 3.4) == FIRST
+def test_remainder_that_cannot_be_trusted_is_not_appended(remainder: Transcript) -> None:
+    assert append_end(FIRST, remainder, 3.4) == FIRST
 
 
 LONG = Window(np.arange(20 * SAMPLE_RATE_HZ, dtype=np.float32), DecodeOptions("ka"), speech_end_s=19.0)
 
 
-def reaching(end_s: float) -> Transcript:
+def ending_at(end_s: float) -> Transcript:
     """Return a transcript whose last word ends there."""
     return replace(FIRST, words=(Word("game.", end_s - 0.4, end_s, 0.9),))
 
 
 def test_missing_end_begins_after_the_last_word_and_may_have_a_remainder_of_its_own() -> None:
-    remainder = find_missing_end(LONG, reaching(3.0), full=False)
+    remainder = find_missing_end(LONG, ending_at(3.0), full=False)
     assert remainder is not None
     assert (remainder.start_s, remainder.window.samples[0]) == (3.0, 3 * SAMPLE_RATE_HZ)
     assert remainder.window.speech_end_s == 16.0
@@ -81,11 +81,11 @@ def test_missing_end_begins_after_the_last_word_and_may_have_a_remainder_of_its_
     ],
 )
 def test_window_without_a_missing_end_has_no_remainder(end_s: float, full: bool) -> None:
-    assert find_missing_end(LONG, reaching(end_s), full=full) is None
+    assert find_missing_end(LONG, ending_at(end_s), full=full) is None
 
 
-def test_sentence_that_is_said_again_is_kept() -> None:
-    again = replace(REST, text="It was a losing game.")
+def test_repeated_sentence_is_appended() -> None:
+    again = replace(REMAINDER, text="It was a losing game.")
     assert append_end(FIRST, again, 3.4).text == "It was a losing game. It was a losing game."
 
 
@@ -94,7 +94,7 @@ def test_transcript_without_words_has_no_remainder() -> None:
 
 
 def test_end_after_a_full_context_may_have_a_remainder_of_its_own() -> None:
-    remainder = find_missing_end(LONG, reaching(9.0), full=True)
+    remainder = find_missing_end(LONG, ending_at(9.0), full=True)
     assert remainder is not None
     assert remainder.window.speech_end_s == 10.0
 
@@ -144,5 +144,5 @@ def test_halves_replace_the_whole_where_they_hold_much_more_text() -> None:
     assert [word.start_s for word in joined.words] == [0.0, 8.1]
 
 
-def test_whole_stands_where_its_speaker_was_slow() -> None:
+def test_whole_is_used_if_its_speaker_was_slow() -> None:
     assert choose_longer(text(40), [text(20), text(25)], 8.1) == text(40)

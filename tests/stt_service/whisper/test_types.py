@@ -1,4 +1,4 @@
-"""How transcripts of stretches that follow one another make one."""
+"""Concatenation of transcripts of consecutive segments."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ SHORT = Transcript("one", "en", 0.9, -0.9, 0.5, 1.0, words=(Word("one", 0.1, 0.2
 LONG = Transcript("two three", "ru", 0.8, -0.3, 0.1, 2.0, words=(Word("two", 0.1, 0.2, 0.5),))
 
 
-def test_one_alone_stays_as_it_is() -> None:
+def test_single_transcript_is_unchanged() -> None:
     assert concatenate([(SHORT, 3.0)]) is SHORT
 
 
-def test_statistics_are_means_by_length_but_for_the_highest_compression_ratio() -> None:
+def test_statistics_are_means_by_length_except_the_highest_compression_ratio() -> None:
     whole = concatenate([(SHORT, 0.0), (LONG, 2.0)])
     assert whole.average_log_probability == pytest.approx((3 * -0.9 + 9 * -0.3) / 12)
     assert whole.no_speech_probability == pytest.approx((3 * 0.5 + 9 * 0.1) / 12)
     assert whole.compression_ratio == 2.0
 
 
-def test_the_language_is_that_of_the_longest() -> None:
+def test_language_is_that_of_the_longest_transcript() -> None:
     whole = concatenate([(SHORT, 0.0), (LONG, 2.0)])
     assert (whole.text, whole.language, whole.language_probability) == ("one two three", "ru", 0.8)
 
 
-def test_words_are_where_they_are_in_the_whole() -> None:
+def test_word_times_are_relative_to_the_whole() -> None:
     assert [word.start_s for word in concatenate([(SHORT, 0.0), (LONG, 2.0)]).words] == pytest.approx([0.1, 2.1])
 
 
-def test_an_empty_text_leaves_no_space() -> None:
+def test_empty_text_adds_no_space() -> None:
     assert join_texts(["one", "", "two"], "en") == "one two"
