@@ -60,9 +60,9 @@ async def recognize(
         retry_policy: how long to try without a server, and how much audio to buffer.
 
     Raises:
-        ClientError: a setting, token or TLS file that cannot be used.
-        ServiceError: the server rejected the stream, or `retry_policy` is exhausted.
-        Exception: an error of the source, once the pending finals have been yielded.
+        ClientError: A setting, token or TLS file that cannot be used.
+        ServiceError: The server rejected the stream, or `retry_policy` is exhausted.
+        Exception: An error of the source, once the pending finals have been yielded.
     """
     dictation = _ResumableStream(to_target(server), options, retry_policy)
     async with aclosing(dictation.events(source)) as events:

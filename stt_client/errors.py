@@ -24,7 +24,7 @@ class SourceError(ClientError):
 
 
 class UnsupportedAudioError(SourceError):
-    """It contains no audio that can be decoded."""
+    """The source contains no audio that can be decoded."""
 
 
 class OutputError(ClientError):

@@ -55,8 +55,8 @@ class Settings:
 
 def merge_settings(settings: Settings, later: Settings) -> Settings:
     """Return the settings that apply after the later ones were received."""
-    given = {field.name: getattr(later, field.name) for field in fields(later)}
-    return replace(settings, **{name: value for name, value in given.items() if value not in (None, ())})
+    changed = {field.name: getattr(later, field.name) for field in fields(later)}
+    return replace(settings, **{name: value for name, value in changed.items() if value not in (None, ())})
 
 
 @dataclass(frozen=True, slots=True)

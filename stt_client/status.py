@@ -23,8 +23,8 @@ async def status(server: str | Target) -> ServerStatus:
     """Return the status of the first address.
 
     Raises:
-        ClientError: an invalid token, or a TLS file that cannot be read.
-        ServiceError: it cannot be reached, or returns an error.
+        ClientError: An invalid token, or a TLS file that cannot be read.
+        ServiceError: The server cannot be reached, or returns an error.
     """
     target = to_target(server)
     address = target.addresses[0]

@@ -33,8 +33,8 @@ def recognize_sync(
     the source still blocks is abandoned.
 
     Raises:
-        ClientError: as `stt_client.recognize` does.
-        Exception: an error of the source, once the pending finals have been yielded.
+        ClientError: As `stt_client.recognize` does.
+        Exception: An error of the source, once the pending finals have been yielded.
     """
     reader = _EventReader(recognize(server, _read_source(source), options, retry_policy))
     try:

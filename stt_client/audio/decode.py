@@ -45,8 +45,8 @@ def open_file(path: Path, warn: Warn, track: int | None = None) -> DecodedAudio:
     """Open a recording in any container of the whitelist, mixed to one channel; `track`: from 1, among its audio.
 
     Raises:
-        SourceError: it cannot be read, or has no such track.
-        UnsupportedAudioError: it contains no audio that can be decoded.
+        SourceError: The file cannot be read, or has no such track.
+        UnsupportedAudioError: The file contains no audio that can be decoded.
     """
     try:
         file = path.open("rb")
@@ -87,22 +87,22 @@ def _read_all(pipe: Readable, first: bytes, chunk_bytes: int) -> Iterator[bytes]
 
 def _whole_samples(chunks: Iterator[bytes], name: str, audio_format: AudioFormat, warn: Warn) -> Iterator[bytes]:
     """Yield the chunks, aligned to samples; an incomplete sample at the end is ignored with a warning."""
-    size, held = audio_format.frame_bytes, b""
+    size, remainder = audio_format.frame_bytes, b""
     for chunk in chunks:
-        data = held + chunk
+        data = remainder + chunk
         whole = len(data) // size * size
-        held = data[whole:]
+        remainder = data[whole:]
         if whole:
             yield data[:whole]
-    if held:
-        warn(f"{name} ends within a sample: its last {len(held)} of {size} bytes are ignored. Check --raw.")
+    if remainder:
+        warn(f"{name} ends within a sample: its last {len(remainder)} of {size} bytes are ignored. Check --raw.")
 
 
 def _states_length(file: BufferedReader, path: Path, warn: Warn) -> bool | None:
     """Return whether the header of a file states its length; None: its container determines that.
 
     Raises:
-        UnsupportedAudioError: it is empty.
+        UnsupportedAudioError: The file is empty.
     """
     head = file.peek(HEAD_BYTES)[:HEAD_BYTES]
     if not head:
@@ -151,17 +151,17 @@ def _chunks(samples: Iterator[bytes], file: Readable, name: str, audio_format: A
     """Yield chunks of 100 ms, then close the file, if it is a file.
 
     Raises:
-        SourceError: it cannot be read any further.
+        SourceError: The rest of the file cannot be read.
     """
-    size, waiting = audio_format.size_bytes(CHUNK_MS), bytearray()
+    size, pending = audio_format.size_bytes(CHUNK_MS), bytearray()
     with file if isinstance(file, BufferedReader) else nullcontext():
         try:
-            for part in samples:
-                waiting += part
-                for start in range(0, len(waiting) // size * size, size):
-                    yield bytes(waiting[start : start + size])
-                del waiting[: len(waiting) // size * size]
+            for decoded in samples:
+                pending += decoded
+                for start in range(0, len(pending) // size * size, size):
+                    yield bytes(pending[start : start + size])
+                del pending[: len(pending) // size * size]
         except OSError as error:
             raise SourceError(f"{name} cannot be read any further: {error.strerror}.") from error
-        if waiting:
-            yield bytes(waiting)
+        if pending:
+            yield bytes(pending)

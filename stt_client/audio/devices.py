@@ -55,7 +55,7 @@ def choose_device(devices: list[DeviceDescription], name: str | None) -> DeviceD
     """Return the default device, or the first whose name contains `name`, ignoring case.
 
     Raises:
-        SourceError: there is none.
+        SourceError: There is none.
     """
     if not devices:
         raise SourceError("there is no microphone on this machine.")

@@ -22,7 +22,7 @@ class FileDevice:
         """Open the recording.
 
         Raises:
-            SourceError: it cannot be read or contains no audio.
+            SourceError: It cannot be read or contains no audio.
         """
         self._warnings = list[str]()
         self._recording = open_file(path, self._warnings.append)

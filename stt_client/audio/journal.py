@@ -45,18 +45,18 @@ class Journal:
         """Write a chunk of 16-bit mono; return the oldest journals of the folder, if they were removed for space.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: The journal cannot be written.
         """
         try:
             if self._file is not None and self._file.written_s >= self._max_file_s:
                 self._close_file()
-            gone = list[Path]()
+            removed = list[Path]()
             if self._file is None:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                gone = prune(self._folder)
+                removed = prune(self._folder)
                 self._file = self._open_file(audio_format.sample_rate_hz)
             self._file.write(chunk)
-            return gone
+            return removed
         except OSError as error:
             raise OutputError(f"the journal in {self._folder} cannot be written: {error.strerror or error}.") from error
 
@@ -67,15 +67,15 @@ class Journal:
 
     def _close_file(self) -> None:
         if self._file is not None:
-            written, self._file = self._file, None
-            written.close()
+            file, self._file = self._file, None
+            file.close()
 
     def _open_file(self, rate_hz: int) -> _File:
         path = self._create_path()
         fcntl.flock(self._locks.enter_context(path.open("ab")), fcntl.LOCK_EX)
-        written = _File(path, rate_hz, self._settings)
+        file = _File(path, rate_hz, self._settings)
         self.files.append(path)
-        return written
+        return file
 
     def _create_path(self) -> Path:
         """Create a file named by the time, or by the next millisecond without a journal."""
@@ -121,19 +121,19 @@ class _File:
 def prune(folder: Path, max_bytes: int = MAX_FOLDER_BYTES) -> list[Path]:
     """Remove the oldest orphaned journals until all take at most `max_bytes`; return the removed ones."""
     total_bytes = sum(file.stat().st_size for file in folder.glob(NAME_PATTERN))
-    gone = list[Path]()
+    removed = list[Path]()
     for file in find_orphaned(folder):
         if total_bytes <= max_bytes:
             break
         total_bytes -= file.stat().st_size
         file.unlink()
-        gone.append(file)
-    return gone
+        removed.append(file)
+    return removed
 
 
-def pruned_message(gone: list[Path]) -> str:
+def pruned_message(removed: list[Path]) -> str:
     """Return a message about removed journals."""
-    names = gone[0].name if len(gone) == 1 else f"{gone[0].name} to {gone[-1].name}"
+    names = removed[0].name if len(removed) == 1 else f"{removed[0].name} to {removed[-1].name}"
     return f"The journals exceeded 2 GB. Removed the oldest: {names}."
 
 
@@ -153,7 +153,7 @@ def newest_journal(folder: Path) -> Path:
     """Return the folder's newest journal.
 
     Raises:
-        SourceError: there is none.
+        SourceError: There is none.
     """
     files = sorted(folder.glob(NAME_PATTERN))
     if not files:
@@ -167,8 +167,8 @@ def read_settings(path: Path) -> Settings:
 
     try:
         with av.open(str(path)) as container:
-            told = json.loads(container.metadata.get(SETTINGS_TAG, "{}"))
-            known = {field.name: told[field.name] for field in fields(Settings) if field.name in told}
+            saved = json.loads(container.metadata.get(SETTINGS_TAG, "{}"))
+            known = {field.name: saved[field.name] for field in fields(Settings) if field.name in saved}
             return Settings(**{**known, "hotwords": tuple(known.get("hotwords", ()))})
     except (OSError, ValueError, TypeError):
         return Settings()

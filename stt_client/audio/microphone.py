@@ -36,7 +36,7 @@ def open_device(name: str | None) -> Device:
     """Return the microphone whose name contains `name`, or the default one; `file:PATH` plays a recording.
 
     Raises:
-        SourceError: there is none, or the recording cannot be read.
+        SourceError: There is none, or the recording cannot be read.
     """
     if name is not None and name.startswith(FILE_PREFIX):
         return FileDevice(Path(name.removeprefix(FILE_PREFIX)))
@@ -149,21 +149,21 @@ class Microphone:
         """Wait for the device, or for another one, and continue with it.
 
         Raises:
-            SourceError: none was connected in time.
+            SourceError: No microphone was connected in time.
         """
-        patience_s, began = self._timeouts.reconnect_s, time.monotonic()
+        timeout_s, start_s = self._timeouts.reconnect_s, time.monotonic()
         self._listener.warn(
-            f"The microphone {self.name} was disconnected: reconnect it, or another one, within {patience_s:.0f} s."
+            f"The microphone {self.name} was disconnected: reconnect it, or another one, within {timeout_s:.0f} s."
         )
         while not self._stopped.is_set():
-            away_s = time.monotonic() - began
-            if await self._reopen(any_device=away_s >= self._timeouts.same_device_s):
-                away_s = time.monotonic() - began
-                self._listener.warn(f"Listening to {self.name}; {away_s:.1f} s were not recorded.")
+            disconnected_s = time.monotonic() - start_s
+            if await self._reopen(any_device=disconnected_s >= self._timeouts.same_device_s):
+                disconnected_s = time.monotonic() - start_s
+                self._listener.warn(f"Listening to {self.name}; {disconnected_s:.1f} s were not recorded.")
                 return
-            if away_s >= patience_s:
+            if disconnected_s >= timeout_s:
                 raise SourceError(
-                    f"the microphone {self.name} was disconnected, and none was connected within {patience_s:.0f} s."
+                    f"the microphone {self.name} was disconnected, and none was connected within {timeout_s:.0f} s."
                 )
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), self._timeouts.retry_interval_s)

@@ -44,6 +44,6 @@ def resampler(from_hz: int, to_hz: int) -> Callable[[bytes], bytes]:
         frame = AudioFrame(format="s16", layout="mono", samples=len(chunk) // 2)
         frame.sample_rate = from_hz
         frame.planes[0].update(chunk.ljust(frame.planes[0].buffer_size, b"\0"))
-        return b"".join(bytes(part.planes[0])[: part.samples * 2] for part in resampling.resample(frame))
+        return b"".join(bytes(out.planes[0])[: out.samples * 2] for out in resampling.resample(frame))
 
     return push

@@ -32,8 +32,8 @@ def open_pipe(
     """Open a recording in a pipe.
 
     Raises:
-        SourceError: it cannot be read, or is too long to be copied.
-        UnsupportedAudioError: it contains no audio that can be decoded.
+        SourceError: It cannot be read, or is too long to be copied.
+        UnsupportedAudioError: The file contains no audio that can be decoded.
     """
     if isinstance(pipe, FileIO) and stat.S_ISREG(os.fstat(pipe.fileno()).st_mode):  # as after `< FILE`
         return open_stream(pipe, name, warn, track)

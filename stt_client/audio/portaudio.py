@@ -26,7 +26,7 @@ def exclusive(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
     """Hold the lock of PortAudio: two threads must not import, initialize, terminate or query it concurrently.
 
     Raises:
-        SourceError: another thread holds the lock for longer than the timeout.
+        SourceError: Another thread holds the lock for longer than the timeout.
     """
     if not _lock.acquire(timeout=timeout_s):
         raise SourceError("PortAudio does not respond: it is still searching for microphones.")
@@ -42,7 +42,7 @@ def load_sounddevice(
     """Return the module, with the current list of devices. None of its streams may be open.
 
     Raises:
-        SourceError: it cannot be loaded; the message names what to install.
+        SourceError: The module cannot be loaded; the message names what to install.
     """
     try:
         if library := loaded.get("sounddevice"):
@@ -101,10 +101,10 @@ class PortAudioDevice:
         self._stopping = False
 
     def start(self, sink: AudioSink) -> None:
-        def record(sound: bytes, _frames: int, _time: object, status: CallbackStatus) -> None:
+        def record(data: bytes, _frames: int, _time: object, status: CallbackStatus) -> None:
             if status.input_overflow:
                 sink.warn("input overflow: this machine is too busy to record, and some audio was lost.")
-            sink.deliver(bytes(sound))
+            sink.deliver(bytes(data))
 
         def finished() -> None:
             if not self._stopping:

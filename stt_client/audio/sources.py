@@ -36,7 +36,7 @@ class SourceListener(Protocol):
 class Source(Protocol):
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """The name of the source in messages."""
 
     @property
     def is_real_time(self) -> bool:
@@ -44,23 +44,23 @@ class Source(Protocol):
 
     @property
     def duration_ms(self) -> float | None:
-        """The stated duration, once it is open; None if unknown."""
+        """The stated duration of the open source; None if unknown."""
 
     async def open(self, listener: SourceListener) -> AudioFormat:
-        """Open it and return its format; audio from now on is not lost.
+        """Open the source and return its format; audio from now on is not lost.
 
         Raises:
-            SourceError: it cannot be opened.
+            SourceError: The source cannot be opened.
         """
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Yield the audio; after `stop`, only the audio received so far."""
 
     def stop(self) -> None:
-        """End soon, at the user's request."""
+        """End the audio soon, at the request of the user."""
 
     def close(self) -> None:
-        """End at once; may be called more than once."""
+        """Close the source immediately; may be called more than once."""
 
 
 class Reader:
@@ -199,7 +199,7 @@ def _is_regular(path: Path) -> bool:
 
 
 def _open_unbuffered(path: Path, warn: Warn) -> FileIO:
-    """Open it; a FIFO waits for its writer, with a warning after FIFO_WARNING_S."""
+    """Open the file; a FIFO waits for its writer, with a warning after FIFO_WARNING_S."""
     waiting = threading.Timer(FIFO_WARNING_S, warn, [f"Waiting for {path}: no program writes to it yet."])
     waiting.daemon = True
     waiting.start()
@@ -215,7 +215,7 @@ def files_in(folder: Path) -> list[Path]:
     """Return the files in the folder and below it, in order; hidden ones are omitted.
 
     Raises:
-        SourceError: there is none.
+        SourceError: There is none.
     """
     files = sorted(path for path in folder.rglob("[!.]*") if path.is_file() and not _is_hidden(path, folder))
     if not files:

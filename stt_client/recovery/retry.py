@@ -91,7 +91,7 @@ class RetryState:
         """Return the seconds to wait before the next attempt; `ended_s` is when the audio ended.
 
         Raises:
-            ServiceError: another attempt is pointless; the message lists the attempts.
+            ServiceError: Another attempt is pointless; the message lists the attempts.
         """
         if error.status not in RETRYABLE_STATUSES:
             raise error

@@ -50,8 +50,8 @@ async def open_channel(
     """Yield a connected channel to one of the target's addresses.
 
     Raises:
-        ConnectionFailedError: the address refuses the connection, or does not answer in time.
-        ClientError: a TLS file cannot be read.
+        ConnectionFailedError: The address refuses the connection, or does not answer in time.
+        ClientError: A TLS file cannot be read.
     """
     async with _new_channel(target, address) as channel:
         is_ready, status = False, ""
@@ -104,7 +104,7 @@ def metadata(target: Target) -> tuple[tuple[str, str], ...]:
     """Return the metadata of every call.
 
     Raises:
-        ClientError: the token is invalid.
+        ClientError: The token is invalid.
     """
     if target.token is None:
         return ()
@@ -117,7 +117,7 @@ def require_message(message: T | None, address: str) -> T:
     """Return the message if there is one.
 
     Raises:
-        ServiceError: it is None, which gRPC returns for a message that it cannot parse.
+        ServiceError: The message is None, which gRPC returns for a message that it cannot parse.
     """
     if message is None:
         raise ServiceError(f"{address} sent a malformed message: is it an stt-server?", "INTERNAL")

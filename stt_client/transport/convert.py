@@ -79,7 +79,7 @@ def event_of(response: stt_pb2.StreamingRecognizeResponse) -> Event:
     """Return the event of the message; Progress if this client does not know its kind.
 
     Raises:
-        ServiceError: the message is a `failure`.
+        ServiceError: The message is a `failure`.
     """
     received_ms, committed_ms = count(response.received_ms), count(response.committed_ms)
     match response.WhichOneof("event"):

@@ -21,7 +21,7 @@ async def look_up(host: str, timeout_s: float = TIMEOUT_S, resolve: Resolve | No
     """Return the IP addresses of the host, without duplicates. The thread of a lookup that hangs is abandoned.
 
     Raises:
-        LookupFailedError: there is none, or the resolver does not answer in time.
+        LookupFailedError: There is none, or the resolver does not answer in time.
     """
     resolve = resolve or _resolve
     try:

@@ -29,7 +29,7 @@ async def stream(target: Target, address: str, requests: Requests) -> AsyncGener
     Closing the generator cancels the call.
 
     Raises:
-        ServiceError: the connection failed, or the server rejected or aborted the stream.
+        ServiceError: The connection failed, or the server rejected or aborted the stream.
     """
     async with open_channel(target, address) as channel:
         call = _call(channel, target)
