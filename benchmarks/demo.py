@@ -32,7 +32,7 @@ Larger models are more accurate and need a GPU; .venv/bin/pip install -e '.[gpu]
 """
 
 
-class ClientFailed(Exception):
+class ClientError(Exception):
     """A recording was not recognized."""
 
 
@@ -45,7 +45,7 @@ def main(screen: Console, spoken: Sequence[Recording]) -> int:
             _introduce(screen, service)
             for recording in spoken:
                 _play(screen, recording, service.address)
-    except (ServiceError, ClientFailed) as failure:
+    except (ServiceError, ClientError) as failure:
         screen.print(str(failure), style="red", markup=False, soft_wrap=True)
         return 1
     screen.print(NEXT, markup=False, soft_wrap=True)
@@ -69,9 +69,9 @@ def _play(screen: Console, recording: Recording, address: str) -> None:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=recording.duration_s + PATIENCE_S)
     except subprocess.TimeoutExpired as error:
-        raise ClientFailed(f"{path} took longer than {error.timeout:.0f} s.") from error
+        raise ClientError(f"{path} took longer than {error.timeout:.0f} s.") from error
     if done.returncode != 0:
-        raise ClientFailed(f"stt-cli ended with exit code {done.returncode}.")
+        raise ClientError(f"stt-cli ended with exit code {done.returncode}.")
     screen.print(f"(said: {recording.text})", style="dim", markup=False, soft_wrap=True)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-from stt_service.signals import end_on_signals
+from stt_service.signals import exit_on_signals
 
-end_on_signals()  # before what takes long to import: a signal meanwhile is no traceback
-# Before numpy is loaded: its threads would spin beside the models' for a third of a partial's cost, and speed nothing.
+exit_on_signals()  # before the slow imports, during which a signal would print a traceback
+# Set before numpy is loaded: its threads would compete with the models' threads at a third of the cost of a partial,
+# without any gain.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# What it says of the start we say better, and any stranger can have it write a line for a handshake that fails.
+# gRPC's own startup messages repeat ours, and any client can cause a line per failed handshake.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from stt_service.cli import main  # noqa: E402

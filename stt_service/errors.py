@@ -1,22 +1,22 @@
-"""What can go wrong, by who must act.
+"""The errors of the server, by the party that can act on them.
 
     SttError
-    ├── InvalidRequest      the client, now: INVALID_ARGUMENT
-    ├── Unknown             the client, now: NOT_FOUND
-    ├── Untimely            the client, once something else has changed: FAILED_PRECONDITION
-    ├── Unauthenticated     the client, with a token: UNAUTHENTICATED
-    ├── Overloaded          the client, later: RESOURCE_EXHAUSTED, with a delay
-    ├── Unavailable         the client, elsewhere or later: UNAVAILABLE
-    ├── TimedOut            the client, by a new stream: DEADLINE_EXCEEDED
-    ├── Terminated          nobody: an operator ended the stream: ABORTED
-    ├── EngineFailed        us: INTERNAL
-    └── StartFailed         the operator: the server does not start
-        ├── InvalidSetting  ... until a setting is mended
-        ├── ModelNotFound   ... until the weights are there
-        └── InvalidModelError  ... until the weights are replaced
+    ├── InvalidRequestError       the client: fix the request; INVALID_ARGUMENT
+    ├── NotFoundError             the client: use another name; NOT_FOUND
+    ├── FailedPreconditionError   the client: once the state of the server allows it; FAILED_PRECONDITION
+    ├── UnauthenticatedError      the client: send a valid token; UNAUTHENTICATED
+    ├── ResourceExhaustedError    the client: retry after a delay; RESOURCE_EXHAUSTED
+    ├── UnavailableError          the client: retry later or on another server; UNAVAILABLE
+    ├── DeadlineExceededError     the client: open a new stream; DEADLINE_EXCEEDED
+    ├── AbortedError              no action: an operator ended the stream; ABORTED
+    ├── InferenceError            the developers of the server; INTERNAL
+    └── StartupError              the operator: the server does not start
+        ├── ConfigError           ... until a setting is fixed
+        ├── ModelNotFoundError    ... until the weights are available
+        └── InvalidModelError     ... until the weights are replaced
 
-A message is one sentence that names the thing, the value and what would do.
-`answers.py` maps these to statuses, `commands.py` to a line and an exit code; nothing else does.
+A message is one sentence with the name, the value, and the valid values or the next step.
+`rpc/status_mapping.py` maps these errors to statuses and `cli.py` to a line and an exit code; no other module does.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ class SttError(Exception):
 
 
 class InvalidRequestError(SttError):
-    """The client sent what cannot be served."""
+    """The request of the client is invalid."""
 
 
 class NotFoundError(SttError):
-    """What the client names is not there."""
+    """The name in the request does not exist."""
 
 
 class FailedPreconditionError(SttError):
-    """It cannot be done as things stand."""
+    """The current state of the server does not allow the request."""
 
 
 class UnauthenticatedError(SttError):
-    """The client showed no token that holds. Whether it was none, a wrong one or another port's is not told."""
+    """The client sent no valid token. The message does not reveal whether it was missing, wrong or for another port."""
 
 
 class ResourceExhaustedError(SttError):
-    """The server has no room now."""
+    """The server has no capacity now."""
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class ResourceExhaustedError(SttError):
 
 
 class UnavailableError(SttError):
-    """The server is loading or going away."""
+    """The server is loading or shutting down."""
 
 
 class DeadlineExceededError(SttError):
@@ -63,7 +63,7 @@ class AbortedError(SttError):
 
 
 class InferenceError(SttError):
-    """A decode failed for a reason that is not the client's."""
+    """A decode failed for a reason other than the client's input."""
 
 
 class StartupError(SttError):
@@ -71,12 +71,12 @@ class StartupError(SttError):
 
 
 class ConfigError(StartupError):
-    """A setting has a value that will not do."""
+    """A setting has an invalid value."""
 
 
 class ModelNotFoundError(StartupError):
-    """The weights of a model are nowhere to be had."""
+    """The weights of a model cannot be found or downloaded."""
 
 
 class InvalidModelError(StartupError):
-    """A model's files are damaged, or do not belong together."""
+    """The files of a model are damaged or do not belong together."""

@@ -1,7 +1,8 @@
-"""Tells whether the server on this machine serves: `python -m stt_service.healthcheck`, exit code 0 when it does.
+"""Health check of the server on this machine: `python -m stt_service.healthcheck`, exit code 0 if it serves.
 
-The images' health check. It asks as a client would, by gRPC; of a server with TLS it asks /readyz instead, having no
-certificate to show and no name to check. It runs every few seconds, so it loads the settings and gRPC and no model.
+The container images run it. It calls gRPC health as a client would; a server with TLS is checked at /readyz instead,
+because the check has no client certificate and no server name to verify. It runs every few seconds, so it loads the
+settings and gRPC but no model.
 """
 
 from __future__ import annotations
@@ -20,42 +21,42 @@ from stt_service.errors import SttError
 from stt_service.settings import environment
 from stt_service.settings.schema import ServerSettings
 
-TIMEOUT_S = 4.0  # below that of the images' health check, so that the reason is told
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}  # noqa: S104
-# The server is on this machine: a proxy that the environment names has no part in it.
+TIMEOUT_S = 4.0  # below the timeout of the images' health check, so that the reason is printed
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}  # noqa: S104
+# The server is on this machine, so the proxies of the environment do not apply.
 NO_PROXY = (("grpc.enable_http_proxy", 0), ("grpc.address_http_proxy_enabled_addresses", ""))
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-def answer(environ: Mapping[str, str], env_file: Path | None = None) -> tuple[bool, str]:
-    """Return whether the server that these settings start serves, and what it answered."""
+def check_health(environ: Mapping[str, str], env_file: Path | None = None) -> tuple[bool, str]:
+    """Return whether the server with these settings serves, and its response or the error."""
     try:
-        parameters = environment.load(environ, env_file).settings
-        host = EVERYWHERE.get(parameters.server_bind, parameters.server_bind)
-        return _by_http(host, parameters) if parameters.tls_cert else _by_grpc(host, parameters)
+        settings = environment.load(environ, env_file).settings
+        host = LOOPBACK.get(settings.server_bind, settings.server_bind)
+        return _check_http(host, settings) if settings.tls_cert else _check_grpc(host, settings)
     except (SttError, OSError) as error:  # urllib's errors are OSErrors
         return False, str(error)
 
 
-def _by_grpc(host: str, parameters: ServerSettings) -> tuple[bool, str]:
+def _check_grpc(host: str, settings: ServerSettings) -> tuple[bool, str]:
     try:
-        with grpc.insecure_channel(f"{host}:{parameters.data_port}", options=NO_PROXY) as channel:
-            told = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
+        with grpc.insecure_channel(f"{host}:{settings.data_port}", options=NO_PROXY) as channel:
+            response = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
     except grpc.RpcError as error:
         return False, f"{error.code().name}: {error.details()}"
-    return told.status == SERVING, health_pb2.HealthCheckResponse.ServingStatus.Name(told.status)
+    return response.status == SERVING, health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
 
 
-def _by_http(host: str, parameters: ServerSettings) -> tuple[bool, str]:
+def _check_http(host: str, settings: ServerSettings) -> tuple[bool, str]:
     try:
-        url = f"http://{host}:{parameters.metrics_port}/readyz"
-        with build_opener(ProxyHandler({})).open(url, timeout=TIMEOUT_S) as told:
-            return True, f"/readyz {told.status}"
+        url = f"http://{host}:{settings.metrics_port}/readyz"
+        with build_opener(ProxyHandler({})).open(url, timeout=TIMEOUT_S) as response:
+            return True, f"/readyz {response.status}"
     except HTTPError as error:
         return False, f"/readyz {error.code}"
 
 
 if __name__ == "__main__":
-    serves, text = answer(os.environ, Path(".env"))
+    serves, text = check_health(os.environ, Path(".env"))
     print(text)  # noqa: T201
     sys.exit(0 if serves else 1)

@@ -81,7 +81,7 @@ class Server:
         self.metrics.watch_admission(self._admission)
         self.metrics.registry.register(GpuCollector(lambda: self._usage.gpus))
         if (pem := credentials.data.pem) is not None:
-            self.metrics.registry.register(CertificateCollector(lambda: pem.value().ends))
+            self.metrics.registry.register(CertificateCollector(lambda: pem.value().valid_until))
 
     @property
     def state(self) -> ServingState:

@@ -1,7 +1,7 @@
-"""Ends the process on SIGTERM or Ctrl-C with one sentence, from its first moment on. Imports nothing slow.
+"""Exits on SIGTERM or Ctrl-C with a one-line message, from the start of the process on. Imports nothing slow.
 
-Python's own way is a traceback of whatever was being imported or computed. A server that serves drains instead:
-`commands.py` takes the signals over then.
+Python would print a traceback of the current import or computation. Once the server serves, `cli.py` handles the
+signals: the server drains.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from types import FrameType
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def end_on_signals() -> None:
-    """Let the first signal end the process."""
+def exit_on_signals() -> None:
+    """Exit on the first signal."""
     for number in STOP_SIGNALS:
-        signal.signal(number, _end)
+        signal.signal(number, _exit)
 
 
 def exit_code(number: int) -> int:
-    """Return what a shell reports for a process that a signal ended."""
+    """Return the exit code that a shell reports for a process stopped by this signal."""
     return 128 + number
 
 
-def sentence(number: int, when: str = "") -> str:
-    """Return what is said of the end."""
+def exit_message(number: int, when: str = "") -> str:
+    """Return the message to print before the exit."""
     return f"Stopped by {signal.Signals(number).name}{when}."
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
-    _write(sentence(number))
+def _exit(number: int, _frame: FrameType | None) -> None:
+    _write(exit_message(number))
     os._exit(exit_code(number))
 
 
 def _write(line: str) -> None:
-    """Write to stderr if it takes the line now: nobody may be reading it."""
+    """Write to stderr if that does not block: its reader may have stopped."""
     try:
         if select.select([], [2], [], 0)[1]:
             os.write(2, f"{line}\n".encode())

@@ -31,7 +31,7 @@ class Replica:
     streams: int
 
 
-class EnvoyFailed(Exception):
+class EnvoyError(Exception):
     """Envoy did not start, or did not reach the expected state; the message has its last lines."""
 
 
@@ -62,7 +62,7 @@ class Envoy:
         """Return when the condition holds for the replicas.
 
         Raises:
-            EnvoyFailed: it does not hold after PATIENCE_S.
+            EnvoyError: it does not hold after PATIENCE_S.
         """
         await asyncio.to_thread(self._poll_until, state, is_so)
 
@@ -80,7 +80,7 @@ class Envoy:
                 [listener] = self._query("/listeners?format=json")["listener_statuses"]
                 self.address = _address(listener["local_address"])
                 return
-        raise EnvoyFailed("\n".join(["Envoy did not start. Last output:", *self.lines[-10:]]))
+        raise EnvoyError("\n".join(["Envoy did not start. Last output:", *self.lines[-10:]]))
 
     async def listen(self, stderr: asyncio.StreamReader) -> None:
         """Read its output, so that it never blocks on a full pipe."""
@@ -91,7 +91,7 @@ class Envoy:
         deadline_s = monotonic() + PATIENCE_S
         while not is_so(seen := self.replicas()):
             if monotonic() > deadline_s:
-                raise EnvoyFailed(f"Envoy does not report {state}: {seen}")
+                raise EnvoyError(f"Envoy does not report {state}: {seen}")
             sleep(LOOK_S)
 
     def _query(self, question: str) -> Any:

@@ -36,7 +36,7 @@ MAX_REJECTION_S = 0.050  # the limits
 MAX_LATENCY_FACTOR = 1.5  # the 95th percentile of final latencies, against one stream
 ARRIVAL_SPREAD_S = 6.0  # the last stream opens while the first ones have speech
 STAGGER_S = 0.5
-ADMITTED = re.compile(r"Streams this machine can carry: (\d+) \(admitted at once: (\d+)\)")
+ADMITTED = re.compile(r"Estimated capacity: (\d+) streams \(MAX_STREAMS: (\d+)\)")
 
 
 class LimitedServer(Ours):

@@ -25,7 +25,7 @@ scrape_configs:
 START_S, STOP_S, ANSWER_S = 30.0, 30.0, 10.0
 
 
-class PrometheusFailed(Exception):
+class PrometheusError(Exception):
     """Prometheus is not installed, did not start, or rejected a query."""
 
 
@@ -49,7 +49,7 @@ class Prometheus:
     def __enter__(self) -> Self:
         program = shutil.which("prometheus")
         if program is None:
-            raise PrometheusFailed("Prometheus is not installed: apt-get install prometheus")
+            raise PrometheusError("Prometheus is not installed: apt-get install prometheus")
         config = self._folder / "prometheus.yml"
         config.write_text(self._config, encoding="utf-8")
         self._log = (self._folder / "prometheus.log").open("w")
@@ -97,7 +97,7 @@ class Prometheus:
         with build_opener(ProxyHandler({})).open(url, timeout=ANSWER_S) as answer:
             received = json.load(answer)
         if received["status"] != "success":
-            raise PrometheusFailed(f"{query}: {received.get('error')}")
+            raise PrometheusError(f"{query}: {received.get('error')}")
         return dict(received["data"])
 
     def _wait(self) -> None:
@@ -109,4 +109,4 @@ class Prometheus:
                 sleep(0.1)
             else:
                 return
-        raise PrometheusFailed(f"Prometheus did not start: see {self._log.name}")
+        raise PrometheusError(f"Prometheus did not start: see {self._log.name}")

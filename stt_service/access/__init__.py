@@ -1,1 +1,1 @@
-"""Who may use the server: tokens, certificates, rate limits, admission and health."""
+"""Access to the server: tokens, certificates, rate limits and admission."""

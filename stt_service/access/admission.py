@@ -92,7 +92,7 @@ class AdmissionControl(Generic[LoadedT]):
         return {ServingState.DRAINING: DRAINING, ServingState.LOADING: LOADING}.get(self.state, "")
 
     def require_loaded(self) -> LoadedT:
-        """Return what was loaded.
+        """Return the loaded server.
 
         Raises:
             UnavailableError: the server is still loading.
@@ -102,7 +102,7 @@ class AdmissionControl(Generic[LoadedT]):
         return self.loaded
 
     async def open(self, loaded: LoadedT, max_streams: int) -> None:
-        """Admit up to `max_streams` streams at once, which use what is loaded."""
+        """Admit up to `max_streams` streams at once, which use the loaded server."""
         self.loaded = loaded
         await self.resize(max_streams)
 
@@ -138,7 +138,7 @@ class AdmissionControl(Generic[LoadedT]):
 
     @contextmanager
     def acquire_slot(self, client: ClientIdentity = ANONYMOUS) -> Iterator[LoadedT]:
-        """Hold a slot; yield what is loaded.
+        """Hold a slot; yield the loaded server.
 
         Raises:
             UnavailableError: the server is loading or draining.

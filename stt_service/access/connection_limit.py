@@ -1,19 +1,19 @@
-"""Limits connections to the open files that the process may have: each connection is one, and probes need some too."""
+"""Limits connections by the open files of the process: each connection uses one, and probes need some too."""
 
 from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
 
-MAX_CONNECTIONS = 2_000  # of a gRPC port
-RESERVED_FILES = 256  # the metrics port's clients, models, recordings, the log
+MAX_CONNECTIONS = 2_000  # per gRPC port
+RESERVED_FILES = 256  # for metrics clients, models, recordings and the log
 PORTS = 2
 WANTED_FILES = PORTS * MAX_CONNECTIONS + RESERVED_FILES
-LEAST_CONNECTIONS = 8  # of a port, however few files there may be
+MIN_CONNECTIONS = 8  # per port, whatever the limit is
 
 
 def raise_limit() -> None:
-    """Raise the soft limit of open files as far as the hard one lets it, and as far as it is of use."""
+    """Raise the soft limit of open files to WANTED_FILES, or to the hard limit if that is lower."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -21,20 +21,20 @@ def raise_limit() -> None:
 
 
 def limit() -> int:
-    """Return how many files may be open."""
+    """Return the limit of open files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return WANTED_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def connections(files: int) -> int:
-    """Return how many connections a port may have where the process may have so many open files."""
-    return min(MAX_CONNECTIONS, max(LEAST_CONNECTIONS, (files - RESERVED_FILES) // PORTS))
+    """Return the connection limit of a port for this limit of open files."""
+    return min(MAX_CONNECTIONS, max(MIN_CONNECTIONS, (files - RESERVED_FILES) // PORTS))
 
 
 def warnings(files: int) -> Iterator[str]:
-    """Yield what an operator should know of the limit."""
+    """Yield a warning if the limit is low."""
     if files < WANTED_FILES:
         yield (
-            f"The process may have {files} open files, so each port takes {connections(files)} connections: "
+            f"The open file limit is {files}, so each port accepts {connections(files)} connections: "
             f"set `ulimit -n {WANTED_FILES}` (systemd: LimitNOFILE) for {MAX_CONNECTIONS}."
         )

@@ -1,4 +1,4 @@
-"""Who may use a port: certificates and tokens, read from where the settings say; and what should be known of it."""
+"""Credentials of the ports: certificates and tokens from the files that the settings name, and warnings about them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from stt_service.settings.schema import ServerSettings
 if TYPE_CHECKING:
     from stt_service.access.certificates import Pem
 
-MAX_TOKENS_BYTES = 2**20  # ten thousand of them
+MAX_TOKENS_BYTES = 2**20  # ten thousand tokens
 
 
 @dataclass(frozen=True, slots=True)
 class PortCredentials:
-    """What a port asks of who comes; None: nothing."""
+    """The credentials that a port requires; None: not required."""
 
     pem: ReloadingFile[Pem] | None = None
     tokens: ReloadingFile[Tokens] | None = None
@@ -34,51 +34,52 @@ class PortCredentials:
 
 @dataclass(frozen=True, slots=True)
 class ServerCredentials:
-    """Each port's, and a sentence for each thing that should be mended."""
+    """The credentials of each port, and warnings for the operator."""
 
     data: PortCredentials = PortCredentials()
     control: PortCredentials = PortCredentials()
     warnings: tuple[str, ...] = ()
 
 
-def accesses(parameters: ServerSettings, now: Callable[[], float] = time.time) -> ServerCredentials:
+def load_credentials(settings: ServerSettings, now: Callable[[], float] = time.time) -> ServerCredentials:
     """Read the certificates and tokens; `now` is the clock of the file system.
 
     Raises:
-        InvalidSetting: a file is missing, or does not hold what it should.
+        ConfigError: a file is missing or invalid.
     """
-    pem, told = _tls(parameters, now)
-    data, of_data = _tokens("AUTH_TOKENS_FILE", parameters.auth_tokens_file, now)
-    control, of_control = _tokens("CONTROL_TOKENS_FILE", parameters.control_tokens_file, now)
-    _check_apart(data, control)
-    return ServerCredentials(PortCredentials(pem, data), PortCredentials(pem, control), (*told, *of_data, *of_control))
+    pem, tls_warnings = _tls(settings, now)
+    data, data_warnings = _tokens("AUTH_TOKENS_FILE", settings.auth_tokens_file, now)
+    control, control_warnings = _tokens("CONTROL_TOKENS_FILE", settings.control_tokens_file, now)
+    _check_distinct(data, control)
+    warnings = (*tls_warnings, *data_warnings, *control_warnings)
+    return ServerCredentials(PortCredentials(pem, data), PortCredentials(pem, control), warnings)
 
 
 def add_token(path: Path, line: str) -> None:
-    """Add a line to a file of tokens that its owner alone reads; it is made if there is none.
+    """Add a line to a token file. A new file is readable by its owner only.
 
     Raises:
-        InvalidSetting: it cannot be written, or is no file of tokens.
+        ConfigError: the file cannot be written, or is not a token file.
     """
     content = _read_tokens_text(path) if path.exists() else ""
     try:
         tokens.parse(content)
-        begin = "\n" if content and not content.endswith("\n") else ""
+        separator = "\n" if content and not content.endswith("\n") else ""
         with open(path, "a", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:
-            file.write(f"{begin}{line}\n")
+            file.write(f"{separator}{line}\n")
     except ConfigError as error:
-        raise ConfigError(f"{path} is no file of tokens: {error}") from error
+        raise ConfigError(f"{path} is not a token file: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def _tls(parameters: ServerSettings, now: Callable[[], float]) -> tuple[ReloadingFile[Pem] | None, list[str]]:
-    if not parameters.tls_cert:
+def _tls(settings: ServerSettings, now: Callable[[], float]) -> tuple[ReloadingFile[Pem] | None, list[str]]:
+    if not settings.tls_cert:
         return None, []
     from stt_service.access import certificates
 
-    authorities = Path(parameters.tls_client_ca) if parameters.tls_client_ca else None
-    files = certificates.Files(Path(parameters.tls_cert), Path(parameters.tls_key), authorities)
+    client_ca = Path(settings.tls_client_ca) if settings.tls_client_ca else None
+    files = certificates.CertificateFiles(Path(settings.tls_cert), Path(settings.tls_key), client_ca)
     pem = ReloadingFile(files.all, partial(certificates.read, files), now=now)
     return pem, certificates.warnings(files, pem.value(), datetime.now(UTC)) + _readable_by_others("TLS_KEY", files.key)
 
@@ -86,25 +87,26 @@ def _tls(parameters: ServerSettings, now: Callable[[], float]) -> tuple[Reloadin
 def _tokens(setting: str, path: str, now: Callable[[], float]) -> tuple[ReloadingFile[Tokens] | None, list[str]]:
     if not path:
         return None, []
-    watched = ReloadingFile((Path(path),), partial(_read_tokens, setting, Path(path)), Tokens.merged, now)
-    if not watched.value().entries:
-        raise ConfigError(f"{setting}={path} holds no token: `stt-server token NAME --add {path}` makes one.")
-    return watched, _readable_by_others(setting, Path(path))
+    file = ReloadingFile((Path(path),), partial(_read_tokens, setting, Path(path)), Tokens.merged, now)
+    if not file.value().entries:
+        raise ConfigError(f"{setting}={path} contains no token: add one with `stt-server token NAME --add {path}`.")
+    return file, _readable_by_others(setting, Path(path))
 
 
-def _check_apart(data: ReloadingFile[Tokens] | None, control: ReloadingFile[Tokens] | None) -> None:
-    """Check that no token opens both ports, whatever the files are called.
+def _check_distinct(data: ReloadingFile[Tokens] | None, control: ReloadingFile[Tokens] | None) -> None:
+    """Check that no token is valid for both ports, whatever the names of the files are.
 
     Raises:
-        InvalidSetting: with the names of the tokens.
+        ConfigError: names the tokens that are.
     """
     if data is None or control is None:
         return
-    both = [name for name, known in control.value().entries if known in {other for _, other in data.value().entries}]
+    hashes = {known for _, known in data.value().entries}
+    both = [name for name, known in control.value().entries if known in hashes]
     if both:
         raise ConfigError(
-            f"AUTH_TOKENS_FILE and CONTROL_TOKENS_FILE both hold the token of {', '.join(dict.fromkeys(both))}: "
-            "every client could stop the server. Make a separate token for each port."
+            f"AUTH_TOKENS_FILE and CONTROL_TOKENS_FILE both contain the token of {', '.join(dict.fromkeys(both))}: "
+            "every client could stop the server. Create a separate token for each port."
         )
 
 

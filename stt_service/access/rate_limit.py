@@ -5,9 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv6Address, ip_network
 from urllib.parse import unquote
 
-MAX_CLIENTS = 4096  # remembered at once: half a megabyte
+MAX_CLIENTS = 4096  # stored at the same time: half a megabyte
 MINUTE_S = 60.0
-ROUNDING_S = 1e-6  # error of that many additions
+ROUNDING_S = 1e-6  # rounding error of that many additions
 
 
 def client_address(peer: str) -> str:
@@ -33,7 +33,7 @@ class RateLimiter:
     """
 
     def __init__(self) -> None:
-        self._until: dict[str, float] = {}  # when each client's minute is free again, oldest call first
+        self._until: dict[str, float] = {}  # time at which each client's quota is fully restored; oldest call first
 
     def __len__(self) -> int:
         return len(self._until)
@@ -51,7 +51,7 @@ class RateLimiter:
         return 0.0
 
     def _forget(self, now_s: float) -> None:
-        """Remove the clients whose call is longest ago, if their minute is free or there are too many clients."""
+        """Remove the clients with the oldest calls if their quota is fully restored or there are too many clients."""
         while self._until:
             client, until = next(iter(self._until.items()))
             if until > now_s and len(self._until) <= MAX_CLIENTS:

@@ -1,8 +1,8 @@
-"""Bearer tokens: how one is made, what a file keeps of it, and whose a token is that was shown. Opens no file.
+"""Bearer tokens: creation, the lines of a token file, and lookup. Opens no file.
 
-A line of the file is `NAME sha256:HASH`; empty lines and those that begin with # say nothing. Two lines may have one
-name, so that a token can be replaced while the old one still holds. A token is 256 random bits, so a fast hash is as
-good as a slow one: there is nothing to guess, and a wrong token costs the server nothing.
+A line of the file is `NAME sha256:HASH`; empty lines and lines that begin with # are ignored. Several lines may have
+the same name, so that a token can be replaced while the old one is still valid. A token is 256 random bits, so a fast
+hash is as good as a slow one: it cannot be guessed, and checking a wrong token costs the server nothing.
 """
 
 from __future__ import annotations
@@ -16,74 +16,74 @@ from hashlib import sha256
 from stt_service.errors import ConfigError
 
 TOKEN_BYTES = 32
-MARK = "stt_"  # so that people, and programs that look for secrets in the wrong places, know one when they see it
+PREFIX = "stt_"  # identifies a token to readers and to secret scanners
 NAME = re.compile(r"[\w.@-]{1,64}", re.ASCII)
 LINE = re.compile(rf"(?P<name>{NAME.pattern})\s+sha256:(?P<hash>[0-9a-f]{{64}})", re.ASCII)
-# What a script writes that hashes a variable which is not set, or `echo` of it.
+# The hashes that a script writes if it hashes an unset variable, or the output of `echo` for it.
 BLANK_HASHES = frozenset(sha256(blank).hexdigest() for blank in (b"", b" ", b"\n", b"\r\n", b" \n"))
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens that hold: each one's name and hash."""
+    """The valid tokens: name and hash of each."""
 
     entries: tuple[tuple[str, str], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return whose they are, each once."""
+        """Return the distinct names."""
         return tuple(dict.fromkeys(name for name, _ in self.entries))
 
     def merged(self, other: Tokens) -> Tokens:
-        """Return the tokens that hold here or there."""
+        """Return the tokens of both."""
         return Tokens(tuple(dict.fromkeys(self.entries + other.entries)))
 
     def lookup(self, token: str) -> str | None:
-        """Return whose token it is; None: nobody's. All are compared, so that time tells nothing."""
-        if not token.strip():  # none was shown
+        """Return the name of the token; None if it is not valid. The time does not depend on the token."""
+        if not token.strip():  # no token was sent
             return None
-        shown, holder = _hash(token), None
+        sent, found = _hash(token), None
         for name, known in self.entries:
-            if hmac.compare_digest(shown, known):
-                holder = name
-        return holder
+            if hmac.compare_digest(sent, known):
+                found = name
+        return found
 
 
 def new_token() -> str:
-    """Return a token that nobody has."""
-    return MARK + secrets.token_urlsafe(TOKEN_BYTES)
+    """Return a new random token."""
+    return PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def line(name: str, token: str) -> str:
-    """Return what the file keeps of a token.
+    """Return the line of the token file for a token.
 
     Raises:
-        InvalidSetting: the name would not stand in one word.
+        ConfigError: the name is invalid.
     """
     if not NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} cannot name a token: use up to 64 letters, digits and . _ @ - without spaces.")
+        raise ConfigError(f"Invalid token name {name!r}: must be 1 to 64 letters, digits or . _ @ - without spaces.")
     return f"{name} sha256:{_hash(token)}"
 
 
 def parse(text: str) -> Tokens:
-    """Return the tokens of a file. What a line says is not repeated: it may be a secret in the wrong place.
+    """Return the tokens of a file. Errors do not quote a line, which may contain a secret.
 
     Raises:
-        InvalidSetting: a line is none of a token.
+        ConfigError: a line is not valid.
     """
     entries = []
-    for number, said in enumerate(text.split("\n"), 1):
-        if not said.strip() or said.lstrip().startswith("#"):
+    for number, content in enumerate(text.split("\n"), 1):
+        if not content.strip() or content.lstrip().startswith("#"):
             continue
-        if (matched := LINE.fullmatch(said.strip())) is None:
+        if (matched := LINE.fullmatch(content.strip())) is None:
             raise ConfigError(
-                f"line {number} should be NAME sha256:HASH, with 64 hexadecimal digits: "
-                "`stt-server token NAME` makes one."
+                f"line {number} must be NAME sha256:HASH, with 64 hexadecimal digits: "
+                "create one with `stt-server token NAME`."
             )
         if matched["hash"] in BLANK_HASHES:
             raise ConfigError(
-                f"line {number} has the hash of an empty text, which every call without a token shows: "
-                "`stt-server token NAME` makes a token."
+                f"line {number} has the hash of an empty string, which is not a token: "
+                "create one with `stt-server token NAME`."
             )
         entries.append((matched["name"], matched["hash"]))
     return Tokens(tuple(entries))

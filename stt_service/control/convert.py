@@ -1,4 +1,4 @@
-"""Control's messages ↔ the service's own types."""
+"""Conversion between the messages of control.proto and the service's own types."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from stt_service.settings.reference import settings, to_env_value
 from stt_service.settings.schema import Scope, ServerSettings
 from stt_service.telemetry.resources import ResourceUsage
 
-WATCH_S = 1.0
-LEAST_WATCH_S, MOST_WATCH_S = 0.2, 60.0
+DEFAULT_INTERVAL_S = 1.0
+MIN_INTERVAL_S, MAX_INTERVAL_S = 0.2, 60.0
 SCOPES = {
     Scope.STREAM: pb.SCOPE_STREAM,
     Scope.NEW_STREAMS: pb.SCOPE_NEW_STREAMS,
@@ -41,12 +41,12 @@ STATES = {
 ROLES = {Role.FINALS: pb.ROLE_FINALS, Role.PARTIALS: pb.ROLE_PARTIALS}
 
 
-def parameters(in_force: ServerSettings) -> list[pb.Parameter]:
-    """Return every setting, with its value."""
+def parameters(current: ServerSettings) -> list[pb.Parameter]:
+    """Return all settings with their values."""
     return [
         pb.Parameter(
             name=setting.name,
-            value=to_env_value(getattr(in_force, setting.name.lower())),
+            value=to_env_value(getattr(current, setting.name.lower())),
             default_value=setting.default,
             allowed_values=setting.allowed_values,
             minimum=setting.minimum,
@@ -59,7 +59,7 @@ def parameters(in_force: ServerSettings) -> list[pb.Parameter]:
     ]
 
 
-def session(stream: ActiveStream, lag_s: float) -> pb.Session:
+def session(stream: ActiveStream, oldest_wait_s: float) -> pb.Session:
     """Return a stream as an operator sees it."""
     age_s = monotonic() - stream.opened_s
     opened = Timestamp()
@@ -73,7 +73,7 @@ def session(stream: ActiveStream, lag_s: float) -> pb.Session:
         audio_received=duration(stream.recognizer.audio_received_ms / 1000),
         audio_pending=duration((stream.session.received_ms - stream.session.committed_ms) / 1000),
         phase=PHASES[stream.phase],
-        oldest_decode_wait=duration(lag_s),
+        oldest_decode_wait=duration(oldest_wait_s),
         utterances=stream.stats.finals,
         words=stream.stats.words,
         suppressed=stream.stats.suppressed,
@@ -83,26 +83,26 @@ def session(stream: ActiveStream, lag_s: float) -> pb.Session:
     )
 
 
-def model(shelved: ModelEntry) -> pb.Model:
+def model(entry: ModelEntry) -> pb.Model:
     return pb.Model(
-        name=shelved.name,
-        state=STATES[shelved.state],
-        roles=[ROLES[role] for role in Role if role in shelved.roles],
-        streams=shelved.leases,
-        reason=shelved.reason,
-        compute_type=shelved.compute_type,
-        multilingual=shelved.model is not None and shelved.model.multilingual,
+        name=entry.name,
+        state=STATES[entry.state],
+        roles=[ROLES[role] for role in Role if role in entry.roles],
+        streams=entry.leases,
+        reason=entry.reason,
+        compute_type=entry.compute_type,
+        multilingual=entry.model is not None and entry.model.multilingual,
     )
 
 
-def roles(wanted: Iterable[pb.Role]) -> Set[Role]:
-    """Return what a model shall be for.
+def roles(requested: Iterable[pb.Role]) -> Set[Role]:
+    """Return the requested roles of a model.
 
     Raises:
-        InvalidRequest: nothing, or what is no role.
+        InvalidRequestError: there is none, or an unknown one.
     """
-    known = {theirs: ours for ours, theirs in ROLES.items()}
-    named = list(wanted)
+    known = {message: role for role, message in ROLES.items()}
+    named = list(requested)
     if not named or any(role not in known for role in named):
         raise InvalidRequestError(f"Invalid roles={named}: must name ROLE_FINALS, ROLE_PARTIALS or both.")
     return frozenset(known[role] for role in named)
@@ -116,7 +116,7 @@ def resources(usage: ResourceUsage) -> pb.Resources:
     return pb.Resources(
         memory_bytes=usage.memory_bytes,
         machine_memory_bytes=usage.machine_memory_bytes,
-        cpu_cores_used=usage.busy_cores,
+        cpu_cores_used=usage.cores_used,
         cores=usage.cores,
         gpus=[
             pb.Gpu(name=gpu.name, memory_bytes=gpu.total_bytes, memory_used_bytes=gpu.used_bytes) for gpu in usage.gpus
@@ -124,22 +124,22 @@ def resources(usage: ResourceUsage) -> pb.Resources:
     )
 
 
-def self_test(test: SelfTest, carried: int) -> pb.SelfTest:
+def self_test(test: SelfTest, capacity: int) -> pb.SelfTest:
     return pb.SelfTest(
         final=duration(test.final_s),
         partial=duration(test.partial_s),
         real_time_factor=test.real_time_factor,
-        estimated_streams=carried,
+        estimated_streams=capacity,
     )
 
 
 def interval_s(request: pb.WatchStatusRequest) -> float:
-    """Return how long to wait between two answers.
+    """Return the time between two responses.
 
     Raises:
-        InvalidRequest: too short or too long.
+        InvalidRequestError: it is too short or too long.
     """
-    asked_s = seconds(request.interval) or WATCH_S
-    if not LEAST_WATCH_S <= asked_s <= MOST_WATCH_S:
-        raise InvalidRequestError(f"Invalid interval={asked_s:g} s: must be 0.2 to 60 s.")
-    return asked_s
+    requested_s = seconds(request.interval) or DEFAULT_INTERVAL_S
+    if not MIN_INTERVAL_S <= requested_s <= MAX_INTERVAL_S:
+        raise InvalidRequestError(f"Invalid interval={requested_s:g} s: must be 0.2 to 60 s.")
+    return requested_s

@@ -79,12 +79,12 @@ class Control(control_pb2_grpc.ControlServicer):
 
     @rpc_method
     async def UpdateConfig(self, request: pb.UpdateConfigRequest) -> pb.UpdateConfigResponse:  # noqa: N802
-        working = self._admission.require_loaded()
+        loaded = self._admission.require_loaded()
         changed = self._config.with_changes(request.values)
-        working.registry.pair.check_language(changed.language)
+        loaded.registry.pair.check_language(changed.language)
         self._config.settings = changed
         logging.getLogger().setLevel(changed.log_level.upper())
-        await self._admission.resize(working.max_streams(changed))
+        await self._admission.resize(loaded.max_streams(changed))
         if request.values:
             log.info("settings changed names=%s", ",".join(sorted(request.values)).upper())
         return pb.UpdateConfigResponse(parameters=convert.parameters(changed))
@@ -92,20 +92,20 @@ class Control(control_pb2_grpc.ControlServicer):
     @rpc_method
     async def ListModels(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:  # noqa: N802
         return pb.ListModelsResponse(
-            models=[convert.model(shelved) for shelved in self._admission.require_loaded().registry]
+            models=[convert.model(entry) for entry in self._admission.require_loaded().registry]
         )
 
     @rpc_method
     async def LoadModel(self, request: pb.LoadModelRequest) -> pb.LoadModelResponse:  # noqa: N802
-        shelved = self._admission.require_loaded().registry.load(request.name, convert.roles(request.roles))
-        log.info("model load requested name=%s", shelved.name)
-        return pb.LoadModelResponse(model=convert.model(shelved))
+        entry = self._admission.require_loaded().registry.load(request.name, convert.roles(request.roles))
+        log.info("model load requested name=%s", entry.name)
+        return pb.LoadModelResponse(model=convert.model(entry))
 
     @rpc_method
     async def UnloadModel(self, request: pb.UnloadModelRequest) -> pb.UnloadModelResponse:  # noqa: N802
-        shelved = self._admission.require_loaded().registry.unload(request.name)
-        log.info("model unload requested name=%s", shelved.name)
-        return pb.UnloadModelResponse(model=convert.model(shelved))
+        entry = self._admission.require_loaded().registry.unload(request.name)
+        log.info("model unload requested name=%s", entry.name)
+        return pb.UnloadModelResponse(model=convert.model(entry))
 
     @rpc_method
     async def ListSessions(self, request: pb.ListSessionsRequest) -> pb.ListSessionsResponse:  # noqa: N802
@@ -154,5 +154,5 @@ class Control(control_pb2_grpc.ControlServicer):
         return self._shared
 
     def _sessions(self, *streams: ActiveStream) -> list[pb.Session]:
-        lags = loaded.executor.queue_snapshot().longest_by_stream_s if (loaded := self._admission.loaded) else {}
-        return [convert.session(stream, lags.get(stream.id, 0.0)) for stream in streams]
+        waits = loaded.executor.queue_snapshot().longest_by_stream_s if (loaded := self._admission.loaded) else {}
+        return [convert.session(stream, waits.get(stream.id, 0.0)) for stream in streams]

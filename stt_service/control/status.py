@@ -29,18 +29,17 @@ class StatusReporter:
 
     def __init__(self, admission: AdmissionControl[LoadedServer], usage: ResourceUsage, metrics: Metrics) -> None:
         self._admission, self._usage, self._metrics = admission, usage, metrics
-        self._began = monotonic()
+        self._start_s = monotonic()
 
     def status(self) -> pb.Status:
-        """Return the status; before the models are loaded, only what is known without them."""
+        """Return the status; before the models are loaded, only the parts that do not depend on them."""
         status = pb.Status(
             state=STATES[self._admission.state],
             version=VERSION,
-            uptime=duration(monotonic() - self._began),
+            uptime=duration(monotonic() - self._start_s),
             resources=convert.resources(self._usage),
             counters=counters(self._metrics),
         )
-
         if (loaded := self._admission.loaded) is not None:
             self._add_loaded(status, loaded)
         return status
@@ -67,16 +66,16 @@ def counters(metrics: Metrics) -> pb.Counters:
     )
 
 
-def load(admission: AdmissionControl[LoadedT], lane: BatchExecutor) -> pb.Load:
-    waiting = lane.queue_snapshot()
+def load(admission: AdmissionControl[LoadedT], executor: BatchExecutor) -> pb.Load:
+    waiting = executor.queue_snapshot()
     return pb.Load(
         streams=admission.streams,
         max_streams=admission.max_streams,
         finals_waiting=waiting.count[Kind.FINAL],
         speculative_finals_waiting=waiting.count[Kind.SPECULATIVE],
         partials_waiting=waiting.count[Kind.PARTIAL],
-        batches_running=lane.running_batches,
-        max_batches=lane.workers,
+        batches_running=executor.running_batches,
+        max_batches=executor.workers,
         oldest_final_wait=duration(waiting.longest_s[Kind.FINAL]),
         oldest_partial_wait=duration(waiting.longest_s[Kind.PARTIAL]),
     )

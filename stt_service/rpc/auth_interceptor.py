@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OPEN = HEALTH_CHECK  # for load balancers, which have no token; Watch would let anybody hold calls open
+UNAUTHENTICATED_METHOD = (
+    HEALTH_CHECK  # for load balancers, which have no token; not Watch, with which any client could hold calls open
+)
 STREAMING = f"/{pb.DESCRIPTOR.services_by_name['SpeechToText'].full_name}/StreamingRecognize"
 SCHEME = "bearer "
 REJECTION = "Missing or invalid token: send `authorization: Bearer TOKEN` with a token of this port (stt-cli: --token)."
@@ -60,7 +62,7 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # i
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         details: grpc.HandlerCallDetails,
     ) -> Handler:
-        if details.method == OPEN:
+        if details.method == UNAUTHENTICATED_METHOD:
             return await continuation(details)
         client = self._tokens.value().lookup(_bearer_token(details))
         if client is not None:

@@ -1,4 +1,4 @@
-"""The wire's messages ↔ the service's own types: the only file beside server.py that knows the messages."""
+"""Conversion between the messages of stt.proto and the service's own types."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from stt_service.session.events import Final, Notice, OutgoingEvent, Partial, Sp
 from stt_service.settings.schema import LANGUAGES, MAX_HOTWORDS, RuntimeSettings
 from stt_service.vad.types import Endpoint
 
-MAX_CLIENT_ID = 64
+MAX_CLIENT_ID_CHARS = 64
 MAX_SILENCE_S = 3600.0
-MAX_LEAD_MS = 1000
+MAX_LEFT_CONTEXT_MS = 1000
 ENCODINGS = {
     pb.AudioFormat.ENCODING_UNSPECIFIED: Encoding.PCM_S16LE,
     pb.AudioFormat.ENCODING_PCM_S16LE: Encoding.PCM_S16LE,
@@ -32,7 +32,7 @@ ENDPOINTS = {
     Endpoint.DRAIN: pb.ENDPOINT_DRAIN,
     Endpoint.STALLED: pb.ENDPOINT_STALLED,
 }
-# The wire's name of each live setting, and ours.
+# Name in stt.proto to name in ServerSettings, for each setting that a stream can change.
 SETTINGS = {
     "language": "language",
     "initial_prompt": "initial_prompt",
@@ -46,10 +46,10 @@ SETTINGS = {
 
 
 def audio_format(message: pb.AudioFormat) -> AudioFormat:
-    """Return the format.
+    """Return the audio format.
 
     Raises:
-        InvalidRequest: an encoding, a rate or a number of channels that is not served.
+        InvalidRequestError: the encoding, sample rate or number of channels is not supported.
     """
     if message.encoding not in ENCODINGS:
         raise InvalidRequestError(f"Invalid encoding={message.encoding}: must be one of AudioFormat.Encoding.")
@@ -61,27 +61,25 @@ def audio_format(message: pb.AudioFormat) -> AudioFormat:
 
 
 def changes(message: pb.Settings) -> Mapping[str, object]:
-    """Return the settings that are set, by our names.
+    """Return the settings that are present in the message, by the names of ServerSettings.
 
     Raises:
-        InvalidRequest: too many hotwords.
+        InvalidRequestError: too many hotwords.
     """
     found: dict[str, object] = {}
-    for theirs, ours in SETTINGS.items():
-        if message.HasField(theirs):
-            value = getattr(message, theirs)
-            found[ours] = seconds(value) if isinstance(value, Duration) else value
+    for field, name in SETTINGS.items():
+        if message.HasField(field):
+            value = getattr(message, field)
+            found[name] = seconds(value) if isinstance(value, Duration) else value
     if len(message.hotwords) > MAX_HOTWORDS:
-        raise InvalidRequestError(
-            f"hotwords has {len(message.hotwords)} entries: it should have at most {MAX_HOTWORDS}."
-        )
+        raise InvalidRequestError(f"Invalid hotwords: {len(message.hotwords)} entries, must be at most {MAX_HOTWORDS}.")
     if message.hotwords:
         found["hotwords"] = ", ".join(word for word in message.hotwords if word)
     return found
 
 
 def settings(live: RuntimeSettings) -> pb.Settings:
-    """Return the settings in force."""
+    """Return the current settings of a stream."""
     return pb.Settings(
         language=live.language,
         initial_prompt=live.initial_prompt,
@@ -96,10 +94,10 @@ def settings(live: RuntimeSettings) -> pb.Settings:
 
 
 def silence_s(message: pb.Silence) -> float:
-    """Return the silence in seconds.
+    """Return the length of the silence in seconds.
 
     Raises:
-        InvalidRequest: a negative or too long one.
+        InvalidRequestError: the length is negative or over MAX_SILENCE_S.
     """
     length_s = seconds(message.duration)
     if not 0 <= length_s <= MAX_SILENCE_S:
@@ -108,14 +106,14 @@ def silence_s(message: pb.Silence) -> float:
 
 
 def client_id(text: str) -> str:
-    """Return the label.
+    """Return the client's label.
 
     Raises:
-        InvalidRequest: it is too long, or would spoil a log.
+        InvalidRequestError: it is too long or not printable.
     """
-    if len(text) > MAX_CLIENT_ID or not text.isprintable():
+    if len(text) > MAX_CLIENT_ID_CHARS or not text.isprintable():
         raise InvalidRequestError(
-            f"Invalid client_id of {len(text)} characters: must be at most {MAX_CLIENT_ID}, all printable."
+            f"Invalid client_id of {len(text)} characters: must be at most {MAX_CLIENT_ID_CHARS}, all printable."
         )
     return text
 
@@ -124,15 +122,15 @@ def resume(message: pb.Resume) -> tuple[int, int]:
     """Return the offset in milliseconds and the number of the next utterance.
 
     Raises:
-        InvalidRequest: a negative one, or a lead that is too long.
+        InvalidRequestError: a value is out of range, or the language is unknown.
     """
-    for name, value, most in (
+    for name, value, maximum in (
         ("audio_offset_ms", message.audio_offset_ms, 2**53 - 1),
         ("next_utterance", message.next_utterance, 2**53 - 1),
-        ("left_context_ms", message.left_context_ms, min(MAX_LEAD_MS, message.audio_offset_ms)),
+        ("left_context_ms", message.left_context_ms, min(MAX_LEFT_CONTEXT_MS, message.audio_offset_ms)),
     ):
-        if not 0 <= value <= most:
-            raise InvalidRequestError(f"Invalid resume.{name}={value}: must be 0 to {most}.")
+        if not 0 <= value <= maximum:
+            raise InvalidRequestError(f"Invalid resume.{name}={value}: must be 0 to {maximum}.")
     if message.previous_language not in LANGUAGES | {""}:
         raise InvalidRequestError(
             f"Invalid resume.previous_language={message.previous_language!r}: must be empty or a Whisper code."
@@ -140,22 +138,22 @@ def resume(message: pb.Resume) -> tuple[int, int]:
     return message.audio_offset_ms, message.next_utterance
 
 
-def response(told: OutgoingEvent) -> pb.StreamingRecognizeResponse:
-    """Return what is told, as a message."""
-    message = pb.StreamingRecognizeResponse(received_ms=told.received_ms, committed_ms=told.committed_ms)
-    match told.payload:
+def response(event: OutgoingEvent) -> pb.StreamingRecognizeResponse:
+    """Return the event as a message."""
+    message = pb.StreamingRecognizeResponse(received_ms=event.received_ms, committed_ms=event.committed_ms)
+    match event.payload:
         case SpeechStarted(utterance, start_ms):
             message.speech_started.CopyFrom(pb.SpeechStarted(utterance=utterance, start_ms=start_ms))
-        case Partial() as event:
-            message.partial.CopyFrom(partial(event))
-        case Final() as event:
-            message.final.CopyFrom(final(event))
-        case Suppressed() as event:
-            message.suppressed.CopyFrom(suppressed(event))
+        case Partial() as payload:
+            message.partial.CopyFrom(partial(payload))
+        case Final() as payload:
+            message.final.CopyFrom(final(payload))
+        case Suppressed() as payload:
+            message.suppressed.CopyFrom(suppressed(payload))
         case RuntimeSettings() as live:
             message.settings.CopyFrom(settings(live))
-        case Notice() as event:
-            message.notice.CopyFrom(notice(event))
+        case Notice() as payload:
+            message.notice.CopyFrom(notice(payload))
         case None:
             pass
     return message

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
@@ -155,17 +155,13 @@ class StreamRecognizer:
             self._session.check_whole()
 
     async def _emit_pending(self) -> None:
-        while self._session.pending_finals:
-            self._progress.clear()
-            await self._progress.wait()
+        await self._wait_until(lambda: not self._session.pending_finals)
         self.emit(None)
 
     async def stop_after_utterance(self) -> None:
         """Process audio to the end of the open utterance, then return. Another stream can resume from there."""
         self._session.stop_after_utterance()
-        while not self._session.is_retired:
-            self._progress.clear()
-            await self._progress.wait()
+        await self._wait_until(lambda: self._session.is_retired)
 
     def wind_down(self) -> bool:
         """Stop after the open utterance; return whether the stream has stopped.
@@ -212,16 +208,18 @@ class StreamRecognizer:
         self._realtime.pause_reading(self.audio_received_ms / 1000, self._now())
         try:
             await self.send_queue.wait_for_space()
-            while self._session.pending_finals >= MAX_PENDING_FINALS:
-                self._progress.clear()
-                await self._progress.wait()
+            await self._wait_until(lambda: self._session.pending_finals < MAX_PENDING_FINALS)
         finally:
             self._realtime.resume_reading(self._now())
 
+    async def _wait_until(self, is_reached: Callable[[], bool]) -> None:
+        while not is_reached():
+            self._progress.clear()
+            await self._progress.wait()
+
     def _handle_outputs(self, outputs: Sequence[Output]) -> None:
-        self._observer.on_pending_finals(
-            self._session.pending_finals + sum(isinstance(each, Final | Suppressed) for each in outputs)
-        )
+        ended = sum(isinstance(each, Final | Suppressed) for each in outputs)
+        self._observer.on_pending_finals(self._session.pending_finals + ended)
         if not outputs:
             return
         positions = committed_positions(outputs, self._committed_ms, self._session.committed_ms)
@@ -256,10 +254,7 @@ class StreamRecognizer:
         future = self._executor.submit(job, make_decode)
         task = self._group.create_task(self._deliver(job, future))
         self._in_flight[task] = future
-        task.add_done_callback(self._forget)
-
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.pop(task).cancel()  # for a task that is cancelled before it starts
+        task.add_done_callback(lambda done: self._in_flight.pop(done).cancel())  # if it is canceled before it starts
 
     def _partial(self, utterance: int) -> Decode | None:
         self._partials_waiting.pop(utterance, None)
@@ -293,9 +288,8 @@ class StreamRecognizer:
     def _emit_progress(self) -> None:
         """Emit a notice if partials wait for long, and the position if there has been no event for PROGRESS_MS."""
         if self._partials_waiting:
-            self._emit_transition(
-                self._latency_monitor.observe_wait(self._now() - min(self._partials_waiting.values()))
-            )
+            waited_s = self._now() - min(self._partials_waiting.values())
+            self._emit_transition(self._latency_monitor.observe_wait(waited_s))
         if self._session.received_ms - self._emitted_ms >= PROGRESS_MS:
             self.emit(None)
 

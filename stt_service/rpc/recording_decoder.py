@@ -1,8 +1,8 @@
-"""Decodes what clients upload, each recording in a process of its own that can be killed (`stt_media.worker`).
+"""Decodes uploaded recordings, each in a process of its own that can be killed (`stt_media.worker`).
 
 A process is killed when its call ends or is cancelled, when it takes too long, and when the server shuts down: nothing
-waits for a decoder. One that crashes costs its own call an INVALID_ARGUMENT. Its speed is the recognition's: it waits
-where its samples are not read.
+waits for a decoder. If it crashes, only its own call fails, with INVALID_ARGUMENT. It runs at the speed of the
+recognition: it blocks while its samples are not read.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from stt_service.audio.pcm import SAMPLE_RATE_HZ
 from stt_service.audio.recordings import LengthLimit, to_service_error
 from stt_service.errors import InferenceError, ResourceExhaustedError
 
-MAX_PROCESSES = 16  # each has up to a recording of 32 MiB and some 60 MiB of its own
-TIMEOUT_S = 120.0  # of waiting for one decoder, in all: an hour of sound takes 12 s, niced on two busy cores 30 s
-KILL_TIMEOUT_S = 5.0  # a process that is killed ends at once; its pipes, with the last process that has them
+MAX_PROCESSES = 16  # each uses about 60 MiB plus the recording, up to 32 MiB
+TIMEOUT_S = 120.0  # total wait for one decoder: an hour of audio takes 12 s, or 30 s niced on two busy cores
+KILL_TIMEOUT_S = 5.0  # a killed process ends at once; its pipes close with the last process that holds them
 RETRY_AFTER_S = 1.0
 CHUNK_BYTES = 10 * SAMPLE_RATE_HZ * 2  # 10 s
 FEED_BYTES = 2**16
@@ -36,18 +36,18 @@ T = TypeVar("T")
 
 
 class RecordingDecoders:
-    """Bounds how many recordings are decoded at once."""
+    """Decodes recordings, at most MAX_PROCESSES at the same time."""
 
     def __init__(self, command: tuple[str, ...] = COMMAND, timeout_s: float = TIMEOUT_S) -> None:
         self._command, self._timeout_s = command, timeout_s
         self.running = 0
 
-    async def decoded(self, recording: bytes, warn: Warn) -> AsyncGenerator[bytes]:
+    async def decode(self, recording: bytes, warn: Warn) -> AsyncGenerator[bytes]:
         """Yield the recording as 16-bit samples; close the iterator to stop it.
 
         Raises:
-            InvalidRequest: it is no recording, cannot be decoded in time, or is longer than an hour.
-            Overloaded: as many as possible are being decoded.
+            InvalidRequestError: it is not a recording, cannot be decoded in time, or is longer than an hour.
+            ResourceExhaustedError: MAX_PROCESSES recordings are being decoded.
         """
         length = LengthLimit()
         async with self._process() as process:
@@ -67,34 +67,34 @@ class RecordingDecoders:
             )
         self.running += 1
         try:
-            process = await self._started()
+            process = await self._start_process()
             try:
                 yield process
             finally:
-                await _end(process)
+                await _kill(process)
         finally:
             self.running -= 1
 
-    async def _started(self) -> Process:
+    async def _start_process(self) -> Process:
         arguments = (*self._command, str(SAMPLE_RATE_HZ))
         try:
             return await asyncio.create_subprocess_exec(
                 *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(), start_new_session=True
             )
         except OSError as error:
-            raise InferenceError(f"The decoder of recordings cannot be started: {error}") from error
+            raise InferenceError(f"Cannot start the recording decoder: {error}") from error
 
 
 class _Decoder:
-    """One process, and how long it was waited for."""
+    """One decoder process and the time left to wait for it."""
 
     def __init__(self, process: Process, size_bytes: int, timeout_s: float) -> None:
         self._process, self._size_bytes, self._left_s = process, size_bytes, timeout_s
 
     async def feed(self, recording: bytes) -> None:
-        """Send the recording; a process that ends before it has all is found when it is read."""
+        """Send the recording. `finish` reports a process that exits before it has received everything."""
         with suppress(BrokenPipeError, ConnectionResetError):
-            await self._in_time(self._feed(recording))
+            await self._within_time(self._feed(recording))
 
     async def _feed(self, recording: bytes) -> None:
         assert self._process.stdin is not None
@@ -105,10 +105,10 @@ class _Decoder:
         self._process.stdin.close()
 
     async def read(self) -> bytes:
-        """Return the next samples, nothing at their end."""
+        """Return the next samples; empty at the end."""
         assert self._process.stdout is not None
         try:
-            return await self._in_time(self._process.stdout.readexactly(CHUNK_BYTES))
+            return await self._within_time(self._process.stdout.readexactly(CHUNK_BYTES))
         except asyncio.IncompleteReadError as error:
             return error.partial
 
@@ -116,11 +116,11 @@ class _Decoder:
         """Return the warnings.
 
         Raises:
-            InvalidRequest: it was refused, or its decoder crashed.
+            InvalidRequestError: the recording was rejected, or its decoder crashed.
         """
         assert self._process.stderr is not None
-        report = _parsed(await self._in_time(self._process.stderr.read(MAX_REPORT_BYTES)))
-        code = await self._in_time(self._process.wait())
+        report = _parse_report(await self._within_time(self._process.stderr.read(MAX_REPORT_BYTES)))
+        code = await self._within_time(self._process.wait())
         for line in report:
             if "error" in line:
                 raise to_service_error(line["error"], line.get("detail", ""), self._size_bytes)
@@ -128,27 +128,27 @@ class _Decoder:
             raise to_service_error("", f"the decoder ended with status {code}", self._size_bytes)
         return [line["warning"] for line in report if "warning" in line][:MAX_WARNINGS]
 
-    async def _in_time(self, work: Awaitable[T]) -> T:
-        """Await what depends on the process.
+    async def _within_time(self, work: Awaitable[T]) -> T:
+        """Await an operation of the process within its remaining time.
 
         Raises:
-            InvalidRequest: all its time is used up.
+            InvalidRequestError: the time is used up.
         """
         loop = asyncio.get_running_loop()
-        began_s = loop.time()
+        start_s = loop.time()
         try:
             async with asyncio.timeout(self._left_s):
                 return await work
         except TimeoutError as error:
             raise to_service_error("", "it takes too long", self._size_bytes) from error
         finally:
-            self._left_s -= loop.time() - began_s
+            self._left_s -= loop.time() - start_s
 
 
-async def _end(process: Process) -> None:
-    """Kill the process if it still runs, and have the system forget it.
+async def _kill(process: Process) -> None:
+    """Kill the process if it still runs, and reap it.
 
-    Its pipes are read to their ends: until then wait() does not return (python/cpython#119710).
+    The pipes are read to the end: until then wait() does not return (python/cpython#119710).
     """
     with suppress(ProcessLookupError):
         process.kill()
@@ -158,14 +158,14 @@ async def _end(process: Process) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a decoder: it finds what this process finds, and knows none of its secrets."""
+    """Return the environment of a decoder: the same import path as this process, without its secrets."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     path = os.pathsep.join(folder for folder in sys.path if folder)
     return inherited | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
 
 
-def _parsed(report: bytes) -> list[dict[str, str]]:
-    """Return the lines that are JSON objects of strings; a process that crashes may write anything."""
+def _parse_report(report: bytes) -> list[dict[str, str]]:
+    """Return the lines that are JSON objects, their values as strings. A crashing process may write anything."""
     lines: list[dict[str, str]] = []
     for line in report.decode(errors="replace").splitlines():
         with suppress(ValueError):

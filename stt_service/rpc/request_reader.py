@@ -1,9 +1,9 @@
-"""Receives the requests of calls with bounded memory and time; a malformed one is its client's fault.
+"""Receives the requests of calls with bounded memory and time; a malformed request is an error of the client.
 
-gRPC receives the message of a unary call whole before the handler runs, and waits for it without limit: whoever reaches
-the port could make the server buffer any number of unfinished messages. On the wire a unary call and a stream of one
-message are the same, so every handler runs as a stream here, and its message is received only when it is wanted. A call
-whose message nobody receives holds one window of HTTP/2 flow control, 64 KiB.
+gRPC receives the whole message of a unary call before the handler runs, and waits for it without limit: any client that
+reaches the port could make the server buffer any number of unfinished messages. On the wire a unary call and a stream
+of one message are the same, so every handler runs as a stream here, and its message is received only when it is
+requested. A call whose message is not received holds one HTTP/2 flow-control window, 64 KiB.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Deserialize = Callable[[bytes], T]
-METADATA_BYTES = 8 * 2**10  # of a call; gRPC holds to it only once the peer has acknowledged its SETTINGS
-ENTRY_BYTES = 32  # that each entry counts for beside its name and value (RFC 9113, 6.5.2)
-MESSAGE_S = 5.0  # for the message of a unary call to arrive
-PENDING_BYTES = 128 * 2**20  # of messages that arrive at the same time, of all calls without a limit of their own
+METADATA_BYTES = 8 * 2**10  # of a call; gRPC applies it only once the peer has acknowledged its SETTINGS
+ENTRY_BYTES = 32  # that each entry counts in addition to its name and value (RFC 9113, 6.5.2)
+MESSAGE_TIMEOUT_S = 5.0  # for the message of a unary call to arrive
+PENDING_BYTES = 128 * 2**20  # of messages received concurrently, for all calls without a limit of their own
 
 
 async def _unimplemented(_messages: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
@@ -44,14 +44,14 @@ UNIMPLEMENTED = grpc.stream_stream_rpc_method_handler(_unimplemented)
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """What the calls of one method may take."""
+    """The limits of the calls of one method."""
 
-    calls: int = 100  # open at once
-    duration_s: float | None = None  # after that a call is ended; None: it may last
+    calls: int = 100  # concurrent
+    duration_s: float | None = None  # then the call is ended; None: no limit
 
 
 class Request(Generic[T]):
-    """The one message of a call, which is not received before `read`."""
+    """The single message of a call, which is received by `read`."""
 
     def __init__(self, messages: AsyncIterator[T]) -> None:
         self._messages = messages
@@ -60,25 +60,27 @@ class Request(Generic[T]):
         """Receive the message.
 
         Raises:
-            InvalidRequest: it is malformed, or the client ended the call before its end.
-            TimedOut: it did not arrive in time.
+            InvalidRequestError: the message is malformed, or the client ended the call before it was complete.
+            DeadlineExceededError: the message did not arrive in time.
         """
         try:
             async with asyncio.timeout(limit_s):
                 return await anext(self._messages)
         except StopAsyncIteration:
-            raise InvalidRequestError("The request ended before its message was complete: send all of it.") from None
+            raise InvalidRequestError(
+                "The request ended before its message was complete: send the whole message."
+            ) from None
         except TimeoutError:
             raise DeadlineExceededError(f"The request did not arrive within {limit_s:g} s: send it faster.") from None
 
 
-class RequestReader(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is generic in the stubs alone
-    """Runs the handlers of a port so that nothing is received unbounded.
+class RequestReader(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
+    """Runs the handlers of a port with bounds on all messages.
 
     Args:
-        max_message_bytes: Limit of one message of the port.
-        unbounded: Methods that bound their calls and messages themselves; a unary one gets a `Request`.
-        bounds: CallLimits of methods that need others than the usual ones.
+        max_message_bytes: limit of one message of the port.
+        unbounded: methods that bound their calls and messages themselves; a unary one gets a `Request`.
+        bounds: limits of methods that differ from the default CallLimits.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class RequestReader(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it
     ) -> None:
         self.max_message_bytes = max_message_bytes
         self._slots = asyncio.Semaphore(max(1, PENDING_BYTES // max_message_bytes))
-        self._unbounded, self._bounds = unbounded, bounds
+        self._unbounded, self._call_limits = unbounded, bounds
         self._open = Counter[str]()
 
     async def intercept_service(
@@ -99,7 +101,9 @@ class RequestReader(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it
     ) -> Handler:
         handler = await continuation(details) or UNIMPLEMENTED
         if (size := _metadata_bytes(details)) > METADATA_BYTES:
-            return _refusing(InvalidRequestError(f"Metadata of {size} bytes: a call may have {METADATA_BYTES}."))
+            return _rejecting(
+                InvalidRequestError(f"Invalid metadata of {size} bytes: must be at most {METADATA_BYTES}.")
+            )
         if details.method in self._unbounded:
             return _unbounded(handler)
         return _stream(handler, self._bounded(handler, details.method))
@@ -109,41 +113,44 @@ class RequestReader(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it
 
         async def bounded(messages: AsyncIterator[Any], context: AnyContext) -> None:
             try:
-                with self._counted(method):
-                    async with asyncio.timeout(self._bound(method).duration_s):
-                        await act(messages if handler.request_streaming else await self._read(messages), context)
+                with self._count_call(method):
+                    async with asyncio.timeout(self._limits(method).duration_s):
+                        await act(messages if handler.request_streaming else await self._receive(messages), context)
             except SttError as error:
                 await abort(context, error)
             except TimeoutError:
                 await abort(
-                    context, DeadlineExceededError(f"A call of {method} may last {self._bound(method).duration_s:g} s.")
+                    context,
+                    DeadlineExceededError(
+                        f"Time limit exceeded: {method} may take {self._limits(method).duration_s:g} s."
+                    ),
                 )
 
         return bounded
 
-    def _bound(self, method: str) -> CallLimits:
-        return self._bounds.get(method, CallLimits())
+    def _limits(self, method: str) -> CallLimits:
+        return self._call_limits.get(method, CallLimits())
 
-    async def _read(self, messages: AsyncIterator[T]) -> T:
-        """Receive a message, when not too many others arrive."""
+    async def _receive(self, messages: AsyncIterator[T]) -> T:
+        """Receive a message once fewer than the maximum are being received."""
         try:
-            async with asyncio.timeout(MESSAGE_S):
+            async with asyncio.timeout(MESSAGE_TIMEOUT_S):
                 await self._slots.acquire()
         except TimeoutError:
             raise ResourceExhaustedError(
-                "Too many requests arrive at the same time: try again later.", RETRY_AFTER_S
+                "Too many requests are being received: try again later.", RETRY_AFTER_S
             ) from None
         try:
-            return await Request(messages).read(MESSAGE_S)
+            return await Request(messages).read(MESSAGE_TIMEOUT_S)
         finally:
             self._slots.release()
 
     @contextmanager
-    def _counted(self, method: str) -> Iterator[None]:
-        most = self._bound(method).calls
+    def _count_call(self, method: str) -> Iterator[None]:
+        most = self._limits(method).calls
         if self._open[method] >= most:
             raise ResourceExhaustedError(
-                f"{most} calls of {method} are open, the most there may be: end one.", RETRY_AFTER_S
+                f"Call limit exceeded: at most {most} open calls of {method}; close one first.", RETRY_AFTER_S
             )
         self._open[method] += 1
         try:
@@ -156,15 +163,15 @@ def _metadata_bytes(details: grpc.HandlerCallDetails) -> int:
     return sum(len(key) + len(value) + ENTRY_BYTES for key, value in details.invocation_metadata)
 
 
-def _refusing(error: SttError) -> Handler:
-    async def refuse(_messages: object, context: AnyContext) -> None:
+def _rejecting(error: SttError) -> Handler:
+    async def reject(_messages: object, context: AnyContext) -> None:
         await abort(context, error)
 
-    return grpc.stream_stream_rpc_method_handler(refuse)
+    return grpc.stream_stream_rpc_method_handler(reject)
 
 
-def checked(deserialize: Deserialize[T] | None) -> Deserialize[T] | None:
-    """Return a deserializer whose failure is the client's fault, and does not quote the message."""
+def checked_deserializer(deserialize: Deserialize[T] | None) -> Deserialize[T] | None:
+    """Return a deserializer that raises InvalidRequestError without quoting the message."""
     if deserialize is None:
         return None
     parse = deserialize
@@ -174,14 +181,14 @@ def checked(deserialize: Deserialize[T] | None) -> Deserialize[T] | None:
             return parse(message)
         except DecodeError:
             raise InvalidRequestError(
-                f"A message of {len(message)} bytes is not the protobuf message that this method takes."
+                f"Invalid message of {len(message)} bytes: must be the protobuf message of this method."
             ) from None
 
     return parsed
 
 
 def _behavior(handler: Handler) -> Callable[[Any, AnyContext], Awaitable[None]]:
-    """Return what the handler does, as a coroutine that writes its responses itself."""
+    """Return the handler's behavior as a coroutine function that writes the responses."""
     given = cast(
         "Callable[..., Any]",
         handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream,
@@ -203,13 +210,13 @@ def _behavior(handler: Handler) -> Callable[[Any, AnyContext], Awaitable[None]]:
 def _stream(handler: Handler, act: Callable[[Any, AnyContext], Awaitable[None]]) -> Handler:
     return grpc.stream_stream_rpc_method_handler(
         act,
-        request_deserializer=checked(handler.request_deserializer),
+        request_deserializer=checked_deserializer(handler.request_deserializer),
         response_serializer=handler.response_serializer,
     )
 
 
 def _unbounded(handler: Handler) -> Handler:
-    """Return the handler; one of a unary method gets its message as a Request."""
+    """Return the handler as a stream; the handler of a unary method gets its message as a Request."""
     act = _behavior(handler)
     if handler.request_streaming:
         return _stream(handler, act)

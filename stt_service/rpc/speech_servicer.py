@@ -247,6 +247,6 @@ async def _feed_decoded(
     def warn(phrase: str) -> None:
         response.warnings.append(f"The recording {phrase}")
 
-    async with aclosing(decoders.decoded(audio, warn)) as chunks:
+    async with aclosing(decoders.decode(audio, warn)) as chunks:
         async for chunk in chunks:
             await recognizer.feed(chunk, AudioFormat())

@@ -1,4 +1,4 @@
-"""What goes wrong becomes an answer here: in band where the call is a stream, then the call's status."""
+"""Maps errors to gRPC statuses. A stream also receives the error as an in-band Failure before its status."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from stt_service.rpc.stream import Requests
 AnyContext = grpc.aio.ServicerContext[Any, Any]
 log = logging.getLogger(__name__)
 
-REFUSED_HEADER = "stt-refused"  # docker/envoy/envoy.yaml looks for it
-DISCARD_TIMEOUT_S = 0.5  # for a client that is writing to see why its stream failed
-DISCARDING = asyncio.Semaphore(4)  # each holds a message at most; the other clients may lose the status
+REJECTED_HEADER = "stt-refused"  # matched by docker/envoy/envoy.yaml
+DISCARD_TIMEOUT_S = 0.5  # for a client that is still writing to receive the failure
+DISCARDING = asyncio.Semaphore(4)  # each holds at most one message; other clients may lose the status
 CODES = {
     InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
     UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
@@ -48,26 +48,26 @@ CODES = {
 
 
 @asynccontextmanager
-async def map_errors_to_status(context: AnyContext, say: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
-    """Answer what goes wrong inside: first by `say`, then by the call's status."""
+async def map_errors_to_status(context: AnyContext, send: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
+    """Map an error of the body to a response: first through `send`, then as the status of the call."""
     try:
         yield
         return
     except* SttError as group:
-        error = _leaf(group)
-        error = _logged(error) if isinstance(error, InferenceError) else error
+        error = _first_error(group)
+        error = _log_server_error(error) if isinstance(error, InferenceError) else error
     except* Exception as group:
-        error = _logged(group)
+        error = _log_server_error(group)
     if isinstance(error, ResourceExhaustedError | UnavailableError):
-        await _refuse(context, error)
-    await say(error)
+        await _send_rejection_header(context, error)
+    await send(error)
     await _abort(context, error)
 
 
 async def abort(context: AnyContext, error: SttError) -> NoReturn:
     """End the call with the error's status."""
     if isinstance(error, ResourceExhaustedError | UnavailableError):
-        await _refuse(context, error)
+        await _send_rejection_header(context, error)
     await _abort(context, error)
 
 
@@ -75,24 +75,25 @@ async def _abort(context: AnyContext, error: SttError) -> NoReturn:
     try:
         await context.abort(_code(error), str(error))
     except grpc.aio.InternalError:
-        raise asyncio.CancelledError("The client has ended the call, so it takes no status.") from None
+        raise asyncio.CancelledError("The client has ended the call, so it receives no status.") from None
     raise AssertionError("unreachable: gRPC raises AbortError")
 
 
-async def _refuse(context: AnyContext, error: SttError) -> None:
-    """Say it in the headers as well, if they are not sent: what comes later, a balancer passes on without a look.
+async def _send_rejection_header(context: AnyContext, error: SttError) -> None:
+    """Send the rejection in the headers as well, unless they are sent already.
 
-    A call that is refused there can be tried on another server, and its client never knows.
+    Load balancers only examine headers: they can retry a call that is rejected there on another server, invisibly to
+    the client.
     """
     with suppress(grpc.aio.UsageError, grpc.aio.InternalError, asyncio.InvalidStateError):
-        await context.send_initial_metadata(((REFUSED_HEADER, _code(error).name),))
+        await context.send_initial_metadata(((REJECTED_HEADER, _code(error).name),))
 
 
-def _logged(error: Exception) -> SttError:
-    """Log what is our fault under an id; return what the client may know of it."""
+def _log_server_error(error: Exception) -> SttError:
+    """Log an internal error with an id; return the error to send, which contains the id only."""
     name = secrets.token_hex(4)
-    log.error("call failed, id %s", name, exc_info=error)
-    return InferenceError(f"The server failed, id {name} in its log: try again.")
+    log.error("call failed error_id=%s", name, exc_info=error)
+    return InferenceError(f"Internal server error, error_id={name} in its log: try again.")
 
 
 def _code(error: SttError) -> grpc.StatusCode:
@@ -100,9 +101,9 @@ def _code(error: SttError) -> grpc.StatusCode:
 
 
 async def send_failure(context: AnyContext, requests: Requests, error: SttError) -> None:
-    """Send the failure, and read on for a moment: a client that is writing would lose the status (grpc#36066).
+    """Send the failure, and read on for a moment: a client that is still writing would lose the status (grpc#36066).
 
-    What is read is a message of any size, so only a few calls at once do it.
+    A discarded message may have any size, so only a few calls do this at the same time.
     """
     code = _code(error)
     failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
@@ -110,7 +111,7 @@ async def send_failure(context: AnyContext, requests: Requests, error: SttError)
         failure.retry_after.CopyFrom(convert.duration(error.retry_after_s))
     if isinstance(error, UnavailableError):
         failure.retry_after.CopyFrom(convert.duration(RETRY_AFTER_S))
-    # InternalError: a message that the client does not read is still on its way. InvalidRequest: one is malformed.
+    # InternalError: a message that the client does not read is still in flight. InvalidRequestError: one is malformed.
     with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError, InvalidRequestError):
         async with asyncio.timeout(DISCARD_TIMEOUT_S):
             await context.write(pb.StreamingRecognizeResponse(failure=failure))
@@ -121,9 +122,9 @@ async def send_failure(context: AnyContext, requests: Requests, error: SttError)
 
 
 async def no_op(error: SttError) -> None:
-    """A call with one answer has its status only."""
+    """Send nothing: a unary call has its status only."""
 
 
-def _leaf(group: BaseExceptionGroup[SttError]) -> SttError:
+def _first_error(group: BaseExceptionGroup[SttError]) -> SttError:
     first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+    return _first_error(first) if isinstance(first, BaseExceptionGroup) else first

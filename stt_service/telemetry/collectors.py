@@ -1,4 +1,4 @@
-"""Metrics of what comes and goes: GPUs, models, the certificate. Looked up when asked for: nothing gone is told."""
+"""Metrics of GPUs, models and the certificate, read at each scrape, so that removed ones disappear."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from stt_service.models.registry import ModelEntry, ModelState
 
 
 class GpuCollector(Collector):
-    """A series for each GPU that the driver shows to this process, by its index; none without nvidia-ml-py."""
+    """A series for each GPU that the driver shows to this process, by index; none without nvidia-ml-py."""
 
-    def __init__(self, look: Callable[[], Sequence[Gpu]]) -> None:
-        self._look = look
+    def __init__(self, list_gpus: Callable[[], Sequence[Gpu]]) -> None:
+        self._list_gpus = list_gpus
 
     def describe(self) -> Iterable[Metric]:
         return _gpu_families()
 
     def collect(self) -> Iterator[Metric]:
-        used, total, busy = _gpu_families()
-        for index, gpu in enumerate(self._look()):
+        used, total, utilization = _gpu_families()
+        for index, gpu in enumerate(self._list_gpus()):
             labels = [str(index), gpu.name]
             used.add_metric(labels, gpu.used_bytes)
             total.add_metric(labels, gpu.total_bytes)
             if gpu.utilization is not None:
-                busy.add_metric(labels, gpu.utilization)
-        yield from (used, total, busy)
+                utilization.add_metric(labels, gpu.utilization)
+        yield from (used, total, utilization)
 
 
 class ModelCollector(Collector):
-    """A series for each model that is loaded, and what new streams use it for."""
+    """A series for each loaded model, with its use by new streams."""
 
-    def __init__(self, shelf: Iterable[ModelEntry]) -> None:
-        self._shelf = shelf
+    def __init__(self, registry: Iterable[ModelEntry]) -> None:
+        self._registry = registry
 
     def describe(self) -> Iterable[Metric]:
         return [_model_family()]
 
     def collect(self) -> Iterator[Metric]:
         family = _model_family()
-        for shelved in self._shelf:
-            if shelved.state is ModelState.LOADED:
-                uses = sorted(role.name.lower() for role in shelved.roles)
-                family.add_metric([shelved.name, "+".join(uses)], 1)
+        for entry in self._registry:
+            if entry.state is ModelState.LOADED:
+                uses = sorted(role.name.lower() for role in entry.roles)
+                family.add_metric([entry.name, "+".join(uses)], 1)
         yield family
 
 
 class CertificateCollector(Collector):
-    """When the certificate that is in force expires; replaced while the server runs, it is the new one's time."""
+    """The expiry time of the current certificate, also after it was replaced while the server runs."""
 
     def __init__(self, expires: Callable[[], datetime]) -> None:
         self._expires = expires
@@ -68,8 +68,8 @@ class CertificateCollector(Collector):
 def _gpu_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
     labels = ["gpu", "name"]
     return (
-        GaugeMetricFamily("stt_gpu_memory_used_bytes", "GPU memory in use, by whomever.", labels=labels),
-        GaugeMetricFamily("stt_gpu_memory_total_bytes", "GPU memory there is.", labels=labels),
+        GaugeMetricFamily("stt_gpu_memory_used_bytes", "GPU memory in use by all processes.", labels=labels),
+        GaugeMetricFamily("stt_gpu_memory_total_bytes", "Total GPU memory.", labels=labels),
         GaugeMetricFamily(
             "stt_gpu_utilization_ratio", "Share of the last second with GPU activity, 0..1.", labels=labels
         ),
@@ -77,10 +77,10 @@ def _gpu_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFa
 
 
 def _certificate_family() -> GaugeMetricFamily:
-    meaning = "When TLS_CERT expires, in seconds since 1970; not told without TLS."
+    meaning = "Expiry time of TLS_CERT, in seconds since 1970; absent without TLS."
     return GaugeMetricFamily("stt_tls_certificate_expiry_timestamp_seconds", meaning)
 
 
 def _model_family() -> GaugeMetricFamily:
-    meaning = "1 for each model that is loaded; the use is what new streams have it for."
+    meaning = "1 for each loaded model; the use label is its role for new streams."
     return GaugeMetricFamily("stt_model_loaded", meaning, labels=["model", "use"])

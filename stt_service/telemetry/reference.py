@@ -1,7 +1,7 @@
-"""Writes the table of docs/monitoring.md from the collectors, as `reference.py` does for the settings.
+"""Generates the metrics table of docs/monitoring.md from the collectors, as settings/reference.py does for settings.
 
-python -m stt_service.telemetry.reference            shows the table
-python -m stt_service.telemetry.reference --write    brings the document up to date
+python -m stt_service.telemetry.reference            prints the table
+python -m stt_service.telemetry.reference --write    updates the document
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from stt_service.telemetry.metrics import Metrics
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "monitoring.md"
 BEGIN, END = "<!-- metrics -->", "<!-- end of metrics -->"
-OPEN = frozenset({"gpu", "model", "name", "use", "version"})  # labels whose values are not known beforehand
+OPEN = frozenset({"gpu", "model", "name", "use", "version"})  # labels without a fixed set of values
 
 
 def families() -> list[Metric]:
-    """Return all that a server with a GPU and TLS can tell."""
+    """Return every metric family of a server with a GPU and TLS."""
     registry = CollectorRegistry()
     Metrics(registry)
     registry.register(GpuCollector(lambda: [Gpu("A", 0, 0, 0.0)]))
@@ -43,7 +43,7 @@ def table() -> str:
 
 
 def with_table(document: str) -> str:
-    """Return the document with the table of today between its marks."""
+    """Return the document with the current table between its markers."""
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{table()}{END}{after}"

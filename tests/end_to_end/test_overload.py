@@ -15,7 +15,7 @@ from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recordings import Recording
-from stt_service.rpc.status_mapping import REFUSED_HEADER
+from stt_service.rpc.status_mapping import REJECTED_HEADER
 from tests.support.held_server import HeldEngine, serving
 from tests.support.wire_client import Call, Request, Stub, audio, connected
 
@@ -49,14 +49,14 @@ async def test_stream_over_the_limit_is_rejected_before_it_sends_audio(question:
         call = Call(stub)
         rejected = await call.read_to_end()
         assert rejected.code is StatusCode.RESOURCE_EXHAUSTED
-        assert (await call.headers())[REFUSED_HEADER] == "RESOURCE_EXHAUSTED"
+        assert (await call.headers())[REJECTED_HEADER] == "RESOURCE_EXHAUSTED"
         assert "All 1 slots of this server are in use" in rejected.failure_message()
         assert rejected.responses[-1].failure.retry_after.ToSeconds() > 0
         assert len(held.batches) == 1
         held.release()
         result = await first.end()
         assert (result.code, result.text) == (StatusCode.OK, "first")
-        assert REFUSED_HEADER not in await first.headers()
+        assert REJECTED_HEADER not in await first.headers()
 
 
 async def test_recording_over_the_limit_is_rejected(question: Recording) -> None:

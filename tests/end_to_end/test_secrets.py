@@ -35,10 +35,10 @@ async def test_tokens_and_their_hashes_are_absent_from_log_and_process_list(tmp_
         assert await status_with_token(server.address, known) is StatusCode.OK
         assert await status_with_token(server.address, guessed) is StatusCode.UNAUTHENTICATED
         tokens.write_text(f"bob {written}\n")  # a token instead of its hash
-        while not any("What held before" in line for line in server.lines):  # once the file has not changed for a while
+        while not any("previous content stays in use" in line for line in server.lines):  # once the file is stable
             assert await status_with_token(server.address, known) is StatusCode.OK
     output = "\n".join([command, *server.lines])
-    assert "line 1 should be NAME sha256:HASH" in output
+    assert "line 1 must be NAME sha256:HASH" in output
     for secret in (known, guessed, written):
         assert secret not in output
         assert sha256(secret.encode()).hexdigest() not in output

@@ -169,7 +169,7 @@ def test_invalid_certificate_stops_the_start(tmp_path: Path, command: tuple[str,
     assert result.returncode == 1
     assert result.stderr == (
         f"Error: TLS_KEY={key} is not the key of TLS_CERT={cert}: "
-        "the first certificate in the file should be the one that was made with the key.\n"
+        "the first certificate in the file must belong to the key.\n"
     )
 
 
@@ -191,7 +191,7 @@ def test_token_is_printed_to_stdout_and_its_line_to_stderr_or_the_file(tmp_path:
     assert parse((tmp_path / "tokens").read_text()).lookup(added.stdout.strip()) == "bob"
     bad = run_server(tmp_path, "token", "two words")
     assert (bad.returncode, bad.stdout) == (1, "")
-    assert bad.stderr.startswith("Error: 'two words' cannot name a token")
+    assert bad.stderr.startswith("Error: Invalid token name 'two words'")
 
 
 async def test_two_servers_cannot_listen_on_one_port(service: Service, tmp_path: Path) -> None:

@@ -141,8 +141,8 @@ async def test_invalid_token_file_keeps_the_previous_tokens(
     for _ in range(2):
         assert (await stream(server_with_tokens.server, ANN)).code is StatusCode.OK
     (expected,) = [message for message in caplog.messages if "AUTH_TOKENS_FILE" in message]
-    assert "line 1 should be NAME sha256:HASH" in expected
-    assert "What held before goes on to hold." in expected
+    assert "line 1 must be NAME sha256:HASH" in expected
+    assert "file reload failed, previous content stays in use" in expected
 
 
 async def test_token_holder_has_no_more_streams_than_its_quota(server_with_tokens: ServerWithTokens) -> None:

@@ -14,7 +14,7 @@ from benchmarks.harness.replay import Replay
 from benchmarks.recordings import Utterance
 from lab.load.overload import ADMITTED, StreamGroup, StreamOutcome, differing, outcome_of, violations
 from stt_service.models.loader import ModelNames, SelfTest
-from stt_service.telemetry.banner import self_tested
+from stt_service.telemetry.banner import self_test_result
 
 ONE = StreamOutcome(
     "en/talk", finals=("One.", "Two.", "Three."), metrics=StreamMetrics(final_latencies_at_pauses_s=(1.0, 1.0))
@@ -92,7 +92,7 @@ def test_outcome_of_a_rejected_stream_has_its_time() -> None:
 
 
 def test_log_line_of_the_server_with_its_capacity_is_parsed() -> None:
-    lines = self_tested(SelfTest(1.0, 0.5), ModelNames("base", "base"), carried=7, admitted=9)
+    lines = self_test_result(SelfTest(1.0, 0.5), ModelNames("base", "base"), capacity=7, max_streams=9)
     match = ADMITTED.search("\n".join(lines))
     assert match is not None
     assert match.groups() == ("7", "9")

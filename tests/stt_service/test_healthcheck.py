@@ -1,4 +1,4 @@
-"""The health check of the images answers what the server on this machine says."""
+"""Health check of the container images: the health of the server on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from stt_service.healthcheck import answer
+from stt_service.healthcheck import check_health
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -24,7 +24,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 @contextmanager
 def grpc_health(status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> Iterator[str]:
-    """Run a gRPC server that has this health; yield its port."""
+    """Run a gRPC server with this health status; yield its port."""
     servicer = health.HealthServicer()
     servicer.set("", status)
     server = grpc.server(ThreadPoolExecutor(1))
@@ -37,14 +37,14 @@ def grpc_health(status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) 
 
 @contextmanager
 def readyz(status: int) -> Iterator[str]:
-    """Run an HTTP server whose /readyz answers so; yield its port."""
+    """Run an HTTP server whose /readyz returns this status; yield its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status if self.path == "/readyz" else 404)
             self.end_headers()
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  (its name there)
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  (the name in the base class)
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -53,41 +53,41 @@ def readyz(status: int) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.mark.parametrize(("status", "told"), [(SERVING, (True, "SERVING")), (NOT_SERVING, (False, "NOT_SERVING"))])
-def test_it_tells_what_health_says(
-    status: health_pb2.HealthCheckResponse.ServingStatus.ValueType, told: tuple[bool, str]
+@pytest.mark.parametrize(("status", "expected"), [(SERVING, (True, "SERVING")), (NOT_SERVING, (False, "NOT_SERVING"))])
+def test_result_is_the_grpc_health_status(
+    status: health_pb2.HealthCheckResponse.ServingStatus.ValueType, expected: tuple[bool, str]
 ) -> None:
     with grpc_health(status) as port:
-        assert answer({"DATA_PORT": port}) == told
+        assert check_health({"DATA_PORT": port}) == expected
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "127.0.0.1"])  # noqa: S104
-def test_a_server_that_listens_everywhere_is_asked_on_this_machine(bind: str) -> None:
+def test_server_on_a_wildcard_address_is_checked_on_loopback(bind: str) -> None:
     with grpc_health(SERVING) as port:
-        assert answer({"DATA_PORT": port, "SERVER_BIND": bind, "ALLOW_INSECURE": "true"}) == (True, "SERVING")
+        assert check_health({"DATA_PORT": port, "SERVER_BIND": bind, "ALLOW_INSECURE": "true"}) == (True, "SERVING")
 
 
-def test_where_nobody_listens_it_says_so() -> None:
+def test_unreachable_server_is_reported() -> None:
     with grpc_health(SERVING) as port:
         pass
-    serves, text = answer({"DATA_PORT": port})
+    serves, text = check_health({"DATA_PORT": port})
     assert not serves
     assert text.startswith("UNAVAILABLE: ")
 
 
-@pytest.mark.parametrize(("status", "told"), [(200, (True, "/readyz 200")), (503, (False, "/readyz 503"))])
-def test_of_a_server_with_tls_it_asks_readyz(status: int, told: tuple[bool, str]) -> None:
+@pytest.mark.parametrize(("status", "expected"), [(200, (True, "/readyz 200")), (503, (False, "/readyz 503"))])
+def test_server_with_tls_is_checked_at_readyz(status: int, expected: tuple[bool, str]) -> None:
     with readyz(status) as port:
-        assert answer({"METRICS_PORT": port, "TLS_CERT": "server.pem", "TLS_KEY": "server.key"}) == told
+        assert check_health({"METRICS_PORT": port, "TLS_CERT": "server.pem", "TLS_KEY": "server.key"}) == expected
 
 
-def test_a_setting_that_will_not_do_is_an_answer_too() -> None:
-    serves, text = answer({"DATA_PORT": "many"})
+def test_invalid_setting_is_reported() -> None:
+    serves, text = check_health({"DATA_PORT": "many"})
     assert not serves
     assert "Invalid DATA_PORT='many': must be" in text
 
 
-def test_the_exit_code_tells_it(tmp_path: Path) -> None:
+def test_exit_code_is_the_result(tmp_path: Path) -> None:
     with grpc_health(NOT_SERVING) as port:
         done = subprocess.run(
             [sys.executable, "-m", "stt_service.healthcheck"],
@@ -99,8 +99,8 @@ def test_the_exit_code_tells_it(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "NOT_SERVING\n")
 
 
-def test_it_loads_no_model() -> None:
-    """It runs every few seconds, beside a server that needs the machine."""
+def test_healthcheck_imports_no_model_code() -> None:
+    """It runs every few seconds, next to a server that needs the CPU."""
     models = {"av", "ctranslate2", "faster_whisper", "onnxruntime"}
     code = f"import sys, stt_service.healthcheck; print({models} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from stt_service.access.admission import ServingState
-from stt_service.access.credentials import accesses
+from stt_service.access.credentials import load_credentials
 from stt_service.errors import ModelNotFoundError
 from stt_service.models.devices import Device
 from stt_service.models.loader import ComputePlan, LoadedModels, ModelNames, SelfTest
@@ -79,7 +79,7 @@ async def serving(
     language = "ru" if held.multilingual else "en"
     ports = {"data_port": data_port, "control_port": 0, "metrics_port": 0}
     parameters = ServerSettings.model_validate({**ports, "max_streams": max_streams, "language": language, **more})
-    server = Server(parameters, accesses(parameters, now))
+    server = Server(parameters, load_credentials(parameters, now))
     await server.start()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(loaded(held, load, server.settings)))

@@ -1,4 +1,4 @@
-"""What files say is read again when they change, and a broken file changes nothing."""
+"""ReloadingFile: changed files are reloaded, and invalid content is ignored."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path, PosixPath
 
 import pytest
 
-from stt_service.access.file_watcher import MAX_UNSETTLED_S, SETTLED_S, ReloadingFile
+from stt_service.access.file_watcher import MAX_UNSTABLE_S, STABLE_AFTER_S, ReloadingFile
 from stt_service.errors import ConfigError
 
 
-class Read:
-    """Counts how often the file was read; `bad` in it will not do."""
+class CountingReader:
+    """Reads the file and counts the reads; the content `bad` is invalid."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.times = path, 0
+        self.path, self.reads = path, 0
 
     def __call__(self) -> str:
-        self.times += 1
+        self.reads += 1
         try:
             text = self.path.read_text()
         except OSError as error:
@@ -31,30 +31,41 @@ class Read:
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Read:
+def read(tmp_path: Path) -> CountingReader:
     path = tmp_path / "file"
     path.write_text("one")
-    return Read(path)
+    return CountingReader(path)
 
 
-def watch(read: Read) -> ReloadingFile[str]:
-    """Watch the file at a time at which it was left alone for long."""
+def rewrite(path: Path, text: str) -> None:
+    """Write the file until its ctime changes: the clock of a file system may advance only every few milliseconds.
+
+    In production the difference is covered by STABLE_AFTER_S; `watch` turns that off by a clock that is an hour ahead.
+    """
+    before = path.stat().st_ctime_ns if path.exists() else 0
+    path.write_text(text)
+    while path.stat().st_ctime_ns == before:
+        path.write_text(text)
+
+
+def watch(read: CountingReader) -> ReloadingFile[str]:
+    """Watch the file at a time at which it has long been stable."""
     return ReloadingFile((read.path,), read, now=lambda: time.time() + 3600)
 
 
-def test_a_file_that_stays_is_read_once(read: Read) -> None:
+def test_unchanged_file_is_read_once(read: CountingReader) -> None:
     watched = watch(read)
     assert [watched.value() for _ in range(3)] == ["one"] * 3
-    assert read.times == 1
+    assert read.reads == 1
 
 
-def test_a_file_that_is_written_is_read_again(read: Read) -> None:
+def test_changed_file_is_reloaded(read: CountingReader) -> None:
     watched = watch(read)
-    read.path.write_text("three")
+    rewrite(read.path, "three")
     assert watched.value() == "three"
 
 
-def test_a_file_that_is_replaced_is_read_again_though_its_size_and_time_are_the_same(read: Read) -> None:
+def test_replaced_file_with_the_same_size_and_mtime_is_reloaded(read: CountingReader) -> None:
     watched = watch(read)
     other = read.path.with_name("other")
     other.write_text("two")
@@ -64,7 +75,7 @@ def test_a_file_that_is_replaced_is_read_again_though_its_size_and_time_are_the_
     assert watched.value() == "two"
 
 
-def test_a_link_that_points_elsewhere_is_read_again_as_kubernetes_changes_secrets(read: Read, tmp_path: Path) -> None:
+def test_redirected_symlink_is_reloaded_as_kubernetes_updates_secrets(read: CountingReader, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(read.path)
     read.path = link
@@ -75,70 +86,70 @@ def test_a_link_that_points_elsewhere_is_read_again_as_kubernetes_changes_secret
     assert watched.value() == "two"
 
 
-@pytest.mark.parametrize("harm", [lambda path: path.write_text("bad"), Path.unlink], ids=["broken", "gone"])
-def test_what_held_before_holds_on_and_the_log_tells_it_once(
-    read: Read, caplog: pytest.LogCaptureFixture, harm: object
+@pytest.mark.parametrize("damage", [lambda path: rewrite(path, "bad"), Path.unlink], ids=["invalid", "missing"])
+def test_invalid_or_missing_file_keeps_the_previous_value_and_is_logged_once(
+    read: CountingReader, caplog: pytest.LogCaptureFixture, damage: object
 ) -> None:
     watched = watch(read)
-    assert callable(harm)
-    harm(read.path)
+    assert callable(damage)
+    damage(read.path)
     assert [watched.value() for _ in range(3)] == ["one"] * 3
-    (told,) = caplog.messages
-    assert told.startswith(str(read.path))
-    assert told.endswith("What held before goes on to hold.")
-    read.path.write_text("mended")
-    assert watched.value() == "mended"
+    (message,) = caplog.messages
+    assert message.startswith(f'file reload failed, previous content stays in use error="{read.path} ')
+    rewrite(read.path, "fixed")
+    assert watched.value() == "fixed"
 
 
-def test_what_is_broken_at_first_is_an_error(read: Read) -> None:
+def test_file_that_is_invalid_at_first_is_an_error(read: CountingReader) -> None:
     read.path.write_text("bad")
     with pytest.raises(ConfigError):
         ReloadingFile((read.path,), read)
 
 
-def at(read: Read, seconds: list[float]) -> Callable[[], float]:
-    """Return a clock that shows the time of the file's last change and so many seconds, the last of the list."""
-    return lambda: read.path.stat().st_ctime + seconds[-1]
+def at(read: CountingReader, seconds: list[float]) -> Callable[[], float]:
+    """Return a clock at the file's last change plus the last number of seconds in the list.
+
+    It computes as ReloadingFile does: st_ctime is rounded differently, and less than STABLE_AFTER_S may appear to pass.
+    """
+    return lambda: read.path.stat().st_ctime_ns / 1e9 + seconds[-1]
 
 
-def test_a_file_that_was_just_changed_is_merged_with_what_it_said_and_holds_alone_once_it_was_left_alone(
-    read: Read,
+def test_recently_changed_value_is_merged_with_the_previous_one_until_stable(
+    read: CountingReader,
 ) -> None:
     later = [0.0]
     watched = ReloadingFile((read.path,), read, merge="{}+{}".format, now=at(read, later))
     read.path.write_text("two")
     assert watched.value() == "one+two"
-    later.append(SETTLED_S)
+    later.append(STABLE_AFTER_S)
     assert watched.value() == "two"
 
 
-def test_a_file_that_is_half_written_is_no_error_until_it_was_left_alone(
-    read: Read, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_half_written_file_is_no_error_until_stable(read: CountingReader, caplog: pytest.LogCaptureFixture) -> None:
     later = [0.0]
     watched = ReloadingFile((read.path,), read, now=at(read, later))
     read.path.write_text("bad")
     assert [watched.value(), watched.value()] == ["one", "one"]
     assert caplog.messages == []
-    later.append(SETTLED_S)
+    later.append(STABLE_AFTER_S)
     assert [watched.value(), watched.value()] == ["one", "one"]
     assert len(caplog.messages) == 1
 
 
-class Restless(PosixPath):
-    """A file that is always a tenth of a second old."""
+class ChangingFile(PosixPath):
+    """A file that always changed 0.1 s ago."""
 
     clock = 0.0
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        times = dict.fromkeys(("st_ctime_ns", "st_mtime_ns", "st_atime_ns"), int((Restless.clock - 0.1) * 1e9))
+        times = dict.fromkeys(("st_ctime_ns", "st_mtime_ns", "st_atime_ns"), int((ChangingFile.clock - 0.1) * 1e9))
         return os.stat_result(tuple(super().stat()), times)
 
 
-def test_a_file_that_is_never_left_alone_holds_after_a_while(read: Read) -> None:
-    Restless.clock = 1e9
-    watched = ReloadingFile((Restless(read.path),), read, merge="{}+{}".format, now=lambda: Restless.clock)
+def test_file_that_keeps_changing_is_accepted_after_the_maximum_wait(read: CountingReader) -> None:
+    ChangingFile.clock = 1e9
+    watched = ReloadingFile((ChangingFile(read.path),), read, merge="{}+{}".format, now=lambda: ChangingFile.clock)
     read.path.write_text("two")
     assert watched.value() == "one+two"
-    Restless.clock += MAX_UNSETTLED_S
+    ChangingFile.clock += MAX_UNSTABLE_S
     assert watched.value() == "two"

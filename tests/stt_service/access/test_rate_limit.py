@@ -82,22 +82,22 @@ def test_idle_client_is_forgotten() -> None:
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=300), st.integers(1, 30))
-def test_no_peer_begins_more_in_any_time_than_a_minutes_calls_and_its_rate(steps: list[float], often: int) -> None:
+def test_calls_in_any_interval_are_at_most_a_burst_and_the_rate(steps: list[float], per_minute: int) -> None:
     rates, now, allowed = RateLimiter(), 0.0, list[float]()
     for step in steps:
         now += step
-        if not rates.retry_after_s("ann", now, often):
+        if not rates.retry_after_s("ann", now, per_minute):
             allowed.append(now)
-    for first, begun in enumerate(allowed):
-        later = sum(begun <= other for other in allowed[first:])
-        assert later <= often + (allowed[-1] - begun) * often / 60 + 1
+    for first, start in enumerate(allowed):
+        later = sum(start <= other for other in allowed[first:])
+        assert later <= per_minute + (allowed[-1] - start) * per_minute / 60 + 1
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=100), st.integers(1, 30))
-def test_who_waits_as_long_as_is_told_is_let_in(steps: list[float], often: int) -> None:
+def test_call_after_the_retry_delay_is_allowed(steps: list[float], per_minute: int) -> None:
     rates, now = RateLimiter(), 0.0
     for step in steps:
         now += step
-        if wait_s := rates.retry_after_s("ann", now, often):
+        if wait_s := rates.retry_after_s("ann", now, per_minute):
             now += wait_s
-            assert rates.retry_after_s("ann", now, often) == 0
+            assert rates.retry_after_s("ann", now, per_minute) == 0

@@ -1,4 +1,4 @@
-"""The wire's messages and our own types say the same."""
+"""Conversion between the messages of stt.proto and the service's own types."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Word
 
-LIVE = RuntimeSettings.model_validate({})
+RUNTIME = RuntimeSettings.model_validate({})
 FINAL = Final(
     utterance=7,
     text="Мама мыла раму.",
@@ -51,17 +51,17 @@ def lasting(seconds: float) -> Duration:
     return message
 
 
-def test_an_empty_format_is_the_inner_one() -> None:
+def test_empty_format_is_16_khz_mono_s16le() -> None:
     assert convert.audio_format(pb.AudioFormat()) == AudioFormat(Encoding.PCM_S16LE, 16_000, 1)
 
 
-def test_a_format_is_what_it_says() -> None:
+def test_format_keeps_encoding_rate_and_channels() -> None:
     message = pb.AudioFormat(encoding=pb.AudioFormat.ENCODING_ALAW, sample_rate_hz=8000, channels=2)
     assert convert.audio_format(message) == AudioFormat(Encoding.ALAW, 8000, 2)
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
+    ("name", "encoding"),
     [
         ("ENCODING_UNSPECIFIED", Encoding.PCM_S16LE),
         ("ENCODING_PCM_S16LE", Encoding.PCM_S16LE),
@@ -70,12 +70,12 @@ def test_a_format_is_what_it_says() -> None:
         ("ENCODING_ALAW", Encoding.ALAW),
     ],
 )
-def test_every_encoding_is_served(theirs: str, ours: Encoding) -> None:
-    assert convert.audio_format(pb.AudioFormat(encoding=theirs)).encoding is ours
+def test_every_encoding_is_supported(name: str, encoding: Encoding) -> None:
+    assert convert.audio_format(pb.AudioFormat(encoding=name)).encoding is encoding
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "error"),
     [
         (pb.AudioFormat(encoding=99), "Invalid encoding=99: must be"),  # type: ignore[arg-type]
         (pb.AudioFormat(sample_rate_hz=7999), "Invalid sample_rate_hz=7999: must be"),
@@ -84,17 +84,17 @@ def test_every_encoding_is_served(theirs: str, ours: Encoding) -> None:
         (pb.AudioFormat(channels=-1), "Invalid channels=-1: must be"),
     ],
 )
-def test_a_format_that_is_not_served_is_refused(message: pb.AudioFormat, told: str) -> None:
-    with pytest.raises(InvalidRequestError, match=told):
+def test_unsupported_format_is_rejected(message: pb.AudioFormat, error: str) -> None:
+    with pytest.raises(InvalidRequestError, match=error):
         convert.audio_format(message)
 
 
-def test_only_what_is_set_is_a_change() -> None:
+def test_only_present_fields_are_changes() -> None:
     assert convert.changes(pb.Settings()) == {}
     assert convert.changes(pb.Settings(language="en", translate=False)) == {"language": "en", "translate": False}
 
 
-def test_a_duration_becomes_seconds() -> None:
+def test_duration_is_converted_to_seconds() -> None:
     message = pb.Settings(post_speech_silence=lasting(0.64), min_utterance=lasting(0))
     assert convert.changes(message) == {"post_speech_silence_duration": 0.64, "min_length_of_recording": 0.0}
 
@@ -102,23 +102,23 @@ def test_a_duration_becomes_seconds() -> None:
 @pytest.mark.parametrize(
     ("hotwords", "changes"),
     [
-        pytest.param([], {}, id="an empty list leaves them"),
+        pytest.param([], {}, id="an empty list keeps them"),
         pytest.param([""], {"hotwords": ""}, id="one empty string clears them"),
         pytest.param(["gRPC", "", "Silero"], {"hotwords": "gRPC, Silero"}, id="a list replaces them"),
     ],
 )
-def test_hotwords(hotwords: list[str], changes: dict[str, str]) -> None:
+def test_hotwords_are_kept_cleared_or_replaced(hotwords: list[str], changes: dict[str, str]) -> None:
     assert convert.changes(pb.Settings(hotwords=hotwords)) == changes
 
 
-def test_too_many_hotwords_are_refused() -> None:
+def test_too_many_hotwords_are_rejected() -> None:
     assert convert.changes(pb.Settings(hotwords=["a"] * 100))
-    with pytest.raises(InvalidRequestError, match="hotwords has 101 entries: it should have at most 100"):
+    with pytest.raises(InvalidRequestError, match="Invalid hotwords: 101 entries, must be at most 100"):
         convert.changes(pb.Settings(hotwords=["a"] * 101))
 
 
-def test_settings_come_back_as_they_are_told() -> None:
-    live = LIVE.updated(
+def test_settings_survive_a_round_trip() -> None:
+    changed = RUNTIME.updated(
         {
             "language": "en",
             "translate": True,
@@ -131,77 +131,77 @@ def test_settings_come_back_as_they_are_told() -> None:
             "webrtc_sensitivity": 1,
         }
     )
-    assert LIVE.updated(convert.changes(convert.settings(live))) == live
+    assert RUNTIME.updated(convert.changes(convert.settings(changed))) == changed
 
 
-def test_every_live_setting_is_on_the_wire_and_told() -> None:
-    told = convert.settings(LIVE)
+def test_every_runtime_setting_has_a_field_that_is_sent() -> None:
+    message = convert.settings(RUNTIME)
     fields = [field.name for field in pb.Settings.DESCRIPTOR.fields if field.name != "hotwords"]
-    assert all(told.HasField(name) for name in fields)
-    assert {*convert.changes(convert.settings(LIVE.updated({"hotwords": "a"})))} == set(RuntimeSettings.model_fields)
+    assert all(message.HasField(name) for name in fields)
+    assert {*convert.changes(convert.settings(RUNTIME.updated({"hotwords": "a"})))} == set(RuntimeSettings.model_fields)
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 3600])
-def test_a_silence_is_told_in_seconds(seconds: float) -> None:
+def test_silence_is_converted_to_seconds(seconds: float) -> None:
     assert convert.silence_s(pb.Silence(duration=lasting(seconds))) == seconds
 
 
 @pytest.mark.parametrize("duration", [Duration(nanos=-5), Duration(seconds=3601), Duration(seconds=2**40)])
-def test_an_impossible_silence_is_refused(duration: Duration) -> None:
+def test_silence_out_of_range_is_rejected(duration: Duration) -> None:
     with pytest.raises(InvalidRequestError, match=r"silence\.duration=.* must be 0 to 3600 s"):
         convert.silence_s(pb.Silence(duration=duration))
 
 
 @pytest.mark.parametrize("label", ["", "x" * 64, "Анна, кухня"])
-def test_a_label_is_free_text(label: str) -> None:
+def test_client_id_is_free_text(label: str) -> None:
     assert convert.client_id(label) == label
 
 
 @pytest.mark.parametrize("label", ["x" * 65, "two\nlines", "\x1b[31m"])
-def test_a_label_that_would_spoil_a_log_is_refused(label: str) -> None:
+def test_client_id_that_is_too_long_or_not_printable_is_rejected(label: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"client_id of {len(label)} characters"):
         convert.client_id(label)
 
 
-def test_a_resume_has_an_offset_and_a_number() -> None:
+def test_resume_has_an_offset_and_an_utterance_number() -> None:
     assert convert.resume(pb.Resume(audio_offset_ms=5000, next_utterance=3)) == (5000, 3)
     assert convert.resume(pb.Resume()) == (0, 0)
 
 
 @pytest.mark.parametrize("value", [-1, 2**53])
-def test_an_impossible_resume_is_refused(value: int) -> None:
-    told = f"={value}: must be 0 to 9007199254740991"
-    with pytest.raises(InvalidRequestError, match=rf"resume\.audio_offset_ms{told}"):
+def test_resume_out_of_range_is_rejected(value: int) -> None:
+    expected = f"={value}: must be 0 to 9007199254740991"
+    with pytest.raises(InvalidRequestError, match=rf"resume\.audio_offset_ms{expected}"):
         convert.resume(pb.Resume(audio_offset_ms=value))
-    with pytest.raises(InvalidRequestError, match=rf"resume\.next_utterance{told}"):
+    with pytest.raises(InvalidRequestError, match=rf"resume\.next_utterance{expected}"):
         convert.resume(pb.Resume(next_utterance=value))
 
 
 @pytest.mark.parametrize(
-    ("offset_ms", "left_context_ms", "longest_ms"), [(100, 101, 100), (5000, 1001, 1000), (5000, -1, 1000)]
+    ("offset_ms", "left_context_ms", "max_ms"), [(100, 101, 100), (5000, 1001, 1000), (5000, -1, 1000)]
 )
-def test_a_lead_is_short_and_begins_no_sooner_than_the_dictation(
-    offset_ms: int, left_context_ms: int, longest_ms: int
+def test_left_context_is_at_most_a_second_and_within_the_stream(
+    offset_ms: int, left_context_ms: int, max_ms: int
 ) -> None:
     with pytest.raises(
-        InvalidRequestError, match=f"Invalid resume.left_context_ms={left_context_ms}: must be 0 to {longest_ms}"
+        InvalidRequestError, match=f"Invalid resume.left_context_ms={left_context_ms}: must be 0 to {max_ms}"
     ):
         convert.resume(pb.Resume(audio_offset_ms=offset_ms, left_context_ms=left_context_ms))
 
 
-def test_a_response_tells_how_far_the_stream_is() -> None:
+def test_response_has_the_positions_of_the_stream() -> None:
     message = convert.response(OutgoingEvent(5000, 4000, None))
     assert message == pb.StreamingRecognizeResponse(received_ms=5000, committed_ms=4000)
 
 
-def test_a_partial() -> None:
+def test_partial_is_converted() -> None:
     event = Partial(utterance=2, revision=3, stable="мама ", unstable="мыла", start_ms=100, end_ms=900)
     assert convert.response(OutgoingEvent(0, 0, event)).partial == pb.Partial(
         utterance=2, revision=3, stable="мама ", unstable="мыла", start_ms=100, end_ms=900
     )
 
 
-def test_a_final_with_its_words_and_where_the_latency_went() -> None:
+def test_final_is_converted_with_its_words_and_latency() -> None:
     assert convert.response(OutgoingEvent(0, 0, FINAL)).final == pb.Final(
         utterance=7,
         text="Мама мыла раму.",
@@ -219,37 +219,37 @@ def test_a_final_with_its_words_and_where_the_latency_went() -> None:
 
 
 @pytest.mark.parametrize("endpoint", Endpoint)
-def test_every_endpoint_has_its_name_on_the_wire(endpoint: Endpoint) -> None:
+def test_every_endpoint_has_its_name_in_the_protocol(endpoint: Endpoint) -> None:
     message = convert.final(replace(FINAL, endpoint=endpoint))
     assert pb.Endpoint.Name(message.endpoint) == f"ENDPOINT_{endpoint.name}"
 
 
 @pytest.mark.parametrize("reason", SuppressionReason)
-def test_a_suppression_and_why(reason: SuppressionReason) -> None:
+def test_suppressed_utterance_is_converted_with_its_reason(reason: SuppressionReason) -> None:
     event = Suppressed(2, 100, 900, reason, "you", Endpoint.MAX_LENGTH, committed_ms=900)
     assert convert.response(OutgoingEvent(0, 0, event)).suppressed == pb.Suppressed(
         utterance=2, start_ms=100, end_ms=900, reason=reason.name, text="you", endpoint=pb.ENDPOINT_MAX_LENGTH
     )
 
 
-def test_the_rest_of_the_events() -> None:
+def test_speech_started_and_settings_are_converted() -> None:
     started = convert.response(OutgoingEvent(0, 0, SpeechStarted(2, 100)))
     assert started.speech_started == pb.SpeechStarted(utterance=2, start_ms=100)
-    assert convert.response(OutgoingEvent(0, 0, LIVE)).settings == convert.settings(LIVE)
+    assert convert.response(OutgoingEvent(0, 0, RUNTIME)).settings == convert.settings(RUNTIME)
 
 
 @pytest.mark.parametrize("reason", NoticeReason)
-def test_a_notice_has_its_reason_and_a_sentence(reason: NoticeReason) -> None:
+def test_notice_has_its_reason_and_a_message(reason: NoticeReason) -> None:
     message = convert.response(OutgoingEvent(0, 0, Notice(reason))).notice
     assert message == pb.Notice(reason=reason.name, message=reason.value)
 
 
-def test_a_notice_of_the_end_tells_how_much_time_is_left() -> None:
+def test_drain_notice_has_the_remaining_time() -> None:
     message = convert.response(OutgoingEvent(0, 0, Notice(NoticeReason.DRAIN, remaining_s=2.5))).notice
     assert message.remaining == lasting(2.5)
 
 
-def test_resume_refuses_a_language_that_whisper_does_not_have() -> None:
+def test_resume_with_an_unknown_language_is_rejected() -> None:
     with pytest.raises(
         InvalidRequestError, match=r"Invalid resume\.previous_language='xx': must be empty or a Whisper code"
     ):

@@ -1,4 +1,4 @@
-"""A port on the wire: its certificates, also while they change, and what bounds those who have shown nothing yet."""
+"""A gRPC port over real sockets: certificates and their replacement, and limits before authentication."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
-from stt_service.access.credentials import PortCredentials, accesses
+from stt_service.access.credentials import PortCredentials, load_credentials
 from stt_service.errors import StartupError
 from stt_service.rpc.listener import GrpcListener, ListenAddress
 from stt_service.rpc.request_reader import METADATA_BYTES, RequestReader
@@ -30,7 +30,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def files(tmp_path: Path, authority: Authority) -> tuple[Path, Path]:
-    """Return where the server's certificate and key lie."""
+    """Return the paths of the server's certificate and key."""
     where = tmp_path / "server.crt", tmp_path / "server.key.pem"
     install(authority.signed("server"), where)
     return where
@@ -42,16 +42,18 @@ def install(made: Made, where: tuple[Path, Path]) -> None:
 
 
 def long_after() -> float:
-    """Return a time at which every file was left alone for a while."""
+    """Return a time at which every file is stable."""
     return time.time() + 3600
 
 
 @asynccontextmanager
 async def listening(**settings: object) -> AsyncIterator[str]:
-    """Have a port with these settings; yield its address."""
-    parameters = ServerSettings.model_validate({name: str(value) for name, value in settings.items()})
+    """Run a port with these settings; yield its address."""
+    parsed = ServerSettings.model_validate({name: str(value) for name, value in settings.items()})
     port = GrpcListener(
-        ListenAddress("DATA_PORT", "127.0.0.1", 0), accesses(parameters, long_after).data, RequestReader(2**20)
+        ListenAddress("DATA_PORT", "127.0.0.1", 0),
+        load_credentials(parsed, long_after).data,
+        RequestReader(2**20),
     )
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), port.server)
     port.bind()
@@ -62,15 +64,15 @@ async def listening(**settings: object) -> AsyncIterator[str]:
         await port.server.stop(None)
 
 
-async def asked(
-    address: str, trusted: Authority | None = None, shown: Made | None = None, **metadata: str
+async def status_of(
+    address: str, trusted: Authority | None = None, client: Made | None = None, **metadata: str
 ) -> StatusCode:
-    """Return the status of a call over a connection of its own."""
+    """Return the status of a call over its own connection."""
     own = [("grpc.use_local_subchannel_pool", 1)]
     if trusted is None:
         channel = grpc.aio.insecure_channel(address, options=own)
     else:
-        pair = (shown.key_file.read_bytes(), shown.cert_file.read_bytes()) if shown else (None, None)
+        pair = (client.key_file.read_bytes(), client.cert_file.read_bytes()) if client else (None, None)
         credentials = grpc.ssl_channel_credentials(trusted.file.read_bytes(), *pair)
         channel = grpc.aio.secure_channel(address, credentials, options=own)
     async with channel:
@@ -85,71 +87,69 @@ async def code(call: grpc.aio.UnaryUnaryCall[object, object]) -> StatusCode:
     return status
 
 
-async def test_who_trusts_the_authority_is_served(authority: Authority, files: tuple[Path, Path]) -> None:
+async def test_client_that_trusts_the_ca_is_served(authority: Authority, files: tuple[Path, Path]) -> None:
     async with listening(tls_cert=files[0], tls_key=files[1]) as address:
-        assert await asked(address, authority) is StatusCode.OK
+        assert await status_of(address, authority) is StatusCode.OK
 
 
-async def test_plaintext_and_strangers_authorities_fail(
-    tmp_path: Path, authority: Authority, files: tuple[Path, Path]
-) -> None:
+async def test_plaintext_and_unknown_cas_fail(tmp_path: Path, authority: Authority, files: tuple[Path, Path]) -> None:
     async with listening(tls_cert=files[0], tls_key=files[1]) as address:
-        assert await asked(address) is StatusCode.UNAVAILABLE
-        assert await asked(address, Authority(tmp_path, "stranger")) is StatusCode.UNAVAILABLE
+        assert await status_of(address) is StatusCode.UNAVAILABLE
+        assert await status_of(address, Authority(tmp_path, "unknown")) is StatusCode.UNAVAILABLE
 
 
-async def test_a_certificate_is_replaced_while_the_port_listens(
+async def test_certificate_is_replaced_while_the_port_listens(
     tmp_path: Path, authority: Authority, files: tuple[Path, Path]
 ) -> None:
     other = Authority(tmp_path, "other")
     async with listening(tls_cert=files[0], tls_key=files[1]) as address:
-        assert await asked(address, other) is StatusCode.UNAVAILABLE
+        assert await status_of(address, other) is StatusCode.UNAVAILABLE
         install(other.signed("renewed"), files)
-        assert await asked(address, other) is StatusCode.OK
-        assert await asked(address, authority) is StatusCode.UNAVAILABLE
+        assert await status_of(address, other) is StatusCode.OK
+        assert await status_of(address, authority) is StatusCode.UNAVAILABLE
 
 
-async def test_a_broken_new_certificate_leaves_the_old_one_in_use_and_is_told_once(
+async def test_invalid_new_certificate_leaves_the_old_one_in_use_and_is_logged_once(
     authority: Authority, files: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with listening(tls_cert=files[0], tls_key=files[1]) as address:
         shutil.copy(authority.signed("without its key").cert_file, files[0])
-        assert [await asked(address, authority) for _ in range(3)] == [StatusCode.OK] * 3
-    (told,) = caplog.messages
-    assert "is not the key of TLS_CERT" in told
+        assert [await status_of(address, authority) for _ in range(3)] == [StatusCode.OK] * 3
+    (message,) = caplog.messages
+    assert "is not the key of TLS_CERT" in message
 
 
-async def test_of_clients_with_certificates_only_those_that_hold_are_served(
+async def test_only_clients_with_valid_certificates_are_served(
     tmp_path: Path, authority: Authority, files: tuple[Path, Path]
 ) -> None:
     expired = authority.signed("expired", begins=-9 * DAY, ends=-DAY)
-    stranger = Authority(tmp_path, "stranger").signed("guest")
+    unknown = Authority(tmp_path, "unknown").signed("guest")
     async with listening(tls_cert=files[0], tls_key=files[1], tls_client_ca=authority.file) as address:
-        assert await asked(address, authority, authority.signed("client")) is StatusCode.OK
-        for shown in (None, expired, stranger):
-            assert await asked(address, authority, shown) is StatusCode.UNAVAILABLE
+        assert await status_of(address, authority, authority.signed("client")) is StatusCode.OK
+        for client in (None, expired, unknown):
+            assert await status_of(address, authority, client) is StatusCode.UNAVAILABLE
 
 
-async def test_the_authority_of_clients_is_replaced_while_the_port_listens(
+async def test_client_ca_is_replaced_while_the_port_listens(
     tmp_path: Path, authority: Authority, files: tuple[Path, Path]
 ) -> None:
     other = Authority(tmp_path, "other")
     clients = tmp_path / "clients.pem"
     shutil.copy(authority.file, clients)
     async with listening(tls_cert=files[0], tls_key=files[1], tls_client_ca=clients) as address:
-        assert await asked(address, authority, other.signed("new client")) is StatusCode.UNAVAILABLE
+        assert await status_of(address, authority, other.signed("new client")) is StatusCode.UNAVAILABLE
         shutil.copy(other.file, clients)
-        assert await asked(address, authority, other.signed("new client")) is StatusCode.OK
-        assert await asked(address, authority, authority.signed("old client")) is StatusCode.UNAVAILABLE
+        assert await status_of(address, authority, other.signed("new client")) is StatusCode.OK
+        assert await status_of(address, authority, authority.signed("old client")) is StatusCode.UNAVAILABLE
 
 
-async def test_metadata_beyond_its_bound_is_refused() -> None:
+async def test_metadata_over_the_limit_is_rejected() -> None:
     async with listening() as address:
-        assert await asked(address, note="x" * (METADATA_BYTES // 2)) is StatusCode.OK
-        assert await asked(address, note="x" * (METADATA_BYTES + 1)) is StatusCode.RESOURCE_EXHAUSTED
+        assert await status_of(address, note="x" * (METADATA_BYTES // 2)) is StatusCode.OK
+        assert await status_of(address, note="x" * (METADATA_BYTES + 1)) is StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_port_that_another_program_has_is_told_by_its_setting() -> None:
+async def test_port_in_use_by_another_program_is_named_by_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = other.getsockname()[1]
         port = GrpcListener(ListenAddress("CONTROL_PORT", "127.0.0.1", number), PortCredentials(), RequestReader(2**20))
@@ -159,5 +159,5 @@ async def test_a_port_that_another_program_has_is_told_by_its_setting() -> None:
 
 
 @pytest.mark.parametrize(("bind", "address"), [("10.0.0.5", "10.0.0.5:8012"), ("::1", "[::1]:8012")])
-def test_an_address_of_ipv6_stands_in_brackets(bind: str, address: str) -> None:
+def test_ipv6_address_has_brackets(bind: str, address: str) -> None:
     assert ListenAddress("DATA_PORT", bind, 8012).at(8012) == address

@@ -1,4 +1,4 @@
-"""What waits for a client to read: in order, bounded, and of partials only the newest."""
+"""SendQueue: events in order, bounded, and only the newest unsent partial."""
 
 from __future__ import annotations
 
@@ -18,93 +18,93 @@ from stt_service.whisper.hallucination import SuppressionReason
 pytestmark = pytest.mark.timeout(30)
 
 
-def told(event: Event | None) -> OutgoingEvent:
+def outgoing(event: Event | None) -> OutgoingEvent:
     return OutgoingEvent(0, 0, event)
 
 
 def partial(revision: int) -> OutgoingEvent:
-    return told(Partial(0, revision, "", "", 0, 0))
+    return outgoing(Partial(0, revision, "", "", 0, 0))
 
 
 def started(utterance: int) -> OutgoingEvent:
-    return told(SpeechStarted(utterance, 0))
+    return outgoing(SpeechStarted(utterance, 0))
 
 
-def filled(*waiting: OutgoingEvent) -> SendQueue:
-    outbox = SendQueue(NullObserver())
+def queue_of(*waiting: OutgoingEvent) -> SendQueue:
+    queue = SendQueue(NullObserver())
     for each in waiting:
-        outbox.put(each)
-    return outbox
+        queue.put(each)
+    return queue
 
 
-async def taken(outbox: SendQueue) -> list[OutgoingEvent]:
-    """Return all that is taken until the end."""
-    outbox.close()
+async def drain(queue: SendQueue) -> list[OutgoingEvent]:
+    """Return all events until the end."""
+    queue.close()
     found = []
-    while (each := await outbox.next_event()) is not None:
+    while (each := await queue.next_event()) is not None:
         found.append(each)
     return found
 
 
-async def test_events_are_taken_in_order() -> None:
-    assert await taken(filled(started(0), told(None), started(1))) == [started(0), told(None), started(1)]
+async def test_events_are_sent_in_order() -> None:
+    assert await drain(queue_of(started(0), outgoing(None), started(1))) == [started(0), outgoing(None), started(1)]
 
 
-async def test_a_newer_partial_takes_the_place_of_one_that_was_not_taken() -> None:
-    assert await taken(filled(started(0), partial(1), partial(2))) == [started(0), partial(2)]
+async def test_newer_partial_replaces_an_unsent_one() -> None:
+    assert await drain(queue_of(started(0), partial(1), partial(2))) == [started(0), partial(2)]
 
 
-async def test_whoever_counts_is_told_of_all_events_and_of_partials_that_were_replaced() -> None:
-    figures = StreamStats(Metrics(CollectorRegistry()))
-    outbox = SendQueue(figures)
+async def test_observer_receives_all_events_and_replaced_partials() -> None:
+    stats = StreamStats(Metrics(CollectorRegistry()))
+    queue = SendQueue(stats)
     for each in (started(0), partial(1), partial(2), partial(3)):
-        outbox.put(each)
-    assert (figures.utterances, figures.partials, figures.shed) == (1, 3, 2)
+        queue.put(each)
+    assert (stats.utterances, stats.partials, stats.shed) == (1, 3, 2)
 
 
-async def test_a_partial_before_another_event_stays() -> None:
-    assert await taken(filled(partial(1), started(1), partial(2))) == [partial(1), started(1), partial(2)]
+async def test_partial_before_another_event_is_not_replaced() -> None:
+    assert await drain(queue_of(partial(1), started(1), partial(2))) == [partial(1), started(1), partial(2)]
 
 
-async def test_an_event_does_not_take_the_place_of_a_partial() -> None:
-    assert await taken(filled(partial(1), told(None))) == [partial(1), told(None)]
+async def test_other_event_does_not_replace_a_partial() -> None:
+    assert await drain(queue_of(partial(1), outgoing(None))) == [partial(1), outgoing(None)]
 
 
-async def test_a_taker_waits_for_what_comes() -> None:
-    outbox = filled()
+async def test_reader_waits_for_the_next_event() -> None:
+    queue = queue_of()
     async with asyncio.TaskGroup() as group:
-        taker = group.create_task(outbox.next_event())
-        group.create_task(later(lambda: outbox.put(started(0))))
-    assert taker.result() == started(0)
+        reader = group.create_task(queue.next_event())
+        group.create_task(later(lambda: queue.put(started(0))))
+    assert reader.result() == started(0)
 
 
-async def test_a_taker_that_waits_is_told_of_the_end() -> None:
-    outbox = filled()
+async def test_waiting_reader_is_woken_by_the_end() -> None:
+    queue = queue_of()
     async with asyncio.TaskGroup() as group:
-        taker = group.create_task(outbox.next_event())
-        group.create_task(later(outbox.close))
-    assert taker.result() is None
+        reader = group.create_task(queue.next_event())
+        group.create_task(later(queue.close))
+    assert reader.result() is None
 
 
-async def test_what_waits_at_the_end_is_still_taken() -> None:
-    outbox = filled(started(0))
-    outbox.close()
-    assert await outbox.next_event() == started(0)
-    assert await outbox.next_event() is None
+async def test_queued_event_is_sent_after_the_queue_was_closed() -> None:
+    queue = queue_of(started(0))
+    queue.close()
+    assert await queue.next_event() == started(0)
+    assert await queue.next_event() is None
 
 
-async def test_there_is_room_below_the_bound() -> None:
-    await filled(*(started(number) for number in range(MAX_UNSENT_EVENTS - 1))).wait_for_space()
+async def test_queue_below_its_limit_has_space() -> None:
+    await queue_of(*(started(number) for number in range(MAX_UNSENT_EVENTS - 1))).wait_for_space()
 
 
-async def test_at_the_bound_there_is_room_once_one_was_taken() -> None:
-    outbox = filled(*(started(number) for number in range(MAX_UNSENT_EVENTS + 1)))
+async def test_queue_at_its_limit_has_space_once_an_event_is_sent() -> None:
+    queue = queue_of(*(started(number) for number in range(MAX_UNSENT_EVENTS + 1)))
     async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(outbox.wait_for_space())
+        waiting = group.create_task(queue.wait_for_space())
         for _ in range(2):
             await turn()
             assert not waiting.done()
-            await outbox.next_event()
+            await queue.next_event()
     assert waiting.done()
 
 
@@ -114,12 +114,12 @@ async def later(act: Callable[[], None]) -> None:
 
 
 async def turn() -> None:
-    """Let the other tasks come to wait: they do so in their first turn."""
+    """Let the other tasks run until they wait, which they do in their first turn."""
     await asyncio.sleep(0)
 
 
-def test_nothing_is_settled_by_a_final_before_it_is_told() -> None:
-    """Or a client that loses its connection between two finals would resume behind the second."""
+def test_final_commits_no_audio_before_it_is_emitted() -> None:
+    """Otherwise a client that disconnects between two finals would resume after the second."""
     first, second = (
         Suppressed(number, 0, 0, SuppressionReason.EMPTY, "", Endpoint.SILENCE, 20 * number) for number in (1, 2)
     )
@@ -127,5 +127,5 @@ def test_nothing_is_settled_by_a_final_before_it_is_told() -> None:
     assert committed_positions(outputs, before_ms=10, after_ms=99) == [10, 20, 20, 40, 99]
 
 
-def test_without_a_final_all_is_settled_as_far_as_the_stream_is() -> None:
+def test_events_without_a_final_carry_the_committed_position_of_the_stream() -> None:
     assert committed_positions([SpeechStarted(0, 0)], before_ms=10, after_ms=99) == [99]

@@ -1,4 +1,4 @@
-"""What a client is told of what went wrong."""
+"""Mapping of errors to the status and headers of a call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stt_service.errors import (
     SttError,
     UnavailableError,
 )
-from stt_service.rpc.status_mapping import REFUSED_HEADER, map_errors_to_status, no_op
+from stt_service.rpc.status_mapping import REJECTED_HEADER, map_errors_to_status, no_op
 
 if TYPE_CHECKING:
     from stt_service.rpc.status_mapping import AnyContext
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Call:
-    """Stands in for a call's context: notes the status, and the headers if they were not sent before."""
+    """A fake context of a call: records the status, and the headers unless they were sent before."""
 
     status: list[tuple[StatusCode, str]] = field(default_factory=list)
     headers: list[tuple[str, str]] = field(default_factory=list)
-    has_begun: bool = False
+    headers_sent: bool = False
 
     async def send_initial_metadata(self, headers: Sequence[tuple[str, str]]) -> None:
-        if self.has_begun:
+        if self.headers_sent:
             raise grpc.aio.UsageError("already sent")
         self.headers += headers
 
@@ -64,44 +64,44 @@ async def status_of(error: Exception) -> tuple[StatusCode, str]:
         (DeadlineExceededError("silent"), StatusCode.DEADLINE_EXCEEDED),
     ],
 )
-async def test_what_the_client_can_mend_is_told_as_it_is(error: SttError, code: StatusCode) -> None:
+async def test_error_that_the_client_can_fix_is_sent_unchanged(error: SttError, code: StatusCode) -> None:
     assert await status_of(error) == (code, str(error))
 
 
 @pytest.mark.parametrize(
     ("error", "headers"),
     [
-        (ResourceExhaustedError("full", 2.0), [(REFUSED_HEADER, "RESOURCE_EXHAUSTED")]),
-        (UnavailableError("loading"), [(REFUSED_HEADER, "UNAVAILABLE")]),
+        (ResourceExhaustedError("full", 2.0), [(REJECTED_HEADER, "RESOURCE_EXHAUSTED")]),
+        (UnavailableError("loading"), [(REJECTED_HEADER, "UNAVAILABLE")]),
         (InvalidRequestError("rate=0"), []),
         (InferenceError("out of memory"), []),
     ],
 )
-async def test_what_another_server_may_take_is_told_to_balancers(
+async def test_rejection_that_another_server_may_accept_is_sent_in_the_headers(
     error: SttError, headers: Sequence[tuple[str, str]]
 ) -> None:
     assert (await failed(error, Call())).headers == headers
 
 
-async def test_a_call_that_has_begun_cannot_be_given_to_another_server() -> None:
-    gone = UnavailableError("going away")
-    call = await failed(gone, Call(has_begun=True))
-    assert (call.headers, call.status) == ([], [(StatusCode.UNAVAILABLE, "going away")])
+async def test_started_call_gets_no_rejection_header() -> None:
+    error = UnavailableError("shutting down")
+    call = await failed(error, Call(headers_sent=True))
+    assert (call.headers, call.status) == ([], [(StatusCode.UNAVAILABLE, "shutting down")])
 
 
 @pytest.mark.parametrize("error", [InferenceError("out of memory at 0x7f"), ZeroDivisionError("out of memory at 0x7f")])
-async def test_what_is_our_fault_is_told_by_an_id_that_is_in_the_log(
+async def test_internal_error_is_sent_as_an_id_that_is_in_the_log(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
         code, message = await status_of(error)
-    name = message.split("id ")[1].split()[0]
+    name = message.split("error_id=")[1].split()[0]
     assert code is StatusCode.INTERNAL
     assert "memory" not in message
     assert name in caplog.text
     assert "memory" in caplog.text
 
 
-async def test_the_first_of_several_failures_is_told() -> None:
+async def test_first_of_several_errors_is_sent() -> None:
     group = ExceptionGroup("tasks", [ExceptionGroup("inner", [InvalidRequestError("rate=0")])])
     assert await status_of(group) == (StatusCode.INVALID_ARGUMENT, "rate=0")

@@ -1,7 +1,7 @@
-"""Streams whose client or network stalls, by a virtual clock.
+"""Streams whose client or network stalls, in virtual time.
 
-A timeline holds audio (`#` speech, `.` silence, a sign 128 ms, sent at once) and seconds without any message (`-`).
-At its end the client half-closes.
+A timeline has audio (`#` speech, `.` silence; each symbol is 128 ms, sent at once) and seconds without any message
+(`-`). At its end the client half-closes.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ EXPENSIVE = DecodeTiming(
 )  # the next partial would wait for twelve more seconds of audio
 
 
-class PromptLane:
-    """Decodes what it is asked for at once."""
+class ImmediateExecutor:
+    """Decodes each request immediately."""
 
     def __init__(self) -> None:
         self.loop_budget = LoopBudget()
 
-    def submit(self, job: DecodeJob, cut: DecodeFactory) -> DecodeFuture:
-        answer: DecodeFuture = asyncio.get_running_loop().create_future()
-        decode = cut()
-        answer.set_result(NotDecoded.WITHDRAWN if decode is None else DecodeResult(decode, TRANSCRIPT, EXPENSIVE))
-        return answer
+    def submit(self, job: DecodeJob, make_decode: DecodeFactory) -> DecodeFuture:
+        future: DecodeFuture = asyncio.get_running_loop().create_future()
+        decode = make_decode()
+        future.set_result(NotDecoded.WITHDRAWN if decode is None else DecodeResult(decode, TRANSCRIPT, EXPENSIVE))
+        return future
 
     def promote(self, stream: str, utterance: int) -> None:
         pass
@@ -73,13 +73,13 @@ class PromptLane:
 
 @dataclass
 class Outcome:
-    """What a client received of a stream, and when by the loop's clock."""
+    """The responses that a client received, with times of the loop's clock."""
 
     responses: list[pb.StreamingRecognizeResponse] = field(default_factory=list)
     at_s: list[float] = field(default_factory=list)
     failure: SttError | None = None
     ended_s: float = 0.0
-    reads: float = math.inf  # so many responses; then the client leaves them unread
+    reads: float = math.inf  # number of responses that the client reads
 
     async def write(self, response: pb.StreamingRecognizeResponse) -> None:
         if len(self.responses) >= self.reads:
@@ -92,7 +92,7 @@ class Outcome:
         return [response.final for response in self.responses if response.HasField("final")]
 
     @property
-    def spoken(self) -> list[tuple[int, int, int]]:
+    def spans(self) -> list[tuple[int, int, int]]:
         """Return number, start and end of each final."""
         return [(final.utterance, final.start_ms, final.end_ms) for final in self.finals]
 
@@ -102,34 +102,34 @@ class Outcome:
 
     @property
     def partials_end_ms(self) -> list[tuple[float, int]]:
-        """Return when each partial came, and the end of its audio."""
+        """Return the time of each partial, and the end of its audio."""
         pairs = zip(self.at_s, self.responses, strict=True)
         return [(at_s, response.partial.end_ms) for at_s, response in pairs if response.HasField("partial")]
 
 
 class Client:
-    """Sends a timeline; afterwards it is silent, or half-closes."""
+    """Sends a timeline, then half-closes or stays silent."""
 
     def __init__(self, timeline: str, *, half_closes: bool = True) -> None:
         self._timeline, self._half_closes = timeline, half_closes
         self.drawing = timeline.replace("-", "")
 
-    async def requests(self, first_sign: int = 0) -> AsyncIterator[pb.StreamingRecognizeRequest]:
+    async def requests(self, first_symbol: int = 0) -> AsyncIterator[pb.StreamingRecognizeRequest]:
         sent = 0
-        for sign in self._timeline:
-            if sign == "-":
+        for symbol in self._timeline:
+            if symbol == "-":
                 await asyncio.sleep(1)
             else:
                 sent += 1
-                if sent > first_sign:
+                if sent > first_symbol:
                     yield pb.StreamingRecognizeRequest(audio=pcm(".", (sent - 1) * SYMBOL_FRAMES))
         if not self._half_closes:
             await asyncio.Event().wait()
 
 
 @dataclass
-class Stage:
-    """A stream and what may happen to it from outside."""
+class Scenario:
+    """A stream and the events that affect it from outside."""
 
     client: Client
     resumable: bool = True
@@ -157,7 +157,7 @@ class Stage:
         config = SessionConfig(server, server.runtime(), offset_ms=offset_ms)
         session = Session(config, lambda _: ScriptedVad(self.client.drawing))
         model = ExecutorModel(lambda windows: [TRANSCRIPT for _ in windows])
-        decoding = ModelPair(cast("BatchExecutor", PromptLane()), model, model)
+        decoding = ModelPair(cast("BatchExecutor", ImmediateExecutor()), model, model)
         return StreamRecognizer(session, decoding, ("us", "ours"), RealtimeTracker(time.monotonic()))
 
 
@@ -166,132 +166,132 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return runner.run(work())
 
 
-def streamed(
+def run_stream(
     timeline: str, *, half_closes: bool = True, resumable: bool = True, limits: StreamTimeouts = LIMITS
 ) -> Outcome:
-    return run(lambda: Stage(Client(timeline, half_closes=half_closes), resumable, limits).run())
+    return run(lambda: Scenario(Client(timeline, half_closes=half_closes), resumable, limits).run())
 
 
-def then_resumed(timeline: str, broken: Outcome) -> Outcome:
-    """Return what a stream brings that resumes the broken one and hears the rest of the timeline."""
-    return run(lambda: Stage(Client(timeline.replace("-", "")), resumed=broken.responses[-1]).run())
+def resume(timeline: str, broken: Outcome) -> Outcome:
+    """Return the outcome of a stream that resumes the broken one with the rest of the timeline."""
+    return run(lambda: Scenario(Client(timeline.replace("-", "")), resumed=broken.responses[-1]).run())
 
 
 @pytest.mark.parametrize("stall_s", [1, 4, 20, 299])
 @pytest.mark.parametrize("at", range(3, 10))
-def test_a_stall_of_a_resumable_stream_changes_no_final(stall_s: int, at: int) -> None:
+def test_stall_of_a_resumable_stream_changes_no_final(stall_s: int, at: int) -> None:
     stalled = UNDISTURBED[:at] + "-" * stall_s + UNDISTURBED[at:]
-    outcome, undisturbed = streamed(stalled), streamed(UNDISTURBED)
+    outcome, undisturbed = run_stream(stalled), run_stream(UNDISTURBED)
     assert outcome.finals == undisturbed.finals
     assert outcome.failure is None
 
 
-def test_a_stall_of_another_stream_ends_its_utterance() -> None:
-    outcome = streamed("..####---####....", resumable=False)
+def test_stall_of_a_stream_that_cannot_resume_ends_its_utterance() -> None:
+    outcome = run_stream("..####---####....", resumable=False)
     assert outcome.endpoints == [pb.ENDPOINT_STALLED, pb.ENDPOINT_SILENCE]
 
 
-def test_each_further_stall_of_such_a_stream_ends_an_utterance_too() -> None:
-    outcome = streamed("..####---####---####---", resumable=False)
+def test_each_stall_of_a_stream_that_cannot_resume_ends_an_utterance() -> None:
+    outcome = run_stream("..####---####---####---", resumable=False)
     assert outcome.endpoints == [pb.ENDPOINT_STALLED] * 3
 
 
-def test_a_pause_shorter_than_a_stall_ends_no_utterance() -> None:
-    outcome = streamed("..####--####....", resumable=False)
+def test_pause_shorter_than_a_stall_ends_no_utterance() -> None:
+    outcome = run_stream("..####--####....", resumable=False)
     assert outcome.endpoints == [pb.ENDPOINT_SILENCE]
 
 
-def test_what_was_said_before_a_stall_is_shown_within_a_second() -> None:
-    outcome = streamed(".." + "#" * 9 + "----####....")
+def test_partial_covers_the_audio_before_a_stall_within_a_second() -> None:
+    outcome = run_stream(".." + "#" * 9 + "----####....")
     shown = [end_ms for at_s, end_ms in outcome.partials_end_ms if at_s <= 1]
     assert shown[-1] == 11 * SYMBOL_MS
 
 
-def test_an_idle_resumable_stream_commits_nothing_of_the_open_utterance() -> None:
-    outcome = streamed("..###...####", half_closes=False)
+def test_idle_resumable_stream_commits_nothing_of_the_open_utterance() -> None:
+    outcome = run_stream("..###...####", half_closes=False)
     assert outcome.endpoints == [pb.ENDPOINT_SILENCE]
     assert isinstance(outcome.failure, DeadlineExceededError)
     assert outcome.ended_s == LIMITS.idle_s
     assert outcome.responses[-1].committed_ms == 7 * SYMBOL_MS
 
 
-def test_an_idle_stream_that_cannot_be_resumed_gets_the_text_of_its_open_utterance() -> None:
-    outcome = streamed("..###...####", half_closes=False, resumable=False)
+def test_idle_stream_that_cannot_resume_gets_the_text_of_its_open_utterance() -> None:
+    outcome = run_stream("..###...####", half_closes=False, resumable=False)
     assert outcome.endpoints == [pb.ENDPOINT_SILENCE, pb.ENDPOINT_STALLED]
     assert isinstance(outcome.failure, DeadlineExceededError)
 
 
-def test_what_resumes_an_idle_stream_brings_what_the_undisturbed_one_would_have() -> None:
-    broken = streamed("..####", half_closes=False)
+def test_stream_that_resumes_an_idle_one_has_the_finals_of_an_undisturbed_one() -> None:
+    broken = run_stream("..####", half_closes=False)
     assert broken.finals == []
-    assert then_resumed(UNDISTURBED, broken).finals == streamed(UNDISTURBED).finals
+    assert resume(UNDISTURBED, broken).finals == run_stream(UNDISTURBED).finals
 
 
 @pytest.mark.parametrize("reads", range(1, 6))
-def test_a_client_that_does_not_read_loses_nothing_of_what_it_left_unread(reads: int) -> None:
-    broken = run(lambda: Stage(Client(UNDISTURBED, half_closes=False), reads=reads).run())
+def test_client_that_does_not_read_loses_no_unread_result(reads: int) -> None:
+    broken = run(lambda: Scenario(Client(UNDISTURBED, half_closes=False), reads=reads).run())
     assert isinstance(broken.failure, DeadlineExceededError)
-    after = then_resumed(UNDISTURBED, broken)
-    spoken = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spoken + after.spoken]
-    assert spoken == [(start_ms, end_ms) for _, start_ms, end_ms in streamed(UNDISTURBED).spoken]
+    after = resume(UNDISTURBED, broken)
+    spans = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spans + after.spans]
+    assert spans == [(start_ms, end_ms) for _, start_ms, end_ms in run_stream(UNDISTURBED).spans]
 
 
-@pytest.mark.parametrize("duration_signs", range(3, 20))
-def test_a_stream_that_is_too_long_ends_behind_its_open_utterance(duration_signs: int) -> None:
-    limits = StreamTimeouts(idle_s=300, duration_s=duration_signs * SYMBOL_S, grace_s=60)
+@pytest.mark.parametrize("duration_symbols", range(3, 20))
+def test_stream_over_its_duration_ends_after_its_open_utterance(duration_symbols: int) -> None:
+    limits = StreamTimeouts(idle_s=300, duration_s=duration_symbols * SYMBOL_S, grace_s=60)
     whole = UNDISTURBED * 2
-    broken = streamed(whole, limits=limits)
+    broken = run_stream(whole, limits=limits)
     assert isinstance(broken.failure, DeadlineExceededError)
     assert pb.ENDPOINT_END_OF_AUDIO not in broken.endpoints
     assert broken.responses[-1].committed_ms > 0
-    after = then_resumed(whole, broken)
-    spoken = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spoken + after.spoken]
-    assert spoken == [(start_ms, end_ms) for _, start_ms, end_ms in streamed(whole).spoken]
+    after = resume(whole, broken)
+    spans = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spans + after.spans]
+    assert spans == [(start_ms, end_ms) for _, start_ms, end_ms in run_stream(whole).spans]
 
 
-def test_a_stream_that_is_too_long_in_silence_ends_where_the_next_one_begins_further_on() -> None:
+def test_silent_stream_over_its_duration_ends_with_progress() -> None:
     limits = StreamTimeouts(idle_s=300, duration_s=SYMBOL_S, grace_s=60)
-    assert streamed("." * 200, limits=limits).responses[-1].committed_ms > 0
+    assert run_stream("." * 200, limits=limits).responses[-1].committed_ms > 0
 
 
-def drained(timeline: str, *, resumable: bool) -> Outcome:
-    """Return what a silent client received of a server that drains from the first moment on."""
+def run_drained(timeline: str, *, resumable: bool) -> Outcome:
+    """Return the outcome for a silent client of a server that drains after 0.5 s."""
 
     async def drain() -> Outcome:
-        stage = Stage(Client(timeline, half_closes=False), resumable)
-        running = asyncio.create_task(stage.run())
+        scenario = Scenario(Client(timeline, half_closes=False), resumable)
+        running = asyncio.create_task(scenario.run())
         await asyncio.sleep(0.5)
-        stage.draining.set()
+        scenario.draining.set()
         return await running
 
     return run(drain)
 
 
-def test_a_stalled_client_does_not_hold_up_a_drain_and_loses_nothing() -> None:
-    outcome = drained("..####", resumable=True)
+def test_stalled_client_does_not_delay_a_drain_and_loses_nothing() -> None:
+    outcome = run_drained("..####", resumable=True)
     assert outcome.ended_s == STALL_TIMEOUT_S
     assert isinstance(outcome.failure, UnavailableError)
     assert outcome.finals == []
     assert outcome.responses[-1].committed_ms == 0
-    assert then_resumed(UNDISTURBED, outcome).finals == streamed(UNDISTURBED).finals
+    assert resume(UNDISTURBED, outcome).finals == run_stream(UNDISTURBED).finals
 
 
-def test_a_drain_gives_a_client_that_cannot_resume_the_text_of_its_open_utterance() -> None:
-    assert drained("..####", resumable=False).endpoints == [pb.ENDPOINT_STALLED]
+def test_drain_sends_the_open_utterance_to_a_client_that_cannot_resume() -> None:
+    assert run_drained("..####", resumable=False).endpoints == [pb.ENDPOINT_STALLED]
 
 
-def test_an_utterance_that_outlasts_a_drain_is_left_to_the_next_stream() -> None:
-    outcome = drained("..####" + "--#" * 30, resumable=True)
+def test_utterance_that_outlasts_a_drain_is_left_to_the_next_stream() -> None:
+    outcome = run_drained("..####" + "--#" * 30, resumable=True)
     assert outcome.ended_s == pytest.approx(50.5)
     assert (outcome.finals, outcome.responses[-1].committed_ms) == ([], 0)
 
 
-def test_an_operator_who_ends_a_stalled_stream_ends_its_utterance() -> None:
+def test_terminating_a_stalled_stream_ends_its_utterance() -> None:
     async def terminate() -> Outcome:
-        stage = Stage(Client("..####", half_closes=False))
-        running = asyncio.create_task(stage.run())
+        scenario = Scenario(Client("..####", half_closes=False))
+        running = asyncio.create_task(scenario.run())
         await asyncio.sleep(10)
-        stage.terminated.set()
+        scenario.terminated.set()
         return await running
 
     outcome = run(terminate)
@@ -300,14 +300,14 @@ def test_an_operator_who_ends_a_stalled_stream_ends_its_utterance() -> None:
 
 
 class Chatter(Client):
-    """Sends audio, then a message without audio each second for ever."""
+    """Sends audio, then a message without audio every second."""
 
     def __init__(self, timeline: str, message: pb.StreamingRecognizeRequest) -> None:
         super().__init__(timeline)
         self._message = message
 
-    async def requests(self, first_sign: int = 0) -> AsyncIterator[pb.StreamingRecognizeRequest]:
-        async for request in super().requests(first_sign):
+    async def requests(self, first_symbol: int = 0) -> AsyncIterator[pb.StreamingRecognizeRequest]:
+        async for request in super().requests(first_symbol):
             yield request
         while True:
             await asyncio.sleep(1)
@@ -327,12 +327,12 @@ class Chatter(Client):
 def test_messages_without_audio_do_not_keep_a_stream_open(
     message: pb.StreamingRecognizeRequest, resumable: bool
 ) -> None:
-    outcome = run(lambda: Stage(Chatter("..", message), resumable).run())
+    outcome = run(lambda: Scenario(Chatter("..", message), resumable).run())
     assert isinstance(outcome.failure, DeadlineExceededError)
     assert outcome.ended_s == LIMITS.idle_s
 
 
-def test_messages_without_audio_do_not_put_off_the_end_of_a_stalled_utterance() -> None:
+def test_messages_without_audio_do_not_delay_the_end_of_a_stalled_utterance() -> None:
     chatter = Chatter("..####", pb.StreamingRecognizeRequest(update=pb.Settings()))
-    outcome = run(lambda: Stage(chatter, resumable=False).run())
+    outcome = run(lambda: Scenario(chatter, resumable=False).run())
     assert outcome.endpoints == [pb.ENDPOINT_STALLED]

@@ -1,6 +1,6 @@
-"""A stream between its session and the lane: what is asked for, in which turn, and what becomes of it.
+"""A stream between its session and the executor: requested decodes, their order, and delivered results.
 
-The session is scripted, the engine waits until it is let, the clock is set by hand.
+The session is scripted, the engine waits until it is released, and the clock is set by the test.
 """
 
 from __future__ import annotations
@@ -50,29 +50,29 @@ FORMAT = AudioFormat()
 CHUNK_MS = 100
 
 
-def sound(milliseconds: int) -> bytes:
+def audio(milliseconds: int) -> bytes:
     return bytes(32 * milliseconds)
 
 
-class Script:
-    """A session that says what it is told to say, and notes what it is told."""
+class ScriptedSession:
+    """A session that returns scripted outputs and records its inputs."""
 
     def __init__(self, language: str = "ru") -> None:
         self.runtime = RuntimeSettings.model_validate({"language": language})
         self.received_ms = self.committed_ms = self.pending_finals = 0
-        self.to_say: list[Output] = []
-        self.windows: list[Decode | None] = []  # that partials will cut
+        self.next_outputs: list[Output] = []
+        self.windows: list[Decode | None] = []  # of the next partials
         self.received: list[str] = []
-        self.abandoned: list[int] = []
-        self.pieces: list[int] = []
+        self.canceled: list[int] = []
+        self.chunk_bytes: list[int] = []
 
     def feed(self, pcm: bytes) -> list[Output]:
-        self.pieces.append(len(pcm))
+        self.chunk_bytes.append(len(pcm))
         self.received_ms += len(pcm) // 32
-        return self._said()
+        return self._take_outputs()
 
     def finalize(self, endpoint: Endpoint) -> list[Output]:
-        return self._said()
+        return self._take_outputs()
 
     def begin_partial(self, utterance: int) -> Decode | None:
         return self.windows.pop(0)
@@ -83,66 +83,66 @@ class Script:
         return []
 
     def cancel_partial(self, utterance: int) -> None:
-        self.abandoned.append(utterance)
+        self.canceled.append(utterance)
 
     def update(self, changes: dict[str, object]) -> None:
         self.runtime = self.runtime.updated(changes)
 
-    def _said(self) -> list[Output]:
-        said, self.to_say = self.to_say, []
-        return said
+    def _take_outputs(self) -> list[Output]:
+        outputs, self.next_outputs = self.next_outputs, []
+        return outputs
 
 
-class NotingLane(BatchExecutor):
-    """Keeps the last job that it was asked for."""
+class RecordingExecutor(BatchExecutor):
+    """Stores the last submitted job."""
 
     last: DecodeJob
 
-    def submit(self, job: DecodeJob, cut: DecodeFactory) -> DecodeFuture:
+    def submit(self, job: DecodeJob, make_decode: DecodeFactory) -> DecodeFuture:
         self.last = job
-        return super().submit(job, cut)
+        return super().submit(job, make_decode)
 
 
-class Stage:
-    """One stream, and others whose decode keeps the only worker until the engine is let."""
+class Scenario:
+    """One stream, and another one whose decode occupies the only worker until the engine is released."""
 
     def __init__(self) -> None:
         self.time = 0.0
         self.multilingual, self.english = Engine(), Engine()
-        self.lane = NotingLane(max_batch=8, now=self.now)
+        self.executor = RecordingExecutor(max_batch=8, now=self.now)
         self.finals = ExecutorModel(self.multilingual.transcribe)
-        self._decoding = ModelPair(self.lane, self.finals, ExecutorModel(self.english.transcribe, multilingual=False))
-        self.session = Script()
-        self.ask(Kind.FINAL, "busy")
+        self._models = ModelPair(self.executor, self.finals, ExecutorModel(self.english.transcribe, multilingual=False))
+        self.session = ScriptedSession()
+        self.request_decode(Kind.FINAL, "busy")
 
     def now(self) -> float:
         return self.time
 
-    def ask(self, kind: Kind, stream: str, live: bool = True) -> DecodeFuture:
-        """Ask for another stream's decode."""
-        job = Job(stream, 0, kind, self.finals, live)
-        return self.lane.submit(job, lambda: decode(kind, stream))
+    def request_decode(self, kind: Kind, stream: str, realtime: bool = True) -> DecodeFuture:
+        """Request a decode of another stream."""
+        job = Job(stream, 0, kind, self.finals, realtime)
+        return self.executor.submit(job, lambda: decode(kind, stream))
 
-    def recognition(self, lead_s: float = 0.0, observer: Observer | None = None) -> StreamRecognizer:
+    def recognizer(self, lead_s: float = 0.0, observer: Observer | None = None) -> StreamRecognizer:
         session = cast("Session", self.session)
-        pace = RealtimeTracker(self.time, lead_s)
-        return StreamRecognizer(session, self._decoding, ("us", "ours"), pace, self.now, observer=observer)
+        realtime = RealtimeTracker(self.time, lead_s)
+        return StreamRecognizer(session, self._models, ("us", "ours"), realtime, self.now, observer=observer)
 
-    async def say(self, recognition: StreamRecognizer, *outputs: Output, milliseconds: int = CHUNK_MS) -> None:
-        """Have the session say this to the next chunk."""
-        self.session.to_say += outputs
-        await recognition.feed(sound(milliseconds), FORMAT)
+    async def feed_with(self, recognizer: StreamRecognizer, *outputs: Output, milliseconds: int = CHUNK_MS) -> None:
+        """Feed a chunk for which the session returns these outputs."""
+        self.session.next_outputs += outputs
+        await recognizer.feed(audio(milliseconds), FORMAT)
 
-    async def speak_until_it_fails(self, *outputs: Output) -> None:
-        async with self.recognition() as stream:
-            await self.say(stream, *outputs)
+    async def feed_until_it_fails(self, *outputs: Output) -> None:
+        async with self.recognizer() as stream:
+            await self.feed_with(stream, *outputs)
             self.release()
             await asyncio.Event().wait()
 
     async def run(self) -> list[list[str]]:
-        """Let the engines run all that is asked for; return the batches after the first."""
+        """Let the engines run all requested decodes; return the batches after the first."""
         self.release()
-        await self.ask(Kind.PARTIAL, "last", live=False)
+        await self.request_decode(Kind.PARTIAL, "last", realtime=False)
         return self.multilingual.batches[1:-1]
 
     def release(self) -> None:
@@ -151,46 +151,46 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage() -> AsyncIterator[Stage]:
+async def running_scenario() -> AsyncIterator[Scenario]:
     async with asyncio.TaskGroup() as group:
-        ours = Stage()
-        running = group.create_task(ours.lane.run())
-        await ours.multilingual.entered()
+        scenario = Scenario()
+        running = group.create_task(scenario.executor.run())
+        await scenario.multilingual.entered()
         try:
-            yield ours
+            yield scenario
         finally:
-            ours.release()
+            scenario.release()
             running.cancel()
 
 
-class Noting(NullObserver):
-    """Notes what it is told of a stream, progress left out."""
+class RecordingObserver(NullObserver):
+    """Records the pending finals and superseded partials of a stream."""
 
     def __init__(self) -> None:
-        self.owed: list[int] = []
-        self.overtakings = 0
+        self.pending: list[int] = []
+        self.superseded = 0
 
     def on_pending_finals(self, finals: int) -> None:
-        self.owed.append(finals)
+        self.pending.append(finals)
 
     def on_partial_superseded(self) -> None:
-        self.overtakings += 1
+        self.superseded += 1
 
 
-async def told(recognition: StreamRecognizer) -> list[object]:
-    """Return what waits in the outbox."""
+async def queued_events(recognizer: StreamRecognizer) -> list[object]:
+    """Return the payloads in the send queue."""
     events: list[object] = []
-    recognition.send_queue.close()
-    while (each := await recognition.send_queue.next_event()) is not None:
+    recognizer.send_queue.close()
+    while (each := await recognizer.send_queue.next_event()) is not None:
         events.append(each.payload)
     return events
 
 
-async def notices(recognition: StreamRecognizer) -> list[NoticeReason]:
-    return [event.reason for event in await told(recognition) if isinstance(event, Notice)]
+async def notices(recognizer: StreamRecognizer) -> list[NoticeReason]:
+    return [event.reason for event in await queued_events(recognizer) if isinstance(event, Notice)]
 
 
-def early(name: str, utterance: int = 0) -> Decode:
+def speculative(name: str, utterance: int = 0) -> Decode:
     return decode(Kind.SPECULATIVE, name, utterance)
 
 
@@ -198,187 +198,191 @@ def final(name: str, utterance: int = 0) -> Decode:
     return decode(Kind.FINAL, name, utterance)
 
 
-# Early finals
+# Speculative finals
 
 
-async def test_an_early_final_that_is_withdrawn_is_never_run() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, early("void"))
-        await ours.say(stream, Withdraw(0))
-        await ours.say(stream, early("void too"), Withdraw(0))
-        assert await ours.run() == []
-        assert ours.session.received == []
+async def test_withdrawn_speculative_final_is_never_decoded() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, speculative("obsolete"))
+        await scenario.feed_with(stream, Withdraw(0))
+        await scenario.feed_with(stream, speculative("obsolete too"), Withdraw(0))
+        assert await scenario.run() == []
+        assert scenario.session.received == []
 
 
-async def test_the_final_that_follows_a_withdrawal_is_not_lost() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, early("void"), Withdraw(0), early("valid"), Promote(0))
-        await ours.say(stream, Withdraw(0))
-        await ours.say(stream, early("void", 1), Withdraw(1), final("the next", 1))
-        assert await ours.run() == [["valid", "the next"]]
-        assert ours.session.received == ["valid", "the next"]
+async def test_final_after_a_withdrawal_is_not_lost() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, speculative("obsolete"), Withdraw(0), speculative("valid"), Promote(0))
+        await scenario.feed_with(stream, Withdraw(0))
+        await scenario.feed_with(stream, speculative("obsolete", 1), Withdraw(1), final("the next", 1))
+        assert await scenario.run() == [["valid", "the next"]]
+        assert scenario.session.received == ["valid", "the next"]
 
 
-async def test_an_early_final_that_is_promoted_goes_before_those_of_others() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        ours.ask(Kind.SPECULATIVE, "another's")
-        await ours.say(stream, early("ours"), Promote(0))
-        assert await ours.run() == [["ours"], ["another's"]]
+async def test_promoted_speculative_final_has_priority_over_those_of_other_streams() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        scenario.request_decode(Kind.SPECULATIVE, "another's")
+        await scenario.feed_with(stream, speculative("ours"), Promote(0))
+        assert await scenario.run() == [["ours"], ["another's"]]
 
 
-async def test_what_runs_already_is_received_although_it_is_withdrawn() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.run()
-        await ours.say(stream, early("running"))
-        await ours.run()
-        await ours.say(stream, Withdraw(0))
-        assert ours.session.received == ["running"]
+async def test_running_decode_is_delivered_although_it_is_withdrawn() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.run()
+        await scenario.feed_with(stream, speculative("running"))
+        await scenario.run()
+        await scenario.feed_with(stream, Withdraw(0))
+        assert scenario.session.received == ["running"]
 
 
 # Partials
 
 
-async def test_a_partials_window_is_cut_in_its_turn() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, PartialDue(0))
-        ours.session.windows = [decode(Kind.PARTIAL, "cut late")]
-        assert await ours.run() == [["cut late"]]
-        assert ours.session.received == ["cut late"]
+async def test_window_of_a_partial_is_cut_when_its_batch_starts() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, PartialDue(0))
+        scenario.session.windows = [decode(Kind.PARTIAL, "cut late")]
+        assert await scenario.run() == [["cut late"]]
+        assert scenario.session.received == ["cut late"]
 
 
-async def test_a_partial_that_is_not_wanted_any_more_asks_nothing_of_anybody() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, PartialDue(0))
-        ours.session.windows = [None]
-        assert await ours.run() == []
-        assert (ours.session.received, ours.session.abandoned) == ([], [])
+async def test_partial_that_is_no_longer_needed_is_not_decoded() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, PartialDue(0))
+        scenario.session.windows = [None]
+        assert await scenario.run() == []
+        assert (scenario.session.received, scenario.session.canceled) == ([], [])
 
 
-@pytest.mark.parametrize("instead", [final("final", 3), early("final", 3)])
-async def test_a_partial_whose_final_comes_is_abandoned(instead: Decode) -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, PartialDue(3), instead)
-        assert await ours.run() == [["final"]]
-        assert ours.session.abandoned == [3]
+@pytest.mark.parametrize("instead", [final("final", 3), speculative("final", 3)])
+async def test_partial_is_canceled_by_its_final(instead: Decode) -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, PartialDue(3), instead)
+        assert await scenario.run() == [["final"]]
+        assert scenario.session.canceled == [3]
 
 
-async def test_partials_in_a_language_that_their_model_knows_go_to_it() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        ours.session.runtime = ours.session.runtime.updated({"language": "en"})
-        ours.session.windows = [decode(Kind.PARTIAL, "partial")]
-        await ours.say(stream, SpeechStarted(0, 0), PartialDue(0), final("final of the last", 9))
-        await ours.say(stream, PartialDue(0))
-        assert await ours.run() == [["final of the last"]]
-        assert ours.english.batches == [["partial"]]
+async def test_partials_use_the_english_model_only_for_english() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        scenario.session.runtime = scenario.session.runtime.updated({"language": "en"})
+        scenario.session.windows = [decode(Kind.PARTIAL, "partial")]
+        await scenario.feed_with(stream, SpeechStarted(0, 0), PartialDue(0), final("final of the last", 9))
+        await scenario.feed_with(stream, PartialDue(0))
+        assert await scenario.run() == [["final of the last"]]
+        assert scenario.english.batches == [["partial"]]
 
 
-async def test_a_change_of_language_holds_from_the_next_utterance_on() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, SpeechStarted(0, 0))
+async def test_language_change_applies_from_the_next_utterance_on() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, SpeechStarted(0, 0))
         await stream.update({"language": "en"})
-        ours.session.windows = [decode(Kind.PARTIAL, "Russian"), decode(Kind.PARTIAL, "English")]
-        await ours.say(stream, PartialDue(0))
-        assert await ours.run() == [["Russian"]]
-        await ours.say(stream, SpeechStarted(1, 0), PartialDue(1))
-        await ours.run()
-        assert ours.english.batches == [["English"]]
+        scenario.session.windows = [decode(Kind.PARTIAL, "Russian"), decode(Kind.PARTIAL, "English")]
+        await scenario.feed_with(stream, PartialDue(0))
+        assert await scenario.run() == [["Russian"]]
+        await scenario.feed_with(stream, SpeechStarted(1, 0), PartialDue(1))
+        await scenario.run()
+        assert scenario.english.batches == [["English"]]
 
 
-# Streams that run ahead of the clock
+# Offline streams
 
 
-async def test_a_recording_waits_behind_the_partials_of_live_streams() -> None:
-    async with stage() as ours, ours.recognition(lead_s=math.inf) as stream:
-        await ours.say(stream, final("recording"))
-        ours.ask(Kind.PARTIAL, "live")
-        assert await ours.run() == [["live"], ["recording"]]
+async def test_offline_stream_waits_for_partials_of_realtime_streams() -> None:
+    async with running_scenario() as scenario, scenario.recognizer(lead_s=math.inf) as stream:
+        await scenario.feed_with(stream, final("recording"))
+        scenario.request_decode(Kind.PARTIAL, "live")
+        assert await scenario.run() == [["live"], ["recording"]]
 
 
-async def test_so_does_a_stream_that_sends_faster_than_one_speaks() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await stream.feed(sound(round(1000 * MAX_LEAD_S)), FORMAT)
-        await ours.say(stream, final("recording"))
-        ours.ask(Kind.PARTIAL, "live")
-        assert await ours.run() == [["live"], ["recording"]]
+async def test_stream_that_sends_faster_than_real_time_is_offline() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await stream.feed(audio(round(1000 * MAX_LEAD_S)), FORMAT)
+        await scenario.feed_with(stream, final("recording"))
+        scenario.request_decode(Kind.PARTIAL, "live")
+        assert await scenario.run() == [["live"], ["recording"]]
 
 
-async def test_a_stream_at_the_pace_of_speech_is_live() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await stream.feed(sound(10_000), FORMAT)
-        ours.time = 10.0
-        await ours.say(stream, final("live"))
-        ours.ask(Kind.PARTIAL, "partial")
-        assert await ours.run() == [["live"], ["partial"]]
+async def test_stream_at_real_time_speed_is_realtime() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await stream.feed(audio(10_000), FORMAT)
+        scenario.time = 10.0
+        await scenario.feed_with(stream, final("live"))
+        scenario.request_decode(Kind.PARTIAL, "partial")
+        assert await scenario.run() == [["live"], ["partial"]]
 
 
-async def test_a_recording_stays_one_while_the_server_does_not_read_it() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(
+async def test_offline_stream_stays_offline_while_the_server_does_not_read_it() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(
             stream, *(final(str(number), number) for number in range(MAX_PENDING_FINALS)), milliseconds=10_000
         )
-        ours.session.pending_finals = MAX_PENDING_FINALS
-        held = asyncio.create_task(ours.say(stream, final("recording", 9)))
+        scenario.session.pending_finals = MAX_PENDING_FINALS
+        feeding = asyncio.create_task(scenario.feed_with(stream, final("recording", 9)))
         await asyncio.sleep(0)
-        ours.time = 100.0
-        await ours.run()
-        await held
-        assert ours.lane.last == Job("ours", 9, Kind.FINAL, ours.finals, realtime=False, client="us")
+        scenario.time = 100.0
+        await scenario.run()
+        await feeding
+        assert scenario.executor.last == Job("ours", 9, Kind.FINAL, scenario.finals, realtime=False, client="us")
 
 
-async def test_a_stream_that_was_held_and_slows_down_is_live() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, final("0"), milliseconds=10_000)
-        ours.session.pending_finals = MAX_PENDING_FINALS
-        held = asyncio.create_task(ours.say(stream))
+async def test_paused_stream_that_slows_down_is_realtime() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, final("0"), milliseconds=10_000)
+        scenario.session.pending_finals = MAX_PENDING_FINALS
+        feeding = asyncio.create_task(scenario.feed_with(stream))
         await asyncio.sleep(0)
-        ours.session.pending_finals = 1
-        await ours.run()
-        await held
-        ours.time += 60.0
-        await ours.say(stream, final("1", 1), milliseconds=60_000)
-        assert ours.lane.last.realtime
+        scenario.session.pending_finals = 1
+        await scenario.run()
+        await feeding
+        scenario.time += 60.0
+        await scenario.feed_with(stream, final("1", 1), milliseconds=60_000)
+        assert scenario.executor.last.realtime
 
 
-# The event loop's time
+# Time of the event loop
 
 
-async def test_a_recording_waits_for_its_part_of_the_event_loop() -> None:
-    async with stage() as ours, ours.recognition(lead_s=math.inf) as stream:
-        async with ours.lane.loop_budget.time_slice(("another", "stream")):
-            pushed = asyncio.create_task(stream.feed(sound(100), FORMAT))
-            await settled()
-            assert ours.session.received_ms == 0
-        await pushed
-        assert ours.session.received_ms == 100
+async def test_offline_stream_waits_for_its_time_slice_of_the_event_loop() -> None:
+    async with running_scenario() as scenario, scenario.recognizer(lead_s=math.inf) as stream:
+        async with scenario.executor.loop_budget.time_slice(("another", "stream")):
+            feeding = asyncio.create_task(stream.feed(audio(100), FORMAT))
+            await run_pending_tasks()
+            assert scenario.session.received_ms == 0
+        await feeding
+        assert scenario.session.received_ms == 100
 
 
-async def test_a_stream_at_real_time_pace_waits_for_no_recording() -> None:
-    async with stage() as ours, ours.recognition() as stream, ours.lane.loop_budget.time_slice(("another", "stream")):
-        await stream.feed(sound(100), FORMAT)
-        assert ours.session.received_ms == 100
+async def test_realtime_stream_does_not_wait_for_offline_streams() -> None:
+    async with (
+        running_scenario() as scenario,
+        scenario.recognizer() as stream,
+        scenario.executor.loop_budget.time_slice(("another", "stream")),
+    ):
+        await stream.feed(audio(100), FORMAT)
+        assert scenario.session.received_ms == 100
 
 
-async def test_a_recording_is_no_dictation_because_it_waited() -> None:
-    async with stage() as ours, ours.recognition(lead_s=MAX_LEAD_S + 1) as stream:
-        ours.lane.loop_budget = LoopBudget(now=lambda: 0.0)
-        async with ours.lane.loop_budget.time_slice(("another", "stream")):
-            pushed = asyncio.create_task(ours.say(stream, final("0")))
-            await settled()
-            ours.time = 60.0
-        await pushed
-        assert not ours.lane.last.realtime
+async def test_offline_stream_that_waited_stays_offline() -> None:
+    async with running_scenario() as scenario, scenario.recognizer(lead_s=MAX_LEAD_S + 1) as stream:
+        scenario.executor.loop_budget = LoopBudget(now=lambda: 0.0)
+        async with scenario.executor.loop_budget.time_slice(("another", "stream")):
+            feeding = asyncio.create_task(scenario.feed_with(stream, final("0")))
+            await run_pending_tasks()
+            scenario.time = 60.0
+        await feeding
+        assert not scenario.executor.last.realtime
 
 
-async def test_a_piece_is_short_in_bytes_too() -> None:
+async def test_fed_chunk_is_limited_in_bytes() -> None:
     wide = AudioFormat(Encoding.PCM_F32LE, 192_000, 32)
-    async with stage() as ours, ours.recognition() as stream:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
         await stream.feed(wide.silence(192_000), wide)
-        assert max(ours.session.pieces) <= FEED_CHUNK_BYTES
-        assert sum(ours.session.pieces) == 192_000 * 32 * 4
+        assert max(scenario.session.chunk_bytes) <= FEED_CHUNK_BYTES
+        assert sum(scenario.session.chunk_bytes) == 192_000 * 32 * 4
 
 
-async def settled() -> None:
-    """Let all tasks go on until they wait."""
+async def run_pending_tasks() -> None:
+    """Let all tasks run until they wait."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -386,118 +390,118 @@ async def settled() -> None:
 # Notices
 
 
-async def test_partials_that_wait_long_are_told_once() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, PartialDue(0))
+async def test_long_wait_for_partials_is_reported_once() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, PartialDue(0))
         for _ in range(3):
-            ours.time += LATE_PARTIAL_S + 0.1
-            await ours.say(stream)
+            scenario.time += LATE_PARTIAL_S + 0.1
+            await scenario.feed_with(stream)
         assert await notices(stream) == [NoticeReason.PARTIALS_SHED]
 
 
-async def test_a_partial_that_runs_waits_no_longer() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, PartialDue(0))
-        ours.session.windows = [decode(Kind.PARTIAL, "slow")]
-        await ours.run()
-        ours.time += LATE_PARTIAL_S + 0.1
-        await ours.say(stream)
+async def test_running_partial_no_longer_waits() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, PartialDue(0))
+        scenario.session.windows = [decode(Kind.PARTIAL, "slow")]
+        await scenario.run()
+        scenario.time += LATE_PARTIAL_S + 0.1
+        await scenario.feed_with(stream)
         assert await notices(stream) == []
 
 
-async def test_partials_that_come_late_are_told_although_nothing_is_sent_meanwhile() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, PartialDue(0))
-        ours.time += LATE_PARTIAL_S + 0.1
-        ours.session.windows = [decode(Kind.PARTIAL, "late")]
-        await ours.run()
+async def test_late_partial_is_reported_without_further_audio() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, PartialDue(0))
+        scenario.time += LATE_PARTIAL_S + 0.1
+        scenario.session.windows = [decode(Kind.PARTIAL, "late")]
+        await scenario.run()
         assert await notices(stream) == [NoticeReason.PARTIALS_SHED]
 
 
-async def test_partials_that_come_quickly_again_are_told_once() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, PartialDue(0))
-        ours.time += LATE_PARTIAL_S + 0.1
+async def test_recovery_of_partials_is_reported_once() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, PartialDue(0))
+        scenario.time += LATE_PARTIAL_S + 0.1
         for _ in range(4):
-            ours.session.windows = [decode(Kind.PARTIAL, "partial")]
-            await ours.run()
-            ours.time += RECOVERY_TIME_S
-            await ours.say(stream, PartialDue(0))
+            scenario.session.windows = [decode(Kind.PARTIAL, "partial")]
+            await scenario.run()
+            scenario.time += RECOVERY_TIME_S
+            await scenario.feed_with(stream, PartialDue(0))
         assert await notices(stream) == [NoticeReason.PARTIALS_SHED, NoticeReason.PARTIALS_RESTORED]
 
 
-async def test_a_partial_that_was_abandoned_waits_no_longer() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, PartialDue(0), final("final"))
-        await ours.run()
-        ours.time += LATE_PARTIAL_S + 0.1
-        await ours.say(stream)
+async def test_canceled_partial_no_longer_waits() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, PartialDue(0), final("final"))
+        await scenario.run()
+        scenario.time += LATE_PARTIAL_S + 0.1
+        await scenario.feed_with(stream)
         assert await notices(stream) == []
 
 
-async def test_a_recording_is_not_told_that_its_partials_are_late() -> None:
-    async with stage() as ours, ours.recognition(lead_s=math.inf) as stream:
-        await ours.say(stream, PartialDue(0))
-        ours.time += LATE_PARTIAL_S + 0.1
-        await ours.say(stream)
-        ours.session.windows = [decode(Kind.PARTIAL, "late")]
-        await ours.run()
+async def test_offline_stream_gets_no_notice_about_late_partials() -> None:
+    async with running_scenario() as scenario, scenario.recognizer(lead_s=math.inf) as stream:
+        await scenario.feed_with(stream, PartialDue(0))
+        scenario.time += LATE_PARTIAL_S + 0.1
+        await scenario.feed_with(stream)
+        scenario.session.windows = [decode(Kind.PARTIAL, "late")]
+        await scenario.run()
         assert await notices(stream) == []
 
 
-# A stream's life
+# Lifetime of a stream
 
 
-async def test_a_chunk_of_which_nothing_comes_takes_no_turn_of_the_event_loop() -> None:
-    async with stage() as ours, ours.recognition() as stream:
+async def test_chunk_without_results_does_not_yield_to_the_event_loop() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
         tasks = asyncio.all_tasks()
-        pushing = stream.feed(sound(CHUNK_MS), FORMAT)
+        feeding = stream.feed(audio(CHUNK_MS), FORMAT)
         with pytest.raises(StopIteration):
-            pushing.send(None)
+            feeding.send(None)
         assert asyncio.all_tasks() == tasks
-        assert await told(stream) == []
+        assert await queued_events(stream) == []
 
 
-async def test_a_silent_stream_is_told_now_and_then_how_far_it_is() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await stream.feed(sound(PROGRESS_MS - 1), FORMAT)
-        assert ours.session.received_ms == PROGRESS_MS - 1
-        await stream.feed(sound(1), FORMAT)
-        assert await told(stream) == [None]
+async def test_stream_without_events_gets_its_position_periodically() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await stream.feed(audio(PROGRESS_MS - 1), FORMAT)
+        assert scenario.session.received_ms == PROGRESS_MS - 1
+        await stream.feed(audio(1), FORMAT)
+        assert await queued_events(stream) == [None]
 
 
-async def test_a_stream_whose_client_does_not_read_is_not_fed() -> None:
-    async with stage() as ours, ours.recognition() as stream:
-        await ours.say(stream, *(SpeechStarted(number, 0) for number in range(MAX_UNSENT_EVENTS)))
-        pushing = asyncio.create_task(stream.feed(sound(CHUNK_MS), FORMAT))
+async def test_stream_whose_client_does_not_read_is_not_fed() -> None:
+    async with running_scenario() as scenario, scenario.recognizer() as stream:
+        await scenario.feed_with(stream, *(SpeechStarted(number, 0) for number in range(MAX_UNSENT_EVENTS)))
+        feeding = asyncio.create_task(stream.feed(audio(CHUNK_MS), FORMAT))
         await asyncio.sleep(0)
-        assert ours.session.received_ms == CHUNK_MS
+        assert scenario.session.received_ms == CHUNK_MS
         await stream.send_queue.next_event()
-        await pushing
-        assert ours.session.received_ms == 2 * CHUNK_MS
+        await feeding
+        assert scenario.session.received_ms == 2 * CHUNK_MS
 
 
-async def test_what_nobody_waits_for_any_more_is_not_run() -> None:
-    async with stage() as ours:
-        async with ours.recognition() as stream:
-            await ours.say(stream, final("begun to wait"))
+async def test_decodes_of_a_closed_stream_are_not_run() -> None:
+    async with running_scenario() as scenario:
+        async with scenario.recognizer() as stream:
+            await scenario.feed_with(stream, final("waiting"))
             await asyncio.sleep(0)
-            await ours.say(stream, final("not begun to", 1), PartialDue(2))
-        assert await ours.run() == []
+            await scenario.feed_with(stream, final("not yet waiting", 1), PartialDue(2))
+        assert await scenario.run() == []
 
 
-async def test_a_decode_that_fails_ends_its_stream_and_no_other() -> None:
-    async with stage() as ours:
-        ours.multilingual.failures["bad"] = InferenceError("out of memory")
-        other = ours.ask(Kind.SPECULATIVE, "other")
+async def test_failed_decode_ends_only_its_stream() -> None:
+    async with running_scenario() as scenario:
+        scenario.multilingual.failures["bad"] = InferenceError("out of memory")
+        other = scenario.request_decode(Kind.SPECULATIVE, "other")
         with pytest.raises(ExceptionGroup) as failure:
-            await ours.speak_until_it_fails(final("bad"), PartialDue(1))
+            await scenario.feed_until_it_fails(final("bad"), PartialDue(1))
         assert failure.group_contains(InferenceError, match="out of memory")
         assert isinstance(await other, DecodeResult)
-        assert await ours.run() == [["bad"], ["other"]]
+        assert await scenario.run() == [["bad"], ["other"]]
 
 
-async def test_a_language_that_the_model_does_not_know_is_refused() -> None:
+async def test_language_that_the_model_does_not_support_is_rejected() -> None:
     english = ExecutorModel(lambda windows: [], multilingual=False)
     decoding = ModelPair(BatchExecutor(1), english, english)
     decoding.check_language("auto")
@@ -506,26 +510,29 @@ async def test_a_language_that_the_model_does_not_know_is_refused() -> None:
         decoding.check_language("ru")
 
 
-# Who counts
+# Observer
 
 
-async def test_an_utterance_is_owed_from_its_endpoint_to_its_final_also_where_both_come_at_once() -> None:
-    noting, suppressed = Noting(), Suppressed(0, 0, 500, SuppressionReason.EMPTY, "", Endpoint.SILENCE, 500)
-    async with stage() as ours, ours.recognition(observer=noting) as stream:
-        await ours.say(stream)
-        ours.session.pending_finals = 1  # one ends
-        await ours.say(stream)
-        await ours.say(stream, suppressed)  # it is told, and another ends
-        ours.session.pending_finals = 0
-        await ours.say(stream, suppressed)
-        await ours.say(stream, suppressed)  # one ends, and is told at once
-    assert noting.owed == [0, 1, 2, 1, 1]
+async def test_utterance_is_pending_from_its_endpoint_to_its_final_even_if_both_come_at_once() -> None:
+    observer, suppressed = (
+        RecordingObserver(),
+        Suppressed(0, 0, 500, SuppressionReason.EMPTY, "", Endpoint.SILENCE, 500),
+    )
+    async with running_scenario() as scenario, scenario.recognizer(observer=observer) as stream:
+        await scenario.feed_with(stream)
+        scenario.session.pending_finals = 1  # one utterance ends
+        await scenario.feed_with(stream)
+        await scenario.feed_with(stream, suppressed)  # it is emitted, and another ends
+        scenario.session.pending_finals = 0
+        await scenario.feed_with(stream, suppressed)
+        await scenario.feed_with(stream, suppressed)  # one ends and is emitted at once
+    assert observer.pending == [0, 1, 2, 1, 1]
 
 
-async def test_a_partial_that_a_final_makes_needless_is_counted_as_overtaken() -> None:
-    noting = Noting()
-    async with stage() as ours, ours.recognition(observer=noting) as stream:
-        await ours.say(stream, PartialDue(0))
-        await ours.say(stream, final("valid"))
-        await ours.run()
-    assert noting.overtakings == 1
+async def test_partial_replaced_by_a_final_is_counted_as_superseded() -> None:
+    observer = RecordingObserver()
+    async with running_scenario() as scenario, scenario.recognizer(observer=observer) as stream:
+        await scenario.feed_with(stream, PartialDue(0))
+        await scenario.feed_with(stream, final("valid"))
+        await scenario.run()
+    assert observer.superseded == 1

@@ -1,4 +1,4 @@
-"""StreamStats: the counts of one stream, and what they add to the server's metrics."""
+"""StreamStats: the counts of one stream, and their share in the server's metrics."""
 
 from __future__ import annotations
 
