@@ -104,7 +104,7 @@ class Decoder:
     def __init__(self, audio_format: AudioFormat) -> None:
         self._format = audio_format
         self._resample = _resampler(audio_format.sample_rate_hz)
-        self._held = b""  # an incomplete sample, or the first bytes as long as they may be a WAV header
+        self._remainder = b""  # an incomplete sample, or the first bytes as long as they may be a WAV header
         self._is_started = False
         self._received_bytes = 0
         self._silent_samples = 0  # since the last bytes
@@ -121,15 +121,15 @@ class Decoder:
         Raises:
             InvalidRequestError: the audio begins with a WAV header; the bytes are not processed.
         """
-        held = self._held + data
+        pending = self._remainder + data
         if not self._is_started:
-            _reject_wav(held)
-            self._is_started = len(held) >= _WAV_START_BYTES
+            _reject_wav(pending)
+            self._is_started = len(pending) >= _WAV_START_BYTES
         self._received_bytes += len(data)
         self._silent_samples = 0
-        whole = len(held) // self._format.frame_bytes * self._format.frame_bytes if self._is_started else 0
-        self._held = held[whole:]
-        return _read_only(self._resample(self._mono(held[:whole]), False))
+        whole = len(pending) // self._format.frame_bytes * self._format.frame_bytes if self._is_started else 0
+        self._remainder = pending[whole:]
+        return _read_only(self._resample(self._mono(pending[:whole]), False))
 
     def push_silence(self, samples: int) -> Samples:
         """Decode that many samples of silence, of all channels, without their bytes.
@@ -137,7 +137,7 @@ class Decoder:
         The result is that of pushing AudioFormat.silence(samples); A-law, which has no zero, is rounded to zero.
         """
         before = 0
-        if self._held or not self._is_started:  # silence completes a sample, and begins the next one
+        if self._remainder or not self._is_started:  # silence completes a sample, and begins the next one
             before = min(samples, _WAV_START_BYTES)
         head = self.push(self._format.silence(before))
         zeros = np.zeros(samples - before, np.float32)
@@ -152,9 +152,9 @@ class Decoder:
 
     def flush(self) -> Samples:
         """End the stream; return the remaining samples, except an incomplete one. Nothing may follow."""
-        whole = len(self._held) // self._format.frame_bytes * self._format.frame_bytes
-        held, self._held = self._held[:whole], self._held[whole:]
-        return _read_only(self._resample(self._mono(held), True))
+        whole = len(self._remainder) // self._format.frame_bytes * self._format.frame_bytes
+        pending, self._remainder = self._remainder[:whole], self._remainder[whole:]
+        return _read_only(self._resample(self._mono(pending), True))
 
     def check_whole(self) -> None:
         """Check that the stream did not end, by `flush`, inside a sample.
@@ -162,9 +162,9 @@ class Decoder:
         Raises:
             InvalidRequestError: it did; the message has the number of bytes left over.
         """
-        if self._held:
+        if self._remainder:
             raise InvalidRequestError(
-                f"The audio ended inside a sample, with {len(self._held)} of its {self._format.frame_bytes} bytes "
+                f"The audio ended inside a sample, with {len(self._remainder)} of its {self._format.frame_bytes} bytes "
                 "left over: end it with a whole sample, or declare the format that is sent."
             )
 

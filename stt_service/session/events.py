@@ -26,7 +26,7 @@ class Decode:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """A request to give priority to the speculative decodes of an utterance that has ended."""
+    """A request to give the speculative decodes of an ended utterance priority over those of open ones."""
 
     utterance: int
 

@@ -104,11 +104,11 @@ class FinalDecodes:
 
     def resume(self, pause: Pause, frame: int) -> list[Output]:
         """End the pause: withdraw its speculative decode, unless the utterance may be split in it."""
-        void, self._last = self._last, None
+        discarded, self._last = self._last, None
         if self._splitter.resume(pause, frame):
-            void, self._candidate = self._candidate, void
+            discarded, self._candidate = self._candidate, discarded
         self._scheduled = None
-        return _withdrawals(void)
+        return _withdrawals(discarded)
 
     def split(self, speech_end: int) -> list[Output]:
         """Split the utterance if there is enough speech after a pause; return the decode that is missing."""

@@ -1,14 +1,14 @@
 """The partials of one utterance: when one is due, where its window begins, and the text that it shows.
 
 The window of a partial has the last seconds only. Words that are stable and old enough leave it together with their
-audio, so that the last partial of a long utterance costs no more than an early one; `_stable_prefix` keeps their text.
+audio, so that the last partial of a long utterance costs no more than an early one; `_stable_prefix` has their text.
 
 A word that is spoken just after a window was built is shown after one period and one decode. With idle capacity the
 period is what keeps that below the target latency. Otherwise it is a multiple of the cost of the last decode, so that
 partials become rarer under load. If two decodes in a row would exceed the target, the machine is slow: windows get
 shorter, and with idle capacity a second partial begins when the first one is half done.
 
-Invariants: every text covers the whole utterance up to the end of its window, and stable text is never taken back. At
+Invariants: every text covers the whole utterance up to the end of its window, and stable text is never changed. At
 most one partial is in flight, that is requested and not started.
 """
 

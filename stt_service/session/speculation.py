@@ -1,7 +1,7 @@
 """When a final is decoded speculatively, before its utterance has ended.
 
 The best time is as late as possible, but early enough to be ready at the endpoint: most pauses are short, and a decode
-that begins early and becomes void has wasted the cost of a final. The cost is learned from the finals that ran on this
+that begins early and is discarded has wasted the cost of a final. The cost is learned from the finals that ran on this
 stream, including the effect of other streams on them.
 """
 

@@ -76,11 +76,11 @@ def settings_table() -> str:
 
 def env_example() -> str:
     """Return an `.env` in which every setting is commented out."""
-    parts = [HEADING]
+    sections = [HEADING]
     for setting in settings():
         values = f"{setting.allowed_values} {setting.unit}".rstrip()
-        parts.append(f"# {setting.description} ({values})\n# {setting.name}={setting.default}\n")
-    return "\n".join(parts)
+        sections.append(f"# {setting.description} ({values})\n# {setting.name}={setting.default}\n")
+    return "\n".join(sections)
 
 
 def with_table(document: str) -> str:

@@ -32,7 +32,7 @@ _MIN_GATED_THRESHOLD = 0.3  # lower thresholds detect sounds too faint for any g
 
 # Our values, by the same measurement: WebRTC alone misses every utterance 40 dB below a normal level, the rise none.
 _STEADY_ZERO_FRAMES = 32  # of digital silence, after which the state of WebRTC no longer changes
-_WEBRTC_CHUNK_BYTES = 960  # 30 ms, the longest that WebRTC takes
+_WEBRTC_CHUNK_BYTES = 960  # 30 ms, the longest chunk that WebRTC accepts
 _RISE = 6.0  # 8 dB above the noise
 _NOISE_GROWTH = 1.01  # per frame: the noise estimate grows by at most 1.3 dB a second
 _MIN_NOISE = 1e-9  # -90 dB, one step of 16 bits

@@ -45,7 +45,7 @@ class SileroState:
 class Silero:
     """Silero's model, shared by all streams.
 
-    Two files have one interface: that of faster-whisper takes n frames of a stream per call, that of silero-vad one.
+    Two model files have the same interface: per call, faster-whisper's accepts n frames of a stream, silero-vad's one.
     """
 
     def __init__(self, path: Path) -> None:

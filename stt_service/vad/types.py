@@ -20,7 +20,7 @@ class SegmenterConfig:
 
     onset_threshold: float = 0.95  # speech begins above it
     offset_threshold: float = 0.35  # speech continues from it on: weak words in an open utterance are not lost
-    residual_threshold: float = 0.1  # from it on a frame may hold a faint last syllable, which the decoder must get
+    residual_threshold: float = 0.1  # from it on a frame may hold a faint last syllable, which the decoder needs
     onset_frames: int = 2
     weak_threshold: float = 0.5  # speech also begins after a longer time above this: see segmenter_config
     weak_onset_frames: int = 6
@@ -119,7 +119,7 @@ class SpeechPaused:
 
 @dataclass(frozen=True, slots=True)
 class SpeechResumed:
-    """Speech continued after a SpeechPaused: a decode that began in that pause is void."""
+    """Speech continued after a SpeechPaused: a decode that began in that pause is discarded."""
 
     pause: Pause
     frame: int

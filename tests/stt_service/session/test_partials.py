@@ -1,4 +1,4 @@
-"""When a partial is due, and where its window begins."""
+"""The schedule of partials, and the start of their windows."""
 
 from __future__ import annotations
 

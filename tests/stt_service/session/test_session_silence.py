@@ -148,16 +148,16 @@ def test_silence_may_be_split_into_messages(parts_ms: list[int], rate_hz: int) -
     assert_alike(together.outputs, apart.outputs, tolerance(audio_format))
 
 
-@pytest.mark.parametrize("held", [1, 3, 5])
-def test_silence_inside_a_sample_is_equivalent_to_its_bytes(held: int) -> None:
+@pytest.mark.parametrize("missing_bytes", [1, 3, 5])
+def test_silence_inside_a_sample_is_equivalent_to_its_bytes(missing_bytes: int) -> None:
     audio_format = AudioFormat(channels=2)
     duration, audio = RecordedSession(audio_format), RecordedSession(audio_format)
     for recorded in (duration, audio):
-        recorded.audio(noise(audio_format, 500)[:-held])
+        recorded.audio(noise(audio_format, 500)[:-missing_bytes])
     duration.silence(20 * 16_000)
     audio.silent_audio(20 * 16_000)
     for recorded in (duration, audio):
-        recorded.audio(noise(audio_format, 500)[-held:] + noise(audio_format, 500))
+        recorded.audio(noise(audio_format, 500)[-missing_bytes:] + noise(audio_format, 500))
         recorded.outputs += recorded.session.end()
     assert_alike(duration.outputs, audio.outputs, 0)
 
