@@ -76,7 +76,7 @@ class _Steps:
         self._process, self._name = process, name
 
     async def next(self, timeout_s: float | None = None) -> TrialStep:
-        """Return the next step. Without a time limit it waits until cancelled: a download can take any time.
+        """Return the next step. Without a time limit it waits until canceled: a download can take any time.
 
         Raises:
             InvalidModelError: the model is missing or does not work.

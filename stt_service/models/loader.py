@@ -209,7 +209,7 @@ def load_models(
     except ModelNotFoundError as error:
         if settings.realtime_model != AUTO:
             raise
-        log.warning("model %s not found, partials use %s: %s", named.partials, named.finals, error)
+        log.warning("model of partials not found name=%s used=%s reason=%s", named.partials, named.finals, error)
         return LoadedModels(ModelNames(named.finals, named.finals), finals, finals, plan)
 
 

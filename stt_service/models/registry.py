@@ -7,7 +7,7 @@ entry at once and cancels the load. `load` makes an UNLOADING entry LOADED again
 Invariants. Each role (finals, partials) belongs to exactly one loaded entry, which cannot be unloaded. A stream uses
 the models of its lease until it ends, whatever happens to the registry. One model is loaded at a time, because two
 may exceed the memory. At most MAX_FAILED failed entries are listed. All state belongs to the event loop; `run` loads
-and unloads in the background until cancelled.
+and unloads in the background until canceled.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class ModelLoader(Protocol):
     """Loads a model in two steps."""
 
     async def check(self, name: str) -> Path:
-        """Return the folder of a model that passed a trial load in another process. Can be cancelled."""
+        """Return the folder of a model that passed a trial load in another process. Can be canceled."""
 
     def open(self, name: str, folder: Path) -> Engine:
-        """Load a checked model. Blocks, and cannot be cancelled."""
+        """Load a checked model. Blocks, and cannot be canceled."""
 
 
 class Role(Enum):
@@ -172,8 +172,9 @@ class ModelRegistry:
         if entry.state in (ModelState.LOADING, ModelState.FAILED):
             return self._remove(entry)
         if entry.roles:
+            roles = " and ".join(_role_names(entry.roles))
             raise FailedPreconditionError(
-                f"{name} is the model of new streams for {_role_names(entry.roles)}: load another one for that first."
+                f"{name} is the model of new streams for {roles}: load another one for that first."
             )
         entry.state = ModelState.UNLOADING
         self._unload_possible.set()
@@ -188,7 +189,7 @@ class ModelRegistry:
         return entry
 
     async def run(self) -> None:
-        """Load requested models and unload unused ones, until cancelled."""
+        """Load requested models and unload unused ones, until canceled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._run_loads())
             tasks.create_task(self._run_unloads())
@@ -204,7 +205,7 @@ class ModelRegistry:
         try:
             folder = await self._check_folder(entry)
             if entry.state is not ModelState.LOADING:
-                log.info("loading of model %s cancelled", entry.name)
+                log.info("model load canceled name=%s", entry.name)
                 return
             engine = await in_thread(lambda: self._loader.open(entry.name, folder))
             await self._activate(entry, engine)
@@ -212,7 +213,7 @@ class ModelRegistry:
             self._record_failure(entry, error)
 
     async def _check_folder(self, entry: ModelEntry) -> Path:
-        """Return the model's folder; an arbitrary one if its load was cancelled."""
+        """Return the model's folder; an arbitrary one if its load was canceled."""
         entry.checking = asyncio.create_task(self._loader.check(entry.name))
         try:
             await asyncio.wait([entry.checking])
@@ -222,12 +223,12 @@ class ModelRegistry:
             await asyncio.wait([entry.checking])
 
     async def _activate(self, entry: ModelEntry, engine: Engine) -> None:
-        """Assign the model its roles, unless its load was cancelled meanwhile."""
+        """Assign the model its roles, unless its load was canceled meanwhile."""
         try:
             if entry.state is ModelState.LOADING:
                 self._register(entry, engine)
                 self._assign_role(entry, entry.roles)
-                log.info("model %s loaded for %s", entry.name, _role_names(entry.roles))
+                log.info("model loaded name=%s roles=%s", entry.name, ",".join(_role_names(entry.roles)))
                 return
         except FailedPreconditionError as error:
             entry.engine = entry.model = None
@@ -235,10 +236,10 @@ class ModelRegistry:
         await in_thread(engine.close)
 
     def _record_failure(self, entry: ModelEntry, error: Exception) -> None:
-        if self._entries.get(entry.name) is not entry:  # its load was cancelled
+        if self._entries.get(entry.name) is not entry:  # its load was canceled
             return
         reason = str(error) if isinstance(error, SttError) else f"{entry.name} does not load: {error!r}"
-        log.warning("model %s not loaded: %s", entry.name, reason)
+        log.warning("model load failed name=%s reason=%s", entry.name, reason)
         del self._entries[entry.name]  # inserted again below, as the latest
         self._entries[entry.name] = ModelEntry(entry.name, ModelState.FAILED, reason=reason)
         failed = [other for other in self if other.state is ModelState.FAILED]
@@ -254,7 +255,7 @@ class ModelRegistry:
                 del self._entries[entry.name]
                 assert entry.engine is not None
                 await in_thread(entry.engine.close)
-                log.info("model %s unloaded", entry.name)
+                log.info("model unloaded name=%s", entry.name)
 
     def _first_unused(self, state: ModelState) -> ModelEntry | None:
         """Return the first model in this state that no stream uses."""
@@ -298,5 +299,5 @@ class ModelRegistry:
         return ModelPair(self._executor, finals.model, partials.model)
 
 
-def _role_names(roles: Set[Role]) -> str:
-    return " and ".join(role.name.lower() for role in Role if role in roles)
+def _role_names(roles: Set[Role]) -> list[str]:
+    return [role.name.lower() for role in Role if role in roles]

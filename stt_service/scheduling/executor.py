@@ -3,7 +3,7 @@
 States. A submitted decode is pending: it has a future and a factory, and its job is queued in the scheduler. When a
 worker is free and the model has a free slot, the scheduler forms a batch: the factory makes the decode, which then
 runs on a thread. The future ends in exactly one of five ways: with a result, WITHDRAWN (before its batch started),
-DECLINED (its factory returned None when the batch started), with an exception, or cancelled by its owner.
+DECLINED (its factory returned None when the batch started), with an exception, or canceled by its owner.
 
 Batches form by themselves: what arrives while a batch runs is the next batch. No timer collects decodes, so that a
 single stream never waits for other streams. The window of a partial is cut only when its batch starts, and therefore
@@ -14,7 +14,7 @@ has one task per worker. All state belongs to the event loop: threads only run `
 be called from any thread.
 
 Invariants. At most `workers` batches run, and of each model at most its slots; a batch occupies both until its
-results are delivered. `finish` of the scheduler follows each batch, whether it succeeded, failed or was cancelled.
+results are delivered. `finish` of the scheduler follows each batch, whether it succeeded, failed or was canceled.
 A failure of the model fails the decodes of its batch, and a failure of a factory only its own decode; the executor
 goes on. Every end of a batch wakes all workers: a job that could not take the last free worker may run now.
 The queue is bounded by its users: one partial and a limited number of pending finals per stream (`scheduler.py`).
@@ -135,7 +135,7 @@ class BatchExecutor:
             self._resolve_withdrawn(job)
 
     async def run(self, on_batch: BatchObserver = _ignore) -> None:
-        """Run batches until cancelled; call `on_batch` after each. A cancellation waits for the running batches."""
+        """Run batches until canceled; call `on_batch` after each. A cancellation waits for the running batches."""
         with ThreadPoolExecutor(self.workers, "engine") as threads:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(self.workers):
@@ -190,11 +190,11 @@ class BatchExecutor:
 
     def _resolve_withdrawn(self, job: DecodeJob) -> None:
         future = self._pending.pop(job).future
-        if not future.done():  # it can have been cancelled just now
+        if not future.done():  # it can have been canceled just now
             future.set_result(NotDecoded.WITHDRAWN)
 
     def _forget(self, job: DecodeJob, pending: _PendingDecode) -> None:
-        """Withdraw the job of a future that was cancelled."""
+        """Withdraw the job of a future that was canceled."""
         if self._pending.get(job) is pending:
             del self._pending[job]
             self._scheduler.withdraw(job)
@@ -202,7 +202,7 @@ class BatchExecutor:
 
 def _make_item(job: DecodeJob, pending: _PendingDecode) -> _BatchItem | None:
     """Make the decode whose batch starts; None when it is no longer needed."""
-    if pending.future.done():  # it was cancelled just now
+    if pending.future.done():  # it was canceled just now
         return None
     try:
         decode = pending.make_decode()

@@ -50,12 +50,12 @@ class LoopBudget:
         try:
             await turn
         except asyncio.CancelledError:
-            if self._waiting.pop(turn, None) is None:  # cancelled after it was granted
+            if self._waiting.pop(turn, None) is None:  # canceled after it was granted
                 self._release(owner, 0.0)
             raise
 
     def _grant_next(self) -> None:
-        """Grant the slice to the owner that is due. A future that was just cancelled is removed by its task."""
+        """Grant the slice to the owner that is due. A future that was just canceled is removed by its task."""
         pending = [turn for turn in self._waiting if not turn.done()]
         self._is_free = not pending
         if pending:

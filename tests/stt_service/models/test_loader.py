@@ -120,7 +120,7 @@ def test_missing_default_model_of_partials_is_replaced_by_that_of_finals_with_a_
     assert store.requested == ["base", "tiny.en"]
     assert models.names == ModelNames("base", "base")
     assert models.partials is models.finals
-    assert "model tiny.en not found, partials use base" in caplog.text
+    assert "model of partials not found name=tiny.en used=base" in caplog.text
 
 
 def test_missing_configured_model_of_partials_fails() -> None:
