@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from stt_service.settings.environment import SETTING_NAMES
 from stt_service.settings.schema import ServerSettings
-from tests.support.declared import requirements
+from tests.support.environment.package_metadata import requirements
 
 ROOT = Path(__file__).parents[2]
 GPU, CPU = "Dockerfile.gpu", "Dockerfile"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.loopback_machine import MISSING_PROGRAMS, Machine, free_port, running
+from tests.support.environment.loopback_machine import MISSING_PROGRAMS, Machine, free_port, running
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(bool(MISSING_PROGRAMS), reason=f"not installed: {', '.join(MISSING_PROGRAMS)}")

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from benchmarks.recordings import FOLDER, RECORDINGS, Recording
-from tests.support.declared import listed, requirements
+from tests.support.environment.package_metadata import listed, requirements
 
 ROOT = Path(__file__).parents[2]
 LICENSES = {

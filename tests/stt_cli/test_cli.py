@@ -12,9 +12,18 @@ import srt
 import webvtt
 from stt.v1 import stt_pb2
 
-from tests.support.audio_files import encode
-from tests.support.cli_process import Outcome, outcome, run, start
-from tests.support.scripted_server import Stream, failure, final, notice, partial, replies, serving, suppressed
+from tests.support.audio.audio_files import encode
+from tests.support.clients.cli_process import Outcome, outcome, run, start
+from tests.support.servers.scripted_server import (
+    Stream,
+    failure,
+    final,
+    notice,
+    partial,
+    replies,
+    serving,
+    suppressed,
+)
 
 
 @pytest.fixture

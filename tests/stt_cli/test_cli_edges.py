@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.audio_files import encode
-from tests.support.cli_process import MAIN, Outcome, outcome, run, start
-from tests.support.scripted_server import Script, final, replies, serving
+from tests.support.audio.audio_files import encode
+from tests.support.clients.cli_process import MAIN, Outcome, outcome, run, start
+from tests.support.servers.scripted_server import Script, final, replies, serving
 
 SCRIPT = replies(final("Раз."))
 NO_SPACE = "No space left on device."

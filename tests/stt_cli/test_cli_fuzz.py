@@ -26,8 +26,8 @@ from stt_cli.output.screen import PlainScreen
 from stt_client.errors import ClientError
 from stt_client.events import Settings
 from stt_client.target import Target
-from tests.support.audio_files import encode
-from tests.support.scripted_server import RunningServer, final, replies, serving
+from tests.support.audio.audio_files import encode
+from tests.support.servers.scripted_server import RunningServer, final, replies, serving
 
 CASES = int(os.environ.get("CLI_FUZZ_CASES", "150"))
 SEEDS = 10  # tests, so that a failing case is found again quickly

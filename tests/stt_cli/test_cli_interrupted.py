@@ -11,9 +11,18 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from stt.v1 import stt_pb2
 
-from tests.support.audio_files import encode
-from tests.support.cli_process import DICTATE, MAIN, Outcome, outcome, run, start
-from tests.support.scripted_server import Response, Script, Stream, failure, final, replies, serving, until_cancelled
+from tests.support.audio.audio_files import encode
+from tests.support.clients.cli_process import DICTATE, MAIN, Outcome, outcome, run, start
+from tests.support.servers.scripted_server import (
+    Response,
+    Script,
+    Stream,
+    failure,
+    final,
+    replies,
+    serving,
+    until_cancelled,
+)
 
 SCRIPT = replies(final("Раз."))
 

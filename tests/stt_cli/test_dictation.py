@@ -14,9 +14,9 @@ from stt.v1 import stt_pb2
 
 from stt_client.audio.decode import open_file
 from tests.stt_cli.test_recognize import read_until
-from tests.support.audio_files import encode
-from tests.support.cli_process import MAIN, outcome, run, start
-from tests.support.scripted_server import Response, Stream, failure, final, replies, serving
+from tests.support.audio.audio_files import encode
+from tests.support.clients.cli_process import MAIN, outcome, run, start
+from tests.support.servers.scripted_server import Response, Stream, failure, final, replies, serving
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pyte
 import pytest
 
 from tests.stt_cli.test_recognize import read_until
-from tests.support.audio_files import encode
-from tests.support.cli_process import Outcome, run, start
-from tests.support.scripted_server import Script, Stream, failure, final, replies, serving
+from tests.support.audio.audio_files import encode
+from tests.support.clients.cli_process import Outcome, run, start
+from tests.support.servers.scripted_server import Script, Stream, failure, final, replies, serving
 
 LENGTHS_S = {"a": 0.3, "b": 0.2, "c": 0.1}
 

@@ -16,9 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.audio_files import encode
-from tests.support.cli_process import DICTATE, Outcome, outcome, run, start
-from tests.support.scripted_server import Stream, final, partial, replies, serving, suppressed, until_cancelled
+from tests.support.audio.audio_files import encode
+from tests.support.clients.cli_process import DICTATE, Outcome, outcome, run, start
+from tests.support.servers.scripted_server import (
+    Stream,
+    final,
+    partial,
+    replies,
+    serving,
+    suppressed,
+    until_cancelled,
+)
 
 STYLE = re.compile(r"\x1b\[[\d;]*m")
 

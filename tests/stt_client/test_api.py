@@ -13,8 +13,8 @@ import pytest
 
 import stt_client
 from stt_client import Connection, ConnectionFailedError, Event, Final, Input, RetryPolicy, Started, recognize_sync
-from tests.support.audio_files import encode
-from tests.support.scripted_server import (
+from tests.support.audio.audio_files import encode
+from tests.support.servers.scripted_server import (
     Script,
     Stream,
     abort_stream,

@@ -40,7 +40,7 @@ from stt_client.target import Target
 from stt_client.transport import channel
 from stt_client.transport.channel import open_channel
 from stt_service.rpc.listener import OPTIONS as SERVER_OPTIONS
-from tests.support.scripted_server import (
+from tests.support.servers.scripted_server import (
     Response,
     Script,
     Stream,

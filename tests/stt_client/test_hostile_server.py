@@ -38,8 +38,8 @@ from stt_tui.dictation import Dictation
 from stt_tui.document import Document
 from stt_tui.status import Status, status_line
 from stt_tui.transcript_presenter import TranscriptPresenter
-from tests.support.cli_process import outcome, start
-from tests.support.hostile_messages import HOSTILE, TEXTS, hostile
+from tests.support.clients.cli_process import outcome, start
+from tests.support.clients.random_messages import HOSTILE, TEXTS, hostile
 
 CASES = int(os.environ.get("HOSTILE_CASES", "300"))
 NO_RETRIES = RetryPolicy(connect_s=0, reconnect_s=0, finish_s=0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stt_media.errors import EmptyError, MediaError, NoAudioTrackError, NoSuchTrackError, UnreadableError
 from stt_media.recording import Recording
-from tests.support.audio_files import encode
+from tests.support.audio.audio_files import encode
 
 RATE_HZ = 16_000
 CASES = int(os.environ.get("MEDIA_FUZZ_CASES", "150"))

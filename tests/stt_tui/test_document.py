@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stt_tui import movement
 from stt_tui.document import Document
 from stt_tui.lines import Lines, Position, end_of
-from tests.support.tui_texts import boundaries, texts
+from tests.support.terminal.tui_texts import boundaries, texts
 
 Step = Callable[[Document], object]
 

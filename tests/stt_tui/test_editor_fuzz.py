@@ -19,8 +19,8 @@ from stt_tui.keys import KEYS, MOVE_KEYS, SELECTION_KEYS, Command
 from stt_tui.lines import Change, Lines, Position
 from stt_tui.terminal import PASTE_END, PASTE_START, Terminal
 from tests.stt_tui.test_terminal import Clock
-from tests.support.tui_screens import EditorHarness
-from tests.support.tui_texts import FRAGMENTS, boundaries, mixed_ends, texts
+from tests.support.terminal.tui_screens import EditorHarness
+from tests.support.terminal.tui_texts import FRAGMENTS, boundaries, mixed_ends, texts
 
 CASES = int(os.environ.get("EDITOR_FUZZ_CASES", "150"))
 

@@ -26,8 +26,8 @@ from stt_tui.files import (
     read,
     save,
 )
-from tests.support.full_disk import limited_file_size
-from tests.support.tui_texts import texts
+from tests.support.environment.full_disk import limited_file_size
+from tests.support.terminal.tui_texts import texts
 
 CASES = int(os.environ.get("EDITOR_FUZZ_CASES", "150"))
 PIECES = [

@@ -10,7 +10,7 @@ from hypothesis import given
 from wcwidth import iter_graphemes
 
 from stt_tui.graphemes import boundary_after, boundary_at, boundary_before, columns_of, is_word, printable, text_columns
-from tests.support.tui_texts import boundaries, lines
+from tests.support.terminal.tui_texts import boundaries, lines
 
 JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 

@@ -8,7 +8,7 @@ import pytest
 
 from stt_tui.keys import HINTS, KEYS, MOVE_KEYS, Command
 from stt_tui.lines import Position
-from tests.support.tui_screens import EditorHarness
+from tests.support.terminal.tui_screens import EditorHarness
 
 TEXT = "One two\nthree four\nfive"
 

@@ -17,8 +17,8 @@ from stt_tui.document import Document
 from stt_tui.journal import DISK_STALLED, MAX_JOURNALS, MIN_REWRITE_BYTES, SUFFIX, Journal, find_orphaned, remove_oldest
 from stt_tui.layout import Preedit
 from stt_tui.lines import Position
-from tests.support.full_disk import limited_file_size
-from tests.support.tui_texts import texts
+from tests.support.environment.full_disk import limited_file_size
+from tests.support.terminal.tui_texts import texts
 
 
 @contextmanager

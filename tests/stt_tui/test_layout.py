@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stt_tui.layout import Cell, Layout, Preedit, Row
 from stt_tui.lines import Lines, Position
-from tests.support.tui_texts import boundaries, texts
+from tests.support.terminal.tui_texts import boundaries, texts
 
 widths = st.integers(min_value=3, max_value=20)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stt_tui.document import Document
 from stt_tui.lines import Lines, Position
-from tests.support.tui_texts import mixed_ends
+from tests.support.terminal.tui_texts import mixed_ends
 
 MIXED = "a\nb\nc\r\nd\n"
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stt_tui.graphemes import text_columns
 from stt_tui.keys import MOVE_KEYS, SELECTION_KEYS
 from stt_tui.status import Recording
-from tests.support.tui_screens import EditorHarness
-from tests.support.tui_texts import texts
+from tests.support.terminal.tui_screens import EditorHarness
+from tests.support.terminal.tui_texts import texts
 
 ENGLISH = "And so, my fellow Americans: ask not what your country can do for you; ask what you can do for it."
 RUSSIAN = "Ваш звонок является первым в очереди и будет обслужен первым доступным оператором. Не вешайте трубку."

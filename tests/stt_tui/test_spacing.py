@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_tui.spacing import with_spacing
-from tests.support.tui_texts import lines
+from tests.support.terminal.tui_texts import lines
 
 
 @pytest.mark.parametrize(

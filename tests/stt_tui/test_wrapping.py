@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stt_tui import wrapping
 from stt_tui.graphemes import text_columns
 from stt_tui.wrapping import Rows, next_row
-from tests.support.tui_texts import boundaries, lines
+from tests.support.terminal.tui_texts import boundaries, lines
 
 widths = st.integers(min_value=1, max_value=20)
 

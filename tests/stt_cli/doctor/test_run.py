@@ -16,9 +16,9 @@ from stt_cli.doctor.results import Verdict
 from stt_client.audio.devices import AudioSink
 from stt_client.audio.microphone import open_device
 from tests.stt_cli.test_dictation import desktop_environment
-from tests.support.audio_files import encode
-from tests.support.cli_process import Outcome, outcome, start
-from tests.support.scripted_server import Stream, abort_stream, replies, serving
+from tests.support.audio.audio_files import encode
+from tests.support.clients.cli_process import Outcome, outcome, start
+from tests.support.servers.scripted_server import Stream, abort_stream, replies, serving
 
 
 @pytest.fixture

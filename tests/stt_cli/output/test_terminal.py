@@ -9,9 +9,9 @@ from asyncio import to_thread
 from pathlib import Path
 
 from tests.stt_cli.test_recognize import read_until
-from tests.support.audio_files import encode
-from tests.support.cli_process import MAIN, start
-from tests.support.scripted_server import Stream, final, partial, replies, serving
+from tests.support.audio.audio_files import encode
+from tests.support.clients.cli_process import MAIN, start
+from tests.support.servers.scripted_server import Stream, final, partial, replies, serving
 
 # A microphone whose library writes to stderr.
 COMPLAINS = """

@@ -14,7 +14,7 @@ import pytest
 from stt_client.audio.decode import DecodedAudio, open_file, open_raw, open_stream
 from stt_client.errors import SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat, Encoding
-from tests.support.audio_files import FakeListener, encode
+from tests.support.audio.audio_files import FakeListener, encode
 
 FORMATS = [
     pytest.param("a.wav", "pcm_s16le", 16_000, "mono", id="wav"),

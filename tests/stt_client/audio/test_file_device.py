@@ -10,7 +10,7 @@ import pytest
 from stt_client.audio.microphone import Microphone, open_device
 from stt_client.errors import SourceError
 from stt_client.events import AudioFormat
-from tests.support.audio_files import FakeListener, encode
+from tests.support.audio.audio_files import FakeListener, encode
 
 
 def file_microphone(path: Path) -> Microphone:

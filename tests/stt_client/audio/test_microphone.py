@@ -10,7 +10,7 @@ from stt_client.audio.devices import AudioSink, Device, OpenDevice
 from stt_client.audio.microphone import MAX_QUEUED_S, Microphone, MicrophoneTimeouts
 from stt_client.errors import SourceError
 from stt_client.events import AudioFormat
-from tests.support.audio_files import FakeListener
+from tests.support.audio.audio_files import FakeListener
 
 NO_TIMEOUTS = MicrophoneTimeouts(stop_delay_s=0, reconnect_s=0, same_device_s=0, retry_interval_s=0)
 

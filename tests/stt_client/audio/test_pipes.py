@@ -15,7 +15,7 @@ from stt_client.audio.pipes import open_pipe
 from stt_client.audio.sources import Reader, failed_source, file_source
 from stt_client.errors import SourceError, UnsupportedAudioError
 from stt_client.events import AudioFormat
-from tests.support.audio_files import FakeListener, encode
+from tests.support.audio.audio_files import FakeListener, encode
 
 CONTAINERS = [
     ("a.wav", "pcm_s16le", 16_000),

@@ -15,7 +15,7 @@ from stt_client.audio.decode import DecodedAudio
 from stt_client.audio.sources import Reader, file_source, files_in, in_real_time, pipe_source
 from stt_client.errors import SourceError
 from stt_client.events import AudioFormat
-from tests.support.audio_files import FakeListener, encode
+from tests.support.audio.audio_files import FakeListener, encode
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.ogg", "libopus"), ("a.webm", "libopus")])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stt_client.events import AudioFormat, Finalize, Partial, Progress, Settings, SpeechStarted
 from stt_client.recovery.replay_buffer import ReplayBuffer
 from stt_client.recovery.resume import Resume, ResumeTracker
-from tests.support.stream_events import final_event, suppressed_event
+from tests.support.clients.stream_events import final_event, suppressed_event
 
 
 def test_new_dictation_resumes_at_zero() -> None:

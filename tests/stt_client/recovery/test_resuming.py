@@ -26,7 +26,7 @@ from stt_client.events import (
 )
 from stt_client.recovery.retry import MAX_ATTEMPTS_WITHOUT_PROGRESS, RetryPolicy
 from stt_client.target import Target
-from tests.support.scripted_server import (
+from tests.support.servers.scripted_server import (
     Response,
     Script,
     Stream,

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from stt_service.access.certificates import CertificateFiles, Pem, read, warnings
 from stt_service.errors import ConfigError
-from tests.support.made_certificates import DAY, Authority, Made
+from tests.support.environment.certificates import DAY, Authority, Made
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from stt_service.access.credentials import MAX_TOKENS_BYTES, ServerCredentials, 
 from stt_service.access.tokens import line, new_token
 from stt_service.errors import ConfigError
 from stt_service.settings.schema import ServerSettings
-from tests.support.made_certificates import DAY, Authority
+from tests.support.environment.certificates import DAY, Authority
 
 TOKEN = new_token()
 

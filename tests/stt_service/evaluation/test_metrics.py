@@ -15,7 +15,7 @@ from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Word
-from tests.support.simulated_stream import TIMING
+from tests.support.timelines.simulated_stream import TIMING
 
 SILENT = Final(
     utterance=0,

@@ -13,7 +13,7 @@ from stt_service.session.config import SessionConfig
 from stt_service.session.events import Final, Partial
 from stt_service.session.session import Session
 from stt_service.whisper.types import Kind, Transcript, Window
-from tests.support.simulated_stream import SYMBOL_MS, SYMBOL_S, TRANSCRIPT, ScriptedVad, pcm, server_settings
+from tests.support.timelines.simulated_stream import SYMBOL_MS, SYMBOL_S, TRANSCRIPT, ScriptedVad, pcm, server_settings
 
 QUICK = 0.25  # symbols of a timeline
 ENDPOINT = 8  # of `..####`, in symbols: two of silence end an utterance

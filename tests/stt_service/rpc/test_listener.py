@@ -20,7 +20,7 @@ from stt_service.errors import StartupError
 from stt_service.rpc.listener import GrpcListener, ListenAddress
 from stt_service.rpc.request_reader import METADATA_BYTES, RequestReader
 from stt_service.settings.schema import ServerSettings
-from tests.support.made_certificates import DAY, Authority, Made
+from tests.support.environment.certificates import DAY, Authority, Made
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from stt_service.audio.recordings import MAX_RECORDING_S, check_headerless, deco
 from stt_service.errors import InvalidRequestError, ResourceExhaustedError
 from stt_service.rpc import recording_decoder
 from stt_service.rpc.recording_decoder import RecordingDecoders, environment
-from tests.support.audio_files import encode
+from tests.support.audio.audio_files import encode
 
 pytestmark = pytest.mark.process
 

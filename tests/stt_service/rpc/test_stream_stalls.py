@@ -28,7 +28,7 @@ from stt_service.scheduling.types import DecodeFactory, DecodeFuture, DecodeJob,
 from stt_service.session.config import SessionConfig
 from stt_service.session.events import DecodeTiming
 from stt_service.session.session import Session
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     SYMBOL_FRAMES,
     SYMBOL_MS,
     SYMBOL_S,
@@ -37,7 +37,7 @@ from tests.support.simulated_stream import (
     pcm,
     server_settings,
 )
-from tests.support.virtual_time import VirtualTimeLoop
+from tests.support.timelines.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from stt_service.rpc.stream import Context

@@ -40,7 +40,7 @@ from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Transcript
-from tests.support.held_engine import Engine, decode
+from tests.support.models.blocking_engine import Engine, decode
 
 if TYPE_CHECKING:
     from stt_service.session.session import Session

@@ -15,7 +15,7 @@ from stt_service.scheduling.scheduler import Job
 from stt_service.scheduling.types import DecodeFactory, DecodeFuture, DecodeJob, DecodeResult, ExecutorModel, NotDecoded
 from stt_service.session.events import Decode
 from stt_service.whisper.types import Kind, Transcript, Window
-from tests.support.held_engine import Engine, decode
+from tests.support.models.blocking_engine import Engine, decode
 
 pytestmark = pytest.mark.timeout(30)
 CANCELLED = "(cancelled)"

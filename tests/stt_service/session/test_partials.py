@@ -10,7 +10,7 @@ from stt_service.session.partials import OVERLAP_UNITS, UNSTABLE_SPLIT_FACTOR, P
 from stt_service.session.stabilizer import StabilizerConfig
 from stt_service.settings.schema import FRAME_S, frames
 from stt_service.whisper.types import Word
-from tests.support.scripted_partials import EdgeError, ScriptedWord, SimulatedPartials, evenly, scripted_words
+from tests.support.timelines.scripted_partials import EdgeError, ScriptedWord, SimulatedPartials, evenly, scripted_words
 
 ONSET = 31
 CONFIG = PartialsConfig()

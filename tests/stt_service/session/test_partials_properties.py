@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stt_service.session.partials import OVERLAP_UNITS, PartialsConfig
 from stt_service.session.stabilizer import StabilizerConfig
-from tests.support.scripted_partials import (
+from tests.support.timelines.scripted_partials import (
     DecodedPartial,
     EdgeError,
     ScriptedWord,

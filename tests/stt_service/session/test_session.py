@@ -12,7 +12,7 @@ from stt_service.session.events import Final, Promote, SpeechStarted, Suppressed
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Word
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     SYMBOL_MS,
     SYMBOL_S,
     TIMING,

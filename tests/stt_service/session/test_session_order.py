@@ -21,7 +21,7 @@ from stt_service.session.events import (
 )
 from stt_service.session.session import Session
 from stt_service.whisper.types import Kind
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     FRAME_MS,
     SYMBOL_S,
     TIMELINES,

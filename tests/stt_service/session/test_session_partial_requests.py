@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stt_service.session.events import Decode, PartialDue, SpeechStarted, Withdraw
 from stt_service.whisper.types import Kind
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     SYMBOL_MS,
     SYMBOL_S,
     SimulatedStream,

@@ -10,7 +10,7 @@ from stt_service.session.events import Decode, DecodeTiming, Partial, PartialDue
 from stt_service.session.partials import PartialsConfig
 from stt_service.settings.schema import FRAME_S, frames
 from stt_service.whisper.types import Kind, Word
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     SYMBOL_FRAMES,
     SYMBOL_MS,
     SYMBOL_S,

@@ -11,7 +11,7 @@ from stt_service.session.events import Final, SpeechStarted
 from stt_service.session.session import Session
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.types import Word
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     SYMBOL_MS,
     TRANSCRIPT,
     SimulatedStream,

@@ -13,7 +13,7 @@ from stt_service.session.config import SessionConfig
 from stt_service.session.events import Decode, Event, Final, Output, PartialDue, SpeechStarted, Suppressed
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.types import Kind
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     FRAME_BYTES,
     FRAME_MS,
     SYMBOL_FRAMES,

@@ -13,7 +13,7 @@ from stt_service.session.events import Decode, Final, Promote, Withdraw
 from stt_service.session.splitting import MAX_MIN_SEGMENT_S, MIN_SEGMENT_S, MIN_SEGMENT_SILENCES, splitter_config
 from stt_service.settings.schema import FRAME_S, ServerSettings
 from stt_service.whisper.types import Kind, Transcript, Word
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     FRAME_BYTES,
     SYMBOL_FRAMES,
     SYMBOL_MS,

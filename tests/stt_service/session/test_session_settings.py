@@ -10,7 +10,7 @@ from stt_service.errors import InvalidRequestError
 from stt_service.session.config import SessionConfig
 from stt_service.session.events import Decode
 from stt_service.whisper.types import DecodeOptions, EncoderContext, Kind
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     SYMBOL_MS,
     SYMBOL_S,
     SimulatedStream,

@@ -11,7 +11,7 @@ from stt_service.session.events import Decode, DecodeTiming, Final, Output, Part
 from stt_service.session.speculation import SAFETY_FACTOR, SAFETY_MARGIN_S
 from stt_service.settings.schema import FRAME_S
 from stt_service.whisper.types import Kind
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     FRAME_BYTES,
     SYMBOL_FRAMES,
     SYMBOL_MS,

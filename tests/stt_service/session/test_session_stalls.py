@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stt_service.session.events import DecodeTiming, Final, Withdraw
 from stt_service.whisper.types import Kind
-from tests.support.simulated_stream import (
+from tests.support.timelines.simulated_stream import (
     SYMBOL_MS,
     SYMBOL_S,
     TRANSCRIPT,

@@ -14,9 +14,9 @@ import pytest
 
 from stt_cli.doctor.machine import check_proxies
 from stt_client.transport.dns import LookupFailedError, look_up, to_ascii
-from tests.support.cli_process import Outcome, outcome, start
-from tests.support.recording_proxy import recording_proxy
-from tests.support.scripted_server import final, replies, serving
+from tests.support.clients.cli_process import Outcome, outcome, start
+from tests.support.environment.recording_proxy import recording_proxy
+from tests.support.servers.scripted_server import final, replies, serving
 
 NSS_WRAPPER = Path("/usr/lib/x86_64-linux-gnu/libnss_wrapper.so")
 AUDIO = bytes(16_000)

@@ -18,7 +18,7 @@ from stt_service.vad.types import (
     UtteranceEnded,
     UtteranceStarted,
 )
-from tests.support.frame_timelines import (
+from tests.support.timelines.frame_timelines import (
     CONFIG,
     PROBABILITY,
     ended_utterances,

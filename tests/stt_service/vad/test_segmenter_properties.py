@@ -18,7 +18,7 @@ from stt_service.vad.types import (
     UtteranceEnded,
     UtteranceStarted,
 )
-from tests.support.frame_timelines import PROBABILITY, ended_utterances, run, segmenter_after, step_through
+from tests.support.timelines.frame_timelines import PROBABILITY, ended_utterances, run, segmenter_after, step_through
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=300)
 

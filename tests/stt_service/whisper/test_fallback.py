@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stt_service.whisper.fallback import MAX_COMPRESSION_RATIO, DecodeAttempt, DecodeEnd, compression_ratio, is_doubled
-from tests.support.sample_texts import SAMPLE_TEXTS
+from tests.support.models.sample_texts import SAMPLE_TEXTS
 
 GOOD = DecodeAttempt((1, 2), "Good morning.", -0.3, 0.02, 1.0)
 

@@ -9,7 +9,7 @@ import pytest
 from stt_service.whisper.fallback import compression_ratio
 from stt_service.whisper.hallucination import SpeechStats, SuppressionReason, suppression_reason
 from stt_service.whisper.types import Transcript
-from tests.support.sample_texts import SAMPLE_TEXTS
+from tests.support.models.sample_texts import SAMPLE_TEXTS
 
 # Statistics of clear speech: a sentence of 3 s, 2.4 s of it voiced.
 SPEECH = Transcript(

@@ -12,7 +12,14 @@ from stt_service.session.config import SessionConfig
 from stt_service.session.events import Final
 from stt_service.whisper.language import SHORT_AUDIO_S, STRONG_PROBABILITY, choose_language
 from stt_service.whisper.types import Kind, Transcript
-from tests.support.simulated_stream import SYMBOL_S, TIMING, TRANSCRIPT, SimulatedStream, only_decode, server_settings
+from tests.support.timelines.simulated_stream import (
+    SYMBOL_S,
+    TIMING,
+    TRANSCRIPT,
+    SimulatedStream,
+    only_decode,
+    server_settings,
+)
 
 WEAK, LONG_S = STRONG_PROBABILITY - 0.3, SHORT_AUDIO_S + 1
 TELUGU = {"te": WEAK, "en": 0.2, "ru": 0.1}
