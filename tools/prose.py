@@ -38,8 +38,10 @@ RULES = {
         r"|\b(?:behaviour|centre|colour|favour|grey|honour|licence|neighbour)\w*\b"
     ),
 }
-# Phrases in which a word above is the right one.
-ALLOWED = re.compile(r"what is new\b|\bin turn,|\bback and forth\b", re.IGNORECASE)
+# Phrases in which a word above is the right one, and direct questions.
+ALLOWED = re.compile(
+    r"what is new\b|\bin turn,|\bback and forth\b|(?:^|[.?!|:] *)(?:what|who) [^.?!|]*\?", re.IGNORECASE
+)
 INLINE = "prose: allow"
 EXCLUDED = re.compile(
     r"^(?:protos/stt/v1/.*_pb2|tests/recordings/|docs/pictures/|LICENSE|tools/prose\.py|tests/tools/)"

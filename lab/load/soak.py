@@ -5,6 +5,7 @@ Ends with exit code 1 if threads or open files grow, or memory by more than a te
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
@@ -122,6 +123,7 @@ def violations(counted: Sequence[ResourceCounts]) -> list[str]:
 
 def main() -> int:
     """Run the measurement; return the exit code."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     try:
         with Service({"DEVICE": "cpu", "MAX_STREAMS": str(2 * AT_ONCE)}) as service:
             service.wait_until_listening()

@@ -29,6 +29,7 @@ def test_violation_is_found(line: str, rule: str) -> None:
         "The server sends partials to the client.",
         "Precise noise raises otherwise promised advice; series of analyses.",
         "A, in turn, calls B.",
+        "| Who may use the server? | `access` |",
         "It is told. prose: allow",
     ],
 )

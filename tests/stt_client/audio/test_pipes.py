@@ -94,6 +94,7 @@ async def test_fifo_is_read_from_its_first_byte(tmp_path: Path, name: str, codec
     assert duration_ms == pytest.approx(2000, abs=150)
 
 
+@pytest.mark.process
 async def test_fifo_without_a_writer_is_reported_and_still_read(tmp_path: Path) -> None:
     fifo, recording = tmp_path / "fifo", content(tmp_path, *CONTAINERS[0])
     os.mkfifo(fifo)

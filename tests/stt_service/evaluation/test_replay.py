@@ -141,7 +141,7 @@ async def test_error_of_the_system_is_reported_with_the_messages_before_it() -> 
 async def test_system_that_ends_the_stream_too_early_is_reported() -> None:
     connection = EndingEarly("one")
     stream = await run_replay(connection, AUDIO, QUICK)
-    assert stream.error == "It ended the stream after 0.0 s."
+    assert stream.error == "The system ended the stream after 0.0 s."
     assert len(connection.frames) < 4
 
 

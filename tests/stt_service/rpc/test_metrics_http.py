@@ -17,6 +17,8 @@ from stt_service.errors import StartupError
 from stt_service.rpc.listener import ListenAddress
 from stt_service.rpc.metrics_http import MAX_CLIENTS, MetricsServer
 
+pytestmark = pytest.mark.process  # real sockets, and timeouts that pass in real time
+
 
 def at(bind: str, number: int = 0) -> ListenAddress:
     return ListenAddress("METRICS_PORT", bind, number)
