@@ -49,7 +49,7 @@ lint: $(READY_DEV) ## check format, code style, import rules, proto style and pr
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
-	$(BIN)/python -m tools.prose $(PROSE)
+	$(BIN)/python -m tools.prose
 
 typecheck: $(READY_DEV) ## check types with mypy
 	$(BIN)/mypy
@@ -102,8 +102,6 @@ clean: ## remove .venv and all build output; the weights stay
 
 INSTALL := $(BIN)/python -m pip install --no-build-isolation --constraint constraints.txt
 FAST_TESTS := $(wildcard tests/stt_*)
-# Paths of the prose lint, as git pathspecs.
-PROSE := . ':!stt_service' ':!tests/stt_service' ':!tests/stt_client'
 
 NEEDS_COMPOSE = docker compose version > /dev/null 2>&1 || { \
 	  echo "Docker with its Compose plugin is needed: https://docs.docker.com/engine/install" >&2; exit 1; }
