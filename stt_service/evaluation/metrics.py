@@ -43,7 +43,7 @@ class RecordingStats:
 
 def measure(replay: Replay, audio_s: float, language: str) -> RecordingStats:
     """Return the measurements of a replay, without word errors."""
-    finals = [(one.at_s, one.event) for one in replay.emitted if isinstance(one.event, Final)]
+    finals = [(timed.at_s, timed.event) for timed in replay.emitted if isinstance(timed.event, Final)]
     waited = [(at_s, final) for at_s, final in finals if final.endpoint is Endpoint.SILENCE]
     return RecordingStats(
         first_texts_s=tuple(_first_texts(replay.emitted)),
@@ -56,7 +56,7 @@ def measure(replay: Replay, audio_s: float, language: str) -> RecordingStats:
         finals_s=replay.busy_s[Kind.FINAL],
         speculative_s=replay.busy_s[Kind.SPECULATIVE],
         partials_s=replay.busy_s[Kind.PARTIAL],
-        partials=sum(isinstance(one.event, Partial) for one in replay.emitted),
+        partials=sum(isinstance(timed.event, Partial) for timed in replay.emitted),
         discarded=replay.discarded,
         utterances=len(finals),
     )
@@ -81,31 +81,31 @@ def word_errors(reference: str, text: str, language: str) -> WordErrors:
 
 
 def _finals(replay: Replay) -> list[Final]:
-    return [one.event for one in replay.emitted if isinstance(one.event, Final)]
+    return [timed.event for timed in replay.emitted if isinstance(timed.event, Final)]
 
 
 def _first_texts(events: Sequence[TimedEvent]) -> list[float]:
     onsets: dict[int, float] = {}
     first: dict[int, float] = {}
-    for one in events:
-        match one.event:
+    for timed in events:
+        match timed.event:
             case SpeechStarted(utterance, start_ms):
                 onsets[utterance] = start_ms / 1000
             case Partial(utterance) | Final(utterance):
-                first.setdefault(utterance, one.at_s)
+                first.setdefault(utterance, timed.at_s)
     return [at_s - onsets[utterance] for utterance, at_s in first.items()]
 
 
 def _word_lags(final_at_s: float, final: Final, events: Sequence[TimedEvent], language: str) -> list[float]:
     """Return the latency of each word: from its end until every later text of the utterance contains it."""
-    timed = [(each, word) for word in final.words for each in normalize(word.text, language)]
-    words = [each for each, _ in timed]
+    normalized = [(each, word) for word in final.words for each in normalize(word.text, language)]
+    words = [each for each, _ in normalized]
     since = dict.fromkeys(range(len(words)), final_at_s)
     stable_words = set(since)
-    shown = [(one.at_s, one.event) for one in events if isinstance(one.event, Partial)]
+    shown = [(timed.at_s, timed.event) for timed in events if isinstance(timed.event, Partial)]
     for at_s, partial in reversed([(at_s, each) for at_s, each in shown if each.utterance == final.utterance]):
         shown_words = normalize(f"{partial.stable} {partial.unstable}", language)
         stable_words &= aligned_words(words[: best_prefix_length(words, shown_words)], shown_words).keys()
         since |= dict.fromkeys(stable_words, at_s)
     # The decoder can predict a word. A prediction counts as correct only from the word's start.
-    return [max(since[number], word.start_s) - word.end_s for number, (_, word) in enumerate(timed)]
+    return [max(since[number], word.start_s) - word.end_s for number, (_, word) in enumerate(normalized)]

@@ -97,11 +97,7 @@ class ModelRegistry:
     def __init__(
         self, models: LoadedModels, executor: BatchExecutor, loader: ModelLoader, language: Callable[[], str]
     ) -> None:
-        """Register the loaded models.
-
-        Args:
-            language: returns the default language of streams, which a model of finals must support.
-        """
+        """`language` returns the default language of streams, which a model of finals must support."""
         self._executor, self._loader, self._language, self._slots = executor, loader, language, models.plan.slots
         self._entries: dict[str, ModelEntry] = {}
         self._roles: dict[Role, ModelEntry] = {}

@@ -148,7 +148,7 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
         (pb.LoadModelRequest(name="tiny"), "Invalid roles=[]: must name ROLE_FINALS, ROLE_PARTIALS or both."),
         (
             pb.LoadModelRequest(name="", roles=BOTH),
-            "Invalid name of 0 characters: must be a model's, as tiny or base.",
+            "Invalid name of 0 characters: must be the name of a model, such as tiny or base.",
         ),
     ],
 )

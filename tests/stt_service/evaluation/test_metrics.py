@@ -103,10 +103,10 @@ def test_final_without_a_silence_endpoint_has_no_latency(endpoint: Endpoint) -> 
 
 
 def test_stats_of_recordings_add_up() -> None:
-    one = stats(ONSET, partial(2.5, "Мама"), TimedEvent(5.5, FINAL))
-    both = replace(one, errors=WordErrors(1, 10)) + replace(one, errors=WordErrors(2, 20))
+    single = stats(ONSET, partial(2.5, "Мама"), TimedEvent(5.5, FINAL))
+    both = replace(single, errors=WordErrors(1, 10)) + replace(single, errors=WordErrors(2, 20))
     assert (both.errors, both.audio_s, both.utterances, both.partials) == (WordErrors(3, 30), 20.0, 2, 2)
-    assert both.word_lags_s == one.word_lags_s * 2
+    assert both.word_lags_s == single.word_lags_s * 2
 
 
 def test_decode_time_is_reported_per_kind() -> None:
