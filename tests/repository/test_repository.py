@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from benchmarks.recordings import FOLDER, RECORDINGS, Recording
-from tests.support.environment.package_metadata import listed, requirements
+from tests.support.environment.package_metadata import option_lines, requirements
 
 ROOT = Path(__file__).parents[2]
 LICENSES = {
@@ -146,11 +146,11 @@ def test_setup_cfg_lists_every_package() -> None:
         for base, name in roots
         for init in (base / name).rglob("__init__.py")
     }
-    assert packages == set(listed("options", "packages"))
+    assert packages == set(option_lines("options", "packages"))
 
 
 def test_console_scripts_are_importable() -> None:
-    for script in listed("options.entry_points", "console_scripts"):
+    for script in option_lines("options.entry_points", "console_scripts"):
         name, value = re.split(r"\s*=\s*", script)
         assert callable(metadata.EntryPoint(name, value, "console_scripts").load())
 

@@ -13,8 +13,8 @@ from stt_service.access.tokens import line, new_token
 from stt_service.server import Server
 from tests.support.audio.encoded_audio import silence
 from tests.support.clients.cli_process import Outcome, outcome, start
-from tests.support.environment.certificates import DAY, Authority
-from tests.support.servers.in_process_server import HeldEngine, serving
+from tests.support.environment.certificates import DAY, CertificateAuthority
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 TOKEN, OPERATOR = new_token(), new_token()
 
@@ -24,10 +24,10 @@ class Secured:
     """A server that requires all three, and the CA of its certificate."""
 
     server: Server
-    authority: Authority
+    authority: CertificateAuthority
     folder: Path
 
-    def options(self, certificate: str = "client", authority: Authority | None = None) -> list[str]:
+    def options(self, certificate: str = "client", authority: CertificateAuthority | None = None) -> list[str]:
         """Return the options that admit a client, except its token."""
         client_files = (
             [f"--tls-cert={self.folder}/{certificate}.pem", f"--tls-key={self.folder}/{certificate}.key"]
@@ -44,10 +44,10 @@ class Secured:
 @pytest_asyncio.fixture(scope="module")
 async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
     folder = tmp_path_factory.mktemp("secured")
-    authority = Authority(folder)
-    server_certificate = authority.signed("server")
-    authority.signed("client")
-    authority.signed("expired", begins=-9 * DAY, ends=-DAY)
+    authority = CertificateAuthority(folder)
+    server_certificate = authority.issue("server")
+    authority.issue("client")
+    authority.issue("expired", begins=-9 * DAY, ends=-DAY)
     (folder / "tokens").write_text(line("ann", TOKEN))
     (folder / "operators").write_text(line("root", OPERATOR))
     files = {
@@ -57,9 +57,9 @@ async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sec
         "auth_tokens_file": folder / "tokens",
         "control_tokens_file": folder / "operators",
     }
-    held = HeldEngine()
+    held = BlockingServerEngine()
     held.release()
-    async with serving(held, 4, more={name: str(path) for name, path in files.items()}) as server:
+    async with running_server(held, 4, more={name: str(path) for name, path in files.items()}) as server:
         yield Secured(server, authority, folder)
 
 
@@ -127,7 +127,7 @@ async def test_client_certificate_error_names_the_problem(secured: Secured, cert
 
 
 async def test_server_with_an_untrusted_certificate_is_not_contacted(secured: Secured, tmp_path: Path) -> None:
-    untrusted = Authority(tmp_path)
+    untrusted = CertificateAuthority(tmp_path)
     result = await cli("status", secured.data, *secured.options(authority=untrusted), STT_TOKEN=TOKEN)
     assert result.code == 3
     assert "is not signed by a trusted CA: name its CA with --tls-ca." in result.stderr
@@ -140,7 +140,7 @@ async def test_connection_without_tls_to_a_tls_server_suggests_tls(secured: Secu
 
 
 async def test_tls_to_a_server_without_tls_is_reported() -> None:
-    async with serving(HeldEngine(), 1) as server:
+    async with running_server(BlockingServerEngine(), 1) as server:
         result = await cli("status", "--tls", f"--server=localhost:{server.data.number}")
     assert result.code == 3
     assert "does not use TLS: remove the --tls options" in result.stderr
@@ -155,6 +155,8 @@ async def test_host_name_missing_from_the_certificate_is_reported(secured: Secur
 async def test_doctor_prints_the_same_message(secured: Secured, certificate: str, token: str) -> None:
     result = await cli("doctor", secured.data, *secured.options(certificate), STT_TOKEN=token)
     assert result.code == 1
-    expected = "Missing or invalid token" if certificate == "client" else "expired.pem: expired, or signed by another CA"
+    expected = (
+        "Missing or invalid token" if certificate == "client" else "expired.pem: expired, or signed by another CA"
+    )
     (failed,) = [message for message in result.stdout.splitlines() if message.startswith("fail")]
     assert expected in failed

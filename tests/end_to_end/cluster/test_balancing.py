@@ -22,7 +22,7 @@ from benchmarks.faults.envoy import CONFIG, Envoy, balancing
 from benchmarks.faults.interrupted_dictations import free_port
 from stt_service.server import Server
 from tests.support.clients.wire_client import Call, Stub, config, connected
-from tests.support.servers.in_process_server import HeldEngine, serving
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 pytestmark = pytest.mark.timeout(60)
 control_on: Callable[[grpc.aio.Channel], ControlStub] = ControlStub
@@ -44,7 +44,7 @@ class Cluster:
 async def cluster(*slots: int, others: Sequence[str] = ()) -> AsyncIterator[Cluster]:
     """Run Envoy for servers with these numbers of slots, and for other addresses that may start later."""
     async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(serving(HeldEngine(), number)) for number in slots]
+        servers = [await stack.enter_async_context(running_server(BlockingServerEngine(), number)) for number in slots]
         envoy = await stack.enter_async_context(balancing([server.data.address for server in servers] + [*others]))
         await envoy.until_healthy(len(servers))
         yield Cluster(servers, envoy, await stack.enter_async_context(connected(envoy.address)))
@@ -71,7 +71,7 @@ async def test_late_replica_catches_up_in_streams() -> None:
     late = free_port()
     async with cluster(200, 200, others=[f"127.0.0.1:{late}"]) as three:
         await opened(three.stub, 60)
-        async with serving(HeldEngine(), 200, late) as third:
+        async with running_server(BlockingServerEngine(), 200, late) as third:
             await three.envoy.until_healthy(3)
             await opened(three.stub, 120)
             assert three.envoy.replicas()[third.data.address].streams >= 52

@@ -16,7 +16,7 @@ from grpc import StatusCode
 
 from benchmarks.faults.envoy import balancing
 from tests.support.clients.wire_client import Call, config, connected, stub_on
-from tests.support.environment.certificates import Authority
+from tests.support.environment.certificates import CertificateAuthority
 from tests.support.servers.server_process import COMMON, Server
 
 PAGE = Path(__file__).parents[3] / "docs" / "scaling.md"
@@ -33,8 +33,8 @@ def add_documented(content: Any, folder: Path) -> None:
 
 
 async def test_envoy_uses_tls_to_clients_and_to_replicas(tmp_path: Path) -> None:
-    ca = Authority(tmp_path)
-    certificate = ca.signed("stt", "stt", "localhost")
+    ca = CertificateAuthority(tmp_path)
+    certificate = ca.issue("stt", "stt", "localhost")
     for file, name in ((ca.file, "ca.crt"), (certificate.cert_file, "tls.crt"), (certificate.key_file, "tls.key")):
         copy(file, tmp_path / name)
     tls = {"TLS_CERT": str(certificate.cert_file), "TLS_KEY": str(certificate.key_file)}

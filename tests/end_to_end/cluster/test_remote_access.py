@@ -16,7 +16,7 @@ from benchmarks.recordings import FOLDER
 from benchmarks.service import ANY_PORTS
 from stt_service.access.tokens import line, new_token
 from stt_service.rpc.auth_interceptor import REJECTION
-from tests.support.environment.certificates import DAY, Authority
+from tests.support.environment.certificates import DAY, CertificateAuthority
 from tests.support.environment.network_hosts import Host, hosts, require_hosts
 from tests.support.servers.server_process import COMMON, STT_SERVER, Server
 
@@ -34,7 +34,7 @@ class Network:
     server: Host
     client: Host
     folder: Path
-    authority: Authority
+    authority: CertificateAuthority
     data: str = ""
     control: str = ""
 
@@ -63,10 +63,10 @@ def pair() -> Iterator[tuple[Host, ...]]:
 def network(pair: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """Run a server that requires TLS, client certificates and tokens on a separate host."""
     folder = tmp_path_factory.mktemp("network")
-    authority = Authority(folder)
-    certificate = authority.signed("server", pair[0].address)
-    authority.signed("client")
-    authority.signed("expired", begins=-9 * DAY, ends=-DAY)
+    authority = CertificateAuthority(folder)
+    certificate = authority.issue("server", pair[0].address)
+    authority.issue("client")
+    authority.issue("expired", begins=-9 * DAY, ends=-DAY)
     for name, token in (("tokens", TOKEN), ("operators", OPERATOR)):
         (folder / name).write_text(line("ann", token))
         (folder / name).chmod(0o600)

@@ -22,7 +22,7 @@ from tests.support.clients.control_client import only_session, operator, rejecti
 from tests.support.clients.wire_client import Request, assert_event_order, audio, health, send_requests
 from tests.support.models.beam_recording_engine import BeamRecordingEngine
 from tests.support.servers.controlled_server import controlled_server
-from tests.support.servers.in_process_server import HeldEngine
+from tests.support.servers.in_process_server import BlockingServerEngine
 
 pytestmark = pytest.mark.timeout(60)
 FINALIZE = Request(finalize=stt_pb2.Finalize())
@@ -35,7 +35,7 @@ def question(recordings: Mapping[str, Recording]) -> Recording:
 
 
 async def test_status_reports_the_server_and_its_load(question: Recording) -> None:
-    held = HeldEngine()
+    held = BlockingServerEngine()
     async with controlled_server(held) as controlled:
         first, second = await controlled.open_stream("first"), await controlled.open_stream("second")
         await first.send(audio(question.pcm()), FINALIZE)
@@ -142,7 +142,7 @@ async def test_operator_finalizes_an_utterance_and_the_stream_continues(question
 
 
 async def test_terminated_session_gets_all_pending_finals_and_a_status(question: Recording) -> None:
-    held = HeldEngine()
+    held = BlockingServerEngine()
     async with controlled_server(held) as controlled:
         call = await controlled.open_stream("word")
         await call.send(audio(question.pcm()), FINALIZE)

@@ -16,7 +16,7 @@ from tests.support.clients.control_client import Stub, models, rejection, status
 from tests.support.clients.wire_client import health
 from tests.support.models.beam_recording_engine import BeamRecordingEngine
 from tests.support.servers.controlled_server import controlled_server
-from tests.support.servers.in_process_server import HeldEngine
+from tests.support.servers.in_process_server import BlockingServerEngine
 
 pytestmark = pytest.mark.timeout(60)
 BOTH = (pb.ROLE_FINALS, pb.ROLE_PARTIALS)
@@ -106,8 +106,8 @@ async def test_english_only_model_for_finals_requires_language_english() -> None
 async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() -> None:
     may, engine = threading.Event(), BeamRecordingEngine()
 
-    class Slow(Mapping[str, HeldEngine]):
-        def __getitem__(self, name: str) -> HeldEngine:
+    class Slow(Mapping[str, BlockingServerEngine]):
+        def __getitem__(self, name: str) -> BlockingServerEngine:
             may.wait()
             return engine
 

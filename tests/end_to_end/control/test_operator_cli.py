@@ -16,7 +16,7 @@ from stt_service.access.tokens import line, new_token
 from tests.support.clients.cli_process import Outcome, outcome, start
 from tests.support.clients.wire_client import Call, Request, connected
 from tests.support.models.beam_recording_engine import BeamRecordingEngine
-from tests.support.servers.in_process_server import serving
+from tests.support.servers.in_process_server import running_server
 
 Cli = Callable[..., Coroutine[Any, Any, Outcome]]
 
@@ -27,7 +27,7 @@ async def operated() -> AsyncIterator[tuple[Cli, Call]]:
 
     other = BeamRecordingEngine()
     async with (
-        serving(BeamRecordingEngine(), 4, load=lambda _: other) as server,
+        running_server(BeamRecordingEngine(), 4, load=lambda _: other) as server,
         connected(server.data.address) as speech,
     ):
         call = Call(speech)
@@ -85,7 +85,7 @@ async def test_drain_is_started_and_cancelled() -> None:
 
 
 async def test_watch_in_a_pipe_prints_one_line_per_snapshot() -> None:
-    async with serving(BeamRecordingEngine(), 4) as server:
+    async with running_server(BeamRecordingEngine(), 4) as server:
         arguments = ("status", "--watch", "--interval", "0.2", "--control", server.control.address)
         process = await start(*arguments)
         assert process.stdout is not None
@@ -114,7 +114,9 @@ async def test_option_before_a_subcommand_is_not_ignored_silently() -> None:
 async def test_control_token_has_its_own_variable(tmp_path: Path) -> None:
     token = new_token()
     (tmp_path / "operators").write_text(line("root", token))
-    async with serving(BeamRecordingEngine(), 4, more={"control_tokens_file": str(tmp_path / "operators")}) as server:
+    async with running_server(
+        BeamRecordingEngine(), 4, more={"control_tokens_file": str(tmp_path / "operators")}
+    ) as server:
         arguments = ("sessions", "--control", server.control.address)
         rejected = await outcome(await start(*arguments, STT_TOKEN=token))
         assert "UNAUTHENTICATED" in rejected.stderr

@@ -22,7 +22,7 @@ from benchmarks.faults.interrupted_dictations import free_port
 from benchmarks.recordings import Recording
 from stt_service.telemetry import logs
 from tests.support.clients.wire_client import Call, Request, StreamResult, audio, config, connected, send_requests
-from tests.support.servers.in_process_server import HeldEngine, serving
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 from tests.support.servers.server_process import COMMON, Server, run_server
 
 pytestmark = pytest.mark.model
@@ -170,11 +170,11 @@ def test_metrics_port_in_use_is_logged_as_a_json_object(tmp_path: Path) -> None:
 async def test_failure_is_logged_with_the_id_of_its_stream(
     recordings: Mapping[str, Recording], caplog: pytest.LogCaptureFixture
 ) -> None:
-    held = HeldEngine()
+    held = BlockingServerEngine()
     held.failures["first"] = RuntimeError("CUDA error")
     held.release()
     caplog.handler.addFilter(logs.add_fields)
-    async with serving(held, 1) as server, connected(server.data.address) as stub:
+    async with running_server(held, 1) as server, connected(server.data.address) as stub:
         call = Call(stub)
         await call.send(Request(config=pb.StreamingConfig(settings=pb.Settings(initial_prompt="first"))))
         started = (await call.until("started")).started

@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from benchmarks.service import Service
 from stt_service.access.tokens import parse
 from tests.support.clients.wire_client import StreamResult, config, connected, health, send_requests
-from tests.support.environment.certificates import Authority
+from tests.support.environment.certificates import CertificateAuthority
 from tests.support.servers.server_process import COMMON, Server, run_server
 
 pytestmark = pytest.mark.model
@@ -163,8 +163,8 @@ def test_unreachable_hub_stops_the_start_with_a_hint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [(), ("check",)])
 def test_invalid_certificate_stops_the_start(tmp_path: Path, command: tuple[str, ...]) -> None:
-    authority = Authority(tmp_path)
-    cert, key = authority.signed("server").cert_file, authority.signed("other").key_file
+    authority = CertificateAuthority(tmp_path)
+    cert, key = authority.issue("server").cert_file, authority.issue("other").key_file
     result = run_server(tmp_path, *command, TLS_CERT=str(cert), TLS_KEY=str(key))
     assert result.returncode == 1
     assert result.stderr == (

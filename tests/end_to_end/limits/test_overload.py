@@ -17,7 +17,7 @@ from stt.v1 import stt_pb2 as pb
 from benchmarks.recordings import Recording
 from stt_service.rpc.status_mapping import REJECTED_HEADER
 from tests.support.clients.wire_client import Call, Request, Stub, audio, connected
-from tests.support.servers.in_process_server import HeldEngine, serving
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 pytestmark = pytest.mark.timeout(60)
 FINALIZE = Request(finalize=pb.Finalize())
@@ -29,10 +29,10 @@ def named_config(text: str) -> Request:
 
 
 @asynccontextmanager
-async def busy(recording: Recording, max_streams: int = 1) -> AsyncIterator[tuple[HeldEngine, Stub, Call]]:
+async def busy(recording: Recording, max_streams: int = 1) -> AsyncIterator[tuple[BlockingServerEngine, Stub, Call]]:
     """Yield a server whose decode of one stream's final waits for a release, and that stream."""
-    held = HeldEngine()
-    async with serving(held, max_streams) as server, connected(server.data.address) as stub:
+    held = BlockingServerEngine()
+    async with running_server(held, max_streams) as server, connected(server.data.address) as stub:
         call = Call(stub)
         await call.send(named_config("first"), audio(recording.pcm()), FINALIZE)
         await held.entered()

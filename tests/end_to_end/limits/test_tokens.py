@@ -23,7 +23,7 @@ from stt_service.rpc.auth_interceptor import REJECTION
 from stt_service.server import Server
 from tests.support.clients.control_client import operator, rejection
 from tests.support.clients.wire_client import Call, StreamResult, audio, config, connected
-from tests.support.servers.in_process_server import HeldEngine, serving
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 ANN, OPERATOR = new_token(), new_token()
 REJECTED = (StatusCode.UNAUTHENTICATED, REJECTION)
@@ -45,7 +45,7 @@ async def server_with_tokens(tmp_path: Path) -> AsyncIterator[ServerWithTokens]:
     operators.write_text(line("root", OPERATOR))
     files = {"auth_tokens_file": str(clients), "control_tokens_file": str(operators)}
     later_s, more = [0.0], {"max_streams_per_peer": 2, **files}
-    async with serving(HeldEngine(), 4, more=more, now=lambda: time.time() + later_s[-1]) as server:
+    async with running_server(BlockingServerEngine(), 4, more=more, now=lambda: time.time() + later_s[-1]) as server:
         yield ServerWithTokens(server, clients, later_s)
 
 

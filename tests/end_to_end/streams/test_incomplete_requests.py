@@ -23,7 +23,7 @@ from stt_service.server import CALL_LIMITS, DATA_MESSAGE_BYTES, REFLECTION, SERV
 from tests.support.clients.control_client import operator, rejection
 from tests.support.clients.raw_http2 import RawConnection, announced, raw
 from tests.support.clients.wire_client import Call, config, connected, health
-from tests.support.servers.in_process_server import HeldEngine, serving
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 ANN = new_token()
 LARGE = announced(DATA_MESSAGE_BYTES - 1000, b"\x0a")
@@ -34,7 +34,7 @@ BEARER = (b"authorization", f"Bearer {ANN}".encode())
 async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """Return a server with one slot and one token."""
     clients = await asyncio.to_thread(tokens_file, tmp_path_factory.mktemp("tokens"))
-    async with serving(HeldEngine(), 1, more={"auth_tokens_file": str(clients)}) as server:
+    async with running_server(BlockingServerEngine(), 1, more={"auth_tokens_file": str(clients)}) as server:
         yield server
 
 
@@ -105,7 +105,10 @@ async def test_name_that_is_not_utf_8_ends_only_its_call(guarded: Server, path: 
 
 
 async def test_unknown_methods_are_unimplemented() -> None:
-    async with serving(HeldEngine(), 1) as server, grpc.aio.insecure_channel(server.data.address) as channel:
+    async with (
+        running_server(BlockingServerEngine(), 1) as server,
+        grpc.aio.insecure_channel(server.data.address) as channel,
+    ):
         for path in ("/stt.v1.SpeechToText/NoSuchCall", "/no/such", "/x"):
             call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path, bytes, bytes)
             assert (await rejection(call(b"")))[0] is StatusCode.UNIMPLEMENTED
@@ -120,14 +123,17 @@ async def test_metadata_is_bounded_before_the_peer_acknowledges_settings(guarded
 
 
 async def test_service_name_in_a_health_watch_is_bounded() -> None:
-    async with serving(HeldEngine(), 1) as server, grpc.aio.insecure_channel(server.data.address) as channel:
+    async with (
+        running_server(BlockingServerEngine(), 1) as server,
+        grpc.aio.insecure_channel(server.data.address) as channel,
+    ):
         watch = health_pb2_grpc.HealthStub(channel).Watch
         named = watch(health_pb2.HealthCheckRequest(service="x" * (MAX_NAME + 1)))
         assert (await rejection(anext(aiter(named))))[0] is StatusCode.INVALID_ARGUMENT
 
 
 async def test_reflection_and_health_watch_calls_are_bounded() -> None:
-    async with serving(HeldEngine(), 1) as server, AsyncExitStack() as calls:
+    async with running_server(BlockingServerEngine(), 1) as server, AsyncExitStack() as calls:
         channel = await calls.enter_async_context(grpc.aio.insecure_channel(server.data.address))
         reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
         for _ in range(CALL_LIMITS[REFLECTION].calls):
@@ -167,6 +173,9 @@ async def read_to_the_end(call: grpc.aio.StreamStreamCall[bytes, bytes]) -> None
 
 
 async def test_all_services_are_listed_with_their_health() -> None:
-    async with serving(HeldEngine(), 1) as server, grpc.aio.insecure_channel(server.data.address) as channel:
+    async with (
+        running_server(BlockingServerEngine(), 1) as server,
+        grpc.aio.insecure_channel(server.data.address) as channel,
+    ):
         listed = await health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest())
         assert {name: status.status for name, status in listed.statuses.items()} == dict.fromkeys(("", SERVICE), 1)

@@ -24,7 +24,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from stt.v1 import control_pb2, stt_pb2
 
 from stt_service.server import Server
-from tests.support.servers.in_process_server import HeldEngine, serving
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 CASES = int(os.environ.get("FUZZ_CASES", "600"))
 FAULTS = {StatusCode.UNKNOWN, StatusCode.INTERNAL, StatusCode.DEADLINE_EXCEEDED, StatusCode.CANCELLED}
@@ -95,9 +95,9 @@ def mutated(source: random.Random) -> bytes:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server() -> AsyncIterator[Server]:
-    held = HeldEngine()
+    held = BlockingServerEngine()
     held.release()
-    async with serving(held, 8, more={"rate_limit_per_minute": 0}) as running:
+    async with running_server(held, 8, more={"rate_limit_per_minute": 0}) as running:
         yield running
 
 

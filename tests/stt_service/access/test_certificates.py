@@ -10,19 +10,19 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from stt_service.access.certificates import CertificateFiles, Pem, read, warnings
 from stt_service.errors import ConfigError
-from tests.support.environment.certificates import DAY, Authority, Made
+from tests.support.environment.certificates import DAY, CertificateAuthority, IssuedCertificate
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
+def authority(tmp_path: Path) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path)
 
 
 @pytest.fixture
-def made(authority: Authority) -> Made:
-    return authority.signed("server")
+def made(authority: CertificateAuthority) -> IssuedCertificate:
+    return authority.issue("server")
 
 
 def error_for(certificate: Path, key: Path, client_ca: Path | None = None) -> str:
@@ -31,20 +31,20 @@ def error_for(certificate: Path, key: Path, client_ca: Path | None = None) -> st
     return str(raised.value)
 
 
-def test_matching_certificate_key_and_ca_are_read(authority: Authority, made: Made) -> None:
+def test_matching_certificate_key_and_ca_are_read(authority: CertificateAuthority, made: IssuedCertificate) -> None:
     pem = read(CertificateFiles(made.cert_file, made.key_file, authority.file))
     assert pem.chain == made.cert_file.read_bytes()
     assert pem.client_ca == authority.file.read_bytes()
 
 
-def test_missing_file_is_named_in_the_error(tmp_path: Path, made: Made) -> None:
+def test_missing_file_is_named_in_the_error(tmp_path: Path, made: IssuedCertificate) -> None:
     none = tmp_path / "none"
     assert error_for(none, made.key_file) == f"TLS_CERT={none} cannot be read: No such file or directory."
     assert error_for(made.cert_file, none) == f"TLS_KEY={none} cannot be read: No such file or directory."
     assert error_for(made.cert_file, made.key_file, none).startswith(f"TLS_CLIENT_CA={none} cannot be read")
 
 
-def test_file_that_is_not_pem_is_named_in_the_error(tmp_path: Path, made: Made) -> None:
+def test_file_that_is_not_pem_is_named_in_the_error(tmp_path: Path, made: IssuedCertificate) -> None:
     other = tmp_path / "other"
     other.write_text("not PEM")
     assert error_for(other, made.key_file) == f"Invalid TLS_CERT={other}: must contain a certificate in PEM."
@@ -52,13 +52,13 @@ def test_file_that_is_not_pem_is_named_in_the_error(tmp_path: Path, made: Made) 
     assert "must contain a certificate in PEM" in error_for(made.cert_file, made.key_file, other)
 
 
-def test_key_of_another_certificate_is_rejected(authority: Authority, made: Made) -> None:
-    other = authority.signed("other")
+def test_key_of_another_certificate_is_rejected(authority: CertificateAuthority, made: IssuedCertificate) -> None:
+    other = authority.issue("other")
     message = error_for(made.cert_file, other.key_file)
     assert message.startswith(f"TLS_KEY={other.key_file} is not the key of TLS_CERT={made.cert_file}")
 
 
-def test_encrypted_key_is_rejected(tmp_path: Path, made: Made) -> None:
+def test_encrypted_key_is_rejected(tmp_path: Path, made: IssuedCertificate) -> None:
     locked = tmp_path / "locked.key"
     locked.write_bytes(made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"sesame")))
     assert error_for(made.cert_file, locked).startswith(f"TLS_KEY={locked} is encrypted")

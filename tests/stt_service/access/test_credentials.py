@@ -15,7 +15,7 @@ from stt_service.access.credentials import MAX_TOKENS_BYTES, ServerCredentials, 
 from stt_service.access.tokens import line, new_token
 from stt_service.errors import ConfigError
 from stt_service.settings.schema import ServerSettings
-from tests.support.environment.certificates import DAY, Authority
+from tests.support.environment.certificates import DAY, CertificateAuthority
 
 TOKEN = new_token()
 
@@ -67,7 +67,7 @@ def test_token_file_readable_by_every_user_is_a_warning(tokens: Path) -> None:
 
 
 def test_readable_key_and_expired_certificate_are_warnings(tmp_path: Path) -> None:
-    made = Authority(tmp_path).signed("server", begins=-3 * DAY, ends=-DAY)
+    made = CertificateAuthority(tmp_path).issue("server", begins=-3 * DAY, ends=-DAY)
     made.key_file.chmod(0o644)
     expired, readable = load(tls_cert=made.cert_file, tls_key=made.key_file).warnings
     assert expired.startswith(f"TLS_CERT={made.cert_file} expired on ")

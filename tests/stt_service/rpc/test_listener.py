@@ -20,23 +20,23 @@ from stt_service.errors import StartupError
 from stt_service.rpc.listener import GrpcListener, ListenAddress
 from stt_service.rpc.request_reader import METADATA_BYTES, RequestReader
 from stt_service.settings.schema import ServerSettings
-from tests.support.environment.certificates import DAY, Authority, Made
+from tests.support.environment.certificates import DAY, CertificateAuthority, IssuedCertificate
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
+def authority(tmp_path: Path) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path)
 
 
 @pytest.fixture
-def files(tmp_path: Path, authority: Authority) -> tuple[Path, Path]:
+def files(tmp_path: Path, authority: CertificateAuthority) -> tuple[Path, Path]:
     """Return the paths of the server's certificate and key."""
     where = tmp_path / "server.crt", tmp_path / "server.key.pem"
-    install(authority.signed("server"), where)
+    install(authority.issue("server"), where)
     return where
 
 
-def install(made: Made, where: tuple[Path, Path]) -> None:
+def install(made: IssuedCertificate, where: tuple[Path, Path]) -> None:
     shutil.copy(made.cert_file, where[0])
     shutil.copy(made.key_file, where[1])
 
@@ -65,7 +65,7 @@ async def listening(**settings: object) -> AsyncIterator[str]:
 
 
 async def status_of(
-    address: str, trusted: Authority | None = None, client: Made | None = None, **metadata: str
+    address: str, trusted: CertificateAuthority | None = None, client: IssuedCertificate | None = None, **metadata: str
 ) -> StatusCode:
     """Return the status of a call over its own connection."""
     own = [("grpc.use_local_subchannel_pool", 1)]
@@ -87,60 +87,62 @@ async def code(call: grpc.aio.UnaryUnaryCall[object, object]) -> StatusCode:
     return status
 
 
-async def test_client_that_trusts_the_ca_is_served(authority: Authority, files: tuple[Path, Path]) -> None:
+async def test_client_that_trusts_the_ca_is_served(authority: CertificateAuthority, files: tuple[Path, Path]) -> None:
     async with listening(tls_cert=files[0], tls_key=files[1]) as address:
         assert await status_of(address, authority) is StatusCode.OK
 
 
-async def test_plaintext_and_unknown_cas_fail(tmp_path: Path, authority: Authority, files: tuple[Path, Path]) -> None:
+async def test_plaintext_and_unknown_cas_fail(
+    tmp_path: Path, authority: CertificateAuthority, files: tuple[Path, Path]
+) -> None:
     async with listening(tls_cert=files[0], tls_key=files[1]) as address:
         assert await status_of(address) is StatusCode.UNAVAILABLE
-        assert await status_of(address, Authority(tmp_path, "unknown")) is StatusCode.UNAVAILABLE
+        assert await status_of(address, CertificateAuthority(tmp_path, "unknown")) is StatusCode.UNAVAILABLE
 
 
 async def test_certificate_is_replaced_while_the_port_listens(
-    tmp_path: Path, authority: Authority, files: tuple[Path, Path]
+    tmp_path: Path, authority: CertificateAuthority, files: tuple[Path, Path]
 ) -> None:
-    other = Authority(tmp_path, "other")
+    other = CertificateAuthority(tmp_path, "other")
     async with listening(tls_cert=files[0], tls_key=files[1]) as address:
         assert await status_of(address, other) is StatusCode.UNAVAILABLE
-        install(other.signed("renewed"), files)
+        install(other.issue("renewed"), files)
         assert await status_of(address, other) is StatusCode.OK
         assert await status_of(address, authority) is StatusCode.UNAVAILABLE
 
 
 async def test_invalid_new_certificate_leaves_the_old_one_in_use_and_is_logged_once(
-    authority: Authority, files: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+    authority: CertificateAuthority, files: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with listening(tls_cert=files[0], tls_key=files[1]) as address:
-        shutil.copy(authority.signed("without its key").cert_file, files[0])
+        shutil.copy(authority.issue("without its key").cert_file, files[0])
         assert [await status_of(address, authority) for _ in range(3)] == [StatusCode.OK] * 3
     (message,) = caplog.messages
     assert "is not the key of TLS_CERT" in message
 
 
 async def test_only_clients_with_valid_certificates_are_served(
-    tmp_path: Path, authority: Authority, files: tuple[Path, Path]
+    tmp_path: Path, authority: CertificateAuthority, files: tuple[Path, Path]
 ) -> None:
-    expired = authority.signed("expired", begins=-9 * DAY, ends=-DAY)
-    unknown = Authority(tmp_path, "unknown").signed("guest")
+    expired = authority.issue("expired", begins=-9 * DAY, ends=-DAY)
+    unknown = CertificateAuthority(tmp_path, "unknown").issue("guest")
     async with listening(tls_cert=files[0], tls_key=files[1], tls_client_ca=authority.file) as address:
-        assert await status_of(address, authority, authority.signed("client")) is StatusCode.OK
+        assert await status_of(address, authority, authority.issue("client")) is StatusCode.OK
         for client in (None, expired, unknown):
             assert await status_of(address, authority, client) is StatusCode.UNAVAILABLE
 
 
 async def test_client_ca_is_replaced_while_the_port_listens(
-    tmp_path: Path, authority: Authority, files: tuple[Path, Path]
+    tmp_path: Path, authority: CertificateAuthority, files: tuple[Path, Path]
 ) -> None:
-    other = Authority(tmp_path, "other")
+    other = CertificateAuthority(tmp_path, "other")
     clients = tmp_path / "clients.pem"
     shutil.copy(authority.file, clients)
     async with listening(tls_cert=files[0], tls_key=files[1], tls_client_ca=clients) as address:
-        assert await status_of(address, authority, other.signed("new client")) is StatusCode.UNAVAILABLE
+        assert await status_of(address, authority, other.issue("new client")) is StatusCode.UNAVAILABLE
         shutil.copy(other.file, clients)
-        assert await status_of(address, authority, other.signed("new client")) is StatusCode.OK
-        assert await status_of(address, authority, authority.signed("old client")) is StatusCode.UNAVAILABLE
+        assert await status_of(address, authority, other.issue("new client")) is StatusCode.OK
+        assert await status_of(address, authority, authority.issue("old client")) is StatusCode.UNAVAILABLE
 
 
 async def test_metadata_over_the_limit_is_rejected() -> None:

@@ -40,7 +40,7 @@ from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind, Transcript
-from tests.support.models.blocking_engine import Engine, decode
+from tests.support.models.blocking_engine import BlockingEngine, decode
 
 if TYPE_CHECKING:
     from stt_service.session.session import Session
@@ -108,7 +108,7 @@ class Scenario:
 
     def __init__(self) -> None:
         self.time = 0.0
-        self.multilingual, self.english = Engine(), Engine()
+        self.multilingual, self.english = BlockingEngine(), BlockingEngine()
         self.executor = RecordingExecutor(max_batch=8, now=self.now)
         self.finals = ExecutorModel(self.multilingual.transcribe)
         self._models = ModelPair(self.executor, self.finals, ExecutorModel(self.english.transcribe, multilingual=False))

@@ -15,7 +15,7 @@ from stt_service.scheduling.scheduler import Job
 from stt_service.scheduling.types import DecodeFactory, DecodeFuture, DecodeJob, DecodeResult, ExecutorModel, NotDecoded
 from stt_service.session.events import Decode
 from stt_service.whisper.types import Kind, Transcript, Window
-from tests.support.models.blocking_engine import Engine, decode
+from tests.support.models.blocking_engine import BlockingEngine, decode
 
 pytestmark = pytest.mark.timeout(30)
 CANCELLED = "(cancelled)"
@@ -24,7 +24,7 @@ CANCELLED = "(cancelled)"
 class Streams:
     """Streams that share one executor. The decode of stream `eve` was submitted before all others."""
 
-    def __init__(self, executor: BatchExecutor, engine: Engine, slots: int) -> None:
+    def __init__(self, executor: BatchExecutor, engine: BlockingEngine, slots: int) -> None:
         self.executor, self.engine = executor, engine
         self.model = ExecutorModel(engine.transcribe, slots)
         self._futures: list[DecodeFuture] = []
@@ -65,7 +65,7 @@ WITHDRAWN, DECLINED = NotDecoded.WITHDRAWN.name, NotDecoded.DECLINED.name
 @asynccontextmanager
 async def running_streams(max_batch: int = 8, workers: int = 1, slots: int = 1) -> AsyncIterator[Streams]:
     """Yield streams while a worker runs the speculative final of `eve`; it ends when outcomes are requested."""
-    engine = Engine()
+    engine = BlockingEngine()
     executor = BatchExecutor(max_batch, workers)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(executor.run())
@@ -268,7 +268,7 @@ async def test_free_worker_runs_queued_decodes() -> None:
 async def test_batches_of_a_model_with_one_slot_run_sequentially() -> None:
     async with running_streams(workers=2, slots=1) as streams:
         streams.submit_decode(Kind.FINAL, "ann")
-        other = Engine()
+        other = BlockingEngine()
         job = Job("bob", 0, Kind.PARTIAL, ExecutorModel(other.transcribe))
         streams.submit(job, lambda: decode(Kind.PARTIAL, "bob"))
         await other.entered()  # the other worker has looked for a batch since the decode of `ann` was submitted
@@ -319,7 +319,7 @@ async def test_capacity_is_not_idle_while_another_stream_is_queued() -> None:
 
 async def test_capacity_is_not_idle_while_the_only_other_worker_runs_another_stream() -> None:
     async with running_streams(workers=2, slots=1) as streams:
-        other = Engine()
+        other = BlockingEngine()
         submitted = streams.submit(
             Job("bob", 0, Kind.PARTIAL, ExecutorModel(other.transcribe)), lambda: decode(Kind.PARTIAL, "bob")
         )

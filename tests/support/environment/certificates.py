@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class IssuedCertificate:
     """A certificate and its key, in memory and in files."""
 
     certificate: x509.Certificate
@@ -26,19 +26,21 @@ class Made:
     key_file: Path
 
 
-class Authority:
+class CertificateAuthority:
     """A certificate authority; each signed certificate is two files in the folder."""
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
         self._folder = folder
-        self._own = self._made(name, None, (-DAY, 365 * DAY), ())
+        self._own = self._issue(name, None, (-DAY, 365 * DAY), ())
         self.file = self._own.cert_file
 
-    def signed(self, name: str, *hosts: str, begins: timedelta = -DAY, ends: timedelta = 90 * DAY) -> Made:
+    def issue(self, name: str, *hosts: str, begins: timedelta = -DAY, ends: timedelta = 90 * DAY) -> IssuedCertificate:
         """Return a certificate for the hosts, valid for the given period relative to now."""
-        return self._made(name, self._own, (begins, ends), hosts or ("localhost", "127.0.0.1"))
+        return self._issue(name, self._own, (begins, ends), hosts or ("localhost", "127.0.0.1"))
 
-    def _made(self, name: str, by: Made | None, holds: tuple[timedelta, timedelta], hosts: tuple[str, ...]) -> Made:
+    def _issue(
+        self, name: str, by: IssuedCertificate | None, holds: tuple[timedelta, timedelta], hosts: tuple[str, ...]
+    ) -> IssuedCertificate:
         key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = (
@@ -54,7 +56,7 @@ class Authority:
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName([_named(host) for host in hosts]), False)
         certificate = builder.sign(by.key if by else key, SHA256())
-        made = Made(certificate, key, self._folder / f"{name}.pem", self._folder / f"{name}.key")
+        made = IssuedCertificate(certificate, key, self._folder / f"{name}.pem", self._folder / f"{name}.key")
         made.cert_file.write_bytes(certificate.public_bytes(Encoding.PEM))
         made.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         made.key_file.chmod(0o600)

@@ -19,12 +19,12 @@ def setup_cfg() -> configparser.ConfigParser:
     return parser
 
 
-def listed(section: str, option: str) -> list[str]:
+def option_lines(section: str, option: str) -> list[str]:
     return [line for line in setup_cfg()[section][option].splitlines() if line]
 
 
 def requirements(*extras: str) -> set[str]:
     """Return the distributions that the package with these extras requires directly."""
-    lines = listed("options", "install_requires")
-    lines += [line for extra in extras for line in listed("options.extras_require", extra)]
+    lines = option_lines("options", "install_requires")
+    lines += [line for extra in extras for line in option_lines("options.extras_require", extra)]
     return {canonicalize_name(Requirement(line).name) for line in lines}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stt_service.whisper.types import Transcript, Window
-from tests.support.servers.in_process_server import HeldEngine
+from tests.support.servers.in_process_server import BlockingServerEngine
 
 
-class BeamRecordingEngine(HeldEngine):
+class BeamRecordingEngine(BlockingServerEngine):
     """Returns the name of each stream as its text, immediately."""
 
     def __init__(self, *, multilingual: bool = True) -> None:

@@ -12,7 +12,7 @@ from stt_service.session.events import Decode
 from stt_service.whisper.types import DecodeOptions, Kind, Transcript, Window
 
 
-class Engine:
+class BlockingEngine:
     """Waits for `release`, then returns each window's name, or raises the exception in `failures` of the name."""
 
     def __init__(self) -> None:

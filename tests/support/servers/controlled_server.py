@@ -13,7 +13,7 @@ from stt_service.server import Server
 from tests.support.clients.control_client import Stub, operator
 from tests.support.clients.wire_client import Call, Request, connected
 from tests.support.clients.wire_client import Stub as Speech
-from tests.support.servers.in_process_server import HeldEngine, serving
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,15 @@ class ControlledServer:
 
 @asynccontextmanager
 async def controlled_server(
-    engine: HeldEngine, max_streams: int = 4, others: Mapping[str, HeldEngine] | None = None
+    engine: BlockingServerEngine, max_streams: int = 4, others: Mapping[str, BlockingServerEngine] | None = None
 ) -> AsyncIterator[ControlledServer]:
-    def load(name: str) -> HeldEngine:
+    def load(name: str) -> BlockingServerEngine:
         if others is None or name not in others:
             raise ModelNotFoundError(f"{name} is not available.")
         return others[name]
 
     async with (
-        serving(engine, max_streams, load=load) as server,
+        running_server(engine, max_streams, load=load) as server,
         operator(server.control.address) as control,
         connected(server.data.address) as speech,
     ):

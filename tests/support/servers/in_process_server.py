@@ -20,14 +20,14 @@ from stt_service.models.loader import ComputePlan, LoadedModels, ModelNames, Sel
 from stt_service.models.startup import LoadedServer, assemble
 from stt_service.server import Server
 from stt_service.settings.schema import ServerSettings
-from tests.support.models.blocking_engine import Engine
+from tests.support.models.blocking_engine import BlockingEngine
 
 if TYPE_CHECKING:
     from stt_service.models.registry import ModelLoader
     from stt_service.whisper import engine
 
 
-class HeldEngine(Engine):
+class BlockingServerEngine(BlockingEngine):
     """The engine with the interface that the server uses."""
 
     compute_type = "int8"
@@ -41,37 +41,39 @@ class HeldEngine(Engine):
         self.closed.set()
 
 
-def no_other(name: str) -> HeldEngine:
+def load_no_other_model(name: str) -> BlockingServerEngine:
     raise ModelNotFoundError(f"{name} is not available.")
 
 
 @dataclass(frozen=True, slots=True)
-class HeldLoader:
+class EngineLoader:
     """Loads models by name and accepts every model as valid."""
 
-    load: Callable[[str], HeldEngine]
+    load: Callable[[str], BlockingServerEngine]
 
     async def check(self, name: str) -> Path:
         return Path(name)
 
-    def open(self, name: str, folder: Path) -> HeldEngine:
+    def open(self, name: str, folder: Path) -> BlockingServerEngine:
         return self.load(name)
 
 
-def loaded(held: HeldEngine, load: Callable[[str], HeldEngine], settings: Callable[[], ServerSettings]) -> LoadedServer:
+def loaded_server(
+    held: BlockingServerEngine, load: Callable[[str], BlockingServerEngine], settings: Callable[[], ServerSettings]
+) -> LoadedServer:
     """Return the loaded server of a startup with this engine."""
     model = cast("engine.Engine", held)
     models = LoadedModels(ModelNames("base", "base"), model, model, ComputePlan(workers=1, slots=1, threads=1))
     device = Device("cuda", "cpu", reason="libcuda.so.1 is missing")
-    return assemble(device, models, SelfTest(0.6, 0.15), cast("ModelLoader", HeldLoader(load)), settings)
+    return assemble(device, models, SelfTest(0.6, 0.15), cast("ModelLoader", EngineLoader(load)), settings)
 
 
 @asynccontextmanager
-async def serving(
-    held: HeldEngine,
+async def running_server(
+    held: BlockingServerEngine,
     max_streams: int,
     data_port: int = 0,
-    load: Callable[[str], HeldEngine] = no_other,
+    load: Callable[[str], BlockingServerEngine] = load_no_other_model,
     more: Mapping[str, object] = MappingProxyType({}),
     now: Callable[[], float] = time.time,
 ) -> AsyncIterator[Server]:
@@ -82,7 +84,7 @@ async def serving(
     server = Server(parameters, load_credentials(parameters, now))
     await server.start()
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(server.serve(loaded(held, load, server.settings)))
+        running = group.create_task(server.serve(loaded_server(held, load, server.settings)))
         while server.state is not ServingState.SERVING:  # noqa: ASYNC110  (it notifies only Health)
             await asyncio.sleep(0)
         try:
