@@ -179,7 +179,7 @@ def main() -> int:
     rows = [row for row in latest_rows(plan.out) if row.language == plan.language]
     for name in chosen:
         capacity = estimated_streams([row for row in rows if row.system == name])
-        print(f"{name} carries {'an unknown number of' if capacity is None else capacity} streams.")
+        print(f"{name}: capacity {'unknown' if capacity is None else capacity} (concurrent streams).")
     return 0 if worked else 1
 
 

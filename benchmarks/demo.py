@@ -72,7 +72,7 @@ def _play(screen: Console, recording: Recording, address: str) -> None:
         raise ClientError(f"{path} took longer than {error.timeout:.0f} s.") from error
     if done.returncode != 0:
         raise ClientError(f"stt-cli ended with exit code {done.returncode}.")
-    screen.print(f"(said: {recording.text})", style="dim", markup=False, soft_wrap=True)
+    screen.print(f"(transcript: {recording.text})", style="dim", markup=False, soft_wrap=True)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

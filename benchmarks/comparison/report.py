@@ -52,7 +52,7 @@ def _of_language(language: str, rows: list[Row]) -> list[str]:
     live = [row for row in measured if row.streams]
     return [
         f"## {language}\n",
-        "Text while it is spoken\n",
+        "Live text\n",
         _table(live, (*LIVE_COLUMNS, *STEADY[:2])),
         "Finals\n",
         _table(measured, (*FINAL_COLUMNS, *NET_COLUMNS, "WER, %")),
@@ -85,8 +85,8 @@ def _cell(value: float | None) -> str:
 
 
 def _heading(column: str) -> str:
-    """Return the heading of a column; the keys of results.jsonl still say `lag`."""
-    return column.replace("lag", "latency")
+    """Return the heading of a column; the keys of results.jsonl keep the names of earlier versions."""
+    return column.replace("lag", "latency").replace("finals early", "speculative finals")
 
 
 def _table(rows: Sequence[Row], columns: Sequence[str]) -> str:

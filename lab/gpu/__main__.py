@@ -155,7 +155,7 @@ def main() -> int:
         return NO_GPU
     print(f"CTranslate2 {ctranslate2.__version__}", *(f"{gpu.name}" for gpu in cuda.gpus), *memory(cuda), "", sep="\n")
     missed = measured(options, device)
-    print(*(missed or ["No bar was missed."]), sep="\n")
+    print(*(missed or ["All limits are met."]), sep="\n")
     return 1 if missed else 0
 
 

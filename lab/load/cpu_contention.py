@@ -148,7 +148,7 @@ def main() -> int:
         if name == NAMES[0]:
             print("|---" * (1 + len(cells)) + "|")
     missed = [each for busy in columns[1:] for each in violations(columns[0], busy)]
-    print("", *(missed or ["Met: all bars."]), sep="\n")
+    print("", *(missed or ["All limits are met."]), sep="\n")
     return 1 if missed else 0
 
 

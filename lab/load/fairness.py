@@ -245,7 +245,7 @@ def main() -> int:
             print(row(kind or "nobody", latencies, answers_s), flush=True)
             alone = alone if kind else latencies
             missed += violations(kind, alone, latencies) if kind else []
-    print("", *(missed or ["Met: all bars."]), sep="\n")
+    print("", *(missed or ["All limits are met."]), sep="\n")
     return 1 if missed else 0
 
 

@@ -219,7 +219,7 @@ def main() -> int:
     system = LimitedServer(options.language, str(options.admit or "auto"))
     with running(system):
         missed = measured(system, chosen, options.offer)
-    print(*(missed or ["Met: all bars."]), sep="\n")
+    print(*(missed or ["All limits are met."]), sep="\n")
     return 1 if any(sentence.startswith("MISSED") for sentence in missed) else 0
 
 
