@@ -160,9 +160,9 @@ async def test_empty_stdin_is_an_error() -> None:
 async def test_unreachable_server_is_exit_code_3(recording: str) -> None:
     async with serving(replies()) as server:
         address = server.address
-    sentence = f"Error: cannot reach {address}: is stt-server running?\n"
+    message = f"Error: cannot reach {address}: is stt-server running?\n"
     for command in (["recognize", recording], ["status"]):
-        assert await outcome(await start(*command, "--server", address)) == Outcome(3, "", sentence)
+        assert await outcome(await start(*command, "--server", address)) == Outcome(3, "", message)
 
 
 async def test_status_prints_the_status_that_the_server_reports() -> None:

@@ -43,16 +43,16 @@ async def dictation(room: VirtualRoom, service: Service) -> Process:
     return process
 
 
-async def wait_for_line(process: Process, sentence: str) -> str:
+async def wait_for_line(process: Process, message: str) -> str:
     """Wait for the line on stderr that starts like this; return it."""
     assert process.stderr is not None
     received = list[str]()
     async with asyncio.timeout(TIMEOUT_S):
         while line := (await process.stderr.readline()).decode():
             received.append(line)
-            if line.startswith(sentence):
+            if line.startswith(message):
                 return line
-    raise AssertionError(f"stt-cli exited without {sentence!r}; its output: {received}.")
+    raise AssertionError(f"stt-cli exited without {message!r}; its output: {received}.")
 
 
 async def next_text(process: Process) -> str:

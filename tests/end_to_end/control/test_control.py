@@ -74,9 +74,9 @@ async def test_loading_server_reports_its_phase_and_rejects_changes() -> None:
                 control.Drain(pb.DrainRequest()),
                 control.CancelDrain(pb.CancelDrainRequest()),
             ):
-                code, sentence = await rejection(call)
+                code, message = await rejection(call)
                 assert code is StatusCode.UNAVAILABLE
-                assert "still loading" in sentence
+                assert "still loading" in message
     finally:
         await server.drain()
 
@@ -95,8 +95,8 @@ async def test_watch_reports_the_status_repeatedly() -> None:
 async def test_watch_with_a_too_short_interval_is_rejected() -> None:
     async with controlled_server(BeamRecordingEngine()) as controlled:
         watch = controlled.control.WatchStatus(pb.WatchStatusRequest(interval=Duration(nanos=1)))
-        code, sentence = await rejection(watch.read())
-        assert (code, sentence) == (
+        code, message = await rejection(watch.read())
+        assert (code, message) == (
             StatusCode.INVALID_ARGUMENT,
             "Invalid interval=1e-09 s: must be 0.2 to 60 s.",
         )
@@ -170,9 +170,9 @@ async def test_ended_session_is_not_found() -> None:
             controlled.control.TerminateSession(pb.TerminateSessionRequest(session_id="gone")),
             controlled.control.UnloadModel(pb.UnloadModelRequest(name="gone")),
         ):
-            code, sentence = await rejection(call)
+            code, message = await rejection(call)
             assert code is StatusCode.NOT_FOUND
-            assert "'gone'" in sentence
+            assert "'gone'" in message
 
 
 async def test_drain_ends_streams_and_can_be_cancelled(question: Recording) -> None:

@@ -79,9 +79,9 @@ async def test_model_reassigned_before_it_is_freed_is_not_loaded_twice() -> None
 
 async def test_model_needed_by_new_streams_is_not_unloaded() -> None:
     async with controlled_server(BeamRecordingEngine()) as controlled:
-        code, sentence = await rejection(controlled.control.UnloadModel(pb.UnloadModelRequest(name="base")))
+        code, message = await rejection(controlled.control.UnloadModel(pb.UnloadModelRequest(name="base")))
         assert code is StatusCode.FAILED_PRECONDITION
-        assert sentence == "base is the model of new streams for finals and partials: load another one for that first."
+        assert message == "base is the model of new streams for finals and partials: load another one for that first."
 
 
 async def test_model_that_fails_to_load_is_listed_with_its_error_and_streams_continue() -> None:
@@ -124,10 +124,8 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
         try:
             first = await controlled.control.LoadModel(pb.LoadModelRequest(name="tiny", roles=BOTH))
             assert first.model.state == pb.MODEL_STATE_LOADING
-            code, sentence = await rejection(
-                controlled.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH))
-            )
-            assert (code, sentence) == (
+            code, message = await rejection(controlled.control.LoadModel(pb.LoadModelRequest(name="small", roles=BOTH)))
+            assert (code, message) == (
                 StatusCode.FAILED_PRECONDITION,
                 "tiny is being loaded, and only one model loads at a time: retry after that.",
             )
@@ -143,7 +141,7 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
 
 
 @pytest.mark.parametrize(
-    ("request_", "sentence"),
+    ("request_", "message"),
     [
         (pb.LoadModelRequest(name="tiny"), "Invalid roles=[]: must name ROLE_FINALS, ROLE_PARTIALS or both."),
         (
@@ -152,6 +150,6 @@ async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() ->
         ),
     ],
 )
-async def test_model_without_a_name_or_a_role_is_rejected(request_: pb.LoadModelRequest, sentence: str) -> None:
+async def test_model_without_a_name_or_a_role_is_rejected(request_: pb.LoadModelRequest, message: str) -> None:
     async with controlled_server(BeamRecordingEngine()) as controlled:
-        assert await rejection(controlled.control.LoadModel(request_)) == (StatusCode.INVALID_ARGUMENT, sentence)
+        assert await rejection(controlled.control.LoadModel(request_)) == (StatusCode.INVALID_ARGUMENT, message)

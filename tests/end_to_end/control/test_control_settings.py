@@ -89,11 +89,11 @@ async def test_additional_slots_are_available_immediately() -> None:
 
 async def test_language_unknown_to_the_model_is_rejected() -> None:
     async with controlled_server(BeamRecordingEngine(multilingual=False)) as controlled:
-        code, sentence = await rejection(
+        code, message = await rejection(
             controlled.control.UpdateConfig(pb.UpdateConfigRequest(values={"LANGUAGE": "ru"}))
         )
         assert code is StatusCode.INVALID_ARGUMENT
-        assert "English only" in sentence
+        assert "English only" in message
 
 
 async def test_log_level_change_applies_immediately(root: logging.Logger) -> None:

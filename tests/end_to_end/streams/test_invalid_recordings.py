@@ -51,7 +51,7 @@ async def rejected(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode
 
 
 @pytest.mark.parametrize(
-    ("recording", "sentence"),
+    ("recording", "message"),
     [
         pytest.param(b"", "The 0 bytes of audio cannot be decoded", id="nothing"),
         pytest.param(b"How old is it?\n" * 40, "The 600 bytes of audio cannot be decoded", id="text"),
@@ -63,10 +63,10 @@ async def rejected(stub: Stub, request: pb.RecognizeRequest) -> tuple[StatusCode
         pytest.param(wav(b""), "The recording has no audio: its length is 0.", id="a WAV file of 0 s"),
     ],
 )  # fmt: skip
-async def test_bytes_without_audio_are_rejected(stub: Stub, recording: bytes, sentence: str) -> None:
+async def test_bytes_without_audio_are_rejected(stub: Stub, recording: bytes, message: str) -> None:
     code, expected = await rejected(stub, pb.RecognizeRequest(audio=recording))
     assert code is StatusCode.INVALID_ARGUMENT
-    assert sentence in expected
+    assert message in expected
 
 
 async def test_truncated_flac_file_is_recognized_up_to_its_end(stub: Stub, recordings: Mapping[str, Recording]) -> None:

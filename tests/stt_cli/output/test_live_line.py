@@ -147,7 +147,7 @@ LOST = Connection(ConnectionState.RECONNECTING, "the connection was lost.", buff
 
 
 @pytest.mark.parametrize(
-    ("connection", "in_full", "beside_words"),
+    ("connection", "in_full", "with_text"),
     [
         (Connection(ConnectionState.CONNECTING), "connecting", "(connecting) раз"),
         (Connection(ConnectionState.CONNECTED), "", "раз"),
@@ -157,12 +157,12 @@ LOST = Connection(ConnectionState.RECONNECTING, "the connection was lost.", buff
     ],
     ids=lambda value: value.state.value if isinstance(value, Connection) else None,
 )
-def test_live_line_shows_the_connection_state(connection: Connection, in_full: str, beside_words: str) -> None:
+def test_live_line_shows_the_connection_state(connection: Connection, in_full: str, with_text: str) -> None:
     live, terminal, _ = screen(width=70)
     live.on_event(connection)
     assert terminal.lines() == [f"[    ] 0.0s {in_full}"]
     live.show_partial(partial("раз"))
-    assert terminal.lines() == [f"[    ] 0.0s {beside_words}"]
+    assert terminal.lines() == [f"[    ] 0.0s {with_text}"]
 
 
 def test_reconnected_label_disappears_after_the_next_final() -> None:

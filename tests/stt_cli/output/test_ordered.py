@@ -52,8 +52,8 @@ class RecordingReport:
     def source_started(self, name: str) -> None:
         self.started.append(name)
 
-    def info(self, sentence: str) -> None:
-        self.messages.append(sentence)
+    def info(self, message: str) -> None:
+        self.messages.append(message)
 
     def output_failed(self, error: OutputError) -> None:
         self.messages.append(f"Error: {error}")

@@ -17,8 +17,8 @@ class FakeListener:
         self.warnings = list[str]()
         self.audio_ms = 0.0
 
-    def warn(self, sentence: str) -> None:
-        self.warnings.append(sentence)
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
 
     def on_audio(self, chunk: bytes, audio_format: AudioFormat) -> None:
         self.audio_ms += audio_format.duration_ms(len(chunk))
