@@ -56,7 +56,7 @@ def main(context: click.Context) -> None:
         _run(lambda settings: asyncio.run(_serve(settings)))
 
 
-@main.command()
+@main.command(short_help="Print the startup report and exit.")
 @click.option("--cuda", is_flag=True, help="Print the CUDA devices as JSON without loading a model.")
 def check(cuda: bool) -> None:
     """Print the startup report (devices, models, self-test) and exit."""
@@ -67,14 +67,14 @@ def check(cuda: bool) -> None:
     _run(lambda settings: asyncio.run(_check(settings)))
 
 
-@main.command("download")
+@main.command("download", short_help="Download the weights of a model.")
 @click.argument("model")
 def download_command(model: str) -> None:
     """Download the weights of MODEL, a name as in WHISPER_MODEL, and print their folder."""
     _run(lambda settings: click.echo(asyncio.run(_download(model, models_folder(settings.models_dir)))))
 
 
-@main.command("token")
+@main.command("token", short_help="Create a token for a client.")
 @click.argument("name")
 @click.option(
     "--add",
@@ -100,7 +100,7 @@ def token_command(name: str, file: Path | None) -> None:
     click.echo(token)
 
 
-@main.command("evaluate")
+@main.command("evaluate", short_help="Measure settings on your own recordings.")
 @click.argument("audio", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--setting",
@@ -222,7 +222,7 @@ class _StopSignal:
         """Return the result of the work.
 
         Raises:
-            _InterruptedError: a signal arrived first; the work is cancelled.
+            _InterruptedError: a signal arrived first; the work is canceled.
         """
         working = asyncio.create_task(work)
         self._number.add_done_callback(lambda _: working.cancel())

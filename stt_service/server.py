@@ -110,7 +110,7 @@ class Server:
             await port.server.start()
 
     async def serve(self, loaded: LoadedServer) -> None:
-        """Run the executor and serve until cancelled."""
+        """Run the executor and serve until canceled."""
         self.metrics.watch_executor(loaded.executor)
         self.metrics.set_self_test(loaded.test.real_time_factor)
         self.metrics.registry.register(ModelCollector(loaded.registry))

@@ -83,12 +83,12 @@ class MetricsServer:
         Raises:
             StartupError: the port is in use, or the address is not an address of this machine.
         """
-        where = self._listen_address
+        address = self._listen_address
         try:
-            family = socket.getaddrinfo(where.bind, where.number, type=socket.SOCK_STREAM)[0][0]
-            listener = socket.create_server((where.bind, where.number), family=family, backlog=MAX_CLIENTS)
+            family = socket.getaddrinfo(address.bind, address.number, type=socket.SOCK_STREAM)[0][0]
+            listener = socket.create_server((address.bind, address.number), family=family, backlog=MAX_CLIENTS)
         except OSError as error:
-            raise where.bind_error() from error
+            raise address.bind_error() from error
         self.number = listener.getsockname()[1]
         self._server_loop, self._loop = asyncio.get_running_loop(), asyncio.new_event_loop()
         self._loop.set_exception_handler(self._log_error)

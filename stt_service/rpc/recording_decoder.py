@@ -1,6 +1,6 @@
 """Decodes uploaded recordings, each in a process of its own that can be killed (`stt_media.worker`).
 
-A process is killed when its call ends or is cancelled, when it takes too long, and when the server shuts down: nothing
+A process is killed when its call ends or is canceled, when it takes too long, and when the server shuts down: nothing
 waits for a decoder. If it crashes, only its own call fails, with INVALID_ARGUMENT. It runs at the speed of the
 recognition: it blocks while its samples are not read.
 """

@@ -147,10 +147,10 @@ class RequestReader(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # ge
 
     @contextmanager
     def _count_call(self, method: str) -> Iterator[None]:
-        most = self._limits(method).calls
-        if self._open[method] >= most:
+        max_calls = self._limits(method).calls
+        if self._open[method] >= max_calls:
             raise ResourceExhaustedError(
-                f"Call limit exceeded: at most {most} open calls of {method}; close one first.", RETRY_AFTER_S
+                f"Call limit exceeded: at most {max_calls} open calls of {method}; close one first.", RETRY_AFTER_S
             )
         self._open[method] += 1
         try:

@@ -256,7 +256,7 @@ async def write(context: Context, message: pb.StreamingRecognizeResponse, timeou
 
 
 async def _first_of(*ways: Coroutine[Any, Any, T]) -> T:
-    """Return the result of the first coroutine that ends; the others are cancelled."""
+    """Return the result of the first coroutine that ends; the others are canceled."""
     tasks = [asyncio.create_task(way) for way in ways]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -184,7 +184,7 @@ class Metrics:
 
 
 async def watch_loop(observe_delay: Callable[[float], None]) -> None:
-    """Report the delay of the event loop's timers, in seconds, until cancelled."""
+    """Report the delay of the event loop's timers, in seconds, until canceled."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + LOOP_PROBE_INTERVAL_S

@@ -43,7 +43,7 @@ class ResourceUsage:
         return int(self._process.memory_info().rss)
 
     async def run(self, gpus: Callable[[], Sequence[Gpu]]) -> None:
-        """Sample every SAMPLE_INTERVAL_S until cancelled; `gpus` may block."""
+        """Sample every SAMPLE_INTERVAL_S until canceled; `gpus` may block."""
         self._own_files = self._process.num_fds()
         while True:
             start_s, cpu_s = monotonic(), process_time()

@@ -79,7 +79,7 @@ def test_banner_lists_devices_models_settings_and_the_self_test(started: Started
     ):  # fmt: skip
         assert message in banner
     assert re.search(r"Real-time factor: \d\.\d\d", banner)
-    assert re.search(r"Streams this machine can carry: \d+", banner)
+    assert re.search(r"Estimated capacity: \d+ streams", banner)
 
 
 def test_missing_cuda_logs_two_warnings_with_the_fallback_and_its_reason(started: Started) -> None:

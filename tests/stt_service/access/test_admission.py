@@ -69,12 +69,12 @@ async def test_idle_server_drains_at_once() -> None:
 
 async def test_canceled_drain_admits_streams_again_and_earlier_streams_still_end() -> None:
     admission = await opened(2)
-    told = asyncio.create_task(admission.draining.wait())
+    draining = asyncio.create_task(admission.draining.wait())
     await asyncio.sleep(0)  # it waits
     await admission.drain()
     await admission.cancel_drain()
     with admission.acquire_slot():
-        await told
+        await draining
     assert admission.streams == 0
 
 
