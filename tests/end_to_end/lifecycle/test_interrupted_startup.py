@@ -94,6 +94,6 @@ def test_missing_home_folder_error_names_the_setting(tmp_path: Path) -> None:
     code, lines = wait_for_exit(start(tmp_path, program=program, MODELS_DIR=""))
     assert code == 1
     assert lines[-1] == (
-        "Error: The folder of the models is in a home folder, and this user (uid 54321) has none: "
+        "Error: The models folder is in a home folder, and this user (uid 54321) has none: "
         "set MODELS_DIR to a folder, or HOME."
     )

@@ -90,7 +90,8 @@ def test_missing_cuda_logs_two_warnings_with_the_fallback_and_its_reason(started
 
 def test_desktop_language_variable_is_ignored(started: Started) -> None:
     (warning,) = [line for line in started.lines if "en_US:en" in line]
-    assert "is ignored; STT_LANGUAGE sets the language" in warning
+    assert "Ignored LANGUAGE=" in warning
+    assert "set STT_LANGUAGE instead" in warning
     assert "  Language: ru" in started.lines
 
 
