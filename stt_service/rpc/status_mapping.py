@@ -93,7 +93,7 @@ def _log_server_error(error: Exception) -> SttError:
     """Log an internal error with an id; return the error to send, which contains the id only."""
     name = secrets.token_hex(4)
     log.error("call failed error_id=%s", name, exc_info=error)
-    return InferenceError(f"Internal server error, error_id={name} in its log: try again.")
+    return InferenceError(f"Internal server error (error_id={name} in the server log): try again.")
 
 
 def _code(error: SttError) -> grpc.StatusCode:
