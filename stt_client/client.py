@@ -32,7 +32,7 @@ from stt_client.events import (
 )
 from stt_client.recovery.replay_buffer import ReplayBuffer
 from stt_client.recovery.resume import ResumeTracker
-from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy, RetryState, has_no_free_slot
+from stt_client.recovery.retry import DEFAULT_RETRY_POLICY, RetryPolicy, RetryState, is_rejected_for_now
 from stt_client.target import Target, to_target
 from stt_client.transport import convert
 from stt_client.transport.stream import Requests, stream
@@ -89,7 +89,7 @@ class _ResumableStream:
         self._stream_started = asyncio.Event()
 
     async def events(self, source: AsyncIterator[Input]) -> AsyncGenerator[Event, None]:
-        reader = asyncio.create_task(self._buffer_source(source))  # cancelled below in any case
+        reader = asyncio.create_task(self._buffer_source(source))  # canceled below in any case
         try:
             async with aclosing(self._attempts()) as events:
                 async for event in events:
@@ -137,7 +137,7 @@ class _ResumableStream:
     def _state_after(self, error: ServiceError) -> ConnectionState:
         if self._was_started:
             return ConnectionState.RECONNECTING
-        return ConnectionState.WAITING if has_no_free_slot(error) else ConnectionState.CONNECTING
+        return ConnectionState.WAITING if is_rejected_for_now(error) else ConnectionState.CONNECTING
 
     async def _wait_for_input(self) -> None:
         """Wait until the source continues or ends: a stream that resumes before that would be as idle as the last."""

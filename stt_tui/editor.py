@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stt_tui import movement
-from stt_tui.dictation import Dictation
+from stt_tui.dictated_text import Dictation
 from stt_tui.document import Document
 from stt_tui.graphemes import without_controls
 from stt_tui.keys import Command

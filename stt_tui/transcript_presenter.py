@@ -18,7 +18,7 @@ from stt_client.events import (
     Suppressed,
 )
 from stt_client.sanitize import sanitize_message, sanitize_text
-from stt_tui.dictation import Dictation
+from stt_tui.dictated_text import Dictation
 from stt_tui.status import Recording, Status
 
 PARTIAL_CHARACTERS = 10_000  # displayed at most; far more than the words of the longest utterance, 28 s

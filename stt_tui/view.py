@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
 
-from stt_tui.dictation import Dictation
+from stt_tui.dictated_text import Dictation
 from stt_tui.document import Document
 from stt_tui.layout import Cell, Layout, Row
 from stt_tui.lines import Change, Position

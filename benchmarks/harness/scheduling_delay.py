@@ -19,7 +19,7 @@ class Ticks:
         self.late_s: list[float] = []
 
     async def run(self) -> None:
-        """Tick until cancelled."""
+        """Tick until canceled."""
         while True:
             due = monotonic() + TICK_S
             await asyncio.sleep(TICK_S)

@@ -95,7 +95,7 @@ def cpu_hogs(number: int) -> Iterator[None]:
 
 
 async def ask(control: str, answers_s: list[float]) -> None:
-    """Request the status again and again until cancelled; append each response time."""
+    """Request the status again and again until canceled; append each response time."""
     async with channel_to(control) as channel:
         stub = control_on(channel)
         while True:

@@ -97,7 +97,7 @@ class IdleLoad:
     events: Counter[str | None] = field(default_factory=Counter)
 
     async def join(self, address: str, number: int) -> None:
-        """Hold a stream open until cancelled.
+        """Hold a stream open until canceled.
 
         Raises:
             ServiceError: the server rejected it, or ended it.

@@ -85,7 +85,7 @@ def _is_idle(frame: str) -> bool:
 
 
 async def dictate_repeatedly(system: Profiled, chosen: Sequence[Dictation], number: int) -> None:
-    """Dictate in a loop until cancelled."""
+    """Dictate in a loop until canceled."""
     await asyncio.sleep(number * STAGGER_S)
     while True:
         for dictation in chosen[number % len(chosen) :]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from stt_cli.output.subtitles import Caption, captions
+from stt_cli.output.captions import Caption, captions
 from stt_client.events import Event, Final, Partial, Suppressed, Word
 from stt_client.sanitize import sanitize_text, to_json
 

@@ -8,7 +8,7 @@ Theory of operation
     States:
 
         unconnected   no stream was ever accepted; each failure counts towards `connect_s`
-        rejected      still no stream, but a server answers and has no free slot; counts towards `free_slot_s` instead
+        rejected      a server answers and admits no stream for now; counts towards `free_slot_s` instead
         streaming     a stream is open; no timer runs
         disconnected  an accepted stream failed; counts towards `reconnect_s`, and after the end of the audio `finish_s`
 
@@ -91,7 +91,7 @@ class RetryState:
         """Return the seconds to wait before the next attempt; `ended_s` is when the audio ended.
 
         Raises:
-            ServiceError: Another attempt is pointless; the message lists the attempts.
+            ServiceError: Another attempt is pointless, or a limit is reached, which the message names.
         """
         if error.status not in RETRYABLE_STATUSES:
             raise error
@@ -106,7 +106,7 @@ class RetryState:
 
     def _check_time_limits(self, error: ServiceError, now_s: float, ended_s: float | None) -> None:
         waited_s = now_s - self._disconnected_since_s
-        if not self._was_started and has_no_free_slot(error):
+        if not self._was_started and is_rejected_for_now(error):
             self._check_free_slot_limit(error, now_s)
         elif not self._was_started:
             if waited_s >= self._policy.connect_s and self._failures >= self._address_count:
@@ -117,13 +117,13 @@ class RetryState:
             raise _exhausted(error, f"no server finished the stream for {self._policy.finish_s:.0f} s")
 
     def _check_free_slot_limit(self, error: ServiceError, now_s: float) -> None:
-        """Check the time without a free slot. A server that answers is not absent, so `connect_s` starts over."""
+        """Check the time without admission. A server that answers is not absent, so `connect_s` starts over."""
         self._disconnected_since_s = now_s
         if self._rejected_since_s is None:
             self._rejected_since_s = now_s
         waited_s = now_s - self._rejected_since_s
         if waited_s >= self._policy.free_slot_s and self._failures >= self._address_count:
-            raise _exhausted(error, f"no slot was free for {waited_s:.0f} s") if waited_s else error
+            raise _exhausted(error, f"no server admitted the stream for {waited_s:.0f} s") if waited_s else error
 
     def _next_wait_s(self, error: ServiceError) -> float:
         """Return the wait; 0 while there are addresses that were not tried since the last wait."""
@@ -131,14 +131,14 @@ class RetryState:
         if untried:
             return 0.0
         backoff_s = float(min(MAX_BACKOFF_S, INITIAL_BACKOFF_S * 2 ** min(rounds - 1, 10)) * self._jitter())
-        if error.retry_after_s is not None and has_no_free_slot(error):
+        if error.retry_after_s is not None and is_rejected_for_now(error):
             requested_s = min(error.retry_after_s, MAX_RETRY_AFTER_S) * (1 + self._jitter())
             return max(requested_s, backoff_s)  # a server may request no delay at all
         return backoff_s
 
 
-def has_no_free_slot(error: ServiceError) -> bool:
-    """Return whether the server answers and has no free slot at the moment."""
+def is_rejected_for_now(error: ServiceError) -> bool:
+    """Return whether the server answers and admits no stream for now: no free slot, or a quota of the client."""
     return error.status == "RESOURCE_EXHAUSTED" and error.retry_after_s is not None
 
 

@@ -33,7 +33,7 @@ async def stream(target: Target, address: str, requests: Requests) -> AsyncGener
     """
     async with open_channel(target, address) as channel:
         call = _call(channel, target)
-        writer = asyncio.create_task(_send(call, requests))  # cancelled below in any case
+        writer = asyncio.create_task(_send(call, requests))  # canceled below in any case
         try:
             async with aclosing(_events(call, address)) as events:
                 async for event in events:

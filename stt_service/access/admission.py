@@ -73,7 +73,7 @@ class AdmissionControl(Generic[LoadedT]):
         self.loaded: LoadedT | None = None
         self.max_streams = 0
         self.streams = 0
-        self.draining = asyncio.Event()  # streams that wait for it end, even if the drain is cancelled
+        self.draining = asyncio.Event()  # streams that wait for it end, even if the drain is canceled
         self._streams_by_client = Counter[str]()  # clients with streams only, so it is bounded by them
         self._rate_limiter = RateLimiter()
         self._idle = asyncio.Event()

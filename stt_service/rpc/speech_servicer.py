@@ -24,7 +24,7 @@ from stt_service.rpc.call_log import CallLogger, track_call
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.status_mapping import AnyContext, map_errors_to_status, no_op, send_failure
-from stt_service.rpc.stream import DRAINING, GRACE_S, Requests, StreamHandler, StreamTimeouts, write
+from stt_service.rpc.stream import DRAINED, GRACE_S, Requests, StreamHandler, StreamTimeouts, write
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
 from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.session.config import SessionConfig
@@ -176,7 +176,7 @@ async def first_config(requests: Requests, timeouts: StreamTimeouts, draining: a
         if receiving.done():
             return receiving.result()
         if drained.done():
-            raise UnavailableError(DRAINING)
+            raise UnavailableError(DRAINED)
         raise DeadlineExceededError(f"No config received within {timeouts.config_s:g} s: send it first, then audio.")
     finally:
         receiving.cancel()

@@ -41,7 +41,7 @@ GRACE_S = 60.0  # for streams to receive pending results when the server drains
 CATCH_UP_S = 1.0  # wall-clock time without audio after which a partial of all received audio is made
 STALL_TIMEOUT_S = 3.0  # wall-clock time without audio after which the client or its network has stalled
 WRITE_TIMEOUT_S = 30.0  # for the client to read a message
-DRAINING = "The server is shutting down: resume on another server."
+DRAINED = "The server is draining: resume on another server."
 TERMINATED = "An operator ended the stream; results of earlier speech have been sent."
 
 
@@ -141,7 +141,7 @@ class StreamHandler:
                     failure = DeadlineExceededError(
                         f"Stream duration exceeded: at most {self.timeouts.duration_s:g} s; open a new stream."
                     )
-                    return StreamEnd(self._own_end(Endpoint.END_OF_AUDIO), failure)
+                    return StreamEnd(self._endpoint_of_server_end(Endpoint.END_OF_AUDIO), failure)
                 self._wait_for_audio(0.0 if self._recognizer.audio_received_ms > received_ms else gap_s)
         except InvalidRequestError as failure:
             return StreamEnd(Endpoint.END_OF_AUDIO, failure)
@@ -179,7 +179,7 @@ class StreamHandler:
             return False
         return self._recognizer.wind_down() if self.resumable else True
 
-    def _own_end(self, endpoint: Endpoint) -> Endpoint | None:
+    def _endpoint_of_server_end(self, endpoint: Endpoint) -> Endpoint | None:
         """Return how the open utterance ends when the server ends the stream."""
         return None if self.resumable else endpoint
 
@@ -190,10 +190,10 @@ class StreamHandler:
         failure = DeadlineExceededError(
             f"No audio received for {idle_s:g} s: send audio or silence, or half-close the stream."
         )
-        return StreamEnd(self._own_end(Endpoint.STALLED), failure)
+        return StreamEnd(self._endpoint_of_server_end(Endpoint.STALLED), failure)
 
     def _gap_watchers(self) -> list[Coroutine[Any, Any, NoReturn]]:
-        """Return tasks that show received speech in a gap of the audio, and end it if the client cannot resume."""
+        """Return watchers of gaps: they request a partial, and end the utterance of a client that cannot resume."""
         watchers = [self._at_each_gap(CATCH_UP_S, self._recognizer.catch_up)]
         if not self.resumable:
             watchers.append(self._at_each_gap(STALL_TIMEOUT_S, partial(self._recognizer.finalize, Endpoint.STALLED)))
@@ -226,7 +226,7 @@ class StreamHandler:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.timeouts.grace_s - FINISH_TIMEOUT_S):
                 await self._stop_after_utterance()
-        return StreamEnd(self._own_end(Endpoint.DRAIN), UnavailableError(DRAINING))
+        return StreamEnd(self._endpoint_of_server_end(Endpoint.DRAIN), UnavailableError(DRAINED))
 
     async def _stop_after_utterance(self) -> None:
         """Wait for the end of the open utterance, but not for a stalled client: it resumes on another server."""

@@ -18,9 +18,10 @@ one of any of them. If several batches of the model can start now, they share th
 saves little. Finals of one client never occupy the last free worker while another client is active
 (`worker_reserve.py`).
 
-Invariants. A stream has at most one partial in the queue: a newer one takes its position, a final removes it. Overload
-thus drops partials, never finals. The queues are bounded: finals by a stream's limit of pending finals, those of one
-utterance by its length. A job is in at most one queue and in at most one batch, once.
+Invariants. A stream has at most one partial in the queue: a newer one takes its position, a final or a
+speculative final removes it. Overload
+thus drops partials, never finals. The queues are bounded: finals by a stream's limit of pending finals, the parts of
+one final by the length of its utterance. A job is in at most one queue and in at most one batch, once.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from stt_service.scheduling.fair_queueing import FairShares, OwnerPath
 from stt_service.scheduling.worker_reserve import WorkerReserve
 from stt_service.whisper.types import Kind
 
-# The longest wait of a job of a stream that runs faster than real time behind real-time streams. Our choice: a user
-# who waits for a file does not notice, and the client does not take the server for hung.
+# A job of a recording that has waited this long is scheduled as a real-time one. Our choice: a user who waits for a
+# file does not notice, and the client does not take the server for hung.
 RECORDING_MAX_WAIT_S = 5.0
-# Decode time that a client may be behind its share and catch up on: some finals. Our choice.
+# Unused decode time that a client may save up: that of some finals. Our choice.
 CREDIT_S = 5.0
 
 ModelT = TypeVar("ModelT", bound=Hashable)  # what identifies a model
-FreeSlots: TypeAlias = Callable[[ModelT], int]  # returns how many batches of a model can start now
+StartableBatches: TypeAlias = Callable[[ModelT], int]  # returns how many batches of a model can start now
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class Scheduler(Generic[ModelT]):
                 return True
         return False
 
-    def next_batch(self, now: float, free_slots: FreeSlots[ModelT] = _one_at_a_time) -> list[Job[ModelT]]:
+    def next_batch(self, now: float, free_slots: StartableBatches[ModelT] = _one_at_a_time) -> list[Job[ModelT]]:
         """Take the jobs to run now on one of the models that have free slots; empty when there are none.
 
         `finish` must follow for each batch.

@@ -2,7 +2,8 @@
 
 The detector holds the audio that is not committed yet. The segmenter steps back to the committed frame after each
 utterance and in long silence; the detector then scores the audio from there on with a new VAD. So its state is always
-that of a detector that began at the committed frame, and a stream that is resumed there gives the same text.
+that of a detector that began at the committed frame, and a stream that is resumed there gives the same text (unless
+MIN_GAP_BETWEEN_RECORDINGS is set: see the segmenter).
 """
 
 from __future__ import annotations

@@ -6,11 +6,14 @@ every position that its receiver needs.
 
 A phase and whether the frame is voiced give the next phase:
 
-    phase      voiced     not voiced
-    SILENCE    ONSET      SILENCE
-    ONSET      ONSET      SILENCE     UtteranceStarted after onset_frames, or weak_onset_frames of weak speech
-    SPEECH     SPEECH     HANGOVER
-    HANGOVER   SPEECH     HANGOVER    UtteranceEnded after hangover_frames, if min_length_frames is reached
+    phase      voiced     not voiced  decision → next phase
+    SILENCE    ONSET      SILENCE     UtteranceStarted by ended weak speech → SPEECH
+    ONSET      ONSET      SILENCE     UtteranceStarted after onset_frames, or weak_onset_frames of weak speech → SPEECH
+    SPEECH     SPEECH     HANGOVER    UtteranceEnded at max_length_frames → SILENCE
+    HANGOVER   SPEECH     HANGOVER    UtteranceEnded after hangover_frames, if min_length_frames is reached → SILENCE
+
+A frame is voiced above the onset threshold in SILENCE, and above the lower offset threshold in the other phases. The
+residual threshold is lower still (thresholds and durations: types.py).
 
 In an open utterance SpeechPaused and SpeechResumed alternate. They follow the residual threshold, not the phase: a
 faint last syllable belongs in the window of the final although it does not keep the utterance open. At
@@ -20,7 +23,8 @@ it has ended (weak_speech.py).
 Invariants: utterances do not overlap, and none is longer than the maximum length. `committed` never decreases, and no
 later utterance reaches back before it. The same frames give the same decisions, however they are split into calls.
 After each utterance, and in long silence, the state is that of a new segmenter that begins at `committed`, so a stream
-that is resumed there on another server finds the same utterances.
+that is resumed there on another server finds the same utterances. The exception is min_gap_frames, the time without an
+onset after an utterance: a resumed segmenter does not know that it is running. It is 0 by default.
 
 The last invariant needs a step back: after UtteranceEnded and LongSilence, `frame` is the next frame to process, and
 the caller must score the audio from there on with a new VAD state.
@@ -113,8 +117,8 @@ class Segmenter:
     @property
     def is_periodic(self) -> bool:
         """Whether silence has lasted from one LongSilence to the next, without an effect of an earlier utterance."""
-        bound = max(self._continuation_end, self._gap_end) <= self._committed - COMMIT_SILENCE_FRAMES
-        return self._phase is Phase.SILENCE and bound
+        earlier_effects_end = max(self._continuation_end, self._gap_end)
+        return self._phase is Phase.SILENCE and earlier_effects_end <= self._committed - COMMIT_SILENCE_FRAMES
 
     def reconfigure(self, config: SegmenterConfig) -> None:
         """Use the new configuration from now on, or from the end of the open utterance on."""
@@ -148,7 +152,7 @@ class Segmenter:
         return self._decide()
 
     def skip_silence(self, probabilities: Samples, energies: Samples) -> bool:
-        """Process frames without any effect at once, as `step` would; return False, unchanged, if one may have some."""
+        """Process frames that cannot change anything; return False, and do nothing, if one of them could."""
         end = self._frame + len(probabilities)
         quiet = self._phase is Phase.SILENCE and self._frame >= self._continuation_end and end < self._long_silence_at
         if not quiet or not self._weak.is_empty or probabilities.max() >= self._config.least_threshold:

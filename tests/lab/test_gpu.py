@@ -31,7 +31,7 @@ GPU = replace(CPU, where="cuda, float16")
 
 
 class FakeEngine:
-    """Recites its text; alone, another one."""
+    """Returns `text` for a batch and `alone` for a single window."""
 
     def __init__(self, text: str, alone: str, *, multilingual: bool = True) -> None:
         self.multilingual = multilingual
@@ -78,7 +78,7 @@ def test_english_model_transcribes_no_russian(both: list[Recording]) -> None:
     assert {language for _, language in result.errors} == {"en"}
 
 
-def test_device_that_agrees_with_the_cpu_misses_no_limit() -> None:
+def test_device_that_agrees_with_the_cpu_meets_all_limits() -> None:
     assert list(violations([CPU, replace(GPU, errors={FINALS: WordErrors(6, 100)})])) == []
 
 

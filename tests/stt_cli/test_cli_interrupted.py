@@ -21,7 +21,7 @@ from tests.support.servers.scripted_server import (
     final,
     replies,
     serving,
-    until_cancelled,
+    until_canceled,
 )
 
 SCRIPT = replies(final("Раз."))
@@ -86,7 +86,7 @@ async def test_kill_leaves_the_recognized_text_on_disk(recording: str, tmp_path:
         await stream.send(final("Раз."))
         await stream.receive_audio(32_000)
         sent.set()
-        await until_cancelled(stream)
+        await until_canceled(stream)
 
     async with serving(send_finals) as server:
         process = await start(

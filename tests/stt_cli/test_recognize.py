@@ -25,7 +25,7 @@ from tests.support.servers.scripted_server import (
     replies,
     serving,
     suppressed,
-    until_cancelled,
+    until_canceled,
 )
 
 STYLE = re.compile(r"\x1b\[[\d;]*m")
@@ -71,7 +71,7 @@ async def test_second_signal_quits_immediately(recording: str, number: signal.Si
         reached.set()
         await stream.receive_audio()
         half_closed.set()
-        await until_cancelled(stream)
+        await until_canceled(stream)
 
     async with serving(never_answers) as server:
         process = await start("recognize", "--server", server.address, "--realtime", recording)
@@ -121,7 +121,7 @@ async def test_ctrl_c_ends_dictation() -> None:
 
 
 async def test_restarted_server_receives_all_uncommitted_audio_again(recording: str) -> None:
-    async with serving(until_cancelled) as server:
+    async with serving(until_canceled) as server:
         process = await start("recognize", "--server", server.address, recording)
         async with asyncio.timeout(30):
             await server.called.wait()

@@ -23,7 +23,7 @@ from tests.support.servers.scripted_server import (
     partial,
     replies,
     serving,
-    until_cancelled,
+    until_canceled,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not support a change of the loop
@@ -110,7 +110,7 @@ async def test_closing_the_iterator_ends_the_stream_while_the_source_blocks() ->
     async def waits(stream: Stream) -> None:
         await stream.accept()
         try:
-            await until_cancelled(stream)
+            await until_canceled(stream)
         except asyncio.CancelledError:
             cancelled.set()
             raise

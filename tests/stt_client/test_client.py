@@ -51,7 +51,7 @@ from tests.support.servers.scripted_server import (
     replies,
     serving,
     suppressed,
-    until_cancelled,
+    until_canceled,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not support a change of the loop
@@ -264,7 +264,7 @@ async def test_closing_the_events_cancels_the_stream(audio: Callable[[], AsyncIt
         await stream.accept()
         try:
             await stream.receive_audio()
-            await until_cancelled(stream)
+            await until_canceled(stream)
         except asyncio.CancelledError:
             cancelled.set()
             raise
@@ -292,7 +292,7 @@ async def test_audio_is_read_only_up_to_the_buffer_limit() -> None:
 
     with pytest.raises(TimeoutError):  # noqa: PT012
         async with (
-            serving(until_cancelled) as server,
+            serving(until_canceled) as server,
             aclosing(recognize(server.address, counted(), retry_policy=RetryPolicy(max_buffered_s=90))) as events,
             asyncio.timeout(1),
         ):

@@ -34,7 +34,7 @@ from stt_client.client import recognize
 from stt_client.errors import ServiceError
 from stt_client.events import AudioFormat, Event, StreamOptions
 from stt_client.recovery.retry import RetryPolicy
-from stt_tui.dictation import Dictation
+from stt_tui.dictated_text import Dictation
 from stt_tui.document import Document
 from stt_tui.status import Status, status_line
 from stt_tui.transcript_presenter import TranscriptPresenter

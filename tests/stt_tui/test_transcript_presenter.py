@@ -22,7 +22,7 @@ from stt_client.events import (
     Started,
     Suppressed,
 )
-from stt_tui.dictation import Dictation
+from stt_tui.dictated_text import Dictation
 from stt_tui.document import Document
 from stt_tui.graphemes import text_columns
 from stt_tui.status import Recording, Status, status_line

@@ -106,7 +106,7 @@ async def test_draining_replica_gets_no_stream_and_no_client_is_rejected() -> No
         assert sum(counts) == len(before) - on_first + len(after)  # its clients must resume theirs
 
 
-async def test_replica_drained_by_an_operator_gets_no_stream_until_the_drain_is_cancelled() -> None:
+async def test_replica_drained_by_an_operator_gets_no_stream_until_the_drain_is_canceled() -> None:
     async with cluster(16, 16) as two, grpc.aio.insecure_channel(two.servers[0].control.address) as channel:
         control, drained = control_on(channel), two.servers[0].data.address
         await opened(two.stub, 4)

@@ -175,7 +175,7 @@ async def test_ended_session_is_not_found() -> None:
             assert "'gone'" in message
 
 
-async def test_drain_ends_streams_and_can_be_cancelled(question: Recording) -> None:
+async def test_drain_ends_streams_and_can_be_canceled(question: Recording) -> None:
     async with controlled_server(BeamRecordingEngine()) as controlled:
         call = await controlled.open_stream("word")
         await call.send_audio(question.pcm())
@@ -189,8 +189,8 @@ async def test_drain_ends_streams_and_can_be_cancelled(question: Recording) -> N
             await send_requests(controlled.speech, Request(config=stt_pb2.StreamingConfig()))
         ).code is StatusCode.UNAVAILABLE
         for _ in range(2):
-            cancelled = await controlled.control.CancelDrain(pb.CancelDrainRequest())
-            assert cancelled.state == pb.STATE_SERVING
+            canceled = await controlled.control.CancelDrain(pb.CancelDrainRequest())
+            assert canceled.state == pb.STATE_SERVING
         assert await health(controlled.server.data.address) == "SERVING"
         later = await controlled.open_stream("later")
         await call.send_audio(silence(3))

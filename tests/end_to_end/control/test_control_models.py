@@ -103,7 +103,7 @@ async def test_english_only_model_for_finals_requires_language_english() -> None
         assert await asyncio.to_thread(english.closed.wait, 10)
 
 
-async def test_one_model_is_loaded_at_a_time_until_its_loading_is_cancelled() -> None:
+async def test_one_model_is_loaded_at_a_time_until_its_loading_is_canceled() -> None:
     may, engine = threading.Event(), BeamRecordingEngine()
 
     class Slow(Mapping[str, BlockingServerEngine]):

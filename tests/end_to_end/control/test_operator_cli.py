@@ -77,7 +77,7 @@ async def test_model_is_loaded_awaited_and_unloaded() -> None:
         assert rows == [["base", "unloading"], ["tiny", "loaded"]]
 
 
-async def test_drain_is_started_and_cancelled() -> None:
+async def test_drain_is_started_and_canceled() -> None:
     async with operated() as (run, call):
         assert (await run("drain")).stdout == "draining: 1 stream open, new streams are rejected.\n"
         assert (await run("drain", "--cancel")).stdout == "serving: new streams are accepted.\n"

@@ -92,7 +92,7 @@ def test_drain_sends_pending_finals_then_the_failure(drained: Drained, recording
         ]  # fmt: skip
         assert [final.endpoint for final in result.finals] == [pb.ENDPOINT_STALLED]  # no more events
         assert result.code is StatusCode.UNAVAILABLE
-        assert result.failure_message() == "The server is shutting down: resume on another server."
+        assert result.failure_message() == "The server is draining: resume on another server."
         assert_event_order(result)
     assert result.responses[-1].failure.retry_after.ToMilliseconds() > 0
     expected = normalize(recordings[FIRST].text, "en")

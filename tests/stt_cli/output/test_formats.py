@@ -17,8 +17,8 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stt_cli.output.captions import CAPTION_MS, LINE_COLUMNS, LINES, captions, display_width
 from stt_cli.output.formats import create_renderer
-from stt_cli.output.subtitles import CAPTION_MS, LINE_COLUMNS, LINES, captions, display_width
 from stt_client.events import (
     Event,
     Final,

@@ -39,7 +39,7 @@ from tests.support.servers.scripted_server import (
     replies,
     serving,
     suppressed,
-    until_cancelled,
+    until_canceled,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # gRPC does not support a change of the loop
@@ -240,7 +240,7 @@ async def test_audio_that_ends_while_disconnected_is_sent_to_the_next_server() -
         ended.set()
 
     lost = asyncio.Event()
-    async with serving(until_cancelled) as server:
+    async with serving(until_canceled) as server:
         recognition = asyncio.create_task(recognized(server.address, source()))
         await server.called.wait()
     lost.set()
@@ -272,7 +272,7 @@ async def test_source_error_is_raised_after_the_finals_of_the_next_server() -> N
 
 
 async def test_closing_while_disconnected_ends_immediately() -> None:
-    async with serving(until_cancelled) as server:
+    async with serving(until_canceled) as server:
         address = server.address
     events = recognize(address, audio_input(), OPTIONS)
     assert isinstance(await anext(events), Connection)

@@ -124,7 +124,7 @@ FULL = ServiceError("All 4 streams are taken.", "RESOURCE_EXHAUSTED", 2.0)
 def test_full_server_is_retried_longer_than_an_unreachable_one() -> None:
     retry = retries(jitter=0.0, policy=RetryPolicy(connect_s=5, free_slot_s=100))
     assert [retry.delay_s(FULL, now_s, None) for now_s in (0.0, 50.0, 99.0)] == [2.0, 2.0, 2.0]
-    message = r"^Gave up: no slot was free for 100 s\. Last error: All 4 streams are taken\.$"
+    message = r"^Gave up: no server admitted the stream for 100 s\. Last error: All 4 streams are taken\.$"
     with pytest.raises(ServiceError, match=message):
         retry.delay_s(FULL, 100.0, None)
 

@@ -64,7 +64,7 @@ async def status_of(error: Exception) -> tuple[StatusCode, str]:
         (DeadlineExceededError("silent"), StatusCode.DEADLINE_EXCEEDED),
     ],
 )
-async def test_error_that_the_client_can_fix_is_sent_unchanged(error: SttError, code: StatusCode) -> None:
+async def test_expected_error_is_sent_unchanged(error: SttError, code: StatusCode) -> None:
     assert await status_of(error) == (code, str(error))
 
 

@@ -428,7 +428,7 @@ async def test_cancellation_while_the_batch_starts_is_in_time() -> None:
         assert streams.engine.batches[1:] == [["cid"]]
 
 
-async def test_running_decode_can_be_cancelled() -> None:
+async def test_running_decode_can_be_canceled() -> None:
     async with running_streams() as streams:
         streams.eve.cancel()
         streams.submit_decode(Kind.FINAL, "ann")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from stt_service.scheduling.scheduler import RECORDING_MAX_WAIT_S, FreeSlots, Job, Scheduler
+from stt_service.scheduling.scheduler import RECORDING_MAX_WAIT_S, Job, Scheduler, StartableBatches
 from stt_service.whisper.types import Kind
 
 ModelJob = Job[str | None]
@@ -53,7 +53,7 @@ def batches(scheduler: Scheduler[str | None], now: float = 0) -> list[list[Model
     return taken
 
 
-def only_on(model: str, batches: int = 1) -> FreeSlots[str | None]:
+def only_on(model: str, batches: int = 1) -> StartableBatches[str | None]:
     return lambda requested: batches if requested == model else 0
 
 

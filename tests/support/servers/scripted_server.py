@@ -171,6 +171,6 @@ class RunningServer:
         self.called = asyncio.Event()
 
 
-async def until_cancelled(_stream: Stream) -> None:
+async def until_canceled(_stream: Stream) -> None:
     """Neither read nor send anything."""
     await asyncio.Event().wait()

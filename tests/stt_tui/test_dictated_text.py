@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stt_tui.dictation import Dictation
+from stt_tui.dictated_text import Dictation
 from stt_tui.document import Document
 from stt_tui.layout import Preedit
 from stt_tui.lines import Position
