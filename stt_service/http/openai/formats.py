@@ -1,0 +1,138 @@
+"""Response bodies of transcriptions and translations. Pure: finals in, JSON objects and text out.
+
+Source: the response models of the package `openai`, which require every field of a verbose segment.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stt_service.errors import InvalidRequestError
+from stt_service.session.events import Final
+from stt_service.http.openai.languages import LANGUAGE_NAMES
+
+JsonObject = dict[str, object]
+MIN_PROBABILITY = 1e-9  # of a word, so that its logarithm is finite
+
+
+class ResponseFormat(StrEnum):
+    """Formats of a response."""
+
+    JSON = "json"
+    VERBOSE_JSON = "verbose_json"
+    TEXT = "text"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+MEDIA_TYPES = {
+    ResponseFormat.TEXT: "text/plain; charset=utf-8",
+    ResponseFormat.SRT: "application/x-subrip; charset=utf-8",
+    ResponseFormat.VTT: "text/vtt; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """A recognized recording."""
+
+    finals: Sequence[Final]
+    duration_s: float
+    task: str  # transcribe or translate
+
+    @property
+    def text(self) -> str:
+        """The text of all finals, joined by spaces."""
+        return joined(self.finals)
+
+
+def joined(finals: Sequence[Final]) -> str:
+    """Return the text of the finals, joined by spaces."""
+    return " ".join(final.text.strip() for final in finals if final.text.strip())
+
+
+def parse_format(name: str) -> ResponseFormat:
+    """Return the format of that name.
+
+    Raises:
+        InvalidRequestError: the format is unknown, or needs speaker diarization.
+    """
+    if name == "diarized_json":
+        raise InvalidRequestError(
+            "Invalid response_format='diarized_json': speakers are not distinguished; must be json, verbose_json, "
+            "text, srt or vtt."
+        )
+    try:
+        return ResponseFormat(name)
+    except ValueError:
+        valid = ", ".join(each.value for each in ResponseFormat)
+        raise InvalidRequestError(f"Invalid response_format={name!r}: must be one of {valid}.") from None
+
+
+def usage(duration_s: float) -> JsonObject:
+    """Return the usage of a request: seconds of audio, rounded up."""
+    return {"type": "duration", "seconds": math.ceil(duration_s)}
+
+
+def as_json(result: Transcription, *, with_logprobs: bool = False) -> JsonObject:
+    """Return the body of `json`."""
+    body: JsonObject = {"text": result.text, "usage": usage(result.duration_s)}
+    if with_logprobs:
+        body["logprobs"] = [each for final in result.finals for each in logprobs(final)]
+    return body
+
+
+def as_verbose_json(result: Transcription, *, segments: bool, words: bool) -> JsonObject:
+    """Return the body of `verbose_json`, with the requested timestamps."""
+    body: JsonObject = {
+        "task": result.task,
+        "language": language_name(result.finals[0].language) if result.finals else "",
+        "duration": round(result.duration_s, 3),
+        "text": result.text,
+        "usage": usage(result.duration_s),
+    }
+    if segments:
+        body["segments"] = [segment(number, final) for number, final in enumerate(result.finals)]
+    if words:
+        body["words"] = [
+            {"word": word.text.strip(), "start": round(word.start_s, 3), "end": round(word.end_s, 3)}
+            for final in result.finals
+            for word in final.words
+        ]
+    return body
+
+
+def segment(number: int, final: Final) -> JsonObject:
+    """Return a verbose segment: one final."""
+    text = final.text.encode()
+    return {
+        "id": number,
+        "seek": round(final.start_ms / 10),  # in frames of 10 ms
+        "start": final.start_ms / 1000,
+        "end": final.end_ms / 1000,
+        "text": final.text,
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": math.log(max(final.confidence, MIN_PROBABILITY)),
+        "compression_ratio": len(text) / len(zlib.compress(text)) if text else 0.0,
+        "no_speech_prob": 0.0,
+    }
+
+
+def logprobs(final: Final) -> Iterator[JsonObject]:
+    """Yield an entry for each word, with the log probability of its tokens."""
+    for word in final.words:
+        yield {
+            "token": word.text,
+            "logprob": math.log(max(word.probability, MIN_PROBABILITY)),
+            "bytes": list(word.text.encode()),
+        }
+
+
+def language_name(code: str) -> str:
+    """Return the English name of a language in lower case, as OpenAI does; the code if it has none."""
+    return LANGUAGE_NAMES.get(code, code)
