@@ -1,1 +1,1 @@
-"""The HTTP port: metrics, health probes and the APIs of other speech services. Adapters translate, they decide nothing."""
+"""The HTTP port: metrics, health probes and the APIs of other speech services. Adapters only translate."""

@@ -174,7 +174,7 @@ def _reloading_context(current: Callable[[], Pem]) -> ssl.SSLContext:
         connection.context = context
 
     first = _context(served)
-    first.sni_callback = at_handshake  # type: ignore[assignment]  # asyncio passes an SSLObject
+    first.sni_callback = at_handshake  # asyncio passes an SSLObject
     return first
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stt_service.errors import InvalidRequestError
-from stt_service.session.events import Final
 from stt_service.http.openai.languages import LANGUAGE_NAMES
+from stt_service.session.events import Final
 
 JsonObject = dict[str, object]
 MIN_PROBABILITY = 1e-9  # of a word, so that its logarithm is finite

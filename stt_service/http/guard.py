@@ -1,0 +1,158 @@
+"""Access rules of the HTTP port, the same for every surface: host, origin, token, limits of bodies and slow clients.
+
+`Guard` is ASGI middleware in front of the routes of a surface. It passes the identity of the client in the scope
+(`client_name`), so that admission and quotas are those of gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from stt_service.access.file_watcher import ReloadingFile
+from stt_service.access.tokens import Tokens
+from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError, UnauthenticatedError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BODY_TIMEOUT_S = 30.0  # between two parts of a body
+SEND_TIMEOUT_S = 30.0  # for the client to read what is sent
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+SUBPROTOCOL_TOKEN = "openai-insecure-api-key."  # noqa: S105  (a prefix; browsers cannot send headers)
+BEARER = "bearer "
+UNAUTHENTICATED = "A valid token is required: send `Authorization: Bearer TOKEN`."
+
+OnError = Callable[["Scope", "Receive", "Send", SttError], Awaitable[None]]
+
+
+class WrongHostError(InvalidRequestError):
+    """The Host header names another machine: a page of another site reached a loopback address (DNS rebinding)."""
+
+
+class WrongOriginError(SttError):
+    """A page of another site sent the request."""
+
+
+class TooLargeError(InvalidRequestError):
+    """The body exceeds its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """What a surface requires.
+
+    Attributes:
+        tokens: Valid tokens; None if the port requires none.
+        client_certificates: A client certificate is required where tokens are not.
+        loopback_only: Requests must name a loopback host; for ports without tokens that listen on loopback.
+        origins: Origins of other sites whose pages may use the surface.
+        max_body_bytes: Limit of a request body.
+    """
+
+    tokens: ReloadingFile[Tokens] | None = None
+    client_certificates: bool = False
+    loopback_only: bool = False
+    origins: frozenset[str] = frozenset()
+    max_body_bytes: int = 2**20
+
+
+class Guard:
+    """Applies access rules to an ASGI application; errors go to `on_error`, which answers in the shape of the API."""
+
+    def __init__(
+        self, app: ASGIApp, rules: AccessRules, on_error: OnError, rejected: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._app, self._rules, self._on_error, self._rejected = app, rules, on_error, rejected
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def bounded_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await send(message)
+
+        try:
+            scope["client_name"] = self._client_name(scope)
+            bounded = self._bounded(receive) if scope["type"] == "http" else receive
+            await self._app(scope, bounded, bounded_send)
+        except SttError as error:
+            if started:
+                raise
+            await self._on_error(scope, receive, send, error)
+
+    def _client_name(self, scope: Scope) -> str:
+        """Return the name of the client's token; without tokens an empty string.
+
+        Raises:
+            SttError: a rule is violated.
+        """
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self._check_host(headers)
+        self._check_origin(headers)
+        self._check_length(headers)
+        if self._rules.tokens is None:
+            if self._rules.client_certificates and not scope.get("state", {}).get("client_certificate"):
+                raise UnauthenticatedError("A client certificate is required.")
+            return ""
+        name = self._rules.tokens.value().lookup(_token(headers))
+        if name is None:
+            self._rejected("token")
+            raise UnauthenticatedError(UNAUTHENTICATED)
+        return name
+
+    def _check_host(self, headers: Mapping[str, str]) -> None:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        if self._rules.loopback_only and host not in LOOPBACK_HOSTS:
+            raise WrongHostError(f"Invalid Host={host!r}: must be localhost or a loopback address.")
+
+    def _check_origin(self, headers: Mapping[str, str]) -> None:
+        origin = headers.get("origin")
+        if origin is None or origin in self._rules.origins or urlsplit(origin).netloc == headers.get("host"):
+            return
+        raise WrongOriginError(f"Invalid Origin={origin!r}: must be this server, or listed in HTTP_ALLOWED_ORIGINS.")
+
+    def _check_length(self, headers: Mapping[str, str]) -> None:
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self._rules.max_body_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(f"The request body is too large: at most {self._rules.max_body_bytes} bytes are accepted.")
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Return `receive` with limits on the size and the time of a body."""
+        received_bytes, complete = 0, False
+
+        async def bounded() -> Message:
+            nonlocal received_bytes, complete
+            if complete:  # only a disconnect can follow, at any time
+                return await receive()
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT_S):
+                    message: dict[str, Any] = dict(await receive())
+            except TimeoutError:
+                raise DeadlineExceededError(f"No part of the body arrived for {BODY_TIMEOUT_S:g} s.") from None
+            received_bytes += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if received_bytes > self._rules.max_body_bytes:
+                raise self._too_large()
+            return message
+
+        return bounded
+
+
+def _token(headers: Mapping[str, str]) -> str:
+    """Return the bearer token of a request or of a browser's WebSocket; an empty string without one."""
+    authorization = headers.get("authorization", "")
+    if authorization[: len(BEARER)].lower() == BEARER:
+        return authorization[len(BEARER) :].strip()
+    for protocol in headers.get("sec-websocket-protocol", "").split(","):
+        if protocol.strip().startswith(SUBPROTOCOL_TOKEN):
+            return protocol.strip()[len(SUBPROTOCOL_TOKEN) :]
+    return ""
