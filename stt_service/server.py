@@ -21,7 +21,9 @@ from stt_service.rpc.call_log import log_rejected
 from stt_service.rpc.health import HEALTH_CHECK, Health
 from stt_service.rpc.listener import GrpcListener, ListenAddress
 from stt_service.rpc.metrics_http import MetricsServer
+from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.request_reader import CallLimits, RequestReader
+from stt_service.rpc.speech_service import SpeechService
 from stt_service.rpc.speech_servicer import SpeechToText
 from stt_service.rpc.status_mapping import DISCARD_TIMEOUT_S
 from stt_service.rpc.stream import GRACE_S
@@ -67,7 +69,8 @@ class Server:
             RequestReader(CONTROL_MESSAGE_BYTES, checks, CALL_LIMITS),
             self.metrics.count_rejected,
         )
-        self._speech = SpeechToText(self._config, self._admission, self._streams, self.metrics)
+        service = SpeechService(self._config, self._admission, self._streams, self.metrics)
+        self._speech = SpeechToText(service, RecordingDecoders())
         reporter = StatusReporter(self._admission, self._usage, self.metrics)
         self._control = Control(self._config, self._admission, self._streams, reporter)
         self.http = MetricsServer(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from stt.v1 import stt_pb2 as pb
 
@@ -43,6 +43,13 @@ STALL_TIMEOUT_S = 3.0  # wall-clock time without audio after which the client or
 WRITE_TIMEOUT_S = 30.0  # for the client to read a message
 DRAINED = "The server is draining: resume on another server."
 TERMINATED = "An operator ended the stream; results of earlier speech have been sent."
+
+
+class ResponseWriter(Protocol):
+    """The client's side of a stream: a gRPC context, or the connection of another protocol."""
+
+    async def write(self, message: pb.StreamingRecognizeResponse, /) -> None:
+        """Send a response; wait while the client does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ class StreamHandler:
     def _recognizer(self) -> StreamRecognizer:
         return self.stream.recognizer
 
-    async def run(self, requests: Requests, context: Context) -> None:
+    async def run(self, requests: Requests, writer: ResponseWriter) -> None:
         """Serve the stream to its end, and send all pending results.
 
         Raises:
@@ -103,7 +110,7 @@ class StreamHandler:
             async with asyncio.TaskGroup() as tasks:
                 feeding = tasks.create_task(self._feed(requests))
                 while (event := await self._recognizer.send_queue.next_event()) is not None:
-                    await write(context, convert.response(event), self.timeouts.write_s)
+                    await write(writer, convert.response(event), self.timeouts.write_s)
         except* SttError as group:
             raise _first_error(group) from None
         if (failure := feeding.result()) is not None:
@@ -240,7 +247,7 @@ class StreamHandler:
         return StreamEnd(Endpoint.FINALIZE, AbortedError(TERMINATED))
 
 
-async def write(context: Context, message: pb.StreamingRecognizeResponse, timeout_s: float) -> None:
+async def write(writer: ResponseWriter, message: pb.StreamingRecognizeResponse, timeout_s: float) -> None:
     """Send a message.
 
     Raises:
@@ -248,7 +255,7 @@ async def write(context: Context, message: pb.StreamingRecognizeResponse, timeou
     """
     try:
         async with asyncio.timeout(timeout_s):
-            await context.write(message)
+            await writer.write(message)
     except TimeoutError as error:
         raise DeadlineExceededError(
             f"The client read no response for {timeout_s:g} s: read responses while sending."

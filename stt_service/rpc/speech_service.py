@@ -1,0 +1,236 @@
+"""Recognition of streams and recordings, independent of the protocol: admission, models and a session for each call.
+
+Adapters (gRPC, HTTP) translate their messages to requests of this service, and its responses back. They do not decide
+who is admitted, how audio is segmented or when a stream ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from stt.v1 import stt_pb2 as pb
+
+from stt_service.access.admission import AdmissionControl, ClientIdentity, ClientQuota
+from stt_service.errors import DeadlineExceededError, InvalidRequestError, UnavailableError
+from stt_service.models.registry import ModelLease
+from stt_service.models.startup import LoadedServer
+from stt_service.rpc import convert
+from stt_service.rpc.call_log import CallLogger, track_call
+from stt_service.rpc.recognizer import StreamRecognizer
+from stt_service.rpc.stream import DRAINED, GRACE_S, Requests, ResponseWriter, StreamHandler, StreamTimeouts, write
+from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
+from stt_service.scheduling.realtime import RealtimeTracker
+from stt_service.session.config import SessionConfig
+from stt_service.session.events import OutgoingEvent
+from stt_service.session.session import Session
+from stt_service.settings.runtime import ActiveSettings
+from stt_service.telemetry.metrics import Metrics
+from stt_service.telemetry.stream_stats import StreamStats
+from stt_service.vad.gate import stream_vad_factory
+from stt_service.vad.silero import Silero
+from stt_service.vad.types import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a client, before its admission."""
+
+    client: ClientIdentity
+    logger: CallLogger
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSlot:
+    """A slot and models for one recording."""
+
+    model: str
+    new_recognizer: Callable[[pb.StreamingConfig], StreamRecognizer]
+
+
+class SpeechService:
+    """Recognizes streams and recordings. Admission rejects all calls until the models are loaded."""
+
+    def __init__(
+        self,
+        config: ActiveSettings,
+        admission: AdmissionControl[LoadedServer],
+        streams: StreamRegistry,
+        metrics: Metrics,
+    ) -> None:
+        self._config, self._admission, self._streams, self._metrics = config, admission, streams, metrics
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model of finals that new calls use; empty while the server loads."""
+        loaded = self._admission.loaded
+        return "" if loaded is None else loaded.registry.names.finals
+
+    @contextmanager
+    def call(self, client_name: str) -> Iterator[Call]:
+        """Yield a call; all log lines inside carry its id.
+
+        Args:
+            client_name: Name of the client's token, or its address.
+        """
+        settings = self._config.settings
+        quota = ClientQuota(settings.max_streams_per_peer, settings.rate_limit_per_minute)
+        with track_call(self._metrics, client_name) as logger:
+            yield Call(ClientIdentity(client_name, time.monotonic(), quota), logger)
+
+    async def recognize_stream(self, call: Call, requests: Requests, writer: ResponseWriter) -> None:
+        """Recognize a stream to its end; every response goes to `writer`.
+
+        Raises:
+            SttError: the reason of the failure; the responses before it have been written.
+        """
+        with call.logger, self._admission.acquire_slot(call.client) as loaded:
+            settings = self._config.settings
+            timeouts = StreamTimeouts(settings.idle_timeout, settings.max_stream_duration, GRACE_S)
+            config = await first_config(requests, timeouts, self._admission.draining)
+            with loaded.registry.lease() as lease:
+                stream = self._new_stream(loaded.silero, lease, config, call.logger)
+                await write(writer, _started_response(stream, config.resume.audio_offset_ms), timeouts.write_s)
+                call.logger.opened(stream)
+                audio_format = convert.audio_format(config.format)
+                handler = StreamHandler(stream, audio_format, timeouts, self._admission.draining, config.resumable)
+                with self._streams.register(stream):
+                    await handler.run(requests, writer)
+
+    @contextmanager
+    def recording_slot(self, call: Call) -> Iterator[RecordingSlot]:
+        """Hold a slot for a recording.
+
+        Raises:
+            SttError: the call is not admitted.
+        """
+        with call.logger, self._admission.acquire_slot(call.client) as loaded, loaded.registry.lease() as lease:
+
+            def new_recognizer(config: pb.StreamingConfig) -> StreamRecognizer:
+                offline = RealtimeTracker(time.monotonic(), initial_lead_s=math.inf)
+                session, stats = self._new_session(loaded.silero, lease, config), StreamStats(self._metrics)
+                owner = (call.logger.client, call.logger.id)
+                return StreamRecognizer(session, lease.pair, owner, offline, observer=stats)
+
+            yield RecordingSlot(lease.names.finals, new_recognizer)
+
+    def _new_stream(
+        self, silero: Silero, lease: ModelLease, config: pb.StreamingConfig, call: CallLogger
+    ) -> ActiveStream:
+        """Return a stream with this config.
+
+        Raises:
+            InvalidRequestError: the config has an invalid value.
+        """
+        session, now_s = self._new_session(silero, lease, config), time.monotonic()
+        stats = StreamStats(self._metrics, config.resume.audio_offset_ms)
+        return ActiveStream(
+            id=call.id,
+            client_id=config.client_id,
+            client=call.client,
+            models=lease.names,
+            opened_s=now_s,
+            session=session,
+            recognizer=StreamRecognizer(
+                session, lease.pair, (call.client, call.id), RealtimeTracker(now_s), observer=stats
+            ),
+            stats=stats,
+        )
+
+    def _new_session(self, silero: Silero, lease: ModelLease, config: pb.StreamingConfig) -> Session:
+        """Return a session with this config.
+
+        Raises:
+            InvalidRequestError: the config has an invalid value.
+        """
+        convert.client_id(config.client_id)
+        offset_ms, first_utterance = convert.resume(config.resume)
+        settings = self._config.settings
+        runtime = settings.runtime().updated(convert.changes(config.settings))
+        lease.pair.check_language(runtime.language)
+        return Session(
+            SessionConfig(
+                settings=settings,
+                runtime=runtime,
+                audio_format=convert.audio_format(config.format),
+                partials=config.partials and settings.enable_realtime_transcription,
+                word_timestamps=config.word_times,
+                offset_ms=offset_ms,
+                first_utterance=first_utterance,
+                continues_utterance=config.resume.continues_utterance,
+                left_context_ms=config.resume.left_context_ms,
+                previous_language=config.resume.previous_language or None,
+            ),
+            stream_vad_factory(silero, settings),
+        )
+
+
+async def recognize_recording(
+    recognizer: StreamRecognizer,
+    feed: Callable[[StreamRecognizer], Awaitable[None]],
+    on_event: Callable[[OutgoingEvent], None],
+) -> None:
+    """Recognize a recording that `feed` passes to the recognizer; every event goes to `on_event`.
+
+    Raises:
+        SttError: the recording cannot be decoded, or is too long.
+        ExceptionGroup: the same, or InferenceError.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_collect(recognizer, on_event))
+        try:
+            async with recognizer:
+                await feed(recognizer)
+                await recognizer.finish(Endpoint.END_OF_AUDIO)
+        finally:
+            recognizer.send_queue.close()
+
+
+async def _collect(recognizer: StreamRecognizer, on_event: Callable[[OutgoingEvent], None]) -> None:
+    while (event := await recognizer.send_queue.next_event()) is not None:
+        on_event(event)
+
+
+async def first_config(requests: Requests, timeouts: StreamTimeouts, draining: asyncio.Event) -> pb.StreamingConfig:
+    """Wait for the first message, which must be the config.
+
+    Raises:
+        InvalidRequestError: the message is not a config, or there is none.
+        DeadlineExceededError: the client sends nothing.
+        UnavailableError: the server drains first.
+    """
+    receiving, drained = asyncio.create_task(_config(requests)), asyncio.create_task(draining.wait())
+    try:
+        await asyncio.wait((receiving, drained), timeout=timeouts.config_s, return_when=asyncio.FIRST_COMPLETED)
+        if receiving.done():
+            return receiving.result()
+        if drained.done():
+            raise UnavailableError(DRAINED)
+        raise DeadlineExceededError(f"No config received within {timeouts.config_s:g} s: send it first, then audio.")
+    finally:
+        receiving.cancel()
+        drained.cancel()
+        await asyncio.gather(receiving, drained, return_exceptions=True)
+
+
+async def _config(requests: Requests) -> pb.StreamingConfig:
+    async for request in requests:
+        kind = request.WhichOneof("request") or "nothing"
+        if kind == "config":
+            return request.config
+        raise InvalidRequestError(f"Invalid first message with {kind}: must be the config.")
+    raise InvalidRequestError("The stream ended before its config: send the config first, then audio.")
+
+
+def _started_response(stream: ActiveStream, offset_ms: int) -> pb.StreamingRecognizeResponse:
+    started = pb.Started(
+        stream_id=stream.id,
+        settings=convert.settings(stream.session.runtime),
+        model=stream.models.finals,
+        partial_model=stream.models.partials if stream.session.makes_partials else "",
+    )
+    return pb.StreamingRecognizeResponse(received_ms=offset_ms, committed_ms=offset_ms, started=started)
