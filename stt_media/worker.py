@@ -13,10 +13,12 @@ import io
 import json
 import os
 import signal
+import stat
 import sys
 import wave
 from contextlib import suppress
 from importlib import import_module
+from typing import BinaryIO
 
 from stt_media.errors import MediaError
 from stt_media.recording import Recording
@@ -33,7 +35,9 @@ def main() -> None:
         signal.SIGTERM,
     ):  # signals to the process group are for the server: it still sends pending finals
         signal.signal(number, signal.SIG_IGN)
-    recording = sys.stdin.buffer.read()
+    recording: BinaryIO = sys.stdin.buffer
+    if not stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode):  # FFmpeg seeks in some containers
+        recording = io.BytesIO(recording.read())
     restrict()
     try:
         _decode(recording, int(sys.argv[1]))
@@ -82,8 +86,8 @@ def _stereo() -> bytes:
     return file.getvalue()
 
 
-def _decode(data: bytes, rate_hz: int) -> None:
-    recording = Recording(io.BytesIO(data), lambda sentence: _report(warning=sentence))
+def _decode(file: BinaryIO, rate_hz: int) -> None:
+    recording = Recording(file, lambda sentence: _report(warning=sentence))
     for samples in recording.samples(rate_hz):
         sys.stdout.buffer.write(samples)
     sys.stdout.buffer.flush()

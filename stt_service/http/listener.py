@@ -119,7 +119,7 @@ class HttpListener:
             family = socket.getaddrinfo(where.bind, where.number, type=socket.SOCK_STREAM)[0][0]
             self._socket = socket.create_server((where.bind, where.number), family=family, backlog=BACKLOG)
         except OSError as error:
-            raise where.unusable() from error
+            raise where.bind_error() from error
         self.number = self._socket.getsockname()[1]
 
     async def run(self) -> None:
@@ -187,7 +187,7 @@ def _context(pem: Pem) -> ssl.SSLContext:
         chain.touch(mode=0o600)
         chain.write_bytes(pem.chain + b"\n" + pem.key)
         context.load_cert_chain(chain)
-    if pem.client_authorities is not None:
+    if pem.client_ca is not None:
         context.verify_mode = ssl.CERT_OPTIONAL
-        context.load_verify_locations(cadata=pem.client_authorities.decode("ascii"))
+        context.load_verify_locations(cadata=pem.client_ca.decode("ascii"))
     return context

@@ -14,7 +14,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from stt_service.audio.pcm import SAMPLE_RATE_HZ
 from stt_service.audio.recordings import LengthLimit, to_service_error
@@ -42,7 +42,7 @@ class RecordingDecoders:
         self._command, self._timeout_s = command, timeout_s
         self.running = 0
 
-    async def decode(self, recording: bytes, warn: Warn) -> AsyncGenerator[bytes]:
+    async def decode(self, recording: bytes | BinaryIO, warn: Warn) -> AsyncGenerator[bytes]:
         """Yield the recording as 16-bit samples; close the iterator to stop it.
 
         Raises:
@@ -50,9 +50,12 @@ class RecordingDecoders:
             ResourceExhaustedError: MAX_PROCESSES recordings are being decoded.
         """
         length = LengthLimit()
-        async with self._process() as process:
-            decoder = _Decoder(process, len(recording), self._timeout_s)
-            await decoder.feed(recording)
+        file = None if isinstance(recording, bytes) else recording.fileno()
+        size_bytes = len(recording) if isinstance(recording, bytes) else os.fstat(recording.fileno()).st_size
+        async with self._process(file) as process:
+            decoder = _Decoder(process, size_bytes, self._timeout_s)
+            if isinstance(recording, bytes):
+                await decoder.feed(recording)
             while chunk := await decoder.read():
                 length.add(chunk)
                 yield chunk
@@ -60,14 +63,14 @@ class RecordingDecoders:
                 warn(warning)
 
     @asynccontextmanager
-    async def _process(self) -> AsyncIterator[Process]:
+    async def _process(self, file: int | None) -> AsyncIterator[Process]:
         if self.running >= MAX_PROCESSES:
             raise ResourceExhaustedError(
                 f"{self.running} recordings are being decoded: try again later.", RETRY_AFTER_S
             )
         self.running += 1
         try:
-            process = await self._start_process()
+            process = await self._start_process(PIPE if file is None else file)
             try:
                 yield process
             finally:
@@ -75,11 +78,11 @@ class RecordingDecoders:
         finally:
             self.running -= 1
 
-    async def _start_process(self) -> Process:
+    async def _start_process(self, stdin: int) -> Process:
         arguments = (*self._command, str(SAMPLE_RATE_HZ))
         try:
             return await asyncio.create_subprocess_exec(
-                *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(), start_new_session=True
+                *arguments, stdin=stdin, stdout=PIPE, stderr=PIPE, env=environment(), start_new_session=True
             )
         except OSError as error:
             raise InferenceError(f"Cannot start the recording decoder: {error}") from error

@@ -51,6 +51,25 @@ CODES = {
 async def map_errors_to_status(context: AnyContext, send: Callable[[SttError], Awaitable[None]]) -> AsyncIterator[None]:
     """Map an error of the body to a response: first through `send`, then as the status of the call."""
     try:
+        async with public_errors():
+            yield
+        return
+    except SttError as failure:
+        error = failure
+    if isinstance(error, ResourceExhaustedError | UnavailableError):
+        await _send_rejection_header(context, error)
+    await send(error)
+    await _abort(context, error)
+
+
+@asynccontextmanager
+async def public_errors() -> AsyncIterator[None]:
+    """Raise each error inside as one SttError that the client may see; faults of the server are logged with an id.
+
+    Raises:
+        SttError: the error.
+    """
+    try:
         yield
         return
     except* SttError as group:
@@ -58,10 +77,7 @@ async def map_errors_to_status(context: AnyContext, send: Callable[[SttError], A
         error = _log_server_error(error) if isinstance(error, InferenceError) else error
     except* Exception as group:
         error = _log_server_error(group)
-    if isinstance(error, ResourceExhaustedError | UnavailableError):
-        await _send_rejection_header(context, error)
-    await send(error)
-    await _abort(context, error)
+    raise error
 
 
 async def abort(context: AnyContext, error: SttError) -> NoReturn:

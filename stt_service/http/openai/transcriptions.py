@@ -1,0 +1,295 @@
+"""POST /v1/audio/transcriptions and /v1/audio/translations, GET /v1/models."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from stt.v1 import stt_pb2 as pb
+
+from stt_service.audio.pcm import AudioFormat
+from stt_service.errors import InvalidRequestError, NotFoundError, ResourceExhaustedError, SttError
+from stt_service.http.openai.errors import error_body, error_response
+from stt_service.http.openai.formats import (
+    MEDIA_TYPES,
+    ResponseFormat,
+    Transcription,
+    as_json,
+    as_verbose_json,
+    logprobs,
+)
+from stt_service.http.openai.options import TranscriptionOptions, parse_options
+from stt_service.http.openai.subtitles import srt, vtt
+from stt_service.rpc.recognizer import StreamRecognizer
+from stt_service.rpc.recording_decoder import RecordingDecoders
+from stt_service.rpc.speech_service import Call, SpeechService, recognize_recording
+from stt_service.rpc.status_mapping import public_errors
+from stt_service.session.events import Final, OutgoingEvent
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+MAX_UPLOADS = 8  # at once; each has a temporary file of up to MAX_UPLOAD_MB
+MAX_FIELDS = 128
+MAX_FIELD_BYTES = 64 * 2**10
+RETRY_AFTER_S = 1.0
+PREFIXES = ("/v1", "")  # some clients have /v1 in their base address, others not
+
+Put = Callable[[Final | None], None]
+
+
+class Transcriptions:
+    """The endpoints for recordings.
+
+    Args:
+        service: Recognizes the recordings.
+        decoders: Decode containers in separate processes.
+        client_address: Returns the name of a client without a token.
+    """
+
+    def __init__(
+        self, service: SpeechService, decoders: RecordingDecoders, client_address: Callable[[Request], str]
+    ) -> None:
+        self._service, self._decoders, self._client_address = service, decoders, client_address
+        self._uploads = 0
+
+    @property
+    def routes(self) -> list[Route]:
+        """The routes of the application."""
+        return [
+            route
+            for prefix in PREFIXES
+            for route in (
+                Route(f"{prefix}/audio/transcriptions", self.transcribe, methods=["POST"]),
+                Route(f"{prefix}/audio/translations", self.translate, methods=["POST"]),
+                Route(f"{prefix}/models", self.models),
+                Route(f"{prefix}/models/{{name:path}}", self.model),
+            )
+        ]
+
+    async def transcribe(self, request: Request) -> Response:
+        """Recognize a recording in its language."""
+        return await self._respond(request, translate=False)
+
+    async def translate(self, request: Request) -> Response:
+        """Recognize a recording and translate it to English."""
+        return await self._respond(request, translate=True)
+
+    async def models(self, _request: Request) -> Response:
+        """List the model of this server; requests may name any other, which selects it too."""
+        name = self._service.model_name
+        return JSONResponse({"object": "list", "data": [_model(name)] if name else []})
+
+    async def model(self, request: Request) -> Response:
+        """Return the model of that name."""
+        name = request.path_params["name"]
+        if name != self._service.model_name:
+            return error_response(
+                NotFoundError(f"Invalid model={name!r}: this server has {self._service.model_name!r}.")
+            )
+        return JSONResponse(_model(name))
+
+    async def _respond(self, request: Request, *, translate: bool) -> Response:
+        if self._uploads >= MAX_UPLOADS:
+            return error_response(
+                ResourceExhaustedError(f"{MAX_UPLOADS} recordings are being uploaded: try again later.", RETRY_AFTER_S)
+            )
+        self._uploads += 1
+        try:
+            return await self._respond_to_upload(request, translate=translate)
+        except SttError as error:
+            return error_response(error)
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody receives it
+        finally:
+            self._uploads -= 1
+
+    async def _respond_to_upload(self, request: Request, *, translate: bool) -> Response:
+        form = await _read_form(request)
+        try:
+            options, recording = parse_options(_fields(form), translate=translate), await _recording(form)
+            if options.stream and options.response_format is ResponseFormat.JSON:
+                handed_over, form = form, FormData()
+                return _StreamedTranscription(self._streamed(request, options, recording, handed_over))
+            result = await _until_disconnect(request, self._recognize(request, options, recording, lambda _: None))
+            return _response(result, options)
+        finally:
+            await form.close()
+
+    async def _streamed(
+        self, request: Request, options: TranscriptionOptions, recording: BinaryIO, form: FormData
+    ) -> AsyncIterator[str]:
+        """Yield server-sent events: a delta for each final, then the whole text."""
+        queue: asyncio.Queue[Final | None] = asyncio.Queue()  # bounded by the recording's length
+        try:
+            recognizing = asyncio.create_task(self._recognize(request, options, recording, queue.put_nowait))
+            recognizing.add_done_callback(lambda _: queue.put_nowait(None))
+            try:
+                before = ""
+                while (final := await queue.get()) is not None:
+                    delta = f"{before}{final.text.strip()}"
+                    event: dict[str, object] = {"type": "transcript.text.delta", "delta": delta}
+                    if options.logprobs:
+                        event["logprobs"] = list(logprobs(final))
+                    before = " "
+                    yield _event(event)
+                result = await recognizing
+                done = {"type": "transcript.text.done", **as_json(result, with_logprobs=options.logprobs)}
+                yield _event(done)
+            except SttError as error:
+                yield _event({"type": "error", **error_body(error)})
+            finally:
+                recognizing.cancel()
+                with suppress(asyncio.CancelledError, SttError):
+                    await recognizing
+        finally:
+            await form.close()
+
+    async def _recognize(
+        self, request: Request, options: TranscriptionOptions, recording: BinaryIO, put: Put
+    ) -> Transcription:
+        """Recognize the recording; `put` receives each final.
+
+        Raises:
+            SttError: it is rejected, or cannot be decoded.
+        """
+        with self._service.call(request.scope.get("client_name") or self._client_address(request)) as call:
+            async with public_errors():
+                return await self._recognize_call(call, options, recording, put)
+        raise AssertionError("unreachable: public_errors raises")
+
+    async def _recognize_call(
+        self, call: Call, options: TranscriptionOptions, recording: BinaryIO, put: Put
+    ) -> Transcription:
+        finals: list[Final] = []
+
+        def on_event(event: OutgoingEvent) -> None:
+            if isinstance(event.payload, Final) and event.payload.text.strip():
+                finals.append(event.payload)
+                put(event.payload)
+
+        async def feed(recognizer: StreamRecognizer) -> None:
+            async with aclosing(self._decoders.decode(recording, lambda _: None)) as chunks:
+                async for chunk in chunks:
+                    await recognizer.feed(chunk, AudioFormat())
+
+        with self._service.recording_slot(call) as slot:
+            config = pb.StreamingConfig(settings=options.settings, word_times=options.needs_words)
+            recognizer = slot.new_recognizer(config)
+            await recognize_recording(recognizer, feed, on_event)
+        task = "translate" if options.settings.translate else "transcribe"
+        return Transcription(finals, recognizer.audio_received_ms / 1000, task)
+
+
+class _StreamedTranscription(StreamingResponse):
+    def __init__(self, events: AsyncIterator[str]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _read_form(request: Request) -> FormData:
+    """Return the form, with its file in memory or in an unnamed temporary file.
+
+    Raises:
+        InvalidRequestError: the body is not a multipart form, or has too many parts.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise InvalidRequestError("Invalid Content-Type: must be multipart/form-data with the recording as `file`.")
+    try:
+        return await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+    except HTTPException as error:
+        raise InvalidRequestError(f"Malformed multipart body: {error.detail}") from error
+    except MultiPartException as error:
+        raise InvalidRequestError(f"Malformed multipart body: {error.message}") from error
+    except (KeyError, ValueError) as error:
+        raise InvalidRequestError("Malformed multipart body.") from error
+
+
+def _fields(form: FormData) -> dict[str, list[str]]:
+    fields: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            fields.setdefault(name.removesuffix("[]"), []).append(value)
+    return fields
+
+
+async def _recording(form: FormData) -> BinaryIO:
+    """Return the uploaded file, on disk, at its beginning.
+
+    Raises:
+        InvalidRequestError: there is none, or it is empty.
+    """
+    upload = form.get("file")
+    if not isinstance(upload, UploadFile):
+        raise InvalidRequestError("Missing file: send the recording as the form field `file`, with a file name.")
+    if not upload.size:
+        raise InvalidRequestError("Invalid file: it has 0 bytes.")
+    await run_in_threadpool(_roll_over, upload.file)
+    return upload.file
+
+
+def _roll_over(file: BinaryIO) -> None:
+    """Write a file that is still in memory to disk: a decoder reads it by its descriptor."""
+    if (rollover := getattr(file, "rollover", None)) is not None:
+        rollover()
+    file.flush()
+    file.seek(0)
+
+
+async def _until_disconnect(request: Request, recognizing: Coroutine[Any, Any, Transcription]) -> Transcription:
+    """Return the result; cancel the recognition when the client disconnects.
+
+    Raises:
+        ClientDisconnect: the client has disconnected.
+    """
+    task, gone = asyncio.create_task(recognizing), asyncio.create_task(_disconnect(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ClientDisconnect
+    finally:
+        for each in (task, gone):
+            each.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _response(result: Transcription, options: TranscriptionOptions) -> Response:
+    match options.response_format:
+        case ResponseFormat.JSON:
+            return JSONResponse(as_json(result, with_logprobs=options.logprobs))
+        case ResponseFormat.VERBOSE_JSON:
+            return JSONResponse(as_verbose_json(result, segments=options.segments, words=options.words))
+        case ResponseFormat.TEXT:
+            text = f"{result.text}\n"
+        case ResponseFormat.SRT:
+            text = srt(result.finals)
+        case ResponseFormat.VTT:
+            text = vtt(result.finals)
+    return Response(text, media_type=MEDIA_TYPES[options.response_format])
+
+
+def _event(content: dict[str, object]) -> str:
+    return f"event: {content['type']}\ndata: {json.dumps(content, ensure_ascii=False)}\n\n"
+
+
+def _model(name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": _STARTED_S, "owned_by": "realtime-stt"}
+
+
+_STARTED_S = int(time.time())
