@@ -15,12 +15,15 @@ from stt_service.access.admission import AdmissionControl, ServingState
 from stt_service.access.credentials import ServerCredentials
 from stt_service.control.servicer import Control
 from stt_service.control.status import StatusReporter
+from stt_service.http.application import access_rules, application
+from stt_service.http.listener import HttpListener
+from stt_service.http.monitoring import Monitoring
+from stt_service.http.openai.transcriptions import Transcriptions
 from stt_service.models.devices import list_gpus
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc.call_log import log_rejected
 from stt_service.rpc.health import HEALTH_CHECK, Health
 from stt_service.rpc.listener import GrpcListener, ListenAddress
-from stt_service.rpc.metrics_http import MetricsServer
 from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.request_reader import CallLimits, RequestReader
 from stt_service.rpc.speech_service import SpeechService
@@ -69,14 +72,23 @@ class Server:
             RequestReader(CONTROL_MESSAGE_BYTES, checks, CALL_LIMITS),
             self.metrics.count_rejected,
         )
-        service = SpeechService(self._config, self._admission, self._streams, self.metrics)
-        self._speech = SpeechToText(service, RecordingDecoders())
+        service, decoders = (
+            SpeechService(self._config, self._admission, self._streams, self.metrics),
+            RecordingDecoders(),
+        )
+        self._speech = SpeechToText(service, decoders)
         reporter = StatusReporter(self._admission, self._usage, self.metrics)
         self._control = Control(self._config, self._admission, self._streams, reporter)
-        self.http = MetricsServer(
-            ListenAddress("METRICS_PORT", settings.server_bind, settings.metrics_port),
-            self.metrics.registry,
-            lambda: self._admission.not_ready_reason,
+        self.http = HttpListener(
+            ListenAddress("HTTP_PORT", settings.server_bind, settings.http_port),
+            application(
+                frozenset(settings.http_surfaces.split(",")),
+                Monitoring(self.metrics.registry, lambda: self._admission.not_ready_reason),
+                Transcriptions(service, decoders),
+                access_rules(settings, credentials.data.tokens),
+                self.metrics.count_rejected,
+            ),
+            credentials.data.pem,
         )
         self._register_collectors(credentials)
 
@@ -133,7 +145,7 @@ class Server:
             # Health/Watch streams never close on their own, so stop them once all recognition streams have ended.
             await self.data.server.stop(LINGER_TIMEOUT_S)
         await self.control.server.stop(LINGER_TIMEOUT_S)
-        await asyncio.to_thread(self.http.stop)
+        await self.http.stop()
 
     @property
     def _ports(self) -> tuple[GrpcListener, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stt_service.access.file_watcher import ReloadingFile
+from stt_service.access.rate_limit import client_address
 from stt_service.access.tokens import Tokens
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError, UnauthenticatedError
 
@@ -47,7 +48,7 @@ class AccessRules:
 
     Attributes:
         tokens: Valid tokens; None if the port requires none.
-        client_certificates: A client certificate is required where tokens are not.
+        client_certificates: A client certificate is required.
         loopback_only: Requests must name a loopback host; for ports without tokens that listen on loopback.
         origins: Origins of other sites whose pages may use the surface.
         max_body_bytes: Limit of a request body.
@@ -87,7 +88,7 @@ class Guard:
             await self._on_error(scope, receive, send, error)
 
     def _client_name(self, scope: Scope) -> str:
-        """Return the name of the client's token; without tokens an empty string.
+        """Return the name of the client's token; without tokens the address of the client.
 
         Raises:
             SttError: a rule is violated.
@@ -96,10 +97,10 @@ class Guard:
         self._check_host(headers)
         self._check_origin(headers)
         self._check_length(headers)
+        if self._rules.client_certificates and not scope.get("state", {}).get("client_certificate"):
+            raise UnauthenticatedError("A client certificate is required.")
         if self._rules.tokens is None:
-            if self._rules.client_certificates and not scope.get("state", {}).get("client_certificate"):
-                raise UnauthenticatedError("A client certificate is required.")
-            return ""
+            return _address(scope)
         name = self._rules.tokens.value().lookup(_token(headers))
         if name is None:
             self._rejected("token")
@@ -145,6 +146,12 @@ class Guard:
             return message
 
         return bounded
+
+
+def _address(scope: Scope) -> str:
+    """Return the address of a client as gRPC's calls have it, so that both share quotas."""
+    host, port = scope.get("client") or ("", 0)
+    return client_address(f"ipv6:%5B{host}%5D:{port}" if ":" in host else f"ipv4:{host}:{port}")
 
 
 def _token(headers: Mapping[str, str]) -> str:

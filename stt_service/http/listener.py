@@ -47,6 +47,9 @@ class BoundedHttpProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        connection = transport.get_extra_info("ssl_object")
+        certificate = connection.getpeercert(binary_form=True) if connection is not None else None
+        self.app_state = {**self.app_state, "client_certificate": certificate is not None}
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -100,32 +103,42 @@ class HttpListener:
 
     def __init__(self, where: ListenAddress, app: ASGIApp, pem: ReloadingFile[Pem] | None = None) -> None:
         self._where, self._app, self._pem = where, app, pem
-        self._socket: socket.socket | None = None
-        self._server: _Uvicorn | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._server = _Uvicorn(self._config())
         self.number = 0  # until it is bound
 
     @property
     def address(self) -> str:
         return self._where.at(self.number)
 
-    def bind(self) -> None:
-        """Bind the port; `run` accepts connections.
+    def _bind(self) -> socket.socket:
+        where = self._where
+        try:
+            family = socket.getaddrinfo(where.bind, where.number, type=socket.SOCK_STREAM)[0][0]
+            listening = socket.create_server((where.bind, where.number), family=family, backlog=BACKLOG)
+        except OSError as error:
+            raise where.bind_error() from error
+        self.number = listening.getsockname()[1]
+        return listening
+
+    def start(self) -> None:
+        """Bind the port and accept connections until `stop`; call it on the event loop that serves them.
 
         Raises:
             StartupError: the port is in use, or the address does not belong to this machine.
         """
-        where = self._where
-        try:
-            family = socket.getaddrinfo(where.bind, where.number, type=socket.SOCK_STREAM)[0][0]
-            self._socket = socket.create_server((where.bind, where.number), family=family, backlog=BACKLOG)
-        except OSError as error:
-            raise where.bind_error() from error
-        self.number = self._socket.getsockname()[1]
+        self._task = asyncio.create_task(self._run(self._bind()))
 
-    async def run(self) -> None:
-        """Serve until `stop`; call `bind` first."""
-        if self._socket is None:
-            raise RuntimeError("HttpListener.bind must be called before run.")
+    async def stop(self) -> None:
+        """Accept no more connections; return when responses have been sent, or after SHUTDOWN_TIMEOUT_S."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+    async def _run(self, listening: socket.socket) -> None:
+        await self._server.serve(sockets=[listening])
+
+    def _config(self) -> uvicorn.Config:
         for name, level in (("uvicorn.error", logging.ERROR), ("uvicorn.access", logging.CRITICAL)):
             logging.getLogger(name).setLevel(level)
         waiting: dict[BoundedHttpProtocol, None] = {}
@@ -152,15 +165,7 @@ class HttpListener:
         config.load()
         if self._pem is not None:
             config.ssl = _reloading_context(self._pem.value)
-        self._server = _Uvicorn(config)
-        await self._server.serve(sockets=[self._socket])
-
-    def stop(self) -> None:
-        """Accept no more connections and let `run` return, after SHUTDOWN_TIMEOUT_S at the latest."""
-        if self._server is not None:
-            self._server.should_exit = True
-        elif self._socket is not None:
-            self._socket.close()
+        return config
 
 
 def _reloading_context(current: Callable[[], Pem]) -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,12 @@ from prometheus_client.exposition import choose_encoder
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from stt_service.telemetry.log_writer import LineLimiter
+
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+log = logging.getLogger(__name__)
 
 METRICS_AGE_S = 0.5  # collected at most that often, at any rate of requests
 
@@ -29,6 +34,7 @@ class Monitoring:
         self._registry, self._not_ready_reason = registry, not_ready_reason
         self._collected: tuple[str, float, bytes] = ("", 0.0, b"")  # content type, time and body of the last scrape
         self._scraping = asyncio.Lock()
+        self._failures = LineLimiter()
 
     @property
     def routes(self) -> list[Route]:
@@ -46,7 +52,12 @@ class Monitoring:
             now_s = asyncio.get_running_loop().time()
             last_type, collected_s, body = self._collected
             if last_type != content_type or now_s - collected_s >= METRICS_AGE_S:
-                body = await asyncio.to_thread(encode, self._registry)
+                try:
+                    body = await asyncio.to_thread(encode, self._registry)
+                except Exception as error:  # of a collector
+                    if (dropped := self._failures.next_line()) is not None:
+                        log.error("metrics collection failed dropped_lines=%d", dropped, exc_info=error)
+                    return PlainTextResponse("A collector failed: see the log of the server.\n", 500)
                 self._collected = (content_type, now_s, body)
         return Response(body, media_type=None, headers={"Content-Type": content_type})
 

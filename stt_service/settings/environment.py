@@ -18,6 +18,7 @@ from stt_service.errors import ConfigError
 from stt_service.settings.schema import ServerSettings, explain, is_language
 
 SETTING_NAMES = frozenset(name.upper() for name in ServerSettings.model_fields)
+ALIASES = {"METRICS_PORT": "HTTP_PORT"}  # former names; the present one has priority
 LOCALE_LANGUAGE = "STT_LANGUAGE"  # for desktops, which use LANGUAGE themselves
 MIN_NAME_SIMILARITY = 0.8  # MAX_STREAM and MAX_STREAMS are similar, LOG_FORMAT and LOG_LEVEL are not
 
@@ -67,7 +68,7 @@ def _read(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _reject_misspelled(in_file: Mapping[str, str]) -> None:
     """Reject names that resemble a setting; ignore other names, since `.env` is shared with compose files."""
-    names = SETTING_NAMES | {LOCALE_LANGUAGE}
+    names = SETTING_NAMES | {LOCALE_LANGUAGE, *ALIASES}
     for name in in_file:
         if name not in names and (close := get_close_matches(name.upper(), names, n=1, cutoff=MIN_NAME_SIMILARITY)):
             raise ConfigError(f"Unknown setting {name} in .env: did you mean {close[0]}?")
@@ -95,4 +96,5 @@ def _stt_language(values: Mapping[str, str]) -> str:
 
 
 def _settings(values: Mapping[str, str]) -> dict[str, str]:
+    values = {ALIASES[name]: value for name, value in values.items() if name in ALIASES and value} | dict(values)
     return {name.lower(): value for name, value in values.items() if name in SETTING_NAMES and value}

@@ -19,9 +19,18 @@ class NetworkSettings(BaseModel):
     )
     data_port: int = Field(8012, ge=0, le=65_535, description="Port of SpeechToText, health and reflection; 0 = any.")
     control_port: int = Field(8011, ge=0, le=65_535, description="Port of Control; 0 = any.")
-    metrics_port: int = Field(
-        8013, ge=0, le=65_535, description="Port of /metrics, /healthz and /readyz, over HTTP; 0 = any."
+    http_port: int = Field(
+        8013, ge=0, le=65_535, description="Port of HTTP: metrics, health probes and APIs (METRICS_PORT too); 0 = any."
     )
+    http_surfaces: str = Field(
+        "metrics,openai",
+        pattern=r"^(metrics|openai)(,(metrics|openai))*$",
+        description="What the HTTP port serves: metrics (with health probes), openai (transcriptions); with commas.",
+    )
+    http_allowed_origins: str = Field(
+        "", description="Origins of web pages that may use the HTTP port, with commas; empty = its own pages."
+    )
+    max_upload_mb: int = Field(512, ge=1, le=4096, description="Largest recording that the HTTP port accepts, in MiB.")
     tls_cert: str = Field(
         "", description="PEM file of the certificate and its chain; TLS is on if it and TLS_KEY are set."
     )

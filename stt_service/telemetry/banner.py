@@ -48,7 +48,7 @@ def configuration(
     yield f"  Address: {settings.server_bind}"
     yield f"  Control Port: {settings.control_port or 'any'}"
     yield f"  Data Port: {settings.data_port or 'any'}"
-    yield f"  Metrics Port: {settings.metrics_port or 'any'}"
+    yield f"  HTTP Port: {settings.http_port or 'any'}"
     yield from _protection(settings)
     for warning in warnings:
         yield f"  WARNING: {warning}"

@@ -111,7 +111,7 @@ def test_image_declares_health_check_entrypoint_stop_signal_volume_and_ports(nam
     assert set(map(int, arguments["EXPOSE"].split())) == {
         DEFAULTS.control_port,
         DEFAULTS.data_port,
-        DEFAULTS.metrics_port,
+        DEFAULTS.http_port,
     }
 
 

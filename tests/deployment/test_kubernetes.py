@@ -92,7 +92,7 @@ def test_ports_are_the_defaults_of_the_settings(manifests: list[Manifest]) -> No
     assert ports == {
         "control": DEFAULTS.control_port,
         "data": DEFAULTS.data_port,
-        "metrics": DEFAULTS.metrics_port,
+        "metrics": DEFAULTS.http_port,
     }
     probes = [server(manifests)[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")]
     assert [(probe["path"], probe["port"]) for probe in probes] == [

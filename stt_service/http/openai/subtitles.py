@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stt_service.session.events import Final
-from stt_service.whisper.types import Word
 
 MAX_CUE_S = 6.0
 MAX_CUE_CHARACTERS = 84  # two lines of 42, as in television subtitles
@@ -40,28 +39,40 @@ def vtt(finals: Sequence[Final]) -> str:
 def cues(finals: Sequence[Final]) -> Iterator[Cue]:
     """Yield the cues in order; a final without words is one cue."""
     for final in finals:
-        if not final.words:
-            yield Cue(final.start_ms / 1000, final.end_ms / 1000, _line(final.text))
-            continue
-        words: list[Word] = []
-        for word in final.words:
-            if words and _is_full([*words, word]):
-                yield _cue(words)
-                words = []
-            words.append(word)
-        yield _cue(words)
+        cue: Cue | None = None
+        for piece in _pieces(final):
+            joined = Cue(cue.start_s, piece.end_s, cue.text + piece.text) if cue is not None else piece
+            if cue is not None and _is_too_long(joined):
+                yield _trimmed(cue)
+                cue = piece
+            else:
+                cue = joined
+        if cue is not None:
+            yield _trimmed(cue)
 
 
-def _is_full(words: Sequence[Word]) -> bool:
-    return words[-1].end_s - words[0].start_s > MAX_CUE_S or len(_text(words)) > MAX_CUE_CHARACTERS
+def _pieces(final: Final) -> Iterator[Cue]:
+    """Yield the text of each word up to the next one, so that the pieces together are the text."""
+    text, starts = final.text, list[int]()
+    for word in final.words:
+        start = text.find(word.text.strip(), starts[-1] + 1 if starts else 0)
+        if start < 0:
+            starts.clear()
+            break
+        starts.append(start)
+    if not starts:
+        yield Cue(final.start_ms / 1000, final.end_ms / 1000, text)
+        return
+    for word, first, end in zip(final.words, [0, *starts[1:]], [*starts[1:], len(text)], strict=True):
+        yield Cue(word.start_s, word.end_s, text[first:end])
 
 
-def _cue(words: Sequence[Word]) -> Cue:
-    return Cue(words[0].start_s, max(words[-1].end_s, words[0].start_s + 0.001), _line(_text(words)))
+def _is_too_long(cue: Cue) -> bool:
+    return cue.end_s - cue.start_s > MAX_CUE_S or len(cue.text.strip()) > MAX_CUE_CHARACTERS
 
 
-def _text(words: Sequence[Word]) -> str:
-    return "".join(word.text for word in words).strip()
+def _trimmed(cue: Cue) -> Cue:
+    return Cue(cue.start_s, max(cue.end_s, cue.start_s + 0.001), _line(cue.text))
 
 
 def _line(text: str) -> str:

@@ -55,13 +55,10 @@ class Transcriptions:
     Args:
         service: Recognizes the recordings.
         decoders: Decode containers in separate processes.
-        client_address: Returns the name of a client without a token.
     """
 
-    def __init__(
-        self, service: SpeechService, decoders: RecordingDecoders, client_address: Callable[[Request], str]
-    ) -> None:
-        self._service, self._decoders, self._client_address = service, decoders, client_address
+    def __init__(self, service: SpeechService, decoders: RecordingDecoders) -> None:
+        self._service, self._decoders = service, decoders
         self._uploads = 0
 
     @property
@@ -164,7 +161,7 @@ class Transcriptions:
         Raises:
             SttError: it is rejected, or cannot be decoded.
         """
-        with self._service.call(request.scope.get("client_name") or self._client_address(request)) as call:
+        with self._service.call(request.scope["client_name"]) as call:
             async with public_errors():
                 return await self._recognize_call(call, options, recording, put)
         raise AssertionError("unreachable: public_errors raises")

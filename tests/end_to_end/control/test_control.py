@@ -61,7 +61,7 @@ async def test_status_reports_the_server_and_its_load(question: Recording) -> No
 
 async def test_loading_server_reports_its_phase_and_rejects_changes() -> None:
     server = Server(
-        ServerSettings.model_validate({"data_port": 0, "control_port": 0, "metrics_port": 0}), ServerCredentials()
+        ServerSettings.model_validate({"data_port": 0, "control_port": 0, "http_port": 0}), ServerCredentials()
     )
     await server.start()
     try:

@@ -79,7 +79,7 @@ async def running_server(
 ) -> AsyncIterator[Server]:
     """Run a server with this engine; drain it on exit unless it has drained."""
     language = "ru" if held.multilingual else "en"
-    ports = {"data_port": data_port, "control_port": 0, "metrics_port": 0}
+    ports = {"data_port": data_port, "control_port": 0, "http_port": 0}
     parameters = ServerSettings.model_validate({**ports, "max_streams": max_streams, "language": language, **more})
     server = Server(parameters, load_credentials(parameters, now))
     await server.start()

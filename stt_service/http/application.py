@@ -1,0 +1,53 @@
+"""The HTTP application: the routes of all surfaces, each behind its access rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, Router
+
+from stt_service.access.file_watcher import ReloadingFile
+from stt_service.access.tokens import Tokens
+from stt_service.http.guard import AccessRules, Guard
+from stt_service.http.monitoring import Monitoring
+from stt_service.http.openai.errors import reject
+from stt_service.http.openai.transcriptions import Transcriptions
+from stt_service.settings.network import NetworkSettings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+METRICS, OPENAI = "metrics", "openai"
+FORM_BYTES = 2**20  # of an upload besides its recording
+
+
+def access_rules(settings: NetworkSettings, tokens: ReloadingFile[Tokens] | None) -> AccessRules:
+    """Return the rules of the surfaces for clients.
+
+    Without tokens on loopback, requests must name a loopback host: else any web page could reach the server through a
+    name that resolves to a loopback address (DNS rebinding).
+    """
+    return AccessRules(
+        tokens=tokens,
+        client_certificates=bool(settings.tls_client_ca),
+        loopback_only=settings.is_on_loopback and tokens is None,
+        origins=frozenset(filter(None, settings.http_allowed_origins.split(","))),
+        max_body_bytes=settings.max_upload_mb * 2**20 + FORM_BYTES,
+    )
+
+
+def application(
+    surfaces: frozenset[str],
+    monitoring: Monitoring,
+    transcriptions: Transcriptions,
+    rules: AccessRules,
+    on_rejected: Callable[[str], None],
+) -> ASGIApp:
+    """Return the application with these surfaces."""
+    app = Starlette(routes=monitoring.routes if METRICS in surfaces else [])
+    if OPENAI in surfaces:
+        openai = Guard(Router(routes=transcriptions.routes), rules, reject, on_rejected)
+        app.router.routes.append(Mount("/", app=openai))
+    return app
