@@ -18,6 +18,7 @@ from stt_service.control.status import StatusReporter
 from stt_service.http.application import access_rules, application
 from stt_service.http.listener import HttpListener
 from stt_service.http.monitoring import Monitoring
+from stt_service.http.openai.realtime import Realtime
 from stt_service.http.openai.transcriptions import Transcriptions
 from stt_service.models.devices import list_gpus
 from stt_service.models.startup import LoadedServer
@@ -85,6 +86,7 @@ class Server:
                 frozenset(settings.http_surfaces.split(",")),
                 Monitoring(self.metrics.registry, lambda: self._admission.not_ready_reason),
                 Transcriptions(service, decoders),
+                Realtime(service),
                 access_rules(settings, credentials.data.tokens),
                 self.metrics.count_rejected,
             ),

@@ -13,6 +13,7 @@ from stt_service.access.tokens import Tokens
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.monitoring import Monitoring
 from stt_service.http.openai.errors import reject
+from stt_service.http.openai.realtime import Realtime
 from stt_service.http.openai.transcriptions import Transcriptions
 from stt_service.settings.network import NetworkSettings
 
@@ -42,12 +43,13 @@ def application(
     surfaces: frozenset[str],
     monitoring: Monitoring,
     transcriptions: Transcriptions,
+    realtime: Realtime,
     rules: AccessRules,
     on_rejected: Callable[[str], None],
 ) -> ASGIApp:
     """Return the application with these surfaces."""
     app = Starlette(routes=monitoring.routes if METRICS in surfaces else [])
     if OPENAI in surfaces:
-        openai = Guard(Router(routes=transcriptions.routes), rules, reject, on_rejected)
+        openai = Guard(Router(routes=[*transcriptions.routes, *realtime.routes]), rules, reject, on_rejected)
         app.router.routes.append(Mount("/", app=openai))
     return app

@@ -44,6 +44,7 @@ class BoundedHttpProtocol(H11Protocol):
 
     waiting: dict[BoundedHttpProtocol, None]  # of the listener, oldest first
     _head_timer: asyncio.TimerHandle | None = None
+    _is_websocket = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,6 +55,8 @@ class BoundedHttpProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._is_websocket:
+            return
         if self.cycle is not None and not self.cycle.response_complete:
             self._head_arrived()
         elif self.timeout_keep_alive_task is None and self._head_timer is None:
@@ -65,6 +68,7 @@ class BoundedHttpProtocol(H11Protocol):
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._head_arrived()
+        self._is_websocket = True
         super().handle_websocket_upgrade(event)
 
     def _await_head(self) -> None:

@@ -45,6 +45,13 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamSlot:
+    """A slot for the streams of one connection. `recognize` recognizes one to its end, for a call of its own."""
+
+    recognize: Callable[[Call, Requests, ResponseWriter], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingSlot:
     """A slot and models for one recording."""
 
@@ -88,18 +95,37 @@ class SpeechService:
         Raises:
             SttError: the reason of the failure; the responses before it have been written.
         """
-        with call.logger, self._admission.acquire_slot(call.client) as loaded:
-            settings = self._config.settings
-            timeouts = StreamTimeouts(settings.idle_timeout, settings.max_stream_duration, GRACE_S)
-            config = await first_config(requests, timeouts, self._admission.draining)
-            with loaded.registry.lease() as lease:
-                stream = self._new_stream(loaded.silero, lease, config, call.logger)
-                await write(writer, _started_response(stream, config.resume.audio_offset_ms), timeouts.write_s)
-                call.logger.opened(stream)
-                audio_format = convert.audio_format(config.format)
-                handler = StreamHandler(stream, audio_format, timeouts, self._admission.draining, config.resumable)
-                with self._streams.register(stream):
-                    await handler.run(requests, writer)
+        with call.logger, self.stream_slot(call) as slot:
+            await slot.recognize(call, requests, writer)
+
+    @contextmanager
+    def stream_slot(self, call: Call) -> Iterator[StreamSlot]:
+        """Hold a slot for the streams of one client.
+
+        Raises:
+            SttError: the call is not admitted.
+        """
+        with self._admission.acquire_slot(call.client) as loaded:
+
+            async def recognize(stream: Call, requests: Requests, writer: ResponseWriter) -> None:
+                await self._recognize(loaded, stream.logger, requests, writer)
+
+            yield StreamSlot(recognize)
+
+    async def _recognize(
+        self, loaded: LoadedServer, logger: CallLogger, requests: Requests, writer: ResponseWriter
+    ) -> None:
+        settings = self._config.settings
+        timeouts = StreamTimeouts(settings.idle_timeout, settings.max_stream_duration, GRACE_S)
+        config = await first_config(requests, timeouts, self._admission.draining)
+        with loaded.registry.lease() as lease:
+            stream = self._new_stream(loaded.silero, lease, config, logger)
+            await write(writer, _started_response(stream, config.resume.audio_offset_ms), timeouts.write_s)
+            logger.opened(stream)
+            audio_format = convert.audio_format(config.format)
+            handler = StreamHandler(stream, audio_format, timeouts, self._admission.draining, config.resumable)
+            with self._streams.register(stream):
+                await handler.run(requests, writer)
 
     @contextmanager
     def recording_slot(self, call: Call) -> Iterator[RecordingSlot]:

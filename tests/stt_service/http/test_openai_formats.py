@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stt_service.errors import InvalidRequestError
@@ -81,8 +83,7 @@ def test_cues_are_short_and_together_the_text(text: str) -> None:
 
 
 def test_text_whose_words_cannot_be_located_is_one_cue() -> None:
-    other = final("one two")
-    changed = Final(*(getattr(other, name) if name != "text" else "three four" for name in Final.__slots__))
+    changed = replace(final("one two"), text="three four")
     assert [cue.text for cue in cues([changed])] == ["three four"]
 
 

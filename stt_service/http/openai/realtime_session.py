@@ -1,0 +1,165 @@
+"""Configuration of a Realtime transcription session: JSON in, checked values and the settings of a stream out. Pure.
+
+A field that is missing in an update keeps its value, and null resets it. Source: the session types of the package
+`openai`; 8 and 16 kHz are an extension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+
+from stt.v1 import stt_pb2 as pb
+
+from stt_service.errors import InvalidRequestError
+from stt_service.http.openai.options import apply_server_vad, parse_language
+
+JsonObject = dict[str, object]
+PCM, MULAW, ALAW = "audio/pcm", "audio/pcmu", "audio/pcma"
+ENCODINGS = {
+    PCM: pb.AudioFormat.ENCODING_PCM_S16LE,
+    MULAW: pb.AudioFormat.ENCODING_MULAW,
+    ALAW: pb.AudioFormat.ENCODING_ALAW,
+}
+RATES_HZ = (24_000, 16_000, 8_000)
+TELEPHONE_HZ = 8_000  # of G.711
+FORMER_FORMATS = {"pcm16": PCM, "g711_ulaw": MULAW, "g711_alaw": ALAW}
+DEFAULT_INPUT: JsonObject = {
+    "format": {"type": PCM, "rate": 24_000},
+    "transcription": None,
+    "noise_reduction": None,
+    "turn_detection": {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 500,
+    },
+}
+TURN_DETECTIONS = ("server_vad", "semantic_vad")
+
+
+@dataclass(frozen=True, slots=True)
+class RealtimeConfig:
+    """A checked configuration.
+
+    Attributes:
+        audio_format: Format of appended audio.
+        settings: Settings of the stream.
+        server_turns: Whether the server ends utterances; else the client commits them.
+        description: The configuration as JSON, for `session.created` and `session.updated`.
+    """
+
+    audio_format: pb.AudioFormat
+    settings: pb.Settings
+    server_turns: bool
+    description: JsonObject
+
+
+def initial() -> RealtimeConfig:
+    """Return the configuration of a new session."""
+    return _checked({"audio": {"input": deepcopy(DEFAULT_INPUT)}, "include": None})
+
+
+def updated(config: RealtimeConfig, update: object) -> RealtimeConfig:
+    """Return the configuration with the `session` of an update.
+
+    Raises:
+        InvalidRequestError: a field has an invalid value; the configuration stays as it is.
+    """
+    if not isinstance(update, dict):
+        raise InvalidRequestError("Invalid session: must be an object.")
+    if update.get("type", "transcription") != "transcription":
+        raise InvalidRequestError(f"Invalid session.type={update['type']!r}: must be transcription.")
+    merged: JsonObject = deepcopy(config.description)
+    if "include" in update:
+        merged["include"] = update["include"]
+    audio = _object("session.audio", update.get("audio") or {})
+    changes = _object("session.audio.input", audio.get("input") or {})
+    present = _object("audio", merged["audio"])["input"]
+    merged["audio"] = {"input": {**_object("input", present), **deepcopy(_translated(update)), **deepcopy(changes)}}
+    return _checked(merged)
+
+
+def _translated(update: Mapping[str, object]) -> JsonObject:
+    """Return the fields of the former flat sessions under their present names."""
+    changes: JsonObject = {}
+    former = update.get("input_audio_format")
+    if former is not None:
+        if former not in FORMER_FORMATS:
+            raise InvalidRequestError(
+                f"Invalid input_audio_format={former!r}: must be one of {', '.join(FORMER_FORMATS)}."
+            )
+        kind = FORMER_FORMATS[str(former)]
+        changes["format"] = {"type": kind, **({"rate": 24_000} if kind == PCM else {})}
+    if "input_audio_transcription" in update:
+        changes["transcription"] = update["input_audio_transcription"]
+    if "turn_detection" in update:
+        changes["turn_detection"] = update["turn_detection"]
+    return changes
+
+
+def _checked(description: JsonObject) -> RealtimeConfig:
+    given = _object("session.audio.input", _object("session.audio", description["audio"])["input"])
+    settings = pb.Settings(language="auto")
+    _apply_transcription(given.get("transcription"), settings)
+    server_turns = _apply_turn_detection(given.get("turn_detection"), settings)
+    return RealtimeConfig(_audio_format(given.get("format")), settings, server_turns, description)
+
+
+def _audio_format(value: object) -> pb.AudioFormat:
+    given = _object("session.audio.input.format", value or {"type": PCM})
+    kind = given.get("type", PCM)
+    if kind not in ENCODINGS:
+        raise InvalidRequestError(f"Invalid session.audio.input.format.type={kind!r}: must be {', '.join(ENCODINGS)}.")
+    rate_hz = given.get("rate") or (RATES_HZ[0] if kind == PCM else TELEPHONE_HZ)
+    valid = RATES_HZ if kind == PCM else (TELEPHONE_HZ,)
+    if rate_hz not in valid or not isinstance(rate_hz, int):
+        raise InvalidRequestError(
+            f"Invalid session.audio.input.format.rate={rate_hz!r}: must be {', '.join(map(str, valid))}."
+        )
+    return pb.AudioFormat(encoding=ENCODINGS[str(kind)], sample_rate_hz=rate_hz, channels=1)
+
+
+def _apply_transcription(value: object, settings: pb.Settings) -> None:
+    if value is None:
+        return
+    given = _object("session.audio.input.transcription", value)
+    languages = given.get("languages") or ([given["language"]] if given.get("language") else [])
+    codes = {parse_language(language) for language in _strings("transcription.languages", languages)}
+    if len(codes) == 1:
+        settings.language = codes.pop()
+    if prompt := given.get("prompt"):
+        if not isinstance(prompt, str):
+            raise InvalidRequestError("Invalid session.audio.input.transcription.prompt: must be a string.")
+        settings.initial_prompt = prompt
+    settings.hotwords.extend(_strings("transcription.keywords", given.get("keywords") or []))
+
+
+def _apply_turn_detection(value: object, settings: pb.Settings) -> bool:
+    """Set silence and sensitivity; return whether the server ends utterances."""
+    if value is None:
+        return False
+    given = _object("session.audio.input.turn_detection", value)
+    if given.get("type") not in TURN_DETECTIONS:
+        raise InvalidRequestError(
+            f"Invalid session.audio.input.turn_detection.type={given.get('type')!r}: "
+            f"must be {' or '.join(TURN_DETECTIONS)}, or turn_detection null."
+        )
+    if given["type"] == "server_vad":
+        apply_server_vad(given, settings, "session.audio.input.turn_detection")
+        if given.get("silence_duration_ms") is not None:
+            settings.min_utterance.FromMilliseconds(0)  # silence ends an utterance of any length
+    return True
+
+
+def _object(name: str, value: object) -> JsonObject:
+    if not isinstance(value, dict):
+        raise InvalidRequestError(f"Invalid {name}={value!r}: must be an object.")
+    return value
+
+
+def _strings(name: str, value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise InvalidRequestError(f"Invalid session.audio.input.{name}: must be a list of strings.")
+    return value
