@@ -1,0 +1,100 @@
+"""Access rules of the HTTP port: host, origin, token, certificate and the size of a body."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stt_service.access import tokens
+from stt_service.access.file_watcher import ReloadingFile
+from stt_service.access.tokens import Tokens
+from stt_service.errors import SttError
+from stt_service.http.guard import AccessRules, Guard
+from stt_service.http.openai.errors import status_of
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
+
+TOKEN = tokens.new_token()
+KNOWN: ReloadingFile[Tokens] = ReloadingFile((), lambda: tokens.parse(tokens.line("ann", TOKEN)))
+
+
+async def respond(
+    rules: AccessRules, headers: dict[str, str], body: list[bytes] | None = None, **scope: object
+) -> tuple[int, str]:
+    """Return the status of a request, 200 if it reaches the application, and the name of its client."""
+    messages: list[Message] = [
+        {"type": "http.request", "body": part, "more_body": index < len(body or [b""]) - 1}
+        for index, part in enumerate(body or [b""])
+    ]
+    result: list[tuple[int, str]] = []
+
+    async def app(scope: Scope, receive: Receive, _send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        result.append((200, scope["client_name"]))
+
+    async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
+        result.append((status_of(error)[0], ""))
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(_message: Message) -> None:
+        pass
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in {"host": "localhost:8013", **headers}.items()]
+    whole = {"type": "http", "headers": raw, "client": ("127.0.0.1", 5), "state": {}, **scope}
+    await Guard(app, rules, on_error)(whole, receive, send)
+    return result[0]
+
+
+async def test_client_without_a_token_has_its_address_as_its_name() -> None:
+    assert await respond(AccessRules(), {}) == (200, "127.0.0.1")
+
+
+async def test_client_with_a_valid_token_has_its_name() -> None:
+    rules = AccessRules(tokens=KNOWN)
+    assert await respond(rules, {"Authorization": f"Bearer {TOKEN}"}) == (200, "ann")
+    protocols = f"realtime, openai-insecure-api-key.{TOKEN}"
+    assert await respond(rules, {"Sec-WebSocket-Protocol": protocols}) == (200, "ann")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}])
+async def test_missing_or_wrong_token_is_rejected(headers: dict[str, str]) -> None:
+    assert await respond(AccessRules(tokens=KNOWN), headers) == (401, "")
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8013", "127.0.0.1:8013", "[::1]:8013"])
+async def test_loopback_host_is_accepted(host: str) -> None:
+    assert (await respond(AccessRules(loopback_only=True), {"Host": host}))[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8013", "", "localhost.evil.example"])
+async def test_other_host_is_rejected_on_loopback(host: str) -> None:
+    assert (await respond(AccessRules(loopback_only=True), {"Host": host}))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://localhost:8013", 200), ("https://app.example", 200), ("https://evil.example", 403), ("null", 403)],
+)
+async def test_origin_of_another_site_is_rejected_unless_it_is_allowed(origin: str, status: int) -> None:
+    rules = AccessRules(origins=frozenset({"https://app.example"}))
+    assert (await respond(rules, {"Origin": origin}))[0] == status
+
+
+async def test_body_over_the_limit_is_rejected_by_its_length_before_it_is_read() -> None:
+    assert (await respond(AccessRules(max_body_bytes=10), {"Content-Length": "11"}, [b""]))[0] == 413
+
+
+async def test_body_over_the_limit_is_rejected_without_a_length_too() -> None:
+    assert (await respond(AccessRules(max_body_bytes=10), {}, [b"12345", b"12345", b"6"]))[0] == 413
+    assert (await respond(AccessRules(max_body_bytes=10), {}, [b"12345", b"12345"]))[0] == 200
+
+
+async def test_required_client_certificate() -> None:
+    rules = AccessRules(client_certificates=True)
+    assert (await respond(rules, {}))[0] == 401
+    assert (await respond(rules, {}, state={"client_certificate": True}))[0] == 200

@@ -1,0 +1,81 @@
+"""Updates of a Realtime session: merged, checked, and translated to the settings of a stream."""
+
+from __future__ import annotations
+
+import pytest
+from stt.v1 import stt_pb2 as pb
+
+from stt_service.errors import InvalidRequestError
+from stt_service.http.openai.realtime_session import initial, updated
+
+
+def with_input(**fields: object) -> dict[str, object]:
+    return {"type": "transcription", "audio": {"input": fields}}
+
+
+def test_new_session_has_24_khz_pcm_and_a_server_vad() -> None:
+    config = initial()
+    assert (config.audio_format.sample_rate_hz, config.server_turns) == (24_000, True)
+    assert config.settings.post_speech_silence.ToMilliseconds() == 500
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "encoding", "rate_hz"),
+    [
+        ({"type": "audio/pcm", "rate": 16_000}, pb.AudioFormat.ENCODING_PCM_S16LE, 16_000),
+        ({"type": "audio/pcm"}, pb.AudioFormat.ENCODING_PCM_S16LE, 24_000),
+        ({"type": "audio/pcmu"}, pb.AudioFormat.ENCODING_MULAW, 8_000),
+        ({"type": "audio/pcma"}, pb.AudioFormat.ENCODING_ALAW, 8_000),
+    ],
+)
+def test_formats_are_those_of_the_api(audio_format: dict[str, object], encoding: int, rate_hz: int) -> None:
+    config = updated(initial(), with_input(format=audio_format))
+    assert (config.audio_format.encoding, config.audio_format.sample_rate_hz) == (encoding, rate_hz)
+
+
+def test_missing_field_keeps_its_value_and_null_resets_it() -> None:
+    transcription = {"model": "whisper-1", "language": "ru", "prompt": "Привет.", "keywords": ["Анна"]}
+    config = updated(initial(), with_input(transcription=transcription))
+    kept = updated(config, with_input(turn_detection=None))
+    assert (kept.settings.language, list(kept.settings.hotwords), kept.server_turns) == ("ru", ["Анна"], False)
+    reset = updated(kept, with_input(transcription=None))
+    assert (reset.settings.language, reset.settings.initial_prompt, reset.server_turns) == ("auto", "", False)
+
+
+def test_former_flat_session_is_accepted() -> None:
+    config = updated(
+        initial(),
+        {
+            "input_audio_format": "g711_ulaw",
+            "input_audio_transcription": {"model": "whisper-1", "language": "en"},
+            "turn_detection": {"type": "server_vad", "threshold": 0.4, "silence_duration_ms": 800},
+        },
+    )
+    assert config.audio_format.encoding == pb.AudioFormat.ENCODING_MULAW
+    assert config.settings.language == "en"
+    assert config.settings.silero_sensitivity == pytest.approx(0.6)
+    assert config.settings.post_speech_silence.ToMilliseconds() == 800
+
+
+@pytest.mark.parametrize(
+    ("session", "message"),
+    [
+        (None, "Invalid session: must be an object"),
+        ({"type": "realtime"}, "must be transcription"),
+        (with_input(format={"type": "audio/mp3"}), "format.type='audio/mp3'"),
+        (with_input(format={"type": "audio/pcm", "rate": 44_100}), "format.rate=44100: must be 24000, 16000, 8000"),
+        (with_input(format="pcm16"), "must be an object"),
+        (with_input(turn_detection={"type": "guess"}), "must be server_vad or semantic_vad"),
+        (with_input(turn_detection={"type": "server_vad", "threshold": "high"}), "threshold='high'"),
+        (with_input(transcription={"language": "klingon"}), "language='klingon'"),
+        (with_input(transcription={"keywords": "Anna"}), "must be a list of strings"),
+        (with_input(transcription={"prompt": 1}), "prompt: must be a string"),
+        ({"input_audio_format": "mp3"}, "must be one of pcm16, g711_ulaw, g711_alaw"),
+    ],
+)
+def test_invalid_update_is_rejected_and_changes_nothing(session: object, message: str) -> None:
+    config = initial()
+    before = str(config)
+    with pytest.raises(InvalidRequestError, match=message):
+        updated(config, session)
+    assert str(config) == before
