@@ -17,7 +17,7 @@ from typing import IO, Self
 
 START_TIMEOUT_S = 120.0  # loading, and the self-test, on a slow machine
 STOP_TIMEOUT_S = 30.0
-ANY_PORTS = {"DATA_PORT": "0", "CONTROL_PORT": "0", "METRICS_PORT": "0"}
+ANY_PORTS = {"DATA_PORT": "0", "CONTROL_PORT": "0", "HTTP_PORT": "0"}
 LISTENING = re.compile(r"Listening on (\S+:\d+)")
 
 

@@ -250,7 +250,7 @@ class _InterruptedError(SttError):
 def _addresses(server: Server) -> list[str]:
     return [
         f"Control on {server.control.address}",
-        f"Metrics on {server.http.address}",
+        f"HTTP on {server.http.address}",
         f"Listening on {server.data.address}",
     ]
 

@@ -37,7 +37,7 @@ from lab.monitoring.prometheus import Prometheus
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "docker" / "monitoring" / "alerts.yml"
 PICTURE = ROOT / "docs" / "pictures" / "dashboard.png"
-METRICS = re.compile(r"Metrics on (\S+:\d+)")
+METRICS = re.compile(r"HTTP on (\S+:\d+)")
 SETTINGS = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "tiny.en", "REALTIME_MODEL": "tiny.en"}
 TALKS = ("en/dictation", "en/jfk", "en/austen-0870", "en/brooklyn-bridge", "en/lj001-0020")
 RECORDING = "en/riva-question"

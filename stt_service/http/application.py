@@ -27,13 +27,13 @@ FORM_BYTES = 2**20  # of an upload besides its recording
 def access_rules(settings: NetworkSettings, tokens: ReloadingFile[Tokens] | None) -> AccessRules:
     """Return the rules of the surfaces for clients.
 
-    Without tokens on loopback, requests must name a loopback host: else any web page could reach the server through a
-    name that resolves to a loopback address (DNS rebinding).
+    Without tokens, requests must name an address: otherwise any web page could reach the server through a name of its
+    own site that resolves to this machine (DNS rebinding).
     """
     return AccessRules(
         tokens=tokens,
         client_certificates=bool(settings.tls_client_ca),
-        loopback_only=settings.is_on_loopback and tokens is None,
+        addresses_only=tokens is None,
         origins=frozenset(filter(None, settings.http_allowed_origins.split(","))),
         max_body_bytes=settings.max_upload_mb * 2**20 + FORM_BYTES,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 BODY_TIMEOUT_S = 30.0  # between two parts of a body
 SEND_TIMEOUT_S = 30.0  # for the client to read what is sent
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SUBPROTOCOL_TOKEN = "openai-insecure-api-key."  # noqa: S105  (a prefix; browsers cannot send headers)
 BEARER = "bearer "
 UNAUTHENTICATED = "A valid token is required: send `Authorization: Bearer TOKEN`."
@@ -49,14 +49,15 @@ class AccessRules:
     Attributes:
         tokens: Valid tokens; None if the port requires none.
         client_certificates: A client certificate is required.
-        loopback_only: Requests must name a loopback host; for ports without tokens that listen on loopback.
+        addresses_only: Requests must name an address, or a host without a domain; for ports without tokens. A page of
+            another site can reach a name of its own that resolves to this machine (DNS rebinding), but no address.
         origins: Origins of other sites whose pages may use the surface.
         max_body_bytes: Limit of a request body.
     """
 
     tokens: ReloadingFile[Tokens] | None = None
     client_certificates: bool = False
-    loopback_only: bool = False
+    addresses_only: bool = False
     origins: frozenset[str] = frozenset()
     max_body_bytes: int = 2**20
 
@@ -108,9 +109,13 @@ class Guard:
         return name
 
     def _check_host(self, headers: Mapping[str, str]) -> None:
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        if self._rules.loopback_only and host not in LOOPBACK_HOSTS:
-            raise WrongHostError(f"Invalid Host={host!r}: must be localhost or a loopback address.")
+        if not self._rules.addresses_only or _is_address_or_local(host := _hostname(headers.get("host", ""))):
+            return
+        if host not in map(_origin_host, self._rules.origins):
+            raise WrongHostError(
+                f"Invalid Host={host!r}: without tokens it must be an address or a name without a domain, such as "
+                "localhost; or list it in HTTP_ALLOWED_ORIGINS."
+            )
 
     def _check_origin(self, headers: Mapping[str, str]) -> None:
         origin = headers.get("origin")
@@ -146,6 +151,26 @@ class Guard:
             return message
 
         return bounded
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _origin_host(origin: str) -> str:
+    return urlsplit(origin).hostname or ""
+
+
+def _is_address_or_local(host: str) -> bool:
+    """Whether the host is an IP address, or a name without a domain, which no other site can own."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return bool(host) and "." not in host
+    return True
 
 
 def _address(scope: Scope) -> str:

@@ -113,7 +113,7 @@ def _protection(settings: ServerSettings) -> Iterator[str]:
         missing = ", ".join(settings.missing_protection)
         yield f"  WARNING: ALLOW_INSECURE=true: the network can use or intercept the server: {missing}"
     if not settings.is_on_loopback:
-        yield "  WARNING: METRICS_PORT is readable by every host that reaches it: restrict it with a firewall"
+        yield "  WARNING: every host that reaches HTTP_PORT can read its metrics: restrict it with a firewall"
 
 
 def _gpu_status(cuda: CudaStatus, device: Device) -> Iterator[str]:

@@ -99,7 +99,7 @@ def test_plaintext_is_allowed_only_on_loopback(tmp_path: Path) -> None:
 
 
 def test_published_ports_follow_the_settings(tmp_path: Path) -> None:
-    changed = read(tmp_path, DATA_PORT="9002", CONTROL_PORT="9001", METRICS_PORT="9003")
+    changed = read(tmp_path, DATA_PORT="9002", CONTROL_PORT="9001", HTTP_PORT="9003")
     assert {(outside, inside) for _, outside, inside in published(changed["services"])} == {
         (port, port) for port in (9001, 9002, 9003)
     }

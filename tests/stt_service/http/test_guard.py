@@ -66,14 +66,21 @@ async def test_missing_or_wrong_token_is_rejected(headers: dict[str, str]) -> No
     assert await respond(AccessRules(tokens=KNOWN), headers) == (401, "")
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8013", "127.0.0.1:8013", "[::1]:8013"])
-async def test_loopback_host_is_accepted(host: str) -> None:
-    assert (await respond(AccessRules(loopback_only=True), {"Host": host}))[0] == 200
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8013", "127.0.0.1:8013", "[::1]:8013", "192.0.2.7", "stt:8013"]
+)
+async def test_address_or_local_name_is_accepted(host: str) -> None:
+    assert (await respond(AccessRules(addresses_only=True), {"Host": host}))[0] == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8013", "", "localhost.evil.example"])
-async def test_other_host_is_rejected_on_loopback(host: str) -> None:
-    assert (await respond(AccessRules(loopback_only=True), {"Host": host}))[0] == 400
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8013", "", "localhost.evil.example", "[x"])
+async def test_name_of_another_site_is_rejected(host: str) -> None:
+    assert (await respond(AccessRules(addresses_only=True), {"Host": host}))[0] == 400
+
+
+async def test_host_of_an_allowed_origin_is_accepted() -> None:
+    rules = AccessRules(addresses_only=True, origins=frozenset({"https://stt.example"}))
+    assert (await respond(rules, {"Host": "stt.example"}))[0] == 200
 
 
 @pytest.mark.parametrize(
