@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from stt_service.healthcheck import check_health
+from tests.support.environment.certificates import CertificateAuthority
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -36,8 +38,8 @@ def grpc_health(status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) 
 
 
 @contextmanager
-def readyz(status: int) -> Iterator[str]:
-    """Run an HTTP server whose /readyz returns this status; yield its port."""
+def readyz(status: int, folder: Path) -> Iterator[str]:
+    """Run an HTTPS server whose /readyz returns this status; yield its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -47,7 +49,11 @@ def readyz(status: int) -> Iterator[str]:
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  (the name in the base class)
             pass
 
+    certificate = CertificateAuthority(folder).issue("server", "elsewhere.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert_file, certificate.key_file)
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
         Thread(target=server.serve_forever, daemon=True).start()
         yield str(server.server_port)
         server.shutdown()
@@ -76,9 +82,9 @@ def test_unreachable_server_is_reported() -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, (True, "/readyz 200")), (503, (False, "/readyz 503"))])
-def test_server_with_tls_is_checked_at_readyz(status: int, expected: tuple[bool, str]) -> None:
-    with readyz(status) as port:
-        assert check_health({"METRICS_PORT": port, "TLS_CERT": "server.pem", "TLS_KEY": "server.key"}) == expected
+def test_server_with_tls_is_checked_at_readyz(status: int, expected: tuple[bool, str], tmp_path: Path) -> None:
+    with readyz(status, tmp_path) as port:
+        assert check_health({"HTTP_PORT": port, "TLS_CERT": "server.pem", "TLS_KEY": "server.key"}) == expected
 
 
 def test_invalid_setting_is_reported() -> None:

@@ -82,7 +82,7 @@ async def server_run(recordings: Mapping[str, Recording]) -> AsyncIterator[Serve
     """A server that serves one stream, rejects a concurrent and an invalid one, and then receives SIGTERM."""
     port, pcm = free_port(), recordings[QUESTION].pcm()
     labelled = Request(config=pb.StreamingConfig(client_id="kitchen", partials=True))
-    with Server({**COMMON, **SMALL, "METRICS_PORT": str(port)}) as server:
+    with Server({**COMMON, **SMALL, "HTTP_PORT": str(port)}) as server:
         loading = await first_readyz(port)
         await asyncio.to_thread(server.wait_until_listening)
         ready = await changed_readyz(port, loading)
@@ -160,11 +160,11 @@ async def test_recognized_text_is_absent_from_the_log(server_run: ServerRun) -> 
 def test_metrics_port_in_use_is_logged_as_a_json_object(tmp_path: Path) -> None:
     with create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        ended = run_server(tmp_path, METRICS_PORT=port, LOG_FORMAT="json", DEVICE="cpu")
+        ended = run_server(tmp_path, HTTP_PORT=port, LOG_FORMAT="json", DEVICE="cpu")
     [line] = [json.loads(line) for line in ended.stderr.splitlines()]
     assert ended.returncode == 1
     assert line["level"] == "ERROR"
-    assert f"METRICS_PORT={port} at 127.0.0.1: another program" in line["message"]
+    assert f"HTTP_PORT={port} at 127.0.0.1: another program" in line["message"]
 
 
 async def test_failure_is_logged_with_the_id_of_its_stream(

@@ -190,3 +190,8 @@ def test_table_has_the_scope_of_each_setting() -> None:
         in settings_table()
     )
     assert "| `IDLE_TIMEOUT` | 300 | 1 to 86400 | s |" in settings_table()
+
+
+def test_former_name_of_the_http_port_is_an_alias() -> None:
+    assert load({"METRICS_PORT": "9013"}).settings.http_port == 9013
+    assert load({"METRICS_PORT": "9013", "HTTP_PORT": "9014"}).settings.http_port == 9014

@@ -62,7 +62,7 @@ async def test_proxy_of_the_environment_receives_nothing_from_the_health_check(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = str(unused.getsockname()[1])
-    settings = {"DATA_PORT": port, "METRICS_PORT": port}
+    settings = {"DATA_PORT": port, "HTTP_PORT": port}
     settings |= {"TLS_CERT": "server.pem", "TLS_KEY": "server.key"} if tls else {}
     async with recording_proxy() as proxy:
         probe = await asyncio.create_subprocess_exec(
