@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 METRICS, OPENAI = "metrics", "openai"
-FORM_BYTES = 2**20  # of an upload besides its recording
+FORM_BYTES = 2**20  # of an upload, in addition to its recording
 
 
 def access_rules(settings: NetworkSettings, tokens: ReloadingFile[Tokens] | None) -> AccessRules:

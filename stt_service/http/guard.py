@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_TIMEOUT_S = 30.0  # between two parts of a body
-SEND_TIMEOUT_S = 30.0  # for the client to read what is sent
+SEND_TIMEOUT_S = 30.0  # for the client to read a message
 SUBPROTOCOL_TOKEN = "openai-insecure-api-key."  # noqa: S105  (a prefix; browsers cannot send headers)
 BEARER = "bearer "
 UNAUTHENTICATED = "A valid token is required: send `Authorization: Bearer TOKEN`."

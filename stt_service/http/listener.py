@@ -60,7 +60,7 @@ class BoundedHttpProtocol(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._head_arrived()
         elif self.timeout_keep_alive_task is None and self._head_timer is None:
-            self._await_head()  # the next request of a kept connection has begun
+            self._await_head()  # the next request of a kept connection has started
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()

@@ -1,7 +1,7 @@
 """Recognition of streams and recordings, independent of the protocol: admission, models and a session for each call.
 
 Adapters (gRPC, HTTP) translate their messages to requests of this service, and its responses back. They do not decide
-who is admitted, how audio is segmented or when a stream ends.
+on admission, how audio is segmented or when a stream ends.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class _Connection:
             async with public_errors(), asyncio.TaskGroup() as tasks:
                 with suppress(WebSocketDisconnect):
                     await self._receive(tasks, slots)
-                for task in self._recognizing:  # nobody reads their text
+                for task in self._recognizing:  # no client reads their text
                     task.cancel()
 
     async def fail(self, error: SttError) -> None:

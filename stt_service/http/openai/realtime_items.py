@@ -49,7 +49,7 @@ class GrowingText:
     sent: str = ""
 
     def grow(self, text: str) -> Iterator[JsonObject]:
-        """Yield the delta to a longer text; none if the text does not continue what was sent."""
+        """Yield the delta to a longer text; none if the text does not continue the deltas before it."""
         if len(text) > len(self.sent) and text.startswith(self.sent):
             delta, self.sent = text[len(self.sent) :], text
             yield {"type": f"{TRANSCRIPTION}.delta", "item_id": self.item_id, "content_index": 0, "delta": delta}

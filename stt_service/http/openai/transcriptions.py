@@ -108,7 +108,7 @@ class Transcriptions:
         except SttError as error:
             return error_response(error)
         except ClientDisconnect:
-            return Response(status_code=499)  # nobody receives it
+            return Response(status_code=499)  # no client receives it
         finally:
             self._uploads -= 1
 
