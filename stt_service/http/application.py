@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Router
 
 from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.tokens import Tokens
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.monitoring import Monitoring
-from stt_service.http.openai.errors import reject
+from stt_service.http.openai.errors import http_error_response, reject
 from stt_service.http.openai.realtime import Realtime
 from stt_service.http.openai.transcriptions import Transcriptions
 from stt_service.settings.network import NetworkSettings
@@ -52,4 +53,5 @@ def application(
     if OPENAI in surfaces:
         openai = Guard(Router(routes=[*transcriptions.routes, *realtime.routes]), rules, reject, on_rejected)
         app.router.routes.append(Mount("/", app=openai))
+        app.add_exception_handler(HTTPException, http_error_response)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from stt_service.errors import (
@@ -19,6 +20,7 @@ from stt_service.errors import (
 from stt_service.http.guard import TooLargeError, WrongOriginError
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
 # The first class that matches: status, type and code.
@@ -32,6 +34,7 @@ STATUSES: tuple[tuple[type[SttError], int, str, str], ...] = (
     (UnavailableError, 503, "server_error", "unavailable"),
     (DeadlineExceededError, 408, "invalid_request_error", "timeout"),
 )
+STATUS_PHRASES = {404: "this server has no such path", 405: "this path has other methods"}
 INTERNAL = (500, "server_error", "internal_error")
 POLICY_VIOLATION = 1008
 
@@ -53,6 +56,17 @@ def error_response(error: SttError, param: str | None = None) -> JSONResponse:
     if isinstance(error, ResourceExhaustedError):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     return JSONResponse(error_body(error, param), status_of(error)[0], headers)
+
+
+async def http_error_response(request: Request, error: Exception) -> JSONResponse:
+    """Return the response to a request for an unknown path, or with a method that its path does not have."""
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    message = f"Invalid URL ({request.method} {request.url.path}): {STATUS_PHRASES.get(status, 'failed')}."
+    return JSONResponse(
+        {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": "unknown_url"}},
+        status,
+        headers,
+    )
 
 
 async def reject(scope: Scope, receive: Receive, send: Send, error: SttError) -> None:
