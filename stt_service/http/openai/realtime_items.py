@@ -1,8 +1,10 @@
 """Responses of a stream → events of a Realtime session. Pure.
 
 An item is an utterance when the server ends utterances (`ServerTurns`), and the audio between two commits when the
-client does (`ClientTurns`). Deltas only grow: each is what the stable text of a partial, or the final, adds to the
-deltas before it. A final that does not continue them adds none; `completed` has the whole text.
+client does (`ClientTurns`). Speech of an item stops before speech of the next one starts: clients follow one turn at a
+time, and the final of an utterance may arrive after the next one has begun. Deltas only grow: each is what the stable
+text of a partial, or the final, adds to the deltas before it. A final that does not continue them adds none;
+`completed` has the whole text.
 """
 
 from __future__ import annotations
@@ -66,28 +68,36 @@ class GrowingText:
 
 
 @dataclass(slots=True)
+class Turn:
+    """An utterance whose final is pending."""
+
+    text: GrowingText
+    committed: bool = False
+
+
+@dataclass(slots=True)
 class ServerTurns:
     """Events of a stream whose utterances are ended by the server."""
 
     chain: ItemChain
     offset_ms: int  # of the stream in the session
-    _open: dict[int, tuple[GrowingText, int]] = field(default_factory=dict)  # by utterance: its text and start
+    _open: dict[int, Turn] = field(default_factory=dict)  # by utterance, in their order
 
     def events(self, response: pb.StreamingRecognizeResponse) -> Iterator[JsonObject]:
         """Yield the events of a response."""
         match response.WhichOneof("event"):
             case "speech_started":
                 started = response.speech_started
-                text = self._item(started.utterance, started.start_ms)
+                for turn in self._open.values():
+                    yield from self._commit(turn, started.start_ms)
+                text = self._turn(started.utterance).text
                 yield {
                     "type": f"{BUFFER}.speech_started",
                     "audio_start_ms": self.offset_ms + started.start_ms,
                     "item_id": text.item_id,
                 }
             case "partial":
-                yield from self._item(response.partial.utterance, response.partial.start_ms).grow(
-                    response.partial.stable
-                )
+                yield from self._turn(response.partial.utterance).text.grow(response.partial.stable)
             case "final":
                 final = response.final
                 yield from self._end(final.utterance, final.start_ms, final.end_ms, final.text.strip())
@@ -99,20 +109,27 @@ class ServerTurns:
         """Yield the events at the end of the stream: none, every utterance has ended."""
         yield from ()
 
-    def _item(self, utterance: int, start_ms: int) -> GrowingText:
-        return self._open.setdefault(utterance, (GrowingText(new_id("item")), start_ms))[0]
+    def _turn(self, utterance: int) -> Turn:
+        return self._open.setdefault(utterance, Turn(GrowingText(new_id("item"))))
 
     def _end(self, utterance: int, start_ms: int, end_ms: int, transcript: str) -> Iterator[JsonObject]:
-        text = self._item(utterance, start_ms)
+        turn = self._turn(utterance)
         del self._open[utterance]
+        yield from self._commit(turn, end_ms)
+        yield from turn.text.grow(transcript)
+        yield turn.text.completed(transcript, end_ms - start_ms)
+
+    def _commit(self, turn: Turn, end_ms: int) -> Iterator[JsonObject]:
+        """Yield the end of the speech of an item and its commit, once."""
+        if turn.committed:
+            return
+        turn.committed = True
         yield {
             "type": f"{BUFFER}.speech_stopped",
             "audio_end_ms": self.offset_ms + end_ms,
-            "item_id": text.item_id,
+            "item_id": turn.text.item_id,
         }
-        yield self.chain.commit(text.item_id)
-        yield from text.grow(transcript)
-        yield text.completed(transcript, end_ms - start_ms)
+        yield self.chain.commit(turn.text.item_id)
 
 
 @dataclass(slots=True)

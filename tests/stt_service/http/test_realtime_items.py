@@ -96,3 +96,21 @@ def test_suppressed_utterance_is_an_item_with_an_empty_transcript() -> None:
     assert stopped["audio_end_ms"] == 5600
     assert committed["type"] == "input_audio_buffer.committed"
     assert completed["transcript"] == ""
+
+
+def test_speech_of_an_item_stops_before_the_next_starts_though_its_final_is_pending() -> None:
+    turns, pending = ServerTurns(ItemChain(), 100), list[pb.StreamingRecognizeResponse]()
+    for number in (1, 2):
+        started, final = responses(number, ["one"], [], "One.")
+        pending += [started, final]
+    first_start, first_final, second_start, second_final = pending
+    events = [
+        event for response in (first_start, second_start, first_final, second_final) for event in turns.events(response)
+    ]
+    kinds = [str(event["type"]).rpartition(".")[2] for event in events]
+    assert kinds == [
+        *("speech_started", "speech_stopped", "committed", "speech_started"),
+        *("delta", "completed", "speech_stopped", "committed", "delta", "completed"),
+    ]
+    assert events[1]["item_id"] == events[0]["item_id"]
+    assert events[1]["audio_end_ms"] == 2100  # at most the start of the next
