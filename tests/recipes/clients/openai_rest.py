@@ -85,7 +85,12 @@ def failure(attempt: Callable[[], object]) -> dict[str, object]:
     try:
         attempt()
     except APIStatusError as error:
-        return {"status": error.status_code, "code": error.code, "message": error.message, "class": type(error).__name__}
+        return {
+            "status": error.status_code,
+            "code": error.code,
+            "message": error.message,
+            "class": type(error).__name__,
+        }
     return {"status": 200}
 
 
