@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,9 +81,15 @@ def usage(duration_s: float) -> JsonObject:
 
 def as_json(result: Transcription, *, with_logprobs: bool = False) -> JsonObject:
     """Return the body of `json`."""
-    body: JsonObject = {"text": result.text, "usage": usage(result.duration_s)}
+    body: JsonObject = {
+        "text": result.text,
+        "languages": languages(final.language for final in result.finals),
+        "usage": usage(result.duration_s),
+    }
     if with_logprobs:
-        body["logprobs"] = [each for final in result.finals for each in logprobs(final)]
+        body["logprobs"] = [
+            each for number, final in enumerate(result.finals) for each in logprobs(final, " " if number else "")
+        ]
     return body
 
 
@@ -123,14 +130,29 @@ def segment(number: int, final: Final) -> JsonObject:
     }
 
 
-def logprobs(final: Final) -> Iterator[JsonObject]:
-    """Yield an entry for each word, with the log probability of its tokens."""
+def logprobs(final: Final, before: str = "") -> Iterator[JsonObject]:
+    """Yield an entry for each word, with the log probability of its tokens; the entries together are the text.
+
+    Args:
+        final: The words.
+        before: Text between the final before it and this one.
+    """
+    text, at = final.text.strip(), 0
     for word in final.words:
+        spoken = word.text.strip()
+        start = text.find(spoken, at)
+        end = at if start < 0 else start + len(spoken)
+        token, at, before = before + (spoken if start < 0 else text[at:end]), end, ""
         yield {
-            "token": word.text,
+            "token": token,
             "logprob": math.log(max(word.probability, MIN_PROBABILITY)),
-            "bytes": list(word.text.encode()),
+            "bytes": list(token.encode()),
         }
+
+
+def languages(codes: Iterable[str]) -> list[JsonObject]:
+    """Return the languages of the finals, the most frequent first."""
+    return [{"code": code} for code, _ in Counter(filter(None, codes)).most_common()]
 
 
 def language_name(code: str) -> str:

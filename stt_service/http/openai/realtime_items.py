@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from stt.v1 import stt_pb2 as pb
+
+from stt_service.http.openai.formats import languages
 
 JsonObject = dict[str, object]
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
@@ -56,13 +58,14 @@ class GrowingText:
             delta, self.sent = text[len(self.sent) :], text
             yield {"type": f"{TRANSCRIPTION}.delta", "item_id": self.item_id, "content_index": 0, "delta": delta}
 
-    def completed(self, transcript: str, audio_ms: int) -> JsonObject:
-        """Return the event with the whole transcript."""
+    def completed(self, transcript: str, audio_ms: int, codes: Sequence[str] = ()) -> JsonObject:
+        """Return the event with the whole transcript and the codes of its languages."""
         return {
             "type": f"{TRANSCRIPTION}.completed",
             "item_id": self.item_id,
             "content_index": 0,
             "transcript": transcript,
+            "languages": languages(codes),
             "usage": {"type": "duration", "seconds": max(0, math.ceil(audio_ms / 1000))},
         }
 
@@ -100,10 +103,10 @@ class ServerTurns:
                 yield from self._turn(response.partial.utterance).text.grow(response.partial.stable)
             case "final":
                 final = response.final
-                yield from self._end(final.utterance, final.start_ms, final.end_ms, final.text.strip())
+                yield from self._end(final.utterance, final.start_ms, final.end_ms, final)
             case "suppressed":
                 suppressed = response.suppressed
-                yield from self._end(suppressed.utterance, suppressed.start_ms, suppressed.end_ms, "")
+                yield from self._end(suppressed.utterance, suppressed.start_ms, suppressed.end_ms, pb.Final())
 
     def finish(self) -> Iterator[JsonObject]:
         """Yield the events at the end of the stream: none, every utterance has ended."""
@@ -112,12 +115,13 @@ class ServerTurns:
     def _turn(self, utterance: int) -> Turn:
         return self._open.setdefault(utterance, Turn(GrowingText(new_id("item"))))
 
-    def _end(self, utterance: int, start_ms: int, end_ms: int, transcript: str) -> Iterator[JsonObject]:
+    def _end(self, utterance: int, start_ms: int, end_ms: int, final: pb.Final) -> Iterator[JsonObject]:
         turn = self._turn(utterance)
         del self._open[utterance]
         yield from self._commit(turn, end_ms)
+        transcript = final.text.strip()
         yield from turn.text.grow(transcript)
-        yield turn.text.completed(transcript, end_ms - start_ms)
+        yield turn.text.completed(transcript, end_ms - start_ms, [final.language])
 
     def _commit(self, turn: Turn, end_ms: int) -> Iterator[JsonObject]:
         """Yield the end of the speech of an item and its commit, once."""
@@ -138,6 +142,7 @@ class ClientTurns:
 
     text: GrowingText
     _finals: list[str] = field(default_factory=list)
+    _languages: list[str] = field(default_factory=list)  # of the finals
     _audio_ms: int = 0
 
     def events(self, response: pb.StreamingRecognizeResponse) -> Iterator[JsonObject]:
@@ -148,11 +153,12 @@ class ClientTurns:
                 yield from self.text.grow(self._joined(response.partial.stable))
             case "final" if response.final.text.strip():
                 self._finals.append(response.final.text.strip())
+                self._languages.append(response.final.language)
                 yield from self.text.grow(self._joined(""))
 
     def finish(self) -> Iterator[JsonObject]:
         """Yield the transcript of the item, once its stream has ended."""
-        yield self.text.completed(self._joined(""), self._audio_ms)
+        yield self.text.completed(self._joined(""), self._audio_ms, self._languages)
 
     def _joined(self, partial: str) -> str:
         return " ".join(filter(None, (*self._finals, partial)))

@@ -138,7 +138,7 @@ class Transcriptions:
                     delta = f"{before}{final.text.strip()}"
                     event: dict[str, object] = {"type": "transcript.text.delta", "delta": delta}
                     if options.logprobs:
-                        event["logprobs"] = list(logprobs(final))
+                        event["logprobs"] = list(logprobs(final, before))
                     before = " "
                     yield _event(event)
                 result = await recognizing

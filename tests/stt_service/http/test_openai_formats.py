@@ -44,14 +44,21 @@ RESULT = Transcription([final("Hello world."), final("It is <late>.", 2.0)], 4.2
 def test_json_has_the_text_and_whole_seconds_of_usage() -> None:
     assert as_json(RESULT) == {
         "text": "Hello world. It is <late>.",
+        "languages": [{"code": "en"}],
         "usage": {"type": "duration", "seconds": 5},
     }
 
 
-def test_logprobs_have_an_entry_for_each_word() -> None:
+def test_languages_are_those_of_the_finals_the_most_frequent_first() -> None:
+    finals = [final("Да.", language="ru"), final("Yes.", language="en"), final("Yes.", language="en")]
+    assert as_json(Transcription(finals, 3, "transcribe"))["languages"] == [{"code": "en"}, {"code": "ru"}]
+    assert as_json(Transcription([], 3, "transcribe"))["languages"] == []
+
+
+def test_tokens_of_logprobs_together_are_the_text() -> None:
     entries = as_json(RESULT, with_logprobs=True)["logprobs"]
     assert isinstance(entries, list)
-    assert [entry["token"] for entry in entries] == ["Hello", "world.", "It", "is", "<late>."]
+    assert [entry["token"] for entry in entries] == ["Hello", " world.", " It", " is", " <late>."]
     assert entries[0]["logprob"] == pytest.approx(-0.693, abs=0.001)
 
 
