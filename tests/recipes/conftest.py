@@ -55,11 +55,12 @@ class RecipeServer:
     async def recognize(self, audio: Path, settings: pb.Settings) -> pb.RecognizeResponse:
         """Return what `Recognize` returns for a file."""
         async with connected(self._address) as stub:
-            return await stub.Recognize(pb.RecognizeRequest(audio=audio.read_bytes(), settings=settings))
+            data = audio.read_bytes()  # noqa: ASYNC240  (a small file)
+            return await stub.Recognize(pb.RecognizeRequest(audio=data, settings=settings))
 
-    async def text(self, audio: Path, **settings: object) -> str:
+    async def text(self, audio: Path, language: str = "en", *, translate: bool = False) -> str:
         """Return the text of `Recognize` for a file."""
-        response = await self.recognize(audio, pb.Settings(**settings))  # type: ignore[arg-type]
+        response = await self.recognize(audio, pb.Settings(language=language, translate=translate))
         return joined(response.utterances)
 
     async def stream(self, pcm: bytes, settings: pb.Settings) -> list[str]:
@@ -113,6 +114,12 @@ def _spoken(name: str, folder: Path) -> Spoken:
 def english(tmp_path_factory: pytest.TempPathFactory) -> Spoken:
     """Return one English sentence."""
     return _spoken("en/austen-0870", tmp_path_factory.mktemp("english"))
+
+
+@pytest.fixture(scope="session")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Spoken:
+    """Return one English sentence without pauses."""
+    return _spoken("en/austen-0930", tmp_path_factory.mktemp("short"))
 
 
 @pytest.fixture(scope="session")

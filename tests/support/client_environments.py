@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from platformdirs import user_cache_path
@@ -26,7 +27,7 @@ class ClientEnvironment:
 
     python: Path
 
-    def run(self, script: str, *arguments: object) -> dict[str, object]:
+    def run(self, script: str, *arguments: object) -> dict[str, Any]:
         """Run a script of tests/recipes/clients; return the JSON that it prints last."""
         finished = subprocess.run(
             [self.python, "-P", RECIPES / "clients" / script, *map(str, arguments)],
@@ -37,7 +38,7 @@ class ClientEnvironment:
             env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         )
         assert finished.returncode == 0, finished.stderr[-6000:]
-        results: dict[str, object] = json.loads(finished.stdout.splitlines()[-1])
+        results: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
         return results
 
 

@@ -1,4 +1,4 @@
-"""LiveKit's OpenAI STT: `recognize` over REST, and streams over Realtime. Usage: URL RECORDING TURNS."""
+"""LiveKit's OpenAI STT: `recognize` over REST, and streams over Realtime. Usage: URL RECORDING TURNS SENTENCE."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def streamed(recognizer: openai.STT, pcm: bytes, turns: int) -> dict[str, 
     return texts
 
 
-async def main(base_url: str, pcm: bytes, turns: int) -> dict[str, object]:
+async def main(base_url: str, pcm: bytes, turns: int, sentence: bytes) -> dict[str, object]:
     async with utils.http_context.open():
         realtime = openai.STT(
             base_url=base_url,
@@ -75,11 +75,14 @@ async def main(base_url: str, pcm: bytes, turns: int) -> dict[str, object]:
         }
         await realtime.aclose()
         committing = openai.STT(base_url=base_url, api_key="unused", model="gpt-realtime-whisper", language="en")
-        results["client turns"] = await streamed(committing, pcm, 1)
+        results["client turns"] = await streamed(committing, sentence, 1)
         await committing.aclose()
         return results
 
 
-with wave.open(sys.argv[2], "rb") as recording:
-    samples = recording.readframes(recording.getnframes())
-print(json.dumps(asyncio.run(main(sys.argv[1], samples, int(sys.argv[3])))))
+def samples(path: str) -> bytes:
+    with wave.open(path, "rb") as recording:
+        return recording.readframes(recording.getnframes())
+
+
+print(json.dumps(asyncio.run(main(sys.argv[1], samples(sys.argv[2]), int(sys.argv[3]), samples(sys.argv[4])))))
