@@ -16,8 +16,8 @@ from stt.v1 import stt_pb2 as pb
 from benchmarks.harness.word_errors import count_errors, normalize
 from benchmarks.recordings import RECORDINGS, Recording
 from benchmarks.service import Service
-from tests.support.encoded_audio import encode_pcm
-from tests.support.wire_client import Request, chunks, connected, send_requests
+from tests.support.audio.encoded_audio import encode_pcm
+from tests.support.clients.wire_client import Request, chunks, connected, send_requests
 
 RATE_HZ = 24_000  # of OpenAI's Realtime API
 SILENCE = bytes(3 * 2 * RATE_HZ)  # as the clients append it

@@ -12,7 +12,7 @@ import pytest_asyncio
 from stt.v1 import stt_pb2 as pb
 
 from tests.recipes.conftest import RecipeServer, Spoken, joined
-from tests.support.client_environments import ClientEnvironment, client_environment
+from tests.support.environment.client_environments import ClientEnvironment, client_environment
 
 pytestmark = [pytest.mark.model, pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1200)]
 

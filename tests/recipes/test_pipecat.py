@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.recipes.conftest import RecipeServer, Spoken
-from tests.support.client_environments import client_environment
+from tests.support.environment.client_environments import client_environment
 
 pytestmark = [pytest.mark.model, pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from platformdirs import user_cache_path
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+RECIPES = Path(__file__).parents[2] / "recipes"
 INSTALL_TIMEOUT_S = 900.0
 CLIENT_TIMEOUT_S = 280.0  # less than the timeout of a test
 NOT_IN_INDEX = "No matching distribution found"
