@@ -56,7 +56,8 @@ class RecipeServer:
         """Return what `Recognize` returns for a file."""
         async with connected(self._address) as stub:
             data = audio.read_bytes()  # noqa: ASYNC240  (a small file)
-            return await stub.Recognize(pb.RecognizeRequest(audio=data, settings=settings))
+            response: pb.RecognizeResponse = await stub.Recognize(pb.RecognizeRequest(audio=data, settings=settings))
+            return response
 
     async def text(self, audio: Path, language: str = "en", *, translate: bool = False) -> str:
         """Return the text of `Recognize` for a file."""
