@@ -2,7 +2,7 @@
 
 An item is an utterance when the server ends utterances (`ServerTurns`), and the audio between two commits when the
 client does (`ClientTurns`). Speech of an item stops before speech of the next one starts: clients follow one turn at a
-time, and the final of an utterance may arrive after the next one has begun. Deltas only grow: each is what the stable
+time, and the final of an utterance may arrive after the next one has started. Deltas only grow: each is what the stable
 text of a partial, or the final, adds to the deltas before it. A final that does not continue them adds none;
 `completed` has the whole text.
 """
