@@ -11,7 +11,7 @@ READY_DEV := .venv/.ready-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-fast test setup weights serve run-client run-editor
+.PHONY: help demo test-fast test recipes setup weights serve run-client run-editor
 .PHONY: check format lint typecheck bench bench-peers pictures protos clean
 .PHONY: docker-build docker-run docker-logs docker-stop docker-status deploy remote-logs remote-status
 
@@ -26,6 +26,9 @@ test-fast: $(READY_TEST) ## run the tests that need no weights, processes or net
 
 test: setup check ## run all checks, then all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+recipes: setup ## run unchanged OpenAI, LiveKit and Pipecat clients against a server, each in its own environment
+	ALL_RECIPES=1 $(BIN)/python -m pytest tests/recipes $(ARGS)
 
 setup: $(READY_DEV) weights ## create .venv, install all packages, download the weights of base and tiny.en (once)
 
