@@ -73,10 +73,8 @@ class Server:
             RequestReader(CONTROL_MESSAGE_BYTES, checks, CALL_LIMITS),
             self.metrics.count_rejected,
         )
-        service, decoders = (
-            SpeechService(self._config, self._admission, self._streams, self.metrics),
-            RecordingDecoders(),
-        )
+        service = SpeechService(self._config, self._admission, self._streams, self.metrics)
+        decoders = RecordingDecoders()
         self._speech = SpeechToText(service, decoders)
         reporter = StatusReporter(self._admission, self._usage, self.metrics)
         self._control = Control(self._config, self._admission, self._streams, reporter)

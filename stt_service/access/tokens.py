@@ -16,6 +16,7 @@ from hashlib import sha256
 from stt_service.errors import ConfigError
 
 TOKEN_BYTES = 32
+BEARER = "bearer "  # scheme of an Authorization header
 PREFIX = "stt_"  # identifies a token to readers and to secret scanners
 NAME = re.compile(r"[\w.@-]{1,64}", re.ASCII)
 LINE = re.compile(rf"(?P<name>{NAME.pattern})\s+sha256:(?P<hash>[0-9a-f]{{64}})", re.ASCII)
@@ -47,6 +48,12 @@ class Tokens:
             if hmac.compare_digest(sent, known):
                 found = name
         return found
+
+
+def bearer_token(authorization: str) -> str:
+    """Return the token of an Authorization header; an empty string, which is no valid token, if it has none."""
+    is_bearer = authorization[: len(BEARER)].lower() == BEARER
+    return authorization[len(BEARER) :].strip() if is_bearer else ""
 
 
 def new_token() -> str:

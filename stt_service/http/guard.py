@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.rate_limit import client_address
-from stt_service.access.tokens import Tokens
+from stt_service.access.tokens import Tokens, bearer_token
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError, UnauthenticatedError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 BODY_TIMEOUT_S = 30.0  # between two parts of a body
 SEND_TIMEOUT_S = 30.0  # for the client to read a message
 SUBPROTOCOL_TOKEN = "openai-insecure-api-key."  # noqa: S105  (a prefix; browsers cannot send headers)
-BEARER = "bearer "
 UNAUTHENTICATED = "A valid token is required: send `Authorization: Bearer TOKEN`."
 
 OnError = Callable[["Scope", "Receive", "Send", SttError], Awaitable[None]]
@@ -181,9 +180,8 @@ def _address(scope: Scope) -> str:
 
 def _token(headers: Mapping[str, str]) -> str:
     """Return the bearer token of a request or of a browser's WebSocket; an empty string without one."""
-    authorization = headers.get("authorization", "")
-    if authorization[: len(BEARER)].lower() == BEARER:
-        return authorization[len(BEARER) :].strip()
+    if token := bearer_token(headers.get("authorization", "")):
+        return token
     for protocol in headers.get("sec-websocket-protocol", "").split(","):
         if protocol.strip().startswith(SUBPROTOCOL_TOKEN):
             return protocol.strip()[len(SUBPROTOCOL_TOKEN) :]

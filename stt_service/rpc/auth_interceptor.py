@@ -13,7 +13,7 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.rate_limit import client_address
-from stt_service.access.tokens import Tokens
+from stt_service.access.tokens import Tokens, bearer_token
 from stt_service.errors import UnauthenticatedError
 from stt_service.rpc.health import HEALTH_CHECK
 from stt_service.rpc.status_mapping import AnyContext, map_errors_to_status, no_op, send_failure
@@ -29,7 +29,6 @@ UNAUTHENTICATED_METHOD = (
     HEALTH_CHECK  # for load balancers, which have no token; not Watch, with which any client could hold calls open
 )
 STREAMING = f"/{pb.DESCRIPTOR.services_by_name['SpeechToText'].full_name}/StreamingRecognize"
-SCHEME = "bearer "
 REJECTION = "Missing or invalid token: send `authorization: Bearer TOKEN` with a token of this port (stt-cli: --token)."
 LOG_INTERVAL_S = 10.0  # between two log lines, however many calls are rejected
 
@@ -120,6 +119,6 @@ def _with_client(handler: Handler, client: str) -> Handler:
 def _bearer_token(details: grpc.HandlerCallDetails) -> str:
     """Return the token of the call; an empty string, which is no valid token, if it has none."""
     for key, value in details.invocation_metadata:
-        if key == "authorization" and isinstance(value, str) and value[: len(SCHEME)].lower() == SCHEME:
-            return value[len(SCHEME) :].strip()
+        if key == "authorization" and isinstance(value, str) and (token := bearer_token(value)):
+            return token
     return ""

@@ -10,18 +10,21 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.access.admission import AdmissionControl, ClientIdentity, ClientQuota
+from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, UnavailableError
 from stt_service.models.registry import ModelLease
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc import convert
 from stt_service.rpc.call_log import CallLogger, track_call
 from stt_service.rpc.recognizer import StreamRecognizer
+from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.stream import DRAINED, GRACE_S, Requests, ResponseWriter, StreamHandler, StreamTimeouts, write
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
 from stt_service.scheduling.realtime import RealtimeTracker
@@ -214,6 +217,20 @@ async def recognize_recording(
                 await recognizer.finish(Endpoint.END_OF_AUDIO)
         finally:
             recognizer.send_queue.close()
+
+
+async def feed_recording(
+    recognizer: StreamRecognizer, recording: bytes | BinaryIO, decoders: RecordingDecoders, warn: Callable[[str], None]
+) -> None:
+    """Decode a recording in a container and feed it; `warn` receives sentences about damage.
+
+    Raises:
+        InvalidRequestError: the recording cannot be decoded, or is too long.
+        ResourceExhaustedError: too many recordings are being decoded.
+    """
+    async with aclosing(decoders.decode(recording, lambda phrase: warn(f"The recording {phrase}"))) as chunks:
+        async for chunk in chunks:
+            await recognizer.feed(chunk, AudioFormat())
 
 
 async def _collect(recognizer: StreamRecognizer, on_event: Callable[[OutgoingEvent], None]) -> None:

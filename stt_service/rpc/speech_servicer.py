@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
-from stt_service.audio.pcm import AudioFormat
 from stt_service.audio.recordings import check_headerless
 from stt_service.rpc import convert
 from stt_service.rpc.auth_interceptor import client_name
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.recording_decoder import RecordingDecoders
-from stt_service.rpc.speech_service import RecordingSlot, SpeechService, recognize_recording
+from stt_service.rpc.speech_service import RecordingSlot, SpeechService, feed_recording, recognize_recording
 from stt_service.rpc.status_mapping import map_errors_to_status, no_op, send_failure
 from stt_service.session.events import Final, OutgoingEvent, Suppressed
 
@@ -79,20 +76,6 @@ async def recognize_request(
     await recognize_recording(recognizer, feed, partial(_add, response))
     response.audio_duration.CopyFrom(convert.duration(recognizer.audio_received_ms / 1000))
     return response
-
-
-async def feed_recording(
-    recognizer: StreamRecognizer, audio: bytes, decoders: RecordingDecoders, warn: Callable[[str], None]
-) -> None:
-    """Decode a recording in a container and feed it; `warn` receives sentences about damage.
-
-    Raises:
-        InvalidRequestError: the recording cannot be decoded, or is too long.
-        ResourceExhaustedError: too many recordings are being decoded.
-    """
-    async with aclosing(decoders.decode(audio, lambda phrase: warn(f"The recording {phrase}"))) as chunks:
-        async for chunk in chunks:
-            await recognizer.feed(chunk, AudioFormat())
 
 
 def _add(response: pb.RecognizeResponse, event: OutgoingEvent) -> None:

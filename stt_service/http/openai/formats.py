@@ -48,12 +48,7 @@ class Transcription:
     @property
     def text(self) -> str:
         """The text of all finals, joined by spaces."""
-        return joined(self.finals)
-
-
-def joined(finals: Sequence[Final]) -> str:
-    """Return the text of the finals, joined by spaces."""
-    return " ".join(final.text.strip() for final in finals if final.text.strip())
+        return " ".join(final.text.strip() for final in self.finals if final.text.strip())
 
 
 def parse_format(name: str) -> ResponseFormat:

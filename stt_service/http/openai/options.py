@@ -20,7 +20,6 @@ Fields = Mapping[str, Sequence[str]]  # all values of each form field, names wit
 TRUE, FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
 GRANULARITIES = frozenset({"segment", "word"})
 MAX_TEMPERATURE = 1.0
-MS = 1_000_000  # nanoseconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from stt.v1 import stt_pb2 as pb
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError
 from stt_service.http.openai import realtime_session
 from stt_service.http.openai.errors import error_body
+from stt_service.http.openai.formats import JsonObject
 from stt_service.http.openai.realtime_items import BUFFER, ClientTurns, GrowingText, ItemChain, ServerTurns, new_id
 from stt_service.http.openai.realtime_session import RealtimeConfig
 from stt_service.rpc.speech_service import SpeechService, StreamSlot
@@ -37,8 +38,6 @@ MAX_ENDING_STREAMS = 4  # of a connection, whose text is pending; then the serve
 IDLE_TIMEOUT_S = 600.0  # without a message of the client
 INTERNAL_ERROR = 1011
 BYTES_PER_SAMPLE = {pb.AudioFormat.ENCODING_PCM_S16LE: 2}
-
-JsonObject = dict[str, object]
 
 
 class Realtime:

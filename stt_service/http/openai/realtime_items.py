@@ -9,16 +9,14 @@ text of a partial, or the final, adds to the deltas before it. A final that does
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.http.openai.formats import languages
+from stt_service.http.openai.formats import JsonObject, languages, usage
 
-JsonObject = dict[str, object]
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 BUFFER = "input_audio_buffer"
 
@@ -66,7 +64,7 @@ class GrowingText:
             "content_index": 0,
             "transcript": transcript,
             "languages": languages(codes),
-            "usage": {"type": "duration", "seconds": max(0, math.ceil(audio_ms / 1000))},
+            "usage": usage(max(0, audio_ms) / 1000),
         }
 
 

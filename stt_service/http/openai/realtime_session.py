@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
+from stt_service.http.openai.formats import JsonObject
 from stt_service.http.openai.options import apply_server_vad, parse_language
 
-JsonObject = dict[str, object]
 PCM, MULAW, ALAW = "audio/pcm", "audio/pcmu", "audio/pcma"
 ENCODINGS = {
     PCM: pb.AudioFormat.ENCODING_PCM_S16LE,

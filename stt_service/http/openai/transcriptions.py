@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +18,6 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import InvalidRequestError, NotFoundError, ResourceExhaustedError, SttError
 from stt_service.http.openai.errors import error_body, error_response
 from stt_service.http.openai.formats import (
@@ -33,7 +32,7 @@ from stt_service.http.openai.options import TranscriptionOptions, parse_options
 from stt_service.http.openai.subtitles import srt, vtt
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.recording_decoder import RecordingDecoders
-from stt_service.rpc.speech_service import Call, SpeechService, recognize_recording
+from stt_service.rpc.speech_service import Call, SpeechService, feed_recording, recognize_recording
 from stt_service.rpc.status_mapping import public_errors
 from stt_service.session.events import Final, OutgoingEvent
 
@@ -46,7 +45,7 @@ MAX_FIELD_BYTES = 64 * 2**10
 RETRY_AFTER_S = 1.0
 PREFIXES = ("/v1", "")  # some clients have /v1 in their base address, others not
 
-Put = Callable[[Final | None], None]
+Put = Callable[[Final], None]
 
 
 class Transcriptions:
@@ -118,7 +117,8 @@ class Transcriptions:
             options, recording = parse_options(_fields(form), translate=translate), await _recording(form)
             if options.stream and options.response_format is ResponseFormat.JSON:
                 handed_over, form = form, FormData()
-                return _StreamedTranscription(self._streamed(request, options, recording, handed_over))
+                events = self._streamed(request, options, recording, handed_over)
+                return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
             result = await _until_disconnect(request, self._recognize(request, options, recording, lambda _: None))
             return _response(result, options)
         finally:
@@ -177,9 +177,7 @@ class Transcriptions:
                 put(event.payload)
 
         async def feed(recognizer: StreamRecognizer) -> None:
-            async with aclosing(self._decoders.decode(recording, lambda _: None)) as chunks:
-                async for chunk in chunks:
-                    await recognizer.feed(chunk, AudioFormat())
+            await feed_recording(recognizer, recording, self._decoders, lambda _: None)
 
         with self._service.recording_slot(call) as slot:
             config = pb.StreamingConfig(settings=options.settings, word_times=options.needs_words)
@@ -187,11 +185,6 @@ class Transcriptions:
             await recognize_recording(recognizer, feed, on_event)
         task = "translate" if options.settings.translate else "transcribe"
         return Transcription(finals, recognizer.audio_received_ms / 1000, task)
-
-
-class _StreamedTranscription(StreamingResponse):
-    def __init__(self, events: AsyncIterator[str]) -> None:
-        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 async def _read_form(request: Request) -> FormData:
