@@ -242,7 +242,7 @@ def main() -> int:
         for kind in (None, *options.kinds):
             with abusing(served.service.address, kind, served.credentials.get("mallory", ())), ahead_of_others():
                 latencies, answers_s = asyncio.run(phase(served, options, kind))
-            print(row(kind or "nobody", latencies, answers_s), flush=True)
+            print(row(kind or "no other load", latencies, answers_s), flush=True)
             alone = alone if kind else latencies
             missed += violations(kind, alone, latencies) if kind else []
     print("", *(missed or ["All limits are met."]), sep="\n")

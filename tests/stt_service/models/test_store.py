@@ -111,7 +111,7 @@ def test_unknown_name_is_rejected_with_similar_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../base", "/nowhere/at/all", "a/b/c", ".", "", "~/nothing", "~nobody-at-all/x", "a\0b"]
+    "name", ["../base", "/nowhere/at/all", "a/b/c", ".", "", "~/nothing", "~no-such-user/x", "a\0b"]
 )
 def test_invalid_name_is_rejected(name: str, tmp_path: Path) -> None:
     assert "is neither a folder with a model.bin nor the name of a model" in error_of(name, tmp_path, FakeSource())
@@ -161,7 +161,7 @@ def test_models_folder_is_that_of_the_settings_or_of_the_platform() -> None:
     assert models_folder("").parts[-2:] == ("realtime-stt", "models")
 
 
-@pytest.mark.parametrize("setting", ["", "~nobody-at-all/models"])
+@pytest.mark.parametrize("setting", ["", "~no-such-user/models"])
 def test_user_without_a_home_folder_gets_the_settings_to_set(setting: str) -> None:
     def cache(name: str) -> Path:
         raise RuntimeError("could not determine the home directory")

@@ -58,7 +58,7 @@ def test_booleans_are_parsed_from_words(word: str, truth: bool) -> None:
 
 
 def test_file_values_expand_variables_of_the_environment_and_of_the_file(env_file: Path) -> None:
-    lines = "ROOM=big\nMODELS_DIR=${HOME}/${ROOM}/${SHELF:-models}\nHOTWORDS='a # b' # c\n"
+    lines = "ROOM=big\nMODELS_DIR=${HOME}/${ROOM}/${FOLDER:-models}\nHOTWORDS='a # b' # c\n"
     values = loaded(env_file, lines, HOME="/home/ann", ROOM="small").settings
     assert values.models_dir == "/home/ann/small/models"
     assert values.hotwords == "a # b"
