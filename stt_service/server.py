@@ -15,7 +15,7 @@ from stt_service.access.admission import AdmissionControl, ServingState
 from stt_service.access.credentials import ServerCredentials
 from stt_service.control.servicer import Control
 from stt_service.control.status import StatusReporter
-from stt_service.http.application import access_rules, application
+from stt_service.http.application import OPENAI, access_rules, application
 from stt_service.http.listener import HttpListener
 from stt_service.http.monitoring import Monitoring
 from stt_service.http.openai.realtime import Realtime
@@ -35,7 +35,7 @@ from stt_service.rpc.stream_registry import StreamRegistry
 from stt_service.settings.runtime import ActiveSettings
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
-from stt_service.telemetry.metrics import Metrics, watch_loop
+from stt_service.telemetry.metrics import Api, Metrics, watch_loop
 from stt_service.telemetry.resources import ResourceUsage
 
 SERVICE = stt_pb2.DESCRIPTOR.services_by_name["SpeechToText"].full_name
@@ -61,6 +61,7 @@ class Server:
         self._admission: AdmissionControl[LoadedServer] = AdmissionControl(on_rejected, self._health.publish)
         self._config, self._streams, self._usage = ActiveSettings(settings), StreamRegistry(), ResourceUsage()
         checks = frozenset({HEALTH_CHECK})
+        self._surfaces = frozenset(settings.http_surfaces.split(","))
         self.data = GrpcListener(
             ListenAddress("DATA_PORT", settings.server_bind, settings.data_port),
             credentials.data,
@@ -76,12 +77,12 @@ class Server:
         service = SpeechService(self._config, self._admission, self._streams, self.metrics)
         decoders = RecordingDecoders()
         self._speech = SpeechToText(service, decoders)
-        reporter = StatusReporter(self._admission, self._usage, self.metrics)
+        reporter = StatusReporter(self._admission, self._usage, self.metrics, self._addresses)
         self._control = Control(self._config, self._admission, self._streams, reporter)
         self.http = HttpListener(
             ListenAddress("HTTP_PORT", settings.server_bind, settings.http_port),
             application(
-                frozenset(settings.http_surfaces.split(",")),
+                self._surfaces,
                 Monitoring(self.metrics.registry, lambda: self._admission.not_ready_reason),
                 Transcriptions(service, decoders),
                 Realtime(service),
@@ -97,6 +98,13 @@ class Server:
         self.metrics.registry.register(GpuCollector(lambda: self._usage.gpus))
         if (pem := credentials.data.pem) is not None:
             self.metrics.registry.register(CertificateCollector(lambda: pem.value().valid_until))
+
+    def _addresses(self) -> dict[Api, str]:
+        """Return the addresses of the APIs that are served."""
+        addresses = {Api.GRPC: self.data.address}
+        if OPENAI in self._surfaces:
+            addresses |= dict.fromkeys((Api.OPENAI, Api.REALTIME), self.http.address)
+        return addresses
 
     @property
     def state(self) -> ServingState:

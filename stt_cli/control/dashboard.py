@@ -68,6 +68,8 @@ def _load_table(status: pb.Status) -> Table:
         memory = f"{gpu.memory_used_bytes / GB:.1f} of {gpu.memory_bytes / GB:.1f} GB  {sanitize_message(gpu.name)}"
         table.add_row("GPU", _bar(gpu.memory_used_bytes, gpu.memory_bytes), Text(memory))
     table.add_row("models", "", Text(_models(status)))
+    for api in status.apis:
+        table.add_row(sanitize_message(api.name), "", Text(_api(api)))
     table.add_row("totals", "", _totals(status.counters))
     return table
 
@@ -112,6 +114,10 @@ def _models(status: pb.Status) -> str:
     reason = f" ({sanitize_message(status.device.reason)})" if status.device.reason else ""
     model, partial_model = sanitize_message(status.model) or "-", sanitize_message(status.partial_model) or "-"
     return f"{model}, partials {partial_model}{device}{reason}"
+
+
+def _api(api: pb.Api) -> str:
+    return f"{sanitize_message(api.address)}, {pluralize(api.open_calls, 'open call')}, {api.ended_calls} ended"
 
 
 def _totals(counters: pb.Counters) -> str:

@@ -61,7 +61,20 @@ def _valid_values(setting: pb.Parameter) -> str:
 
 def session_rows(sessions: Iterable[pb.Session]) -> list[tuple[str, ...]]:
     """Return a heading and one row per session."""
-    heading = ("ID", "CLIENT", "PEER", "AGE", "AUDIO", "PHASE", "WAIT", "UTTERANCES", "WORDS", "LANGUAGE", "MODEL")
+    heading = (
+        "ID",
+        "CLIENT",
+        "PEER",
+        "API",
+        "AGE",
+        "AUDIO",
+        "PHASE",
+        "WAIT",
+        "UTTERANCES",
+        "WORDS",
+        "LANGUAGE",
+        "MODEL",
+    )
     return [heading, *map(_session_row, sessions)]
 
 
@@ -70,6 +83,7 @@ def _session_row(session: pb.Session) -> tuple[str, ...]:
         session.id,
         session.client_id or "-",
         session.peer,
+        session.api or "-",
         format_duration(session.age),
         format_duration(session.audio_received),
         name_of(pb.SessionPhase, session.phase, "SESSION_PHASE_"),

@@ -80,6 +80,7 @@ def session(stream: ActiveStream, oldest_wait_s: float) -> pb.Session:
         language=stream.session.runtime.language,
         model=stream.models.finals,
         partial_model=stream.models.partials if stream.session.makes_partials else "",
+        api=stream.api.value,
     )
 
 

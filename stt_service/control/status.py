@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from time import monotonic
 
@@ -12,7 +13,7 @@ from stt_service.control import convert
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc.convert import duration
 from stt_service.scheduling.executor import BatchExecutor
-from stt_service.telemetry.metrics import Metrics
+from stt_service.telemetry.metrics import OUTCOMES, Api, Metrics
 from stt_service.telemetry.resources import ResourceUsage
 from stt_service.whisper.types import Kind
 
@@ -27,8 +28,15 @@ STATES = {
 class StatusReporter:
     """Reports the status of a server that may still be loading."""
 
-    def __init__(self, admission: AdmissionControl[LoadedServer], usage: ResourceUsage, metrics: Metrics) -> None:
-        self._admission, self._usage, self._metrics = admission, usage, metrics
+    def __init__(
+        self,
+        admission: AdmissionControl[LoadedServer],
+        usage: ResourceUsage,
+        metrics: Metrics,
+        addresses: Callable[[], Mapping[Api, str]],
+    ) -> None:
+        """Create a reporter; `addresses` returns the addresses of the APIs that are served."""
+        self._admission, self._usage, self._metrics, self._addresses = admission, usage, metrics, addresses
         self._start_s = monotonic()
 
     def status(self) -> pb.Status:
@@ -39,6 +47,7 @@ class StatusReporter:
             uptime=duration(monotonic() - self._start_s),
             resources=convert.resources(self._usage),
             counters=counters(self._metrics),
+            apis=[api_status(self._metrics, api, address) for api, address in self._addresses().items()],
         )
         if (loaded := self._admission.loaded) is not None:
             self._add_loaded(status, loaded)
@@ -64,6 +73,13 @@ def counters(metrics: Metrics) -> pb.Counters:
         suppressed=int(suppressed),
         audio=duration(audio_s),
     )
+
+
+def api_status(metrics: Metrics, api: Api, address: str) -> pb.Api:
+    """Return the calls of an API."""
+    ended = (metrics.value("stt_calls_total", api=api.value, outcome=outcome) for outcome in OUTCOMES)
+    calls = metrics.value("stt_calls_open", api=api.value)
+    return pb.Api(name=api.value, address=address, open_calls=int(calls), ended_calls=int(sum(ended)))
 
 
 def load(admission: AdmissionControl[LoadedT], executor: BatchExecutor) -> pb.Load:

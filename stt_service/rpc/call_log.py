@@ -15,7 +15,7 @@ from stt_service.rpc.status_mapping import CODES
 from stt_service.rpc.stream_registry import ActiveStream
 from stt_service.telemetry.log_writer import LineLimiter
 from stt_service.telemetry.logs import event, log_context
-from stt_service.telemetry.metrics import Metrics
+from stt_service.telemetry.metrics import Api, Metrics
 
 log = logging.getLogger(__name__)
 _rejected_lines = LineLimiter(lines=50)
@@ -24,11 +24,12 @@ _rejected_lines = LineLimiter(lines=50)
 class CallLogger:
     """A call that may become a stream. As a context manager it records how the call ends."""
 
-    def __init__(self, metrics: Metrics, client: str) -> None:
+    def __init__(self, metrics: Metrics, client: str, api: Api) -> None:
         self._metrics = metrics
         self._stream: ActiveStream | None = None
         self.id = secrets.token_hex(4)
         self.client = client
+        self.api = api
 
     def opened(self, stream: ActiveStream) -> None:
         """Record that the client has received `started`."""
@@ -37,6 +38,20 @@ class CallLogger:
         self._metrics.streams.inc()
         fields = {"client": stream.client_id, "language": stream.session.runtime.language}
         log.info(event("stream opened", {"id": self.id, **fields}), extra=fields)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count an admitted stream or recording while inside, and how it ends."""
+        calls, error = self._metrics.calls_open.labels(self.api.value), None
+        calls.inc()
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            calls.dec()
+            self._metrics.calls.labels(self.api.value, outcome(error)).inc()
 
     def __enter__(self) -> Self:
         return self
@@ -60,10 +75,10 @@ class CallLogger:
 
 
 @contextmanager
-def track_call(metrics: Metrics, client: str) -> Iterator[CallLogger]:
-    """Yield a logger for a call of this client; all lines that are logged inside carry the call's id."""
-    call = CallLogger(metrics, client)
-    with log_context(stream=call.id, peer=client):
+def track_call(metrics: Metrics, client: str, api: Api) -> Iterator[CallLogger]:
+    """Yield a logger for a call of this client; all lines that are logged inside carry the call's id and its API."""
+    call = CallLogger(metrics, client, api)
+    with log_context(stream=call.id, peer=client, api=api.value):
         yield call
 
 
@@ -84,4 +99,6 @@ def outcome(error: BaseException | None) -> str:
         return "OK"
     if isinstance(error, asyncio.CancelledError):
         return "CANCELLED"
+    if isinstance(error, BaseExceptionGroup):
+        return outcome(error.exceptions[0])
     return next((code.name for kind, code in CODES.items() if isinstance(error, kind)), "INTERNAL")

@@ -32,7 +32,7 @@ from stt_service.session.config import SessionConfig
 from stt_service.session.events import OutgoingEvent
 from stt_service.session.session import Session
 from stt_service.settings.runtime import ActiveSettings
-from stt_service.telemetry.metrics import Metrics
+from stt_service.telemetry.metrics import Api, Metrics
 from stt_service.telemetry.stream_stats import StreamStats
 from stt_service.vad.gate import stream_vad_factory
 from stt_service.vad.silero import Silero
@@ -81,15 +81,16 @@ class SpeechService:
         return "" if loaded is None else loaded.registry.names.finals
 
     @contextmanager
-    def call(self, client_name: str) -> Iterator[Call]:
+    def call(self, client_name: str, api: Api) -> Iterator[Call]:
         """Yield a call; all log lines inside carry its id.
 
         Args:
             client_name: Name of the client's token, or its address.
+            api: The API that the client uses.
         """
         settings = self._config.settings
         quota = ClientQuota(settings.max_streams_per_peer, settings.rate_limit_per_minute)
-        with track_call(self._metrics, client_name) as logger:
+        with track_call(self._metrics, client_name, api) as logger:
             yield Call(ClientIdentity(client_name, time.monotonic(), quota), logger)
 
     async def recognize_stream(self, call: Call, requests: Requests, writer: ResponseWriter) -> None:
@@ -121,7 +122,7 @@ class SpeechService:
         settings = self._config.settings
         timeouts = StreamTimeouts(settings.idle_timeout, settings.max_stream_duration, GRACE_S)
         config = await first_config(requests, timeouts, self._admission.draining)
-        with loaded.registry.lease() as lease:
+        with logger.admitted(), loaded.registry.lease() as lease:
             stream = self._new_stream(loaded.silero, lease, config, logger)
             await write(writer, _started_response(stream, config.resume.audio_offset_ms), timeouts.write_s)
             logger.opened(stream)
@@ -137,7 +138,12 @@ class SpeechService:
         Raises:
             SttError: the call is not admitted.
         """
-        with call.logger, self._admission.acquire_slot(call.client) as loaded, loaded.registry.lease() as lease:
+        with (
+            call.logger,
+            self._admission.acquire_slot(call.client) as loaded,
+            call.logger.admitted(),
+            loaded.registry.lease() as lease,
+        ):
 
             def new_recognizer(config: pb.StreamingConfig) -> StreamRecognizer:
                 offline = RealtimeTracker(time.monotonic(), initial_lead_s=math.inf)
@@ -161,6 +167,7 @@ class SpeechService:
             id=call.id,
             client_id=config.client_id,
             client=call.client,
+            api=call.api,
             models=lease.names,
             opened_s=now_s,
             session=session,

@@ -16,6 +16,7 @@ from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.speech_service import RecordingSlot, SpeechService, feed_recording, recognize_recording
 from stt_service.rpc.status_mapping import map_errors_to_status, no_op, send_failure
 from stt_service.session.events import Final, OutgoingEvent, Suppressed
+from stt_service.telemetry.metrics import Api
 
 if TYPE_CHECKING:
     import grpc
@@ -35,7 +36,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         self._service, self._decoders = service, decoders
 
     async def StreamingRecognize(self, requests: Requests, context: Context) -> None:  # noqa: N802
-        with self._service.call(client_name(context)) as call:
+        with self._service.call(client_name(context), Api.GRPC) as call:
             async with map_errors_to_status(context, partial(send_failure, context, requests)):
                 await self._service.recognize_stream(call, requests, context)
 
@@ -43,7 +44,7 @@ class SpeechToText(stt_pb2_grpc.SpeechToTextServicer):
         self, request: Request[pb.RecognizeRequest], context: UnaryContext
     ) -> pb.RecognizeResponse:
         """Recognize a recording, which is received once the call has a slot."""
-        with self._service.call(client_name(context)) as call:
+        with self._service.call(client_name(context), Api.GRPC) as call:
             async with map_errors_to_status(context, no_op):
                 with self._service.recording_slot(call) as slot:
                     return await recognize_request(slot, await request.read(RECORDING_TIMEOUT_S), self._decoders)

@@ -12,6 +12,7 @@ from stt_service.errors import NotFoundError
 from stt_service.models.loader import ModelNames
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.session.session import Session
+from stt_service.telemetry.metrics import Api
 from stt_service.telemetry.stream_stats import StreamStats
 
 
@@ -31,6 +32,7 @@ class ActiveStream:
     id: str
     client_id: str
     client: str  # the name of its token, or its address without a port
+    api: Api
     models: ModelNames
     opened_s: float  # monotonic seconds
     session: Session

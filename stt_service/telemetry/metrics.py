@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
 from importlib.metadata import version
 
@@ -44,6 +45,17 @@ OUTCOMES = (
 )
 
 
+class Api(StrEnum):
+    """The API through which a client uses the service."""
+
+    GRPC = "grpc"
+    OPENAI = "openai"
+    REALTIME = "realtime"
+    PAGE = "page"
+    WYOMING = "wyoming"
+    RIVA = "riva"
+
+
 class Metrics:
     """The collectors. Counting is thread-safe and takes about a microsecond."""
 
@@ -69,6 +81,8 @@ class Metrics:
         )
         self.streams_opened = counter("streams_opened", "Opened streams.")
         self.streams_closed = counter("streams_closed", "Closed streams, by final status.", "outcome")
+        self.calls_open = gauge("calls_open", "Admitted streams and recordings that have not ended, by API.", "api")
+        self.calls = counter("calls", "Ended streams and recordings, by API and final status.", "api", "outcome")
         self._rejected = counter("rejected", "Rejected calls, by reason.", "reason")
 
         self.utterances = counter("utterances", "Started utterances.")
@@ -122,6 +136,10 @@ class Metrics:
             self._rejected.labels(reason)
         for outcome in OUTCOMES:
             self.streams_closed.labels(outcome)
+        for api in Api:
+            self.calls_open.labels(api.value)
+            for outcome in OUTCOMES:
+                self.calls.labels(api.value, outcome)
         for suppressed in SuppressionReason:
             self.suppressed.labels(suppressed.value)
         for shed in ("busy", "unread"):

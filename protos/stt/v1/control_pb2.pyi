@@ -93,7 +93,7 @@ class WatchStatusResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[Status, _Mapping]] = ...) -> None: ...
 
 class Status(_message.Message):
-    __slots__ = ("state", "version", "uptime", "device", "resources", "load", "counters", "self_test", "model", "partial_model")
+    __slots__ = ("state", "version", "uptime", "device", "resources", "load", "counters", "self_test", "model", "partial_model", "apis")
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     UPTIME_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +104,7 @@ class Status(_message.Message):
     SELF_TEST_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_MODEL_FIELD_NUMBER: _ClassVar[int]
+    APIS_FIELD_NUMBER: _ClassVar[int]
     state: State
     version: str
     uptime: _duration_pb2.Duration
@@ -114,7 +115,20 @@ class Status(_message.Message):
     self_test: SelfTest
     model: str
     partial_model: str
-    def __init__(self, state: _Optional[_Union[State, str]] = ..., version: _Optional[str] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., device: _Optional[_Union[Device, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., self_test: _Optional[_Union[SelfTest, _Mapping]] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ...) -> None: ...
+    apis: _containers.RepeatedCompositeFieldContainer[Api]
+    def __init__(self, state: _Optional[_Union[State, str]] = ..., version: _Optional[str] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., device: _Optional[_Union[Device, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., self_test: _Optional[_Union[SelfTest, _Mapping]] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ..., apis: _Optional[_Iterable[_Union[Api, _Mapping]]] = ...) -> None: ...
+
+class Api(_message.Message):
+    __slots__ = ("name", "address", "open_calls", "ended_calls")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    OPEN_CALLS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_CALLS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    address: str
+    open_calls: int
+    ended_calls: int
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., open_calls: _Optional[int] = ..., ended_calls: _Optional[int] = ...) -> None: ...
 
 class Device(_message.Message):
     __slots__ = ("requested", "active", "reason", "indices")
@@ -308,7 +322,7 @@ class UnloadModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class Session(_message.Message):
-    __slots__ = ("id", "client_id", "peer", "start_time", "age", "audio_received", "audio_pending", "phase", "oldest_decode_wait", "utterances", "words", "suppressed", "language", "model", "partial_model")
+    __slots__ = ("id", "client_id", "peer", "start_time", "age", "audio_received", "audio_pending", "phase", "oldest_decode_wait", "utterances", "words", "suppressed", "language", "model", "partial_model", "api")
     ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
@@ -324,6 +338,7 @@ class Session(_message.Message):
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_MODEL_FIELD_NUMBER: _ClassVar[int]
+    API_FIELD_NUMBER: _ClassVar[int]
     id: str
     client_id: str
     peer: str
@@ -339,7 +354,8 @@ class Session(_message.Message):
     language: str
     model: str
     partial_model: str
-    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[str] = ..., peer: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_received: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_pending: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., phase: _Optional[_Union[SessionPhase, str]] = ..., oldest_decode_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ...) -> None: ...
+    api: str
+    def __init__(self, id: _Optional[str] = ..., client_id: _Optional[str] = ..., peer: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_received: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., audio_pending: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., phase: _Optional[_Union[SessionPhase, str]] = ..., oldest_decode_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., utterances: _Optional[int] = ..., words: _Optional[int] = ..., suppressed: _Optional[int] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., partial_model: _Optional[str] = ..., api: _Optional[str] = ...) -> None: ...
 
 class ListSessionsRequest(_message.Message):
     __slots__ = ()

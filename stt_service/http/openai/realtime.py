@@ -28,6 +28,7 @@ from stt_service.http.openai.realtime_items import BUFFER, ClientTurns, GrowingT
 from stt_service.http.openai.realtime_session import RealtimeConfig
 from stt_service.rpc.speech_service import SpeechService, StreamSlot
 from stt_service.rpc.status_mapping import public_errors
+from stt_service.telemetry.metrics import Api
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
@@ -183,7 +184,7 @@ class _Connection:
     def _open(self, tasks: asyncio.TaskGroup, slots: ExitStack) -> _Stream:
         """Open a stream for the next audio; the first one of a connection acquires its slot."""
         if self._slot is None:
-            call = slots.enter_context(self.service.call(self.client_name))
+            call = slots.enter_context(self.service.call(self.client_name, Api.REALTIME))
             slots.enter_context(call.logger)
             self._slot = slots.enter_context(self.service.stream_slot(call))
         items: ServerTurns | ClientTurns
@@ -208,7 +209,7 @@ class _Connection:
         """Recognize a stream; its events are sent after all events of the stream before it."""
         try:
             async with self._ending:
-                with self.service.call(self.client_name) as call, call.logger:
+                with self.service.call(self.client_name, Api.REALTIME) as call, call.logger:
                     await slot.recognize(call, _requests(stream), _Writer(self, stream, before))
             if not stream.muted:
                 if before is not None:

@@ -35,6 +35,7 @@ from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.speech_service import Call, SpeechService, feed_recording, recognize_recording
 from stt_service.rpc.status_mapping import public_errors
 from stt_service.session.events import Final, OutgoingEvent
+from stt_service.telemetry.metrics import Api
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -161,7 +162,7 @@ class Transcriptions:
         Raises:
             SttError: it is rejected, or cannot be decoded.
         """
-        with self._service.call(request.scope["client_name"]) as call:
+        with self._service.call(request.scope["client_name"], Api.OPENAI) as call:
             async with public_errors():
                 return await self._recognize_call(call, options, recording, put)
         raise AssertionError("unreachable: public_errors raises")

@@ -36,6 +36,7 @@ BUSY = pb.Status(
     counters=pb.Counters(streams=12, utterances=340, words=5012, suppressed=7, audio=Duration(seconds=1800)),
     model="medium",
     partial_model="tiny",
+    apis=[pb.Api(name="openai", address="127.0.0.1:8013", open_calls=2, ended_calls=17)],
 )
 SESSION = pb.Session(
     id="4f1c22ab",
@@ -48,6 +49,7 @@ SESSION = pb.Session(
     words=311,
     language="ru",
     model="medium",
+    api="realtime",
 )
 
 
@@ -69,6 +71,7 @@ def rendered(picture: RenderableType, columns: int = 120) -> str:
         "1.0 of 24.0 GB",
         "6.0 of 24.0 GB  RTX 3090 Ti",
         "medium, partials tiny on cpu (libcuda.so.1 is missing)",
+        "127.0.0.1:8013, 2 open calls, 17 ended",
         "12 streams, 0 rejected; 30:00 of audio; 340 utterances, 5012 words, 7 suppressed",
     ],
 )
@@ -79,7 +82,7 @@ def test_dashboard_shows_the_status_of_the_server(status: str) -> None:
 def test_each_stream_has_a_row_with_a_sanitized_client_name() -> None:
     picture = rendered(dashboard("gpu-box:8011", BUSY, [SESSION]))
     [row] = [each for each in picture.splitlines() if "4f1c22ab" in each]
-    assert row.split() == "4f1c22ab desk[31m 10.0.0.7 3:10 3:07 speech 0.0 s 21 311 ru medium".split()
+    assert row.split() == "4f1c22ab desk[31m 10.0.0.7 realtime 3:10 3:07 speech 0.0 s 21 311 ru medium".split()
 
 
 def test_dashboard_without_streams_says_so() -> None:

@@ -11,7 +11,7 @@ from stt_service.errors import NotFoundError
 from stt_service.models.loader import ModelNames
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.stream_registry import ActiveStream, Phase, StreamRegistry
-from stt_service.telemetry.metrics import Metrics
+from stt_service.telemetry.metrics import Api, Metrics
 from stt_service.telemetry.stream_stats import StreamStats
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def active_stream(name: str, session: ScriptedSession | None = None) -> ActiveSt
     scripted = cast("Session", session or ScriptedSession())
     stats = StreamStats(Metrics(CollectorRegistry()))
     return ActiveStream(
-        name, "", "10.0.0.7", ModelNames("base", "base"), 0.0, scripted, cast("StreamRecognizer", None), stats
+        name, "", "10.0.0.7", Api.GRPC, ModelNames("base", "base"), 0.0, scripted, cast("StreamRecognizer", None), stats
     )
 
 
