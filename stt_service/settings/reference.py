@@ -7,13 +7,14 @@ python -m stt_service.settings.reference --write    update both files
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stt_service.settings.schema import Scope, ServerSettings, scope
+from stt_service.settings.schema import AUTO, LANGUAGES, Scope, ServerSettings, scope
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- settings -->", "<!-- end of settings -->"
@@ -24,9 +25,22 @@ HEADING = """\
 """
 
 
+class SettingType(Enum):
+    """The type of a setting's values."""
+
+    TEXT = auto()
+    BOOLEAN = auto()
+    INTEGER = auto()
+    NUMBER = auto()
+    CHOICE = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the reference, as text; `minimum` and `maximum` for a number."""
+    """A row of the reference, as text; `minimum` and `maximum` for a number, `max_length` for a text.
+
+    `choices` are the values of a choice, or words that are valid in place of a number.
+    """
 
     name: str
     default: str
@@ -34,8 +48,19 @@ class Setting:
     unit: str
     description: str
     scope: Scope
+    type: SettingType = SettingType.TEXT
+    choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    max_length: int = 0
+
+
+TYPES = {
+    "string": SettingType.TEXT,
+    "boolean": SettingType.BOOLEAN,
+    "integer": SettingType.INTEGER,
+    "number": SettingType.NUMBER,
+}
 
 
 @cache
@@ -49,6 +74,7 @@ def settings() -> tuple[Setting, ...]:
 def _setting(name: str, declared: Mapping[str, Any]) -> Setting:
     members: list[Mapping[str, Any]] = declared.get("anyOf", [declared])
     number = next((member for member in members if "minimum" in member), {})
+    choices = (AUTO, *sorted(LANGUAGES)) if name == "language" else _choices(members)
     return Setting(
         name.upper(),
         to_env_value(declared["default"]),
@@ -56,8 +82,18 @@ def _setting(name: str, declared: Mapping[str, Any]) -> Setting:
         declared.get("unit", ""),
         declared["description"],
         scope(name),
+        SettingType.CHOICE if choices and not number else TYPES[members[-1]["type"]],
+        choices,
         number.get("minimum"),
         number.get("maximum"),
+        declared.get("maxLength", 0),
+    )
+
+
+def _choices(members: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the words that are valid."""
+    return tuple(
+        word for member in members for word in member.get("enum", [member["const"]] if "const" in member else [])
     )
 
 

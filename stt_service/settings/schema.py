@@ -5,9 +5,9 @@ The environment, `--help`, CONFIGURATION.md and the Control service are generate
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.config import JsonDict
@@ -15,6 +15,9 @@ from pydantic.config import JsonDict
 from stt_service.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from stt_service.errors import InvalidRequestError
 from stt_service.settings.network import NetworkSettings
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 # The codes of Whisper's tokenizer (openai/whisper, tokenizer.py).
 LANGUAGES = frozenset(
@@ -265,16 +268,28 @@ _REQUIREMENTS = {
 
 def explain(error: ValidationError) -> str:
     """Return a message for the first error: the setting, its value and the valid values."""
-    first, *others = error.errors(include_url=False)
-    if not first["loc"]:
+    return next(iter(explain_each(error).values()))
+
+
+def explain_each(error: ValidationError) -> dict[str, str]:
+    """Return a message for each invalid setting by its name; under an empty name, for a combination of settings."""
+    by_name: dict[str, list[ErrorDetails]] = {}
+    for detail in error.errors(include_url=False):
+        by_name.setdefault(str(detail["loc"][0]).upper() if detail["loc"] else "", []).append(detail)
+    return {name: _explain(name, details) for name, details in by_name.items()}
+
+
+def _explain(name: str, details: Sequence[ErrorDetails]) -> str:
+    first = details[0]
+    if not name:
         return f"{first['msg'].removeprefix('Value error, ')}."
-    name, value = str(first["loc"][0]).upper(), repr(first["input"])
+    value = repr(first["input"])
     shown = value if len(value) <= 60 else f"{value[:59]}…"
     if first["type"] == "extra_forbidden":
         return f"Invalid {name}={shown}: there is no such setting."
     if first["type"] not in _REQUIREMENTS:
         return f"Invalid {name}={shown}: {first['msg'].removeprefix('Value error, ')}."
     # A union has an error for each of its members.
-    relevant = [e for e in (first, *others) if e["loc"][:1] == first["loc"][:1] and e["type"] in _REQUIREMENTS]
-    choices = dict.fromkeys(_REQUIREMENTS[e["type"]].format(**e.get("ctx", {})) for e in relevant)
+    relevant = [detail for detail in details if detail["type"] in _REQUIREMENTS]
+    choices = dict.fromkeys(_REQUIREMENTS[detail["type"]].format(**detail.get("ctx", {})) for detail in relevant)
     return f"Invalid {name}={shown}: must be {' or '.join(choices)}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stt_service.errors import FailedPreconditionError, InvalidRequestError, SttError
-from stt_service.settings.runtime import ActiveSettings
+from stt_service.settings.runtime import ActiveSettings, InvalidSettingsError, RestartRequiredError
 from stt_service.settings.schema import Scope, ServerSettings, scope
 
 STARTED = ServerSettings.model_validate({"beam_size": 3, "initial_prompt": "gRPC", "language": "en"})
@@ -53,6 +53,21 @@ def test_change_is_idempotent() -> None:
 )
 def test_one_invalid_value_rejects_all_changes(changes: dict[str, str], sentence: str) -> None:
     assert rejection(InvalidRequestError, **changes) == sentence
+
+
+def test_every_invalid_value_has_a_message_of_its_own() -> None:
+    with pytest.raises(InvalidSettingsError) as raised:
+        changed(BEAM_SIZE="50", MAX_STREAMS="none", LANGUAGE="en")
+    assert raised.value.fields == {
+        "BEAM_SIZE": "Invalid BEAM_SIZE='50': must be at most 10.",
+        "MAX_STREAMS": "Invalid MAX_STREAMS='none': must be 'auto' or a whole number.",
+    }
+
+
+def test_every_setting_that_needs_a_restart_has_a_message_of_its_own() -> None:
+    with pytest.raises(RestartRequiredError) as raised:
+        changed(DATA_PORT="1", DEVICE="cpu", BEAM_SIZE="1")
+    assert set(raised.value.fields) == {"DATA_PORT", "DEVICE"}
 
 
 @pytest.mark.parametrize("name", [name for name in ServerSettings.model_fields if scope(name) is Scope.RESTART])
