@@ -13,6 +13,8 @@ from stt.v1 import control_pb2, control_pb2_grpc, stt_pb2, stt_pb2_grpc
 
 from stt_service.access.admission import AdmissionControl, ServingState
 from stt_service.access.credentials import ServerCredentials
+from stt_service.control.history import HistorySampler
+from stt_service.control.service import ControlService
 from stt_service.control.servicer import Control
 from stt_service.control.status import StatusReporter
 from stt_service.http.application import OPENAI, access_rules, application
@@ -78,7 +80,7 @@ class Server:
         decoders = RecordingDecoders()
         self._speech = SpeechToText(service, decoders)
         reporter = StatusReporter(self._admission, self._usage, self.metrics, self._addresses)
-        self._control = Control(self._config, self._admission, self._streams, reporter)
+        self._control = ControlService(self._config, self._admission, self._streams, reporter)
         self.http = HttpListener(
             ListenAddress("HTTP_PORT", settings.server_bind, settings.http_port),
             application(
@@ -121,7 +123,7 @@ class Server:
             StartupError: a port cannot be bound.
         """
         stt_pb2_grpc.add_SpeechToTextServicer_to_server(self._speech, self.data.server)
-        control_pb2_grpc.add_ControlServicer_to_server(self._control, self.control.server)
+        control_pb2_grpc.add_ControlServicer_to_server(Control(self._control), self.control.server)
         reflection.enable_server_reflection((SERVICE, HEALTH, reflection.SERVICE_NAME), self.data.server)
         reflection.enable_server_reflection((CONTROL, HEALTH, reflection.SERVICE_NAME), self.control.server)
         await self._health.publish(False)
@@ -141,7 +143,9 @@ class Server:
             tasks.create_task(loaded.executor.run(self.metrics.on_batch))
             tasks.create_task(loaded.registry.run())
             tasks.create_task(self._usage.run(list_gpus if loaded.device.active == "cuda" else tuple))
-            tasks.create_task(watch_loop(self.metrics.loop_lag.observe))
+            tasks.create_task(watch_loop(self.metrics.observe_loop_lag))
+            sampler = HistorySampler(self._admission, loaded.executor, self._usage, self.metrics)
+            tasks.create_task(sampler.run(self._control.history))
             await self._admission.open(loaded, loaded.max_streams(self._config.settings))
 
     async def drain(self) -> None:

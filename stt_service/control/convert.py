@@ -14,7 +14,7 @@ from stt_service.models.loader import SelfTest
 from stt_service.models.registry import ModelEntry, ModelState, Role
 from stt_service.rpc.convert import duration, seconds
 from stt_service.rpc.stream_registry import ActiveStream, Phase
-from stt_service.settings.reference import settings, to_env_value
+from stt_service.settings.reference import SettingType, settings, to_env_value
 from stt_service.settings.schema import Scope, ServerSettings
 from stt_service.telemetry.resources import ResourceUsage
 
@@ -25,6 +25,13 @@ SCOPES = {
     Scope.NEW_STREAMS: pb.SCOPE_NEW_STREAMS,
     Scope.IMMEDIATE: pb.SCOPE_IMMEDIATE,
     Scope.RESTART: pb.SCOPE_RESTART,
+}
+TYPES = {
+    SettingType.TEXT: pb.PARAMETER_TYPE_TEXT,
+    SettingType.BOOLEAN: pb.PARAMETER_TYPE_BOOLEAN,
+    SettingType.INTEGER: pb.PARAMETER_TYPE_INTEGER,
+    SettingType.NUMBER: pb.PARAMETER_TYPE_NUMBER,
+    SettingType.CHOICE: pb.PARAMETER_TYPE_CHOICE,
 }
 PHASES = {
     Phase.LISTENING: pb.SESSION_PHASE_LISTENING,
@@ -54,6 +61,9 @@ def parameters(current: ServerSettings) -> list[pb.Parameter]:
             unit=setting.unit,
             description=setting.description,
             scope=SCOPES[setting.scope],
+            type=TYPES[setting.type],
+            choices=setting.choices,
+            max_length=setting.max_length,
         )
         for setting in settings()
     ]
@@ -120,7 +130,13 @@ def resources(usage: ResourceUsage) -> pb.Resources:
         cpu_cores_used=usage.cores_used,
         cores=usage.cores,
         gpus=[
-            pb.Gpu(name=gpu.name, memory_bytes=gpu.total_bytes, memory_used_bytes=gpu.used_bytes) for gpu in usage.gpus
+            pb.Gpu(
+                name=gpu.name,
+                memory_bytes=gpu.total_bytes,
+                memory_used_bytes=gpu.used_bytes,
+                utilization=gpu.utilization,
+            )
+            for gpu in usage.gpus
         ],
     )
 

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from stt_service.access.admission import AdmissionControl, LoadedT
 from stt_service.scheduling.executor import BatchExecutor
 from stt_service.scheduling.types import BatchStats
+from stt_service.telemetry.recent import RecentMeasurements
 from stt_service.telemetry.resources import memory_limit_bytes
 from stt_service.whisper.hallucination import SuppressionReason
 from stt_service.whisper.types import Kind
@@ -60,7 +61,7 @@ class Metrics:
     """The collectors. Counting is thread-safe and takes about a microsecond."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
+        self.registry, self.recent = registry, RecentMeasurements()
 
         def counter(name: str, meaning: str, *labels: str) -> Counter:
             return Counter(f"stt_{name}", meaning, labels, registry=registry)
@@ -99,7 +100,7 @@ class Metrics:
         self.audio = counter("audio_seconds", "Received audio, to within 5 s for each open stream.")
         self.speech = counter("speech_seconds", "Audio that finals cover.")
 
-        self.final_latency = histogram(
+        self._final_latency = histogram(
             "final_latency_seconds", "Time from the endpoint to the final.", LATENCY_S, "mode"
         )
         self.endpoint_wait = histogram(
@@ -121,7 +122,7 @@ class Metrics:
         self._rtf = gauge(
             "self_test_real_time_factor", "Seconds of final decoding per second of speech, measured at startup."
         )
-        self.loop_lag = histogram("event_loop_lag_seconds", "Delay of timers on the event loop.", LOOP_LAG_S)
+        self._loop_lag = histogram("event_loop_lag_seconds", "Delay of timers on the event loop.", LOOP_LAG_S)
         gauge("memory_limit_bytes", "Memory limit of the process: its container's limit, or the machine's memory.").set(
             memory_limit_bytes()
         )
@@ -145,7 +146,7 @@ class Metrics:
         for shed in ("busy", "unread"):
             self.shed.labels(shed)
         for mode in map(mode_label, (True, False)):
-            self.final_latency.labels(mode)
+            self._final_latency.labels(mode)
             self._partial_latency.labels(mode)
         for kind in (kind.name.lower() for kind in Kind):
             self._waiting.labels(kind)
@@ -167,6 +168,17 @@ class Metrics:
                     found[sample.name] += sample.value
         return found
 
+    def observe_final(self, latency_s: float, live: bool) -> None:
+        """Record the latency of a final."""
+        self._final_latency.labels(mode_label(live)).observe(latency_s)
+        if live:
+            self.recent.final_latency_s.add(latency_s)
+
+    def observe_loop_lag(self, lag_s: float) -> None:
+        """Record the delay of a timer on the event loop."""
+        self._loop_lag.observe(lag_s)
+        self.recent.loop_lag_s.add(lag_s)
+
     def count_rejected(self, reason: str) -> None:
         """Count a rejected call."""
         self._rejected.labels(reason).inc()
@@ -183,6 +195,8 @@ class Metrics:
             self._queue.labels(kind, mode).observe(wait.waited_s)
             if batch.kind is Kind.PARTIAL and not batch.failed:
                 self._partial_latency.labels(mode).observe(wait.waited_s + batch.took_s)
+                if wait.realtime:
+                    self.recent.partial_latency_s.add(wait.waited_s + batch.took_s)
 
     def watch_executor(self, executor: BatchExecutor) -> None:
         """Report the number of waiting decodes from now on."""

@@ -16,7 +16,7 @@ from stt_service.session.events import (
     SpeechStarted,
     Suppressed,
 )
-from stt_service.telemetry.metrics import Metrics, mode_label
+from stt_service.telemetry.metrics import Metrics
 
 MAX_LATENCIES = 1000  # the latest ones: the median of a stream that lasts for days is that of its last hour
 
@@ -78,7 +78,7 @@ class StreamStats:
                 self.partials += 1
                 self._metrics.partials.inc()
             case Final() as final:
-                self._on_final(final, mode_label(event.live))
+                self._on_final(final, event.live)
             case Suppressed(reason=reason):
                 self._ended.popleft()
                 self.reasons[reason.value] += 1
@@ -100,7 +100,7 @@ class StreamStats:
         """Remove the stream from the gauge of degraded streams."""
         self._set_degraded(False)
 
-    def _on_final(self, final: Final, mode: str) -> None:
+    def _on_final(self, final: Final, live: bool) -> None:
         latency_s, words = self._now() - self._ended.popleft(), len(final.text.split())
         self.finals += 1
         self.words += words
@@ -109,7 +109,7 @@ class StreamStats:
         self._metrics.finals.inc()
         self._metrics.words.inc(words)
         self._metrics.speech.inc((final.end_ms - final.start_ms) / 1000)
-        self._metrics.final_latency.labels(mode).observe(latency_s)
+        self._metrics.observe_final(latency_s, live)
         self._metrics.endpoint_wait.observe(final.endpoint_s)
 
     def _count_shed(self, reason: str) -> None:

@@ -18,6 +18,15 @@ class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STATE_SERVING: _ClassVar[State]
     STATE_DRAINING: _ClassVar[State]
 
+class ParameterType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PARAMETER_TYPE_UNSPECIFIED: _ClassVar[ParameterType]
+    PARAMETER_TYPE_TEXT: _ClassVar[ParameterType]
+    PARAMETER_TYPE_BOOLEAN: _ClassVar[ParameterType]
+    PARAMETER_TYPE_INTEGER: _ClassVar[ParameterType]
+    PARAMETER_TYPE_NUMBER: _ClassVar[ParameterType]
+    PARAMETER_TYPE_CHOICE: _ClassVar[ParameterType]
+
 class Scope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SCOPE_UNSPECIFIED: _ClassVar[Scope]
@@ -51,6 +60,12 @@ STATE_UNSPECIFIED: State
 STATE_LOADING: State
 STATE_SERVING: State
 STATE_DRAINING: State
+PARAMETER_TYPE_UNSPECIFIED: ParameterType
+PARAMETER_TYPE_TEXT: ParameterType
+PARAMETER_TYPE_BOOLEAN: ParameterType
+PARAMETER_TYPE_INTEGER: ParameterType
+PARAMETER_TYPE_NUMBER: ParameterType
+PARAMETER_TYPE_CHOICE: ParameterType
 SCOPE_UNSPECIFIED: Scope
 SCOPE_STREAM: Scope
 SCOPE_NEW_STREAMS: Scope
@@ -157,14 +172,16 @@ class Resources(_message.Message):
     def __init__(self, memory_bytes: _Optional[int] = ..., machine_memory_bytes: _Optional[int] = ..., cpu_cores_used: _Optional[float] = ..., cores: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ...) -> None: ...
 
 class Gpu(_message.Message):
-    __slots__ = ("name", "memory_bytes", "memory_used_bytes")
+    __slots__ = ("name", "memory_bytes", "memory_used_bytes", "utilization")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    UTILIZATION_FIELD_NUMBER: _ClassVar[int]
     name: str
     memory_bytes: int
     memory_used_bytes: int
-    def __init__(self, name: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ...) -> None: ...
+    utilization: float
+    def __init__(self, name: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ..., utilization: _Optional[float] = ...) -> None: ...
 
 class Load(_message.Message):
     __slots__ = ("streams", "max_streams", "finals_waiting", "speculative_finals_waiting", "partials_waiting", "batches_running", "max_batches", "oldest_final_wait", "oldest_partial_wait")
@@ -216,6 +233,56 @@ class SelfTest(_message.Message):
     estimated_streams: int
     def __init__(self, final: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., partial: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., real_time_factor: _Optional[float] = ..., estimated_streams: _Optional[int] = ...) -> None: ...
 
+class GetHistoryRequest(_message.Message):
+    __slots__ = ("after_s",)
+    AFTER_S_FIELD_NUMBER: _ClassVar[int]
+    after_s: float
+    def __init__(self, after_s: _Optional[float] = ...) -> None: ...
+
+class GetHistoryResponse(_message.Message):
+    __slots__ = ("history",)
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    history: History
+    def __init__(self, history: _Optional[_Union[History, _Mapping]] = ...) -> None: ...
+
+class History(_message.Message):
+    __slots__ = ("interval", "time_s", "streams", "max_streams", "decodes_waiting", "rejected", "partial_latency_p50_s", "partial_latency_p95_s", "final_latency_p50_s", "final_latency_p95_s", "decode_load", "real_time_factor", "cpu_cores_used", "memory_bytes", "gpu_utilization", "gpu_memory_used_bytes", "loop_lag_s")
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    TIME_S_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    MAX_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    DECODES_WAITING_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_LATENCY_P50_S_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_LATENCY_P95_S_FIELD_NUMBER: _ClassVar[int]
+    FINAL_LATENCY_P50_S_FIELD_NUMBER: _ClassVar[int]
+    FINAL_LATENCY_P95_S_FIELD_NUMBER: _ClassVar[int]
+    DECODE_LOAD_FIELD_NUMBER: _ClassVar[int]
+    REAL_TIME_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    CPU_CORES_USED_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    GPU_UTILIZATION_FIELD_NUMBER: _ClassVar[int]
+    GPU_MEMORY_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LOOP_LAG_S_FIELD_NUMBER: _ClassVar[int]
+    interval: _duration_pb2.Duration
+    time_s: _containers.RepeatedScalarFieldContainer[float]
+    streams: _containers.RepeatedScalarFieldContainer[int]
+    max_streams: _containers.RepeatedScalarFieldContainer[int]
+    decodes_waiting: _containers.RepeatedScalarFieldContainer[int]
+    rejected: _containers.RepeatedScalarFieldContainer[int]
+    partial_latency_p50_s: _containers.RepeatedScalarFieldContainer[float]
+    partial_latency_p95_s: _containers.RepeatedScalarFieldContainer[float]
+    final_latency_p50_s: _containers.RepeatedScalarFieldContainer[float]
+    final_latency_p95_s: _containers.RepeatedScalarFieldContainer[float]
+    decode_load: _containers.RepeatedScalarFieldContainer[float]
+    real_time_factor: _containers.RepeatedScalarFieldContainer[float]
+    cpu_cores_used: _containers.RepeatedScalarFieldContainer[float]
+    memory_bytes: _containers.RepeatedScalarFieldContainer[int]
+    gpu_utilization: _containers.RepeatedScalarFieldContainer[float]
+    gpu_memory_used_bytes: _containers.RepeatedScalarFieldContainer[int]
+    loop_lag_s: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_s: _Optional[_Iterable[float]] = ..., streams: _Optional[_Iterable[int]] = ..., max_streams: _Optional[_Iterable[int]] = ..., decodes_waiting: _Optional[_Iterable[int]] = ..., rejected: _Optional[_Iterable[int]] = ..., partial_latency_p50_s: _Optional[_Iterable[float]] = ..., partial_latency_p95_s: _Optional[_Iterable[float]] = ..., final_latency_p50_s: _Optional[_Iterable[float]] = ..., final_latency_p95_s: _Optional[_Iterable[float]] = ..., decode_load: _Optional[_Iterable[float]] = ..., real_time_factor: _Optional[_Iterable[float]] = ..., cpu_cores_used: _Optional[_Iterable[float]] = ..., memory_bytes: _Optional[_Iterable[int]] = ..., gpu_utilization: _Optional[_Iterable[float]] = ..., gpu_memory_used_bytes: _Optional[_Iterable[int]] = ..., loop_lag_s: _Optional[_Iterable[float]] = ...) -> None: ...
+
 class GetConfigRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -227,7 +294,7 @@ class GetConfigResponse(_message.Message):
     def __init__(self, parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ...) -> None: ...
 
 class Parameter(_message.Message):
-    __slots__ = ("name", "value", "default_value", "allowed_values", "minimum", "maximum", "unit", "description", "scope")
+    __slots__ = ("name", "value", "default_value", "allowed_values", "minimum", "maximum", "unit", "description", "scope", "type", "choices", "max_length")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -237,6 +304,9 @@ class Parameter(_message.Message):
     UNIT_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     SCOPE_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CHOICES_FIELD_NUMBER: _ClassVar[int]
+    MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
     name: str
     value: str
     default_value: str
@@ -246,7 +316,10 @@ class Parameter(_message.Message):
     unit: str
     description: str
     scope: Scope
-    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., default_value: _Optional[str] = ..., allowed_values: _Optional[str] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ..., scope: _Optional[_Union[Scope, str]] = ...) -> None: ...
+    type: ParameterType
+    choices: _containers.RepeatedScalarFieldContainer[str]
+    max_length: int
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., default_value: _Optional[str] = ..., allowed_values: _Optional[str] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ..., scope: _Optional[_Union[Scope, str]] = ..., type: _Optional[_Union[ParameterType, str]] = ..., choices: _Optional[_Iterable[str]] = ..., max_length: _Optional[int] = ...) -> None: ...
 
 class UpdateConfigRequest(_message.Message):
     __slots__ = ("values",)

@@ -44,6 +44,11 @@ class ControlStub:
                 request_serializer=stt_dot_v1_dot_control__pb2.WatchStatusRequest.SerializeToString,
                 response_deserializer=stt_dot_v1_dot_control__pb2.WatchStatusResponse.FromString,
                 _registered_method=True)
+        self.GetHistory = channel.unary_unary(
+                '/stt.v1.Control/GetHistory',
+                request_serializer=stt_dot_v1_dot_control__pb2.GetHistoryRequest.SerializeToString,
+                response_deserializer=stt_dot_v1_dot_control__pb2.GetHistoryResponse.FromString,
+                _registered_method=True)
         self.GetConfig = channel.unary_unary(
                 '/stt.v1.Control/GetConfig',
                 request_serializer=stt_dot_v1_dot_control__pb2.GetConfigRequest.SerializeToString,
@@ -108,6 +113,13 @@ class ControlServicer:
 
     def WatchStatus(self, request, context):
         """Status at an interval, until the client cancels or the server exits. At most 50 calls can be open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHistory(self, request, context):
+        """Load, latencies and resources of the last hour, for charts; empty while the server loads its models.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +213,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.WatchStatus,
                     request_deserializer=stt_dot_v1_dot_control__pb2.WatchStatusRequest.FromString,
                     response_serializer=stt_dot_v1_dot_control__pb2.WatchStatusResponse.SerializeToString,
+            ),
+            'GetHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHistory,
+                    request_deserializer=stt_dot_v1_dot_control__pb2.GetHistoryRequest.FromString,
+                    response_serializer=stt_dot_v1_dot_control__pb2.GetHistoryResponse.SerializeToString,
             ),
             'GetConfig': grpc.unary_unary_rpc_method_handler(
                     servicer.GetConfig,
@@ -307,6 +324,33 @@ class Control:
             '/stt.v1.Control/WatchStatus',
             stt_dot_v1_dot_control__pb2.WatchStatusRequest.SerializeToString,
             stt_dot_v1_dot_control__pb2.WatchStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stt.v1.Control/GetHistory',
+            stt_dot_v1_dot_control__pb2.GetHistoryRequest.SerializeToString,
+            stt_dot_v1_dot_control__pb2.GetHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -81,6 +81,15 @@ async def test_loading_server_reports_its_phase_and_rejects_changes() -> None:
         await server.drain()
 
 
+async def test_history_has_a_sample_from_the_start_of_serving_on() -> None:
+    async with controlled_server(BeamRecordingEngine()) as controlled:
+        history = (await controlled.control.GetHistory(pb.GetHistoryRequest())).history
+        assert (list(history.streams), list(history.max_streams), list(history.rejected)) == ([0], [4], [0])
+        assert history.memory_bytes[0] > 2**20
+        later = pb.GetHistoryRequest(after_s=history.time_s[-1])
+        assert not (await controlled.control.GetHistory(later)).history.time_s
+
+
 async def test_watch_reports_the_status_repeatedly() -> None:
     async with controlled_server(BeamRecordingEngine()) as controlled:
         request = pb.WatchStatusRequest(interval=Duration(nanos=200_000_000))

@@ -99,6 +99,6 @@ async def test_language_unknown_to_the_model_is_rejected() -> None:
 async def test_log_level_change_applies_immediately(root: logging.Logger) -> None:
     async with controlled_server(BeamRecordingEngine()) as controlled:
         await update_settings(controlled.control, LOG_LEVEL="debug")
-        assert logging.getLogger("stt_service.control.servicer").isEnabledFor(logging.DEBUG)
+        assert logging.getLogger("stt_service.control.service").isEnabledFor(logging.DEBUG)
         await update_settings(controlled.control, LOG_LEVEL="error")
-        assert not logging.getLogger("stt_service.control.servicer").isEnabledFor(logging.WARNING)
+        assert not logging.getLogger("stt_service.control.service").isEnabledFor(logging.WARNING)
