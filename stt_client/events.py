@@ -67,6 +67,17 @@ class Finalize:
 Input = bytes | Settings | Finalize  # audio, settings for the next utterances, or a command
 
 
+class Stability(Enum):
+    """How soon the stable text of partials grows; the later, the fewer stable words differ from the final."""
+
+    DEFAULT = "default"
+    VERY_LOW = "very-low"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    VERY_HIGH = "very-high"
+
+
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
     """The audio format, initial settings and requested events of a dictation."""
@@ -75,6 +86,7 @@ class StreamOptions:
     settings: Settings = Settings()
     partials: bool = False
     word_times: bool = False  # fill Final.words
+    stability: Stability = Stability.DEFAULT  # of partials
     client_id: str = ""  # shown in the server's log and session list
 
 

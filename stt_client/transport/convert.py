@@ -24,6 +24,7 @@ from stt_client.events import (
     Settings,
     SettingsUpdated,
     SpeechStarted,
+    Stability,
     Started,
     StreamOptions,
     Suppressed,
@@ -39,6 +40,14 @@ ENCODINGS = {
     Encoding.MULAW: stt_pb2.AudioFormat.ENCODING_MULAW,
     Encoding.ALAW: stt_pb2.AudioFormat.ENCODING_ALAW,
 }
+STABILITIES = {
+    Stability.DEFAULT: stt_pb2.STABILITY_UNSPECIFIED,
+    Stability.VERY_LOW: stt_pb2.STABILITY_VERY_LOW,
+    Stability.LOW: stt_pb2.STABILITY_LOW,
+    Stability.MEDIUM: stt_pb2.STABILITY_MEDIUM,
+    Stability.HIGH: stt_pb2.STABILITY_HIGH,
+    Stability.VERY_HIGH: stt_pb2.STABILITY_VERY_HIGH,
+}
 
 
 def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_pb2.StreamingRecognizeRequest:
@@ -53,6 +62,7 @@ def config_request(options: StreamOptions, resume: Resume | None = None) -> stt_
         settings=_settings_message(options.settings),
         partials=options.partials,
         word_times=options.word_times,
+        stability=STABILITIES[options.stability],
         client_id=options.client_id,
         resumable=True,  # client.py buffers uncommitted audio
     )

@@ -11,6 +11,7 @@ from stt.v1 import stt_pb2 as pb
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InvalidRequestError
 from stt_service.session.events import Final, Notice, OutgoingEvent, Partial, SpeechStarted, Suppressed
+from stt_service.session.stabilizer import Stability
 from stt_service.settings.schema import LANGUAGES, MAX_HOTWORDS, RuntimeSettings
 from stt_service.vad.types import Endpoint
 
@@ -31,6 +32,14 @@ ENDPOINTS = {
     Endpoint.END_OF_AUDIO: pb.ENDPOINT_END_OF_AUDIO,
     Endpoint.DRAIN: pb.ENDPOINT_DRAIN,
     Endpoint.STALLED: pb.ENDPOINT_STALLED,
+}
+STABILITIES: dict[int, Stability] = {
+    pb.STABILITY_UNSPECIFIED: Stability.DEFAULT,
+    pb.STABILITY_VERY_LOW: Stability.VERY_LOW,
+    pb.STABILITY_LOW: Stability.LOW,
+    pb.STABILITY_MEDIUM: Stability.MEDIUM,
+    pb.STABILITY_HIGH: Stability.HIGH,
+    pb.STABILITY_VERY_HIGH: Stability.VERY_HIGH,
 }
 # Name in stt.proto to name in ServerSettings, for each setting that a stream can change.
 SETTINGS = {
@@ -58,6 +67,17 @@ def audio_format(message: pb.AudioFormat) -> AudioFormat:
         message.sample_rate_hz or 16_000,
         1 if message.channels == 0 else message.channels,
     )
+
+
+def stability(value: int) -> Stability:
+    """Return the stability of partials.
+
+    Raises:
+        InvalidRequestError: the value is unknown.
+    """
+    if value not in STABILITIES:
+        raise InvalidRequestError(f"Invalid stability={value}: must be one of Stability, 0 to {max(STABILITIES)}.")
+    return STABILITIES[value]
 
 
 def changes(message: pb.Settings) -> Mapping[str, object]:

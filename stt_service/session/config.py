@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stt_service.audio.pcm import AudioFormat, Frames, Samples
+from stt_service.session.stabilizer import Stability
 from stt_service.settings.schema import RuntimeSettings, ServerSettings
 from stt_service.vad.types import SegmenterConfig
 
@@ -24,6 +25,7 @@ class SessionConfig:
     runtime: RuntimeSettings
     audio_format: AudioFormat = field(default_factory=AudioFormat)
     partials: bool = True
+    stability: Stability = Stability.DEFAULT
     word_timestamps: bool = False
     offset_ms: int = 0
     first_utterance: int = 0

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import inf
 
-from stt_service.session.stabilizer import Hypothesis, Stabilizer, StabilizerConfig, letters, units
+from stt_service.session.stabilizer import Hypothesis, Stability, Stabilizer, StabilizerConfig, letters, units
 from stt_service.settings.schema import FRAME_S, ServerSettings, frames
 from stt_service.whisper.types import Word
 
-STABILIZER_CONFIG = StabilizerConfig(min_agreements=3, min_span_frames=frames(2.0), held_back_units=4)
 # Times the affordable length: a longer window on a slow machine loses words although they are not stable.
 UNSTABLE_SPLIT_FACTOR = 1.5
 # Stable words that stay in a window: the first word of a window is often misrecognized, and its text is known already.
@@ -44,15 +43,16 @@ class PartialsConfig:
     min_window: int = frames(3.0)  # this much always stays
     split_search: int = frames(3.0)  # the widest gap between words in this range becomes the new beginning
     min_new_speech: int = 2  # speech that ended this close to the end of a window may need another decode
-    stabilizer: StabilizerConfig = STABILIZER_CONFIG
+    stabilizer: StabilizerConfig = Stability.DEFAULT.value
     max_uncut_frames: int | None = None  # of an utterance: text after it is not stable, since a cut may remove it
 
 
-def partials_config(settings: ServerSettings, max_uncut_frames: int) -> PartialsConfig:
+def partials_config(settings: ServerSettings, max_uncut_frames: int, stability: Stability) -> PartialsConfig:
     """Return how the partials of an utterance are made."""
     return PartialsConfig(
         first_after=frames(settings.init_realtime_after_seconds),
         pause=frames(settings.realtime_processing_pause),
+        stabilizer=stability.value,
         max_uncut_frames=max_uncut_frames,
     )
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
+from enum import Enum
 from unicodedata import category
+
+from stt_service.settings.schema import frames
 
 # A unit is a word with the space before it, or one character of a script that is written without spaces.
 # Punctuation is not a unit of its own: otherwise a dash that appears and disappears would shift the words.
@@ -26,6 +29,21 @@ class StabilizerConfig:
     min_agreements: int = 3  # hypotheses that must agree
     min_span_frames: int = 0  # from the oldest of these hypotheses to the newest
     held_back_units: int = 4  # newest units, which are not stable yet
+
+
+class Stability(Enum):
+    """How soon text becomes stable: the later, the fewer stable words are not in the final (docs/measurements.md).
+
+    The spans are those of the measurement, with a hypothesis every 0.4 s: a fast machine makes more hypotheses in less
+    time, and these are no better evidence.
+    """
+
+    DEFAULT = StabilizerConfig(min_agreements=3, min_span_frames=frames(2.0), held_back_units=4)
+    VERY_LOW = StabilizerConfig(min_agreements=2, min_span_frames=frames(0.4), held_back_units=1)
+    LOW = StabilizerConfig(min_agreements=2, min_span_frames=frames(0.4), held_back_units=2)
+    MEDIUM = StabilizerConfig(min_agreements=4, min_span_frames=frames(1.2), held_back_units=4)
+    HIGH = StabilizerConfig(min_agreements=5, min_span_frames=frames(1.6), held_back_units=4)
+    VERY_HIGH = StabilizerConfig(min_agreements=6, min_span_frames=frames(2.0), held_back_units=4)
 
 
 @dataclass(frozen=True, slots=True)

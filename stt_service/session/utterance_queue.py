@@ -59,7 +59,7 @@ class UtteranceQueue:
     def start(self, started: UtteranceStarted, runtime: RuntimeSettings) -> list[Output]:
         """Open an utterance with the settings that are in force now."""
         number, self._next_number = self._next_number, self._next_number + 1
-        config = partials_config(self._config.settings, started.max_uncut_frames)
+        config = partials_config(self._config.settings, started.max_uncut_frames, self._config.stability)
         splitter = UtteranceSplitter(started.start, splitter_config(runtime))
         self._open = Utterance(
             number,

@@ -10,6 +10,15 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Stability(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STABILITY_UNSPECIFIED: _ClassVar[Stability]
+    STABILITY_VERY_LOW: _ClassVar[Stability]
+    STABILITY_LOW: _ClassVar[Stability]
+    STABILITY_MEDIUM: _ClassVar[Stability]
+    STABILITY_HIGH: _ClassVar[Stability]
+    STABILITY_VERY_HIGH: _ClassVar[Stability]
+
 class Endpoint(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ENDPOINT_UNSPECIFIED: _ClassVar[Endpoint]
@@ -19,6 +28,12 @@ class Endpoint(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENDPOINT_END_OF_AUDIO: _ClassVar[Endpoint]
     ENDPOINT_DRAIN: _ClassVar[Endpoint]
     ENDPOINT_STALLED: _ClassVar[Endpoint]
+STABILITY_UNSPECIFIED: Stability
+STABILITY_VERY_LOW: Stability
+STABILITY_LOW: Stability
+STABILITY_MEDIUM: Stability
+STABILITY_HIGH: Stability
+STABILITY_VERY_HIGH: Stability
 ENDPOINT_UNSPECIFIED: Endpoint
 ENDPOINT_SILENCE: Endpoint
 ENDPOINT_MAX_LENGTH: Endpoint
@@ -42,7 +57,7 @@ class StreamingRecognizeRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamingConfig, _Mapping]] = ..., audio: _Optional[bytes] = ..., silence: _Optional[_Union[Silence, _Mapping]] = ..., finalize: _Optional[_Union[Finalize, _Mapping]] = ..., update: _Optional[_Union[Settings, _Mapping]] = ...) -> None: ...
 
 class StreamingConfig(_message.Message):
-    __slots__ = ("format", "settings", "partials", "word_times", "client_id", "resume", "resumable")
+    __slots__ = ("format", "settings", "partials", "word_times", "client_id", "resume", "resumable", "stability")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +65,7 @@ class StreamingConfig(_message.Message):
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     RESUMABLE_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
     format: AudioFormat
     settings: Settings
     partials: bool
@@ -57,7 +73,8 @@ class StreamingConfig(_message.Message):
     client_id: str
     resume: Resume
     resumable: bool
-    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., partials: _Optional[bool] = ..., word_times: _Optional[bool] = ..., client_id: _Optional[str] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., resumable: _Optional[bool] = ...) -> None: ...
+    stability: Stability
+    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., partials: _Optional[bool] = ..., word_times: _Optional[bool] = ..., client_id: _Optional[str] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., resumable: _Optional[bool] = ..., stability: _Optional[_Union[Stability, str]] = ...) -> None: ...
 
 class Resume(_message.Message):
     __slots__ = ("audio_offset_ms", "next_utterance", "continues_utterance", "left_context_ms", "previous_language")

@@ -194,7 +194,12 @@ class _Connection:
             self._item_id = new_id("item")
             items = ClientTurns(GrowingText(self._item_id))
         stream = _Stream(items, asyncio.Queue(MAX_QUEUED_REQUESTS))
-        config = pb.StreamingConfig(format=self.config.audio_format, settings=self.config.settings, partials=True)
+        config = pb.StreamingConfig(
+            format=self.config.audio_format,
+            settings=self.config.settings,
+            partials=True,
+            stability=self.config.stability,
+        )
         stream.requests.put_nowait(pb.StreamingRecognizeRequest(config=config))
         before, self._last_ended = self._last_ended, asyncio.Event()
         task = tasks.create_task(self._recognize(self._slot, stream, before, self._last_ended))

@@ -36,6 +36,13 @@ DEFAULT_INPUT: JsonObject = {
         "silence_duration_ms": 500,
     },
 }
+STABILITIES = {
+    "minimal": pb.STABILITY_VERY_LOW,
+    "low": pb.STABILITY_LOW,
+    "medium": pb.STABILITY_MEDIUM,
+    "high": pb.STABILITY_HIGH,
+    "xhigh": pb.STABILITY_VERY_HIGH,
+}
 TURN_DETECTIONS = ("server_vad", "semantic_vad")
 
 
@@ -46,12 +53,14 @@ class RealtimeConfig:
     Attributes:
         audio_format: Format of appended audio.
         settings: Settings of the stream.
+        stability: How soon deltas are sent.
         server_turns: Whether the server ends utterances; else the client commits them.
         description: The configuration as JSON, for `session.created` and `session.updated`.
     """
 
     audio_format: pb.AudioFormat
     settings: pb.Settings
+    stability: pb.Stability
     server_turns: bool
     description: JsonObject
 
@@ -103,8 +112,13 @@ def _checked(description: JsonObject) -> RealtimeConfig:
     given = _object("session.audio.input", _object("session.audio", description["audio"])["input"])
     settings = pb.Settings(language="auto")
     _apply_transcription(given.get("transcription"), settings)
-    server_turns = _apply_turn_detection(given.get("turn_detection"), settings)
-    return RealtimeConfig(_audio_format(given.get("format")), settings, server_turns, description)
+    return RealtimeConfig(
+        audio_format=_audio_format(given.get("format")),
+        settings=settings,
+        stability=_stability(given.get("transcription")),
+        server_turns=_apply_turn_detection(given.get("turn_detection"), settings),
+        description=description,
+    )
 
 
 def _audio_format(value: object) -> pb.AudioFormat:
@@ -134,6 +148,18 @@ def _apply_transcription(value: object, settings: pb.Settings) -> None:
             raise InvalidRequestError("Invalid session.audio.input.transcription.prompt: must be a string.")
         settings.initial_prompt = prompt
     settings.hotwords.extend(_strings("transcription.keywords", given.get("keywords") or []))
+
+
+def _stability(transcription: object) -> pb.Stability:
+    """Return the stability that corresponds to the delay of a checked transcription."""
+    delay = transcription.get("delay") if isinstance(transcription, dict) else None
+    if delay is None:
+        return pb.STABILITY_UNSPECIFIED
+    if not isinstance(delay, str) or delay not in STABILITIES:
+        raise InvalidRequestError(
+            f"Invalid session.audio.input.transcription.delay={delay!r}: must be {', '.join(STABILITIES)} or null."
+        )
+    return STABILITIES[delay]
 
 
 def _apply_turn_detection(value: object, settings: pb.Settings) -> bool:

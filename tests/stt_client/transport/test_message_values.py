@@ -13,7 +13,7 @@ from stt.v1 import control_pb2, stt_pb2
 from stt_cli.control import tables
 from stt_cli.control.tables import align_columns, format_duration
 from stt_client.errors import ServiceError
-from stt_client.events import Event, Final, Notice, Suppressed
+from stt_client.events import Event, Final, Notice, Stability, StreamOptions, Suppressed
 from stt_client.transport import convert
 from stt_client.transport.message_values import MAX_EXACT, name_of, to_json_object
 
@@ -134,3 +134,12 @@ def test_duration_of_ten_thousand_years_is_formatted() -> None:
 
 def test_name_of_a_known_value_has_no_prefix() -> None:
     assert name_of(stt_pb2.Endpoint, stt_pb2.ENDPOINT_MAX_LENGTH, "ENDPOINT_") == "max_length"
+
+
+@pytest.mark.parametrize("stability", Stability)
+def test_stability_is_sent_by_its_name(stability: Stability) -> None:
+    name = "UNSPECIFIED" if stability is Stability.DEFAULT else stability.name
+    config = convert.config_request(StreamOptions(stability=stability)).config
+    assert Response.DESCRIPTOR.file.enum_types_by_name["Stability"].values_by_number[config.stability].name == (
+        f"STABILITY_{name}"
+    )

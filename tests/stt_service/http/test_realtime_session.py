@@ -42,6 +42,23 @@ def test_missing_field_keeps_its_value_and_null_resets_it() -> None:
     assert (reset.settings.language, reset.settings.initial_prompt, reset.server_turns) == ("auto", "", False)
 
 
+@pytest.mark.parametrize(
+    ("delay", "stability"),
+    [
+        (None, pb.STABILITY_UNSPECIFIED),
+        ("minimal", pb.STABILITY_VERY_LOW),
+        ("low", pb.STABILITY_LOW),
+        ("medium", pb.STABILITY_MEDIUM),
+        ("high", pb.STABILITY_HIGH),
+        ("xhigh", pb.STABILITY_VERY_HIGH),
+    ],
+)
+def test_delay_is_a_stability_of_partials(delay: str | None, stability: pb.Stability) -> None:
+    config = updated(initial(), with_input(transcription={"model": "whisper-1", "delay": delay}))
+    assert config.stability == stability
+    assert updated(config, with_input(turn_detection=None)).stability == stability
+
+
 def test_former_flat_session_is_accepted() -> None:
     config = updated(
         initial(),
@@ -68,6 +85,10 @@ def test_former_flat_session_is_accepted() -> None:
         (with_input(turn_detection={"type": "guess"}), "must be server_vad or semantic_vad"),
         (with_input(turn_detection={"type": "server_vad", "threshold": "high"}), "threshold='high'"),
         (with_input(transcription={"language": "klingon"}), "language='klingon'"),
+        (
+            with_input(transcription={"delay": "none"}),
+            "delay='none': must be minimal, low",
+        ),
         (with_input(transcription={"keywords": "Anna"}), "must be a list of strings"),
         (with_input(transcription={"prompt": 1}), "prompt: must be a string"),
         ({"input_audio_format": "mp3"}, "must be one of pcm16, g711_ulaw, g711_alaw"),

@@ -22,6 +22,7 @@ from stt_service.session.events import (
     SpeechStarted,
     Suppressed,
 )
+from stt_service.session.stabilizer import Stability
 from stt_service.settings.schema import RuntimeSettings
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.hallucination import SuppressionReason
@@ -49,6 +50,13 @@ def lasting(seconds: float) -> Duration:
     message = Duration()
     message.FromTimedelta(timedelta(seconds=seconds))
     return message
+
+
+def test_unknown_stability_is_rejected() -> None:
+    assert convert.stability(pb.STABILITY_UNSPECIFIED) is Stability.DEFAULT
+    assert {convert.stability(value) for value in pb.Stability.values()} == set(Stability)
+    with pytest.raises(InvalidRequestError, match=r"Invalid stability=6: must be one of Stability, 0 to 5\."):
+        convert.stability(6)
 
 
 def test_empty_format_is_16_khz_mono_s16le() -> None:

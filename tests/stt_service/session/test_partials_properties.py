@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_service.session.partials import OVERLAP_UNITS, PartialsConfig
-from stt_service.session.stabilizer import StabilizerConfig
+from stt_service.session.stabilizer import Stability, StabilizerConfig
 from tests.support.timelines.scripted_partials import (
     DecodedPartial,
     EdgeError,
@@ -24,7 +24,7 @@ CONFIG = PartialsConfig()
 GAPS_AND_LENGTHS = st.lists(st.tuples(st.integers(0, 40), st.integers(2, 30)), min_size=1, max_size=50)
 CONFIGS = st.builds(
     PartialsConfig,
-    stabilizer=st.sampled_from([StabilizerConfig(), CONFIG.stabilizer]),
+    stabilizer=st.sampled_from([StabilizerConfig(), *(stability.value for stability in Stability)]),
     max_window=st.integers(20, 300),
     min_window=st.integers(0, 150),
     split_search=st.integers(0, 150),

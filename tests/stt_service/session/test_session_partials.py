@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from stt_service.session.config import SessionConfig
 from stt_service.session.events import Decode, DecodeTiming, Partial, PartialDue, SpeechStarted
 from stt_service.session.partials import PartialsConfig
+from stt_service.session.stabilizer import Stability
 from stt_service.settings.schema import FRAME_S, frames
 from stt_service.whisper.types import Kind, Word
 from tests.support.timelines.simulated_stream import (
@@ -20,6 +22,7 @@ from tests.support.timelines.simulated_stream import (
     decode_kinds,
     only_decode,
     partials,
+    server_settings,
     stream_with_partials,
     stream_without_partials,
     symbol_frames,
@@ -47,6 +50,23 @@ def test_partial_has_the_text_of_the_utterance_so_far() -> None:
     assert partials(stream) == [
         Partial(0, revision=1, stable="", unstable="мама мыла", start_ms=2 * SYMBOL_MS, end_ms=3 * SYMBOL_MS)
     ]
+
+
+@pytest.mark.parametrize(
+    ("stability", "expected"),
+    [
+        (Stability.VERY_LOW, ["", "a b c d e"]),
+        (Stability.LOW, ["", "a b c d"]),
+        (Stability.DEFAULT, ["", ""]),
+    ],
+)
+def test_stability_of_the_stream_decides_when_text_is_stable(stability: Stability, expected: list[str]) -> None:
+    server = server_settings()
+    stream = SimulatedStream("..##########", SessionConfig(server, server.runtime(), stability=stability))
+    for _ in range(2):
+        stream.feed(5)
+        stream.deliver(stream.decodes[-1], replace(TRANSCRIPT, text="a b c d e f"))
+    assert [each.stable for each in partials(stream)] == expected
 
 
 def test_no_partial_is_requested_while_one_is_decoded() -> None:

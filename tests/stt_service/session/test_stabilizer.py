@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt_service.session.stabilizer import Hypothesis, Stabilizer, StabilizerConfig, letters, units
+from stt_service.session.stabilizer import Hypothesis, Stability, Stabilizer, StabilizerConfig, letters, units
+from stt_service.settings.schema import frames
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=300)
 TWO_AGREE = StabilizerConfig(min_agreements=2, held_back_units=0)
@@ -147,7 +148,7 @@ def test_unit_is_a_word_or_a_character() -> None:
 SAMPLES = ["мама", "Мама,", "мыла", "раму.", "—", "你", "好，", "ok", "की"]
 WORDS = st.lists(st.sampled_from(SAMPLES), max_size=8)
 TEXTS = WORDS.map(" ".join) | WORDS.map("".join)
-CONFIGS = st.builds(StabilizerConfig, min_agreements=st.integers(1, 3), held_back_units=st.integers(0, 3))
+CONFIGS = st.builds(StabilizerConfig, min_agreements=st.integers(1, 6), held_back_units=st.integers(0, 4))
 
 
 @PROPERTY
@@ -205,6 +206,53 @@ def test_repeated_text_is_stable_except_the_held_back_units(text: str, config: S
     assert last.stable + last.unstable == text
     if not config.held_back_units:
         assert last == Hypothesis(text, "")
+
+
+# Strengths
+
+MEASURED_PERIOD = frames(0.4)  # between hypotheses: docs/measurements.md
+
+
+@pytest.mark.parametrize(
+    ("stability", "agreements", "withheld"),
+    [
+        (Stability.VERY_LOW, 2, 1),
+        (Stability.LOW, 2, 2),
+        (Stability.MEDIUM, 4, 4),
+        (Stability.HIGH, 5, 4),
+        (Stability.VERY_HIGH, 6, 4),
+        (Stability.DEFAULT, 6, 4),
+    ],
+)
+def test_stability_is_a_row_of_the_measurement(stability: Stability, agreements: int, withheld: int) -> None:
+    stabilizer, text = Stabilizer(stability.value), "раз два три четыре пять шесть"
+    first = MEASURED_PERIOD + 1
+    stable = [stabilizer.add_hypothesis(text, first * at).stable for at in range(agreements)]
+    assert stable == [*[""] * (agreements - 1), " ".join(text.split()[:-withheld])]
+
+
+@PROPERTY
+@given(st.lists(st.tuples(st.integers(1, 40), TEXTS), max_size=20), st.sampled_from(Stability))
+def test_stable_text_of_every_stability_only_grows_and_is_kept(
+    steps: list[tuple[int, str]], stability: Stability
+) -> None:
+    stabilizer, now, before = Stabilizer(stability.value), 0, ""
+    for gap, text in steps:
+        now += gap
+        hypothesis = stabilizer.add_hypothesis(text, now)
+        assert hypothesis.stable.startswith(before)
+        before = hypothesis.stable
+
+
+@PROPERTY
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=30), st.lists(st.integers(0, 3), max_size=30))
+def test_higher_stability_never_shows_a_growing_text_earlier(gaps: list[int], words: list[int]) -> None:
+    order = (Stability.VERY_LOW, Stability.LOW, Stability.MEDIUM, Stability.HIGH, Stability.VERY_HIGH)
+    stabilizers, now, text = [Stabilizer(each.value) for each in order], 0, "w"
+    for gap, count in zip(gaps, words, strict=False):
+        now, text = now + gap, text + " w" * count
+        lengths = [len(each.add_hypothesis(text, now).stable) for each in stabilizers]
+        assert lengths == sorted(lengths, reverse=True)
 
 
 # Committed text
