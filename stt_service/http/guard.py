@@ -13,10 +13,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
+
 from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.rate_limit import client_address
 from stt_service.access.tokens import Tokens, bearer_token
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError, UnauthenticatedError
+from stt_service.rpc.status_mapping import log_server_error
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 BODY_TIMEOUT_S = 30.0  # between two parts of a body
 SEND_TIMEOUT_S = 30.0  # for the client to read a message
 SUBPROTOCOL_TOKEN = "openai-insecure-api-key."  # noqa: S105  (a prefix; browsers cannot send headers)
+MAX_SHOWN = 80  # characters of a header in a message
 UNAUTHENTICATED = "A valid token is required: send `Authorization: Bearer TOKEN`."
 
 OnError = Callable[["Scope", "Receive", "Send", SttError], Awaitable[None]]
@@ -86,6 +90,12 @@ class Guard:
             if started:
                 raise
             await self._on_error(scope, receive, send, error)
+        except HTTPException:  # an unknown path or method
+            raise
+        except Exception as error:
+            if started:
+                raise
+            await self._on_error(scope, receive, send, log_server_error(error))
 
     def _client_name(self, scope: Scope) -> str:
         """Return the name of the client's token; without tokens the address of the client.
@@ -112,15 +122,19 @@ class Guard:
             return
         if host not in map(_origin_host, self._rules.origins):
             raise WrongHostError(
-                f"Invalid Host={host!r}: without tokens it must be an address or a name without a domain, such as "
-                "localhost; or list it in HTTP_ALLOWED_ORIGINS."
+                f"Invalid Host={host[:MAX_SHOWN]!r}: without tokens it must be an address or a name without a domain, "
+                "such as localhost; or list it in HTTP_ALLOWED_ORIGINS."
             )
 
     def _check_origin(self, headers: Mapping[str, str]) -> None:
         origin = headers.get("origin")
-        if origin is None or origin in self._rules.origins or urlsplit(origin).netloc == headers.get("host"):
+        if origin is None or origin in self._rules.origins:
             return
-        raise WrongOriginError(f"Invalid Origin={origin!r}: must be this server, or listed in HTTP_ALLOWED_ORIGINS.")
+        if (site := _netloc(origin)) and site == headers.get("host"):
+            return
+        raise WrongOriginError(
+            f"Invalid Origin={origin[:MAX_SHOWN]!r}: must be this server, or listed in HTTP_ALLOWED_ORIGINS."
+        )
 
     def _check_length(self, headers: Mapping[str, str]) -> None:
         length = headers.get("content-length", "0")
@@ -155,6 +169,13 @@ class Guard:
 def _hostname(host: str) -> str:
     try:
         return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
     except ValueError:
         return ""
 

@@ -74,9 +74,9 @@ async def public_errors() -> AsyncIterator[None]:
         return
     except* SttError as group:
         error = _first_error(group)
-        error = _log_server_error(error) if isinstance(error, InferenceError) else error
+        error = log_server_error(error) if isinstance(error, InferenceError) else error
     except* Exception as group:
-        error = _log_server_error(group)
+        error = log_server_error(group)
     raise error
 
 
@@ -105,7 +105,7 @@ async def _send_rejection_header(context: AnyContext, error: SttError) -> None:
         await context.send_initial_metadata(((REJECTED_HEADER, _code(error).name),))
 
 
-def _log_server_error(error: Exception) -> SttError:
+def log_server_error(error: Exception) -> SttError:
     """Log an internal error with an id; return the error to send, which contains the id only."""
     name = secrets.token_hex(4)
     log.error("call failed error_id=%s", name, exc_info=error)

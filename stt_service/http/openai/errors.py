@@ -35,6 +35,7 @@ STATUSES: tuple[tuple[type[SttError], int, str, str], ...] = (
     (DeadlineExceededError, 408, "invalid_request_error", "timeout"),
 )
 STATUS_PHRASES = {404: "this server has no such path", 405: "this path has other methods"}
+MAX_URL = 200  # characters in a message
 INTERNAL = (500, "server_error", "internal_error")
 POLICY_VIOLATION = 1008
 
@@ -61,7 +62,8 @@ def error_response(error: SttError, param: str | None = None) -> JSONResponse:
 async def http_error_response(request: Request, error: Exception) -> JSONResponse:
     """Return the response to a request for an unknown path, or with a method that its path does not have."""
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
-    message = f"Invalid URL ({request.method} {request.url.path}): {STATUS_PHRASES.get(status, 'failed')}."
+    url = f"{request.method} {request.url.path}"[:MAX_URL]
+    message = f"Invalid URL ({url}): {STATUS_PHRASES.get(status, 'failed')}."
     return JSONResponse(
         {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": "unknown_url"}},
         status,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stt_service.errors import InvalidRequestError
+from stt_service.http.openai.json_input import shown
 from stt_service.http.openai.languages import LANGUAGE_NAMES
 from stt_service.session.events import Final
 
@@ -66,7 +67,7 @@ def parse_format(name: str) -> ResponseFormat:
         return ResponseFormat(name)
     except ValueError:
         valid = ", ".join(each.value for each in ResponseFormat)
-        raise InvalidRequestError(f"Invalid response_format={name!r}: must be one of {valid}.") from None
+        raise InvalidRequestError(f"Invalid response_format={shown(name)}: must be one of {valid}.") from None
 
 
 def usage(duration_s: float) -> JsonObject:

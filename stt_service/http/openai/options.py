@@ -6,7 +6,6 @@ Field names are OpenAI's; a repeated field comes with or without `[]`. Source: t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
 from stt_service.http.openai.formats import ResponseFormat, parse_format
+from stt_service.http.openai.json_input import parse_object, shown
 from stt_service.http.openai.languages import LANGUAGE_CODES, LANGUAGE_NAMES
 
 Fields = Mapping[str, Sequence[str]]  # all values of each form field, names without []
@@ -49,7 +49,7 @@ def parse_options(fields: Fields, *, translate: bool) -> TranscriptionOptions:
     granularities = _granularities(fields, response_format)
     include = set(fields.get("include", ()))
     if unknown := include - {"logprobs"}:
-        raise InvalidRequestError(f"Invalid include={sorted(unknown)[0]!r}: must be logprobs.")
+        raise InvalidRequestError(f"Invalid include={shown(sorted(unknown)[0])}: must be logprobs.")
     if fields.get("known_speaker_names") or fields.get("known_speaker_references"):
         raise InvalidRequestError("Invalid known_speaker_names: speakers are not distinguished; omit the field.")
     _check_temperature(_one(fields, "temperature"))
@@ -72,7 +72,7 @@ def parse_language(value: str) -> str:
     name = value.strip().lower()
     code = LANGUAGE_CODES.get(name, name.replace("_", "-").partition("-")[0])
     if code not in LANGUAGE_NAMES:
-        raise InvalidRequestError(f"Invalid language={value!r}: must be one of Whisper's codes, such as ru or en.")
+        raise InvalidRequestError(f"Invalid language={shown(value)}: must be one of Whisper's codes, such as ru or en.")
     return code
 
 
@@ -94,13 +94,10 @@ def _apply_chunking(strategy: str, settings: pb.Settings) -> None:
     """Apply `auto` or the parameters of a server VAD."""
     if strategy == "auto":
         return
-    try:
-        value = json.loads(strategy)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or value.get("type") != "server_vad":
+    value = parse_object(strategy, "chunking_strategy")
+    if value.get("type") != "server_vad":
         raise InvalidRequestError(
-            f"Invalid chunking_strategy={strategy!r}: must be 'auto' or a JSON object with type server_vad."
+            f"Invalid chunking_strategy={shown(strategy)}: must be 'auto' or a JSON object with type server_vad."
         )
     apply_server_vad(value, settings, "chunking_strategy")
 
@@ -127,7 +124,7 @@ def apply_server_vad(value: Mapping[str, object], settings: pb.Settings, name: s
 
 def _number(name: str, value: object, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise InvalidRequestError(f"Invalid {name}={value!r}: must be a number from {least:g} to {most:g}.")
+        raise InvalidRequestError(f"Invalid {name}={shown(value)}: must be a number from {least:g} to {most:g}.")
     return float(value)
 
 
@@ -138,13 +135,15 @@ def _check_temperature(value: str) -> None:
     except ValueError:
         temperature = -1.0
     if not 0 <= temperature <= MAX_TEMPERATURE:
-        raise InvalidRequestError(f"Invalid temperature={value!r}: must be a number from 0 to 1.")
+        raise InvalidRequestError(f"Invalid temperature={shown(value)}: must be a number from 0 to 1.")
 
 
 def _granularities(fields: Fields, response_format: ResponseFormat) -> frozenset[str]:
     granularities = frozenset(fields.get("timestamp_granularities", ()))
     if unknown := granularities - GRANULARITIES:
-        raise InvalidRequestError(f"Invalid timestamp_granularities={sorted(unknown)[0]!r}: must be segment or word.")
+        raise InvalidRequestError(
+            f"Invalid timestamp_granularities={shown(sorted(unknown)[0])}: must be segment or word."
+        )
     if granularities and response_format is not ResponseFormat.VERBOSE_JSON:
         raise InvalidRequestError(
             f"Invalid response_format={response_format.value!r}: timestamp_granularities require verbose_json."
@@ -155,7 +154,7 @@ def _granularities(fields: Fields, response_format: ResponseFormat) -> frozenset
 def _flag(fields: Fields, name: str) -> bool:
     value = _one(fields, name).lower()
     if value not in TRUE | FALSE:
-        raise InvalidRequestError(f"Invalid {name}={value!r}: must be true or false.")
+        raise InvalidRequestError(f"Invalid {name}={shown(value)}: must be true or false.")
     return value in TRUE
 
 

@@ -24,6 +24,7 @@ from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttEr
 from stt_service.http.openai import realtime_session
 from stt_service.http.openai.errors import error_body
 from stt_service.http.openai.formats import JsonObject
+from stt_service.http.openai.json_input import parse_object, shown
 from stt_service.http.openai.realtime_items import BUFFER, ClientTurns, GrowingText, ItemChain, ServerTurns, new_id
 from stt_service.http.openai.realtime_session import RealtimeConfig
 from stt_service.rpc.speech_service import SpeechService, StreamSlot
@@ -141,7 +142,8 @@ class _Connection:
                 await self._update(event)
             case other:
                 raise InvalidRequestError(
-                    f"Invalid type={other!r}: must be session.update, or input_audio_buffer.append, .commit or .clear."
+                    f"Invalid type={shown(other)}: "
+                    "must be session.update, or input_audio_buffer.append, .commit or .clear."
                 )
 
     async def _update(self, event: JsonObject) -> None:
@@ -282,13 +284,7 @@ def _event(message: object) -> JsonObject:
     text = message.get("text") if isinstance(message, dict) else None
     if not isinstance(text, str):
         raise InvalidRequestError("Invalid message: must be a JSON object as text.")
-    try:
-        event = json.loads(text)
-    except (ValueError, RecursionError):
-        event = None
-    if not isinstance(event, dict):
-        raise InvalidRequestError("Invalid message: must be a JSON object.")
-    return event
+    return parse_object(text, "message")
 
 
 def _audio(event: JsonObject) -> bytes:

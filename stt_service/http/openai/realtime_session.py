@@ -1,7 +1,7 @@
 """Configuration of a Realtime transcription session: JSON in, checked values and the settings of a stream out. Pure.
 
-A field that is missing in an update keeps its value, and null resets it. Source: the session types of the package
-`openai`; 8 and 16 kHz are an extension.
+A field that is missing in an update keeps its value, and null resets it; unknown fields are dropped.
+Source: the session types of the package `openai`; 8 and 16 kHz are an extension.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
 from stt_service.http.openai.formats import JsonObject
+from stt_service.http.openai.json_input import shown
 from stt_service.http.openai.options import apply_server_vad, parse_language
 
 PCM, MULAW, ALAW = "audio/pcm", "audio/pcmu", "audio/pcma"
@@ -79,14 +80,15 @@ def updated(config: RealtimeConfig, update: object) -> RealtimeConfig:
     if not isinstance(update, dict):
         raise InvalidRequestError("Invalid session: must be an object.")
     if update.get("type", "transcription") != "transcription":
-        raise InvalidRequestError(f"Invalid session.type={update['type']!r}: must be transcription.")
+        raise InvalidRequestError(f"Invalid session.type={shown(update['type'])}: must be transcription.")
     merged: JsonObject = deepcopy(config.description)
     if "include" in update:
         merged["include"] = update["include"]
     audio = _object("session.audio", update.get("audio") or {})
     changes = _object("session.audio.input", audio.get("input") or {})
     present = _object("audio", merged["audio"])["input"]
-    merged["audio"] = {"input": {**_object("input", present), **deepcopy(_translated(update)), **deepcopy(changes)}}
+    merged_input = {**_object("input", present), **deepcopy(_translated(update)), **deepcopy(changes)}
+    merged["audio"] = {"input": {name: merged_input.get(name) for name in DEFAULT_INPUT}}
     return _checked(merged)
 
 
@@ -95,9 +97,9 @@ def _translated(update: Mapping[str, object]) -> JsonObject:
     changes: JsonObject = {}
     former = update.get("input_audio_format")
     if former is not None:
-        if former not in FORMER_FORMATS:
+        if not isinstance(former, str) or former not in FORMER_FORMATS:
             raise InvalidRequestError(
-                f"Invalid input_audio_format={former!r}: must be one of {', '.join(FORMER_FORMATS)}."
+                f"Invalid input_audio_format={shown(former)}: must be one of {', '.join(FORMER_FORMATS)}."
             )
         kind = FORMER_FORMATS[str(former)]
         changes["format"] = {"type": kind, **({"rate": 24_000} if kind == PCM else {})}
@@ -124,13 +126,15 @@ def _checked(description: JsonObject) -> RealtimeConfig:
 def _audio_format(value: object) -> pb.AudioFormat:
     given = _object("session.audio.input.format", value or {"type": PCM})
     kind = given.get("type", PCM)
-    if kind not in ENCODINGS:
-        raise InvalidRequestError(f"Invalid session.audio.input.format.type={kind!r}: must be {', '.join(ENCODINGS)}.")
+    if not isinstance(kind, str) or kind not in ENCODINGS:
+        raise InvalidRequestError(
+            f"Invalid session.audio.input.format.type={shown(kind)}: must be {', '.join(ENCODINGS)}."
+        )
     rate_hz = given.get("rate") or (RATES_HZ[0] if kind == PCM else TELEPHONE_HZ)
     valid = RATES_HZ if kind == PCM else (TELEPHONE_HZ,)
     if rate_hz not in valid or not isinstance(rate_hz, int):
         raise InvalidRequestError(
-            f"Invalid session.audio.input.format.rate={rate_hz!r}: must be {', '.join(map(str, valid))}."
+            f"Invalid session.audio.input.format.rate={shown(rate_hz)}: must be {', '.join(map(str, valid))}."
         )
     return pb.AudioFormat(encoding=ENCODINGS[str(kind)], sample_rate_hz=rate_hz, channels=1)
 
@@ -157,7 +161,7 @@ def _stability(transcription: object) -> pb.Stability:
         return pb.STABILITY_UNSPECIFIED
     if not isinstance(delay, str) or delay not in STABILITIES:
         raise InvalidRequestError(
-            f"Invalid session.audio.input.transcription.delay={delay!r}: must be {', '.join(STABILITIES)} or null."
+            f"Invalid session.audio.input.transcription.delay={shown(delay)}: must be {', '.join(STABILITIES)} or null."
         )
     return STABILITIES[delay]
 
@@ -169,7 +173,7 @@ def _apply_turn_detection(value: object, settings: pb.Settings) -> bool:
     given = _object("session.audio.input.turn_detection", value)
     if given.get("type") not in TURN_DETECTIONS:
         raise InvalidRequestError(
-            f"Invalid session.audio.input.turn_detection.type={given.get('type')!r}: "
+            f"Invalid session.audio.input.turn_detection.type={shown(given.get('type'))}: "
             f"must be {' or '.join(TURN_DETECTIONS)}, or turn_detection null."
         )
     if given["type"] == "server_vad":
@@ -181,7 +185,7 @@ def _apply_turn_detection(value: object, settings: pb.Settings) -> bool:
 
 def _object(name: str, value: object) -> JsonObject:
     if not isinstance(value, dict):
-        raise InvalidRequestError(f"Invalid {name}={value!r}: must be an object.")
+        raise InvalidRequestError(f"Invalid {name}={shown(value)}: must be an object.")
     return value
 
 

@@ -28,6 +28,7 @@ from stt_service.http.openai.formats import (
     as_verbose_json,
     logprobs,
 )
+from stt_service.http.openai.json_input import shown
 from stt_service.http.openai.options import TranscriptionOptions, parse_options
 from stt_service.http.openai.subtitles import srt, vtt
 from stt_service.rpc.recognizer import StreamRecognizer
@@ -93,7 +94,7 @@ class Transcriptions:
         name = request.path_params["name"]
         if name != self._service.model_name:
             return error_response(
-                NotFoundError(f"Invalid model={name!r}: this server has {self._service.model_name!r}.")
+                NotFoundError(f"Invalid model={shown(name)}: this server has {self._service.model_name!r}.")
             )
         return JSONResponse(_model(name))
 

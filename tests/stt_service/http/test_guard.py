@@ -85,7 +85,13 @@ async def test_host_of_an_allowed_origin_is_accepted() -> None:
 
 @pytest.mark.parametrize(
     ("origin", "status"),
-    [("http://localhost:8013", 200), ("https://app.example", 200), ("https://evil.example", 403), ("null", 403)],
+    [
+        ("http://localhost:8013", 200),
+        ("https://app.example", 200),
+        ("https://evil.example", 403),
+        ("null", 403),
+        ("http://[x", 403),
+    ],
 )
 async def test_origin_of_another_site_is_rejected_unless_it_is_allowed(origin: str, status: int) -> None:
     rules = AccessRules(origins=frozenset({"https://app.example"}))
@@ -105,3 +111,30 @@ async def test_required_client_certificate() -> None:
     rules = AccessRules(client_certificates=True)
     assert (await respond(rules, {}))[0] == 401
     assert (await respond(rules, {}, state={"client_certificate": True}))[0] == 200
+
+
+async def test_opaque_origin_does_not_match_an_empty_host() -> None:
+    assert (await respond(AccessRules(), {"Host": "", "Origin": "null"}))[0] == 403
+
+
+async def test_fault_of_the_application_is_an_error_with_an_id(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise RuntimeError("secret")
+
+    sent: list[SttError] = []
+
+    async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
+        sent.append(error)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    scope = {"type": "http", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 5), "state": {}}
+    await Guard(app, AccessRules(), on_error)(scope, receive, send)
+    assert status_of(sent[0])[0] == 500
+    assert str(sent[0]).startswith("Internal server error (error_id=")
+    assert "secret" not in str(sent[0])
+    assert "secret" in caplog.text

@@ -100,3 +100,26 @@ def test_invalid_update_is_rejected_and_changes_nothing(session: object, message
     with pytest.raises(InvalidRequestError, match=message):
         updated(config, session)
     assert str(config) == before
+
+
+def test_unknown_fields_are_dropped_so_that_updates_do_not_accumulate() -> None:
+    config = initial()
+    for number in range(3):
+        config = updated(config, with_input(**{f"unknown_{number}": "x"}))
+    assert config == initial()
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        {"audio": {"input": {"format": {"type": []}}}},
+        {"audio": {"input": {"format": {"type": {"a": 1}}}}},
+        {"input_audio_format": ["pcm16"]},
+        {"audio": {"input": {"turn_detection": {"type": {}}}}},
+        {"audio": {"input": {"transcription": {"language": {"a": 1}}}}},
+        {"audio": {"input": {"transcription": {"delay": []}}}},
+    ],
+)
+def test_value_of_another_type_is_rejected(session: object) -> None:
+    with pytest.raises(InvalidRequestError, match=r"Invalid [\w.]+"):
+        updated(initial(), session)
