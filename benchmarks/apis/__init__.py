@@ -1,0 +1,1 @@
+"""What each API adds to gRPC, measured against the same server in one run."""
