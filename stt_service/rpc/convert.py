@@ -10,7 +10,7 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InvalidRequestError
-from stt_service.session.events import Final, Notice, OutgoingEvent, Partial, SpeechStarted, Suppressed
+from stt_service.session.events import Final, Notice, OutgoingEvent, Partial, SpeechEnded, SpeechStarted, Suppressed
 from stt_service.session.stabilizer import Stability
 from stt_service.settings.schema import LANGUAGES, MAX_HOTWORDS, RuntimeSettings
 from stt_service.vad.types import Endpoint
@@ -164,6 +164,8 @@ def response(event: OutgoingEvent) -> pb.StreamingRecognizeResponse:
     match event.payload:
         case SpeechStarted(utterance, start_ms):
             message.speech_started.CopyFrom(pb.SpeechStarted(utterance=utterance, start_ms=start_ms))
+        case SpeechEnded() as payload:
+            message.speech_ended.CopyFrom(speech_ended(payload))
         case Partial() as payload:
             message.partial.CopyFrom(partial(payload))
         case Final() as payload:
@@ -177,6 +179,15 @@ def response(event: OutgoingEvent) -> pb.StreamingRecognizeResponse:
         case None:
             pass
     return message
+
+
+def speech_ended(event: SpeechEnded) -> pb.SpeechEnded:
+    return pb.SpeechEnded(
+        utterance=event.utterance,
+        end_ms=event.end_ms,
+        endpoint_ms=event.endpoint_ms,
+        endpoint=ENDPOINTS[event.endpoint],
+    )
 
 
 def partial(event: Partial) -> pb.Partial:

@@ -195,6 +195,7 @@ class SpeechService:
                 audio_format=convert.audio_format(config.format),
                 partials=config.partials and settings.enable_realtime_transcription,
                 stability=convert.stability(config.stability),
+                speech_ended=config.speech_ended,
                 word_timestamps=config.word_times,
                 offset_ms=offset_ms,
                 first_utterance=first_utterance,

@@ -19,6 +19,7 @@ class SessionConfig:
     A resumed stream begins at `offset_ms` of the dictation, with the number of its next utterance and the language of
     the last final before it. `continues_utterance`: an utterance was cut at the offset. `left_context_ms`: length of
     the audio from before the offset that the client sends first, for the resampler only.
+    `speech_ended`: emit SpeechEnded events.
     """
 
     settings: ServerSettings
@@ -26,6 +27,7 @@ class SessionConfig:
     audio_format: AudioFormat = field(default_factory=AudioFormat)
     partials: bool = True
     stability: Stability = Stability.DEFAULT
+    speech_ended: bool = False
     word_timestamps: bool = False
     offset_ms: int = 0
     first_utterance: int = 0

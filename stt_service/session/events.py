@@ -55,6 +55,16 @@ class SpeechStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """An event: an utterance ended, and its final is pending. Positions are those of the final."""
+
+    utterance: int
+    end_ms: int
+    endpoint_ms: int
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
 class Partial:
     """An event: the text of an open utterance so far."""
 
@@ -108,7 +118,7 @@ class Suppressed:
     committed_ms: int
 
 
-Event = SpeechStarted | Partial | Final | Suppressed
+Event = SpeechStarted | SpeechEnded | Partial | Final | Suppressed
 Output = Event | Decode | PartialDue | Promote | Withdraw
 
 

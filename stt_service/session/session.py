@@ -6,7 +6,7 @@ A session is driven by one caller, which runs the requested decodes:
     detect          frames → decisions: utterance started, paused, resumed, ended (detector.py)
     request decode  decisions → Decode, PartialDue, Promote, Withdraw (utterance_queue.py)
     deliver         transcript of a Decode → the utterance that needs it
-    emit            SpeechStarted, Partial, Final, Suppressed
+    emit            SpeechStarted, SpeechEnded, Partial, Final, Suppressed
 
 Every method returns its outputs in order, and the caller handles them in that order. A Decode is answered with
 `deliver`; a PartialDue with `begin_partial` when a decoder is free, which returns the Decode of the newest audio, or
@@ -241,7 +241,7 @@ class Session:
             case SpeechResumed():
                 return self._utterances.resume(decision)
             case UtteranceEnded():
-                return self._utterances.end(decision) + self._utterances.pop_finals(self.received_ms)
+                return self._utterances.end(decision, self.received_ms) + self._utterances.pop_finals(self.received_ms)
             case LongSilence():
                 return []
 

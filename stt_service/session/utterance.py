@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp
 
-from stt_service.session.events import Decode, DecodeTiming, Final, Output, Partial, Suppressed
+from stt_service.session.events import Decode, DecodeTiming, Final, Output, Partial, SpeechEnded, Suppressed
 from stt_service.session.final_decodes import FinalDecodes
 from stt_service.session.partials import Partials
 from stt_service.session.stabilizer import Hypothesis
@@ -149,6 +149,12 @@ class EndedUtterance:
             transcript.language_probability, decode.window.duration_s
         )
         return [] if is_accepted else self.utterance.finals.redecode(decode, previous_language)
+
+    def speech_ended(self, received_ms: int) -> SpeechEnded:
+        """Return the event of the end, before the final."""
+        utterance, ended = self.utterance, self.ended
+        end_ms, endpoint_ms = utterance.to_ms(ended.speech_end), utterance.to_ms(ended.end)
+        return SpeechEnded(utterance.number, min(end_ms, received_ms), min(endpoint_ms, received_ms), ended.endpoint)
 
     def result(self, received_ms: int) -> Final | Suppressed:
         """Return the event of an utterance whose segments are decoded."""

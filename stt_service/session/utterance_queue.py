@@ -92,13 +92,15 @@ class UtteranceQueue:
         finals = self._open.finals
         return finals.split(speech_end) + finals.speculate(frame)
 
-    def end(self, ended: UtteranceEnded) -> list[Output]:
-        """End the open utterance; return the decodes that its final still needs."""
+    def end(self, ended: UtteranceEnded, received_ms: int) -> list[Output]:
+        """End the open utterance; return the decodes that its final still needs, and the event if requested."""
         utterance, self._open = self._open, None
         if utterance is None:
             return []
-        self._ended.append(EndedUtterance(utterance, ended))
-        return utterance.finals.end(ended)
+        pending = EndedUtterance(utterance, ended)
+        self._ended.append(pending)
+        event = [pending.speech_ended(received_ms)] if self._config.speech_ended else []
+        return [*utterance.finals.end(ended), *event]
 
     def drop_open(self) -> list[Output]:
         """Drop the open utterance without a final; return the withdrawals of its decodes."""

@@ -160,9 +160,21 @@ async def test_commit_completes_the_text_of_grpc(
     realtime: dict[str, Any], server: RecipeServer, speech: Spoken
 ) -> None:
     expected = [await server.client_turn(speech.pcm)]
-    for scenario in ("commit", "commit after clear", "commit after error", "sync commit"):
+    for scenario in ("minimal delay", "commit", "commit after clear", "commit after error", "sync commit"):
         assert transcripts(realtime[scenario]) == expected, scenario
         assert of_type(realtime[scenario], "input_audio_buffer.committed")
+
+
+def test_logprobs_and_segments_of_an_item_have_its_transcript(realtime: dict[str, Any]) -> None:
+    for scenario in ("minimal delay", "commit"):
+        *_, completed = realtime[scenario]
+        segments = of_type(realtime[scenario], f"{ITEM}.segment")
+        assert segments
+        assert " ".join(segment["text"] for segment in segments) == completed["transcript"]
+        times = [time for segment in segments for time in (segment["start"], segment["end"])]
+        assert times == sorted(times)
+    assert "".join(each["token"] for each in realtime["minimal delay"][-1]["logprobs"]) == completed["transcript"]
+    assert "logprobs" not in completed
 
 
 def test_commit_of_an_empty_buffer_completes_an_empty_text(realtime: dict[str, Any]) -> None:
@@ -176,6 +188,7 @@ def test_session_is_updated_on_the_same_socket_and_keeps_its_values_after_an_err
     assert again["audio"]["input"]["turn_detection"] is None
     (error,) = realtime["bad language"]
     assert (error["type"], error["error"]["code"]) == ("error", "invalid_value")
+    assert error["error"]["event_id"] == "event_klingon"
 
 
 def test_clear_discards_the_audio(realtime: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ class StreamingRecognizeRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamingConfig, _Mapping]] = ..., audio: _Optional[bytes] = ..., silence: _Optional[_Union[Silence, _Mapping]] = ..., finalize: _Optional[_Union[Finalize, _Mapping]] = ..., update: _Optional[_Union[Settings, _Mapping]] = ...) -> None: ...
 
 class StreamingConfig(_message.Message):
-    __slots__ = ("format", "settings", "partials", "word_times", "client_id", "resume", "resumable", "stability")
+    __slots__ = ("format", "settings", "partials", "word_times", "client_id", "resume", "resumable", "stability", "speech_ended")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +66,7 @@ class StreamingConfig(_message.Message):
     RESUME_FIELD_NUMBER: _ClassVar[int]
     RESUMABLE_FIELD_NUMBER: _ClassVar[int]
     STABILITY_FIELD_NUMBER: _ClassVar[int]
+    SPEECH_ENDED_FIELD_NUMBER: _ClassVar[int]
     format: AudioFormat
     settings: Settings
     partials: bool
@@ -74,7 +75,8 @@ class StreamingConfig(_message.Message):
     resume: Resume
     resumable: bool
     stability: Stability
-    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., partials: _Optional[bool] = ..., word_times: _Optional[bool] = ..., client_id: _Optional[str] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., resumable: _Optional[bool] = ..., stability: _Optional[_Union[Stability, str]] = ...) -> None: ...
+    speech_ended: bool
+    def __init__(self, format: _Optional[_Union[AudioFormat, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., partials: _Optional[bool] = ..., word_times: _Optional[bool] = ..., client_id: _Optional[str] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., resumable: _Optional[bool] = ..., stability: _Optional[_Union[Stability, str]] = ..., speech_ended: _Optional[bool] = ...) -> None: ...
 
 class Resume(_message.Message):
     __slots__ = ("audio_offset_ms", "next_utterance", "continues_utterance", "left_context_ms", "previous_language")
@@ -145,7 +147,7 @@ class Finalize(_message.Message):
     def __init__(self) -> None: ...
 
 class StreamingRecognizeResponse(_message.Message):
-    __slots__ = ("received_ms", "committed_ms", "started", "speech_started", "partial", "final", "suppressed", "settings", "notice", "failure")
+    __slots__ = ("received_ms", "committed_ms", "started", "speech_started", "partial", "final", "suppressed", "settings", "notice", "failure", "speech_ended")
     RECEIVED_MS_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_MS_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +158,7 @@ class StreamingRecognizeResponse(_message.Message):
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     NOTICE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    SPEECH_ENDED_FIELD_NUMBER: _ClassVar[int]
     received_ms: int
     committed_ms: int
     started: Started
@@ -166,7 +169,8 @@ class StreamingRecognizeResponse(_message.Message):
     settings: Settings
     notice: Notice
     failure: Failure
-    def __init__(self, received_ms: _Optional[int] = ..., committed_ms: _Optional[int] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., partial: _Optional[_Union[Partial, _Mapping]] = ..., final: _Optional[_Union[Final, _Mapping]] = ..., suppressed: _Optional[_Union[Suppressed, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+    speech_ended: SpeechEnded
+    def __init__(self, received_ms: _Optional[int] = ..., committed_ms: _Optional[int] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., partial: _Optional[_Union[Partial, _Mapping]] = ..., final: _Optional[_Union[Final, _Mapping]] = ..., suppressed: _Optional[_Union[Suppressed, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., speech_ended: _Optional[_Union[SpeechEnded, _Mapping]] = ...) -> None: ...
 
 class Started(_message.Message):
     __slots__ = ("stream_id", "settings", "model", "partial_model")
@@ -187,6 +191,18 @@ class SpeechStarted(_message.Message):
     utterance: int
     start_ms: int
     def __init__(self, utterance: _Optional[int] = ..., start_ms: _Optional[int] = ...) -> None: ...
+
+class SpeechEnded(_message.Message):
+    __slots__ = ("utterance", "end_ms", "endpoint_ms", "endpoint")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    END_MS_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_MS_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    utterance: int
+    end_ms: int
+    endpoint_ms: int
+    endpoint: Endpoint
+    def __init__(self, utterance: _Optional[int] = ..., end_ms: _Optional[int] = ..., endpoint_ms: _Optional[int] = ..., endpoint: _Optional[_Union[Endpoint, str]] = ...) -> None: ...
 
 class Partial(_message.Message):
     __slots__ = ("utterance", "revision", "stable", "unstable", "start_ms", "end_ms")

@@ -45,10 +45,15 @@ def status_of(error: SttError) -> tuple[int, str, str]:
     return next(((status, kind, code) for match, status, kind, code in STATUSES if isinstance(error, match)), INTERNAL)
 
 
-def error_body(error: SttError, param: str | None = None) -> dict[str, object]:
-    """Return the body of a response, or the content of a Realtime `error` event."""
+def error_object(error: SttError, param: str | None = None) -> dict[str, object]:
+    """Return the description of an error."""
     _, kind, code = status_of(error)
-    return {"error": {"message": str(error), "type": kind, "param": param, "code": code}}
+    return {"message": str(error), "type": kind, "param": param, "code": code}
+
+
+def error_body(error: SttError, param: str | None = None) -> dict[str, object]:
+    """Return the body of a response."""
+    return {"error": error_object(error, param)}
 
 
 def error_response(error: SttError, param: str | None = None) -> JSONResponse:

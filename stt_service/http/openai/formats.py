@@ -84,7 +84,9 @@ def as_json(result: Transcription, *, with_logprobs: bool = False) -> JsonObject
     }
     if with_logprobs:
         body["logprobs"] = [
-            each for number, final in enumerate(result.finals) for each in logprobs(final, " " if number else "")
+            entry
+            for number, final in enumerate(result.finals)
+            for entry in logprobs(*scored(final), " " if number else "")
         ]
     return body
 
@@ -126,22 +128,28 @@ def segment(number: int, final: Final) -> JsonObject:
     }
 
 
-def logprobs(final: Final, before: str = "") -> Iterator[JsonObject]:
+def scored(final: Final) -> tuple[str, list[tuple[str, float]]]:
+    """Return the text of a final and its words with their probabilities, for `logprobs`."""
+    return final.text, [(word.text, word.probability) for word in final.words]
+
+
+def logprobs(text: str, words: Iterable[tuple[str, float]], before: str = "") -> Iterator[JsonObject]:
     """Yield an entry for each word, with the log probability of its tokens; the entries together are the text.
 
     Args:
-        final: The words.
+        text: Text of a final.
+        words: Its words and their probabilities.
         before: Text between the final before it and this one.
     """
-    text, at = final.text.strip(), 0
-    for word in final.words:
-        spoken = word.text.strip()
+    text, at = text.strip(), 0
+    for word, probability in words:
+        spoken = word.strip()
         start = text.find(spoken, at)
         end = at if start < 0 else start + len(spoken)
         token, at, before = before + (spoken if start < 0 else text[at:end]), end, ""
         yield {
             "token": token,
-            "logprob": math.log(max(word.probability, MIN_PROBABILITY)),
+            "logprob": math.log(max(probability, MIN_PROBABILITY)),
             "bytes": list(token.encode()),
         }
 

@@ -8,8 +8,6 @@ pending text of the ended one is still sent, in the order of the streams.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
@@ -22,10 +20,10 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError
 from stt_service.http.openai import realtime_session
-from stt_service.http.openai.errors import error_body
 from stt_service.http.openai.formats import JsonObject
-from stt_service.http.openai.json_input import parse_object, shown
-from stt_service.http.openai.realtime_items import BUFFER, ClientTurns, GrowingText, ItemChain, ServerTurns, new_id
+from stt_service.http.openai.json_input import shown
+from stt_service.http.openai.realtime_items import BUFFER, ClientTurns, Item, ItemChain, ServerTurns, new_id
+from stt_service.http.openai.realtime_messages import audio, error_event, parse_event
 from stt_service.http.openai.realtime_session import RealtimeConfig
 from stt_service.rpc.speech_service import SpeechService, StreamSlot
 from stt_service.rpc.status_mapping import public_errors
@@ -110,10 +108,10 @@ class _Connection:
                 for task in self._recognizing:  # no client reads their text
                     task.cancel()
 
-    async def fail(self, error: SttError) -> None:
-        """Send the error and close the connection."""
+    async def fail(self, error: SttError, cause: JsonObject | None = None) -> None:
+        """Send the error, with the event that caused it, and close the connection."""
         with suppress(RuntimeError, WebSocketDisconnect):
-            await self._send({"type": "error", **error_body(error)})
+            await self._send(error_event(error, cause))
             await self.socket.close(INTERNAL_ERROR, str(error)[:100])
 
     async def _receive(self, tasks: asyncio.TaskGroup, slots: ExitStack) -> None:
@@ -125,15 +123,20 @@ class _Connection:
                 raise DeadlineExceededError(f"No message received for {IDLE_TIMEOUT_S:g} s.") from None
             if message["type"] == "websocket.disconnect":
                 return
+            event: JsonObject | None = None
             try:
-                await self._handle(_event(message), tasks, slots)
+                event = parse_event(message)
+                await self._handle(event, tasks, slots)
             except InvalidRequestError as error:
-                await self._send({"type": "error", **error_body(error)})
+                await self._send(error_event(error, event))
+            except SttError as error:
+                await self.fail(error, event)
+                return
 
     async def _handle(self, event: JsonObject, tasks: asyncio.TaskGroup, slots: ExitStack) -> None:
         match event.get("type"):
             case "input_audio_buffer.append":
-                await self._append(_audio(event), tasks, slots)
+                await self._append(audio(event), tasks, slots)
             case "input_audio_buffer.commit":
                 await self._commit()
             case "input_audio_buffer.clear":
@@ -152,12 +155,12 @@ class _Connection:
         self.config = config
         await self._send({"type": "session.updated", "session": self._description()})
 
-    async def _append(self, audio: bytes, tasks: asyncio.TaskGroup, slots: ExitStack) -> None:
-        if not audio:
+    async def _append(self, pcm: bytes, tasks: asyncio.TaskGroup, slots: ExitStack) -> None:
+        if not pcm:
             return
         stream = self._stream or self._open(tasks, slots)
-        stream.received_bytes += len(audio)
-        await stream.requests.put(pb.StreamingRecognizeRequest(audio=audio))
+        stream.received_bytes += len(pcm)
+        await stream.requests.put(pb.StreamingRecognizeRequest(audio=pcm))
 
     async def _commit(self) -> None:
         if self.config.server_turns:
@@ -165,9 +168,9 @@ class _Connection:
                 await self._stream.requests.put(pb.StreamingRecognizeRequest(finalize=pb.Finalize()))
             return
         if self._stream is None:  # nothing was appended
-            text = GrowingText(new_id("item"))
-            await self._send(self.chain.commit(text.item_id))
-            await self._after_pending(text.completed("", 0))
+            item = Item(new_id("item"), with_logprobs=self.config.logprobs)
+            await self._send(self.chain.commit(item.id))
+            await self._after_pending(item.completed(0))
             return
         await self._send(self.chain.commit(self._item_id or new_id("item")))
         await self._end_stream()
@@ -189,26 +192,30 @@ class _Connection:
             call = slots.enter_context(self.service.call(self.client_name, Api.REALTIME))
             slots.enter_context(call.logger)
             self._slot = slots.enter_context(self.service.stream_slot(call))
-        items: ServerTurns | ClientTurns
-        if self.config.server_turns:
-            items = ServerTurns(self.chain, self._received_ms)
-        else:
-            self._item_id = new_id("item")
-            items = ClientTurns(GrowingText(self._item_id))
-        stream = _Stream(items, asyncio.Queue(MAX_QUEUED_REQUESTS))
-        config = pb.StreamingConfig(
-            format=self.config.audio_format,
-            settings=self.config.settings,
-            partials=True,
-            stability=self.config.stability,
-        )
-        stream.requests.put_nowait(pb.StreamingRecognizeRequest(config=config))
+        stream = _Stream(self._new_items(), asyncio.Queue(MAX_QUEUED_REQUESTS))
+        stream.requests.put_nowait(pb.StreamingRecognizeRequest(config=self._streaming_config()))
         before, self._last_ended = self._last_ended, asyncio.Event()
         task = tasks.create_task(self._recognize(self._slot, stream, before, self._last_ended))
         self._recognizing.add(task)
         task.add_done_callback(self._recognizing.discard)
         self._stream = stream
         return stream
+
+    def _new_items(self) -> ServerTurns | ClientTurns:
+        if self.config.server_turns:
+            return ServerTurns(self.chain, self._received_ms, self.config.logprobs)
+        self._item_id = new_id("item")
+        return ClientTurns(Item(self._item_id, self._received_ms, self.config.logprobs))
+
+    def _streaming_config(self) -> pb.StreamingConfig:
+        return pb.StreamingConfig(
+            format=self.config.audio_format,
+            settings=self.config.settings,
+            partials=True,
+            stability=self.config.stability,
+            speech_ended=self.config.server_turns,
+            word_times=self.config.logprobs,
+        )
 
     async def _recognize(
         self, slot: StreamSlot, stream: _Stream, before: asyncio.Event | None, ended: asyncio.Event
@@ -278,20 +285,3 @@ class _Writer:
 async def _requests(stream: _Stream) -> AsyncIterator[pb.StreamingRecognizeRequest]:
     while (request := await stream.requests.get()) is not None:
         yield request
-
-
-def _event(message: object) -> JsonObject:
-    text = message.get("text") if isinstance(message, dict) else None
-    if not isinstance(text, str):
-        raise InvalidRequestError("Invalid message: must be a JSON object as text.")
-    return parse_object(text, "message")
-
-
-def _audio(event: JsonObject) -> bytes:
-    audio = event.get("audio")
-    if not isinstance(audio, str):
-        raise InvalidRequestError("Invalid audio: must be a base64 string.")
-    try:
-        return base64.b64decode(audio, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidRequestError("Invalid audio: must be a base64 string.") from None

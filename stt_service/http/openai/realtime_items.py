@@ -1,21 +1,20 @@
 """Responses of a stream → events of a Realtime session. Pure.
 
 An item is an utterance when the server ends utterances (`ServerTurns`), and the audio between two commits when the
-client does (`ClientTurns`). Speech of an item stops before speech of the next one starts: clients follow one turn at a
-time, and the final of an utterance may arrive after the next one has started. Deltas only grow: each is what the stable
-text of a partial, or the final, adds to the deltas before it. A final that does not continue them adds none;
-`completed` has the whole text.
+client does (`ClientTurns`). Speech of an item stops at its endpoint, before speech of the next one starts; its final
+may arrive later. Deltas only grow: each is what the stable text of a partial, or the final, adds to the deltas before
+it. A final that does not continue them adds none; `completed` has the whole text. Each final is a segment of its item.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.http.openai.formats import JsonObject, languages, usage
+from stt_service.http.openai.formats import JsonObject, languages, logprobs, usage
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 BUFFER = "input_audio_buffer"
@@ -44,36 +43,64 @@ class ItemChain:
 
 
 @dataclass(slots=True)
-class GrowingText:
-    """The deltas of one item."""
+class Item:
+    """The transcription of one item: its deltas, segments and transcript.
 
-    item_id: str
-    sent: str = ""
+    Attributes:
+        id: Its identifier.
+        offset_ms: Position of its stream in the session.
+        with_logprobs: Whether `completed` has the log probabilities of words.
+    """
 
-    def grow(self, text: str) -> Iterator[JsonObject]:
-        """Yield the delta to a longer text; none if the text does not continue the deltas before it."""
-        if len(text) > len(self.sent) and text.startswith(self.sent):
-            delta, self.sent = text[len(self.sent) :], text
-            yield {"type": f"{TRANSCRIPTION}.delta", "item_id": self.item_id, "content_index": 0, "delta": delta}
+    id: str
+    offset_ms: int = 0
+    with_logprobs: bool = False
+    _sent: str = ""
+    _finals: list[pb.Final] = field(default_factory=list)
 
-    def completed(self, transcript: str, audio_ms: int, codes: Sequence[str] = ()) -> JsonObject:
-        """Return the event with the whole transcript and the codes of its languages."""
-        return {
-            "type": f"{TRANSCRIPTION}.completed",
-            "item_id": self.item_id,
-            "content_index": 0,
-            "transcript": transcript,
-            "languages": languages(codes),
-            "usage": usage(max(0, audio_ms) / 1000),
-        }
+    def grow(self, stable: str) -> Iterator[JsonObject]:
+        """Yield the delta to the stable text of a partial; none if the text does not continue the deltas before it."""
+        text = " ".join(filter(None, (self._transcript, stable)))
+        if len(text) > len(self._sent) and text.startswith(self._sent):
+            delta, self._sent = text[len(self._sent) :], text
+            yield self._event("delta", delta=delta)
 
+    def add(self, final: pb.Final) -> Iterator[JsonObject]:
+        """Yield the events of a final: its delta and its segment."""
+        self._finals.append(final)
+        yield from self.grow("")
+        yield self._event(
+            "segment",
+            id=new_id("seg"),
+            text=final.text.strip(),
+            speaker="",  # speakers are not distinguished; the field is required
+            start=(self.offset_ms + final.start_ms) / 1000,
+            end=(self.offset_ms + final.end_ms) / 1000,
+        )
 
-@dataclass(slots=True)
-class Turn:
-    """An utterance whose final is pending."""
+    def completed(self, audio_ms: int) -> JsonObject:
+        """Return the event with the whole transcript of this much audio."""
+        event = self._event(
+            "completed",
+            transcript=self._transcript,
+            languages=languages(final.language for final in self._finals),
+            usage=usage(max(0, audio_ms) / 1000),
+        )
+        if self.with_logprobs:
+            event["logprobs"] = list(self._logprobs())
+        return event
 
-    text: GrowingText
-    committed: bool = False
+    @property
+    def _transcript(self) -> str:
+        return " ".join(filter(None, (final.text.strip() for final in self._finals)))
+
+    def _logprobs(self) -> Iterator[JsonObject]:
+        for number, final in enumerate(self._finals):
+            words = [(word.text, word.confidence) for word in final.words]
+            yield from logprobs(final.text, words, " " if number else "")
+
+    def _event(self, name: str, **fields: object) -> JsonObject:
+        return {"type": f"{TRANSCRIPTION}.{name}", "item_id": self.id, "content_index": 0, **fields}
 
 
 @dataclass(slots=True)
@@ -82,81 +109,54 @@ class ServerTurns:
 
     chain: ItemChain
     offset_ms: int  # of the stream in the session
-    _open: dict[int, Turn] = field(default_factory=dict)  # by utterance, in their order
+    with_logprobs: bool = False
+    _pending: dict[int, Item] = field(default_factory=dict)  # by utterance: without a final
 
     def events(self, response: pb.StreamingRecognizeResponse) -> Iterator[JsonObject]:
         """Yield the events of a response."""
         match response.WhichOneof("event"):
             case "speech_started":
                 started = response.speech_started
-                for turn in self._open.values():
-                    yield from self._commit(turn, started.start_ms)
-                text = self._turn(started.utterance).text
-                yield {
-                    "type": f"{BUFFER}.speech_started",
-                    "audio_start_ms": self.offset_ms + started.start_ms,
-                    "item_id": text.item_id,
-                }
+                item = Item(new_id("item"), self.offset_ms, self.with_logprobs)
+                self._pending[started.utterance] = item
+                position_ms = self.offset_ms + started.start_ms
+                yield {"type": f"{BUFFER}.speech_started", "audio_start_ms": position_ms, "item_id": item.id}
             case "partial":
-                yield from self._turn(response.partial.utterance).text.grow(response.partial.stable)
+                yield from self._pending[response.partial.utterance].grow(response.partial.stable)
+            case "speech_ended":
+                ended = response.speech_ended
+                item, position_ms = self._pending[ended.utterance], self.offset_ms + ended.endpoint_ms
+                yield {"type": f"{BUFFER}.speech_stopped", "audio_end_ms": position_ms, "item_id": item.id}
+                yield self.chain.commit(item.id)
             case "final":
                 final = response.final
-                yield from self._end(final.utterance, final.start_ms, final.end_ms, final)
+                yield from self._pending[final.utterance].add(final)
+                yield self._pending.pop(final.utterance).completed(final.end_ms - final.start_ms)
             case "suppressed":
                 suppressed = response.suppressed
-                yield from self._end(suppressed.utterance, suppressed.start_ms, suppressed.end_ms, pb.Final())
+                yield self._pending.pop(suppressed.utterance).completed(suppressed.end_ms - suppressed.start_ms)
 
     def finish(self) -> Iterator[JsonObject]:
         """Yield the events at the end of the stream: none, every utterance has ended."""
         yield from ()
-
-    def _turn(self, utterance: int) -> Turn:
-        return self._open.setdefault(utterance, Turn(GrowingText(new_id("item"))))
-
-    def _end(self, utterance: int, start_ms: int, end_ms: int, final: pb.Final) -> Iterator[JsonObject]:
-        turn = self._turn(utterance)
-        del self._open[utterance]
-        yield from self._commit(turn, end_ms)
-        transcript = final.text.strip()
-        yield from turn.text.grow(transcript)
-        yield turn.text.completed(transcript, end_ms - start_ms, [final.language])
-
-    def _commit(self, turn: Turn, end_ms: int) -> Iterator[JsonObject]:
-        """Yield the end of the speech of an item and its commit, once."""
-        if turn.committed:
-            return
-        turn.committed = True
-        yield {
-            "type": f"{BUFFER}.speech_stopped",
-            "audio_end_ms": self.offset_ms + end_ms,
-            "item_id": turn.text.item_id,
-        }
-        yield self.chain.commit(turn.text.item_id)
 
 
 @dataclass(slots=True)
 class ClientTurns:
     """Events of a stream that is the audio of one item, ended by a commit of the client."""
 
-    text: GrowingText
-    _finals: list[str] = field(default_factory=list)
-    _languages: list[str] = field(default_factory=list)  # of the finals
+    item: Item
     _audio_ms: int = 0
 
     def events(self, response: pb.StreamingRecognizeResponse) -> Iterator[JsonObject]:
-        """Yield the deltas of a response."""
+        """Yield the events of a response."""
         self._audio_ms = max(self._audio_ms, response.received_ms)
         match response.WhichOneof("event"):
             case "partial":
-                yield from self.text.grow(self._joined(response.partial.stable))
-            case "final" if response.final.text.strip():
-                self._finals.append(response.final.text.strip())
-                self._languages.append(response.final.language)
-                yield from self.text.grow(self._joined(""))
+                yield from self.item.grow(response.partial.stable)
+            case "final":
+                yield from self.item.add(response.final)
 
     def finish(self) -> Iterator[JsonObject]:
         """Yield the transcript of the item, once its stream has ended."""
-        yield self.text.completed(self._joined(""), self._audio_ms, self._languages)
-
-    def _joined(self, partial: str) -> str:
-        return " ".join(filter(None, (*self._finals, partial)))
+        yield self.item.completed(self._audio_ms)

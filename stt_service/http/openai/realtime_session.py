@@ -44,6 +44,7 @@ STABILITIES = {
     "high": pb.STABILITY_HIGH,
     "xhigh": pb.STABILITY_VERY_HIGH,
 }
+LOGPROBS = "item.input_audio_transcription.logprobs"
 TURN_DETECTIONS = ("server_vad", "semantic_vad")
 
 
@@ -56,6 +57,7 @@ class RealtimeConfig:
         settings: Settings of the stream.
         stability: How soon deltas are sent.
         server_turns: Whether the server ends utterances; else the client commits them.
+        logprobs: Whether `completed` has the log probabilities of words.
         description: The configuration as JSON, for `session.created` and `session.updated`.
     """
 
@@ -63,6 +65,7 @@ class RealtimeConfig:
     settings: pb.Settings
     stability: pb.Stability
     server_turns: bool
+    logprobs: bool
     description: JsonObject
 
 
@@ -119,6 +122,7 @@ def _checked(description: JsonObject) -> RealtimeConfig:
         settings=settings,
         stability=_stability(given.get("transcription")),
         server_turns=_apply_turn_detection(given.get("turn_detection"), settings),
+        logprobs=_has_logprobs(description["include"]),
         description=description,
     )
 
@@ -144,14 +148,15 @@ def _apply_transcription(value: object, settings: pb.Settings) -> None:
         return
     given = _object("session.audio.input.transcription", value)
     languages = given.get("languages") or ([given["language"]] if given.get("language") else [])
-    codes = {parse_language(language) for language in _strings("transcription.languages", languages)}
+    name = "session.audio.input.transcription"
+    codes = {parse_language(language) for language in _strings(f"{name}.languages", languages)}
     if len(codes) == 1:
         settings.language = codes.pop()
     if prompt := given.get("prompt"):
         if not isinstance(prompt, str):
             raise InvalidRequestError("Invalid session.audio.input.transcription.prompt: must be a string.")
         settings.initial_prompt = prompt
-    settings.hotwords.extend(_strings("transcription.keywords", given.get("keywords") or []))
+    settings.hotwords.extend(_strings(f"{name}.keywords", given.get("keywords") or []))
 
 
 def _stability(transcription: object) -> pb.Stability:
@@ -164,6 +169,13 @@ def _stability(transcription: object) -> pb.Stability:
             f"Invalid session.audio.input.transcription.delay={shown(delay)}: must be {', '.join(STABILITIES)} or null."
         )
     return STABILITIES[delay]
+
+
+def _has_logprobs(include: object) -> bool:
+    wanted = _strings("session.include", include or [])
+    if unknown := [each for each in wanted if each != LOGPROBS]:
+        raise InvalidRequestError(f"Invalid session.include={shown(unknown[0])}: must be {LOGPROBS}.")
+    return bool(wanted)
 
 
 def _apply_turn_detection(value: object, settings: pb.Settings) -> bool:
@@ -191,5 +203,5 @@ def _object(name: str, value: object) -> JsonObject:
 
 def _strings(name: str, value: object) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise InvalidRequestError(f"Invalid session.audio.input.{name}: must be a list of strings.")
+        raise InvalidRequestError(f"Invalid {name}: must be a list of strings.")
     return value

@@ -27,6 +27,7 @@ from stt_service.http.openai.formats import (
     as_json,
     as_verbose_json,
     logprobs,
+    scored,
 )
 from stt_service.http.openai.json_input import shown
 from stt_service.http.openai.options import TranscriptionOptions, parse_options
@@ -140,7 +141,7 @@ class Transcriptions:
                     delta = f"{before}{final.text.strip()}"
                     event: dict[str, object] = {"type": "transcript.text.delta", "delta": delta}
                     if options.logprobs:
-                        event["logprobs"] = list(logprobs(final, before))
+                        event["logprobs"] = list(logprobs(*scored(final), before))
                     before = " "
                     yield _event(event)
                 result = await recognizing

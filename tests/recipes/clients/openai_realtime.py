@@ -61,7 +61,15 @@ async def main(base_url: str, pcm: bytes, turns: int) -> dict[str, object]:
         await append(connection, pcm + SILENCE)
         results["server_vad"] = await until(connection, COMPLETED, turns)
 
-        await connection.session.update(session=session(None))
+        await connection.session.update(
+            session={**session(None, delay="minimal"), "include": ["item.input_audio_transcription.logprobs"]}
+        )
+        results["minimal update"] = await until(connection, "session.updated")
+        await append(connection, pcm)
+        await connection.input_audio_buffer.commit()
+        results["minimal delay"] = await until(connection, COMPLETED)
+
+        await connection.session.update(session={**session(None, delay=None), "include": None})
         results["second update"] = await until(connection, "session.updated")
         await append(connection, pcm)
         await connection.input_audio_buffer.commit()
@@ -77,7 +85,7 @@ async def main(base_url: str, pcm: bytes, turns: int) -> dict[str, object]:
         await connection.input_audio_buffer.commit()
         results["empty commit"] = await until(connection, COMPLETED)
 
-        await connection.session.update(session=session(None, language="klingon"))
+        await connection.session.update(session=session(None, language="klingon"), event_id="event_klingon")
         results["bad language"] = await until(connection, "session.updated")
         await append(connection, pcm)
         await connection.input_audio_buffer.commit()

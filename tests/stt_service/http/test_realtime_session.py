@@ -59,6 +59,23 @@ def test_delay_is_a_stability_of_partials(delay: str | None, stability: pb.Stabi
     assert updated(config, with_input(turn_detection=None)).stability == stability
 
 
+def test_logprobs_are_included_on_request_until_null() -> None:
+    included = updated(initial(), {"include": ["item.input_audio_transcription.logprobs"]})
+    assert (initial().logprobs, included.logprobs) == (False, True)
+    assert updated(included, with_input(turn_detection=None)).logprobs
+    assert not updated(included, {"include": None}).logprobs
+
+
+def test_noise_reduction_and_padding_are_accepted_and_have_no_effect() -> None:
+    vad = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 900, "silence_duration_ms": 500}
+    config = updated(initial(), with_input(noise_reduction={"type": "near_field"}, turn_detection=vad))
+    assert (config.settings, config.audio_format) == (initial().settings, initial().audio_format)
+    described = config.description["audio"]
+    assert isinstance(described, dict)
+    assert described["input"]["noise_reduction"] == {"type": "near_field"}
+    assert described["input"]["turn_detection"] == vad
+
+
 def test_former_flat_session_is_accepted() -> None:
     config = updated(
         initial(),
@@ -89,6 +106,8 @@ def test_former_flat_session_is_accepted() -> None:
             with_input(transcription={"delay": "none"}),
             "delay='none': must be minimal, low",
         ),
+        ({"include": ["everything"]}, "include='everything': must be item.input_audio_transcription.logprobs"),
+        ({"include": "logprobs"}, "Invalid session.include: must be a list of strings"),
         (with_input(transcription={"keywords": "Anna"}), "must be a list of strings"),
         (with_input(transcription={"prompt": 1}), "prompt: must be a string"),
         ({"input_audio_format": "mp3"}, "must be one of pcm16, g711_ulaw, g711_alaw"),

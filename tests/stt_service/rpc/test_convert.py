@@ -19,6 +19,7 @@ from stt_service.session.events import (
     NoticeReason,
     OutgoingEvent,
     Partial,
+    SpeechEnded,
     SpeechStarted,
     Suppressed,
 )
@@ -50,6 +51,14 @@ def lasting(seconds: float) -> Duration:
     message = Duration()
     message.FromTimedelta(timedelta(seconds=seconds))
     return message
+
+
+def test_end_of_speech_has_its_positions_and_endpoint() -> None:
+    event = SpeechEnded(7, end_ms=3_000_000_000, endpoint_ms=3_000_001_500, endpoint=Endpoint.SILENCE)
+    message = convert.response(OutgoingEvent(3_000_001_600, 2_000_000_000, event))
+    assert message.speech_ended == pb.SpeechEnded(
+        utterance=7, end_ms=3_000_000_000, endpoint_ms=3_000_001_500, endpoint=pb.ENDPOINT_SILENCE
+    )
 
 
 def test_unknown_stability_is_rejected() -> None:

@@ -15,6 +15,7 @@ from stt_service.session.events import (
     Partial,
     PartialDue,
     Promote,
+    SpeechEnded,
     SpeechStarted,
     Suppressed,
     Withdraw,
@@ -80,7 +81,7 @@ class CheckedSession:
 
     def __init__(self, timeline: str, late: int) -> None:
         server = server_settings()
-        config = SessionConfig(server, server.runtime(), offset_ms=1000, first_utterance=5)
+        config = SessionConfig(server, server.runtime(), offset_ms=1000, first_utterance=5, speech_ended=True)
         self._session = Session(config, lambda _: ScriptedVad(timeline, late))
         self._audio = pcm(timeline)
         self._due: set[int] = set()  # utterances with a requested partial that has not started
@@ -88,6 +89,7 @@ class CheckedSession:
         self._speculative: Decode | None = None  # of the open utterance, not withdrawn
         self._started: list[int] = []  # utterances, in order
         self._ended: set[int] = set()
+        self._speech_ended: list[SpeechEnded] = []
         self._emitted: list[int] = []  # utterances with a final or a suppression
         self._starts_ms: dict[int, int] = {}  # upper bound of the start of an utterance
         self._partials: dict[int, Partial] = {}  # the last of each utterance
@@ -115,7 +117,7 @@ class CheckedSession:
             assert self._session.begin_partial(utterance) is None
         while self._pending:
             self._deliver(self._pending.pop(), 0.0)
-        assert self._emitted == self._started
+        assert self._emitted == self._started == [event.utterance for event in self._speech_ended]
         assert self._session.pending_finals == 0
         assert self._session.committed_ms == self._session.received_ms
 
@@ -152,9 +154,16 @@ class CheckedSession:
                     assert utterance == 5 + len(self._started)
                     self._started.append(utterance)
                     self._starts_ms[utterance] = start_ms
+                case SpeechEnded(utterance):
+                    assert utterance == self._started[-1] == 5 + len(self._speech_ended)
+                    self._speech_ended.append(output)
+                    self._ended.add(utterance)
                 case Partial():
                     self._on_partial(output)
                 case Final(utterance=utterance) | Suppressed(utterance=utterance):
+                    ended = self._speech_ended[utterance - 5]
+                    assert (ended.end_ms, ended.endpoint_ms) == (output.end_ms, output.committed_ms)
+                    assert ended.endpoint is output.endpoint
                     assert utterance == 5 + len(self._emitted)
                     self._emitted.append(utterance)
                     self._ended.add(utterance)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stt_service.session.config import SessionConfig
-from stt_service.session.events import Final, SpeechStarted
+from stt_service.session.events import Final, SpeechEnded, SpeechStarted
 from stt_service.session.session import Session
 from stt_service.vad.types import Endpoint
 from stt_service.whisper.types import Word
@@ -59,6 +59,28 @@ def test_utterance_is_committed_once_its_final_is_emitted() -> None:
     assert stream.session.committed_ms == 0
     stream.deliver(speculative)
     assert stream.session.committed_ms == 7 * SYMBOL_MS
+
+
+def test_end_of_speech_is_reported_at_the_endpoint_before_the_final_is_decoded() -> None:
+    server = server_settings()
+    stream = SimulatedStream(
+        SENTENCE + ".", SessionConfig(server, server.runtime(), partials=False, offset_ms=1000, speech_ended=True)
+    )
+    stream.feed(6.75)
+    assert stream.events == [SpeechStarted(0, 1000 + 2 * SYMBOL_MS)]
+    stream.feed(0.25)
+    assert stream.events[1:] == [
+        SpeechEnded(0, end_ms=1000 + 5 * SYMBOL_MS, endpoint_ms=1000 + 7 * SYMBOL_MS, endpoint=Endpoint.SILENCE)
+    ]
+    stream.deliver_all()
+    assert isinstance(stream.events[-1], Final)
+
+
+def test_end_of_speech_is_not_reported_unless_requested() -> None:
+    stream = stream_without_partials(SENTENCE)
+    stream.feed()
+    stream.deliver_all()
+    assert [type(event) for event in stream.events] == [SpeechStarted, Final]
 
 
 def results_from(offset_ms: int, first_utterance: int) -> tuple[Session, SpeechStarted, Final]:
