@@ -1,0 +1,293 @@
+/**
+ * Dictation in a page: microphone in, text out, and no word lost when the server, the network or the tab fails.
+ *
+ *   const dictation = new Dictation({ baseUrl: location.href, settings: { language: "ru" } });
+ *   dictation.addEventListener("final", ({ detail }) => append(detail.text));
+ *   await dictation.start();
+ *
+ * All audio is written to the browser's storage while it is recorded. Without a server the recording goes on, and the
+ * text follows once the server returns, also after a reload of the page (`Dictation.recover`).
+ *
+ * Events are CustomEvents. Each `detail` has `recording`, the id of the recording; an utterance is identified by
+ * `recording` and `utterance`, also over reloads. A reloaded page may receive a final again that it already has: the
+ * crash can have been between the event and its entry in the journal.
+ *
+ *   state       {state, keptMs, reason, status, isCapturing}: `keptMs` of audio have no text yet; repeated each second
+ *               while there is no connection. `status` is that of a failure, such as UNAUTHENTICATED
+ *   level       {rms, peak}, 0 to 1, 20 times a second
+ *   speech      {utterance, startMs}: an utterance began
+ *   partial     {utterance, stable, unstable, startMs}: `stable` only grows, except after a reconnection
+ *   final       {utterance, text, startMs, endMs, language, confidence, endpoint, words: [{text, startMs, endMs,
+ *               confidence}]}
+ *   suppressed  {utterance, startMs, endMs, reason, endpoint}: an utterance without reliable text
+ *   notice      {message}: for the user
+ *   storage     {kind: "full" | "unavailable" | "available", message}: the recording goes on in memory
+ *
+ * Texts and messages are as the server sent them: show them by `textContent` only.
+ */
+
+import { openJournal } from "./journal.js";
+import { DictationError } from "./microphone.js";
+import { lockRecording } from "./recording-lock.js";
+import { Recording } from "./recording.js";
+import { recoverable, storedRecording } from "./recovery.js";
+import { DEFAULT_BUDGET_BYTES, enforceBudget, makeRoom } from "./retention.js";
+import { Session } from "./session.js";
+
+export { DictationError };
+
+const BUDGET_CHECK_MS = 60_000;
+
+const STORAGE_MESSAGES = {
+  full: "The storage of this browser is full: audio stays in memory, and is lost if this page is closed.",
+  unavailable: "This browser does not permit storage: audio stays in memory, and is lost if this page is closed.",
+  available: "Audio is stored again.",
+};
+
+/**
+ * @typedef {{baseUrl: string, token?: string, settings?: object, captions?: {name: string, key: string} | null,
+ *   audio?: MediaTrackConstraints, budgetBytes?: number, journal?: import("./journal.js").Journal | null}} Options
+ *   `baseUrl`: of the page's server. `settings`: proto3 JSON of `Settings` in stt.proto. `captions`: publish the text
+ *   under a name. `audio`: constraints such as `noiseSuppression`. `budgetBytes`: audio kept for playback and download.
+ *   `journal`: the opened storage; null: memory only. Opened when omitted.
+ */
+
+export class Dictation extends EventTarget {
+  /** @param {Options} options */
+  constructor({ baseUrl, token = "", settings = {}, captions = null, audio = {}, budgetBytes, journal }) {
+    super();
+    this._target = { baseUrl, token, captions };
+    this._settings = settings;
+    this._audio = audio;
+    this._budgetBytes = budgetBytes ?? DEFAULT_BUDGET_BYTES;
+    this._journal = journal;
+    this._storageKind = "available";
+    this._isStarting = false;
+    this._checkedAtMs = 0; // when the budget was last enforced
+    /** @type {Session | null} */
+    this._session = null;
+    /** @type {Map<string, Recording>} recordings of this object */
+    this._recordings = new Map();
+  }
+
+  /**
+   * Return recordings in storage that have audio without text and are not open in another tab: after a reload, a crash,
+   * or a stop without a server. The array has `resume(id)` and `discard(id)`, and each entry `resume()` and `discard()`;
+   * `resume` returns a Dictation without a microphone, whose events follow in a later task.
+   * @param {Options} options
+   * @returns {Promise<import("./recovery.js").Recoverable[] & {resume(id: string): Promise<Dictation>,
+   *   discard(id: string): Promise<void>}>}
+   */
+  static async recover(options) {
+    const journal = options.journal === undefined ? await openJournal().catch(() => null) : options.journal;
+    const resume = (id) => new Dictation({ ...options, journal })._resume(id);
+    const discard = (id) => discardRecording(journal, id);
+    const entries = journal ? await recoverable(journal) : [];
+    const recordings = entries.map((entry) => ({
+      ...entry,
+      resume: () => resume(entry.id),
+      discard: () => discard(entry.id),
+    }));
+    return Object.assign(recordings, { resume, discard });
+  }
+
+  /**
+   * Return the audio of an utterance of a recording in storage, as WAV.
+   * @param {string} recording
+   * @param {number} utterance
+   */
+  static async storedAudioOf(recording, utterance) {
+    return (await storedRecording(recording)).audioOf(utterance);
+  }
+
+  /** Return all stored audio of a recording, as WAV. @param {string} recording */
+  static async storedDownload(recording) {
+    return (await storedRecording(recording)).wav();
+  }
+
+  /** Id of the current or last recording; null before the first. */
+  get recordingId() {
+    return this._session?.recording.id ?? null;
+  }
+
+  /**
+   * Record from a microphone, also without a server.
+   * @param {string} [deviceId] of `navigator.mediaDevices.enumerateDevices`; the default device without it
+   * @throws {DictationError}
+   */
+  async start(deviceId) {
+    if (this._isStarting || this._session?.isCapturing) return;
+    this._isStarting = true;
+    this._emitState("starting", "");
+    try {
+      await this._openJournal();
+      await this._record(deviceId);
+    } catch (error) {
+      this._emitState("idle", error.message);
+      throw error;
+    } finally {
+      this._isStarting = false;
+    }
+    this._keepStorage();
+  }
+
+  /**
+   * End the recording.
+   * @returns {Promise<{isComplete: boolean, keptMs: number}>} once all text has arrived, or, without a server, once the
+   *   audio is stored. Then the text follows when the server returns.
+   */
+  async stop() {
+    return this._session ? this._session.stop() : { isComplete: true, keptMs: 0 };
+  }
+
+  /** End the open utterance now. */
+  finalize() {
+    this._session?.command({ finalize: {} });
+  }
+
+  /** Change settings from the next utterance on. @param {object} settings proto3 JSON of the changed fields */
+  update(settings) {
+    this._settings = { ...this._settings, ...settings };
+    this._session?.command({ update: settings });
+  }
+
+  /** @param {boolean} isMuted the recording continues with silence */
+  mute(isMuted) {
+    this._session?.mute(isMuted);
+  }
+
+  /** Try again after the state "failed". @param {{token?: string}} [target] */
+  reconnect(target = {}) {
+    this._target = { ...this._target, ...target };
+    this._session?.connect(target);
+  }
+
+  /** Close everything at once; the audio without text can be recovered. */
+  async abandon() {
+    await this._session?.abandon();
+  }
+
+  /**
+   * Return the audio of an utterance as WAV.
+   * @param {number} utterance
+   * @param {string} [recording] id; the current one without it
+   */
+  async audioOf(utterance, recording = this.recordingId) {
+    return this._recording(recording).audioOf(utterance);
+  }
+
+  /** Return the audio of the whole recording as WAV. */
+  async download() {
+    return this._recording(this.recordingId).wav();
+  }
+
+  _recording(id) {
+    const recording = this._recordings.get(id);
+    if (!recording) throw new Error("There is no recording.");
+    return recording;
+  }
+
+  async _openJournal() {
+    if (this._journal !== undefined) return;
+    try {
+      this._journal = await openJournal();
+    } catch {
+      this._journal = null;
+      this._reportStorage("unavailable");
+    }
+  }
+
+  async _record(deviceId) {
+    const id = crypto.randomUUID();
+    const release = await lockRecording(id);
+    const device = deviceId ? { deviceId: { exact: deviceId } } : {};
+    const constraints = { ...DEFAULT_CONSTRAINTS, ...this._audio, ...device };
+    try {
+      await Session.record(constraints, (rateHz) => {
+        const recording = Recording.begin(this._journal, id, rateHz, this._settings, (error) => this._onStorage(error));
+        return this._open(recording, release);
+      });
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Recognize the rest of a recording of an earlier page. */
+  async _resume(id) {
+    const release = await lockRecording(id);
+    const row = release && (await this._journal.recording(id));
+    if (!row) {
+      release?.();
+      throw new Error("The recording is open in another tab, or was deleted.");
+    }
+    const recording = await Recording.reopen(this._journal, row, (error) => this._onStorage(error));
+    const session = this._open(recording, release);
+    setTimeout(() => session.connect()); // after the caller has added its listeners
+    return this;
+  }
+
+  _open(recording, release) {
+    this._recordings.set(recording.id, recording);
+    const emit = (type, detail) => this._emit(type, detail, session);
+    const session = new Session(recording, this._target, emit, release);
+    this._session = session;
+    return session;
+  }
+
+  /** Dispatch an event of a session; an earlier one that still waits for text does not change the state. */
+  _emit(type, detail, session) {
+    if (type === "state" && session !== this._session) return;
+    if (type === "final" && performance.now() - this._checkedAtMs > BUDGET_CHECK_MS) this._keepStorage();
+    this.dispatchEvent(new CustomEvent(type, { detail: { recording: session.recording.id, ...detail } }));
+  }
+
+  _emitState(state, reason) {
+    const detail = { state, keptMs: 0, reason, status: "", isCapturing: false, recording: this.recordingId };
+    this.dispatchEvent(new CustomEvent("state", { detail }));
+  }
+
+  /** Ask the browser not to evict the audio, and delete audio above the budget. */
+  async _keepStorage() {
+    this._checkedAtMs = performance.now();
+    if (!this._journal) return;
+    try {
+      await navigator.storage?.persist?.();
+      await enforceBudget(this._journal, this._budgetBytes);
+    } catch (error) {
+      this._onStorage(error);
+    }
+  }
+
+  _onStorage(error) {
+    if (!error) return this._reportStorage("available");
+    const isFull = error.name === "QuotaExceededError";
+    this._reportStorage(isFull ? "full" : "unavailable");
+    if (isFull) makeRoom(this._journal).catch(() => {}); // the next chunk tries again, and reports
+  }
+
+  _reportStorage(kind) {
+    if (kind === this._storageKind) return;
+    this._storageKind = kind;
+    const detail = { kind, message: STORAGE_MESSAGES[kind], recording: this.recordingId };
+    this.dispatchEvent(new CustomEvent("storage", { detail }));
+  }
+}
+
+// Recognition models expect natural levels; automatic gain raises noise in pauses.
+const DEFAULT_CONSTRAINTS = {
+  channelCount: { ideal: 1 },
+  autoGainControl: false,
+  echoCancellation: false,
+  noiseSuppression: true,
+};
+
+async function discardRecording(journal, id) {
+  const release = await lockRecording(id);
+  if (!release) throw new Error("The recording is open in another tab.");
+  try {
+    await journal.deleteRecording(id);
+  } finally {
+    release();
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * A microphone: 16-bit mono PCM at the native rate of the audio context, from an AudioWorklet.
+ *
+ * Everything that can silence a microphone is reported: an unplugged device, a revoked permission, a device that another
+ * program mutes, an interruption by a call, a suspended page. While it records, the screen does not lock.
+ */
+
+import { CaptureClock } from "./capture-clock.js";
+
+const STALLED_MS = 3000; // without audio, although the microphone is on
+const STOP_TIMEOUT_MS = 1000; // for the rest of the audio, from a context that may be suspended
+
+/** The microphone cannot be used; `kind` is why. */
+export class DictationError extends Error {
+  /**
+   * @param {"insecure" | "denied" | "no-device" | "busy" | "unsupported"} kind
+   * @param {string} message
+   */
+  constructor(kind, message) {
+    super(message);
+    this.name = "DictationError";
+    this.kind = kind;
+  }
+}
+
+const KINDS = {
+  NotAllowedError: ["denied", "The browser does not permit this page to use the microphone. Allow it in the address bar."],
+  SecurityError: ["denied", "The browser does not permit this page to use the microphone. Allow it in the address bar."],
+  NotFoundError: ["no-device", "No microphone was found. Connect one, or select another."],
+  OverconstrainedError: ["no-device", "The selected microphone was not found. Connect it, or select another."],
+  NotReadableError: ["busy", "The microphone does not start. Another program may be using it."],
+  AbortError: ["busy", "The microphone does not start. Another program may be using it."],
+};
+
+/**
+ * @typedef {{onChunk: (pcm: Uint8Array) => void, onLevel: (level: {rms: number, peak: number}) => void,
+ *   onGap: (missingMs: number) => void, onNotice: (message: string) => void, onEnded: (message: string) => void}} Handlers
+ */
+
+export class Microphone {
+  /**
+   * Open the microphone. The handlers are called until `stop`.
+   * @param {MediaTrackConstraints} constraints
+   * @param {Handlers} handlers
+   * @throws {DictationError}
+   */
+  static async open(constraints, handlers) {
+    requireSupport();
+    let stream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ audio: constraints });
+    } catch (error) {
+      throw toDictationError(error);
+    }
+    const context = new AudioContext({ latencyHint: "interactive" });
+    try {
+      await context.audioWorklet.addModule(new URL("./capture-worklet.js", import.meta.url));
+      await context.resume();
+    } catch (error) {
+      stream.getTracks().forEach((track) => track.stop());
+      await context.close();
+      throw new DictationError("unsupported", `The browser cannot record: ${error.message}`);
+    }
+    return new Microphone(stream, context, handlers);
+  }
+
+  /** Use `open`. */
+  constructor(stream, context, handlers) {
+    this._stream = stream;
+    this._context = context;
+    this._handlers = handlers;
+    this._clock = new CaptureClock();
+    this._stopping = new AbortController();
+    this._wakeLock = new WakeLock(this._stopping.signal);
+    this._node = new AudioWorkletNode(context, "stt-capture", { channelCountMode: "max" });
+    this._node.port.onmessage = ({ data }) => this._onMessage(data);
+    context.createMediaStreamSource(stream).connect(this._node);
+    this._node.connect(context.destination); // silence; an unconnected node is not processed everywhere
+    this._listen(stream.getAudioTracks()[0]);
+    this._watchdog = null;
+    this._expectAudio();
+  }
+
+  /** Samples per second. */
+  get rateHz() {
+    return this._context.sampleRate;
+  }
+
+  /** @param {boolean} isMuted the recording continues with silence */
+  mute(isMuted) {
+    this._stream.getAudioTracks().forEach((track) => {
+      track.enabled = !isMuted;
+    });
+  }
+
+  /** Release the microphone; resolve once `onChunk` was called with the rest of the audio. */
+  async stop() {
+    if (this._stopping.signal.aborted) return;
+    this._stopping.abort();
+    clearTimeout(this._watchdog);
+    await this._rest();
+    this._stream.getTracks().forEach((track) => track.stop());
+    await this._context.close();
+  }
+
+  async _rest() {
+    let timer;
+    await new Promise((resolve) => {
+      this._onLast = resolve;
+      timer = setTimeout(resolve, STOP_TIMEOUT_MS);
+      this._node.port.postMessage("stop");
+    });
+    clearTimeout(timer);
+  }
+
+  _onMessage({ pcm, rms, peak, wallMs, isLast }) {
+    if (isLast) {
+      this._onLast();
+      return;
+    }
+    const missingMs = this._clock.onChunk(wallMs, (pcm.byteLength / 2 / this.rateHz) * 1000);
+    if (missingMs) this._handlers.onGap(missingMs);
+    if (!this._stopping.signal.aborted) this._expectAudio();
+    this._handlers.onChunk(new Uint8Array(pcm));
+    this._handlers.onLevel({ rms, peak });
+  }
+
+  _expectAudio() {
+    clearTimeout(this._watchdog);
+    this._watchdog = setTimeout(() => this._onStalled(), STALLED_MS);
+  }
+
+  _onStalled() {
+    this._handlers.onNotice("The microphone delivers no audio.");
+    this._resume();
+  }
+
+  _listen(track) {
+    const { signal } = this._stopping;
+    const ended = () => this._handlers.onEnded("The microphone was disconnected, or its permission was revoked.");
+    track.addEventListener("ended", ended, { signal });
+    track.addEventListener("mute", () => this._handlers.onNotice("The system muted the microphone."), { signal });
+    track.addEventListener("unmute", () => this._handlers.onNotice("The microphone is on again."), { signal });
+    // iOS suspends the context in the background and during calls.
+    this._context.addEventListener("statechange", () => this._onStateChange(), { signal });
+    document.addEventListener("visibilitychange", () => this._resume(), { signal });
+  }
+
+  _onStateChange() {
+    if (this._context.state === "running") return;
+    this._handlers.onNotice("The browser paused the recording.");
+    this._resume();
+  }
+
+  _resume() {
+    const isPaused = this._context.state !== "running" && this._context.state !== "closed";
+    // Rejected while the interruption lasts; the next change of state or visibility tries again.
+    if (isPaused && document.visibilityState === "visible") this._context.resume().catch(() => {});
+  }
+}
+
+/** Keeps the screen on until the signal; the browser releases the lock whenever the page is hidden. */
+class WakeLock {
+  /** @param {AbortSignal} signal */
+  constructor(signal) {
+    this._signal = signal;
+    this._lock = null;
+    signal.addEventListener("abort", () => this._lock?.release());
+    document.addEventListener("visibilitychange", () => this._acquire(), { signal });
+    this._acquire();
+  }
+
+  async _acquire() {
+    if (!navigator.wakeLock || document.visibilityState !== "visible") return;
+    try {
+      this._lock = await navigator.wakeLock.request("screen");
+    } catch {
+      return; // the battery is low, or a policy forbids it: the screen may lock
+    }
+    if (this._signal.aborted) this._lock.release();
+  }
+}
+
+function requireSupport() {
+  if (!window.isSecureContext) {
+    const message = "The browser permits microphones only over HTTPS or on localhost. Open this page with https://.";
+    throw new DictationError("insecure", message);
+  }
+  if (!navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode) {
+    throw new DictationError("unsupported", "This browser cannot record audio. Use a current one.");
+  }
+}
+
+function toDictationError(error) {
+  const [kind, message] = KINDS[error.name] ?? ["unsupported", `The browser cannot record: ${error.message}`];
+  return new DictationError(kind, message);
+}

@@ -1,0 +1,111 @@
+/**
+ * One recording: its audio, uncommitted commands, results and resume state, in memory and in the journal.
+ *
+ * The journal is written at each change and never read by a running recording, except audio of more than a minute ago.
+ * Its failures are reported and do not stop the recording.
+ */
+
+import { AudioFormat } from "./audio-format.js";
+import { ReplayBuffer } from "./replay-buffer.js";
+import { ResumeTracker, isResult } from "./resume.js";
+import { Tape } from "./tape.js";
+
+const PADDING_BEFORE_MS = 150; // of the audio of an utterance: the onset of a word is earlier than its detection
+const PADDING_AFTER_MS = 250;
+const PART_BYTES = 2 ** 20; // of a WAV file
+
+export class Recording {
+  /**
+   * @param {import("./journal.js").Journal | null} journal
+   * @param {import("./journal.js").RecordingRow} row
+   * @param {(error: DOMException | null) => void} onStorage a write failed; null: storage works again
+   * @param {{start: number, end: number}} [stored] audio in the journal
+   */
+  constructor(journal, row, onStorage, stored) {
+    this._journal = journal;
+    this._row = row;
+    this._onStorage = onStorage;
+    /** @type {Map<number, {startMs: number, endMs: number}>} */
+    this._results = new Map();
+    this.id = row.id;
+    this.format = new AudioFormat(row.rateHz);
+    this.tape = new Tape(this.format, row.id, journal, onStorage, stored);
+    this.tracker = new ResumeTracker(row.resume);
+    const { settings, commands } = row;
+    this.buffer = new ReplayBuffer(this.format, this.tape, { settings, commands, committedMs: row.resume.committedMs });
+  }
+
+  /** Return a new recording. */
+  static begin(journal, id, rateHz, settings, onStorage) {
+    const resume = new ResumeTracker().toJSON();
+    const row = { id, rateHz, settings, resume, startedAt: Date.now(), commands: [], wasStarted: false, isComplete: false };
+    const recording = new Recording(journal, row, onStorage);
+    recording.save();
+    return recording;
+  }
+
+  /** Return a recording of an earlier page. */
+  static async reopen(journal, row, onStorage) {
+    const recording = new Recording(journal, row, onStorage, await journal.extent(row.id));
+    for (const result of await journal.results(row.id)) recording._results.set(result.utterance, result);
+    return recording;
+  }
+
+  get wasStarted() {
+    return this._row.wasStarted;
+  }
+
+  /** @param {object} changes of the row, besides those of the buffer and the tracker */
+  save(changes = {}) {
+    this._update(changes);
+    this._store((journal) => journal.putRecording(this._row));
+  }
+
+  /** @param {object} event final or suppressed; others are not kept */
+  saveResult(event) {
+    if (!isResult(event)) return;
+    this._results.set(event.utterance, event);
+    this._update({});
+    this._store((journal) => journal.putResult(this._row, event));
+  }
+
+  /** @param {import("./replay-buffer.js").Command} command */
+  appendCommand(command) {
+    this.buffer.appendCommand(command);
+    this.save();
+  }
+
+  /** @param {number} utterance @returns {Promise<Blob>} WAV @throws {Error} it has no result, or no audio any more */
+  async audioOf(utterance) {
+    const result = this._results.get(utterance);
+    if (!result) throw new Error(`Utterance ${utterance} has no result.`);
+    const from = this.format.bytesOf(Math.max(0, result.startMs - PADDING_BEFORE_MS));
+    return this._wav(from, this.format.bytesOf(result.endMs + PADDING_AFTER_MS));
+  }
+
+  /** @returns {Promise<Blob>} WAV of all audio that is stored */
+  async wav() {
+    return this._wav(await this.tape.start(), this.tape.end);
+  }
+
+  async _wav(from, to) {
+    const end = Math.min(to, this.tape.end);
+    const parts = [this.format.wavHeader(Math.max(0, end - from))];
+    let position = from;
+    while (position < end) {
+      const audio = await this.tape.read(position, Math.min(PART_BYTES, end - position));
+      parts.push(new Blob([audio]));
+      position += audio.length;
+    }
+    return new Blob(parts, { type: "audio/wav" });
+  }
+
+  _update(changes) {
+    const { settings, commands } = this.buffer;
+    this._row = { ...this._row, settings, commands, resume: this.tracker.toJSON(), ...changes };
+  }
+
+  _store(write) {
+    if (this._journal) write(this._journal).catch((error) => this._onStorage(error));
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * One recording while it is open: microphone → recording → recognizer → events.
+ *
+ * Two things change independently: whether the microphone records, and the connection. The state for the user:
+ *
+ *   connection    microphone on     microphone off
+ *   connecting    connecting        stopping
+ *   connected     recording         stopping
+ *   offline       offline           offline: what is kept is sent once the server returns
+ *   failed        failed            failed: what is kept can be recovered after the reason is removed
+ *   complete                        idle
+ *
+ * Recording goes on when the connection failed, so that nothing is lost. Only an operator (ABORTED) ends it.
+ */
+
+import { Microphone } from "./microphone.js";
+import { Recognizer } from "./recognizer.js";
+import { isRejectedForNow } from "./retry.js";
+
+const REPORT_MS = 1000; // between two states while there is no connection, for `keptMs`
+const ABORTED_STATUS = "ABORTED";
+
+/** @typedef {"connecting" | "connected" | "offline" | "failed" | "complete"} Connection */
+
+export class Session {
+  /**
+   * @param {import("./recording.js").Recording} recording
+   * @param {{baseUrl: string, token: string, captions: object | null}} target
+   * @param {(type: string, detail: object) => void} emit
+   * @param {() => void} onClosed the recording is complete, or was abandoned
+   */
+  constructor(recording, target, emit, onClosed) {
+    this.recording = recording;
+    this._target = target;
+    this._emit = emit;
+    this._onClosed = onClosed;
+    this._microphone = null;
+    /** @type {Connection} */
+    this._connection = "connecting";
+    this._reason = "";
+    this._status = "";
+    this._endReason = ""; // why the microphone stopped by itself
+    this._isStopping = false;
+    this._isAbandoned = false;
+    this._waiting = []; // resolve the calls of `stop`
+    this._reporting = setInterval(() => this._report(), REPORT_MS);
+    this._onOnline = () => this._recognizer?.hurry();
+    window.addEventListener("online", this._onOnline);
+  }
+
+  get keptMs() {
+    return this._connection === "complete" ? 0 : this.recording.buffer.durationMs;
+  }
+
+  get isCapturing() {
+    return this._microphone !== null && !this._isStopping;
+  }
+
+  get isOpen() {
+    return this._connection !== "complete";
+  }
+
+  /**
+   * Open the microphone and start a session with it.
+   * @param {MediaTrackConstraints} constraints
+   * @param {(rateHz: number) => Session} open
+   * @throws {import("./microphone.js").DictationError}
+   */
+  static async record(constraints, open) {
+    let session = null;
+    const microphone = await Microphone.open(constraints, {
+      onChunk: (pcm) => session._onChunk(pcm),
+      onLevel: (level) => session._emit("level", level),
+      onGap: (missingMs) => session._onGap(missingMs),
+      onNotice: (message) => session._emit("notice", { message }),
+      onEnded: (message) => session._onMicrophoneEnded(message),
+    });
+    session = open(microphone.rateHz); // before the first handler is called
+    session._microphone = microphone;
+    session.connect();
+    return session;
+  }
+
+  /** Recognize what is not committed; also after a failure. @param {object} [target] changed fields of the target */
+  connect(target = {}) {
+    if (this._recognizer) return;
+    this._target = { ...this._target, ...target };
+    const { format, buffer, tracker, wasStarted } = this.recording;
+    const owner = {
+      wasStarted,
+      onEvent: (event) => this._onEvent(event),
+      onCommit: () => this.recording.save(),
+      onConnection: (isConnected, error) => this._onConnection(isConnected, error),
+    };
+    this._recognizer = new Recognizer(this._target, format, buffer, tracker, owner);
+    if (!this._microphone) this._recognizer.endInput();
+    this._setConnection("connecting", "");
+    this._recognizer.run().then(
+      () => this._onComplete(),
+      (error) => this._onFailed(error),
+    );
+  }
+
+  /** @param {import("./replay-buffer.js").Command} command */
+  command(command) {
+    if (this._isStopping) return;
+    this.recording.appendCommand(command);
+    this._recognizer?.onInput();
+  }
+
+  mute(isMuted) {
+    this._microphone?.mute(isMuted);
+  }
+
+  /**
+   * End the recording.
+   * @returns {Promise<{isComplete: boolean, keptMs: number}>} once everything is committed, or kept without a server
+   */
+  async stop() {
+    if (!this._isStopping) {
+      this._isStopping = true;
+      this._report();
+      await this._microphone?.stop();
+      this._microphone = null;
+      await this.recording.tape.flush();
+      this._recognizer?.endInput();
+    }
+    if (["connecting", "connected"].includes(this._connection)) {
+      await new Promise((resolve) => this._waiting.push(resolve));
+    }
+    return { isComplete: !this.isOpen, keptMs: this.keptMs };
+  }
+
+  /** Close everything without waiting for the server; the recording stays in the journal. */
+  async abandon() {
+    this._isStopping = this._isAbandoned = true;
+    await this._microphone?.stop();
+    this._microphone = null;
+    await this.recording.tape.flush();
+    this._recognizer?.abandon();
+    this._close();
+  }
+
+  _onChunk(pcm) {
+    const { tape } = this.recording;
+    tape.append(pcm);
+    this._recognizer?.onInput();
+    if (tape.isFull && !this._isStopping) {
+      const message = "The recording was stopped: the storage and the memory for audio are full.";
+      this._emit("storage", { kind: "full", message });
+      this.stop();
+    }
+  }
+
+  _onGap(missingMs) {
+    const message = `The microphone was paused: ${(missingMs / 1000).toFixed(1)} s were not recorded.`;
+    this._emit("notice", { message });
+    this.command({ finalize: {} }); // words before and after the gap are not one sentence
+  }
+
+  _onMicrophoneEnded(message) {
+    this._emit("notice", { message });
+    this._endReason = message;
+    this.stop();
+  }
+
+  _onEvent(event) {
+    const { type, receivedMs, committedMs, ...detail } = event;
+    if (type === "started") {
+      this.recording.save({ wasStarted: true });
+    } else if (["speech", "partial", "final", "suppressed", "notice"].includes(type)) {
+      this.recording.saveResult(event);
+      this._emit(type, { recording: this.recording.id, ...detail });
+    }
+  }
+
+  _onConnection(isConnected, error) {
+    if (isConnected) this._setConnection("connected", "");
+    else this._setConnection(isRejectedForNow(error) ? "connecting" : "offline", error.message);
+    if (error && this._isStopping) this._settled();
+  }
+
+  _onFailed(error) {
+    this._recognizer = null;
+    this._setConnection("failed", error.message, error.status);
+    this._settled();
+    if (error.status === ABORTED_STATUS) this.stop();
+  }
+
+  _onComplete() {
+    if (this._isAbandoned) return;
+    this.recording.save({ isComplete: true });
+    this.recording.tape.shrink();
+    this._setConnection("complete", this._endReason);
+    this._settled();
+    this._close();
+  }
+
+  _settled() {
+    this._waiting.splice(0).forEach((resolve) => resolve());
+  }
+
+  _close() {
+    clearInterval(this._reporting);
+    window.removeEventListener("online", this._onOnline);
+    this._onClosed();
+  }
+
+  _setConnection(connection, reason, status = "") {
+    this._connection = connection;
+    this._reason = reason;
+    this._status = status;
+    this._emitState();
+  }
+
+  _report() {
+    if (this._connection !== "connected" || this._isStopping) this._emitState();
+  }
+
+  get _state() {
+    if (this._connection === "complete") return "idle";
+    if (this._connection === "offline" || this._connection === "failed") return this._connection;
+    if (this._isStopping || !this._microphone) return "stopping";
+    return this._connection === "connected" ? "recording" : "connecting";
+  }
+
+  _emitState() {
+    this._emit("state", {
+      state: this._state,
+      keptMs: this.keptMs,
+      reason: this._reason,
+      status: this._status,
+      isCapturing: this.isCapturing,
+      recording: this.recording.id,
+    });
+  }
+}
