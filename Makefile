@@ -69,6 +69,7 @@ pictures: setup ## record the README's pictures again, with recordings in place 
 
 protos: $(READY_DEV) ## generate the stubs from protos/
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos protos/stt/v1/*.proto
+	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos protos/stt/riva/v1/*.proto
 
 docker-build: ## build the GPU image; ARGS=stt-cpu for the CPU image
 	@$(NEEDS_COMPOSE)

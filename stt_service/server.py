@@ -24,6 +24,7 @@ from stt_service.http.openai.realtime import Realtime
 from stt_service.http.openai.transcriptions import Transcriptions
 from stt_service.models.devices import list_gpus
 from stt_service.models.startup import LoadedServer
+from stt_service.riva import servicer as riva
 from stt_service.rpc.call_log import log_rejected
 from stt_service.rpc.health import HEALTH_CHECK, Health
 from stt_service.rpc.listener import GrpcListener, ListenAddress
@@ -58,7 +59,7 @@ class Server:
 
     def __init__(self, settings: ServerSettings, credentials: ServerCredentials) -> None:
         self.metrics = Metrics(CollectorRegistry())
-        self._health = Health((SERVICE,))
+        self._health = Health((SERVICE, riva.SERVICE) if settings.riva else (SERVICE,))
         on_rejected = partial(log_rejected, self.metrics)
         self._admission: AdmissionControl[LoadedServer] = AdmissionControl(on_rejected, self._health.publish)
         self._config, self._streams, self._usage = ActiveSettings(settings), StreamRegistry(), ResourceUsage()
@@ -67,7 +68,7 @@ class Server:
         self.data = GrpcListener(
             ListenAddress("DATA_PORT", settings.server_bind, settings.data_port),
             credentials.data,
-            RequestReader(DATA_MESSAGE_BYTES, checks | SELF_BOUNDED, CALL_LIMITS),
+            RequestReader(DATA_MESSAGE_BYTES, checks | SELF_BOUNDED | riva.SELF_BOUNDED, CALL_LIMITS),
             self.metrics.count_rejected,
         )
         self.control = GrpcListener(
@@ -79,6 +80,7 @@ class Server:
         service = SpeechService(self._config, self._admission, self._streams, self.metrics)
         decoders = RecordingDecoders()
         self._speech = SpeechToText(service, decoders)
+        self._riva = riva.RivaSpeechRecognition(service, decoders) if settings.riva else None
         reporter = StatusReporter(self._admission, self._usage, self.metrics, self._addresses)
         self._control = ControlService(self._config, self._admission, self._streams, reporter)
         self.http = HttpListener(
@@ -104,6 +106,8 @@ class Server:
     def _addresses(self) -> dict[Api, str]:
         """Return the addresses of the APIs that are served."""
         addresses = {Api.GRPC: self.data.address}
+        if self._riva is not None:
+            addresses[Api.RIVA] = self.data.address
         if OPENAI in self._surfaces:
             addresses |= dict.fromkeys((Api.OPENAI, Api.REALTIME), self.http.address)
         return addresses
@@ -123,6 +127,8 @@ class Server:
             StartupError: a port cannot be bound.
         """
         stt_pb2_grpc.add_SpeechToTextServicer_to_server(self._speech, self.data.server)
+        if self._riva is not None:
+            self._riva.add_to(self.data.server)
         control_pb2_grpc.add_ControlServicer_to_server(Control(self._control), self.control.server)
         reflection.enable_server_reflection((SERVICE, HEALTH, reflection.SERVICE_NAME), self.data.server)
         reflection.enable_server_reflection((CONTROL, HEALTH, reflection.SERVICE_NAME), self.control.server)

@@ -44,7 +44,7 @@ ALLOWED = re.compile(
 )
 INLINE = "prose: allow"
 EXCLUDED = re.compile(
-    r"^(?:protos/stt/v1/.*_pb2|tests/recordings/|docs/pictures/|LICENSE|tools/prose\.py|tests/tools/)"
+    r"^(?:protos/stt/(?:riva/)?v1/.*_pb2|tests/recordings/|docs/pictures/|LICENSE|tools/prose\.py|tests/tools/)"
 )
 
 

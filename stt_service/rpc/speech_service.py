@@ -80,6 +80,11 @@ class SpeechService:
         loaded = self._admission.loaded
         return "" if loaded is None else loaded.registry.names.finals
 
+    @property
+    def default_language(self) -> str:
+        """Language of calls that declare none: a Whisper code, or `auto`."""
+        return self._config.settings.language
+
     @contextmanager
     def call(self, client_name: str, api: Api) -> Iterator[Call]:
         """Yield a call; all log lines inside carry its id.

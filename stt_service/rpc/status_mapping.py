@@ -131,10 +131,22 @@ async def send_failure(context: AnyContext, requests: Requests, error: SttError)
     with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError, InvalidRequestError):
         async with asyncio.timeout(DISCARD_TIMEOUT_S):
             await context.write(pb.StreamingRecognizeResponse(failure=failure))
-            if not DISCARDING.locked():
-                async with DISCARDING:
-                    async for _ in requests:
-                        pass
+            await _discard(requests)
+
+
+async def discard_requests(requests: AsyncIterator[object], _error: SttError) -> None:
+    """Send nothing, and read on like `send_failure`, for a stream that has no in-band failure."""
+    with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError, InvalidRequestError):
+        async with asyncio.timeout(DISCARD_TIMEOUT_S):
+            await _discard(requests)
+
+
+async def _discard(requests: AsyncIterator[object]) -> None:
+    """Read to the end of the requests, unless too many calls do."""
+    if not DISCARDING.locked():
+        async with DISCARDING:
+            async for _ in requests:
+                pass
 
 
 async def no_op(error: SttError) -> None:

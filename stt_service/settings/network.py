@@ -31,6 +31,7 @@ class NetworkSettings(BaseModel):
         "", description="Origins of web pages that may use the HTTP port, with commas; empty = its own pages."
     )
     max_upload_mb: int = Field(512, ge=1, le=4096, description="Largest recording that the HTTP port accepts, in MiB.")
+    riva: bool = Field(False, description="Serve NVIDIA Riva's speech recognition on DATA_PORT, for its clients.")
     tls_cert: str = Field(
         "", description="PEM file of the certificate and its chain; TLS is on if it and TLS_KEY are set."
     )

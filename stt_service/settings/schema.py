@@ -42,6 +42,11 @@ def is_language(code: str) -> bool:
     return code == AUTO or code in LANGUAGES
 
 
+def language_of_tag(tag: str) -> str:
+    """Return the language of a tag: `en` of `en-US` or `en_US`. It may be unknown to Whisper."""
+    return tag.strip().lower().replace("_", "-").partition("-")[0]
+
+
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 EncoderContext = Literal["short", "full"]
 UNIT_S: JsonDict = {"unit": "s"}

@@ -15,6 +15,7 @@ from stt_service.errors import InvalidRequestError
 from stt_service.http.openai.formats import ResponseFormat, parse_format
 from stt_service.http.openai.json_input import parse_object, shown
 from stt_service.http.openai.languages import LANGUAGE_CODES, LANGUAGE_NAMES
+from stt_service.settings.schema import language_of_tag
 
 Fields = Mapping[str, Sequence[str]]  # all values of each form field, names without []
 TRUE, FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
@@ -70,7 +71,7 @@ def parse_language(value: str) -> str:
         InvalidRequestError: Whisper does not know the language.
     """
     name = value.strip().lower()
-    code = LANGUAGE_CODES.get(name, name.replace("_", "-").partition("-")[0])
+    code = LANGUAGE_CODES.get(name, language_of_tag(name))
     if code not in LANGUAGE_NAMES:
         raise InvalidRequestError(f"Invalid language={shown(value)}: must be one of Whisper's codes, such as ru or en.")
     return code

@@ -21,8 +21,10 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
+from stt.riva.v1 import riva_pb2
 from stt.v1 import control_pb2, stt_pb2
 
+from stt_service.riva import servicer as riva
 from stt_service.server import Server
 from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
@@ -39,6 +41,9 @@ SEEDS = [
     health_pb2.HealthCheckRequest(service="stt.v1.SpeechToText").SerializeToString(),
     reflection_pb2.ServerReflectionRequest(list_services="*").SerializeToString(),
     control_pb2.FinalizeSessionRequest(session_id="1a2b3c4d").SerializeToString(),
+    riva_pb2.RecordingRequest(
+        options=riva_pb2.Options(encoding=riva_pb2.ENCODING_MULAW, language="en-US"), audio=bytes(640)
+    ).SerializeToString(),
     b"",
 ]
 
@@ -73,6 +78,12 @@ def methods() -> list[Method]:
                 if method.name not in ("Watch", "WatchStatus"):
                     path, request = f"/{service.full_name}/{method.name}", GetMessageClass(method.input_type)
                     found.append(Method(control, path, request, method.client_streaming))
+    for name, request, streams in (
+        (riva.STREAM, riva_pb2.StreamRequest, True),
+        (riva.RECORDING, riva_pb2.RecordingRequest, False),
+        (riva.MODELS, riva_pb2.ModelsRequest, False),
+    ):
+        found.append(Method(False, f"/{riva.SERVICE}/{name}", request, streams))
     return found
 
 
@@ -97,7 +108,7 @@ def mutated(source: random.Random) -> bytes:
 async def server() -> AsyncIterator[Server]:
     held = BlockingServerEngine()
     held.release()
-    async with running_server(held, 8, more={"rate_limit_per_minute": 0}) as running:
+    async with running_server(held, 8, more={"rate_limit_per_minute": 0, "riva": True}) as running:
         yield running
 
 

@@ -1,0 +1,1 @@
+"""NVIDIA Riva on the wire."""

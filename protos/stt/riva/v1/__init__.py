@@ -1,0 +1,1 @@
+"""The wire: stubs made from the .proto files with them, never edited."""

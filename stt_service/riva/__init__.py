@@ -1,0 +1,1 @@
+"""NVIDIA Riva's speech recognition service, as an adapter of `SpeechService`."""
