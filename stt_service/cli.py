@@ -251,6 +251,7 @@ def _addresses(server: Server) -> list[str]:
     return [
         f"Control on {server.control.address}",
         f"HTTP on {server.http.address}",
+        *([f"Wyoming on {server.wyoming.address}"] if server.wyoming is not None else []),
         f"Listening on {server.data.address}",
     ]
 

@@ -40,6 +40,7 @@ from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector
 from stt_service.telemetry.metrics import Api, Metrics, watch_loop
 from stt_service.telemetry.resources import ResourceUsage
+from stt_service.wyoming.listener import WyomingListener
 
 SERVICE = stt_pb2.DESCRIPTOR.services_by_name["SpeechToText"].full_name
 CONTROL = control_pb2.DESCRIPTOR.services_by_name["Control"].full_name
@@ -55,7 +56,7 @@ LINGER_TIMEOUT_S = 2 * DISCARD_TIMEOUT_S  # for the last statuses to be sent bef
 
 
 class Server:
-    """The ports: data for clients, control for operators, metrics. The gRPC ports have health and reflection."""
+    """The ports: data for clients, control for operators, HTTP, Wyoming. The gRPC ports have health and reflection."""
 
     def __init__(self, settings: ServerSettings, credentials: ServerCredentials) -> None:
         self.metrics = Metrics(CollectorRegistry())
@@ -77,7 +78,7 @@ class Server:
             RequestReader(CONTROL_MESSAGE_BYTES, checks, CALL_LIMITS),
             self.metrics.count_rejected,
         )
-        service = SpeechService(self._config, self._admission, self._streams, self.metrics)
+        self.service = service = SpeechService(self._config, self._admission, self._streams, self.metrics)
         decoders = RecordingDecoders()
         self._speech = SpeechToText(service, decoders)
         self._riva = riva.RivaSpeechRecognition(service, decoders) if settings.riva else None
@@ -95,6 +96,7 @@ class Server:
             ),
             credentials.data.pem,
         )
+        self.wyoming = _wyoming(settings, service)
         self._register_collectors(credentials)
 
     def _register_collectors(self, credentials: ServerCredentials) -> None:
@@ -110,6 +112,8 @@ class Server:
             addresses[Api.RIVA] = self.data.address
         if OPENAI in self._surfaces:
             addresses |= dict.fromkeys((Api.OPENAI, Api.REALTIME), self.http.address)
+        if self.wyoming is not None:
+            addresses[Api.WYOMING] = self.wyoming.address
         return addresses
 
     @property
@@ -136,6 +140,8 @@ class Server:
         for port in self._ports:
             health_pb2_grpc.add_HealthServicer_to_server(self._health, port.server)
             port.bind()
+        if self.wyoming is not None:
+            await self.wyoming.start()
         self.http.start()
         for port in self._ports:  # after all are bound, because a started one must be stopped
             await port.server.start()
@@ -163,8 +169,17 @@ class Server:
             # Health/Watch streams never close on their own, so stop them once all recognition streams have ended.
             await self.data.server.stop(LINGER_TIMEOUT_S)
         await self.control.server.stop(LINGER_TIMEOUT_S)
+        if self.wyoming is not None:
+            await self.wyoming.stop()
         await self.http.stop()
 
     @property
     def _ports(self) -> tuple[GrpcListener, ...]:
         return (self.control, self.data)
+
+
+def _wyoming(settings: ServerSettings, service: SpeechService) -> WyomingListener | None:
+    """Return the port of Wyoming if it is on."""
+    if not settings.wyoming_port:
+        return None
+    return WyomingListener(ListenAddress("WYOMING_PORT", settings.server_bind, settings.wyoming_port), service)

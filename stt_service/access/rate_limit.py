@@ -26,6 +26,11 @@ def client_address(peer: str) -> str:
     return str(ip_network((address.packed, 64), strict=False)) if not address.is_loopback else host
 
 
+def socket_address(host: str, port: int) -> str:
+    """Return the address of a client as gRPC's calls have it, so that all ports share quotas."""
+    return client_address(f"ipv6:%5B{host}%5D:{port}" if ":" in host else f"ipv4:{host}:{port}")
+
+
 class RateLimiter:
     """Limits the calls of each client per minute: in a burst or spread out, but no more in the long run.
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 
 from stt_service.access.file_watcher import ReloadingFile
-from stt_service.access.rate_limit import client_address
+from stt_service.access.rate_limit import socket_address
 from stt_service.access.tokens import Tokens, bearer_token
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError, UnauthenticatedError
 from stt_service.rpc.status_mapping import log_server_error
@@ -194,9 +194,7 @@ def _is_address_or_local(host: str) -> bool:
 
 
 def _address(scope: Scope) -> str:
-    """Return the address of a client as gRPC's calls have it, so that both share quotas."""
-    host, port = scope.get("client") or ("", 0)
-    return client_address(f"ipv6:%5B{host}%5D:{port}" if ":" in host else f"ipv4:{host}:{port}")
+    return socket_address(*(scope.get("client") or ("", 0)))
 
 
 def _token(headers: Mapping[str, str]) -> str:

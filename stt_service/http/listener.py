@@ -116,12 +116,7 @@ class HttpListener:
         return self._where.at(self.number)
 
     def _bind(self) -> socket.socket:
-        where = self._where
-        try:
-            family = socket.getaddrinfo(where.bind, where.number, type=socket.SOCK_STREAM)[0][0]
-            listening = socket.create_server((where.bind, where.number), family=family, backlog=BACKLOG)
-        except OSError as error:
-            raise where.bind_error() from error
+        listening = self._where.listen(BACKLOG)
         self.number = listening.getsockname()[1]
         return listening
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -51,6 +52,18 @@ class ListenAddress:
     def at(self, number: int) -> str:
         host = f"[{self.bind}]" if ":" in self.bind else self.bind
         return f"{host}:{number}"
+
+    def listen(self, backlog: int) -> socket.socket:
+        """Return a listening socket.
+
+        Raises:
+            StartupError: another program uses the port, or the address is not one of this machine.
+        """
+        try:
+            family = socket.getaddrinfo(self.bind, self.number, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((self.bind, self.number), family=family, backlog=backlog)
+        except OSError as error:
+            raise self.bind_error() from error
 
     def bind_error(self) -> StartupError:
         """Return the error for a port that cannot be bound."""

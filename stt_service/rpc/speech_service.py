@@ -32,6 +32,7 @@ from stt_service.session.config import SessionConfig
 from stt_service.session.events import OutgoingEvent
 from stt_service.session.session import Session
 from stt_service.settings.runtime import ActiveSettings
+from stt_service.settings.schema import LANGUAGES
 from stt_service.telemetry.metrics import Api, Metrics
 from stt_service.telemetry.stream_stats import StreamStats
 from stt_service.vad.gate import stream_vad_factory
@@ -84,6 +85,14 @@ class SpeechService:
     def default_language(self) -> str:
         """Language of calls that declare none: a Whisper code, or `auto`."""
         return self._config.settings.language
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Codes of the languages that new calls support; empty while the server loads."""
+        loaded = self._admission.loaded
+        if loaded is None:
+            return frozenset()
+        return LANGUAGES if loaded.registry.pair.finals.multilingual else frozenset({"en"})
 
     @contextmanager
     def call(self, client_name: str, api: Api) -> Iterator[Call]:

@@ -15,7 +15,9 @@ class NetworkSettings(BaseModel):
 
     server_bind: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     allow_insecure: bool = Field(
-        False, description="Listen on other addresses than loopback without TLS, or without tokens."
+        False,
+        description="Listen on other addresses than loopback without TLS, or without tokens; "
+        "allow an unprotected WYOMING_PORT.",
     )
     data_port: int = Field(8012, ge=0, le=65_535, description="Port of SpeechToText, health and reflection; 0 = any.")
     control_port: int = Field(8011, ge=0, le=65_535, description="Port of Control; 0 = any.")
@@ -32,6 +34,12 @@ class NetworkSettings(BaseModel):
     )
     max_upload_mb: int = Field(512, ge=1, le=4096, description="Largest recording that the HTTP port accepts, in MiB.")
     riva: bool = Field(False, description="Serve NVIDIA Riva's speech recognition on DATA_PORT, for its clients.")
+    wyoming_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="Port of Wyoming, the protocol of Home Assistant, without TLS and tokens; usually 10300; 0 = off.",
+    )
     tls_cert: str = Field(
         "", description="PEM file of the certificate and its chain; TLS is on if it and TLS_KEY are set."
     )
@@ -67,6 +75,17 @@ class NetworkSettings(BaseModel):
         )
         return tuple(filter(None, (data, control)))
 
+    @property
+    def wyoming_exposure(self) -> str:
+        """Which clients WYOMING_PORT serves without protection, as a sentence without its full stop; empty if none."""
+        if not self.wyoming_port:
+            return ""
+        port = f"WYOMING_PORT={self.wyoming_port} has neither TLS nor tokens"
+        if not self.is_on_loopback:
+            return f"{port}, so anyone on the network of SERVER_BIND={self.server_bind} can use it"
+        required = [name for name in ("auth_tokens_file", "tls_client_ca") if getattr(self, name)]
+        return f"{port}, so local clients can use it without {required[0].upper()}" if required else ""
+
     @model_validator(mode="after")
     def _safe(self) -> Self:
         if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):
@@ -80,6 +99,11 @@ class NetworkSettings(BaseModel):
                 f"SERVER_BIND={self.server_bind} lets anyone on that network connect: "
                 f"{', '.join(self.missing_protection)}; "
                 "set them, or ALLOW_INSECURE=true if that is intended, or SERVER_BIND=127.0.0.1"
+            )
+        if self.wyoming_exposure and not self.allow_insecure:
+            raise ValueError(
+                f"{self.wyoming_exposure}: set WYOMING_PORT=0, or ALLOW_INSECURE=true if that is intended"
+                f"{'' if self.is_on_loopback else ', or SERVER_BIND=127.0.0.1'}"
             )
         return self
 

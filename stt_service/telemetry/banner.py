@@ -49,6 +49,8 @@ def configuration(
     yield f"  Control Port: {settings.control_port or 'any'}"
     yield f"  Data Port: {settings.data_port or 'any'}"
     yield f"  HTTP Port: {settings.http_port or 'any'}"
+    if settings.wyoming_port:
+        yield f"  Wyoming Port: {settings.wyoming_port}"
     yield from _protection(settings)
     for warning in warnings:
         yield f"  WARNING: {warning}"
@@ -112,6 +114,8 @@ def _protection(settings: ServerSettings) -> Iterator[str]:
     if settings.missing_protection:
         missing = ", ".join(settings.missing_protection)
         yield f"  WARNING: ALLOW_INSECURE=true: the network can use or intercept the server: {missing}"
+    if settings.wyoming_exposure:
+        yield f"  WARNING: ALLOW_INSECURE=true: {settings.wyoming_exposure}"
     if not settings.is_on_loopback:
         yield "  WARNING: every host that reaches HTTP_PORT can read its metrics: restrict it with a firewall"
 

@@ -103,6 +103,29 @@ def test_loopback_needs_no_consent(address: str) -> None:
     assert ServerSettings.model_validate({"server_bind": address}).server_bind == address
 
 
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"server_bind": "192.168.1.5", "tls_cert": "pem", "tls_key": "key"}, "network of SERVER_BIND=192.168.1.5"),
+        ({"auth_tokens_file": "tokens"}, "local clients can use it without AUTH_TOKENS_FILE"),
+        ({"tls_cert": "pem", "tls_key": "key", "tls_client_ca": "ca"}, "can use it without TLS_CLIENT_CA"),
+    ],
+)
+def test_wyoming_port_without_protection_needs_consent(settings: dict[str, object], reason: str) -> None:
+    protected = {"auth_tokens_file": "tokens", "control_tokens_file": "control"} if "server_bind" in settings else {}
+    message = message_for({"wyoming_port": 10300, **protected, **settings})
+    assert message.startswith("WYOMING_PORT=10300 has neither TLS nor tokens")
+    assert reason in message
+    assert "ALLOW_INSECURE=true" in message
+    assert ServerSettings.model_validate({"wyoming_port": 10300, **protected, **settings, "allow_insecure": True})
+    assert ServerSettings.model_validate({**protected, **settings})
+
+
+def test_wyoming_port_on_loopback_without_tokens_needs_no_consent() -> None:
+    assert ServerSettings.model_validate({"wyoming_port": 10300}).wyoming_exposure == ""
+    assert ServerSettings.model_validate({}).wyoming_port == 0
+
+
 def test_stream_begins_with_the_settings_of_the_server() -> None:
     runtime = ServerSettings.model_validate({"language": "en", "hotwords": "gRPC", "beam_size": 3}).runtime()
     assert runtime == RUNTIME.updated({"language": "en", "hotwords": "gRPC"})

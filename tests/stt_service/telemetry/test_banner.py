@@ -114,6 +114,14 @@ def test_insecure_address_is_a_warning() -> None:
     assert "  WARNING: ALLOW_INSECURE=true" in banner(server_bind="10.0.0.5", allow_insecure=True)
 
 
+def test_wyoming_port_is_printed_if_it_is_on_with_a_warning_if_it_is_unprotected() -> None:
+    assert "Wyoming" not in banner()
+    assert "  Wyoming Port: 10300" in banner(wyoming_port=10300)
+    assert "WARNING" not in banner(wyoming_port=10300)
+    unprotected = banner(wyoming_port=10300, auth_tokens_file="tokens", allow_insecure=True)
+    assert "  WARNING: ALLOW_INSECURE=true: WYOMING_PORT=10300 has neither TLS nor tokens" in unprotected
+
+
 def test_memory_of_the_process_and_of_every_gpu_is_printed() -> None:
     section, process, *gpus = memory(CudaStatus(1, gpus=(CARD,)))
     assert section == "MEMORY:"

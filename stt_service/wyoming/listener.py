@@ -1,0 +1,102 @@
+"""The port of Wyoming: accepts connections, bounds their number and closes them when the server stops."""
+
+from __future__ import annotations
+
+import asyncio
+
+from stt_service.access.admission import RETRY_AFTER_S
+from stt_service.access.rate_limit import socket_address
+from stt_service.errors import ResourceExhaustedError
+from stt_service.rpc.listener import ListenAddress
+from stt_service.rpc.speech_service import SpeechService
+from stt_service.wyoming.connection import DEFAULT_TIMEOUTS, Connection, Timeouts
+from stt_service.wyoming.events import HEADER_BYTES
+
+MAX_CONNECTIONS = 64  # of which MAX_STREAMS transcribe; Home Assistant opens one per command
+MAX_REJECTING = 16  # connections beyond MAX_CONNECTIONS that receive an error; others are closed without one
+SHUTDOWN_TIMEOUT_S = 5.0  # for pending events to be sent
+BACKLOG = 64
+
+
+class WyomingListener:
+    """The port of Wyoming.
+
+    When MAX_CONNECTIONS are open, a new one replaces the oldest one without a transcription, so idle clients do not
+    exclude others.
+    """
+
+    def __init__(self, where: ListenAddress, service: SpeechService, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
+        """Take the setting, address and number of the port; number 0: any free one."""
+        self._where, self._service, self._timeouts = where, service, timeouts
+        self._server: asyncio.Server | None = None
+        self._connections: dict[Connection, asyncio.Task[None]] = {}  # oldest first
+        self._rejecting = 0
+        self.number = 0  # until it is bound
+
+    @property
+    def address(self) -> str:
+        return self._where.at(self.number)
+
+    async def start(self) -> None:
+        """Bind the port and accept connections until `stop`.
+
+        Raises:
+            StartupError: the port is in use, or the address does not belong to this machine.
+        """
+        listening = self._where.listen(BACKLOG)
+        self.number = listening.getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, sock=listening, limit=HEADER_BYTES, backlog=BACKLOG)
+
+    async def stop(self) -> None:
+        """Accept no more connections; return when pending text has been sent, or after SHUTDOWN_TIMEOUT_S."""
+        if self._server is not None:
+            self._server.close()
+        for connection, task in self._connections.items():
+            if not connection.is_transcribing:
+                task.cancel()
+        tasks = set(self._connections.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=SHUTDOWN_TIMEOUT_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, self._service, _client_name(writer), self._timeouts)
+        if len(self._connections) >= MAX_CONNECTIONS and not self._close_oldest_idle():
+            await self._reject(connection, writer)
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[connection] = task
+        try:
+            await connection.run()
+        finally:
+            self._connections.pop(connection, None)
+
+    def _close_oldest_idle(self) -> bool:
+        """Close the oldest connection without a transcription; return whether there was one."""
+        idle = next((connection for connection in self._connections if not connection.is_transcribing), None)
+        if idle is None:
+            return False
+        self._connections.pop(idle).cancel()
+        return True
+
+    async def _reject(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
+        if self._rejecting >= MAX_REJECTING:
+            writer.transport.abort()
+            return
+        self._rejecting += 1
+        try:
+            await connection.reject(
+                ResourceExhaustedError(
+                    f"All {MAX_CONNECTIONS} connections of this port are in use: try again later.", RETRY_AFTER_S
+                )
+            )
+        finally:
+            self._rejecting -= 1
+
+
+def _client_name(writer: asyncio.StreamWriter) -> str:
+    host, port, *_ = writer.get_extra_info("peername") or ("", 0)
+    return socket_address(host, port)
