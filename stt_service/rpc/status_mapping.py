@@ -116,21 +116,26 @@ def _code(error: SttError) -> grpc.StatusCode:
     return next(code for kind, code in CODES.items() if isinstance(error, kind))
 
 
+def failure(error: SttError) -> pb.Failure:
+    """Return the error as the last event of a stream."""
+    code = _code(error)
+    message = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
+    if isinstance(error, ResourceExhaustedError):
+        message.retry_after.CopyFrom(convert.duration(error.retry_after_s))
+    if isinstance(error, UnavailableError):
+        message.retry_after.CopyFrom(convert.duration(RETRY_AFTER_S))
+    return message
+
+
 async def send_failure(context: AnyContext, requests: Requests, error: SttError) -> None:
     """Send the failure, and read on for a moment: a client that is still writing would lose the status (grpc#36066).
 
     A discarded message may have any size, so only a few calls do this at the same time.
     """
-    code = _code(error)
-    failure = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
-    if isinstance(error, ResourceExhaustedError):
-        failure.retry_after.CopyFrom(convert.duration(error.retry_after_s))
-    if isinstance(error, UnavailableError):
-        failure.retry_after.CopyFrom(convert.duration(RETRY_AFTER_S))
     # InternalError: a message that the client does not read is still in flight. InvalidRequestError: one is malformed.
     with suppress(TimeoutError, grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError, InvalidRequestError):
         async with asyncio.timeout(DISCARD_TIMEOUT_S):
-            await context.write(pb.StreamingRecognizeResponse(failure=failure))
+            await context.write(pb.StreamingRecognizeResponse(failure=failure(error)))
             await _discard(requests)
 
 
