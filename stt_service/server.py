@@ -17,7 +17,7 @@ from stt_service.control.history import HistorySampler
 from stt_service.control.service import ControlService
 from stt_service.control.servicer import Control
 from stt_service.control.status import StatusReporter
-from stt_service.http.application import OPENAI, access_rules, application
+from stt_service.http.application import OPENAI, PAGE, access_rules, application
 from stt_service.http.listener import HttpListener
 from stt_service.http.monitoring import Monitoring
 from stt_service.http.openai.realtime import Realtime
@@ -89,8 +89,8 @@ class Server:
             application(
                 self._surfaces,
                 Monitoring(self.metrics.registry, lambda: self._admission.not_ready_reason),
-                Transcriptions(service, decoders),
-                Realtime(service),
+                [*Transcriptions(service, decoders).routes, *Realtime(service).routes],
+                service,
                 access_rules(settings, credentials.data.tokens),
                 self.metrics.count_rejected,
             ),
@@ -114,6 +114,8 @@ class Server:
             addresses |= dict.fromkeys((Api.OPENAI, Api.REALTIME), self.http.address)
         if self.wyoming is not None:
             addresses[Api.WYOMING] = self.wyoming.address
+        if PAGE in self._surfaces:
+            addresses[Api.PAGE] = self.http.address
         return addresses
 
     @property

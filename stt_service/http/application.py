@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Mount, Router
+from starlette.routing import BaseRoute, Mount, Router
 
 from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.tokens import Tokens
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.monitoring import Monitoring
 from stt_service.http.openai.errors import http_error_response, reject
-from stt_service.http.openai.realtime import Realtime
-from stt_service.http.openai.transcriptions import Transcriptions
+from stt_service.http.page.headers import SecurityHeaders
+from stt_service.http.page.page import page_routes
+from stt_service.rpc.speech_service import SpeechService
 from stt_service.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-METRICS, OPENAI = "metrics", "openai"
+METRICS, PAGE, OPENAI = "metrics", "page", "openai"
 FORM_BYTES = 2**20  # of an upload, in addition to its recording
 
 
@@ -43,15 +44,18 @@ def access_rules(settings: NetworkSettings, tokens: ReloadingFile[Tokens] | None
 def application(
     surfaces: frozenset[str],
     monitoring: Monitoring,
-    transcriptions: Transcriptions,
-    realtime: Realtime,
+    openai_routes: Sequence[BaseRoute],
+    service: SpeechService,
     rules: AccessRules,
     on_rejected: Callable[[str], None],
 ) -> ASGIApp:
     """Return the application with these surfaces."""
     app = Starlette(routes=monitoring.routes if METRICS in surfaces else [])
+    if PAGE in surfaces:
+        # Routes of Control, with rules of their own, belong here: before OpenAI's, which match every path.
+        app.router.routes.extend(page_routes(service, rules, on_rejected))
     if OPENAI in surfaces:
-        openai = Guard(Router(routes=[*transcriptions.routes, *realtime.routes]), rules, reject, on_rejected)
+        openai = Guard(Router(routes=openai_routes), rules, reject, on_rejected)
         app.router.routes.append(Mount("/", app=openai))
         app.add_exception_handler(HTTPException, http_error_response)
-    return app
+    return SecurityHeaders(app)

@@ -1,12 +1,14 @@
 """Access rules of the HTTP port, the same for every surface: host, origin, token, limits of bodies and slow clients.
 
 `Guard` is ASGI middleware in front of the routes of a surface. It passes the identity of the client in the scope
-(`client_name`), so that admission and quotas are those of gRPC.
+(`client_name`), so that admission and quotas are those of gRPC, and whether the client is authorized
+(`is_authorized`), which can only be False for public surfaces.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 BODY_TIMEOUT_S = 30.0  # between two parts of a body
 SEND_TIMEOUT_S = 30.0  # for the client to read a message
-SUBPROTOCOL_TOKEN = "openai-insecure-api-key."  # noqa: S105  (a prefix; browsers cannot send headers)
+# Prefixes of offered subprotocols: browsers cannot send headers with a WebSocket.
+OPENAI_SUBPROTOCOL = "openai-insecure-api-key."
+TOKEN_SUBPROTOCOL = "stt-token."  # noqa: S105  (a prefix; a token in base64url follows, without padding)
 MAX_SHOWN = 80  # characters of a header in a message
 UNAUTHENTICATED = "A valid token is required: send `Authorization: Bearer TOKEN`."
 
@@ -37,7 +41,7 @@ class WrongHostError(InvalidRequestError):
     """The Host header names another machine: a page of another site reached a loopback address (DNS rebinding)."""
 
 
-class WrongOriginError(SttError):
+class WrongOriginError(InvalidRequestError):
     """A page of another site sent the request."""
 
 
@@ -56,6 +60,7 @@ class AccessRules:
             another site can reach a name of its own that resolves to this machine (DNS rebinding), but no address.
         origins: Origins of other sites whose pages may use the surface.
         max_body_bytes: Limit of a request body.
+        public: Requests without a token or certificate are accepted too; `is_authorized` of the scope is then False.
     """
 
     tokens: ReloadingFile[Tokens] | None = None
@@ -63,6 +68,7 @@ class AccessRules:
     addresses_only: bool = False
     origins: frozenset[str] = frozenset()
     max_body_bytes: int = 2**20
+    public: bool = False
 
 
 class Guard:
@@ -83,7 +89,7 @@ class Guard:
                 await send(message)
 
         try:
-            scope["client_name"] = self._client_name(scope)
+            self._identify(scope)
             bounded = self._bounded(receive) if scope["type"] == "http" else receive
             await self._app(scope, bounded, bounded_send)
         except SttError as error:
@@ -97,8 +103,8 @@ class Guard:
                 raise
             await self._on_error(scope, receive, send, log_server_error(error))
 
-    def _client_name(self, scope: Scope) -> str:
-        """Return the name of the client's token; without tokens the address of the client.
+    def _identify(self, scope: Scope) -> None:
+        """Check the headers; set the name of the client, and whether it is authorized.
 
         Raises:
             SttError: a rule is violated.
@@ -107,13 +113,28 @@ class Guard:
         self._check_host(headers)
         self._check_origin(headers)
         self._check_length(headers)
+        scope["is_authorized"] = True
+        try:
+            scope["client_name"] = self._client_name(scope, headers)
+        except UnauthenticatedError:
+            if not self._rules.public:
+                raise
+            scope["client_name"], scope["is_authorized"] = _address(scope), False
+
+    def _client_name(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        """Return the name of the client's token; without tokens the address of the client.
+
+        Raises:
+            UnauthenticatedError: the token or the certificate is missing or wrong.
+        """
         if self._rules.client_certificates and not scope.get("state", {}).get("client_certificate"):
             raise UnauthenticatedError("A client certificate is required.")
         if self._rules.tokens is None:
             return _address(scope)
         name = self._rules.tokens.value().lookup(_token(headers))
         if name is None:
-            self._rejected("token")
+            if not self._rules.public:
+                self._rejected("token")
             raise UnauthenticatedError(UNAUTHENTICATED)
         return name
 
@@ -201,7 +222,18 @@ def _token(headers: Mapping[str, str]) -> str:
     """Return the bearer token of a request or of a browser's WebSocket; an empty string without one."""
     if token := bearer_token(headers.get("authorization", "")):
         return token
-    for protocol in headers.get("sec-websocket-protocol", "").split(","):
-        if protocol.strip().startswith(SUBPROTOCOL_TOKEN):
-            return protocol.strip()[len(SUBPROTOCOL_TOKEN) :]
+    for protocol in map(str.strip, headers.get("sec-websocket-protocol", "").split(",")):
+        if protocol.startswith(OPENAI_SUBPROTOCOL):
+            return protocol.removeprefix(OPENAI_SUBPROTOCOL)
+        if protocol.startswith(TOKEN_SUBPROTOCOL):
+            return _decoded(protocol.removeprefix(TOKEN_SUBPROTOCOL))
     return ""
+
+
+def _decoded(encoded: str) -> str:
+    """Return the text of base64url without padding; an empty string, which is no valid token, if it is malformed."""
+    try:
+        padded = encoded + "=" * (-len(encoded) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("utf-8")
+    except ValueError:
+        return ""

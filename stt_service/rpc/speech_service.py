@@ -94,6 +94,16 @@ class SpeechService:
             return frozenset()
         return LANGUAGES if loaded.registry.pair.finals.multilingual else frozenset({"en"})
 
+    @property
+    def not_ready_reason(self) -> str:
+        """Why no call is admitted, even with free slots; empty if calls are admitted."""
+        return self._admission.not_ready_reason
+
+    @property
+    def default_settings(self) -> pb.Settings:
+        """The settings of a stream whose config has none."""
+        return convert.settings(self._config.settings.runtime())
+
     @contextmanager
     def call(self, client_name: str, api: Api) -> Iterator[Call]:
         """Yield a call; all log lines inside carry its id.

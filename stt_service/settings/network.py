@@ -25,9 +25,12 @@ class NetworkSettings(BaseModel):
         8013, ge=0, le=65_535, description="Port of HTTP: metrics, health probes and APIs (METRICS_PORT too); 0 = any."
     )
     http_surfaces: str = Field(
-        "metrics,openai",
-        pattern=r"^(metrics|openai)(,(metrics|openai))*$",
-        description="What the HTTP port serves: metrics (with health probes), openai (transcriptions); with commas.",
+        "metrics,page,openai",
+        pattern=r"^(metrics|page|openai)(,(metrics|page|openai))*$",
+        description=(
+            "What the HTTP port serves: metrics (with health probes), page (the web page), openai (transcriptions); "
+            "with commas."
+        ),
     )
     http_allowed_origins: str = Field(
         "", description="Origins of web pages that may use the HTTP port, with commas; empty = its own pages."

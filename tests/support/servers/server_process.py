@@ -15,6 +15,7 @@ from time import monotonic
 from benchmarks.service import ANY_PORTS, Service
 
 TIMEOUT_S = 60.0
+HTTP = re.compile(r"HTTP on (\S+:\d+)")
 STT_SERVER = str(Path(sys.executable).with_name("stt-server"))
 # Overrides the machine's environment and a developer's .env.
 COMMON = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIME_MODEL": "base"}
@@ -61,3 +62,9 @@ def run_server(folder: Path, *arguments: str, **settings: str) -> subprocess.Com
         encoding="utf-8",
         timeout=TIMEOUT_S,
     )
+
+
+def http_address(service: Service) -> str:
+    """Return the address of the HTTP port of a listening server."""
+    (address,) = (match[1] for line in service.lines if (match := HTTP.search(line)))
+    return address

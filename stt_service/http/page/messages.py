@@ -1,0 +1,54 @@
+"""Messages of a browser's stream: proto3 JSON of stt.proto as text, audio as bytes.
+
+A text message of the client is a `StreamingRecognizeRequest` without audio, or `{"end": {}}`, which half-closes the
+stream.
+"""
+
+from __future__ import annotations
+
+import json
+
+from google.protobuf import json_format
+from stt.v1 import stt_pb2 as pb
+
+from stt_service.errors import InvalidRequestError
+
+MAX_TEXT_CHARS = 64 * 2**10  # a config with the longest prompt and hotwords has 15 KiB if all of it is escaped
+MAX_QUOTED_CHARS = 200  # of the parser's message, which can quote the client
+
+
+def encode(response: pb.StreamingRecognizeResponse) -> str:
+    """Return the JSON of a response on one line. Fields with default values are left out; int64 values are strings."""
+    return json.dumps(json_format.MessageToDict(response), ensure_ascii=False, separators=(",", ":"))
+
+
+def decode(text: str) -> pb.StreamingRecognizeRequest | None:
+    """Return the request of a text message; None for the end of the audio.
+
+    Raises:
+        InvalidRequestError: the text is not a message of the protocol.
+    """
+    message = _json_object(text)
+    if "end" in message:
+        if message != {"end": {}}:
+            raise InvalidRequestError('Invalid end: must be {"end": {}}, without other fields.')
+        return None
+    if "audio" in message:
+        raise InvalidRequestError("Invalid audio: must be sent as a binary message.")
+    try:
+        return json_format.ParseDict(message, pb.StreamingRecognizeRequest())
+    except (json_format.Error, ValueError, TypeError, RecursionError) as error:
+        reason = str(error).partition("\n")[0].replace("stt.v1.", "")[:MAX_QUOTED_CHARS]
+        raise InvalidRequestError(f"Invalid message: must be a StreamingRecognizeRequest as JSON. {reason}") from None
+
+
+def _json_object(text: str) -> dict[str, object]:
+    if len(text) > MAX_TEXT_CHARS:
+        raise InvalidRequestError(f"Invalid message of {len(text)} characters: must be at most {MAX_TEXT_CHARS}.")
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        raise InvalidRequestError("Invalid message: must be a JSON object; audio is sent as binary messages.")
+    return message
