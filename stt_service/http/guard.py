@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -17,22 +20,29 @@ from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 
+from stt_service.access.auth_failures import AuthFailureLog
 from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.rate_limit import socket_address
 from stt_service.access.tokens import Tokens, bearer_token
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError, UnauthenticatedError
 from stt_service.rpc.status_mapping import log_server_error
+from stt_service.telemetry.log_writer import LineLimiter
+from stt_service.telemetry.logs import event
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_TIMEOUT_S = 30.0  # between two parts of a body
 SEND_TIMEOUT_S = 30.0  # for the client to read a message
+ABORT_TIMEOUT_S = 1.0  # for an aborted connection to be closed
 # Prefixes of offered subprotocols: browsers cannot send headers with a WebSocket.
 OPENAI_SUBPROTOCOL = "openai-insecure-api-key."
 TOKEN_SUBPROTOCOL = "stt-token."  # noqa: S105  (a prefix; a token in base64url follows, without padding)
 MAX_SHOWN = 80  # characters of a header in a message
 UNAUTHENTICATED = "A valid token is required: send `Authorization: Bearer TOKEN`."
+
+log = logging.getLogger(__name__)
+_aborted_lines = LineLimiter()
 
 OnError = Callable[["Scope", "Receive", "Send", SttError], Awaitable[None]]
 
@@ -72,12 +82,24 @@ class AccessRules:
 
 
 class Guard:
-    """Applies access rules to an ASGI application; errors go to `on_error`, which answers in the shape of the API."""
+    """Applies access rules to an ASGI application.
+
+    An error before the response goes to `on_error`, which answers in the shape of the API. After its start the
+    connection is aborted, as the client must not take a part for the whole, or does not read at all.
+    """
 
     def __init__(
-        self, app: ASGIApp, rules: AccessRules, on_error: OnError, rejected: Callable[[str], None] = lambda _: None
+        self,
+        app: ASGIApp,
+        rules: AccessRules,
+        on_error: OnError,
+        rejected: Callable[[str], None] = lambda _: None,
+        *,
+        send_timeout_s: float = SEND_TIMEOUT_S,
     ) -> None:
         self._app, self._rules, self._on_error, self._rejected = app, rules, on_error, rejected
+        self._send_timeout_s = send_timeout_s
+        self._failures = AuthFailureLog("HTTP_PORT")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -85,8 +107,11 @@ class Guard:
         async def bounded_send(message: Message) -> None:
             nonlocal started
             started = True
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                await send(message)
+            try:
+                async with asyncio.timeout(self._send_timeout_s):
+                    await send(message)
+            except TimeoutError:
+                raise DeadlineExceededError(f"The client read no response for {self._send_timeout_s:g} s.") from None
 
         try:
             self._identify(scope)
@@ -94,8 +119,9 @@ class Guard:
             await self._app(scope, bounded, bounded_send)
         except SttError as error:
             if started:
-                raise
-            await self._on_error(scope, receive, send, error)
+                await _abort(scope, receive, error)
+            else:
+                await self._on_error(scope, receive, send, error)
         except HTTPException:  # an unknown path or method
             raise
         except Exception as error:
@@ -135,6 +161,7 @@ class Guard:
         if name is None:
             if not self._rules.public:
                 self._rejected("token")
+                self._failures.count(_address(scope), time.monotonic())
             raise UnauthenticatedError(UNAUTHENTICATED)
         return name
 
@@ -185,6 +212,17 @@ class Guard:
             return message
 
         return bounded
+
+
+async def _abort(scope: Scope, receive: Receive, error: SttError) -> None:
+    """Log the error, close the connection without sending its buffer, and wait until it is closed."""
+    if (dropped := _aborted_lines.next_line()) is not None:
+        log.warning(event("connection aborted", {"peer": _address(scope), "reason": error, "dropped_lines": dropped}))
+    scope["state"]["abort"]()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ABORT_TIMEOUT_S):
+            while not (await receive())["type"].endswith(".disconnect"):
+                pass
 
 
 def _hostname(host: str) -> str:

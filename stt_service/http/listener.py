@@ -50,7 +50,7 @@ class BoundedHttpProtocol(H11Protocol):
         super().connection_made(transport)
         connection = transport.get_extra_info("ssl_object")
         certificate = connection.getpeercert(binary_form=True) if connection is not None else None
-        self.app_state = {**self.app_state, "client_certificate": certificate is not None}
+        self.app_state = {**self.app_state, "client_certificate": certificate is not None, "abort": self._abort}
         self._await_head()
 
     def data_received(self, data: bytes) -> None:

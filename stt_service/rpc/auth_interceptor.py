@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import grpc
 from stt.v1 import stt_pb2 as pb
 
+from stt_service.access.auth_failures import AuthFailureLog
 from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.rate_limit import client_address
 from stt_service.access.tokens import Tokens, bearer_token
@@ -23,14 +23,11 @@ if TYPE_CHECKING:
 
     Handler = grpc.RpcMethodHandler[Any, Any]
 
-log = logging.getLogger(__name__)
-
 UNAUTHENTICATED_METHOD = (
     HEALTH_CHECK  # for load balancers, which have no token; not Watch, with which any client could hold calls open
 )
 STREAMING = f"/{pb.DESCRIPTOR.services_by_name['SpeechToText'].full_name}/StreamingRecognize"
 REJECTION = "Missing or invalid token: send `authorization: Bearer TOKEN` with a token of this port (stt-cli: --token)."
-LOG_INTERVAL_S = 10.0  # between two log lines, however many calls are rejected
 
 
 class AuthenticatedContext:
@@ -74,34 +71,14 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # i
         return grpc.stream_stream_rpc_method_handler(self._reject)
 
     async def _reject_in_band(self, requests: Requests, context: Context) -> None:
-        self._failures.count(context.peer(), time.monotonic())
+        self._failures.count(client_address(context.peer()), time.monotonic())
         async with map_errors_to_status(context, partial(send_failure, context, requests)):
             raise UnauthenticatedError(REJECTION)
 
     async def _reject(self, _requests: Requests, context: Context) -> None:
-        self._failures.count(context.peer(), time.monotonic())
+        self._failures.count(client_address(context.peer()), time.monotonic())
         async with map_errors_to_status(context, no_op):
             raise UnauthenticatedError(REJECTION)
-
-
-class AuthFailureLog:
-    """Logs rejected calls, at most every LOG_INTERVAL_S: a client that tries a million tokens must not fill a disk."""
-
-    def __init__(self, port: str) -> None:
-        self._port = port
-        self._count = 0
-        self._logged_s = -LOG_INTERVAL_S
-
-    def count(self, peer: str, now_s: float) -> None:
-        self._count += 1
-        if now_s - self._logged_s >= LOG_INTERVAL_S:
-            log.warning(
-                "calls without a valid token port=%s count=%d last_peer=%s",
-                self._port,
-                self._count,
-                client_address(peer),
-            )
-            self._count, self._logged_s = 0, now_s
 
 
 def _with_client(handler: Handler, client: str) -> Handler:

@@ -36,6 +36,7 @@ SUBPROTOCOL = "realtime"
 MAX_QUEUED_REQUESTS = 16
 MAX_ENDING_STREAMS = 4  # of a connection, whose text is pending; then the server reads no further
 IDLE_TIMEOUT_S = 600.0  # without a message of the client
+FAILURE_TIMEOUT_S = 2.0
 INTERNAL_ERROR = 1011
 BYTES_PER_SAMPLE = {pb.AudioFormat.ENCODING_PCM_S16LE: 2}
 
@@ -45,10 +46,11 @@ class Realtime:
 
     Args:
         service: Recognizes the streams.
+        failure_timeout_s: How long a client has to read why its connection fails.
     """
 
-    def __init__(self, service: SpeechService) -> None:
-        self._service = service
+    def __init__(self, service: SpeechService, failure_timeout_s: float = FAILURE_TIMEOUT_S) -> None:
+        self._service, self._failure_timeout_s = service, failure_timeout_s
 
     @property
     def routes(self) -> list[WebSocketRoute]:
@@ -59,7 +61,7 @@ class Realtime:
         """Serve a connection to its end."""
         offered = socket.scope.get("subprotocols", [])
         await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        connection = _Connection(socket, self._service, socket.scope["client_name"])
+        connection = _Connection(socket, self._service, socket.scope["client_name"], self._failure_timeout_s)
         try:
             await connection.run()
         except SttError as error:
@@ -83,6 +85,7 @@ class _Connection:
     socket: WebSocket
     service: SpeechService
     client_name: str
+    failure_timeout_s: float
     config: RealtimeConfig = field(default_factory=realtime_session.initial)
     id: str = field(default_factory=lambda: new_id("sess"))
     chain: ItemChain = field(default_factory=ItemChain)
@@ -109,10 +112,18 @@ class _Connection:
                     task.cancel()
 
     async def fail(self, error: SttError, cause: JsonObject | None = None) -> None:
-        """Send the error, with the event that caused it, and close the connection."""
-        with suppress(RuntimeError, WebSocketDisconnect):
-            await self._send(error_event(error, cause))
-            await self.socket.close(INTERNAL_ERROR, str(error)[:100])
+        """Send the error, with the event that caused it, and close the connection.
+
+        Raises:
+            SttError: the error, if the client does not read.
+        """
+        try:
+            async with asyncio.timeout(self.failure_timeout_s):
+                await self._send(error_event(error, cause))
+                with suppress(RuntimeError, WebSocketDisconnect):
+                    await self.socket.close(INTERNAL_ERROR, str(error)[:100])
+        except TimeoutError:
+            raise error from None
 
     async def _receive(self, tasks: asyncio.TaskGroup, slots: ExitStack) -> None:
         while True:

@@ -66,6 +66,31 @@ async def test_missing_or_wrong_token_is_rejected(headers: dict[str, str]) -> No
     assert await respond(AccessRules(tokens=KNOWN), headers) == (401, "")
 
 
+async def test_rejected_tokens_are_logged_once_per_interval_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise AssertionError("unreachable")
+
+    counted: list[str] = []
+    statuses: list[int] = []
+
+    async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
+        statuses.append(status_of(error)[0])
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    guard = Guard(app, AccessRules(tokens=KNOWN), on_error, counted.append)
+    headers = [(b"host", b"localhost"), (b"authorization", b"Bearer stt_secret-guess")]
+    for _ in range(3):
+        scope = {"type": "http", "headers": headers, "client": ("192.0.2.7", 5), "state": {}}
+        await guard(scope, receive, send)
+    assert (statuses, counted) == ([401] * 3, ["token"] * 3)
+    assert caplog.messages == ["calls without a valid token port=HTTP_PORT count=1 last_peer=192.0.2.7"]
+
+
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:8013", "127.0.0.1:8013", "[::1]:8013", "192.0.2.7", "stt:8013"]
 )
