@@ -13,26 +13,28 @@ CHANNEL = 1  # channels are mixed
 STABLE = 1.0
 
 
-def stream_response(message: pb.StreamingRecognizeResponse) -> riva.StreamResponse | None:
-    """Return the response with the text of a partial or a final; None for other events."""
+def stream_response(message: pb.StreamingRecognizeResponse, *, words: bool) -> riva.StreamResponse | None:
+    """Return the response with the text of a partial or a final, with its words if requested; None for other events."""
     match message.WhichOneof("event"):
         case "partial":
             result = _interim(message.partial)
         case "final":
-            result = riva.StreamResult(hypotheses=[_hypothesis(message.final)], final=True, stability=STABLE)
+            result = riva.StreamResult(
+                hypotheses=[_hypothesis(message.final, words=words)], final=True, stability=STABLE
+            )
         case _:
             return None
     result.channel, result.received_s = CHANNEL, message.received_ms / 1000
     return riva.StreamResponse(results=[result])
 
 
-def recording_response(message: pb.RecognizeResponse) -> riva.RecordingResponse:
-    """Return the response with a result for each final."""
+def recording_response(message: pb.RecognizeResponse, *, words: bool) -> riva.RecordingResponse:
+    """Return the response with a result for each final, with its words if requested."""
     length = message.audio_duration
     received_s = length.seconds + length.nanos / 1e9
     return riva.RecordingResponse(
         results=[
-            riva.RecordingResult(hypotheses=[_hypothesis(final)], channel=CHANNEL, received_s=received_s)
+            riva.RecordingResult(hypotheses=[_hypothesis(final, words=words)], channel=CHANNEL, received_s=received_s)
             for final in message.utterances
         ]
     )
@@ -59,8 +61,8 @@ def _interim(partial: pb.Partial) -> riva.StreamResult:
     return riva.StreamResult(hypotheses=[riva.Hypothesis(text=_spaced(text))], stability=min(STABLE, stable))
 
 
-def _hypothesis(final: pb.Final) -> riva.Hypothesis:
-    words = [
+def _hypothesis(final: pb.Final, *, words: bool) -> riva.Hypothesis:
+    timed = [
         riva.Word(
             start_ms=word.start_ms,
             end_ms=word.end_ms,
@@ -68,10 +70,10 @@ def _hypothesis(final: pb.Final) -> riva.Hypothesis:
             confidence=word.confidence,
             language=final.language,
         )
-        for word in final.words
+        for word in (final.words if words else ())
     ]
     languages = [final.language] if final.language else []
-    return riva.Hypothesis(text=_spaced(final.text), confidence=final.confidence, words=words, languages=languages)
+    return riva.Hypothesis(text=_spaced(final.text), confidence=final.confidence, words=timed, languages=languages)
 
 
 def _spaced(text: str) -> str:

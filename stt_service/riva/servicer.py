@@ -88,7 +88,7 @@ class RivaSpeechRecognition:
         check_id(request.id)
         check_model(request.options, slot.model)
         recognized = await recognize_request(slot, _recognize_request(request), self._decoders)
-        response = recording_response(recognized)
+        response = recording_response(recognized, words=request.options.word_times)
         if request.id.text:
             response.id.CopyFrom(request.id)
         return response

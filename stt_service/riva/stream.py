@@ -39,6 +39,7 @@ class RivaStream:
     context: Context
     model: Callable[[], str]
     _id: riva.CallId = field(default_factory=riva.CallId)
+    _word_times: bool = False
 
     async def requests(self) -> AsyncGenerator[pb.StreamingRecognizeRequest]:
         """Yield the requests for the service: the config as soon as the format is known, then samples.
@@ -67,7 +68,7 @@ class RivaStream:
 
     async def write(self, message: pb.StreamingRecognizeResponse, /) -> None:
         """Send a response of the service if Riva has an equivalent; wait while the client does not read."""
-        if (response := stream_response(message)) is not None:
+        if (response := stream_response(message, words=self._word_times)) is not None:
             if self._id.text:
                 response.id.CopyFrom(self._id)
             await self.context.write(response)
@@ -80,7 +81,7 @@ class RivaStream:
                 )
             check_id(request.id)
             check_model(request.start.options, self.model())
-            self._id = request.id
+            self._id, self._word_times = request.id, request.start.options.word_times
             return request.start
         return None
 

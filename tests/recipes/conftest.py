@@ -47,16 +47,17 @@ class RecipeServer:
     """A running server, with its HTTP address and gRPC's results."""
 
     def __init__(self, service: Service) -> None:
-        self._address = service.address
+        self.grpc_address = service.address
         (found,) = (match for line in service.lines if (match := HTTP.search(line)))
         self.url = f"http://{found[1]}"
         self.base_url = f"{self.url}/v1"
 
     async def recognize(self, audio: Path, settings: pb.Settings) -> pb.RecognizeResponse:
         """Return what `Recognize` returns for a file."""
-        async with connected(self._address) as stub:
+        async with connected(self.grpc_address) as stub:
             data = audio.read_bytes()  # noqa: ASYNC240  (a small file)
-            response: pb.RecognizeResponse = await stub.Recognize(pb.RecognizeRequest(audio=data, settings=settings))
+            request = pb.RecognizeRequest(audio=data, settings=settings, word_times=True)
+            response: pb.RecognizeResponse = await stub.Recognize(request)
             return response
 
     async def text(self, audio: Path, language: str = "en", *, translate: bool = False) -> str:
@@ -68,7 +69,7 @@ class RecipeServer:
         """Return the texts of the finals of `StreamingRecognize` for samples at 24 kHz."""
         sound = pb.AudioFormat(encoding=pb.AudioFormat.ENCODING_PCM_S16LE, sample_rate_hz=RATE_HZ, channels=1)
         opening = pb.StreamingConfig(format=sound, settings=settings, partials=True)
-        async with connected(self._address) as stub:
+        async with connected(self.grpc_address) as stub:
             result = await send_requests(stub, Request(config=opening), *chunks(pcm, CHUNK_BYTES))
         assert result.code is StatusCode.OK
         return [final.text.strip() for final in result.finals]
@@ -94,7 +95,7 @@ def joined(finals: Sequence[pb.Final]) -> str:
 def server() -> Iterator[RecipeServer]:
     """Return a server with the real model on free ports."""
     settings = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIME_MODEL": "base"}
-    with Service({**settings, "MAX_STREAMS": "4", "HTTP_PORT": "0"}) as running:
+    with Service({**settings, "MAX_STREAMS": "4", "HTTP_PORT": "0", "RIVA": "true"}) as running:
         running.wait_until_listening()
         yield RecipeServer(running)
 

@@ -86,7 +86,7 @@ def test_id_is_bounded() -> None:
 
 def test_partial_is_one_interim_result_with_its_whole_text() -> None:
     partial = pb.Partial(utterance=1, stable=" one two", unstable=" three 45")
-    response = stream_response(pb.StreamingRecognizeResponse(received_ms=1500, partial=partial))
+    response = stream_response(pb.StreamingRecognizeResponse(received_ms=1500, partial=partial), words=False)
     assert response is not None
     (result,) = response.results
     assert [hypothesis.text for hypothesis in result.hypotheses] == ["one two three 45 "]
@@ -98,7 +98,7 @@ def test_partial_is_one_interim_result_with_its_whole_text() -> None:
 def test_final_is_one_result_with_words_and_confidence() -> None:
     word = pb.Word(text=" one", start_ms=100, end_ms=300, confidence=0.5)
     final = pb.Final(text=" one", confidence=0.75, language="en", words=[word])
-    response = stream_response(pb.StreamingRecognizeResponse(received_ms=2000, final=final))
+    response = stream_response(pb.StreamingRecognizeResponse(received_ms=2000, final=final), words=True)
     assert response is not None
     (result,) = response.results
     assert (result.final, result.stability, result.channel, result.received_s) == (True, 1, 1, 2)
@@ -112,6 +112,17 @@ def test_final_is_one_result_with_words_and_confidence() -> None:
     ]
 
 
+def test_words_are_sent_only_if_they_are_requested() -> None:
+    final = pb.Final(text="One.", words=[pb.Word(text="One.")])
+    streamed = stream_response(pb.StreamingRecognizeResponse(final=final), words=False)
+    assert streamed is not None
+    recorded = recording_response(pb.RecognizeResponse(utterances=[final]), words=False)
+    assert not streamed.results[0].hypotheses[0].words
+    assert not recorded.results[0].hypotheses[0].words
+    recorded = recording_response(pb.RecognizeResponse(utterances=[final]), words=True)
+    assert recorded.results[0].hypotheses[0].words[0].text == "One."
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -123,14 +134,14 @@ def test_final_is_one_result_with_words_and_confidence() -> None:
     ],
 )
 def test_other_events_are_not_sent(message: pb.StreamingRecognizeResponse) -> None:
-    assert stream_response(message) is None
+    assert stream_response(message, words=True) is None
 
 
 def test_recording_has_a_result_for_each_final() -> None:
     message = pb.RecognizeResponse(
         utterances=[pb.Final(text="One."), pb.Final(text="Two.")], audio_duration=Duration(seconds=3, nanos=500_000_000)
     )
-    response = recording_response(message)
+    response = recording_response(message, words=False)
     assert "".join(result.hypotheses[0].text for result in response.results) == "One. Two. "
     assert [result.received_s for result in response.results] == [3.5, 3.5]
 
