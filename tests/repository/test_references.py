@@ -18,8 +18,18 @@ FILE = re.compile(r"(?<![\w./~$-])((?:[\w-]+/)*[\w-]+\.(?:py|proto|tsv))\b|(?<![
 TARGET = re.compile(r"^(?:\S+=\S+ )*make ([a-z][a-z-]*)", re.MULTILINE)
 OTHERS = {"pip", "venv", "benchmarks.NAME", "lab.GROUP.NAME"}  # modules of Python, and placeholders
 GENERATED = {".git", "__pycache__", "build", "dist", "results"}
-# Folders and files of installations, which the repository does not contain.
-ELSEWHERE = ("etc/", "secrets/", "path/", "realtime-stt/", "opt/", "src/models/whisper.cc", "lib/", "var/")
+# Folders and files of installations and of other projects, which the repository does not contain.
+ELSEWHERE = (
+    "etc/",
+    "secrets/",
+    "path/",
+    "realtime-stt/",
+    "opt/",
+    "src/models/whisper.cc",
+    "transcribe_file",  # scripts of Riva's clients
+    "lib/",
+    "var/",
+)
 
 
 def text_of(document: Path) -> str:
