@@ -6,9 +6,10 @@ import resource
 from collections.abc import Iterator
 
 MAX_CONNECTIONS = 2_000  # per gRPC port
-RESERVED_FILES = 256  # for metrics clients, models, recordings and the log
+MAX_HTTP_CONNECTIONS = 512
+RESERVED_FILES = 256  # for models, recordings and the log
 PORTS = 2
-WANTED_FILES = PORTS * MAX_CONNECTIONS + RESERVED_FILES
+WANTED_FILES = PORTS * MAX_CONNECTIONS + MAX_HTTP_CONNECTIONS + RESERVED_FILES
 MIN_CONNECTIONS = 8  # per port, whatever the limit is
 
 
@@ -27,8 +28,13 @@ def limit() -> int:
 
 
 def connections(files: int) -> int:
-    """Return the connection limit of a port for this limit of open files."""
-    return min(MAX_CONNECTIONS, max(MIN_CONNECTIONS, (files - RESERVED_FILES) // PORTS))
+    """Return the connection limit of a gRPC port for this limit of open files."""
+    return min(MAX_CONNECTIONS, max(MIN_CONNECTIONS, (files - RESERVED_FILES - http_connections(files)) // PORTS))
+
+
+def http_connections(files: int) -> int:
+    """Return the connection limit of the HTTP port for this limit of open files."""
+    return min(MAX_HTTP_CONNECTIONS, max(MIN_CONNECTIONS, files // 4))
 
 
 def warnings(files: int) -> Iterator[str]:

@@ -1,9 +1,4 @@
-"""The HTTP listener: uvicorn on the server's event loop, with bounded connections and reloaded certificates.
-
-uvicorn limits neither the time in which the head of a request arrives nor the number of connections that send none.
-`BoundedHttpProtocol` adds both: a connection has HEAD_TIMEOUT_S for each head, and when MAX_WAITING connections have
-not sent one, the oldest of them is closed. So no number of idle or slow connections keeps a probe from its response.
-"""
+"""The HTTP listener: uvicorn on the server's event loop, with bounded connections and reloaded certificates."""
 
 from __future__ import annotations
 
@@ -11,81 +6,31 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.responses import PlainTextResponse
 
+from stt_service.access import connection_limit
 from stt_service.access.file_watcher import ReloadingFile
+from stt_service.http.connections import ConnectionTable
+from stt_service.http.protocols import BoundedHttpProtocol, BoundedWebSocketProtocol
+from stt_service.http.tls import TlsHandshake, reloading_context
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from stt_service.access.certificates import Pem
     from stt_service.rpc.listener import ListenAddress
 
-MAX_WAITING = 128  # connections that have not sent the head of their next request
-HEAD_TIMEOUT_S = 2.0
 KEEP_ALIVE_S = 5  # between two requests of a connection
 HEAD_BYTES = 16 * 2**10
 SHUTDOWN_TIMEOUT_S = 5  # for responses that are being sent
 MAX_MESSAGE_BYTES = 2**20  # of a WebSocket
-MAX_QUEUED_MESSAGES = 32
 PING_S = 20.0  # between pings, and for each pong
 BACKLOG = 128
-
-
-class BoundedHttpProtocol(H11Protocol):
-    """An HTTP/1.1 connection whose request heads have to arrive in time."""
-
-    waiting: dict[BoundedHttpProtocol, None]  # of the listener, oldest first
-    _head_timer: asyncio.TimerHandle | None = None
-    _is_websocket = False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        connection = transport.get_extra_info("ssl_object")
-        certificate = connection.getpeercert(binary_form=True) if connection is not None else None
-        self.app_state = {**self.app_state, "client_certificate": certificate is not None, "abort": self._abort}
-        self._await_head()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._is_websocket:
-            return
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._head_arrived()
-        elif self.timeout_keep_alive_task is None and self._head_timer is None:
-            self._await_head()  # the next request of a kept connection has started
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_arrived()
-        super().connection_lost(exc)
-
-    def handle_websocket_upgrade(self, event: Any) -> None:
-        self._head_arrived()
-        self._is_websocket = True
-        super().handle_websocket_upgrade(event)
-
-    def _await_head(self) -> None:
-        if len(self.waiting) >= MAX_WAITING:
-            next(iter(self.waiting))._abort()
-        self.waiting[self] = None
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._abort)
-
-    def _head_arrived(self) -> None:
-        self.waiting.pop(self, None)
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _abort(self) -> None:
-        self._head_arrived()
-        self.transport.abort()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -140,14 +85,15 @@ class HttpListener:
     def _config(self) -> uvicorn.Config:
         for name, level in (("uvicorn.error", logging.ERROR), ("uvicorn.access", logging.CRITICAL)):
             logging.getLogger(name).setLevel(level)
-        waiting: dict[BoundedHttpProtocol, None] = {}
-        protocol = type("Protocol", (BoundedHttpProtocol,), {"waiting": waiting})
+        table = ConnectionTable(connection_limit.http_connections(connection_limit.limit()))
+        protocol: type[asyncio.Protocol] = type("Http", (BoundedHttpProtocol,), {"table": table})
+        if self._pem is not None:
+            protocol = _after_handshake(protocol, reloading_context(self._pem.value), table)
         config = uvicorn.Config(
-            self._app,
+            _strict_framing(self._app),
             http=protocol,
-            ws="websockets-sansio",
+            ws=type("WebSocket", (BoundedWebSocketProtocol,), {"table": table}),
             ws_max_size=MAX_MESSAGE_BYTES,
-            ws_max_queue=MAX_QUEUED_MESSAGES,
             ws_ping_interval=PING_S,
             ws_ping_timeout=PING_S,
             ws_per_message_deflate=False,
@@ -162,36 +108,30 @@ class HttpListener:
             backlog=BACKLOG,
         )
         config.load()
-        if self._pem is not None:
-            config.ssl = _reloading_context(self._pem.value)
         return config
 
 
-def _reloading_context(current: Callable[[], Pem]) -> ssl.SSLContext:
-    """Return a TLS context whose handshakes use the current certificate."""
-    served, context = current(), _context(current())
+def _after_handshake(
+    protocol: type[asyncio.Protocol], context: ssl.SSLContext, table: ConnectionTable
+) -> type[asyncio.Protocol]:
+    """Return a class whose instances start TLS and then pass the connection to a `protocol`."""
 
-    def at_handshake(connection: ssl.SSLObject, _name: str | None, _context_: ssl.SSLContext) -> None:
-        nonlocal served, context
-        if (present := current()) is not served:
-            served, context = present, _context(present)
-        connection.context = context
+    class Encrypted(TlsHandshake):
+        def __init__(self, **connection: object) -> None:
+            super().__init__(context, protocol(**connection), table)
 
-    first = _context(served)
-    first.sni_callback = at_handshake  # asyncio passes an SSLObject
-    return first
+    return Encrypted
 
 
-def _context(pem: Pem) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    with TemporaryDirectory() as folder:  # the ssl module reads chains from files only; mode 0700
-        chain = Path(folder, "pem")
-        chain.touch(mode=0o600)
-        chain.write_bytes(pem.chain + b"\n" + pem.key)
-        context.load_cert_chain(chain)
-    if pem.client_ca is not None:
-        context.verify_mode = ssl.CERT_OPTIONAL
-        context.load_verify_locations(cadata=pem.client_ca.decode("ascii"))
-    return context
+def _strict_framing(app: ASGIApp) -> ASGIApp:
+    """Return the app behind a check of body lengths: a proxy could read two lengths otherwise (request smuggling)."""
+
+    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name for name, _ in scope.get("headers", ())}
+        if {b"content-length", b"transfer-encoding"} <= names:
+            sentence = "Invalid HTTP request: it has both Content-Length and Transfer-Encoding.\n"
+            await PlainTextResponse(sentence, 400, {"Connection": "close"})(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return checked

@@ -12,7 +12,7 @@ from stt_service.access.connection_limit import MAX_CONNECTIONS, MIN_CONNECTIONS
 
 @pytest.mark.parametrize(
     ("files", "of_a_port"),
-    [(20, MIN_CONNECTIONS), (256, MIN_CONNECTIONS), (1024, 384), (WANTED_FILES, MAX_CONNECTIONS), (10**6, 2000)],
+    [(20, MIN_CONNECTIONS), (256, MIN_CONNECTIONS), (1024, 256), (WANTED_FILES, MAX_CONNECTIONS), (10**6, 2000)],
 )
 def test_connections_of_a_port_depend_on_the_open_file_limit(files: int, of_a_port: int) -> None:
     assert connections(files) == of_a_port
@@ -21,7 +21,7 @@ def test_connections_of_a_port_depend_on_the_open_file_limit(files: int, of_a_po
 def test_low_open_file_limit_is_a_warning() -> None:
     assert list(warnings(WANTED_FILES)) == []
     [warning] = warnings(1024)
-    assert "The open file limit is 1024, so each port accepts 384 connections" in warning
+    assert "The open file limit is 1024, so each port accepts 256 connections" in warning
     assert f"ulimit -n {WANTED_FILES}" in warning
 
 

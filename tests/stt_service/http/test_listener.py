@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from starlette.applications import Starlette
 
 from stt_service.errors import StartupError
-from stt_service.http.listener import MAX_WAITING, HttpListener
+from stt_service.http.connections import MAX_WAITING
+from stt_service.http.listener import HttpListener
 from stt_service.http.monitoring import Monitoring
 from stt_service.rpc.listener import ListenAddress
 
