@@ -17,11 +17,13 @@ from stt_service.control.history import HistorySampler
 from stt_service.control.service import ControlService
 from stt_service.control.servicer import Control
 from stt_service.control.status import StatusReporter
-from stt_service.http.application import OPENAI, PAGE, access_rules, application
+from stt_service.http.application import OPENAI, PAGE, access_rules, application, operator_rules
+from stt_service.http.control.routes import control_routes
 from stt_service.http.listener import HttpListener
 from stt_service.http.monitoring import Monitoring
 from stt_service.http.openai.realtime import Realtime
 from stt_service.http.openai.transcriptions import Transcriptions
+from stt_service.http.page.page import page_routes
 from stt_service.models.devices import list_gpus
 from stt_service.models.startup import LoadedServer
 from stt_service.riva import servicer as riva
@@ -84,15 +86,19 @@ class Server:
         self._riva = riva.RivaSpeechRecognition(service, decoders) if settings.riva else None
         reporter = StatusReporter(self._admission, self._usage, self.metrics, self._addresses)
         self._control = ControlService(self._config, self._admission, self._streams, reporter)
+        rules, count = access_rules(settings, credentials.data.tokens), self.metrics.count_rejected
         self.http = HttpListener(
             ListenAddress("HTTP_PORT", settings.server_bind, settings.http_port),
             application(
                 self._surfaces,
                 Monitoring(self.metrics.registry, lambda: self._admission.not_ready_reason),
+                [
+                    *page_routes(service, rules, count),
+                    *control_routes(self._control, operator_rules(settings, credentials.control.tokens), count),
+                ],
                 [*Transcriptions(service, decoders).routes, *Realtime(service).routes],
-                service,
-                access_rules(settings, credentials.data.tokens),
-                self.metrics.count_rejected,
+                rules,
+                count,
             ),
             credentials.data.pem,
         )
@@ -173,6 +179,7 @@ class Server:
         await self.control.server.stop(LINGER_TIMEOUT_S)
         if self.wyoming is not None:
             await self.wyoming.stop()
+        self._control.end_watches()
         await self.http.stop()
 
     @property

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from time import monotonic
 
 from stt.v1 import control_pb2 as pb
@@ -40,17 +41,24 @@ class ControlService:
     ) -> None:
         self._config, self._admission, self._streams, self._reporter = config, admission, streams, reporter
         self._shared, self._shared_s = pb.Status(), -math.inf
+        self._watches_ended = asyncio.Event()
         self.history = history.History()
 
     async def get_status(self, _request: pb.GetStatusRequest) -> pb.GetStatusResponse:
         return pb.GetStatusResponse(status=self._reporter.status())
 
     async def watch_status(self, request: pb.WatchStatusRequest) -> AsyncGenerator[pb.WatchStatusResponse]:
-        """Yield the status at the interval of the request until canceled."""
+        """Yield the status at the interval of the request, until canceled or until `end_watches`."""
         interval_s = convert.interval_s(request)
-        while True:
+        while not self._watches_ended.is_set():
             yield pb.WatchStatusResponse(status=self._shared_status())
-            await asyncio.sleep(interval_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(interval_s):
+                    await self._watches_ended.wait()
+
+    def end_watches(self) -> None:
+        """End all watches, because the server stops."""
+        self._watches_ended.set()
 
     async def get_history(self, request: pb.GetHistoryRequest) -> pb.GetHistoryResponse:
         return pb.GetHistoryResponse(history=history.message(self.history.after(request.after_s)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -15,8 +16,6 @@ from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.monitoring import Monitoring
 from stt_service.http.openai.errors import http_error_response, reject
 from stt_service.http.page.headers import SecurityHeaders
-from stt_service.http.page.page import page_routes
-from stt_service.rpc.speech_service import SpeechService
 from stt_service.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
@@ -41,19 +40,32 @@ def access_rules(settings: NetworkSettings, tokens: ReloadingFile[Tokens] | None
     )
 
 
+def operator_rules(settings: NetworkSettings, tokens: ReloadingFile[Tokens] | None) -> AccessRules:
+    """Return the rules of Control, which has tokens of its own.
+
+    The HTTP port is often open to more machines than the control port: to Prometheus and to clients. Beyond loopback,
+    Control is therefore closed without tokens, even with ALLOW_INSECURE.
+    """
+    rules = access_rules(settings, tokens)
+    if tokens is not None or settings.is_on_loopback:
+        return rules
+    return replace(
+        rules, closed=f"Control over HTTP needs CONTROL_TOKENS_FILE with SERVER_BIND={settings.server_bind}."
+    )
+
+
 def application(
     surfaces: frozenset[str],
     monitoring: Monitoring,
+    page_routes: Sequence[BaseRoute],
     openai_routes: Sequence[BaseRoute],
-    service: SpeechService,
     rules: AccessRules,
     on_rejected: Callable[[str], None],
 ) -> ASGIApp:
     """Return the application with these surfaces."""
     app = Starlette(routes=monitoring.routes if METRICS in surfaces else [])
     if PAGE in surfaces:
-        # Routes of Control, with rules of their own, belong here: before OpenAI's, which match every path.
-        app.router.routes.extend(page_routes(service, rules, on_rejected))
+        app.router.routes.extend(page_routes)
     if OPENAI in surfaces:
         openai = Guard(Router(routes=openai_routes), rules, reject, on_rejected)
         app.router.routes.append(Mount("/", app=openai))

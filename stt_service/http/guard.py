@@ -24,7 +24,13 @@ from stt_service.access.auth_failures import AuthFailureLog
 from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.rate_limit import socket_address
 from stt_service.access.tokens import Tokens, bearer_token
-from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError, UnauthenticatedError
+from stt_service.errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidRequestError,
+    SttError,
+    UnauthenticatedError,
+)
 from stt_service.rpc.status_mapping import log_server_error
 from stt_service.telemetry.log_writer import LineLimiter
 from stt_service.telemetry.logs import event
@@ -71,6 +77,7 @@ class AccessRules:
         origins: Origins of other sites whose pages may use the surface.
         max_body_bytes: Limit of a request body.
         public: Requests without a token or certificate are accepted too; `is_authorized` of the scope is then False.
+        closed: Why no request is accepted; empty if requests are.
     """
 
     tokens: ReloadingFile[Tokens] | None = None
@@ -79,6 +86,7 @@ class AccessRules:
     origins: frozenset[str] = frozenset()
     max_body_bytes: int = 2**20
     public: bool = False
+    closed: str = ""
 
 
 class Guard:
@@ -139,6 +147,8 @@ class Guard:
         self._check_host(headers)
         self._check_origin(headers)
         self._check_length(headers)
+        if self._rules.closed:
+            raise FailedPreconditionError(self._rules.closed)
         scope["is_authorized"] = True
         try:
             scope["client_name"] = self._client_name(scope, headers)

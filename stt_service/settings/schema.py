@@ -5,9 +5,9 @@ The environment, `--help`, CONFIGURATION.md and the Control service are generate
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.config import JsonDict
@@ -15,9 +15,6 @@ from pydantic.config import JsonDict
 from stt_service.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from stt_service.errors import InvalidRequestError
 from stt_service.settings.network import NetworkSettings
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 # The codes of Whisper's tokenizer (openai/whisper, tokenizer.py).
 LANGUAGES = frozenset(
@@ -278,23 +275,26 @@ def explain(error: ValidationError) -> str:
 
 def explain_each(error: ValidationError) -> dict[str, str]:
     """Return a message for each invalid setting by its name; under an empty name, for a combination of settings."""
-    by_name: dict[str, list[ErrorDetails]] = {}
-    for detail in error.errors(include_url=False):
-        by_name.setdefault(str(detail["loc"][0]).upper() if detail["loc"] else "", []).append(detail)
-    return {name: _explain(name, details) for name, details in by_name.items()}
+    details, messages = error.errors(include_url=False), dict[str, str]()
+    for first in details:
+        name, reason = _name(first["loc"]), first["msg"].removeprefix("Value error, ")
+        if name in messages:  # a union has an error for each of its members
+            continue
+        same = [each for each in details if _name(each["loc"]) == name and each["type"] in _REQUIREMENTS]
+        if first["type"] == "extra_forbidden":
+            reason = "there is no such setting"
+        elif first["type"] in _REQUIREMENTS:
+            choices = dict.fromkeys(_REQUIREMENTS[each["type"]].format(**each.get("ctx", {})) for each in same)
+            reason = f"must be {' or '.join(choices)}"
+        messages[name] = f"Invalid {name}={_shown(first['input'])}: {reason}." if name else f"{reason}."
+    return messages
 
 
-def _explain(name: str, details: Sequence[ErrorDetails]) -> str:
-    first = details[0]
-    if not name:
-        return f"{first['msg'].removeprefix('Value error, ')}."
-    value = repr(first["input"])
-    shown = value if len(value) <= 60 else f"{value[:59]}…"
-    if first["type"] == "extra_forbidden":
-        return f"Invalid {name}={shown}: there is no such setting."
-    if first["type"] not in _REQUIREMENTS:
-        return f"Invalid {name}={shown}: {first['msg'].removeprefix('Value error, ')}."
-    # A union has an error for each of its members.
-    relevant = [detail for detail in details if detail["type"] in _REQUIREMENTS]
-    choices = dict.fromkeys(_REQUIREMENTS[detail["type"]].format(**detail.get("ctx", {})) for detail in relevant)
-    return f"Invalid {name}={shown}: must be {' or '.join(choices)}."
+def _name(location: tuple[int | str, ...]) -> str:
+    """Return the name of the setting of an error; an empty string for a combination of settings."""
+    return str(location[0]).upper() if location else ""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
