@@ -13,7 +13,6 @@ import asyncio
 import logging
 import select
 import socket
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -32,6 +31,7 @@ from stt_service.telemetry.logs import event as log_event
 from stt_service.telemetry.metrics import Api
 from stt_service.wyoming.description import describe
 from stt_service.wyoming.events import ClientEvent, read_event
+from stt_service.wyoming.request_queue import RequestQueue
 from stt_service.wyoming.requests import (
     Transcription,
     check_chunk,
@@ -41,7 +41,6 @@ from stt_service.wyoming.requests import (
 )
 from stt_service.wyoming.transcript import GrowingTranscript
 
-MAX_QUEUED_REQUESTS = 4  # chunks of at most 1 MiB
 PEER_CHECK_S = 0.25  # between two checks whether the client has disconnected, while a transcription is open
 DISCARD_BYTES = 2**16
 
@@ -67,7 +66,7 @@ class OpenTranscription:
     """A transcription from `audio-start` until its text is sent."""
 
     audio_format: pb.AudioFormat
-    requests: asyncio.Queue[pb.StreamingRecognizeRequest | None]
+    requests: RequestQueue = field(default_factory=RequestQueue)
     task: asyncio.Task[None] | None = None
     receives_audio: bool = True
 
@@ -152,7 +151,7 @@ class Connection:
             case "audio-chunk":
                 await self._chunk(event)
             case "audio-stop":
-                await self._stop()
+                self._stop()
 
     async def _describe(self) -> None:
         if not (model := self.service.model_name):
@@ -181,9 +180,8 @@ class Connection:
         if self._open is not None and self._open.task is not None:
             await asyncio.wait([self._open.task])
         transcription, self._next = self._next, Transcription(pb.Settings())
-        opened = OpenTranscription(audio_format, asyncio.Queue(MAX_QUEUED_REQUESTS))
-        config = stream_config(transcription, audio_format)
-        opened.requests.put_nowait(pb.StreamingRecognizeRequest(config=config))
+        opened = OpenTranscription(audio_format)
+        await opened.requests.put(pb.StreamingRecognizeRequest(config=stream_config(transcription, audio_format)))
         self._open = opened
         opened.task = tasks.create_task(self._recognize(opened))
 
@@ -193,10 +191,10 @@ class Connection:
         if event.payload:
             await opened.requests.put(pb.StreamingRecognizeRequest(audio=event.payload))
 
-    async def _stop(self) -> None:
+    def _stop(self) -> None:
         opened = self._receiving("audio-stop")
         opened.receives_audio = False
-        await opened.requests.put(None)
+        opened.requests.close()
 
     def _receiving(self, kind: str) -> OpenTranscription:
         if self._open is None or not self._open.receives_audio:
@@ -209,7 +207,7 @@ class Connection:
         watching = asyncio.create_task(self._cancel_when_disconnected())
         try:
             with self.service.call(self.client_name, Api.WYOMING) as call:
-                await self.service.recognize_stream(call, _requests(opened), _Writer(self, transcript))
+                await self.service.recognize_stream(call, opened.requests.read(), _Writer(self, transcript))
             for event in transcript.finish():
                 await self._send(event)
         finally:
@@ -273,8 +271,3 @@ class _Writer:
     async def write(self, response: pb.StreamingRecognizeResponse, /) -> None:
         """Send the events of a response; wait while the client does not read."""
         await self.connection.send_events(self.transcript, response)
-
-
-async def _requests(opened: OpenTranscription) -> AsyncIterator[pb.StreamingRecognizeRequest]:
-    while (request := await opened.requests.get()) is not None:
-        yield request

@@ -30,7 +30,7 @@ class WyomingListener:
         self._where, self._service, self._timeouts = where, service, timeouts
         self._server: asyncio.Server | None = None
         self._connections: dict[Connection, asyncio.Task[None]] = {}  # oldest first
-        self._rejecting = 0
+        self._rejecting = set[asyncio.Task[None]]()
         self.number = 0  # until it is bound
 
     @property
@@ -45,7 +45,7 @@ class WyomingListener:
         """
         listening = self._where.listen(BACKLOG)
         self.number = listening.getsockname()[1]
-        self._server = await asyncio.start_server(self._serve, sock=listening, limit=HEADER_BYTES, backlog=BACKLOG)
+        self._server = await asyncio.start_server(self._accept, sock=listening, limit=HEADER_BYTES, backlog=BACKLOG)
 
     async def stop(self) -> None:
         """Accept no more connections; return when pending text has been sent, or after SHUTDOWN_TIMEOUT_S."""
@@ -54,25 +54,26 @@ class WyomingListener:
         for connection, task in self._connections.items():
             if not connection.is_transcribing:
                 task.cancel()
-        tasks = set(self._connections.values())
+        tasks = {*self._connections.values(), *self._rejecting}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=SHUTDOWN_TIMEOUT_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection in a task of its own: asyncio logs the cancellation of a callback's as an error."""
         connection = Connection(reader, writer, self._service, _client_name(writer), self._timeouts)
-        if len(self._connections) >= MAX_CONNECTIONS and not self._close_oldest_idle():
-            await self._reject(connection, writer)
-            return
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections[connection] = task
-        try:
-            await connection.run()
-        finally:
-            self._connections.pop(connection, None)
+        if len(self._connections) < MAX_CONNECTIONS or self._close_oldest_idle():
+            self._connections[connection] = task = asyncio.create_task(connection.run())
+            task.add_done_callback(lambda _: self._connections.pop(connection, None))
+        elif len(self._rejecting) < MAX_REJECTING:
+            full = f"All {MAX_CONNECTIONS} connections of this port are in use: try again later."
+            task = asyncio.create_task(connection.reject(ResourceExhaustedError(full, RETRY_AFTER_S)))
+            self._rejecting.add(task)
+            task.add_done_callback(self._rejecting.discard)
+        else:
+            writer.transport.abort()
 
     def _close_oldest_idle(self) -> bool:
         """Close the oldest connection without a transcription; return whether there was one."""
@@ -81,20 +82,6 @@ class WyomingListener:
             return False
         self._connections.pop(idle).cancel()
         return True
-
-    async def _reject(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
-        if self._rejecting >= MAX_REJECTING:
-            writer.transport.abort()
-            return
-        self._rejecting += 1
-        try:
-            await connection.reject(
-                ResourceExhaustedError(
-                    f"All {MAX_CONNECTIONS} connections of this port are in use: try again later.", RETRY_AFTER_S
-                )
-            )
-        finally:
-            self._rejecting -= 1
 
 
 def _client_name(writer: asyncio.StreamWriter) -> str:
