@@ -19,6 +19,7 @@ START_TIMEOUT_S = 120.0  # loading, and the self-test, on a slow machine
 STOP_TIMEOUT_S = 30.0
 ANY_PORTS = {"DATA_PORT": "0", "CONTROL_PORT": "0", "HTTP_PORT": "0"}
 LISTENING = re.compile(r"Listening on (\S+:\d+)")
+WYOMING = re.compile(r"Wyoming on (\S+:\d+)")  # the same
 HTTP = re.compile(r"HTTP on (\S+:\d+)")  # printed before the line LISTENING
 
 
@@ -44,6 +45,7 @@ class Service:
         self.lines: list[str] = []  # of stderr
         self.address = ""
         self.http_address = ""
+        self.wyoming_address = ""
 
     @property
     def pid(self) -> int:
@@ -89,6 +91,8 @@ class Service:
                 raise ServiceError(self._describe(f"is not ready after {START_TIMEOUT_S:.0f} s")) from None
             if line is None:
                 raise ServiceError(self._describe(f"ended with exit code {self._process.wait()}"))
+            if match := WYOMING.search(line):
+                self.wyoming_address = match[1]
             if match := HTTP.search(line):
                 self.http_address = match[1]
             if match := LISTENING.search(line):

@@ -3,8 +3,10 @@
     python -m benchmarks.apis.latency [FOLDER] --language en --apis grpc,realtime --repeat 3
 
 FOLDER has a manifest.jsonl like that of tests/recordings, which is the default. One server with default settings is
-started. Each dictation is replayed in real time through each API in turn, the given number of times; a final is paired
-with the final of the same utterance over gRPC. Exit code 1 if the text of an API differs from that of gRPC.
+started. Each dictation is replayed in real time through each API in turn, the given number of times; a final is
+paired with the final of the same utterance over gRPC. Wyoming sends one transcript after the end of the audio: its
+time is measured from that end, before which all finals are complete. Exit code 1 if the text of an API differs from
+that of gRPC.
 """
 
 from __future__ import annotations
@@ -14,24 +16,29 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
+from benchmarks.apis.other_protocols import RivaStream, WyomingStream
 from benchmarks.apis.streams import SILENCE_MS, PageStream, RealtimeStream
 from benchmarks.comparison.latency import StreamMetrics, measure
 from benchmarks.comparison.ours import stream_to
 from benchmarks.comparison.systems import Connection, MessageKind
 from benchmarks.harness.dictations import Dictation, dictations
 from benchmarks.harness.replay import Pace, Replay, replay
+from benchmarks.peers.process import free_ports
 from benchmarks.recordings import FOLDER
 from benchmarks.service import Service
 
-GRPC = "grpc"
+GRPC, WYOMING = "grpc", "wyoming"
 Connect = Callable[[Service, str], Connection]
 APIS: Mapping[str, Connect] = {
     GRPC: lambda server, language: stream_to(server.address, language),
     "realtime": lambda server, language: RealtimeStream(server.http_address, language),
     "realtime-minimal": lambda server, language: RealtimeStream(server.http_address, language, "minimal"),
+    "riva": lambda server, language: RivaStream(server.address, language),
+    WYOMING: lambda server, language: WyomingStream(server.wyoming_address, language),
     "page": lambda server, language: PageStream(server.http_address, language),
 }
 PACE = Pace(idle_timeout_s=5.0)
@@ -39,10 +46,11 @@ PACE = Pace(idle_timeout_s=5.0)
 
 @dataclass(slots=True)
 class Measured:
-    """The measurements of an API."""
+    """The measurements of an API; `whole_transcripts` if it sends one text at the end."""
 
+    whole_transcripts: bool = False
     final_times_s: dict[tuple[str, int], list[float]] = field(default_factory=dict)  # by dictation and number
-    texts: dict[str, list[str]] = field(default_factory=dict)  # finals of the last repetition, by dictation
+    texts: dict[str, str] = field(default_factory=dict)  # of the last repetition, by dictation
     metrics: StreamMetrics = field(default_factory=StreamMetrics)
 
     def add(self, dictation: Dictation, stream: Replay) -> None:
@@ -54,13 +62,18 @@ class Measured:
         if reason := stream.error or stream.rejected:
             raise RuntimeError(f"{dictation.name}: {reason}")
         finals = [message for message in stream.messages if message.kind is MessageKind.FINAL and message.text]
-        self.texts[dictation.name] = [final.text.strip() for final in finals]
-        for number, final in enumerate(finals):
-            self.final_times_s.setdefault((dictation.name, number), []).append(final.at - stream.start_time)
+        self.texts[dictation.name] = " ".join(final.text.strip() for final in finals)
+        times_s = [final.at - stream.start_time for final in finals]
+        if self.whole_transcripts:
+            times_s = [time_s - stream.sent_s for time_s in times_s]
+        for number, time_s in enumerate(times_s):
+            self.final_times_s.setdefault((dictation.name, number), []).append(time_s)
         self.metrics += measure(stream.messages, stream.start_time, dictation.utterances, dictation.language)
 
     def added_ms(self, base: Measured) -> list[float]:
         """Return by how much each final is later than that of `base`, medians of all repetitions."""
+        if self.whole_transcripts:
+            return [1000 * median(times) for times in self.final_times_s.values()]
         return [
             1000 * (median(times) - median(base.final_times_s[key]))
             for key, times in self.final_times_s.items()
@@ -70,7 +83,7 @@ class Measured:
 
 async def run(server: Service, names: Sequence[str], chosen: Sequence[Dictation], repeat: int) -> dict[str, Measured]:
     """Replay all dictations through all APIs."""
-    measured = {name: Measured() for name in names}
+    measured = {name: Measured(name == WYOMING) for name in names}
     for number in range(repeat):
         for dictation in chosen:
             for name in (*names[number % len(names) :], *names[: number % len(names)]):
@@ -83,14 +96,14 @@ def report(measured: Mapping[str, Measured]) -> str:
     """Return a table in Markdown."""
     base = measured[GRPC]
     lines = [
-        "| API | finals | added to a final, p50 | p95 | growing text, p50 | WER | text as gRPC |",
+        "| API | finals | added to a final, p50 | max | growing text, p50 | WER | text as gRPC |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, one in measured.items():
         added = one.added_ms(base)
         same = sum(one.texts[key] == base.texts[key] for key in base.texts)
         lines.append(
-            f"| {name} | {len(added)} | {median(added):+.1f} ms | {quantiles(added, n=20)[-1]:+.1f} ms | "
+            f"| {name} | {len(added)} | {median(added or [nan]):+.1f} ms | {max(added, default=nan):+.1f} ms | "
             f"{median(one.metrics.partial_latencies_s):.2f} s | {one.metrics.wer_percent:.2f} % | "
             f"{same} of {len(base.texts)} |"
         )
@@ -112,7 +125,8 @@ def main() -> None:
         "POST_SPEECH_SILENCE_DURATION": str(SILENCE_MS / 1000),
         "LOG_LEVEL": "warning",
     }
-    with Service({**settings, "MAX_STREAMS": "4"}) as server:
+    apis = {"RIVA": "true", "WYOMING_PORT": str(free_ports(1)[0])}
+    with Service({**settings, **apis, "MAX_STREAMS": "4"}) as server:
         server.wait_until_listening()
         measured = asyncio.run(run(server, given.apis.split(","), chosen, given.repeat))
     print(report(measured))

@@ -118,10 +118,12 @@ class PageStream(Connection):
 
     def _message(self, response: Mapping[str, Mapping[str, str]], at: float) -> Message | None:
         if partial := response.get("partial"):
-            self._open_utterances[partial["utterance"]] = partial.get("stable", "") + partial.get("unstable", "")
+            self._open_utterances[partial.get("utterance", "0")] = partial.get("stable", "") + partial.get(
+                "unstable", ""
+            )
             return Message(at, MessageKind.PARTIAL, " ".join(map(str.strip, self._open_utterances.values())))
         if final := response.get("final"):
-            self._open_utterances.pop(final["utterance"], None)
+            self._open_utterances.pop(final.get("utterance", "0"), None)
             return Message(at, MessageKind.FINAL, final["text"])
         return None
 
