@@ -23,7 +23,7 @@ from stt_service.http.listener import HttpListener
 from stt_service.http.monitoring import Monitoring
 from stt_service.http.openai.realtime import Realtime
 from stt_service.http.openai.transcriptions import Transcriptions
-from stt_service.http.page.page import page_routes
+from stt_service.http.page.page import Page
 from stt_service.models.devices import list_gpus
 from stt_service.models.startup import LoadedServer
 from stt_service.riva import servicer as riva
@@ -86,6 +86,7 @@ class Server:
         self._riva = riva.RivaSpeechRecognition(service, decoders) if settings.riva else None
         reporter = StatusReporter(self._admission, self._usage, self.metrics, self._addresses)
         self._control = ControlService(self._config, self._admission, self._streams, reporter)
+        self._page = Page(service)
         rules, count = access_rules(settings, credentials.data.tokens), self.metrics.count_rejected
         self.http = HttpListener(
             ListenAddress("HTTP_PORT", settings.server_bind, settings.http_port),
@@ -93,7 +94,7 @@ class Server:
                 self._surfaces,
                 Monitoring(self.metrics.registry, lambda: self._admission.not_ready_reason),
                 [
-                    *page_routes(service, rules, count),
+                    *self._page.routes(rules, count),
                     *control_routes(self._control, operator_rules(settings, credentials.control.tokens), count),
                 ],
                 [*Transcriptions(service, decoders).routes, *Realtime(service).routes],
@@ -180,6 +181,7 @@ class Server:
         if self.wyoming is not None:
             await self.wyoming.stop()
         self._control.end_watches()
+        self._page.close()
         await self.http.stop()
 
     @property

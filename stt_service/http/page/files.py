@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +13,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from stt_service.http.page.captions import NAME
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-CAPTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ASSETS = Path(__file__).with_name("assets")
 DOCUMENTS = {
     "/": "index.html",
@@ -51,7 +51,7 @@ class PageFiles:
 
     def _document(self, name: str) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
-            if not CAPTION_NAME.fullmatch(request.path_params.get("name", "captions")):
+            if not NAME.fullmatch(request.path_params.get("name", "captions")):
                 raise HTTPException(404)
             response = await self._files.get_response(name, request.scope)
             if name == "service-worker.js":

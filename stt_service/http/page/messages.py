@@ -1,18 +1,21 @@
 """Messages of a browser's stream: proto3 JSON of stt.proto as text, audio as bytes.
 
 A text message of the client is a `StreamingRecognizeRequest` without audio, or `{"end": {}}`, which half-closes the
-stream.
+stream. `captions` next to `config` publishes the stream.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from google.protobuf import json_format
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
+from stt_service.http.page.captions import Publication, publication
 
+CAPTIONS = "captions"
 MAX_TEXT_CHARS = 64 * 2**10  # a config with the longest prompt and hotwords has 15 KiB if all of it is escaped
 MAX_QUOTED_CHARS = 200  # of the parser's message, which can quote the client
 
@@ -22,8 +25,16 @@ def encode(response: pb.StreamingRecognizeResponse) -> str:
     return json.dumps(json_format.MessageToDict(response), ensure_ascii=False, separators=(",", ":"))
 
 
-def decode(text: str) -> pb.StreamingRecognizeRequest | None:
-    """Return the request of a text message; None for the end of the audio.
+@dataclass(frozen=True, slots=True)
+class ClientMessage:
+    """A message of the client: its request, None at the end of the audio, and where a new stream is published."""
+
+    request: pb.StreamingRecognizeRequest | None
+    publication: Publication | None = None
+
+
+def decode(text: str) -> ClientMessage:
+    """Return the content of a text message.
 
     Raises:
         InvalidRequestError: the text is not a message of the protocol.
@@ -32,11 +43,14 @@ def decode(text: str) -> pb.StreamingRecognizeRequest | None:
     if "end" in message:
         if message != {"end": {}}:
             raise InvalidRequestError('Invalid end: must be {"end": {}}, without other fields.')
-        return None
+        return ClientMessage(None)
     if "audio" in message:
         raise InvalidRequestError("Invalid audio: must be sent as a binary message.")
+    published = publication(message.pop(CAPTIONS)) if CAPTIONS in message else None
+    if published is not None and "config" not in message:
+        raise InvalidRequestError("Invalid captions: must be sent with the config.")
     try:
-        return json_format.ParseDict(message, pb.StreamingRecognizeRequest())
+        return ClientMessage(json_format.ParseDict(message, pb.StreamingRecognizeRequest()), published)
     except (json_format.Error, ValueError, TypeError, RecursionError) as error:
         reason = str(error).partition("\n")[0].replace("stt.v1.", "")[:MAX_QUOTED_CHARS]
         raise InvalidRequestError(f"Invalid message: must be a StreamingRecognizeRequest as JSON. {reason}") from None

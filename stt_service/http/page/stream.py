@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocketDisconnect
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.errors import SttError
+from stt_service.errors import DeadlineExceededError, SttError
+from stt_service.http.page.caption_hub import CaptionHub, Publisher
 from stt_service.http.page.errors import close_code
-from stt_service.http.page.messages import decode, encode
+from stt_service.http.page.messages import ClientMessage, decode, encode
 from stt_service.rpc.speech_service import Call, SpeechService
 from stt_service.rpc.status_mapping import failure, public_errors
 from stt_service.telemetry.metrics import Api
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL = "stt.v1.json"
 MAX_QUEUED_MESSAGES = 4
-CLOSE_TIMEOUT_S = 2.0  # for a client that does not read to receive the failure
+CLOSE_TIMEOUT_S = 2.0  # for a client to read the end of its stream
+NORMAL_CLOSURE = 1000
+GONE = (WebSocketDisconnect, RuntimeError)  # the client, or uvicorn after an unanswered ping, closed the connection
 
 
 class PageStream:
@@ -37,17 +40,19 @@ class PageStream:
 
     Args:
         service: Recognizes the streams.
+        hub: Publishes streams as captions.
+        close_timeout_s: How long a client has to read the end of its stream.
     """
 
-    def __init__(self, service: SpeechService) -> None:
-        self._service = service
+    def __init__(self, service: SpeechService, hub: CaptionHub, close_timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        self._service, self._hub, self._close_timeout_s = service, hub, close_timeout_s
 
     async def connect(self, socket: WebSocket) -> None:
         """Serve a connection to its end."""
         offered = socket.scope.get("subprotocols", [])
         await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        connection = _Connection(socket)
-        with self._service.call(socket.scope["client_name"], Api.PAGE) as call:
+        with self._service.call(socket.scope["client_name"], Api.PAGE) as call, ExitStack() as publishing:
+            connection = _Connection(socket, self._hub, publishing, self._close_timeout_s)
             try:
                 async with public_errors():
                     await connection.run(self._service, call)
@@ -62,6 +67,10 @@ class _Connection:
     """The WebSocket of a stream; the `ResponseWriter` of it."""
 
     socket: WebSocket
+    hub: CaptionHub
+    publishing: ExitStack
+    close_timeout_s: float
+    _publisher: Publisher | None = None
     _received: asyncio.Queue[Message] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUED_MESSAGES))
 
     async def run(self, service: SpeechService, call: Call) -> None:
@@ -77,24 +86,41 @@ class _Connection:
 
     async def write(self, response: pb.StreamingRecognizeResponse, /) -> None:
         """Send a response; wait while the client does not read. Cancels the stream of a disconnected client."""
+        text = encode(response)
+        if self._publisher is not None:
+            _publish(self._publisher, response, text)
         try:
-            await self.socket.send_text(encode(response))
-        except (WebSocketDisconnect, RuntimeError):
+            await self.socket.send_text(text)
+        except GONE:
             raise asyncio.CancelledError("The client has closed the connection.") from None
 
     async def fail(self, error: SttError) -> None:
-        """Send the failure and close the connection."""
-        response = pb.StreamingRecognizeResponse(failure=failure(error))
-        with suppress(asyncio.CancelledError, TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self.write(response)
-        await self.close(close_code(error), response.failure.reason)
+        """Send the failure and close the connection.
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection; nothing happens if the client has closed it."""
-        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self.socket.close(code, reason)
+        Raises:
+            SttError: the error, if the client does not read.
+        """
+        response = pb.StreamingRecognizeResponse(failure=failure(error))
+        try:
+            async with asyncio.timeout(self.close_timeout_s):
+                with suppress(*GONE):
+                    await self.socket.send_text(encode(response))
+                    await self.socket.close(close_code(error), response.failure.reason)
+        except TimeoutError:
+            raise error from None
+
+    async def close(self) -> None:
+        """Close the connection after the last response.
+
+        Raises:
+            DeadlineExceededError: the client does not read.
+        """
+        try:
+            async with asyncio.timeout(self.close_timeout_s):
+                with suppress(*GONE):
+                    await self.socket.close(NORMAL_CLOSURE)
+        except TimeoutError:
+            raise DeadlineExceededError("The client did not read the end of the stream.") from None
 
     async def _read(self, stream: asyncio.Task[None]) -> None:
         """Queue the client's messages, also after the end of its audio, to notice that it disconnects."""
@@ -108,10 +134,25 @@ class _Connection:
         Raises:
             InvalidRequestError: a message is not one of the protocol.
         """
-        while (request := _request(await self._received.get())) is not None:
-            yield request
+        while (message := _message(await self._received.get())).request is not None:
+            if message.publication is not None:
+                self._publisher = self.publishing.enter_context(self.hub.publish(message.publication))
+            yield message.request
 
 
-def _request(message: Message) -> pb.StreamingRecognizeRequest | None:
-    text = message.get("text")
-    return pb.StreamingRecognizeRequest(audio=message["bytes"]) if text is None else decode(text)
+def _message(received: Message) -> ClientMessage:
+    text = received.get("text")
+    return ClientMessage(pb.StreamingRecognizeRequest(audio=received["bytes"])) if text is None else decode(text)
+
+
+def _publish(publisher: Publisher, response: pb.StreamingRecognizeResponse, text: str) -> None:
+    """Publish a response that captions show."""
+    match response.WhichOneof("event"):
+        case "speech_started":
+            publisher.publish("speechStarted", text, response.speech_started.utterance)
+        case "partial":
+            publisher.publish("partial", text, response.partial.utterance)
+        case "final":
+            publisher.publish("final", text, response.final.utterance)
+        case "suppressed":
+            publisher.publish("suppressed", text, response.suppressed.utterance)

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
-from stt_service.http.page.messages import MAX_TEXT_CHARS, decode, encode
+from stt_service.http.page.messages import MAX_TEXT_CHARS, ClientMessage, decode, encode
 
 
 def test_response_is_one_line_of_proto3_json() -> None:
@@ -32,14 +32,15 @@ def test_request_can_have_names_of_json_and_of_the_schema() -> None:
     )
     camel = {"settings": {"language": "ru", "postSpeechSilence": "0.6s"}, "resume": {"audioOffsetMs": "1500"}}
     snake = {"settings": {"language": "ru", "post_speech_silence": "0.6s"}, "resume": {"audio_offset_ms": 1500}}
-    assert decode(json.dumps({"config": camel})) == decode(json.dumps({"config": snake})) == expected
+    for config in (camel, snake):
+        assert decode(json.dumps({"config": config})) == ClientMessage(expected)
 
 
 def test_commands() -> None:
-    assert decode('{"finalize": {}}') == pb.StreamingRecognizeRequest(finalize=pb.Finalize())
+    assert decode('{"finalize": {}}') == ClientMessage(pb.StreamingRecognizeRequest(finalize=pb.Finalize()))
     silence = pb.Silence(duration=Duration(seconds=2))
-    assert decode('{"silence": {"duration": "2s"}}') == pb.StreamingRecognizeRequest(silence=silence)
-    assert decode('{"end": {}}') is None
+    assert decode('{"silence": {"duration": "2s"}}') == ClientMessage(pb.StreamingRecognizeRequest(silence=silence))
+    assert decode('{"end": {}}') == ClientMessage(None)
 
 
 def test_longest_valid_config_fits() -> None:

@@ -1,0 +1,136 @@
+"""The published streams of a server and their viewers. All numbers are bounded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from stt_service.errors import InvalidRequestError, ResourceExhaustedError, UnauthenticatedError
+from stt_service.http.page.captions import WAITING, CaptionEvent, Channel, Publication, Viewer
+
+MAX_CHANNELS = 64
+MAX_VIEWERS = 500  # of all channels
+MAX_CHANNEL_VIEWERS = 200
+MAX_UNVERIFIED_VIEWERS = 16  # whose key cannot be checked yet, since no stream has the name
+RETRY_AFTER_S = 5.0
+WRONG_KEY = "A valid token, or the key of these captions, is required: send `Authorization: Bearer KEY`."
+
+
+class Publisher:
+    """Publishes the events of one stream, until another stream with the same key continues the channel."""
+
+    def __init__(self, channel: Channel, now: Callable[[], float]) -> None:
+        self._channel, self._now = channel, now
+
+    def publish(self, kind: str, data: str, utterance: int) -> None:
+        """Send an event to the viewers; never waits."""
+        if self._channel.publisher is self:
+            self._channel.publish(kind, data, utterance, self._now())
+
+    def close(self) -> None:
+        """Leave the channel."""
+        if self._channel.publisher is self:
+            self._channel.publisher, self._channel.left_s = None, self._now()
+            self._channel.send(WAITING)
+
+
+class CaptionHub:
+    """The channels of a server.
+
+    Args:
+        now: A monotonic clock, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._channels: dict[str, Channel] = {}
+        self._is_closed = False
+
+    @contextmanager
+    def publish(self, wanted: Publication) -> Iterator[Publisher]:
+        """Publish a stream; a second stream with the same key continues the first one.
+
+        Raises:
+            InvalidRequestError: the name belongs to another key.
+            ResourceExhaustedError: too many streams are published.
+        """
+        channel = self._channel(wanted.name, lambda each: each.key is None)
+        if channel.key is not None and not channel.has_key(wanted.key):
+            raise InvalidRequestError(
+                f"Invalid captions.name={wanted.name!r}: another publisher uses it; choose another name."
+            )
+        publisher = Publisher(channel, self._now)
+        channel.open(publisher, wanted.key)
+        try:
+            yield publisher
+        finally:
+            publisher.close()
+
+    @contextmanager
+    def view(self, name: str, last_id: str, key: str | None) -> Iterator[tuple[Viewer, tuple[CaptionEvent, ...]]]:
+        """Add a viewer; yield it and the events before it.
+
+        Args:
+            name: Of the channel.
+            last_id: Id of the last event that the viewer has received; empty at first.
+            key: Presented by a viewer without a token; None for a viewer with one.
+
+        Raises:
+            UnauthenticatedError: the key is not the one of the name.
+            ResourceExhaustedError: there are too many viewers.
+        """
+        channel = self._channel(name, lambda _: False)
+        self._check_viewer(channel, key)
+        viewer, events = Viewer(key), (*channel.history(last_id, self._now()), channel.state)
+        channel.viewers.add(viewer)
+        try:
+            yield viewer, events
+        finally:
+            channel.viewers.discard(viewer)
+            self._forget_ended()
+
+    def close(self) -> None:
+        """End the streams of all viewers, and accept no more."""
+        self._is_closed = True
+        for channel in self._channels.values():
+            for viewer in channel.viewers:
+                viewer.drop()
+
+    def _check_viewer(self, channel: Channel, key: str | None) -> None:
+        if key is not None and channel.key is not None and not channel.has_key(key):
+            raise UnauthenticatedError(WRONG_KEY)
+        channels = self._channels.values()
+        is_unverified = key is not None and not channel.has_key(key)
+        if (
+            self._is_closed
+            or sum(len(each.viewers) for each in channels) >= MAX_VIEWERS
+            or len(channel.viewers) >= MAX_CHANNEL_VIEWERS
+            or (is_unverified and sum(each.unverified for each in channels) >= MAX_UNVERIFIED_VIEWERS)
+        ):
+            raise ResourceExhaustedError("Too many viewers: try again later.", RETRY_AFTER_S)
+
+    def _channel(self, name: str, can_be_evicted: Callable[[Channel], bool]) -> Channel:
+        """Return the channel of a name; a new one takes the place of the first that can be evicted.
+
+        Raises:
+            ResourceExhaustedError: there are too many.
+        """
+        self._forget_ended()
+        if name in self._channels:
+            return self._channels[name]
+        if len(self._channels) >= MAX_CHANNELS:
+            evicted = next((each for each, channel in self._channels.items() if can_be_evicted(channel)), None)
+            if evicted is None:
+                raise ResourceExhaustedError("Too many captions are published: try again later.", RETRY_AFTER_S)
+            for viewer in self._channels.pop(evicted).viewers:
+                viewer.drop()
+        return self._channels.setdefault(name, Channel())
+
+    def _forget_ended(self) -> None:
+        """Forget the text and the keys of streams that ended more than KEEP_S ago."""
+        for name, channel in tuple(self._channels.items()):
+            if channel.key is not None and not channel.is_kept(self._now()):
+                channel.reset(None)
+            if channel.key is None and not channel.viewers:
+                del self._channels[name]

@@ -1,0 +1,256 @@
+"""Channels of captions: who owns a name, what viewers receive, and the bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from stt_service.errors import InvalidRequestError, ResourceExhaustedError, UnauthenticatedError
+from stt_service.http.page.caption_hub import (
+    MAX_CHANNEL_VIEWERS,
+    MAX_CHANNELS,
+    MAX_UNVERIFIED_VIEWERS,
+    MAX_VIEWERS,
+    CaptionHub,
+    Publisher,
+)
+from stt_service.http.page.captions import (
+    HISTORY_S,
+    KEEP_S,
+    MAX_HISTORY_EVENTS,
+    MAX_QUEUED_EVENTS,
+    CaptionEvent,
+    Publication,
+    publication,
+)
+
+KEY, OTHER = "k" * 16, "o" * 16
+TALK = Publication("talk", KEY)
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def hub(clock: Clock) -> CaptionHub:
+    return CaptionHub(clock)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+def kinds(events: tuple[CaptionEvent, ...]) -> list[str]:
+    """Return events as `kind utterance`, or the kind of a state."""
+    return [f"{event.kind} {event.utterance}" if event.id else event.kind for event in events]
+
+
+def replayed(hub: CaptionHub, last_id: str = "") -> tuple[CaptionEvent, ...]:
+    """Return the events that a new viewer receives at once."""
+    with hub.view("talk", last_id, None) as (_, events):
+        return events
+
+
+def publish(publisher: Publisher, *events: str) -> None:
+    """Publish events given as `kind utterance`."""
+    for each in events:
+        kind, utterance = each.split()
+        publisher.publish(kind, "{}", int(utterance))
+
+
+def test_viewer_of_an_unknown_name_waits(hub: CaptionHub) -> None:
+    assert kinds(replayed(hub)) == ["waiting"]
+
+
+async def test_waiting_viewer_receives_the_stream_once_it_is_published(hub: CaptionHub) -> None:
+    with hub.view("talk", "", None) as (viewer, _):
+        with hub.publish(TALK) as publisher:
+            publish(publisher, "final 0")
+        received = [await viewer.next_event() for _ in range(3)]
+    assert [event.kind for event in received if event is not None] == ["live", "final", "waiting"]
+
+
+def test_late_viewer_gets_the_history_with_one_partial_of_an_open_utterance(hub: CaptionHub) -> None:
+    with hub.publish(TALK) as publisher:
+        publish(publisher, "speechStarted 0", "partial 0", "partial 0", "final 0")
+        publish(publisher, "speechStarted 1", "partial 1", "speechStarted 2", "partial 2", "partial 1")
+        expected = ["speechStarted 0", "final 0", "speechStarted 1", "speechStarted 2", "partial 2", "partial 1"]
+        assert kinds(replayed(hub)) == [*expected, "live"]
+
+
+def test_returning_viewer_gets_the_events_after_its_last_one(hub: CaptionHub) -> None:
+    with hub.publish(TALK) as publisher:
+        publish(publisher, "final 0", "final 1", "final 2")
+        first, *_ = replayed(hub)
+        assert kinds(replayed(hub, first.id)) == ["final 1", "final 2", "live"]
+
+
+@pytest.mark.parametrize("last_id", ["x", "0", "-", "other-2", "²-²", "--1"])
+def test_unknown_last_event_gets_the_whole_history(hub: CaptionHub, last_id: str) -> None:
+    with hub.publish(TALK) as publisher:
+        publish(publisher, "final 0")
+        assert kinds(replayed(hub, last_id)) == ["final 0", "live"]
+
+
+def test_history_is_bounded_in_time_and_number(hub: CaptionHub, clock: Clock) -> None:
+    with hub.publish(TALK) as publisher:
+        publish(publisher, *(f"final {number}" for number in range(MAX_HISTORY_EVENTS + 1)))
+        assert len(replayed(hub)) == MAX_HISTORY_EVENTS + 1  # with the state
+        clock.now_s += HISTORY_S + 1
+        publish(publisher, "final 999")
+        assert kinds(replayed(hub)) == ["final 999", "live"]
+
+
+def test_live_name_belongs_to_its_key(hub: CaptionHub) -> None:
+    with hub.publish(TALK), pytest.raises(InvalidRequestError, match="'talk': another publisher"):
+        hub.publish(Publication("talk", OTHER)).__enter__()
+
+
+def test_name_stays_with_its_key_for_a_while(hub: CaptionHub, clock: Clock) -> None:
+    with hub.publish(TALK) as publisher:
+        publish(publisher, "final 0")
+    clock.now_s += KEEP_S - 1
+    with pytest.raises(InvalidRequestError):
+        hub.publish(Publication("talk", OTHER)).__enter__()
+    clock.now_s += 1
+    with hub.publish(Publication("talk", OTHER)):
+        assert kinds(replayed(hub)) == ["live"]
+
+
+def test_text_of_an_ended_stream_is_forgotten(hub: CaptionHub, clock: Clock) -> None:
+    with hub.publish(TALK) as publisher:
+        publish(publisher, "final 0")
+    assert kinds(replayed(hub)) == ["final 0", "waiting"]
+    clock.now_s += KEEP_S
+    assert kinds(replayed(hub)) == ["waiting"]
+
+
+def test_second_stream_with_the_key_continues_the_first(hub: CaptionHub) -> None:
+    with hub.publish(TALK) as first, hub.publish(TALK) as second:
+        publish(second, "final 1")
+        publish(first, "final 0")  # of the connection that was replaced
+        first.close()
+        assert kinds(replayed(hub)) == ["final 1", "live"]
+
+
+async def test_slow_viewer_is_dropped_and_others_are_not(hub: CaptionHub) -> None:
+    with hub.publish(TALK) as publisher, hub.view("talk", "", None) as (slow, _), hub.view("talk", "", None) as (ok, _):
+        for number in range(2 * MAX_QUEUED_EVENTS):
+            publish(publisher, f"final {number}")
+            assert await ok.next_event() is not None
+        assert slow.is_dropped
+        assert await slow.next_event() is None
+
+
+async def test_viewer_is_woken_by_an_event(hub: CaptionHub) -> None:
+    with hub.publish(TALK) as publisher, hub.view("talk", "", None) as (viewer, _):
+        waiting = asyncio.create_task(viewer.next_event())
+        await asyncio.sleep(0)
+        publish(publisher, "final 0")
+        event = await waiting
+    assert event is not None
+    assert event.kind == "final"
+
+
+def test_viewer_with_the_key_is_admitted_and_another_key_is_not(hub: CaptionHub) -> None:
+    with hub.publish(TALK):
+        with hub.view("talk", "", KEY):
+            pass
+        with pytest.raises(UnauthenticatedError):
+            hub.view("talk", "", OTHER).__enter__()
+
+
+async def test_key_of_a_waiting_viewer_is_checked_when_the_stream_is_published(hub: CaptionHub) -> None:
+    with hub.view("talk", "", KEY) as (right, _), hub.view("talk", "", OTHER) as (wrong, _), hub.publish(TALK):
+        assert wrong.is_dropped
+        assert await wrong.next_event() is None
+        assert await right.next_event() is not None
+
+
+def test_viewers_whose_key_cannot_be_checked_are_few(hub: CaptionHub, stack: ExitStack) -> None:
+    for number in range(MAX_UNVERIFIED_VIEWERS):
+        stack.enter_context(hub.view(f"name{number}", "", KEY))
+    with pytest.raises(ResourceExhaustedError):
+        hub.view("talk", "", KEY).__enter__()
+    with hub.publish(TALK), hub.view("talk", "", KEY), hub.view("other", "", None):
+        pass
+
+
+def test_viewers_of_a_channel_and_of_the_server_are_bounded(hub: CaptionHub, stack: ExitStack) -> None:
+    for _ in range(MAX_CHANNEL_VIEWERS):
+        stack.enter_context(hub.view("talk", "", None))
+    with pytest.raises(ResourceExhaustedError):
+        hub.view("talk", "", None).__enter__()
+    for number in range(MAX_VIEWERS - MAX_CHANNEL_VIEWERS):
+        stack.enter_context(hub.view(f"name{number % (MAX_CHANNELS - 1)}", "", None))
+    with pytest.raises(ResourceExhaustedError):
+        hub.view("name0", "", None).__enter__()
+
+
+def test_waiting_viewers_keep_no_name_from_a_publisher(hub: CaptionHub, stack: ExitStack) -> None:
+    waiting = [stack.enter_context(hub.view(f"name{number}", "", None))[0] for number in range(MAX_CHANNELS)]
+    with pytest.raises(ResourceExhaustedError):
+        hub.view("another", "", None).__enter__()
+    with hub.publish(TALK):
+        assert [viewer.is_dropped for viewer in waiting].count(True) == 1
+
+
+def test_published_streams_are_bounded_and_never_evicted(hub: CaptionHub, stack: ExitStack) -> None:
+    for number in range(MAX_CHANNELS):
+        stack.enter_context(hub.publish(Publication(f"name{number}", KEY)))
+    with pytest.raises(ResourceExhaustedError):
+        hub.publish(TALK).__enter__()
+
+
+def test_names_without_viewers_and_publishers_take_no_space(hub: CaptionHub) -> None:
+    for number in range(3 * MAX_CHANNELS):
+        with hub.view(f"name{number}", "", None):
+            pass
+
+
+async def test_closed_hub_ends_all_viewers_and_admits_none(hub: CaptionHub) -> None:
+    with hub.view("talk", "", None) as (viewer, _):
+        hub.close()
+        assert await viewer.next_event() is None
+        with pytest.raises(ResourceExhaustedError):
+            hub.view("talk", "", None).__enter__()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        {"name": "talk"},
+        {"name": "talk", "key": KEY, "more": 1},
+        {"name": "", "key": KEY},
+        {"name": "a" * 65, "key": KEY},
+        {"name": "ä", "key": KEY},
+        {"name": "a\n", "key": KEY},
+        {"name": ["talk"], "key": KEY},
+        {"name": "talk", "key": "short"},
+        {"name": "talk", "key": "k" * 129},
+        {"name": "talk", "key": "k" * 15 + "/"},
+        {"name": "talk", "key": 5},
+    ],
+)
+def test_invalid_publication_is_rejected(value: object) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^Invalid captions"):
+        publication(value)

@@ -1,0 +1,169 @@
+"""Captions over real sockets: a published stream, its viewers, and their access."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+import pytest_asyncio
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from benchmarks.recordings import Recording
+from stt_service.access import tokens
+from stt_service.http.guard import AccessRules, Guard
+from stt_service.http.listener import HttpListener
+from stt_service.http.page.caption_hub import CaptionHub
+from stt_service.http.page.errors import reject
+from stt_service.http.page.viewers import CaptionViewers
+from stt_service.rpc.listener import ListenAddress
+from stt_service.server import Server
+from tests.support.clients.caption_client import viewer
+from tests.support.clients.page_client import END, chunks, page_stream, parsed, request, send_messages
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
+
+TOKEN = tokens.new_token()
+KEY = "key-of-the-publisher_1"
+RELEASED_NAME = "the text"
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    engine = BlockingServerEngine()
+    engine.release()
+    async with running_server(engine, 2) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def protected(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a server that requires tokens."""
+    file = tmp_path_factory.mktemp("tokens") / "tokens"
+    file.write_text(tokens.line("ann", TOKEN))
+    async with running_server(BlockingServerEngine(), 2, more={"auth_tokens_file": str(file)}) as running:
+        yield running.http.address
+
+
+def published(name: str = "talk", key: str = KEY) -> str:
+    """Return the first message of a published stream; its finals have the text RELEASED_NAME."""
+    settings = {"language": "en", "initialPrompt": RELEASED_NAME}
+    return json.dumps({"config": {"settings": settings, "partials": True}, "captions": {"name": name, "key": key}})
+
+
+def bearer(value: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {value}"}
+
+
+async def test_viewers_receive_the_responses_of_the_publisher(
+    server: Server, recordings: Mapping[str, Recording]
+) -> None:
+    address = server.http.address
+    async with viewer(address, "talk") as first, viewer(address, "talk") as second:
+        assert [(await each.until("waiting"))[-1].data for each in (first, second)] == [{}, {}]
+        result = await send_messages(address, [published(), *chunks(recordings["en/jfk"].pcm()), END])
+        received = [await each.until("waiting") for each in (first, second)]
+    assert received[0] == received[1]
+    assert received[0][0].kind == "live"
+    events = [parsed(json.dumps(event.data)) for event in received[0] if event.id]
+    kept = ("speech_started", "partial", "final", "suppressed")
+    assert events == [response for response in result.responses if response.WhichOneof("event") in kept]
+    assert RELEASED_NAME in result.texts
+    async with viewer(address, "talk") as late:
+        history = await late.until("waiting")
+    finals = [event for event in received[0] if event.kind == "final"]
+    assert [event for event in history if event.kind == "final"] == finals
+    async with viewer(address, "talk", {"Last-Event-ID": finals[-1].id}) as returning:
+        assert finals[-1] not in await returning.until("waiting")
+
+
+async def test_stream_that_ends_early_leaves_its_viewers_waiting(server: Server) -> None:
+    async with viewer(server.http.address, "talk") as stream:
+        async with page_stream(server.http.address) as socket:
+            await socket.send(published())
+            await stream.until("live")
+        await stream.until("waiting")
+
+
+async def test_second_publisher_with_another_key_is_rejected(server: Server) -> None:
+    async with page_stream(server.http.address) as socket:
+        await socket.send(published())
+        await socket.recv()
+        result = await send_messages(server.http.address, [published(key="another-key-of-16+"[:16])])
+    assert "Invalid captions.name='talk'" in result.failure.message
+    assert result.code == 1008
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        published(name="a/b"),
+        published(key="short"),
+        json.dumps({"config": {}, "captions": None}),
+        json.dumps({"update": {}, "captions": {"name": "talk", "key": KEY}}),
+    ],
+)
+async def test_invalid_captions_end_the_stream(server: Server, message: str) -> None:
+    result = await send_messages(server.http.address, [message])
+    assert result.failure.message.startswith("Invalid captions")
+
+
+async def test_viewer_that_disconnects_leaves_no_trace(server: Server) -> None:
+    for number in range(600):  # more than viewers and names together
+        async with viewer(server.http.address, f"name{number % 70}") as stream:
+            await stream.until("waiting")
+
+
+async def test_viewer_needs_a_token_or_the_key(protected: str) -> None:
+    async with viewer(protected, "talk", bearer(TOKEN)) as stream:
+        await stream.until("waiting")
+        async with page_stream(protected, token=TOKEN) as socket:
+            await socket.send(published())
+            await stream.until("live")
+            async with viewer(protected, "talk", bearer(KEY)) as with_key:
+                await with_key.until("live")
+            for headers in ({}, bearer("wrong"), bearer("another-key-of-16+"[:16])):
+                response = await request(protected, "/api/captions/talk", headers=headers)
+                assert response.status == 401
+                assert response.json["failure"]["reason"] == "UNAUTHENTICATED"  # type: ignore[index]
+
+
+async def test_viewer_with_a_key_can_wait_for_the_publisher(protected: str) -> None:
+    async with viewer(protected, "talk", bearer(KEY)) as right, viewer(protected, "talk", bearer("w" * 16)) as wrong:
+        for each in (right, wrong):
+            await each.until("waiting")
+        async with page_stream(protected, token=TOKEN) as socket:
+            await socket.send(published())
+            await right.until("live")
+            assert await wrong.next() is None
+
+
+async def test_page_of_another_site_views_nothing(server: Server) -> None:
+    foreign = await request(server.http.address, "/api/captions/talk", headers={"Origin": "https://x.example"})
+    assert foreign.status == 403
+
+
+async def test_invalid_name_is_not_found(server: Server) -> None:
+    for name in ("a.b", "a" * 65, "%C3%A4"):
+        assert (await request(server.http.address, f"/api/captions/{name}")).status == 404
+    assert (await request(server.http.address, "/api/captions/talk", "POST")).status == 404
+
+
+async def test_draining_server_ends_viewers_at_once(server: Server) -> None:
+    async with viewer(server.http.address, "talk") as stream:
+        await stream.until("waiting")
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.drain())
+            assert await stream.next() is None
+
+
+async def test_silent_channel_sends_heartbeats() -> None:
+    endpoint = CaptionViewers(CaptionHub(), heartbeat_s=0.01)
+    guard = Middleware(Guard, AccessRules(), reject)
+    route = Route("/api/captions/{name}", endpoint, methods=["GET"], middleware=[guard])
+    listener = HttpListener(ListenAddress("HTTP_PORT", "127.0.0.1", 0), route)
+    listener.start()
+    async with viewer(listener.address, "talk") as stream:
+        assert [event.kind for event in await stream.until(":")] == ["waiting", ":"]
+    await listener.stop()
