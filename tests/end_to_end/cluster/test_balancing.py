@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import grpc.aio
 import pytest
@@ -21,6 +22,7 @@ from stt.v1.control_pb2_grpc import ControlStub
 from benchmarks.faults.envoy import CONFIG, Envoy, balancing
 from benchmarks.faults.interrupted_dictations import free_port
 from stt_service.server import Server
+from tests.support.clients.riva_client import riva_client, start
 from tests.support.clients.wire_client import Call, Stub, config, connected
 from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
@@ -41,10 +43,15 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(*slots: int, others: Sequence[str] = ()) -> AsyncIterator[Cluster]:
+async def cluster(
+    *slots: int, others: Sequence[str] = (), more: Mapping[str, object] = MappingProxyType({})
+) -> AsyncIterator[Cluster]:
     """Run Envoy for servers with these numbers of slots, and for other addresses that may start later."""
     async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(running_server(BlockingServerEngine(), number)) for number in slots]
+        servers = [
+            await stack.enter_async_context(running_server(BlockingServerEngine(), number, more=more))
+            for number in slots
+        ]
         envoy = await stack.enter_async_context(balancing([server.data.address for server in servers] + [*others]))
         await envoy.until_healthy(len(servers))
         yield Cluster(servers, envoy, await stack.enter_async_context(connected(envoy.address)))
@@ -82,6 +89,17 @@ async def test_replica_filled_by_other_clients_is_skipped() -> None:
         await opened(other)
         await opened(two.stub, 20)
         assert two.counts() == [0, 20]
+        assert two.envoy.counted("upstream_rq_retry") >= 1
+
+
+async def test_replica_filled_by_other_clients_is_skipped_by_clients_of_riva() -> None:
+    async with (
+        cluster(1, 20, more={"riva": True}) as two,
+        connected(two.servers[0].data.address) as other,
+        riva_client(two.envoy.address) as client,
+    ):
+        await opened(other)
+        assert [(await client.stream(start())).code for _ in range(10)] == 10 * [StatusCode.OK]
         assert two.envoy.counted("upstream_rq_retry") >= 1
 
 

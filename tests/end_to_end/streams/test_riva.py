@@ -23,7 +23,7 @@ from stt_service.rpc.auth_interceptor import REJECTION
 from stt_service.server import Server
 from tests.support.audio.wav_files import PCM, format_chunk, wav
 from tests.support.clients.riva_client import RivaClient, audio, riva_client, start
-from tests.support.clients.wire_client import connected, send_recording
+from tests.support.clients.wire_client import connected, health, send_recording
 from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 pytestmark = pytest.mark.timeout(60)
@@ -171,6 +171,17 @@ async def test_calls_are_counted_as_riva(client: RivaClient, server: Server, que
     assert server.metrics.value("stt_calls_total", api="riva", outcome="OK") == before + 2
 
 
+async def test_service_is_healthy(server: Server) -> None:
+    assert await health(server.data.address, SERVICE) == "SERVING"
+
+
+async def test_client_that_still_sends_receives_the_status_of_an_invalid_stream(client: RivaClient) -> None:
+    """A client can lose a status while it writes (grpc#36066), so the server reads on."""
+    for _ in range(5):
+        result = await client.stream(start(riva.Options(language="xx")), *audio(bytes(2**18), 2**15))
+        assert result.code is StatusCode.INVALID_ARGUMENT
+
+
 async def test_methods_require_a_token_of_the_data_port(tmp_path: Path, question: bytes) -> None:
     tokens = tmp_path / "clients"
     tokens.write_text(line("ann", ANN))
@@ -207,4 +218,3 @@ async def test_methods_are_not_served_by_default(recordings: Mapping[str, Record
         assert (await client.stream(start())).code is StatusCode.UNIMPLEMENTED
         async with connected(server.data.address) as stub:
             assert (await send_recording(stub, recordings["en/brooklyn-bridge"])).code is StatusCode.OK
-    assert SERVICE == "nvidia.riva.asr.RivaSpeechRecognition"

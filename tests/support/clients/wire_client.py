@@ -182,11 +182,11 @@ async def connected(address: str, small_flow_window: bool = False) -> AsyncItera
         yield stub_on(channel)
 
 
-async def health(address: str) -> str:
+async def health(address: str, service: str = "stt.v1.SpeechToText") -> str:
     """Return the health status of the server, or the gRPC status code if it does not answer."""
     async with grpc.aio.insecure_channel(address) as channel:
         try:
-            question = health_pb2.HealthCheckRequest(service="stt.v1.SpeechToText")
+            question = health_pb2.HealthCheckRequest(service=service)
             answer = await health_pb2_grpc.HealthStub(channel).Check(question, timeout=TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             return error.code().name
