@@ -24,7 +24,7 @@ from stt_tui.document import Document
 from stt_tui.graphemes import boundary_at, is_word
 from stt_tui.layout import Preedit
 from stt_tui.lines import Change, Position, map_position, map_position_past
-from stt_tui.spacing import with_spacing
+from stt_tui.spacing import is_spaceless, with_spacing
 
 Utterance = tuple[int, int]  # number of the dictation, number of the utterance in it
 
@@ -107,8 +107,8 @@ class Dictation:
         """Return the position, or the end of the word that it is inside."""
         line, offset = self._document.lines.clamp(position)
         text = self._document.lines[line]
-        if 0 < offset < len(text) and is_word(text, offset - 1) and is_word(text, offset):
-            while offset < len(text) and is_word(text, offset):
+        if offset > 0 and _continues_word(text, offset - 1):
+            while _continues_word(text, offset):
                 offset += 1
         return Position(line, boundary_at(text, offset))
 
@@ -118,3 +118,8 @@ class Dictation:
             is_later = self._inserting is not None and self._inserting < utterance
             map_through = map_position_past if is_later else map_position
             self._positions[utterance] = map_through(position, change)
+
+
+def _continues_word(text: str, offset: int) -> bool:
+    """Return whether the code point belongs to a word that can be split; Chinese has no spaces between words."""
+    return offset < len(text) and is_word(text, offset) and not is_spaceless(text[offset])

@@ -7,10 +7,10 @@ import unicodedata
 
 BREAKS = r"\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029"  # between words and lines; no-break and similar spaces stay
 SPACES = re.compile(f"(?:[{BREAKS}]| [ {BREAKS}])[ {BREAKS}]*")  # all white space except a single space
-OPENING = "([{«„“‘‚¿¡"
-CLOSING = ")]}»”’,.;:!?…%"
+OPENING = "([{«„“‘‚¿¡「『【《〈〔（"
+CLOSING = ")]}»”’,.;:!?…%」』】》〉〕）、。，．！？；："
 SENTENCE_END = ".!?…。！？"
-ENDS_AFTER = ")]}»”’\"'"  # allowed between the end of a sentence and the next sentence
+ENDS_AFTER = ")]}»”’\"'」』）"  # allowed between the end of a sentence and the next sentence
 CJK_NAME_PREFIXES = ("CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC")
 
 
@@ -34,7 +34,7 @@ def _needs_space(left: str, right: str) -> bool:
         return False
     if left in OPENING or right in CLOSING:
         return False
-    return not (_is_spaceless(left) and _is_spaceless(right))
+    return not (is_spaceless(left) and is_spaceless(right))
 
 
 def _ends_with_opening_quote(before: str) -> bool:
@@ -46,7 +46,8 @@ def _starts_with_closing_quote(after: str) -> bool:
     return after.startswith(('"', "'")) and (len(after) == 1 or after[1].isspace() or after[1] in CLOSING)
 
 
-def _is_spaceless(character: str) -> bool:
+def is_spaceless(character: str) -> bool:
+    """Return whether the script of the character writes words without spaces between them."""
     return unicodedata.name(character, "").startswith(CJK_NAME_PREFIXES)
 
 
