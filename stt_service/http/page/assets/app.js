@@ -1,0 +1,171 @@
+// @ts-check
+/** The dictation page: the sheet, its storage, the recorder and the controls, put together. */
+import { Sheet } from "./sheet/sheet.js";
+import { Store } from "./sheet/store.js";
+import { Highlights } from "./sheet/words.js";
+import { t, translatePage } from "./strings.js";
+import { Access } from "./ui/access.js";
+import { Controls, element } from "./ui/controls.js";
+import { Files } from "./ui/files.js";
+import { Preferences } from "./ui/preferences.js";
+import { Recorder } from "./ui/recorder.js";
+import { offerRecovery } from "./ui/recovery.js";
+import { SettingsPanel } from "./ui/settings-panel.js";
+import { WordPopover } from "./ui/word-popover.js";
+
+const NOTICE_MS = 8000;
+const STREAM_SETTINGS = ["language", "hotwords", "silence"];
+const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
+
+let noticeTimer = 0;
+
+/**
+ * Show a message for a while.
+ * @param {string} message
+ */
+function notify(message) {
+  const notice = element("notice");
+  notice.textContent = message;
+  notice.hidden = false;
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => (notice.hidden = true), NOTICE_MS);
+}
+
+/** @param {string} message */
+function warn(message) {
+  const banner = element("banner");
+  banner.textContent = message;
+  banner.hidden = !message;
+}
+
+/**
+ * Save the sheet a moment after each change, and at once after a final.
+ * @param {Store} store
+ * @param {Sheet} sheet
+ */
+function keep(store, sheet) {
+  store.follow(() => sheet.content());
+  store.onFailure = () => warn(t("storage"));
+  sheet.addEventListener("change", () => store.changed());
+  sheet.addEventListener("move", () => store.changed());
+}
+
+/** @param {Sheet} sheet */
+function connectEditButtons(sheet) {
+  const undo = /** @type {HTMLButtonElement} */ (element("undo"));
+  const redo = /** @type {HTMLButtonElement} */ (element("redo"));
+  const removeUtterance = /** @type {HTMLButtonElement} */ (element("undo-utterance"));
+  undo.addEventListener("click", () => sheet.edit((document) => document.undo()));
+  redo.addEventListener("click", () => sheet.edit((document) => document.redo()));
+  removeUtterance.addEventListener("click", () => sheet.removeLastUtterance());
+  element("clear").addEventListener("click", () => {
+    sheet.clear();
+    notify(t("cleared"));
+  });
+  const show = () => {
+    undo.disabled = !sheet.document.canUndo;
+    redo.disabled = !sheet.document.canRedo;
+    removeUtterance.disabled = !sheet.marks.last;
+  };
+  sheet.view.onRendered(show);
+  show();
+}
+
+/**
+ * @param {Sheet} sheet
+ * @param {Files} files
+ */
+function connectKeys(sheet, files) {
+  addEventListener("keydown", (event) => {
+    if (!(isMac ? event.metaKey : event.ctrlKey) || event.altKey || event.isComposing) return;
+    const actions = {
+      s: () => files.download("txt"),
+      "shift+s": () => files.copy(),
+      "shift+backspace": () => sheet.removeLastUtterance(),
+    };
+    const name = `${event.shiftKey ? "shift+" : ""}${event.key.toLowerCase()}`;
+    const action = actions[/** @type {keyof typeof actions} */ (name)];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+}
+
+function connectDialogs() {
+  for (const button of document.querySelectorAll("[data-close]")) {
+    button.addEventListener("click", () => button.closest("dialog")?.close());
+  }
+  const menu = element("menu");
+  menu.addEventListener("click", (event) => event.target !== menu && menu.hidePopover());
+}
+
+/**
+ * @param {Recorder} recorder
+ * @param {{files: Files, store: Store, access: Access, preferences: Preferences}} parts
+ */
+function connectRecorder(recorder, { files, store, access, preferences }) {
+  const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
+  recorder.addEventListener("notice", (event) => notify(detailOf(event)));
+  recorder.addEventListener("unauthenticated", () => access.ask(Boolean(preferences.token)));
+  recorder.addEventListener("final", (event) => {
+    const { text } = detailOf(event);
+    element("announcer").textContent = text;
+    store.save();
+    if (preferences.get("autoCopy")) files.copySentence(text);
+  });
+  access.addEventListener("token", () => {
+    recorder.reconnect();
+    showServer(access, null);
+  });
+  preferences.addEventListener("change", (event) => {
+    if (STREAM_SETTINGS.includes(detailOf(event))) recorder.update();
+  });
+}
+
+/**
+ * Show what the server says of itself; ask for a token if it requires one.
+ * @param {Access} access
+ * @param {SettingsPanel | null} panel
+ */
+async function showServer(access, panel) {
+  const info = await access.info();
+  if (!info) return;
+  panel?.showServer(info);
+  if (info.tokensRequired && !info.authorized) access.ask(false);
+  else if (info.notReady) notify(t("notReady", { reason: info.notReady }));
+}
+
+/** Start recording if the user was recording when the page was last open, and the microphone is still allowed. */
+async function resumeRecording(/** @type {Recorder} */ recorder, /** @type {Preferences} */ preferences) {
+  if (!preferences.get("recordsOnOpen")) return;
+  const permission = await navigator.permissions?.query({ name: /** @type {any} */ ("microphone") }).catch(() => null);
+  if (permission?.state === "granted") recorder.start();
+}
+
+async function main() {
+  translatePage();
+  const store = await Store.open();
+  const root = element("sheet");
+  const sheet = new Sheet(root, await store.load());
+  new Highlights(sheet);
+  const preferences = new Preferences();
+  const recorder = new Recorder(sheet, preferences);
+  const files = new Files(sheet, recorder, notify);
+  const access = new Access(preferences);
+  const panel = new SettingsPanel(preferences);
+  new Controls(recorder, preferences);
+  new WordPopover(root, sheet, recorder);
+  keep(store, sheet);
+  connectEditButtons(sheet);
+  connectKeys(sheet, files);
+  connectDialogs();
+  connectRecorder(recorder, { files, store, access, preferences });
+  if (!isSecureContext) warn(t("insecure"));
+  sheet.focus();
+  await Promise.all([resumeRecording(recorder, preferences), showServer(access, panel)]);
+  await offerRecovery(recorder);
+}
+
+main();
+
+if (isSecureContext) navigator.serviceWorker?.register("/service-worker.js", { scope: "/" }).catch(() => {});

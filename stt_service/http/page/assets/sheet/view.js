@@ -1,0 +1,319 @@
+// @ts-check
+/**
+ * The document in the DOM: one block for each line, partials as dimmed inline elements that are no part of the text.
+ *
+ * The document is authoritative. A change renders only the lines that it touched. A block has text nodes, partials
+ * (class "partial", not editable) and, where a block would be empty or end with a partial, a <br> that holds the caret.
+ * While an input method composes text, the blocks and the selection belong to the browser and nothing is rendered.
+ *
+ * @typedef {import("./lines.js").Position} Position
+ * @typedef {import("./dictated-text.js").Preedit} Preedit
+ */
+import { isSame } from "./lines.js";
+
+export class View {
+  #root;
+  #document;
+  #dictated;
+  /** @type {HTMLElement[]} */ #blocks = []; // by line
+  /** @type {Set<HTMLElement>} */ #withPartials = new Set();
+  /** @type {Set<number>} */ #dirty = new Set(); // lines to render
+  /** @type {((blocks: Map<number, HTMLElement>) => void)[]} */ #listeners = [];
+
+  /**
+   * @param {HTMLElement} root the editable element
+   * @param {import("./document.js").Document} document
+   * @param {import("./dictated-text.js").DictatedText} dictated
+   */
+  constructor(root, document, dictated) {
+    this.#root = root;
+    this.#document = document;
+    this.#dictated = dictated;
+    document.subscribe((change) => this.#follow(change));
+    this.#insertBlocks(0, document.lines.length);
+    this.render();
+  }
+
+  /**
+   * Call the listener with the rendered blocks by line, after each rendering.
+   * @param {(blocks: Map<number, HTMLElement>) => void} listener
+   */
+  onRendered(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /** Render the changed lines, the partials and the selection now. */
+  render() {
+    const preedits = this.#dictated.preedits();
+    for (const block of this.#withPartials) this.#dirty.add(this.#blocks.indexOf(block));
+    this.#withPartials.clear();
+    for (const { at } of preedits) this.#dirty.add(at.line);
+    /** @type {Map<number, HTMLElement>} */ const rendered = new Map();
+    for (const line of this.#dirty) {
+      this.#renderLine(line, preedits.filter(({ at }) => at.line === line));
+      rendered.set(line, this.#blocks[line]);
+    }
+    this.#dirty.clear();
+    this.#root.classList.toggle("empty", this.#document.lines.length === 1 && !this.#document.lines.at(0) && !preedits.length);
+    this.showSelection();
+    for (const listener of this.#listeners) listener(rendered);
+  }
+
+  /** The text as the DOM has it: other than the document's after an input method has changed it. */
+  shownText() {
+    return [...this.#root.children].map((block) => [...block.childNodes].map(shownTextOf).join("")).join("\n");
+  }
+
+  /**
+   * Render the line next time, though its text is the same.
+   * @param {number} line
+   */
+  touch(line) {
+    this.#dirty.add(line);
+  }
+
+  /** Create all blocks again, because the browser has changed them. */
+  rebuild() {
+    this.#root.replaceChildren();
+    this.#blocks = [];
+    this.#withPartials.clear();
+    this.#dirty.clear();
+    this.#insertBlocks(0, this.#document.lines.length);
+    this.render();
+  }
+
+  /** Set the selection of the page to the document's, if it is another one and the sheet has the focus. */
+  showSelection() {
+    if (document.activeElement !== this.#root) return;
+    const selection = /** @type {Selection} */ (getSelection());
+    const shown = this.shownSelection();
+    const isShown = shown && isSame(shown.anchor, this.#document.anchor) && isSame(shown.cursor, this.#document.cursor);
+    if (isShown && this.#isCaretVisible(selection)) return;
+    const anchor = this.#pointAt(this.#document.anchor);
+    const cursor = this.#pointAt(this.#document.cursor);
+    selection.setBaseAndExtent(anchor.node, anchor.offset, cursor.node, cursor.offset);
+  }
+
+  /**
+   * Whether the caret is after the partials at its position, where typed text will be.
+   * @param {Selection} selection
+   */
+  #isCaretVisible(selection) {
+    if (!this.#withPartials.size || !selection.isCollapsed) return true;
+    const { node, offset } = this.#pointAt(this.#document.cursor);
+    return selection.focusNode === node && selection.focusOffset === offset;
+  }
+
+  /** The selection of the page as positions; null if it is outside of the sheet. */
+  shownSelection() {
+    const selection = getSelection();
+    if (!selection?.anchorNode || !selection.focusNode) return null;
+    const anchor = this.positionOf(selection.anchorNode, selection.anchorOffset);
+    const cursor = this.positionOf(selection.focusNode, selection.focusOffset);
+    return anchor && cursor ? { anchor, cursor } : null;
+  }
+
+  /**
+   * The position of a point of the DOM; null if it is outside of the sheet.
+   * @param {Node} node
+   * @param {number} offset
+   * @returns {Position | null}
+   */
+  positionOf(node, offset) {
+    if (node === this.#root) return this.#positionInRoot(offset);
+    let child = node;
+    while (child.parentNode && child.parentNode !== this.#root) child = child.parentNode;
+    const line = child.parentNode ? this.#blocks.indexOf(/** @type {HTMLElement} */ (child)) : -1;
+    if (line < 0) return null;
+    return { line, offset: Math.min(offsetInBlock(this.#blocks[line], node, offset), this.#document.lines.at(line).length) };
+  }
+
+  /**
+   * A range of the DOM with the text between two positions of one line.
+   * @param {Position} start
+   * @param {Position} end
+   */
+  rangeOf(start, end) {
+    const range = new Range();
+    const first = this.#pointAt(start);
+    const last = this.#pointAt(end, false);
+    range.setStart(first.node, first.offset);
+    range.setEnd(last.node, last.offset);
+    return range;
+  }
+
+  /** Scroll so that the caret, or the partial at it, is visible. */
+  revealCursor() {
+    const block = this.#blocks[this.#document.cursor.line];
+    const partial = block?.querySelector(".partial:last-of-type");
+    const target = partial ?? this.#caretRectangle() ?? block;
+    const { bottom, top } = target instanceof Element ? target.getBoundingClientRect() : target;
+    const { top: visibleTop, bottom: visibleBottom } = this.#visibleArea();
+    if (bottom > visibleBottom) scrollBy(0, bottom - visibleBottom);
+    else if (top < visibleTop) scrollBy(0, top - visibleTop);
+  }
+
+  #visibleArea() {
+    const style = getComputedStyle(document.documentElement);
+    const top = parseFloat(style.scrollPaddingTop) || 0;
+    return { top, bottom: (visualViewport?.height ?? innerHeight) - (parseFloat(style.scrollPaddingBottom) || 0) };
+  }
+
+  #caretRectangle() {
+    const { node, offset } = this.#pointAt(this.#document.cursor);
+    const range = new Range();
+    range.setStart(node, offset);
+    return range.getClientRects()[0] ?? null;
+  }
+
+  /** @param {import("./lines.js").Change} change */
+  #follow({ start, end, newEnd }) {
+    const removed = this.#blocks.splice(start.line + 1, end.line - start.line);
+    for (const block of removed) {
+      block.remove();
+      this.#withPartials.delete(block);
+    }
+    const shift = newEnd.line - end.line;
+    if (shift) this.#dirty = new Set([...this.#dirty].map((line) => (line > start.line ? Math.max(start.line, line + shift) : line)));
+    this.#insertBlocks(start.line + 1, newEnd.line - start.line);
+    this.#dirty.add(start.line);
+  }
+
+  /**
+   * @param {number} at
+   * @param {number} count
+   */
+  #insertBlocks(at, count) {
+    if (!count) return;
+    const blocks = Array.from({ length: count }, () => document.createElement("p"));
+    const fragment = document.createDocumentFragment();
+    fragment.append(...blocks);
+    this.#root.insertBefore(fragment, this.#blocks[at] ?? null);
+    this.#blocks = this.#blocks.slice(0, at).concat(blocks, this.#blocks.slice(at));
+    for (let line = at; line < at + count; line += 1) this.#dirty.add(line);
+  }
+
+  /**
+   * @param {number} line
+   * @param {Preedit[]} preedits
+   */
+  #renderLine(line, preedits) {
+    const block = this.#blocks[line];
+    const text = this.#document.lines.at(line);
+    /** @type {(string | HTMLElement)[]} */ const parts = [];
+    let end = 0;
+    for (const { at, text: partial } of preedits) {
+      if (at.offset > end) parts.push(text.slice(end, at.offset));
+      parts.push(partialElement(partial));
+      end = at.offset;
+    }
+    if (end < text.length) parts.push(text.slice(end));
+    if (typeof parts.at(-1) !== "string") parts.push(document.createElement("br"));
+    if (preedits.length) this.#withPartials.add(block);
+    replaceParts(block, parts);
+  }
+
+  /**
+   * The point of the DOM at a position: after the partials there, or before them.
+   * @param {Position} position
+   * @param {boolean} isAfterPartials
+   * @returns {{node: Node, offset: number}}
+   */
+  #pointAt({ line, offset }, isAfterPartials = true) {
+    const block = this.#blocks[line];
+    let left = offset;
+    /** @type {{node: Node, offset: number}} */ let point = { node: block, offset: 0 };
+    for (const [index, child] of [...block.childNodes].entries()) {
+      if (child instanceof Text) {
+        if (left < child.length || (left === child.length && !isAfterPartials)) return { node: child, offset: left };
+        left -= child.length;
+        point = { node: child, offset: child.length };
+      } else if (left === 0 && isPartial(child)) {
+        if (!isAfterPartials) return point;
+        point = { node: block, offset: index + 1 };
+      }
+    }
+    return point;
+  }
+
+  /**
+   * @param {number} offset index of a block
+   * @returns {Position}
+   */
+  #positionInRoot(offset) {
+    if (offset >= this.#blocks.length) return this.#document.lines.end;
+    const line = this.#blocks.indexOf(/** @type {HTMLElement} */ (this.#root.childNodes[offset]));
+    return { line: Math.max(line, 0), offset: 0 };
+  }
+}
+
+/** @param {string} text */
+function partialElement(text) {
+  const element = document.createElement("span");
+  element.className = "partial";
+  element.contentEditable = "false";
+  element.textContent = text;
+  return element;
+}
+
+/** @param {Node} node */
+const isPartial = (node) => node instanceof HTMLElement && node.classList.contains("partial");
+
+/**
+ * Make the children of the block these parts; keep nodes of the same kind, so that the browser keeps its caret.
+ * @param {HTMLElement} block
+ * @param {(string | HTMLElement)[]} parts
+ */
+function replaceParts(block, parts) {
+  parts.forEach((part, index) => {
+    const child = block.childNodes[index];
+    if (typeof part === "string" && child instanceof Text) {
+      if (child.data !== part) replaceData(child, part);
+    } else if (typeof part !== "string" && child instanceof HTMLElement && child.tagName === part.tagName) {
+      if (child.textContent !== part.textContent) child.textContent = part.textContent;
+    } else if (child) child.replaceWith(part);
+    else block.append(part);
+  });
+  while (block.childNodes.length > parts.length) block.lastChild?.remove();
+}
+
+/**
+ * Replace only the part of the text that differs: the layout of a long line is kept up to there.
+ * @param {Text} node
+ * @param {string} text
+ */
+function replaceData(node, text) {
+  const old = node.data;
+  const shorter = Math.min(old.length, text.length);
+  let start = 0;
+  while (start < shorter && old.charCodeAt(start) === text.charCodeAt(start)) start += 1;
+  let same = 0;
+  while (same < shorter - start && old.charCodeAt(old.length - 1 - same) === text.charCodeAt(text.length - 1 - same)) same += 1;
+  node.replaceData(start, old.length - same - start, text.slice(start, text.length - same));
+}
+
+/**
+ * The offset in the text of the block; a point in a partial is at the partial's position.
+ * @param {HTMLElement} block
+ * @param {Node} node
+ * @param {number} offset
+ */
+function offsetInBlock(block, node, offset) {
+  let length = 0;
+  const children = [...block.childNodes];
+  if (node === block) return children.slice(0, offset).reduce((sum, child) => sum + textLength(child), 0);
+  for (const child of children) {
+    if (child === node || child.contains(node)) return length + (child instanceof Text ? offset : 0);
+    length += textLength(child);
+  }
+  return length;
+}
+
+/** @param {Node} node */
+const textLength = (node) => (node instanceof Text ? node.length : 0);
+
+/**
+ * The text of a node in a block, without partials.
+ * @param {Node} node
+ */
+const shownTextOf = (node) => (isPartial(node) || !node.textContent ? "" : node.textContent);

@@ -1,0 +1,57 @@
+// @ts-check
+/** What the server says of itself, and the access token that it may require. */
+import { t } from "../strings.js";
+import { element } from "./controls.js";
+
+const INFO_TIMEOUT_MS = 10_000;
+
+export class Access extends EventTarget {
+  #preferences;
+  #dialog = /** @type {HTMLDialogElement} */ (element("token-dialog"));
+  #input = /** @type {HTMLInputElement} */ (element("token-input"));
+
+  /** @param {import("./preferences.js").Preferences} preferences */
+  constructor(preferences) {
+    super();
+    this.#preferences = preferences;
+    element("token-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#take(this.#input.value.trim());
+    });
+  }
+
+  /**
+   * The server's facts; null if it is unreachable.
+   * @returns {Promise<{version: string, tokensRequired: boolean, authorized: boolean, model: string,
+   *   notReady: string | null, languages: string[]} | null>}
+   */
+  async info() {
+    const { token } = this.#preferences;
+    const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
+    try {
+      const response = await fetch("/api/info", { headers, signal: AbortSignal.timeout(INFO_TIMEOUT_MS) });
+      return response.ok ? await response.json() : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * Ask for a token. Dispatches "token" once there is one.
+   * @param {boolean} wasRejected
+   */
+  ask(wasRejected) {
+    if (this.#dialog.open) return;
+    element("token-title").textContent = t(wasRejected ? "tokenRejected" : "tokenTitle");
+    this.#input.value = "";
+    this.#dialog.showModal();
+  }
+
+  /** @param {string} token */
+  #take(token) {
+    if (!token) return;
+    this.#preferences.token = token;
+    this.#dialog.close();
+    this.dispatchEvent(new Event("token"));
+  }
+}

@@ -1,0 +1,146 @@
+// @ts-check
+/** The record button with its level ring, the timer, the state in words, and the keys that record. */
+import { t } from "../strings.js";
+
+const TIMER_MS = 500;
+const HOLD_KEYS = ["Space", "F2", "F4", "F8", "none"];
+const CONTROLS = "button, a, input, select, textarea, [contenteditable]";
+
+export { HOLD_KEYS };
+
+export class Controls {
+  #recorder;
+  #preferences;
+  #button = element("record");
+  #state = element("state");
+  #timer = element("timer");
+  #hint = element("hint");
+  #isHeld = false;
+  #ticking = 0;
+
+  /**
+   * @param {import("./recorder.js").Recorder} recorder
+   * @param {import("./preferences.js").Preferences} preferences
+   */
+  constructor(recorder, preferences) {
+    this.#recorder = recorder;
+    this.#preferences = preferences;
+    this.#button.addEventListener("click", () => this.#toggle());
+    recorder.addEventListener("state", () => this.show());
+    recorder.addEventListener("level", (event) => this.#showLevel(/** @type {CustomEvent} */ (event).detail));
+    preferences.addEventListener("change", () => this.show());
+    addEventListener("keydown", (event) => this.#keyDown(event));
+    addEventListener("keyup", (event) => this.#keyUp(event));
+    addEventListener("blur", () => this.#release());
+    this.show();
+  }
+
+  show() {
+    const { isRecording, state } = this.#recorder;
+    document.body.dataset.state = state.state;
+    this.#state.textContent = stateInWords(state);
+    this.#button.setAttribute("aria-pressed", String(isRecording));
+    this.#button.setAttribute("aria-label", t(isRecording ? "stop" : "record"));
+    this.#button.title = t(isRecording ? "stop" : "record");
+    document.title = isRecording ? `${t("titleRecording")} · ${t("title")}` : t("title");
+    this.#showTimer(isRecording);
+    if (!isRecording) this.#showLevel({ rms: 0 });
+  }
+
+  /** @param {boolean} isRecording */
+  #showTimer(isRecording) {
+    const holdKey = this.#preferences.get("pushToTalk");
+    this.#hint.textContent = t("hint", { key: keyName(holdKey) });
+    this.#hint.hidden = isRecording || holdKey === "none";
+    this.#timer.hidden = !isRecording;
+    if (!isRecording) clearInterval(this.#ticking);
+    else if (!this.#ticking) this.#ticking = setInterval(() => this.#tick(), TIMER_MS);
+    if (!isRecording) this.#ticking = 0;
+    this.#tick();
+  }
+
+  #tick() {
+    const seconds = Math.floor((performance.now() - this.#recorder.startedAt) / 1000);
+    const hours = Math.floor(seconds / 3600);
+    const minutes = Math.floor(seconds / 60) % 60;
+    const clock = `${String(seconds % 60).padStart(2, "0")}`;
+    this.#timer.textContent = hours ? `${hours}:${String(minutes).padStart(2, "0")}:${clock}` : `${minutes}:${clock}`;
+  }
+
+  /** @param {{rms: number}} level */
+  #showLevel({ rms }) {
+    const decibels = 20 * Math.log10(Math.max(rms, 1e-4)); // -60 dB shows nothing, -10 dB the whole ring
+    const share = Math.min(1, Math.max(0, (decibels + 60) / 50));
+    this.#button.style.setProperty("--level", share.toFixed(2));
+  }
+
+  #toggle() {
+    this.#preferences.set("recordsOnOpen", !this.#recorder.isRecording);
+    this.#recorder.toggle();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #keyDown(event) {
+    if (event.isComposing) return;
+    const isCommand = event.ctrlKey || event.metaKey;
+    if (isCommand && event.key === "Enter" && !event.repeat) {
+      event.preventDefault();
+      this.#toggle();
+    } else if (event.key === "Escape" && this.#recorder.isRecording && !isDialogOpen()) {
+      event.preventDefault();
+      this.#toggle();
+    } else if (!isCommand && !event.altKey && event.code === this.#preferences.get("pushToTalk")) {
+      this.#hold(event);
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  #hold(event) {
+    const target = event.target instanceof Element ? event.target : null;
+    if (event.code === "Space" && target?.closest(CONTROLS) && !this.#isHeld) return; // it types or presses there
+    if (isDialogOpen()) return;
+    event.preventDefault();
+    if (event.repeat || this.#isHeld || this.#recorder.isRecording) return;
+    this.#isHeld = true;
+    this.#recorder.start();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #keyUp(event) {
+    if (event.code === this.#preferences.get("pushToTalk")) this.#release();
+  }
+
+  #release() {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#recorder.stop();
+  }
+}
+
+/** @param {string} key */
+export const keyName = (key) => t(`key.${key}`).startsWith("key.") ? key : t(`key.${key}`).split(",")[0];
+
+/** @param {import("./recorder.js").State} state */
+function stateInWords({ state, keptMs, reason, isCapturing }) {
+  const seconds = Math.round(keptMs / 1000);
+  switch (state) {
+    case "offline":
+      return t(isCapturing ? "state.offline" : "state.offlineStopped", { seconds });
+    case "failed":
+      return t(isCapturing ? "state.failedRecording" : "state.failed", { seconds, reason });
+    case "connecting":
+      return t(seconds ? "state.connectingKept" : "state.connecting", { seconds });
+    default:
+      return t(`state.${state}`);
+  }
+}
+
+const isDialogOpen = () => document.querySelector("dialog[open], :popover-open") !== null;
+
+/**
+ * The element of the page with the id.
+ * @param {string} id
+ */
+export function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}

@@ -1,0 +1,98 @@
+// @ts-check
+/** The text to the clipboard and to files. */
+import { cues, toSrt, toVtt } from "../sheet/exports.js";
+import { t } from "../strings.js";
+import { element } from "./controls.js";
+
+const URL_LIFETIME_MS = 60_000; // a browser reads a download after the click
+
+export class Files {
+  #sheet;
+  #recorder;
+  #notify;
+
+  /**
+   * @param {import("../sheet/sheet.js").Sheet} sheet
+   * @param {import("./recorder.js").Recorder} recorder
+   * @param {(message: string) => void} notify
+   */
+  constructor(sheet, recorder, notify) {
+    this.#sheet = sheet;
+    this.#recorder = recorder;
+    this.#notify = notify;
+    element("copy").addEventListener("click", () => this.copy());
+    for (const button of document.querySelectorAll("[data-download]")) {
+      button.addEventListener("click", () => this.download(button.getAttribute("data-download") ?? ""));
+    }
+  }
+
+  /** Copy the selection, or the whole text. */
+  async copy() {
+    this.#sheet.readSelection();
+    const text = this.#sheet.document.selectedText() || this.#sheet.document.text();
+    if (!text.trim()) return this.#notify(t("nothingToCopy"));
+    this.#notify(t((await write(text)) ? "copied" : "copyFailed", { key: "Ctrl+C" }));
+  }
+
+  /**
+   * Copy a sentence; without permission, as in a window without the focus, nothing happens.
+   * @param {string} text
+   */
+  async copySentence(text) {
+    await write(text);
+  }
+
+  /** @param {string} format */
+  async download(format) {
+    try {
+      save(await this.#content(format), `${nameOf(new Date())}.${format}`);
+    } catch (error) {
+      this.#notify(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /**
+   * @param {string} format
+   * @returns {Promise<Blob>}
+   */
+  async #content(format) {
+    if (format === "wav") return this.#recorder.download();
+    if (format === "srt") return textFile(toSrt(cues(this.#sheet)), "application/x-subrip");
+    if (format === "vtt") return textFile(toVtt(cues(this.#sheet)), "text/vtt");
+    return textFile(this.#sheet.document.text(), "text/plain");
+  }
+}
+
+/** @param {string} text */
+async function write(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {string} type
+ */
+const textFile = (text, type) => new Blob([text], { type: `${type};charset=utf-8` });
+
+/** @param {Date} date */
+function nameOf(date) {
+  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString();
+  return `dictation-${local.slice(0, 10)}-${local.slice(11, 19).replaceAll(":", "")}`;
+}
+
+/**
+ * @param {Blob} content
+ * @param {string} name
+ */
+function save(content, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), URL_LIFETIME_MS);
+}

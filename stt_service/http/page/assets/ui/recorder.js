@@ -1,0 +1,239 @@
+// @ts-check
+/**
+ * Recordings of this page and of earlier ones, and their text in the sheet.
+ *
+ * @typedef {Readonly<{state: string, keptMs: number, reason: string, status: string, isCapturing: boolean}>} State
+ * @typedef {import("../recording/dictation.js").Dictation} Dictation
+ */
+import { t } from "../strings.js";
+
+const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
+const UNAUTHENTICATED = "UNAUTHENTICATED";
+
+/**
+ * Dispatches "state" (detail: State), "level" (detail: {rms, peak}), "final" (detail: {text}), "notice" (detail:
+ * message), "unauthenticated".
+ */
+export class Recorder extends EventTarget {
+  #sheet;
+  #preferences;
+  /** @type {Dictation | null} */ #current = null;
+  /** @type {Map<string, {number: number, offsetMs: number, dictation: Dictation}>} */ #recordings = new Map(); // by id
+  #isStarting = false;
+  #isStopRequested = false;
+  /** @type {State} */ state = { state: "idle", keptMs: 0, reason: "", status: "", isCapturing: false };
+  startedAt = 0; // performance.now() of the recording
+
+  /**
+   * @param {import("../sheet/sheet.js").Sheet} sheet
+   * @param {import("./preferences.js").Preferences} preferences
+   */
+  constructor(sheet, preferences) {
+    super();
+    this.#sheet = sheet;
+    this.#preferences = preferences;
+  }
+
+  get isRecording() {
+    return this.#isStarting || this.state.isCapturing;
+  }
+
+  async start() {
+    if (this.isRecording) return;
+    this.#isStarting = true;
+    this.#isStopRequested = false;
+    this.startedAt = performance.now();
+    this.#setState({ ...this.state, state: "starting", reason: "" });
+    try {
+      const { Dictation } = await LOAD();
+      this.#current = this.#attach(new Dictation(this.#options()));
+      await this.#current.start(this.#preferences.get("device") || undefined);
+    } catch (error) {
+      this.#setState({ state: "idle", keptMs: 0, reason: "", status: "", isCapturing: false });
+      this.#notify(messageOf(error));
+    } finally {
+      this.#isStarting = false;
+    }
+    if (this.#isStopRequested) await this.stop(); // a key was released before the microphone was open
+  }
+
+  async stop() {
+    if (this.#isStarting) this.#isStopRequested = true;
+    else await this.#current?.stop();
+  }
+
+  toggle() {
+    return this.isRecording ? this.stop() : this.start();
+  }
+
+  /** Use changed settings from the next utterance on. */
+  update() {
+    if (this.state.isCapturing) this.#current?.update(this.#preferences.streamSettings());
+  }
+
+  /** Try again with another token. */
+  reconnect() {
+    const token = this.#preferences.token;
+    for (const { dictation } of this.#recordings.values()) dictation.reconnect({ token });
+  }
+
+  /**
+   * Recordings that are not recognized completely. Finals that the sheet lost in a crash are inserted.
+   * @returns {Promise<{id: string, startedAt: number, unrecognizedMs: number, resume(): Promise<void>,
+   *   discard(): Promise<void>}[]>}
+   */
+  async recoverable() {
+    const { Dictation } = await LOAD();
+    const entries = await Dictation.recover(this.#options());
+    return entries.map(({ id, startedAt, unrecognizedMs, results, resume, discard }) => ({
+      id,
+      startedAt,
+      unrecognizedMs,
+      discard,
+      resume: async () => {
+        const dictation = /** @type {Dictation} */ (await resume());
+        this.#attach(dictation);
+        if (!this.isRecording) this.#current = dictation;
+        for (const result of results) if (result.type === "final") this.#insert(id, result, dictation);
+      },
+    }));
+  }
+
+  /**
+   * The audio of an utterance, as WAV.
+   * @param {string} recording
+   * @param {number} utterance
+   */
+  async audioOf(recording, utterance) {
+    const known = this.#recordings.get(recording);
+    if (known) return known.dictation.audioOf(utterance, recording);
+    const { Dictation } = await LOAD();
+    return Dictation.storedAudioOf(recording, utterance);
+  }
+
+  /** The audio of the last recording, as WAV. */
+  async download() {
+    const current = this.#current;
+    if (current?.recordingId) return current.download();
+    const last = this.#sheet.marks.last?.spoken.recording;
+    if (!last) throw new Error(t("noAudio"));
+    const { Dictation } = await LOAD();
+    return Dictation.storedDownload(last);
+  }
+
+  #options() {
+    return {
+      baseUrl: location.origin,
+      token: this.#preferences.token,
+      settings: this.#preferences.streamSettings(),
+      captions: this.#preferences.captions(),
+      audio: { noiseSuppression: this.#preferences.get("noiseSuppression") },
+    };
+  }
+
+  /** @param {Dictation} dictation */
+  #attach(dictation) {
+    const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ handle) =>
+      dictation.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
+    on("state", (detail) => this.#onState(dictation, detail));
+    on("level", (detail) => dictation === this.#current && this.#emit("level", detail));
+    on("speech", (detail) => this.#sheet.begin(this.#utterance(detail, dictation)));
+    on("partial", (detail) => {
+      this.#sheet.partial(this.#utterance(detail, dictation), detail.stable + detail.unstable);
+    });
+    on("final", (detail) => this.#onFinal(detail, dictation));
+    on("suppressed", (detail) => this.#sheet.discard(this.#utterance(detail, dictation)));
+    on("notice", ({ message }) => this.#notify(message));
+    on("storage", ({ kind, message }) => kind !== "available" && this.#notify(message));
+    return dictation;
+  }
+
+  /**
+   * @param {any} detail of a final
+   * @param {Dictation} dictation
+   */
+  #onFinal(detail, dictation) {
+    if (this.#insert(detail.recording, detail, dictation)) this.#emit("final", { text: detail.text });
+  }
+
+  /**
+   * Insert a final that the sheet does not have yet; return whether it did not.
+   * @param {string} recording
+   * @param {any} detail
+   * @param {Dictation} dictation
+   */
+  #insert(recording, detail, dictation) {
+    const utterance = this.#utterance({ recording, utterance: detail.utterance }, dictation);
+    if (this.#sheet.marks.wasInserted(recording, utterance.number)) {
+      this.#sheet.discard(utterance);
+      return false;
+    }
+    const { text, startMs, endMs, words = [] } = detail;
+    const offsetMs = this.#recordings.get(recording)?.offsetMs ?? 0;
+    this.#sheet.final(utterance, { recording, offsetMs, text, startMs, endMs, words });
+    return true;
+  }
+
+  /**
+   * @param {{recording: string, utterance: number}} detail
+   * @param {Dictation} dictation
+   */
+  #utterance({ recording, utterance }, dictation) {
+    return { dictation: this.#known(recording, dictation).number, number: Number(utterance) };
+  }
+
+  /**
+   * @param {string} id
+   * @param {Dictation} dictation
+   */
+  #known(id, dictation) {
+    let known = this.#recordings.get(id);
+    if (!known) {
+      known = { number: this.#recordings.size, offsetMs: this.#sheet.marks.offsetOf(id), dictation };
+      this.#recordings.set(id, known);
+    }
+    return known;
+  }
+
+  /**
+   * @param {Dictation} dictation
+   * @param {State & {recording: string | null}} detail
+   */
+  #onState(dictation, detail) {
+    if (detail.recording) this.#known(detail.recording, dictation);
+    const hasEnded = detail.state === "idle" || (detail.state === "failed" && !detail.isCapturing);
+    if (hasEnded && detail.recording) this.#sheet.endDictation(this.#known(detail.recording, dictation).number);
+    if (detail.status === UNAUTHENTICATED) this.#emit("unauthenticated", null);
+    if (dictation === this.#current) this.#setState(detail);
+  }
+
+  /** @param {State} state */
+  #setState(state) {
+    this.state = state;
+    this.#emit("state", state);
+  }
+
+  /** @param {string} message */
+  #notify(message) {
+    if (message) this.#emit("notice", message);
+  }
+
+  /**
+   * @param {string} name
+   * @param {unknown} detail
+   */
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+/**
+ * A sentence for the user; a reason that only the browser knows follows in its words.
+ * @param {unknown} error
+ */
+function messageOf(error) {
+  const { kind, message } = /** @type {{kind?: string, message: string}} */ (error);
+  if (kind === "insecure") return t("insecure");
+  if (kind === "unsupported") return `${t("error.unsupported")} (${message})`;
+  return kind ? t(`error.${kind}`) : message;
+}

@@ -1,0 +1,56 @@
+// @ts-check
+/** The dialog that offers recordings of earlier pages which are not recognized completely. */
+import { t } from "../strings.js";
+import { element } from "./controls.js";
+
+const dialog = () => /** @type {HTMLDialogElement} */ (element("recover-dialog"));
+
+/**
+ * Offer the recordings, if there are any.
+ * @param {import("./recorder.js").Recorder} recorder
+ */
+export async function offerRecovery(recorder) {
+  const recordings = await recorder.recoverable();
+  if (!recordings.length) return;
+  element("recordings").replaceChildren(...recordings.map(entry));
+  if (!document.querySelector("dialog[open]")) dialog().showModal();
+}
+
+/** @param {{startedAt: number, unrecognizedMs: number, resume(): Promise<void>, discard(): Promise<void>}} recording */
+function entry({ startedAt, unrecognizedMs, resume, discard }) {
+  const item = document.createElement("li");
+  const label = document.createElement("span");
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  label.textContent = t("recoverItem", { date: format.format(startedAt), seconds: Math.round(unrecognizedMs / 1000) });
+  const remove = () => {
+    item.remove();
+    if (!element("recordings").childElementCount) dialog().close();
+  };
+  item.append(
+    label,
+    button(t("discard"), "button", async () => {
+      if (!confirm(t("discardQuestion"))) return;
+      await discard();
+      remove();
+    }),
+    button(t("recover"), "button primary", async () => {
+      await resume();
+      remove();
+    }),
+  );
+  return item;
+}
+
+/**
+ * @param {string} text
+ * @param {string} className
+ * @param {() => Promise<void>} action
+ */
+function button(text, className, action) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = className;
+  made.textContent = text;
+  made.addEventListener("click", () => action().catch((error) => (made.title = String(error.message ?? error))));
+  return made;
+}

@@ -1,0 +1,166 @@
+// @ts-check
+/** The settings: one form whose changes apply at once. */
+import { t } from "../strings.js";
+import { element, HOLD_KEYS, keyName } from "./controls.js";
+import { qrCode } from "./qr.js";
+
+const THEMES = ["system", "light", "dark"];
+const INTERFACE_LANGUAGES = [["en", "English"], ["ru", "Русский"]];
+const CAPTIONS_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+
+export class SettingsPanel {
+  #dialog = /** @type {HTMLDialogElement} */ (element("settings"));
+  #preferences;
+
+  /** @param {import("./preferences.js").Preferences} preferences */
+  constructor(preferences) {
+    this.#preferences = preferences;
+    element("open-settings").addEventListener("click", () => this.open());
+    this.#fillChoices();
+    this.#fillKeys();
+    this.#showValues();
+    this.#dialog.addEventListener("change", (event) => this.#onChange(/** @type {HTMLInputElement} */ (event.target)));
+    element("settings-form").addEventListener("submit", (event) => event.preventDefault());
+    this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
+    element("copy-captions-link").addEventListener("click", () => navigator.clipboard.writeText(this.#captionsUrl()));
+  }
+
+  open() {
+    this.#fillDevices();
+    this.#dialog.showModal();
+  }
+
+  /**
+   * Show the facts of the server.
+   * @param {{version: string, model: string, languages: string[]}} info
+   */
+  showServer({ version, model, languages }) {
+    element("version").textContent = t("version", { version, model });
+    const names = new Intl.DisplayNames([document.documentElement.lang], { type: "language" });
+    const known = languages.filter((code) => code !== "auto").map((code) => [code, nameOf(names, code)]);
+    known.sort(([, one], [, other]) => one.localeCompare(other, document.documentElement.lang));
+    this.#choices("language", [["", t("serverDefault")], ["auto", t("languageAuto")], ...known]);
+    this.#showValues();
+  }
+
+  /** @param {string} name */
+  #field(name) {
+    return /** @type {HTMLInputElement & HTMLSelectElement} */ (this.#dialog.querySelector(`[name="${name}"]`));
+  }
+
+  /**
+   * @param {string} name
+   * @param {string[][]} choices value and text
+   */
+  #choices(name, choices) {
+    this.#field(name).replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
+  }
+
+  #fillChoices() {
+    this.#choices("language", [["", t("serverDefault")], ["auto", t("languageAuto")]]);
+    this.#choices("theme", THEMES.map((theme) => [theme, t(`theme.${theme}`)]));
+    this.#choices("interfaceLanguage", [["", t("interface.system")], ...INTERFACE_LANGUAGES]);
+    this.#choices("pushToTalk", HOLD_KEYS.map((key) => [key, t(`key.${key}`).startsWith("key.") ? key : t(`key.${key}`)]));
+    this.#choices("device", [["", t("deviceDefault")]]);
+  }
+
+  /** The microphones; browsers name them only after a permission. */
+  async #fillDevices() {
+    const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
+    const inputs = devices.filter(({ kind, deviceId, label }) => kind === "audioinput" && deviceId && label);
+    const named = inputs.filter(({ deviceId }) => deviceId !== "default").map(({ deviceId, label }) => [deviceId, label]);
+    this.#choices("device", [["", t("deviceDefault")], ...named]);
+    this.#field("device").value = this.#preferences.get("device");
+  }
+
+  #fillKeys() {
+    const command = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl";
+    const keys = [
+      [`${command}+Enter`, "toggle"],
+      ["Esc", "stop"],
+      [keyName(this.#preferences.get("pushToTalk")), "hold"],
+      [`${command}+Shift+S`, "copy"],
+      [`${command}+Z`, "undo"],
+      [`${command}+Shift+Z`, "redo"],
+      [`${command}+Shift+⌫`, "undoUtterance"],
+      [`${command}+S`, "save"],
+    ];
+    const rows = keys.map(([key, action]) => {
+      const term = document.createElement("dt");
+      const name = document.createElement("kbd");
+      name.textContent = key;
+      term.append(name);
+      const description = document.createElement("dd");
+      description.textContent = t(`keys.${action}`);
+      return [term, description];
+    });
+    element("keys").replaceChildren(...rows.flat());
+  }
+
+  #showValues() {
+    const preferences = this.#preferences;
+    for (const name of /** @type {const} */ (["language", "pushToTalk", "theme", "interfaceLanguage", "captionsName"])) {
+      this.#field(name).value = preferences.get(name);
+    }
+    for (const name of /** @type {const} */ (["noiseSuppression", "autoCopy", "publish"])) {
+      this.#field(name).checked = preferences.get(name);
+    }
+    this.#field("hotwords").value = preferences.get("hotwords").join("\n");
+    this.#field("silence").value = String(preferences.get("silence") ?? "");
+    this.#field("token").value = preferences.token;
+    this.#showCaptions();
+  }
+
+  /** @param {HTMLInputElement} field */
+  #onChange(field) {
+    if (!field.name || !field.checkValidity()) return void field.reportValidity?.();
+    const preferences = this.#preferences;
+    const { name, value } = field;
+    if (name === "token") preferences.token = value.trim();
+    else if (name === "hotwords") preferences.set(name, value.split("\n").map((term) => term.trim()).filter(Boolean));
+    else if (name === "silence") preferences.set(name, value ? Number(value) : null);
+    else if (field.type === "checkbox") preferences.set(/** @type {"autoCopy"} */ (name), field.checked);
+    else preferences.set(/** @type {"theme"} */ (name), value);
+    if (name === "theme") showTheme(value);
+    if (name === "interfaceLanguage") location.reload();
+    if (name === "publish" || name === "captionsName") this.#showCaptions();
+    if (name === "pushToTalk") this.#fillKeys();
+  }
+
+  #captionsUrl() {
+    const { name, key } = this.#preferences.captions() ?? { name: "", key: "" };
+    return name ? `${location.origin}/captions/${encodeURIComponent(name)}#key=${key}` : "";
+  }
+
+  #showCaptions() {
+    const isPublished = this.#preferences.get("publish");
+    element("captions-details").hidden = !isPublished;
+    if (isPublished && !CAPTIONS_NAME.test(this.#preferences.get("captionsName"))) {
+      this.#preferences.set("captionsName", `live-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`);
+      this.#field("captionsName").value = this.#preferences.get("captionsName");
+    }
+    const url = this.#captionsUrl();
+    const link = /** @type {HTMLAnchorElement} */ (element("captions-link"));
+    link.href = url || "/";
+    link.textContent = url.replace(/#.*/, "");
+    element("captions-qr").replaceChildren(...(url ? [qrCode(url, t("qr"))] : []));
+  }
+}
+
+/**
+ * @param {Intl.DisplayNames} names
+ * @param {string} code
+ */
+function nameOf(names, code) {
+  try {
+    return names.of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
+/** @param {string} theme */
+function showTheme(theme) {
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}

@@ -1,0 +1,73 @@
+// @ts-check
+/** The popover of a doubtful word: how sure the server is, its audio, and a button that removes the underline. */
+import { t } from "../strings.js";
+import { element } from "./controls.js";
+
+const GAP_PX = 8; // between the word and the popover
+
+export class WordPopover {
+  #sheet;
+  #recorder;
+  #popover = element("word");
+  #audio = new Audio();
+  /** @type {ReturnType<import("../sheet/marks.js").Marks["doubtAt"]>} */ #shown = null;
+
+  /**
+   * @param {HTMLElement} root the sheet
+   * @param {import("../sheet/sheet.js").Sheet} sheet
+   * @param {import("./recorder.js").Recorder} recorder
+   */
+  constructor(root, sheet, recorder) {
+    this.#sheet = sheet;
+    this.#recorder = recorder;
+    root.addEventListener("click", () => this.#open());
+    root.addEventListener("keydown", (event) => {
+      if (event.altKey && event.key === "Enter" && this.#open()) event.preventDefault();
+    });
+    element("word-play").addEventListener("click", () => this.#play());
+    element("word-keep").addEventListener("click", () => this.#keep());
+    this.#popover.addEventListener("toggle", () => this.#popover.matches(":popover-open") || this.#audio.pause());
+  }
+
+  #open() {
+    this.#sheet.readSelection();
+    if (this.#sheet.document.selection) return false;
+    this.#shown = this.#sheet.marks.doubtAt(this.#sheet.document.cursor);
+    if (!this.#shown) return false;
+    const { start, end, doubt } = this.#shown.word;
+    element("word-title").textContent = this.#sheet.document.lines.between(start, end);
+    element("word-confidence").textContent = t("confidence", { percent: Math.round(doubt.confidence * 100) });
+    element("word-failure").textContent = "";
+    this.#popover.showPopover();
+    this.#place(this.#sheet.view.rangeOf(start, end).getBoundingClientRect());
+    return true;
+  }
+
+  /** @param {DOMRect} word */
+  #place(word) {
+    const { width, height } = this.#popover.getBoundingClientRect();
+    const left = Math.min(Math.max(GAP_PX, word.left), innerWidth - width - GAP_PX);
+    const below = word.bottom + GAP_PX;
+    const top = below + height > innerHeight ? word.top - height - GAP_PX : below;
+    this.#popover.style.setProperty("--left", `${Math.max(GAP_PX, left)}px`);
+    this.#popover.style.setProperty("--top", `${Math.max(GAP_PX, top)}px`);
+  }
+
+  async #play() {
+    if (!this.#shown) return;
+    const { recording, number } = this.#shown.mark.spoken;
+    try {
+      URL.revokeObjectURL(this.#audio.src);
+      this.#audio.src = URL.createObjectURL(await this.#recorder.audioOf(recording, number));
+      await this.#audio.play();
+    } catch (error) {
+      element("word-failure").textContent = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #keep() {
+    if (this.#shown) this.#sheet.keepWord(this.#shown.mark, this.#shown.word);
+    this.#popover.hidePopover();
+    this.#sheet.focus();
+  }
+}

@@ -1,0 +1,219 @@
+"""Editing the sheet by keyboard, clipboard, mouse and input method, while dictated text arrives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.browser.sheet_pages import SheetPage, sheet_page
+
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
+
+
+@pytest_asyncio.fixture
+async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
+    async with sheet_page(browser, permissions=["microphone", *CLIPBOARD]) as opened:
+        yield opened
+
+
+async def test_typed_text_and_line_breaks_are_in_the_sheet(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("Dear John,\nthank you")
+    await sheet.expect_text("Dear John,\nthank you")
+    await sheet.press("Backspace", "Home", "Backspace", "Delete")
+    await sheet.expect_text("Dear John,hank yo")
+
+
+async def test_word_deletion_removes_one_word(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("one two three")
+    await sheet.press("Control+Backspace")
+    await sheet.expect_text("one two ")
+    await sheet.press("Home", "Control+Delete")
+    await sheet.expect_text(" two ")
+
+
+async def test_undo_and_redo_by_keys_and_buttons(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("one two")
+    await sheet.press("Control+z")
+    await sheet.expect_text("one ")
+    await sheet.press("Control+Shift+z")
+    await sheet.expect_text("one two")
+    await sheet.page.click("#undo")
+    await sheet.expect_text("one ")
+    await sheet.page.click("#redo")
+    await sheet.expect_text("one two")
+    await expect(sheet.page.locator("#redo")).to_be_disabled()
+
+
+async def test_selection_over_lines_is_replaced_by_typed_text(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("one\ntwo\nthree")
+    await sheet.press("Shift+Control+Home")
+    await sheet.page.keyboard.type("x")
+    await sheet.expect_text("x")
+    await sheet.press("Control+z")
+    await sheet.expect_text("one\ntwo\nthree")
+
+
+async def test_paste_is_plain_text_without_control_characters(sheet: SheetPage) -> None:
+    await sheet.page.evaluate("""() => navigator.clipboard.writeText('<b>a</b>\\r\\nb\\u0007\\u0000c\\td')""")
+    await sheet.press("Control+v")
+    await sheet.expect_text("<b>a</b>\nbc\td")
+    assert await sheet.text.locator("b").count() == 0
+    await sheet.press("Control+z")
+    await sheet.expect_text("")
+
+
+async def test_copy_and_cut_take_the_selection_without_the_partial(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    await sheet.page.keyboard.type("one two")
+    stream.partial(0, "spoken so far")
+    await expect(sheet.text.locator(".partial")).to_have_text(" spoken so far")
+    await sheet.press("Control+a", "Control+c")
+    assert await sheet.page.evaluate("() => navigator.clipboard.readText()") == "one two"
+    await sheet.press("Control+x")
+    await sheet.expect_text("")
+    await expect(sheet.text.locator(".partial")).to_have_text("Spoken so far")
+
+
+async def test_copy_button_copies_the_whole_text(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("one\ntwo")
+    await sheet.page.click("#copy")
+    await expect(sheet.page.locator("#notice")).to_have_text("Copied.")
+    assert await sheet.page.evaluate("() => navigator.clipboard.readText()") == "one\ntwo"
+
+
+async def test_partial_is_dimmed_at_the_caret_and_typed_text_follows_it(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    await sheet.page.keyboard.type("One.")
+    stream.partial(0, "two and")
+    partial = sheet.text.locator(".partial")
+    await expect(partial).to_have_text(" Two and")
+    await sheet.page.keyboard.type(" x")
+    await sheet.expect_text("One. x")
+    assert await sheet.text.text_content() == "One. Two and x"
+    stream.final(0, "Two and three.")
+    await sheet.expect_text("One. Two and three. x")
+    await expect(partial).to_have_count(0)
+    await sheet.page.keyboard.type("y")
+    await sheet.expect_text("One. Two and three. xy")
+
+
+async def test_caret_is_drawn_after_the_partial_at_the_end_of_a_line(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    stream.partial(0, "spoken words")
+    await expect(sheet.text.locator(".partial")).to_have_text("Spoken words")
+    caret, partial = await sheet.page.evaluate("""() => {
+      const range = getSelection().getRangeAt(0);
+      const marker = document.createElement('span');
+      const copy = range.cloneRange();
+      copy.insertNode(marker);
+      const caret = marker.getBoundingClientRect().left;
+      marker.remove();
+      return [caret, document.querySelector('.partial').getBoundingClientRect().right];
+    }""")
+    assert caret == pytest.approx(partial, abs=2)
+
+
+async def test_moving_the_caret_moves_the_partial(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    await sheet.page.keyboard.type("One.\nThree.")
+    stream.partial(0, "two")
+    await expect(sheet.text.locator("p").nth(1).locator(".partial")).to_have_text(" Two")
+    await sheet.press("ArrowUp", "End")
+    await expect(sheet.text.locator("p").nth(0).locator(".partial")).to_have_text(" Two")
+    stream.final(0, "Two.")
+    await sheet.expect_text("One. Two.\nThree.")
+
+
+async def test_final_in_another_line_does_not_move_the_caret(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    stream.begin(0)
+    stream.partial(0, "hello")
+    await expect(sheet.text.locator(".partial")).to_have_text("Hello")
+    await sheet.page.keyboard.type("\nabc")
+    stream.final(0, "Hello.")
+    await sheet.expect_text("Hello.\nabc")
+    await sheet.page.keyboard.type("d")
+    await sheet.expect_text("Hello.\nabcd")
+
+
+async def test_last_utterance_is_removed_after_more_text_was_typed(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    stream.final(0, "One.")
+    stream.final(1, "Two.")
+    await sheet.expect_text("One. Two.")
+    await sheet.page.keyboard.type(" typed")
+    await sheet.press("Control+Shift+Backspace")
+    await sheet.expect_text("One. typed")
+    await sheet.press("Control+Shift+Backspace")
+    await sheet.expect_text(" typed")
+    await sheet.press("Control+z", "Control+z")
+    await sheet.expect_text("One. Two. typed")
+
+
+async def test_input_method_composes_while_a_final_arrives(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    await sheet.page.keyboard.type("a ")
+    stream.begin(0)
+    stream.partial(0, "said")
+    await expect(sheet.text.locator(".partial")).to_have_text("said")
+    session = await sheet.context.new_cdp_session(sheet.page)
+    await session.send("Input.imeSetComposition", {"text": "にほ", "selectionStart": 2, "selectionEnd": 2})
+    stream.final(0, "said.")
+    await session.send("Input.imeSetComposition", {"text": "日本", "selectionStart": 2, "selectionEnd": 2})
+    await session.send("Input.insertText", {"text": "日本"})
+    await sheet.expect_text("a said. 日本")
+    await sheet.page.keyboard.type("!")
+    await sheet.expect_text("a said. 日本!")
+    await sheet.press("Control+z", "Control+z")
+    await sheet.expect_text("a 日本")
+
+
+async def test_composition_replaces_a_selection_over_lines(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("one\ntwo")
+    await sheet.press("Shift+Control+Home")
+    session = await sheet.context.new_cdp_session(sheet.page)
+    await session.send("Input.imeSetComposition", {"text": "に", "selectionStart": 1, "selectionEnd": 1})
+    await session.send("Input.insertText", {"text": "二"})
+    await sheet.expect_text("二")
+    await sheet.press("Control+z")
+    await sheet.expect_text("one\ntwo")
+
+
+async def test_reloaded_page_has_its_text_and_its_caret(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("one two")
+    await sheet.press("Home")
+    await sheet.page.reload()
+    await sheet.page.wait_for_selector("#sheet:focus")
+    await sheet.expect_text("one two")
+    await sheet.page.keyboard.type("x")
+    await sheet.expect_text("xone two")
+
+
+async def test_second_tab_has_a_sheet_of_its_own(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("first")
+    other = await sheet.context.new_page()
+    await other.goto(sheet.page.url)
+    await other.wait_for_selector("#sheet:focus > p", state="attached")
+    await other.keyboard.type("second")
+    await sheet.page.reload()
+    await sheet.expect_text("first")
+    await other.reload()
+    await expect(other.locator("#sheet")).to_have_text("second")
+
+
+async def test_closed_sheet_opens_in_the_next_tab(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("kept")
+    other = await sheet.context.new_page()
+    await sheet.page.close(run_before_unload=True)
+    await other.goto(sheet.page.url)
+    await expect(other.locator("#sheet")).to_have_text("kept")
