@@ -9,11 +9,11 @@
 
 import { Liveness } from "./liveness.js";
 import { RetryState, StreamError } from "./retry.js";
+import { isReachable, rejection } from "./server-info.js";
 import { StreamSocket } from "./stream-socket.js";
 
 const START_TIMEOUT_S = 10; // for the server to accept the stream
 const WATCH_MS = 1000; // between two looks at the connection
-const PROBE_TIMEOUT_MS = 5000;
 const IDLE_STATUS = "DEADLINE_EXCEEDED"; // of a stream that received no audio for IDLE_TIMEOUT
 
 /** @returns {number} monotonic seconds */
@@ -102,11 +102,12 @@ export class Recognizer {
     this._isAccepted = false;
     const startedAtS = nowS();
     const watch = setInterval(() => this._watch(socket, startedAtS), WATCH_MS);
-    const { isClean, error } = await socket.closed;
+    const { isClean, wasOpen, error } = await socket.closed;
     clearInterval(watch);
     this._socket = null;
     this._wakeSender(); // of this stream, which returns
-    return isClean && this._isAllSent ? null : error;
+    if (isClean && this._isAllSent) return null;
+    return wasOpen || this._isAbandoned ? error : rejection(baseUrl, token);
   }
 
   _opening() {
@@ -187,12 +188,8 @@ export class Recognizer {
   }
 
   async _probe(socket) {
-    try {
-      const url = new URL("/api/info", this._target.baseUrl);
-      await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-    } catch {
-      socket.abort(new StreamError("The connection to the server is lost.", "UNAVAILABLE"));
-    }
+    if (await isReachable(this._target.baseUrl)) return;
+    socket.abort(new StreamError("The connection to the server is lost.", "UNAVAILABLE"));
   }
 
   /** Wait until there is audio to send: a stream that resumes before that would be as idle as the last. */

@@ -1,6 +1,7 @@
 /** Which recordings are open in a live tab: each holds a lock that the browser releases when the tab is gone. */
 
 const PREFIX = "stt-recording:";
+const CLOSING_TAB_MS = 500;
 
 /**
  * Hold the lock of a recording.
@@ -18,9 +19,17 @@ export function lockRecording(recording) {
   });
 }
 
-/** @returns {Promise<Set<string>>} recordings that are open in this or another tab */
-export async function openRecordings() {
-  const { held } = navigator.locks ? await navigator.locks.query() : { held: [] };
-  const names = held.map(({ name }) => name).filter((name) => name.startsWith(PREFIX));
-  return new Set(names.map((name) => name.slice(PREFIX.length)));
+/**
+ * Return whether this or another tab has the recording. A tab that was just closed or reloaded releases its lock a
+ * moment later.
+ * @param {string} recording
+ */
+export async function isRecordingOpen(recording) {
+  if (!navigator.locks) return false;
+  try {
+    await navigator.locks.request(PREFIX + recording, { signal: AbortSignal.timeout(CLOSING_TAB_MS) }, () => {});
+    return false;
+  } catch {
+    return true;
+  }
 }

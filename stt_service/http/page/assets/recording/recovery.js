@@ -2,7 +2,7 @@
 
 import { AudioFormat } from "./audio-format.js";
 import { openJournal } from "./journal.js";
-import { openRecordings } from "./recording-lock.js";
+import { isRecordingOpen } from "./recording-lock.js";
 import { Recording } from "./recording.js";
 
 /**
@@ -15,21 +15,20 @@ import { Recording } from "./recording.js";
  * @param {import("./journal.js").Journal} journal
  */
 export async function recoverable(journal) {
-  const open = await openRecordings();
-  const found = [];
-  for (const row of await journal.recordings()) {
-    if (row.isComplete || open.has(row.id)) continue;
-    const { end } = await journal.extent(row.id);
-    const unrecognizedMs = Math.round(new AudioFormat(row.rateHz).msOf(end) - row.resume.committedMs);
-    if (!end) await journal.deleteRecording(row.id);
-    else if (unrecognizedMs <= 0) await journal.putRecording({ ...row, isComplete: true });
-    else found.push(await entryOf(journal, row, unrecognizedMs));
-  }
-  return found;
+  const rows = (await journal.recordings()).filter(({ isComplete }) => !isComplete);
+  const entries = await Promise.all(rows.map((row) => entryOf(journal, row)));
+  return entries.filter((entry) => entry !== null);
 }
 
-async function entryOf(journal, { id, startedAt }, unrecognizedMs) {
-  return { id, startedAt, unrecognizedMs, results: await journal.results(id) };
+/** Return the entry of a recording; null if it is open, has no audio, or all of its audio is committed. */
+async function entryOf(journal, { id, startedAt }) {
+  if (await isRecordingOpen(id)) return null;
+  const row = await journal.recording(id); // as its tab left it
+  const { end } = await journal.extent(id);
+  if (!row || !end) return journal.deleteRecording(id).then(() => null);
+  const unrecognizedMs = Math.round(new AudioFormat(row.rateHz).msOf(end) - row.resume.committedMs);
+  if (unrecognizedMs > 0) return { id, startedAt, unrecognizedMs, results: await journal.results(id) };
+  return journal.putRecording({ ...row, isComplete: true }).then(() => null);
 }
 
 /** Return a recording in storage, for its audio. @param {string} id @throws {Error} it was deleted */

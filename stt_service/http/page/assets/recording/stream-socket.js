@@ -33,7 +33,8 @@ export class StreamSocket {
     this._failure = null;
     this._socket = new WebSocket(streamUrl(baseUrl), subprotocols(token));
     this._socket.binaryType = "arraybuffer";
-    /** @type {Promise<{isClean: boolean, error: StreamError}>} */
+    this._wasOpen = false;
+    /** @type {Promise<{isClean: boolean, wasOpen: boolean, error: StreamError}>} */
     this.closed = new Promise((resolve) => {
       this._end = resolve;
     });
@@ -62,10 +63,11 @@ export class StreamSocket {
   abort(error) {
     this._failure ??= error;
     this._socket.close();
-    this._end({ isClean: false, error: this._failure });
+    this._end({ isClean: false, wasOpen: this._wasOpen, error: this._failure });
   }
 
   _onOpen(opening) {
+    this._wasOpen = true;
     if (this._socket.protocol !== SUBPROTOCOL) {
       this.abort(new StreamError("The server does not support this page: reload it.", "UNIMPLEMENTED"));
     } else {
@@ -85,9 +87,10 @@ export class StreamSocket {
   }
 
   _outcome({ code, reason }) {
-    if (this._failure) return { isClean: false, error: this._failure };
+    const wasOpen = this._wasOpen;
+    if (this._failure) return { isClean: false, wasOpen, error: this._failure };
     const status = FATAL_CLOSE_CODES.get(code) ?? "UNAVAILABLE";
-    const message = reason || "The server is not reachable.";
-    return { isClean: code === NORMAL_CLOSURE, error: new StreamError(message, status) };
+    const message = reason || "The connection to the server is lost.";
+    return { isClean: code === NORMAL_CLOSURE, wasOpen, error: new StreamError(message, status) };
   }
 }
