@@ -121,6 +121,7 @@ class Connection:
                 while (event := await self._next_event()) is not None:
                     self._has_received = True
                     await self._handle(event, tasks)
+                    await asyncio.sleep(0)  # buffered events would be handled in one turn of the event loop
             if self._open is not None and self._open.task is not None:
                 self._open.task.cancel()
 

@@ -6,7 +6,7 @@ limits of a stream are omitted; a language or an audio format that cannot be ser
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stt.v1 import stt_pb2 as pb
@@ -98,25 +98,24 @@ def stream_config(transcription: Transcription, audio_format: pb.AudioFormat) ->
     return pb.StreamingConfig(format=audio_format, settings=transcription.settings, client_id=CLIENT_ID)
 
 
-def _hotwords(names: Iterable[str]) -> tuple[list[str], int]:
+def _hotwords(names: Sequence[str]) -> tuple[list[str], int]:
     """Return the first names that fit the limits of a stream, and the number of the others."""
-    distinct = list(dict.fromkeys(filter(None, map(_hotword, names))))
-    fitting = list(_fitting(distinct))
-    return fitting, len(distinct) - len(fitting)
+    hotwords, size = dict[str, None](), -len(SEPARATOR)
+    for index, name in enumerate(names):
+        hotword = _hotword(name)
+        if not hotword or hotword in hotwords:
+            continue
+        size += len(SEPARATOR) + len(hotword)
+        if len(hotwords) == MAX_HOTWORDS or size > MAX_PROMPT_CHARACTERS:
+            return list(hotwords), len(names) - index
+        hotwords[hotword] = None
+    return list(hotwords), 0
 
 
 def _hotword(name: str) -> str:
     """Return a name without commas, which separate hotwords, and without control characters."""
-    return " ".join("".join(each if each.isprintable() and each != "," else " " for each in name).split())
-
-
-def _fitting(names: list[str]) -> Iterator[str]:
-    size = -len(SEPARATOR)
-    for name in names[:MAX_HOTWORDS]:
-        size += len(SEPARATOR) + len(name)
-        if size > MAX_PROMPT_CHARACTERS:
-            return
-        yield name
+    usable = name[: MAX_PROMPT_CHARACTERS + 1]  # a longer one does not fit either
+    return " ".join("".join(each if each.isprintable() and each != "," else " " for each in usable).split())
 
 
 def _integer(event: ClientEvent, name: str, least: int, most: int) -> int:

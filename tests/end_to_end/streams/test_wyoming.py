@@ -33,6 +33,7 @@ from tests.support.servers.in_process_server import BlockingServerEngine, runnin
 pytestmark = pytest.mark.timeout(90)
 TEXT = "lights on"
 DISCONNECT_S = 1.0  # in which a disconnected client must be noticed
+FLOOD = 2_000
 HOSTILE = {
     "garbage": b"\x00\xff\x13garbage\n",
     "garbage without end": bytes(70_000),
@@ -242,6 +243,24 @@ async def test_hostile_bytes_are_rejected_and_other_clients_are_unaffected(
         assert kinds(await other.until_stop()) == TRANSCRIPTION
         await at.wait_for_streams(0)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_flood_of_events_leaves_the_event_loop_to_others() -> None:
+    async with serving() as at, wyoming_client(at.port) as client:
+        turns = 0
+
+        async def count_turns() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        counting = asyncio.create_task(count_turns())
+        await client.send_bytes(FLOOD * b'{"type":"ping"}\n')
+        for _ in range(FLOOD):
+            assert await client.receive() is not None
+        counting.cancel()
+        assert turns >= FLOOD
 
 
 @pytest.mark.parametrize("sent", ["start", "audio", "stop", "more audio than is read"])
