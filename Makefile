@@ -27,7 +27,7 @@ test-fast: $(READY_TEST) ## run the tests that need no weights, processes or net
 test: setup check ## run all checks, then all tests
 	$(BIN)/python -m pytest $(ARGS)
 
-recipes: setup ## run unchanged OpenAI, LiveKit, Pipecat and Riva clients against a server, each in its own environment
+recipes: setup ## run unchanged OpenAI, LiveKit, Pipecat, Riva and Wyoming clients against a server, each in its own environment
 	ALL_RECIPES=1 $(BIN)/python -m pytest tests/recipes $(ARGS)
 
 setup: $(READY_DEV) weights ## create .venv, install all packages, download the weights of base and tiny.en (once)

@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
+from benchmarks.faults.interrupted_dictations import free_port
 from benchmarks.harness.word_errors import count_errors, normalize
 from benchmarks.recordings import RECORDINGS, Recording
 from benchmarks.service import Service
@@ -23,6 +24,7 @@ RATE_HZ = 24_000  # of OpenAI's Realtime API
 SILENCE = bytes(3 * 2 * RATE_HZ)  # as the clients append it
 CHUNK_BYTES = 48_000
 HTTP = re.compile(r"HTTP on (\S+:\d+)")
+WYOMING = re.compile(r"Wyoming on (\S+:\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,12 @@ class Spoken:
 
 
 class RecipeServer:
-    """A running server, with its HTTP address and gRPC's results."""
+    """A running server, with its addresses and gRPC's results."""
 
     def __init__(self, service: Service) -> None:
         self.grpc_address = service.address
-        (found,) = (match for line in service.lines if (match := HTTP.search(line)))
-        self.url = f"http://{found[1]}"
+        self.url = f"http://{_address(HTTP, service)}"
+        self.wyoming_address = _address(WYOMING, service)
         self.base_url = f"{self.url}/v1"
 
     async def recognize(self, audio: Path, settings: pb.Settings) -> pb.RecognizeResponse:
@@ -86,6 +88,11 @@ class RecipeServer:
         return " ".join(await self.stream(pcm, pb.Settings(language="en")))
 
 
+def _address(pattern: re.Pattern[str], service: Service) -> str:
+    (found,) = (match[1] for line in service.lines if (match := pattern.search(line)))
+    return str(found)
+
+
 def joined(finals: Sequence[pb.Final]) -> str:
     """Return the text of the finals."""
     return " ".join(final.text.strip() for final in finals)
@@ -95,7 +102,8 @@ def joined(finals: Sequence[pb.Final]) -> str:
 def server() -> Iterator[RecipeServer]:
     """Return a server with the real model on free ports."""
     settings = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIME_MODEL": "base"}
-    with Service({**settings, "MAX_STREAMS": "4", "HTTP_PORT": "0", "RIVA": "true"}) as running:
+    apis = {"HTTP_PORT": "0", "RIVA": "true", "WYOMING_PORT": str(free_port())}
+    with Service({**settings, **apis, "MAX_STREAMS": "4"}) as running:
         running.wait_until_listening()
         yield RecipeServer(running)
 

@@ -139,7 +139,7 @@ def test_listening_on_other_interfaces_requires_explicit_consent(tmp_path: Path)
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("setting", ["DATA_PORT", "CONTROL_PORT", "HTTP_PORT"])
+@pytest.mark.parametrize("setting", ["DATA_PORT", "CONTROL_PORT", "HTTP_PORT", "WYOMING_PORT"])
 def test_port_in_use_stops_the_start_before_models_are_loaded(tmp_path: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
