@@ -36,7 +36,6 @@ OWN_FEATURES = (
 )
 DENIED_FEATURES = (  # only names that browsers know: an unknown one is a warning in their consoles
     "accelerometer",
-    "bluetooth",
     "camera",
     "encrypted-media",
     "gamepad",
