@@ -209,7 +209,7 @@ async def test_server_drains_and_admits_streams_again(controlled: ControlledServ
     assert await controlled.model_of_new_stream("word") == "base"
 
 
-@pytest.mark.parametrize("token", ["", "wrong", DATA_TOKEN])
+@pytest.mark.parametrize("token", ["", "wrong", DATA_TOKEN], ids=["none", "wrong", "data"])
 async def test_every_request_needs_a_token_of_control(protected: str, token: str) -> None:
     http = ControlHttp(protected, token)
     answers = [await http.get(path) for path in READS] + [await http.send(*change, "{}") for change in CHANGES]

@@ -1,0 +1,103 @@
+/** Control over HTTP: docs/control.md. Messages are proto3 JSON of control.proto. */
+
+const BASE = "/api/control";
+const TOKEN_KEY = "stt-control-token";
+const TIMEOUT_MS = 10_000;
+const MAX_EVENT_CHARS = 1_000_000; // of an event that is not complete
+
+/** The server rejected a request, or cannot be reached (status 0). */
+export class ControlError extends Error {
+  /**
+   * @param {number} status of HTTP; 0 without a response
+   * @param {string} message
+   * @param {Record<string, string>} fields a message for each invalid setting
+   */
+  constructor(status, message, fields = {}) {
+    super(message);
+    this.status = status;
+    this.fields = fields;
+  }
+}
+
+export class ControlApi {
+  get token() {
+    return sessionStorage.getItem(TOKEN_KEY) ?? "";
+  }
+
+  set token(value) {
+    if (value) sessionStorage.setItem(TOKEN_KEY, value);
+    else sessionStorage.removeItem(TOKEN_KEY);
+  }
+
+  get(path) {
+    return this.#request("GET", path);
+  }
+
+  post(path, message = {}) {
+    return this.#request("POST", path, message);
+  }
+
+  patch(path, message) {
+    return this.#request("PATCH", path, message);
+  }
+
+  /**
+   * Yields the status once a second until the signal aborts or the connection ends.
+   * @param {AbortSignal} signal
+   */
+  async *watchStatus(signal) {
+    const response = await this.#fetch("/status/events", { signal });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let buffered = "";
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        buffered += value;
+        const events = buffered.split("\n\n");
+        buffered = events.pop();
+        if (buffered.length > MAX_EVENT_CHARS) throw new ControlError(0, "The server sent too long an event.");
+        for (const event of events) yield JSON.parse(dataOf(event)).status;
+      }
+    } catch (error) {
+      throw asControlError(error);
+    } finally {
+      reader.cancel().catch(() => {});
+    }
+  }
+
+  async #request(method, path, message) {
+    const body = message === undefined ? undefined : JSON.stringify(message);
+    const response = await this.#fetch(path, { method, body, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return response.json();
+  }
+
+  async #fetch(path, options) {
+    const headers = { "Content-Type": "application/json" };
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    let response;
+    try {
+      response = await fetch(BASE + path, { ...options, headers, cache: "no-store", credentials: "omit" });
+    } catch (error) {
+      throw asControlError(error);
+    }
+    if (!response.ok) throw await rejection(response);
+    return response;
+  }
+}
+
+async function rejection(response) {
+  const content = await response.json().catch(() => ({}));
+  const message = content.failure?.message ?? `The server answered with status ${response.status}.`;
+  return new ControlError(response.status, message, content.fields);
+}
+
+function asControlError(error) {
+  if (error instanceof ControlError || error.name === "AbortError") return error;
+  return new ControlError(0, "The server cannot be reached.");
+}
+
+function dataOf(event) {
+  const line = event.split("\n").find((each) => each.startsWith("data: "));
+  return line ? line.slice("data: ".length) : "{}";
+}

@@ -1,0 +1,150 @@
+/** The monitor page: connects, shows what the server reports, and stops while the page is hidden. */
+
+import { ControlApi, ControlError } from "./api.js";
+import { byId, setText } from "./dom.js";
+import { clock } from "./format.js";
+import { Health } from "./health.js";
+import { Charts, History } from "./history.js";
+import { Models } from "./models.js";
+import { Operator } from "./operator.js";
+import { Sessions } from "./sessions.js";
+import { Settings } from "./settings.js";
+
+const LIST_INTERVAL_MS = 2000; // of sessions and models
+const HISTORY_INTERVAL_MS = 5000; // of the server's samples
+const RETRY_MS = [1000, 2000, 5000, 10_000];
+
+const api = new ControlApi();
+const history = new History();
+const operator = new Operator(api, refreshLists, askForToken);
+const charts = new Charts(byId("charts"));
+const health = new Health(operator);
+const sessions = new Sessions(operator);
+const models = new Models(operator);
+const settings = new Settings(operator, api);
+let run = null; // the AbortController of the current connection
+let listsStarted = false; // since the last `connect`
+let settingsShown = false;
+let lastState = "";
+
+async function refreshLists() {
+  sessions.show((await api.get("/sessions")).sessions);
+  if (lastState !== "STATE_LOADING") models.show((await api.get("/models")).models);
+}
+
+async function refreshHistory() {
+  const { history: added } = await api.get(`/history?after_s=${history.last}`);
+  history.append(added);
+  charts.draw(history);
+}
+
+/** Repeats a task until the signal aborts; errors are those of the status stream, which reports them. */
+async function repeat(task, interval_ms, signal) {
+  while (!signal.aborted) {
+    try {
+      await task();
+    } catch (error) {
+      if (!(error instanceof ControlError)) throw error;
+    }
+    await pause(interval_ms, signal);
+  }
+}
+
+async function watch(signal) {
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      for await (const status of api.watchStatus(signal)) {
+        failures = 0;
+        await showStatus(status, signal);
+      }
+      throw new ControlError(0, "The server closed the connection.");
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof ControlError)) throw error;
+      if (error.status === 401) return askForToken(error);
+      showLost(error);
+    }
+    await pause(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)], signal);
+  }
+}
+
+async function showStatus(status, signal) {
+  if (!listsStarted) startLists(signal);
+  byId("connection").hidden = true;
+  health.show(status);
+  if (lastState && status.state !== lastState) operator.announce(`Server state: ${byId("state").textContent}.`);
+  lastState = status.state;
+  if (!settingsShown) {
+    settingsShown = true;
+    settings.show((await api.get("/settings")).parameters);
+  }
+}
+
+function startLists(signal) {
+  listsStarted = true;
+  byId("dashboard").hidden = false;
+  byId("forget-token").hidden = !api.token;
+  repeat(refreshLists, LIST_INTERVAL_MS, signal);
+  repeat(refreshHistory, HISTORY_INTERVAL_MS, signal);
+}
+
+function showLost(error) {
+  byId("state").dataset.state = "unknown";
+  setText(byId("state"), "Not connected");
+  if (byId("connection").hidden) setText(byId("connection"), `${error.message} Trying again since ${clock(Date.now() / 1000)}.`);
+  byId("connection").hidden = false;
+}
+
+/** Shows the form for the token; after a wrong one, with the reason. */
+function askForToken(error) {
+  const wasWrong = api.token !== "";
+  api.token = "";
+  disconnect();
+  settingsShown = false;
+  byId("dashboard").hidden = true;
+  byId("forget-token").hidden = true;
+  byId("token-section").hidden = false;
+  byId("state").dataset.state = "unknown";
+  setText(byId("state"), "Token required");
+  setText(byId("token-error"), wasWrong && error ? "This token is not valid. Use one of CONTROL_TOKENS_FILE." : "");
+  byId("token").focus();
+}
+
+function connect() {
+  disconnect();
+  run = new AbortController();
+  listsStarted = false;
+  watch(run.signal);
+}
+
+function disconnect() {
+  run?.abort();
+  run = null;
+}
+
+function pause(duration_ms, signal) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, duration_ms);
+    signal.addEventListener("abort", end);
+  });
+}
+
+byId("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  api.token = byId("token").value.trim();
+  byId("token").value = "";
+  byId("token-section").hidden = true;
+  connect();
+});
+byId("forget-token").addEventListener("click", () => askForToken());
+document.addEventListener("visibilitychange", () => {
+  if (!byId("token-section").hidden) return;
+  if (document.hidden) disconnect();
+  else connect();
+});
+connect();

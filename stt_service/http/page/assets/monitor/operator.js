@@ -1,0 +1,52 @@
+/** Operations of the person at the page: confirmation, the request, and its result in words. */
+
+import { byId, setText } from "./dom.js";
+import { ControlError } from "./api.js";
+
+export class Operator {
+  /**
+   * @param {import("./api.js").ControlApi} api
+   * @param {() => Promise<void>} refresh shows the lists again
+   * @param {(error: ControlError) => void} onUnauthorized
+   */
+  constructor(api, refresh, onUnauthorized) {
+    this.api = api;
+    this.refresh = refresh;
+    this.onUnauthorized = onUnauthorized;
+  }
+
+  /** Sends a request and announces its result. */
+  async perform(done, path, message = {}) {
+    try {
+      await this.api.post(path, message);
+      this.announce(done);
+      await this.refresh();
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  /** Shows an error of the server; other errors are faults of the page. */
+  report(error) {
+    if (!(error instanceof ControlError)) throw error;
+    if (error.status === 401) this.onUnauthorized(error);
+    else this.announce(error.message);
+  }
+
+  /** Shows a sentence, which screen readers announce. */
+  announce(text) {
+    setText(byId("result"), text);
+  }
+
+  /** @returns {Promise<boolean>} whether the person confirms; the focus returns to where it was */
+  confirm(question, action) {
+    const dialog = byId("confirm");
+    setText(byId("confirm-question"), question);
+    setText(byId("confirm-yes"), action);
+    dialog.returnValue = "cancel";
+    dialog.showModal();
+    return new Promise((resolve) => {
+      dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    });
+  }
+}
