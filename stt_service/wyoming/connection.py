@@ -219,12 +219,17 @@ class Connection:
 
     async def _cancel_when_disconnected(self) -> None:
         """Cancel the connection once the client has closed it, even if audio that it sent before is unread."""
+        while not self._is_closed_by_client():  # noqa: ASYNC110  (a paused transport reports no end of the connection)
+            await asyncio.sleep(PEER_CHECK_S)
+        self._disconnect()
+
+    def _is_closed_by_client(self) -> bool:
+        if self.writer.transport.is_closing():  # its socket may be closed, and the number used by another one
+            return True
         connected: socket.socket = self.writer.get_extra_info("socket")
         closed = select.poll()
         closed.register(connected.fileno(), getattr(select, "POLLRDHUP", 0))  # POLLHUP and POLLERR are implied
-        while not closed.poll(0):  # noqa: ASYNC110  (a paused transport reports no end of the connection)
-            await asyncio.sleep(PEER_CHECK_S)
-        self._disconnect()
+        return bool(closed.poll(0))
 
     def _disconnect(self) -> None:
         if self._task is not None:

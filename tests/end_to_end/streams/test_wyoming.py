@@ -6,6 +6,7 @@ The official client against the real model is in tests/recipes.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.timeout(90)
 TEXT = "lights on"
 DISCONNECT_S = 1.0  # in which a disconnected client must be noticed
 FLOOD = 2_000
+START = b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n'
 HOSTILE = {
     "garbage": b"\x00\xff\x13garbage\n",
     "garbage without end": bytes(70_000),
@@ -56,14 +58,11 @@ HOSTILE = {
     "start without format": b'{"type": "audio-start"}\n',
     "24 bit": b'{"type": "audio-start", "data": {"rate": 16000, "width": 3, "channels": 1}}\n',
     "rate of a clock": b'{"type": "audio-start", "data": {"rate": 1000000, "width": 2, "channels": 1}}\n',
-    "two starts": 2 * b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n',
-    "other format": b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n'
-    b'{"type": "audio-chunk", "data": {"rate": 8000}, "payload_length": 2}\nab',
-    "late transcribe": b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n'
-    b'{"type": "transcribe"}\n',
+    "two starts": 2 * START,
+    "other format": START + b'{"type": "audio-chunk", "data": {"rate": 8000}, "payload_length": 2}\nab',
+    "late transcribe": START + b'{"type": "transcribe"}\n',
     "names are numbers": b'{"type": "transcribe", "data": {"transcript_names": [1, 2]}}\n',
-    "unknown language": b'{"type": "transcribe", "data": {"language": "klingon"}}\n'
-    b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n',
+    "unknown language": b'{"type": "transcribe", "data": {"language": "klingon"}}\n' + START,
 }
 
 
@@ -290,6 +289,21 @@ async def test_disconnected_client_is_noticed_while_its_next_transcription_waits
         client.writer.transport.abort()
         await at.wait_for_streams(0, DISCONNECT_S)
         assert at.ended("CANCELLED") == 1
+
+
+async def test_clients_that_vanish_at_once_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    events = [b"", *(START[:length] for length in range(1, len(START), 9)), START, START + b'{"type": "audio-stop"}\n']
+    async with serving(MAX_CONNECTIONS) as at:
+        for sent in 3 * events:
+            async with wyoming_client(at.port) as client:
+                await client.send_bytes(sent)
+                client.writer.transport.abort()
+        async with wyoming_client(at.port) as client:
+            await client.send_recording(bytes(32_000))
+            await client.until_stop()
+        await at.wait_for_streams(0)
+    gc.collect()  # tasks log their unhandled errors when they are deleted
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_client_without_a_first_event_is_disconnected() -> None:
