@@ -18,15 +18,36 @@ const OPEN_TIMEOUT_MS = 5000; // an older page in another tab can block the data
  * @typedef {{offset: number, data: Uint8Array}} Chunk
  */
 
-/** @returns {Promise<Journal>} @throws {DOMException} this browser has no storage, or refuses it */
-export async function openJournal() {
-  const request = indexedDB.open(DATABASE, VERSION);
-  request.onupgradeneeded = () => {
-    request.result.createObjectStore("recordings", { keyPath: "id" });
-    request.result.createObjectStore("chunks", { keyPath: ["recording", "offset"] });
-    request.result.createObjectStore("results", { keyPath: ["recording", "utterance"] });
-  };
-  return new Journal(await withTimeout(result(request)));
+let opening = null; // of this page: one connection is sufficient
+
+/**
+ * Return the journal; all callers share one connection.
+ * @returns {Promise<Journal>}
+ * @throws {Error} this browser has no storage, or refuses it
+ */
+export function openJournal() {
+  opening ??= open();
+  return opening;
+}
+
+async function open() {
+  try {
+    const request = indexedDB.open(DATABASE, VERSION);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("recordings", { keyPath: "id" });
+      request.result.createObjectStore("chunks", { keyPath: ["recording", "offset"] });
+      request.result.createObjectStore("results", { keyPath: ["recording", "utterance"] });
+    };
+    return new Journal(await withTimeout(result(request)));
+  } catch (error) {
+    opening = null; // the next caller tries again
+    throw error;
+  }
+}
+
+/** The database was closed by the browser or for a newer page: open it again when it is used again. */
+function forget() {
+  opening = null;
 }
 
 function withTimeout(opening) {
@@ -42,7 +63,8 @@ export class Journal {
   /** @param {IDBDatabase} database */
   constructor(database) {
     this._database = database;
-    database.onversionchange = () => database.close(); // a newer page in another tab upgrades the database
+    database.onclose = forget;
+    database.onversionchange = () => this.close(); // a newer page in another tab upgrades the database
   }
 
   /** @param {RecordingRow} row */
@@ -121,6 +143,7 @@ export class Journal {
 
   close() {
     this._database.close();
+    forget();
   }
 
   async _read(store, request) {

@@ -1,0 +1,165 @@
+"""A microphone that cannot be used, vanishes or is paused: each case is reported, never silent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from tests.browser.dictation_page import DictationPage
+
+# Keeps the objects that the page gets from the browser, so that a test can act as the device or the system.
+SPY = """
+window.streams = [];
+window.contexts = [];
+const open = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
+if (open) navigator.mediaDevices.getUserMedia = async (constraints) => {
+    window.constraints = constraints;
+    const stream = await open(constraints);
+    streams.push(stream);
+    return stream;
+};
+window.AudioContext = class extends AudioContext {
+    constructor(options) {
+        super(options);
+        window.options = options;
+        contexts.push(this);
+    }
+};
+"""
+
+
+@pytest_asyncio.fixture
+async def offline(browser: Browser, blank_url: str) -> AsyncIterator[DictationPage]:
+    """Return a page whose server has no API: it records, and nothing is recognized."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.add_init_script(SPY)
+    yield await DictationPage.open(page, blank_url.rstrip("/"))
+    await context.close()
+
+
+async def start_error(page: Page, prepare: str) -> list[str]:
+    """Return the kind and message of the error of `start` after a change to the browser."""
+    error: list[str] = await page.evaluate(
+        """async (prepare) => {
+            new Function(prepare)();
+            const failure = await new Dictation({ baseUrl: location.origin }).start().catch((error) => error);
+            return [failure.kind, failure.message];
+        }""",
+        prepare,
+    )
+    return error
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("NotAllowedError", "denied", "Allow it in the address bar"),
+        ("NotFoundError", "no-device", "Connect one"),
+        ("OverconstrainedError", "no-device", "select another"),
+        ("NotReadableError", "busy", "Another program"),
+    ],
+)
+async def test_error_of_the_browser_has_a_kind_and_a_next_step(
+    offline: DictationPage, name: str, kind: str, message: str
+) -> None:
+    fails = f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', '{name}'));"
+    found_kind, found_message = await start_error(offline.page, fails)
+    assert found_kind == kind
+    assert message in found_message
+
+
+async def test_page_without_https_names_it(offline: DictationPage) -> None:
+    insecure = "Object.defineProperty(window, 'isSecureContext', { value: false });"
+    kind, message = await start_error(offline.page, insecure)
+    assert (kind, "https://" in message) == ("insecure", True)
+
+
+async def test_sound_is_recorded_at_the_native_rate_without_automatic_gain(offline: DictationPage) -> None:
+    await offline.start(audio={"noiseSuppression": False})
+    await offline.wait_for("state", lambda detail: detail["keptMs"] != 0)
+    options, constraints, rate_hz = await offline.page.evaluate("() => [options, constraints, contexts[0].sampleRate]")
+    assert "sampleRate" not in options
+    audio = constraints["audio"]
+    assert (audio["autoGainControl"], audio["echoCancellation"], audio["noiseSuppression"]) == (False, False, False)
+    await offline.stop()
+    assert (await offline.wav()).rate_hz == rate_hz
+
+
+async def test_level_is_reported_about_twenty_times_a_second_and_is_zero_when_muted(offline: DictationPage) -> None:
+    await offline.start()
+    await offline.page.wait_for_function("() => levels.some(({ peak }) => peak > 0.1)")  # the device beeps
+    await offline.page.evaluate("() => dictation.mute(true)")
+    await offline.page.wait_for_function("() => levels.slice(-10).every(({ peak }) => peak === 0)")
+    await offline.page.evaluate("() => dictation.mute(false)")
+    await offline.page.wait_for_function("() => levels.at(-1).peak > 0.1")
+    await offline.stop()
+    levels = await offline.page.evaluate("() => levels.length")
+    assert levels == pytest.approx((await offline.wav()).duration_s * 20, abs=1)
+
+
+async def test_unplugged_microphone_ends_the_recording_with_a_notice(offline: DictationPage) -> None:
+    await offline.start()
+    await offline.wait_for("state", lambda detail: detail["keptMs"] != 0)
+    await offline.page.evaluate("() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))")
+    notice = await offline.wait_for("notice")
+    assert notice["message"] == "The microphone was disconnected, or its permission was revoked."
+    await offline.wait_for("state", lambda detail: detail["keptMs"] != 0 and not detail["isCapturing"])
+
+
+async def test_paused_recording_is_reported_resumed_and_its_gap_named(offline: DictationPage) -> None:
+    await offline.start()
+    await offline.wait_for("state", lambda detail: detail["keptMs"] != 0)
+    # The system refuses to resume, as iOS does during a call.
+    await offline.page.evaluate(
+        """async () => {
+            const resume = contexts[0].resume.bind(contexts[0]);
+            contexts[0].resume = () => Promise.reject(new DOMException("interrupted", "InvalidStateError"));
+            window.endInterruption = () => {
+                contexts[0].resume = resume;
+                document.dispatchEvent(new Event("visibilitychange"));
+            };
+            await contexts[0].suspend();
+        }"""
+    )
+    assert (await offline.wait_for("notice"))["message"] == "The browser paused the recording."
+    await offline.wait_for("notice", lambda detail: "delivers no audio" in str(detail["message"]))
+    await offline.page.evaluate("() => endInterruption()")
+    gap = await offline.wait_for("notice", lambda detail: "were not recorded" in str(detail["message"]))
+    assert str(gap["message"]).startswith("The microphone was paused: ")
+    await offline.stop()
+
+
+async def test_screen_stays_on_while_recording(offline: DictationPage) -> None:
+    await offline.page.add_init_script(
+        """
+        window.locks = [];
+        Object.defineProperty(navigator, "wakeLock", { value: { request: async (type) => {
+            const lock = { type, isReleased: false, release: async () => { lock.isReleased = true; } };
+            locks.push(lock);
+            return lock;
+        } } });
+        """
+    )
+    await offline.reload()
+    await offline.start()
+    read = "() => locks.map(({ type, isReleased }) => [type, isReleased])"
+    assert await offline.page.evaluate(read) == [["screen", False]]
+    await offline.stop()
+    assert await offline.page.evaluate(read) == [["screen", True]]
+
+
+async def test_two_starts_at_once_open_one_recording(offline: DictationPage) -> None:
+    opened = await offline.page.evaluate(
+        """async () => {
+            const dictation = new Dictation({ baseUrl: location.origin });
+            await Promise.all([dictation.start(), dictation.start()]);
+            await dictation.start();
+            await dictation.stop();
+            return streams.length;
+        }"""
+    )
+    assert opened == 1
