@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from benchmarks.recordings import Recording
 from stt_service.access import tokens
@@ -59,9 +62,16 @@ async def open_streams(server: Server) -> int:
     return round(float(line.split()[-1]))
 
 
-async def started(socket: ClientConnection) -> None:
-    await socket.send(config())
-    assert parsed(await socket.recv()).HasField("started")
+async def all_ended(server: Server) -> None:
+    """Return when no call of the page is open; fails after a while."""
+    async with asyncio.timeout(30):
+        while await open_streams(server):  # noqa: ASYNC110  (the server notifies no client of the end of another)
+            await asyncio.sleep(0)
+
+
+async def started(stream: ClientConnection) -> None:
+    await stream.send(config())
+    assert parsed(await stream.recv()).HasField("started")
 
 
 async def test_stream_starts_with_settings_and_ends_normally(server: Server) -> None:
@@ -73,16 +83,16 @@ async def test_stream_starts_with_settings_and_ends_normally(server: Server) -> 
 
 
 async def test_server_selects_the_subprotocol_and_returns_no_token(protected: str) -> None:
-    async with page_stream(protected, token=TOKEN) as socket:
-        assert socket.subprotocol == "stt.v1.json"
-        await started(socket)
+    async with page_stream(protected, token=TOKEN) as stream:
+        assert stream.subprotocol == "stt.v1.json"
+        await started(stream)
 
 
 async def test_client_without_subprotocols_can_send_a_header(protected: str) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with connect(f"ws://{protected}/api/stream", additional_headers=headers, proxy=None) as socket:
-        assert socket.subprotocol is None
-        await started(socket)
+    async with connect(f"ws://{protected}/api/stream", additional_headers=headers, proxy=None) as stream:
+        assert stream.subprotocol is None
+        await started(stream)
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], "é"])
@@ -117,8 +127,8 @@ async def test_page_of_another_site_opens_no_stream(
 
 
 async def test_own_page_opens_streams(server: Server) -> None:
-    async with page_stream(server.http.address, origin=f"http://{server.http.address}") as socket:
-        await started(socket)
+    async with page_stream(server.http.address, origin=f"http://{server.http.address}") as stream:
+        await started(stream)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +161,8 @@ async def test_message_over_the_limit_of_the_listener_closes_the_connection(serv
 
 
 async def test_stream_of_a_full_server_is_rejected_with_a_delay(server: Server) -> None:
-    async with page_stream(server.http.address) as socket:
-        await started(socket)
+    async with page_stream(server.http.address) as stream:
+        await started(stream)
         result = await send_messages(server.http.address, [config()])
     assert result.failure.reason == "RESOURCE_EXHAUSTED"
     assert result.failure.retry_after.ToTimedelta().total_seconds() == 2
@@ -160,11 +170,11 @@ async def test_stream_of_a_full_server_is_rejected_with_a_delay(server: Server) 
 
 
 async def test_draining_server_ends_the_stream_for_a_resume(server: Server) -> None:
-    async with page_stream(server.http.address) as socket:
-        await started(socket)
+    async with page_stream(server.http.address) as stream:
+        await started(stream)
         async with asyncio.TaskGroup() as tasks:
             draining = tasks.create_task(server.drain())
-            result = await read_to_end(socket)
+            result = await read_to_end(stream)
             await draining
     assert [response.notice.reason for response in result.responses if response.HasField("notice")] == ["DRAIN"]
     assert (result.failure.reason, result.code) == ("UNAVAILABLE", 1013)
@@ -181,19 +191,27 @@ async def test_failed_decode_is_an_internal_error_with_an_id(
     assert "broken" not in result.failure.message
 
 
-async def test_disconnected_client_frees_its_slot(server: Server, recordings: Mapping[str, Recording]) -> None:
-    async with page_stream(server.http.address) as socket:
-        await started(socket)
-        for chunk in chunks(recordings["en/jfk"].pcm()):
-            await socket.send(chunk)
-        await socket.send(END)
+async def test_disconnected_client_frees_its_slot(server: Server) -> None:
+    async with page_stream(server.http.address) as stream:
+        await started(stream)
         assert await open_streams(server) == 1
-    async with asyncio.timeout(30), connected(server.data.address) as stub:
-        while await open_streams(server):  # noqa: ASYNC110  (the server notifies no client of the end of another)
-            await asyncio.sleep(0)
+    await all_ended(server)
+    async with connected(server.data.address) as stub:
         call = Call(stub)
         await call.send(grpc_config())
         await call.until("started")
+
+
+async def test_client_that_disconnects_after_its_audio_frees_its_slot(
+    server: Server, engine: BlockingServerEngine, recordings: Mapping[str, Recording]
+) -> None:
+    async with page_stream(server.http.address) as stream:
+        await started(stream)
+        for chunk in chunks(recordings["en/jfk"].pcm()):
+            await stream.send(chunk)
+        await stream.send(END)
+        await engine.entered()
+    await all_ended(server)
 
 
 async def test_finals_have_the_text_of_the_model(
@@ -204,3 +222,62 @@ async def test_finals_have_the_text_of_the_model(
     result = await send_messages(server.http.address, [named, *chunks(recordings["en/jfk"].pcm()), END])
     assert set(result.texts) == {"first"}
     assert result.code == 1000
+
+
+async def test_message_in_fragments_is_one_message(server: Server) -> None:
+    text = config("ru")
+    async with page_stream(server.http.address) as stream:
+        await stream.send(iter([text[:10], text[10:11], text[11:]]))
+        assert parsed(await stream.recv()).started.settings.language == "ru"
+        await stream.send(iter([SECOND[:100], SECOND[100:]]))
+        await stream.send(END)
+        assert (await read_to_end(stream)).responses[-1].received_ms == 1000
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (Frame(Opcode.TEXT, b"\xff"), 1007),
+        (Frame(Opcode.CONT, b"x"), 1002),
+        (Frame(Opcode.TEXT, b"{}", rsv1=True), 1002),
+        (Frame(Opcode.PING, bytes(126)), 1002),
+    ],
+    ids=["not UTF-8", "continues nothing", "reserved bit", "long ping"],
+)
+async def test_frame_that_violates_the_protocol_closes_the_connection(server: Server, frame: Frame, code: int) -> None:
+    async with page_stream(server.http.address) as stream:
+        await started(stream)
+        stream.transport.write(_serialized(frame))
+        assert (await read_to_end(stream)).code == code
+    await all_ended(server)
+
+
+def _serialized(frame: Frame) -> bytes:
+    """Return a masked frame, also one that the library rejects."""
+    head = bytes([0x80 | frame.rsv1 << 6 | frame.opcode])
+    size = bytes([0x80 | len(frame.data)]) if len(frame.data) < 126 else struct.pack("!BH", 0x80 | 126, len(frame.data))
+    return head + size + bytes(4) + bytes(frame.data)  # a mask of zeros
+
+
+async def test_client_that_does_not_read_is_disconnected() -> None:
+    async with running_server(BlockingServerEngine(), 1, more={"idle_timeout": 1.0}) as server:
+        host, port = server.http.address.rsplit(":", 1)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((host, int(port)))
+            client.setblocking(False)
+            unread = connect(f"ws://{server.http.address}/api/stream", sock=client, max_queue=1, proxy=None)
+            async with asyncio.timeout(60), unread as stream:
+                await stream.send(config())
+                with pytest.raises(ConnectionClosed):
+                    await send_updates(stream)
+            assert await open_streams(server) == 0
+            metrics = (await request(server.http.address, "/metrics")).body.decode()
+            assert 'stt_calls_total{api="page",outcome="DEADLINE_EXCEEDED"} 1.0' in metrics
+
+
+async def send_updates(stream: ClientConnection) -> None:
+    """Send audio and updates, each of which is answered, until the connection is closed."""
+    while True:
+        await stream.send(SECOND)
+        await stream.send(json.dumps({"update": {"initialPrompt": "x" * 2000}}))
