@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from stt_service.errors import InvalidRequestError, ResourceExhaustedError, UnauthenticatedError
-from stt_service.http.page.captions import WAITING, CaptionEvent, Channel, Publication, Viewer
+from stt_service.http.page.captions import KEEP_S, WAITING, CaptionEvent, Channel, Publication, Viewer
 
 MAX_CHANNELS = 64
 MAX_VIEWERS = 500  # of all channels
@@ -40,10 +41,16 @@ class CaptionHub:
 
     Args:
         now: A monotonic clock, in seconds.
+        call_later: Calls a function after a number of seconds; by default on the running event loop.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
+    def __init__(
+        self,
+        now: Callable[[], float] = time.monotonic,
+        call_later: Callable[[float, Callable[[], None]], object] | None = None,
+    ) -> None:
+        self._now, self._call_later = now, call_later or _on_running_loop
+        self._is_expiry_scheduled = False
         self._channels: dict[str, Channel] = {}
         self._is_closed = False
 
@@ -66,6 +73,7 @@ class CaptionHub:
             yield publisher
         finally:
             publisher.close()
+            self._schedule_expiry()
 
     @contextmanager
     def view(self, name: str, last_id: str, key: str | None) -> Iterator[tuple[Viewer, tuple[CaptionEvent, ...]]]:
@@ -89,6 +97,11 @@ class CaptionHub:
         finally:
             channel.viewers.discard(viewer)
             self._forget_ended()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that are published, kept or viewed."""
+        return frozenset(self._channels)
 
     def close(self) -> None:
         """End the streams of all viewers, and accept no more."""
@@ -127,6 +140,18 @@ class CaptionHub:
                 viewer.drop()
         return self._channels.setdefault(name, Channel())
 
+    def _schedule_expiry(self) -> None:
+        """Forget ended streams later: the text of each is kept for at most twice KEEP_S."""
+        if not self._is_expiry_scheduled:
+            self._is_expiry_scheduled = True
+            self._call_later(KEEP_S, self._expire)
+
+    def _expire(self) -> None:
+        self._is_expiry_scheduled = False
+        self._forget_ended()
+        if any(channel.key is not None and channel.publisher is None for channel in self._channels.values()):
+            self._schedule_expiry()
+
     def _forget_ended(self) -> None:
         """Forget the text and the keys of streams that ended more than KEEP_S ago."""
         for name, channel in tuple(self._channels.items()):
@@ -134,3 +159,7 @@ class CaptionHub:
                 channel.reset(None)
             if channel.key is None and not channel.viewers:
                 del self._channels[name]
+
+
+def _on_running_loop(delay_s: float, function: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_later(delay_s, function)

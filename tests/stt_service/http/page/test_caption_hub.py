@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -32,10 +32,22 @@ TALK = Publication("talk", KEY)
 
 
 class Clock:
-    """A clock that a test sets."""
+    """A clock that a test sets, and the functions to be called later."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
+        self.timers.append((self.now_s + delay_s, function))
+
+    def advance(self, seconds: float) -> None:
+        """Set the clock forward, and call the functions that are due."""
+        self.now_s += seconds
+        due = [function for time_s, function in self.timers if time_s <= self.now_s]
+        self.timers = [timer for timer in self.timers if timer[0] > self.now_s]
+        for function in due:
+            function()
 
     def __call__(self) -> float:
         return self.now_s
@@ -48,7 +60,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def hub(clock: Clock) -> CaptionHub:
-    return CaptionHub(clock)
+    return CaptionHub(clock, clock.call_later)
 
 
 @pytest.fixture
@@ -140,6 +152,21 @@ def test_text_of_an_ended_stream_is_forgotten(hub: CaptionHub, clock: Clock) -> 
     assert kinds(replayed(hub)) == ["final 0", "waiting"]
     clock.now_s += KEEP_S
     assert kinds(replayed(hub)) == ["waiting"]
+
+
+def test_text_is_forgotten_without_viewers_too(clock: Clock) -> None:
+    hub = CaptionHub(clock, clock.call_later)
+    with hub.publish(TALK) as publisher:
+        publish(publisher, "final 0")
+    with hub.publish(Publication("other", OTHER)):
+        clock.advance(KEEP_S - 1)
+    assert len(clock.timers) == 1  # for all streams
+    assert hub.names == {"talk", "other"}
+    clock.advance(1)
+    assert hub.names == {"other"}
+    clock.advance(KEEP_S)
+    assert hub.names == frozenset()
+    assert not clock.timers
 
 
 def test_second_stream_with_the_key_continues_the_first(hub: CaptionHub) -> None:
