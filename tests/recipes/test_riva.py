@@ -16,9 +16,12 @@ from stt.riva.v1 import riva_pb2 as riva
 from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recordings import FOLDER
+from stt_service.access.tokens import line, new_token
 from stt_service.riva.servicer import MODELS, RECORDING, SERVICE, STREAM
 from tests.recipes.conftest import RecipeServer, Spoken, joined
+from tests.support.environment.certificates import CertificateAuthority
 from tests.support.environment.client_environments import ClientEnvironment, client_environment
+from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 pytestmark = [pytest.mark.model, pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -245,6 +248,30 @@ def test_model_is_listed_for_streams_and_recordings(results: dict[str, Any]) -> 
 def test_errors_have_a_status_and_a_message(results: dict[str, Any], attempt: str, code: str, part: str) -> None:
     assert results["errors"][attempt][0] == code
     assert part in results["errors"][attempt][1]
+
+
+async def test_client_with_a_certificate_and_a_token_is_served(
+    environment: ClientEnvironment, short: Spoken, tmp_path: Path
+) -> None:
+    authority, token = CertificateAuthority(tmp_path), new_token()
+    server_files, client_files = authority.issue("server"), authority.issue("ann")
+    tokens = tmp_path / "tokens"
+    tokens.write_text(line("ann", token))
+    more = {
+        "riva": True,
+        "initial_prompt": "the text",  # which the engine of this server returns
+        "tls_cert": str(server_files.cert_file),
+        "tls_key": str(server_files.key_file),
+        "tls_client_ca": str(authority.file),
+        "auth_tokens_file": str(tokens),
+    }
+    held = BlockingServerEngine()
+    held.release()
+    async with running_server(held, 2, more=more) as secured:
+        files = (authority.file, client_files.cert_file, client_files.key_file)
+        arguments = (secured.data.address, *files, token, short.wav)
+        results = await asyncio.to_thread(environment.run, "riva_secured.py", *arguments)
+    assert results == {"token": ["the text ", "the text "], "no token": ["UNAUTHENTICATED", "UNAUTHENTICATED"]}
 
 
 @pytest.mark.skipif(not SCRIPTS, reason="RIVA_CLIENTS names no checkout of nvidia-riva/python-clients")
