@@ -96,6 +96,7 @@ class _Connection:
     _ending: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_ENDING_STREAMS))
     _recognizing: set[asyncio.Task[None]] = field(default_factory=set)
     _last_ended: asyncio.Event | None = None  # set when the text of the last stream is sent
+    _uncommitted: asyncio.Event | None = None  # the same of the last stream whose items the server commits
 
     async def run(self) -> None:
         """Serve the connection until the client closes it.
@@ -178,6 +179,8 @@ class _Connection:
             if self._stream is not None:
                 await self._stream.requests.put(pb.StreamingRecognizeRequest(finalize=pb.Finalize()))
             return
+        if self._uncommitted is not None:
+            await self._uncommitted.wait()
         if self._stream is None:  # nothing was appended
             item = Item(new_id("item"), with_logprobs=self.config.logprobs)
             await self._send(self.chain.commit(item.id))
@@ -248,6 +251,8 @@ class _Connection:
         """End the audio of the current stream; its pending text is still sent."""
         stream, self._stream = self._stream, None
         if stream is not None:
+            if isinstance(stream.items, ServerTurns):
+                self._uncommitted = self._last_ended
             sample_bytes = BYTES_PER_SAMPLE.get(self.config.audio_format.encoding, 1)
             self._received_ms += (
                 1000 * stream.received_bytes // (sample_bytes * self.config.audio_format.sample_rate_hz)

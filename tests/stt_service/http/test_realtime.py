@@ -1,0 +1,269 @@
+"""Realtime sessions for any chunks, commits and delays: deltas only grow, and transcripts are the finals of gRPC.
+
+The connection is the real one; its socket is in memory, and its streams are scripted sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.websockets import WebSocket
+
+from stt_service.errors import ResourceExhaustedError, UnavailableError
+from stt_service.http.openai.formats import JsonObject
+from stt_service.http.openai.realtime import INTERNAL_ERROR, Realtime
+from stt_service.http.openai.realtime_session import STABILITIES
+from tests.support.servers.scripted_speech import ScriptedCall, ScriptedSpeech, finals
+from tests.support.timelines.simulated_stream import SYMBOL_MS, TIMELINES, pcm
+
+if TYPE_CHECKING:
+    from starlette.types import Message
+
+    from stt_service.rpc.speech_service import SpeechService
+    from stt_service.rpc.stream import Requests, ResponseWriter
+
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
+TIMEOUT_S = 20.0
+ITEM, BUFFER = "conversation.item.input_audio_transcription", "input_audio_buffer"
+COMMIT: JsonObject = {"type": "input_audio_buffer.commit"}
+CLEAR: JsonObject = {"type": "input_audio_buffer.clear"}
+DELAYS = st.sampled_from([None, *STABILITIES])
+CUTS = st.lists(st.floats(0, 1), max_size=12)
+COMMITS = st.lists(st.floats(0, 1), max_size=3)
+PAUSES = st.lists(st.integers(0, 20), min_size=1, max_size=4)
+SAMPLE_BYTES = 2
+
+
+class MemorySocket:
+    """A WebSocket in memory: sends the client's events, and disconnects once the last one is answered."""
+
+    def __init__(self, events: list[JsonObject], is_last: Callable[[list[JsonObject]], bool]) -> None:
+        self._events, self._is_last = iter(events), is_last
+        self._answered = asyncio.Event()
+        self.sent: list[JsonObject] = []
+        self.closed: list[int] = []
+
+    async def receive(self) -> Message:
+        event = next(self._events, None)
+        if event is not None:
+            return {"type": "websocket.receive", "text": json.dumps(event)}
+        await self._answered.wait()
+        return {"type": "websocket.disconnect", "code": 1000}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "websocket.send":
+            self.sent.append(json.loads(message["text"]))
+            if self._is_last(self.sent):
+                self._answered.set()
+        elif message["type"] == "websocket.close":
+            self.closed.append(message["code"])
+            self._answered.set()
+
+
+def session_events(
+    speech: ScriptedSpeech, events: list[JsonObject], is_last: Callable[[list[JsonObject]], bool]
+) -> list[JsonObject]:
+    """Return what a session sends in answer to the events of its client."""
+
+    sent, closed = connection_events(speech, events, is_last)
+    assert not closed
+    return sent
+
+
+def connection_events(
+    speech: ScriptedSpeech, events: list[JsonObject], is_last: Callable[[list[JsonObject]], bool]
+) -> tuple[list[JsonObject], list[int]]:
+    """Return what a session sends, and the code if it closes the connection."""
+
+    async def run() -> tuple[list[JsonObject], list[int]]:
+        memory = MemorySocket(events, is_last)
+
+        async def receive() -> Message:
+            return connecting.pop() if connecting else await memory.receive()
+
+        connecting: list[Message] = [{"type": "websocket.connect"}]
+        scope = {"type": "websocket", "subprotocols": [], "client_name": "ann", "headers": []}
+        async with asyncio.timeout(TIMEOUT_S):
+            await Realtime(cast("SpeechService", speech)).connect(WebSocket(scope, receive, memory.send))
+        return memory.sent, memory.closed
+
+    return asyncio.run(run())
+
+
+def of_type(events: list[JsonObject], kind: str) -> list[JsonObject]:
+    return [event for event in events if event["type"] == kind]
+
+
+def completed(events: list[JsonObject], count: int) -> bool:
+    return len(of_type(events, f"{ITEM}.completed")) >= count
+
+
+def update(turn_detection: object, delay: str | None = None) -> JsonObject:
+    transcription = {"model": "whisper-1", "delay": delay}
+    audio_format = {"type": "audio/pcm", "rate": 16_000}
+    audio = {"input": {"format": audio_format, "transcription": transcription, "turn_detection": turn_detection}}
+    include = ["item.input_audio_transcription.logprobs"]
+    return {"type": "session.update", "session": {"type": "transcription", "audio": audio, "include": include}}
+
+
+def appends(audio: bytes, cuts: list[float]) -> list[JsonObject]:
+    """Return the appends of the audio in chunks; they may end inside a sample."""
+    at = [0, *sorted(round(cut * len(audio)) for cut in cuts), len(audio)]
+    chunks = [audio[start:end] for start, end in pairwise(at)]
+    return [{"type": f"{BUFFER}.append", "audio": base64.b64encode(chunk).decode()} for chunk in chunks]
+
+
+def positions(audio: bytes, commits: list[float]) -> tuple[int, ...]:
+    """Return the positions of commits in bytes, each after a whole sample."""
+    samples = len(audio) // SAMPLE_BYTES
+    return tuple(sorted({round(at * samples) * SAMPLE_BYTES for at in commits}))
+
+
+def pieces(audio: bytes, ends: tuple[int, ...]) -> list[bytes]:
+    return [audio[start:end] for start, end in zip((0, *ends), (*ends, len(audio)), strict=True)]
+
+
+def check_items(events: list[JsonObject]) -> list[str]:
+    """Check the events of each item; return the transcripts in the order of the commits."""
+    assert not of_type(events, "error")
+    committed = of_type(events, f"{BUFFER}.committed")
+    ids = [event["item_id"] for event in committed]
+    assert [event["previous_item_id"] for event in committed] == [None, *ids[:-1]]
+    transcripts = of_type(events, f"{ITEM}.completed")
+    assert [event["item_id"] for event in transcripts] == ids
+    for event in transcripts:
+        own = [each for each in events if each.get("item_id") == event["item_id"]]
+        assert own[-1] is event
+        deltas = [str(each["delta"]) for each in of_type(own, f"{ITEM}.delta")]
+        assert all(deltas)
+        assert event["transcript"] == "".join(deltas)  # the scripted finals continue the stable text
+        logprobs = event["logprobs"]
+        assert isinstance(logprobs, list)
+        assert "".join(each["token"] for each in logprobs) == event["transcript"]
+        segments = [str(each["text"]) for each in of_type(own, f"{ITEM}.segment")]
+        assert " ".join(segments) == event["transcript"]
+    times = [float(str(each[name])) for each in of_type(events, f"{ITEM}.segment") for name in ("start", "end")]
+    assert times == sorted(times)  # of the session
+    return [str(event["transcript"]) for event in transcripts]
+
+
+@PROPERTY
+@given(TIMELINES, CUTS, COMMITS, DELAYS, st.integers(0, 3), PAUSES)
+def test_items_of_commits_are_the_finals_of_the_same_audio(
+    timeline: str, cuts: list[float], commits: list[float], delay: str | None, late: int, pauses: list[int]
+) -> None:
+    audio = pcm(timeline)
+    parts = pieces(audio, positions(audio, commits))
+    sent = [update(None, delay)]
+    for part in parts:
+        sent += [*appends(part, cuts), COMMIT]
+    events = session_events(ScriptedSpeech(timeline, late, pauses), sent, lambda each: completed(each, len(parts)))
+    assert check_items(events) == [" ".join(filter(None, finals(timeline, part))) for part in parts]
+
+
+@PROPERTY
+@given(TIMELINES, CUTS, COMMITS, DELAYS, st.integers(0, 3), PAUSES)
+def test_items_of_the_server_vad_are_the_finals_of_the_same_audio(
+    timeline: str, cuts: list[float], commits: list[float], delay: str | None, late: int, pauses: list[int]
+) -> None:
+    """A commit ends the open utterance; the empty item at the end shows that all text was sent."""
+    audio = pcm(timeline)
+    ends = positions(audio, commits)
+    sent = [update({"type": "server_vad"}, delay)]
+    *firsts, last = pieces(audio, ends)
+    for part in firsts:
+        sent += [*appends(part, cuts), COMMIT]
+    sent += [*appends(last, cuts), update(None), COMMIT]
+    expected = finals(timeline, audio, ends)
+    events = session_events(
+        ScriptedSpeech(timeline, late, pauses), sent, lambda each: completed(each, len(expected) + 1)
+    )
+    assert check_items(events) == [*expected, ""]
+    for item in (event["item_id"] for event in of_type(events, f"{BUFFER}.speech_started")):
+        kinds = [str(event["type"]).removeprefix(f"{BUFFER}.") for event in events if event.get("item_id") == item]
+        assert kinds[0] == "speech_started"
+        stopped = kinds.index("speech_stopped")
+        assert kinds[stopped + 1] == "committed"
+        assert {"segment", "completed"}.isdisjoint(kind.removeprefix(f"{ITEM}.") for kind in kinds[:stopped])
+
+
+SENTENCES = "###..####.."  # two utterances
+
+
+def test_cleared_audio_has_no_item_and_committed_audio_before_it_completes() -> None:
+    audio = pcm(SENTENCES)
+    sent = [update(None), *appends(audio, []), COMMIT, *appends(audio, [0.4]), CLEAR]
+    sent += [*appends(audio[: len(audio) // 4 * 2], []), COMMIT]
+    events = session_events(ScriptedSpeech(SENTENCES), sent, lambda each: completed(each, 2))
+    assert check_items(events) == ["w0 w1 w2 w5 w6 w7 w8", "w0 w1 w2 w5"]
+    assert len(of_type(events, f"{BUFFER}.cleared")) == 1
+
+
+def test_audio_of_a_later_stream_has_the_positions_of_the_session() -> None:
+    audio, vad = pcm(SENTENCES), update({"type": "server_vad"})
+    sent = [vad, *appends(audio, []), vad, *appends(audio, []), update(None), COMMIT]
+    events = session_events(ScriptedSpeech(SENTENCES), sent, lambda each: completed(each, 5))
+    started = [int(str(each["audio_start_ms"])) for each in of_type(events, f"{BUFFER}.speech_started")]
+    stopped = [int(str(each["audio_end_ms"])) for each in of_type(events, f"{BUFFER}.speech_stopped")]
+    assert started == [symbol * SYMBOL_MS for symbol in (0, 5, 11, 16)]
+    assert stopped == [symbol * SYMBOL_MS for symbol in (5, 11, 16, 22)]  # after the silence
+
+
+def test_invalid_event_is_an_error_that_names_it_and_the_session_continues() -> None:
+    audio = pcm(SENTENCES)
+    sent: list[JsonObject] = [
+        update(None),
+        {"type": f"{BUFFER}.append", "audio": "*", "event_id": "event_1"},
+        {"type": "response.create", "event_id": "event_2"},
+        *appends(audio, []),
+        COMMIT,
+    ]
+    events = session_events(ScriptedSpeech(SENTENCES), sent, lambda each: completed(each, 1))
+    errors = [event["error"] for event in of_type(events, "error")]
+    assert [(error["event_id"], error["code"]) for error in errors if isinstance(error, dict)] == [
+        ("event_1", "invalid_value"),
+        ("event_2", "invalid_value"),
+    ]
+    assert of_type(events, f"{ITEM}.completed")[0]["transcript"] == "w0 w1 w2 w5 w6 w7 w8"
+
+
+class FullSpeech(ScriptedSpeech):
+    """Admits no stream."""
+
+    def stream_slot(self, _call: ScriptedCall) -> AbstractContextManager[ScriptedSpeech]:
+        raise ResourceExhaustedError("The server is full.", 1.0)
+
+
+class FailingSpeech(ScriptedSpeech):
+    """Its streams fail after the first audio."""
+
+    async def recognize(self, _call: ScriptedCall, requests: Requests, _writer: ResponseWriter) -> None:
+        await anext(requests)
+        await anext(requests)
+        raise UnavailableError("The server is draining.")
+
+
+@pytest.mark.parametrize(
+    ("speech", "code", "event_id"),
+    [
+        (FullSpeech(SENTENCES), "rate_limit_exceeded", "event_1"),
+        (FailingSpeech(SENTENCES), "unavailable", None),
+    ],
+)
+def test_failure_is_an_error_and_closes_the_connection(speech: ScriptedSpeech, code: str, event_id: str | None) -> None:
+    """It names an event if that caused it."""
+    append = {**appends(pcm(SENTENCES), [])[0], "event_id": "event_1"}
+    events, closed = connection_events(speech, [append], lambda each: False)
+    error = events[-1]["error"]
+    assert isinstance(error, dict)
+    assert (error["code"], error["event_id"]) == (code, event_id)
+    assert closed == [INTERNAL_ERROR]
