@@ -209,6 +209,25 @@ async def test_lost_server_is_reported_and_found_again(browser: Browser) -> None
         await context.__aexit__(None, None, None)
 
 
+async def test_hidden_page_closes_its_connection_and_a_shown_one_opens_it(page: Page) -> None:
+    hide = """(hidden) => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    async with page.expect_event("requestfailed", lambda request: request.url.endswith("/status/events")):
+        await page.evaluate(hide, True)
+    async with page.expect_response("**/status/events"):
+        await page.evaluate(hide, False)
+
+
+async def test_edited_setting_survives_a_reconnection(page: Page) -> None:
+    beams = page.get_by_label("BEAM_SIZE", exact=True)
+    await beams.fill("7")
+    async with page.expect_response("**/sessions"):
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(beams).to_have_value("7")
+
+
 async def test_text_of_clients_stays_text(controlled: ControlledServer, page: Page) -> None:
     call = await controlled.open_stream(MARKUP)
     await expect(page.locator("#sessions tbody tr")).to_contain_text(MARKUP)

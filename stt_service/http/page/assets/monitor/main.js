@@ -10,6 +10,8 @@ import { Operator } from "./operator.js";
 import { Sessions } from "./sessions.js";
 import { Settings } from "./settings.js";
 
+document.documentElement.lang = "en"; // theme.js sets the language of the dictation page
+
 const LIST_INTERVAL_MS = 2000; // of sessions and models
 const HISTORY_INTERVAL_MS = 5000; // of the server's samples
 const RETRY_MS = [1000, 2000, 5000, 10_000];
@@ -38,13 +40,14 @@ async function refreshHistory() {
   charts.draw(history);
 }
 
-/** Repeats a task until the signal aborts; errors are those of the status stream, which reports them. */
+/** Repeats a task until the signal aborts; the status stream reports that the server is lost. */
 async function repeat(task, interval_ms, signal) {
   while (!signal.aborted) {
     try {
       await task();
     } catch (error) {
       if (!(error instanceof ControlError)) throw error;
+      if (error.status === 401 && !signal.aborted) askForToken(error);
     }
     await pause(interval_ms, signal);
   }
@@ -93,6 +96,7 @@ function showLost(error) {
   setText(byId("state"), "Not connected");
   if (byId("connection").hidden) setText(byId("connection"), `${error.message} Trying again since ${clock(Date.now() / 1000)}.`);
   byId("connection").hidden = false;
+  settingsShown = settings.hasChanges; // else shown again, as another server may have other settings
 }
 
 /** Shows the form for the token; after a wrong one, with the reason. */
@@ -114,6 +118,7 @@ function connect() {
   disconnect();
   run = new AbortController();
   listsStarted = false;
+  settingsShown = settings.hasChanges;
   watch(run.signal);
 }
 

@@ -41,6 +41,11 @@ export class Settings {
     byId("settings").replaceChildren(form, restartTable(parameters.filter((each) => !isChangeable(each))));
   }
 
+  /** @returns {boolean} whether a field was edited and not saved */
+  get hasChanges() {
+    return [...this.fields.values()].some((field) => field.isChanged);
+  }
+
   #discard() {
     for (const field of this.fields.values()) field.reset();
     this.operator.announce("Changes discarded.");
