@@ -11,6 +11,7 @@ from stt.v1 import stt_pb2 as pb
 
 from benchmarks.recordings import Recording
 from benchmarks.service import Service
+from tests.support.clients.caption_client import viewer
 from tests.support.clients.page_client import END, chunks, config, page_stream, parsed, read_to_end, send_messages
 from tests.support.clients.wire_client import CHUNK_BYTES, TIMEOUT_S, Stub, send_recording, send_requests
 from tests.support.clients.wire_client import chunks as grpc_chunks
@@ -76,3 +77,24 @@ async def test_stream_that_resumes_loses_and_doubles_no_word(
         result = await read_to_end(socket)
     assert 0 < last.committed_ms < len(pcm) / RATE_BYTES_MS
     assert finals((*received, *result.responses)) == finals(expected.responses)
+
+
+async def test_captions_of_a_stream_have_its_text_for_present_and_late_viewers(
+    address: str, recordings: Mapping[str, Recording]
+) -> None:
+    pcm = recordings["en/jfk"].pcm()
+    opening = json.loads(config(partials=True))
+    first = json.dumps({**opening, "captions": {"name": "talk", "key": "key-of-the-publisher"}})
+    async with viewer(address, "talk") as one, viewer(address, "talk") as two:
+        for each in (one, two):
+            await each.until("waiting")
+        result = await send_messages(address, [first, *chunks(pcm), END])
+        present = [await each.until("waiting") for each in (one, two)]
+    async with viewer(address, "talk") as three:
+        late = await three.until("waiting")
+    assert result.texts
+    for events in (*present, late):
+        finals = [parsed(json.dumps(event.data)).final.text for event in events if event.kind == "final"]
+        assert finals == result.texts
+    assert present[0] == present[1]
+    assert not any(event.kind == "partial" for event in late)  # replaced by the finals

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import http.client
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -58,12 +59,20 @@ class PageResult:
 
 
 async def request(
-    address: str, path: str, method: str = "GET", headers: Mapping[str, str] = MappingProxyType({})
+    address: str,
+    path: str,
+    method: str = "GET",
+    headers: Mapping[str, str] = MappingProxyType({}),
+    tls: ssl.SSLContext | None = None,
 ) -> HttpResponse:
     """Return the response; the path is sent as it is."""
 
     def send() -> HttpResponse:
-        connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
+        connection = (
+            http.client.HTTPConnection(address, timeout=TIMEOUT_S)
+            if tls is None
+            else http.client.HTTPSConnection(address, timeout=TIMEOUT_S, context=tls)
+        )
         try:
             connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
             for name, value in headers.items():
@@ -84,12 +93,14 @@ async def page_stream(
     token: str = "",
     origin: str | None = None,
     headers: Mapping[str, str] = MappingProxyType({}),
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[ClientConnection]:
     """Connect as a browser does, with a token in a subprotocol."""
     encoded = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
     subprotocols = [Subprotocol(SUBPROTOCOL), *([Subprotocol(f"stt-token.{encoded}")] if token else [])]
     async with connect(
-        f"ws://{address}/api/stream",
+        f"{'ws' if tls is None else 'wss'}://{address}/api/stream",
+        ssl=tls,
         subprotocols=subprotocols,
         origin=None if origin is None else Origin(origin),
         additional_headers=headers,
