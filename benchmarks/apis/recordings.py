@@ -32,6 +32,7 @@ from benchmarks.comparison.systems import SAMPLE_BYTES, SAMPLE_RATE_HZ
 from benchmarks.harness.word_errors import count_errors, normalize
 from benchmarks.recordings import pcm_of
 from benchmarks.service import Service
+from stt_client.transport.channel import NO_PROXY
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 900.0
@@ -71,7 +72,7 @@ def over_rest(server: Service, path: Path, language: str) -> str:
 
 def over_grpc(server: Service, path: Path, language: str) -> str:
     """Return the text of a recording over Recognize."""
-    with grpc.insecure_channel(server.address, (("grpc.enable_http_proxy", 0),)) as channel:
+    with grpc.insecure_channel(server.address, NO_PROXY) as channel:
         stub = stt_pb2_grpc.SpeechToTextStub(channel)
         request = pb.RecognizeRequest(audio=path.read_bytes(), settings=pb.Settings(language=language))
         response = stub.Recognize(request, timeout=TIMEOUT_S)
