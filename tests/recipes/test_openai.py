@@ -165,6 +165,14 @@ async def test_commit_completes_the_text_of_grpc(
         assert of_type(realtime[scenario], "input_audio_buffer.committed")
 
 
+async def test_any_chunks_and_commits_complete_the_text_of_grpc(
+    realtime: dict[str, Any], server: RecipeServer, speech: Spoken
+) -> None:
+    third = len(speech.pcm) // 6 * 2
+    pieces = [speech.pcm[:third], speech.pcm[third : 2 * third], speech.pcm[2 * third :]]
+    assert transcripts(realtime["ragged"]) == [await server.client_turn(piece) for piece in pieces]
+
+
 def test_logprobs_and_segments_of_an_item_have_its_transcript(realtime: dict[str, Any]) -> None:
     for scenario in ("minimal delay", "commit"):
         *_, completed = realtime[scenario]

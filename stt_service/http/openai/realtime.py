@@ -239,9 +239,9 @@ class _Connection:
             async with self._ending:
                 with self.service.call(self.client_name, Api.REALTIME) as call, call.logger:
                     await slot.recognize(call, _requests(stream), _Writer(self, stream, before))
+            if before is not None:  # a cleared stream sends nothing, but the next one follows the one before it
+                await before.wait()
             if not stream.muted:
-                if before is not None:
-                    await before.wait()
                 for event in stream.items.finish():
                     await self._send(event)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import random
 import sys
 import wave
 
@@ -30,6 +31,12 @@ def session(turn_detection: object, **transcription: object) -> dict[str, object
     }
 
 
+def pieces(pcm: bytes) -> list[bytes]:
+    """Return the audio between commits, at a third and at two thirds."""
+    third = len(pcm) // 6 * 2
+    return [pcm[:third], pcm[third : 2 * third], pcm[2 * third :]]
+
+
 def chunks(pcm: bytes) -> list[str]:
     return [base64.b64encode(pcm[at : at + CHUNK_BYTES]).decode() for at in range(0, len(pcm), CHUNK_BYTES)]
 
@@ -42,6 +49,21 @@ async def until(connection, wanted: str, count: int = 1) -> list[dict[str, objec
             events.append((await connection.recv()).to_dict())
         count -= events[-1]["type"] in (wanted, "error")
     return events
+
+
+def ragged(pcm: bytes) -> list[str]:
+    """Return the audio in chunks of any size, which may end inside a sample."""
+    sizes, at, encoded = random.Random(7), 0, []
+    while at < len(pcm):
+        end = at + sizes.randint(1, 3 * CHUNK_BYTES)
+        encoded.append(base64.b64encode(pcm[at:end]).decode())
+        at = end
+    return encoded
+
+
+async def append_ragged(connection, pcm: bytes) -> None:
+    for chunk in ragged(pcm):
+        await connection.input_audio_buffer.append(audio=chunk)
 
 
 async def append(connection, pcm: bytes) -> None:
@@ -84,6 +106,13 @@ async def main(base_url: str, pcm: bytes, turns: int) -> dict[str, object]:
 
         await connection.input_audio_buffer.commit()
         results["empty commit"] = await until(connection, COMPLETED)
+
+        await connection.session.update(session=session(None, delay="minimal"))
+        results["ragged update"] = await until(connection, "session.updated")
+        for piece in pieces(pcm):
+            await append_ragged(connection, piece)
+            await connection.input_audio_buffer.commit()
+        results["ragged"] = await until(connection, COMPLETED, len(pieces(pcm)))
 
         await connection.session.update(session=session(None, language="klingon"), event_id="event_klingon")
         results["bad language"] = await until(connection, "session.updated")

@@ -199,13 +199,16 @@ def test_items_of_the_server_vad_are_the_finals_of_the_same_audio(
 SENTENCES = "###..####.."  # two utterances
 
 
-def test_cleared_audio_has_no_item_and_committed_audio_before_it_completes() -> None:
+@pytest.mark.parametrize("pauses", [(0,), (50, 0, 0)])
+def test_cleared_audio_has_no_item_and_committed_audio_before_it_completes(pauses: tuple[int, ...]) -> None:
     audio = pcm(SENTENCES)
     sent = [update(None), *appends(audio, []), COMMIT, *appends(audio, [0.4]), CLEAR]
     sent += [*appends(audio[: len(audio) // 4 * 2], []), COMMIT]
-    events = session_events(ScriptedSpeech(SENTENCES), sent, lambda each: completed(each, 2))
+    events = session_events(ScriptedSpeech(SENTENCES, pauses=pauses), sent, lambda each: completed(each, 2))
     assert check_items(events) == ["w0 w1 w2 w5 w6 w7 w8", "w0 w1 w2 w5"]
     assert len(of_type(events, f"{BUFFER}.cleared")) == 1
+    ids = {event["item_id"] for event in of_type(events, f"{BUFFER}.committed")}
+    assert ids == {event["item_id"] for event in events if "item_id" in event}
 
 
 def test_audio_of_a_later_stream_has_the_positions_of_the_session() -> None:
