@@ -11,9 +11,15 @@ from tests.browser.restartable_server import SETTINGS, RestartableServer
 pytestmark = [pytest.mark.model, pytest.mark.process, pytest.mark.slow]
 
 
-async def test_killed_server_loses_and_doubles_no_word(dictation: DictationPage, server: RestartableServer) -> None:
+async def speak_into_second_utterance(dictation: DictationPage) -> None:
+    """Record until the first utterance has its final and the second its first partial."""
     await dictation.start(settings=SETTINGS)
-    await dictation.wait_for("partial")
+    await dictation.wait_for("final")
+    await dictation.wait_for("partial", lambda detail: detail["utterance"] == 1)
+
+
+async def test_killed_server_loses_and_doubles_no_word(dictation: DictationPage, server: RestartableServer) -> None:
+    await speak_into_second_utterance(dictation)
     server.kill()
     offline = await dictation.wait_for_state("offline")
     assert offline["isCapturing"]
@@ -22,14 +28,14 @@ async def test_killed_server_loses_and_doubles_no_word(dictation: DictationPage,
     await dictation.wait_for("final", lambda detail: detail["utterance"] == 1)
     assert await dictation.stop() == {"isComplete": True, "keptMs": 0}
     dictation.assert_exactly_once()
+    assert [detail["utterance"] for detail in dictation.of("speech")] == [0, 1]
     assert [text for _, text in dictation.finals] == await server.texts(await dictation.wav())
 
 
 async def test_page_reloaded_in_an_utterance_loses_no_recorded_word(
     dictation: DictationPage, server: RestartableServer
 ) -> None:
-    await dictation.start(settings=SETTINGS)
-    await dictation.wait_for("partial", lambda detail: detail["utterance"] == 1)
+    await speak_into_second_utterance(dictation)
     await dictation.reload()
     (entry,) = await dictation.recoverable()
     assert [result["text"] for result in results_of(entry)] == [text for _, text in dictation.finals]
