@@ -11,6 +11,7 @@ import wave
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import monitor_picture
 from benchmarks.recordings import RECORDINGS
 from benchmarks.service import Service
 from benchmarks.terminal.picture import picture
@@ -27,6 +28,7 @@ SETTINGS = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIM
 
 
 def main() -> None:
+    monitor_picture.draw(PICTURES / "monitor.png")
     with tempfile.TemporaryDirectory() as temporary, Service(SETTINGS) as service:
         folder = Path(temporary)
         service.wait_until_listening()

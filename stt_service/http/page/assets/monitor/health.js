@@ -50,7 +50,7 @@ function facts({ load = {}, resources = {}, counters = {}, selfTest, device, ...
     ["Device", device ? `${device.active}${device.reason ? ` (not ${device.requested}: ${device.reason})` : ""}` : ""],
     ["Models", status.model ? `${status.model}; partials ${status.partialModel}` : ""],
     ["Streams", device ? `${load.streams ?? 0} of ${load.maxStreams ?? 0}` : ""],
-    ["Queue", `${waiting[0]} finals, ${waiting[1]} speculative, ${waiting[2]} partials`],
+    ["Queue", `finals ${waiting[0]}, speculative ${waiting[1]}, partials ${waiting[2]}`],
     ["Batches", device ? `${load.batchesRunning ?? 0} of ${load.maxBatches ?? 0} running` : ""],
     ["Oldest wait", `final ${latency(seconds(load.oldestFinalWait))}, partial ${latency(seconds(load.oldestPartialWait))}`],
     ["CPU", `${number(resources.cpuCoresUsed ?? 0)} of ${resources.cores} cores`],
