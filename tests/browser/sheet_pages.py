@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
-from typing import TypedDict, Unpack
+from typing import Literal
 
-from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute, expect
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, WebSocketRoute, expect
 
 from tests.browser.conftest import ASSETS
 
@@ -38,16 +39,9 @@ MOVE_CARET = """({ line, offset }) => {
   getSelection().collapse(node, offset);
 }"""
 
-Words = list[tuple[str, float]]  # with confidences
-
-
-class ContextOptions(TypedDict, total=False):
-    """Options of `Browser.new_context` that the tests use."""
-
-    viewport: dict[str, int]
-    color_scheme: str
-    locale: str
-    permissions: list[str]
+ALL_MS = "1000000000"  # after the end of all audio
+Json = dict[str, object]
+Words = Sequence[tuple[str, float]]  # with confidences
 
 
 class ScriptedStream:
@@ -55,16 +49,29 @@ class ScriptedStream:
 
     def __init__(self) -> None:
         self._socket: WebSocketRoute | None = None
-        self._is_started = asyncio.Event()
+        self._starts: asyncio.Queue[None] = asyncio.Queue()
+        self._updates: asyncio.Queue[Json] = asyncio.Queue()
+        self._is_refusing = False
+        self.config: Json = {}
+        self.captions: Json = {}
         self._closing: asyncio.Future[None] | None = None
         self.audio_bytes = 0
 
-    def accept(self, socket: WebSocketRoute) -> None:
+    async def accept(self, socket: WebSocketRoute) -> None:
+        if self._is_refusing:
+            await socket.close(code=1012)
+            return
         self._socket = socket
         socket.on_message(self._on_message)
 
+    async def refuse(self) -> None:
+        """Close the connection, and each further one."""
+        self._is_refusing = True
+        await self._close(1012)
+
     async def started(self) -> None:
-        await asyncio.wait_for(self._is_started.wait(), 20)
+        """Wait until the page has opened one more stream."""
+        await asyncio.wait_for(self._starts.get(), 20)
 
     def begin(self, utterance: int, start_ms: int = 0) -> None:
         self._send(speechStarted={"utterance": str(utterance), "startMs": str(start_ms)})
@@ -72,7 +79,7 @@ class ScriptedStream:
     def partial(self, utterance: int, text: str) -> None:
         self._send(partial={"utterance": str(utterance), "stable": text, "startMs": "0"})
 
-    def final(self, utterance: int, text: str, words: Words = ()) -> None:  # type: ignore[assignment]
+    def final(self, utterance: int, text: str, words: Words = ()) -> None:
         times = [
             {"text": word, "startMs": str(100 * number), "endMs": str(100 * number + 90), "confidence": confidence}
             for number, (word, confidence) in enumerate(words)
@@ -84,6 +91,13 @@ class ScriptedStream:
     def suppress(self, utterance: int) -> None:
         self._send(suppressed={"utterance": str(utterance), "startMs": "0", "endMs": "500", "reason": "NO_SPEECH"})
 
+    def notice(self, message: str) -> None:
+        self._send(notice={"reason": "OTHER", "message": message})
+
+    async def next_update(self) -> Json:
+        """Return the next changed settings that the page sends."""
+        return await asyncio.wait_for(self._updates.get(), 20)
+
     def fail(self, reason: str, message: str) -> None:
         self._send(failure={"code": 16, "reason": reason, "message": message})
 
@@ -94,22 +108,32 @@ class ScriptedStream:
     def _on_message(self, message: str | bytes) -> None:
         if isinstance(message, bytes):
             self.audio_bytes += len(message)
-        elif "config" in json.loads(message):
-            self._send(started={"streamId": "1", "model": "base"})
-            self._is_started.set()
-        elif "end" in json.loads(message):
-            self._closing = asyncio.ensure_future(self._close())
+        else:
+            self._on_text(json.loads(message))
 
-    async def _close(self) -> None:
+    def _on_text(self, message: dict[str, Json]) -> None:
+        match message:
+            case {"config": config}:
+                self.config, self.captions = config, message.get("captions", {})
+                self._send(started={"streamId": "1", "model": "base"})
+                self._starts.put_nowait(None)
+            case {"update": update}:
+                self._updates.put_nowait(update)
+            case {"end": _}:
+                self._send(receivedMs=ALL_MS, committedMs=ALL_MS)
+                self._closing = asyncio.ensure_future(self._close(1000))
+
+    async def _close(self, code: int) -> None:
         assert self._socket is not None
-        await self._socket.close(code=1000)
+        await self._socket.close(code=code)
 
 
 class SheetPage:
     """A loaded dictation page and the server's end of its stream."""
 
-    def __init__(self, page: Page, stream: ScriptedStream, context: BrowserContext) -> None:
-        self.page, self.stream, self.context = page, stream, context
+    def __init__(self, page: Page, stream: ScriptedStream, origin: str) -> None:
+        self.page, self.stream, self.origin = page, stream, origin
+        self.context: BrowserContext = page.context
         self.text = page.locator("#sheet")
         self.problems: list[str] = []  # errors in the console; violations of the CSP are errors there, too
 
@@ -142,19 +166,30 @@ class SheetPage:
             await self.page.keyboard.press(key)
 
 
+async def downloaded(page: Page, file_format: str) -> bytes:
+    """Return the content of a file that the page's menu offers."""
+    await page.click("#more")
+    async with page.expect_download() as download:
+        await page.click(f"[data-download={file_format}]")
+    value = await download.value
+    assert value.suggested_filename.startswith("dictation-")
+    assert value.suggested_filename.endswith(f".{file_format}")
+    return await asyncio.to_thread(Path(await value.path()).read_bytes)
+
+
 class _Files(SimpleHTTPRequestHandler):
     """The page's files with the server's policy. A worklet is loaded past the routes of Playwright."""
+
+    token = ""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/api/info":
-            self._send(json.dumps(INFO).encode(), "application/json")
-            return
-        if path == "/service-worker.js" and not (ASSETS / "service-worker.js").exists():
-            self._send(b"", "text/javascript")
-            return
-        self.path = "/" + DOCUMENTS.get(path, path.removeprefix("/assets/"))
-        super().do_GET()
+            is_authorized = not self.token or self.headers.get("Authorization") == f"Bearer {self.token}"
+            self._send_json({**INFO, "tokensRequired": bool(self.token), "authorized": is_authorized})
+        else:
+            self.path = "/" + DOCUMENTS.get(path, path.removeprefix("/assets/").removeprefix("/"))
+            super().do_GET()
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", POLICY)
@@ -163,34 +198,47 @@ class _Files(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Write nothing."""
 
-    def _send(self, body: bytes, media_type: str) -> None:
+    def _send_json(self, value: Json) -> None:
+        body = json.dumps(value).encode()
         self.send_response(200)
-        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
 
 @contextmanager
-def page_files() -> Iterator[str]:
-    """Serve the files; return the origin."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(ASSETS))) as server:
+def page_files(token: str = "") -> Iterator[str]:
+    """Serve the files; return the origin. With a token, the server reports that it requires it."""
+    handler = type("Files", (_Files,), {"token": token})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(ASSETS))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://localhost:{server.server_port}"
         server.shutdown()
 
 
 @asynccontextmanager
-async def sheet_page(browser: Browser, **options: Unpack[ContextOptions]) -> AsyncIterator[SheetPage]:
+async def sheet_page(
+    browser: Browser,
+    *,
+    width: int = 1280,
+    color_scheme: Literal["light", "dark"] = "light",
+    locale: str = "en-US",
+    permissions: Sequence[str] = (),
+    token: str = "",
+) -> AsyncIterator[SheetPage]:
     """Open the page; at the end, there must have been no error in the console."""
-    with page_files() as origin:
-        context = await browser.new_context(**options)  # type: ignore[arg-type]
+    with page_files(token) as origin:
+        viewport: ViewportSize = {"width": width, "height": 740}
+        context = await browser.new_context(
+            viewport=viewport, color_scheme=color_scheme, locale=locale, permissions=[*permissions]
+        )
         stream = ScriptedStream()
         await context.route_web_socket(f"{origin.replace('http', 'ws')}/api/stream", stream.accept)
-        opened = SheetPage(await context.new_page(), stream, context)
+        opened = SheetPage(await context.new_page(), stream, origin)
         opened.watch(opened.page)
         await opened.page.goto(origin)
-        await opened.page.wait_for_selector("#sheet:focus > p", state="attached")
+        await opened.page.wait_for_selector("#sheet > p", state="attached")
         yield opened
         assert opened.problems == []
         await context.close()

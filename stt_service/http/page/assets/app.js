@@ -107,6 +107,7 @@ function connectRecorder(recorder, { files, store, access, preferences }) {
   const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
   recorder.addEventListener("notice", (event) => notify(detailOf(event)));
   recorder.addEventListener("unauthenticated", () => access.ask(Boolean(preferences.token)));
+  recorder.addEventListener("unreachable", () => access.askIfRequired());
   recorder.addEventListener("final", (event) => {
     const { text } = detailOf(event);
     element("announcer").textContent = text;
@@ -115,7 +116,7 @@ function connectRecorder(recorder, { files, store, access, preferences }) {
   });
   access.addEventListener("token", () => {
     recorder.reconnect();
-    showServer(access, null);
+    access.askIfRequired();
   });
   preferences.addEventListener("change", (event) => {
     if (STREAM_SETTINGS.includes(detailOf(event))) recorder.update();
@@ -125,14 +126,13 @@ function connectRecorder(recorder, { files, store, access, preferences }) {
 /**
  * Show what the server says of itself; ask for a token if it requires one.
  * @param {Access} access
- * @param {SettingsPanel | null} panel
+ * @param {SettingsPanel} panel
  */
 async function showServer(access, panel) {
-  const info = await access.info();
+  const info = await access.askIfRequired();
   if (!info) return;
-  panel?.showServer(info);
-  if (info.tokensRequired && !info.authorized) access.ask(false);
-  else if (info.notReady) notify(t("notReady", { reason: info.notReady }));
+  panel.showServer(info);
+  if (info.notReady && info.authorized) notify(t("notReady", { reason: info.notReady }));
 }
 
 /** Start recording if the user was recording when the page was last open, and the microphone is still allowed. */

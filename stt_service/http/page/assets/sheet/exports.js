@@ -9,15 +9,21 @@ const MIN_CUE_MS = 1; // a cue needs a duration
 
 /**
  * The utterances as cues, in the order of time, without overlap.
+ *
+ * Text that was typed after an utterance, up to the next one or the end of the line, belongs to it: a correction of its
+ * last word is there.
  * @param {import("./sheet.js").Sheet} sheet
  * @returns {Cue[]}
  */
 export function cues(sheet) {
-  const spoken = sheet.marks.inOrder().map(({ start, end, spoken: { startMs, endMs, offsetMs } }) => ({
-    startMs: offsetMs + startMs,
-    endMs: offsetMs + endMs,
-    text: sheet.document.lines.between(start, end).replace(/\s+/g, " ").trim(),
-  }));
+  const { lines } = sheet.document;
+  const marks = sheet.marks.inOrder();
+  const spoken = marks.map(({ start, end, spoken: { startMs, endMs, offsetMs } }, index) => {
+    const next = marks[index + 1]?.start;
+    const until = next?.line === end.line ? next.offset : lines.at(end.line).length;
+    const text = lines.between(start, { line: end.line, offset: Math.max(until, end.offset) });
+    return { startMs: offsetMs + startMs, endMs: offsetMs + endMs, text: text.replace(/\s+/g, " ").trim() };
+  });
   const sorted = spoken.filter(({ text }) => text).sort((one, other) => one.startMs - other.startMs);
   return sorted.map(({ startMs, endMs, text }, index) => {
     const next = sorted[index + 1]?.startMs ?? Infinity;

@@ -37,6 +37,16 @@ export class Access extends EventTarget {
   }
 
   /**
+   * Ask for a token if the server requires one and this page has no valid one. A browser hides from a page why a stream
+   * was rejected, so an unreachable server is asked, too.
+   */
+  async askIfRequired() {
+    const info = await this.info();
+    if (info?.tokensRequired && !info.authorized) this.ask(Boolean(this.#preferences.token));
+    return info;
+  }
+
+  /**
    * Ask for a token. Dispatches "token" once there is one.
    * @param {boolean} wasRejected
    */

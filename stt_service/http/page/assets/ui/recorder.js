@@ -5,20 +5,23 @@
  * @typedef {Readonly<{state: string, keptMs: number, reason: string, status: string, isCapturing: boolean}>} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
  */
+import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { t } from "../strings.js";
 
 const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
+const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
 const UNAUTHENTICATED = "UNAUTHENTICATED";
 
 /**
  * Dispatches "state" (detail: State), "level" (detail: {rms, peak}), "final" (detail: {text}), "notice" (detail:
- * message), "unauthenticated".
+ * message), "unauthenticated", "unreachable" (once for each loss of the connection).
  */
 export class Recorder extends EventTarget {
   #sheet;
   #preferences;
   /** @type {Dictation | null} */ #current = null;
   /** @type {Map<string, {number: number, offsetMs: number, dictation: Dictation}>} */ #recordings = new Map(); // by id
+  #interrupted = sessionStorage.getItem(OPEN_KEY); // by a reload, before this page sets another one
   #isStarting = false;
   #isStopRequested = false;
   /** @type {State} */ state = { state: "idle", keptMs: 0, reason: "", status: "", isCapturing: false };
@@ -78,25 +81,32 @@ export class Recorder extends EventTarget {
   }
 
   /**
-   * Recordings that are not recognized completely. Finals that the sheet lost in a crash are inserted.
+   * Recordings that are not recognized completely. The one that a reload of this tab has interrupted is resumed at once.
    * @returns {Promise<{id: string, startedAt: number, unrecognizedMs: number, resume(): Promise<void>,
    *   discard(): Promise<void>}[]>}
    */
   async recoverable() {
+    const interrupted = this.#interrupted;
     const { Dictation } = await LOAD();
-    const entries = await Dictation.recover(this.#options());
-    return entries.map(({ id, startedAt, unrecognizedMs, results, resume, discard }) => ({
-      id,
-      startedAt,
-      unrecognizedMs,
-      discard,
-      resume: async () => {
-        const dictation = /** @type {Dictation} */ (await resume());
-        this.#attach(dictation);
-        if (!this.isRecording) this.#current = dictation;
-        for (const result of results) if (result.type === "final") this.#insert(id, result, dictation);
-      },
+    const entries = (await Dictation.recover(this.#options())).map((entry) => ({
+      ...entry,
+      resume: () => this.#resume(entry),
     }));
+    await entries.find(({ id }) => id === interrupted)?.resume();
+    return entries.filter(({ id }) => id !== interrupted);
+  }
+
+  /**
+   * Recognize the rest of a recording, and insert the finals that the sheet lost in a crash.
+   * @param {import("../recording/recovery.js").Recoverable} entry
+   */
+  async #resume({ id, startedAt, results, resume }) {
+    const dictation = this.#attach(/** @type {Dictation} */ (await resume()));
+    this.#known(id, dictation, startedAt);
+    if (!this.isRecording) this.#current = dictation;
+    for (const result of results) {
+      if (/** @type {{type: string}} */ (result).type === "final") this.#insert(id, result, dictation);
+    }
   }
 
   /**
@@ -153,7 +163,7 @@ export class Recorder extends EventTarget {
    * @param {Dictation} dictation
    */
   #onFinal(detail, dictation) {
-    if (this.#insert(detail.recording, detail, dictation)) this.#emit("final", { text: detail.text });
+    if (this.#insert(detail.recording, detail, dictation)) this.#emit("final", { text: sanitizeTranscript(detail.text) });
   }
 
   /**
@@ -183,13 +193,15 @@ export class Recorder extends EventTarget {
   }
 
   /**
+   * What is known of a recording; its number orders the text of several that are open.
    * @param {string} id
    * @param {Dictation} dictation
+   * @param {number} startedAt as of Date.now()
    */
-  #known(id, dictation) {
+  #known(id, dictation, startedAt = Date.now()) {
     let known = this.#recordings.get(id);
     if (!known) {
-      known = { number: this.#recordings.size, offsetMs: this.#sheet.marks.offsetOf(id), dictation };
+      known = { number: startedAt, offsetMs: this.#sheet.marks.offsetOf(id), dictation };
       this.#recordings.set(id, known);
     }
     return known;
@@ -204,7 +216,10 @@ export class Recorder extends EventTarget {
     const hasEnded = detail.state === "idle" || (detail.state === "failed" && !detail.isCapturing);
     if (hasEnded && detail.recording) this.#sheet.endDictation(this.#known(detail.recording, dictation).number);
     if (detail.status === UNAUTHENTICATED) this.#emit("unauthenticated", null);
-    if (dictation === this.#current) this.#setState(detail);
+    if (dictation !== this.#current) return;
+    if (detail.recording) sessionStorage.setItem(OPEN_KEY, detail.recording);
+    if (detail.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
+    this.#setState({ ...detail, reason: sanitizeTranscript(detail.reason) });
   }
 
   /** @param {State} state */
@@ -215,7 +230,7 @@ export class Recorder extends EventTarget {
 
   /** @param {string} message */
   #notify(message) {
-    if (message) this.#emit("notice", message);
+    if (message) this.#emit("notice", sanitizeTranscript(message));
   }
 
   /**

@@ -1,0 +1,118 @@
+// @ts-check
+/**
+ * Server-sent events over fetch: unlike EventSource it can send a key as a header, which no log contains.
+ *
+ * It reconnects by itself, after the time that the server names, and continues after the last event.
+ *
+ * @typedef {Readonly<{kind: string, data: string}>} ServerEvent
+ */
+
+const FIRST_DELAY_MS = 2000;
+const MAX_DELAY_MS = 30_000;
+const SILENCE_MS = 45_000; // three heartbeats of the server
+const MAX_BLOCK_CHARACTERS = 1_000_000; // of one event
+
+/** The server refused the key; another attempt would not change that. */
+export class DeniedError extends Error {}
+
+export class EventStream {
+  #url;
+  #key;
+  #onEvent;
+  #lastId = "";
+  #delayMs = FIRST_DELAY_MS;
+
+  /**
+   * @param {string} url
+   * @param {string} key empty without one
+   * @param {(event: ServerEvent) => void} onEvent
+   */
+  constructor(url, key, onEvent) {
+    this.#url = url;
+    this.#key = key;
+    this.#onEvent = onEvent;
+  }
+
+  /**
+   * Receive events until the page closes.
+   * @param {() => void} onLost the connection ended; another attempt follows
+   * @throws {DeniedError}
+   */
+  async run(onLost) {
+    for (;;) {
+      try {
+        await this.#receive();
+      } catch (error) {
+        if (error instanceof DeniedError) throw error;
+      }
+      onLost();
+      await new Promise((resolve) => {
+        setTimeout(resolve, this.#delayMs);
+        addEventListener("online", resolve, { once: true });
+      });
+      this.#delayMs = Math.min(2 * this.#delayMs, MAX_DELAY_MS);
+    }
+  }
+
+  async #receive() {
+    const silence = new AbortController();
+    let timer = setTimeout(() => silence.abort(), SILENCE_MS);
+    try {
+      const response = await fetch(this.#url, { headers: this.#headers(), cache: "no-store", signal: silence.signal });
+      if (response.status === 401 || response.status === 403) throw new DeniedError();
+      if (!response.ok || !response.body) return;
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      const blocks = new Blocks((block) => this.#handle(block));
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        clearTimeout(timer);
+        timer = setTimeout(() => silence.abort(), SILENCE_MS);
+        blocks.append(part.value);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #headers() {
+    return {
+      Accept: "text/event-stream",
+      ...(this.#key && { Authorization: `Bearer ${this.#key}` }),
+      ...(this.#lastId && { "Last-Event-ID": this.#lastId }),
+    };
+  }
+
+  /** @param {Map<string, string>} fields */
+  #handle(fields) {
+    this.#lastId = fields.get("id") ?? this.#lastId;
+    const retry = Number(fields.get("retry"));
+    if (retry > 0) this.#delayMs = Math.min(retry, MAX_DELAY_MS);
+    const kind = fields.get("event");
+    if (kind) this.#onEvent({ kind, data: fields.get("data") ?? "{}" });
+  }
+}
+
+/** Splits a stream of text into the fields of each event. */
+class Blocks {
+  #text = "";
+  #onBlock;
+
+  /** @param {(fields: Map<string, string>) => void} onBlock */
+  constructor(onBlock) {
+    this.#onBlock = onBlock;
+  }
+
+  /** @param {string} text */
+  append(text) {
+    this.#text += text;
+    const blocks = this.#text.split("\n\n");
+    this.#text = blocks.pop() ?? "";
+    if (this.#text.length > MAX_BLOCK_CHARACTERS) throw new Error("An event is too long.");
+    for (const block of blocks) this.#onBlock(fieldsOf(block));
+  }
+}
+
+/** @param {string} block */
+function fieldsOf(block) {
+  const lines = block.split("\n").filter((line) => line && !line.startsWith(":"));
+  return new Map(lines.map((line) => [line.split(":", 1)[0], line.replace(/^[^:]*:? ?/, "")]));
+}
