@@ -104,9 +104,10 @@ class Guard:
         rejected: Callable[[str], None] = lambda _: None,
         *,
         send_timeout_s: float = SEND_TIMEOUT_S,
+        body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._app, self._rules, self._on_error, self._rejected = app, rules, on_error, rejected
-        self._send_timeout_s = send_timeout_s
+        self._send_timeout_s, self._body_timeout_s = send_timeout_s, body_timeout_s
         self._failures = AuthFailureLog("HTTP_PORT")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -211,10 +212,10 @@ class Guard:
             if complete:  # only a disconnect can follow, at any time
                 return await receive()
             try:
-                async with asyncio.timeout(BODY_TIMEOUT_S):
+                async with asyncio.timeout(self._body_timeout_s):
                     message: dict[str, Any] = dict(await receive())
             except TimeoutError:
-                raise DeadlineExceededError(f"No part of the body arrived for {BODY_TIMEOUT_S:g} s.") from None
+                raise DeadlineExceededError(f"No part of the body arrived for {self._body_timeout_s:g} s.") from None
             received_bytes += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if received_bytes > self._rules.max_body_bytes:

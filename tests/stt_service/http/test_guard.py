@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -163,3 +164,69 @@ async def test_fault_of_the_application_is_an_error_with_an_id(caplog: pytest.Lo
     assert str(sent[0]).startswith("Internal server error (error_id=")
     assert "secret" not in str(sent[0])
     assert "secret" in caplog.text
+
+
+async def statuses_of_body(receive: Receive, *, reads: int) -> list[int]:
+    """Return the status of a request without a time for its body, whose application reads this many messages."""
+    statuses: list[int] = []
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        for _ in range(reads):
+            await receive()
+        statuses.append(200)
+
+    async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
+        statuses.append(status_of(error)[0])
+
+    async def send(_message: Message) -> None:
+        pass
+
+    scope = {"type": "http", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 5), "state": {}}
+    await Guard(app, AccessRules(), on_error, body_timeout_s=0)(scope, receive, send)
+    return statuses
+
+
+async def test_body_that_does_not_arrive_in_time_is_rejected() -> None:
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    assert await statuses_of_body(receive, reads=1) == [408]
+
+
+async def test_disconnection_after_the_body_may_take_any_time() -> None:
+    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+    disconnected = asyncio.Event()
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        disconnected.set()
+        return {"type": "http.disconnect"}
+
+    assert await statuses_of_body(receive, reads=2) == [200]
+    assert disconnected.is_set()
+
+
+async def test_public_surface_serves_a_client_without_a_token_as_unauthorized() -> None:
+    seen: list[tuple[str, bool]] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append((scope["client_name"], scope["is_authorized"]))
+
+    async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
+        raise error
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    guard = Guard(app, AccessRules(tokens=KNOWN, public=True), on_error)
+    for extra in ([], [(b"authorization", f"Bearer {TOKEN}".encode())]):
+        headers = [(b"host", b"localhost"), *extra]
+        await guard({"type": "http", "headers": headers, "client": ("127.0.0.1", 5), "state": {}}, receive, send)
+    assert seen == [("127.0.0.1", False), ("ann", True)]

@@ -141,3 +141,123 @@ def test_language_is_detected_unless_exactly_one_is_given() -> None:
 def test_unknown_format_is_rejected() -> None:
     with pytest.raises(InvalidRequestError, match="response_format"):
         parse_format("")
+
+
+def test_verbose_json_has_only_the_requested_timestamps() -> None:
+    assert "segments" not in as_verbose_json(RESULT, segments=False, words=True)
+    assert "words" not in as_verbose_json(RESULT, segments=True, words=False)
+
+
+def test_verbose_segment_has_the_fields_of_its_final() -> None:
+    result = Transcription([RESULT.finals[0], replace(RESULT.finals[1], confidence=0.0)], 4.2, "translate")
+    body = as_verbose_json(result, segments=True, words=False)
+    assert body["task"] == "translate"
+    assert isinstance(body["segments"], list)
+    second = body["segments"][1]
+    assert (second["id"], second["seek"], second["start"], second["end"]) == (1, 200, 2.0, 3.5)
+    assert second["avg_logprob"] == pytest.approx(-20.72, abs=0.01)  # of the least probability: a finite number
+    repeated = as_verbose_json(Transcription([final("no " * 50)], 30, "transcribe"), segments=True, words=False)
+    assert isinstance(repeated["segments"], list)
+    assert repeated["segments"][0]["compression_ratio"] > 5
+
+
+def test_language_without_a_name_is_its_code() -> None:
+    result = Transcription([final("A", language="xx")], 1, "transcribe")
+    assert as_verbose_json(result, segments=False, words=False)["language"] == "xx"
+
+
+def test_logprobs_of_impossible_and_repeated_words_are_finite_and_in_order() -> None:
+    said = final("no yes no")
+    result = Transcription([replace(said, words=(replace(said.words[0], probability=0.0), *said.words[1:]))], 2, "x")
+    entries = as_json(result, with_logprobs=True)["logprobs"]
+    assert isinstance(entries, list)
+    assert [entry["token"] for entry in entries] == ["no", " yes", " no"]
+    assert entries[1]["bytes"] == list(b" yes")
+    assert entries[0]["logprob"] == pytest.approx(-20.72, abs=0.01)
+
+
+def test_times_of_words_are_in_milliseconds() -> None:
+    body = as_verbose_json(Transcription([final("a b c", word_s=1 / 3)], 1, "transcribe"), segments=False, words=True)
+    assert isinstance(body["words"], list)
+    assert [(word["start"], word["end"]) for word in body["words"]] == [(0.0, 0.333), (0.333, 0.667), (0.667, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "needs_words"),
+    [
+        ({}, False),
+        ({"response_format": ["srt"]}, True),
+        ({"response_format": ["vtt"]}, True),
+        ({"response_format": ["verbose_json"]}, False),
+        ({"response_format": ["verbose_json"], "timestamp_granularities": ["word"]}, True),
+        ({"include": ["logprobs"]}, True),
+    ],
+)
+def test_words_are_aligned_only_for_responses_that_have_their_times_or_probabilities(
+    fields: dict[str, list[str]], needs_words: bool
+) -> None:
+    assert parse_options(fields, translate=False).needs_words is needs_words
+
+
+@pytest.mark.parametrize(
+    ("granularities", "segments", "words"),
+    [([], True, False), (["word"], False, True), (["segment"], True, False), (["word", "segment"], True, True)],
+)
+def test_segments_are_the_default_granularity(granularities: list[str], segments: bool, words: bool) -> None:
+    fields = {"response_format": ["verbose_json"], "timestamp_granularities": granularities}
+    options = parse_options(fields, translate=False)
+    assert (options.segments, options.words) == (segments, words)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"known_speaker_names": ["Ann"]}, "speakers are not distinguished"),
+        ({"known_speaker_references": ["data:"]}, "speakers are not distinguished"),
+        ({"temperature": ["1.5"]}, "must be a number from 0 to 1"),
+        ({"temperature": ["nan"]}, "must be a number from 0 to 1"),
+        ({"response_format": ["verbose_json"], "timestamp_granularities": ["letter"]}, "must be segment or word"),
+        ({"chunking_strategy": ['{"type": "server_vad", "threshold": true}']}, "must be a number from 0 to 1"),
+        ({"chunking_strategy": ['{"type": "server_vad", "silence_duration_ms": 99}']}, "from 100 to 10000"),
+        ({"chunking_strategy": ['{"type": "server_vad", "silence_duration_ms": 10001}']}, "from 100 to 10000"),
+    ],
+)
+def test_other_invalid_option_is_rejected(fields: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=message):
+        parse_options(fields, translate=False)
+
+
+def test_automatic_chunking_has_the_settings_of_the_server() -> None:
+    settings = parse_options({"chunking_strategy": ["auto"]}, translate=False).settings
+    assert settings == parse_options({}, translate=False).settings
+
+
+def test_repeated_values_of_an_option() -> None:
+    fields = {"languages": ["en", "English"], "keywords": ["", "Bob"], "stream": ["false", "true"]}
+    options = parse_options(fields, translate=False)
+    assert (options.settings.language, list(options.settings.hotwords), options.stream) == ("en", ["Bob"], True)
+    assert not parse_options({"stream": ["false"]}, translate=False).stream
+
+
+def test_subtitles_of_any_time_and_text_are_well_formed() -> None:
+    late = replace(final("Tom & Jerry", 3 * 3600 + 5 * 60 + 7.25), words=())
+    assert vtt([late]) == "WEBVTT\n\n03:05:07.250 --> 03:05:08.750\nTom &amp; Jerry\n\n"
+    broken = replace(final("a"), text="one\n\ntwo", words=(), end_ms=0)
+    assert srt([broken]) == "1\n00:00:00,000 --> 00:00:00,001\none two\n\n"
+
+
+def test_cue_is_limited_in_time_and_in_characters() -> None:
+    assert [cue.text for cue in cues([final("a b c d", word_s=2.5)])] == ["a b", "c d"]
+    assert [len(cue.text) for cue in cues([final(" ".join(["x" * 40] * 3), word_s=0.1)])] == [81, 40]
+
+
+def test_repeated_words_are_located_one_after_the_other() -> None:
+    assert [(cue.text, cue.start_s) for cue in cues([final("no no, no no.", word_s=2.5)])] == [
+        ("no no,", 0.0),
+        ("no no.", 5.0),
+    ]
+
+
+def test_text_before_the_first_word_belongs_to_the_first_cue() -> None:
+    said = replace(final("no"), text="- no")
+    assert [cue.text for cue in cues([said])] == ["- no"]

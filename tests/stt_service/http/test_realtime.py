@@ -211,6 +211,17 @@ def test_cleared_audio_has_no_item_and_committed_audio_before_it_completes(pause
     assert ids == {event["item_id"] for event in events if "item_id" in event}
 
 
+def test_shorter_delay_sends_more_deltas_of_the_same_transcript() -> None:
+    timeline = "#" * 39
+    audio, counts = pcm(timeline), list[int]()
+    for delay in ("minimal", "xhigh"):
+        sent = [update(None, delay), *appends(audio, [at / 40 for at in range(40)]), COMMIT]
+        events = session_events(ScriptedSpeech(timeline), sent, lambda each: completed(each, 1))
+        assert check_items(events) == finals(timeline, audio)
+        counts.append(len(of_type(events, f"{ITEM}.delta")))
+    assert counts[0] > counts[1] > 1
+
+
 def test_audio_of_a_later_stream_has_the_positions_of_the_session() -> None:
     audio, vad = pcm(SENTENCES), update({"type": "server_vad"})
     sent = [vad, *appends(audio, []), vad, *appends(audio, []), update(None), COMMIT]

@@ -53,7 +53,7 @@ def transcribe(decode: Decode, timeline: str) -> Transcript:
     words = words_of(decode, timeline)
     if words and decode.kind is Kind.PARTIAL:
         words[-1] = f"x{words[-1]}"
-    timed = tuple(Word(f" {word}", 0.0, 0.1, 0.5) for word in words)
+    timed = tuple(Word(f" {word}", 0.0, 0.1, 0.5) for word in words if decode.window.options.word_timestamps)
     return replace(TRANSCRIPT, text=" ".join(words), words=timed)
 
 
