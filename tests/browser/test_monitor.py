@@ -282,3 +282,19 @@ async def test_history_of_the_page_is_bounded(blank_page: Page) -> None:
         return [history.columns.timeS.length, history.columns.streams.length, history.last];
     }"""
     assert await blank_page.evaluate(code) == [720, 720, 799]
+
+
+async def test_charts_of_gpus_appear_with_the_first_sample_of_one(blank_page: Page) -> None:
+    code = """async () => {
+        const { History, Charts } = await import("/assets/monitor/history.js");
+        const history = new History();
+        const charts = new Charts(document.body);
+        const counts = [];
+        for (const [used, busy] of [["0", "NaN"], ["4294967296", 0.5]]) {
+            history.append({ timeS: [history.last + 5], gpuMemoryUsedBytes: [used], gpuUtilization: [busy] });
+            charts.draw(history);
+            counts.push(document.querySelectorAll(".chart").length);
+        }
+        return [...counts, charts.charts.at(-1).now.textContent, charts.charts.at(-2).now.textContent];
+    }"""
+    assert await blank_page.evaluate(code) == [10, 12, "4 GiB", "50 %"]
