@@ -60,6 +60,7 @@ REJECTED = {
     "a sample rate just too low": ([format_request(sample_rate_hz=7999)], "Invalid sample_rate_hz=7999: must be"),
     "300 channels": ([format_request(channels=300)], "Invalid channels=300: must be 1 to 32."),
     "an unknown encoding": ([format_request(encoding=9)], "Invalid encoding=9: must be"),
+    "an unknown stability": ([config_request(stability=6)], "Invalid stability=6: must be one of Stability, 0 to 5."),
     "an unknown language": ([config("klingon")], "='klingon': must be"),
     "too short a silence": ([settings_request(post_speech_silence=seconds(0.05))], "must be at least 0.1."),
     "too long a silence": ([settings_request(post_speech_silence=seconds(11))], "must be at most 10."),

@@ -57,6 +57,21 @@ async def test_finalize_ends_the_utterance_and_the_stream_continues(
     assert_event_order(result)
 
 
+async def test_end_of_speech_is_reported_before_the_final_on_request(
+    stub: Stub, recordings: Mapping[str, Recording]
+) -> None:
+    first = config()
+    first.config.speech_ended = True
+    call, _ = await opened(stub, first)
+    await call.send(audio(recordings[COMMAND].pcm()), pause(1.75))
+    ended = (await call.until("speech_ended")).speech_ended
+    final = (await call.until("final")).final
+    assert (ended.utterance, ended.end_ms, ended.endpoint) == (final.utterance, final.end_ms, pb.ENDPOINT_SILENCE)
+    assert ended.endpoint_ms == ended.end_ms + final.latency.endpoint.ToMilliseconds()
+    kinds = (await call.end()).kinds
+    assert kinds == ["started", "speech_started", "speech_ended", "final"]
+
+
 async def test_silence_message_ends_an_utterance_as_silent_audio_does(
     stub: Stub, recordings: Mapping[str, Recording]
 ) -> None:
