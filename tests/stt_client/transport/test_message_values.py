@@ -120,7 +120,7 @@ def test_unknown_values_are_shown_as_unknown_in_tables() -> None:
             audio_received=Duration(seconds=-(2**62)),
         )
     ]
-    assert tables.session_rows(sessions)[1][5] == "unknown"
+    assert tables.session_rows(sessions)[1][6] == "unknown"
     models = [message_of(control_pb2.Model, name="m", state=99, roles=[1, 77])]
     assert tables.model_rows(models)[1][1:3] == ("unknown", "finals and unknown")
     parameter = message_of(control_pb2.Parameter, name="A", value="1", allowed_values="0 or 1", scope=99)
