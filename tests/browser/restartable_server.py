@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Self
 
+from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
 from benchmarks.faults.interrupted_dictations import free_port
@@ -54,6 +55,7 @@ class RestartableServer:
         config = pb.StreamingConfig(format=pb.AudioFormat(sample_rate_hz=audio.rate_hz), settings=_settings())
         async with connected(self._service.address) as stub:
             result = await send_requests(stub, Request(config=config), *chunks(audio.pcm, audio.rate_hz))
+        assert result.code is StatusCode.OK, result.message
         return [final.text for final in result.finals]
 
     def close(self) -> None:

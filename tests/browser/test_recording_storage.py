@@ -124,3 +124,20 @@ async def test_recording_is_reopened_with_its_results_commands_and_position(blan
     assert command == {"update": {"language": "en"}}
     assert sum(audio) == 32 * (10_000 - 3840)  # from the left context on, a multiple of 160 ms
     assert reopened["bytes"] == 44 + 32 * (3250 - 350)
+
+
+async def test_cleared_storage_has_only_the_open_recording(blank_page: Page) -> None:
+    left = await blank_page.evaluate(
+        f"""async () => {{
+            {STORE}
+            const {{ Dictation }} = await import("/assets/recording/dictation.js");
+            const {{ lockRecording }} = await import("/assets/recording/recording-lock.js");
+            await store("complete", 1, 1, 1000, true);
+            await store("uncommitted", 2, 1, 0, false);
+            await store("open", 3, 1, 0, false);
+            await lockRecording("open");
+            await Dictation.clear();
+            return extents();
+        }}"""
+    )
+    assert left == [["open", {"start": 0, "end": 32_000}]]

@@ -105,6 +105,13 @@ export class Dictation extends EventTarget {
     return (await storedRecording(recording)).wav();
   }
 
+  /** Delete all recordings from storage, also those without text, except those that are open in a tab. */
+  static async clear() {
+    const journal = await openJournal();
+    const rows = await journal.recordings();
+    await Promise.all(rows.map(({ id }) => discardRecording(journal, id).catch(() => {}))); // open in a tab
+  }
+
   /** Id of the current or last recording; null before the first. */
   get recordingId() {
     return this._session?.recording.id ?? null;
