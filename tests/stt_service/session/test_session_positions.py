@@ -76,6 +76,17 @@ def test_end_of_speech_is_reported_at_the_endpoint_before_the_final_is_decoded()
     assert isinstance(stream.events[-1], Final)
 
 
+def test_end_of_speech_is_within_the_received_audio() -> None:
+    server = server_settings()
+    stream = SimulatedStream("..###", SessionConfig(server, server.runtime(), partials=False, speech_ended=True))
+    stream.send(5 * 4096 - 512)
+    stream.end()
+    ended = stream.events[-1]
+    received_ms = 5 * SYMBOL_MS - 16
+    assert stream.session.received_ms == received_ms
+    assert ended == SpeechEnded(0, received_ms, received_ms, Endpoint.END_OF_AUDIO)
+
+
 def test_end_of_speech_is_not_reported_unless_requested() -> None:
     stream = stream_without_partials(SENTENCE)
     stream.feed()
