@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_TIMEOUT_S = 30.0  # between two parts of a body
+MIN_BODY_BYTES_PER_S = 1024  # on average after BODY_TIMEOUT_S; Kestrel and Apache require 240 and 500
 SEND_TIMEOUT_S = 30.0  # for the client to read a message
 ABORT_TIMEOUT_S = 1.0  # for an aborted connection to be closed
 # Prefixes of offered subprotocols: browsers cannot send headers with a WebSocket.
@@ -204,18 +205,24 @@ class Guard:
         return TooLargeError(f"The request body is too large: at most {self._rules.max_body_bytes} bytes are accepted.")
 
     def _bounded(self, receive: Receive) -> Receive:
-        """Return `receive` with limits on the size and the time of a body."""
+        """Return `receive` with limits on the size, the pauses and the rate of a body."""
         received_bytes, complete = 0, False
+        time_s = asyncio.get_running_loop().time
+        started_s = time_s()
 
         async def bounded() -> Message:
             nonlocal received_bytes, complete
             if complete:  # only a disconnect can follow, at any time
                 return await receive()
+            slowest_s = started_s + self._body_timeout_s + received_bytes / MIN_BODY_BYTES_PER_S
             try:
-                async with asyncio.timeout(self._body_timeout_s):
+                async with asyncio.timeout_at(min(time_s() + self._body_timeout_s, slowest_s)):
                     message: dict[str, Any] = dict(await receive())
             except TimeoutError:
-                raise DeadlineExceededError(f"No part of the body arrived for {self._body_timeout_s:g} s.") from None
+                raise DeadlineExceededError(
+                    f"The request body arrives too slowly: at least {MIN_BODY_BYTES_PER_S} bytes per second are "
+                    f"required, with pauses of at most {self._body_timeout_s:g} s."
+                ) from None
             received_bytes += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if received_bytes > self._rules.max_body_bytes:

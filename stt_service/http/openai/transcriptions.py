@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
+from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.errors import InvalidRequestError, NotFoundError, ResourceExhaustedError, SttError
+from stt_service.errors import NotFoundError, ResourceExhaustedError, SttError
 from stt_service.http.openai.errors import error_body, error_response
 from stt_service.http.openai.formats import (
     MEDIA_TYPES,
@@ -32,6 +29,7 @@ from stt_service.http.openai.formats import (
 from stt_service.http.openai.json_input import shown
 from stt_service.http.openai.options import TranscriptionOptions, parse_options
 from stt_service.http.openai.subtitles import srt, vtt
+from stt_service.http.openai.uploads import fields_of, read_form, recording_of
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.speech_service import Call, SpeechService, feed_recording, recognize_recording
@@ -41,14 +39,14 @@ from stt_service.telemetry.metrics import Api
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
 MAX_UPLOADS = 8  # at once; each has a temporary file of up to MAX_UPLOAD_MB
-MAX_FIELDS = 128
-MAX_FIELD_BYTES = 64 * 2**10
 RETRY_AFTER_S = 1.0
 PREFIXES = ("/v1", "")  # some clients have /v1 in their base address, others not
 
 Put = Callable[[Final], None]
+T = TypeVar("T")
 
 
 class Transcriptions:
@@ -115,13 +113,13 @@ class Transcriptions:
             self._uploads -= 1
 
     async def _respond_to_upload(self, request: Request, *, translate: bool) -> Response:
-        form = await _read_form(request)
+        form = await read_form(request)
         try:
-            options, recording = parse_options(_fields(form), translate=translate), await _recording(form)
+            options, recording = parse_options(fields_of(form), translate=translate), await recording_of(form)
             if options.stream and options.response_format is ResponseFormat.JSON:
                 handed_over, form = form, FormData()
                 events = self._streamed(request, options, recording, handed_over)
-                return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+                return _EventStream(await _until_disconnect(request, anext(events)), events)
             result = await _until_disconnect(request, self._recognize(request, options, recording, lambda _: None))
             return _response(result, options)
         finally:
@@ -129,14 +127,18 @@ class Transcriptions:
 
     async def _streamed(
         self, request: Request, options: TranscriptionOptions, recording: BinaryIO, form: FormData
-    ) -> AsyncIterator[str]:
-        """Yield server-sent events: a delta for each final, then the whole text."""
+    ) -> AsyncGenerator[str]:
+        """Yield server-sent events: a delta for each final, then the whole text.
+
+        Raises:
+            SttError: the recognition failed before the first event; later it is an event.
+        """
         queue: asyncio.Queue[Final | None] = asyncio.Queue()  # bounded by the recording's length
+        before = ""  # between the deltas; empty before the first one
         try:
             recognizing = asyncio.create_task(self._recognize(request, options, recording, queue.put_nowait))
             recognizing.add_done_callback(lambda _: queue.put_nowait(None))
             try:
-                before = ""
                 while (final := await queue.get()) is not None:
                     delta = f"{before}{final.text.strip()}"
                     event: dict[str, object] = {"type": "transcript.text.delta", "delta": delta}
@@ -148,6 +150,8 @@ class Transcriptions:
                 done = {"type": "transcript.text.done", **as_json(result, with_logprobs=options.logprobs)}
                 yield _event(done)
             except SttError as error:
+                if not before:
+                    raise
                 yield _event({"type": "error", **error_body(error)})
             finally:
                 recognizing.cancel()
@@ -190,62 +194,13 @@ class Transcriptions:
         return Transcription(finals, recognizer.audio_received_ms / 1000, task)
 
 
-async def _read_form(request: Request) -> FormData:
-    """Return the form, with its file in memory or in an unnamed temporary file.
-
-    Raises:
-        InvalidRequestError: the body is not a multipart form, or has too many parts.
-    """
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise InvalidRequestError("Invalid Content-Type: must be multipart/form-data with the recording as `file`.")
-    try:
-        return await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
-    except HTTPException as error:
-        raise InvalidRequestError(f"Malformed multipart body: {error.detail}") from error
-    except MultiPartException as error:
-        raise InvalidRequestError(f"Malformed multipart body: {error.message}") from error
-    except (KeyError, ValueError) as error:
-        raise InvalidRequestError("Malformed multipart body.") from error
-
-
-def _fields(form: FormData) -> dict[str, list[str]]:
-    fields: dict[str, list[str]] = {}
-    for name, value in form.multi_items():
-        if isinstance(value, str):
-            fields.setdefault(name.removesuffix("[]"), []).append(value)
-    return fields
-
-
-async def _recording(form: FormData) -> BinaryIO:
-    """Return the uploaded file, on disk, at its beginning.
-
-    Raises:
-        InvalidRequestError: there is none, or it is empty.
-    """
-    upload = form.get("file")
-    if not isinstance(upload, UploadFile):
-        raise InvalidRequestError("Missing file: send the recording as the form field `file`, with a file name.")
-    if not upload.size:
-        raise InvalidRequestError("Invalid file: it has 0 bytes.")
-    await run_in_threadpool(_roll_over, upload.file)
-    return upload.file
-
-
-def _roll_over(file: BinaryIO) -> None:
-    """Write a file that is still in memory to disk: a decoder reads it by its descriptor."""
-    if (rollover := getattr(file, "rollover", None)) is not None:
-        rollover()
-    file.flush()
-    file.seek(0)
-
-
-async def _until_disconnect(request: Request, recognizing: Coroutine[Any, Any, Transcription]) -> Transcription:
+async def _until_disconnect(request: Request, recognizing: Awaitable[T]) -> T:
     """Return the result; cancel the recognition when the client disconnects.
 
     Raises:
         ClientDisconnect: the client has disconnected.
     """
-    task, gone = asyncio.create_task(recognizing), asyncio.create_task(_disconnect(request))
+    task, gone = asyncio.ensure_future(recognizing), asyncio.create_task(_disconnect(request))
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -260,6 +215,24 @@ async def _until_disconnect(request: Request, recognizing: Coroutine[Any, Any, T
 async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+class _EventStream(StreamingResponse):
+    """A response of server-sent events; the recognition ends with it, also if the client disconnects."""
+
+    def __init__(self, first: str, events: AsyncGenerator[str]) -> None:
+        super().__init__(self._chained(first), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        async with aclosing(self._events):
+            await super().__call__(scope, receive, send)
+
+    async def _chained(self, first: str) -> AsyncGenerator[str]:
+        yield first
+        async for event in self._events:
+            yield event
 
 
 def _response(result: Transcription, options: TranscriptionOptions) -> Response:

@@ -13,6 +13,7 @@ from stt_service.access.tokens import Tokens
 from stt_service.errors import SttError
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.openai.errors import status_of
+from tests.support.timelines.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -230,3 +231,41 @@ async def test_public_surface_serves_a_client_without_a_token_as_unauthorized() 
         headers = [(b"host", b"localhost"), *extra]
         await guard({"type": "http", "headers": headers, "client": ("127.0.0.1", 5), "state": {}}, receive, send)
     assert seen == [("127.0.0.1", False), ("ann", True)]
+
+
+async def status_of_slow_body(pause_s: float, part_bytes: int) -> tuple[int, float]:
+    """Return the status of a request of 100 kB whose parts arrive with pauses, and its time."""
+    loop, statuses = asyncio.get_running_loop(), list[int]()
+    left_bytes, started_s = 100_000, loop.time()
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+        statuses.append(200)
+
+    async def receive() -> Message:
+        nonlocal left_bytes
+        await asyncio.sleep(pause_s)
+        left_bytes -= part_bytes
+        return {"type": "http.request", "body": bytes(part_bytes), "more_body": left_bytes > 0}
+
+    async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
+        statuses.append(status_of(error)[0])
+
+    async def send(_message: Message) -> None:
+        pass
+
+    scope = {"type": "http", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 5), "state": {}}
+    await Guard(app, AccessRules(), on_error)(scope, receive, send)
+    return statuses[0], loop.time() - started_s
+
+
+@pytest.mark.parametrize(
+    ("pause_s", "part_bytes", "status", "time_s"),
+    [(20, 50_000, 200, 40), (1, 2_000, 200, 50), (31, 50_000, 408, 30), (1, 1, 408, 30), (20, 10_000, 408, 40)],
+)
+def test_body_that_arrives_too_slowly_is_rejected(pause_s: float, part_bytes: int, status: int, time_s: float) -> None:
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        result, passed_s = runner.run(status_of_slow_body(pause_s, part_bytes))
+    assert result == status
+    assert passed_s == pytest.approx(time_s, abs=1)
