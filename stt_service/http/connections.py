@@ -67,19 +67,19 @@ class SlicedReads(asyncio.BufferedProtocol):
     What arrives before `connection_made`, as after a TLS handshake, is passed after it.
     """
 
-    _buffer: bytearray | None = None
+    _buffer: memoryview | None = None
     _early = b""
     is_connected = False
 
-    def get_buffer(self, sizehint: int) -> bytearray:
-        """Return the buffer of the next read."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return the buffer of the next read; asyncio's TLS fills slices of it, which a bytearray would copy."""
         if self._buffer is None:
-            self._buffer = bytearray(READ_BYTES)
+            self._buffer = memoryview(bytearray(READ_BYTES))
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Pass on the bytes that were read."""
-        data = bytes(memoryview(self.get_buffer(0))[:nbytes])
+        data = bytes(self.get_buffer(0)[:nbytes])
         if self.is_connected:
             self.data_received(data)
         else:
@@ -186,8 +186,8 @@ class LingeringTransport(asyncio.Transport):
         return self.lingers or self._transport.is_closing()
 
     def write(self, data: Any) -> None:
-        """Send data, unless the connection is closing."""
-        if not self.lingers:
+        """Send data, unless the connection is closing; asyncio would log each write to a lost connection."""
+        if not self.is_closing():
             self._transport.write(data)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:

@@ -197,6 +197,12 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol, SlicedReads):
                 self.transport.resume_reading()
         return message
 
+    async def send(self, message: Any) -> None:
+        """Send a message; a rejection completes the handshake, else uvicorn logs an error."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
+
     def handle_cont(self, event: Frame) -> None:
         if self.close_sent:
             return

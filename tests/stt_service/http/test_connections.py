@@ -9,6 +9,8 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from hashlib import sha256
+from random import randbytes
 
 import pytest
 import pytest_asyncio
@@ -122,6 +124,11 @@ async def reject(request: Request) -> PlainTextResponse:
     return PlainTextResponse("rejected", 413, {"Connection": request.query_params.get("connection", "keep-alive")})
 
 
+async def digest(request: Request) -> PlainTextResponse:
+    """Answer with a hash of the body."""
+    return PlainTextResponse(sha256(await request.body()).hexdigest())
+
+
 async def echo_lengths(websocket: WebSocket) -> None:
     """Answer each message with its length."""
     await websocket.accept()
@@ -134,7 +141,11 @@ async def echo_lengths(websocket: WebSocket) -> None:
 
 @asynccontextmanager
 async def serving(pem: ReloadingFile[Pem] | None = None) -> AsyncIterator[HttpListener]:
-    routes = [Route("/", reject, methods=["GET", "POST"]), WebSocketRoute("/socket", echo_lengths)]
+    routes = [
+        Route("/", reject, methods=["GET", "POST"]),
+        Route("/digest", digest, methods=["POST"]),
+        WebSocketRoute("/socket", echo_lengths),
+    ]
     listener = HttpListener(ListenAddress("HTTP_PORT", "127.0.0.1", 0), Starlette(routes=routes), pem)
     listener.start()
     try:
@@ -338,6 +349,27 @@ def encrypted_response(port: HttpListener, authority: CertificateAuthority) -> t
 
 async def test_encrypted_request_is_answered(encrypted: HttpListener, authority: CertificateAuthority) -> None:
     assert await asyncio.to_thread(encrypted_response, encrypted, authority) == (413, "rejected")
+
+
+def digest_of(client: socket.socket, body: bytes) -> tuple[int, str]:
+    client.sendall(f"POST /digest HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    return response(client)
+
+
+async def test_body_arrives_unchanged(
+    plain: HttpListener, encrypted: HttpListener, authority: CertificateAuthority
+) -> None:
+    body = randbytes(3 * 2**20 + 1)
+
+    def send() -> list[tuple[int, str]]:
+        with (
+            opened(plain) as first,
+            opened(encrypted) as second,
+            trusting(authority).wrap_socket(second, server_hostname="localhost") as tls,
+        ):
+            return [digest_of(first, body), digest_of(tls, body)]
+
+    assert await asyncio.to_thread(send) == [(200, sha256(body).hexdigest())] * 2
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01"], ids=["idle", "slow"])
