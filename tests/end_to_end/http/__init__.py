@@ -1,0 +1,1 @@
+"""End-to-end tests of the HTTP port: invalid input, lost clients, a killed server."""
