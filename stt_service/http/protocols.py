@@ -20,6 +20,7 @@ from stt_service.http.connections import MAX_WEBSOCKETS, ConnectionTable, Linger
 
 HEAD_TIMEOUT_S = 2.0
 MAX_SHOWN = 120  # characters of h11's messages, which contain input
+MAX_PONG_BYTES = 2**16  # pending; then the client is not read
 MAX_FRAGMENTS = 1024  # of a WebSocket message, empty ones too
 TLS_RECORD, HTTP2_PREFACE = b"\x16\x03", b"PRI * HTTP/2"
 REASONS = {400: b"Bad Request", 431: b"Request Header Fields Too Large", 501: b"Not Implemented", 503: b"Unavailable"}
@@ -147,11 +148,12 @@ class BoundedHttpProtocol(H11Protocol, SlicedReads):
 
 
 class BoundedWebSocketProtocol(WebSocketsSansIOProtocol, SlicedReads):
-    """A WebSocket connection, which reads nothing while the client does not read."""
+    """A WebSocket connection: bounded fragments, and pongs for a client that does not read."""
 
     table: ConnectionTable  # of the listener
     lingering: LingeringTransport
     _writes: WriteTimer | None = None
+    _pongs_pending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, LingeringTransport)
@@ -177,7 +179,6 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol, SlicedReads):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.transport.pause_reading()  # or pongs would be queued without bound
         if self._writes is not None:
             self._writes.start()
 
@@ -185,15 +186,22 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol, SlicedReads):
         super().resume_writing()
         if self._writes is not None:
             self._writes.stop()
+        self._pongs_pending = False
         if not self.read_paused:
             self.transport.resume_reading()
 
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        if self.lingering.inner.get_write_buffer_size() >= MAX_PONG_BYTES:
+            self._pongs_pending = True
+            self.transport.pause_reading()
+
     async def receive(self) -> Any:
-        """Return the next message, and read on when the queue is empty and the client reads."""
+        """Return the next message, and read on when the queue is empty and the client reads its pongs."""
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
             self.read_paused = False
-            if self.writable.is_set():
+            if not self._pongs_pending:
                 self.transport.resume_reading()
         return message
 
