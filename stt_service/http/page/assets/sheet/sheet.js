@@ -10,6 +10,7 @@
  * @typedef {Readonly<{text: string, startMs: number, endMs: number, confidence: number}>} Word
  * @typedef {Readonly<{recording: string, offsetMs: number, text: string, startMs: number, endMs: number, words: Word[]}>} Final
  */
+import { difference } from "./blocks.js";
 import { DictatedText } from "./dictated-text.js";
 import { Document } from "./document.js";
 import { sanitizeTranscript } from "./graphemes.js";
@@ -255,14 +256,9 @@ export class Sheet extends EventTarget {
    * @param {string} shown
    */
   #replaceDifference(text, shown) {
-    const shorter = Math.min(text.length, shown.length);
-    let start = 0;
-    while (start < shorter && text[start] === shown[start]) start += 1;
-    let same = 0;
-    while (same < shorter - start && text[text.length - 1 - same] === shown[shown.length - 1 - same]) same += 1;
+    const { start, removed, inserted } = difference(text, shown);
     const from = endOf(START, text.slice(0, start));
-    const to = endOf(START, text.slice(0, text.length - same));
-    this.document.replace(from, to, shown.slice(start, shown.length - same));
+    this.document.replace(from, endOf(START, text.slice(0, start + removed)), inserted);
   }
 
   #listenToSelection() {

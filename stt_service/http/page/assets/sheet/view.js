@@ -2,13 +2,14 @@
 /**
  * The document in the DOM: one block for each line, partials as dimmed inline elements that are no part of the text.
  *
- * The document is authoritative. A change renders only the lines that it touched. A block has text nodes, partials
- * (class "partial", not editable) and, where a block would be empty or end with a partial, a <br> that holds the caret.
+ * The document is authoritative. A change renders only the lines that it touched.
  * While an input method composes text, the blocks and the selection belong to the browser and nothing is rendered.
  *
  * @typedef {import("./lines.js").Position} Position
- * @typedef {import("./dictated-text.js").Preedit} Preedit
+ * @typedef {Readonly<{line: number, block: HTMLElement, isReplaced: boolean}>} Rendered  isReplaced: text nodes of the
+ *   block were removed
  */
+import { isPartial, renderBlock } from "./blocks.js";
 import { isSame } from "./lines.js";
 
 export class View {
@@ -18,7 +19,7 @@ export class View {
   /** @type {HTMLElement[]} */ #blocks = []; // by line
   /** @type {Set<HTMLElement>} */ #withPartials = new Set();
   /** @type {Set<number>} */ #dirty = new Set(); // lines to render
-  /** @type {((blocks: Map<number, HTMLElement>) => void)[]} */ #listeners = [];
+  /** @type {((rendered: Rendered[]) => void)[]} */ #listeners = [];
 
   /**
    * @param {HTMLElement} root the editable element
@@ -35,8 +36,8 @@ export class View {
   }
 
   /**
-   * Call the listener with the rendered blocks by line, after each rendering.
-   * @param {(blocks: Map<number, HTMLElement>) => void} listener
+   * Call the listener with the rendered blocks, after each rendering.
+   * @param {(rendered: Rendered[]) => void} listener
    */
   onRendered(listener) {
     this.#listeners.push(listener);
@@ -48,10 +49,12 @@ export class View {
     for (const block of this.#withPartials) this.#dirty.add(this.#blocks.indexOf(block));
     this.#withPartials.clear();
     for (const { at } of preedits) this.#dirty.add(at.line);
-    /** @type {Map<number, HTMLElement>} */ const rendered = new Map();
+    /** @type {Rendered[]} */ const rendered = [];
     for (const line of this.#dirty) {
-      this.#renderLine(line, preedits.filter(({ at }) => at.line === line));
-      rendered.set(line, this.#blocks[line]);
+      const block = this.#blocks[line];
+      const partials = preedits.filter(({ at }) => at.line === line);
+      rendered.push({ line, block, isReplaced: renderBlock(block, this.#document.lines.at(line), partials) });
+      if (partials.length) this.#withPartials.add(block);
     }
     this.#dirty.clear();
     this.#root.classList.toggle("empty", this.#document.lines.length === 1 && !this.#document.lines.at(0) && !preedits.length);
@@ -194,26 +197,6 @@ export class View {
   }
 
   /**
-   * @param {number} line
-   * @param {Preedit[]} preedits
-   */
-  #renderLine(line, preedits) {
-    const block = this.#blocks[line];
-    const text = this.#document.lines.at(line);
-    /** @type {(string | HTMLElement)[]} */ const parts = [];
-    let end = 0;
-    for (const { at, text: partial } of preedits) {
-      if (at.offset > end) parts.push(text.slice(end, at.offset));
-      parts.push(partialElement(partial));
-      end = at.offset;
-    }
-    if (end < text.length) parts.push(text.slice(end));
-    if (typeof parts.at(-1) !== "string") parts.push(document.createElement("br"));
-    if (preedits.length) this.#withPartials.add(block);
-    replaceParts(block, parts);
-  }
-
-  /**
    * The point of the DOM at a position: after the partials there, or before them.
    * @param {Position} position
    * @param {boolean} isAfterPartials
@@ -245,51 +228,6 @@ export class View {
     const line = this.#blocks.indexOf(/** @type {HTMLElement} */ (this.#root.childNodes[offset]));
     return { line: Math.max(line, 0), offset: 0 };
   }
-}
-
-/** @param {string} text */
-function partialElement(text) {
-  const element = document.createElement("span");
-  element.className = "partial";
-  element.contentEditable = "false";
-  element.textContent = text;
-  return element;
-}
-
-/** @param {Node} node */
-const isPartial = (node) => node instanceof HTMLElement && node.classList.contains("partial");
-
-/**
- * Make the children of the block these parts; keep nodes of the same kind, so that the browser keeps its caret.
- * @param {HTMLElement} block
- * @param {(string | HTMLElement)[]} parts
- */
-function replaceParts(block, parts) {
-  parts.forEach((part, index) => {
-    const child = block.childNodes[index];
-    if (typeof part === "string" && child instanceof Text) {
-      if (child.data !== part) replaceData(child, part);
-    } else if (typeof part !== "string" && child instanceof HTMLElement && child.tagName === part.tagName) {
-      if (child.textContent !== part.textContent) child.textContent = part.textContent;
-    } else if (child) child.replaceWith(part);
-    else block.append(part);
-  });
-  while (block.childNodes.length > parts.length) block.lastChild?.remove();
-}
-
-/**
- * Replace only the part of the text that differs: the layout of a long line is kept up to there.
- * @param {Text} node
- * @param {string} text
- */
-function replaceData(node, text) {
-  const old = node.data;
-  const shorter = Math.min(old.length, text.length);
-  let start = 0;
-  while (start < shorter && old.charCodeAt(start) === text.charCodeAt(start)) start += 1;
-  let same = 0;
-  while (same < shorter - start && old.charCodeAt(old.length - 1 - same) === text.charCodeAt(text.length - 1 - same)) same += 1;
-  node.replaceData(start, old.length - same - start, text.slice(start, text.length - same));
 }
 
 /**

@@ -29,36 +29,41 @@ export function doubtfulWords(at, text, words) {
 export class Highlights {
   #sheet;
   #highlight = globalThis.Highlight ? new Highlight() : null;
-  /** @type {Map<HTMLElement, Range[]>} */ #ranges = new Map();
+  /** @type {Map<object, {block: HTMLElement, range: Range}>} by doubtful word; the browser moves them with the text */
+  #ranges = new Map();
 
   /** @param {import("./sheet.js").Sheet} sheet */
   constructor(sheet) {
     this.#sheet = sheet;
     if (!this.#highlight) return;
     CSS.highlights.set(HIGHLIGHT, this.#highlight);
-    sheet.view.onRendered((blocks) => this.#show(blocks));
+    sheet.view.onRendered((rendered) => this.#show(rendered));
     sheet.view.rebuild();
   }
 
-  /** @param {Map<number, HTMLElement>} blocks */
-  #show(blocks) {
-    for (const [block, ranges] of this.#ranges) {
-      if (block.isConnected && ![...blocks.values()].includes(block)) continue;
-      for (const range of ranges) this.#highlight?.delete(range);
-      this.#ranges.delete(block);
+  /** @param {import("./view.js").Rendered[]} rendered */
+  #show(rendered) {
+    const words = new Set(this.#sheet.marks.doubts());
+    const replaced = new Set(rendered.filter(({ isReplaced }) => isReplaced).map(({ block }) => block));
+    for (const [word, { block, range }] of this.#ranges) {
+      if (words.has(word) && block.isConnected && !replaced.has(block)) continue;
+      this.#highlight?.delete(range);
+      this.#ranges.delete(word);
     }
-    for (const { start, end } of this.#sheet.marks.doubts()) {
-      const block = blocks.get(start.line);
-      if (block) this.#add(block, this.#sheet.view.rangeOf(start, end));
+    const blocks = new Map(rendered.map(({ line, block }) => [line, block]));
+    for (const word of words) {
+      const block = blocks.get(word.start.line);
+      if (block && !this.#ranges.has(word)) this.#add(word, block);
     }
   }
 
   /**
+   * @param {import("./marks.js").Mark["doubts"][number]} word
    * @param {HTMLElement} block
-   * @param {Range} range
    */
-  #add(block, range) {
+  #add(word, block) {
+    const range = this.#sheet.view.rangeOf(word.start, word.end);
     this.#highlight?.add(range);
-    this.#ranges.set(block, [...(this.#ranges.get(block) ?? []), range]);
+    this.#ranges.set(word, { block, range });
   }
 }

@@ -1,0 +1,178 @@
+// @ts-check
+/**
+ * The nodes of one block: text nodes, partials between them, and a <br> that holds the caret.
+ *
+ * A line can be a whole dictation of hours. Its text is in nodes of about CHUNK_CHARACTERS, and a change touches only
+ * the nodes where it is: the browser shapes and breaks into rows only from there on.
+ *
+ * @typedef {import("./dictated-text.js").Preedit} Preedit
+ */
+
+const CHUNK_CHARACTERS = 1000;
+const MAX_CHUNK_CHARACTERS = 2000; // a longer node is split
+const BEGINS_RIGHT_TO_LEFT = /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+
+/**
+ * Make the block show the text with the partials; return whether text nodes were removed, so that ranges are invalid.
+ * @param {HTMLElement} block
+ * @param {string} text
+ * @param {Preedit[]} preedits in their order
+ */
+export function renderBlock(block, text, preedits) {
+  block.querySelector(":scope > br")?.remove();
+  const isReplaced = changeText(block, text);
+  const isMerged = !updatePartials(block, preedits) && replacePartials(block, preedits);
+  if (!(block.lastChild instanceof Text)) block.append(document.createElement("br"));
+  block.dir = BEGINS_RIGHT_TO_LEFT.test(text) ? "rtl" : "ltr"; // `unicode-bidi: plaintext` makes long lines slow
+  return isMerged || isReplaced;
+}
+
+/** @param {Node} node */
+export const isPartial = (node) => node instanceof HTMLElement && node.classList.contains("partial");
+
+/** @param {string} text */
+function partialElement(text) {
+  const element = document.createElement("span");
+  element.className = "partial";
+  element.contentEditable = "false";
+  element.textContent = text;
+  return element;
+}
+
+/**
+ * Change the text of the partials, if they are at their places; return whether they are.
+ * @param {HTMLElement} block
+ * @param {Preedit[]} preedits
+ */
+function updatePartials(block, preedits) {
+  let offset = 0;
+  const shown = [];
+  for (const child of block.childNodes) {
+    if (child instanceof Text) offset += child.length;
+    else shown.push({ child, offset });
+  }
+  const arePlaced = shown.length === preedits.length && shown.every((each, index) => each.offset === preedits[index].at.offset);
+  if (!arePlaced) return false;
+  shown.forEach(({ child }, index) => {
+    if (child.textContent !== preedits[index].text) child.textContent = preedits[index].text;
+  });
+  return true;
+}
+
+/**
+ * Remove all partials, join the nodes that they have split, and insert the others; return whether nodes were joined.
+ * @param {HTMLElement} block
+ * @param {Preedit[]} preedits
+ */
+function replacePartials(block, preedits) {
+  let isMerged = false;
+  for (const partial of block.querySelectorAll(":scope > .partial")) {
+    const { previousSibling: before, nextSibling: after } = partial;
+    partial.remove();
+    if (!(before instanceof Text) || !(after instanceof Text)) continue;
+    if (before.length + after.length > MAX_CHUNK_CHARACTERS) continue;
+    before.appendData(after.data);
+    after.remove();
+    isMerged = true;
+  }
+  for (const { at, text } of [...preedits].reverse()) insertAt(block, at.offset, partialElement(text));
+  return isMerged;
+}
+
+/**
+ * Replace what differs from the text; return whether nodes were removed.
+ * @param {HTMLElement} block
+ * @param {string} text
+ */
+function changeText(block, text) {
+  const nodes = textNodes(block);
+  const old = nodes.map((node) => node.data).join("");
+  if (old === text) return false;
+  const { start, removed, inserted } = difference(old, text);
+  if (start === old.length) return appendText(block, inserted);
+  const first = nodeAt(nodes, start);
+  const last = nodeAt(nodes, start + removed);
+  if (first.node === last.node) {
+    first.node.replaceData(first.offset, removed, inserted);
+  } else {
+    first.node.replaceData(first.offset, first.node.length, inserted);
+    last.node.deleteData(0, last.offset);
+    for (const node of nodes.slice(first.index + 1, last.index)) node.remove();
+  }
+  split(first.node);
+  if (!first.node.length && nodes.length > 1) first.node.remove();
+  return first.node !== last.node || !first.node.isConnected;
+}
+
+/**
+ * @param {HTMLElement} block
+ * @param {string} text
+ */
+function appendText(block, text) {
+  const last = block.lastChild;
+  if (last instanceof Text && last.length + text.length <= CHUNK_CHARACTERS) {
+    last.appendData(text);
+  } else {
+    const added = document.createTextNode(text);
+    block.append(added);
+    split(added);
+  }
+  return false;
+}
+
+/** @param {Text} node */
+function split(node) {
+  if (node.length <= MAX_CHUNK_CHARACTERS) return;
+  for (let rest = node; rest.length > CHUNK_CHARACTERS; ) {
+    const unit = rest.data.charCodeAt(CHUNK_CHARACTERS - 1);
+    const isHighSurrogate = unit >= 0xd800 && unit <= 0xdbff;
+    rest = rest.splitText(CHUNK_CHARACTERS - (isHighSurrogate ? 1 : 0));
+  }
+}
+
+/**
+ * What to replace in the old text to get the other one.
+ * @param {string} old
+ * @param {string} text
+ */
+export function difference(old, text) {
+  const shorter = Math.min(old.length, text.length);
+  let start = 0;
+  while (start < shorter && old.charCodeAt(start) === text.charCodeAt(start)) start += 1;
+  let same = 0;
+  const most = shorter - start;
+  while (same < most && old.charCodeAt(old.length - 1 - same) === text.charCodeAt(text.length - 1 - same)) same += 1;
+  return { start, removed: old.length - same - start, inserted: text.slice(start, text.length - same) };
+}
+
+/** @param {HTMLElement} block */
+const textNodes = (block) => [...block.childNodes].filter((node) => node instanceof Text);
+
+/**
+ * The text node with the offset, at its end if the offset is between two nodes.
+ * @param {Text[]} nodes
+ * @param {number} offset
+ */
+function nodeAt(nodes, offset) {
+  let left = offset;
+  let index = 0;
+  while (index < nodes.length - 1 && left > nodes[index].length) {
+    left -= nodes[index].length;
+    index += 1;
+  }
+  return { node: nodes[index], offset: left, index };
+}
+
+/**
+ * Insert the element after the text before the offset, and before partials that are there.
+ * @param {HTMLElement} block
+ * @param {number} offset
+ * @param {HTMLElement} element
+ */
+function insertAt(block, offset, element) {
+  const nodes = textNodes(block);
+  if (!offset || !nodes.length) return block.prepend(element);
+  const { node, offset: inNode } = nodeAt(nodes, offset);
+  if (inNode < node.length) node.splitText(inNode);
+  node.after(element);
+}
