@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page
 
 from tests.cases import PLACEMENT_CASES
@@ -21,3 +23,78 @@ async def test_dictated_text_goes_where_the_cases_say(blank_page: Page) -> None:
     assert {name: result["text"] for name, result in results.items()} == texts
     shown = {case.name: case.shown for case in PLACEMENT_CASES if case.shown is not None}
     assert {name: results[name]["shown"] for name in shown} == shown
+
+
+LINK = "http://localhost:8013/captions/talk#key=0123456789abcdef0123456789abcdef"
+# SHA-256 of the modules that the Python package qrcode makes with level L and mask 0, in versions 1, 4, 7, 9 and 10.
+QR_CODES = {
+    "http://a.b/c#k=1": "4b6f17a92ad71cd7d8d1c21b1bd5ad8995be1283a6a86a4a31576c8bd092c954",
+    LINK: "4072b434a2b2fc32a2aee0384a6927adc0df49019f543ddf2b93869d94a534a7",
+    "x" * 150: "1b893491bd8934e7e281a7818cb4450f2b9821d9db8aeb32d1d4442b21d32f12",
+    f"https://speech.example.org:8013/captions/{'n' * 56}#key={'0123456789abcdef' * 8}": (
+        "1181d31240435383c18a6f097391d3427e4c1b295995aba33487de7175693ee7"
+    ),
+    "x" * 271: "9d68a3af9f84e91d18d9847896b198e4f86cdb0bb4b76e167d2c25cd15677e28",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), QR_CODES.items(), ids=map(str, map(len, QR_CODES)))
+async def test_qr_code_has_the_modules_of_the_standard(blank_page: Page, text: str, expected: str) -> None:
+    rows = await blank_page.evaluate(
+        """async (text) => {
+            const { qrModules } = await import("/assets/ui/qr.js");
+            return qrModules(text).map((row) => row.map(Number).join("")).join("\\n");
+        }""",
+        text,
+    )
+    assert sha256(rows.encode()).hexdigest() == expected
+
+
+# Two utterances are in the text "One. Two.", with the second word doubtful; returns the texts of marks and doubts.
+MARKS = """async (steps) => {
+    const { Document } = await import("/assets/sheet/document.js");
+    const { Marks } = await import("/assets/sheet/marks.js");
+    const document = new Document();
+    const marks = new Marks(document);
+    const at = (offset) => ({ line: 0, offset });
+    for (const [number, text] of ["One.", " Two."].entries()) {
+        const start = document.lines.end;
+        document.insert(start, text);
+        const end = document.lines.end;
+        const spoken = { recording: "a", number, startMs: 1000 * number, endMs: 1000 * number + 900, offsetMs: 0 };
+        const doubt = { start: at(end.offset - 4), end: at(end.offset - 1), doubt: { confidence: 0.1 } };
+        marks.add({ start, end, spoken, doubts: number ? [doubt] : [] });
+    }
+    const actions = {
+        type: (offset, text) => (document.move(at(offset)), document.type(text)),
+        delete: (from, to) => document.replace(at(from), at(to), ""),
+        undo: () => document.undo(),
+        redo: () => document.redo(),
+    };
+    for (const [action, ...values] of steps) actions[action](...values);
+    const between = ({ start, end }) => document.lines.between(start, end);
+    return [marks.inOrder().map(between), marks.doubts().map(between), marks.wasInserted("a", 1)];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "marks", "doubts"),
+    [
+        pytest.param([], ["One.", " Two."], ["Two"], id="untouched"),
+        pytest.param([["type", 0, "x "]], ["One.", " Two."], ["Two"], id="typed before"),
+        pytest.param([["type", 9, " x"]], ["One.", " Two."], ["Two"], id="typed after"),
+        pytest.param([["type", 4, "x"]], ["One.", " Two."], ["Two"], id="typed between"),
+        pytest.param([["type", 2, "x"]], ["Onxe.", " Two."], ["Two"], id="typed inside"),
+        pytest.param([["type", 6, "x"]], ["One.", " Txwo."], [], id="typed inside a doubtful word"),
+        pytest.param([["type", 2, "\n"]], ["On\ne.", " Two."], ["Two"], id="line break"),
+        pytest.param([["delete", 2, 6]], ["On", "wo."], [], id="deleted over both"),
+        pytest.param([["delete", 0, 4]], [" Two."], ["Two"], id="deleted"),
+        pytest.param([["delete", 0, 4], ["undo"]], ["One.", " Two."], ["Two"], id="deletion undone"),
+        pytest.param([["undo"]], ["One."], [], id="utterance undone"),
+        pytest.param([["undo"], ["undo"], ["redo"], ["redo"]], ["One.", " Two."], ["Two"], id="utterances redone"),
+    ],
+)
+async def test_marks_move_with_the_text(
+    blank_page: Page, steps: list[list[object]], marks: list[str], doubts: list[str]
+) -> None:
+    assert await blank_page.evaluate(MARKS, steps) == [marks, doubts, True]

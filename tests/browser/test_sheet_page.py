@@ -266,3 +266,14 @@ async def test_targets_are_large_enough_for_touch(browser: Browser) -> None:
               .filter(([, box]) => box.height > 0).map(([name, box]) => [name, box.width, box.height])"""
         )
         assert [size for size in sizes if min(size[1:]) < MIN_TARGET_PX] == []
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
+async def test_everything_fits_into_360_pixels(browser: Browser, locale: str) -> None:
+    async with sheet_page(browser, width=360, locale=locale) as sheet:
+        await sheet.page.keyboard.type("word" * 40)
+        outside = """() => [...document.querySelectorAll('body *')].filter((each) => each.checkVisibility())
+            .filter((each) => each.getBoundingClientRect().right > innerWidth).map((each) => each.outerHTML)"""
+        assert await sheet.page.evaluate(outside) == []
+        await sheet.page.click("#open-settings")
+        assert await sheet.page.evaluate(outside) == []
