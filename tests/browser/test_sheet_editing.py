@@ -217,3 +217,13 @@ async def test_closed_sheet_opens_in_the_next_tab(sheet: SheetPage) -> None:
     await sheet.page.close(run_before_unload=True)
     await other.goto(sheet.page.url)
     await expect(other.locator("#sheet")).to_have_text("kept")
+
+
+async def test_click_on_a_button_leaves_the_focus_in_the_sheet(sheet: SheetPage) -> None:
+    await sheet.record()
+    await sheet.page.keyboard.type("one two")
+    await sheet.page.click("#undo")
+    await sheet.page.click("#redo")
+    await sheet.page.keyboard.type(" three")
+    await sheet.expect_text("one two three")
+    await expect(sheet.page.locator("#state")).to_have_text("Recording")

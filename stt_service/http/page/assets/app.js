@@ -91,6 +91,13 @@ function connectKeys(sheet, files) {
   });
 }
 
+/** A click on a button leaves the focus in the sheet: keys go on being text, and Space does not press the button. */
+function keepFocus() {
+  for (const button of document.querySelectorAll("#record, .tools button")) {
+    button.addEventListener("mousedown", (event) => event.preventDefault());
+  }
+}
+
 function connectDialogs() {
   for (const button of document.querySelectorAll("[data-close]")) {
     button.addEventListener("click", () => button.closest("dialog")?.close());
@@ -159,6 +166,7 @@ async function main() {
   connectEditButtons(sheet);
   connectKeys(sheet, files);
   connectDialogs();
+  keepFocus();
   connectRecorder(recorder, { files, store, access, preferences });
   if (!isSecureContext) warn(t("insecure"));
   sheet.focus();
