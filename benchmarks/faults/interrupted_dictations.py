@@ -110,7 +110,12 @@ class Difference:
 
 
 def difference(undisturbed: ClientOutput, broken: ClientOutput) -> Difference:
-    match = SequenceMatcher(a=undisturbed.words, b=broken.words, autojunk=False)
+    return word_difference(undisturbed.words, broken.words)
+
+
+def word_difference(expected: Sequence[str], found: Sequence[str]) -> Difference:
+    """Return the words of `expected` that are missing in `found`, and its extra words."""
+    match = SequenceMatcher(a=expected, b=found, autojunk=False)
     changes = [code for code in match.get_opcodes() if code[0] != "equal"]
     return Difference(sum(code[2] - code[1] for code in changes), sum(code[4] - code[3] for code in changes))
 
