@@ -55,8 +55,9 @@ export class Sheet extends EventTarget {
     this.view.showSelection();
   }
 
-  /** What is stored. */
+  /** What is stored; with the selection that the browser has not reported yet. */
   content() {
+    this.readSelection();
     return { text: this.document.text(), cursor: this.document.cursor, marks: this.marks.toJSON() };
   }
 

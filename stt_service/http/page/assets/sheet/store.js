@@ -98,9 +98,10 @@ export class Store {
 
   /** Write what an asynchronous write would lose; return whether that is possible. */
   #saveCopy() {
+    const row = this.#row(); // this may take a moved cursor, which is a change
     if (!this.#isChanged && !this.#writes) return true;
     try {
-      localStorage.setItem(COPY_KEY + this.#id, JSON.stringify(this.#row()));
+      localStorage.setItem(COPY_KEY + this.#id, JSON.stringify(row));
       return true;
     } catch {
       return false; // no storage, or the text exceeds localStorage
