@@ -96,6 +96,7 @@ def test_recording_that_claims_more_than_it_has_is_recognized_as_it_is(
     assert (answered.status, answered.text) == (200, "")
 
 
+@pytest.mark.slow
 def test_hours_of_silence_are_rejected_at_the_limit(bomb: Future[Answer]) -> None:
     answered = bomb.result()
     assert (answered.status, answered.message) == (

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 
 import psutil
 import pytest
@@ -62,7 +63,7 @@ def test_server_killed_at_work_leaves_nothing_half_answered(port: HttpPort, dict
     for client in (uploading, waiting):
         with pytest.raises((OSError, http.client.HTTPException)):
             answer(client)
-    with pytest.raises((OSError, http.client.HTTPException)) as cut:
+    with closing(stream), pytest.raises((OSError, http.client.HTTPException)) as cut:
         stream.read()
     assert b"transcript.text.done" not in getattr(cut.value, "partial", b"")
     assert not [event for event in received if str(event["type"]).endswith(".completed")]

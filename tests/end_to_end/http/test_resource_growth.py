@@ -49,6 +49,7 @@ def resources(port: HttpPort) -> tuple[int, int, int, int]:
     return process.memory_info().rss, process.num_threads(), process.num_fds(), len(process.children(recursive=True))
 
 
+@pytest.mark.slow
 def test_sessions_and_uploads_leave_nothing_behind(port: HttpPort) -> None:
     with ThreadPoolExecutor(4) as clients:
 
