@@ -66,7 +66,7 @@ class WyomingListener:
         connection = Connection(reader, writer, self._service, _client_name(writer), self._timeouts)
         if len(self._connections) < MAX_CONNECTIONS or self._close_oldest_idle():
             self._connections[connection] = task = asyncio.create_task(connection.run())
-            task.add_done_callback(lambda _: self._connections.pop(connection, None))
+            task.add_done_callback(lambda _: self._ended(connection))
         elif len(self._rejecting) < MAX_REJECTING:
             full = f"All {MAX_CONNECTIONS} connections of this port are in use: try again later."
             task = asyncio.create_task(connection.reject(ResourceExhaustedError(full, RETRY_AFTER_S)))
@@ -74,6 +74,11 @@ class WyomingListener:
             task.add_done_callback(self._rejecting.discard)
         else:
             writer.transport.abort()
+
+    def _ended(self, connection: Connection) -> None:
+        """Close the connection of an ended task; one that was canceled before it ran has not closed it."""
+        self._connections.pop(connection, None)
+        connection.writer.close()
 
     def _close_oldest_idle(self) -> bool:
         """Close the oldest connection without a transcription; return whether there was one."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -345,6 +346,17 @@ async def test_new_connection_replaces_the_oldest_idle_one(pcm: bytes) -> None:
             assert await client.receive() is not None
         at.held.release()
         assert kinds(await busy.until_stop()) == TRANSCRIPTION
+
+
+async def test_connection_that_is_replaced_before_it_is_served_is_closed() -> None:
+    """A full backlog is accepted in one turn of the event loop: its last connection replaces its first one."""
+    async with serving() as at, wyoming_client(at.port) as busy, AsyncExitStack() as stack:
+        await busy.send(AudioStart(16_000, 2, 1))
+        await at.wait_for_streams(1)
+        burst = [stack.enter_context(socket.create_connection(("127.0.0.1", at.port))) for _ in range(MAX_CONNECTIONS)]
+        burst[0].setblocking(False)
+        async with asyncio.timeout(DISCONNECT_S):
+            assert await asyncio.get_running_loop().sock_recv(burst[0], 1) == b""
 
 
 async def test_connection_beyond_the_limit_is_rejected_if_all_others_transcribe() -> None:
