@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Mount, Router
 
 from stt_service.access.file_watcher import ReloadingFile
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 METRICS, PAGE, OPENAI = "metrics", "page", "openai"
+METHODS = ("GET", "POST", "PATCH")  # of all surfaces
 FORM_BYTES = 2**20  # of an upload, in addition to its recording
 
 
@@ -64,10 +66,26 @@ def application(
 ) -> ASGIApp:
     """Return the application with these surfaces."""
     app = Starlette(routes=monitoring.routes if METRICS in surfaces else [])
+    app.router.redirect_slashes = False
     if PAGE in surfaces:
         app.router.routes.extend(page_routes)
     if OPENAI in surfaces:
-        openai = Guard(Router(routes=openai_routes), rules, reject, on_rejected)
+        # A redirect of `/v1/models/` to `/v1/models` would have no body, and lose the token in some clients.
+        openai = Guard(Router(routes=openai_routes, redirect_slashes=False), rules, reject, on_rejected)
         app.router.routes.append(Mount("/", app=openai))
         app.add_exception_handler(HTTPException, http_error_response)
-    return SecurityHeaders(app)
+    return SecurityHeaders(_shared(app, rules.origins) if rules.origins else app)
+
+
+def _shared(app: ASGIApp, origins: frozenset[str]) -> ASGIApp:
+    """Return the app with CORS: browsers let pages of these origins read its responses, errors too.
+
+    Requests before the actual one (preflights) carry no token, so they are answered before the access rules.
+    """
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=METHODS,
+        allow_headers=("*",),  # OpenAI's clients send a dozen of their own; cookies are not used
+        expose_headers=("Retry-After",),
+    )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+# An origin as browsers send it: in lower case, without a path. Extensions and desktop apps have schemes of their own.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 class NetworkSettings(BaseModel):
@@ -33,7 +37,9 @@ class NetworkSettings(BaseModel):
         ),
     )
     http_allowed_origins: str = Field(
-        "", description="Origins of web pages that may use the HTTP port, with commas; empty = its own pages."
+        "",
+        description="Origins of web pages that may use the HTTP port, such as https://app.example:8443, with commas; "
+        "empty = its own pages.",
     )
     max_upload_mb: int = Field(512, ge=1, le=4096, description="Largest recording that the HTTP port accepts, in MiB.")
     riva: bool = Field(False, description="Serve NVIDIA Riva's speech recognition on DATA_PORT, for its clients.")
@@ -52,6 +58,14 @@ class NetworkSettings(BaseModel):
     )
     auth_tokens_file: str = Field("", description="File of the hashed tokens for clients of the data port.")
     control_tokens_file: str = Field("", description="File of the hashed tokens for clients of Control.")
+
+    @field_validator("http_allowed_origins")
+    @classmethod
+    def _origins(cls, listed: str) -> str:
+        origins = [origin.strip().lower() for origin in listed.split(",")] if listed.strip() else []
+        if any(not ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("must be origins without a path, such as https://app.example, separated by commas")
+        return ",".join(origins)
 
     @property
     def is_on_loopback(self) -> bool:

@@ -52,6 +52,7 @@ DENIED_FEATURES = (  # only names that browsers know: an unknown one is a warnin
     "xr-spatial-tracking",
 )
 PERMISSIONS_POLICY = [*(f"{name}=(self)" for name in OWN_FEATURES), *(f"{name}=()" for name in DENIED_FEATURES)]
+RESPONSES = ("http.response.start", "websocket.http.response.start")  # the second one rejects a handshake
 SECURITY_HEADERS = {
     "Content-Security-Policy": "; ".join(CONTENT_SECURITY_POLICY),
     "Permissions-Policy": ", ".join(PERMISSIONS_POLICY),
@@ -70,10 +71,10 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in RESPONSES:
                 headers = MutableHeaders(raw=message["headers"])
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_with_headers)

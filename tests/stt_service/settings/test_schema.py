@@ -147,3 +147,30 @@ def test_cause_of_a_rejected_setting_does_not_contain_its_value() -> None:
     with pytest.raises(InvalidRequestError) as raised:
         ServerSettings.model_validate({}).runtime().updated({"initial_prompt": "Patient Jane Roe " * 1000})
     assert "Jane" not in str(raised.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("listed", "origins"),
+    [
+        ("", ""),
+        (" ", ""),
+        ("https://app.example", "https://app.example"),
+        (
+            "http://a:8080, HTTPS://B.example ,chrome-extension://abc",
+            "http://a:8080,https://b.example,chrome-extension://abc",
+        ),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+    ],
+)
+def test_allowed_origins_may_have_spaces_between_them(listed: str, origins: str) -> None:
+    assert ServerSettings.model_validate({"http_allowed_origins": listed}).http_allowed_origins == origins
+
+
+@pytest.mark.parametrize(
+    "listed", ["*", "app.example", "https://app.example/", "https://a https://b", "https://a,,", "null"]
+)
+def test_allowed_origins_that_no_browser_sends_are_rejected(listed: str) -> None:
+    assert message_for({"http_allowed_origins": listed}) == (
+        f"Invalid HTTP_ALLOWED_ORIGINS={listed!r}: must be origins without a path, such as https://app.example, "
+        "separated by commas."
+    )
