@@ -1,4 +1,4 @@
-"""`make pictures`: the pictures of the README, recorded in real terminals against a real server.
+"""`make pictures`: the pictures of the README, recorded in real terminals and browsers against a real server.
 
 Recordings replace the microphone.
 """
@@ -11,7 +11,7 @@ import wave
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import monitor_picture
+from benchmarks import monitor_picture, page_picture
 from benchmarks.recordings import RECORDINGS
 from benchmarks.service import Service
 from benchmarks.terminal.picture import picture
@@ -29,6 +29,7 @@ SETTINGS = {"DEVICE": "cpu", "LANGUAGE": "en", "WHISPER_MODEL": "base", "REALTIM
 
 def main() -> None:
     monitor_picture.draw(PICTURES / "monitor.png")
+    page_picture.draw(PICTURES)
     with tempfile.TemporaryDirectory() as temporary, Service(SETTINGS) as service:
         folder = Path(temporary)
         service.wait_until_listening()

@@ -252,6 +252,7 @@ def _addresses(server: Server) -> list[str]:
         f"Control on {server.control.address}",
         f"HTTP on {server.http.address}",
         *([f"Wyoming on {server.wyoming.address}"] if server.wyoming is not None else []),
+        *([f"Dictation page: {server.page_url}"] if server.page_url else []),
         f"Listening on {server.data.address}",
     ]
 

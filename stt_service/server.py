@@ -62,6 +62,7 @@ class Server:
 
     def __init__(self, settings: ServerSettings, credentials: ServerCredentials) -> None:
         self.metrics = Metrics(CollectorRegistry())
+        self._credentials = credentials
         self._health = Health((SERVICE, riva.SERVICE) if settings.riva else (SERVICE,))
         on_rejected = partial(log_rejected, self.metrics)
         self._admission: AdmissionControl[LoadedServer] = AdmissionControl(on_rejected, self._health.publish)
@@ -124,6 +125,12 @@ class Server:
         if PAGE in self._surfaces:
             addresses[Api.PAGE] = self.http.address
         return addresses
+
+    @property
+    def page_url(self) -> str:
+        """Address of the dictation page; empty if it is not served."""
+        scheme = "http" if self._credentials.data.pem is None else "https"
+        return f"{scheme}://{self.http.address}/" if PAGE in self._surfaces else ""
 
     @property
     def state(self) -> ServingState:
