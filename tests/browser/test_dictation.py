@@ -24,6 +24,15 @@ INSTALL_SERVICE_WORKER = """async () => {
     await navigator.serviceWorker.register("/service-worker.js");
     await controlled;
 }"""
+OBSERVE_BUFFERED_AMOUNT = """
+window.maxBufferedAmount = 0;
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) {
+    send.call(this, data);
+    window.maxBufferedAmount = Math.max(maxBufferedAmount, this.bufferedAmount);
+};
+"""
+MAX_BUFFERED_BYTES = 200_000  # the limit, and one message of half a second
 MAX_WORD_ERRORS_PERCENT = 15.0  # of the smallest model after the microphone's resampling
 
 
@@ -45,6 +54,7 @@ async def test_page_opened_without_a_server_records_and_the_text_follows(
     dictation: DictationPage, server: RestartableServer
 ) -> None:
     await dictation.page.evaluate(INSTALL_SERVICE_WORKER)
+    await dictation.page.add_init_script(OBSERVE_BUFFERED_AMOUNT)
     server.kill()
     await dictation.reload()
     await dictation.start(settings=SETTINGS)
@@ -55,6 +65,7 @@ async def test_page_opened_without_a_server_records_and_the_text_follows(
     server.start()
     await dictation.wait_for_state("idle", after=len(dictation.events))
     assert dictation.finals
+    assert 0 < await dictation.page.evaluate("() => maxBufferedAmount") < MAX_BUFFERED_BYTES
     dictation.assert_exactly_once()
     assert [text for _, text in dictation.finals] == await server.texts(await dictation.wav())
 
@@ -101,3 +112,11 @@ async def test_audio_of_an_utterance_is_its_part_of_the_recording(dictation: Dic
     assert stored == part
     spoken_s = (number(final["endMs"]) - number(final["startMs"])) / 1000
     assert spoken_s <= part.duration_s <= spoken_s + 0.5
+
+
+async def test_finalize_ends_the_open_utterance(dictation: DictationPage) -> None:
+    await dictation.start(settings=SETTINGS)
+    await dictation.wait_for("partial")
+    await dictation.page.evaluate("() => dictation.finalize()")
+    assert (await dictation.wait_for("final"))["endpoint"] == "ENDPOINT_FINALIZE"
+    await dictation.stop()

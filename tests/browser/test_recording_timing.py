@@ -101,23 +101,28 @@ async def test_silent_connection_is_probed_and_then_dead(
 @pytest.mark.parametrize(
     ("chunks", "gaps"),
     [
-        ([(0, 50), (50, 50), (170, 50), (200, 50)], [0, 0, 0, 0]),
-        ([(0, 50), (5050, 50), (5100, 50)], [0, 5000, 0]),
-        ([(0, 50), (1050, 50)], [0, 0]),
-        ([(10_000, 50), (2000, 50), (2050, 50)], [0, 0, 0]),
+        ([(0, 50), (50, 50), (170, 50), (200, 50)], []),
+        ([(0, 50), (5050, 50), (5100, 50)], [(1, 5000, True)]),
+        ([(0, 50), (1050, 50)], []),
+        ([(0, 50), (520, 50), (990, 50), (1500, 50), (1600, 50)], [(3, 1350, False)]),
+        ([(0, 50), *((50 * n + 40 * (n % 2), 50) for n in range(1, 400))], []),
+        ([(10_000, 50), (2000, 50), (2050, 50)], []),
     ],
-    ids=["jitter", "suspended", "within the tolerance", "clock set back"],
+    ids=["jitter", "suspended", "within the tolerance", "many small gaps", "long jitter", "clock set back"],
 )
-async def test_time_without_audio_is_a_gap(blank_page: Page, chunks: list[tuple[int, int]], gaps: list[int]) -> None:
+async def test_time_without_audio_is_a_gap(
+    blank_page: Page, chunks: list[tuple[int, int]], gaps: list[tuple[int, int, bool]]
+) -> None:
     found = await blank_page.evaluate(
         """async (chunks) => {
             const { CaptureClock } = await import("/assets/recording/capture-clock.js");
             const clock = new CaptureClock();
-            return chunks.map(([wallMs, chunkMs]) => clock.onChunk(wallMs, chunkMs));
+            const gaps = chunks.map(([wallMs, chunkMs]) => clock.onChunk(wallMs, chunkMs));
+            return gaps.flatMap((gap, index) => (gap ? [[index, gap.missingMs, gap.isPause]] : []));
         }""",
         chunks,
     )
-    assert found == gaps
+    assert found == [list(gap) for gap in gaps]
 
 
 async def test_oldest_committed_audio_is_deleted_first(blank_page: Page) -> None:

@@ -258,8 +258,8 @@ export class Dictation extends EventTarget {
   async _keepStorage() {
     this._checkedAtMs = performance.now();
     if (!this._journal) return;
+    navigator.storage?.persist?.().catch(() => {}); // some browsers ask the user, and wait for the answer
     try {
-      await navigator.storage?.persist?.();
       await enforceBudget(this._journal, this._budgetBytes);
     } catch (error) {
       this._onStorage(error);

@@ -34,7 +34,7 @@ const KINDS = {
 
 /**
  * @typedef {{onChunk: (pcm: Uint8Array) => void, onLevel: (level: {rms: number, peak: number}) => void,
- *   onGap: (missingMs: number) => void, onNotice: (message: string) => void, onEnded: (message: string) => void}} Handlers
+ *   onGap: (gap: {missingMs: number, isPause: boolean}) => void, onNotice: (message: string) => void, onEnded: (message: string) => void}} Handlers
  */
 
 export class Microphone {
@@ -118,8 +118,8 @@ export class Microphone {
       this._onLast();
       return;
     }
-    const missingMs = this._clock.onChunk(wallMs, (pcm.byteLength / 2 / this.rateHz) * 1000);
-    if (missingMs) this._handlers.onGap(missingMs);
+    const gap = this._clock.onChunk(wallMs, (pcm.byteLength / 2 / this.rateHz) * 1000);
+    if (gap) this._handlers.onGap(gap);
     if (!this._stopping.signal.aborted) this._expectAudio();
     this._handlers.onChunk(new Uint8Array(pcm));
     this._handlers.onLevel({ rms, peak });

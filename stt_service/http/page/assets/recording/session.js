@@ -71,7 +71,7 @@ export class Session {
     const microphone = await Microphone.open(constraints, {
       onChunk: (pcm) => session._onChunk(pcm),
       onLevel: (level) => session._emit("level", level),
-      onGap: (missingMs) => session._onGap(missingMs),
+      onGap: (gap) => session._onGap(gap),
       onNotice: (message) => session._emit("notice", { message }),
       onEnded: (message) => session._onMicrophoneEnded(message),
     });
@@ -125,10 +125,15 @@ export class Session {
       await this.recording.tape.flush();
       this._recognizer?.endInput();
     }
-    if (["connecting", "connected"].includes(this._connection)) {
+    if (this._isAnswerExpected) {
       await new Promise((resolve) => this._waiting.push(resolve));
     }
     return { isComplete: !this.isOpen, keptMs: this.keptMs };
+  }
+
+  /** Whether the current attempt has not failed: it may still complete the recording. */
+  get _isAnswerExpected() {
+    return this._connection === "connected" || (this._connection === "connecting" && !this._reason);
   }
 
   /** Close everything without waiting for the server; the recording stays in the journal. */
@@ -138,6 +143,7 @@ export class Session {
     this._microphone = null;
     await this.recording.tape.flush();
     this._recognizer?.abandon();
+    this._settled();
     this._close();
   }
 
@@ -152,10 +158,10 @@ export class Session {
     }
   }
 
-  _onGap(missingMs) {
-    const message = `The microphone was paused: ${(missingMs / 1000).toFixed(1)} s were not recorded.`;
-    this._emit("notice", { message });
-    this.command({ finalize: {} }); // words before and after the gap are not one sentence
+  _onGap({ missingMs, isPause }) {
+    const cause = isPause ? "The microphone was paused" : "This computer is too busy";
+    this._emit("notice", { message: `${cause}: ${(missingMs / 1000).toFixed(1)} s were not recorded.` });
+    if (isPause) this.command({ finalize: {} }); // words before and after the pause are not one sentence
   }
 
   _onMicrophoneEnded(message) {

@@ -1,0 +1,130 @@
+"""The states that a user sees, with a scripted server: failures, retries and the end of a recording."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, WebSocketRoute
+
+from tests.browser.dictation_page import DictationPage
+
+STARTED: dict[str, object] = {"started": {"streamId": "1", "model": "base"}}
+
+
+class ScriptedStreams:
+    """Answers the config of each stream with the next script; the last one repeats."""
+
+    def __init__(self, *scripts: Sequence[dict[str, object]]) -> None:
+        self._scripts = scripts
+        self.configs: list[dict[str, object]] = []  # the first frame of each stream
+
+    def __call__(self, socket: WebSocketRoute) -> None:
+        script = self._scripts[min(len(self.configs), len(self._scripts) - 1)]
+
+        async def answer(message: str | bytes) -> None:
+            if isinstance(message, str) and "config" in (frame := json.loads(message)):
+                self.configs.append(frame)
+                for response in script:
+                    socket.send(json.dumps(response))
+                if "failure" in script[-1]:
+                    await socket.close(code=1008, reason="failure")
+
+        socket.on_message(answer)
+
+
+def failure(reason: str, **fields: object) -> dict[str, object]:
+    return {"failure": {"reason": reason, "message": f"message of {reason}", **fields}}
+
+
+@pytest_asyncio.fixture
+async def page(browser: Browser, blank_url: str) -> AsyncIterator[DictationPage]:
+    """Return a page whose streams are scripted by `page.page.route_web_socket`."""
+    context = await browser.new_context()
+    yield await DictationPage.open(await context.new_page(), blank_url.rstrip("/"))
+    await context.close()
+
+
+async def scripted(page: DictationPage, streams: ScriptedStreams, **options: object) -> None:
+    """Start a dictation whose streams are answered by the scripts."""
+    await page.page.route_web_socket("**/api/stream", streams)
+    await page.reload()  # routes apply to documents loaded after them
+    await page.start(**options)
+
+
+@pytest.mark.parametrize("reason", ["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED"])
+async def test_permanent_failure_is_reported_and_the_recording_goes_on(page: DictationPage, reason: str) -> None:
+    await scripted(page, streams := ScriptedStreams([failure(reason)]))
+    failed = await page.wait_for_state("failed")
+    assert (failed["reason"], failed["status"], failed["isCapturing"]) == (f"message of {reason}", reason, True)
+    await page.wait_for("state", lambda detail: detail["state"] == "failed" and detail["keptMs"] != 0)
+    stopped = await page.stop()
+    assert not stopped["isComplete"]
+    assert len(streams.configs) == 1
+
+
+async def test_operator_ends_the_recording(page: DictationPage) -> None:
+    await scripted(page, ScriptedStreams([STARTED, failure("ABORTED")]))
+    await page.wait_for("state", lambda detail: detail["state"] == "failed" and not detail["isCapturing"])
+
+
+async def test_full_server_is_connecting_with_its_reason_and_stop_does_not_wait_for_it(page: DictationPage) -> None:
+    await scripted(page, ScriptedStreams([failure("RESOURCE_EXHAUSTED", retryAfter="25s")]))
+    waiting = await page.wait_for("state", lambda detail: bool(detail["reason"]))
+    assert (waiting["state"], waiting["isCapturing"]) == ("connecting", True)
+    assert not (await page.stop())["isComplete"]
+
+
+async def test_draining_server_is_a_notice_and_the_next_stream_resumes_at_the_committed_position(
+    page: DictationPage,
+) -> None:
+    drain: dict[str, object] = {"notice": {"reason": "DRAIN", "message": "The server is shutting down."}}
+    final = {"utterance": "0", "text": "one", "startMs": "0", "endMs": "40", "endpoint": "ENDPOINT_SILENCE"}
+    first: list[dict[str, object]] = [STARTED, drain, {"committedMs": "40", "final": final}, failure("UNAVAILABLE")]
+    await scripted(page, streams := ScriptedStreams(first, [STARTED]))
+    assert (await page.wait_for("notice"))["message"] == "The server is shutting down."
+    await page.wait_for_state("offline")
+    offline = [event.detail.get("state") for event in page.events].index("offline")
+    await page.wait_for_state("recording", after=offline)
+    config = streams.configs[1]["config"]
+    assert isinstance(config, dict)
+    # The position is limited to the audio that was sent: none before the server started the stream.
+    assert config["resume"]["nextUtterance"] in ("0", "1")
+    assert (config["resumable"], config["partials"], config["wordTimes"]) == (True, True, True)
+    assert page.finals == [(0, "one")]
+
+
+async def test_captions_and_settings_are_in_the_first_frame(page: DictationPage) -> None:
+    captions, settings = {"name": "talk", "key": "k" * 16}, {"language": "ru", "hotwords": ["Ada"]}
+    await scripted(page, streams := ScriptedStreams([STARTED]), captions=captions, settings=settings)
+    await page.wait_for_state("recording")
+    (frame,) = streams.configs
+    assert frame["captions"] == captions
+    config = frame["config"]
+    assert isinstance(config, dict)
+    assert config["settings"] == settings
+    assert "resume" not in config
+
+
+@pytest.mark.parametrize(
+    "message", ["not json", "[]", '{"committedMs": "x"}', '{"final": {"utterance": {}, "text": 5, "words": [{}]}}']
+)
+async def test_odd_messages_of_a_server_break_no_page(page: DictationPage, message: str) -> None:
+    errors: list[str] = []
+    page.page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def answer(socket: WebSocketRoute) -> None:
+        socket.on_message(lambda sent: None if isinstance(sent, bytes) else send(socket))
+
+    def send(socket: WebSocketRoute) -> None:
+        socket.send(json.dumps(STARTED))
+        socket.send(message)
+
+    await page.page.route_web_socket("**/api/stream", answer)
+    await page.reload()
+    await page.start()
+    await page.wait_for("state", lambda detail: detail["keptMs"] != 0)
+    await page.page.evaluate("() => dictation.abandon()")
+    assert errors == []
