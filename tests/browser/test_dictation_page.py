@@ -48,10 +48,13 @@ async def sheet(speaking: Browser, server: RestartableServer) -> AsyncIterator[P
     await context.close()
 
 
-async def wait_for_utterances(page: Page, count: int) -> None:
+async def wait_for_second_utterance(page: Page) -> None:
+    """Wait until the first utterance is text and the second one is a partial or text."""
     await page.wait_for_function(
-        "(count) => (document.getElementById('sheet').innerText.match(/[.?!]/g) ?? []).length >= count",
-        arg=count,
+        f"""() => {{
+            const sentences = (({SHOWN_TEXT})().match(/[.?!]/g) ?? []).length;
+            return sentences + document.querySelectorAll('.partial').length >= 2 && sentences >= 1;
+        }}""",
         timeout=RECOGNITION_MS,
     )
 
@@ -71,8 +74,7 @@ async def test_dictated_and_typed_text_stand_in_their_order(sheet: Page, server:
     await sheet.keyboard.press("Control+Enter")
     await expect(sheet.locator(".partial").first).to_be_visible(timeout=RECOGNITION_MS)
     await sheet.keyboard.type("\ntyped while speaking")
-    await sheet.wait_for_function(f"() => ({SHOWN_TEXT})().split('\\n')[1] !== ''", timeout=RECOGNITION_MS)
-    await expect(sheet.locator(".partial").first).to_be_visible(timeout=RECOGNITION_MS)
+    await wait_for_second_utterance(sheet)
     await stop(sheet)
     first, second, *more = await expected_texts(sheet, server)
     assert await sheet.evaluate(SHOWN_TEXT) == f"Notes:\n{first}\ntyped while speaking {' '.join([second, *more])}"
@@ -90,8 +92,7 @@ async def test_killed_server_and_reload_lose_and_double_no_word(sheet: Page, ser
     await expect(state).to_have_text(re.compile("Recording; server unreachable, [0-9]+ s kept"))
     server.start()
     await expect(state).to_have_text("Recording", timeout=RECOGNITION_MS)
-    await wait_for_utterances(sheet, 1)
-    await expect(sheet.locator(".partial").first).to_be_visible(timeout=RECOGNITION_MS)
+    await wait_for_second_utterance(sheet)
     await stop(sheet)
     texts = await expected_texts(sheet, server)
     assert words(await sheet.evaluate(SHOWN_TEXT)) == words(" ".join(texts))
