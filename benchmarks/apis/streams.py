@@ -87,17 +87,25 @@ class RealtimeStream(Connection):
 
 @dataclass(slots=True)
 class PageStream(Connection):
-    """The WebSocket of the web page: the messages of gRPC as JSON."""
+    """The WebSocket of the web page: the messages of gRPC as JSON.
+
+    Args:
+        address: Host and port of HTTP.
+        language: A Whisper code.
+        rate_hz: Of the audio.
+    """
 
     address: str
     language: str
+    rate_hz: int = SAMPLE_RATE_HZ
     _open_utterances: dict[str, str] = field(default_factory=dict)
 
     async def open(self) -> None:
         protocol = Subprotocol("stt.v1.json")
         self._socket = await connect(f"ws://{self.address}/api/stream", proxy=None, subprotocols=[protocol])
         settings = {"language": self.language, "postSpeechSilence": f"{SILENCE_MS / 1000}s"}
-        await self._socket.send(json.dumps({"config": {"settings": settings, "partials": True}}))
+        config = {"format": {"sampleRateHz": self.rate_hz}, "settings": settings, "partials": True}
+        await self._socket.send(json.dumps({"config": config}))
         first = json.loads(await self._socket.recv())
         if "started" not in first:
             raise RejectedError(str(first))

@@ -15,7 +15,7 @@ from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
 from benchmarks.comparison.latency import EndpointedFinal
-from benchmarks.comparison.systems import Connection, Message, MessageKind, RejectedError, System
+from benchmarks.comparison.systems import SAMPLE_RATE_HZ, Connection, Message, MessageKind, RejectedError, System
 from benchmarks.harness.channels import channel_to
 from benchmarks.service import Service
 
@@ -67,23 +67,25 @@ class Ours(System):
         return stream_to(self._service.address, self._language)
 
 
-def stream_to(address: str, language: str) -> Connection:
-    """Return a stream that is not open yet."""
-    return _Stream(address, language)
+def stream_to(address: str, language: str, rate_hz: int = SAMPLE_RATE_HZ) -> Connection:
+    """Return a stream that is not open yet; `rate_hz` is that of the audio."""
+    return _Stream(address, language, rate_hz)
 
 
 class _Stream(Connection):
-    def __init__(self, address: str, language: str) -> None:
+    def __init__(self, address: str, language: str, rate_hz: int) -> None:
         self._address = address
         self._language = language
+        self._rate_hz = rate_hz
         self._open_utterances: dict[int, str] = {}  # shown text of each utterance
 
     async def open(self) -> None:
         self._channel = channel_to(self._address)
         self._call: grpc.aio.StreamStreamCall[Request, Response] = stub_on(self._channel).StreamingRecognize()
-        settings = pb.Settings(language=self._language)
+        audio_format, settings = pb.AudioFormat(sample_rate_hz=self._rate_hz), pb.Settings(language=self._language)
+        config = pb.StreamingConfig(format=audio_format, settings=settings, partials=True)
         try:
-            await self._call.write(Request(config=pb.StreamingConfig(settings=settings, partials=True)))
+            await self._call.write(Request(config=config))
             first = await self._call.read()
         except grpc.aio.AioRpcError as error:
             raise RejectedError(f"{error.code().name}: {error.details()}") from error
