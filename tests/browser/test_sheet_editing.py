@@ -227,3 +227,14 @@ async def test_click_on_a_button_leaves_the_focus_in_the_sheet(sheet: SheetPage)
     await sheet.page.keyboard.type(" three")
     await sheet.expect_text("one two three")
     await expect(sheet.page.locator("#state")).to_have_text("Recording")
+
+
+async def test_each_line_has_the_direction_of_its_text(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("one\n")
+    await sheet.page.keyboard.insert_text("שלום")
+    await sheet.page.keyboard.type(" two")
+    directions = "() => [...document.querySelectorAll('#sheet > p')].map((block) => getComputedStyle(block).direction)"
+    assert await sheet.page.evaluate(directions) == ["ltr", "rtl"]
+    await sheet.press("Home")
+    await sheet.page.keyboard.type("three ")
+    assert await sheet.page.evaluate(directions) == ["ltr", "ltr"]
