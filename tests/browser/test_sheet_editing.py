@@ -238,3 +238,38 @@ async def test_each_line_has_the_direction_of_its_text(sheet: SheetPage) -> None
     await sheet.press("Home")
     await sheet.page.keyboard.type("three ")
     assert await sheet.page.evaluate(directions) == ["ltr", "ltr"]
+
+
+async def test_caret_and_deletions_cross_the_nodes_of_a_long_line_by_characters(sheet: SheetPage) -> None:
+    text = "word " * 1000
+    await sheet.page.evaluate("(text) => navigator.clipboard.writeText(text)", text)
+    await sheet.press("Control+v")
+    separators = sheet.text.locator("wbr")
+    assert await separators.count() == 4  # a node has 1000 characters
+    await sheet.move(0, 998)
+    await sheet.press(*["ArrowRight"] * 4)
+    await sheet.page.keyboard.type("!")
+    await sheet.expect_text(f"{text[:1002]}!{text[1002:]}")
+    await sheet.press(*["ArrowLeft"] * 5)
+    await sheet.page.keyboard.type("?")
+    await sheet.expect_text(f"{text[:998]}?{text[998:1002]}!{text[1002:]}")
+    await sheet.press(*["Delete"] * 4, *["Backspace"] * 3)
+    await sheet.expect_text(f"{text[:996]}!{text[1002:]}")
+    await sheet.press("Control+a", "Delete")
+    await sheet.expect_text("")
+    assert await separators.count() == 0
+
+
+async def test_partial_and_final_at_the_nodes_of_a_long_line_are_at_the_caret(sheet: SheetPage) -> None:
+    text = "word " * 1000
+    stream = await sheet.record()
+    await sheet.page.evaluate("(text) => navigator.clipboard.writeText(text)", text)
+    await sheet.press("Control+v")
+    await sheet.move(0, 1000)
+    stream.begin(0)
+    stream.partial(0, "spoken")
+    await expect(sheet.text.locator(".partial")).to_have_text("spoken ")
+    await sheet.expect_text(text)
+    stream.final(0, "spoken text")
+    await sheet.expect_text(f"{text[:1000]}spoken text {text[1000:]}")
+    await expect(sheet.text.locator(".partial")).to_have_count(0)
