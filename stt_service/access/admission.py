@@ -144,8 +144,11 @@ class AdmissionControl(Generic[LoadedT]):
             UnavailableError: the server is loading or draining.
             ResourceExhaustedError: all slots are used, or the client's quota is.
         """
-        self._check_quota(client)
-        loaded = self._check_slots()
+        self._check_rate(
+            client,
+            self._rate_limiter.retry_after_s(client.name, client.now_s, client.quota.calls_per_minute),
+        )
+        loaded = self._check_free(client)
         self.streams += 1
         self._streams_by_client[client.name] += 1
         self._idle.clear()
@@ -153,6 +156,16 @@ class AdmissionControl(Generic[LoadedT]):
             yield loaded
         finally:
             self._release_slot(client.name)
+
+    def check(self, client: ClientIdentity) -> None:
+        """Check whether `acquire_slot` would hold a slot now, without counting a call.
+
+        Raises:
+            UnavailableError: the server is loading or draining.
+            ResourceExhaustedError: all slots are used, or the client's quota is.
+        """
+        self._check_rate(client, self._rate_limiter.wait_s(client.name, client.now_s, client.quota.calls_per_minute))
+        self._check_free(client)
 
     def _release_slot(self, name: str) -> None:
         self._streams_by_client[name] -= 1
@@ -162,19 +175,22 @@ class AdmissionControl(Generic[LoadedT]):
         if not self.streams:
             self._idle.set()
 
-    def _check_quota(self, client: ClientIdentity) -> None:
-        """Reject a client that calls too often or has too many streams. The messages do not name the client."""
-        max_streams, per_minute = client.quota.streams, client.quota.calls_per_minute
-        if retry_after_s := self._rate_limiter.retry_after_s(client.name, client.now_s, per_minute):
+    def _check_rate(self, client: ClientIdentity, wait_s: float) -> None:
+        """Reject a client that must wait before its next call."""
+        if wait_s:
             self._on_rejected("quota")
-            raise ResourceExhaustedError(f"Rate limit exceeded: at most {per_minute} calls per minute.", retry_after_s)
+            raise ResourceExhaustedError(
+                f"Rate limit exceeded: at most {client.quota.calls_per_minute} calls per minute.", wait_s
+            )
+
+    def _check_free(self, client: ClientIdentity) -> LoadedT:
+        """Reject a client with too many streams, and all if no slot is free. The messages do not name the client."""
+        max_streams = client.quota.streams
         if max_streams and self._streams_by_client[client.name] >= max_streams:
             self._on_rejected("quota")
             raise ResourceExhaustedError(
                 f"Stream limit exceeded: at most {max_streams} streams per client; close one first.", RETRY_AFTER_S
             )
-
-    def _check_slots(self) -> LoadedT:
         if self.loaded is None or self.draining.is_set():
             self._on_rejected("draining" if self.draining.is_set() else "loading")
             raise UnavailableError(self.not_ready_reason)

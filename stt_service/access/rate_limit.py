@@ -45,15 +45,23 @@ class RateLimiter:
 
     def retry_after_s(self, client: str, now_s: float, per_minute: int) -> float:
         """Count a call and return 0, or return the seconds to wait if the call exceeds the limit and is not counted."""
-        if not per_minute:
-            return 0.0
-        until = max(self._until.get(client, now_s), now_s) + MINUTE_S / per_minute
-        if until - now_s > MINUTE_S + ROUNDING_S:
-            return until - now_s - MINUTE_S
+        if (wait_s := self.wait_s(client, now_s, per_minute)) or not per_minute:
+            return wait_s
+        until = self._until_after_call(client, now_s, per_minute)
         self._until.pop(client, None)
         self._until[client] = until
         self._forget(now_s)
         return 0.0
+
+    def wait_s(self, client: str, now_s: float, per_minute: int) -> float:
+        """Return the seconds to wait before the next call, without counting one; 0: it is within the limit."""
+        if not per_minute:
+            return 0.0
+        excess_s = self._until_after_call(client, now_s, per_minute) - now_s - MINUTE_S
+        return excess_s if excess_s > ROUNDING_S else 0.0
+
+    def _until_after_call(self, client: str, now_s: float, per_minute: int) -> float:
+        return max(self._until.get(client, now_s), now_s) + MINUTE_S / per_minute
 
     def _forget(self, now_s: float) -> None:
         """Remove the clients with the oldest calls if their quota is fully restored or there are too many clients."""

@@ -117,6 +117,15 @@ class SpeechService:
         with track_call(self._metrics, client_name, api) as logger:
             yield Call(ClientIdentity(client_name, time.monotonic(), quota), logger)
 
+    def check_admission(self, client_name: str, api: Api) -> None:
+        """Check whether a call would be admitted now, before its adapter receives a long request; it is not counted.
+
+        Raises:
+            SttError: the call would not be admitted.
+        """
+        with self.call(client_name, api) as call:
+            self._admission.check(call.client)
+
     async def recognize_stream(self, call: Call, requests: Requests, writer: ResponseWriter) -> None:
         """Recognize a stream to its end; every response goes to `writer`.
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.errors import NotFoundError, ResourceExhaustedError, SttError
+from stt_service.errors import NotFoundError, SttError
 from stt_service.http.openai.errors import error_body, error_response
 from stt_service.http.openai.formats import (
     MEDIA_TYPES,
@@ -29,7 +29,7 @@ from stt_service.http.openai.formats import (
 from stt_service.http.openai.json_input import shown
 from stt_service.http.openai.options import TranscriptionOptions, parse_options
 from stt_service.http.openai.subtitles import srt, vtt
-from stt_service.http.openai.uploads import fields_of, read_form, recording_of
+from stt_service.http.openai.uploads import UploadPlaces, fields_of, read_form, recording_of
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.speech_service import Call, SpeechService, feed_recording, recognize_recording
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-MAX_UPLOADS = 8  # at once; each has a temporary file of up to MAX_UPLOAD_MB
-RETRY_AFTER_S = 1.0
 PREFIXES = ("/v1", "")  # some clients have /v1 in their base address, others not
 
 Put = Callable[[Final], None]
@@ -55,11 +53,12 @@ class Transcriptions:
     Args:
         service: Recognizes the recordings.
         decoders: Decode containers in separate processes.
+        places: Bounds the uploads.
     """
 
-    def __init__(self, service: SpeechService, decoders: RecordingDecoders) -> None:
+    def __init__(self, service: SpeechService, decoders: RecordingDecoders, places: UploadPlaces | None = None) -> None:
         self._service, self._decoders = service, decoders
-        self._uploads = 0
+        self._places = places or UploadPlaces()
 
     @property
     def routes(self) -> list[Route]:
@@ -98,22 +97,18 @@ class Transcriptions:
         return JSONResponse(_model(name))
 
     async def _respond(self, request: Request, *, translate: bool) -> Response:
-        if self._uploads >= MAX_UPLOADS:
-            return error_response(
-                ResourceExhaustedError(f"{MAX_UPLOADS} recordings are being uploaded: try again later.", RETRY_AFTER_S)
-            )
-        self._uploads += 1
+        client = request.scope["client_name"]
         try:
-            return await self._respond_to_upload(request, translate=translate)
+            self._service.check_admission(client, Api.OPENAI)  # a rejected client would upload in vain
+            async with self._places.place(client):
+                form = await read_form(request)
+            return await self._respond_to_form(request, form, translate=translate)
         except SttError as error:
             return error_response(error)
         except ClientDisconnect:
             return Response(status_code=499)  # no client receives it
-        finally:
-            self._uploads -= 1
 
-    async def _respond_to_upload(self, request: Request, *, translate: bool) -> Response:
-        form = await read_form(request)
+    async def _respond_to_form(self, request: Request, form: FormData, *, translate: bool) -> Response:
         try:
             options, recording = parse_options(fields_of(form), translate=translate), await recording_of(form)
             if options.stream and options.response_format is ResponseFormat.JSON:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -120,3 +121,22 @@ async def test_rate_limited_client_is_rejected_with_a_retry_delay() -> None:
     assert refused.value.retry_after_s == pytest.approx(60)
     with admission.acquire_slot(ann(60.0, calls_per_minute=1)):
         pass
+
+
+async def test_check_rejects_as_a_call_would_be_and_counts_none() -> None:
+    admission = await opened(2)
+    client = ClientIdentity("ann", 0.0, ClientQuota(streams=1, calls_per_minute=1))
+    for _ in range(3):
+        admission.check(client)
+    with admission.acquire_slot(client):
+        with pytest.raises(ResourceExhaustedError, match="Rate limit exceeded: at most 1 calls") as limited:
+            admission.check(client)
+        assert limited.value.retry_after_s == pytest.approx(60)
+        with pytest.raises(ResourceExhaustedError, match="Stream limit exceeded: at most 1 streams"):
+            admission.check(replace(client, now_s=60.0))
+        admission.check(ClientIdentity("bob", 0.0))
+        with admission.acquire_slot(), pytest.raises(ResourceExhaustedError, match="All 2 slots"):
+            admission.check(ClientIdentity("bob", 0.0))
+    await admission.drain()
+    with pytest.raises(UnavailableError, match="draining"):
+        admission.check(ClientIdentity("bob", 0.0))
