@@ -25,7 +25,15 @@ from stt_service.rpc import convert
 from stt_service.rpc.call_log import CallLogger, track_call
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.recording_decoder import RecordingDecoders
-from stt_service.rpc.stream import DRAINED, GRACE_S, Requests, ResponseWriter, StreamHandler, StreamTimeouts, write
+from stt_service.rpc.stream import (
+    DRAINED,
+    GRACE_S,
+    Requests,
+    ResponseWriter,
+    StreamHandler,
+    StreamTimeouts,
+    TimedWriter,
+)
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
 from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.session.config import SessionConfig
@@ -50,7 +58,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class StreamSlot:
-    """A slot for the streams of one connection. `recognize` recognizes one to its end, for a call of its own."""
+    """A slot for the streams of one connection. `recognize` recognizes one to its end, for a call of its own.
+
+    The writer limits the time in which the client must read: it may also wait for the streams before its own.
+    """
 
     recognize: Callable[[Call, Requests, ResponseWriter], Awaitable[None]]
 
@@ -104,6 +115,16 @@ class SpeechService:
         """The settings of a stream whose config has none."""
         return convert.settings(self._config.settings.runtime())
 
+    @property
+    def idle_timeout_s(self) -> float:
+        """How long a client may send no audio."""
+        return self._config.settings.idle_timeout
+
+    @property
+    def _timeouts(self) -> StreamTimeouts:
+        settings = self._config.settings
+        return StreamTimeouts(settings.idle_timeout, settings.max_stream_duration, GRACE_S)
+
     @contextmanager
     def call(self, client_name: str, api: Api) -> Iterator[Call]:
         """Yield a call; all log lines inside carry its id.
@@ -133,7 +154,7 @@ class SpeechService:
             SttError: the reason of the failure; the responses before it have been written.
         """
         with call.logger, self.stream_slot(call) as slot:
-            await slot.recognize(call, requests, writer)
+            await slot.recognize(call, requests, TimedWriter(writer, self._timeouts.write_s))
 
     @contextmanager
     def stream_slot(self, call: Call) -> Iterator[StreamSlot]:
@@ -152,12 +173,11 @@ class SpeechService:
     async def _recognize(
         self, loaded: LoadedServer, logger: CallLogger, requests: Requests, writer: ResponseWriter
     ) -> None:
-        settings = self._config.settings
-        timeouts = StreamTimeouts(settings.idle_timeout, settings.max_stream_duration, GRACE_S)
+        timeouts = self._timeouts
         config = await first_config(requests, timeouts, self._admission.draining)
         with logger.admitted(), loaded.registry.lease() as lease:
             stream = self._new_stream(loaded.silero, lease, config, logger)
-            await write(writer, _started_response(stream, config.resume.audio_offset_ms), timeouts.write_s)
+            await writer.write(_started_response(stream, config.resume.audio_offset_ms))
             logger.opened(stream)
             audio_format = convert.audio_format(config.format)
             handler = StreamHandler(stream, audio_format, timeouts, self._admission.draining, config.resumable)

@@ -53,6 +53,28 @@ class ResponseWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TimedWriter:
+    """Limits the time in which a client must read each response."""
+
+    writer: ResponseWriter
+    timeout_s: float
+
+    async def write(self, message: pb.StreamingRecognizeResponse, /) -> None:
+        """Send a response.
+
+        Raises:
+            DeadlineExceededError: the client does not read.
+        """
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await self.writer.write(message)
+        except TimeoutError as error:
+            raise DeadlineExceededError(
+                f"The client read no response for {self.timeout_s:g} s: read responses while sending."
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
 class StreamTimeouts:
     """The limits after which a stream ends."""
 
@@ -110,7 +132,7 @@ class StreamHandler:
             async with asyncio.TaskGroup() as tasks:
                 feeding = tasks.create_task(self._feed(requests))
                 while (event := await self._recognizer.send_queue.next_event()) is not None:
-                    await write(writer, convert.response(event), self.timeouts.write_s)
+                    await writer.write(convert.response(event))
         except* SttError as group:
             raise _first_error(group) from None
         if (failure := feeding.result()) is not None:
@@ -245,21 +267,6 @@ class StreamHandler:
     async def _end_by_operator(self) -> StreamEnd:
         await self.stream.terminated.wait()
         return StreamEnd(Endpoint.FINALIZE, AbortedError(TERMINATED))
-
-
-async def write(writer: ResponseWriter, message: pb.StreamingRecognizeResponse, timeout_s: float) -> None:
-    """Send a message.
-
-    Raises:
-        DeadlineExceededError: the client does not read.
-    """
-    try:
-        async with asyncio.timeout(timeout_s):
-            await writer.write(message)
-    except TimeoutError as error:
-        raise DeadlineExceededError(
-            f"The client read no response for {timeout_s:g} s: read responses while sending."
-        ) from error
 
 
 async def _first_of(*ways: Coroutine[Any, Any, T]) -> T:

@@ -20,7 +20,7 @@ from stt.v1 import stt_pb2 as pb
 from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import AbortedError, DeadlineExceededError, SttError, UnavailableError
 from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.stream import STALL_TIMEOUT_S, StreamHandler, StreamTimeouts
+from stt_service.rpc.stream import STALL_TIMEOUT_S, StreamHandler, StreamTimeouts, TimedWriter
 from stt_service.scheduling.executor import ModelPair
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.realtime import RealtimeTracker
@@ -80,8 +80,11 @@ class Outcome:
     failure: SttError | None = None
     ended_s: float = 0.0
     reads: float = math.inf  # number of responses that the client reads
+    write_s: float = 0.0  # time of the first write
 
     async def write(self, response: pb.StreamingRecognizeResponse) -> None:
+        if not self.responses:
+            await asyncio.sleep(self.write_s)
         if len(self.responses) >= self.reads:
             await asyncio.Event().wait()
         self.responses.append(response)
@@ -135,18 +138,20 @@ class Scenario:
     resumable: bool = True
     limits: StreamTimeouts = LIMITS
     reads: float = math.inf
+    untimed_write_s: float = 0.0  # time that the writer takes for the first response, which it limits itself
     resumed: pb.StreamingRecognizeResponse | None = None  # the last response of the stream that this one resumes
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     terminated: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> Outcome:
-        outcome = Outcome(reads=self.reads)
+        outcome = Outcome(reads=self.reads, write_s=self.untimed_write_s)
         offset_ms = self.resumed.committed_ms if self.resumed is not None else 0
         stream = SimpleNamespace(recognizer=self._recognition(offset_ms), terminated=self.terminated)
         handler = StreamHandler(cast("ActiveStream", stream), AudioFormat(), self.limits, self.draining, self.resumable)
         requests = self.client.requests(offset_ms // SYMBOL_MS)
         try:
-            await handler.run(requests, cast("Context", outcome))
+            writer = cast("Context", outcome)
+            await handler.run(requests, writer if self.untimed_write_s else TimedWriter(writer, self.limits.write_s))
         except SttError as error:
             outcome.failure = error
         outcome.ended_s = asyncio.get_running_loop().time()
@@ -234,6 +239,12 @@ def test_client_that_does_not_read_loses_no_unread_result(reads: int) -> None:
     after = resume(UNDISTURBED, broken)
     spans = [(start_ms, end_ms) for _, start_ms, end_ms in broken.spans + after.spans]
     assert spans == [(start_ms, end_ms) for _, start_ms, end_ms in run_stream(UNDISTURBED).spans]
+
+
+def test_writer_may_wait_for_other_streams_without_limit() -> None:
+    outcome = run(lambda: Scenario(Client(UNDISTURBED), untimed_write_s=3600).run())
+    assert outcome.failure is None
+    assert outcome.spans == run_stream(UNDISTURBED).spans
 
 
 @pytest.mark.parametrize("duration_symbols", range(3, 20))

@@ -1,4 +1,4 @@
-"""The requests of a transcription that its stream has not read yet, bounded by their memory.
+"""The requests of a connection that its stream has not read yet, bounded by their memory.
 
 The bound is minutes of audio and not a few chunks: the end of a connection is visible only after all audio before it
 has been read from the socket, so a shorter queue would hide that a client has disconnected.
@@ -26,18 +26,26 @@ class RequestQueue:
         self._added, self._removed = asyncio.Event(), asyncio.Event()
 
     async def put(self, request: pb.StreamingRecognizeRequest) -> None:
-        """Add a request; wait while MAX_QUEUED_BYTES are queued."""
-        while self._queued_bytes >= MAX_QUEUED_BYTES:
+        """Add a request; wait while MAX_QUEUED_BYTES are queued. A closed queue drops it."""
+        while self._queued_bytes >= MAX_QUEUED_BYTES and not self._is_closed:
             self._removed.clear()
             await self._removed.wait()
-        self._requests.append(request)
-        self._queued_bytes += _memory_bytes(request)
-        self._added.set()
+        if not self._is_closed:
+            self._requests.append(request)
+            self._queued_bytes += _memory_bytes(request)
+            self._added.set()
+
+    def drop_audio(self) -> None:
+        """Drop the audio after the last other request."""
+        while self._requests and self._requests[-1].WhichOneof("request") == "audio":
+            self._queued_bytes -= _memory_bytes(self._requests.pop())
+        self._removed.set()
 
     def close(self) -> None:
         """End the stream after the queued requests."""
         self._is_closed = True
         self._added.set()
+        self._removed.set()
 
     async def read(self) -> AsyncIterator[pb.StreamingRecognizeRequest]:
         """Yield the requests until the queue is closed and empty."""

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.wyoming.request_queue import MAX_QUEUED_BYTES, REQUEST_BYTES, RequestQueue
+from stt_service.rpc.request_queue import MAX_QUEUED_BYTES, REQUEST_BYTES, RequestQueue
 
 
 def audio(size: int, first: int = 0) -> pb.StreamingRecognizeRequest:
@@ -38,3 +38,23 @@ async def test_queue_of_chunks_of_any_size_is_bounded_until_one_is_read(size: in
     assert not waiting.done()
     assert (await anext(aiter(queue.read()))).audio[0] == 0
     await waiting
+
+
+async def test_closed_queue_ends_a_waiting_writer_and_drops_its_request() -> None:
+    queue = RequestQueue()
+    await queue.put(audio(MAX_QUEUED_BYTES))
+    waiting = asyncio.create_task(queue.put(audio(2)))
+    await asyncio.sleep(0)
+    queue.close()
+    await waiting
+    assert len(await _read(queue)) == 1
+
+
+async def test_audio_after_the_last_command_is_dropped() -> None:
+    queue, command = RequestQueue(), pb.StreamingRecognizeRequest(finalize=pb.Finalize())
+    kept = [audio(2), command]
+    for request in (*kept, audio(4), audio(4)):
+        await queue.put(request)
+    queue.drop_audio()
+    queue.close()
+    assert await _read(queue) == kept
