@@ -1,15 +1,14 @@
 """GET /v1/realtime (WebSocket): OpenAI's Realtime transcription sessions.
 
-A connection has one slot, from its first audio on, and one stream at a time that receives audio. A commit with
-`turn_detection: null`, a `clear` and a `session.update` end that stream and the next audio opens another, while the
-pending text of the ended one is still sent, in the order of the streams.
+A connection has one stream at a time that receives audio. A `commit` with `turn_detection: null`, a `clear` and a
+`session.update` end that stream, and the next audio opens another, while the pending text of the ended one is still
+sent (`realtime_streams`). An item of the client stays open until its commit, even if an update changes the stream.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,19 +24,19 @@ from stt_service.http.openai.json_input import shown
 from stt_service.http.openai.realtime_items import BUFFER, ClientTurns, Item, ItemChain, ServerTurns, new_id
 from stt_service.http.openai.realtime_messages import audio, error_event, parse_event
 from stt_service.http.openai.realtime_session import RealtimeConfig
-from stt_service.rpc.speech_service import SpeechService, StreamSlot
+from stt_service.http.openai.realtime_streams import Stream, Streams
+from stt_service.rpc.speech_service import SpeechService
 from stt_service.rpc.status_mapping import public_errors
-from stt_service.telemetry.metrics import Api
 
 if TYPE_CHECKING:
+    from starlette.types import Message
     from starlette.websockets import WebSocket
 
 SUBPROTOCOL = "realtime"
-MAX_QUEUED_REQUESTS = 16
-MAX_ENDING_STREAMS = 4  # of a connection, whose text is pending; then the server reads no further
-IDLE_TIMEOUT_S = 600.0  # without a message of the client
+IDLE_TIMEOUT_S = 600.0  # without a message of the client and pending text
 FAILURE_TIMEOUT_S = 2.0
 INTERNAL_ERROR = 1011
+MAX_REASON_BYTES = 123  # of a close frame (RFC 6455, 5.5)
 BYTES_PER_SAMPLE = {pb.AudioFormat.ENCODING_PCM_S16LE: 2}
 
 
@@ -69,16 +68,6 @@ class Realtime:
 
 
 @dataclass(slots=True, eq=False)
-class _Stream:
-    """A stream of a connection, which receives audio until it is ended."""
-
-    items: ServerTurns | ClientTurns
-    requests: asyncio.Queue[pb.StreamingRecognizeRequest | None]
-    muted: bool = False  # its open utterance was cleared
-    received_bytes: int = 0
-
-
-@dataclass(slots=True, eq=False)
 class _Connection:
     """A Realtime connection."""
 
@@ -89,14 +78,10 @@ class _Connection:
     config: RealtimeConfig = field(default_factory=realtime_session.initial)
     id: str = field(default_factory=lambda: new_id("sess"))
     chain: ItemChain = field(default_factory=ItemChain)
-    _stream: _Stream | None = None
-    _slot: StreamSlot | None = None
-    _received_ms: int = 0
-    _item_id: str | None = None  # of the audio that the client has not committed
-    _ending: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_ENDING_STREAMS))
-    _recognizing: set[asyncio.Task[None]] = field(default_factory=set)
-    _last_ended: asyncio.Event | None = None  # set when the text of the last stream is sent
-    _uncommitted: asyncio.Event | None = None  # the same of the last stream whose items the server commits
+    _received_ms: float = 0.0
+    _rest: bytes = b""  # start of a sample whose end has not arrived
+    _item: Item | None = None  # the audio that the client has not committed
+    _is_lost: bool = False  # the client has closed the connection
 
     async def run(self) -> None:
         """Serve the connection until the client closes it.
@@ -107,10 +92,10 @@ class _Connection:
         with ExitStack() as slots:
             await self._send({"type": "session.created", "session": self._description()})
             async with public_errors(), asyncio.TaskGroup() as tasks:
+                streams = Streams(self.service, self.client_name, self._send, tasks, slots)
                 with suppress(WebSocketDisconnect):
-                    await self._receive(tasks, slots)
-                for task in self._recognizing:  # no client reads their text
-                    task.cancel()
+                    await self._receive(streams)
+                streams.cancel()
 
     async def fail(self, error: SttError, cause: JsonObject | None = None) -> None:
         """Send the error, with the event that caused it, and close the connection.
@@ -118,162 +103,142 @@ class _Connection:
         Raises:
             SttError: the error, if the client does not read.
         """
+        reason = str(error).encode()[:MAX_REASON_BYTES].decode(errors="ignore")
         try:
             async with asyncio.timeout(self.failure_timeout_s):
                 await self._send(error_event(error, cause))
                 with suppress(RuntimeError, WebSocketDisconnect):
-                    await self.socket.close(INTERNAL_ERROR, str(error)[:100])
+                    await self.socket.close(INTERNAL_ERROR, reason)
         except TimeoutError:
             raise error from None
 
-    async def _receive(self, tasks: asyncio.TaskGroup, slots: ExitStack) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(IDLE_TIMEOUT_S):
-                    message = await self.socket.receive()
-            except TimeoutError:
-                raise DeadlineExceededError(f"No message received for {IDLE_TIMEOUT_S:g} s.") from None
-            if message["type"] == "websocket.disconnect":
-                return
+    async def _receive(self, streams: Streams) -> None:
+        while (message := await self._next_message(streams))["type"] != "websocket.disconnect":
             event: JsonObject | None = None
             try:
                 event = parse_event(message)
-                await self._handle(event, tasks, slots)
+                await self._handle(event, streams)
             except InvalidRequestError as error:
                 await self._send(error_event(error, event))
             except SttError as error:
                 await self.fail(error, event)
                 return
 
-    async def _handle(self, event: JsonObject, tasks: asyncio.TaskGroup, slots: ExitStack) -> None:
+    async def _next_message(self, streams: Streams) -> Message:
+        """Return the next message; meanwhile release the slot of an idle client.
+
+        Raises:
+            DeadlineExceededError: the client sends none.
+        """
+        loop = asyncio.get_running_loop()
+        called_s = loop.time()
+        while True:
+            streams.release_idle_slot()
+            idle_at_s = max(called_s, streams.last_used_s) + IDLE_TIMEOUT_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(idle_at_s, streams.releases_slot_at_s)):
+                    return await self.socket.receive()
+            if loop.time() >= max(called_s, streams.last_used_s) + IDLE_TIMEOUT_S:
+                raise DeadlineExceededError(f"No message received for {IDLE_TIMEOUT_S:g} s.")
+
+    async def _handle(self, event: JsonObject, streams: Streams) -> None:
         match event.get("type"):
             case "input_audio_buffer.append":
-                await self._append(audio(event), tasks, slots)
+                await self._append(audio(event), streams)
             case "input_audio_buffer.commit":
-                await self._commit()
+                await self._commit(streams)
             case "input_audio_buffer.clear":
-                await self._clear()
+                await self._clear(streams)
             case "session.update" | "transcription_session.update":
-                await self._update(event)
+                await self._update(event, streams)
             case other:
                 raise InvalidRequestError(
                     f"Invalid type={shown(other)}: "
                     "must be session.update, or input_audio_buffer.append, .commit or .clear."
                 )
 
-    async def _update(self, event: JsonObject) -> None:
+    async def _update(self, event: JsonObject, streams: Streams) -> None:
+        """Change the configuration; the next audio has another stream, unless the client continues an item as it is."""
         config = realtime_session.updated(self.config, event.get("session"))
-        await self._end_stream()
+        if config.server_turns and self._item is not None:
+            await self._commit_item(streams)
+        if config.server_turns or config != self.config:
+            streams.end()
+        if config.audio_format != self.config.audio_format:
+            self._rest = b""
         self.config = config
         await self._send({"type": "session.updated", "session": self._description()})
 
-    async def _append(self, pcm: bytes, tasks: asyncio.TaskGroup, slots: ExitStack) -> None:
-        if not pcm:
-            return
-        stream = self._stream or self._open(tasks, slots)
-        stream.received_bytes += len(pcm)
-        await stream.requests.put(pb.StreamingRecognizeRequest(audio=pcm))
+    async def _append(self, received: bytes, streams: Streams) -> None:
+        pcm = self._whole_samples(received)
+        if pcm and not self._is_lost:
+            stream = streams.current or await self._open(streams)
+            self._received_ms += 1000 * len(pcm) / (self._sample_bytes * self.config.audio_format.sample_rate_hz)
+            await stream.requests.put(pb.StreamingRecognizeRequest(audio=pcm))
 
-    async def _commit(self) -> None:
-        if self.config.server_turns:
-            if self._stream is not None:
-                await self._stream.requests.put(pb.StreamingRecognizeRequest(finalize=pb.Finalize()))
-            return
-        if self._uncommitted is not None:
-            await self._uncommitted.wait()
-        if self._stream is None:  # nothing was appended
-            item = Item(new_id("item"), with_logprobs=self.config.logprobs)
-            await self._send(self.chain.commit(item.id))
-            await self._after_pending(item.completed(0))
-            return
-        await self._send(self.chain.commit(self._item_id or new_id("item")))
-        await self._end_stream()
+    def _whole_samples(self, received: bytes) -> bytes:
+        """Return the samples that are complete; the start of the next one is kept."""
+        pcm = self._rest + received
+        whole = len(pcm) - len(pcm) % self._sample_bytes
+        self._rest = pcm[whole:]
+        return pcm[:whole]
 
-    async def _after_pending(self, event: JsonObject) -> None:
-        if self._last_ended is not None:
-            await self._last_ended.wait()
-        await self._send(event)
+    @property
+    def _sample_bytes(self) -> int:
+        return BYTES_PER_SAMPLE.get(self.config.audio_format.encoding, 1)
 
-    async def _clear(self) -> None:
-        if self._stream is not None:
-            self._stream.muted = True
-            await self._end_stream()
+    async def _commit(self, streams: Streams) -> None:
+        stream = streams.current
+        if stream is not None and isinstance(stream.items, ServerTurns):
+            await streams.finalize(stream, stream.items)
+        else:
+            await self._commit_item(streams)
+
+    async def _commit_item(self, streams: Streams) -> None:
+        """Commit the item of the client, which is empty if no audio was appended."""
+        await streams.order.wait_for_items()
+        item, self._item = self._item or Item(new_id("item"), self.config.logprobs), None
+        item.is_committed, self._rest = True, b""
+        await self._send(self.chain.commit(item.id))
+        if streams.current is not None and isinstance(streams.current.items, ClientTurns):
+            streams.current.items.is_last = True
+            streams.end()
+        else:
+            await streams.order.wait_for_all()
+            await self._send(item.completed())
+
+    async def _clear(self, streams: Streams) -> None:
+        streams.clear()
+        self._item, self._rest = None, b""
         await self._send({"type": f"{BUFFER}.cleared"})
 
-    def _open(self, tasks: asyncio.TaskGroup, slots: ExitStack) -> _Stream:
-        """Open a stream for the next audio; the first one of a connection acquires its slot."""
-        if self._slot is None:
-            call = slots.enter_context(self.service.call(self.client_name, Api.REALTIME))
-            slots.enter_context(call.logger)
-            self._slot = slots.enter_context(self.service.stream_slot(call))
-        stream = _Stream(self._new_items(), asyncio.Queue(MAX_QUEUED_REQUESTS))
-        stream.requests.put_nowait(pb.StreamingRecognizeRequest(config=self._streaming_config()))
-        before, self._last_ended = self._last_ended, asyncio.Event()
-        task = tasks.create_task(self._recognize(self._slot, stream, before, self._last_ended))
-        self._recognizing.add(task)
-        task.add_done_callback(self._recognizing.discard)
-        self._stream = stream
-        return stream
-
-    def _new_items(self) -> ServerTurns | ClientTurns:
-        if self.config.server_turns:
-            return ServerTurns(self.chain, self._received_ms, self.config.logprobs)
-        self._item_id = new_id("item")
-        return ClientTurns(Item(self._item_id, self._received_ms, self.config.logprobs))
-
-    def _streaming_config(self) -> pb.StreamingConfig:
-        return pb.StreamingConfig(
+    async def _open(self, streams: Streams) -> Stream:
+        config = pb.StreamingConfig(
             format=self.config.audio_format,
             settings=self.config.settings,
             partials=True,
             stability=self.config.stability,
             speech_ended=self.config.server_turns,
-            word_times=self.config.logprobs,
+            word_times=self.config.logprobs or (self._item is not None and self._item.with_logprobs),
         )
+        return await streams.open(self._new_items(), config)
 
-    async def _recognize(
-        self, slot: StreamSlot, stream: _Stream, before: asyncio.Event | None, ended: asyncio.Event
-    ) -> None:
-        """Recognize a stream; its events are sent after all events of the stream before it."""
-        try:
-            async with self._ending:
-                with self.service.call(self.client_name, Api.REALTIME) as call, call.logger:
-                    await slot.recognize(call, _requests(stream), _Writer(self, stream, before))
-            if before is not None:  # a cleared stream sends nothing, but the next one follows the one before it
-                await before.wait()
-            if not stream.muted:
-                for event in stream.items.finish():
-                    await self._send(event)
-        finally:
-            ended.set()
+    def _new_items(self) -> ServerTurns | ClientTurns:
+        offset_ms = round(self._received_ms)
+        if self.config.server_turns:
+            return ServerTurns(self.chain, offset_ms, self.config.logprobs)
+        if self._item is None:
+            self._item = Item(new_id("item"), self.config.logprobs)
+        return ClientTurns(self._item, offset_ms)
 
-    async def _end_stream(self) -> None:
-        """End the audio of the current stream; its pending text is still sent."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            if isinstance(stream.items, ServerTurns):
-                self._uncommitted = self._last_ended
-            sample_bytes = BYTES_PER_SAMPLE.get(self.config.audio_format.encoding, 1)
-            self._received_ms += (
-                1000 * stream.received_bytes // (sample_bytes * self.config.audio_format.sample_rate_hz)
-            )
-            await stream.requests.put(None)
-
-    async def send_events(
-        self, stream: _Stream, response: pb.StreamingRecognizeResponse, before: asyncio.Event | None
-    ) -> None:
-        """Send the events of a response, after all of the stream before it."""
-        if stream.muted:
-            return
-        if before is not None:
-            await before.wait()
-        for event in stream.items.events(response):
-            await self._send(event)
-
-    async def _send(self, event: JsonObject) -> None:
-        if self.socket.application_state is WebSocketState.CONNECTED:
-            with suppress(WebSocketDisconnect, RuntimeError):  # the client has closed the connection
+    async def _send(self, event: JsonObject) -> bool:
+        """Send an event; return whether the client is connected."""
+        if not self._is_lost and self.socket.application_state is WebSocketState.CONNECTED:
+            try:
                 await self.socket.send_text(json.dumps({"event_id": new_id("event"), **event}, ensure_ascii=False))
+            except (WebSocketDisconnect, RuntimeError):  # the client has closed the connection
+                self._is_lost = True
+        return not self._is_lost
 
     def _description(self) -> JsonObject:
         return {
@@ -283,21 +248,3 @@ class _Connection:
             "expires_at": 0,
             **self.config.description,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    """Receives the responses of a stream."""
-
-    connection: _Connection
-    stream: _Stream
-    before: asyncio.Event | None
-
-    async def write(self, response: pb.StreamingRecognizeResponse, /) -> None:
-        """Send the events of a response; wait while the client does not read."""
-        await self.connection.send_events(self.stream, response, self.before)
-
-
-async def _requests(stream: _Stream) -> AsyncIterator[pb.StreamingRecognizeRequest]:
-    while (request := await stream.requests.get()) is not None:
-        yield request

@@ -5,121 +5,41 @@ The connection is the real one; its socket is in memory, and its streams are scr
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import json
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.websockets import WebSocket
 
 from stt_service.errors import ResourceExhaustedError, UnavailableError
 from stt_service.http.openai.formats import JsonObject
-from stt_service.http.openai.realtime import INTERNAL_ERROR, Realtime
+from stt_service.http.openai.realtime import INTERNAL_ERROR
 from stt_service.http.openai.realtime_session import STABILITIES
+from tests.support.clients.memory_realtime import (
+    BUFFER,
+    CLEAR,
+    COMMIT,
+    ITEM,
+    appends,
+    completed,
+    connection,
+    of_type,
+    session_events,
+    update,
+)
 from tests.support.servers.scripted_speech import ScriptedCall, ScriptedSpeech, finals
 from tests.support.timelines.simulated_stream import SYMBOL_MS, TIMELINES, pcm
 
 if TYPE_CHECKING:
-    from starlette.types import Message
-
-    from stt_service.rpc.speech_service import SpeechService
     from stt_service.rpc.stream import Requests, ResponseWriter
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
-TIMEOUT_S = 20.0
-ITEM, BUFFER = "conversation.item.input_audio_transcription", "input_audio_buffer"
-COMMIT: JsonObject = {"type": "input_audio_buffer.commit"}
-CLEAR: JsonObject = {"type": "input_audio_buffer.clear"}
 DELAYS = st.sampled_from([None, *STABILITIES])
 CUTS = st.lists(st.floats(0, 1), max_size=12)
 COMMITS = st.lists(st.floats(0, 1), max_size=3)
 PAUSES = st.lists(st.integers(0, 20), min_size=1, max_size=4)
 SAMPLE_BYTES = 2
-
-
-class MemorySocket:
-    """A WebSocket in memory: sends the client's events, and disconnects once the last one is answered."""
-
-    def __init__(self, events: list[JsonObject], is_last: Callable[[list[JsonObject]], bool]) -> None:
-        self._events, self._is_last = iter(events), is_last
-        self._answered = asyncio.Event()
-        self.sent: list[JsonObject] = []
-        self.closed: list[int] = []
-
-    async def receive(self) -> Message:
-        event = next(self._events, None)
-        if event is not None:
-            return {"type": "websocket.receive", "text": json.dumps(event)}
-        await self._answered.wait()
-        return {"type": "websocket.disconnect", "code": 1000}
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "websocket.send":
-            self.sent.append(json.loads(message["text"]))
-            if self._is_last(self.sent):
-                self._answered.set()
-        elif message["type"] == "websocket.close":
-            self.closed.append(message["code"])
-            self._answered.set()
-
-
-def session_events(
-    speech: ScriptedSpeech, events: list[JsonObject], is_last: Callable[[list[JsonObject]], bool]
-) -> list[JsonObject]:
-    """Return what a session sends in answer to the events of its client."""
-
-    sent, closed = connection_events(speech, events, is_last)
-    assert not closed
-    return sent
-
-
-def connection_events(
-    speech: ScriptedSpeech, events: list[JsonObject], is_last: Callable[[list[JsonObject]], bool]
-) -> tuple[list[JsonObject], list[int]]:
-    """Return what a session sends, and the code if it closes the connection."""
-
-    async def run() -> tuple[list[JsonObject], list[int]]:
-        memory = MemorySocket(events, is_last)
-
-        async def receive() -> Message:
-            return connecting.pop() if connecting else await memory.receive()
-
-        connecting: list[Message] = [{"type": "websocket.connect"}]
-        scope = {"type": "websocket", "subprotocols": [], "client_name": "ann", "headers": []}
-        async with asyncio.timeout(TIMEOUT_S):
-            await Realtime(cast("SpeechService", speech)).connect(WebSocket(scope, receive, memory.send))
-        return memory.sent, memory.closed
-
-    return asyncio.run(run())
-
-
-def of_type(events: list[JsonObject], kind: str) -> list[JsonObject]:
-    return [event for event in events if event["type"] == kind]
-
-
-def completed(events: list[JsonObject], count: int) -> bool:
-    return len(of_type(events, f"{ITEM}.completed")) >= count
-
-
-def update(turn_detection: object, delay: str | None = None) -> JsonObject:
-    transcription = {"model": "whisper-1", "delay": delay}
-    audio_format = {"type": "audio/pcm", "rate": 16_000}
-    audio = {"input": {"format": audio_format, "transcription": transcription, "turn_detection": turn_detection}}
-    include = ["item.input_audio_transcription.logprobs"]
-    return {"type": "session.update", "session": {"type": "transcription", "audio": audio, "include": include}}
-
-
-def appends(audio: bytes, cuts: list[float]) -> list[JsonObject]:
-    """Return the appends of the audio in chunks; they may end inside a sample."""
-    at = [0, *sorted(round(cut * len(audio)) for cut in cuts), len(audio)]
-    chunks = [audio[start:end] for start, end in pairwise(at)]
-    return [{"type": f"{BUFFER}.append", "audio": base64.b64encode(chunk).decode()} for chunk in chunks]
 
 
 def positions(audio: bytes, commits: list[float]) -> tuple[int, ...]:
@@ -175,7 +95,7 @@ def test_items_of_commits_are_the_finals_of_the_same_audio(
 def test_items_of_the_server_vad_are_the_finals_of_the_same_audio(
     timeline: str, cuts: list[float], commits: list[float], delay: str | None, late: int, pauses: list[int]
 ) -> None:
-    """A commit ends the open utterance; the empty item at the end shows that all text was sent."""
+    """A commit ends the open utterance, or has an empty item; that at the end shows that all text was sent."""
     audio = pcm(timeline)
     ends = positions(audio, commits)
     sent = [update({"type": "server_vad"}, delay)]
@@ -184,16 +104,28 @@ def test_items_of_the_server_vad_are_the_finals_of_the_same_audio(
         sent += [*appends(part, cuts), COMMIT]
     sent += [*appends(last, cuts), update(None), COMMIT]
     expected = finals(timeline, audio, ends)
-    events = session_events(
-        ScriptedSpeech(timeline, late, pauses), sent, lambda each: completed(each, len(expected) + 1)
-    )
-    assert check_items(events) == [*expected, ""]
+    events = session_events(ScriptedSpeech(timeline, late, pauses), sent, is_last_commit_completed)
+    transcripts = check_items(events)
+    spoken = {event["item_id"] for event in of_type(events, f"{BUFFER}.speech_started")}
+    items = [event["item_id"] for event in of_type(events, f"{ITEM}.completed")]
+    assert [text for item, text in zip(items, transcripts, strict=True) if item in spoken] == expected
+    assert not any(text for item, text in zip(items, transcripts, strict=True) if item not in spoken)
+    assert len(spoken) < len(items) <= len(expected) + len(firsts) + 1
     for item in (event["item_id"] for event in of_type(events, f"{BUFFER}.speech_started")):
         kinds = [str(event["type"]).removeprefix(f"{BUFFER}.") for event in events if event.get("item_id") == item]
         assert kinds[0] == "speech_started"
         stopped = kinds.index("speech_stopped")
         assert kinds[stopped + 1] == "committed"
         assert {"segment", "completed"}.isdisjoint(kind.removeprefix(f"{ITEM}.") for kind in kinds[:stopped])
+
+
+def is_last_commit_completed(events: list[JsonObject]) -> bool:
+    """Whether the last `committed` was sent after the second `session.updated`, and its transcript too."""
+    updates = [at for at, event in enumerate(events) if event["type"] == "session.updated"]
+    after = events[updates[1] :] if len(updates) > 1 else []
+    started = {event["item_id"] for event in of_type(events, f"{BUFFER}.speech_started")}
+    ids = [event["item_id"] for event in of_type(after, f"{BUFFER}.committed") if event["item_id"] not in started]
+    return bool(ids) and any(event["item_id"] == ids[-1] for event in of_type(after, f"{ITEM}.completed"))
 
 
 SENTENCES = "###..####.."  # two utterances
@@ -276,8 +208,8 @@ class FailingSpeech(ScriptedSpeech):
 def test_failure_is_an_error_and_closes_the_connection(speech: ScriptedSpeech, code: str, event_id: str | None) -> None:
     """It names an event if that caused it."""
     append = {**appends(pcm(SENTENCES), [])[0], "event_id": "event_1"}
-    events, closed = connection_events(speech, [append], lambda each: False)
-    error = events[-1]["error"]
+    socket = connection(speech, [append], lambda each: False)
+    error = socket.sent[-1]["error"]
     assert isinstance(error, dict)
     assert (error["code"], error["event_id"]) == (code, event_id)
-    assert closed == [INTERNAL_ERROR]
+    assert [code for code, _ in socket.closed] == [INTERNAL_ERROR]

@@ -84,7 +84,7 @@ def test_items_are_committed_once_each_after_the_one_before(
 
 @given(UTTERANCES)
 def test_client_turn_has_all_finals_of_its_audio(utterances: list[tuple[list[str], list[int], str]]) -> None:
-    turns, events = ClientTurns(Item("item_1")), list[JsonObject]()
+    turns, events = ClientTurns(Item("item_1"), is_last=True), list[JsonObject]()
     for number, (words, counts, final) in enumerate(utterances):
         for response in responses(number, words, counts, final):
             events += turns.events(response)
@@ -126,7 +126,7 @@ def test_speech_stops_and_is_committed_at_the_endpoint_before_the_final() -> Non
 
 
 def test_segments_have_the_text_and_the_times_of_finals_in_the_session() -> None:
-    turns, events = ClientTurns(Item("item_1", offset_ms=60_000)), list[JsonObject]()
+    turns, events = ClientTurns(Item("item_1"), offset_ms=60_000), list[JsonObject]()
     for number, text in ((1, "One."), (2, " Two. ")):
         for response in responses(number, [], [], text):
             events += turns.events(response)
@@ -141,7 +141,7 @@ def test_segments_have_the_text_and_the_times_of_finals_in_the_session() -> None
 
 @pytest.mark.parametrize("with_logprobs", [False, True])
 def test_tokens_of_logprobs_are_the_transcript_if_requested(with_logprobs: bool) -> None:
-    turns = ClientTurns(Item("item_1", with_logprobs=with_logprobs))
+    turns = ClientTurns(Item("item_1", with_logprobs=with_logprobs), is_last=True)
     for text in ("One two.", "Three!"):
         words = [pb.Word(text=f" {word}", confidence=0.5) for word in text.split()]
         list(turns.events(pb.StreamingRecognizeResponse(final=pb.Final(text=text, words=words))))

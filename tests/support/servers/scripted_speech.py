@@ -71,6 +71,17 @@ class ScriptedStream:
     def finalize(self) -> list[OutgoingEvent]:
         return self._handle(self._session.finalize(), self._late)
 
+    def update(self) -> list[OutgoingEvent]:
+        return [OutgoingEvent(self._session.received_ms, self._session.committed_ms, self._session.runtime)]
+
+    def request(self, request: pb.StreamingRecognizeRequest) -> list[OutgoingEvent]:
+        match request.WhichOneof("request"):
+            case "finalize":
+                return self.finalize()
+            case "update":
+                return self.update()
+        return self.feed(request.audio)
+
     def end(self) -> list[OutgoingEvent]:
         """End the audio and deliver all decodes; the last event reports the position."""
         events = self._handle(self._session.end(), 0)
@@ -112,11 +123,13 @@ class ScriptedSpeech:
         timeline: Speech and silence of the audio.
         late: Number of decodes that are pending while more audio arrives.
         pauses: Turns of the event loop before each response, for one stream after the other.
+        idle_timeout_s: How long a client may send no audio.
     """
 
     timeline: str
     late: int = 0
     pauses: Sequence[int] = (0,)
+    idle_timeout_s: float = 300.0
     _streams: int = 0
 
     def call(self, _client: str, _api: Api) -> AbstractContextManager[ScriptedCall]:
@@ -130,8 +143,7 @@ class ScriptedSpeech:
         first = await anext(requests)
         stream = ScriptedStream(session_config(first.config), self.timeline, self.late)
         async for request in requests:
-            finalizes = request.WhichOneof("request") == "finalize"
-            await _write(writer, stream.finalize() if finalizes else stream.feed(request.audio), pause)
+            await _write(writer, stream.request(request), pause)
         await _write(writer, stream.end(), pause)
 
 
