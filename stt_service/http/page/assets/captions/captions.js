@@ -68,15 +68,33 @@ function showSize(rem) {
   document.documentElement.style.setProperty("--size", `${rem}rem`);
 }
 
+/** The size that the viewer chose before; 0 without one, or where the browser forbids storage. */
+function storedSize() {
+  try {
+    return Number(localStorage.getItem(SIZE_KEY));
+  } catch {
+    return 0;
+  }
+}
+
+/** @param {number} rem */
+function storeSize(rem) {
+  try {
+    localStorage.setItem(SIZE_KEY, String(rem));
+  } catch {
+    // The browser forbids storage: the size is valid until the page is closed.
+  }
+}
+
 function connectSize() {
-  const chosen = Number(options.get("size")) || Number(localStorage.getItem(SIZE_KEY)) || DEFAULT_REM;
+  const chosen = Number(options.get("size")) || storedSize() || DEFAULT_REM;
   let rem = chosen;
   showSize(rem);
   const choose = (/** @type {number | undefined} */ next) => {
     if (!next) return;
     rem = next;
     showSize(rem);
-    localStorage.setItem(SIZE_KEY, String(rem));
+    storeSize(rem);
   };
   element("larger").addEventListener("click", () => choose(SIZES_REM.find((size) => size > rem)));
   element("smaller").addEventListener("click", () => choose(SIZES_REM.findLast((size) => size < rem)));
