@@ -27,9 +27,11 @@ from stt_service.errors import (
 )
 from stt_service.rpc import convert
 from stt_service.rpc.stream import Requests
+from stt_service.telemetry.log_writer import LineLimiter
 
 AnyContext = grpc.aio.ServicerContext[Any, Any]
 log = logging.getLogger(__name__)
+_error_lines = LineLimiter(lines=50)
 
 REJECTED_HEADER = "stt-refused"  # matched by docker/envoy/envoy.yaml
 DISCARD_TIMEOUT_S = 0.5  # for a client that is still writing to receive the failure
@@ -105,10 +107,15 @@ async def _send_rejection_header(context: AnyContext, error: SttError) -> None:
         await context.send_initial_metadata(((REJECTED_HEADER, _code(error).name),))
 
 
-def log_server_error(error: Exception) -> SttError:
-    """Log an internal error with an id; return the error to send, which contains the id only."""
-    name = secrets.token_hex(4)
-    log.error("call failed error_id=%s", name, exc_info=error)
+def log_server_error(error: Exception, lines: LineLimiter = _error_lines) -> SttError:
+    """Log an internal error with an id; return the error to send, which contains the id only.
+
+    Clients may be able to cause a fault any number of times, so the number of lines is limited.
+    """
+    dropped, name = lines.next_line(), secrets.token_hex(4)
+    if dropped is None:
+        return InferenceError("Internal server error: try again.")
+    log.error("call failed error_id=%s dropped_lines=%d", name, dropped, exc_info=error)
     return InferenceError(f"Internal server error (error_id={name} in the server log): try again.")
 
 

@@ -1,8 +1,13 @@
-"""JSON of clients: parsed with bounded depth, and values that are short enough for a message. Pure."""
+"""JSON of clients: parsed with bounded depth, and values that are short enough for a message. Pure.
+
+Python also reads what JSON cannot send back: `NaN` and numbers beyond a double, and half of a surrogate pair, which no
+text in UTF-8 and no protobuf message can contain.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from reprlib import Repr
 
 from stt_service.errors import InvalidRequestError
@@ -23,10 +28,12 @@ def parse_object(text: str, name: str) -> JsonObject:
         name: Its name in an error.
 
     Raises:
-        InvalidRequestError: it is not JSON, not an object, or nested too deeply.
+        InvalidRequestError: it is not JSON, not an object, nested too deeply, or has a value that cannot be sent back.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except OverflowError:
+        raise InvalidRequestError(f"Invalid {name}: its numbers must be finite.") from None
     except RecursionError:
         raise _too_deep(name) from None
     except ValueError:
@@ -35,12 +42,29 @@ def parse_object(text: str, name: str) -> JsonObject:
         raise InvalidRequestError(f"Invalid {name}={shown(text)}: must be a JSON object.")
     if _is_deeper(value, MAX_DEPTH):
         raise _too_deep(name)
+    if "\\u" in text and not _is_unicode(value):
+        raise InvalidRequestError(f"Invalid {name}: contains a surrogate without its pair; must be Unicode.")
     return value
 
 
 def shown(value: object) -> str:
     """Return a value for a message, with its middle left out if it is long."""
     return _repr.repr(value)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise OverflowError
+    return number
+
+
+def _is_unicode(value: JsonObject) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_deeper(value: object, levels: int) -> bool:
