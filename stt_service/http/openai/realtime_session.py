@@ -1,6 +1,7 @@
 """Configuration of a Realtime transcription session: JSON in, checked values and the settings of a stream out. Pure.
 
-A field that is missing in an update keeps its value, and null resets it; unknown fields are dropped.
+A field that is missing in an update keeps its value, and null resets it; unknown fields are dropped. This holds for the
+fields of `transcription` too. `format` and `turn_detection` are replaced as a whole: their fields depend on their type.
 Source: the session types of the package `openai`; 8 and 16 kHz are an extension.
 """
 
@@ -45,6 +46,8 @@ STABILITIES = {
     "xhigh": pb.STABILITY_VERY_HIGH,
 }
 LOGPROBS = "item.input_audio_transcription.logprobs"
+LANGUAGE_FIELDS = frozenset({"language", "languages"})  # one replaces the other
+TRANSCRIPTION_FIELDS = LANGUAGE_FIELDS | {"model", "prompt", "keywords", "delay"}
 TURN_DETECTIONS = ("server_vad", "semantic_vad")
 
 
@@ -91,8 +94,21 @@ def updated(config: RealtimeConfig, update: object) -> RealtimeConfig:
     changes = _object("session.audio.input", audio.get("input") or {})
     present = _object("audio", merged["audio"])["input"]
     merged_input = {**_object("input", present), **deepcopy(_translated(update)), **deepcopy(changes)}
+    merged_input["transcription"] = _merged_transcription(
+        _object("input", present)["transcription"], merged_input["transcription"]
+    )
     merged["audio"] = {"input": {name: merged_input.get(name) for name in DEFAULT_INPUT}}
     return _checked(merged)
+
+
+def _merged_transcription(present: object, update: object) -> object:
+    """Return the transcription of an update with the present values of its missing fields."""
+    if not isinstance(update, dict):
+        return update
+    replaced = frozenset() if LANGUAGE_FIELDS.isdisjoint(update) else LANGUAGE_FIELDS
+    known = present if isinstance(present, dict) else {}
+    kept = {name: value for name, value in known.items() if name not in replaced}
+    return {name: value for name, value in {**kept, **update}.items() if name in TRANSCRIPTION_FIELDS}
 
 
 def _translated(update: Mapping[str, object]) -> JsonObject:

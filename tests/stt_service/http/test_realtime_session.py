@@ -42,6 +42,30 @@ def test_missing_field_keeps_its_value_and_null_resets_it() -> None:
     assert (reset.settings.language, reset.settings.initial_prompt, reset.server_turns) == ("auto", "", False)
 
 
+def test_missing_field_of_a_transcription_keeps_its_value_and_null_resets_it() -> None:
+    config = updated(
+        initial(),
+        with_input(transcription={"language": "ru", "prompt": "Привет.", "keywords": ["Анна"], "delay": "low"}),
+    )
+    kept = updated(config, with_input(transcription={"prompt": None, "model": "whisper-1"}))
+    assert (kept.settings.language, kept.settings.initial_prompt, list(kept.settings.hotwords), kept.stability) == (
+        "ru",
+        "",
+        ["Анна"],
+        pb.STABILITY_LOW,
+    )
+    assert updated(kept, with_input(transcription={})) == kept
+    former = updated(kept, {"input_audio_transcription": {"keywords": None}})
+    assert (former.settings.language, list(former.settings.hotwords)) == ("ru", [])
+
+
+def test_languages_of_an_update_replace_the_language_and_the_reverse() -> None:
+    config = updated(initial(), with_input(transcription={"language": "ru"}))
+    several = updated(config, with_input(transcription={"languages": ["en"]}))
+    assert several.settings.language == "en"
+    assert updated(several, with_input(transcription={"language": "de"})).settings.language == "de"
+
+
 @pytest.mark.parametrize(
     ("delay", "stability"),
     [
@@ -126,6 +150,13 @@ def test_unknown_fields_are_dropped_so_that_updates_do_not_accumulate() -> None:
     for number in range(3):
         config = updated(config, with_input(**{f"unknown_{number}": "x"}))
     assert config == initial()
+
+
+def test_unknown_fields_of_a_transcription_do_not_accumulate() -> None:
+    config = updated(initial(), with_input(transcription={"model": "whisper-1"}))
+    for number in range(3):
+        config = updated(config, with_input(transcription={f"unknown_{number}": "x"}))
+    assert config == updated(initial(), with_input(transcription={"model": "whisper-1"}))
 
 
 @pytest.mark.parametrize(
