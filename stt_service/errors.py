@@ -27,7 +27,16 @@ class SttError(Exception):
 
 
 class InvalidRequestError(SttError):
-    """The request of the client is invalid."""
+    """The request of the client is invalid.
+
+    Args:
+        message: The sentence.
+        field: Name of the invalid field, as the client sent it; empty if it is not known or not one field.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class NotFoundError(SttError):

@@ -15,6 +15,10 @@ SAMPLE_BYTES = 2
 FORMATS = "WAV, FLAC, Ogg, MP3, MP4, WebM, AAC, AIFF, AMR or WMA"
 
 
+class UndecodableError(InvalidRequestError):
+    """The recording is in no format that can be decoded, or damaged."""
+
+
 def decode_recording(recording: bytes) -> Iterator[bytes]:
     """Yield an operator's own recording as 16-bit samples. Blocks; rpc/recording_decoder.py is for clients.
 
@@ -63,9 +67,8 @@ def to_service_error(kind: str, detail: str, size_bytes: int) -> InvalidRequestE
         return InvalidRequestError("The recording has no audio track: send a recording that has one.")
     if kind == EmptyError.__name__:
         return InvalidRequestError("The recording has no audio: its length is 0.")
-    return InvalidRequestError(
-        f"The {size_bytes} bytes of audio cannot be decoded ({detail}): "
-        f"send a whole file of {FORMATS}, or headerless samples with their format."
+    return UndecodableError(
+        f"The {size_bytes} bytes of audio cannot be decoded ({detail}): send a whole file of {FORMATS}."
     )
 
 

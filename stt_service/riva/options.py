@@ -24,7 +24,9 @@ def settings(options: riva.Options) -> pb.Settings:
         InvalidRequestError: a value is invalid, or requests what this server does not do.
     """
     _check_supported(options)
-    changed = pb.Settings(hotwords=_terms(options))
+    terms = _terms(options)
+    convert.hotwords(terms, "speech_contexts")
+    changed = pb.Settings(hotwords=terms)
     if options.language:
         changed.language = language(options.language)
     if options.endpointing.HasField("silence_ms"):

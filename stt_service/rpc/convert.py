@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
@@ -12,7 +12,7 @@ from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InvalidRequestError
 from stt_service.session.events import Final, Notice, OutgoingEvent, Partial, SpeechEnded, SpeechStarted, Suppressed
 from stt_service.session.stabilizer import Stability
-from stt_service.settings.schema import LANGUAGES, MAX_HOTWORDS, RuntimeSettings
+from stt_service.settings.schema import LANGUAGES, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS, RuntimeSettings
 from stt_service.vad.types import Endpoint
 
 MAX_CLIENT_ID_CHARS = 64
@@ -91,11 +91,29 @@ def changes(message: pb.Settings) -> Mapping[str, object]:
         if message.HasField(field):
             value = getattr(message, field)
             found[name] = seconds(value) if isinstance(value, Duration) else value
-    if len(message.hotwords) > MAX_HOTWORDS:
-        raise InvalidRequestError(f"Invalid hotwords: {len(message.hotwords)} entries, must be at most {MAX_HOTWORDS}.")
     if message.hotwords:
-        found["hotwords"] = ", ".join(word for word in message.hotwords if word)
+        found["hotwords"] = hotwords(message.hotwords, "hotwords")
     return found
+
+
+def hotwords(words: Sequence[str], name: str) -> str:
+    """Return the value of the setting.
+
+    Args:
+        words: The words.
+        name: Name of the field in an error, as the client sent it.
+
+    Raises:
+        InvalidRequestError: there are too many, or they are too long together.
+    """
+    if len(words) > MAX_HOTWORDS:
+        raise InvalidRequestError(f"Invalid {name}: {len(words)} entries, must be at most {MAX_HOTWORDS}.", name)
+    joined = ", ".join(filter(None, words))
+    if len(joined) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequestError(
+            f"Invalid {name}: {len(joined)} characters with separators, must be at most {MAX_PROMPT_CHARACTERS}.", name
+        )
+    return joined
 
 
 def settings(live: RuntimeSettings) -> pb.Settings:

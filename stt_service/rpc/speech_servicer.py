@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
 
-from stt_service.audio.recordings import check_headerless
+from stt_service.audio.recordings import UndecodableError, check_headerless
+from stt_service.errors import InvalidRequestError
 from stt_service.rpc import convert
 from stt_service.rpc.auth_interceptor import client_name
 from stt_service.rpc.recognizer import StreamRecognizer
@@ -69,7 +70,10 @@ async def recognize_request(
         await recognizer.feed(request.audio, convert.audio_format(request.format))
 
     async def feed_decoded(recognizer: StreamRecognizer) -> None:
-        await feed_recording(recognizer, request.audio, decoders, response.warnings.append)
+        try:
+            await feed_recording(recognizer, request.audio, decoders, response.warnings.append)
+        except UndecodableError as error:
+            raise InvalidRequestError(f"{error} Headerless samples need their format.") from error
 
     if request.HasField("format"):
         check_headerless(len(request.audio), convert.audio_format(request.format))

@@ -262,5 +262,6 @@ class ModelPair:
         if not self.finals.multilingual and language not in ("en", "auto"):
             raise InvalidRequestError(
                 f"Invalid language={language!r}: the model of this server supports English only, "
-                "request en or use another server."
+                "request en or use another server.",
+                "language",
             )

@@ -23,6 +23,8 @@ LANGUAGES = frozenset(
     "ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh".split()
 )
 AUTO = "auto"
+# Codes of Home Assistant and of other standards where Whisper has another one.
+FORMER_CODES = {"nb": "no", "iw": "he", "jv": "jw", "fil": "tl", "in": "id"}
 MAX_PROMPT_CHARACTERS = 2000
 MAX_HOTWORDS = 100
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
@@ -40,8 +42,9 @@ def is_language(code: str) -> bool:
 
 
 def language_of_tag(tag: str) -> str:
-    """Return the language of a tag: `en` of `en-US` or `en_US`. It may be unknown to Whisper."""
-    return tag.strip().lower().replace("_", "-").partition("-")[0]
+    """Return Whisper's code of a tag: `en` of `en-US` or `en_US`, `no` of `nb`. It may be `auto`, or unknown."""
+    code = tag.strip().lower().replace("_", "-").partition("-")[0]
+    return FORMER_CODES.get(code, code)
 
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]

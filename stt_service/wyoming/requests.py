@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
-from stt_service.settings.schema import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
+from stt_service.settings.schema import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS, language_of_tag
 from stt_service.wyoming.events import ClientEvent
 
 CLIENT_ID = "wyoming"  # label in the log and in the list of sessions
@@ -22,8 +22,6 @@ MAX_CHANNELS = 32
 SEPARATOR = ", "  # of hotwords in the settings
 # Silence that ends a command in Home Assistant (homeassistant.components.assist_pipeline.vad).
 SILENCE_MS = {"aggressive": 250, "default": 700, "relaxed": 1_250}
-# Codes of Home Assistant and older standards, where Whisper has another one.
-FORMER_CODES = {"nb": "no", "iw": "he", "jv": "jw", "fil": "tl", "in": "id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def parse_transcribe(event: ClientEvent) -> Transcription:
     hotwords, omitted = _hotwords((*_strings(data, "transcript_names"), *_strings(data, "transcript_terms")))
     settings = pb.Settings(hotwords=hotwords)
     if language := _string(data, "language"):
-        settings.language = whisper_code(language)
+        settings.language = language_of_tag(language)  # the stream rejects unknown ones
     problems = [f"{omitted} names"] if omitted else []
     sensitivity = _string(data, "vad_sensitivity")
     if sensitivity in SILENCE_MS:
@@ -59,12 +57,6 @@ def parse_transcribe(event: ClientEvent) -> Transcription:
     elif sensitivity:
         problems.append(f"vad_sensitivity {sensitivity[:20]}")
     return Transcription(settings, _string(data, "name"), tuple(problems))
-
-
-def whisper_code(language: str) -> str:
-    """Return Whisper's code of a language tag, such as en for en-US; the stream rejects unknown ones."""
-    code = language.strip().replace("_", "-").partition("-")[0].lower()
-    return FORMER_CODES.get(code, code)
 
 
 def parse_audio_format(event: ClientEvent) -> pb.AudioFormat:

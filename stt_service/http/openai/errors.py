@@ -44,20 +44,21 @@ def status_of(error: SttError) -> tuple[int, str, str]:
     return http_status(error), kind, code
 
 
-def error_object(error: SttError, param: str | None = None) -> dict[str, object]:
+def error_object(error: SttError) -> dict[str, object]:
     """Return the description of an error."""
     _, kind, code = status_of(error)
-    return {"message": str(error), "type": kind, "param": param, "code": code}
+    field = error.field if isinstance(error, InvalidRequestError) else ""
+    return {"message": str(error), "type": kind, "param": field or None, "code": code}
 
 
-def error_body(error: SttError, param: str | None = None) -> dict[str, object]:
+def error_body(error: SttError) -> dict[str, object]:
     """Return the body of a response."""
-    return {"error": error_object(error, param)}
+    return {"error": error_object(error)}
 
 
-def error_response(error: SttError, param: str | None = None) -> JSONResponse:
+def error_response(error: SttError) -> JSONResponse:
     """Return the response to a failed request."""
-    return JSONResponse(error_body(error, param), http_status(error), retry_headers(error))
+    return JSONResponse(error_body(error), http_status(error), retry_headers(error))
 
 
 async def http_error_response(request: Request, error: Exception) -> JSONResponse:

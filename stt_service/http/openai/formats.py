@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stt_service.errors import InvalidRequestError
-from stt_service.http.openai.json_input import shown
+from stt_service.http.openai.json_input import invalid
 from stt_service.http.openai.languages import LANGUAGE_NAMES
 from stt_service.session.events import Final
 
@@ -59,15 +58,16 @@ def parse_format(name: str) -> ResponseFormat:
         InvalidRequestError: the format is unknown, or needs speaker diarization.
     """
     if name == "diarized_json":
-        raise InvalidRequestError(
-            "Invalid response_format='diarized_json': speakers are not distinguished; must be json, verbose_json, "
-            "text, srt or vtt."
+        raise invalid(
+            "response_format",
+            name,
+            "speakers are not distinguished; must be json, verbose_json, text, srt or vtt",
         )
     try:
         return ResponseFormat(name)
     except ValueError:
         valid = ", ".join(each.value for each in ResponseFormat)
-        raise InvalidRequestError(f"Invalid response_format={shown(name)}: must be one of {valid}.") from None
+        raise invalid("response_format", name, f"must be one of {valid}") from None
 
 
 def usage(duration_s: float) -> JsonObject:

@@ -39,12 +39,17 @@ def parse_object(text: str, name: str) -> JsonObject:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise InvalidRequestError(f"Invalid {name}={shown(text)}: must be a JSON object.")
+        raise invalid(name, text, "must be a JSON object")
     if _is_deeper(value, MAX_DEPTH):
         raise _too_deep(name)
     if "\\u" in text and not _is_unicode(value):
         raise InvalidRequestError(f"Invalid {name}: contains a surrogate without its pair; must be Unicode.")
     return value
+
+
+def invalid(field: str, value: object, requirement: str) -> InvalidRequestError:
+    """Return the error of a field: its name, its value and the valid values."""
+    return InvalidRequestError(f"Invalid {field}={shown(value)}: {requirement}.", field)
 
 
 def shown(value: object) -> str:
@@ -73,4 +78,4 @@ def _is_deeper(value: object, levels: int) -> bool:
 
 
 def _too_deep(name: str) -> InvalidRequestError:
-    return InvalidRequestError(f"Invalid {name}: nested deeper than {MAX_DEPTH} levels.")
+    return InvalidRequestError(f"Invalid {name}: nested deeper than {MAX_DEPTH} levels.", name)

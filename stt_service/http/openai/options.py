@@ -13,9 +13,10 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
 from stt_service.http.openai.formats import ResponseFormat, parse_format
-from stt_service.http.openai.json_input import parse_object, shown
-from stt_service.http.openai.languages import LANGUAGE_CODES, LANGUAGE_NAMES
-from stt_service.settings.schema import language_of_tag
+from stt_service.http.openai.json_input import invalid, parse_object
+from stt_service.http.openai.languages import LANGUAGE_CODES
+from stt_service.rpc import convert
+from stt_service.settings.schema import AUTO, MAX_PROMPT_CHARACTERS, is_language, language_of_tag
 
 Fields = Mapping[str, Sequence[str]]  # all values of each form field, names without []
 TRUE, FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
@@ -50,9 +51,13 @@ def parse_options(fields: Fields, *, translate: bool) -> TranscriptionOptions:
     granularities = _granularities(fields, response_format)
     include = set(fields.get("include", ()))
     if unknown := include - {"logprobs"}:
-        raise InvalidRequestError(f"Invalid include={shown(sorted(unknown)[0])}: must be logprobs.")
+        raise invalid("include", sorted(unknown)[0], "must be logprobs")
     if fields.get("known_speaker_names") or fields.get("known_speaker_references"):
-        raise InvalidRequestError("Invalid known_speaker_names: speakers are not distinguished; omit the field.")
+        message = "Invalid known_speaker_names: speakers are not distinguished; omit the field."
+        raise InvalidRequestError(message, "known_speaker_names")
+    stream = _flag(fields, "stream")
+    if stream and response_format is not ResponseFormat.JSON:
+        raise invalid("stream", "true", f"requires response_format json, not {response_format.value}")
     _check_temperature(_one(fields, "temperature"))
     return TranscriptionOptions(
         settings=_settings(fields, translate=translate),
@@ -60,32 +65,51 @@ def parse_options(fields: Fields, *, translate: bool) -> TranscriptionOptions:
         words="word" in granularities,
         segments="segment" in granularities or not granularities,
         logprobs="logprobs" in include,
-        stream=_flag(fields, "stream"),
+        stream=stream,
     )
 
 
-def parse_language(value: str) -> str:
-    """Return the code of a language, given as a code (`en`, `en-US`) or an English name.
+def parse_language(value: str, field: str = "language") -> str:
+    """Return the code of a language, given as a tag (`en`, `en-US`), an English name or `auto`.
+
+    Args:
+        value: The language.
+        field: Its name in an error.
 
     Raises:
         InvalidRequestError: Whisper does not know the language.
     """
-    name = value.strip().lower()
-    code = LANGUAGE_CODES.get(name, language_of_tag(name))
-    if code not in LANGUAGE_NAMES:
-        raise InvalidRequestError(f"Invalid language={shown(value)}: must be one of Whisper's codes, such as ru or en.")
+    code = LANGUAGE_CODES.get(value.strip().lower(), language_of_tag(value))
+    if not is_language(code):
+        raise invalid(field, value, "must be one of Whisper's codes, such as ru or en, or auto")
     return code
+
+
+def checked_prompt(prompt: str, field: str) -> str:
+    """Return the prompt.
+
+    Raises:
+        InvalidRequestError: it is too long.
+    """
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise invalid(field, prompt, f"must be at most {MAX_PROMPT_CHARACTERS} characters, not {len(prompt)}")
+    return prompt
 
 
 def _settings(fields: Fields, *, translate: bool) -> pb.Settings:
     settings = pb.Settings(translate=translate)
-    languages = [
-        parse_language(value) for value in (*fields.get("language", ()), *fields.get("languages", ())) if value
-    ]
-    settings.language = languages[0] if len(set(languages)) == 1 else "auto"
+    languages = {
+        parse_language(value, name) for name in ("language", "languages") for value in fields.get(name, ()) if value
+    }
+    if len(languages) == 1:
+        settings.language = languages.pop()
+    elif languages or translate:  # OpenAI's translations have no parameter for the spoken language
+        settings.language = AUTO
     if prompt := _one(fields, "prompt"):
-        settings.initial_prompt = prompt
-    settings.hotwords.extend(keyword for keyword in fields.get("keywords", ()) if keyword)
+        settings.initial_prompt = checked_prompt(prompt, "prompt")
+    keywords = [keyword for keyword in fields.get("keywords", ()) if keyword]
+    convert.hotwords(keywords, "keywords")
+    settings.hotwords.extend(keywords)
     if strategy := _one(fields, "chunking_strategy"):
         _apply_chunking(strategy, settings)
     return settings
@@ -97,9 +121,7 @@ def _apply_chunking(strategy: str, settings: pb.Settings) -> None:
         return
     value = parse_object(strategy, "chunking_strategy")
     if value.get("type") != "server_vad":
-        raise InvalidRequestError(
-            f"Invalid chunking_strategy={shown(strategy)}: must be 'auto' or a JSON object with type server_vad."
-        )
+        raise invalid("chunking_strategy", strategy, "must be 'auto' or a JSON object with type server_vad")
     apply_server_vad(value, settings, "chunking_strategy")
 
 
@@ -125,7 +147,7 @@ def apply_server_vad(value: Mapping[str, object], settings: pb.Settings, name: s
 
 def _number(name: str, value: object, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise InvalidRequestError(f"Invalid {name}={shown(value)}: must be a number from {least:g} to {most:g}.")
+        raise invalid(name, value, f"must be a number from {least:g} to {most:g}")
     return float(value)
 
 
@@ -136,26 +158,22 @@ def _check_temperature(value: str) -> None:
     except ValueError:
         temperature = -1.0
     if not 0 <= temperature <= MAX_TEMPERATURE:
-        raise InvalidRequestError(f"Invalid temperature={shown(value)}: must be a number from 0 to 1.")
+        raise invalid("temperature", value, "must be a number from 0 to 1")
 
 
 def _granularities(fields: Fields, response_format: ResponseFormat) -> frozenset[str]:
     granularities = frozenset(fields.get("timestamp_granularities", ()))
     if unknown := granularities - GRANULARITIES:
-        raise InvalidRequestError(
-            f"Invalid timestamp_granularities={shown(sorted(unknown)[0])}: must be segment or word."
-        )
+        raise invalid("timestamp_granularities", sorted(unknown)[0], "must be segment or word")
     if granularities and response_format is not ResponseFormat.VERBOSE_JSON:
-        raise InvalidRequestError(
-            f"Invalid response_format={response_format.value!r}: timestamp_granularities require verbose_json."
-        )
+        raise invalid("response_format", response_format.value, "timestamp_granularities require verbose_json")
     return granularities
 
 
 def _flag(fields: Fields, name: str) -> bool:
     value = _one(fields, name).lower()
     if value not in TRUE | FALSE:
-        raise InvalidRequestError(f"Invalid {name}={shown(value)}: must be true or false.")
+        raise invalid(name, value, "must be true or false")
     return value in TRUE
 
 

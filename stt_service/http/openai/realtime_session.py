@@ -17,6 +17,7 @@ from stt_service.errors import InvalidRequestError
 from stt_service.http.openai.formats import JsonObject
 from stt_service.http.openai.json_input import shown
 from stt_service.http.openai.options import apply_server_vad, parse_language
+from stt_service.settings.schema import AUTO
 
 PCM, MULAW, ALAW = "audio/pcm", "audio/pcmu", "audio/pcma"
 ENCODINGS = {
@@ -131,7 +132,7 @@ def _translated(update: Mapping[str, object]) -> JsonObject:
 
 def _checked(description: JsonObject) -> RealtimeConfig:
     given = _object("session.audio.input", _object("session.audio", description["audio"])["input"])
-    settings = pb.Settings(language="auto")
+    settings = pb.Settings()
     _apply_transcription(given.get("transcription"), settings)
     return RealtimeConfig(
         audio_format=_audio_format(given.get("format")),
@@ -166,8 +167,8 @@ def _apply_transcription(value: object, settings: pb.Settings) -> None:
     languages = given.get("languages") or ([given["language"]] if given.get("language") else [])
     name = "session.audio.input.transcription"
     codes = {parse_language(language) for language in _strings(f"{name}.languages", languages)}
-    if len(codes) == 1:
-        settings.language = codes.pop()
+    if codes:
+        settings.language = codes.pop() if len(codes) == 1 else AUTO
     if prompt := given.get("prompt"):
         if not isinstance(prompt, str):
             raise InvalidRequestError("Invalid session.audio.input.transcription.prompt: must be a string.")

@@ -27,6 +27,7 @@ PLACE_TIMEOUT_S = 5.0
 RETRY_AFTER_S = 1.0
 MAX_FIELDS = 128
 MAX_FIELD_BYTES = 64 * 2**10
+FILES_EXCEEDED, FIELD_EXCEEDED = "Too many files", "Part exceeded maximum size"  # reasons of Starlette's parser
 
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # any client could write lines
 
@@ -94,11 +95,20 @@ async def read_form(request: Request, timeout_s: float = UPLOAD_TIMEOUT_S) -> Fo
             f"The request body did not arrive within {timeout_s:g} s: send a smaller file, such as FLAC or Opus."
         ) from None
     except HTTPException as error:
-        raise InvalidRequestError(f"Malformed multipart body: {error.detail}") from error
+        raise _form_error(error.detail) from error
     except MultiPartException as error:
-        raise InvalidRequestError(f"Malformed multipart body: {error.message}") from error
+        raise _form_error(error.message) from error
     except (KeyError, ValueError) as error:
         raise InvalidRequestError("Malformed multipart body.") from error
+
+
+def _form_error(reason: str) -> InvalidRequestError:
+    """Return the error of a malformed form with the reason of its parser."""
+    if reason.startswith(FILES_EXCEEDED):
+        return InvalidRequestError("Invalid file: send one recording per request.", "file")
+    if reason.startswith(FIELD_EXCEEDED):
+        return InvalidRequestError(f"Invalid form: a field other than `file` is longer than {MAX_FIELD_BYTES} bytes.")
+    return InvalidRequestError(f"Malformed multipart body: {reason}")
 
 
 def fields_of(form: FormData) -> dict[str, list[str]]:
@@ -118,10 +128,11 @@ async def recording_of(form: FormData) -> BinaryIO:
     upload = form.get("file")
     if not isinstance(upload, UploadFile):
         raise InvalidRequestError(
-            "Missing file: send the whole recording as the form field `file`, with a file name and the last boundary."
+            "Missing file: send the whole recording as the form field `file`, with a file name and the last boundary.",
+            "file",
         )
     if not upload.size:
-        raise InvalidRequestError("Invalid file: it has 0 bytes.")
+        raise InvalidRequestError("Invalid file: it has 0 bytes.", "file")
     await run_in_threadpool(_roll_over, upload.file)
     return upload.file
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 from contextlib import ExitStack
 
@@ -77,8 +78,11 @@ def test_invalid_request_gets_a_status_and_a_sentence(
             [(f'name="field{number}"', b"x") for number in range(10_000)],
             "Too many fields. Maximum number of fields is 128",
         ),
-        ([('name="prompt"', bytes(3 * 2**20))], "Part exceeded maximum size of 64KB"),
-        ([('name="file"; filename="a"', b"x"), ('name="file"; filename="b"', b"x")], "Maximum number of files is 1"),
+        ([('name="prompt"', bytes(3 * 2**20))], "Invalid form: a field other than `file` is longer than 65536 bytes."),
+        (
+            [('name="file"; filename="a"', b"x"), ('name="file"; filename="b"', b"x")],
+            "Invalid file: send one recording per request.",
+        ),
         ([("filename=a", b"x")], 'field "name" must be provided'),
         ([("\r\nX: y" * 50_000, b"x")], "Invalid multipart data"),
     ],
@@ -134,6 +138,16 @@ def test_upload_without_a_length_is_stopped_at_the_limit(unaffected: HttpPort) -
 def test_chunks_of_one_byte_do_not_delay_others(unaffected: HttpPort) -> None:
     answered = unaffected.exchange(head(TRANSCRIPTIONS, None, CHUNKED), chunk(b"x") * 50_000)
     assert answered.status == 400
+
+
+def test_undecodable_recording_gets_advice_that_a_form_can_follow(unaffected: HttpPort) -> None:
+    answered = unaffected.upload(bytes(1000))
+    assert answered.message.endswith(": send a whole file of WAV, FLAC, Ogg, MP3, MP4, WebM, AAC, AIFF, AMR or WMA.")
+
+
+def test_language_that_the_model_lacks_names_its_field(unaffected: HttpPort) -> None:
+    error = json.loads(unaffected.upload(bytes(1000), language="de").body)["error"]
+    assert (error["param"], error["message"].startswith("Invalid language='de': the model")) == ("language", True)
 
 
 def test_streamed_response_to_an_invalid_recording_has_a_status(unaffected: HttpPort) -> None:

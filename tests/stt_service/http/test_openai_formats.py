@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stt_service.errors import InvalidRequestError
+from stt_service.http.openai.errors import error_object
 from stt_service.http.openai.formats import Transcription, as_json, as_verbose_json, parse_format
 from stt_service.http.openai.options import parse_language, parse_options
 from stt_service.http.openai.subtitles import cues, srt, vtt
@@ -95,7 +96,19 @@ def test_text_whose_words_cannot_be_located_is_one_cue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "code"), [("en", "en"), ("en-US", "en"), ("Russian", "ru"), ("pt_BR", "pt"), (" de ", "de")]
+    ("value", "code"),
+    [
+        ("en", "en"),
+        ("en-US", "en"),
+        ("Russian", "ru"),
+        ("pt_BR", "pt"),
+        (" de ", "de"),
+        ("nb-NO", "no"),
+        ("iw", "he"),
+        ("jv", "jw"),
+        ("fil-PH", "tl"),
+        ("auto", "auto"),
+    ],
 )
 def test_languages_are_codes_or_english_names(value: str, code: str) -> None:
     assert parse_language(value) == code
@@ -111,13 +124,25 @@ def test_languages_are_codes_or_english_names(value: str, code: str) -> None:
         ({"timestamp_granularities": ["word"]}, "timestamp_granularities require verbose_json"),
         ({"include": ["everything"]}, "must be logprobs"),
         ({"stream": ["maybe"]}, "must be true or false"),
+        (
+            {"stream": ["true"], "response_format": ["srt"]},
+            "Invalid stream='true': requires response_format json, not srt.",
+        ),
+        ({"prompt": ["x" * 2001]}, "Invalid prompt='x+[.]+x+': must be at most 2000 characters, not 2001."),
+        ({"keywords": ["x"] * 101}, "Invalid keywords: 101 entries, must be at most 100."),
+        ({"keywords": ["x" * 999] * 2 + ["x"]}, "Invalid keywords: 2003 characters with separators, must be at most"),
+        ({"languages": ["en", "klingon"]}, "Invalid languages='klingon'"),
         ({"chunking_strategy": ["{}"]}, "must be 'auto' or a JSON object with type server_vad"),
         ({"chunking_strategy": ['{"type": "server_vad", "threshold": 2}']}, "must be a number from 0 to 1"),
     ],
 )
 def test_invalid_option_is_rejected_with_its_valid_values(fields: dict[str, list[str]], message: str) -> None:
-    with pytest.raises(InvalidRequestError, match=message):
+    with pytest.raises(InvalidRequestError, match=message) as raised:
         parse_options(fields, translate=False)
+    (name, *_) = fields
+    param = error_object(raised.value)["param"]
+    assert isinstance(param, str)
+    assert param.startswith(name) or param == "response_format"
 
 
 def test_options_become_settings_of_the_session() -> None:
@@ -133,9 +158,14 @@ def test_options_become_settings_of_the_session() -> None:
     assert settings.translate
 
 
-def test_language_is_detected_unless_exactly_one_is_given() -> None:
-    assert parse_options({}, translate=False).settings.language == "auto"
+def test_transcription_without_a_language_has_that_of_the_server() -> None:
+    assert not parse_options({}, translate=False).settings.HasField("language")
+    assert not parse_options({"language": [""]}, translate=False).settings.HasField("language")
+
+
+def test_language_is_detected_for_several_languages_and_for_translations_without_one() -> None:
     assert parse_options({"languages": ["en", "de"]}, translate=False).settings.language == "auto"
+    assert parse_options({}, translate=True).settings.language == "auto"
 
 
 def test_unknown_format_is_rejected() -> None:

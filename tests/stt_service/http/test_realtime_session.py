@@ -39,7 +39,8 @@ def test_missing_field_keeps_its_value_and_null_resets_it() -> None:
     kept = updated(config, with_input(turn_detection=None))
     assert (kept.settings.language, list(kept.settings.hotwords), kept.server_turns) == ("ru", ["Анна"], False)
     reset = updated(kept, with_input(transcription=None))
-    assert (reset.settings.language, reset.settings.initial_prompt, reset.server_turns) == ("auto", "", False)
+    assert not reset.settings.HasField("language")  # the server's
+    assert (reset.settings.initial_prompt, reset.server_turns) == ("", False)
 
 
 def test_missing_field_of_a_transcription_keeps_its_value_and_null_resets_it() -> None:

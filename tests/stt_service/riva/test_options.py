@@ -23,7 +23,15 @@ def test_options_without_values_change_no_setting() -> None:
 
 @pytest.mark.parametrize(
     ("tag", "code"),
-    [("en-US", "en"), ("en", "en"), ("ru_RU", "ru"), ("zh-Hans-CN", "zh"), ("multi", "auto"), ("auto", "auto")],
+    [
+        ("en-US", "en"),
+        ("en", "en"),
+        ("ru_RU", "ru"),
+        ("zh-Hans-CN", "zh"),
+        ("multi", "auto"),
+        ("auto", "auto"),
+        ("nb-NO", "no"),
+    ],
 )
 def test_language_tag_becomes_a_code(tag: str, code: str) -> None:
     assert settings(riva.Options(language=tag)).language == language(tag) == code
@@ -54,6 +62,11 @@ def test_stop_history_is_the_silence_that_ends_an_utterance_of_any_length() -> N
         (riva.Options(endpointing=riva.Endpointing(silence_ms=10_001)), "stop_history=10001"),
         (riva.Options(speakers=riva.Speakers(enabled=True)), "diarization_config"),
         (riva.Options(masks_profanity=True), "profanity_filter"),
+        (
+            riva.Options(vocabularies=[vocabulary("a")] * 101),
+            "Invalid speech_contexts: 101 entries, must be at most 100",
+        ),
+        (riva.Options(vocabularies=[vocabulary("a" * 2001)]), "Invalid speech_contexts: 2001 characters"),
         (riva.Options(separates_channels=True, channels=2), "enable_separate_recognition_per_channel"),
     ],
 )

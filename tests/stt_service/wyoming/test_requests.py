@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stt.v1 import stt_pb2 as pb
 from wyoming.asr import Transcribe, VadSensitivity
@@ -11,7 +11,7 @@ from wyoming.audio import AudioStart
 
 from stt_service.errors import InvalidRequestError
 from stt_service.rpc import convert
-from stt_service.settings.schema import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS, RuntimeSettings
+from stt_service.settings.schema import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS, RuntimeSettings, language_of_tag
 from stt_service.wyoming.events import ClientEvent
 from stt_service.wyoming.requests import (
     Transcription,
@@ -19,7 +19,6 @@ from stt_service.wyoming.requests import (
     parse_audio_format,
     parse_transcribe,
     stream_config,
-    whisper_code,
 )
 
 DEFAULTS = RuntimeSettings.model_validate({})
@@ -80,7 +79,7 @@ def test_unknown_sensitivity_is_omitted() -> None:
     [("en", "en"), ("en-US", "en"), ("pt_BR", "pt"), ("ZH-Hans-CN", "zh"), ("nb-NO", "no"), ("auto", "auto")],
 )
 def test_language_tag_becomes_a_code_of_whisper(tag: str, code: str) -> None:
-    assert whisper_code(tag) == code
+    assert language_of_tag(tag) == code
     assert runtime(transcribe(language=tag)).language == code
 
 
@@ -102,6 +101,7 @@ def test_comma_does_not_split_a_name_and_repeated_names_count_once() -> None:
     assert list(parsed.settings.hotwords) == ["Lamp left", "[31mred"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=300), max_size=300), st.lists(st.text(max_size=40), max_size=300))
 def test_any_names_are_valid_hotwords(names: list[str], terms: list[str]) -> None:
     parsed = transcribe(transcript_names=names, transcript_terms=terms)
