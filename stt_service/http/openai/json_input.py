@@ -33,7 +33,7 @@ def parse_object(text: str, name: str) -> JsonObject:
     try:
         value = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except OverflowError:
-        raise InvalidRequestError(f"Invalid {name}: its numbers must be finite.") from None
+        raise InvalidRequestError(f"Invalid {name}: its numbers must be finite.", name) from None
     except RecursionError:
         raise _too_deep(name) from None
     except ValueError:
@@ -43,7 +43,7 @@ def parse_object(text: str, name: str) -> JsonObject:
     if _is_deeper(value, MAX_DEPTH):
         raise _too_deep(name)
     if "\\u" in text and not _is_unicode(value):
-        raise InvalidRequestError(f"Invalid {name}: contains a surrogate without its pair; must be Unicode.")
+        raise InvalidRequestError(f"Invalid {name}: contains a surrogate without its pair; must be Unicode.", name)
     return value
 
 
