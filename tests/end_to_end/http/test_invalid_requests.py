@@ -104,7 +104,7 @@ def test_form_with_too_much_is_rejected(unaffected: HttpPort, parts: list[tuple[
         ("language", "x" * 60_000, "must be one of Whisper's codes"),
         ("prompt", "x" * 60_000, "must be at most 2000 characters"),
         ("chunking_strategy", "[" * 60_000, "Invalid chunking_strategy: nested deeper than 16 levels."),
-        ("chunking_strategy", '{"type":"server_vad","threshold":NaN}', "Invalid chunking_strategy: its numbers must be finite."),
+        ("chunking_strategy", '{"type":"server_vad","threshold":NaN}', "its numbers must be finite"),
         ("chunking_strategy", '{"type":"server_vad","threshold":Infinity}', "its numbers must be finite"),
         ("chunking_strategy", '{"type":"server_vad","threshold":%s}' % ("9" * 5000), "must be a JSON object"),
         ("chunking_strategy", '{"type":"server_vad","threshold":"\\ud800"}', "contains a surrogate without its pair"),
