@@ -143,6 +143,8 @@ def test_clear_after_an_update_drops_the_audio_before_it_too() -> None:
     steps = [update(None), append(AUDIO), update(None, "minimal"), append(AUDIO), CLEAR, append(AUDIO), COMMIT]
     events = session_events(SlowSpeech(SENTENCES), steps, lambda each: completed(each, 1))
     assert transcripts(events) == [" ".join(TEXTS)]
+    cleared = next(at for at, event in enumerate(events) if event["type"] == f"{BUFFER}.cleared")
+    assert {each["item_id"] for each in events[cleared:] if "item_id" in each} == {events[-1]["item_id"]}
 
 
 def test_change_to_a_server_vad_commits_the_audio_of_the_client() -> None:
