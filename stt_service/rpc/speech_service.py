@@ -115,6 +115,16 @@ class SpeechService:
         """The settings of a stream whose config has none."""
         return convert.settings(self._config.settings.runtime())
 
+    def check_settings(self, settings: pb.Settings) -> None:
+        """Check the settings of a stream before it is opened; the language once the models are loaded.
+
+        Raises:
+            InvalidRequestError: a stream with these settings would fail.
+        """
+        runtime, loaded = self._config.settings.runtime().updated(convert.changes(settings)), self._admission.loaded
+        if loaded is not None:
+            loaded.registry.pair.check_language(runtime.language)
+
     @property
     def idle_timeout_s(self) -> float:
         """How long a client may send no audio."""

@@ -20,7 +20,7 @@ from stt.v1 import stt_pb2 as pb
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError
 from stt_service.http.openai import realtime_session
 from stt_service.http.openai.formats import JsonObject
-from stt_service.http.openai.json_input import shown
+from stt_service.http.openai.json_input import invalid
 from stt_service.http.openai.realtime_items import BUFFER, ClientTurns, Item, ItemChain, ServerTurns, new_id
 from stt_service.http.openai.realtime_messages import audio, error_event, parse_event
 from stt_service.http.openai.realtime_session import RealtimeConfig
@@ -152,14 +152,13 @@ class _Connection:
             case "session.update" | "transcription_session.update":
                 await self._update(event, streams)
             case other:
-                raise InvalidRequestError(
-                    f"Invalid type={shown(other)}: "
-                    "must be session.update, or input_audio_buffer.append, .commit or .clear."
-                )
+                raise invalid("type", other, "must be session.update, or input_audio_buffer.append, .commit or .clear")
 
     async def _update(self, event: JsonObject, streams: Streams) -> None:
         """Change the configuration; the next audio has another stream, unless the client continues an item as it is."""
         config = realtime_session.updated(self.config, event.get("session"))
+        with realtime_session.client_names():
+            self.service.check_settings(config.settings)
         if config.server_turns and self._item is not None:
             await self._commit_item(streams)
         if config.server_turns or config != self.config:

@@ -31,11 +31,11 @@ def audio(event: JsonObject) -> bytes:
     """
     encoded = event.get("audio")
     if not isinstance(encoded, str):
-        raise InvalidRequestError("Invalid audio: must be a base64 string.")
+        raise InvalidRequestError("Invalid audio: must be a base64 string.", "audio")
     try:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidRequestError("Invalid audio: must be a base64 string.") from None
+        raise InvalidRequestError("Invalid audio: must be a base64 string.", "audio") from None
 
 
 def error_event(error: SttError, cause: JsonObject | None = None) -> JsonObject:

@@ -7,7 +7,8 @@ Source: the session types of the package `openai`; 8 and 16 kHz are an extension
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -15,10 +16,13 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
 from stt_service.http.openai.formats import JsonObject
-from stt_service.http.openai.json_input import shown
-from stt_service.http.openai.options import apply_server_vad, parse_language
+from stt_service.http.openai.json_input import invalid
+from stt_service.http.openai.options import apply_server_vad, checked_prompt, parse_language
+from stt_service.rpc import convert
 from stt_service.settings.schema import AUTO
 
+INPUT = "session.audio.input"
+TRANSCRIPTION = f"{INPUT}.transcription"
 PCM, MULAW, ALAW = "audio/pcm", "audio/pcmu", "audio/pcma"
 ENCODINGS = {
     PCM: pb.AudioFormat.ENCODING_PCM_S16LE,
@@ -49,6 +53,8 @@ STABILITIES = {
 LOGPROBS = "item.input_audio_transcription.logprobs"
 LANGUAGE_FIELDS = frozenset({"language", "languages"})  # one replaces the other
 TRANSCRIPTION_FIELDS = LANGUAGE_FIELDS | {"model", "prompt", "keywords", "delay"}
+# Settings whose valid values depend on the server, by their names in the session.
+SETTINGS = {"language": f"{TRANSCRIPTION}.language"}
 TURN_DETECTIONS = ("server_vad", "semantic_vad")
 
 
@@ -85,14 +91,14 @@ def updated(config: RealtimeConfig, update: object) -> RealtimeConfig:
         InvalidRequestError: a field has an invalid value; the configuration stays as it is.
     """
     if not isinstance(update, dict):
-        raise InvalidRequestError("Invalid session: must be an object.")
+        raise InvalidRequestError("Invalid session: must be an object.", "session")
     if update.get("type", "transcription") != "transcription":
-        raise InvalidRequestError(f"Invalid session.type={shown(update['type'])}: must be transcription.")
+        raise invalid("session.type", update["type"], "must be transcription")
     merged: JsonObject = deepcopy(config.description)
     if "include" in update:
         merged["include"] = update["include"]
     audio = _object("session.audio", update.get("audio") or {})
-    changes = _object("session.audio.input", audio.get("input") or {})
+    changes = _object(INPUT, audio.get("input") or {})
     present = _object("audio", merged["audio"])["input"]
     merged_input = {**_object("input", present), **deepcopy(_translated(update)), **deepcopy(changes)}
     merged_input["transcription"] = _merged_transcription(
@@ -100,6 +106,16 @@ def updated(config: RealtimeConfig, update: object) -> RealtimeConfig:
     )
     merged["audio"] = {"input": {name: merged_input.get(name) for name in DEFAULT_INPUT}}
     return _checked(merged)
+
+
+@contextmanager
+def client_names() -> Iterator[None]:
+    """Raise an error about a setting with the name of the client's field instead."""
+    try:
+        yield
+    except InvalidRequestError as error:
+        name = SETTINGS.get(error.field, error.field)
+        raise InvalidRequestError(str(error).replace(error.field, name, 1) if name else str(error), name) from error
 
 
 def _merged_transcription(present: object, update: object) -> object:
@@ -118,9 +134,7 @@ def _translated(update: Mapping[str, object]) -> JsonObject:
     former = update.get("input_audio_format")
     if former is not None:
         if not isinstance(former, str) or former not in FORMER_FORMATS:
-            raise InvalidRequestError(
-                f"Invalid input_audio_format={shown(former)}: must be one of {', '.join(FORMER_FORMATS)}."
-            )
+            raise invalid("session.input_audio_format", former, f"must be one of {', '.join(FORMER_FORMATS)}")
         kind = FORMER_FORMATS[str(former)]
         changes["format"] = {"type": kind, **({"rate": 24_000} if kind == PCM else {})}
     if "input_audio_transcription" in update:
@@ -131,7 +145,7 @@ def _translated(update: Mapping[str, object]) -> JsonObject:
 
 
 def _checked(description: JsonObject) -> RealtimeConfig:
-    given = _object("session.audio.input", _object("session.audio", description["audio"])["input"])
+    given = _object(INPUT, _object("session.audio", description["audio"])["input"])
     settings = pb.Settings()
     _apply_transcription(given.get("transcription"), settings)
     return RealtimeConfig(
@@ -145,35 +159,42 @@ def _checked(description: JsonObject) -> RealtimeConfig:
 
 
 def _audio_format(value: object) -> pb.AudioFormat:
-    given = _object("session.audio.input.format", value or {"type": PCM})
+    given = _object(f"{INPUT}.format", value or {"type": PCM})
     kind = given.get("type", PCM)
     if not isinstance(kind, str) or kind not in ENCODINGS:
-        raise InvalidRequestError(
-            f"Invalid session.audio.input.format.type={shown(kind)}: must be {', '.join(ENCODINGS)}."
-        )
+        raise invalid(f"{INPUT}.format.type", kind, f"must be {', '.join(ENCODINGS)}")
     rate_hz = given.get("rate") or (RATES_HZ[0] if kind == PCM else TELEPHONE_HZ)
     valid = RATES_HZ if kind == PCM else (TELEPHONE_HZ,)
     if rate_hz not in valid or not isinstance(rate_hz, int):
-        raise InvalidRequestError(
-            f"Invalid session.audio.input.format.rate={shown(rate_hz)}: must be {', '.join(map(str, valid))}."
-        )
+        raise invalid(f"{INPUT}.format.rate", rate_hz, f"must be {', '.join(map(str, valid))}")
     return pb.AudioFormat(encoding=ENCODINGS[str(kind)], sample_rate_hz=rate_hz, channels=1)
 
 
 def _apply_transcription(value: object, settings: pb.Settings) -> None:
     if value is None:
         return
-    given = _object("session.audio.input.transcription", value)
-    languages = given.get("languages") or ([given["language"]] if given.get("language") else [])
-    name = "session.audio.input.transcription"
-    codes = {parse_language(language) for language in _strings(f"{name}.languages", languages)}
+    given = _object(TRANSCRIPTION, value)
+    codes = set(_languages(given))
     if codes:
         settings.language = codes.pop() if len(codes) == 1 else AUTO
     if prompt := given.get("prompt"):
         if not isinstance(prompt, str):
-            raise InvalidRequestError("Invalid session.audio.input.transcription.prompt: must be a string.")
-        settings.initial_prompt = prompt
-    settings.hotwords.extend(_strings(f"{name}.keywords", given.get("keywords") or []))
+            raise InvalidRequestError(f"Invalid {TRANSCRIPTION}.prompt: must be a string.", f"{TRANSCRIPTION}.prompt")
+        settings.initial_prompt = checked_prompt(prompt, f"{TRANSCRIPTION}.prompt")
+    keywords = _strings(f"{TRANSCRIPTION}.keywords", given.get("keywords") or [])
+    convert.hotwords(keywords, f"{TRANSCRIPTION}.keywords")
+    settings.hotwords.extend(keywords)
+
+
+def _languages(transcription: JsonObject) -> Iterator[str]:
+    """Yield the codes of `languages`, else that of `language`."""
+    if languages := transcription.get("languages"):
+        for each in _strings(f"{TRANSCRIPTION}.languages", languages):
+            yield parse_language(each, f"{TRANSCRIPTION}.languages")
+    elif language := transcription.get("language"):
+        if not isinstance(language, str):
+            raise invalid(f"{TRANSCRIPTION}.language", language, "must be a string")
+        yield parse_language(language, f"{TRANSCRIPTION}.language")
 
 
 def _stability(transcription: object) -> pb.Stability:
@@ -182,16 +203,14 @@ def _stability(transcription: object) -> pb.Stability:
     if delay is None:
         return pb.STABILITY_UNSPECIFIED
     if not isinstance(delay, str) or delay not in STABILITIES:
-        raise InvalidRequestError(
-            f"Invalid session.audio.input.transcription.delay={shown(delay)}: must be {', '.join(STABILITIES)} or null."
-        )
+        raise invalid(f"{TRANSCRIPTION}.delay", delay, f"must be {', '.join(STABILITIES)} or null")
     return STABILITIES[delay]
 
 
 def _has_logprobs(include: object) -> bool:
     wanted = _strings("session.include", include or [])
     if unknown := [each for each in wanted if each != LOGPROBS]:
-        raise InvalidRequestError(f"Invalid session.include={shown(unknown[0])}: must be {LOGPROBS}.")
+        raise invalid("session.include", unknown[0], f"must be {LOGPROBS}")
     return bool(wanted)
 
 
@@ -199,14 +218,12 @@ def _apply_turn_detection(value: object, settings: pb.Settings) -> bool:
     """Set silence and sensitivity; return whether the server ends utterances."""
     if value is None:
         return False
-    given = _object("session.audio.input.turn_detection", value)
+    given = _object(f"{INPUT}.turn_detection", value)
     if given.get("type") not in TURN_DETECTIONS:
-        raise InvalidRequestError(
-            f"Invalid session.audio.input.turn_detection.type={shown(given.get('type'))}: "
-            f"must be {' or '.join(TURN_DETECTIONS)}, or turn_detection null."
-        )
+        requirement = f"must be {' or '.join(TURN_DETECTIONS)}, or turn_detection null"
+        raise invalid(f"{INPUT}.turn_detection.type", given.get("type"), requirement)
     if given["type"] == "server_vad":
-        apply_server_vad(given, settings, "session.audio.input.turn_detection")
+        apply_server_vad(given, settings, f"{INPUT}.turn_detection")
         if given.get("silence_duration_ms") is not None:
             settings.min_utterance.FromMilliseconds(0)  # silence ends an utterance of any length
     return True
@@ -214,11 +231,11 @@ def _apply_turn_detection(value: object, settings: pb.Settings) -> bool:
 
 def _object(name: str, value: object) -> JsonObject:
     if not isinstance(value, dict):
-        raise InvalidRequestError(f"Invalid {name}={shown(value)}: must be an object.")
+        raise invalid(name, value, "must be an object")
     return value
 
 
 def _strings(name: str, value: object) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise InvalidRequestError(f"Invalid {name}: must be a list of strings.")
+        raise InvalidRequestError(f"Invalid {name}: must be a list of strings.", name)
     return value

@@ -55,6 +55,11 @@ def update(value: str) -> str:
             "Invalid message: its numbers must be finite.",
         ),
         (update('{"turn_detection":{"type":"server_vad","silence_duration_ms":-1}}'), "silence_duration_ms=-1"),
+        (update(json.dumps({"transcription": {"prompt": "x" * 3000}})), "must be at most 2000 characters, not 3000"),
+        (
+            update(json.dumps({"transcription": {"keywords": ["x"] * 101}})),
+            "keywords: 101 entries, must be at most 100",
+        ),
         (update('{"transcription":{"keywords":[{}]}}'), "keywords: must be a list of strings"),
         (update('"x"'), "Invalid session.audio.input='x': must be an object."),
     ],

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stt.v1 import stt_pb2 as pb
 
-from stt_service.errors import ResourceExhaustedError, UnavailableError
+from stt_service.errors import InvalidRequestError, ResourceExhaustedError, UnavailableError
 from stt_service.http.openai.formats import JsonObject
 from stt_service.http.openai.realtime import INTERNAL_ERROR
 from stt_service.http.openai.realtime_session import STABILITIES
@@ -180,6 +181,30 @@ def test_invalid_event_is_an_error_that_names_it_and_the_session_continues() -> 
         ("event_2", "invalid_value"),
     ]
     assert of_type(events, f"{ITEM}.completed")[0]["transcript"] == "w0 w1 w2 w5 w6 w7 w8"
+
+
+class EnglishSpeech(ScriptedSpeech):
+    """Recognizes English only."""
+
+    def check_settings(self, settings: pb.Settings) -> None:
+        if settings.language != "en":
+            raise InvalidRequestError(f"Invalid language={settings.language!r}: English only.", "language")
+
+
+def test_update_that_the_server_cannot_apply_is_an_error_and_the_session_continues() -> None:
+    german: JsonObject = {"audio": {"input": {"transcription": {"language": "de"}, "turn_detection": None}}}
+    english: JsonObject = {"audio": {"input": {"transcription": {"language": "en"}}}}
+    sent: list[JsonObject] = [
+        {"type": "session.update", "session": english},
+        {"type": "session.update", "session": german, "event_id": "event_1"},
+        {"type": "session.update", "session": {"include": []}},
+    ]
+    events = session_events(EnglishSpeech(SENTENCES), sent, lambda each: len(of_type(each, "session.updated")) == 2)
+    (error,) = [event["error"] for event in of_type(events, "error")]
+    assert isinstance(error, dict)
+    assert (error["param"], error["event_id"]) == ("session.audio.input.transcription.language", "event_1")
+    assert error["message"] == "Invalid session.audio.input.transcription.language='de': English only."
+    assert "'language': 'en'" in str(events[-1]["session"])
 
 
 class FullSpeech(ScriptedSpeech):

@@ -146,6 +146,28 @@ def test_invalid_update_is_rejected_and_changes_nothing(session: object, message
     assert str(config) == before
 
 
+@pytest.mark.parametrize(
+    ("session", "field", "message"),
+    [
+        ({"transcription": {"prompt": "x" * 2001}}, "transcription.prompt", "at most 2000 characters, not 2001"),
+        ({"transcription": {"keywords": ["x"] * 101}}, "transcription.keywords", "101 entries, must be at most 100"),
+        ({"transcription": {"keywords": ["x" * 2001]}}, "transcription.keywords", "must be at most 2000"),
+        ({"transcription": {"language": "klingon"}}, "transcription.language", "language='klingon'"),
+        ({"transcription": {"languages": ["en", "klingon"]}}, "transcription.languages", "languages='klingon'"),
+        ({"transcription": {"language": ["en"]}}, "transcription.language", "must be a string"),
+        ({"transcription": {"delay": 1}}, "transcription.delay", "delay=1"),
+        ({"format": {"type": "audio/mp3"}}, "format.type", "type='audio/mp3'"),
+        ({"turn_detection": {"type": "server_vad", "threshold": 2}}, "turn_detection.threshold", "threshold=2"),
+    ],
+)
+def test_error_names_the_field_of_the_client(session: dict[str, object], field: str, message: str) -> None:
+    """So that an invalid value fails at the update, not when audio arrives."""
+    with pytest.raises(InvalidRequestError, match=message) as raised:
+        updated(initial(), with_input(**session))
+    assert raised.value.field == f"session.audio.input.{field}"
+    assert f"Invalid {raised.value.field}" in str(raised.value)
+
+
 def test_unknown_fields_are_dropped_so_that_updates_do_not_accumulate() -> None:
     config = initial()
     for number in range(3):

@@ -23,6 +23,7 @@ from stt_service.http.listener import HttpListener
 from stt_service.http.openai.errors import reject
 from stt_service.http.openai.realtime import Realtime
 from stt_service.rpc.listener import ListenAddress
+from tests.support.servers.scripted_speech import ScriptedSpeech
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -41,7 +42,9 @@ HANDSHAKE = (
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[HttpListener]:
-    realtime = Realtime(cast("SpeechService", None), failure_timeout_s=SEND_TIMEOUT_S / 4)  # no audio arrives
+    realtime = Realtime(
+        cast("SpeechService", ScriptedSpeech(".")), failure_timeout_s=SEND_TIMEOUT_S / 4
+    )  # no audio arrives
     routes = Router(routes=[Route("/endless", endless), *realtime.routes])
     app = Guard(routes, AccessRules(), reject, send_timeout_s=SEND_TIMEOUT_S)
     listener = HttpListener(ListenAddress("HTTP_PORT", "127.0.0.1", 0), Starlette(routes=[Mount("/", app=app)]))

@@ -135,6 +135,9 @@ class ScriptedSpeech:
     def call(self, _client: str, _api: Api) -> AbstractContextManager[ScriptedCall]:
         return nullcontext(ScriptedCall(nullcontext()))
 
+    def check_settings(self, settings: pb.Settings) -> None:
+        server_settings().runtime().updated(convert.changes(settings))
+
     def stream_slot(self, _call: ScriptedCall) -> AbstractContextManager[ScriptedSpeech]:
         return nullcontext(self)
 
