@@ -47,6 +47,32 @@ async def test_undo_and_redo_by_keys_and_buttons(sheet: SheetPage) -> None:
     await expect(sheet.page.locator("#redo")).to_be_disabled()
 
 
+async def test_shortcuts_work_with_a_russian_keyboard_layout(sheet: SheetPage) -> None:
+    session = await sheet.context.new_cdp_session(sheet.page)
+
+    async def press(key: str, code: str, *, with_shift: bool = False) -> None:
+        modifiers = 2 + 8 * with_shift  # Ctrl and Shift
+        for kind in ("rawKeyDown", "keyUp"):
+            await session.send(
+                "Input.dispatchKeyEvent", {"type": kind, "key": key, "code": code, "modifiers": modifiers}
+            )
+
+    await sheet.page.keyboard.type("one two")
+    await press("я", "KeyZ")
+    await sheet.expect_text("one ")
+    await press("Я", "KeyZ", with_shift=True)
+    await sheet.expect_text("one two")
+    await press("я", "KeyZ")
+    await press("н", "KeyY")
+    await sheet.expect_text("one two")
+    await press(";", "KeyZ")  # a Dvorak layout has its letters elsewhere
+    await sheet.expect_text("one two")
+    await press("Ы", "KeyS", with_shift=True)
+    await expect(sheet.page.locator("#notice")).to_have_text("Copied.")
+    async with sheet.page.expect_download():
+        await press("ы", "KeyS")
+
+
 async def test_selection_over_lines_is_replaced_by_typed_text(sheet: SheetPage) -> None:
     await sheet.page.keyboard.type("one\ntwo\nthree")
     await sheet.press("Shift+Control+Home")
@@ -159,6 +185,55 @@ async def test_last_utterance_is_removed_after_more_text_was_typed(sheet: SheetP
     await sheet.expect_text("One. Two. typed")
 
 
+async def test_removal_of_an_utterance_takes_the_last_one_after_an_undone_deletion(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    stream.final(0, "One.")
+    stream.final(1, "Two.")
+    await sheet.expect_text("One. Two.")
+    await sheet.press("Control+Home", *["Shift+ArrowRight"] * 4, "Delete")
+    await sheet.expect_text(" Two.")
+    await sheet.press("Control+z", "Control+Shift+Backspace")
+    await sheet.expect_text("One.")
+
+
+async def test_dictated_text_does_not_scroll_a_page_that_shows_another_part(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    await sheet.page.keyboard.insert_text("line\n" * 60)
+    at_cursor = await sheet.page.evaluate("scrollY")
+    assert at_cursor > 0
+    await sheet.page.evaluate("scrollTo(0, 0)")
+    stream.partial(0, "one two")
+    stream.final(0, "One two.")
+    await sheet.expect_text("line\n" * 60 + "One two.")
+    assert await sheet.page.evaluate("scrollY") == 0
+    await sheet.page.keyboard.type("x")
+    assert await sheet.page.evaluate("scrollY") > at_cursor / 2
+    stream.final(1, "More words. " * 40)
+    await sheet.page.wait_for_function("(before) => scrollY > before", arg=at_cursor)
+
+
+async def test_text_moved_by_dragging_is_one_undo_step(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("one two three")
+    await sheet.press("Home", *["Shift+ArrowRight"] * 4)
+    start, end, middle = await sheet.page.evaluate("""() => {
+      const selected = getSelection().getRangeAt(0).getBoundingClientRect();
+      const all = new Range();
+      all.selectNodeContents(document.querySelector("#sheet > p"));
+      return [selected.left + 10, all.getBoundingClientRect().right + 1, selected.top + selected.height / 2];
+    }""")
+    await sheet.page.mouse.move(start, middle)
+    await sheet.page.mouse.down()
+    await sheet.page.mouse.move(end, middle, steps=3)
+    await sheet.page.mouse.up()
+    await sheet.expect_text("two threeone ")
+    await sheet.press("Control+z")
+    await sheet.expect_text("one two three")
+    await sheet.press("Control+Shift+z")
+    await sheet.expect_text("two threeone ")
+
+
 async def test_input_method_composes_while_a_final_arrives(sheet: SheetPage) -> None:
     stream = await sheet.record()
     await sheet.text.focus()
@@ -176,6 +251,23 @@ async def test_input_method_composes_while_a_final_arrives(sheet: SheetPage) -> 
     await sheet.expect_text("a said. 日本!")
     await sheet.press("Control+z", "Control+z")
     await sheet.expect_text("a 日本")
+
+
+async def test_composed_text_is_inserted_once_after_a_pause_with_dictated_text(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    stream.begin(0)
+    stream.partial(0, "said")
+    await expect(sheet.text.locator(".partial")).to_have_text("Said")
+    await sheet.page.clock.install()
+    session = await sheet.context.new_cdp_session(sheet.page)
+    await session.send("Input.imeSetComposition", {"text": "日本", "selectionStart": 2, "selectionEnd": 2})
+    stream.final(0, "Said.")
+    stream.notice("received")
+    await expect(sheet.page.locator("#notice")).to_have_text("received")
+    await sheet.page.clock.fast_forward(60_000)
+    await session.send("Input.insertText", {"text": "日本"})
+    await expect(sheet.text).to_have_text("Said. 日本")
 
 
 async def test_composition_replaces_a_selection_over_lines(sheet: SheetPage) -> None:

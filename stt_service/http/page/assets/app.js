@@ -1,5 +1,6 @@
 // @ts-check
 /** The dictation page: the sheet, its storage, the recorder and the controls, put together. */
+import { shortcutKey } from "./keys.js";
 import { Sheet } from "./sheet/sheet.js";
 import { Store } from "./sheet/store.js";
 import { Highlights } from "./sheet/words.js";
@@ -83,7 +84,7 @@ function connectKeys(sheet, files) {
       "shift+s": () => files.copy(),
       "shift+backspace": () => sheet.removeLastUtterance(),
     };
-    const name = `${event.shiftKey ? "shift+" : ""}${event.key.toLowerCase()}`;
+    const name = `${event.shiftKey ? "shift+" : ""}${shortcutKey(event)}`;
     const action = actions[/** @type {keyof typeof actions} */ (name)];
     if (!action) return;
     event.preventDefault();
@@ -108,10 +109,11 @@ function connectDialogs() {
 
 /**
  * @param {Recorder} recorder
- * @param {{files: Files, store: Store, access: Access, preferences: Preferences}} parts
+ * @param {{sheet: Sheet, files: Files, store: Store, access: Access, preferences: Preferences}} parts
  */
-function connectRecorder(recorder, { files, store, access, preferences }) {
+function connectRecorder(recorder, { sheet, files, store, access, preferences }) {
   const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
+  recorder.addEventListener("state", (event) => detailOf(event).state === "starting" && sheet.view.revealCursor());
   recorder.addEventListener("notice", (event) => notify(detailOf(event)));
   recorder.addEventListener("unauthenticated", () => access.ask(Boolean(preferences.token)));
   recorder.addEventListener("unreachable", () => access.askIfRequired());
@@ -167,7 +169,7 @@ async function main() {
   connectKeys(sheet, files);
   connectDialogs();
   keepFocus();
-  connectRecorder(recorder, { files, store, access, preferences });
+  connectRecorder(recorder, { sheet, files, store, access, preferences });
   if (!isSecureContext) warn(t("insecure"));
   sheet.focus();
   await Promise.all([resumeRecording(recorder, preferences), showServer(access, panel)]);

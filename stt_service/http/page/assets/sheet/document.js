@@ -101,6 +101,19 @@ export class Document {
     this.#insertAtSelection(text, "whole");
   }
 
+  /**
+   * Move the selected text to a position, as one undo step; nothing changes if the position is in the selection.
+   * @param {Position} position
+   */
+  moveSelection(position) {
+    const moved = this.selection;
+    if (!moved || (compare(moved.start, position) <= 0 && compare(position, moved.end) <= 0)) return;
+    const text = this.selectedText();
+    this.deleteBefore();
+    this.move(mapPositionPast(position, { ...moved, newEnd: moved.start }));
+    this.#insertAtSelection(text, "joined");
+  }
+
   /** Delete the selection, or the character before the cursor. */
   deleteBefore() {
     const selection = this.selection;
@@ -143,15 +156,15 @@ export class Document {
 
   /** Undo the last step; return whether there was one. */
   undo() {
-    const edit = this.#history.undo();
-    if (edit) this.#apply(edit, edit.inserted, edit.removed);
-    return edit !== null;
+    const edits = this.#history.undo();
+    for (const edit of edits) this.#apply(edit, edit.inserted, edit.removed);
+    return edits.length > 0;
   }
 
   redo() {
-    const edit = this.#history.redo();
-    if (edit) this.#apply(edit, edit.removed, edit.inserted);
-    return edit !== null;
+    const edits = this.#history.redo();
+    for (const edit of edits) this.#apply(edit, edit.removed, edit.inserted);
+    return edits.length > 0;
   }
 
   /** @returns {Position} */

@@ -6,7 +6,8 @@
  * stt_tui/history.py.
  *
  * @typedef {import("./lines.js").Position} Position
- * @typedef {"typed" | "deleted-before" | "deleted-after" | "whole"} Kind  "whole" is a step of its own
+ * @typedef {"typed" | "deleted-before" | "deleted-after" | "whole" | "joined"} Kind  "whole" is a step of its own; a
+ *   "joined" edit is undone and redone with the edit before it
  * @typedef {Readonly<{start: Position, removed: string, inserted: string, kind: Kind}>} Edit
  */
 import { endOf, isSame } from "./lines.js";
@@ -38,7 +39,7 @@ export class History {
     const merged = this.#isSealed || !last ? null : merge(last, edit);
     if (merged) this.#characters -= sizeOf(/** @type {Edit} */ (this.#done.pop()));
     this.#push(merged ?? edit);
-    this.#isSealed = edit.kind === "whole";
+    this.#isSealed = edit.kind === "whole" || edit.kind === "joined";
   }
 
   /** End the step: the next edit starts another one. */
@@ -46,21 +47,31 @@ export class History {
     this.#isSealed = true;
   }
 
+  /** The edits of the last step, in the order in which to undo them. */
   undo() {
-    const edit = this.#done.pop();
-    if (!edit) return null;
-    this.#characters -= sizeOf(edit);
-    this.#undone.push(edit);
+    /** @type {Edit[]} */ const edits = [];
+    do {
+      const edit = this.#done.pop();
+      if (!edit) break;
+      this.#characters -= sizeOf(edit);
+      this.#undone.push(edit);
+      edits.push(edit);
+    } while (edits.at(-1)?.kind === "joined");
     this.#isSealed = true;
-    return edit;
+    return edits;
   }
 
+  /** The edits of the step that was undone last, in the order in which to make them again. */
   redo() {
-    const edit = this.#undone.pop();
-    if (!edit) return null;
-    this.#push(edit);
+    /** @type {Edit[]} */ const edits = [];
+    do {
+      const edit = this.#undone.pop();
+      if (!edit) break;
+      this.#push(edit);
+      edits.push(edit);
+    } while (this.#undone.at(-1)?.kind === "joined");
     this.#isSealed = true;
-    return edit;
+    return edits;
   }
 
   /** @param {Edit} edit */
@@ -70,7 +81,8 @@ export class History {
     let dropped = Math.max(0, this.#done.length - MAX_STEPS);
     let characters = this.#characters;
     for (let each = 0; each < dropped; each += 1) characters -= sizeOf(this.#done[each]);
-    while (characters > MAX_CHARACTERS && dropped < this.#done.length - 1) {
+    const isExcess = () => characters > MAX_CHARACTERS || (dropped && this.#done[dropped].kind === "joined");
+    while (dropped < this.#done.length - 1 && isExcess()) {
       characters -= sizeOf(this.#done[dropped]);
       dropped += 1;
     }

@@ -5,6 +5,7 @@
  * Every `beforeinput` is canceled and done in the document instead. Only an input method changes the DOM itself; its
  * result is read from the DOM when the composition ends.
  */
+import { shortcutKey } from "../keys.js";
 import { withoutControls } from "./graphemes.js";
 
 const MAX_PASTE_CHARACTERS = 4_000_000;
@@ -85,7 +86,7 @@ export class Input {
   /** @param {KeyboardEvent} event */
   #keyDown(event) {
     if (event.isComposing || event.altKey || !(isMac ? event.metaKey : event.ctrlKey)) return;
-    const key = event.key.toLowerCase();
+    const key = shortcutKey(event);
     const isRedo = (key === "z" && event.shiftKey) || (key === "y" && !isMac);
     if (!isRedo && key !== "z") return;
     event.preventDefault(); // the browser has no history of its own, so that it fires no `historyUndo`

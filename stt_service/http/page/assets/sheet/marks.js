@@ -10,7 +10,8 @@
  * @typedef {Readonly<{startMs: number, endMs: number, confidence: number}>} Doubt
  * @typedef {Readonly<{recording: string, number: number, startMs: number, endMs: number, offsetMs: number}>} Spoken
  *   recording and number of the utterance; times in the recording; offsetMs is where the recording starts in the sheet
- * @typedef {{start: Position, end: Position, spoken: Spoken, doubts: {start: Position, end: Position, doubt: Doubt}[]}} Mark
+ * @typedef {{start: Position, end: Position, spoken: Spoken, doubts: {start: Position, end: Position, doubt: Doubt}[],
+ *   order: number}} Mark  order of its insertion among those of the sheet
  * @typedef {{marks: Mark[], lastInserted: [string, number][]}} Stored
  */
 import { compare, isSame, mapPosition, mapPositionPast } from "./lines.js";
@@ -19,7 +20,8 @@ const MAX_RECORDINGS = 200; // whose last utterance is known
 export const DOUBTFUL_CONFIDENCE = 0.5; // words below it are marked
 
 export class Marks {
-  /** @type {Mark[]} */ #marks = []; // in no order
+  /** @type {Mark[]} */ #marks = []; // in the order in which the utterances were inserted
+  #added = 0;
   /** @type {Map<string, number>} */ #lastInserted = new Map(); // number of the last utterance, by recording
   /** @type {WeakMap<object, Mark[]>} */ #removed = new WeakMap(); // by edit
 
@@ -40,10 +42,11 @@ export class Marks {
 
   /**
    * Add the mark of an utterance that was inserted now; finals of a recording come in the order of their numbers.
-   * @param {Mark} mark
+   * @param {Omit<Mark, "order">} mark
    */
   add(mark) {
-    this.#marks.push(mark);
+    this.#added += 1;
+    this.#marks.push({ ...mark, order: this.#added });
     const { recording, number } = mark.spoken;
     this.#lastInserted.delete(recording); // the newest recording is the last one
     this.#lastInserted.set(recording, number);
@@ -93,7 +96,8 @@ export class Marks {
 
   /** @param {Stored} stored */
   restore({ marks, lastInserted }) {
-    this.#marks = marks;
+    this.#marks = marks.map((mark, index) => ({ ...mark, order: index + 1 }));
+    this.#added = marks.length;
     this.#lastInserted = new Map(lastInserted);
   }
 
@@ -111,7 +115,7 @@ export class Marks {
       return !isInside && mapMark(mark, change);
     });
     const restored = this.#removed.get(edit);
-    if (restored) this.#marks.push(...restored);
+    if (restored) this.#marks = [...this.#marks, ...restored].sort((one, other) => one.order - other.order);
     this.#removed.delete(edit);
     if (removed.length) this.#removed.set(edit, removed);
   }

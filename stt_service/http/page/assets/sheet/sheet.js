@@ -3,7 +3,8 @@
  * The editable sheet: document, dictated text, marks, view and input as one object.
  *
  * Every change has three steps: take the selection of the page, change the document, render. Dictated text that arrives
- * while an input method composes a word waits until the composition ends or pauses.
+ * while an input method composes a word waits until the composition ends or, on Android, pauses: other input methods insert
+ * their text a second time if the page ends the composition.
  *
  * @typedef {import("./lines.js").Position} Position
  * @typedef {import("./dictated-text.js").Utterance} Utterance
@@ -15,14 +16,15 @@ import { DictatedText } from "./dictated-text.js";
 import { Document } from "./document.js";
 import { sanitizeTranscript } from "./graphemes.js";
 import { Input } from "./input.js";
-import { compare, endOf, isSame, mapPositionPast, START } from "./lines.js";
+import { endOf, isSame, START } from "./lines.js";
 import { Marks } from "./marks.js";
 import { View } from "./view.js";
 import { doubtfulWords } from "./words.js";
 
-const COMPOSITION_PAUSE_MS = 3000; // then dictated text ends the composition: Android keyboards leave it open
-const MAX_WAITING = 1000; // dictation events during one composition
+const COMPOSITION_PAUSE_MS = 3000; // then dictated text ends the composition of an Android keyboard, which leaves it open
+const MAX_WAITING = 1000; // dictation events during one composition, which the next one ends
 const MAX_PARTIAL_CHARACTERS = 10_000; // displayed at most; far more than the words of the longest utterance
+const isAndroid = /Android/.test(navigator.userAgent);
 
 /** Dispatches "change" after each change of the text. */
 export class Sheet extends EventTarget {
@@ -112,7 +114,7 @@ export class Sheet extends EventTarget {
   }
 
   /**
-   * Insert dropped text at a point of the window; a move deletes the selection it comes from.
+   * Insert dropped text at a point of the window; a move takes the selection there.
    * @param {number} x
    * @param {number} y
    * @param {string} text
@@ -123,14 +125,8 @@ export class Sheet extends EventTarget {
     const target = point && this.view.positionOf(point.node, point.offset);
     if (!target) return;
     this.edit((document) => {
-      let at = /** @type {Position} */ (target);
-      const moved = isMove ? document.selection : null;
-      if (moved && compare(moved.start, at) <= 0 && compare(at, moved.end) <= 0) return;
-      if (moved) {
-        at = mapPositionPast(at, { ...moved, newEnd: moved.start });
-        document.deleteBefore();
-      }
-      document.move(at);
+      if (isMove && document.selection) return document.moveSelection(target);
+      document.move(target);
       document.paste(text);
     });
   }
@@ -214,11 +210,12 @@ export class Sheet extends EventTarget {
       this.#waiting.push(change);
       return;
     }
-    const wasAtEnd = isAtEnd();
+    if (this.isComposing) this.endComposition();
     this.readSelection();
+    const wasVisible = this.view.isCursorVisible(); // else the user reads another part
     change();
     this.view.render();
-    if (wasAtEnd || globalThis.document.activeElement === this.#root) this.view.revealCursor();
+    if (wasVisible) this.view.revealCursor();
   }
 
   // Input methods
@@ -230,6 +227,7 @@ export class Sheet extends EventTarget {
   }
 
   continueComposition() {
+    if (!isAndroid) return;
     clearTimeout(this.#pause);
     this.#pause = setTimeout(() => this.#waiting.length && this.endComposition(), COMPOSITION_PAUSE_MS);
   }
@@ -280,12 +278,6 @@ export class Sheet extends EventTarget {
     }
     this.#root.addEventListener("focus", () => this.#isPointerDown || this.view.showSelection());
   }
-}
-
-/** Whether the end of the page is visible. */
-function isAtEnd() {
-  const { scrollHeight } = document.documentElement;
-  return scrollY + innerHeight >= scrollHeight - 80; // pixels: about two lines
 }
 
 /**

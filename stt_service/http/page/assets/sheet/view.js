@@ -12,6 +12,8 @@
 import { isPartial, renderBlock } from "./blocks.js";
 import { isSame } from "./lines.js";
 
+const SCROLL_TOLERANCE_PX = 80; // about two lines below the area that the caret is kept in
+
 export class View {
   #root;
   #document;
@@ -147,13 +149,24 @@ export class View {
 
   /** Scroll so that the caret, or the partial at it, is visible. */
   revealCursor() {
-    const block = this.#blocks[this.#document.cursor.line];
-    const partial = block?.querySelector(".partial:last-of-type");
-    const target = partial ?? this.#caretRectangle() ?? block;
-    const { bottom, top } = target instanceof Element ? target.getBoundingClientRect() : target;
+    const { bottom, top } = this.#cursorRectangle();
     const { top: visibleTop, bottom: visibleBottom } = this.#visibleArea();
     if (bottom > visibleBottom) scrollBy(0, bottom - visibleBottom);
     else if (top < visibleTop) scrollBy(0, top - visibleTop);
+  }
+
+  /** Whether the end of the caret, or of the partial at it, is where `revealCursor` leaves it. */
+  isCursorVisible() {
+    const { bottom } = this.#cursorRectangle();
+    const { top, bottom: visibleBottom } = this.#visibleArea();
+    return top < bottom && bottom < visibleBottom + SCROLL_TOLERANCE_PX;
+  }
+
+  #cursorRectangle() {
+    const block = this.#blocks[this.#document.cursor.line];
+    const partial = block.querySelector(".partial:last-of-type");
+    const target = partial ?? this.#caretRectangle() ?? block;
+    return target instanceof Element ? target.getBoundingClientRect() : target;
   }
 
   #visibleArea() {
