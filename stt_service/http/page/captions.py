@@ -28,6 +28,7 @@ MAX_QUEUED_EVENTS = 64  # of a viewer, about 20 s of partials
 MAX_HISTORY_EVENTS = 200
 HISTORY_S = 300.0
 KEEP_S = 300.0
+MAX_ID_DIGITS = 18  # of a number in an id that a viewer sends back
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,5 +177,6 @@ class Channel:
     def history(self, last_id: str, now_s: float) -> Iterator[CaptionEvent]:
         """Yield the events of the last HISTORY_S after the one with this id; all of them if it is unknown."""
         epoch, _, number = last_id.partition("-")
-        after = int(number) if epoch == self.epoch and number.isascii() and number.isdecimal() else 0
+        is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_ID_DIGITS
+        after = int(number) if epoch == self.epoch and is_number else 0
         return (event for event in self._history if event.number > after and now_s - event.time_s <= HISTORY_S)

@@ -121,6 +121,13 @@ def test_unknown_last_event_gets_the_whole_history(hub: CaptionHub, last_id: str
         assert kinds(replayed(hub, last_id)) == ["final 0", "live"]
 
 
+def test_last_event_with_thousands_of_digits_gets_the_whole_history(hub: CaptionHub) -> None:
+    with hub.publish(TALK) as publisher:
+        publish(publisher, "final 0")
+        epoch, _, _ = replayed(hub)[0].id.partition("-")
+        assert kinds(replayed(hub, f"{epoch}-{'9' * 5000}")) == ["final 0", "live"]
+
+
 def test_history_is_bounded_in_time_and_number(hub: CaptionHub, clock: Clock) -> None:
     with hub.publish(TALK) as publisher:
         publish(publisher, *(f"final {number}" for number in range(MAX_HISTORY_EVENTS + 1)))

@@ -2,7 +2,8 @@
 /**
  * The captions page: the text of a stream that somebody publishes under a name.
  *
- * The fragment of the address, which no server receives, has options: `#key=…&obs&size=3`. `?obs` works as well.
+ * The fragment of the address, which no server receives, has options: `#key=…&obs&size=3`. `?obs` works as well. A
+ * changed fragment takes effect at once.
  */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { t, translatePage } from "../strings.js";
@@ -13,14 +14,19 @@ const SIZES_REM = [1.25, 1.5, 1.875, 2.25, 2.75, 3.5, 4.5, 6];
 const DEFAULT_REM = 2.25;
 const KEPT_LINES = 200; // of the log
 const OBS_LINES = 3;
+const END_PX = 40; // a reader this close to the end of the log follows it
 
 const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const options = new URLSearchParams(location.hash.slice(1));
-const isObs = options.has("obs") || new URLSearchParams(location.search).has("obs");
+let options = new URLSearchParams(location.hash.slice(1));
 const name = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
+
+let sizeRem = DEFAULT_REM;
 
 /** @type {Map<number, string>} partials of the open utterances */
 const partials = new Map();
+
+/** @returns {boolean} whether the page is a source in OBS: only the text */
+const isObs = () => options.has("obs") || new URLSearchParams(location.search).has("obs");
 
 /** @param {"live" | "waiting" | "reconnecting" | "captionsDenied"} state */
 function showState(state) {
@@ -28,20 +34,55 @@ function showState(state) {
   element("state").textContent = t(state, { name });
 }
 
+/**
+ * Keeps the end of the log in view until the reader scrolls up, and again once they scroll back to the end.
+ *
+ * Only the reader leaves the end: a partial that grows makes the log smaller, which is no scrolling.
+ */
+class Follower {
+  #log = element("lines");
+  #isFollowing = true;
+  #topPx = 0;
+
+  constructor() {
+    this.#log.addEventListener("scroll", () => this.#onScroll());
+    new ResizeObserver(() => this.show()).observe(this.#log);
+  }
+
+  /** Show the end of the log, unless the reader left it, and the end of the partials. */
+  show() {
+    const partials = element("partials");
+    partials.scrollTop = partials.scrollHeight;
+    if (this.#isFollowing) this.#log.scrollTop = this.#log.scrollHeight;
+  }
+
+  #onScroll() {
+    const { scrollTop, clientHeight, scrollHeight } = this.#log;
+    if (scrollTop + clientHeight >= scrollHeight - END_PX) this.#isFollowing = true;
+    else if (scrollTop < this.#topPx) this.#isFollowing = false;
+    this.#topPx = scrollTop;
+  }
+}
+
+const follower = new Follower();
+
 function showPartials() {
   const inOrder = [...partials].sort(([one], [other]) => one - other);
   element("partials").textContent = inOrder.map(([, text]) => text).join(" ");
+  follower.show();
 }
 
 /** @param {string} text */
 function addLine(text) {
-  const lines = element("lines");
-  const isAtEnd = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 40; // pixels: unless the user scrolled up
   const line = document.createElement("p");
   line.textContent = text;
-  lines.append(line);
-  while (lines.childElementCount > (isObs ? OBS_LINES : KEPT_LINES)) lines.firstElementChild?.remove();
-  if (isAtEnd) lines.scrollTop = lines.scrollHeight;
+  element("lines").append(line);
+  removeOldLines();
+}
+
+function removeOldLines() {
+  const lines = element("lines");
+  while (lines.childElementCount > (isObs() ? OBS_LINES : KEPT_LINES)) lines.firstElementChild?.remove();
 }
 
 /** @param {import("./event-stream.js").ServerEvent} event */
@@ -63,9 +104,9 @@ function show({ kind, data }) {
   showPartials();
 }
 
-/** @param {number} rem */
-function showSize(rem) {
-  document.documentElement.style.setProperty("--size", `${rem}rem`);
+function showSize() {
+  document.documentElement.style.setProperty("--size", `${sizeRem}rem`);
+  follower.show();
 }
 
 /** The size that the viewer chose before; 0 without one, or where the browser forbids storage. */
@@ -87,25 +128,39 @@ function storeSize(rem) {
 }
 
 function connectSize() {
-  const chosen = Number(options.get("size")) || storedSize() || DEFAULT_REM;
-  let rem = chosen;
-  showSize(rem);
   const choose = (/** @type {number | undefined} */ next) => {
     if (!next) return;
-    rem = next;
-    showSize(rem);
-    storeSize(rem);
+    sizeRem = next;
+    showSize();
+    storeSize(next);
   };
-  element("larger").addEventListener("click", () => choose(SIZES_REM.find((size) => size > rem)));
-  element("smaller").addEventListener("click", () => choose(SIZES_REM.findLast((size) => size < rem)));
+  element("larger").addEventListener("click", () => choose(SIZES_REM.find((size) => size > sizeRem)));
+  element("smaller").addEventListener("click", () => choose(SIZES_REM.findLast((size) => size < sizeRem)));
+}
+
+/** Apply the options, except the key. */
+function applyOptions() {
+  document.documentElement.classList.toggle("obs", isObs());
+  removeOldLines();
+  sizeRem = Number(options.get("size")) || storedSize() || DEFAULT_REM;
+  showSize();
+}
+
+/** Apply changed options; a stream cannot change its key. */
+function onOptionsChanged() {
+  const key = options.get("key");
+  options = new URLSearchParams(location.hash.slice(1));
+  if (options.get("key") === key) applyOptions();
+  else location.reload();
 }
 
 async function main() {
   translatePage();
-  document.documentElement.classList.toggle("obs", isObs);
   document.title = t("captionsTitle", { name });
   element("name").textContent = name;
   connectSize();
+  applyOptions();
+  addEventListener("hashchange", onOptionsChanged);
   showState("reconnecting");
   const key = options.get("key") ?? sessionStorage.getItem("stt-token") ?? "";
   try {
