@@ -48,10 +48,13 @@ class HttpListener:
         where: Setting, address and port number; 0 for any free one.
         app: The application.
         pem: Certificate and key, reloaded at handshakes; None for plaintext.
+        ping_s: Time between pings of a WebSocket, and for each pong.
     """
 
-    def __init__(self, where: ListenAddress, app: ASGIApp, pem: ReloadingFile[Pem] | None = None) -> None:
-        self._where, self._app, self._pem = where, app, pem
+    def __init__(
+        self, where: ListenAddress, app: ASGIApp, pem: ReloadingFile[Pem] | None = None, ping_s: float = PING_S
+    ) -> None:
+        self._where, self._app, self._pem, self._ping_s = where, app, pem, ping_s
         self._task: asyncio.Task[None] | None = None
         self._server = _Uvicorn(self._config())
         self.number = 0  # until it is bound
@@ -94,8 +97,8 @@ class HttpListener:
             http=protocol,
             ws=type("WebSocket", (BoundedWebSocketProtocol,), {"table": table}),
             ws_max_size=MAX_MESSAGE_BYTES,
-            ws_ping_interval=PING_S,
-            ws_ping_timeout=PING_S,
+            ws_ping_interval=self._ping_s,
+            ws_ping_timeout=self._ping_s,
             ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,

@@ -154,6 +154,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol, SlicedReads):
     lingering: LingeringTransport
     _writes: WriteTimer | None = None
     _pongs_pending = False
+    _received_s = 0.0  # when the last input was received
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, LingeringTransport)
@@ -174,8 +175,17 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol, SlicedReads):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._received_s = self.loop.time()
         if not self.lingering.lingers:
             super().data_received(data)
+
+    def keepalive_timeout(self) -> None:
+        """Close the connection of a silent client; the pong of another one is behind its unread input."""
+        if self.read_paused or self._received_s > self.ping_sent_at:
+            self.pong_timer = self.pending_ping_payload = None
+            self.schedule_ping()
+        else:
+            super().keepalive_timeout()
 
     def pause_writing(self) -> None:
         super().pause_writing()
