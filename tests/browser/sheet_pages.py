@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +29,8 @@ INFO = {
     "model": "base",
     "notReady": None,
     "languages": ["en", "ru"],
+    "limits": {"promptChars": 2000, "hotwords": 100},
+    "settings": {"language": "auto", "postSpeechSilence": "1.500s"},
 }
 DOCUMENTS = {"/": "index.html", "/manifest.webmanifest": "manifest.webmanifest"}
 # The text of the blocks, without partials.
@@ -41,6 +43,7 @@ MOVE_CARET = """({ line, offset }) => {
 
 ALL_MS = "1000000000"  # after the end of all audio
 Json = dict[str, object]
+Rejection = Callable[[dict[str, Json]], Json | None]  # the failure of a stream, from its first message
 Words = Sequence[tuple[str, float]]  # with confidences
 
 
@@ -51,7 +54,9 @@ class ScriptedStream:
         self._socket: WebSocketRoute | None = None
         self._starts: asyncio.Queue[None] = asyncio.Queue()
         self._updates: asyncio.Queue[Json] = asyncio.Queue()
-        self._is_refusing = False
+        self._is_refusing = self._is_holding_end = False
+        self.rejection: Rejection = lambda _: None
+        self.configs: list[Json] = []  # of all streams
         self.config: Json = {}
         self.captions: Json = {}
         self._closing: asyncio.Future[None] | None = None
@@ -94,12 +99,18 @@ class ScriptedStream:
     def notice(self, message: str) -> None:
         self._send(notice={"reason": "OTHER", "message": message})
 
+    def hold_end(self) -> None:
+        """Do not answer the end of the audio."""
+        self._is_holding_end = True
+
     async def next_update(self) -> Json:
         """Return the next changed settings that the page sends."""
         return await asyncio.wait_for(self._updates.get(), 20)
 
-    def fail(self, reason: str, message: str) -> None:
-        self._send(failure={"code": 16, "reason": reason, "message": message})
+    async def fail(self, reason: str, message: str) -> None:
+        """End the stream with a failure."""
+        self._send(failure={"reason": reason, "message": message})
+        await self._close(1008)
 
     def _send(self, **event: object) -> None:
         assert self._socket is not None
@@ -115,11 +126,16 @@ class ScriptedStream:
         match message:
             case {"config": config}:
                 self.config, self.captions = config, message.get("captions", {})
+                self.configs.append(config)
+                if failure := self.rejection(message):
+                    self._send(failure={"message": "Rejected.", **failure})
+                    self._closing = asyncio.ensure_future(self._close(1008))
+                    return
                 self._send(started={"streamId": "1", "model": "base"})
                 self._starts.put_nowait(None)
             case {"update": update}:
                 self._updates.put_nowait(update)
-            case {"end": _}:
+            case {"end": _} if not self._is_holding_end:
                 self._send(receivedMs=ALL_MS, committedMs=ALL_MS)
                 self._closing = asyncio.ensure_future(self._close(1000))
 

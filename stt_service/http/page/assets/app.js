@@ -109,9 +109,9 @@ function connectDialogs() {
 
 /**
  * @param {Recorder} recorder
- * @param {{sheet: Sheet, files: Files, store: Store, access: Access, preferences: Preferences}} parts
+ * @param {{sheet: Sheet, files: Files, store: Store, access: Access, panel: SettingsPanel, preferences: Preferences}} parts
  */
-function connectRecorder(recorder, { sheet, files, store, access, preferences }) {
+function connectRecorder(recorder, { sheet, files, store, access, panel, preferences }) {
   const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
   recorder.addEventListener("state", (event) => detailOf(event).state === "starting" && sheet.view.revealCursor());
   recorder.addEventListener("notice", (event) => notify(detailOf(event)));
@@ -123,12 +123,12 @@ function connectRecorder(recorder, { sheet, files, store, access, preferences })
     store.save();
     if (preferences.get("autoCopy")) files.copySentence(text);
   });
-  access.addEventListener("token", () => {
-    recorder.reconnect();
-    access.askIfRequired();
-  });
   preferences.addEventListener("change", (event) => {
     if (STREAM_SETTINGS.includes(detailOf(event))) recorder.update();
+    if (detailOf(event) === "token") {
+      recorder.reconnect();
+      showServer(access, panel);
+    }
   });
 }
 
@@ -169,7 +169,7 @@ async function main() {
   connectKeys(sheet, files);
   connectDialogs();
   keepFocus();
-  connectRecorder(recorder, { sheet, files, store, access, preferences });
+  connectRecorder(recorder, { sheet, files, store, access, panel, preferences });
   if (!isSecureContext) warn(t("insecure"));
   sheet.focus();
   await Promise.all([resumeRecording(recorder, preferences), showServer(access, panel)]);

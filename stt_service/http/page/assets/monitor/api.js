@@ -1,5 +1,7 @@
 /** Control over HTTP: docs/control.md. Messages are proto3 JSON of control.proto. */
 
+import { authorization } from "../authorization.js";
+
 const BASE = "/api/control";
 const TOKEN_KEY = "stt-control-token";
 const TIMEOUT_MS = 10_000;
@@ -73,8 +75,7 @@ export class ControlApi {
   }
 
   async #fetch(path, options) {
-    const headers = { "Content-Type": "application/json" };
-    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    const headers = { "Content-Type": "application/json", ...authorization(this.token) };
     let response;
     try {
       response = await fetch(BASE + path, { ...options, headers, cache: "no-store", credentials: "omit" });

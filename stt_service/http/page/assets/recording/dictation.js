@@ -73,14 +73,14 @@ export class Dictation extends EventTarget {
   /**
    * Return recordings in storage that have audio without text and are not open in another tab: after a reload, a crash,
    * or a stop without a server. The array has `resume(id)` and `discard(id)`, and each entry `resume()` and `discard()`;
-   * `resume` returns a Dictation without a microphone, whose events follow in a later task.
+   * `resume` uses the settings of the options, without them those of the recording, and returns a Dictation without a microphone, whose events follow in a later task.
    * @param {Options} options
    * @returns {Promise<import("./recovery.js").Recoverable[] & {resume(id: string): Promise<Dictation>,
    *   discard(id: string): Promise<void>}>}
    */
   static async recover(options) {
     const journal = options.journal === undefined ? await openJournal().catch(() => null) : options.journal;
-    const resume = (id) => new Dictation({ ...options, journal })._resume(id);
+    const resume = (id) => new Dictation({ ...options, journal })._resume(id, options.settings);
     const discard = (id) => discardRecording(journal, id);
     const entries = journal ? await recoverable(journal) : [];
     const recordings = entries.map((entry) => ({
@@ -163,10 +163,10 @@ export class Dictation extends EventTarget {
     this._session?.mute(isMuted);
   }
 
-  /** Try again after the state "failed". @param {{token?: string}} [target] */
-  reconnect(target = {}) {
+  /** Try again after the state "failed". @param {{token?: string, settings?: object}} [changes] settings: all of them */
+  reconnect({ settings, ...target } = {}) {
     this._target = { ...this._target, ...target };
-    this._session?.connect(target);
+    this._session?.connect(target, settings);
   }
 
   /** Close everything at once; the audio without text can be recovered. */
@@ -220,8 +220,8 @@ export class Dictation extends EventTarget {
     }
   }
 
-  /** Recognize the rest of a recording of an earlier page. */
-  async _resume(id) {
+  /** Recognize the rest of a recording of an earlier page, with its own settings unless others are given. */
+  async _resume(id, settings) {
     const release = await lockRecording(id);
     const row = release && (await this._journal.recording(id));
     if (!row) {
@@ -230,7 +230,7 @@ export class Dictation extends EventTarget {
     }
     const recording = await Recording.reopen(this._journal, row, (error) => this._onStorage(error));
     const session = this._open(recording, release);
-    setTimeout(() => session.connect()); // after the caller has added its listeners
+    setTimeout(() => session.connect({}, settings)); // after the caller has added its listeners
     return this;
   }
 

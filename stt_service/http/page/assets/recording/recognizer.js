@@ -30,7 +30,7 @@ export class Recognizer {
    *   events only; `wasStarted`: a server has accepted a stream of this recording
    */
   constructor(target, format, buffer, tracker, owner) {
-    this._target = target;
+    this.target = target; // of the next stream
     this._format = format;
     this._buffer = buffer;
     this._tracker = tracker;
@@ -95,7 +95,7 @@ export class Recognizer {
   async _stream() {
     this._cursor = this._buffer.start;
     this._isAllSent = false;
-    const { baseUrl, token } = this._target;
+    const { baseUrl, token } = this.target;
     const socket = new StreamSocket(baseUrl, token, this._opening(), (event) => this._onEvent(event));
     this._socket = socket;
     this._liveness = new Liveness(nowS());
@@ -120,7 +120,7 @@ export class Recognizer {
       resumable: true,
     };
     if (this.wasStarted) config.resume = { ...this._tracker.resume, leftContextMs: this._buffer.leftContextMs };
-    return this._target.captions ? { config, captions: this._target.captions } : { config };
+    return this.target.captions ? { config, captions: this.target.captions } : { config };
   }
 
   _onEvent(event) {
@@ -188,7 +188,7 @@ export class Recognizer {
   }
 
   async _probe(socket) {
-    if (await isReachable(this._target.baseUrl)) return;
+    if (await isReachable(this.target.baseUrl)) return;
     socket.abort(new StreamError("The connection to the server is lost.", "UNAVAILABLE"));
   }
 

@@ -69,6 +69,12 @@ export class Recording {
     this._store((journal) => journal.putResult(this._row, event));
   }
 
+  /** @param {object} settings of all audio that is not committed, instead of its own */
+  replaceSettings(settings) {
+    this.buffer.replaceSettings(settings);
+    this.save();
+  }
+
   /** @param {import("./replay-buffer.js").Command} command */
   appendCommand(command) {
     this.buffer.appendCommand(command);

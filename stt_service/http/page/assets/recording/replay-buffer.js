@@ -63,6 +63,12 @@ export class ReplayBuffer {
     this._commands = [...this._commands, { position: this._tape.end, command }];
   }
 
+  /** Use other settings for everything in the buffer. No stream may be reading. @param {object} settings */
+  replaceSettings(settings) {
+    this._settings = settings;
+    this._commands = this._commands.filter(({ command }) => !command.update);
+  }
+
   /**
    * Return the item at the cursor and the cursor after it; null at the end of the buffer.
    * @param {Cursor} cursor

@@ -4,6 +4,7 @@
  * `GET /api/info` on another connection has the facts: whether the server answers, admits this token, and is ready.
  */
 
+import { authorization } from "../authorization.js";
 import { StreamError } from "./retry.js";
 
 const TIMEOUT_MS = 5000;
@@ -35,7 +36,6 @@ export async function rejection(baseUrl, token) {
 
 /** @returns {Promise<Response | null>} null: the server does not answer */
 async function fetchInfo(baseUrl, token) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const options = { headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) };
+  const options = { headers: authorization(token), cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) };
   return fetch(new URL("/api/info", baseUrl), options).catch(() => null);
 }

@@ -81,10 +81,18 @@ export class Session {
     return session;
   }
 
-  /** Recognize what is not committed; also after a failure. @param {object} [target] changed fields of the target */
-  connect(target = {}) {
-    if (this._recognizer) return;
+  /**
+   * Recognize what is not committed; also after a failure. A running attempt keeps its settings.
+   * @param {object} [target] changed fields of the target
+   * @param {object} [settings] replace those of the audio that is not committed
+   */
+  connect(target = {}, settings) {
     this._target = { ...this._target, ...target };
+    if (this._recognizer) {
+      this._recognizer.target = this._target;
+      return;
+    }
+    if (settings) this.recording.replaceSettings(settings);
     const { format, buffer, tracker, wasStarted } = this.recording;
     const owner = {
       wasStarted,

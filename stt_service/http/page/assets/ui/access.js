@@ -1,18 +1,18 @@
 // @ts-check
 /** What the server says of itself, and the access token that it may require. */
+import { authorization } from "../authorization.js";
 import { t } from "../strings.js";
 import { element } from "./controls.js";
 
 const INFO_TIMEOUT_MS = 10_000;
 
-export class Access extends EventTarget {
+export class Access {
   #preferences;
   #dialog = /** @type {HTMLDialogElement} */ (element("token-dialog"));
   #input = /** @type {HTMLInputElement} */ (element("token-input"));
 
   /** @param {import("./preferences.js").Preferences} preferences */
   constructor(preferences) {
-    super();
     this.#preferences = preferences;
     element("token-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -23,11 +23,10 @@ export class Access extends EventTarget {
   /**
    * The server's facts; null if it is unreachable.
    * @returns {Promise<{version: string, tokensRequired: boolean, authorized: boolean, model: string,
-   *   notReady: string | null, languages: string[]} | null>}
+   *   notReady: string | null, languages: string[], limits?: object, settings?: object} | null>}
    */
   async info() {
-    const { token } = this.#preferences;
-    const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
+    const headers = authorization(this.#preferences.token);
     try {
       const response = await fetch("/api/info", { headers, signal: AbortSignal.timeout(INFO_TIMEOUT_MS) });
       return response.ok ? await response.json() : null;
@@ -47,7 +46,7 @@ export class Access extends EventTarget {
   }
 
   /**
-   * Ask for a token. Dispatches "token" once there is one.
+   * Ask for a token.
    * @param {boolean} wasRejected
    */
   ask(wasRejected) {
@@ -60,8 +59,7 @@ export class Access extends EventTarget {
   /** @param {string} token */
   #take(token) {
     if (!token) return;
-    this.#preferences.token = token;
     this.#dialog.close();
-    this.dispatchEvent(new Event("token"));
+    this.#preferences.token = token;
   }
 }

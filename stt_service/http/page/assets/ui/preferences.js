@@ -9,7 +9,8 @@
 
 const KEY = "stt-settings";
 const TOKEN_KEY = "stt-token";
-const MAX_HOTWORDS = 100; // the server's limit
+const SEPARATOR = ", "; // of the terms, as the server joins them
+const LIMITS = { hotwords: 100, promptChars: 2000 }; // until the server has reported its own
 
 /** @type {Values} */
 const DEFAULTS = {
@@ -28,9 +29,10 @@ const DEFAULTS = {
   recordsOnOpen: false, // the user was recording when the page was last open
 };
 
-/** Dispatches "change" with the name of the changed value. */
+/** Dispatches "change" with the name of the changed value; "token" for the token. */
 export class Preferences extends EventTarget {
   /** @type {Values} */ #values;
+  /** @type {{limits: typeof LIMITS, settings: Record<string, any>}} */ #server = { limits: LIMITS, settings: {} };
 
   constructor() {
     super();
@@ -69,16 +71,45 @@ export class Preferences extends EventTarget {
   set token(token) {
     if (token) sessionStorage.setItem(TOKEN_KEY, token);
     else sessionStorage.removeItem(TOKEN_KEY);
+    this.dispatchEvent(new CustomEvent("change", { detail: "token" }));
+  }
+
+  /**
+   * Take the limits and default settings of the server.
+   * @param {{limits?: object, settings?: Record<string, any>}} info
+   */
+  setServer({ limits, settings }) {
+    this.#server = { limits: { ...LIMITS, ...limits }, settings: settings ?? this.#server.settings };
+  }
+
+  /**
+   * How much of the vocabulary the server accepts.
+   * @param {string[]} terms
+   */
+  vocabulary(terms) {
+    const { hotwords, promptChars } = this.#server.limits;
+    let characters = -SEPARATOR.length;
+    const ends = terms.map((term) => (characters += SEPARATOR.length + term.length));
+    const accepted = terms.filter((_, index) => index < hotwords && ends[index] <= promptChars);
+    return { accepted, values: { count: terms.length, characters, maxCount: hotwords, maxCharacters: promptChars } };
   }
 
   /** The proto3 JSON of the `Settings` of a stream; without the server's defaults. */
   streamSettings() {
-    const { language, hotwords, silence } = this.#values;
+    const { language, silence } = this.#values;
+    const hotwords = this.vocabulary(this.#values.hotwords).accepted;
     return {
       ...(language && { language }),
-      ...(hotwords.length && { hotwords: hotwords.slice(0, MAX_HOTWORDS) }),
+      ...(hotwords.length && { hotwords }),
       ...(silence && { postSpeechSilence: `${silence}s` }),
     };
+  }
+
+  /** All settings for a running stream: those that are not chosen return to the server's. An empty term clears the list. */
+  updatedSettings() {
+    const { language, hotwords = [], postSpeechSilence } = this.#server.settings;
+    const defaults = { language, hotwords: hotwords.length ? hotwords : [""], postSpeechSilence };
+    return { ...defaults, ...this.streamSettings() };
   }
 
   /** Name and key of the published captions; null if they are not published. */

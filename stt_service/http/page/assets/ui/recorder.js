@@ -4,6 +4,8 @@
  *
  * @typedef {Readonly<{state: string, keptMs: number, reason: string, status: string, isCapturing: boolean}>} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
+ * @typedef {{number: number, offsetMs: number, dictation: Dictation, status: string, tried: string}} Known `status`: of
+ *   its failure. `tried`: the settings of its last attempt, as JSON
  */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { t } from "../strings.js";
@@ -11,6 +13,7 @@ import { t } from "../strings.js";
 const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
 const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
 const UNAUTHENTICATED = "UNAUTHENTICATED";
+const INVALID_ARGUMENT = "INVALID_ARGUMENT";
 
 /**
  * Dispatches "state" (detail: State), "level" (detail: {rms, peak}), "final" (detail: {text}), "notice" (detail:
@@ -20,7 +23,7 @@ export class Recorder extends EventTarget {
   #sheet;
   #preferences;
   /** @type {Dictation | null} */ #current = null;
-  /** @type {Map<string, {number: number, offsetMs: number, dictation: Dictation}>} */ #recordings = new Map(); // by id
+  /** @type {Map<string, Known>} */ #recordings = new Map(); // by id
   #interrupted = sessionStorage.getItem(OPEN_KEY); // by a reload, before this page sets another one
   #isStarting = false;
   #isStopRequested = false;
@@ -69,9 +72,25 @@ export class Recorder extends EventTarget {
     return this.isRecording ? this.stop() : this.start();
   }
 
-  /** Use changed settings from the next utterance on. */
+  /** Use changed settings from the next utterance on, and for recordings whose settings were rejected. */
   update() {
-    if (this.state.isCapturing) this.#current?.update(this.#preferences.streamSettings());
+    for (const known of this.#recordings.values()) {
+      const isRunning = this.state.isCapturing && known.dictation === this.#current;
+      if (known.status === INVALID_ARGUMENT) this.#retryWithSettings(known);
+      else if (isRunning) known.dictation.update(this.#preferences.updatedSettings());
+    }
+  }
+
+  /**
+   * Try again if the settings have changed since they were rejected.
+   * @param {Known} known
+   */
+  #retryWithSettings(known) {
+    const settings = this.#preferences.streamSettings();
+    const tried = JSON.stringify(settings);
+    if (tried === known.tried) return;
+    known.tried = tried;
+    known.dictation.reconnect({ settings });
   }
 
   /** Try again with another token. */
@@ -201,7 +220,8 @@ export class Recorder extends EventTarget {
   #known(id, dictation, startedAt = Date.now()) {
     let known = this.#recordings.get(id);
     if (!known) {
-      known = { number: startedAt, offsetMs: this.#sheet.marks.offsetOf(id), dictation };
+      const tried = JSON.stringify(this.#preferences.streamSettings());
+      known = { number: startedAt, offsetMs: this.#sheet.marks.offsetOf(id), dictation, status: "", tried };
       this.#recordings.set(id, known);
     }
     return known;
@@ -212,14 +232,23 @@ export class Recorder extends EventTarget {
    * @param {State & {recording: string | null}} detail
    */
   #onState(dictation, detail) {
-    if (detail.recording) this.#known(detail.recording, dictation);
-    const hasEnded = detail.state === "idle" || (detail.state === "failed" && !detail.isCapturing);
-    if (hasEnded && detail.recording) this.#sheet.endDictation(this.#known(detail.recording, dictation).number);
+    if (detail.recording) this.#onRecordingState(this.#known(detail.recording, dictation), detail);
     if (detail.status === UNAUTHENTICATED) this.#emit("unauthenticated", null);
     if (dictation !== this.#current) return;
     if (detail.recording) sessionStorage.setItem(OPEN_KEY, detail.recording);
     if (detail.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
     this.#setState({ ...detail, reason: sanitizeTranscript(detail.reason) });
+  }
+
+  /**
+   * A failed recording keeps its partials pending: their finals follow once the reason is removed, also after a reload.
+   * @param {Known} known
+   * @param {State} state
+   */
+  #onRecordingState(known, { state, status }) {
+    known.status = state === "failed" ? status : "";
+    if (state === "idle") this.#sheet.endDictation(known.number);
+    if (known.status === INVALID_ARGUMENT) queueMicrotask(() => this.#retryWithSettings(known));
   }
 
   /** @param {State} state */

@@ -32,9 +32,11 @@ export class SettingsPanel {
 
   /**
    * Show the facts of the server.
-   * @param {{version: string, model: string, languages: string[]}} info
+   * @param {{version: string, model: string, languages: string[], limits?: object, settings?: object}} info
    */
-  showServer({ version, model, languages }) {
+  showServer(info) {
+    const { version, model, languages } = info;
+    this.#preferences.setServer(info);
     element("version").textContent = t("version", { version, model });
     const names = new Intl.DisplayNames([document.documentElement.lang], { type: "language" });
     const known = languages.filter((code) => code !== "auto").map((code) => [code, nameOf(names, code)]);
@@ -113,11 +115,12 @@ export class SettingsPanel {
 
   /** @param {HTMLInputElement} field */
   #onChange(field) {
+    if (field.name === "hotwords") this.#checkVocabulary(field);
     if (!field.name || !field.checkValidity()) return void field.reportValidity?.();
     const preferences = this.#preferences;
     const { name, value } = field;
     if (name === "token") preferences.token = value.trim();
-    else if (name === "hotwords") preferences.set(name, value.split("\n").map((term) => term.trim()).filter(Boolean));
+    else if (name === "hotwords") preferences.set(name, termsOf(value));
     else if (name === "silence") preferences.set(name, value ? Number(value) : null);
     else if (field.type === "checkbox") preferences.set(/** @type {"autoCopy"} */ (name), field.checked);
     else preferences.set(/** @type {"theme"} */ (name), value);
@@ -125,6 +128,13 @@ export class SettingsPanel {
     if (name === "interfaceLanguage") location.reload();
     if (name === "publish" || name === "captionsName") this.#showCaptions();
     if (name === "pushToTalk") this.#fillKeys();
+  }
+
+  /** @param {HTMLInputElement} field */
+  #checkVocabulary(field) {
+    const terms = termsOf(field.value);
+    const { accepted, values } = this.#preferences.vocabulary(terms);
+    field.setCustomValidity(accepted.length < terms.length ? t("vocabularyTooLong", values) : "");
   }
 
   #captionsUrl() {
@@ -146,6 +156,9 @@ export class SettingsPanel {
     element("captions-qr").replaceChildren(...(url ? [qrCode(url, t("qr"))] : []));
   }
 }
+
+/** @param {string} text one term per line */
+const termsOf = (text) => text.split("\n").map((term) => term.trim()).filter(Boolean);
 
 /**
  * @param {Intl.DisplayNames} names

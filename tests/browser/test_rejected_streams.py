@@ -1,0 +1,123 @@
+"""What the dictation page does when a server rejects its stream, and how the user corrects the reason."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.browser.sheet_pages import Json, SheetPage, sheet_page
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
+
+
+@pytest_asyncio.fixture
+async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
+    async with sheet_page(browser, permissions=["microphone"]) as opened:
+        yield opened
+
+
+def rejects_russian(message: dict[str, Json]) -> Json | None:
+    settings = message["config"].get("settings")
+    is_russian = isinstance(settings, dict) and settings.get("language") == "ru"
+    return {"reason": "INVALID_ARGUMENT"} if is_russian else None
+
+
+async def choose_language(sheet: SheetPage, language: str) -> None:
+    await sheet.page.click("#open-settings")
+    await sheet.page.select_option("[name=language]", language)
+    await sheet.press("Escape")
+
+
+async def test_vocabulary_over_the_limits_of_the_server_is_reported_and_not_saved(sheet: SheetPage) -> None:
+    await sheet.page.click("#open-settings")
+    field = sheet.page.locator("[name=hotwords]")
+    for text, size in (("a" * 2001, "Characters: 2001 of at most 2000"), ("a\n" * 101, "Terms: 101 of at most 100")):
+        await field.fill(text)
+        await field.dispatch_event("change")
+        message: str = await field.evaluate("(field) => field.validationMessage")
+        assert size in message
+    assert await sheet.page.evaluate("() => JSON.parse(localStorage['stt-settings']).hotwords") == []
+    await field.fill("\n".join(["a" * 22] * 83))
+    await field.dispatch_event("change")
+    assert len(await sheet.page.evaluate("() => JSON.parse(localStorage['stt-settings']).hotwords")) == 83
+
+
+async def test_stored_vocabulary_over_the_limits_is_cut_to_them(sheet: SheetPage) -> None:
+    await sheet.page.evaluate(
+        "() => localStorage['stt-settings'] = JSON.stringify({ hotwords: Array(100).fill('a'.repeat(22)) })"
+    )
+    await sheet.page.reload()
+    stream = await sheet.record()
+    assert stream.config["settings"] == {"hotwords": ["a" * 22] * 83}
+
+
+async def test_recording_with_rejected_settings_is_recognized_with_changed_ones(sheet: SheetPage) -> None:
+    sheet.stream.rejection = rejects_russian
+    await choose_language(sheet, "ru")
+    await sheet.page.click("#record")
+    await expect(sheet.page.locator("#state")).to_contain_text("not recognized: Rejected.")
+    await choose_language(sheet, "en")
+    await sheet.stream.started()
+    sheet.stream.final(0, "One.")
+    await sheet.expect_text("One.")
+    assert len(sheet.stream.configs) == 2
+
+
+async def test_recording_with_rejected_settings_is_recovered_with_the_current_ones(sheet: SheetPage) -> None:
+    sheet.stream.rejection = rejects_russian
+    await choose_language(sheet, "ru")
+    await sheet.page.click("#record")
+    state = sheet.page.locator("#state")
+    await expect(state).to_contain_text("1 s kept")
+    await sheet.page.click("#record")
+    await expect(state).to_have_text("Not recognized: Rejected.")
+    await sheet.page.evaluate("() => localStorage['stt-settings'] = '{\"language\": \"en\"}'")
+    await sheet.page.reload()
+    await sheet.stream.started()
+    sheet.stream.final(0, "One.")
+    await sheet.expect_text("One.")
+
+
+async def test_final_replaces_the_partial_of_a_rejected_stream(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    stream.begin(0)
+    stream.partial(0, "one two")
+    await expect(sheet.page.locator(".partial")).to_have_text("One two")
+    stream.hold_end()
+    await sheet.page.click("#record")
+    await expect(sheet.page.locator("#state")).to_have_text("Waiting for the last words")
+    await stream.fail("INVALID_ARGUMENT", "Rejected.")
+    await expect(sheet.page.locator("#state")).to_have_text("Not recognized: Rejected.")
+    await sheet.expect_text("")
+    await expect(sheet.page.locator(".partial")).to_have_text("One two")
+    await choose_language(sheet, "en")
+    await stream.started()
+    stream.final(0, "One two.")
+    await sheet.expect_text("One two.")
+
+
+@pytest.mark.parametrize("wrong", ["wrong", "пароль"])
+async def test_rejected_token_is_asked_for_again_and_the_recording_continues(browser: Browser, wrong: str) -> None:
+    async with sheet_page(browser, token="secret", permissions=["microphone"]) as sheet:
+        await expect(sheet.page.locator("#token-dialog")).to_be_visible()
+        await sheet.page.fill("#token-input", wrong)
+        await sheet.press("Enter")
+        await expect(sheet.page.locator("#token-title")).to_have_text("The server rejected this token.")
+        await expect(sheet.page.locator("#token-dialog")).to_be_visible()
+
+
+async def test_token_of_the_settings_continues_a_rejected_recording(browser: Browser) -> None:
+    async with sheet_page(browser, token="secret", permissions=["microphone"]) as sheet:
+        await sheet.page.click("#token-dialog [data-close]")
+        sheet.stream.rejection = lambda _: {"reason": "UNAUTHENTICATED"}
+        await sheet.page.click("#record")
+        await expect(sheet.page.locator("#token-dialog")).to_be_visible()
+        await sheet.page.click("#token-dialog [data-close]")
+        sheet.stream.rejection = lambda _: None
+        await sheet.page.click("#open-settings")
+        await sheet.page.fill("[name=token]", "secret")
+        await sheet.press("Tab")
+        await sheet.stream.started()
