@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -17,7 +19,6 @@ from stt_service.http.page.captions import NAME
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
 ASSETS = Path(__file__).with_name("assets")
 DOCUMENTS = {
@@ -25,8 +26,9 @@ DOCUMENTS = {
     "/monitor": "monitor.html",
     "/captions/{name}": "captions.html",
     "/manifest.webmanifest": "manifest.webmanifest",
-    "/service-worker.js": "service-worker.js",
 }
+SERVICE_WORKER = "service-worker.js"
+VERSION_MARK = "@VERSION@"  # in the service worker, for the version of the files
 # Browsers execute no script with another type; the tables of an operating system may lack one.
 MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}
 
@@ -42,20 +44,33 @@ class PageFiles:
         for suffix, media_type in MEDIA_TYPES.items():
             mimetypes.add_type(media_type, suffix)
         self._files = StaticFiles(directory=folder)
+        worker = folder / SERVICE_WORKER
+        source = worker.read_text(encoding="utf-8") if worker.is_file() else ""
+        self._worker = source.replace(VERSION_MARK, version_of(folder))
 
     def routes(self, middleware: Sequence[Middleware]) -> list[BaseRoute]:
         """Return the routes, with middleware in front of each."""
         inside = [*middleware, Middleware(GZipMiddleware)]
         documents = [Route(path, self._document(name), middleware=inside) for path, name in DOCUMENTS.items()]
-        return [*documents, Mount("/assets", app=self._files, middleware=inside)]
+        worker = Route(f"/{SERVICE_WORKER}", self._respond_worker, middleware=inside)
+        return [*documents, worker, Mount("/assets", app=self._files, middleware=inside)]
 
     def _document(self, name: str) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             if not NAME.fullmatch(request.path_params.get("name", "captions")):
                 raise HTTPException(404)
-            response = await self._files.get_response(name, request.scope)
-            if name == "service-worker.js":
-                response.headers["Service-Worker-Allowed"] = "/"
-            return response
+            return await self._files.get_response(name, request.scope)
 
         return respond
+
+    async def _respond_worker(self, _: Request) -> Response:
+        return Response(self._worker, headers={"Service-Worker-Allowed": "/"}, media_type="text/javascript")
+
+
+def version_of(folder: Path) -> str:
+    """Return a digest of the paths and contents of all files: other files, another version."""
+    digest = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
