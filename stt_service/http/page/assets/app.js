@@ -7,6 +7,7 @@ import { Highlights } from "./sheet/words.js";
 import { t, translatePage } from "./strings.js";
 import { Access } from "./ui/access.js";
 import { Controls, element } from "./ui/controls.js";
+import { connectEarlierSheets } from "./ui/earlier-sheets.js";
 import { Files } from "./ui/files.js";
 import { Preferences } from "./ui/preferences.js";
 import { Recorder } from "./ui/recorder.js";
@@ -51,15 +52,20 @@ function keep(store, sheet) {
   sheet.addEventListener("move", () => store.changed());
 }
 
-/** @param {Sheet} sheet */
-function connectEditButtons(sheet) {
+/**
+ * @param {Sheet} sheet
+ * @param {Store} store
+ */
+function connectEditButtons(sheet, store) {
   const undo = /** @type {HTMLButtonElement} */ (element("undo"));
   const redo = /** @type {HTMLButtonElement} */ (element("redo"));
   const removeUtterance = /** @type {HTMLButtonElement} */ (element("undo-utterance"));
   undo.addEventListener("click", () => sheet.edit((document) => document.undo()));
   redo.addEventListener("click", () => sheet.edit((document) => document.redo()));
   removeUtterance.addEventListener("click", () => sheet.removeLastUtterance());
-  element("clear").addEventListener("click", () => {
+  element("clear").addEventListener("click", async () => {
+    if (!sheet.document.text()) return;
+    await store.startNew();
     sheet.clear();
     notify(t("cleared"));
   });
@@ -165,12 +171,15 @@ async function main() {
   new Controls(recorder, preferences);
   new WordPopover(root, sheet, recorder);
   keep(store, sheet);
-  connectEditButtons(sheet);
+  connectEditButtons(sheet, store);
+  connectEarlierSheets(store, recorder, notify);
   connectKeys(sheet, files);
   connectDialogs();
   keepFocus();
   connectRecorder(recorder, { sheet, files, store, access, panel, preferences });
-  if (!isSecureContext) warn(t("insecure"));
+  if (store.isUnread) warn(t("unread"));
+  else if (!isSecureContext) warn(t("insecure"));
+  for (const part of document.querySelectorAll("[inert]")) part.removeAttribute("inert");
   sheet.focus();
   await Promise.all([resumeRecording(recorder, preferences), showServer(access, panel)]);
   await offerRecovery(recorder);

@@ -1,11 +1,12 @@
 // Sets the chosen theme and language before the first paint; a classic script, because modules run after it.
 (() => {
+  let chosen = { theme: "system", interfaceLanguage: "" };
   try {
-    const { theme, interfaceLanguage } = JSON.parse(localStorage.getItem("stt-settings") ?? "{}");
-    if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
-    const language = interfaceLanguage || navigator.language || "en";
-    document.documentElement.lang = language.startsWith("ru") ? "ru" : "en";
+    chosen = { ...chosen, ...JSON.parse(localStorage.getItem("stt-settings") ?? "{}") };
   } catch {
     // Without storage the page follows the system.
   }
+  if (chosen.theme === "light" || chosen.theme === "dark") document.documentElement.dataset.theme = chosen.theme;
+  const language = chosen.interfaceLanguage || navigator.language || "en";
+  document.documentElement.lang = language.startsWith("ru") ? "ru" : "en";
 })();

@@ -6,6 +6,7 @@
  * changed fragment takes effect at once.
  */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
+import { local, session } from "../storage.js";
 import { t, translatePage } from "../strings.js";
 import { DeniedError, EventStream } from "./event-stream.js";
 
@@ -109,24 +110,6 @@ function showSize() {
   follower.show();
 }
 
-/** The size that the viewer chose before; 0 without one, or where the browser forbids storage. */
-function storedSize() {
-  try {
-    return Number(localStorage.getItem(SIZE_KEY));
-  } catch {
-    return 0;
-  }
-}
-
-/** @param {number} rem */
-function storeSize(rem) {
-  try {
-    localStorage.setItem(SIZE_KEY, String(rem));
-  } catch {
-    // The browser forbids storage: the size is valid until the page is closed.
-  }
-}
-
 function connectSize() {
   const choose = (/** @type {number | undefined} */ next) => {
     if (!next) return;
@@ -142,7 +125,7 @@ function connectSize() {
 function applyOptions() {
   document.documentElement.classList.toggle("obs", isObs());
   removeOldLines();
-  sizeRem = Number(options.get("size")) || storedSize() || DEFAULT_REM;
+  sizeRem = Number(options.get("size")) || Number(local.get(SIZE_KEY)) || DEFAULT_REM;
   showSize();
 }
 
@@ -162,7 +145,7 @@ async function main() {
   applyOptions();
   addEventListener("hashchange", onOptionsChanged);
   showState("reconnecting");
-  const key = options.get("key") ?? sessionStorage.getItem("stt-token") ?? "";
+  const key = options.get("key") ?? session.get("stt-token") ?? "";
   try {
     await new EventStream(`/api/captions/${encodeURIComponent(name)}`, key, show).run(() => showState("reconnecting"));
   } catch (error) {

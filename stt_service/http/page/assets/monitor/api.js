@@ -1,4 +1,5 @@
 /** Control over HTTP: docs/control.md. Messages are proto3 JSON of control.proto. */
+import { session } from "../storage.js";
 
 import { authorization } from "../authorization.js";
 
@@ -23,12 +24,12 @@ export class ControlError extends Error {
 
 export class ControlApi {
   get token() {
-    return sessionStorage.getItem(TOKEN_KEY) ?? "";
+    return session.get(TOKEN_KEY) ?? "";
   }
 
   set token(value) {
-    if (value) sessionStorage.setItem(TOKEN_KEY, value);
-    else sessionStorage.removeItem(TOKEN_KEY);
+    if (value) session.set(TOKEN_KEY, value);
+    else session.remove(TOKEN_KEY);
   }
 
   get(path) {

@@ -6,37 +6,53 @@
  * open, or an empty one. Changes are written a moment later, and when the page is hidden; what is not written yet when
  * the page closes goes to localStorage, which is synchronous.
  *
+ * A sheet that cannot be read is never overwritten: the tab takes another one, and writes it when the database opens.
+ *
  * @typedef {{text: string, cursor: import("./lines.js").Position, marks: import("./marks.js").Stored}} Content
  * @typedef {Content & {id: string, savedAt: number}} Row
  */
+import { local, session } from "../storage.js";
 
 const DATABASE = "stt-sheets";
 const STORE = "sheets";
 const ID_KEY = "stt-sheet-id"; // in sessionStorage
 const COPY_KEY = "stt-sheet-copy:"; // in localStorage
+const LOCK = "stt-sheet:"; // name of the lock of a sheet
 const SAVE_DELAY_MS = 300;
 const LOCK_TIMEOUT_MS = 1500; // a reloaded page waits for its predecessor
-const OPEN_TIMEOUT_MS = 3000; // another tab can block the database
+const OPEN_TIMEOUT_MS = 3000; // the page opens without the database; another tab can block it
 const KEPT_SHEETS = 20;
 
 export class Store {
-  #database;
+  /** @type {IDBDatabase | null} */ #database = null; // null: not open yet, or refused
   #id = "";
+  #release = () => {}; // the lock of the sheet
+  #isIdKept = false; // this tab gets the sheet again after a reload
   /** @type {() => Content} */ #content = () => emptyContent();
   #timer = 0;
   #isChanged = false;
+  #isOnlyCopied = false; // the last change is not in the database
   #writes = 0; // to the database, not completed
+  isUnread = false; // this tab had a sheet that could not be read
   /** @type {() => void} */ onFailure = () => {};
 
-  /** @param {IDBDatabase | null} database null: nothing is kept */
-  constructor(database) {
-    this.#database = database;
+  constructor() {
     addEventListener("pagehide", () => this.#saveCopy());
     document.addEventListener("visibilitychange", () => document.hidden && this.save());
   }
 
   static async open() {
-    return new Store(await openDatabase().catch(() => null));
+    const store = new Store();
+    const timeout = new Promise((resolve) => setTimeout(resolve, OPEN_TIMEOUT_MS));
+    const opening = openDatabase().then((database) => store.#take(database));
+    await Promise.race([opening.catch(() => {}), timeout]);
+    return store;
+  }
+
+  /** @param {IDBDatabase} database */
+  #take(database) {
+    this.#database = database;
+    if (this.#isOnlyCopied) this.changed();
   }
 
   /**
@@ -44,14 +60,16 @@ export class Store {
    * @returns {Promise<Content>}
    */
   async load() {
-    const own = read(() => sessionStorage.getItem(ID_KEY));
-    const [last] = await this.#rows();
-    for (const id of new Set([own, last?.id])) {
-      if (id && (await claim(id, id === own))) return this.#use(id);
+    const own = session.get(ID_KEY);
+    const { rows, isComplete } = await this.#rows();
+    this.isUnread = own !== null && !isComplete && !rows.some(({ id }) => id === own);
+    const wanted = this.isUnread ? [] : [own, rows[0]?.id];
+    for (const id of new Set(wanted)) {
+      const release = id ? await claim(id, id === own) : null;
+      if (id && release) return this.#use(id, release, rows);
     }
-    const id = crypto.randomUUID();
-    await claim(id, false);
-    return this.#use(id);
+    const id = randomId();
+    return this.#use(id, (await claim(id, false)) ?? (() => {}), rows);
   }
 
   /**
@@ -73,14 +91,61 @@ export class Store {
     this.#timer = 0;
     if (!this.#isChanged) return;
     this.#isChanged = false;
+    this.#keepId();
     this.#writes += 1;
+    const row = this.#row();
     try {
-      await this.#write(this.#row());
-      read(() => localStorage.removeItem(COPY_KEY + this.#id));
+      await this.#write(row);
+      local.remove(COPY_KEY + row.id);
+      this.#isOnlyCopied = false;
     } catch {
-      if (!this.#saveCopy()) this.onFailure();
+      this.#isOnlyCopied = true;
+      if (!copy(row)) this.onFailure();
     }
     this.#writes -= 1;
+  }
+
+  /** Continue with a new sheet, which has the content until the caller clears it; the one before is kept. */
+  async startNew() {
+    const id = randomId();
+    const release = await claim(id, false);
+    await this.#saveAll();
+    this.#release();
+    this.#release = release ?? (() => {});
+    this.#id = id;
+    this.#isIdKept = false;
+    this.#keepId();
+  }
+
+  /**
+   * The sheets with text that no tab has open, the newest first.
+   * @returns {Promise<Row[]>}
+   */
+  async earlier() {
+    const { held = [] } = (await navigator.locks?.query()) ?? {};
+    const open = new Set([LOCK + this.#id, ...held.map(({ name }) => name)]);
+    const { rows } = await this.#rows();
+    return rows.filter(({ id, text }) => text.trim() && !open.has(LOCK + id));
+  }
+
+  /**
+   * Give this tab a sheet when it is loaded again.
+   * @param {string} id
+   */
+  async open(id) {
+    await this.#saveAll();
+    this.#isIdKept = true;
+    session.set(ID_KEY, id);
+  }
+
+  async #saveAll() {
+    do await this.save();
+    while (this.#isChanged); // a change during the write
+  }
+
+  #keepId() {
+    if (!this.#isIdKept) session.set(ID_KEY, this.#id);
+    this.#isIdKept = true;
   }
 
   /** @param {Row} row */
@@ -96,50 +161,63 @@ export class Store {
     return { ...this.#content(), id: this.#id, savedAt: Date.now() };
   }
 
-  /** Write what an asynchronous write would lose; return whether that is possible. */
+  /** Write what an asynchronous write would lose. */
   #saveCopy() {
     const row = this.#row(); // this may take a moved cursor, which is a change
-    if (!this.#isChanged && !this.#writes) return true;
-    try {
-      localStorage.setItem(COPY_KEY + this.#id, JSON.stringify(row));
-      return true;
-    } catch {
-      return false; // no storage, or the text exceeds localStorage
-    }
+    if (!this.#isChanged && !this.#writes) return;
+    this.#keepId();
+    copy(row);
   }
 
   /**
    * @param {string} id of a sheet that this tab has locked
+   * @param {() => void} release
+   * @param {Row[]} known what was read before the sheet was locked
    * @returns {Promise<Content>}
    */
-  async #use(id) {
+  async #use(id, release, known) {
     this.#id = id;
-    read(() => sessionStorage.setItem(ID_KEY, id));
-    const rows = await this.#rows(); // again: the tab that had the sheet may have written until it was closed
-    this.#deleteOld(rows).catch(() => {});
-    const row = rows.find((each) => each.id === id);
+    this.#release = release;
+    const { rows, isComplete } = await this.#rows(); // again: the tab that had the sheet may have written until it was closed
+    if (isComplete) this.#deleteOld(rows).catch(() => {});
+    const row = (isComplete ? rows : [...rows, ...known]).find((each) => each.id === id);
+    if (row || isComplete) this.#keepId();
     return row ? { text: row.text, cursor: row.cursor, marks: row.marks } : emptyContent();
   }
 
-  /**
-   * The newest row of each sheet, the newest sheet first.
-   * @returns {Promise<Row[]>}
-   */
+  /** The newest row of each sheet, the newest sheet first; incomplete if the database cannot be read. */
   async #rows() {
-    const stored = this.#database?.transaction(STORE).objectStore(STORE).getAll();
-    const rows = stored ? await result(stored).catch(() => []) : [];
-    const sorted = [...copies(), ...rows].sort((one, other) => other.savedAt - one.savedAt);
-    return sorted.filter(({ id }, index) => sorted.findIndex((row) => row.id === id) === index);
+    const stored = await this.#stored().catch(() => null);
+    const sorted = [...copies(), ...(stored ?? [])].sort((one, other) => other.savedAt - one.savedAt);
+    const rows = sorted.filter(({ id }, index) => sorted.findIndex((row) => row.id === id) === index);
+    return { rows, isComplete: stored !== null };
+  }
+
+  /** @returns {Promise<Row[]>} */
+  async #stored() {
+    if (!this.#database) throw new Error("There is no database.");
+    return result(this.#database.transaction(STORE).objectStore(STORE).getAll());
   }
 
   /** @param {Row[]} rows the newest first */
   async #deleteOld(rows) {
-    for (const { id } of rows.slice(KEPT_SHEETS)) {
-      read(() => localStorage.removeItem(COPY_KEY + id));
+    const others = rows.filter(({ id }) => id !== this.#id);
+    const [full, empty] = [others.filter(({ text }) => text), others.filter(({ text }) => !text)];
+    for (const { id } of [...full, ...empty].slice(KEPT_SHEETS - 1)) {
+      local.remove(COPY_KEY + id);
       this.#database?.transaction(STORE, "readwrite").objectStore(STORE).delete(id);
     }
   }
 }
+
+/**
+ * Write the row to localStorage; return whether it is kept, for which it may be too long.
+ * @param {Row} row
+ */
+const copy = (row) => local.set(COPY_KEY + row.id, JSON.stringify(row));
+
+/** 128 random bits; `crypto.randomUUID` needs a secure context. */
+const randomId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** @returns {Content} */
 const emptyContent = () => ({ text: "", cursor: { line: 0, offset: 0 }, marks: { marks: [], lastInserted: [] } });
@@ -149,48 +227,46 @@ const emptyContent = () => ({ text: "", cursor: { line: 0, offset: 0 }, marks: {
  * @returns {Row[]}
  */
 function copies() {
-  const keys = read(() => Object.keys(localStorage)) ?? [];
-  const texts = keys.filter((key) => key.startsWith(COPY_KEY)).map((key) => localStorage.getItem(key));
-  return texts.map((text) => read(() => JSON.parse(text ?? ""))).filter((row) => row !== null);
+  const keys = local.keys().filter((key) => key.startsWith(COPY_KEY));
+  return keys.map((key) => parsed(local.get(key) ?? "")).filter((row) => row !== null);
 }
 
 /**
- * The value, or null if the browser refuses storage or the stored text is damaged.
- * @template T
- * @param {() => T} access
+ * The stored row, or null if it is damaged.
+ * @param {string} text
  */
-function read(access) {
+function parsed(text) {
   try {
-    return access();
+    return JSON.parse(text);
   } catch {
     return null;
   }
 }
 
 /**
- * Lock the sheet until the page closes; return whether no other tab has it.
+ * Lock the sheet until the page closes; return what releases it, or null if another tab has it.
  * @param {string} id
  * @param {boolean} isOwn the tab had it before a reload
- * @returns {Promise<boolean>}
+ * @returns {Promise<(() => void) | null>}
  */
 function claim(id, isOwn) {
-  if (!navigator.locks) return Promise.resolve(true);
+  if (!navigator.locks) return Promise.resolve(() => {});
   const options = isOwn ? { signal: AbortSignal.timeout(LOCK_TIMEOUT_MS) } : { ifAvailable: true };
   return new Promise((resolve) => {
-    const hold = (/** @type {Lock | null} */ lock) => {
-      resolve(lock !== null);
-      return lock ? new Promise(() => {}) : undefined;
-    };
-    navigator.locks.request(`stt-sheet:${id}`, options, hold).catch(() => resolve(false));
+    const hold = (/** @type {Lock | null} */ lock) =>
+      new Promise((/** @type {(value: void) => void} */ release) => {
+        resolve(lock && release);
+        if (!lock) release();
+      });
+    navigator.locks.request(LOCK + id, options, hold).catch(() => resolve(null));
   });
 }
 
 /** @returns {Promise<IDBDatabase>} */
-function openDatabase() {
+async function openDatabase() {
   const request = indexedDB.open(DATABASE, 1);
   request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
-  const timeout = new Promise((_, reject) => setTimeout(() => reject(new Error("timeout")), OPEN_TIMEOUT_MS));
-  return Promise.race([result(request), timeout]);
+  return result(request);
 }
 
 /**

@@ -6,6 +6,7 @@
  *   pushToTalk: string, autoCopy: boolean, theme: string, interfaceLanguage: string, publish: boolean,
  *   captionsName: string, captionsKey: string, recordsOnOpen: boolean}} Values
  */
+import { local, session } from "../storage.js";
 
 const KEY = "stt-settings";
 const TOKEN_KEY = "stt-token";
@@ -56,21 +57,17 @@ export class Preferences extends EventTarget {
    */
   set(name, value) {
     this.#values = { ...this.#values, [name]: value };
-    try {
-      localStorage.setItem(KEY, JSON.stringify(this.#values));
-    } catch {
-      // Without storage the choice holds until the page is closed.
-    }
+    local.set(KEY, JSON.stringify(this.#values));
     this.dispatchEvent(new CustomEvent("change", { detail: name }));
   }
 
   get token() {
-    return sessionStorage.getItem(TOKEN_KEY) ?? "";
+    return session.get(TOKEN_KEY) ?? "";
   }
 
   set token(token) {
-    if (token) sessionStorage.setItem(TOKEN_KEY, token);
-    else sessionStorage.removeItem(TOKEN_KEY);
+    if (token) session.set(TOKEN_KEY, token);
+    else session.remove(TOKEN_KEY);
     this.dispatchEvent(new CustomEvent("change", { detail: "token" }));
   }
 
@@ -122,7 +119,7 @@ export class Preferences extends EventTarget {
 /** @returns {Partial<Values>} */
 function read() {
   try {
-    return JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    return JSON.parse(local.get(KEY) ?? "{}");
   } catch {
     return {};
   }

@@ -8,6 +8,7 @@
  *   its failure. `tried`: the settings of its last attempt, as JSON
  */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
+import { session } from "../storage.js";
 import { t } from "../strings.js";
 
 const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
@@ -24,7 +25,7 @@ export class Recorder extends EventTarget {
   #preferences;
   /** @type {Dictation | null} */ #current = null;
   /** @type {Map<string, Known>} */ #recordings = new Map(); // by id
-  #interrupted = sessionStorage.getItem(OPEN_KEY); // by a reload, before this page sets another one
+  #interrupted = session.get(OPEN_KEY); // by a reload, before this page sets another one
   #isStarting = false;
   #isStopRequested = false;
   /** @type {State} */ state = { state: "idle", keptMs: 0, reason: "", status: "", isCapturing: false };
@@ -235,7 +236,7 @@ export class Recorder extends EventTarget {
     if (detail.recording) this.#onRecordingState(this.#known(detail.recording, dictation), detail);
     if (detail.status === UNAUTHENTICATED) this.#emit("unauthenticated", null);
     if (dictation !== this.#current) return;
-    if (detail.recording) sessionStorage.setItem(OPEN_KEY, detail.recording);
+    if (detail.recording) session.set(OPEN_KEY, detail.recording);
     if (detail.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
     this.#setState({ ...detail, reason: sanitizeTranscript(detail.reason) });
   }

@@ -1,0 +1,148 @@
+"""Sheets in the browser's storage: earlier sheets, storage that is slow or refused, a page that is not loaded yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Route, expect
+
+from tests.browser.sheet_pages import SheetPage, sheet_page
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
+
+OPEN_TIMEOUT_MS = 3000  # of store.js
+REFUSED_STORAGE = """for (const name of ["localStorage", "sessionStorage", "indexedDB"]) {
+  Object.defineProperty(window, name, { get() { throw new DOMException("refused", "SecurityError"); } });
+}"""
+# A tab with the item "held" does not get the database of the sheets before the test calls `openDatabase`. It finds no
+# copy of what the database did not have yet, as after a crash.
+HELD_DATABASE = """const open = IDBFactory.prototype.open;
+if (sessionStorage.getItem("held")) localStorage.clear();
+IDBFactory.prototype.open = function (name, version) {
+  if (name !== "stt-sheets" || !sessionStorage.getItem("held")) return open.call(this, name, version);
+  const held = {};
+  window.openDatabase = () => {
+    const opening = open.call(this, name, version);
+    opening.onsuccess = () => {
+      held.result = opening.result;
+      held.onsuccess();
+    };
+  };
+  return held;
+};"""
+WAIT_UNTIL_STORED = """async (text) => {
+  const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+  const database = await resultOf(indexedDB.open("stt-sheets"));
+  const isStored = async () => {
+    const rows = await resultOf(database.transaction("sheets").objectStore("sheets").getAll());
+    return rows.some((row) => row.text === text);
+  };
+  while (!(await isStored())) await new Promise(requestAnimationFrame);
+}"""
+
+
+@pytest_asyncio.fixture
+async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
+    async with sheet_page(browser, permissions=["microphone"]) as opened:
+        yield opened
+
+
+async def choose(page: Page, item: str) -> None:
+    """Choose an item of the menu."""
+    await page.click("#more")
+    await page.click(item)
+
+
+async def reload_without_database(sheet: SheetPage, text: str) -> None:
+    """Reload the page with a text that the database has; the database does not open in time."""
+    await sheet.page.keyboard.type(text)
+    await sheet.page.evaluate(WAIT_UNTIL_STORED, text)
+    await sheet.page.evaluate("sessionStorage.setItem('held', '1')")
+    await sheet.context.add_init_script(HELD_DATABASE)
+    await sheet.page.clock.install()
+    await sheet.page.reload()
+    await sheet.page.clock.fast_forward(OPEN_TIMEOUT_MS)
+    await expect(sheet.page.locator("#banner")).to_contain_text("could not be read")
+
+
+async def test_new_sheet_keeps_the_one_before_which_can_be_opened_again(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("first")
+    await choose(sheet.page, "#clear")
+    await sheet.expect_text("")
+    await sheet.page.keyboard.type("second")
+    await sheet.page.reload()
+    await sheet.expect_text("second")
+    await choose(sheet.page, "#earlier")
+    await expect(sheet.page.locator("#sheets span")).to_have_text(["first"])
+    await sheet.page.click("#sheets button")
+    await sheet.expect_text("first")
+    await choose(sheet.page, "#earlier")
+    await expect(sheet.page.locator("#sheets span")).to_have_text(["second"])
+
+
+async def test_sheet_of_another_tab_is_not_among_the_earlier_ones(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("first")
+    other = await sheet.context.new_page()
+    await other.goto(sheet.origin)
+    await choose(other, "#earlier")
+    await expect(other.locator("#notice")).to_have_text("There are no earlier sheets.")
+
+
+async def test_sheet_is_kept_when_the_database_opens_too_late_to_read_it(sheet: SheetPage) -> None:
+    await reload_without_database(sheet, "first")
+    await sheet.page.keyboard.type("second")
+    await sheet.page.clock.resume()
+    await sheet.page.evaluate("openDatabase()")
+    await sheet.page.evaluate("sessionStorage.removeItem('held')")
+    await sheet.page.reload()
+    await sheet.expect_text("second")
+    await choose(sheet.page, "#earlier")
+    await expect(sheet.page.locator("#sheets span")).to_have_text(["first"])
+
+
+async def test_unread_sheet_returns_with_a_reload_if_nothing_was_changed(sheet: SheetPage) -> None:
+    await reload_without_database(sheet, "first")
+    await sheet.page.clock.resume()
+    await sheet.page.evaluate("sessionStorage.removeItem('held')")
+    await sheet.page.reload()
+    await expect(sheet.text).to_have_text("first")
+
+
+async def test_page_works_where_the_browser_refuses_storage(sheet: SheetPage) -> None:
+    await sheet.context.add_init_script(REFUSED_STORAGE)
+    await sheet.page.reload()
+    await sheet.page.wait_for_selector("#sheet:focus")
+    await sheet.page.keyboard.type("typed")
+    stream = await sheet.record()
+    stream.final(0, "Spoken.")
+    await sheet.expect_text("typed Spoken.")
+    await expect(sheet.page.locator("#banner")).to_contain_text("keeps no data")
+
+
+async def test_page_takes_neither_text_nor_clicks_before_it_is_ready(sheet: SheetPage) -> None:
+    page = await sheet.context.new_page()
+    is_loading = asyncio.Event()
+    is_released = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        is_loading.set()
+        await is_released.wait()
+        await route.continue_()
+
+    await page.route("**/assets/app.js", hold)
+    await page.goto(sheet.origin, wait_until="commit")
+    await is_loading.wait()
+    await page.locator("#sheet").wait_for()
+    box = await page.locator("#sheet").bounding_box()
+    assert box is not None
+    await page.mouse.click(box["x"] + 40, box["y"] + 40)
+    await page.keyboard.type("lost")
+    assert await page.text_content("#sheet") == ""
+    is_released.set()
+    await page.wait_for_selector("#sheet:focus")
+    await page.keyboard.type("kept")
+    await expect(page.locator("#sheet")).to_have_text("kept")
+    await expect(page.locator("[inert]")).to_have_count(0)
