@@ -125,6 +125,33 @@ async def test_time_without_audio_is_a_gap(
     assert found == [list(gap) for gap in gaps]
 
 
+@pytest.mark.parametrize(
+    ("chunks", "gaps"),
+    [
+        ([(0, 0), (50, 0), (5100, 5000), (5150, 5000)], []),
+        ([(0, 0), (50, 5000), (5100, 5000), (5150, 5000)], []),
+        ([(0, 0), (50, -5000), (-4900, -5000), (100, -5000)], [(3, 4950, True)]),
+        ([(0, 0), (8050, 5000), (8100, 5000)], [(1, 3000, True)]),
+        ([(0, 0), (60_050, 60_000), (60_100, 60_000)], [(1, 60_000, True)]),
+        ([(0, 0.0), (50, 0.7), (100, -0.4), (5150, 0.2)], [(3, 5000, True)]),
+    ],
+    ids=["set forward", "set before its chunk arrives", "set back", "set forward in a pause", "sleep", "resolution"],
+)
+async def test_clock_that_is_set_is_no_gap(
+    blank_page: Page, chunks: list[tuple[int, float]], gaps: list[tuple[int, int, bool]]
+) -> None:
+    found = await blank_page.evaluate(
+        """async (chunks) => {
+            const { CaptureClock } = await import("/assets/recording/capture-clock.js");
+            const clock = new CaptureClock();
+            const gaps = chunks.map(([wallMs, offsetMs]) => clock.onChunk(wallMs, 50, offsetMs));
+            return gaps.flatMap((gap, index) => (gap ? [[index, gap.missingMs, gap.isPause]] : []));
+        }""",
+        chunks,
+    )
+    assert found == [list(gap) for gap in gaps]
+
+
 async def test_oldest_committed_audio_is_deleted_first(blank_page: Page) -> None:
     extents = [
         {"id": "complete", "start": 100, "end": 500, "deletableEnd": 500},
