@@ -96,8 +96,8 @@ class ScriptedStream:
     def suppress(self, utterance: int) -> None:
         self._send(suppressed={"utterance": str(utterance), "startMs": "0", "endMs": "500", "reason": "NO_SPEECH"})
 
-    def notice(self, message: str) -> None:
-        self._send(notice={"reason": "OTHER", "message": message})
+    def notice(self, message: str, reason: str = "OTHER") -> None:
+        self._send(notice={"reason": reason, "message": message})
 
     def hold_end(self) -> None:
         """Do not answer the end of the audio."""

@@ -163,3 +163,16 @@ async def test_two_starts_at_once_open_one_recording(offline: DictationPage) -> 
         }"""
     )
     assert opened == 1
+
+
+async def test_persistent_storage_is_requested_once(offline: DictationPage) -> None:
+    await offline.page.evaluate(
+        """() => {
+            window.requests = 0;
+            navigator.storage.persist = async () => { window.requests += 1; };
+        }"""
+    )
+    for _ in range(2):
+        await offline.start()
+        await offline.page.evaluate("() => dictation.abandon()")
+    assert await offline.page.evaluate("() => requests") == 1

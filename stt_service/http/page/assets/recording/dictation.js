@@ -12,16 +12,18 @@
  * `recording` and `utterance`, also over reloads. A reloaded page may receive a final again that it already has: the
  * crash can have been between the event and its entry in the journal.
  *
- *   state       {state, keptMs, reason, status, isCapturing}: `keptMs` of audio have no text yet; repeated each second
- *               while there is no connection. `status` is that of a failure, such as UNAUTHENTICATED
+ *   state       {state, keptMs, reason, status, kind, isCapturing}: `keptMs` of audio have no text yet; repeated each second
+ *               while there is no connection. `status` is that of a failure, such as UNAUTHENTICATED;
+ *               `kind` names a reason of this module for translations
  *   level       {rms, peak}, 0 to 1, 20 times a second
  *   speech      {utterance, startMs}: an utterance began
  *   partial     {utterance, stable, unstable, startMs}: `stable` only grows, except after a reconnection
  *   final       {utterance, text, startMs, endMs, language, confidence, endpoint, words: [{text, startMs, endMs,
  *               confidence}]}
  *   suppressed  {utterance, startMs, endMs, reason, endpoint}: an utterance without reliable text
- *   notice      {message}: for the user
- *   storage     {kind: "full" | "unavailable" | "available", message}: the recording goes on in memory
+ *   notice      {message, kind, values} or, of the server, {message, reason}: for the user
+ *   storage     {kind: "full" | "unavailable" | "available" | "stopped", message}: the recording goes on in memory, or
+ *               was stopped
  *
  * Texts and messages are as the server sent them: show them by `textContent` only.
  */
@@ -29,7 +31,7 @@
 import { openJournal } from "./journal.js";
 import { DictationError } from "./microphone.js";
 import { lockRecording } from "./recording-lock.js";
-import { Recording } from "./recording.js";
+import { Recording, RecordingError } from "./recording.js";
 import { recoverable, storedRecording } from "./recovery.js";
 import { DEFAULT_BUDGET_BYTES, enforceBudget, makeRoom } from "./retention.js";
 import { Session } from "./session.js";
@@ -190,7 +192,7 @@ export class Dictation extends EventTarget {
 
   _recording(id) {
     const recording = this._recordings.get(id);
-    if (!recording) throw new Error("There is no recording.");
+    if (!recording) throw new RecordingError("none", "There is no recording.");
     return recording;
   }
 
@@ -226,7 +228,7 @@ export class Dictation extends EventTarget {
     const row = release && (await this._journal.recording(id));
     if (!row) {
       release?.();
-      throw new Error("The recording is open in another tab, or was deleted.");
+      throw new RecordingError("open-elsewhere", "The recording is open in another tab, or was deleted.");
     }
     const recording = await Recording.reopen(this._journal, row, (error) => this._onStorage(error));
     const session = this._open(recording, release);
@@ -258,7 +260,7 @@ export class Dictation extends EventTarget {
   async _keepStorage() {
     this._checkedAtMs = performance.now();
     if (!this._journal) return;
-    navigator.storage?.persist?.().catch(() => {}); // some browsers ask the user, and wait for the answer
+    requestPersistence();
     try {
       await enforceBudget(this._journal, this._budgetBytes);
     } catch (error) {
@@ -289,9 +291,18 @@ const DEFAULT_CONSTRAINTS = {
   noiseSuppression: true,
 };
 
+let isPersistenceRequested = false;
+
+/** Ask once: some browsers ask the user each time, and wait for the answer. */
+function requestPersistence() {
+  if (isPersistenceRequested) return;
+  isPersistenceRequested = true;
+  navigator.storage?.persist?.().catch(() => {});
+}
+
 async function discardRecording(journal, id) {
   const release = await lockRecording(id);
-  if (!release) throw new Error("The recording is open in another tab.");
+  if (!release) throw new RecordingError("open-elsewhere", "The recording is open in another tab.");
   try {
     await journal.deleteRecording(id);
   } finally {

@@ -34,7 +34,9 @@ const KINDS = {
 
 /**
  * @typedef {{onChunk: (pcm: Uint8Array) => void, onLevel: (level: {rms: number, peak: number}) => void,
- *   onGap: (gap: {missingMs: number, isPause: boolean}) => void, onNotice: (message: string) => void, onEnded: (message: string) => void}} Handlers
+ *   onGap: (gap: {missingMs: number, isPause: boolean}) => void, onNotice: (notice: Notice) => void,
+ *   onEnded: (notice: Notice) => void}} Handlers
+ * @typedef {{kind: string, message: string}} Notice `kind` names the message for translations
  */
 
 export class Microphone {
@@ -118,7 +120,8 @@ export class Microphone {
       this._onLast();
       return;
     }
-    const gap = this._clock.onChunk(wallMs, (pcm.byteLength / 2 / this.rateHz) * 1000);
+    const chunkMs = (pcm.byteLength / 2 / this.rateHz) * 1000;
+    const gap = this._clock.onChunk(wallMs, chunkMs, Date.now() - performance.now());
     if (gap) this._handlers.onGap(gap);
     if (!this._stopping.signal.aborted) this._expectAudio();
     this._handlers.onChunk(new Uint8Array(pcm));
@@ -131,16 +134,19 @@ export class Microphone {
   }
 
   _onStalled() {
-    this._handlers.onNotice("The microphone delivers no audio.");
+    this._handlers.onNotice({ kind: "no-audio", message: "The microphone delivers no audio." });
     this._resume();
   }
 
   _listen(track) {
     const { signal } = this._stopping;
-    const ended = () => this._handlers.onEnded("The microphone was disconnected, or its permission was revoked.");
+    const message = "The microphone was disconnected, or its permission was revoked.";
+    const ended = () => this._handlers.onEnded({ kind: "disconnected", message });
+    const muted = () => this._handlers.onNotice({ kind: "muted", message: "The system muted the microphone." });
+    const unmuted = () => this._handlers.onNotice({ kind: "unmuted", message: "The microphone is on again." });
     track.addEventListener("ended", ended, { signal });
-    track.addEventListener("mute", () => this._handlers.onNotice("The system muted the microphone."), { signal });
-    track.addEventListener("unmute", () => this._handlers.onNotice("The microphone is on again."), { signal });
+    track.addEventListener("mute", muted, { signal });
+    track.addEventListener("unmute", unmuted, { signal });
     // iOS suspends the context in the background and during calls.
     this._context.addEventListener("statechange", () => this._onStateChange(), { signal });
     document.addEventListener("visibilitychange", () => this._resume(), { signal });
@@ -148,7 +154,7 @@ export class Microphone {
 
   _onStateChange() {
     if (this._context.state === "running") return;
-    this._handlers.onNotice("The browser paused the recording.");
+    this._handlers.onNotice({ kind: "paused", message: "The browser paused the recording." });
     this._resume();
   }
 

@@ -139,7 +139,7 @@ export class Recognizer {
     this._retry.onStarted();
     this._owner.onConnection(true, null);
     const socket = this._socket;
-    this._sendAll(socket).catch((error) => socket.abort(new StreamError(String(error), "DATA_LOSS")));
+    this._sendAll(socket).catch((error) => socket.abort(new StreamError(String(error), "DATA_LOSS", null, "audio-lost")));
   }
 
   _track(event) {

@@ -14,6 +14,19 @@ const PADDING_BEFORE_MS = 150; // of the audio of an utterance: the onset of a w
 const PADDING_AFTER_MS = 250;
 const PART_BYTES = 2 ** 20; // of a WAV file
 
+/** A recording cannot be used; `kind` is why. */
+export class RecordingError extends Error {
+  /**
+   * @param {"none" | "deleted" | "open-elsewhere"} kind
+   * @param {string} message
+   */
+  constructor(kind, message) {
+    super(message);
+    this.name = "RecordingError";
+    this.kind = kind;
+  }
+}
+
 export class Recording {
   /**
    * @param {import("./journal.js").Journal | null} journal

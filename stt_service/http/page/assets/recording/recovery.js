@@ -3,7 +3,7 @@
 import { AudioFormat } from "./audio-format.js";
 import { openJournal } from "./journal.js";
 import { isRecordingOpen } from "./recording-lock.js";
-import { Recording } from "./recording.js";
+import { Recording, RecordingError } from "./recording.js";
 
 /**
  * @typedef {{id: string, startedAt: number, unrecognizedMs: number, results: object[], resume(): Promise<object>,
@@ -35,6 +35,6 @@ async function entryOf(journal, { id, startedAt }) {
 export async function storedRecording(id) {
   const journal = await openJournal();
   const row = await journal.recording(id);
-  if (!row) throw new Error("The recording was deleted.");
+  if (!row) throw new RecordingError("deleted", "The recording was deleted.");
   return Recording.reopen(journal, row, () => {});
 }

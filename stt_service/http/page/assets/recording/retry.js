@@ -30,12 +30,14 @@ export class StreamError extends Error {
    * @param {string} message
    * @param {string} status
    * @param {number | null} [retryAfterS]
+   * @param {string} [kind] names the message for translations; empty for one of the server
    */
-  constructor(message, status, retryAfterS = null) {
+  constructor(message, status, retryAfterS = null, kind = "") {
     super(message);
     this.name = "StreamError";
     this.status = status;
     this.retryAfterS = retryAfterS;
+    this.kind = kind;
   }
 }
 
@@ -84,7 +86,7 @@ export class RetryState {
     this._failures += 1;
     if (this._attemptsWithoutProgress >= MAX_ATTEMPTS_WITHOUT_PROGRESS) {
       const reason = `${MAX_ATTEMPTS_WITHOUT_PROGRESS} streams in a row failed without progress`;
-      throw new StreamError(`Gave up: ${reason}. Last error: ${error.message}`, error.status);
+      throw new StreamError(`Gave up: ${reason}. Last error: ${error.message}`, error.status, null, "gave-up");
     }
     return this._nextWaitS(error, nowS - this._disconnectedSinceS);
   }

@@ -29,7 +29,7 @@ export async function rejection(baseUrl, token) {
   const info = response.ok ? await response.json().catch(() => ({})) : {};
   if (info.tokensRequired && !info.authorized) {
     const message = token ? "The token is not valid for this server." : "This server requires a token.";
-    return new StreamError(message, "UNAUTHENTICATED");
+    return new StreamError(message, "UNAUTHENTICATED", null, token ? "token-invalid" : "token-required");
   }
   return new StreamError(info.notReady || "The server rejected the connection.", "UNAVAILABLE");
 }

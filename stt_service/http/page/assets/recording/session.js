@@ -39,6 +39,7 @@ export class Session {
     this._connection = "connecting";
     this._reason = "";
     this._status = "";
+    this._kind = ""; // of the reason
     this._endReason = ""; // why the microphone stopped by itself
     this._isStopping = false;
     this._isAbandoned = false;
@@ -72,8 +73,8 @@ export class Session {
       onChunk: (pcm) => session._onChunk(pcm),
       onLevel: (level) => session._emit("level", level),
       onGap: (gap) => session._onGap(gap),
-      onNotice: (message) => session._emit("notice", { message }),
-      onEnded: (message) => session._onMicrophoneEnded(message),
+      onNotice: (notice) => session._emit("notice", notice),
+      onEnded: (notice) => session._onMicrophoneEnded(notice),
     });
     session = open(microphone.rateHz); // before the first handler is called
     session._microphone = microphone;
@@ -161,20 +162,22 @@ export class Session {
     this._recognizer?.onInput();
     if (tape.isFull && !this._isStopping) {
       const message = "The recording was stopped: the storage and the memory for audio are full.";
-      this._emit("storage", { kind: "full", message });
+      this._emit("storage", { kind: "stopped", message });
       this.stop();
     }
   }
 
   _onGap({ missingMs, isPause }) {
     const cause = isPause ? "The microphone was paused" : "This computer is too busy";
-    this._emit("notice", { message: `${cause}: ${(missingMs / 1000).toFixed(1)} s were not recorded.` });
+    const seconds = (missingMs / 1000).toFixed(1);
+    const message = `${cause}: ${seconds} s were not recorded.`;
+    this._emit("notice", { kind: isPause ? "gap-paused" : "gap-busy", message, values: { seconds } });
     if (isPause) this.command({ finalize: {} }); // words before and after the pause are not one sentence
   }
 
-  _onMicrophoneEnded(message) {
-    this._emit("notice", { message });
-    this._endReason = message;
+  _onMicrophoneEnded(notice) {
+    this._emit("notice", notice);
+    this._endReason = notice.message;
     this.stop();
   }
 
@@ -196,7 +199,7 @@ export class Session {
 
   _onFailed(error) {
     this._recognizer = null;
-    this._setConnection("failed", error.message, error.status);
+    this._setConnection("failed", error.message, error.status, error.kind);
     this._settled();
     if (error.status === ABORTED_STATUS) this.stop();
   }
@@ -220,10 +223,11 @@ export class Session {
     this._onClosed();
   }
 
-  _setConnection(connection, reason, status = "") {
+  _setConnection(connection, reason, status = "", kind = "") {
     this._connection = connection;
     this._reason = reason;
     this._status = status;
+    this._kind = kind;
     this._emitState();
   }
 
@@ -244,6 +248,7 @@ export class Session {
       keptMs: this.keptMs,
       reason: this._reason,
       status: this._status,
+      kind: this._kind,
       isCapturing: this.isCapturing,
       recording: this.recording.id,
     });

@@ -3,6 +3,7 @@
 import { cues, toSrt, toVtt } from "../sheet/exports.js";
 import { t } from "../strings.js";
 import { element } from "./controls.js";
+import { errorInWords } from "./messages.js";
 
 const URL_LIFETIME_MS = 60_000; // a browser reads a download after the click
 
@@ -47,7 +48,7 @@ export class Files {
     try {
       save(await this.#content(format), `${nameOf(new Date())}.${format}`);
     } catch (error) {
-      this.#notify(error instanceof Error ? error.message : String(error));
+      this.#notify(errorInWords(error));
     }
   }
 
@@ -63,8 +64,8 @@ export class Files {
   }
 }
 
-/** @param {string} text */
-async function write(text) {
+/** @param {string} text @returns {Promise<boolean>} whether it is in the clipboard; browsers may refuse access */
+export async function write(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

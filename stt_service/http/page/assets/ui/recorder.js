@@ -4,15 +4,17 @@
  *
  * @typedef {Readonly<{state: string, keptMs: number, reason: string, status: string, isCapturing: boolean}>} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
- * @typedef {{number: number, offsetMs: number, dictation: Dictation, status: string, tried: string}} Known `status`: of
- *   its failure. `tried`: the settings of its last attempt, as JSON
+ * @typedef {{number: number, offsetMs: number, dictation: Dictation, status: string, tried: string, hasEnded: boolean}}
+ *   Known `status`: of its failure. `tried`: the settings of its last attempt, as JSON
  */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { session } from "../storage.js";
 import { t } from "../strings.js";
+import { errorInWords, inWords } from "./messages.js";
 
 const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
 const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
+const MAX_ENDED = 20; // recordings whose audio is played from memory; that of earlier ones is read from the storage
 const UNAUTHENTICATED = "UNAUTHENTICATED";
 const INVALID_ARGUMENT = "INVALID_ARGUMENT";
 
@@ -57,7 +59,7 @@ export class Recorder extends EventTarget {
       await this.#current.start(this.#preferences.get("device") || undefined);
     } catch (error) {
       this.#setState({ state: "idle", keptMs: 0, reason: "", status: "", isCapturing: false });
-      this.#notify(messageOf(error));
+      this.#notify(errorInWords(error));
     } finally {
       this.#isStarting = false;
     }
@@ -173,8 +175,8 @@ export class Recorder extends EventTarget {
     });
     on("final", (detail) => this.#onFinal(detail, dictation));
     on("suppressed", (detail) => this.#sheet.discard(this.#utterance(detail, dictation)));
-    on("notice", ({ message }) => this.#notify(message));
-    on("storage", ({ kind, message }) => kind !== "available" && this.#notify(message));
+    on("notice", ({ kind, reason, ...detail }) => this.#notify(inWords({ ...detail, kind: kind ?? reason })));
+    on("storage", (detail) => detail.kind !== "available" && this.#notify(inWords(detail)));
     return dictation;
   }
 
@@ -222,7 +224,7 @@ export class Recorder extends EventTarget {
     let known = this.#recordings.get(id);
     if (!known) {
       const tried = JSON.stringify(this.#preferences.streamSettings());
-      known = { number: startedAt, offsetMs: this.#sheet.marks.offsetOf(id), dictation, status: "", tried };
+      known = { number: startedAt, offsetMs: this.#sheet.marks.offsetOf(id), dictation, status: "", tried, hasEnded: false };
       this.#recordings.set(id, known);
     }
     return known;
@@ -230,7 +232,7 @@ export class Recorder extends EventTarget {
 
   /**
    * @param {Dictation} dictation
-   * @param {State & {recording: string | null}} detail
+   * @param {State & {recording: string | null, kind?: string}} detail
    */
   #onState(dictation, detail) {
     if (detail.recording) this.#onRecordingState(this.#known(detail.recording, dictation), detail);
@@ -238,7 +240,7 @@ export class Recorder extends EventTarget {
     if (dictation !== this.#current) return;
     if (detail.recording) session.set(OPEN_KEY, detail.recording);
     if (detail.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
-    this.#setState({ ...detail, reason: sanitizeTranscript(detail.reason) });
+    this.#setState({ ...detail, reason: inWords({ kind: detail.kind, message: detail.reason }) });
   }
 
   /**
@@ -248,8 +250,16 @@ export class Recorder extends EventTarget {
    */
   #onRecordingState(known, { state, status }) {
     known.status = state === "failed" ? status : "";
-    if (state === "idle") this.#sheet.endDictation(known.number);
+    if (state === "idle") this.#onEnded(known);
     if (known.status === INVALID_ARGUMENT) queueMicrotask(() => this.#retryWithSettings(known));
+  }
+
+  /** @param {Known} known */
+  #onEnded(known) {
+    this.#sheet.endDictation(known.number);
+    known.hasEnded = true;
+    const ended = [...this.#recordings].filter(([, { hasEnded }]) => hasEnded);
+    for (const [id] of ended.slice(0, -MAX_ENDED)) this.#recordings.delete(id);
   }
 
   /** @param {State} state */
@@ -260,7 +270,7 @@ export class Recorder extends EventTarget {
 
   /** @param {string} message */
   #notify(message) {
-    if (message) this.#emit("notice", sanitizeTranscript(message));
+    if (message) this.#emit("notice", message);
   }
 
   /**
@@ -270,15 +280,4 @@ export class Recorder extends EventTarget {
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
-
-/**
- * A sentence for the user; a reason that only the browser knows follows in its words.
- * @param {unknown} error
- */
-function messageOf(error) {
-  const { kind, message } = /** @type {{kind?: string, message: string}} */ (error);
-  if (kind === "insecure") return t("insecure");
-  if (kind === "unsupported") return `${t("error.unsupported")} (${message})`;
-  return kind ? t(`error.${kind}`) : message;
 }

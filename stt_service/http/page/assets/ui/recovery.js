@@ -2,6 +2,7 @@
 /** The dialog that offers recordings of earlier pages which are not recognized completely. */
 import { t } from "../strings.js";
 import { element } from "./controls.js";
+import { errorInWords } from "./messages.js";
 
 const dialog = () => /** @type {HTMLDialogElement} */ (element("recover-dialog"));
 
@@ -13,7 +14,14 @@ export async function offerRecovery(recorder) {
   const recordings = await recorder.recoverable();
   if (!recordings.length) return;
   element("recordings").replaceChildren(...recordings.map(entry));
-  if (!document.querySelector("dialog[open]")) dialog().showModal();
+  show();
+}
+
+/** Open the dialog, after another one that is open. */
+function show() {
+  const other = document.querySelector("dialog[open]");
+  if (other) other.addEventListener("close", show, { once: true });
+  else dialog().showModal();
 }
 
 /** @param {{startedAt: number, unrecognizedMs: number, resume(): Promise<void>, discard(): Promise<void>}} recording */
@@ -22,21 +30,26 @@ function entry({ startedAt, unrecognizedMs, resume, discard }) {
   const label = document.createElement("span");
   const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
   label.textContent = t("recoverItem", { date: format.format(startedAt), seconds: Math.round(unrecognizedMs / 1000) });
+  const failure = document.createElement("p");
+  failure.className = "failure";
+  failure.setAttribute("role", "alert");
+  const onFailed = (/** @type {unknown} */ error) => (failure.textContent = errorInWords(error));
   const remove = () => {
     item.remove();
     if (!element("recordings").childElementCount) dialog().close();
   };
   item.append(
     label,
-    button(t("discard"), "button", async () => {
+    button(t("discard"), "button", onFailed, async () => {
       if (!confirm(t("discardQuestion"))) return;
       await discard();
       remove();
     }),
-    button(t("recover"), "button primary", async () => {
+    button(t("recover"), "button primary", onFailed, async () => {
       await resume();
       remove();
     }),
+    failure,
   );
   return item;
 }
@@ -44,13 +57,14 @@ function entry({ startedAt, unrecognizedMs, resume, discard }) {
 /**
  * @param {string} text
  * @param {string} className
+ * @param {(error: unknown) => void} onFailed
  * @param {() => Promise<void>} action
  */
-function button(text, className, action) {
+function button(text, className, onFailed, action) {
   const made = document.createElement("button");
   made.type = "button";
   made.className = className;
   made.textContent = text;
-  made.addEventListener("click", () => action().catch((error) => (made.title = String(error.message ?? error))));
+  made.addEventListener("click", () => action().catch(onFailed));
   return made;
 }

@@ -2,6 +2,7 @@
 /** The settings: one form whose changes apply at once. */
 import { t } from "../strings.js";
 import { element, HOLD_KEYS, keyName } from "./controls.js";
+import { write } from "./files.js";
 import { qrCode } from "./qr.js";
 
 const THEMES = ["system", "light", "dark"];
@@ -22,7 +23,7 @@ export class SettingsPanel {
     this.#dialog.addEventListener("change", (event) => this.#onChange(/** @type {HTMLInputElement} */ (event.target)));
     element("settings-form").addEventListener("submit", (event) => event.preventDefault());
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
-    element("copy-captions-link").addEventListener("click", () => navigator.clipboard.writeText(this.#captionsUrl()));
+    element("copy-captions-link").addEventListener("click", () => this.#copyCaptionsLink());
   }
 
   open() {
@@ -142,6 +143,15 @@ export class SettingsPanel {
     return name ? `${location.origin}/captions/${encodeURIComponent(name)}#key=${key}` : "";
   }
 
+  async #copyCaptionsLink() {
+    const url = this.#captionsUrl();
+    const isCopied = await write(url);
+    element("captions-link-copied").textContent = t(isCopied ? "copied" : "copyLinkFailed", { key: "Ctrl+C" });
+    if (isCopied) return;
+    element("captions-link").textContent = url; // with the key, which is not shown otherwise
+    getSelection()?.selectAllChildren(element("captions-link"));
+  }
+
   #showCaptions() {
     const isPublished = this.#preferences.get("publish");
     element("captions-details").hidden = !isPublished;
@@ -153,6 +163,7 @@ export class SettingsPanel {
     const link = /** @type {HTMLAnchorElement} */ (element("captions-link"));
     link.href = url || "/";
     link.textContent = url.replace(/#.*/, "");
+    element("captions-link-copied").textContent = "";
     element("captions-qr").replaceChildren(...(url ? [qrCode(url, t("qr"))] : []));
   }
 }

@@ -2,6 +2,7 @@
 /** The popover of a doubtful word: how sure the server is, its audio, and a button that removes the underline. */
 import { t } from "../strings.js";
 import { element } from "./controls.js";
+import { errorInWords } from "./messages.js";
 
 const GAP_PX = 8; // between the word and the popover
 
@@ -61,7 +62,7 @@ export class WordPopover {
       this.#audio.src = URL.createObjectURL(await this.#recorder.audioOf(recording, number));
       await this.#audio.play();
     } catch (error) {
-      element("word-failure").textContent = error instanceof Error ? error.message : String(error);
+      element("word-failure").textContent = errorInWords(error);
     }
   }
 
