@@ -67,7 +67,7 @@ class ScriptedStream:
             await socket.close(code=1012)
             return
         self._socket = socket
-        socket.on_message(self._on_message)
+        socket.on_message(lambda message: self._on_message(socket, message))
 
     async def refuse(self) -> None:
         """Close the connection, and each further one."""
@@ -114,34 +114,38 @@ class ScriptedStream:
 
     def _send(self, **event: object) -> None:
         assert self._socket is not None
-        self._socket.send(json.dumps({"receivedMs": "0", "committedMs": "0", **event}))
+        _send(self._socket, **event)
 
-    def _on_message(self, message: str | bytes) -> None:
+    def _on_message(self, socket: WebSocketRoute, message: str | bytes) -> None:
         if isinstance(message, bytes):
             self.audio_bytes += len(message)
         else:
-            self._on_text(json.loads(message))
+            self._on_text(socket, json.loads(message))
 
-    def _on_text(self, message: dict[str, Json]) -> None:
+    def _on_text(self, socket: WebSocketRoute, message: dict[str, Json]) -> None:
         match message:
             case {"config": config}:
                 self.config, self.captions = config, message.get("captions", {})
                 self.configs.append(config)
                 if failure := self.rejection(message):
-                    self._send(failure={"message": "Rejected.", **failure})
-                    self._closing = asyncio.ensure_future(self._close(1008))
+                    _send(socket, failure={"message": "Rejected.", **failure})
+                    self._closing = asyncio.ensure_future(socket.close(code=1008))
                     return
-                self._send(started={"streamId": "1", "model": "base"})
+                _send(socket, started={"streamId": "1", "model": "base"})
                 self._starts.put_nowait(None)
             case {"update": update}:
                 self._updates.put_nowait(update)
             case {"end": _} if not self._is_holding_end:
-                self._send(receivedMs=ALL_MS, committedMs=ALL_MS)
-                self._closing = asyncio.ensure_future(self._close(1000))
+                _send(socket, receivedMs=ALL_MS, committedMs=ALL_MS)
+                self._closing = asyncio.ensure_future(socket.close(code=1000))
 
     async def _close(self, code: int) -> None:
         assert self._socket is not None
         await self._socket.close(code=code)
+
+
+def _send(socket: WebSocketRoute, **event: object) -> None:
+    socket.send(json.dumps({"receivedMs": "0", "committedMs": "0", **event}))
 
 
 class SheetPage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,8 @@ from playwright.async_api import Browser, expect
 from tests.browser.sheet_pages import Json, SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
+
+LATER: Json = {"retryAfter": "25s"}
 
 
 @pytest_asyncio.fixture
@@ -121,3 +124,82 @@ async def test_token_of_the_settings_continues_a_rejected_recording(browser: Bro
         await sheet.page.fill("[name=token]", "secret")
         await sheet.press("Tab")
         await sheet.stream.started()
+
+
+async def test_reset_settings_return_to_those_of_the_server_while_recording(sheet: SheetPage) -> None:
+    await sheet.page.evaluate(
+        """() => localStorage['stt-settings'] = JSON.stringify({ language: "ru", hotwords: ["Ada"], silence: 3 })"""
+    )
+    await sheet.page.reload()
+    stream = await sheet.record()
+    await choose_language(sheet, "")
+    await sheet.page.click("#open-settings")
+    assert await stream.next_update() == {"language": "auto", "hotwords": ["Ada"], "postSpeechSilence": "3s"}
+    await sheet.page.fill("[name=hotwords]", "")
+    await sheet.press("Tab")
+    assert (await stream.next_update())["hotwords"] == [""]
+    await sheet.page.fill("[name=silence]", "")
+    await sheet.press("Tab")
+    assert (await stream.next_update())["postSpeechSilence"] == "1.500s"
+
+
+async def test_taken_captions_name_is_a_notice_and_another_name_is_published(sheet: SheetPage) -> None:
+    stream = sheet.stream
+    stream.rejection = lambda message: (
+        {"reason": "INVALID_ARGUMENT"} if message.get("captions", {}).get("name") == "taken" else None
+    )
+    await sheet.page.click("#open-settings")
+    await sheet.page.check("[name=publish]")
+    await sheet.page.fill("[name=captionsName]", "taken")
+    await sheet.press("Tab", "Escape")
+    await sheet.record()
+    assert stream.captions == {}
+    await expect(sheet.page.locator("#notice")).to_have_text("Captions are not published: Rejected.")
+    await sheet.page.click("#open-settings")
+    await sheet.page.fill("[name=captionsName]", "free")
+    await sheet.press("Tab")
+    await stream.started()
+    assert stream.captions["name"] == "free"
+
+
+async def test_publishing_during_a_recording_resumes_its_stream_with_captions(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    stream.final(0, "One.")
+    await sheet.expect_text("One.")
+    await sheet.page.evaluate(
+        """() => new MutationObserver(() => (window.states ??= []).push(document.querySelector('#state').textContent))
+            .observe(document.querySelector('#state'), { childList: true })"""
+    )
+    await sheet.page.click("#open-settings")
+    await sheet.page.check("[name=publish]")
+    await stream.started()
+    assert "resume" in stream.config
+    stream.final(1, "Two.")
+    await sheet.expect_text("One. Two.")
+    assert set(await sheet.page.evaluate("() => window.states ?? []")) <= {"Recording"}
+    link = await sheet.page.locator("#captions-link").text_content()
+    assert link == f"{sheet.origin}/captions/{stream.captions['name']}"
+
+
+async def test_full_server_is_named_while_recording_and_after_it(sheet: SheetPage) -> None:
+    sheet.stream.rejection = lambda _: {"reason": "RESOURCE_EXHAUSTED", "message": "All slots are in use.", **LATER}
+    await sheet.page.click("#record")
+    state = sheet.page.locator("#state")
+    named = "he server accepts no stream now: All slots are in use. [0-9]+ s kept"
+    await expect(state).to_have_text(re.compile(f"Recording; t{named}"))
+    await sheet.page.click("#record")
+    await expect(state).to_have_text(re.compile(f"T{named}"))
+
+
+async def test_page_asks_once_for_lasting_storage(sheet: SheetPage) -> None:
+    await sheet.page.evaluate(
+        """() => {
+            window.requests = 0;
+            navigator.storage.persist = async () => ++requests > 0;
+        }"""
+    )
+    for _ in range(2):
+        await sheet.record()
+        await sheet.page.click("#record")
+        await expect(sheet.page.locator("#state")).to_have_text("Not recording")
+    assert await sheet.page.evaluate("() => requests") == 1

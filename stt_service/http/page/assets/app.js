@@ -16,6 +16,7 @@ import { SettingsPanel } from "./ui/settings-panel.js";
 import { WordPopover } from "./ui/word-popover.js";
 
 const NOTICE_MS = 8000;
+const CAPTIONS_SETTINGS = ["publish", "captionsName"];
 const STREAM_SETTINGS = ["language", "hotwords", "silence"];
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
@@ -131,6 +132,7 @@ function connectRecorder(recorder, { sheet, files, store, access, panel, prefere
   });
   preferences.addEventListener("change", (event) => {
     if (STREAM_SETTINGS.includes(detailOf(event))) recorder.update();
+    if (CAPTIONS_SETTINGS.includes(detailOf(event))) recorder.publish();
     if (detailOf(event) === "token") {
       recorder.reconnect();
       showServer(access, panel);

@@ -160,6 +160,13 @@ export class Dictation extends EventTarget {
     this._session?.command({ update: settings });
   }
 
+  /** Publish the text under other captions from now on. @param {{name: string, key: string} | null} captions */
+  publish(captions) {
+    if (JSON.stringify(captions) === JSON.stringify(this._target.captions)) return;
+    this._target = { ...this._target, captions };
+    this._session?.publish(captions);
+  }
+
   /** @param {boolean} isMuted the recording continues with silence */
   mute(isMuted) {
     this._session?.mute(isMuted);

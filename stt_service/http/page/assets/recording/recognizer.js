@@ -14,6 +14,7 @@ import { StreamSocket } from "./stream-socket.js";
 
 const START_TIMEOUT_S = 10; // for the server to accept the stream
 const WATCH_MS = 1000; // between two looks at the connection
+const REPLACED_STATUS = "REPLACED"; // of a stream that was ended for a changed first frame
 const IDLE_STATUS = "DEADLINE_EXCEEDED"; // of a stream that received no audio for IDLE_TIMEOUT
 
 /** @returns {number} monotonic seconds */
@@ -41,6 +42,7 @@ export class Recognizer {
     this._isAbandoned = false;
     this._cursor = buffer.start; // of the current stream
     this._isAllSent = false; // by the current stream
+    this._isAccepted = false;
     this._socket = null;
     this._wakeSender = () => {};
     this._skipDelay = () => {};
@@ -54,6 +56,7 @@ export class Recognizer {
     while (!this._isAbandoned) {
       const error = await this._stream();
       if (!error || this._isComplete) return;
+      if (error.status === REPLACED_STATUS) continue;
       const delayS = this._retry.delayS(error, nowS());
       if (this._isAbandoned) return;
       this._owner.onConnection(false, error);
@@ -76,6 +79,17 @@ export class Recognizer {
   /** Cut the wait before the next attempt short: the network is back. */
   hurry() {
     this._skipDelay();
+  }
+
+  /** Publish the text under other captions: the next stream, at once, replaces an open one. @param {object | null} captions */
+  publish(captions) {
+    this.target = { ...this.target, captions };
+    if (!this._isAllSent) this._socket?.abort(new StreamError("The captions have changed.", REPLACED_STATUS));
+  }
+
+  /** Whether the server has accepted the last stream. */
+  get isAccepted() {
+    return this._isAccepted;
   }
 
   /** Close the connection; `run` returns. */
@@ -107,7 +121,8 @@ export class Recognizer {
     this._socket = null;
     this._wakeSender(); // of this stream, which returns
     if (isClean && this._isAllSent) return null;
-    return wasOpen || this._isAbandoned ? error : rejection(baseUrl, token);
+    const isKnown = wasOpen || this._isAbandoned || error.status === REPLACED_STATUS;
+    return isKnown ? error : rejection(baseUrl, token);
   }
 
   _opening() {

@@ -19,6 +19,7 @@ import { isRejectedForNow } from "./retry.js";
 
 const REPORT_MS = 1000; // between two states while there is no connection, for `keptMs`
 const ABORTED_STATUS = "ABORTED";
+const INVALID_STATUS = "INVALID_ARGUMENT";
 
 /** @typedef {"connecting" | "connected" | "offline" | "failed" | "complete"} Connection */
 
@@ -41,6 +42,8 @@ export class Session {
     this._status = "";
     this._kind = ""; // of the reason
     this._endReason = ""; // why the microphone stopped by itself
+    /** @type {{captions: object, reason: string} | null} captions without which the next stream is tried */
+    this._withheld = null;
     this._isStopping = false;
     this._isAbandoned = false;
     this._waiting = []; // resolve the calls of `stop`
@@ -108,6 +111,13 @@ export class Session {
       () => this._onComplete(),
       (error) => this._onFailed(error),
     );
+  }
+
+  /** Publish the text of the next stream, at once, under other captions. @param {object | null} captions */
+  publish(captions) {
+    this._target = { ...this._target, captions };
+    this._withheld = null;
+    this._recognizer?.publish(captions);
   }
 
   /** @param {import("./replay-buffer.js").Command} command */
@@ -192,16 +202,36 @@ export class Session {
   }
 
   _onConnection(isConnected, error) {
+    if (isConnected && this._withheld) {
+      this._emit("notice", { kind: "captions", message: this._withheld.reason });
+      this._withheld = null;
+    }
     if (isConnected) this._setConnection("connected", "");
     else this._setConnection(isRejectedForNow(error) ? "connecting" : "offline", error.message);
     if (error && this._isStopping) this._settled();
   }
 
   _onFailed(error) {
+    const wasAccepted = this._recognizer.isAccepted;
     this._recognizer = null;
+    if (!wasAccepted && this._withholdCaptions(error)) return;
     this._setConnection("failed", error.message, error.status, error.kind);
     this._settled();
     if (error.status === ABORTED_STATUS) this.stop();
+  }
+
+  /**
+   * Try a rejected stream without its captions: their name may be taken, and dictation does not depend on them. If that
+   * is rejected, too, the reason is another one. Return whether a stream is tried.
+   */
+  _withholdCaptions(error) {
+    const { captions } = this._target;
+    const isTried = error.status === INVALID_STATUS && captions !== null;
+    const withheld = this._withheld;
+    this._withheld = isTried ? { captions, reason: error.message } : null;
+    if (isTried) this.connect({ captions: null });
+    else if (withheld) this._target = { ...this._target, captions: withheld.captions };
+    return isTried;
   }
 
   _onComplete() {

@@ -128,7 +128,10 @@ function stateInWords({ state, keptMs, reason, isCapturing }) {
       return t(isCapturing ? "state.offline" : "state.offlineStopped", { seconds });
     case "failed":
       return t(isCapturing ? "state.failedRecording" : "state.failed", { seconds, reason });
+    case "stopping":
+      return t(reason ? "state.waitingStopped" : "state.stopping", { seconds, reason });
     case "connecting":
+      if (reason) return t("state.waiting", { seconds, reason });
       return t(seconds ? "state.connectingKept" : "state.connecting", { seconds });
     default:
       return t(`state.${state}`);

@@ -84,10 +84,12 @@ export class Recorder extends EventTarget {
     }
   }
 
-  /**
-   * Try again if the settings have changed since they were rejected.
-   * @param {Known} known
-   */
+  /** Publish the text of the current recording as the user has chosen now. */
+  publish() {
+    if (this.state.isCapturing) this.#current?.publish(this.#preferences.captions());
+  }
+
+  /** Try again if the settings have changed since they were rejected. @param {Known} known */
   #retryWithSettings(known) {
     const settings = this.#preferences.streamSettings();
     const tried = JSON.stringify(settings);
