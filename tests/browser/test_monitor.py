@@ -29,6 +29,7 @@ expect.set_options(timeout=20_000)  # the default of 5 s is short for a machine 
 
 TOKEN = tokens.new_token()
 MARKUP = "<img src=x onerror=alert(1)>"
+LIST_INTERVAL_MS, SETTINGS_INTERVAL_MS = 2000, 5000  # of the page
 TABS = 40  # at most, from the start of the page to a session's buttons
 # What Chromium reports for a response that the test provokes; everything else is an error of the page.
 EXPECTED = ("Failed to load resource: the server responded with a status of 4", "net::ERR_")
@@ -226,6 +227,36 @@ async def test_edited_setting_survives_a_reconnection(page: Page) -> None:
     async with page.expect_response("**/sessions"):
         await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await expect(beams).to_have_value("7")
+
+
+async def test_setting_changed_elsewhere_is_shown_unless_it_is_edited(controlled: ControlledServer, page: Page) -> None:
+    await page.clock.install()
+    await page.reload()
+    beams, translate = page.get_by_label("BEAM_SIZE", exact=True), page.get_by_label("TRANSLATE")
+    await beams.fill("7")
+    await update_settings(controlled.control, BEAM_SIZE="2", TRANSLATE="true")
+    await page.clock.run_for(SETTINGS_INTERVAL_MS)
+    await expect(translate).to_be_checked()
+    await expect(beams).to_have_value("7")
+    await page.get_by_role("button", name="Discard changes").click()
+    await expect(beams).to_have_value("2")
+
+
+@pytest.mark.parametrize("body", ["", "<html>"], ids=["lost connection", "proxy"])
+async def test_list_is_refreshed_after_an_answer_that_is_not_json(
+    controlled: ControlledServer, page: Page, body: str
+) -> None:
+    await page.clock.install()
+    await page.reload()
+    await expect(page.locator("#state")).to_have_text("Serving")
+    await page.route("**/api/control/sessions", lambda route: route.fulfill(body=body))
+    async with page.expect_response("**/api/control/sessions"):
+        await page.clock.run_for(LIST_INTERVAL_MS)
+    await page.unroute("**/api/control/sessions")
+    call = await controlled.open_stream("kitchen")
+    await page.clock.run_for(2 * LIST_INTERVAL_MS)
+    await expect(page.locator("#sessions tbody tr")).to_contain_text("kitchen")
+    await call.end()
 
 
 async def test_text_of_clients_stays_text(controlled: ControlledServer, page: Page) -> None:

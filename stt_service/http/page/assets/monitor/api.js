@@ -72,7 +72,11 @@ export class ControlApi {
   async #request(method, path, message) {
     const body = message === undefined ? undefined : JSON.stringify(message);
     const response = await this.#fetch(path, { method, body, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    return response.json();
+    try {
+      return await response.json();
+    } catch (error) {
+      throw asControlError(error); // the connection was lost in the body, or a proxy sent something else
+    }
   }
 
   async #fetch(path, options) {

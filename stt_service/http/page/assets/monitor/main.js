@@ -14,6 +14,7 @@ document.documentElement.lang = "en"; // theme.js sets the language of the dicta
 
 const LIST_INTERVAL_MS = 2000; // of sessions and models
 const HISTORY_INTERVAL_MS = 5000; // of the server's samples
+const SETTINGS_INTERVAL_MS = 5000; // others may change them
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 
 const api = new ControlApi();
@@ -89,6 +90,7 @@ function startLists(signal) {
   byId("forget-token").hidden = !api.token;
   repeat(refreshLists, LIST_INTERVAL_MS, signal);
   repeat(refreshHistory, HISTORY_INTERVAL_MS, signal);
+  repeat(() => settings.refresh(), SETTINGS_INTERVAL_MS, signal);
 }
 
 function showLost(error) {

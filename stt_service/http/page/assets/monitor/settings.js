@@ -21,6 +21,15 @@ export class Settings {
     this.operator = operator;
     this.api = api;
     this.fields = new Map();
+    this.saves = 0; // begun and completed
+  }
+
+  /** Shows values that were changed elsewhere; fields that are being edited keep their content. */
+  async refresh() {
+    const { saves } = this;
+    const { parameters } = await this.api.get("/settings");
+    if (saves !== this.saves) return; // the answer may be older than what was saved
+    for (const parameter of parameters) this.fields.get(parameter.name)?.refresh(parameter);
   }
 
   /** Shows the parameters of a GetConfigResponse; changes that are not saved are lost. */
@@ -58,6 +67,7 @@ export class Settings {
     for (const field of malformed) field.showError(`Invalid ${field.parameter.name}: must be a number.`);
     if (malformed.length) return malformed[0].input.focus();
     if (!changed.length) return this.operator.announce("No setting was changed.");
+    this.saves += 1;
     try {
       const values = Object.fromEntries(changed.map((field) => [field.parameter.name, field.value]));
       const { parameters } = await this.api.patch("/settings", { values });
@@ -65,6 +75,8 @@ export class Settings {
       this.operator.announce(`Saved: ${changed.map((field) => field.parameter.name).join(", ")}.`);
     } catch (error) {
       this.#showErrors(error);
+    } finally {
+      this.saves += 1;
     }
   }
 
@@ -102,6 +114,14 @@ class Field {
   update(parameter) {
     this.parameter = parameter;
     this.reset();
+  }
+
+  /** Takes a value that was changed elsewhere; an edited input keeps its content, and is discarded to that value. */
+  refresh(parameter) {
+    if (parameter.value === this.parameter.value) return;
+    if (!this.isChanged) return this.update(parameter);
+    this.parameter = parameter;
+    this.#mark();
   }
 
   reset() {
