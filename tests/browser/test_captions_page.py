@@ -127,3 +127,14 @@ async def test_changed_options_take_effect_without_a_reload(opened: Opened) -> N
         assert await page.locator("main").evaluate("(main) => getComputedStyle(main).fontSize") == "64px"
         assert await page.locator("#lines p").all_inner_texts() == ["Line 3.", "Line 4.", "The end."]
         assert not await page.locator(".bar").is_visible()
+
+
+async def test_chosen_size_is_kept_for_the_next_time(opened: Opened) -> None:
+    async with opened() as page:
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        await page.click("#larger")
+        await page.reload()
+        await page.wait_for_function("() => Boolean(window.send)")
+        assert await page.locator("main").evaluate("(main) => getComputedStyle(main).fontSize") == "44px"
+        assert errors == []

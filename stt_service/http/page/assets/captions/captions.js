@@ -115,7 +115,7 @@ function connectSize() {
     if (!next) return;
     sizeRem = next;
     showSize();
-    storeSize(next);
+    local.set(SIZE_KEY, String(next));
   };
   element("larger").addEventListener("click", () => choose(SIZES_REM.find((size) => size > sizeRem)));
   element("smaller").addEventListener("click", () => choose(SIZES_REM.findLast((size) => size < sizeRem)));
