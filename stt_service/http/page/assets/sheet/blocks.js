@@ -7,6 +7,7 @@
  * costs about a fifth of the time. It permits a row to end there, so that it is only used after a space.
  *
  * @typedef {import("./dictated-text.js").Preedit} Preedit
+ * @typedef {Readonly<{start: number, removed: number, inserted: string}>} Edit  of the text of a block; `removed`: characters
  */
 
 const CHUNK_CHARACTERS = 1000;
@@ -19,10 +20,11 @@ const BEGINS_RIGHT_TO_LEFT = /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u
  * @param {HTMLElement} block
  * @param {string} text
  * @param {Preedit[]} preedits in their order
+ * @param {Edit[] | null} edits since the block was rendered; null if they are not known
  */
-export function renderBlock(block, text, preedits) {
+export function renderBlock(block, text, preedits, edits = null) {
   block.querySelector(":scope > br")?.remove();
-  const isReplaced = changeText(block, text);
+  const isReplaced = changeText(block, text, edits);
   const isMerged = !updatePartials(block, preedits) && replacePartials(block, preedits);
   separate(block);
   if (!(block.lastChild instanceof Text)) block.append(document.createElement("br"));
@@ -89,24 +91,35 @@ function replacePartials(block, preedits) {
 function separate(block) {
   for (const separator of block.querySelectorAll(":scope > wbr")) {
     const { previousSibling: before, nextSibling: after } = separator;
-    if (!(before instanceof Text) || !(after instanceof Text) || !before.data.endsWith(" ")) separator.remove();
+    if (!(before instanceof Text) || !(after instanceof Text) || !endsWithSpace(before)) separator.remove();
   }
   for (const node of textNodes(block)) {
-    if (node.nextSibling instanceof Text && node.data.endsWith(" ")) node.after(document.createElement("wbr"));
+    if (node.nextSibling instanceof Text && endsWithSpace(node)) node.after(document.createElement("wbr"));
   }
 }
 
 /**
- * Replace what differs from the text; return whether nodes were removed.
+ * Make the text nodes have the text; return whether nodes were removed. Known edits save the comparison of a long text.
  * @param {HTMLElement} block
  * @param {string} text
+ * @param {Edit[] | null} edits
  */
-function changeText(block, text) {
+function changeText(block, text, edits) {
   const nodes = textNodes(block);
+  const length = nodes.reduce((sum, node) => sum + node.length, 0);
+  const growth = edits?.reduce((sum, { removed, inserted }) => sum + inserted.length - removed, 0) ?? 0;
+  if (edits && length + growth === text.length) return edits.map((edit) => applyEdit(block, edit)).some(Boolean);
   const old = nodes.map((node) => node.data).join("");
-  if (old === text) return false;
-  const { start, removed, inserted } = difference(old, text);
-  if (start === old.length) return appendText(block, inserted);
+  return old !== text && applyEdit(block, difference(old, text));
+}
+
+/**
+ * @param {HTMLElement} block
+ * @param {Edit} edit
+ */
+function applyEdit(block, { start, removed, inserted }) {
+  const nodes = textNodes(block);
+  if (start === nodes.reduce((sum, node) => sum + node.length, 0)) return appendText(block, inserted);
   const first = nodeAt(nodes, start);
   const last = nodeAt(nodes, start + removed);
   if (first.node === last.node) {
@@ -166,6 +179,12 @@ export function difference(old, text) {
   while (same < most && old.charCodeAt(old.length - 1 - same) === text.charCodeAt(text.length - 1 - same)) same += 1;
   return { start, removed: old.length - same - start, inserted: text.slice(start, text.length - same) };
 }
+
+/**
+ * Whether the last character is a space; without a copy of the text.
+ * @param {Text} node
+ */
+const endsWithSpace = (node) => node.length > 0 && node.substringData(node.length - 1, 1) === " ";
 
 /** @param {HTMLElement} block */
 const textNodes = (block) => [...block.childNodes].filter((node) => node instanceof Text);

@@ -6,12 +6,14 @@
  * While an input method composes text, the blocks and the selection belong to the browser and nothing is rendered.
  *
  * @typedef {import("./lines.js").Position} Position
+ * @typedef {import("./blocks.js").Edit} Edit
  * @typedef {Readonly<{line: number, block: HTMLElement, isReplaced: boolean}>} Rendered  isReplaced: text nodes of the
  *   block were removed
  */
 import { isPartial, renderBlock } from "./blocks.js";
 import { isSame } from "./lines.js";
 
+const MAX_EDITS = 100; // of a line between two renderings; with more, its texts are compared
 const SCROLL_TOLERANCE_PX = 80; // about two lines below the area that the caret is kept in
 
 export class View {
@@ -21,6 +23,7 @@ export class View {
   /** @type {HTMLElement[]} */ #blocks = []; // by line
   /** @type {Set<HTMLElement>} */ #withPartials = new Set();
   /** @type {Set<number>} */ #dirty = new Set(); // lines to render
+  /** @type {Map<HTMLElement, Edit[] | null>} */ #edits = new Map(); // since the rendering; null: compare the texts
   /** @type {((rendered: Rendered[]) => void)[]} */ #listeners = [];
 
   /**
@@ -55,13 +58,24 @@ export class View {
     for (const line of this.#dirty) {
       const block = this.#blocks[line];
       const partials = preedits.filter(({ at }) => at.line === line);
-      rendered.push({ line, block, isReplaced: renderBlock(block, this.#document.lines.at(line), partials) });
+      rendered.push({ line, block, isReplaced: this.#renderBlock(block, line, partials) });
       if (partials.length) this.#withPartials.add(block);
     }
     this.#dirty.clear();
     this.#root.classList.toggle("empty", this.#document.lines.length === 1 && !this.#document.lines.at(0) && !preedits.length);
     this.showSelection();
     for (const listener of this.#listeners) listener(rendered);
+  }
+
+  /**
+   * @param {HTMLElement} block
+   * @param {number} line
+   * @param {import("./blocks.js").Preedit[]} partials
+   */
+  #renderBlock(block, line, partials) {
+    const edits = this.#edits.get(block);
+    this.#edits.delete(block);
+    return renderBlock(block, this.#document.lines.at(line), partials, edits);
   }
 
   /** The text as the DOM has it: other than the document's after an input method has changed it. */
@@ -81,6 +95,7 @@ export class View {
   rebuild() {
     this.#root.replaceChildren();
     this.#blocks = [];
+    this.#edits.clear();
     this.#withPartials.clear();
     this.#dirty.clear();
     this.#insertBlocks(0, this.#document.lines.length);
@@ -183,16 +198,29 @@ export class View {
   }
 
   /** @param {import("./lines.js").Change} change */
-  #follow({ start, end, newEnd }) {
+  #follow(change) {
+    const { start, end, newEnd } = change;
     const removed = this.#blocks.splice(start.line + 1, end.line - start.line);
     for (const block of removed) {
       block.remove();
       this.#withPartials.delete(block);
+      this.#edits.delete(block);
     }
     const shift = newEnd.line - end.line;
     if (shift) this.#dirty = new Set([...this.#dirty].map((line) => (line > start.line ? Math.max(start.line, line + shift) : line)));
     this.#insertBlocks(start.line + 1, newEnd.line - start.line);
     this.#dirty.add(start.line);
+    this.#noteEdit(change);
+  }
+
+  /** @param {import("./lines.js").Change} change */
+  #noteEdit({ start, end, newEnd }) {
+    const block = this.#blocks[start.line];
+    const known = this.#edits.has(block) ? this.#edits.get(block) : [];
+    const isInLine = start.line === end.line && start.line === newEnd.line;
+    if (!known || !isInLine || known.length === MAX_EDITS) return this.#edits.set(block, null);
+    const inserted = this.#document.lines.at(start.line).slice(start.offset, newEnd.offset);
+    this.#edits.set(block, [...known, { start: start.offset, removed: end.offset - start.offset, inserted }]);
   }
 
   /**
