@@ -11,7 +11,7 @@ READY_DEV := .venv/.ready-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-fast test recipes setup weights serve run-client run-editor
+.PHONY: help demo test-fast test test-clients test-server recipes setup weights serve run-client run-editor
 .PHONY: check format lint typecheck bench bench-peers pictures protos clean
 .PHONY: docker-build docker-run docker-logs docker-stop docker-status deploy remote-logs remote-status
 
@@ -25,7 +25,13 @@ test-fast: $(READY_TEST) ## run the tests that need no weights, processes or net
 	@$(BIN)/python -m pytest -m fast $(ARGS) $(FAST_TESTS)
 
 test: setup check ## run all checks, then all tests
-	$(BIN)/python -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-clients test-server
+
+test-clients: $(READY_DEV)
+	$(BIN)/python -m pytest $(CLIENT_TESTS) $(ARGS) $(MAY_BE_EMPTY)
+
+test-server: $(READY_DEV)
+	$(BIN)/python -m pytest tests $(addprefix --ignore ,$(CLIENT_TESTS)) $(ARGS) $(MAY_BE_EMPTY)
 
 recipes: setup ## run unchanged OpenAI, LiveKit, Pipecat, Riva and Wyoming clients against a server, each in its own environment
 	ALL_RECIPES=1 $(BIN)/python -m pytest tests/recipes $(ARGS)
@@ -104,6 +110,9 @@ clean: ## remove .venv and all build output; the weights stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Tests wait for audio and processes most of the time: two halves run at once, also on two cores.
+CLIENT_TESTS := tests/browser tests/recipes $(addprefix tests/end_to_end/,clients cluster http)
+MAY_BE_EMPTY = $(if $(ARGS),|| [ $$? -eq 5 ])  # ARGS may select tests of one half only
 INSTALL := $(BIN)/python -m pip install --no-build-isolation --constraint constraints.txt
 FAST_TESTS := $(wildcard tests/stt_*)
 

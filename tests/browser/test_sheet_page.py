@@ -109,7 +109,7 @@ async def test_recording_of_another_tab_is_offered_and_its_finals_are_inserted_o
     stream.final(0, "One.")
     await sheet.expect_text("One.")
     await sheet.page.evaluate(STOP_RECORDING_ON_OPEN)
-    await sheet.page.evaluate("() => sessionStorage.clear()")
+    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.clear())')
     await sheet.page.reload()
     await sheet.expect_text("One.")
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)
