@@ -27,10 +27,10 @@ test-fast: $(READY_TEST) ## run the tests that need no weights, processes or net
 test: setup check ## run all checks, then all tests
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-clients test-server
 
-test-clients: $(READY_DEV)
+test-clients: $(READY_DEV) ## run the tests of clients: browser, recipes, command line, editor, cluster, HTTP
 	$(BIN)/python -m pytest $(CLIENT_TESTS) $(ARGS) $(MAY_BE_EMPTY)
 
-test-server: $(READY_DEV)
+test-server: $(READY_DEV) ## run all other tests
 	$(BIN)/python -m pytest tests $(addprefix --ignore ,$(CLIENT_TESTS)) $(ARGS) $(MAY_BE_EMPTY)
 
 recipes: setup ## run unchanged OpenAI, LiveKit, Pipecat, Riva and Wyoming clients against a server, each in its own environment
