@@ -27,7 +27,7 @@ test-fast: $(READY_TEST) ## run the tests that need no weights, processes or net
 test: setup check ## run all checks, then all tests
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-clients test-server
 
-test-clients: $(READY_DEV) ## run the tests of clients: browser, recipes, command line, editor, cluster, HTTP
+test-clients: $(READY_DEV) ## run the tests of clients: browser, recipes, command line, editor, HTTP
 	$(BIN)/python -m pytest $(CLIENT_TESTS) $(ARGS) $(MAY_BE_EMPTY)
 
 test-server: $(READY_DEV) ## run all other tests
@@ -111,7 +111,7 @@ clean: ## remove .venv and all build output; the weights stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Tests wait for audio and processes most of the time: two halves run at once, also on two cores.
-CLIENT_TESTS := tests/browser tests/recipes $(addprefix tests/end_to_end/,clients cluster http)
+CLIENT_TESTS := tests/browser tests/recipes $(addprefix tests/end_to_end/,clients http)
 MAY_BE_EMPTY = $(if $(ARGS),|| [ $$? -eq 5 ])  # ARGS may select tests of one half only
 INSTALL := $(BIN)/python -m pip install --no-build-isolation --constraint constraints.txt
 FAST_TESTS := $(wildcard tests/stt_*)

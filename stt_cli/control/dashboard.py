@@ -69,7 +69,7 @@ def _load_table(status: pb.Status) -> Table:
         table.add_row("GPU", _bar(gpu.memory_used_bytes, gpu.memory_bytes), Text(memory))
     table.add_row("models", "", Text(_models(status)))
     for api in status.apis:
-        table.add_row(sanitize_message(api.name), "", Text(_api(api)))
+        table.add_row(Text(sanitize_message(api.name)), "", Text(_api(api)))
     table.add_row("totals", "", _totals(status.counters))
     return table
 
