@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from stt_service.access import tokens
 from stt_service.http.listener import HttpListener
 from stt_service.http.page.files import PageFiles
-from stt_service.http.page.headers import SECURITY_HEADERS, SecurityHeaders
+from stt_service.http.page.headers import DOCUMENT_HEADERS, SECURITY_HEADERS, SecurityHeaders
 from stt_service.rpc.listener import ListenAddress
 from stt_service.server import Server
 from tests.support.clients.page_client import request
@@ -131,12 +131,20 @@ async def test_every_response_has_the_security_headers(server: Server, path: str
         assert response.headers.get_all(name) == [value]
 
 
+@pytest.mark.parametrize(("path", "expected"), [("/", True), ("/monitor", True), ("/assets/app.js", False)])
+async def test_documents_alone_have_the_headers_of_documents(files: str, path: str, expected: bool) -> None:
+    headers = (await request(files, path)).headers
+    assert {name: headers[name] == value for name, value in DOCUMENT_HEADERS.items()} == dict.fromkeys(
+        DOCUMENT_HEADERS, expected
+    )
+
+
 def test_policy_allows_code_of_this_server_only() -> None:
     policy = SECURITY_HEADERS["Content-Security-Policy"]
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
-    assert "microphone=(self)" in SECURITY_HEADERS["Permissions-Policy"]
-    assert "camera=()" in SECURITY_HEADERS["Permissions-Policy"]
+    assert "microphone=(self)" in DOCUMENT_HEADERS["Permissions-Policy"]
+    assert "camera=()" in DOCUMENT_HEADERS["Permissions-Policy"]
 
 
 async def test_page_is_served_by_default(server: Server) -> None:
