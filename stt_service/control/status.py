@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from time import monotonic
 
@@ -13,7 +13,7 @@ from stt_service.control import convert
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc.convert import duration
 from stt_service.scheduling.executor import BatchExecutor
-from stt_service.telemetry.metrics import OUTCOMES, Api, Metrics
+from stt_service.telemetry.metrics import Api, Metrics
 from stt_service.telemetry.resources import ResourceUsage
 from stt_service.whisper.types import Kind
 
@@ -47,7 +47,7 @@ class StatusReporter:
             uptime=duration(monotonic() - self._start_s),
             resources=convert.resources(self._usage),
             counters=counters(self._metrics),
-            apis=[api_status(self._metrics, api, address) for api, address in self._addresses().items()],
+            apis=list(apis(self._metrics, self._addresses())),
         )
         if (loaded := self._admission.loaded) is not None:
             self._add_loaded(status, loaded)
@@ -75,11 +75,16 @@ def counters(metrics: Metrics) -> pb.Counters:
     )
 
 
-def api_status(metrics: Metrics, api: Api, address: str) -> pb.Api:
-    """Return the calls of an API."""
-    ended = (metrics.value("stt_calls_total", api=api.value, outcome=outcome) for outcome in OUTCOMES)
-    calls = metrics.value("stt_calls_open", api=api.value)
-    return pb.Api(name=api.value, address=address, open_calls=int(calls), ended_calls=int(sum(ended)))
+def apis(metrics: Metrics, addresses: Mapping[Api, str]) -> Iterator[pb.Api]:
+    """Yield the APIs that are served, with their calls."""
+    opened, ended = (metrics.totals_by("api", name) for name in ("stt_calls_open", "stt_calls_total"))
+    for api, address in addresses.items():
+        yield pb.Api(
+            name=api.value,
+            address=address,
+            open_calls=int(opened[api.value]),
+            ended_calls=int(ended[api.value]),
+        )
 
 
 def load(admission: AdmissionControl[LoadedT], executor: BatchExecutor) -> pb.Load:
