@@ -21,7 +21,7 @@ from benchmarks.comparison.systems import SAMPLE_BYTES
 from stt_service.http.page.files import PageFiles
 
 PROTOCOL = "stt.v1.json"
-WORDS = "It was a bright cold day in April, and the clocks were striking thirteen; nobody looked up.".split()
+WORDS = "The server sends these words in a fixed order, so that each run of the measurement has the same text.".split()
 WORD_MS = 350
 PROGRESS_MS = 1000  # of audio, between two confirmations
 DOUBTFUL_EVERY = 10  # a word of low confidence, which the page highlights
