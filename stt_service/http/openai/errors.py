@@ -38,15 +38,9 @@ MAX_URL = 200  # characters in a message
 INTERNAL = ("server_error", "internal_error")
 
 
-def status_of(error: SttError) -> tuple[int, str, str]:
-    """Return the status, the type and the code of an error."""
-    kind, code = next(((kind, code) for match, kind, code in KINDS if isinstance(error, match)), INTERNAL)
-    return http_status(error), kind, code
-
-
 def error_object(error: SttError) -> dict[str, object]:
     """Return the description of an error."""
-    _, kind, code = status_of(error)
+    kind, code = next(((kind, code) for match, kind, code in KINDS if isinstance(error, match)), INTERNAL)
     field = error.field if isinstance(error, InvalidRequestError) else ""
     return {"message": str(error), "type": kind, "param": field or None, "code": code}
 

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stt_service.http.openai.json_input import invalid
+from stt_service.http.openai.json_input import JsonObject, invalid
 from stt_service.http.openai.languages import LANGUAGE_NAMES
 from stt_service.session.events import Final
 
-JsonObject = dict[str, object]
 MIN_PROBABILITY = 1e-9  # of a word, so that its logarithm is finite
 
 

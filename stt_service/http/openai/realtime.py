@@ -19,8 +19,7 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError
 from stt_service.http.openai import realtime_session
-from stt_service.http.openai.formats import JsonObject
-from stt_service.http.openai.json_input import invalid
+from stt_service.http.openai.json_input import JsonObject, invalid
 from stt_service.http.openai.realtime_items import BUFFER, ClientTurns, Item, ItemChain, ServerTurns, new_id
 from stt_service.http.openai.realtime_messages import audio, error_event, parse_event
 from stt_service.http.openai.realtime_session import RealtimeConfig

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.http.openai.formats import JsonObject, languages, logprobs, usage
+from stt_service.http.openai.formats import languages, logprobs, usage
+from stt_service.http.openai.json_input import JsonObject
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 BUFFER = "input_audio_buffer"

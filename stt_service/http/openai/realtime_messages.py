@@ -7,8 +7,7 @@ import binascii
 
 from stt_service.errors import InvalidRequestError, SttError
 from stt_service.http.openai.errors import error_object
-from stt_service.http.openai.formats import JsonObject
-from stt_service.http.openai.json_input import parse_object
+from stt_service.http.openai.json_input import JsonObject, parse_object
 
 
 def parse_event(message: object) -> JsonObject:

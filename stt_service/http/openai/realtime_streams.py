@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.http.openai.formats import JsonObject
+from stt_service.http.openai.json_input import JsonObject
 from stt_service.http.openai.realtime_items import EVENTS, ClientTurns, ServerTurns
 from stt_service.rpc.request_queue import RequestQueue
 from stt_service.rpc.speech_service import SpeechService, StreamSlot

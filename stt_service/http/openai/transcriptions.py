@@ -111,7 +111,7 @@ class Transcriptions:
     async def _respond_to_form(self, request: Request, form: FormData, *, translate: bool) -> Response:
         try:
             options, recording = parse_options(fields_of(form), translate=translate), await recording_of(form)
-            if options.stream and options.response_format is ResponseFormat.JSON:
+            if options.stream:
                 handed_over, form = form, FormData()
                 events = self._streamed(request, options, recording, handed_over)
                 return _EventStream(await _until_disconnect(request, anext(events)), events)

@@ -11,8 +11,8 @@ from stt_service.access import tokens
 from stt_service.access.file_watcher import ReloadingFile
 from stt_service.access.tokens import Tokens
 from stt_service.errors import SttError
+from stt_service.http.errors import http_status
 from stt_service.http.guard import AccessRules, Guard
-from stt_service.http.openai.errors import status_of
 from tests.support.timelines.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def respond(
         result.append((200, scope["client_name"]))
 
     async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
-        result.append((status_of(error)[0], ""))
+        result.append((http_status(error), ""))
 
     async def receive() -> Message:
         return messages.pop(0)
@@ -76,7 +76,7 @@ async def test_rejected_tokens_are_logged_once_per_interval_without_the_token(ca
     statuses: list[int] = []
 
     async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
-        statuses.append(status_of(error)[0])
+        statuses.append(http_status(error))
 
     async def receive() -> Message:
         return {"type": "http.request"}
@@ -161,7 +161,7 @@ async def test_fault_of_the_application_is_an_error_with_an_id(caplog: pytest.Lo
 
     scope = {"type": "http", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 5), "state": {}}
     await Guard(app, AccessRules(), on_error)(scope, receive, send)
-    assert status_of(sent[0])[0] == 500
+    assert http_status(sent[0]) == 500
     assert str(sent[0]).startswith("Internal server error (error_id=")
     assert "secret" not in str(sent[0])
     assert "secret" in caplog.text
@@ -177,7 +177,7 @@ async def statuses_of_body(receive: Receive, *, reads: int) -> list[int]:
         statuses.append(200)
 
     async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
-        statuses.append(status_of(error)[0])
+        statuses.append(http_status(error))
 
     async def send(_message: Message) -> None:
         pass
@@ -250,7 +250,7 @@ async def status_of_slow_body(pause_s: float, part_bytes: int) -> tuple[int, flo
         return {"type": "http.request", "body": bytes(part_bytes), "more_body": left_bytes > 0}
 
     async def on_error(_scope: Scope, _receive: Receive, _send: Send, error: SttError) -> None:
-        statuses.append(status_of(error)[0])
+        statuses.append(http_status(error))
 
     async def send(_message: Message) -> None:
         pass

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError, ResourceExhaustedError, UnavailableError
-from stt_service.http.openai.formats import JsonObject
+from stt_service.http.openai.json_input import JsonObject
 from stt_service.http.openai.realtime import INTERNAL_ERROR
 from stt_service.http.openai.realtime_session import STABILITIES
 from tests.support.clients.memory_realtime import (

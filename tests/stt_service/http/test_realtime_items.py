@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.http.openai.formats import JsonObject
+from stt_service.http.openai.json_input import JsonObject
 from stt_service.http.openai.realtime_items import ClientTurns, Item, ItemChain, ServerTurns
 
 WORDS = st.lists(st.sampled_from(["да", "нет", "one", "two", "three,", "four."]), min_size=1, max_size=8)

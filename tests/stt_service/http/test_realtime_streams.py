@@ -12,7 +12,7 @@ import pytest
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import UnavailableError
-from stt_service.http.openai.formats import JsonObject
+from stt_service.http.openai.json_input import JsonObject
 from stt_service.http.openai.realtime import MAX_REASON_BYTES
 from stt_service.http.openai.realtime_streams import MAX_STREAMS
 from stt_service.rpc.stream import Requests, ResponseWriter

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from starlette.websockets import WebSocket
 
-from stt_service.http.openai.formats import JsonObject
+from stt_service.http.openai.json_input import JsonObject
 from stt_service.http.openai.realtime import Realtime
 from tests.support.timelines.virtual_time import VirtualTimeLoop
 
