@@ -22,10 +22,10 @@ Frames = NDArray[np.float32]  # shape (n, 512), range [-1, 1)
 SAMPLE_RATE_HZ = 16_000
 FRAME_SAMPLES = 512  # 32 ms, the frame size of Silero at 16 kHz
 
-_RATES_HZ = range(8_000, 192_001)
-_CHANNELS = range(1, 33)
+RATES_HZ = range(8_000, 192_001)
+CHANNELS = range(1, 33)
 _HIGHEST = np.nextafter(np.float32(1), np.float32(0))  # 1.0 itself would wrap around as a 16-bit sample
-_WAV_START_BYTES = 12  # RIFF, four bytes of length, WAVE
+RIFF_BYTES = 12  # of the start of a WAV file: RIFF, four bytes of length, WAVE
 _RESAMPLER_TAIL_S = 1  # of silence, after which the resampler returns zeros; measured: 0.25 s at any rate
 
 # Measured with soxr 1.1: the lowest quality that is flat (-0.05 dB at 7 kHz, where LQ loses 13 dB) and suppresses
@@ -82,8 +82,8 @@ class AudioFormat:
     channels: int = 1  # interleaved
 
     def __post_init__(self) -> None:
-        _check("sample_rate_hz", self.sample_rate_hz, _RATES_HZ)
-        _check("channels", self.channels, _CHANNELS)
+        _check("sample_rate_hz", self.sample_rate_hz, RATES_HZ)
+        _check("channels", self.channels, CHANNELS)
 
     @property
     def frame_bytes(self) -> int:
@@ -124,7 +124,7 @@ class Decoder:
         pending = self._remainder + data
         if not self._is_started:
             _reject_wav(pending)
-            self._is_started = len(pending) >= _WAV_START_BYTES
+            self._is_started = len(pending) >= RIFF_BYTES
         self._received_bytes += len(data)
         self._silent_samples = 0
         whole = len(pending) // self._format.frame_bytes * self._format.frame_bytes if self._is_started else 0
@@ -138,7 +138,7 @@ class Decoder:
         """
         before = 0
         if self._remainder or not self._is_started:  # silence completes a sample, and begins the next one
-            before = min(samples, _WAV_START_BYTES)
+            before = min(samples, RIFF_BYTES)
         head = self.push(self._format.silence(before))
         zeros = np.zeros(samples - before, np.float32)
         self._received_bytes += len(zeros) * self._format.frame_bytes
@@ -204,8 +204,13 @@ def _check(field: str, value: int, allowed: range) -> None:
         raise InvalidRequestError(f"Invalid {field}={value}: must be {allowed[0]} to {allowed[-1]}.")
 
 
+def is_wav(start: bytes) -> bool:
+    """Return whether bytes begin with the start of a WAV file."""
+    return start[:4] == b"RIFF" and start[8:RIFF_BYTES] == b"WAVE"
+
+
 def _reject_wav(start: bytes) -> None:
-    if start[:4] == b"RIFF" and start[8:_WAV_START_BYTES] == b"WAVE":
+    if is_wav(start):
         raise InvalidRequestError(
             "The audio begins with a WAV header, but its format is headerless: "
             "send the samples without the header, or the whole file to Recognize."

@@ -9,12 +9,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from stt_service.audio.pcm import AudioFormat, Encoding
+from stt_service.audio.pcm import RIFF_BYTES, AudioFormat, Encoding
 from stt_service.errors import InvalidRequestError
 
 MAX_HEADER_BYTES = 64 * 2**10  # before the samples: the format, and chunks of text or padding
 MAX_CHUNKS = 32  # before the samples
-RIFF_BYTES = 12  # RIFF, four bytes of length, WAVE
 # Programs that write to a pipe do not know the length: they write 0, the largest size, or nearly that.
 UNKNOWN_SIZE_BYTES = 0x7FFF_0000
 EXTENSIBLE = 0xFFFE  # the format is in an extension

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from stt.riva.v1 import riva_pb2 as riva
 
-from stt_service.audio.pcm import SAMPLE_RATE_HZ, AudioFormat, Encoding
-from stt_service.audio.wav_header import RIFF_BYTES, read_wav_header, starts_wav
+from stt_service.audio.pcm import RIFF_BYTES, SAMPLE_RATE_HZ, AudioFormat, Encoding, is_wav
+from stt_service.audio.wav_header import read_wav_header, starts_wav
 from stt_service.errors import InvalidRequestError
 
 TELEPHONE_HZ = 8_000  # of G.711, if the client declares no rate
@@ -68,7 +68,7 @@ def is_recording(options: riva.Options, audio: bytes) -> bool:
         InvalidRequestError: the options are invalid.
     """
     declared = declared_audio(options)
-    return declared.headerless is None or _is_wav(audio) or (declared.certain is None and audio[:4] in CONTAINERS)
+    return declared.headerless is None or is_wav(audio) or (declared.certain is None and audio[:4] in CONTAINERS)
 
 
 class StreamAudio:
@@ -109,12 +109,12 @@ class StreamAudio:
         if not start:
             self.format = self.format or self._declared.headerless or AudioFormat()
             return b""
-        if _is_wav(start):
+        if is_wav(start):
             raise InvalidRequestError(f"The WAV file is truncated: its {len(start)} bytes end inside the header.")
         return self._headerless(start)
 
     def _samples_of_start(self, start: bytes) -> bytes:
-        if not _is_wav(start):
+        if not is_wav(start):
             return self._headerless(start)
         if (header := read_wav_header(start)) is None:
             return b""
@@ -146,10 +146,6 @@ class StreamAudio:
         samples = data[: self._left_bytes]
         self._left_bytes -= len(samples)
         return samples
-
-
-def _is_wav(start: bytes) -> bool:
-    return len(start) >= RIFF_BYTES and starts_wav(start)
 
 
 def _may_be_container(start: bytes) -> bool:

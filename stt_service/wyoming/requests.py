@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 from stt.v1 import stt_pb2 as pb
 
+from stt_service.audio.pcm import CHANNELS, RATES_HZ
 from stt_service.errors import InvalidRequestError
 from stt_service.settings.schema import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS, language_of_tag
 from stt_service.wyoming.events import ClientEvent
 
 CLIENT_ID = "wyoming"  # label in the log and in the list of sessions
 SAMPLE_BYTES = 2
-MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
-MAX_CHANNELS = 32
 SEPARATOR = ", "  # of hotwords in the settings
 # Silence that ends a command in Home Assistant (homeassistant.components.assist_pipeline.vad).
 SILENCE_MS = {"aggressive": 250, "default": 700, "relaxed": 1_250}
@@ -65,9 +64,9 @@ def parse_audio_format(event: ClientEvent) -> pb.AudioFormat:
     Raises:
         InvalidRequestError: the format is not 16-bit PCM with a supported rate.
     """
-    rate_hz = _integer(event, "rate", MIN_RATE_HZ, MAX_RATE_HZ)
+    rate_hz = _integer(event, "rate", RATES_HZ[0], RATES_HZ[-1])
     _integer(event, "width", SAMPLE_BYTES, SAMPLE_BYTES)
-    channels = _integer(event, "channels", 1, MAX_CHANNELS)
+    channels = _integer(event, "channels", CHANNELS[0], CHANNELS[-1])
     return pb.AudioFormat(encoding=pb.AudioFormat.ENCODING_PCM_S16LE, sample_rate_hz=rate_hz, channels=channels)
 
 
