@@ -1,16 +1,16 @@
 // @ts-check
 /**
- * Server-sent events over fetch: unlike EventSource it can send a key as a header, which no log contains.
- *
- * It reconnects by itself, after the time that the server names, and continues after the last event.
+ * The events of captions. The stream reconnects by itself, after the time that the server names, and continues after the
+ * last event.
  *
  * @typedef {Readonly<{kind: string, data: string}>} ServerEvent
  */
 
+import { serverEvents } from "../server-events.js";
+
 const FIRST_DELAY_MS = 2000;
 const MAX_DELAY_MS = 30_000;
 const SILENCE_MS = 45_000; // three heartbeats of the server
-const MAX_BLOCK_CHARACTERS = 1_000_000; // of one event
 
 /** The server refused the key; another attempt would not change that. */
 export class DeniedError extends Error {}
@@ -61,13 +61,11 @@ export class EventStream {
       const response = await fetch(this.#url, { headers: this.#headers(), cache: "no-store", signal: silence.signal });
       if (response.status === 401 || response.status === 403) throw new DeniedError();
       if (!response.ok || !response.body) return;
-      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-      const blocks = new Blocks((block) => this.#handle(block));
-      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      const restart = () => {
         clearTimeout(timer);
         timer = setTimeout(() => silence.abort(), SILENCE_MS);
-        blocks.append(part.value);
-      }
+      };
+      for await (const fields of serverEvents(response.body, restart)) this.#handle(fields);
     } finally {
       clearTimeout(timer);
     }
@@ -89,30 +87,4 @@ export class EventStream {
     const kind = fields.get("event");
     if (kind) this.#onEvent({ kind, data: fields.get("data") ?? "{}" });
   }
-}
-
-/** Splits a stream of text into the fields of each event. */
-class Blocks {
-  #text = "";
-  #onBlock;
-
-  /** @param {(fields: Map<string, string>) => void} onBlock */
-  constructor(onBlock) {
-    this.#onBlock = onBlock;
-  }
-
-  /** @param {string} text */
-  append(text) {
-    this.#text += text;
-    const blocks = this.#text.split("\n\n");
-    this.#text = blocks.pop() ?? "";
-    if (this.#text.length > MAX_BLOCK_CHARACTERS) throw new Error("An event is too long.");
-    for (const block of blocks) this.#onBlock(fieldsOf(block));
-  }
-}
-
-/** @param {string} block */
-function fieldsOf(block) {
-  const lines = block.split("\n").filter((line) => line && !line.startsWith(":"));
-  return new Map(lines.map((line) => [line.split(":", 1)[0], line.replace(/^[^:]*:? ?/, "")]));
 }

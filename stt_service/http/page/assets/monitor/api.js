@@ -1,12 +1,11 @@
 /** Control over HTTP: docs/control.md. Messages are proto3 JSON of control.proto. */
-import { session } from "../storage.js";
-
 import { authorization } from "../authorization.js";
+import { serverEvents } from "../server-events.js";
+import { session } from "../storage.js";
 
 const BASE = "/api/control";
 const TOKEN_KEY = "stt-control-token";
 const TIMEOUT_MS = 10_000;
-const MAX_EVENT_CHARS = 1_000_000; // of an event that is not complete
 
 /** The server rejected a request, or cannot be reached (status 0). */
 export class ControlError extends Error {
@@ -50,22 +49,10 @@ export class ControlApi {
    */
   async *watchStatus(signal) {
     const response = await this.#fetch("/status/events", { signal });
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let buffered = "";
     try {
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done) return;
-        buffered += value;
-        const events = buffered.split("\n\n");
-        buffered = events.pop();
-        if (buffered.length > MAX_EVENT_CHARS) throw new ControlError(0, "The server sent too long an event.");
-        for (const event of events) yield JSON.parse(dataOf(event)).status;
-      }
+      for await (const fields of serverEvents(response.body)) yield JSON.parse(fields.get("data") ?? "{}").status;
     } catch (error) {
       throw asControlError(error);
-    } finally {
-      reader.cancel().catch(() => {});
     }
   }
 
@@ -100,10 +87,5 @@ async function rejection(response) {
 
 function asControlError(error) {
   if (error instanceof ControlError || error.name === "AbortError") return error;
-  return new ControlError(0, "The server cannot be reached.");
-}
-
-function dataOf(event) {
-  const line = event.split("\n").find((each) => each.startsWith("data: "));
-  return line ? line.slice("data: ".length) : "{}";
+  return new ControlError(0, error instanceof RangeError ? error.message : "The server cannot be reached.");
 }
