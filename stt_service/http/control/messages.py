@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from stt_service.errors import InvalidRequestError, SttError
 from stt_service.http.errors import http_status, rejector, retry_headers
+from stt_service.http.proto_json import InvalidFieldsError, MessageT, json_object, parse_fields
 from stt_service.rpc.status_mapping import failure
 from stt_service.settings.runtime import InvalidSettingsError, RestartRequiredError
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 HEADERS = {"Cache-Control": "no-store"}
-MAX_QUOTED_CHARS = 200  # of the parser's message, which can quote the client
-
-MessageT = TypeVar("MessageT", bound=Message)
 
 
 class UnsupportedMediaTypeError(InvalidRequestError):
@@ -48,21 +46,16 @@ async def read_message(request: Request, message: MessageT) -> MessageT:
     """
     fields = dict(request.query_params) if request.method in ("GET", "HEAD") else await _body(request)
     try:
-        return json_format.ParseDict({**fields, **request.path_params}, message)
-    except (json_format.Error, ValueError, TypeError, RecursionError) as error:
-        reason = str(error).partition("\n")[0].replace("stt.v1.", "")[:MAX_QUOTED_CHARS]
-        raise InvalidRequestError(f"Invalid {message.DESCRIPTOR.name}: {reason}") from None
+        return parse_fields({**fields, **request.path_params}, message)
+    except InvalidFieldsError as error:
+        raise InvalidRequestError(f"Invalid {message.DESCRIPTOR.name}: {error}") from None
 
 
 async def _body(request: Request) -> dict[str, object]:
     kind = request.headers.get("content-type", "")
     if kind.partition(";")[0].strip().lower() != JSON:
         raise UnsupportedMediaTypeError(f"Invalid Content-Type={kind[:60]!r}: must be {JSON}.")
-    try:
-        fields = json.loads(await request.body() or b"{}")
-    except (ValueError, RecursionError):
-        raise InvalidRequestError("Invalid body: must be a JSON object.") from None
-    if not isinstance(fields, dict):
+    if (fields := json_object(await request.body() or b"{}")) is None:
         raise InvalidRequestError("Invalid body: must be a JSON object.")
     return fields
 

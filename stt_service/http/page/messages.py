@@ -14,10 +14,10 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
 from stt_service.http.page.captions import Publication, publication
+from stt_service.http.proto_json import InvalidFieldsError, json_object, parse_fields
 
 CAPTIONS = "captions"
 MAX_TEXT_CHARS = 64 * 2**10  # a config with the longest prompt and hotwords has 15 KiB if all of it is escaped
-MAX_QUOTED_CHARS = 200  # of the parser's message, which can quote the client
 
 
 def encode(response: pb.StreamingRecognizeResponse) -> str:
@@ -50,19 +50,14 @@ def decode(text: str) -> ClientMessage:
     if published is not None and "config" not in message:
         raise InvalidRequestError("Invalid captions: must be sent with the config.")
     try:
-        return ClientMessage(json_format.ParseDict(message, pb.StreamingRecognizeRequest()), published)
-    except (json_format.Error, ValueError, TypeError, RecursionError) as error:
-        reason = str(error).partition("\n")[0].replace("stt.v1.", "")[:MAX_QUOTED_CHARS]
-        raise InvalidRequestError(f"Invalid message: must be a StreamingRecognizeRequest as JSON. {reason}") from None
+        return ClientMessage(parse_fields(message, pb.StreamingRecognizeRequest()), published)
+    except InvalidFieldsError as error:
+        raise InvalidRequestError(f"Invalid message: must be a StreamingRecognizeRequest as JSON. {error}") from None
 
 
 def _json_object(text: str) -> dict[str, object]:
     if len(text) > MAX_TEXT_CHARS:
         raise InvalidRequestError(f"Invalid message of {len(text)} characters: must be at most {MAX_TEXT_CHARS}.")
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict):
+    if (message := json_object(text)) is None:
         raise InvalidRequestError("Invalid message: must be a JSON object; audio is sent as binary messages.")
     return message
