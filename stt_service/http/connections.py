@@ -128,6 +128,22 @@ class WriteTimer:
             self._transport.abort()
 
 
+class TimedWrites(asyncio.BaseProtocol):
+    """Runs a `WriteTimer` while output is pending. A mixin before the class of a protocol."""
+
+    _writes: WriteTimer | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._writes is not None:
+            self._writes.start()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._writes is not None:
+            self._writes.stop()
+
+
 class LingeringTransport(asyncio.Transport):
     """A transport whose `close` waits for the client to stop sending, for at most LINGER_S.
 

@@ -16,7 +16,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
-from stt_service.http.connections import MAX_WEBSOCKETS, ConnectionTable, LingeringTransport, SlicedReads, WriteTimer
+from stt_service.http.connections import (
+    MAX_WEBSOCKETS,
+    ConnectionTable,
+    LingeringTransport,
+    SlicedReads,
+    TimedWrites,
+    WriteTimer,
+)
 
 HEAD_TIMEOUT_S = 2.0
 MAX_SHOWN = 120  # characters of h11's messages, which contain input
@@ -26,12 +33,11 @@ TLS_RECORD, HTTP2_PREFACE = b"\x16\x03", b"PRI * HTTP/2"
 REASONS = {400: b"Bad Request", 431: b"Request Header Fields Too Large", 501: b"Not Implemented", 503: b"Unavailable"}
 
 
-class BoundedHttpProtocol(H11Protocol, SlicedReads):
+class BoundedHttpProtocol(TimedWrites, H11Protocol, SlicedReads):
     """An HTTP/1.1 connection."""
 
     table: ConnectionTable  # of the listener
     lingering: LingeringTransport
-    _writes: WriteTimer | None = None
     _head_timer: asyncio.TimerHandle | None = None
     _received = _failed = _is_websocket = False
 
@@ -69,16 +75,6 @@ class BoundedHttpProtocol(H11Protocol, SlicedReads):
         self.lingering.lost()
         self.table.remove(self)
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self._writes is not None:
-            self._writes.start()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._writes is not None:
-            self._writes.stop()
 
     def on_response_complete(self) -> None:
         if self.conn.their_state is h11.SEND_BODY:  # the response does not depend on the rest of the body
@@ -147,12 +143,11 @@ class BoundedHttpProtocol(H11Protocol, SlicedReads):
             self._head_timer = None
 
 
-class BoundedWebSocketProtocol(WebSocketsSansIOProtocol, SlicedReads):
+class BoundedWebSocketProtocol(TimedWrites, WebSocketsSansIOProtocol, SlicedReads):
     """A WebSocket connection: bounded fragments, and pongs for a client that does not read."""
 
     table: ConnectionTable  # of the listener
     lingering: LingeringTransport
-    _writes: WriteTimer | None = None
     _pongs_pending = False
     _received_s = 0.0  # when the last input was received
 
@@ -187,15 +182,8 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol, SlicedReads):
         else:
             super().keepalive_timeout()
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self._writes is not None:
-            self._writes.start()
-
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._writes is not None:
-            self._writes.stop()
         self._pongs_pending = False
         if not self.read_paused:
             self.transport.resume_reading()
