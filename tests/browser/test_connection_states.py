@@ -97,7 +97,10 @@ async def test_draining_server_is_a_notice_and_the_next_stream_resumes_at_the_co
 
 
 async def test_captions_and_settings_are_in_the_first_frame(page: DictationPage) -> None:
-    captions, settings = {"name": "talk", "key": "k" * 16}, {"language": "ru", "hotwords": ["Ada"]}
+    captions, settings = (
+        {"name": "talk", "key": "k" * 16, "viewerKey": "v" * 16},
+        {"language": "ru", "hotwords": ["Ada"]},
+    )
     await scripted(page, streams := ScriptedStreams([STARTED]), captions=captions, settings=settings)
     await page.wait_for_state("recording")
     (frame,) = streams.configs

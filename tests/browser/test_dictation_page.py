@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.model, pytest.mark.process, pytest.mark.slow, pytest.m
 FIRST_LOAD_BYTES = 150_000
 RECOGNITION_MS = 90_000  # on a busy machine
 PREFERENCES = '{"language": "en", "silence": 0.7}'
-KEY = "key-of-the-publisher_1"
+KEY, VIEWER_KEY = "key-of-the-publisher_1", "key-of-the-viewers_1"
 NETWORK = "net::ERR_"  # what Chromium reports for a server that was killed
 
 
@@ -116,10 +116,13 @@ async def test_first_load_transfers_at_most_150_kb(browser: Browser, server: Res
 
 async def test_two_viewers_read_the_captions_of_a_stream(browser: Browser, server: RestartableServer) -> None:
     recording = next(each for each in RECORDINGS if each.name == "en/jfk")
-    config, captions = {"settings": {"language": "en"}, "partials": True}, {"name": "talk", "key": KEY}
+    config, captions = (
+        {"settings": {"language": "en"}, "partials": True},
+        {"name": "talk", "key": KEY, "viewerKey": VIEWER_KEY},
+    )
     opening = json.dumps({"config": config, "captions": captions})
     context = await browser.new_context(viewport={"width": 360, "height": 740})
-    url = f"{server.url}/captions/talk#key={KEY}"
+    url = f"{server.url}/captions/talk#key={VIEWER_KEY}"
     async with page_of(context, url) as viewer, page_of(context, f"{url}&obs") as obs:
         await expect(viewer.locator("#state")).to_have_text("Waiting for talk to start")
         address = server.url.removeprefix("http://")

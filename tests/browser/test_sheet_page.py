@@ -145,7 +145,7 @@ async def test_settings_apply_to_the_stream_and_stay_after_a_reload(sheet: Sheet
     await sheet.page.select_option("[name=language]", "en")
     assert await stream.next_update() == {**settings, "language": "en"}
     link = sheet.page.locator("#captions-link")
-    await expect(link).to_have_attribute("href", f"{sheet.origin}/captions/talk#key={stream.captions['key']}")
+    await expect(link).to_have_attribute("href", f"{sheet.origin}/captions/talk#key={stream.captions['viewerKey']}")
     await expect(sheet.page.locator("#captions-qr svg")).to_be_visible()
 
 

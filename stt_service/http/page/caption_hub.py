@@ -15,7 +15,7 @@ MAX_VIEWERS = 500  # of all channels
 MAX_CHANNEL_VIEWERS = 200
 MAX_UNVERIFIED_VIEWERS = 16  # whose key cannot be checked yet, since no stream has the name
 RETRY_AFTER_S = 5.0
-WRONG_KEY = "A valid token, or the key of these captions, is required: send `Authorization: Bearer KEY`."
+WRONG_KEY = "A valid token, or the viewers' key of these captions, is required: send `Authorization: Bearer KEY`."
 
 
 class Publisher:
@@ -62,13 +62,13 @@ class CaptionHub:
             InvalidRequestError: the name belongs to another key.
             ResourceExhaustedError: too many streams are published.
         """
-        channel = self._channel(wanted.name, lambda each: each.key is None)
-        if channel.key is not None and not channel.has_key(wanted.key):
+        channel = self._channel(wanted.name, lambda each: each.publication is None)
+        if channel.publication is not None and not channel.is_owned_by(wanted):
             raise InvalidRequestError(
                 f"Invalid captions.name={wanted.name!r}: another publisher uses it; choose another name."
             )
         publisher = Publisher(channel, self._now)
-        channel.open(publisher, wanted.key)
+        channel.open(publisher, wanted)
         try:
             yield publisher
         finally:
@@ -85,7 +85,7 @@ class CaptionHub:
             key: Presented by a viewer without a token; None for a viewer with one.
 
         Raises:
-            UnauthenticatedError: the key is not the one of the name.
+            UnauthenticatedError: the key is not the viewers' key of the name.
             ResourceExhaustedError: there are too many viewers.
         """
         channel = self._channel(name, lambda _: False)
@@ -111,10 +111,10 @@ class CaptionHub:
                 viewer.drop()
 
     def _check_viewer(self, channel: Channel, key: str | None) -> None:
-        if key is not None and channel.key is not None and not channel.has_key(key):
+        if key is not None and channel.publication is not None and not channel.admits(key):
             raise UnauthenticatedError(WRONG_KEY)
         channels = self._channels.values()
-        is_unverified = key is not None and not channel.has_key(key)
+        is_unverified = key is not None and not channel.admits(key)
         if (
             self._is_closed
             or sum(len(each.viewers) for each in channels) >= MAX_VIEWERS
@@ -149,15 +149,15 @@ class CaptionHub:
     def _expire(self) -> None:
         self._is_expiry_scheduled = False
         self._forget_ended()
-        if any(channel.key is not None and channel.publisher is None for channel in self._channels.values()):
+        if any(channel.publication is not None and channel.publisher is None for channel in self._channels.values()):
             self._schedule_expiry()
 
     def _forget_ended(self) -> None:
         """Forget the text and the keys of streams that ended more than KEEP_S ago."""
         for name, channel in tuple(self._channels.items()):
-            if channel.key is not None and not channel.is_kept(self._now()):
+            if channel.publication is not None and not channel.is_kept(self._now()):
                 channel.reset(None)
-            if channel.key is None and not channel.viewers:
+            if channel.publication is None and not channel.viewers:
                 del self._channels[name]
 
 

@@ -3,7 +3,7 @@
 A channel is a name with its key, its history and its viewers:
 
     waiting   viewers only: no stream has been published under the name
-    live      a publisher, whose key owns the name
+    live      a publisher, whose key owns the name; viewers have another key, which only reads
     kept      the publisher has left: for KEEP_S the name belongs to its key, and viewers receive the history
 
 Viewers never slow a stream: each has a queue, and a viewer whose queue is full is dropped; it reconnects with the id of
@@ -33,10 +33,17 @@ MAX_ID_DIGITS = 18  # of a number in an id that a viewer sends back
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """The name under which a stream is published, and the key that its publisher made for it."""
+    """The name under which a stream is published, and the keys that its publisher made for it.
+
+    Attributes:
+        name: Of the captions.
+        key: Proves that another stream is of the same publisher.
+        viewer_key: Opens the captions to viewers without a token; it is in their link.
+    """
 
     name: str
-    key: str
+    key: str = field(repr=False)
+    viewer_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +78,21 @@ def publication(value: object) -> Publication:
     Raises:
         InvalidRequestError: a field is missing, unknown or invalid.
     """
-    if not isinstance(value, dict) or value.keys() != {"name", "key"}:
-        raise InvalidRequestError("Invalid captions: must be an object with name and key.")
-    name, key = value["name"], value["key"]
+    if not isinstance(value, dict) or value.keys() != {"name", "key", "viewerKey"}:
+        raise InvalidRequestError("Invalid captions: must be an object with name, key and viewerKey.")
+    name, key, viewer_key = value["name"], value["key"], value["viewerKey"]
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidRequestError("Invalid captions.name: must be 1 to 64 letters, digits, - or _.")
-    if not isinstance(key, str) or not KEY.fullmatch(key):
-        raise InvalidRequestError("Invalid captions.key: must be 16 to 128 letters, digits, - or _, made at random.")
-    return Publication(name, key)
+    for field_name, each in (("key", key), ("viewerKey", viewer_key)):
+        if not isinstance(each, str) or not KEY.fullmatch(each):
+            raise InvalidRequestError(
+                f"Invalid captions.{field_name}: must be 16 to 128 letters, digits, - or _, made at random."
+            )
+    if key == viewer_key:
+        raise InvalidRequestError(
+            "Invalid captions.viewerKey: must differ from captions.key, which viewers must not have."
+        )
+    return Publication(name, key, viewer_key)
 
 
 @dataclass(slots=True, eq=False)
@@ -119,7 +133,7 @@ class Channel:
     """A name; see the states in the docstring of the module."""
 
     epoch: str = field(default_factory=lambda: secrets.token_hex(4))
-    key: str | None = None
+    publication: Publication | None = None  # of the owner of the name
     publisher: object | None = None
     left_s: float = 0.0  # when its last publisher left
     viewers: set[Viewer] = field(default_factory=set)
@@ -133,28 +147,32 @@ class Channel:
     @property
     def unverified(self) -> int:
         """Number of viewers whose key cannot be checked yet."""
-        return sum(viewer.key is not None for viewer in self.viewers) if self.key is None else 0
+        return sum(viewer.key is not None for viewer in self.viewers) if self.publication is None else 0
 
     def is_kept(self, now_s: float) -> bool:
         """Whether the name still belongs to the key of its last publisher."""
         return self.publisher is not None or now_s - self.left_s < KEEP_S
 
-    def reset(self, key: str | None) -> None:
-        """Start over with another key, or without one."""
-        self.epoch, self.key = secrets.token_hex(4), key
+    def reset(self, publication: Publication | None) -> None:
+        """Start over with another owner of the name, or without one."""
+        self.epoch, self.publication = secrets.token_hex(4), publication
         self._history.clear()
 
-    def has_key(self, key: str | None) -> bool:
-        """Whether a presented key is the key of the name; the time does not depend on the key."""
-        return self.key is not None and key is not None and hmac.compare_digest(key.encode(), self.key.encode())
+    def is_owned_by(self, publication: Publication) -> bool:
+        """Whether a publication has the key of the name; the time does not depend on the key."""
+        return self.publication is not None and _is_same(publication.key, self.publication.key)
 
-    def open(self, publisher: object, key: str) -> None:
+    def admits(self, key: str | None) -> bool:
+        """Whether a viewer's key is the one of the captions; the time does not depend on the key."""
+        return self.publication is not None and key is not None and _is_same(key, self.publication.viewer_key)
+
+    def open(self, publisher: object, publication: Publication) -> None:
         """Make it live; viewers with another key are dropped."""
-        if not self.has_key(key):
-            self.reset(key)
-        self.publisher = publisher
+        if not self.is_owned_by(publication):
+            self.reset(publication)
+        self.publication, self.publisher = publication, publisher
         for viewer in tuple(self.viewers):
-            if viewer.key is not None and not self.has_key(viewer.key):
+            if viewer.key is not None and not self.admits(viewer.key):
                 viewer.drop()
         self.send(LIVE)
 
@@ -180,3 +198,7 @@ class Channel:
         is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_ID_DIGITS
         after = int(number) if epoch == self.epoch and is_number else 0
         return (event for event in self._history if event.number > after and now_s - event.time_s <= HISTORY_S)
+
+
+def _is_same(key: str, other: str) -> bool:
+    return hmac.compare_digest(key.encode(), other.encode())

@@ -84,7 +84,9 @@ async def test_captions_of_a_stream_have_its_text_for_present_and_late_viewers(
 ) -> None:
     pcm = recordings["en/jfk"].pcm()
     opening = json.loads(config(partials=True))
-    first = json.dumps({**opening, "captions": {"name": "talk", "key": "key-of-the-publisher"}})
+    first = json.dumps(
+        {**opening, "captions": {"name": "talk", "key": "key-of-the-publisher", "viewerKey": "key-of-the-viewers"}}
+    )
     async with viewer(address, "talk") as one, viewer(address, "talk") as two:
         for each in (one, two):
             await each.until("waiting")

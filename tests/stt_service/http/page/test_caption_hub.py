@@ -27,8 +27,9 @@ from stt_service.http.page.captions import (
     publication,
 )
 
-KEY, OTHER = "k" * 16, "o" * 16
-TALK = Publication("talk", KEY)
+KEY, VIEWER_KEY, OTHER = "k" * 16, "v" * 16, "o" * 16
+TALK = Publication("talk", KEY, VIEWER_KEY)
+OTHER_TALK = Publication("talk", OTHER, VIEWER_KEY)
 
 
 class Clock:
@@ -139,7 +140,7 @@ def test_history_is_bounded_in_time_and_number(hub: CaptionHub, clock: Clock) ->
 
 def test_live_name_belongs_to_its_key(hub: CaptionHub) -> None:
     with hub.publish(TALK), pytest.raises(InvalidRequestError, match="'talk': another publisher"):
-        hub.publish(Publication("talk", OTHER)).__enter__()
+        hub.publish(OTHER_TALK).__enter__()
 
 
 def test_name_stays_with_its_key_for_a_while(hub: CaptionHub, clock: Clock) -> None:
@@ -147,9 +148,9 @@ def test_name_stays_with_its_key_for_a_while(hub: CaptionHub, clock: Clock) -> N
         publish(publisher, "final 0")
     clock.now_s += KEEP_S - 1
     with pytest.raises(InvalidRequestError):
-        hub.publish(Publication("talk", OTHER)).__enter__()
+        hub.publish(OTHER_TALK).__enter__()
     clock.now_s += 1
-    with hub.publish(Publication("talk", OTHER)):
+    with hub.publish(OTHER_TALK):
         assert kinds(replayed(hub)) == ["live"]
 
 
@@ -165,7 +166,7 @@ def test_text_is_forgotten_without_viewers_too(clock: Clock) -> None:
     hub = CaptionHub(clock, clock.call_later)
     with hub.publish(TALK) as publisher:
         publish(publisher, "final 0")
-    with hub.publish(Publication("other", OTHER)):
+    with hub.publish(Publication("other", OTHER, VIEWER_KEY)):
         clock.advance(KEEP_S - 1)
     assert len(clock.timers) == 1  # for all streams
     assert hub.names == {"talk", "other"}
@@ -205,14 +206,20 @@ async def test_viewer_is_woken_by_an_event(hub: CaptionHub) -> None:
 
 def test_viewer_with_the_key_is_admitted_and_another_key_is_not(hub: CaptionHub) -> None:
     with hub.publish(TALK):
-        with hub.view("talk", "", KEY):
+        with hub.view("talk", "", VIEWER_KEY):
             pass
-        with pytest.raises(UnauthenticatedError):
-            hub.view("talk", "", OTHER).__enter__()
+        for key in (OTHER, KEY):
+            with pytest.raises(UnauthenticatedError):
+                hub.view("talk", "", key).__enter__()
+
+
+def test_key_of_viewers_does_not_publish(hub: CaptionHub) -> None:
+    with hub.publish(TALK), pytest.raises(InvalidRequestError, match="'talk': another publisher"):
+        hub.publish(Publication("talk", VIEWER_KEY, OTHER)).__enter__()
 
 
 async def test_key_of_a_waiting_viewer_is_checked_when_the_stream_is_published(hub: CaptionHub) -> None:
-    with hub.view("talk", "", KEY) as (right, _), hub.view("talk", "", OTHER) as (wrong, _), hub.publish(TALK):
+    with hub.view("talk", "", VIEWER_KEY) as (right, _), hub.view("talk", "", OTHER) as (wrong, _), hub.publish(TALK):
         assert wrong.is_dropped
         assert await wrong.next_event() is None
         assert await right.next_event() is not None
@@ -220,10 +227,10 @@ async def test_key_of_a_waiting_viewer_is_checked_when_the_stream_is_published(h
 
 def test_viewers_whose_key_cannot_be_checked_are_few(hub: CaptionHub, stack: ExitStack) -> None:
     for number in range(MAX_UNVERIFIED_VIEWERS):
-        stack.enter_context(hub.view(f"name{number}", "", KEY))
+        stack.enter_context(hub.view(f"name{number}", "", VIEWER_KEY))
     with pytest.raises(ResourceExhaustedError):
-        hub.view("talk", "", KEY).__enter__()
-    with hub.publish(TALK), hub.view("talk", "", KEY), hub.view("other", "", None):
+        hub.view("talk", "", VIEWER_KEY).__enter__()
+    with hub.publish(TALK), hub.view("talk", "", VIEWER_KEY), hub.view("other", "", None):
         pass
 
 
@@ -248,7 +255,7 @@ def test_waiting_viewers_keep_no_name_from_a_publisher(hub: CaptionHub, stack: E
 
 def test_published_streams_are_bounded_and_never_evicted(hub: CaptionHub, stack: ExitStack) -> None:
     for number in range(MAX_CHANNELS):
-        stack.enter_context(hub.publish(Publication(f"name{number}", KEY)))
+        stack.enter_context(hub.publish(Publication(f"name{number}", KEY, VIEWER_KEY)))
     with pytest.raises(ResourceExhaustedError):
         hub.publish(TALK).__enter__()
 

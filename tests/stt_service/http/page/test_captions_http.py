@@ -26,6 +26,7 @@ from tests.support.servers.in_process_server import BlockingServerEngine, runnin
 
 TOKEN = tokens.new_token()
 KEY = "key-of-the-publisher_1"
+VIEWER_KEY = "key-of-the-viewers_1"
 RELEASED_NAME = "the text"
 
 
@@ -49,7 +50,12 @@ async def protected(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 def published(name: str = "talk", key: str = KEY) -> str:
     """Return the first message of a published stream; its finals have the text RELEASED_NAME."""
     settings = {"language": "en", "initialPrompt": RELEASED_NAME}
-    return json.dumps({"config": {"settings": settings, "partials": True}, "captions": {"name": name, "key": key}})
+    return json.dumps(
+        {
+            "config": {"settings": settings, "partials": True},
+            "captions": {"name": name, "key": key, "viewerKey": VIEWER_KEY},
+        }
+    )
 
 
 def bearer(value: str) -> dict[str, str]:
@@ -100,6 +106,8 @@ async def test_second_publisher_with_another_key_is_rejected(server: Server) -> 
     [
         published(name="a/b"),
         published(key="short"),
+        published(key=VIEWER_KEY),
+        json.dumps({"config": {}, "captions": {"name": "talk", "key": KEY}}),
         json.dumps({"config": {}, "captions": None}),
         json.dumps({"update": {}, "captions": {"name": "talk", "key": KEY}}),
     ],
@@ -121,16 +129,19 @@ async def test_viewer_needs_a_token_or_the_key(protected: str) -> None:
         async with page_stream(protected, token=TOKEN) as socket:
             await socket.send(published())
             await stream.until("live")
-            async with viewer(protected, "talk", bearer(KEY)) as with_key:
+            async with viewer(protected, "talk", bearer(VIEWER_KEY)) as with_key:
                 await with_key.until("live")
-            for headers in ({}, bearer("wrong"), bearer("another-key-of-16+"[:16])):
+            for headers in ({}, bearer("wrong"), bearer("another-key-of-16+"[:16]), bearer(KEY)):
                 response = await request(protected, "/api/captions/talk", headers=headers)
                 assert response.status == 401
                 assert response.json["failure"]["reason"] == "UNAUTHENTICATED"  # type: ignore[index]
 
 
 async def test_viewer_with_a_key_can_wait_for_the_publisher(protected: str) -> None:
-    async with viewer(protected, "talk", bearer(KEY)) as right, viewer(protected, "talk", bearer("w" * 16)) as wrong:
+    async with (
+        viewer(protected, "talk", bearer(VIEWER_KEY)) as right,
+        viewer(protected, "talk", bearer("w" * 16)) as wrong,
+    ):
         for each in (right, wrong):
             await each.until("waiting")
         async with page_stream(protected, token=TOKEN) as socket:

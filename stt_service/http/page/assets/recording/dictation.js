@@ -47,7 +47,9 @@ const STORAGE_MESSAGES = {
 };
 
 /**
- * @typedef {{baseUrl: string, token?: string, settings?: object, captions?: {name: string, key: string} | null,
+ * @typedef {{name: string, key: string, viewerKey: string}} Captions
+ *
+ * @typedef {{baseUrl: string, token?: string, settings?: object, captions?: Captions | null,
  *   audio?: MediaTrackConstraints, budgetBytes?: number, journal?: import("./journal.js").Journal | null}} Options
  *   `baseUrl`: of the page's server. `settings`: proto3 JSON of `Settings` in stt.proto. `captions`: publish the text
  *   under a name. `audio`: constraints such as `noiseSuppression`. `budgetBytes`: audio kept for playback and download.
@@ -160,7 +162,7 @@ export class Dictation extends EventTarget {
     this._session?.command({ update: settings });
   }
 
-  /** Publish the text under other captions from now on. @param {{name: string, key: string} | null} captions */
+  /** Publish the text under other captions from now on. @param {Captions | null} captions */
   publish(captions) {
     if (JSON.stringify(captions) === JSON.stringify(this._target.captions)) return;
     this._target = { ...this._target, captions };

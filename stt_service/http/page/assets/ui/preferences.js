@@ -4,7 +4,7 @@
  *
  * @typedef {{language: string, hotwords: string[], silence: number | null, device: string, noiseSuppression: boolean,
  *   pushToTalk: string, autoCopy: boolean, theme: string, interfaceLanguage: string, publish: boolean,
- *   captionsName: string, captionsKey: string, recordsOnOpen: boolean}} Values
+ *   captionsName: string, captionsKey: string, captionsViewerKey: string, recordsOnOpen: boolean}} Values
  */
 import { local, session } from "../storage.js";
 
@@ -26,7 +26,8 @@ const DEFAULTS = {
   interfaceLanguage: "",
   publish: false,
   captionsName: "",
-  captionsKey: "",
+  captionsKey: "", // of the publisher
+  captionsViewerKey: "", // in the link
   recordsOnOpen: false, // the user was recording when the page was last open
 };
 
@@ -38,7 +39,9 @@ export class Preferences extends EventTarget {
   constructor() {
     super();
     this.#values = { ...DEFAULTS, ...read() };
-    if (!this.#values.captionsKey) this.set("captionsKey", randomKey());
+    for (const key of /** @type {const} */ (["captionsKey", "captionsViewerKey"])) {
+      if (!this.#values[key]) this.set(key, randomKey());
+    }
   }
 
   /**
@@ -109,10 +112,10 @@ export class Preferences extends EventTarget {
     return { ...defaults, ...this.streamSettings() };
   }
 
-  /** Name and key of the published captions; null if they are not published. */
+  /** Name and keys of the published captions; null if they are not published. */
   captions() {
-    const { publish, captionsName, captionsKey } = this.#values;
-    return publish && captionsName ? { name: captionsName, key: captionsKey } : null;
+    const { publish, captionsName: name, captionsKey: key, captionsViewerKey: viewerKey } = this.#values;
+    return publish && name ? { name, key, viewerKey } : null;
   }
 }
 

@@ -139,8 +139,8 @@ export class SettingsPanel {
   }
 
   #captionsUrl() {
-    const { name, key } = this.#preferences.captions() ?? { name: "", key: "" };
-    return name ? `${location.origin}/captions/${encodeURIComponent(name)}#key=${key}` : "";
+    const captions = this.#preferences.captions();
+    return captions ? `${location.origin}/captions/${encodeURIComponent(captions.name)}#key=${captions.viewerKey}` : "";
   }
 
   async #copyCaptionsLink() {
