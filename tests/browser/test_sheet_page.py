@@ -149,6 +149,22 @@ async def test_settings_apply_to_the_stream_and_stay_after_a_reload(sheet: Sheet
     await expect(sheet.page.locator("#captions-qr svg")).to_be_visible()
 
 
+async def test_language_of_the_page_changes_while_it_records(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    stream.partial(0, "one")
+    await sheet.page.click("#open-settings")
+    await sheet.page.select_option("[name=interfaceLanguage]", "ru")
+    await expect(sheet.page.locator("#state")).to_have_text("Идёт запись")
+    await expect(sheet.page.locator("#record")).to_have_attribute("aria-label", "Остановить запись")
+    await expect(sheet.page.locator("[name=language] option").first).to_have_text("Как на сервере")
+    await expect(sheet.page.locator("[name=interfaceLanguage]")).to_have_value("ru")
+    await sheet.page.keyboard.press("Escape")
+    stream.final(0, "one")
+    await expect(sheet.page.locator("#sheet")).to_contain_text("One")
+    assert await sheet.page.evaluate("() => document.documentElement.lang") == "ru"
+    assert len(stream.configs) == 1  # the recording went on
+
+
 async def test_downloads_have_the_edited_text_and_the_times_of_utterances(sheet: SheetPage) -> None:
     stream = await sheet.record()
     await sheet.text.focus()

@@ -34,11 +34,12 @@ function notify(message) {
   noticeTimer = setTimeout(() => (notice.hidden = true), NOTICE_MS);
 }
 
-/** @param {string} message */
-function warn(message) {
+/** @param {string} key of the text */
+function warn(key) {
   const banner = element("banner");
-  banner.textContent = message;
-  banner.hidden = !message;
+  banner.dataset.t = key; // for another language
+  banner.textContent = t(key);
+  banner.hidden = false;
 }
 
 /**
@@ -48,7 +49,7 @@ function warn(message) {
  */
 function keep(store, sheet) {
   store.follow(() => sheet.content());
-  store.onFailure = () => warn(t("storage"));
+  store.onFailure = () => warn("storage");
   sheet.addEventListener("change", () => store.changed());
   sheet.addEventListener("move", () => store.changed());
 }
@@ -179,8 +180,8 @@ async function main() {
   connectDialogs();
   keepFocus();
   connectRecorder(recorder, { sheet, files, store, access, panel, preferences });
-  if (store.isUnread) warn(t("unread"));
-  else if (!isSecureContext) warn(t("insecure"));
+  if (store.isUnread) warn("unread");
+  else if (!isSecureContext) warn("insecure");
   for (const part of document.querySelectorAll("[inert]")) part.removeAttribute("inert");
   sheet.focus();
   await Promise.all([resumeRecording(recorder, preferences), showServer(access, panel)]);

@@ -280,13 +280,21 @@ const RUSSIAN = {
   captionsDenied: "В ссылке нет верного ключа, или серверу нужен токен доступа.",
 };
 
-const texts = document.documentElement.lang === "ru" ? RUSSIAN : ENGLISH;
+/**
+ * Use a language for all texts from now on.
+ * @param {string} language "" for the browser's
+ */
+export function useLanguage(language) {
+  document.documentElement.lang = (language || navigator.language).startsWith("ru") ? "ru" : "en";
+  translatePage();
+}
 
 /**
  * @param {string} key
  * @param {Record<string, string | number>} values
  */
 export function t(key, values = {}) {
+  const texts = document.documentElement.lang === "ru" ? RUSSIAN : ENGLISH;
   const text = texts[/** @type {keyof typeof ENGLISH} */ (key)] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }

@@ -7,6 +7,6 @@
     // Without storage the page follows the system.
   }
   if (chosen.theme === "light" || chosen.theme === "dark") document.documentElement.dataset.theme = chosen.theme;
-  const language = chosen.interfaceLanguage || navigator.language || "en";
+  const language = chosen.interfaceLanguage || navigator.language || "en"; // as in strings.js, which is loaded later
   document.documentElement.lang = language.startsWith("ru") ? "ru" : "en";
 })();

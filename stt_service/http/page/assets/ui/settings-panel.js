@@ -1,6 +1,6 @@
 // @ts-check
 /** The settings: one form whose changes apply at once. */
-import { t } from "../strings.js";
+import { t, useLanguage } from "../strings.js";
 import { element, HOLD_KEYS, keyName } from "./controls.js";
 import { write } from "./files.js";
 import { qrCode } from "./qr.js";
@@ -12,14 +12,13 @@ const CAPTIONS_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 export class SettingsPanel {
   #dialog = /** @type {HTMLDialogElement} */ (element("settings"));
   #preferences;
+  /** @type {{version: string, model: string, languages: string[]} | null} */ #server = null;
 
   /** @param {import("./preferences.js").Preferences} preferences */
   constructor(preferences) {
     this.#preferences = preferences;
     element("open-settings").addEventListener("click", () => this.open());
-    this.#fillChoices();
-    this.#fillKeys();
-    this.#showValues();
+    this.#translate();
     this.#dialog.addEventListener("change", (event) => this.#onChange(/** @type {HTMLInputElement} */ (event.target)));
     element("settings-form").addEventListener("submit", (event) => event.preventDefault());
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
@@ -36,14 +35,27 @@ export class SettingsPanel {
    * @param {{version: string, model: string, languages: string[], limits?: object, settings?: object}} info
    */
   showServer(info) {
-    const { version, model, languages } = info;
+    this.#server = info;
     this.#preferences.setServer(info);
+    this.#translate();
+  }
+
+  /** Fill in all that depends on the language of the page. */
+  #translate() {
+    this.#fillChoices();
+    if (this.#server) this.#fillServer(this.#server);
+    this.#fillKeys();
+    this.#fillDevices();
+    this.#showValues();
+  }
+
+  /** @param {{version: string, model: string, languages: string[]}} server */
+  #fillServer({ version, model, languages }) {
     element("version").textContent = t("version", { version, model });
     const names = new Intl.DisplayNames([document.documentElement.lang], { type: "language" });
     const known = languages.filter((code) => code !== "auto").map((code) => [code, nameOf(names, code)]);
     known.sort(([, one], [, other]) => one.localeCompare(other, document.documentElement.lang));
     this.#choices("language", [["", t("serverDefault")], ["auto", t("languageAuto")], ...known]);
-    this.#showValues();
   }
 
   /** @param {string} name */
@@ -120,15 +132,16 @@ export class SettingsPanel {
     if (!field.name || !field.checkValidity()) return void field.reportValidity?.();
     const preferences = this.#preferences;
     const { name, value } = field;
+    if (name === "interfaceLanguage") useLanguage(value); // before the change is reported
     if (name === "token") preferences.token = value.trim();
     else if (name === "hotwords") preferences.set(name, termsOf(value));
     else if (name === "silence") preferences.set(name, value ? Number(value) : null);
     else if (field.type === "checkbox") preferences.set(/** @type {"autoCopy"} */ (name), field.checked);
     else preferences.set(/** @type {"theme"} */ (name), value);
     if (name === "theme") showTheme(value);
-    if (name === "interfaceLanguage") location.reload();
     if (name === "publish" || name === "captionsName") this.#showCaptions();
     if (name === "pushToTalk") this.#fillKeys();
+    if (name === "interfaceLanguage") this.#translate();
   }
 
   /** @param {HTMLInputElement} field */
