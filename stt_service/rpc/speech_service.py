@@ -10,21 +10,18 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.access.admission import AdmissionControl, ClientIdentity, ClientQuota
-from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, UnavailableError
 from stt_service.models.registry import ModelLease
 from stt_service.models.startup import LoadedServer
 from stt_service.rpc import convert
 from stt_service.rpc.call_log import CallLogger, track_call
 from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.recording_decoder import RecordingDecoders
 from stt_service.rpc.stream import (
     DRAINED,
     GRACE_S,
@@ -37,7 +34,6 @@ from stt_service.rpc.stream import (
 from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
 from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.session.config import SessionConfig
-from stt_service.session.events import OutgoingEvent
 from stt_service.session.session import Session
 from stt_service.settings.runtime import ActiveSettings
 from stt_service.settings.schema import LANGUAGES
@@ -45,7 +41,6 @@ from stt_service.telemetry.metrics import Api, Metrics
 from stt_service.telemetry.stream_stats import StreamStats
 from stt_service.vad.gate import stream_vad_factory
 from stt_service.vad.silero import Silero
-from stt_service.vad.types import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,46 +263,6 @@ class SpeechService:
             ),
             stream_vad_factory(silero, settings),
         )
-
-
-async def recognize_recording(
-    recognizer: StreamRecognizer,
-    feed: Callable[[StreamRecognizer], Awaitable[None]],
-    on_event: Callable[[OutgoingEvent], None],
-) -> None:
-    """Recognize a recording that `feed` passes to the recognizer; every event goes to `on_event`.
-
-    Raises:
-        SttError: the recording cannot be decoded, or is too long.
-        ExceptionGroup: the same, or InferenceError.
-    """
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_collect(recognizer, on_event))
-        try:
-            async with recognizer:
-                await feed(recognizer)
-                await recognizer.finish(Endpoint.END_OF_AUDIO)
-        finally:
-            recognizer.send_queue.close()
-
-
-async def feed_recording(
-    recognizer: StreamRecognizer, recording: bytes | BinaryIO, decoders: RecordingDecoders, warn: Callable[[str], None]
-) -> None:
-    """Decode a recording in a container and feed it; `warn` receives sentences about damage.
-
-    Raises:
-        InvalidRequestError: the recording cannot be decoded, or is too long.
-        ResourceExhaustedError: too many recordings are being decoded.
-    """
-    async with aclosing(decoders.decode(recording, lambda phrase: warn(f"The recording {phrase}"))) as chunks:
-        async for chunk in chunks:
-            await recognizer.feed(chunk, AudioFormat())
-
-
-async def _collect(recognizer: StreamRecognizer, on_event: Callable[[OutgoingEvent], None]) -> None:
-    while (event := await recognizer.send_queue.next_event()) is not None:
-        on_event(event)
 
 
 async def first_config(requests: Requests, timeouts: StreamTimeouts, draining: asyncio.Event) -> pb.StreamingConfig:

@@ -14,7 +14,8 @@ from stt_service.rpc import convert
 from stt_service.rpc.auth_interceptor import client_name
 from stt_service.rpc.recognizer import StreamRecognizer
 from stt_service.rpc.recording_decoder import RecordingDecoders
-from stt_service.rpc.speech_service import RecordingSlot, SpeechService, feed_recording, recognize_recording
+from stt_service.rpc.recordings import feed_recording, recognize_recording
+from stt_service.rpc.speech_service import RecordingSlot, SpeechService
 from stt_service.rpc.status_mapping import map_errors_to_status, no_op, send_failure
 from stt_service.session.events import Final, OutgoingEvent, Suppressed
 from stt_service.telemetry.metrics import Api
