@@ -16,7 +16,7 @@
         └── InvalidModelError     ... until the weights are replaced
 
 A message is one sentence with the name, the value, and the valid values or the next step.
-`rpc/status_mapping.py` maps these errors to statuses and `cli.py` to a line and an exit code; no other module does.
+`recognition/failures.py` maps these errors to codes and `cli.py` to a line and an exit code; no other module does.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from stt.v1 import control_pb2, control_pb2_grpc, stt_pb2, stt_pb2_grpc
 
 from stt_service.access.admission import AdmissionControl, ServingState
 from stt_service.access.credentials import ServerCredentials
+from stt_service.access.listen_address import ListenAddress
 from stt_service.control.history import HistorySampler
 from stt_service.control.service import ControlService
 from stt_service.control.servicer import Control
@@ -26,17 +27,17 @@ from stt_service.http.openai.transcriptions import Transcriptions
 from stt_service.http.page.page import Page
 from stt_service.models.devices import list_gpus
 from stt_service.models.startup import LoadedServer
+from stt_service.recognition.call_log import log_rejected
+from stt_service.recognition.recording_decoder import RecordingDecoders
+from stt_service.recognition.speech_service import SpeechService
+from stt_service.recognition.stream import GRACE_S
+from stt_service.recognition.stream_registry import StreamRegistry
 from stt_service.riva import servicer as riva
-from stt_service.rpc.call_log import log_rejected
 from stt_service.rpc.health import HEALTH_CHECK, Health
-from stt_service.rpc.listener import GrpcListener, ListenAddress
-from stt_service.rpc.recording_decoder import RecordingDecoders
+from stt_service.rpc.listener import GrpcListener
 from stt_service.rpc.request_reader import CallLimits, RequestReader
-from stt_service.rpc.speech_service import SpeechService
 from stt_service.rpc.speech_servicer import SpeechToText
 from stt_service.rpc.status_mapping import DISCARD_TIMEOUT_S
-from stt_service.rpc.stream import GRACE_S
-from stt_service.rpc.stream_registry import StreamRegistry
 from stt_service.settings.runtime import ActiveSettings
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.collectors import CertificateCollector, GpuCollector, ModelCollector

@@ -20,7 +20,7 @@ class UndecodableError(InvalidRequestError):
 
 
 def decode_recording(recording: bytes) -> Iterator[bytes]:
-    """Yield an operator's own recording as 16-bit samples. Blocks; rpc/recording_decoder.py is for clients.
+    """Yield an operator's own recording as 16-bit samples. Blocks; recognition/recording_decoder.py is for clients.
 
     Raises:
         InvalidRequestError: it cannot be decoded, or is longer than MAX_RECORDING_S.

@@ -12,8 +12,8 @@ from stt_service.errors import InvalidRequestError
 from stt_service.models.devices import Device
 from stt_service.models.loader import SelfTest
 from stt_service.models.registry import ModelEntry, ModelState, Role
-from stt_service.rpc.convert import duration, seconds
-from stt_service.rpc.stream_registry import ActiveStream, Phase
+from stt_service.recognition.convert import duration, seconds
+from stt_service.recognition.stream_registry import ActiveStream, Phase
 from stt_service.settings.reference import SettingType, settings, to_env_value
 from stt_service.settings.schema import Scope, ServerSettings
 from stt_service.telemetry.resources import ResourceUsage

@@ -17,7 +17,7 @@ from typing import Generic
 from stt.v1 import control_pb2 as pb
 
 from stt_service.access.admission import AdmissionControl, LoadedT
-from stt_service.rpc.convert import duration
+from stt_service.recognition.convert import duration
 from stt_service.scheduling.executor import BatchExecutor
 from stt_service.scheduling.types import Clock
 from stt_service.telemetry.metrics import Metrics

@@ -20,7 +20,7 @@ from stt_service.control import convert, history
 from stt_service.control.status import STATES, StatusReporter
 from stt_service.errors import InvalidRequestError
 from stt_service.models.startup import LoadedServer
-from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
+from stt_service.recognition.stream_registry import ActiveStream, StreamRegistry
 from stt_service.settings.runtime import ActiveSettings, InvalidSettingsError
 from stt_service.settings.schema import ServerSettings
 from stt_service.vad.types import Endpoint

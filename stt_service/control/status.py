@@ -11,7 +11,7 @@ from stt.v1 import control_pb2 as pb
 from stt_service.access.admission import AdmissionControl, LoadedT, ServingState
 from stt_service.control import convert
 from stt_service.models.startup import LoadedServer
-from stt_service.rpc.convert import duration
+from stt_service.recognition.convert import duration
 from stt_service.scheduling.executor import BatchExecutor
 from stt_service.telemetry.metrics import Api, Metrics
 from stt_service.telemetry.resources import ResourceUsage

@@ -31,7 +31,7 @@ from stt_service.errors import (
     SttError,
     UnauthenticatedError,
 )
-from stt_service.rpc.status_mapping import log_server_error
+from stt_service.recognition.failures import log_server_error
 from stt_service.telemetry.log_writer import LineLimiter
 from stt_service.telemetry.logs import event
 

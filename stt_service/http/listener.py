@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from stt_service.access.certificates import Pem
-    from stt_service.rpc.listener import ListenAddress
+    from stt_service.access.listen_address import ListenAddress
 
 KEEP_ALIVE_S = 5  # between two requests of a connection
 HEAD_BYTES = 16 * 2**10

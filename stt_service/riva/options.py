@@ -7,7 +7,7 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import InvalidRequestError, NotFoundError
-from stt_service.rpc import convert
+from stt_service.recognition import convert
 from stt_service.settings.schema import AUTO, LANGUAGES, language_of_tag
 
 CLIENT_ID = "riva"  # label of the streams in logs and session lists

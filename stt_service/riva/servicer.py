@@ -11,13 +11,13 @@ from stt.riva.v1 import riva_pb2 as riva
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat
+from stt_service.recognition.recording_decoder import RecordingDecoders
+from stt_service.recognition.speech_service import RecordingSlot, SpeechService
 from stt_service.riva.audio import declared_audio, is_recording
 from stt_service.riva.options import MULTILINGUAL, check_id, check_model, pb_format, settings
 from stt_service.riva.responses import models_response, recording_response
 from stt_service.riva.stream import RivaStream
 from stt_service.rpc.auth_interceptor import client_name
-from stt_service.rpc.recording_decoder import RecordingDecoders
-from stt_service.rpc.speech_service import RecordingSlot, SpeechService
 from stt_service.rpc.speech_servicer import RECORDING_TIMEOUT_S, recognize_request
 from stt_service.rpc.status_mapping import discard_requests, map_errors_to_status, no_op
 from stt_service.settings.schema import AUTO

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     Context = grpc.aio.ServicerContext[riva.StreamRequest, riva.StreamResponse]
 
-# For the first audio, if it decides on the format. It is less than CONFIG_TIMEOUT_S of rpc/stream.py, which has the
-# same purpose: until the format is known, the stream holds a slot and does nothing.
+# For the first audio, if it decides on the format. It is less than CONFIG_TIMEOUT_S of recognition/stream.py, which has
+# the same purpose: until the format is known, the stream holds a slot and does nothing.
 FIRST_AUDIO_TIMEOUT_S = 8.0
 
 

@@ -1,1 +1,1 @@
-"""The SpeechToText service over gRPC, and the HTTP endpoint of metrics."""
+"""The SpeechToText service over gRPC."""

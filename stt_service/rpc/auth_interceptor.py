@@ -19,7 +19,7 @@ from stt_service.rpc.health import HEALTH_CHECK
 from stt_service.rpc.status_mapping import AnyContext, map_errors_to_status, no_op, send_failure
 
 if TYPE_CHECKING:
-    from stt_service.rpc.stream import Context, Requests
+    from stt_service.recognition.stream import Context, Requests
 
     Handler = grpc.RpcMethodHandler[Any, Any]
 

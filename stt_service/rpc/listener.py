@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import grpc
@@ -15,7 +13,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # missing in the 
 from stt_service.access import connection_limit
 from stt_service.access.credentials import PortCredentials
 from stt_service.access.file_watcher import ReloadingFile
-from stt_service.errors import StartupError
+from stt_service.access.listen_address import ListenAddress
 from stt_service.rpc.auth_interceptor import Authentication
 from stt_service.rpc.request_reader import METADATA_BYTES, UNIMPLEMENTED, RequestReader
 
@@ -39,38 +37,6 @@ OPTIONS = (
     ("grpc.max_metadata_size", METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
-    """The address of a port and the setting that configures it; number 0: any free port."""
-
-    setting: str
-    bind: str
-    number: int
-
-    def at(self, number: int) -> str:
-        host = f"[{self.bind}]" if ":" in self.bind else self.bind
-        return f"{host}:{number}"
-
-    def listen(self, backlog: int) -> socket.socket:
-        """Return a listening socket.
-
-        Raises:
-            StartupError: another program uses the port, or the address is not one of this machine.
-        """
-        try:
-            family = socket.getaddrinfo(self.bind, self.number, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((self.bind, self.number), family=family, backlog=backlog)
-        except OSError as error:
-            raise self.bind_error() from error
-
-    def bind_error(self) -> StartupError:
-        """Return the error for a port that cannot be bound."""
-        return StartupError(
-            f"Cannot listen on {self.setting}={self.number} at {self.bind}: another program uses the port, or the "
-            f"address is not one of this machine; set {self.setting} or SERVER_BIND."
-        )
 
 
 class GrpcListener:

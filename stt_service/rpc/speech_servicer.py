@@ -10,12 +10,12 @@ from stt.v1 import stt_pb2_grpc
 
 from stt_service.audio.recordings import UndecodableError, check_headerless
 from stt_service.errors import InvalidRequestError
-from stt_service.rpc import convert
+from stt_service.recognition import convert
+from stt_service.recognition.recognizer import StreamRecognizer
+from stt_service.recognition.recording_decoder import RecordingDecoders
+from stt_service.recognition.recordings import feed_recording, recognize_recording
+from stt_service.recognition.speech_service import RecordingSlot, SpeechService
 from stt_service.rpc.auth_interceptor import client_name
-from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.recording_decoder import RecordingDecoders
-from stt_service.rpc.recordings import feed_recording, recognize_recording
-from stt_service.rpc.speech_service import RecordingSlot, SpeechService
 from stt_service.rpc.status_mapping import map_errors_to_status, no_op, send_failure
 from stt_service.session.events import Final, OutgoingEvent, Suppressed
 from stt_service.telemetry.metrics import Api
@@ -23,8 +23,8 @@ from stt_service.telemetry.metrics import Api
 if TYPE_CHECKING:
     import grpc
 
+    from stt_service.recognition.stream import Context, Requests
     from stt_service.rpc.request_reader import Request
-    from stt_service.rpc.stream import Context, Requests
 
     UnaryContext = grpc.aio.ServicerContext[pb.RecognizeRequest, pb.RecognizeResponse]
 

@@ -96,7 +96,7 @@ def escape_controls(text: str) -> str:
 class GrpcLogFilter(logging.Filter):
     """Limits gRPC's log lines about failed calls, which any client can cause, and removes data sent by clients.
 
-    gRPC logs whole chains of exceptions and bytes of metadata. `rpc/status_mapping.py` logs the server's own faults.
+    gRPC logs whole chains of exceptions and bytes of metadata. `recognition/failures.py` logs the server's own faults.
     """
 
     def __init__(self) -> None:

@@ -23,10 +23,10 @@ from wyoming.ping import Pong
 
 from stt_service.access.admission import LOADING
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, SttError, UnavailableError
-from stt_service.rpc.call_log import outcome
-from stt_service.rpc.request_queue import RequestQueue
-from stt_service.rpc.speech_service import SpeechService
-from stt_service.rpc.status_mapping import public_errors
+from stt_service.recognition.call_log import outcome
+from stt_service.recognition.failures import public_errors
+from stt_service.recognition.request_queue import RequestQueue
+from stt_service.recognition.speech_service import SpeechService
 from stt_service.telemetry.log_writer import LineLimiter
 from stt_service.telemetry.logs import event as log_event
 from stt_service.telemetry.metrics import Api

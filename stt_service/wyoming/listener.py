@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from stt_service.access.admission import RETRY_AFTER_S
+from stt_service.access.listen_address import ListenAddress
 from stt_service.access.rate_limit import socket_address
 from stt_service.errors import ResourceExhaustedError
-from stt_service.rpc.listener import ListenAddress
-from stt_service.rpc.speech_service import SpeechService
+from stt_service.recognition.speech_service import SpeechService
 from stt_service.wyoming.connection import DEFAULT_TIMEOUTS, Connection, Timeouts
 from stt_service.wyoming.events import HEADER_BYTES
 

@@ -11,9 +11,9 @@ from playwright.async_api import Browser
 from starlette.applications import Starlette
 
 from stt_service.access import tokens
+from stt_service.access.listen_address import ListenAddress
 from stt_service.http.listener import HttpListener
 from stt_service.http.page.files import PageFiles
-from stt_service.rpc.listener import ListenAddress
 from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 pytestmark = pytest.mark.process

@@ -12,10 +12,10 @@ from playwright.async_api import Browser
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
+from stt_service.access.listen_address import ListenAddress
 from stt_service.http.listener import HttpListener
 from stt_service.http.page.files import PageFiles
 from stt_service.http.page.headers import SecurityHeaders
-from stt_service.rpc.listener import ListenAddress
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket

@@ -13,10 +13,10 @@ from playwright.async_api import Browser, Page
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 
+from stt_service.access.listen_address import ListenAddress
 from stt_service.http.listener import HttpListener
 from stt_service.http.page.files import ASSETS, SERVICE_WORKER, PageFiles
 from stt_service.http.page.headers import SecurityHeaders
-from stt_service.rpc.listener import ListenAddress
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

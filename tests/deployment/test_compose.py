@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from stt_service.rpc.stream import GRACE_S
+from stt_service.recognition.stream import GRACE_S
 from stt_service.settings import environment as config
 
 ROOT = Path(__file__).parents[2]

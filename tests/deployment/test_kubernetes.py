@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from stt_service.rpc.stream import GRACE_S
+from stt_service.recognition.stream import GRACE_S
 from stt_service.settings import environment
 from stt_service.settings.schema import ServerSettings
 from stt_service.telemetry.metrics import Metrics

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_service.rpc.stream import GRACE_S
+from stt_service.recognition.stream import GRACE_S
 from stt_service.settings import environment
 
 UNIT = Path(__file__).parents[2] / "docker" / "systemd" / "stt-server.service"

@@ -9,7 +9,7 @@ import pytest
 from lab.load.profiling import count_samples, purpose
 
 LANE = "run (stt_service/scheduling/executor.py:100);transcribe (stt_service/whisper/engine.py:118)"
-LOOP = "Handle._run (asyncio/events.py:80);Stream._read (stt_service/rpc/stream.py:111)"
+LOOP = "Handle._run (asyncio/events.py:80);Stream._read (stt_service/recognition/stream.py:111)"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from stt_service.errors import InvalidRequestError, SttError
 from stt_service.http.errors import http_status, rejector, retry_headers
 from stt_service.http.proto_json import InvalidFieldsError, MessageT, json_object, parse_fields
-from stt_service.rpc.status_mapping import failure
+from stt_service.recognition.failures import failure
 from stt_service.settings.runtime import InvalidSettingsError, RestartRequiredError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from stt_service.errors import InvalidRequestError
 from stt_service.http.openai.formats import ResponseFormat, parse_format
 from stt_service.http.openai.json_input import invalid, parse_object
 from stt_service.http.openai.languages import LANGUAGE_CODES
-from stt_service.rpc import convert
+from stt_service.recognition import convert
 from stt_service.settings.schema import AUTO, MAX_PROMPT_CHARACTERS, is_language, language_of_tag
 
 Fields = Mapping[str, Sequence[str]]  # all values of each form field, names without []

@@ -24,8 +24,8 @@ from stt_service.http.openai.realtime_items import BUFFER, ClientTurns, Item, It
 from stt_service.http.openai.realtime_messages import audio, error_event, parse_event
 from stt_service.http.openai.realtime_session import RealtimeConfig
 from stt_service.http.openai.realtime_streams import Stream, Streams
-from stt_service.rpc.speech_service import SpeechService
-from stt_service.rpc.status_mapping import public_errors
+from stt_service.recognition.failures import public_errors
+from stt_service.recognition.speech_service import SpeechService
 
 if TYPE_CHECKING:
     from starlette.types import Message

@@ -17,7 +17,7 @@ from stt.v1 import stt_pb2 as pb
 from stt_service.errors import InvalidRequestError
 from stt_service.http.openai.json_input import JsonObject, invalid
 from stt_service.http.openai.options import apply_server_vad, checked_prompt, parse_language
-from stt_service.rpc import convert
+from stt_service.recognition import convert
 from stt_service.settings.schema import AUTO
 
 INPUT = "session.audio.input"

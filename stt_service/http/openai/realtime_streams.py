@@ -18,8 +18,8 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.http.openai.json_input import JsonObject
 from stt_service.http.openai.realtime_items import EVENTS, ClientTurns, ServerTurns
-from stt_service.rpc.request_queue import RequestQueue
-from stt_service.rpc.speech_service import SpeechService, StreamSlot
+from stt_service.recognition.request_queue import RequestQueue
+from stt_service.recognition.speech_service import SpeechService, StreamSlot
 from stt_service.telemetry.metrics import Api
 
 MAX_STREAMS = 4  # of a connection, with the one that receives audio

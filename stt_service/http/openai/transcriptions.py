@@ -30,11 +30,11 @@ from stt_service.http.openai.json_input import shown
 from stt_service.http.openai.options import TranscriptionOptions, parse_options
 from stt_service.http.openai.subtitles import srt, vtt
 from stt_service.http.openai.uploads import UploadPlaces, fields_of, read_form, recording_of
-from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.recording_decoder import RecordingDecoders
-from stt_service.rpc.recordings import feed_recording, recognize_recording
-from stt_service.rpc.speech_service import Call, SpeechService
-from stt_service.rpc.status_mapping import public_errors
+from stt_service.recognition.failures import public_errors
+from stt_service.recognition.recognizer import StreamRecognizer
+from stt_service.recognition.recording_decoder import RecordingDecoders
+from stt_service.recognition.recordings import feed_recording, recognize_recording
+from stt_service.recognition.speech_service import Call, SpeechService
 from stt_service.session.events import Final, OutgoingEvent
 from stt_service.telemetry.metrics import Api
 

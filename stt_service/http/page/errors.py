@@ -12,7 +12,7 @@ from stt_service.errors import (
     UnavailableError,
 )
 from stt_service.http.errors import POLICY_VIOLATION, http_status, rejector, retry_headers
-from stt_service.rpc.status_mapping import failure
+from stt_service.recognition.failures import failure
 
 INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse
 
 from stt_service.http.listener import MAX_MESSAGE_BYTES
 from stt_service.http.page.messages import MAX_TEXT_CHARS
-from stt_service.rpc.convert import MAX_CLIENT_ID_CHARS, MAX_LEFT_CONTEXT_MS
-from stt_service.rpc.speech_service import SpeechService
+from stt_service.recognition.convert import MAX_CLIENT_ID_CHARS, MAX_LEFT_CONTEXT_MS
+from stt_service.recognition.speech_service import SpeechService
 from stt_service.settings.schema import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 
 if TYPE_CHECKING:

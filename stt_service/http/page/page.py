@@ -19,7 +19,7 @@ from stt_service.http.page.files import ASSETS, PageFiles
 from stt_service.http.page.info import Info
 from stt_service.http.page.stream import PageStream
 from stt_service.http.page.viewers import CaptionViewers
-from stt_service.rpc.speech_service import SpeechService
+from stt_service.recognition.speech_service import SpeechService
 
 MAX_BODY_BYTES = 2**10  # no request of the page has a body
 

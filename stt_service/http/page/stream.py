@@ -20,8 +20,8 @@ from stt_service.errors import DeadlineExceededError, SttError
 from stt_service.http.page.caption_hub import CaptionHub, Publisher
 from stt_service.http.page.errors import close_code
 from stt_service.http.page.messages import ClientMessage, decode, encode
-from stt_service.rpc.speech_service import Call, SpeechService
-from stt_service.rpc.status_mapping import failure, public_errors
+from stt_service.recognition.failures import failure, public_errors
+from stt_service.recognition.speech_service import Call, SpeechService
 from stt_service.telemetry.metrics import Api
 
 if TYPE_CHECKING:

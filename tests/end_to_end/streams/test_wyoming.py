@@ -23,8 +23,8 @@ from wyoming.ping import Ping, Pong
 from benchmarks.faults.interrupted_dictations import free_port
 from benchmarks.recordings import Recording
 from stt_service.access.credentials import ServerCredentials
+from stt_service.access.listen_address import ListenAddress
 from stt_service.errors import StartupError
-from stt_service.rpc.listener import ListenAddress
 from stt_service.server import Server
 from stt_service.settings.schema import LANGUAGES, ServerSettings
 from stt_service.wyoming.connection import DEFAULT_TIMEOUTS, Timeouts

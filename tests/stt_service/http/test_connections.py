@@ -22,6 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from stt_service.access.certificates import CertificateFiles, Pem, read
 from stt_service.access.file_watcher import ReloadingFile
+from stt_service.access.listen_address import ListenAddress
 from stt_service.http.connections import (
     MAX_WAITING,
     READ_BYTES,
@@ -33,7 +34,6 @@ from stt_service.http.connections import (
 from stt_service.http.listener import HttpListener
 from stt_service.http.protocols import MAX_FRAGMENTS, BoundedHttpProtocol, BoundedWebSocketProtocol
 from stt_service.http.tls import HANDSHAKE_TIMEOUT_S
-from stt_service.rpc.listener import ListenAddress
 from tests.support.environment.certificates import CertificateAuthority
 from tests.support.timelines.virtual_time import VirtualTimeLoop
 

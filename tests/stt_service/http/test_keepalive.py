@@ -10,8 +10,8 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.frames import Frame, Opcode
 
+from stt_service.access.listen_address import ListenAddress
 from stt_service.http.listener import HttpListener
-from stt_service.rpc.listener import ListenAddress
 
 PING_S = 0.1
 TIMEOUT_S = 30.0

@@ -13,11 +13,11 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from starlette.applications import Starlette
 
+from stt_service.access.listen_address import ListenAddress
 from stt_service.errors import StartupError
 from stt_service.http.connections import MAX_WAITING
 from stt_service.http.listener import HttpListener
 from stt_service.http.monitoring import Monitoring
-from stt_service.rpc.listener import ListenAddress
 
 
 @asynccontextmanager

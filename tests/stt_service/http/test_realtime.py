@@ -33,7 +33,7 @@ from tests.support.servers.scripted_speech import ScriptedCall, ScriptedSpeech, 
 from tests.support.timelines.simulated_stream import SYMBOL_MS, TIMELINES, pcm
 
 if TYPE_CHECKING:
-    from stt_service.rpc.stream import Requests, ResponseWriter
+    from stt_service.recognition.stream import Requests, ResponseWriter
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
 DELAYS = st.sampled_from([None, *STABILITIES])

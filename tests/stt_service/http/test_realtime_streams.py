@@ -15,7 +15,7 @@ from stt_service.errors import UnavailableError
 from stt_service.http.openai.json_input import JsonObject
 from stt_service.http.openai.realtime import MAX_REASON_BYTES
 from stt_service.http.openai.realtime_streams import MAX_STREAMS
-from stt_service.rpc.stream import Requests, ResponseWriter
+from stt_service.recognition.stream import Requests, ResponseWriter
 from tests.support.clients.memory_realtime import (
     BUFFER,
     CLEAR,

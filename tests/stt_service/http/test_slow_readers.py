@@ -17,18 +17,18 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Mount, Route, Router
 from websockets.frames import Frame, Opcode
 
+from stt_service.access.listen_address import ListenAddress
 from stt_service.http import guard
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.listener import HttpListener
 from stt_service.http.openai.errors import reject
 from stt_service.http.openai.realtime import Realtime
-from stt_service.rpc.listener import ListenAddress
 from tests.support.servers.scripted_speech import ScriptedSpeech
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from stt_service.rpc.speech_service import SpeechService
+    from stt_service.recognition.speech_service import SpeechService
 
 SEND_TIMEOUT_S = 0.2
 RECEIVE_BYTES = 4096  # buffered by the client's system

@@ -16,6 +16,7 @@ from starlette.routing import Router
 from benchmarks.recordings import Recording
 from stt_service.access import tokens
 from stt_service.access.file_watcher import ReloadingFile
+from stt_service.access.listen_address import ListenAddress
 from stt_service.errors import DeadlineExceededError, ResourceExhaustedError
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.listener import HttpListener
@@ -28,8 +29,7 @@ from stt_service.http.openai.uploads import (
     UploadPlaces,
     read_form,
 )
-from stt_service.rpc.listener import ListenAddress
-from stt_service.rpc.recording_decoder import RecordingDecoders
+from stt_service.recognition.recording_decoder import RecordingDecoders
 from stt_service.server import Server
 from stt_service.telemetry.metrics import Api
 from tests.support.clients.page_client import request

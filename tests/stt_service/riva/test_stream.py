@@ -11,8 +11,8 @@ from stt.riva.v1 import riva_pb2 as riva
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import DeadlineExceededError
+from stt_service.recognition.stream import CONFIG_TIMEOUT_S
 from stt_service.riva.stream import FIRST_AUDIO_TIMEOUT_S, RivaStream
-from stt_service.rpc.stream import CONFIG_TIMEOUT_S
 from tests.support.audio.wav_files import wav
 from tests.support.clients.riva_client import audio, start
 from tests.support.timelines.virtual_time import VirtualTimeLoop

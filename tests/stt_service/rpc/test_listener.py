@@ -16,8 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from stt_service.access.credentials import PortCredentials, load_credentials
+from stt_service.access.listen_address import ListenAddress
 from stt_service.errors import StartupError
-from stt_service.rpc.listener import GrpcListener, ListenAddress
+from stt_service.rpc.listener import GrpcListener
 from stt_service.rpc.request_reader import METADATA_BYTES, RequestReader
 from stt_service.settings.schema import ServerSettings
 from tests.support.environment.certificates import DAY, CertificateAuthority, IssuedCertificate

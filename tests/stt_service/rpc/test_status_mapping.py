@@ -19,8 +19,7 @@ from stt_service.errors import (
     SttError,
     UnavailableError,
 )
-from stt_service.rpc.status_mapping import REJECTED_HEADER, log_server_error, map_errors_to_status, no_op
-from stt_service.telemetry.log_writer import LineLimiter
+from stt_service.rpc.status_mapping import REJECTED_HEADER, map_errors_to_status, no_op
 
 if TYPE_CHECKING:
     from stt_service.rpc.status_mapping import AnyContext
@@ -101,15 +100,6 @@ async def test_internal_error_is_sent_as_an_id_that_is_in_the_log(
     assert "memory" not in message
     assert name in caplog.text
     assert "memory" in caplog.text
-
-
-def test_log_of_internal_errors_is_limited(caplog: pytest.LogCaptureFixture) -> None:
-    """An error that is not in the log has no id."""
-    limiter = LineLimiter(lines=2, now=lambda: 0.0)
-    messages = [str(log_server_error(ZeroDivisionError(), limiter)) for _ in range(4)]
-    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
-    assert ["error_id=" in message for message in messages] == [True, True, False, False]
-    assert messages[-1] == "Internal server error: try again."
 
 
 async def test_first_of_several_errors_is_sent() -> None:

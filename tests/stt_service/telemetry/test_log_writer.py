@@ -124,5 +124,5 @@ def test_only_grpc_lines_are_limited() -> None:
     log_filter = GrpcLogFilter()
     failed = logging.LogRecord("grpc", logging.ERROR, "", 0, "failed", (), None)
     assert [log_filter.filter(failed) for _ in range(20)].count(True) == 10
-    ours = logging.LogRecord("stt_service.rpc.call_log", logging.INFO, "", 0, "opened", (), None)
+    ours = logging.LogRecord("stt_service.recognition.call_log", logging.INFO, "", 0, "opened", (), None)
     assert all(log_filter.filter(ours) for _ in range(20))

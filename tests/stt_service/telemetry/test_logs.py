@@ -15,7 +15,7 @@ import asyncio, logging, threading, warnings
 from stt_service.telemetry import logs
 
 logs.configure({level!r}, {log_format!r})
-log = logging.getLogger("stt_service.rpc.call_log")
+log = logging.getLogger("stt_service.recognition.call_log")
 {body}
 """
 
@@ -45,8 +45,8 @@ with logs.log_context(stream="1a2b", peer="10.0.0.7"):
 
 def test_text_line_has_the_event_then_its_fields_and_the_stream_once() -> None:
     opened, unloaded = logged("text", STREAM)
-    assert opened.endswith(" INFO stt_service.rpc.call_log: stream opened id=1a2b client=kitchen")
-    assert unloaded.endswith(" INFO stt_service.rpc.call_log: model unloaded name=base stream=1a2b")
+    assert opened.endswith(" INFO stt_service.recognition.call_log: stream opened id=1a2b client=kitchen")
+    assert unloaded.endswith(" INFO stt_service.recognition.call_log: model unloaded name=base stream=1a2b")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_json_line_has_the_message_and_a_field_per_value() -> None:
     line_fields = json.loads(logged("json", STREAM)[0])
     assert {key: line_fields[key] for key in line_fields if key != "time"} == {
         "level": "INFO",
-        "logger": "stt_service.rpc.call_log",
+        "logger": "stt_service.recognition.call_log",
         "message": "stream opened id=1a2b client=kitchen",
         "stream": "1a2b",
         "peer": "10.0.0.7",

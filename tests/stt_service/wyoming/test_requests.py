@@ -10,7 +10,7 @@ from wyoming.asr import Transcribe, VadSensitivity
 from wyoming.audio import AudioStart
 
 from stt_service.errors import InvalidRequestError
-from stt_service.rpc import convert
+from stt_service.recognition import convert
 from stt_service.settings.schema import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS, RuntimeSettings, language_of_tag
 from stt_service.wyoming.events import ClientEvent
 from stt_service.wyoming.requests import (

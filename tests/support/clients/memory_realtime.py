@@ -19,7 +19,7 @@ from tests.support.timelines.virtual_time import VirtualTimeLoop
 if TYPE_CHECKING:
     from starlette.types import Message
 
-    from stt_service.rpc.speech_service import SpeechService
+    from stt_service.recognition.speech_service import SpeechService
     from tests.support.servers.scripted_speech import ScriptedSpeech
 
 TIMEOUT_S = 7200.0  # of virtual time

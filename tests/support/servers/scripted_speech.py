@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.rpc import convert
-from stt_service.rpc.stream import Requests, ResponseWriter
+from stt_service.recognition import convert
+from stt_service.recognition.stream import Requests, ResponseWriter
 from stt_service.session.config import SessionConfig
 from stt_service.session.events import (
     Decode,

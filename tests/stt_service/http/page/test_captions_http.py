@@ -13,12 +13,12 @@ from starlette.routing import Route
 
 from benchmarks.recordings import Recording
 from stt_service.access import tokens
+from stt_service.access.listen_address import ListenAddress
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.listener import HttpListener
 from stt_service.http.page.caption_hub import CaptionHub
 from stt_service.http.page.errors import reject
 from stt_service.http.page.viewers import CaptionViewers
-from stt_service.rpc.listener import ListenAddress
 from stt_service.server import Server
 from tests.support.clients.caption_client import viewer
 from tests.support.clients.page_client import END, chunks, page_stream, parsed, request, send_messages

@@ -12,10 +12,10 @@ import pytest_asyncio
 from starlette.applications import Starlette
 
 from stt_service.access import tokens
+from stt_service.access.listen_address import ListenAddress
 from stt_service.http.listener import HttpListener
 from stt_service.http.page.files import PageFiles
 from stt_service.http.page.headers import DOCUMENT_HEADERS, SECURITY_HEADERS, SecurityHeaders
-from stt_service.rpc.listener import ListenAddress
 from stt_service.server import Server
 from tests.support.clients.page_client import request
 from tests.support.servers.in_process_server import BlockingServerEngine, running_server

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from stt_service.rpc.send_queue import MAX_UNSENT_EVENTS, SendQueue, committed_positions
+from stt_service.recognition.send_queue import MAX_UNSENT_EVENTS, SendQueue, committed_positions
 from stt_service.session.events import Event, NullObserver, OutgoingEvent, Output, Partial, SpeechStarted, Suppressed
 from stt_service.telemetry.metrics import Metrics
 from stt_service.telemetry.stream_stats import StreamStats

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from stt_service.errors import NotFoundError
 from stt_service.models.loader import ModelNames
-from stt_service.rpc.recognizer import StreamRecognizer
+from stt_service.recognition.recognizer import StreamRecognizer
 from stt_service.session.session import Session
 from stt_service.telemetry.metrics import Api
 from stt_service.telemetry.stream_stats import StreamStats

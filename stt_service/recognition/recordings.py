@@ -8,8 +8,8 @@ from contextlib import aclosing
 from typing import BinaryIO
 
 from stt_service.audio.pcm import AudioFormat
-from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.recording_decoder import RecordingDecoders
+from stt_service.recognition.recognizer import StreamRecognizer
+from stt_service.recognition.recording_decoder import RecordingDecoders
 from stt_service.session.events import OutgoingEvent
 from stt_service.vad.types import Endpoint
 

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from stt_service.errors import ResourceExhaustedError, UnavailableError
-from stt_service.rpc.status_mapping import CODES
-from stt_service.rpc.stream_registry import ActiveStream
+from stt_service.recognition.failures import CODES
+from stt_service.recognition.stream_registry import ActiveStream
 from stt_service.telemetry.log_writer import LineLimiter
 from stt_service.telemetry.logs import event, log_context
 from stt_service.telemetry.metrics import Api, Metrics

@@ -19,10 +19,10 @@ from stt_service.access.admission import AdmissionControl, ClientIdentity, Clien
 from stt_service.errors import DeadlineExceededError, InvalidRequestError, UnavailableError
 from stt_service.models.registry import ModelLease
 from stt_service.models.startup import LoadedServer
-from stt_service.rpc import convert
-from stt_service.rpc.call_log import CallLogger, track_call
-from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.stream import (
+from stt_service.recognition import convert
+from stt_service.recognition.call_log import CallLogger, track_call
+from stt_service.recognition.recognizer import StreamRecognizer
+from stt_service.recognition.stream import (
     DRAINED,
     GRACE_S,
     Requests,
@@ -31,7 +31,7 @@ from stt_service.rpc.stream import (
     StreamTimeouts,
     TimedWriter,
 )
-from stt_service.rpc.stream_registry import ActiveStream, StreamRegistry
+from stt_service.recognition.stream_registry import ActiveStream, StreamRegistry
 from stt_service.scheduling.realtime import RealtimeTracker
 from stt_service.session.config import SessionConfig
 from stt_service.session.session import Session

@@ -15,8 +15,8 @@ import pytest
 
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InferenceError, InvalidRequestError
-from stt_service.rpc.recognizer import FEED_CHUNK_BYTES, MAX_PENDING_FINALS, PROGRESS_MS, StreamRecognizer
-from stt_service.rpc.send_queue import MAX_UNSENT_EVENTS
+from stt_service.recognition.recognizer import FEED_CHUNK_BYTES, MAX_PENDING_FINALS, PROGRESS_MS, StreamRecognizer
+from stt_service.recognition.send_queue import MAX_UNSENT_EVENTS
 from stt_service.scheduling.executor import BatchExecutor, ModelPair
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.realtime import LATE_PARTIAL_S, MAX_LEAD_S, RECOVERY_TIME_S, RealtimeTracker

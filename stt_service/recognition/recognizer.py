@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from stt_service.audio.pcm import AudioFormat
-from stt_service.rpc.send_queue import SendQueue, committed_positions
+from stt_service.recognition.send_queue import SendQueue, committed_positions
 from stt_service.scheduling.executor import ModelPair
 from stt_service.scheduling.realtime import LatencyTransition, PartialLatencyMonitor, RealtimeTracker
 from stt_service.scheduling.scheduler import Job

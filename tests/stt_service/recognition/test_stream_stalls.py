@@ -19,8 +19,8 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat
 from stt_service.errors import AbortedError, DeadlineExceededError, SttError, UnavailableError
-from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.stream import STALL_TIMEOUT_S, StreamHandler, StreamTimeouts, TimedWriter
+from stt_service.recognition.recognizer import StreamRecognizer
+from stt_service.recognition.stream import STALL_TIMEOUT_S, StreamHandler, StreamTimeouts, TimedWriter
 from stt_service.scheduling.executor import ModelPair
 from stt_service.scheduling.loop_budget import LoopBudget
 from stt_service.scheduling.realtime import RealtimeTracker
@@ -40,8 +40,8 @@ from tests.support.timelines.simulated_stream import (
 from tests.support.timelines.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from stt_service.rpc.stream import Context
-    from stt_service.rpc.stream_registry import ActiveStream
+    from stt_service.recognition.stream import Context
+    from stt_service.recognition.stream_registry import ActiveStream
     from stt_service.scheduling.executor import BatchExecutor
 
 T = TypeVar("T")

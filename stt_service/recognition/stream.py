@@ -20,9 +20,9 @@ from stt_service.errors import (
     SttError,
     UnavailableError,
 )
-from stt_service.rpc import convert
-from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.stream_registry import ActiveStream
+from stt_service.recognition import convert
+from stt_service.recognition.recognizer import StreamRecognizer
+from stt_service.recognition.stream_registry import ActiveStream
 from stt_service.session.events import Notice, NoticeReason
 from stt_service.vad.types import Endpoint
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from stt.v1 import stt_pb2 as pb
 
-from stt_service.rpc.request_queue import MAX_QUEUED_BYTES, REQUEST_BYTES, RequestQueue
+from stt_service.recognition.request_queue import MAX_QUEUED_BYTES, REQUEST_BYTES, RequestQueue
 
 
 def audio(size: int, first: int = 0) -> pb.StreamingRecognizeRequest:

@@ -13,8 +13,8 @@ import pytest
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.audio.recordings import MAX_RECORDING_S, check_headerless, decode_recording
 from stt_service.errors import InvalidRequestError, ResourceExhaustedError
-from stt_service.rpc import recording_decoder
-from stt_service.rpc.recording_decoder import RecordingDecoders, environment
+from stt_service.recognition import recording_decoder
+from stt_service.recognition.recording_decoder import RecordingDecoders, environment
 from tests.support.audio.audio_files import encode
 
 pytestmark = pytest.mark.process

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from stt_service.errors import NotFoundError
 from stt_service.models.loader import ModelNames
-from stt_service.rpc.recognizer import StreamRecognizer
-from stt_service.rpc.stream_registry import ActiveStream, Phase, StreamRegistry
+from stt_service.recognition.recognizer import StreamRecognizer
+from stt_service.recognition.stream_registry import ActiveStream, Phase, StreamRegistry
 from stt_service.telemetry.metrics import Api, Metrics
 from stt_service.telemetry.stream_stats import StreamStats
 

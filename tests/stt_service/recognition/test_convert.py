@@ -11,7 +11,7 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.audio.pcm import AudioFormat, Encoding
 from stt_service.errors import InvalidRequestError
-from stt_service.rpc import convert
+from stt_service.recognition import convert
 from stt_service.session.events import (
     DecodeTiming,
     Final,
