@@ -28,23 +28,15 @@
  * Texts and messages are as the server sent them: show them by `textContent` only.
  */
 
+import { AudioStorage } from "./audio-storage.js";
 import { openJournal } from "./journal.js";
 import { DictationError } from "./microphone.js";
 import { lockRecording } from "./recording-lock.js";
 import { Recording, RecordingError } from "./recording.js";
 import { recoverable, storedRecording } from "./recovery.js";
-import { DEFAULT_BUDGET_BYTES, enforceBudget, makeRoom } from "./retention.js";
 import { Session } from "./session.js";
 
 export { DictationError };
-
-const BUDGET_CHECK_MS = 60_000;
-
-const STORAGE_MESSAGES = {
-  full: "The storage of this browser is full: audio stays in memory, and is lost if this page is closed.",
-  unavailable: "This browser does not permit storage: audio stays in memory, and is lost if this page is closed.",
-  available: "Audio is stored again.",
-};
 
 /**
  * @typedef {{name: string, key: string, viewerKey: string}} Captions
@@ -63,11 +55,9 @@ export class Dictation extends EventTarget {
     this._target = { baseUrl, token, captions };
     this._settings = settings;
     this._audio = audio;
-    this._budgetBytes = budgetBytes ?? DEFAULT_BUDGET_BYTES;
-    this._journal = journal;
-    this._storageKind = "available";
+    const report = (storage) => this._dispatch("storage", { ...storage, recording: this.recordingId });
+    this._storage = new AudioStorage(report, journal, budgetBytes);
     this._isStarting = false;
-    this._checkedAtMs = 0; // when the budget was last enforced
     /** @type {Session | null} */
     this._session = null;
     /** @type {Map<string, Recording>} recordings of this object */
@@ -131,7 +121,7 @@ export class Dictation extends EventTarget {
     this._isStarting = true;
     this._emitState("starting", "");
     try {
-      await this._openJournal();
+      await this._storage.open();
       await this._record(deviceId);
     } catch (error) {
       this._emitState("idle", error.message);
@@ -139,7 +129,7 @@ export class Dictation extends EventTarget {
     } finally {
       this._isStarting = false;
     }
-    this._keepStorage();
+    this._storage.keep();
   }
 
   /**
@@ -205,16 +195,6 @@ export class Dictation extends EventTarget {
     return recording;
   }
 
-  async _openJournal() {
-    if (this._journal !== undefined) return;
-    try {
-      this._journal = await openJournal();
-    } catch {
-      this._journal = null;
-      this._reportStorage("unavailable");
-    }
-  }
-
   async _record(deviceId) {
     const id = crypto.randomUUID();
     const release = await lockRecording(id);
@@ -222,7 +202,7 @@ export class Dictation extends EventTarget {
     const constraints = { ...DEFAULT_CONSTRAINTS, ...this._audio, ...device };
     try {
       await Session.record(constraints, (rateHz) => {
-        const recording = Recording.begin(this._journal, id, rateHz, this._settings, (error) => this._onStorage(error));
+        const recording = Recording.begin(this._storage.journal, id, rateHz, this._settings, this._storage.onWrite);
         return this._open(recording, release);
       });
     } catch (error) {
@@ -234,12 +214,12 @@ export class Dictation extends EventTarget {
   /** Recognize the rest of a recording of an earlier page, with its own settings unless others are given. */
   async _resume(id, settings) {
     const release = await lockRecording(id);
-    const row = release && (await this._journal.recording(id));
+    const row = release && (await this._storage.journal.recording(id));
     if (!row) {
       release?.();
       throw new RecordingError("open-elsewhere", "The recording is open in another tab, or was deleted.");
     }
-    const recording = await Recording.reopen(this._journal, row, (error) => this._onStorage(error));
+    const recording = await Recording.reopen(this._storage.journal, row, this._storage.onWrite);
     const session = this._open(recording, release);
     setTimeout(() => session.connect({}, settings)); // after the caller has added its listeners
     return this;
@@ -256,39 +236,16 @@ export class Dictation extends EventTarget {
   /** Dispatch an event of a session; an earlier one that still waits for text does not change the state. */
   _emit(type, detail, session) {
     if (type === "state" && session !== this._session) return;
-    if (type === "final" && performance.now() - this._checkedAtMs > BUDGET_CHECK_MS) this._keepStorage();
-    this.dispatchEvent(new CustomEvent(type, { detail: { recording: session.recording.id, ...detail } }));
+    if (type === "final") this._storage.keepNowAndThen();
+    this._dispatch(type, { recording: session.recording.id, ...detail });
   }
 
   _emitState(state, reason) {
-    const detail = { state, keptMs: 0, reason, status: "", isCapturing: false, recording: this.recordingId };
-    this.dispatchEvent(new CustomEvent("state", { detail }));
+    this._dispatch("state", { state, keptMs: 0, reason, status: "", isCapturing: false, recording: this.recordingId });
   }
 
-  /** Ask the browser not to evict the audio, and delete audio above the budget. */
-  async _keepStorage() {
-    this._checkedAtMs = performance.now();
-    if (!this._journal) return;
-    requestPersistence();
-    try {
-      await enforceBudget(this._journal, this._budgetBytes);
-    } catch (error) {
-      this._onStorage(error);
-    }
-  }
-
-  _onStorage(error) {
-    if (!error) return this._reportStorage("available");
-    const isFull = error.name === "QuotaExceededError";
-    this._reportStorage(isFull ? "full" : "unavailable");
-    if (isFull) makeRoom(this._journal).catch(() => {}); // the next chunk tries again, and reports
-  }
-
-  _reportStorage(kind) {
-    if (kind === this._storageKind) return;
-    this._storageKind = kind;
-    const detail = { kind, message: STORAGE_MESSAGES[kind], recording: this.recordingId };
-    this.dispatchEvent(new CustomEvent("storage", { detail }));
+  _dispatch(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
 
@@ -299,15 +256,6 @@ const DEFAULT_CONSTRAINTS = {
   echoCancellation: false,
   noiseSuppression: true,
 };
-
-let isPersistenceRequested = false;
-
-/** Ask once: some browsers ask the user each time, and wait for the answer. */
-function requestPersistence() {
-  if (isPersistenceRequested) return;
-  isPersistenceRequested = true;
-  navigator.storage?.persist?.().catch(() => {});
-}
 
 async function discardRecording(journal, id) {
   const release = await lockRecording(id);

@@ -1,0 +1,77 @@
+/** The browser's storage of audio as a dictation uses it: opened once, kept within its budget, and its failures reported. */
+
+import { openJournal } from "./journal.js";
+import { DEFAULT_BUDGET_BYTES, enforceBudget, makeRoom } from "./retention.js";
+
+const BUDGET_CHECK_MS = 60_000;
+
+const MESSAGES = {
+  full: "The storage of this browser is full: audio stays in memory, and is lost if this page is closed.",
+  unavailable: "This browser does not permit storage: audio stays in memory, and is lost if this page is closed.",
+  available: "Audio is stored again.",
+};
+
+export class AudioStorage {
+  /**
+   * @param {(storage: {kind: "full" | "unavailable" | "available", message: string}) => void} report its kind changed
+   * @param {import("./journal.js").Journal | null} [journal] null: memory only; opened by `open` when omitted
+   * @param {number} [budgetBytes]
+   */
+  constructor(report, journal, budgetBytes = DEFAULT_BUDGET_BYTES) {
+    this._report = report;
+    this._budgetBytes = budgetBytes;
+    this._kind = "available";
+    this._checkedAtMs = 0; // when the budget was last enforced
+    this.journal = journal;
+  }
+
+  async open() {
+    if (this.journal !== undefined) return;
+    try {
+      this.journal = await openJournal();
+    } catch {
+      this.journal = null;
+      this._change("unavailable");
+    }
+  }
+
+  /** Ask the browser not to evict the audio, and delete audio above the budget. */
+  async keep() {
+    this._checkedAtMs = performance.now();
+    if (!this.journal) return;
+    requestPersistence();
+    try {
+      await enforceBudget(this.journal, this._budgetBytes);
+    } catch (error) {
+      this.onWrite(error);
+    }
+  }
+
+  /** `keep`, unless it was called a moment ago. */
+  keepNowAndThen() {
+    if (performance.now() - this._checkedAtMs > BUDGET_CHECK_MS) this.keep();
+  }
+
+  /** Take the result of a write. @type {(error: DOMException | null) => void} null: storage works again */
+  onWrite = (error) => {
+    if (!error) return this._change("available");
+    const isFull = error.name === "QuotaExceededError";
+    this._change(isFull ? "full" : "unavailable");
+    if (isFull) makeRoom(this.journal).catch(() => {}); // the next chunk tries again, and reports
+  };
+
+  _change(kind) {
+    if (kind === this._kind) return;
+    this._kind = kind;
+    this._report({ kind, message: MESSAGES[kind] });
+  }
+}
+
+let isPersistenceRequested = false;
+
+/** Ask once: some browsers ask the user each time, and wait for the answer. */
+function requestPersistence() {
+  if (isPersistenceRequested) return;
+  isPersistenceRequested = true;
+  navigator.storage?.persist?.().catch(() => {});
+}
