@@ -78,6 +78,33 @@ async def test_page_without_https_names_it(offline: DictationPage) -> None:
     assert (kind, "https://" in message) == ("insecure", True)
 
 
+@pytest.mark.parametrize(
+    ("prepare", "kind", "message"),
+    [
+        ("AudioContext = class { constructor() { throw new Error('no output'); } };", "unsupported", "no output"),
+        ("AudioWorkletNode = class { constructor() { throw new TypeError('no node'); } };", "unsupported", "no node"),
+        (
+            """const { addModule } = AudioWorklet.prototype;
+            AudioWorklet.prototype.addModule = function (url) {
+                streams[0].getTracks()[0].stop();  // as an unplugged device: no event follows
+                return addModule.call(this, url);
+            };""",
+            "disconnected",
+            "disconnected",
+        ),
+    ],
+    ids=["AudioContext", "AudioWorkletNode", "ended track"],
+)
+async def test_microphone_that_cannot_be_recorded_is_turned_off(
+    offline: DictationPage, prepare: str, kind: str, message: str
+) -> None:
+    found_kind, found_message = await start_error(offline.page, prepare)
+    assert found_kind == kind
+    assert message in found_message
+    assert await offline.page.evaluate("() => streams[0].getTracks().map((track) => track.readyState)") == ["ended"]
+    assert set(await offline.page.evaluate("() => contexts.map(({ state }) => state)")) <= {"closed"}
+
+
 async def test_sound_is_recorded_at_the_native_rate_without_automatic_gain(offline: DictationPage) -> None:
     await offline.start(audio={"noiseSuppression": False})
     await offline.wait_for("state", lambda detail: detail["keptMs"] != 0)

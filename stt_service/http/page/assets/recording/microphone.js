@@ -13,7 +13,7 @@ const STOP_TIMEOUT_MS = 1000; // for the rest of the audio, from a context that 
 /** The microphone cannot be used; `kind` is why. */
 export class DictationError extends Error {
   /**
-   * @param {"insecure" | "denied" | "no-device" | "busy" | "unsupported"} kind
+   * @param {"insecure" | "denied" | "no-device" | "busy" | "disconnected" | "unsupported"} kind
    * @param {string} message
    */
   constructor(kind, message) {
@@ -32,6 +32,11 @@ const KINDS = {
   AbortError: ["busy", "The microphone does not start. Another program may be using it."],
 };
 
+const DISCONNECTED = {
+  kind: "disconnected",
+  message: "The microphone was disconnected, or its permission was revoked.",
+};
+
 /**
  * @typedef {{onChunk: (pcm: Uint8Array) => void, onLevel: (level: {rms: number, peak: number}) => void,
  *   onGap: (gap: {missingMs: number, isPause: boolean}) => void, onNotice: (notice: Notice) => void,
@@ -48,22 +53,19 @@ export class Microphone {
    */
   static async open(constraints, handlers) {
     requireSupport();
-    let stream;
+    const stream = await openStream(constraints);
+    let context = null;
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ audio: constraints });
-    } catch (error) {
-      throw toDictationError(error);
-    }
-    const context = new AudioContext({ latencyHint: "interactive" });
-    try {
+      context = new AudioContext({ latencyHint: "interactive" });
       await context.audioWorklet.addModule(new URL("./capture-worklet.js", import.meta.url));
       await context.resume();
+      requireLive(stream);
+      return new Microphone(stream, context, handlers);
     } catch (error) {
       stream.getTracks().forEach((track) => track.stop());
-      await context.close();
-      throw new DictationError("unsupported", `The browser cannot record: ${error.message}`);
+      await context?.close();
+      throw toDictationError(error);
     }
-    return new Microphone(stream, context, handlers);
   }
 
   /** Use `open`. */
@@ -73,11 +75,11 @@ export class Microphone {
     this._handlers = handlers;
     this._clock = new CaptureClock();
     this._stopping = new AbortController();
-    this._wakeLock = new WakeLock(this._stopping.signal);
     this._node = new AudioWorkletNode(context, "stt-capture", { channelCountMode: "max" });
     this._node.port.onmessage = ({ data }) => this._onMessage(data);
     context.createMediaStreamSource(stream).connect(this._node);
     this._node.connect(context.destination); // silence; an unconnected node is not processed everywhere
+    this._wakeLock = new WakeLock(this._stopping.signal);
     this._listen(stream.getAudioTracks()[0]);
     this._watchdog = null;
     this._expectAudio();
@@ -140,8 +142,7 @@ export class Microphone {
 
   _listen(track) {
     const { signal } = this._stopping;
-    const message = "The microphone was disconnected, or its permission was revoked.";
-    const ended = () => this._handlers.onEnded({ kind: "disconnected", message });
+    const ended = () => this._handlers.onEnded(DISCONNECTED);
     const muted = () => this._handlers.onNotice({ kind: "muted", message: "The system muted the microphone." });
     const unmuted = () => this._handlers.onNotice({ kind: "unmuted", message: "The microphone is on again." });
     track.addEventListener("ended", ended, { signal });
@@ -197,7 +198,22 @@ function requireSupport() {
   }
 }
 
+async function openStream(constraints) {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: constraints });
+  } catch (error) {
+    const [kind, message] = KINDS[error.name] ?? [];
+    throw kind ? new DictationError(kind, message) : toDictationError(error);
+  }
+}
+
+/** A track that ended before anything listened to it has no event any more. */
+function requireLive(stream) {
+  if (stream.getAudioTracks()[0].readyState === "live") return;
+  throw new DictationError(DISCONNECTED.kind, DISCONNECTED.message);
+}
+
 function toDictationError(error) {
-  const [kind, message] = KINDS[error.name] ?? ["unsupported", `The browser cannot record: ${error.message}`];
-  return new DictationError(kind, message);
+  if (error instanceof DictationError) return error;
+  return new DictationError("unsupported", `The browser cannot record: ${error.message}`);
 }
