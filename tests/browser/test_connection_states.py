@@ -12,6 +12,7 @@ from playwright.async_api import Browser, WebSocketRoute
 from tests.browser.dictation_page import DictationPage
 
 STARTED: dict[str, object] = {"started": {"streamId": "1", "model": "base"}}
+SEVERAL_REPORTS_MS = 5000  # a state is reported each second
 FINAL = {"utterance": "0", "text": "one", "startMs": "0", "endMs": "40", "endpoint": "ENDPOINT_SILENCE"}
 
 
@@ -64,6 +65,16 @@ async def test_permanent_failure_is_reported_and_the_recording_goes_on(page: Dic
     stopped = await page.stop()
     assert not stopped["isComplete"]
     assert len(streams.configs) == 1
+
+
+async def test_failed_recording_without_a_microphone_is_not_reported_again(page: DictationPage) -> None:
+    await page.page.clock.install()
+    await scripted(page, ScriptedStreams([failure("PERMISSION_DENIED")]))
+    await page.wait_for_state("failed")
+    await page.stop()
+    reported = len(page.events)
+    await page.page.clock.run_for(SEVERAL_REPORTS_MS)
+    assert page.events[reported:] == []
 
 
 async def test_operator_ends_the_recording(page: DictationPage) -> None:

@@ -126,6 +126,22 @@ async def test_token_of_the_settings_continues_a_rejected_recording(browser: Bro
         await sheet.stream.started()
 
 
+async def test_dismissed_token_dialog_opens_again_only_for_another_rejection(browser: Browser) -> None:
+    async with sheet_page(browser, token="secret", permissions=["microphone"]) as sheet:
+        page, dialog, state = sheet.page, sheet.page.locator("#token-dialog"), sheet.page.locator("#state")
+        await page.click("#token-dialog [data-close]")
+        sheet.stream.rejection = lambda _: {"reason": "UNAUTHENTICATED"}
+        await page.click("#record")
+        await page.click("#token-dialog [data-close]")
+        for seconds in (1, 2):  # the state is reported each second
+            await expect(state).to_contain_text(f"{seconds} s kept")
+        await expect(dialog).to_be_hidden()
+        await page.click("#open-settings")
+        await page.fill("[name=token]", "wrong")
+        await sheet.press("Tab", "Escape")
+        await expect(dialog).to_be_visible()
+
+
 async def test_reset_settings_return_to_those_of_the_server_while_recording(sheet: SheetPage) -> None:
     await sheet.page.evaluate(
         """() => localStorage['stt-settings'] = JSON.stringify({ language: "ru", hotwords: ["Ada"], silence: 3 })"""

@@ -138,7 +138,7 @@ export class Session {
   async stop() {
     if (!this._isStopping) {
       this._isStopping = true;
-      this._report();
+      this._emitState();
       await this._microphone?.stop();
       this._microphone = null;
       await this.recording.tape.flush();
@@ -261,8 +261,11 @@ export class Session {
     this._emitState();
   }
 
+  /** Repeat the state while `keptMs` changes without another event. */
   _report() {
-    if (this._connection !== "connected" || this._isStopping) this._emitState();
+    const isFinal = this._connection === "failed" && !this.isCapturing;
+    const isLive = this._connection === "connected" && !this._isStopping;
+    if (!isFinal && !isLive) this._emitState();
   }
 
   get _state() {

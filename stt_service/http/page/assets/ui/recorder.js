@@ -238,7 +238,6 @@ export class Recorder extends EventTarget {
    */
   #onState(dictation, detail) {
     if (detail.recording) this.#onRecordingState(this.#known(detail.recording, dictation), detail);
-    if (detail.status === UNAUTHENTICATED) this.#emit("unauthenticated", null);
     if (dictation !== this.#current) return;
     if (detail.recording) session.set(OPEN_KEY, detail.recording);
     if (detail.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
@@ -247,11 +246,14 @@ export class Recorder extends EventTarget {
 
   /**
    * A failed recording keeps its partials pending: their finals follow once the reason is removed, also after a reload.
+   * A state is repeated each second, but a rejected token is reported once for each attempt.
    * @param {Known} known
    * @param {State} state
    */
   #onRecordingState(known, { state, status }) {
+    const wasUnauthenticated = known.status === UNAUTHENTICATED;
     known.status = state === "failed" ? status : "";
+    if (known.status === UNAUTHENTICATED && !wasUnauthenticated) this.#emit("unauthenticated", null);
     if (state === "idle") this.#onEnded(known);
     if (known.status === INVALID_ARGUMENT) queueMicrotask(() => this.#retryWithSettings(known));
   }
