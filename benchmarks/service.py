@@ -34,6 +34,7 @@ class Service:
     """
 
     own_session = True  # Ctrl-C is for the client; the server is stopped after it
+    module = "stt_service"
 
     def __init__(self, settings: Mapping[str, str], checkout: Path | None = None, inside: Sequence[str] = ()) -> None:
         """Take additional environment variables, and the checkout that contains the server; this one if None.
@@ -53,7 +54,7 @@ class Service:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [*self._inside, sys.executable, "-m", "stt_service"],
+            [*self._inside, sys.executable, "-m", self.module],
             cwd=self._checkout,  # first place in which -m looks for modules
             stderr=subprocess.PIPE,
             text=True,

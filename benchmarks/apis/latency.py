@@ -7,6 +7,9 @@ started. Each dictation is replayed in real time through each API in turn, the g
 paired with the final of the same utterance over gRPC. Wyoming sends one transcript after the end of the audio: its
 time is measured from that end, before which all finals are complete. Exit code 1 if the text of an API differs from
 that of gRPC.
+
+Decodes vary by more than an API adds. `--instant` uses a server whose decodes take no time: the latency of finals that
+remains is that of the path, and the accuracy has no meaning.
 """
 
 from __future__ import annotations
@@ -42,6 +45,12 @@ APIS: Mapping[str, Connect] = {
     "page": lambda server, language: PageStream(server.http_address, language),
 }
 PACE = Pace(idle_timeout_s=5.0)
+
+
+class InstantService(Service):
+    """A server whose decodes take no time."""
+
+    module = "benchmarks.apis.instant_server"
 
 
 @dataclass(slots=True)
@@ -104,7 +113,7 @@ def report(measured: Mapping[str, Measured]) -> str:
         same = sum(one.texts[key] == base.texts[key] for key in base.texts)
         lines.append(
             f"| {name} | {len(added)} | {median(added or [nan]):+.1f} ms | {max(added, default=nan):+.1f} ms | "
-            f"{median(one.metrics.partial_latencies_s):.2f} s | {one.metrics.wer_percent:.2f} % | "
+            f"{median(one.metrics.partial_latencies_s or [nan]):.2f} s | {one.metrics.wer_percent:.2f} % | "
             f"{same} of {len(base.texts)} |"
         )
     return "\n".join(lines)
@@ -118,6 +127,7 @@ def main() -> None:
     options.add_argument("--apis", default="grpc,realtime,realtime-minimal", help=f"of {', '.join(APIS)}; with commas")
     options.add_argument("--repeat", type=int, default=3)
     options.add_argument("--max-seconds", type=float, help="truncate each dictation")
+    options.add_argument("--instant", action="store_true", help="measure the path only: decodes take no time")
     given = options.parse_args()
     chosen = dictations(given.folder, given.language, given.max_seconds)
     settings = {
@@ -126,7 +136,7 @@ def main() -> None:
         "LOG_LEVEL": "warning",
     }
     apis = {"RIVA": "true", "WYOMING_PORT": str(free_ports(1)[0])}
-    with Service({**settings, **apis, "MAX_STREAMS": "4"}) as server:
+    with (InstantService if given.instant else Service)({**settings, **apis, "MAX_STREAMS": "4"}) as server:
         server.wait_until_listening()
         measured = asyncio.run(run(server, given.apis.split(","), chosen, given.repeat))
     print(report(measured))
