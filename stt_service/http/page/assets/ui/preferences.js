@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the user has chosen. Kept in localStorage; the access token only in sessionStorage.
+ * What the user has chosen. Kept in localStorage, which all tabs share; the access token only in sessionStorage.
  *
  * @typedef {{language: string, hotwords: string[], silence: number | null, device: string, noiseSuppression: boolean,
  *   pushToTalk: string, autoCopy: boolean, theme: string, interfaceLanguage: string, publish: boolean,
@@ -31,17 +31,19 @@ const DEFAULTS = {
   recordsOnOpen: false, // the user was recording when the page was last open
 };
 
-/** Dispatches "change" with the name of the changed value; "token" for the token. */
+/** Dispatches "change" with the name of a value that this tab or another one has changed; "token" for the token. */
 export class Preferences extends EventTarget {
-  /** @type {Values} */ #values;
   /** @type {{limits: typeof LIMITS, settings: Record<string, any>}} */ #server = { limits: LIMITS, settings: {} };
 
   constructor() {
     super();
-    this.#values = { ...DEFAULTS, ...read() };
-    for (const key of /** @type {const} */ (["captionsKey", "captionsViewerKey"])) {
-      if (!this.#values[key]) this.set(key, randomKey());
-    }
+    this.#createKeys();
+    addEventListener("storage", ({ key, oldValue, newValue }) => key === KEY && this.#onStored(oldValue, newValue));
+  }
+
+  /** @returns {Values} as stored: another tab may have changed them */
+  get #values() {
+    return { ...DEFAULTS, ...parsed(local.get(KEY)) };
   }
 
   /**
@@ -59,9 +61,8 @@ export class Preferences extends EventTarget {
    * @param {Values[Name]} value
    */
   set(name, value) {
-    this.#values = { ...this.#values, [name]: value };
-    local.set(KEY, JSON.stringify(this.#values));
-    this.dispatchEvent(new CustomEvent("change", { detail: name }));
+    local.set(KEY, JSON.stringify({ ...this.#values, [name]: value }));
+    this.#changed(name);
   }
 
   get token() {
@@ -71,7 +72,7 @@ export class Preferences extends EventTarget {
   set token(token) {
     if (token) session.set(TOKEN_KEY, token);
     else session.remove(TOKEN_KEY);
-    this.dispatchEvent(new CustomEvent("change", { detail: "token" }));
+    this.#changed("token");
   }
 
   /**
@@ -117,12 +118,39 @@ export class Preferences extends EventTarget {
     const { publish, captionsName: name, captionsKey: key, captionsViewerKey: viewerKey } = this.#values;
     return publish && name ? { name, key, viewerKey } : null;
   }
+
+  #createKeys() {
+    for (const key of /** @type {const} */ (["captionsKey", "captionsViewerKey"])) {
+      if (!this.get(key)) this.set(key, randomKey());
+    }
+  }
+
+  /**
+   * Another tab has stored settings.
+   * @param {string | null} before
+   * @param {string | null} after
+   */
+  #onStored(before, after) {
+    const [old, current] = [before, after].map((stored) => ({ ...DEFAULTS, ...parsed(stored) }));
+    this.#createKeys();
+    for (const name of /** @type {(keyof Values)[]} */ (Object.keys(DEFAULTS))) {
+      if (JSON.stringify(old[name]) !== JSON.stringify(current[name])) this.#changed(name);
+    }
+  }
+
+  /** @param {string} name */
+  #changed(name) {
+    this.dispatchEvent(new CustomEvent("change", { detail: name }));
+  }
 }
 
-/** @returns {Partial<Values>} */
-function read() {
+/**
+ * @param {string | null} stored
+ * @returns {Partial<Values>}
+ */
+function parsed(stored) {
   try {
-    return JSON.parse(local.get(KEY) ?? "{}");
+    return JSON.parse(stored ?? "{}");
   } catch {
     return {};
   }

@@ -18,7 +18,10 @@ export class SettingsPanel {
   constructor(preferences) {
     this.#preferences = preferences;
     element("open-settings").addEventListener("click", () => this.open());
+    this.#nameCaptions(preferences.get("publish"));
     this.#translate();
+    // Before other parts receive the change: they show their texts in the new language.
+    preferences.addEventListener("change", (event) => this.#apply(/** @type {CustomEvent} */ (event).detail));
     this.#dialog.addEventListener("change", (event) => this.#onChange(/** @type {HTMLInputElement} */ (event.target)));
     element("settings-form").addEventListener("submit", (event) => event.preventDefault());
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
@@ -113,17 +116,31 @@ export class SettingsPanel {
   }
 
   #showValues() {
-    const preferences = this.#preferences;
-    for (const name of /** @type {const} */ (["language", "pushToTalk", "theme", "interfaceLanguage", "captionsName"])) {
-      this.#field(name).value = preferences.get(name);
-    }
-    for (const name of /** @type {const} */ (["noiseSuppression", "autoCopy", "publish"])) {
-      this.#field(name).checked = preferences.get(name);
-    }
-    this.#field("hotwords").value = preferences.get("hotwords").join("\n");
-    this.#field("silence").value = String(preferences.get("silence") ?? "");
-    this.#field("token").value = preferences.token;
+    for (const field of this.#dialog.querySelectorAll("[name]")) this.#showValue(/** @type {HTMLInputElement} */ (field));
     this.#showCaptions();
+  }
+
+  /** Show the value of a field, unless it is being edited. @param {HTMLInputElement} field */
+  #showValue(field) {
+    if (field === document.activeElement && this.#dialog.open && field.matches("textarea, input")) return;
+    const preferences = this.#preferences;
+    const name = /** @type {"theme"} */ (field.name);
+    if (field.type === "checkbox") field.checked = Boolean(preferences.get(name));
+    else if (field.name === "token") field.value = preferences.token;
+    else if (field.name === "hotwords") field.value = preferences.get("hotwords").join("\n");
+    else field.value = String(preferences.get(name) ?? "");
+  }
+
+  /** Apply and show a value that this tab or another one has changed. @param {string} name */
+  #apply(name) {
+    const value = this.#preferences.get(/** @type {"theme"} */ (name));
+    if (name === "theme") showTheme(value);
+    if (name === "interfaceLanguage") useLanguage(value);
+    if (name === "interfaceLanguage") this.#translate();
+    if (name === "pushToTalk") this.#fillKeys();
+    const field = this.#dialog.querySelector(`[name="${name}"]`);
+    if (field) this.#showValue(/** @type {HTMLInputElement} */ (field));
+    if (name === "publish" || name === "captionsName") this.#showCaptions();
   }
 
   /** @param {HTMLInputElement} field */
@@ -132,16 +149,13 @@ export class SettingsPanel {
     if (!field.name || !field.checkValidity()) return void field.reportValidity?.();
     const preferences = this.#preferences;
     const { name, value } = field;
-    if (name === "interfaceLanguage") useLanguage(value); // before the change is reported
+    if (name === "publish") this.#nameCaptions(field.checked);
     if (name === "token") preferences.token = value.trim();
     else if (name === "hotwords") preferences.set(name, termsOf(value));
     else if (name === "silence") preferences.set(name, value ? Number(value) : null);
     else if (field.type === "checkbox") preferences.set(/** @type {"autoCopy"} */ (name), field.checked);
     else preferences.set(/** @type {"theme"} */ (name), value);
-    if (name === "theme") showTheme(value);
-    if (name === "publish" || name === "captionsName") this.#showCaptions();
-    if (name === "pushToTalk") this.#fillKeys();
-    if (name === "interfaceLanguage") this.#translate();
+    if (name === "captionsName") this.#nameCaptions(preferences.get("publish"));
   }
 
   /** @param {HTMLInputElement} field */
@@ -165,13 +179,15 @@ export class SettingsPanel {
     getSelection()?.selectAllChildren(element("captions-link"));
   }
 
+  /** Choose a name for captions that have none, in the tab that publishes them. @param {boolean} isPublished */
+  #nameCaptions(isPublished) {
+    if (!isPublished || CAPTIONS_NAME.test(this.#preferences.get("captionsName"))) return;
+    this.#preferences.set("captionsName", `live-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`);
+    this.#field("captionsName").value = this.#preferences.get("captionsName"); // also while it is being edited
+  }
+
   #showCaptions() {
-    const isPublished = this.#preferences.get("publish");
-    element("captions-details").hidden = !isPublished;
-    if (isPublished && !CAPTIONS_NAME.test(this.#preferences.get("captionsName"))) {
-      this.#preferences.set("captionsName", `live-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`);
-      this.#field("captionsName").value = this.#preferences.get("captionsName");
-    }
+    element("captions-details").hidden = !this.#preferences.get("publish");
     const url = this.#captionsUrl();
     const link = /** @type {HTMLAnchorElement} */ (element("captions-link"));
     link.href = url || "/";
