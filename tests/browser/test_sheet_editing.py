@@ -365,3 +365,33 @@ async def test_partial_and_final_at_the_nodes_of_a_long_line_are_at_the_caret(sh
     stream.final(0, "spoken text")
     await sheet.expect_text(f"{text[:1000]}spoken text {text[1000:]}")
     await expect(sheet.text.locator(".partial")).to_have_count(0)
+
+
+EMPTYING = {
+    "backspace": ["Backspace"],
+    "cut": ["Shift+Home", "Control+x"],
+    "undo": ["Control+z"],
+}
+
+
+@pytest.mark.parametrize("keys", EMPTYING.values(), ids=EMPTYING)
+async def test_emptied_line_keeps_its_height_and_takes_the_caret(sheet: SheetPage, keys: list[str]) -> None:
+    await sheet.page.keyboard.type("abc\nx")
+    await sheet.press(*keys)
+    await sheet.expect_text("abc\n")
+    heights = await sheet.page.evaluate("() => [...document.querySelectorAll('#sheet > p')].map((p) => p.offsetHeight)")
+    assert heights[0] == heights[1]
+    await sheet.press("ArrowUp", "ArrowDown")
+    await sheet.page.keyboard.type("M")
+    await sheet.expect_text("abc\nM")
+
+
+@pytest.mark.parametrize(("text", "left"), [("abc\nx", "abc\n"), ("x", "")])
+async def test_text_composed_in_an_emptied_line_stays(sheet: SheetPage, text: str, left: str) -> None:
+    await sheet.page.keyboard.type(text)
+    await sheet.press("Backspace")
+    session = await sheet.context.new_cdp_session(sheet.page)
+    for composed in ("に", "日本"):
+        await session.send("Input.imeSetComposition", {"text": composed, "selectionStart": 1, "selectionEnd": 1})
+    await session.send("Input.insertText", {"text": "日本語"})
+    await sheet.expect_text(f"{left}日本語")

@@ -27,9 +27,20 @@ export function renderBlock(block, text, preedits, edits = null) {
   const isReplaced = changeText(block, text, edits);
   const isMerged = !updatePartials(block, preedits) && replacePartials(block, preedits);
   separate(block);
+  const isEmptied = removeEmptyNodes(block);
   if (!(block.lastChild instanceof Text)) block.append(document.createElement("br"));
   block.dir = BEGINS_RIGHT_TO_LEFT.test(text) ? "rtl" : "ltr"; // `unicode-bidi: plaintext` makes long lines slow
-  return isMerged || isReplaced;
+  return isMerged || isReplaced || isEmptied;
+}
+
+/**
+ * Remove text nodes without text, which hold neither the height of a line nor the caret; return whether there were any.
+ * @param {HTMLElement} block
+ */
+function removeEmptyNodes(block) {
+  const empty = textNodes(block).filter((node) => !node.length);
+  for (const node of empty) node.remove();
+  return empty.length > 0;
 }
 
 /** @param {Node} node */
@@ -130,8 +141,7 @@ function applyEdit(block, { start, removed, inserted }) {
     for (const node of nodes.slice(first.index + 1, last.index)) node.remove();
   }
   split(first.node);
-  if (!first.node.length && nodes.length > 1) first.node.remove();
-  return first.node !== last.node || !first.node.isConnected;
+  return first.node !== last.node;
 }
 
 /**
