@@ -228,12 +228,12 @@ class _Files(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def page_files(token: str = "") -> Iterator[str]:
+def page_files(token: str = "", host: str = "localhost") -> Iterator[str]:
     """Serve the files; return the origin. With a token, the server reports that it requires it."""
     handler = type("Files", (_Files,), {"token": token})
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(ASSETS))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://localhost:{server.server_port}"
+        yield f"http://{host}:{server.server_port}"
         server.shutdown()
 
 
@@ -246,9 +246,10 @@ async def sheet_page(
     locale: str = "en-US",
     permissions: Sequence[str] = (),
     token: str = "",
+    host: str = "localhost",
 ) -> AsyncIterator[SheetPage]:
     """Open the page; at the end, there must have been no error in the console."""
-    with page_files(token) as origin:
+    with page_files(token, host) as origin:
         viewport: ViewportSize = {"width": width, "height": 740}
         context = await browser.new_context(
             viewport=viewport, color_scheme=color_scheme, locale=locale, permissions=[*permissions]

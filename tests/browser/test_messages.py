@@ -69,7 +69,12 @@ async def test_copied_link_is_confirmed(browser: Browser) -> None:
 async def test_link_is_selected_without_a_clipboard(browser: Browser) -> None:
     async with sheet_page(browser) as sheet:
         await open_publishing(sheet.page)
-        await sheet.page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+        await sheet.page.evaluate(
+            """() => {
+                Object.defineProperty(navigator, "clipboard", { value: undefined });
+                document.execCommand = () => false;
+            }"""
+        )
         await sheet.page.click("#copy-captions-link")
         await expect(sheet.page.locator("#captions-link-copied")).to_contain_text("The link is selected")
         assert "#key=" in await sheet.page.evaluate("() => String(getSelection())")

@@ -28,6 +28,7 @@
  * Texts and messages are as the server sent them: show them by `textContent` only.
  */
 
+import { randomId } from "../random.js";
 import { AudioStorage } from "./audio-storage.js";
 import { openJournal } from "./journal.js";
 import { DictationError } from "./microphone.js";
@@ -196,7 +197,7 @@ export class Dictation extends EventTarget {
   }
 
   async _record(deviceId) {
-    const id = crypto.randomUUID();
+    const id = randomId();
     const release = await lockRecording(id);
     const device = deviceId ? { deviceId: { exact: deviceId } } : {};
     const constraints = { ...DEFAULT_CONSTRAINTS, ...this._audio, ...device };

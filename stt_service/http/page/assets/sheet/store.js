@@ -11,6 +11,7 @@
  * @typedef {{text: string, cursor: import("./lines.js").Position, marks: import("./marks.js").Stored}} Content
  * @typedef {Content & {id: string, savedAt: number}} Row
  */
+import { randomId } from "../random.js";
 import { local, session } from "../storage.js";
 
 const DATABASE = "stt-sheets";
@@ -215,9 +216,6 @@ export class Store {
  * @param {Row} row
  */
 const copy = (row) => local.set(COPY_KEY + row.id, JSON.stringify(row));
-
-/** 128 random bits; `crypto.randomUUID` needs a secure context. */
-const randomId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** @returns {Content} */
 const emptyContent = () => ({ text: "", cursor: { line: 0, offset: 0 }, marks: { marks: [], lastInserted: [] } });

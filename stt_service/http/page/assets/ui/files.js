@@ -70,7 +70,28 @@ export async function write(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return false;
+    return copyByCommand(text);
+  }
+}
+
+/**
+ * Copy a text as a user's command does: the clipboard API needs a secure context. The focus and the selection stay.
+ * @param {string} text
+ */
+function copyByCommand(text) {
+  const enable = (/** @type {Event} */ event) => event.preventDefault(); // the command, also without a selection
+  const copy = (/** @type {ClipboardEvent} */ event) => {
+    event.preventDefault();
+    event.stopPropagation(); // to the sheet, which would copy its selection
+    event.clipboardData?.setData("text/plain", text);
+  };
+  document.addEventListener("beforecopy", enable, { capture: true });
+  document.addEventListener("copy", copy, { capture: true });
+  try {
+    return document.execCommand("copy");
+  } finally {
+    document.removeEventListener("beforecopy", enable, { capture: true });
+    document.removeEventListener("copy", copy, { capture: true });
   }
 }
 

@@ -6,6 +6,7 @@
  *   pushToTalk: string, autoCopy: boolean, theme: string, interfaceLanguage: string, publish: boolean,
  *   captionsName: string, captionsKey: string, captionsViewerKey: string, recordsOnOpen: boolean}} Values
  */
+import { randomId } from "../random.js";
 import { local, session } from "../storage.js";
 
 const KEY = "stt-settings";
@@ -121,7 +122,7 @@ export class Preferences extends EventTarget {
 
   #createKeys() {
     for (const key of /** @type {const} */ (["captionsKey", "captionsViewerKey"])) {
-      if (!this.get(key)) this.set(key, randomKey());
+      if (!this.get(key)) this.set(key, randomId());
     }
   }
 
@@ -154,10 +155,4 @@ function parsed(stored) {
   } catch {
     return {};
   }
-}
-
-/** 128 random bits, URL-safe. */
-function randomKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
