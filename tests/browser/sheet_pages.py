@@ -40,6 +40,16 @@ MOVE_CARET = """({ line, offset }) => {
   const node = document.querySelectorAll('#sheet > p')[line].firstChild;
   getSelection().collapse(node, offset);
 }"""
+# Waits until a sheet with the text is in the database.
+WAIT_UNTIL_STORED = """async (text) => {
+  const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+  const database = await resultOf(indexedDB.open("stt-sheets"));
+  const isStored = async () => {
+    const rows = await resultOf(database.transaction("sheets").objectStore("sheets").getAll());
+    return rows.some((row) => row.text === text);
+  };
+  while (!(await isStored())) await new Promise(requestAnimationFrame);
+}"""
 
 ALL_MS = "1000000000"  # after the end of all audio
 Json = dict[str, object]
@@ -247,12 +257,17 @@ async def sheet_page(
     permissions: Sequence[str] = (),
     token: str = "",
     host: str = "localhost",
+    user_agent: str | None = None,
 ) -> AsyncIterator[SheetPage]:
     """Open the page; at the end, there must have been no error in the console."""
     with page_files(token, host) as origin:
         viewport: ViewportSize = {"width": width, "height": 740}
         context = await browser.new_context(
-            viewport=viewport, color_scheme=color_scheme, locale=locale, permissions=[*permissions]
+            viewport=viewport,
+            color_scheme=color_scheme,
+            locale=locale,
+            permissions=[*permissions],
+            user_agent=user_agent,
         )
         stream = ScriptedStream()
         await context.route_web_socket(f"{origin.replace('http', 'ws')}/api/stream", stream.accept)

@@ -234,53 +234,6 @@ async def test_text_moved_by_dragging_is_one_undo_step(sheet: SheetPage) -> None
     await sheet.expect_text("two threeone ")
 
 
-async def test_input_method_composes_while_a_final_arrives(sheet: SheetPage) -> None:
-    stream = await sheet.record()
-    await sheet.text.focus()
-    await sheet.page.keyboard.type("a ")
-    stream.begin(0)
-    stream.partial(0, "said")
-    await expect(sheet.text.locator(".partial")).to_have_text("said")
-    session = await sheet.context.new_cdp_session(sheet.page)
-    await session.send("Input.imeSetComposition", {"text": "にほ", "selectionStart": 2, "selectionEnd": 2})
-    stream.final(0, "said.")
-    await session.send("Input.imeSetComposition", {"text": "日本", "selectionStart": 2, "selectionEnd": 2})
-    await session.send("Input.insertText", {"text": "日本"})
-    await sheet.expect_text("a said. 日本")
-    await sheet.page.keyboard.type("!")
-    await sheet.expect_text("a said. 日本!")
-    await sheet.press("Control+z", "Control+z")
-    await sheet.expect_text("a 日本")
-
-
-async def test_composed_text_is_inserted_once_after_a_pause_with_dictated_text(sheet: SheetPage) -> None:
-    stream = await sheet.record()
-    await sheet.text.focus()
-    stream.begin(0)
-    stream.partial(0, "said")
-    await expect(sheet.text.locator(".partial")).to_have_text("Said")
-    await sheet.page.clock.install()
-    session = await sheet.context.new_cdp_session(sheet.page)
-    await session.send("Input.imeSetComposition", {"text": "日本", "selectionStart": 2, "selectionEnd": 2})
-    stream.final(0, "Said.")
-    stream.notice("received")
-    await expect(sheet.page.locator("#notice")).to_have_text("received")
-    await sheet.page.clock.fast_forward(60_000)
-    await session.send("Input.insertText", {"text": "日本"})
-    await expect(sheet.text).to_have_text("Said. 日本")
-
-
-async def test_composition_replaces_a_selection_over_lines(sheet: SheetPage) -> None:
-    await sheet.page.keyboard.type("one\ntwo")
-    await sheet.press("Shift+Control+Home")
-    session = await sheet.context.new_cdp_session(sheet.page)
-    await session.send("Input.imeSetComposition", {"text": "に", "selectionStart": 1, "selectionEnd": 1})
-    await session.send("Input.insertText", {"text": "二"})
-    await sheet.expect_text("二")
-    await sheet.press("Control+z")
-    await sheet.expect_text("one\ntwo")
-
-
 async def test_reloaded_page_has_its_text_and_its_caret(sheet: SheetPage) -> None:
     await sheet.page.keyboard.type("one two")
     await sheet.press("Home")

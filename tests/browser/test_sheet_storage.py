@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.sheet_pages import SheetPage, sheet_page
+from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -33,15 +33,6 @@ IDBFactory.prototype.open = function (name, version) {
   };
   return held;
 };"""
-WAIT_UNTIL_STORED = """async (text) => {
-  const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
-  const database = await resultOf(indexedDB.open("stt-sheets"));
-  const isStored = async () => {
-    const rows = await resultOf(database.transaction("sheets").objectStore("sheets").getAll());
-    return rows.some((row) => row.text === text);
-  };
-  while (!(await isStored())) await new Promise(requestAnimationFrame);
-}"""
 
 
 @pytest_asyncio.fixture

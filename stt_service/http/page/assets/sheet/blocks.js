@@ -227,3 +227,30 @@ function insertAt(block, offset, element) {
   if (inNode < node.length) node.splitText(inNode);
   node.after(element);
 }
+
+/**
+ * The text of the block without partials.
+ * @param {Element} block
+ */
+export const textOfBlock = (block) =>
+  [...block.childNodes].map((node) => (isPartial(node) ? "" : (node.textContent ?? ""))).join("");
+
+/**
+ * The offset in the text of the block; a point in a partial is at the partial's position.
+ * @param {HTMLElement} block
+ * @param {Node} node
+ * @param {number} offset
+ */
+export function offsetInBlock(block, node, offset) {
+  let length = 0;
+  const children = [...block.childNodes];
+  if (node === block) return children.slice(0, offset).reduce((sum, child) => sum + textLength(child), 0);
+  for (const child of children) {
+    if (child === node || child.contains(node)) return length + (child instanceof Text ? offset : 0);
+    length += textLength(child);
+  }
+  return length;
+}
+
+/** @param {Node} node */
+const textLength = (node) => (node instanceof Text ? node.length : 0);

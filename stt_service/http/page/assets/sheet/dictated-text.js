@@ -28,8 +28,12 @@ export class DictatedText {
     document.subscribe((change) => this.#mapPositions(change));
   }
 
-  get hasPending() {
-    return this.#pending.length > 0;
+  /**
+   * Take over the pending utterances of another text that is the same.
+   * @param {DictatedText} other
+   */
+  copyPending(other) {
+    this.#pending = other.#pending.map((each) => ({ ...each }));
   }
 
   /**

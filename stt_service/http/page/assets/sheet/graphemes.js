@@ -55,11 +55,23 @@ export function boundaryAfter(text, offset) {
  * @param {number} offset
  */
 export function boundaryBefore(text, offset) {
-  if (offset <= 0) return 0;
-  if (offset > 1 && isSimple(text, offset - 2, offset)) return offset - 1;
-  const near = nearbyBoundary(text, offset - 1);
+  return offset <= 0 ? 0 : boundaryAtOrBefore(text, offset - 1);
+}
+
+/**
+ * The offset, or the start of the character that contains it.
+ * @param {string} text
+ * @param {number} offset
+ */
+export function boundaryAtOrBefore(text, offset) {
+  if (offset <= 0 || offset >= text.length) return Math.min(Math.max(offset, 0), text.length);
+  if (isSimple(text, offset - 1, offset + 1)) return offset;
+  const near = nearbyBoundary(text, offset);
   let last = near;
-  for (const { index } of segmenter.segment(text.slice(near, offset))) last = near + index;
+  for (const { index } of segmenter.segment(text.slice(near, offset + MAX_GRAPHEME_UNITS))) {
+    if (near + index > offset) break;
+    last = near + index;
+  }
   return last;
 }
 

@@ -3,7 +3,7 @@
  * Keys, clipboard, drag and input methods, converted to edits of the document.
  *
  * Every `beforeinput` is canceled and done in the document instead. Only an input method changes the DOM itself; its
- * result is read from the DOM when the composition ends.
+ * result is read from the DOM when the composition ends. sheet.js has a table of who may change the DOM.
  */
 import { shortcutKey } from "../keys.js";
 import { withoutControls } from "./graphemes.js";
@@ -30,7 +30,7 @@ export class Input {
     this.#root = root;
     this.#sheet = sheet;
     root.addEventListener("beforeinput", (event) => this.#beforeInput(event));
-    root.addEventListener("input", () => sheet.isComposing || sheet.readFromDom());
+    root.addEventListener("input", () => sheet.readFromDom());
     root.addEventListener("keydown", (event) => this.#keyDown(event));
     root.addEventListener("compositionstart", () => sheet.beginComposition());
     root.addEventListener("compositionupdate", () => sheet.continueComposition());

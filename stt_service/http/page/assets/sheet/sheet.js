@@ -2,37 +2,35 @@
 /**
  * The editable sheet: document, dictated text, marks, view and input as one object.
  *
- * Every change has three steps: take the selection of the page, change the document, render. Dictated text that arrives
- * while an input method composes a word waits until the composition ends or, on Android, pauses: other input methods insert
- * their text a second time if the page ends the composition.
+ * Every change has three steps: take the selection of the page, change the document, render. Who may change the DOM:
+ *
+ * | input | no composition | composition |
+ * |---|---|---|
+ * | edit (`beforeinput`, key, button, clipboard, drop) | canceled, done in the document, rendered | `beforeinput`: by the browser; others end the composition first |
+ * | `input`: the browser has changed the DOM anyway | taken from the DOM, rendered | left in the DOM, but part of `content` |
+ * | dictation event | done in the document, rendered | waits, but part of `content` |
+ * | selection of the page | taken from the page | left to the browser |
+ * | end of the composition | none | text and selection taken from the DOM, then what has waited; rendered |
+ *
+ * A composition ends by `compositionend`, by an edit, and as composition.js has it.
  *
  * @typedef {import("./lines.js").Position} Position
  * @typedef {import("./dictated-text.js").Utterance} Utterance
  * @typedef {Readonly<{text: string, startMs: number, endMs: number, confidence: number}>} Word
  * @typedef {Readonly<{recording: string, offsetMs: number, text: string, startMs: number, endMs: number, words: Word[]}>} Final
  */
-import { difference } from "./blocks.js";
-import { DictatedText } from "./dictated-text.js";
-import { Document } from "./document.js";
-import { sanitizeTranscript } from "./graphemes.js";
+import { Composition, takeShown } from "./composition.js";
 import { Input } from "./input.js";
-import { endOf, isSame, START } from "./lines.js";
-import { Marks } from "./marks.js";
+import { isSame, START } from "./lines.js";
+import { Model } from "./model.js";
 import { View } from "./view.js";
-import { doubtfulWords } from "./words.js";
-
-const COMPOSITION_PAUSE_MS = 3000; // then dictated text ends the composition of an Android keyboard, which leaves it open
-const MAX_WAITING = 1000; // dictation events during one composition, which the next one ends
-const MAX_PARTIAL_CHARACTERS = 10_000; // displayed at most; far more than the words of the longest utterance
-const isAndroid = /Android/.test(navigator.userAgent);
 
 /** Dispatches "change" after each change of the text. */
 export class Sheet extends EventTarget {
   #root;
-  /** @type {(() => void)[]} */ #waiting = []; // changes that arrived during a composition
-  #pause = 0;
+  #model;
+  #composition = new Composition(() => this.endComposition());
   #isPointerDown = false;
-  isComposing = false;
 
   /**
    * @param {HTMLElement} root
@@ -41,11 +39,10 @@ export class Sheet extends EventTarget {
   constructor(root, content) {
     super();
     this.#root = root;
-    this.document = new Document(content.text);
-    this.document.move(content.cursor);
-    this.dictated = new DictatedText(this.document);
-    this.marks = new Marks(this.document);
-    this.marks.restore(content.marks);
+    this.#model = new Model(content);
+    this.document = this.#model.document;
+    this.dictated = this.#model.dictated;
+    this.marks = this.#model.marks;
     this.document.subscribe(() => this.dispatchEvent(new Event("change")));
     this.view = new View(root, this.document, this.dictated);
     this.input = new Input(root, this);
@@ -57,10 +54,20 @@ export class Sheet extends EventTarget {
     this.view.showSelection();
   }
 
-  /** What is stored; with the selection that the browser has not reported yet. */
+  get isComposing() {
+    return this.#composition.isOpen;
+  }
+
+  /**
+   * What is stored: with the selection that the browser has not reported yet, with composed text and what waits for it.
+   */
   content() {
     this.readSelection();
-    return { text: this.document.text(), cursor: this.document.cursor, marks: this.marks.toJSON() };
+    if (!this.isComposing) return this.#model.content();
+    const copy = this.#model.copy(); // the DOM and the document stay as they are
+    takeShown(copy.document, this.view.shown());
+    for (const change of this.#composition.waiting) change(copy);
+    return copy.content();
   }
 
   // Edits by the user
@@ -159,7 +166,7 @@ export class Sheet extends EventTarget {
 
   /** @param {Utterance} utterance */
   begin(utterance) {
-    this.#dictate(() => this.dictated.begin(utterance));
+    this.#dictate(({ dictated }) => dictated.begin(utterance));
   }
 
   /**
@@ -167,7 +174,7 @@ export class Sheet extends EventTarget {
    * @param {string} text
    */
   partial(utterance, text) {
-    this.#dictate(() => this.dictated.setPartial(utterance, sanitizeTranscript(text.slice(0, MAX_PARTIAL_CHARACTERS))));
+    this.#dictate((model) => model.setPartial(utterance, text));
   }
 
   /**
@@ -175,12 +182,12 @@ export class Sheet extends EventTarget {
    * @param {Final} final
    */
   final(utterance, final) {
-    this.#dictate(() => this.#insert(utterance, final));
+    this.#dictate((model) => model.insertFinal(utterance, final));
   }
 
   /** @param {Utterance} utterance */
   discard(utterance) {
-    this.#dictate(() => this.dictated.discard(utterance));
+    this.#dictate(({ dictated }) => dictated.discard(utterance));
   }
 
   /**
@@ -188,32 +195,18 @@ export class Sheet extends EventTarget {
    * @param {number} dictation
    */
   endDictation(dictation) {
-    this.#dictate(() => this.dictated.insertPartials(dictation));
+    this.#dictate(({ dictated }) => dictated.insertPartials(dictation));
   }
 
-  /**
-   * @param {Utterance} utterance
-   * @param {Final} final
-   */
-  #insert(utterance, final) {
-    const text = sanitizeTranscript(final.text);
-    const { at, text: spaced } = this.dictated.insertFinal(utterance, text);
-    if (!spaced) return;
-    const { recording, offsetMs, startMs, endMs } = final;
-    const spoken = { recording, number: utterance.number, startMs, endMs, offsetMs };
-    this.marks.add({ start: at, end: endOf(at, spaced), spoken, doubts: doubtfulWords(at, spaced, final.words) });
-  }
-
-  /** @param {() => void} change */
+  /** @param {import("./composition.js").Change} change */
   #dictate(change) {
-    if (this.isComposing && this.#waiting.length < MAX_WAITING) {
-      this.#waiting.push(change);
-      return;
+    if (this.isComposing) {
+      if (this.#composition.wait(change)) return this.dispatchEvent(new Event("change"));
+      this.endComposition();
     }
-    if (this.isComposing) this.endComposition();
     this.readSelection();
     const wasVisible = this.view.isCursorVisible(); // else the user reads another part
-    change();
+    change(this.#model);
     this.view.render();
     if (wasVisible) this.view.revealCursor();
   }
@@ -222,42 +215,35 @@ export class Sheet extends EventTarget {
 
   beginComposition() {
     this.readSelection();
-    this.isComposing = true;
-    this.continueComposition();
+    this.#composition.begin();
   }
 
   continueComposition() {
-    if (!isAndroid) return;
-    clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => this.#waiting.length && this.endComposition(), COMPOSITION_PAUSE_MS);
+    if (this.isComposing) this.#composition.continue();
   }
 
   /** Take the composed text, then the dictated text that has waited. */
   endComposition() {
     if (!this.isComposing) return;
-    clearTimeout(this.#pause);
-    this.isComposing = false;
-    this.readFromDom();
-    for (const change of this.#waiting.splice(0)) change();
-    this.view.render();
-  }
-
-  /** Make the document's text that of the DOM, which the browser has changed. */
-  readFromDom() {
-    const shown = this.view.shownText();
-    const text = this.document.text();
-    if (shown !== text) this.#replaceDifference(text, shown);
+    const waiting = this.#composition.end();
+    this.#takeShown();
+    for (const change of waiting) change(this.#model);
     this.view.rebuild();
   }
 
-  /**
-   * @param {string} text
-   * @param {string} shown
-   */
-  #replaceDifference(text, shown) {
-    const { start, removed, inserted } = difference(text, shown);
-    const from = endOf(START, text.slice(0, start));
-    this.document.replace(from, endOf(START, text.slice(0, start + removed)), inserted);
+  /** The browser has changed the DOM. */
+  readFromDom() {
+    if (this.isComposing) {
+      this.dispatchEvent(new Event("change")); // of `content`
+    } else {
+      this.#takeShown();
+      this.view.rebuild();
+    }
+  }
+
+  /** A cursor that has moved away from the changed text takes the pending utterances with it. */
+  #takeShown() {
+    if (takeShown(this.document, this.view.shown())) this.dictated.moveToCursor();
   }
 
   #listenToSelection() {

@@ -10,7 +10,7 @@
  * @typedef {Readonly<{line: number, block: HTMLElement, isReplaced: boolean}>} Rendered  isReplaced: text nodes of the
  *   block were removed
  */
-import { isPartial, renderBlock } from "./blocks.js";
+import { isPartial, offsetInBlock, renderBlock, textOfBlock } from "./blocks.js";
 import { isSame } from "./lines.js";
 
 const MAX_EDITS = 100; // of a line between two renderings; with more, its texts are compared
@@ -78,9 +78,28 @@ export class View {
     return renderBlock(block, this.#document.lines.at(line), partials, edits);
   }
 
-  /** The text as the DOM has it: other than the document's after an input method has changed it. */
-  shownText() {
-    return [...this.#root.children].map((block) => [...block.childNodes].map(shownTextOf).join("")).join("\n");
+  /**
+   * Text and selection as the DOM has them: other than the document's after an input method has changed them.
+   * @returns {import("./composition.js").Shown}
+   */
+  shown() {
+    const text = [...this.#root.children].map(textOfBlock).join("\n");
+    const selection = getSelection();
+    const anchor = selection?.anchorNode ? this.#shownPosition(selection.anchorNode, selection.anchorOffset) : null;
+    const cursor = selection?.focusNode ? this.#shownPosition(selection.focusNode, selection.focusOffset) : null;
+    return { text, anchor, cursor };
+  }
+
+  /**
+   * The position in the text that the DOM has; null if it is outside of the sheet.
+   * @param {Node} node
+   * @param {number} offset
+   * @returns {Position | null}
+   */
+  #shownPosition(node, offset) {
+    const blocks = [...this.#root.children];
+    const line = blocks.findIndex((block) => block.contains(node));
+    return line < 0 ? null : { line, offset: offsetInBlock(/** @type {HTMLElement} */ (blocks[line]), node, offset) };
   }
 
   /**
@@ -270,29 +289,3 @@ export class View {
     return { line: Math.max(line, 0), offset: 0 };
   }
 }
-
-/**
- * The offset in the text of the block; a point in a partial is at the partial's position.
- * @param {HTMLElement} block
- * @param {Node} node
- * @param {number} offset
- */
-function offsetInBlock(block, node, offset) {
-  let length = 0;
-  const children = [...block.childNodes];
-  if (node === block) return children.slice(0, offset).reduce((sum, child) => sum + textLength(child), 0);
-  for (const child of children) {
-    if (child === node || child.contains(node)) return length + (child instanceof Text ? offset : 0);
-    length += textLength(child);
-  }
-  return length;
-}
-
-/** @param {Node} node */
-const textLength = (node) => (node instanceof Text ? node.length : 0);
-
-/**
- * The text of a node in a block, without partials.
- * @param {Node} node
- */
-const shownTextOf = (node) => (isPartial(node) || !node.textContent ? "" : node.textContent);
