@@ -48,7 +48,7 @@ async def test_notices_and_failures_are_in_the_language_of_the_page(russian: She
     await page.click("#record")
     await russian.stream.started()
     russian.stream.notice("The server is shutting down.", "DRAIN")
-    await expect(notice).to_contain_text("Сервер завершает работу")
+    await expect(notice).to_contain_text("Сервер завершает работу. Запись продолжается")
     russian.stream.notice("A sentence of the server.")
     await expect(notice).to_have_text("A sentence of the server.")
 
@@ -96,3 +96,14 @@ async def test_recovery_is_offered_after_another_dialog_and_shows_its_errors(bro
         await expect(sheet.page.locator("#recover-dialog")).to_be_visible()
         await sheet.page.locator("#recordings .primary").click()
         await expect(sheet.page.locator("#recordings [role=alert]")).to_have_text("The recording was deleted.")
+
+
+async def test_corners_of_a_notice_do_not_touch_the_text_of_several_lines(browser: Browser) -> None:
+    async with sheet_page(browser, width=360, permissions=["microphone"]) as sheet:
+        stream, notice = await sheet.record(), sheet.page.locator("#notice")
+        stream.notice("The server is busy. " * 10)
+        await expect(notice).to_contain_text("busy")
+        radius, padding = await notice.evaluate(
+            "(notice) => [getComputedStyle(notice).borderRadius, getComputedStyle(notice).paddingLeft].map(parseFloat)"
+        )
+        assert radius <= padding
