@@ -6,6 +6,9 @@ const TIMER_MS = 500;
 const HOLD_KEYS = ["Space", "F2", "F4", "F8", "none"];
 const CONTROLS = "button, a, input, select, textarea, [contenteditable]";
 
+const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
+export const commandKey = isMac ? "⌘" : "Ctrl";
+export const optionKey = isMac ? "⌥" : "Alt";
 export { HOLD_KEYS };
 
 export class Controls {
@@ -32,6 +35,7 @@ export class Controls {
     addEventListener("keydown", (event) => this.#keyDown(event));
     addEventListener("keyup", (event) => this.#keyUp(event));
     addEventListener("blur", () => this.#release());
+    for (const moved of ["focusin", "focusout"]) document.addEventListener(moved, () => this.#showHint());
     this.show();
   }
 
@@ -49,14 +53,22 @@ export class Controls {
 
   /** @param {boolean} isRecording */
   #showTimer(isRecording) {
-    const holdKey = this.#preferences.get("pushToTalk");
-    this.#hint.textContent = t("hint", { key: keyName(holdKey) });
-    this.#hint.hidden = isRecording || holdKey === "none";
+    this.#showHint();
     this.#timer.hidden = !isRecording;
     if (!isRecording) clearInterval(this.#ticking);
     else if (!this.#ticking) this.#ticking = setInterval(() => this.#tick(), TIMER_MS);
     if (!isRecording) this.#ticking = 0;
     this.#tick();
+  }
+
+  /** Name a key that records where the focus is: Space types in the text. */
+  #showHint() {
+    const holdKey = this.#preferences.get("pushToTalk");
+    const isTyped = holdKey === "Space" && isControl(document.activeElement);
+    this.#hint.textContent = isTyped
+      ? t("hintCommand", { key: `${commandKey}+Enter` })
+      : t("hint", { key: keyName(holdKey) });
+    this.#hint.hidden = this.#recorder.isRecording || holdKey === "none";
   }
 
   #tick() {
@@ -84,6 +96,7 @@ export class Controls {
     if (event.isComposing) return;
     const isCommand = event.ctrlKey || event.metaKey;
     if (isCommand && event.key === "Enter" && !event.repeat) {
+      if (document.querySelector("dialog[open]")) return; // it hides the recording
       event.preventDefault();
       this.#toggle();
     } else if (event.key === "Escape" && this.#recorder.isRecording && !isDialogOpen()) {
@@ -96,8 +109,7 @@ export class Controls {
 
   /** @param {KeyboardEvent} event */
   #hold(event) {
-    const target = event.target instanceof Element ? event.target : null;
-    if (event.code === "Space" && target?.closest(CONTROLS) && !this.#isHeld) return; // it types or presses there
+    if (event.code === "Space" && isControl(event.target) && !this.#isHeld) return; // it types or presses there
     if (isDialogOpen()) return;
     event.preventDefault();
     if (event.repeat || this.#isHeld || this.#recorder.isRecording) return;
@@ -118,7 +130,10 @@ export class Controls {
 }
 
 /** @param {string} key */
-export const keyName = (key) => t(`key.${key}`).startsWith("key.") ? key : t(`key.${key}`).split(",")[0];
+export const keyName = (key) => t(`key.${key}`).startsWith("key.") ? key : t(`key.${key}`);
+
+/** @param {EventTarget | null} target */
+const isControl = (target) => target instanceof Element && target.closest(CONTROLS) !== null;
 
 /** @param {import("./recorder.js").State} state */
 function stateInWords({ state, keptMs, reason, isCapturing }) {

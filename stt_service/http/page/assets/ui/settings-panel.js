@@ -1,7 +1,7 @@
 // @ts-check
 /** The settings: one form whose changes apply at once. */
 import { t, useLanguage } from "../strings.js";
-import { element, HOLD_KEYS, keyName } from "./controls.js";
+import { commandKey, element, HOLD_KEYS, keyName, optionKey } from "./controls.js";
 import { write } from "./files.js";
 import { qrCode } from "./qr.js";
 
@@ -78,7 +78,7 @@ export class SettingsPanel {
     this.#choices("language", [["", t("serverDefault")], ["auto", t("languageAuto")]]);
     this.#choices("theme", THEMES.map((theme) => [theme, t(`theme.${theme}`)]));
     this.#choices("interfaceLanguage", [["", t("interface.system")], ...INTERFACE_LANGUAGES]);
-    this.#choices("pushToTalk", HOLD_KEYS.map((key) => [key, t(`key.${key}`).startsWith("key.") ? key : t(`key.${key}`)]));
+    this.#choices("pushToTalk", HOLD_KEYS.map((key) => [key, key === "Space" ? t("holdSpace") : keyName(key)]));
     this.#choices("device", [["", t("deviceDefault")]]);
   }
 
@@ -92,16 +92,18 @@ export class SettingsPanel {
   }
 
   #fillKeys() {
-    const command = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl";
+    const holdKey = this.#preferences.get("pushToTalk");
+    const hold = [keyName(holdKey), holdKey === "Space" ? "holdSpace" : "hold"];
     const keys = [
-      [`${command}+Enter`, "toggle"],
+      [`${commandKey}+Enter`, "toggle"],
       ["Esc", "stop"],
-      [keyName(this.#preferences.get("pushToTalk")), "hold"],
-      [`${command}+Shift+S`, "copy"],
-      [`${command}+Z`, "undo"],
-      [`${command}+Shift+Z`, "redo"],
-      [`${command}+Shift+⌫`, "undoUtterance"],
-      [`${command}+S`, "save"],
+      ...(holdKey === "none" ? [] : [hold]),
+      [`${commandKey}+Shift+S`, "copy"],
+      [`${commandKey}+Z`, "undo"],
+      [`${commandKey}+Shift+Z`, "redo"],
+      [`${commandKey}+Shift+⌫`, "undoUtterance"],
+      [`${commandKey}+S`, "save"],
+      [`${optionKey}+Enter`, "word"],
     ];
     const rows = keys.map(([key, action]) => {
       const term = document.createElement("dt");

@@ -1,0 +1,56 @@
+"""Keys that record: the hint under the button is true wherever the focus is, and dialogs hide no recording."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.browser.sheet_pages import SheetPage, sheet_page
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
+
+
+@pytest_asyncio.fixture
+async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
+    async with sheet_page(browser, permissions=["microphone"]) as opened:
+        await opened.page.wait_for_selector("#sheet:focus", state="attached")
+        yield opened
+
+
+async def test_hint_names_a_key_that_records_where_the_focus_is(sheet: SheetPage) -> None:
+    hint, state = sheet.page.locator("#hint"), sheet.page.locator("#state")
+    await expect(hint).to_have_text("Ctrl+Enter starts recording")
+    await sheet.press("Control+Enter")
+    await expect(state).to_have_text("Recording")
+    await expect(hint).to_be_hidden()
+    await sheet.press("Escape")
+    await sheet.page.click(".brand")
+    await expect(hint).to_have_text("Hold Space to talk")
+    await sheet.page.keyboard.down("Space")
+    await expect(state).to_have_text("Recording")
+    await sheet.page.keyboard.up("Space")
+    await expect(state).to_have_text("Not recording")
+    await sheet.page.focus("#undo-utterance, #more")
+    await expect(hint).to_have_text("Ctrl+Enter starts recording")
+
+
+async def test_hint_of_a_key_that_does_not_type_is_the_same_in_the_text(sheet: SheetPage) -> None:
+    await sheet.page.click("#open-settings")
+    await sheet.page.select_option("[name=pushToTalk]", "F2")
+    await sheet.press("Escape")
+    await sheet.page.focus("#sheet")
+    await expect(sheet.page.locator("#hint")).to_have_text("Hold F2 to talk")
+
+
+async def test_recording_does_not_start_behind_a_dialog(sheet: SheetPage) -> None:
+    await sheet.page.click("#open-settings")
+    await sheet.press("Control+Enter")
+    await expect(sheet.page.locator("#settings")).to_be_visible()
+    await sheet.press("Escape")
+    await sheet.press("Control+Enter")
+    await sheet.stream.started()
+    assert len(sheet.stream.configs) == 1
+    await expect(sheet.page.locator("#state")).to_have_text("Recording")
