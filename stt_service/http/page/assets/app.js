@@ -12,6 +12,7 @@ import { Files } from "./ui/files.js";
 import { Preferences } from "./ui/preferences.js";
 import { Recorder } from "./ui/recorder.js";
 import { offerRecovery } from "./ui/recovery.js";
+import { ServerFacts } from "./ui/server-facts.js";
 import { SettingsPanel } from "./ui/settings-panel.js";
 import { WordPopover } from "./ui/word-popover.js";
 
@@ -117,14 +118,13 @@ function connectDialogs() {
 
 /**
  * @param {Recorder} recorder
- * @param {{sheet: Sheet, files: Files, store: Store, access: Access, panel: SettingsPanel, preferences: Preferences}} parts
+ * @param {{sheet: Sheet, files: Files, store: Store, access: Access, facts: ServerFacts, preferences: Preferences}} parts
  */
-function connectRecorder(recorder, { sheet, files, store, access, panel, preferences }) {
+function connectRecorder(recorder, { sheet, files, store, access, facts, preferences }) {
   const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
   recorder.addEventListener("state", (event) => detailOf(event).state === "starting" && sheet.view.revealCursor());
   recorder.addEventListener("notice", (event) => notify(detailOf(event)));
   recorder.addEventListener("unauthenticated", () => access.ask(Boolean(preferences.token)));
-  recorder.addEventListener("unreachable", () => access.askIfRequired());
   recorder.addEventListener("final", (event) => {
     const { text } = detailOf(event);
     element("announcer").textContent = text;
@@ -136,21 +136,25 @@ function connectRecorder(recorder, { sheet, files, store, access, panel, prefere
     if (CAPTIONS_SETTINGS.includes(detailOf(event))) recorder.publish();
     if (detailOf(event) === "token") {
       recorder.reconnect();
-      showServer(access, panel);
+      facts.refresh();
     }
   });
 }
 
 /**
- * Show what the server says of itself; ask for a token if it requires one.
- * @param {Access} access
+ * Show what the server says of itself.
+ * @param {ServerFacts} facts
+ * @param {Recorder} recorder
  * @param {SettingsPanel} panel
  */
-async function showServer(access, panel) {
-  const info = await access.askIfRequired();
-  if (!info) return;
-  panel.showServer(info);
-  if (info.notReady && info.authorized) notify(t("notReady", { reason: info.notReady }));
+function connectFacts(facts, recorder, panel) {
+  facts.follow(recorder);
+  facts.addEventListener("change", () => {
+    const { info, isReachable } = facts;
+    if (!info || !isReachable) return;
+    panel.showServer(info);
+    if (info.notReady && info.authorized) notify(t("notReady", { reason: info.notReady }));
+  });
 }
 
 /** Start recording if the user was recording when the page was last open, and the microphone is still allowed. */
@@ -171,7 +175,8 @@ async function main() {
   const files = new Files(sheet, recorder, notify);
   const access = new Access(preferences);
   const panel = new SettingsPanel(preferences);
-  new Controls(recorder, preferences);
+  const facts = new ServerFacts(access);
+  new Controls(recorder, preferences, facts);
   new WordPopover(root, sheet, recorder);
   keep(store, sheet);
   connectEditButtons(sheet, store);
@@ -179,12 +184,13 @@ async function main() {
   connectKeys(sheet, files);
   connectDialogs();
   keepFocus();
-  connectRecorder(recorder, { sheet, files, store, access, panel, preferences });
+  connectRecorder(recorder, { sheet, files, store, access, facts, preferences });
+  connectFacts(facts, recorder, panel);
   if (store.isUnread) warn("unread");
   else if (!isSecureContext) warn("insecure");
   for (const part of document.querySelectorAll("[inert]")) part.removeAttribute("inert");
   sheet.focus();
-  await Promise.all([resumeRecording(recorder, preferences), showServer(access, panel)]);
+  await Promise.all([resumeRecording(recorder, preferences), facts.refresh()]);
   await offerRecovery(recorder);
 }
 

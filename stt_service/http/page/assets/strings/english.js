@@ -93,6 +93,7 @@ export const ENGLISH = {
   keep: "It is right",
   confidence: "{percent} % sure",
   "state.idle": "Not recording",
+  "state.idleUnreachable": "Not recording; server unreachable",
   "state.starting": "Opening the microphone",
   "state.recording": "Recording",
   "state.connecting": "Recording, connecting",

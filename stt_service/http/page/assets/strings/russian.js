@@ -96,6 +96,7 @@ export const RUSSIAN = {
   keep: "Верно",
   confidence: "уверенность {percent} %",
   "state.idle": "Запись не идёт",
+  "state.idleUnreachable": "Запись не идёт; сервер недоступен",
   "state.starting": "Включение микрофона…",
   "state.recording": "Идёт запись",
   "state.connecting": "Идёт запись, подключение…",

@@ -14,6 +14,7 @@ export { HOLD_KEYS };
 export class Controls {
   #recorder;
   #preferences;
+  #facts;
   #button = element("record");
   #state = element("state");
   #timer = element("timer");
@@ -24,14 +25,17 @@ export class Controls {
   /**
    * @param {import("./recorder.js").Recorder} recorder
    * @param {import("./preferences.js").Preferences} preferences
+   * @param {import("./server-facts.js").ServerFacts} facts
    */
-  constructor(recorder, preferences) {
+  constructor(recorder, preferences, facts) {
     this.#recorder = recorder;
     this.#preferences = preferences;
+    this.#facts = facts;
     this.#button.addEventListener("click", () => this.#toggle());
     recorder.addEventListener("state", () => this.show());
     recorder.addEventListener("level", (event) => this.#showLevel(/** @type {CustomEvent} */ (event).detail));
     preferences.addEventListener("change", () => this.show());
+    facts.addEventListener("change", () => this.show());
     addEventListener("keydown", (event) => this.#keyDown(event));
     addEventListener("keyup", (event) => this.#keyUp(event));
     addEventListener("blur", () => this.#release());
@@ -43,6 +47,7 @@ export class Controls {
     const { isRecording, state } = this.#recorder;
     document.body.dataset.state = state.state;
     this.#state.textContent = stateInWords(state);
+    if (state.state === "idle" && !this.#facts.isReachable) this.#state.textContent = t("state.idleUnreachable");
     this.#button.setAttribute("aria-pressed", String(isRecording));
     this.#button.setAttribute("aria-label", t(isRecording ? "stop" : "record"));
     this.#button.title = t(isRecording ? "stop" : "record");

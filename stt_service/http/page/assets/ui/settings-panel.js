@@ -46,17 +46,18 @@ export class SettingsPanel {
   /** Fill in all that depends on the language of the page. */
   #translate() {
     this.#fillChoices();
-    if (this.#server) this.#fillServer(this.#server);
+    this.#fillLanguages();
+    if (this.#server) element("version").textContent = versionInWords(this.#server);
     this.#fillKeys();
     this.#fillDevices();
     this.#showValues();
   }
 
-  /** @param {{version: string, model: string, languages: string[]}} server */
-  #fillServer({ version, model, languages }) {
-    element("version").textContent = t("version", { version, model });
+  /** The languages of the server, and the chosen one, which the server may not have or not have reported yet. */
+  #fillLanguages() {
+    const codes = new Set([...(this.#server?.languages ?? []), this.#preferences.get("language")]);
     const names = new Intl.DisplayNames([document.documentElement.lang], { type: "language" });
-    const known = languages.filter((code) => code !== "auto").map((code) => [code, nameOf(names, code)]);
+    const known = [...codes].filter((code) => code && code !== "auto").map((code) => [code, nameOf(names, code)]);
     known.sort(([, one], [, other]) => one.localeCompare(other, document.documentElement.lang));
     this.#choices("language", [["", t("serverDefault")], ["auto", t("languageAuto")], ...known]);
   }
@@ -75,7 +76,6 @@ export class SettingsPanel {
   }
 
   #fillChoices() {
-    this.#choices("language", [["", t("serverDefault")], ["auto", t("languageAuto")]]);
     this.#choices("theme", THEMES.map((theme) => [theme, t(`theme.${theme}`)]));
     this.#choices("interfaceLanguage", [["", t("interface.system")], ...INTERFACE_LANGUAGES]);
     this.#choices("pushToTalk", HOLD_KEYS.map((key) => [key, key === "Space" ? t("holdSpace") : keyName(key)]));
@@ -139,6 +139,7 @@ export class SettingsPanel {
     if (name === "theme") showTheme(value);
     if (name === "interfaceLanguage") useLanguage(value);
     if (name === "interfaceLanguage") this.#translate();
+    if (name === "language") this.#fillLanguages();
     if (name === "pushToTalk") this.#fillKeys();
     const field = this.#dialog.querySelector(`[name="${name}"]`);
     if (field) this.#showValue(/** @type {HTMLInputElement} */ (field));
@@ -198,6 +199,9 @@ export class SettingsPanel {
     element("captions-qr").replaceChildren(...(url ? [qrCode(url, t("qr"))] : []));
   }
 }
+
+/** @param {{version: string, model: string}} server */
+const versionInWords = ({ version, model }) => t("version", { version, model });
 
 /** @param {string} text one term per line */
 const termsOf = (text) => text.split("\n").map((term) => term.trim()).filter(Boolean);
