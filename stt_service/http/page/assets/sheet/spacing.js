@@ -32,6 +32,15 @@ export function withSpacing(before, text, after) {
   return (needsLeft ? " " : "") + line + (needsRight ? " " : "");
 }
 
+/**
+ * Two parts of a text, with a space between them if words would join without it.
+ * @param {string} before
+ * @param {string} after
+ */
+export function withSpaceBetween(before, after) {
+  return before + (needsSpace(lastOf(before), firstOf(after)) ? " " : "") + after;
+}
+
 /** @param {string} text */
 const firstOf = (text) => (text ? String.fromCodePoint(/** @type {number} */ (text.codePointAt(0))) : "");
 
