@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Download, Page, expect
 
 from tests.browser.sheet_pages import SheetPage, downloaded, sheet_page
 
@@ -230,3 +230,28 @@ async def test_subtitles_of_a_sentence_dictated_inside_another_have_each_word_on
     await sheet.expect_text("We went slowly home.")
     first, second = "00:00:00,000 --> 00:00:00,900", "00:00:01,000 --> 00:00:01,900"
     assert await downloaded(sheet.page, "srt") == f"1\n{first}\nWe went home.\n\n2\n{second}\nslowly\n".encode()
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+@pytest.mark.parametrize("file_format", ["txt", "srt", "vtt"])
+async def test_empty_sheet_is_not_downloaded_but_explained(sheet: SheetPage, text: str, file_format: str) -> None:
+    downloads: list[Download] = []
+    sheet.page.on("download", lambda download: downloads.append(download))
+    await sheet.page.keyboard.type(text)
+    await sheet.page.click("#more")
+    await sheet.page.click(f"[data-download={file_format}]")
+    await expect(sheet.page.locator("#notice")).to_have_text("There is no text yet.")
+    await sheet.text.focus()
+    await sheet.page.keyboard.type("x")
+    assert await downloaded(sheet.page, "txt") == f"{text}x".encode()
+    assert len(downloads) == 1  # there was none before this one
+
+
+@pytest.mark.parametrize("file_format", ["srt", "vtt"])
+async def test_subtitles_of_typed_text_are_explained(sheet: SheetPage, file_format: str) -> None:
+    await sheet.page.keyboard.type("typed")
+    await sheet.page.click("#more")
+    await sheet.page.click(f"[data-download={file_format}]")
+    await expect(sheet.page.locator("#notice")).to_have_text(
+        "There are no subtitles yet. They contain dictated text only."
+    )

@@ -31,7 +31,7 @@ export class Files {
   async copy() {
     this.#sheet.readSelection();
     const text = this.#sheet.document.selectedText() || this.#sheet.document.text();
-    if (!text.trim()) return this.#notify(t("nothingToCopy"));
+    if (!text.trim()) return this.#notify(t("noText"));
     this.#notify(t((await write(text)) ? "copied" : "copyFailed", { key: "Ctrl+C" }));
   }
 
@@ -46,21 +46,27 @@ export class Files {
   /** @param {string} format */
   async download(format) {
     try {
-      save(await this.#content(format), `${nameOf(new Date())}.${format}`);
+      const content = await this.#content(format);
+      if (typeof content === "string") return this.#notify(content);
+      save(content, `${nameOf(new Date())}.${format}`);
     } catch (error) {
       this.#notify(errorInWords(error));
     }
   }
 
   /**
+   * The content of a file, or why there is none.
    * @param {string} format
-   * @returns {Promise<Blob>}
+   * @returns {Promise<Blob | string>}
    */
   async #content(format) {
     if (format === "wav") return this.#recorder.download();
-    if (format === "srt") return textFile(toSrt(cues(this.#sheet)), "application/x-subrip");
-    if (format === "vtt") return textFile(toVtt(cues(this.#sheet)), "text/vtt");
-    return textFile(this.#sheet.document.text(), "text/plain");
+    const text = this.#sheet.document.text();
+    if (!text.trim()) return t("noText");
+    if (format === "txt") return textFile(text, "text/plain");
+    const list = cues(this.#sheet);
+    if (!list.length) return t("noSubtitles");
+    return format === "srt" ? textFile(toSrt(list), "application/x-subrip") : textFile(toVtt(list), "text/vtt");
   }
 }
 
