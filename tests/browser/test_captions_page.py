@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.conftest import ASSETS
 
@@ -17,8 +17,9 @@ EVENTS = """
 window.fetch = async () => new Response(new ReadableStream({
   start(controller) {
     const encoder = new TextEncoder();
-    window.send = (kind, content) => {
-      controller.enqueue(encoder.encode(`event: ${kind}\\ndata: ${JSON.stringify({ [kind]: content })}\\n\\n`));
+    window.send = (kind, content, recording = "one") => {
+      const data = JSON.stringify({ recording, [kind]: content });
+      controller.enqueue(encoder.encode(`event: ${kind}\\ndata: ${data}\\n\\n`));
     };
   },
 }));
@@ -54,10 +55,10 @@ def opened(browser: Browser, blank_url: str) -> Opened:
     return open_page
 
 
-async def send(page: Page, kind: str, text: str, utterance: int = 0) -> None:
+async def send(page: Page, kind: str, text: str, utterance: int = 0, recording: str = "one") -> None:
     """Send a partial or a final, and wait until it is shown."""
     content = {"utterance": str(utterance), "stable" if kind == "partial" else "text": text}
-    await page.evaluate("([kind, content]) => send(kind, content)", [kind, content])
+    await page.evaluate("(parameters) => send(...parameters)", [kind, content, recording])
     await page.wait_for_function("(text) => document.querySelector('main').textContent.includes(text.trim())", arg=text)
     await page.evaluate(FRAMES)
 
@@ -138,3 +139,60 @@ async def test_chosen_size_is_kept_for_the_next_time(opened: Opened) -> None:
         await page.wait_for_function("() => Boolean(window.send)")
         assert await page.locator("main").evaluate("(main) => getComputedStyle(main).fontSize") == "44px"
         assert errors == []
+
+
+async def test_utterance_that_is_received_again_is_shown_once(opened: Opened) -> None:
+    async with opened() as page:
+        await send(page, "final", "One.", 0)
+        await page.evaluate("() => send('final', { utterance: '0', text: 'One.' })")
+        await page.evaluate("() => send('partial', { utterance: '0', stable: 'Late' })")
+        await send(page, "final", "Two.", 1)
+        await send(page, "final", "One of another recording.", 0, "two")
+        await send(page, "final", "Three.", 2)
+        shown = await page.locator("#lines p").all_inner_texts()
+        assert shown == ["One.", "Two.", "One of another recording.", "Three."]
+        assert await page.locator("#partials").inner_text() == ""
+
+
+@pytest.mark.parametrize("state", ["live", "waiting"])
+async def test_partials_are_forgotten_when_the_captions_start_or_end(opened: Opened, state: str) -> None:
+    async with opened() as page:
+        await send(page, "partial", "Interrupted", 5)
+        await page.evaluate("(state) => send(state, {})", state)
+        await send(page, "partial", "Begun", 0, "two")
+        assert await page.locator("#partials").inner_text() == "Begun"
+
+
+async def test_final_ends_the_partials_before_it(opened: Opened) -> None:
+    async with opened() as page:
+        await send(page, "partial", "Lost", 1)
+        await send(page, "final", "Two.", 2)
+        assert await page.locator("#partials").inner_text() == ""
+
+
+async def test_retries_leave_no_listeners(opened: Opened) -> None:
+    async with opened() as page:
+        await page.clock.install()
+        await page.add_init_script(
+            """
+            window.attempts = 0;
+            window.fetch = async () => { attempts += 1; throw new TypeError("no network"); };
+            """
+        )
+        await page.reload()
+        for _ in range(3):
+            await page.clock.run_for(30_000)
+        assert await page.evaluate("() => attempts") >= 4
+        session = await page.context.new_cdp_session(page)
+        listeners = await session.send(
+            "Runtime.evaluate",
+            {"expression": "getEventListeners(window).online.length", "includeCommandLineAPI": True},
+        )
+        assert listeners["result"]["value"] == 1
+
+
+async def test_full_server_is_reported(opened: Opened) -> None:
+    async with opened() as page:
+        await page.add_init_script("window.fetch = async () => new Response(null, { status: 429 });")
+        await page.reload()
+        await expect(page.locator("#state")).to_have_text("Too many viewers at the moment. Trying again")

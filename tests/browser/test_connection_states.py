@@ -115,7 +115,8 @@ async def test_captions_and_settings_are_in_the_first_frame(page: DictationPage)
     await scripted(page, streams := ScriptedStreams([STARTED]), captions=captions, settings=settings)
     await page.wait_for_state("recording")
     (frame,) = streams.configs
-    assert frame["captions"] == captions
+    recording = await page.page.evaluate("() => dictation.recordingId")
+    assert frame["captions"] == {**captions, "recording": recording}
     config = frame["config"]
     assert isinstance(config, dict)
     assert config["settings"] == settings

@@ -118,7 +118,7 @@ async def test_two_viewers_read_the_captions_of_a_stream(browser: Browser, serve
     recording = next(each for each in RECORDINGS if each.name == "en/jfk")
     config, captions = (
         {"settings": {"language": "en"}, "partials": True},
-        {"name": "talk", "key": KEY, "viewerKey": VIEWER_KEY},
+        {"name": "talk", "key": KEY, "viewerKey": VIEWER_KEY, "recording": "1"},
     )
     opening = json.dumps({"config": config, "captions": captions})
     context = await browser.new_context(viewport={"width": 360, "height": 740})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from stt_service.errors import InvalidRequestError, ResourceExhaustedError, UnauthenticatedError
-from stt_service.http.page.captions import KEEP_S, WAITING, CaptionEvent, Channel, Publication, Viewer
+from stt_service.http.page.captions import KEEP_S, CaptionEvent, Channel, Publication, Viewer
 
 MAX_CHANNELS = 64
 MAX_VIEWERS = 500  # of all channels
@@ -19,21 +19,19 @@ WRONG_KEY = "A valid token, or the viewers' key of these captions, is required: 
 
 
 class Publisher:
-    """Publishes the events of one stream, until another stream with the same key continues the channel."""
+    """Publishes the events of one stream, until another stream of the recording continues it."""
 
-    def __init__(self, channel: Channel, now: Callable[[], float]) -> None:
-        self._channel, self._now = channel, now
+    def __init__(self, channel: Channel, recording: str, now: Callable[[], float]) -> None:
+        self._channel, self._recording, self._now = channel, recording, now
 
     def publish(self, kind: str, data: str, utterance: int) -> None:
-        """Send an event to the viewers; never waits."""
-        if self._channel.publisher is self:
-            self._channel.publish(kind, data, utterance, self._now())
+        """Send an event to the viewers, each utterance once; never waits."""
+        event = CaptionEvent(kind, data, time_s=self._now(), recording=self._recording, utterance=utterance)
+        self._channel.publish(self, event)
 
     def close(self) -> None:
         """Leave the channel."""
-        if self._channel.publisher is self:
-            self._channel.publisher, self._channel.left_s = None, self._now()
-            self._channel.send(WAITING)
+        self._channel.leave(self, self._recording, self._now())
 
 
 class CaptionHub:
@@ -56,7 +54,7 @@ class CaptionHub:
 
     @contextmanager
     def publish(self, wanted: Publication) -> Iterator[Publisher]:
-        """Publish a stream; a second stream with the same key continues the first one.
+        """Publish a stream. A second one of its recording replaces it; those of other recordings with the key do not.
 
         Raises:
             InvalidRequestError: the name belongs to another key.
@@ -67,7 +65,7 @@ class CaptionHub:
             raise InvalidRequestError(
                 f"Invalid captions.name={wanted.name!r}: another publisher uses it; choose another name."
             )
-        publisher = Publisher(channel, self._now)
+        publisher = Publisher(channel, wanted.recording, self._now)
         channel.open(publisher, wanted)
         try:
             yield publisher
@@ -77,7 +75,7 @@ class CaptionHub:
 
     @contextmanager
     def view(self, name: str, last_id: str, key: str | None) -> Iterator[tuple[Viewer, tuple[CaptionEvent, ...]]]:
-        """Add a viewer; yield it and the events before it.
+        """Add a viewer; yield it, the state and the history.
 
         Args:
             name: Of the channel.
@@ -90,7 +88,7 @@ class CaptionHub:
         """
         channel = self._channel(name, lambda _: False)
         self._check_viewer(channel, key)
-        viewer, events = Viewer(key), (*channel.history(last_id, self._now()), channel.state)
+        viewer, events = Viewer(key), (channel.state, *channel.history(last_id, self._now()))
         channel.viewers.add(viewer)
         try:
             yield viewer, events
@@ -119,7 +117,7 @@ class CaptionHub:
             self._is_closed
             or sum(len(each.viewers) for each in channels) >= MAX_VIEWERS
             or len(channel.viewers) >= MAX_CHANNEL_VIEWERS
-            or (is_unverified and sum(each.unverified for each in channels) >= MAX_UNVERIFIED_VIEWERS)
+            or (is_unverified and sum(len(each.unverified) for each in channels) >= MAX_UNVERIFIED_VIEWERS)
         ):
             raise ResourceExhaustedError("Too many viewers: try again later.", RETRY_AFTER_S)
 
@@ -149,7 +147,7 @@ class CaptionHub:
     def _expire(self) -> None:
         self._is_expiry_scheduled = False
         self._forget_ended()
-        if any(channel.publication is not None and channel.publisher is None for channel in self._channels.values()):
+        if any(channel.publication is not None and not channel.is_live for channel in self._channels.values()):
             self._schedule_expiry()
 
     def _forget_ended(self) -> None:

@@ -3,11 +3,22 @@
 A channel is a name with its key, its history and its viewers:
 
     waiting   viewers only: no stream has been published under the name
-    live      a publisher, whose key owns the name; viewers have another key, which only reads
-    kept      the publisher has left: for KEEP_S the name belongs to its key, and viewers receive the history
+    live      streams of a publisher, whose key owns the name; viewers have another key, which only reads
+    kept      the last stream has ended: for KEEP_S the name belongs to its key, and viewers receive the history
+
+An utterance is identified by its recording, which the publisher names, and its number, which counts over all streams of
+the recording. The publisher resumes a lost stream from its last committed audio, so the server recognizes utterances
+again that it has published. The rule that shows each of them once and in order:
+
+- A recording has one publisher: the stream that was opened last. Events of its earlier streams are dropped.
+- A recording has a first open utterance: the one after its last final or suppression. Events of earlier utterances are
+  dropped.
+- Recordings are independent: several can be live, as while the end of one is recognized after the start of the next.
+- Partials of a recording are forgotten when its publisher leaves or is replaced. Viewers forget all partials with each
+  `live` or `waiting`, which is the first event of a connection; the latest partial of each open utterance follows it.
 
 Viewers never slow a stream: each has a queue, and a viewer whose queue is full is dropped; it reconnects with the id of
-its last event. Everything is bounded: channels, viewers, queues and history.
+its last event. Everything is bounded: channels, recordings, viewers, queues and history.
 """
 
 from __future__ import annotations
@@ -18,7 +29,7 @@ import secrets
 from asyncio import Event
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stt_service.errors import InvalidRequestError
 
@@ -29,6 +40,7 @@ MAX_HISTORY_EVENTS = 200
 HISTORY_S = 300.0
 KEEP_S = 300.0
 MAX_ID_DIGITS = 18  # of a number in an id that a viewer sends back
+MAX_RECORDINGS = 16  # of a channel, whose first open utterance is known; live ones are forgotten last
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +51,13 @@ class Publication:
         name: Of the captions.
         key: Proves that another stream is of the same publisher.
         viewer_key: Opens the captions to viewers without a token; it is in their link.
+        recording: Of the stream; all streams of a recording have the same one.
     """
 
     name: str
     key: str = field(repr=False)
     viewer_key: str = field(repr=False)
+    recording: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +70,8 @@ class CaptionEvent:
         id: Identifies the event within the server; empty for events that only describe the state.
         number: Position in the channel.
         time_s: When it was published.
-        utterance: Number of its utterance.
+        recording: Of its utterance.
+        utterance: Number of its utterance in the recording.
     """
 
     kind: str
@@ -64,6 +79,7 @@ class CaptionEvent:
     id: str = ""
     number: int = 0
     time_s: float = 0.0
+    recording: str = ""
     utterance: int = 0
 
 
@@ -78,11 +94,12 @@ def publication(value: object) -> Publication:
     Raises:
         InvalidRequestError: a field is missing, unknown or invalid.
     """
-    if not isinstance(value, dict) or value.keys() != {"name", "key", "viewerKey"}:
-        raise InvalidRequestError("Invalid captions: must be an object with name, key and viewerKey.")
-    name, key, viewer_key = value["name"], value["key"], value["viewerKey"]
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise InvalidRequestError("Invalid captions.name: must be 1 to 64 letters, digits, - or _.")
+    if not isinstance(value, dict) or value.keys() != {"name", "key", "viewerKey", "recording"}:
+        raise InvalidRequestError("Invalid captions: must be an object with name, key, viewerKey and recording.")
+    name, key, viewer_key, recording = value["name"], value["key"], value["viewerKey"], value["recording"]
+    for field_name, each in (("name", name), ("recording", recording)):
+        if not isinstance(each, str) or not NAME.fullmatch(each):
+            raise InvalidRequestError(f"Invalid captions.{field_name}: must be 1 to 64 letters, digits, - or _.")
     for field_name, each in (("key", key), ("viewerKey", viewer_key)):
         if not isinstance(each, str) or not KEY.fullmatch(each):
             raise InvalidRequestError(
@@ -92,7 +109,7 @@ def publication(value: object) -> Publication:
         raise InvalidRequestError(
             "Invalid captions.viewerKey: must differ from captions.key, which viewers must not have."
         )
-    return Publication(name, key, viewer_key)
+    return Publication(name, key, viewer_key, recording)
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +117,7 @@ class Viewer:
     """A viewer's queue."""
 
     key: str | None = None  # presented, unless the viewer has a token
+    address: str = ""
     is_dropped: bool = False
     _events: deque[CaptionEvent] = field(default_factory=deque)
     _changed: Event = field(default_factory=Event)
@@ -129,33 +147,52 @@ class Viewer:
 
 
 @dataclass(slots=True, eq=False)
+class PublishedRecording:
+    """A recording of a channel.
+
+    Attributes:
+        publisher: Its last stream; None once that has ended.
+        next_utterance: The first open utterance.
+    """
+
+    publisher: object | None = None
+    next_utterance: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Channel:
-    """A name; see the states in the docstring of the module."""
+    """A name; see the states and the rule of utterances in the docstring of the module."""
 
     epoch: str = field(default_factory=lambda: secrets.token_hex(4))
     publication: Publication | None = None  # of the owner of the name
-    publisher: object | None = None
     left_s: float = 0.0  # when its last publisher left
     viewers: set[Viewer] = field(default_factory=set)
+    _recordings: dict[str, PublishedRecording] = field(default_factory=dict)  # the last opened one is the last
     _history: deque[CaptionEvent] = field(default_factory=lambda: deque(maxlen=MAX_HISTORY_EVENTS))
     _published: int = 0
 
     @property
-    def state(self) -> CaptionEvent:
-        return WAITING if self.publisher is None else LIVE
+    def is_live(self) -> bool:
+        """Whether a stream is published under the name."""
+        return any(recording.publisher is not None for recording in self._recordings.values())
 
     @property
-    def unverified(self) -> int:
-        """Number of viewers whose key cannot be checked yet."""
-        return sum(viewer.key is not None for viewer in self.viewers) if self.publication is None else 0
+    def state(self) -> CaptionEvent:
+        return LIVE if self.is_live else WAITING
+
+    @property
+    def unverified(self) -> tuple[Viewer, ...]:
+        """The viewers whose key cannot be checked yet."""
+        return tuple(viewer for viewer in self.viewers if viewer.key is not None) if self.publication is None else ()
 
     def is_kept(self, now_s: float) -> bool:
         """Whether the name still belongs to the key of its last publisher."""
-        return self.publisher is not None or now_s - self.left_s < KEEP_S
+        return self.is_live or now_s - self.left_s < KEEP_S
 
     def reset(self, publication: Publication | None) -> None:
         """Start over with another owner of the name, or without one."""
         self.epoch, self.publication = secrets.token_hex(4), publication
+        self._recordings.clear()
         self._history.clear()
 
     def is_owned_by(self, publication: Publication) -> bool:
@@ -167,25 +204,41 @@ class Channel:
         return self.publication is not None and key is not None and _is_same(key, self.publication.viewer_key)
 
     def open(self, publisher: object, publication: Publication) -> None:
-        """Make it live; viewers with another key are dropped."""
+        """Make it live; viewers with another key are dropped, and an earlier stream of the recording is replaced."""
         if not self.is_owned_by(publication):
             self.reset(publication)
-        self.publication, self.publisher = publication, publisher
+        self.publication = publication
         for viewer in tuple(self.viewers):
             if viewer.key is not None and not self.admits(viewer.key):
                 viewer.drop()
+        recording = self._recordings.pop(publication.recording, None) or PublishedRecording()
+        recording.publisher = publisher
+        self._forget_partials(publication.recording)
+        self._forget_recording()
+        self._recordings[publication.recording] = recording
         self.send(LIVE)
 
-    def publish(self, kind: str, data: str, utterance: int, now_s: float) -> None:
-        """Send an event to all viewers and add it to the history."""
+    def leave(self, publisher: object, recording: str, now_s: float) -> None:
+        """End the publication of a recording, unless another stream has continued it."""
+        left = self._published_by(publisher, recording)
+        if left is not None:
+            left.publisher, self.left_s = None, now_s
+            self._forget_partials(recording)
+            self.send(self.state)
+
+    def publish(self, publisher: object, event: CaptionEvent) -> None:
+        """Send an event to all viewers and add it to the history, unless the rule of utterances drops it."""
+        recording = self._published_by(publisher, event.recording)
+        if recording is None or event.utterance < recording.next_utterance:
+            return
+        if event.kind in ENDS:
+            recording.next_utterance = event.utterance + 1
+        if event.kind == PARTIAL or event.kind in ENDS:
+            self._forget_partials(event.recording, event.utterance)
         self._published += 1
-        event = CaptionEvent(kind, data, f"{self.epoch}-{self._published}", self._published, now_s, utterance)
-        if kind == PARTIAL or kind in ENDS:  # replaces the partial of its utterance
-            former = [each for each in self._history if each.kind == PARTIAL and each.utterance == utterance]
-            for each in former:
-                self._history.remove(each)
-        self._history.append(event)
-        self.send(event)
+        numbered = replace(event, id=f"{self.epoch}-{self._published}", number=self._published)
+        self._history.append(numbered)
+        self.send(numbered)
 
     def send(self, event: CaptionEvent) -> None:
         """Queue an event for all viewers."""
@@ -193,11 +246,38 @@ class Channel:
             viewer.put(event)
 
     def history(self, last_id: str, now_s: float) -> Iterator[CaptionEvent]:
-        """Yield the events of the last HISTORY_S after the one with this id; all of them if it is unknown."""
+        """Yield the events of the last HISTORY_S after the one with this id; all of them if it is unknown.
+
+        Partials before that id are of open utterances. They are yielded without an id: ids never decrease.
+        """
         epoch, _, number = last_id.partition("-")
         is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_ID_DIGITS
         after = int(number) if epoch == self.epoch and is_number else 0
-        return (event for event in self._history if event.number > after and now_s - event.time_s <= HISTORY_S)
+        for event in self._history:
+            if now_s - event.time_s > HISTORY_S:
+                continue
+            if event.number > after:
+                yield event
+            elif event.kind == PARTIAL:
+                yield replace(event, id="")
+
+    def _published_by(self, publisher: object, recording: str) -> PublishedRecording | None:
+        found = self._recordings.get(recording)
+        return found if found is not None and found.publisher is publisher else None
+
+    def _forget_recording(self) -> None:
+        """Make room for a recording: forget the one that was opened first, live ones last."""
+        if len(self._recordings) >= MAX_RECORDINGS:
+            ended = (name for name, each in self._recordings.items() if each.publisher is None)
+            forgotten = next(ended, next(iter(self._recordings)))
+            self._forget_partials(forgotten)
+            del self._recordings[forgotten]
+
+    def _forget_partials(self, recording: str, utterance: int | None = None) -> None:
+        """Remove the partials of an utterance, or of all of a recording, from the history."""
+        for each in tuple(self._history):
+            if each.kind == PARTIAL and each.recording == recording and utterance in (None, each.utterance):
+                self._history.remove(each)
 
 
 def _is_same(key: str, other: str) -> bool:

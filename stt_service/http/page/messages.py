@@ -25,6 +25,11 @@ def encode(response: pb.StreamingRecognizeResponse) -> str:
     return json.dumps(json_format.MessageToDict(response), ensure_ascii=False, separators=(",", ":"))
 
 
+def encode_published(text: str, recording: str) -> str:
+    """Return the JSON of a response that was encoded, with the id of its recording: the response for viewers."""
+    return f'{{"recording":"{recording}",{text[1:]}'
+
+
 @dataclass(frozen=True, slots=True)
 class ClientMessage:
     """A message of the client: its request, None at the end of the audio, and where a new stream is published."""

@@ -18,8 +18,9 @@ from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import DeadlineExceededError, SttError
 from stt_service.http.page.caption_hub import CaptionHub, Publisher
+from stt_service.http.page.captions import Publication
 from stt_service.http.page.errors import close_code
-from stt_service.http.page.messages import ClientMessage, decode, encode
+from stt_service.http.page.messages import ClientMessage, decode, encode, encode_published
 from stt_service.recognition.failures import failure, public_errors
 from stt_service.recognition.speech_service import Call, SpeechService
 from stt_service.telemetry.metrics import Api
@@ -70,6 +71,7 @@ class _Connection:
     hub: CaptionHub
     publishing: ExitStack
     close_timeout_s: float
+    _publication: Publication | None = None
     _publisher: Publisher | None = None
     _received: asyncio.Queue[Message] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUED_MESSAGES))
 
@@ -87,8 +89,7 @@ class _Connection:
     async def write(self, response: pb.StreamingRecognizeResponse, /) -> None:
         """Send a response; wait while the client does not read. Cancels the stream of a disconnected client."""
         text = encode(response)
-        if self._publisher is not None:
-            _publish(self._publisher, response, text)
+        self._publish(response, text)
         try:
             await self.socket.send_text(text)
         except GONE:
@@ -135,9 +136,22 @@ class _Connection:
             InvalidRequestError: a message is not one of the protocol.
         """
         while (message := _message(await self._received.get())).request is not None:
-            if message.publication is not None:
-                self._publisher = self.publishing.enter_context(self.hub.publish(message.publication))
+            self._publication = self._publication or message.publication
             yield message.request
+
+    def _publish(self, response: pb.StreamingRecognizeResponse, text: str) -> None:
+        """Publish a response that captions show; a stream is published when it starts, not before it is accepted.
+
+        Raises:
+            SttError: the stream cannot be published.
+        """
+        if self._publication is None:
+            return
+        if response.HasField("started"):
+            self._publisher = self.publishing.enter_context(self.hub.publish(self._publication))
+        elif self._publisher is not None and (published := _published(response)) is not None:
+            kind, utterance = published
+            self._publisher.publish(kind, encode_published(text, self._publication.recording), utterance)
 
 
 def _message(received: Message) -> ClientMessage:
@@ -145,14 +159,16 @@ def _message(received: Message) -> ClientMessage:
     return ClientMessage(pb.StreamingRecognizeRequest(audio=received["bytes"])) if text is None else decode(text)
 
 
-def _publish(publisher: Publisher, response: pb.StreamingRecognizeResponse, text: str) -> None:
-    """Publish a response that captions show."""
+def _published(response: pb.StreamingRecognizeResponse) -> tuple[str, int] | None:
+    """Return the kind and the utterance of a response that captions show."""
     match response.WhichOneof("event"):
         case "speech_started":
-            publisher.publish("speechStarted", text, response.speech_started.utterance)
+            return "speechStarted", response.speech_started.utterance
         case "partial":
-            publisher.publish("partial", text, response.partial.utterance)
+            return "partial", response.partial.utterance
         case "final":
-            publisher.publish("final", text, response.final.utterance)
+            return "final", response.final.utterance
         case "suppressed":
-            publisher.publish("suppressed", text, response.suppressed.utterance)
+            return "suppressed", response.suppressed.utterance
+        case _:
+            return None

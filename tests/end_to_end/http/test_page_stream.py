@@ -84,19 +84,19 @@ async def test_captions_of_a_stream_have_its_text_for_present_and_late_viewers(
 ) -> None:
     pcm = recordings["en/jfk"].pcm()
     opening = json.loads(config(partials=True))
-    first = json.dumps(
-        {**opening, "captions": {"name": "talk", "key": "key-of-the-publisher", "viewerKey": "key-of-the-viewers"}}
-    )
+    keys = {"key": "key-of-the-publisher", "viewerKey": "key-of-the-viewers"}
+    first = json.dumps({**opening, "captions": {"name": "talk", "recording": "1", **keys}})
     async with viewer(address, "talk") as one, viewer(address, "talk") as two:
         for each in (one, two):
             await each.until("waiting")
         result = await send_messages(address, [first, *chunks(pcm), END])
         present = [await each.until("waiting") for each in (one, two)]
     async with viewer(address, "talk") as three:
-        late = await three.until("waiting")
+        count = sum(event.kind not in ("live", "partial") for event in present[0])  # with the state
+        late = [event for event in [await three.next() for _ in range(count)] if event is not None]
     assert result.texts
     for events in (*present, late):
-        finals = [parsed(json.dumps(event.data)).final.text for event in events if event.kind == "final"]
+        finals = [event.response.final.text for event in events if event.kind == "final"]
         assert finals == result.texts
     assert present[0] == present[1]
     assert not any(event.kind == "partial" for event in late)  # replaced by the finals

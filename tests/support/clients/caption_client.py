@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tests.support.clients.page_client import TIMEOUT_S, Json
+from stt.v1 import stt_pb2 as pb
+
+from tests.support.clients.page_client import TIMEOUT_S, Json, parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,11 @@ class SseEvent:
     kind: str
     data: Json
     id: str
+
+    @property
+    def response(self) -> pb.StreamingRecognizeResponse:
+        """The response, without its recording."""
+        return parsed(json.dumps({name: value for name, value in self.data.items() if name != "recording"}))
 
 
 class CaptionStream:

@@ -28,8 +28,9 @@ from stt_service.http.page.captions import (
 )
 
 KEY, VIEWER_KEY, OTHER = "k" * 16, "v" * 16, "o" * 16
-TALK = Publication("talk", KEY, VIEWER_KEY)
-OTHER_TALK = Publication("talk", OTHER, VIEWER_KEY)
+TALK = Publication("talk", KEY, VIEWER_KEY, "one")
+NEXT_TALK = Publication("talk", KEY, VIEWER_KEY, "next")
+OTHER_TALK = Publication("talk", OTHER, VIEWER_KEY, "two")
 
 
 class Clock:
@@ -105,28 +106,28 @@ def test_late_viewer_gets_the_history_with_one_partial_of_an_open_utterance(hub:
         publish(publisher, "speechStarted 0", "partial 0", "partial 0", "final 0")
         publish(publisher, "speechStarted 1", "partial 1", "speechStarted 2", "partial 2", "partial 1")
         expected = ["speechStarted 0", "final 0", "speechStarted 1", "speechStarted 2", "partial 2", "partial 1"]
-        assert kinds(replayed(hub)) == [*expected, "live"]
+        assert kinds(replayed(hub)) == ["live", *expected]
 
 
 def test_returning_viewer_gets_the_events_after_its_last_one(hub: CaptionHub) -> None:
     with hub.publish(TALK) as publisher:
         publish(publisher, "final 0", "final 1", "final 2")
-        first, *_ = replayed(hub)
-        assert kinds(replayed(hub, first.id)) == ["final 1", "final 2", "live"]
+        _, first, *_ = replayed(hub)
+        assert kinds(replayed(hub, first.id)) == ["live", "final 1", "final 2"]
 
 
 @pytest.mark.parametrize("last_id", ["x", "0", "-", "other-2", "²-²", "--1"])
 def test_unknown_last_event_gets_the_whole_history(hub: CaptionHub, last_id: str) -> None:
     with hub.publish(TALK) as publisher:
         publish(publisher, "final 0")
-        assert kinds(replayed(hub, last_id)) == ["final 0", "live"]
+        assert kinds(replayed(hub, last_id)) == ["live", "final 0"]
 
 
 def test_last_event_with_thousands_of_digits_gets_the_whole_history(hub: CaptionHub) -> None:
     with hub.publish(TALK) as publisher:
         publish(publisher, "final 0")
-        epoch, _, _ = replayed(hub)[0].id.partition("-")
-        assert kinds(replayed(hub, f"{epoch}-{'9' * 5000}")) == ["final 0", "live"]
+        epoch, _, _ = replayed(hub)[1].id.partition("-")
+        assert kinds(replayed(hub, f"{epoch}-{'9' * 5000}")) == ["live", "final 0"]
 
 
 def test_history_is_bounded_in_time_and_number(hub: CaptionHub, clock: Clock) -> None:
@@ -135,7 +136,7 @@ def test_history_is_bounded_in_time_and_number(hub: CaptionHub, clock: Clock) ->
         assert len(replayed(hub)) == MAX_HISTORY_EVENTS + 1  # with the state
         clock.now_s += HISTORY_S + 1
         publish(publisher, "final 999")
-        assert kinds(replayed(hub)) == ["final 999", "live"]
+        assert kinds(replayed(hub)) == ["live", "final 999"]
 
 
 def test_live_name_belongs_to_its_key(hub: CaptionHub) -> None:
@@ -157,7 +158,7 @@ def test_name_stays_with_its_key_for_a_while(hub: CaptionHub, clock: Clock) -> N
 def test_text_of_an_ended_stream_is_forgotten(hub: CaptionHub, clock: Clock) -> None:
     with hub.publish(TALK) as publisher:
         publish(publisher, "final 0")
-    assert kinds(replayed(hub)) == ["final 0", "waiting"]
+    assert kinds(replayed(hub)) == ["waiting", "final 0"]
     clock.now_s += KEEP_S
     assert kinds(replayed(hub)) == ["waiting"]
 
@@ -166,7 +167,7 @@ def test_text_is_forgotten_without_viewers_too(clock: Clock) -> None:
     hub = CaptionHub(clock, clock.call_later)
     with hub.publish(TALK) as publisher:
         publish(publisher, "final 0")
-    with hub.publish(Publication("other", OTHER, VIEWER_KEY)):
+    with hub.publish(Publication("other", OTHER, VIEWER_KEY, "two")):
         clock.advance(KEEP_S - 1)
     assert len(clock.timers) == 1  # for all streams
     assert hub.names == {"talk", "other"}
@@ -177,12 +178,42 @@ def test_text_is_forgotten_without_viewers_too(clock: Clock) -> None:
     assert not clock.timers
 
 
-def test_second_stream_with_the_key_continues_the_first(hub: CaptionHub) -> None:
+def test_second_stream_of_a_recording_continues_the_first(hub: CaptionHub) -> None:
     with hub.publish(TALK) as first, hub.publish(TALK) as second:
-        publish(second, "final 1")
+        publish(second, "partial 0")
         publish(first, "final 0")  # of the connection that was replaced
         first.close()
-        assert kinds(replayed(hub)) == ["final 1", "live"]
+        publish(second, "final 0", "partial 1")
+        assert kinds(replayed(hub)) == ["live", "final 0", "partial 1"]
+
+
+def test_recordings_with_the_key_are_published_at_the_same_time(hub: CaptionHub) -> None:
+    with hub.publish(NEXT_TALK) as second:
+        with hub.publish(TALK) as first:
+            publish(first, "final 0", "partial 1")
+            publish(second, "final 0", "partial 1")
+        assert kinds(replayed(hub)) == ["live", "final 0", "final 0", "partial 1"]  # without the partial that ended
+        publish(first, "final 1")
+        publish(second, "final 1")
+        assert kinds(replayed(hub)) == ["live", "final 0", "final 0", "final 1"]
+
+
+async def test_viewers_forget_partials_when_a_stream_ends_or_is_replaced(hub: CaptionHub) -> None:
+    with hub.publish(NEXT_TALK), hub.view("talk", "", None) as (viewer, _):
+        with hub.publish(TALK) as first:
+            publish(first, "partial 0")
+            with hub.publish(TALK):
+                assert kinds(replayed(hub)) == ["live"]
+        received = [await viewer.next_event() for _ in range(4)]
+    assert [event.kind for event in received if event is not None] == ["live", "partial", "live", "live"]
+
+
+def test_returning_viewer_gets_the_partial_of_an_open_utterance_without_an_id(hub: CaptionHub) -> None:
+    with hub.publish(TALK) as publisher:
+        publish(publisher, "partial 1", "speechStarted 2")
+        *_, last = replayed(hub)
+        _, partial = replayed(hub, last.id)
+        assert (partial.kind, partial.utterance, partial.id) == ("partial", 1, "")
 
 
 async def test_slow_viewer_is_dropped_and_others_are_not(hub: CaptionHub) -> None:
@@ -215,7 +246,7 @@ def test_viewer_with_the_key_is_admitted_and_another_key_is_not(hub: CaptionHub)
 
 def test_key_of_viewers_does_not_publish(hub: CaptionHub) -> None:
     with hub.publish(TALK), pytest.raises(InvalidRequestError, match="'talk': another publisher"):
-        hub.publish(Publication("talk", VIEWER_KEY, OTHER)).__enter__()
+        hub.publish(Publication("talk", VIEWER_KEY, OTHER, "one")).__enter__()
 
 
 async def test_key_of_a_waiting_viewer_is_checked_when_the_stream_is_published(hub: CaptionHub) -> None:
@@ -255,7 +286,7 @@ def test_waiting_viewers_keep_no_name_from_a_publisher(hub: CaptionHub, stack: E
 
 def test_published_streams_are_bounded_and_never_evicted(hub: CaptionHub, stack: ExitStack) -> None:
     for number in range(MAX_CHANNELS):
-        stack.enter_context(hub.publish(Publication(f"name{number}", KEY, VIEWER_KEY)))
+        stack.enter_context(hub.publish(Publication(f"name{number}", KEY, VIEWER_KEY, "one")))
     with pytest.raises(ResourceExhaustedError):
         hub.publish(TALK).__enter__()
 

@@ -16,12 +16,12 @@ from stt_service.access import tokens
 from stt_service.access.listen_address import ListenAddress
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.listener import HttpListener
-from stt_service.http.page.caption_hub import CaptionHub
+from stt_service.http.page.caption_hub import MAX_CHANNELS, CaptionHub
 from stt_service.http.page.errors import reject
 from stt_service.http.page.viewers import CaptionViewers
 from stt_service.server import Server
 from tests.support.clients.caption_client import viewer
-from tests.support.clients.page_client import END, chunks, page_stream, parsed, request, send_messages
+from tests.support.clients.page_client import END, chunks, page_stream, request, send_messages
 from tests.support.servers.in_process_server import BlockingServerEngine, running_server
 
 TOKEN = tokens.new_token()
@@ -47,13 +47,13 @@ async def protected(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
         yield running.http.address
 
 
-def published(name: str = "talk", key: str = KEY) -> str:
+def published(name: str = "talk", key: str = KEY, recording: str = "1", **config: object) -> str:
     """Return the first message of a published stream; its finals have the text RELEASED_NAME."""
     settings = {"language": "en", "initialPrompt": RELEASED_NAME}
     return json.dumps(
         {
-            "config": {"settings": settings, "partials": True},
-            "captions": {"name": name, "key": key, "viewerKey": VIEWER_KEY},
+            "config": {"settings": settings, "partials": True, **config},
+            "captions": {"name": name, "key": key, "viewerKey": VIEWER_KEY, "recording": recording},
         }
     )
 
@@ -72,16 +72,50 @@ async def test_viewers_receive_the_responses_of_the_publisher(
         received = [await each.until("waiting") for each in (first, second)]
     assert received[0] == received[1]
     assert received[0][0].kind == "live"
-    events = [parsed(json.dumps(event.data)) for event in received[0] if event.id]
+    events = [event.response for event in received[0] if event.id]
     kept = ("speech_started", "partial", "final", "suppressed")
     assert events == [response for response in result.responses if response.WhichOneof("event") in kept]
     assert RELEASED_NAME in result.texts
     async with viewer(address, "talk") as late:
-        history = await late.until("waiting")
+        history = [await late.next() for event in received[0] if event.id and event.kind != "partial"]
+        history.append(await late.next())  # the first one is the state
     finals = [event for event in received[0] if event.kind == "final"]
-    assert [event for event in history if event.kind == "final"] == finals
-    async with viewer(address, "talk", {"Last-Event-ID": finals[-1].id}) as returning:
-        assert finals[-1] not in await returning.until("waiting")
+    assert [event for event in history if event is not None and event.kind == "final"] == finals
+    last = received[0][-2]
+    async with viewer(address, "talk", {"Last-Event-ID": last.id}) as returning:
+        await returning.until("waiting")
+        await send_messages(address, [published(), END])
+        assert [event.kind for event in await returning.until("waiting")] == ["live", "waiting"]
+
+
+async def test_utterance_that_is_recognized_again_is_published_once(
+    server: Server, recordings: Mapping[str, Recording]
+) -> None:
+    address, audio = server.http.address, chunks(recordings["en/jfk"].pcm())
+    async with viewer(address, "talk") as present:
+        await present.until("waiting")
+        async with page_stream(address) as lost:
+            messages: list[str | bytes] = [published(), *audio, END]
+            for message in messages:
+                await lost.send(message)
+            seen = await present.until("final")  # published, and not read by the publisher
+        seen += await present.until("waiting")
+        result = await send_messages(address, [published(resume={"nextUtterance": "0"}), *audio, END])
+        seen += await present.until("waiting")
+    finals = [event.response.final.utterance for event in seen if event.kind == "final"]
+    assert finals == [response.final.utterance for response in result.responses if response.HasField("final")]
+
+
+async def test_rejected_stream_is_not_published(server: Server) -> None:
+    async with viewer(server.http.address, "talk") as stream:
+        await stream.until("waiting")
+        rejected = await send_messages(server.http.address, [published(settings={"language": "klingon"})])
+        assert rejected.failure.reason == "INVALID_ARGUMENT"
+        await send_messages(server.http.address, [published(), END])
+        assert [event.kind for event in await stream.until("waiting")] == ["live", "waiting"]
+        for number in range(MAX_CHANNELS):
+            await send_messages(server.http.address, [published(f"name{number}", settings={"language": "klingon"})])
+        assert not (await send_messages(server.http.address, [published("other"), END])).failure.reason
 
 
 async def test_stream_that_ends_early_leaves_its_viewers_waiting(server: Server) -> None:
@@ -107,7 +141,8 @@ async def test_second_publisher_with_another_key_is_rejected(server: Server) -> 
         published(name="a/b"),
         published(key="short"),
         published(key=VIEWER_KEY),
-        json.dumps({"config": {}, "captions": {"name": "talk", "key": KEY}}),
+        json.dumps({"config": {}, "captions": {"name": "talk", "key": KEY, "viewerKey": VIEWER_KEY}}),
+        published(recording="a/b"),
         json.dumps({"config": {}, "captions": None}),
         json.dumps({"update": {}, "captions": {"name": "talk", "key": KEY}}),
     ],

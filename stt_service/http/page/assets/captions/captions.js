@@ -5,10 +5,10 @@
  * The fragment of the address, which no server receives, has options: `#key=…&obs&size=3`. `?obs` works as well. A
  * changed fragment takes effect at once.
  */
-import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { local, session } from "../storage.js";
 import { t, translatePage } from "../strings.js";
-import { DeniedError, EventStream } from "./event-stream.js";
+import { DeniedError, EventStream, FullError } from "./event-stream.js";
+import { Utterances } from "./utterances.js";
 
 const SIZE_KEY = "stt-captions-size";
 const SIZES_REM = [1.25, 1.5, 1.875, 2.25, 2.75, 3.5, 4.5, 6];
@@ -23,13 +23,12 @@ const name = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
 
 let sizeRem = DEFAULT_REM;
 
-/** @type {Map<number, string>} partials of the open utterances */
-const partials = new Map();
+const utterances = new Utterances();
 
 /** @returns {boolean} whether the page is a source in OBS: only the text */
 const isObs = () => options.has("obs") || new URLSearchParams(location.search).has("obs");
 
-/** @param {"live" | "waiting" | "reconnecting" | "captionsDenied"} state */
+/** @param {"live" | "waiting" | "reconnecting" | "captionsFull" | "captionsDenied"} state */
 function showState(state) {
   document.body.dataset.state = state;
   element("state").textContent = t(state, { name });
@@ -68,8 +67,7 @@ class Follower {
 const follower = new Follower();
 
 function showPartials() {
-  const inOrder = [...partials].sort(([one], [other]) => one - other);
-  element("partials").textContent = inOrder.map(([, text]) => text).join(" ");
+  element("partials").textContent = utterances.partials.join(" ");
   follower.show();
 }
 
@@ -87,20 +85,13 @@ function removeOldLines() {
 }
 
 /** @param {import("./event-stream.js").ServerEvent} event */
-function show({ kind, data }) {
-  if (kind === "live" || kind === "waiting") {
-    showState(kind);
-    if (kind === "waiting") partials.clear();
-    showPartials();
-    return;
-  }
-  const content = JSON.parse(data)[kind] ?? {};
-  const utterance = Number(content.utterance ?? 0);
-  if (kind === "partial") {
-    partials.set(utterance, sanitizeTranscript(`${content.stable ?? ""}${content.unstable ?? ""}`));
-  } else if (kind === "final" || kind === "suppressed") {
-    partials.delete(utterance);
-    if (kind === "final") addLine(sanitizeTranscript(String(content.text ?? "")));
+function show(event) {
+  if (event.kind === "live" || event.kind === "waiting") {
+    showState(event.kind);
+    utterances.forgetPartials();
+  } else {
+    const text = utterances.handle(event);
+    if (text !== null) addLine(text);
   }
   showPartials();
 }
@@ -147,7 +138,9 @@ async function main() {
   showState("reconnecting");
   const key = options.get("key") ?? session.get("stt-token") ?? "";
   try {
-    await new EventStream(`/api/captions/${encodeURIComponent(name)}`, key, show).run(() => showState("reconnecting"));
+    await new EventStream(`/api/captions/${encodeURIComponent(name)}`, key, show).run((error) =>
+      showState(error instanceof FullError ? "captionsFull" : "reconnecting"),
+    );
   } catch (error) {
     if (!(error instanceof DeniedError)) throw error;
     showState("captionsDenied");

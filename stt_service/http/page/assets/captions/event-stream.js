@@ -15,6 +15,9 @@ const SILENCE_MS = 45_000; // three heartbeats of the server
 /** The server refused the key; another attempt would not change that. */
 export class DeniedError extends Error {}
 
+/** The server has too many viewers; a later attempt may be accepted. */
+export class FullError extends Error {}
+
 export class EventStream {
   #url;
   #key;
@@ -35,21 +38,20 @@ export class EventStream {
 
   /**
    * Receive events until the page closes.
-   * @param {() => void} onLost the connection ended; another attempt follows
+   * @param {(error: unknown) => void} onLost the connection ended, maybe with an error; another attempt follows
    * @throws {DeniedError}
    */
   async run(onLost) {
     for (;;) {
+      let lostBy = null;
       try {
         await this.#receive();
       } catch (error) {
         if (error instanceof DeniedError) throw error;
+        lostBy = error;
       }
-      onLost();
-      await new Promise((resolve) => {
-        setTimeout(resolve, this.#delayMs);
-        addEventListener("online", resolve, { once: true });
-      });
+      onLost(lostBy);
+      await onlineAgain(this.#delayMs);
       this.#delayMs = Math.min(2 * this.#delayMs, MAX_DELAY_MS);
     }
   }
@@ -60,6 +62,7 @@ export class EventStream {
     try {
       const response = await fetch(this.#url, { headers: this.#headers(), cache: "no-store", signal: silence.signal });
       if (response.status === 401 || response.status === 403) throw new DeniedError();
+      if (response.status === 429) throw new FullError();
       if (!response.ok || !response.body) return;
       const restart = () => {
         clearTimeout(timer);
@@ -87,4 +90,18 @@ export class EventStream {
     const kind = fields.get("event");
     if (kind) this.#onEvent({ kind, data: fields.get("data") ?? "{}" });
   }
+}
+
+/** Wait until the network is back, at most for a time. @param {number} timeoutMs */
+async function onlineAgain(timeoutMs) {
+  /** @type {() => void} */
+  let resolve = () => {};
+  const isOver = new Promise((whenOver) => {
+    resolve = () => whenOver(undefined);
+  });
+  const timer = setTimeout(resolve, timeoutMs);
+  addEventListener("online", resolve);
+  await isOver;
+  clearTimeout(timer);
+  removeEventListener("online", resolve);
 }

@@ -26,9 +26,9 @@ export class Recognizer {
    * @param {import("./audio-format.js").AudioFormat} format
    * @param {import("./replay-buffer.js").ReplayBuffer} buffer
    * @param {import("./resume.js").ResumeTracker} tracker
-   * @param {{wasStarted: boolean, onEvent: (event: object) => void, onCommit: () => void,
+   * @param {{recording: string, wasStarted: boolean, onEvent: (event: object) => void, onCommit: () => void,
    *   onConnection: (isConnected: boolean, error: StreamError | null) => void}} owner `onEvent` is called with new
-   *   events only; `wasStarted`: a server has accepted a stream of this recording
+   *   events only; `recording`: its id; `wasStarted`: a server has accepted a stream of this recording
    */
   constructor(target, format, buffer, tracker, owner) {
     this.target = target; // of the next stream
@@ -135,7 +135,8 @@ export class Recognizer {
       resumable: true,
     };
     if (this.wasStarted) config.resume = { ...this._tracker.resume, leftContextMs: this._buffer.leftContextMs };
-    return this.target.captions ? { config, captions: this.target.captions } : { config };
+    const { captions } = this.target;
+    return captions ? { config, captions: { ...captions, recording: this._owner.recording } } : { config };
   }
 
   _onEvent(event) {

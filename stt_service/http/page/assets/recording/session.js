@@ -97,8 +97,9 @@ export class Session {
       return;
     }
     if (settings) this.recording.replaceSettings(settings);
-    const { format, buffer, tracker, wasStarted } = this.recording;
+    const { id, format, buffer, tracker, wasStarted } = this.recording;
     const owner = {
+      recording: id,
       wasStarted,
       onEvent: (event) => this._onEvent(event),
       onCommit: () => this.recording.save(),

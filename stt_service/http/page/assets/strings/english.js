@@ -142,5 +142,6 @@ export const ENGLISH = {
   reconnecting: "Connecting",
   larger: "Larger text",
   smaller: "Smaller text",
+  captionsFull: "Too many viewers at the moment. Trying again",
   captionsDenied: "This link has no valid key, or the server requires an access token.",
 };
