@@ -1,4 +1,4 @@
-"""The settings of the dictation page: the list of keys, and the texts of the fields."""
+"""The settings of the dictation page: values that are not accepted, the list of keys, and the texts of the fields."""
 
 from __future__ import annotations
 
@@ -12,12 +12,78 @@ from tests.browser.sheet_pages import SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
+STORED = "(name) => JSON.parse(localStorage['stt-settings'])[name] ?? null"
+
 
 @pytest_asyncio.fixture
 async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
     async with sheet_page(browser) as opened:
         await opened.page.click("#open-settings")
         yield opened
+
+
+async def enter(sheet: SheetPage, name: str, value: str) -> None:
+    await sheet.page.fill(f"[name={name}]", value)
+    await sheet.press("Tab")
+
+
+async def reopen(sheet: SheetPage) -> None:
+    await sheet.page.click("#settings [data-close]")
+    await sheet.page.click("#open-settings")
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "rejected", "error"),
+    [
+        ("silence", "0.75", "99", "Not saved: must be from 0.1 to 10 seconds."),
+        ("captionsName", "talk", "доклад", "Not saved: only Latin letters, digits, hyphens and underscores."),
+        ("hotwords", "Ada", "a\n" * 101, "Not saved. Terms: 101 of at most 100. Characters: 301 of at most 2000."),
+    ],
+)
+async def test_rejected_value_has_an_error_at_its_field_and_is_not_shown_as_saved(
+    sheet: SheetPage, name: str, accepted: str, rejected: str, error: str
+) -> None:
+    page = sheet.page
+    field, alert = page.locator(f"[name={name}]"), page.locator(f"#{name}-error")
+    await page.check("[name=publish]")
+    await enter(sheet, name, accepted)
+    await expect(alert).to_be_hidden()
+    stored = await page.evaluate(STORED, name)
+    await enter(sheet, name, rejected)
+    await expect(alert).to_have_text(error)
+    await expect(field).to_have_attribute("aria-invalid", "true")
+    await expect(field).to_have_accessible_error_message(error)
+    assert await page.evaluate(STORED, name) == stored
+    await reopen(sheet)
+    await expect(field).to_have_value(accepted)
+    await expect(alert).to_be_hidden()
+    await expect(field).not_to_have_attribute("aria-invalid", "true")
+
+
+async def test_corrected_value_is_saved_and_removes_the_error(sheet: SheetPage) -> None:
+    await enter(sheet, "silence", "99")
+    await expect(sheet.page.locator("#silence-error")).to_be_visible()
+    await enter(sheet, "silence", "0.75")
+    await expect(sheet.page.locator("#silence-error")).to_be_hidden()
+    assert await sheet.page.evaluate(STORED, "silence") == 0.75
+
+
+async def test_error_of_a_field_follows_the_language_of_the_page(sheet: SheetPage) -> None:
+    await enter(sheet, "silence", "99")
+    await sheet.page.select_option("[name=interfaceLanguage]", "ru")
+    await expect(sheet.page.locator("#silence-error")).to_contain_text("Не сохранено")
+
+
+async def test_captions_help_promises_the_privacy_that_the_server_provides(browser: Browser) -> None:
+    for token, readers in (("", "Anyone who knows the name can read along."), ("t", "Anyone with the link can read")):
+        async with sheet_page(browser, token=token) as sheet:
+            if token:
+                await sheet.page.click("#token-dialog [data-close]")
+            await sheet.page.click("#open-settings")
+            await sheet.page.check("[name=publish]")
+            await expect(sheet.page.locator("#captions-help")).to_contain_text(readers)
+            await sheet.page.select_option("[name=interfaceLanguage]", "ru")
+            await expect(sheet.page.locator("#captions-help")).to_contain_text("ссылка" if token else "имя")
 
 
 async def test_list_of_keys_has_each_key_of_the_page(sheet: SheetPage) -> None:

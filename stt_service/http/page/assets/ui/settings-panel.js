@@ -12,7 +12,7 @@ const CAPTIONS_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 export class SettingsPanel {
   #dialog = /** @type {HTMLDialogElement} */ (element("settings"));
   #preferences;
-  /** @type {{version: string, model: string, languages: string[]} | null} */ #server = null;
+  /** @type {{version: string, model: string, languages: string[], tokensRequired: boolean} | null} */ #server = null;
 
   /** @param {import("./preferences.js").Preferences} preferences */
   constructor(preferences) {
@@ -29,13 +29,15 @@ export class SettingsPanel {
   }
 
   open() {
+    for (const field of this.#fields) this.#showValue(field); // also in place of a value that was not saved
     this.#fillDevices();
     this.#dialog.showModal();
   }
 
   /**
    * Show the facts of the server.
-   * @param {{version: string, model: string, languages: string[], limits?: object, settings?: object}} info
+   * @param {{version: string, model: string, languages: string[], tokensRequired: boolean, limits?: object,
+   *   settings?: object}} info
    */
   showServer(info) {
     this.#server = info;
@@ -47,10 +49,18 @@ export class SettingsPanel {
   #translate() {
     this.#fillChoices();
     this.#fillLanguages();
-    if (this.#server) element("version").textContent = versionInWords(this.#server);
+    if (this.#server) this.#fillServer(this.#server);
     this.#fillKeys();
     this.#fillDevices();
     this.#showValues();
+  }
+
+  /** @param {{version: string, model: string, tokensRequired: boolean}} server */
+  #fillServer({ version, model, tokensRequired }) {
+    element("version").textContent = t("version", { version, model });
+    const help = element("captions-help");
+    help.dataset.t = tokensRequired ? "captionsHelp" : "captionsHelpOpen"; // without tokens, the name is enough
+    help.textContent = t(help.dataset.t);
   }
 
   /** The languages of the server, and the chosen one, which the server may not have or not have reported yet. */
@@ -60,6 +70,11 @@ export class SettingsPanel {
     const known = [...codes].filter((code) => code && code !== "auto").map((code) => [code, nameOf(names, code)]);
     known.sort(([, one], [, other]) => one.localeCompare(other, document.documentElement.lang));
     this.#choices("language", [["", t("serverDefault")], ["auto", t("languageAuto")], ...known]);
+  }
+
+  /** @returns {NodeListOf<HTMLInputElement>} */
+  get #fields() {
+    return this.#dialog.querySelectorAll("[name]");
   }
 
   /** @param {string} name */
@@ -118,11 +133,14 @@ export class SettingsPanel {
   }
 
   #showValues() {
-    for (const field of this.#dialog.querySelectorAll("[name]")) this.#showValue(/** @type {HTMLInputElement} */ (field));
+    for (const field of this.#fields) {
+      if (isRejected(field)) showError(field, this.#errorOf(field));
+      else this.#showValue(field);
+    }
     this.#showCaptions();
   }
 
-  /** Show the value of a field, unless it is being edited. @param {HTMLInputElement} field */
+  /** Show the saved value of a field, unless it is being edited. @param {HTMLInputElement} field */
   #showValue(field) {
     if (field === document.activeElement && this.#dialog.open && field.matches("textarea, input")) return;
     const preferences = this.#preferences;
@@ -131,6 +149,7 @@ export class SettingsPanel {
     else if (field.name === "token") field.value = preferences.token;
     else if (field.name === "hotwords") field.value = preferences.get("hotwords").join("\n");
     else field.value = String(preferences.get(name) ?? "");
+    showError(field, "");
   }
 
   /** Apply and show a value that this tab or another one has changed. @param {string} name */
@@ -148,8 +167,10 @@ export class SettingsPanel {
 
   /** @param {HTMLInputElement} field */
   #onChange(field) {
-    if (field.name === "hotwords") this.#checkVocabulary(field);
-    if (!field.name || !field.checkValidity()) return void field.reportValidity?.();
+    if (!field.name) return;
+    const error = this.#errorOf(field);
+    showError(field, error);
+    if (error) return;
     const preferences = this.#preferences;
     const { name, value } = field;
     if (name === "publish") this.#nameCaptions(field.checked);
@@ -161,11 +182,12 @@ export class SettingsPanel {
     if (name === "captionsName") this.#nameCaptions(preferences.get("publish"));
   }
 
-  /** @param {HTMLInputElement} field */
-  #checkVocabulary(field) {
-    const terms = termsOf(field.value);
+  /** Why the value of a field cannot be saved; empty if it can. @param {HTMLInputElement} field */
+  #errorOf({ name, value, validity }) {
+    if (name !== "hotwords") return validity.valid ? "" : t(`rejected.${name}`);
+    const terms = termsOf(value);
     const { accepted, values } = this.#preferences.vocabulary(terms);
-    field.setCustomValidity(accepted.length < terms.length ? t("vocabularyTooLong", values) : "");
+    return accepted.length < terms.length ? t("vocabularyTooLong", values) : "";
   }
 
   #captionsUrl() {
@@ -187,6 +209,7 @@ export class SettingsPanel {
     if (!isPublished || CAPTIONS_NAME.test(this.#preferences.get("captionsName"))) return;
     this.#preferences.set("captionsName", `live-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`);
     this.#field("captionsName").value = this.#preferences.get("captionsName"); // also while it is being edited
+    showError(this.#field("captionsName"), "");
   }
 
   #showCaptions() {
@@ -200,8 +223,21 @@ export class SettingsPanel {
   }
 }
 
-/** @param {{version: string, model: string}} server */
-const versionInWords = ({ version, model }) => t("version", { version, model });
+/** @param {HTMLInputElement} field */
+const isRejected = (field) => field.getAttribute("aria-invalid") === "true";
+
+/**
+ * Show at a field why its value is not saved.
+ * @param {HTMLInputElement} field
+ * @param {string} error empty if it is
+ */
+function showError(field, error) {
+  const message = document.getElementById(`${field.name}-error`);
+  if (!message) return; // each value is accepted
+  field.setAttribute("aria-invalid", String(Boolean(error)));
+  message.textContent = error;
+  message.hidden = !error;
+}
 
 /** @param {string} text one term per line */
 const termsOf = (text) => text.split("\n").map((term) => term.trim()).filter(Boolean);
