@@ -94,14 +94,15 @@ class ScriptedStream:
     def partial(self, utterance: int, text: str) -> None:
         self._send(partial={"utterance": str(utterance), "stable": text, "startMs": "0"})
 
-    def final(self, utterance: int, text: str, words: Words = ()) -> None:
+    def final(self, utterance: int, text: str, words: Words = (), committed_ms: int = 0) -> None:
         times = [
             {"text": word, "startMs": str(100 * number), "endMs": str(100 * number + 90), "confidence": confidence}
             for number, (word, confidence) in enumerate(words)
         ]
         start_ms, end_ms = str(1000 * utterance), str(1000 * utterance + 900)
         final = {"utterance": str(utterance), "text": text, "startMs": start_ms, "endMs": end_ms, "words": times}
-        self._send(final={**final, "language": "en", "confidence": 0.9, "endpoint": "ENDPOINT_SILENCE"})
+        last = {"language": "en", "confidence": 0.9, "endpoint": "ENDPOINT_SILENCE"}
+        self._send(final={**final, **last}, committedMs=str(committed_ms))
 
     def suppress(self, utterance: int) -> None:
         self._send(suppressed={"utterance": str(utterance), "startMs": "0", "endMs": "500", "reason": "NO_SPEECH"})

@@ -104,6 +104,7 @@ async def test_recording_is_reopened_with_its_results_commands_and_position(blan
             recording.buffer.commit(4000);
             recording.saveResult(final);
             recording.appendCommand({{ update: {{ language: "en" }} }});
+            await recording.flush();
             const again = await Recording.reopen(journal, await journal.recording("reopened"), () => {{}});
             const items = [];
             let next;
@@ -141,3 +142,80 @@ async def test_cleared_storage_has_only_the_open_recording(blank_page: Page) -> 
         }}"""
     )
     assert left == [["open", {"start": 0, "end": 32_000}]]
+
+
+# Tapes without storage. All chunks are views of one buffer, so that 128 MiB need no memory.
+TAPES = """
+const { MAX_MEMORY_BYTES, Tape } = await import("/assets/recording/tape.js");
+const { AudioFormat } = await import("/assets/recording/audio-format.js");
+const MIB = 2 ** 20;
+const buffer = new Uint8Array(MIB);
+const tapeOf = (mib) => {
+    const tape = new Tape(new AudioFormat(16000), "test", null, () => {});
+    record(tape, mib);
+    return tape;
+};
+const record = (tape, mib) => {
+    for (let number = 0; number < mib; number += 1) tape.append(buffer);
+};
+const keptMib = async (tape) => (tape.end - (await tape.start())) / MIB;
+const keptMibs = (...tapes) => Promise.all(tapes.map(keptMib));
+"""
+
+
+async def test_memory_for_audio_has_one_limit_for_all_recordings(blank_page: Page) -> None:
+    limit, kept, is_full = await blank_page.evaluate(
+        f"""async () => {{
+            {TAPES}
+            const tapes = [tapeOf(60), tapeOf(60)];
+            for (const tape of tapes) tape.complete();
+            const running = tapeOf(50);
+            const kept = [await keptMibs(...tapes, running)];
+            const isFull = [running.isFull];
+            record(running, 50);
+            kept.push(await keptMibs(...tapes, running));
+            record(running, 28);
+            isFull.push(running.isFull);
+            kept.push(await keptMibs(...tapes, running));
+            record(running, 1);
+            return [MAX_MEMORY_BYTES / MIB, kept, [...isFull, running.isFull]];
+        }}"""
+    )
+    assert limit == 128
+    assert kept == [[18, 60, 50], [0, 28, 100], [0, 0, 128]]
+    assert is_full == [False, False, True]
+
+
+async def test_memory_full_of_audio_without_text_stops_the_next_recording(blank_page: Page) -> None:
+    kept, is_full = await blank_page.evaluate(
+        f"""async () => {{
+            {TAPES}
+            const stopped = tapeOf(100);
+            const running = tapeOf(28);
+            const isFull = [running.isFull];
+            record(running, 1);
+            isFull.push(running.isFull);
+            stopped.complete();  // its text has arrived
+            record(running, 1);
+            return [await keptMibs(stopped, running), [...isFull, running.isFull]];
+        }}"""
+    )
+    assert is_full == [False, True, False]
+    assert kept == [98, 30]
+
+
+async def test_committed_audio_of_a_running_recording_is_dropped_after_that_of_ended_ones(blank_page: Page) -> None:
+    kept = await blank_page.evaluate(
+        f"""async () => {{
+            {TAPES}
+            const running = tapeOf(60);
+            running.release(40 * MIB);
+            const ended = tapeOf(60);
+            ended.complete();
+            record(running, 20);
+            const kept = [await keptMibs(running, ended)];
+            record(running, 50);
+            return [...kept, await keptMibs(running, ended)];
+        }}"""
+    )
+    assert kept == [[80, 48], [128, 0]]

@@ -1,20 +1,20 @@
 /** The browser's storage of audio as a dictation uses it: opened once, kept within its budget, and its failures reported. */
 
-import { openJournal } from "./journal.js";
+import { journalOfPage } from "./journal.js";
 import { DEFAULT_BUDGET_BYTES, enforceBudget, makeRoom } from "./retention.js";
 
 const BUDGET_CHECK_MS = 60_000;
 
 const MESSAGES = {
   full: "The storage of this browser is full: audio stays in memory, and is lost if this page is closed.",
-  unavailable: "This browser does not permit storage: audio stays in memory, and is lost if this page is closed.",
+  unavailable: "The storage of this browser cannot be used: audio stays in memory, and is lost if this page is closed.",
   available: "Audio is stored again.",
 };
 
 export class AudioStorage {
   /**
    * @param {(storage: {kind: "full" | "unavailable" | "available", message: string}) => void} report its kind changed
-   * @param {import("./journal.js").Journal | null} [journal] null: memory only; opened by `open` when omitted
+   * @param {import("./journal.js").Journal | null} [journal] null: memory only; that of the page when omitted
    * @param {number} [budgetBytes]
    */
   constructor(report, journal, budgetBytes = DEFAULT_BUDGET_BYTES) {
@@ -27,12 +27,8 @@ export class AudioStorage {
 
   async open() {
     if (this.journal !== undefined) return;
-    try {
-      this.journal = await openJournal();
-    } catch {
-      this.journal = null;
-      this._change("unavailable");
-    }
+    this.journal = journalOfPage; // also if it does not open now: writes are tried again
+    await this.journal.open().catch(this.onWrite);
   }
 
   /** Ask the browser not to evict the audio, and delete audio above the budget. */
@@ -40,11 +36,7 @@ export class AudioStorage {
     this._checkedAtMs = performance.now();
     if (!this.journal) return;
     requestPersistence();
-    try {
-      await enforceBudget(this.journal, this._budgetBytes);
-    } catch (error) {
-      this.onWrite(error);
-    }
+    await enforceBudget(this.journal, this._budgetBytes).catch(() => {}); // reported by the next write
   }
 
   /** `keep`, unless it was called a moment ago. */
@@ -57,7 +49,7 @@ export class AudioStorage {
     if (!error) return this._change("available");
     const isFull = error.name === "QuotaExceededError";
     this._change(isFull ? "full" : "unavailable");
-    if (isFull) makeRoom(this.journal).catch(() => {}); // the next chunk tries again, and reports
+    if (isFull) makeRoom(this.journal).catch(() => {}); // the recording tries its writes again, and reports
   };
 
   _change(kind) {

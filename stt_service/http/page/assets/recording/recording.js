@@ -2,7 +2,9 @@
  * One recording: its audio, uncommitted commands, results and resume state, in memory and in the journal.
  *
  * The journal is written at each change and never read by a running recording, except audio of more than a minute ago.
- * Its failures are reported and do not stop the recording.
+ * Its failures are reported and do not stop the recording: the next change and the next stored audio write again what it
+ * refused. A row is computed when it is written, with all results that it counts, so that all changes of one event are in
+ * one transaction.
  */
 
 import { AudioFormat } from "./audio-format.js";
@@ -31,7 +33,8 @@ export class Recording {
   /**
    * @param {import("./journal.js").Journal | null} journal
    * @param {import("./journal.js").RecordingRow} row
-   * @param {(error: DOMException | null) => void} onStorage a write failed; null: storage works again
+   * @param {(error: DOMException | null) => void} onStorage is called with each failure of a write; null: storage works
+   *   again
    * @param {{start: number, end: number}} [stored] audio in the journal
    */
   constructor(journal, row, onStorage, stored) {
@@ -40,9 +43,14 @@ export class Recording {
     this._onStorage = onStorage;
     /** @type {Map<number, {startMs: number, endMs: number}>} */
     this._results = new Map();
+    this._unsavedResults = [];
+    this._isSaved = true; // the row
+    this._hasFailed = false; // the last write of the row
+    this._isFailureReported = false;
+    this._saving = null;
     this.id = row.id;
     this.format = new AudioFormat(row.rateHz);
-    this.tape = new Tape(this.format, row.id, journal, onStorage, stored);
+    this.tape = new Tape(this.format, row.id, journal, (error) => this._onAudioWritten(error), stored);
     this.tracker = new ResumeTracker(row.resume);
     const { settings, commands } = row;
     this.buffer = new ReplayBuffer(this.format, this.tape, { settings, commands, committedMs: row.resume.committedMs });
@@ -70,16 +78,24 @@ export class Recording {
 
   /** @param {object} changes of the row, besides those of the buffer and the tracker */
   save(changes = {}) {
-    this._update(changes);
-    this._store((journal) => journal.putRecording(this._row));
+    this._row = { ...this._row, ...changes };
+    this._isSaved = false;
+    this._startSaving();
   }
 
   /** @param {object} event final or suppressed; others are not kept */
   saveResult(event) {
     if (!isResult(event)) return;
     this._results.set(event.utterance, event);
-    this._update({});
-    this._store((journal) => journal.putResult(this._row, event));
+    this._unsavedResults.push(event);
+    this.save();
+  }
+
+  /** Resolve once the journal has everything, or has refused it. */
+  async flush() {
+    await this.tape.flush();
+    this._startSaving();
+    await this._saving;
   }
 
   /** @param {object} settings of all audio that is not committed, instead of its own */
@@ -119,12 +135,50 @@ export class Recording {
     return new Blob(parts, { type: "audio/wav" });
   }
 
-  _update(changes) {
-    const { settings, commands } = this.buffer;
-    this._row = { ...this._row, settings, commands, resume: this.tracker.toJSON(), ...changes };
+  _startSaving() {
+    if (this._journal && !this._isSaved) this._saving ??= this._save();
   }
 
-  _store(write) {
-    if (this._journal) write(this._journal).catch((error) => this._onStorage(error));
+  async _save() {
+    await null; // the rest of the event that changed the row
+    while (!this._isSaved && (await this._write()));
+    this._saving = null;
+  }
+
+  /** Store the row and its results; return whether the journal has them. */
+  async _write() {
+    const { settings, commands } = this.buffer;
+    const results = [...this._unsavedResults];
+    this._row = { ...this._row, settings, commands, resume: this.tracker.toJSON() };
+    this._isSaved = true;
+    try {
+      await this._journal.putRecording(this._row, results);
+    } catch (error) {
+      this._isSaved = false;
+      this._hasFailed = true;
+      this._report(error);
+      return false;
+    }
+    this._unsavedResults.splice(0, results.length);
+    this._onSaved();
+    return true;
+  }
+
+  _onSaved() {
+    this._hasFailed = false;
+    if (!this.tape.hasFailed) this._report(null);
+  }
+
+  /** @param {DOMException | null} error */
+  _onAudioWritten(error) {
+    if (error || !this._hasFailed) this._report(error);
+    else this._startSaving(); // and reports
+  }
+
+  /** @param {DOMException | null} error */
+  _report(error) {
+    if (!error && !this._isFailureReported) return;
+    this._isFailureReported = error !== null;
+    this._onStorage(error);
   }
 }

@@ -142,7 +142,7 @@ export class Session {
       this._emitState();
       await this._microphone?.stop();
       this._microphone = null;
-      await this.recording.tape.flush();
+      await this.recording.flush();
       this._recognizer?.endInput();
     }
     if (this._isAnswerExpected) {
@@ -161,7 +161,7 @@ export class Session {
     this._isStopping = this._isAbandoned = true;
     await this._microphone?.stop();
     this._microphone = null;
-    await this.recording.tape.flush();
+    await this.recording.flush();
     this._recognizer?.abandon();
     this._settled();
     this._close();
@@ -238,7 +238,7 @@ export class Session {
   _onComplete() {
     if (this._isAbandoned) return;
     this.recording.save({ isComplete: true });
-    this.recording.tape.shrink();
+    this.recording.tape.complete();
     this._setConnection("complete", this._endReason);
     this._settled();
     this._close();

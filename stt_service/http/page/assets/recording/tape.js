@@ -1,23 +1,58 @@
 /**
  * The audio of one recording, addressed by byte: written to the journal, the last minute also in memory.
  *
- * A chunk stays in memory until the journal has it. While the journal fails, memory keeps what is not committed, up to
- * MAX_MEMORY_BYTES; then the tape is full and the recording has to stop. The tape itself never drops uncommitted audio.
+ * A chunk stays in memory until the journal has it. Memory has one limit for all recordings of the page. Above it, what
+ * the journal has and committed audio are dropped, those of recordings that have ended first; if that is not sufficient,
+ * the memory is full and the recording has to stop. A tape itself never drops uncommitted audio.
  */
 
 import { MAX_CHUNK_BYTES } from "./journal.js";
 
 const MEMORY_S = 60; // of audio, also in the journal; enough for a reconnection
-export const MAX_MEMORY_BYTES = 128 * 2 ** 20; // 22 minutes at 48 kHz without storage
+export const MAX_MEMORY_BYTES = 128 * 2 ** 20; // of all recordings: 22 minutes at 48 kHz without storage
 const RETRY_AFTER_S = 5; // of audio, after the storage refused a chunk
 const MAX_BATCH_CHUNKS = 64; // per transaction
+
+/** The audio in memory of all tapes of the page. */
+class AudioMemory {
+  /** @type {Set<Tape>} with audio in memory, the oldest first */
+  _tapes = new Set();
+
+  get isFull() {
+    return this._excessBytes > 0;
+  }
+
+  get _excessBytes() {
+    let bytes = -MAX_MEMORY_BYTES;
+    for (const tape of this._tapes) bytes += tape.memoryBytes;
+    return bytes;
+  }
+
+  /** Take the changed size of a tape. @param {Tape} tape */
+  update(tape) {
+    if (tape.memoryBytes) this._tapes.add(tape);
+    else this._tapes.delete(tape);
+    if (this.isFull) this._trim();
+  }
+
+  _trim() {
+    const tapes = [...this._tapes];
+    for (const tape of [...tapes.filter(({ hasEnded }) => hasEnded), ...tapes]) {
+      if (!this.isFull) return;
+      tape.drop(this._excessBytes);
+      if (!tape.memoryBytes) this._tapes.delete(tape);
+    }
+  }
+}
+
+const MEMORY = new AudioMemory();
 
 export class Tape {
   /**
    * @param {import("./audio-format.js").AudioFormat} format
    * @param {string} recording
    * @param {import("./journal.js").Journal | null} journal null: there is no storage, all audio is in memory
-   * @param {(error: DOMException | null) => void} onStorage is called with each new failure; null: storage works again
+   * @param {(error: DOMException | null) => void} onStorage is called with the error of each write; null: it succeeded
    * @param {{start: number, end: number}} [stored] audio of an earlier page in the journal
    */
   constructor(format, recording, journal, onStorage, stored = { start: 0, end: 0 }) {
@@ -31,8 +66,9 @@ export class Tape {
     this._releasedEnd = stored.start; // audio before it need not be kept
     this._writtenEnd = stored.end;
     this._retryAt = 0; // position from which the storage is tried again
-    this._hasFailed = false;
     this._writing = null;
+    this.hasFailed = false; // to write to the journal
+    this.hasEnded = false; // the recording is complete
     this.end = stored.end;
   }
 
@@ -41,8 +77,13 @@ export class Tape {
     return this._chunks.length ? this._chunks[0].offset : this.end;
   }
 
+  get memoryBytes() {
+    return this.end - this._memoryStart;
+  }
+
+  /** Whether memory has no room, and the recording must stop. */
   get isFull() {
-    return this.end - Math.max(this._memoryStart, this._writtenEnd, this._releasedEnd) > MAX_MEMORY_BYTES;
+    return MEMORY.isFull;
   }
 
   /** @param {Uint8Array} audio is kept, and must not change */
@@ -77,10 +118,21 @@ export class Tape {
     return joined(chunks, position, Math.min(to, endOf(chunks)));
   }
 
-  /** Drop what the journal has from memory: the recording is complete. */
-  shrink() {
+  /** The recording is complete: keep in memory only what the journal does not have. */
+  complete() {
+    this.hasEnded = true;
     this._memoryBytes = 0;
+    this.release(this.end);
     this._trim();
+  }
+
+  /** Drop up to `bytes`, rounded up to chunks, that are stored or released from memory. @param {number} bytes */
+  drop(bytes) {
+    const droppableEnd = Math.max(this._writtenEnd, this._releasedEnd);
+    const keptBytes = this.memoryBytes - bytes;
+    while (this.memoryBytes > keptBytes && this._chunks.length && endOf(this._chunks.slice(0, 1)) <= droppableEnd) {
+      this._chunks.shift();
+    }
   }
 
   /** @returns {Promise<number>} position of the first byte that is still stored */
@@ -114,14 +166,12 @@ export class Tape {
   }
 
   _trim() {
-    while (this._chunks.length > 1) {
+    while (this._chunks.length && this.memoryBytes > this._memoryBytes) {
       const { offset, data } = this._chunks[0];
-      const isStored = offset + data.length <= this._writtenEnd;
-      const isReleased = offset + data.length <= this._releasedEnd;
-      const bytes = this.end - offset;
-      if (!(isStored && bytes > this._memoryBytes) && !(isReleased && bytes > MAX_MEMORY_BYTES)) return;
+      if (offset + data.length > this._writtenEnd) break;
       this._chunks.shift();
     }
+    MEMORY.update(this);
   }
 
   _startWriting() {
@@ -132,8 +182,7 @@ export class Tape {
   }
 
   async _write() {
-    while (this._writtenEnd < this.end) {
-      const chunks = this._inMemory(this._writtenEnd, this.end).slice(0, MAX_BATCH_CHUNKS);
+    for (let chunks = this._unwritten; chunks.length; chunks = this._unwritten) {
       try {
         await this._journal.putChunks(this._recording, chunks);
       } catch (error) {
@@ -146,9 +195,12 @@ export class Tape {
     }
   }
 
+  get _unwritten() {
+    return this._inMemory(this._writtenEnd, this.end).slice(0, MAX_BATCH_CHUNKS);
+  }
+
   _report(error) {
-    if (this._hasFailed === (error !== null)) return;
-    this._hasFailed = error !== null;
+    this.hasFailed = error !== null;
     this._onStorage(error);
   }
 }

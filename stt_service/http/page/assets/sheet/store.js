@@ -11,6 +11,7 @@
  * @typedef {{text: string, cursor: import("./lines.js").Position, marks: import("./marks.js").Stored}} Content
  * @typedef {Content & {id: string, savedAt: number}} Row
  */
+import { Database } from "../database.js";
 import { randomId } from "../random.js";
 import { local, session } from "../storage.js";
 
@@ -21,11 +22,10 @@ const COPY_KEY = "stt-sheet-copy:"; // in localStorage
 const LOCK = "stt-sheet:"; // name of the lock of a sheet
 const SAVE_DELAY_MS = 300;
 const LOCK_TIMEOUT_MS = 1500; // a reloaded page waits for its predecessor
-const OPEN_TIMEOUT_MS = 3000; // the page opens without the database; another tab can block it
 const KEPT_SHEETS = 20;
 
 export class Store {
-  /** @type {IDBDatabase | null} */ #database = null; // null: not open yet, or refused
+  #database = new Database(DATABASE, 1, (database) => database.createObjectStore(STORE, { keyPath: "id" }));
   #id = "";
   #release = () => {}; // the lock of the sheet
   #isIdKept = false; // this tab gets the sheet again after a reload
@@ -44,16 +44,9 @@ export class Store {
 
   static async open() {
     const store = new Store();
-    const timeout = new Promise((resolve) => setTimeout(resolve, OPEN_TIMEOUT_MS));
-    const opening = openDatabase().then((database) => store.#take(database));
-    await Promise.race([opening.catch(() => {}), timeout]);
+    store.#database.onOpen = () => store.#isOnlyCopied && store.changed(); // also when the page no longer waits for it
+    await store.#database.open().catch(() => {}); // the page opens without the database
     return store;
-  }
-
-  /** @param {IDBDatabase} database */
-  #take(database) {
-    this.#database = database;
-    if (this.#isOnlyCopied) this.changed();
   }
 
   /**
@@ -96,7 +89,7 @@ export class Store {
     this.#writes += 1;
     const row = this.#row();
     try {
-      await this.#write(row);
+      await this.#database.write([STORE], (sheets) => sheets.put(row));
       local.remove(COPY_KEY + row.id);
       this.#isOnlyCopied = false;
     } catch {
@@ -149,14 +142,6 @@ export class Store {
     this.#isIdKept = true;
   }
 
-  /** @param {Row} row */
-  async #write(row) {
-    if (!this.#database) throw new Error("There is no database.");
-    const transaction = this.#database.transaction(STORE, "readwrite");
-    transaction.objectStore(STORE).put(row);
-    await completed(transaction);
-  }
-
   /** @returns {Row} */
   #row() {
     return { ...this.#content(), id: this.#id, savedAt: Date.now() };
@@ -188,16 +173,11 @@ export class Store {
 
   /** The newest row of each sheet, the newest sheet first; incomplete if the database cannot be read. */
   async #rows() {
-    const stored = await this.#stored().catch(() => null);
+    /** @type {Row[] | null} */
+    const stored = await this.#database.read([STORE], (sheets) => sheets.getAll()).catch(() => null);
     const sorted = [...copies(), ...(stored ?? [])].sort((one, other) => other.savedAt - one.savedAt);
     const rows = sorted.filter(({ id }, index) => sorted.findIndex((row) => row.id === id) === index);
     return { rows, isComplete: stored !== null };
-  }
-
-  /** @returns {Promise<Row[]>} */
-  async #stored() {
-    if (!this.#database) throw new Error("There is no database.");
-    return result(this.#database.transaction(STORE).objectStore(STORE).getAll());
   }
 
   /** @param {Row[]} rows the newest first */
@@ -206,7 +186,7 @@ export class Store {
     const [full, empty] = [others.filter(({ text }) => text), others.filter(({ text }) => !text)];
     for (const { id } of [...full, ...empty].slice(KEPT_SHEETS - 1)) {
       local.remove(COPY_KEY + id);
-      this.#database?.transaction(STORE, "readwrite").objectStore(STORE).delete(id);
+      await this.#database.write([STORE], (sheets) => sheets.delete(id));
     }
   }
 }
@@ -257,32 +237,5 @@ function claim(id, isOwn) {
         if (!lock) release();
       });
     navigator.locks.request(LOCK + id, options, hold).catch(() => resolve(null));
-  });
-}
-
-/** @returns {Promise<IDBDatabase>} */
-async function openDatabase() {
-  const request = indexedDB.open(DATABASE, 1);
-  request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
-  return result(request);
-}
-
-/**
- * @template T
- * @param {IDBRequest<T>} request
- * @returns {Promise<T>}
- */
-function result(request) {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}
-
-/** @param {IDBTransaction} transaction */
-function completed(transaction) {
-  return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve(undefined);
-    transaction.onabort = () => reject(transaction.error);
   });
 }

@@ -125,7 +125,7 @@ export const ENGLISH = {
   "message.gap-paused": "The microphone was paused: {seconds} s were not recorded.",
   "message.gap-busy": "This computer is too busy: {seconds} s were not recorded.",
   "message.full": "The storage of this browser is full: audio stays in memory, and is lost if this page is closed.",
-  "message.unavailable": "This browser does not permit storage: audio stays in memory, and is lost if this page is closed.",
+  "message.unavailable": "The storage of this browser cannot be used: audio stays in memory, and is lost if this page is closed.",
   "message.stopped": "The recording was stopped: the storage and the memory for audio are full.",
   "message.token-invalid": "The token is not valid for this server.",
   "message.token-required": "This server requires a token.",

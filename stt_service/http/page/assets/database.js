@@ -1,0 +1,147 @@
+// @ts-check
+/**
+ * An IndexedDB database of the page: a connection that is opened when it is needed, and again after it was lost.
+ *
+ * Browsers close connections of suspended pages, and a page closes its own when another one upgrades or deletes the
+ * database. So a read or write that fails is tried once more over a new connection; what is requested must have the
+ * same result when it is done twice. It is not tried again if the storage is full or the database does not open. While
+ * an opening takes too long, reads and writes fail at once; they succeed after it has completed.
+ */
+
+const OPEN_TIMEOUT_MS = 3000; // an older page in another tab can block the database
+
+/**
+ * @typedef {(...stores: IDBObjectStore[]) => IDBRequest | IDBRequest[] | void} Requests
+ * @typedef {"readonly" | "readwrite"} Mode
+ */
+
+export class Database {
+  #name;
+  #version;
+  #upgrade;
+  /** @type {Promise<IDBDatabase> | null} */ #opening = null;
+  /** @type {IDBDatabase | null} */ #connection = null; // null: not open
+  /** @type {() => void} a connection was opened, also later than `open` waits */ onOpen = () => {};
+
+  /**
+   * @param {string} name
+   * @param {number} version
+   * @param {(database: IDBDatabase) => void} upgrade creates the stores
+   */
+  constructor(name, version, upgrade) {
+    this.#name = name;
+    this.#version = version;
+    this.#upgrade = upgrade;
+  }
+
+  /**
+   * Open the database if it is not open.
+   * @throws {Error} this browser has no storage or refuses it; TimeoutError: it does not respond
+   */
+  async open() {
+    await this.#open();
+  }
+
+  /**
+   * Return the result of the request, or those of several, of one transaction.
+   * @param {string[]} stores
+   * @param {Requests} requests
+   * @returns {Promise<any>}
+   */
+  read(stores, requests) {
+    return this.#run(stores, "readonly", requests);
+  }
+
+  /**
+   * Resolve once the transaction is complete.
+   * @param {string[]} stores
+   * @param {Requests} requests
+   * @returns {Promise<void>}
+   * @throws {DOMException} QuotaExceededError: the storage is full
+   */
+  async write(stores, requests) {
+    await this.#run(stores, "readwrite", requests);
+  }
+
+  /**
+   * @param {string[]} stores
+   * @param {Mode} mode
+   * @param {Requests} requests
+   */
+  async #run(stores, mode, requests) {
+    const connection = await this.#open();
+    try {
+      return await transact(connection, stores, mode, requests);
+    } catch (error) {
+      if (/** @type {DOMException} */ (error).name === "QuotaExceededError") throw error;
+      this.#close(connection);
+    }
+    return transact(await this.#open(), stores, mode, requests);
+  }
+
+  /** @returns {Promise<IDBDatabase>} */
+  #open() {
+    if (this.#opening) return this.#opening;
+    const opening = this.#connect();
+    this.#opening = withTimeout(opening);
+    opening.then(
+      () => (this.#opening = opening),
+      () => (this.#opening = null), // the next use tries again
+    );
+    return this.#opening;
+  }
+
+  async #connect() {
+    const request = indexedDB.open(this.#name, this.#version);
+    request.onupgradeneeded = () => this.#upgrade(request.result);
+    const connection = await resultOf(request);
+    connection.onclose = connection.onversionchange = () => this.#close(connection);
+    this.#connection = connection;
+    this.onOpen();
+    return connection;
+  }
+
+  /** @param {IDBDatabase} connection its transactions are completed */
+  #close(connection) {
+    connection.close();
+    if (connection === this.#connection) this.#opening = this.#connection = null;
+  }
+}
+
+/**
+ * @param {IDBDatabase} connection
+ * @param {string[]} stores
+ * @param {Mode} mode
+ * @param {Requests} requests
+ */
+function transact(connection, stores, mode, requests) {
+  const transaction = connection.transaction(stores, mode);
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve(Array.isArray(made) ? made.map(({ result }) => result) : made?.result);
+    transaction.onabort = () => reject(transaction.error ?? new DOMException("aborted", "AbortError"));
+    const made = requests(...stores.map((store) => transaction.objectStore(store)));
+  });
+}
+
+/**
+ * @param {IDBOpenDBRequest} request
+ * @returns {Promise<IDBDatabase>}
+ */
+function resultOf(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/**
+ * @param {Promise<IDBDatabase>} opening
+ * @returns {Promise<IDBDatabase>}
+ */
+function withTimeout(opening) {
+  return new Promise((resolve, reject) => {
+    const error = new DOMException("The storage of this browser does not respond.", "TimeoutError");
+    const timer = setTimeout(() => reject(error), OPEN_TIMEOUT_MS);
+    opening.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
