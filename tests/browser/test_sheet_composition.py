@@ -58,6 +58,12 @@ async def phone(browser: Browser) -> AsyncIterator[SheetPage]:
         yield opened
 
 
+async def stop_clock(sheet: SheetPage) -> None:
+    """Let time pass only by `run_for`."""
+    await sheet.page.clock.install(time=0)
+    await sheet.page.clock.pause_at(3600)
+
+
 @pytest.mark.parametrize(
     ("text", "at", "composed", "expected"),
     [
@@ -191,7 +197,7 @@ async def test_composition_replaces_a_selection_over_lines(sheet: SheetPage) -> 
 async def test_dictated_text_appears_at_once_when_a_keyboard_of_android_has_paused(phone: SheetPage) -> None:
     stream = await phone.record()
     await phone.text.focus()
-    await phone.page.clock.install()
+    await stop_clock(phone)
     keyboard = await InputMethod.of(phone)
     await keyboard.compose("nice")
     await phone.page.clock.run_for(COMPOSITION_PAUSE_MS + 1)
@@ -204,7 +210,7 @@ async def test_dictated_text_appears_at_once_when_a_keyboard_of_android_has_paus
 async def test_dictated_text_waits_for_the_pause_of_a_keyboard_of_android(phone: SheetPage) -> None:
     stream = await phone.record()
     await phone.text.focus()
-    await phone.page.clock.install()
+    await stop_clock(phone)
     keyboard = await InputMethod.of(phone)
     await keyboard.compose("ni")
     await phone.page.clock.run_for(COMPOSITION_PAUSE_MS - 1000)
