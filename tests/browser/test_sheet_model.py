@@ -68,6 +68,11 @@ MARKS = """async (steps) => {
     const actions = {
         type: (offset, text) => (document.move(at(offset)), document.type(text)),
         delete: (from, to) => document.replace(at(from), at(to), ""),
+        select: (from, to) => document.select(at(from), at(to)),
+        keys: (text) => [...text].forEach((key) => document.type(key)),
+        backspace: (count) => Array.from({ length: count }, () => document.deleteBefore()),
+        forward: (count) => Array.from({ length: count }, () => document.deleteAfter()),
+        confirm: () => marks.confirm(marks.last, marks.last.doubts[0]),
         undo: () => document.undo(),
         redo: () => document.redo(),
     };
@@ -90,6 +95,20 @@ MARKS = """async (steps) => {
         pytest.param([["delete", 2, 6]], ["On", "wo."], [], id="deleted over both"),
         pytest.param([["delete", 0, 4]], [" Two."], ["Two"], id="deleted"),
         pytest.param([["delete", 0, 4], ["undo"]], ["One.", " Two."], ["Two"], id="deletion undone"),
+        pytest.param([["delete", 2, 6], ["undo"]], ["One.", " Two."], ["Two"], id="cut undone"),
+        pytest.param([["backspace", 5], ["undo"]], ["One.", " Two."], ["Two"], id="Backspaces undone"),
+        pytest.param([["backspace", 7], ["undo"]], ["One.", " Two."], ["Two"], id="Backspaces over both undone"),
+        pytest.param(
+            [["select", 0, 0], ["forward", 6], ["undo"]], ["One.", " Two."], ["Two"], id="Deletes over both undone"
+        ),
+        pytest.param(
+            [["select", 4, 9], ["keys", "xy"], ["undo"]], ["One.", " Two."], ["Two"], id="keys over it undone"
+        ),
+        pytest.param(
+            [["select", 2, 7], ["keys", "xy"], ["undo"]], ["One.", " Two."], ["Two"], id="keys over parts undone"
+        ),
+        pytest.param([["backspace", 7], ["undo"], ["redo"]], ["On"], [], id="Backspaces redone"),
+        pytest.param([["confirm"], ["backspace", 7], ["undo"]], ["One.", " Two."], [], id="word confirmed before"),
         pytest.param([["undo"]], ["One."], [], id="utterance undone"),
         pytest.param([["undo"], ["undo"], ["redo"], ["redo"]], ["One.", " Two."], ["Two"], id="utterances redone"),
     ],
@@ -98,6 +117,75 @@ async def test_marks_move_with_the_text(
     blank_page: Page, steps: list[list[object]], marks: list[str], doubts: list[str]
 ) -> None:
     assert await blank_page.evaluate(MARKS, steps) == [marks, doubts, True]
+
+
+# Makes random edits of a text with utterances. Returns the steps after whose undo or redo the text or the marks are not
+# those that were there before the step or after it, and how many steps were compared.
+RANDOM_STEPS = """async () => {
+    const { Document } = await import("/assets/sheet/document.js");
+    const { Marks } = await import("/assets/sheet/marks.js");
+    const { compare } = await import("/assets/sheet/lines.js");
+    let seed = 1;
+    const below = (limit) => (seed = (seed * 16807) % 2147483647) % limit;
+    const document = new Document();
+    const marks = new Marks(document);
+    const state = () => JSON.stringify([document.text(), marks.inOrder()]);
+    const anywhere = () => {
+        const line = below(document.lines.length);
+        return { line, offset: below(document.lines.at(line).length + 1) };
+    };
+    let number = 0;
+    const final = () => {
+        const at = anywhere();
+        document.insert(at, "one two. ");
+        const end = { line: at.line, offset: at.offset + 9 };
+        const [start, wordEnd] = [4, 7].map((place) => ({ line: at.line, offset: at.offset + place }));
+        const doubt = { start, end: wordEnd, doubt: { number } };
+        marks.add({ start: at, end, spoken: { recording: "a", number: number++ }, doubts: [doubt] });
+    };
+    const noted = (action) => () => ((last = state()), action());
+    const times = (count, action) => Array.from({ length: below(count) }, noted(action));
+    const actions = [
+        noted(final),
+        noted(final),
+        () => document.move(anywhere()),
+        () => document.select(anywhere(), anywhere()),
+        () => times(5, () => document.type("ab \\n"[below(4)])),
+        () => times(12, () => document.deleteBefore()),
+        () => times(12, () => document.deleteAfter()),
+        noted(() => document.replace(...[anywhere(), anywhere()].sort(compare), "new")),
+    ];
+    const before = new Map();
+    const after = new Map();
+    let last = state();
+    let changed;
+    document.subscribe((change, { step }, how) => {
+        changed = step;
+        if (how === "done" && !before.has(step)) before.set(step, last);
+    });
+    const repeat = (step, known, other) => {
+        const from = state();
+        if (!step()) return;
+        (other.get(changed) ?? other.set(changed, from).get(changed)) === from || wrong.push(["before", number]);
+        known.get(changed) === state() || wrong.push(["after", number]);
+        compared += 1;
+    };
+    const wrong = [];
+    let compared = 0;
+    for (let round = 0; round < 600; round += 1) {
+        actions[below(actions.length)]();
+        if (below(4)) continue;
+        const undone = 1 + below(6);
+        for (let each = 0; each < undone; each += 1) repeat(() => document.undo(), before, after);
+        const redone = below(undone + 1);
+        for (let each = 0; each < redone; each += 1) repeat(() => document.redo(), after, before);
+    }
+    return [wrong, compared > 500];
+}"""
+
+
+async def test_undo_and_redo_of_any_step_restore_the_marks(blank_page: Page) -> None:
+    assert await blank_page.evaluate(RANDOM_STEPS) == [[], True]
 
 
 # Makes random edits of a line, one to three before each rendering. Returns the steps with another text than expected,

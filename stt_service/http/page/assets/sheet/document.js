@@ -8,7 +8,8 @@
  * @typedef {import("./lines.js").Position} Position
  * @typedef {import("./lines.js").Change} Change
  * @typedef {import("./history.js").Edit} Edit
- * @typedef {(change: Change, edit: Edit) => void} ChangeListener  an undone edit is the same object as the recorded one
+ * @typedef {"done" | "undone" | "redone"} How
+ * @typedef {(change: Change, edit: Edit, how: How) => void} ChangeListener  `edit`: all changes of the step as one
  */
 import { boundaryAfter, boundaryAt, boundaryBefore } from "./graphemes.js";
 import { History } from "./history.js";
@@ -157,13 +158,13 @@ export class Document {
   /** Undo the last step; return whether there was one. */
   undo() {
     const edits = this.#history.undo();
-    for (const edit of edits) this.#apply(edit, edit.inserted, edit.removed);
+    for (const edit of edits) this.#apply(edit, "undone");
     return edits.length > 0;
   }
 
   redo() {
     const edits = this.#history.redo();
-    for (const edit of edits) this.#apply(edit, edit.removed, edit.inserted);
+    for (const edit of edits) this.#apply(edit, "redone");
     return edits.length > 0;
   }
 
@@ -213,12 +214,12 @@ export class Document {
 
   /**
    * @param {Edit} edit
-   * @param {string} old
-   * @param {string} text
+   * @param {"undone" | "redone"} how
    */
-  #apply(edit, old, text) {
+  #apply(edit, how) {
+    const [old, text] = how === "undone" ? [edit.inserted, edit.removed] : [edit.removed, edit.inserted];
     const change = this.lines.replace(edit.start, endOf(edit.start, old), text);
-    this.#notify(change, edit);
+    this.#notify(change, edit, how);
     this.#cursor = this.#onBoundary(change.newEnd);
     this.#anchor = null;
   }
@@ -230,19 +231,19 @@ export class Document {
    * @param {import("./history.js").Kind} kind
    */
   #recordChange(start, end, text, kind) {
-    const edit = { start, removed: this.lines.between(start, end), inserted: text, kind };
-    this.#history.record(edit);
+    const edit = this.#history.record({ start, removed: this.lines.between(start, end), inserted: text, kind, step: {} });
     const change = this.lines.replace(start, end, text);
-    this.#notify(change, edit);
+    this.#notify(change, edit, "done");
     return change;
   }
 
   /**
    * @param {Change} change
    * @param {Edit} edit
+   * @param {How} how
    */
-  #notify(change, edit) {
-    for (const listener of this.#listeners) listener(change, edit);
+  #notify(change, edit, how) {
+    for (const listener of this.#listeners) listener(change, edit, how);
   }
 
   /**

@@ -8,7 +8,8 @@
  * @typedef {import("./lines.js").Position} Position
  * @typedef {"typed" | "deleted-before" | "deleted-after" | "whole" | "joined"} Kind  "whole" is a step of its own; a
  *   "joined" edit is undone and redone with the edit before it
- * @typedef {Readonly<{start: Position, removed: string, inserted: string, kind: Kind}>} Edit
+ * @typedef {Readonly<{start: Position, removed: string, inserted: string, kind: Kind, step: object}>} Edit
+ *   `step`: the identity of the step, which all edits merged into it have
  */
 import { endOf, isSame } from "./lines.js";
 
@@ -30,7 +31,7 @@ export class History {
   }
 
   /**
-   * Merge the edit into the last step if it continues that step, else add a step; clear the redo steps.
+   * Merge the edit into the last step if it continues that step, else add a step; clear the redo steps. Return the step.
    * @param {Edit} edit
    */
   record(edit) {
@@ -40,6 +41,7 @@ export class History {
     if (merged) this.#characters -= sizeOf(/** @type {Edit} */ (this.#done.pop()));
     this.#push(merged ?? edit);
     this.#isSealed = edit.kind === "whole" || edit.kind === "joined";
+    return merged ?? edit;
   }
 
   /** End the step: the next edit starts another one. */
@@ -108,7 +110,7 @@ function merge(last, edit) {
     return { ...last, inserted: last.inserted + edit.inserted };
   }
   if (edit.kind === "deleted-before" && isSame(endOf(edit.start, edit.removed), last.start)) {
-    return { ...edit, removed: edit.removed + last.removed };
+    return { ...edit, removed: edit.removed + last.removed, step: last.step };
   }
   if (edit.kind === "deleted-after" && isSame(edit.start, last.start)) {
     return { ...last, removed: last.removed + edit.removed };

@@ -3,7 +3,9 @@
  * Where each inserted utterance and its doubtful words stand in the edited text. Pure.
  *
  * A mark moves with the text. Text typed at its ends is outside of it; a mark whose text is removed completely is
- * removed, and returns when that edit is undone. An edit inside a doubtful word removes the doubt: the user has seen it.
+ * removed. An edit inside a doubtful word removes the doubt: the user has seen it. Undo of a step restores the marks that
+ * the step has cut or removed, with their doubts, except those that the user has confirmed; redo restores those of its
+ * utterances.
  *
  * @typedef {import("./lines.js").Position} Position
  * @typedef {Readonly<{start: Position, end: Position}>} Range
@@ -12,9 +14,11 @@
  *   recording and number of the utterance; times in the recording; offsetMs is where the recording starts in the sheet
  * @typedef {{start: Position, end: Position, spoken: Spoken, doubts: {start: Position, end: Position, doubt: Doubt}[],
  *   order: number}} Mark  order of its insertion among those of the sheet
+ * @typedef {{edit: Edit, marks: Mark[]}} Saved  marks as they were before the step, and what the step has changed
+ * @typedef {import("./history.js").Edit} Edit
  * @typedef {{marks: Mark[], lastInserted: [string, number][]}} Stored
  */
-import { compare, isSame, mapPosition, mapPositionPast } from "./lines.js";
+import { compare, endOf, isSame, mapPosition, mapPositionPast } from "./lines.js";
 
 const MAX_RECORDINGS = 200; // whose last utterance is known
 export const DOUBTFUL_CONFIDENCE = 0.5; // words below it are marked
@@ -23,11 +27,12 @@ export class Marks {
   /** @type {Mark[]} */ #marks = []; // in the order in which the utterances were inserted
   #added = 0;
   /** @type {Map<string, number>} */ #lastInserted = new Map(); // number of the last utterance, by recording
-  /** @type {WeakMap<object, Mark[]>} */ #removed = new WeakMap(); // by edit
+  /** @type {WeakMap<object, Saved>} */ #saved = new WeakMap(); // by step
+  /** @type {WeakSet<Doubt>} */ #confirmed = new WeakSet();
 
   /** @param {import("./document.js").Document} document */
   constructor(document) {
-    document.subscribe((change, edit) => this.#follow(change, edit));
+    document.subscribe((change, edit, how) => this.#follow(change, edit, how));
   }
 
   /** The marks in the order of the text. */
@@ -89,6 +94,16 @@ export class Marks {
     return null;
   }
 
+  /**
+   * The user has seen the doubtful word and keeps it.
+   * @param {Mark} mark
+   * @param {Mark["doubts"][number]} word
+   */
+  confirm(mark, word) {
+    mark.doubts = mark.doubts.filter((each) => each !== word);
+    this.#confirmed.add(word.doubt);
+  }
+
   /** @returns {Stored} */
   toJSON() {
     return { marks: this.#marks, lastInserted: [...this.#lastInserted] };
@@ -103,23 +118,53 @@ export class Marks {
 
   /**
    * @param {import("./lines.js").Change} change
-   * @param {object} edit
+   * @param {Edit} edit
+   * @param {import("./document.js").How} how
    */
-  #follow(change, edit) {
-    const before = this.#marks;
-    /** @type {Mark[]} */ const removed = [];
-    this.#marks = before.filter((mark) => {
-      if (compare(mark.end, change.start) <= 0) return true;
-      const isInside = compare(change.start, mark.start) <= 0 && compare(mark.end, change.end) <= 0;
-      if (isInside) removed.push(structuredClone(mark));
-      return !isInside && mapMark(mark, change);
-    });
-    const restored = this.#removed.get(edit);
-    if (restored) this.#marks = [...this.#marks, ...restored].sort((one, other) => one.order - other.order);
-    this.#removed.delete(edit);
-    if (removed.length) this.#removed.set(edit, removed);
+  #follow(change, edit, how) {
+    const saved = this.#saved.get(edit.step);
+    const cut = this.#marks.filter((mark) => isTouched(mark, change)).map(copyOf);
+    if (how === "done") this.#saveBefore(edit, cut);
+    else this.#saved.set(edit.step, { edit, marks: cut });
+    this.#marks = this.#marks.filter((mark) => compare(mark.end, change.start) <= 0 || mapMark(mark, change));
+    if (how !== "done" && saved) this.#restore(saved.marks);
+  }
+
+  /**
+   * Save marks that a step cuts, as they were before the step.
+   * @param {Edit} edit
+   * @param {Mark[]} cut by the last change of the step
+   */
+  #saveBefore(edit, cut) {
+    const earlier = this.#saved.get(edit.step); // changes of the step
+    if (earlier) for (const mark of cut) mapMark(mark, reversed(earlier.edit));
+    const known = new Set(earlier?.marks.map(({ order }) => order));
+    const marks = [...(earlier?.marks ?? []), ...cut.filter(({ order }) => !known.has(order))];
+    this.#saved.set(edit.step, { edit, marks });
+  }
+
+  /** @param {Mark[]} saved */
+  #restore(saved) {
+    const orders = new Set(saved.map(({ order }) => order));
+    for (const mark of saved) mark.doubts = mark.doubts.filter(({ doubt }) => !this.#confirmed.has(doubt));
+    this.#marks = [...this.#marks.filter(({ order }) => !orders.has(order)), ...saved];
+    this.#marks.sort((one, other) => one.order - other.order);
   }
 }
+
+/**
+ * A copy that can be moved; the doubts themselves are the same objects.
+ * @param {Mark} mark
+ * @returns {Mark}
+ */
+const copyOf = (mark) => ({ ...mark, doubts: mark.doubts.map((word) => ({ ...word })) });
+
+/**
+ * The change that undoes the edit.
+ * @param {Edit} edit
+ * @returns {import("./lines.js").Change}
+ */
+const reversed = ({ start, removed, inserted }) => ({ start, end: endOf(start, inserted), newEnd: endOf(start, removed) });
 
 /**
  * Move the mark with the change; return whether text is left in it.
@@ -144,10 +189,8 @@ function mapRange(range, change) {
 }
 
 /**
+ * Whether the change is inside of the range or overlaps it.
  * @param {Range} range
  * @param {import("./lines.js").Change} change
  */
-function isTouched(range, change) {
-  if (isSame(change.start, change.end)) return compare(range.start, change.start) < 0 && compare(change.start, range.end) < 0;
-  return compare(change.start, range.end) < 0 && compare(range.start, change.end) < 0;
-}
+const isTouched = (range, change) => compare(change.start, range.end) < 0 && compare(range.start, change.end) < 0;

@@ -151,7 +151,7 @@ export class Sheet extends EventTarget {
    * @param {import("./marks.js").Mark["doubts"][number]} word
    */
   keepWord(mark, word) {
-    mark.doubts = mark.doubts.filter((each) => each !== word);
+    this.marks.confirm(mark, word);
     this.view.touch(word.start.line);
     this.view.render();
     this.dispatchEvent(new Event("change"));

@@ -29,7 +29,7 @@ export function doubtfulWords(at, text, words) {
 export class Highlights {
   #sheet;
   #highlight = globalThis.Highlight ? new Highlight() : null;
-  /** @type {Map<object, {block: HTMLElement, range: Range}>} by doubtful word; the browser moves them with the text */
+  /** @type {Map<object, {block: HTMLElement, range: Range}>} by doubt; the browser moves them with the text */
   #ranges = new Map();
 
   /** @param {import("./sheet.js").Sheet} sheet */
@@ -43,17 +43,18 @@ export class Highlights {
 
   /** @param {import("./view.js").Rendered[]} rendered */
   #show(rendered) {
-    const words = new Set(this.#sheet.marks.doubts());
+    const words = this.#sheet.marks.doubts();
+    const doubts = new Set(words.map(({ doubt }) => doubt));
     const replaced = new Set(rendered.filter(({ isReplaced }) => isReplaced).map(({ block }) => block));
-    for (const [word, { block, range }] of this.#ranges) {
-      if (words.has(word) && block.isConnected && !replaced.has(block)) continue;
+    for (const [doubt, { block, range }] of this.#ranges) {
+      if (doubts.has(doubt) && block.isConnected && !replaced.has(block)) continue;
       this.#highlight?.delete(range);
-      this.#ranges.delete(word);
+      this.#ranges.delete(doubt);
     }
     const blocks = new Map(rendered.map(({ line, block }) => [line, block]));
     for (const word of words) {
       const block = blocks.get(word.start.line);
-      if (block && !this.#ranges.has(word)) this.#add(word, block);
+      if (block && !this.#ranges.has(word.doubt)) this.#add(word, block);
     }
   }
 
@@ -64,6 +65,6 @@ export class Highlights {
   #add(word, block) {
     const range = this.#sheet.view.rangeOf(word.start, word.end);
     this.#highlight?.add(range);
-    this.#ranges.set(word, { block, range });
+    this.#ranges.set(word.doubt, { block, range });
   }
 }
