@@ -1,6 +1,7 @@
 """The undo history: edits, merged into steps that a user would name. Pure.
 
 A step is a typed word, a run of Backspaces or Deletes, a paste or an utterance. The history is bounded.
+Each edit clears the redo steps, an utterance included: its spaces are chosen for the text without the undone steps.
 """
 
 from __future__ import annotations

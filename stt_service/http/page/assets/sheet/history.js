@@ -2,7 +2,8 @@
 /**
  * The undo history: edits, merged into steps that a user would name. Pure.
  *
- * A step is a typed word, a run of Backspaces or Deletes, a paste or an utterance. The rules are those of
+ * A step is a typed word, a run of Backspaces or Deletes, a paste or an utterance. Each edit clears the redo steps, an
+ * utterance included: its spaces are chosen for the text without the undone steps. The rules are those of
  * stt_tui/history.py.
  *
  * @typedef {import("./lines.js").Position} Position
