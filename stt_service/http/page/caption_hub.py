@@ -13,7 +13,11 @@ from stt_service.http.page.captions import KEEP_S, CaptionEvent, Channel, Public
 MAX_CHANNELS = 64
 MAX_VIEWERS = 500  # of all channels
 MAX_CHANNEL_VIEWERS = 200
-MAX_UNVERIFIED_VIEWERS = 16  # whose key cannot be checked yet, since no stream has the name
+# Viewers whose key cannot be checked yet, since no stream has the name: an audience before its talk. All of it may have
+# one address, that of its network or of a proxy. The remaining places are for viewers with a checked key or a token.
+MAX_UNVERIFIED_VIEWERS = 300
+MAX_UNVERIFIED_OF_ADDRESS = 150
+MAX_UNVERIFIED_NAMES_OF_ADDRESS = 16
 RETRY_AFTER_S = 5.0
 WRONG_KEY = "A valid token, or the viewers' key of these captions, is required: send `Authorization: Bearer KEY`."
 
@@ -74,21 +78,24 @@ class CaptionHub:
             self._schedule_expiry()
 
     @contextmanager
-    def view(self, name: str, last_id: str, key: str | None) -> Iterator[tuple[Viewer, tuple[CaptionEvent, ...]]]:
+    def view(
+        self, name: str, last_id: str, key: str | None, address: str = ""
+    ) -> Iterator[tuple[Viewer, tuple[CaptionEvent, ...]]]:
         """Add a viewer; yield it, the state and the history.
 
         Args:
             name: Of the channel.
             last_id: Id of the last event that the viewer has received; empty at first.
             key: Presented by a viewer without a token; None for a viewer with one.
+            address: Of the client.
 
         Raises:
             UnauthenticatedError: the key is not the viewers' key of the name.
             ResourceExhaustedError: there are too many viewers.
         """
         channel = self._channel(name, lambda _: False)
-        self._check_viewer(channel, key)
-        viewer, events = Viewer(key), (channel.state, *channel.history(last_id, self._now()))
+        self._check_viewer(name, key, address)
+        viewer, events = Viewer(key, address), (channel.state, *channel.history(last_id, self._now()))
         channel.viewers.add(viewer)
         try:
             yield viewer, events
@@ -108,18 +115,29 @@ class CaptionHub:
             for viewer in channel.viewers:
                 viewer.drop()
 
-    def _check_viewer(self, channel: Channel, key: str | None) -> None:
+    def _check_viewer(self, name: str, key: str | None, address: str) -> None:
+        channel = self._channels[name]
         if key is not None and channel.publication is not None and not channel.admits(key):
             raise UnauthenticatedError(WRONG_KEY)
         channels = self._channels.values()
-        is_unverified = key is not None and not channel.admits(key)
+        is_unverified = key is not None and channel.publication is None
         if (
             self._is_closed
             or sum(len(each.viewers) for each in channels) >= MAX_VIEWERS
             or len(channel.viewers) >= MAX_CHANNEL_VIEWERS
-            or (is_unverified and sum(len(each.unverified) for each in channels) >= MAX_UNVERIFIED_VIEWERS)
+            or (is_unverified and not self._has_room_to_wait(name, address))
         ):
             raise ResourceExhaustedError("Too many viewers: try again later.", RETRY_AFTER_S)
+
+    def _has_room_to_wait(self, wanted: str, address: str) -> bool:
+        """Whether a viewer whose key cannot be checked may wait for a stream of the name."""
+        waiting = [(name, viewer) for name, each in self._channels.items() for viewer in each.unverified]
+        names = [name for name, viewer in waiting if viewer.address == address]  # one for each viewer of the address
+        return (
+            len(waiting) < MAX_UNVERIFIED_VIEWERS
+            and len(names) < MAX_UNVERIFIED_OF_ADDRESS
+            and len({*names, wanted}) <= MAX_UNVERIFIED_NAMES_OF_ADDRESS
+        )
 
     def _channel(self, name: str, can_be_evicted: Callable[[Channel], bool]) -> Channel:
         """Return the channel of a name; a new one takes the place of the first that can be evicted.

@@ -117,7 +117,7 @@ class Viewer:
     """A viewer's queue."""
 
     key: str | None = None  # presented, unless the viewer has a token
-    address: str = ""
+    address: str = ""  # of its client
     is_dropped: bool = False
     _events: deque[CaptionEvent] = field(default_factory=deque)
     _changed: Event = field(default_factory=Event)

@@ -42,7 +42,8 @@ class CaptionViewers:
         if not NAME.fullmatch(name):
             raise NotFoundError("Invalid name of captions: must be 1 to 64 letters, digits, - or _.")
         key = None if scope["is_authorized"] else _key(headers)
-        with self._hub.view(name, headers.get("last-event-id", ""), key) as (viewer, before):
+        address = scope["client_name"]  # of a client with a token: the name of the token
+        with self._hub.view(name, headers.get("last-event-id", ""), key, address) as (viewer, before):
             events = self._events(viewer, before)
             response = StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
             await response(scope, receive, send)

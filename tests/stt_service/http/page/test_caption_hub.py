@@ -12,6 +12,8 @@ from stt_service.errors import InvalidRequestError, ResourceExhaustedError, Unau
 from stt_service.http.page.caption_hub import (
     MAX_CHANNEL_VIEWERS,
     MAX_CHANNELS,
+    MAX_UNVERIFIED_NAMES_OF_ADDRESS,
+    MAX_UNVERIFIED_OF_ADDRESS,
     MAX_UNVERIFIED_VIEWERS,
     MAX_VIEWERS,
     CaptionHub,
@@ -24,6 +26,7 @@ from stt_service.http.page.captions import (
     MAX_QUEUED_EVENTS,
     CaptionEvent,
     Publication,
+    Viewer,
     publication,
 )
 
@@ -256,13 +259,38 @@ async def test_key_of_a_waiting_viewer_is_checked_when_the_stream_is_published(h
         assert await right.next_event() is not None
 
 
-def test_viewers_whose_key_cannot_be_checked_are_few(hub: CaptionHub, stack: ExitStack) -> None:
-    for number in range(MAX_UNVERIFIED_VIEWERS):
-        stack.enter_context(hub.view(f"name{number}", "", VIEWER_KEY))
+def wait_for(hub: CaptionHub, stack: ExitStack, name: str, address: str, count: int = 1) -> list[Viewer]:
+    """Add viewers whose key cannot be checked."""
+    return [stack.enter_context(hub.view(name, "", VIEWER_KEY, address))[0] for _ in range(count)]
+
+
+def test_audience_of_one_address_waits_for_its_talk(hub: CaptionHub, stack: ExitStack) -> None:
+    audience = wait_for(hub, stack, "talk", "10.0.0.1", MAX_UNVERIFIED_OF_ADDRESS)
     with pytest.raises(ResourceExhaustedError):
-        hub.view("talk", "", VIEWER_KEY).__enter__()
+        wait_for(hub, stack, "talk", "10.0.0.1")
+    wait_for(hub, stack, "talk", "10.0.0.2")
+    with hub.publish(TALK):
+        assert not any(viewer.is_dropped for viewer in audience)
+        wait_for(hub, stack, "talk", "10.0.0.1")  # the key is checked
+        wait_for(hub, stack, "other", "10.0.0.1")  # and those of the audience do not count any more
+
+
+def test_viewers_whose_key_cannot_be_checked_leave_room_for_others(hub: CaptionHub, stack: ExitStack) -> None:
+    for number in range(MAX_UNVERIFIED_VIEWERS):
+        wait_for(hub, stack, f"name{number % 3}", f"10.0.0.{number % 7}")
+    with pytest.raises(ResourceExhaustedError):
+        wait_for(hub, stack, "talk", "10.0.1.1")
     with hub.publish(TALK), hub.view("talk", "", VIEWER_KEY), hub.view("other", "", None):
         pass
+
+
+def test_client_waits_for_few_names(hub: CaptionHub, stack: ExitStack) -> None:
+    for number in range(MAX_UNVERIFIED_NAMES_OF_ADDRESS):
+        wait_for(hub, stack, f"name{number}", "10.0.0.1", 2)
+    with pytest.raises(ResourceExhaustedError):
+        wait_for(hub, stack, "talk", "10.0.0.1")
+    wait_for(hub, stack, "name0", "10.0.0.1")
+    wait_for(hub, stack, "talk", "10.0.0.2")
 
 
 def test_viewers_of_a_channel_and_of_the_server_are_bounded(hub: CaptionHub, stack: ExitStack) -> None:

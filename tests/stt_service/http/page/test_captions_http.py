@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
@@ -16,7 +17,7 @@ from stt_service.access import tokens
 from stt_service.access.listen_address import ListenAddress
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.listener import HttpListener
-from stt_service.http.page.caption_hub import MAX_CHANNELS, CaptionHub
+from stt_service.http.page.caption_hub import MAX_CHANNELS, MAX_UNVERIFIED_NAMES_OF_ADDRESS, CaptionHub
 from stt_service.http.page.errors import reject
 from stt_service.http.page.viewers import CaptionViewers
 from stt_service.server import Server
@@ -183,6 +184,27 @@ async def test_viewer_with_a_key_can_wait_for_the_publisher(protected: str) -> N
             await socket.send(published())
             await right.until("live")
             assert await wrong.next() is None
+
+
+async def test_audience_with_the_key_waits_for_the_publisher(protected: str) -> None:
+    async with AsyncExitStack() as opened:
+        audience = [await opened.enter_async_context(viewer(protected, "talk", bearer(VIEWER_KEY))) for _ in range(40)]
+        for each in audience:
+            await each.until("waiting")
+        async with page_stream(protected, token=TOKEN) as socket:
+            await socket.send(published())
+            for each in audience:
+                await each.until("live")
+
+
+async def test_client_that_waits_for_many_names_is_rejected_by_its_address(protected: str) -> None:
+    async with AsyncExitStack() as opened:
+        for number in range(MAX_UNVERIFIED_NAMES_OF_ADDRESS):
+            stream = await opened.enter_async_context(viewer(protected, f"name{number}", bearer(VIEWER_KEY)))
+            await stream.until("waiting")
+        rejected = await request(protected, "/api/captions/another", headers=bearer(VIEWER_KEY))
+        assert rejected.status == 429
+        await (await opened.enter_async_context(viewer(protected, "another", bearer(TOKEN)))).until("waiting")
 
 
 async def test_page_of_another_site_views_nothing(server: Server) -> None:
