@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Router
 
 from stt_service.access.file_watcher import ReloadingFile
@@ -16,10 +17,12 @@ from stt_service.access.tokens import Tokens
 from stt_service.http.guard import AccessRules, Guard
 from stt_service.http.monitoring import Monitoring
 from stt_service.http.openai.errors import http_error_response, reject
+from stt_service.http.page.error_page import OnHttpError, with_error_pages, with_page_of_unknown_path
 from stt_service.http.page.headers import SecurityHeaders
 from stt_service.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.types import ASGIApp
 
 METRICS, PAGE, OPENAI = "metrics", "page", "openai"
@@ -67,14 +70,23 @@ def application(
     """Return the application with these surfaces."""
     app = Starlette(routes=monitoring.routes if METRICS in surfaces else [])
     app.router.redirect_slashes = False
+    on_error = reject
+    on_http_error: OnHttpError = http_error_response if OPENAI in surfaces else plain_error_response
     if PAGE in surfaces:
         app.router.routes.extend(page_routes)
+        on_error, on_http_error = with_error_pages(on_error), with_page_of_unknown_path(on_http_error)
     if OPENAI in surfaces:
         # A redirect of `/v1/models/` to `/v1/models` would have no body, and lose the token in some clients.
-        openai = Guard(Router(routes=openai_routes, redirect_slashes=False), rules, reject, on_rejected)
+        openai = Guard(Router(routes=openai_routes, redirect_slashes=False), rules, on_error, on_rejected)
         app.router.routes.append(Mount("/", app=openai))
-        app.add_exception_handler(HTTPException, http_error_response)
+    app.add_exception_handler(HTTPException, on_http_error)
     return SecurityHeaders(_shared(app, rules.origins) if rules.origins else app)
+
+
+async def plain_error_response(_: Request, error: Exception) -> Response:
+    """Return the response to a request for an unknown path or method, on a port without an API for it."""
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(error.detail, error.status_code, error.headers)
 
 
 def _shared(app: ASGIApp, origins: frozenset[str]) -> ASGIApp:

@@ -12,6 +12,7 @@ from stt_service.errors import (
     UnavailableError,
 )
 from stt_service.http.errors import POLICY_VIOLATION, http_status, rejector, retry_headers
+from stt_service.http.page.error_page import with_error_pages
 from stt_service.recognition.failures import failure
 
 INTERNAL_ERROR = 1011
@@ -30,4 +31,4 @@ def close_code(error: SttError) -> int:
     return INTERNAL_ERROR if isinstance(error, InferenceError) else POLICY_VIOLATION
 
 
-reject = rejector(error_response)
+reject = with_error_pages(rejector(error_response))
