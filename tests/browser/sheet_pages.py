@@ -173,11 +173,11 @@ class SheetPage:
         page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 
-    async def record(self) -> ScriptedStream:
-        """Press the button; return the stream once the server has accepted it."""
+    async def record(self, state: str = "Recording") -> ScriptedStream:
+        """Press the button; return the stream once the server has accepted it, and the page shows the state."""
         await self.page.click("#record")
         await self.stream.started()
-        await expect(self.page.locator("#state")).to_have_text("Recording")
+        await expect(self.page.locator("#state")).to_have_text(state)
         return self.stream
 
     async def expect_text(self, text: str) -> None:

@@ -10,10 +10,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import ASSETS
-from tests.browser.sheet_pages import SheetPage, sheet_page
+from tests.browser.sheet_pages import INFO, SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
+NOTICE_MS = 10_000  # longer than a notice is shown
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 IN_WORDS = """async (message) => {
     const { errorInWords, inWords } = await import("/assets/ui/messages.js");
@@ -107,3 +108,71 @@ async def test_corners_of_a_notice_do_not_touch_the_text_of_several_lines(browse
             "(notice) => [getComputedStyle(notice).borderRadius, getComputedStyle(notice).paddingLeft].map(parseFloat)"
         )
         assert radius <= padding
+
+
+async def test_full_server_is_explained_in_words_of_the_page(russian: SheetPage) -> None:
+    message = "All 1 slots of this server are in use: try again later, or use another server."
+    russian.stream.rejection = lambda _: {"reason": "RESOURCE_EXHAUSTED", "message": message, "retryAfter": "25s"}
+    await russian.page.click("#record")
+    state = russian.page.locator("#state")
+    kept = "На сервере слишком много записей; текст появится позже. Сохранено [0-9]+ с"
+    await expect(state).to_have_text(re.compile(f"Идёт запись. {kept}"))
+    await russian.page.click("#record")
+    await expect(state).to_have_text(re.compile(f"^{kept}"))
+
+
+async def test_taken_captions_name_is_explained_in_words_of_the_page(russian: SheetPage) -> None:
+    message = "Invalid captions.name='dup': another publisher uses it; choose another name."
+    russian.stream.rejection = lambda opening: (
+        {"reason": "INVALID_ARGUMENT", "message": message} if "captions" in opening else None
+    )
+    await open_publishing(russian.page)
+    await russian.page.fill("[name=captionsName]", "dup")
+    await russian.press("Tab", "Escape")
+    await russian.record("Идёт запись")
+    await expect(russian.page.locator("#notice")).to_have_text(
+        "Субтитры не публикуются: имя «dup» уже занято. Выберите другое в настройках."
+    )
+
+
+async def test_rejected_settings_are_explained_with_the_sentence_of_the_server(russian: SheetPage) -> None:
+    russian.stream.rejection = lambda _: {"reason": "INVALID_ARGUMENT", "message": "Invalid language='xx'."}
+    await russian.page.click("#record")
+    await expect(russian.page.locator("#state")).to_contain_text(
+        "Идёт запись без распознавания. Сервер не принял настройки: измените их. (Invalid language='xx'.)"
+    )
+
+
+async def test_server_that_is_not_ready_is_explained_in_words_of_the_page(russian: SheetPage) -> None:
+    await russian.page.route(
+        "**/api/info", lambda route: route.fulfill(json={**INFO, "notReady": "The server is draining: use another."})
+    )
+    await russian.page.reload()
+    await expect(russian.page.locator("#notice")).to_have_text(
+        "Сервер ещё не готов. Записывать уже можно: текст появится позже."
+    )
+
+
+async def test_recording_that_an_operator_stops_has_a_notice_that_stays_until_the_next_one(browser: Browser) -> None:
+    async with sheet_page(browser, permissions=["microphone", "clipboard-write"]) as sheet:
+        page, notice, state = sheet.page, sheet.page.locator("#notice"), sheet.page.locator("#state")
+        await page.clock.install()
+        stream = await sheet.record()
+        stream.final(0, "One.")
+        await stream.fail("ABORTED", "An operator ended the stream; results of earlier speech have been sent.")
+        await expect(notice).to_have_text("The operator stopped your recording. Press the button to record again.")
+        await expect(state).to_have_text("Stopped by the operator")
+        assert not await page.evaluate("() => JSON.parse(localStorage['stt-settings']).recordsOnOpen")
+        await page.click("#copy")
+        await expect(notice).to_have_text("Copied.")
+        await page.clock.run_for(NOTICE_MS)
+        await expect(notice).to_have_text("The operator stopped your recording. Press the button to record again.")
+        await page.clock.run_for(NOTICE_MS)
+        await expect(notice).to_be_visible()
+        await page.click("#open-settings")
+        await page.select_option("[name=interfaceLanguage]", "ru")
+        await expect(notice).to_have_text("Администратор остановил вашу запись. Нажмите кнопку, чтобы начать новую.")
+        await page.select_option("[name=interfaceLanguage]", "en")
+        await sheet.press("Escape")
+        await sheet.record()
+        await expect(notice).to_be_hidden()

@@ -9,6 +9,7 @@ import { Access } from "./ui/access.js";
 import { Controls, element } from "./ui/controls.js";
 import { connectEarlierSheets } from "./ui/earlier-sheets.js";
 import { Files } from "./ui/files.js";
+import { Notice } from "./ui/notice.js";
 import { Preferences } from "./ui/preferences.js";
 import { Recorder } from "./ui/recorder.js";
 import { offerRecovery } from "./ui/recovery.js";
@@ -16,24 +17,14 @@ import { ServerFacts } from "./ui/server-facts.js";
 import { SettingsPanel } from "./ui/settings-panel.js";
 import { WordPopover } from "./ui/word-popover.js";
 
-const NOTICE_MS = 8000;
 const CAPTIONS_SETTINGS = ["publish", "captionsName"];
 const STREAM_SETTINGS = ["language", "hotwords", "silence"];
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
-let noticeTimer = 0;
+const notice = new Notice();
 
-/**
- * Show a message for a while.
- * @param {string} message
- */
-function notify(message) {
-  const notice = element("notice");
-  notice.textContent = message;
-  notice.hidden = false;
-  clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => (notice.hidden = true), NOTICE_MS);
-}
+/** @param {string} message */
+const notify = (message) => notice.show(message);
 
 /** @param {string} key of the text */
 function warn(key) {
@@ -122,7 +113,15 @@ function connectDialogs() {
  */
 function connectRecorder(recorder, { sheet, files, store, access, facts, preferences }) {
   const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
-  recorder.addEventListener("state", (event) => detailOf(event).state === "starting" && sheet.view.revealCursor());
+  recorder.addEventListener("state", (event) => {
+    if (detailOf(event).state !== "starting") return;
+    notice.withdraw();
+    sheet.view.revealCursor();
+  });
+  recorder.addEventListener("aborted", () => {
+    preferences.set("recordsOnOpen", false);
+    notice.keep("aborted");
+  });
   recorder.addEventListener("notice", (event) => notify(detailOf(event)));
   recorder.addEventListener("unauthenticated", () => access.ask(Boolean(preferences.token)));
   recorder.addEventListener("final", (event) => {
@@ -153,7 +152,7 @@ function connectFacts(facts, recorder, panel) {
     const { info, isReachable } = facts;
     if (!info || !isReachable) return;
     panel.showServer(info);
-    if (info.notReady && info.authorized) notify(t("notReady", { reason: info.notReady }));
+    if (info.notReady && info.authorized) notify(t("notReady"));
   });
 }
 

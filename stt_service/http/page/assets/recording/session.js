@@ -20,6 +20,7 @@ import { isRejectedForNow } from "./retry.js";
 const REPORT_MS = 1000; // between two states while there is no connection, for `keptMs`
 const ABORTED_STATUS = "ABORTED";
 const INVALID_STATUS = "INVALID_ARGUMENT";
+const NAME_TAKEN = /^Invalid captions\.name=.*another publisher/; // how the server reports it
 
 /** @typedef {"connecting" | "connected" | "offline" | "failed" | "complete"} Connection */
 
@@ -204,11 +205,11 @@ export class Session {
 
   _onConnection(isConnected, error) {
     if (isConnected && this._withheld) {
-      this._emit("notice", { kind: "captions", message: this._withheld.reason });
+      this._emit("notice", captionsNotice(this._withheld));
       this._withheld = null;
     }
     if (isConnected) this._setConnection("connected", "");
-    else this._setConnection(isRejectedForNow(error) ? "connecting" : "offline", error.message);
+    else this._setConnection(isRejectedForNow(error) ? "connecting" : "offline", error.message, error.status, error.kind);
     if (error && this._isStopping) this._settled();
   }
 
@@ -287,4 +288,10 @@ export class Session {
       recording: this.recording.id,
     });
   }
+}
+
+/** The notice of captions that the server has rejected. */
+function captionsNotice({ captions, reason }) {
+  const kind = NAME_TAKEN.test(reason) ? "captions-taken" : "captions";
+  return { kind, message: reason, values: { name: captions.name } };
 }

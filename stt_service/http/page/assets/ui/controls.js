@@ -1,6 +1,8 @@
 // @ts-check
 /** The record button with its level ring, the timer, the state in words, and the keys that record. */
 import { t } from "../strings.js";
+import { inWords } from "./messages.js";
+import { ABORTED } from "./recorder.js";
 
 const TIMER_MS = 500;
 const HOLD_KEYS = ["Space", "F2", "F4", "F8", "none"];
@@ -141,12 +143,14 @@ export const keyName = (key) => t(`key.${key}`).startsWith("key.") ? key : t(`ke
 const isControl = (target) => target instanceof Element && target.closest(CONTROLS) !== null;
 
 /** @param {import("./recorder.js").State} state */
-function stateInWords({ state, keptMs, reason, isCapturing }) {
+function stateInWords({ state, keptMs, reason: message, status, kind, isCapturing }) {
   const seconds = Math.round(keptMs / 1000);
+  const reason = inWords({ kind: kind || status, message });
   switch (state) {
     case "offline":
       return t(isCapturing ? "state.offline" : "state.offlineStopped", { seconds });
     case "failed":
+      if (status === ABORTED) return t("state.aborted");
       return t(isCapturing ? "state.failedRecording" : "state.failed", { seconds, reason });
     case "stopping":
       return t(reason ? "state.waitingStopped" : "state.stopping", { seconds, reason });

@@ -2,7 +2,8 @@
 /**
  * Recordings of this page and of earlier ones, and their text in the sheet.
  *
- * @typedef {Readonly<{state: string, keptMs: number, reason: string, status: string, isCapturing: boolean}>} State
+ * @typedef {Readonly<{state: string, keptMs: number, reason: string, status: string, kind?: string,
+ *   isCapturing: boolean}>} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
  * @typedef {{number: number, offsetMs: number, dictation: Dictation, status: string, tried: string, hasEnded: boolean}}
  *   Known `status`: of its failure. `tried`: the settings of its last attempt, as JSON
@@ -17,10 +18,11 @@ const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this
 const MAX_ENDED = 20; // recordings whose audio is played from memory; that of earlier ones is read from the storage
 const UNAUTHENTICATED = "UNAUTHENTICATED";
 const INVALID_ARGUMENT = "INVALID_ARGUMENT";
+export const ABORTED = "ABORTED"; // by an operator
 
 /**
  * Dispatches "state" (detail: State), "level" (detail: {rms, peak}), "final" (detail: {text}), "notice" (detail:
- * message), "unauthenticated", "unreachable" (once for each loss of the connection).
+ * message), "unauthenticated", "unreachable" (once for each loss of the connection), "aborted" (by an operator).
  */
 export class Recorder extends EventTarget {
   #sheet;
@@ -234,14 +236,15 @@ export class Recorder extends EventTarget {
 
   /**
    * @param {Dictation} dictation
-   * @param {State & {recording: string | null, kind?: string}} detail
+   * @param {State & {recording: string | null}} detail
    */
   #onState(dictation, detail) {
     if (detail.recording) this.#onRecordingState(this.#known(detail.recording, dictation), detail);
     if (dictation !== this.#current) return;
     if (detail.recording) session.set(OPEN_KEY, detail.recording);
     if (detail.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
-    this.#setState({ ...detail, reason: inWords({ kind: detail.kind, message: detail.reason }) });
+    if (detail.status === ABORTED && this.state.status !== ABORTED) this.#emit("aborted", null);
+    this.#setState(detail);
   }
 
   /**
