@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, sheet_page
+from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, downloaded, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -33,6 +33,21 @@ IDBFactory.prototype.open = function (name, version) {
   };
   return held;
 };"""
+
+COPIED = """(text) => Object.keys(localStorage)
+  .some((key) => key.startsWith("stt-sheet-copy") && JSON.parse(localStorage.getItem(key)).text === text)"""
+FILL_LOCAL_STORAGE = """() => {
+  for (let size = 2 ** 23; size >= 1; size /= 2) {
+    try {
+      localStorage.setItem("fill", (localStorage.getItem("fill") ?? "") + "x".repeat(size));
+    } catch {}
+  }
+}"""
+STORAGE_FULL = (
+    "The storage of this browser is full: the text is lost when you close the page. "
+    "Delete earlier sheets in the menu, or download the text."
+)
+QUOTA_BYTES = 2**30
 
 
 @pytest_asyncio.fixture
@@ -111,6 +126,53 @@ async def test_page_works_where_the_browser_refuses_storage(sheet: SheetPage) ->
     stream.final(0, "Spoken.")
     await sheet.expect_text("typed Spoken.")
     await expect(sheet.page.locator("#banner")).to_contain_text("keeps no data")
+
+
+async def fill_database(sheet: SheetPage) -> None:
+    """Let the browser refuse each further row of the databases, as a full disk does."""
+    await set_quota(sheet, 1)
+
+
+async def set_quota(sheet: SheetPage, size_bytes: int) -> None:
+    cdp = await sheet.context.new_cdp_session(sheet.page)
+    await cdp.send("Storage.overrideQuotaForOrigin", {"origin": sheet.origin, "quotaSize": size_bytes})
+
+
+async def test_text_survives_when_the_database_is_full(sheet: SheetPage) -> None:
+    await fill_database(sheet)
+    await sheet.page.keyboard.type("typed")
+    stream = await sheet.record()
+    stream.final(0, "Spoken.")
+    await sheet.expect_text("typed Spoken.")
+    await sheet.page.wait_for_function(COPIED, arg="typed Spoken.")
+    await expect(sheet.page.locator("#banner")).to_be_hidden()
+    await sheet.page.reload()
+    await sheet.expect_text("typed Spoken.")
+    await sheet.page.close()
+    reopened = await sheet.context.new_page()
+    await reopened.goto(sheet.origin)
+    await expect(reopened.locator("#sheet")).to_have_text("typed Spoken.")
+    assert await downloaded(reopened, "srt")  # with the places of utterances
+
+
+async def test_text_that_no_storage_takes_is_reported_until_it_is_stored(sheet: SheetPage) -> None:
+    banner = sheet.page.locator("#banner")
+    await fill_database(sheet)
+    await sheet.page.evaluate(FILL_LOCAL_STORAGE)
+    await sheet.page.keyboard.type("typed")
+    await expect(banner).to_have_text(STORAGE_FULL)
+    async with sheet.page.expect_event("dialog") as asked:
+        await sheet.page.close(run_before_unload=True)
+    dialog = await asked.value
+    assert dialog.type == "beforeunload"
+    await dialog.dismiss()
+    await sheet.page.keyboard.type(" more")
+    await set_quota(sheet, QUOTA_BYTES)
+    await sheet.page.keyboard.type(" text")
+    await sheet.page.evaluate(WAIT_UNTIL_STORED, "typed more text")
+    await expect(banner).to_be_hidden()
+    await sheet.page.reload()
+    await sheet.expect_text("typed more text")
 
 
 async def test_page_takes_neither_text_nor_clicks_before_it_is_ready(sheet: SheetPage) -> None:

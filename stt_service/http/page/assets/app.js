@@ -19,6 +19,7 @@ import { WordPopover } from "./ui/word-popover.js";
 
 const CAPTIONS_SETTINGS = ["publish", "captionsName"];
 const STREAM_SETTINGS = ["language", "hotwords", "silence"];
+const LOSSES = { full: "storageFull", refused: "storage" }; // texts of warnings
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 const notice = new Notice();
@@ -35,13 +36,22 @@ function warn(key) {
 }
 
 /**
+ * Warn while the text is lost when the page closes.
+ * @param {import("./sheet/store.js").Outcome} outcome of saving it
+ */
+function showOutcome(outcome) {
+  if (outcome !== "kept") warn(LOSSES[outcome]);
+  else if (Object.values(LOSSES).includes(element("banner").dataset.t ?? "")) element("banner").hidden = true;
+}
+
+/**
  * Save the sheet a moment after each change, and at once after a final.
  * @param {Store} store
  * @param {Sheet} sheet
  */
 function keep(store, sheet) {
   store.follow(() => sheet.content());
-  store.onFailure = () => warn("storage");
+  store.onOutcome = showOutcome;
   sheet.addEventListener("change", () => store.changed());
   sheet.addEventListener("move", () => store.changed());
 }

@@ -4,12 +4,14 @@
  *
  * A tab owns its sheet by a lock. A reloaded tab gets its sheet again; a new tab gets the last one that no tab has
  * open, or an empty one. Changes are written a moment later, and when the page is hidden; what is not written yet when
- * the page closes goes to localStorage, which is synchronous.
+ * the page closes goes to localStorage, which is synchronous. So does what the database refuses because it is full;
+ * where localStorage is full, too, the browser asks the user before it closes the page.
  *
  * A sheet that cannot be read is never overwritten: the tab takes another one, and writes it when the database opens.
  *
  * @typedef {{text: string, cursor: import("./lines.js").Position, marks: import("./marks.js").Stored}} Content
  * @typedef {Content & {id: string, savedAt: number}} Row
+ * @typedef {"kept" | "full" | "refused"} Outcome  of saving the sheet: it is kept, or why it is lost when the page closes
  */
 import { Database } from "../database.js";
 import { randomId } from "../random.js";
@@ -34,12 +36,19 @@ export class Store {
   #isChanged = false;
   #isOnlyCopied = false; // the last change is not in the database
   #writes = 0; // to the database, not completed
+  /** @type {Outcome} */ #outcome = "kept";
   isUnread = false; // this tab had a sheet that could not be read
-  /** @type {() => void} */ onFailure = () => {};
+  /** @type {(outcome: Outcome) => void} it has changed */ onOutcome = () => {};
 
   constructor() {
     addEventListener("pagehide", () => this.#saveCopy());
+    addEventListener("beforeunload", (event) => this.#isLost && event.preventDefault());
     document.addEventListener("visibilitychange", () => document.hidden && this.save());
+  }
+
+  /** Whether text is lost when the page closes. */
+  get #isLost() {
+    return this.#outcome !== "kept" && this.#content().text !== "";
   }
 
   static async open() {
@@ -92,11 +101,20 @@ export class Store {
       await this.#database.write([STORE], (sheets) => sheets.put(row));
       local.remove(COPY_KEY + row.id);
       this.#isOnlyCopied = false;
-    } catch {
+      this.#setOutcome("kept");
+    } catch (error) {
       this.#isOnlyCopied = true;
-      if (!copy(row)) this.onFailure();
+      const isFull = /** @type {DOMException} */ (error).name === "QuotaExceededError";
+      this.#setOutcome(copy(row) ? "kept" : isFull ? "full" : "refused");
     }
     this.#writes -= 1;
+  }
+
+  /** @param {Outcome} outcome */
+  #setOutcome(outcome) {
+    if (outcome === this.#outcome) return;
+    this.#outcome = outcome;
+    this.onOutcome(outcome);
   }
 
   /** Continue with a new sheet, which has the content until the caller clears it; the one before is kept. */

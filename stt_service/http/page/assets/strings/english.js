@@ -119,6 +119,7 @@ export const ENGLISH = {
   "error.unsupported": "This browser cannot record. Use a current Chrome, Edge, Firefox or Safari.",
   unread: "The text of this tab could not be read. It is kept: reload the page, or see “Earlier sheets” in the menu.",
   storage: "This browser keeps no data for the page: the text is lost when you close it.",
+  storageFull: "The storage of this browser is full: the text is lost when you close the page. Delete earlier sheets in the menu, or download the text.",
   notReady: "The server is not ready yet. You can record already: the text follows.",
   "message.no-audio": "The microphone delivers no audio.",
   "message.disconnected": "The microphone was disconnected, or its permission was revoked.",
