@@ -165,3 +165,48 @@ async def test_failed_installation_leaves_the_former_copy(site: Site, page: Page
     site.failing = {ALL}
     await page.reload()
     assert await page.evaluate(SHOWN) == "one one"
+
+
+async def test_document_from_the_copy_keeps_its_version_after_the_worker_was_stopped(site: Site, page: Page) -> None:
+    site.upgrade()
+    site.failing = {"/"}
+    await page.reload()
+    site.failing = set()
+    session = await page.context.new_cdp_session(page)
+    await session.send("ServiceWorker.enable")
+    await session.send("ServiceWorker.stopAllWorkers")
+    assert "one" in await page.evaluate(TEXT, SCRIPT)
+
+
+async def test_document_from_the_copy_keeps_its_version_after_an_upgrade(site: Site, page: Page) -> None:
+    site.upgrade()
+    site.failing = {"/"}
+    await page.reload()
+    site.failing = set()
+    await page.evaluate(INSTALLED)
+    assert "one" in await page.evaluate(TEXT, SCRIPT)
+    await page.reload()
+    assert await page.evaluate(SHOWN) == "two two"
+
+
+async def test_document_of_the_next_version_gets_no_file_from_the_copy(site: Site, page: Page) -> None:
+    former = await page.context.new_page()
+    await former.goto(page.url)
+    site.upgrade()
+    await page.reload()
+    assert await page.evaluate(SHOWN) == "two two"
+    site.held_headers[SCRIPT] = asyncio.Event()
+    await page.evaluate(START, SCRIPT)
+    await exceed_timeout(site, former)
+    site.held_headers[SCRIPT].set()
+    assert "two" in await page.evaluate("(path) => answers[path]", SCRIPT)
+
+
+async def test_caches_of_others_are_kept(site: Site, page: Page) -> None:
+    await page.evaluate("() => caches.open('others')")
+    site.upgrade()
+    await page.evaluate(INSTALLED)
+    await page.evaluate(TEXT, SCRIPT)  # answered once the worker is active
+    names = await page.evaluate("() => caches.keys()")
+    assert len(names) == 2
+    assert "others" in names

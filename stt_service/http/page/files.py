@@ -29,6 +29,7 @@ DOCUMENTS = {
 }
 SERVICE_WORKER = "service-worker.js"
 VERSION_MARK = "@VERSION@"  # in the service worker, for the version of the files
+VERSION_HEADER = "Stt-Page-Version"  # of documents, for the service worker
 # Browsers execute no script with another type; the tables of an operating system may lack one.
 MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}
 
@@ -46,7 +47,8 @@ class PageFiles:
         self._files = StaticFiles(directory=folder)
         worker = folder / SERVICE_WORKER
         source = worker.read_text(encoding="utf-8") if worker.is_file() else ""
-        self._worker = source.replace(VERSION_MARK, version_of(folder))
+        self._version = version_of(folder)
+        self._worker = source.replace(VERSION_MARK, self._version)
 
     def routes(self, middleware: Sequence[Middleware]) -> list[BaseRoute]:
         """Return the routes, with middleware in front of each."""
@@ -59,7 +61,9 @@ class PageFiles:
         async def respond(request: Request) -> Response:
             if not NAME.fullmatch(request.path_params.get("name", "captions")):
                 raise HTTPException(404)
-            return await self._files.get_response(name, request.scope)
+            response = await self._files.get_response(name, request.scope)
+            response.headers[VERSION_HEADER] = self._version
+            return response
 
         return respond
 

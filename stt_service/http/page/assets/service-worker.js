@@ -2,8 +2,12 @@
  * Opens the dictation page while its server is down: the browser's copy of the page's files.
  *
  * Network first: a page that loads with a server is always the server's. Without an answer in NETWORK_TIMEOUT_MS, or
- * with a failure, the copy is used; a document from the copy gets all of its files from there. Without a copy, the answer
- * is awaited. A body may take any time: only the headers have a limit.
+ * with a failure, the copy is used. Without a copy, the answer is awaited. A body may take any time: only the headers have
+ * a limit.
+ *
+ * A page never has files of two versions. A document from a copy gets all of its files from there, also after another
+ * version is installed: its copy is kept until it is closed. A document of the server's next version gets none from the
+ * copy. Where the document of each page came from is kept in a cache, as browsers stop an idle worker.
  *
  * The copy has the files of one version and is never changed: other files of the server change this script, and browsers
  * then install it with a copy of its own. At installation all files are copied: the page and everything that it refers
@@ -12,9 +16,13 @@
  */
 
 const VERSION = "@VERSION@"; // the server inserts a digest of all files
-const CACHE = `stt-page-${VERSION}`;
+const PREFIX = "stt-page-"; // of the names of the copies: other caches of the origin are left alone
+const CACHE = `${PREFIX}${VERSION}`;
+const SOURCES = "stt-sources"; // the name of a copy, or NETWORK, for the id of each client
+const NETWORK = "network"; // the document is of another version than the copy
+const VERSION_HEADER = "Stt-Page-Version"; // of a document
 const NETWORK_TIMEOUT_MS = 3000; // of the headers
-const MAX_COPIED_CLIENTS = 50;
+const MAX_SOURCES = 50;
 const MAX_FILES = 200; // of the page; the search for references is bounded
 const ROOTS = ["/", "/assets/recording/dictation.js"]; // the second is loaded when it is first used
 const ASSETS = /^\/(?:$|assets\/|manifest\.webmanifest$)/;
@@ -29,9 +37,6 @@ self.addEventListener("fetch", (event) => {
   const isOurs = url.origin === self.location.origin && ASSETS.test(url.pathname);
   if (event.request.method === "GET" && isOurs) event.respondWith(respond(event));
 });
-
-/** @type {Set<string>} ids of the clients whose document came from the copy */
-const copiedClients = new Set();
 
 async function install() {
   try {
@@ -56,8 +61,10 @@ async function copyAll() {
 }
 
 async function activate() {
-  const names = await caches.keys();
-  await Promise.all(names.filter((name) => name !== CACHE).map((name) => caches.delete(name)));
+  const clients = await self.clients.matchAll({ includeUncontrolled: true });
+  const used = [CACHE, ...(await Promise.all(clients.map(({ id }) => sourceOf(id))))];
+  const copies = (await caches.keys()).filter((name) => name.startsWith(PREFIX));
+  await Promise.all(copies.filter((name) => !used.includes(name)).map((name) => caches.delete(name)));
   await self.clients.claim();
 }
 
@@ -76,20 +83,22 @@ async function copy(cache, path) {
 
 /** Return the server's response; the copy if the server does not answer in time or fails. */
 async function respond({ request, clientId, resultingClientId }) {
-  const copy = await copyOf(request);
+  const isDocument = request.mode === "navigate";
+  const source = isDocument ? "" : await sourceOf(clientId);
+  const copy = source === NETWORK ? undefined : await copyOf(request, source || CACHE);
   if (!copy) return fetch(request);
-  if (copiedClients.has(clientId)) return copy;
+  if (source) return copy;
   const response = await Promise.race([fetch(request).catch(() => null), timeout()]);
-  if (response && response.status < 500) return response;
-  if (request.mode === "navigate") remember(resultingClientId);
-  return copy;
+  const isServed = response !== null && response.status < 500;
+  const isOfCopy = isServed && response.headers.get(VERSION_HEADER) === VERSION;
+  if (isDocument && !isOfCopy) await rememberSource(resultingClientId, isServed ? NETWORK : CACHE);
+  return isServed ? response : copy;
 }
 
 /** @returns {Promise<Response | undefined>} undefined: there is none, or the browser forbids storage */
-async function copyOf(request) {
+async function copyOf(request, cacheName) {
   try {
-    const cache = await caches.open(CACHE);
-    return await cache.match(new URL(request.url).pathname, { ignoreVary: true }); // without a query
+    return await caches.match(new URL(request.url).pathname, { cacheName, ignoreVary: true }); // without a query
   } catch {
     return undefined;
   }
@@ -99,7 +108,28 @@ function timeout() {
   return new Promise((resolve) => setTimeout(() => resolve(null), NETWORK_TIMEOUT_MS));
 }
 
-function remember(client) {
-  copiedClients.add(client);
-  if (copiedClients.size > MAX_COPIED_CLIENTS) copiedClients.delete(copiedClients.values().next().value);
+/** @returns {Promise<string>} where the document of a client came from; empty: from the server, with the copy's version */
+async function sourceOf(client) {
+  try {
+    const source = await caches.match(pathOf(client), { cacheName: SOURCES });
+    return source ? await source.text() : "";
+  } catch {
+    return ""; // the browser forbids storage
+  }
+}
+
+/** Keep the source of a client, and of the last MAX_SOURCES. */
+async function rememberSource(client, source) {
+  try {
+    const cache = await caches.open(SOURCES);
+    await cache.put(pathOf(client), new Response(source));
+    const old = (await cache.keys()).slice(0, -MAX_SOURCES);
+    await Promise.all(old.map((request) => cache.delete(request)));
+  } catch {
+    // The browser forbids storage, or it is full: then a page may get files of the server's version.
+  }
+}
+
+function pathOf(client) {
+  return `/sources/${client}`;
 }
