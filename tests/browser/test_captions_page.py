@@ -120,6 +120,26 @@ async def test_long_name_fits_a_phone(opened: Opened) -> None:
             assert box["y"] + box["height"] <= 200
 
 
+@pytest.mark.parametrize(
+    ("before", "state"),
+    [
+        ((), "Waiting for talk to start"),
+        (("live",), "Not live"),
+        (("final",), "Not live"),
+        (("live", "final"), "Not live"),
+    ],
+)
+async def test_captions_that_have_ended_are_not_live_in_place_of_waiting_for_their_start(
+    opened: Opened, before: tuple[str, ...], state: str
+) -> None:
+    async with opened() as page:
+        for kind in (*before, "waiting"):
+            await page.evaluate("(kind) => send(kind, { utterance: '0', text: 'Text.' })", kind)
+        await expect(page.locator("#state")).to_have_text(state)
+        await page.evaluate("() => send('live', {})")
+        await expect(page.locator("#state")).to_have_text("Live")
+
+
 async def test_changed_options_take_effect_without_a_reload(opened: Opened) -> None:
     async with opened("key=a") as page:
         await send_finals(page, 5)

@@ -148,6 +148,7 @@ export const ENGLISH = {
   captionsTitle: "Captions: {name}",
   waiting: "Waiting for {name} to start",
   live: "Live",
+  ended: "Not live",
   reconnecting: "Connecting",
   larger: "Larger text",
   smaller: "Smaller text",

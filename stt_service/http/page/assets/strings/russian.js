@@ -151,6 +151,7 @@ export const RUSSIAN = {
   captionsTitle: "Субтитры: {name}",
   waiting: "Ожидание начала: {name}",
   live: "В эфире",
+  ended: "Не в эфире",
   reconnecting: "Подключение…",
   larger: "Крупнее",
   smaller: "Мельче",
