@@ -22,13 +22,14 @@ let options = new URLSearchParams(location.hash.slice(1));
 const name = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
 
 let sizeRem = DEFAULT_REM;
+let wasLive = false;
 
 const utterances = new Utterances();
 
 /** @returns {boolean} whether the page is a source in OBS: only the text */
 const isObs = () => options.has("obs") || new URLSearchParams(location.search).has("obs");
 
-/** @param {"live" | "waiting" | "reconnecting" | "captionsFull" | "captionsDenied"} state */
+/** @param {"live" | "waiting" | "ended" | "reconnecting" | "captionsFull" | "captionsDenied"} state */
 function showState(state) {
   document.body.dataset.state = state;
   element("state").textContent = t(state, { name });
@@ -87,7 +88,8 @@ function removeOldLines() {
 /** @param {import("./event-stream.js").ServerEvent} event */
 function show(event) {
   if (event.kind === "live" || event.kind === "waiting") {
-    showState(event.kind);
+    wasLive ||= event.kind === "live" || element("lines").childElementCount > 0;
+    showState(event.kind === "waiting" && wasLive ? "ended" : event.kind);
     utterances.forgetPartials();
   } else {
     const text = utterances.handle(event);
