@@ -171,3 +171,27 @@ async def test_row_that_was_refused_is_stored_with_the_next_audio(blank_page: Pa
     )
     assert errors == ["AbortError", "none"]
     assert rows == [1, 1]
+
+
+async def test_recording_without_storage_is_stored_once_the_browser_permits_it(blank_page: Page) -> None:
+    kinds, extents = await blank_page.evaluate(
+        """async () => {
+            const { AudioStorage } = await import("/assets/recording/audio-storage.js");
+            const { Recording } = await import("/assets/recording/recording.js");
+            const open = IDBFactory.prototype.open;
+            IDBFactory.prototype.open = () => { throw new DOMException("refused", "SecurityError"); };
+            const kinds = [];
+            const storage = new AudioStorage(({ kind }) => kinds.push(kind));
+            await storage.open();
+            const recording = Recording.begin(storage.journal, "one", 16000, {}, storage.onWrite);
+            recording.tape.append(new Uint8Array(32000));
+            await recording.flush();
+            IDBFactory.prototype.open = open;
+            recording.tape.append(new Uint8Array(32000));
+            await recording.flush();
+            const row = await storage.journal.recording("one");
+            return [kinds, [row.id, await storage.journal.extent("one")]];
+        }"""
+    )
+    assert kinds == ["unavailable", "available"]
+    assert extents == ["one", {"start": 0, "end": 64_000}]
