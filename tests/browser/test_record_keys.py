@@ -54,3 +54,24 @@ async def test_recording_does_not_start_behind_a_dialog(sheet: SheetPage) -> Non
     await sheet.stream.started()
     assert len(sheet.stream.configs) == 1
     await expect(sheet.page.locator("#state")).to_have_text("Recording")
+
+
+async def test_level_after_the_end_of_a_recording_is_not_shown(sheet: SheetPage) -> None:
+    levels = await sheet.page.evaluate(
+        """async () => {
+            const { Controls } = await import("/assets/ui/controls.js");
+            const state = { state: "recording", keptMs: 0, reason: "", status: "", isCapturing: true };
+            const recorder = Object.assign(new EventTarget(), { isRecording: true, startedAt: 0, state });
+            const preferences = Object.assign(new EventTarget(), { get: () => "F2" });
+            new Controls(recorder, preferences, Object.assign(new EventTarget(), { isReachable: true }));
+            const shown = () => document.getElementById("record").style.getPropertyValue("--level");
+            const show = () => recorder.dispatchEvent(new CustomEvent("level", { detail: { rms: 1 } }));
+            show();
+            const during = shown();
+            recorder.isRecording = false;
+            recorder.dispatchEvent(new Event("state"));
+            show();
+            return [during, shown()];
+        }"""
+    )
+    assert levels == ["1.00", "0.00"]

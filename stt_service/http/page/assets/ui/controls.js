@@ -35,7 +35,9 @@ export class Controls {
     this.#facts = facts;
     this.#button.addEventListener("click", () => this.#toggle());
     recorder.addEventListener("state", () => this.show());
-    recorder.addEventListener("level", (event) => this.#showLevel(/** @type {CustomEvent} */ (event).detail));
+    recorder.addEventListener("level", (event) => {
+      if (recorder.isRecording) this.#showLevel(/** @type {CustomEvent} */ (event).detail); // the last ones come later
+    });
     preferences.addEventListener("change", () => this.show());
     facts.addEventListener("change", () => this.show());
     addEventListener("keydown", (event) => this.#keyDown(event));
