@@ -33,6 +33,10 @@ INSTALLED = """async () => {
     const registration = await navigator.serviceWorker.register("/service-worker.js", { scope: "/" });
     await registration.update();
     await changed;
+    const worker = navigator.serviceWorker.controller;
+    while (worker.state !== "activated") {
+        await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
+    }
 }"""
 # Starts a request; its text follows.
 START = "(path) => { window.answers ??= {}; answers[path] = fetch(path).then((response) => response.text()); }"
@@ -206,7 +210,6 @@ async def test_caches_of_others_are_kept(site: Site, page: Page) -> None:
     await page.evaluate("() => caches.open('others')")
     site.upgrade()
     await page.evaluate(INSTALLED)
-    await page.evaluate(TEXT, SCRIPT)  # answered once the worker is active
     names = await page.evaluate("() => caches.keys()")
     assert len(names) == 2
     assert "others" in names
