@@ -123,6 +123,10 @@ class ScriptedStream:
         self._send(failure={"reason": reason, "message": message})
         await self._close(1008)
 
+    def allow(self) -> None:
+        """Accept connections, and answer the end of the audio."""
+        self._is_refusing = self._is_holding_end = False
+
     def _send(self, **event: object) -> None:
         assert self._socket is not None
         _send(self._socket, **event)
@@ -259,8 +263,9 @@ async def sheet_page(
     token: str = "",
     host: str = "localhost",
     user_agent: str | None = None,
+    script: str = "",
 ) -> AsyncIterator[SheetPage]:
-    """Open the page; at the end, there must have been no error in the console."""
+    """Open the page, with a script that runs first; at the end, there must have been no error in the console."""
     with page_files(token, host) as origin:
         viewport: ViewportSize = {"width": width, "height": 740}
         context = await browser.new_context(
@@ -270,6 +275,7 @@ async def sheet_page(
             permissions=[*permissions],
             user_agent=user_agent,
         )
+        await context.add_init_script(script)
         stream = ScriptedStream()
         await context.route_web_socket(f"{origin.replace('http', 'ws')}/api/stream", stream.accept)
         opened = SheetPage(await context.new_page(), stream, origin)

@@ -8,27 +8,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser.dictation_page import DictationPage
-
-# Keeps the objects that the page gets from the browser, so that a test can act as the device or the system.
-SPY = """
-window.streams = [];
-window.contexts = [];
-const open = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
-if (open) navigator.mediaDevices.getUserMedia = async (constraints) => {
-    window.constraints = constraints;
-    const stream = await open(constraints);
-    streams.push(stream);
-    return stream;
-};
-window.AudioContext = class extends AudioContext {
-    constructor(options) {
-        super(options);
-        window.options = options;
-        contexts.push(this);
-    }
-};
-"""
+from tests.browser.dictation_page import Detail, DictationPage
+from tests.browser.microphone_spy import SPY
 
 
 @pytest_asyncio.fixture
@@ -128,35 +109,92 @@ async def test_level_is_reported_about_twenty_times_a_second_and_is_zero_when_mu
     assert levels == pytest.approx((await offline.wav()).duration_s * 20, abs=1)
 
 
-async def test_unplugged_microphone_ends_the_recording_with_a_notice(offline: DictationPage) -> None:
+def kind_of(detail: Detail) -> object:
+    """Return the kind of the problem that a state names."""
+    problem = detail["captureProblem"]
+    assert problem is None or isinstance(problem, dict)
+    return problem and problem["kind"]
+
+
+async def problem(offline: DictationPage, kind: str | None, after: int) -> Detail:
+    """Wait until a state names the problem, or none."""
+    return await offline.wait_for("state", lambda detail: kind_of(detail) == kind, after)
+
+
+async def test_unplugged_microphone_ends_the_recording_and_each_later_state_names_it(offline: DictationPage) -> None:
     await offline.start()
     await offline.wait_for("state", lambda detail: detail["keptMs"] != 0)
     await offline.page.evaluate("() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))")
-    notice = await offline.wait_for("notice")
-    assert notice["message"] == "The microphone was disconnected, or its permission was revoked."
-    await offline.wait_for("state", lambda detail: detail["keptMs"] != 0 and not detail["isCapturing"])
+    ended = await offline.wait_for("state", lambda detail: not detail["isCapturing"], after=1)
+    message = "The microphone was disconnected, or its permission was revoked."
+    assert ended["captureProblem"] == {"kind": "disconnected", "message": message}
+    stopped = len(offline.events)
+    await problem(offline, "disconnected", after=stopped)  # while the recording waits for a server
 
 
-async def test_paused_recording_is_reported_resumed_and_its_gap_named(offline: DictationPage) -> None:
+async def test_paused_recording_is_no_recording_until_it_is_resumed_and_its_gap_named(offline: DictationPage) -> None:
     await offline.start()
     await offline.wait_for("state", lambda detail: detail["keptMs"] != 0)
     # The system refuses to resume, as iOS does during a call.
     await offline.page.evaluate(
         """async () => {
             const resume = contexts[0].resume.bind(contexts[0]);
-            contexts[0].resume = () => Promise.reject(new DOMException("interrupted", "InvalidStateError"));
-            window.endInterruption = () => {
-                contexts[0].resume = resume;
-                document.dispatchEvent(new Event("visibilitychange"));
+            window.attempts = 0;
+            contexts[0].resume = async () => {
+                attempts += 1;
+                throw new DOMException("interrupted", "InvalidStateError");
             };
+            window.endInterruption = () => (contexts[0].resume = resume);
             await contexts[0].suspend();
         }"""
     )
-    assert (await offline.wait_for("notice"))["message"] == "The browser paused the recording."
-    await offline.wait_for("notice", lambda detail: "delivers no audio" in str(detail["message"]))
+    await problem(offline, "paused", after=0)
+    await offline.page.wait_for_function("() => attempts >= 3")  # the first one, and two of the watchdog
+    kinds = [kind_of(detail) for detail in offline.of("state")]
+    assert {*kinds[kinds.index("paused") :]} == {"paused"}
+    resumed = len(offline.events)
     await offline.page.evaluate("() => endInterruption()")
     gap = await offline.wait_for("notice", lambda detail: "were not recorded" in str(detail["message"]))
     assert str(gap["message"]).startswith("The microphone was paused: ")
+    await problem(offline, None, after=resumed)
+    await offline.stop()
+
+
+async def test_microphone_without_audio_is_a_problem_until_audio_arrives(offline: DictationPage) -> None:
+    await offline.page.evaluate(
+        """() => {
+            const connect = AudioNode.prototype.connect;
+            AudioNode.prototype.connect = function (node) {
+                if (this instanceof MediaStreamAudioSourceNode) {
+                    window.deliver = () => connect.call(this, node);
+                    window.withhold = () => this.disconnect();
+                }
+                return connect.call(this, node);
+            };
+        }"""
+    )
+    await offline.start()
+    await offline.wait_for("state", lambda detail: detail["keptMs"] != 0)
+    await offline.page.evaluate("() => withhold()")
+    found = await problem(offline, "no-audio", after=0)
+    assert found["isCapturing"]
+    await offline.page.evaluate("() => void deliver()")
+    await problem(offline, None, after=len(offline.events))
+    await offline.stop()
+
+
+async def test_microphone_that_the_system_mutes_is_a_problem_until_it_is_on(offline: DictationPage) -> None:
+    await offline.start()
+    await offline.wait_for("state", lambda detail: detail["keptMs"] != 0)
+    mute = """(isMuted) => {
+        const track = streams[0].getTracks()[0];
+        Object.defineProperty(track, "muted", { value: isMuted, configurable: true });
+        track.dispatchEvent(new Event(isMuted ? "mute" : "unmute"));
+    }"""
+    await offline.page.evaluate(mute, True)
+    await problem(offline, "muted", after=0)
+    await offline.page.evaluate(mute, False)
+    await problem(offline, None, after=len(offline.events))
     await offline.stop()
 
 

@@ -12,10 +12,11 @@
  * `recording` and `utterance`, also over reloads. A reloaded page may receive a final again that it already has: the
  * crash can have been between the event and its entry in the journal.
  *
- *   state       {state, keptMs, reason, status, kind, isCapturing}: `keptMs` of audio have no text yet; repeated each second
- *               while there is no connection. `status` is that of a failure, such as UNAUTHENTICATED;
- *               `kind` names a reason of this module for translations
- *   level       {rms, peak}, 0 to 1, 20 times a second
+ *   state       {state, keptMs, reason, status, kind, isCapturing, captureProblem}: `keptMs` of audio have no text yet;
+ *               repeated each second while they change without a connection. `status` is that of a failure, such as
+ *               UNAUTHENTICATED; `kind` names a reason of this module for translations. `captureProblem`, {kind,
+ *               message} or null: why a recording receives no audio now, or why it ended without the user
+ *   level       {rms, peak, recordedMs}, 20 times a second: 0 to 1, and the duration of the recording so far
  *   speech      {utterance, startMs}: an utterance began
  *   partial     {utterance, stable, unstable, startMs}: `stable` only grows, except after a reconnection
  *   final       {utterance, text, startMs, endMs, language, confidence, endpoint, words: [{text, startMs, endMs,
@@ -242,7 +243,8 @@ export class Dictation extends EventTarget {
   }
 
   _emitState(state, reason) {
-    this._dispatch("state", { state, keptMs: 0, reason, status: "", isCapturing: false, recording: this.recordingId });
+    const nothing = { keptMs: 0, status: "", kind: "", isCapturing: false, captureProblem: null };
+    this._dispatch("state", { ...nothing, state, reason, recording: this.recordingId });
   }
 
   _dispatch(type, detail) {

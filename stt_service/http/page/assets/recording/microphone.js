@@ -37,11 +37,15 @@ const DISCONNECTED = {
   message: "The microphone was disconnected, or its permission was revoked.",
 };
 
+const MUTED = { kind: "muted", message: "The system muted the microphone." };
+const PAUSED = { kind: "paused", message: "The browser paused the recording." };
+const NO_AUDIO = { kind: "no-audio", message: "The microphone delivers no audio." };
+
 /**
  * @typedef {{onChunk: (pcm: Uint8Array) => void, onLevel: (level: {rms: number, peak: number}) => void,
- *   onGap: (gap: {missingMs: number, isPause: boolean}) => void, onNotice: (notice: Notice) => void,
- *   onEnded: (notice: Notice) => void}} Handlers
- * @typedef {{kind: string, message: string}} Notice `kind` names the message for translations
+ *   onGap: (gap: {missingMs: number, isPause: boolean}) => void, onInterruption: (cause: Cause | null) => void,
+ *   onEnded: (cause: Cause) => void}} Handlers `onInterruption`: why there is no audio from now on; null: there is again
+ * @typedef {Readonly<{kind: string, message: string}>} Cause `kind` names the message for translations
  */
 
 export class Microphone {
@@ -80,8 +84,11 @@ export class Microphone {
     context.createMediaStreamSource(stream).connect(this._node);
     this._node.connect(context.destination); // silence; an unconnected node is not processed everywhere
     this._wakeLock = new WakeLock(this._stopping.signal);
-    this._listen(stream.getAudioTracks()[0]);
+    this._track = stream.getAudioTracks()[0];
+    this._listen();
     this._watchdog = null;
+    /** @type {Cause | null} */
+    this._interruption = null;
     this._expectAudio();
   }
 
@@ -125,29 +132,45 @@ export class Microphone {
     const chunkMs = (pcm.byteLength / 2 / this.rateHz) * 1000;
     const gap = this._clock.onChunk(wallMs, chunkMs, Date.now() - performance.now());
     if (gap) this._handlers.onGap(gap);
-    if (!this._stopping.signal.aborted) this._expectAudio();
+    if (!this._stopping.signal.aborted) this._onAudio();
     this._handlers.onChunk(new Uint8Array(pcm));
     this._handlers.onLevel({ rms, peak });
   }
 
+  _onAudio() {
+    this._setInterruption(this._causeOr(null)); // a muted track delivers silence
+    this._expectAudio();
+  }
+
+  /** Check for audio until the microphone stops: an interruption may last, and a browser may reject `resume`. */
   _expectAudio() {
     clearTimeout(this._watchdog);
     this._watchdog = setTimeout(() => this._onStalled(), STALLED_MS);
   }
 
   _onStalled() {
-    this._handlers.onNotice({ kind: "no-audio", message: "The microphone delivers no audio." });
+    this._setInterruption(this._causeOr(NO_AUDIO));
     this._resume();
+    this._expectAudio();
   }
 
-  _listen(track) {
+  /** @param {Cause | null} otherwise without a known cause */
+  _causeOr(otherwise) {
+    if (this._track.muted) return MUTED;
+    return this._context.state === "running" ? otherwise : PAUSED;
+  }
+
+  /** @param {Cause | null} cause */
+  _setInterruption(cause) {
+    if (cause === this._interruption) return;
+    this._interruption = cause;
+    this._handlers.onInterruption(cause);
+  }
+
+  _listen() {
     const { signal } = this._stopping;
-    const ended = () => this._handlers.onEnded(DISCONNECTED);
-    const muted = () => this._handlers.onNotice({ kind: "muted", message: "The system muted the microphone." });
-    const unmuted = () => this._handlers.onNotice({ kind: "unmuted", message: "The microphone is on again." });
-    track.addEventListener("ended", ended, { signal });
-    track.addEventListener("mute", muted, { signal });
-    track.addEventListener("unmute", unmuted, { signal });
+    this._track.addEventListener("ended", () => this._handlers.onEnded(DISCONNECTED), { signal });
+    this._track.addEventListener("mute", () => this._setInterruption(MUTED), { signal }); // until the next audio
     // iOS suspends the context in the background and during calls.
     this._context.addEventListener("statechange", () => this._onStateChange(), { signal });
     document.addEventListener("visibilitychange", () => this._resume(), { signal });
@@ -155,13 +178,13 @@ export class Microphone {
 
   _onStateChange() {
     if (this._context.state === "running") return;
-    this._handlers.onNotice({ kind: "paused", message: "The browser paused the recording." });
+    this._setInterruption(this._causeOr(NO_AUDIO));
     this._resume();
   }
 
   _resume() {
     const isPaused = this._context.state !== "running" && this._context.state !== "closed";
-    // Rejected while the interruption lasts; the next change of state or visibility tries again.
+    // Rejected while the interruption lasts; the watchdog and the next change of state or visibility try again.
     if (isPaused && document.visibilityState === "visible") this._context.resume().catch(() => {});
   }
 }

@@ -104,6 +104,11 @@ export class Recording {
     this.save();
   }
 
+  /** Milliseconds of audio that were recorded. */
+  get durationMs() {
+    return this.format.msOf(this.tape.end);
+  }
+
   /** @param {import("./replay-buffer.js").Command} command */
   appendCommand(command) {
     this.buffer.appendCommand(command);

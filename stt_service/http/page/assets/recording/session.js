@@ -10,7 +10,9 @@
  *   failed        failed            failed: what is kept can be recovered after the reason is removed
  *   complete                        idle
  *
- * Recording goes on when the connection failed, so that nothing is lost. Only an operator (ABORTED) ends it.
+ * Recording goes on when the connection failed, so that nothing is lost. Only an operator (ABORTED) ends it. A third
+ * thing is independent of both: `captureProblem`, for which a microphone that is on delivers no audio, or for which the
+ * recording ended without the user.
  */
 
 import { Microphone } from "./microphone.js";
@@ -22,7 +24,10 @@ const ABORTED_STATUS = "ABORTED";
 const INVALID_STATUS = "INVALID_ARGUMENT";
 const NAME_TAKEN = /^Invalid captions\.name=.*another publisher/; // how the server reports it
 
-/** @typedef {"connecting" | "connected" | "offline" | "failed" | "complete"} Connection */
+/**
+ * @typedef {"connecting" | "connected" | "offline" | "failed" | "complete"} Connection
+ * @typedef {import("./microphone.js").Cause} Cause
+ */
 
 export class Session {
   /**
@@ -42,7 +47,10 @@ export class Session {
     this._reason = "";
     this._status = "";
     this._kind = ""; // of the reason
-    this._endReason = ""; // why the microphone stopped by itself
+    /** @type {Cause | null} why the microphone delivers no audio now */
+    this._interruption = null;
+    /** @type {Cause | null} why the recording ended by itself */
+    this._endCause = null;
     /** @type {{captions: object, reason: string} | null} captions without which the next stream is tried */
     this._withheld = null;
     this._isStopping = false;
@@ -75,10 +83,10 @@ export class Session {
     let session = null;
     const microphone = await Microphone.open(constraints, {
       onChunk: (pcm) => session._onChunk(pcm),
-      onLevel: (level) => session._emit("level", level),
+      onLevel: (level) => session._emit("level", { ...level, recordedMs: session.recording.durationMs }),
       onGap: (gap) => session._onGap(gap),
-      onNotice: (notice) => session._emit("notice", notice),
-      onEnded: (notice) => session._onMicrophoneEnded(notice),
+      onInterruption: (cause) => session._onInterruption(cause),
+      onEnded: (cause) => session._end(cause),
     });
     session = open(microphone.rateHz); // before the first handler is called
     session._microphone = microphone;
@@ -175,7 +183,7 @@ export class Session {
     if (tape.isFull && !this._isStopping) {
       const message = "The recording was stopped: the storage and the memory for audio are full.";
       this._emit("storage", { kind: "stopped", message });
-      this.stop();
+      this._end({ kind: "stopped", message });
     }
   }
 
@@ -187,9 +195,15 @@ export class Session {
     if (isPause) this.command({ finalize: {} }); // words before and after the pause are not one sentence
   }
 
-  _onMicrophoneEnded(notice) {
-    this._emit("notice", notice);
-    this._endReason = notice.message;
+  /** @param {Cause | null} cause */
+  _onInterruption(cause) {
+    this._interruption = cause;
+    this._emitState();
+  }
+
+  /** End the recording without the user. @param {Cause} cause */
+  _end(cause) {
+    this._endCause = cause;
     this.stop();
   }
 
@@ -240,7 +254,7 @@ export class Session {
     if (this._isAbandoned) return;
     this.recording.save({ isComplete: true });
     this.recording.tape.complete();
-    this._setConnection("complete", this._endReason);
+    this._setConnection("complete", "");
     this._settled();
     this._close();
   }
@@ -285,6 +299,7 @@ export class Session {
       status: this._status,
       kind: this._kind,
       isCapturing: this.isCapturing,
+      captureProblem: this.isCapturing ? this._interruption : this._endCause,
       recording: this.recording.id,
     });
   }

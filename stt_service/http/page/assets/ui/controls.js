@@ -1,10 +1,8 @@
 // @ts-check
 /** The record button with its level ring, the timer, the state in words, and the keys that record. */
 import { t } from "../strings.js";
-import { inWords } from "./messages.js";
-import { ABORTED } from "./recorder.js";
+import { stateInWords } from "./messages.js";
 
-const TIMER_MS = 500;
 const HOLD_KEYS = ["Space", "F2", "F4", "F8", "none"];
 const CONTROLS = "button, a, input, select, textarea, [contenteditable]";
 
@@ -22,7 +20,6 @@ export class Controls {
   #timer = element("timer");
   #hint = element("hint");
   #isHeld = false;
-  #ticking = 0;
 
   /**
    * @param {import("./recorder.js").Recorder} recorder
@@ -36,7 +33,7 @@ export class Controls {
     this.#button.addEventListener("click", () => this.#toggle());
     recorder.addEventListener("state", () => this.show());
     recorder.addEventListener("level", (event) => {
-      if (recorder.isRecording) this.#showLevel(/** @type {CustomEvent} */ (event).detail); // the last ones come later
+      if (recorder.isRecording) this.#onLevel(/** @type {CustomEvent} */ (event).detail); // the last ones come later
     });
     preferences.addEventListener("change", () => this.show());
     facts.addEventListener("change", () => this.show());
@@ -49,25 +46,24 @@ export class Controls {
 
   show() {
     const { isRecording, state } = this.#recorder;
-    document.body.dataset.state = state.state;
-    this.#state.textContent = stateInWords(state);
-    if (state.state === "idle" && !this.#facts.isReachable) this.#state.textContent = t("state.idleUnreachable");
+    const isUnreachable = state.state === "idle" && !this.#facts.isReachable;
+    const { words, kept } = stateInWords(isUnreachable ? { ...state, state: "idleUnreachable" } : state);
+    document.body.dataset.state = state.captureProblem ? "no-audio" : state.state;
+    this.#state.textContent = `${words}${kept}`;
     this.#button.setAttribute("aria-pressed", String(isRecording));
     this.#button.setAttribute("aria-label", t(isRecording ? "stop" : "record"));
     this.#button.title = t(isRecording ? "stop" : "record");
-    document.title = isRecording ? `${t("titleRecording")} · ${t("title")}` : t("title");
+    const title = t(state.captureProblem ? "titleNoAudio" : "titleRecording");
+    document.title = isRecording ? `${title} · ${t("title")}` : t("title");
     this.#showTimer(isRecording);
-    if (!isRecording) this.#showLevel({ rms: 0 });
+    if (!state.isCapturing || state.captureProblem) this.#showLevel(0);
+    if (!state.isCapturing) this.#showTime(0);
   }
 
   /** @param {boolean} isRecording */
   #showTimer(isRecording) {
     this.#showHint();
     this.#timer.hidden = !isRecording;
-    if (!isRecording) clearInterval(this.#ticking);
-    else if (!this.#ticking) this.#ticking = setInterval(() => this.#tick(), TIMER_MS);
-    if (!isRecording) this.#ticking = 0;
-    this.#tick();
   }
 
   /** Name a key that records where the focus is: Space types in the text. */
@@ -80,16 +76,24 @@ export class Controls {
     this.#hint.hidden = this.#recorder.isRecording || holdKey === "none";
   }
 
-  #tick() {
-    const seconds = Math.floor((performance.now() - this.#recorder.startedAt) / 1000);
+  /** @param {{rms: number, recordedMs: number}} level */
+  #onLevel({ rms, recordedMs }) {
+    this.#showLevel(rms);
+    this.#showTime(recordedMs);
+  }
+
+  /** Show how much is recorded: time without audio does not count. @param {number} recordedMs */
+  #showTime(recordedMs) {
+    const seconds = Math.floor(recordedMs / 1000);
     const hours = Math.floor(seconds / 3600);
     const minutes = Math.floor(seconds / 60) % 60;
     const clock = `${String(seconds % 60).padStart(2, "0")}`;
-    this.#timer.textContent = hours ? `${hours}:${String(minutes).padStart(2, "0")}:${clock}` : `${minutes}:${clock}`;
+    const time = hours ? `${hours}:${String(minutes).padStart(2, "0")}:${clock}` : `${minutes}:${clock}`;
+    if (this.#timer.textContent !== time) this.#timer.textContent = time; // levels arrive more often
   }
 
-  /** @param {{rms: number}} level */
-  #showLevel({ rms }) {
+  /** @param {number} rms */
+  #showLevel(rms) {
     const decibels = 20 * Math.log10(Math.max(rms, 1e-4)); // -60 dB shows nothing, -10 dB the whole ring
     const share = Math.min(1, Math.max(0, (decibels + 60) / 50));
     this.#button.style.setProperty("--level", share.toFixed(2));
@@ -143,26 +147,6 @@ export const keyName = (key) => t(`key.${key}`).startsWith("key.") ? key : t(`ke
 
 /** @param {EventTarget | null} target */
 const isControl = (target) => target instanceof Element && target.closest(CONTROLS) !== null;
-
-/** @param {import("./recorder.js").State} state */
-function stateInWords({ state, keptMs, reason: message, status, kind, isCapturing }) {
-  const seconds = Math.round(keptMs / 1000);
-  const reason = inWords({ kind: kind || status, message });
-  switch (state) {
-    case "offline":
-      return t(isCapturing ? "state.offline" : "state.offlineStopped", { seconds });
-    case "failed":
-      if (status === ABORTED) return t("state.aborted");
-      return t(isCapturing ? "state.failedRecording" : "state.failed", { seconds, reason });
-    case "stopping":
-      return t(reason ? "state.waitingStopped" : "state.stopping", { seconds, reason });
-    case "connecting":
-      if (reason) return t("state.waiting", { seconds, reason });
-      return t(seconds ? "state.connectingKept" : "state.connecting", { seconds });
-    default:
-      return t(`state.${state}`);
-  }
-}
 
 const isDialogOpen = () => document.querySelector("dialog[open], :popover-open") !== null;
 

@@ -1,5 +1,11 @@
 // @ts-check
-/** Messages of the recording in the language of the page. */
+/**
+ * Messages and the state of the recording in the language of the page.
+ *
+ * @typedef {{kind?: string, message: string}} Cause `kind` names the message for translations
+ * @typedef {Readonly<{state: string, keptMs: number, reason: string, status: string, kind: string, isCapturing: boolean,
+ *   captureProblem: Cause | null}>} State as in recording/dictation.js
+ */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { t } from "../strings.js";
 
@@ -11,6 +17,62 @@ export function inWords({ kind, message, values = {} }) {
   const key = `message.${kind}`;
   const text = t(key, { ...values, message });
   return sanitizeTranscript(text === key ? message : text);
+}
+
+export const ABORTED = "ABORTED"; // status: an operator ended the recording
+const REPORTED_STATES = ["idle", "idleUnreachable", "recording", "offline", "failed"]; // the others pass by themselves
+
+/**
+ * The state in words. `kept` follows them: how much audio waits for its text, which may change each second.
+ * @param {State} state
+ * @returns {{words: string, kept: string}}
+ */
+export function stateInWords({ state, keptMs, reason: message, status, kind, isCapturing, captureProblem }) {
+  if (state === "failed" && status === ABORTED) return { words: t("state.aborted"), kept: "" };
+  const reason = inWords({ kind: kind || status, message });
+  const words = t(connectionKey(state, Boolean(reason), isCapturing && !captureProblem), { reason });
+  const kept = keptInWords(state, keptMs, Boolean(reason), isCapturing);
+  if (!captureProblem) return { words, kept };
+  const problem = t(isCapturing ? "state.noAudio" : "state.ended", { reason: inWords(captureProblem) });
+  const isConnectionNamed = state === "offline" || state === "failed" || Boolean(reason);
+  return isConnectionNamed ? { words: `${problem} ${words}`, kept } : { words: problem, kept: "" };
+}
+
+/**
+ * What to announce of the state, without what changes each second; empty for a state that passes by itself.
+ * @param {State} state
+ */
+export function announcementOf(state) {
+  const isReported = REPORTED_STATES.includes(state.state) || state.reason || state.captureProblem;
+  return isReported ? stateInWords(state).words : "";
+}
+
+/**
+ * @param {string} state
+ * @param {boolean} hasReason
+ * @param {boolean} isRecording
+ */
+function connectionKey(state, hasReason, isRecording) {
+  if (state === "offline") return isRecording ? "state.offline" : "state.offlineStopped";
+  if (state === "failed") return isRecording ? "state.failedRecording" : "state.failed";
+  if (state === "connecting" || state === "stopping") {
+    if (hasReason) return isRecording ? "state.waiting" : "state.waitingStopped";
+  }
+  return `state.${state}`;
+}
+
+/**
+ * @param {string} state
+ * @param {number} keptMs
+ * @param {boolean} hasReason
+ * @param {boolean} isCapturing
+ */
+function keptInWords(state, keptMs, hasReason, isCapturing) {
+  const seconds = Math.round(keptMs / 1000);
+  if (state === "offline") return t("state.kept", { seconds });
+  if (state === "failed") return isCapturing ? t("state.keptAfterSentence", { seconds }) : "";
+  const isShown = hasReason ? ["connecting", "stopping"].includes(state) : state === "connecting" && seconds > 0;
+  return isShown ? t("state.keptAfterSentence", { seconds }) : "";
 }
 
 /**

@@ -2,8 +2,7 @@
 /**
  * Recordings of this page and of earlier ones, and their text in the sheet.
  *
- * @typedef {Readonly<{state: string, keptMs: number, reason: string, status: string, kind?: string,
- *   isCapturing: boolean}>} State
+ * @typedef {import("./messages.js").State} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
  * @typedef {{number: number, offsetMs: number, dictation: Dictation, status: string, tried: string, hasEnded: boolean}}
  *   Known `status`: of its failure. `tried`: the settings of its last attempt, as JSON
@@ -11,18 +10,19 @@
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { session } from "../storage.js";
 import { t } from "../strings.js";
-import { errorInWords, inWords } from "./messages.js";
+import { ABORTED, errorInWords, inWords } from "./messages.js";
 
 const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
 const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
 const MAX_ENDED = 20; // recordings whose audio is played from memory; that of earlier ones is read from the storage
 const UNAUTHENTICATED = "UNAUTHENTICATED";
 const INVALID_ARGUMENT = "INVALID_ARGUMENT";
-export const ABORTED = "ABORTED"; // by an operator
+/** @type {State} */
+const IDLE = { state: "idle", keptMs: 0, reason: "", status: "", kind: "", isCapturing: false, captureProblem: null };
 
 /**
- * Dispatches "state" (detail: State), "level" (detail: {rms, peak}), "final" (detail: {text}), "notice" (detail:
- * message), "unauthenticated", "unreachable" (once for each loss of the connection), "aborted" (by an operator).
+ * Dispatches "state" (detail: State), "level" (detail: {rms, peak, recordedMs}), "final" (detail: {text}), "notice"
+ * (detail: message), "unauthenticated", "unreachable" (once for each loss of the connection), "aborted" (by an operator).
  */
 export class Recorder extends EventTarget {
   #sheet;
@@ -32,8 +32,7 @@ export class Recorder extends EventTarget {
   #interrupted = session.get(OPEN_KEY); // by a reload, before this page sets another one
   #isStarting = false;
   #isStopRequested = false;
-  /** @type {State} */ state = { state: "idle", keptMs: 0, reason: "", status: "", isCapturing: false };
-  startedAt = 0; // performance.now() of the recording
+  /** @type {State} */ state = IDLE;
 
   /**
    * @param {import("../sheet/sheet.js").Sheet} sheet
@@ -53,14 +52,13 @@ export class Recorder extends EventTarget {
     if (this.isRecording) return;
     this.#isStarting = true;
     this.#isStopRequested = false;
-    this.startedAt = performance.now();
-    this.#setState({ ...this.state, state: "starting", reason: "" });
+    this.#setState({ ...IDLE, state: "starting" });
     try {
       const { Dictation } = await LOAD();
       this.#current = this.#attach(new Dictation(this.#options()));
       await this.#current.start(this.#preferences.get("device") || undefined);
     } catch (error) {
-      this.#setState({ state: "idle", keptMs: 0, reason: "", status: "", isCapturing: false });
+      this.#setState(IDLE);
       this.#notify(errorInWords(error));
     } finally {
       this.#isStarting = false;
