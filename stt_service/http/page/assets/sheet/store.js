@@ -150,6 +150,28 @@ export class Store {
     session.set(ID_KEY, id);
   }
 
+  /**
+   * Delete a sheet, unless a tab has it open; return whether it is deleted.
+   * @param {string} id
+   * @param {(sheet: Row, others: Row[]) => Promise<void>} deleteAudio of the sheet
+   */
+  async delete(id, deleteAudio) {
+    const release = await claim(id, false);
+    if (!release) return false;
+    try {
+      await this.#saveAll(); // this tab's sheet is among the others
+      const { rows } = await this.#rows();
+      const sheet = rows.find((row) => row.id === id);
+      if (sheet) await deleteAudio(sheet, rows.filter((row) => row !== sheet));
+      await this.#database.write([STORE], (sheets) => sheets.delete(id));
+      local.remove(COPY_KEY + id);
+    } finally {
+      release();
+    }
+    if (this.#isOnlyCopied) this.changed(); // the storage may have room now
+    return true;
+  }
+
   async #saveAll() {
     do await this.save();
     while (this.#isChanged); // a change during the write

@@ -30,6 +30,8 @@ export const ENGLISH = {
   earlier: "Earlier sheets…",
   earlierTitle: "Earlier sheets",
   noEarlier: "There are no earlier sheets.",
+  deleteSheetQuestion: "Delete this sheet and its audio? They cannot be restored.",
+  sheetOpen: "This sheet is open in another tab.",
   stopFirst: "Stop recording first.",
   monitor: "Server monitor",
   recognition: "Recognition",

@@ -33,6 +33,8 @@ export const RUSSIAN = {
   earlier: "Прежние листы…",
   earlierTitle: "Прежние листы",
   noEarlier: "Прежних листов нет.",
+  deleteSheetQuestion: "Удалить этот лист вместе с его звуком? Восстановить их будет нельзя.",
+  sheetOpen: "Этот лист открыт в другой вкладке.",
   stopFirst: "Сначала остановите запись.",
   monitor: "Состояние сервера",
   recognition: "Распознавание",

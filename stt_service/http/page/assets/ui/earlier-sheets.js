@@ -1,9 +1,13 @@
 // @ts-check
-/** The dialog with the sheets that were used before and that no tab has open. */
+/** The dialog with the sheets that were used before and that no tab has open: to open and to delete them. */
 import { t } from "../strings.js";
 import { element } from "./controls.js";
+import { errorInWords } from "./messages.js";
+import { button } from "./recovery.js";
 
 const TITLE_CHARACTERS = 80;
+
+const dialog = () => /** @type {HTMLDialogElement} */ (element("sheets-dialog"));
 
 /**
  * @param {import("../sheet/store.js").Store} store
@@ -11,35 +15,76 @@ const TITLE_CHARACTERS = 80;
  * @param {(message: string) => void} notify
  */
 export function connectEarlierSheets(store, recorder, notify) {
-  const dialog = /** @type {HTMLDialogElement} */ (element("sheets-dialog"));
+  const onEmpty = () => {
+    dialog().close();
+    notify(t("noEarlier"));
+  };
   element("earlier").addEventListener("click", async () => {
     if (recorder.isRecording) return notify(t("stopFirst"));
     const rows = await store.earlier();
     if (!rows.length) return notify(t("noEarlier"));
-    element("sheets").replaceChildren(...rows.map((row) => entry(row, () => store.open(row.id))));
-    dialog.showModal();
+    element("sheets").replaceChildren(...rows.map((row) => entry(row, store, onEmpty)));
+    dialog().showModal();
   });
 }
 
 /**
  * @param {import("../sheet/store.js").Row} row
- * @param {() => Promise<void>} open
+ * @param {import("../sheet/store.js").Store} store
+ * @param {() => void} onEmpty the last entry was removed
  */
-function entry({ text, savedAt }, open) {
+function entry(row, store, onEmpty) {
   const item = document.createElement("li");
-  const button = document.createElement("button");
+  const failure = document.createElement("p");
+  failure.className = "failure";
+  failure.setAttribute("role", "alert");
+  const onFailed = (/** @type {unknown} */ error) => (failure.textContent = errorInWords(error));
+  const title = row.text.trim().slice(0, TITLE_CHARACTERS);
+  const open = button("", "button sheet-title", onFailed, async () => {
+    await store.open(row.id);
+    location.reload();
+  });
+  open.append(...labels(title, row.savedAt));
+  const remove = button(t("discard"), "button", onFailed, async () => {
+    if (!confirm(t("deleteSheetQuestion"))) return;
+    if (await store.delete(row.id, deleteAudio)) removeEntry(item, onEmpty);
+    else failure.textContent = t("sheetOpen");
+  });
+  remove.setAttribute("aria-label", `${t("discard")}: ${title}`);
+  item.append(open, remove, failure);
+  return item;
+}
+
+/**
+ * @param {string} text
+ * @param {number} savedAt
+ */
+function labels(text, savedAt) {
   const title = document.createElement("span");
   const date = document.createElement("small");
   const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
-  title.textContent = text.trim().slice(0, TITLE_CHARACTERS);
+  title.textContent = text;
   date.textContent = format.format(savedAt);
-  button.type = "button";
-  button.className = "button sheet-title";
-  button.append(title, date);
-  button.addEventListener("click", async () => {
-    await open();
-    location.reload();
-  });
-  item.append(button);
-  return item;
+  return [title, date];
+}
+
+/**
+ * @param {import("../sheet/store.js").Row} sheet
+ * @param {import("../sheet/store.js").Row[]} others
+ */
+async function deleteAudio(sheet, others) {
+  const { deleteAudioOf } = await import("../recording/sheet-audio.js"); // only when needed: the page appears sooner
+  await deleteAudioOf(sheet, others);
+}
+
+/**
+ * Remove an entry; the focus goes to the button that deletes its neighbor.
+ * @param {HTMLElement} item
+ * @param {() => void} onEmpty
+ */
+function removeEntry(item, onEmpty) {
+  const neighbor = item.nextElementSibling ?? item.previousElementSibling;
+  item.remove();
+  if (neighbor) /** @type {HTMLElement} */ (neighbor.querySelector("button:not(.sheet-title)")).focus();
+  else onEmpty();
 }

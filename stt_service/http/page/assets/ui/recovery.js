@@ -60,7 +60,7 @@ function entry({ startedAt, unrecognizedMs, resume, discard }) {
  * @param {(error: unknown) => void} onFailed
  * @param {() => Promise<void>} action
  */
-function button(text, className, onFailed, action) {
+export function button(text, className, onFailed, action) {
   const made = document.createElement("button");
   made.type = "button";
   made.className = className;
