@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from tests.browser.accessibility import violations
 from tests.browser.microphone_spy import SPY
 from tests.browser.sheet_pages import SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
+MIN_TARGET_PX = 44
 SUSPEND = """async () => {
     window.attempts = 0;
     contexts[0].resume = async () => {
@@ -69,6 +72,47 @@ async def test_reason_of_an_ended_recording_is_shown_until_the_next_one(sheet: S
     await expect(state).to_have_text(f"Not recording. {reason}")
     await sheet.record()
     await expect(state).to_have_text("Recording")
+
+
+async def test_failed_recording_is_tried_again_with_a_button(sheet: SheetPage) -> None:
+    retry, state = sheet.page.locator("#retry"), sheet.page.locator("#state")
+    await expect(retry).to_be_hidden()
+    sheet.stream.rejection = lambda _: {"reason": "PERMISSION_DENIED", "message": "Recognition is not permitted."}
+    await sheet.page.click("#record")
+    await expect(retry).to_have_text("Try again")
+    await sheet.page.click("#record")
+    await expect(state).to_have_text("Not recognized. Recognition is not permitted.")
+    await retry.click()
+    await expect(retry).to_be_visible()
+    assert len(sheet.stream.configs) == 2
+    sheet.stream.rejection = lambda _: None
+    await sheet.text.focus()
+    while not await sheet.page.evaluate("() => document.activeElement.id === 'retry'"):
+        await sheet.press("Tab")
+    await sheet.press("Space")
+    await sheet.stream.started()
+    await expect(state).to_have_text("Not recording")
+    await expect(retry).to_be_hidden()
+    await expect(sheet.page.locator("#record")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+async def test_failed_recording_without_audio_is_accessible(
+    browser: Browser, scheme: Literal["light", "dark"], width: int
+) -> None:
+    access = ["microphone"]
+    async with sheet_page(browser, color_scheme=scheme, width=width, permissions=access, script=SPY) as sheet:
+        sheet.stream.rejection = lambda _: {"reason": "PERMISSION_DENIED", "message": "Recognition is not permitted."}
+        await sheet.page.click("#record")
+        await expect(sheet.page.locator("#retry")).to_be_visible()
+        await sheet.page.evaluate(SUSPEND)
+        await expect(sheet.page.locator("#state")).to_contain_text("Nothing is recorded.")
+        assert await violations(sheet.page) == []
+        assert await sheet.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        box = await sheet.page.locator("#retry").bounding_box()
+        assert box
+        assert min(box["width"], box["height"]) >= MIN_TARGET_PX
 
 
 async def test_missing_audio_and_the_end_of_a_recording_are_named_in_russian(browser: Browser) -> None:

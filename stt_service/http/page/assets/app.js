@@ -104,7 +104,7 @@ function connectKeys(sheet, files) {
 
 /** A click on a button leaves the focus in the sheet: keys go on being text, and Space does not press the button. */
 function keepFocus() {
-  for (const button of document.querySelectorAll("#record, .tools button")) {
+  for (const button of document.querySelectorAll("#record, #retry, .tools button")) {
     button.addEventListener("mousedown", (event) => event.preventDefault());
   }
 }

@@ -17,6 +17,7 @@ export class Controls {
   #facts;
   #button = element("record");
   #state = element("state");
+  #retry = element("retry");
   #timer = element("timer");
   #hint = element("hint");
   #isHeld = false;
@@ -31,6 +32,7 @@ export class Controls {
     this.#preferences = preferences;
     this.#facts = facts;
     this.#button.addEventListener("click", () => this.#toggle());
+    this.#retry.addEventListener("click", () => recorder.reconnect());
     recorder.addEventListener("state", () => this.show());
     recorder.addEventListener("level", (event) => {
       if (recorder.isRecording) this.#onLevel(/** @type {CustomEvent} */ (event).detail); // the last ones come later
@@ -50,6 +52,7 @@ export class Controls {
     const { words, kept } = stateInWords(isUnreachable ? { ...state, state: "idleUnreachable" } : state);
     document.body.dataset.state = state.captureProblem ? "no-audio" : state.state;
     this.#state.textContent = `${words}${kept}`;
+    this.#showRetry(state.state === "failed");
     this.#button.setAttribute("aria-pressed", String(isRecording));
     this.#button.setAttribute("aria-label", t(isRecording ? "stop" : "record"));
     this.#button.title = t(isRecording ? "stop" : "record");
@@ -58,6 +61,12 @@ export class Controls {
     this.#showTimer(isRecording);
     if (!state.isCapturing || state.captureProblem) this.#showLevel(0);
     if (!state.isCapturing) this.#showTime(0);
+  }
+
+  /** @param {boolean} isShown */
+  #showRetry(isShown) {
+    if (!isShown && this.#retry === document.activeElement) this.#button.focus(); // a hidden button loses the focus
+    this.#retry.hidden = !isShown;
   }
 
   /** @param {boolean} isRecording */

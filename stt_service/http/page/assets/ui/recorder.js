@@ -98,7 +98,7 @@ export class Recorder extends EventTarget {
     known.dictation.reconnect({ settings });
   }
 
-  /** Try again with another token. */
+  /** Try failed recordings again, with the current token. */
   reconnect() {
     const token = this.#preferences.token;
     for (const { dictation } of this.#recordings.values()) dictation.reconnect({ token });
