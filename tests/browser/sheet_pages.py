@@ -61,7 +61,8 @@ class ScriptedStream:
     """The server's end of /api/stream: accepts each stream, and sends what the test wants."""
 
     def __init__(self) -> None:
-        self._socket: WebSocketRoute | None = None
+        self._socket: WebSocketRoute | None = None  # of the stream whose events are sent
+        self._sockets: list[WebSocketRoute] = []  # of the accepted streams
         self._starts: asyncio.Queue[None] = asyncio.Queue()
         self._updates: asyncio.Queue[Json] = asyncio.Queue()
         self._is_refusing = self._is_holding_end = False
@@ -77,12 +78,21 @@ class ScriptedStream:
             await socket.close(code=1012)
             return
         self._socket = socket
+        self._sockets.append(socket)
         socket.on_message(lambda message: self._on_message(socket, message))
 
     async def refuse(self) -> None:
         """Close the connection, and each further one."""
         self._is_refusing = True
         await self._close(1012)
+
+    def permit(self) -> None:
+        """Accept connections again."""
+        self._is_refusing = False
+
+    def select(self, number: int) -> None:
+        """Send the next events to an earlier stream, counted from 0."""
+        self._socket = self._sockets[number]
 
     async def started(self) -> None:
         """Wait until the page has opened one more stream."""

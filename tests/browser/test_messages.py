@@ -89,7 +89,7 @@ async def test_recovery_is_offered_after_another_dialog_and_shows_its_errors(bro
                 const { offerRecovery } = await import("/assets/ui/recovery.js");
                 const fail = () => Promise.reject(Object.assign(new Error("gone"), { kind: "deleted" }));
                 const recording = { startedAt: 0, unrecognizedMs: 5000, resume: fail, discard: fail };
-                await offerRecovery({ recoverable: async () => [recording] });
+                await offerRecovery({ recoverable: () => [recording] });
             }"""
         )
         await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()

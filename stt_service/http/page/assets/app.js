@@ -45,7 +45,7 @@ function showOutcome(outcome) {
 }
 
 /**
- * Save the sheet a moment after each change, and at once after a final.
+ * Save the sheet a moment after each change.
  * @param {Store} store
  * @param {Sheet} sheet
  */
@@ -59,8 +59,9 @@ function keep(store, sheet) {
 /**
  * @param {Sheet} sheet
  * @param {Store} store
+ * @param {Recorder} recorder
  */
-function connectEditButtons(sheet, store) {
+function connectEditButtons(sheet, store, recorder) {
   const undo = /** @type {HTMLButtonElement} */ (element("undo"));
   const redo = /** @type {HTMLButtonElement} */ (element("redo"));
   const removeUtterance = /** @type {HTMLButtonElement} */ (element("undo-utterance"));
@@ -69,7 +70,9 @@ function connectEditButtons(sheet, store) {
   removeUtterance.addEventListener("click", () => sheet.removeLastUtterance());
   element("clear").addEventListener("click", async () => {
     if (!sheet.document.text()) return;
+    sheet.endComposition();
     await store.startNew();
+    recorder.changeSheet(store.id);
     sheet.clear();
     notify(t("cleared"));
   });
@@ -167,10 +170,20 @@ function connectFacts(facts, recorder, panel) {
 }
 
 /** Start recording if the user was recording when the page was last open, and the microphone is still allowed. */
-async function resumeRecording(/** @type {Recorder} */ recorder, /** @type {Preferences} */ preferences) {
+async function recordOnOpen(/** @type {Recorder} */ recorder, /** @type {Preferences} */ preferences) {
   if (!preferences.get("recordsOnOpen")) return;
   const permission = await navigator.permissions?.query({ name: /** @type {any} */ ("microphone") }).catch(() => null);
   if (permission?.state === "granted") recorder.start();
+}
+
+/**
+ * Continue what earlier pages recorded, and then record. The text of a recording follows that of the ones before it.
+ * @param {Recorder} recorder
+ * @param {Preferences} preferences
+ */
+async function record(recorder, preferences) {
+  await recorder.restore();
+  await recordOnOpen(recorder, preferences);
 }
 
 async function main() {
@@ -180,7 +193,7 @@ async function main() {
   const sheet = new Sheet(root, await store.load());
   new Highlights(sheet);
   const preferences = new Preferences();
-  const recorder = new Recorder(sheet, preferences);
+  const recorder = new Recorder(sheet, store.id, preferences);
   const files = new Files(sheet, recorder, notify);
   const access = new Access(preferences);
   const panel = new SettingsPanel(preferences);
@@ -188,7 +201,7 @@ async function main() {
   new Controls(recorder, preferences, facts);
   new WordPopover(root, sheet, recorder);
   keep(store, sheet);
-  connectEditButtons(sheet, store);
+  connectEditButtons(sheet, store, recorder);
   connectEarlierSheets(store, recorder, notify);
   connectKeys(sheet, files);
   connectDialogs();
@@ -199,8 +212,8 @@ async function main() {
   else if (!isSecureContext) warn("insecure");
   for (const part of document.querySelectorAll("[inert]")) part.removeAttribute("inert");
   sheet.focus();
-  await Promise.all([resumeRecording(recorder, preferences), facts.refresh()]);
-  await offerRecovery(recorder);
+  await Promise.all([record(recorder, preferences), facts.refresh()]);
+  offerRecovery(recorder);
 }
 
 main();

@@ -31,11 +31,12 @@
 
 import { randomId } from "../random.js";
 import { AudioStorage } from "./audio-storage.js";
+import { missingFinals } from "./delivery.js";
 import { openJournal } from "./journal.js";
 import { DictationError } from "./microphone.js";
 import { lockRecording } from "./recording-lock.js";
 import { Recording, RecordingError } from "./recording.js";
-import { recoverable, storedRecording } from "./recovery.js";
+import { settleRecordings, storedRecording } from "./recovery.js";
 import { Session } from "./session.js";
 
 export { DictationError };
@@ -44,19 +45,22 @@ export { DictationError };
  * @typedef {{name: string, key: string, viewerKey: string}} Captions
  *
  * @typedef {{baseUrl: string, token?: string, settings?: object, captions?: Captions | null,
- *   audio?: MediaTrackConstraints, budgetBytes?: number, journal?: import("./journal.js").Journal | null}} Options
+ *   audio?: MediaTrackConstraints, budgetBytes?: number, journal?: import("./journal.js").Journal | null,
+ *   sheet?: string}} Options
  *   `baseUrl`: of the page's server. `settings`: proto3 JSON of `Settings` in stt.proto. `captions`: publish the text
  *   under a name. `audio`: constraints such as `noiseSuppression`. `budgetBytes`: audio kept for playback and download.
- *   `journal`: the opened storage; null: memory only. Opened when omitted.
+ *   `journal`: the opened storage; null: memory only. Opened when omitted. `sheet`: id of the text that receives the
+ *   results, for `Dictation.missing`.
  */
 
 export class Dictation extends EventTarget {
   /** @param {Options} options */
-  constructor({ baseUrl, token = "", settings = {}, captions = null, audio = {}, budgetBytes, journal }) {
+  constructor({ baseUrl, token = "", settings = {}, captions = null, audio = {}, budgetBytes, journal, sheet = "" }) {
     super();
     this._target = { baseUrl, token, captions };
     this._settings = settings;
     this._audio = audio;
+    this._sheet = sheet;
     const report = (storage) => this._dispatch("storage", { ...storage, recording: this.recordingId });
     this._storage = new AudioStorage(report, journal, budgetBytes);
     this._isStarting = false;
@@ -68,23 +72,34 @@ export class Dictation extends EventTarget {
 
   /**
    * Return recordings in storage that have audio without text and are not open in another tab: after a reload, a crash,
-   * or a stop without a server. The array has `resume(id)` and `discard(id)`, and each entry `resume()` and `discard()`;
+   * or a stop without a server. Recordings without any audio are deleted. The array has `resume(id)` and `discard(id)`, and each entry `resume()` and `discard()`;
    * `resume` uses the settings of the options, without them those of the recording, and returns a Dictation without a microphone, whose events follow in a later task.
    * @param {Options} options
    * @returns {Promise<import("./recovery.js").Recoverable[] & {resume(id: string): Promise<Dictation>,
    *   discard(id: string): Promise<void>}>}
    */
   static async recover(options) {
-    const journal = options.journal === undefined ? await openJournal().catch(() => null) : options.journal;
+    const journal = await journalOf(options);
     const resume = (id) => new Dictation({ ...options, journal })._resume(id, options.settings);
     const discard = (id) => discardRecording(journal, id);
-    const entries = journal ? await recoverable(journal) : [];
+    const entries = journal ? await settleRecordings(journal) : [];
     const recordings = entries.map((entry) => ({
       ...entry,
       resume: () => resume(entry.id),
       discard: () => discard(entry.id),
     }));
     return Object.assign(recordings, { resume, discard });
+  }
+
+  /**
+   * Return the finals in storage that the sheet of the options does not have although they belong to it, and the ids of
+   * all recordings in storage; null without storage. Call it when the sheet is opened, before `resume` and `start`.
+   * @param {Options} options
+   * @param {(recording: string, utterance: number) => boolean} isHad whether the sheet has a final; see delivery.js
+   */
+  static async missing(options, isHad) {
+    const journal = await journalOf(options);
+    return journal && missingFinals(journal, options.sheet ?? "", isHad);
   }
 
   /**
@@ -161,6 +176,12 @@ export class Dictation extends EventTarget {
     this._session?.publish(captions);
   }
 
+  /** Results from now on belong to another sheet. @param {string} sheet */
+  deliverTo(sheet) {
+    this._sheet = sheet;
+    if (this._session?.isOpen) this._session.recording.deliverTo(sheet);
+  }
+
   /** @param {boolean} isMuted the recording continues with silence */
   mute(isMuted) {
     this._session?.mute(isMuted);
@@ -216,18 +237,26 @@ export class Dictation extends EventTarget {
   /** Recognize the rest of a recording of an earlier page, with its own settings unless others are given. */
   async _resume(id, settings) {
     const release = await lockRecording(id);
-    const row = release && (await this._storage.journal.recording(id));
-    if (!row) {
-      release?.();
-      throw new RecordingError("open-elsewhere", "The recording is open in another tab, or was deleted.");
+    if (!release) throw new RecordingError("open-elsewhere", "The recording is open in another tab.");
+    try {
+      const session = this._open(await this._reopen(id), release);
+      setTimeout(() => session.connect({}, settings)); // after the caller has added its listeners
+      return this;
+    } catch (error) {
+      release();
+      throw error;
     }
-    const recording = await Recording.reopen(this._storage.journal, row, this._storage.onWrite);
-    const session = this._open(recording, release);
-    setTimeout(() => session.connect({}, settings)); // after the caller has added its listeners
-    return this;
+  }
+
+  async _reopen(id) {
+    const { journal, onWrite } = this._storage;
+    const row = await journal.recording(id);
+    if (!row) throw new RecordingError("deleted", "The recording was deleted.");
+    return Recording.reopen(journal, row, onWrite);
   }
 
   _open(recording, release) {
+    if (this._sheet) recording.deliverTo(this._sheet);
     this._recordings.set(recording.id, recording);
     const emit = (type, detail) => this._emit(type, detail, session);
     const session = new Session(recording, this._target, emit, release);
@@ -259,6 +288,10 @@ const DEFAULT_CONSTRAINTS = {
   echoCancellation: false,
   noiseSuppression: true,
 };
+
+async function journalOf({ journal }) {
+  return journal === undefined ? openJournal().catch(() => null) : journal;
+}
 
 async function discardRecording(journal, id) {
   const release = await lockRecording(id);

@@ -8,6 +8,7 @@
  */
 
 import { AudioFormat } from "./audio-format.js";
+import { withOwner } from "./delivery.js";
 import { ReplayBuffer } from "./replay-buffer.js";
 import { ResumeTracker, isResult } from "./resume.js";
 import { Tape } from "./tape.js";
@@ -59,7 +60,8 @@ export class Recording {
   /** Return a new recording. */
   static begin(journal, id, rateHz, settings, onStorage) {
     const resume = new ResumeTracker().toJSON();
-    const row = { id, rateHz, settings, resume, startedAt: Date.now(), commands: [], wasStarted: false, isComplete: false };
+    const startedAt = Date.now();
+    const row = { id, rateHz, settings, resume, startedAt, commands: [], sheets: [], wasStarted: false, isComplete: false };
     const recording = new Recording(journal, row, onStorage);
     recording.save();
     return recording;
@@ -96,6 +98,12 @@ export class Recording {
     await this.tape.flush();
     this._startSaving();
     await this._saving;
+  }
+
+  /** Results from now on belong to another sheet; see delivery.js. @param {string} sheet */
+  deliverTo(sheet) {
+    const { nextResult } = this.tracker.toJSON();
+    this.save({ sheets: withOwner(this._row.sheets ?? [], { sheet, first: nextResult }) });
   }
 
   /** @param {object} settings of all audio that is not committed, instead of its own */

@@ -1,34 +1,45 @@
 /** Recordings in storage that an earlier page left: those without all their text, and their audio. */
 
 import { AudioFormat } from "./audio-format.js";
+import { ownerOf } from "./delivery.js";
 import { openJournal } from "./journal.js";
 import { isRecordingOpen } from "./recording-lock.js";
 import { Recording, RecordingError } from "./recording.js";
 
 /**
- * @typedef {{id: string, startedAt: number, unrecognizedMs: number, results: object[], resume(): Promise<object>,
- *   discard(): Promise<void>}} Recoverable `startedAt`: as of Date.now(). `results`: the finals and suppressions so far
+ * @typedef {{id: string, startedAt: number, unrecognizedMs: number, sheet: string | null}} Unrecognized `startedAt`: as of
+ *   Date.now(). `sheet`: that its results belonged to so far
+ * @typedef {Unrecognized & {resume(): Promise<object>, discard(): Promise<void>}} Recoverable
  */
 
 /**
- * Return the recordings with audio that is not committed, the oldest first; delete those without any audio.
+ * Settle the recordings whose page is gone: delete those without any audio, and complete those without uncommitted audio.
+ * Return the others, the oldest first. One that cannot be read is returned, as its audio may be readable later.
  * @param {import("./journal.js").Journal} journal
+ * @returns {Promise<Unrecognized[]>}
  */
-export async function recoverable(journal) {
+export async function settleRecordings(journal) {
   const rows = (await journal.recordings()).filter(({ isComplete }) => !isComplete);
-  const entries = await Promise.all(rows.map((row) => entryOf(journal, row)));
-  return entries.filter((entry) => entry !== null);
+  const unrecognized = await Promise.all(rows.map((row) => settle(journal, row)));
+  return unrecognized.filter((each) => each !== null);
 }
 
-/** Return the entry of a recording; null if it is open, has no audio, or all of its audio is committed. */
-async function entryOf(journal, { id, startedAt }) {
+async function settle(journal, { id, ...found }) {
   if (await isRecordingOpen(id)) return null;
-  const row = await journal.recording(id); // as its tab left it
-  const { end } = await journal.extent(id);
-  if (!row || !end) return journal.deleteRecording(id).then(() => null);
-  const unrecognizedMs = Math.round(new AudioFormat(row.rateHz).msOf(end) - row.resume.committedMs);
-  if (unrecognizedMs > 0) return { id, startedAt, unrecognizedMs, results: await journal.results(id) };
-  return journal.putRecording({ ...row, isComplete: true }).then(() => null);
+  try {
+    const row = await journal.recording(id); // as its tab left it
+    const { end } = await journal.extent(id);
+    if (!row || !end) return await journal.deleteRecording(id).then(() => null);
+    const unrecognizedMs = Math.round(new AudioFormat(row.rateHz).msOf(end) - row.resume.committedMs);
+    if (unrecognizedMs > 0) return entryOf(row, unrecognizedMs);
+    return await journal.putRecording({ ...row, isComplete: true }).then(() => null);
+  } catch {
+    return entryOf({ id, ...found }, 0);
+  }
+}
+
+function entryOf({ id, startedAt, sheets = [], resume }, unrecognizedMs) {
+  return { id, startedAt, unrecognizedMs, sheet: ownerOf(sheets, resume.nextResult) };
 }
 
 /** Return a recording in storage, for its audio. @param {string} id @throws {Error} it was deleted */

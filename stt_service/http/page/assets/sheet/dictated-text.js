@@ -15,6 +15,7 @@ import { boundaryAt, isWord } from "./graphemes.js";
 import { compare, mapPosition, mapPositionPast } from "./lines.js";
 import { isSpaceless, withSpacing } from "./spacing.js";
 
+const REST = Number.MAX_SAFE_INTEGER; // number of the place of all further utterances of a dictation
 const CONTEXT_CHARACTERS = 64; // read on each side of the position to choose spaces and capitals
 
 export class DictatedText {
@@ -37,16 +38,26 @@ export class DictatedText {
   }
 
   /**
-   * Give a new utterance the position of the cursor.
+   * Give a new utterance the place of its dictation, or the position of the cursor.
    * @param {Utterance} utterance
    * @returns {Pending}
    */
   begin(utterance) {
     const known = this.#find(utterance);
     if (known) return known;
-    const pending = { utterance, position: this.#document.cursor, partial: null };
+    const position = this.#find({ ...utterance, number: REST })?.position ?? this.#document.cursor;
+    const pending = { utterance, position, partial: null };
     this.#pending.push(pending);
     return pending;
+  }
+
+  /**
+   * Keep the position of the cursor for the further utterances of a dictation that was recorded before the text that
+   * follows; until `insertPartials`.
+   * @param {number} dictation
+   */
+  keepPlace(dictation) {
+    this.begin({ dictation, number: REST });
   }
 
   /**

@@ -20,7 +20,8 @@
  */
 import { compare, endOf, isSame, mapPosition, mapPositionPast } from "./lines.js";
 
-const MAX_RECORDINGS = 200; // whose last utterance is known
+// Recordings whose last utterance is known: more than the journal has, as it would insert those of others again.
+const MAX_RECORDINGS = 10_000;
 export const DOUBTFUL_CONFIDENCE = 0.5; // words below it are marked
 
 export class Marks {
@@ -65,6 +66,14 @@ export class Marks {
    */
   wasInserted(recording, number) {
     return number <= (this.#lastInserted.get(recording) ?? -1);
+  }
+
+  /**
+   * Forget which utterances of other recordings were inserted: they are deleted, and cannot be inserted again.
+   * @param {ReadonlySet<string>} recordings
+   */
+  keepRecordings(recordings) {
+    for (const id of this.#lastInserted.keys()) if (!recordings.has(id)) this.#lastInserted.delete(id);
   }
 
   /**

@@ -191,6 +191,14 @@ export class Sheet extends EventTarget {
   }
 
   /**
+   * The microphone of a dictation is off: text that comes later follows its text.
+   * @param {number} dictation
+   */
+  keepPlace(dictation) {
+    this.#dictate(({ dictated }) => dictated.keepPlace(dictation));
+  }
+
+  /**
    * A dictation gets no more finals: its last partials become text.
    * @param {number} dictation
    */

@@ -51,6 +51,11 @@ export class Store {
     return this.#outcome !== "kept" && this.#content().text !== "";
   }
 
+  /** Id of the sheet of this tab. */
+  get id() {
+    return this.#id;
+  }
+
   static async open() {
     const store = new Store();
     store.#database.onOpen = () => store.#isOnlyCopied && store.changed(); // also when the page no longer waits for it

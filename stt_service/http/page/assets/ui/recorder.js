@@ -1,11 +1,14 @@
 // @ts-check
 /**
- * Recordings of this page and of earlier ones, and their text in the sheet.
+ * Recordings of this page and of earlier ones, and their text in the sheet; recording/delivery.js has the rule by which
+ * each final is inserted once.
  *
  * @typedef {import("./messages.js").State} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
- * @typedef {{number: number, offsetMs: number, dictation: Dictation, status: string, tried: string, hasEnded: boolean}}
- *   Known `status`: of its failure. `tried`: the settings of its last attempt, as JSON
+ * @typedef {import("../recording/recovery.js").Recoverable} Recoverable
+ * @typedef {{number: number, offsetMs: number, dictation: Dictation, status: string, tried: string, isPlaced: boolean,
+ *   hasEnded: boolean}} Known `number`: orders the text of several recordings. `status`: of its failure. `tried`: the
+ *   settings of its last attempt, as JSON. `isPlaced`: its further text has a place in the sheet
  */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { session } from "../storage.js";
@@ -26,21 +29,26 @@ const IDLE = { state: "idle", keptMs: 0, reason: "", status: "", kind: "", isCap
  */
 export class Recorder extends EventTarget {
   #sheet;
+  #sheetId;
   #preferences;
-  /** @type {Dictation | null} */ #current = null;
+  /** @type {Dictation | null} */ #current = null; // the last one that was started or resumed
+  /** @type {WeakMap<Dictation, State>} */ #states = new WeakMap();
   /** @type {Map<string, Known>} */ #recordings = new Map(); // by id
-  #interrupted = session.get(OPEN_KEY); // by a reload, before this page sets another one
+  #restoring = Promise.resolve();
+  /** @type {Recoverable[]} */ #unrecognized = []; // recordings of earlier pages
   #isStarting = false;
   #isStopRequested = false;
   /** @type {State} */ state = IDLE;
 
   /**
    * @param {import("../sheet/sheet.js").Sheet} sheet
+   * @param {string} sheetId
    * @param {import("./preferences.js").Preferences} preferences
    */
-  constructor(sheet, preferences) {
+  constructor(sheet, sheetId, preferences) {
     super();
     this.#sheet = sheet;
+    this.#sheetId = sheetId;
     this.#preferences = preferences;
   }
 
@@ -53,12 +61,17 @@ export class Recorder extends EventTarget {
     this.#isStarting = true;
     this.#isStopRequested = false;
     this.#setState({ ...IDLE, state: "starting" });
+    await this.#restoring; // its text comes first
+    const before = this.#current;
+    this.#current = null;
     try {
       const { Dictation } = await LOAD();
       this.#current = this.#attach(new Dictation(this.#options()));
       await this.#current.start(this.#preferences.get("device") || undefined);
     } catch (error) {
-      this.#setState(IDLE);
+      this.#isStarting = false;
+      this.#current = before;
+      this.#show();
       this.#notify(errorInWords(error));
     } finally {
       this.#isStarting = false;
@@ -104,33 +117,53 @@ export class Recorder extends EventTarget {
     for (const { dictation } of this.#recordings.values()) dictation.reconnect({ token });
   }
 
-  /**
-   * Recordings that are not recognized completely. The one that a reload of this tab has interrupted is resumed at once.
-   * @returns {Promise<{id: string, startedAt: number, unrecognizedMs: number, resume(): Promise<void>,
-   *   discard(): Promise<void>}[]>}
-   */
-  async recoverable() {
-    const interrupted = this.#interrupted;
-    const { Dictation } = await LOAD();
-    const entries = (await Dictation.recover(this.#options())).map((entry) => ({
-      ...entry,
-      resume: () => this.#resume(entry),
-    }));
-    await entries.find(({ id }) => id === interrupted)?.resume();
-    return entries.filter(({ id }) => id !== interrupted);
+  /** The tab has begun another sheet: text that comes from now on belongs to it. @param {string} id */
+  changeSheet(id) {
+    this.#sheetId = id;
+    const dictations = [...this.#recordings.values()].map(({ dictation }) => dictation);
+    for (const dictation of new Set([this.#current, ...dictations])) dictation?.deliverTo(id);
   }
 
   /**
-   * Recognize the rest of a recording, and insert the finals that the sheet lost in a crash.
-   * @param {import("../recording/recovery.js").Recoverable} entry
+   * Insert the finals that the sheet is missing, and continue the recording of this sheet that a reload of the tab has
+   * interrupted. Recordings start after it.
    */
-  async #resume({ id, startedAt, results, resume }) {
-    const dictation = this.#attach(/** @type {Dictation} */ (await resume()));
-    this.#known(id, dictation, startedAt);
-    if (!this.isRecording) this.#current = dictation;
-    for (const result of results) {
-      if (/** @type {{type: string}} */ (result).type === "final") this.#insert(id, result, dictation);
+  restore() {
+    this.#restoring = this.#restore().catch((error) => this.#notify(errorInWords(error)));
+    return this.#restoring;
+  }
+
+  /** Recordings of earlier pages that are not recognized completely, and that `restore` has not continued. */
+  recoverable() {
+    return this.#unrecognized.map((entry) => ({ ...entry, resume: () => this.#resume(entry) }));
+  }
+
+  async #restore() {
+    const interrupted = session.get(OPEN_KEY); // before this page sets another one
+    const { Dictation } = await LOAD();
+    await this.#insertMissing(Dictation).catch((error) => this.#notify(errorInWords(error)));
+    this.#unrecognized = await Dictation.recover(this.#options());
+    const own = this.#unrecognized.find(({ id, sheet }) => id === interrupted && sheet === this.#sheetId);
+    if (own) await this.#resume(own);
+  }
+
+  /** @param {typeof Dictation} stored */
+  async #insertMissing(stored) {
+    const { marks } = this.#sheet;
+    const found = await stored.missing(this.#options(), (recording, number) => marks.wasInserted(recording, number));
+    if (!found) return;
+    marks.keepRecordings(found.recordings);
+    for (const { recording, startedAt, final } of found.missing) {
+      this.#insert(recording, { dictation: startedAt, number: Number(final.utterance) }, final);
     }
+  }
+
+  /** Recognize the rest of a recording; its text goes to the sheet of this tab. @param {Recoverable} entry */
+  async #resume(entry) {
+    const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume()));
+    this.#unrecognized = this.#unrecognized.filter(({ id }) => id !== entry.id);
+    this.#keepPlace(this.#register(entry.id, dictation, entry.startedAt));
+    if (!this.isRecording) this.#current = dictation;
   }
 
   /**
@@ -158,6 +191,7 @@ export class Recorder extends EventTarget {
   #options() {
     return {
       baseUrl: location.origin,
+      sheet: this.#sheetId,
       token: this.#preferences.token,
       settings: this.#preferences.streamSettings(),
       captions: this.#preferences.captions(),
@@ -171,64 +205,54 @@ export class Recorder extends EventTarget {
       dictation.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
     on("state", (detail) => this.#onState(dictation, detail));
     on("level", (detail) => dictation === this.#current && this.#emit("level", detail));
-    on("speech", (detail) => this.#sheet.begin(this.#utterance(detail, dictation)));
-    on("partial", (detail) => {
-      this.#sheet.partial(this.#utterance(detail, dictation), detail.stable + detail.unstable);
-    });
-    on("final", (detail) => this.#onFinal(detail, dictation));
-    on("suppressed", (detail) => this.#sheet.discard(this.#utterance(detail, dictation)));
+    on("speech", (detail) => this.#sheet.begin(this.#utterance(detail)));
+    on("partial", (detail) => this.#sheet.partial(this.#utterance(detail), detail.stable + detail.unstable));
+    on("final", (detail) => this.#onFinal(detail));
+    on("suppressed", (detail) => this.#sheet.discard(this.#utterance(detail)));
     on("notice", ({ kind, reason, ...detail }) => this.#notify(inWords({ ...detail, kind: kind ?? reason })));
     on("storage", (detail) => detail.kind !== "available" && this.#notify(inWords(detail)));
     return dictation;
   }
 
-  /**
-   * @param {any} detail of a final
-   * @param {Dictation} dictation
-   */
-  #onFinal(detail, dictation) {
-    if (this.#insert(detail.recording, detail, dictation)) this.#emit("final", { text: sanitizeTranscript(detail.text) });
+  /** @param {any} detail of a final */
+  #onFinal(detail) {
+    const isNew = this.#insert(detail.recording, this.#utterance(detail), detail);
+    if (isNew) this.#emit("final", { text: sanitizeTranscript(detail.text) });
   }
 
   /**
    * Insert a final that the sheet does not have yet; return whether it did not.
    * @param {string} recording
-   * @param {any} detail
-   * @param {Dictation} dictation
+   * @param {import("../sheet/dictated-text.js").Utterance} utterance
+   * @param {any} final
    */
-  #insert(recording, detail, dictation) {
-    const utterance = this.#utterance({ recording, utterance: detail.utterance }, dictation);
+  #insert(recording, utterance, final) {
     if (this.#sheet.marks.wasInserted(recording, utterance.number)) {
       this.#sheet.discard(utterance);
       return false;
     }
-    const { text, startMs, endMs, words = [] } = detail;
-    const offsetMs = this.#recordings.get(recording)?.offsetMs ?? 0;
+    const { text, startMs, endMs, words = [] } = final;
+    const offsetMs = this.#recordings.get(recording)?.offsetMs ?? this.#sheet.marks.offsetOf(recording);
     this.#sheet.final(utterance, { recording, offsetMs, text, startMs, endMs, words });
     return true;
   }
 
-  /**
-   * @param {{recording: string, utterance: number}} detail
-   * @param {Dictation} dictation
-   */
-  #utterance({ recording, utterance }, dictation) {
-    return { dictation: this.#known(recording, dictation).number, number: Number(utterance) };
+  /** @param {{recording: string, utterance: number}} detail of an event; a state has come before it */
+  #utterance({ recording, utterance }) {
+    return { dictation: this.#recordings.get(recording)?.number ?? 0, number: Number(utterance) };
   }
 
   /**
-   * What is known of a recording; its number orders the text of several that are open.
+   * Follow a recording from now on.
    * @param {string} id
    * @param {Dictation} dictation
    * @param {number} startedAt as of Date.now()
    */
-  #known(id, dictation, startedAt = Date.now()) {
-    let known = this.#recordings.get(id);
-    if (!known) {
-      const tried = JSON.stringify(this.#preferences.streamSettings());
-      known = { number: startedAt, offsetMs: this.#sheet.marks.offsetOf(id), dictation, status: "", tried, hasEnded: false };
-      this.#recordings.set(id, known);
-    }
+  #register(id, dictation, startedAt) {
+    const tried = JSON.stringify(this.#preferences.streamSettings());
+    const offsetMs = this.#sheet.marks.offsetOf(id);
+    const known = { number: startedAt, offsetMs, dictation, status: "", tried, isPlaced: false, hasEnded: false };
+    this.#recordings.set(id, known);
     return known;
   }
 
@@ -237,12 +261,31 @@ export class Recorder extends EventTarget {
    * @param {State & {recording: string | null}} detail
    */
   #onState(dictation, detail) {
-    if (detail.recording) this.#onRecordingState(this.#known(detail.recording, dictation), detail);
-    if (dictation !== this.#current) return;
-    if (detail.recording) session.set(OPEN_KEY, detail.recording);
-    if (detail.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
-    if (detail.status === ABORTED && this.state.status !== ABORTED) this.#emit("aborted", null);
-    this.#setState(detail);
+    this.#states.set(dictation, detail);
+    const { recording } = detail;
+    if (recording) {
+      const known = this.#recordings.get(recording) ?? this.#register(recording, dictation, Date.now());
+      this.#onRecordingState(known, detail);
+    }
+    this.#show();
+  }
+
+  /** The state of the current recording; once it has ended, that of the newest one which still waits for text. */
+  #show() {
+    if (this.#isStarting && !this.#current) return; // "starting" is shown
+    const isOpen = this.#isStarting || this.#stateOf(this.#current).state !== "idle";
+    const waiting = [...this.#recordings.values()].findLast(({ hasEnded }) => !hasEnded);
+    const shown = isOpen ? this.#current : (waiting?.dictation ?? this.#current);
+    if (shown?.recordingId) session.set(OPEN_KEY, shown.recordingId);
+    const state = this.#stateOf(shown);
+    if (state.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
+    if (state.status === ABORTED && this.state.status !== ABORTED) this.#emit("aborted", null);
+    this.#setState(state);
+  }
+
+  /** @param {Dictation | null} dictation */
+  #stateOf(dictation) {
+    return (dictation && this.#states.get(dictation)) ?? IDLE;
   }
 
   /**
@@ -251,12 +294,19 @@ export class Recorder extends EventTarget {
    * @param {Known} known
    * @param {State} state
    */
-  #onRecordingState(known, { state, status }) {
+  #onRecordingState(known, { state, status, isCapturing }) {
     const wasUnauthenticated = known.status === UNAUTHENTICATED;
     known.status = state === "failed" ? status : "";
     if (known.status === UNAUTHENTICATED && !wasUnauthenticated) this.#emit("unauthenticated", null);
+    if (!isCapturing && !known.isPlaced) this.#keepPlace(known);
     if (state === "idle") this.#onEnded(known);
     if (known.status === INVALID_ARGUMENT) queueMicrotask(() => this.#retryWithSettings(known));
+  }
+
+  /** What is spoken or typed from now on follows the text of the recording. @param {Known} known */
+  #keepPlace(known) {
+    known.isPlaced = true;
+    this.#sheet.keepPlace(known.number);
   }
 
   /** @param {Known} known */

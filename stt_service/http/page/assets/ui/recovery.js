@@ -10,8 +10,8 @@ const dialog = () => /** @type {HTMLDialogElement} */ (element("recover-dialog")
  * Offer the recordings, if there are any.
  * @param {import("./recorder.js").Recorder} recorder
  */
-export async function offerRecovery(recorder) {
-  const recordings = await recorder.recoverable();
+export function offerRecovery(recorder) {
+  const recordings = recorder.recoverable();
   if (!recordings.length) return;
   element("recordings").replaceChildren(...recordings.map(entry));
   show();
