@@ -13,8 +13,9 @@ SEQUENCES = 40
 STEPS = 40
 TABS, SHEETS = 2, ["a", "b", "c"]
 
-# Runs the steps of a sequence in tabs, each with a sheet: its text, what the marks remember, and a stored copy of both. A
-# final is a word. Returns the words that a sheet owns and has not exactly once, unless the user has deleted them.
+# Runs the steps of a sequence in tabs, each with a sheet: its text, what the marks remember, and a stored copy of both.
+# A final is a word. Returns the words that their sheet does not have once, or that another one has, and those that the
+# user has deleted and that returned.
 RUN = """async (steps) => {
     const { openJournal } = await import("/assets/recording/journal.js");
     const { Recording } = await import("/assets/recording/recording.js");
@@ -33,7 +34,7 @@ RUN = """async (steps) => {
         if (tab.marks.wasInserted(recording, number)) return;
         const start = tab.document.lines.end;
         tab.document.insert(start, `${text} `);
-        const spoken = { recording, number, startMs: 0, endMs: 1 };
+        const spoken = { recording, number, startMs: 0, endMs: 1, startedAt: 0 };
         tab.marks.add({ start, end: tab.document.lines.end, spoken, doubts: [] });
     };
     const store = (tab) => {
@@ -41,10 +42,10 @@ RUN = """async (steps) => {
         for (const word of tab.deleted) deleted.add(word);
     };
     const open = async (sheet) => {
-        const { text, marks: saved } = structuredClone(stored[sheet] ?? { text: "", marks: { marks: [], lastInserted: [] } });
-        const document = new Document(text);
+        const saved = structuredClone(stored[sheet] ?? { text: "", marks: { marks: [], lastInserted: [] } });
+        const document = new Document(saved.text);
         const marks = new Marks(document);
-        marks.restore(saved);
+        marks.restore(saved.marks);
         const tab = { sheet, document, marks, recording: null, deleted: [] };
         const isHad = (recording, number) => marks.wasInserted(recording, number);
         const { missing, recordings } = await missingFinals(journal, sheet, isHad);
@@ -119,9 +120,10 @@ RUN = """async (steps) => {
     for (const tab of tabs) if (tab) store(tab);
     const texts = {};
     for (const sheet of new Set(Object.values(owners))) texts[sheet] = (await open(sheet)).document.text().split(" ");
+    const placesOf = (word) =>
+        Object.entries(texts).flatMap(([sheet, found]) => found.filter((each) => each === word).map(() => sheet));
     return Object.entries(owners).filter(([word, owner]) => {
-        const places = Object.entries(texts).flatMap(([sheet, found]) => found.filter((each) => each === word).map(() => sheet));
-        return deleted.has(word) ? places.length : String(places) !== owner;
+        return deleted.has(word) ? placesOf(word).length : String(placesOf(word)) !== owner;
     });
 }"""
 

@@ -46,7 +46,7 @@ RUN_STEPS = """async (steps) => {
             const utterance = { dictation: 0, number };
             dictated.begin(utterance);
             const { at: start, text: spaced } = dictated.insertFinal(utterance, text);
-            const spoken = { recording: "a", number, startMs, endMs, offsetMs: 0 };
+            const spoken = { recording: "a", number, startMs, endMs, startedAt: 0 };
             if (spaced) marks.add({ start, end: endOf(start, spaced), spoken, doubts: [] });
             number += 1;
         },

@@ -61,7 +61,7 @@ MARKS = """async (steps) => {
         const start = document.lines.end;
         document.insert(start, text);
         const end = document.lines.end;
-        const spoken = { recording: "a", number, startMs: 1000 * number, endMs: 1000 * number + 900, offsetMs: 0 };
+        const spoken = { recording: "a", number, startMs: 1000 * number, endMs: 1000 * number + 900, startedAt: 0 };
         const doubt = { start: at(end.offset - 4), end: at(end.offset - 1), doubt: { confidence: 0.1 } };
         marks.add({ start, end, spoken, doubts: number ? [doubt] : [] });
     }

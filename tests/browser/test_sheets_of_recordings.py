@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.sheet_pages import SheetPage, downloaded, sheet_page
-from tests.browser.test_sheet_storage import WAIT_UNTIL_STORED, choose
+from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, downloaded, sheet_page
+from tests.browser.test_sheet_storage import choose
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
@@ -28,12 +28,13 @@ RECORD_ON_OPEN = "localStorage.setItem('stt-settings', JSON.stringify({ recordsO
 FAIL_MICROPHONE = """() => {
   navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotFoundError"));
 }"""
-# The second read of a recording's row fails: that of `resume`, after that of `recover`.
+# The second read of a recording's row fails, also when it is tried again: that of `resume`, after that of `recover`.
 FAIL_RESUME = """const get = IDBObjectStore.prototype.get;
 let reads = 0;
 IDBObjectStore.prototype.get = function (key) {
-  if (this.name === "recordings" && (reads += 1) === 2) throw new DOMException("refused", "UnknownError");
-  return get.call(this, key);
+  const request = get.call(this, key);
+  if (this.name === "recordings" && [2, 3].includes((reads += 1))) this.transaction.abort();
+  return request;
 };"""
 KEPT = re.compile("Server unreachable, [1-9] s kept")
 
@@ -126,7 +127,7 @@ async def test_lost_final_is_inserted_into_its_sheet_only(sheet: SheetPage) -> N
     assert await sheet.shown_text() == "Sheet A."
 
 
-async def test_sheet_begun_while_recording_gets_the_text_from_then_on(sheet: SheetPage) -> None:
+async def test_new_sheet_of_a_running_recording_gets_the_text_from_then_on(sheet: SheetPage) -> None:
     stream = await sheet.record()
     stream.final(0, "One.")
     await sheet.expect_text("One.")
@@ -255,7 +256,7 @@ async def test_recording_is_offered_when_the_page_cannot_continue_it(sheet: Shee
     await stop_without_server(sheet)
     await sheet.context.add_init_script(FAIL_RESUME)
     await reload(sheet.page)
-    await expect(sheet.page.locator("#notice")).to_contain_text("refused")
+    await expect(sheet.page.locator("#notice")).to_contain_text("aborted")
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)
     await sheet.page.click("#recordings .primary")
     await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()

@@ -7,7 +7,8 @@
  * utterances to it, a final is never inserted inside a word and replaces nothing.
  *
  * @typedef {import("./lines.js").Position} Position
- * @typedef {Readonly<{dictation: number, number: number}>} Utterance  number of the dictation, of the utterance in it
+ * @typedef {Readonly<{dictation: number, number: number}>} Utterance  when its dictation began, as of Date.now(), and its
+ *   number there
  * @typedef {Readonly<{at: Position, text: string}>} Preedit  a partial as it would be inserted
  * @typedef {{utterance: Utterance, position: Position, partial: string | null}} Pending
  */

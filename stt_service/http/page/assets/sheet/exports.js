@@ -23,11 +23,27 @@ const MIN_CUE_MS = 1; // a cue needs a duration
  * @returns {Cue[]}
  */
 export function cues(sheet) {
-  const spoken = [...textsOf(sheet.document.lines, sheet.marks.inOrder())].map(([mark, text]) => {
-    const { startMs, endMs, offsetMs } = mark.spoken;
+  const marks = sheet.marks.inOrder();
+  const offsets = offsetsOf(marks.map(({ spoken }) => spoken));
+  const spoken = [...textsOf(sheet.document.lines, marks)].map(([mark, text]) => {
+    const { startMs, endMs, recording } = mark.spoken;
+    const offsetMs = offsets.get(recording) ?? 0;
     return { startMs: offsetMs + startMs, endMs: offsetMs + endMs, text: text.replace(/\s+/g, " ").trim() };
   });
   return withoutOverlap(spoken.filter(({ text }) => text));
+}
+
+/**
+ * Where each recording starts in the time of the subtitles: at the end of the one that was begun before it.
+ * @param {import("./marks.js").Spoken[]} utterances
+ */
+function offsetsOf(utterances) {
+  /** @type {Map<string, number>} */ const ends = new Map();
+  for (const { recording, endMs } of [...utterances].sort((one, other) => one.startedAt - other.startedAt)) {
+    ends.set(recording, Math.max(endMs, ends.get(recording) ?? 0));
+  }
+  let offsetMs = 0;
+  return new Map([...ends].map(([recording, endMs]) => [recording, (offsetMs += endMs) - endMs]));
 }
 
 /**

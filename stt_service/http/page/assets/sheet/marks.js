@@ -10,8 +10,8 @@
  * @typedef {import("./lines.js").Position} Position
  * @typedef {Readonly<{start: Position, end: Position}>} Range
  * @typedef {Readonly<{startMs: number, endMs: number, confidence: number}>} Doubt
- * @typedef {Readonly<{recording: string, number: number, startMs: number, endMs: number, offsetMs: number}>} Spoken
- *   recording and number of the utterance; times in the recording; offsetMs is where the recording starts in the sheet
+ * @typedef {Readonly<{recording: string, number: number, startMs: number, endMs: number, startedAt: number}>} Spoken
+ *   recording and number of the utterance; times in the recording; startedAt of the recording, as of Date.now()
  * @typedef {{start: Position, end: Position, spoken: Spoken, doubts: {start: Position, end: Position, doubt: Doubt}[],
  *   order: number}} Mark  order of its insertion among those of the sheet
  * @typedef {{edit: Edit, marks: Mark[]}} Saved  marks as they were before the step, and what the step has changed
@@ -74,16 +74,6 @@ export class Marks {
    */
   keepRecordings(recordings) {
     for (const id of this.#lastInserted.keys()) if (!recordings.has(id)) this.#lastInserted.delete(id);
-  }
-
-  /**
-   * Where a recording starts in the time of the sheet: after the recordings before it.
-   * @param {string} recording
-   */
-  offsetOf(recording) {
-    const known = this.#marks.find(({ spoken }) => spoken.recording === recording);
-    if (known) return known.spoken.offsetMs;
-    return Math.max(0, ...this.#marks.map(({ spoken }) => spoken.offsetMs + spoken.endMs));
   }
 
   /** All doubtful words, for the highlights. */

@@ -54,8 +54,8 @@ export class Model {
     const text = sanitizeTranscript(final.text);
     const { at, text: spaced } = this.dictated.insertFinal(utterance, text);
     if (!spaced) return;
-    const { recording, offsetMs, startMs, endMs } = final;
-    const spoken = { recording, number: utterance.number, startMs, endMs, offsetMs };
+    const { recording, startMs, endMs } = final;
+    const spoken = { recording, number: utterance.number, startMs, endMs, startedAt: utterance.dictation };
     this.marks.add({ start: at, end: endOf(at, spaced), spoken, doubts: doubtfulWords(at, spaced, final.words) });
   }
 }

@@ -17,7 +17,7 @@
  * @typedef {import("./lines.js").Position} Position
  * @typedef {import("./dictated-text.js").Utterance} Utterance
  * @typedef {Readonly<{text: string, startMs: number, endMs: number, confidence: number}>} Word
- * @typedef {Readonly<{recording: string, offsetMs: number, text: string, startMs: number, endMs: number, words: Word[]}>} Final
+ * @typedef {Readonly<{recording: string, text: string, startMs: number, endMs: number, words: Word[]}>} Final
  */
 import { Composition, takeShown } from "./composition.js";
 import { Input } from "./input.js";

@@ -6,9 +6,9 @@
  * @typedef {import("./messages.js").State} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
  * @typedef {import("../recording/recovery.js").Recoverable} Recoverable
- * @typedef {{number: number, offsetMs: number, dictation: Dictation, status: string, tried: string, isPlaced: boolean,
- *   hasEnded: boolean}} Known `number`: orders the text of several recordings. `status`: of its failure. `tried`: the
- *   settings of its last attempt, as JSON. `isPlaced`: its further text has a place in the sheet
+ * @typedef {{startedAt: number, dictation: Dictation, status: string, tried: string, isPlaced: boolean, hasEnded: boolean}}
+ *   Known `startedAt`: as of Date.now(). `status`: of its failure. `tried`: the settings of its last attempt, as JSON.
+ *   `isPlaced`: its further text has a place in the sheet
  */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { session } from "../storage.js";
@@ -232,14 +232,13 @@ export class Recorder extends EventTarget {
       return false;
     }
     const { text, startMs, endMs, words = [] } = final;
-    const offsetMs = this.#recordings.get(recording)?.offsetMs ?? this.#sheet.marks.offsetOf(recording);
-    this.#sheet.final(utterance, { recording, offsetMs, text, startMs, endMs, words });
+    this.#sheet.final(utterance, { recording, text, startMs, endMs, words });
     return true;
   }
 
   /** @param {{recording: string, utterance: number}} detail of an event; a state has come before it */
   #utterance({ recording, utterance }) {
-    return { dictation: this.#recordings.get(recording)?.number ?? 0, number: Number(utterance) };
+    return { dictation: this.#recordings.get(recording)?.startedAt ?? 0, number: Number(utterance) };
   }
 
   /**
@@ -250,8 +249,7 @@ export class Recorder extends EventTarget {
    */
   #register(id, dictation, startedAt) {
     const tried = JSON.stringify(this.#preferences.streamSettings());
-    const offsetMs = this.#sheet.marks.offsetOf(id);
-    const known = { number: startedAt, offsetMs, dictation, status: "", tried, isPlaced: false, hasEnded: false };
+    const known = { startedAt, dictation, status: "", tried, isPlaced: false, hasEnded: false };
     this.#recordings.set(id, known);
     return known;
   }
@@ -273,11 +271,12 @@ export class Recorder extends EventTarget {
   /** The state of the current recording; once it has ended, that of the newest one which still waits for text. */
   #show() {
     if (this.#isStarting && !this.#current) return; // "starting" is shown
-    const isOpen = this.#isStarting || this.#stateOf(this.#current).state !== "idle";
+    const current = this.#stateOf(this.#current);
+    const isOpen = this.#isStarting || current.state !== "idle";
     const waiting = [...this.#recordings.values()].findLast(({ hasEnded }) => !hasEnded);
     const shown = isOpen ? this.#current : (waiting?.dictation ?? this.#current);
     if (shown?.recordingId) session.set(OPEN_KEY, shown.recordingId);
-    const state = this.#stateOf(shown);
+    const state = { ...this.#stateOf(shown), captureProblem: current.captureProblem };
     if (state.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
     if (state.status === ABORTED && this.state.status !== ABORTED) this.#emit("aborted", null);
     this.#setState(state);
@@ -306,12 +305,12 @@ export class Recorder extends EventTarget {
   /** What is spoken or typed from now on follows the text of the recording. @param {Known} known */
   #keepPlace(known) {
     known.isPlaced = true;
-    this.#sheet.keepPlace(known.number);
+    this.#sheet.keepPlace(known.startedAt);
   }
 
   /** @param {Known} known */
   #onEnded(known) {
-    this.#sheet.endDictation(known.number);
+    this.#sheet.endDictation(known.startedAt);
     known.hasEnded = true;
     const ended = [...this.#recordings].filter(([, { hasEnded }]) => hasEnded);
     for (const [id] of ended.slice(0, -MAX_ENDED)) this.#recordings.delete(id);
