@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import pytest_asyncio
 from grpc import StatusCode
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from benchmarks.recordings import Recording
 from benchmarks.service import Service
 from stt_service.access import tokens
 from tests.browser.accessibility import violations
+from tests.browser.monitor_pages import fact, opened
 from tests.support.clients.control_client import update_settings
 from tests.support.clients.wire_client import Stub, send_recording
 from tests.support.models.beam_recording_engine import BeamRecordingEngine
@@ -31,24 +31,6 @@ TOKEN = tokens.new_token()
 MARKUP = "<img src=x onerror=alert(1)>"
 LIST_INTERVAL_MS, SETTINGS_INTERVAL_MS = 2000, 5000  # of the page
 TABS = 40  # at most, from the start of the page to a session's buttons
-# What Chromium reports for a response that the test provokes; everything else is an error of the page.
-EXPECTED = ("Failed to load resource: the server responded with a status of 4", "net::ERR_")
-
-
-@asynccontextmanager
-async def opened(
-    browser: Browser, address: str, width: int = 1280, theme: Literal["light", "dark"] = "light"
-) -> AsyncIterator[Page]:
-    """Open the monitor; fail if it reports an error or a violation of its policy on exit."""
-    context = await browser.new_context(color_scheme=theme, viewport={"width": width, "height": 800})
-    page, problems = await context.new_page(), list[str]()
-    page.on("console", lambda line: problems.append(line.text) if line.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.set_default_timeout(20_000)
-    await page.goto(f"http://{address}/monitor")
-    yield page
-    await context.close()
-    assert [text for text in problems if not any(part in text for part in EXPECTED)] == []
 
 
 @pytest_asyncio.fixture
@@ -62,11 +44,6 @@ async def page(browser: Browser, controlled: ControlledServer) -> AsyncIterator[
     async with opened(browser, controlled.server.http.address) as shown:
         await expect(shown.locator("#state")).to_have_text("Serving")
         yield shown
-
-
-def fact(page: Page, name: str) -> Locator:
-    """Return a value of the summary."""
-    return page.locator(f"#health div:has(dt:text-is('{name}')) dd")
 
 
 async def test_values_follow_the_server(controlled: ControlledServer, page: Page) -> None:

@@ -1,5 +1,8 @@
 /** Elements with text: strings become text nodes, so text of the server is never parsed as markup. */
 
+export const OPERATION = "data-operation"; // attribute of a button that needs the server
+const BUSY = "data-busy";
+const UNAVAILABLE = "data-unavailable";
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -29,24 +32,40 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** @returns {HTMLElement} a table in a region that scrolls by keyboard */
-export function scrollable(label, table) {
-  return element("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, table);
-}
-
 /** @returns {HTMLElement} a button that calls `action` and is disabled until its promise settles */
 export function button(text, action, attributes = {}) {
-  const made = element("button", { type: "button", class: "button", ...attributes }, text);
+  const made = element("button", { type: "button", class: "button", [OPERATION]: true, ...attributes }, text);
   made.addEventListener("click", async () => {
-    if (made.getAttribute("aria-disabled") === "true") return;
-    made.setAttribute("aria-disabled", "true"); // keeps the focus, which `disabled` would lose
+    disable(made, BUSY, true);
     try {
       await action();
     } finally {
-      made.removeAttribute("aria-disabled");
+      disable(made, BUSY, false);
     }
   });
   return made;
+}
+
+/** Disables the buttons of operations on the server while it does not answer. @param {boolean} isAvailable */
+export function setAvailable(isAvailable) {
+  for (const each of document.querySelectorAll(`[${OPERATION}]`)) disable(each, UNAVAILABLE, !isAvailable);
+}
+
+/** Sets or removes a reason for which a button is disabled. It keeps the focus, which `disabled` would lose. */
+function disable(made, reason, isDisabled) {
+  made.toggleAttribute(reason, isDisabled);
+  if (made.hasAttribute(BUSY) || made.hasAttribute(UNAVAILABLE)) made.setAttribute("aria-disabled", "true");
+  else made.removeAttribute("aria-disabled");
+}
+
+/** Ignores clicks on disabled buttons, also those by which the Enter key submits a form. */
+export function ignoreDisabledButtons() {
+  const ignore = (event) => {
+    if (!event.target.closest('button[aria-disabled="true"]')) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  document.addEventListener("click", ignore, { capture: true });
 }
 
 function filled(node, attributes, children) {

@@ -52,7 +52,7 @@ function facts({ load = {}, resources = {}, counters = {}, selfTest, device, ...
     ["Streams", device ? `${load.streams ?? 0} of ${load.maxStreams ?? 0}` : ""],
     ["Queue", `finals ${waiting[0]}, speculative ${waiting[1]}, partials ${waiting[2]}`],
     ["Batches", device ? `${load.batchesRunning ?? 0} of ${load.maxBatches ?? 0} running` : ""],
-    ["Oldest wait", `final ${latency(seconds(load.oldestFinalWait))}, partial ${latency(seconds(load.oldestPartialWait))}`],
+    ["Oldest wait", `final ${wait(load.oldestFinalWait)}, partial ${wait(load.oldestPartialWait)}`],
     ["CPU", `${number(resources.cpuCoresUsed ?? 0)} of ${resources.cores} cores`],
     ["Memory", `${bytes(Number(resources.memoryBytes))} of ${bytes(Number(resources.machineMemoryBytes))}`],
     ["GPU", (resources.gpus ?? []).map(gpuText).join("; ")],
@@ -60,6 +60,11 @@ function facts({ load = {}, resources = {}, counters = {}, selfTest, device, ...
     ["Audio", age(seconds(counters.audio))],
     ["Self-test", selfTest ? `real-time factor ${number(selfTest.realTimeFactor)}, about ${count(selfTest.estimatedStreams, "stream")}` : ""],
   ];
+}
+
+/** @returns {string} the duration; a dash if nothing waits */
+function wait(duration) {
+  return latency(seconds(duration) || Number.NaN);
 }
 
 function totals({ streams, utterances, words, rejectedStreams }) {

@@ -30,8 +30,8 @@ export class History {
 const line = (name, column) => ({ name, values: (history) => history[column] ?? [] });
 const CHARTS = [
   { title: "Streams", lines: [line("open", "streams"), line("limit", "maxStreams")], format: number, least: 1 },
-  { title: "Final latency", lines: percentiles("finalLatency"), format: latency, least: 0.1 },
-  { title: "Partial latency", lines: percentiles("partialLatency"), format: latency, least: 0.1 },
+  { title: "Final latency", lines: percentiles("finalLatency"), format: measured, least: 0.1 },
+  { title: "Partial latency", lines: percentiles("partialLatency"), format: measured, least: 0.1 },
   { title: "Decode load", lines: [line("load", "decodeLoad")], format: percent, least: 1 },
   { title: "Real-time factor", lines: [line("factor", "realTimeFactor")], format: number, least: 0.1 },
   { title: "Waiting decodes", lines: [line("waiting", "decodesWaiting")], format: whole, least: 1 },
@@ -68,6 +68,11 @@ export class Charts {
 
 function percentiles(name) {
   return [line("p50", `${name}P50S`), line("p95", `${name}P95S`)];
+}
+
+/** @returns {string} a latency; that of a final that was decoded before the endpoint is under a millisecond */
+function measured(value_s) {
+  return value_s < 0.001 ? "< 1 ms" : latency(value_s);
 }
 
 function whole(value) {

@@ -1,7 +1,7 @@
 /** The monitor page: connects, shows what the server reports, and stops while the page is hidden. */
 
 import { ControlApi, ControlError } from "./api.js";
-import { byId, setText } from "./dom.js";
+import { byId, ignoreDisabledButtons, setAvailable, setText } from "./dom.js";
 import { clock } from "./format.js";
 import { Health } from "./health.js";
 import { Charts, History } from "./history.js";
@@ -30,9 +30,11 @@ let listsStarted = false; // since the last `connect`
 let settingsShown = false;
 let lastState = "";
 
+/** Shows what can be operated, and enables the operations: the lists are those of this server. */
 async function refreshLists() {
   sessions.show((await api.get("/sessions")).sessions);
   if (lastState !== "STATE_LOADING") models.show((await api.get("/models")).models);
+  setAvailable(true);
 }
 
 async function refreshHistory() {
@@ -96,7 +98,9 @@ function startLists(signal) {
 function showLost(error) {
   byId("state").dataset.state = "unknown";
   setText(byId("state"), "Not connected");
-  if (byId("connection").hidden) setText(byId("connection"), `${error.message} Trying again since ${clock(Date.now() / 1000)}.`);
+  setAvailable(false);
+  const since = clock(Date.now() / 1000);
+  if (byId("connection").hidden) setText(byId("connection"), `${error.message} Trying again since ${since}. The values below are older.`);
   byId("connection").hidden = false;
   settingsShown = settings.hasChanges; // else shown again, as another server may have other settings
 }
@@ -154,4 +158,5 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) disconnect();
   else connect();
 });
+ignoreDisabledButtons();
 connect();

@@ -15,15 +15,20 @@ export class Operator {
     this.onUnauthorized = onUnauthorized;
   }
 
-  /** Sends a request and announces its result. */
+  /**
+   * Sends a request and announces its result.
+   * @returns {Promise<object | null>} the response; null: the request failed
+   */
   async perform(done, path, message = {}) {
+    let response = null;
     try {
-      await this.api.post(path, message);
+      response = await this.api.post(path, message);
       this.announce(done);
       await this.refresh();
     } catch (error) {
       this.report(error);
     }
+    return response;
   }
 
   /** Shows an error of the server; other errors are faults of the page. */

@@ -1,11 +1,12 @@
 /** The table of open streams. Rows stay while their stream does, so that the focus stays too. */
 
-import { button, byId, element, scrollable, setText } from "./dom.js";
+import { button, byId, element, setText } from "./dom.js";
 import { age, latency, seconds, word } from "./format.js";
+import { Table } from "./table.js";
 
 const COLUMNS = [
   ["Session", (session) => session.id],
-  ["Client", (session) => session.clientId || "–"],
+  ["Client", (session) => session.clientId || "–", "wrap"],
   ["Peer", (session) => session.peer],
   ["API", (session) => (session.api ? word(session.api, "API_") : "–")],
   ["Age", (session) => age(seconds(session.age))],
@@ -22,12 +23,9 @@ export class Sessions {
   constructor(operator) {
     this.operator = operator;
     this.rows = new Map();
-    this.body = element("tbody");
-    const heads = [...COLUMNS.map(([name]) => name), "Actions"].map((name) => element("th", { scope: "col" }, name));
-    const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), this.body);
-    this.scroll = scrollable("Open sessions", table);
+    this.table = new Table("Open sessions", [...COLUMNS.map(([name, , className]) => [name, className]), ["Actions", "row-actions"]]);
     this.empty = element("p", { class: "hint" }, "No open sessions.");
-    byId("sessions").append(this.empty, this.scroll);
+    byId("sessions").append(this.empty, this.table.root);
   }
 
   /** Shows the sessions of a ListSessionsResponse. */
@@ -38,14 +36,14 @@ export class Sessions {
     }
     for (const session of sessions) this.#update(session);
     this.empty.hidden = sessions.length > 0;
-    this.scroll.hidden = sessions.length === 0;
+    this.table.root.hidden = sessions.length === 0;
   }
 
   #update(session) {
     if (!this.rows.has(session.id)) {
       const row = this.#row(session.id);
       this.rows.set(session.id, row);
-      this.body.append(row);
+      this.table.body.append(row);
     }
     const cells = this.rows.get(session.id).children;
     COLUMNS.forEach(([, text], index) => setText(cells[index], text(session)));
@@ -60,14 +58,12 @@ export class Sessions {
   #row(id) {
     const path = `/sessions/${encodeURIComponent(id)}`;
     const finalize = () => this.operator.perform(`Utterance of session ${id} finalized.`, `${path}/finalize`);
-    const actions = element(
-      "td",
-      { class: "row-actions" },
+    const actions = document.createDocumentFragment();
+    actions.append(
       button("Finalize", finalize, { "aria-label": `Finalize the utterance of session ${id}` }),
       button("Terminate…", () => this.#terminate(id, path), { class: "button danger", "aria-label": `Terminate session ${id}` }),
     );
-    const cells = COLUMNS.map((_, index) => element(index ? "td" : "th", index ? {} : { scope: "row" }));
-    return element("tr", {}, ...cells, actions);
+    return this.table.row(...COLUMNS.map(() => ""), actions);
   }
 
   async #terminate(id, path) {

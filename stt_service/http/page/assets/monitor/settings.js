@@ -1,8 +1,9 @@
 /** The form of the settings: typed inputs with ranges, when a change takes effect, and errors at the field. */
 
-import { byId, element, setText } from "./dom.js";
+import { byId, element, OPERATION, setText } from "./dom.js";
 import { ControlError } from "./api.js";
 import { count } from "./format.js";
+import { Table } from "./table.js";
 
 const GROUPS = [
   ["SCOPE_IMMEDIATE", "Take effect immediately"],
@@ -39,7 +40,7 @@ export class Settings {
       const members = [...this.fields.values()].filter((field) => field.parameter.scope === scope);
       return element("fieldset", {}, element("legend", {}, title), ...members.map((field) => field.root));
     });
-    const save = element("button", { type: "submit", class: "button primary" }, "Save changes");
+    const save = element("button", { type: "submit", class: "button primary", [OPERATION]: true }, "Save changes");
     const undo = element("button", { type: "button", class: "button" }, "Discard changes");
     undo.addEventListener("click", () => this.#discard());
     const form = element("form", { novalidate: true }, ...groups, element("div", { class: "actions" }, save, undo));
@@ -180,11 +181,7 @@ function capitalized(text) {
 }
 
 function restartTable(parameters) {
-  const rows = parameters.map((each) =>
-    element("tr", {}, element("th", { scope: "row" }, each.name), element("td", { class: "wrap" }, each.value || "–"), element("td", { class: "wrap" }, each.description)),
-  );
-  const heads = ["Setting", "Value", "Meaning"].map((head) => element("th", { scope: "col" }, head));
-  const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
-  const region = element("div", { class: "scroll", role: "region", "aria-label": "Settings of the start", tabindex: "0" }, table);
-  return element("details", {}, element("summary", {}, "Settings that need a restart"), region);
+  const table = new Table("Settings of the start", [["Setting"], ["Value", "wrap"], ["Meaning", "wrap"]]);
+  table.body.append(...parameters.map(({ name, value, description }) => table.row(name, value || "–", description)));
+  return element("details", {}, element("summary", {}, "Settings that need a restart"), table.root);
 }

@@ -1,0 +1,33 @@
+/** A table in a region that scrolls by keyboard. Where it is narrow, each row is a list of cells with their columns. */
+
+import { element } from "./dom.js";
+
+export class Table {
+  /**
+   * @param {string} label
+   * @param {[name: string, className?: string][]} columns the first one has the heads of the rows
+   */
+  constructor(label, columns) {
+    this.columns = columns;
+    // Explicit roles: a browser may ignore those of a table that is displayed as a list.
+    this.body = element("tbody", { role: "rowgroup" });
+    const heads = columns.map(([name, className = false]) =>
+      element("th", { class: className, scope: "col", role: "columnheader" }, name),
+    );
+    const head = element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads));
+    const table = element("table", { role: "table" }, head, this.body);
+    this.root = element("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, table);
+  }
+
+  /** @param {...(Node | string)} cells @returns {HTMLElement} a row, which is not in the table yet */
+  row(...cells) {
+    return element("tr", { role: "row" }, ...cells.map((content, index) => this.#cell(content, index)));
+  }
+
+  #cell(content, index) {
+    const [name, className = false] = this.columns[index];
+    const attributes = { class: className, "data-column": name };
+    if (index === 0) return element("th", { ...attributes, scope: "row", role: "rowheader" }, content);
+    return element("td", { ...attributes, role: "cell" }, content);
+  }
+}
