@@ -115,6 +115,54 @@ async def test_failed_recording_without_audio_is_accessible(
         assert min(box["width"], box["height"]) >= MIN_TARGET_PX
 
 
+async def test_state_is_announced_when_it_changes_and_not_each_second(sheet: SheetPage) -> None:
+    state, announced = sheet.page.locator("#state"), sheet.page.locator("#announcer > *")
+    stream = await sheet.record()
+    await stream.refuse()
+    for seconds in (2, 3):
+        await expect(state).to_have_text(f"Recording; server unreachable, {seconds} s kept")
+    expected = ["Recording", "Recording; server unreachable"]
+    await expect(announced).to_have_text(expected)
+    await sheet.page.evaluate(SUSPEND)
+    expected += ["Nothing is recorded. The browser paused the recording. Server unreachable"]
+    await expect(announced).to_have_text(expected)
+    await sheet.page.click("#record")
+    await expect(announced).to_have_text(expected := [*expected, "Server unreachable"])
+    stream.allow()
+    await expect(announced).to_have_text([*expected, "Not recording"])
+
+
+async def test_equal_announcements_are_new_lines(sheet: SheetPage) -> None:
+    announced = sheet.page.locator("#announcer > *")
+    stream = await sheet.record()
+    for utterance in range(2):
+        stream.final(utterance, "Yes.")
+        stream.notice("The server is busy.")
+    texts = ["Yes.", "The server is busy."] * 2
+    await expect(announced).to_have_text(["Recording", *texts])
+    for utterance in range(2, 12):
+        stream.final(utterance, f"Sentence {utterance}.")
+    await expect(announced).to_have_text([f"Sentence {utterance}." for utterance in range(2, 12)])
+
+
+async def test_second_failure_for_the_same_reason_is_announced(sheet: SheetPage) -> None:
+    sheet.stream.rejection = lambda _: {"reason": "PERMISSION_DENIED", "message": "Recognition is not permitted."}
+    failed = "Recording, not recognized. Recognition is not permitted."
+    announced = sheet.page.locator("#announcer > *")
+    await sheet.page.click("#record")
+    await expect(announced).to_have_text([failed])
+    await sheet.page.click("#retry")
+    await expect(announced).to_have_text([failed, failed])
+
+
+async def test_record_button_has_a_name_of_its_action_and_no_pressed_state(sheet: SheetPage) -> None:
+    await expect(sheet.page.get_by_role("button", name="Record", exact=True)).to_be_visible()
+    await sheet.record()
+    button = sheet.page.get_by_role("button", name="Stop recording", exact=True)
+    assert await button.get_attribute("aria-pressed") is None
+    assert await sheet.page.locator("[role=toolbar]").count() == 0
+
+
 async def test_missing_audio_and_the_end_of_a_recording_are_named_in_russian(browser: Browser) -> None:
     async with sheet_page(browser, permissions=["microphone"], locale="ru-RU", script=SPY) as sheet:
         state = sheet.page.locator("#state")

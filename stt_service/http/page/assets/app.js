@@ -5,6 +5,7 @@ import { Sheet } from "./sheet/sheet.js";
 import { Store } from "./sheet/store.js";
 import { Highlights } from "./sheet/words.js";
 import { t, translatePage } from "./strings.js";
+import { announce } from "./ui/announcer.js";
 import { Access } from "./ui/access.js";
 import { Controls, element } from "./ui/controls.js";
 import { connectEarlierSheets } from "./ui/earlier-sheets.js";
@@ -30,9 +31,9 @@ const notify = (message) => notice.show(message);
 /** @param {string} key of the text */
 function warn(key) {
   const banner = element("banner");
+  banner.hidden = false; // first: a text that is inserted into a hidden element may not be announced
   banner.dataset.t = key; // for another language
   banner.textContent = t(key);
-  banner.hidden = false;
 }
 
 /**
@@ -139,7 +140,7 @@ function connectRecorder(recorder, { sheet, files, store, access, facts, prefere
   recorder.addEventListener("unauthenticated", () => access.ask(Boolean(preferences.token)));
   recorder.addEventListener("final", (event) => {
     const { text } = detailOf(event);
-    element("announcer").textContent = text;
+    announce(text);
     store.save();
     if (preferences.get("autoCopy")) files.copySentence(text);
   });

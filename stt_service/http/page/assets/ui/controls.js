@@ -1,7 +1,8 @@
 // @ts-check
 /** The record button with its level ring, the timer, the state in words, and the keys that record. */
 import { t } from "../strings.js";
-import { stateInWords } from "./messages.js";
+import { announce } from "./announcer.js";
+import { announcementOf, stateInWords } from "./messages.js";
 
 const HOLD_KEYS = ["Space", "F2", "F4", "F8", "none"];
 const CONTROLS = "button, a, input, select, textarea, [contenteditable]";
@@ -18,6 +19,7 @@ export class Controls {
   #button = element("record");
   #state = element("state");
   #retry = element("retry");
+  /** @type {string | null} */ #announcement = null; // of the last state
   #timer = element("timer");
   #hint = element("hint");
   #isHeld = false;
@@ -49,11 +51,13 @@ export class Controls {
   show() {
     const { isRecording, state } = this.#recorder;
     const isUnreachable = state.state === "idle" && !this.#facts.isReachable;
-    const { words, kept } = stateInWords(isUnreachable ? { ...state, state: "idleUnreachable" } : state);
+    const shown = isUnreachable ? { ...state, state: "idleUnreachable" } : state;
+    const { words, kept } = stateInWords(shown);
+    this.#announceChange(announcementOf(shown));
     document.body.dataset.state = state.captureProblem ? "no-audio" : state.state;
     this.#state.textContent = `${words}${kept}`;
     this.#showRetry(state.state === "failed");
-    this.#button.setAttribute("aria-pressed", String(isRecording));
+    this.#button.dataset.action = isRecording ? "stop" : "record";
     this.#button.setAttribute("aria-label", t(isRecording ? "stop" : "record"));
     this.#button.title = t(isRecording ? "stop" : "record");
     const title = t(state.captureProblem ? "titleNoAudio" : "titleRecording");
@@ -61,6 +65,13 @@ export class Controls {
     this.#showTimer(isRecording);
     if (!state.isCapturing || state.captureProblem) this.#showLevel(0);
     if (!state.isCapturing) this.#showTime(0);
+  }
+
+  /** Announce a state once, although it is reported each second. @param {string} announcement */
+  #announceChange(announcement) {
+    const isFirst = this.#announcement === null; // of the page, which a screen reader reads
+    if (announcement && announcement !== this.#announcement && !isFirst) announce(announcement);
+    this.#announcement = announcement;
   }
 
   /** @param {boolean} isShown */

@@ -1,6 +1,7 @@
 // @ts-check
 /** The message above the button: for a while, or until it is withdrawn. */
 import { t } from "../strings.js";
+import { announce } from "./announcer.js";
 import { element } from "./controls.js";
 
 const SHOWN_MS = 8000;
@@ -18,6 +19,7 @@ export class Notice {
     delete this.#box.dataset.t;
     this.#box.textContent = message;
     this.#box.hidden = false;
+    announce(message);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#showKept(), SHOWN_MS);
   }
@@ -29,6 +31,7 @@ export class Notice {
   keep(key) {
     this.#kept = key;
     this.#showKept();
+    announce(t(key));
   }
 
   /** Hide the kept text; a message that took its place stays for its while. */
