@@ -86,7 +86,7 @@ async def test_sessions_of_a_lost_server_are_gone_when_operations_are_enabled(br
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("width", [360, 768, 1024, 1280])
 async def test_actions_are_on_the_screen_at_every_width(
     browser: Browser, controlled: ControlledServer, width: int, theme: Literal["light", "dark"]
 ) -> None:

@@ -79,6 +79,16 @@ async def test_facts_are_read_again_when_a_stream_connects(sheet: SheetPage) -> 
     assert await sheet.page.locator("[name=language] option[value=de]").count() == 1
 
 
+async def test_page_learns_the_languages_of_a_server_that_was_loading(sheet: SheetPage) -> None:
+    info = await reload(sheet, {**INFO, "languages": [], "notReady": "The server is loading its models."})
+    await expect(sheet.page.locator("#notice")).to_contain_text("not ready yet")
+    german = sheet.page.locator("[name=language] option[value=de]")
+    assert await german.count() == 0
+    info.facts = {**INFO, "languages": ["de", "en"]}
+    await sheet.page.clock.run_for(LONGEST_RETRY_MS)
+    await expect(german).to_have_count(1)
+
+
 async def test_server_that_returns_asks_for_its_token(sheet: SheetPage) -> None:
     info = await reload(sheet, None)
     await expect(sheet.page.locator("#state")).to_have_text(UNREACHABLE)

@@ -2,18 +2,18 @@
 /**
  * What the server says of itself: version, model, languages, limits and default settings.
  *
- * It is asked when the page opens, when a stream connects or is lost, and again while it does not answer: a page from
- * the browser's copy opens without the server, and a server that returns may have other facts.
+ * It is asked when the page opens, when a stream connects or is lost, and again while it does not answer or is not ready:
+ * a page from the browser's copy opens without the server, and a server that returns may have other facts.
  *
  * @typedef {NonNullable<Awaited<ReturnType<import("./access.js").Access["info"]>>>} Info
  */
 
-const RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]; // without an answer; the last one repeats
+const RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]; // without the final facts; the last one repeats
 
 /** Dispatches "change" after other facts, or another `isReachable`. */
 export class ServerFacts extends EventTarget {
   #access;
-  #failures = 0; // in a row
+  #failures = 0; // in a row: no answer, or a server that is not ready
   #requests = 0; // only the latest one counts
   #retry = 0;
   /** @type {Info | null} */ info = null;
@@ -43,8 +43,9 @@ export class ServerFacts extends EventTarget {
     const request = (this.#requests += 1);
     const info = await this.#access.askIfRequired();
     if (request !== this.#requests) return;
-    if (!info) this.#retry = setTimeout(() => this.refresh(), RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)]);
-    this.#failures = info ? 0 : this.#failures + 1;
+    const isFinal = info !== null && !info.notReady; // a server that loads has no languages yet
+    if (!isFinal) this.#retry = setTimeout(() => this.refresh(), RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)]);
+    this.#failures = isFinal ? 0 : this.#failures + 1;
     this.#show(info);
   }
 
