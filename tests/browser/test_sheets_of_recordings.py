@@ -36,6 +36,9 @@ IDBObjectStore.prototype.get = function (key) {
   if (this.name === "recordings" && [2, 3].includes((reads += 1))) this.transaction.abort();
   return request;
 };"""
+OPEN_SETTINGS = """document.addEventListener("DOMContentLoaded", () => {
+  document.getElementById("settings").showModal();
+});"""
 KEPT = re.compile("Server unreachable, [1-9] s kept")
 
 
@@ -261,6 +264,21 @@ async def test_recording_is_offered_when_the_page_cannot_continue_it(sheet: Shee
     await sheet.page.click("#recordings .primary")
     await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()
     await expect(sheet.page.locator("#state")).to_have_text(KEPT)
+
+
+async def test_offered_recording_uses_settings_that_were_changed_before_the_answer(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await stop_without_server(sheet)
+    stream.permit()
+    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await sheet.context.add_init_script(OPEN_SETTINGS)
+    await reload(sheet.page)
+    await expect(sheet.page.locator("#recordings li")).to_have_count(1)  # shown after the settings
+    await sheet.page.fill("[name=silence]", "0.8")
+    await sheet.press("Tab", "Escape")
+    await sheet.page.click("#recordings .primary")
+    await stream.started()
+    assert stream.config["settings"] == {"postSpeechSilence": "0.8s"}
 
 
 async def test_failed_import_of_the_recorder_is_reported(browser: Browser) -> None:

@@ -72,20 +72,25 @@ export class Dictation extends EventTarget {
 
   /**
    * Return recordings in storage that have audio without text and are not open in another tab: after a reload, a crash,
-   * or a stop without a server. Recordings without any audio are deleted. The array has `resume(id)` and `discard(id)`, and each entry `resume()` and `discard()`;
-   * `resume` uses the settings of the options, without them those of the recording, and returns a Dictation without a microphone, whose events follow in a later task.
+   * or a stop without a server. Recordings without any audio are deleted. The array has `resume(id, changes)` and
+   * `discard(id)`, and each entry `resume(changes)` and `discard()`. `resume` uses the options with their changes since,
+   * and without settings those of the recording; it returns a Dictation without a microphone, whose events follow in a
+   * later task.
    * @param {Options} options
-   * @returns {Promise<import("./recovery.js").Recoverable[] & {resume(id: string): Promise<Dictation>,
-   *   discard(id: string): Promise<void>}>}
+   * @returns {Promise<import("./recovery.js").Recoverable[] & {resume(id: string, changes?: Partial<Options>):
+   *   Promise<Dictation>, discard(id: string): Promise<void>}>}
    */
   static async recover(options) {
     const journal = await journalOf(options);
-    const resume = (id) => new Dictation({ ...options, journal })._resume(id, options.settings);
+    const resume = (id, changes = {}) => {
+      const current = { ...options, ...changes, journal };
+      return new Dictation(current)._resume(id, current.settings);
+    };
     const discard = (id) => discardRecording(journal, id);
     const entries = journal ? await settleRecordings(journal) : [];
     const recordings = entries.map((entry) => ({
       ...entry,
-      resume: () => resume(entry.id),
+      resume: (changes) => resume(entry.id, changes),
       discard: () => discard(entry.id),
     }));
     return Object.assign(recordings, { resume, discard });

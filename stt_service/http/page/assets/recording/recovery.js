@@ -9,7 +9,7 @@ import { Recording, RecordingError } from "./recording.js";
 /**
  * @typedef {{id: string, startedAt: number, unrecognizedMs: number, sheet: string | null}} Unrecognized `startedAt`: as of
  *   Date.now(). `sheet`: that its results belonged to so far
- * @typedef {Unrecognized & {resume(): Promise<object>, discard(): Promise<void>}} Recoverable
+ * @typedef {Unrecognized & {resume(changes?: object): Promise<object>, discard(): Promise<void>}} Recoverable
  */
 
 /**

@@ -160,7 +160,7 @@ export class Recorder extends EventTarget {
 
   /** Recognize the rest of a recording; its text goes to the sheet of this tab. @param {Recoverable} entry */
   async #resume(entry) {
-    const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume()));
+    const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume(this.#options())));
     this.#unrecognized = this.#unrecognized.filter(({ id }) => id !== entry.id);
     this.#keepPlace(this.#register(entry.id, dictation, entry.startedAt));
     if (!this.isRecording) this.#current = dictation;
