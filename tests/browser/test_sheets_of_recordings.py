@@ -75,7 +75,7 @@ async def record_without_end(sheet: SheetPage) -> None:
     stream = await sheet.record()
     stream.hold_end()
     await sheet.page.click("#record")
-    await expect(sheet.page.locator("#record")).to_have_attribute("aria-pressed", "false")
+    await expect(sheet.page.locator("#record")).to_have_attribute("data-action", "record")
 
 
 async def lose_second_final(sheet: SheetPage) -> None:
