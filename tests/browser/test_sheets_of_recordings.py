@@ -165,6 +165,37 @@ async def test_rest_of_a_recording_of_another_sheet_is_offered_without_its_text_
     await open_earlier(sheet, "Spoken into B.")
 
 
+async def test_waiting_speech_does_not_follow_into_a_new_sheet(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    stream.final(0, "Spoken into B.")
+    await sheet.expect_text("Spoken into B.")
+    await stop_without_server(sheet)
+    await choose(sheet.page, "#clear")
+    await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+    await sheet.press("Escape")
+    stream.permit()
+    stream.hold_end()
+    await open_earlier(sheet, "Spoken into B.")
+    await stream.started()
+    stream.final(1, "More.")
+    await sheet.expect_text("Spoken into B. More.")
+
+
+async def test_kept_speech_of_all_waiting_recordings_is_counted(sheet: SheetPage) -> None:
+    await sheet.record()
+    await stop_without_server(sheet)
+    shown = re.search(r"\d+", await sheet.page.locator("#state").inner_text())
+    assert shown is not None
+    first = int(shown[0])
+    await sheet.page.click("#record")
+    longer = "|".join(str(first + seconds) for seconds in range(1, 10))
+    await expect(sheet.page.locator("#state")).to_have_text(
+        re.compile(f"Recording; server unreachable, ({longer}) s kept"), timeout=20_000
+    )
+    await sheet.page.click("#record")
+    await expect(sheet.page.locator("#state")).to_have_text(re.compile(f"Server unreachable, ({longer}) s kept"))
+
+
 async def test_recording_continues_by_itself_when_its_sheet_is_opened_again(sheet: SheetPage) -> None:
     await sheet.page.keyboard.type("Sheet A.")
     await choose(sheet.page, "#clear")

@@ -72,9 +72,11 @@ function connectEditButtons(sheet, store, recorder) {
   element("clear").addEventListener("click", async () => {
     if (!sheet.document.text()) return;
     sheet.endComposition();
+    const isOffered = recorder.isWaiting && !recorder.isRecording; // text that belongs to the sheet before
     await store.startNew();
-    recorder.changeSheet(store.id);
+    if (!isOffered) recorder.changeSheet(store.id);
     sheet.clear();
+    if (isOffered) return location.reload();
     notify(t("cleared"));
   });
   const show = () => {

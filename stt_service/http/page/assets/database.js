@@ -117,9 +117,15 @@ export class Database {
 function transact(connection, stores, mode, requests) {
   const transaction = connection.transaction(stores, mode);
   return new Promise((resolve, reject) => {
+    /** @type {ReturnType<Requests>} */ let made;
     transaction.oncomplete = () => resolve(Array.isArray(made) ? made.map(({ result }) => result) : made?.result);
     transaction.onabort = () => reject(transaction.error ?? new DOMException("aborted", "AbortError"));
-    const made = requests(...stores.map((store) => transaction.objectStore(store)));
+    try {
+      made = requests(...stores.map((store) => transaction.objectStore(store)));
+    } catch (error) {
+      transaction.abort(); // else the requests before the invalid one would be done
+      throw error;
+    }
   });
 }
 

@@ -14,14 +14,13 @@ import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { session } from "../storage.js";
 import { t } from "../strings.js";
 import { ABORTED, errorInWords, inWords } from "./messages.js";
+import { IDLE, RecordingStates } from "./recording-states.js";
 
 const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
 const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
 const MAX_ENDED = 20; // recordings whose audio is played from memory; that of earlier ones is read from the storage
 const UNAUTHENTICATED = "UNAUTHENTICATED";
 const INVALID_ARGUMENT = "INVALID_ARGUMENT";
-/** @type {State} */
-const IDLE = { state: "idle", keptMs: 0, reason: "", status: "", kind: "", isCapturing: false, captureProblem: null };
 
 /**
  * Dispatches "state" (detail: State), "level" (detail: {rms, peak, recordedMs}), "final" (detail: {text}), "notice"
@@ -32,7 +31,7 @@ export class Recorder extends EventTarget {
   #sheetId;
   #preferences;
   /** @type {Dictation | null} */ #current = null; // the last one that was started or resumed
-  /** @type {WeakMap<Dictation, State>} */ #states = new WeakMap();
+  #states = new RecordingStates();
   /** @type {Map<string, Known>} */ #recordings = new Map(); // by id
   #restoring = Promise.resolve();
   /** @type {Recoverable[]} */ #unrecognized = []; // recordings of earlier pages
@@ -54,6 +53,11 @@ export class Recorder extends EventTarget {
 
   get isRecording() {
     return this.#isStarting || this.state.isCapturing;
+  }
+
+  /** Whether a recording besides the running one has no text yet for all of its audio. */
+  get isWaiting() {
+    return this.#waiting.some((dictation) => dictation !== this.#current || !this.state.isCapturing);
   }
 
   async start() {
@@ -268,23 +272,17 @@ export class Recorder extends EventTarget {
     this.#show();
   }
 
-  /** The state of the current recording; once it has ended, that of the newest one which still waits for text. */
+  get #waiting() {
+    return [...this.#recordings.values()].filter(({ hasEnded }) => !hasEnded).map(({ dictation }) => dictation);
+  }
+
   #show() {
     if (this.#isStarting && !this.#current) return; // "starting" is shown
-    const current = this.#stateOf(this.#current);
-    const isOpen = this.#isStarting || current.state !== "idle";
-    const waiting = [...this.#recordings.values()].findLast(({ hasEnded }) => !hasEnded);
-    const shown = isOpen ? this.#current : (waiting?.dictation ?? this.#current);
-    if (shown?.recordingId) session.set(OPEN_KEY, shown.recordingId);
-    const state = { ...this.#stateOf(shown), captureProblem: current.captureProblem };
+    const { dictation, state } = this.#states.shown(this.#current, this.#waiting, this.#isStarting);
+    if (dictation?.recordingId) session.set(OPEN_KEY, dictation.recordingId);
     if (state.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
     if (state.status === ABORTED && this.state.status !== ABORTED) this.#emit("aborted", null);
     this.#setState(state);
-  }
-
-  /** @param {Dictation | null} dictation */
-  #stateOf(dictation) {
-    return (dictation && this.#states.get(dictation)) ?? IDLE;
   }
 
   /**
