@@ -16,6 +16,7 @@ URL = re.compile(r"https?://\S+")
 MODULE = re.compile(r"python3? -m ([\w.]+)|`((?:lab|benchmarks|tools)\.[\w.]+)")
 FILE = re.compile(r"(?<![\w./~$-])((?:[\w-]+/)*[\w-]+\.(?:py|proto|tsv))\b|(?<![\w./~$-])((?:[\w-]+/)+[\w.-]+\.\w+)\b")
 TARGET = re.compile(r"^(?:\S+=\S+ )*make ([a-z][a-z-]*)", re.MULTILINE)
+MAX_LINE_CHARACTERS = 120
 OTHERS = {"pip", "venv", "benchmarks.NAME", "lab.GROUP.NAME"}  # modules of Python, and placeholders
 GENERATED = {".git", "__pycache__", "build", "dist", "results"}
 # Folders and files of installations and of other projects, which the repository does not contain.
@@ -42,6 +43,12 @@ def headings(document: Path) -> set[str]:
     titles = re.findall(r"^#+ (.*)$", outside_blocks, re.MULTILINE)
     plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title) for title in titles)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in plain}
+
+
+def prose(document: Path) -> Iterator[str]:
+    """Yield the lines of the document, except code blocks, tables, links and single long words."""
+    outside_blocks = re.sub(r"^ *```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return (line for line in outside_blocks.splitlines() if not re.match(r" *(\||\S+$|<|\[!|!\[)", line))
 
 
 def code(document: Path) -> Iterator[str]:
@@ -80,6 +87,9 @@ class TestDocument:
         named = {first or second for text in code(document) for first, second in FILE.findall(text)}
         missing = {name for name in named - files if not name.startswith(ELSEWHERE)}
         assert not missing
+
+    def test_lines_of_prose_have_at_most_120_characters(self, document: Path) -> None:
+        assert [line for line in prose(document) if len(line) > MAX_LINE_CHARACTERS] == []
 
     def test_make_targets_exist(self, document: Path) -> None:
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
