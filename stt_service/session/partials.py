@@ -163,7 +163,8 @@ class Partials:
         """Move the beginning of the window to the widest of the last gaps between old words."""
         config, timed_units = self._config, _timed_units(words)
         share = self._max_window / config.max_window if config.max_window else 1.0
-        candidates = _stable_gaps(timed_units, hypothesis, (length - share * config.min_window) * FRAME_S)
+        latest_s = (length - share * config.min_window) * FRAME_S
+        candidates = _stable_gaps(timed_units, hypothesis, latest_s)
         if not candidates and self._is_unaffordable(length):
             candidates = _any_gaps(timed_units, hypothesis, (length - config.min_window) * FRAME_S)
         search_s = share * config.split_search * FRAME_S
@@ -172,7 +173,7 @@ class Partials:
             widest = max(late, key=lambda each: (each.gap_s, each.end_s))
             text = units(hypothesis.stable + hypothesis.unstable)[: widest.units_before]
             self._stable_prefix = "".join(text).strip()
-            self._start += int((widest.end_s + widest.gap_s / 2) / FRAME_S)
+            self._start += int(min(widest.end_s + widest.gap_s / 2, latest_s) / FRAME_S)
 
     def _is_unaffordable(self, length: int) -> bool:
         """Return whether a slow machine cannot wait for hypotheses to agree before the window gets shorter."""
@@ -201,7 +202,10 @@ def _timed_units(words: tuple[Word, ...]) -> list[_TimedUnit]:
 
 
 def _stable_gaps(timed_units: list[_TimedUnit], hypothesis: Hypothesis, latest_s: float) -> list[_SplitCandidate]:
-    """Return the gaps after words that ended by `latest_s`, each with OVERLAP_UNITS stable units after it."""
+    """Return the gaps after words that ended by `latest_s`, each with OVERLAP_UNITS stable units after it.
+
+    A window that begins between words that overlap, such as one recognized twice, would begin inside a word.
+    """
     keys, stable = [unit.letters for unit in timed_units], [letters(unit) for unit in units(hypothesis.stable)]
     known = _count_before(keys, letters(hypothesis.unstable))
     candidates: list[_SplitCandidate] = []
@@ -209,8 +213,9 @@ def _stable_gaps(timed_units: list[_TimedUnit], hypothesis: Hypothesis, latest_s
         word, following = timed_units[count - 1].word, timed_units[count].word
         before = len(stable) - known + count
         is_known = before >= 0 and stable[before : before + OVERLAP_UNITS] == keys[count : count + OVERLAP_UNITS]
-        if is_known and word is not following and word.end_s <= latest_s:
-            candidates.append(_SplitCandidate(before, word.end_s, following.start_s - word.end_s))
+        gap_s = following.start_s - word.end_s
+        if is_known and word is not following and word.end_s <= latest_s and gap_s > -FRAME_S / 2:
+            candidates.append(_SplitCandidate(before, word.end_s, gap_s))
     return candidates
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stt_service.session.partials import OVERLAP_UNITS, PartialsConfig
@@ -42,8 +42,20 @@ SHIFTED = st.lists(
 )
 
 
+# A window that began between the two copies of a word began inside it, and the next decode lost the overlap.
+TWICE_THEN_LOST = [
+    *[(1, 0, EdgeError.NONE)] * 15,
+    (6, 0, EdgeError.NONE),
+    *[(pause, 0, EdgeError.TWICE) for pause in (1, 19, 11, 8)],
+    *[(1, 0, EdgeError.NONE)] * 3,
+    (1, 0, EdgeError.LOST),
+]
+SHORT_WINDOW = PartialsConfig(stabilizer=Stability.VERY_LOW.value, max_window=20, min_window=0, split_search=4)
+
+
 @PROPERTY
 @given(GAPS_AND_LENGTHS, CHANGED | SHIFTED, CONFIGS)
+@example([(0, 2), (0, 3), (0, 2), (0, 2)], TWICE_THEN_LOST, SHORT_WINDOW)
 def test_each_partial_has_every_word_once_and_keeps_stable_text(
     gaps_and_lengths: list[tuple[int, int]], steps: list[tuple[int, int, EdgeError]], config: PartialsConfig
 ) -> None:
