@@ -69,6 +69,7 @@ async def test_level_after_the_end_of_a_recording_is_not_shown(sheet: SheetPage)
             show();
             const during = shown();
             recorder.isRecording = false;
+            recorder.state = { ...state, state: "idle", isCapturing: false };
             recorder.dispatchEvent(new Event("state"));
             show();
             return [during, shown()];

@@ -98,6 +98,7 @@ export class Controls {
 
   /** @param {{rms: number, recordedMs: number}} level */
   #onLevel({ rms, recordedMs }) {
+    if (!this.#recorder.state.isCapturing) return; // the microphone is being closed
     this.#showLevel(rms);
     this.#showTime(recordedMs);
   }
