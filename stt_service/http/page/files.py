@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from stt_service.http.page.captions import NAME
+from stt_service.http.page.headers import DOCUMENT_HEADERS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -68,7 +69,9 @@ class PageFiles:
         return respond
 
     async def _respond_worker(self, _: Request) -> Response:
-        return Response(self._worker, headers={"Service-Worker-Allowed": "/"}, media_type="text/javascript")
+        policy = DOCUMENT_HEADERS["Content-Security-Policy"]  # a worker has that of its own response
+        headers = {"Service-Worker-Allowed": "/", "Content-Security-Policy": policy}
+        return Response(self._worker, headers=headers, media_type="text/javascript")
 
 
 def version_of(folder: Path) -> str:

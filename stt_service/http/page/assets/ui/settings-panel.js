@@ -3,7 +3,6 @@
 import { t, useLanguage } from "../strings.js";
 import { commandKey, element, HOLD_KEYS, keyName, optionKey } from "./controls.js";
 import { write } from "./files.js";
-import { qrCode } from "./qr.js";
 
 const THEMES = ["system", "light", "dark"];
 const INTERFACE_LANGUAGES = [["en", "English"], ["ru", "Русский"]];
@@ -219,7 +218,15 @@ export class SettingsPanel {
     link.href = url || "/";
     link.textContent = url.replace(/#.*/, "");
     element("captions-link-copied").textContent = "";
-    element("captions-qr").replaceChildren(...(url ? [qrCode(url, t("qr"))] : []));
+    this.#showQrCode(url);
+  }
+
+  /** @param {string} url */
+  async #showQrCode(url) {
+    const shown = element("captions-qr");
+    if (!url) return shown.replaceChildren();
+    const { qrCode } = await import("./qr.js"); // only when needed: the page appears sooner
+    if (url === this.#captionsUrl()) shown.replaceChildren(qrCode(url, t("qr")));
   }
 }
 
