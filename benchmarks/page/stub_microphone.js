@@ -65,6 +65,8 @@
 
   class Track extends EventTarget {
     enabled = true;
+    muted = false;
+    readyState = "live";
     stop() {}
   }
 
