@@ -57,8 +57,10 @@ class DictationPage:
 
     @classmethod
     async def open(cls, page: Page, url: str) -> DictationPage:
-        """Open a document of the server without code of its own; any document with its headers is sufficient."""
+        """Open a file of the server, which is a document without code of its own that the service worker copies."""
         opened = cls(page, url)
+        session = await page.context.new_cdp_session(page)
+        await session.send("Page.setBypassCSP", {"enabled": True})  # a file has a policy that permits no code
         await page.expose_function("record", lambda kind, detail: opened._record(kind, detail))
         await page.add_init_script(BIND)
         await page.goto(f"{url}/assets/recording/dictation.js")
