@@ -50,6 +50,13 @@ WAIT_UNTIL_STORED = """async (text) => {
   };
   while (!(await isStored())) await new Promise(requestAnimationFrame);
 }"""
+# Waits until a recording's audio is in the database.
+WAIT_FOR_STORED_AUDIO = """async () => {
+  const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+  const database = await resultOf(indexedDB.open("stt-recordings"));
+  const isStored = async () => (await resultOf(database.transaction("chunks").objectStore("chunks").count())) > 0;
+  while (!(await isStored())) await new Promise(requestAnimationFrame);
+}"""
 
 ALL_MS = "1000000000"  # after the end of all audio
 Json = dict[str, object]
@@ -193,6 +200,11 @@ class SheetPage:
         await self.stream.started()
         await expect(self.page.locator("#state")).to_have_text(state)
         return self.stream
+
+    async def interrupt(self) -> None:
+        """Reload the page while it records, once it has audio to recognize after that."""
+        await self.page.evaluate(WAIT_FOR_STORED_AUDIO)
+        await self.page.reload()
 
     async def expect_text(self, text: str) -> None:
         """Wait until the sheet has exactly this text, without partials."""

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, downloaded, sheet_page
+from tests.browser.sheet_pages import WAIT_UNTIL_STORED, ScriptedStream, SheetPage, downloaded, sheet_page
 from tests.browser.test_sheet_storage import choose
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
@@ -68,6 +68,17 @@ async def stop_without_server(sheet: SheetPage) -> None:
     await expect(sheet.page.locator("#state")).to_have_text(re.compile("Recording; server unreachable, [1-9] s kept"))
     await sheet.page.click("#record")
     await expect(sheet.page.locator("#state")).to_have_text(KEPT)
+
+
+async def wait_in_second_sheet(sheet: SheetPage, final: str) -> ScriptedStream:
+    """Begin a sheet after "Sheet A.", and record into it until the server is lost: more audio waits after the final."""
+    await sheet.page.keyboard.type("Sheet A.")
+    await choose(sheet.page, "#clear")
+    stream = await sheet.record()
+    stream.final(0, final)
+    await sheet.expect_text(final)
+    await stop_without_server(sheet)
+    return stream
 
 
 async def record_without_end(sheet: SheetPage) -> None:
@@ -147,12 +158,7 @@ async def test_new_sheet_of_a_running_recording_gets_the_text_from_then_on(sheet
 
 
 async def test_rest_of_a_recording_of_another_sheet_is_offered_without_its_text_so_far(sheet: SheetPage) -> None:
-    await sheet.page.keyboard.type("Sheet A.")
-    await choose(sheet.page, "#clear")
-    stream = await sheet.record()
-    stream.final(0, "Spoken into B.")
-    await sheet.expect_text("Spoken into B.")
-    await stop_without_server(sheet)
+    stream = await wait_in_second_sheet(sheet, "Spoken into B.")
     await open_earlier(sheet, "Sheet A.")
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)
     assert await sheet.shown_text() == "Sheet A."
@@ -197,12 +203,7 @@ async def test_kept_speech_of_all_waiting_recordings_is_counted(sheet: SheetPage
 
 
 async def test_recording_continues_by_itself_when_its_sheet_is_opened_again(sheet: SheetPage) -> None:
-    await sheet.page.keyboard.type("Sheet A.")
-    await choose(sheet.page, "#clear")
-    stream = await sheet.record()
-    stream.final(0, "One.")
-    await sheet.expect_text("One.")
-    await stop_without_server(sheet)
+    await wait_in_second_sheet(sheet, "One.")
     await open_earlier(sheet, "Sheet A.")
     await expect(sheet.page.locator("#recover-dialog")).to_be_visible()
     await sheet.press("Escape")
@@ -224,7 +225,7 @@ async def test_interrupted_recording_precedes_the_one_of_the_reloaded_page(sheet
     await sheet.expect_text("One.")
     await sheet.page.route("**/api/info", hold)
     await sheet.context.add_init_script(RECORD_ON_OPEN)
-    await sheet.page.reload()
+    await sheet.interrupt()
     await stream.started()
     await stream.started()
     assert ["resume" in config for config in stream.configs] == [False, True, False]
