@@ -108,8 +108,22 @@ function timeout() {
   return new Promise((resolve) => setTimeout(() => resolve(null), NETWORK_TIMEOUT_MS));
 }
 
+/** @type {Map<string, Promise<string>>} by client: those asked for since the worker was started */
+const knownSources = new Map();
+
 /** @returns {Promise<string>} where the document of a client came from; empty: from the server, with the copy's version */
-async function sourceOf(client) {
+function sourceOf(client) {
+  return knownSources.get(client) ?? know(client, storedSource(client)); // each file of a page asks
+}
+
+function know(client, source) {
+  knownSources.delete(client);
+  knownSources.set(client, source);
+  if (knownSources.size > MAX_SOURCES) knownSources.delete(knownSources.keys().next().value);
+  return source;
+}
+
+async function storedSource(client) {
   try {
     const source = await caches.match(pathOf(client), { cacheName: SOURCES });
     return source ? await source.text() : "";
@@ -120,6 +134,7 @@ async function sourceOf(client) {
 
 /** Keep the source of a client, and of the last MAX_SOURCES. */
 async function rememberSource(client, source) {
+  know(client, Promise.resolve(source));
   try {
     const cache = await caches.open(SOURCES);
     await cache.put(pathOf(client), new Response(source));

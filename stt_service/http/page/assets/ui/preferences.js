@@ -35,6 +35,7 @@ const DEFAULTS = {
 /** Dispatches "change" with the name of a value that this tab or another one has changed; "token" for the token. */
 export class Preferences extends EventTarget {
   /** @type {{limits: typeof LIMITS, settings: Record<string, any>}} */ #server = { limits: LIMITS, settings: {} };
+  /** @type {{stored: string | null, values: Values}} */ #last = { stored: null, values: DEFAULTS };
 
   constructor() {
     super();
@@ -42,9 +43,11 @@ export class Preferences extends EventTarget {
     addEventListener("storage", ({ key, oldValue, newValue }) => key === KEY && this.#onStored(oldValue, newValue));
   }
 
-  /** @returns {Values} as stored: another tab may have changed them */
+  /** @returns {Values} as stored: another tab may have changed them. They are read at each key, and parsed if they changed. */
   get #values() {
-    return { ...DEFAULTS, ...parsed(local.get(KEY)) };
+    const stored = local.get(KEY);
+    if (stored !== this.#last.stored) this.#last = { stored, values: { ...DEFAULTS, ...parsed(stored) } };
+    return this.#last.values;
   }
 
   /**
