@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Literal
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.accessibility import violations
@@ -17,23 +15,8 @@ from tests.support.servers.in_process_server import running_server
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
-expect.set_options(timeout=20_000)  # the default of 5 s is short for a machine that runs other tests
-
 LONG_ID = "a-client-with-a-long-name-" * 2
 OPERATIONS = ["Drain…", "Finalize the utterance of session", "Terminate session", "Load", "Save changes"]
-
-
-@pytest_asyncio.fixture
-async def controlled() -> AsyncIterator[ControlledServer]:
-    async with controlled_server(BeamRecordingEngine(), others={"tiny": BeamRecordingEngine()}) as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def page(browser: Browser, controlled: ControlledServer) -> AsyncIterator[Page]:
-    async with opened(browser, controlled.server.http.address) as shown:
-        await expect(shown.locator("#state")).to_have_text("Serving")
-        yield shown
 
 
 def button(page: Page, name: str) -> Locator:

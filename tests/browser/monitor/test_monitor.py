@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import pytest
-import pytest_asyncio
 from grpc import StatusCode
 from playwright.async_api import Browser, Page, expect
 
@@ -19,31 +18,16 @@ from tests.browser.monitor_pages import fact, opened
 from tests.support.clients.control_client import update_settings
 from tests.support.clients.wire_client import Stub, send_recording
 from tests.support.models.beam_recording_engine import BeamRecordingEngine
-from tests.support.servers.controlled_server import ControlledServer, controlled_server
+from tests.support.servers.controlled_server import ControlledServer
 from tests.support.servers.in_process_server import running_server
 from tests.support.servers.server_process import http_address
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
-expect.set_options(timeout=20_000)  # the default of 5 s is short for a machine that runs other tests
-
 TOKEN = tokens.new_token()
 MARKUP = "<img src=x onerror=alert(1)>"
 LIST_INTERVAL_MS, SETTINGS_INTERVAL_MS = 2000, 5000  # of the page
 TABS = 40  # at most, from the start of the page to a session's buttons
-
-
-@pytest_asyncio.fixture
-async def controlled() -> AsyncIterator[ControlledServer]:
-    async with controlled_server(BeamRecordingEngine(), others={"tiny": BeamRecordingEngine()}) as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def page(browser: Browser, controlled: ControlledServer) -> AsyncIterator[Page]:
-    async with opened(browser, controlled.server.http.address) as shown:
-        await expect(shown.locator("#state")).to_have_text("Serving")
-        yield shown
 
 
 async def test_values_follow_the_server(controlled: ControlledServer, page: Page) -> None:
