@@ -1,13 +1,14 @@
 // @ts-check
 /** The dictation page: the sheet, its storage, the recorder and the controls, put together. */
-import { shortcutKey } from "./keys.js";
+import { element } from "./element.js";
+import { hasCommandKey, shortcutKey } from "./keys.js";
 import { Sheet } from "./sheet/sheet.js";
 import { Store } from "./sheet/store.js";
 import { Highlights } from "./sheet/words.js";
 import { t, translatePage } from "./strings.js";
 import { announce } from "./ui/announcer.js";
 import { Access } from "./ui/access.js";
-import { Controls, element } from "./ui/controls.js";
+import { Controls } from "./ui/controls.js";
 import { connectEarlierSheets } from "./ui/earlier-sheets.js";
 import { Files } from "./ui/files.js";
 import { Notice } from "./ui/notice.js";
@@ -21,7 +22,6 @@ import { WordPopover } from "./ui/word-popover.js";
 const CAPTIONS_SETTINGS = ["publish", "captionsName"];
 const STREAM_SETTINGS = ["language", "hotwords", "silence"];
 const LOSSES = { full: "storageFull", refused: "storage" }; // texts of warnings
-const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 const notice = new Notice();
 
@@ -94,7 +94,7 @@ function connectEditButtons(sheet, store, recorder) {
  */
 function connectKeys(sheet, files) {
   addEventListener("keydown", (event) => {
-    if (!(isMac ? event.metaKey : event.ctrlKey) || event.altKey || event.isComposing) return;
+    if (!hasCommandKey(event) || event.altKey || event.isComposing) return;
     const actions = {
       s: () => files.download("txt"),
       "shift+s": () => files.copy(),

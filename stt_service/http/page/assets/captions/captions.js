@@ -5,6 +5,7 @@
  * The fragment of the address, which no server receives, has options: `#key=…&obs&size=3`. `?obs` works as well. A
  * changed fragment takes effect at once.
  */
+import { element } from "../element.js";
 import { local, session } from "../storage.js";
 import { t, translatePage } from "../strings.js";
 import { DeniedError, EventStream, FullError } from "./event-stream.js";
@@ -17,7 +18,6 @@ const KEPT_LINES = 200; // of the log
 const OBS_LINES = 3;
 const END_PX = 40; // a reader this close to the end of the log follows it
 
-const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 let options = new URLSearchParams(location.hash.slice(1));
 const name = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
 

@@ -34,9 +34,9 @@ import { AudioStorage } from "./audio-storage.js";
 import { missingFinals } from "./delivery.js";
 import { openJournal } from "./journal.js";
 import { DictationError } from "./microphone.js";
-import { lockRecording } from "./recording-lock.js";
+import { deleteUnlessOpen, lockRecording } from "./recording-lock.js";
 import { Recording, RecordingError } from "./recording.js";
-import { settleRecordings, storedRecording } from "./recovery.js";
+import { reopenRecording, settleRecordings, storedRecording } from "./recovery.js";
 import { Session } from "./session.js";
 
 export { DictationError };
@@ -244,20 +244,14 @@ export class Dictation extends EventTarget {
     const release = await lockRecording(id);
     if (!release) throw new RecordingError("open-elsewhere", "The recording is open in another tab.");
     try {
-      const session = this._open(await this._reopen(id), release);
+      const { journal, onWrite } = this._storage;
+      const session = this._open(await reopenRecording(journal, id, onWrite), release);
       setTimeout(() => session.connect({}, settings)); // after the caller has added its listeners
       return this;
     } catch (error) {
       release();
       throw error;
     }
-  }
-
-  async _reopen(id) {
-    const { journal, onWrite } = this._storage;
-    const row = await journal.recording(id);
-    if (!row) throw new RecordingError("deleted", "The recording was deleted.");
-    return Recording.reopen(journal, row, onWrite);
   }
 
   _open(recording, release) {
@@ -299,11 +293,6 @@ async function journalOf({ journal }) {
 }
 
 async function discardRecording(journal, id) {
-  const release = await lockRecording(id);
-  if (!release) throw new RecordingError("open-elsewhere", "The recording is open in another tab.");
-  try {
-    await journal.deleteRecording(id);
-  } finally {
-    release();
-  }
+  if (await deleteUnlessOpen(journal, id)) return;
+  throw new RecordingError("open-elsewhere", "The recording is open in another tab.");
 }

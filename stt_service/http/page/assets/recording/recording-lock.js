@@ -1,4 +1,6 @@
-/** Which recordings are open in a live tab: each holds a lock that the browser releases when the tab is gone. */
+/** Which recordings are open in a live tab: each holds a lock. */
+
+import { heldLocks, holdLock } from "../locks.js";
 
 const PREFIX = "stt-recording:";
 const RELEASE_MS = 500; // a tab that was just closed or reloaded releases its lock a moment later
@@ -9,18 +11,7 @@ const RELEASE_MS = 500; // a tab that was just closed or reloaded releases its l
  * @returns {Promise<(() => void) | null>} releases the lock; null: another tab has the recording
  */
 export async function lockRecording(recording) {
-  if (!navigator.locks) return () => {}; // insecure page: no microphone, no second tab that records
-  return (await requestLock(recording, { ifAvailable: true })) ?? requestLock(recording, { signal: timeout() });
-}
-
-const timeout = () => AbortSignal.timeout(RELEASE_MS);
-
-function requestLock(recording, options) {
-  return new Promise((resolve, reject) => {
-    const hold = (lock) => new Promise((release) => (lock ? resolve(release) : release(resolve(null))));
-    const onRejected = (error) => (error.name === "TimeoutError" ? resolve(null) : reject(error));
-    navigator.locks.request(PREFIX + recording, options, hold).catch(onRejected);
-  });
+  return holdLock(PREFIX + recording, RELEASE_MS);
 }
 
 /**
@@ -28,10 +19,24 @@ function requestLock(recording, options) {
  * @param {string} recording
  */
 export async function isRecordingOpen(recording) {
-  if (!navigator.locks) return false;
-  const { held } = await navigator.locks.query();
-  if (!held.some(({ name }) => name === PREFIX + recording)) return false;
+  if (!(await heldLocks()).has(PREFIX + recording)) return false;
   const release = await lockRecording(recording);
   release?.();
   return release === null;
+}
+
+/**
+ * Delete a recording from storage, unless a tab has it open; return whether it is deleted.
+ * @param {import("./journal.js").Journal} journal
+ * @param {string} recording
+ */
+export async function deleteUnlessOpen(journal, recording) {
+  const release = await lockRecording(recording);
+  if (!release) return false;
+  try {
+    await journal.deleteRecording(recording);
+  } finally {
+    release();
+  }
+  return true;
 }

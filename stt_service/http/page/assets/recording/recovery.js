@@ -42,10 +42,20 @@ function entryOf({ id, startedAt, sheets = [], resume }, unrecognizedMs) {
   return { id, startedAt, unrecognizedMs, sheet: ownerOf(sheets, resume.nextResult) };
 }
 
-/** Return a recording in storage, for its audio. @param {string} id @throws {Error} it was deleted */
+/** Return a recording in storage, for its audio. @param {string} id @throws {RecordingError} it was deleted */
 export async function storedRecording(id) {
-  const journal = await openJournal();
+  return reopenRecording(await openJournal(), id, () => {});
+}
+
+/**
+ * Return a recording in storage.
+ * @param {import("./journal.js").Journal} journal
+ * @param {string} id
+ * @param {(error: DOMException | null) => void} onStorage is called with the result of each write
+ * @throws {RecordingError} it was deleted
+ */
+export async function reopenRecording(journal, id, onStorage) {
   const row = await journal.recording(id);
   if (!row) throw new RecordingError("deleted", "The recording was deleted.");
-  return Recording.reopen(journal, row, () => {});
+  return Recording.reopen(journal, row, onStorage);
 }

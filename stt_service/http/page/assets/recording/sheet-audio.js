@@ -1,7 +1,7 @@
 // @ts-check
 /** The audio of a sheet in storage: recordings that have text in it. */
 import { openJournal } from "./journal.js";
-import { lockRecording } from "./recording-lock.js";
+import { deleteUnlessOpen } from "./recording-lock.js";
 
 /**
  * @typedef {{id: string, marks: import("../sheet/marks.js").Stored}} SheetRow
@@ -26,15 +26,4 @@ export async function deleteAudioOf(sheet, others) {
  */
 function hasTextOf(sheet, { id, sheets = [] }) {
   return sheets.some((owner) => owner.sheet === sheet.id) || sheet.marks.marks.some(({ spoken }) => spoken.recording === id);
-}
-
-/**
- * @param {import("./journal.js").Journal} journal
- * @param {string} recording
- */
-async function deleteUnlessOpen(journal, recording) {
-  const release = await lockRecording(recording);
-  if (!release) return;
-  await journal.deleteRecording(recording);
-  release();
 }

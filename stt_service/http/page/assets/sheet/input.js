@@ -5,7 +5,7 @@
  * Every `beforeinput` is canceled and done in the document instead. Only an input method changes the DOM itself; its
  * result is read from the DOM when the composition ends. sheet.js has a table of who may change the DOM.
  */
-import { shortcutKey } from "../keys.js";
+import { hasCommandKey, isMac, shortcutKey } from "../keys.js";
 import { withoutControls } from "./graphemes.js";
 
 const MAX_PASTE_CHARACTERS = 4_000_000;
@@ -15,7 +15,6 @@ const DELETED = [
   ["SoftLine", "lineboundary"],
   ["HardLine", "paragraphboundary"],
 ];
-const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 export class Input {
   #root;
@@ -85,7 +84,7 @@ export class Input {
 
   /** @param {KeyboardEvent} event */
   #keyDown(event) {
-    if (event.isComposing || event.altKey || !(isMac ? event.metaKey : event.ctrlKey)) return;
+    if (event.isComposing || event.altKey || !hasCommandKey(event)) return;
     const key = shortcutKey(event);
     const isRedo = (key === "z" && event.shiftKey) || (key === "y" && !isMac);
     if (!isRedo && key !== "z") return;

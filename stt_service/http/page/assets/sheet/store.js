@@ -14,6 +14,7 @@
  * @typedef {"kept" | "full" | "refused"} Outcome  of saving the sheet: it is kept, or why it is lost when the page closes
  */
 import { Database } from "../database.js";
+import { heldLocks, holdLock } from "../locks.js";
 import { randomId } from "../random.js";
 import { local, session } from "../storage.js";
 
@@ -139,8 +140,7 @@ export class Store {
    * @returns {Promise<Row[]>}
    */
   async earlier() {
-    const { held = [] } = (await navigator.locks?.query()) ?? {};
-    const open = new Set([LOCK + this.#id, ...held.map(({ name }) => name)]);
+    const open = (await heldLocks()).add(LOCK + this.#id);
     const { rows } = await this.#rows();
     return rows.filter(({ id, text }) => text.trim() && !open.has(LOCK + id));
   }
@@ -272,15 +272,4 @@ function parsed(text) {
  * @param {boolean} isOwn the tab had it before a reload
  * @returns {Promise<(() => void) | null>}
  */
-function claim(id, isOwn) {
-  if (!navigator.locks) return Promise.resolve(() => {});
-  const options = isOwn ? { signal: AbortSignal.timeout(LOCK_TIMEOUT_MS) } : { ifAvailable: true };
-  return new Promise((resolve) => {
-    const hold = (/** @type {Lock | null} */ lock) =>
-      new Promise((/** @type {(value: void) => void} */ release) => {
-        resolve(lock && release);
-        if (!lock) release();
-      });
-    navigator.locks.request(LOCK + id, options, hold).catch(() => resolve(null));
-  });
-}
+const claim = (id, isOwn) => holdLock(LOCK + id, isOwn ? LOCK_TIMEOUT_MS : 0).catch(() => null);

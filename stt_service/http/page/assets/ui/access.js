@@ -1,8 +1,8 @@
 // @ts-check
 /** What the server says of itself, and the access token that it may require. */
 import { authorization } from "../authorization.js";
+import { element } from "../element.js";
 import { t } from "../strings.js";
-import { element } from "./controls.js";
 
 const INFO_TIMEOUT_MS = 10_000;
 

@@ -1,6 +1,6 @@
 // @ts-check
 /** What a screen reader announces, after the current sentence. */
-import { element } from "./controls.js";
+import { element } from "../element.js";
 
 const MAX_LINES = 10; // the announced ones are not needed any more
 

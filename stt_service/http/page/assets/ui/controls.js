@@ -1,16 +1,13 @@
 // @ts-check
 /** The record button with its level ring, the timer, the state in words, and the keys that record. */
+import { element } from "../element.js";
+import { commandKey } from "../keys.js";
 import { t } from "../strings.js";
 import { announce } from "./announcer.js";
 import { announcementOf, stateInWords } from "./messages.js";
 
-const HOLD_KEYS = ["Space", "F2", "F4", "F8", "none"];
+export const HOLD_KEYS = ["Space", "F2", "F4", "F8", "none"];
 const CONTROLS = "button, a, input, select, textarea, [contenteditable]";
-
-const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
-export const commandKey = isMac ? "⌘" : "Ctrl";
-export const optionKey = isMac ? "⌥" : "Alt";
-export { HOLD_KEYS };
 
 export class Controls {
   #recorder;
@@ -98,7 +95,6 @@ export class Controls {
 
   /** @param {{rms: number, recordedMs: number}} level */
   #onLevel({ rms, recordedMs }) {
-    if (!this.#recorder.state.isCapturing) return; // the microphone is being closed
     this.#showLevel(rms);
     this.#showTime(recordedMs);
   }
@@ -170,11 +166,3 @@ export const keyName = (key) => t(`key.${key}`).startsWith("key.") ? key : t(`ke
 const isControl = (target) => target instanceof Element && target.closest(CONTROLS) !== null;
 
 const isDialogOpen = () => document.querySelector("dialog[open], :popover-open") !== null;
-
-/**
- * The element of the page with the id.
- * @param {string} id
- */
-export function element(id) {
-  return /** @type {HTMLElement} */ (document.getElementById(id));
-}

@@ -1,9 +1,8 @@
 // @ts-check
 /** The dialog with the sheets that were used before and that no tab has open: to open and to delete them. */
+import { element } from "../element.js";
 import { t } from "../strings.js";
-import { element } from "./controls.js";
-import { errorInWords } from "./messages.js";
-import { button } from "./recovery.js";
+import { button, dateInWords, failureLine } from "./dialog-entry.js";
 
 const TITLE_CHARACTERS = 80;
 
@@ -35,10 +34,7 @@ export function connectEarlierSheets(store, recorder, notify) {
  */
 function entry(row, store, onEmpty) {
   const item = document.createElement("li");
-  const failure = document.createElement("p");
-  failure.className = "failure";
-  failure.setAttribute("role", "alert");
-  const onFailed = (/** @type {unknown} */ error) => (failure.textContent = errorInWords(error));
+  const { failure, onFailed } = failureLine();
   const title = row.text.trim().slice(0, TITLE_CHARACTERS);
   const open = button("", "button sheet-title", onFailed, async () => {
     await store.open(row.id);
@@ -62,9 +58,8 @@ function entry(row, store, onEmpty) {
 function labels(text, savedAt) {
   const title = document.createElement("span");
   const date = document.createElement("small");
-  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
   title.textContent = text;
-  date.textContent = format.format(savedAt);
+  date.textContent = dateInWords(savedAt);
   return [title, date];
 }
 

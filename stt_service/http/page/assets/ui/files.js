@@ -1,8 +1,8 @@
 // @ts-check
 /** The text to the clipboard and to files. */
+import { element } from "../element.js";
 import { cues, toSrt, toVtt } from "../sheet/exports.js";
 import { t } from "../strings.js";
-import { element } from "./controls.js";
 import { errorInWords } from "./messages.js";
 
 const URL_LIFETIME_MS = 60_000; // a browser reads a download after the click

@@ -1,8 +1,8 @@
 // @ts-check
 /** The message above the button: for a while, or until it is withdrawn. */
+import { element } from "../element.js";
 import { t } from "../strings.js";
 import { announce } from "./announcer.js";
-import { element } from "./controls.js";
 
 const SHOWN_MS = 8000;
 

@@ -1,8 +1,8 @@
 // @ts-check
 /** The dialog that offers recordings of earlier pages which are not recognized completely. */
+import { element } from "../element.js";
 import { t } from "../strings.js";
-import { element } from "./controls.js";
-import { errorInWords } from "./messages.js";
+import { button, dateInWords, failureLine } from "./dialog-entry.js";
 
 const dialog = () => /** @type {HTMLDialogElement} */ (element("recover-dialog"));
 
@@ -28,12 +28,8 @@ function show() {
 function entry({ startedAt, unrecognizedMs, resume, discard }) {
   const item = document.createElement("li");
   const label = document.createElement("span");
-  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
-  label.textContent = t("recoverItem", { date: format.format(startedAt), seconds: Math.round(unrecognizedMs / 1000) });
-  const failure = document.createElement("p");
-  failure.className = "failure";
-  failure.setAttribute("role", "alert");
-  const onFailed = (/** @type {unknown} */ error) => (failure.textContent = errorInWords(error));
+  label.textContent = t("recoverItem", { date: dateInWords(startedAt), seconds: Math.round(unrecognizedMs / 1000) });
+  const { failure, onFailed } = failureLine();
   const remove = () => {
     item.remove();
     if (!element("recordings").childElementCount) dialog().close();
@@ -52,19 +48,4 @@ function entry({ startedAt, unrecognizedMs, resume, discard }) {
     failure,
   );
   return item;
-}
-
-/**
- * @param {string} text
- * @param {string} className
- * @param {(error: unknown) => void} onFailed
- * @param {() => Promise<void>} action
- */
-export function button(text, className, onFailed, action) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = className;
-  made.textContent = text;
-  made.addEventListener("click", () => action().catch(onFailed));
-  return made;
 }

@@ -1,7 +1,9 @@
 // @ts-check
 /** The settings: one form whose changes apply at once. */
+import { element } from "../element.js";
+import { commandKey, optionKey } from "../keys.js";
 import { t, useLanguage } from "../strings.js";
-import { commandKey, element, HOLD_KEYS, keyName, optionKey } from "./controls.js";
+import { HOLD_KEYS, keyName } from "./controls.js";
 import { write } from "./files.js";
 
 const THEMES = ["system", "light", "dark"];
@@ -155,8 +157,10 @@ export class SettingsPanel {
   #apply(name) {
     const value = this.#preferences.get(/** @type {"theme"} */ (name));
     if (name === "theme") showTheme(value);
-    if (name === "interfaceLanguage") useLanguage(value);
-    if (name === "interfaceLanguage") this.#translate();
+    if (name === "interfaceLanguage") {
+      useLanguage(value);
+      this.#translate();
+    }
     if (name === "language") this.#fillLanguages();
     if (name === "pushToTalk") this.#fillKeys();
     const field = this.#dialog.querySelector(`[name="${name}"]`);

@@ -1,7 +1,7 @@
 // @ts-check
 /** The popover of a doubtful word: how sure the server is, its audio, and a button that removes the underline. */
+import { element } from "../element.js";
 import { t } from "../strings.js";
-import { element } from "./controls.js";
 import { errorInWords } from "./messages.js";
 
 const GAP_PX = 8; // between the word and the popover
