@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser.dictation_page import Detail, DictationPage
+from tests.browser.dictation_page import Detail, DictationPage, Event
 from tests.browser.microphone_spy import SPY
 
 
@@ -158,6 +158,28 @@ async def test_paused_recording_is_no_recording_until_it_is_resumed_and_its_gap_
     assert str(gap["message"]).startswith("The microphone was paused: ")
     await problem(offline, None, after=resumed)
     await offline.stop()
+
+
+async def test_recording_that_the_browser_does_not_start_is_paused_until_the_user_clicks(
+    offline: DictationPage,
+) -> None:
+    await offline.page.evaluate(
+        """() => {
+            const { resume } = AudioContext.prototype;
+            AudioContext.prototype.resume = async function () {
+                const isPermitted = window.event?.type === "pointerup";
+                return isPermitted ? resume.call(this) : this.suspend().then(() => new Promise(() => {}));
+            };
+        }"""
+    )
+    await offline.start()
+    found = await problem(offline, "paused", after=0)
+    assert found["isCapturing"]
+    assert next(kind_of(detail) for detail in offline.of("state") if detail["isCapturing"]) == "paused"
+    await offline.page.mouse.click(1, 1)
+    await problem(offline, None, after=offline.events.index(Event("state", found)))
+    await offline.stop()
+    assert (await offline.wav()).duration_s > 0
 
 
 async def test_microphone_without_audio_is_a_problem_until_audio_arrives(offline: DictationPage) -> None:

@@ -26,6 +26,7 @@ SUSPEND = """async () => {
     await contexts[0].suspend();
 }"""
 UNPLUG = "() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))"
+NOT_RECORDED = "Nothing is recorded. The browser paused the recording: click or tap the page."
 
 
 @pytest_asyncio.fixture
@@ -39,11 +40,11 @@ async def test_state_names_missing_audio_as_long_as_it_is_missing(sheet: SheetPa
     await sheet.record()
     await expect(page.locator("#timer")).to_have_text("0:01")
     await page.evaluate(SUSPEND)
-    await expect(state).to_have_text("Nothing is recorded. The browser paused the recording.")
+    await expect(state).to_have_text(NOT_RECORDED)
     await expect(page).to_have_title("⚠ No audio · Dictation")
     timer = await page.locator("#timer").text_content()
     await page.wait_for_function("() => attempts >= 3")  # one at once, then one every three seconds
-    await expect(state).to_have_text("Nothing is recorded. The browser paused the recording.")
+    await expect(state).to_have_text(NOT_RECORDED)
     await expect(page.locator("#timer")).to_have_text(timer or "")  # of the audio
     await page.evaluate("() => { delete contexts[0].resume; return contexts[0].resume(); }")
     await expect(state).to_have_text("Recording")
@@ -54,7 +55,7 @@ async def test_state_names_missing_audio_and_a_lost_connection_together(sheet: S
     stream = await sheet.record()
     await stream.refuse()
     await sheet.page.evaluate(SUSPEND)
-    shown = "Nothing is recorded. The browser paused the recording. Server unreachable, [0-9]+ s kept"
+    shown = f"{re.escape(NOT_RECORDED)} Server unreachable, [0-9]+ s kept"
     await expect(sheet.page.locator("#state")).to_have_text(re.compile(shown))
 
 
@@ -124,7 +125,7 @@ async def test_state_is_announced_when_it_changes_and_not_each_second(sheet: She
     expected = ["Recording", "Recording; server unreachable"]
     await expect(announced).to_have_text(expected)
     await sheet.page.evaluate(SUSPEND)
-    expected += ["Nothing is recorded. The browser paused the recording. Server unreachable"]
+    expected += [f"{NOT_RECORDED} Server unreachable"]
     await expect(announced).to_have_text(expected)
     await sheet.page.click("#record")
     await expect(announced).to_have_text(expected := [*expected, "Server unreachable"])
@@ -169,6 +170,6 @@ async def test_missing_audio_and_the_end_of_a_recording_are_named_in_russian(bro
         await sheet.page.click("#record")
         await expect(state).to_have_text("Идёт запись")
         await sheet.page.evaluate(SUSPEND)
-        await expect(state).to_have_text("Речь не записывается. Браузер приостановил запись.")
+        await expect(state).to_have_text("Речь не записывается. Браузер приостановил запись: нажмите на страницу.")
         await sheet.page.evaluate(UNPLUG)
         await expect(state).to_have_text("Запись не идёт. Микрофон отключён, или доступ к нему закрыт.")

@@ -7,6 +7,7 @@
 
 import { CaptureClock } from "./capture-clock.js";
 
+const START_TIMEOUT_MS = 3000; // a browser may wait for a click, or for a device that plays sound
 const STALLED_MS = 3000; // without audio, although the microphone is on
 const STOP_TIMEOUT_MS = 1000; // for the rest of the audio, from a context that may be suspended
 
@@ -37,8 +38,10 @@ const DISCONNECTED = {
   message: "The microphone was disconnected, or its permission was revoked.",
 };
 
+const GESTURES = ["pointerup", "keydown"]; // of the user, for which a browser permits sound
+
 const MUTED = { kind: "muted", message: "The system muted the microphone." };
-const PAUSED = { kind: "paused", message: "The browser paused the recording." };
+const PAUSED = { kind: "paused", message: "The browser paused the recording: click or tap the page." };
 const NO_AUDIO = { kind: "no-audio", message: "The microphone delivers no audio." };
 
 /**
@@ -50,7 +53,7 @@ const NO_AUDIO = { kind: "no-audio", message: "The microphone delivers no audio.
 
 export class Microphone {
   /**
-   * Open the microphone. The handlers are called until `stop`.
+   * Open the microphone. The handlers are called until `stop`. It may be interrupted from the start.
    * @param {MediaTrackConstraints} constraints
    * @param {Handlers} handlers
    * @throws {DictationError}
@@ -62,7 +65,7 @@ export class Microphone {
     try {
       context = new AudioContext({ latencyHint: "interactive" });
       await context.audioWorklet.addModule(new URL("./capture-worklet.js", import.meta.url));
-      await context.resume();
+      await running(context);
       requireLive(stream);
       return new Microphone(stream, context, handlers);
     } catch (error) {
@@ -88,8 +91,13 @@ export class Microphone {
     this._listen();
     this._watchdog = null;
     /** @type {Cause | null} */
-    this._interruption = null;
+    this._interruption = this._causeOr(null);
     this._expectAudio();
+  }
+
+  /** Why there is no audio now; null: there is. */
+  get interruption() {
+    return this._interruption;
   }
 
   /** Samples per second. */
@@ -173,7 +181,7 @@ export class Microphone {
     this._track.addEventListener("mute", () => this._setInterruption(MUTED), { signal }); // until the next audio
     // iOS suspends the context in the background and during calls.
     this._context.addEventListener("statechange", () => this._onStateChange(), { signal });
-    document.addEventListener("visibilitychange", () => this._resume(), { signal });
+    for (const event of ["visibilitychange", ...GESTURES]) document.addEventListener(event, () => this._resume(), { signal });
   }
 
   _onStateChange() {
@@ -184,7 +192,7 @@ export class Microphone {
 
   _resume() {
     const isPaused = this._context.state !== "running" && this._context.state !== "closed";
-    // Rejected while the interruption lasts; the watchdog and the next change of state or visibility try again.
+    // Rejected while the interruption lasts; the watchdog, a gesture and the next change of state or visibility try again.
     if (isPaused && document.visibilityState === "visible") this._context.resume().catch(() => {});
   }
 }
@@ -228,6 +236,16 @@ async function openStream(constraints) {
     const [kind, message] = KINDS[error.name] ?? [];
     throw kind ? new DictationError(kind, message) : toDictationError(error);
   }
+}
+
+/** Resolve once the context runs, or does not for now: then the recording begins with an interruption. */
+async function running(context) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, START_TIMEOUT_MS);
+  });
+  await Promise.race([context.resume().catch(() => {}), late]);
+  clearTimeout(timer);
 }
 
 /** A track that ended before anything listened to it has no event any more. */

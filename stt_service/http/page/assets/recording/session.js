@@ -90,6 +90,7 @@ export class Session {
     });
     session = open(microphone.rateHz); // before the first handler is called
     session._microphone = microphone;
+    session._interruption = microphone.interruption;
     session.connect();
     return session;
   }

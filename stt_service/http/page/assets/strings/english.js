@@ -130,7 +130,7 @@ export const ENGLISH = {
   "message.no-audio": "The microphone delivers no audio.",
   "message.disconnected": "The microphone was disconnected, or its permission was revoked.",
   "message.muted": "The system muted the microphone.",
-  "message.paused": "The browser paused the recording.",
+  "message.paused": "The browser paused the recording: click or tap the page.",
   "message.gap-paused": "The microphone was paused: {seconds} s were not recorded.",
   "message.gap-busy": "This computer is too busy: {seconds} s were not recorded.",
   "message.full": "The storage of this browser is full: audio stays in memory, and is lost if this page is closed.",
