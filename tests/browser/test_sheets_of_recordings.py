@@ -187,6 +187,19 @@ async def test_waiting_speech_does_not_follow_into_a_new_sheet(sheet: SheetPage)
     await sheet.expect_text("Spoken into B. More.")
 
 
+async def test_offer_of_recordings_needs_no_server_and_a_typed_space_closes_it(sheet: SheetPage) -> None:
+    await wait_in_second_sheet(sheet, "One.")
+    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await sheet.page.route("**/api/info", lambda _: None)  # no answer
+    await reload(sheet.page)
+    await expect(sheet.page.locator("#recordings button")).to_have_text(["Recognize", "Delete"])
+    await expect(sheet.page.locator("#recover-dialog [data-close]")).to_be_focused()
+    await sheet.press("Space")
+    await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()
+    await reload(sheet.page)
+    await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+
+
 async def test_kept_speech_of_all_waiting_recordings_is_counted(sheet: SheetPage) -> None:
     await sheet.record()
     await stop_without_server(sheet)

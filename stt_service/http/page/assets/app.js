@@ -215,7 +215,8 @@ async function main() {
   else if (!isSecureContext) warn("insecure");
   for (const part of document.querySelectorAll("[inert]")) part.removeAttribute("inert");
   sheet.focus();
-  await Promise.all([record(recorder, preferences), facts.refresh()]);
+  facts.refresh();
+  await record(recorder, preferences);
   offerRecovery(recorder);
 }
 

@@ -1,5 +1,8 @@
 // @ts-check
-/** The dialog that offers recordings of earlier pages which are not recognized completely. */
+/**
+ * The dialog that offers recordings of earlier pages which are not recognized completely. It opens while the user may be
+ * typing, so the focus is on "Later".
+ */
 import { element } from "../element.js";
 import { t } from "../strings.js";
 import { button, dateInWords, failureLine } from "./dialog-entry.js";
@@ -36,13 +39,13 @@ function entry({ startedAt, unrecognizedMs, resume, discard }) {
   };
   item.append(
     label,
+    button(t("recover"), "button primary", onFailed, async () => {
+      await resume();
+      remove();
+    }),
     button(t("discard"), "button", onFailed, async () => {
       if (!confirm(t("discardQuestion"))) return;
       await discard();
-      remove();
-    }),
-    button(t("recover"), "button primary", onFailed, async () => {
-      await resume();
       remove();
     }),
     failure,
