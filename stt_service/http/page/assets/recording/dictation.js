@@ -239,13 +239,18 @@ export class Dictation extends EventTarget {
     }
   }
 
-  /** Recognize the rest of a recording of an earlier page, with its own settings unless others are given. */
+  /**
+   * Recognize the rest of a recording of an earlier page, with its own settings unless others are given. It is published
+   * only under the captions that it had, if the user publishes them now, too.
+   */
   async _resume(id, settings) {
     const release = await lockRecording(id);
     if (!release) throw new RecordingError("open-elsewhere", "The recording is open in another tab.");
     try {
       const { journal, onWrite } = this._storage;
-      const session = this._open(await reopenRecording(journal, id, onWrite), release);
+      const recording = await reopenRecording(journal, id, onWrite);
+      if (recording.captionsName !== this._target.captions?.name) this.publish(null);
+      const session = this._open(recording, release);
       setTimeout(() => session.connect({}, settings)); // after the caller has added its listeners
       return this;
     } catch (error) {
@@ -256,6 +261,7 @@ export class Dictation extends EventTarget {
 
   _open(recording, release) {
     if (this._sheet) recording.deliverTo(this._sheet);
+    recording.publishAs(this._target.captions);
     this._recordings.set(recording.id, recording);
     const emit = (type, detail) => this._emit(type, detail, session);
     const session = new Session(recording, this._target, emit, release);

@@ -13,7 +13,7 @@ export const MAX_CHUNK_BYTES = 65_536; // so that a read finds the chunk that ho
 /**
  * @typedef {{id: string, startedAt: number, rateHz: number, wasStarted: boolean, isComplete: boolean,
  *   settings: object, commands: {position: number, command: object}[], resume: import("./resume.js").ResumeState,
- *   sheets: import("./delivery.js").Ownership[]}} RecordingRow
+ *   sheets: import("./delivery.js").Ownership[], captionsName?: string}} RecordingRow
  * @typedef {{offset: number, data: Uint8Array}} Chunk
  */
 

@@ -84,7 +84,7 @@ export class Recognizer {
   /** Publish the text under other captions: the next stream, at once, replaces an open one. @param {object | null} captions */
   publish(captions) {
     this.target = { ...this.target, captions };
-    if (!this._isAllSent) this._socket?.abort(new StreamError("The captions have changed.", REPLACED_STATUS));
+    this._socket?.abort(new StreamError("The captions have changed.", REPLACED_STATUS));
   }
 
   /** Whether the server has accepted the last stream. */

@@ -106,6 +106,16 @@ export class Recording {
     this.save({ sheets: withOwner(this._row.sheets ?? [], { sheet, first: nextResult }) });
   }
 
+  /** Name of the captions under which it is published; undefined while it is private. */
+  get captionsName() {
+    return this._row.captionsName;
+  }
+
+  /** @param {{name: string} | null} captions under which it is published from now on */
+  publishAs(captions) {
+    this.save({ captionsName: captions?.name });
+  }
+
   /** @param {object} settings of all audio that is not committed, instead of its own */
   replaceSettings(settings) {
     this.buffer.replaceSettings(settings);

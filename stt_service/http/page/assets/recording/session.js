@@ -126,6 +126,7 @@ export class Session {
 
   /** Publish the text of the next stream, at once, under other captions. @param {object | null} captions */
   publish(captions) {
+    this.recording.publishAs(captions);
     this._target = { ...this._target, captions };
     this._withheld = null;
     this._recognizer?.publish(captions);

@@ -101,9 +101,10 @@ export class Recorder extends EventTarget {
     }
   }
 
-  /** Publish the text of the current recording as the user has chosen now. */
+  /** Publish the running recording as the user has chosen now. The others were made before, and are withdrawn. */
   publish() {
-    if (this.state.isCapturing) this.#current?.publish(this.#preferences.captions());
+    const captions = this.#preferences.captions();
+    for (const each of this.#dictations) each.publish(this.isRecording && each === this.#current ? captions : null);
   }
 
   /** Try again if the settings have changed since they were rejected. @param {Known} known */
@@ -124,8 +125,7 @@ export class Recorder extends EventTarget {
   /** The tab has begun another sheet: text that comes from now on belongs to it. @param {string} id */
   changeSheet(id) {
     this.#sheetId = id;
-    const dictations = [...this.#recordings.values()].map(({ dictation }) => dictation);
-    for (const dictation of new Set([this.#current, ...dictations])) dictation?.deliverTo(id);
+    for (const dictation of this.#dictations) dictation.deliverTo(id);
   }
 
   /**
@@ -139,7 +139,7 @@ export class Recorder extends EventTarget {
 
   /** Recordings of earlier pages that are not recognized completely, and that `restore` has not continued. */
   recoverable() {
-    return this.#unrecognized.map((entry) => ({ ...entry, resume: () => this.#resume(entry) }));
+    return this.#unrecognized.map((entry) => ({ ...entry, resume: () => this.#resume(entry, null) }));
   }
 
   async #restore() {
@@ -162,9 +162,13 @@ export class Recorder extends EventTarget {
     }
   }
 
-  /** Recognize the rest of a recording; its text goes to the sheet of this tab. @param {Recoverable} entry */
-  async #resume(entry) {
-    const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume(this.#options())));
+  /**
+   * Recognize the rest of a recording; its text goes to the sheet of this tab.
+   * @param {Recoverable} entry
+   * @param {ReturnType<import("./preferences.js").Preferences["captions"]>} captions under which it may be published
+   */
+  async #resume(entry, captions = this.#preferences.captions()) {
+    const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume({ ...this.#options(), captions })));
     this.#unrecognized = this.#unrecognized.filter(({ id }) => id !== entry.id);
     this.#keepPlace(this.#register(entry.id, dictation, entry.startedAt));
     if (!this.isRecording) this.#current = dictation;
@@ -270,6 +274,12 @@ export class Recorder extends EventTarget {
       this.#onRecordingState(known, detail);
     }
     this.#show();
+  }
+
+  /** Those that still receive text, and the one that is being started. */
+  get #dictations() {
+    const known = [...this.#recordings.values()].map(({ dictation }) => dictation);
+    return new Set(this.#current ? [this.#current, ...known] : known);
   }
 
   get #waiting() {
