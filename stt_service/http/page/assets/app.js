@@ -2,6 +2,7 @@
 /** The dictation page: the sheet, its storage, the recorder and the controls, put together. */
 import { element } from "./element.js";
 import { hasCommandKey, shortcutKey } from "./keys.js";
+import { holdLock } from "./locks.js";
 import { Sheet } from "./sheet/sheet.js";
 import { Store } from "./sheet/store.js";
 import { Highlights } from "./sheet/words.js";
@@ -21,6 +22,8 @@ import { WordPopover } from "./ui/word-popover.js";
 
 const CAPTIONS_SETTINGS = ["publish", "captionsName"];
 const STREAM_SETTINGS = ["language", "hotwords", "silence"];
+const MICROPHONE_LOCK = "stt-microphone"; // of the tab that records
+const RELOAD_MS = 500; // until a tab that is reloaded has released the microphone
 const LOSSES = { full: "storageFull", refused: "storage" }; // texts of warnings
 
 const notice = new Notice();
@@ -172,11 +175,34 @@ function connectFacts(facts, recorder, panel) {
   });
 }
 
-/** Start recording if the user was recording when the page was last open, and the microphone is still allowed. */
-async function recordOnOpen(/** @type {Recorder} */ recorder, /** @type {Preferences} */ preferences) {
+/** Hold the lock while this tab records; of several tabs that record, the first one has it. */
+function lockMicrophone(/** @type {Recorder} */ recorder) {
+  let isLocked = false; // or waits for the other tabs
+  let release = () => {};
+  recorder.addEventListener("state", () => {
+    if (recorder.isRecording === isLocked) return;
+    isLocked = !isLocked;
+    if (!isLocked) return release();
+    const ended = new Promise((resolve) => (release = () => resolve(null)));
+    navigator.locks?.request(MICROPHONE_LOCK, () => ended).catch(() => {}); // refused, as all storage
+  });
+}
+
+/**
+ * Start recording if the user was recording when the page was last open, no other tab records, and the microphone is
+ * still allowed.
+ * @param {Recorder} recorder
+ * @param {Preferences} preferences
+ */
+async function recordOnOpen(recorder, preferences) {
   if (!preferences.get("recordsOnOpen")) return;
   const permission = await navigator.permissions?.query({ name: /** @type {any} */ ("microphone") }).catch(() => null);
-  if (permission?.state === "granted") recorder.start();
+  if (permission?.state !== "granted") return;
+  const release = await holdLock(MICROPHONE_LOCK, RELOAD_MS);
+  if (!release) return;
+  if (!preferences.get("recordsOnOpen")) return release(); // the user has started and stopped meanwhile
+  recorder.addEventListener("state", () => recorder.isRecording || release()); // no other tab gets it in between
+  recorder.start();
 }
 
 /**
@@ -201,6 +227,7 @@ async function main() {
   const access = new Access(preferences);
   const panel = new SettingsPanel(preferences);
   const facts = new ServerFacts(access);
+  lockMicrophone(recorder);
   new Controls(recorder, preferences, facts);
   new WordPopover(root, sheet, recorder);
   keep(store, sheet);
