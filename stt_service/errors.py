@@ -52,11 +52,17 @@ class UnauthenticatedError(SttError):
 
 
 class ResourceExhaustedError(SttError):
-    """The server has no capacity now."""
+    """The server has no capacity now.
 
-    def __init__(self, message: str, retry_after_s: float) -> None:
+    Args:
+        message: The sentence.
+        retry_after_s: When the client can try again.
+        field: Name of the field of the request for which there is no capacity; empty if it is the whole request.
+    """
+
+    def __init__(self, message: str, retry_after_s: float, field: str = "") -> None:
         super().__init__(message)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.field = retry_after_s, field
 
 
 class UnavailableError(SttError):

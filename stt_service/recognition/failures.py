@@ -81,6 +81,8 @@ def failure(error: SttError) -> pb.Failure:
     """Return the error as the last event of a stream."""
     code = status_code(error)
     message = pb.Failure(code=code.value[0], reason=code.name, message=str(error))
+    if isinstance(error, InvalidRequestError | ResourceExhaustedError):
+        message.field = error.field
     if isinstance(error, ResourceExhaustedError):
         message.retry_after.CopyFrom(convert.duration(error.retry_after_s))
     if isinstance(error, UnavailableError):

@@ -124,7 +124,7 @@ async def test_full_server_is_explained_in_words_of_the_page(russian: SheetPage)
 async def test_taken_captions_name_is_explained_in_words_of_the_page(russian: SheetPage) -> None:
     message = "Invalid captions.name='dup': another publisher uses it; choose another name."
     russian.stream.rejection = lambda opening: (
-        {"reason": "INVALID_ARGUMENT", "message": message} if "captions" in opening else None
+        {"reason": "INVALID_ARGUMENT", "message": message, "field": "captions.name"} if "captions" in opening else None
     )
     await open_publishing(russian.page)
     await russian.page.fill("[name=captionsName]", "dup")

@@ -162,7 +162,9 @@ async def test_reset_settings_return_to_those_of_the_server_while_recording(shee
 async def test_taken_captions_name_is_a_notice_and_another_name_is_published(sheet: SheetPage) -> None:
     stream = sheet.stream
     stream.rejection = lambda message: (
-        {"reason": "INVALID_ARGUMENT"} if message.get("captions", {}).get("name") == "taken" else None
+        {"reason": "INVALID_ARGUMENT", "field": "captions.name"}
+        if message.get("captions", {}).get("name") == "taken"
+        else None
     )
     await sheet.page.click("#open-settings")
     await sheet.page.check("[name=publish]")
@@ -170,12 +172,39 @@ async def test_taken_captions_name_is_a_notice_and_another_name_is_published(she
     await sheet.press("Tab", "Escape")
     await sheet.record()
     assert stream.captions == {}
-    await expect(sheet.page.locator("#notice")).to_have_text("Captions are not published: Rejected.")
+    await expect(sheet.page.locator("#notice")).to_contain_text("the name “taken” is taken")
     await sheet.page.click("#open-settings")
     await sheet.page.fill("[name=captionsName]", "free")
     await sheet.press("Tab")
     await stream.started()
     assert stream.captions["name"] == "free"
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ({"reason": "RESOURCE_EXHAUSTED", "field": "captions", **LATER}, "the server already has too many of them."),
+        ({"reason": "INVALID_ARGUMENT", "field": "captions.key"}, "Rejected."),
+    ],
+)
+async def test_recording_whose_captions_are_rejected_is_recognized(
+    sheet: SheetPage, failure: Json, reason: str
+) -> None:
+    sheet.stream.rejection = lambda message: failure if "captions" in message else None
+    await sheet.page.click("#open-settings")
+    await sheet.page.check("[name=publish]")
+    await sheet.press("Escape")
+    stream = await sheet.record()
+    await expect(sheet.page.locator("#notice")).to_have_text(f"Captions are not published: {reason}")
+    stream.final(0, "One.")
+    await sheet.expect_text("One.")
+
+
+async def test_failure_of_captions_without_captions_is_tried_once(sheet: SheetPage) -> None:
+    sheet.stream.rejection = lambda _: {"reason": "INVALID_ARGUMENT", "field": "captions"}
+    await sheet.page.click("#record")
+    await expect(sheet.page.locator("#state")).to_contain_text("Recording, not recognized. ")
+    assert len(sheet.stream.configs) == 1
 
 
 async def test_publishing_during_a_recording_resumes_its_stream_with_captions(sheet: SheetPage) -> None:

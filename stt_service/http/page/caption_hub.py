@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from stt_service.errors import InvalidRequestError, ResourceExhaustedError, UnauthenticatedError
-from stt_service.http.page.captions import KEEP_S, CaptionEvent, Channel, Publication, Viewer
+from stt_service.http.page.captions import CAPTIONS, KEEP_S, CaptionEvent, Channel, Publication, Viewer
 
 MAX_CHANNELS = 64
 MAX_VIEWERS = 500  # of all channels
@@ -67,7 +67,8 @@ class CaptionHub:
         channel = self._channel(wanted.name, lambda each: each.publication is None)
         if channel.publication is not None and not channel.is_owned_by(wanted):
             raise InvalidRequestError(
-                f"Invalid captions.name={wanted.name!r}: another publisher uses it; choose another name."
+                f"Invalid captions.name={wanted.name!r}: another publisher uses it; choose another name.",
+                f"{CAPTIONS}.name",
             )
         publisher = Publisher(channel, wanted.recording, self._now)
         channel.open(publisher, wanted)
@@ -151,7 +152,8 @@ class CaptionHub:
         if len(self._channels) >= MAX_CHANNELS:
             evicted = next((each for each, channel in self._channels.items() if can_be_evicted(channel)), None)
             if evicted is None:
-                raise ResourceExhaustedError("Too many captions are published: try again later.", RETRY_AFTER_S)
+                message = "Too many captions are published: try again later, or without captions."
+                raise ResourceExhaustedError(message, RETRY_AFTER_S, CAPTIONS)
             for viewer in self._channels.pop(evicted).viewers:
                 viewer.drop()
         return self._channels.setdefault(name, Channel())

@@ -33,6 +33,7 @@ from dataclasses import dataclass, field, replace
 
 from stt_service.errors import InvalidRequestError
 
+CAPTIONS = "captions"  # field of a first message
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 MAX_QUEUED_EVENTS = 64  # of a viewer, about 20 s of partials
@@ -95,20 +96,20 @@ def publication(value: object) -> Publication:
         InvalidRequestError: a field is missing, unknown or invalid.
     """
     if not isinstance(value, dict) or value.keys() != {"name", "key", "viewerKey", "recording"}:
-        raise InvalidRequestError("Invalid captions: must be an object with name, key, viewerKey and recording.")
+        message = "Invalid captions: must be an object with name, key, viewerKey and recording."
+        raise InvalidRequestError(message, CAPTIONS)
     name, key, viewer_key, recording = value["name"], value["key"], value["viewerKey"], value["recording"]
     for field_name, each in (("name", name), ("recording", recording)):
         if not isinstance(each, str) or not NAME.fullmatch(each):
-            raise InvalidRequestError(f"Invalid captions.{field_name}: must be 1 to 64 letters, digits, - or _.")
+            message = f"Invalid captions.{field_name}: must be 1 to 64 letters, digits, - or _."
+            raise InvalidRequestError(message, f"{CAPTIONS}.{field_name}")
     for field_name, each in (("key", key), ("viewerKey", viewer_key)):
         if not isinstance(each, str) or not KEY.fullmatch(each):
-            raise InvalidRequestError(
-                f"Invalid captions.{field_name}: must be 16 to 128 letters, digits, - or _, made at random."
-            )
+            message = f"Invalid captions.{field_name}: must be 16 to 128 letters, digits, - or _, made at random."
+            raise InvalidRequestError(message, f"{CAPTIONS}.{field_name}")
     if key == viewer_key:
-        raise InvalidRequestError(
-            "Invalid captions.viewerKey: must differ from captions.key, which viewers must not have."
-        )
+        message = "Invalid captions.viewerKey: must differ from captions.key, which viewers must not have."
+        raise InvalidRequestError(message, f"{CAPTIONS}.viewerKey")
     return Publication(name, key, viewer_key, recording)
 
 

@@ -13,10 +13,9 @@ from google.protobuf import json_format
 from stt.v1 import stt_pb2 as pb
 
 from stt_service.errors import InvalidRequestError
-from stt_service.http.page.captions import Publication, publication
+from stt_service.http.page.captions import CAPTIONS, Publication, publication
 from stt_service.http.proto_json import InvalidFieldsError, json_object, parse_fields
 
-CAPTIONS = "captions"
 MAX_TEXT_CHARS = 64 * 2**10  # a config with the longest prompt and hotwords has 15 KiB if all of it is escaped
 
 
@@ -53,7 +52,7 @@ def decode(text: str) -> ClientMessage:
         raise InvalidRequestError("Invalid audio: must be sent as a binary message.")
     published = publication(message.pop(CAPTIONS)) if CAPTIONS in message else None
     if published is not None and "config" not in message:
-        raise InvalidRequestError("Invalid captions: must be sent with the config.")
+        raise InvalidRequestError("Invalid captions: must be sent with the config.", CAPTIONS)
     try:
         return ClientMessage(parse_fields(message, pb.StreamingRecognizeRequest()), published)
     except InvalidFieldsError as error:

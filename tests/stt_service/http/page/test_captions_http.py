@@ -133,24 +133,34 @@ async def test_second_publisher_with_another_key_is_rejected(server: Server) -> 
         await socket.recv()
         result = await send_messages(server.http.address, [published(key="another-key-of-16+"[:16])])
     assert "Invalid captions.name='talk'" in result.failure.message
-    assert result.code == 1008
+    assert (result.failure.field, result.code) == ("captions.name", 1008)
+
+
+async def test_failure_of_a_stream_that_cannot_be_published_names_its_captions(server: Server) -> None:
+    for number in range(MAX_CHANNELS):
+        result = await send_messages(server.http.address, [published(f"name{number}"), END])
+        assert (result.failure.reason, result.failure.field) == ("", "")
+    failure = (await send_messages(server.http.address, [published(), END])).failure
+    assert (failure.reason, failure.field) == ("RESOURCE_EXHAUSTED", "captions")
+    assert failure.HasField("retry_after")
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("message", "field"),
     [
-        published(name="a/b"),
-        published(key="short"),
-        published(key=VIEWER_KEY),
-        json.dumps({"config": {}, "captions": {"name": "talk", "key": KEY, "viewerKey": VIEWER_KEY}}),
-        published(recording="a/b"),
-        json.dumps({"config": {}, "captions": None}),
-        json.dumps({"update": {}, "captions": {"name": "talk", "key": KEY}}),
+        (published(name="a/b"), "captions.name"),
+        (published(key="short"), "captions.key"),
+        (published(key=VIEWER_KEY), "captions.viewerKey"),
+        (json.dumps({"config": {}, "captions": {"name": "talk", "key": KEY, "viewerKey": VIEWER_KEY}}), "captions"),
+        (published(recording="a/b"), "captions.recording"),
+        (json.dumps({"config": {}, "captions": None}), "captions"),
+        (json.dumps({"update": {}, "captions": json.loads(published())["captions"]}), "captions"),
     ],
 )
-async def test_invalid_captions_end_the_stream(server: Server, message: str) -> None:
+async def test_invalid_captions_end_the_stream(server: Server, message: str, field: str) -> None:
     result = await send_messages(server.http.address, [message])
     assert result.failure.message.startswith("Invalid captions")
+    assert result.failure.field == field
 
 
 async def test_viewer_that_disconnects_leaves_no_trace(server: Server) -> None:

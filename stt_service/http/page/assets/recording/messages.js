@@ -119,7 +119,15 @@ function wordOf(word) {
 
 function failureOf(failure) {
   const message = string(failure.message).slice(0, MAX_MESSAGE_CHARACTERS);
-  return new StreamError(message, string(failure.reason) || "UNKNOWN", secondsOf(failure.retryAfter));
+  const status = string(failure.reason) || "UNKNOWN";
+  return new StreamError(message, status, secondsOf(failure.retryAfter), captionsKind(string(failure.field), status));
+}
+
+/** Return the kind of a failure of captions only; empty for others. */
+function captionsKind(field, status) {
+  if (field === "captions.name") return "captions-taken";
+  if (!/^captions(\.|$)/.test(field)) return "";
+  return status === "RESOURCE_EXHAUSTED" ? "captions-full" : "captions";
 }
 
 /** Return the seconds of a proto3 JSON duration such as "1.5s"; null without one. */

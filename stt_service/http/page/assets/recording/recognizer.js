@@ -50,13 +50,14 @@ export class Recognizer {
 
   /**
    * Return once all audio is committed.
-   * @throws {StreamError} the server rejected the stream, and another attempt would not change that
+   * @throws {StreamError} the server rejected the stream, and another attempt would not change that; or its captions
    */
   async run() {
     while (!this._isAbandoned) {
       const error = await this._stream();
       if (!error || this._isComplete) return;
       if (error.status === REPLACED_STATUS) continue;
+      if (error.isOfCaptions) throw error;
       const delayS = this._retry.delayS(error, nowS());
       if (this._isAbandoned) return;
       this._owner.onConnection(false, error);
@@ -85,11 +86,6 @@ export class Recognizer {
   publish(captions) {
     this.target = { ...this.target, captions };
     this._socket?.abort(new StreamError("The captions have changed.", REPLACED_STATUS));
-  }
-
-  /** Whether the server has accepted the last stream. */
-  get isAccepted() {
-    return this._isAccepted;
   }
 
   /** Close the connection; `run` returns. */

@@ -30,7 +30,7 @@ export class StreamError extends Error {
    * @param {string} message
    * @param {string} status
    * @param {number | null} [retryAfterS]
-   * @param {string} [kind] names the message for translations; empty for one of the server
+   * @param {string} [kind] names the message for translations; empty for most of the server
    */
   constructor(message, status, retryAfterS = null, kind = "") {
     super(message);
@@ -38,6 +38,11 @@ export class StreamError extends Error {
     this.status = status;
     this.retryAfterS = retryAfterS;
     this.kind = kind;
+  }
+
+  /** Whether the stream is possible without captions. */
+  get isOfCaptions() {
+    return this.kind.startsWith("captions");
   }
 }
 

@@ -21,8 +21,6 @@ import { isRejectedForNow } from "./retry.js";
 
 const REPORT_MS = 1000; // between two states while there is no connection, for `keptMs`
 const ABORTED_STATUS = "ABORTED";
-const INVALID_STATUS = "INVALID_ARGUMENT";
-const NAME_TAKEN = /^Invalid captions\.name=.*another publisher/; // how the server reports it
 
 /**
  * @typedef {"connecting" | "connected" | "offline" | "failed" | "complete"} Connection
@@ -51,8 +49,6 @@ export class Session {
     this._interruption = null;
     /** @type {Cause | null} why the recording ended by itself */
     this._endCause = null;
-    /** @type {{captions: object, reason: string} | null} captions without which the next stream is tried */
-    this._withheld = null;
     this._isStopping = false;
     this._isAbandoned = false;
     this._waiting = []; // resolve the calls of `stop`
@@ -128,7 +124,6 @@ export class Session {
   publish(captions) {
     this.recording.publishAs(captions);
     this._target = { ...this._target, captions };
-    this._withheld = null;
     this._recognizer?.publish(captions);
   }
 
@@ -220,36 +215,24 @@ export class Session {
   }
 
   _onConnection(isConnected, error) {
-    if (isConnected && this._withheld) {
-      this._emit("notice", captionsNotice(this._withheld));
-      this._withheld = null;
-    }
     if (isConnected) this._setConnection("connected", "");
     else this._setConnection(isRejectedForNow(error) ? "connecting" : "offline", error.message, error.status, error.kind);
     if (error && this._isStopping) this._settled();
   }
 
   _onFailed(error) {
-    const wasAccepted = this._recognizer.isAccepted;
     this._recognizer = null;
-    if (!wasAccepted && this._withholdCaptions(error)) return;
+    if (error.isOfCaptions && this._target.captions) return this._withholdCaptions(error);
     this._setConnection("failed", error.message, error.status, error.kind);
     this._settled();
     if (error.status === ABORTED_STATUS) this.stop();
   }
 
-  /**
-   * Try a rejected stream without its captions: their name may be taken, and dictation does not depend on them. If that
-   * is rejected, too, the reason is another one. Return whether a stream is tried.
-   */
-  _withholdCaptions(error) {
-    const { captions } = this._target;
-    const isTried = error.status === INVALID_STATUS && captions !== null;
-    const withheld = this._withheld;
-    this._withheld = isTried ? { captions, reason: error.message } : null;
-    if (isTried) this.connect({ captions: null });
-    else if (withheld) this._target = { ...this._target, captions: withheld.captions };
-    return isTried;
+  /** Go on without captions that the server has rejected: dictation does not depend on them. */
+  _withholdCaptions({ kind, message }) {
+    const { name } = this._target.captions;
+    this._emit("notice", { kind, message, values: { name } });
+    this.connect({ captions: null });
   }
 
   _onComplete() {
@@ -305,10 +288,4 @@ export class Session {
       recording: this.recording.id,
     });
   }
-}
-
-/** The notice of captions that the server has rejected. */
-function captionsNotice({ captions, reason }) {
-  const kind = NAME_TAKEN.test(reason) ? "captions-taken" : "captions";
-  return { kind, message: reason, values: { name: captions.name } };
 }

@@ -60,6 +60,7 @@ export const ENGLISH = {
   captionsHelpOpen: "Latin letters, digits, hyphens and underscores. Anyone who knows the name can read along.",
   "rejected.captionsName": "Not saved: only Latin letters, digits, hyphens and underscores.",
   "message.captions": "Captions are not published: {message}",
+  "message.captions-full": "Captions are not published: the server already has too many of them.",
   "message.captions-taken": "Captions are not published: the name “{name}” is taken. Choose another one in the settings.",
   copyLink: "Copy link",
   copyLinkFailed: "The browser refused access to the clipboard. The link is selected: press {key}.",
