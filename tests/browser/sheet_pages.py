@@ -40,6 +40,11 @@ MOVE_CARET = """({ line, offset }) => {
   const node = document.querySelectorAll('#sheet > p')[line].firstChild;
   getSelection().collapse(node, offset);
 }"""
+WATCH_STATES = """() => {
+  window.states = [];
+  const state = document.getElementById("state");
+  new MutationObserver(() => states.push(state.textContent)).observe(state, { childList: true });
+}"""
 # Waits until a sheet with the text is in the database.
 WAIT_UNTIL_STORED = """async (text) => {
   const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
@@ -213,6 +218,13 @@ class SheetPage:
     async def shown_text(self) -> str:
         shown: str = await self.page.evaluate(SHOWN_TEXT)
         return shown
+
+    async def watch_states(self) -> None:
+        """Collect the states that the page shows from now on."""
+        await self.page.evaluate(WATCH_STATES)
+
+    async def shown_states(self) -> set[str]:
+        return set(await self.page.evaluate("() => window.states"))
 
     async def move(self, line: int, offset: int) -> None:
         """Move the caret as a click does."""

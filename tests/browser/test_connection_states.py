@@ -96,9 +96,9 @@ async def test_draining_server_is_a_notice_and_the_next_stream_resumes_at_the_co
     first: list[dict[str, object]] = [STARTED, drain, {"committedMs": "40", "final": FINAL}, failure("UNAVAILABLE")]
     await scripted(page, streams := ScriptedStreams(first, [STARTED]))
     assert (await page.wait_for("notice"))["message"] == "The server is shutting down."
-    await page.wait_for_state("offline")
-    offline = [event.detail.get("state") for event in page.events].index("offline")
-    await page.wait_for_state("recording", after=offline)
+    ended = await page.wait_for("state", lambda detail: detail["status"] == "UNAVAILABLE")
+    assert ended["state"] == "connecting"
+    await page.wait_for_state("recording", after=[event.detail for event in page.events].index(ended))
     config = streams.configs[1]["config"]
     assert isinstance(config, dict)
     # The position is limited to the audio that was sent: none before the server started the stream.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -9,11 +10,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.sheet_pages import Json, SheetPage, sheet_page
+from tests.browser.sheet_pages import INFO, Json, SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 LATER: Json = {"retryAfter": "25s"}
+# The server of the files opens no WebSocket; Playwright answers those of /api/stream only.
+REJECT_HANDSHAKES = """() => {
+  window.WebSocket = class extends WebSocket {
+    constructor(url, protocols) {
+      super(`${url}/rejected`, protocols);
+    }
+  };
+}"""
 REJECTED = "The server rejected the settings: change them. (Rejected.)"
 
 
@@ -211,17 +220,14 @@ async def test_publishing_during_a_recording_resumes_its_stream_with_captions(sh
     stream = await sheet.record()
     stream.final(0, "One.")
     await sheet.expect_text("One.")
-    await sheet.page.evaluate(
-        """() => new MutationObserver(() => (window.states ??= []).push(document.querySelector('#state').textContent))
-            .observe(document.querySelector('#state'), { childList: true })"""
-    )
+    await sheet.watch_states()
     await sheet.page.click("#open-settings")
     await sheet.page.check("[name=publish]")
     await stream.started()
     assert "resume" in stream.config
     stream.final(1, "Two.")
     await sheet.expect_text("One. Two.")
-    assert set(await sheet.page.evaluate("() => window.states ?? []")) <= {"Recording"}
+    assert await sheet.shown_states() <= {"Recording"}
     link = await sheet.page.locator("#captions-link").text_content()
     assert link == f"{sheet.origin}/captions/{stream.captions['name']}"
 
@@ -234,6 +240,25 @@ async def test_full_server_is_named_while_recording_and_after_it(sheet: SheetPag
     await expect(state).to_have_text(re.compile(f"^Recording. {kept}"))
     await sheet.page.click("#record")
     await expect(state).to_have_text(re.compile(f"^{kept}"))
+
+
+async def test_server_that_is_not_ready_is_named_and_not_called_unreachable(sheet: SheetPage) -> None:
+    await sheet.watch_states()
+    sheet.stream.rejection = lambda _: {"reason": "UNAVAILABLE", "message": "Loading.", "retryAfter": "25s"}
+    await sheet.page.click("#record")
+    state = sheet.page.locator("#state")
+    await expect(state).to_have_text(re.compile("^Recording. The server is not ready; the text follows. [1-9] s kept"))
+    assert "unreachable" not in " ".join(await sheet.shown_states())
+
+
+async def test_rejected_handshake_of_a_server_that_is_not_ready_is_named(sheet: SheetPage) -> None:
+    facts = json.dumps({**INFO, "notReady": "Loading."})
+    await sheet.page.route("**/api/info", lambda route: route.fulfill(body=facts))
+    await sheet.page.evaluate(REJECT_HANDSHAKES)
+    await sheet.page.click("#record")
+    await expect(sheet.page.locator("#state")).to_contain_text("Recording. The server is not ready")
+    assert all("WebSocket" in problem for problem in sheet.problems)
+    sheet.problems.clear()
 
 
 async def test_page_asks_once_for_lasting_storage(sheet: SheetPage) -> None:

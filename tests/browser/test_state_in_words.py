@@ -25,6 +25,7 @@ SUSPEND = """async () => {
     };
     await contexts[0].suspend();
 }"""
+RESUME = "() => { delete contexts[0].resume; return contexts[0].resume(); }"
 UNPLUG = "() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))"
 NOT_RECORDED = "Nothing is recorded. The browser paused the recording: click or tap the page."
 
@@ -46,7 +47,7 @@ async def test_state_names_missing_audio_as_long_as_it_is_missing(sheet: SheetPa
     await page.wait_for_function("() => attempts >= 3")  # one at once, then one every three seconds
     await expect(state).to_have_text(NOT_RECORDED)
     await expect(page.locator("#timer")).to_have_text(timer or "")  # of the audio
-    await page.evaluate("() => { delete contexts[0].resume; return contexts[0].resume(); }")
+    await page.evaluate(RESUME)
     await expect(state).to_have_text("Recording")
     await expect(page).to_have_title("● Recording · Dictation")
 
@@ -57,6 +58,18 @@ async def test_state_names_missing_audio_and_a_lost_connection_together(sheet: S
     await sheet.page.evaluate(SUSPEND)
     shown = f"{re.escape(NOT_RECORDED)} Server unreachable, [0-9]+ s kept"
     await expect(sheet.page.locator("#state")).to_have_text(re.compile(shown))
+
+
+async def test_stream_that_the_server_ends_without_audio_is_not_a_lost_server(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.page.evaluate(SUSPEND)
+    await expect(sheet.page.locator("#state")).to_have_text(NOT_RECORDED)
+    await sheet.watch_states()
+    await stream.fail("DEADLINE_EXCEEDED", "No audio received for 60 s.")
+    await sheet.page.evaluate(RESUME)
+    await stream.started()
+    await expect(sheet.page.locator("#state")).to_have_text("Recording")
+    assert await sheet.shown_states() <= {NOT_RECORDED, "Recording, connecting…", "Recording"}
 
 
 async def test_reason_of_an_ended_recording_is_shown_until_the_next_one(sheet: SheetPage) -> None:

@@ -5,7 +5,7 @@
  * control characters included: a page shows them by `textContent` only.
  */
 
-import { StreamError } from "./retry.js";
+import { ServerFailure, StreamError } from "./retry.js";
 
 export const SUBPROTOCOL = "stt.v1.json";
 const TOKEN_SUBPROTOCOL = "stt-token.";
@@ -120,7 +120,7 @@ function wordOf(word) {
 function failureOf(failure) {
   const message = string(failure.message).slice(0, MAX_MESSAGE_CHARACTERS);
   const status = string(failure.reason) || "UNKNOWN";
-  return new StreamError(message, status, secondsOf(failure.retryAfter), captionsKind(string(failure.field), status));
+  return new ServerFailure(message, status, secondsOf(failure.retryAfter), captionsKind(string(failure.field), status));
 }
 
 /** Return the kind of a failure of captions only; empty for others. */

@@ -15,7 +15,7 @@ import { StreamSocket } from "./stream-socket.js";
 const START_TIMEOUT_S = 10; // for the server to accept the stream
 const WATCH_MS = 1000; // between two looks at the connection
 const REPLACED_STATUS = "REPLACED"; // of a stream that was ended for a changed first frame
-const IDLE_STATUS = "DEADLINE_EXCEEDED"; // of a stream that received no audio for IDLE_TIMEOUT
+export const IDLE_STATUS = "DEADLINE_EXCEEDED"; // of a stream that received no audio for IDLE_TIMEOUT
 
 /** @returns {number} monotonic seconds */
 const nowS = () => performance.now() / 1000;

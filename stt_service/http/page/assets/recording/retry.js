@@ -46,6 +46,9 @@ export class StreamError extends Error {
   }
 }
 
+/** A failure that the server has sent: it answers. */
+export class ServerFailure extends StreamError {}
+
 export class RetryState {
   /**
    * @param {number} nowS
@@ -110,6 +113,6 @@ export class RetryState {
  * Return whether the server answers and admits no stream for now: no free slot, or a quota of the client.
  * @param {StreamError} error
  */
-export function isRejectedForNow(error) {
+function isRejectedForNow(error) {
   return error.status === "RESOURCE_EXHAUSTED" && error.retryAfterS !== null;
 }

@@ -5,7 +5,7 @@
  */
 
 import { authorization } from "../authorization.js";
-import { StreamError } from "./retry.js";
+import { ServerFailure, StreamError } from "./retry.js";
 
 const TIMEOUT_MS = 5000;
 
@@ -31,7 +31,8 @@ export async function rejection(baseUrl, token) {
     const message = token ? "The token is not valid for this server." : "This server requires a token.";
     return new StreamError(message, "UNAUTHENTICATED", null, token ? "token-invalid" : "token-required");
   }
-  return new StreamError(info.notReady || "The server rejected the connection.", "UNAVAILABLE");
+  if (info.notReady) return new ServerFailure(info.notReady, "UNAVAILABLE");
+  return new StreamError("The server rejected the connection.", "UNAVAILABLE");
 }
 
 /** @returns {Promise<Response | null>} null: the server does not answer */

@@ -4,7 +4,7 @@
  * Two things change independently: whether the microphone records, and the connection. The state for the user:
  *
  *   connection    microphone on     microphone off
- *   connecting    connecting        stopping
+ *   connecting    connecting        stopping: with a reason if the server admits no stream for now
  *   connected     recording         stopping
  *   offline       offline           offline: what is kept is sent once the server returns
  *   failed        failed            failed: what is kept can be recovered after the reason is removed
@@ -16,8 +16,8 @@
  */
 
 import { Microphone } from "./microphone.js";
-import { Recognizer } from "./recognizer.js";
-import { isRejectedForNow } from "./retry.js";
+import { IDLE_STATUS, Recognizer } from "./recognizer.js";
+import { ServerFailure } from "./retry.js";
 
 const REPORT_MS = 1000; // between two states while there is no connection, for `keptMs`
 const ABORTED_STATUS = "ABORTED";
@@ -216,7 +216,11 @@ export class Session {
 
   _onConnection(isConnected, error) {
     if (isConnected) this._setConnection("connected", "");
-    else this._setConnection(isRejectedForNow(error) ? "connecting" : "offline", error.message, error.status, error.kind);
+    else if (error.status === IDLE_STATUS) this._setConnection("connecting", ""); // once there is audio to send
+    else {
+      const connection = error instanceof ServerFailure ? "connecting" : "offline";
+      this._setConnection(connection, error.message, error.status, error.kind);
+    }
     if (error && this._isStopping) this._settled();
   }
 

@@ -147,6 +147,7 @@ export const ENGLISH = {
   "message.open-elsewhere": "The recording is open in another tab, or was deleted.",
   "message.DRAIN": "The server is shutting down. The recording continues, and its text follows when the server is back.",
   "message.RESOURCE_EXHAUSTED": "The server has too many recordings; the text follows.",
+  "message.UNAVAILABLE": "The server is not ready; the text follows.",
   "message.INVALID_ARGUMENT": "The server rejected the settings: change them. ({message})",
   "message.PARTIALS_SHED": "The server is busy: text appears when an utterance ends.",
   "message.PARTIALS_RESTORED": "Text appears while you speak again.",
