@@ -153,7 +153,7 @@ function connectRecorder(recorder, { sheet, files, store, access, facts, prefere
     if (STREAM_SETTINGS.includes(detailOf(event))) recorder.update();
     if (CAPTIONS_SETTINGS.includes(detailOf(event))) recorder.publish();
     if (detailOf(event) === "token") {
-      recorder.reconnect();
+      recorder.updateToken();
       facts.refresh();
     }
   });

@@ -31,7 +31,7 @@ export class Controls {
     this.#preferences = preferences;
     this.#facts = facts;
     this.#button.addEventListener("click", () => this.#toggle());
-    this.#retry.addEventListener("click", () => recorder.reconnect());
+    this.#retry.addEventListener("click", () => recorder.retry());
     recorder.addEventListener("state", () => this.show());
     recorder.addEventListener("level", (event) => {
       if (recorder.isRecording) this.#onLevel(/** @type {CustomEvent} */ (event).detail); // the last ones come later

@@ -116,10 +116,20 @@ export class Recorder extends EventTarget {
     known.dictation.reconnect({ settings });
   }
 
-  /** Try failed recordings again, with the current token. */
-  reconnect() {
+  /** Try failed recordings again. */
+  retry() {
+    this.#reconnect([...this.#recordings.values()]);
+  }
+
+  /** Use the changed token, also for failed recordings; one that an operator has ended waits for `retry`. */
+  updateToken() {
+    this.#reconnect([...this.#recordings.values()].filter(({ status }) => status !== ABORTED));
+  }
+
+  /** @param {Known[]} recordings */
+  #reconnect(recordings) {
     const token = this.#preferences.token;
-    for (const { dictation } of this.#recordings.values()) dictation.reconnect({ token });
+    for (const { dictation } of recordings) dictation.reconnect({ token });
   }
 
   /** The tab has begun another sheet: text that comes from now on belongs to it. @param {string} id */
@@ -289,7 +299,8 @@ export class Recorder extends EventTarget {
   #show() {
     if (this.#isStarting && !this.#current) return; // "starting" is shown
     const { dictation, state } = this.#states.shown(this.#current, this.#waiting, this.#isStarting);
-    if (dictation?.recordingId) session.set(OPEN_KEY, dictation.recordingId);
+    if (state.status === ABORTED) session.remove(OPEN_KEY); // it is not continued without the user
+    else if (dictation?.recordingId) session.set(OPEN_KEY, dictation.recordingId);
     if (state.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
     if (state.status === ABORTED && this.state.status !== ABORTED) this.#emit("aborted", null);
     this.#setState(state);
