@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -39,6 +40,16 @@ IDBObjectStore.prototype.get = function (key) {
 OPEN_SETTINGS = """document.addEventListener("DOMContentLoaded", () => {
   document.getElementById("settings").showModal();
 });"""
+SOCKET_SPY = """addEventListener("DOMContentLoaded", () => {
+  const Opened = WebSocket;
+  window.WebSocket = class extends Opened {
+    constructor(...args) {
+      super(...args);
+      window.lastSocket = this;
+    }
+  };
+});"""
+LATE_MESSAGE = "(data) => addEventListener('beforeunload', () => window.lastSocket.onmessage({ data }))"
 KEPT = re.compile("Server unreachable, [1-9] s kept")
 
 
@@ -198,6 +209,23 @@ async def test_offer_of_recordings_needs_no_server_and_a_typed_space_closes_it(s
     await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()
     await reload(sheet.page)
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+
+
+async def test_final_that_arrives_while_the_new_sheet_is_loaded_belongs_to_the_sheet_before(sheet: SheetPage) -> None:
+    await sheet.context.add_init_script(SOCKET_SPY)
+    await reload(sheet.page)
+    await sheet.page.keyboard.type("Old.")
+    await record_without_end(sheet)
+    final = {"utterance": "0", "text": "Late.", "startMs": "0", "endMs": "900"}
+    await sheet.page.evaluate(LATE_MESSAGE, json.dumps({"receivedMs": "0", "committedMs": "0", "final": final}))
+    await choose(sheet.page, "#clear")
+    await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+    assert await sheet.shown_text() == ""
+    await sheet.press("Escape")
+    await open_earlier(sheet, "Old.")
+    await sheet.stream.started()
+    sheet.stream.final(0, "Late.")
+    await sheet.expect_text("Old. Late.")
 
 
 async def test_kept_speech_of_all_waiting_recordings_is_counted(sheet: SheetPage) -> None:

@@ -76,6 +76,7 @@ function connectEditButtons(sheet, store, recorder) {
     if (!sheet.document.text()) return;
     sheet.endComposition();
     const isOffered = recorder.isWaiting && !recorder.isRecording; // text that belongs to the sheet before
+    if (isOffered) await recorder.abandon();
     await store.startNew();
     if (!isOffered) recorder.changeSheet(store.id);
     sheet.clear();

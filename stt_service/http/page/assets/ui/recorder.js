@@ -138,6 +138,11 @@ export class Recorder extends EventTarget {
     for (const dictation of this.#dictations) dictation.deliverTo(id);
   }
 
+  /** Stop receiving text before the tab takes another sheet: recordings continue in their own one, or are offered. */
+  async abandon() {
+    await Promise.all(this.#waiting.map((dictation) => dictation.abandon()));
+  }
+
   /**
    * Insert the finals that the sheet is missing, and continue the recording of this sheet that a reload of the tab has
    * interrupted. Recordings start after it.
