@@ -12,6 +12,13 @@ from tests.browser.sheet_pages import SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
+# The microphone opens when a test calls `openMicrophone`.
+SLOW_MICROPHONE = """() => {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const permitted = new Promise((resolve) => (window.openMicrophone = resolve));
+  navigator.mediaDevices.getUserMedia = (constraints) => permitted.then(() => open(constraints));
+}"""
+
 
 @pytest_asyncio.fixture
 async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
@@ -35,6 +42,28 @@ async def test_hint_names_a_key_that_records_where_the_focus_is(sheet: SheetPage
     await expect(state).to_have_text("Not recording")
     await sheet.page.focus("#undo-utterance, #more")
     await expect(hint).to_have_text("Ctrl+Enter starts recording")
+
+
+async def test_key_that_is_held_again_while_the_microphone_opens_records(sheet: SheetPage) -> None:
+    keyboard = sheet.page.keyboard
+    await sheet.page.evaluate(SLOW_MICROPHONE)
+    await sheet.page.click(".brand")
+    await keyboard.down("Space")
+    await keyboard.up("Space")
+    await keyboard.down("Space")
+    await sheet.page.evaluate("openMicrophone()")
+    await expect(sheet.page.locator("#timer")).to_have_text("0:01")
+    await keyboard.up("Space")
+    await expect(sheet.page.locator("#state")).to_have_text("Not recording")
+
+
+async def test_key_that_is_released_while_the_microphone_opens_records_nothing_more(sheet: SheetPage) -> None:
+    await sheet.page.evaluate(SLOW_MICROPHONE)
+    await sheet.page.click(".brand")
+    await sheet.press("Space")
+    await sheet.page.evaluate("openMicrophone()")
+    await sheet.stream.started()
+    await expect(sheet.page.locator("#state")).to_have_text("Not recording")
 
 
 async def test_hint_of_a_key_that_does_not_type_is_the_same_in_the_text(sheet: SheetPage) -> None:

@@ -142,7 +142,8 @@ export class Controls {
     if (event.code === "Space" && isControl(event.target) && !this.#isHeld) return; // it types or presses there
     if (isDialogOpen()) return;
     event.preventDefault();
-    if (event.repeat || this.#isHeld || this.#recorder.isRecording) return;
+    const { isRecording, isStopRequested } = this.#recorder;
+    if (event.repeat || this.#isHeld || (isRecording && !isStopRequested)) return;
     this.#isHeld = true;
     this.#recorder.start();
   }

@@ -36,7 +36,7 @@ export class Recorder extends EventTarget {
   #restoring = Promise.resolve();
   /** @type {Recoverable[]} */ #unrecognized = []; // recordings of earlier pages
   #isStarting = false;
-  #isStopRequested = false;
+  isStopRequested = false; // while the microphone still opens
   /** @type {State} */ state = IDLE;
 
   /**
@@ -61,9 +61,9 @@ export class Recorder extends EventTarget {
   }
 
   async start() {
+    this.isStopRequested = false;
     if (this.isRecording) return;
     this.#isStarting = true;
-    this.#isStopRequested = false;
     this.#setState({ ...IDLE, state: "starting" });
     await this.#restoring; // its text comes first
     const before = this.#current;
@@ -80,11 +80,11 @@ export class Recorder extends EventTarget {
     } finally {
       this.#isStarting = false;
     }
-    if (this.#isStopRequested) await this.stop(); // a key was released before the microphone was open
+    if (this.isStopRequested) await this.stop(); // a key was released before the microphone was open
   }
 
   async stop() {
-    if (this.#isStarting) this.#isStopRequested = true;
+    if (this.#isStarting) this.isStopRequested = true;
     else await this.#current?.stop();
   }
 
