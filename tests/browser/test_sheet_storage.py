@@ -33,6 +33,22 @@ IDBFactory.prototype.open = function (name, version) {
   };
   return held;
 };"""
+# Twenty sheets that are newer than the one of the tab, and one that is older.
+ADD_SHEETS = """async () => {
+  const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+  const database = await resultOf(indexedDB.open("stt-sheets"));
+  const store = database.transaction("sheets", "readwrite").objectStore("sheets");
+  const [cursor, marks] = [{ line: 0, offset: 0 }, { marks: [], lastInserted: [] }];
+  const times = Array.from({ length: 20 }, (_, number) => Date.now() + number);
+  for (const savedAt of times) store.put({ id: `${savedAt}`, savedAt, text: "newer", cursor, marks });
+  await resultOf(store.put({ id: "oldest", savedAt: 0, text: "oldest", cursor, marks }));
+  database.close();
+}"""
+WAIT_FOR_DELETION = """async (id) => {
+  const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+  const database = await resultOf(indexedDB.open("stt-sheets"));
+  while (await resultOf(database.transaction("sheets").objectStore("sheets").count(id)));
+}"""
 
 COPIED = """(text) => Object.keys(localStorage)
   .some((key) => key.startsWith("stt-sheet-copy") && JSON.parse(localStorage.getItem(key)).text === text)"""
@@ -95,6 +111,17 @@ async def test_sheet_of_another_tab_is_not_among_the_earlier_ones(sheet: SheetPa
     await other.goto(sheet.origin)
     await choose(other, "#earlier")
     await expect(other.locator("#notice")).to_have_text("There are no earlier sheets.")
+
+
+async def test_oldest_sheet_is_deleted_unless_a_tab_has_it_open(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("mine")
+    await sheet.page.evaluate(WAIT_UNTIL_STORED, "mine")
+    await sheet.page.evaluate(ADD_SHEETS)
+    other = await sheet.context.new_page()
+    await other.goto(sheet.origin)
+    await other.evaluate(WAIT_FOR_DELETION, "oldest")
+    await sheet.page.reload()
+    await sheet.expect_text("mine")
 
 
 async def test_sheet_is_kept_when_the_database_opens_too_late_to_read_it(sheet: SheetPage) -> None:

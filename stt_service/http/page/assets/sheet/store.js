@@ -140,7 +140,7 @@ export class Store {
    * @returns {Promise<Row[]>}
    */
   async earlier() {
-    const open = (await heldLocks()).add(LOCK + this.#id);
+    const open = await this.#open();
     const { rows } = await this.#rows();
     return rows.filter(({ id, text }) => text.trim() && !open.has(LOCK + id));
   }
@@ -175,6 +175,11 @@ export class Store {
     }
     if (this.#isOnlyCopied) this.changed(); // the storage may have room now
     return true;
+  }
+
+  /** The locks of the sheets that this tab and others have open. */
+  async #open() {
+    return (await heldLocks()).add(LOCK + this.#id);
   }
 
   async #saveAll() {
@@ -225,9 +230,10 @@ export class Store {
     return { rows, isComplete: stored !== null };
   }
 
-  /** @param {Row[]} rows the newest first */
+  /** Delete the oldest sheets, except those that tabs have open. @param {Row[]} rows the newest first */
   async #deleteOld(rows) {
-    const others = rows.filter(({ id }) => id !== this.#id);
+    const open = await this.#open();
+    const others = rows.filter(({ id }) => !open.has(LOCK + id));
     const [full, empty] = [others.filter(({ text }) => text), others.filter(({ text }) => !text)];
     for (const { id } of [...full, ...empty].slice(KEPT_SHEETS - 1)) {
       local.remove(COPY_KEY + id);
