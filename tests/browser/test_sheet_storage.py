@@ -105,6 +105,23 @@ async def test_new_sheet_keeps_the_one_before_which_can_be_opened_again(sheet: S
     await expect(sheet.page.locator("#sheets span")).to_have_text(["second"])
 
 
+async def test_new_tab_opens_the_last_sheet_or_an_empty_one_if_another_tab_has_that_sheet(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("first")
+    await choose(sheet.page, "#clear")
+    await sheet.expect_text("")
+    await sheet.page.keyboard.type("last")
+    await sheet.page.evaluate(WAIT_UNTIL_STORED, "last")
+    other = await sheet.context.new_page()
+    await other.goto(sheet.origin)
+    await other.wait_for_selector("#sheet:focus", state="attached")
+    await expect(other.locator("#sheet")).to_have_text("")
+    await other.close()
+    await sheet.page.close()
+    reopened = await sheet.context.new_page()
+    await reopened.goto(sheet.origin)
+    await expect(reopened.locator("#sheet")).to_have_text("last")
+
+
 async def test_sheet_of_another_tab_is_not_among_the_earlier_ones(sheet: SheetPage) -> None:
     await sheet.page.keyboard.type("first")
     other = await sheet.context.new_page()

@@ -2,9 +2,9 @@
 /**
  * The sheets in the browser's storage: text, cursor and the places of utterances survive a reload and a crash.
  *
- * A tab owns its sheet by a lock. A reloaded tab gets its sheet again; a new tab gets the last one that no tab has
- * open, or an empty one. Changes are written a moment later, and when the page is hidden; what is not written yet when
- * the page closes goes to localStorage, which is synchronous. So does what the database refuses because it is full;
+ * A tab owns its sheet by a lock. A reloaded tab gets its sheet again; a new tab gets the last one, or an empty one if
+ * another tab has that sheet. Changes are written a moment later, and when the page is hidden; what is not written yet
+ * when the page closes goes to localStorage, which is synchronous. So does what the database refuses because it is full;
  * where localStorage is full, too, the browser asks the user before it closes the page.
  *
  * A sheet that cannot be read is never overwritten: the tab takes another one, and writes it when the database opens.
