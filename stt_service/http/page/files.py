@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ from stt_service.http.page.headers import DOCUMENT_HEADERS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Scope
 
 ASSETS = Path(__file__).with_name("assets")
 DOCUMENTS = {
@@ -45,7 +47,7 @@ class PageFiles:
     def __init__(self, folder: Path = ASSETS) -> None:
         for suffix, media_type in MEDIA_TYPES.items():
             mimetypes.add_type(media_type, suffix)
-        self._files = StaticFiles(directory=folder)
+        self._files = _Files(directory=folder)
         worker = folder / SERVICE_WORKER
         source = worker.read_text(encoding="utf-8") if worker.is_file() else ""
         self._version = version_of(folder)
@@ -72,6 +74,17 @@ class PageFiles:
         policy = DOCUMENT_HEADERS["Content-Security-Policy"]  # a worker has that of its own response
         headers = {"Service-Worker-Allowed": "/", "Content-Security-Policy": policy}
         return Response(self._worker, headers=headers, media_type="text/javascript")
+
+
+class _Files(StaticFiles):
+    """Files without `Last-Modified`: browsers validate their copies by `ETag`, and the first load is 3 kB smaller."""
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        del response.headers["Last-Modified"]
+        return response
 
 
 def version_of(folder: Path) -> str:

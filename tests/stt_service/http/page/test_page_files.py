@@ -89,6 +89,7 @@ async def test_service_worker_may_control_the_whole_site(files: str) -> None:
 async def test_unchanged_file_is_not_sent_again(files: str) -> None:
     first = await request(files, "/assets/app.js")
     assert first.headers["Cache-Control"] == "no-cache"
+    assert "Last-Modified" not in first.headers
     again = await request(files, "/assets/app.js", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status, again.body) == (304, b"")
 
