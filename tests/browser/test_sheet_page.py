@@ -196,6 +196,27 @@ async def test_doubtful_word_is_underlined_and_plays_its_audio(sheet: SheetPage)
     assert await sheet.page.evaluate(underlined) == []
 
 
+async def test_doubtful_word_is_opened_and_confirmed_by_keys(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    stream.final(0, "We met Annie.", [("We", 0.9), (" met", 0.8), (" Annie.", 0.2)])
+    await sheet.expect_text("We met Annie.")
+    await sheet.move(0, 9)
+    await sheet.press("Alt+Enter")
+    await expect(sheet.page.locator("#word-play")).to_be_focused()
+    word = sheet.page.get_by_role("dialog", name="Annie")
+    await expect(word).to_have_accessible_description("20 % sure")
+    await sheet.press("Escape")
+    await expect(word).to_be_hidden()
+    await expect(sheet.text).to_be_focused()
+    await expect(sheet.page.locator("#state")).to_have_text("Recording")
+    await sheet.press("Alt+Enter", "Tab", "Space")
+    await expect(sheet.text).to_be_focused()
+    assert await sheet.page.evaluate("() => CSS.highlights.get('doubtful').size") == 0
+    await sheet.page.keyboard.type("!")
+    await sheet.expect_text("We met An!nie.")
+
+
 async def test_edit_inside_a_doubtful_word_removes_its_underline(sheet: SheetPage) -> None:
     stream = await sheet.record()
     await sheet.text.focus()

@@ -23,7 +23,9 @@ export class WordPopover {
     this.#recorder = recorder;
     root.addEventListener("click", () => this.#open());
     root.addEventListener("keydown", (event) => {
-      if (event.altKey && event.key === "Enter" && this.#open()) event.preventDefault();
+      if (!event.altKey || event.key !== "Enter" || !this.#open()) return;
+      event.preventDefault();
+      element("word-play").focus(); // the browser returns the focus to the sheet
     });
     element("word-play").addEventListener("click", () => this.#play());
     element("word-keep").addEventListener("click", () => this.#keep());
