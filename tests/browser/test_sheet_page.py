@@ -21,6 +21,14 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script> \u202eabc\u202c
 HOSTILE_AS_TEXT = "<img src=x onerror=alert(1)><script>alert(2)</script> abc &amp; </p>"
 STOP_RECORDING_ON_OPEN = "() => localStorage.setItem('stt-settings', '{}')"
 
+DELETE_FIRST_AUDIO = """async () => {
+  const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+  const database = await resultOf(indexedDB.open("stt-recordings"));
+  const chunks = database.transaction("chunks", "readwrite").objectStore("chunks");
+  const cursor = await resultOf(chunks.openCursor());
+  await resultOf(cursor.delete());
+}"""
+
 
 @pytest_asyncio.fixture
 async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
@@ -215,6 +223,20 @@ async def test_doubtful_word_is_opened_and_confirmed_by_keys(sheet: SheetPage) -
     assert await sheet.page.evaluate("() => CSS.highlights.get('doubtful').size") == 0
     await sheet.page.keyboard.type("!")
     await sheet.expect_text("We met An!nie.")
+
+
+async def test_missing_audio_of_a_word_is_reported_in_the_language_of_the_page(browser: Browser) -> None:
+    async with sheet_page(browser, locale="ru-RU", permissions=["microphone"]) as sheet:
+        stream = await sheet.record("Идёт запись")
+        stream.final(0, "Anna.", [("Anna.", 0.2)])
+        await expect(sheet.page.locator("#timer")).to_have_text("0:01")
+        await sheet.page.click("#record")
+        await expect(sheet.page.locator("#state")).to_have_text("Запись не идёт")
+        await sheet.page.evaluate(DELETE_FIRST_AUDIO)
+        await sheet.text.focus()
+        await sheet.move(0, 1)
+        await sheet.press("Alt+Enter", "Space")
+        await expect(sheet.page.locator("#word-failure")).to_have_text("Этот звук больше не хранится.")
 
 
 async def test_edit_inside_a_doubtful_word_removes_its_underline(sheet: SheetPage) -> None:

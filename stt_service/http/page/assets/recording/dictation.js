@@ -35,9 +35,10 @@ import { missingFinals } from "./delivery.js";
 import { openJournal } from "./journal.js";
 import { DictationError } from "./microphone.js";
 import { deleteUnlessOpen, lockRecording } from "./recording-lock.js";
-import { Recording, RecordingError } from "./recording.js";
+import { Recording } from "./recording.js";
 import { reopenRecording, settleRecordings, storedRecording } from "./recovery.js";
 import { Session } from "./session.js";
+import { RecordingError } from "./tape.js";
 
 export { DictationError };
 

@@ -11,24 +11,11 @@ import { AudioFormat } from "./audio-format.js";
 import { withOwner } from "./delivery.js";
 import { ReplayBuffer } from "./replay-buffer.js";
 import { ResumeTracker, isResult } from "./resume.js";
-import { Tape } from "./tape.js";
+import { RecordingError, Tape } from "./tape.js";
 
 const PADDING_BEFORE_MS = 150; // of the audio of an utterance: the onset of a word is earlier than its detection
 const PADDING_AFTER_MS = 250;
 const PART_BYTES = 2 ** 20; // of a WAV file
-
-/** A recording cannot be used; `kind` is why. */
-export class RecordingError extends Error {
-  /**
-   * @param {"none" | "deleted" | "open-elsewhere"} kind
-   * @param {string} message
-   */
-  constructor(kind, message) {
-    super(message);
-    this.name = "RecordingError";
-    this.kind = kind;
-  }
-}
 
 export class Recording {
   /**
@@ -133,10 +120,14 @@ export class Recording {
     this.save();
   }
 
-  /** @param {number} utterance @returns {Promise<Blob>} WAV @throws {Error} it has no result, or no audio any more */
+  /**
+   * @param {number} utterance
+   * @returns {Promise<Blob>} WAV
+   * @throws {RecordingError} it has no result, or no audio any more
+   */
   async audioOf(utterance) {
     const result = this._results.get(utterance);
-    if (!result) throw new Error(`Utterance ${utterance} has no result.`);
+    if (!result) throw new RecordingError("audio-deleted", `Utterance ${utterance} has no result.`);
     const from = this.format.bytesOf(Math.max(0, result.startMs - PADDING_BEFORE_MS));
     return this._wav(from, this.format.bytesOf(result.endMs + PADDING_AFTER_MS));
   }

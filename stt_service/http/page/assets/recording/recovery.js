@@ -4,7 +4,8 @@ import { AudioFormat } from "./audio-format.js";
 import { ownerOf } from "./delivery.js";
 import { openJournal } from "./journal.js";
 import { isRecordingOpen } from "./recording-lock.js";
-import { Recording, RecordingError } from "./recording.js";
+import { Recording } from "./recording.js";
+import { RecordingError } from "./tape.js";
 
 /**
  * @typedef {{id: string, startedAt: number, unrecognizedMs: number, sheet: string | null}} Unrecognized `startedAt`: as of

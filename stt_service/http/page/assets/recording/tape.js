@@ -13,6 +13,19 @@ export const MAX_MEMORY_BYTES = 128 * 2 ** 20; // of all recordings: 22 minutes 
 const RETRY_AFTER_S = 5; // of audio, after the storage refused a chunk
 const MAX_BATCH_CHUNKS = 64; // per transaction
 
+/** A recording, or its audio, cannot be used; `kind` is why. */
+export class RecordingError extends Error {
+  /**
+   * @param {"none" | "deleted" | "audio-deleted" | "open-elsewhere"} kind
+   * @param {string} message
+   */
+  constructor(kind, message) {
+    super(message);
+    this.name = "RecordingError";
+    this.kind = kind;
+  }
+}
+
 /** The audio in memory of all tapes of the page. */
 class AudioMemory {
   /** @type {Set<Tape>} with audio in memory, the oldest first */
@@ -106,6 +119,7 @@ export class Tape {
    * Return up to `size` bytes from the position on; none at the end.
    * @param {number} position @param {number} size
    * @returns {Promise<Uint8Array>}
+   * @throws {RecordingError} it is not stored any more
    */
   async read(position, size) {
     const to = Math.min(position + size, this.end);
@@ -113,7 +127,8 @@ export class Tape {
     if (position >= this._memoryStart) return joined(this._inMemory(position, to), position, to);
     const chunks = this._journal ? await this._journal.chunks(this._recording, position, to) : [];
     if (!chunks.length || chunks[0].offset > position) {
-      throw new Error(`No audio is stored at byte ${position} of recording ${this._recording}.`);
+      const message = `No audio is stored at byte ${position} of recording ${this._recording}.`;
+      throw new RecordingError("audio-deleted", message);
     }
     return joined(chunks, position, Math.min(to, endOf(chunks)));
   }

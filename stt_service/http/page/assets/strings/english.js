@@ -144,6 +144,7 @@ export const ENGLISH = {
   "message.gave-up": "The server returned no text in several attempts.",
   "message.none": "There is no recording.",
   "message.deleted": "The recording was deleted.",
+  "message.audio-deleted": "This audio is not kept any more.",
   "message.open-elsewhere": "The recording is open in another tab, or was deleted.",
   "message.DRAIN": "The server is shutting down. The recording continues, and its text follows when the server is back.",
   "message.RESOURCE_EXHAUSTED": "The server has too many recordings; the text follows.",
