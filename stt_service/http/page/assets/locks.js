@@ -1,14 +1,16 @@
 // @ts-check
 /** Locks of this origin: one tab at a time has a lock, and the browser releases it when the tab is gone. */
 
+const TAB_LOCKS = () => import("./tab-locks.js"); // for the insecure page only
+
 /**
  * Hold a lock until it is released, or the page closes.
  * @param {string} name
  * @param {number} [waitMs] for another tab, which may be closing
  * @returns {Promise<(() => void) | null>} releases the lock; null: another tab has it
  */
-export function holdLock(name, waitMs = 0) {
-  if (!navigator.locks) return Promise.resolve(() => {}); // insecure page: no microphone, no second tab that records
+export async function holdLock(name, waitMs = 0) {
+  if (!navigator.locks) return (await TAB_LOCKS()).hold(name);
   const options = waitMs ? { signal: AbortSignal.timeout(waitMs) } : { ifAvailable: true };
   return new Promise((resolve, reject) => {
     const hold = (/** @type {Lock | null} */ lock) =>
@@ -23,6 +25,7 @@ export function holdLock(name, waitMs = 0) {
 
 /** The names of the locks that tabs hold. */
 export async function heldLocks() {
-  const { held = [] } = (await navigator.locks?.query()) ?? {};
+  if (!navigator.locks) return (await TAB_LOCKS()).held();
+  const { held = [] } = await navigator.locks.query();
   return new Set(held.map(({ name }) => name));
 }
