@@ -194,3 +194,19 @@ async def test_recording_is_deleted_with_the_only_sheet_that_it_belongs_to(
     blank_page: Page, owners: list[str], utterances: list[str], is_open: bool, is_kept: bool
 ) -> None:
     assert await blank_page.evaluate(DELETE_AUDIO, [owners, utterances, is_open]) == is_kept
+
+
+async def test_audio_is_not_deleted_while_sheets_that_may_have_its_text_cannot_be_read(blank_page: Page) -> None:
+    failure = await blank_page.evaluate(
+        """async () => {
+            const { Store } = await import("/assets/sheet/store.js");
+            const store = await Store.open();
+            await store.load();
+            IDBObjectStore.prototype.getAll = () => { throw new DOMException("", "UnknownError"); };
+            const deleteAudio = () => { throw new Error("The audio is deleted."); };
+            const row = { id: "any", savedAt: 0, text: "any", cursor: { line: 0, offset: 0 }, marks: {} };
+            localStorage.setItem("stt-sheet-copy:any", JSON.stringify(row));
+            return store.delete("any", deleteAudio).catch(({ kind, message }) => kind ?? message);
+        }"""
+    )
+    assert failure == "unread"

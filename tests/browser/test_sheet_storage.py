@@ -63,6 +63,7 @@ STORAGE_FULL = (
     "The storage of this browser is full: the text is lost when you close the page. "
     "Delete earlier sheets in the menu, or download the text."
 )
+EARLIER_UNREAD = "The earlier sheets could not be read. Reload the page to try again."
 QUOTA_BYTES = 2**30
 
 
@@ -151,6 +152,12 @@ async def test_sheet_is_kept_when_the_database_opens_too_late_to_read_it(sheet: 
     await sheet.expect_text("second")
     await choose(sheet.page, "#earlier")
     await expect(sheet.page.locator("#sheets span")).to_have_text(["first"])
+
+
+async def test_earlier_sheets_that_cannot_be_read_are_not_reported_as_none(sheet: SheetPage) -> None:
+    await reload_without_database(sheet, "first")
+    await choose(sheet.page, "#earlier")
+    await expect(sheet.page.locator("#notice")).to_have_text(EARLIER_UNREAD)
 
 
 async def test_unread_sheet_returns_with_a_reload_if_nothing_was_changed(sheet: SheetPage) -> None:

@@ -136,13 +136,13 @@ export class Store {
   }
 
   /**
-   * The sheets with text that no tab has open, the newest first.
-   * @returns {Promise<Row[]>}
+   * The sheets with text that no tab has open, the newest first; incomplete if the database cannot be read.
+   * @returns {Promise<{rows: Row[], isComplete: boolean}>}
    */
   async earlier() {
     const open = await this.#open();
-    const { rows } = await this.#rows();
-    return rows.filter(({ id, text }) => text.trim() && !open.has(LOCK + id));
+    const { rows, isComplete } = await this.#rows();
+    return { rows: rows.filter(({ id, text }) => text.trim() && !open.has(LOCK + id)), isComplete };
   }
 
   /**
@@ -165,7 +165,9 @@ export class Store {
     if (!release) return false;
     try {
       await this.#saveAll(); // this tab's sheet is among the others
-      const { rows } = await this.#rows();
+      const { rows, isComplete } = await this.#rows();
+      // One that cannot be read may have text of the same audio.
+      if (!isComplete) throw Object.assign(new Error("The sheets could not be read."), { kind: "unread" });
       const sheet = rows.find((row) => row.id === id);
       if (sheet) await deleteAudio(sheet, rows.filter((row) => row !== sheet));
       await this.#database.write([STORE], (sheets) => sheets.delete(id));

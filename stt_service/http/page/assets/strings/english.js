@@ -120,6 +120,7 @@ export const ENGLISH = {
   aborted: "The operator stopped your recording. Press the button to record again.",
   retry: "Try again",
   insecure: "The microphone needs a secure connection. Open this page by https://, or on the server itself by http://localhost.",
+  "error.unread": "The earlier sheets could not be read. Reload the page to try again.",
   "error.denied": "The microphone is blocked. Allow it in the browser's settings of this page, and press the button again.",
   "error.no-device": "No microphone was found. Connect one and press the button again.",
   "error.busy": "Another program uses the microphone. Close it and press the button again.",

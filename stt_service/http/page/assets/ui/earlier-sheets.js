@@ -20,8 +20,8 @@ export function connectEarlierSheets(store, recorder, notify) {
   };
   element("earlier").addEventListener("click", async () => {
     if (recorder.isRecording) return notify(t("stopFirst"));
-    const rows = await store.earlier();
-    if (!rows.length) return notify(t("noEarlier"));
+    const { rows, isComplete } = await store.earlier();
+    if (!rows.length) return notify(t(isComplete ? "noEarlier" : "error.unread"));
     element("sheets").replaceChildren(...rows.map((row) => entry(row, store, onEmpty)));
     dialog().showModal();
   });
