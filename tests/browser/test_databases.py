@@ -128,6 +128,29 @@ async def test_sheet_is_stored_after_its_connection_was_lost(sheet: SheetPage, c
     )
 
 
+async def test_write_of_a_sheet_that_is_tried_again_does_not_replace_a_later_one(blank_page: Page) -> None:
+    await blank_page.add_init_script(SPY)
+    await blank_page.reload()
+    await blank_page.evaluate(
+        """async () => {
+            const { Store } = await import("/assets/sheet/store.js");
+            const store = await Store.open();
+            const { cursor, marks } = await store.load();
+            const save = (text) => {
+                store.follow(() => ({ text, cursor, marks }));
+                store.changed();
+                return store.save();
+            };
+            refused = "sheets";
+            const first = save("first");
+            while (!puts.length) await null;
+            refused = "";
+            await Promise.all([first, save("second")]);
+        }"""
+    )
+    assert [row["text"] for row in await rows_of(blank_page, "stt-sheets", "sheets")] == ["second"]
+
+
 async def test_final_and_the_row_that_counts_it_are_stored_in_one_transaction(sheet: SheetPage) -> None:
     stream = await sheet.record()
     await wait_for_chunks(sheet.page, 10)

@@ -36,7 +36,7 @@ export class Store {
   #timer = 0;
   #isChanged = false;
   #isOnlyCopied = false; // the last change is not in the database
-  #writes = 0; // to the database, not completed
+  /** @type {Promise<void> | null} */ #saving = null;
   /** @type {Outcome} */ #outcome = "kept";
   isUnread = false; // this tab had a sheet that could not be read
   /** @type {(outcome: Outcome) => void} it has changed */ onOutcome = () => {};
@@ -94,15 +94,26 @@ export class Store {
     this.#timer ||= setTimeout(() => this.save(), SAVE_DELAY_MS);
   }
 
-  /** Save now what has changed. */
+  /** Save now what has changed, also during the writes. */
   async save() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    if (!this.#isChanged) return;
-    this.#isChanged = false;
-    this.#keepId();
-    this.#writes += 1;
-    const row = this.#row();
+    if (this.#isChanged) this.#saving ??= this.#save();
+    await this.#saving;
+  }
+
+  /** Write one row at a time: a write that the database tries again must not replace a later one. */
+  async #save() {
+    while (this.#isChanged) {
+      this.#isChanged = false;
+      this.#keepId();
+      await this.#write(this.#row());
+    }
+    this.#saving = null;
+  }
+
+  /** @param {Row} row */
+  async #write(row) {
     try {
       await this.#database.write([STORE], (sheets) => sheets.put(row));
       local.remove(COPY_KEY + row.id);
@@ -113,7 +124,6 @@ export class Store {
       const isFull = /** @type {DOMException} */ (error).name === "QuotaExceededError";
       this.#setOutcome(copy(row) ? "kept" : isFull ? "full" : "refused");
     }
-    this.#writes -= 1;
   }
 
   /** @param {Outcome} outcome */
@@ -127,7 +137,7 @@ export class Store {
   async startNew() {
     const id = randomId();
     const release = await claim(id, false);
-    await this.#saveAll();
+    await this.save();
     this.#release();
     this.#release = release ?? (() => {});
     this.#id = id;
@@ -150,7 +160,7 @@ export class Store {
    * @param {string} id
    */
   async open(id) {
-    await this.#saveAll();
+    await this.save();
     this.#isIdKept = true;
     session.set(ID_KEY, id);
   }
@@ -164,7 +174,7 @@ export class Store {
     const release = await claim(id, false);
     if (!release) return false;
     try {
-      await this.#saveAll(); // this tab's sheet is among the others
+      await this.save(); // this tab's sheet is among the others
       const { rows, isComplete } = await this.#rows();
       // One that cannot be read may have text of the same audio.
       if (!isComplete) throw Object.assign(new Error("The sheets could not be read."), { kind: "unread" });
@@ -184,11 +194,6 @@ export class Store {
     return (await heldLocks()).add(LOCK + this.#id);
   }
 
-  async #saveAll() {
-    do await this.save();
-    while (this.#isChanged); // a change during the write
-  }
-
   #keepId() {
     if (!this.#isIdKept) session.set(ID_KEY, this.#id);
     this.#isIdKept = true;
@@ -202,7 +207,7 @@ export class Store {
   /** Write what an asynchronous write would lose. */
   #saveCopy() {
     const row = this.#row(); // this may take a moved cursor, which is a change
-    if (!this.#isChanged && !this.#writes) return;
+    if (!this.#isChanged && !this.#saving) return;
     this.#keepId();
     copy(row);
   }
