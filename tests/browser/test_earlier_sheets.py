@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Dialog, Page, expect
 
 from tests.browser.accessibility import violations
-from tests.browser.sheet_pages import SheetPage, sheet_page
+from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -132,6 +132,7 @@ async def test_audio_with_text_in_another_sheet_stays(sheet: SheetPage) -> None:
 
 async def test_sheet_that_another_tab_has_opened_meanwhile_is_not_deleted(sheet: SheetPage) -> None:
     await begin_sheets(sheet, "first")
+    await sheet.page.evaluate(WAIT_UNTIL_STORED, "")  # the other tab takes neither sheet
     await choose(sheet.page, "#earlier")
     other = await sheet.context.new_page()
     await other.goto(sheet.origin)
