@@ -20,8 +20,6 @@ import { ServerFacts } from "./ui/server-facts.js";
 import { SettingsPanel } from "./ui/settings-panel.js";
 import { WordPopover } from "./ui/word-popover.js";
 
-const CAPTIONS_SETTINGS = ["publish", "captionsName"];
-const STREAM_SETTINGS = ["language", "hotwords", "silence"];
 const MICROPHONE_LOCK = "stt-microphone"; // of the tab that records
 const RELOAD_MS = 500; // until a tab that is reloaded has released the microphone
 const LOSSES = { full: "storageFull", refused: "storage" }; // texts of warnings
@@ -151,12 +149,8 @@ function connectRecorder(recorder, { sheet, files, store, access, facts, prefere
     if (preferences.get("autoCopy")) files.copySentence(text);
   });
   preferences.addEventListener("change", (event) => {
-    if (STREAM_SETTINGS.includes(detailOf(event))) recorder.update();
-    if (CAPTIONS_SETTINGS.includes(detailOf(event))) recorder.publish();
-    if (detailOf(event) === "token") {
-      recorder.updateToken();
-      facts.refresh();
-    }
+    recorder.apply(detailOf(event));
+    if (detailOf(event) === "token") facts.refresh();
   });
 }
 

@@ -6,21 +6,18 @@
  * @typedef {import("./messages.js").State} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
  * @typedef {import("../recording/recovery.js").Recoverable} Recoverable
- * @typedef {{startedAt: number, dictation: Dictation, status: string, tried: string, isPlaced: boolean, hasEnded: boolean}}
- *   Known `startedAt`: as of Date.now(). `status`: of its failure. `tried`: the settings of its last attempt, as JSON.
- *   `isPlaced`: its further text has a place in the sheet
+ * @typedef {import("./known-recordings.js").Known} Known
  */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { session } from "../storage.js";
 import { t } from "../strings.js";
+import { INVALID_ARGUMENT, KnownRecordings } from "./known-recordings.js";
 import { ABORTED, errorInWords, inWords } from "./messages.js";
 import { IDLE, RecordingStates } from "./recording-states.js";
 
 const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
 const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
-const MAX_ENDED = 20; // recordings whose audio is played from memory; that of earlier ones is read from the storage
 const UNAUTHENTICATED = "UNAUTHENTICATED";
-const INVALID_ARGUMENT = "INVALID_ARGUMENT";
 
 /**
  * Dispatches "state" (detail: State), "level" (detail: {rms, peak, recordedMs}), "final" (detail: {text}), "notice"
@@ -32,7 +29,7 @@ export class Recorder extends EventTarget {
   #preferences;
   /** @type {Dictation | null} */ #current = null; // the last one that was started or resumed
   #states = new RecordingStates();
-  /** @type {Map<string, Known>} */ #recordings = new Map(); // by id
+  #recordings;
   #restoring = Promise.resolve();
   /** @type {Recoverable[]} */ #unrecognized = []; // recordings of earlier pages
   #isStarting = false;
@@ -49,15 +46,16 @@ export class Recorder extends EventTarget {
     this.#sheet = sheet;
     this.#sheetId = sheetId;
     this.#preferences = preferences;
+    this.#recordings = new KnownRecordings(preferences);
   }
 
   get isRecording() {
     return this.#isStarting || this.state.isCapturing;
   }
 
-  /** Whether a recording besides the running one has no text yet for all of its audio. */
+  /** Whether a recording has no text yet for all of its audio. */
   get isWaiting() {
-    return this.#waiting.some((dictation) => dictation !== this.#current || !this.state.isCapturing);
+    return this.#recordings.waiting.length > 0;
   }
 
   async start() {
@@ -70,7 +68,7 @@ export class Recorder extends EventTarget {
     this.#current = null;
     try {
       const { Dictation } = await LOAD();
-      this.#current = this.#attach(new Dictation(this.#options()));
+      this.#current = this.#attach(new Dictation(this.#recordings.options(this.#sheetId)));
       await this.#current.start(this.#preferences.get("device") || undefined);
     } catch (error) {
       this.#isStarting = false;
@@ -92,55 +90,25 @@ export class Recorder extends EventTarget {
     return this.isRecording ? this.stop() : this.start();
   }
 
-  /** Use changed settings from the next utterance on, and for recordings whose settings were rejected. */
-  update() {
-    for (const known of this.#recordings.values()) {
-      const isRunning = this.state.isCapturing && known.dictation === this.#current;
-      if (known.status === INVALID_ARGUMENT) this.#retryWithSettings(known);
-      else if (isRunning) known.dictation.update(this.#preferences.updatedSettings());
-    }
-  }
-
-  /** Publish the running recording as the user has chosen now. The others were made before, and are withdrawn. */
-  publish() {
-    const captions = this.#preferences.captions();
-    for (const each of this.#dictations) each.publish(this.isRecording && each === this.#current ? captions : null);
-  }
-
-  /** Try again if the settings have changed since they were rejected. @param {Known} known */
-  #retryWithSettings(known) {
-    const settings = this.#preferences.streamSettings();
-    const tried = JSON.stringify(settings);
-    if (tried === known.tried) return;
-    known.tried = tried;
-    known.dictation.reconnect({ settings });
+  /** Use a value that the user has changed. @param {string} name of the preference */
+  apply(name) {
+    this.#recordings.apply(name, this.isRecording ? this.#current : null);
   }
 
   /** Try failed recordings again. */
   retry() {
-    this.#reconnect([...this.#recordings.values()]);
-  }
-
-  /** Use the changed token, also for failed recordings; one that an operator has ended waits for `retry`. */
-  updateToken() {
-    this.#reconnect([...this.#recordings.values()].filter(({ status }) => status !== ABORTED));
-  }
-
-  /** @param {Known[]} recordings */
-  #reconnect(recordings) {
-    const token = this.#preferences.token;
-    for (const { dictation } of recordings) dictation.reconnect({ token });
+    this.#recordings.retry();
   }
 
   /** The tab has begun another sheet: text that comes from now on belongs to it. @param {string} id */
   changeSheet(id) {
     this.#sheetId = id;
-    for (const dictation of this.#dictations) dictation.deliverTo(id);
+    this.#recordings.deliverTo(id, this.#current);
   }
 
   /** Stop receiving text before the tab takes another sheet: recordings continue in their own one, or are offered. */
   async abandon() {
-    await Promise.all(this.#waiting.map((dictation) => dictation.abandon()));
+    await Promise.all(this.#recordings.waiting.map((dictation) => dictation.abandon()));
   }
 
   /**
@@ -161,7 +129,7 @@ export class Recorder extends EventTarget {
     const interrupted = session.get(OPEN_KEY); // before this page sets another one
     const { Dictation } = await LOAD();
     await this.#insertMissing(Dictation).catch((error) => this.#notify(errorInWords(error)));
-    this.#unrecognized = await Dictation.recover(this.#options());
+    this.#unrecognized = await Dictation.recover(this.#recordings.options(this.#sheetId));
     const own = this.#unrecognized.find(({ id, sheet }) => id === interrupted && sheet === this.#sheetId);
     if (own) await this.#resume(own);
   }
@@ -169,7 +137,7 @@ export class Recorder extends EventTarget {
   /** @param {typeof Dictation} stored */
   async #insertMissing(stored) {
     const { marks } = this.#sheet;
-    const found = await stored.missing(this.#options(), (recording, number) => marks.wasInserted(recording, number));
+    const found = await stored.missing(this.#recordings.options(this.#sheetId), (recording, number) => marks.wasInserted(recording, number));
     if (!found) return;
     marks.keepRecordings(found.recordings);
     for (const { recording, startedAt, final } of found.missing) {
@@ -183,9 +151,9 @@ export class Recorder extends EventTarget {
    * @param {ReturnType<import("./preferences.js").Preferences["captions"]>} captions under which it may be published
    */
   async #resume(entry, captions = this.#preferences.captions()) {
-    const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume({ ...this.#options(), captions })));
+    const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume({ ...this.#recordings.options(this.#sheetId), captions })));
     this.#unrecognized = this.#unrecognized.filter(({ id }) => id !== entry.id);
-    this.#keepPlace(this.#register(entry.id, dictation, entry.startedAt));
+    this.#keepPlace(this.#recordings.add(entry.id, dictation, entry.startedAt));
     if (!this.isRecording) this.#current = dictation;
   }
 
@@ -209,17 +177,6 @@ export class Recorder extends EventTarget {
     if (!last) throw new Error(t("noAudio"));
     const { Dictation } = await LOAD();
     return Dictation.storedDownload(last);
-  }
-
-  #options() {
-    return {
-      baseUrl: location.origin,
-      sheet: this.#sheetId,
-      token: this.#preferences.token,
-      settings: this.#preferences.streamSettings(),
-      captions: this.#preferences.captions(),
-      audio: { noiseSuppression: this.#preferences.get("noiseSuppression") },
-    };
   }
 
   /** @param {Dictation} dictation */
@@ -265,19 +222,6 @@ export class Recorder extends EventTarget {
   }
 
   /**
-   * Follow a recording from now on.
-   * @param {string} id
-   * @param {Dictation} dictation
-   * @param {number} startedAt as of Date.now()
-   */
-  #register(id, dictation, startedAt) {
-    const tried = JSON.stringify(this.#preferences.streamSettings());
-    const known = { startedAt, dictation, status: "", tried, isPlaced: false, hasEnded: false };
-    this.#recordings.set(id, known);
-    return known;
-  }
-
-  /**
    * @param {Dictation} dictation
    * @param {State & {recording: string | null}} detail
    */
@@ -285,25 +229,15 @@ export class Recorder extends EventTarget {
     this.#states.set(dictation, detail);
     const { recording } = detail;
     if (recording) {
-      const known = this.#recordings.get(recording) ?? this.#register(recording, dictation, Date.now());
+      const known = this.#recordings.get(recording) ?? this.#recordings.add(recording, dictation, Date.now());
       this.#onRecordingState(known, detail);
     }
     this.#show();
   }
 
-  /** Those that still receive text, and the one that is being started. */
-  get #dictations() {
-    const known = [...this.#recordings.values()].map(({ dictation }) => dictation);
-    return new Set(this.#current ? [this.#current, ...known] : known);
-  }
-
-  get #waiting() {
-    return [...this.#recordings.values()].filter(({ hasEnded }) => !hasEnded).map(({ dictation }) => dictation);
-  }
-
   #show() {
     if (this.#isStarting && !this.#current) return; // "starting" is shown
-    const { dictation, state } = this.#states.shown(this.#current, this.#waiting, this.#isStarting);
+    const { dictation, state } = this.#states.shown(this.#current, this.#recordings.waiting, this.#isStarting);
     if (state.status === ABORTED) session.remove(OPEN_KEY); // it is not continued without the user
     else if (dictation?.recordingId) session.set(OPEN_KEY, dictation.recordingId);
     if (state.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
@@ -322,22 +256,17 @@ export class Recorder extends EventTarget {
     known.status = state === "failed" ? status : "";
     if (known.status === UNAUTHENTICATED && !wasUnauthenticated) this.#emit("unauthenticated", null);
     if (!isCapturing && !known.isPlaced) this.#keepPlace(known);
-    if (state === "idle") this.#onEnded(known);
-    if (known.status === INVALID_ARGUMENT) queueMicrotask(() => this.#retryWithSettings(known));
+    if (state === "idle") {
+      this.#sheet.endDictation(known.startedAt);
+      this.#recordings.end(known);
+    }
+    if (known.status === INVALID_ARGUMENT) queueMicrotask(() => this.#recordings.retryWithSettings(known));
   }
 
   /** What is spoken or typed from now on follows the text of the recording. @param {Known} known */
   #keepPlace(known) {
     known.isPlaced = true;
     this.#sheet.keepPlace(known.startedAt);
-  }
-
-  /** @param {Known} known */
-  #onEnded(known) {
-    this.#sheet.endDictation(known.startedAt);
-    known.hasEnded = true;
-    const ended = [...this.#recordings].filter(([, { hasEnded }]) => hasEnded);
-    for (const [id] of ended.slice(0, -MAX_ENDED)) this.#recordings.delete(id);
   }
 
   /** @param {State} state */
