@@ -15,7 +15,7 @@ again that it has published. The rule that shows each of them once and in order:
   dropped.
 - Recordings are independent: several can be live, as while the end of one is recognized after the start of the next.
 - Partials of a recording are forgotten when its publisher leaves or is replaced. Viewers forget all partials with each
-  `live` or `waiting`, which is the first event of a connection; the latest partial of each open utterance follows it.
+  `live` or `waiting`, which is also the first event of a connection; the latest partial of each open utterance follows.
 
 Viewers never slow a stream: each has a queue, and a viewer whose queue is full is dropped; it reconnects with the id of
 its last event. Everything is bounded: channels, recordings, viewers, queues and history.
@@ -217,7 +217,7 @@ class Channel:
         self._forget_partials(publication.recording)
         self._forget_recording()
         self._recordings[publication.recording] = recording
-        self.send(LIVE)
+        self._send_state()
 
     def leave(self, publisher: object, recording: str, now_s: float) -> None:
         """End the publication of a recording, unless another stream has continued it."""
@@ -225,7 +225,7 @@ class Channel:
         if left is not None:
             left.publisher, self.left_s = None, now_s
             self._forget_partials(recording)
-            self.send(self.state)
+            self._send_state()
 
     def publish(self, publisher: object, event: CaptionEvent) -> None:
         """Send an event to all viewers and add it to the history, unless the rule of utterances drops it."""
@@ -261,6 +261,13 @@ class Channel:
                 yield event
             elif event.kind == PARTIAL:
                 yield replace(event, id="")
+
+    def _send_state(self) -> None:
+        """Send the state, and the partials that viewers forget with it although they are open."""
+        self.send(self.state)
+        for event in self._history:
+            if event.kind == PARTIAL:
+                self.send(replace(event, id=""))
 
     def _published_by(self, publisher: object, recording: str) -> PublishedRecording | None:
         found = self._recordings.get(recording)

@@ -191,6 +191,13 @@ class Talk:
                 await self.returning.read()
                 self.returning.connect()
         await self.present.read()
+        assert self.present.partials == self._new_viewer().partials
+
+    def _new_viewer(self) -> Reader:
+        viewer = Reader(self.hub)
+        viewer.connect()
+        viewer.close()
+        return viewer
 
     async def complete(self) -> list[Reader]:
         """Complete all recordings; return the viewers, with one that comes at the end."""
@@ -198,8 +205,7 @@ class Talk:
             speaker.complete()
             await self.present.read()
         self.returning.connect()
-        late = Reader(self.hub)
-        late.connect()
+        late = self._new_viewer()
         readers = [self.present, self.returning, late]
         for reader in readers:
             await reader.read()
@@ -214,6 +220,7 @@ class Talk:
 @example([("reconnect", 0), *[("receive", 0)] * 6, ("begin", 0), *[("receive", 1)] * 3])  # numbers start again
 @example([("reconnect", 0), ("receive", 0), ("reconnect", 0), ("receive", 0), ("publish", 0), ("close", 0)])
 @example([("reconnect", 0), *[("receive", 0)] * 2, ("begin", 0), *[("receive", 1)] * 3, ("view", 0), ("view", 0)])
+@example([("reconnect", 0), *[("receive", 0)] * 2, ("begin", 0)])  # the partial of a recording stays
 def test_viewers_see_each_utterance_once_and_in_order(actions: list[tuple[str, int]]) -> None:
     async def run() -> None:
         talk = Talk()
