@@ -82,7 +82,7 @@ async def test_service_worker_copies_no_response_of_an_api(dictation: DictationP
     )
     files = {path.name for path in (ASSETS / "recording").iterdir()}
     assert {path.removeprefix("/assets/recording/") for path in paths if "/recording/" in path} == files
-    assert [path for path in paths if not path.startswith("/assets/")] == ["/", "/manifest.webmanifest"]
+    assert [path for path in paths if not path.startswith(("/assets/", "/sources/"))] == ["/", "/manifest.webmanifest"]
 
 
 async def test_invalid_token_keeps_the_recording_until_a_valid_one_is_given(speaking: Browser, tmp_path: Path) -> None:

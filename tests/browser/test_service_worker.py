@@ -133,7 +133,6 @@ async def test_file_without_a_copy_is_awaited(site: Site, page: Page) -> None:
 
 async def test_copy_has_the_files_of_one_version(site: Site, page: Page) -> None:
     site.upgrade()
-    assert "two" in await page.evaluate(TEXT, SCRIPT)  # the network is first
     site.failing = {ALL}
     await page.reload()
     assert await page.evaluate(SHOWN) == "one one"
@@ -142,6 +141,24 @@ async def test_copy_has_the_files_of_one_version(site: Site, page: Page) -> None
     site.failing = {ALL}
     await page.reload()
     assert await page.evaluate(SHOWN) == "two two"
+
+
+@pytest.mark.parametrize("is_reloaded", [False, True], ids=["opened before the worker", "opened with the worker"])
+async def test_open_page_keeps_the_version_of_its_document(site: Site, page: Page, is_reloaded: bool) -> None:
+    if is_reloaded:
+        await page.reload()
+    site.upgrade()
+    assert "one" in await page.evaluate(TEXT, SCRIPT)
+    await page.evaluate(INSTALLED)
+    assert "one" in await page.evaluate(TEXT, SCRIPT)
+
+
+async def test_page_of_the_next_version_keeps_that_version(site: Site, page: Page) -> None:
+    site.upgrade()
+    await page.reload()
+    await page.evaluate(INSTALLED)
+    site.failing = {ALL}
+    assert "two" in await page.evaluate(TEXT, SCRIPT)
 
 
 async def test_document_from_the_copy_gets_its_files_from_there(site: Site, page: Page) -> None:
@@ -163,7 +180,8 @@ async def test_failed_installation_leaves_the_former_copy(site: Site, page: Page
         while (worker && worker.state !== "redundant") {
             await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
         }
-        return [worker?.state ?? "redundant", (await caches.keys()).length];
+        const copies = (await caches.keys()).filter((name) => name.startsWith("stt-page-"));
+        return [worker?.state ?? "redundant", copies.length];
     }"""
     assert await page.evaluate(states) == ["redundant", 1]
     site.failing = {ALL}
@@ -206,10 +224,11 @@ async def test_document_of_the_next_version_gets_no_file_from_the_copy(site: Sit
     assert "two" in await page.evaluate("(path) => answers[path]", SCRIPT)
 
 
-async def test_caches_of_others_are_kept(site: Site, page: Page) -> None:
+async def test_copies_that_no_page_uses_are_deleted_and_caches_of_others_are_kept(site: Site, page: Page) -> None:
     await page.evaluate("() => caches.open('others')")
     site.upgrade()
+    await page.reload()
     await page.evaluate(INSTALLED)
     names = await page.evaluate("() => caches.keys()")
-    assert len(names) == 2
+    assert len([name for name in names if name.startswith("stt-page-")]) == 1
     assert "others" in names

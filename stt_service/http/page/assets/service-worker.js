@@ -5,9 +5,10 @@
  * with a failure, the copy is used. Without a copy, the answer is awaited. A body may take any time: only the headers have
  * a limit.
  *
- * A page never has files of two versions. A document from a copy gets all of its files from there, also after another
- * version is installed: its copy is kept until it is closed. A document of the server's next version gets none from the
- * copy. Where the document of each page came from is kept in a cache, as browsers stop an idle worker.
+ * A page has files of one version, that of its document: it gets them from the copy of that version, which is kept until
+ * the page is closed, also after another version is installed. Until the copy of the next version is installed, a
+ * document of that version gets its files from the server. The source of each page is kept in a cache, as browsers stop
+ * an idle worker.
  *
  * The copy has the files of one version and is never changed: other files of the server change this script, and browsers
  * then install it with a copy of its own. At installation all files are copied: the page and everything that it refers
@@ -18,8 +19,7 @@
 const VERSION = "@VERSION@"; // the server inserts a digest of all files
 const PREFIX = "stt-page-"; // of the names of the copies: other caches of the origin are left alone
 const CACHE = `${PREFIX}${VERSION}`;
-const SOURCES = "stt-sources"; // the name of a copy, or NETWORK, for the id of each client
-const NETWORK = "network"; // the document is of another version than the copy
+const SOURCES = "stt-sources"; // the name of the copy with the document's version, for the id of each client
 const VERSION_HEADER = "Stt-Page-Version"; // of a document
 const NETWORK_TIMEOUT_MS = 3000; // of the headers
 const MAX_SOURCES = 50;
@@ -62,10 +62,17 @@ async function copyAll() {
 
 async function activate() {
   const clients = await self.clients.matchAll({ includeUncontrolled: true });
-  const used = [CACHE, ...(await Promise.all(clients.map(({ id }) => sourceOf(id))))];
+  const used = [CACHE, ...(await Promise.all(clients.map(({ id }) => claimSource(id))))];
   const copies = (await caches.keys()).filter((name) => name.startsWith(PREFIX));
   await Promise.all(copies.filter((name) => !used.includes(name)).map((name) => caches.delete(name)));
   await self.clients.claim();
+}
+
+/** Return the source of a client; a page that is not known was opened before the worker, which has its version. */
+async function claimSource(client) {
+  const source = await sourceOf(client);
+  if (!source) await rememberSource(client, CACHE);
+  return source;
 }
 
 /** Copy a file; return the paths that it refers to. A reference that does not exist is a string that looks like one. */
@@ -85,13 +92,13 @@ async function copy(cache, path) {
 async function respond({ request, clientId, resultingClientId }) {
   const isDocument = request.mode === "navigate";
   const source = isDocument ? "" : await sourceOf(clientId);
-  const copy = source === NETWORK ? undefined : await copyOf(request, source || CACHE);
+  const copy = await copyOf(request, source || CACHE);
   if (!copy) return fetch(request);
   if (source) return copy;
   const response = await Promise.race([fetch(request).catch(() => null), timeout()]);
   const isServed = response !== null && response.status < 500;
-  const isOfCopy = isServed && response.headers.get(VERSION_HEADER) === VERSION;
-  if (isDocument && !isOfCopy) await rememberSource(resultingClientId, isServed ? NETWORK : CACHE);
+  const version = isServed ? response.headers.get(VERSION_HEADER) : VERSION;
+  if (isDocument) await rememberSource(resultingClientId, `${PREFIX}${version}`);
   return isServed ? response : copy;
 }
 
@@ -111,7 +118,7 @@ function timeout() {
 /** @type {Map<string, Promise<string>>} by client: those asked for since the worker was started */
 const knownSources = new Map();
 
-/** @returns {Promise<string>} where the document of a client came from; empty: from the server, with the copy's version */
+/** @returns {Promise<string>} the copy with the version of a client's document; empty: not known */
 function sourceOf(client) {
   return knownSources.get(client) ?? know(client, storedSource(client)); // each file of a page asks
 }
