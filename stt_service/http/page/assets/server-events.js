@@ -5,7 +5,7 @@ const MAX_BLOCK_CHARACTERS = 1_000_000; // of an event that is not complete
 
 /**
  * Yield the fields of each event of a response, until the connection ends or is aborted.
- * @param {ReadableStream<Uint8Array>} body
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
  * @param {() => void} onInput something was received, maybe a heartbeat
  * @returns {AsyncGenerator<Map<string, string>>}
  */

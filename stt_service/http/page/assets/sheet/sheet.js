@@ -74,7 +74,7 @@ export class Sheet extends EventTarget {
 
   /**
    * Change the document as the user wants, and show the cursor.
-   * @param {(document: Document) => void} change
+   * @param {(document: import("./document.js").Document) => void} change
    */
   edit(change) {
     if (this.isComposing) this.endComposition();

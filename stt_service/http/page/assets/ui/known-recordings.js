@@ -4,8 +4,8 @@
  *
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
  * @typedef {{startedAt: number, dictation: Dictation, status: string, tried: string, isPlaced: boolean,
- *   hasEnded: boolean}} Known `startedAt`: as of Date.now(). `status`: of its failure. `tried`: the settings of its last attempt, as JSON.
- *   `isPlaced`: its further text has a place in the sheet
+ *   hasEnded: boolean}} Known `startedAt`: as of Date.now(). `status`: of its failure. `tried`: the settings of its last
+ *   attempt, as JSON. `isPlaced`: its further text has a place in the sheet
  */
 import { ABORTED } from "./messages.js";
 

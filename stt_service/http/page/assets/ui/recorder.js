@@ -134,10 +134,11 @@ export class Recorder extends EventTarget {
     if (own) await this.#resume(own);
   }
 
-  /** @param {typeof Dictation} stored */
+  /** @param {typeof import("../recording/dictation.js").Dictation} stored */
   async #insertMissing(stored) {
     const { marks } = this.#sheet;
-    const found = await stored.missing(this.#recordings.options(this.#sheetId), (recording, number) => marks.wasInserted(recording, number));
+    const isHad = (/** @type {string} */ recording, /** @type {number} */ number) => marks.wasInserted(recording, number);
+    const found = await stored.missing(this.#recordings.options(this.#sheetId), isHad);
     if (!found) return;
     marks.keepRecordings(found.recordings);
     for (const { recording, startedAt, final } of found.missing) {
@@ -151,7 +152,8 @@ export class Recorder extends EventTarget {
    * @param {ReturnType<import("./preferences.js").Preferences["captions"]>} captions under which it may be published
    */
   async #resume(entry, captions = this.#preferences.captions()) {
-    const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume({ ...this.#recordings.options(this.#sheetId), captions })));
+    const options = { ...this.#recordings.options(this.#sheetId), captions };
+    const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume(options)));
     this.#unrecognized = this.#unrecognized.filter(({ id }) => id !== entry.id);
     this.#keepPlace(this.#recordings.add(entry.id, dictation, entry.startedAt));
     if (!this.isRecording) this.#current = dictation;
