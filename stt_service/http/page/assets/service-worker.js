@@ -57,7 +57,8 @@ async function copyAll() {
     }
   }
   const script = await fetch("/service-worker.js", { cache: "no-store" });
-  if (!(await script.text()).includes(VERSION)) throw new Error("The files of the server changed while they were copied.");
+  if (!(await script.text()).includes(VERSION))
+    throw new Error("The files of the server changed while they were copied.");
 }
 
 async function activate() {

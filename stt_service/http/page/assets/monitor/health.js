@@ -58,7 +58,12 @@ function facts({ load = {}, resources = {}, counters = {}, selfTest, device, ...
     ["GPU", (resources.gpus ?? []).map(gpuText).join("; ")],
     ["Since start", totals(counters)],
     ["Audio", age(seconds(counters.audio))],
-    ["Self-test", selfTest ? `real-time factor ${number(selfTest.realTimeFactor)}, about ${count(selfTest.estimatedStreams, "stream")}` : ""],
+    [
+      "Self-test",
+      selfTest
+        ? `real-time factor ${number(selfTest.realTimeFactor)}, about ${count(selfTest.estimatedStreams, "stream")}`
+        : "",
+    ],
   ];
 }
 

@@ -57,7 +57,7 @@ async function repeat(task, interval_ms, signal) {
 }
 
 async function watch(signal) {
-  for (let failures = 0; !signal.aborted; ) {
+  for (let failures = 0; !signal.aborted;) {
     try {
       for await (const status of api.watchStatus(signal)) {
         failures = 0;
@@ -100,7 +100,8 @@ function showLost(error) {
   setText(byId("state"), "Not connected");
   setAvailable(false);
   const since = clock(Date.now() / 1000);
-  if (byId("connection").hidden) setText(byId("connection"), `${error.message} Trying again since ${since}. The values below are older.`);
+  if (byId("connection").hidden)
+    setText(byId("connection"), `${error.message} Trying again since ${since}. The values below are older.`);
   byId("connection").hidden = false;
   settingsShown = settings.hasChanges; // else shown again, as another server may have other settings
 }

@@ -33,13 +33,16 @@ export class Models {
     this.shown = content;
     const focused = document.activeElement?.dataset.model;
     this.table.body.replaceChildren(...models.map((model) => this.#row(model)));
-    if (focused) (this.table.body.querySelector(`[data-model="${CSS.escape(focused)}"]`) ?? byId("models-heading")).focus();
+    if (focused)
+      (this.table.body.querySelector(`[data-model="${CSS.escape(focused)}"]`) ?? byId("models-heading")).focus();
   }
 
   #row(model) {
     const unload = () => this.#operate(`${model.name} is being unloaded.`, UNLOAD, { name: model.name });
     const isUsed = model.roles.length > 0 && model.state === "MODEL_STATE_LOADED";
-    const action = isUsed ? "–" : button("Unload", unload, { "aria-label": `Unload ${model.name}`, "data-model": model.name });
+    const action = isUsed
+      ? "–"
+      : button("Unload", unload, { "aria-label": `Unload ${model.name}`, "data-model": model.name });
     const state = word(model.state, "MODEL_STATE_") + (model.reason ? `: ${model.reason}` : "");
     const roles = ROLES.filter(([role]) => model.roles.includes(role)).map(([, name]) => name.toLowerCase());
     const language = model.multilingual || model.state !== "MODEL_STATE_LOADED" ? "" : " (English only)";
@@ -63,10 +66,18 @@ export class Models {
   }
 
   #form() {
-    const name = element("input", { id: "model-name", required: true, maxlength: String(MAX_NAME), spellcheck: "false", "aria-describedby": "model-hint" });
+    const name = element("input", {
+      id: "model-name",
+      required: true,
+      maxlength: String(MAX_NAME),
+      spellcheck: "false",
+      "aria-describedby": "model-hint",
+    });
     const boxes = ROLES.map(([role]) => element("input", { type: "checkbox", value: role, id: `model-${role}` }));
     boxes[0].checked = true;
-    const labels = ROLES.map(([role, text], index) => element("label", { for: `model-${role}`, class: "check" }, boxes[index], text));
+    const labels = ROLES.map(([role, text], index) =>
+      element("label", { for: `model-${role}`, class: "check" }, boxes[index], text),
+    );
     const form = element(
       "form",
       { class: "inline-form" },
@@ -74,7 +85,11 @@ export class Models {
       name,
       element("fieldset", {}, element("legend", {}, "Use it for"), ...labels),
       element("button", { type: "submit", class: "button", [OPERATION]: true }, "Load"),
-      element("p", { id: "model-hint", class: "hint" }, "A size, a hub name or a folder of the server. It is downloaded if necessary and tested first; open streams keep their models."),
+      element(
+        "p",
+        { id: "model-hint", class: "hint" },
+        "A size, a hub name or a folder of the server. It is downloaded if necessary and tested first; open streams keep their models.",
+      ),
     );
     form.addEventListener("submit", async (event) => {
       event.preventDefault();

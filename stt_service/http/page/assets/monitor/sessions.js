@@ -23,7 +23,10 @@ export class Sessions {
   constructor(operator) {
     this.operator = operator;
     this.rows = new Map();
-    this.table = new Table("Open sessions", [...COLUMNS.map(([name, , className]) => [name, className]), ["Actions", "row-actions"]]);
+    this.table = new Table("Open sessions", [
+      ...COLUMNS.map(([name, , className]) => [name, className]),
+      ["Actions", "row-actions"],
+    ]);
     this.empty = element("p", { class: "hint" }, "No open sessions.");
     byId("sessions").append(this.empty, this.table.root);
   }
@@ -61,7 +64,10 @@ export class Sessions {
     const actions = document.createDocumentFragment();
     actions.append(
       button("Finalize", finalize, { "aria-label": `Finalize the utterance of session ${id}` }),
-      button("Terminate…", () => this.#terminate(id, path), { class: "button danger", "aria-label": `Terminate session ${id}` }),
+      button("Terminate…", () => this.#terminate(id, path), {
+        class: "button danger",
+        "aria-label": `Terminate session ${id}`,
+      }),
     );
     return this.table.row(...COLUMNS.map(() => ""), actions);
   }

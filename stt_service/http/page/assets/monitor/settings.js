@@ -151,7 +151,11 @@ function inputOf(parameter, id) {
   const common = { id, "aria-describedby": `${id}-hint ${id}-error`, autocomplete: "off" };
   if (parameter.type === "PARAMETER_TYPE_BOOLEAN") return element("input", { ...common, type: "checkbox" });
   if (parameter.type === "PARAMETER_TYPE_CHOICE") {
-    return element("select", common, ...parameter.choices.map((choice) => element("option", { value: choice }, choice)));
+    return element(
+      "select",
+      common,
+      ...parameter.choices.map((choice) => element("option", { value: choice }, choice)),
+    );
   }
   if (NUMERIC.has(parameter.type) && parameter.choices.length) {
     return element("input", { ...common, type: "text", list: `${id}-choices` });
@@ -163,11 +167,19 @@ function inputOf(parameter, id) {
 
 function rangeOf({ type, minimum, maximum }) {
   const step = type === "PARAMETER_TYPE_INTEGER" ? "1" : "any";
-  return { step, ...(minimum === undefined ? {} : { min: String(minimum) }), ...(maximum === undefined ? {} : { max: String(maximum) }) };
+  return {
+    step,
+    ...(minimum === undefined ? {} : { min: String(minimum) }),
+    ...(maximum === undefined ? {} : { max: String(maximum) }),
+  };
 }
 
 function datalist(parameter, id) {
-  return element("datalist", { id: `${id}-choices` }, ...parameter.choices.map((choice) => element("option", { value: choice })));
+  return element(
+    "datalist",
+    { id: `${id}-choices` },
+    ...parameter.choices.map((choice) => element("option", { value: choice })),
+  );
 }
 
 function hintOf(parameter) {

@@ -1,4 +1,4 @@
-/** The browser's storage of audio as a dictation uses it: opened once, kept within its budget, and its failures reported. */
+/** The browser's storage of audio for a dictation: opened once, kept within its budget, and its failures reported. */
 
 import { journalOfPage } from "./journal.js";
 import { DEFAULT_BUDGET_BYTES, enforceBudget, makeRoom } from "./retention.js";

@@ -61,7 +61,8 @@ export async function missingFinals(journal, sheet, isHad) {
   for (const row of rows.filter((row) => mayBeMissing(row, sheet, isHad))) {
     for (const final of await journal.results(row.id)) {
       const isMissing = final.type === "final" && ownerOf(row.sheets, final.utterance) === sheet;
-      if (isMissing && !isHad(row.id, final.utterance)) missing.push({ recording: row.id, startedAt: row.startedAt, final });
+      if (isMissing && !isHad(row.id, final.utterance))
+        missing.push({ recording: row.id, startedAt: row.startedAt, final });
     }
   }
   return { missing, recordings: new Set(rows.map(({ id }) => id)) };

@@ -25,8 +25,14 @@ export class DictationError extends Error {
 }
 
 const KINDS = {
-  NotAllowedError: ["denied", "The browser does not permit this page to use the microphone. Allow it in the address bar."],
-  SecurityError: ["denied", "The browser does not permit this page to use the microphone. Allow it in the address bar."],
+  NotAllowedError: [
+    "denied",
+    "The browser does not permit this page to use the microphone. Allow it in the address bar.",
+  ],
+  SecurityError: [
+    "denied",
+    "The browser does not permit this page to use the microphone. Allow it in the address bar.",
+  ],
   NotFoundError: ["no-device", "No microphone was found. Connect one, or select another."],
   OverconstrainedError: ["no-device", "The selected microphone was not found. Connect it, or select another."],
   NotReadableError: ["busy", "The microphone does not start. Another program may be using it."],
@@ -181,7 +187,8 @@ export class Microphone {
     this._track.addEventListener("mute", () => this._setInterruption(MUTED), { signal }); // until the next audio
     // iOS suspends the context in the background and during calls.
     this._context.addEventListener("statechange", () => this._onStateChange(), { signal });
-    for (const event of ["visibilitychange", ...GESTURES]) document.addEventListener(event, () => this._resume(), { signal });
+    for (const event of ["visibilitychange", ...GESTURES])
+      document.addEventListener(event, () => this._resume(), { signal });
   }
 
   _onStateChange() {
@@ -192,7 +199,7 @@ export class Microphone {
 
   _resume() {
     const isPaused = this._context.state !== "running" && this._context.state !== "closed";
-    // Rejected while the interruption lasts; the watchdog, a gesture and the next change of state or visibility try again.
+    // Rejected while the interruption lasts; the watchdog, a gesture and the next change of state try again.
     if (isPaused && document.visibilityState === "visible") this._context.resume().catch(() => {});
   }
 }

@@ -82,7 +82,10 @@ export class Recognizer {
     this._skipDelay();
   }
 
-  /** Publish the text under other captions: the next stream, at once, replaces an open one. @param {object | null} captions */
+  /**
+   * Publish the text under other captions: the next stream, at once, replaces an open one.
+   * @param {object | null} captions
+   */
   publish(captions) {
     this.target = { ...this.target, captions };
     this._socket?.abort(new StreamError("The captions have changed.", REPLACED_STATUS));
@@ -151,7 +154,9 @@ export class Recognizer {
     this._retry.onStarted();
     this._owner.onConnection(true, null);
     const socket = this._socket;
-    this._sendAll(socket).catch((error) => socket.abort(new StreamError(String(error), "DATA_LOSS", null, "audio-lost")));
+    this._sendAll(socket).catch((error) =>
+      socket.abort(new StreamError(String(error), "DATA_LOSS", null, "audio-lost")),
+    );
   }
 
   _track(event) {

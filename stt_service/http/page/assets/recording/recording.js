@@ -48,7 +48,17 @@ export class Recording {
   static begin(journal, id, rateHz, settings, onStorage) {
     const resume = new ResumeTracker().toJSON();
     const startedAt = Date.now();
-    const row = { id, rateHz, settings, resume, startedAt, commands: [], sheets: [], wasStarted: false, isComplete: false };
+    const row = {
+      id,
+      rateHz,
+      settings,
+      resume,
+      startedAt,
+      commands: [],
+      sheets: [],
+      wasStarted: false,
+      isComplete: false,
+    };
     const recording = new Recording(journal, row, onStorage);
     recording.save();
     return recording;

@@ -216,7 +216,8 @@ export class Session {
 
   _onConnection(isConnected, error) {
     if (isConnected) this._setConnection("connected", "");
-    else if (error.status === IDLE_STATUS) this._setConnection("connecting", ""); // once there is audio to send
+    else if (error.status === IDLE_STATUS)
+      this._setConnection("connecting", ""); // once there is audio to send
     else {
       const connection = error instanceof ServerFailure ? "connecting" : "offline";
       this._setConnection(connection, error.message, error.status, error.kind);

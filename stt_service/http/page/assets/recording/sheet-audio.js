@@ -25,5 +25,7 @@ export async function deleteAudioOf(sheet, others) {
  * @param {{id: string, sheets?: readonly {sheet: string}[]}} recording `sheets`: those that its results belong to
  */
 function hasTextOf(sheet, { id, sheets = [] }) {
-  return sheets.some((owner) => owner.sheet === sheet.id) || sheet.marks.marks.some(({ spoken }) => spoken.recording === id);
+  return (
+    sheets.some((owner) => owner.sheet === sheet.id) || sheet.marks.marks.some(({ spoken }) => spoken.recording === id)
+  );
 }

@@ -69,7 +69,9 @@ export class StreamSocket {
   _onOpen(opening) {
     this._wasOpen = true;
     if (this._socket.protocol !== SUBPROTOCOL) {
-      this.abort(new StreamError("The server does not support this page: reload it.", "UNIMPLEMENTED", null, "page-outdated"));
+      this.abort(
+        new StreamError("The server does not support this page: reload it.", "UNIMPLEMENTED", null, "page-outdated"),
+      );
     } else {
       this.send(opening);
     }

@@ -67,7 +67,8 @@ function updatePartials(block, preedits) {
     if (child instanceof Text) offset += child.length;
     else if (isPartial(child)) shown.push({ child, offset });
   }
-  const arePlaced = shown.length === preedits.length && shown.every((each, index) => each.offset === preedits[index].at.offset);
+  const arePlaced =
+    shown.length === preedits.length && shown.every((each, index) => each.offset === preedits[index].at.offset);
   if (!arePlaced) return false;
   shown.forEach(({ child }, index) => {
     if (child.textContent !== preedits[index].text) child.textContent = preedits[index].text;
@@ -163,7 +164,7 @@ function appendText(block, text) {
 /** @param {Text} node */
 function split(node) {
   if (node.length <= MAX_CHUNK_CHARACTERS) return;
-  for (let rest = node; rest.length > CHUNK_CHARACTERS; ) rest = rest.splitText(splitOffset(rest.data));
+  for (let rest = node; rest.length > CHUNK_CHARACTERS;) rest = rest.splitText(splitOffset(rest.data));
 }
 
 /** @param {string} text */

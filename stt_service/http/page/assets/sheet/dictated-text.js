@@ -185,7 +185,8 @@ export class DictatedText {
  * @param {string} text
  * @param {number} offset
  */
-const continuesWord = (text, offset) => offset < text.length && isWord(text, offset) && !isSpaceless(text.charAt(offset));
+const continuesWord = (text, offset) =>
+  offset < text.length && isWord(text, offset) && !isSpaceless(text.charAt(offset));
 
 /**
  * @param {Utterance} one

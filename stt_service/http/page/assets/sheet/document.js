@@ -231,7 +231,13 @@ export class Document {
    * @param {import("./history.js").Kind} kind
    */
   #recordChange(start, end, text, kind) {
-    const edit = this.#history.record({ start, removed: this.lines.between(start, end), inserted: text, kind, step: {} });
+    const edit = this.#history.record({
+      start,
+      removed: this.lines.between(start, end),
+      inserted: text,
+      kind,
+      step: {},
+    });
     const change = this.lines.replace(start, end, text);
     this.#notify(change, edit, "done");
     return change;

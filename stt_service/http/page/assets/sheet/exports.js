@@ -63,7 +63,8 @@ function textsOf(lines, marks) {
     const to = boundaries[index + 1] ?? lines.end;
     const mark = open.length ? lastInserted(open) : before;
     const part = lines.between(from, open.length ? to : endOfTyped(lines, from, to));
-    if (mark && part) texts.set(mark, mark === before ? texts.get(mark) + part : withSpaceBetween(texts.get(mark) ?? "", part));
+    if (mark && part)
+      texts.set(mark, mark === before ? texts.get(mark) + part : withSpaceBetween(texts.get(mark) ?? "", part));
     before = part ? mark : before;
   });
   return texts;
@@ -100,13 +101,16 @@ function withoutOverlap(spoken) {
 /** @param {Cue[]} list */
 export function toSrt(list) {
   const time = (/** @type {number} */ ms) => timestamp(ms, ",");
-  return list.map((cue, index) => `${index + 1}\n${time(cue.startMs)} --> ${time(cue.endMs)}\n${cue.text}\n`).join("\n");
+  return list
+    .map((cue, index) => `${index + 1}\n${time(cue.startMs)} --> ${time(cue.endMs)}\n${cue.text}\n`)
+    .join("\n");
 }
 
 /** @param {Cue[]} list */
 export function toVtt(list) {
   const time = (/** @type {number} */ ms) => timestamp(ms, ".");
-  const escape = (/** @type {string} */ text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const escape = (/** @type {string} */ text) =>
+    text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   return `WEBVTT\n${list.map((cue) => `\n${time(cue.startMs)} --> ${time(cue.endMs)}\n${escape(cue.text)}\n`).join("")}`;
 }
 

@@ -113,7 +113,8 @@ export class Input {
     const text = event.dataTransfer?.getData("text/plain");
     event.preventDefault(); // neither files nor markup
     if (!text) return;
-    const isMove = this.#dragged && event.dataTransfer?.dropEffect !== "copy" && !(isMac ? event.altKey : event.ctrlKey);
+    const isMove =
+      this.#dragged && event.dataTransfer?.dropEffect !== "copy" && !(isMac ? event.altKey : event.ctrlKey);
     this.#sheet.drop(event.clientX, event.clientY, withoutControls(text.slice(0, MAX_PASTE_CHARACTERS)), isMove);
   }
 }

@@ -56,7 +56,8 @@ export class Marks {
     const { recording, number } = mark.spoken;
     this.#lastInserted.delete(recording); // the newest recording is the last one
     this.#lastInserted.set(recording, number);
-    if (this.#lastInserted.size > MAX_RECORDINGS) this.#lastInserted.delete(this.#lastInserted.keys().next().value ?? "");
+    if (this.#lastInserted.size > MAX_RECORDINGS)
+      this.#lastInserted.delete(this.#lastInserted.keys().next().value ?? "");
   }
 
   /**
@@ -163,7 +164,11 @@ const copyOf = (mark) => ({ ...mark, doubts: mark.doubts.map((word) => ({ ...wor
  * @param {Edit} edit
  * @returns {import("./lines.js").Change}
  */
-const reversed = ({ start, removed, inserted }) => ({ start, end: endOf(start, inserted), newEnd: endOf(start, removed) });
+const reversed = ({ start, removed, inserted }) => ({
+  start,
+  end: endOf(start, inserted),
+  newEnd: endOf(start, removed),
+});
 
 /**
  * Move the mark with the change; return whether text is left in it.
@@ -182,7 +187,9 @@ function mapMark(mark, change) {
  * @param {import("./lines.js").Change} change
  */
 function mapRange(range, change) {
-  range.start = isSame(range.start, change.start) ? mapPositionPast(range.start, change) : mapPosition(range.start, change);
+  range.start = isSame(range.start, change.start)
+    ? mapPositionPast(range.start, change)
+    : mapPosition(range.start, change);
   range.end = mapPosition(range.end, change);
   if (compare(range.end, range.start) < 0) range.end = range.start;
 }

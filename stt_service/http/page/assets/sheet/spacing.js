@@ -83,7 +83,9 @@ function startsWithClosingQuote(after) {
 /** @param {string} before */
 function beginsSentence(before) {
   const sentence = stripEnd(before.replace(SPACES_AT_END, ""), ENDS_AFTER);
-  return !stripEnd(sentence, OPENING) || (sentence !== "" && SENTENCE_END.includes(/** @type {string} */ (sentence.at(-1))));
+  return (
+    !stripEnd(sentence, OPENING) || (sentence !== "" && SENTENCE_END.includes(/** @type {string} */ (sentence.at(-1))))
+  );
 }
 
 /**

@@ -179,7 +179,11 @@ export class Store {
       // One that cannot be read may have text of the same audio.
       if (!isComplete) throw Object.assign(new Error("The sheets could not be read."), { kind: "unread" });
       const sheet = rows.find((row) => row.id === id);
-      if (sheet) await deleteAudio(sheet, rows.filter((row) => row !== sheet));
+      if (sheet)
+        await deleteAudio(
+          sheet,
+          rows.filter((row) => row !== sheet),
+        );
       await this.#database.write([STORE], (sheets) => sheets.delete(id));
       local.remove(COPY_KEY + id);
     } finally {
@@ -221,7 +225,7 @@ export class Store {
   async #use(id, release, known) {
     this.#id = id;
     this.#release = release;
-    const { rows, isComplete } = await this.#rows(); // again: the tab that had the sheet may have written until it was closed
+    const { rows, isComplete } = await this.#rows(); // again: its tab may have written until it was closed
     if (isComplete) this.#deleteOld(rows).catch(() => {});
     const row = (isComplete ? rows : [...rows, ...known]).find((each) => each.id === id);
     if (row || isComplete) this.#keepId();

@@ -62,7 +62,10 @@ export class View {
       if (partials.length) this.#withPartials.add(block);
     }
     this.#dirty.clear();
-    this.#root.classList.toggle("empty", this.#document.lines.length === 1 && !this.#document.lines.at(0) && !preedits.length);
+    this.#root.classList.toggle(
+      "empty",
+      this.#document.lines.length === 1 && !this.#document.lines.at(0) && !preedits.length,
+    );
     this.showSelection();
     for (const listener of this.#listeners) listener(rendered);
   }
@@ -164,7 +167,10 @@ export class View {
     while (child.parentNode && child.parentNode !== this.#root) child = child.parentNode;
     const line = child.parentNode ? this.#blocks.indexOf(/** @type {HTMLElement} */ (child)) : -1;
     if (line < 0) return null;
-    return { line, offset: Math.min(offsetInBlock(this.#blocks[line], node, offset), this.#document.lines.at(line).length) };
+    return {
+      line,
+      offset: Math.min(offsetInBlock(this.#blocks[line], node, offset), this.#document.lines.at(line).length),
+    };
   }
 
   /**
@@ -226,7 +232,10 @@ export class View {
       this.#edits.delete(block);
     }
     const shift = newEnd.line - end.line;
-    if (shift) this.#dirty = new Set([...this.#dirty].map((line) => (line > start.line ? Math.max(start.line, line + shift) : line)));
+    if (shift)
+      this.#dirty = new Set(
+        [...this.#dirty].map((line) => (line > start.line ? Math.max(start.line, line + shift) : line)),
+      );
     this.#insertBlocks(start.line + 1, newEnd.line - start.line);
     this.#dirty.add(start.line);
     this.#noteEdit(change);

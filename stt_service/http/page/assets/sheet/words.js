@@ -29,7 +29,7 @@ export function doubtfulWords(at, text, words) {
 export class Highlights {
   #sheet;
   #highlight = globalThis.Highlight ? new Highlight() : null;
-  /** @type {Map<import("./marks.js").Doubt, {block: HTMLElement, range: Range}>} by doubt; the browser moves them with the text */
+  /** @type {Map<import("./marks.js").Doubt, {block: HTMLElement, range: Range}>} the browser moves them with the text */
   #ranges = new Map();
 
   /** @param {import("./sheet.js").Sheet} sheet */

@@ -40,7 +40,8 @@ export const ENGLISH = {
   serverDefault: "As set on the server",
   vocabulary: "Vocabulary",
   vocabularyHelp: "Names and terms, one per line, at most 100 and 2,000 characters together.",
-  vocabularyTooLong: "Not saved. Terms: {count} of at most {maxCount}. Characters: {characters} of at most {maxCharacters}.",
+  vocabularyTooLong:
+    "Not saved. Terms: {count} of at most {maxCount}. Characters: {characters} of at most {maxCharacters}.",
   silence: "Silence that ends an utterance, seconds",
   "rejected.silence": "Not saved: must be from 0.1 to 10 seconds.",
   audio: "Recording",
@@ -61,7 +62,8 @@ export const ENGLISH = {
   "rejected.captionsName": "Not saved: only Latin letters, digits, hyphens and underscores.",
   "message.captions": "Captions are not published: {message}",
   "message.captions-full": "Captions are not published: the server already has too many of them.",
-  "message.captions-taken": "Captions are not published: the name “{name}” is taken. Choose another one in the settings.",
+  "message.captions-taken":
+    "Captions are not published: the name “{name}” is taken. Choose another one in the settings.",
   copyLink: "Copy link",
   copyLinkFailed: "The browser refused access to the clipboard. The link is selected: press {key}.",
   qr: "QR code of the link",
@@ -92,7 +94,8 @@ export const ENGLISH = {
   "keys.word": "open the doubtful word at the cursor",
   version: "Server {version}, model {model}",
   recoverTitle: "Speech that is not recognized yet",
-  recoverText: "These recordings were interrupted. Nothing is lost: recognize them now and their text goes to the cursor.",
+  recoverText:
+    "These recordings were interrupted. Nothing is lost: recognize them now and their text goes to the cursor.",
   recoverItem: "{date}, {seconds} s",
   recover: "Recognize",
   discard: "Delete",
@@ -119,15 +122,18 @@ export const ENGLISH = {
   "state.keptAfterSentence": " {seconds} s kept",
   aborted: "The operator stopped your recording. Press the button to record again.",
   retry: "Try again",
-  insecure: "The microphone needs a secure connection. Open this page by https://, or on the server itself by http://localhost.",
+  insecure:
+    "The microphone needs a secure connection. Open this page by https://, or on the server itself by http://localhost.",
   "error.unread": "The earlier sheets could not be read. Reload the page to try again.",
-  "error.denied": "The microphone is blocked. Allow it in the browser's settings of this page, and press the button again.",
+  "error.denied":
+    "The microphone is blocked. Allow it in the browser's settings of this page, and press the button again.",
   "error.no-device": "No microphone was found. Connect one and press the button again.",
   "error.busy": "Another program uses the microphone. Close it and press the button again.",
   "error.unsupported": "This browser cannot record. Use a current Chrome, Edge, Firefox or Safari.",
   unread: "The text of this tab could not be read. It is kept: reload the page, or see “Earlier sheets” in the menu.",
   storage: "This browser keeps no data for the page: the text is lost when you close it.",
-  storageFull: "The storage of this browser is full: the text is lost when you close the page. Delete earlier sheets in the menu, or download the text.",
+  storageFull:
+    "The storage of this browser is full: the text is lost when you close the page. Delete earlier sheets in the menu, or download the text.",
   notReady: "The server is not ready yet. You can record already: the text follows.",
   "message.no-audio": "The microphone delivers no audio.",
   "message.disconnected": "The microphone was disconnected, or its permission was revoked.",
@@ -136,7 +142,8 @@ export const ENGLISH = {
   "message.gap-paused": "The microphone was paused: {seconds} s were not recorded.",
   "message.gap-busy": "This computer is too busy: {seconds} s were not recorded.",
   "message.full": "The storage of this browser is full: audio stays in memory, and is lost if this page is closed.",
-  "message.unavailable": "The storage of this browser cannot be used: audio stays in memory, and is lost if this page is closed.",
+  "message.unavailable":
+    "The storage of this browser cannot be used: audio stays in memory, and is lost if this page is closed.",
   "message.stopped": "The recording was stopped: the storage and the memory for audio are full.",
   "message.token-invalid": "The token is not valid for this server.",
   "message.token-required": "This server requires a token.",
@@ -147,7 +154,8 @@ export const ENGLISH = {
   "message.deleted": "The recording was deleted.",
   "message.audio-deleted": "This audio is not kept any more.",
   "message.open-elsewhere": "The recording is open in another tab, or was deleted.",
-  "message.DRAIN": "The server is shutting down. The recording continues, and its text follows when the server is back.",
+  "message.DRAIN":
+    "The server is shutting down. The recording continues, and its text follows when the server is back.",
   "message.RESOURCE_EXHAUSTED": "The server has too many recordings; the text follows.",
   "message.UNAVAILABLE": "The server is not ready; the text follows.",
   "message.INVALID_ARGUMENT": "The server rejected the settings: change them. ({message})",

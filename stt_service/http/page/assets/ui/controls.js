@@ -161,7 +161,7 @@ export class Controls {
 }
 
 /** @param {string} key */
-export const keyName = (key) => t(`key.${key}`).startsWith("key.") ? key : t(`key.${key}`);
+export const keyName = (key) => (t(`key.${key}`).startsWith("key.") ? key : t(`key.${key}`));
 
 /** @param {EventTarget | null} target */
 const isControl = (target) => target instanceof Element && target.closest(CONTROLS) !== null;

@@ -43,7 +43,10 @@ export class Preferences extends EventTarget {
     addEventListener("storage", ({ key, oldValue, newValue }) => key === KEY && this.#onStored(oldValue, newValue));
   }
 
-  /** @returns {Values} as stored: another tab may have changed them. They are read at each key, and parsed if they changed. */
+  /**
+   * They are read at each key, and parsed if they changed.
+   * @returns {Values} as stored: another tab may have changed them
+   */
   get #values() {
     const stored = local.get(KEY);
     if (stored !== this.#last.stored) this.#last = { stored, values: { ...DEFAULTS, ...parsed(stored) } };
@@ -110,7 +113,7 @@ export class Preferences extends EventTarget {
     };
   }
 
-  /** All settings for a running stream: those that are not chosen return to the server's. An empty term clears the list. */
+  /** All settings for a running stream: others return to the server's. An empty term clears the list. */
   updatedSettings() {
     const { language, hotwords = [], postSpeechSilence } = this.#server.settings;
     const defaults = { language, hotwords: hotwords.length ? hotwords : [""], postSpeechSilence };

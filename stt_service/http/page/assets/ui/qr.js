@@ -39,7 +39,9 @@ export function qrCode(text, label) {
   const image = create("svg", { viewBox: `0 0 ${size} ${size}`, role: "img", "shape-rendering": "crispEdges" });
   image.setAttribute("aria-label", label);
   image.append(create("rect", { width: String(size), height: String(size), fill: "#fff" }));
-  const squares = modules.flatMap((row, y) => row.map((isDark, x) => (isDark ? `M${x + QUIET_MODULES} ${y + QUIET_MODULES}h1v1h-1z` : "")));
+  const squares = modules.flatMap((row, y) =>
+    row.map((isDark, x) => (isDark ? `M${x + QUIET_MODULES} ${y + QUIET_MODULES}h1v1h-1z` : "")),
+  );
   image.append(create("path", { d: squares.join(""), fill: "#000" }));
   return image;
 }
@@ -105,7 +107,11 @@ function interleaved(version, bytes) {
  * @param {number} length
  */
 function padded(version, bytes, length) {
-  const bits = [...bitsOf(4, 4), ...bitsOf(bytes.length, version < 10 ? 8 : 16), ...[...bytes].flatMap((byte) => bitsOf(byte, 8))];
+  const bits = [
+    ...bitsOf(4, 4),
+    ...bitsOf(bytes.length, version < 10 ? 8 : 16),
+    ...[...bytes].flatMap((byte) => bitsOf(byte, 8)),
+  ];
   bits.push(0, 0, 0, 0);
   const data = [];
   for (let at = 0; at + 8 <= bits.length; at += 8) data.push(parseInt(bits.slice(at, at + 8).join(""), 2));
@@ -116,7 +122,9 @@ function padded(version, bytes, length) {
 /** @param {number[][]} blocks */
 function columns(blocks) {
   const longest = Math.max(...blocks.map((block) => block.length));
-  return Array.from({ length: longest }, (_, index) => blocks.filter((block) => index < block.length).map((block) => block[index])).flat();
+  return Array.from({ length: longest }, (_, index) =>
+    blocks.filter((block) => index < block.length).map((block) => block[index]),
+  ).flat();
 }
 
 /**
@@ -173,7 +181,12 @@ function functionPatterns(version) {
     set(6, at, at % 2 === 0);
     set(at, 6, at % 2 === 0);
   }
-  for (const [x, y] of [[3, 3], [size - 4, 3], [3, size - 4]]) square(set, x, y, 4, [0, 1, 3]);
+  for (const [x, y] of [
+    [3, 3],
+    [size - 4, 3],
+    [3, size - 4],
+  ])
+    square(set, x, y, 4, [0, 1, 3]);
   const centers = [6, ...ALIGNMENT[version]];
   const last = centers.length - 1;
   centers.forEach((x, column) =>

@@ -137,7 +137,8 @@ export class Recorder extends EventTarget {
   /** @param {typeof import("../recording/dictation.js").Dictation} stored */
   async #insertMissing(stored) {
     const { marks } = this.#sheet;
-    const isHad = (/** @type {string} */ recording, /** @type {number} */ number) => marks.wasInserted(recording, number);
+    const isHad = (/** @type {string} */ recording, /** @type {number} */ number) =>
+      marks.wasInserted(recording, number);
     const found = await stored.missing(this.#recordings.options(this.#sheetId), isHad);
     if (!found) return;
     marks.keepRecordings(found.recordings);
@@ -240,7 +241,8 @@ export class Recorder extends EventTarget {
   #show() {
     if (this.#isStarting && !this.#current) return; // "starting" is shown
     const { dictation, state } = this.#states.shown(this.#current, this.#recordings.waiting, this.#isStarting);
-    if (state.status === ABORTED) session.remove(OPEN_KEY); // it is not continued without the user
+    if (state.status === ABORTED)
+      session.remove(OPEN_KEY); // it is not continued without the user
     else if (dictation?.recordingId) session.set(OPEN_KEY, dictation.recordingId);
     if (state.state === "offline" && this.state.state !== "offline") this.#emit("unreachable", null);
     if (state.status === ABORTED && this.state.status !== ABORTED) this.#emit("aborted", null);

@@ -7,7 +7,15 @@
  */
 
 /** @type {State} */
-export const IDLE = { state: "idle", keptMs: 0, reason: "", status: "", kind: "", isCapturing: false, captureProblem: null };
+export const IDLE = {
+  state: "idle",
+  keptMs: 0,
+  reason: "",
+  status: "",
+  kind: "",
+  isCapturing: false,
+  captureProblem: null,
+};
 
 export class RecordingStates {
   /** @type {WeakMap<Dictation, State>} */ #states = new WeakMap();

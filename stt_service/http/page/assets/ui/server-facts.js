@@ -44,7 +44,8 @@ export class ServerFacts extends EventTarget {
     const info = await this.#access.askIfRequired();
     if (request !== this.#requests) return;
     const isFinal = info !== null && !info.notReady; // a server that loads has no languages yet
-    if (!isFinal) this.#retry = setTimeout(() => this.refresh(), RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)]);
+    if (!isFinal)
+      this.#retry = setTimeout(() => this.refresh(), RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)]);
     this.#failures = isFinal ? 0 : this.#failures + 1;
     this.#show(info);
   }

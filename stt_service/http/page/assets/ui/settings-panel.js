@@ -7,7 +7,10 @@ import { HOLD_KEYS, keyName } from "./controls.js";
 import { write } from "./files.js";
 
 const THEMES = ["system", "light", "dark"];
-const INTERFACE_LANGUAGES = [["en", "English"], ["ru", "Русский"]];
+const INTERFACE_LANGUAGES = [
+  ["en", "English"],
+  ["ru", "Русский"],
+];
 const CAPTIONS_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 export class SettingsPanel {
@@ -92,9 +95,15 @@ export class SettingsPanel {
   }
 
   #fillChoices() {
-    this.#choices("theme", THEMES.map((theme) => [theme, t(`theme.${theme}`)]));
+    this.#choices(
+      "theme",
+      THEMES.map((theme) => [theme, t(`theme.${theme}`)]),
+    );
     this.#choices("interfaceLanguage", [["", t("interface.system")], ...INTERFACE_LANGUAGES]);
-    this.#choices("pushToTalk", HOLD_KEYS.map((key) => [key, key === "Space" ? t("holdSpace") : keyName(key)]));
+    this.#choices(
+      "pushToTalk",
+      HOLD_KEYS.map((key) => [key, key === "Space" ? t("holdSpace") : keyName(key)]),
+    );
     this.#choices("device", [["", t("deviceDefault")]]);
   }
 
@@ -102,7 +111,9 @@ export class SettingsPanel {
   async #fillDevices() {
     const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
     const inputs = devices.filter(({ kind, deviceId, label }) => kind === "audioinput" && deviceId && label);
-    const named = inputs.filter(({ deviceId }) => deviceId !== "default").map(({ deviceId, label }) => [deviceId, label]);
+    const named = inputs
+      .filter(({ deviceId }) => deviceId !== "default")
+      .map(({ deviceId, label }) => [deviceId, label]);
     this.#choices("device", [["", t("deviceDefault")], ...named]);
     this.#field("device").value = this.#preferences.get("device");
   }
@@ -251,7 +262,11 @@ function showError(field, error) {
 }
 
 /** @param {string} text one term per line */
-const termsOf = (text) => text.split("\n").map((term) => term.trim()).filter(Boolean);
+const termsOf = (text) =>
+  text
+    .split("\n")
+    .map((term) => term.trim())
+    .filter(Boolean);
 
 /**
  * @param {Intl.DisplayNames} names
