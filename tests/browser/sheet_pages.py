@@ -77,7 +77,7 @@ class ScriptedStream:
         self._sockets: list[WebSocketRoute] = []  # of the accepted streams
         self._starts: asyncio.Queue[None] = asyncio.Queue()
         self._updates: asyncio.Queue[Json] = asyncio.Queue()
-        self._is_refusing = self._is_holding_end = False
+        self._is_refusing = self._is_holding_end = self._is_committing = False
         self.rejection: Rejection = lambda _: None
         self.configs: list[Json] = []  # of all streams
         self.config: Json = {}
@@ -129,6 +129,10 @@ class ScriptedStream:
     def suppress(self, utterance: int) -> None:
         self._send(suppressed={"utterance": str(utterance), "startMs": "0", "endMs": "500", "reason": "NO_SPEECH"})
 
+    def commit_audio(self) -> None:
+        """Commit all audio as it arrives from now on."""
+        self._is_committing = True
+
     def notice(self, message: str, reason: str = "OTHER") -> None:
         self._send(notice={"reason": reason, "message": message})
 
@@ -156,6 +160,8 @@ class ScriptedStream:
     def _on_message(self, socket: WebSocketRoute, message: str | bytes) -> None:
         if isinstance(message, bytes):
             self.audio_bytes += len(message)
+            if self._is_committing:
+                _send(socket, committedMs=ALL_MS)
         else:
             self._on_text(socket, json.loads(message))
 

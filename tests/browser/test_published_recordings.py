@@ -77,6 +77,23 @@ async def test_captions_that_are_withdrawn_while_the_microphone_opens_are_not_pu
         assert sheet.stream.captions == {}
 
 
+async def test_speech_before_captions_stays_private(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await expect(sheet.page.locator("#timer")).to_have_text("0:01")
+    await publish(sheet, True)
+    stream.final(0, "Private.", committed_ms=900)
+    await sheet.expect_text("Private.")
+    await publish(sheet, False)
+    await publish(sheet, True)
+    stream.final(1, "Private, too.", committed_ms=950)
+    await sheet.expect_text("Private. Private, too.")
+    assert len(stream.configs) == 1
+    stream.commit_audio()
+    await stream.started()
+    assert stream.captions
+    assert "resume" in stream.config
+
+
 async def test_private_recording_is_not_published_after_a_reload(sheet: SheetPage) -> None:
     await record_without_server(sheet)
     await publish(sheet, True)

@@ -185,6 +185,7 @@ async def test_taken_captions_name_is_a_notice_and_another_name_is_published(she
     await sheet.page.click("#open-settings")
     await sheet.page.fill("[name=captionsName]", "free")
     await sheet.press("Tab")
+    stream.commit_audio()  # captions begin with the next utterance
     await stream.started()
     assert stream.captions["name"] == "free"
 
@@ -223,6 +224,7 @@ async def test_publishing_during_a_recording_resumes_its_stream_with_captions(sh
     await sheet.watch_states()
     await sheet.page.click("#open-settings")
     await sheet.page.check("[name=publish]")
+    stream.commit_audio()
     await stream.started()
     assert "resume" in stream.config
     stream.final(1, "Two.")

@@ -103,6 +103,11 @@ export class Recording {
     this.save({ sheets: withOwner(this._row.sheets ?? [], { sheet, first: nextResult }) });
   }
 
+  /** Milliseconds of audio that have all of their text. */
+  get committedMs() {
+    return this.tracker.committedMs;
+  }
+
   /** Name of the captions under which it is published; undefined while it is private. */
   get captionsName() {
     return this._row.captionsName;

@@ -49,6 +49,8 @@ export class Session {
     this._interruption = null;
     /** @type {Cause | null} why the recording ended by itself */
     this._endCause = null;
+    /** @type {{captions: object | null, afterMs: number} | null} captions to use once the audio before is committed */
+    this._publication = null;
     this._isStopping = false;
     this._isAbandoned = false;
     this._waiting = []; // resolve the calls of `stop`
@@ -108,7 +110,7 @@ export class Session {
       recording: id,
       wasStarted,
       onEvent: (event) => this._onEvent(event),
-      onCommit: () => this.recording.save(),
+      onCommit: () => this._onCommit(),
       onConnection: (isConnected, error) => this._onConnection(isConnected, error),
     };
     this._recognizer = new Recognizer(this._target, format, buffer, tracker, owner);
@@ -120,8 +122,22 @@ export class Session {
     );
   }
 
-  /** Publish the text of the next stream, at once, under other captions. @param {object | null} captions */
+  /**
+   * Publish under other captions, or withdraw them. What was recorded while there were none stays private: captions begin
+   * once it is committed.
+   * @param {object | null} captions
+   */
   publish(captions) {
+    const isPrivate = this._target.captions === null;
+    const afterMs = isPrivate ? this.recording.durationMs : 0;
+    this._publication = isPrivate && !captions ? null : { captions, afterMs };
+    this._publish();
+  }
+
+  _publish() {
+    if (!this._publication || this.recording.committedMs < this._publication.afterMs) return;
+    const { captions } = this._publication;
+    this._publication = null;
     this.recording.publishAs(captions);
     this._target = { ...this._target, captions };
     this._recognizer?.publish(captions);
@@ -212,6 +228,11 @@ export class Session {
       this.recording.saveResult(event);
       this._emit(type, { recording: this.recording.id, ...detail });
     }
+  }
+
+  _onCommit() {
+    this.recording.save();
+    this._publish();
   }
 
   _onConnection(isConnected, error) {
