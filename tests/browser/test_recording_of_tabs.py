@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from tests.browser.microphone_spy import SPY
 from tests.browser.sheet_pages import SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
@@ -31,6 +32,12 @@ HOLD_LOCK = """() => new Promise((held) => {
 })"""
 TAKE_LOCK = "() => navigator.locks.request('stt-microphone', () => {})"
 RECORDS_ON_OPEN = "localStorage.setItem('stt-settings', JSON.stringify({ recordsOnOpen: true }))"
+
+# The question whether the microphone is allowed is answered when the test calls `permit`.
+SLOW_PERMISSION = """navigator.permissions.query = () => new Promise((resolve) => {
+  window.permit = () => resolve({ state: "granted" });
+});"""
+UNPLUG = "() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))"
 
 
 @pytest_asyncio.fixture
@@ -108,3 +115,16 @@ async def test_tab_in_which_the_user_has_stopped_before_its_turn_does_not_record
     await sheet.page.evaluate("() => window.release()")
     await sheet.page.evaluate(TAKE_LOCK)
     assert len(sheet.stream.configs) == 1
+
+
+async def test_tab_whose_recording_has_ended_before_its_turn_does_not_record(browser: Browser) -> None:
+    script = f"{LOCK_SPY}\n{SPY}\n{SLOW_PERMISSION}\n{RECORDS_ON_OPEN}"
+    async with sheet_page(browser, permissions=["microphone"], script=script) as sheet:
+        await sheet.page.wait_for_function("() => window.permit")
+        await sheet.record()
+        await sheet.page.evaluate(UNPLUG)
+        await expect(sheet.page.locator("#state")).to_contain_text("The microphone was disconnected")
+        await sheet.page.evaluate("() => { window.isRequested = false; permit(); }")
+        await sheet.page.wait_for_function(IS_REQUESTED)
+        await sheet.page.evaluate(TAKE_LOCK)  # free again: the page does not record
+        assert len(sheet.stream.configs) == 1

@@ -184,30 +184,32 @@ function lockMicrophone(/** @type {Recorder} */ recorder) {
 }
 
 /**
- * Start recording if the user was recording when the page was last open, no other tab records, and the microphone is
- * still allowed.
+ * Start recording if no other tab records, and the microphone is still allowed.
  * @param {Recorder} recorder
- * @param {Preferences} preferences
+ * @param {() => boolean} isUsed whether the user has started a recording meanwhile
  */
-async function recordOnOpen(recorder, preferences) {
-  if (!preferences.get("recordsOnOpen")) return;
+async function recordOnOpen(recorder, isUsed) {
   const permission = await navigator.permissions?.query({ name: /** @type {any} */ ("microphone") }).catch(() => null);
   if (permission?.state !== "granted") return;
   const release = await holdLock(MICROPHONE_LOCK, RELOAD_MS);
   if (!release) return;
-  if (!preferences.get("recordsOnOpen")) return release(); // the user has started and stopped meanwhile
+  if (isUsed()) return release();
   recorder.addEventListener("state", () => recorder.isRecording || release()); // no other tab gets it in between
   recorder.start();
 }
 
 /**
- * Continue what earlier pages recorded, and then record. The text of a recording follows that of the ones before it.
+ * Continue what earlier pages recorded, and then record if the user was recording when the page was last open. The text
+ * of a recording follows that of the ones before it.
  * @param {Recorder} recorder
  * @param {Preferences} preferences
  */
 async function record(recorder, preferences) {
+  const wasRecording = preferences.get("recordsOnOpen");
+  let isUsed = false;
+  recorder.addEventListener("state", () => (isUsed ||= recorder.state.state === "starting"));
   await recorder.restore();
-  await recordOnOpen(recorder, preferences);
+  if (wasRecording) await recordOnOpen(recorder, () => isUsed);
 }
 
 async function main() {
