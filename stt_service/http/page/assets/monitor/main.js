@@ -26,15 +26,17 @@ const sessions = new Sessions(operator);
 const models = new Models(operator);
 const settings = new Settings(operator, api);
 let run = null; // the AbortController of the current connection
+let losses = 0; // of the connection
 let listsStarted = false; // since the last `connect`
 let settingsShown = false;
 let lastState = "";
 
-/** Shows what can be operated, and enables the operations: the lists are those of this server. */
+/** Shows what can be operated, and enables the operations unless the server was lost while the lists were read. */
 async function refreshLists() {
+  const lossesBefore = losses;
   sessions.show((await api.get("/sessions")).sessions);
   if (lastState !== "STATE_LOADING") models.show((await api.get("/models")).models);
-  setAvailable(true);
+  if (losses === lossesBefore) setAvailable(true);
 }
 
 async function refreshHistory() {
@@ -96,6 +98,7 @@ function startLists(signal) {
 }
 
 function showLost(error) {
+  losses += 1;
   byId("state").dataset.state = "unknown";
   setText(byId("state"), "Not connected");
   setAvailable(false);
