@@ -2,7 +2,7 @@
 /** The dictation page: the sheet, its storage, the recorder and the controls, put together. */
 import { element } from "./element.js";
 import { hasCommandKey, shortcutKey } from "./keys.js";
-import { holdLock } from "./locks.js";
+import { holdLock, RELEASE_MS } from "./locks.js";
 import { Sheet } from "./sheet/sheet.js";
 import { Store } from "./sheet/store.js";
 import { Highlights } from "./sheet/words.js";
@@ -21,7 +21,6 @@ import { SettingsPanel } from "./ui/settings-panel.js";
 import { WordPopover } from "./ui/word-popover.js";
 
 const MICROPHONE_LOCK = "stt-microphone"; // of the tab that records
-const RELOAD_MS = 500; // until a tab that is reloaded has released the microphone
 const LOSSES = { full: "storageFull", refused: "storage" }; // texts of warnings
 
 const notice = new Notice();
@@ -191,7 +190,7 @@ function lockMicrophone(/** @type {Recorder} */ recorder) {
 async function recordOnOpen(recorder, isUsed) {
   const permission = await navigator.permissions?.query({ name: /** @type {any} */ ("microphone") }).catch(() => null);
   if (permission?.state !== "granted") return;
-  const release = await holdLock(MICROPHONE_LOCK, RELOAD_MS);
+  const release = await holdLock(MICROPHONE_LOCK, RELEASE_MS);
   if (!release) return;
   if (isUsed()) return release();
   recorder.addEventListener("state", () => recorder.isRecording || release()); // no other tab gets it in between

@@ -1,6 +1,7 @@
 // @ts-check
 /** Locks of this origin: one tab at a time has a lock, and the browser releases it when the tab is gone. */
 
+export const RELEASE_MS = 500; // a tab that was just closed or reloaded releases its locks a moment later
 const TAB_LOCKS = () => import("./tab-locks.js"); // for the insecure page only
 
 /**

@@ -24,15 +24,10 @@ export class DictationError extends Error {
   }
 }
 
+const DENIED = ["denied", "The browser does not permit this page to use the microphone. Allow it in the address bar."];
 const KINDS = {
-  NotAllowedError: [
-    "denied",
-    "The browser does not permit this page to use the microphone. Allow it in the address bar.",
-  ],
-  SecurityError: [
-    "denied",
-    "The browser does not permit this page to use the microphone. Allow it in the address bar.",
-  ],
+  NotAllowedError: DENIED,
+  SecurityError: DENIED,
   NotFoundError: ["no-device", "No microphone was found. Connect one, or select another."],
   OverconstrainedError: ["no-device", "The selected microphone was not found. Connect it, or select another."],
   NotReadableError: ["busy", "The microphone does not start. Another program may be using it."],
@@ -71,7 +66,7 @@ export class Microphone {
     try {
       context = new AudioContext({ latencyHint: "interactive" });
       await context.audioWorklet.addModule(new URL("./capture-worklet.js", import.meta.url));
-      await running(context);
+      await within(START_TIMEOUT_MS, context.resume()).catch(() => {}); // else the recording begins with an interruption
       requireLive(stream);
       return new Microphone(stream, context, handlers);
     } catch (error) {
@@ -123,19 +118,13 @@ export class Microphone {
     if (this._stopping.signal.aborted) return;
     this._stopping.abort();
     clearTimeout(this._watchdog);
-    await this._rest();
+    const rest = new Promise((resolve) => {
+      this._onLast = resolve;
+    });
+    this._node.port.postMessage("stop");
+    await within(STOP_TIMEOUT_MS, rest);
     this._stream.getTracks().forEach((track) => track.stop());
     await this._context.close();
-  }
-
-  async _rest() {
-    let timer;
-    await new Promise((resolve) => {
-      this._onLast = resolve;
-      timer = setTimeout(resolve, STOP_TIMEOUT_MS);
-      this._node.port.postMessage("stop");
-    });
-    clearTimeout(timer);
   }
 
   _onMessage({ pcm, rms, peak, wallMs, isLast }) {
@@ -245,14 +234,13 @@ async function openStream(constraints) {
   }
 }
 
-/** Resolve once the context runs, or does not for now: then the recording begins with an interruption. */
-async function running(context) {
+/** Wait for a promise, at most for a time. */
+async function within(timeoutMs, promise) {
   let timer;
   const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, START_TIMEOUT_MS);
+    timer = setTimeout(resolve, timeoutMs);
   });
-  await Promise.race([context.resume().catch(() => {}), late]);
-  clearTimeout(timer);
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** A track that ended before anything listened to it has no event any more. */

@@ -1,9 +1,8 @@
 /** Which recordings are open in a live tab: each holds a lock. */
 
-import { heldLocks, holdLock } from "../locks.js";
+import { heldLocks, holdLock, RELEASE_MS } from "../locks.js";
 
 const PREFIX = "stt-recording:";
-const RELEASE_MS = 500; // a tab that was just closed or reloaded releases its lock a moment later
 
 /**
  * Hold the lock of a recording.
