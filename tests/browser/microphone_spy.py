@@ -21,3 +21,4 @@ window.AudioContext = class extends AudioContext {
     }
 };
 """
+UNPLUG = "() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))"

@@ -45,23 +45,22 @@ WATCH_STATES = """() => {
   const state = document.getElementById("state");
   new MutationObserver(() => states.push(state.textContent)).observe(state, { childList: true });
 }"""
+
+
+def _wait_until_rows(database: str, store: str, condition: str) -> str:
+    """Return a function that waits until the rows of a store meet a condition."""
+    return f"""async (value) => {{
+      const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+      const database = await resultOf(indexedDB.open("{database}"));
+      const rows = () => resultOf(database.transaction("{store}").objectStore("{store}").getAll());
+      while (!({condition})(await rows(), value)) await new Promise(requestAnimationFrame);
+    }}"""
+
+
 # Waits until a sheet with the text is in the database.
-WAIT_UNTIL_STORED = """async (text) => {
-  const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
-  const database = await resultOf(indexedDB.open("stt-sheets"));
-  const isStored = async () => {
-    const rows = await resultOf(database.transaction("sheets").objectStore("sheets").getAll());
-    return rows.some((row) => row.text === text);
-  };
-  while (!(await isStored())) await new Promise(requestAnimationFrame);
-}"""
+WAIT_UNTIL_STORED = _wait_until_rows("stt-sheets", "sheets", "(rows, text) => rows.some((row) => row.text === text)")
 # Waits until a recording's audio is in the database.
-WAIT_FOR_STORED_AUDIO = """async () => {
-  const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
-  const database = await resultOf(indexedDB.open("stt-recordings"));
-  const isStored = async () => (await resultOf(database.transaction("chunks").objectStore("chunks").count())) > 0;
-  while (!(await isStored())) await new Promise(requestAnimationFrame);
-}"""
+WAIT_FOR_STORED_AUDIO = _wait_until_rows("stt-recordings", "chunks", "(rows) => rows.length > 0")
 
 ALL_MS = "1000000000"  # after the end of all audio
 Json = dict[str, object]

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.browser.dictation_page import Detail, DictationPage, Event
-from tests.browser.microphone_spy import SPY
+from tests.browser.microphone_spy import SPY, UNPLUG
 
 
 @pytest_asyncio.fixture
@@ -124,7 +124,7 @@ async def problem(offline: DictationPage, kind: str | None, after: int) -> Detai
 async def test_unplugged_microphone_ends_the_recording_and_each_later_state_names_it(offline: DictationPage) -> None:
     await offline.start()
     await offline.wait_for("state", lambda detail: detail["keptMs"] != 0)
-    await offline.page.evaluate("() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))")
+    await offline.page.evaluate(UNPLUG)
     ended = await offline.wait_for("state", lambda detail: not detail["isCapturing"], after=1)
     message = "The microphone was disconnected, or its permission was revoked."
     assert ended["captureProblem"] == {"kind": "disconnected", "message": message}

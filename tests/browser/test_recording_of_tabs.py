@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.microphone_spy import SPY
+from tests.browser.microphone_spy import SPY, UNPLUG
 from tests.browser.sheet_pages import SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
@@ -37,7 +37,6 @@ RECORDS_ON_OPEN = "localStorage.setItem('stt-settings', JSON.stringify({ records
 SLOW_PERMISSION = """navigator.permissions.query = () => new Promise((resolve) => {
   window.permit = () => resolve({ state: "granted" });
 });"""
-UNPLUG = "() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))"
 
 
 @pytest_asyncio.fixture

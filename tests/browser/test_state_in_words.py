@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.browser.accessibility import violations
-from tests.browser.microphone_spy import SPY
+from tests.browser.microphone_spy import SPY, UNPLUG
 from tests.browser.sheet_pages import SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
@@ -26,7 +26,6 @@ SUSPEND = """async () => {
     await contexts[0].suspend();
 }"""
 RESUME = "() => { delete contexts[0].resume; return contexts[0].resume(); }"
-UNPLUG = "() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))"
 NOT_RECORDED = "Nothing is recorded. The browser paused the recording: click or tap the page."
 
 
