@@ -109,8 +109,8 @@ async def test_published_recording_is_published_after_a_reload(sheet: SheetPage)
     await publish(sheet, True)
     await record_without_server(sheet)
     captions = sheet.stream.captions
-    sheet.stream.permit()
     await reload(sheet.page)
+    sheet.stream.permit()  # only now: the page before must not open another stream
     await sheet.stream.started()
     assert sheet.stream.captions == captions
 
@@ -122,8 +122,8 @@ async def test_recovered_recording_is_not_published(sheet: SheetPage) -> None:
     await sheet.expect_text("Spoken.")
     await stop_without_server(sheet)
     await choose(sheet.page, "#clear")
-    sheet.stream.permit()
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+    sheet.stream.permit()
     await sheet.page.click("#recordings button:text-is('Recognize')")
     await sheet.stream.started()
     assert sheet.stream.captions == {}

@@ -342,10 +342,10 @@ async def test_recording_is_offered_when_the_page_cannot_continue_it(sheet: Shee
 async def test_offered_recording_uses_settings_that_were_changed_before_the_answer(sheet: SheetPage) -> None:
     stream = await sheet.record()
     await stop_without_server(sheet)
-    stream.permit()
     await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
     await sheet.context.add_init_script(OPEN_SETTINGS)
     await reload(sheet.page)
+    stream.permit()  # only now: the page before must not open another stream
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)  # shown after the settings
     await sheet.page.fill("[name=silence]", "0.8")
     await sheet.press("Tab", "Escape")
