@@ -139,6 +139,11 @@ class ScriptedStream:
         """Do not answer the end of the audio."""
         self._is_holding_end = True
 
+    async def complete(self) -> None:
+        """Answer the end of the audio that was held."""
+        self._send(receivedMs=ALL_MS, committedMs=ALL_MS)
+        await self._close(1000)
+
     async def next_update(self) -> Json:
         """Return the next changed settings that the page sends."""
         return await asyncio.wait_for(self._updates.get(), 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +13,7 @@ from tests.browser.sheet_pages import WAIT_FOR_STORED_AUDIO, SheetPage, sheet_pa
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
-ABORTED = "Stopped by the operator"
+ABORTED = re.compile(r"^Stopped by the operator, \d+ s kept$")
 
 
 @pytest_asyncio.fixture
@@ -20,6 +21,7 @@ async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
     """Return a page whose recording an operator has ended."""
     async with sheet_page(browser, permissions=["microphone"]) as opened:
         stream = await opened.record()
+        await expect(opened.page.locator("#timer")).to_have_text("0:01")
         await opened.page.evaluate(WAIT_FOR_STORED_AUDIO)
         await stream.fail("ABORTED", "An operator ended the stream.")
         await expect(opened.page.locator("#state")).to_have_text(ABORTED)

@@ -87,6 +87,7 @@ async def test_page_learns_the_languages_of_a_server_that_was_loading(sheet: She
     info.facts = {**INFO, "languages": ["de", "en"]}
     await sheet.page.clock.run_for(LONGEST_RETRY_MS)
     await expect(german).to_have_count(1)
+    await expect(sheet.page.locator("#notice")).to_be_hidden()
 
 
 async def test_server_that_returns_asks_for_its_token(sheet: SheetPage) -> None:

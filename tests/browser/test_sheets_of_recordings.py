@@ -50,6 +50,7 @@ SOCKET_SPY = """addEventListener("DOMContentLoaded", () => {
   };
 });"""
 LATE_MESSAGE = "(data) => addEventListener('beforeunload', () => window.lastSocket.onmessage({ data }))"
+LAST_WORDS_MS = 15_000  # longer than the page waits for them
 KEPT = re.compile("Server unreachable, [1-9] s kept")
 
 
@@ -211,6 +212,54 @@ async def test_offer_of_recordings_needs_no_server_and_a_typed_space_closes_it(s
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)
 
 
+async def test_offered_recording_stays_in_the_menu(sheet: SheetPage) -> None:
+    stream = await wait_in_second_sheet(sheet, "One.")
+    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await reload(sheet.page)
+    stream.permit()
+    stream.hold_end()
+    await expect(sheet.page.locator("#recover-dialog")).to_be_visible()
+    await sheet.press("Escape")
+    await choose(sheet.page, "#recover")
+    await sheet.page.click("#recordings .primary")
+    await stream.started()
+    await sheet.page.click("#more")
+    await expect(sheet.page.locator("#earlier")).to_be_visible()
+    await expect(sheet.page.locator("#recover")).to_be_hidden()
+
+
+async def test_offer_does_not_cover_a_recording_that_began_by_itself(sheet: SheetPage) -> None:
+    stream = await wait_in_second_sheet(sheet, "One.")
+    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await sheet.context.add_init_script(RECORD_ON_OPEN)
+    await reload(sheet.page)
+    stream.permit()
+    await expect(sheet.page.locator("#notice")).to_contain_text("“Interrupted recordings” in the menu")
+    await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()
+    await choose(sheet.page, "#recover")
+    await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+
+
+async def test_new_sheet_waits_for_the_last_words_of_the_sheet_before(sheet: SheetPage) -> None:
+    await record_without_end(sheet)
+    await choose(sheet.page, "#clear")
+    sheet.stream.final(0, "Last words.")
+    await sheet.expect_text("Last words.")
+    await sheet.stream.complete()
+    await sheet.expect_text("")
+    await expect(sheet.page.locator("#notice")).to_contain_text("Earlier sheets")
+    await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()
+    await open_earlier(sheet, "Last words.")
+
+
+async def test_new_sheet_after_an_empty_one_is_explained(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    stream.begin(0)
+    stream.partial(0, "Dimmed.")
+    await choose(sheet.page, "#clear")
+    await expect(sheet.page.locator("#notice")).to_have_text("The sheet is empty.")
+
+
 async def test_final_that_arrives_while_the_new_sheet_is_loaded_belongs_to_the_sheet_before(sheet: SheetPage) -> None:
     await sheet.context.add_init_script(SOCKET_SPY)
     await reload(sheet.page)
@@ -219,7 +268,7 @@ async def test_final_that_arrives_while_the_new_sheet_is_loaded_belongs_to_the_s
     final = {"utterance": "0", "text": "Late.", "startMs": "0", "endMs": "900"}
     await sheet.page.evaluate(LATE_MESSAGE, json.dumps({"receivedMs": "0", "committedMs": "0", "final": final}))
     await choose(sheet.page, "#clear")
-    await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+    await expect(sheet.page.locator("#recordings li")).to_have_count(1, timeout=LAST_WORDS_MS)
     assert await sheet.shown_text() == ""
     await sheet.press("Escape")
     await open_earlier(sheet, "Old.")

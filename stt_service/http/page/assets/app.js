@@ -70,9 +70,10 @@ function connectEditButtons(sheet, store, recorder) {
   redo.addEventListener("click", () => sheet.edit((document) => document.redo()));
   removeUtterance.addEventListener("click", () => sheet.removeLastUtterance());
   element("clear").addEventListener("click", async () => {
-    if (!sheet.document.text()) return;
+    if (!recorder.isRecording) await recorder.lastWords(); // they belong to the sheet before
+    if (!sheet.document.text()) return notify(t("isEmpty"));
     sheet.endComposition();
-    const isOffered = recorder.isWaiting && !recorder.isRecording; // text that belongs to the sheet before
+    const isOffered = recorder.isWaiting && !recorder.isRecording; // without a server, or after a failure
     if (isOffered) await recorder.abandon();
     await store.startNew();
     if (!isOffered) recorder.changeSheet(store.id);
@@ -132,7 +133,7 @@ function connectRecorder(recorder, { sheet, files, store, access, facts, prefere
   const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
   recorder.addEventListener("state", (event) => {
     if (detailOf(event).state !== "starting") return;
-    notice.withdraw();
+    notice.withdraw("aborted");
     sheet.view.revealCursor();
   });
   recorder.addEventListener("aborted", () => {
@@ -163,9 +164,9 @@ function connectFacts(facts, recorder, panel) {
   facts.follow(recorder);
   facts.addEventListener("change", () => {
     const { info, isReachable } = facts;
-    if (!info || !isReachable) return;
-    panel.showServer(info);
-    if (info.notReady && info.authorized) notify(t("notReady"));
+    if (isReachable && info?.notReady && info.authorized) notice.keep("notReady");
+    else notice.withdraw("notReady");
+    if (info && isReachable) panel.showServer(info);
   });
 }
 
@@ -240,7 +241,7 @@ async function main() {
   sheet.focus();
   facts.refresh();
   await record(recorder, preferences);
-  offerRecovery(recorder);
+  offerRecovery(recorder, notify);
 }
 
 main();

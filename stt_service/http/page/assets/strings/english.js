@@ -26,6 +26,7 @@ export const ENGLISH = {
   downloadWav: "Download audio (.wav)",
   noAudio: "No audio of this sheet is kept any more.",
   clear: "New empty sheet",
+  isEmpty: "The sheet is empty.",
   cleared: "The text is kept in the menu, under “Earlier sheets”. Undo brings it back, too.",
   earlier: "Earlier sheets…",
   earlierTitle: "Earlier sheets",
@@ -93,6 +94,8 @@ export const ENGLISH = {
   "keys.save": "download the text",
   "keys.word": "open the doubtful word at the cursor",
   version: "Server {version}, model {model}",
+  recoverMenu: "Interrupted recordings…",
+  recoverLater: "Earlier speech is not recognized yet. See “Interrupted recordings” in the menu.",
   recoverTitle: "Speech that is not recognized yet",
   recoverText:
     "These recordings were interrupted. Nothing is lost: recognize them now and their text goes to the cursor.",

@@ -29,13 +29,15 @@ export class Notice {
    * @param {string} key of the text
    */
   keep(key) {
+    if (key === this.#kept) return; // it was announced
     this.#kept = key;
     this.#showKept();
     announce(t(key));
   }
 
-  /** Hide the kept text; a message that took its place stays for its while. */
-  withdraw() {
+  /** Hide a kept text; a message that took its place stays for its while. @param {string} key */
+  withdraw(key) {
+    if (key !== this.#kept) return;
     const isShown = this.#box.dataset.t !== undefined;
     this.#kept = "";
     if (isShown) this.#showKept();

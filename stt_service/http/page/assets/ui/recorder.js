@@ -17,6 +17,7 @@ import { IDLE, RecordingStates } from "./recording-states.js";
 
 const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
 const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
+const LAST_WORDS_MS = 5000;
 const UNAUTHENTICATED = "UNAUTHENTICATED";
 
 /**
@@ -104,6 +105,12 @@ export class Recorder extends EventTarget {
   changeSheet(id) {
     this.#sheetId = id;
     this.#recordings.deliverTo(id, this.#current);
+  }
+
+  /** Wait for the last words of recordings that have stopped, if the server answers soon. */
+  async lastWords() {
+    const stopped = this.#recordings.waiting.map((dictation) => dictation.stop());
+    await Promise.race([Promise.all(stopped), new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
   }
 
   /** Stop receiving text before the tab takes another sheet: recordings continue in their own one, or are offered. */

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The dialog that offers recordings of earlier pages which are not recognized completely. It opens while the user may be
- * typing, so the focus is on "Later".
+ * typing, so the focus is on "Later". While the page records by itself, and later, the menu has it.
  */
 import { element } from "../element.js";
 import { t } from "../strings.js";
@@ -12,12 +12,16 @@ const dialog = () => /** @type {HTMLDialogElement} */ (element("recover-dialog")
 /**
  * Offer the recordings, if there are any.
  * @param {import("./recorder.js").Recorder} recorder
+ * @param {(message: string) => void} notify
  */
-export function offerRecovery(recorder) {
+export function offerRecovery(recorder, notify) {
   const recordings = recorder.recoverable();
   if (!recordings.length) return;
   element("recordings").replaceChildren(...recordings.map(entry));
-  show();
+  element("recover").hidden = false;
+  element("recover").addEventListener("click", show);
+  if (recorder.isRecording) notify(t("recoverLater"));
+  else show();
 }
 
 /** Open the dialog, after another one that is open. */
@@ -35,7 +39,9 @@ function entry({ startedAt, unrecognizedMs, resume, discard }) {
   const { failure, onFailed } = failureLine();
   const remove = () => {
     item.remove();
-    if (!element("recordings").childElementCount) dialog().close();
+    if (element("recordings").childElementCount) return;
+    element("recover").hidden = true;
+    dialog().close();
   };
   item.append(
     label,
