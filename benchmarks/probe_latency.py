@@ -21,7 +21,7 @@ from time import monotonic
 
 from websockets.asyncio.client import connect
 
-from benchmarks.faults.interrupted_dictations import free_port
+from benchmarks.harness.ports import free_port
 from benchmarks.recordings import RECORDINGS
 from benchmarks.service import Service
 

@@ -29,8 +29,8 @@ from benchmarks.comparison.latency import StreamMetrics, measure
 from benchmarks.comparison.ours import stream_to
 from benchmarks.comparison.systems import Connection, MessageKind
 from benchmarks.harness.dictations import Dictation, dictations
+from benchmarks.harness.ports import free_port
 from benchmarks.harness.replay import Pace, Replay, replay
-from benchmarks.peers.process import free_ports
 from benchmarks.recordings import FOLDER
 from benchmarks.service import Service
 
@@ -135,7 +135,7 @@ def main() -> None:
         "POST_SPEECH_SILENCE_DURATION": str(SILENCE_MS / 1000),
         "LOG_LEVEL": "warning",
     }
-    apis = {"RIVA": "true", "WYOMING_PORT": str(free_ports(1)[0])}
+    apis = {"RIVA": "true", "WYOMING_PORT": str(free_port())}
     with (InstantService if given.instant else Service)({**settings, **apis, "MAX_STREAMS": "4"}) as server:
         server.wait_until_listening()
         measured = asyncio.run(run(server, given.apis.split(","), chosen, given.repeat))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from time import monotonic
 
 import psutil
 
+from benchmarks.harness.ports import free_port
 from benchmarks.recordings import RECORDINGS
 from benchmarks.service import Service
 from stt_client.client import recognize
@@ -176,12 +176,6 @@ class RestartableServer:
 
 def seconds(pcm: bytes) -> float:
     return len(pcm) / BYTES_MS / 1000
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 HEAD = """\

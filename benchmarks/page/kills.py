@@ -21,13 +21,8 @@ from tempfile import TemporaryDirectory
 
 from playwright.async_api import Browser
 
-from benchmarks.faults.interrupted_dictations import (
-    Difference,
-    RestartableServer,
-    free_port,
-    running,
-    word_difference,
-)
+from benchmarks.faults.interrupted_dictations import Difference, RestartableServer, running, word_difference
+from benchmarks.harness.ports import free_port
 from benchmarks.page.browser import Audio, Capture, DictationSheet, chromium, dictation_sheet, write_wav
 from benchmarks.page.text import dictated
 from benchmarks.page.texts import MODELS, changes, cli_text, dictation_of, server_settings

@@ -13,8 +13,9 @@ from typing import Self
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.comparison.systems import Connection, Message, System
+from benchmarks.harness.ports import free_ports
 from benchmarks.peers.environment import PeerEnvironment
-from benchmarks.peers.process import PeerProcess, free_ports
+from benchmarks.peers.process import PeerProcess
 from stt_service.models.store import models_folder, resolve
 
 ENDPOINT_S = 0.7

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from benchmarks.peers.process import STOPS, PeerProcess, Stops, free_ports
+from benchmarks.peers.process import STOPS, PeerProcess, Stops
 from benchmarks.service import ServiceError
 
 # A server with a child that ignores all signals but SIGKILL, and that the server does not wait for.
@@ -27,14 +26,6 @@ AT_ONCE: Stops = [(signal.SIGINT, 0.1), (signal.SIGTERM, 0.1), (signal.SIGKILL, 
 def peer(program: str, folder: Path, *, stops: Stops = STOPS, **settings: str) -> PeerProcess:
     command = [sys.executable, "-c", program]
     return PeerProcess(command, ready="Serving", settings=settings, folder=folder, stops=stops)
-
-
-def test_free_ports_differ_and_can_be_bound() -> None:
-    ports = free_ports(3)
-    assert len(set(ports)) == 3
-    for port in ports:
-        with socket.socket() as listening:
-            listening.bind(("127.0.0.1", port))
 
 
 def test_stop_leaves_no_child_process(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Self
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.faults.interrupted_dictations import free_port
+from benchmarks.harness.ports import free_port
 from benchmarks.recordings import RECORDINGS, SAMPLE_RATE_HZ
 from benchmarks.service import Service
 from tests.browser.dictation_page import WavAudio

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment.loopback_machine import MISSING_PROGRAMS, Machine, free_port, running
+from benchmarks.harness.ports import free_port
+from tests.support.environment.loopback_machine import MISSING_PROGRAMS, Machine, running
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(bool(MISSING_PROGRAMS), reason=f"not installed: {', '.join(MISSING_PROGRAMS)}")

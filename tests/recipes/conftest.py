@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.faults.interrupted_dictations import free_port
+from benchmarks.harness.ports import free_port
 from benchmarks.harness.word_errors import count_errors, normalize
 from benchmarks.recordings import RECORDINGS, Recording
 from benchmarks.service import Service

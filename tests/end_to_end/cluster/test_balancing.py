@@ -20,7 +20,7 @@ from stt.v1.control_pb2 import CancelDrainRequest, DrainRequest
 from stt.v1.control_pb2_grpc import ControlStub
 
 from benchmarks.faults.envoy import CONFIG, Envoy, balancing
-from benchmarks.faults.interrupted_dictations import free_port
+from benchmarks.harness.ports import free_port
 from stt_service.server import Server
 from tests.support.clients.riva_client import riva_client, start
 from tests.support.clients.wire_client import Call, Stub, config, connected

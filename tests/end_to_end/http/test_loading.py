@@ -6,7 +6,7 @@ from http.client import HTTPException
 
 import pytest
 
-from benchmarks.faults.interrupted_dictations import free_port
+from benchmarks.harness.ports import free_port
 from tests.end_to_end.http.conftest import TINY
 from tests.support.clients.raw_http import HttpPort, wait_until
 from tests.support.servers.server_process import Server

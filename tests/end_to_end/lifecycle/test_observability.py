@@ -18,7 +18,7 @@ import pytest_asyncio
 from grpc import StatusCode
 from stt.v1 import stt_pb2 as pb
 
-from benchmarks.faults.interrupted_dictations import free_port
+from benchmarks.harness.ports import free_port
 from benchmarks.recordings import Recording
 from stt_service.telemetry import logs
 from tests.support.clients.wire_client import Call, Request, StreamResult, audio, config, connected, send_requests

@@ -14,6 +14,7 @@ import pytest_asyncio
 from grpc import StatusCode
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from benchmarks.harness.ports import free_port
 from benchmarks.service import Service
 from stt_service.access.tokens import parse
 from tests.support.clients.wire_client import StreamResult, config, connected, health, send_requests
@@ -30,13 +31,6 @@ class Started:
     states: list[str]  # health states, each once
     early: StreamResult  # a stream opened while the models were loading
     lines: list[str]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -20,7 +20,7 @@ from wyoming.event import Event
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 
-from benchmarks.faults.interrupted_dictations import free_port
+from benchmarks.harness.ports import free_port
 from benchmarks.recordings import Recording
 from stt_service.access.credentials import ServerCredentials
 from stt_service.access.listen_address import ListenAddress
