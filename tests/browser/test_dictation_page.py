@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Request, expect
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from benchmarks.recordings import RECORDINGS
 from tests.browser.accessibility import violations
@@ -50,13 +51,15 @@ async def sheet(speaking: Browser, server: RestartableServer) -> AsyncIterator[P
 
 async def wait_for_second_utterance(page: Page) -> None:
     """Wait until the first utterance is text and the second one is a partial or text."""
-    await page.wait_for_function(
-        f"""() => {{
-            const sentences = (({SHOWN_TEXT})().match(/[.?!]/g) ?? []).length;
-            return sentences + document.querySelectorAll('.partial').length >= 2 && sentences >= 1;
-        }}""",
-        timeout=RECOGNITION_MS,
-    )
+    is_reached = f"""() => {{
+      const sentences = (({SHOWN_TEXT})().match(/[.?!]/g) ?? []).length;
+      return sentences + document.querySelectorAll('.partial').length >= 2 && sentences >= 1;
+    }}"""
+    try:
+        await page.wait_for_function(is_reached, timeout=RECOGNITION_MS)
+    except PlaywrightTimeoutError as error:
+        error.add_note(f"The page shows: {await page.inner_text('body')!r}")
+        raise
 
 
 async def stop(page: Page) -> None:
