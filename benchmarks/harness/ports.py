@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 
-# Below the ports of outgoing connections (from 32768 on Linux, 16000 in gVisor): none of them takes the port while no
-# process listens on it, also not a client that reconnects, whose connection could have the same port at both ends.
-PORTS = range(10_000, 16_000)
+# Below the ports of outgoing connections (from 32768 on Linux, 16000 in gVisor). None of them takes the port while
+# nothing listens on it, also not a client that reconnects: its connection could have the same port at both ends.
+PORTS = range(10_081, 16_000)  # browsers reject 10080
 
 
 def free_port() -> int:

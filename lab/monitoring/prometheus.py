@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, build_opener
+
+from benchmarks.harness.ports import free_port
 
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
@@ -43,8 +44,7 @@ class Prometheus:
     def __init__(self, target: str, rules: Path, folder: Path) -> None:
         self._folder = folder
         self._config = CONFIG.format(target=target, rules=rules)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._address = f"127.0.0.1:{free.getsockname()[1]}"
+        self._address = f"127.0.0.1:{free_port()}"
 
     def __enter__(self) -> Self:
         program = shutil.which("prometheus")

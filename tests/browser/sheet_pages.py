@@ -76,6 +76,7 @@ class ScriptedStream:
         self._sockets: list[WebSocketRoute] = []  # of the accepted streams
         self._starts: asyncio.Queue[None] = asyncio.Queue()
         self._updates: asyncio.Queue[Json] = asyncio.Queue()
+        self._held_end = asyncio.Event()
         self._is_refusing = self._is_holding_end = self._is_committing = False
         self.rejection: Rejection = lambda _: None
         self.configs: list[Json] = []  # of all streams
@@ -140,7 +141,8 @@ class ScriptedStream:
         self._is_holding_end = True
 
     async def complete(self) -> None:
-        """Answer the end of the audio that was held."""
+        """Answer the end of the audio, once it has arrived."""
+        await asyncio.wait_for(self._held_end.wait(), 20)
         self._send(receivedMs=ALL_MS, committedMs=ALL_MS)
         await self._close(1000)
 
@@ -182,7 +184,9 @@ class ScriptedStream:
                 self._starts.put_nowait(None)
             case {"update": update}:
                 self._updates.put_nowait(update)
-            case {"end": _} if not self._is_holding_end:
+            case {"end": _} if self._is_holding_end:
+                self._held_end.set()
+            case {"end": _}:
                 _send(socket, receivedMs=ALL_MS, committedMs=ALL_MS)
                 self._closing = asyncio.ensure_future(socket.close(code=1000))
 

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 NETWORK = "net::ERR_"  # what Chromium reports for a server that does not answer
 UNREACHABLE = "Not recording; server unreachable"
 LONGEST_RETRY_MS = 30_000
+NOTICE_MS = 10_000  # longer than a notice is shown
 
 
 class ScriptedInfo:
@@ -87,6 +88,16 @@ async def test_page_learns_the_languages_of_a_server_that_was_loading(sheet: She
     info.facts = {**INFO, "languages": ["de", "en"]}
     await sheet.page.clock.run_for(LONGEST_RETRY_MS)
     await expect(german).to_have_count(1)
+    await expect(sheet.page.locator("#notice")).to_be_hidden()
+
+
+async def test_notice_of_a_loading_server_is_gone_with_the_first_text(sheet: SheetPage) -> None:
+    info = await reload(sheet, {**INFO, "notReady": "The server is loading its models."})
+    stream = await sheet.record()
+    await sheet.page.clock.run_for(NOTICE_MS)
+    await expect(sheet.page.locator("#notice")).to_contain_text("not ready yet")
+    info.facts = INFO
+    stream.final(0, "One.")
     await expect(sheet.page.locator("#notice")).to_be_hidden()
 
 

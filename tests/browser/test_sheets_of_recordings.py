@@ -220,9 +220,11 @@ async def test_offered_recording_stays_in_the_menu(sheet: SheetPage) -> None:
     stream.hold_end()
     await expect(sheet.page.locator("#recover-dialog")).to_be_visible()
     await sheet.press("Escape")
+    await expect(sheet.text).to_be_focused()
     await choose(sheet.page, "#recover")
     await sheet.page.click("#recordings .primary")
     await stream.started()
+    await expect(sheet.text).to_be_focused()
     await sheet.page.click("#more")
     await expect(sheet.page.locator("#earlier")).to_be_visible()
     await expect(sheet.page.locator("#recover")).to_be_hidden()
@@ -237,7 +239,26 @@ async def test_offer_does_not_cover_a_recording_that_began_by_itself(sheet: Shee
     await expect(sheet.page.locator("#notice")).to_contain_text("“Interrupted recordings” in the menu")
     await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()
     await choose(sheet.page, "#recover")
+    await expect(sheet.page.locator("#recover-dialog")).to_be_visible()
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+
+
+async def test_offer_in_the_menu_does_not_have_a_recording_that_another_tab_recognizes(sheet: SheetPage) -> None:
+    stream = await wait_in_second_sheet(sheet, "One.")
+    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await reload(sheet.page)
+    await expect(sheet.page.locator("#recover-dialog")).to_be_visible()
+    await sheet.press("Escape")
+    other = await sheet.context.new_page()
+    await other.goto(sheet.origin)
+    stream.permit()
+    stream.hold_end()
+    await other.click("#recordings .primary")
+    await stream.started()
+    await sheet.page.bring_to_front()
+    await choose(sheet.page, "#recover")
+    await expect(sheet.page.locator("#notice")).to_have_text("No recordings are interrupted.")
+    await expect(sheet.page.locator("#recover")).to_be_hidden()
 
 
 async def test_new_sheet_waits_for_the_last_words_of_the_sheet_before(sheet: SheetPage) -> None:
@@ -252,12 +273,23 @@ async def test_new_sheet_waits_for_the_last_words_of_the_sheet_before(sheet: She
     await open_earlier(sheet, "Last words.")
 
 
-async def test_new_sheet_after_an_empty_one_is_explained(sheet: SheetPage) -> None:
+async def test_user_who_types_while_the_last_words_arrive_keeps_the_sheet(sheet: SheetPage) -> None:
+    await record_without_end(sheet)
+    await choose(sheet.page, "#clear")
+    await expect(sheet.page.locator("#notice")).to_have_text("Waiting for the last words")
+    await sheet.press("a")
+    sheet.stream.final(0, "Last words.")
+    await sheet.stream.complete()
+    await expect(sheet.page.locator("#state")).to_have_text("Not recording")
+    await sheet.expect_text("Last words. a")
+
+
+async def test_new_sheet_without_text_before_is_explained(sheet: SheetPage) -> None:
     stream = await sheet.record()
     stream.begin(0)
     stream.partial(0, "Dimmed.")
     await choose(sheet.page, "#clear")
-    await expect(sheet.page.locator("#notice")).to_have_text("The sheet is empty.")
+    await expect(sheet.page.locator("#notice")).to_have_text("The sheet has no text yet.")
 
 
 async def test_final_that_arrives_while_the_new_sheet_is_loaded_belongs_to_the_sheet_before(sheet: SheetPage) -> None:

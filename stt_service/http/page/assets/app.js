@@ -21,6 +21,7 @@ import { SettingsPanel } from "./ui/settings-panel.js";
 import { WordPopover } from "./ui/word-popover.js";
 
 const MICROPHONE_LOCK = "stt-microphone"; // of the tab that records
+const USES = ["keydown", "pointerdown", "beforeinput"]; // events by which the user does something
 const LOSSES = { full: "storageFull", refused: "storage" }; // texts of warnings
 
 const notice = new Notice();
@@ -58,6 +59,21 @@ function keep(store, sheet) {
 }
 
 /**
+ * Whether the user does nothing until then: what follows would surprise a user who goes on with something else.
+ * @param {Promise<void>} done
+ */
+async function isUndisturbed(done) {
+  const used = new AbortController();
+  const onUse = () => used.abort();
+  for (const type of USES) addEventListener(type, onUse, { capture: true, signal: used.signal });
+  const isAborted = new Promise((resolve) => used.signal.addEventListener("abort", () => resolve(null)));
+  await Promise.race([done, isAborted]);
+  const isUndisturbed = !used.signal.aborted;
+  used.abort(); // removes the listeners
+  return isUndisturbed;
+}
+
+/**
  * @param {Sheet} sheet
  * @param {Store} store
  * @param {Recorder} recorder
@@ -70,10 +86,13 @@ function connectEditButtons(sheet, store, recorder) {
   redo.addEventListener("click", () => sheet.edit((document) => document.redo()));
   removeUtterance.addEventListener("click", () => sheet.removeLastUtterance());
   element("clear").addEventListener("click", async () => {
-    if (!recorder.isRecording) await recorder.lastWords(); // they belong to the sheet before
-    if (!sheet.document.text()) return notify(t("isEmpty"));
+    if (recorder.isWaiting && !recorder.isRecording) {
+      notify(t("state.stopping"));
+      if (!(await isUndisturbed(recorder.lastWords()))) return;
+    }
     sheet.endComposition();
-    const isOffered = recorder.isWaiting && !recorder.isRecording; // without a server, or after a failure
+    if (!sheet.document.text()) return notify(t("isEmpty"));
+    const isOffered = recorder.isWaiting && !recorder.isRecording; // the server has not answered
     if (isOffered) await recorder.abandon();
     await store.startNew();
     if (!isOffered) recorder.changeSheet(store.id);
@@ -195,7 +214,7 @@ async function recordOnOpen(recorder, isUsed) {
   if (!release) return;
   if (isUsed()) return release();
   recorder.addEventListener("state", () => recorder.isRecording || release()); // no other tab gets it in between
-  recorder.start();
+  await recorder.start();
 }
 
 /**
@@ -241,7 +260,7 @@ async function main() {
   sheet.focus();
   facts.refresh();
   await record(recorder, preferences);
-  offerRecovery(recorder, notify);
+  await offerRecovery(recorder, notify);
 }
 
 main();

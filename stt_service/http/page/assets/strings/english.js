@@ -26,7 +26,7 @@ export const ENGLISH = {
   downloadWav: "Download audio (.wav)",
   noAudio: "No audio of this sheet is kept any more.",
   clear: "New empty sheet",
-  isEmpty: "The sheet is empty.",
+  isEmpty: "The sheet has no text yet.",
   cleared: "The text is kept in the menu, under “Earlier sheets”. Undo brings it back, too.",
   earlier: "Earlier sheets…",
   earlierTitle: "Earlier sheets",
@@ -95,6 +95,7 @@ export const ENGLISH = {
   "keys.word": "open the doubtful word at the cursor",
   version: "Server {version}, model {model}",
   recoverMenu: "Interrupted recordings…",
+  noRecordings: "No recordings are interrupted.",
   recoverLater: "Earlier speech is not recognized yet. See “Interrupted recordings” in the menu.",
   recoverTitle: "Speech that is not recognized yet",
   recoverText:

@@ -28,7 +28,7 @@ const REPORTED_STATES = ["idle", "idleUnreachable", "recording", "offline", "fai
  * @returns {{words: string, kept: string}}
  */
 export function stateInWords({ state, keptMs, reason: message, status, kind, isCapturing, captureProblem }) {
-  if (state === "failed" && status === ABORTED) return { words: t("state.aborted"), kept: keptAfter(keptMs) };
+  if (state === "failed" && status === ABORTED) return { words: t("state.aborted"), kept: keptIfAny(keptMs) };
   const reason = inWords({ kind: kind || status, message });
   const words = t(connectionKey(state, Boolean(reason), isCapturing && !captureProblem), { reason });
   const kept = keptInWords(state, keptMs, Boolean(reason), isCapturing);
@@ -61,10 +61,11 @@ function connectionKey(state, hasReason, isRecording) {
   return `state.${state}`;
 }
 
-const secondsOf = (/** @type {number} */ ms) => Math.round(ms / 1000);
-
 /** @param {number} keptMs */
-const keptAfter = (keptMs) => (secondsOf(keptMs) ? t("state.kept", { seconds: secondsOf(keptMs) }) : "");
+function keptIfAny(keptMs) {
+  const seconds = Math.round(keptMs / 1000);
+  return seconds ? t("state.kept", { seconds }) : "";
+}
 
 /**
  * @param {string} state
@@ -73,7 +74,7 @@ const keptAfter = (keptMs) => (secondsOf(keptMs) ? t("state.kept", { seconds: se
  * @param {boolean} isCapturing
  */
 function keptInWords(state, keptMs, hasReason, isCapturing) {
-  const seconds = secondsOf(keptMs);
+  const seconds = Math.round(keptMs / 1000);
   if (state === "offline") return t("state.kept", { seconds });
   if (state === "failed") return isCapturing ? t("state.keptAfterSentence", { seconds }) : "";
   const isShown = hasReason ? ["connecting", "stopping"].includes(state) : state === "connecting" && seconds > 0;

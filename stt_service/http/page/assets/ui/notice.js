@@ -8,8 +8,8 @@ const SHOWN_MS = 8000;
 
 export class Notice {
   #box = element("notice");
-  #kept = ""; // key of the text that stays
-  #timer = 0;
+  /** @type {Set<string>} */ #kept = new Set(); // keys of texts that stay; the last one is shown
+  #timer = 0; // of the message that is shown for a while
 
   /**
    * Show a message for a while; then the kept one again.
@@ -25,29 +25,27 @@ export class Notice {
   }
 
   /**
-   * Show a text at once, and until it is withdrawn.
+   * Show a text until it is withdrawn; after a message that is shown for a while.
    * @param {string} key of the text
    */
   keep(key) {
-    if (key === this.#kept) return; // it was announced
-    this.#kept = key;
-    this.#showKept();
+    if (this.#kept.has(key)) return;
+    this.#kept.add(key);
+    if (!this.#timer) this.#showKept();
     announce(t(key));
   }
 
   /** Hide a kept text; a message that took its place stays for its while. @param {string} key */
   withdraw(key) {
-    if (key !== this.#kept) return;
-    const isShown = this.#box.dataset.t !== undefined;
-    this.#kept = "";
-    if (isShown) this.#showKept();
+    if (this.#kept.delete(key) && !this.#timer) this.#showKept();
   }
 
   #showKept() {
-    clearTimeout(this.#timer);
-    this.#box.hidden = !this.#kept;
-    if (!this.#kept) return delete this.#box.dataset.t;
-    this.#box.dataset.t = this.#kept; // for another language
-    this.#box.textContent = t(this.#kept);
+    this.#timer = 0;
+    const key = [...this.#kept].at(-1);
+    this.#box.hidden = !key;
+    if (!key) return delete this.#box.dataset.t;
+    this.#box.dataset.t = key; // for another language
+    this.#box.textContent = t(key);
   }
 }

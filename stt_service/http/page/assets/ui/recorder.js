@@ -32,7 +32,6 @@ export class Recorder extends EventTarget {
   #states = new RecordingStates();
   #recordings;
   #restoring = Promise.resolve();
-  /** @type {Recoverable[]} */ #unrecognized = []; // recordings of earlier pages
   #isStarting = false;
   isStopRequested = false; // while the microphone still opens
   /** @type {State} */ state = IDLE;
@@ -127,17 +126,19 @@ export class Recorder extends EventTarget {
     return this.#restoring;
   }
 
-  /** Recordings of earlier pages that are not recognized completely, and that `restore` has not continued. */
-  recoverable() {
-    return this.#unrecognized.map((entry) => ({ ...entry, resume: () => this.#resume(entry, null) }));
+  /** Recordings of other pages that are not recognized completely, and that no tab continues. */
+  async recoverable() {
+    const { Dictation } = await LOAD();
+    const entries = await Dictation.recover(this.#recordings.options(this.#sheetId));
+    return entries.map((entry) => ({ ...entry, resume: () => this.#resume(entry, null) }));
   }
 
   async #restore() {
     const interrupted = session.get(OPEN_KEY); // before this page sets another one
     const { Dictation } = await LOAD();
     await this.#insertMissing(Dictation).catch((error) => this.#notify(errorInWords(error)));
-    this.#unrecognized = await Dictation.recover(this.#recordings.options(this.#sheetId));
-    const own = this.#unrecognized.find(({ id, sheet }) => id === interrupted && sheet === this.#sheetId);
+    const unrecognized = await Dictation.recover(this.#recordings.options(this.#sheetId));
+    const own = unrecognized.find(({ id, sheet }) => id === interrupted && sheet === this.#sheetId);
     if (own) await this.#resume(own);
   }
 
@@ -162,7 +163,6 @@ export class Recorder extends EventTarget {
   async #resume(entry, captions = this.#preferences.captions()) {
     const options = { ...this.#recordings.options(this.#sheetId), captions };
     const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume(options)));
-    this.#unrecognized = this.#unrecognized.filter(({ id }) => id !== entry.id);
     this.#keepPlace(this.#recordings.add(entry.id, dictation, entry.startedAt));
     if (!this.isRecording) this.#current = dictation;
   }

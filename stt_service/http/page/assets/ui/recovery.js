@@ -1,11 +1,12 @@
 // @ts-check
 /**
  * The dialog that offers recordings of earlier pages which are not recognized completely. It opens while the user may be
- * typing, so the focus is on "Later". While the page records by itself, and later, the menu has it.
+ * typing, so the focus is on "Later". The menu has it, too, and only the menu while the page records by itself.
  */
 import { element } from "../element.js";
 import { t } from "../strings.js";
 import { button, dateInWords, failureLine } from "./dialog-entry.js";
+import { errorInWords } from "./messages.js";
 
 const dialog = () => /** @type {HTMLDialogElement} */ (element("recover-dialog"));
 
@@ -14,12 +15,23 @@ const dialog = () => /** @type {HTMLDialogElement} */ (element("recover-dialog")
  * @param {import("./recorder.js").Recorder} recorder
  * @param {(message: string) => void} notify
  */
-export function offerRecovery(recorder, notify) {
-  const recordings = recorder.recoverable();
-  if (!recordings.length) return;
-  element("recordings").replaceChildren(...recordings.map(entry));
-  element("recover").hidden = false;
-  element("recover").addEventListener("click", show);
+export async function offerRecovery(recorder, notify) {
+  const item = element("recover");
+  const fill = async () => {
+    const recordings = await recorder.recoverable();
+    element("recordings").replaceChildren(...recordings.map(entry));
+    item.hidden = !recordings.length;
+    return recordings.length > 0;
+  };
+  const choose = async () => {
+    const isAny = await fill(); // another tab may have recognized some
+    if (isAny) show();
+    else notify(t("noRecordings"));
+  };
+  const onFailed = (/** @type {unknown} */ error) => notify(errorInWords(error));
+  item.addEventListener("click", () => choose().catch(onFailed));
+  const isAny = await fill().catch(onFailed);
+  if (!isAny) return;
   if (recorder.isRecording) notify(t("recoverLater"));
   else show();
 }

@@ -35,6 +35,7 @@ export class ServerFacts extends EventTarget {
       wasConnected = isConnected;
     });
     recorder.addEventListener("unreachable", () => this.refresh());
+    recorder.addEventListener("final", () => this.info?.notReady && this.refresh()); // it is ready
   }
 
   /** Ask the server; without an answer, ask again later. */
