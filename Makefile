@@ -11,7 +11,7 @@ READY_DEV := .venv/.ready-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-fast test test-clients test-server recipes setup weights serve run-client run-editor
+.PHONY: help demo test-fast test test-web test-other recipes setup weights serve run-client run-editor
 .PHONY: check format lint typecheck bench bench-peers pictures protos clean
 .PHONY: docker-build docker-run docker-logs docker-stop docker-status deploy remote-logs remote-status
 
@@ -25,13 +25,13 @@ test-fast: $(READY_TEST) ## run the tests that need no weights, processes or net
 	@$(BIN)/python -m pytest -m fast $(ARGS) $(FAST_TESTS)
 
 test: setup check ## run all checks, then all tests
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-clients test-server
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-web test-other
 
-test-clients: $(READY_DEV) ## run the tests of clients: browser, recipes, command line, editor, HTTP
-	$(BIN)/python -m pytest $(CLIENT_TESTS) $(ARGS) $(MAY_BE_EMPTY)
+test-web: $(READY_DEV) ## run the tests of the web: browser, recipes, HTTP
+	$(BIN)/python -m pytest $(WEB_TESTS) $(ARGS) $(MAY_BE_EMPTY)
 
-test-server: $(READY_DEV) ## run all other tests
-	$(BIN)/python -m pytest tests $(addprefix --ignore ,$(CLIENT_TESTS)) $(ARGS) $(MAY_BE_EMPTY)
+test-other: $(READY_DEV) ## run all other tests
+	$(BIN)/python -m pytest tests $(addprefix --ignore ,$(WEB_TESTS)) $(ARGS) $(MAY_BE_EMPTY)
 
 recipes: setup ## run unchanged OpenAI, LiveKit, Pipecat, Riva and Wyoming clients against a server, each in its own environment
 	ALL_RECIPES=1 $(BIN)/python -m pytest tests/recipes $(ARGS)
@@ -111,7 +111,7 @@ clean: ## remove .venv and all build output; the weights stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Tests wait for audio and processes most of the time: two halves run at once, also on two cores.
-CLIENT_TESTS := tests/browser tests/recipes $(addprefix tests/end_to_end/,clients http)
+WEB_TESTS := tests/browser tests/recipes tests/end_to_end/http
 MAY_BE_EMPTY = $(if $(ARGS),|| [ $$? -eq 5 ])  # ARGS may select tests of one half only
 INSTALL := $(BIN)/python -m pip install --no-build-isolation --constraint constraints.txt
 FAST_TESTS := $(wildcard tests/stt_*)
