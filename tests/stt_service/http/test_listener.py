@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 
 import pytest
 import pytest_asyncio
@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from stt_service.access.listen_address import ListenAddress
 from stt_service.errors import StartupError
+from stt_service.http import protocols
 from stt_service.http.connections import MAX_WAITING
 from stt_service.http.listener import HttpListener
 from stt_service.http.monitoring import Monitoring
@@ -122,6 +123,18 @@ async def test_idle_connections_do_not_block_probes(port: HttpListener, sent: by
         await asyncio.to_thread(hold, stack)
         for path in ("/healthz", "/readyz"):
             assert await request(port, path) == (200, "ok\n")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nX-"], ids=["idle", "slow"])
+async def test_head_that_does_not_arrive_closes_the_connection(
+    port: HttpListener, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(protocols, "HEAD_TIMEOUT_S", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
+    writer.write(sent)
+    with suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+    writer.close()
 
 
 async def test_oldest_waiting_connection_is_closed_for_a_new_one(port: HttpListener) -> None:

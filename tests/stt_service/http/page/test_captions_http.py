@@ -100,6 +100,7 @@ async def test_utterance_that_is_recognized_again_is_published_once(
             for message in messages:
                 await lost.send(message)
             seen = await present.until("final")  # published, and not read by the publisher
+            lost.transport.abort()
         seen += await present.until("waiting")
         result = await send_messages(address, [published(resume={"nextUtterance": "0"}), *audio, END])
         seen += await present.until("waiting")
