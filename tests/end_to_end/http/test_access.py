@@ -13,8 +13,8 @@ import grpc
 import pytest
 from stt.v1 import stt_pb2 as pb
 from stt.v1 import stt_pb2_grpc
+from websockets.asyncio.client import connect  # websockets.sync uses TLS in two threads: 1 of 1,000 handshakes hangs
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from benchmarks.recordings import Recording
 from stt_service.access import tokens
@@ -76,13 +76,14 @@ def test_page_of_another_site_is_rejected_even_with_a_token(secured: Secured) ->
     assert secured.exchange(head("/v1/models", None, *lines, method="GET")).status == 403
 
 
-def test_websocket_without_a_token_is_rejected_in_its_handshake(secured: Secured) -> None:
+async def test_websocket_without_a_token_is_rejected_in_its_handshake(secured: Secured) -> None:
     url = f"wss://localhost:{secured.port.number}/v1/realtime"
-    with pytest.raises(InvalidStatus) as rejected, connect(url, ssl=secured.context):
-        pass
+    with pytest.raises(InvalidStatus) as rejected:
+        await connect(url, ssl=secured.context)
     assert rejected.value.response.status_code == 401
-    with connect(url, ssl=secured.context, additional_headers={"Authorization": f"Bearer {secured.token}"}) as session:
-        assert json.loads(session.recv(30))["type"] == "session.created"
+    headers = {"Authorization": f"Bearer {secured.token}"}
+    async with connect(url, ssl=secured.context, additional_headers=headers) as session:
+        assert json.loads(await session.recv())["type"] == "session.created"
 
 
 def test_plaintext_on_the_encrypted_port_is_closed(secured: Secured) -> None:
