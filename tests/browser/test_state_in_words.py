@@ -76,6 +76,7 @@ async def test_reason_of_an_ended_recording_is_shown_until_the_next_one(sheet: S
     reason = "The microphone was disconnected, or its permission was revoked."
     stream = await sheet.record()
     stream.hold_end()
+    await expect(sheet.page.locator("#timer")).not_to_have_text("0:00")  # a recording without audio waits for no text
     await sheet.page.evaluate(UNPLUG)
     await expect(state).to_have_text(f"Not recording. {reason}")
     await expect(sheet.page.locator("#record")).to_have_attribute("aria-label", "Record")
