@@ -25,7 +25,7 @@ from stt_service.http.connections import (
     WriteTimer,
 )
 
-HEAD_TIMEOUT_S = 10.0  # as for a TLS handshake
+HEAD_TIMEOUT_S = 2.0
 MAX_SHOWN = 120  # characters of h11's messages, which contain input
 MAX_PONG_BYTES = 2**16  # pending; then the client is not read
 MAX_FRAGMENTS = 1024  # of a WebSocket message, empty ones too
