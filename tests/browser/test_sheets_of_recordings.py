@@ -49,6 +49,8 @@ SOCKET_SPY = """addEventListener("DOMContentLoaded", () => {
     }
   };
 });"""
+# The page that is opened next in the tab does not continue the recording, and offers it.
+FORGET_RECORDING = '() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))'
 LATE_MESSAGE = "(data) => addEventListener('beforeunload', () => window.lastSocket.onmessage({ data }))"
 LAST_WORDS_MS = 15_000  # longer than the page waits for them
 KEPT = re.compile("Server unreachable, [1-9] s kept")
@@ -201,7 +203,7 @@ async def test_waiting_speech_does_not_follow_into_a_new_sheet(sheet: SheetPage)
 
 async def test_offer_of_recordings_needs_no_server_and_a_typed_space_closes_it(sheet: SheetPage) -> None:
     await wait_in_second_sheet(sheet, "One.")
-    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await sheet.page.evaluate(FORGET_RECORDING)
     await sheet.page.route("**/api/info", lambda _: None)  # no answer
     await reload(sheet.page)
     await expect(sheet.page.locator("#recordings button")).to_have_text(["Recognize", "Delete"])
@@ -214,7 +216,7 @@ async def test_offer_of_recordings_needs_no_server_and_a_typed_space_closes_it(s
 
 async def test_offered_recording_stays_in_the_menu(sheet: SheetPage) -> None:
     stream = await wait_in_second_sheet(sheet, "One.")
-    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await sheet.page.evaluate(FORGET_RECORDING)
     await reload(sheet.page)
     stream.permit()
     stream.hold_end()
@@ -232,7 +234,7 @@ async def test_offered_recording_stays_in_the_menu(sheet: SheetPage) -> None:
 
 async def test_offer_does_not_cover_a_recording_that_began_by_itself(sheet: SheetPage) -> None:
     stream = await wait_in_second_sheet(sheet, "One.")
-    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await sheet.page.evaluate(FORGET_RECORDING)
     await sheet.context.add_init_script(RECORD_ON_OPEN)
     await reload(sheet.page)
     stream.permit()
@@ -245,7 +247,7 @@ async def test_offer_does_not_cover_a_recording_that_began_by_itself(sheet: Shee
 
 async def test_offer_in_the_menu_does_not_have_a_recording_that_another_tab_recognizes(sheet: SheetPage) -> None:
     stream = await wait_in_second_sheet(sheet, "One.")
-    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await sheet.page.evaluate(FORGET_RECORDING)
     await reload(sheet.page)
     await expect(sheet.page.locator("#recover-dialog")).to_be_visible()
     await sheet.press("Escape")
@@ -423,7 +425,7 @@ async def test_recording_is_offered_when_the_page_cannot_continue_it(sheet: Shee
 async def test_offered_recording_uses_settings_that_were_changed_before_the_answer(sheet: SheetPage) -> None:
     stream = await sheet.record()
     await stop_without_server(sheet)
-    await sheet.page.evaluate('() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))')
+    await sheet.page.evaluate(FORGET_RECORDING)
     await sheet.context.add_init_script(OPEN_SETTINGS)
     await reload(sheet.page)
     stream.permit()  # only now: the page before must not open another stream

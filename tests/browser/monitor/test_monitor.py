@@ -73,9 +73,8 @@ async def test_session_is_terminated_by_keyboard_after_confirmation(controlled: 
     await page.keyboard.press("Escape")
     await expect(page.locator("#confirm")).to_be_hidden()
     await expect(terminate).to_be_focused()
-    await expect(terminate).not_to_have_attribute(
-        "aria-disabled", "true"
-    )  # until the dialog has reported that it closed
+    # It is disabled until the dialog has reported that it closed.
+    await expect(terminate).not_to_have_attribute("aria-disabled", "true")
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
     await expect(page.locator("#confirm-yes")).to_be_focused()

@@ -63,14 +63,13 @@ function keep(store, sheet) {
  * @param {Promise<void>} done
  */
 async function isUndisturbed(done) {
-  const used = new AbortController();
-  const onUse = () => used.abort();
-  for (const type of USES) addEventListener(type, onUse, { capture: true, signal: used.signal });
-  const isAborted = new Promise((resolve) => used.signal.addEventListener("abort", () => resolve(null)));
-  await Promise.race([done, isAborted]);
-  const isUndisturbed = !used.signal.aborted;
-  used.abort(); // removes the listeners
-  return isUndisturbed;
+  const watch = new AbortController();
+  const isUsed = new Promise((resolve) => {
+    for (const type of USES) addEventListener(type, () => resolve(true), { capture: true, signal: watch.signal });
+  });
+  const wasUsed = await Promise.race([done.then(() => false), isUsed]);
+  watch.abort();
+  return !wasUsed;
 }
 
 /**
