@@ -276,6 +276,7 @@ async def test_new_sheet_waits_for_the_last_words_of_the_sheet_before(sheet: She
 
 
 async def test_user_who_types_while_the_last_words_arrive_keeps_the_sheet(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("Before.")
     await record_without_end(sheet)
     await choose(sheet.page, "#clear")
     await expect(sheet.page.locator("#notice")).to_have_text("Waiting for the last words")
@@ -283,7 +284,7 @@ async def test_user_who_types_while_the_last_words_arrive_keeps_the_sheet(sheet:
     sheet.stream.final(0, "Last words.")
     await sheet.stream.complete()
     await expect(sheet.page.locator("#state")).to_have_text("Not recording")
-    await sheet.expect_text("Last words. a")
+    await sheet.expect_text("Before. Last words. a")
 
 
 async def test_new_sheet_without_text_before_is_explained(sheet: SheetPage) -> None:
