@@ -81,24 +81,6 @@ async def test_link_is_selected_without_a_clipboard(browser: Browser) -> None:
         assert "#key=" in await sheet.page.evaluate("() => String(getSelection())")
 
 
-async def test_recovery_is_offered_after_another_dialog_and_shows_its_errors(browser: Browser) -> None:
-    async with sheet_page(browser) as sheet:
-        await sheet.page.click("#open-settings")
-        await sheet.page.evaluate(
-            """async () => {
-                const { offerRecovery } = await import("/assets/ui/recovery.js");
-                const fail = () => Promise.reject(Object.assign(new Error("gone"), { kind: "deleted" }));
-                const recording = { startedAt: 0, unrecognizedMs: 5000, resume: fail, discard: fail };
-                await offerRecovery({ recoverable: () => [recording] });
-            }"""
-        )
-        await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()
-        await sheet.press("Escape")
-        await expect(sheet.page.locator("#recover-dialog")).to_be_visible()
-        await sheet.page.locator("#recordings .primary").click()
-        await expect(sheet.page.locator("#recordings [role=alert]")).to_have_text("The recording was deleted.")
-
-
 async def test_corners_of_a_notice_do_not_touch_the_text_of_several_lines(browser: Browser) -> None:
     async with sheet_page(browser, width=360, permissions=["microphone"]) as sheet:
         stream, notice = await sheet.record(), sheet.page.locator("#notice")

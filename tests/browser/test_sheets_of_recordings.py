@@ -51,6 +51,11 @@ SOCKET_SPY = """addEventListener("DOMContentLoaded", () => {
 });"""
 # The page that is opened next in the tab does not continue the recording, and offers it.
 FORGET_RECORDING = '() => addEventListener("pagehide", () => sessionStorage.removeItem("stt-recording-id"))'
+DELETE_RECORDINGS = """() => new Promise((resolve) => (indexedDB.open("stt-recordings").onsuccess = ({ target }) => {
+  const transaction = target.result.transaction("recordings", "readwrite");
+  transaction.objectStore("recordings").clear();
+  transaction.oncomplete = resolve;
+}))"""
 LATE_MESSAGE = "(data) => addEventListener('beforeunload', () => window.lastSocket.onmessage({ data }))"
 LAST_WORDS_MS = 15_000  # longer than the page waits for them
 KEPT = re.compile("Server unreachable, [1-9] s kept")
@@ -212,6 +217,21 @@ async def test_offer_of_recordings_needs_no_server_and_a_typed_space_closes_it(s
     await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()
     await reload(sheet.page)
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+
+
+async def test_recording_is_offered_after_another_dialog_and_shows_its_errors(sheet: SheetPage) -> None:
+    await wait_in_second_sheet(sheet, "One.")
+    await sheet.page.evaluate(FORGET_RECORDING)
+    await sheet.context.add_init_script(OPEN_SETTINGS)
+    await reload(sheet.page)
+    await expect(sheet.page.locator("#recordings li")).to_have_count(1)
+    await expect(sheet.page.locator("#recover")).not_to_have_attribute("hidden")
+    await expect(sheet.page.locator("#recover-dialog")).to_be_hidden()
+    await sheet.press("Escape")
+    await expect(sheet.page.locator("#recover-dialog")).to_be_visible()
+    await sheet.page.evaluate(DELETE_RECORDINGS)
+    await sheet.page.click("#recordings .primary")
+    await expect(sheet.page.locator("#recordings [role=alert]")).to_have_text("The recording was deleted.")
 
 
 async def test_offered_recording_stays_in_the_menu(sheet: SheetPage) -> None:
