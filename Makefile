@@ -11,7 +11,8 @@ READY_DEV := .venv/.ready-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-fast test test-web test-other recipes setup weights serve run-client run-editor
+.PHONY: help demo test-fast test test-end-to-end test-browser test-recipes test-rest recipes
+.PHONY: setup weights serve run-client run-editor
 .PHONY: check format lint typecheck bench bench-peers pictures protos clean
 .PHONY: docker-build docker-run docker-logs docker-stop docker-status deploy remote-logs remote-status
 
@@ -25,13 +26,19 @@ test-fast: $(READY_TEST) ## run the tests that need no weights, processes or net
 	@$(BIN)/python -m pytest -m fast $(ARGS) $(FAST_TESTS)
 
 test: setup check ## run all checks, then all tests
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-web test-other
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going test-end-to-end test-rest test-browser test-recipes
 
-test-web: $(READY_DEV) ## run the tests of the web: browser, recipes, HTTP
-	$(BIN)/python -m pytest $(WEB_TESTS) $(ARGS) $(MAY_BE_EMPTY)
+test-end-to-end: $(READY_DEV) ## run the tests of server and client processes
+	$(BIN)/python -m pytest tests/end_to_end $(ARGS) $(MAY_BE_EMPTY)
 
-test-other: $(READY_DEV) ## run all other tests
-	$(BIN)/python -m pytest tests $(addprefix --ignore ,$(WEB_TESTS)) $(ARGS) $(MAY_BE_EMPTY)
+test-browser: $(READY_DEV) ## run the tests of the web page in Chromium and Firefox
+	$(BIN)/python -m pytest tests/browser $(ARGS) $(MAY_BE_EMPTY)
+
+test-recipes: $(READY_DEV) ## run the tests of the recipes whose clients are installed
+	$(BIN)/python -m pytest tests/recipes $(ARGS) $(MAY_BE_EMPTY)
+
+test-rest: $(READY_DEV) ## run all other tests
+	$(BIN)/python -m pytest tests $(addprefix --ignore ,$(OWN_TARGET)) $(ARGS) $(MAY_BE_EMPTY)
 
 recipes: setup ## run unchanged OpenAI, LiveKit, Pipecat, Riva and Wyoming clients against a server, each in its own environment
 	ALL_RECIPES=1 $(BIN)/python -m pytest tests/recipes $(ARGS)
@@ -110,9 +117,9 @@ clean: ## remove .venv and all build output; the weights stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Tests wait for audio and processes most of the time: two halves run at once, also on two cores.
-WEB_TESTS := tests/browser tests/recipes tests/end_to_end/http
-MAY_BE_EMPTY = $(if $(ARGS),|| [ $$? -eq 5 ])  # ARGS may select tests of one half only
+# Many tests wait for audio and processes: three of the four parts run at once, also on two cores; the longest is first.
+OWN_TARGET := tests/end_to_end tests/browser tests/recipes
+MAY_BE_EMPTY = $(if $(ARGS),|| [ $$? -eq 5 ])  # ARGS may select tests of one part only
 INSTALL := $(BIN)/python -m pip install --no-build-isolation --constraint constraints.txt
 FAST_TESTS := $(wildcard tests/stt_*)
 

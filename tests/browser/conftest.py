@@ -20,7 +20,8 @@ from tests.browser.dictation_page import DictationPage
 from tests.browser.restartable_server import PAUSE, SPEECH, RestartableServer
 
 ASSETS = Path(__file__).parents[2] / "stt_service" / "http" / "page" / "assets"
-CHROMIUM = shutil.which("chromium")
+# The headless shell has the same engine; without the browser's windows, it needs half of the CPU time.
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 FLAGS = ("--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 Launch = Callable[[Path | None], Awaitable[Browser]]
@@ -28,9 +29,9 @@ Launch = Callable[[Path | None], Awaitable[Browser]]
 
 @pytest_asyncio.fixture(scope="session")
 async def playwright() -> AsyncIterator[Playwright]:
-    """Return Playwright; the tests are skipped without the Debian package chromium."""
+    """Return Playwright; the tests are skipped without the Debian package chromium-headless-shell or chromium."""
     if CHROMIUM is None:
-        pytest.skip("needs the Debian package chromium")
+        pytest.skip("needs the Debian package chromium-headless-shell or chromium")
     async with async_playwright() as running:
         yield running
 
@@ -79,7 +80,7 @@ class _Files(SimpleHTTPRequestHandler):
 def blank_url() -> Iterator[str]:
     """Return the address of an empty page with the modules of the web page and no API."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Files) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

@@ -62,6 +62,7 @@ WAIT_UNTIL_STORED = _wait_until_rows("stt-sheets", "sheets", "(rows, text) => ro
 # Waits until a recording's audio is in the database.
 WAIT_FOR_STORED_AUDIO = _wait_until_rows("stt-recordings", "chunks", "(rows) => rows.length > 0")
 
+SHUTDOWN_POLL_S = 0.01
 ALL_MS = "1000000000"  # after the end of all audio
 Json = dict[str, object]
 Rejection = Callable[[dict[str, Json]], Json | None]  # the failure of a stream, from its first message
@@ -263,6 +264,7 @@ async def downloaded(page: Page, file_format: str) -> bytes:
 class _Files(SimpleHTTPRequestHandler):
     """The page's files with the server's policy. A worklet is loaded past the routes of Playwright."""
 
+    protocol_version = "HTTP/1.1"  # a page of 70 files needs few connections
     token = ""
 
     def do_GET(self) -> None:
@@ -295,7 +297,7 @@ def page_files(token: str = "", host: str = "localhost") -> Iterator[str]:
     """Serve the files; return the origin. With a token, the server reports that it requires it."""
     handler = type("Files", (_Files,), {"token": token})
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(ASSETS))) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(SHUTDOWN_POLL_S,), daemon=True).start()
         yield f"http://{host}:{server.server_port}"
         server.shutdown()
 
@@ -322,6 +324,7 @@ async def sheet_page(
             locale=locale,
             permissions=[*permissions],
             user_agent=user_agent,
+            service_workers="block",  # it would load each file a second time
         )
         await context.add_init_script(script)
         stream = ScriptedStream()
