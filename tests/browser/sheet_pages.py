@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -292,11 +293,19 @@ class _Files(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _FileServer(ThreadingHTTPServer):
+    """A browser that is closed may reset its connections."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            raise
+
+
 @contextmanager
 def page_files(token: str = "", host: str = "localhost") -> Iterator[str]:
     """Serve the files; return the origin. With a token, the server reports that it requires it."""
     handler = type("Files", (_Files,), {"token": token})
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(ASSETS))) as server:
+    with _FileServer(("127.0.0.1", 0), partial(handler, directory=str(ASSETS))) as server:
         Thread(target=server.serve_forever, args=(SHUTDOWN_POLL_S,), daemon=True).start()
         yield f"http://{host}:{server.server_port}"
         server.shutdown()
