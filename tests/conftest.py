@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import cache
@@ -47,6 +48,12 @@ sys.addaudithook(_guard)
 @cache
 def _is_external(module: Path) -> bool:
     return bool(_EXTERNAL.search(module.read_text(encoding="utf-8")))
+
+
+def pytest_configure() -> None:
+    """Let the processes of the tests receive SIGINT, which a shell ignores in programs that it starts with `&`."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

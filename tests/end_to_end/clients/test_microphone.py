@@ -8,8 +8,10 @@ import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -103,13 +105,29 @@ async def test_microphone_is_listed_with_its_native_rate(room: VirtualRoom) -> N
     assert ("room", 44_100) in [(device["name"], device["sample_rate_hz"]) for device in listed]
 
 
+@asynccontextmanager
+async def playing_on(room: VirtualRoom, path: Path) -> AsyncIterator[None]:
+    """Play the file again and again."""
+    is_ended = Event()
+
+    def play() -> None:
+        while not is_ended.is_set():
+            room.play(path)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(asyncio.to_thread(play))
+        try:
+            yield
+        finally:
+            is_ended.set()
+
+
 async def test_doctor_measures_the_microphone_level(
     room: VirtualRoom, service: Service, recordings: Mapping[str, Recording]
 ) -> None:
     arguments = ["doctor", "--device", "room", "--server", service.address]
     received = await run(room, *arguments)
     assert "warn level of room: only zeros." in received
-    playing = asyncio.create_task(asyncio.to_thread(room.play, recordings["en/jfk"].path))
-    received = await run(room, *arguments)
-    await playing
+    async with playing_on(room, recordings["en/brooklyn-bridge"].path):
+        received = await run(room, *arguments)
     assert re.search(r"level of room: peak -\d+ dB", received), received
