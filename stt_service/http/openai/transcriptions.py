@@ -113,9 +113,10 @@ class Transcriptions:
         try:
             options, recording = parse_options(fields_of(form), translate=translate), await recording_of(form)
             if options.stream:
-                handed_over, form = form, FormData()
-                events = self._streamed(request, options, recording, handed_over)
-                return _EventStream(await _until_disconnect(request, anext(events)), events)
+                events = self._streamed(request, options, recording, form)
+                first = await _until_disconnect(request, anext(events))
+                form = FormData()  # the events close theirs; before the first one they may never have started
+                return _EventStream(first, events)
             result = await _until_disconnect(request, self._recognize(request, options, recording, lambda _: None))
             return _response(result, options)
         finally:
