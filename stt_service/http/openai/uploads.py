@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
+import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -88,7 +89,7 @@ async def read_form(request: Request, timeout_s: float = UPLOAD_TIMEOUT_S) -> Fo
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise InvalidRequestError("Invalid Content-Type: must be multipart/form-data with the recording as `file`.")
     try:
-        async with asyncio.timeout(timeout_s):
+        with anyio.fail_after(timeout_s):  # asyncio.timeout would close the file while a thread moves it to disk
             return await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
     except TimeoutError:
         raise DeadlineExceededError(

@@ -7,7 +7,9 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from threading import Event
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from starlette.requests import Request
@@ -138,6 +140,25 @@ async def test_all_clients_together_have_a_limit_too() -> None:
         pass
 
 
+async def test_file_that_moves_to_disk_at_the_deadline_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    deadline_has_passed, files = Event(), list[IO[bytes]]()
+
+    def create(**options: Any) -> IO[bytes]:
+        assert deadline_has_passed.wait(TIMEOUT_S)
+        files.append(TemporaryFile(**options))  # noqa: SIM115  (the form closes it)
+        return files[0]
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": form(bytes(2**21)), "more_body": True}
+
+    monkeypatch.setattr("tempfile.TemporaryFile", create)
+    asyncio.get_running_loop().call_later(0.1, deadline_has_passed.set)
+    headers = [(b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode())]
+    with pytest.raises(DeadlineExceededError):
+        await read_form(Request({"type": "http", "method": "POST", "headers": headers}, receive), timeout_s=0.01)
+    assert [file.closed for file in files] == [True]
+
+
 async def time_of_endless_upload() -> float:
     """Return when the form of a body is rejected that is slow, but not too slow for the access rules."""
     loop = asyncio.get_running_loop()
@@ -145,7 +166,7 @@ async def time_of_endless_upload() -> float:
 
     async def receive() -> Message:
         await asyncio.sleep(1)
-        return {"type": "http.request", "body": parts.pop() if parts else bytes(2000), "more_body": True}
+        return {"type": "http.request", "body": parts.pop() if parts else bytes(1000), "more_body": True}
 
     headers = [(b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode())]
     with pytest.raises(DeadlineExceededError, match="The request body did not arrive within 600 s: send a smaller"):
