@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
@@ -15,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from stt_service.settings.environment import SETTING_NAMES
 from stt_service.settings.schema import ServerSettings
-from tests.support.environment.package_metadata import requirements
+from tests.support.environment.package_metadata import option_lines, requirements
 
 ROOT = Path(__file__).parents[2]
 GPU, CPU = "Dockerfile.gpu", "Dockerfile"
@@ -51,6 +53,11 @@ def stages(name: str) -> list[Stage]:
 def default_base(name: str) -> str:
     [base] = re.findall(r"^ARG BASE=(.*)$", (ROOT / name).read_text(), re.MULTILINE)
     return str(base)
+
+
+def build_context() -> set[str]:
+    """Return the paths that .dockerignore allows."""
+    return {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
 
 
 def environment(name: str) -> dict[str, str]:
@@ -137,10 +144,37 @@ def test_gpu_packages_outside_the_constraints_are_pinned_and_installed_without_t
 
 
 def test_build_context_contains_only_installed_files() -> None:
-    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    packages = {"protos", "stt_cli", "stt_media", "stt_service", "stt_tui"}
+    packages = {
+        "protos" if name.split(".")[0] == "stt" else name.split(".")[0] for name in option_lines("options", "packages")
+    }
     texts = {"LICENSE", "README.md", "constraints.txt", "pyproject.toml", "setup.cfg"}
-    assert allowed == packages | texts | {"docker/heavy.txt", "docker/light.txt"}
+    assert build_context() == packages | texts | {"docker/heavy.txt", "docker/light.txt"}
+
+
+def test_package_built_from_the_build_context_contains_all_files_of_its_packages(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    tracked = subprocess.run(["git", "ls-files", "-z", *build_context()], cwd=ROOT, capture_output=True, check=True)
+    names = tracked.stdout.decode().split("\0")[:-1]
+    for name in names:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, source / name)
+    command = [
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path),
+        str(source),
+    ]
+    built = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    installed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert installed == {
+        name.removeprefix("protos/") for name in names if "/" in name and not name.startswith("docker/")
+    }
 
 
 @BOTH
