@@ -78,7 +78,9 @@ async def main(base_url: str, pcm: bytes, turns: int) -> dict[str, object]:
         client.realtime.connect(extra_query={"intent": "transcription"}) as connection,
     ):
         results["created"] = await until(connection, "session.created")
-        await connection.session.update(session=session({"type": "server_vad", "silence_duration_ms": 500}))
+        await connection.session.update(
+            session=session({"type": "server_vad", "threshold": 0.5, "silence_duration_ms": 500})
+        )
         results["updated"] = await until(connection, "session.updated")
         await append(connection, pcm + SILENCE)
         results["server_vad"] = await until(connection, COMPLETED, turns)
