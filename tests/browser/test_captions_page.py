@@ -211,6 +211,33 @@ async def test_retries_leave_no_listeners(opened: Opened) -> None:
         assert listeners["result"]["value"] == 1
 
 
+async def test_silent_connection_is_replaced(opened: Opened) -> None:
+    async with opened() as page:
+        await page.clock.install()
+        await page.add_init_script(
+            """
+            const connect = window.fetch;
+            window.attempts = 0;
+            window.fetch = async (url, { signal }) => {
+                attempts += 1;
+                const { body } = await connect();
+                return new Response(body.pipeThrough(new TransformStream(), { signal }));
+            };
+            """
+        )
+        await page.reload()
+        await page.wait_for_function("() => Boolean(window.send)")
+        await page.evaluate("() => send('live', {})")
+        await page.wait_for_function("() => document.body.dataset.state === 'live'")
+        await page.clock.run_for(40_000)
+        assert await page.evaluate("() => document.body.dataset.state") == "live"
+        await page.clock.run_for(6_000)
+        await page.wait_for_function("() => document.body.dataset.state === 'reconnecting'")
+        await page.clock.run_for(2_000)
+        await page.wait_for_function("() => attempts === 2")
+        await send(page, "final", "After.")
+
+
 async def test_full_server_is_reported(opened: Opened) -> None:
     async with opened() as page:
         await page.add_init_script("window.fetch = async () => new Response(null, { status: 429 });")

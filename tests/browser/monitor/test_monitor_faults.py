@@ -17,6 +17,23 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 LONG_ID = "a-client-with-a-long-name-" * 2
 OPERATIONS = ["Drain…", "Finalize the utterance of session", "Terminate session", "Load", "Save changes"]
+# Replaces `fetch`: while `isSilent` is set, the server neither answers nor closes its connections.
+SILENCE = """() => {
+    const send = fetch;
+    window.isSilent = false;
+    window.fetch = async (url, options) => {
+        if (isSilent) return new Promise((_, reject) => {
+            options.signal.addEventListener("abort", () => reject(options.signal.reason));
+        });
+        const response = await send(url, options);
+        if (!url.endsWith("/events")) return response;
+        const transform = (part, stream) => {
+            if (!isSilent) stream.enqueue(part);
+            window.isReplaced = true;
+        };
+        return new Response(response.body.pipeThrough(new TransformStream({ transform })));
+    };
+}"""
 
 
 def button(page: Page, name: str) -> Locator:
@@ -48,6 +65,24 @@ async def test_operations_are_disabled_while_the_server_is_lost(controlled: Cont
     await button(page, "Finalize the utterance").click()
     await expect(page.get_by_role("status")).to_contain_text("finalized.")
     await call.end()
+
+
+async def test_server_that_is_silent_is_lost_until_it_answers(page: Page) -> None:
+    await page.clock.install()
+    await page.evaluate(SILENCE)
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the page connects again
+    await page.wait_for_function("() => window.isReplaced")
+    await page.evaluate("isSilent = true")
+    await page.clock.fast_forward(5_000)
+    await expect(page.locator("#state")).to_have_text("Serving")
+    await page.clock.fast_forward(6_000)
+    await expect(page.locator("#state")).to_have_text("Not connected")
+    await expect(page.locator("#connection")).to_contain_text("The values below are older.")
+    await expect(button(page, "Drain…")).to_be_disabled()
+    await page.evaluate("isSilent = false")
+    await page.clock.fast_forward(11_000)  # the attempt during the silence ends, and another follows
+    await expect(page.locator("#state")).to_have_text("Serving")
+    await expect(button(page, "Drain…")).to_be_enabled()
 
 
 async def test_sessions_of_a_lost_server_are_gone_when_operations_are_enabled(browser: Browser) -> None:

@@ -57,21 +57,16 @@ export class EventStream {
   }
 
   async #receive() {
-    const silence = new AbortController();
-    let timer = setTimeout(() => silence.abort(), SILENCE_MS);
-    try {
-      const response = await fetch(this.#url, { headers: this.#headers(), cache: "no-store", signal: silence.signal });
-      if (response.status === 401 || response.status === 403) throw new DeniedError();
-      if (response.status === 429) throw new FullError();
-      if (!response.ok || !response.body) return;
-      const restart = () => {
-        clearTimeout(timer);
-        timer = setTimeout(() => silence.abort(), SILENCE_MS);
-      };
-      for await (const fields of serverEvents(response.body, restart)) this.#handle(fields);
-    } finally {
-      clearTimeout(timer);
-    }
+    for await (const fields of serverEvents((signal) => this.#open(signal), SILENCE_MS)) this.#handle(fields);
+  }
+
+  /** @param {AbortSignal} signal */
+  async #open(signal) {
+    const response = await fetch(this.#url, { headers: this.#headers(), cache: "no-store", signal });
+    if (response.status === 401 || response.status === 403) throw new DeniedError();
+    if (response.status === 429) throw new FullError();
+    if (!response.ok || !response.body) throw new Error(`The server answered with status ${response.status}.`);
+    return response.body;
   }
 
   #headers() {

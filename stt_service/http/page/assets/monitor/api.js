@@ -5,7 +5,7 @@ import { session } from "../storage.js";
 
 const BASE = "/api/control";
 const TOKEN_KEY = "stt-control-token";
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 10_000; // of a response, and between two statuses, which the server sends each second
 
 /** The server rejected a request, or cannot be reached (status 0). */
 export class ControlError extends Error {
@@ -44,13 +44,14 @@ export class ControlApi {
   }
 
   /**
-   * Yields the status once a second until the signal aborts or the connection ends.
+   * Yields the status once a second until the signal aborts, the connection ends, or no status is received in time.
    * @param {AbortSignal} signal
    */
   async *watchStatus(signal) {
-    const response = await this.#fetch("/status/events", { signal });
+    const open = async (silence) =>
+      (await this.#fetch("/status/events", { signal: AbortSignal.any([signal, silence]) })).body;
     try {
-      for await (const fields of serverEvents(response.body)) yield JSON.parse(fields.get("data") ?? "{}").status;
+      for await (const fields of serverEvents(open, TIMEOUT_MS)) yield JSON.parse(fields.get("data") ?? "{}").status;
     } catch (error) {
       throw asControlError(error);
     }
@@ -86,6 +87,6 @@ async function rejection(response) {
 }
 
 function asControlError(error) {
-  if (error instanceof ControlError || error.name === "AbortError") return error;
+  if (error instanceof ControlError) return error;
   return new ControlError(0, error instanceof RangeError ? error.message : "The server cannot be reached.");
 }
