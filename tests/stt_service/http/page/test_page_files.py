@@ -94,6 +94,41 @@ async def test_unchanged_file_is_not_sent_again(files: str) -> None:
     assert (again.status, again.body) == (304, b"")
 
 
+@pytest.mark.parametrize(("path", "name"), [("/", "index.html"), ("/assets/app.js", "app.js")])
+async def test_file_that_is_replaced_on_disk_is_served_as_it_was_at_the_start(
+    files: str, tmp_path: Path, path: str, name: str
+) -> None:
+    first = await request(files, path)
+    (tmp_path / name).write_text("another version")
+    (tmp_path / "added.js").write_text("another version")
+    again = await request(files, path)
+    assert (again.body, again.headers["ETag"]) == (first.body, first.headers["ETag"])
+    (tmp_path / name).unlink()
+    assert (await request(files, path)).body == first.body
+    assert (await request(files, "/assets/added.js")).status == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/assets/app.js", "/service-worker.js"])
+async def test_head_has_the_headers_of_get(files: str, path: str) -> None:
+    head, get = await request(files, path, "HEAD"), await request(files, path)
+    assert head.body == b""
+    del head.headers["Date"], get.headers["Date"]
+    assert dict(head.headers) == dict(get.headers)
+
+
+@pytest.mark.parametrize("path", ["/", "/assets/app.js"])
+async def test_files_are_only_read(files: str, path: str) -> None:
+    response = await request(files, path, "POST")
+    assert (response.status, set(response.headers["Allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+
+async def test_document_that_is_unchanged_has_the_version_of_all_files(files: str) -> None:
+    first = await request(files, "/")
+    again = await request(files, "/", headers={"If-None-Match": f'"other", W/{first.headers["ETag"]}'})
+    assert again.status == 304
+    assert again.headers["Stt-Page-Version"] == first.headers["Stt-Page-Version"]
+
+
 async def test_text_is_compressed_for_clients_that_accept_it(files: str) -> None:
     plain = await request(files, "/assets/app.js")
     compressed = await request(files, "/assets/app.js", headers={"Accept-Encoding": "gzip"})
