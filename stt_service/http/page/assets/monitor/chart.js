@@ -1,6 +1,6 @@
 /** A line chart of the last hour as SVG, with its values as a table for screen readers and everyone else. */
 
-import { element, setText, svgElement } from "./dom.js";
+import { create, createSvg, setText } from "./dom.js";
 import { clock } from "./format.js";
 
 const WIDTH = 300;
@@ -20,26 +20,26 @@ export class Chart {
   /** @param {ChartOptions} options */
   constructor(options) {
     this.options = options;
-    this.now = element("p", { class: "chart-now" });
-    this.top = element("span", { class: "chart-top", "aria-hidden": "true" });
-    this.paths = options.lines.map((_, index) => svgElement("path", { class: `line line-${index}` }));
-    this.svg = svgElement(
+    this.now = create("p", { class: "chart-now" });
+    this.top = create("span", { class: "chart-top", "aria-hidden": "true" });
+    this.paths = options.lines.map((_, index) => createSvg("path", { class: `line line-${index}` }));
+    this.svg = createSvg(
       "svg",
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" },
-      svgElement("path", { class: "grid", d: `M0 ${HEIGHT / 2}H${WIDTH}M0 0.5H${WIDTH}M0 ${HEIGHT - 0.5}H${WIDTH}` }),
+      createSvg("path", { class: "grid", d: `M0 ${HEIGHT / 2}H${WIDTH}M0 0.5H${WIDTH}M0 ${HEIGHT - 0.5}H${WIDTH}` }),
       ...this.paths,
     );
-    this.body = element("tbody");
-    this.start = element("span");
-    this.details = element("details", {}, this.#summary(), this.#table());
+    this.body = create("tbody");
+    this.start = create("span");
+    this.details = create("details", {}, this.#summary(), this.#table());
     this.details.addEventListener("toggle", () => this.#fillTable());
-    this.root = element(
+    this.root = create(
       "article",
       { class: "chart" },
-      element("h3", {}, options.title),
+      create("h3", {}, options.title),
       this.now,
-      element("div", { class: "plot" }, this.svg, this.top),
-      element("p", { class: "axis", "aria-hidden": "true" }, this.start, element("span", {}, "now")),
+      create("div", { class: "plot" }, this.svg, this.top),
+      create("p", { class: "axis", "aria-hidden": "true" }, this.start, create("span", {}, "now")),
       this.details,
     );
   }
@@ -61,22 +61,22 @@ export class Chart {
     setText(this.start, `${Math.round(span_s / 60)} min ago`);
     setText(this.top, format(top));
     const latest = lines.map((line, index) => labeled(lines, line, format(lastValue(this.columns[index]))));
-    this.now.replaceChildren(...latest.map((text, index) => element("span", { class: `key key-${index}` }, text)));
+    this.now.replaceChildren(...latest.map((text, index) => create("span", { class: `key key-${index}` }, text)));
     const peaks = lines.map((line, index) => labeled(lines, line, format(largest(this.columns[index]))));
     this.svg.setAttribute("aria-label", `${title}: now ${latest.join(", ")}; highest ${peaks.join(", ")}`);
     if (this.details.open) this.#fillTable();
   }
 
   #summary() {
-    const title = element("span", { class: "visually-hidden" }, ` of ${this.options.title}`);
-    return element("summary", {}, "Values", title);
+    const title = create("span", { class: "visually-hidden" }, ` of ${this.options.title}`);
+    return create("summary", {}, "Values", title);
   }
 
   #table() {
     const heads = ["Time", ...this.options.lines.map((line) => line.name)];
-    const row = element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)));
-    const caption = element("caption", { class: "visually-hidden" }, `${this.options.title}, highest in five minutes`);
-    return element("table", {}, caption, element("thead", {}, row), this.body);
+    const row = create("tr", {}, ...heads.map((head) => create("th", { scope: "col" }, head)));
+    const caption = create("caption", { class: "visually-hidden" }, `${this.options.title}, highest in five minutes`);
+    return create("table", {}, caption, create("thead", {}, row), this.body);
   }
 
   #fillTable() {
@@ -86,8 +86,8 @@ export class Chart {
     for (let until = end; until > end - MOST_SPAN_S && until >= this.times[0]; until -= ROW_S) {
       const inside = (index) => this.times[index] > until - ROW_S && this.times[index] <= until;
       const cells = this.columns.map((column) => largest(column.filter((_, index) => inside(index))));
-      const head = element("th", { scope: "row" }, clock(until));
-      rows.push(element("tr", {}, head, ...cells.map((cell) => element("td", {}, this.options.format(cell)))));
+      const head = create("th", { scope: "row" }, clock(until));
+      rows.push(create("tr", {}, head, ...cells.map((cell) => create("td", {}, this.options.format(cell)))));
     }
     this.body.replaceChildren(...rows);
   }

@@ -11,20 +11,13 @@ const SVG = "http://www.w3.org/2000/svg";
  * @param {...(Node | string)} children
  * @returns {HTMLElement}
  */
-export function element(name, attributes = {}, ...children) {
+export function create(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
 
 /** @returns {SVGElement} an element of a chart */
-export function svgElement(name, attributes = {}, ...children) {
+export function createSvg(name, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, name), attributes, children);
-}
-
-/** @returns {HTMLElement} the element of the page with this id */
-export function byId(id) {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`The page has no element with the id ${id}.`);
-  return found;
 }
 
 /** Sets the text of a node, if it differs: a screen reader repeats text that is set again. */
@@ -34,7 +27,7 @@ export function setText(node, text) {
 
 /** @returns {HTMLElement} a button that calls `action` and is disabled until its promise settles */
 export function button(text, action, attributes = {}) {
-  const made = element("button", { type: "button", class: "button", [OPERATION]: true, ...attributes }, text);
+  const made = create("button", { type: "button", class: "button", [OPERATION]: true, ...attributes }, text);
   made.addEventListener("click", async () => {
     disable(made, BUSY, true);
     try {

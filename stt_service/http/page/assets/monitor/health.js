@@ -1,6 +1,7 @@
 /** The summary of the server's status, and the operations on the whole server. */
 
-import { button, byId, element, setText } from "./dom.js";
+import { element } from "../element.js";
+import { button, create, setText } from "./dom.js";
 import { age, bytes, count, latency, number, percent, seconds, word } from "./format.js";
 
 const STATE_WORDS = { loading: "Loading models", serving: "Serving", draining: "Draining" };
@@ -12,14 +13,14 @@ export class Health {
     this.values = new Map();
     this.drain = button("Drain…", () => this.#drain());
     this.cancelDrain = button("Cancel drain", () => operator.perform("Drain canceled.", "/drain/cancel"));
-    byId("server-actions").append(this.drain, this.cancelDrain);
+    element("server-actions").append(this.drain, this.cancelDrain);
   }
 
   /** Shows a `Status` of control.proto. */
   show(status) {
     const state = word(status.state, "STATE_");
-    byId("state").dataset.state = state;
-    setText(byId("state"), STATE_WORDS[state] ?? state);
+    element("state").dataset.state = state;
+    setText(element("state"), STATE_WORDS[state] ?? state);
     this.drain.hidden = state !== "serving";
     this.cancelDrain.hidden = state !== "draining";
     for (const [name, value] of facts(status)) this.#set(name, value);
@@ -28,9 +29,9 @@ export class Health {
   #set(name, value) {
     let shown = this.values.get(name);
     if (!shown) {
-      shown = element("dd");
+      shown = create("dd");
       this.values.set(name, shown);
-      byId("health").append(element("div", {}, element("dt", {}, name), shown));
+      element("health").append(create("div", {}, create("dt", {}, name), shown));
     }
     shown.parentElement.hidden = value === "";
     setText(shown, value);

@@ -1,7 +1,8 @@
 /** The monitor page: connects, shows what the server reports, and stops while the page is hidden. */
 
+import { element } from "../element.js";
 import { ControlApi, ControlError } from "./api.js";
-import { byId, ignoreDisabledButtons, setAvailable, setText } from "./dom.js";
+import { ignoreDisabledButtons, setAvailable, setText } from "./dom.js";
 import { clock } from "./format.js";
 import { Health } from "./health.js";
 import { Charts, History } from "./history.js";
@@ -20,7 +21,7 @@ const RETRY_MS = [1000, 2000, 5000, 10_000];
 const api = new ControlApi();
 const history = new History();
 const operator = new Operator(api, refreshLists, askForToken);
-const charts = new Charts(byId("charts"));
+const charts = new Charts(element("charts"));
 const health = new Health(operator);
 const sessions = new Sessions(operator);
 const models = new Models(operator);
@@ -78,9 +79,9 @@ async function watch(signal) {
 
 async function showStatus(status, signal) {
   if (!listsStarted) startLists(signal);
-  byId("connection").hidden = true;
+  element("connection").hidden = true;
   health.show(status);
-  if (lastState && status.state !== lastState) operator.announce(`Server state: ${byId("state").textContent}.`);
+  if (lastState && status.state !== lastState) operator.announce(`Server state: ${element("state").textContent}.`);
   lastState = status.state;
   if (!settingsShown) {
     settingsShown = true;
@@ -90,8 +91,8 @@ async function showStatus(status, signal) {
 
 function startLists(signal) {
   listsStarted = true;
-  byId("dashboard").hidden = false;
-  byId("forget-token").hidden = !api.token;
+  element("dashboard").hidden = false;
+  element("forget-token").hidden = !api.token;
   repeat(refreshLists, LIST_INTERVAL_MS, signal);
   repeat(refreshHistory, HISTORY_INTERVAL_MS, signal);
   repeat(() => settings.refresh(), SETTINGS_INTERVAL_MS, signal);
@@ -99,13 +100,13 @@ function startLists(signal) {
 
 function showLost(error) {
   losses += 1;
-  byId("state").dataset.state = "unknown";
-  setText(byId("state"), "Not connected");
+  element("state").dataset.state = "unknown";
+  setText(element("state"), "Not connected");
   setAvailable(false);
   const since = clock(Date.now() / 1000);
-  if (byId("connection").hidden)
-    setText(byId("connection"), `${error.message} Trying again since ${since}. The values below are older.`);
-  byId("connection").hidden = false;
+  if (element("connection").hidden)
+    setText(element("connection"), `${error.message} Trying again since ${since}. The values below are older.`);
+  element("connection").hidden = false;
   settingsShown = settings.hasChanges; // else shown again, as another server may have other settings
 }
 
@@ -115,13 +116,13 @@ function askForToken(error) {
   api.token = "";
   disconnect();
   settingsShown = false;
-  byId("dashboard").hidden = true;
-  byId("forget-token").hidden = true;
-  byId("token-section").hidden = false;
-  byId("state").dataset.state = "unknown";
-  setText(byId("state"), "Token required");
-  setText(byId("token-error"), wasWrong && error ? "This token is not valid. Use one of CONTROL_TOKENS_FILE." : "");
-  byId("token").focus();
+  element("dashboard").hidden = true;
+  element("forget-token").hidden = true;
+  element("token-section").hidden = false;
+  element("state").dataset.state = "unknown";
+  setText(element("state"), "Token required");
+  setText(element("token-error"), wasWrong && error ? "This token is not valid. Use one of CONTROL_TOKENS_FILE." : "");
+  element("token").focus();
 }
 
 function connect() {
@@ -149,16 +150,16 @@ function pause(duration_ms, signal) {
   });
 }
 
-byId("token-form").addEventListener("submit", (event) => {
+element("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  api.token = byId("token").value.trim();
-  byId("token").value = "";
-  byId("token-section").hidden = true;
+  api.token = element("token").value.trim();
+  element("token").value = "";
+  element("token-section").hidden = true;
   connect();
 });
-byId("forget-token").addEventListener("click", () => askForToken());
+element("forget-token").addEventListener("click", () => askForToken());
 document.addEventListener("visibilitychange", () => {
-  if (!byId("token-section").hidden) return;
+  if (!element("token-section").hidden) return;
   if (document.hidden) disconnect();
   else connect();
 });

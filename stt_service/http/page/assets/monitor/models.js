@@ -1,6 +1,7 @@
 /** The models of the server: list, load and unload. */
 
-import { button, byId, element, OPERATION } from "./dom.js";
+import { element } from "../element.js";
+import { button, create, OPERATION } from "./dom.js";
 import { word } from "./format.js";
 import { Table } from "./table.js";
 
@@ -22,7 +23,7 @@ export class Models {
     /** @type {{name: string, isLoad: boolean} | null} the last operation, until its result is announced */
     this.operation = null;
     this.table = new Table("List of models", COLUMNS);
-    byId("models").append(this.table.root, this.#form());
+    element("models").append(this.table.root, this.#form());
   }
 
   /** Shows the models of a ListModelsResponse, if they changed. */
@@ -34,7 +35,7 @@ export class Models {
     const focused = document.activeElement?.dataset.model;
     this.table.body.replaceChildren(...models.map((model) => this.#row(model)));
     if (focused)
-      (this.table.body.querySelector(`[data-model="${CSS.escape(focused)}"]`) ?? byId("models-heading")).focus();
+      (this.table.body.querySelector(`[data-model="${CSS.escape(focused)}"]`) ?? element("models-heading")).focus();
   }
 
   #row(model) {
@@ -66,26 +67,26 @@ export class Models {
   }
 
   #form() {
-    const name = element("input", {
+    const name = create("input", {
       id: "model-name",
       required: true,
       maxlength: String(MAX_NAME),
       spellcheck: "false",
       "aria-describedby": "model-hint",
     });
-    const boxes = ROLES.map(([role]) => element("input", { type: "checkbox", value: role, id: `model-${role}` }));
+    const boxes = ROLES.map(([role]) => create("input", { type: "checkbox", value: role, id: `model-${role}` }));
     boxes[0].checked = true;
     const labels = ROLES.map(([role, text], index) =>
-      element("label", { for: `model-${role}`, class: "check" }, boxes[index], text),
+      create("label", { for: `model-${role}`, class: "check" }, boxes[index], text),
     );
-    const form = element(
+    const form = create(
       "form",
       { class: "inline-form" },
-      element("label", { for: "model-name" }, "Load a model for new streams"),
+      create("label", { for: "model-name" }, "Load a model for new streams"),
       name,
-      element("fieldset", {}, element("legend", {}, "Use it for"), ...labels),
-      element("button", { type: "submit", class: "button", [OPERATION]: true }, "Load"),
-      element(
+      create("fieldset", {}, create("legend", {}, "Use it for"), ...labels),
+      create("button", { type: "submit", class: "button", [OPERATION]: true }, "Load"),
+      create(
         "p",
         { id: "model-hint", class: "hint" },
         "A size, a hub name or a folder of the server. It is downloaded if necessary and tested first; open streams keep their models.",

@@ -1,6 +1,7 @@
 /** Operations of the person at the page: confirmation, the request, and its result in words. */
 
-import { byId, setText } from "./dom.js";
+import { element } from "../element.js";
+import { setText } from "./dom.js";
 import { ControlError } from "./api.js";
 
 export class Operator {
@@ -40,14 +41,14 @@ export class Operator {
 
   /** Shows a sentence, which screen readers announce. */
   announce(text) {
-    setText(byId("result"), text);
+    setText(element("result"), text);
   }
 
   /** @returns {Promise<boolean>} whether the person confirms; the focus returns to where it was */
   confirm(question, action) {
-    const dialog = byId("confirm");
-    setText(byId("confirm-question"), question);
-    setText(byId("confirm-yes"), action);
+    const dialog = element("confirm");
+    setText(element("confirm-question"), question);
+    setText(element("confirm-yes"), action);
     dialog.returnValue = "cancel";
     dialog.showModal();
     return new Promise((resolve) => {

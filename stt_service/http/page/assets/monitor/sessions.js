@@ -1,6 +1,7 @@
 /** The table of open streams. Rows stay while their stream does, so that the focus stays too. */
 
-import { button, byId, element, setText } from "./dom.js";
+import { element } from "../element.js";
+import { button, create, setText } from "./dom.js";
 import { age, latency, seconds, word } from "./format.js";
 import { Table } from "./table.js";
 
@@ -27,8 +28,8 @@ export class Sessions {
       ...COLUMNS.map(([name, , className]) => [name, className]),
       ["Actions", "row-actions"],
     ]);
-    this.empty = element("p", { class: "hint" }, "No open sessions.");
-    byId("sessions").append(this.empty, this.table.root);
+    this.empty = create("p", { class: "hint" }, "No open sessions.");
+    element("sessions").append(this.empty, this.table.root);
   }
 
   /** Shows the sessions of a ListSessionsResponse. */
@@ -53,7 +54,7 @@ export class Sessions {
   }
 
   #remove(id, row) {
-    if (row.contains(document.activeElement)) byId("sessions-heading").focus();
+    if (row.contains(document.activeElement)) element("sessions-heading").focus();
     row.remove();
     this.rows.delete(id);
   }

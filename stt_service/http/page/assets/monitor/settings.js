@@ -1,6 +1,7 @@
 /** The form of the settings: typed inputs with ranges, when a change takes effect, and errors at the field. */
 
-import { byId, element, OPERATION, setText } from "./dom.js";
+import { element } from "../element.js";
+import { create, OPERATION, setText } from "./dom.js";
 import { ControlError } from "./api.js";
 import { count } from "./format.js";
 import { Table } from "./table.js";
@@ -38,17 +39,17 @@ export class Settings {
     this.fields = new Map(parameters.filter(isChangeable).map((each) => [each.name, new Field(each)]));
     const groups = GROUPS.map(([scope, title]) => {
       const members = [...this.fields.values()].filter((field) => field.parameter.scope === scope);
-      return element("fieldset", {}, element("legend", {}, title), ...members.map((field) => field.root));
+      return create("fieldset", {}, create("legend", {}, title), ...members.map((field) => field.root));
     });
-    const save = element("button", { type: "submit", class: "button primary", [OPERATION]: true }, "Save changes");
-    const undo = element("button", { type: "button", class: "button" }, "Discard changes");
+    const save = create("button", { type: "submit", class: "button primary", [OPERATION]: true }, "Save changes");
+    const undo = create("button", { type: "button", class: "button" }, "Discard changes");
     undo.addEventListener("click", () => this.#discard());
-    const form = element("form", { novalidate: true }, ...groups, element("div", { class: "actions" }, save, undo));
+    const form = create("form", { novalidate: true }, ...groups, create("div", { class: "actions" }, save, undo));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save();
     });
-    byId("settings").replaceChildren(form, restartTable(parameters.filter((each) => !isChangeable(each))));
+    element("settings").replaceChildren(form, restartTable(parameters.filter((each) => !isChangeable(each))));
   }
 
   /** @returns {boolean} whether a field was edited and not saved */
@@ -94,11 +95,11 @@ class Field {
   constructor(parameter) {
     const id = `setting-${parameter.name}`;
     this.input = inputOf(parameter, id);
-    this.hint = element("span", { id: `${id}-hint`, class: "hint" }, hintOf(parameter));
-    this.error = element("span", { id: `${id}-error`, class: "error" });
+    this.hint = create("span", { id: `${id}-hint`, class: "hint" }, hintOf(parameter));
+    this.error = create("span", { id: `${id}-error`, class: "error" });
     const unit = parameter.unit ? ` (${parameter.unit})` : "";
-    const label = element("label", { for: id }, parameter.name + unit);
-    this.root = element("div", { class: "field" }, label, this.input, this.hint, this.error);
+    const label = create("label", { for: id }, parameter.name + unit);
+    this.root = create("div", { class: "field" }, label, this.input, this.hint, this.error);
     if (this.input.getAttribute("list")) this.root.append(datalist(parameter, id));
     this.input.addEventListener("input", () => this.#mark());
     this.update(parameter);
@@ -149,20 +150,16 @@ function isChangeable(parameter) {
 
 function inputOf(parameter, id) {
   const common = { id, "aria-describedby": `${id}-hint ${id}-error`, autocomplete: "off" };
-  if (parameter.type === "PARAMETER_TYPE_BOOLEAN") return element("input", { ...common, type: "checkbox" });
+  if (parameter.type === "PARAMETER_TYPE_BOOLEAN") return create("input", { ...common, type: "checkbox" });
   if (parameter.type === "PARAMETER_TYPE_CHOICE") {
-    return element(
-      "select",
-      common,
-      ...parameter.choices.map((choice) => element("option", { value: choice }, choice)),
-    );
+    return create("select", common, ...parameter.choices.map((choice) => create("option", { value: choice }, choice)));
   }
   if (NUMERIC.has(parameter.type) && parameter.choices.length) {
-    return element("input", { ...common, type: "text", list: `${id}-choices` });
+    return create("input", { ...common, type: "text", list: `${id}-choices` });
   }
-  if (NUMERIC.has(parameter.type)) return element("input", { ...common, type: "number", ...rangeOf(parameter) });
+  if (NUMERIC.has(parameter.type)) return create("input", { ...common, type: "number", ...rangeOf(parameter) });
   const length = parameter.maxLength ? { maxlength: String(parameter.maxLength) } : {};
-  return element("input", { ...common, type: "text", spellcheck: "false", ...length });
+  return create("input", { ...common, type: "text", spellcheck: "false", ...length });
 }
 
 function rangeOf({ type, minimum, maximum }) {
@@ -175,11 +172,8 @@ function rangeOf({ type, minimum, maximum }) {
 }
 
 function datalist(parameter, id) {
-  return element(
-    "datalist",
-    { id: `${id}-choices` },
-    ...parameter.choices.map((choice) => element("option", { value: choice })),
-  );
+  const options = parameter.choices.map((choice) => create("option", { value: choice }));
+  return create("datalist", { id: `${id}-choices` }, ...options);
 }
 
 function hintOf(parameter) {
@@ -195,5 +189,5 @@ function capitalized(text) {
 function restartTable(parameters) {
   const table = new Table("Settings of the start", [["Setting"], ["Value", "wrap"], ["Meaning", "wrap"]]);
   table.body.append(...parameters.map(({ name, value, description }) => table.row(name, value || "–", description)));
-  return element("details", {}, element("summary", {}, "Settings that need a restart"), table.root);
+  return create("details", {}, create("summary", {}, "Settings that need a restart"), table.root);
 }

@@ -1,6 +1,6 @@
 /** A table in a region that scrolls by keyboard. Where it is narrow, each row is a list of cells with their columns. */
 
-import { element } from "./dom.js";
+import { create } from "./dom.js";
 
 export class Table {
   /**
@@ -10,24 +10,24 @@ export class Table {
   constructor(label, columns) {
     this.columns = columns;
     // Explicit roles: a browser may ignore those of a table that is displayed as a list.
-    this.body = element("tbody", { role: "rowgroup" });
+    this.body = create("tbody", { role: "rowgroup" });
     const heads = columns.map(([name, className = false]) =>
-      element("th", { class: className, scope: "col", role: "columnheader" }, name),
+      create("th", { class: className, scope: "col", role: "columnheader" }, name),
     );
-    const head = element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads));
-    const table = element("table", { role: "table" }, head, this.body);
-    this.root = element("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, table);
+    const head = create("thead", { role: "rowgroup" }, create("tr", { role: "row" }, ...heads));
+    const table = create("table", { role: "table" }, head, this.body);
+    this.root = create("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, table);
   }
 
   /** @param {...(Node | string)} cells @returns {HTMLElement} a row, which is not in the table yet */
   row(...cells) {
-    return element("tr", { role: "row" }, ...cells.map((content, index) => this.#cell(content, index)));
+    return create("tr", { role: "row" }, ...cells.map((content, index) => this.#cell(content, index)));
   }
 
   #cell(content, index) {
     const [name, className = false] = this.columns[index];
     const attributes = { class: className, "data-column": name };
-    if (index === 0) return element("th", { ...attributes, scope: "row", role: "rowheader" }, content);
-    return element("td", { ...attributes, role: "cell" }, content);
+    if (index === 0) return create("th", { ...attributes, scope: "row", role: "rowheader" }, content);
+    return create("td", { ...attributes, role: "cell" }, content);
   }
 }
