@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The captions page: the text of a stream that somebody publishes under a name.
+ * The captions page: the text of a stream that is published under a name.
  *
  * The fragment of the address, which no server receives, has options: `#key=…&obs&size=3`. `?obs` works as well. A
  * changed fragment takes effect at once.
@@ -14,7 +14,7 @@ import { Utterances } from "./utterances.js";
 const SIZE_KEY = "stt-captions-size";
 const SIZES_REM = [1.25, 1.5, 1.875, 2.25, 2.75, 3.5, 4.5, 6];
 const DEFAULT_REM = 2.25;
-const KEPT_LINES = 200; // of the log
+const MAX_LINES = 200; // of the log
 const OBS_LINES = 3;
 const END_PX = 40; // a reader this close to the end of the log follows it
 
@@ -38,7 +38,7 @@ function showState(state) {
 /**
  * Keeps the end of the log in view until the reader scrolls up, and again once they scroll back to the end.
  *
- * Only the reader leaves the end: a partial that grows makes the log smaller, which is no scrolling.
+ * Only the reader leaves the end: a partial that grows makes the log smaller, which is not a scroll by the reader.
  */
 class Follower {
   #log = element("lines");
@@ -82,7 +82,7 @@ function addLine(text) {
 
 function removeOldLines() {
   const lines = element("lines");
-  while (lines.childElementCount > (isObs() ? OBS_LINES : KEPT_LINES)) lines.firstElementChild?.remove();
+  while (lines.childElementCount > (isObs() ? OBS_LINES : MAX_LINES)) lines.firstElementChild?.remove();
 }
 
 /** @param {import("./event-stream.js").ServerEvent} event */

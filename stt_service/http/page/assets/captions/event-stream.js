@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The events of captions. The stream reconnects by itself, after the time that the server names, and continues after the
- * last event.
+ * The events of captions. The stream reconnects by itself, after the delay that the server sends, and continues after
+ * the last event.
  *
  * @typedef {Readonly<{kind: string, data: string}>} ServerEvent
  */
@@ -43,15 +43,15 @@ export class EventStream {
    */
   async run(onLost) {
     for (;;) {
-      let lostBy = null;
+      let cause = null;
       try {
         await this.#receive();
       } catch (error) {
         if (error instanceof DeniedError) throw error;
-        lostBy = error;
+        cause = error;
       }
-      onLost(lostBy);
-      await onlineAgain(this.#delayMs);
+      onLost(cause);
+      await untilOnline(this.#delayMs);
       this.#delayMs = Math.min(2 * this.#delayMs, MAX_DELAY_MS);
     }
   }
@@ -87,16 +87,12 @@ export class EventStream {
   }
 }
 
-/** Wait until the network is back, at most for a time. @param {number} timeoutMs */
-async function onlineAgain(timeoutMs) {
-  /** @type {() => void} */
-  let resolve = () => {};
-  const isOver = new Promise((whenOver) => {
-    resolve = () => whenOver(undefined);
+/** Wait until the browser is online again, or until the timeout. @param {number} timeoutMs */
+async function untilOnline(timeoutMs) {
+  const listening = new AbortController();
+  await new Promise((resolve) => {
+    setTimeout(resolve, timeoutMs);
+    addEventListener("online", resolve, { signal: listening.signal });
   });
-  const timer = setTimeout(resolve, timeoutMs);
-  addEventListener("online", resolve);
-  await isOver;
-  clearTimeout(timer);
-  removeEventListener("online", resolve);
+  listening.abort();
 }

@@ -1,20 +1,21 @@
-/** A line chart of the last hour as SVG, with its values as a table for screen readers and everyone else. */
+/** A line chart of the last hour as SVG, and its values as a table. */
 
 import { create, createSvg, setText } from "./dom.js";
 import { clock } from "./format.js";
 
 const WIDTH = 300;
 const HEIGHT = 80;
-const LEAST_SPAN_S = 300; // shown before there is an hour of samples
-const MOST_SPAN_S = 3600;
-const ROW_S = 300; // of the table: twelve rows
+const MIN_SPAN_S = 300; // shown before there is an hour of samples
+const MAX_SPAN_S = 3600;
+const ROW_S = 300; // of a row of the table, which has twelve
 const RECENT_SAMPLES = 60;
 const MAX_GAP_S = 30; // between samples that a line connects: two lost samples
 
 /**
  * @typedef {{name: string, values: (history: object) => number[]}} Line
- * @typedef {{title: string, lines: Line[], format: (value: number) => string, least: number, unit?: number}} ChartOptions
- *   `least`: the smallest value of the top of the scale, which is a round number of units
+ * @typedef {(value: number) => string} Format
+ * @typedef {{title: string, lines: Line[], format: Format, minTop: number, unit?: number}} ChartOptions
+ *   `minTop`: the smallest value of the top of the scale, which is a round number of units
  */
 export class Chart {
   /** @param {ChartOptions} options */
@@ -49,12 +50,12 @@ export class Chart {
    * @param {{timeS: number[]}} history columns of the same length
    */
   draw(history) {
-    const { lines, format, least, title, unit = 1 } = this.options;
+    const { lines, format, minTop, title, unit = 1 } = this.options;
     this.times = history.timeS;
     this.columns = lines.map((line) => line.values(history));
-    const top = unit * niceTop(Math.max(least, largest(this.columns.map(largest)) || 0) / unit);
+    const top = unit * niceTop(Math.max(minTop, largest(this.columns.map(largest)) || 0) / unit);
     const end = this.times.at(-1) ?? 0;
-    const span_s = Math.min(MOST_SPAN_S, Math.max(LEAST_SPAN_S, end - (this.times[0] ?? end)));
+    const span_s = Math.min(MAX_SPAN_S, Math.max(MIN_SPAN_S, end - (this.times[0] ?? end)));
     this.columns.forEach((column, index) => {
       this.paths[index].setAttribute("d", pathOf(this.times, column, { end, span_s, top }));
     });
@@ -73,8 +74,8 @@ export class Chart {
   }
 
   #table() {
-    const heads = ["Time", ...this.options.lines.map((line) => line.name)];
-    const row = create("tr", {}, ...heads.map((head) => create("th", { scope: "col" }, head)));
+    const headers = ["Time", ...this.options.lines.map((line) => line.name)];
+    const row = create("tr", {}, ...headers.map((header) => create("th", { scope: "col" }, header)));
     const caption = create("caption", { class: "visually-hidden" }, `${this.options.title}, highest in five minutes`);
     return create("table", {}, caption, create("thead", {}, row), this.body);
   }
@@ -83,9 +84,9 @@ export class Chart {
     if (!this.details.open || !this.times) return;
     const rows = [];
     const end = this.times.at(-1) ?? 0;
-    for (let until = end; until > end - MOST_SPAN_S && until >= this.times[0]; until -= ROW_S) {
-      const inside = (index) => this.times[index] > until - ROW_S && this.times[index] <= until;
-      const cells = this.columns.map((column) => largest(column.filter((_, index) => inside(index))));
+    for (let until = end; until > end - MAX_SPAN_S && until >= this.times[0]; until -= ROW_S) {
+      const isInside = (index) => this.times[index] > until - ROW_S && this.times[index] <= until;
+      const cells = this.columns.map((column) => largest(column.filter((_, index) => isInside(index))));
       const head = create("th", { scope: "row" }, clock(until));
       rows.push(create("tr", {}, head, ...cells.map((cell) => create("td", {}, this.options.format(cell)))));
     }
@@ -119,7 +120,7 @@ export function niceTop(value) {
 
 /** @returns {number} the largest value; NaN if there is none */
 export function largest(values) {
-  return values.reduce((most, value) => (Number.isFinite(value) && !(value <= most) ? value : most), Number.NaN);
+  return values.reduce((max, value) => (Number.isFinite(value) && !(value <= max) ? value : max), Number.NaN);
 }
 
 /** @returns {number} the latest value of the last five minutes; NaN if there is none */

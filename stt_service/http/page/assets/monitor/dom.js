@@ -27,16 +27,16 @@ export function setText(node, text) {
 
 /** @returns {HTMLElement} a button that calls `action` and is disabled until its promise settles */
 export function button(text, action, attributes = {}) {
-  const made = create("button", { type: "button", class: "button", [OPERATION]: true, ...attributes }, text);
-  made.addEventListener("click", async () => {
-    disable(made, BUSY, true);
+  const created = create("button", { type: "button", class: "button", [OPERATION]: true, ...attributes }, text);
+  created.addEventListener("click", async () => {
+    disable(created, BUSY, true);
     try {
       await action();
     } finally {
-      disable(made, BUSY, false);
+      disable(created, BUSY, false);
     }
   });
-  return made;
+  return created;
 }
 
 /** Disables the buttons of operations on the server while it does not answer. @param {boolean} isAvailable */
@@ -45,10 +45,10 @@ export function setAvailable(isAvailable) {
 }
 
 /** Sets or removes a reason for which a button is disabled. It keeps the focus, which `disabled` would lose. */
-function disable(made, reason, isDisabled) {
-  made.toggleAttribute(reason, isDisabled);
-  if (made.hasAttribute(BUSY) || made.hasAttribute(UNAVAILABLE)) made.setAttribute("aria-disabled", "true");
-  else made.removeAttribute("aria-disabled");
+function disable(target, reason, isDisabled) {
+  target.toggleAttribute(reason, isDisabled);
+  if (target.hasAttribute(BUSY) || target.hasAttribute(UNAVAILABLE)) target.setAttribute("aria-disabled", "true");
+  else target.removeAttribute("aria-disabled");
 }
 
 /** Ignores clicks on disabled buttons, also those by which the Enter key submits a form. */

@@ -1,6 +1,6 @@
 /** Values of control.proto as text. In proto3 JSON, durations are "1.5s", int64 values are strings, NaN is "NaN". */
 
-const NOTHING = "–";
+const NO_VALUE = "–";
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /** @returns {number} the seconds of a duration; 0 if it is missing */
@@ -10,7 +10,7 @@ export function seconds(duration) {
 
 /** @returns {string} the number with few digits; a dash for NaN */
 export function number(value, digits = 2) {
-  if (!Number.isFinite(value)) return NOTHING;
+  if (!Number.isFinite(value)) return NO_VALUE;
   return value.toLocaleString("en", { maximumFractionDigits: digits });
 }
 
@@ -20,16 +20,16 @@ export function count(value, noun) {
 }
 
 export function latency(value_s) {
-  if (!Number.isFinite(value_s)) return NOTHING;
+  if (!Number.isFinite(value_s)) return NO_VALUE;
   return value_s < 1 ? `${number(value_s * 1000, value_s < 0.01 ? 1 : 0)} ms` : `${number(value_s)} s`;
 }
 
 export function percent(ratio) {
-  return Number.isFinite(ratio) ? `${number(ratio * 100, 0)} %` : NOTHING;
+  return Number.isFinite(ratio) ? `${number(ratio * 100, 0)} %` : NO_VALUE;
 }
 
 export function bytes(value) {
-  if (!Number.isFinite(value)) return NOTHING;
+  if (!Number.isFinite(value)) return NO_VALUE;
   const power = value < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(value) / 10));
   return `${number(value / 1024 ** power, power > 2 ? 1 : 0)} ${UNITS[power]}`;
 }

@@ -45,7 +45,7 @@ export class Health {
 
 /** @returns {[string, string][]} name and value of each fact; an empty value is not shown */
 function facts({ load = {}, resources = {}, counters = {}, selfTest, device, ...status }) {
-  const waiting = [load.finalsWaiting, load.speculativeFinalsWaiting, load.partialsWaiting].map((count) => count ?? 0);
+  const waiting = [load.finalsWaiting, load.speculativeFinalsWaiting, load.partialsWaiting].map((value) => value ?? 0);
   return [
     ["Version", `${status.version}, up ${age(seconds(status.uptime))}`],
     ["Device", device ? `${device.active}${device.reason ? ` (not ${device.requested}: ${device.reason})` : ""}` : ""],

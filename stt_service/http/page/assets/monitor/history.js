@@ -29,20 +29,20 @@ export class History {
 
 const line = (name, column) => ({ name, values: (history) => history[column] ?? [] });
 const CHARTS = [
-  { title: "Streams", lines: [line("open", "streams"), line("limit", "maxStreams")], format: number, least: 1 },
-  { title: "Final latency", lines: percentiles("finalLatency"), format: measured, least: 0.1 },
-  { title: "Partial latency", lines: percentiles("partialLatency"), format: measured, least: 0.1 },
-  { title: "Decode load", lines: [line("load", "decodeLoad")], format: percent, least: 1 },
-  { title: "Real-time factor", lines: [line("factor", "realTimeFactor")], format: number, least: 0.1 },
-  { title: "Waiting decodes", lines: [line("waiting", "decodesWaiting")], format: whole, least: 1 },
-  { title: "Rejected calls", lines: [line("rejected", "rejected")], format: whole, least: 1 },
-  { title: "CPU cores", lines: [line("used", "cpuCoresUsed")], format: number, least: 1 },
-  { title: "Memory", lines: [line("used", "memoryBytes")], format: bytes, least: GIB, unit: GIB },
-  { title: "Event loop lag", lines: [line("longest", "loopLagS")], format: latency, least: 0.01 },
+  { title: "Streams", lines: [line("open", "streams"), line("limit", "maxStreams")], format: number, minTop: 1 },
+  { title: "Final latency", lines: percentiles("finalLatency"), format: resultLatency, minTop: 0.1 },
+  { title: "Partial latency", lines: percentiles("partialLatency"), format: resultLatency, minTop: 0.1 },
+  { title: "Decode load", lines: [line("load", "decodeLoad")], format: percent, minTop: 1 },
+  { title: "Real-time factor", lines: [line("factor", "realTimeFactor")], format: number, minTop: 0.1 },
+  { title: "Waiting decodes", lines: [line("waiting", "decodesWaiting")], format: integer, minTop: 1 },
+  { title: "Rejected calls", lines: [line("rejected", "rejected")], format: integer, minTop: 1 },
+  { title: "CPU cores", lines: [line("used", "cpuCoresUsed")], format: number, minTop: 1 },
+  { title: "Memory", lines: [line("used", "memoryBytes")], format: bytes, minTop: GIB, unit: GIB },
+  { title: "Event loop lag", lines: [line("longest", "loopLagS")], format: latency, minTop: 0.01 },
 ];
 const GPU_CHARTS = [
-  { title: "GPU utilization", lines: [line("mean", "gpuUtilization")], format: percent, least: 1 },
-  { title: "GPU memory", lines: [line("used", "gpuMemoryUsedBytes")], format: bytes, least: GIB, unit: GIB },
+  { title: "GPU utilization", lines: [line("mean", "gpuUtilization")], format: percent, minTop: 1 },
+  { title: "GPU memory", lines: [line("used", "gpuMemoryUsedBytes")], format: bytes, minTop: GIB, unit: GIB },
 ];
 
 /** The charts; those of GPUs appear with the first sample of a GPU. */
@@ -71,10 +71,10 @@ function percentiles(name) {
 }
 
 /** @returns {string} a latency; that of a final that was decoded before the endpoint is under a millisecond */
-function measured(value_s) {
+function resultLatency(value_s) {
   return value_s < 0.001 ? "< 1 ms" : latency(value_s);
 }
 
-function whole(value) {
+function integer(value) {
   return number(value, 0);
 }

@@ -26,13 +26,13 @@ const health = new Health(operator);
 const sessions = new Sessions(operator);
 const models = new Models(operator);
 const settings = new Settings(operator, api);
-let run = null; // the AbortController of the current connection
+let connection = null; // its AbortController
 let losses = 0; // of the connection
 let listsStarted = false; // since the last `connect`
 let settingsShown = false;
 let lastState = "";
 
-/** Shows what can be operated, and enables the operations unless the server was lost while the lists were read. */
+/** Shows sessions and models, and enables the operations unless the server was lost while the lists were read. */
 async function refreshLists() {
   const lossesBefore = losses;
   sessions.show((await api.get("/sessions")).sessions);
@@ -127,15 +127,15 @@ function askForToken(error) {
 
 function connect() {
   disconnect();
-  run = new AbortController();
+  connection = new AbortController();
   listsStarted = false;
   settingsShown = settings.hasChanges;
-  watch(run.signal);
+  watch(connection.signal);
 }
 
 function disconnect() {
-  run?.abort();
-  run = null;
+  connection?.abort();
+  connection = null;
 }
 
 function pause(duration_ms, signal) {

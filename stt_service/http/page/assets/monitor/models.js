@@ -51,7 +51,7 @@ export class Models {
     return this.table.row(model.name + language, state, used, String(model.streams), model.computeType || "–", action);
   }
 
-  /** Announces how the last operation ended: until then, the page reports that it has begun. */
+  /** Announces how the last operation ended: until then, the page reports that it has started. */
   #announceResult(models) {
     if (!this.operation) return;
     const { name, isLoad } = this.operation;
@@ -61,8 +61,8 @@ export class Models {
     this.operator.announce(resultOf(name, isLoad, model));
   }
 
-  async #operate(done, path, message) {
-    const response = await this.operator.perform(done, path, message);
+  async #operate(announcement, path, message) {
+    const response = await this.operator.perform(announcement, path, message);
     if (response) this.operation = { name: response.model.name, isLoad: path === LOAD };
   }
 
@@ -101,7 +101,7 @@ export class Models {
   }
 }
 
-/** @returns {string} what became of a model that was loaded or unloaded; it is undefined if it is not listed */
+/** @returns {string} how the load or unload of a model ended; `model` is undefined if it is not listed */
 function resultOf(name, isLoad, model) {
   if (!model) return isLoad ? `The load of ${name} was canceled.` : `${name} is unloaded.`;
   if (model.state === "MODEL_STATE_FAILED") return `Loading ${name} failed: ${model.reason}`;

@@ -1,4 +1,4 @@
-/** Operations of the person at the page: confirmation, the request, and its result in words. */
+/** Operations on the server: confirmation, request, and the announcement of its result. */
 
 import { element } from "../element.js";
 import { setText } from "./dom.js";
@@ -18,13 +18,14 @@ export class Operator {
 
   /**
    * Sends a request and announces its result.
+   * @param {string} announcement after success
    * @returns {Promise<object | null>} the response; null: the request failed
    */
-  async perform(done, path, message = {}) {
+  async perform(announcement, path, message = {}) {
     let response = null;
     try {
       response = await this.api.post(path, message);
-      this.announce(done);
+      this.announce(announcement);
       await this.refresh();
     } catch (error) {
       this.report(error);
@@ -44,7 +45,7 @@ export class Operator {
     setText(element("result"), text);
   }
 
-  /** @returns {Promise<boolean>} whether the person confirms; the focus returns to where it was */
+  /** @returns {Promise<boolean>} whether the operator confirms; the focus then returns to its former element */
   confirm(question, action) {
     const dialog = element("confirm");
     setText(element("confirm-question"), question);

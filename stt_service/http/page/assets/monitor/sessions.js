@@ -1,4 +1,4 @@
-/** The table of open streams. Rows stay while their stream does, so that the focus stays too. */
+/** The table of open streams. A row exists as long as its stream, so that it keeps the focus. */
 
 import { element } from "../element.js";
 import { button, create, setText } from "./dom.js";

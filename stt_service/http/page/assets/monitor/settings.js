@@ -23,7 +23,7 @@ export class Settings {
     this.operator = operator;
     this.api = api;
     this.fields = new Map();
-    this.saves = 0; // begun and completed
+    this.saves = 0; // started and completed
   }
 
   /** Shows values that were changed elsewhere; fields that are being edited keep their content. */
@@ -42,9 +42,9 @@ export class Settings {
       return create("fieldset", {}, create("legend", {}, title), ...members.map((field) => field.root));
     });
     const save = create("button", { type: "submit", class: "button primary", [OPERATION]: true }, "Save changes");
-    const undo = create("button", { type: "button", class: "button" }, "Discard changes");
-    undo.addEventListener("click", () => this.#discard());
-    const form = create("form", { novalidate: true }, ...groups, create("div", { class: "actions" }, save, undo));
+    const discard = create("button", { type: "button", class: "button" }, "Discard changes");
+    discard.addEventListener("click", () => this.#discard());
+    const form = create("form", { novalidate: true }, ...groups, create("div", { class: "actions" }, save, discard));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save();
@@ -187,7 +187,7 @@ function capitalized(text) {
 }
 
 function restartTable(parameters) {
-  const table = new Table("Settings of the start", [["Setting"], ["Value", "wrap"], ["Meaning", "wrap"]]);
+  const table = new Table("Settings that need a restart", [["Setting"], ["Value", "wrap"], ["Meaning", "wrap"]]);
   table.body.append(...parameters.map(({ name, value, description }) => table.row(name, value || "–", description)));
   return create("details", {}, create("summary", {}, "Settings that need a restart"), table.root);
 }
