@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 
@@ -13,6 +14,8 @@ from tests.browser.dictation_page import DictationPage
 
 STARTED: dict[str, object] = {"started": {"streamId": "1", "model": "base"}}
 SEVERAL_REPORTS_MS = 5000  # a state is reported each second
+SILENCE_MS = 10_000  # after which the connection is probed
+ALL_MS = "1000000"  # after the end of all audio
 FINAL = {"utterance": "0", "text": "one", "startMs": "0", "endMs": "40", "endpoint": "ENDPOINT_SILENCE"}
 
 
@@ -121,6 +124,44 @@ async def test_captions_and_settings_are_in_the_first_frame(page: DictationPage)
     assert isinstance(config, dict)
     assert config["settings"] == settings
     assert "resume" not in config
+
+
+async def test_connection_that_is_lost_after_the_end_of_the_audio_is_replaced(page: DictationPage) -> None:
+    streams: list[WebSocketRoute] = []
+
+    def accept(socket: WebSocketRoute) -> None:
+        streams.append(socket)
+        socket.on_message(lambda message: None if isinstance(message, bytes) else answer(socket, message))
+
+    def answer(socket: WebSocketRoute, message: str) -> None:
+        if "config" in message:
+            socket.send(json.dumps(STARTED))
+        elif len(streams) == 1:  # it has received everything
+            socket.send(json.dumps({"receivedMs": ALL_MS, "partial": {"utterance": "0", "stable": "one"}}))
+        else:
+            socket.send(json.dumps({"receivedMs": ALL_MS, "committedMs": ALL_MS, "final": FINAL}))
+            closing.append(asyncio.ensure_future(socket.close(code=1000)))
+
+    closing: list[asyncio.Future[None]] = []
+    await page.page.route_web_socket("**/api/stream", accept)
+    await page.page.route("**/api/info", lambda route: route.abort())
+    await page.page.clock.install()
+    await page.reload()
+    await page.start()
+    await page.wait_for_state("recording")
+    await page.page.wait_for_function("() => levels.length > 0")  # there is audio
+    await page.page.evaluate("() => void dictation.stop()")
+    await page.wait_for("partial")
+    await page.page.clock.run_for(SILENCE_MS)
+    assert (await page.wait_for_state("offline"))["reason"] == "The connection to the server is lost."
+    await page.wait_for_state("idle")
+    assert page.finals == [(0, "one")]
+
+
+async def test_failure_ends_a_stream_whose_connection_is_not_closed(page: DictationPage) -> None:
+    confirmed = {"receivedMs": ALL_MS}  # last: a script that ends with a failure closes the connection
+    await scripted(page, ScriptedStreams([STARTED, {**failure("PERMISSION_DENIED"), **confirmed}, confirmed]))
+    assert (await page.wait_for_state("failed"))["status"] == "PERMISSION_DENIED"
 
 
 @pytest.mark.parametrize(

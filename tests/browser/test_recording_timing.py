@@ -76,8 +76,12 @@ async def test_wait_grows_to_five_seconds_after_a_minute_without_a_server(blank_
         ([("received", 1, True), ("sent", 100), ("verdict", 107), ("verdict", 108)], ["alive", "probe"]),
         ([("verdict", 8), ("verdict", 12), ("verdict", 16), ("verdict", 60)], ["probe", "alive", "probe", "dead"]),
         ([("sent", 50), ("received", 59, False), ("verdict", 60), ("verdict", 67)], ["alive", "probe"]),
+        (
+            [("end", 1), ("received", 2, True), ("verdict", 9), ("verdict", 10), ("verdict", 62)],
+            ["alive", "probe", "dead"],
+        ),
     ],
-    ids=["idle", "silent", "never answered", "behind"],
+    ids=["idle", "silent", "never answered", "behind", "ended"],
 )
 async def test_silent_connection_is_probed_and_then_dead(
     blank_page: Page, steps: list[tuple[object, ...]], verdicts: list[str]
@@ -85,9 +89,10 @@ async def test_silent_connection_is_probed_and_then_dead(
     found = await blank_page.evaluate(
         """async (steps) => {
             const { Liveness } = await import("/assets/recording/liveness.js");
-            const liveness = new Liveness(0);
+            const liveness = new Liveness(0, 0);
             const actions = {
                 sent: (nowS) => liveness.onSent(nowS),
+                end: (nowS) => liveness.onEndSent(nowS),
                 received: (nowS, isAllConfirmed) => liveness.onReceived(nowS, isAllConfirmed),
                 verdict: (nowS) => liveness.verdict(nowS),
             };
@@ -96,6 +101,21 @@ async def test_silent_connection_is_probed_and_then_dead(
         steps,
     )
     assert found == verdicts
+
+
+async def test_slow_server_has_twice_the_time_after_each_stream_without_progress(blank_page: Page) -> None:
+    """Otherwise a text whose decode takes longer than that never arrives."""
+    limits = await blank_page.evaluate(
+        """async () => {
+            const { Liveness } = await import("/assets/recording/liveness.js");
+            const seconds = Array.from({ length: 600 }, (_, second) => second);
+            return [0, 1, 2].map((attempts) => {
+                const liveness = new Liveness(0, attempts);
+                return seconds.find((second) => liveness.verdict(second) === "dead");
+            });
+        }"""
+    )
+    assert limits == [60, 120, 240]
 
 
 @pytest.mark.parametrize(

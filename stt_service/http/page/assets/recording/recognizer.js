@@ -111,7 +111,7 @@ export class Recognizer {
     const { baseUrl, token } = this.target;
     const socket = new StreamSocket(baseUrl, token, this._opening(), (event) => this._onEvent(event));
     this._socket = socket;
-    this._liveness = new Liveness(nowS());
+    this._liveness = new Liveness(nowS(), this._retry.attemptsWithoutProgress);
     this._isAccepted = false;
     const startedAtS = nowS();
     const watch = setInterval(() => this._watch(socket, startedAtS), WATCH_MS);
@@ -185,7 +185,7 @@ export class Recognizer {
       } else if (this._isInputEnded) {
         socket.send({ end: {} });
         this._isAllSent = true;
-        this._liveness.onSent(nowS());
+        this._liveness.onEndSent(nowS());
         return;
       } else {
         await this._inputUntil(() => this._hasInput || !socket.isOpen);

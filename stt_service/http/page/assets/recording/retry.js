@@ -57,7 +57,7 @@ export class RetryState {
   constructor(nowS, jitter) {
     this._jitter = jitter;
     this._failures = 0; // since a stream was last accepted
-    this._attemptsWithoutProgress = 0;
+    this.attemptsWithoutProgress = 0;
     this._disconnectedSinceS = nowS;
     this._isStarted = false;
   }
@@ -70,12 +70,12 @@ export class RetryState {
 
   /** Record that the server committed more audio. */
   onProgress() {
-    this._attemptsWithoutProgress = 0;
+    this.attemptsWithoutProgress = 0;
   }
 
   /** Record that the audio continues after a pause, which counts against neither the server nor the audio. */
   onInputResumed() {
-    this._attemptsWithoutProgress = 0;
+    this.attemptsWithoutProgress = 0;
   }
 
   /**
@@ -89,10 +89,10 @@ export class RetryState {
     if (this._isStarted) {
       this._isStarted = false;
       this._disconnectedSinceS = nowS;
-      this._attemptsWithoutProgress += 1;
+      this.attemptsWithoutProgress += 1;
     }
     this._failures += 1;
-    if (this._attemptsWithoutProgress >= MAX_ATTEMPTS_WITHOUT_PROGRESS) {
+    if (this.attemptsWithoutProgress >= MAX_ATTEMPTS_WITHOUT_PROGRESS) {
       const reason = `${MAX_ATTEMPTS_WITHOUT_PROGRESS} streams in a row failed without progress`;
       throw new StreamError(`Gave up: ${reason}. Last error: ${error.message}`, error.status, null, "gave-up");
     }

@@ -81,7 +81,7 @@ export class StreamSocket {
     if (this._failure) return;
     try {
       const event = parseResponse(data);
-      if (event.type === "failure") this._failure = event.error;
+      if (event.type === "failure") this.abort(event.error); // the close may never arrive
       this._onEvent(event);
     } catch (error) {
       this.abort(error instanceof StreamError ? error : new StreamError(String(error), "INTERNAL"));
