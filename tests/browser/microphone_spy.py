@@ -1,4 +1,4 @@
-"""A script that keeps the objects of a page's microphone for a test."""
+"""Scripts that keep the objects of a page's microphone for a test, or delay its opening."""
 
 from __future__ import annotations
 
@@ -22,3 +22,10 @@ window.AudioContext = class extends AudioContext {
 };
 """
 UNPLUG = "() => streams[0].getTracks()[0].dispatchEvent(new Event('ended'))"
+# The microphone opens when the test calls `openMicrophone`.
+SLOW_MICROPHONE = """const { mediaDevices } = navigator;
+const getUserMedia = mediaDevices.getUserMedia.bind(mediaDevices);
+mediaDevices.getUserMedia = async (constraints) => {
+  await new Promise((resolve) => (window.openMicrophone = resolve));
+  return getUserMedia(constraints);
+};"""

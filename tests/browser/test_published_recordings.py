@@ -8,19 +8,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from tests.browser.microphone_spy import SLOW_MICROPHONE
 from tests.browser.sheet_pages import SheetPage, sheet_page
 from tests.browser.test_sheet_storage import choose
 from tests.browser.test_sheets_of_recordings import record_without_end, reload, stop_without_server
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(90)]
-
-# The microphone opens when the test calls `openMicrophone`.
-SLOW_MICROPHONE = """const { mediaDevices } = navigator;
-const getUserMedia = mediaDevices.getUserMedia.bind(mediaDevices);
-mediaDevices.getUserMedia = async (constraints) => {
-  await new Promise((resolve) => (window.openMicrophone = resolve));
-  return getUserMedia(constraints);
-};"""
 
 
 @pytest_asyncio.fixture

@@ -8,10 +8,20 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from tests.browser.microphone_spy import SLOW_MICROPHONE
 from tests.browser.sheet_pages import SheetPage, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
+OBSERVE_PROTOCOLS = """() => {
+  window.offered = [];
+  window.WebSocket = class extends WebSocket {
+    constructor(url, protocols) {
+      super(url, protocols);
+      offered.push(...protocols);
+    }
+  };
+}"""
 STORED = "(name) => JSON.parse(localStorage['stt-settings'])[name] ?? null"
 
 
@@ -121,3 +131,21 @@ async def test_headings_of_sections_and_names_of_fields_are_different(sheet: She
     ).all_inner_texts()
     areas = [await sheet.page.locator(area).get_attribute("aria-label") for area in (".tools", "#sheet")]
     assert len({*names, *areas}) == len([*names, *areas])
+
+
+async def test_settings_and_token_that_change_while_the_microphone_opens_apply_to_the_recording(
+    browser: Browser,
+) -> None:
+    async with sheet_page(browser, permissions=["microphone"], script=SLOW_MICROPHONE) as sheet:
+        await sheet.page.evaluate(OBSERVE_PROTOCOLS)
+        await sheet.page.click("#record")
+        await sheet.page.wait_for_function("() => window.openMicrophone")
+        await sheet.page.click("#open-settings")
+        await sheet.page.select_option("[name=language]", "ru")
+        await enter(sheet, "hotwords", "Ada")
+        await enter(sheet, "token", "secret")
+        await sheet.page.evaluate("() => openMicrophone()")
+        await sheet.stream.started()
+        settings = sheet.stream.config["settings"]
+        assert settings == {"language": "ru", "hotwords": ["Ada"], "postSpeechSilence": "1.500s"}
+        assert await sheet.page.evaluate("() => offered") == ["stt.v1.json", "stt-token.c2VjcmV0"]

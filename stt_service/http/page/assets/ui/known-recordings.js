@@ -72,13 +72,13 @@ export class KnownRecordings {
   /**
    * Use a value that the user has changed.
    * @param {string} name of the preference
-   * @param {Dictation | null} running maybe not known yet
+   * @param {Dictation | null} running maybe not known yet: its microphone still opens
    */
   apply(name, running) {
     if (STREAM_SETTINGS.includes(name)) this.#update(running);
     if (CAPTIONS_SETTINGS.includes(name)) this.#publish(running);
     // A recording that an operator has ended waits for `retry`.
-    if (name === "token") this.#reconnect(this.#all.filter(({ status }) => status !== ABORTED));
+    if (name === "token") this.#reconnect(running, ({ status }) => status !== ABORTED);
   }
 
   /**
@@ -86,10 +86,10 @@ export class KnownRecordings {
    * @param {Dictation | null} running
    */
   #update(running) {
-    for (const known of this.#all) {
-      if (known.status === INVALID_ARGUMENT) this.retryWithSettings(known);
-      else if (known.dictation === running) running.update(this.#preferences.updatedSettings());
-    }
+    const rejected = this.#all.filter(({ status }) => status === INVALID_ARGUMENT);
+    for (const known of rejected) this.retryWithSettings(known);
+    const isRejected = rejected.some(({ dictation }) => dictation === running);
+    if (!isRejected) running?.update(this.#preferences.updatedSettings());
   }
 
   /** Try again if the settings have changed since they were rejected. @param {Known} known */
@@ -112,13 +112,18 @@ export class KnownRecordings {
 
   /** Try failed recordings again. */
   retry() {
-    this.#reconnect(this.#all);
+    this.#reconnect(null, () => true);
   }
 
-  /** Use the current token. @param {Known[]} recordings */
-  #reconnect(recordings) {
+  /**
+   * Use the current token for the running recording, and for those that are chosen.
+   * @param {Dictation | null} running
+   * @param {(known: Known) => boolean} isChosen
+   */
+  #reconnect(running, isChosen) {
+    const chosen = this.#all.filter(isChosen).map(({ dictation }) => dictation);
     const token = this.#preferences.token;
-    for (const { dictation } of recordings) dictation.reconnect({ token });
+    for (const dictation of new Set([running, ...chosen])) dictation?.reconnect({ token });
   }
 
   /**
