@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 
@@ -12,35 +11,54 @@ from playwright.async_api import Browser, WebSocketRoute
 
 from tests.browser.dictation_page import DictationPage
 
-STARTED: dict[str, object] = {"started": {"streamId": "1", "model": "base"}}
+Json = dict[str, object]
+
+STARTED: Json = {"started": {"streamId": "1", "model": "base"}}
 SEVERAL_REPORTS_MS = 5000  # a state is reported each second
 SILENCE_MS = 10_000  # after which the connection is probed
 ALL_MS = "1000000"  # after the end of all audio
 FINAL = {"utterance": "0", "text": "one", "startMs": "0", "endMs": "40", "endpoint": "ENDPOINT_SILENCE"}
+COMPLETE: Json = {"receivedMs": ALL_MS, "committedMs": ALL_MS, "final": FINAL}
+STORAGE_TIMEOUT_MS = 3000  # of a stop
+# Writes of audio never complete.
+BLOCK_STORAGE = """async () => {
+    const { journalOfPage } = await import("/assets/recording/journal.js");
+    journalOfPage.putChunks = () => new Promise(() => {});
+}"""
 
 
 class ScriptedStreams:
-    """Answers the config of each stream with the next script; the last one repeats."""
+    """Answers the config of each stream, and the end of its audio, with the next script; the last one repeats."""
 
-    def __init__(self, *scripts: Sequence[dict[str, object]]) -> None:
-        self._scripts = scripts
-        self.configs: list[dict[str, object]] = []  # the first frame of each stream
+    def __init__(self, *scripts: Sequence[Json], ends: Sequence[Sequence[Json]] = ((),)) -> None:
+        self._scripts, self._ends = scripts, ends
+        self.configs: list[Json] = []  # the first frame of each stream
 
     def __call__(self, socket: WebSocketRoute) -> None:
-        script = self._scripts[min(len(self.configs), len(self._scripts) - 1)]
+        number = len(self.configs)
+        script = self._scripts[min(number, len(self._scripts) - 1)]
+        end = self._ends[min(number, len(self._ends) - 1)]
 
         async def answer(message: str | bytes) -> None:
-            if isinstance(message, str) and "config" in (frame := json.loads(message)):
+            frame = {} if isinstance(message, bytes) else json.loads(message)
+            if "config" in frame:
                 self.configs.append(frame)
-                for response in script:
-                    socket.send(json.dumps(response))
-                if "failure" in script[-1]:
-                    await socket.close(code=1008, reason="failure")
+                await send(script)
+            elif "end" in frame:
+                await send(end)
+
+        async def send(responses: Sequence[Json]) -> None:
+            for response in responses:
+                socket.send(json.dumps(response))
+            if responses and "failure" in responses[-1]:
+                await socket.close(code=1008, reason="failure")
+            elif responses and responses[-1].get("committedMs") == ALL_MS:
+                await socket.close(code=1000)
 
         socket.on_message(answer)
 
 
-def failure(reason: str, **fields: object) -> dict[str, object]:
+def failure(reason: str, **fields: object) -> Json:
     return {"failure": {"reason": reason, "message": f"message of {reason}", **fields}}
 
 
@@ -52,11 +70,18 @@ async def page(browser: Browser, blank_url: str) -> AsyncIterator[DictationPage]
     await context.close()
 
 
-async def scripted(page: DictationPage, streams: ScriptedStreams, **options: object) -> None:
-    """Start a dictation whose streams are answered by the scripts."""
+async def scripted(page: DictationPage, streams: ScriptedStreams, before: str = "() => {}", **options: object) -> None:
+    """Start a dictation whose streams are answered by the scripts; a function of the page runs before."""
     await page.page.route_web_socket("**/api/stream", streams)
     await page.reload()  # routes apply to documents loaded after them
+    await page.page.evaluate(before)
     await page.start(**options)
+
+
+async def wait_for_audio(page: DictationPage) -> None:
+    """Wait until the stream is accepted, and the recording has audio."""
+    await page.wait_for_state("recording")
+    await page.page.wait_for_function("() => levels.length > 0")
 
 
 @pytest.mark.parametrize("reason", ["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED"])
@@ -95,8 +120,8 @@ async def test_full_server_is_connecting_with_its_reason_and_stop_does_not_wait_
 async def test_draining_server_is_a_notice_and_the_next_stream_resumes_at_the_committed_position(
     page: DictationPage,
 ) -> None:
-    drain: dict[str, object] = {"notice": {"reason": "DRAIN", "message": "The server is shutting down."}}
-    first: list[dict[str, object]] = [STARTED, drain, {"committedMs": "40", "final": FINAL}, failure("UNAVAILABLE")]
+    drain: Json = {"notice": {"reason": "DRAIN", "message": "The server is shutting down."}}
+    first: list[Json] = [STARTED, drain, {"committedMs": "40", "final": FINAL}, failure("UNAVAILABLE")]
     await scripted(page, streams := ScriptedStreams(first, [STARTED]))
     assert (await page.wait_for("notice"))["message"] == "The server is shutting down."
     ended = await page.wait_for("state", lambda detail: detail["status"] == "UNAVAILABLE")
@@ -127,29 +152,11 @@ async def test_captions_and_settings_are_in_the_first_frame(page: DictationPage)
 
 
 async def test_connection_that_is_lost_after_the_end_of_the_audio_is_replaced(page: DictationPage) -> None:
-    streams: list[WebSocketRoute] = []
-
-    def accept(socket: WebSocketRoute) -> None:
-        streams.append(socket)
-        socket.on_message(lambda message: None if isinstance(message, bytes) else answer(socket, message))
-
-    def answer(socket: WebSocketRoute, message: str) -> None:
-        if "config" in message:
-            socket.send(json.dumps(STARTED))
-        elif len(streams) == 1:  # it has received everything
-            socket.send(json.dumps({"receivedMs": ALL_MS, "partial": {"utterance": "0", "stable": "one"}}))
-        else:
-            socket.send(json.dumps({"receivedMs": ALL_MS, "committedMs": ALL_MS, "final": FINAL}))
-            closing.append(asyncio.ensure_future(socket.close(code=1000)))
-
-    closing: list[asyncio.Future[None]] = []
-    await page.page.route_web_socket("**/api/stream", accept)
+    received: Json = {"receivedMs": ALL_MS, "partial": {"utterance": "0", "stable": "one"}}
     await page.page.route("**/api/info", lambda route: route.abort())
     await page.page.clock.install()
-    await page.reload()
-    await page.start()
-    await page.wait_for_state("recording")
-    await page.page.wait_for_function("() => levels.length > 0")  # there is audio
+    await scripted(page, ScriptedStreams([STARTED], ends=[[received], [COMPLETE]]))
+    await wait_for_audio(page)
     await page.page.evaluate("() => void dictation.stop()")
     await page.wait_for("partial")
     await page.page.clock.run_for(SILENCE_MS)
@@ -158,8 +165,29 @@ async def test_connection_that_is_lost_after_the_end_of_the_audio_is_replaced(pa
     assert page.finals == [(0, "one")]
 
 
+async def test_stop_sends_the_end_of_the_audio_before_the_storage_answers(page: DictationPage) -> None:
+    await page.page.clock.install()
+    await scripted(page, ScriptedStreams([STARTED], ends=[[COMPLETE]]), before=BLOCK_STORAGE)
+    await wait_for_audio(page)
+    await page.page.evaluate("() => void (window.stopping = dictation.stop())")
+    await page.wait_for_state("idle")
+    assert page.finals == [(0, "one")]
+    await page.page.clock.run_for(STORAGE_TIMEOUT_MS)
+    assert await page.page.evaluate("() => stopping") == {"isComplete": True, "keptMs": 0}
+
+
+async def test_abandoned_recording_is_closed_although_the_storage_does_not_answer(page: DictationPage) -> None:
+    await page.page.clock.install()
+    await scripted(page, ScriptedStreams([STARTED]), before=BLOCK_STORAGE)
+    await wait_for_audio(page)
+    recording = await page.page.evaluate("() => dictation.recordingId")
+    await page.page.evaluate("() => void dictation.abandon()")
+    await page.page.clock.run_for(STORAGE_TIMEOUT_MS)
+    assert await page.page.evaluate("(id) => navigator.locks.request(`stt-recording:${id}`, () => true)", recording)
+
+
 async def test_failure_ends_a_stream_whose_connection_is_not_closed(page: DictationPage) -> None:
-    confirmed = {"receivedMs": ALL_MS}  # last: a script that ends with a failure closes the connection
+    confirmed: Json = {"receivedMs": ALL_MS}  # last: a script that ends with a failure closes the connection
     await scripted(page, ScriptedStreams([STARTED, {**failure("PERMISSION_DENIED"), **confirmed}, confirmed]))
     assert (await page.wait_for_state("failed"))["status"] == "PERMISSION_DENIED"
 

@@ -235,7 +235,7 @@ async function openStream(constraints) {
 }
 
 /** Wait for a promise, at most for a time. */
-async function within(timeoutMs, promise) {
+export async function within(timeoutMs, promise) {
   let timer;
   const late = new Promise((resolve) => {
     timer = setTimeout(resolve, timeoutMs);

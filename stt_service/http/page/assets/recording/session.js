@@ -15,11 +15,12 @@
  * recording ended without the user.
  */
 
-import { Microphone } from "./microphone.js";
+import { Microphone, within } from "./microphone.js";
 import { IDLE_STATUS, Recognizer } from "./recognizer.js";
 import { ServerFailure } from "./retry.js";
 
 const REPORT_MS = 1000; // between two states while there is no connection, for `keptMs`
+const FLUSH_TIMEOUT_MS = 3000; // a storage that hangs must delay neither the text nor the next sheet
 const ABORTED_STATUS = "ABORTED";
 
 /**
@@ -156,7 +157,8 @@ export class Session {
 
   /**
    * End the recording.
-   * @returns {Promise<{isComplete: boolean, keptMs: number}>} once everything is committed, or kept without a server
+   * @returns {Promise<{isComplete: boolean, keptMs: number}>} once everything is committed, or kept without a server, in
+   *   memory only if the storage does not answer
    */
   async stop() {
     if (!this._isStopping) {
@@ -164,8 +166,8 @@ export class Session {
       this._emitState();
       await this._microphone?.stop();
       this._microphone = null;
-      await this.recording.flush();
       this._recognizer?.endInput();
+      await within(FLUSH_TIMEOUT_MS, this.recording.flush());
     }
     if (this._isAnswerExpected) {
       await new Promise((resolve) => this._waiting.push(resolve));
@@ -183,8 +185,8 @@ export class Session {
     this._isStopping = this._isAbandoned = true;
     await this._microphone?.stop();
     this._microphone = null;
-    await this.recording.flush();
     this._recognizer?.abandon();
+    await within(FLUSH_TIMEOUT_MS, this.recording.flush());
     this._settled();
     this._close();
   }
