@@ -111,6 +111,16 @@ async def test_final_replaces_the_partial_of_a_rejected_stream(sheet: SheetPage)
     await sheet.expect_text("One two.")
 
 
+async def test_reason_and_id_of_a_repeated_fault_of_the_server_are_shown(sheet: SheetPage) -> None:
+    message = "Internal server error (error_id=7f3a in the server log): try again."
+    await sheet.page.click("#record")
+    for _ in range(10):
+        await sheet.stream.started()
+        await sheet.stream.fail("INTERNAL", message)
+    reason = f"The server returned no text in several attempts. {message}"
+    await expect(sheet.page.locator("#state")).to_contain_text(f"Recording, not recognized. {reason}")
+
+
 @pytest.mark.parametrize("wrong", ["wrong", "пароль"])
 async def test_rejected_token_is_asked_for_again_and_the_recording_continues(browser: Browser, wrong: str) -> None:
     async with sheet_page(browser, token="secret", permissions=["microphone"]) as sheet:

@@ -93,8 +93,7 @@ export class RetryState {
     }
     this._failures += 1;
     if (this.attemptsWithoutProgress >= MAX_ATTEMPTS_WITHOUT_PROGRESS) {
-      const reason = `${MAX_ATTEMPTS_WITHOUT_PROGRESS} streams in a row failed without progress`;
-      throw new StreamError(`Gave up: ${reason}. Last error: ${error.message}`, error.status, null, "gave-up");
+      throw new StreamError(error.message, error.status, null, "gave-up");
     }
     return this._nextWaitS(error, nowS - this._disconnectedSinceS);
   }

@@ -153,7 +153,7 @@ export const ENGLISH = {
   "message.token-required": "This server requires a token.",
   "message.page-outdated": "The server does not support this page: reload it.",
   "message.audio-lost": "The audio cannot be read from the storage. {message}",
-  "message.gave-up": "The server returned no text in several attempts.",
+  "message.gave-up": "The server returned no text in several attempts. {message}",
   "message.none": "There is no recording.",
   "message.deleted": "The recording was deleted.",
   "message.audio-deleted": "This audio is not kept any more.",

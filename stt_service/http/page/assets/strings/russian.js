@@ -155,7 +155,7 @@ export const RUSSIAN = {
   "message.token-required": "Для этого сервера нужен токен доступа.",
   "message.page-outdated": "Сервер не поддерживает эту страницу: обновите её.",
   "message.audio-lost": "Не удалось прочитать звук из хранилища. {message}",
-  "message.gave-up": "Сервер не вернул текст после нескольких попыток.",
+  "message.gave-up": "Сервер не вернул текст после нескольких попыток. {message}",
   "message.none": "Записи нет.",
   "message.deleted": "Запись удалена.",
   "message.audio-deleted": "Этот звук больше не хранится.",
