@@ -108,7 +108,9 @@ class DictationPage:
 
     async def resume(self, recording: object) -> None:
         """Recognize the rest of a recording that `recoverable` returned."""
-        await self.page.evaluate("async (id) => observe(await recovered.resume(id))", recording)
+        await self.page.evaluate(
+            "async (id) => observe(await recovered.find((entry) => entry.id === id).resume())", recording
+        )
 
     async def wait_for(self, kind: str, matches: Matches = lambda _: True, after: int = 0) -> Detail:
         """Return the first event that matches; `after` is a number of events to skip."""

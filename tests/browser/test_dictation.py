@@ -112,11 +112,3 @@ async def test_audio_of_an_utterance_is_its_part_of_the_recording(dictation: Dic
     assert stored == part
     spoken_s = (number(final["endMs"]) - number(final["startMs"])) / 1000
     assert spoken_s <= part.duration_s <= spoken_s + 0.5
-
-
-async def test_finalize_ends_the_open_utterance(dictation: DictationPage) -> None:
-    await dictation.start(settings=SETTINGS)
-    await dictation.wait_for("partial")
-    await dictation.page.evaluate("() => dictation.finalize()")
-    assert (await dictation.wait_for("final"))["endpoint"] == "ENDPOINT_FINALIZE"
-    await dictation.stop()

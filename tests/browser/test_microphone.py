@@ -97,13 +97,9 @@ async def test_sound_is_recorded_at_the_native_rate_without_automatic_gain(offli
     assert (await offline.wav()).rate_hz == rate_hz
 
 
-async def test_level_is_reported_about_twenty_times_a_second_and_is_zero_when_muted(offline: DictationPage) -> None:
+async def test_level_is_reported_about_twenty_times_a_second(offline: DictationPage) -> None:
     await offline.start()
     await offline.page.wait_for_function("() => levels.some(({ peak }) => peak > 0.1)")  # the device beeps
-    await offline.page.evaluate("() => dictation.mute(true)")
-    await offline.page.wait_for_function("() => levels.slice(-10).every(({ peak }) => peak === 0)")
-    await offline.page.evaluate("() => dictation.mute(false)")
-    await offline.page.wait_for_function("() => levels.at(-1).peak > 0.1")
     await offline.stop()
     levels = await offline.page.evaluate("() => levels.length")
     assert levels == pytest.approx((await offline.wav()).duration_s * 20, abs=1)

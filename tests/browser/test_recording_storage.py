@@ -127,23 +127,6 @@ async def test_recording_is_reopened_with_its_results_commands_and_position(blan
     assert reopened["bytes"] == 44 + 32 * (3250 - 350)
 
 
-async def test_cleared_storage_has_only_the_open_recording(blank_page: Page) -> None:
-    left = await blank_page.evaluate(
-        f"""async () => {{
-            {STORE}
-            const {{ Dictation }} = await import("/assets/recording/dictation.js");
-            const {{ lockRecording }} = await import("/assets/recording/recording-lock.js");
-            await store("complete", 1, 1, 1000, true);
-            await store("uncommitted", 2, 1, 0, false);
-            await store("open", 3, 1, 0, false);
-            await lockRecording("open");
-            await Dictation.clear();
-            return extents();
-        }}"""
-    )
-    assert left == [["open", {"start": 0, "end": 32_000}]]
-
-
 # Tapes without storage. All chunks are views of one buffer, so that 128 MiB need no memory.
 TAPES = """
 const { MAX_MEMORY_BYTES, Tape } = await import("/assets/recording/tape.js");

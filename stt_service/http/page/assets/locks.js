@@ -2,7 +2,7 @@
 /** Locks of this origin: one tab at a time has a lock, and the browser releases it when the tab is gone. */
 
 export const RELEASE_MS = 500; // a tab that was just closed or reloaded releases its locks a moment later
-const TAB_LOCKS = () => import("./tab-locks.js"); // for the insecure page only
+const importTabLocks = () => import("./tab-locks.js"); // for the insecure page only
 
 /**
  * Hold a lock until it is released, or the page closes.
@@ -11,7 +11,7 @@ const TAB_LOCKS = () => import("./tab-locks.js"); // for the insecure page only
  * @returns {Promise<(() => void) | null>} releases the lock; null: another tab has it
  */
 export async function holdLock(name, waitMs = 0) {
-  if (!navigator.locks) return (await TAB_LOCKS()).hold(name);
+  if (!navigator.locks) return (await importTabLocks()).hold(name);
   const options = waitMs ? { signal: AbortSignal.timeout(waitMs) } : { ifAvailable: true };
   return new Promise((resolve, reject) => {
     const hold = (/** @type {Lock | null} */ lock) =>
@@ -26,7 +26,7 @@ export async function holdLock(name, waitMs = 0) {
 
 /** The names of the locks that tabs hold. */
 export async function heldLocks() {
-  if (!navigator.locks) return (await TAB_LOCKS()).held();
+  if (!navigator.locks) return (await importTabLocks()).held();
   const { held = [] } = await navigator.locks.query();
   return new Set(held.map(({ name }) => name));
 }

@@ -39,8 +39,8 @@ export class AudioStorage {
     await enforceBudget(this.journal, this._budgetBytes).catch(() => {}); // reported by the next write
   }
 
-  /** `keep`, unless it was called a moment ago. */
-  keepNowAndThen() {
+  /** `keep`, at most once in BUDGET_CHECK_MS. */
+  keepThrottled() {
     if (performance.now() - this._checkedAtMs > BUDGET_CHECK_MS) this.keep();
   }
 

@@ -73,28 +73,24 @@ export class Dictation extends EventTarget {
 
   /**
    * Return recordings in storage that have audio without text and are not open in another tab: after a reload, a crash,
-   * or a stop without a server. Recordings without any audio are deleted. The array has `resume(id, changes)` and
-   * `discard(id)`, and each entry `resume(changes)` and `discard()`. `resume` uses the options with their changes since,
-   * and without settings those of the recording; it returns a Dictation without a microphone, whose events follow in a
-   * later task.
+   * or a stop without a server. Recordings without any audio are deleted. `resume` uses the options with their changes
+   * since, and without settings those of the recording; it returns a Dictation without a microphone, whose events follow
+   * in a later task.
    * @param {Options} options
-   * @returns {Promise<import("./recovery.js").Recoverable[] & {resume(id: string, changes?: Partial<Options>):
-   *   Promise<Dictation>, discard(id: string): Promise<void>}>}
+   * @returns {Promise<import("./recovery.js").Recoverable[]>}
    */
   static async recover(options) {
     const journal = await journalOf(options);
-    const resume = (id, changes = {}) => {
+    const resume = (id, changes) => {
       const current = { ...options, ...changes, journal };
       return new Dictation(current)._resume(id, current.settings);
     };
-    const discard = (id) => discardRecording(journal, id);
     const entries = journal ? await settleRecordings(journal) : [];
-    const recordings = entries.map((entry) => ({
+    return entries.map((entry) => ({
       ...entry,
       resume: (changes) => resume(entry.id, changes),
-      discard: () => discard(entry.id),
+      discard: () => discardRecording(journal, entry.id),
     }));
-    return Object.assign(recordings, { resume, discard });
   }
 
   /**
@@ -120,13 +116,6 @@ export class Dictation extends EventTarget {
   /** Return all stored audio of a recording, as WAV. @param {string} recording */
   static async storedDownload(recording) {
     return (await storedRecording(recording)).wav();
-  }
-
-  /** Delete all recordings from storage, also those without text, except those that are open in a tab. */
-  static async clear() {
-    const journal = await openJournal();
-    const rows = await journal.recordings();
-    await Promise.all(rows.map(({ id }) => discardRecording(journal, id).catch(() => {}))); // open in a tab
   }
 
   /** Id of the current or last recording; null before the first. */
@@ -164,11 +153,6 @@ export class Dictation extends EventTarget {
     return this._session ? this._session.stop() : { isComplete: true, keptMs: 0 };
   }
 
-  /** End the open utterance now. */
-  finalize() {
-    this._session?.command({ finalize: {} });
-  }
-
   /** Change settings from the next utterance on. @param {object} settings proto3 JSON of the changed fields */
   update(settings) {
     this._settings = { ...this._settings, ...settings };
@@ -186,11 +170,6 @@ export class Dictation extends EventTarget {
   deliverTo(sheet) {
     this._sheet = sheet;
     if (this._session?.isOpen) this._session.recording.deliverTo(sheet);
-  }
-
-  /** @param {boolean} isMuted the recording continues with silence */
-  mute(isMuted) {
-    this._session?.mute(isMuted);
   }
 
   /** Try again after the state "failed". @param {{token?: string, settings?: object}} [changes] settings: all of them */
@@ -273,7 +252,7 @@ export class Dictation extends EventTarget {
   /** Dispatch an event of a session; an earlier one that still waits for text does not change the state. */
   _emit(type, detail, session) {
     if (type === "state" && session !== this._session) return;
-    if (type === "final") this._storage.keepNowAndThen();
+    if (type === "final") this._storage.keepThrottled();
     this._dispatch(type, { recording: session.recording.id, ...detail });
   }
 

@@ -106,13 +106,6 @@ export class Microphone {
     return this._context.sampleRate;
   }
 
-  /** @param {boolean} isMuted the recording continues with silence */
-  mute(isMuted) {
-    this._stream.getAudioTracks().forEach((track) => {
-      track.enabled = !isMuted;
-    });
-  }
-
   /** Release the microphone; resolve once `onChunk` was called with the rest of the audio. */
   async stop() {
     if (this._stopping.signal.aborted) return;

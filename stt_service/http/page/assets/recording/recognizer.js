@@ -78,7 +78,7 @@ export class Recognizer {
   }
 
   /** Cut the wait before the next attempt short: the network is back. */
-  hurry() {
+  retryNow() {
     this._skipDelay();
   }
 

@@ -56,7 +56,7 @@ export class Session {
     this._isAbandoned = false;
     this._waiting = []; // resolve the calls of `stop`
     this._reporting = setInterval(() => this._report(), REPORT_MS);
-    this._onOnline = () => this._recognizer?.hurry();
+    this._onOnline = () => this._recognizer?.retryNow();
     window.addEventListener("online", this._onOnline);
   }
 
@@ -149,10 +149,6 @@ export class Session {
     if (this._isStopping) return;
     this.recording.appendCommand(command);
     this._recognizer?.onInput();
-  }
-
-  mute(isMuted) {
-    this._microphone?.mute(isMuted);
   }
 
   /**

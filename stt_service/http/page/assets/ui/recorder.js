@@ -15,7 +15,7 @@ import { INVALID_ARGUMENT, KnownRecordings } from "./known-recordings.js";
 import { ABORTED, errorInWords, inWords } from "./messages.js";
 import { IDLE, RecordingStates } from "./recording-states.js";
 
-const LOAD = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
+const loadDictation = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
 const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
 const LAST_WORDS_MS = 5000;
 const UNAUTHENTICATED = "UNAUTHENTICATED";
@@ -67,7 +67,7 @@ export class Recorder extends EventTarget {
     const before = this.#current;
     this.#current = null;
     try {
-      const { Dictation } = await LOAD();
+      const { Dictation } = await loadDictation();
       this.#current = this.#attach(new Dictation(this.#recordings.options(this.#sheetId)));
       await this.#current.start(this.#preferences.get("device") || undefined);
     } catch (error) {
@@ -128,14 +128,14 @@ export class Recorder extends EventTarget {
 
   /** Recordings of other pages that are not recognized completely, and that no tab continues. */
   async recoverable() {
-    const { Dictation } = await LOAD();
+    const { Dictation } = await loadDictation();
     const entries = await Dictation.recover(this.#recordings.options(this.#sheetId));
     return entries.map((entry) => ({ ...entry, resume: () => this.#resume(entry, null) }));
   }
 
   async #restore() {
     const interrupted = session.get(OPEN_KEY); // before this page sets another one
-    const { Dictation } = await LOAD();
+    const { Dictation } = await loadDictation();
     await this.#insertMissing(Dictation).catch((error) => this.#notify(errorInWords(error)));
     const unrecognized = await Dictation.recover(this.#recordings.options(this.#sheetId));
     const own = unrecognized.find(({ id, sheet }) => id === interrupted && sheet === this.#sheetId);
@@ -175,7 +175,7 @@ export class Recorder extends EventTarget {
   async audioOf(recording, utterance) {
     const known = this.#recordings.get(recording);
     if (known) return known.dictation.audioOf(utterance, recording);
-    const { Dictation } = await LOAD();
+    const { Dictation } = await loadDictation();
     return Dictation.storedAudioOf(recording, utterance);
   }
 
@@ -185,7 +185,7 @@ export class Recorder extends EventTarget {
     if (current?.recordingId) return current.download();
     const last = this.#sheet.marks.last?.spoken.recording;
     if (!last) throw new Error(t("noAudio"));
-    const { Dictation } = await LOAD();
+    const { Dictation } = await loadDictation();
     return Dictation.storedDownload(last);
   }
 
