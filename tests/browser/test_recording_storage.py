@@ -127,6 +127,26 @@ async def test_recording_is_reopened_with_its_results_commands_and_position(blan
     assert reopened["bytes"] == 44 + 32 * (3250 - 350)
 
 
+async def test_audio_is_lost_with_the_page_unless_it_is_committed_or_stored_with_its_row(blank_page: Page) -> None:
+    unstored_ms = await blank_page.evaluate(
+        """async () => {
+            const { Recording } = await import("/assets/recording/recording.js");
+            const [accept, refuse] = [async () => {}, () => Promise.reject(new DOMException("", "QuotaExceededError"))];
+            const unstoredMs = async (putRecording, putChunks) => {
+                const recording = Recording.begin({ putRecording, putChunks }, "id", 16000, {}, () => {});
+                recording.tape.append(new Uint8Array(3 * 32000));
+                await recording.flush();
+                const all = recording.unstoredMs;
+                recording.tracker.committedMs = 1000;
+                return [all, recording.unstoredMs];
+            };
+            const storages = [[accept, accept], [accept, refuse], [refuse, accept]];
+            return Promise.all(storages.map((puts) => unstoredMs(...puts)));
+        }"""
+    )
+    assert unstored_ms == [[0, 0], [3000, 2000], [3000, 2000]]
+
+
 # Tapes without storage. All chunks are views of one buffer, so that 128 MiB need no memory.
 TAPES = """
 const { MAX_MEMORY_BYTES, Tape } = await import("/assets/recording/tape.js");

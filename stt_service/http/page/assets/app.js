@@ -92,7 +92,7 @@ function connectEditButtons(sheet, store, recorder) {
     sheet.endComposition();
     if (!sheet.document.text()) return notify(t("isEmpty"));
     const isOffered = recorder.isWaiting && !recorder.isRecording; // the server has not answered
-    if (isOffered) await recorder.abandon();
+    if (isOffered && !(await recorder.abandon())) return;
     await store.startNew();
     if (!isOffered) recorder.changeSheet(store.id);
     sheet.clear();
@@ -157,6 +157,12 @@ function connectRecorder(recorder, { sheet, files, store, access, facts, prefere
   recorder.addEventListener("aborted", () => {
     preferences.set("recordsOnOpen", false);
     notice.keep("aborted");
+  });
+  recorder.addEventListener("storage", (event) => {
+    for (const kind of ["full", "unavailable"]) {
+      if (detailOf(event).includes(kind)) notice.keep(`message.${kind}`);
+      else notice.withdraw(`message.${kind}`);
+    }
   });
   recorder.addEventListener("notice", (event) => notify(detailOf(event)));
   recorder.addEventListener("unauthenticated", () => access.ask(Boolean(preferences.token)));

@@ -123,6 +123,11 @@ export class Dictation extends EventTarget {
     return this._session?.recording.id ?? null;
   }
 
+  /** Milliseconds of audio without text that are lost when the page closes. */
+  get unstoredMs() {
+    return this._session?.isOpen ? this._session.recording.unstoredMs : 0;
+  }
+
   /**
    * Record from a microphone, also without a server.
    * @param {string} [deviceId] of `navigator.mediaDevices.enumerateDevices`; the default device without it
@@ -176,6 +181,11 @@ export class Dictation extends EventTarget {
   reconnect({ settings, ...target } = {}) {
     this._target = { ...this._target, ...target };
     this._session?.connect(target, settings);
+  }
+
+  /** Resolve once the storage has the audio, or has refused it again. */
+  async flush() {
+    await this._session?.recording.flush();
   }
 
   /** Close everything at once; the audio without text can be recovered. */

@@ -33,6 +33,7 @@ export class Recording {
     this._results = new Map();
     this._unsavedResults = [];
     this._isSaved = true; // the row
+    this._isStored = stored !== undefined; // a row, maybe an older one
     this._hasFailed = false; // the last write of the row
     this._isFailureReported = false;
     this._saving = null;
@@ -106,6 +107,12 @@ export class Recording {
   /** Milliseconds of audio that have all of their text. */
   get committedMs() {
     return this.tracker.committedMs;
+  }
+
+  /** Milliseconds of audio without text that are lost when the page closes. */
+  get unstoredMs() {
+    const storedMs = this._isStored ? this.format.msOf(this.tape.storedEnd) : 0;
+    return Math.max(0, this.durationMs - Math.max(storedMs, this.committedMs));
   }
 
   /** Name of the captions under which it is published; undefined while it is private. */
@@ -194,6 +201,7 @@ export class Recording {
   }
 
   _onSaved() {
+    this._isStored = true;
     this._hasFailed = false;
     if (!this.tape.hasFailed) this._report(null);
   }

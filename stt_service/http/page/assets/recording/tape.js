@@ -90,6 +90,11 @@ export class Tape {
     return this._chunks.length ? this._chunks[0].offset : this.end;
   }
 
+  /** Position up to which the journal has the audio. */
+  get storedEnd() {
+    return this._writtenEnd;
+  }
+
   get memoryBytes() {
     return this.end - this._memoryStart;
   }

@@ -22,29 +22,32 @@ export function connectEarlierSheets(store, recorder, notify) {
     if (recorder.isRecording) return notify(t("stopFirst"));
     const { rows, isComplete } = await store.earlier();
     if (!rows.length) return notify(t(isComplete ? "noEarlier" : "error.unread"));
-    element("sheets").replaceChildren(...rows.map((row) => entry(row, store, onEmpty)));
+    element("sheets").replaceChildren(...rows.map((row) => entry(row, { store, recorder, onEmpty })));
     dialog().showModal();
   });
 }
 
 /**
  * @param {import("../sheet/store.js").Row} row
- * @param {import("../sheet/store.js").Store} store
- * @param {() => void} onEmpty the last entry was removed
+ * @param {{store: import("../sheet/store.js").Store, recorder: import("./recorder.js").Recorder, onEmpty: () => void}} page
+ *   `onEmpty`: the last entry was removed
  */
-function entry(row, store, onEmpty) {
+function entry(row, { store, recorder, onEmpty }) {
   const item = document.createElement("li");
   const { failure, onFailed } = failureLine();
   const title = row.text.trim().slice(0, TITLE_CHARACTERS);
   const open = button("", "button sheet-title", onFailed, async () => {
+    if (!(await recorder.abandon())) return;
     await store.open(row.id);
     location.reload();
   });
   open.append(...labels(title, row.savedAt));
   const remove = button(t("discard"), "button", onFailed, async () => {
     if (!confirm(t("deleteSheetQuestion"))) return;
-    if (await store.delete(row.id, deleteAudio)) removeEntry(item, onEmpty);
-    else failure.textContent = t("sheetOpen");
+    if (await store.delete(row.id, deleteAudio)) {
+      removeEntry(item, onEmpty);
+      await recorder.store(); // there may be room now
+    } else failure.textContent = t("sheetOpen");
   });
   remove.setAttribute("aria-label", `${t("discard")}: ${title}`);
   item.append(open, remove, failure);

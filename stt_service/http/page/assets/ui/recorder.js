@@ -22,7 +22,8 @@ const UNAUTHENTICATED = "UNAUTHENTICATED";
 
 /**
  * Dispatches "state" (detail: State), "level" (detail: {rms, peak, recordedMs}), "final" (detail: {text}), "notice"
- * (detail: message), "unauthenticated", "unreachable" (once for each loss of the connection), "aborted" (by an operator).
+ * (detail: message), "unauthenticated", "unreachable" (once for each loss of the connection), "aborted" (by an operator),
+ * "storage" (detail: kinds of the failures for which audio is only in memory).
  */
 export class Recorder extends EventTarget {
   #sheet;
@@ -33,6 +34,8 @@ export class Recorder extends EventTarget {
   #recordings;
   #restoring = Promise.resolve();
   #isStarting = false;
+  #isAbandoned = false;
+  /** @type {Map<Dictation, string>} */ #storageFailures = new Map(); // kinds
   isStopRequested = false; // while the microphone still opens
   /** @type {State} */ state = IDLE;
 
@@ -47,6 +50,11 @@ export class Recorder extends EventTarget {
     this.#sheetId = sheetId;
     this.#preferences = preferences;
     this.#recordings = new KnownRecordings(preferences);
+    addEventListener("beforeunload", (event) => {
+      if (!this.#unstoredSeconds || this.#isAbandoned) return;
+      event.preventDefault();
+      this.store(); // if the user stays
+    });
   }
 
   get isRecording() {
@@ -56,6 +64,11 @@ export class Recorder extends EventTarget {
   /** Whether a recording has no text yet for all of its audio. */
   get isWaiting() {
     return this.#recordings.waiting.length > 0;
+  }
+
+  /** Seconds of audio without text that are lost when the page closes; parts of a second are being written. */
+  get #unstoredSeconds() {
+    return Math.round(this.#recordings.waiting.reduce((sum, { unstoredMs }) => sum + unstoredMs, 0) / 1000);
   }
 
   async start() {
@@ -112,9 +125,22 @@ export class Recorder extends EventTarget {
     await Promise.race([Promise.all(stopped), new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
   }
 
-  /** Stop receiving text before the tab takes another sheet: recordings continue in their own one, or are offered. */
+  /** Try again to store audio that only memory has. */
+  async store() {
+    await Promise.all(this.#recordings.waiting.map((dictation) => dictation.flush()));
+  }
+
+  /**
+   * Stop receiving text before the tab takes another sheet: recordings continue in their own one, or are offered. Return
+   * false if the user keeps speech that would be lost.
+   */
   async abandon() {
+    await this.store();
+    const seconds = this.#unstoredSeconds;
+    if (seconds && !confirm(t("unstoredQuestion", { seconds }))) return false;
+    this.#isAbandoned = true;
     await Promise.all(this.#recordings.waiting.map((dictation) => dictation.abandon()));
+    return true;
   }
 
   /**
@@ -130,7 +156,11 @@ export class Recorder extends EventTarget {
   async recoverable() {
     const { Dictation } = await loadDictation();
     const entries = await Dictation.recover(this.#recordings.options(this.#sheetId));
-    return entries.map((entry) => ({ ...entry, resume: () => this.#resume(entry, null) }));
+    return entries.map((entry) => ({
+      ...entry,
+      resume: () => this.#resume(entry, null),
+      discard: () => entry.discard().then(() => this.store()), // there may be room now
+    }));
   }
 
   async #restore() {
@@ -200,8 +230,19 @@ export class Recorder extends EventTarget {
     on("final", (detail) => this.#onFinal(detail));
     on("suppressed", (detail) => this.#sheet.discard(this.#utterance(detail)));
     on("notice", ({ kind, reason, ...detail }) => this.#notify(inWords({ ...detail, kind: kind ?? reason })));
-    on("storage", (detail) => detail.kind !== "available" && this.#notify(inWords(detail)));
+    on("storage", (detail) => this.#onStorage(dictation, detail));
     return dictation;
+  }
+
+  /**
+   * @param {Dictation} dictation
+   * @param {{kind: string, message: string}} detail
+   */
+  #onStorage(dictation, { kind, message }) {
+    if (kind === "stopped") return this.#notify(inWords({ kind, message }));
+    if (kind === "available") this.#storageFailures.delete(dictation);
+    else this.#storageFailures.set(dictation, kind);
+    this.#emit("storage", [...this.#storageFailures.values()]);
   }
 
   /** @param {any} detail of a final */
@@ -237,6 +278,7 @@ export class Recorder extends EventTarget {
    */
   #onState(dictation, detail) {
     this.#states.set(dictation, detail);
+    if (detail.state === "idle") this.#onStorage(dictation, { kind: "available", message: "" });
     const { recording } = detail;
     if (recording) {
       const known = this.#recordings.get(recording) ?? this.#recordings.add(recording, dictation, Date.now());
