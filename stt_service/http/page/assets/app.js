@@ -10,8 +10,8 @@ import { t, translatePage } from "./strings.js";
 import { announce } from "./ui/announcer.js";
 import { Access } from "./ui/access.js";
 import { Controls } from "./ui/controls.js";
-import { connectEarlierSheets } from "./ui/earlier-sheets.js";
 import { Files } from "./ui/files.js";
+import { errorInWords } from "./ui/messages.js";
 import { Notice } from "./ui/notice.js";
 import { Preferences } from "./ui/preferences.js";
 import { Recorder } from "./ui/recorder.js";
@@ -106,6 +106,16 @@ function connectEditButtons(sheet, store, recorder) {
   };
   sheet.view.onRendered(show);
   show();
+}
+
+/**
+ * @param {Store} store
+ * @param {Recorder} recorder
+ */
+function connectEarlierSheets(store, recorder) {
+  const load = () => import("./ui/earlier-sheets.js"); // only when needed: the page appears sooner
+  const show = () => load().then(({ showEarlierSheets }) => showEarlierSheets(store, recorder, notify));
+  element("earlier").addEventListener("click", () => show().catch((error) => notify(errorInWords(error))));
 }
 
 /**
@@ -253,7 +263,7 @@ async function main() {
   new WordPopover(root, sheet, recorder);
   keep(store, sheet);
   connectEditButtons(sheet, store, recorder);
-  connectEarlierSheets(store, recorder, notify);
+  connectEarlierSheets(store, recorder);
   connectKeys(sheet, files);
   connectDialogs();
   keepFocus();
