@@ -63,6 +63,21 @@ STORAGE_FULL = (
     "The storage of this browser is full: the text is lost when you close the page. "
     "Delete earlier sheets in the menu, or download the text."
 )
+NOT_SAVED = "This text is not saved. Download it first, then delete it here."
+# No storage has room for a sheet until `isFull` is false.
+REFUSE_SHEETS = """() => {
+  window.isFull = true;
+  const { put } = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.put = function (row) {
+    if (window.isFull && this.name === "sheets") throw new DOMException("", "QuotaExceededError");
+    return put.call(this, row);
+  };
+  const { setItem } = Storage.prototype;
+  Storage.prototype.setItem = function (key, value) {
+    if (window.isFull && key.startsWith("stt-sheet-copy:")) throw new DOMException("", "QuotaExceededError");
+    setItem.call(this, key, value);
+  };
+}"""
 EARLIER_UNREAD = "The earlier sheets could not be read. Reload the page to try again."
 QUOTA_BYTES = 2**30
 
@@ -250,3 +265,40 @@ async def test_page_takes_neither_text_nor_clicks_before_it_is_ready(sheet: Shee
     await page.keyboard.type("kept")
     await expect(page.locator("#sheet")).to_have_text("kept")
     await expect(page.locator("[inert]")).to_have_count(0)
+
+
+async def refuse_text(sheet: SheetPage, text: str) -> None:
+    """Type a text that neither the database nor localStorage takes."""
+    await sheet.page.evaluate(REFUSE_SHEETS)
+    await sheet.page.keyboard.type(text)
+    await expect(sheet.page.locator("#banner")).to_have_text(STORAGE_FULL)
+
+
+async def test_new_sheet_does_not_replace_text_that_is_not_saved(sheet: SheetPage) -> None:
+    await refuse_text(sheet, "typed")
+    await choose(sheet.page, "#clear")
+    await expect(sheet.page.locator("#notice")).to_have_text(NOT_SAVED)
+    await expect(sheet.page.locator("#banner")).to_have_text(STORAGE_FULL)
+    await sheet.page.evaluate("window.isFull = false")
+    await sheet.page.keyboard.type(" text")
+    await sheet.page.evaluate(WAIT_UNTIL_STORED, "typed text")
+    await choose(sheet.page, "#clear")
+    await sheet.expect_text("")
+    await sheet.page.reload()
+    await choose(sheet.page, "#earlier")
+    await expect(sheet.page.locator("#sheets span")).to_have_text(["typed text"])
+
+
+async def test_earlier_sheet_does_not_replace_text_that_is_not_saved(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("first")
+    await choose(sheet.page, "#clear")
+    await sheet.expect_text("")
+    await refuse_text(sheet, "typed")
+    await choose(sheet.page, "#earlier")
+    await sheet.page.click("#sheets .sheet-title")
+    await expect(sheet.page.locator("#sheets .failure")).to_have_text(NOT_SAVED)
+    await sheet.expect_text("typed")
+    await sheet.press("Escape", "Control+a", "Delete")
+    await choose(sheet.page, "#earlier")
+    await sheet.page.click("#sheets .sheet-title")
+    await sheet.expect_text("first")

@@ -92,8 +92,8 @@ function connectEditButtons(sheet, store, recorder) {
     sheet.endComposition();
     if (!sheet.document.text()) return notify(t("isEmpty"));
     const isOffered = recorder.isWaiting && !recorder.isRecording; // the server has not answered
-    if (isOffered && !(await recorder.abandon())) return;
-    await store.startNew();
+    if (isOffered && (await store.save()) && !(await recorder.abandon())) return;
+    if (!(await store.startNew())) return notify(t("notSaved"));
     if (!isOffered) recorder.changeSheet(store.id);
     sheet.clear();
     if (isOffered) return location.reload();

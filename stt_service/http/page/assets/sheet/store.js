@@ -94,12 +94,13 @@ export class Store {
     this.#timer ||= setTimeout(() => this.save(), SAVE_DELAY_MS);
   }
 
-  /** Save now what has changed, also during the writes. */
+  /** Save now what has changed, also during the writes; return whether no text would be lost if the page closed. */
   async save() {
     clearTimeout(this.#timer);
     this.#timer = 0;
     if (this.#isChanged) this.#saving ??= this.#save();
     await this.#saving;
+    return !this.#isLost;
   }
 
   /** Write one row at a time: a write that the database tries again must not replace a later one. */
@@ -133,16 +134,21 @@ export class Store {
     this.onOutcome(outcome);
   }
 
-  /** Continue with a new sheet, which has the content until the caller clears it; the one before is kept. */
+  /**
+   * Continue with a new sheet, which has the content until the caller clears it; the one before is kept. Return false if it
+   * cannot be: nothing has changed.
+   */
   async startNew() {
     const id = randomId();
     const release = await claim(id, false);
-    await this.save();
-    this.#release();
+    const isSaved = await this.save();
+    (isSaved ? this.#release : release)?.();
+    if (!isSaved) return false;
     this.#release = release ?? (() => {});
     this.#id = id;
     this.#isIdKept = false;
     this.#keepId();
+    return true;
   }
 
   /**
@@ -156,13 +162,14 @@ export class Store {
   }
 
   /**
-   * Give this tab a sheet when it is loaded again.
+   * Give this tab a sheet when it is loaded again. Return false if text would be lost then: nothing has changed.
    * @param {string} id
    */
   async open(id) {
-    await this.save();
+    if (!(await this.save())) return false;
     this.#isIdKept = true;
     session.set(ID_KEY, id);
+    return true;
   }
 
   /**

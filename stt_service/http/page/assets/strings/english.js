@@ -28,6 +28,7 @@ export const ENGLISH = {
   clear: "New empty sheet",
   isEmpty: "The sheet has no text yet.",
   cleared: "The text is kept in the menu, under “Earlier sheets”. Undo brings it back, too.",
+  notSaved: "This text is not saved. Download it first, then delete it here.",
   unstoredQuestion: "{seconds} s of speech are neither recognized nor stored: they will be lost. Continue?",
   earlier: "Earlier sheets…",
   earlierTitle: "Earlier sheets",

@@ -36,9 +36,9 @@ function entry(row, { store, recorder, onEmpty }) {
   const { failure, onFailed } = failureLine();
   const title = row.text.trim().slice(0, TITLE_CHARACTERS);
   const open = button("", "button sheet-title", onFailed, async () => {
-    if (!(await recorder.abandon())) return;
-    await store.open(row.id);
-    location.reload();
+    if ((await store.save()) && !(await recorder.abandon())) return;
+    if (await store.open(row.id)) location.reload();
+    else failure.textContent = t("notSaved");
   });
   open.append(...labels(title, row.savedAt));
   const remove = button(t("discard"), "button", onFailed, async () => {
