@@ -1,4 +1,4 @@
-"""Keys that record: the hint under the button is true wherever the focus is, and dialogs hide no recording."""
+"""Keys of the page: the hint under the button is true wherever the focus is, and none acts behind a dialog."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Download, expect
 
 from tests.browser.sheet_pages import SheetPage, sheet_page
 
@@ -83,6 +83,23 @@ async def test_recording_does_not_start_behind_a_dialog(sheet: SheetPage) -> Non
     await sheet.stream.started()
     assert len(sheet.stream.configs) == 1
     await expect(sheet.page.locator("#state")).to_have_text("Recording")
+
+
+async def test_text_is_neither_changed_nor_downloaded_behind_a_dialog(sheet: SheetPage) -> None:
+    downloads: list[Download] = []
+    sheet.page.on("download", lambda download: downloads.append(download))
+    stream = await sheet.record()
+    stream.final(0, "Spoken.")
+    await sheet.expect_text("Spoken.")
+    await sheet.page.click("#open-settings")
+    await sheet.press("Control+s", "Control+Shift+s", "Control+Shift+Backspace", "Escape")
+    await sheet.expect_text("Spoken.")
+    await expect(sheet.page.locator("#notice")).to_be_hidden()
+    async with sheet.page.expect_download():
+        await sheet.press("Control+s")
+    assert len(downloads) == 1
+    await sheet.press("Control+Shift+Backspace")
+    await sheet.expect_text("")
 
 
 async def test_level_after_the_end_of_a_recording_is_not_shown(sheet: SheetPage) -> None:

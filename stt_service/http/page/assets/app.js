@@ -132,7 +132,7 @@ function connectKeys(sheet, files) {
     };
     const name = `${event.shiftKey ? "shift+" : ""}${shortcutKey(event)}`;
     const action = actions[/** @type {keyof typeof actions} */ (name)];
-    if (!action) return;
+    if (!action || document.querySelector("dialog[open]")) return; // it hides the sheet
     event.preventDefault();
     action();
   });
